@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def obtain(  # public: one argument for each key of a configuration file
     domains: str | Sequence[str],
     *,
-    dns: DnsAccount | Driver | Iterable[DnsAccount | Driver],
+    dns: DnsAccount | Driver | Iterable[DnsAccount | Driver] = (),
     contact: str | Sequence[str] = (),
     agree_terms: bool = False,
     ca: str | CA = "letsencrypt",
@@ -115,7 +115,7 @@ obtain.__module__ = "dnsrenew"
 def serve(  # public: the arguments of obtain()
     domains: str | Sequence[str],
     *,
-    dns: DnsAccount | Driver | Iterable[DnsAccount | Driver],
+    dns: DnsAccount | Driver | Iterable[DnsAccount | Driver] = (),
     contact: str | Sequence[str] = (),
     agree_terms: bool = False,
     ca: str | CA = "letsencrypt",

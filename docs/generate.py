@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dnsrenew.drivers.catalogue import find_provider, provider_names
 from dnsrenew.drivers.provider import Provider
-from docs import command_line, configuration, floors, tables
+from docs import command_line, configuration, deployments, floors, tables
 from docs.blocks import filled
 
 HERE = Path(__file__).parent
@@ -103,6 +103,7 @@ def pages() -> dict[str, str]:
     texts["reference/providers/README.md"] = provider_list(found)
     texts["reference/command-line.md"] = command_line.page()
     texts["man/dnsrenew.1"] = command_line.man_page()
+    texts["reference/deployments.md"] = deployments.page()
     texts["internals/floors.md"] = floors.page()
     return texts | {page: filled(HERE / page, BLOCKS) for page in PARTLY}
 

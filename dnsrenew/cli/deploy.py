@@ -99,15 +99,15 @@ def _error_lines(outcome: Outcome, columns: int | None) -> list[str]:
 def _result_lines(result: DeploymentResult, columns: int | None) -> list[str]:
     if not result.ok or result.changed:
         return deployment_lines(result, columns)
-    line = texts.DEPLOYED_BEFORE.format(target=f"{result.to} {result.target}")
+    template = texts.DEPLOYED_AND_SERVED_BEFORE if result.served else texts.DEPLOYED_BEFORE
+    line = template.format(target=f"{result.to} {result.target}")
     return formatting.wrap(line, columns, f"  {dim('·')} ", "    ")
 
 
 def _show_idle(invocation: Invocation, config: Config, outcomes: Sequence[Outcome]) -> None:
     """Say which certificates have nothing to deploy: those that were named, or all if none has."""
     terminal = invocation.terminal
-    deployed = {spec.name for spec in config.certificates if spec.deploy}
-    idle = [outcome.name for outcome in outcomes if outcome.name not in deployed]
+    idle = [outcome.name for outcome in outcomes if not outcome.deployed and outcome.error is None]
     if terminal.json or terminal.quiet or not (invocation.options.names or len(idle) == len(outcomes)):
         return
     template = texts.NOTHING_TO_DEPLOY if idle else "" if outcomes else texts.NO_CERTIFICATES

@@ -15,6 +15,7 @@ from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, DnsRenewError
 from dnsrenew.schedule import Host, JobNeeds, ScheduledJob, ScheduleKind, SchedulePlan, installer
 from dnsrenew.schedule.code_check import check_code
+from dnsrenew.schedule.detect import UNKNOWN, detect
 from dnsrenew.schedule.needs import needs_of
 from dnsrenew.schedule.plan import INSIST
 
@@ -52,9 +53,13 @@ def _install(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> i
     for notice in check_code(job):
         _warn(invocation, f"{notice.message} {notice.fix}")
     plan = scheduling.make_plan(kind or scheduling.default_kind(host), job, host)
-    for other in _installed_plans(host, job, None):
+    found = _installed_plans(host, job, None)
+    for other in found:
         if other.plan.kind != plan.kind:
             raise ConfigError.of(texts.SCHEDULE_INSTALLED, kind=other.plan.kind, title=other.plan.title)
+    active = UNKNOWN if found else detect(job.config)
+    if active.kind not in (None, "run"):  # a running `dnsrenew run` may well be there for the test
+        _warn(invocation, texts.SCHEDULE_TWICE.format(kind=texts.SCHEDULERS[active.kind]))
     _warn_of_environment(invocation, config)
     before = installer.installed_state(plan, installer.read_installed(plan, installer.run_program))
     ran = before == "same" and not installer.why_inactive(plan, installer.run_program)

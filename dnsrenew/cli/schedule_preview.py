@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew import schedule as scheduling
 from dnsrenew.cli import formatting, schedule_text, texts
-from dnsrenew.cli.terminal import yellow
+from dnsrenew.cli.terminal import green, yellow
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.config.locate import SYSTEM_STORE
 from dnsrenew.schedule import Host, JobNeeds, ScheduledJob, ScheduleKind, SchedulePlan
+from dnsrenew.schedule.detect import UNKNOWN, detect
 
 if TYPE_CHECKING:
     from dnsrenew.cli.invocation import Invocation
@@ -28,8 +29,9 @@ def show(invocation: Invocation, host: Host, kind: ScheduleKind | None, job: Sch
     selected = kind or next(iter(available), None)
     if selected is None:
         _write_document(invocation, None, [])
-        terminal.write_result("\n".join(_missing(invocation, host, available)))
+        terminal.write_result("\n".join(_missing(invocation, host, job, available)))
         return
+    lines = [*_missing(invocation, host, job, available), ""] if kind is None else []
     job = job if job.config else scheduling.this_job(host, _EXAMPLE, JobNeeds(store=SYSTEM_STORE))
     plan = scheduling.make_plan(selected, job, scheduling.simulate(selected, host))
     contents = schedule_text.planned(plan)
@@ -40,7 +42,6 @@ def show(invocation: Invocation, host: Host, kind: ScheduleKind | None, job: Sch
         terminal.write_result(schedule_text.plain(plan, contents))
         return
     columns = terminal.out.size()[0]
-    lines = [*_missing(invocation, host, available), ""] if kind is None else []
     lines += [*_described(plan, job, available, columns), "", *schedule_text.files(plan, contents)]
     terminal.write_result("\n".join(lines))
 
@@ -51,8 +52,12 @@ def is_plain(invocation: Invocation) -> bool:
     return terminal.quiet or not terminal.out.is_terminal
 
 
-def _missing(invocation: Invocation, host: Host, available: list[ScheduleKind]) -> list[str]:
+def _missing(invocation: Invocation, host: Host, job: ScheduledJob, available: list[ScheduleKind]) -> list[str]:
     columns = invocation.terminal.out.size()[0]
+    active = detect(job.config) if job.config else UNKNOWN
+    if active.kind is not None:
+        text = texts.SCHEDULE_BY_HAND.format(renewed_by=texts.RENEWED_BY[active.kind])
+        return formatting.wrap(text, columns, f"{green('✓')} ", "  ")
     error = scheduling.no_kind(host)
     advice = texts.SCHEDULE_INSTALL if available else f"{error.message} {error.fix}"
     lines = formatting.wrap(texts.SCHEDULE_MISSING, columns, f"{yellow('!')} ", "  ")
@@ -64,7 +69,7 @@ def _described(plan: SchedulePlan, job: ScheduledJob, available: list[ScheduleKi
     preview = template.format(title=plan.title, times=schedule_text.times(job), example=_EXAMPLE)
     rows = [*schedule_text.steps(plan), *schedule_text.notes(plan)]
     if plan.kind not in available:
-        rows.append((LABELS["note"], texts.SCHEDULE_OTHER_MACHINE.format(kind=plan.kind)))
+        rows.append((LABELS["note"], texts.SCHEDULE_OTHER_MACHINE.format(kind=texts.SCHEDULERS[plan.kind])))
     return [*formatting.wrap(preview, columns), *formatting.fields(rows, columns)]
 
 

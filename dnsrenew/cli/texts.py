@@ -392,6 +392,7 @@ NOT_DUE_BEFORE: Final = "It is not due before {renewal}. To renew it earlier, ru
 
 DEPLOYING: Final = "{name}: deploying to {to} {target}"
 DEPLOYED_BEFORE: Final = "deployed before: {target}"
+DEPLOYED_AND_SERVED_BEFORE: Final = "deployed and served before: {target}"
 NOTHING_TO_DEPLOY: Final = "Nothing to deploy for {names}: {path} has no deploy there."
 
 CSR_NEXT: Final = (
@@ -490,6 +491,10 @@ SCHEDULE_TIMES: Final = "daily at {times} and {last}, or up to an hour later"
 SCHEDULE_REMOVE: Final = "dnsrenew schedule remove"
 SCHEDULE_INSTALL: Final = "Run: dnsrenew schedule install"
 SCHEDULE_OTHER_MACHINE: Final = "This is for another machine, because this one has no {kind}; adapt the paths."
+SCHEDULE_BY_HAND: Final = "{renewed_by} It was not installed by dnsrenew schedule install."
+SCHEDULE_TWICE: Final = "{kind} already runs dnsrenew renew, by a job that dnsrenew did not write. Remove that job."
+SCHEDULERS: Final = {"systemd": "systemd", "cron": "cron", "launchd": "launchd", "windows": "Windows Task Scheduler"}
+"""What runs a schedule, by its kind."""
 SCHEDULE_MISSING: Final = "No schedule is installed. Nothing renews automatically."
 SCHEDULE_PREVIEW: Final = "This would be installed: {title}, {times}."
 SCHEDULE_PREVIEW_EXAMPLE: Final = (

@@ -42,7 +42,7 @@ def _eab(value: Any, scope: FieldScope, path: KeyPath) -> Eab | None:
     return Eab(**values) if len(values) == len(_EAB.keys) else None
 
 
-def _trust(value: Any, scope: FieldScope, path: KeyPath) -> str:
+def trust_file(value: Any, scope: FieldScope, path: KeyPath) -> str:
     """Read the path of a file with certificates in PEM form; only TLS checks the certificates themselves."""
     import os  # not needed for the built-in CAs
     import re
@@ -64,7 +64,7 @@ _CA: Final = Table(
     "ca",
     {
         "directory": Key(https_url),
-        "trust": Key(_trust),
+        "trust": Key(trust_file),
         "timeout": Key(seconds(1)),
         "staging": Key(plain_name),
         "eab": Key(_eab, secret=True),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.config import texts
+from dnsrenew.config.cas import trust_file
 from dnsrenew.config.fields import (
     choice,
     file_mode,
@@ -106,9 +107,26 @@ def _known(value: Any, find: Callable[[str], int | None], expected: str, scope: 
     return name
 
 
+def _used_file(value: Any, scope: FieldScope, path: KeyPath) -> str:
+    """Read the path of a file that decides where certificates go; others must not change it."""
+    file = file_path(value, scope, path)
+    scope.checks.judge(file)
+    return file
+
+
+def _private_file(value: Any, scope: FieldScope, path: KeyPath) -> str:
+    """Read the path of a file with a secret; others should not read it either."""
+    file = _used_file(value, scope, path)
+    scope.report.secret_files[file] = None
+    return file
+
+
 _READERS: Final[Mapping[str, ReadField]] = {
     "text": text,
     "path": file_path,
+    "file": _used_file,
+    "private": _private_file,
+    "trust": trust_file,
     "flag": flag,
     "mode": file_mode,
     "number": seconds(0),

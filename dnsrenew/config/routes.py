@@ -53,6 +53,8 @@ _CHALLENGES_OF: Final = {
     "webroot": ("http-01",),
     "app": ("http-01",),
 }
+_DEFAULTS: Final = {"follow_cname": True, "app": False}
+"""Values without a meaning of their own; a ``Route`` in Python always has them."""
 
 
 def route(value: Any, scope: FieldScope, path: KeyPath) -> Route | None:
@@ -63,7 +65,7 @@ def route(value: Any, scope: FieldScope, path: KeyPath) -> Route | None:
         return None
     for key in values:
         challenges = _CHALLENGES_OF.get(key, (challenge,))
-        if challenge not in challenges and not (key == "follow_cname" and values[key]):
+        if challenge not in challenges and values[key] != _DEFAULTS.get(key):
             expected = texts.ONLY_WITH.format(challenge=" or ".join(map(quoted, challenges)))
             scope.mistake((*path, key), texts.NO_EFFECT, expected)
     answers = [key for key in ("listen", "webroot", "app") if values.get(key)]

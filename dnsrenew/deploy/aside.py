@@ -111,7 +111,9 @@ def _read_all(path: str, flags: int) -> bytes:
 
 
 def write_aside(file: TargetFile) -> str:
-    """Write the content to a new file beside the target, with its owner and mode, durably; return its path.
+    """Write the content to a new file beside the target, with its owner and mode; return its path.
+
+    Call :func:`sync_file` before it is renamed.
 
     :raises DeployError: ``deploy-unwritable``.
     """
@@ -136,7 +138,6 @@ def _write(handle: int, file: TargetFile) -> None:
         view = view[os.write(handle, view) :]
     if hasattr(os, "fchmod"):  # after the owner was set: a change of owner may clear bits of the mode
         os.fchmod(handle, file.mode)
-    os.fsync(handle)
 
 
 def _set_owner(handle: int, file: TargetFile) -> None:
@@ -152,6 +153,23 @@ def _set_owner(handle: int, file: TargetFile) -> None:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise DeployError.of(texts.OWNER_REFUSED, path=file.path, owner=owner, reason=reason) from None
+
+
+def sync_file(temp: str, path: str) -> None:
+    """Make the content of a file that was written aside durable.
+
+    :raises DeployError: ``deploy-unwritable``.
+    """
+    if not os.path.islink(temp):
+        guard(path, lambda: _sync(temp))
+
+
+def _sync(temp: str) -> None:
+    handle = os.open(temp, os.O_RDWR if os.name == "nt" else os.O_RDONLY)  # its mode may forbid to write
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def remove(temp: str) -> None:

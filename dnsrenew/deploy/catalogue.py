@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,8 +10,10 @@ from dnsrenew.deploy.protocol import ENTRY_POINT_GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from importlib.metadata import EntryPoint
 
     from dnsrenew.deploy.options import TargetKind
+    from dnsrenew.deploy.protocol import Deployer, DeployerContext
 
 BUILT_IN: Final = (
     *("files", "pkcs12", "hfs", "haproxy", "caddy", "ssh", "docker", "kubernetes", "proxmox", "synology", "truenas"),
@@ -42,8 +45,21 @@ def _of_entry_point(to: str) -> TargetKind | None:
     found = next(iter(entry_points(group=ENTRY_POINT_GROUP, name=to)), None)
     if found is None:
         return None
-    return TargetKind(to=to, title=f"A deployer of {found.dist.name if found.dist else 'another package'}.", options={},
-                  describe=lambda options: _first_text(options) or to, make=lambda context: found.load()(context), any_options=True)  # fmt: skip
+    package = found.dist.name if found.dist else "another package"
+    return TargetKind(
+        to=to,
+        title=f"A deployer of {package}.",
+        options={},
+        describe=lambda options: _first_text(options) or to,
+        make=partial(_make, found),
+        any_options=True,
+    )
+
+
+def _make(found: EntryPoint, context: DeployerContext) -> Deployer:
+    """Load the class when it is used: a package that is broken fails its own deployment only."""
+    deployer: Deployer = found.load()(context)
+    return deployer
 
 
 def _first_text(options: Mapping[str, Any]) -> str:

@@ -109,7 +109,11 @@ class _EntryRun(Frozen):
         except Cancelled:
             raise
         except DnsRenewError as error:
-            fields = {"target": self.entry.target, "reason": error.message.rstrip("."), "certificate": self.certificate.name}
+            fields = {
+                "target": self.entry.target,
+                "reason": error.message.rstrip("."),
+                "certificate": self.certificate.name,
+            }
             self.context.warn(*texts.RESTORE_FAILED.fill(**fields))
             return False
         if restored:

@@ -49,8 +49,8 @@ class FileDeployer(ABC):
     def deploy(self, certificate: Certificate) -> None:
         """Replace the files that differ, and activate them."""
         self._files = self.make(certificate)
-        if not is_in_place(self._files):
-            replace_files(self._context.saved, self._files, more=self.kept())
+        more = {} if is_in_place(self._files) else self.kept()
+        replace_files(self._context.saved, self._files, more=more)
         self.activate()
         self._is_activated = True
 

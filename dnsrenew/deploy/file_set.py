@@ -45,6 +45,8 @@ def replace_files(saved: SavedFiles, files: Sequence[TargetFile], *, more: Mappi
     :raises StoreError: the old files cannot be kept; nothing was written.
     """
     old = {file.path: look(file.path) for file in files}
+    for path in old:
+        aside.remove_stale(path)
     changed = [file for file in files if not _has(old[file.path], file)]
     if changed or more:
         saved.keep({**(_kept(old) if changed else saved.kept()), **(more or {})})
@@ -114,8 +116,9 @@ def _put(saved: SavedFiles, files: Sequence[TargetFile]) -> None:
     renames: list[tuple[str, str]] = []
     try:
         for file in files:
-            aside.remove_stale(file.path)
-            renames.append((aside.write_aside(file), file.path))
+            renames.append((aside.write_aside(file), file.path))  # noqa: PERF401  # it may fail half-way
+        for temp, path in renames:  # after all are written: most file systems then write them at once
+            aside.sync_file(temp, path)
         if len(renames) > 1:
             saved.note_renames(renames)
         complete_renames(renames)

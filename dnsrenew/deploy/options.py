@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 Kind = Literal[
     "text",
     "path",
+    "file",
+    "private",
+    "trust",
     "flag",
     "mode",
     "number",
@@ -31,8 +34,9 @@ Kind = Literal[
 ]
 """How a value is read.
 
-``words`` is a command of this machine as a list, ``remote`` one of another machine or of a container, ``address`` a
-``HOST:PORT``, ``owner`` an existing user.
+``path`` is a file that is written, ``file`` one that is read, ``private`` one that is read and has a secret, ``trust``
+one with root certificates. ``words`` is a command of this machine as a list, ``remote`` one of another machine or of a
+container, ``address`` a ``HOST:PORT``, ``owner`` an existing user.
 """
 
 

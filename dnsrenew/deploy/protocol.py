@@ -37,7 +37,7 @@ class SavedFiles(Protocol):
         """Whether a change of the target was begun and has not ended."""
 
     def keep(self, files: Mapping[str, bytes]) -> None:
-        """Save the old content of the target, by path or another key, durably; it replaces what was saved before.
+        """Save the old content of the target, by path or another key; it replaces what was saved before.
 
         :raises StoreError: it cannot be written.
         """

@@ -142,6 +142,12 @@ HFS_TOO_OLD: Final = Text(
     "What answers at {url} is no HFS 3, or one that is too old to be asked for its settings.",
     'Update HFS to version 3.0 or later, or use to = "files" with the files that HFS reads.',
 )
+HFS_FOREIGN: Final = Text(
+    "deploy-unsupported",
+    "HFS at {url} names the folder {folder}, but users other than {user} can change {path}: "
+    "the private key is not written there, because a program of theirs could answer in place of HFS.",
+    "If this is the folder of your HFS, set `folder` to it in the `deploy` entry.",
+)
 HFS_HTTPS_OFF: Final = Text(
     "deploy-unsupported",
     "HTTPS is switched off in HFS at {url}.",
@@ -195,7 +201,7 @@ API_PAIR: Final = Text(
 )
 API_UNTRUSTED: Final = Text(
     "deploy-unreachable",
-    "{name} at {url} cannot be trusted: {reason}.",
+    "{name} at {url} was not asked: {reason}.",
     "Set `trust` in the `deploy` entry to its root certificate, and use a name in `url` that its certificate has.",
 )
 API_LATE: Final = Text(
@@ -235,6 +241,11 @@ SYNOLOGY_REFUSED: Final = Text(
     "deploy-refused",
     "{name} at {url} refused the call {call} (error {number}).",
     "Read the log of DSM, correct what it says, and run dnsrenew deploy {certificate}.",
+)
+TRUENAS_NO_REST: Final = Text(
+    "deploy-unsupported",
+    "{name} at {url} has no REST API, which version 26 removed.",
+    'Use to = "ssh" in the `deploy` entry, with a `reload` that imports the files by midclt.',
 )
 TRUENAS_JOB: Final = Text(
     "deploy-refused",
@@ -284,7 +295,7 @@ DOCKER_STRANGE: Final = Text(
 )
 DOCKER_PROGRAM: Final = Text(
     "deploy-refused",
-    "{program} in the container {container} ended with status {status}: {output}.",
+    "The program {program} in the container {container} ended with status {status}: {output}.",
     "Run it with docker exec, correct what it reports, and run dnsrenew deploy {certificate}.",
 )
 DOCKER_LATE: Final = Text(
@@ -302,7 +313,7 @@ SSH_MISSING: Final = Text(
 )
 SSH_LATE: Final = Text(
     "deploy-timeout",
-    "{host} did not end an SSH command after {seconds} s.",
+    "The host {host} did not end an SSH command after {seconds} s.",
     "Find out why {host} takes so long, or set a longer `timeout` in the `deploy` entry.",
 )
 SSH_HOST_KEY: Final = Text(
@@ -312,13 +323,13 @@ SSH_HOST_KEY: Final = Text(
 )
 SSH_LOGIN: Final = Text(
     "deploy-refused",
-    "{host} refused the login: {reason}.",
+    "The host {host} refused the login: {reason}.",
     "Check `user` and `identity` in the `deploy` entry, and authorized_keys of that user.",
 )
 SSH_SILENT: Final = Text(
     "deploy-unreachable",
-    "{host} cannot be reached by SSH: {reason}.",
-    "Check `host` and `port` in the `deploy` entry, and that sshd runs there.",
+    "The host {host} cannot be reached by SSH: {reason}.",
+    "Check `host` and `port` in the `deploy` entry, and that sshd runs there and offers sftp.",
 )
 SSH_UNWRITABLE: Final = Text(
     "deploy-unwritable",
@@ -332,6 +343,6 @@ SSH_PATH: Final = Text(
 )
 SSH_PROGRAM: Final = Text(
     "deploy-refused",
-    "{program} on {host} ended with status {status}: {reason}.",
+    "The program {program} on {host} ended with status {status}: {reason}.",
     "Run the command on {host}, correct what it reports, and run dnsrenew deploy {certificate}.",
 )

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from dnsrenew.x509 import Facts, PrivateKey
 
 
-class GivenFiles(Frozen, hidden=("key",)):
+class GivenFiles(Frozen, hidden=("certificate", "key")):
     """What the user gives.
 
-    :ivar certificate: the content of the file with the certificate and its chain.
+    :ivar certificate: the content of the file with the certificate and its chain, and perhaps the key.
     :ivar key: the content of the file with the private key; None: that of the certificate file, or of the CSR.
     """
 
@@ -90,7 +90,7 @@ def install(
     with store.lock(spec.name, context=context, wait=wait):
         state = store.read_state(spec.name)
         request = store.signing_requests.load(context, spec.name)
-        checked = _check(spec, given, request, state, context)
+        checked = _check(spec, given, store, context, state=state, request=request)
         if _is_in_force(checked, spec.name, state, store):
             done = outcome(spec, store, state, "not-due", context)
         else:
@@ -108,7 +108,13 @@ def install(
 
 
 def _check(
-    spec: CertificateSpec, given: GivenFiles, request: SigningRequest | None, state: State, context: Context
+    spec: CertificateSpec,
+    given: GivenFiles,
+    store: Store,
+    context: Context,
+    *,
+    state: State,
+    request: SigningRequest | None,
 ) -> _Checked:
     """Return what is given, checked as a certificate from a CA is.
 
@@ -117,24 +123,32 @@ def _check(
     """
     from dnsrenew import x509
 
-    key = _key(spec, given, request)
+    key = _key(spec, given, request, store=store, state=state)
     pem, facts = x509.chain_from_file(given.certificate, key, spec.identifiers, context.clock.now())
     if x509.key_hash(key) in state.compromised_keys:
         raise CAError.of(texts.KEY_COMPROMISED, name=spec.name, wrong="key")
     return _Checked(pem, x509.key_to_pem(key), x509.key_kind(key), facts)
 
 
-def _key(spec: CertificateSpec, given: GivenFiles, request: SigningRequest | None) -> PrivateKey:
-    """Return the key that is given, that beside the certificate, or that of the CSR."""
+def _key(
+    spec: CertificateSpec, given: GivenFiles, request: SigningRequest | None, *, store: Store, state: State
+) -> PrivateKey:
+    """Return the key that is given, that beside the certificate, that of the CSR, or the one in force.
+
+    The last is for an installation that is repeated.
+    """
     from dnsrenew import x509
 
     if given.key is not None:
         return x509.key_from_file(given.key)
     if x509.has_both(given.certificate):
         return x509.key_from_file(given.certificate)
-    if request is None:
-        raise ConfigError.of(texts.KEY_NOT_GIVEN, name=spec.name)
-    return x509.key_from_pem(request.key_pem)
+    if request is not None:
+        return x509.key_from_pem(request.key_pem)
+    try:
+        return x509.key_from_pem(store.read_private_key(spec.name, state) or b"")
+    except ValueError:
+        raise ConfigError.of(texts.KEY_NOT_GIVEN, name=spec.name) from None
 
 
 def _is_in_force(checked: _Checked, name: str, state: State, store: Store) -> bool:
@@ -189,9 +203,14 @@ def _keep(
     )
     store.prove_writable(spec.name)
     number = store.add_version(spec.name, pem, checked.key_pem, meta, state)
-    # No route led to it.
+    # The same certificate with another chain has the serial number by which deployments are known.
+    deployed = {} if facts.serial == state.serial else state.deployments
     kept = store.activate(
-        spec.name, number, meta, state, remember=lambda new: replace(new, asked_by=asked_by, worked=())
+        spec.name,
+        number,
+        meta,
+        state,
+        remember=lambda new: replace(new, asked_by=asked_by, worked=(), deployments=deployed),
     )
     store.orders.clear(spec.name)
     store.quarantine_damaged(spec.name, state)

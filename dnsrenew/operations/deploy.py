@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import threads
 from dnsrenew.errors import Cancelled, DnsRenewError, LockedError, StoreError
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from dnsrenew.model import CertificateSpec, Outcome
     from dnsrenew.runtime.context import Context
     from dnsrenew.store import Store
+
+_LAST_SECONDS: Final = 5.0
+"""Seconds that a deployment may take to end after Ctrl-C."""
 
 
 def deploy(
@@ -32,9 +35,15 @@ def deploy(
         partial(_deploy, context.for_certificate(spec.name), store, spec, force=force, wait=wait) for spec in specs
     ]
     tasks = threads.start_all(calls, workers)
-    for task in tasks:
-        while not task.done.wait(threads.SLICE):
-            pass
+    try:
+        for task in tasks:
+            while not task.done.wait(threads.SLICE):
+                pass
+    except BaseException:  # Ctrl-C in the caller's own thread: let every deployment end its programs
+        context.cancel.set()
+        for task in tasks:
+            task.done.wait(_LAST_SECONDS)
+        raise
     return [task.result() for task in tasks]
 
 
@@ -43,8 +52,9 @@ def _deploy(context: Context, store: Store, spec: CertificateSpec, *, force: boo
     try:
         with store.lock(spec.name, context=context, wait=wait):
             state = store.read_state(spec.name)
-            if state.version is None and spec.deploy:
-                raise StoreError.of(texts.CERTIFICATE_MISSING, name=spec.name)
+            if spec.deploy and not store.is_whole(spec.name, state):
+                text = texts.CERTIFICATE_MISSING if state.version is None else texts.CERTIFICATE_DAMAGED
+                raise StoreError.of(text, name=spec.name)
             known = outcome(spec, store, state, "not-due", context)
             return deploying.deploy_pending(spec, known, store, context, force=force)
     except LockedError as error:

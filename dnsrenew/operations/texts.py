@@ -38,6 +38,11 @@ CERTIFICATE_MISSING: Final = Text(
     "The certificate {name} has not been obtained yet.",
     "Run: dnsrenew renew {name}",
 )
+CERTIFICATE_DAMAGED: Final = Text(
+    "certificate-missing",
+    "Files of the certificate {name} in the store are missing or damaged.",
+    "Run: dnsrenew renew {name}",
+)
 CA_UNKNOWN: Final = Text(
     "ca-unknown",
     "There is no CA named {ca} in the configuration.",

@@ -61,7 +61,7 @@ def deploy_pending(
         saved = partial(store.deployment, spec.name)
         (result,) = engine.deploy(context, [one], certificate, saved, force=force)
         results[one.id] = result
-        state = _record(store, context, spec.name, state, one.id, result)
+        state = _record(store, context, spec.name, state, {one.id: result})
     deployed = tuple(results.get(one.id) or _from_record(state.deployments[one.id]) for one in entries)
     return replace(outcome, deployed=deployed, warnings=(*outcome.warnings, *context.notices[before:]))
 
@@ -84,10 +84,10 @@ def _take_over(store: Store, name: str, state: State, ids: Sequence[str]) -> Non
         anyone.forget_others(ids)
 
 
-def _record(store: Store, context: Context, name: str, state: State, one: str, result: DeploymentResult) -> State:
-    """Record the result of an entry at once: a kill or a cancel at the next one does not repeat this one."""
-    record = {**result.to_dict(), "serial": state.serial, "time": rfc3339(context.clock.now())}
-    records = {**state.deployments, one: record}
+def _record(store: Store, context: Context, name: str, state: State, results: Mapping[str, DeploymentResult]) -> State:
+    """Record results at once: a kill or a cancel at the next entry does not repeat this one."""
+    more = {"serial": state.serial, "time": rfc3339(context.clock.now())}
+    records = {**state.deployments, **{one: {**result.to_dict(), **more} for one, result in results.items()}}
     try:
         return store.update(name, lambda old: replace(old, deployments=records), known=state, sync=False)
     except StoreError as error:  # it is deployed all the same; the next run looks again

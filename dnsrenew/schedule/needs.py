@@ -24,6 +24,8 @@ _OWN_TARGETS: Final = (
     *("docker", "kubernetes", "proxmox", "synology", "truenas"),
 )
 _SSH: Final = "ssh"  # its files are on another machine
+_HFS: Final = "hfs"  # without `folder`, HFS is found among the processes, and names the folder itself
+_FOLDER: Final = "folder"
 _FILE_KEYS: Final = ("certificate", "chain", "leaf", "key", "combined", "path")
 """Keys of a deployment that name a file to write."""
 _READ_KEYS: Final = ("trust", "kubeconfig", "identity", "known_hosts")
@@ -51,6 +53,8 @@ def _folders(spec: CertificateSpec) -> Iterator[str]:
     for entry in _deployments(spec):
         if entry.to != _SSH:
             yield from (os.path.dirname(entry.options[key]) for key in _FILE_KEYS if key in entry.options)
+        if entry.to == _HFS and _FOLDER in entry.options:
+            yield entry.options[_FOLDER]
 
 
 def _deployments(spec: CertificateSpec) -> list[Deployment]:
@@ -84,5 +88,12 @@ def _programs(config: Config) -> Iterator[str]:
     for number, spec in enumerate(config.certificates):
         yield from (shown_key(("certificate", number, key)) for key in ("before", "after") if getattr(spec, key))
         for position, entry in enumerate(_deployments(spec)):
-            if entry.to not in _OWN_TARGETS or "reload" in entry.options:
+            if _is_unknown(entry):
                 yield shown_key(("certificate", number, "deploy", position))
+
+
+def _is_unknown(entry: Deployment) -> bool:
+    """Tell whether nobody knows what a deployment needs: it runs a program, or looks for its server."""
+    if entry.to == _HFS:
+        return _FOLDER not in entry.options
+    return entry.to not in _OWN_TARGETS or "reload" in entry.options

@@ -7,7 +7,7 @@ import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from dnsrenew import x509
 from dnsrenew.base import threads
@@ -35,8 +35,6 @@ _CLOSE: Final = 10.0
 
 _TURN: Final = timedelta(minutes=10)
 """How long a forked process waits for the process that it comes from to renew."""
-
-_App = TypeVar("_App", bound=Callable[..., object])
 
 
 class CertificateSource(Frozen):
@@ -133,7 +131,7 @@ class Served:
         (certificate,) = self._certificates.values()
         return certificate
 
-    def http01_app(self, app: _App) -> _App:
+    def http01_app(self, app: Callable[..., Any]) -> Callable[..., Any]:
         """Return a WSGI or ASGI app that also answers http-01 challenges, for routes with ``app = true``.
 
         Serve it at port 80, and enter afterwards. All other requests go to ``app``. Several worker processes can serve
@@ -141,7 +139,7 @@ class Served:
 
         :raises TypeError: ``app`` is neither a WSGI nor an ASGI app.
         """
-        both: _App = wrapped(app, self._source.responses.find)
+        both: Callable[..., Any] = wrapped(app, self._source.responses.find)
         self._source.responses.is_served = True
         return both
 
@@ -162,7 +160,9 @@ class Served:
         :raises RenewalFailed: one could not be obtained, and no usable one is stored.
         :raises StoreError: the store cannot be read or written.
         """
-        self._cancel = threading.Event()
+        if self._thread is not None and self._thread.is_alive() and not self._cancel.is_set():
+            return self  # it is entered, perhaps by the process that this one was forked from
+        self._cancel, self._renewal = threading.Event(), None
         outcomes = self._source.obtain(self._cancel)
         self._load()
         self._start(next_run(outcomes, self._clock.now()).time)

@@ -166,8 +166,10 @@ class AtomicFiles:
         """Return the ``stat`` of a folder.
 
         :param link: allow a symbolic link to a folder (only for the store itself).
-        :raises StoreError: it is no folder, or belongs to another user.
+        :raises StoreError: it is no folder, or it, or the link to it, belongs to another user.
         """
+        if link:
+            self.refuse_foreign(path)
         info = self.do("stat", path, lambda: os.stat(path) if link else os.lstat(path))
         if stat.S_ISLNK(info.st_mode):
             raise StoreError.of(texts.SYMLINK, path=path)

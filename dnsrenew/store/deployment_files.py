@@ -78,7 +78,9 @@ class DeploymentFiles:
         return [(one, end) for one, end in names if end in {_BEGUN, _OLD} and one not in known]
 
     def keep(self, files: Mapping[str, bytes]) -> None:
-        """Save the old content of the target, durably; it replaces what was saved before.
+        """Save the old content of the target; it replaces what was saved before.
+
+        A power cut may lose it: then the server starts anew, with what is in place.
 
         :raises StoreError: it cannot be written.
         """
@@ -87,8 +89,7 @@ class DeploymentFiles:
             return
         self._disk.ensure_folder(self._folder)
         content = {path: base64.b64encode(data).decode("ascii") for path, data in files.items()}
-        self._disk.write(self._old, json_files.dump({"schema": _SCHEMA, "files": content}), PRIVATE)
-        self._disk.sync_folder(self._folder)
+        self._disk.write(self._old, json_files.dump({"schema": _SCHEMA, "files": content}), PRIVATE, sync=False)
 
     def kept(self) -> dict[str, bytes]:
         """Return what this change has saved; empty if there was nothing, or it is damaged.

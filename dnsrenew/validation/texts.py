@@ -83,6 +83,8 @@ TOML_CAUSES: Final = (
 TOML_TYPOGRAPHIC: Final = ("typographic quotes", 'straight quotes: "…"')
 TOML_TRUE: Final = ("True", "true, in lower case")
 TOML_FALSE: Final = ("False", "false, in lower case")
+TOML_YES: Final = ("a word that TOML does not know", "true")
+TOML_NO: Final = ("a word that TOML does not know", "false")
 TOML_NO_VALUE: Final = ("no value", "a value after =")
 TOML_NO_QUOTES: Final = ("a text without quotes", 'the text in quotes: "…"')
 TOML_UNKNOWN: Final = ("a value that TOML does not know", "text in quotes, a number, true, false, a list or a table")

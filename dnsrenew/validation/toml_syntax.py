@@ -15,10 +15,14 @@ _AT_END: Final = " (at end of document)"
 _EXPECTED: Final = "Expected "
 _INVALID_VALUE: Final = "Invalid value"
 _UNCLOSED: Final = "Unclosed"
+_SET_BEFORE: Final = "Cannot overwrite a value"
 _UNCLOSED_LIST: Final = "Unclosed array"
 _TYPOGRAPHIC: Final = tuple("“”„‘’‚«»")
 _WORD: Final = re.compile(r"[A-Za-z_/~@*.]")
+_YES: Final = re.compile(r"(?i:yes|on|true)\b(?![.-])")
+_NO: Final = re.compile(r"(?i:no|off|false)\b(?![.-])")
 
+_FIRST_WORD: Final = re.compile(r"\s*+([\w-]++)\s++")
 _FIRST_KEY: Final = re.compile(r"\s*+([\w.\"'-]++)\s*+[=:]\s*")
 _KEY: Final = re.compile(r"(?<![\w.\"'-])([\w.\"'-]++)\s*+=\s*")  # possessive: linear in a line of any length
 _REFERENCE: Final = re.compile(r"""["'](?:env|file|keyring):""")
@@ -39,6 +43,8 @@ def syntax_mistake(error: Exception, text: str, file: str, *, shown_keys: Contai
     line = lines[number - 1]
     found, expected = _likely_cause(message, line[column - 1 :])
     first = _FIRST_KEY.match(line)
+    if first and message.startswith(_SET_BEFORE):  # tomllib reports the end of the value
+        column = first.start(1) + 1
     key = first[1] if first and _is_known(first[1], shown_keys) else texts.TOML_SYNTAX
     shown = line if shown_keys is None else _without_secrets(lines, number, shown_keys)
     return Mistake(file, number, key, found, expected, column=column, source=shown.replace("\t", " "))
@@ -80,6 +86,10 @@ def _likely_cause(message: str, rest: str) -> tuple[str, str]:
         return texts.TOML_TRUE
     if rest.startswith("False"):
         return texts.TOML_FALSE
+    if _YES.match(rest):
+        return texts.TOML_YES
+    if _NO.match(rest):
+        return texts.TOML_NO
     if not rest.strip() or rest.lstrip().startswith("#"):
         return texts.TOML_NO_VALUE
     return texts.TOML_NO_QUOTES if _WORD.match(rest) else texts.TOML_UNKNOWN
@@ -96,8 +106,11 @@ def _without_secrets(lines: list[str], number: int, shown_keys: Container[str]) 
     if _HEADER.match(line):
         return line
     first = _FIRST_KEY.match(line)
-    if first is None:  # an item of a list, or anything
-        return line if _is_in_shown_list(lines, number, shown_keys) else HIDDEN
+    if first is None:  # an item of a list, a key without =, or anything
+        if _is_in_shown_list(lines, number, shown_keys):
+            return line
+        word = _FIRST_WORD.match(line)
+        return line[: word.end()] + HIDDEN if word and word[1] in shown_keys else HIDDEN
     if not _is_known(first[1], shown_keys):
         return HIDDEN
     for match in (first, *_KEY.finditer(line, first.end())):

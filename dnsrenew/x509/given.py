@@ -75,6 +75,7 @@ def chain_from_file(data: bytes, key: PrivateKey, identifiers: Sequence[str], no
 
 
 def _certificates(data: bytes) -> list[x509.Certificate]:
+    """Return the certificates of a file; a ``ValueError`` says why there are none."""
     if b"-----BEGIN PKCS7-----" in data:
         return _from_pkcs7(pkcs7.load_pem_pkcs7_certificates, data)
     if _CERTIFICATE in data:
@@ -87,7 +88,7 @@ def _certificates(data: bytes) -> list[x509.Certificate]:
         return [x509.load_der_x509_certificate(data)]
     except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
         if _PKCS12 in data[:12]:
-            raise ValueError(texts.IS_PKCS12) from None
+            raise CAError.of(texts.PKCS12, wrong="pem") from None
     return _from_pkcs7(pkcs7.load_der_pkcs7_certificates, data)
 
 

@@ -114,6 +114,11 @@ FROM_FILE: Final = ChainTexts(
     ),
 )
 
+PKCS12: Final = Text(
+    "certificate-wrong",
+    "The certificate file is a PKCS#12 file, and those are encrypted.",
+    "Convert it, and install the result: umask 077 && openssl pkcs12 -in FILE -nodes -out certificate.pem",
+)
 KEY_ENCRYPTED: Final = Text(
     "key-wrong",
     "The private key is encrypted, and servers need it without a passphrase.",
@@ -134,6 +139,3 @@ KEY_KIND: Final = Text(
 NOT_A_CERTIFICATE: Final = "it is not a certificate in PEM, DER or PKCS#7 form"
 ONLY_A_KEY: Final = "it has a private key, but no certificate"
 IS_A_REQUEST: Final = "it is a certificate request (CSR), not the certificate that the issuer makes from it"
-IS_PKCS12: Final = (
-    "it is a PKCS#12 file, which has to be converted first (openssl pkcs12 -in FILE -nodes -out certificate.pem)"
-)

@@ -1,4 +1,4 @@
-"""Servers for the drivers' tests."""
+"""Servers for the tests of drivers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def powerdns(bind: Lab) -> Iterator[PowerDns]:
 
 @pytest.fixture
 def all_logs() -> Iterator[LogTexts]:
-    """What reaches a host program that logs everything."""
+    """All log records, as a program that logs everything gets them."""
     handler = LogTexts()
     root = logging.getLogger()
     level = root.level

@@ -27,7 +27,7 @@ def duck() -> Iterator[DuckDns]:
 
 @pytest.fixture
 def provider(duck: DuckDns) -> Provider:
-    """Our provider file, pointed at the stand-in."""
+    """Our provider file, with the address of the stand-in."""
     shipped = find_provider("duckdns")
     assert shipped is not None
     return replace(shipped, driver_options={"url": duck.url})
@@ -39,12 +39,12 @@ def account(token: str = CANARY) -> DnsAccount:
 
 
 def record(value: str, domain: str = "home", below: str = "_acme-challenge.") -> TxtRecord:
-    """A record as dnsrenew makes it: the zone is one label more than the suffix."""
+    """A record as dnsrenew makes it: its zone has one label more than the suffix."""
     return TxtRecord(f"{domain}.duckdns.org.", f"{below}{domain}.duckdns.org.", value, 60)
 
 
 def test_one_value_for_all_names(duck: DuckDns, provider: Provider, context: Context) -> None:
-    """A value is written, stands for all names below, is replaced by a second one, and is cleared."""
+    """A value is written, served for all names below, replaced by a second one, and cleared."""
     call_add(context, provider, account(), [record("-one")])
     assert duck.look("_acme-challenge.home.duckdns.org.") == {"-one"}
     assert duck.look("anything.below.home.duckdns.org") == {"-one"}
@@ -58,7 +58,7 @@ def test_one_value_for_all_names(duck: DuckDns, provider: Provider, context: Con
 
 
 def test_each_domain_is_cleared_once(duck: DuckDns, provider: Provider, context: Context) -> None:
-    """Removing several values of two domains takes one request for each domain."""
+    """Removing several values of two domains makes one request for each domain."""
     call_remove(context, provider, account(), [record("a"), record("b"), record("c", "spare")])
     assert sorted(request["domains"] for request in duck.requests) == ["home", "spare"]
     assert all(request["clear"] == "true" for request in duck.requests)
@@ -68,7 +68,7 @@ def test_each_domain_is_cleared_once(duck: DuckDns, provider: Provider, context:
 def test_ko_names_both_causes(
     duck: DuckDns, provider: Provider, context: Context, all_logs: LogTexts, case: tuple[str, str]
 ) -> None:
-    """KO means a wrong token or somebody else's domain; the token is in no text and no log."""
+    """KO means a wrong token or a foreign domain; the token is in no text and no log."""
     token, domain = case
     with pytest.raises(ProviderError) as caught:
         call_add(context, provider, account(token), [record("v", domain)])
@@ -78,10 +78,8 @@ def test_ko_names_both_causes(
     assert_no_canary([token], texts=[repr(caught.value.to_dict()), *all_logs.texts])
 
 
-def test_a_service_of_the_same_kind_is_told_by_its_own_names(
-    duck: DuckDns, provider: Provider, context: Context
-) -> None:
-    """Where a user's provider file gives another suffix and another address."""
+def test_errors_name_a_compatible_service(duck: DuckDns, provider: Provider, context: Context) -> None:
+    """A user's provider file has another suffix and address: the error has these, not those of DuckDNS."""
     elsewhere = TxtRecord("other.dyn.mine.test.", "_acme-challenge.other.dyn.mine.test.", "v", 60)
     with pytest.raises(ProviderError) as caught:
         call_add(context, provider, account(), [elsewhere])
@@ -106,15 +104,15 @@ def test_a_service_of_the_same_kind_is_told_by_its_own_names(
 def test_other_answers(
     duck: DuckDns, provider: Provider, context: Context, answer: tuple[int, str], outcome: tuple[str, int]
 ) -> None:
-    """A 5xx is tried again, three times in all; a 429 and a hotel's log-in page are not."""
+    """A 5xx is tried three times; a 429 and a hotel's log-in page once."""
     duck.answer = answer
     with pytest.raises(ProviderError) as caught:
         call_add(context, provider, account(), [record("v")])
     assert (caught.value.code, len(duck.asked)) == outcome
 
 
-def test_nobody_there(duck: DuckDns, provider: Provider, context: Context, all_logs: LogTexts) -> None:
-    """A service that cannot be reached is said to be so; the token in the URL gets into no log."""
+def test_a_service_that_is_down(duck: DuckDns, provider: Provider, context: Context, all_logs: LogTexts) -> None:
+    """The code is `provider-unreachable`, and the token in the URL is in no log."""
     away = replace(provider, driver_options={"url": "http://127.0.0.1:9/update"})
     with pytest.raises(ProviderError) as caught:
         call_add(context, away, account(), [record("v")])

@@ -23,7 +23,7 @@ FOREIGN = (ZONE, "v=spf1 -all")
 
 @pytest.mark.parametrize("quoting", [False, True])
 def test_cloudflare(monkeypatch: pytest.MonkeyPatch, quoting: bool) -> None:
-    """Cloudflare keeps the contract, whether it lists values in quotes or not."""
+    """Cloudflare passes the conformance test, whether it lists values in quotes or not."""
     with Cloudflare() as host:
         host.quoting = quoting
         redirect_to(monkeypatch, "cloudflare", host)
@@ -33,7 +33,7 @@ def test_cloudflare(monkeypatch: pytest.MonkeyPatch, quoting: bool) -> None:
 
 
 def test_cloudflare_with_a_wrong_token(monkeypatch: pytest.MonkeyPatch, context: Context) -> None:
-    """A wrong token is told with the host's own words and what to check."""
+    """The error has the host's words and names the option to check."""
     provider = find_provider("cloudflare")
     assert provider is not None
     with Cloudflare() as host:
@@ -46,7 +46,7 @@ def test_cloudflare_with_a_wrong_token(monkeypatch: pytest.MonkeyPatch, context:
 
 
 def test_cloudflare_with_somebody_elses_zone(monkeypatch: pytest.MonkeyPatch, context: Context) -> None:
-    """A zone that the token does not see."""
+    """The token has no access to the zone."""
     provider = find_provider("cloudflare")
     assert provider is not None
     record = TxtRecord("elsewhere.org.", "_acme-challenge.elsewhere.org.", "v", 60)
@@ -59,7 +59,7 @@ def test_cloudflare_with_somebody_elses_zone(monkeypatch: pytest.MonkeyPatch, co
 
 
 def test_route53(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Route 53 keeps the contract, through the real boto3."""
+    """Route 53 passes the conformance test, through the real boto3."""
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     with Route53() as host:
         monkeypatch.setenv("AWS_ENDPOINT_URL_ROUTE_53", host.url)
@@ -69,7 +69,7 @@ def test_route53(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_namecheap(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], context: Context) -> None:
-    """Namecheap keeps the contract, writes no value twice, keeps foreign ones, and prints nothing."""
+    """Namecheap passes the conformance test, writes no value twice, keeps foreign ones, and prints nothing."""
     provider = find_provider("namecheap")
     assert provider is not None
     with Namecheap() as host:
@@ -99,7 +99,7 @@ def test_namecheap(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
     ],
 )
 def test_the_other_hosts(monkeypatch: pytest.MonkeyPatch, context: Context, name: str, kind: type[Host]) -> None:
-    """Each keeps the contract, with the TTL of its file; a value written twice stands once; foreign values stand."""
+    """Each host passes the conformance test with the TTL of its file; no value is doubled, foreign ones stay."""
     provider = find_provider(name)
     assert provider is not None
     options: dict[str, Any] = {key: "x" * 64 for key, spec in provider.options.items() if spec.required}

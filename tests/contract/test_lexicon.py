@@ -1,4 +1,4 @@
-"""The driver lexicon: against a real PowerDNS, and each of lexicon's traps closed."""
+"""The driver lexicon: against a real PowerDNS, and guards against lexicon's mistakes."""
 
 from __future__ import annotations
 
@@ -39,35 +39,35 @@ RECORD = TxtRecord("pdns.test.", "_acme-challenge.pdns.test.", "v" * 43, 60)
 
 
 def shipped(name: str = "powerdns") -> Provider:
-    """A provider of ours."""
+    """A provider of the package."""
     found = find_provider(name)
     assert found is not None
     return found
 
 
-def looker(server: PowerDns) -> Callable[[str], set[str]]:
-    """What the server serves."""
+def served_by(server: PowerDns) -> Callable[[str], set[str]]:
+    """Return a function that returns the values that the server serves."""
     return lambda name: dnsclient.texts(dnsclient.ask(name, "TXT", server.address, server.port))
 
 
 def test_it_keeps_the_contract(powerdns: PowerDns) -> None:
     """The driver passes the conformance test on a real PowerDNS."""
-    check_driver(maker(powerdns_account(powerdns)), "pdns.test", look=looker(powerdns), patience=5)
+    check_driver(maker(powerdns_account(powerdns)), "pdns.test", look=served_by(powerdns), patience=5)
 
 
 def test_a_zone_below_another_and_one_of_a_single_label(powerdns: PowerDns, context: Context) -> None:
-    """The zone is ours, however deep, whatever a public suffix list would say."""
+    """The zone is the given one, at any depth, whatever a public suffix list says."""
     for zone in ("deep.sub.pdns.test", "toplevel"):
         powerdns.add_zone(zone, (powerdns.address,))
         record = TxtRecord(f"{zone}.", f"_acme-challenge.{zone}.", "value", 60)
         call_add(context, shipped(), powerdns_account(powerdns), [record])
-        assert looker(powerdns)(record.name) == {"value"}
+        assert served_by(powerdns)(record.name) == {"value"}
         call_remove(context, shipped(), powerdns_account(powerdns), [record])
-        assert looker(powerdns)(record.name) == set()
+        assert served_by(powerdns)(record.name) == set()
 
 
 def test_records_of_several_zones_in_one_call(powerdns: PowerDns, context: Context) -> None:
-    """One session for each zone; all are written."""
+    """There is one session for each zone; all records are written."""
     powerdns.add_zone("second.pdns.test", (powerdns.address,))
     records = [
         TxtRecord(zone, f"_acme-challenge.{host}.{zone}", host * 3, 60)
@@ -75,13 +75,13 @@ def test_records_of_several_zones_in_one_call(powerdns: PowerDns, context: Conte
         for host in ("a", "b")
     ]
     call_add(context, shipped(), powerdns_account(powerdns), records)
-    assert [looker(powerdns)(record.name) for record in records] == [{record.value} for record in records]
+    assert [served_by(powerdns)(record.name) for record in records] == [{record.value} for record in records]
     call_remove(context, shipped(), powerdns_account(powerdns), records)
-    assert [looker(powerdns)(record.name) for record in records] == [set()] * len(records)
+    assert [served_by(powerdns)(record.name) for record in records] == [set()] * len(records)
 
 
 def test_two_threads_at_once(powerdns: PowerDns, context: Context) -> None:
-    """Two threads use two clients: eight values in eight zones are written and removed at the same time."""
+    """Threads use separate clients: eight values in eight zones are written and removed at the same time."""
     records = []
     for number in range(8):
         powerdns.add_zone(f"t{number}.test", (powerdns.address,))
@@ -90,18 +90,18 @@ def test_two_threads_at_once(powerdns: PowerDns, context: Context) -> None:
     for call, expected in ((call_add, True), (call_remove, False)):
         tasks = context.call_all([_calling(call, context, account, record) for record in records], 8)
         assert [task.error for task in tasks] == [None] * 8
-        assert all((looker(powerdns)(record.name) == {record.value}) is expected for record in records)
+        assert all((served_by(powerdns)(record.name) == {record.value}) is expected for record in records)
 
 
 def _calling(call: Any, context: Context, account: DnsAccount, record: TxtRecord) -> Callable[[], None]:
     return lambda: call(context, shipped(), account, [record])
 
 
-# ── nothing is downloaded, nothing hangs ────────────────────────────────────────────────
+# ── no downloads, no endless requests ───────────────────────────────────────────────────
 
 
 def test_nothing_but_the_host_is_asked(powerdns: PowerDns, context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No public suffix list is downloaded and nothing is resolved: the API's address is the only one connected to."""
+    """No public suffix list is downloaded and no name is resolved: only the API's address is connected to."""
     reached = []
     connect = socket.socket.connect
 
@@ -119,7 +119,7 @@ def test_nothing_but_the_host_is_asked(powerdns: PowerDns, context: Context, mon
 
 @pytest.mark.parametrize("name", ["godaddy", "namecheap"])
 def test_the_splitter_in_a_provider_module_is_offline(name: str) -> None:
-    """Modules that split names themselves get the zone split at its first dot, whatever list there is."""
+    """Modules that split names get the zone split at its first dot, without a list."""
     module: Any = loading._load(name)
     parts = module.tldextract.extract("example.co.uk")
     assert (parts.domain, parts.suffix) == ("example", "co.uk")
@@ -137,7 +137,7 @@ def test_every_request_has_a_time_out(bind: Lab) -> None:
 
 
 def test_no_provider_module_gets_the_real_requests() -> None:
-    """However a module of lexicon imports requests, or builds upon another module: what it gets has time-outs."""
+    """A provider module always gets our requests with time-outs, also through another module."""
     names = {module.name for module in pkgutil.iter_modules(providers.__path__)} - {"base", *loading._UNUSABLE}
     assert len(names) > 80
     for name in names - set(loading.EXTRAS):
@@ -151,7 +151,7 @@ def test_no_provider_module_gets_the_real_requests() -> None:
 
 
 def test_route_53_gets_a_client_with_time_outs_of_its_own() -> None:
-    """Boto3's client is made with our time-outs, few retries, and not in the session that all threads share."""
+    """boto3's client has our time-outs, few retries, and its own session."""
     module: Any = loading._load("route53")
     with shims.limited(lambda: 7.0):
         client = module.boto3.client("route53", aws_access_key_id="x", aws_secret_access_key="y")
@@ -161,7 +161,7 @@ def test_route_53_gets_a_client_with_time_outs_of_its_own() -> None:
 
 
 def test_every_way_to_send_a_request_has_time_outs() -> None:
-    """request, get, post and a Session of the stand-in: each is limited by what the call has left."""
+    """request, get, post and a Session of the replacement are limited by the time left of the call."""
     seen = []
 
     class Adapter(requests.adapters.BaseAdapter):
@@ -189,7 +189,7 @@ def test_every_way_to_send_a_request_has_time_outs() -> None:
 
 
 def test_the_stand_in_sends_what_requests_would() -> None:
-    """Positional arguments of get, post, put and patch keep their meaning, and everything else is the real one's."""
+    """Positional arguments of get, post, put and patch keep their meaning; everything else is requests' own."""
     face: Any = shims.shim_for(requests)
     with Api(lambda asked: (200, {"method": asked.method, "path": asked.path, "body": asked.body})) as api:
         assert face.get(api.url, {"a": "1"}).json()["path"] == "/?a=1"
@@ -205,14 +205,14 @@ def test_the_stand_in_sends_what_requests_would() -> None:
 
 
 def test_the_page_of_limits_says_how_much_is_read() -> None:
-    """As the code has it."""
+    """The page has the figures of the code."""
     page = (Path(__file__).resolve().parents[2] / "docs" / "how-it-works" / "limits.md").read_text("utf-8")
     assert f"| a CA, DuckDNS | {MAX_BYTES >> 20} MiB |" in page
     assert f"through dns-lexicon | {third_party.MOST >> 20} MiB, because" in page
 
 
 def test_retries_of_a_provider_do_not_outlast_the_call() -> None:
-    """A provider that mounts retries with Retry-After sleeps no longer than the call has left."""
+    """Retries with Retry-After sleep no longer than the time left of the call."""
     face: Any = shims.shim_for(requests)
     retry = requests.adapters.Retry(total=5, status_forcelist=[409], allowed_methods=None, backoff_factor=60)
     left = [0.3]
@@ -232,7 +232,7 @@ def test_retries_of_a_provider_do_not_outlast_the_call() -> None:
 
 
 def test_the_host_programs_own_lexicon_and_requests_stay_as_they_are(powerdns: PowerDns, context: Context) -> None:
-    """What a host program imports is the original, before, while and after we drive lexicon."""
+    """A program's own lexicon and requests are never changed."""
     before = (requests.Session, requests.Session.request, requests.Session.send, requests.request, requests.get)
     call_add(context, shipped(), powerdns_account(powerdns), [RECORD])
     call_remove(context, shipped(), powerdns_account(powerdns), [RECORD])
@@ -262,7 +262,7 @@ STANDING = {"name": RECORD.name, "type": "TXT", "ttl": 60, "records": [{"content
 def failure(
     context: Context, hook: Callable[[Asked], Answer], headers: dict[str, str] | None = None
 ) -> tuple[DnsRenewError, int]:
-    """What an add came to at an API that answers as the hook says, and how many requests were made."""
+    """Make an add at an API with this hook; return the error and the number of requests."""
     with Api(hook, headers or {}) as api:
         account = DnsAccount("powerdns", name="pdns", pdns_server=api.url, auth_token=Secret(CANARY))
         with pytest.raises(DnsRenewError) as caught:
@@ -285,8 +285,8 @@ def failure(
         ((200, {"unexpected": True}), "provider-bug"),
     ],
 )
-def test_answers_are_put_into_words(context: Context, all_logs: LogTexts, answer: Answer, code: str) -> None:
-    """Each refusal gets its code, a message, one sentence to act on, and no secret anywhere."""
+def test_each_answer_has_its_code(context: Context, all_logs: LogTexts, answer: Answer, code: str) -> None:
+    """Each refusal has its code, a message, one sentence to act on, and no secret."""
     error, _ = failure(context, lambda _: answer)
     assert error.code == code
     assert isinstance(error, ProviderError)
@@ -299,7 +299,7 @@ def test_answers_are_put_into_words(context: Context, all_logs: LogTexts, answer
 
 
 def test_a_retry_after_is_evidence(context: Context) -> None:
-    """How long the host wants us to wait is kept; a wait of over five minutes is not made now."""
+    """The Retry-After is in the evidence; a wait of over five minutes is not made."""
     error, asked = failure(context, lambda _: (429, "slow"), {"Retry-After": "3600"})
     assert error.evidence["retry_after"] == 3600
     assert asked == 1
@@ -312,7 +312,7 @@ def test_a_host_in_trouble_is_asked_three_times(context: Context) -> None:
 
 
 def test_false_is_a_failure(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lexicon provider that answers False has failed, unless the host's list shows the wanted state."""
+    """A provider that returns False has failed, unless the host's list shows the wanted state."""
     kind: Any = loading.provider_class("powerdns")
     monkeypatch.setattr(kind, "create_record", lambda *_: False)
     monkeypatch.setattr(kind, "delete_record", lambda *_, **__: False)
@@ -326,7 +326,7 @@ def test_false_is_a_failure(context: Context, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_exception_about_a_value_that_is_gone_is_none(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several of lexicon's providers raise where there is nothing to remove: the list decides."""
+    """Several of lexicon's providers raise if nothing is to be removed: the host's list decides."""
     removals = []
 
     def gone(*_: Any, **asked: Any) -> bool:
@@ -345,7 +345,7 @@ def test_an_exception_about_a_value_that_is_gone_is_none(context: Context, monke
 
 
 def test_a_missing_extra_is_said_with_the_line_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Route 53 needs boto3: without it the error names the package itself and the interpreter that runs."""
+    """Without boto3 the error has the command that installs it for this interpreter."""
     monkeypatch.setitem(loading.EXTRAS, "route53", "no_such_module_here")
     with pytest.raises(ProviderError) as caught:
         loading.provider_class("route53")
@@ -356,14 +356,14 @@ def test_a_missing_extra_is_said_with_the_line_to_type(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("name", ["nobody", "ddns", "duckdns", "auto", "../x", ""])
 def test_lexicons_unusable_providers_are_refused(name: str) -> None:
-    """An unknown provider, and one whose code in lexicon does harm, is a mistake in the provider file."""
+    """An unknown provider, or one whose code in lexicon does harm, is a mistake in the file."""
     with pytest.raises(ConfigError) as caught:
         loading.provider_class(name)
     assert caught.value.code == "provider-invalid"
 
 
 def test_a_users_own_provider_file_passes_options_on(context: Context) -> None:
-    """All other keys of driver_options go to lexicon as they stand."""
+    """All other keys of driver_options are passed to lexicon."""
     text = """
 title = "Mine"
 driver = "lexicon"
@@ -381,7 +381,7 @@ secret = true
 
 
 def test_the_time_is_written_as_alibaba_cloud_wants_it() -> None:
-    """Lexicon 3.25 writes 2026-11-25T10:00:00+00:00Z; the service wants 2026-11-25T10:00:00Z."""
+    """Lexicon 3.25 writes 2026-11-25T10:00:00+00:00Z; the service needs 2026-11-25T10:00:00Z."""
     kind: Any = loading.provider_class("aliyun")
 
     class Stub(kind):  # type: ignore[misc]
@@ -405,7 +405,7 @@ REFUSED_BY_AWS = (
 def test_route_53_through_the_real_boto3(
     context: Context, all_logs: LogTexts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Without any AWS configuration on the machine, a refusal is put into words and no key is in a log."""
+    """Without any AWS configuration on the machine, a refusal has its code and no key is in a log."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))

@@ -52,7 +52,7 @@ class FileDriver:
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A tiny distribution with entry points, some of which cannot be loaded, as pip would have installed it."""
+    """A small distribution with entry points, some of them broken, as pip installs it."""
     site = tmp_path / "site-packages"
     info = site / "zonefile_driver-1.0.dist-info"
     info.mkdir(parents=True)
@@ -68,36 +68,36 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     sys.modules.pop("zonefile_driver", None)
 
 
-def look(path: Path) -> Any:
-    """What the file serves."""
+def served_by(path: Path) -> Any:
+    """Return a function that returns the values in the file."""
     return lambda name: {
         line.split()[1] for line in path.read_text().splitlines() if path.exists() and line.split()[0] == name
     }
 
 
 def test_it_is_found_and_keeps_the_contract(installed: Path) -> None:
-    """It is a provider of its own without a file in providers/, and passes the conformance test."""
+    """The plug-in is a provider without a file in providers/, and passes the conformance test."""
     path = installed / "zone.txt"
     assert "zonefile" in provider_names()
-    check_driver(maker(DnsAccount("zonefile", path=str(path))), "example.test", look=look(path), patience=0)
+    check_driver(maker(DnsAccount("zonefile", path=str(path))), "example.test", served_by=served_by(path), patience=0)
     assert path.read_text() == ""
 
 
 def test_every_plug_in_that_is_listed_is_found(installed: Path) -> None:
-    """Whatever it is called; but no driver of our own, present or to come, is one, though ours are registered too."""
+    """Any name works; names of our own drivers are never taken from a plug-in."""
     listed = set(provider_names())
     assert {"zonefile", "Zone.File", "broken"} <= listed
     assert not {"lexicon", "hook"} & listed
     assert all(find_provider(name) for name in listed)
     account = DnsAccount("Zone.File", path=str(installed / "zone.txt"))
-    check_driver(maker(account), "example.test", look=look(installed / "zone.txt"), patience=0)
+    check_driver(maker(account), "example.test", served_by=served_by(installed / "zone.txt"), patience=0)
     provider = find_provider("Zone.File")
     assert provider is not None
     assert tomllib.loads(provider.block()) == {"dns": {"Zone-File": {"provider": "Zone.File"}}}
 
 
-def test_our_own_drivers_are_registered_as_those_of_others_are() -> None:
-    """Each where the loading, which never looks there, finds it."""
+def test_our_own_drivers_are_registered_as_plug_ins() -> None:
+    """The entry points are those of the table that the loading uses."""
     project = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
     registered = project["entry-points"][ENTRY_POINT_GROUP]
     assert registered == {name: ":".join(place) for name, place in BUILT_IN.items()}
@@ -106,7 +106,7 @@ def test_our_own_drivers_are_registered_as_those_of_others_are() -> None:
 
 
 def test_a_provider_file_can_name_it(installed: Path, context: Context) -> None:
-    """A user's own provider file gives it options and a behaviour, and marks what is secret."""
+    """A user's provider file gives the plug-in options and a behaviour, and marks secrets."""
     folder = installed / "providers"
     folder.mkdir()
     (folder / "mine.toml").write_text(
@@ -118,13 +118,13 @@ def test_a_provider_file_can_name_it(installed: Path, context: Context) -> None:
     account = DnsAccount("mine", path=str(installed / "zone.txt"), key=Secret("k3y"))
     record = TxtRecord("example.test.", "_a.example.test.", "v", provider.behaviour.ttl)
     call_add(context, provider, account, [record])
-    assert look(installed / "zone.txt")("_a.example.test.") == {"v"}
+    assert served_by(installed / "zone.txt")("_a.example.test.") == {"v"}
     call_remove(context, provider, account, [record])
-    assert look(installed / "zone.txt")("_a.example.test.") == set()
+    assert served_by(installed / "zone.txt")("_a.example.test.") == set()
 
 
-def test_one_that_cannot_be_loaded_is_said(installed: Path, context: Context) -> None:
-    """A plug-in whose entry point leads to nothing is an error that names it."""
+def test_a_broken_plug_in(installed: Path, context: Context) -> None:
+    """The error names the entry point that cannot be loaded."""
     provider = find_provider("broken")
     assert provider is not None
     with pytest.raises(ConfigError) as caught:

@@ -1,4 +1,4 @@
-"""DNS hosts' APIs that redirect: no key and no change goes to another host, and it is said what happened."""
+"""DNS hosts' APIs that redirect: no key and no change goes to another host, and the error reports the redirect."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CODES = (301, 302, 303, 307, 308)
 
 @pytest.fixture
 def other() -> Iterator[Api]:
-    """Another host, which would take whatever it is sent."""
+    """Another host, which accepts every request."""
     with Api(lambda _: SOUND) as api:
         yield api
 
@@ -47,7 +47,7 @@ def account(api: Api) -> DnsAccount:
 
 
 def refusal(context: Context, api: Api) -> ProviderError:
-    """What an add came to."""
+    """Make an add, and return its error."""
     provider = find_provider("powerdns")
     assert provider is not None
     with pytest.raises(ProviderError) as caught:
@@ -80,7 +80,7 @@ def refusal(context: Context, api: Api) -> ProviderError:
     ],
 )
 def test_which_redirects_are_followed(method: str, location: str | None, detail: str | None) -> None:
-    """Those of a question, within the place that was asked."""
+    """Only those of a read request, within the same origin."""
     if detail is None:
         assert urlsplit(redirected(method, "https://api.test/zones", location)).hostname == "api.test"
         return
@@ -93,7 +93,7 @@ def test_which_redirects_are_followed(method: str, location: str | None, detail:
 def test_a_redirect_to_another_host_takes_nothing_there(
     context: Context, all_logs: LogTexts, other: Api, writes: bool
 ) -> None:
-    """Whichever its status, and whether a question or a change is redirected; the error says where to, and no key."""
+    """With each status, for a read and a change: nothing is sent there, and the error has no key."""
     codes = iter(CODES * 2)
     there = other.url.replace("127.0.0.1", "localhost")
 
@@ -117,7 +117,7 @@ def test_a_redirect_to_another_host_takes_nothing_there(
 
 @pytest.mark.parametrize("location", ["////{0}/x", "http:////{0}/x", "/\\{0}/x", "http:{0}/x", "\xe9"])
 def test_an_address_is_not_read_in_two_ways(other: Api, location: str) -> None:
-    """What we take for a path, requests must not take for another host."""
+    """A Location that we take for a path is not another host for requests."""
     place = location.format(other.url.removeprefix("http://"))
     answers: Iterator[Answer] = iter([(302, ""), (404, "")])
     with Api(lambda _: next(answers), {"Location": place}) as api:
@@ -129,7 +129,7 @@ def test_an_address_is_not_read_in_two_ways(other: Api, location: str) -> None:
 
 @pytest.mark.parametrize("headers", [{"Location": "/elsewhere"}, {}])
 def test_a_change_that_is_redirected_was_not_made(context: Context, headers: dict[str, str]) -> None:
-    """Within the host too: followed it would become a question, whose answer looks like success."""
+    """A followed redirect would turn the change into a read whose answer looks like success."""
     with Api(lambda asked: SOUND if asked.method == "GET" else (302, ""), headers) as api:
         error = refusal(context, api)
     assert error.code == "provider-unreachable"
@@ -137,8 +137,8 @@ def test_a_change_that_is_redirected_was_not_made(context: Context, headers: dic
     assert {asked.path for asked in api.asked} == {"/api/v1/servers/localhost/zones/example.com."}
 
 
-def test_a_question_is_led_on_within_the_host() -> None:
-    """An API that calls the same thing by another name is followed."""
+def test_a_read_is_redirected_within_the_host() -> None:
+    """A redirect to another path of the same API is followed."""
 
     def answer(asked: Asked) -> Answer:
         return SOUND if asked.path == "/elsewhere" or asked.method == "PATCH" else (308, "")
@@ -151,7 +151,7 @@ def test_a_question_is_led_on_within_the_host() -> None:
 
 @pytest.mark.parametrize("name", sorted(set(provider_names()) - {"rfc2136"}))
 def test_none_of_our_providers_follows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, other: Api, name: str) -> None:
-    """Each, through whatever it sends: Route 53's boto3 is the one that does not send by our requests."""
+    """No provider follows; only Route 53's boto3 sends without our requests."""
     provider = find_provider(name)
     assert provider is not None
     options: dict[str, Any] = {key: "x" * 64 for key, spec in provider.options.items() if spec.required}
@@ -169,8 +169,8 @@ def test_none_of_our_providers_follows(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert other.asked == []
 
 
-def test_who_sends_by_something_else_than_our_requests() -> None:
-    """Of lexicon's modules that need no more than lexicon: two by xmlrpc, which follows nothing, and one by urllib."""
+def test_which_modules_send_without_requests() -> None:
+    """Two modules of lexicon use xmlrpc, which follows nothing, and one uses urllib."""
     names = {module.name for module in pkgutil.iter_modules(providers.__path__)} - {"base", *loading._UNUSABLE}
     modules = {name: vars(loading._load(name)).values() for name in names - set(loading.EXTRAS)}
     for sender, users in ((xmlrpc.client, {"gandi", "inwx"}), (urllib.request, {"valuedomain"}), (http.client, set())):
@@ -181,7 +181,7 @@ def test_who_sends_by_something_else_than_our_requests() -> None:
 
 
 def test_value_domain_keeps_its_token(other: Api) -> None:
-    """The one module of lexicon that sends by urllib, which takes an Authorization to any host."""
+    """The module that uses urllib, which would send Authorization to any host, does not follow."""
     module: Any = loading._load("valuedomain")
     call = module.vdapi_create_caller(CANARY)
     with Api(lambda _: (302, ""), {"Location": other.url}) as api:

@@ -30,7 +30,7 @@ RECORD = TxtRecord("example.test.", "_acme-challenge.example.test.", "v" * 43, 6
 
 
 def test_by_default_the_zones_own_servers_are_asked(bind: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without `look`, check_driver finds the zone's servers and asks them all, the one that lags too."""
+    """Without `look`, check_driver queries all servers of the zone, also one that lags."""
     lab_resolver = Resolver(nameservers=(bind.nameserver,), authoritative_port=bind.port)
     monkeypatch.setattr("dnsrenew.model.Resolver", lambda: lab_resolver)
     check_driver(maker(rfc2136_account(bind)), "example.test", patience=10)
@@ -38,7 +38,7 @@ def test_by_default_the_zones_own_servers_are_asked(bind: Lab, monkeypatch: pyte
 
 
 class _Server:
-    """Says NOERROR to every update that comes by TCP, and keeps it."""
+    """A server that answers NOERROR to every update over TCP, and keeps it."""
 
     def __init__(self) -> None:
         self.seen: list[dns.message.Message] = []
@@ -60,8 +60,8 @@ class _Server:
         self._socket.close()
 
 
-def fails(context: Context, account: DnsAccount, record: TxtRecord = RECORD) -> ProviderError:
-    """The error of an add that has to fail."""
+def error_of(context: Context, account: DnsAccount, record: TxtRecord = RECORD) -> ProviderError:
+    """Make an add that must fail; return its error."""
     provider = find_provider("rfc2136")
     assert provider is not None
     with pytest.raises(ProviderError) as caught:
@@ -78,7 +78,7 @@ def test_it_keeps_the_contract(bind: Lab) -> None:
 
 
 def test_without_a_key_the_update_is_sent_unsigned(context: Context) -> None:
-    """Without a key the update goes out unsigned, by TCP; the server's answer decides."""
+    """Without a key the update is sent unsigned, over TCP; the server's answer decides."""
     provider = find_provider("rfc2136")
     assert provider is not None
     with _Server() as server:
@@ -90,7 +90,7 @@ def test_without_a_key_the_update_is_sent_unsigned(context: Context) -> None:
 
 
 def test_many_records_of_two_zones_in_one_call(bind: Lab, context: Context) -> None:
-    """All records of a zone go in one message, however many: 200 values in two zones, written and removed."""
+    """All records of a zone are in one message: 200 values in two zones are written and removed."""
     bind.add_zone("second.test")
     records = [
         TxtRecord(zone, f"_acme-challenge.n{number}.{zone}", f"{number:043d}", 60)
@@ -107,7 +107,7 @@ def test_many_records_of_two_zones_in_one_call(bind: Lab, context: Context) -> N
 
 
 def test_any_text_is_written_exactly(bind: Lab, context: Context) -> None:
-    """Quotes, backslashes, semicolons and letters outside ASCII come out as they went in."""
+    """Quotes, backslashes, semicolons and non-ASCII letters are not changed."""
     provider = find_provider("rfc2136")
     assert provider is not None
     record = TxtRecord("example.test.", "_x.example.test.", 'a "b" \\c; ü $d', 60)
@@ -126,11 +126,9 @@ def test_any_text_is_written_exactly(bind: Lab, context: Context) -> None:
         ({"tsig_name": None, "tsig_secret": None}, "REFUSED"),
     ],
 )
-def test_a_wrong_key_is_told_from_other_troubles(
-    bind: Lab, context: Context, changes: dict[str, str | None], words: str
-) -> None:
-    """A wrong secret, name or algorithm, or no key at all: unauthorized, and what to compare."""
-    error = fails(context, rfc2136_account(bind, **changes))
+def test_a_wrong_key_has_its_own_code(bind: Lab, context: Context, changes: dict[str, str | None], words: str) -> None:
+    """A wrong secret, name or algorithm, or no key: unauthorized, with what to compare."""
+    error = error_of(context, rfc2136_account(bind, **changes))
     assert error.code == "provider-unauthorized"
     assert words in error.message
 
@@ -148,58 +146,58 @@ def test_a_wrong_key_is_told_from_other_troubles(
 def test_a_refusal_is_believed_without_a_signature(
     bind: Lab, context: Context, answered: dns.rcode.Rcode, code: str, words: str
 ) -> None:
-    """A server without keys (a router, a PowerDNS without updates) cannot sign: its no counts, its yes does not."""
+    """A server without keys cannot sign: its refusal counts, its success does not."""
     with bind.forwarder("127.0.0.3", rcode(answered)):
-        error = fails(context, rfc2136_account(bind, server=f"127.0.0.3:{bind.port}"))
+        error = error_of(context, rfc2136_account(bind, server=f"127.0.0.3:{bind.port}"))
     assert error.code == code
     assert words in error.message
     assert "example.test. " not in error.message
     assert bind.txt(RECORD.name) == set()
 
 
-def test_a_wrong_clock_is_said(bind: Lab, context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock that is an hour off is not taken for a wrong key."""
+def test_a_wrong_clock(bind: Lab, context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that is an hour off is not reported as a wrong key."""
     real = time.time
     monkeypatch.setattr("dns.message.time.time", lambda: real() - 3600)
-    error = fails(context, rfc2136_account(bind))
+    error = error_of(context, rfc2136_account(bind))
     assert error.code == "provider-unauthorized"
     assert "clock" in error.message
     assert "clock" in error.fix
 
 
 def test_a_zone_that_refuses(bind: Lab, context: Context) -> None:
-    """A zone that this key may not change: unauthorized, with the server's word as evidence."""
+    """The key may not change the zone: unauthorized, with the server's answer as evidence."""
     bind.add_zone("locked.test", refuse=True)
-    error = fails(context, rfc2136_account(bind), TxtRecord("locked.test.", "_a.locked.test.", "v", 60))
+    error = error_of(context, rfc2136_account(bind), TxtRecord("locked.test.", "_a.locked.test.", "v", 60))
     assert error.code == "provider-unauthorized"
     assert error.evidence["rcode"] == "REFUSED"
     assert error.evidence["zone"] == "locked.test"
 
 
 def test_a_zone_that_is_elsewhere(bind: Lab, context: Context) -> None:
-    """A zone that the server does not have."""
-    error = fails(context, rfc2136_account(bind), TxtRecord("nowhere.test.", "_a.nowhere.test.", "v", 60))
+    """The server does not have the zone."""
+    error = error_of(context, rfc2136_account(bind), TxtRecord("nowhere.test.", "_a.nowhere.test.", "v", 60))
     assert error.evidence["rcode"] in {"NOTAUTH", "NOTZONE", "REFUSED"}
     assert error.code in {"provider-unauthorized", "provider-zone-unknown"}
 
 
 def test_a_dead_server(bind: Lab, context: Context) -> None:
-    """Nobody listens: unreachable, with the address in the message."""
+    """Nothing listens: unreachable, with the address in the message."""
     port = bind.reserve()
-    error = fails(context, rfc2136_account(bind, server=f"127.0.0.1:{port}"))
+    error = error_of(context, rfc2136_account(bind, server=f"127.0.0.1:{port}"))
     assert error.code == "provider-unreachable"
     assert f"127.0.0.1:{port}" in error.message
 
 
 def test_a_server_name_that_does_not_exist(bind: Lab, context: Context) -> None:
-    """A host name that is not in DNS is said to be so."""
-    error = fails(context, rfc2136_account(bind, server="no-such-host.invalid"))
+    """The message says that the name of the server is not in DNS."""
+    error = error_of(context, rfc2136_account(bind, server="no-such-host.invalid"))
     assert error.code == "provider-unreachable"
     assert "not found in DNS" in error.message
 
 
 def test_a_silent_server_is_left_in_time(bind: Lab) -> None:
-    """A server that accepts and never answers ends the call at the deadline, and not later."""
+    """A server that accepts and never answers ends the call at the deadline."""
     started = time.monotonic()
     with bind.silent("127.0.0.6"), pytest.raises(ProviderError) as caught:
         maker(rfc2136_account(bind, server=f"127.0.0.6:{bind.port}"), seconds=0.5)().add([RECORD])
@@ -208,7 +206,7 @@ def test_a_silent_server_is_left_in_time(bind: Lab) -> None:
 
 
 def test_a_call_that_was_left_behind_writes_nothing_more(bind: Lab) -> None:
-    """When nobody waits any more, or no time is left, nothing is sent."""
+    """After a cancel, or without time left, nothing is sent."""
     provider = find_provider("rfc2136")
     assert provider is not None
     gone = threading.Event()
@@ -221,11 +219,11 @@ def test_a_call_that_was_left_behind_writes_nothing_more(bind: Lab) -> None:
 
 
 def test_the_secret_stays_secret(bind: Lab, context: Context, all_logs: LogTexts) -> None:
-    """Neither errors nor logs hold the TSIG secret, after a success and after every kind of failure."""
+    """Neither errors nor logs have the TSIG secret, after a success and after every kind of failure."""
     secret = bind.key.secret
     texts = []
     for changes in ({"tsig_name": "nobody"}, {"server": f"127.0.0.1:{bind.reserve()}"}, {"tsig_algorithm": "hmac-md5"}):
-        error = fails(context, rfc2136_account(bind, **{"tsig_secret": Secret(secret), **changes}))
+        error = error_of(context, rfc2136_account(bind, **{"tsig_secret": Secret(secret), **changes}))
         texts += [str(error), repr(error), repr(error.to_dict())]
     assert_no_canary([secret], texts=[*texts, *all_logs.texts])
 
@@ -246,7 +244,7 @@ def test_the_secret_stays_secret(bind: Lab, context: Context, all_logs: LogTexts
     ],
 )
 def test_a_wrong_option_is_said_before_anything_is_sent(bind: Lab, changes: dict[str, str | None], key: str) -> None:
-    """A mistake in an option is a ConfigError that names the option and shows no secret."""
+    """A wrong option is a ConfigError that names the option and shows no secret."""
     with pytest.raises(ConfigError) as caught:
         maker(rfc2136_account(bind, **changes))()
     assert caught.value.code == "option-invalid"

@@ -1,4 +1,4 @@
-"""The lab's fixtures, whether or not the root conftest has them: a plugin is registered once per name."""
+"""The fixtures of the lab and of the CA box; a plugin is registered once per name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The account at the CA, over whole runs: made once, found again, and what happens when one side has lost it."""
+"""The CA account in whole runs: created once, found again, changed and closed."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.lab.workspace import Workspace
 
 @pytest.fixture
 def stage(workspace: Workspace) -> Stage:
-    """No account yet."""
+    """A workspace without an account."""
     return Stage(workspace)
 
 
 def folder(stage: Stage) -> Path:
-    """The one account's folder in the store."""
+    """The folder of the account in the store."""
     (only,) = (stage.workspace.store / "accounts").iterdir()
     return only
 
@@ -33,12 +33,12 @@ def url(stage: Stage) -> str:
 
 
 def made(proxy: AcmeProxy) -> list[int]:
-    """The status of each answer to newAccount: 201 is a new one, 200 one that was found."""
+    """The status of each newAccount answer: 201 created, 200 found."""
     return [exchange.response.status for exchange in proxy.of_kind("newAccount") if exchange.response]
 
 
 def test_the_account_is_made_once_and_found_by_the_next_process(stage: Stage) -> None:
-    """Its key is ES256 and stays; the second process asks for no account at all."""
+    """Its key is ES256 and stays; the second process sends no account request."""
     workspace = stage.workspace
     with stage.lab.acme_proxy() as proxy:
         workspace.write({**through(proxy), "certificate": certificates("a", "b")})
@@ -57,7 +57,7 @@ def test_the_account_is_made_once_and_found_by_the_next_process(stage: Stage) ->
 
 @pytest.mark.parametrize("contact", [["you@example.test"], []])
 def test_a_changed_contact_reaches_the_ca(stage: Stage, contact: list[str]) -> None:
-    """Once, with the next run that has something to do; the account stays the same."""
+    """It is sent once, with the next order; the account stays the same."""
     with stage.lab.acme_proxy() as proxy:
         stage.renewed(through(proxy))
         first = url(stage)
@@ -71,7 +71,7 @@ def test_a_changed_contact_reaches_the_ca(stage: Stage, contact: list[str]) -> N
 
 
 def test_a_new_contact_can_be_sent_at_once(stage: Stage) -> None:
-    """`account contact` sends it without an order, and shows what the CA has now; the next order sends nothing."""
+    """`account contact` sends it without an order and prints the CA's contact; the next order sends nothing."""
     workspace = stage.workspace
     with stage.lab.acme_proxy() as proxy:
         stage.renewed(through(proxy))
@@ -86,13 +86,13 @@ def test_a_new_contact_can_be_sent_at_once(stage: Stage) -> None:
 
 
 def test_a_closed_account_is_replaced_by_the_next_order(stage: Stage) -> None:
-    """`account deactivate` closes it at the CA and deletes its key; certificates stay; a second time there is none."""
+    """`account deactivate` closes it at the CA and deletes its key; certificates stay."""
     workspace = stage.workspace
     with stage.lab.acme_proxy() as proxy:
         stage.renewed(through(proxy))
         first, key = url(stage), (folder(stage) / "key.pem").read_bytes()
         workspace.write(through(proxy))
-        assert workspace.run_json("account", "deactivate")[0] == 2  # nobody can be asked
+        assert workspace.run_json("account", "deactivate")[0] == 2  # there is no terminal to ask at
         status, document = workspace.run_json("account", "deactivate", "--yes")
         assert status == 0
         (closed,) = document["accounts"]
@@ -105,8 +105,8 @@ def test_a_closed_account_is_replaced_by_the_next_order(stage: Stage) -> None:
     assert (folder(stage) / "key.pem").read_bytes() != key
 
 
-def test_an_account_that_was_closed_elsewhere_can_be_forgotten(stage: Stage) -> None:
-    """The CA refuses it, which is what was wanted."""
+def test_an_account_that_was_closed_elsewhere(stage: Stage) -> None:
+    """The CA refuses to close it again, and its key is deleted all the same."""
     workspace = stage.workspace
     stage.renewed()
     kept = {path: path.read_bytes() for path in (folder(stage) / "key.pem", folder(stage) / "account.json")}

@@ -1,4 +1,4 @@
-"""When the CA would like a certificate renewed (RFC 9773), in whole runs; and that it never stands in the way."""
+"""Renewal information (RFC 9773) in whole runs; it never blocks a renewal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.lab.acmemessages import DROP, Request, Response
 from tests.lab.workspace import Workspace
 
 ASKED = timedelta(hours=7)
-"""It is asked again by then, whatever the CA said right after issuance."""
+"""By this time the CA is asked again, whatever it answered right after issuance."""
 DAY = timedelta(days=1)
 LIFE = timedelta(days=90)
 PAGE = "https://ca.test/why"
@@ -37,10 +37,10 @@ def ca(workspace: Workspace) -> Iterator[AcmeProxy]:
 
 @pytest.fixture
 def stage(workspace: Workspace, ca: AcmeProxy) -> Stage:
-    """A certificate has just been obtained, of which the CA knew nothing yet; what that took is not counted."""
+    """A new certificate, of which the CA knew no renewal information yet; earlier requests are not counted."""
     made = Stage(workspace, {"ca.lab.directory": ca.directory_url})
     ca.on_request = answers(WRONG["not-found"])
-    # Pebble 2.6 stumbles over the ARI identifier of a serial number that begins with a zero octet.
+    # Pebble 2.6 fails on the ARI identifier of a serial number with a leading zero octet.
     while made.renewed(force=True).serial is None or ".A" in own_id(made):
         pass
     ca.on_request = None
@@ -54,7 +54,7 @@ def own_id(stage: Stage) -> str:
 
 
 def says(start: timedelta, end: timedelta, *headers: tuple[str, str], **more: Any) -> Callable[[Request], Any]:
-    """A hook: the window that the CA answers with, from now."""
+    """Return a hook that answers with this window, relative to now."""
     now = datetime.now(UTC)
     window = {"start": (now + start).isoformat(), "end": (now + end).isoformat()}
     body = {"suggestedWindow": window, **more}
@@ -62,12 +62,12 @@ def says(start: timedelta, end: timedelta, *headers: tuple[str, str], **more: An
 
 
 def answers(response: Response) -> Callable[[Request], Response | None]:
-    """A hook: the answer to every question about a certificate."""
+    """Return a hook that gives this answer to every request for renewal information."""
     return lambda request: response if request.kind == "renewalInfo" else None
 
 
 def hang(request: Request, done: threading.Event, asked: list[str]) -> Any:
-    """Take a question about a certificate, and hang up on it then."""
+    """Hold a request for renewal information, and drop it then."""
     if request.kind != "renewalInfo":
         return None
     asked.append(request.path)
@@ -86,7 +86,7 @@ def chosen(stage: Stage) -> datetime | None:
 
 
 def test_a_new_certificate_is_asked_about_once(stage: Stage, ca: AcmeProxy) -> None:
-    """In the run that obtains it (RFC 9773 section 4.3); a real Pebble names a window, and the next run asks nobody."""
+    """The run that obtains it asks (RFC 9773 section 4.3), a real Pebble gives a window, the next run does not ask."""
     outcome = stage.renewed(force=True)
     assert ca.counts["renewalInfo"] == 1
     (asked,) = ca.of_kind("renewalInfo")
@@ -99,7 +99,7 @@ def test_a_new_certificate_is_asked_about_once(stage: Stage, ca: AcmeProxy) -> N
 
 
 def test_a_window_in_the_past_at_issuance_means_the_next_run(stage: Stage, ca: AcmeProxy) -> None:
-    """Never the same one; and where the CA says it of the new certificate too, that one has a day."""
+    """The same run does not renew; if the new certificate has a past window too, it waits a day."""
     ca.on_request = says(-3 * DAY, -2 * DAY)
     stage.renewed(force=True)
     assert (ca.counts["newOrder"], ca.counts["renewalInfo"]) == (1, 1)
@@ -115,7 +115,7 @@ def test_a_window_in_the_past_at_issuance_means_the_next_run(stage: Stage, ca: A
 
 
 def test_what_it_cannot_say_at_issuance_is_asked_an_hour_later(stage: Stage, ca: AcmeProxy) -> None:
-    """It need not know of it everywhere yet; our own margin holds."""
+    """The CA may not know the certificate yet; our own margin applies."""
     assert stage.one(later=timedelta(minutes=59)).status == "not-due"
     assert not ca.exchanges
     assert stage.one(later=timedelta(minutes=62)).status == "not-due"
@@ -124,7 +124,7 @@ def test_what_it_cannot_say_at_issuance_is_asked_an_hour_later(stage: Stage, ca:
 
 
 def test_a_silent_answer_holds_up_a_renewal_for_a_moment_only(stage: Stage, ca: AcmeProxy) -> None:
-    """The certificate is in force before that; a rehearsal asks nothing."""
+    """The certificate is in force before the request; a rehearsal does not ask."""
     done = threading.Event()
     ca.on_request = lambda request: hang(request, done, [])
     stored: list[float] = []
@@ -142,7 +142,7 @@ def test_a_silent_answer_holds_up_a_renewal_for_a_moment_only(stage: Stage, ca: 
 
 
 def test_a_silent_answer_holds_up_one_certificate_of_many(workspace: Workspace, ca: AcmeProxy) -> None:
-    """Whoever comes after it in the run does not ask."""
+    """Later certificates of the run do not ask."""
     done = threading.Event()
     asked: list[str] = []
     ca.on_request = lambda request: hang(request, done, asked)
@@ -156,7 +156,7 @@ def test_a_silent_answer_holds_up_one_certificate_of_many(workspace: Workspace, 
 
 
 def test_a_known_time_costs_no_request(stage: Stage, ca: AcmeProxy) -> None:
-    """Until the CA's Retry-After is over, nothing due means no request at all."""
+    """Until the CA's Retry-After is over, a run with nothing due sends no request."""
     ca.on_request = says(30 * DAY, 32 * DAY, ("Retry-After", "21600"))
     stage.one(later=ASKED)
     ca.exchanges.clear()
@@ -170,7 +170,7 @@ def test_a_known_time_costs_no_request(stage: Stage, ca: AcmeProxy) -> None:
 
 
 def test_the_time_is_chosen_once_and_again_only_when_the_window_changes(stage: Stage, ca: AcmeProxy) -> None:
-    """Any time in it; the same one at the next question, a new one for a new window."""
+    """A random time in the window; the same one for the same window, a new one for a new window."""
     ca.on_request = says(30 * DAY, 40 * DAY)
     outcome = stage.one(later=ASKED)
     first = chosen(stage)
@@ -188,7 +188,7 @@ def test_the_time_is_chosen_once_and_again_only_when_the_window_changes(stage: S
 
 
 def test_a_window_in_the_past_means_now(stage: Stage, ca: AcmeProxy) -> None:
-    """It is renewed in the run that asks; the reason is `ari`, and the order says what it replaces."""
+    """The run that asks renews; the reason is `ari`, and the order has `replaces`."""
     before = own_id(stage)
     ca.on_request = says(-3 * DAY, -2 * DAY)
     outcome = stage.renewed(later=ASKED)
@@ -201,7 +201,7 @@ def test_a_window_in_the_past_means_now(stage: Stage, ca: AcmeProxy) -> None:
 
 
 def test_the_time_in_the_window_comes(stage: Stage, ca: AcmeProxy) -> None:
-    """Long before our own margin of a third."""
+    """The certificate is renewed at that time, long before our own margin of a third."""
     ca.on_request = says(10 * DAY, 11 * DAY)
     assert stage.one(later=ASKED).status == "not-due"
     assert stage.one(later=9 * DAY).status == "not-due"
@@ -209,14 +209,14 @@ def test_the_time_in_the_window_comes(stage: Stage, ca: AcmeProxy) -> None:
 
 
 def test_a_late_window_makes_nothing_later(stage: Stage, ca: AcmeProxy) -> None:
-    """A CA that would like it renewed on the last day: our own margin holds."""
+    """A window on the last day does not override our own margin."""
     ca.on_request = says(88 * DAY, 89 * DAY)
     assert stage.one(later=ASKED).reason == "renew-before"
     assert stage.renewed(later=61 * DAY).reason == "renew-before"
 
 
 def test_the_explanation_is_shown(stage: Stage, ca: AcmeProxy) -> None:
-    """As a warning with its address, as long as the wish stands."""
+    """As a warning with its address, as long as the window applies."""
     ca.on_request = says(10 * DAY, 11 * DAY, explanationURL=PAGE)
     outcome = stage.one(later=ASKED)
     (warning,) = outcome.warnings
@@ -230,7 +230,7 @@ def test_the_explanation_is_shown(stage: Stage, ca: AcmeProxy) -> None:
     assert stage.one(later=ASKED + 4 * DAY).warnings == ()
 
 
-# ── what is wrong with it is nobody's trouble ───────────────────────────────────────────
+# ── faults of renewal information ───────────────────────────────────────────────────────
 
 WRONG = {
     "not-found": problem("malformed", "no such certificate", 404),
@@ -247,8 +247,8 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_cannot_be_used_changes_nothing(stage: Stage, ca: AcmeProxy, name: str) -> None:
-    """Not due, no error, no warning; and it is not asked again in the next minute."""
+def test_an_unusable_answer_changes_nothing(stage: Stage, ca: AcmeProxy, name: str) -> None:
+    """Not due, no error, no warning; and the CA is not asked again in the next minute."""
     ca.on_request = answers(WRONG[name])
     outcome = stage.one(later=ASKED)
     assert (outcome.status, outcome.error, outcome.warnings) == ("not-due", None, ())
@@ -260,8 +260,8 @@ def test_what_cannot_be_used_changes_nothing(stage: Stage, ca: AcmeProxy, name: 
     assert stage.renewed(later=61 * DAY).reason == "renew-before"  # and it stops no renewal
 
 
-def test_a_wish_that_was_known_outlives_trouble(stage: Stage, ca: AcmeProxy) -> None:
-    """The CA is down when it is asked the next time: the time that was chosen holds."""
+def test_a_chosen_time_outlives_a_fault(stage: Stage, ca: AcmeProxy) -> None:
+    """The CA fails at the next request: the chosen time applies."""
     ca.on_request = says(10 * DAY, 11 * DAY)
     stage.one(later=ASKED)
     first = chosen(stage)
@@ -271,14 +271,14 @@ def test_a_wish_that_was_known_outlives_trouble(stage: Stage, ca: AcmeProxy) -> 
 
 
 def test_a_ca_that_is_down_when_asked(stage: Stage, ca: AcmeProxy) -> None:
-    """Not even its directory can be had: what is not due stays so, without a word."""
+    """Without a directory, a certificate that is not due stays so, without a warning."""
     down = {"ca.lab.directory": f"https://127.0.0.1:{stage.lab.reserve()}/dir"}
     outcome = stage.one(down, ASKED)
     assert (outcome.status, outcome.error, outcome.warnings) == ("not-due", None, ())
 
 
 def test_an_expired_certificate_is_not_asked_about(stage: Stage, ca: AcmeProxy) -> None:
-    """RFC 9773 section 4.3: it is renewed, and replaces nothing any more."""
+    """It is renewed without `replaces` (RFC 9773 section 4.3)."""
     outcome = stage.one(later=LIFE + DAY)
     assert outcome.reason == "expired"
     assert ca.counts["renewalInfo"] == 0
@@ -286,7 +286,7 @@ def test_an_expired_certificate_is_not_asked_about(stage: Stage, ca: AcmeProxy) 
 
 
 def test_many_are_asked_in_one_run(workspace: Workspace, ca: AcmeProxy) -> None:
-    """One question for each; only the one whose time has come is renewed."""
+    """One request for each; only the one whose time has come is renewed."""
     stage = Stage(workspace, {"ca.lab.directory": ca.directory_url})
     ca.on_request = answers(WRONG["not-found"])
     three = {"certificate": certificates("a", "b", "c")}
@@ -307,11 +307,11 @@ def test_many_are_asked_in_one_run(workspace: Workspace, ca: AcmeProxy) -> None:
     assert ca.counts["newOrder"] == 1
 
 
-# ── what is due anyway waits for nobody's wish ──────────────────────────────────────────
+# ── due certificates ────────────────────────────────────────────────────────────────────
 
 
-def test_what_is_due_anyway_is_not_asked_about(stage: Stage, ca: AcmeProxy) -> None:
-    """No wish makes it later; so a CA that does not answer holds nothing up before the order."""
+def test_a_due_certificate_is_not_asked_about(stage: Stage, ca: AcmeProxy) -> None:
+    """A window would not delay it, so a silent CA does not delay the order."""
     for how in ({"later": 61 * DAY}, {"force": True}):
         ca.exchanges.clear()
         stage.renewed(None, **how)
@@ -320,7 +320,7 @@ def test_what_is_due_anyway_is_not_asked_about(stage: Stage, ca: AcmeProxy) -> N
 
 
 def test_cas_are_asked_at_once_and_a_few_seconds_in_all(workspace: Workspace, ca: AcmeProxy) -> None:
-    """Two that do not answer; and what a third says is kept."""
+    """Two CAs do not answer; the answer of a third is kept."""
     stage = Stage(workspace, {"ca.lab.directory": ca.directory_url})
     done = threading.Event()
     with second_ca(stage) as other, second_ca(stage, "third") as third:
@@ -344,21 +344,21 @@ def test_cas_are_asked_at_once_and_a_few_seconds_in_all(workspace: Workspace, ca
 # ── replaces ────────────────────────────────────────────────────────────────────────────
 
 
-def replaced(ca: AcmeProxy) -> list[str | None]:
-    """What each newOrder said it replaces."""
+def replaces_of_orders(ca: AcmeProxy) -> list[str | None]:
+    """The `replaces` of each newOrder."""
     return [(exchange.request.payload or {}).get("replaces") for exchange in ca.of_kind("newOrder")]
 
 
 def test_a_renewal_says_what_it_replaces(stage: Stage, ca: AcmeProxy) -> None:
-    """A real Pebble takes it."""
+    """A real Pebble accepts `replaces`."""
     before = own_id(stage)
     stage.renewed(force=True)
-    assert replaced(ca) == [before]
+    assert replaces_of_orders(ca) == [before]
 
 
 @pytest.mark.parametrize(("status", "kind"), [(409, "alreadyReplaced"), (409, "malformed"), (500, "serverInternal")])
 def test_a_refused_replaces_never_blocks(stage: Stage, ca: AcmeProxy, status: int, kind: str) -> None:
-    """The same run orders once more without it; that is no failed attempt."""
+    """The same run orders again without it, and no attempt has failed."""
     before = own_id(stage)
 
     def refuse(request: Request) -> Response | None:
@@ -368,13 +368,13 @@ def test_a_refused_replaces_never_blocks(stage: Stage, ca: AcmeProxy, status: in
     ca.on_request = refuse
     outcome = stage.renewed(force=True)
     assert codes(outcome) == [None]
-    assert replaced(ca)[0] == before
-    assert replaced(ca)[-1] is None
+    assert replaces_of_orders(ca)[0] == before
+    assert replaces_of_orders(ca)[-1] is None
     assert ca.counts["certificate"] == 1
 
 
 def test_a_real_ca_that_has_it_replaced_already(stage: Stage, ca: AcmeProxy) -> None:
-    """The new certificate was lost, and its order with it (a store from a backup): Pebble refuses with 409."""
+    """The new certificate and its order were lost (a store from a backup): Pebble refuses with 409."""
 
     def lose(request: Request, response: Response) -> Response:
         return Response(404, b"") if request.kind == "certificate" else response
@@ -385,18 +385,18 @@ def test_a_real_ca_that_has_it_replaced_already(stage: Stage, ca: AcmeProxy) -> 
     shutil.rmtree(stage.workspace.store / "certificates" / "home" / "order")
     ca.on_response = None
     stage.renewed(now=True, force=True)
-    assert replaced(ca) == [before, before, None]
+    assert replaces_of_orders(ca) == [before, before, None]
 
 
-def test_another_ca_is_told_nothing_of_it(stage: Stage, ca: AcmeProxy) -> None:
-    """`replaces` is for the CA that issued the certificate."""
+def test_another_ca_gets_no_replaces(stage: Stage, ca: AcmeProxy) -> None:
+    """`replaces` is only for the CA that issued the certificate."""
     with second_ca(stage) as other:
         stage.renewed({"certificate.0.ca": "other"})
-        assert replaced(other) == [None]
+        assert replaces_of_orders(other) == [None]
 
 
-def test_a_new_key_is_used_and_the_old_one_if_wished(stage: Stage, ca: AcmeProxy) -> None:
-    """`reuse_key`: the key stays at a renewal; without it there is a new one."""
+def test_reuse_key_keeps_the_key(stage: Stage, ca: AcmeProxy) -> None:
+    """With `reuse_key` a renewal keeps the key; without it there is a new one."""
     folder = stage.workspace.store / "certificates" / "home" / "current"
     first = (folder / "privkey.pem").read_bytes()
     stage.renewed({"certificate.0.reuse_key": True}, force=True)

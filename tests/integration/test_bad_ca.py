@@ -1,4 +1,4 @@
-"""Bad input, third part: a CA that is not there, is none, refuses, or answers what cannot be right."""
+"""Bad input, third part: a CA that is down, is not one, refuses, or gives wrong answers."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ HTML_404 = Response(404, b"<html><h1>Not Found</h1></html>", (("Content-Type", "
 
 
 def answer(kind: str, response: Response) -> Hook:
-    """The CA's answer to every request of this kind."""
+    """Return a hook that gives this answer to every request of one kind."""
     return lambda request: response if request.kind == kind else None
 
 
 @dataclass(frozen=True)
 class Case:
-    """What the CA does → what is said of it, after how many orders."""
+    """A fault of the CA, and the code, the words and the number of orders that follow."""
 
     name: str
     hook: Hook
@@ -110,27 +110,27 @@ CASES = (
 
 
 @contextmanager
-def standing_before(
+def faulty_ca(
     workspace: Workspace,
     on_request: Hook | None = None,
     on_response: Callable[[Request, Response], Response] | None = None,
 ) -> Iterator[AcmeProxy]:
-    """The CA, behind a proxy that misbehaves; the config leads there."""
+    """Put a proxy that misbehaves in front of the CA, and configure it."""
     with workspace.lab.acme_proxy(on_request, on_response) as proxy:
         workspace.write({"ca.lab.directory": proxy.directory_url})
         yield proxy
 
 
 def orders(outcome: Mapping[str, Any]) -> list[int]:
-    """How many orders each attempt took."""
+    """The number of orders of each attempt."""
     return [attempt["orders"] for attempt in outcome["attempts"]]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
-def test_it_is_told(workspace: Workspace, case: Case) -> None:
-    """The renewal fails with the CA's name and its words; what was published is taken back."""
+def test_a_fault_of_the_ca(workspace: Workspace, case: Case) -> None:
+    """The renewal fails with the name and the words of the CA; published values are removed."""
     kept = Kept.place(workspace)
-    with standing_before(workspace, case.hook):
+    with faulty_ca(workspace, case.hook):
         outcome = failed(workspace, "renew", "--force", code=case.code, words=case.words)
     assert orders(outcome) == [case.orders]
     assert "\x1b" not in "".join(workspace.captured)
@@ -142,19 +142,19 @@ def test_it_is_told(workspace: Workspace, case: Case) -> None:
     [(HTML_503, "ca-server-error", ("lab", "503")), (DROP, "ca-unreachable", ("lab",))],
     ids=["HTML-503", "no-answer"],
 )
-def test_it_fails_even_when_asked_again(
+def test_a_ca_that_fails_every_time(
     workspace: Workspace, response: Response, code: str, words: tuple[str, ...]
 ) -> None:
-    """A CA that is being repaired is asked again, and then named."""
+    """A CA that is unavailable is asked again, and then reported."""
     kept = Kept.place(workspace)
-    with standing_before(workspace, answer("newOrder", response)) as proxy:
+    with faulty_ca(workspace, answer("newOrder", response)) as proxy:
         failed(workspace, "renew", "--force", code=code, words=words, again=False)
         assert proxy.counts["newOrder"] > 1
     kept.assert_whole()
 
 
 def test_a_ca_that_is_down(workspace: Workspace) -> None:
-    """Nobody listens at its address: nothing is ordered, and the CA is named."""
+    """Nothing listens at its address: nothing is ordered, and the error names the CA."""
     kept = Kept.place(workspace)
     workspace.write({"ca.lab.directory": f"https://127.0.0.1:{workspace.lab.reserve()}/dir"})
     outcome = failed(workspace, "renew", "--force", code="ca-unreachable", words=("lab", "refused"), again=False)
@@ -164,14 +164,14 @@ def test_a_ca_that_is_down(workspace: Workspace) -> None:
 
 
 def test_a_ca_whose_name_is_not_in_dns(workspace: Workspace) -> None:
-    """A typo in the address of the directory."""
+    """The address of the directory has a typo."""
     workspace.write({"ca.lab.directory": "https://acme.invalid/dir"})
     outcome = failed(workspace, "renew", code="ca-unreachable", words=("lab", "name"), again=False)
     assert outcome["error"]["evidence"]["stage"] == "dns"
 
 
 def test_not_an_https_server(workspace: Workspace) -> None:
-    """The port of something that speaks HTTP without TLS."""
+    """The port speaks HTTP without TLS."""
     with HTTPServer(("127.0.0.1", workspace.lab.reserve()), BaseHTTPRequestHandler) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         workspace.write({"ca.lab.directory": f"https://127.0.0.1:{server.server_port}/dir"})
@@ -183,7 +183,7 @@ def test_not_an_https_server(workspace: Workspace) -> None:
 
 @pytest.mark.parametrize("ours", [True, False], ids=["another-root", "the-system's-roots"])
 def test_a_certificate_that_is_not_trusted(workspace: Workspace, ours: bool) -> None:
-    """Nothing is sent to a CA whose own certificate is not from whom it should be."""
+    """A CA with an untrusted TLS certificate gets no request."""
     kept = Kept.place(workspace)
     with workspace.lab.acme_proxy(ca=workspace.lab.another_ca()) as proxy:
         workspace.write({"ca.lab.directory": proxy.directory_url} if ours else {"ca.lab.trust": None})
@@ -195,7 +195,7 @@ def test_a_certificate_that_is_not_trusted(workspace: Workspace, ours: bool) -> 
 
 
 def test_the_terms_are_not_agreed_to(workspace: Workspace) -> None:
-    """No account is made; the address of the terms is said."""
+    """No account is created; the error names the terms."""
     workspace.write({"agree_terms": False})
     outcome = failed(workspace, "renew", "--force", code="ca-terms", words=("lab", "terms of service"))
     assert "agree_terms = true" in outcome["error"]["fix"]
@@ -207,7 +207,7 @@ def test_the_terms_are_not_agreed_to(workspace: Workspace) -> None:
 
 @dataclass
 class OneDisappears:
-    """Takes the TXT of one name away at the moment when the CA is told to look at it."""
+    """Removes the TXT of one name just before the CA validates it."""
 
     workspace: Workspace
     name: str
@@ -215,7 +215,7 @@ class OneDisappears:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def response(self, request: Request, response: Response) -> Response:
-        """Learn which challenge belongs to which name."""
+        """Record which challenge belongs to which name."""
         if request.kind == "authorization" and response.status == 200:
             body = response.json()
             with self.lock:
@@ -224,17 +224,17 @@ class OneDisappears:
         return response
 
     def request(self, request: Request) -> None:
-        """Before the CA looks."""
+        """Remove the TXT before the validation."""
         if request.kind == "challenge" and self.challenges.get(request.header.get("url", "")) == self.name:
             label = f"_acme-challenge.{self.name}".removesuffix(".example.test")
             lab = self.workspace.lab
             lab.update("example.test", remove=[(label, "TXT")])
-            while any(lab.txt(f"{label}.example.test", server) for server in lab.ns):  # the CA may ask either
+            while any(lab.txt(f"{label}.example.test", server) for server in lab.ns):  # the CA may query either server
                 time.sleep(0.01)
 
 
 def test_one_of_three_names_is_invalid(workspace: Workspace) -> None:
-    """The error names it, with the CA's words for it, and none of the others."""
+    """The error has this name, with the CA's words, and none of the others."""
     kept = Kept.place(workspace)
     changes = {"certificate.0.domains": ["example.test", "good.example.test", "bad.example.test"]}
     breaking = OneDisappears(workspace, "bad.example.test")
@@ -247,12 +247,12 @@ def test_one_of_three_names_is_invalid(workspace: Workspace) -> None:
     kept.assert_whole()
 
 
-# ── a certificate that was not asked for ────────────────────────────────────────────────
+# ── a wrong certificate ─────────────────────────────────────────────────────────────────
 
 
 @dataclass
 class Forger:
-    """Answers with a chain of its own in place of the CA's certificate."""
+    """Answers with its own chain instead of the CA's certificate."""
 
     names: Sequence[str] = ("example.test", "*.example.test")
     own_key: bool = False
@@ -261,13 +261,13 @@ class Forger:
     csr: x509.CertificateSigningRequest | None = None
 
     def request(self, request: Request) -> None:
-        """Keep what is asked for."""
+        """Keep the CSR."""
         if request.kind == "finalize":
             text = str((request.payload or {})["csr"])
             self.csr = x509.load_der_x509_csr(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
 
     def response(self, request: Request, response: Response) -> Response:
-        """Swap the certificate."""
+        """Replace the certificate."""
         if request.kind != "certificate" or self.csr is None:
             return response
         return Response(200, self.chain(self.csr), (("Content-Type", "application/pem-certificate-chain"),))
@@ -304,12 +304,12 @@ class Forger:
     ],
     ids=["another-key", "other-names", "a-name-missing", "expired", "a-broken-chain"],
 )
-def test_a_certificate_that_was_not_asked_for(
+def test_a_wrong_certificate(
     workspace: Workspace, forger: Forger, words: tuple[str, ...], wrong: str
 ) -> None:
-    """It is not kept, and what is wrong with it is said."""
+    """It is not stored, and the error says what is wrong with it."""
     kept = Kept.place(workspace)
-    with standing_before(workspace, forger.request, forger.response):
+    with faulty_ca(workspace, forger.request, forger.response):
         outcome = failed(workspace, "renew", "--force", code="certificate-wrong", words=words)
     assert outcome["error"]["evidence"]["wrong"] == wrong
     assert outcome["serial"] is not None
@@ -317,7 +317,7 @@ def test_a_certificate_that_was_not_asked_for(
 
 
 def test_an_older_certificate_of_the_same_names(workspace: Workspace) -> None:
-    """A CA, or a cache before it, that sends an earlier certificate again: its key is not the new one."""
+    """The CA, or a cache, sends an earlier certificate again: its key is not the new one."""
     earlier: list[Response] = []
 
     def swap(request: Request, response: Response) -> Response:
@@ -326,7 +326,7 @@ def test_an_older_certificate_of_the_same_names(workspace: Workspace) -> None:
         earlier.append(response)
         return earlier[0]
 
-    with standing_before(workspace, None, swap):
+    with faulty_ca(workspace, None, swap):
         assert workspace.run("renew").returncode == 0
         kept = Kept.of(workspace.store)
         failed(workspace, "renew", "--force", code="certificate-wrong", words=("another key",))

@@ -1,4 +1,4 @@
-"""Bad input, first part: mistakes in dnsrenew.toml and on the command line. Nobody is asked, nothing is written."""
+"""Bad input, first part: mistakes in dnsrenew.toml and on the command line. Nothing is sent or written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Breaking = Mapping[str, Any] | Callable[[Workspace], object]
 
 @dataclass(frozen=True)
 class Case:
-    """What is wrong with the file → what is said of it."""
+    """A mistake in the file, and the code and words of its error."""
 
     name: str
     breaking: Breaking
@@ -32,7 +32,7 @@ def certificate(**fields: Any) -> dict[str, Any]:
 
 
 def append(text: str) -> Callable[[Workspace], object]:
-    """The lab's file with something at its end."""
+    """Return a function that writes the lab's file with this text at its end."""
     return lambda workspace: workspace.write_text(to_toml(workspace.config()) + text)
 
 
@@ -76,13 +76,13 @@ CASES = (
 
 
 def folder_for(path: Path) -> None:
-    """Put a folder where the file was."""
+    """Replace the file with a folder."""
     path.unlink()
     path.mkdir()
 
 
 def raw(workspace: Workspace, content: bytes) -> None:
-    """Write bytes as the config."""
+    """Write octets as the configuration."""
     workspace.config_path.write_bytes(content)
 
 
@@ -95,8 +95,8 @@ def apply(breaking: Breaking, workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
-def test_a_mistake_is_told(workspace: Workspace, case: Case) -> None:
-    """`renew` ends with 2 and says what to do before it asks anybody; `check` says the same."""
+def test_a_mistake_is_reported(workspace: Workspace, case: Case) -> None:
+    """`renew` exits with 2 before it sends anything; `check` reports the same."""
     kept = Kept.place(workspace)
     apply(case.breaking, workspace)
     document = failed(workspace, "renew", "--force", code=case.code, words=case.words, exits=2)
@@ -109,7 +109,7 @@ def test_a_mistake_is_told(workspace: Workspace, case: Case) -> None:
 
 
 def test_all_mistakes_at_once(workspace: Workspace) -> None:
-    """Somebody who made four mistakes corrects the file once."""
+    """Four mistakes are reported in one run."""
     workspace.write({"stor": "x", "default_ca": "lap", "dns.home.server": None, **certificate(domains=["192.0.2.1"])})
     _, document = workspace.run_json("check")
     assert len(document["error"]["evidence"]["mistakes"]) == 4
@@ -119,7 +119,7 @@ def test_all_mistakes_at_once(workspace: Workspace) -> None:
 
 @pytest.mark.parametrize("command", ["renew", "status"])
 def test_an_unknown_certificate_name(workspace: Workspace, command: str) -> None:
-    """A name that is not in the file is a mistake on the command line, and the nearest one is proposed."""
+    """A name that is not in the file is an error, and the fix has the nearest one."""
     kept = Kept.place(workspace)
     document = failed(workspace, command, "hom", code="certificate-unknown", words=("hom",), exits=2)
     assert "home" in document["error"]["fix"]
@@ -137,7 +137,7 @@ def test_an_unknown_certificate_name(workspace: Workspace, command: str) -> None
 def test_a_config_that_was_named_and_is_not_there(
     workspace: Workspace, arguments: tuple[str, ...], env: dict[str, str], words: tuple[str, ...]
 ) -> None:
-    """The one that was named is meant: no other is taken instead."""
+    """No other file is used instead of the given one."""
     status, document = workspace.run_json("renew", *arguments, env=env)
     assert status == 2
     check_error(document["error"], "config-missing", words)
@@ -155,7 +155,7 @@ def test_a_config_that_was_named_and_is_not_there(
     ids=["variable", "file", "program", "program-that-fails", "keyring"],
 )
 def test_a_secret_reference_to_nothing(workspace: Workspace, reference: object, words: tuple[str, ...]) -> None:
-    """It stops the renewal before an order; `check` finds it in the file; `status` does not need it."""
+    """It stops the renewal before an order; `check` reports it; `status` does not need the secret."""
     kept = Kept.place(workspace)
     workspace.write({"dns.home.tsig_secret": reference})
     outcome = failed(workspace, "renew", "--force", code="secret-missing", words=words)
@@ -168,8 +168,8 @@ def test_a_secret_reference_to_nothing(workspace: Workspace, reference: object, 
     kept.assert_whole()
 
 
-def test_a_secret_reference_to_nothing_stops_nobody_else(workspace: Workspace) -> None:
-    """A certificate of another account is renewed all the same."""
+def test_a_missing_secret_affects_its_account_only(workspace: Workspace) -> None:
+    """A certificate of another account is renewed."""
     workspace.write(
         {
             "dns.home.tsig_secret": "env:NO_SUCH_VARIABLE",

@@ -1,4 +1,4 @@
-"""Bad input, second part: names, zones, keys and name servers that are not as they should be."""
+"""Bad input, second part: wrong names, zones, keys and name servers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Breaking = Callable[[Workspace, ExitStack], Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Case:
-    """What is wrong in DNS → what is said of it, after how many orders."""
+    """A fault in DNS, and the code, the words and the number of orders that follow."""
 
     name: str
     breaking: Breaking
@@ -38,13 +38,13 @@ class Case:
 
 
 def names(*domains: str, **account: Any) -> Breaking:
-    """Other domains, and an account changed for them."""
+    """Other domains, and changes to their account."""
     changes = {"certificate.0.domains": list(domains), **{f"dns.home.{key}": value for key, value in account.items()}}
     return lambda _workspace, _stack: changes
 
 
 def wrong_secret(workspace: Workspace, _stack: ExitStack) -> Mapping[str, Any]:
-    """A secret of the right form that is another one's."""
+    """A valid secret that is not the key's."""
     wrong = b64encode(secrets.token_bytes(32)).decode()
     workspace.env["TSIG_SECRET"] = wrong
     workspace.canaries.append(wrong)
@@ -52,13 +52,13 @@ def wrong_secret(workspace: Workspace, _stack: ExitStack) -> Mapping[str, Any]:
 
 
 def not_base64(workspace: Workspace, _stack: ExitStack) -> Mapping[str, Any]:
-    """What somebody pasted instead of the secret."""
+    """A text that is not a secret of TSIG."""
     workspace.env["TSIG_SECRET"] = workspace.env["CANARY"]
     return {}
 
 
 def another_account(workspace: Workspace, _stack: ExitStack) -> Mapping[str, Any]:
-    """A key that is known to the server and may not change this zone."""
+    """A key that the server knows, and that may not change this zone."""
     return {"dns.home": {**workspace.other_account(), "zones": ["example.test"]}}
 
 
@@ -69,22 +69,22 @@ def refusing_zone(workspace: Workspace, _stack: ExitStack) -> Mapping[str, Any]:
 
 
 def server_down(workspace: Workspace, _stack: ExitStack) -> Mapping[str, Any]:
-    """Nobody listens where updates go."""
+    """Nothing listens where updates are sent."""
     return {"dns.home.server": f"127.0.0.1:{workspace.lab.reserve()}"}
 
 
 def not_a_name_server(workspace: Workspace, _stack: ExitStack) -> Mapping[str, Any]:
-    """The CA's port by mistake."""
+    """The port of the CA instead of the name server."""
     return {"dns.home.server": f"127.0.0.1:{workspace.lab.pebble.port}"}
 
 
 def resolver_down(workspace: Workspace, _stack: ExitStack) -> Mapping[str, Any]:
-    """The recursive server is not there."""
+    """The recursive server is down."""
     return {"resolver.nameservers": [f"127.0.0.1:{workspace.lab.reserve()}"]}
 
 
 def resolver_answers(code: dns.rcode.Rcode) -> Breaking:
-    """The recursive server answers everything with an error."""
+    """The recursive server answers every query with an error."""
 
     def breaking(workspace: Workspace, stack: ExitStack) -> Mapping[str, Any]:
         forwarder = stack.enter_context(workspace.lab.resolver_forwarder(rcode(code)))
@@ -94,16 +94,16 @@ def resolver_answers(code: dns.rcode.Rcode) -> Breaking:
 
 
 def no_address_answers(workspace: Workspace, _stack: ExitStack) -> Mapping[str, Any]:
-    """All name servers of the zone are down, as seen from here."""
+    """All name servers of the zone are unreachable from here."""
     workspace.lab.add_zone("unreached.test", ns=["127.0.0.8", "127.0.0.9"])
     return {"certificate.0.domains": ["unreached.test"], "dns.home.zones": ["unreached.test"]}
 
 
 def one_is_stale(workspace: Workspace, stack: ExitStack) -> Mapping[str, Any]:
-    """One of the zone's name servers has stopped following the primary."""
+    """One of the zone's name servers does not follow the primary."""
     workspace.lab.add_zone("bad-stale.test", ns=["127.0.0.1", "127.0.0.6"])
     stack.enter_context(workspace.lab.forwarder("127.0.0.6", Stale()))
-    workspace.lab.txt("_acme-challenge.bad-stale.test", "127.0.0.6")  # its answer for ever
+    workspace.lab.txt("_acme-challenge.bad-stale.test", "127.0.0.6")  # its answer from now on
     return {
         "certificate.0.domains": ["bad-stale.test"],
         "certificate.0.propagation": {"timeout": 1},
@@ -156,8 +156,8 @@ CASES = (
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
-def test_it_is_told(workspace: Workspace, case: Case) -> None:
-    """The renewal fails with the reason; what can be known before an order is."""
+def test_a_fault_in_dns(workspace: Workspace, case: Case) -> None:
+    """The renewal fails with the reason, before an order if possible."""
     kept = Kept.place(workspace)
     with ExitStack() as stack:
         workspace.write(case.breaking(workspace, stack))
@@ -166,9 +166,9 @@ def test_it_is_told(workspace: Workspace, case: Case) -> None:
     kept.assert_whole()
 
 
-# ── servers that are silent ─────────────────────────────────────────────────────────────
+# ── silent servers ──────────────────────────────────────────────────────────────────────
 
-# The real program; only the driver's patience with a server that does not answer is shorter than half a minute.
+# The real program, with a shorter time-out of the driver.
 _IMPATIENT = """
 import sys
 from dnsrenew.runtime import retry
@@ -180,7 +180,7 @@ sys.exit(main(sys.argv[1:]))
 
 
 def test_a_dns_server_that_takes_updates_and_is_silent(workspace: Workspace) -> None:
-    """It is asked three times, and named."""
+    """It is asked three times; the error names it."""
     kept = Kept.place(workspace)
     with workspace.lab.silent("127.0.0.5"):
         workspace.write({"dns.home.server": f"127.0.0.5:{workspace.lab.port}"})
@@ -188,12 +188,12 @@ def test_a_dns_server_that_takes_updates_and_is_silent(workspace: Workspace) -> 
     assert status == 1
     (outcome,) = document["outcomes"]
     check_error(outcome["error"], "provider-timeout", ("127.0.0.5", "home"))
-    assert [warning["code"] for warning in outcome["warnings"]] == ["txt-kept"]  # it may have been written
+    assert [warning["code"] for warning in outcome["warnings"]] == ["txt-kept"]  # the value may have been written
     kept.assert_whole()
 
 
 def test_a_resolver_that_is_silent(workspace: Workspace) -> None:
-    """Nothing is ordered, and who did not answer is said."""
+    """Nothing is ordered; the error names the server."""
     kept = Kept.place(workspace)
     with workspace.lab.silent("127.0.0.1", workspace.lab.reserve()) as silent:
         workspace.write({"resolver.nameservers": [f"127.0.0.1:{silent.port}"]})
@@ -203,7 +203,7 @@ def test_a_resolver_that_is_silent(workspace: Workspace) -> None:
 
 
 def test_name_servers_that_are_all_silent(workspace: Workspace) -> None:
-    """Nothing is ordered for a zone that cannot be looked at."""
+    """Nothing is ordered for a zone that cannot be queried."""
     kept = Kept.place(workspace)
     workspace.lab.add_zone("bad-silent.test", ns=["127.0.0.9"])
     workspace.write({"certificate.0.domains": ["bad-silent.test"], "dns.home.zones": ["bad-silent.test"]})
@@ -216,7 +216,7 @@ def test_name_servers_that_are_all_silent(workspace: Workspace) -> None:
 
 @pytest.mark.parametrize("silent", [False, True], ids=["down", "silent"])
 def test_one_name_server_of_two_does_not_answer(workspace: Workspace, silent: bool) -> None:
-    """It is waited for a little, named in a warning, and the certificate is obtained."""
+    """A warning names it after a short wait, and the certificate is obtained."""
     workspace.lab.add_zone("bad-half.test", ns=["127.0.0.1", "127.0.0.10"])
     workspace.write({"certificate.0.domains": ["bad-half.test"], "dns.home.zones": ["bad-half.test"]})
     with ExitStack() as stack:
@@ -231,15 +231,15 @@ def test_one_name_server_of_two_does_not_answer(workspace: Workspace, silent: bo
     assert warning["fix"]
 
 
-def test_a_server_that_hears_the_update_and_loses_the_answer(workspace: Workspace) -> None:
-    """The update is sent again, which changes nothing, and the renewal goes on."""
+def test_a_lost_answer_to_an_update(workspace: Workspace) -> None:
+    """The update is sent again, which changes nothing, and the renewal succeeds."""
     lost: list[int] = []
 
     def hook(query: Query) -> bytes | None:
         answer = query.forward()
         if not lost and query.transport == "tcp":
             lost.append(query.number)
-            raise OSError  # taken as silence
+            raise OSError  # the forwarder sends no answer
         return answer
 
     with DnsForwarder(("127.0.0.3", workspace.lab.port), ("127.0.0.1", workspace.lab.port), hook):
@@ -254,7 +254,7 @@ def test_a_server_that_hears_the_update_and_loses_the_answer(workspace: Workspac
 
 @functools.cache
 def own_network() -> list[str]:
-    """The command line that runs another in a network of its own; only the loopback is up, and nothing is on it."""
+    """Return the command line that runs another in a network namespace with only a loopback device."""
     prefix = ["unshare", "--net" if os.geteuid() == 0 else "-rn", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
     subprocess.run([*prefix, "true"], check=True, capture_output=True)
     return prefix
@@ -270,7 +270,7 @@ def own_network() -> list[str]:
     ids=["nobody-there", "no-route", "the-system's-resolver"],
 )
 def test_no_network_at_all(workspace: Workspace, changes: dict[str, Any], words: tuple[str, ...]) -> None:
-    """A machine that is offline says so, soon, and keeps what it has."""
+    """An offline machine reports it soon, and keeps its certificate."""
     kept = Kept.place(workspace)
     workspace.write(changes)
     done = run_inside(workspace, own_network(), "renew", "--force", "--json")
@@ -285,7 +285,7 @@ def test_no_network_at_all(workspace: Workspace, changes: dict[str, Any], words:
 
 
 def test_no_network_does_not_matter_when_nothing_is_due(workspace: Workspace) -> None:
-    """`renew` and `status` read the store only."""
+    """`renew` and `status` read only the store."""
     Kept.place(workspace)
     done = run_inside(workspace, own_network(), "renew", "--json")
     assert done.returncode == 0, done.stderr
@@ -293,7 +293,7 @@ def test_no_network_does_not_matter_when_nothing_is_due(workspace: Workspace) ->
 
 
 def run(workspace: Workspace, argv: list[str]) -> tuple[int, Any]:
-    """Another command line in the workspace; its exit status and document."""
+    """Run another command line in the workspace; return its exit status and document."""
     done = subprocess.run(
         argv, cwd=workspace.path, env=workspace.env, capture_output=True, text=True, timeout=60, check=False
     )
@@ -303,5 +303,5 @@ def run(workspace: Workspace, argv: list[str]) -> tuple[int, Any]:
 
 
 def test_the_lab_is_whole(lab: Lab) -> None:
-    """The cases above left nothing behind in it (its fixture looks for TXT values too)."""
+    """The cases above left no TXT value in the lab."""
     assert lab.all_txt() == {}

@@ -1,4 +1,4 @@
-"""Bad input, fourth part: a store that cannot be written. Nothing is ordered that could not be kept."""
+"""Bad input, fourth part: a store that cannot be written. Nothing is ordered that could not be stored."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from tests.kit.program import ROOT, Kept, check_error, failed, run_inside
 from tests.lab.workspace import Workspace
 
 NOBODY = 65534
-# Root without its powers: what belongs to others it can neither write nor chmod, as everybody.
-POWERLESS = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"] if ROOT else []
+# Root without capabilities can neither write nor chmod files of other users.
+WITHOUT_CAPABILITIES = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"] if ROOT else []
 
 
-TRIES = [([], "store-not-private" if ROOT else "store-not-writable"), (["--insist"], "store-not-writable")]
-"""Of a store that may belong to somebody else."""
+ATTEMPTS = [([], "store-not-private" if ROOT else "store-not-writable"), (["--insist"], "store-not-writable")]
+"""The arguments and the code for a store of another user."""
 
 
 def outcome_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    """The outcome of a run that failed in the contract's way."""
+    """Return the outcome of a run that failed as documented."""
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     (outcome,) = json.loads(done.stdout)["outcomes"]
@@ -34,7 +34,7 @@ def outcome_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 
 @contextmanager
 def closed_to_us(path: Path) -> Iterator[None]:
-    """A folder that we may read and not write: for root one of somebody else, for others one of their own."""
+    """Make a folder read-only during the block: for root it belongs to another user."""
     all_of_it = [path, *path.rglob("*")]
     for each in all_of_it:
         if ROOT:
@@ -50,28 +50,28 @@ def closed_to_us(path: Path) -> Iterator[None]:
 
 
 def test_a_new_store_where_nothing_may_be_written(workspace: Workspace) -> None:
-    """Before anything is ordered it is said whose folder it is, and as whom dnsrenew runs."""
+    """Before an order, the error names the owner of the folder and the current user."""
     theirs = workspace.path / "theirs"
     theirs.mkdir()
     workspace.write({"store": str(theirs / "state")})
     with closed_to_us(theirs):
-        for arguments, code in TRIES:
-            outcome = outcome_of(run_inside(workspace, POWERLESS, "renew", "--json", *arguments))
+        for arguments, code in ATTEMPTS:
+            outcome = outcome_of(run_inside(workspace, WITHOUT_CAPABILITIES, "renew", "--json", *arguments))
             check_error(outcome["error"], code, (str(theirs), "belongs to"))
             assert outcome["attempts"] == []
-        assert run_inside(workspace, POWERLESS, "renew", "-vv").returncode == 1
+        assert run_inside(workspace, WITHOUT_CAPABILITIES, "renew", "-vv").returncode == 1
 
 
-def test_a_store_that_became_anothers(workspace: Workspace) -> None:
-    """`sudo dnsrenew` once, and not again: the certificate in it stays, and can be used."""
+def test_a_store_of_another_user(workspace: Workspace) -> None:
+    """After one `sudo dnsrenew`, the certificate stays and can be used."""
     kept = Kept.place(workspace)
     with closed_to_us(workspace.store):
-        for arguments, code in TRIES:
-            outcome = outcome_of(run_inside(workspace, POWERLESS, "renew", "--force", "--json", *arguments))
+        for arguments, code in ATTEMPTS:
+            outcome = outcome_of(run_inside(workspace, WITHOUT_CAPABILITIES, "renew", "--force", "--json", *arguments))
             check_error(outcome["error"], code, (str(workspace.store), "belongs to"))
             assert outcome["attempts"] == []
-        assert run_inside(workspace, POWERLESS, "status").returncode == (1 if ROOT else 0)
-        assert run_inside(workspace, POWERLESS, "status", "--insist").returncode == 0
+        assert run_inside(workspace, WITHOUT_CAPABILITIES, "status").returncode == (1 if ROOT else 0)
+        assert run_inside(workspace, WITHOUT_CAPABILITIES, "status", "--insist").returncode == 0
         kept.assert_whole()
 
 

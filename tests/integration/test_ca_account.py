@@ -1,4 +1,4 @@
-"""The account: bound to another one, lost and found, and given a new key at any crash."""
+"""The CA account: external binding, lost accounts, and key changes with a crash at any point."""
 
 import base64
 import hashlib
@@ -27,7 +27,7 @@ BOUND = {"always_valid": True, "eab": {"kid-1": MAC}}
 
 
 def payloads(box: Box, kind: str) -> list[dict[str, Any]]:
-    """Return what was sent of this kind."""
+    """The payloads of all requests of this kind."""
     return [exchange.request.payload or {} for exchange in box.proxy.of_kind(kind)]
 
 
@@ -41,7 +41,7 @@ def unpack(text: str) -> bytes:
 
 @pytest.mark.parametrize("secret", [MAC, f" {MAC}=="])
 def test_a_bound_account_is_made(run_pebble: Callable[..., Box], secret: str) -> None:
-    """A real Pebble takes the binding, with or without padding; the inner JWS is what RFC 8555 section 7.3.4 says."""
+    """A real Pebble accepts the binding, with or without padding; the inner JWS is that of RFC 8555 section 7.3.4."""
     box = run_pebble(**BOUND)
     context = Context()
     client = box.client(eab=Eab("kid-1", Secret(secret)))
@@ -58,7 +58,7 @@ def test_a_bound_account_is_made(run_pebble: Callable[..., Box], secret: str) ->
 
 
 def test_the_secret_of_a_known_account_is_not_read(run_pebble: Callable[..., Box]) -> None:
-    """It is wanted once: a keyring that is locked later is no trouble; nor is a binding that is good only once."""
+    """The secret is needed once, so a locked keyring or a used binding does not matter later."""
     box = run_pebble(**BOUND)
     url = box.client(eab=Eab("kid-1", MAC)).open(Context())
     nowhere = Eab("kid-1", Secret.env("DNSRENEW_TEST_NOT_SET"))
@@ -78,10 +78,10 @@ def test_the_secret_of_a_known_account_is_not_read(run_pebble: Callable[..., Box
         ("", "`eab.hmac` is an empty text"),
     ],
 )
-def test_a_binding_that_cannot_be_used_is_told_before_anything_is_sent(
+def test_an_invalid_binding_is_reported_before_a_request(
     run_pebble: Callable[..., Box], text: str, says: str
 ) -> None:
-    """Without the key in it; and no account key is left behind."""
+    """The error does not have the key, and no account key is stored."""
     box = run_pebble(**BOUND)
     error = refused(lambda: box.client(eab=Eab("kid-1", text)).open(Context()))
     assert error.code == "eab-invalid"
@@ -90,8 +90,8 @@ def test_a_binding_that_cannot_be_used_is_told_before_anything_is_sent(
     assert box.proxy.counts["newAccount"] == box.store.saved == 0
 
 
-def test_a_binding_without_a_key_id_or_secret_is_told(run_pebble: Callable[..., Box]) -> None:
-    """The CA is left for another one, which may do without; the secret's own words are in the error."""
+def test_a_binding_without_a_key_id_or_secret(run_pebble: Callable[..., Box]) -> None:
+    """The fallback may use another CA; the cause is in the error."""
     box = run_pebble(**BOUND)
     assert "`eab.kid` is empty" in refused(lambda: box.client(eab=Eab("", MAC)).open(Context())).message
     missing = Eab("kid-1", Secret.env("DNSRENEW_TEST_NOT_SET"))
@@ -102,8 +102,8 @@ def test_a_binding_without_a_key_id_or_secret_is_told(run_pebble: Callable[..., 
 
 
 @pytest.mark.parametrize("eab", [Eab("kid-2", MAC), Eab("kid-1", "AAAA")])
-def test_a_binding_that_the_ca_refuses_is_told(run_pebble: Callable[..., Box], eab: Eab) -> None:
-    """A real Pebble's words, and what to do."""
+def test_a_binding_that_the_ca_refuses(run_pebble: Callable[..., Box], eab: Eab) -> None:
+    """A real Pebble refuses it; the error says what to do."""
     box = run_pebble(**BOUND)
     error = refused(lambda: box.client(eab=eab).open(Context()))
     assert error.code == "ca-account-refused"
@@ -111,16 +111,16 @@ def test_a_binding_that_the_ca_refuses_is_told(run_pebble: Callable[..., Box], e
 
 
 def test_a_ca_that_wants_no_binding_gets_none(box: Box) -> None:
-    """Most do not."""
+    """The account request has no binding."""
     box.client().open(Context())
     assert "externalAccountBinding" not in payloads(box, "newAccount")[0]
 
 
-# ── what the CA says of it ──────────────────────────────────────────────────────────────
+# ── the account at the CA ───────────────────────────────────────────────────────────────
 
 
 def test_the_account_is_shown(box: Box) -> None:
-    """Its URL is what `accounturi` in CAA means; none is made by looking."""
+    """Its URL is the `accounturi` of CAA; a query creates no account."""
     assert box.client().account_info(Context()) is None
     assert box.proxy.counts["newAccount"] == 0
     url = box.client().open(Context())
@@ -130,7 +130,7 @@ def test_the_account_is_shown(box: Box) -> None:
 
 
 def test_an_account_that_the_ca_lost_is_shown_as_unknown(box: Box, run_pebble: Callable[..., Box]) -> None:
-    """With its URL or without; it is not made again by looking."""
+    """With its URL or without; a query does not create it again."""
     box.client().open(Context())
     box.proxy.upstream = run_pebble(always_valid=True).pebble
     info = box.client().account_info(Context())
@@ -142,7 +142,7 @@ def test_an_account_that_the_ca_lost_is_shown_as_unknown(box: Box, run_pebble: C
     assert (info.status, info.url) == ("unknown", None)
 
 
-def test_an_account_whose_file_is_lost_is_found_by_looking(box: Box) -> None:
+def test_an_account_whose_file_is_lost_is_found_by_its_key(box: Box) -> None:
     """The key is enough."""
     url = box.client().open(Context())
     box.store.account = AccountData(box.store.account.key_pem)
@@ -153,7 +153,7 @@ def test_an_account_whose_file_is_lost_is_found_by_looking(box: Box) -> None:
 
 
 def test_a_closed_account_is_shown_as_such(box: Box) -> None:
-    """CAs say `unauthorized` for one."""
+    """CAs answer `unauthorized` for it."""
     box.client().open(Context())
     problem = Response.problem(401, "unauthorized", "account is deactivated")
     box.proxy.on_request = lambda request: problem if request.kind == "account" else None
@@ -163,7 +163,7 @@ def test_a_closed_account_is_shown_as_such(box: Box) -> None:
 
 
 def test_a_lost_key_is_a_new_account(box: Box) -> None:
-    """Nothing else can be done, and nothing has to be said."""
+    """Without its key an account cannot be used."""
     url = box.client().open(Context())
     box.store.account = None
     assert box.client().open(Context()) != url
@@ -174,12 +174,12 @@ def test_a_lost_key_is_a_new_account(box: Box) -> None:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """Return a real store: what is on the disk is the point."""
+    """A real store, because the files matter here."""
     return FolderStore(tmp_path / "store")
 
 
 class Rolling:
-    """Clients with a real store, each as a new process would have it."""
+    """Clients with a real store, each as in a new process."""
 
     def __init__(self, box: Box, store: Store) -> None:
         self.box = box
@@ -193,13 +193,13 @@ class Rolling:
         return CAClient(ca, http, accounts, contact=["me@example.test"], agree_terms=True)
 
     def keys(self) -> tuple[bytes, bytes | None]:
-        """Return the key on the disk, and the one that is to take its place."""
+        """The key on the disk, and the next key."""
         (folder,) = (self.store.path / "accounts").iterdir()
         beside = folder / "key.next.pem"
         return (folder / "key.pem").read_bytes(), beside.read_bytes() if beside.exists() else None
 
     def works(self) -> bool:
-        """Tell whether a new process can order, without a new account."""
+        """Tell whether a new process can order without creating an account."""
         before = self.box.proxy.counts
         order = self.client().new_order(Context(), ["example.test"])
         made = [
@@ -207,19 +207,19 @@ class Rolling:
             for sent in payloads(self.box, "newAccount")[before["newAccount"] :]
             if not sent.get("onlyReturnExisting")
         ]
-        return order.status in {"pending", "ready"} and not made  # ready: Pebble remembers a proof now and then
+        return order.status in {"pending", "ready"} and not made  # ready: Pebble sometimes reuses an authorization
 
 
 @pytest.fixture
 def rolling(box: Box, store: Store) -> Rolling:
-    """Return clients of an account that is there."""
+    """Clients of an existing account."""
     made = Rolling(box, store)
     made.client().open(Context())
     return made
 
 
 def test_a_key_is_changed(rolling: Rolling) -> None:
-    """A real Pebble: the URL stays, the same client goes on with the new key, and so does the next process."""
+    """A real Pebble: the URL stays, and the client and the next process use the new key."""
     old, _ = rolling.keys()
     client = rolling.client()
     url = client.open(Context())
@@ -234,7 +234,7 @@ def test_a_key_is_changed(rolling: Rolling) -> None:
 
 
 def test_the_request_for_a_new_key_is_a_jws_in_a_jws(rolling: Rolling) -> None:
-    """RFC 8555 section 7.3.5: the inner one has the new key, no nonce, and the same url."""
+    """RFC 8555 section 7.3.5: the inner JWS has the new key, no nonce, and the same URL."""
     url = rolling.client().roll_key(Context())
     (sent,) = rolling.box.proxy.of_kind("keyChange")
     outer, inner = sent.request.header, sent.request.payload or {}
@@ -247,7 +247,7 @@ def test_the_request_for_a_new_key_is_a_jws_in_a_jws(rolling: Rolling) -> None:
 
 
 def test_the_new_key_is_on_disk_before_it_is_sent(rolling: Rolling) -> None:
-    """At the moment of the request, both are there."""
+    """During the request both keys are on disk."""
     seen: list[tuple[bytes, bytes | None]] = []
 
     def look(request: Request) -> Response | None:
@@ -263,8 +263,8 @@ def test_the_new_key_is_on_disk_before_it_is_sent(rolling: Rolling) -> None:
     assert beside == rolling.keys()[0]
 
 
-def test_a_lost_answer_is_found_out(rolling: Rolling) -> None:
-    """The CA has changed it, and says so when it is asked for the account of the new key."""
+def test_a_lost_answer_to_a_key_change(rolling: Rolling) -> None:
+    """The CA has changed the key, which a query with the new key shows."""
     old, _ = rolling.keys()
     rolling.box.proxy.on_response = lambda request, response: DROP if request.kind == "keyChange" else response
     rolling.client().roll_key(Context())
@@ -274,7 +274,7 @@ def test_a_lost_answer_is_found_out(rolling: Rolling) -> None:
 
 
 def test_a_refusal_keeps_the_old_key(rolling: Rolling) -> None:
-    """And nothing is left beside it."""
+    """The next key is deleted."""
     old, _ = rolling.keys()
     problem = Response.problem(403, "unauthorized", "not today")
     rolling.box.proxy.on_request = lambda request: problem if request.kind == "keyChange" else None
@@ -287,7 +287,7 @@ def test_a_refusal_keeps_the_old_key(rolling: Rolling) -> None:
 
 @pytest.mark.parametrize("reached", [True, False])
 def test_a_crash_in_between_is_settled_by_the_next_process(rolling: Rolling, reached: bool) -> None:
-    """The CA has changed the key, or never heard of it; we know neither, and both keys are on the disk."""
+    """Whether the CA has changed the key is unknown, and both keys are on disk."""
     old, _ = rolling.keys()
 
     def die(request: Request) -> Response | None:
@@ -303,7 +303,7 @@ def test_a_crash_in_between_is_settled_by_the_next_process(rolling: Rolling, rea
     assert kept == old
     assert beside is not None
     assert refused(lambda: rolling.client().open(Context(clock=rolling.box.clock))).code == "ca-unreachable"
-    assert rolling.keys() == (old, beside)  # not lost while it cannot be known
+    assert rolling.keys() == (old, beside)  # both stay while the result is unknown
     rolling.box.proxy.on_request = rolling.box.proxy.on_response = None
     assert rolling.works()
     assert rolling.keys() == (beside if reached else old, None)
@@ -311,7 +311,7 @@ def test_a_crash_in_between_is_settled_by_the_next_process(rolling: Rolling, rea
 
 @pytest.mark.parametrize("reached", [True, False])
 def test_an_unclear_answer_loses_no_key(rolling: Rolling, reached: bool) -> None:
-    """A CA that has other words than accountDoesNotExist: which key it takes for the account decides."""
+    """The CA does not answer accountDoesNotExist: the key that it accepts is kept."""
     old, _ = rolling.keys()
     if reached:
         rolling.client().roll_key(Context())
@@ -333,7 +333,7 @@ def test_an_unclear_answer_loses_no_key(rolling: Rolling, reached: bool) -> None
 
 
 def test_both_keys_are_kept_while_the_ca_takes_neither(rolling: Rolling) -> None:
-    """Its error is told, and nothing is thrown away."""
+    """The CA's error is raised, and no key is deleted."""
     old, _ = rolling.keys()
     new = x509.key_to_pem(x509.new_key("ecdsa-p256"))
     (folder,) = (rolling.store.path / "accounts").iterdir()
@@ -344,8 +344,8 @@ def test_both_keys_are_kept_while_the_ca_takes_neither(rolling: Rolling) -> None
     assert rolling.keys() == (old, new)
 
 
-def test_a_ca_that_changes_no_keys_is_told(rolling: Rolling) -> None:
-    """ZeroSSL, say: nothing is written."""
+def test_a_ca_without_key_changes(rolling: Rolling) -> None:
+    """Nothing is written (ZeroSSL, for example)."""
     rolling.box.proxy.on_response = not_offered("keyChange")
     before = rolling.keys()
     error = refused(lambda: rolling.client().roll_key(Context()))
@@ -354,7 +354,7 @@ def test_a_ca_that_changes_no_keys_is_told(rolling: Rolling) -> None:
 
 
 def test_another_process_that_changed_the_key_is_followed(rolling: Rolling, run_pebble: Callable[..., Box]) -> None:
-    """A client with the old key, told that there is no such account, goes on with the key on the disk."""
+    """After accountDoesNotExist, a client with the old key uses the key on the disk."""
     slow = rolling.client()
     slow.open(Context())
     rolling.client().roll_key(Context())
@@ -369,7 +369,7 @@ def test_another_process_that_changed_the_key_is_followed(rolling: Rolling, run_
 
 @pytest.mark.parametrize("settled", [True, False], ids=["changed", "being changed"])
 def test_a_run_that_is_open_goes_on_with_the_new_key(rolling: Rolling, settled: bool) -> None:
-    """A real Pebble, to which the old key's signature is malformed; the new one may still stand beside the old."""
+    """A real Pebble answers `malformed` to the old key; the new key may still be the next one."""
     slow = rolling.client()
     slow.open(Context())
     old, _ = rolling.keys()
@@ -384,8 +384,8 @@ def test_a_run_that_is_open_goes_on_with_the_new_key(rolling: Rolling, settled: 
     assert rolling.works()
 
 
-def test_what_is_malformed_with_the_right_key_is_sent_once(rolling: Rolling) -> None:
-    """Nothing but another key is a reason to sign anew."""
+def test_a_malformed_request_with_the_right_key_is_sent_once(rolling: Rolling) -> None:
+    """A request is signed again only with another key."""
     client = rolling.client()
     rolling.box.proxy.on_request = lambda request: (
         Response.problem(400, "malformed", "no") if request.kind == "newOrder" else None
@@ -395,7 +395,7 @@ def test_what_is_malformed_with_the_right_key_is_sent_once(rolling: Rolling) -> 
 
 
 def test_the_next_key_alone_is_the_key(rolling: Rolling) -> None:
-    """Somebody removed key.pem in the middle of a change: the account is found again by the other key."""
+    """key.pem was deleted during a change: the account is found by the next key."""
     client = rolling.client()
     url = client.roll_key(Context())
     key, _ = rolling.keys()

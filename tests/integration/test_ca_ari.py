@@ -1,4 +1,4 @@
-"""ARI (RFC 9773): when the CA would like a certificate to be renewed. Whatever goes wrong is a value."""
+"""The client's requests for renewal information (RFC 9773); every failure is a value."""
 
 import random
 import threading
@@ -26,21 +26,21 @@ GOOD: dict[str, Any] = {"suggestedWindow": {"start": "2026-12-01T00:00:00Z", "en
 
 
 def answer(box: Box, response: Response | None) -> Window | NoWindow:
-    """Ask while the CA answers renewalInfo so."""
+    """Request renewal information, with this answer of the CA."""
     box.proxy.on_request = lambda request: response if request.kind == "renewalInfo" else None
     (found,) = box.client().renewal_windows(box.context, [ID])
     return found
 
 
 def window(box: Box, body: Any, *headers: tuple[str, str]) -> Window:
-    """Ask, and get a window."""
+    """Request renewal information, and return its window."""
     found = answer(box, Response.of_json(200, body, *headers))
     assert isinstance(found, Window)
     return found
 
 
 def nothing(box: Box, response: Response) -> NoWindow:
-    """Ask, and get none."""
+    """Request renewal information, and return the reason why there is none."""
     found = answer(box, response)
     assert isinstance(found, NoWindow)
     assert found.reason.startswith("The ")
@@ -48,11 +48,11 @@ def nothing(box: Box, response: Response) -> NoWindow:
     return found
 
 
-# ── what is said ────────────────────────────────────────────────────────────────────────
+# ── windows ─────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_real_ca_names_a_window_in_the_lifetime(box: Box) -> None:
-    """Unauthenticated, and without any account."""
+    """The request is not authenticated and needs no account."""
     client, context = box.client(), Context()
     order = client.new_order(context, ["example.test"])
     answer_pending(client, context, order)
@@ -69,7 +69,7 @@ def test_a_real_ca_names_a_window_in_the_lifetime(box: Box) -> None:
 
 
 def test_a_window_is_read_with_tolerance(box: Box) -> None:
-    """Offsets, fractions, lower case, unknown fields; the explanation is told."""
+    """Offsets, fractions, lower case, unknown fields; with the explanation's URL."""
     body = {
         "suggestedWindow": {"start": "2026-12-01t02:00:00.123456789+02:00", "end": "2026-12-03T00:00:00z", "x": 1},
         "explanationURL": "https://ca.test/why?x=1",
@@ -82,7 +82,7 @@ def test_a_window_is_read_with_tolerance(box: Box) -> None:
 
 
 def test_a_past_window_is_a_window(box: Box) -> None:
-    """The CA says: now."""
+    """The CA wants the renewal now."""
     past = {"suggestedWindow": {"start": "2020-01-01T00:00:00Z", "end": "2020-01-02T00:00:00Z"}}
     assert window(box, past).end.year == 2020
 
@@ -91,12 +91,12 @@ def test_a_past_window_is_a_window(box: Box) -> None:
     "url", [None, 7, "javascript:alert(1)", "https://x.test/\x1b[31m", "https://x y", "http://[", "x" * 2000]
 )
 def test_an_explanation_that_cannot_be_shown_is_left_out(box: Box, url: object) -> None:
-    """It is shown on a terminal: only a plain web address."""
+    """Only a plain web address is printed on a terminal."""
     assert window(box, {**GOOD, "explanationURL": url}).explanation_url is None
 
 
 def test_any_time_in_the_window_may_be_chosen(box: Box) -> None:
-    """Uniformly in what is still to come, so that a million clients do not come at once; the end if it is past."""
+    """Uniformly in the rest of the window, to spread clients; its end if it is past."""
     found = window(box, GOOD)
     chance = random.Random(1)
     for now in (found.start - timedelta(days=9), found.start + (found.end - found.start) / 2):
@@ -113,14 +113,14 @@ def test_any_time_in_the_window_may_be_chosen(box: Box) -> None:
     [(None, 21600), ("nonsense", 21600), ("0", 60), ("3600", 3600), ("999999999", 86400), ("date", 7200)],
 )
 def test_retry_after_is_kept_within_bounds(box: Box, asked: str | None, seconds: float) -> None:
-    """A minute to a day, in both forms; six hours where nothing is said."""
+    """A minute to a day, in both forms; six hours by default."""
     if asked == "date":
         asked = format_datetime(box.clock.now() + timedelta(seconds=7200), usegmt=True)
     headers = () if asked is None else (("Retry-After", asked),)
     assert window(box, GOOD, *headers).retry_after == seconds
 
 
-# ── what goes wrong ─────────────────────────────────────────────────────────────────────
+# ── failures ────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -138,20 +138,20 @@ def test_retry_after_is_kept_within_bounds(box: Box, asked: str | None, seconds:
     ],
 )
 def test_a_malformed_answer_is_no_window(box: Box, body: Any) -> None:
-    """It says what is wrong with it, and is asked for again when its Retry-After says."""
+    """The reason says what is wrong, and the Retry-After applies."""
     found = nothing(box, Response.of_json(200, body, ("Retry-After", "600")))
     assert (found.code, found.status, found.retry_after) == ("ari-malformed", 200, 600)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"\xff", b"[" * 100_000])
 def test_what_is_not_json_is_no_window(box: Box, body: bytes) -> None:
-    """A captive portal."""
+    """As from a captive portal."""
     assert nothing(box, Response(200, body, (("Content-Type", "text/html"),))).code == "ari-malformed"
 
 
 @pytest.mark.parametrize("status", [404, 400])
 def test_a_certificate_that_the_ca_does_not_know(box: Box, status: int) -> None:
-    """404, or 400 as a real Pebble has it for a foreign issuer; asked once, and others may still be known."""
+    """404, or 400 from a real Pebble for a foreign issuer; asked once, and only this certificate is affected."""
     found = answer(box, Response.problem(404, "malformed", "unknown") if status == 404 else None)
     assert isinstance(found, NoWindow)
     assert (found.status, found.retry_after, found.is_for_all) == (status, None, False)
@@ -169,7 +169,7 @@ def test_a_certificate_that_the_ca_does_not_know(box: Box, status: int) -> None:
     ids=["500", "503", "429", "reset"],
 )
 def test_a_ca_in_trouble_is_no_window(box: Box, response: Response, times: int, for_all: bool) -> None:
-    """Tried twice at the most, and not waited for."""
+    """At most two requests, and no wait."""
     found = nothing(box, response)
     assert box.proxy.counts["renewalInfo"] == times
     assert found.is_for_all is for_all
@@ -178,7 +178,7 @@ def test_a_ca_in_trouble_is_no_window(box: Box, response: Response, times: int, 
 
 
 def test_a_ca_that_is_down_is_no_window(lab_ca: LabCA) -> None:
-    """Not even the directory can be had."""
+    """The directory is unavailable too."""
     with reserve("127.0.0.1") as port:
         ca = CA(f"https://127.0.0.1:{port.number}/dir", name="lab")
         client = CAClient(ca, HttpClient(trust=lab_ca.trust_pem), MemoryStore(), contact=[], agree_terms=True)
@@ -187,7 +187,7 @@ def test_a_ca_that_is_down_is_no_window(lab_ca: LabCA) -> None:
 
 
 def test_a_ca_without_ari_is_not_asked(box: Box) -> None:
-    """The directory has no renewalInfo: to be looked at again in a day."""
+    """The directory has no renewalInfo: asked again in a day."""
     box.proxy.on_response = not_offered("renewalInfo")
     (found,) = box.client().renewal_windows(box.context, [ID])
     assert isinstance(found, NoWindow)
@@ -215,7 +215,7 @@ def test_many_are_asked_at_once_and_answered_in_order(box: Box) -> None:
 
 
 def test_what_fails_for_all_is_asked_a_few_times_only(box: Box) -> None:
-    """A thousand certificates of a CA that is busy: only those under way at the time find out."""
+    """A thousand certificates of a busy CA: only requests that are already running are sent."""
     box.proxy.on_request = lambda request: Response(503, b"busy") if request.kind == "renewalInfo" else None
     found = box.client().renewal_windows(box.context, [ID] * 1000)
     assert len(found) == 1000
@@ -224,7 +224,7 @@ def test_what_fails_for_all_is_asked_a_few_times_only(box: Box) -> None:
 
 
 def test_what_is_late_takes_nothing_from_the_others(box: Box) -> None:
-    """One answer hangs: the context's deadline ends the waiting, and the rest is there."""
+    """One answer hangs: the deadline ends the wait, and the other answers are there."""
     held = threading.Event()
 
     def hang(request: Request) -> Response | None:
@@ -244,8 +244,8 @@ def test_what_is_late_takes_nothing_from_the_others(box: Box) -> None:
     assert isinstance(found[2], NoWindow)
 
 
-def test_who_is_called_away_is_not_told_that_it_is_late(box: Box) -> None:
-    """That is another thing than the end of the time."""
+def test_a_cancel_is_not_reported_as_a_late_answer(box: Box) -> None:
+    """A cancel raises Cancelled."""
     held, context = threading.Event(), box.context
 
     def stop(request: Request) -> Any:
@@ -264,6 +264,6 @@ def test_who_is_called_away_is_not_told_that_it_is_late(box: Box) -> None:
 
 
 def test_no_certificates_no_request(box: Box) -> None:
-    """Nothing to ask for, not even the directory."""
+    """Not even the directory is requested."""
     assert box.client().renewal_windows(box.context, []) == []
     assert not box.proxy.exchanges

@@ -1,4 +1,4 @@
-"""What becomes of an issued certificate: which chain it has, and its revocation."""
+"""Issued certificates: their chains and their revocation."""
 
 import base64
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def issued(
 
 @pytest.fixture
 def chains(run_pebble: Callable[..., Box]) -> tuple[Box, list[str]]:
-    """Return a CA with three chains, and the roots that they lead to, the default one first."""
+    """A CA with three chains, and the roots of these, the default one first."""
     box = run_pebble(always_valid=True, alternate_roots=2)
     names = [root.subject.get_attributes_for_oid(NameOID.COMMON_NAME) for root in box.pebble.roots()]
     roots = [str(name.value) for (name,) in names]
@@ -42,7 +42,7 @@ def chains(run_pebble: Callable[..., Box]) -> tuple[Box, list[str]]:
 
 
 def test_of_thousands_of_alternates_a_few_are_fetched(box: Box) -> None:
-    """Each would be a request; a wish that none of the first fulfils is a warning, as ever."""
+    """Each is a request; if none of the first ones fits, there is a warning."""
 
     def listing(request: Request, response: Response) -> Response:
         if request.kind != "certificate" or "/alternate/" in request.path:
@@ -60,7 +60,7 @@ def test_of_thousands_of_alternates_a_few_are_fetched(box: Box) -> None:
 
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_the_chain_to_the_wanted_root_is_had(chains: tuple[Box, list[str]], place: int) -> None:
-    """By the common name of who issued the topmost certificate; others are fetched only where the default is not it."""
+    """The root is that of the topmost issuer's common name; alternates are fetched only if the default does not fit."""
     box, roots = chains
     context = Context()
     chain, key = issued(box.client(), context, preferred_chain=f" {roots[place].upper()} ")
@@ -70,8 +70,8 @@ def test_the_chain_to_the_wanted_root_is_had(chains: tuple[Box, list[str]], plac
     assert box.proxy.counts["certificate"] == (1 if place == 0 else 3)
 
 
-def test_without_a_wish_the_default_chain_is_fetched_alone(chains: tuple[Box, list[str]]) -> None:
-    """One request."""
+def test_by_default_one_chain_is_fetched(chains: tuple[Box, list[str]]) -> None:
+    """Without `preferred_chain` there is one request."""
     box, roots = chains
     chain, _ = issued(box.client(), Context())
     assert x509.top_issuer(chain) == roots[0]
@@ -79,7 +79,7 @@ def test_without_a_wish_the_default_chain_is_fetched_alone(chains: tuple[Box, li
 
 
 def test_a_chain_that_nobody_offers_is_a_warning(chains: tuple[Box, list[str]]) -> None:
-    """The default one is kept, and those on offer are named."""
+    """The default chain is used, and the warning names those on offer."""
     box, roots = chains
     context = Context()
     chain, _ = issued(box.client(), context, preferred_chain="ISRG Root X9")
@@ -89,8 +89,8 @@ def test_a_chain_that_nobody_offers_is_a_warning(chains: tuple[Box, list[str]]) 
     assert all(root in notice.message for root in roots)
 
 
-def test_one_chain_only_and_another_is_wanted(box: Box) -> None:
-    """The same where the CA has no alternates."""
+def test_a_ca_without_alternates(box: Box) -> None:
+    """The warning is the same."""
     context = Context()
     assert issued(box.client(), context, preferred_chain="ISRG Root X9")
     assert [notice.code for notice in context.notices] == ["chain-unknown"]
@@ -99,8 +99,8 @@ def test_one_chain_only_and_another_is_wanted(box: Box) -> None:
 @pytest.mark.parametrize(
     "trouble", [Response(404, b"no"), Response(200, b"<html>"), DROP], ids=["404", "html", "reset"]
 )
-def test_an_alternate_that_cannot_be_had_costs_no_certificate(chains: tuple[Box, list[str]], trouble: Response) -> None:
-    """It was issued: throwing it away would spend the CA's limits."""
+def test_an_alternate_that_fails_costs_no_certificate(chains: tuple[Box, list[str]], trouble: Response) -> None:
+    """The default chain is used, because another order would count against the CA's limits."""
     box, roots = chains
 
     def hide(request: Request) -> Response | None:
@@ -117,7 +117,7 @@ def test_an_alternate_that_cannot_be_had_costs_no_certificate(chains: tuple[Box,
 
 
 def test_a_certificate_is_revoked_by_its_account(box: Box) -> None:
-    """A real Pebble; the second time is a calm answer of its own."""
+    """A real Pebble; the second time has its own code."""
     client, context = box.client(), Context()
     chain, _ = issued(client, context)
     client.revoke(context, chain, 4)
@@ -133,7 +133,7 @@ def test_a_certificate_is_revoked_by_its_account(box: Box) -> None:
 
 @pytest.mark.parametrize("kind", ["ecdsa-p256", "ecdsa-p384", "rsa2048"])
 def test_a_certificate_is_revoked_by_its_own_key(box: Box, kind: KeyKind) -> None:
-    """Whoever has the key may; no account is needed, and none is made."""
+    """No account is needed, and none is created."""
     chain, key = issued(box.client(), Context(), kind)
     before = box.proxy.counts["newAccount"]
     box.store = MemoryStore()
@@ -146,7 +146,7 @@ def test_a_certificate_is_revoked_by_its_own_key(box: Box, kind: KeyKind) -> Non
 
 
 def test_another_account_or_key_may_not_revoke(box: Box) -> None:
-    """It says who may."""
+    """The fix says which keys may."""
     chain, _ = issued(box.client(), Context())
     box.store = MemoryStore()
     by_account = refused(lambda: box.client().revoke(Context(), chain))
@@ -157,7 +157,7 @@ def test_another_account_or_key_may_not_revoke(box: Box) -> None:
 
 
 def test_a_reason_that_the_ca_does_not_take(box: Box) -> None:
-    """`badRevocationReason`; the certificate stands."""
+    """`badRevocationReason`; the certificate is not revoked."""
     client, context = box.client(), Context()
     chain, _ = issued(client, context)
     error = refused(lambda: client.revoke(context, chain, 7))
@@ -165,8 +165,8 @@ def test_a_reason_that_the_ca_does_not_take(box: Box) -> None:
     client.revoke(context, chain)
 
 
-def test_a_ca_that_revokes_nothing_is_told(box: Box) -> None:
-    """No revokeCert in the directory."""
+def test_a_ca_without_revocation(box: Box) -> None:
+    """The directory has no revokeCert."""
     chain, _ = issued(box.client(), Context())
 
     box.proxy.on_response = not_offered("revokeCert")
@@ -174,8 +174,8 @@ def test_a_ca_that_revokes_nothing_is_told(box: Box) -> None:
     assert (error.code, error.evidence["resource"]) == ("ca-not-offered", "revokeCert")
 
 
-def test_what_is_no_certificate_is_not_sent(box: Box) -> None:
-    """A mistake of the caller's."""
+def test_a_text_without_a_certificate_is_not_sent(box: Box) -> None:
+    """This is a ValueError."""
     with pytest.raises(ValueError, match="no certificate"):
         box.client().revoke(Context(), "hello")
     assert box.proxy.counts["revokeCert"] == 0

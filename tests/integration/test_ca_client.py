@@ -1,4 +1,4 @@
-"""The order loop against a real Pebble, through a proxy that counts and misbehaves."""
+"""The client's order loop against a real Pebble, through a proxy that counts and misbehaves."""
 
 import json
 import re
@@ -28,11 +28,11 @@ THREE = ["a.example.test", "b.example.test", "c.example.test"]
 HTML = Response(200, b"<html>busy</html>", (("Content-Type", "text/html"),))
 
 
-# ── the way when all goes well ──────────────────────────────────────────────────────────
+# ── without faults ──────────────────────────────────────────────────────────────────────
 
 
-def test_a_name_and_its_wildcard_are_told_apart(box: Box) -> None:
-    """Both authorizations are for one domain; `identifier` is what was ordered, and the TXT values differ."""
+def test_a_name_and_its_wildcard_are_distinguished(box: Box) -> None:
+    """Both authorizations are for one domain; `identifier` is the ordered name, and the TXT values differ."""
     client, context = box.client(), Context()
     order = client.new_order(context, ["example.test", "*.example.test"])
     both = client.authorizations(context, order)
@@ -42,7 +42,7 @@ def test_a_name_and_its_wildcard_are_told_apart(box: Box) -> None:
 
 
 def test_an_order_that_is_ready_at_once_answers_nothing(run_pebble: Callable[..., Box]) -> None:
-    """Valid authorizations are used again: no challenge is answered, so no DNS is written."""
+    """Valid authorizations are reused: no challenge is answered."""
     box = run_pebble(always_valid=True, authz_reuse=100)
     client, context = box.client(), Context()
     box.issue(["a.example.test", "b.example.test"], client=client)
@@ -56,7 +56,7 @@ def test_an_order_that_is_ready_at_once_answers_nothing(run_pebble: Callable[...
 
 
 def test_names_done_in_groups_are_awaited_one_after_the_other(box: Box) -> None:
-    """Where a DNS host keeps one value, each group is valid before the next is answered."""
+    """For a DNS host with one value, each group is valid before the next is answered."""
     client, context = box.client(), Context()
     names = ["one.example.test", "two.example.test"]
     order = client.new_order(context, names)
@@ -67,8 +67,8 @@ def test_names_done_in_groups_are_awaited_one_after_the_other(box: Box) -> None:
     assert client.issue(context, order, x509.make_csr(key, names))
 
 
-def test_what_the_ca_may_add_or_mix_is_no_trouble(box: Box) -> None:
-    """Unknown challenge types, absent tokens, any order of lists, dates with fractions and unknown fields."""
+def test_optional_and_unordered_fields_are_accepted(box: Box) -> None:
+    """Unknown challenge types, missing tokens, lists in any order, dates with fractions, unknown fields."""
 
     def odd(request: Request, response: Response) -> Response:
         if request.kind not in {"newOrder", "order", "authorization"}:
@@ -91,15 +91,15 @@ def test_what_the_ca_may_add_or_mix_is_no_trouble(box: Box) -> None:
 # ── nonces, lost answers, busy servers ──────────────────────────────────────────────────
 
 
-def test_six_of_ten_nonces_refused_is_no_trouble(run_pebble: Callable[..., Box]) -> None:
-    """`badNonce` is answered with the nonce from the refusal."""
+def test_refused_nonces_are_replaced(run_pebble: Callable[..., Box]) -> None:
+    """The CA refuses six of ten nonces; the next request has the nonce of the refusal."""
     box = run_pebble(always_valid=True, nonce_reject=60)
     assert box.issue(THREE)
     assert box.proxy.counts["newNonce"] <= 2
 
 
 def test_all_nonces_refused_ends_with_an_error(run_pebble: Callable[..., Box]) -> None:
-    """After 25 new tries; the nonce is in no message."""
+    """After 25 retries; no message has the nonce."""
     box = run_pebble(always_valid=True, nonce_reject=100)
     error = refused(lambda: box.client().open(box.context))
     assert error.code == "ca-error"
@@ -110,7 +110,7 @@ def test_all_nonces_refused_ends_with_an_error(run_pebble: Callable[..., Box]) -
 
 
 def test_what_was_signed_is_not_quoted(box: Box) -> None:
-    """A CA that repeats the nonce and the signature in its words: neither reaches a message."""
+    """The CA repeats the nonce and the signature in its words: neither is in a message."""
 
     def quote(request: Request) -> Response | None:
         if request.kind != "newOrder":
@@ -129,8 +129,8 @@ def test_what_was_signed_is_not_quoted(box: Box) -> None:
 @pytest.mark.parametrize(
     "kind", ["directory", "newAccount", "newOrder", "authorization", "challenge", "finalize", "certificate"]
 )
-def test_a_lost_answer_is_got_again(box: Box, kind: str) -> None:
-    """The CA has done it and the answer is lost: the request is sent again, but after finalize the order is read."""
+def test_a_lost_answer_is_requested_again(box: Box, kind: str) -> None:
+    """The request is sent again, except that after finalize the order is read."""
 
     def lose(request: Request, response: Response) -> Response:
         return DROP if request.kind == kind and request.number == 1 else response
@@ -141,7 +141,7 @@ def test_a_lost_answer_is_got_again(box: Box, kind: str) -> None:
 
 
 def test_a_lost_new_order_is_sent_once_more_only(box: Box) -> None:
-    """Two orders at the most, then it is an error that says so."""
+    """At most two orders, and then an error."""
     box.proxy.on_response = lambda request, response: DROP if request.kind == "newOrder" else response
     error = refused(lambda: box.client().new_order(box.context, ["example.test"]))
     assert (error.code, error.evidence["stage"]) == ("ca-unreachable", "reset")
@@ -151,7 +151,7 @@ def test_a_lost_new_order_is_sent_once_more_only(box: Box) -> None:
 @pytest.mark.parametrize("form", ["seconds", "date"])
 @pytest.mark.parametrize("kind", ["directory", "newNonce", "newOrder", "challenge", "finalize", "order"])
 def test_a_busy_ca_is_waited_for(box: Box, kind: str, form: str) -> None:
-    """503 with HTML and Retry-After in either form: as long as it asks."""
+    """503 with HTML and a Retry-After in either form: the client waits that long."""
 
     def busy(request: Request) -> Response | None:
         if request.kind != kind or request.number > 1:
@@ -166,7 +166,7 @@ def test_a_busy_ca_is_waited_for(box: Box, kind: str, form: str) -> None:
 
 
 def test_a_ca_that_stays_busy_ends_with_its_own_wait(box: Box) -> None:
-    """What it asks for is longer than we wait: the error has it, for the next attempt."""
+    """A Retry-After longer than our wait is in the error, for the next attempt."""
     headers = (("Content-Type", "text/html"), ("Retry-After", "3600"))
     box.proxy.on_request = lambda _request: Response(503, b"<html>", headers)
     error = refused(lambda: box.client().open(box.context))
@@ -175,7 +175,7 @@ def test_a_ca_that_stays_busy_ends_with_its_own_wait(box: Box) -> None:
 
 
 def test_a_rate_limit_is_not_tried_again(box: Box) -> None:
-    """429: once, with the CA's words and its wait."""
+    """429: one request; the error has the CA's words and its Retry-After."""
     problem = Response.problem(429, "rateLimited", "too many certificates", ("Retry-After", "86400"))
     box.proxy.on_request = lambda request: problem if request.kind == "newOrder" else None
     error = refused(lambda: box.client().new_order(box.context, ["example.test"]))
@@ -187,11 +187,11 @@ def test_a_rate_limit_is_not_tried_again(box: Box) -> None:
     assert box.proxy.counts["newOrder"] == 1
 
 
-# ── names that are not proved ───────────────────────────────────────────────────────────
+# ── failed validations ──────────────────────────────────────────────────────────────────
 
 
-def mark(name: str, **changes: Any) -> Callable[[Request, Response], Response]:
-    """Return a hook that makes one name's authorization what a test wants, and leaves the order pending."""
+def change_authorization(name: str, **changes: Any) -> Callable[[Request, Response], Response]:
+    """Return a hook that changes one name's authorization, and leaves the order pending."""
 
     def hook(request: Request, response: Response) -> Response:
         if request.kind in {"order", "newOrder"}:
@@ -213,13 +213,13 @@ DENIED = {"type": "urn:ietf:params:acme:error:unauthorized", "detail": "Wrong TX
 
 
 def failed_challenge(status: str) -> list[dict[str, Any]]:
-    """Return the challenges of an authorization that failed."""
+    """The challenges of a failed authorization."""
     return [{"type": "dns-01", "url": "https://x.test/c", "token": "t" * 22, "status": status, "error": DENIED}]
 
 
 def test_an_order_that_stays_pending_after_a_failure_is_noticed(box: Box) -> None:
-    """The authorizations are watched too, and the failed one of three names is named, with the CA's words."""
-    box.proxy.on_response = mark("b.example.test", status="invalid", challenges=failed_challenge("invalid"))
+    """The authorizations are polled too; the error names the failed one of three, with the CA's words."""
+    box.proxy.on_response = change_authorization("b.example.test", status="invalid", challenges=failed_challenge("invalid"))
     error = refused(lambda: box.issue(THREE, box.context))
     assert (error.code, error.type) == ("ca-unauthorized", "unauthorized")
     assert error.evidence["identifiers"] == ["b.example.test"]
@@ -232,10 +232,10 @@ def test_an_order_that_stays_pending_after_a_failure_is_noticed(box: Box) -> Non
 
 
 def pending_until(box: Box, name: str, seconds: float) -> Callable[[Request, Response], Response]:
-    """A hook: one name has failed, and the CA looks at another one until it fails too."""
-    fails = mark("b.example.test", status="invalid", challenges=failed_challenge("invalid"))
-    waits = mark(name, status="pending", challenges=[])
-    ends = mark(name, status="invalid", challenges=failed_challenge("invalid"))
+    """Return a hook: one name has failed, and another one fails after these seconds."""
+    fails = change_authorization("b.example.test", status="invalid", challenges=failed_challenge("invalid"))
+    waits = change_authorization(name, status="pending", challenges=[])
+    ends = change_authorization(name, status="invalid", challenges=failed_challenge("invalid"))
 
     def hook(request: Request, response: Response) -> Response:
         over = box.clock.elapsed >= seconds
@@ -244,8 +244,8 @@ def pending_until(box: Box, name: str, seconds: float) -> Callable[[Request, Res
     return hook
 
 
-def test_who_is_still_looked_at_when_another_fails_is_waited_for(box: Box) -> None:
-    """The next order is to mend everything at once: as long as the CA has time."""
+def test_a_pending_validation_is_waited_for_after_a_failure(box: Box) -> None:
+    """The next order should fix all names at once, so the client waits as long as the CA may take."""
     box.proxy.on_response = pending_until(box, "a.example.test", 30)
     error = refused(lambda: box.issue(THREE, box.context))
     assert set(error.evidence["identifiers"]) == set(THREE[:2])
@@ -253,8 +253,8 @@ def test_who_is_still_looked_at_when_another_fails_is_waited_for(box: Box) -> No
     assert 30 <= box.clock.elapsed <= 42
 
 
-def test_what_the_ca_does_not_decide_in_time_is_told(box: Box) -> None:
-    """It is not proved; and not failed either."""
+def test_an_undecided_name_is_reported(box: Box) -> None:
+    """It is neither valid nor failed."""
     box.proxy.on_response = pending_until(box, "a.example.test", 300)
     error = refused(lambda: box.issue(THREE, box.context))
     assert error.evidence["identifiers"] == ["b.example.test"]
@@ -262,15 +262,15 @@ def test_what_the_ca_does_not_decide_in_time_is_told(box: Box) -> None:
     assert 60 <= box.clock.elapsed <= 65
 
 
-def test_what_the_ca_was_not_asked_to_look_at_is_not_waited_for(box: Box) -> None:
-    """Where names are done one after the other, the others come to no end by themselves."""
+def test_unanswered_challenges_are_not_waited_for(box: Box) -> None:
+    """If names are validated one after the other, the others cannot end by themselves."""
     client, context = box.client(), box.context
     order = client.new_order(context, THREE)
     found = client.authorizations(context, order)
     (second,) = (each for each in found if each.domain == "b.example.test")
     challenge = second.challenge("dns-01")
     assert challenge is not None
-    box.proxy.on_response = mark("b.example.test", status="invalid", challenges=failed_challenge("invalid"))
+    box.proxy.on_response = change_authorization("b.example.test", status="invalid", challenges=failed_challenge("invalid"))
     client.answer(context, [challenge])
     error = refused(lambda: client.await_valid(context, order, [second]))
     assert error.evidence["identifiers"] == ["b.example.test"]
@@ -279,8 +279,8 @@ def test_what_the_ca_was_not_asked_to_look_at_is_not_waited_for(box: Box) -> Non
 
 
 def test_a_failed_challenge_that_stays_pending_ends_at_the_time_out(box: Box) -> None:
-    """Some CAs never end it: at the time-out, the error on the challenge is the reason."""
-    box.proxy.on_response = mark("a.example.test", status="pending", challenges=failed_challenge("pending"))
+    """At the time-out, the error of the challenge is the reason."""
+    box.proxy.on_response = change_authorization("a.example.test", status="pending", challenges=failed_challenge("pending"))
     error = refused(lambda: box.issue(THREE, box.context))
     assert error.code == "ca-unauthorized"
     assert error.evidence["timeout"] == 60
@@ -288,23 +288,23 @@ def test_a_failed_challenge_that_stays_pending_ends_at_the_time_out(box: Box) ->
 
 
 def test_a_failure_without_a_reason_is_one(box: Box) -> None:
-    """A deactivated authorization has no error at all; it is not success."""
-    box.proxy.on_response = mark("a.example.test", status="deactivated", challenges=[])
+    """A deactivated authorization has no error, and is a failure."""
+    box.proxy.on_response = change_authorization("a.example.test", status="deactivated", challenges=[])
     error = refused(lambda: box.issue(THREE, box.context))
     assert error.code == "ca-order-invalid"
     assert error.evidence["identifiers"] == ["a.example.test"]
 
 
 def test_a_ca_that_never_decides_ends_at_the_time_out(box: Box) -> None:
-    """Pending for ever, without a word."""
-    box.proxy.on_response = mark("a.example.test", status="pending", challenges=[])
+    """The authorization stays pending without an error."""
+    box.proxy.on_response = change_authorization("a.example.test", status="pending", challenges=[])
     error = refused(lambda: box.issue(THREE, box.context))
     assert (error.code, error.evidence["identifiers"]) == ("ca-timeout", ["a.example.test"])
     assert 60 <= box.clock.elapsed <= 61
 
 
 def test_every_name_that_failed_is_named(run_pebble: Callable[..., Box]) -> None:
-    """A CA that really looks and finds no DNS: all three names, each with the reason, in one error."""
+    """A CA that validates and finds no DNS: one error has all three names with their reasons."""
     box = run_pebble()
     error = refused(lambda: box.issue(THREE))
     assert set(error.evidence["identifiers"]) == set(THREE)
@@ -313,7 +313,7 @@ def test_every_name_that_failed_is_named(run_pebble: Callable[..., Box]) -> None
 
 
 def test_a_failed_group_ends_the_waiting_for_it(run_pebble: Callable[..., Box]) -> None:
-    """The same where names are done one after the other."""
+    """The same for names that are validated one after the other."""
     box = run_pebble()
     client, context = box.client(), Context()
     order = client.new_order(context, ["example.test"])
@@ -323,7 +323,7 @@ def test_a_failed_group_ends_the_waiting_for_it(run_pebble: Callable[..., Box]) 
 
 
 def test_a_name_that_the_ca_never_certifies_is_named(box: Box) -> None:
-    """`rejectedIdentifier` at newOrder: one of three."""
+    """`rejectedIdentifier` at newOrder, for one of three names."""
     names = ["a.example.test", "www.blocked.test", "c.example.test"]
     error = refused(lambda: box.client().new_order(box.context, names))
     assert (error.code, error.type) == ("ca-rejected-identifier", "rejectedIdentifier")
@@ -331,7 +331,7 @@ def test_a_name_that_the_ca_never_certifies_is_named(box: Box) -> None:
 
 
 def test_subproblems_name_the_identifiers(box: Box) -> None:
-    """RFC 8555 section 6.7.1; an unknown type and control characters are harmless."""
+    """RFC 8555 section 6.7.1, with an unknown type and control characters."""
     subproblems = [
         {
             "type": "urn:ietf:params:acme:error:caa",
@@ -364,7 +364,7 @@ def processing(retry_after: str) -> Callable[[Request, Response], Response]:
 
 
 def test_processing_for_ever_ends_at_the_time_out(box: Box) -> None:
-    """The CA has `timeout` seconds to issue, and its Retry-After is kept to meanwhile."""
+    """The CA has `timeout` seconds to issue, and its Retry-After is respected meanwhile."""
     box.proxy.on_response = processing("8")
     error = refused(lambda: box.issue(["example.test"], box.context))
     assert error.code == "ca-timeout"
@@ -374,7 +374,7 @@ def test_processing_for_ever_ends_at_the_time_out(box: Box) -> None:
 
 
 def test_a_retry_after_of_an_hour_ends_the_attempt(box: Box) -> None:
-    """Nobody waits an hour within a run: the next attempt does."""
+    """The client does not wait an hour; the next attempt does."""
     box.proxy.on_response = processing("3600")
     error = refused(lambda: box.issue(["example.test"], box.context))
     assert (error.code, error.retry_after) == ("ca-timeout", 3600)
@@ -382,7 +382,7 @@ def test_a_retry_after_of_an_hour_ends_the_attempt(box: Box) -> None:
 
 
 def test_a_finalize_too_early_waits_for_the_order(box: Box) -> None:
-    """orderNotReady: the order says when."""
+    """After orderNotReady the order is polled."""
 
     def early(request: Request) -> Response | None:
         if request.kind == "finalize" and request.number == 1:
@@ -395,7 +395,7 @@ def test_a_finalize_too_early_waits_for_the_order(box: Box) -> None:
 
 
 def test_finalize_that_is_always_lost_ends(box: Box) -> None:
-    """Three tries, and between them a look at the order."""
+    """Three requests, and the order is read between them."""
     box.proxy.on_request = lambda request: DROP if request.kind == "finalize" else None
     error = refused(lambda: box.issue(["example.test"], box.context))
     assert error.code == "ca-unreachable"
@@ -403,15 +403,15 @@ def test_finalize_that_is_always_lost_ends(box: Box) -> None:
 
 
 def test_an_order_never_ready_for_finalize_ends_at_the_time_out(box: Box) -> None:
-    """A CA that says `ready` and then that it is not, again and again."""
+    """The order is `ready`, and finalize answers orderNotReady, again and again."""
     problem = Response.problem(403, "orderNotReady", "not yet")
     box.proxy.on_request = lambda request: problem if request.kind == "finalize" else None
     error = refused(lambda: box.issue(["example.test"], box.context))
     assert error.code == "ca-timeout"
 
 
-def test_caa_found_at_finalize_is_told(box: Box) -> None:
-    """The order goes invalid although all names were proved: its own error is the reason."""
+def test_caa_at_finalize(box: Box) -> None:
+    """The order becomes invalid although all names are valid: its own error is the reason."""
     caa = {"type": "urn:ietf:params:acme:error:caa", "detail": "CAA record forbids"}
 
     def forbid(request: Request, response: Response) -> Response:
@@ -424,7 +424,7 @@ def test_caa_found_at_finalize_is_told(box: Box) -> None:
     assert (error.code, error.detail) == ("ca-caa", "CAA record forbids")
 
 
-def test_a_refused_csr_is_told(box: Box) -> None:
+def test_a_refused_csr(box: Box) -> None:
     """BadCSR is not tried again."""
     problem = Response.problem(400, "badCSR", "key too short")
     box.proxy.on_request = lambda request: problem if request.kind == "finalize" else None
@@ -432,12 +432,12 @@ def test_a_refused_csr_is_told(box: Box) -> None:
     assert box.proxy.counts["finalize"] == 1
 
 
-# ── servers that are no CA, or none we trust ────────────────────────────────────────────
+# ── other servers, and untrusted ones ───────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("kind", ["newOrder", "authorization", "challenge", "finalize", "order", "certificate"])
 def test_html_in_place_of_json_is_a_typed_error(box: Box, kind: str) -> None:
-    """A captive portal or a load balancer in between; what the CA has taken all the same is gone on with."""
+    """As from a captive portal; if the CA has accepted the request, the order continues."""
     box.proxy.on_response = lambda request, response: HTML if request.kind == kind else response
     if kind in {"challenge", "finalize"}:
         assert box.issue(["example.test"], box.context)
@@ -448,7 +448,7 @@ def test_html_in_place_of_json_is_a_typed_error(box: Box, kind: str) -> None:
 @pytest.mark.parametrize("body", [b"[]", b"null", b"{}", b'{"status": 7}', b"\xff\xfe", b"[" * 100_000])
 @pytest.mark.parametrize("kind", ["newOrder", "authorization"])
 def test_json_of_the_wrong_form_is_a_typed_error(box: Box, kind: str, body: bytes) -> None:
-    """Types are looked at before they are used."""
+    """Types are checked before use."""
     location = ("Location", f"{box.proxy.url}/my-order/1")
     box.proxy.on_request = lambda request: Response(201, body, (location,)) if request.kind == kind else None
     assert refused(lambda: box.issue(["example.test"], box.context)).code == "ca-malformed-answer"
@@ -464,8 +464,8 @@ def test_json_of_the_wrong_form_is_a_typed_error(box: Box, kind: str, body: byte
         Response.of_json(200, {"newNonce": 1}),
     ],
 )
-def test_a_directory_that_is_none_is_told(box: Box, answer: Response) -> None:
-    """The address in the message is the one in the configuration."""
+def test_an_invalid_directory(box: Box, answer: Response) -> None:
+    """The message has the address in the configuration."""
     box.proxy.on_request = lambda request: answer
     error = refused(lambda: box.client().open(box.context))
     assert error.code == "ca-not-acme"
@@ -473,7 +473,7 @@ def test_a_directory_that_is_none_is_told(box: Box, answer: Response) -> None:
 
 
 def test_an_endpoint_with_a_foreign_certificate_is_not_trusted(pebble: Pebble, lab_ca: LabCA, tmp_path: Path) -> None:
-    """Nothing is sent to it, and it is not tried again."""
+    """Nothing is sent, and the connection is not tried again."""
     with AcmeProxy(pebble, lab_ca, endpoint=LabCA(tmp_path)) as proxy:
         box = Box(pebble, lab_ca, proxy)
         error = refused(lambda: box.client().open(box.context))
@@ -482,7 +482,7 @@ def test_an_endpoint_with_a_foreign_certificate_is_not_trusted(pebble: Pebble, l
 
 
 def test_a_ca_that_is_down_is_tried_three_times(lab_ca: LabCA) -> None:
-    """Connection refused: two seconds, then it is said."""
+    """Connection refused: the error follows after two seconds."""
     clock = ca_clock()
     with reserve("127.0.0.1") as port:
         ca = CA(f"https://127.0.0.1:{port.number}/dir", name="lab")
@@ -494,7 +494,7 @@ def test_a_ca_that_is_down_is_tried_three_times(lab_ca: LabCA) -> None:
 
 
 def test_an_answer_over_a_mebibyte_is_refused(box: Box) -> None:
-    """Memory is not the CA's to fill."""
+    """This limits the memory."""
     box.proxy.on_response = lambda request, response: (
         Response(200, b"x" * (1 << 20) + b"x", response.headers) if request.kind == "certificate" else response
     )
@@ -504,7 +504,7 @@ def test_an_answer_over_a_mebibyte_is_refused(box: Box) -> None:
 
 
 def test_a_redirect_of_a_signed_request_is_refused(box: Box) -> None:
-    """A signature names its URL; it is sent to no other."""
+    """A signature has its URL, so the request is sent to no other."""
     redirect = Response(307, b"", (("Location", "https://elsewhere.test/"),))
     box.proxy.on_request = lambda request: redirect if request.kind == "newOrder" else None
     error = refused(lambda: box.client().new_order(box.context, ["example.test"]))
@@ -516,7 +516,7 @@ def test_a_redirect_of_a_signed_request_is_refused(box: Box) -> None:
 
 
 def test_eight_threads_make_one_account(box: Box) -> None:
-    """The directory is read once and the account is made once; all get the same URL."""
+    """The directory is read once and the account created once; all threads get the same URL."""
     client, urls = box.client(), []
     threads = [threading.Thread(target=lambda: urls.append(client.open(Context()))) for _ in range(8)]
     for thread in threads:
@@ -529,7 +529,7 @@ def test_eight_threads_make_one_account(box: Box) -> None:
 
 
 def test_a_failed_opening_is_shared_and_kept_for_a_moment(box: Box) -> None:
-    """Eight certificates wait for one CA that refuses: it is asked once, also for those that come soon after."""
+    """Eight certificates wait for one CA that refuses: it is asked once, also for those soon after."""
     gate = threading.Event()
 
     def refuse(request: Request) -> Response | None:
@@ -561,7 +561,7 @@ def test_a_failed_opening_is_shared_and_kept_for_a_moment(box: Box) -> None:
 
 
 def test_a_new_process_finds_the_account(box: Box) -> None:
-    """A known account costs no request; without its URL it is found again by its key."""
+    """A known account costs no request; without its URL it is found by its key."""
     url = box.client().open(Context())
     box.issue(["example.test"])
     assert box.proxy.counts["newAccount"] == 1
@@ -571,7 +571,7 @@ def test_a_new_process_finds_the_account(box: Box) -> None:
 
 
 def test_an_account_that_the_ca_lost_is_made_again_with_the_same_key(box: Box, run_pebble: Callable[..., Box]) -> None:
-    """accountDoesNotExist: newAccount once, then the request itself, whichever thread finds out."""
+    """accountDoesNotExist: newAccount once, then the request again, in any thread."""
     old = box.client().open(Context())
     key = box.store.account.key_pem
     box.proxy.upstream = run_pebble(always_valid=True).pebble
@@ -592,7 +592,7 @@ def test_an_account_that_the_ca_lost_is_made_again_with_the_same_key(box: Box, r
 
 
 def test_a_ca_that_takes_the_account_and_does_not_know_it_ends(box: Box) -> None:
-    """Made again once, not for ever."""
+    """The account is created again once only."""
     problem = Response.problem(400, "accountDoesNotExist", "unknown account")
     box.proxy.on_request = lambda request: problem if request.kind == "newOrder" else None
     error = refused(lambda: box.client().new_order(box.context, ["example.test"]))
@@ -600,7 +600,7 @@ def test_a_ca_that_takes_the_account_and_does_not_know_it_ends(box: Box) -> None
 
 
 def test_terms_that_were_not_agreed_to_are_shown(box: Box) -> None:
-    """Their address is in the message, and no account was asked for, nor a key made."""
+    """The message has their address, and neither a key nor an account is created."""
     error = refused(lambda: box.client(agree_terms=False).open(Context()))
     assert error.code == "ca-terms"
     assert error.evidence["terms"] in error.message
@@ -610,7 +610,7 @@ def test_terms_that_were_not_agreed_to_are_shown(box: Box) -> None:
 
 
 def test_changed_terms_are_shown(box: Box) -> None:
-    """`userActionRequired` says where to go."""
+    """`userActionRequired` has the address to visit."""
     body = {
         "type": "urn:ietf:params:acme:error:userActionRequired",
         "detail": "Terms changed",
@@ -622,8 +622,8 @@ def test_changed_terms_are_shown(box: Box) -> None:
     assert "https://t.test/" in error.message
 
 
-def test_a_refused_account_is_told(box: Box) -> None:
-    """The CA's words, and the key is kept for the next try."""
+def test_a_refused_account(box: Box) -> None:
+    """The error has the CA's words, and the key is kept for the next try."""
     problem = Response.problem(400, "invalidContact", "example.test is forbidden")
     box.proxy.on_request = lambda request: problem if request.kind == "newAccount" else None
     error = refused(lambda: box.client().open(Context()))
@@ -632,14 +632,14 @@ def test_a_refused_account_is_told(box: Box) -> None:
     assert box.store.account.url is None
 
 
-def test_a_binding_that_is_wanted_and_missing_is_told(run_pebble: Callable[..., Box]) -> None:
-    """`externalAccountRequired` is known from the directory."""
+def test_a_missing_binding(run_pebble: Callable[..., Box]) -> None:
+    """The directory has `externalAccountRequired`."""
     box = run_pebble(eab={"kid-1": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"})
     assert refused(lambda: box.client().open(Context())).code == "ca-eab-required"
 
 
-def test_a_changed_contact_is_told_to_the_ca_once(box: Box) -> None:
-    """A refusal of it is a warning; the certificate does not depend on it."""
+def test_a_changed_contact_is_sent_once(box: Box) -> None:
+    """A refusal is a warning, because no certificate depends on it."""
     box.client().open(Context())
     box.client(contact=["you@example.test"]).open(Context())
     assert box.store.account.contact == ("mailto:you@example.test",)
@@ -652,8 +652,8 @@ def test_a_changed_contact_is_told_to_the_ca_once(box: Box) -> None:
     assert [notice.code for notice in context.notices] == ["contact-refused"]
 
 
-def test_what_is_sent_says_who_we_are(box: Box) -> None:
-    """User-Agent and content type on every request (RFC 8555 section 6.1 and 6.2); contacts are mailto URLs."""
+def test_every_request_has_a_user_agent(box: Box) -> None:
+    """User-Agent and content type (RFC 8555 sections 6.1 and 6.2); contacts are mailto URLs."""
     box.issue(["example.test"])
     for exchange in box.proxy.exchanges:
         headers = {key.lower(): value for key, value in exchange.request.headers.items()}

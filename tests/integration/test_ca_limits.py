@@ -1,4 +1,4 @@
-"""What the CA says when it has had enough: its wait in either form, and where a person may end a pause."""
+"""Rate limits of the CA: the Retry-After in both forms, and the address that ends a pause."""
 
 from datetime import timedelta
 from email.utils import format_datetime
@@ -13,7 +13,7 @@ UNPAUSE = "https://portal.ca.test/sfe/v1/unpause?jwt=eyJhbGciOiJIUzI1NiJ9.e30."
 
 
 def limited(box: Box, response: Response) -> CAError:
-    """Order while the CA answers so."""
+    """Order, with this answer of the CA."""
     box.proxy.on_request = lambda request: response if request.kind == "newOrder" else None
     return refused(lambda: box.client().new_order(box.context, ["example.test"]))
 
@@ -21,7 +21,7 @@ def limited(box: Box, response: Response) -> CAError:
 @pytest.mark.parametrize("seconds", [30, 86400])
 @pytest.mark.parametrize("form", ["seconds", "date"])
 def test_a_limit_has_the_wait_that_the_ca_asks_for(box: Box, form: str, seconds: int) -> None:
-    """Seconds or a date; the attempt ends at once, nothing is waited for within the run."""
+    """Seconds or a date; the attempt ends at once, without a wait."""
     date = format_datetime(box.clock.now() + timedelta(seconds=seconds), usegmt=True)
     after = str(seconds) if form == "seconds" else date
     error = limited(box, Response.problem(429, "rateLimited", "too many", ("Retry-After", after)))
@@ -33,7 +33,7 @@ def test_a_limit_has_the_wait_that_the_ca_asks_for(box: Box, form: str, seconds:
 
 @pytest.mark.parametrize("end", [".", ")", " and wait", ""])
 def test_a_pause_shows_where_it_is_ended(box: Box, end: str) -> None:
-    """The address is in the evidence and in the message, without what follows it."""
+    """The evidence and the message have the address, without what follows it."""
     address = UNPAUSE + "c2ln"
     words = f"Your account is temporarily prevented from requesting certificates. Please visit: {address}{end}"
     error = limited(box, Response.problem(429, "rateLimited", words))
@@ -44,7 +44,7 @@ def test_a_pause_shows_where_it_is_ended(box: Box, end: str) -> None:
 
 
 def test_a_long_address_is_shown_whole(box: Box) -> None:
-    """The CA's words are cut, the address is not: it would be of no use."""
+    """The CA's words are truncated, the address is not."""
     address = UNPAUSE + "c2ln" * 400
     error = limited(box, Response.problem(429, "rateLimited", f"Paused. Visit {address}"))
     assert error.evidence["url"] == address
@@ -62,7 +62,7 @@ def test_a_page_about_limits_is_no_pause(box: Box) -> None:
 
 @pytest.mark.parametrize("detail", [None, 7, ["https://x.test/unpause"], "http://", "https://\x1b[31m/unpause"])
 def test_odd_words_are_harmless(box: Box, detail: object) -> None:
-    """Whatever stands there."""
+    """The detail may be any JSON value."""
     body = {"type": "urn:ietf:params:acme:error:rateLimited", "detail": detail}
     error = limited(box, Response.of_json(429, body))
     assert error.code == "ca-rate-limited"
@@ -73,8 +73,8 @@ def test_odd_words_are_harmless(box: Box, detail: object) -> None:
     ("status", "kind", "code"),
     [(429, None, "ca-rate-limited"), (429, "novelty", "ca-rate-limited"), (500, "novelty", "ca-server-error")],
 )
-def test_the_status_tells_where_the_type_does_not(box: Box, status: int, kind: str | None, code: str) -> None:
-    """An unknown type, or none, with a status that says enough; the type is kept."""
+def test_the_status_decides_if_the_type_is_unknown(box: Box, status: int, kind: str | None, code: str) -> None:
+    """An unknown or missing type; the type is kept."""
     body = {"detail": "no"} | ({"type": f"urn:ietf:params:acme:error:{kind}"} if kind else {})
     error = limited(box, Response.of_json(status, body, ("Retry-After", "60")))
     assert (error.code, error.type, error.retry_after) == (code, kind, 60)
@@ -104,7 +104,7 @@ def test_the_status_tells_where_the_type_does_not(box: Box, status: int, kind: s
     ],
 )
 def test_every_type_keeps_what_the_ca_said(box: Box, kind: str, code: str) -> None:
-    """Type, detail, subproblems and the wait."""
+    """Type, detail, subproblems and Retry-After."""
     subproblem = {"type": "urn:ietf:params:acme:error:dns", "detail": "sub", "identifier": {"value": "a.test"}}
     body = {"type": f"urn:ietf:params:acme:error:{kind}", "detail": "words", "subproblems": [subproblem]}
     error = limited(box, Response.of_json(400, body, ("Retry-After", "600")))

@@ -1,4 +1,4 @@
-"""What an order may carry: the certificate that it replaces, a profile; and names that no CA can certify."""
+"""Fields of an order: `replaces` and profiles; and names that no CA can certify."""
 
 import json
 from collections.abc import Callable
@@ -19,7 +19,7 @@ REPLACES = "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"
 
 
 def sent(box: Box) -> list[dict[str, Any]]:
-    """Return what was asked for in each newOrder."""
+    """The payload of each newOrder."""
     return [exchange.request.payload or {} for exchange in box.proxy.of_kind("newOrder")]
 
 
@@ -38,7 +38,7 @@ def refuse_orders(kind: str, field: str, status: int = 400) -> Callable[[Request
 
 
 def test_an_order_says_what_it_replaces_once(box: Box) -> None:
-    """A real Pebble: the first order with it stands, the second is refused (409) and ordered without it."""
+    """A real Pebble accepts the first order with it; the second is refused (409) and sent without it."""
     client, context = box.client(), Context()
     names = ["example.test"]
     replaces = ""
@@ -62,7 +62,7 @@ def test_an_order_says_what_it_replaces_once(box: Box) -> None:
     [(409, "alreadyReplaced"), (409, "malformed"), (500, "serverInternal"), (403, "unauthorized"), (404, "malformed")],
 )
 def test_a_refused_replaces_is_left_out(box: Box, status: int, kind: str) -> None:
-    """ARI never blocks a renewal: whatever the CA has against it, the order is sent once more without."""
+    """Whatever the CA's reason, the order is sent again without it, because ARI never blocks a renewal."""
     box.proxy.on_request = refuse_orders(kind, "replaces", status)
     order = box.client().new_order(box.context, ["example.test"], replaces=REPLACES)
     assert (order.status, order.replaces) == ("pending", None)
@@ -71,7 +71,7 @@ def test_a_refused_replaces_is_left_out(box: Box, status: int, kind: str) -> Non
 
 @pytest.mark.parametrize("lost", [1, 2])
 def test_a_lost_order_with_replaces_is_sent_once_more_only(box: Box, lost: int) -> None:
-    """Without: the CA may have broken down over it. Two orders at the most, as without `replaces`."""
+    """It is sent again without `replaces`, which may be the cause. At most two orders, as always."""
     box.proxy.on_response = lambda request, response: (
         DROP if request.kind == "newOrder" and request.number <= lost else response
     )
@@ -84,7 +84,7 @@ def test_a_lost_order_with_replaces_is_sent_once_more_only(box: Box, lost: int) 
 
 
 def test_a_rate_limit_is_not_circumvented(box: Box) -> None:
-    """An order with `replaces` that meets a limit would meet more of them without it."""
+    """An order without `replaces` would meet more limits."""
     problem = Response.problem(429, "rateLimited", "slowly", ("Retry-After", "3600"))
     box.proxy.on_request = lambda request: problem if request.kind == "newOrder" else None
     error = refused(lambda: box.client().new_order(box.context, ["example.test"], replaces=REPLACES))
@@ -93,7 +93,7 @@ def test_a_rate_limit_is_not_circumvented(box: Box) -> None:
 
 
 def test_nothing_is_replaced_where_the_ca_does_not_know_how(box: Box) -> None:
-    """`replaces` is sent only where the directory has renewalInfo."""
+    """`replaces` is sent only if the directory has renewalInfo."""
     box.proxy.on_response = not_offered("renewalInfo")
     assert box.client().new_order(box.context, ["example.test"], replaces=REPLACES).replaces is None
     assert sent(box) == [{"identifiers": [{"type": "dns", "value": "example.test"}]}]
@@ -103,7 +103,7 @@ def test_nothing_is_replaced_where_the_ca_does_not_know_how(box: Box) -> None:
 
 
 def test_a_profile_on_offer_is_ordered(box: Box) -> None:
-    """Required or preferred, or by its name alone; `caa_identities` needs no account."""
+    """Required, preferred, or by its name alone; `caa_identities` needs no account."""
     box.proxy.on_response = with_meta(profiles={"short": "six days", "odd": 7}, caaIdentities=["CA.test", 5])
     client, context = box.client(), box.context
     assert client.caa_identities(context) == ("ca.test",)
@@ -115,7 +115,7 @@ def test_a_profile_on_offer_is_ordered(box: Box) -> None:
 
 
 def test_a_required_profile_that_is_not_there_orders_nothing(box: Box) -> None:
-    """The error names those on offer, and nothing was sent."""
+    """The error names those on offer, and nothing is sent."""
     box.proxy.on_response = with_meta(profiles={"classic": "", "short": ""})
     error = refused(lambda: box.client().new_order(box.context, ["example.test"], profile=Profile("tiny")))
     assert error.code == "ca-profile-unknown"
@@ -139,7 +139,7 @@ def test_a_preferred_profile_that_is_not_there_is_a_warning(box: Box) -> None:
 
 @pytest.mark.parametrize("required", [True, False])
 def test_a_profile_that_is_offered_and_refused(box: Box, required: bool) -> None:
-    """`invalidProfile`: the required one is an error, the preferred one a warning and an order without it."""
+    """`invalidProfile`: an error if required; if preferred, a warning and an order without it."""
     box.proxy.on_response = with_meta(profiles={"short": "for the chosen few"})
     box.proxy.on_request = refuse_orders("invalidProfile", "profile")
     client, context = box.client(), box.context
@@ -157,7 +157,7 @@ def test_a_profile_that_is_offered_and_refused(box: Box, required: bool) -> None
 
 
 def test_authorizations_are_ended_so_that_the_next_are_fresh(run_pebble: Callable[..., Box]) -> None:
-    """A rehearsal needs proofs that are not there yet; what is ended already is passed over."""
+    """A rehearsal needs new validations; those that have ended already are skipped."""
     box = run_pebble(always_valid=True, authz_reuse=100)
     client, context = box.client(), Context()
     names = ["a.example.test", "b.example.test"]
@@ -175,15 +175,15 @@ def test_authorizations_are_ended_so_that_the_next_are_fresh(run_pebble: Callabl
 
 
 @pytest.mark.parametrize(("name", "told"), [("*.*.test", 1), ("exa_mple.test", 2)])
-def test_a_name_that_no_ca_can_certify(box: Box, name: str, told: int) -> None:
-    """A real Pebble: malformed, about a name; where it does not say about which, all are meant."""
+def test_a_name_that_no_ca_can_certify(box: Box, name: str, named: int) -> None:
+    """A real Pebble: malformed; if it does not say which name, the error has all."""
     error = refused(lambda: box.client().new_order(box.context, ["example.test", name]))
     assert (error.code, error.type) == ("ca-malformed-name", "malformed")
-    assert error.evidence["identifiers"] == ["example.test", name][-told:]
+    assert error.evidence["identifiers"] == ["example.test", name][-named:]
 
 
 def test_a_malformed_name_in_a_subproblem(box: Box) -> None:
-    """The way of Let's Encrypt: the subproblem names it."""
+    """Let's Encrypt names it in a subproblem."""
     malformed = "urn:ietf:params:acme:error:malformed"
     subproblem = {"type": malformed, "detail": "bad", "identifier": {"type": "dns", "value": "b..test"}}
     body = {"type": malformed, "detail": "Error creating new order", "subproblems": [subproblem]}
@@ -195,22 +195,22 @@ def test_a_malformed_name_in_a_subproblem(box: Box) -> None:
 @pytest.mark.parametrize(
     "words", ["no", "see https://a.test/help", "about www.a.test", "about a.test.example", "https://x.test/a.test/"]
 )
-def test_what_is_malformed_about_something_else(box: Box, words: str) -> None:
-    """Another CA may well take it: that is not the name's fault."""
+def test_a_malformed_order_that_is_not_about_a_name(box: Box, words: str) -> None:
+    """Another CA may accept the order, so the name is not blamed."""
     problem = Response.problem(400, "malformed", words)
     box.proxy.on_request = lambda request: problem if request.kind == "newOrder" else None
     assert refused(lambda: box.client().new_order(box.context, ["a.test"])).code == "ca-error"
 
 
-def test_an_order_without_anything_special_has_no_new_field(box: Box) -> None:
-    """Old servers see what they always saw."""
+def test_a_plain_order_has_only_identifiers(box: Box) -> None:
+    """Old servers get no new field."""
     box.client().new_order(box.context, ["example.test"])
     assert json.dumps(sent(box)[0]) == '{"identifiers": [{"type": "dns", "value": "example.test"}]}'
 
 
 @pytest.mark.parametrize("count", [1001, 20_000])
-def test_an_order_of_too_many_authorizations_is_none(box: Box, count: int) -> None:
-    """Each would be a request: an answer of a mebibyte holds tens of thousands."""
+def test_too_many_authorizations_are_refused(box: Box, count: int) -> None:
+    """Each would be a request, and an answer of one MiB can have tens of thousands."""
 
     def respond(request: Request, response: Response) -> Response:
         if request.kind != "newOrder":
@@ -228,7 +228,7 @@ def test_an_order_of_too_many_authorizations_is_none(box: Box, count: int) -> No
 
 
 def at(box: Box, **wrong: float) -> Context:
-    """Return a context whose clock is wrong."""
+    """Return a context whose clock is wrong by this much."""
     box.clock.suspended += timedelta(**wrong).total_seconds()
     return box.context
 
@@ -237,7 +237,7 @@ def at(box: Box, **wrong: float) -> Context:
     "wrong", [{"minutes": -62}, {"days": -400}, {"days": 400}], ids=["an-hour-behind", "a-year-behind", "a-year-ahead"]
 )
 def test_nothing_is_ordered_by_a_clock_that_is_far_off(box: Box, wrong: dict[str, float]) -> None:
-    """By the CA's Date it is known that no certificate of today would be valid here: the limits are spared."""
+    """The CA's Date shows that no certificate of today would be valid here."""
     context = at(box, **wrong)
     error = refused(lambda: box.client().new_order(context, ["example.test"]))
     assert error.code == "clock-wrong"
@@ -247,21 +247,21 @@ def test_nothing_is_ordered_by_a_clock_that_is_far_off(box: Box, wrong: dict[str
 
 @pytest.mark.parametrize("wrong", [{"minutes": -50}, {"days": 3}], ids=["a-little-behind", "days-ahead"])
 def test_a_clock_that_is_a_little_off_stops_nothing(box: Box, wrong: dict[str, float]) -> None:
-    """What is issued now is valid by it too; days are worth a warning."""
+    """A new certificate is valid here too; a difference of days is a warning."""
     context = at(box, **wrong)
     assert box.issue(["example.test"], context)
     assert [notice.code for notice in context.notices] == (["clock-ahead"] if "days" in wrong else [])
 
 
 def test_a_clock_that_may_be_right_is_not_warned_of(box: Box) -> None:
-    """Less than a day ahead: the CA's may be the one that is off."""
+    """At less than a day, the CA's clock may be the wrong one."""
     context = at(box, hours=20)
     assert box.client().new_order(context, ["example.test"])
     assert context.notices == []
 
 
 @pytest.mark.parametrize("date", ["soon", None])
-def test_a_ca_that_does_not_say_what_time_it_is_is_believed(box: Box, date: str | None) -> None:
-    """The certificate itself is looked at in the end, as ever."""
+def test_a_ca_without_a_date_is_trusted(box: Box, date: str | None) -> None:
+    """The certificate itself is checked at the end, as always."""
     box.proxy.on_response = lambda _request, response: response.with_header("Date", date)
     assert box.client().new_order(at(box, days=-400), ["example.test"])

@@ -1,4 +1,4 @@
-"""Many at one CA: how many nonces it is asked for, and what becomes of the others where it does not answer one."""
+"""Many requests at one CA: the number of nonces, and other certificates while it does not answer one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ THREADS = 24
 
 
 class NoMore(TokenBuckets):
-    """As if no time passed: what may be had at once, and nothing after it."""
+    """Token buckets that are never refilled."""
 
     nonces = TokenBucket(Rate(CA_NONCES.burst, 0.0))
 
@@ -31,17 +31,17 @@ class NoMore(TokenBuckets):
 
 
 class Impatient(HttpClient):
-    """Waits for an answer for a moment only, until it has all the time in the world."""
+    """An HTTP client with a short time-out, which a test can extend."""
 
     seconds = 0.3
 
     def request(self, method: str, url: str, **how: Any) -> Any:
-        """Ask."""
+        """Make a request."""
         return super().request(method, url, timeout=(10, self.seconds), **how)
 
 
-def test_a_ca_that_hangs_is_not_waited_for_by_everybody(box: Box) -> None:
-    """One certificate at a time finds out whether it is well again; the others hear of it, and ask nothing."""
+def test_a_ca_that_hangs_is_probed_by_one_certificate(box: Box) -> None:
+    """One certificate at a time checks whether the CA answers again; the others send nothing."""
     http = Impatient(trust=box.lab_ca.trust_pem)
     ca = CA(box.proxy.directory_url, name="lab")
     client = CAClient(ca, http, box.store, contact=["me@example.test"], agree_terms=True)
@@ -49,7 +49,7 @@ def test_a_ca_that_hangs_is_not_waited_for_by_everybody(box: Box) -> None:
     first, probe, other = (run.for_certificate(name) for name in ("first", "probe", "other"))
     http.seconds = 30
     client.open(run)
-    over, told = threading.Event(), list[CAError]()
+    over, errors = threading.Event(), list[CAError]()
 
     def hang(request: Request) -> None:
         """Do not answer an order."""
@@ -57,9 +57,9 @@ def test_a_ca_that_hangs_is_not_waited_for_by_everybody(box: Box) -> None:
             over.wait(20)
 
     def meanwhile(request: Request) -> None:
-        """Another certificate wants an order while the one that finds out is waiting for its own."""
+        """Order for another certificate while the probe waits for its answer."""
         if request.kind == "newOrder":
-            told.append(refused(lambda: client.new_order(other, ["other.test"])))
+            errors.append(refused(lambda: client.new_order(other, ["other.test"])))
 
     box.proxy.on_request, http.seconds = hang, 0.3
     assert refused(lambda: client.new_order(first, ["first.test"])).evidence["stage"] == "timeout"
@@ -68,11 +68,11 @@ def test_a_ca_that_hangs_is_not_waited_for_by_everybody(box: Box) -> None:
     assert client.new_order(probe, ["probe.test"]).status == "pending"
     box.proxy.on_request = None
     assert client.new_order(other, ["other.test"]).status == "pending"
-    assert [error.code for error in told] == ["ca-unreachable"]
+    assert [error.code for error in errors] == ["ca-unreachable"]
 
 
 def test_threads_that_begin_together_share_their_nonces(box: Box) -> None:
-    """Who gets no new one waits for one that comes back with somebody's answer; all of them get there."""
+    """Without a new nonce a thread waits for one from an answer; all orders succeed."""
     client, context = box.client(), Context(buckets=NoMore())
     client.open(context)
     asked = box.proxy.counts["newNonce"]
@@ -81,7 +81,7 @@ def test_threads_that_begin_together_share_their_nonces(box: Box) -> None:
     begin = threading.Barrier(THREADS)
 
     def hold(request: Request) -> None:
-        """Give no nonce and no answer before all are asked for: until then none comes back."""
+        """Answer nothing before all nonces are requested, so that none is returned earlier."""
         if request.kind == "newNonce":
             together.wait(20)
         else:

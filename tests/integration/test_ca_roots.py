@@ -1,4 +1,4 @@
-"""A certificate under a root that nobody knows, in a whole run."""
+"""A certificate under an unknown root, in a whole run."""
 
 from dnsrenew import Outcome
 from tests.kit.renew_stage import Stage
@@ -11,7 +11,7 @@ def codes(outcome: Outcome) -> list[str]:
 
 
 def test_a_built_in_ca_that_issues_under_an_unknown_root_is_a_warning(workspace: Workspace) -> None:
-    """Once: the next certificate leads to the root of the one in force. A CA of one's own may have any root."""
+    """The warning is given once, for the first certificate with that root. A configured CA may have any root."""
     stage = Stage(workspace)
     assert "chain-unknown-root" not in codes(stage.renewed())
     lab = {"ca": {"letsencrypt": stage.lab.config()["ca"]["lab"]}, "default_ca": "letsencrypt"}

@@ -1,4 +1,4 @@
-"""A CA that says what it should not, in a whole run: the log, the state and the next run."""
+"""A CA that sends forged texts, in a whole run: the log, the state and the next run."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ FORGED = "\n✓ example.test renewed\r\x1b[2J"
 
 @pytest.mark.parametrize("name", ["x" * 900_000, f"a.test{FORGED}" * 2000], ids=["a megabyte", "lines of ours"])
 def test_a_name_that_was_not_ordered(workspace: Workspace, caplog: pytest.LogCaptureFixture, name: str) -> None:
-    """It is told in one short line, and the memory of failures is kept: the state is read again by the next run."""
+    """The error is one short line, and the next run can read the state with the failure."""
     caplog.set_level(logging.DEBUG, "dnsrenew")
     stage = Stage(workspace)
 

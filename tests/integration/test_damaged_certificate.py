@@ -1,4 +1,4 @@
-"""The files of the version in force are not what was written: named, set aside, and made anew by a renewal."""
+"""Damaged files of the current version are reported, set aside, and rebuilt by a renewal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.lab.workspace import Workspace
 
 
 def make_folder(path: Path) -> None:
-    """Put a folder in the place of a file."""
+    """Replace a file with a folder."""
     path.unlink()
     path.mkdir()
 
@@ -35,14 +35,14 @@ def stage(workspace: Workspace) -> Stage:
 
 
 def in_force(stage: Stage) -> Path:
-    """The folder of the version in force."""
+    """The folder of the current version."""
     return (stage.workspace.store / "certificates" / "home" / "current").resolve()
 
 
 @pytest.mark.parametrize("file", ["privkey.pem", "fullchain.pem"])
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_costs_a_renewal_and_is_said(stage: Stage, file: str, damage: str) -> None:
-    """`status` says that it is missing; the next run names the file, keeps it beside, and puts a whole version in."""
+    """`status` says that it is missing; the next run names the file, sets it aside, and obtains a new version."""
     folder = in_force(stage)
     DAMAGES[damage](folder / file)
     (status,) = stage.renewer().status()
@@ -60,7 +60,7 @@ def test_a_damaged_file_costs_a_renewal_and_is_said(stage: Stage, file: str, dam
 @pytest.mark.parametrize("file", ["cert.pem", "chain.pem"])
 @pytest.mark.parametrize("damage", [*DAMAGES, "gone"])
 def test_a_part_of_the_chain_is_made_anew(stage: Stage, file: str, damage: str) -> None:
-    """From the whole, which costs no renewal; what was damaged is named and kept beside."""
+    """It is rebuilt from the full chain, without a renewal; the damaged part is set aside."""
     path = in_force(stage) / file
     before = path.read_bytes()
     (DAMAGES | {"gone": Path.unlink})[damage](path)
@@ -74,7 +74,7 @@ def test_a_part_of_the_chain_is_made_anew(stage: Stage, file: str, damage: str) 
 
 
 def test_a_rehearsal_leaves_it_as_it_is(stage: Stage) -> None:
-    """It changes nothing in the store."""
+    """A rehearsal changes nothing in the store."""
     (in_force(stage) / "privkey.pem").write_bytes(b"")
     with stage.lab.another_pebble() as twin:
         stage.base["ca.twin"] = {"directory": twin.directory_url, "trust": str(stage.lab.ca.trust_pem)}
@@ -82,8 +82,8 @@ def test_a_rehearsal_leaves_it_as_it_is(stage: Stage) -> None:
     assert (in_force(stage) / "privkey.pem").exists()
 
 
-def test_what_is_damaged_stays_until_there_is_another(stage: Stage) -> None:
-    """The CA is down: the file is named and left where it is, for it may be of use; it is not said to be in use."""
+def test_a_damaged_file_stays_until_there_is_another(stage: Stage) -> None:
+    """The CA is down: the file is reported and stays, and the outcome has no certificate."""
     folder = in_force(stage)
     DAMAGES["of another program"](folder / "fullchain.pem")
     down = {"ca.lab.directory": f"https://127.0.0.1:{stage.lab.reserve()}/dir"}
@@ -95,7 +95,7 @@ def test_what_is_damaged_stays_until_there_is_another(stage: Stage) -> None:
 
 
 def test_a_damaged_state_is_said_where_nothing_is_due(stage: Stage) -> None:
-    """As an event too: who reads the progress, and not the JSON, is told."""
+    """The warning is an event too."""
     path = stage.workspace.store / "certificates" / "home" / "state.json"
     path.write_bytes(b"{")
     outcome = stage.one()
@@ -105,8 +105,8 @@ def test_a_damaged_state_is_said_where_nothing_is_due(stage: Stage) -> None:
     assert str(path) in warning["message"]
 
 
-def test_a_person_reads_of_it(stage: Stage) -> None:
-    """On the terminal: `renew` where nothing is due, quiet or not, and `status`, which leaves the file where it is."""
+def test_a_damaged_state_is_printed(stage: Stage) -> None:
+    """`renew` prints it if nothing is due, also with `-q`; so does `status`, which does not change the file."""
     path = stage.workspace.store / "certificates" / "home" / "state.json"
     for arguments in (("status",), ("renew", "-q"), ("renew",)):
         path.write_bytes(b"{")

@@ -1,4 +1,4 @@
-"""`make demo` is the first thing people see: it works anywhere, tells the truth, and leaves nothing."""
+"""`make demo` works on any machine, shows the truth, and leaves nothing."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _PATIENCE = 60.0
 
 @dataclass
 class Stage:
-    """Runs the demo in a session of its own, with temporary files below `folder` only."""
+    """Runs the demo in a session of its own, with temporary files only in `folder`."""
 
     folder: Path
     env: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Mark everything that descends from us, however it is started."""
+        """Mark all descendants by a variable of the environment."""
         self.mark = f"demo-test-{secrets.token_hex(8)}"
         plain = {key: value for key, value in os.environ.items() if key not in {"NO_COLOR", "TERM", "PYTHONIOENCODING"}}
         self.env = {**plain, "TMPDIR": str(self.folder), "DEMO_TEST": self.mark, "PYTHONUTF8": "1"}
@@ -40,7 +40,7 @@ class Stage:
     def start(
         self, *argv: str, terminal: int | None = None, env: Mapping[str, str] | None = None
     ) -> subprocess.Popen[str]:
-        """Start it with output to a pipe, or to a terminal."""
+        """Start the demo with its output in a pipe, or at a terminal."""
         output = subprocess.PIPE if terminal is None else terminal
         return subprocess.Popen(
             [sys.executable, *(argv or ("-m", "tests.lab.demo"))],
@@ -54,13 +54,13 @@ class Stage:
         )
 
     def run(self, *argv: str, env: Mapping[str, str] | None = None) -> tuple[int, str]:
-        """The exit status and all it printed."""
+        """Run the demo; return the exit status and the output."""
         with self.start(*argv, env=env) as process:
             output, _ = process.communicate(timeout=_PATIENCE)
         return process.returncode, output
 
     def left(self) -> list[str]:
-        """What there is of it: files, and processes."""
+        """The files and processes of the demo that are left."""
         found = [path.name for path in self.folder.iterdir()]
         for place in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
@@ -71,14 +71,14 @@ class Stage:
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
-    """A stage; whatever happens on it, nothing may be left afterwards."""
+    """A stage; afterwards no file and no process is left."""
     made = Stage(tmp_path)
     yield made
     assert made.left() == []
 
 
-def test_it_issues_checks_and_tells(stage: Stage) -> None:
-    """Without a terminal: plain lines, every check held, exit status 0, in far less than a minute."""
+def test_the_demo(stage: Stage) -> None:
+    """Without a terminal: plain lines, every check holds, exit status 0, in less than 30 s."""
     begin = time.monotonic()
     status, output = stage.run()
     assert status == 0, output
@@ -109,7 +109,7 @@ def test_it_issues_checks_and_tells(stage: Stage) -> None:
 
 
 def test_a_narrow_terminal_without_colours_and_with_ascii_alone(stage: Stage) -> None:
-    """40 columns, NO_COLOR, no ✓ in the character set: the same show, no line of ours broken by the terminal."""
+    """40 columns, NO_COLOR, ASCII: the same output, and the terminal breaks no line."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
     environment = {"TERM": "xterm-256color", "NO_COLOR": "1", "PYTHONIOENCODING": "ascii"}
@@ -135,7 +135,7 @@ def test_a_narrow_terminal_without_colours_and_with_ascii_alone(stage: Stage) ->
     ids=["starting", "before", "during", "after"],
 )
 def test_ctrl_c_leaves_nothing(stage: Stage, moment: str) -> None:
-    """Ctrl-C while servers start, before, during and after the program: soon over, exit status 130, all removed."""
+    """Ctrl-C at the start of the servers and before, during and after the run: exit status 130, nothing is left."""
     with stage.start() as process:
         assert process.stdout is not None
         seen = ""
@@ -144,7 +144,7 @@ def test_ctrl_c_leaves_nothing(stage: Stage, moment: str) -> None:
             assert line, seen
             seen += line
         begin = time.monotonic()
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: everybody in the foreground
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does, for the foreground processes
         rest, _ = process.communicate(timeout=_PATIENCE)
     assert process.returncode == 130, rest
     assert time.monotonic() - begin < 6
@@ -156,7 +156,7 @@ def test_ctrl_c_leaves_nothing(stage: Stage, moment: str) -> None:
 
 
 def test_sigterm_is_passed_on(stage: Stage) -> None:
-    """A SIGTERM for the demo alone: the program is told, cleans up, and the exit status is 143."""
+    """A SIGTERM for the demo stops the program, which cleans up; the exit status is 143."""
     with stage.start() as process:
         assert process.stdout is not None
         while "TXT values written" not in process.stdout.readline():
@@ -168,7 +168,7 @@ def test_sigterm_is_passed_on(stage: Stage) -> None:
 
 
 def test_a_missing_program_is_one_sentence(stage: Stage) -> None:
-    """Without Pebble and openssl nothing is started, and the one sentence says what to install."""
+    """Without Pebble and openssl nothing starts, and one sentence says what to install."""
     status, output = stage.run(env={"PATH": str(stage.folder / "nothing")})
     assert status == 1
     packages = "pebble openssl util-linux"
@@ -184,8 +184,8 @@ def test_a_missing_program_is_one_sentence(stage: Stage) -> None:
     ],
     ids=["program-fails", "short-lag", "no-lag"],
 )
-def test_what_does_not_hold_is_said(stage: Stage, change: str, said: str) -> None:
-    """A program that fails, a secondary that does not lag: a ✗, the exit status 1, and still nothing is left."""
+def test_a_failed_check_is_printed(stage: Stage, change: str, said: str) -> None:
+    """If the program fails or the secondary does not lag: ✗, exit status 1, and nothing is left."""
     status, output = stage.run("-c", f"import sys\nfrom tests.lab import demo\n{change}\nsys.exit(demo.main())")
     assert status == 1
     assert said in output

@@ -138,7 +138,7 @@ def test_keytool_reads_the_pkcs12(stage: Stage, legacy: bool) -> None:
     path = stage.folder / "tls.pfx"
     options = {"path": str(path), "password": Secret("pass-word"), "alias": "unifi", "legacy": legacy}
     assert stage.deploy("pkcs12", **options).ok
-    argv = ["keytool", "-list", "-v", "-keystore", path, "-storepass", "pass-word", "-alias", "unifi"]
+    argv = ["keytool", "-list", "-v", "-keystore", str(path), "-storepass", "pass-word", "-alias", "unifi"]
     out = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
     assert "Entry type: PrivateKeyEntry" in out
     assert "Certificate chain length: 2" in out
@@ -278,14 +278,17 @@ try:
     while True:
         os.write(filler, bytes(os.sysconf("SC_PAGE_SIZE")))
 except OSError:
-    os.ftruncate(filler, os.fstat(filler).st_size - os.sysconf("SC_PAGE_SIZE"))  # the certificate fits, the key does not
+    # The certificate fits, the key does not.
+    os.ftruncate(filler, os.fstat(filler).st_size - os.sysconf("SC_PAGE_SIZE"))
 options = {"certificate": str(target / "cert.pem"), "key": str(target / "key.pem")}
-kept, results = KeptFiles(), []
+kept = KeptFiles()
 def deploy():
-    (result,) = engine.deploy(Context().for_certificate("home"), [entry(Deployment("files", **options))], new, lambda _: kept)
+    one, context = entry(Deployment("files", **options)), Context().for_certificate("home")
+    (result,) = engine.deploy(context, [one], new, lambda _: kept)
     pair = (target / "cert.pem").read_text(), (target / "key.pem").read_text()
-    there = {(old.fullchain_pem, old.private_key_pem): "old", (new.fullchain_pem, new.private_key_pem): "new"}.get(pair)
-    print(result.ok, result.changed, result.rolled_back, result.error and result.error["code"], there, sorted(os.listdir(target)))
+    known = {(each.fullchain_pem, each.private_key_pem): name for name, each in (("old", old), ("new", new))}
+    code = result.error and result.error["code"]
+    print(result.ok, result.changed, result.rolled_back, code, known.get(pair), sorted(os.listdir(target)))
 deploy()
 os.ftruncate(filler, 0)
 deploy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import ssl
 import sys
 from collections.abc import Iterator
@@ -167,6 +168,16 @@ def test_a_refused_key(server: Sshd, tmp_path: Path, pair: tuple[Certificate, Ce
     error = error_of(target.put(pair[0]))
     assert error["code"] == "deploy-refused"
     assert "Permission denied" in error["message"]
+
+
+def test_files_of_the_login_with_odd_names(server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]) -> None:
+    """OpenSSH splits paths at blanks and expands %, if it may."""
+    odd = tmp_path / "my keys %h #1"
+    odd.mkdir()
+    for name in ("identity", "known_hosts"):
+        shutil.copy(server.options[name], odd / name)
+    target = Target(server, tmp_path, identity=str(odd / "identity"), known_hosts=str(odd / "known_hosts"))
+    assert target.put(pair[0]).ok
 
 
 def test_a_host_that_is_not_there(server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]) -> None:

@@ -1,4 +1,4 @@
-"""The CAA records that count, asked of real servers, and what they mean."""
+"""CAA records, read from real servers, and their verdicts."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ CA = "lab-ca.test"
 ACCOUNT = "https://lab-ca.test/acct/7"
 
 
-def look(lab: Lab, identifier: str, stage: ViewStage | None = None) -> CaaAnswer:
-    """What counts for one identifier."""
+def caa_of(lab: Lab, identifier: str, stage: ViewStage | None = None) -> CaaAnswer:
+    """Return the CAA answer for one identifier."""
     stage = stage or ViewStage(lab)
     return stage.view.caa(stage.context, [identifier])[identifier]
 
 
-def judged(lab: Lab, identifier: str, challenge: str = "dns-01") -> Verdict:
-    """The verdict for one identifier."""
-    return caa.judge(look(lab, identifier), identifier, challenge, ca_identities=[CA], account_url=ACCOUNT)
+def verdict_of(lab: Lab, identifier: str, challenge: str = "dns-01") -> Verdict:
+    """Return the verdict for one identifier."""
+    return caa.judge(caa_of(lab, identifier), identifier, challenge, ca_identities=[CA], account_url=ACCOUNT)
 
 
 KINDS = {
@@ -60,18 +60,18 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_of_record_is_read_and_judged(lab: Lab, kind: str) -> None:
-    """One zone for each; for the domain, and for its wildcard."""
+    """One zone for each kind; for the domain and its wildcard."""
     records, plain, wild = KINDS[kind]
     line = f"@ {records}" if records.startswith("TYPE") else f"@ CAA {records}"
     lab.add_zone(f"{kind}-caa.test", f"{line}\n")
     for identifier, wanted in ((f"{kind}-caa.test", plain), (f"*.{kind}-caa.test", wild)):
-        verdict = judged(lab, identifier)
+        verdict = verdict_of(lab, identifier)
         assert verdict.evidence.get("scope", verdict.result) == wanted, verdict
         assert verdict.evidence["found_at"] == f"{kind}-caa.test"
 
 
 def test_no_record_anywhere_is_no_restriction_and_costs_two_questions(lab: Lab) -> None:
-    """After the place of the TXT was found: one at the zone's servers, one about the top level; the wildcard's too."""
+    """With known targets: one query to the zone's servers and one about the top level, also for the wildcard."""
     with lab.resolver_forwarder() as resolver, lab.forwarder("127.0.0.3") as server:
         lab.add_zone("free-caa.test", ns=["127.0.0.3"])
         stage = ViewStage(lab, nameserver="{}:{}".format(*resolver.listen))
@@ -86,11 +86,11 @@ def test_no_record_anywhere_is_no_restriction_and_costs_two_questions(lab: Lab) 
         assert (len(resolver.queries), len(server.queries)) == (before[0] + 1, before[1] + 1)
 
 
-def test_without_a_place_the_zone_is_found_first(lab: Lab) -> None:
-    """For http-01: SOA, NS and the address, then the same two."""
+def test_without_a_target_the_zone_is_found_first(lab: Lab) -> None:
+    """For http-01: SOA, NS and addresses, then the same two queries."""
     with lab.resolver_forwarder() as resolver, lab.forwarder("127.0.0.3") as server:
         lab.add_zone("cold-caa.test", ns=["127.0.0.3"])
-        assert look(lab, "cold-caa.test", ViewStage(lab, nameserver="{}:{}".format(*resolver.listen))) == CaaAnswer()
+        assert caa_of(lab, "cold-caa.test", ViewStage(lab, nameserver="{}:{}".format(*resolver.listen))) == CaaAnswer()
         assert sorted(questions(resolver.queries)) == [
             ("cold-caa.test.", "NS"),
             ("cold-caa.test.", "SOA"),
@@ -102,29 +102,29 @@ def test_without_a_place_the_zone_is_found_first(lab: Lab) -> None:
 
 
 def test_the_nearest_set_counts(lab: Lab) -> None:
-    """The parent's holds for a name without one, however deep, and whether or not the name exists."""
+    """A name without a set has that of its parents, at any depth, whether or not the name exists."""
     lab.add_zone("near-caa.test", '@ CAA 0 issue "else.test"\nwww CAA 0 issue "lab-ca.test"\n')
-    assert judged(lab, "www.near-caa.test").result == "ok"
-    assert judged(lab, "a.b.www.near-caa.test").evidence["found_at"] == "www.near-caa.test"
-    other = judged(lab, "a.b.near-caa.test")
+    assert verdict_of(lab, "www.near-caa.test").result == "ok"
+    assert verdict_of(lab, "a.b.www.near-caa.test").evidence["found_at"] == "www.near-caa.test"
+    other = verdict_of(lab, "a.b.near-caa.test")
     assert (other.result, other.evidence["found_at"]) == ("bad", "near-caa.test")
     assert other.fix == ('Add this record at the DNS host of near-caa.test: near-caa.test. CAA 0 issue "lab-ca.test"')
 
 
 def test_a_wildcard_in_the_zone_has_records_for_names_below(lab: Lab) -> None:
-    """They are as good as any."""
+    """They count as any others."""
     lab.add_zone("star-caa.test", '* CAA 0 issue "else.test"\n')
-    assert judged(lab, "www.star-caa.test").evidence["found_at"] == "www.star-caa.test"
-    assert judged(lab, "star-caa.test").result == "ok"
+    assert verdict_of(lab, "www.star-caa.test").evidence["found_at"] == "www.star-caa.test"
+    assert verdict_of(lab, "star-caa.test").result == "ok"
 
 
 def test_the_set_of_the_zone_above_counts_for_a_delegated_one(lab: Lab) -> None:
-    """It is read at the servers of the zone above, not taken from a resolver's word."""
+    """It is read from the servers of the zone above, not from a resolver."""
     lab.add_zone("up-caa.test", '@ CAA 0 issue "else.test"\n')
     lab.add_zone("sub.up-caa.test")
     with lab.resolver_forwarder(_liar('0 issue ";"')) as resolver:
         stage = ViewStage(lab, nameserver="{}:{}".format(*resolver.listen))
-        answer = look(lab, "www.sub.up-caa.test", stage)
+        answer = caa_of(lab, "www.sub.up-caa.test", stage)
     assert answer == CaaAnswer((CaaRecord(0, "issue", "else.test"),), "up-caa.test", "up-caa.test")
 
 
@@ -134,11 +134,11 @@ def test_records_that_only_a_resolver_shows_are_no_denial(lab: Lab) -> None:
     lab.add_zone("sub.lie-caa.test")
     with lab.resolver_forwarder(_liar('0 issue ";"', only="lie-caa.test")) as resolver:
         stage = ViewStage(lab, nameserver="{}:{}".format(*resolver.listen))
-        assert look(lab, "www.sub.lie-caa.test", stage) == CaaAnswer()
+        assert caa_of(lab, "www.sub.lie-caa.test", stage) == CaaAnswer()
 
 
-def test_a_set_is_not_passed_by_on_a_resolvers_word(lab: Lab) -> None:
-    """It has kept the absence of the nearer set, which allows what the farther one denies."""
+def test_a_resolver_cannot_hide_a_set(lab: Lab) -> None:
+    """The resolver has cached the absence of the nearer set, which allows what the farther one denies."""
     lab.add_zone("old-caa.test", '@ CAA 0 issue "else.test"\n')
     lab.add_zone("new.old-caa.test", '@ CAA 0 issue "lab-ca.test"\n')
     lab.add_zone("sub.new.old-caa.test")
@@ -149,11 +149,11 @@ def test_a_set_is_not_passed_by_on_a_resolvers_word(lab: Lab) -> None:
 
     with lab.resolver_forwarder(forgetful) as resolver:
         stage = ViewStage(lab, nameserver="{}:{}".format(*resolver.listen))
-        assert look(lab, "www.sub.new.old-caa.test", stage).found_at == "new.old-caa.test"
+        assert caa_of(lab, "www.sub.new.old-caa.test", stage).found_at == "new.old-caa.test"
 
 
 def test_a_cname_is_followed_and_its_target_not_climbed(lab: Lab) -> None:
-    """The target's own set counts; otherwise the name's parents do, not the target's."""
+    """The target's own set counts; without one, those of the name's parents do, not of the target's."""
     lab.add_zone("there-caa.test", '@ CAA 0 issue "else.test"\nset CAA 0 issue ";"\nempty A 192.0.2.1\n')
     lab.add_zone(
         "alias-caa.test",
@@ -169,7 +169,7 @@ def test_a_cname_is_followed_and_its_target_not_climbed(lab: Lab) -> None:
     assert answers["empty.alias-caa.test"] == CaaAnswer()
     assert answers["gone.alias-caa.test"] == CaaAnswer()
     assert answers["near.alias-caa.test"].owner == "www.alias-caa.test"
-    verdict = judged(lab, "set.alias-caa.test")
+    verdict = verdict_of(lab, "set.alias-caa.test")
     assert (
         "set.alias-caa.test (through its CNAME record, at set.there-caa.test) allow no CA to issue" in verdict.summary
     )
@@ -177,116 +177,116 @@ def test_a_cname_is_followed_and_its_target_not_climbed(lab: Lab) -> None:
 
 
 def test_a_loop_of_cnames_is_unknown(lab: Lab) -> None:
-    """No record was read, so nothing is denied."""
+    """No record is read, so nothing is denied."""
     with lab.forwarder("127.0.0.3", _circle):
         lab.add_zone("loop-caa.test", '@ CAA 0 issue ";"\n', ns=["127.0.0.3"])
         assert (
-            look(lab, "a.loop-caa.test").unknown_reason == "The CNAME records that start at a.loop-caa.test never end."
+            caa_of(lab, "a.loop-caa.test").unknown_reason == "The CNAME records that start at a.loop-caa.test never end."
         )
-        assert judged(lab, "a.loop-caa.test").result == "unknown"
+        assert verdict_of(lab, "a.loop-caa.test").result == "unknown"
 
 
 def test_a_dangling_cname_below_a_set_is_unknown(lab: Lab) -> None:
-    """That there is nothing at its end is a resolver's word only, and no denial rests on that."""
+    """Only a resolver says that the target does not exist, which is not enough for a denial."""
     lab.add_zone("dangle-caa.test", 'www CNAME x.nowhere.invalid.\n@ CAA 0 issue "else.test"\n')
-    assert judged(lab, "www.dangle-caa.test").result == "unknown"
+    assert verdict_of(lab, "www.dangle-caa.test").result == "unknown"
 
 
 def test_servfail_is_unknown(lab: Lab) -> None:
-    """The CA will take it for a denial, but from here it proves nothing; the rest of the way is not asked for."""
+    """The CA will refuse, but from here it proves nothing; the parents are not queried."""
     with lab.forwarder("127.0.0.3", _failing("servfail-caa.test")):
         lab.add_zone("servfail-caa.test", '@ CAA 0 issue ";"\nwww CAA 0 issue "lab-ca.test"\n', ns=["127.0.0.3"])
-        assert judged(lab, "servfail-caa.test").result == "unknown"
-        assert "127.0.0.3 answers SERVFAIL" in look(lab, "x.servfail-caa.test").unknown_reason
-        assert judged(lab, "www.servfail-caa.test").result == "ok"  # its own set is nearer
+        assert verdict_of(lab, "servfail-caa.test").result == "unknown"
+        assert "127.0.0.3 answers SERVFAIL" in caa_of(lab, "x.servfail-caa.test").unknown_reason
+        assert verdict_of(lab, "www.servfail-caa.test").result == "ok"  # its own set counts
 
 
 def test_one_server_that_fails_does_not_matter(lab: Lab) -> None:
-    """Another one of the zone is asked."""
+    """Another server of the zone is queried."""
     with lab.forwarder("127.0.0.3", dnsforwarder.rcode(dns.rcode.SERVFAIL)):
         lab.add_zone("half-caa.test", '@ CAA 0 issue ";"\n', ns=["127.0.0.3", "127.0.0.1"])
-        assert judged(lab, "half-caa.test").result == "bad"
+        assert verdict_of(lab, "half-caa.test").result == "bad"
 
 
 def test_an_answer_without_authority_is_none(lab: Lab) -> None:
-    """A router that answers in the server's place denies nothing."""
+    """An answer from a router denies nothing."""
     with lab.forwarder("127.0.0.3", dnsforwarder.strip_aa):
         lab.add_zone("lame-caa.test", '@ CAA 0 issue ";"\n', ns=["127.0.0.3"])
-        assert judged(lab, "lame-caa.test").result == "unknown"
+        assert verdict_of(lab, "lame-caa.test").result == "unknown"
 
 
 def test_a_large_set_comes_by_tcp(lab: Lab) -> None:
     """Sixty records do not fit into a datagram."""
     lab.add_zone("large-caa.test", "".join(f'@ CAA 0 issue "ca-{number:03}.example.test"\n' for number in range(60)))
-    assert len(look(lab, "large-caa.test").records) == 60
+    assert len(caa_of(lab, "large-caa.test").records) == 60
 
 
 def test_a_router_that_fails_for_this_type_costs_nothing(lab: Lab) -> None:
-    """The top level is unknown then, which denies nothing; the zone's own records still count."""
+    """The top level is unknown, which denies nothing; the zone's own records still count."""
     lab.add_zone("router-caa.test", 'www CAA 0 issue "else.test"\n')
     with lab.resolver_forwarder(_router) as resolver:
         stage = ViewStage(lab, nameserver="{}:{}".format(*resolver.listen))
-        assert look(lab, "www.router-caa.test", stage).records
+        assert caa_of(lab, "www.router-caa.test", stage).records
         started = time.monotonic()
-        assert "answers SERVFAIL" in look(lab, "router-caa.test", stage).unknown_reason
+        assert "answers SERVFAIL" in caa_of(lab, "router-caa.test", stage).unknown_reason
         assert time.monotonic() - started < 0.2
 
 
 def test_a_router_that_drops_this_type_costs_two_seconds_once(lab: Lab) -> None:
-    """And never a second time in a run."""
+    """The second query in a run is not sent."""
     lab.add_zone("drop-caa.test")
     with lab.resolver_forwarder(lambda query: None if query.rdtype == "CAA" else query.forward()) as resolver:
         stage = ViewStage(lab, nameserver="{}:{}".format(*resolver.listen))
         started = time.monotonic()
-        assert look(lab, "drop-caa.test", stage).unknown_reason
+        assert caa_of(lab, "drop-caa.test", stage).unknown_reason
         assert time.monotonic() - started < 2.0
         started = time.monotonic()
-        assert look(lab, "*.drop-caa.test", stage).unknown_reason
+        assert caa_of(lab, "*.drop-caa.test", stage).unknown_reason
         assert time.monotonic() - started < 0.1
 
 
 def test_silent_servers_are_unknown_after_four_seconds(lab: Lab) -> None:
-    """The renewal goes on."""
+    """The renewal continues."""
     with lab.silent("127.0.0.5"), lab.silent("127.0.0.6"):
         lab.add_zone("silent-caa.test", ns=["127.0.0.5", "127.0.0.6"])
         stage = ViewStage(lab)
         started = time.monotonic()
-        assert "within 4 seconds" in look(lab, "silent-caa.test", stage).unknown_reason
-        assert look(lab, "silent-caa.test", stage).unknown_reason
+        assert "within 4 seconds" in caa_of(lab, "silent-caa.test", stage).unknown_reason
+        assert caa_of(lab, "silent-caa.test", stage).unknown_reason
         assert time.monotonic() - started < 4.5
 
 
 def test_no_resolver_at_all_is_unknown(lab: Lab) -> None:
-    """It is the business of others to complain."""
+    """Other queries report that."""
     stage = ViewStage(lab, nameserver=f"127.0.0.1:{lab.reserve()}")
-    assert "No DNS server can be reached from here" in look(lab, "example.test", stage).unknown_reason
+    assert "No DNS server can be reached from here" in caa_of(lab, "example.test", stage).unknown_reason
 
 
 def test_zones_whose_servers_do_not_answer_here_are_not_asked_again(lab: Lab) -> None:
-    """Where port 53 is closed, the look for the TXT's place has waited for them already."""
+    """If port 53 is closed, the search for the target has already waited for them."""
     lab.add_zone("closed-caa.test", ns=["127.0.0.9"])
     stage = ViewStage(lab)
     stage.view.challenge_targets(stage.context, ["closed-caa.test"], check="none")
     assert (
-        look(lab, "*.closed-caa.test", stage).unknown_reason
+        caa_of(lab, "*.closed-caa.test", stage).unknown_reason
         == "The zone's own name servers do not answer this machine."
     )
 
 
 def test_a_cancel_is_seen_at_once(lab: Lab) -> None:
-    """It is not mistaken for the time being up."""
+    """A cancel is not a time-out."""
     with lab.silent("127.0.0.5"):
         lab.add_zone("cancel-caa.test", ns=["127.0.0.5"])
         stage = ViewStage(lab)
         threading.Timer(0.2, stage.context.cancel.set).start()
         started = time.monotonic()
         with pytest.raises(Cancelled):
-            look(lab, "cancel-caa.test", stage)
+            caa_of(lab, "cancel-caa.test", stage)
         assert time.monotonic() - started < 1.0
 
 
 def test_names_below_one_parent_share_its_answers(lab: Lab) -> None:
-    """One question for each name, one for the parent, one for the top level."""
+    """One query for each name, one for the parent, one for the top level."""
     with lab.resolver_forwarder() as resolver, lab.forwarder("127.0.0.3") as server:
         lab.add_zone("many-caa.test", ns=["127.0.0.3"])
         stage = ViewStage(lab, nameserver="{}:{}".format(*resolver.listen))
@@ -298,11 +298,11 @@ def test_names_below_one_parent_share_its_answers(lab: Lab) -> None:
 
 
 def test_a_hundred_names_far_away_take_a_few_round_trips() -> None:
-    """Not one after the other: that would be a hundred round trips of 50 ms, and more from nothing."""
+    """Queries are sent in parallel: in sequence they would take a hundred round trips of 50 ms."""
     with Lab.start(round_trip=0.05) as lab:
         identifiers = [f"n{number}.example.test" for number in range(100)]
         stage = ViewStage(lab)
-        stage.view.caa(stage.context, ["other.test"])  # what a process does once: imports
+        stage.view.caa(stage.context, ["other.test"])  # imports, once for each process
         stage = ViewStage(lab)
         started = time.monotonic()
         assert not any(answer.unknown_reason for answer in stage.view.caa(stage.context, identifiers).values())
@@ -318,7 +318,7 @@ def test_a_hundred_names_far_away_take_a_few_round_trips() -> None:
 
 
 def test_denials_of_a_mix_of_routes(lab: Lab) -> None:
-    """By http-01 the apex may, by dns-01 the wildcard may not: one error, for the one."""
+    """The name may be validated by http-01, the wildcard not by dns-01: one error, for the wildcard."""
     lab.add_zone("mix-caa.test", '@ CAA 0 issue "lab-ca.test; validationmethods=http-01"\n')
     stage = ViewStage(lab)
     routes = {"mix-caa.test": Route("http-01"), "*.mix-caa.test": Route("dns-01")}
@@ -330,7 +330,7 @@ def test_denials_of_a_mix_of_routes(lab: Lab) -> None:
 
 
 def _liar(value: str, only: str = "") -> Hook:
-    """A resolver that has this CAA record everywhere."""
+    """Return a resolver that has this CAA record for every name."""
 
     def hook(query: Query) -> bytes | dns.message.Message:
         if query.rdtype != "CAA" or (only and query.name != only):
@@ -351,7 +351,7 @@ def _failing(name: str) -> Hook:
 
 
 def _circle(query: Query) -> bytes | dns.message.Message:
-    """A server that goes from one alias to the other for ever, one hop at a time."""
+    """A server with a loop of aliases, one at a time."""
     if query.rdtype != "CAA" or query.name == "loop-caa.test":
         return query.forward()
     answer = dns.message.make_response(query.message)

@@ -1,4 +1,4 @@
-"""DNS over HTTPS, where port 53 is closed: a small server in front of the lab's resolver."""
+"""DNS over HTTPS, for networks that block port 53: a small server in front of the lab's resolver."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class DohServer(Api):
 
 
 def resolving(lab: Lab) -> Answer:
-    """What the lab's resolver says."""
+    """Return a function that answers as the lab's resolver."""
 
     def answer(query: bytes) -> bytes:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
@@ -56,7 +56,7 @@ def resolving(lab: Lab) -> Answer:
 
 
 def test_check_doh_asks_after_settle_and_not_before(lab: Lab) -> None:
-    """It would keep the absence."""
+    """An earlier query would be cached as absence."""
     lab.update("example.test", add=[("doh1", "TXT", "new")])
     until_both_serve(lab, "doh1.example.test")
     with DohServer(resolving(lab)) as server:
@@ -70,7 +70,7 @@ def test_check_doh_asks_after_settle_and_not_before(lab: Lab) -> None:
 
 
 def test_closed_name_servers_are_replaced_by_doh(lab: Lab) -> None:
-    """None of them can be reached from here, and the challenge name is not asked about before."""
+    """No name server is reachable; the challenge name is not queried before the values are written."""
     lab.add_zone("walled.test", ns=["127.0.0.6"])
     lab.update("walled.test", add=[("_acme-challenge", "TXT", "new")])
     until_both_serve(lab, "_acme-challenge.walled.test")
@@ -84,7 +84,7 @@ def test_closed_name_servers_are_replaced_by_doh(lab: Lab) -> None:
 
 
 def test_without_any_recursive_server_doh_finds_the_zone(lab: Lab) -> None:
-    """And it is not tried the other way a second time."""
+    """The recursive server is not tried a second time."""
     with DohServer(resolving(lab)) as server:
         stage = ViewStage(lab, doh=(server.url,), nameserver=f"127.0.0.1:{lab.reserve()}")
         assert stage.target("a.example.test").served_zone == "example.test."
@@ -92,7 +92,7 @@ def test_without_any_recursive_server_doh_finds_the_zone(lab: Lab) -> None:
 
 
 def test_doh_that_never_shows_the_value_times_out(lab: Lab) -> None:
-    """With what to do about it."""
+    """The error says what to do."""
     with DohServer(resolving(lab)) as server:
         stage = ViewStage(lab, doh=(server.url,))
         with pytest.raises(PropagationError) as caught:
@@ -107,7 +107,7 @@ def test_doh_that_never_shows_the_value_times_out(lab: Lab) -> None:
     [(503, b"<html>", "HTTP status 503"), (200, b"<html>", "not a DNS answer"), (200, b"", "not a DNS answer")],
 )
 def test_something_else_at_the_address_is_no_answer(lab: Lab, status: int, body: bytes, reason: str) -> None:
-    """HTML, an error, nothing: three tries, then it is said."""
+    """HTML, an error, or nothing: three tries, then an error."""
     with DohServer(lambda _: body, status) as server:
         stage = ViewStage(lab, doh=(server.url,))
         with pytest.raises(PropagationError, match=reason) as caught:
@@ -116,8 +116,8 @@ def test_something_else_at_the_address_is_no_answer(lab: Lab, status: int, body:
     assert len(server.questions) == 3
 
 
-def test_nobody_at_the_address_is_said(lab: Lab) -> None:
-    """Neither by port 53 nor by HTTPS."""
+def test_no_dns_server_and_no_doh_server(lab: Lab) -> None:
+    """Neither port 53 nor HTTPS is reachable."""
     stage = ViewStage(lab, doh=(f"http://127.0.0.1:{lab.reserve()}/",), nameserver=f"127.0.0.1:{lab.reserve()}")
     with pytest.raises(DnsError) as caught:
         stage.target("example.test")
@@ -125,7 +125,7 @@ def test_nobody_at_the_address_is_said(lab: Lab) -> None:
 
 
 def test_check_doh_without_a_server_is_a_mistake(lab: Lab) -> None:
-    """With the line to write."""
+    """The error has the line to write."""
     with pytest.raises(PropagationError, match=r"doh = \[") as caught:
         ViewStage(lab).wait(record("doh4.example.test"), check="doh")
     assert caught.value.code == "doh-missing"

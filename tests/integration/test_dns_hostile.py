@@ -1,4 +1,4 @@
-"""Zones and forgers that want a renewal to last for ever, to query strangers, or to believe them.
+"""Zones and forgers that try to make a renewal endless, send queries to other hosts, or forge answers.
 
 Time limits are a tenth of the real ones, or the clock jumps; `test_the_figures` has the real ones.
 """
@@ -34,13 +34,13 @@ ROUNDS = ((0.06, 0.0), (0.15, 0.15), (0.3, 0.0))
 
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lookups with a tenth of the time."""
+    """A tenth of the time for lookups."""
     monkeypatch.setattr(lookup_module, "ROUNDS", ROUNDS)
     monkeypatch.setattr(lookup_module, "SECONDS", lookup_module.SECONDS / 10)
 
 
 def answer(query: Query, *records: str, kind: str = "", name: str = "") -> dns.message.Message:
-    """An answer with authority; the values of one set of records."""
+    """Return an authoritative answer with one set of records."""
     message = dns.message.make_response(query.message)
     message.flags |= dns.flags.AA
     if records:
@@ -49,7 +49,7 @@ def answer(query: Query, *records: str, kind: str = "", name: str = "") -> dns.m
 
 
 def cut(query: Query, full: dns.message.Message) -> bytes:
-    """The answer over TCP; over UDP that it does not fit."""
+    """Return the answer over TCP; over UDP a truncated one."""
     if query.transport == "tcp":
         return full.to_wire(max_size=65_535)
     short = answer(query)
@@ -58,13 +58,13 @@ def cut(query: Query, full: dns.message.Message) -> bytes:
 
 
 def lower(wire: bytes, query: Query) -> bytes:
-    """The answer of a server that turns the question into lower case."""
+    """Return the answer with the question in lower case."""
     end = query.wire.index(b"\0", 12)
     return wire[:12] + wire[12:end].lower() + wire[end:]
 
 
 def listing(zone: str, kind: str, *values: str, at: str = "") -> Hook:
-    """A recursive server that has these records of the zone (or of the name `at`)."""
+    """Return a recursive server that has these records for the zone, or for the name `at`."""
 
     def hook(query: Query) -> Answer:
         if (query.name, query.rdtype) != (at or zone, kind):
@@ -76,13 +76,13 @@ def listing(zone: str, kind: str, *values: str, at: str = "") -> Hook:
 
 @contextlib.contextmanager
 def recursive(lab: Lab, hook: Hook) -> Iterator[tuple[ViewStage, DnsForwarder]]:
-    """A look through a recursive server that answers so."""
+    """Yield a view that uses a recursive server with this hook."""
     with lab.resolver_forwarder(hook) as resolver:
         yield ViewStage(lab, nameserver="{}:{}".format(*resolver.listen)), resolver
 
 
 def test_the_figures() -> None:
-    """All lookups before an order end within 30 s, and one silent server is given all its rounds."""
+    """All lookups before an order end within 30 s, and one silent server gets all its rounds."""
     assert view._TARGETS_SECONDS + view._SHADOW_SECONDS + 2 * caa_lookup._SECONDS <= 30
     assert 2 * lookup_module.SECONDS < view._TARGETS_SECONDS  # a closed network: no resolver, no name server
     assert sum(udp + tcp for udp, tcp in lookup_module.ROUNDS) < lookup_module.SECONDS
@@ -112,7 +112,7 @@ def test_many_silent_addresses_cost_no_more_than_one(lab: Lab) -> None:
 
 
 def test_hundreds_of_name_servers_are_not_all_looked_up(lab: Lab) -> None:
-    """Thirteen of them, at random, with a warning."""
+    """Thirteen of them are used, at random, with a warning."""
     lab.add_zone("crowd.test")
     names = [f"n{number}.crowd.test" for number in range(300)]
 
@@ -130,9 +130,9 @@ def test_hundreds_of_name_servers_are_not_all_looked_up(lab: Lab) -> None:
 
 
 def test_hundreds_of_addresses_are_not_all_queried(lab: Lab) -> None:
-    """Thirty-two of them, at random, with a warning; the wait for values takes the same ones."""
+    """Thirty-two of them are used, at random, with a warning; the wait for values uses the same ones."""
     lab.add_zone("spread.test", ns=["127.0.0.3"])
-    addresses = [f"127.7.{number // 200}.{number % 200 + 1}" for number in range(400)]  # where nobody listens
+    addresses = [f"127.7.{number // 200}.{number % 200 + 1}" for number in range(400)]  # nothing listens there
     listed = listing("spread.test", "A", *addresses, at="ns1.spread.test")
     with recursive(lab, listed) as (stage, _), pytest.raises(DnsError, match="and 27 more") as caught:
         stage.target("spread.test")
@@ -141,7 +141,7 @@ def test_hundreds_of_addresses_are_not_all_queried(lab: Lab) -> None:
 
 
 def test_thousands_of_addresses_in_one_answer_are_not_read(lab: Lab) -> None:
-    """That is said, and by which server."""
+    """The error says so, and names the server."""
     lab.add_zone("flood.test", ns=["127.0.0.3"])
     addresses = [f"127.7.{number // 250}.{number % 250 + 1}" for number in range(4000)]
     listed = listing("flood.test", "A", *addresses, at="ns1.flood.test")
@@ -152,7 +152,7 @@ def test_thousands_of_addresses_in_one_answer_are_not_read(lab: Lab) -> None:
 
 
 def test_servfail_with_much_behind_it_is_servfail(lab: Lab) -> None:
-    """Sixteen kilobytes over TCP are not looked at."""
+    """Sixteen kilobytes over TCP are not read."""
     lab.add_zone("heavy.test", ns=["127.0.0.3"])
 
     def hook(query: Query) -> Answer:
@@ -166,17 +166,17 @@ def test_servfail_with_much_behind_it_is_servfail(lab: Lab) -> None:
 
 
 class JumpingClock(SystemClock):
-    """A clock that a test sets forward."""
+    """A clock that a test moves forward."""
 
     ahead = 0.0
 
     def monotonic(self) -> float:
-        """Return the real seconds and those that were skipped."""
+        """Return the real seconds plus those that were skipped."""
         return super().monotonic() + self.ahead
 
 
 def onward(query: Query) -> Answer:
-    """A server of aliases without an end."""
+    """A server with an endless chain of aliases."""
     target = f"on.{query.name}."
     return answer(query, target, kind="CNAME") if query.name.startswith(("on.", "_acme")) else answer(query)
 
@@ -207,7 +207,7 @@ def test_an_endless_chain_of_aliases_ends(lab: Lab, pause: float, code: str) -> 
 
 
 def test_the_wait_for_values_includes_finding_their_zone(lab: Lab) -> None:
-    """A recursive server that says nothing of zones, half a second for each name above."""
+    """The recursive server finds no zone, and takes half a second for each parent name."""
     clock = JumpingClock()
 
     def hook(query: Query) -> Answer:
@@ -223,11 +223,11 @@ def test_the_wait_for_values_includes_finding_their_zone(lab: Lab) -> None:
     assert clock.monotonic() - begin < 6
 
 
-# ── forgers, who see no question ────────────────────────────────────────────────────────
+# ── forgers who do not see the queries ──────────────────────────────────────────────────
 
 
 def test_every_question_has_random_case(lab: Lab) -> None:
-    """At the zone's servers and at recursive ones; a server that repeats it is not asked over TCP."""
+    """At the zone's servers and at recursive ones; a server that repeats the case is not queried over TCP."""
     lab.add_zone("mixed.test", "_acme-challenge CNAME deeper.mixed.test.\n", ns=["127.0.0.3"])
     with lab.resolver_forwarder() as resolver, lab.forwarder() as server:
         stage = ViewStage(lab, nameserver="{}:{}".format(*resolver.listen))
@@ -239,7 +239,7 @@ def test_every_question_has_random_case(lab: Lab) -> None:
 
 
 def forging(forged: Hook, *, same_case: bool, tcp: bool = True) -> Hook:
-    """Over UDP somebody else is faster; over TCP the server itself answers, if at all."""
+    """Return a server whose UDP answers are forged; over TCP the real server answers, or none."""
 
     def hook(query: Query) -> Answer:
         if query.transport == "tcp":
@@ -253,17 +253,17 @@ def forging(forged: Hook, *, same_case: bool, tcp: bool = True) -> Hook:
 
 
 def elsewhere(query: Query) -> Answer:
-    """An alias to a zone of the forger's."""
+    """Answer with an alias to the forger's zone."""
     return answer(query, "x.other.test.", kind="CNAME") if query.name.startswith("_acme") else query.forward()
 
 
 def denying(query: Query) -> Answer:
-    """A CAA record that allows nobody."""
+    """Answer with a CAA record that allows no CA."""
     return answer(query, '0 issue ";"', kind="CAA") if query.rdtype == "CAA" else query.forward()
 
 
 def test_an_answer_in_another_case_is_not_used(lab: Lab) -> None:
-    """The question is asked again over TCP."""
+    """The query is sent again over TCP."""
     lab.add_zone("guessed.test", ns=["127.0.0.3"])
     with lab.forwarder(hook=forging(elsewhere, same_case=False)) as server:
         assert ViewStage(lab).target("guessed.test").hops == ()
@@ -287,8 +287,8 @@ def test_servers_that_lower_the_case_still_work(lab: Lab, *, tcp: bool) -> None:
         assert len(over_tcp) == (1 if not tcp else len(server.queries) - 1)
 
 
-def test_an_alias_to_another_zone_is_looked_at_over_tcp(lab: Lab) -> None:
-    """One that is seen over UDP only is none; where TCP is closed it counts, and that is said."""
+def test_an_alias_to_another_zone_is_checked_over_tcp(lab: Lab) -> None:
+    """An alias that only UDP shows is ignored; without TCP it counts, and the target says so."""
     lab.add_zone("aliased-udp.test", ns=["127.0.0.3"])
     with lab.forwarder(hook=forging(elsewhere, same_case=True)) as server:
         target = ViewStage(lab).target("aliased-udp.test")
@@ -301,8 +301,8 @@ def test_an_alias_to_another_zone_is_looked_at_over_tcp(lab: Lab) -> None:
         assert caught.value.evidence["only_udp"] == ["_acme-challenge.aliased-udp.test."]
 
 
-def test_a_denial_is_looked_at_over_tcp(lab: Lab) -> None:
-    """A forged one is none; where TCP is closed, or it is true, it counts, and the evidence says which."""
+def test_a_denial_is_checked_over_tcp(lab: Lab) -> None:
+    """A forged denial is ignored; a real one, or one without TCP, counts, and the evidence has the transport."""
     lab.add_zone("denied-udp.test", ns=["127.0.0.3"])
     routes = {"denied-udp.test": Route("dns-01")}
 

@@ -1,4 +1,4 @@
-"""Where the TXT of a challenge belongs, asked of real servers."""
+"""The targets of challenges, found at real servers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.lab import Lab, dnsforwarder
 from tests.lab.workspace import Workspace
 
 
-def test_the_apex_and_its_wildcard_have_one_place(lab: Lab) -> None:
-    """Both are validated at the same name, in the zone that the SOA names."""
+def test_the_apex_and_its_wildcard_have_one_target(lab: Lab) -> None:
+    """Both are validated at the same name, in the zone of the SOA."""
     stage = ViewStage(lab)
     targets = stage.view.challenge_targets(stage.context, ["example.test", "*.example.test"])
     assert targets["example.test"] == targets["*.example.test"]
@@ -25,13 +25,13 @@ def test_the_apex_and_its_wildcard_have_one_place(lab: Lab) -> None:
 
 
 def test_a_name_that_does_not_exist_is_in_the_zone_above(lab: Lab) -> None:
-    """A certificate can be had for a host that has no record yet, however deep."""
+    """A name without records can have a certificate, at any depth."""
     stage = ViewStage(lab)
     assert stage.target("a.b.c.example.test").served_zone == "example.test."
 
 
 def test_a_delegated_sub_zone_is_found(lab: Lab) -> None:
-    """Not the longest name that looks like a zone, but the one with the SOA."""
+    """The zone is the one with the SOA."""
     lab.add_zone("branch.example.test")
     stage = ViewStage(lab)
     found = stage.view.challenge_targets(stage.context, ["x.branch.example.test", "branch.example.test"])
@@ -39,7 +39,7 @@ def test_a_delegated_sub_zone_is_found(lab: Lab) -> None:
 
 
 def test_a_zone_cut_at_the_challenge_name_itself_is_found(lab: Lab) -> None:
-    """The name's own server is another one: its parent's servers refer us to it."""
+    """The name's own server is another one, to which the parent's servers refer."""
     cut = "_acme-challenge.www.cutting.test"
     lab.add_zone("cutting.test", "_acme-challenge.www NS away\naway A 127.0.0.4\n")
     with lab.powerdns() as server:
@@ -56,7 +56,7 @@ def test_a_zone_cut_at_the_challenge_name_itself_is_found(lab: Lab) -> None:
 
 
 def test_a_cut_at_the_very_name_on_the_servers_of_its_parent_is_found(lab: Lab) -> None:
-    """There is no referral then: the SOA tells."""
+    """There is no referral, so the SOA shows the zone."""
     lab.add_zone("spot.example.test", ns=["127.0.0.1"])
     lab.add_zone("own.test", "_acme-challenge CNAME spot.example.test.\n")
     stage = ViewStage(lab)
@@ -68,7 +68,7 @@ def test_a_cut_at_the_very_name_on_the_servers_of_its_parent_is_found(lab: Lab) 
 
 
 def test_cnames_are_followed_over_several_hops_into_another_zone(lab: Lab) -> None:
-    """Each hop is kept, for those who want to know the way."""
+    """The target has every hop."""
     lab.add_zone("hopping.test", "_acme-challenge CNAME one\none CNAME two.other.test.\n")
     lab.update("other.test", add=[("two", "CNAME", "three.other.test.")])
     stage = ViewStage(lab)
@@ -80,7 +80,7 @@ def test_cnames_are_followed_over_several_hops_into_another_zone(lab: Lab) -> No
 
 
 def test_a_cname_that_decides_alone_where_is_a_warning(workspace: Workspace) -> None:
-    """It leads beside other records of another zone; the route's alias, or the account's zones, say that it may."""
+    """The CNAME leads to a name with other records in another zone; an alias or the account's zones confirm it."""
     workspace.lab.add_zone("customer.test", "_acme-challenge CNAME _dmarc.example.test.\n", refuse=True)
     stage = Stage(workspace)
     unlimited = {"dns.home.zones": None, "certificate.0.domains": ["customer.test"]}
@@ -94,7 +94,7 @@ def test_a_cname_that_decides_alone_where_is_a_warning(workspace: Workspace) -> 
 
 
 def test_follow_cname_false_stays_at_the_name(lab: Lab) -> None:
-    """The user's word stands, and the zone is still found."""
+    """The CNAME is ignored, and the zone is found."""
     lab.add_zone("staying.test", "_acme-challenge CNAME x.other.test.\n")
     stage = ViewStage(lab)
     target = stage.target("staying.test", follow_cname=False)
@@ -102,7 +102,7 @@ def test_follow_cname_false_stays_at_the_name(lab: Lab) -> None:
 
 
 def test_a_wildcard_cname_is_no_delegation(lab: Lab) -> None:
-    """It ends where the TXT is written, so the TXT is written there."""
+    """It does not apply once the TXT is written, so the TXT is written at the name itself."""
     lab.add_zone("starry.test", "* CNAME www.other.test.\n*.deep A 192.0.2.1\n")
     stage = ViewStage(lab)
     found = stage.view.challenge_targets(stage.context, ["starry.test", "a.starry.test"])
@@ -114,7 +114,7 @@ def test_a_wildcard_cname_is_no_delegation(lab: Lab) -> None:
 
 
 def test_a_real_cname_beside_a_wildcard_cname_is_followed(lab: Lab) -> None:
-    """The random name beside it gets something else."""
+    """A random name beside it has another answer."""
     lab.add_zone("beside.test", "* CNAME www.other.test.\n_acme-challenge CNAME x.other.test.\n")
     stage = ViewStage(lab)
     assert stage.target("beside.test").name == "x.other.test."
@@ -129,7 +129,7 @@ def test_a_wildcard_txt_is_no_delegation_and_no_value(lab: Lab) -> None:
 
 
 def test_a_loop_of_cnames_is_refused(lab: Lab) -> None:
-    """Before an order exists; the hops are shown."""
+    """Before an order; the evidence has the hops."""
     lab.add_zone("looping.test", "_acme-challenge CNAME a\na CNAME b\nb CNAME a\n")
     stage = ViewStage(lab)
     with pytest.raises(DnsError) as caught:
@@ -142,7 +142,7 @@ def test_a_loop_of_cnames_is_refused(lab: Lab) -> None:
 
 
 def test_a_cname_into_no_zone_is_refused(lab: Lab) -> None:
-    """Dangling: nobody can write there."""
+    """No one can write there."""
     lab.add_zone("dangling.test", "_acme-challenge CNAME x.gone.invalid.\n")
     stage = ViewStage(lab)
     with pytest.raises(DnsError, match=r"x\.gone\.invalid, which is in no DNS zone") as caught:
@@ -151,7 +151,7 @@ def test_a_cname_into_no_zone_is_refused(lab: Lab) -> None:
 
 
 def test_a_name_in_no_zone_is_refused(lab: Lab) -> None:
-    """With the name as the user wrote it, without our label."""
+    """The message has the user's name, without our label."""
     stage = ViewStage(lab)
     with pytest.raises(DnsError, match=r"No DNS zone was found for www\.nowhere\.invalid") as caught:
         stage.target("www.nowhere.invalid")
@@ -162,7 +162,7 @@ def test_a_name_in_no_zone_is_refused(lab: Lab) -> None:
 
 
 def test_a_domain_that_nobody_registered_is_refused(lab: Lab) -> None:
-    """Its zone would be the registry's, which is told by its DS record; a private top-level zone has none."""
+    """Its zone would be the registry's, which has a DS record; a private top-level zone has none."""
     lab.add_zone("toplevel")
     lab.add_zone("pointing.test", "_acme-challenge CNAME x.misspelt.toplevel.\n")
 
@@ -187,13 +187,13 @@ def test_a_domain_that_nobody_registered_is_refused(lab: Lab) -> None:
 
 
 def test_an_alias_must_be_where_the_cname_leads(lab: Lab) -> None:
-    """The CA follows the CNAME; without it the validation would fail for certain."""
+    """The CA follows the CNAME, so another alias would fail."""
     lab.add_zone("aliased.test", "_acme-challenge CNAME x.other.test.\n*.w CNAME x.other.test.\n")
     stage = ViewStage(lab)
     assert stage.target("aliased.test", alias="X.other.test").name == "x.other.test."
     assert stage.target("aliased.test", alias="x.other.test", follow_cname=False).hops
     through_wildcard = stage.target("w.aliased.test", alias="x.other.test")
-    assert through_wildcard.name == "x.other.test."  # nothing is written beside the wildcard, so it stays
+    assert through_wildcard.name == "x.other.test."  # nothing is written at that name, so the wildcard still applies
     with pytest.raises(DnsError) as caught:
         stage.target("aliased.test", alias="y.other.test")
     assert caught.value.code == "alias-not-delegated"
@@ -203,8 +203,8 @@ def test_an_alias_must_be_where_the_cname_leads(lab: Lab) -> None:
     assert "_acme-challenge.example.test. CNAME x.other.test." in caught.value.fix
 
 
-def test_an_alias_with_a_cname_of_its_own_is_said(lab: Lab) -> None:
-    """A TXT cannot stand beside a CNAME."""
+def test_an_alias_with_a_cname_of_its_own(lab: Lab) -> None:
+    """A TXT cannot be beside a CNAME."""
     lab.add_zone("chained.test", "_acme-challenge CNAME mid\nmid CNAME end.other.test.\n")
     stage = ViewStage(lab)
     with pytest.raises(DnsError, match=r'alias = "end\.other\.test"'):
@@ -212,7 +212,7 @@ def test_an_alias_with_a_cname_of_its_own_is_said(lab: Lab) -> None:
 
 
 def test_no_recursive_server_is_asked_for_the_name(lab: Lab) -> None:
-    """It would keep the absence: neither for the challenge name, nor for the CNAME's target."""
+    """It would cache the absence: of the challenge name, and of the CNAME's target."""
     lab.add_zone("quiet.test", "_acme-challenge CNAME spot.other.test.\n")
     with lab.resolver_forwarder() as recursive:
         stage = ViewStage(lab, nameserver="{}:{}".format(*recursive.listen))
@@ -226,7 +226,7 @@ def test_no_recursive_server_is_asked_for_the_name(lab: Lab) -> None:
 
 
 def test_what_was_found_is_remembered_for_the_run(lab: Lab) -> None:
-    """A second name in the same zone costs no question about its name servers."""
+    """A second name in the same zone costs no query about its name servers."""
     with lab.resolver_forwarder() as recursive:
         stage = ViewStage(lab, nameserver="{}:{}".format(*recursive.listen))
         stage.target("a.example.test")
@@ -236,7 +236,7 @@ def test_what_was_found_is_remembered_for_the_run(lab: Lab) -> None:
 
 
 def test_a_resolver_that_fails_at_first_is_asked_again(lab: Lab) -> None:
-    """SERVFAIL, then fine."""
+    """The first answer is SERVFAIL."""
     fail = dnsforwarder.rcode(2)  # type: ignore[arg-type]  # SERVFAIL
     with lab.resolver_forwarder(lambda query: fail(query) if query.number == 1 else query.forward()) as recursive:
         stage = ViewStage(lab, nameserver="{}:{}".format(*recursive.listen))
@@ -244,7 +244,7 @@ def test_a_resolver_that_fails_at_first_is_asked_again(lab: Lab) -> None:
 
 
 def test_a_resolver_that_cannot_say_whose_zone_it_is_climbs(lab: Lab) -> None:
-    """SERVFAIL for the name and fine above: the zone's own servers know the rest."""
+    """SERVFAIL for the name, but not for its parent: the zone's own servers know the rest."""
     fail = dnsforwarder.rcode(2)  # type: ignore[arg-type]  # SERVFAIL
 
     def hook(query: dnsforwarder.Query) -> object:
@@ -256,7 +256,7 @@ def test_a_resolver_that_cannot_say_whose_zone_it_is_climbs(lab: Lab) -> None:
 
 
 def test_a_silent_resolver_is_passed_over_and_stays_last(lab: Lab) -> None:
-    """It costs a little over half a second, once in a run."""
+    """It costs little more than half a second, once in a run."""
     with lab.silent(port=(port := lab.reserve("127.0.0.5"))):
         stage = ViewStage(lab, nameserver=(f"127.0.0.5:{port}", lab.nameserver))
         for domain, seconds in (("a.example.test", 1.5), ("b.example.test", 0.4)):
@@ -265,8 +265,8 @@ def test_a_silent_resolver_is_passed_over_and_stays_last(lab: Lab) -> None:
             assert time.monotonic() - begin < seconds
 
 
-def test_no_network_is_said_in_plain_words(lab: Lab) -> None:
-    """Nobody listens at the recursive server's port."""
+def test_no_network(lab: Lab) -> None:
+    """Nothing listens at the recursive server's port."""
     stage = ViewStage(lab, nameserver=f"127.0.0.1:{lab.reserve()}")
     with pytest.raises(DnsError, match="No DNS server can be reached from here") as caught:
         stage.target("example.test")
@@ -275,7 +275,7 @@ def test_no_network_is_said_in_plain_words(lab: Lab) -> None:
 
 
 def test_a_resolver_that_fails_for_every_name_is_no_network(lab: Lab) -> None:
-    """What a home router answers while it is offline."""
+    """A home router answers like this while it is offline."""
     with lab.resolver_forwarder(dnsforwarder.rcode(2)) as recursive:  # type: ignore[arg-type]  # SERVFAIL
         stage = ViewStage(lab, nameserver="{}:{}".format(*recursive.listen))
         with pytest.raises(DnsError, match="answers SERVFAIL") as caught:
@@ -284,7 +284,7 @@ def test_a_resolver_that_fails_for_every_name_is_no_network(lab: Lab) -> None:
 
 
 def test_a_resolver_that_leaves_the_soa_out_is_good_enough(lab: Lab) -> None:
-    """As systemd-resolved does in negative answers: the zone is found by climbing."""
+    """systemd-resolved does this in negative answers: the zone is found by climbing."""
 
     def bare(query: dnsforwarder.Query) -> object:
         answer = dns.message.from_wire(query.forward())
@@ -300,7 +300,7 @@ def test_a_resolver_that_leaves_the_soa_out_is_good_enough(lab: Lab) -> None:
 
 
 def test_a_zone_whose_servers_are_all_down_is_said_before_an_order(lab: Lab) -> None:
-    """Unless nobody is going to ask them: then the name is taken as it is, with a warning."""
+    """With `check = "none"` the name is used as it is, with a warning."""
     lab.add_zone("downed.test", ns=["127.0.0.6"])
     stage = ViewStage(lab)
     with pytest.raises(DnsError, match=r"None of the name servers of downed\.test gives an answer") as caught:
@@ -330,7 +330,7 @@ def test_a_zone_whose_servers_are_all_down_is_said_before_an_order(lab: Lab) -> 
 def test_a_name_that_lives_by_a_wildcard_is_warned_about(
     lab: Lab, zone: str, records: str, domain: str, *, warned: bool
 ) -> None:
-    """It would vanish while the TXT below it stands (RFC 4592); a name of its own would not."""
+    """It vanishes while the TXT below it exists (RFC 4592); a name with its own record does not."""
     lab.add_zone(zone, records)
     stage = ViewStage(lab)
     stage.view.warn_wildcard_shadow(stage.context, stage.view.challenge_targets(stage.context, [domain]))

@@ -1,4 +1,4 @@
-"""The propagation wait, at real servers that lag, fail, lie or are not there."""
+"""The propagation wait, at real servers that lag, fail, lie or are down."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from dnsrenew.errors import Cancelled, PropagationError
 from tests.kit.dns_stage import ViewStage, questions, record, until_both_serve
 from tests.lab import Lab, Query, dnsforwarder
 
-pytestmark = pytest.mark.leaves_txt  # they write past the program, and the fixture cleans up
+pytestmark = pytest.mark.leaves_txt  # the tests write values themselves, and the fixture removes them
 SERVFAIL = dnsforwarder.rcode(dns.rcode.SERVFAIL)
 
 
 def served_by(lab: Lab, zone: str, *addresses: str, value: str | None = "new") -> str:
-    """Make the zone with these addresses in its NS records and the value in it; the name of the TXT."""
+    """Make a zone with these name servers and the value in it; return the name of the TXT."""
     lab.add_zone(zone, ns=addresses)
     if value is not None:
         lab.update(zone, add=[("spot", "TXT", value)])
     return f"spot.{zone}"
 
 
-def test_what_stands_everywhere_is_seen_at_once(lab: Lab) -> None:
-    """Foreign values at the name do not matter, and several values of one name are asked for together."""
+def test_a_value_at_all_servers_is_seen_at_once(lab: Lab) -> None:
+    """Foreign values do not matter, and several values of one name need one query."""
     lab.update("example.test", add=[("spot1", "TXT", value) for value in ("new", "newer", "foreign")])
     until_both_serve(lab, "spot1.example.test", "foreign")
     stage = ViewStage(lab)
@@ -47,7 +47,7 @@ def test_what_stands_everywhere_is_seen_at_once(lab: Lab) -> None:
 
 
 def test_the_wait_ends_when_the_last_server_has_the_value(lab: Lab) -> None:
-    """Little more than the lag: 20 ms at first, later a fiftieth of the time waited."""
+    """Little more than the lag: polls every 20 ms at first, later every fiftieth of the time waited."""
     lab.lag = 1.5
     lab.update("example.test", add=[("spot2", "TXT", "new")])
     begin = time.monotonic()
@@ -61,14 +61,14 @@ def test_the_wait_ends_when_the_last_server_has_the_value(lab: Lab) -> None:
 
 
 def test_settle_is_added(lab: Lab) -> None:
-    """Seconds more after all agree."""
+    """These seconds follow after all servers agree."""
     lab.update("example.test", add=[("spot3", "TXT", "new")])
     until_both_serve(lab, "spot3.example.test")
     assert 0.3 <= ViewStage(lab).wait(record("spot3.example.test"), settle=0.3) < 3
 
 
 def test_a_hundred_names_are_seen_in_one_go(lab: Lab) -> None:
-    """Each at each address, all under way together."""
+    """Each at each address, all in parallel."""
     names = [f"n{number}" for number in range(100)]
     lab.lag = 0.5
     lab.update("example.test", add=[(name, "TXT", "new") for name in names])
@@ -78,7 +78,7 @@ def test_a_hundred_names_are_seen_in_one_go(lab: Lab) -> None:
 
 
 def test_a_lagging_server_is_not_flooded_for_a_hundred_names(lab: Lab) -> None:
-    """While the values are missing, one name stands for all; when it has come, the others are asked for."""
+    """While values are missing, one name is polled for all; then the others are queried."""
     lab.add_zone("many.test", ns=["127.0.0.1", "127.0.0.3"])
     names = [f"n{number}" for number in range(100)]
     lab.update("many.test", add=[(name, "TXT", "new") for name in names])
@@ -117,7 +117,7 @@ def test_one_question_is_under_way_to_an_address_for_a_name(lab: Lab) -> None:
 
 
 def test_one_silent_server_does_not_stop_us_but_is_named(lab: Lab) -> None:
-    """Three tries, six seconds at most after the others agree; then a warning that says which."""
+    """Three tries, at most six seconds after the others agree; then a warning names it."""
     name = served_by(lab, "silent.test", "127.0.0.1", "127.0.0.5")
     with lab.silent("127.0.0.5"):
         stage = ViewStage(lab)
@@ -128,7 +128,7 @@ def test_one_silent_server_does_not_stop_us_but_is_named(lab: Lab) -> None:
 
 
 def test_a_server_that_refuses_connections_costs_a_second(lab: Lab) -> None:
-    """The kernel says so at once, so the three tries are quick."""
+    """The kernel reports the refusal at once, so the three tries are quick."""
     name = served_by(lab, "refusing-port.test", "127.0.0.1", "127.0.0.6")
     stage = ViewStage(lab)
     assert stage.wait(record(name)) < 2.0
@@ -136,7 +136,7 @@ def test_a_server_that_refuses_connections_costs_a_second(lab: Lab) -> None:
 
 
 def test_a_server_that_comes_back_is_waited_for_while_others_lag(lab: Lab) -> None:
-    """It is given up only when everybody else is done."""
+    """It is given up only after all others have the value."""
     name = served_by(lab, "returning.test", "127.0.0.1", "127.0.0.2", "127.0.0.6", value=None)
     lab.lag = 2.0
     lab.update("returning.test", add=[("spot", "TXT", "new")])
@@ -150,7 +150,7 @@ def test_a_server_that_comes_back_is_waited_for_while_others_lag(lab: Lab) -> No
 
 
 def test_no_server_at_all_is_an_error(lab: Lab) -> None:
-    """With what was tried, and why nothing came."""
+    """The evidence has every server and its reason."""
     name = served_by(lab, "gone.test", "127.0.0.6", "127.0.0.7")
     stage = ViewStage(lab)
     with pytest.raises(PropagationError, match=r"No name server of gone\.test can be queried") as caught:
@@ -161,7 +161,7 @@ def test_no_server_at_all_is_an_error(lab: Lab) -> None:
 
 
 def test_servfail_and_refused_are_not_yet(lab: Lab) -> None:
-    """They are asked again until they are fine."""
+    """The servers are queried again."""
     for zone, code in (("servfail.test", dns.rcode.SERVFAIL), ("refused.test", dns.rcode.REFUSED)):
         name = served_by(lab, zone, "127.0.0.1", "127.0.0.3")
         begin = time.monotonic()
@@ -177,7 +177,7 @@ def test_servfail_and_refused_are_not_yet(lab: Lab) -> None:
 
 
 def test_a_lame_server_is_none(lab: Lab) -> None:
-    """The right value without authority does not count, and does not stop us for ever."""
+    """A value without authority does not count, and the server is given up."""
     name = served_by(lab, "lame.test", "127.0.0.1", "127.0.0.3")
     with lab.forwarder(hook=dnsforwarder.strip_aa):
         stage = ViewStage(lab)
@@ -186,7 +186,7 @@ def test_a_lame_server_is_none(lab: Lab) -> None:
 
 
 def test_a_truncated_answer_is_asked_for_by_tcp(lab: Lab) -> None:
-    """Many values at one name do not fit into a datagram; the same for a server behind a firewall for UDP."""
+    """Many values do not fit into a datagram; the same for a server without UDP."""
     for zone, hook in (("cut.test", dnsforwarder.truncate), ("tcp-only.test", dnsforwarder.udp_is_silent)):
         name = served_by(lab, zone, "127.0.0.3")
         with lab.forwarder(hook=hook) as forwarder:
@@ -203,7 +203,7 @@ def test_a_really_large_answer_is_read_whole(lab: Lab) -> None:
 
 
 def test_a_server_that_knows_no_edns_is_asked_without(lab: Lab) -> None:
-    """FORMERR to what it cannot read (RFC 6891 section 7)."""
+    """FORMERR (RFC 6891 section 7)."""
     name = served_by(lab, "old.test", "127.0.0.3")
     formerr = dnsforwarder.rcode(dns.rcode.FORMERR)
     with lab.forwarder(hook=lambda query: formerr(query) if query.message.edns >= 0 else query.forward()):
@@ -211,7 +211,7 @@ def test_a_server_that_knows_no_edns_is_asked_without(lab: Lab) -> None:
 
 
 def test_forged_answers_are_not_believed(lab: Lab) -> None:
-    """A wrong id, a wrong question, no answer at all: dropped, and the real one is waited for."""
+    """A wrong id or a wrong question is ignored, and the real answer is waited for."""
     name = served_by(lab, "forged.test", "127.0.0.3", value=None)
 
     def forge(query: Query) -> bytes:
@@ -243,7 +243,7 @@ def test_forged_answers_are_not_believed(lab: Lab) -> None:
 
 
 def test_a_family_without_a_route_is_skipped_at_no_cost(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without IPv6: noted, no warning, no time."""
+    """A machine without IPv6: recorded, no warning, no time."""
     name = served_by(lab, "dual.test", "127.0.0.1", "2001:db8::53")
     monkeypatch.setattr(
         engine_module.QueryEngine.__init__, "__kwdefaults__", {"per_address": 16, "make_socket": NoIPv6}
@@ -257,7 +257,7 @@ def test_a_family_without_a_route_is_skipped_at_no_cost(lab: Lab, monkeypatch: p
 
 
 def test_a_family_with_local_addresses_only_is_skipped_at_no_cost(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A container with a default route for IPv6 and no address that an answer could come back to."""
+    """A container with a default IPv6 route and no global IPv6 address."""
     name = served_by(lab, "ula.test", "127.0.0.1", "2001:db8::53")
     monkeypatch.setattr(poll_module, "only_local", lambda address: ":" in address)
     monkeypatch.setattr(lookup_module, "only_local", lambda address: ":" in address)
@@ -270,7 +270,7 @@ def test_a_family_with_local_addresses_only_is_skipped_at_no_cost(lab: Lab, monk
 
 
 def test_ipv6_is_asked_like_any_other(lab: Lab) -> None:
-    """Every A and AAAA."""
+    """Every A and AAAA address is queried."""
     name = served_by(lab, "six.test", "127.0.0.1", "::1")
     stage = ViewStage(lab)
     stage.wait(record(name))
@@ -278,7 +278,7 @@ def test_ipv6_is_asked_like_any_other(lab: Lab) -> None:
 
 
 def test_a_name_server_without_an_address_is_noted(lab: Lab) -> None:
-    """Not fatal, unless it is the only one."""
+    """This is an error only if it is the only one."""
     lab.add_zone("half.test", "@ NS nobody.invalid.\n", ns=["127.0.0.1"])
     lab.update("half.test", add=[("spot", "TXT", "new")])
     stage = ViewStage(lab)
@@ -289,7 +289,7 @@ def test_a_name_server_without_an_address_is_noted(lab: Lab) -> None:
 
 
 def test_at_the_time_out_each_address_is_reported(lab: Lab) -> None:
-    """Who lacks what, in plain words, and what each one answered, with its serial."""
+    """The message names the server that lacks the value; the evidence has each answer and serial."""
     name = served_by(lab, "stale.test", "127.0.0.1", "127.0.0.3")
     lab.update("stale.test", add=[("other", "TXT", "old")])
     with lab.forwarder(hook=lambda query: _empty(query) if "spot" in query.name else query.forward()):
@@ -310,7 +310,7 @@ def test_at_the_time_out_each_address_is_reported(lab: Lab) -> None:
 
 
 def test_at_the_time_out_a_server_that_has_only_failed_is_unreachable(lab: Lab) -> None:
-    """If all others have the value, the CA is told, with a warning; if it is the only one, that is the error."""
+    """If all others have the value it is a warning; if it is the only one, an error."""
     name = served_by(lab, "sick.test", "127.0.0.1", "127.0.0.3")
     alone = served_by(lab, "sicker.test", "127.0.0.3")
     with lab.forwarder(hook=SERVFAIL):
@@ -324,8 +324,8 @@ def test_at_the_time_out_a_server_that_has_only_failed_is_unreachable(lab: Lab) 
     assert caught.value.evidence["servers"][0]["rcode"] == "SERVFAIL"
 
 
-def test_when_nobody_has_it_that_is_said(lab: Lab) -> None:
-    """Most likely it was written elsewhere."""
+def test_a_value_that_no_server_has(lab: Lab) -> None:
+    """It was probably written elsewhere."""
     with pytest.raises(PropagationError, match="No name server updated") as caught:
         ViewStage(lab).wait(record("never.example.test"), timeout=0.3)
     assert {entry["rcode"] for entry in caught.value.evidence["servers"]} == {"NXDOMAIN"}
@@ -333,7 +333,7 @@ def test_when_nobody_has_it_that_is_said(lab: Lab) -> None:
 
 
 def test_cancel_ends_the_wait_within_a_second(lab: Lab) -> None:
-    """With answers coming, and with none."""
+    """With and without answers."""
     name = served_by(lab, "stopping.test", "127.0.0.1", "127.0.0.5")
     with lab.silent("127.0.0.5"):
         for wanted in (record(name), record("never.example.test")):
@@ -346,13 +346,13 @@ def test_cancel_ends_the_wait_within_a_second(lab: Lab) -> None:
 
 
 def test_check_none_only_settles(lab: Lab) -> None:
-    """Nobody is asked, whatever stands there."""
+    """No server is queried."""
     stage = ViewStage(lab)
     assert 0.1 <= stage.wait(record("never.example.test"), settle=0.1, check="none") < 2
 
 
 def test_no_recursive_server_is_asked_for_the_value(lab: Lab) -> None:
-    """Neither while it is missing nor when it is there."""
+    """Neither while it is missing nor afterwards."""
     lab.lag = 0.3
     lab.update("example.test", add=[("spot25", "TXT", "new")])
     with lab.resolver_forwarder() as recursive:
@@ -362,7 +362,7 @@ def test_no_recursive_server_is_asked_for_the_value(lab: Lab) -> None:
 
 
 def test_values_are_those_of_all_servers_together(lab: Lab) -> None:
-    """For whoever tests a driver."""
+    """The test of drivers uses this."""
     lab.lag = 60
     stage = ViewStage(lab)
     assert stage.view.values(stage.context, "spot26.example.test") == set()
@@ -377,7 +377,7 @@ def _empty(query: Query) -> dns.message.Message:
 
 
 class NoIPv6(socket.socket):
-    """What a machine without an IPv6 route says."""
+    """A socket without an IPv6 route."""
 
     def connect_ex(self, address: Any) -> int:
         """Fail as the kernel does."""

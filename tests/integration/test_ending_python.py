@@ -1,4 +1,4 @@
-"""How a renewal ends that a Python program stops: with `cancel=`, or with Ctrl-C in its own thread."""
+"""How a renewal in a Python program ends after `cancel=`, or after Ctrl-C in its thread."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OWNER = "_acme-challenge.example.test"
 
 
 def arguments(lab: Lab, store: Path) -> dict[str, Any]:
-    """What `dnsrenew.obtain` needs in this lab."""
+    """The arguments of `dnsrenew.obtain` for this lab."""
     account = {**lab.account(lab.key, "example.test"), "tsig_secret": lab.key.secret}
     return {
         "dns": DnsAccount(account.pop("provider"), name="home", **account),
@@ -38,7 +38,7 @@ def arguments(lab: Lab, store: Path) -> dict[str, Any]:
 
 
 def on(kind: str, act: Callable[[], object]) -> Callable[[Event], None]:
-    """A listener that acts at the first event of a kind."""
+    """Return a listener that acts at the first event of a kind."""
     left = [act]
 
     def listen(event: Event) -> None:
@@ -50,7 +50,7 @@ def on(kind: str, act: Callable[[], object]) -> Callable[[Event], None]:
 
 @pytest.mark.parametrize("kind", ["certificate-started", "order-created", "txt-written", "dns-waiting"])
 def test_cancel_ends_obtain(lab: Lab, tmp_path: Path, kind: str) -> None:
-    """Wherever it is: `Cancelled` is raised soon, and the TXT values are gone by then."""
+    """`Cancelled` is raised soon, and the TXT values are removed by then."""
     lab.lag = 10.0
     cancel = threading.Event()
     moments: list[float] = []
@@ -67,8 +67,8 @@ def test_cancel_ends_obtain(lab: Lab, tmp_path: Path, kind: str) -> None:
     assert not list(tmp_path.glob("certificates/*/current"))
 
 
-def test_a_cancel_that_was_set_before(lab: Lab, tmp_path: Path) -> None:
-    """Nobody is asked anything."""
+def test_a_cancel_before_the_start(lab: Lab, tmp_path: Path) -> None:
+    """Nothing is ordered."""
     cancel = threading.Event()
     cancel.set()
     kinds: list[str] = []
@@ -79,8 +79,8 @@ def test_a_cancel_that_was_set_before(lab: Lab, tmp_path: Path) -> None:
     assert "order-created" not in kinds
 
 
-def test_cancel_does_not_take_the_stored_certificate_away(workspace: Workspace) -> None:
-    """`Renewer.renew` raises nothing: the outcome says that it was interrupted, and the old certificate stays."""
+def test_cancel_keeps_the_stored_certificate(workspace: Workspace) -> None:
+    """`Renewer.renew` does not raise: the outcome is interrupted, and the old certificate stays."""
     kept = Kept.place(workspace)
     workspace.lab.lag = 10.0
     cancel = threading.Event()
@@ -96,10 +96,10 @@ def test_cancel_does_not_take_the_stored_certificate_away(workspace: Workspace) 
 
 
 class Hanging:
-    """A driver of the program's own that never returns from `add`."""
+    """A driver of the program whose `add` never returns."""
 
     def __init__(self) -> None:
-        """Nothing is written yet."""
+        """Make a driver that has written nothing."""
         self.reached, self.over, self.asked = threading.Event(), threading.Event(), threading.Event()
         self.removed: list[TxtRecord] = []
 
@@ -109,13 +109,13 @@ class Hanging:
         self.over.wait(PATIENCE)
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
-        """Be asked to take it back."""
+        """Record the removal."""
         self.removed += records
         self.asked.set()
 
 
 def test_cancel_while_a_driver_hangs(lab: Lab, tmp_path: Path) -> None:
-    """The driver is left behind; once it comes to an end, it is asked to take back what it may have written."""
+    """The driver is abandoned; when `add` returns after all, `remove` is called for its values."""
     cancel, driver = threading.Event(), Hanging()
 
     def stop_when_it_hangs() -> None:
@@ -134,10 +134,10 @@ def test_cancel_while_a_driver_hangs(lab: Lab, tmp_path: Path) -> None:
 
 
 class Refusing:
-    """A driver that writes at the lab, and fails to take back."""
+    """A driver that writes at the lab, and fails to remove."""
 
     def __init__(self, lab: Lab) -> None:
-        """Writes into this lab."""
+        """Write at this lab."""
         self.lab = lab
 
     def add(self, records: Sequence[TxtRecord]) -> None:
@@ -151,7 +151,7 @@ class Refusing:
 
 @pytest.mark.leaves_txt
 def test_an_error_while_withdrawing_hides_nothing(lab: Lab, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A cancel stays a cancel; what was left is an event."""
+    """`Cancelled` is raised, and an event has the values that are left."""
     lab.lag = 10.0
     cancel = threading.Event()
     events: list[Event] = []
@@ -169,7 +169,7 @@ def test_an_error_while_withdrawing_hides_nothing(lab: Lab, tmp_path: Path, capl
     assert "txt-kept" in [event.data["code"] for event in events if event.kind == "warning"]
 
 
-# A program that knows nothing of signals: Python turns Ctrl-C into KeyboardInterrupt in its main thread.
+# A program without signal handlers: Python raises KeyboardInterrupt in its main thread.
 _PROGRAM = """
 import json, sys
 from pathlib import Path
@@ -193,7 +193,7 @@ except KeyboardInterrupt:
 
 
 def test_ctrl_c_in_a_program_of_ones_own(workspace: Workspace) -> None:
-    """`obtain` lets KeyboardInterrupt through, after the TXT values are gone; the old certificate stays."""
+    """`obtain` lets KeyboardInterrupt pass, after it has removed the TXT values; the old certificate stays."""
     kept = Kept.place(workspace)
     lab = workspace.lab
     lab.lag = 10.0

@@ -1,4 +1,4 @@
-"""How a run ends that somebody stops: Ctrl-C and SIGTERM, wherever it is, within five seconds."""
+"""Ctrl-C and SIGTERM end a run within five seconds, at any point."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ SIGNALS = pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (
 
 
 def kept_with_a_new_account(workspace: Workspace) -> Kept:
-    """A certificate in force, and an account of its own for the next order.
+    """Store a certificate in force, without the account of the template.
 
-    To the account that the template has, the CA may hand out the order of a run that another test has stopped, with
-    one name or both proved already.
+    For that account the CA may return the order of a run that another test has stopped, with valid authorizations.
     """
     kept = Kept.place(workspace)
     shutil.rmtree(workspace.store / "accounts")
@@ -32,7 +31,7 @@ def kept_with_a_new_account(workspace: Workspace) -> Kept:
 
 
 def interrupted(document: Any) -> dict[str, Any]:
-    """The outcome of a run that was stopped."""
+    """Return the outcome of a run that was stopped."""
     (outcome,) = document["outcomes"]
     assert outcome["status"] == "interrupted"
     assert outcome["error"]["code"] == "cancelled"
@@ -43,7 +42,7 @@ def interrupted(document: Any) -> dict[str, Any]:
 
 @SIGNALS
 def test_while_waiting_for_dns(workspace: Workspace, number: int, status: int) -> None:
-    """A name server is behind: the values are taken back, the old certificate stays, the document is whole."""
+    """A name server lags: the values are removed, the old certificate stays, the document is complete."""
     kept = kept_with_a_new_account(workspace)
     workspace.lab.lag = 10.0
     with Run.start(workspace, "renew", "--force", "--json") as run:
@@ -62,7 +61,7 @@ def test_while_waiting_for_dns(workspace: Workspace, number: int, status: int) -
 @SIGNALS
 @pytest.mark.parametrize("kind", REQUESTS[:-1])
 def test_while_the_ca_is_silent(workspace: Workspace, kind: str, number: int, status: int) -> None:
-    """Whatever it was asked for, nobody waits for its answer."""
+    """No request delays the end."""
     kept = Kept.place(workspace)
     with Gate.before(workspace, kind) as gate, Run.start(workspace, "renew", "--force", "--json") as run:
         gate.wait()
@@ -75,7 +74,7 @@ def test_while_the_ca_is_silent(workspace: Workspace, kind: str, number: int, st
 
 @SIGNALS
 def test_while_the_dns_server_hangs(workspace: Workspace, number: int, status: int) -> None:
-    """The server that takes the updates says nothing: it is not waited for, not even to take back."""
+    """The server of the updates does not answer: neither the update nor the removal is waited for."""
     kept = Kept.place(workspace)
     with workspace.lab.silent("127.0.0.5"):
         workspace.write({"dns.home.server": f"127.0.0.5:{workspace.lab.port}"})
@@ -88,7 +87,7 @@ def test_while_the_dns_server_hangs(workspace: Workspace, number: int, status: i
 
 
 def test_while_the_resolver_is_silent(workspace: Workspace) -> None:
-    """Before anything was ordered."""
+    """Nothing is ordered yet."""
     kept = kept_with_a_new_account(workspace)
     with workspace.lab.silent("127.0.0.1", workspace.lab.reserve()) as silent:
         workspace.write({"resolver.nameservers": [f"127.0.0.1:{silent.port}"]})
@@ -102,7 +101,7 @@ def test_while_the_resolver_is_silent(workspace: Workspace) -> None:
 
 @dataclass
 class Updates:
-    """A name server that takes so many updates; the later ones get the given answer (None: silence)."""
+    """A name server that accepts this number of updates; later ones get the given answer (None: silence)."""
 
     good: int
     code: dns.rcode.Rcode | None
@@ -123,8 +122,8 @@ class Updates:
 
 
 @pytest.mark.leaves_txt
-def test_what_cannot_be_taken_back_in_time_is_said(workspace: Workspace) -> None:
-    """The server dies after it wrote: the run still ends within five seconds, and names what it leaves."""
+def test_values_that_cannot_be_removed_in_time(workspace: Workspace) -> None:
+    """The server fails after it wrote: the run ends within five seconds, and a warning names the values."""
     kept = kept_with_a_new_account(workspace)
     workspace.lab.lag = 10.0
     with workspace.lab.forwarder("127.0.0.3", Updates(1, None)):
@@ -142,7 +141,7 @@ def test_what_cannot_be_taken_back_in_time_is_said(workspace: Workspace) -> None
 
 @pytest.mark.leaves_txt
 def test_a_second_signal_ends_at_once(workspace: Workspace) -> None:
-    """Somebody who cannot wait is obeyed; there is still a document, and the old certificate."""
+    """There is still a document, and the old certificate."""
     kept = kept_with_a_new_account(workspace)
     workspace.lab.lag = 10.0
     with workspace.lab.forwarder("127.0.0.3", Updates(1, None)):
@@ -157,8 +156,8 @@ def test_a_second_signal_ends_at_once(workspace: Workspace) -> None:
     kept.assert_whole()
 
 
-def test_several_certificates_are_all_put_back(workspace: Workspace) -> None:
-    """One outcome for each, also for one that was not begun."""
+def test_several_certificates_are_interrupted(workspace: Workspace) -> None:
+    """There is one outcome for each, also for one that had not started."""
     certificates = [{"name": f"host{number}", "domains": [f"host{number}.example.test"]} for number in range(4)]
     workspace.write({"certificate": certificates})
     workspace.lab.lag = 10.0
@@ -176,7 +175,7 @@ def test_several_certificates_are_all_put_back(workspace: Workspace) -> None:
 
 @pytest.mark.leaves_txt
 def test_an_error_while_withdrawing_does_not_hide_the_first(workspace: Workspace) -> None:
-    """The CA refuses, then the DNS server does too: the error is the CA's, the warning the server's."""
+    """DNS never agrees, then the DNS server refuses: the error is the first one, the second is a warning."""
     kept = Kept.place(workspace)
     workspace.lab.lag = 3.0
     with workspace.lab.forwarder("127.0.0.3", Updates(1, dns.rcode.REFUSED)):
@@ -193,7 +192,7 @@ def test_an_error_while_withdrawing_does_not_hide_the_first(workspace: Workspace
 
 @pytest.mark.leaves_txt
 def test_an_error_while_withdrawing_does_not_undo_a_success(workspace: Workspace) -> None:
-    """The certificate is there: it is kept, and what stays in DNS is a warning."""
+    """The certificate is stored, and the values that stay are a warning."""
     with workspace.lab.forwarder("127.0.0.3", Updates(1, dns.rcode.REFUSED)):
         workspace.write({"dns.home.server": f"127.0.0.3:{workspace.lab.port}"})
         status, document = workspace.run_json("renew")

@@ -1,4 +1,4 @@
-"""Between DNS accounts: the first is refused, so the second writes; and a zone that lives at two hosts at once."""
+"""Fallback between DNS accounts, and a zone that is served by two hosts."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ OWNER = f"_acme-challenge.{ZONE}"
 
 @pytest.fixture
 def stage(workspace: Workspace) -> Stage:
-    """The account `home` may write example.test, and `other` may not, though it says so."""
+    """The account `home` can write example.test; `other` cannot, though its zones say so."""
     made = Stage(workspace)
     made.base["dns.other"] = {**made.other_account(), "zones": ["example.test"]}
     return made
 
 
 def test_the_first_account_is_refused(stage: Stage) -> None:
-    """Its host says no: the second writes in the same run, and both are told."""
+    """The second account writes in the same run, and both attempts are in the outcome."""
     with stage.lab.acme_proxy() as proxy:
         routes = {"certificate.0.routes": [dns("other"), dns("home")]}
         outcome = stage.renewed({**through(proxy), **routes})
@@ -45,7 +45,7 @@ def test_the_first_account_is_refused(stage: Stage) -> None:
 
 
 def test_without_routes_the_fitting_accounts_are_tried_one_after_the_other(stage: Stage) -> None:
-    """Nothing but accounts is configured: the longest zone first, and then the next that fits."""
+    """The account with the longest zone is first, then the next that fits."""
     changes = {
         "dns.other.zones": ["deep.example.test"],
         "certificate.0.domains": ["deep.example.test", "*.deep.example.test"],
@@ -55,11 +55,14 @@ def test_without_routes_the_fitting_accounts_are_tried_one_after_the_other(stage
 
 
 def test_an_account_that_does_not_have_the_zone_is_skipped(stage: Stage) -> None:
-    """That is certain: no order; and it is said once, with all the names that it is about."""
+    """It costs no order; one error has all its names."""
     with stage.lab.acme_proxy() as proxy:
         routes = {"certificate.0.routes": [dns("other"), dns("home")]}
         outcome = stage.renewed({**through(proxy), **routes, "dns.other.zones": ["other.test"]})
-    assert attempt_rows(outcome) == [("lab", "dns-01", ("other",), 0, "dns-no-account"), ("lab", "dns-01", ("home",), 1, None)]
+    assert attempt_rows(outcome) == [
+        ("lab", "dns-01", ("other",), 0, "dns-no-account"),
+        ("lab", "dns-01", ("home",), 1, None),
+    ]
     error = outcome.attempts[0].error
     assert error is not None
     assert error.evidence["identifiers"] == ["example.test", "*.example.test"]
@@ -68,7 +71,7 @@ def test_an_account_that_does_not_have_the_zone_is_skipped(stage: Stage) -> None
 
 
 def test_a_name_server_that_lags_costs_only_the_account_that_writes_its_zone(stage: Stage) -> None:
-    """The other zone's account is not blamed, so that a third one can take over what lags."""
+    """The account of the other zone is not blamed, so a third account replaces the right one."""
     lab = stage.lab
     lab.add_zone("good.test")
     lab.add_zone("lagging.test", ns=("127.0.0.1", "127.0.0.3"))
@@ -83,7 +86,7 @@ def test_a_name_server_that_lags_costs_only_the_account_that_writes_its_zone(sta
     }
 
     def without_txt(query: Query) -> bytes | Message | None:
-        if query.rdtype != "TXT" or "propagation-timeout" in said_codes(stage):
+        if query.rdtype != "TXT" or "propagation-timeout" in failure_codes(stage):
             return query.forward()
         answer = make_response(query.message)
         answer.flags |= AA
@@ -102,13 +105,13 @@ def test_a_name_server_that_lags_costs_only_the_account_that_writes_its_zone(sta
     assert error.evidence["accounts"] == ["b"]
 
 
-def said_codes(stage: Stage) -> list[str]:
-    """Why routes failed."""
+def failure_codes(stage: Stage) -> list[str]:
+    """The error codes of failed routes."""
     return [data["error"]["code"] for data in stage.event_data("route-failed")]
 
 
 def test_one_name_of_two_moves_to_another_account(stage: Stage) -> None:
-    """The name that `home` wrote is proved already, so only the other one's account changes."""
+    """Only the account of the failed name changes."""
     lab = stage.lab
     lab.add_zone("plain.test")
     with lab.another_pebble(authz_reuse=100) as ca:
@@ -119,7 +122,7 @@ def test_one_name_of_two_moves_to_another_account(stage: Stage) -> None:
             "certificate.0.domains": ["plain.test", "example.test"],
         }
         outcome = stage.one(changes)
-    # The provider fails before the CA has looked at anything: nothing is proved yet, and both names are written again.
+    # The provider fails before the CA validates anything, so both names are written again.
     assert outcome.status == "renewed"
     assert codes(outcome)[-1] is None
     assert outcome.to_dict()["attempts"][1]["route"]["dns"] == ["home", "spare"]
@@ -132,21 +135,21 @@ def test_one_name_of_two_moves_to_another_account(stage: Stage) -> None:
 
 @dataclass
 class Both:
-    """A zone at BIND and at PowerDNS; the CA may ask either."""
+    """A zone at BIND and at PowerDNS; the CA may query either."""
 
     stage: Stage
     powerdns: PowerDns
 
     def at_powerdns(self) -> set[str]:
-        """The TXT values there."""
+        """The TXT values at PowerDNS."""
         return self.stage.lab.txt(OWNER, self.powerdns.address)
 
     def at_bind(self) -> set[str]:
-        """The TXT values there."""
+        """The TXT values at BIND."""
         return self.stage.lab.txt(OWNER)
 
     def changes(self, *routes: dict[str, Any]) -> dict[str, Any]:
-        """The certificate of the zone, by these routes."""
+        """A certificate for the zone, by these routes."""
         return {
             "certificate.0.domains": [ZONE, f"*.{ZONE}"],
             "certificate.0.routes": list(routes),
@@ -156,7 +159,7 @@ class Both:
 
 @pytest.fixture
 def both(stage: Stage) -> Iterator[Both]:
-    """`home` writes at BIND, `pdns` at PowerDNS."""
+    """A zone at two hosts: `home` writes at BIND, `pdns` at PowerDNS."""
     lab = stage.lab
     with lab.powerdns() as server:
         servers = (PRIMARY, server.address)
@@ -176,12 +179,12 @@ def both(stage: Stage) -> Iterator[Both]:
 
 
 def both_are_clean(bind: set[str], powerdns: set[str]) -> bool:
-    """Whatever happened, only what was there before is left."""
+    """Tell whether only the foreign value is left."""
     return bind == set() and powerdns == {"foreign"}
 
 
 def test_both_hosts_are_written_and_waited_for_and_cleaned(both: Both) -> None:
-    """`dns = ["a", "b"]`: one route, one order, each value at both; the foreign value at one of them stays."""
+    """`dns = ["a", "b"]`: one route, one order, each value at both hosts; the foreign value stays."""
     stage = both.stage
     seen: list[tuple[set[str], set[str]]] = []
     stage.on_kind["dns-visible"] = lambda: seen.append((both.at_bind(), both.at_powerdns()))
@@ -194,9 +197,9 @@ def test_both_hosts_are_written_and_waited_for_and_cleaned(both: Both) -> None:
 
 
 def test_one_host_of_two_alone_is_not_enough(both: Both) -> None:
-    """Written at BIND only, PowerDNS never shows it: that is noticed before the CA is asked, and then both are written.
+    """PowerDNS never shows a value at BIND: the CA is not asked, and the next route writes at both.
 
-    What the first route wrote is withdrawn before the second writes.
+    The values of the first route are removed before the second one writes.
     """
     stage = both.stage
     with stage.lab.acme_proxy() as proxy:
@@ -212,7 +215,7 @@ def test_one_host_of_two_alone_is_not_enough(both: Both) -> None:
 
 
 def test_one_host_of_two_refuses(both: Both) -> None:
-    """What the other was given is withdrawn, and the refusing account is named."""
+    """The values at the other host are removed, and the error names the account."""
     stage = both.stage
     changes = both.changes(dns("home", "pdns"))
     outcome = stage.one({**changes, "dns.pdns.auth_token": "canary-of-a-wrong-key"})

@@ -1,6 +1,6 @@
-"""Look before leaping: CAA records of every kind, read at the authoritative servers, skip what they forbid.
+"""Routes that CAA records forbid are skipped without an order.
 
-Pebble has no CAA: a proxy says in the directory which names mean this CA. A skip costs no order.
+Pebble has no CAA: a proxy adds the CA's identities to the directory.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def stage(workspace: Workspace) -> Stage:
 
 
 def zone(stage: Stage, name: str, *records: str) -> dict[str, Any]:
-    """A name with CAA records; the change that makes the certificate one for it."""
+    """Make a name with these CAA records; return the change for a certificate for it."""
     stage.lab.add_zone("caa-fallback.test", "@ A 127.0.0.1")
     stage.lab.update(
         "caa-fallback.test",
@@ -50,14 +50,14 @@ def zone(stage: Stage, name: str, *records: str) -> dict[str, Any]:
 
 
 def asked(stage: Stage, changes: dict[str, Any], **how: Any) -> tuple[Outcome, AcmeProxy]:
-    """One run at the CA that is meant by `lab-ca.test`."""
+    """Make a run at the CA with the identity `lab-ca.test`."""
     with stage.lab.acme_proxy(None, IDENTITIES) as proxy:
         return stage.one({**through(proxy), **changes}, **how), proxy
 
 
 @pytest.mark.parametrize("kind", FORBIDDEN)
 def test_what_caa_forbids_is_skipped_without_an_order(stage: Stage, kind: str) -> None:
-    """The record is shown, and the one to add; no validation of the CA's is spent, and no TXT is written."""
+    """The error has the record, and the one to add; no validation is spent, and no TXT is written."""
     record, scope = FORBIDDEN[kind]
     outcome, proxy = asked(stage, zone(stage, kind, record))
     assert outcome.status == "failed"
@@ -76,7 +76,7 @@ def test_what_caa_forbids_is_skipped_without_an_order(stage: Stage, kind: str) -
 
 @pytest.mark.parametrize("kind", ["another-ca", "critical", "another-account"])
 def test_another_ca_may_be_allowed(stage: Stage, kind: str) -> None:
-    """CAA leaves this CA at once, with all its routes; the second, which is not restricted, issues."""
+    """All routes of this CA are skipped; the second CA, without restrictions, issues."""
     last_resort = {**stage.lab.account(stage.lab.key, "caa-fallback.test"), "tsig_secret": stage.lab.key.secret}
     routes = [by_dns("home"), by_dns("spare"), by_dns("home", ca="other")]
     with second_ca(stage):
@@ -108,7 +108,7 @@ def test_another_method_may_be_allowed(stage: Stage) -> None:
 
 
 def test_a_wildcard_has_a_rule_of_its_own(stage: Stage) -> None:
-    """`issuewild` forbids the wildcard, while the name itself may be had."""
+    """`issuewild` forbids the wildcard only."""
     changes = zone(stage, "wild", f'0 issue "{CA}"', '0 issuewild "else.test"')
     name = "wild.caa-fallback.test"
     outcome, proxy = asked(stage, {"certificate.0.domains": [name, f"*.{name}"]})
@@ -122,9 +122,9 @@ def test_a_wildcard_has_a_rule_of_its_own(stage: Stage) -> None:
 
 
 def test_our_own_account_is_let_through(stage: Stage) -> None:
-    """`accounturi` is the URL of the account that we have at this CA."""
+    """`accounturi` is the URL of our account at this CA."""
     with stage.lab.acme_proxy(None, IDENTITIES) as proxy:
-        stage.renewed(through(proxy))  # makes the account
+        stage.renewed(through(proxy))  # creates the account
         (account,) = proxy.of_kind("newAccount")
         assert account.response is not None
         url = account.response.header("Location")
@@ -135,20 +135,20 @@ def test_our_own_account_is_let_through(stage: Stage) -> None:
 
 @pytest.mark.parametrize("records", [(), (f'0 issue "{CA}"',), ('0 iodef "mailto:me@example.test"',)])
 def test_what_allows_us_stops_nothing(stage: Stage, records: tuple[str, ...]) -> None:
-    """No record, one for us, or one that is about something else."""
+    """No record, one for this CA, or one about something else."""
     outcome, _ = asked(stage, zone(stage, f"allowed{len(records)}-{len(''.join(records))}", *records))
     assert outcome.status == "renewed"
     assert codes(outcome) == [None]
 
 
-def test_a_ca_that_does_not_say_who_it_is_is_asked(stage: Stage) -> None:
-    """Without `caaIdentities` nothing is certain: the CA is to decide."""
+def test_a_ca_without_identities_decides(stage: Stage) -> None:
+    """Without `caaIdentities` nothing is certain."""
     outcome = stage.renewed(zone(stage, "unsaid", '0 issue "else.test"'))
     assert codes(outcome) == [None]
 
 
 def test_the_skip_is_not_remembered_as_a_failure_of_the_route(stage: Stage) -> None:
-    """Once the record is right, the route is the first again."""
+    """After the record is corrected, the route is the first again."""
     changes = zone(stage, "mended", '0 issue "else.test"')
     routes = {"certificate.0.routes": [by_dns("home"), http(stage.lab.pebble.http_port)]}
     outcome, _ = asked(stage, {**changes, **routes})

@@ -1,4 +1,4 @@
-"""Between CAs: the first is down, refuses, or asks to wait; the second issues, with an account of its own."""
+"""Fallback between CAs: the first is down, refuses, or asks to wait; the second issues, with its own account."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ WON: AttemptRow = ("other", "dns-01", ("home",), 1, None)
 
 @pytest.fixture
 def stage(workspace: Workspace) -> Stage:
-    """Nothing has been obtained yet; the CA is quick to give up; the CAs do not share a cache, as here they would."""
+    """A workspace without a certificate and with a short CA time-out; CAs share no DNS cache."""
     made = Stage(workspace, {"ca.lab.timeout": 2})
     made.on_kind["route-failed"] = made.lab.flush
     return made
@@ -42,7 +42,7 @@ def stage(workspace: Workspace) -> Stage:
 
 @pytest.fixture
 def other(stage: Stage) -> Iterator[AcmeProxy]:
-    """The second CA, which is well."""
+    """The second CA, without faults."""
     with second_ca(stage) as proxy:
         yield proxy
 
@@ -53,7 +53,7 @@ def accounts(stage: Stage) -> dict[str, Path]:
 
 
 def test_the_first_ca_is_down(stage: Stage, other: AcmeProxy) -> None:
-    """Nobody listens there: it cost no order, and the second CA issues in the same run."""
+    """It costs no order, and the second CA issues in the same run."""
     down = f"https://127.0.0.1:{stage.lab.reserve()}/dir"
     outcome = stage.renewed({**ROUTES, "ca.lab.directory": down})
     assert attempt_rows(outcome) == [("lab", "dns-01", (), 0, "ca-unreachable"), WON]
@@ -61,11 +61,11 @@ def test_the_first_ca_is_down(stage: Stage, other: AcmeProxy) -> None:
     assert outcome.error is None
     (status,) = stage.renewer(ROUTES).status()
     assert (status.ca, status.state) == ("other", "valid")
-    assert stage.one(ROUTES).status == "not-due"  # another CA than the certificate's own is no change of the config
+    assert stage.one(ROUTES).status == "not-due"  # a certificate of the second CA is not a change of the configuration
 
 
 def test_each_ca_has_an_account_and_a_key_of_its_own(stage: Stage, other: AcmeProxy) -> None:
-    """The first one refuses the order after its account was made."""
+    """The first one refuses the order after its account was created."""
     with stage.lab.acme_proxy(refusing("newOrder", problem("rejectedIdentifier", "not these", 400))) as proxy:
         stage.renewed({**ROUTES, **through(proxy)})
     folders = accounts(stage)
@@ -102,7 +102,7 @@ REFUSED_WITH = {
 
 @pytest.mark.parametrize("name", REFUSALS)
 def test_the_first_ca_refuses(stage: Stage, other: AcmeProxy, name: str) -> None:
-    """Whatever it has against it, another may well accept; its other routes are not tried, and that is told."""
+    """Another CA may accept; the other routes of this CA are not tried, which the outcome shows."""
     kind, response = REFUSALS[name]
     last_resort = {**stage.lab.account(stage.lab.key, "example.test"), "tsig_secret": stage.lab.key.secret}
     routes = [dns("home"), dns("spare"), dns("home", ca="other")]
@@ -110,13 +110,17 @@ def test_the_first_ca_refuses(stage: Stage, other: AcmeProxy, name: str) -> None
         outcome = stage.renewed({**through(proxy), "dns.spare": last_resort, "certificate.0.routes": routes})
     orders = 1 if kind == "finalize" else 0
     code = REFUSED_WITH[name]
-    assert attempt_rows(outcome) == [("lab", "dns-01", ("home",), orders, code), ("lab", "dns-01", ("spare",), 0, code), WON]
+    assert attempt_rows(outcome) == [
+        ("lab", "dns-01", ("home",), orders, code),
+        ("lab", "dns-01", ("spare",), 0, code),
+        WON,
+    ]
     assert proxy.counts["newOrder"] <= 1
     assert other.counts["newOrder"] == 1
 
 
 def test_the_first_ca_does_not_know_its_terms_agreed_to(stage: Stage, other: AcmeProxy) -> None:
-    """Both want agreement, so none is left: the address of the terms is in the error, and no account was made."""
+    """Both CAs need agreement, so no route is left, and no account is created."""
     outcome = stage.one({**ROUTES, "agree_terms": False})
     assert outcome.status == "failed"
     assert codes(outcome) == ["ca-terms", "ca-terms"]
@@ -124,7 +128,7 @@ def test_the_first_ca_does_not_know_its_terms_agreed_to(stage: Stage, other: Acm
 
 
 def test_a_name_that_no_ca_can_certify_stops_the_run(stage: Stage, other: AcmeProxy) -> None:
-    """The second CA is not even asked."""
+    """The second CA gets no request."""
     words = problem("malformed", 'Error creating new order :: Invalid DNS identifier "example.test"', 400)
     with stage.lab.acme_proxy(refusing("newOrder", words)) as proxy:
         outcome = stage.one({**ROUTES, **through(proxy)})
@@ -136,23 +140,23 @@ def test_a_name_that_no_ca_can_certify_stops_the_run(stage: Stage, other: AcmePr
 
 
 def seconds_form(seconds: int) -> str:
-    """How most CAs say it."""
+    """A Retry-After in seconds."""
     return str(seconds)
 
 
 def date_form(seconds: int) -> str:
-    """The other form of Retry-After."""
+    """A Retry-After as a date."""
     return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
 
 
 def limit(seconds: str, detail: str = "too many certificates already issued") -> Response:
-    """What a CA says at a limit."""
+    """The answer of a CA at a rate limit."""
     return problem("rateLimited", detail, 429, ("Retry-After", seconds))
 
 
 @pytest.mark.parametrize("form", [seconds_form, date_form], ids=lambda form: form.__name__)
 def test_the_first_ca_is_at_its_limit(stage: Stage, other: AcmeProxy, form: Any) -> None:
-    """The second issues; and as long as the first asked to wait, it is asked for no order, even when forced."""
+    """The second issues; until the first one's Retry-After is over it gets no order, even with force."""
     with stage.lab.acme_proxy(refusing("newOrder", limit(form(7200)))) as proxy:
         changes = {**ROUTES, **through(proxy)}
         outcome = stage.renewed(changes)
@@ -164,13 +168,13 @@ def test_the_first_ca_is_at_its_limit(stage: Stage, other: AcmeProxy, form: Any)
             [("lab", "dns-01", ("home",), 0, "ca-ledger")],
         )
         assert proxy.counts["newOrder"] == 1
-        # The wait is over: the user's first CA is asked again.
+        # After the Retry-After the first CA gets orders again.
         stage.one(changes, later=timedelta(hours=25), force=True)
         assert proxy.counts["newOrder"] == 2
 
 
 def test_both_are_at_their_limits(stage: Stage, other: AcmeProxy) -> None:
-    """The next attempt is when the sooner of them may be asked again."""
+    """The next attempt is at the sooner of the two times."""
     other.on_request = refusing("newOrder", limit("7200"))
     with stage.lab.acme_proxy(refusing("newOrder", limit("10800"))) as proxy:
         before = datetime.now(UTC)
@@ -181,7 +185,7 @@ def test_both_are_at_their_limits(stage: Stage, other: AcmeProxy) -> None:
 
 
 def test_a_ca_in_repair(stage: Stage, other: AcmeProxy) -> None:
-    """503 with a page and a long Retry-After: not waited for within the run."""
+    """503 with a page and a long Retry-After: the run does not wait."""
     page = Response(503, b"<h1>Maintenance</h1>", (("Content-Type", "text/html"), ("Retry-After", "3600")))
     with stage.lab.acme_proxy(refusing("newOrder", page)) as proxy:
         outcome = stage.renewed({**ROUTES, **through(proxy)})
@@ -189,11 +193,11 @@ def test_a_ca_in_repair(stage: Stage, other: AcmeProxy) -> None:
     assert sum(attempt.seconds for attempt in outcome.attempts) < 10
 
 
-# ── a CA that never comes to an end ─────────────────────────────────────────────────────
+# ── a CA that never decides ─────────────────────────────────────────────────────────────
 
 
 def pending_for_ever(request: Request, response: Response) -> Response:
-    """The challenge has an error, but the authorization stays pending, and so does the order."""
+    """The challenge has an error, but the authorization and the order stay pending."""
     if request.kind == "authorization" and response.status == 200:
         body = response.json()
         error = {"type": "urn:ietf:params:acme:error:dns", "detail": "SERVFAIL looking up TXT"}
@@ -207,7 +211,7 @@ def pending_for_ever(request: Request, response: Response) -> Response:
 
 
 def processing_for_ever(request: Request, response: Response) -> Response:
-    """It never says that the certificate is ready."""
+    """The certificate is never ready."""
     if request.kind in {"order", "finalize"} and response.status == 200:
         body = {key: value for key, value in response.json().items() if key != "certificate"}
         return response.with_json({**body, "status": "processing"}).with_header("Retry-After", "1")
@@ -215,7 +219,7 @@ def processing_for_ever(request: Request, response: Response) -> Response:
 
 
 def test_a_failure_that_stays_pending_for_ever(stage: Stage, other: AcmeProxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the challenge says counts, after the CA's `timeout`; twice on the same route, then the second CA."""
+    """The error of the challenge counts after the CA's `timeout`; twice on the same route, then the second CA."""
     monkeypatch.setattr(planner, "SETTLE_AGAIN", 0.1)
     with stage.lab.acme_proxy(None, pending_for_ever) as proxy:
         outcome = stage.renewed({**ROUTES, **through(proxy)})
@@ -225,7 +229,7 @@ def test_a_failure_that_stays_pending_for_ever(stage: Stage, other: AcmeProxy, m
 
 
 def test_the_first_ca_never_decides(stage: Stage, other: AcmeProxy) -> None:
-    """After its `timeout` it is left for the second; what was published for it is withdrawn first."""
+    """After its `timeout` the second CA is used; the published values are removed first."""
     with stage.lab.acme_proxy(None, processing_for_ever) as proxy:
         outcome = stage.renewed({**ROUTES, **through(proxy)})
     assert attempt_rows(outcome) == [("lab", "dns-01", ("home",), 1, "ca-timeout"), WON]
@@ -234,7 +238,7 @@ def test_the_first_ca_never_decides(stage: Stage, other: AcmeProxy) -> None:
 
 
 def test_an_answer_that_is_lost_after_finalize_is_no_reason_to_leave(stage: Stage, other: AcmeProxy) -> None:
-    """The connection breaks after newOrder and after finalize: the same CA issues, once."""
+    """The answers to newOrder and finalize are lost: the same CA issues, once."""
     lost: set[str] = set()
 
     def lose(request: Request, response: Response) -> Response:
@@ -252,7 +256,7 @@ def test_an_answer_that_is_lost_after_finalize_is_no_reason_to_leave(stage: Stag
 
 
 def test_names_with_different_cas_go_where_all_can_go(stage: Stage, other: AcmeProxy) -> None:
-    """One certificate is from one CA: the apex has http-01 at the first, but the wildcard has only the second."""
+    """A certificate is from one CA: the apex could use the first, the wildcard has only the second."""
     routes = [{"challenge": "http-01", "listen": f"127.0.0.1:{stage.lab.reserve()}"}, {**DNS, "ca": "other"}]
     with stage.lab.acme_proxy() as proxy:
         outcome = stage.renewed({**through(proxy), "certificate.0.routes": routes})
@@ -260,8 +264,8 @@ def test_names_with_different_cas_go_where_all_can_go(stage: Stage, other: AcmeP
     assert not proxy.exchanges
 
 
-def test_the_failure_of_all_is_what_the_man_with_the_file_server_needs(stage: Stage, other: AcmeProxy) -> None:
-    """Each attempt names its CA, and what stopped it; the error has one thing to do."""
+def test_the_error_after_all_cas_have_failed(stage: Stage, other: AcmeProxy) -> None:
+    """Each attempt names its CA and its reason; the error has one thing to do."""
     other.on_request = refusing("newOrder", problem("rejectedIdentifier", "Not here either.", 400))
     with stage.lab.acme_proxy(refusing("newOrder", problem("userActionRequired", "Read the terms."))) as proxy:
         outcome = stage.one({**ROUTES, **through(proxy)})

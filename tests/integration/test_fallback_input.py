@@ -1,4 +1,4 @@
-"""Bad input to the fallback's parts: each a typed error or a warning that names it, with a fix; nothing is lost."""
+"""Bad input to the parts of the fallback: each is an error or a warning that names it, with a fix."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ HMAC = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
 
 @pytest.fixture
 def stage(workspace: Workspace) -> Stage:
-    """Nothing has been obtained yet."""
+    """A workspace without a certificate."""
     return Stage(workspace)
 
 
 @pytest.mark.parametrize("hmac", ["not base64url!", "a"])
 def test_a_binding_that_is_not_base64url(stage: Stage, hmac: str) -> None:
-    """It is said without the key, nothing is sent to that CA, and the other one issues."""
+    """The error does not have the key, nothing is sent to that CA, and the other one issues."""
     with second_ca(stage), stage.lab.acme_proxy() as proxy:
         routes = {"certificate.0.routes": [DNS, {**DNS, "ca": "other"}]}
         changes = {**through(proxy), **routes, "ca.lab.eab": {"kid": "kid-1", "hmac": hmac}}
@@ -35,7 +35,7 @@ def test_a_binding_that_is_not_base64url(stage: Stage, hmac: str) -> None:
 
 
 def test_a_binding_that_the_second_ca_wants(stage: Stage) -> None:
-    """Its own terms, its own binding, its own account: a fallback to a CA with EAB."""
+    """The second CA has its own binding and account."""
     down = f"https://127.0.0.1:{stage.lab.reserve()}/dir"
     stage.workspace.canaries.append(HMAC)
     with second_ca(stage, pebble=stage.lab.another_pebble(eab={"kid-1": HMAC})):
@@ -49,7 +49,7 @@ def test_a_binding_that_the_second_ca_wants(stage: Stage) -> None:
 
 
 def test_an_unknown_profile(stage: Stage) -> None:
-    """A required one that is not offered: no order at this CA, which is left with those on offer named."""
+    """A required one that is not offered: no order at this CA; the error has those on offer."""
     with stage.lab.acme_proxy(None, with_meta(profiles={"classic": "90 days"})) as proxy:
         outcome = stage.one({**through(proxy), "certificate.0.profile": "shortlived"})
     assert attempt_rows(outcome) == [("lab", "dns-01", ("home",), 0, "ca-profile-unknown")]
@@ -60,16 +60,16 @@ def test_an_unknown_profile(stage: Stage) -> None:
 
 
 def test_an_unknown_profile_that_is_only_preferred(stage: Stage) -> None:
-    """The default one, and a warning."""
+    """The default one is used, with a warning."""
     with stage.lab.acme_proxy(None, with_meta(profiles={"classic": "90 days"})) as proxy:
         outcome = stage.renewed({**through(proxy), "certificate.0.profile": {"prefer": "shortlived"}})
         assert [notice.code for notice in outcome.warnings] == ["profile-unknown"]
         again = stage.one({**through(proxy), "certificate.0.profile": {"prefer": "shortlived"}})
-    assert again.status == "not-due"  # it is what could be had
+    assert again.status == "not-due"  # this profile was not available
 
 
 def test_a_chain_that_nobody_offers(stage: Stage) -> None:
-    """The default one is kept, and the warning names those on offer."""
+    """The default chain is used, and the warning has those on offer."""
     outcome = stage.renewed({"certificate.0.preferred_chain": "Root of Nobody"})
     (warning,) = outcome.warnings
     assert warning.code == "chain-unknown"

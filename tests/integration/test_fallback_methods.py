@@ -1,4 +1,4 @@
-"""Between methods: port 80 is closed or taken, so DNS proves it in the same run; and both in one order."""
+"""Fallback between challenges: port 80 is closed or taken, so dns-01 is used in the same run; and both in one order."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.lab.workspace import Workspace
 
 @pytest.fixture
 def stage(workspace: Workspace) -> Stage:
-    """Nothing has been obtained yet."""
+    """A workspace without a certificate."""
     return Stage(workspace)
 
 
 def test_http_01_alone_needs_no_dns(stage: Stage) -> None:
-    """The CA finds the answer at our own listener; no TXT is written."""
+    """The CA gets the response from our listener; no TXT is written."""
     outcome = stage.renewed({**site(stage), "certificate.0.routes": [http(stage.lab.pebble.http_port)]})
     assert attempt_rows(outcome) == [("lab", "http-01", (), 1, None)]
     assert not stage.written()
@@ -29,11 +29,14 @@ def test_http_01_alone_needs_no_dns(stage: Stage) -> None:
 
 
 def test_port_80_is_closed(stage: Stage) -> None:
-    """The CA cannot reach us by HTTP: the next order of the same run goes by DNS; one certificate, both are told."""
+    """The CA cannot connect: the next order of the run uses DNS; one certificate, two attempts in the outcome."""
     routes = [http(stage.lab.reserve()), dns("home")]
     with stage.lab.acme_proxy() as proxy:
         outcome = stage.renewed({**site(stage), **through(proxy), "certificate.0.routes": routes})
-    assert attempt_rows(outcome) == [("lab", "http-01", (), 1, "http-unreachable"), ("lab", "dns-01", ("home",), 1, None)]
+    assert attempt_rows(outcome) == [
+        ("lab", "http-01", (), 1, "http-unreachable"),
+        ("lab", "dns-01", ("home",), 1, None),
+    ]
     assert outcome.error is None
     error = outcome.attempts[0].error
     assert error is not None
@@ -59,35 +62,38 @@ def test_port_80_is_closed(stage: Stage) -> None:
 
 
 def test_the_port_is_taken(stage: Stage) -> None:
-    """That is certain, so it costs none of the CA's orders; the skip is an attempt with its code."""
+    """This is certain, so it costs no order; the skipped route is an attempt with its code."""
     with socket.create_server(("127.0.0.1", 0)) as taken, stage.lab.acme_proxy() as proxy:
         port = taken.getsockname()[1]
         changes = {**site(stage), **through(proxy), "certificate.0.routes": [http(port), DNS]}
         outcome = stage.renewed(changes)
-    assert attempt_rows(outcome) == [("lab", "http-01", (), 0, "http-port-taken"), ("lab", "dns-01", ("home",), 1, None)]
+    assert attempt_rows(outcome) == [
+        ("lab", "http-01", (), 0, "http-port-taken"),
+        ("lab", "dns-01", ("home",), 1, None),
+    ]
     assert proxy.counts["newOrder"] == 1
 
 
 def unusable_file(folder: Path) -> Path:
-    """A file where the webroot should be."""
+    """A file in place of the webroot."""
     path = folder / "webroot"
     path.write_text("no folder")
     return path
 
 
 def unusable_missing(folder: Path) -> Path:
-    """Nothing where the webroot should be."""
+    """A webroot that does not exist."""
     return folder / "not" / "there"
 
 
 def unusable_closed(folder: Path) -> Path:
-    """A folder in /proc, where nobody can make anything, not even root."""
+    """A folder in /proc, where not even root can write."""
     return Path(f"/proc/{os.getpid()}/net")
 
 
 @pytest.mark.parametrize("webroot", [unusable_file, unusable_missing, unusable_closed], ids=lambda make: make.__name__)
 def test_a_webroot_that_cannot_be_written(stage: Stage, webroot: object) -> None:
-    """It is skipped before an order, and said with the folder and what to do."""
+    """The route is skipped before an order; the error has the folder and what to do."""
     assert callable(webroot)
     folder = webroot(stage.workspace.path)
     routes = [{"challenge": "http-01", "webroot": str(folder)}, DNS]
@@ -101,7 +107,7 @@ def test_a_webroot_that_cannot_be_written(stage: Stage, webroot: object) -> None
 
 
 def test_apex_by_http_01_and_wildcard_by_dns_01_in_one_order(stage: Stage) -> None:
-    """The wildcard is ruled out of http-01, so one order holds the mix, and the outcome tells each name's way."""
+    """The wildcard cannot use http-01, so one order has both challenges, and the outcome has each name's route."""
     routes = [http(stage.lab.pebble.http_port), dns("home")]
     with stage.lab.acme_proxy() as proxy:
         names = [SITE, f"*.{SITE}"]
@@ -119,14 +125,17 @@ def test_apex_by_http_01_and_wildcard_by_dns_01_in_one_order(stage: Stage) -> No
 
 
 def test_the_failed_part_of_a_mix_moves_and_what_is_valid_stays(stage: Stage) -> None:
-    """The apex fails by HTTP while the wildcard is proved by DNS: the second order proves only the apex again."""
+    """The apex fails by HTTP, the wildcard is valid by DNS: the second order validates the failed names only."""
     names = [SITE, f"*.{SITE}", f"www.{SITE}"]
-    # Apex and wildcard share a TXT name, which the CA has just looked at: its resolvers remember the older value.
+    # Apex and wildcard share a TXT name, which the CA's resolvers have just cached.
     with stage.lab.another_pebble(authz_reuse=100) as ca:
         routes = [http(stage.lab.reserve()), dns("home")]
         changes = {"ca.lab.directory": ca.directory_url, "certificate.0.routes": routes}
         outcome = stage.renewed({**site(stage, *names), **changes})
-    assert attempt_rows(outcome) == [("lab", "mixed", ("home",), 1, "http-unreachable"), ("lab", "dns-01", ("home",), 1, None)]
+    assert attempt_rows(outcome) == [
+        ("lab", "mixed", ("home",), 1, "http-unreachable"),
+        ("lab", "dns-01", ("home",), 1, None),
+    ]
     error = outcome.attempts[0].error
     assert error is not None
     assert sorted(error.evidence["identifiers"]) == [SITE, f"www.{SITE}"]
@@ -137,7 +146,7 @@ def test_the_failed_part_of_a_mix_moves_and_what_is_valid_stays(stage: Stage) ->
 
 
 def test_one_name_that_fails_takes_all_unproved_ones_to_the_next_route(stage: Stage) -> None:
-    """Only `mail` leads elsewhere: it alone is named, `www` and the apex stay valid, and the run mends the rest."""
+    """Only `mail` leads elsewhere: the error has only this name, and only this name is validated again."""
     stage.lab.add_zone("away.test", "@ A 127.0.0.1\nwww A 127.0.0.1\nmail A 127.0.0.9\n")
     names = ["away.test", "www.away.test", "mail.away.test"]
     with stage.lab.another_pebble(authz_reuse=100) as ca:
@@ -158,7 +167,7 @@ def test_one_name_that_fails_takes_all_unproved_ones_to_the_next_route(stage: St
 
 
 def test_no_route_is_left(stage: Stage) -> None:
-    """HTTP is closed and the DNS host refuses: one order each, both are told, and nothing stands afterwards."""
+    """HTTP is closed and the DNS host refuses: one order each, two attempts, and nothing is left published."""
     stage.lab.add_zone("closed-site.test", "@ A 127.0.0.1", refuse=True)
     changes = {
         "dns.home.zones": ["closed-site.test"],
@@ -178,7 +187,7 @@ def test_no_route_is_left(stage: Stage) -> None:
 
 
 def test_no_route_is_left_after_skipping(stage: Stage) -> None:
-    """All that was to be tried is impossible for certain: no order is made, and each reason is told."""
+    """All routes are skipped: no order is made, and each attempt has its reason."""
     with socket.create_server(("127.0.0.1", 0)) as taken, stage.lab.acme_proxy() as proxy:
         port = taken.getsockname()[1]
         routes = [http(port), dns("home", follow_cname=True)]

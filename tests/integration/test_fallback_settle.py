@@ -1,4 +1,4 @@
-"""A TXT that we saw at every name server and the CA did not: once more on the same route, then the next."""
+"""A TXT value that is visible at all servers, but not to the CA: once more on the same route, then the next route."""
 
 from __future__ import annotations
 
@@ -27,56 +27,56 @@ AGAIN = 0.5
 
 @pytest.fixture
 def stage(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Stage:
-    """The wait before the second try is short."""
+    """A workspace with a short wait before the second try."""
     monkeypatch.setattr(planner, "SETTLE_AGAIN", AGAIN)
     return Stage(workspace)
 
 
-def nothing(query: Query) -> dns.message.Message:
-    """The name does not exist, says a name server that has not heard of the change."""
+def nxdomain(query: Query) -> dns.message.Message:
+    """Answer as a server that has not got the change: the name does not exist."""
     answer = dns.message.make_response(query.message)
     answer.set_rcode(dns.rcode.NXDOMAIN)
     return answer
 
 
-def older(query: Query) -> dns.message.Message:
-    """The value of another time."""
+def old_value(query: Query) -> dns.message.Message:
+    """Answer with an older value."""
     answer = dns.message.make_response(query.message)
     text = '"gfj9Xq...Rg85nM_the_value_of_another_time_0"'
     answer.answer.append(dns.rrset.from_text(query.message.question[0].name, 60, "IN", "TXT", text))
     return answer
 
 
-def broken(query: Query) -> dns.message.Message:
-    """No answer at all."""
+def servfail(query: Query) -> dns.message.Message:
+    """Answer SERVFAIL."""
     answer = dns.message.make_response(query.message)
     answer.set_rcode(dns.rcode.SERVFAIL)
     return answer
 
 
 @dataclass
-class Elsewhere:
-    """How the CA sees DNS: while it is blind, questions for a TXT are answered by another vantage point."""
+class CaView:
+    """How the CA sees DNS: while it is blind, TXT queries get another answer."""
 
     blind: bool
-    what: Any = nothing
+    what: Any = nxdomain
     seen: list[str] = field(default_factory=list)
 
     def __call__(self, query: Query) -> Any:
-        """Answer one question."""
+        """Answer one query."""
         if query.rdtype != "TXT":
             return query.forward()
         self.seen.append(query.name)
         return self.what(query) if self.blind else query.forward()
 
     def open_eyes(self) -> None:
-        """See what everybody sees."""
+        """Answer truthfully from now on."""
         self.blind = False
 
 
 @contextmanager
-def looking(stage: Stage, view: Elsewhere) -> Iterator[Pebble]:
-    """A CA with that view; the configuration leads there."""
+def ca_with_view(stage: Stage, view: CaView) -> Iterator[Pebble]:
+    """Run a CA with this view of DNS, and configure it."""
     lab = stage.lab
     with lab.resolver_forwarder(view) as resolver:
         folder = Path(mkdtemp(prefix="pebble-", dir=lab.folder))
@@ -87,16 +87,16 @@ def looking(stage: Stage, view: Elsewhere) -> Iterator[Pebble]:
 
 
 def settled(stage: Stage) -> list[float]:
-    """How long each wait for DNS took."""
+    """The seconds of each wait for DNS."""
     return [data["seconds"] for data in stage.event_data("dns-visible")]
 
 
-@pytest.mark.parametrize("what", [nothing, older, broken], ids=lambda what: what.__name__)
+@pytest.mark.parametrize("what", [nxdomain, old_value, servfail], ids=lambda what: what.__name__)
 def test_the_ca_sees_nothing_and_then_the_value(stage: Stage, what: Any) -> None:
-    """The same route leads there in a second order, after a longer settle; both are told."""
-    view = Elsewhere(blind=True, what=what)
+    """The second order on the same route, after a longer settle, succeeds; both attempts are in the outcome."""
+    view = CaView(blind=True, what=what)
     stage.on_kind["route-failed"] = view.open_eyes
-    with looking(stage, view):
+    with ca_with_view(stage, view):
         outcome = stage.renewed({"certificate.0.domains": ["seen.example.test"]})
     assert len(outcome.attempts) == 2
     assert attempt_rows(outcome)[0][:4] == attempt_rows(outcome)[1][:4] == ("lab", "dns-01", ("home",), 1)
@@ -107,9 +107,9 @@ def test_the_ca_sees_nothing_and_then_the_value(stage: Stage, what: Any) -> None
 
 
 def test_once_more_and_not_for_ever(stage: Stage) -> None:
-    """The CA never sees it: two orders on that route, then the next one."""
-    view = Elsewhere(blind=True)
-    with looking(stage, view) as ca:
+    """The CA never sees the value: two orders on that route, then the next route."""
+    view = CaView(blind=True)
+    with ca_with_view(stage, view) as ca:
         outcome = stage.renewed({**site(stage), "certificate.0.routes": [DNS, http(ca.http_port)]})
     assert [each[1:4] for each in attempt_rows(outcome)] == [
         ("dns-01", ("home",), 1),
@@ -121,14 +121,14 @@ def test_once_more_and_not_for_ever(stage: Stage) -> None:
 
 
 def test_each_account_has_its_second_try(stage: Stage) -> None:
-    """Two accounts: at most one order for each route, and one more for each that is worth it; then it has failed."""
+    """Two accounts: one order for each route, and one more for each; then the run fails."""
     last_resort = {**stage.lab.account(stage.lab.key, "example.test"), "tsig_secret": stage.lab.key.secret}
     changes = {
         "dns.spare": last_resort,
         "certificate.0.domains": ["unseen.example.test"],
         "certificate.0.routes": [by_dns("home"), by_dns("spare")],
     }
-    with looking(stage, Elsewhere(blind=True)):
+    with ca_with_view(stage, CaView(blind=True)):
         outcome = stage.one(changes)
     assert outcome.status == "failed"
     assert [each[2] for each in attempt_rows(outcome)] == [("home",), ("home",), ("spare",), ("spare",)]
@@ -136,11 +136,11 @@ def test_each_account_has_its_second_try(stage: Stage) -> None:
     assert "unseen.example.test" in outcome.error.message
 
 
-def test_what_was_not_seen_from_here_either_is_not_tried_again(stage: Stage) -> None:
-    """The secondary is too slow: that is no matter of vantage points, and the CA is not asked."""
+def test_a_value_that_is_not_visible_here_is_not_tried_again(stage: Stage) -> None:
+    """The secondary is too slow for our own check, so the CA is not asked."""
     stage.lab.lag = 60.0
-    view = Elsewhere(blind=False)
-    with looking(stage, view):
+    view = CaView(blind=False)
+    with ca_with_view(stage, view):
         outcome = stage.one({"certificate.0.propagation": {"timeout": 1}})
     stage.lab.lag = 0.0
     assert attempt_rows(outcome) == [("lab", "dns-01", ("home",), 1, "propagation-timeout")]
@@ -148,10 +148,10 @@ def test_what_was_not_seen_from_here_either_is_not_tried_again(stage: Stage) -> 
 
 
 def test_a_failed_http_01_is_not_tried_again(stage: Stage) -> None:
-    """The CA got another answer than ours: that is another web server, and waiting does not change it."""
+    """The CA got the answer of another web server, which a wait does not change."""
     lab = stage.lab
     lab.add_zone("wrong-web.test", "@ A 127.0.0.1")
-    with looking(stage, Elsewhere(blind=False)) as ca:
+    with ca_with_view(stage, CaView(blind=False)) as ca:
         changes = {
             "dns.home.zones": ["wrong-web.test"],
             "certificate.0.domains": ["wrong-web.test"],

@@ -1,4 +1,4 @@
-"""After a failure: when the next attempt is, what is put off until then, and who may override it."""
+"""After a failure: the time of the next attempt, what is deferred until then, and what overrides it."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ from tests.lab.workspace import Workspace
 
 REFUSED = refusing("newOrder", problem("rejectedIdentifier", "We do not issue for this.", 400))
 DUE = timedelta(days=61)
-"""A certificate of 90 days is due then, and valid."""
+"""After this time a certificate of 90 days is due, and valid."""
 NOW = timedelta()
 
 
 @pytest.fixture
 def ca(workspace: Workspace) -> Iterator[AcmeProxy]:
-    """The CA, before which a proxy refuses on demand."""
+    """The CA, behind a proxy that can refuse."""
     with workspace.lab.acme_proxy() as proxy:
         yield proxy
 
 
 @pytest.fixture
 def stage(workspace: Workspace, ca: AcmeProxy) -> Stage:
-    """Nothing has been obtained yet."""
+    """A workspace without a certificate."""
     return Stage(workspace, {"ca.lab.directory": ca.directory_url})
 
 
 def pause(outcome: Outcome, later: timedelta = NOW) -> float:
-    """Seconds from now, as the run saw it, to the next attempt."""
+    """The seconds from the run to the next attempt."""
     assert outcome.next_attempt is not None
     return (outcome.next_attempt - datetime.now(UTC) - later).total_seconds()
 
 
 def refused(stage: Stage, ca: AcmeProxy, later: timedelta = NOW, **how: Any) -> Outcome:
-    """A run whose order is refused."""
+    """Make a run whose order is refused."""
     ca.on_request = REFUSED
     before = ca.counts["newOrder"]
     outcome = stage.one(later=later, **how)
@@ -57,8 +57,8 @@ def refused(stage: Stage, ca: AcmeProxy, later: timedelta = NOW, **how: Any) -> 
     return outcome
 
 
-def put_off(stage: Stage, ca: AcmeProxy, later: timedelta = NOW, **how: Any) -> Outcome:
-    """A run that tries nothing, and sends nothing anywhere."""
+def deferred(stage: Stage, ca: AcmeProxy, later: timedelta = NOW, **how: Any) -> Outcome:
+    """Make a run that is deferred, and sends nothing."""
     before = len(ca.exchanges)
     outcome = stage.one(later=later, **how)
     assert outcome.status == "deferred"
@@ -68,23 +68,23 @@ def put_off(stage: Stage, ca: AcmeProxy, later: timedelta = NOW, **how: Any) -> 
 
 
 def test_the_pauses_grow_to_a_day(stage: Stage, ca: AcmeProxy) -> None:
-    """1, 10, 100 minutes, then a day and a day again, each ± 20 %; until then it is put off, afterwards tried."""
+    """1, 10, 100 minutes, then always a day, each ± 20 %; runs are deferred until then."""
     later = NOW
     for minutes in (1, 10, 100, 1440, 1440):
         outcome = refused(stage, ca, later)
         seconds = pause(outcome, later)
         assert 0.8 * minutes * 60 - 5 <= seconds <= 1.2 * minutes * 60 + 5
-        put_off(stage, ca, later + timedelta(seconds=seconds - 20))
+        deferred(stage, ca, later + timedelta(seconds=seconds - 20))
         later += timedelta(seconds=seconds + 5)
     (status,) = stage.renewer(later=later - timedelta(minutes=1)).status()
     assert status.last_failure is not None
     assert status.last_failure["code"] == "ca-rejected-identifier"
 
 
-def test_at_once_afterwards_it_is_put_off(stage: Stage, ca: AcmeProxy) -> None:
-    """The outcome says what failed, and when the next attempt is; `status` says the same."""
+def test_the_next_run_is_deferred(stage: Stage, ca: AcmeProxy) -> None:
+    """The outcome has the failure and the time of the next attempt; `status` has the same."""
     failed = refused(stage, ca)
-    outcome = put_off(stage, ca)
+    outcome = deferred(stage, ca)
     assert outcome.next_attempt == failed.next_attempt
     assert outcome.reason == "missing"
     assert outcome.error is not None
@@ -99,7 +99,7 @@ def test_at_once_afterwards_it_is_put_off(stage: Stage, ca: AcmeProxy) -> None:
 
 
 @pytest.mark.parametrize("how", ["now", "force"])
-def test_a_person_overrides_it(stage: Stage, ca: AcmeProxy, how: str) -> None:
+def test_now_and_force_override_the_pause(stage: Stage, ca: AcmeProxy, how: str) -> None:
     """`--now` and `--force` try at once."""
     override = {"now": how == "now", "force": how == "force"}
     refused(stage, ca)
@@ -109,13 +109,13 @@ def test_a_person_overrides_it(stage: Stage, ca: AcmeProxy, how: str) -> None:
 
 
 def test_now_does_not_renew_what_is_not_due(stage: Stage, ca: AcmeProxy) -> None:
-    """Unlike `--force`."""
+    """`--force` does."""
     stage.renewed()
     assert stage.one(now=True).status == "not-due"
 
 
 def test_success_forgets(stage: Stage, ca: AcmeProxy) -> None:
-    """The next failure waits a minute again, and `status` tells of none."""
+    """The next failure waits a minute again, and `status` has no failure."""
     refused(stage, ca)
     refused(stage, ca, now=True)
     ca.on_request = None
@@ -126,8 +126,8 @@ def test_success_forgets(stage: Stage, ca: AcmeProxy) -> None:
     assert pause(refused(stage, ca, DUE), DUE) < 75
 
 
-def test_one_that_is_put_off_does_not_stop_the_others(stage: Stage, ca: AcmeProxy) -> None:
-    """Each certificate has a memory of its own."""
+def test_a_deferred_certificate_does_not_stop_the_others(stage: Stage, ca: AcmeProxy) -> None:
+    """Each certificate has its own history."""
     refused(stage, ca)
     ca.on_request = None
     two = [
@@ -147,7 +147,7 @@ def write(workspace: Workspace, ca: AcmeProxy, **changes: Any) -> None:
 
 
 def test_the_exit_status_is_1_as_long_as_the_last_attempt_failed(workspace: Workspace, ca: AcmeProxy) -> None:
-    """`renew` and `status --check`; the JSON has the next attempt, and people are told it too."""
+    """For `renew` and `status --check`; JSON and text have the time of the next attempt."""
     write(workspace, ca)
     ca.on_request = REFUSED
     exit_status, document = workspace.run_json("renew")
@@ -168,7 +168,7 @@ def test_the_exit_status_is_1_as_long_as_the_last_attempt_failed(workspace: Work
 
 
 def test_an_edited_configuration_is_tried_at_once(workspace: Workspace, ca: AcmeProxy) -> None:
-    """The man who has just put it right does not wait for a minute to pass."""
+    """A user who has corrected the file does not have to wait."""
     write(workspace, ca, **{"dns.home.server": f"127.0.0.1:{workspace.lab.reserve()}"})
     assert workspace.run("renew").returncode == 1
     assert workspace.run_json("renew")[1]["outcomes"][0]["status"] == "deferred"
@@ -179,7 +179,7 @@ def test_an_edited_configuration_is_tried_at_once(workspace: Workspace, ca: Acme
 
 
 def test_an_edit_that_mends_nothing_is_not_tried(workspace: Workspace, ca: AcmeProxy) -> None:
-    """A comment, an account that no route of it uses, its margin: the pause holds; also if the edition is not known."""
+    """A comment, an unused account, the margin: the run is deferred; also if the last configuration is unknown."""
 
     def attempt_rows() -> str:
         outcome: str = workspace.run_json("renew")[1]["outcomes"][0]["status"]
@@ -224,8 +224,8 @@ def test_an_edit_of_what_it_depends_on_is_tried(workspace: Workspace, ca: AcmePr
     assert workspace.run_json("renew")[1]["outcomes"][0]["status"] != "deferred"
 
 
-def test_a_secret_that_is_put_right_is_tried_at_once(workspace: Workspace, ca: AcmeProxy) -> None:
-    """The file of the token is not the configuration, but it is what had to be fixed; a schedule notices it too."""
+def test_a_corrected_secret_is_tried_at_once(workspace: Workspace, ca: AcmeProxy) -> None:
+    """The file of the token is not the configuration, but a scheduled run notices its change too."""
     token = workspace.path / "token"
     token.write_text("d3Jvbmc=\n")
     token.chmod(0o600)
@@ -240,8 +240,8 @@ def test_a_secret_that_is_put_right_is_tried_at_once(workspace: Workspace, ca: A
     token.unlink()  # every other file is searched for it
 
 
-def test_a_person_at_a_terminal_is_never_sent_away(workspace: Workspace, ca: AcmeProxy) -> None:
-    """What failed has been fixed elsewhere, where nothing tells: the run by hand tries, the others wait."""
+def test_a_run_at_a_terminal_is_never_deferred(workspace: Workspace, ca: AcmeProxy) -> None:
+    """A run at a terminal tries, because the cause may be fixed elsewhere; other runs wait."""
 
     def at_a_terminal(*arguments: str) -> tuple[int, str]:
         ours, theirs = pty.openpty()
@@ -255,7 +255,7 @@ def test_a_person_at_a_terminal_is_never_sent_away(workspace: Workspace, ca: Acm
         ) as process:
             os.close(theirs)
             output = b""
-            with suppress(OSError):  # EIO: the last one closed the terminal
+            with suppress(OSError):  # EIO: the last process closed the terminal
                 while part := os.read(ours, 65536):
                     output += part
         os.close(ours)
@@ -276,7 +276,7 @@ def test_a_person_at_a_terminal_is_never_sent_away(workspace: Workspace, ca: Acm
 
 
 def test_an_included_file_counts_too(workspace: Workspace, ca: AcmeProxy) -> None:
-    """What is edited may stand in conf.d."""
+    """An edit of a file in conf.d counts."""
     settings = workspace.config({"ca.lab.directory": ca.directory_url})
     account = settings.pop("dns")
     folder = workspace.path / "conf.d"
@@ -296,30 +296,30 @@ def test_an_included_file_counts_too(workspace: Workspace, ca: AcmeProxy) -> Non
 
 
 def limit(wait: str) -> Any:
-    """A hook: every order meets a limit."""
+    """Return a hook that answers every order with a rate limit."""
     return refusing("newOrder", problem("rateLimited", "too many certificates", 429, ("Retry-After", wait)))
 
 
 def in_an_hour() -> str:
-    """The form with a date."""
+    """A Retry-After as a date."""
     return format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
 
 
 @pytest.mark.parametrize("wait", ["3600", "date"])
 def test_a_long_retry_after_wins(stage: Stage, ca: AcmeProxy, wait: str) -> None:
-    """An hour instead of a minute, in both forms, exactly; never waited for within the run."""
+    """An hour instead of a minute, in both forms, exactly; the run itself does not wait."""
     ca.on_request = limit(in_an_hour() if wait == "date" else wait)
     outcome = stage.one()
     assert codes(outcome) == ["ca-rate-limited"]
     assert 3590 <= pause(outcome) <= 3605
     assert outcome.attempts[0].seconds < 5
-    put_off(stage, ca, timedelta(minutes=59))
+    deferred(stage, ca, timedelta(minutes=59))
     ca.on_request = None
     assert stage.one(later=timedelta(minutes=61)).status == "renewed"
 
 
 def test_a_short_one_does_not_shorten_the_pause(stage: Stage, ca: AcmeProxy) -> None:
-    """A second is no reason to come back sooner than after a minute."""
+    """The pause is a minute although the Retry-After is a second."""
     ca.on_request = limit("1")
     outcome = stage.one()
     assert outcome.status == "failed"
@@ -327,7 +327,7 @@ def test_a_short_one_does_not_shorten_the_pause(stage: Stage, ca: AcmeProxy) -> 
 
 
 def test_the_ca_s_own_wait_is_no_failure_while_a_valid_certificate_stands(workspace: Workspace, ca: AcmeProxy) -> None:
-    """The run that was refused failed (1); those put off after it have nothing that a person must do (0)."""
+    """The refused run exits with 1; deferred ones with 0, because there is nothing to do."""
     write(workspace, ca)
     assert workspace.run("renew").returncode == 0
     write(workspace, ca, **{"certificate.0.key": "ecdsa-p384"})  # so it is due
@@ -338,15 +338,15 @@ def test_the_ca_s_own_wait_is_no_failure_while_a_valid_certificate_stands(worksp
     assert (exit_status, outcome["status"], outcome["reason"]) == (0, "deferred", "changed")
     assert outcome["not_after"] is not None
     assert outcome["next_attempt"] is not None
-    # An edited configuration does not change what the CA asked for.
+    # An edit does not override the CA's Retry-After.
     write(workspace, ca, **{"certificate.0.key": "rsa2048"})
     orders = ca.counts["newOrder"]
     assert workspace.run("renew").returncode == 0
     assert ca.counts["newOrder"] == orders
 
 
-def test_without_a_valid_certificate_it_is_one(workspace: Workspace, ca: AcmeProxy) -> None:
-    """Nothing serves the names: exit status 1 until it is had."""
+def test_without_a_valid_certificate_a_deferred_run_exits_with_1(workspace: Workspace, ca: AcmeProxy) -> None:
+    """No certificate is in force for the names."""
     write(workspace, ca)
     ca.on_request = limit("7200")
     assert workspace.run("renew").returncode == 1
@@ -355,7 +355,7 @@ def test_without_a_valid_certificate_it_is_one(workspace: Workspace, ca: AcmePro
 
 
 def test_the_ledger_holds_a_forced_order_until_a_person_insists(stage: Stage, ca: AcmeProxy) -> None:
-    """`--force` alone sends no order that the CA has said it will refuse; `--now` besides does."""
+    """`--force` alone sends no order that the CA would refuse; `--force --now` does."""
     ca.on_request = limit("7200")
     stage.one()
     orders = ca.counts["newOrder"]
@@ -372,7 +372,7 @@ def test_the_ledger_holds_a_forced_order_until_a_person_insists(stage: Stage, ca
 
 
 def test_a_wait_for_one_set_of_names_holds_no_other(stage: Stage, ca: AcmeProxy) -> None:
-    """The limit was about this order; another certificate of the same account goes on."""
+    """The limit was for this order; another certificate of the account is renewed."""
     ca.on_request = limit("7200")
     stage.one()
     ca.on_request = None
@@ -381,7 +381,7 @@ def test_a_wait_for_one_set_of_names_holds_no_other(stage: Stage, ca: AcmeProxy)
 
 
 def test_a_renewal_with_replaces_is_never_held(stage: Stage, ca: AcmeProxy) -> None:
-    """RFC 9773: no limit counts for it, so the ledger does not hold it back."""
+    """RFC 9773: no limit counts for it, so the ledger does not defer it."""
     stage.renewed()
     ca.on_request = limit("7200")
     outcome = stage.one(force=True)
@@ -397,24 +397,24 @@ UNPAUSE = "https://portal.ca.test/unpause?jwt=abc.def.ghi"
 
 
 def test_a_paused_name_shows_where_it_is_unpaused_and_waits(stage: Stage, ca: AcmeProxy) -> None:
-    """The address is in the message and in the evidence, also while it is put off; it is not asked again for a day."""
+    """The message and the evidence have the address, also while deferred; the pause is a day."""
     words = f"Your account is temporarily prevented from requesting certificates for example.test. Visit {UNPAUSE}"
     ca.on_request = refusing("newOrder", problem("rateLimited", words, 429))
     outcome = stage.one()
     assert codes(outcome) == ["ca-rate-limited"]
     assert 0.8 * 86_400 - 5 <= pause(outcome) <= 1.2 * 86_400 + 5
-    waiting = put_off(stage, ca, timedelta(hours=18))
+    waiting = deferred(stage, ca, timedelta(hours=18))
     for error in (outcome.error, waiting.error):
         assert error is not None
         assert UNPAUSE in error.message
         assert error.evidence["url"] == UNPAUSE
         assert "Open the address" in error.fix
     ca.on_request = None
-    assert stage.one(now=True).status == "renewed"  # he has been there
+    assert stage.one(now=True).status == "renewed"  # the user has unpaused the name
 
 
 def test_a_paused_name_waits_also_where_another_ca_fails_after_it(stage: Stage, ca: AcmeProxy) -> None:
-    """The pause of the run is the other CA's, a minute; the one that has paused the name is not asked with it."""
+    """The pause of the run is a minute, because of the other CA; the CA with the pause is not asked again."""
     words = f"Your account is temporarily prevented from requesting certificates for example.test. Visit {UNPAUSE}"
     ca.on_request = refusing("newOrder", problem("rateLimited", words, 429))
     with second_ca(stage) as other:
@@ -433,7 +433,7 @@ def test_a_paused_name_waits_also_where_another_ca_fails_after_it(stage: Stage, 
 
 
 def test_an_account_that_is_refused_is_asked_for_once(stage: Stage, ca: AcmeProxy) -> None:
-    """By all certificates of a run, and not again before the time that the CA named."""
+    """By all certificates of a run together, and not again before the CA's Retry-After."""
     ca.on_request = refusing("newAccount", problem("rateLimited", "too many accounts", 429, ("Retry-After", "7200")))
     many = {"certificate": certificates(*[f"n{number}" for number in range(12)])}
     outcomes = stage.run(many, workers=2)

@@ -1,4 +1,4 @@
-"""Which route comes first: the one that worked, before those that failed within a day."""
+"""The order of routes: the one that worked comes before those that failed within a day."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ DUE = timedelta(days=61)
 
 @pytest.fixture
 def stage(workspace: Workspace) -> Stage:
-    """Nothing has been obtained yet."""
+    """A workspace without a certificate."""
     return Stage(workspace)
 
 
 def closed_first(stage: Stage, second: dict[str, Any]) -> dict[str, Any]:
-    """The change: http-01 by a port that the CA does not reach comes first."""
+    """The change that puts http-01 first, with a port that the CA cannot reach."""
     return {**site(stage), "certificate.0.routes": [http(stage.lab.reserve()), second]}
 
 
@@ -34,7 +34,7 @@ def methods(outcome: Any) -> list[str]:
 
 @pytest.mark.parametrize("second", [dns("home"), DNS], ids=["with-its-account", "with-any-account"])
 def test_the_route_that_worked_comes_before_the_one_that_failed(stage: Stage, second: dict[str, Any]) -> None:
-    """The port is still closed an hour later: no order is spent on finding that out; a day later it is tried again."""
+    """An hour later no order is spent on the closed port; after a day it is tried again."""
     changes = closed_first(stage, second)
     assert methods(stage.renewed(changes)) == ["http-01", "dns-01"]
     assert methods(stage.renewed(changes, HOUR, force=True)) == ["dns-01"]
@@ -42,7 +42,7 @@ def test_the_route_that_worked_comes_before_the_one_that_failed(stage: Stage, se
 
 
 def test_a_route_that_failed_is_still_tried_after_the_one_that_worked(stage: Stage) -> None:
-    """Its host refuses meanwhile: then the first route has its turn, and it works again."""
+    """The DNS host refuses now: the first route is tried, and works again."""
     port = stage.lab.pebble.http_port
     routes = {"certificate.0.routes": [{**http(port)}, dns("home")]}
     shut = {"certificate.0.routes": [http(port, listen=f"127.0.0.1:{stage.lab.reserve()}"), dns("home")]}
@@ -56,7 +56,7 @@ def test_a_route_that_failed_is_still_tried_after_the_one_that_worked(stage: Sta
 
 
 def test_a_skipped_route_is_no_failed_one(stage: Stage) -> None:
-    """The port was taken by somebody for a moment; that costs nothing, so it stays the first."""
+    """The port was taken for a moment, which costs nothing, so the route stays the first."""
     import socket
 
     port = stage.lab.pebble.http_port
@@ -67,7 +67,7 @@ def test_a_skipped_route_is_no_failed_one(stage: Stage) -> None:
 
 
 def test_a_ca_that_failed_comes_after_the_one_that_worked(stage: Stage) -> None:
-    """It was down an hour ago; the certificate is of the other one now, and that is tried first."""
+    """It was down an hour ago; the CA of the current certificate is tried first."""
     down = f"https://127.0.0.1:{stage.lab.reserve()}/dir"
     changes = {"ca.lab.directory": down, "certificate.0.routes": [dns("home"), dns("home", ca="other")]}
     with second_ca(stage):
@@ -78,7 +78,7 @@ def test_a_ca_that_failed_comes_after_the_one_that_worked(stage: Stage) -> None:
 
 
 def test_what_is_remembered_can_be_read(stage: Stage) -> None:
-    """`state.json` has the routes by their names, with what stopped them and when."""
+    """`state.json` has the routes by name."""
     changes = closed_first(stage, dns("home"))
     stage.renewed(changes)
     state = json.loads((stage.workspace.store / "certificates" / "home" / "state.json").read_text())
@@ -86,7 +86,7 @@ def test_what_is_remembered_can_be_read(stage: Stage) -> None:
 
 
 def test_a_mix_remembers_each_of_its_routes(stage: Stage) -> None:
-    """The apex moves to DNS with the wildcard; next time the whole certificate goes by DNS at once."""
+    """The apex moves to DNS with the wildcard; the next renewal uses DNS at once."""
     changes = {**closed_first(stage, dns("home")), "certificate.0.domains": [SITE, f"*.{SITE}"]}
     stage.on_kind["route-failed"] = stage.lab.flush
     assert methods(stage.renewed(changes)) == ["mixed", "dns-01"]

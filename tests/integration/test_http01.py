@@ -1,4 +1,4 @@
-"""The http-01 challenge in front of a real CA: it asks, and finds the answer at a listener or in a webroot."""
+"""The http-01 challenge with a real CA, which gets the response from a listener or a webroot."""
 
 import contextlib
 import os
@@ -40,7 +40,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 @dataclass
 class Stage:
-    """A CA that looks at real names, and what proves control of them."""
+    """A CA that validates real names, and the solver."""
 
     lab: Lab
     http01: Http01
@@ -49,11 +49,11 @@ class Stage:
 
     @property
     def port(self) -> int:
-        """Where this CA asks, instead of port 80."""
+        """The port of the CA's requests, instead of 80."""
         return self.lab.pebble.http_port
 
     def issue(self, route: Route, names: Sequence[str] = NAMES) -> x509.Facts:
-        """Obtain a certificate with one route for all its names, the way renewal.py does."""
+        """Obtain a certificate with one route for all its names, as a renewal does."""
         context = Context()
         client = self.client()
         placed = self.http01.place(context, dict.fromkeys(names, route))
@@ -85,7 +85,7 @@ class Stage:
         return CAClient(ca, http, self.accounts, contact=["me@example.test"], agree_terms=True)
 
     def is_open(self, host: str = "127.0.0.1") -> bool:
-        """Tell whether somebody listens where the CA asks."""
+        """Tell whether something listens at the port of the CA's requests."""
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.settimeout(10)
             return probe.connect_ex((host, self.port)) == 0
@@ -93,7 +93,7 @@ class Stage:
 
 @pytest.fixture
 def stage(lab: Lab) -> Iterator[Stage]:
-    """Set it up; afterwards nothing of ours listens."""
+    """A stage; afterwards nothing of ours listens."""
     lab.add_zone("web.test", RECORDS)
     listeners = HttpListeners()
     made = Stage(lab, Http01(listeners=listeners), listeners)
@@ -105,7 +105,7 @@ def stage(lab: Lab) -> Iterator[Stage]:
 
 
 def test_the_ca_finds_the_answer_at_the_listener(stage: Stage) -> None:
-    """A certificate of two names, by a port that is open only meanwhile."""
+    """A certificate for two names; the port is open only during the order."""
     facts = stage.issue(Route("http-01", listen=f":{stage.port}"))
     assert set(facts.names) == set(NAMES)
 
@@ -113,15 +113,15 @@ def test_the_ca_finds_the_answer_at_the_listener(stage: Stage) -> None:
 @pytest.mark.skipif(not has_ipv6(), reason="this host has no IPv6")
 @pytest.mark.parametrize("listen", [":{}", "[::1]:{}"])
 def test_the_ca_may_come_by_ipv6(stage: Stage, listen: str) -> None:
-    """A name that has an AAAA record only is asked by IPv6."""
+    """A name with only an AAAA record is validated over IPv6."""
     facts = stage.issue(Route("http-01", listen=listen.format(stage.port)), ["six.web.test"])
     assert facts.names == ("six.web.test",)
 
 
 def test_certificates_at_once_share_the_port(stage: Stage) -> None:
-    """Four at a time, one listener: each gets its own."""
+    """Four orders at a time use one listener."""
     route = Route("http-01", listen=f"127.0.0.1:{stage.port}")
-    stage.client().open(Context())  # the account is made once
+    stage.client().open(Context())  # the account is created once
     context = Context()
     tasks = context.call_all([partial(stage.issue, route, [name]) for name in NAMES * 2], 4)
     assert [task.result().names for task in tasks] == [(name,) for name in NAMES * 2]
@@ -146,7 +146,7 @@ def redirect(port: int, url: str) -> Iterator[None]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
 def test_a_redirect_to_a_name_that_is_not_validated_is_followed(stage: Stage) -> None:
-    """One host may answer for all: the CA names it in Host, and the validated name in Referer."""
+    """One host may answer for all: Host has its name, and Referer the validated name."""
     stage.lab.add_zone("answers.test", "@ A 127.0.0.3\n")
     with redirect(stage.port, f"http://answers.test:{stage.port}"):
         facts = stage.issue(Route("http-01", listen=f"127.0.0.3:{stage.port}"))
@@ -154,7 +154,7 @@ def test_a_redirect_to_a_name_that_is_not_validated_is_followed(stage: Stage) ->
 
 
 def test_an_answer_that_the_ca_does_not_get(stage: Stage) -> None:
-    """The CA asks elsewhere: its error names the name, and the port is closed again."""
+    """The CA asks another port: its error has the name, and our port is closed again."""
     other = stage.lab.reserve("127.0.0.1")
     with pytest.raises(CAError) as caught:
         stage.issue(Route("http-01", listen=f"127.0.0.1:{other}"))
@@ -165,7 +165,7 @@ def test_an_answer_that_the_ca_does_not_get(stage: Stage) -> None:
 
 
 def test_another_process_that_has_the_port_is_named(stage: Stage) -> None:
-    """Two runs at once: the second is told who the first is, before anything is ordered."""
+    """Before an order, the error names the process that has the port."""
     code = (
         "import sys\n"
         "from dnsrenew.challenges.http01.listener import Port, HttpListeners\n"
@@ -200,7 +200,7 @@ def _forbids_low_ports() -> bool:
 
 @pytest.mark.skipif(not _forbids_low_ports(), reason="everybody may listen on port 80 here")
 def test_port_80_without_the_right_to_it() -> None:
-    """A real system says no, and it is said what would help."""
+    """The system refuses the port, and the fix says what helps."""
     code = (
         "from dnsrenew.challenges.http01.solver import Http01\n"
         "from dnsrenew.runtime.context import Context\n"
@@ -223,7 +223,7 @@ def test_port_80_without_the_right_to_it() -> None:
 
 @contextlib.contextmanager
 def web_server(port: int, folder: Path) -> Iterator[list[str]]:
-    """Show a folder's files, and return the paths that were asked for."""
+    """Serve a folder; yield the requested paths."""
     asked: list[str] = []
 
     class Handler(SimpleHTTPRequestHandler):
@@ -248,7 +248,7 @@ def serving(server: ThreadingHTTPServer) -> Iterator[None]:
 
 
 def test_the_ca_finds_the_answer_in_the_webroot(stage: Stage, tmp_path: Path) -> None:
-    """Somebody else's web server shows our files; afterwards the folder is as it was."""
+    """Another web server serves our files; afterwards the folder is as before."""
     (tmp_path / "index.html").write_text("hello")
     with web_server(stage.port, tmp_path) as asked:
         facts = stage.issue(Route("http-01", webroot=tmp_path))
@@ -258,8 +258,8 @@ def test_the_ca_finds_the_answer_in_the_webroot(stage: Stage, tmp_path: Path) ->
     assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
 
 
-def test_a_webroot_that_nobody_shows(stage: Stage, tmp_path: Path) -> None:
-    """The CA finds another folder's files: its error names the name, and our files are gone."""
+def test_a_webroot_that_is_not_served(stage: Stage, tmp_path: Path) -> None:
+    """The web server serves another folder: the CA's error has the name, and our files are removed."""
     shown, ours = tmp_path / "shown", tmp_path / "ours"
     shown.mkdir()
     ours.mkdir()
@@ -271,14 +271,14 @@ def test_a_webroot_that_nobody_shows(stage: Stage, tmp_path: Path) -> None:
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """Make a folder that everybody can come to, which pytest's own is not."""
+    """A folder that every user can enter, unlike pytest's own."""
     with tempfile.TemporaryDirectory(prefix="dnsrenew-web-") as name:
         Path(name).chmod(0o755)
         yield Path(name)
 
 
-def test_nginx_shows_the_webroot(stage: Stage, open_folder: Path) -> None:
-    """The web server that most people have, run as somebody else, while our umask is closed."""
+def test_nginx_serves_the_webroot(stage: Stage, open_folder: Path) -> None:
+    """nginx runs as another user, and our umask is 077."""
     webroot, own = open_folder / "html", open_folder / "nginx"
     webroot.mkdir(mode=0o755)
     own.mkdir()
@@ -306,7 +306,7 @@ SWAP = 'while :; do for file in "$1"/*; do [ -f "$file" ] && rm -f "$file" && mk
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no FIFOs on Windows")
-def test_the_owner_of_the_folder_cannot_hold_up_a_run(stage: Stage, open_folder: Path) -> None:
+def test_the_owner_of_the_folder_cannot_block_a_run(stage: Stage, open_folder: Path) -> None:
     """Another user replaces every file with a pipe at once: the run fails, and ends."""
     folder = open_folder / ".well-known/acme-challenge"
     folder.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""How the library behaves inside somebody else's program: events, output, secrets, files."""
+"""The library inside another program: events, output, secrets, files."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tests.lab.workspace import Workspace
 
 @pytest.fixture
 def stage(workspace: Workspace) -> Stage:
-    """Nothing obtained yet."""
+    """A workspace without a certificate."""
     return Stage(workspace)
 
 
 class Listener:
-    """Notes whether it was ever entered by two threads at once."""
+    """Counts how often two threads call it at once."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -35,7 +35,7 @@ class Listener:
         self._lock = threading.Lock()
 
     def __call__(self, event: Event) -> None:
-        """Take one, slowly."""
+        """Receive an event, slowly."""
         if not self._lock.acquire(blocking=False):
             self.at_once += 1
             return
@@ -45,7 +45,7 @@ class Listener:
 
 
 def test_events_come_one_at_a_time_and_are_json(stage: Stage) -> None:
-    """From eight threads; every kind is documented, every one is JSON, and times never run backwards."""
+    """From eight threads; every kind is documented, every event is JSON, and times never decrease."""
     listener = Listener()
     names = [f"e{number}" for number in range(8)]
     stage.lab.lag = 0.2
@@ -64,7 +64,7 @@ def test_events_come_one_at_a_time_and_are_json(stage: Stage) -> None:
 
 
 def test_the_data_of_every_event_is_what_the_list_says(stage: Stage) -> None:
-    """The fields that KINDS promises are there, no more and no fewer."""
+    """The fields are those of KINDS, no more and no fewer."""
     stage.lab.add_zone("warned.test", "* A 192.0.2.7\n")
     stage.renewed({"dns.home.zones": ["warned.test"], "certificate.0.domains": ["www.warned.test"]})
     for event in stage.events:
@@ -82,7 +82,7 @@ def test_the_data_of_every_event_is_what_the_list_says(stage: Stage) -> None:
 
 
 def test_a_listener_that_fails_breaks_nothing(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
-    """It is logged, and the certificate is obtained."""
+    """The error is logged, and the certificate is obtained."""
 
     def broken(event: Event) -> None:
         raise RuntimeError(f"no {event.kind} for me")
@@ -94,7 +94,7 @@ def test_a_listener_that_fails_breaks_nothing(stage: Stage, caplog: pytest.LogCa
 
 
 def test_the_library_never_prints(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
-    """Neither on success nor on failure, not even through another library; logging without a handler is silent."""
+    """Neither on success nor on failure, nor another library; logging without a handler is silent."""
     root = logging.getLogger()
     handlers, root.handlers = root.handlers, []
     try:
@@ -104,7 +104,7 @@ def test_the_library_never_prints(stage: Stage, capfd: pytest.CaptureFixture[str
     finally:
         root.handlers = handlers
     out, err = capfd.readouterr()
-    # logging's last resort shows warnings of a program that has set nothing up: that is Python's, not ours.
+    # Python's last-resort handler, which prints warnings without a configuration, is not the library's.
     assert (out, err) == ("", "")
     assert all(
         not logging.getLogger(name).handlers for name in ("dnsrenew", "dnsrenew.renewal.renew", "dnsrenew.events")
@@ -112,7 +112,7 @@ def test_the_library_never_prints(stage: Stage, capfd: pytest.CaptureFixture[str
 
 
 def test_nothing_secret_is_logged_at_debug(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
-    """A program that logs everything of everybody: no TSIG secret and no private key in it."""
+    """A program that logs everything gets no TSIG secret and no private key."""
     with caplog.at_level(logging.DEBUG):
         stage.renewed()
     texts = [f"{record.getMessage()} {record.exc_text or ''}" for record in caplog.records]
@@ -123,7 +123,7 @@ def test_nothing_secret_is_logged_at_debug(stage: Stage, caplog: pytest.LogCaptu
 
 
 def test_what_is_included_takes_part(stage: Stage) -> None:
-    """Accounts and certificates of further files, with paths relative to themselves, in a real run."""
+    """Accounts and certificates of included files, with paths relative to these, in a real run."""
     workspace = stage.workspace
     folder = workspace.path / "conf.d"
     folder.mkdir()
@@ -144,7 +144,7 @@ def test_what_is_included_takes_part(stage: Stage) -> None:
 def test_secrets_are_read_when_a_due_certificate_needs_them(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A reference that leads to nothing stops neither `status`, nor what is not due, nor other accounts."""
+    """A missing secret stops neither `status`, nor certificates that are not due, nor other accounts."""
     monkeypatch.delenv("NOT_THERE", raising=False)
     both = {
         "dns.other": stage.other_account(),
@@ -163,7 +163,7 @@ def test_secrets_are_read_when_a_due_certificate_needs_them(
 
 
 def test_a_program_s_secret_is_run_once_for_many(stage: Stage) -> None:
-    """Eight due certificates, one command: a keyring asks its owner once."""
+    """Eight due certificates, one call of the command: a keyring asks its owner once."""
     log = stage.workspace.path / "asked.txt"
     script = stage.workspace.path / "ask.py"
     script.write_text(f"import os\nopen({str(log)!r}, 'a').write('x')\nprint(os.environ['THE_KEY'])\n")
@@ -179,14 +179,14 @@ def test_a_program_s_secret_is_run_once_for_many(stage: Stage) -> None:
 
 @pytest.fixture(params=[0o000, 0o022, 0o077, 0o777])
 def umask(request: pytest.FixtureRequest) -> Iterator[int]:
-    """The process's umask, the strangest too."""
+    """The umask of the process."""
     before = os.umask(request.param)
     yield request.param
     os.umask(before)
 
 
 def test_the_store_is_private_under_any_umask(stage: Stage, umask: int) -> None:
-    """Folders 0700, keys and what only we read 0600, certificates 0644 at most, after a whole run."""
+    """Folders 0700, keys and internal files 0600, certificates at most 0644, after a whole run."""
     stage.renewed()
     stage.one()
     store = stage.workspace.store
@@ -204,9 +204,9 @@ def test_the_store_is_private_under_any_umask(stage: Stage, umask: int) -> None:
 
 
 def test_a_renewal_takes_16_fsyncs_at_most(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The journal and the order that could be resumed included; the first one has a store and an account to make.
+    """Including the journal and the pending order; the first run also creates the store and the account.
 
-    A run in which nothing is due takes none.
+    A run with nothing due makes none.
     """
     synced: list[int] = []
     real = os.fsync
@@ -229,7 +229,7 @@ def test_a_renewal_takes_16_fsyncs_at_most(stage: Stage, monkeypatch: pytest.Mon
 
 
 def test_one_renewer_serves_two_threads(stage: Stage) -> None:
-    """`Renewer` is thread-safe: two threads renew different certificates with one object."""
+    """Two threads renew different certificates with one `Renewer`."""
     config = stage.config({"certificate": certificates("a", "b")})
     renewer = Renewer(config)
     found: dict[str, str] = {}
@@ -247,7 +247,7 @@ def test_one_renewer_serves_two_threads(stage: Stage) -> None:
 
 
 def test_a_file_and_a_dictionary_say_the_same(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `Config.load` made obtains, `Config.from_dict` finds not due, and the other way round."""
+    """A certificate obtained with `Config.load` is not due with `Config.from_dict`, and the other way round."""
     monkeypatch.setenv("TSIG_SECRET", stage.lab.key.secret)
     loaded = Config.load(stage.workspace.config_path)
     (outcome,) = Renewer(loaded).renew()

@@ -28,7 +28,7 @@ class Program:
         self.events: list[Event] = []
 
     def obtain(self, domains: str | list[str] = "example.test", **changes: Any) -> dnsrenew.Certificate:
-        """One call, as in the README."""
+        """Call `obtain` as in the README."""
         self.lab.flush()
         arguments: dict[str, Any] = {
             "dns": account(self.lab),
@@ -59,7 +59,7 @@ def account(lab: Lab) -> DnsAccount:
 
 
 class OwnDriver:
-    """A program's own way to its DNS: two methods, and no base class."""
+    """A driver of the program: two methods, and no base class."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
@@ -72,7 +72,7 @@ class OwnDriver:
             self.lab.update(record.zone[:-1], add=[(record.name, "TXT", f'"{record.value}"')])
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
-        """Take them away."""
+        """Remove the values."""
         self.calls.append(("remove", [record.name for record in records]))
         for record in records:
             self.lab.update(record.zone[:-1], remove=[(record.name, "TXT", f'"{record.value}"')])
@@ -80,12 +80,12 @@ class OwnDriver:
 
 @pytest.fixture
 def program(workspace: Workspace) -> Program:
-    """Nothing obtained yet."""
+    """A program without a certificate."""
     return Program(workspace)
 
 
 def test_it_obtains_and_the_next_call_keeps(program: Program) -> None:
-    """The certificate is ready for use; the second call returns the same at once, and asks nobody."""
+    """The certificate can be used; the second call returns the same one without a request."""
     certificate = program.obtain(["example.test", "*.example.test"])
     assert certificate.name == "example.test"
     assert certificate.domains == ("example.test", "*.example.test")
@@ -104,7 +104,7 @@ def test_it_obtains_and_the_next_call_keeps(program: Program) -> None:
 
 
 def test_force_renews(program: Program) -> None:
-    """And returns the new one; the old object's paths still lead to the old pair."""
+    """The call returns the new certificate; the paths of the old object still have the old pair."""
     first = program.obtain()
     second = program.obtain(force=True)
     assert second.serial != first.serial
@@ -113,7 +113,7 @@ def test_force_renews(program: Program) -> None:
 
 
 def test_a_failed_renewal_keeps_what_is_valid(program: Program, caplog: pytest.LogCaptureFixture) -> None:
-    """The stored certificate is returned, a warning is logged and an event is emitted: the program starts."""
+    """The stored certificate is returned, with a warning in the log and an event."""
     stored = program.obtain()
     program.lab.lag = 60.0
     with caplog.at_level(logging.WARNING, "dnsrenew"):
@@ -129,7 +129,7 @@ def test_a_failed_renewal_keeps_what_is_valid(program: Program, caplog: pytest.L
 
 
 def test_without_a_valid_one_the_failure_is_raised_with_its_attempts(program: Program) -> None:
-    """`RenewalFailed` has every attempt with its error, and says what to do."""
+    """`RenewalFailed` has every attempt with its error, and a fix."""
     program.lab.lag = 60.0
     with pytest.raises(RenewalFailed) as caught:
         program.obtain(propagation={"timeout": 1})
@@ -145,7 +145,7 @@ def test_without_a_valid_one_the_failure_is_raised_with_its_attempts(program: Pr
 
 
 def test_the_failure_says_what_was_tried_and_what_stopped_it(program: Program) -> None:
-    """One clause for each way, the last one's reason whole, one thing to do; and all of it for programs too."""
+    """The evidence has the attempts and the cause; the error can be pickled."""
     port = program.lab.reserve()
     nobody = DnsAccount(
         "rfc2136",
@@ -174,7 +174,7 @@ def test_the_failure_says_what_was_tried_and_what_stopped_it(program: Program) -
 
 
 def test_the_next_call_after_a_failure_says_when_it_would_try(program: Program) -> None:
-    """Put off is a failure too where nothing valid stands: it says until when, and what failed before."""
+    """A deferred call without a valid certificate fails too, with the earlier cause."""
     program.lab.lag = 60.0
     with pytest.raises(RenewalFailed) as first:
         program.obtain(propagation={"timeout": 1})
@@ -188,7 +188,7 @@ def test_the_next_call_after_a_failure_says_when_it_would_try(program: Program) 
 
 
 def test_a_secret_that_leads_nowhere_is_a_failure_like_any_other(program: Program) -> None:
-    """`RenewalFailed` is all that a caller has to expect: the cause is in its evidence, its fix is the cause's."""
+    """`RenewalFailed` has the cause in its evidence, and the fix of the cause."""
     missing = DnsAccount(
         "rfc2136",
         zones=["example.test"],
@@ -205,7 +205,7 @@ def test_a_secret_that_leads_nowhere_is_a_failure_like_any_other(program: Progra
 
 
 def test_an_object_of_the_program_s_own_is_a_driver(program: Program) -> None:
-    """Anything with `add` and `remove`; the zone is found for it, and it is called once for each."""
+    """Any object with `add` and `remove`; its zone is found, and each method is called once."""
     driver = OwnDriver(program.lab)
     certificate = program.obtain(["example.test", "*.example.test"], dns=driver)
     assert names_in(leaf(certificate.certificate_path.parent)) == {"example.test", "*.example.test"}
@@ -214,14 +214,14 @@ def test_an_object_of_the_program_s_own_is_a_driver(program: Program) -> None:
 
 
 def test_accounts_and_objects_may_be_mixed(program: Program) -> None:
-    """The account has the zone it states; the object takes the rest."""
+    """The account has its stated zone; the object has the rest."""
     driver = OwnDriver(program.lab)
     program.obtain(["www.example.test", "www.other.test"], dns=[account(program.lab), driver])
     assert driver.calls == [(what, ["_acme-challenge.www.other.test."]) for what in ("add", "remove")]
 
 
 def test_an_own_driver_that_fails_is_asked_to_remove(program: Program) -> None:
-    """After an exception any part may have been written: `remove` is called for all; the error is in our words."""
+    """After an exception any part may be written, so `remove` gets all values; the error is ours."""
 
     class Failing(OwnDriver):
         def add(self, records: Sequence[TxtRecord]) -> None:
@@ -237,14 +237,14 @@ def test_an_own_driver_that_fails_is_asked_to_remove(program: Program) -> None:
 
 
 def test_two_certificates_of_one_name_have_names_of_their_own(program: Program) -> None:
-    """`name` tells them apart in one store."""
+    """`name` distinguishes them in one store."""
     one, two = program.obtain(), program.obtain(name="second", key="ecdsa-p384")
     assert (one.name, two.name) == ("example.test", "second")
     assert sorted(path.name for path in (program.store / "certificates").iterdir()) == ["example.test", "second"]
 
 
 def test_two_threads_at_once_obtain_once(program: Program) -> None:
-    """Two calls of one program in its two threads: the second waits, and both have the same certificate."""
+    """The second call waits, and both return the same certificate."""
     obtained: list[str] = []
     threads = [threading.Thread(target=lambda: obtained.append(program.obtain().serial)) for _ in range(2)]
     for thread in threads:
@@ -258,14 +258,14 @@ def test_two_threads_at_once_obtain_once(program: Program) -> None:
 def test_the_store_is_the_user_s_when_none_is_named(
     program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the user's state folder, by the rules of the system (XDG here)."""
+    """In the user's state folder (here by XDG)."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "xdg"))
     certificate = program.obtain(store=None)
     assert certificate.path.is_relative_to(tmp_path / "xdg" / "dnsrenew")
 
 
 def test_the_same_certificate_by_a_configuration(program: Program, workspace: Workspace) -> None:
-    """What a program obtained, the command keeps, when both are told the same store and CA."""
+    """The command finds the program's certificate not due, with the same store and CA."""
     program.obtain(["example.test", "*.example.test"], name="home", store=workspace.store)
     with program.lab.acme_proxy() as proxy:
         workspace.write(through(proxy))

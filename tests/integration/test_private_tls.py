@@ -1,4 +1,4 @@
-"""TLS is verified wherever a request goes: to a CA, a DNS host, a resolver; a wrong certificate gets no octet of it."""
+"""TLS is verified for a CA, a DNS host and a resolver; a server with a wrong certificate gets no request."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ RECORD = TxtRecord("home.duckdns.org.", "_acme-challenge.home.duckdns.org.", "v"
 
 @pytest.fixture(scope="module")
 def lab_ca(tmp_path_factory: pytest.TempPathFactory) -> LabCA:
-    """The only CA that is trusted here."""
+    """The only trusted CA in these tests."""
     return LabCA(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(autouse=True)
 def trust(lab_ca: LabCA, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system trusts it, in the eyes of all libraries."""
+    """The system trusts this CA, for all libraries."""
     for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
         monkeypatch.setenv(name, str(lab_ca.trust_pem))
 
@@ -49,42 +49,42 @@ def https_server(context: ssl.SSLContext) -> Api:
 
 
 def ask_a_ca(url: str, lab_ca: LabCA) -> str:
-    """Open a CA whose roots are configured."""
+    """Open a CA with configured roots."""
     http = HttpClient(trust=lab_ca.trust_pem)
     client = CAClient(CA(f"{url}/dir", name="lab"), http, MemoryStore(), contact=(), agree_terms=True)
     with pytest.raises(CAError) as caught:
         client.open(Context(clock=FakeClock()))
-    return shown(caught.value)
+    return code_of(caught.value)
 
 
-def shown(error: AttemptError) -> str:
-    """The code, and whether the clock of this machine is doubted first."""
+def code_of(error: AttemptError) -> str:
+    """Return the code, and whether the fix suspects the clock of this machine first."""
     return f"{error.code}, clock" if "clock of this" in error.fix else error.code
 
 
 def write(provider: str, account: DnsAccount, url: str | None = None) -> str:
-    """Have a DNS host's driver write a value."""
+    """Write a value with the driver of a DNS host."""
     shipped = find_provider(provider)
     assert shipped is not None
     used = shipped if url is None else replace(shipped, driver_options={"url": f"{url}/update"})
     with pytest.raises(ProviderError) as caught:
         call_add(Context(clock=FakeClock()), used, account, [RECORD])
-    return shown(caught.value)
+    return code_of(caught.value)
 
 
 def ask_duckdns(url: str, _lab_ca: LabCA) -> str:
-    """Our own driver."""
+    """Use our own driver."""
     return write("duckdns", DnsAccount("duckdns", name="duck", token=Secret(CANARY)), url)
 
 
 def ask_lexicon(url: str, _lab_ca: LabCA) -> str:
-    """One of lexicon's hosts."""
+    """Use a host of lexicon."""
     account = DnsAccount("powerdns", name="pdns", pdns_server=url, auth_token=Secret(CANARY))
     return write("powerdns", account)
 
 
 def ask_doh(url: str, _lab_ca: LabCA) -> str:
-    """A resolver."""
+    """Use a resolver over HTTPS."""
     client = Doh([f"{url}/dns-query"], None)
     with pytest.raises(NoDohAnswer) as caught:
         client.query(client.urls[0], DnsQuestion(wire.from_text("a.test"), dns.rdatatype.TXT))
@@ -102,9 +102,9 @@ CLIENTS = {
 @pytest.mark.parametrize("wrong", ["of-another-ca", "for-another-name", "expired"])
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_wrong_certificate_gets_nothing(lab_ca: LabCA, tmp_path: Path, client: str, wrong: str) -> None:
-    """It is said that it cannot be trusted; not one octet of the request has reached the other side.
+    """The code is that of an untrusted server, which has received no request.
 
-    Where it is its dates, the clock of this machine is the first suspect.
+    If the dates are wrong, the fix suspects the clock first.
     """
     contexts: dict[str, Callable[[], ssl.SSLContext]] = {
         "of-another-ca": lambda: LabCA(tmp_path / "another").server_context(),
@@ -119,8 +119,8 @@ def test_a_wrong_certificate_gets_nothing(lab_ca: LabCA, tmp_path: Path, client:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_right_certificate_is_talked_to(lab_ca: LabCA, client: str) -> None:
-    """The same requests arrive where the certificate is right: so it was the certificate."""
+def test_a_right_certificate_gets_the_request(lab_ca: LabCA, client: str) -> None:
+    """The same requests arrive at a server with a right certificate."""
     ask, untrusted = CLIENTS[client]
     with https_server(lab_ca.server_context()) as server:
         assert ask(server.url, lab_ca) != untrusted

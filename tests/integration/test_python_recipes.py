@@ -1,4 +1,4 @@
-"""The recipes of docs/guides/python-*.md, run as they are: only port, host and the pause between two looks differ."""
+"""The recipes of docs/guides/python-*.md, run as they are, except for port, host and check interval."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PATIENCE = 30.0
 
 @contextmanager
 def running(folder: Path, name: str) -> Iterator[int]:
-    """A recipe as a process; gives its port."""
+    """Run a recipe as a process; yield its port."""
     command, env = [sys.executable, "-m", "tests.kit.recipes", name], {**os.environ, "PYTHONPATH": str(ROOT)}
     with reserve("127.0.0.1") as port, (folder / "log.txt").open("wb") as log:
         for file, text in {**SERVERS, **DJANGO}.items():
@@ -54,7 +54,7 @@ def running(folder: Path, name: str) -> Iterator[int]:
 
 
 def get(folder: Path, port: int) -> tuple[str, str]:
-    """Ask the server for its page; return the answer and the serial number of its certificate, which is checked."""
+    """Request the page of the server; return the answer and the serial number of its verified certificate."""
     context = ssl.create_default_context(cafile=folder / "root.pem")
     with (
         socket.create_connection(("127.0.0.1", port), 5) as connection,
@@ -76,7 +76,7 @@ def get(folder: Path, port: int) -> tuple[str, str]:
     ],
 )
 def test_a_server_serves_its_certificate_and_the_renewed_one(name: str, hello: str, tmp_path: Path) -> None:
-    """It answers with a certificate for its name; after a renewal with the new one, without a restart."""
+    """It serves a certificate for its name, and after a renewal the new one, without a restart."""
     serials: set[str] = set()
     with running(tmp_path, name) as port:
         end = time.monotonic() + PATIENCE
@@ -92,13 +92,13 @@ def test_a_server_serves_its_certificate_and_the_renewed_one(name: str, hello: s
 
 
 def test_every_recipe_is_run() -> None:
-    """A file that is added to the guide is added to the test above."""
+    """A new file in the guide must be added to the test above."""
     assert sorted(SERVERS) == ["aiohttp_app.py", "flask_app.py", "serve.py", "tls.py", "uvicorn_app.py"]
     assert list(recipe_files("python-asyncio.md")) == ["asyncio_app.py"]
 
 
 def test_the_reference_runs_and_logs_what_it_says(tmp_path: Path) -> None:
-    """Its blocks run one after the other, ``obtain`` last: then logging is configured."""
+    """Its blocks run one after the other, ``obtain`` last, because then logging is configured."""
     page = (ROOT / "docs" / "reference" / "python.md").read_text("utf-8")
     obtain, *others = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     (tmp_path / "reference.py").write_text("\n".join([*others, obtain]))
@@ -118,7 +118,7 @@ def asyncio_recipe() -> Any:
 
 
 def test_the_event_loop_goes_on_while_a_thread_obtains(tmp_path: Path) -> None:
-    """The certificate comes, and meanwhile the loop was never blocked."""
+    """The certificate is obtained, and the loop is never blocked."""
     world = RecipeWorld(tmp_path)
 
     async def work() -> tuple[dnsrenew.Certificate, int]:
@@ -136,7 +136,7 @@ def test_the_event_loop_goes_on_while_a_thread_obtains(tmp_path: Path) -> None:
 
 
 def test_a_cancelled_task_stops_the_thread_and_leaves_nothing_in_dns(tmp_path: Path) -> None:
-    """DNS takes a minute; the task is cancelled while the thread waits, and all ends at once."""
+    """The task is cancelled while the thread waits for DNS, and both end at once."""
     world = RecipeWorld(tmp_path, seconds=60)
     written: list[int] = []
 
@@ -161,7 +161,7 @@ def test_a_cancelled_task_stops_the_thread_and_leaves_nothing_in_dns(tmp_path: P
 
 
 def test_a_time_out_stops_the_thread(tmp_path: Path) -> None:
-    """``wait_for`` raises its own error, and the thread ends too: ``asyncio.run`` waits for it."""
+    """``wait_for`` raises its own error, and ``asyncio.run`` waits for the end of the thread."""
     world = RecipeWorld(tmp_path, seconds=60)
     started = time.monotonic()
     with world.in_place(), pytest.raises(TimeoutError):

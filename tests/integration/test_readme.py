@@ -13,6 +13,7 @@ import pytest
 
 from docs import record
 from docs.screen import lines_of
+from tests.kit import home_servers
 from tests.kit.documents import ROOT, Typed, between, blocks, commands
 from tests.kit.duckdns import DuckDns, DuckDnsZone, add_zone
 from tests.kit.first_hour import DOMAIN, TOKEN, Reader
@@ -22,7 +23,8 @@ from tests.lab import Lab
 README = ROOT / "README.md"
 TUTORIAL = ROOT / "docs" / "getting-started.md"
 BACKUP = ROOT / "docs" / "guides" / "backup.md"
-CURRENT = Path("certificates", "state", "certificates", f"{DOMAIN}.duckdns.org", "current")
+NAME = f"{DOMAIN}.duckdns.org"
+CURRENT = Path("certificates", "state", "certificates", NAME, "current")
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def reader(lab: Lab) -> Iterator[Reader]:
 
 def steady(text: str, home: Path = Path("/home/me")) -> str:
     """An output without what differs from run to run: dates, days, and the folder, which a terminal does not show."""
-    text = text.replace(f"{home}/certificates/", "")
+    text = text.replace(f"{home}/certificates/", "").replace(f"{home}{home_servers.ETC}", home_servers.ETC)
     text = re.sub(r"\d{4}-\d\d-\d\d( \d\d:\d\d [A-Z]+)?", "DATE", text)
     return re.sub(r"\d+ days", "N days", text)
 
@@ -50,7 +52,7 @@ def steady(text: str, home: Path = Path("/home/me")) -> str:
 def typed_to_the_end(reader: Reader, typed: list[Typed]) -> list[Typed]:
     """Type all; every command succeeds, and prints what the page shows."""
     done = reader.type(typed)
-    assert [each.command for each in done if each.status] == [], done
+    assert [each for each in done if each.status] == []
     assert len(done) == len(typed)
     for each in done:
         assert steady(each.shown) in steady(each.output, reader.folder), each
@@ -71,19 +73,25 @@ def test_the_quick_start_of_the_readme(reader: Reader) -> None:
 
 
 def test_the_tutorial_and_a_backup(reader: Reader) -> None:
-    """Its steps 2 to 7; then all is lost, and comes back as the guide says, without an order."""
+    """Its steps 2 to 7, with all servers of step 6; then all is lost, and comes back as the guide says, without an order."""
     part = between(TUTORIAL, "## 2. ", "## 8. ")
-    reader.get_ready(blocks(part, "toml")[0])
-    typed_to_the_end(reader, list(commands(part)))
-    copied = reader.folder / "hfs-certificate" / "privkey.pem"
-    assert monitored(reader) == [f'dnsrenew_not_after_seconds{{name="{DOMAIN}.duckdns.org"}}']
-    assert copied.read_bytes() == (reader.folder / CURRENT / "privkey.pem").read_bytes()
-    assert_scheduled(reader)
-    backup, restore = (
-        between(BACKUP, *headings) for headings in (("## What", "## Restore"), ("## Restore", "## Upgrade"))
-    )
-    lost = Typed("rm -r ~/certificates && crontab - </dev/null", "")
-    again = typed_to_the_end(reader, [*commands(backup), lost, *commands(restore)])
+    config, *deployments = blocks(part, "toml")
+    with home_servers.running(reader.folder, NAME) as servers:
+        reader.get_ready(config, servers.pasted(dict(zip(servers.pairs, deployments, strict=True))))
+        typed_to_the_end(reader, list(commands(part)))
+        for certificate, key in servers.pairs.values():
+            assert certificate.read_bytes() == (reader.folder / CURRENT / "fullchain.pem").read_bytes()
+            assert key.read_bytes() == (reader.folder / CURRENT / "privkey.pem").read_bytes()
+        assert servers.hfs.settings["acme_renew"] is False
+        called = (reader.folder / ".called").read_text()
+        assert all(f"systemctl reload {unit}" in called for unit in ("nginx", "apache2"))
+        assert monitored(reader) == [f'dnsrenew_not_after_seconds{{name="{NAME}"}}']
+        assert_scheduled(reader)
+        backup, restore = (
+            between(BACKUP, *headings) for headings in (("## What", "## Restore"), ("## Restore", "## Upgrade"))
+        )
+        lost = Typed("rm -r ~/certificates && crontab - </dev/null", "")
+        again = typed_to_the_end(reader, [*commands(backup), lost, *commands(restore)])
     assert "not due" in again[-2].output
     assert_scheduled(reader)
 

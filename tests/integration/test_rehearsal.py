@@ -126,7 +126,10 @@ def test_a_limit_of_the_twin_holds_no_real_order(stage: Stage, ca: AcmeProxy, tw
 def test_all_routes_that_would_be_used(stage: Stage, twin: AcmeProxy) -> None:
     """The rehearsal falls back as the real run would, and tells every attempt."""
     outcome = rehearsed(stage, {**site(stage), "certificate.0.routes": [http(stage.lab.reserve()), dns("home")]})
-    assert attempt_rows(outcome) == [("other", "http-01", (), 1, "http-unreachable"), ("other", "dns-01", ("home",), 1, None)]
+    assert attempt_rows(outcome) == [
+        ("other", "http-01", (), 1, "http-unreachable"),
+        ("other", "dns-01", ("home",), 1, None),
+    ]
     assert outcome.to_dict()["status"] == "rehearsed"
 
 

@@ -126,6 +126,22 @@ def test_an_app_at_port_80_answers_the_ca(tmp_path: Path) -> None:
     assert Path(printed).name == "fullchain.pem"
 
 
+def test_processes_that_start_together_obtain_one_certificate(tmp_path: Path) -> None:
+    """One of them orders; the others wait for it, and serve the same."""
+    code = "from tls import served\nwith served:\n    print(served.certificate.serial)\n"
+    for file, text in {"tls.py": FILES["tls.py"], "worker.py": code}.items():
+        (tmp_path / file).write_text(text)
+    command, env = [sys.executable, "-m", "tests.kit.recipes", "worker.py"], {**os.environ, "PYTHONPATH": str(ROOT)}
+    with contextlib.ExitStack() as stack:
+        workers = [
+            stack.enter_context(subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True))
+            for _ in range(4)
+        ]
+        serials = [worker.communicate(timeout=60)[0] for worker in workers]
+    assert serials[0]
+    assert len(set(serials)) == 1
+
+
 def test_every_example_is_run() -> None:
     """A file that is added to the guide is added to the tests above."""
     run = {"flask_app.py", "uvicorn_app.py", "serve.py", "hypercorn_app.py", "aiohttp_app.py", "asyncio_app.py",

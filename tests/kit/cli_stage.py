@@ -136,6 +136,10 @@ class FakeRenewer:
         self.calls.append((names, how))
         return self.play(Emitter(SystemClock(), self.on_event), cancel)
 
+    def deploy(self, names: Any = None, *, cancel: threading.Event, **how: Any) -> list[Outcome]:
+        """Play."""
+        return self.renew(names, cancel=cancel, **how)
+
     def revoke(self, name: str, *, reason: str, wait: float, cancel: threading.Event) -> Revocation:
         """Play, and revoke."""
         self.calls.append((name, {"reason": reason, "wait": wait}))

@@ -1,7 +1,7 @@
 """A reader of the documents: a user with a fresh home directory, who types what a page says, in its order.
 
 The machine is the lab's: its CA replaces Let's Encrypt, and a stand-in replaces DuckDNS. A script replaces `nano` and
-writes what the page says to paste. Scripts replace the programs that would change this machine and record their calls.
+adds what the page says to paste to the file. Scripts replace the programs that would change this machine and record their calls.
 """
 
 from __future__ import annotations
@@ -39,7 +39,13 @@ nameservers = ["{resolver}"]
 authoritative_port = {port}
 """
 """Added to the configuration of a page: the CA and the DNS of the lab."""
-_EDITOR: Final = '#!/bin/sh\ncat "$PASTED/$(basename "$1")" > "$1"\n'
+_NEXT: Final = ".next"
+"""What is pasted into a file at its end, when it is opened once more."""
+_EDITOR: Final = f"""#!/bin/sh
+file="$PASTED/$(basename "$1")"
+cat "$file" >> "$1"
+if [ -e "$file{_NEXT}" ]; then mv "$file{_NEXT}" "$file"; else : > "$file"; fi
+"""
 _CRONTAB: Final = """#!/bin/sh
 case "$1" in
 -l) cat "$HOME/.crontab" 2>/dev/null || { echo "no crontab for me" >&2; exit 1; } ;;
@@ -101,14 +107,17 @@ class Reader:
             "SSL_CERT_FILE": str(self.folder / ".roots.pem"),
         }
 
-    def get_ready(self, config: str) -> None:
+    def get_ready(self, config: str, more: str = "") -> None:
         """Write what will be pasted: the token, and the configuration with the lab's CA and DNS.
 
         The user's provider file points the DuckDNS driver to the stand-in.
+
+        :param more: what is added to the configuration when it is edited again.
         """
         self.pasted = {"duckdns-token.txt": f"{TOKEN}\n", "dnsrenew.toml": config + self._world}
         for name, text in self.pasted.items():
             (self._paste / name).write_text(text)
+        (self._paste / f"dnsrenew.toml{_NEXT}").write_text(more)
         own = self.folder / ".config" / "dnsrenew" / "providers"
         own.mkdir(parents=True, exist_ok=True)
         shipped = (PROVIDERS / "duckdns.toml").read_text("utf-8")

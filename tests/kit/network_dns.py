@@ -51,7 +51,7 @@ class NameServers:
     def running(self) -> Iterator[None]:
         """Serve the zone during the block."""
         self.lab.add_zone(ZONE, ns=SERVERS)
-        self.lab.resolver.set_stubs({ZONE: (PRIMARY,)})  # the two servers forward to the primary, which the CA queries too
+        self.lab.resolver.set_stubs({ZONE: (PRIMARY,)})  # they forward to the primary, which the CA queries too
         with contextlib.ExitStack() as stack:
             for address in SERVERS:
                 stack.enter_context(self.lab.forwarder(address, partial(self._answer, address)))

@@ -195,7 +195,7 @@ class Api:
     @contextlib.contextmanager
     def running(cls, lab: Lab) -> Iterator[Api]:
         """Start it."""
-        lab.add_zone(ZONE, ns=(PRIMARY,))  # one server, so that a removed value is gone everywhere at once
+        lab.add_zone(ZONE, ns=(PRIMARY,))  # so that a removed value is gone everywhere at once
         lab.resolver.set_stubs({ZONE: (PRIMARY,)})
         with lab.powerdns("127.0.0.8") as server:
             api = cls(lab, server)
@@ -220,7 +220,9 @@ class Api:
 ELSEWHERE: Final = {"a redirect to another host (302)": 302, "a redirect to another host (307)": 307}
 
 
-def _redirected_away(status: int, prepare: Callable[..., None], where: str, run: Run, stack: contextlib.ExitStack) -> None:
+def _redirected_away(
+    status: int, prepare: Callable[..., None], where: str, run: Run, stack: contextlib.ExitStack
+) -> None:
     """Redirect to another host, which must get no request, because the request would contain the key."""
     got: list[Request] = []
 

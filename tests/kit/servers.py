@@ -1,4 +1,4 @@
-"""Real servers that serve a PEM pair from a folder: each on a loopback port of its own, with the command that reloads it.
+"""Real servers that serve a PEM pair from a folder, each on a port of its own, with the command that reloads it.
 
 Used by the tests of deployments; the first pair is put in place before the server is started.
 """

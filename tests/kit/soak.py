@@ -1,8 +1,8 @@
 """Renewals for any time, on real servers, with random faults: ``make soak``.
 
 ``python -m tests.kit.soak --renewals 500 --seed 7`` repeats a soak: the seed decides everything except the timing. Each
-renewal is one run of the program, or two at once, and prints one line. After each, :mod:`tests.kit.soak_look` checks the
-result; at the end, with everything repaired, one run must be clean.
+renewal is one run of the program, or two at once, and prints one line. After each, :mod:`tests.kit.soak_look` checks
+the result; at the end, with everything repaired, one run must be clean.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from tests.kit.processes import End, Run, Zygote
 from tests.kit.soak_lab import CA_FAULTS, DNS_FAULTS, KEYS, NAMES, Fault, Servers, disk_point
-from tests.kit.soak_look import Look, RunSeen
+from tests.kit.soak_look import Checks, RunSeen
 from tests.lab import Lab
 
 COMMANDS: Final = (
@@ -95,7 +95,7 @@ class Soak:
         self.wanted: dict[str, dict[str, Any]] = {
             name: {"domains": list(sets[0]), "key": KEYS[0]} for name, sets in NAMES.items()
         }
-        self.look = Look(servers)
+        self.checks = Checks(servers)
         self._patience = PATIENCE
         servers.write(self.wanted, patience=PATIENCE)
 
@@ -105,11 +105,11 @@ class Soak:
             for number in range(1, renewals + 1):
                 changed = self._change_something()
                 plan = self._plan()
-                self._tell(f"{number}: {', '.join(filter(None, [changed, plan.told()]))}")
+                self._tell(f"{number}: {', '.join(filter(None, [changed, plan.description()]))}")
                 seen = RunSeen(plan.command, len(plan.points), self._run(plan))
-                self.look.after(seen, self.wanted)
+                self.checks.after(seen, self.wanted)
                 if plan.is_undisturbed():
-                    self.look.is_clean(seen.ends[0], self.wanted)
+                    self.checks.is_clean(seen.ends[0], self.wanted)
             self._end()
         except Exception as error:
             error.add_note("\n".join(["The last steps were:", *self._lines, repeat(renewals, self._seed)]))
@@ -129,9 +129,9 @@ class Soak:
             name = chance.choice(list(NAMES))
             self.wanted[name] = {"domains": list(chance.choice(NAMES[name])), "key": chance.choice(KEYS)}
             self.servers.write(self.wanted, patience=self._patience)
-            self.look.edited(name)
+            self.checks.edited(name)
             return f"{name} is for {' and '.join(self.wanted[name]['domains'])} ({self.wanted[name]['key']})"
-        return self.look.damage(Random(chance.getrandbits(32))) if drawn < 0.35 else ""
+        return self.checks.damage(Random(chance.getrandbits(32))) if drawn < 0.35 else ""
 
     def _plan(self) -> Plan:
         chance = self.chance
@@ -182,15 +182,15 @@ class Soak:
             self._patience = seconds
             self.servers.write(self.wanted, patience=seconds)
             for name in self.wanted:
-                self.look.rested(name)
+                self.checks.rested(name)
 
     def _end(self) -> None:
         """Check that with everything repaired one run is clean, and that the next one has nothing to do."""
         for command in (("renew", "--force", "--now", "--all"), ("renew",)):
             self._tell(f"mended: {' '.join(command)}")
             ends = self._run(Plan(command))
-            self.look.after(RunSeen(command, 1, ends), self.wanted)
-            self.look.is_clean(ends[0], self.wanted)
+            self.checks.after(RunSeen(command, 1, ends), self.wanted)
+            self.checks.is_clean(ends[0], self.wanted)
 
 
 def repeat(renewals: int, seed: int) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import _thread
 import base64
 import os
 import stat
-from collections.abc import Callable
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,11 +19,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7, pkcs12
 
-from dnsrenew import Config, Deployment, Event, Renewer, x509
+from dnsrenew import Certificate, Config, Deployment, Event, Renewer, x509
 from dnsrenew.base.values import replace
 from dnsrenew.errors import CAError, ConfigError, LockedError, StoreError
 from dnsrenew.model import CA, CertificateSpec
 from dnsrenew.operations import by_hand
+from dnsrenew.renewal.renewal_info import is_poll_due
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import AtomicFiles, FolderStore
 from dnsrenew.store.signing_requests import SigningRequests
@@ -100,6 +104,14 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
 
 
+@pytest.fixture
+def quick(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder in memory, where a sync takes no time."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else tmp_path) as path:
+        yield Path(path)
+
+
 # ── the CSR ─────────────────────────────────────────────────────────────────────────────
 
 
@@ -130,6 +142,7 @@ def test_the_key_of_a_csr_is_private(desk: Desk) -> None:
     assert stat.S_IMODE((desk.folder / "csr").stat().st_mode) == 0o700
     assert stat.S_IMODE((desk.folder / "csr/key.pem").stat().st_mode) == 0o600
     assert "PRIVATE" not in repr(desk.store.signing_requests.load(Context(), "home"))
+    assert "PRIVATE" not in repr(by_hand.GivenFiles(KEY_PEM, KEY_PEM))
 
 
 def test_a_key_that_is_reused_is_that_of_the_csr(desk: Desk) -> None:
@@ -177,10 +190,10 @@ def test_an_unknown_name(desk: Desk, name: str) -> None:
     assert caught.value.code == "certificate-unknown"
 
 
-def test_a_kill_at_any_point_leaves_a_whole_csr_or_none(tmp_path: Path) -> None:
+def test_a_kill_at_any_point_leaves_a_whole_csr_or_none(quick: Path) -> None:
     """Without a CSR a new one is made; never one whose key is lost."""
     for at in range(100):
-        desk = Desk(tmp_path / str(at))
+        desk = Desk(quick / str(at))
         first = desk.renewer.csr("home")
         killing = Killing(at)
         disk = AtomicFiles(killing)
@@ -220,11 +233,12 @@ def test_the_answer_to_the_csr_is_installed(desk: Desk) -> None:
     assert outcome.next_renewal == START.replace(microsecond=0) + LIFETIME * 2 / 3
     assert desk.in_force().encode() == answer
     assert not (desk.folder / "csr").exists()
+    assert desk.renewer.install("home", answer).status == "not-due"  # with its key
     certificate = desk.renewer.certificate("home")
     certificate.ssl_context()
     state = desk.store.read_state("home")
     assert (state.ca, state.key, state.worked) == ("", "ecdsa-p256", ())
-    assert [event.kind for event in desk.events] == ["certificate-stored", "certificate-finished"]
+    assert [event.kind for event in desk.events][:2] == ["certificate-stored", "certificate-finished"]
     assert desk.renewer.renew()[0].status == "not-due"
 
 
@@ -452,10 +466,10 @@ def test_a_store_that_cannot_be_written(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("windows", [False, True], ids=["symlink", "copies"])
-def test_a_kill_at_any_point_of_an_installation(tmp_path: Path, windows: bool) -> None:
+def test_a_kill_at_any_point_of_an_installation(quick: Path, windows: bool) -> None:
     """The old certificate is in force or the new one, whole; and the key of the CSR is not lost before."""
     for at in range(200):
-        desk = Desk(tmp_path / str(at))
+        desk = Desk(quick / str(at))
         keep(desk.store, 1)
         answer = desk.answer(desk.renewer.csr("home"), days=99)
         store = FolderStore(desk.store.path, disk=AtomicFiles(Killing(at)), windows=windows)
@@ -504,9 +518,33 @@ def test_deployment_can_be_left_to_the_next_run(desk: Desk, tmp_path: Path) -> N
     assert (outcome.status, [result.changed for result in outcome.deployed]) == ("not-due", [True])
 
 
-def test_the_configured_ca_is_not_asked_about_it(desk: Desk) -> None:
-    """It has not issued it: neither renewal information nor `replaces`."""
-    from dnsrenew.renewal.renewal_info import is_poll_due
+def test_a_chain_that_was_completed_is_deployed_again(desk: Desk, tmp_path: Path) -> None:
+    """The certificate is the same, and what is served is not."""
+    desk.use(replace(SPEC, deploy=(Deployment("files", combined=str(tmp_path / "home.pem")),)))
+    pem = signed()
+    desk.renewer.install("home", blocks(pem)[0], KEY_PEM)
+    outcome = desk.renewer.install("home", pem, KEY_PEM)
+    assert [result.changed for result in outcome.deployed] == [True]
+    assert pem in (tmp_path / "home.pem").read_bytes()
 
+
+def test_ctrl_c_ends_a_deployment(desk: Desk) -> None:
+    """In the caller's own thread: what deploys is told, and the exception comes when it has ended."""
+    cancel, ended = threading.Event(), threading.Event()
+
+    def slow(_: Certificate) -> None:
+        _thread.interrupt_main()
+        if cancel.wait(10):
+            ended.set()
+
+    desk.use(replace(SPEC, deploy=(slow,)))
+    desk.renewer.install("home", signed(), KEY_PEM, deploy=False)
+    with pytest.raises(KeyboardInterrupt):
+        desk.renewer.deploy(cancel=cancel)
+    assert ended.is_set()
+
+
+def test_the_configured_ca_is_not_asked_about_it(desk: Desk) -> None:
+    """It has not issued it, so it has no renewal information."""
     desk.renewer.install("home", signed(), KEY_PEM)
     assert not is_poll_due(desk.store.read_state("home"), desk.clock.now() + 2 * DAY)

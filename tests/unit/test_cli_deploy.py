@@ -146,6 +146,14 @@ def test_what_is_not_there_yet(here: Path, capsys: pytest.CaptureFixture[str]) -
     assert not (here / "state/certificates").exists() or not list((here / "state/certificates").iterdir())
 
 
+def test_a_damaged_certificate_is_not_deployed(kept: Path, outcomes: Callable[..., list[dict[str, Any]]]) -> None:
+    """The target keeps what it has."""
+    (kept / "state/certificates/home/versions/1/privkey.pem").write_bytes(b"")
+    (found,) = outcomes("deploy home", status=1)
+    assert (found["status"], found["error"]["code"]) == ("failed", "certificate-missing")
+    assert list((kept / "served").iterdir()) == []
+
+
 def test_another_run_holds_the_lock(kept: Path, outcomes: Callable[..., list[dict[str, Any]]]) -> None:
     """Exit status 3: nothing has failed."""
     with FolderStore(kept / "state").lock("home", context=Context()):

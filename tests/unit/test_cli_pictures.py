@@ -97,6 +97,26 @@ SCENES = {
         NOTHING,
     ),
     "nothing due": Scene("renew", [done(HOUSE, "not-due")], NOTHING),
+    "deployed by hand": Scene(
+        "deploy",
+        [
+            done(
+                SHOP,
+                "not-due",
+                name="shop",
+                deployed=(
+                    DeploymentResult(**HFS, ok=True, changed=True, served=True),
+                    DeploymentResult(to="files", target="/etc/nginx/shop.example.org.pem", ok=True, served=True),
+                    DeploymentResult(
+                        to="haproxy", target="/run/haproxy.sock", ok=False, rolled_back=True, error=REFUSED
+                    ),
+                ),
+            ),
+            done(HOUSE, "locked", error=LockedError("locked", "It is locked by process 7 on nas.", fix="Wait.")),
+            done(("c.example.org",), "not-due"),
+        ],
+    ),
+    "nothing to deploy": Scene("deploy c.example.org", [done(("c.example.org",), "not-due")]),
 }
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from dnsrenew import schedule
-from dnsrenew.cli import invocation, main
+from dnsrenew.cli import invocation, main, schedule_preview
+from dnsrenew.cli import schedule as schedule_command
 from dnsrenew.errors import ConfigError
 from dnsrenew.schedule import Host, code_check, installer
+from dnsrenew.schedule.detect import ActiveSchedule
 from tests.kit.schedule_stage import CONTAINER, DEBIAN_USER, MAC_USER, WINDOWS_USER, Programs, in_folder
 
 CONFIGURATION = """
@@ -88,6 +90,24 @@ def test_programs_read_json(machine: Machine, capsys: pytest.CaptureFixture[str]
     assert documents[0]["files"][0]["text"] is None
     assert documents[2] == documents[1]
     assert documents[3] == {"version": 1, "removed": ["systemd"]}
+
+
+def test_a_job_written_by_hand(
+    machine: Machine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`show` agrees with `status` that something renews; `install` says that two jobs would run."""
+    machine()
+    for module in (schedule_command, schedule_preview):
+        monkeypatch.setattr(module, "detect", lambda _config: ActiveSchedule(True, "cron"))
+    assert main(["schedule", "show"]) == 0
+    out = said(capsys)
+    assert out.startswith("✓ cron renews automatically. It was not installed by dnsrenew schedule install.\n")
+    assert "Nothing renews" not in out
+    assert main(["schedule", "install"]) == 0
+    warning = "! cron already runs dnsrenew renew, by a job that dnsrenew did not write. Remove that job."
+    assert warning in said(capsys)
+    assert main(["schedule", "install"]) == 0
+    assert warning not in said(capsys)  # what runs is ours
 
 
 def test_only_one_kind_at_a_time(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:

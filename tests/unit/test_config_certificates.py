@@ -301,6 +301,17 @@ def test_http_01_has_one_way_to_answer(tmp_path: Path) -> None:
     assert said[0]["key"] == "certificate[0].routes[0].app"
 
 
+def test_programs_around_the_port(tmp_path: Path) -> None:
+    """``before`` and ``after``: a program and its arguments; a path is relative to the file."""
+    (tmp_path / "stop.sh").touch(0o700)
+    answer = routes('{ challenge = "http-01" }')
+    (spec,) = load(tmp_path, answer + 'before = ["./stop.sh", "web"]\nafter = ["not-in-path"]\n').certificates
+    assert (spec.before, spec.after) == ((str(tmp_path / "stop.sh"), "web"), ("not-in-path",))
+    for wrong in ('"systemctl stop nginx"', "[]", "[1]"):
+        said = mistakes(tmp_path, answer + f"before = {wrong}\n")
+        assert said[0]["key"].startswith("certificate[0].before")
+
+
 def test_one_text_is_a_list_of_one(tmp_path: Path) -> None:
     """As in Python, one text can stand for a list of contacts, domains or zones."""
     config = load(

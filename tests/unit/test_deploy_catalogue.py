@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from dnsrenew.deploy import catalogue
 from dnsrenew.deploy.entry import entry
 from dnsrenew.errors import ConfigError
 from dnsrenew.model import Deployment
+from tests.kit.certificates import issuer
 
 KINDS = catalogue.BUILT_IN
 
@@ -79,3 +82,32 @@ def test_mistakes(to: str, options: Mapping[str, Any], words: str, tmp_path: Pat
         read(tmp_path, to, options)
     (mistake,) = wrong.value.evidence["mistakes"]
     assert words in str(mistake)
+
+
+def test_roots_are_read_at_once(tmp_path: Path) -> None:
+    """A file without any is a mistake, and so is none."""
+    roots, options = tmp_path / "roots.pem", {"url": "https://nas.test", "token": "env:X", "trust": "roots.pem"}
+    for content in (None, "no roots"):
+        if content is not None:
+            roots.write_text(content)
+        with pytest.raises(ConfigError):
+            read(tmp_path, "truenas", options)
+    roots.write_text(issuer("API CA").pem)
+    assert read(tmp_path, "truenas", options).options["trust"] == str(roots)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of Unix")
+@pytest.mark.parametrize("key", ["identity", "known_hosts"])
+def test_a_file_that_others_can_change(key: str, tmp_path: Path) -> None:
+    """Who changes it decides where the private key goes."""
+    (tmp_path / "file").write_text("")
+    (tmp_path / "file").chmod(0o666)
+    options = {"host": "web1", "key": "/etc/tls/key.pem", key: "file"}
+    if os.geteuid() == 0:
+        with pytest.raises(ConfigError) as untrusted:
+            read(tmp_path, "ssh", options)
+        assert untrusted.value.code == "config-untrusted"
+    else:
+        read(tmp_path, "ssh", options)
+        codes = [notice.code for notice in Config.load(tmp_path / "dnsrenew.toml").warnings]
+        assert "config-untrusted" in codes

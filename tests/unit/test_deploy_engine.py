@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -241,7 +242,8 @@ def test_the_last_certificate_but_one_never_comes_back(stage: Stage) -> None:
         kept = KeptFiles()
         kept.files = {str(stage.certificate): certificates[0].fullchain_pem.encode()}
         setattr(kept, broken, full)
-        (result,) = engine.deploy(stage.context, [stage.entry()], certificates[2], lambda _, kept=kept: kept)
+        stage.kept = kept
+        result = stage.deploy(stage.entry(), certificates[2])
         assert (result.ok, result.changed, result.rolled_back) == (False, False, False)
         assert stage.has(certificates[1])
 
@@ -290,8 +292,8 @@ def test_old_files_that_cannot_be_activated_any_more(stage: Stage, monkeypatch: 
     old, new = stage.make(), stage.make()
     stage.place(old)
     with TlsServer(stage.certificate, stage.key).running() as server:
-        program = [sys.executable, "-c", f"import os, sys; f = {str(stage.folder / 'once')!r}; "
-                   "sys.exit(os.path.exists(f) or open(f, 'w').close())"]  # fmt: skip
+        marker = stage.folder / "once"  # the first time it succeeds
+        program = ["sh", "-c", f"test ! -e {marker} && touch {marker}"]
         options = {"verify": [f"127.0.0.1:{server.port}"], "verify_timeout": 0.3}
         result = stage.deploy(stage.entry(reload=program, **options), new)
     assert (result.ok, result.rolled_back, stage.has(old)) == (False, False, True)
@@ -371,6 +373,15 @@ def test_an_error_of_a_deployer_is_told_as_ours(stage: Stage) -> None:
     assert result.error is not None
     assert result.error["code"] == "deploy-refused"
     assert "ZeroDivisionError" in result.error["message"]
+
+
+def test_a_package_that_is_broken(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its deployment fails, and the configuration can be read all the same."""
+    point = metadata.EntryPoint("broken", "no_such_module:Deployer", "dnsrenew.deployers")
+    monkeypatch.setattr(metadata, "entry_points", lambda **_: metadata.EntryPoints([point]))
+    result = stage.deploy(entry(Deployment("broken", host="x")), stage.make())
+    assert result.error is not None
+    assert (result.error["code"], result.target) == ("deploy-refused", "x")
 
 
 def test_entries_do_not_depend_on_each_other(stage: Stage) -> None:

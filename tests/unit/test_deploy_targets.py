@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from dnsrenew import Secret
-from dnsrenew.deploy import engine
+from dnsrenew.deploy import catalogue, engine
 from dnsrenew.deploy.entry import entry
+from dnsrenew.deploy.options import all_options
 from dnsrenew.deploy.targets.pkcs12 import Pkcs12Deployer
 from dnsrenew.deploy.targets.run import RunDeployer
 from dnsrenew.deploy.targets.webhook import TARGET as WEBHOOK
@@ -183,3 +184,17 @@ def test_nothing_is_sent_in_plain_to_another_machine(tmp_path: Path, url: str) -
     with pytest.raises(DeployError) as refused:
         WebhookDeployer(deployer_context({"url": url})).check(make_certificate(tmp_path))
     assert "not encrypted" in refused.value.message
+
+
+# ── all ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("to", catalogue.BUILT_IN)
+def test_the_example_of_a_target(to: str) -> None:
+    """It has the options of its target, the required ones too, and no others."""
+    kind = catalogue.target(to)
+    assert kind is not None
+    options = all_options(kind)
+    assert set(kind.example) <= set(options)
+    assert {name for name, option in options.items() if option.required} <= set(kind.example)
+    assert not kind.one_of or set(kind.one_of) & set(kind.example)

@@ -152,6 +152,14 @@ def test_a_wrong_key(nas: TrueNas, url: str, tmp_path: Path) -> None:
     assert (refused.value.code, served(nas)) == ("deploy-refused", "old")
 
 
+def test_a_version_without_the_api(tmp_path: Path) -> None:
+    """TrueNAS 26 answers 404; the error says what to do instead."""
+    with Api(lambda _: (404, "<html>404 Not Found</html>")) as api, pytest.raises(DeployError) as gone:
+        deployer(api.url).check(make_certificate(tmp_path))
+    assert gone.value.code == "deploy-unsupported"
+    assert "midclt" in gone.value.fix
+
+
 @pytest.mark.parametrize(
     ("states", "expected"),
     [(["RUNNING", "FAILED"], ("deploy-refused", "too weak")), (["RUNNING"], ("deploy-timeout", "still importing"))],

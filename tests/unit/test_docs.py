@@ -9,6 +9,7 @@ from typing import get_args
 import pytest
 
 from dnsrenew import events, model
+from dnsrenew.base import users
 from dnsrenew.ca import ari, poll_schedule, transport
 from dnsrenew.config import Config
 from dnsrenew.drivers.catalogue import find_provider, parse_provider
@@ -23,12 +24,27 @@ from dnsrenew.store.ledger.ca_limits import FAILED_ORDERS, LIMITS
 from docs import codes, generate, tables
 from tests.kit.documents import PAGES, ROOT, blocks
 
+BEFORE = """
+contact     = ["me@example.com"]
+agree_terms = true
+
+[dns.duckdns]
+provider = "duckdns"
+token    = "file:duckdns-token.txt"
+
+[[certificate]]
+domains = ["my-house.duckdns.org"]
+
+"""
+"""What a reader has before a block that is to be added at the end."""
+DEPLOYMENT = "[[certificate.deploy]]"
 CONFIGS = [
-    pytest.param(block, id=f"{page.name}-{number}")
+    pytest.param(block if "[[certificate]]" in block else BEFORE + block, id=f"{page.name}-{number}")
     for page in PAGES
     for number, block in enumerate(blocks(page.read_text("utf-8"), "toml"))
-    if "[[certificate]]" in block
+    if "[[certificate]]" in block or (DEPLOYMENT in block and page.parent.name != "reference")
 ]
+"""Those of the reference have a test of their own: their files are not there."""
 PYTHON = [
     pytest.param(block, id=f"{page.name}-{number}")
     for page in PAGES
@@ -49,8 +65,12 @@ def test_no_page_of_a_host_is_left_over() -> None:
 
 
 @pytest.mark.parametrize("text", CONFIGS)
-def test_a_configuration_in_the_documents_is_right(text: str, tmp_path: Path) -> None:
-    """Each can be copied: it has no mistake and no warning."""
+def test_a_configuration_in_the_documents_is_right(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each can be copied: it has no mistake and no warning. The users and groups of servers are taken to be there."""
+    for find in ("user_id", "group_id"):
+        monkeypatch.setattr(users, find, lambda _: 1)
     (tmp_path / "dnsrenew.toml").write_text(text, "utf-8")
     config = Config.load(tmp_path / "dnsrenew.toml")
     assert config.certificates

@@ -1,4 +1,4 @@
-"""Whatever a CA answers, and to whatever question: a value comes of it or an error of ours, and it ends."""
+"""Any answer of a CA to any request results in a value or an error of dnsrenew, and the client never hangs."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ HEADER_TEXTS = [
 
 
 def visit(changes: dict[str, Answer]) -> list[str]:
-    """Go the whole way with a CA that answers otherwise here and there; return the codes of what failed."""
+    """Make every call at a CA with these answers; return the codes of the errors."""
     visited = Visit(changes)
     visited.whole_way()
     codes = [error.code for error in visited.errors]
@@ -79,8 +79,8 @@ def visit(changes: dict[str, Answer]) -> list[str]:
     return codes
 
 
-def test_the_way_as_it_should_be() -> None:
-    """Nothing fails."""
+def test_without_changes_nothing_fails() -> None:
+    """The recorded answers are those of a CA without faults."""
     visited = Visit({})
     assert visited.whole_way()
     assert visited.errors == []
@@ -88,7 +88,7 @@ def test_the_way_as_it_should_be() -> None:
 
 @pytest.mark.parametrize("place", FIELDS)
 def test_each_field_of_each_answer_in_turn_is_something_else(place: str) -> None:
-    """Missing, of another type, huge, deep, no address, half a character: it is told, or it does not matter."""
+    """A missing, wrong, huge or deep value is an error, or does not matter."""
     status, headers, example = JSON[place]
     for body in each_change(example, ODDITIES):
         visit({place: (status, headers, body)})
@@ -96,7 +96,7 @@ def test_each_field_of_each_answer_in_turn_is_something_else(place: str) -> None
 
 @pytest.mark.parametrize(("place", "status"), REFUSALS)
 def test_each_field_of_a_refusal_in_turn_is_something_else(place: str, status: int) -> None:
-    """The CA's words are shown as one line that steers no terminal, whatever they are."""
+    """The CA's words are printed in one line, without control characters."""
     headers = {"Retry-After": "5", "Link": "<https://ca.test/help>;rel=help"}
     for body in each_change(PROBLEM, ODDITIES):
         assert visit({place: (status, headers, body)})
@@ -104,7 +104,7 @@ def test_each_field_of_a_refusal_in_turn_is_something_else(place: str, status: i
 
 @pytest.mark.parametrize("name", HEADERS)
 def test_any_header(name: str) -> None:
-    """Absent, empty, far too long, no address, no number, no date."""
+    """A missing, empty or far too long header, or one without a valid URL, number or date."""
     for place in HEADERS[name]:
         status, headers, body = ANSWERS[place]
         for text in (None, *HEADER_TEXTS):
@@ -116,7 +116,7 @@ def test_any_header(name: str) -> None:
 
 
 def test_any_retry_after() -> None:
-    """A number of seconds that can be reckoned with, or none."""
+    """The result is a finite number of seconds, or None."""
     for text in HEADER_TEXTS:
         seconds = retry_after({"Retry-After": text}, START)
         assert seconds is None or 0 <= seconds < float("inf")
@@ -126,7 +126,7 @@ def test_any_retry_after() -> None:
 @bounded(25)
 @given(data=st.data())
 def test_any_octets(place: str, data: st.DataObject) -> None:
-    """HTML, a part of the JSON, another encoding, or anything else."""
+    """HTML, a part of the JSON, another encoding, or random octets."""
     status, headers, example = JSON[place]
     body = data.draw(json_bytes([example]) | st.binary(max_size=60) | st.just(b"<html>"))
     visit({place: (status, headers, body)})
@@ -135,14 +135,14 @@ def test_any_octets(place: str, data: st.DataObject) -> None:
 @bounded(25)
 @given(chain=edited(CHAIN.encode()) | st.binary(max_size=60))
 def test_any_certificate(chain: bytes) -> None:
-    """One that cannot be read is refused, and what follows goes on."""
+    """An unreadable certificate is refused, and the client can continue."""
     status, headers, _ = ANSWERS["certificate"]
     assert visit({"certificate": (status, headers, chain)})
 
 
 @pytest.mark.parametrize("url", ["", "http://[", "https://[::1", "ca.test/acct", "https://\x00/", "https:///x"])
 def test_an_address_of_our_own_files_that_is_none(url: str) -> None:
-    """An account whose address was damaged is found again by its key; an order that has none is no order any more."""
+    """An account with a damaged URL is found by its key; an order with one does not exist."""
     visited = Visit({})
     visited.store.account = AccountData(issue(1)[1], url, ("mailto:me@a.test",))
     assert visited.ca.open(visited.context) == "https://ca.test/account/1"

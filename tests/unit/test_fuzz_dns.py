@@ -1,4 +1,4 @@
-"""Whatever octets a name server sends: an answer to the question, or none; whatever a CAA record says: a verdict."""
+"""Any octets from a name server are an answer or none; any CAA record has a verdict."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ANY_CLASS = (0, 1, 3, 4, 254, 255, 256)
 
 
 class Asked(NamedTuple):
-    """A question and a true answer to it."""
+    """A query and a correct answer to it."""
 
     question: DnsQuestion
     query: bytes
@@ -43,7 +43,7 @@ class Asked(NamedTuple):
 
 
 def asked(kind: str, *records: tuple[str, str, str], authority: tuple[str, str, str] | None = None) -> Asked:
-    """Ask for a type, and be answered with these records: name, type, data."""
+    """Make a query and an answer with these records: name, type, data."""
     question = DnsQuestion(NAME, dns.rdatatype.from_text(kind))
     query = question.to_wire(7)
     answer = dns.message.make_response(dns.message.from_wire(query))
@@ -71,7 +71,7 @@ ASKED = {
 
 
 def read(case: Asked, data: bytes) -> bool:
-    """Read octets as an answer, and all that is ever looked at in one; tell whether there was one."""
+    """Read octets as an answer, with all readers; tell whether they are one."""
     if not wire.belongs(data, case.query):
         return False
     wire.is_truncated(data)
@@ -90,7 +90,7 @@ def read(case: Asked, data: bytes) -> bool:
 
 
 def names_in(answer: wire.Message) -> Iterator[wire.Name]:
-    """All names that are followed."""
+    """Yield all names that are followed."""
     yield from wire.ns_names(answer.answer, NAME)
     for name in (
         wire.cname_target(answer, NAME),
@@ -102,7 +102,7 @@ def names_in(answer: wire.Message) -> Iterator[wire.Name]:
 
 
 def changes(case: Asked) -> Iterator[bytes]:
-    """Each octet changed, dropped, doubled, or the last; each type and class; and several octets at once."""
+    """Yield each octet changed, dropped, doubled or last; each type and class; and several changes at once."""
     data = case.answer
     for at, octet in enumerate(data):
         for new in (0, 0x7F, 0xC0, 0xFF, octet ^ 1):
@@ -124,13 +124,13 @@ def changes(case: Asked) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("case", ASKED)
 def test_any_change_of_an_answer(case: str) -> None:
-    """It is read, or it is none; nothing in it is anything but a name, a text, a number or an address."""
+    """A changed answer is read or rejected; its parts are valid names, texts, numbers and addresses."""
     assert read(ASKED[case], ASKED[case].answer)
     assert {read(ASKED[case], data) for data in changes(ASKED[case])} == {True, False}
 
 
 def test_any_octets() -> None:
-    """Whatever their number."""
+    """Random octets of any length are no answer."""
     chance = random.Random(2)
     case = ASKED["txt"]
     for length in range(300):
@@ -141,7 +141,7 @@ def test_any_octets() -> None:
 
 
 def test_an_answer_full_of_aliases() -> None:
-    """A chain of hundreds is given up, and a circle ends; one of thousands is not read."""
+    """A chain of hundreds of CNAME records is given up, a loop ends, and thousands are not read."""
     lines = [(f"{n}.a.test.", "CNAME", f"{n + 1}.a.test.") for n in range(400)]
     long = wire.parse(asked("A", *lines, ("400.a.test.", "A", "192.0.2.1")).answer)
     assert wire.parse(asked("A", *(lines * 5)).answer) is None
@@ -162,7 +162,7 @@ SERVERS = st.sampled_from([b"x", b"1.2.3.4:53", b"1.2.3.4:x", b"[::1]:x", b"\0",
 @bounded(80)
 @given(data=edited(RESOLV) | SERVERS.map(lambda server: b"nameserver " + server))
 def test_any_resolv_conf(tmp_path: Path, data: bytes) -> None:
-    """Its servers are addresses; what is none is passed over, and without any it is this machine."""
+    """All servers are addresses; other entries are skipped, and without any the server is this machine."""
     path = tmp_path / "resolv.conf"
     path.write_bytes(data)
     servers = system_servers(path)
@@ -181,7 +181,7 @@ RECORDS = st.lists(st.builds(caa_lookup.CaaRecord, st.integers(0, 255), TAGS, VA
 @bounded(150)
 @given(records=RECORDS, name=st.sampled_from(["a.test", "*.a.test"]))
 def test_any_caa_record(records: list[caa_lookup.CaaRecord], name: str) -> None:
-    """A verdict whose words can be shown, and whose evidence is JSON."""
+    """The texts of the verdict are printable, and its evidence is JSON."""
     answer = caa_lookup.CaaAnswer(tuple(records), "a.test", "a.test")
     verdict = judge(answer, name, "dns-01", ca_identities=["ca.test"], account_url="https://ca.test/acct/1")
     assert verdict.result in {"ok", "bad", "unknown"}
@@ -194,7 +194,7 @@ LONG = ["a" * 10_000, "-" * 10_000, ";" * 10_000, "a;b=" * 3000, "a-" * 5000]
 
 @pytest.mark.parametrize("text", ["", ";", ";;", "=", ";=;", "\x00", *LONG])
 def test_long_and_empty_caa_values(text: str) -> None:
-    """They are read at once, or are malformed."""
+    """They are parsed at once, or are malformed."""
     issuer = parse_issuer(text)
     assert issuer is None or parse_issuer(str(issuer)) == issuer
     parse_methods(text)
@@ -219,7 +219,7 @@ def doh() -> Iterator[tuple[DohServer, Doh]]:
 
 
 def test_a_doh_answer_has_as_many_octets_as_one_over_tcp(doh: tuple[DohServer, Doh]) -> None:
-    """No more are read."""
+    """At most 65,535 octets are read."""
     server, client = doh
     server.body = b"\0\0" + ASKED["txt"].answer[2:] + bytes(65_535)
     with pytest.raises(NoDohAnswer, match="65,535 octets"):
@@ -229,7 +229,7 @@ def test_a_doh_answer_has_as_many_octets_as_one_over_tcp(doh: tuple[DohServer, D
 @bounded(40)
 @given(body=edited(b"\0\0" + ASKED["txt"].answer[2:]) | st.binary(max_size=60))
 def test_any_doh_answer(doh: tuple[DohServer, Doh], body: bytes) -> None:
-    """An answer to the question, or none."""
+    """The body is an answer to the query, or none."""
     server, client = doh
     server.body = body
     try:

@@ -1,4 +1,4 @@
-"""Whatever stands in a provider file or in a file that is included: it is read, or a mistake, with its place."""
+"""Any provider file or included file is read, or is a mistake with its place."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ INCLUDED = '[dns.other]\nprovider = "duckdns"\ntoken = "env:TOKEN"\n[[certificat
 
 
 def text(keys: dict[str, str]) -> str:
-    """As TOML."""
+    """The keys as TOML."""
     return "".join(f"{key} = {value}\n" for key, value in keys.items())
 
 
 def changed(data: bytes, number: int) -> Iterator[bytes]:
-    """Give the octets with one to four places changed, doubled, dropped or cut off, so many times."""
+    """Yield this number of copies, each with one to four changes."""
     chance = random.Random(4)
     parts = (b'"', b"=", b"\n", b"[", b"]", b"\0", b"\xff", b"'''", b"{", b"\r", b"#", b"1" * 5000)
     for _ in range(number):
@@ -95,7 +95,7 @@ def changed(data: bytes, number: int) -> Iterator[bytes]:
 
 
 def parse(source: str) -> Provider | None:
-    """Read a provider, and use it as it is used; None: it has a mistake, which can be shown."""
+    """Read a provider and use it; None: it has a mistake, which can be printed."""
     try:
         provider = parse_provider(source, "host", "host.toml")
     except ConfigError as error:
@@ -112,7 +112,7 @@ def parse(source: str) -> Provider | None:
 
 @pytest.mark.parametrize("key", [*PROVIDER, *ODD_KEYS])
 def test_each_key_of_a_provider_in_turn_is_something_else(key: str) -> None:
-    """Of another type, empty, too large, too deep: a mistake that says so; where it is right it is taken."""
+    """A wrong, empty, too large or too deep value is a mistake; a valid one is accepted."""
     assert parse(text(PROVIDER)) is not None
     parse(text({other: value for other, value in PROVIDER.items() if other != key}))
     rest = {other: value for other, value in PROVIDER.items() if not other.startswith(key)}
@@ -121,7 +121,7 @@ def test_each_key_of_a_provider_in_turn_is_something_else(key: str) -> None:
 
 
 def test_any_change_of_our_own_files() -> None:
-    """Each of them, with all kinds of octets in it."""
+    """Each shipped file, with random changes."""
     folder = next(path for path in SHIPPED if path.is_dir())
     for path in sorted(folder.glob("*.toml")):
         for data in changed(path.read_bytes(), 20):
@@ -129,7 +129,7 @@ def test_any_change_of_our_own_files() -> None:
 
 
 def test_any_octets_in_the_users_folder(tmp_path: Path) -> None:
-    """A file that is no text, a folder or a link to itself in its place are mistakes; a byte order mark is none."""
+    """A binary file, a folder or a link to itself is a mistake; a byte order mark is not."""
     path = tmp_path / "host.toml"
     path.write_bytes(b"\xef\xbb\xbf" + text(PROVIDER).encode())
     assert find_provider("host", [tmp_path]) is not None
@@ -146,13 +146,13 @@ def test_any_octets_in_the_users_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../x", "x\0", " ", "x" * 500, "X", "\ud800", "x/y", ".", "x."])
 def test_a_provider_of_any_name(tmp_path: Path, name: str) -> None:
-    """A name that is no file's leads to no file."""
+    """A name that is no file name leads to no file."""
     (tmp_path / "x.toml").write_text(text(PROVIDER))
     assert find_provider(name, [tmp_path / "sub", tmp_path / "providers"]) is None
 
 
 def test_any_included_file(tmp_path: Path) -> None:
-    """It is a part of the configuration, or its mistakes are named as the main file's are."""
+    """It is a part of the configuration, or its mistakes are named as those of the main file."""
     main = write(tmp_path, 'include = ["conf.d/*.toml"]\n' + GOOD)
     part = write(tmp_path, INCLUDED, "conf.d/part.toml")
     assert set(Config.load(main).accounts) == {"home", "other"}
@@ -186,7 +186,7 @@ def test_any_included_file(tmp_path: Path) -> None:
     ],
 )
 def test_any_pattern_of_an_include(tmp_path: Path, pattern: str) -> None:
-    """It matches nothing, or files, or it is a mistake."""
+    """It matches files or nothing, or is a mistake."""
     write(tmp_path, "", "conf.d/empty.toml")
     main = write(tmp_path, f'include = ["{pattern}"]\n' + GOOD)
     try:

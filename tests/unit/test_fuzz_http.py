@@ -1,4 +1,4 @@
-"""Whatever octets come instead of an HTTP answer: an answer, or a failure that says why; and DuckDNS's words."""
+"""Any octets instead of an HTTP answer are an answer or a failure with a reason; and any answer of DuckDNS."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ LINES = (
 
 
 class Server:
-    """Answers every request with the octets that it was told to, and hangs up."""
+    """Answers every request with given octets, and closes."""
 
     def __init__(self) -> None:
         """Listen on this machine."""
@@ -88,7 +88,7 @@ class Server:
                     continue
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self._socket.close()
 
 
@@ -101,7 +101,7 @@ def server() -> Iterator[Server]:
 
 
 def changed(number: int) -> Iterator[bytes]:
-    """Give so many answers with one to four places changed: lines put in, octets dropped or replaced, the end cut."""
+    """Yield this number of answers with one to four changes."""
     chance = random.Random(5)
     for _ in range(number):
         data = chance.choice(ANSWERS)
@@ -121,20 +121,20 @@ def changed(number: int) -> Iterator[bytes]:
 
 
 def test_any_octets_instead_of_an_answer(server: Server) -> None:
-    """A line too many, a length that is none, half of it: an answer, or a failure of a known kind."""
-    client, said, words = HttpClient(), set[str](), set[str]()
+    """Wrong lines, lengths and ends: the result is an answer, or a failure of a known kind."""
+    client, outcomes, words = HttpClient(), set[str](), set[str]()
     for data in (*changed(400), b"", b"\xff" * 1000, b"<html>", b"\r\n" * 1000):
         server.octets = data
         try:
             answer = client.request("GET", server.url, timeout=(5, 5), redirects=True)
         except HttpFailure as failure:
-            said.add(failure.kind)
+            outcomes.add(failure.kind)
             words.add(failure.detail)
         else:
-            said.add("answered")
+            outcomes.add("answered")
             words.add(str(answer.status))
     client.close()
-    assert {"answered", "reset", "redirect"} <= said <= {"answered", *KINDS}
+    assert {"answered", "reset", "redirect"} <= outcomes <= {"answered", *KINDS}
     assert all(map(str.isprintable, words))
 
 
@@ -154,7 +154,7 @@ PATHS = [
 
 @pytest.fixture(scope="module")
 def listener() -> Iterator[HttpServer]:
-    """What stands in the open Internet for some seconds, with one answer."""
+    """The http-01 server, with one response."""
     made = HttpServer(socket.create_server(("127.0.0.1", 0)), SystemClock.monotonic)
     made.contents.add(TOKEN, TokenResponse("a.test", CONTENT))
     yield made
@@ -164,7 +164,7 @@ def listener() -> Iterator[HttpServer]:
 @bounded(150)
 @given(request=edited(REQUEST) | st.sampled_from(PATHS).map(lambda path: f"GET {path} HTTP/1.1\r\n\r\n".encode()))
 def test_any_request_to_the_listener(listener: HttpServer, request: bytes) -> None:
-    """The answer to the one question, or 404 with nothing: of no other request anything is told."""
+    """The response to the right request, or 404 without a body."""
     with socket.create_connection(listener.address, timeout=20) as connection:
         connection.sendall(request + b"\r\n\r\n")
         answer = b"".join(iter(partial(connection.recv, 65536), b""))
@@ -173,8 +173,8 @@ def test_any_request_to_the_listener(listener: HttpServer, request: bytes) -> No
     assert TOKEN.encode() in request or head.startswith(b"HTTP/1.1 404")
 
 
-def said_by_duckdns(server: Server, status: int, body: bytes) -> str:
-    """Have a value written where this is answered; return the code of what came of it."""
+def code_for_answer(server: Server, status: int, body: bytes) -> str:
+    """Write a value at a server with this answer; return the code of the result."""
     server.octets = b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
     shipped = find_provider("duckdns")
     assert shipped is not None
@@ -186,21 +186,21 @@ def said_by_duckdns(server: Server, status: int, body: bytes) -> str:
         call_add(Context(clock=FakeClock()), provider, account, [record])
     except ProviderError as error:
         refusal = error
-    told = str(refusal)
-    assert CANARY not in told
-    assert told.isprintable()
+    text = str(refusal)
+    assert CANARY not in text
+    assert text.isprintable()
     return "written" if refusal is None else refusal.code
 
 
 @pytest.mark.parametrize("body", [b"OK", b" OK\n", b"OK\nUPDATED"])
 def test_duckdns_says_yes(server: Server, body: bytes) -> None:
-    """Its word, and what it may add to it."""
-    assert said_by_duckdns(server, 200, body) == "written"
+    """`OK` is success, also with more text."""
+    assert code_for_answer(server, 200, body) == "written"
 
 
 @pytest.mark.parametrize("status", [200, 400, 500])
 @bounded(20)
 @given(body=st.binary(max_size=40) | edited(b"KO") | st.sampled_from([b"OKAY", b"<html>OK", b"", CANARY.encode()]))
 def test_duckdns_says_anything_else(server: Server, status: int, body: bytes) -> None:
-    """Nothing but its word, with the status 200, is taken for it; what it says is not repeated."""
-    assert (said_by_duckdns(server, status, body) == "written") == (status == 200 and body.split()[:1] == [b"OK"])
+    """Only `OK` with status 200 is success; the answer is not repeated in the error."""
+    assert (code_for_answer(server, status, body) == "written") == (status == 200 and body.split()[:1] == [b"OK"])

@@ -1,4 +1,4 @@
-"""Whatever stands in a file of the store, it is what we wrote, or damaged, or of a later dnsrenew: nothing else."""
+"""Any content of a file of the store is valid, damaged, or of a newer version."""
 
 from __future__ import annotations
 
@@ -101,18 +101,18 @@ LIMITS = Limits(failed=Limit(5, timedelta(hours=1)), same_set=Limit(5, timedelta
 
 
 class Form(Protocol):
-    """What is read from a file, and written to it."""
+    """A value that is read from a file and written to it."""
 
     def to_json(self) -> bytes:
         """Return the file's octets."""
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:
-        """Read them."""
+        """Read the file's octets."""
 
 
 def use_state(state: State) -> Iterator[State]:
-    """All that is concluded from a state; give those that are written next."""
+    """Use a state everywhere it is used; yield the states that are written next."""
     now = START + timedelta(hours=2)
     history.deferred_until(state, now)
     history.was_asked_to_wait(state)
@@ -125,31 +125,31 @@ def use_state(state: State) -> Iterator[State]:
     yield history.remember_failures(state, {"lab/dns-01": "x"}, now)
 
 
-def use_book(book: LedgerState) -> Iterator[LedgerState]:
-    """All that is concluded from a ledger; give those that are written next."""
+def use_ledger(ledger: LedgerState) -> Iterator[LedgerState]:
+    """Use a ledger everywhere it is used; yield the ledgers that are written next."""
     now = START + timedelta(hours=2)
-    book.blocked(["a.test"], LIMITS, now, attended=True)
-    yield book.with_failed(["a.test"], LIMITS, now)
-    yield book.with_certificate(["a.test"], LIMITS, now)
-    yield book.with_failed_orders(["a.test"], 2, now)
-    yield book.with_wait(1e300, None, now)
+    ledger.blocked(["a.test"], LIMITS, now, attended=True)
+    yield ledger.with_failed(["a.test"], LIMITS, now)
+    yield ledger.with_certificate(["a.test"], LIMITS, now)
+    yield ledger.with_failed_orders(["a.test"], 2, now)
+    yield ledger.with_wait(1e300, None, now)
 
 
 def use_nothing(_form: object) -> Iterator[Form]:
-    """Nothing follows from it by itself."""
+    """Yield nothing."""
     yield from ()
 
 
 FORMS: dict[str, tuple[type[Form], dict[str, Any], Callable[[Any], Iterator[Form]]]] = {
     "state": (State, STATE, use_state),
     "meta": (Meta, FACTS, use_nothing),
-    "ledger": (LedgerState, LEDGER, use_book),
+    "ledger": (LedgerState, LEDGER, use_ledger),
     "journal": (JournalPage, JOURNAL, use_nothing),
 }
 
 
 def check(name: str, data: bytes) -> bool:
-    """Read octets, go on with what they say, and tell whether they say anything."""
+    """Read octets and use the value; tell whether they were valid."""
     kind, _, use = FORMS[name]
     try:
         form = kind.from_json(data)
@@ -163,18 +163,18 @@ def check(name: str, data: bytes) -> bool:
 
 @pytest.mark.parametrize("name", FORMS)
 def test_each_field_in_turn_is_something_else(name: str) -> None:
-    """It is read as what it says, or it is damaged: and what was read can be written, and read again."""
+    """The value is read or damaged; what was read can be written and read again."""
     example = FORMS[name][1]
     assert check(name, json.dumps(example).encode())
-    said = [check(name, data) for data in each_change(example)]
-    assert set(said) == {True, False}
+    take_notices = [check(name, data) for data in each_change(example)]
+    assert set(take_notices) == {True, False}
 
 
 @pytest.mark.parametrize("name", FORMS)
 @bounded(60)
 @given(data=st.data())
 def test_any_octets(name: str, data: st.DataObject) -> None:
-    """Truncated, doubled, flipped, in another encoding, or anything else."""
+    """Truncated, doubled, flipped, in another encoding, or random."""
     octets = data.draw(json_bytes([FORMS[name][1]]) | st.binary(max_size=60))
     check(name, octets)
 
@@ -184,7 +184,7 @@ def test_any_octets(name: str, data: st.DataObject) -> None:
 
 @pytest.fixture
 def quick(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory: the disk plays no part here."""
+    """A folder in memory, because the disk does not matter here."""
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else tmp_path) as path:
         yield Path(path)
@@ -204,8 +204,8 @@ def store(quick: Path) -> Store:
 
 
 @pytest.mark.parametrize("field", ["last_failure", "worked", "ari", "not_after"])
-def test_status_tells_of_any_state(store: Store, capsys: pytest.CaptureFixture[str], field: str) -> None:
-    """The table and the reasons below it are made of whatever a state says; nothing in it steers the terminal."""
+def test_status_prints_any_state(store: Store, capsys: pytest.CaptureFixture[str], field: str) -> None:
+    """The table and the reasons are printed for any state, without control characters."""
     path = store.path / "certificates/home/state.json"
     config = str(store.path.parent / "dnsrenew.toml")
     for data in each_change(STATE, FEW, within=field):
@@ -218,8 +218,8 @@ def test_status_tells_of_any_state(store: Store, capsys: pytest.CaptureFixture[s
             aside.unlink()
 
 
-def said(context: Context) -> list[Notice]:
-    """What was noted, whose text can be shown; forgotten afterwards."""
+def take_notices(context: Context) -> list[Notice]:
+    """Return and clear the notices, which must be JSON."""
     found = list(context.notices)
     context.notices.clear()
     for notice in found:
@@ -230,7 +230,7 @@ def said(context: Context) -> list[Notice]:
 @bounded(40)
 @given(data=json_bytes([STATE]))
 def test_a_damaged_state_costs_no_certificate(store: Store, data: bytes) -> None:
-    """What is damaged is set aside, and made anew from the certificate that stands."""
+    """A damaged state is set aside, and rebuilt from the current certificate."""
     path = store.path / "certificates/home/state.json"
     path.write_bytes(data)
     again = FolderStore(store.path)
@@ -244,7 +244,7 @@ def test_a_damaged_state_costs_no_certificate(store: Store, data: bytes) -> None
 
 
 def test_any_account(quick: Path) -> None:
-    """With its key the account is there, whatever its other file says; only a later dnsrenew's is refused."""
+    """With its key the account exists, whatever its other file says; only a newer version is refused."""
     context = Context()
     folder = FolderStore(quick).accounts(DIRECTORY, "lab", context)
     folder.save(AccountData(key_pem=issue(98)[1]))
@@ -259,24 +259,24 @@ def test_any_account(quick: Path) -> None:
             assert folder.load() == account
         for aside in path.parent.glob("*.damaged*"):
             aside.unlink()
-        said(context)
+        take_notices(context)
 
 
 @bounded(25)
 @given(key=edited(issue(98)[1]))
 def test_any_account_key(quick: Path, key: bytes) -> None:
-    """A key that is none is set aside, and said; any other is the key."""
+    """An invalid key is set aside and reported; any other is the key."""
     context = Context()
     folder = FolderStore(quick).accounts(DIRECTORY, "lab", context)
     folder.save(AccountData(key_pem=issue(98)[1]))
     (path,) = (quick / "accounts").glob("*/key.pem")
     path.write_bytes(key)
     account = folder.load()
-    assert (account is None) == any("key.pem is damaged" in notice.message for notice in said(context))
+    assert (account is None) == any("key.pem is damaged" in notice.message for notice in take_notices(context))
 
 
 def test_any_saved_order(quick: Path) -> None:
-    """An order that was left behind is what was written, or it is set aside, and said."""
+    """A pending order is what was written, or it is set aside and reported."""
     context, orders = Context(), PendingOrders(AtomicFiles(), Paths(str(quick)))
     orders.save("home", ORDER)
     folder = quick / "certificates/home/order"
@@ -294,11 +294,11 @@ def test_any_saved_order(quick: Path) -> None:
             assert orders.load(context, "home", version=order.version) == order
         for aside in folder.parent.glob("order.damaged*"):
             AtomicFiles().remove(str(aside))
-        said(context)
+        take_notices(context)
 
 
 def test_a_sweep_of_any_journal(quick: Path) -> None:
-    """Every file of the journal is worked off, kept with the reason, or named as unreadable; none is a crash."""
+    """Every file of the journal is processed, kept with a reason, or reported as unreadable."""
     account = DnsAccount(OWN_OBJECT, name="home", driver=InMemoryDriver())
     providers = {OWN_OBJECT: Provider(name=OWN_OBJECT, title="Own", driver=OWN_OBJECT, any_options=True)}
     journal, context = Journal(AtomicFiles(), Paths(str(quick))), Context()
@@ -311,7 +311,7 @@ def test_a_sweep_of_any_journal(quick: Path) -> None:
         swept = cleanup(context, journal, {"home": account}, providers, ZoneLocks(FolderStore(quick)))
         json.dumps(swept.to_dict()).encode()
         aside = [each for each in folder.iterdir() if ".damaged" in each.name]
-        assert len(swept.unreadable) == len(said(context))
+        assert len(swept.unreadable) == len(take_notices(context))
         came.add("unreadable" if swept.unreadable else "kept" if swept.kept else "removed")
         assert path.exists() == bool(swept.kept or (swept.unreadable and not aside))
         for each in (path, *aside):
@@ -321,7 +321,7 @@ def test_a_sweep_of_any_journal(quick: Path) -> None:
 
 @contextmanager
 def locked_by_another(path: Path, card: bytes) -> Iterator[None]:
-    """Hold a lock as another process does, with this written into its file."""
+    """Hold a lock as another process does, with these octets in its file."""
     import fcntl
 
     handle = os.open(path, os.O_RDWR | os.O_CREAT)
@@ -334,7 +334,7 @@ def locked_by_another(path: Path, card: bytes) -> Iterator[None]:
 
 
 def test_any_card_in_a_lock(quick: Path) -> None:
-    """Who is kept out is told what can be told of the holder; what stands in the lock's file cannot break that."""
+    """The error has what can be read of the holder; no content of the lock file can break it."""
     store = FolderStore(quick)
     store.prove_writable()
     path = quick / "locks/certificate-home.lock"

@@ -1,4 +1,4 @@
-"""Whatever stands where a certificate, a chain or a key should be: it is read, or a ValueError says that it is none."""
+"""Any octets instead of a certificate, chain or key are read, or are a ValueError."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PLAIN = form.NoEncryption()
 
 
 def chain_of_two() -> tuple[bytes, bytes]:
-    """A certificate with all that certificates have, and its issuer's; DER."""
+    """A certificate with all common extensions, and its issuer's; DER."""
     lab = crypto.Name(
         [
             crypto.NameAttribute(crypto.NameOID.ORGANIZATION_NAME, "Órg"),
@@ -67,7 +67,7 @@ def pem(der: bytes) -> str:
 
 
 def changes(data: bytes, *, every: int, news: tuple[int, ...] = (0, 1, 0x7F, 0x80, 0xFF)) -> Iterator[bytes]:
-    """Each octet changed; every so many of them dropped, or the end; and several octets at once."""
+    """Yield each octet changed; some dropped, or the end; and several changes at once."""
     for at, octet in enumerate(data):
         for new in (*news, octet ^ 1, octet ^ 4):
             yield data[:at] + bytes([new]) + data[at + 1 :]
@@ -83,7 +83,7 @@ def changes(data: bytes, *, every: int, news: tuple[int, ...] = (0, 1, 0x7F, 0x8
 
 
 def read(text: str) -> bool:
-    """Read it in all ways in which it is ever read; tell whether it is the certificate that was asked for."""
+    """Read a chain with all readers; tell whether it is the expected certificate."""
     readers: tuple[Callable[[str], object], ...] = (x509.read_certificate, x509.split_chain, x509.to_der, cert_id)
     for reader in readers:
         try:
@@ -100,21 +100,21 @@ def read(text: str) -> bool:
 
 
 def test_any_change_of_a_certificate() -> None:
-    """None is taken of which anything was changed that was signed."""
+    """A change of the signed part is always refused."""
     assert read(pem(LEAF) + pem(UPPER))
     taken = {data for data in changes(LEAF, every=7) if read(pem(data) + pem(UPPER))}
     signed = {crypto.load_der_x509_certificate(data).tbs_certificate_bytes for data in taken}
     assert signed == {crypto.load_der_x509_certificate(LEAF).tbs_certificate_bytes}
 
 
-def test_any_change_of_the_certificate_above() -> None:
-    """What was not signed by its key is refused; its own signature and dates are for those who have the root."""
+def test_any_change_of_the_issuer_s_certificate() -> None:
+    """A wrong key is refused; its own signature and dates are not checked without the root."""
     said = {read(pem(LEAF) + pem(data)) for data in changes(UPPER, every=7, news=(0, 0xFF))}
     assert said == {True, False}
 
 
-def test_what_a_certificate_says_can_be_shown() -> None:
-    """Control characters in its issuer are blanks, and a name with one is none."""
+def test_the_texts_of_a_certificate_are_printable() -> None:
+    """Control characters in the issuer become blanks, and a name with one is ignored."""
     lab = crypto.Name([crypto.NameAttribute(crypto.NameOID.COMMON_NAME, "Lab\x1b[31m\nCA")])
     names = crypto.SubjectAlternativeName([crypto.DNSName("a\x1b[31m.test"), crypto.DNSName("a.test")])
     made = crypto.CertificateBuilder(lab, lab, KEY.public_key(), 1, START, START + dt.timedelta(days=90))
@@ -145,8 +145,8 @@ def test_what_a_certificate_says_can_be_shown() -> None:
         pem(LEAF)[:-60] + pem(UPPER),
     ],
 )
-def test_what_is_no_certificate(text: str) -> None:
-    """It is told as such."""
+def test_a_text_without_a_certificate(text: str) -> None:
+    """No text without a valid certificate is accepted."""
     assert not read(text)
 
 
@@ -159,7 +159,7 @@ WAYS: dict[str, tuple[Callable[[], x509.PrivateKey], form.PrivateFormat]] = {
 
 @pytest.mark.parametrize("kind", WAYS)
 def test_any_change_of_a_key(kind: str) -> None:
-    """It is read, and can be written again; or it is none, and nothing of it is told."""
+    """The key is read and can be written, or is refused without any of its content in the error."""
     make, way = WAYS[kind]
     label = "PRIVATE KEY" if way is PKCS8 else "EC PRIVATE KEY"
     said = set()
@@ -187,13 +187,13 @@ def test_any_change_of_a_key(kind: str) -> None:
     ],
     ids=["empty", "octets", "certificate", "encrypted", "ed25519"],
 )
-def test_what_is_no_key_of_ours(text: bytes) -> None:
-    """It is told as such."""
+def test_a_text_without_a_usable_key(text: bytes) -> None:
+    """Other octets, encrypted keys and keys of other types are refused."""
     with pytest.raises(ValueError, match=r"^(not an unencrypted|neither an ECDSA)"):
         x509.key_from_pem(text)
 
 
 def test_a_key_of_a_kind_that_cannot_be_configured() -> None:
-    """It is a key, of no kind of ours."""
+    """The key is read, and its kind is None."""
     strange = ec.generate_private_key(ec.SECP521R1()).private_bytes(form.Encoding.PEM, PKCS8, PLAIN)
     assert x509.key_kind(x509.key_from_pem(strange)) is None

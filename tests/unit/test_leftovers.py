@@ -91,7 +91,7 @@ class Stage:
         )
         return driver
 
-    def dies_with(self, *values: WrittenValue, certificate: str = "home") -> None:
+    def leave_values(self, *values: WrittenValue, certificate: str = "home") -> None:
         """Write values as a run that is killed."""
         writers = {name: self.accounts[name] for _record, name in values if name in self.accounts}
         marks = {name: self.providers[each.provider].host_fingerprint(each) for name, each in writers.items()}
@@ -122,7 +122,7 @@ class Stage:
         """Clean up as `dnsrenew renew` does."""
         cleanup_before_run(self.context, self.journal, self.accounts, self.providers, cast("ZoneLocks", self), **how)
 
-    def told(self, kind: str) -> list[dict[str, Any]]:
+    def event_data(self, kind: str) -> list[dict[str, Any]]:
         """Return the data of the events of one kind."""
         return [dict(event.data) for event in self.events if event.kind == kind]
 
@@ -167,29 +167,29 @@ def test_nothing_left_is_nothing_done(stage: Stage) -> None:
     assert list(stage.root.iterdir()) == []
 
 
-def test_what_was_left_is_removed_and_nothing_else(stage: Stage) -> None:
+def test_only_leftovers_are_removed(stage: Stage) -> None:
     """Values of several accounts and zones are removed; foreign values stay, and the journal is empty afterwards."""
     one, two = stage.account("one"), stage.account("two")
     foreign = txt("foreign")[0]
     one.add([foreign])
     a, b, c, d = txt("a"), txt("b"), txt("c", zone="other.test."), txt("d", "two")
-    stage.dies_with(a, b, d)
-    stage.dies_with(c, a, certificate="away")
+    stage.leave_values(a, b, d)
+    stage.leave_values(c, a, certificate="away")
     swept = stage.sweep()
     assert sorted(texts(swept.removed)) == ["a", "b", "c", "d"]
     assert swept.kept == ()
     assert one.values == {foreign.name: ["foreign"]}
     assert two.values == {}
     assert stage.files() == []
-    told = [record for data in stage.told("swept") for record in data["records"]]
-    assert {"zone": "home.test.", "name": "_acme-challenge.home.test.", "value": "d", "dns": "two"} in told
-    assert len(told) == 4
-    assert swept.to_dict()["removed"] == told
+    reported = [record for data in stage.event_data("swept") for record in data["records"]]
+    assert {"zone": "home.test.", "name": "_acme-challenge.home.test.", "value": "d", "dns": "two"} in reported
+    assert len(reported) == 4
+    assert swept.to_dict()["removed"] == reported
     assert swept.to_dict()["version"] == 1
     assert stage.sweep() == CleanupResult()
 
 
-def test_values_that_are_gone_already_are_gone(stage: Stage) -> None:
+def test_values_that_are_already_gone(stage: Stage) -> None:
     """Values that the killed run had already removed count as removed."""
     stage.account("one")
     stage.journal.enter(stage.context, "home", [txt("a")]).keep()
@@ -197,10 +197,10 @@ def test_values_that_are_gone_already_are_gone(stage: Stage) -> None:
     assert stage.files() == []
 
 
-def test_what_lives_is_left_alone(stage: Stage) -> None:
+def test_values_of_a_live_run_stay(stage: Stage) -> None:
     """The values of a running run are not removed, also if it is in this process."""
     driver = stage.account("one")
-    stage.dies_with(txt("dead"))
+    stage.leave_values(txt("dead"))
     entry = stage.journal.enter(stage.context, "home", [txt("alive")])
     driver.add([txt("alive")[0]])
     assert texts(stage.sweep().removed) == ["dead"]
@@ -240,7 +240,7 @@ def test_an_account_that_is_gone(stage: Stage) -> None:
     """The values of a missing account stay in the journal with a fix, and are removed when the account is back."""
     stage.account("two")
     gone, other = txt("a"), txt("b", "two")
-    stage.dies_with(gone, other, txt("c", zone="other.test."))
+    stage.leave_values(gone, other, txt("c", zone="other.test."))
     swept = stage.sweep()
     assert texts(swept.removed) == ["b"]
     assert {error.code for _value, error in swept.kept} == {"account-gone"}
@@ -256,9 +256,9 @@ def test_an_account_that_is_gone(stage: Stage) -> None:
     assert texts(stage.sweep().removed) == ["a", "c"]
 
 
-def test_what_somebody_has_removed_by_hand_needs_no_account(stage: Stage) -> None:
+def test_a_value_removed_by_hand_needs_no_account(stage: Stage) -> None:
     """A value that no name server serves is deleted from the journal; one that cannot be looked up stays."""
-    stage.dies_with(txt("a"))
+    stage.leave_values(txt("a"))
     assert stage.sweep(served=lambda *_: {"a", "foreign"}).removed == ()
     assert stage.sweep(served=unseen).removed == ()
     assert stage.files() != []
@@ -270,7 +270,7 @@ def test_what_somebody_has_removed_by_hand_needs_no_account(stage: Stage) -> Non
 def test_an_account_that_has_another_host_by_now(stage: Stage, refusal_there: str | None) -> None:
     """The response of another host proves nothing: a value is gone only when DNS does not serve it."""
     old, served = stage.account("one"), {"a"}
-    stage.dies_with(txt("a"))
+    stage.leave_values(txt("a"))
     new = InMemoryDriver() if refusal_there is None else Failing(refusal(refusal_there), zones=["home.test."])
     stage.account("one", new, server="elsewhere.test")
     for look in (lambda *_: served, unseen, None):
@@ -286,7 +286,7 @@ def test_an_account_that_has_another_host_by_now(stage: Stage, refusal_there: st
 def test_an_account_that_is_configured_in_another_way_for_the_same_host(stage: Stage) -> None:
     """If the account reaches the same host, the value is removed; a new secret does not change the host."""
     driver = stage.account("one")
-    stage.dies_with(txt("a"))
+    stage.leave_values(txt("a"))
     stage.account("one", driver, server="192.0.2.1")
     swept = stage.sweep(served=lambda _, name: driver.look(name))
     assert (texts(swept.removed), driver.values) == (["a"], {})
@@ -295,10 +295,10 @@ def test_an_account_that_is_configured_in_another_way_for_the_same_host(stage: S
     assert mark(DnsAccount("host-one", server="x")) != mark(DnsAccount("host-one", server="y"))
 
 
-def test_another_host_that_is_down_is_said_to_be(stage: Stage) -> None:
+def test_another_host_that_is_down(stage: Stage) -> None:
     """If the new host is down, its error is the reason."""
     stage.account("one")
-    stage.dies_with(txt("a"))
+    stage.leave_values(txt("a"))
     stage.account(
         "one", Failing(refusal("provider-unreachable", left_behind=True), zones=["home.test."]), server="down.test"
     )
@@ -312,15 +312,15 @@ def test_a_zone_that_cannot_be_written_holds_up_no_other(stage: Stage, code: str
     driver = Failing(refusal(code), zones=["home.test."])
     stage.account("one", driver)
     stage.account("two")
-    stage.dies_with(txt("a"), txt("b", zone="other.test."), txt("c", "two"))
+    stage.leave_values(txt("a"), txt("b", zone="other.test."), txt("c", "two"))
     swept = stage.sweep()
     assert sorted(texts(swept.removed)) == ["b", "c"]
     ((value, error),) = swept.kept
     assert value == txt("a")
     assert error.code == code
-    (told,) = stage.told("sweep-kept")
-    assert told["records"] == [{"zone": "home.test.", "name": txt("a")[0].name, "value": "a", "dns": "one"}]
-    assert told["error"]["code"] == code
+    (reported,) = stage.event_data("sweep-kept")
+    assert reported["records"] == [{"zone": "home.test.", "name": txt("a")[0].name, "value": "a", "dns": "one"}]
+    assert reported["error"]["code"] == code
     assert stage.left() == {txt("a")}
 
 
@@ -329,7 +329,7 @@ def test_a_host_that_is_down_is_asked_in_one_zone(stage: Stage) -> None:
     down = refusal("provider-unreachable", left_behind=True)
     driver = Failing(down)
     stage.account("one", driver)
-    stage.dies_with(txt("a"), txt("b", zone="other.test."))
+    stage.leave_values(txt("a"), txt("b", zone="other.test."))
     swept = stage.sweep()
     assert {error.code for _value, error in swept.kept} == {"provider-unreachable"}
     assert len(driver.calls) == 1
@@ -342,7 +342,7 @@ def test_a_secret_that_is_missing(stage: Stage, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("DNSRENEW_TEST_NONE", raising=False)
     stage.account("one")
     stage.accounts["one"].options["token"] = Secret.env("DNSRENEW_TEST_NONE")
-    stage.dies_with(txt("a"), txt("b", zone="other.test."))
+    stage.leave_values(txt("a"), txt("b", zone="other.test."))
     swept = stage.sweep()
     assert {error.code.partition("-")[0] for _value, error in swept.kept} == {"secret"}
     assert "DNSRENEW_TEST_NONE" in str(swept.kept[0][1])
@@ -358,7 +358,7 @@ def test_a_driver_that_is_not_installed(stage: Stage) -> None:
     assert error.code == "driver-missing"
 
 
-def test_no_secret_is_told(stage: Stage) -> None:
+def test_no_secret_is_reported(stage: Stage) -> None:
     """No secret is in the result, an event or the journal, whatever a driver raises."""
     driver = Failing(ValueError(f"https://host.test/?token={CANARY}"))
     stage.account("one", driver)
@@ -366,7 +366,7 @@ def test_no_secret_is_told(stage: Stage) -> None:
         name="host-one", title="One", driver=OWN_OBJECT, any_options=True, options={"token": OptionSpec(secret=True)}
     )
     stage.accounts["one"].options["token"] = Secret(CANARY)
-    stage.dies_with(txt("a"))
+    stage.leave_values(txt("a"))
     for text in (b"".join(path.read_bytes() for path in (stage.root / "journal").iterdir()).decode(),):
         assert CANARY not in text
     swept = stage.sweep()
@@ -376,7 +376,7 @@ def test_no_secret_is_told(stage: Stage) -> None:
     assert CANARY not in said
 
 
-# ── places for one ──────────────────────────────────────────────────────────────────────
+# ── locked zones ────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -389,10 +389,10 @@ def test_no_secret_is_told(stage: Stage) -> None:
         ({"values": "one", "scope": "zone", "exclusive": True}, ["home.test.", "writing home.test."]),
     ],
 )
-def test_places_are_locked_as_a_run_locks_them(stage: Stage, behaviour: dict[str, Any], places: list[str]) -> None:
+def test_zones_are_locked_as_in_a_run(stage: Stage, behaviour: dict[str, Any], places: list[str]) -> None:
     """Zones that hold one value or take one writer are locked, as in a run."""
     stage.account("one", **behaviour)
-    stage.dies_with(txt("a"), txt("b", label="x"))
+    stage.leave_values(txt("a"), txt("b", label="x"))
     stage.sweep()
     assert stage.locked == places
 
@@ -401,10 +401,10 @@ def test_places_are_locked_as_a_run_locks_them(stage: Stage, behaviour: dict[str
     ("behaviour", "place"),
     [({"values": "one", "scope": "zone"}, "home.test."), ({"exclusive": True}, "writing home.test.")],
 )
-def test_a_place_that_a_run_holds_is_left_for_later(stage: Stage, behaviour: dict[str, Any], place: str) -> None:
+def test_a_zone_that_a_run_holds_is_kept_for_later(stage: Stage, behaviour: dict[str, Any], place: str) -> None:
     """A value whose zone another run has locked is kept; other zones of the account are cleaned up."""
     stage.account("one", **behaviour)
-    stage.dies_with(txt("a"), txt("b", zone="other.test."))
+    stage.leave_values(txt("a"), txt("b", zone="other.test."))
     stage.refused_locks = {place}
     swept = stage.sweep()
     assert texts(swept.removed) == ["b"]
@@ -434,21 +434,21 @@ def test_a_host_that_keeps_one_value_is_not_made_to_clear_anothers(
     """If a single-value host serves another value, ours counts as removed, and the host is not called."""
     driver = Failing(ValueError(), zones=["none."])
     stage.account("one", driver, values=values)
-    stage.dies_with(txt("a"))
+    stage.leave_values(txt("a"))
     swept = stage.sweep(served=look)
     assert texts(swept.removed) == ["a"]
     assert len(driver.calls) == calls
     assert stage.files() == []
 
 
-# ── time ────────────────────────────────────────────────────────────────────────────────
+# ── time limits ─────────────────────────────────────────────────────────────────────────
 
 
 def test_a_host_that_hangs_is_left_when_the_time_is_up(stage: Stage) -> None:
     """At the time limit, the values of a host that hangs are kept, and those of others are removed."""
     hanging = stage.account("one", Hanging())
     stage.account("two")
-    stage.dies_with(txt("a"), txt("b", "two"), txt("c", zone="other.test."))
+    stage.leave_values(txt("a"), txt("b", "two"), txt("c", zone="other.test."))
     began = time.monotonic()
     swept = stage.sweep(seconds=0.3)
     assert time.monotonic() - began < 3
@@ -465,16 +465,16 @@ def test_ctrl_c(stage: Stage) -> None:
     """A cancel ends at once: removed values are deleted from the journal, and the lock is free."""
     hanging = stage.account("one", Hanging())
     stage.account("two")
-    stage.dies_with(txt("a"), txt("b", "two"))
+    stage.leave_values(txt("a"), txt("b", "two"))
 
-    def call_away() -> None:
+    def cancel_after_one() -> None:
         hanging.asked.wait(10)
         while stage.accounts["two"].options["driver"].values:
             time.sleep(0.01)
-        time.sleep(0.3)  # until the thread that removed it has said so
+        time.sleep(0.3)  # until the thread that removed it has reported it
         stage.context.cancel.set()
 
-    threading.Thread(target=call_away, daemon=True).start()
+    threading.Thread(target=cancel_after_one, daemon=True).start()
     began = time.monotonic()
     with pytest.raises(Cancelled):
         stage.sweep(seconds=60)
@@ -495,7 +495,7 @@ def test_many_accounts_at_once(stage: Stage) -> None:
 
     for number in range(8):
         stage.account(str(number), Meeting())
-    stage.dies_with(*(txt(f"v{number}", str(number)) for number in range(8)))
+    stage.leave_values(*(txt(f"v{number}", str(number)) for number in range(8)))
     assert len(stage.sweep().removed) == 8
 
 
@@ -505,7 +505,7 @@ def test_many_accounts_at_once(stage: Stage) -> None:
 def test_before_a_run_what_is_kept_is_a_warning(stage: Stage) -> None:
     """There is one warning for each account and reason, with a fix."""
     stage.account("two", Failing(refusal("provider-refused", "The host says no.")))
-    stage.dies_with(txt("a"), txt("b", zone="other.test."), txt("c", "two"))
+    stage.leave_values(txt("a"), txt("b", zone="other.test."), txt("c", "two"))
     stage.sweep_first()
     assert [(notice.code, notice.message, notice.fix) for notice in stage.context.notices][1:] == [
         (
@@ -522,7 +522,7 @@ def test_before_a_run_what_is_kept_is_a_warning(stage: Stage) -> None:
 def test_before_a_run_another_sweeper_is_not_waited_for(stage: Stage) -> None:
     """If another cleanup is running, a run continues without a warning, and `cleanup` raises LockedError."""
     stage.account("one")
-    stage.dies_with(txt("a"))
+    stage.leave_values(txt("a"))
     with stage.journal.left_over(stage.context):
         stage.sweep_first()
         with pytest.raises(LockedError):
@@ -531,10 +531,10 @@ def test_before_a_run_another_sweeper_is_not_waited_for(stage: Stage) -> None:
     assert stage.left() == {txt("a")}
 
 
-def test_before_a_run_that_is_called_away(stage: Stage) -> None:
+def test_a_cancel_before_a_run(stage: Stage) -> None:
     """After a cancel, the cleanup before a run raises nothing, and `cleanup` raises Cancelled."""
     stage.account("one")
-    stage.dies_with(txt("a"))
+    stage.leave_values(txt("a"))
     stage.context.cancel.set()
     stage.sweep_first()
     with pytest.raises(Cancelled):

@@ -96,6 +96,19 @@ def test_a_driver_has_one_call_at_a_time() -> None:
     assert not any(slow.values.values())
 
 
+def test_a_certificate_without_a_dns_account(tmp_path: Path) -> None:
+    """HTTP-01 needs no account; where one is missing, the mistake says how to give it in Python."""
+    cancel = threading.Event()
+    cancel.set()
+    without = {"contact": "me@example.test", "agree_terms": True, "store": tmp_path, "cancel": cancel}
+    with pytest.raises(Cancelled):  # all arguments are right
+        dnsrenew.obtain("home.example.test", routes=[dnsrenew.Route("http-01", listen=":8080")], **without)
+    with pytest.raises(ConfigError, match="in Python: dns=…"):
+        dnsrenew.obtain("home.example.test", routes=[dnsrenew.Route("dns-01")], **without)
+    with pytest.raises(ConfigError, match="in Python: dns=…"):
+        dnsrenew.serve("home.example.test", agree_terms=True, store=tmp_path)
+
+
 @pytest.mark.parametrize(
     ("dns", "mistakes"),
     [

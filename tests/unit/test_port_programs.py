@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,22 @@ DIRECTORY = "https://ca.example.test/directory"
 HTTP, DNS = Route("http-01", listen=":80"), Route("dns-01", dns="home")
 
 
+class ServerPort(Ports):
+    """Port 80 of a host: taken, unless the server was stopped.
+
+    :param log: what the programs have written.
+    """
+
+    def __init__(self, log: Callable[[], list[str]]) -> None:
+        super().__init__()
+        self._log = log
+
+    def check(self, listen: str) -> None:
+        """Whether it can be had."""
+        self.fates = {} if self._log()[-1:] == ["stop"] else {listen: "taken"}
+        super().check(listen)
+
+
 class Host:
     """A host whose port 80 belongs to a server, which two programs stop and start.
 
@@ -30,7 +46,7 @@ class Host:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.driver = InMemoryDriver()
-        self.ports = Ports()
+        self.ports = ServerPort(self.log)
         self.dns = MemoryDns({"home": self.driver})
         self.ca = AcmeServer(DIRECTORY, SystemClock(), self._validate)
         self.is_wrong = False

@@ -1,4 +1,4 @@
-"""Nothing outside the store is written, closed or removed, wherever a link in it leads; all in it is private."""
+"""Nothing outside the store is changed through a link in it; all files in the store are private."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ FILES = [
 ]
 
 
-def filled(root: Path) -> Path:
-    """A store with everything in it that there can be."""
+def full_store(root: Path) -> Path:
+    """A store with every kind of file."""
     store, context = FolderStore(root), Context()
     first_issuance(store)
     store.orders.save("home", ORDER)
@@ -58,8 +58,8 @@ def filled(root: Path) -> Path:
         return root
 
 
-def doors(root: Path) -> Iterator[Callable[[], object]]:
-    """All that a run does with a store, one after the other, each on its own."""
+def store_operations(root: Path) -> Iterator[Callable[[], object]]:
+    """Yield each operation of a run on a store."""
     context = Context()
     store = FolderStore(root)
     accounts = store.accounts(DIRECTORY, "lab", context)
@@ -94,7 +94,7 @@ def doors(root: Path) -> Iterator[Callable[[], object]]:
 
 
 def picture(folder: Path) -> dict[str, tuple[int, bytes]]:
-    """Everything in a folder, with modes and contents."""
+    """Return modes and contents of everything in a folder."""
     return {
         str(path.relative_to(folder)): (path.lstat().st_mode, path.read_bytes() if path.is_file() else b"")
         for path in (folder, *folder.rglob("*"))
@@ -104,8 +104,8 @@ def picture(folder: Path) -> dict[str, tuple[int, bytes]]:
 @pytest.mark.parametrize("damaged", [False, True], ids=["good", "damaged"])
 @pytest.mark.parametrize("place", [*FOLDERS, *FILES])
 def test_a_link_leads_nothing_out_of_the_store(tmp_path: Path, place: str, damaged: bool) -> None:
-    """What it leads to stays as it is: a folder or a file of the store's own form, whole or damaged."""
-    root, outside = filled(tmp_path / "state"), tmp_path / "outside"
+    """The target of a link stays as it is: a valid or damaged folder or file of the store's format."""
+    root, outside = full_store(tmp_path / "state"), tmp_path / "outside"
     (inside,) = root.glob(place)
     inside.rename(outside)
     for path in (outside, *outside.rglob("*")):
@@ -115,16 +115,16 @@ def test_a_link_leads_nothing_out_of_the_store(tmp_path: Path, place: str, damag
             path.chmod(0o777 if path.is_dir() else 0o666)
     inside.symlink_to(outside)
     before = picture(outside) if outside.is_dir() else (outside.stat().st_mode, outside.read_bytes())
-    for door in doors(root):
+    for operation in store_operations(root):
         with suppress(StoreError):
-            door()
+            operation()
         after = picture(outside) if outside.is_dir() else (outside.stat().st_mode, outside.read_bytes())
         assert after == before
 
 
 @contextmanager
 def umask(mask: int) -> Iterator[None]:
-    """Another umask for a while."""
+    """Set a umask during the block."""
     old = os.umask(mask)
     try:
         yield
@@ -132,8 +132,8 @@ def umask(mask: int) -> Iterator[None]:
         os.umask(old)
 
 
-def open_ones(root: Path) -> dict[str, str]:
-    """What is not as private as it has to be: folders 0700, files 0600, certificates 0644 at most."""
+def not_private(root: Path) -> dict[str, str]:
+    """Return what has wider modes than folders 0700, files 0600, certificates 0644."""
     found = {}
     for path in (root, *root.rglob("*")):
         if not path.is_symlink():
@@ -146,21 +146,21 @@ def open_ones(root: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("mask", [0o000, 0o077, 0o777])
 def test_all_that_a_run_writes_is_private(tmp_path: Path, mask: int) -> None:
-    """The journal, the ledger, the order and the locks too, under any umask; and all of it can be read again."""
+    """All files are private under any umask, and can be read again."""
     with umask(mask):
-        root = filled(tmp_path / "state")
-        for door in doors(root):
-            door()
-            assert open_ones(root) == {}
+        root = full_store(tmp_path / "state")
+        for operation in store_operations(root):
+            operation()
+            assert not_private(root) == {}
     assert keep(FolderStore(root), 6).version == 6
 
 
-def test_what_stood_open_is_closed_by_what_is_done_with_it(tmp_path: Path) -> None:
-    """A store that was made wide open is private after a run, file by file."""
-    root = filled(tmp_path / "state")
+def test_wide_modes_are_repaired(tmp_path: Path) -> None:
+    """After a run, every file of a store with wide modes is private."""
+    root = full_store(tmp_path / "state")
     for path in (root, *root.rglob("*")):
         if not path.is_symlink():
             path.chmod(0o777 if path.is_dir() else 0o666)
-    for door in doors(root):
-        door()
-    assert open_ones(root) == {}
+    for operation in store_operations(root):
+        operation()
+    assert not_private(root) == {}

@@ -1,4 +1,4 @@
-"""Programs are run as lists, never through a shell, and are given of our environment what they need: no secret."""
+"""Programs are run as lists, without a shell, with the environment that they need and no secret."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TELLS_ALL = "import json, os, sys; print(json.dumps([dict(os.environ), sys.argv]
 
 @pytest.fixture(autouse=True)
 def secrets_around(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As it is for who refers to secrets by `env:`, and has a proxy with a password."""
+    """Put secrets into the environment, as users of `env:` references and proxies have them."""
     for name in ("CLOUDFLARE_TOKEN", "DNSRENEW_X", "LEXICON_CLOUDFLARE_TOKEN", "AWS_SECRET_ACCESS_KEY", "VAULT_TOKEN"):
         monkeypatch.setenv(name, CANARY)
     monkeypatch.setenv("https_proxy", f"http://joe:{CANARY}@proxy.test/")
@@ -43,15 +43,15 @@ def secrets_around(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_TIME", "de_DE.UTF-8")
 
 
-def told(secret: Secret) -> tuple[dict[str, str], list[str]]:
-    """What the program of a secret saw."""
+def environment_of(secret: Secret) -> tuple[dict[str, str], list[str]]:
+    """Return the environment and the arguments that a secret's program got."""
     environ, arguments = json.loads(secret.reveal())
     return environ, arguments
 
 
-def test_what_a_program_needs_and_no_secret() -> None:
-    """It finds its programs, its home and its language; it gets none of the secrets that stand around."""
-    environ, arguments = told(Secret.command([sys.executable, "-c", TELLS_ALL]))
+def test_a_program_gets_what_it_needs_and_no_secret() -> None:
+    """It gets the search path, the home directory and the language, and no secret."""
+    environ, arguments = environment_of(Secret.command([sys.executable, "-c", TELLS_ALL]))
     assert environ["PATH"] == os.environ["PATH"]
     assert environ["LC_TIME"] == "de_DE.UTF-8"
     assert environ.keys() - {"LC_CTYPE"} <= environment().keys()  # Python sets that one itself
@@ -59,7 +59,7 @@ def test_what_a_program_needs_and_no_secret() -> None:
 
 
 def test_a_variable_that_is_named_is_passed_on(tmp_path: Path) -> None:
-    """What opens a password store is named beside the command; it and no other is passed on."""
+    """Only the variables in `env` are passed on too."""
     program = json.dumps([sys.executable, "-c", TELLS_ALL])
     config = load(
         tmp_path,
@@ -69,14 +69,14 @@ def test_a_variable_that_is_named_is_passed_on(tmp_path: Path) -> None:
     )
     token = config.accounts["home"].options["token"]
     assert isinstance(token, Secret)
-    environ, _ = told(token)
+    environ, _ = environment_of(token)
     assert [name for name, value in environ.items() if CANARY in value] == ["VAULT_TOKEN"]
     assert "NOT_SET" not in environ
 
 
 @pytest.mark.parametrize("names", ['"VAULT_TOKEN"', "[1]", '[""]', '["A=B"]', '["A\\u0000"]', "{}"])
-def test_names_of_variables_that_are_none(tmp_path: Path, names: str) -> None:
-    """They are a mistake."""
+def test_invalid_names_of_variables(tmp_path: Path, names: str) -> None:
+    """They are a mistake in the configuration."""
     found = mistake(
         tmp_path,
         f'[dns.home]\nprovider = "duckdns"\ntoken = {{ command = ["x"], env = {names} }}\n'
@@ -86,7 +86,7 @@ def test_names_of_variables_that_are_none(tmp_path: Path, names: str) -> None:
 
 
 def test_programs_of_the_schedule_get_as_little() -> None:
-    """They speak English, whatever the user speaks: we read what they say."""
+    """They run in English, because their output is parsed."""
     ran = installer.run_program([sys.executable, "-c", TELLS_ALL])
     environ, _ = json.loads(ran.out)
     assert environ["LC_ALL"] == "C"
@@ -94,8 +94,8 @@ def test_programs_of_the_schedule_get_as_little() -> None:
     assert CANARY not in ran.out
 
 
-def test_what_a_failed_program_printed_is_nowhere() -> None:
-    """Not in the error, nor in a variable of the traceback, where a monitor would look."""
+def test_the_output_of_a_failed_program_is_hidden() -> None:
+    """It is not in the error, nor in a variable of the traceback."""
     program = "import os, sys; print(os.environ['VAULT_TOKEN']); sys.exit(3)"
     prints = Secret.command([sys.executable, "-c", program], env=["VAULT_TOKEN"])
     with pytest.raises(SecretError) as caught:
@@ -107,7 +107,7 @@ def test_what_a_failed_program_printed_is_nowhere() -> None:
     assert caught.value.__cause__ is None
 
 
-# ── their end ───────────────────────────────────────────────────────────────────────────
+# ── end of them ───────────────────────────────────────────────────────────────────────────
 
 HOLDS = "import socket, sys; s = socket.create_connection(('127.0.0.1', {port})); s.send(b'.'); {then}"
 STAYS = "s.recv(1)"  # until the test ends
@@ -124,7 +124,7 @@ sys.stdin.read()
 
 
 class Witness:
-    """Sees programs come and go: each holds a connection to it as long as it runs."""
+    """Counts running programs: each holds a connection to it until it ends."""
 
     def __init__(self) -> None:
         self._server = socket.create_server(("127.0.0.1", 0))
@@ -133,47 +133,47 @@ class Witness:
         self._seen: list[socket.socket] = []
 
     def program(self, then: str) -> list[str]:
-        """One that tells it, and then does this."""
+        """A program that connects and then runs this code."""
         return [sys.executable, "-c", HOLDS.format(port=self.port, then=then)]
 
     def pair(self, then: str) -> list[str]:
-        """One that starts another one, which stays and holds its output open, and then does this."""
+        """A program that starts another one, which keeps its output open, and then runs this code."""
         return self.program(f"{STARTS_ANOTHER.format(another=self.program(STAYS)[2])}; {then}")
 
-    def see(self, number: int) -> None:
-        """Wait until so many more have come."""
+    def wait_for_starts(self, number: int) -> None:
+        """Wait until this number of programs has connected."""
         for _ in range(number):
             came = self._server.accept()[0]
             came.settimeout(30)
             assert came.recv(1) == b"."
             self._seen.append(came)
 
-    def see_none_left(self) -> None:
-        """Wait until all have gone."""
+    def wait_for_ends(self) -> None:
+        """Wait until all programs have ended."""
         for one in self._seen:
             with contextlib.suppress(ConnectionError):
                 assert one.recv(1) == b""
 
     def number_left(self) -> int:
-        """How many have not gone."""
+        """The number of programs that are still running."""
         return len(self._seen) - len(select.select(self._seen, [], [], 0)[0])
 
     def close(self) -> None:
-        """End it."""
+        """Close all connections."""
         for one in (self._server, *self._seen):
             one.close()
 
 
 @pytest.fixture
 def witness() -> Iterator[Witness]:
-    """One."""
+    """A witness."""
     made = Witness()
     yield made
     made.close()
 
 
-def refused(secret: Secret) -> str:
-    """What is said of a secret that cannot be had."""
+def message_of(secret: Secret) -> str:
+    """Return the message of a secret that cannot be read."""
     with pytest.raises(SecretError) as caught:
         secret.reveal()
     assert caught.value.code == "secret-missing"
@@ -181,30 +181,30 @@ def refused(secret: Secret) -> str:
 
 
 PAIR = 1 if sys.platform == "win32" else 2
-"""Programs that are seen to end: on Windows, what a program has started may go on."""
+"""The number of programs that end: on Windows, the child of a program may continue."""
 
 
 def test_a_program_that_takes_too_long(witness: Witness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is ended with what it has started."""
+    """It is ended together with its children."""
     now = [0.0]
     monkeypatch.setattr(subprocesses, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    asked = threads.start(lambda: refused(Secret.command(witness.pair(STAYS))))
-    witness.see(PAIR)
+    asked = threads.start(lambda: message_of(Secret.command(witness.pair(STAYS))))
+    witness.wait_for_starts(PAIR)
     assert not asked.done.is_set()
     now[0] = 30.0
     assert asked.done.wait(20)
     assert "was still running after 30 s" in asked.result()
-    witness.see_none_left()
+    witness.wait_for_ends()
 
 
 def test_a_program_that_is_not_waited_for_any_more(witness: Witness) -> None:
-    """A cancel ends it with what it has started, and nothing is begun after it."""
+    """A cancel ends it with its children, and no further program is started."""
     cancel = threading.Event()
     secret = Secret.command(witness.pair(STAYS))
     asked = threads.start(lambda: secret.reveal(cancel=cancel))
-    witness.see(PAIR)
+    witness.wait_for_starts(PAIR)
     cancel.set()
-    witness.see_none_left()
+    witness.wait_for_ends()
     assert asked.done.wait(20)
     for again in (asked.result, lambda: secret.reveal(cancel=cancel)):
         with pytest.raises(Cancelled):
@@ -212,9 +212,9 @@ def test_a_program_that_is_not_waited_for_any_more(witness: Witness) -> None:
 
 
 def test_a_program_that_prints_for_ever() -> None:
-    """It is ended, and no more than the limit is kept of it."""
+    """It is ended, and its output is truncated at the limit."""
     endless = "import sys\nwhile True: sys.stdout.write('secret' * 1000)"
-    assert "printed more than 64 KiB" in refused(Secret.command([sys.executable, "-c", endless]))
+    assert "printed more than 64 KiB" in message_of(Secret.command([sys.executable, "-c", endless]))
     ended = run([sys.executable, "-c", endless], env=environment(), seconds=30, limit=1000)
     assert ended.status != 0
     assert 1000 < len(ended.output) <= 2000
@@ -222,21 +222,21 @@ def test_a_program_that_prints_for_ever() -> None:
 
 @pytest.mark.parametrize(("size", "fits"), [(1 << 16, True), ((1 << 16) + 1, False)])
 def test_the_most_that_a_program_may_print(size: int, fits: bool) -> None:
-    """64 KiB, whether it ends by itself or not."""
+    """The limit is 64 KiB."""
     prints = Secret.command([sys.executable, "-c", f"print('x' * {size}, end='')"])
     if fits:
         assert len(prints.reveal()) == size
     else:
-        assert "printed more than 64 KiB" in refused(prints)
+        assert "printed more than 64 KiB" in message_of(prints)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a pipe is handed on there only on purpose")
-def test_what_a_program_leaves_running(witness: Witness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It goes on, as an agent that is wanted again; nobody waits for it although it holds the output open."""
+def test_a_child_that_a_program_leaves_running(witness: Witness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It continues, as an agent should; it is not waited for although it keeps the output open."""
     monkeypatch.setattr(subprocesses, "_LINGER", 0.2)
     leaves = witness.pair("s.close(); print('told', flush=True)")
     assert Secret.command(leaves).reveal() == "told"
-    witness.see(2)
+    witness.wait_for_starts(2)
     assert witness.number_left() == 1
 
 
@@ -244,18 +244,18 @@ def test_what_a_program_leaves_running(witness: Witness, monkeypatch: pytest.Mon
     "end", ["", "i = SignalHandler(); i._statuses = {2: 130}; i._handle(2, None); i._handle(2, None)"]
 )
 def test_no_program_outlives_us(witness: Witness, end: str) -> None:
-    """Neither the usual end of our process nor the one at once leaves it, or what it has started, behind."""
+    """Neither a normal nor an immediate end of our process leaves programs or their children."""
     words = [sys.executable, "-c", ASKS.format(end=end), witness.pair(STAYS)[2]]
     with subprocess.Popen(words, stdin=subprocess.PIPE) as ours:
-        witness.see(PAIR)
+        witness.wait_for_starts(PAIR)
         ours.communicate(timeout=30)
     assert ours.returncode == (130 if end else 0)
-    witness.see_none_left()
+    witness.wait_for_ends()
 
 
 @pytest.mark.parametrize(("mask", "folder"), [(0o000, 0o755), (0o027, 0o750), (0o077, 0o700), (0o777, 0o700)])
 def test_what_a_schedule_writes_is_open_to_no_other_writer(tmp_path: Path, mask: int, folder: int) -> None:
-    """Who could write there would decide what is run: under any umask only its owner can, and it opens no folder."""
+    """Under any umask only the owner can write there, and no folder is opened."""
     plan = make_plan("systemd", JOB_OF_JOE, in_folder(DEBIAN_USER, tmp_path))
     old = os.umask(mask)
     try:
@@ -271,7 +271,7 @@ def test_what_a_schedule_writes_is_open_to_no_other_writer(tmp_path: Path, mask:
 
 
 def calls() -> Iterator[tuple[str, ast.Call]]:
-    """Every call in the package, with its file and line."""
+    """Yield every call in the package, with its file and line."""
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call):
@@ -279,7 +279,7 @@ def calls() -> Iterator[tuple[str, ast.Call]]:
 
 
 def test_every_program_is_a_list_with_an_environment_and_a_time_limit() -> None:
-    """There are two places where programs are run; neither has a shell, and nothing is run in another way."""
+    """Programs are run in two places, neither with a shell, and nowhere else."""
     found: dict[str, set[str | None]] = {}
     ways = {"base/subprocesses.py": "subprocess.Popen", "schedule/installer.py": "subprocess.run"}
     for place, call in calls():
@@ -301,8 +301,8 @@ def test_every_program_is_a_list_with_an_environment_and_a_time_limit() -> None:
 def test_no_way_round_the_verification_of_tls() -> None:
     """Nothing in the package turns it off, for a CA, a DNS host or a resolver.
 
-    Two places look at a certificate without it, and compare it byte by byte: tls-alpn-01 at that of its own listener,
-    and the check of a deployment at that of a server. Neither sends anything secret.
+    Two places read a certificate without verification and compare its octets: tls-alpn-01 at its own listener, and the
+    check of a deployment at a server. Neither sends anything secret.
     """
     for place, call in calls():
         for keyword in call.keywords:

@@ -83,7 +83,7 @@ HOLDERS: dict[str, Callable[[], object]] = {
     "context": lambda: Context(redactor=redactor()),
     "error": lambda: DnsRenewError("x", f"{Secret(CANARY)}", fix="z", evidence={"a": [repr(Secret(CANARY))]}),
 }
-LOOKS: dict[str, Callable[[Any], str]] = {
+PRINTERS: dict[str, Callable[[Any], str]] = {
     "repr": repr,
     "str": str,
     "format": lambda value: f"{value} {value!r}",
@@ -95,16 +95,16 @@ LOOKS: dict[str, Callable[[Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("printer", PRINTERS)
 @pytest.mark.parametrize("holder", HOLDERS)
-def test_what_holds_a_secret_does_not_show_it(holder: str, look: str) -> None:
-    """Printed, formatted, put into a list, an exception, a log line or JSON."""
-    assert CANARY not in LOOKS[look](HOLDERS[holder]())
+def test_an_object_with_a_secret_does_not_show_it(holder: str, printer: str) -> None:
+    """Printed, formatted, in a list, an exception, a log line or JSON."""
+    assert CANARY not in PRINTERS[printer](HOLDERS[holder]())
 
 
 @pytest.mark.parametrize("holder", ["secret", "account", "accounts", "eab", "ca", "ca from a mapping", "error"])
-def test_nor_is_it_pickled(holder: str) -> None:
-    """A pickle does not contain it, and a copy to the last field does not show it."""
+def test_a_pickle_does_not_have_the_secret(holder: str) -> None:
+    """Neither a pickle nor a copy of the fields has the secret."""
     held = HOLDERS[holder]()
     assert CANARY.encode() not in pickle.dumps(held)
     assert CANARY not in repr(vars(copy.deepcopy(held)) if hasattr(held, "__dict__") else copy.deepcopy(held))
@@ -113,7 +113,7 @@ def test_nor_is_it_pickled(holder: str) -> None:
 
 
 def test_a_secret_option_of_an_argument_becomes_a_secret() -> None:
-    """The account that a run uses has a ``Secret``, and what the provider file does not call secret stays a text."""
+    """Options that the provider file marks as secret become a ``Secret``; others stay texts."""
     given = DnsAccount("powerdns", name="home", pdns_server="http://127.0.0.1:8081", auth_token=CANARY)
     used = single_certificate(["a.test"], dns=[given], agree_terms=True).accounts["home"]
     assert isinstance(used.options["auth_token"], Secret)
@@ -121,8 +121,8 @@ def test_a_secret_option_of_an_argument_becomes_a_secret() -> None:
     assert used.options["pdns_server"] == "http://127.0.0.1:8081"
 
 
-def test_what_a_class_hides_is_hidden_in_those_that_extend_it() -> None:
-    """They may hide more, and never less."""
+def test_a_subclass_hides_what_its_base_hides() -> None:
+    """It may hide more, and never less."""
 
     class Holder(Frozen, hidden=("key",)):
         key: str

@@ -1,4 +1,4 @@
-"""For any list of routes and any outcome of each: what holds of every run, with the real renewal and a real store."""
+"""Properties of every run, for any list of routes and any result of each, with the real renewal and a real store."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from tests.kit.run_stage import Stage, World
 DOMAINS = ("x.test", "*.x.test", "www.x.test", "y.test")
 ACCOUNTS = ("a", "b", "c")
 
-# ── anything that may go wrong ──────────────────────────────────────────────────────────
+# ── faults ──────────────────────────────────────────────────────────────────────────────
 
 
 def mostly(usual: Any, *others: Any) -> st.SearchStrategy[Any]:
-    """The usual more often than not, so that a run comes far enough for the others to meet."""
+    """Draw the usual value more often than the others, so that runs get far enough."""
     return st.sampled_from([usual] * (4 * len(others)) + list(others))
 
 
@@ -77,9 +77,9 @@ WORLDS = st.builds(
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is wanted, and in which worlds, one run after the other.
+    """A certificate, and the worlds of consecutive runs.
 
-    :ivar had: whether there was a certificate already, which is due.
+    :ivar had: whether there is a due certificate at the start.
     """
 
     routes: list[Route]
@@ -104,15 +104,15 @@ CASES = st.builds(
     st.sampled_from([{}, {}, {"now": True}, {"dry_run": True}]),
 )
 
-# ── what holds ──────────────────────────────────────────────────────────────────────────
+# ── properties ──────────────────────────────────────────────────────────────────────────
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(CASES)
-def test_every_run_ends_well_or_says_why_not(case: Case) -> None:
-    """It ends, makes at most one order per route, leaves no TXT, stores only a whole certificate, names every attempt.
+def test_every_run_keeps_its_promises(case: Case) -> None:
+    """It ends, orders once per route at most, leaves no TXT, stores complete certificates, reports each attempt.
 
-    So does the next one, which remembers, in another world.
+    So does the next run, in another world.
     """
     with tempfile.TemporaryDirectory() as folder:
         stage = Stage(Path(folder), case.worlds[0])
@@ -125,7 +125,7 @@ def test_every_run_ends_well_or_says_why_not(case: Case) -> None:
 
 
 def one_run(stage: Stage, spec: CertificateSpec, wishes: dict[str, bool]) -> None:
-    """Make a run, and look at everything that came of it."""
+    """Make a run, and check its result."""
     before = stage.store.read_state("home")
     certificate = stage.store.certificate("home", before)
     pem = None if certificate is None else certificate.fullchain_pem
@@ -134,7 +134,7 @@ def one_run(stage: Stage, spec: CertificateSpec, wishes: dict[str, bool]) -> Non
     outcome.to_dict()
     nothing_is_left(stage)
     orders_are_few(stage, spec, outcome, twice="dry_run" in wishes)
-    attempts_are_told(stage, spec, outcome)
+    attempts_are_reported(stage, spec, outcome)
     stored = stage.store.read_state("home")
     if outcome.status == "renewed":
         is_whole(stage, spec)
@@ -149,7 +149,7 @@ def one_run(stage: Stage, spec: CertificateSpec, wishes: dict[str, bool]) -> Non
 
 
 def nothing_is_left(stage: Stage) -> None:
-    """No TXT but where its host keeps it, and then that is said; no answer by HTTP."""
+    """No TXT value is left unless the host refuses removals, which is reported; no HTTP response is left."""
     kept = {name for name, host in stage.hosts.items() if any(host.values.values())}
     assert all(stage.hosts[name].fate == "keeps" for name in kept)
     assert not kept or "txt-kept" in {notice.code for notice in stage.context.notices}
@@ -157,16 +157,16 @@ def nothing_is_left(stage: Stage) -> None:
 
 
 def orders_are_few(stage: Stage, spec: CertificateSpec, outcome: Outcome, *, twice: bool) -> None:
-    """One for each route at most, and one more for each that the CA missed the TXT of.
+    """There is at most one order for each route, and one more if the CA did not see a visible TXT value.
 
-    :param twice: a rehearsal orders again where something is valid already.
+    :param twice: a rehearsal orders again if authorizations are valid.
     """
     asked = sum(len(ca.asked) for ca in stage.cas.values())
     assert sum(attempt.orders for attempt in outcome.attempts) == sum(ca.made for ca in stage.cas.values())
     routes = concrete(spec, rehearsed=twice)
     missed = [attempt for attempt in outcome.attempts if is_worth_another(attempt)]
     bound = len(routes) + min(len(missed), sum(route.challenge == "dns-01" for route in routes))
-    # A CA that asks again for what was proved shows that only once it has the order.
+    # That a CA does not reuse authorizations is known only after the order.
     bound += sum(not ca.authority.reuses or twice for ca in stage.cas.values() if ca.asked)
     assert asked <= (2 * bound if twice else bound)
     made = [attempt.route.ca for attempt in outcome.attempts for _ in range(attempt.orders)]
@@ -174,7 +174,7 @@ def orders_are_few(stage: Stage, spec: CertificateSpec, outcome: Outcome, *, twi
 
 
 def concrete(spec: CertificateSpec, *, rehearsed: bool) -> set[Route]:
-    """The routes, each with its CA and its accounts: one that names none stands for one for each."""
+    """Return the routes with CA and accounts; a route without accounts stands for one route each."""
     found = set()
     for route in spec.routes:
         ca = "stage" if rehearsed else route.ca or spec.ca
@@ -184,14 +184,14 @@ def concrete(spec: CertificateSpec, *, rehearsed: bool) -> set[Route]:
 
 
 def is_worth_another(attempt: Attempt) -> bool:
-    """Whether the CA missed what we saw."""
+    """Tell whether the CA did not see a value that we saw."""
     error = attempt.error
     codes = [problem.get("code", "") for problem in error.subproblems] if isinstance(error, CAError) else []
     return isinstance(error, AttemptError) and NextAction.AGAIN in {next_action(error), *map(action_for_code, codes)}
 
 
-def attempts_are_told(stage: Stage, spec: CertificateSpec, outcome: Outcome) -> None:
-    """Each one, in order, with its error; only the last may have none."""
+def attempts_are_reported(stage: Stage, spec: CertificateSpec, outcome: Outcome) -> None:
+    """Every attempt is reported in order, with its error; only the last one may have none."""
     *failed, last = outcome.attempts or [None]
     assert all(attempt is not None and attempt.error is not None for attempt in failed)
     if last is None:
@@ -202,27 +202,27 @@ def attempts_are_told(stage: Stage, spec: CertificateSpec, outcome: Outcome) -> 
         failed_ones = failed
     else:
         assert last.error is not None
-        deferred = outcome.status == "deferred"  # then it is the ledger's word that counts
+        deferred = outcome.status == "deferred"  # then the error is the ledger's
         assert outcome.error in [each.error for each in outcome.attempts] if deferred else last.error is outcome.error
         failed_ones = [*failed, last]
     told = [(told["ca"], told["challenge"], told["dns"], told["error"]["code"]) for told in stage.told("route-failed")]
-    seen = [what(attempt) for attempt in failed_ones if attempt is not None]
+    seen = [event_of(attempt) for attempt in failed_ones if attempt is not None]
     assert told == [each for each in seen if each is not None]
     for attempt in outcome.attempts:
-        is_well_told(spec, attempt)
+        is_complete(spec, attempt)
     skipped = [attempt for attempt in outcome.attempts if not attempt.orders and not attempt.seconds]
     assert len({(id(each.error), str(each.route)) for each in skipped}) == len(skipped)
 
 
-def what(attempt: Attempt) -> tuple[str, str, list[str], str] | None:
-    """What an event says of a failed attempt; None where it was no route that failed."""
+def event_of(attempt: Attempt) -> tuple[str, str, list[str], str] | None:
+    """Return what the event of a failed attempt has; None if no route failed."""
     if not isinstance(attempt.error, AttemptError):
         return None
     return attempt.route.ca, attempt.route.challenge, list(attempt.route.dns), attempt.error.code
 
 
-def is_well_told(spec: CertificateSpec, attempt: Attempt) -> None:
-    """A mix names its names; a skip has no order."""
+def is_complete(spec: CertificateSpec, attempt: Attempt) -> None:
+    """A mixed route has its names, and the numbers are not negative."""
     route = attempt.route
     if route.names is not None:
         assert set(route.names) == set(spec.domains)
@@ -237,7 +237,7 @@ def is_well_told(spec: CertificateSpec, attempt: Attempt) -> None:
 
 
 def is_whole(stage: Stage, spec: CertificateSpec) -> None:
-    """What is stored is for all names, fits its key and is in force."""
+    """The stored certificate has all names, the right key, and is in force."""
     state = stage.store.read_state("home")
     stored = stage.store.certificate("home", state)
     assert stored is not None

@@ -143,15 +143,16 @@ tsig_secret = {secret}
 domains = ["example.com"]
 routes  = [{routes}]
 deploy  = [{deploy}]
+{more}
 """
 
 
 def needs(
-    folder: Path, secret: str = '"env:X"', routes: str = '{ challenge = "dns-01" }', deploy: str = ""
+    folder: Path, secret: str = '"env:X"', routes: str = '{ challenge = "dns-01" }', deploy: str = "", more: str = ""
 ) -> JobNeeds:
     """The needs of a configuration."""
     path = folder / "dnsrenew.toml"
-    path.write_text(CONFIGURATION.format(secret=secret, routes=routes, deploy=deploy))
+    path.write_text(CONFIGURATION.format(secret=secret, routes=routes, deploy=deploy, more=more))
     return needs_of(Config.load(path))
 
 
@@ -177,13 +178,21 @@ def test_files_that_are_read(tmp_path: Path) -> None:
     """The roots of a CA, and secrets."""
     (tmp_path / "roots.pem").write_text(issuer("Lab").pem)
     path = tmp_path / "dnsrenew.toml"
-    text = CONFIGURATION.format(secret='"file:tsig"', routes='{ challenge = "dns-01" }', deploy="")
+    text = CONFIGURATION.format(secret='"file:tsig"', routes='{ challenge = "dns-01" }', deploy="", more="")
     path.write_text(text + '[ca.lab]\ndirectory = "https://127.0.0.1/dir"\ntrust = "roots.pem"\n')
     assert set(needs_of(Config.load(path)).reads) == {str(tmp_path / "roots.pem"), str(tmp_path / "tsig")}
 
 
+def test_hfs_writes_into_its_folder(tmp_path: Path) -> None:
+    """Without `folder`, nothing is known before a run: it looks for HFS, so no sandbox may stop it."""
+    found = needs(tmp_path, deploy='{ to = "hfs", folder = "/srv/hfs" }')
+    assert (found.writes, found.programs) == (("/srv/hfs",), ())
+    assert needs(tmp_path, deploy='{ to = "hfs" }').programs == ("certificate[0].deploy[0]",)
+
+
 def test_files_of_another_machine(tmp_path: Path) -> None:
     """They are not written here; what the connection needs is read."""
+    (tmp_path / "nas.pem").write_text(issuer("NAS").pem)
     found = needs(
         tmp_path,
         deploy='{ to = "ssh", host = "web1", identity = "id", known_hosts = "hosts", certificate = "/etc/tls/a.pem" }, '
@@ -200,6 +209,8 @@ def test_files_of_another_machine(tmp_path: Path) -> None:
         ({"secret": '{ command = ["pass", "show", "x"] }'}, "dns.home.tsig_secret"),
         ({"secret": '"keyring:a/b"'}, "dns.home.tsig_secret"),
         ({"deploy": '{ run = ["/usr/local/bin/hook"] }'}, "certificate[0].deploy[0]"),
+        ({"more": 'before = ["systemctl", "stop", "nginx"]'}, "certificate[0].before"),
+        ({"more": 'after = ["systemctl", "start", "nginx"]'}, "certificate[0].after"),
     ],
 )
 def test_programs_are_found(settings: dict[str, str], named: str, tmp_path: Path) -> None:
@@ -210,7 +221,7 @@ def test_programs_are_found(settings: dict[str, str], named: str, tmp_path: Path
 def test_a_driver_of_others_counts_as_a_program(tmp_path: Path) -> None:
     """Nobody knows what it needs."""
     path = tmp_path / "dnsrenew.toml"
-    path.write_text(CONFIGURATION.format(secret='"env:X"', routes='{ challenge = "dns-01" }', deploy=""))
+    path.write_text(CONFIGURATION.format(secret='"env:X"', routes='{ challenge = "dns-01" }', deploy="", more=""))
     config = Config.load(path)
     plug_in = replace(config.providers["rfc2136"], driver="mine")
     assert needs_of(replace(config, providers={"rfc2136": plug_in})).programs == ("dns.home",)
@@ -222,6 +233,7 @@ def test_a_driver_of_others_counts_as_a_program(tmp_path: Path) -> None:
         ('{ challenge = "http-01" }', True),
         ('{ challenge = "http-01", listen = ":8080" }', False),
         ('{ challenge = "http-01", webroot = "/var/www" }', False),
+        ('{ challenge = "http-01", app = true }', False),
         ('{ challenge = "tls-alpn-01", listen = "[::1]:443" }', True),
         ('{ challenge = "dns-01" }', False),
     ],

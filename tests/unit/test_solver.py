@@ -35,19 +35,19 @@ class Box:
         self.solvers: Solvers = services.solvers
         self.ca = services.ca("one")
 
-    def places(self, **routes: Route) -> Placements:
+    def preflight(self, **routes: Route) -> Placements:
         """Return the placements."""
         names = {"apex": APEX, "wild": WILD, "other": OTHER}
         return self.solvers.preflight(self.context, {names[name]: route for name, route in routes.items()}, "none")
 
-    def values(self, places: Placements) -> list[Any]:
+    def values(self, placements: Placements) -> list[Any]:
         """Return the values for an order with these placements."""
-        order = self.ca.new_order(self.context, list(places.routes))
+        order = self.ca.new_order(self.context, list(placements.routes))
         wanted = {one.identifier: one for one in self.ca.authorizations(self.context, order)}
         return [
             value
-            for name, placement in places.placements.items()
-            if (challenge := wanted[name].challenge(places.routes[name].challenge))
+            for name, placement in placements.placements.items()
+            if (challenge := wanted[name].challenge(placements.routes[name].challenge))
             for value in self.solvers.make_values(self.ca, placement, challenge)
         ]
 
@@ -58,69 +58,69 @@ def box(tmp_path: Path) -> Callable[..., Box]:
     return lambda **world: Box(Stage(tmp_path / "state", World(**world)))
 
 
-# ── where ───────────────────────────────────────────────────────────────────────────────
+# ── placements ──────────────────────────────────────────────────────────────────────────
 
 
 def test_each_name_is_placed_by_its_own_kind(box: Callable[..., Box]) -> None:
     """Each name is placed by the solver of its type; a route that expands to one account becomes its route."""
-    places = box(hosts={"a": "ok"}).places(apex=HTTP, wild=ANY)
-    assert places.blockers == []
-    assert places.routes == {APEX: HTTP, WILD: A}
-    assert places.opened == {WILD: (ANY, [A])}
-    assert set(places.placements) == {APEX, WILD}
+    placements = box(hosts={"a": "ok"}).preflight(apex=HTTP, wild=ANY)
+    assert placements.blockers == []
+    assert placements.routes == {APEX: HTTP, WILD: A}
+    assert placements.opened == {WILD: (ANY, [A])}
+    assert set(placements.placements) == {APEX, WILD}
 
 
-def test_an_obstacle_is_of_its_names_only(box: Callable[..., Box]) -> None:
+def test_a_blocker_affects_its_names_only(box: Callable[..., Box]) -> None:
     """A taken port, a missing zone and a missing permission each block one route; the other names are placed."""
     stage = box(hosts={"a": "ok", "b": "ok"}, zones={"b": ("y.test",)}, ports={":80": "taken"}, lost=("y.test",))
     b = Route("dns-01", dns="b", ca="one")
-    found = stage.places(apex=HTTP, wild=A, other=A)
+    found = stage.preflight(apex=HTTP, wild=A, other=A)
     assert [(each.route, each.identifiers, each.error.code) for each in found.blockers] == [
         (HTTP, (APEX,), "http-port-taken"),
         (A, (OTHER,), "dns-no-zone"),
     ]
     assert set(found.placements) == {WILD}
-    (only,) = stage.places(wild=b).blockers
+    (only,) = stage.preflight(wild=b).blockers
     assert (only.route, only.error.code) == (b, "dns-no-account")
 
 
-def test_a_route_for_which_no_account_fits_is_an_obstacle_itself(box: Callable[..., Box]) -> None:
+def test_a_route_without_a_fitting_account_is_blocked(box: Callable[..., Box]) -> None:
     """A route without accounts is blocked itself if no account fits."""
-    places = box(hosts={"a": "ok"}, zones={"a": ("y.test",)}).places(wild=ANY)
-    (only,) = places.blockers
+    placements = box(hosts={"a": "ok"}, zones={"a": ("y.test",)}).preflight(wild=ANY)
+    (only,) = placements.blockers
     assert (only.route, only.identifiers, only.error.code) == (ANY, (WILD,), "dns-no-account")
-    assert places.opened == {}
+    assert placements.opened == {}
 
 
-def test_caa_is_an_obstacle_for_the_route_that_would_be_taken() -> None:
+def test_caa_blocks_the_route_that_it_forbids() -> None:
     """CAA blocks a route only if it certainly forbids it; validationmethods counts."""
-    places = Placements({APEX: HTTP, WILD: A, OTHER: A})
+    placements = Placements({APEX: HTTP, WILD: A, OTHER: A})
     only_dns = CaaAnswer((CaaRecord(0, "issue", "one.test; validationmethods=dns-01"),), APEX, APEX)
     answers = {APEX: only_dns, WILD: only_dns, OTHER: CaaAnswer(unknown_reason="No server answers.")}
-    places.forbid(answers, ["one.test"], "https://one.test/account/1")
-    (only,) = places.blockers
+    placements.forbid(answers, ["one.test"], "https://one.test/account/1")
+    (only,) = placements.blockers
     assert (only.route, only.identifiers, only.error.code) == (HTTP, (APEX,), "caa")
     assert only.error.evidence["scope"] == "method"
 
 
-def test_an_account_that_cannot_be_used_is_an_obstacle_for_all_its_routes() -> None:
+def test_a_refused_account_blocks_all_its_routes() -> None:
     """A refused account blocks all its routes, also those with a second account, and no others."""
     both = Route("dns-01", dns=("b", "a"), ca="one")
-    places = Placements({APEX: A, WILD: both, OTHER: HTTP})
-    places.refuse(ProviderError("provider-refused", "No.", fix="Look.", evidence={"account": "a"}))
-    assert [(each.route, each.identifiers) for each in places.blockers] == [(A, (APEX,)), (both, (WILD,))]
+    placements = Placements({APEX: A, WILD: both, OTHER: HTTP})
+    placements.refuse(ProviderError("provider-refused", "No.", fix="Look.", evidence={"account": "a"}))
+    assert [(each.route, each.identifiers) for each in placements.blockers] == [(A, (APEX,)), (both, (WILD,))]
 
 
-# ── when ────────────────────────────────────────────────────────────────────────────────
+# ── batches ─────────────────────────────────────────────────────────────────────────────
 
 
-def test_answers_by_http_stand_in_the_first_round(box: Callable[..., Box]) -> None:
+def test_http_values_are_in_the_first_batch(box: Callable[..., Box]) -> None:
     """HTTP values are in the first batch; if all are HTTP there is one batch, without values none."""
     stage = box(hosts={"a": "one"})
-    values = stage.values(stage.places(apex=A, wild=A, other=HTTP))
+    values = stage.values(stage.preflight(apex=A, wild=A, other=HTTP))
     rounds = stage.solvers.batches(values)
     assert [[value.identifier for value in some] for some in rounds] == [[OTHER, APEX], [WILD]]
-    only = stage.values(stage.places(other=HTTP))
+    only = stage.values(stage.preflight(other=HTTP))
     assert stage.solvers.batches(only) == [only]
     assert stage.solvers.batches([]) == []
 
@@ -128,10 +128,10 @@ def test_answers_by_http_stand_in_the_first_round(box: Callable[..., Box]) -> No
 def test_both_kinds_are_published_seen_and_withdrawn(box: Callable[..., Box]) -> None:
     """Values of both types are published, visible and withdrawn by one call each."""
     stage = box(hosts={"a": "ok"})
-    places = stage.places(apex=HTTP, wild=A)
-    values = stage.values(places)
+    placements = stage.preflight(apex=HTTP, wild=A)
+    values = stage.values(placements)
     with (
-        stage.solvers.exclusive(stage.context, places.placements.values()),
+        stage.solvers.exclusive(stage.context, placements.placements.values()),
         stage.solvers.journaled(stage.context, values),
     ):
         stage.solvers.publish(stage.context, values)
@@ -147,12 +147,12 @@ def test_both_kinds_are_published_seen_and_withdrawn(box: Callable[..., Box]) ->
     ("world", "error"),
     [({"hosts": {"a": "half"}}, ProviderError), ({"hosts": {"a": "ok"}, "ports": {":80": "lost"}}, ChallengeError)],
 )
-def test_what_was_half_published_is_withdrawn_whole(
+def test_partly_published_values_are_all_removed(
     box: Callable[..., Box], world: dict[str, Any], error: type[Exception]
 ) -> None:
     """After publishing has failed half-way, withdraw() removes the values of both types."""
     stage = box(**world)
-    values = stage.values(stage.places(apex=HTTP, wild=A, other=A))
+    values = stage.values(stage.preflight(apex=HTTP, wild=A, other=A))
     with pytest.raises(error):
         stage.solvers.publish(stage.context, values)
     stage.solvers.withdraw(stage.context, values)
@@ -161,10 +161,10 @@ def test_what_was_half_published_is_withdrawn_whole(
     assert stage.context.notices == []
 
 
-def test_what_is_missing_in_dns_is_laid_to_those_who_wrote_it(box: Callable[..., Box]) -> None:
+def test_a_missing_value_is_attributed_to_its_account(box: Callable[..., Box]) -> None:
     """A PropagationError names the identifiers and accounts of the missing values only."""
     stage = box(hosts={"a": "ok", "b": "hidden"})
-    values = stage.values(stage.places(apex=A, other=B))
+    values = stage.values(stage.preflight(apex=A, other=B))
     stage.solvers.publish(stage.context, values)
     with pytest.raises(PropagationError) as caught:
         stage.solvers.wait_visible(stage.context, values, Propagation(), 0)
@@ -172,24 +172,24 @@ def test_what_is_missing_in_dns_is_laid_to_those_who_wrote_it(box: Callable[...,
     assert caught.value.evidence["accounts"] == ["b"]
 
 
-def test_nothing_stands_in_the_way_of_what_is_proved(box: Callable[..., Box]) -> None:
+def test_valid_names_are_not_blocked(box: Callable[..., Box]) -> None:
     """Blockers of validated names are ignored; if the CA wants a new validation, the error is raised then."""
     stage = box(hosts={"a": "ok", "b": "secretless"}, ports={":80": "taken"}, zones={"a": ("x.test",)})
     routes = {APEX: HTTP, WILD: A, OTHER: A, "www.x.test": B}
-    places = stage.solvers.preflight(stage.context, routes, "none", {APEX, OTHER, "www.x.test"})
-    assert places.blockers == []
-    stage.solvers.prepare(stage.context, places.needed())
+    placements = stage.solvers.preflight(stage.context, routes, "none", {APEX, OTHER, "www.x.test"})
+    assert placements.blockers == []
+    stage.solvers.prepare(stage.context, placements.needed())
     records = (CaaRecord(0, "issue", ";"),)
-    places.forbid({APEX: CaaAnswer(records, APEX, APEX)}, ["one.test"], "https://one.test/account/1")
-    assert places.blockers == []
-    assert places.placement(WILD).identifier == WILD
+    placements.forbid({APEX: CaaAnswer(records, APEX, APEX)}, ["one.test"], "https://one.test/account/1")
+    assert placements.blockers == []
+    assert placements.placement(WILD).identifier == WILD
     for name, code in ((APEX, "caa"), (OTHER, "dns-no-account")):
         with pytest.raises(AttemptError) as caught:
-            places.placement(name)
+            placements.placement(name)
         assert caught.value.code == code
 
 
-# ── what resolvers remember ─────────────────────────────────────────────────────────────
+# ── the caches of resolvers ─────────────────────────────────────────────────────────────
 
 
 def waited(stage: Box, ca: str, values: list[Any]) -> float:
@@ -199,11 +199,11 @@ def waited(stage: Box, ca: str, values: list[Any]) -> float:
     return stage.stage.clock.elapsed - before
 
 
-def test_a_ca_that_looked_at_a_name_may_remember_what_it_saw(box: Callable[..., Box]) -> None:
+def test_the_caches_of_a_ca_are_waited_for(box: Callable[..., Box]) -> None:
     """The wait lasts as long as the TTL, for the same CA and name only, and never for HTTP."""
     stage = box(hosts={"a": "ok"})
-    apex, other = (stage.values(stage.places(**{name: A})) for name in ("apex", "other"))
-    web = stage.values(stage.places(wild=A, apex=HTTP))[-1:]
+    apex, other = (stage.values(stage.preflight(**{name: A})) for name in ("apex", "other"))
+    web = stage.values(stage.preflight(wild=A, apex=HTTP))[-1:]
     assert waited(stage, "one", apex) == 0
     stage.solvers.note_answered(stage.context, "one", apex)
     assert waited(stage, "two", apex) == waited(stage, "one", other) == waited(stage, "one", web) == 0
@@ -211,10 +211,10 @@ def test_a_ca_that_looked_at_a_name_may_remember_what_it_saw(box: Callable[..., 
     assert waited(stage, "one", apex) == 0
 
 
-def test_no_resolver_remembers_for_ever(box: Callable[..., Box], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_wait_for_caches_is_limited(box: Callable[..., Box], monkeypatch: pytest.MonkeyPatch) -> None:
     """The wait is capped at 60 seconds, which is also used if the TTL is unknown."""
     stage = box(hosts={"a": "one"})
-    values = stage.values(stage.places(apex=A))
+    values = stage.values(stage.preflight(apex=A))
 
     def silent(*_: Any) -> int:
         raise PropagationError("dns-unreachable", "Nobody answers.", fix="Look.")
@@ -225,10 +225,10 @@ def test_no_resolver_remembers_for_ever(box: Callable[..., Box], monkeypatch: py
         assert waited(stage, "one", values) == LONGEST_CACHING
 
 
-def test_waiting_for_caches_is_told_and_can_be_left(box: Callable[..., Box]) -> None:
+def test_the_wait_for_caches_can_be_cancelled(box: Callable[..., Box]) -> None:
     """A wait for caches emits an event and can be cancelled."""
     stage = box(hosts={"a": "ok"})
-    values = stage.values(stage.places(apex=A))
+    values = stage.values(stage.preflight(apex=A))
     stage.solvers.note_answered(stage.context, "one", values)
     gone = Context(clock=stage.stage.clock, cancel=threading.Event(), emitter=stage.context.emitter)
     gone.cancel.set()

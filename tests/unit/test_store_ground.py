@@ -286,6 +286,25 @@ def test_a_root_that_another_user_made_first(tmp_path: Path) -> None:
     assert (tmp_path / "state").stat().st_uid == OTHER
 
 
+def test_a_link_that_another_user_made_first(tmp_path: Path) -> None:
+    """It leads to a folder of root, which is neither used nor closed to others."""
+    tmp_path.chmod(0o1777)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    elsewhere.chmod(0o755)
+
+    def make(operation: str, path: str) -> None:
+        if operation == "mkdir" and path == str(tmp_path / "state"):
+            os.symlink(elsewhere, path)
+            os.chown(path, OTHER, OTHER, follow_symlinks=False)
+
+    store = FolderStore(tmp_path / "state", disk=AtomicFiles(make))
+    store.check_ground()
+    assert refused(lambda: keep(store, 1)).evidence["path"] == str(tmp_path / "state")
+    assert elsewhere.stat().st_mode & 0o777 == 0o755
+    assert list(elsewhere.iterdir()) == []
+
+
 # ── no false alarm ──────────────────────────────────────────────────────────────────────
 
 

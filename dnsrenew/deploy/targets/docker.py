@@ -174,6 +174,9 @@ TARGET = TargetKind(
     one_of=("signal", "run"),
     describe=_describe,
     make=DockerDeployer,
-    note='Put an entry with to = "files" before it, which writes the certificate into a volume of the container.',
+    note=(
+        'Put an entry with to = "files" before it, which writes the certificate into a volume of the container. '
+        "Tested with a stand-in that was written from the public API reference, not with Docker itself."
+    ),
     example={"container": "web", "run": ["nginx", "-s", "reload"], "verify": "localhost:443"},
 )

@@ -12,9 +12,11 @@ import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from dnsrenew.base import host_port
 from dnsrenew.base.files import read
+from dnsrenew.base.ground import Ground
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.file_set import TargetFile, is_in_place, replace_files, restore_files
 from dnsrenew.deploy.options import TargetKind, TargetOption
@@ -55,7 +57,8 @@ class HfsDeployer:
         """
         settings = self._api.settings((*_KEYS, "listen_interface"))
         interface = str(settings.get("listen_interface") or "")
-        return [host_port.join("127.0.0.1" if interface in _ANY else interface, self._port(settings))]
+        host = urlsplit(self._api.url).hostname or "127.0.0.1"
+        return [host_port.join(host if interface in _ANY else interface, self._port(settings))]
 
     def check(self, certificate: Certificate) -> bool:
         """Return whether HFS names our files, and they are this certificate and key."""
@@ -114,11 +117,23 @@ class HfsDeployer:
 
     def _make(self, certificate: Certificate) -> list[TargetFile]:
         """Return the files: real ones in HFS's own folder, which its user can read."""
-        folder = self._options.get("folder") or self._api.folder()
+        folder = self._options.get("folder") or self._named_folder()
         name = os.path.join(folder, f"dnsrenew-{certificate.name}")
         owner, group = _owner_of(folder)
         contents = ((".cer", certificate.fullchain_pem, 0o644), (".key", certificate.private_key_pem, 0o600))
         return [TargetFile(name + end, text.encode("ascii"), mode, owner, group) for end, text, mode in contents]
+
+    def _named_folder(self) -> str:
+        """Return the folder that HFS names. A program of any user could answer, to receive the private key.
+
+        :raises DeployError: others than the running user can change the folder.
+        """
+        folder = os.path.abspath(self._api.folder())
+        weakness = Ground().weakness(folder)
+        if weakness is not None:
+            fields = {"url": self._api.url, "folder": folder, "path": weakness.path, "user": weakness.user}
+            raise DeployError.of(texts.HFS_FOREIGN, **fields)
+        return folder
 
 
 def _owner_of(folder: str) -> tuple[str | None, str | None]:

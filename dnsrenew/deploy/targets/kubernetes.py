@@ -132,14 +132,15 @@ TARGET = TargetKind(
     options={
         "secret": TargetOption("text", "The name of the secret.", required=True),
         "namespace": TargetOption("text", "Its namespace; default: that of the context or of the pod."),
-        "kubeconfig": TargetOption("path", "A kubeconfig as JSON; default: the service account of the pod."),
+        "kubeconfig": TargetOption("private", "A kubeconfig as JSON; default: the service account of the pod."),
     },
     describe=_describe,
     make=KubernetesDeployer,
     note=(
         "Make the kubeconfig with `kubectl config view --minify --flatten --raw -o json`; tokens and client "
         "certificates are supported, programs that fetch tokens are not. The user needs the verbs get and patch on "
-        "secrets, and create for a new one."
+        "secrets, and create for a new one. Tested with a stand-in that was written from the public API reference, "
+        "not with a cluster."
     ),
     example={"secret": "example-com-tls", "namespace": "web", "kubeconfig": "kubeconfig.json"},
 )

@@ -21,7 +21,7 @@ class Pkcs12Deployer(ReloadedFiles):
     """Replaces a PKCS#12 file, then runs the reload command."""
 
     def make(self, certificate: Certificate) -> list[TargetFile]:
-        """Return the file as it is if it opens with the password and holds this leaf and key: bytes differ each time."""
+        """Return the file; as it is if it opens with the password and has this pair: new bytes differ each time."""
         from dnsrenew import x509
 
         options, there, password = self._options, read_file(self._options["path"]), self._password()

@@ -118,11 +118,14 @@ TARGET = TargetKind(
         "token": TargetOption("secret", "An API token: USER@REALM!NAME=VALUE, with the right Sys.Modify."),
         "user": TargetOption("text", "Without a token: a user with its realm, such as root@pam."),
         "password": TargetOption("secret", "The password of that user."),
-        "trust": TargetOption("path", "A PEM file with roots to trust too, such as pve-root-ca.pem."),
+        "trust": TargetOption("trust", "A PEM file with roots to trust too, such as pve-root-ca.pem."),
     },
     describe=_describe,
     make=ProxmoxDeployer,
-    note="Where a certificate was uploaded before, the API does not give its key, so it cannot be put back.",
-    example={"url": "https://pve1.example.com:8006", "token": "file:proxmox-token.txt", "trust": "pve-root-ca.pem",
+    note=(
+        "Where a certificate was uploaded before, the API does not give its key, so it cannot be put back. "
+        "Tested with a stand-in that was written from the public API viewer, not with Proxmox VE itself."
+    ),
+    example={"url": "https://pve1.example.com:8006", "token": "file:proxmox-token.txt",
              "verify": "pve1.example.com:8006"},
 )  # fmt: skip

@@ -183,11 +183,14 @@ TARGET = TargetKind(
         "description": TargetOption(
             "text", "The description of the certificate to replace, made if there is none; default: DSM's default one."
         ),
-        "trust": TargetOption("path", "A PEM file with roots to trust too, such as that of DSM itself."),
+        "trust": TargetOption("trust", "A PEM file with roots to trust too, such as that of DSM itself."),
     },
     describe=_describe,
     make=SynologyDeployer,
-    note="DSM does not give the key of the old certificate, so it cannot be put back.",
+    note=(
+        "DSM does not give the key of the old certificate, so it cannot be put back. Tested with a stand-in that was "
+        "written from public documents and scripts, not with DSM itself."
+    ),
     example={"url": "https://nas.example.com:5001", "user": "certificates", "password": "file:dsm-password.txt",
              "verify": "nas.example.com:5001"},
 )  # fmt: skip

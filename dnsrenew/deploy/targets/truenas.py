@@ -1,6 +1,6 @@
 """``truenas``: the certificate of the web interface of TrueNAS, by its REST API 2.0.
 
-Written from the REST reference that every TrueNAS serves at ``/api/docs``. TrueNAS 26 has no REST API any more.
+Written from the REST reference that every TrueNAS serves at ``/api/docs``. TrueNAS 26 has none any more.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _NAME: Final = "TrueNAS"
 _GENERAL: Final = "/system/general"
 _RESTART: Final = "/system/general/ui_restart"
+_NOT_FOUND: Final = 404
 _NO_METHOD: Final = 405
 _JOB_SECONDS: Final = 60.0
 _PAUSE: Final = 0.5
@@ -80,7 +81,12 @@ class TruenasDeployer:
             self._api.ask("GET", _RESTART)  # in older versions
 
     def _in_use(self) -> int:
-        general = self._api.ask("GET", _GENERAL)
+        try:
+            general = self._api.ask("GET", _GENERAL)
+        except DeployError as error:
+            if error.evidence.get("status") == _NOT_FOUND:
+                raise self._api.error(texts.TRUENAS_NO_REST) from None
+            raise
         found = general.get("ui_certificate") if isinstance(general, dict) else None
         number = found.get("id") if isinstance(found, dict) else found
         if not isinstance(number, int):
@@ -88,7 +94,7 @@ class TruenasDeployer:
         return number
 
     def _certificate(self, number: int) -> Mapping[str, Any]:
-        found = self._api.ask("GET", f"/certificate/id/{number}", missing=(404,))
+        found = self._api.ask("GET", f"/certificate/id/{number}", missing=(_NOT_FOUND,))
         return found if isinstance(found, dict) else {}
 
     def _all(self) -> list[Mapping[str, Any]]:
@@ -170,11 +176,14 @@ TARGET = TargetKind(
         "token": TargetOption("secret", "An API key."),
         "user": TargetOption("text", "Without an API key: an administrator."),
         "password": TargetOption("secret", "The password of that user."),
-        "trust": TargetOption("path", "A PEM file with roots to trust too, such as that of TrueNAS itself."),
+        "trust": TargetOption("trust", "A PEM file with roots to trust too, such as that of TrueNAS itself."),
     },
     describe=_describe,
     make=TruenasDeployer,
-    note="TrueNAS 26 and later have no REST API.",
-    example={"url": "https://nas.example.com", "token": "file:truenas-key.txt", "trust": "truenas.pem",
+    note=(
+        "TrueNAS 26 and later have no REST API. Tested with a stand-in that was written from the public API reference, "
+        "not with TrueNAS itself."
+    ),
+    example={"url": "https://nas.example.com", "token": "file:truenas-key.txt",
              "verify": "nas.example.com:443"},
 )  # fmt: skip

@@ -1,0 +1,49 @@
+"""HFS on this machine tells where its folder is, and so could a program of any other user."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew.deploy.targets.hfs import HfsDeployer
+from dnsrenew.errors import DeployError
+from tests.kit.api_server import Api
+from tests.kit.deployments import deployer_context, make_certificate
+
+pytestmark = pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="gives folders to another user")
+OTHER = 54321
+
+
+def deploy(tmp_path: Path, **options: Any) -> list[str]:
+    """Deploy to a stand-in that names the folder of another user; return what is in it."""
+    folder = tmp_path / "hfs"
+    folder.mkdir()
+    os.chown(folder, OTHER, OTHER)
+    answers: Mapping[str, Any] = {
+        "/~/api/get_status": {"cwd": str(folder), "https": {"listening": True}},
+        "/~/api/get_config": {"https_port": 443},
+        "/~/api/set_config": {},
+    }
+    with Api(lambda asked: (200, answers[asked.path])) as api:
+        deployer = HfsDeployer(deployer_context({"url": api.url, **options}))
+        try:
+            deployer.deploy(make_certificate(tmp_path / "store"))
+        except DeployError as error:
+            assert error.code == "deploy-unsupported"
+            assert str(folder) in error.message
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_private_key_is_not_written_where_another_user_says(tmp_path: Path) -> None:
+    """A process of theirs that is called hfs, or that took the port, would get it."""
+    assert deploy(tmp_path) == []
+
+
+def test_a_folder_that_the_entry_names_is_used(tmp_path: Path) -> None:
+    """HFS may run as another user: then its folder is named, and the files are given to that user."""
+    assert deploy(tmp_path, folder=str(tmp_path / "hfs")) == ["dnsrenew-home.cer", "dnsrenew-home.key"]
+    assert (tmp_path / "hfs" / "dnsrenew-home.key").stat().st_uid == OTHER

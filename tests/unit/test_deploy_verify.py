@@ -1,0 +1,180 @@
+"""Which certificate a port serves: two certificates, several addresses, names, versions, STARTTLS."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew import Certificate
+from dnsrenew.deploy import verify
+from dnsrenew.errors import DeployError
+from dnsrenew.runtime.context import Context
+from tests.kit.deployments import make_certificate
+from tests.kit.tls_stand_in import Greet, script, serving
+from tests.lab import ports
+
+LDAP = bytes.fromhex("301d02010177188016") + b"1.3.6.1.4.1.1466.20037"
+LDAP_OK = bytes.fromhex("300c02010178070a010004000400")
+STARTTLS: dict[str, Greet] = {
+    "smtp": script(
+        (b"220-mail.example.test\r\n220 ready\r\n", b"EHLO localhost\r\n"),
+        (b"250-mail.example.test\r\n250 STARTTLS\r\n", b"STARTTLS\r\n"),
+        (b"220 go ahead\r\n", b""),
+    ),
+    "imap": script((b"* OK ready\r\n", b"a STARTTLS\r\n"), (b"* CAPABILITY IMAP4rev1\r\na OK begin\r\n", b"")),
+    "pop3": script((b"+OK ready\r\n", b"STLS\r\n"), (b"+OK begin\r\n", b"")),
+    "ldap": script((b"", LDAP), (LDAP_OK, b"")),
+    "postgresql": script((b"", bytes.fromhex("0000000804d2162f")), (b"S", b"")),
+}
+REFUSED: dict[str, Greet] = {
+    "smtp": script(
+        (b"220 ready\r\n", b"EHLO localhost\r\n"), (b"250 hello\r\n", b"STARTTLS\r\n"), (b"502 no\r\n", b"x")
+    ),
+    "imap": script((b"* OK ready\r\n", b"a STARTTLS\r\n"), (b"a BAD no such thing\r\n", b"x")),
+    "pop3": script((b"+OK ready\r\n", b"STLS\r\n"), (b"-ERR no\r\n", b"x")),
+    "ldap": script((b"", LDAP), (LDAP_OK.replace(b"\x0a\x01\x00", b"\x0a\x01\x02"), b"x")),
+    "postgresql": script((b"", bytes.fromhex("0000000804d2162f")), (b"N", b"x")),
+}
+
+
+def is_served(certificate: Certificate, *addresses: str, **options: Any) -> bool:
+    """Ask once."""
+    return verify.is_served(Context(), verify.wanted(certificate, options, addresses))
+
+
+def error(certificate: Certificate, *addresses: str, **options: Any) -> DeployError:
+    """Wait, in vain."""
+    with pytest.raises(DeployError) as raised:
+        verify.wait_served(Context(), verify.wanted(certificate, options, addresses), 0.1)
+    return raised.value
+
+
+# ── two certificates ────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("key", ["ecdsa-p256", "rsa2048"])
+def test_a_server_with_two_certificates(tmp_path: Path, key: str) -> None:
+    """It is asked for that of our type: new or old, whatever the other one is."""
+    other = make_certificate(tmp_path, key="rsa2048" if key == "ecdsa-p256" else "ecdsa-p256")
+    old, new = make_certificate(tmp_path, key=key), make_certificate(tmp_path, key=key)
+    with serving(new, other) as port:
+        assert is_served(new, f"127.0.0.1:{port}")
+    with serving(old, other) as port:
+        assert not is_served(new, f"127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("key", ["ecdsa-p256", "rsa2048"])
+def test_a_server_with_one_version(tmp_path: Path, version: ssl.TLSVersion, key: str) -> None:
+    """TLS 1.2 only, TLS 1.3 only; another certificate is told by its names."""
+    new, old = make_certificate(tmp_path, key=key), make_certificate(tmp_path, domains=["old.test"])
+    with serving(new, only=version) as port:
+        assert is_served(new, f"127.0.0.1:{port}")
+    with serving(old, only=version) as port:
+        failed = error(new, f"127.0.0.1:{port}")
+    assert (failed.code, failed.evidence["subject"]) == ("deploy-not-served", "old.test")
+
+
+# ── addresses ───────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.skipif(not ports.has_ipv6(), reason="this machine has no IPv6")
+def test_every_address_that_accepts_must_serve_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a host with IPv4 and IPv6; an address that refuses does not matter, unless all do."""
+    old, new = make_certificate(tmp_path), make_certificate(tmp_path)
+    real = socket.getaddrinfo
+
+    def both(_: str, port: int, **options: Any) -> list[Any]:
+        return [one for host in ("127.0.0.1", "::1") for one in real(host, port, **options)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", both)
+    with ports.reserve("127.0.0.1", "::1") as port:
+        where = f"host.test:{port.number}"
+        with serving(new, port=port.number):
+            assert is_served(new, where)
+            with serving(new, host="::1", port=port.number):
+                assert is_served(new, where)
+        with serving(new, port=port.number), serving(old, host="::1", port=port.number):
+            assert error(new, where).code == "deploy-not-served"
+        assert error(new, where).code == "deploy-unreachable"
+
+
+def test_every_port_must_serve_it(tmp_path: Path) -> None:
+    """The error names the one that does not."""
+    old, new = make_certificate(tmp_path), make_certificate(tmp_path)
+    with serving(new) as right, serving(old) as wrong:
+        assert is_served(new, f"127.0.0.1:{right}")
+        failed = error(new, f"127.0.0.1:{right}", f"127.0.0.1:{wrong}")
+    assert failed.evidence["address"] == f"127.0.0.1:{wrong}"
+
+
+def test_a_name_that_has_no_address(tmp_path: Path) -> None:
+    """It is unreachable, and the resolver's words are told."""
+    failed = error(make_certificate(tmp_path), "no-such-host.invalid:443")
+    assert (failed.code, bool(failed.evidence["reason"])) == ("deploy-unreachable", True)
+
+
+# ── names ───────────────────────────────────────────────────────────────────────────────
+
+NAMES = {
+    ("example.test", "www.example.test"): "example.test",
+    ("*.example.test", "example.test"): "example.test",
+    ("*.example.test",): "www.example.test",
+    ("192.0.2.1", "example.test"): "example.test",
+    ("192.0.2.1",): None,
+    ("2001:db8::1",): None,
+}
+
+
+@pytest.mark.parametrize("domains", NAMES)
+def test_the_name_that_is_asked_for(tmp_path: Path, domains: tuple[str, ...]) -> None:
+    """The first that is no wildcard; a certificate of addresses needs none."""
+    asked: list[str | None] = []
+    new = make_certificate(tmp_path, domains=domains)
+    with serving(new, asked=asked) as port:
+        assert is_served(new, f"127.0.0.1:{port}")
+    assert asked == [NAMES[domains]]
+
+
+def test_a_server_with_several_names(tmp_path: Path) -> None:
+    """Without SNI, or for a name that it does not know, it serves another certificate."""
+    new, default = make_certificate(tmp_path), make_certificate(tmp_path, domains=["default.test"])
+    with serving(default, names={"example.test": new}) as port:
+        where = f"127.0.0.1:{port}"
+        assert is_served(new, where, verify_name="example.test")
+        failed = error(new, where)
+        assert (failed.code, failed.evidence["name"]) == ("deploy-not-served", "www.example.test")
+        assert error(new, where, verify_name=".example.test").code == "deploy-not-served"
+
+
+# ── STARTTLS ────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("protocol", STARTTLS)
+def test_starttls(tmp_path: Path, protocol: str) -> None:
+    """The server speaks first, and TLS begins right after its answer."""
+    old, new = make_certificate(tmp_path), make_certificate(tmp_path)
+    with serving(new, greet=STARTTLS[protocol]) as port:
+        assert is_served(new, f"127.0.0.1:{port}", starttls=protocol)
+        assert not is_served(old, f"127.0.0.1:{port}", starttls=protocol)
+
+
+@pytest.mark.parametrize("protocol", STARTTLS)
+def test_starttls_that_is_refused(tmp_path: Path, protocol: str) -> None:
+    """It has TLS switched off: the error has its words."""
+    new = make_certificate(tmp_path)
+    with serving(new, greet=REFUSED[protocol]) as port:
+        failed = error(new, f"127.0.0.1:{port}", starttls=protocol)
+    assert (failed.code, bool(failed.evidence["reason"])) == ("deploy-not-served", True)
+    assert "Error" not in failed.evidence["reason"]
+
+
+def test_a_port_without_tls(tmp_path: Path) -> None:
+    """What it says instead is no certificate."""
+    new = make_certificate(tmp_path)
+    with serving(new, greet=script((b"HTTP/1.1 400 Bad Request\r\n\r\n", b"x"))) as port:
+        assert error(new, f"127.0.0.1:{port}").code == "deploy-not-served"
