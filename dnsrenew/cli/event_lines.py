@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from dnsrenew.cli import formatting
 from dnsrenew.cli.progress import Progress
 from dnsrenew.model import rfc3339
 
@@ -14,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def log_line(invocation: Invocation, text: str) -> str:
-    """Return a message as log lines, each with the time."""
-    time = rfc3339(invocation.clock.now())
+    """Return a message as log lines, each with the time: for people that of their clock, in JSON in UTC."""
+    now = invocation.clock.now()
     text = invocation.terminal.err.render(text)
     if invocation.terminal.json:
-        return json.dumps({"time": time, "message": text})
-    return "\n".join(f"{time} {line}" for line in text.splitlines())
+        return json.dumps({"time": rfc3339(now), "message": text})
+    return "\n".join(f"{formatting.stamp(now)} {line}" for line in text.splitlines())
 
 
 class EventLines(Progress):

@@ -71,6 +71,11 @@ def moment(time: datetime) -> str:
     return f"{local:%Y-%m-%d %H:%M} {_zone(local)}"
 
 
+def stamp(time: datetime) -> str:
+    """Return the local date and time for a line of a log: ``2027-01-25T13:45:09+01:00``, in UTC with ``Z``."""
+    return _local(time).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
 def _local(time: datetime) -> datetime:
     """Return the local time; the time unchanged if the system cannot convert it, as at the end of the year 9999."""
     try:

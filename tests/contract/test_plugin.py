@@ -79,7 +79,7 @@ def test_it_is_found_and_keeps_the_contract(installed: Path) -> None:
     """The plug-in is a provider without a file in providers/, and passes the conformance test."""
     path = installed / "zone.txt"
     assert "zonefile" in provider_names()
-    check_driver(maker(DnsAccount("zonefile", path=str(path))), "example.test", served_by=served_by(path), patience=0)
+    check_driver(maker(DnsAccount("zonefile", path=str(path))), "example.test", look=served_by(path), patience=0)
     assert path.read_text() == ""
 
 
@@ -90,7 +90,7 @@ def test_every_plug_in_that_is_listed_is_found(installed: Path) -> None:
     assert not {"lexicon", "hook"} & listed
     assert all(find_provider(name) for name in listed)
     account = DnsAccount("Zone.File", path=str(installed / "zone.txt"))
-    check_driver(maker(account), "example.test", served_by=served_by(installed / "zone.txt"), patience=0)
+    check_driver(maker(account), "example.test", look=served_by(installed / "zone.txt"), patience=0)
     provider = find_provider("Zone.File")
     assert provider is not None
     assert tomllib.loads(provider.block()) == {"dns": {"Zone-File": {"provider": "Zone.File"}}}

@@ -304,9 +304,7 @@ class Forger:
     ],
     ids=["another-key", "other-names", "a-name-missing", "expired", "a-broken-chain"],
 )
-def test_a_wrong_certificate(
-    workspace: Workspace, forger: Forger, words: tuple[str, ...], wrong: str
-) -> None:
+def test_a_wrong_certificate(workspace: Workspace, forger: Forger, words: tuple[str, ...], wrong: str) -> None:
     """It is not stored, and the error says what is wrong with it."""
     kept = Kept.place(workspace)
     with faulty_ca(workspace, forger.request, forger.response):

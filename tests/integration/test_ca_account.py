@@ -19,7 +19,7 @@ from dnsrenew.model.account import AccountData
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from dnsrenew.store import FolderStore, Store
-from tests.kit.ca_box import Box, not_offered, answer_pending, refused
+from tests.kit.ca_box import Box, answer_pending, not_offered, refused
 from tests.lab import DROP, Request, Response
 
 MAC = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
@@ -78,9 +78,7 @@ def test_the_secret_of_a_known_account_is_not_read(run_pebble: Callable[..., Box
         ("", "`eab.hmac` is an empty text"),
     ],
 )
-def test_an_invalid_binding_is_reported_before_a_request(
-    run_pebble: Callable[..., Box], text: str, says: str
-) -> None:
+def test_an_invalid_binding_is_reported_before_a_request(run_pebble: Callable[..., Box], text: str, says: str) -> None:
     """The error does not have the key, and no account key is stored."""
     box = run_pebble(**BOUND)
     error = refused(lambda: box.client(eab=Eab("kid-1", text)).open(Context()))

@@ -17,7 +17,7 @@ from dnsrenew.errors import Cancelled
 from dnsrenew.http import HttpClient
 from dnsrenew.model import CA
 from dnsrenew.runtime.context import Context
-from tests.kit.ca_box import Box, MemoryStore, ca_clock, not_offered, answer_pending
+from tests.kit.ca_box import Box, MemoryStore, answer_pending, ca_clock, not_offered
 from tests.lab import DROP, LabCA, Request, Response
 from tests.lab.ports import reserve
 

@@ -12,7 +12,7 @@ from dnsrenew import x509
 from dnsrenew.ca import CAClient
 from dnsrenew.model import KeyKind
 from dnsrenew.runtime.context import Context
-from tests.kit.ca_box import Box, MemoryStore, not_offered, answer_pending, refused
+from tests.kit.ca_box import Box, MemoryStore, answer_pending, not_offered, refused
 from tests.lab import DROP, Request, Response
 
 NAMES = ["example.test"]

@@ -19,7 +19,7 @@ from dnsrenew.model import CA
 from dnsrenew.model.account import AccountData
 from dnsrenew.runtime.context import Context
 from dnsrenew.runtime.single_flight import FAILURE_SECONDS
-from tests.kit.ca_box import Box, MemoryStore, ca_clock, answer_pending, refused
+from tests.kit.ca_box import Box, MemoryStore, answer_pending, ca_clock, refused
 from tests.kit.clock import RealClock
 from tests.lab import DROP, AcmeProxy, LabCA, Pebble, Request, Response
 from tests.lab.ports import reserve
@@ -219,7 +219,9 @@ def failed_challenge(status: str) -> list[dict[str, Any]]:
 
 def test_an_order_that_stays_pending_after_a_failure_is_noticed(box: Box) -> None:
     """The authorizations are polled too; the error names the failed one of three, with the CA's words."""
-    box.proxy.on_response = change_authorization("b.example.test", status="invalid", challenges=failed_challenge("invalid"))
+    box.proxy.on_response = change_authorization(
+        "b.example.test", status="invalid", challenges=failed_challenge("invalid")
+    )
     error = refused(lambda: box.issue(THREE, box.context))
     assert (error.code, error.type) == ("ca-unauthorized", "unauthorized")
     assert error.evidence["identifiers"] == ["b.example.test"]
@@ -270,7 +272,9 @@ def test_unanswered_challenges_are_not_waited_for(box: Box) -> None:
     (second,) = (each for each in found if each.domain == "b.example.test")
     challenge = second.challenge("dns-01")
     assert challenge is not None
-    box.proxy.on_response = change_authorization("b.example.test", status="invalid", challenges=failed_challenge("invalid"))
+    box.proxy.on_response = change_authorization(
+        "b.example.test", status="invalid", challenges=failed_challenge("invalid")
+    )
     client.answer(context, [challenge])
     error = refused(lambda: client.await_valid(context, order, [second]))
     assert error.evidence["identifiers"] == ["b.example.test"]
@@ -280,7 +284,9 @@ def test_unanswered_challenges_are_not_waited_for(box: Box) -> None:
 
 def test_a_failed_challenge_that_stays_pending_ends_at_the_time_out(box: Box) -> None:
     """At the time-out, the error of the challenge is the reason."""
-    box.proxy.on_response = change_authorization("a.example.test", status="pending", challenges=failed_challenge("pending"))
+    box.proxy.on_response = change_authorization(
+        "a.example.test", status="pending", challenges=failed_challenge("pending")
+    )
     error = refused(lambda: box.issue(THREE, box.context))
     assert error.code == "ca-unauthorized"
     assert error.evidence["timeout"] == 60

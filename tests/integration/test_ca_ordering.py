@@ -11,7 +11,7 @@ from dnsrenew import x509
 from dnsrenew.ca.ari import cert_id
 from dnsrenew.model import Profile
 from dnsrenew.runtime.context import Context
-from tests.kit.ca_box import Box, not_offered, answer_pending, refused
+from tests.kit.ca_box import Box, answer_pending, not_offered, refused
 from tests.kit.fallback_stage import with_meta
 from tests.lab import DROP, Request, Response
 

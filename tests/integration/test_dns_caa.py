@@ -181,7 +181,8 @@ def test_a_loop_of_cnames_is_unknown(lab: Lab) -> None:
     with lab.forwarder("127.0.0.3", _circle):
         lab.add_zone("loop-caa.test", '@ CAA 0 issue ";"\n', ns=["127.0.0.3"])
         assert (
-            caa_of(lab, "a.loop-caa.test").unknown_reason == "The CNAME records that start at a.loop-caa.test never end."
+            caa_of(lab, "a.loop-caa.test").unknown_reason
+            == "The CNAME records that start at a.loop-caa.test never end."
         )
         assert verdict_of(lab, "a.loop-caa.test").result == "unknown"
 

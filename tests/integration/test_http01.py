@@ -278,7 +278,7 @@ def open_folder() -> Iterator[Path]:
 
 
 def test_nginx_serves_the_webroot(stage: Stage, open_folder: Path) -> None:
-    """nginx runs as another user, and our umask is 077."""
+    """The web server nginx runs as another user, and our umask is 077."""
     webroot, own = open_folder / "html", open_folder / "nginx"
     webroot.mkdir(mode=0o755)
     own.mkdir()

@@ -1,4 +1,4 @@
-"""`--dry-run`: all the way at the staging twin of the CA, and nothing is kept but an account there."""
+"""`--dry-run`: a whole order at the staging CA, and nothing is stored except an account there."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from tests.lab.workspace import Workspace
 
 @pytest.fixture
 def ca(workspace: Workspace) -> Iterator[AcmeProxy]:
-    """The CA that issues what counts."""
+    """The CA of real certificates."""
     with workspace.lab.acme_proxy() as proxy:
         yield proxy
 
 
 @pytest.fixture
 def stage(workspace: Workspace, ca: AcmeProxy) -> Stage:
-    """The CA's twin is `other`."""
+    """A workspace in which `other` is the staging CA."""
     made = Stage(workspace, {"ca.lab.directory": ca.directory_url, "ca.lab.staging": "other"})
-    made.on_kind["route-failed"] = made.lab.flush  # the two share a resolver, as no two CAs do
+    made.on_kind["route-failed"] = made.lab.flush  # unlike real CAs, the two share a resolver
     return made
 
 
 @pytest.fixture
-def twin(stage: Stage) -> Iterator[AcmeProxy]:
-    """The twin; what it has once proved, it would believe for long, as real ones do."""
+def staging(stage: Stage) -> Iterator[AcmeProxy]:
+    """The staging CA, which reuses authorizations for long, as real ones do."""
     with second_ca(stage, pebble=stage.lab.another_pebble(authz_reuse=100)) as proxy:
         yield proxy
 
 
-def rehearsed(stage: Stage, changes: Any = None, later: timedelta = timedelta()) -> Outcome:
-    """A rehearsal that succeeds."""
+def rehearsal(stage: Stage, changes: Any = None, later: timedelta = timedelta()) -> Outcome:
+    """Make a rehearsal that succeeds."""
     outcome = stage.one(changes, later, dry_run=True)
     assert outcome.error is None, outcome.error
     assert outcome.status == "rehearsed"
@@ -48,7 +48,7 @@ def rehearsed(stage: Stage, changes: Any = None, later: timedelta = timedelta())
 
 
 def files(store: Path) -> dict[str, bytes]:
-    """Everything in the store but locks, and the accounts of the twin."""
+    """Everything in the store except locks and the accounts of the staging CA."""
     return {
         str(path.relative_to(store)): path.read_bytes()
         for path in sorted(store.rglob("*"))
@@ -58,11 +58,11 @@ def files(store: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_rehearsal_goes_all_the_way_and_keeps_nothing(stage: Stage, ca: AcmeProxy, twin: AcmeProxy) -> None:
-    """Order, TXT values, proof, issuance at the twin; the CA itself is not asked for anything."""
-    outcome = rehearsed(stage)
+def test_a_rehearsal_goes_all_the_way_and_keeps_nothing(stage: Stage, ca: AcmeProxy, staging: AcmeProxy) -> None:
+    """Order, TXT values, validation and issuance at the staging CA; the CA itself gets no request."""
+    outcome = rehearsal(stage)
     assert attempt_rows(outcome) == [("other", "dns-01", ("home",), 1, None)]
-    assert twin.counts["certificate"] == 1
+    assert staging.counts["certificate"] == 1
     assert len(stage.written()) == 2
     assert not ca.exchanges
     assert files(stage.workspace.store) == {}
@@ -77,31 +77,31 @@ def test_a_rehearsal_goes_all_the_way_and_keeps_nothing(stage: Stage, ca: AcmePr
     assert stage.renewed().reason == "missing"
 
 
-def test_what_is_in_force_is_not_touched(stage: Stage, ca: AcmeProxy, twin: AcmeProxy) -> None:
-    """Not due, and it is rehearsed all the same; every file of the store is as it was."""
+def test_the_current_certificate_is_not_changed(stage: Stage, ca: AcmeProxy, staging: AcmeProxy) -> None:
+    """A rehearsal ignores that nothing is due; every file of the store stays as it is."""
     stage.renewed()
     before = files(stage.workspace.store)
-    outcome = rehearsed(stage)
+    outcome = rehearsal(stage)
     assert files(stage.workspace.store) == before
     assert outcome.not_after is not None
     assert outcome.path is not None
     assert (outcome.path / "fullchain.pem").exists()
     assert outcome.serial == format(stage.leaf().serial_number, "x")
-    assert all("replaces" not in (each.request.payload or {}) for each in twin.of_kind("newOrder"))
+    assert all("replaces" not in (each.request.payload or {}) for each in staging.of_kind("newOrder"))
 
 
-def test_a_second_rehearsal_proves_afresh(stage: Stage, twin: AcmeProxy) -> None:
-    """The twin would believe what it has seen: those authorizations are ended first, so that DNS is really written."""
-    rehearsed(stage)
-    outcome = rehearsed(stage)
+def test_a_second_rehearsal_proves_afresh(stage: Stage, staging: AcmeProxy) -> None:
+    """Valid authorizations are deactivated first, so that DNS is really written."""
+    rehearsal(stage)
+    outcome = rehearsal(stage)
     assert len(stage.written()) == 2
     assert stage.event_data("order-created")[-1]["pending"]
     assert codes(outcome) == [None]
 
 
-def test_its_failure_is_not_counted(stage: Stage, ca: AcmeProxy, twin: AcmeProxy) -> None:
-    """The real run that follows is not put off, and starts with a memory without it."""
-    twin.on_request = refusing("newOrder", problem("rejectedIdentifier", "not here", 400))
+def test_its_failure_is_not_counted(stage: Stage, ca: AcmeProxy, staging: AcmeProxy) -> None:
+    """The next real run is not deferred, and its history does not have the failure."""
+    staging.on_request = refusing("newOrder", problem("rejectedIdentifier", "not here", 400))
     outcome = stage.one(dry_run=True)
     assert (outcome.status, codes(outcome)) == ("failed", ["ca-rejected-identifier"])
     assert outcome.next_attempt is None
@@ -111,21 +111,21 @@ def test_its_failure_is_not_counted(stage: Stage, ca: AcmeProxy, twin: AcmeProxy
     assert stage.renewed().status == "renewed"
 
 
-def test_a_limit_of_the_twin_holds_no_real_order(stage: Stage, ca: AcmeProxy, twin: AcmeProxy) -> None:
-    """Nor does a real failure put off a rehearsal: it is what a person does to find out."""
-    twin.on_request = refusing("newOrder", problem("rateLimited", "too many", 429, ("Retry-After", "7200")))
+def test_a_limit_of_the_staging_ca_holds_no_real_order(stage: Stage, ca: AcmeProxy, staging: AcmeProxy) -> None:
+    """A real failure does not defer a rehearsal either."""
+    staging.on_request = refusing("newOrder", problem("rateLimited", "too many", 429, ("Retry-After", "7200")))
     assert stage.one(dry_run=True).status == "failed"
     ca.on_request = refusing("newOrder", problem("rejectedIdentifier", "not today", 400))
     assert stage.one().status == "failed"
     assert stage.one().status == "deferred"
-    twin.on_request = None
-    rehearsed(stage)
+    staging.on_request = None
+    rehearsal(stage)
     assert stage.one().status == "deferred"
 
 
-def test_all_routes_that_would_be_used(stage: Stage, twin: AcmeProxy) -> None:
-    """The rehearsal falls back as the real run would, and tells every attempt."""
-    outcome = rehearsed(stage, {**site(stage), "certificate.0.routes": [http(stage.lab.reserve()), dns("home")]})
+def test_all_routes_that_would_be_used(stage: Stage, staging: AcmeProxy) -> None:
+    """The rehearsal falls back as the real run, and its outcome has every attempt."""
+    outcome = rehearsal(stage, {**site(stage), "certificate.0.routes": [http(stage.lab.reserve()), dns("home")]})
     assert attempt_rows(outcome) == [
         ("other", "http-01", (), 1, "http-unreachable"),
         ("other", "dns-01", ("home",), 1, None),
@@ -134,26 +134,26 @@ def test_all_routes_that_would_be_used(stage: Stage, twin: AcmeProxy) -> None:
 
 
 def test_a_mix_is_rehearsed(stage: Stage) -> None:
-    """Apex by http-01 and wildcard by dns-01, in one order at the twin."""
+    """Apex by http-01 and wildcard by dns-01, in one order at the staging CA."""
     pebble = stage.lab.another_pebble()
     with second_ca(stage, pebble=pebble):
         names = [SITE, f"*.{SITE}"]
-        outcome = rehearsed(stage, {**site(stage, *names), "certificate.0.routes": [http(pebble.http_port), DNS]})
+        outcome = rehearsal(stage, {**site(stage, *names), "certificate.0.routes": [http(pebble.http_port), DNS]})
     assert outcome.route is not None
     assert outcome.route.challenge == "mixed"
 
 
-def test_two_cas_with_one_twin(stage: Stage, ca: AcmeProxy, twin: AcmeProxy) -> None:
-    """As all built-in CAs without a twin of their own have Let's Encrypt's: a route is rehearsed once."""
+def test_two_cas_with_one_staging_ca(stage: Stage, ca: AcmeProxy, staging: AcmeProxy) -> None:
+    """Built-in CAs without a staging CA use Let's Encrypt's: a route is rehearsed once."""
     third = {"directory": ca.directory_url, "trust": str(stage.lab.ca.trust_pem), "staging": "other"}
-    twin.on_request = refusing("newOrder", problem("rejectedIdentifier", "not here", 400))
+    staging.on_request = refusing("newOrder", problem("rejectedIdentifier", "not here", 400))
     routes = [dns("home"), dns("home", ca="third")]
     outcome = stage.one({"ca.third": third, "certificate.0.routes": routes}, dry_run=True)
     assert attempt_rows(outcome) == [("other", "dns-01", ("home",), 0, "ca-rejected-identifier")]
 
 
-def test_a_ca_without_a_twin(stage: Stage, ca: AcmeProxy) -> None:
-    """One's own CA without `staging`: it is said which, and what to add; nothing was sent."""
+def test_a_ca_without_a_staging_ca(stage: Stage, ca: AcmeProxy) -> None:
+    """A configured CA without `staging`: the error names it and the key to add, and nothing is sent."""
     outcome = stage.one({"ca.lab.staging": None}, dry_run=True)
     assert outcome.status == "failed"
     assert isinstance(outcome.error, ConfigError)
@@ -164,24 +164,24 @@ def test_a_ca_without_a_twin(stage: Stage, ca: AcmeProxy) -> None:
     assert files(stage.workspace.store) == {}
 
 
-def test_a_ca_may_be_its_own_twin(stage: Stage, ca: AcmeProxy) -> None:
-    """A CA in one's own house: nothing is kept, and the next real run has its own order."""
-    outcome = rehearsed(stage, {"ca.lab.staging": "lab"})
+def test_a_ca_may_be_its_own_staging_ca(stage: Stage, ca: AcmeProxy) -> None:
+    """Nothing is stored, and the next real run makes its own order."""
+    outcome = rehearsal(stage, {"ca.lab.staging": "lab"})
     assert attempt_rows(outcome) == [("lab", "dns-01", ("home",), 1, None)]
     assert not (stage.workspace.store / "certificates" / "home" / "current").exists()
     assert stage.renewed({"ca.lab.staging": "lab"}).status == "renewed"
 
 
-def test_a_failed_rehearsal_leaves_no_txt(stage: Stage, twin: AcmeProxy) -> None:
-    """What was published is withdrawn (the lab looks after each test)."""
-    twin.on_request = refusing("finalize", problem("badCSR", "RSA only", 400))
+def test_a_failed_rehearsal_leaves_no_txt(stage: Stage, staging: AcmeProxy) -> None:
+    """Published values are removed (the lab checks this after each test)."""
+    staging.on_request = refusing("finalize", problem("badCSR", "RSA only", 400))
     outcome = stage.one(dry_run=True)
     assert codes(outcome) == ["ca-bad-csr"]
     assert stage.event_data("txt-removed")
 
 
-def test_the_twin_is_down(stage: Stage, ca: AcmeProxy) -> None:
-    """The error names the twin, so that nobody fears for the CA itself."""
+def test_the_staging_ca_is_down(stage: Stage, ca: AcmeProxy) -> None:
+    """The error names the staging CA."""
     down = {"directory": f"https://127.0.0.1:{stage.lab.reserve()}/dir"}
     outcome = stage.one({"ca.other": down}, dry_run=True)
     assert codes(outcome) == ["ca-unreachable"]
@@ -189,21 +189,21 @@ def test_the_twin_is_down(stage: Stage, ca: AcmeProxy) -> None:
     assert "The CA other " in outcome.error.message
 
 
-def test_nobody_is_asked_for_a_wish(stage: Stage, ca: AcmeProxy, twin: AcmeProxy) -> None:
-    """The time to ask the CA about the certificate in force has come: that is for the next real run, which keeps it."""
+def test_a_rehearsal_asks_for_no_renewal_information(stage: Stage, ca: AcmeProxy, staging: AcmeProxy) -> None:
+    """It is due, but the next real run asks, and stores the answer."""
     stage.renewed()
     before = files(stage.workspace.store)
     ca.exchanges.clear()
-    rehearsed(stage, None, timedelta(hours=7))
+    rehearsal(stage, None, timedelta(hours=7))
     assert files(stage.workspace.store) == before
     assert not ca.exchanges
-    assert twin.counts["renewalInfo"] == 0
+    assert staging.counts["renewalInfo"] == 0
 
 
-def test_a_busy_twin_does_not_hang_it(stage: Stage, twin: AcmeProxy) -> None:
-    """503 with a long Retry-After ends it, with the time in the error."""
+def test_a_busy_staging_ca_does_not_hang_it(stage: Stage, staging: AcmeProxy) -> None:
+    """503 with a long Retry-After ends it."""
     page = Response(503, b"<h1>busy</h1>", (("Retry-After", "3600"),))
-    twin.on_request = refusing("newOrder", page)
+    staging.on_request = refusing("newOrder", page)
     outcome = stage.one(dry_run=True)
     assert codes(outcome) == ["ca-server-error"]
     assert outcome.attempts[0].seconds < 10

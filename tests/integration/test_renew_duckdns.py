@@ -1,4 +1,4 @@
-"""DuckDNS, which keeps one value for a domain and all names below it, in whole runs against a stand-in."""
+"""Whole runs with a stand-in for DuckDNS, which holds one value for a domain and all names below it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def duck(lab: Lab) -> Iterator[DuckDns]:
 
 @pytest.fixture
 def stage(workspace: Workspace, duck: DuckDns) -> Stage:
-    """Our own provider file beside the configuration, pointed at the stand-in: a user's file is found first."""
+    """A workspace with our provider file, which points to the stand-in; a user's file is found first."""
     shipped = (PROVIDERS / "duckdns.toml").read_text()
     folder = workspace.path / "providers"
     folder.mkdir()
@@ -45,16 +45,16 @@ def certificate(*domains: str, name: str = "home") -> dict[str, Any]:
     return {"name": name, "domains": [f"{domain}.duckdns.org" for domain in domains]}
 
 
-def turns(duck: DuckDns) -> list[str]:
-    """What was asked of DuckDNS, in order: `set` or `clear`."""
+def requests_made(duck: DuckDns) -> list[str]:
+    """The requests to DuckDNS, in order: `set` or `clear`."""
     return ["clear" if request.get("clear") == "true" else "set" for request in duck.requests]
 
 
 def test_apex_and_wildcard_are_done_one_after_the_other_in_one_order(stage: Stage, duck: DuckDns) -> None:
-    """The first value is seen by the CA and cleared before the second is set; one certificate comes out."""
+    """The first value is validated and cleared before the second is set; there is one certificate."""
     outcome = stage.renewed({"certificate": [certificate("home", "*.home")]})
     assert names_in(stage.leaf()) == {"home.duckdns.org", "*.home.duckdns.org"}
-    assert turns(duck) == ["set", "clear", "set", "clear"]
+    assert requests_made(duck) == ["set", "clear", "set", "clear"]
     assert [attempt.orders for attempt in outcome.attempts] == [1]
     kinds = [kind for kind in stage.kinds() if kind in {"txt-writing", "authorizations-valid", "txt-removed"}]
     assert kinds[:3] == ["txt-writing", "authorizations-valid", "txt-removed"]
@@ -66,28 +66,28 @@ def test_apex_and_wildcard_are_done_one_after_the_other_in_one_order(stage: Stag
 
 
 def test_names_below_one_domain_wait_for_each_other(stage: Stage, duck: DuckDns) -> None:
-    """The one value stands for the whole domain, so names at different places are done in turn too."""
+    """The domain has one value, so names below it are validated one after the other."""
     stage.renewed({"certificate": [certificate("home", "a.home", "b.a.home")]})
-    assert turns(duck) == ["set", "clear"] * 3
+    assert requests_made(duck) == ["set", "clear"] * 3
     assert {request["domains"] for request in duck.requests} == {"home"}
 
 
 def test_two_domains_are_done_at_once(stage: Stage, duck: DuckDns) -> None:
-    """Each has a value of its own: both are set before either is cleared."""
+    """Each has its own value: both are set before either is cleared."""
     stage.renewed({"certificate": [certificate("home", "spare")]})
-    assert turns(duck) == ["set", "set", "clear", "clear"]
+    assert requests_made(duck) == ["set", "set", "clear", "clear"]
 
 
 def test_two_certificates_of_one_domain_are_never_done_at_once(stage: Stage, duck: DuckDns) -> None:
-    """Eight workers, three certificates of one domain: their values never stand in each other's way."""
+    """With eight workers, three certificates of one domain take turns."""
     tables = [certificate("home", "*.home", name="a"), certificate("x.home", name="b"), certificate("y.home", name="c")]
     outcomes = stage.run({"certificate": tables})
     assert [outcome.status for outcome in outcomes] == ["renewed"] * 3, [outcome.error for outcome in outcomes]
-    assert turns(duck) == ["set", "clear"] * 4
+    assert requests_made(duck) == ["set", "clear"] * 4
 
 
-def test_nor_in_two_processes(stage: Stage, duck: DuckDns) -> None:
-    """With --wait the second process waits for the first, and both succeed; with two stores, nobody could know."""
+def test_two_processes_take_turns_at_one_domain(stage: Stage, duck: DuckDns) -> None:
+    """With --wait the second process waits for the first, and both succeed."""
     tables = [certificate("home", "*.home", name="a"), certificate("x.home", "y.home", name="b")]
     account = {"provider": "duckdns", "token": "env:DUCK_TOKEN"}
     workspace = stage.workspace
@@ -97,22 +97,22 @@ def test_nor_in_two_processes(stage: Stage, duck: DuckDns) -> None:
     said = [run.communicate(timeout=60) for run in runs]
     workspace.captured += [text for pair in said for text in pair]
     assert [run.returncode for run in runs] == [0, 0], said
-    assert turns(duck) == ["set", "clear"] * 4
+    assert requests_made(duck) == ["set", "clear"] * 4
 
 
-def test_a_value_of_somebody_else_is_replaced_and_the_ending_is_clean(stage: Stage, duck: DuckDns) -> None:
-    """The host allows nothing else, and its page says so; nothing of ours stays."""
+def test_a_foreign_value_is_replaced_and_the_domain_cleared(stage: Stage, duck: DuckDns) -> None:
+    """The host holds only one value, as its page says; ours is cleared."""
     duck.values["home"] = "foreign"
     stage.renewed({"certificate": [certificate("home")]})
     assert duck.values["home"] == ""
 
 
 def test_a_failure_in_the_second_turn_clears_the_value(stage: Stage, duck: DuckDns) -> None:
-    """The host says KO to the second value: the error is the host's, and no value of the first turn is left."""
+    """The host answers KO to the second value: its error is raised, and no value is left."""
     answer = duck.update
 
     def second_fails(path: str) -> str:
-        fails = "clear" not in path and "set" in turns(duck)
+        fails = "clear" not in path and "set" in requests_made(duck)
         return "KO" if fails else answer(path)
 
     duck.update = second_fails  # type: ignore[method-assign]
@@ -122,7 +122,7 @@ def test_a_failure_in_the_second_turn_clears_the_value(stage: Stage, duck: DuckD
 
 
 def test_the_shipped_file_is_used_without_a_file_of_the_user_s(stage: Stage) -> None:
-    """The user's own `providers/` is what led us to the stand-in: without it, the address is DuckDNS's own."""
+    """Without the user's file, the address is DuckDNS's own."""
     folder = stage.workspace.path / "providers"
     assert stage.config({"certificate": [certificate("home")]}).providers["duckdns"].driver_options
     shutil.rmtree(folder)
@@ -130,7 +130,7 @@ def test_the_shipped_file_is_used_without_a_file_of_the_user_s(stage: Stage) -> 
 
 
 def test_another_run_that_has_the_zone(stage: Stage) -> None:
-    """Nothing has failed: the outcome is `locked`, names who has it, and no failure is remembered; no order is made."""
+    """The outcome is `locked` and names the process; no failure is stored, and no order is made."""
     with FolderStore(stage.workspace.store).lock_zone("home.duckdns.org.", context=Context()):
         outcome = stage.one({"certificate": [certificate("home")]})
     assert outcome.status == "locked"

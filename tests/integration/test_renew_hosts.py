@@ -1,4 +1,4 @@
-"""Hosts with ways of their own: a plug-in driver, and the user's own provider files beside the configuration."""
+"""Hosts with special behaviour: a plug-in driver, and the user's own provider files."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 from tests.kit.renew_stage import Stage, certificates, everywhere
 from tests.lab.workspace import Workspace
 
-# Installed as pip would have installed it. It writes by RFC 2136 and keeps a diary of when it was called; with
-# `keeps = "one"` its host keeps one value for a name, as some hosts do.
+# Installed as pip installs it. It writes by RFC 2136 and records its calls in a diary; with
+# `keeps = "one"` its host holds one value for a name, as some hosts do.
 PLUG_IN = """
 import json, os, time
 from dataclasses import replace
@@ -70,7 +70,7 @@ required = true
 
 @pytest.fixture
 def stage(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    """The account `home` is at the host `diary`, whose driver is installed as a plug-in."""
+    """A workspace whose account `home` uses the host `diary`, a plug-in driver."""
     site = workspace.path / "site-packages"
     info = site / "diary_driver-1.0.dist-info"
     info.mkdir(parents=True)
@@ -84,31 +84,31 @@ def stage(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sta
     sys.modules.pop("diary_driver", None)
 
 
-def behaves(stage: Stage, behaviour: str, driver_options: str = "") -> None:
-    """Write the user's own provider file beside the configuration."""
+def set_behaviour(stage: Stage, behaviour: str, driver_options: str = "") -> None:
+    """Write the user's provider file with this behaviour."""
     folder = stage.workspace.path / "providers"
     folder.mkdir(exist_ok=True)
     (folder / "diary.toml").write_text(f"{PROVIDER}\n[driver_options]\n{driver_options}\n[behaviour]\n{behaviour}\n")
 
 
-def one_value(stage: Stage) -> None:
-    """The host keeps one value for a name; the CA's resolver keeps the one before for a second."""
-    behaves(stage, 'values = "one"\nscope = "name"\nttl = 1', 'keeps = "one"')
+def set_one_value(stage: Stage) -> None:
+    """The host holds one value for a name; the CA's resolver caches the last value for a second."""
+    set_behaviour(stage, 'values = "one"\nscope = "name"\nttl = 1', 'keeps = "one"')
 
 
 def diary(stage: Stage) -> list[dict[str, Any]]:
-    """What the driver wrote down."""
+    """The entries of the driver's diary."""
     return [json.loads(line) for line in Path(stage.base["dns.home.diary"]).read_text().splitlines()]
 
 
 def overlaps(stage: Stage) -> bool:
-    """Whether two calls were ever under way at once."""
+    """Tell whether two calls were ever made at once."""
     steps = [entry["what"].split()[1] for entry in diary(stage)]
     return steps != ["begins", "ends"] * (len(steps) // 2)
 
 
 def test_a_plug_in_obtains_a_certificate_without_a_provider_file(stage: Stage) -> None:
-    """Its entry point is a provider by its name; it gets both values of the name in one call."""
+    """Its entry point is a provider; one call has both values of the name."""
     stage.renewed()
     assert [(entry["what"], entry["count"]) for entry in diary(stage)] == [
         ("add begins", 2),
@@ -119,8 +119,8 @@ def test_a_plug_in_obtains_a_certificate_without_a_provider_file(stage: Stage) -
 
 
 def test_the_command_finds_plug_ins_and_the_user_s_files_too(stage: Stage) -> None:
-    """A secret by reference reaches the plug-in as a Secret, because the user's file says that it is one."""
-    behaves(stage, "ttl = 30")
+    """The plug-in gets a Secret, because the user's file marks the option as secret."""
+    set_behaviour(stage, "ttl = 30")
     changes = {key: value for key, value in stage.base.items() if not key.endswith("tsig_secret")}
     stage.workspace.write(changes)
     status, said = stage.workspace.run_json("renew")
@@ -129,8 +129,8 @@ def test_the_command_finds_plug_ins_and_the_user_s_files_too(stage: Stage) -> No
 
 
 def test_one_value_for_a_name_means_one_after_the_other_at_that_name(stage: Stage) -> None:
-    """The wildcard waits for the apex; a name elsewhere goes along in the first turn."""
-    one_value(stage)
+    """The wildcard waits for the apex; another name is in the first batch."""
+    set_one_value(stage)
     stage.renewed({"certificate.0.domains": ["example.test", "*.example.test", "www.example.test"]})
     turns = [(entry["count"], entry["names"]) for entry in diary(stage) if entry["what"] == "add begins"]
     apex, www = "_acme-challenge.example.test.", "_acme-challenge.www.example.test."
@@ -139,8 +139,8 @@ def test_one_value_for_a_name_means_one_after_the_other_at_that_name(stage: Stag
 
 
 def test_two_certificates_wait_for_the_name_that_keeps_one_value(stage: Stage) -> None:
-    """From the first value written to the last one withdrawn, the name belongs to one certificate."""
-    one_value(stage)
+    """From the first write to the last removal the name belongs to one certificate."""
+    set_one_value(stage)
     tables = certificates("a", "b")
     tables[0]["domains"], tables[1]["domains"] = ["example.test"], ["*.example.test"]
     outcomes = stage.run({"certificate": tables})
@@ -151,8 +151,8 @@ def test_two_certificates_wait_for_the_name_that_keeps_one_value(stage: Stage) -
 
 
 def test_an_exclusive_host_has_one_writer_at_a_time(stage: Stage) -> None:
-    """Four certificates at once: their calls for the zone never overlap, though the waiting for DNS does."""
-    behaves(stage, "exclusive = true")
+    """Four certificates at once: their calls for the zone never overlap, though their waits for DNS do."""
+    set_behaviour(stage, "exclusive = true")
     outcomes = stage.run({"certificate": certificates("a", "b", "c", "d")})
     assert {outcome.status for outcome in outcomes} == {"renewed"}
     assert len(diary(stage)) == 16
@@ -160,8 +160,8 @@ def test_an_exclusive_host_has_one_writer_at_a_time(stage: Stage) -> None:
 
 
 def test_an_exclusive_host_has_one_writer_in_two_processes_too(stage: Stage) -> None:
-    """The lock is in the store, which both share."""
-    behaves(stage, "exclusive = true")
+    """The lock is in the shared store."""
+    set_behaviour(stage, "exclusive = true")
     changes = {key: value for key, value in stage.base.items() if not key.endswith("tsig_secret")}
     workspace = stage.workspace
     workspace.write({**changes, "certificate": certificates("a", "b", "c", "d")})
@@ -174,16 +174,16 @@ def test_an_exclusive_host_has_one_writer_in_two_processes_too(stage: Stage) -> 
 
 
 def test_other_hosts_are_written_to_by_many_at_once(stage: Stage) -> None:
-    """Without `exclusive` nobody waits: of four certificates, calls overlap."""
-    behaves(stage, "ttl = 60")
+    """Without `exclusive`, calls for four certificates overlap."""
+    set_behaviour(stage, "ttl = 60")
     stage.run({"certificate": certificates("a", "b", "c", "d")})
     assert overlaps(stage)
 
 
 @pytest.mark.leaves_txt
 def test_where_nothing_is_removed_remove_is_never_called(stage: Stage) -> None:
-    """`removes = false`: the value stays, as the host wants it, and nobody is bothered with it."""
-    behaves(stage, "removes = false")
+    """`removes = false`: the value stays, without a warning."""
+    set_behaviour(stage, "removes = false")
     outcome = stage.renewed({"certificate.0.domains": ["www.example.test"]})
     assert [entry["what"] for entry in diary(stage)] == ["add begins", "add ends"]
     assert outcome.warnings == ()
@@ -193,8 +193,8 @@ def test_where_nothing_is_removed_remove_is_never_called(stage: Stage) -> None:
 
 
 def test_ttl_and_settle_are_the_host_s_unless_the_user_says_otherwise(stage: Stage) -> None:
-    """The provider's file gives both; the account's `ttl` and the certificate's `propagation` win."""
-    behaves(stage, "ttl = 33\nsettle = 1\npropagation_timeout = 77")
+    """The provider file has defaults; the account's `ttl` and the certificate's `propagation` win."""
+    set_behaviour(stage, "ttl = 33\nsettle = 1\npropagation_timeout = 77")
     seen: list[int] = []
 
     def look() -> None:

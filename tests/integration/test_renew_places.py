@@ -1,4 +1,4 @@
-"""Where the TXT values go, end to end: zones, accounts, CNAMEs, and what is refused before an order exists."""
+"""Where TXT values are written, in whole runs: zones, accounts and CNAME records."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.lab.workspace import Workspace
 
 @pytest.fixture
 def stage(workspace: Workspace) -> Stage:
-    """Two accounts: `home` writes example.test, `other` writes other.test, each with a key of its own."""
+    """A workspace with two accounts: `home` writes example.test, `other` writes other.test, each with its own key."""
     made = Stage(workspace)
     made.base["dns.other"] = made.other_account()
     return made
@@ -25,7 +25,7 @@ def domains(*names: str, **more: Any) -> dict[str, Any]:
 
 
 def test_names_in_two_zones_are_written_by_two_accounts(stage: Stage) -> None:
-    """One order, one certificate; each value by the account whose zone it is in."""
+    """One order, one certificate; each value is written by the account of its zone."""
     outcome = stage.renewed(domains("example.test", "www.other.test"))
     assert outcome.route is not None
     assert outcome.route.dns == ("home", "other")
@@ -36,7 +36,7 @@ def test_names_in_two_zones_are_written_by_two_accounts(stage: Stage) -> None:
 
 
 def test_the_account_with_the_longest_fitting_zone_writes(stage: Stage) -> None:
-    """Not the first of the file; and the zone it states is the zone that is written in."""
+    """The order in the file does not matter; the stated zone is the one that is written."""
     stage.lab.add_zone("sub.other.test", key=stage.lab.other_key)
     changes = {"dns.home.zones": ["example.test", "test"], "dns.other.zones": ["other.test", "sub.other.test"]}
     stage.renewed({**changes, **domains("a.sub.other.test", "b.other.test")})
@@ -47,7 +47,7 @@ def test_the_account_with_the_longest_fitting_zone_writes(stage: Stage) -> None:
 
 
 def test_the_account_without_zones_takes_the_rest(stage: Stage) -> None:
-    """It may write anywhere, so it gets what no other account claims; its zone is found by SOA."""
+    """It gets the names that no other account has; its zone is found by SOA."""
     stage.lab.add_zone("rest.test")
     stage.renewed({"dns.home.zones": None, **domains("deep.er.rest.test", "www.other.test")})
     assert sorted(stage.written()) == [
@@ -57,7 +57,7 @@ def test_the_account_without_zones_takes_the_rest(stage: Stage) -> None:
 
 
 def test_a_route_may_name_its_account(stage: Stage) -> None:
-    """Then no other is asked, though its zone fits as well."""
+    """No other account is used, though its zone fits too."""
     changes = {"dns.twin": {**stage.lab.account(stage.lab.key, "example.test"), "tsig_secret": stage.lab.key.secret}}
     route = {"challenge": "dns-01", "dns": "twin"}
     outcome = stage.renewed({**changes, **domains("example.test", routes=[route])})
@@ -67,7 +67,7 @@ def test_a_route_may_name_its_account(stage: Stage) -> None:
 
 
 def test_a_cname_is_followed_into_another_zone_and_another_account(stage: Stage) -> None:
-    """The zone of the names themselves is written by nobody: that is what the delegation is for."""
+    """No account writes the zone of the names: the delegation makes that unnecessary."""
     stage.lab.add_zone("asks.test", "_acme-challenge CNAME asks.other.test.\n", refuse=True)
     outcome = stage.renewed(domains("asks.test", "*.asks.test"))
     assert names_in(stage.leaf()) == {"asks.test", "*.asks.test"}
@@ -77,7 +77,7 @@ def test_a_cname_is_followed_into_another_zone_and_another_account(stage: Stage)
 
 
 def test_an_alias_is_taken_at_its_word(stage: Stage) -> None:
-    """The user says where the CNAME leads, and the value is written there; the CA follows the real one."""
+    """The value is written at the alias; the CA follows the real CNAME."""
     stage.lab.add_zone("alias.test", "_acme-challenge CNAME stated.other.test.\n", refuse=True)
     route = {"challenge": "dns-01", "alias": "stated.other.test"}
     stage.renewed(domains("alias.test", routes=[route]))
@@ -85,26 +85,26 @@ def test_an_alias_is_taken_at_its_word(stage: Stage) -> None:
 
 
 def test_follow_cname_false_writes_at_the_name_itself(stage: Stage) -> None:
-    """The host serves a CNAME there only until we write (as with some proxies): the user says so, and we obey."""
+    """Some hosts serve a CNAME only until a TXT is written there."""
     stage.lab.add_zone("stays.test", "_acme-challenge CNAME away.other.test.\n")
     route = {"challenge": "dns-01", "follow_cname": False}
     changes = {"dns.home.zones": ["stays.test"], **domains("stays.test", routes=[route])}
     outcome = stage.one({**changes, "certificate.0.propagation": {"timeout": 1}})
     assert stage.written() == [("home", "stays.test.", "_acme-challenge.stays.test.")]
-    assert outcome.status == "failed"  # BIND keeps its CNAME and drops the TXT: another host would not
+    assert outcome.status == "failed"  # BIND keeps its CNAME and drops the TXT, unlike those hosts
     assert outcome.error is not None
     assert outcome.error.code == "propagation-timeout"
 
 
 def test_a_wildcard_cname_is_no_delegation(stage: Stage) -> None:
-    """It ends where the TXT stands, so the value is written at the name itself, and the CA sees it."""
+    """It does not apply once the TXT is written, so the value is written at the name, and the CA sees it."""
     stage.lab.add_zone("wild.test", "* CNAME www.other.test.\n")
     stage.renewed({"dns.home.zones": ["wild.test"], **domains("wild.test", "*.wild.test")})
     assert set(stage.written()) == {("home", "wild.test.", "_acme-challenge.wild.test.")}
 
 
 def test_a_name_that_no_account_may_write_is_refused_before_an_order(stage: Stage) -> None:
-    """The CNAME leads into a zone that neither account has: the error names it and the zones there are."""
+    """The CNAME leads into a zone that no account has: the error has the name and the zones."""
     stage.lab.add_zone("strangers.test")
     stage.lab.add_zone("astray.test", "_acme-challenge CNAME astray.strangers.test.\n")
     changes = {"dns.home.zones": ["example.test", "astray.test"], **domains("astray.test")}
@@ -116,7 +116,7 @@ def test_a_name_that_no_account_may_write_is_refused_before_an_order(stage: Stag
 
 
 def test_a_name_that_lives_by_a_wildcard_is_warned_of(stage: Stage) -> None:
-    """The certificate is obtained, and the outcome says that the name vanished from DNS meanwhile."""
+    """The certificate is obtained, with a warning that the name vanished from DNS meanwhile."""
     stage.lab.add_zone("shadow.test", "* A 192.0.2.7\nreal A 192.0.2.8\n")
     changes = {"dns.home.zones": ["shadow.test"], **domains("www.shadow.test", "real.shadow.test")}
     outcome = stage.renewed(changes)
@@ -127,7 +127,7 @@ def test_a_name_that_lives_by_a_wildcard_is_warned_of(stage: Stage) -> None:
 
 
 def test_a_zone_that_moved_since_the_last_run_is_found_again(stage: Stage) -> None:
-    """Zones are looked up anew in every run: a sub-zone that was cut off meanwhile is written in its own zone."""
+    """Zones are looked up in every run: a new sub-zone is written in its own zone."""
     stage.lab.add_zone("parent.test")
     changes = {"dns.home.zones": None, **domains("www.child.parent.test")}
     stage.renewed(changes)

@@ -1,4 +1,4 @@
-"""A whole run with a DNS host that is written to by an API through lexicon: a real PowerDNS."""
+"""Whole runs with a DNS host that is used through lexicon: a real PowerDNS."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ZONE = "pdns.test"
 
 @pytest.fixture
 def powerdns(lab: Lab) -> Iterator[PowerDns]:
-    """A PowerDNS with the zone pdns.test, in the lab's Internet; a value of somebody else is in it."""
+    """A PowerDNS with the zone pdns.test, in the lab's Internet, with a foreign value."""
     with lab.powerdns() as server:
         server.add_zone(ZONE, (server.address,), ((f"_acme-challenge.{ZONE}.", "TXT", '"foreign"'),))
         lab.resolver.set_stubs({ZONE: (server.address,)})
@@ -32,14 +32,14 @@ def values(server: PowerDns) -> set[str]:
 
 @pytest.fixture
 def stage(workspace: Workspace, powerdns: PowerDns) -> Stage:
-    """The account `home` is at PowerDNS."""
+    """A workspace whose account `home` is at PowerDNS."""
     workspace.canaries.append(powerdns.api_key)
     account = {"provider": "powerdns", "pdns_server": powerdns.api_url, "auth_token": powerdns.api_key}
     return Stage(workspace, {"dns.home.tsig_secret": None, "dns": {"home": account}})
 
 
 def test_apex_wildcard_and_a_host_in_one_order(stage: Stage, powerdns: PowerDns) -> None:
-    """The zone is found by SOA, both values stand at one name beside the foreign one, and only ours are removed."""
+    """The zone is found by SOA, both values are beside the foreign one, and only ours are removed."""
     seen: set[str] = set()
     stage.on_kind["txt-written"] = lambda: seen.update(values(powerdns))
     names = [ZONE, f"*.{ZONE}", f"www.{ZONE}"]
@@ -62,7 +62,7 @@ def test_two_hosts_in_one_order(stage: Stage, powerdns: PowerDns) -> None:
 
 
 def test_the_values_are_withdrawn_after_a_failure(stage: Stage, powerdns: PowerDns) -> None:
-    """The other host refuses: what PowerDNS was given already is taken away again."""
+    """The other host refuses: the values at PowerDNS are removed."""
     stage.lab.add_zone("closed.test", refuse=True)
     bind = {**stage.lab.account(stage.lab.key, "closed.test"), "tsig_secret": stage.lab.key.secret}
     names = [ZONE, "closed.test"]

@@ -1,4 +1,4 @@
-"""What a whole run asks of the CA: no request too many, and a CA that makes trouble with nonces."""
+"""The requests of a whole run to the CA."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ ONCE = {"directory", "newNonce", "newAccount"}
 
 @pytest.fixture
 def stage(workspace: Workspace) -> Stage:
-    """An account of its own at the lab's CA."""
+    """A workspace with its own account at the lab's CA."""
     return Stage(workspace)
 
 
 def requests(stage: Stage, proxy: AcmeProxy, count: int) -> Counter[str]:
-    """What a certificate for so many names takes, beyond directory, nonce and account."""
+    """Count the requests for a certificate with this number of names, without directory, nonce and account."""
     domains = [f"n{number}.example.test" for number in range(count)]
     before = proxy.counts
     stage.renewed({**through(proxy), "certificate.0.domains": domains}, force=True)
@@ -31,10 +31,9 @@ def requests(stage: Stage, proxy: AcmeProxy, count: int) -> Counter[str]:
 
 @pytest.mark.parametrize("count", [1, 3, 20])
 def test_n_names_take_4_plus_2n_requests(stage: Stage, count: int) -> None:
-    """An order, N authorizations, N answers, finalize, the order, the certificate; and one question that is not signed.
+    """An order, N authorizations, N answers, finalize, the order, the certificate; and one unsigned request.
 
-    A machine that is busy may make the CA think longer than the moment we give it, and cost a look more: so the best
-    of three runs counts.
+    On a busy machine the CA may need longer, which costs one more poll: the best of three runs counts.
     """
     wanted = {
         "newOrder": 1,
@@ -55,7 +54,7 @@ def test_n_names_take_4_plus_2n_requests(stage: Stage, count: int) -> None:
 
 
 def test_many_certificates_share_directory_and_account(stage: Stage) -> None:
-    """Twelve certificates in eight threads: one directory, one account, twelve orders, and all are obtained."""
+    """Twelve certificates in eight threads: one directory, one account, twelve orders."""
     names = [f"c{number}" for number in range(12)]
     with stage.lab.acme_proxy() as proxy:
         outcomes = stage.run({**through(proxy), "certificate": certificates(*names)})
@@ -65,15 +64,15 @@ def test_many_certificates_share_directory_and_account(stage: Stage) -> None:
 
 
 def test_one_worker_does_one_certificate_after_the_other(stage: Stage) -> None:
-    """`workers` is the number of certificates under way at once."""
+    """`workers` is the number of certificates at a time."""
     stage.run({"certificate": certificates("a", "b", "c")}, workers=1)
     steps = [(event.kind, event.certificate) for event in stage.events]
     steps = [step for step in steps if step[0] in {"certificate-started", "certificate-finished"}]
     assert steps == [(f"certificate-{what}", name) for name in "abc" for what in ("started", "finished")]
 
 
-def test_two_certificates_for_the_same_names_do_not_spoil_each_other(stage: Stage) -> None:
-    """An EC and an RSA key, at a CA that answers both orders with one as long as it is pending, as Boulder does."""
+def test_two_certificates_for_the_same_names(stage: Stage) -> None:
+    """An EC and an RSA key, at a CA that returns one pending order for both, as Boulder does."""
     pending: dict[str, Response] = {}
 
     def one_order(request: Request, response: Response) -> Response:

@@ -1,4 +1,4 @@
-"""One certificate from nothing to its renewals, end to end: the library against a real CA and real name servers."""
+"""One certificate and its renewals: the library with a real CA and real name servers."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ DAYS = timedelta(days=1)
 
 @pytest.fixture
 def stage(workspace: Workspace) -> Stage:
-    """The apex and its wildcard, nothing obtained yet."""
+    """A workspace for the apex and its wildcard, without a certificate."""
     return Stage(workspace)
 
 
 def current(workspace: Workspace, name: str = "home") -> Path:
-    """Where the version in force is."""
+    """The folder of the current version."""
     return (workspace.store / "certificates" / name / "current").resolve()
 
 
 def test_the_apex_and_its_wildcard_are_one_order(stage: Stage) -> None:
-    """Both values stand at one name at once, one certificate comes out, and no value is left (the fixture looks)."""
+    """Both values are at one name at once, and no value is left (the fixture checks this)."""
     outcome, lab = stage.renewed(), stage.lab
     assert (outcome.reason, outcome.domains) == ("missing", ("example.test", "*.example.test"))
     assert outcome.route is not None
@@ -49,8 +49,8 @@ def test_the_apex_and_its_wildcard_are_one_order(stage: Stage) -> None:
     everywhere(lab, CHALLENGE, set())
 
 
-def test_the_story_is_told_in_its_order(stage: Stage) -> None:
-    """What happens, happens in the order in which RFC 8555 and DNS want it."""
+def test_the_order_of_events(stage: Stage) -> None:
+    """The steps have the order of RFC 8555 and DNS."""
     stage.renewed()
     kinds = [kind for kind in stage.kinds() if kind != "dns-waiting"]
     assert kinds == [
@@ -73,7 +73,7 @@ def test_the_story_is_told_in_its_order(stage: Stage) -> None:
 
 @pytest.mark.leaves_txt
 def test_foreign_values_at_the_same_name_survive(stage: Stage) -> None:
-    """Another program's challenge stands beside ours, is not taken for ours, and is there afterwards."""
+    """Another program's challenge is beside ours, is not taken for ours, and stays."""
     stage.lab.update("example.test", add=[("_acme-challenge", "TXT", "foreign-value")])
     stage.renewed()
     everywhere(stage.lab, CHALLENGE, {"foreign-value"})
@@ -81,7 +81,7 @@ def test_foreign_values_at_the_same_name_survive(stage: Stage) -> None:
 
 @pytest.mark.leaves_txt
 def test_foreign_values_survive_a_failure_too(stage: Stage) -> None:
-    """The withdrawal after an error takes our values only."""
+    """The removal after an error takes our values only."""
     stage.lab.update("example.test", add=[("_acme-challenge", "TXT", "foreign-value")])
     stage.lab.lag = 30.0
     error = stage.failed({"certificate.0.propagation": {"timeout": 1}})
@@ -90,9 +90,9 @@ def test_foreign_values_survive_a_failure_too(stage: Stage) -> None:
 
 
 def test_what_is_not_due_costs_no_request_and_no_lock(stage: Stage) -> None:
-    """The second run asks nobody: not the CA, not DNS, not even the lock, and no event is emitted.
+    """The second run uses neither the CA, nor DNS, nor the lock, and emits no event.
 
-    Half of its life: a third would be left about when this CA suggests the renewal itself, and either may be the first.
+    Half of the lifetime, because this CA suggests a renewal when about a third is left.
     """
     with stage.lab.acme_proxy() as proxy:
         half = {**through(proxy), "certificate.0.renew_before": "1/2"}
@@ -107,7 +107,7 @@ def test_what_is_not_due_costs_no_request_and_no_lock(stage: Stage) -> None:
 
 
 def test_force_renews_what_is_not_due(stage: Stage) -> None:
-    """A new certificate, with the reason `forced`; the key is a new one as well."""
+    """A new certificate with the reason `forced`, and a new key."""
     first, key = stage.renewed(), stage.leaf().public_key()
     outcome = stage.renewed(force=True)
     assert outcome.reason == "forced"
@@ -116,9 +116,9 @@ def test_force_renews_what_is_not_due(stage: Stage) -> None:
 
 
 def test_it_is_renewed_when_the_configured_part_of_its_life_is_left(stage: Stage) -> None:
-    """The day before nothing happens; the moment the outcome itself had named, it is renewed.
+    """Not due the day before; renewed at the time that the outcome has named.
 
-    Half of it: a third would be left about when this CA suggests the renewal itself.
+    Half of the lifetime, because this CA suggests a renewal when about a third is left.
     """
     half = {"certificate.0.renew_before": "1/2"}
     first = stage.renewed(half)
@@ -140,8 +140,8 @@ def test_it_is_renewed_when_the_configured_part_of_its_life_is_left(stage: Stage
         ({"certificate.0.key": "ecdsa-p384"}, "another kind of key"),
     ],
 )
-def test_it_is_renewed_when_something_else_is_wanted(stage: Stage, changes: dict[str, Any], why: str) -> None:
-    """Names and kind of key: the certificate in force no longer is what the configuration asks for."""
+def test_it_is_renewed_after_a_change_of_the_configuration(stage: Stage, changes: dict[str, Any], why: str) -> None:
+    """Names and kind of key: the current certificate is no longer the configured one."""
     stage.renewed()
     outcome = stage.renewed(changes)
     assert outcome.reason == "changed", why
@@ -150,7 +150,7 @@ def test_it_is_renewed_when_something_else_is_wanted(stage: Stage, changes: dict
 
 
 def test_it_is_renewed_at_another_ca(stage: Stage) -> None:
-    """With an account of its own there; the old CA is not asked."""
+    """With its own account there; the old CA gets no request."""
     stage.renewed()
     with stage.lab.another_pebble() as pebble, stage.lab.acme_proxy() as old:
         second = {"directory": pebble.directory_url, "trust": str(pebble.trust_pem)}
@@ -171,13 +171,13 @@ def test_the_same_names_written_otherwise_are_no_change(stage: Stage, order: lis
 
 @pytest.fixture
 def hasty(lab: Lab) -> Iterator[Pebble]:
-    """A CA whose certificates live for two minutes."""
+    """A CA whose certificates are valid for two minutes."""
     with lab.another_pebble(validity=120) as pebble:
         yield pebble
 
 
 def test_an_expired_certificate_is_renewed_as_expired(stage: Stage, hasty: Pebble) -> None:
-    """`status` says so before, and a new one takes its place."""
+    """`status` reports it before, and a new one replaces it."""
     old = stage.renewed({"ca.lab.directory": hasty.directory_url})
     later = timedelta(seconds=121)
     (status,) = stage.renewer(later=later).status()
@@ -187,7 +187,7 @@ def test_an_expired_certificate_is_renewed_as_expired(stage: Stage, hasty: Pebbl
 
 
 def test_three_versions_are_kept_and_current_moves(stage: Stage) -> None:
-    """`current` leads to the newest; what a program has read by its paths stays a pair."""
+    """`current` leads to the newest; the paths of older versions stay a pair."""
     first, renewer = stage.renewed(), stage.renewer()
     held = renewer.certificate("home")
     seen = [first.serial, *(stage.renewed(force=True).serial for _ in range(2))]
@@ -200,7 +200,7 @@ def test_three_versions_are_kept_and_current_moves(stage: Stage) -> None:
     assert now.serial == seen[-1] == f"{stage.leaf().serial_number:x}"
     folders = {path.parent for path in (now.certificate_path, now.chain_path, now.fullchain_path, now.private_key_path)}
     assert folders == {current(stage.workspace)}
-    now.ssl_context()  # the pair fits, or OpenSSL says so
+    now.ssl_context()  # OpenSSL checks the pair
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_the_key_is_of_the_wanted_kind(stage: Stage, kind: str, found: str) -> N
 
 
 def test_international_names_go_both_ways(stage: Stage) -> None:
-    """Written as people write them, ordered and stored as A-labels, and told as they were written."""
+    """Configured in Unicode, ordered and stored as A-labels, and printed as configured."""
     domains = ["Bücher.example.test", "*.bücher.example.test", "xn--mnchen-3ya.example.test"]
     outcome = stage.renewed({"certificate": [{"domains": domains}]})
     assert outcome.name == "xn--bcher-kva.example.test"
@@ -233,7 +233,7 @@ def test_international_names_go_both_ways(stage: Stage) -> None:
 
 
 def test_an_order_that_is_ready_at_once_writes_no_dns(stage: Stage) -> None:
-    """The CA remembers the proofs: no TXT value is written, no challenge answered."""
+    """The CA reuses the authorizations: no TXT value is written, no challenge answered."""
     with stage.lab.another_pebble(authz_reuse=100) as pebble, stage.lab.acme_proxy(pebble=pebble) as proxy:
         stage.renewed(through(proxy))
         answered = proxy.counts["challenge"]
@@ -244,8 +244,8 @@ def test_an_order_that_is_ready_at_once_writes_no_dns(stage: Stage) -> None:
     assert stage.event_data("order-created")[0]["pending"] == []
 
 
-def test_only_what_is_not_proved_yet_is_written(stage: Stage) -> None:
-    """A name is added: its TXT value alone is written, the others' proofs are taken from the CA's memory."""
+def test_only_names_without_an_authorization_are_written(stage: Stage) -> None:
+    """A name is added: only its TXT value is written."""
     with stage.lab.another_pebble(authz_reuse=100) as pebble, stage.lab.acme_proxy(pebble=pebble) as proxy:
         stage.renewed(through(proxy))
         changes = {"certificate.0.domains": ["example.test", "*.example.test", "new.example.test"]}
@@ -256,7 +256,7 @@ def test_only_what_is_not_proved_yet_is_written(stage: Stage) -> None:
 
 
 def test_a_failed_certificate_does_not_stop_the_others(stage: Stage) -> None:
-    """Five certificates, the second and the fourth outside our zones: outcomes in the order of the file."""
+    """Two of five certificates are outside our zones: the outcomes have the order of the file."""
     tables = certificates("a", "b", "c", "d", "e")
     tables[1]["domains"] = ["b.other.test"]
     tables[3]["domains"] = ["d.example.test", "d.other.test"]
@@ -270,15 +270,15 @@ def test_a_failed_certificate_does_not_stop_the_others(stage: Stage) -> None:
 
 
 def test_only_the_named_certificates_are_worked_on(stage: Stage) -> None:
-    """In the order of the file, whatever order they are named in."""
+    """In the order of the file."""
     changes = {"certificate": certificates("a", "b", "c")}
     outcomes = stage.run(changes, names=["c", "a"])
     assert [(outcome.name, outcome.status) for outcome in outcomes] == [("a", "renewed"), ("c", "renewed")]
     assert [status.state for status in stage.renewer(changes).status()] == ["valid", "missing", "valid"]
 
 
-def test_a_run_that_does_not_wait_is_told_who_holds_the_lock(stage: Stage) -> None:
-    """The outcome is `locked`, with the process that works on it; nothing was asked of anybody."""
+def test_a_second_run_in_the_process_is_locked(stage: Stage) -> None:
+    """The outcome is `locked`, with the process; nothing is requested."""
     stage.lab.lag = 1.0
     seen: list[Outcome] = []
 

@@ -1,4 +1,4 @@
-"""Waiting for DNS within a whole run: exactly as long as needed, and what is said meanwhile and afterwards."""
+"""The wait for DNS in a whole run: its length, its events and its errors."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.lab.workspace import Workspace
 
 @pytest.fixture
 def stage(workspace: Workspace) -> Stage:
-    """The apex and its wildcard, nothing obtained yet."""
+    """A workspace for the apex and its wildcard, without a certificate."""
     return Stage(workspace)
 
 
 def test_a_lagging_secondary_is_waited_for_and_not_longer(stage: Stage) -> None:
-    """The CA is told to look after the last server has the values, and within a moment of that."""
+    """The challenges are answered as soon as the last server has the values."""
     stage.lab.lag = 0.8
     with stage.lab.acme_proxy() as proxy:
         stage.renewed(through(proxy))
@@ -30,7 +30,7 @@ def test_a_lagging_secondary_is_waited_for_and_not_longer(stage: Stage) -> None:
 
 
 def test_while_it_waits_it_says_for_whom(stage: Stage) -> None:
-    """Server by server: who agrees already, and who is waited for; at least once a second."""
+    """The event has the state of each server, at least once a second."""
     stage.lab.lag = 1.3
     stage.renewed()
     told = stage.event_data("dns-waiting")
@@ -44,7 +44,7 @@ def test_while_it_waits_it_says_for_whom(stage: Stage) -> None:
 
 
 def test_at_the_time_out_every_address_is_told_and_the_values_are_withdrawn(stage: Stage) -> None:
-    """The CA was never asked to look, and the secondary that lags is named with what it said."""
+    """No challenge is answered, and the error names the secondary that lags."""
     stage.lab.lag = 60.0
     with stage.lab.acme_proxy() as proxy:
         outcome = stage.one({**through(proxy), "certificate.0.propagation": {"timeout": 1}})
@@ -60,7 +60,7 @@ def test_at_the_time_out_every_address_is_told_and_the_values_are_withdrawn(stag
 
 
 def test_check_none_asks_no_name_server(stage: Stage) -> None:
-    """The user takes it upon himself: nothing is waited for but `settle`."""
+    """The wait is only `settle`."""
     stage.lab.add_zone("unseen.test")
     changes = {
         "dns.home.zones": ["unseen.test"],

@@ -1,4 +1,4 @@
-"""An order that a run had finalized, or was about to, and did not bring home: the next run takes it up."""
+"""An order that a run had finalized, or could finalize, without getting its certificate: the next run resumes it."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from tests.lab.acmemessages import DROP, Request, Response
 from tests.lab.workspace import Workspace
 
 SOON = timedelta(minutes=5)
-"""Longer than the pause after one failure."""
+"""A time longer than the pause after one failure."""
 
 
 @pytest.fixture
 def stage(workspace: Workspace) -> Stage:
-    """Nothing has been obtained yet; the CA has two seconds."""
+    """A workspace without a certificate, with a CA time-out of two seconds."""
     return Stage(workspace, {"ca.lab.timeout": 2})
 
 
 @pytest.fixture
 def ca(stage: Stage) -> Iterator[AcmeProxy]:
-    """The CA, which counts what it is asked."""
+    """The CA, behind a proxy that counts."""
     with stage.lab.acme_proxy() as proxy:
         stage.base |= through(proxy)
         yield proxy
 
 
 class GoneAfter:
-    """A hook: the answer to a kind of request is lost, and from then on the CA has only refusals."""
+    """A hook: the answer to one kind of request is lost, and then the CA refuses everything."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -52,17 +52,17 @@ class GoneAfter:
 
 
 def order_folder(stage: Stage) -> Path:
-    """Where the order is kept while it is being finalized."""
+    """The folder of the pending order."""
     return stage.workspace.store / "certificates" / "home" / "order"
 
 
 def sent(ca: AcmeProxy) -> set[str]:
-    """The CSRs that the CA was sent; the same may come twice, when the order was not ready yet."""
+    """The CSRs that the CA got; the same one may be sent twice if the order was not ready."""
     return {(exchange.request.payload or {})["csr"] for exchange in ca.of_kind("finalize")}
 
 
 def leave_order(stage: Stage, ca: AcmeProxy, kind: str = "finalize", **how: Any) -> None:
-    """A run whose CA goes when it has had the CSR: an order is left behind."""
+    """Make a run whose CA fails after it got the CSR: an order is left."""
     ca.on_response = GoneAfter(kind)
     assert stage.one(**how).status == "failed"
     assert sorted(path.name for path in order_folder(stage).iterdir()) == ["csr.der", "key.pem", "order.json"]
@@ -71,7 +71,7 @@ def leave_order(stage: Stage, ca: AcmeProxy, kind: str = "finalize", **how: Any)
 
 @pytest.mark.parametrize("kind", ["finalize", "certificate"])
 def test_the_certificate_of_the_same_order_is_fetched(stage: Stage, ca: AcmeProxy, kind: str) -> None:
-    """No second order, no second CSR, no TXT value: the key on disk and the certificate of the CA fit."""
+    """No second order, CSR or TXT value: the certificate has the key on disk."""
     leave_order(stage, ca, kind)
     key = (order_folder(stage) / "key.pem").read_bytes()
     outcome = stage.renewed(later=SOON)
@@ -92,7 +92,7 @@ def test_the_certificate_of_the_same_order_is_fetched(stage: Stage, ca: AcmeProx
 
 
 def test_a_renewal_is_taken_up_too(stage: Stage, ca: AcmeProxy) -> None:
-    """The old certificate stands until then."""
+    """The old certificate is in force until then."""
     first = stage.renewed()
     leave_order(stage, ca, force=True)
     assert f"{stage.leaf().serial_number:x}" == first.serial
@@ -102,7 +102,7 @@ def test_a_renewal_is_taken_up_too(stage: Stage, ca: AcmeProxy) -> None:
 
 
 def test_an_order_whose_csr_never_came_is_finalized(stage: Stage, ca: AcmeProxy) -> None:
-    """Everything was proved, then the run ended: the CSR on disk is sent, for the same order."""
+    """All names were valid, then the run ended: the CSR on disk is sent for the same order."""
     ca.on_request = refusing("finalize", problem("serverInternal", "closed for today", 403))
     assert stage.one().status == "failed"
     ca.on_request = None
@@ -111,14 +111,14 @@ def test_an_order_whose_csr_never_came_is_finalized(stage: Stage, ca: AcmeProxy)
     assert stage.event_data("order-resumed")[0]["status"] == "ready"
 
 
-def test_nothing_else_is_needed_for_it(stage: Stage, ca: AcmeProxy) -> None:
-    """The DNS account refuses by now: what is issued is fetched all the same."""
+def test_resuming_needs_no_dns_account(stage: Stage, ca: AcmeProxy) -> None:
+    """The DNS account refuses by now, and the certificate is fetched."""
     leave_order(stage, ca)
     outcome = stage.renewed({"dns.home.tsig_secret": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}, SOON)
     assert codes(outcome) == [None]
 
 
-# ── an order that is dead ───────────────────────────────────────────────────────────────
+# ── invalid orders ──────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -131,8 +131,8 @@ def test_nothing_else_is_needed_for_it(stage: Stage, ca: AcmeProxy) -> None:
     ],
     ids=["unknown", "not-ours", "bare", "invalid"],
 )
-def test_a_dead_order_costs_a_new_one(stage: Stage, ca: AcmeProxy, answer: Response) -> None:
-    """The CA does not keep it any more, or gave it up: the same run makes a new one, and that is no failure."""
+def test_an_invalid_order_is_replaced(stage: Stage, ca: AcmeProxy, answer: Response) -> None:
+    """The CA does not have the order, or it is invalid: the same run makes a new one, without a failure."""
     leave_order(stage, ca)
     old = json.loads((order_folder(stage) / "order.json").read_text())["url"]
     ca.on_request = lambda request: answer if old.endswith(request.path) else None
@@ -152,10 +152,8 @@ def test_a_dead_order_costs_a_new_one(stage: Stage, ca: AcmeProxy, answer: Respo
     ],
     ids=["400", "401", "403", "404", "410", "json"],
 )
-def test_a_page_of_who_stands_in_between_says_nothing_of_the_order(
-    stage: Stage, ca: AcmeProxy, answer: Response
-) -> None:
-    """A firewall, a notice of maintenance: no other order is made there, and the next run fetches the certificate."""
+def test_a_page_of_a_middlebox_does_not_invalidate_the_order(stage: Stage, ca: AcmeProxy, answer: Response) -> None:
+    """From a firewall, for example: no new order is made, and the next run fetches the certificate."""
     leave_order(stage, ca)
     ca.on_request = refusing("order", answer)
     routes = {"certificate.0.routes": [{"challenge": "dns-01"}, {"challenge": "http-01", "webroot": "."}]}
@@ -168,7 +166,7 @@ def test_a_page_of_who_stands_in_between_says_nothing_of_the_order(
 
 @pytest.mark.parametrize("written", ["kept", None])
 def test_a_page_that_stays_costs_a_new_order_in_the_end(stage: Stage, ca: AcmeProxy, written: str | None) -> None:
-    """After a day; an order of which it is not known when it was written down may be that old."""
+    """After a day; an order without a date may be that old."""
     leave_order(stage, ca)
     file = order_folder(stage) / "order.json"
     form = json.loads(file.read_text())
@@ -180,8 +178,8 @@ def test_a_page_that_stays_costs_a_new_order_in_the_end(stage: Stage, ca: AcmePr
     assert ca.counts["newOrder"] == 2
 
 
-def test_a_certificate_that_cannot_be_had_costs_a_new_order_in_the_end(stage: Stage, ca: AcmeProxy) -> None:
-    """The order is valid, and its certificate is not handed out: not on the same day, and then no more."""
+def test_a_certificate_that_is_never_sent_costs_a_new_order(stage: Stage, ca: AcmeProxy) -> None:
+    """The order is valid, and its certificate is not sent: a new order is made after a day."""
     leave_order(stage, ca)
     gone = problem("malformed", "no such certificate", 404)
     ca.on_request = lambda request: gone if request.kind == "certificate" and ca.counts["newOrder"] == 1 else None
@@ -191,8 +189,8 @@ def test_a_certificate_that_cannot_be_had_costs_a_new_order_in_the_end(stage: St
     assert ca.counts["newOrder"] == 2
 
 
-def test_an_order_that_dies_while_it_is_watched(stage: Stage, ca: AcmeProxy) -> None:
-    """First it is processing, then the CA gives it up."""
+def test_an_order_that_becomes_invalid(stage: Stage, ca: AcmeProxy) -> None:
+    """It is processing at first."""
     leave_order(stage, ca)
     form = json.loads((order_folder(stage) / "order.json").read_text())
     statuses = iter(["processing"])
@@ -210,7 +208,7 @@ def test_an_order_that_dies_while_it_is_watched(stage: Stage, ca: AcmeProxy) -> 
 
 
 def test_an_order_that_the_ca_gave_up_is_not_kept(stage: Stage, ca: AcmeProxy) -> None:
-    """Its proof failed, so nothing can come of it: its key does not lie about until the next run."""
+    """Its validation failed, so it is useless, and its key is deleted."""
     outcome = stage.one({**site(stage), "certificate.0.routes": [http(stage.lab.reserve())]})
     assert codes(outcome) == ["http-unreachable"]
     assert not order_folder(stage).exists()
@@ -218,7 +216,7 @@ def test_an_order_that_the_ca_gave_up_is_not_kept(stage: Stage, ca: AcmeProxy) -
 
 
 def test_an_order_that_is_not_decided_in_time_is_kept(stage: Stage, ca: AcmeProxy) -> None:
-    """Its proof has failed once, and the CA may look again: it may live."""
+    """Its validation has failed once, and the CA may try again."""
 
     def undecided(request: Request, response: Response) -> Response:
         body = response.json() if request.kind in {"order", "authorization"} else {}
@@ -236,7 +234,7 @@ def test_an_order_that_is_not_decided_in_time_is_kept(stage: Stage, ca: AcmeProx
 
 
 def test_a_rehearsal_that_fails_leaves_what_is_there(stage: Stage, ca: AcmeProxy) -> None:
-    """The order is of a real run, and may live."""
+    """The order is that of a real run, and may be valid."""
     leave_order(stage, ca)
     with second_ca(stage):
         rehearsal = {"ca.lab.staging": "other", **site(stage), "certificate.0.routes": [http(stage.lab.reserve())]}
@@ -245,7 +243,7 @@ def test_a_rehearsal_that_fails_leaves_what_is_there(stage: Stage, ca: AcmeProxy
 
 
 def test_a_certificate_that_is_not_for_its_key(stage: Stage, ca: AcmeProxy) -> None:
-    """What the CA hands out does not fit what is on disk: it is not kept, and a new order is made."""
+    """The CA sends another certificate: it is not stored, and a new order is made."""
     other = stage.renewed({"certificate.0.name": "other"})
     assert other.path is not None
     foreign = (other.path / "fullchain.pem").read_bytes()
@@ -256,8 +254,8 @@ def test_a_certificate_that_is_not_for_its_key(stage: Stage, ca: AcmeProxy) -> N
     assert ca.counts["newOrder"] == 3
 
 
-def test_a_ca_that_is_still_away(stage: Stage, ca: AcmeProxy) -> None:
-    """It may live: it is kept, no other order is made there, and the next run takes it up."""
+def test_a_ca_that_is_still_down(stage: Stage, ca: AcmeProxy) -> None:
+    """The order is kept, no other is made there, and the next run resumes it."""
     leave_order(stage, ca)
     down = {"ca.lab.directory": f"https://127.0.0.1:{stage.lab.reserve()}/dir"}
     assert codes(stage.one(down, SOON, now=True)) == ["ca-unreachable"]
@@ -269,7 +267,7 @@ def test_a_ca_that_is_still_away(stage: Stage, ca: AcmeProxy) -> None:
 
 
 def test_another_ca_may_issue_meanwhile(stage: Stage, ca: AcmeProxy) -> None:
-    """Fallback does not wait for it; once another certificate is in force, the order has done its work."""
+    """The fallback does not wait for the order, which is deleted once another certificate is in force."""
     leave_order(stage, ca)
     with second_ca(stage):
         ca.on_request = refusing("directory", problem("serverInternal", "closed for today"))
@@ -279,14 +277,14 @@ def test_another_ca_may_issue_meanwhile(stage: Stage, ca: AcmeProxy) -> None:
     assert not order_folder(stage).exists()
 
 
-# ── what is wanted now ──────────────────────────────────────────────────────────────────
+# ── changes of the configuration ────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
     "changes", [{"certificate.0.domains": ["example.test"]}, {"certificate.0.key": "ecdsa-p384"}], ids=["names", "key"]
 )
 def test_an_order_for_something_else(stage: Stage, ca: AcmeProxy, changes: dict[str, Any]) -> None:
-    """The configuration was changed: the old order is forgotten."""
+    """The configuration was changed: the old order is deleted."""
     leave_order(stage, ca)
     stage.renewed(changes, SOON)
     assert (ca.counts["newOrder"], len(sent(ca))) == (2, 2)
@@ -294,7 +292,7 @@ def test_an_order_for_something_else(stage: Stage, ca: AcmeProxy, changes: dict[
 
 
 def test_the_same_names_in_another_order(stage: Stage, ca: AcmeProxy) -> None:
-    """A CA counts them as one set; each has its own route, and all is told as the names are written now."""
+    """A CA counts them as one set; each name has its own route, and the outcome has the new order of names."""
     names = [SITE, f"*.{SITE}"]
     stage.base |= {**site(stage, *names), "certificate.0.routes": [http(stage.lab.pebble.http_port), dns("home")]}
     leave_order(stage, ca)
@@ -307,15 +305,15 @@ def test_the_same_names_in_another_order(stage: Stage, ca: AcmeProxy) -> None:
 
 
 def test_another_account(stage: Stage, ca: AcmeProxy) -> None:
-    """The account was lost with its key: the order is not ours any more, and is not asked for."""
+    """The account was lost with its key: its order is not requested."""
     leave_order(stage, ca)
     shutil.rmtree(stage.workspace.store / "accounts")
     stage.renewed(later=SOON)
     assert (ca.counts["newAccount"], ca.counts["newOrder"]) == (2, 2)
 
 
-def test_what_is_revoked_takes_its_order_along(stage: Stage, ca: AcmeProxy) -> None:
-    """The order may be for the key that was given up."""
+def test_a_revocation_deletes_the_pending_order(stage: Stage, ca: AcmeProxy) -> None:
+    """The order may have the compromised key."""
     stage.renewed()
     leave_order(stage, ca, force=True)
     stage.renewer().revoke("home", reason="key-compromise")
@@ -326,7 +324,7 @@ def test_what_is_revoked_takes_its_order_along(stage: Stage, ca: AcmeProxy) -> N
 
 
 def test_a_rehearsal_neither_leaves_nor_takes_one(stage: Stage, ca: AcmeProxy) -> None:
-    """It keeps nothing, and what was left is for a real run."""
+    """It stores nothing, and a pending order is for a real run."""
     leave_order(stage, ca)
     with second_ca(stage) as twin:
         outcome = stage.one({"ca.lab.staging": "other"}, SOON, dry_run=True)
@@ -338,7 +336,7 @@ def test_a_rehearsal_neither_leaves_nor_takes_one(stage: Stage, ca: AcmeProxy) -
 
 
 def test_the_order_at_the_second_ca_is_taken_up_first(stage: Stage, ca: AcmeProxy) -> None:
-    """The first CA is well again: the order lives all the same, and the route that led to it is told and remembered."""
+    """The first CA works again: the order is resumed all the same, and its route is in the outcome and the state."""
     with second_ca(stage) as other:
         routes = {"certificate.0.routes": [{"challenge": "dns-01"}, {"challenge": "dns-01", "ca": "other"}]}
         ca.on_request = refusing("newOrder", problem("rejectedIdentifier", "not these", 400))
@@ -353,11 +351,11 @@ def test_the_order_at_the_second_ca_is_taken_up_first(stage: Stage, ca: AcmeProx
         assert (status.ca, status.route) == ("other", outcome.to_dict()["route"])
 
 
-# ── a clock that is wrong ───────────────────────────────────────────────────────────────
+# ── a wrong clock ───────────────────────────────────────────────────────────────────────
 
 
-def test_what_only_the_clock_makes_invalid_is_fetched_when_it_is_right(stage: Stage, ca: AcmeProxy) -> None:
-    """However often a run finds it wrong: one order, one certificate, and the advice is to set the clock."""
+def test_a_certificate_is_fetched_after_the_clock_is_corrected(stage: Stage, ca: AcmeProxy) -> None:
+    """Any number of runs with the wrong clock make one order, and the fix is to set the clock."""
     for _ in range(2):
         outcome = stage.one(later=timedelta(days=100), now=True)
         assert outcome.error is not None

@@ -1,4 +1,4 @@
-"""Revoking a certificate and looking after the account, through the real program, at a real CA."""
+"""Revocation and accounts, through the real program, at a real CA."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from tests.lab.workspace import Workspace
 
 @pytest.fixture
 def stage(workspace: Workspace) -> Stage:
-    """A certificate is there."""
+    """A workspace with a certificate."""
     stage = Stage(workspace)
     stage.renewed()
     return stage
 
 
 def account(stage: Stage) -> Path:
-    """The folder of the one account."""
+    """The folder of the account."""
     (only,) = (stage.workspace.store / "accounts").iterdir()
     return only
 
 
 def test_a_revoked_certificate_is_replaced(stage: Stage) -> None:
-    """By the account's key; `status` says so, and the next run obtains another one with no word of force."""
+    """Signed with the account's key; `status` reports it, and the next run replaces the certificate."""
     before = stage.leaf().serial_number
     done = stage.workspace.run("revoke", "home", "--yes", "--reason", "superseded")
     assert done.returncode == 0, done.stderr
@@ -50,7 +50,7 @@ def test_a_revoked_certificate_is_replaced(stage: Stage) -> None:
 
 
 def test_the_key_of_a_revoked_certificate_is_not_kept(stage: Stage) -> None:
-    """`reuse_key` holds for renewals; who revokes may have lost the key."""
+    """`reuse_key` applies to renewals; after a revocation the key may be compromised."""
     key = stage.workspace.store / "certificates/home/current/privkey.pem"
     keep = {"certificate.0.reuse_key": True}
     before = key.read_bytes()
@@ -63,7 +63,7 @@ def test_the_key_of_a_revoked_certificate_is_not_kept(stage: Stage) -> None:
 
 @pytest.mark.parametrize("answer", [DROP, Response.problem(403, "unauthorized", "not yours")], ids=["lost", "refused"])
 def test_a_compromised_key_never_comes_back(stage: Stage, answer: Response) -> None:
-    """Not in the order that was pending at the revocation, and not if the CA's answer was lost or a refusal."""
+    """Neither by the order that was pending, nor if the CA's answer was lost or a refusal."""
     key = stage.workspace.store / "certificates/home/current/privkey.pem"
     keep, before = {"certificate.0.reuse_key": True}, key.read_bytes()
 
@@ -84,8 +84,8 @@ def test_a_compromised_key_never_comes_back(stage: Stage, answer: Response) -> N
         assert key.read_bytes() == second  # the new key is reused as before
 
 
-def test_revoked_twice_is_calm(stage: Stage) -> None:
-    """The second time is no error, and marks it all the same: a crash may have come in between."""
+def test_a_second_revocation(stage: Stage) -> None:
+    """It is no error, and marks the certificate: the first run may have crashed before that."""
     stage.renewer().revoke("home")
     store = FolderStore(stage.workspace.store)
     with store.lock("home", context=Context()):
@@ -100,7 +100,7 @@ def test_revoked_twice_is_calm(stage: Stage) -> None:
 
 
 def test_the_own_key_where_the_account_is_gone(stage: Stage) -> None:
-    """No account is made for it."""
+    """No account is created."""
     shutil.rmtree(account(stage))
     done = stage.renewer().revoke("home", reason="key-compromise")
     assert (done.signed_by, done.already) == ("certificate", False)
@@ -108,15 +108,15 @@ def test_the_own_key_where_the_account_is_gone(stage: Stage) -> None:
 
 
 def test_the_own_key_where_the_account_is_another_one(stage: Stage) -> None:
-    """The CA says that the account did not obtain it."""
+    """The CA refuses the account, which did not obtain the certificate."""
     shutil.rmtree(account(stage))
     stage.run({"certificate": certificates("other")})
     assert stage.renewer().revoke("home").signed_by == "certificate"
 
 
 @pytest.mark.parametrize(("file", "has_account"), [("fullchain.pem", True), ("privkey.pem", False)])
-def test_what_is_damaged_cannot_be_revoked(stage: Stage, file: str, has_account: bool) -> None:
-    """Even where its size is right: the file is named, and nothing is marked."""
+def test_a_damaged_certificate_cannot_be_revoked(stage: Stage, file: str, has_account: bool) -> None:
+    """Also a file of the right size: the error names it, and nothing is marked."""
     path = (stage.workspace.store / "certificates/home/current" / file).resolve()
     path.write_bytes(b"?" * path.stat().st_size)
     if not has_account:
@@ -129,15 +129,15 @@ def test_what_is_damaged_cannot_be_revoked(stage: Stage, file: str, has_account:
 
 
 def test_a_certificate_that_is_not_configured_any_more(stage: Stage) -> None:
-    """It can be revoked as long as it is in the store, and nothing is said of a replacement."""
+    """It can be revoked while it is in the store, and the output does not promise a replacement."""
     stage.workspace.write({"certificate": certificates("other")})
     done = stage.workspace.run("revoke", "home", "--yes")
     assert done.returncode == 0, done.stderr
     assert "It is not in the configuration, so nothing replaces it." in done.stdout
 
 
-def test_what_cannot_be_revoked(stage: Stage) -> None:
-    """Unknown names and reasons, nothing there yet, a CA that is not configured any more, a locked one."""
+def test_errors_of_a_revocation(stage: Stage) -> None:
+    """Unknown names and reasons, no certificate, a CA that is not configured, a lock."""
     renewer = stage.renewer({"certificate": certificates("home", "new")})
     for name, reason, code in (("hmoe", "unspecified", "certificate-unknown"), ("home", "whim", "reason-unknown")):
         with pytest.raises(ConfigError) as caught:
@@ -162,10 +162,10 @@ def test_what_cannot_be_revoked(stage: Stage) -> None:
     [(DROP, "revoked"), (Response.problem(403, "unauthorized", "not yours"), "valid")],
     ids=["lost", "refused"],
 )
-def test_what_may_be_revoked_is_replaced(stage: Stage, answer: Response, state: str) -> None:
-    """The mark is on the disk before the CA is asked: a lost answer, or a kill, leaves no revoked one in force.
+def test_a_possibly_revoked_certificate_is_replaced(stage: Stage, answer: Response, state: str) -> None:
+    """The mark is on disk before the request, so a lost answer or a kill leaves no revoked certificate in force.
 
-    Where the CA says no, it is taken back.
+    After a refusal the mark is removed.
     """
     marks: list[str] = []
 
@@ -182,7 +182,7 @@ def test_what_may_be_revoked_is_replaced(stage: Stage, answer: Response, state: 
 
 
 def test_a_ca_that_cannot_even_be_asked_marks_nothing(stage: Stage) -> None:
-    """A file with its roots that holds none: nothing was sent, and nothing is to be replaced."""
+    """The file of its roots is invalid: nothing is sent, and nothing is marked."""
     trust = stage.workspace.path / "roots.pem"
     trust.write_bytes(stage.lab.ca.trust_pem.read_bytes())
     renewer = stage.renewer({"ca.lab.trust": str(trust)})
@@ -192,7 +192,7 @@ def test_a_ca_that_cannot_even_be_asked_marks_nothing(stage: Stage) -> None:
     assert stage.renewer().status()[0].state == "valid"
 
 
-def test_a_silent_ca_can_be_left(stage: Stage) -> None:
+def test_a_revocation_at_a_silent_ca_can_be_interrupted(stage: Stage) -> None:
     """Ctrl-C ends it within five seconds, and the lock is free."""
     asked, go_on = threading.Event(), threading.Event()
 
@@ -218,7 +218,7 @@ def test_a_silent_ca_can_be_left(stage: Stage) -> None:
             process.kill()
     assert process.returncode == 130
     assert "The run was cancelled before it finished. Run it again." in said
-    assert stage.renewer().status()[0].state == "revoked"  # it may be
+    assert stage.renewer().status()[0].state == "revoked"  # it may be revoked
     with FolderStore(stage.workspace.store).lock("home", context=Context()):
         pass
 
@@ -226,8 +226,8 @@ def test_a_silent_ca_can_be_left(stage: Stage) -> None:
 # ── accounts ────────────────────────────────────────────────────────────────────────────
 
 
-def shown(workspace: Workspace, *arguments: str) -> list[dict[str, Any]]:
-    """The accounts as `account` says them."""
+def accounts_of(workspace: Workspace, *arguments: str) -> list[dict[str, Any]]:
+    """The accounts in the output of `account`."""
     status, document = workspace.run_json("account", *arguments)
     assert status == 0
     assert document["version"] == 1
@@ -238,11 +238,11 @@ def shown(workspace: Workspace, *arguments: str) -> list[dict[str, Any]]:
 def test_accounts_are_shown_and_get_new_keys(stage: Stage) -> None:
     """The URL stays, the key does not; the next certificate is obtained with the new one."""
     workspace = stage.workspace
-    (one,) = shown(workspace)
+    (one,) = accounts_of(workspace)
     url = json.loads((account(stage) / "account.json").read_text())["url"]
     assert (one["ca"], one["url"], one["status"], one["error"]) == ("lab", url, "valid", None)
     before = (account(stage) / "key.pem").read_bytes()
-    assert [each["url"] for each in shown(workspace, "roll", "lab")] == [url]
+    assert [each["url"] for each in accounts_of(workspace, "roll", "lab")] == [url]
     assert (account(stage) / "key.pem").read_bytes() != before
     assert not (account(stage) / "key.next.pem").exists()
     said = workspace.run("account", "show")
@@ -251,7 +251,7 @@ def test_accounts_are_shown_and_get_new_keys(stage: Stage) -> None:
 
 
 def test_an_account_that_is_not_there(stage: Stage) -> None:
-    """A named one that was not made yet, and a CA that is unknown."""
+    """An account that was not created yet, and an unknown CA."""
     workspace = stage.workspace
     status, document = workspace.run_json("account", "show", "letsencrypt")
     (one,) = document["accounts"]
@@ -261,14 +261,14 @@ def test_an_account_that_is_not_there(stage: Stage) -> None:
 
 
 def test_no_account_at_all(workspace: Workspace) -> None:
-    """That is no error, and none is made."""
+    """This is no error, and none is created."""
     done = workspace.run("account")
     assert (done.returncode, done.stdout) == (0, "No CA accounts yet. The first order at a CA creates one.\n")
     assert not (workspace.store / "accounts").exists()
 
 
 def test_a_ca_that_is_down_is_told_and_the_stored_url_shown(stage: Stage) -> None:
-    """Exit status 1; what is known without it is shown."""
+    """Exit status 1; the output has the stored URL."""
     with stage.lab.acme_proxy() as proxy:
         stage.run(through(proxy), force=True)
         stage.workspace.write(through(proxy))

@@ -24,15 +24,15 @@ NOBODY = 65534
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """Shows files, and says nothing."""
+    """A file server without a log."""
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Print nothing."""
 
 
 @pytest.fixture
 def webroot(workspace: Workspace) -> Iterator[Path]:
-    """The folder of a web server that runs as another user, where the CA looks."""
+    """The folder of a web server of another user, at the port of the CA's requests."""
     folder = workspace.path / "web root"
     folder.mkdir(mode=0o755)
     if os.geteuid() == 0:
@@ -48,7 +48,7 @@ def webroot(workspace: Workspace) -> Iterator[Path]:
 
 
 def installed(workspace: Workspace) -> str:
-    """Install the schedule of a system, but for its files; return the text of its service."""
+    """Install the schedule of a system, except its files; return the text of its service."""
     needs = needs_of(Config.load(workspace.config_path))
     plan = make_plan("systemd", this_job(DEBIAN_ROOT, str(workspace.config_path), needs), DEBIAN_ROOT)
     installer.install(replace(plan, files=()), Programs())
@@ -56,7 +56,7 @@ def installed(workspace: Workspace) -> str:
 
 
 def renew(workspace: Workspace, unit: str) -> tuple[int, Any]:
-    """Renew as the unit would; return the exit status and the document."""
+    """Renew as the unit does; return the exit status and the document."""
     done = subprocess.run(
         confined(unit, workspace.argv("renew", "--json")),
         cwd=workspace.path, env=workspace.env, capture_output=True, text=True, timeout=60, check=False,
@@ -67,7 +67,7 @@ def renew(workspace: Workspace, unit: str) -> tuple[int, Any]:
 
 
 def certificates(webroot: Path) -> list[dict[str, Any]]:
-    """One by dns-01, one by http-01."""
+    """A certificate by dns-01, and one by http-01."""
     routes = [{"challenge": "http-01", "webroot": str(webroot)}]
     return [
         {"name": "dns", "domains": ["example.test", "*.example.test"]},
@@ -76,7 +76,7 @@ def certificates(webroot: Path) -> list[dict[str, Any]]:
 
 
 def test_a_first_run_has_all_that_it_needs(workspace: Workspace, webroot: Path) -> None:
-    """It makes the account, writes DNS and somebody else's webroot, and stores; all else is read-only."""
+    """It creates the account, writes DNS and another user's webroot, and stores; everything else is read-only."""
     workspace.lab.add_zone("web.test", "@ A 127.0.0.1\n")
     workspace.write({"certificate": certificates(webroot)})
     status, document = renew(workspace, installed(workspace))
@@ -86,7 +86,7 @@ def test_a_first_run_has_all_that_it_needs(workspace: Workspace, webroot: Path) 
 
 
 def test_a_folder_that_is_not_in_the_unit_is_read_only(workspace: Workspace) -> None:
-    """A store that was moved after the installation fails with its code, not halfway."""
+    """A store that was moved after the installation has its error code."""
     unit = installed(workspace)
     workspace.write({"store": "elsewhere"})
     status, document = renew(workspace, unit)

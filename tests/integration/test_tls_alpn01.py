@@ -1,4 +1,4 @@
-"""The tls-alpn-01 challenge (RFC 8737) in front of a real CA: it connects, and finds the certificate it wants."""
+"""The tls-alpn-01 challenge (RFC 8737) with a real CA, which connects and gets the challenge certificate."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def stage(workspace: Workspace) -> Iterator[Stage]:
 
 
 def is_open(stage: Stage) -> bool:
-    """Whether somebody listens where this CA connects instead of port 443."""
+    """Tell whether something listens at the port of the CA's connections, instead of 443."""
     with socket.socket() as probe:
         probe.settimeout(10)
         return probe.connect_ex(("127.0.0.1", stage.lab.pebble.tls_port)) == 0
@@ -41,12 +41,12 @@ def alpn(stage: Stage, host: str = "") -> dict[str, Any]:
 
 
 def renewed(stage: Stage, *names: str, routes: list[dict[str, Any]] | None = None) -> Outcome:
-    """A renewal by these routes; default: tls-alpn-01 only."""
+    """Renew by these routes; by default only by tls-alpn-01."""
     return stage.renewed({**site(stage, *names), "certificate.0.routes": routes or [alpn(stage)]})
 
 
 def test_the_ca_validates_a_certificate_of_two_names(stage: Stage) -> None:
-    """One port, one certificate for each name, and no TXT value anywhere."""
+    """One port, one challenge certificate for each name, and no TXT value."""
     outcome = renewed(stage, "site.test", "www.site.test")
     assert attempt_rows(outcome) == [("lab", "tls-alpn-01", (), 1, None)]
     assert outcome.to_dict()["route"] == {"ca": "lab", "challenge": "tls-alpn-01", "dns": []}
@@ -56,7 +56,7 @@ def test_the_ca_validates_a_certificate_of_two_names(stage: Stage) -> None:
 @pytest.mark.skipif(not has_ipv6(), reason="this host has no IPv6")
 @pytest.mark.parametrize("host", ["", "[::1]"])
 def test_the_ca_can_connect_by_ipv6(stage: Stage, host: str) -> None:
-    """A name with an AAAA record only."""
+    """A name with only an AAAA record."""
     zone = "six-listen.test" if host else "six-any.test"
     stage.lab.add_zone(zone, "@ AAAA ::1\n")
     changes = {"dns.home.zones": [zone], "certificate.0.domains": [zone]}
@@ -64,7 +64,7 @@ def test_the_ca_can_connect_by_ipv6(stage: Stage, host: str) -> None:
 
 
 def test_a_wildcard_takes_the_dns_route_beside_it(stage: Stage) -> None:
-    """One order holds the mix; the CA asks each name by its own route."""
+    """One order has both challenges."""
     routes = [alpn(stage), {"challenge": "dns-01", "dns": "home"}]
     outcome = renewed(stage, "site.test", "*.site.test", routes=routes)
     assert outcome.to_dict()["route"]["challenge"] == "mixed"
@@ -86,17 +86,17 @@ def test_a_taken_port_costs_no_order(stage: Stage) -> None:
 
 
 def test_a_ca_that_cannot_connect_costs_one_order(stage: Stage) -> None:
-    """The listener is at another port than the CA's: the next route is tried, and the port is closed again."""
+    """The listener has another port: the next route is tried, and the port is closed again."""
     free = socket.create_server(("127.0.0.1", 0))
     port = free.getsockname()[1]
     free.close()
     routes = [{"challenge": "tls-alpn-01", "listen": f":{port}"}, {"challenge": "dns-01", "dns": "home"}]
     outcome = renewed(stage, routes=routes)
-    assert codes(outcome) == ["ca-unauthorized", None]  # pebble's word for it; other CAs say "connection"
+    assert codes(outcome) == ["ca-unauthorized", None]  # Pebble's error; other CAs have "connection"
 
 
 def test_certificates_at_once_share_the_port(stage: Stage) -> None:
-    """Each client gets the certificate of the name that it asks for."""
+    """Each connection gets the certificate of its name."""
     names = ["site.test", "www.site.test", "mail.site.test"]
     certificates = [{"domains": [name], "routes": [alpn(stage)]} for name in names]
     outcomes = stage.run({**site(stage), "certificate": certificates})
@@ -104,7 +104,7 @@ def test_certificates_at_once_share_the_port(stage: Stage) -> None:
 
 
 def test_a_cancel_closes_the_port(stage: Stage) -> None:
-    """As soon as the CA was told: the outcome is interrupted, and nothing listens any more."""
+    """After the challenges are answered: the outcome is interrupted, and nothing listens."""
     cancel = threading.Event()
     stage.on_kind["challenges-answered"] = cancel.set
     outcome = stage.one({**site(stage), "certificate.0.routes": [alpn(stage)]}, cancel=cancel)
@@ -113,7 +113,7 @@ def test_a_cancel_closes_the_port(stage: Stage) -> None:
 
 
 def shake_hands(port: int, name: str, protocol: str | None = PROTOCOL) -> bytes | None:
-    """Return the certificate that the listener presents; None where it refuses."""
+    """Return the certificate of the listener; None if it refuses."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -128,12 +128,12 @@ def shake_hands(port: int, name: str, protocol: str | None = PROTOCOL) -> bytes 
     except ssl.SSLError:
         return None
     except OSError as error:
-        assert error.errno == errno.ECONNRESET  # noqa: PT017  # what a refusal may look like
+        assert error.errno == errno.ECONNRESET  # noqa: PT017  # a refusal may close the connection
         return None
 
 
 def test_strangers_learn_nothing(stage: Stage) -> None:
-    """An unknown name gets an alert, garbage and silence hold nobody up, and the CA is served all the while."""
+    """An unknown name gets an alert, garbage and silence block nothing, and the CA is served meanwhile."""
     port = stage.lab.pebble.tls_port
     found: list[bytes | None] = []
 
@@ -157,7 +157,7 @@ def test_strangers_learn_nothing(stage: Stage) -> None:
 
 
 def test_the_first_look_is_ours(stage: Stage) -> None:
-    """Where the listener presents something else, the CA is not asked: a wrong answer would count."""
+    """If the listener presents another certificate, the CA is not asked, because a failed validation counts."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(listener.TlsAlpnListeners, "fetch", lambda *_: b"something else")
         outcome = stage.one({**site(stage), "certificate.0.routes": [alpn(stage)]})

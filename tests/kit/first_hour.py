@@ -1,7 +1,8 @@
 """A reader of the documents: a user with a fresh home directory, who types what a page says, in its order.
 
 The machine is the lab's: its CA replaces Let's Encrypt, and a stand-in replaces DuckDNS. A script replaces `nano` and
-adds what the page says to paste to the file. Scripts replace the programs that would change this machine and record their calls.
+writes what the page says to paste. Scripts replace the programs that would change this machine; they record their
+calls.
 """
 
 from __future__ import annotations

@@ -85,6 +85,14 @@ def test_times_are_local(zone: Callable[[str], None], name: str, shown: str) -> 
     assert formatting.date(NOW, NOW) == shown
 
 
+def test_lines_of_a_log_have_the_local_time(zone: Callable[[str], None]) -> None:
+    """One that a program can read too, and that agrees with the times in the line."""
+    zone("CET-1CEST,M3.5.0,M10.5.0/3")
+    assert formatting.stamp(NOW) == "2026-11-25T11:00:00+01:00"
+    zone("UTC")
+    assert formatting.stamp(NOW) == "2026-11-25T10:00:00Z"
+
+
 def test_a_local_day_is_the_day(zone: Callable[[str], None]) -> None:
     """A date alone is the local one too."""
     zone("NZST-12NZDT,M9.5.0,M4.1.0/3")

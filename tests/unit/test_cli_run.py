@@ -84,10 +84,8 @@ def test_it_looks_at_once_and_twice_a_day(service: Service, capsys: pytest.Captu
     assert service.times == [0, 43_200, 86_400]
     assert max(service.clock.waits) <= 60
     lines = capsys.readouterr().err.splitlines()
-    assert (
-        f"{service.clock.start:%Y-%m-%dT%H:%M:%SZ} ✓ home obtained: example.test, *.example.test; valid until "
-        in lines[1]
-    )
+    head = f"{formatting.stamp(service.clock.start)} ✓ home obtained: example.test, *.example.test; valid until "
+    assert head in lines[1]
     assert lines[2].endswith("(in 12 hours). Nothing is due until then.")
     assert lines[-1].endswith(" Stopped.")
     assert len(lines) == 5  # not due is not worth a line
