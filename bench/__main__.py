@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import counting, handshakes, idle, machine, many, orders, page, starting
+from bench import counting, deploying, handshakes, idle, machine, many, orders, page, starting
 from bench.figures import Figure
 from bench.processes import ROOT, RunFailedError
 
@@ -25,6 +25,7 @@ MEASUREMENTS: dict[str, Callable[[int | None], list[Figure]]] = {
     "many": many.many,
     "nonces": many.nonces,
     "guards": many.guards,
+    "deploy": deploying.files,
     "handshakes": handshakes.handshakes,
 }
 

@@ -2,6 +2,7 @@
 
 Start in ``engine``, which takes one entry through check, write, activate, verify and, if that fails, restore.
 ``catalogue`` lists the kinds of targets; each is one file in ``targets/`` with its options as a schema. ``protocol`` is
-the interface of a target. ``file_set`` replaces the files of a pair, ``verify`` asks the ports, ``programs`` runs
-reload commands.
+the interface of a target. ``file_deployer`` is what the targets with files on this machine share: ``file_set`` replaces
+the files of a pair, and ``aside`` reads and writes one file. ``verify`` asks the ports, ``programs`` runs reload
+commands.
 """

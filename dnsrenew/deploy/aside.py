@@ -38,6 +38,7 @@ class TargetFile(Frozen, hidden=("content",)):
     :ivar owner: the name or number of its user; None: as the system sets it.
     :ivar group: the name or number of its group; None: as the system sets it.
     :ivar link: what it points to, if it is a symbolic link; only what is put back may be one.
+    :ivar is_strict: whether a file with the same content but another mode or owner is replaced: they were asked for.
     """
 
     path: str
@@ -46,6 +47,7 @@ class TargetFile(Frozen, hidden=("content",)):
     owner: str | None = None
     group: str | None = None
     link: str = ""
+    is_strict: bool = False
 
 
 class Found(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from dnsrenew.deploy import programs, texts
 from dnsrenew.deploy.file_set import TargetFile, is_in_place, replace_files, restore_files
@@ -36,6 +36,16 @@ class FileDeployer(ABC):
 
         :raises DeployError: it does not.
         """
+
+    def file(self, path: str, content: bytes, mode: Literal["mode", "key_mode"] = "key_mode") -> TargetFile:
+        """Return a file with the mode, owner and group of the options.
+
+        :param mode: the option with its mode: for a file with a key, or without one.
+        """
+        options = self._options
+        number = int(options.get(mode, "0644" if mode == "mode" else "0600"), 8)
+        given = any(name in options for name in (mode, "owner", "group"))
+        return TargetFile(path, content, number, options.get("owner"), options.get("group"), is_strict=given)
 
     def kept(self) -> Mapping[str, bytes]:
         """Return what is kept with the old files."""

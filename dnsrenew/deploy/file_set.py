@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.users import group_id, user_id
 from dnsrenew.deploy import aside
 from dnsrenew.deploy.aside import TargetFile, look, read_file
 
@@ -30,8 +31,8 @@ def is_in_place(files: Iterable[TargetFile]) -> bool:
 
     :raises DeployError: ``deploy-unwritable``: a folder does not exist, or something else is in the place of a file.
     """
-    found = [(read_file(file.path), file.content) for file in files]  # all of them: each may have a mistake
-    return all(there == content for there, content in found)
+    found = [_has(look(file.path), file) for file in files]  # all of them: each may have a mistake
+    return all(found)
 
 
 def replace_files(saved: SavedFiles, files: Sequence[TargetFile], *, more: Mapping[str, bytes] | None = None) -> None:
@@ -87,7 +88,15 @@ def _has(found: Found | None, file: TargetFile) -> bool:
     """Tell whether what is there is this file or link."""
     if found is None or found.link != file.link:
         return False
-    return bool(file.link) or found.content == file.content
+    if file.link:
+        return True
+    return found.content == file.content and (not file.is_strict or os.name == "nt" or _has_attributes(found, file))
+
+
+def _has_attributes(found: Found, file: TargetFile) -> bool:
+    if found.mode != file.mode or (file.owner is not None and user_id(file.owner) != found.uid):
+        return False
+    return file.group is None or group_id(file.group) == found.gid
 
 
 def _kept(old: Mapping[str, Found | None]) -> dict[str, bytes]:
@@ -109,7 +118,7 @@ def _old_file(file: TargetFile, content: bytes, attributes: Sequence[int | str] 
     mode, uid, gid, link = attributes
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
     owner, group = (str(uid), str(gid)) if is_root else (None, None)
-    return TargetFile(file.path, content, int(mode), owner, group, str(link))
+    return TargetFile(file.path, content, int(mode), owner, group, str(link), is_strict=True)
 
 
 def _put(saved: SavedFiles, files: Sequence[TargetFile]) -> None:

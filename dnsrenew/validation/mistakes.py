@@ -18,7 +18,7 @@ _WIDE_BLANK: Final = "\u3000"
 """A blank of the width of a Chinese character."""
 _LONGEST: Final = 60
 """Characters of a quoted text; the rest is cut."""
-_MOST: Final = 12
+_MOST: Final = 14
 """Words of an enumeration; the rest is counted."""
 _LARGE: Final = 10**18
 _TYPES: Final = (
@@ -152,7 +152,7 @@ def nearest(word: object, words: Iterable[str]) -> str | None:
 
 
 def one_of(words: Sequence[str]) -> str:
-    """Return the words as an enumeration, ``"a", "b" or "c"``; after 12 words the rest is counted."""
+    """Return the words as an enumeration, ``"a", "b" or "c"``; after 14 words the rest is counted."""
     if not words:
         return texts.NONE
     shown = [quoted(word) for word in words[:_MOST]]

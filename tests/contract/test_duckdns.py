@@ -84,12 +84,9 @@ def test_errors_name_a_compatible_service(duck: DuckDns, provider: Provider, con
     with pytest.raises(ProviderError) as caught:
         call_add(context, provider, account(), [elsewhere])
     error = caught.value
-    assert "other.dyn.mine.test is not in its account" in error.message
+    assert "other.dyn.mine.test" in error.message
     assert error.evidence["zone"] == "other.dyn.mine.test"
-    assert (
-        error.fix
-        == f"Copy the token from {duck.url.removesuffix('update')}, logged in as the owner of other.dyn.mine.test."
-    )
+    assert duck.url.removesuffix("update") in error.fix
     assert "duckdns.org" not in error.message + error.fix
 
 

@@ -106,11 +106,7 @@ def test_a_redirect_to_another_host_takes_nothing_there(
     assert other.asked == []
     for error in errors:
         assert error.code == "provider-unreachable"
-        assert error.message.endswith(
-            "(account pdns), or something in between, redirects the request: "
-            "it redirects to localhost, which is not followed."
-        )
-        assert "hotel" in error.fix
+        assert "localhost" in error.message
         assert "the account pdns" in error.fix
     assert_no_canary([CANARY], texts=[repr([error.to_dict() for error in errors]), *all_logs.texts])
 

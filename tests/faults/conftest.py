@@ -9,6 +9,7 @@ import pytest
 
 from tests.kit.duckdns import PROVIDERS, DuckDns, DuckDnsZone, add_zone
 from tests.kit.processes import Zygote
+from tests.kit.renew_stage import Stage
 from tests.lab.workspace import Workspace
 
 
@@ -22,6 +23,12 @@ def zygote() -> Iterator[Zygote]:
     """A process that has loaded the program and forks runs of it."""
     with Zygote() as started:
         yield started
+
+
+@pytest.fixture
+def stage(workspace: Workspace) -> Stage:
+    """The library in a workspace without a certificate."""
+    return Stage(workspace)
 
 
 @pytest.fixture

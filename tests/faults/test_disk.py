@@ -13,9 +13,10 @@ import pytest
 
 from dnsrenew.errors import StoreError
 from tests.kit import disk
-from tests.kit.disk import KINDS, Matrix, column, columns, quick_folder
+from tests.kit.disk import KINDS, Matrix, column, columns
 from tests.kit.disk_checks import check_error, check_next
 from tests.kit.disk_world import CHANGING, CODES, Effect, Fault, Kind, Operation, World, refuse
+from tests.kit.folders import quick_folder
 
 PAGE = columns()
 

@@ -18,8 +18,8 @@ from typing import Final, Literal
 import pytest
 
 from dnsrenew.base.values import replace
-from tests.kit.disk import quick_folder
 from tests.kit.disk_world import LEFT, Fault, Operation, Ran, World, refuse
+from tests.kit.folders import quick_folder
 
 Damage = Literal["empty", "truncated", "garbage", "newer", "folder", "link"]
 DAMAGES: Final[tuple[Damage, ...]] = ("empty", "truncated", "garbage", "newer", "folder", "link")

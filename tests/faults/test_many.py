@@ -15,7 +15,6 @@ from tests.kit.api_server import Api
 from tests.kit.renew_stage import Stage, certificates
 from tests.lab import Query
 from tests.lab.dnsforwarder import delay
-from tests.lab.workspace import Workspace
 
 WORKERS = 8
 NARROW = """
@@ -38,12 +37,6 @@ provider = "powerdns"
 [options.auth_token]
 secret = true
 """
-
-
-@pytest.fixture
-def stage(workspace: Workspace) -> Stage:
-    """The library in a folder of its own."""
-    return Stage(workspace)
 
 
 def sound_certificates(count: int) -> list[dict[str, Any]]:

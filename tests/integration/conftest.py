@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pytest
+import pytest
+
+from tests.kit.renew_stage import Stage
+from tests.lab.workspace import Workspace
 
 _ROOT = str(Path(__file__).resolve().parents[2])
 
@@ -18,3 +19,9 @@ def pytest_configure(config: pytest.Config) -> None:
         sys.path.insert(0, _ROOT)
     config.pluginmanager.import_plugin("tests.lab.fixtures")
     config.pluginmanager.import_plugin("tests.kit.ca_box")
+
+
+@pytest.fixture
+def stage(workspace: Workspace) -> Stage:
+    """The library in a workspace without a certificate."""
+    return Stage(workspace)

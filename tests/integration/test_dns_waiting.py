@@ -56,8 +56,8 @@ def test_the_wait_ends_when_the_last_server_has_the_value(lab: Lab) -> None:
     assert 1.3 < time.monotonic() - begin < 1.9
     first = stage.servers(0)
     assert set(first) == {"127.0.0.1", "127.0.0.2"}
-    states = {event.data["servers"][1]["detail"] for event in stage.events if event.kind == "dns-waiting"}
-    assert "is not updated yet" in states
+    states = {event.data["servers"][1]["state"] for event in stage.events if event.kind == "dns-waiting"}
+    assert states == {"waiting", "agrees"}
 
 
 def test_settle_is_added(lab: Lab) -> None:
@@ -74,7 +74,7 @@ def test_a_hundred_names_are_seen_in_one_go(lab: Lab) -> None:
     lab.update("example.test", add=[(name, "TXT", "new") for name in names])
     stage = ViewStage(lab)
     assert stage.wait(*(record(f"{name}.example.test") for name in names)) < 2.0
-    assert {server["detail"] for server in stage.servers().values()} == {"is updated for all 100 names"}
+    assert {server["state"] for server in stage.servers().values()} == {"agrees"}
 
 
 def test_a_lagging_server_is_not_flooded_for_a_hundred_names(lab: Lab) -> None:
@@ -123,7 +123,7 @@ def test_one_silent_server_does_not_stop_us_but_is_named(lab: Lab) -> None:
         stage = ViewStage(lab)
         assert stage.wait(record(name), timeout=30) < 6.5
     assert stage.warnings == ["dns-unreachable"]
-    assert "ns2.silent.test (127.0.0.5) of silent.test did not answer" in stage.context.notices[0].message
+    assert "ns2.silent.test (127.0.0.5)" in stage.context.notices[0].message
     assert stage.servers()["127.0.0.5"]["state"] == "unreachable"
 
 
@@ -132,7 +132,7 @@ def test_a_server_that_refuses_connections_costs_a_second(lab: Lab) -> None:
     name = served_by(lab, "refusing-port.test", "127.0.0.1", "127.0.0.6")
     stage = ViewStage(lab)
     assert stage.wait(record(name)) < 2.0
-    assert "connection refused" in stage.context.notices[0].message
+    assert "refused" in stage.context.notices[0].message
 
 
 def test_a_server_that_comes_back_is_waited_for_while_others_lag(lab: Lab) -> None:
@@ -153,7 +153,7 @@ def test_no_server_at_all_is_an_error(lab: Lab) -> None:
     """The evidence has every server and its reason."""
     name = served_by(lab, "gone.test", "127.0.0.6", "127.0.0.7")
     stage = ViewStage(lab)
-    with pytest.raises(PropagationError, match=r"No name server of gone\.test can be queried") as caught:
+    with pytest.raises(PropagationError, match=r"gone\.test") as caught:
         stage.wait(record(name))
     assert caught.value.code == "dns-unreachable"
     assert [entry["address"] for entry in caught.value.evidence["servers"]] == ["127.0.0.6", "127.0.0.7"]
@@ -298,7 +298,8 @@ def test_at_the_time_out_each_address_is_reported(lab: Lab) -> None:
             stage.wait(record(name), timeout=0.5)
     error = caught.value
     assert error.code == "propagation-timeout"
-    assert error.message.endswith(": ns2.stale.test (127.0.0.3) is not updated yet.")
+    assert "ns2.stale.test (127.0.0.3)" in error.message
+    assert "ns1.stale.test" not in error.message
     good, stale = error.evidence["servers"]
     assert (good["values"], good["rcode"], good["reason"]) == (["new"], "NOERROR", None)
     assert good.keys() == stale.keys()
@@ -317,8 +318,8 @@ def test_at_the_time_out_a_server_that_has_only_failed_is_unreachable(lab: Lab) 
         stage = ViewStage(lab)
         assert stage.wait(record(name), timeout=0.4) >= 0.4
         assert stage.warnings == ["dns-unreachable"]
-        assert "(127.0.0.3) of sick.test is unreachable: it only answers SERVFAIL" in stage.context.notices[0].message
-        with pytest.raises(PropagationError, match="only answers SERVFAIL") as caught:
+        assert "SERVFAIL" in stage.context.notices[0].message
+        with pytest.raises(PropagationError, match="SERVFAIL") as caught:
             ViewStage(lab).wait(record(alone), timeout=0.4)
     assert caught.value.code == "dns-unreachable"
     assert caught.value.evidence["servers"][0]["rcode"] == "SERVFAIL"
@@ -326,7 +327,7 @@ def test_at_the_time_out_a_server_that_has_only_failed_is_unreachable(lab: Lab) 
 
 def test_a_value_that_no_server_has(lab: Lab) -> None:
     """It was probably written elsewhere."""
-    with pytest.raises(PropagationError, match="No name server updated") as caught:
+    with pytest.raises(PropagationError) as caught:
         ViewStage(lab).wait(record("never.example.test"), timeout=0.3)
     assert {entry["rcode"] for entry in caught.value.evidence["servers"]} == {"NXDOMAIN"}
     assert all(isinstance(entry["serial"], int) for entry in caught.value.evidence["servers"])

@@ -11,7 +11,7 @@ from dns.flags import AA
 from dns.message import Message, make_response
 
 from tests.kit.fallback_stage import attempt_rows, codes, dns, kinds_in_order
-from tests.kit.renew_stage import Stage, through
+from tests.kit.renew_stage import Stage, error_of, through
 from tests.lab import PRIMARY, PowerDns, Query
 from tests.lab.workspace import Workspace
 
@@ -33,8 +33,7 @@ def test_the_first_account_is_refused(stage: Stage) -> None:
         routes = {"certificate.0.routes": [dns("other"), dns("home")]}
         outcome = stage.renewed({**through(proxy), **routes})
     assert [each[1:4] for each in attempt_rows(outcome)] == [("dns-01", ("other",), 1), ("dns-01", ("home",), 1)]
-    error = outcome.attempts[0].error
-    assert error is not None
+    error = error_of(outcome.attempts[0])
     assert error.code.startswith("provider-")
     assert error.evidence["account"] == "other"
     assert "other" in error.message
@@ -63,8 +62,7 @@ def test_an_account_that_does_not_have_the_zone_is_skipped(stage: Stage) -> None
         ("lab", "dns-01", ("other",), 0, "dns-no-account"),
         ("lab", "dns-01", ("home",), 1, None),
     ]
-    error = outcome.attempts[0].error
-    assert error is not None
+    error = error_of(outcome.attempts[0])
     assert error.evidence["identifiers"] == ["example.test", "*.example.test"]
     assert error.message.endswith("Same for *.example.test.")
     assert proxy.counts["newOrder"] == 1
@@ -99,8 +97,7 @@ def test_a_name_server_that_lags_costs_only_the_account_that_writes_its_zone(sta
         (("home", "b"), 1, "propagation-timeout"),
         (("home", "c"), 1, None),
     ]
-    error = outcome.attempts[1].error
-    assert error is not None
+    error = error_of(outcome.attempts[1])
     assert error.evidence["identifiers"] == ["lagging.test"]
     assert error.evidence["accounts"] == ["b"]
 
@@ -126,8 +123,7 @@ def test_one_name_of_two_moves_to_another_account(stage: Stage) -> None:
     assert outcome.status == "renewed"
     assert codes(outcome)[-1] is None
     assert outcome.to_dict()["attempts"][1]["route"]["dns"] == ["home", "spare"]
-    assert outcome.attempts[0].error is not None
-    assert outcome.attempts[0].error.evidence["account"] == "other"
+    assert error_of(outcome.attempts[0]).evidence["account"] == "other"
 
 
 # ── one zone at two hosts ───────────────────────────────────────────────────────────────
@@ -221,6 +217,5 @@ def test_one_host_of_two_refuses(both: Both) -> None:
     outcome = stage.one({**changes, "dns.pdns.auth_token": "canary-of-a-wrong-key"})
     stage.workspace.canaries.append("canary-of-a-wrong-key")
     assert outcome.status == "failed"
-    assert outcome.error is not None
-    assert outcome.error.code.startswith("provider-")
-    assert outcome.error.evidence["account"] == "pdns"
+    assert error_of(outcome).code.startswith("provider-")
+    assert error_of(outcome).evidence["account"] == "pdns"

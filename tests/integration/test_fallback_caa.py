@@ -12,7 +12,7 @@ import pytest
 from dnsrenew import Outcome
 from tests.kit.fallback_stage import DNS, attempt_rows, codes, http, second_ca, with_meta
 from tests.kit.fallback_stage import dns as by_dns
-from tests.kit.renew_stage import Stage, everywhere, through, until
+from tests.kit.renew_stage import Stage, error_of, everywhere, through, until
 from tests.lab import PRIMARY, SECONDARY, AcmeProxy
 from tests.lab.workspace import Workspace
 
@@ -62,8 +62,7 @@ def test_what_caa_forbids_is_skipped_without_an_order(stage: Stage, kind: str) -
     outcome, proxy = asked(stage, zone(stage, kind, record))
     assert outcome.status == "failed"
     assert attempt_rows(outcome) == [("lab", "dns-01", ("home",), 0, "caa")]
-    error = outcome.error
-    assert error is not None
+    error = error_of(outcome)
     name = f"{kind}.caa-fallback.test"
     assert error.evidence["scope"] == scope
     assert error.evidence["found_at"] == name
@@ -113,9 +112,8 @@ def test_a_wildcard_has_a_rule_of_its_own(stage: Stage) -> None:
     name = "wild.caa-fallback.test"
     outcome, proxy = asked(stage, {"certificate.0.domains": [name, f"*.{name}"]})
     assert codes(outcome) == ["caa"]
-    assert outcome.error is not None
-    assert outcome.error.evidence["identifier"] == f"*.{name}"
-    assert "issuewild" in outcome.error.fix
+    assert error_of(outcome).evidence["identifier"] == f"*.{name}"
+    assert "issuewild" in error_of(outcome).fix
     assert proxy.counts["newOrder"] == 0
     alone, _ = asked(stage, changes, now=True)
     assert alone.status == "renewed"

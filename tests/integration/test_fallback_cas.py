@@ -23,7 +23,7 @@ from tests.kit.fallback_stage import (
     refusing,
     second_ca,
 )
-from tests.kit.renew_stage import Stage, through
+from tests.kit.renew_stage import Stage, error_of, through
 from tests.lab import AcmeProxy
 from tests.lab.acmemessages import DROP, Request, Response
 from tests.lab.workspace import Workspace
@@ -75,41 +75,36 @@ def test_each_ca_has_an_account_and_a_key_of_its_own(stage: Stage, other: AcmePr
 
 
 REFUSALS = {
-    "rejectedIdentifier": ("newOrder", problem("rejectedIdentifier", "We do not issue for this.", 400)),
-    "userActionRequired": ("newOrder", problem("userActionRequired", "There are new terms.")),
-    "caa": ("newOrder", problem("caa", "CAA forbids it.")),
-    "unauthorized-account": ("newOrder", problem("unauthorized", "The account is closed.")),
-    "badCSR": ("finalize", problem("badCSR", "We take RSA only.", 400)),
-    "caa-at-finalize": ("finalize", problem("caa", "CAA forbids it.")),
-    "invalidContact": ("newAccount", problem("invalidContact", "No mail server there.", 400)),
-    "externalAccountRequired": ("newAccount", problem("externalAccountRequired", "Bind it.")),
-    "no-directory": ("directory", Response(404, b"gone")),
-    "nonsense": ("newOrder", Response(200, b"<html></html>", (("Content-Type", "text/html"),))),
-}
-REFUSED_WITH = {
-    "rejectedIdentifier": "ca-rejected-identifier",
-    "userActionRequired": "ca-user-action-required",
-    "caa": "ca-caa",
-    "unauthorized-account": "ca-account-refused",
-    "badCSR": "ca-bad-csr",
-    "caa-at-finalize": "ca-caa",
-    "invalidContact": "ca-account-refused",
-    "externalAccountRequired": "ca-eab-required",
-    "no-directory": "ca-not-acme",
-    "nonsense": "ca-malformed-answer",
+    "rejectedIdentifier": (
+        "newOrder",
+        problem("rejectedIdentifier", "We do not issue for this.", 400),
+        "ca-rejected-identifier",
+    ),
+    "userActionRequired": (
+        "newOrder",
+        problem("userActionRequired", "There are new terms."),
+        "ca-user-action-required",
+    ),
+    "caa": ("newOrder", problem("caa", "CAA forbids it."), "ca-caa"),
+    "unauthorized-account": ("newOrder", problem("unauthorized", "The account is closed."), "ca-account-refused"),
+    "badCSR": ("finalize", problem("badCSR", "We take RSA only.", 400), "ca-bad-csr"),
+    "caa-at-finalize": ("finalize", problem("caa", "CAA forbids it."), "ca-caa"),
+    "invalidContact": ("newAccount", problem("invalidContact", "No mail server there.", 400), "ca-account-refused"),
+    "externalAccountRequired": ("newAccount", problem("externalAccountRequired", "Bind it."), "ca-eab-required"),
+    "no-directory": ("directory", Response(404, b"gone"), "ca-not-acme"),
+    "nonsense": ("newOrder", Response(200, b"<html></html>", (("Content-Type", "text/html"),)), "ca-malformed-answer"),
 }
 
 
 @pytest.mark.parametrize("name", REFUSALS)
 def test_the_first_ca_refuses(stage: Stage, other: AcmeProxy, name: str) -> None:
     """Another CA may accept; the other routes of this CA are not tried, which the outcome shows."""
-    kind, response = REFUSALS[name]
+    kind, response, code = REFUSALS[name]
     last_resort = {**stage.lab.account(stage.lab.key, "example.test"), "tsig_secret": stage.lab.key.secret}
     routes = [dns("home"), dns("spare"), dns("home", ca="other")]
     with stage.lab.acme_proxy(refusing(kind, response)) as proxy:
         outcome = stage.renewed({**through(proxy), "dns.spare": last_resort, "certificate.0.routes": routes})
     orders = 1 if kind == "finalize" else 0
-    code = REFUSED_WITH[name]
     assert attempt_rows(outcome) == [
         ("lab", "dns-01", ("home",), orders, code),
         ("lab", "dns-01", ("spare",), 0, code),
@@ -271,7 +266,5 @@ def test_the_error_after_all_cas_have_failed(stage: Stage, other: AcmeProxy) -> 
         outcome = stage.one({**ROUTES, **through(proxy)})
     assert codes(outcome) == ["ca-user-action-required", "ca-rejected-identifier"]
     for attempt in outcome.attempts:
-        assert attempt.error is not None
-        assert f"The CA {attempt.route.ca} " in attempt.error.message
-    assert outcome.error is not None
-    assert len(re.findall(r"[.!?](\s|$)", outcome.error.fix)) == 1
+        assert f"The CA {attempt.route.ca} " in error_of(attempt).message
+    assert len(re.findall(r"[.!?](\s|$)", error_of(outcome).fix)) == 1

@@ -7,16 +7,9 @@ import json
 import pytest
 
 from tests.kit.fallback_stage import DNS, attempt_rows, codes, dns, second_ca, with_meta
-from tests.kit.renew_stage import Stage, through
-from tests.lab.workspace import Workspace
+from tests.kit.renew_stage import Stage, error_of, through
 
 HMAC = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
-
-
-@pytest.fixture
-def stage(workspace: Workspace) -> Stage:
-    """A workspace without a certificate."""
-    return Stage(workspace)
 
 
 @pytest.mark.parametrize("hmac", ["not base64url!", "a"])
@@ -27,8 +20,7 @@ def test_a_binding_that_is_not_base64url(stage: Stage, hmac: str) -> None:
         changes = {**through(proxy), **routes, "ca.lab.eab": {"kid": "kid-1", "hmac": hmac}}
         outcome = stage.renewed(changes)
     assert codes(outcome) == ["eab-invalid", None]
-    error = outcome.attempts[0].error
-    assert error is not None
+    error = error_of(outcome.attempts[0])
     assert "lab" in error.message
     assert "not base64url!" not in json.dumps(error.to_dict())
     assert proxy.counts["newAccount"] == 0
@@ -53,9 +45,8 @@ def test_an_unknown_profile(stage: Stage) -> None:
     with stage.lab.acme_proxy(None, with_meta(profiles={"classic": "90 days"})) as proxy:
         outcome = stage.one({**through(proxy), "certificate.0.profile": "shortlived"})
     assert attempt_rows(outcome) == [("lab", "dns-01", ("home",), 0, "ca-profile-unknown")]
-    assert outcome.error is not None
-    assert outcome.error.evidence["offered"] == ["classic"]
-    assert "shortlived" in outcome.error.message
+    assert error_of(outcome).evidence["offered"] == ["classic"]
+    assert "shortlived" in error_of(outcome).message
     assert proxy.counts["newOrder"] == 0
 
 

@@ -9,14 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.fallback_stage import DNS, SITE, attempt_rows, codes, dns, http, kinds_in_order, site, versions
-from tests.kit.renew_stage import Stage, names_in, through
-from tests.lab.workspace import Workspace
-
-
-@pytest.fixture
-def stage(workspace: Workspace) -> Stage:
-    """A workspace without a certificate."""
-    return Stage(workspace)
+from tests.kit.renew_stage import Stage, error_of, names_in, through
 
 
 def test_http_01_alone_needs_no_dns(stage: Stage) -> None:
@@ -38,8 +31,7 @@ def test_port_80_is_closed(stage: Stage) -> None:
         ("lab", "dns-01", ("home",), 1, None),
     ]
     assert outcome.error is None
-    error = outcome.attempts[0].error
-    assert error is not None
+    error = error_of(outcome.attempts[0])
     assert "connection" in error.evidence["subproblems"][0]["type"]
     assert "80" in error.fix
     assert error.evidence["addresses"] == {SITE: {"A": ["127.0.0.1"], "AAAA": []}}
@@ -100,10 +92,9 @@ def test_a_webroot_that_cannot_be_written(stage: Stage, webroot: object) -> None
     outcome = stage.renewed({**site(stage), "certificate.0.routes": routes})
     skipped, worked = outcome.attempts
     assert (skipped.orders, worked.orders) == (0, 1)
-    assert skipped.error is not None
-    assert skipped.error.code.startswith("http-webroot")
-    assert str(folder) in skipped.error.message
-    assert skipped.error.fix.endswith(".")
+    assert error_of(skipped).code.startswith("http-webroot")
+    assert str(folder) in error_of(skipped).message
+    assert error_of(skipped).fix.endswith(".")
 
 
 def test_apex_by_http_01_and_wildcard_by_dns_01_in_one_order(stage: Stage) -> None:
@@ -136,8 +127,7 @@ def test_the_failed_part_of_a_mix_moves_and_what_is_valid_stays(stage: Stage) ->
         ("lab", "mixed", ("home",), 1, "http-unreachable"),
         ("lab", "dns-01", ("home",), 1, None),
     ]
-    error = outcome.attempts[0].error
-    assert error is not None
+    error = error_of(outcome.attempts[0])
     assert sorted(error.evidence["identifiers"]) == [SITE, f"www.{SITE}"]
     first, second = (data["pending"] for data in stage.event_data("order-created"))
     assert sorted(first) == sorted(names)
@@ -158,8 +148,7 @@ def test_one_name_that_fails_takes_all_unproved_ones_to_the_next_route(stage: St
         }
         outcome = stage.renewed(changes)
     assert codes(outcome) == ["http-unreachable", None]
-    error = outcome.attempts[0].error
-    assert error is not None
+    error = error_of(outcome.attempts[0])
     assert error.evidence["identifiers"] == ["mail.away.test"]
     assert stage.event_data("order-created")[1]["pending"] == ["mail.away.test"]
     assert outcome.route is not None
@@ -178,11 +167,9 @@ def test_no_route_is_left(stage: Stage) -> None:
     assert outcome.status == "failed"
     assert [attempt.orders for attempt in outcome.attempts] == [1, 1]
     first, second = outcome.attempts
-    assert first.error is not None
-    assert first.error.code == "http-unreachable"
+    assert error_of(first).code == "http-unreachable"
     assert outcome.error is second.error
-    assert outcome.error is not None
-    assert outcome.error.code.startswith("provider-")
+    assert error_of(outcome).code.startswith("provider-")
     assert outcome.next_attempt is not None
 
 
@@ -198,6 +185,5 @@ def test_no_route_is_left_after_skipping(stage: Stage) -> None:
         ("lab", "http-01", (), 0, "http-port-taken"),
         ("lab", "dns-01", ("home",), 0, "dns-no-account"),
     ]
-    assert outcome.error is not None
-    assert outcome.error.code == "dns-no-account"
+    assert error_of(outcome).code == "dns-no-account"
     assert proxy.counts["newOrder"] == 0

@@ -18,7 +18,7 @@ from dnsrenew.fallback import planner
 from tests.kit.api_server import Api
 from tests.kit.fallback_stage import DNS, attempt_rows, codes, http, site
 from tests.kit.fallback_stage import dns as by_dns
-from tests.kit.renew_stage import Stage
+from tests.kit.renew_stage import Stage, error_of
 from tests.lab import Pebble, PebbleOptions, Query
 from tests.lab.workspace import Workspace
 
@@ -132,8 +132,7 @@ def test_each_account_has_its_second_try(stage: Stage) -> None:
         outcome = stage.one(changes)
     assert outcome.status == "failed"
     assert [each[2] for each in attempt_rows(outcome)] == [("home",), ("home",), ("spare",), ("spare",)]
-    assert outcome.error is not None
-    assert "unseen.example.test" in outcome.error.message
+    assert "unseen.example.test" in error_of(outcome).message
 
 
 def test_a_value_that_is_not_visible_here_is_not_tried_again(stage: Stage) -> None:

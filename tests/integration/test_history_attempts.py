@@ -16,7 +16,7 @@ import pytest
 
 from dnsrenew import Outcome
 from tests.kit.fallback_stage import codes, problem, refusing, second_ca
-from tests.kit.renew_stage import Stage, certificates
+from tests.kit.renew_stage import Stage, certificates, error_of
 from tests.lab import AcmeProxy
 from tests.lab.acmemessages import DROP, Response
 from tests.lab.settings import to_toml
@@ -87,12 +87,10 @@ def test_the_next_run_is_deferred(stage: Stage, ca: AcmeProxy) -> None:
     outcome = deferred(stage, ca)
     assert outcome.next_attempt == failed.next_attempt
     assert outcome.reason == "missing"
-    assert outcome.error is not None
-    assert outcome.error.code == "ca-rejected-identifier"
-    assert failed.error is not None
-    assert outcome.error.evidence["failure"] == failed.error.message
-    assert outcome.error.message.startswith(failed.error.message)
-    assert outcome.error.fix
+    assert error_of(outcome).code == "ca-rejected-identifier"
+    assert error_of(outcome).evidence["failure"] == error_of(failed).message
+    assert error_of(outcome).message.startswith(error_of(failed).message)
+    assert error_of(outcome).fix
     (status,) = stage.renewer().status()
     assert status.next_attempt == failed.next_attempt
     assert stage.kinds().count("certificate-started") == 0
@@ -362,8 +360,7 @@ def test_the_ledger_holds_a_forced_order_until_a_person_insists(stage: Stage, ca
     held = stage.one(force=True)
     assert held.status == "deferred"
     assert codes(held) == ["ca-ledger"]
-    assert held.error is not None
-    assert "until" in held.error.message
+    assert "until" in error_of(held).message
     assert 7180 <= pause(held) <= 7205
     assert ca.counts["newOrder"] == orders
     ca.on_request = None
@@ -424,8 +421,7 @@ def test_a_paused_name_waits_also_where_another_ca_fails_after_it(stage: Stage, 
         assert codes(stage.one(both)) == ["ca-rate-limited", "ca-rejected-identifier"]
         outcome = stage.one(both, timedelta(minutes=3))
         assert codes(outcome) == ["ca-ledger", "ca-rejected-identifier"]
-        assert outcome.attempts[0].error is not None
-        assert outcome.attempts[0].error.evidence["url"] == UNPAUSE
+        assert error_of(outcome.attempts[0]).evidence["url"] == UNPAUSE
         assert (ca.counts["newOrder"], other.counts["newOrder"]) == (1, 2)
 
 

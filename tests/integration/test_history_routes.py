@@ -10,16 +10,9 @@ import pytest
 
 from tests.kit.fallback_stage import DNS, SITE, attempt_rows, codes, dns, http, second_ca, site
 from tests.kit.renew_stage import Stage
-from tests.lab.workspace import Workspace
 
 HOUR = timedelta(hours=1)
 DUE = timedelta(days=61)
-
-
-@pytest.fixture
-def stage(workspace: Workspace) -> Stage:
-    """A workspace without a certificate."""
-    return Stage(workspace)
 
 
 def closed_first(stage: Stage, second: dict[str, Any]) -> dict[str, Any]:

@@ -15,15 +15,8 @@ import pytest
 
 from dnsrenew import Config, Event, Renewer, Secret
 from dnsrenew.events import KINDS
-from tests.kit.renew_stage import Stage, certificates
+from tests.kit.renew_stage import Stage, certificates, error_of
 from tests.lab.settings import to_toml
-from tests.lab.workspace import Workspace
-
-
-@pytest.fixture
-def stage(workspace: Workspace) -> Stage:
-    """A workspace without a certificate."""
-    return Stage(workspace)
 
 
 class Listener:
@@ -155,8 +148,7 @@ def test_secrets_are_read_when_a_due_certificate_needs_them(
     assert [status.state for status in stage.renewer(broken).status()] == ["valid", "valid", "missing"]
     outcomes = stage.run(broken)
     assert [outcome.status for outcome in outcomes] == ["not-due", "not-due", "failed"]
-    error = outcomes[2].error
-    assert error is not None
+    error = error_of(outcomes[2])
     assert (error.code, error.evidence["reference"]) == ("secret-missing", "env:NOT_THERE")
     outcomes = stage.run(broken, force=True, names=["a", "o"])
     assert [outcome.status for outcome in outcomes] == ["failed", "renewed"]

@@ -73,7 +73,7 @@ def test_the_quick_start_of_the_readme(reader: Reader) -> None:
 
 
 def test_the_tutorial_and_a_backup(reader: Reader) -> None:
-    """Its steps 2 to 7, with all servers of step 6; then all is lost, and comes back as the guide says, without an order."""
+    """Its steps 2 to 7, with all servers of step 6; then all is lost, and comes back as the guide says: no order."""
     part = between(TUTORIAL, "## 2. ", "## 8. ")
     config, *deployments = blocks(part, "toml")
     with home_servers.running(reader.folder, NAME) as servers:

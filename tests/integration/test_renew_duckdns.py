@@ -13,7 +13,7 @@ import pytest
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore
 from tests.kit.duckdns import PROVIDERS, DuckDns, DuckDnsZone, add_zone
-from tests.kit.renew_stage import Stage, names_in
+from tests.kit.renew_stage import Stage, error_of, names_in
 from tests.lab import Lab
 from tests.lab.workspace import Workspace
 
@@ -134,8 +134,7 @@ def test_another_run_that_has_the_zone(stage: Stage) -> None:
     with FolderStore(stage.workspace.store).lock_zone("home.duckdns.org.", context=Context()):
         outcome = stage.one({"certificate": [certificate("home")]})
     assert outcome.status == "locked"
-    assert outcome.error is not None
-    assert (outcome.error.code, outcome.error.evidence["pid"]) == ("locked", os.getpid())
+    assert (error_of(outcome).code, error_of(outcome).evidence["pid"]) == ("locked", os.getpid())
     assert [attempt.orders for attempt in outcome.attempts] == [0]
     assert "order-created" not in stage.kinds()
     assert stage.renewer({"certificate": [certificate("home")]}).status()[0].last_failure is None

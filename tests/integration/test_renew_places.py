@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit.renew_stage import Stage, names_in, orders, until
+from tests.kit.renew_stage import Stage, error_of, names_in, orders, until
 from tests.lab import SECONDARY
 from tests.lab.workspace import Workspace
 
@@ -92,8 +92,7 @@ def test_follow_cname_false_writes_at_the_name_itself(stage: Stage) -> None:
     outcome = stage.one({**changes, "certificate.0.propagation": {"timeout": 1}})
     assert stage.written() == [("home", "stays.test.", "_acme-challenge.stays.test.")]
     assert outcome.status == "failed"  # BIND keeps its CNAME and drops the TXT, unlike those hosts
-    assert outcome.error is not None
-    assert outcome.error.code == "propagation-timeout"
+    assert error_of(outcome).code == "propagation-timeout"
 
 
 def test_a_wildcard_cname_is_no_delegation(stage: Stage) -> None:
@@ -109,9 +108,8 @@ def test_a_name_that_no_account_may_write_is_refused_before_an_order(stage: Stag
     stage.lab.add_zone("astray.test", "_acme-challenge CNAME astray.strangers.test.\n")
     changes = {"dns.home.zones": ["example.test", "astray.test"], **domains("astray.test")}
     outcome, made = orders(stage, changes)
-    assert outcome.error is not None
-    assert outcome.error.code == "dns-no-account"
-    assert "astray.strangers.test" in outcome.error.message
+    assert error_of(outcome).code == "dns-no-account"
+    assert "astray.strangers.test" in error_of(outcome).message
     assert (made, stage.written()) == (0, [])
 
 

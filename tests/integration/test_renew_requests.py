@@ -8,16 +8,9 @@ import pytest
 
 from tests.kit.renew_stage import Stage, certificates, names_in, through
 from tests.lab import AcmeProxy, Request, Response
-from tests.lab.workspace import Workspace
 
 KEYS = {"ec": "ecdsa-p256", "rsa": "rsa2048"}
 ONCE = {"directory", "newNonce", "newAccount"}
-
-
-@pytest.fixture
-def stage(workspace: Workspace) -> Stage:
-    """A workspace with its own account at the lab's CA."""
-    return Stage(workspace)
 
 
 def requests(stage: Stage, proxy: AcmeProxy, count: int) -> Counter[str]:

@@ -13,18 +13,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from dnsrenew import Outcome, Renewer
-from tests.kit.renew_stage import Stage, certificates, everywhere, leaf, names_in, through
+from tests.kit.renew_stage import Stage, certificates, error_of, everywhere, leaf, names_in, through
 from tests.lab import Lab, Pebble
 from tests.lab.workspace import Workspace
 
 CHALLENGE = "_acme-challenge.example.test"
 DAYS = timedelta(days=1)
-
-
-@pytest.fixture
-def stage(workspace: Workspace) -> Stage:
-    """A workspace for the apex and its wildcard, without a certificate."""
-    return Stage(workspace)
 
 
 def current(workspace: Workspace, name: str = "home") -> Path:
@@ -290,5 +284,4 @@ def test_a_second_run_in_the_process_is_locked(stage: Stage) -> None:
     assert outcome.status == "renewed"
     (other,) = seen
     assert (other.status, other.reason) == ("locked", "missing")
-    assert other.error is not None
-    assert (other.error.code, other.error.evidence["pid"]) == ("locked", os.getpid())
+    assert (error_of(other).code, error_of(other).evidence["pid"]) == ("locked", os.getpid())

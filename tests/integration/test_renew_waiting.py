@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import itertools
 
-import pytest
-
-from tests.kit.renew_stage import Stage, through
+from tests.kit.renew_stage import Stage, error_of, through
 from tests.lab import PRIMARY, SECONDARY
-from tests.lab.workspace import Workspace
-
-
-@pytest.fixture
-def stage(workspace: Workspace) -> Stage:
-    """A workspace for the apex and its wildcard, without a certificate."""
-    return Stage(workspace)
 
 
 def test_a_lagging_secondary_is_waited_for_and_not_longer(stage: Stage) -> None:
@@ -50,10 +41,9 @@ def test_at_the_time_out_every_address_is_told_and_the_values_are_withdrawn(stag
         outcome = stage.one({**through(proxy), "certificate.0.propagation": {"timeout": 1}})
         assert proxy.counts["challenge"] == 0
     assert outcome.status == "failed"
-    assert outcome.error is not None
-    assert outcome.error.code == "propagation-timeout"
-    assert SECONDARY in outcome.error.message
-    told = {server["address"]: server for server in outcome.error.evidence["servers"]}
+    assert error_of(outcome).code == "propagation-timeout"
+    assert SECONDARY in error_of(outcome).message
+    told = {server["address"]: server for server in error_of(outcome).evidence["servers"]}
     assert set(told) == {PRIMARY, SECONDARY}
     assert "txt-removed" in stage.kinds()
     assert outcome.attempts[0].orders == 1

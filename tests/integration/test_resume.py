@@ -13,7 +13,7 @@ import pytest
 from cryptography import x509
 
 from tests.kit.fallback_stage import SITE, codes, dns, http, problem, refusing, second_ca, site, versions
-from tests.kit.renew_stage import Stage, through
+from tests.kit.renew_stage import Stage, error_of, through
 from tests.lab import AcmeProxy
 from tests.lab.acmemessages import DROP, Request, Response
 from tests.lab.workspace import Workspace
@@ -358,10 +358,9 @@ def test_a_certificate_is_fetched_after_the_clock_is_corrected(stage: Stage, ca:
     """Any number of runs with the wrong clock make one order, and the fix is to set the clock."""
     for _ in range(2):
         outcome = stage.one(later=timedelta(days=100), now=True)
-        assert outcome.error is not None
-        assert (outcome.error.code, ca.counts["newOrder"], len(sent(ca))) == ("clock-wrong", 1, 1)
-        assert round(outcome.error.evidence["ahead"] / 86400) == 100
-        assert "Set the clock" in outcome.error.fix
+        assert (error_of(outcome).code, ca.counts["newOrder"], len(sent(ca))) == ("clock-wrong", 1, 1)
+        assert round(error_of(outcome).evidence["ahead"] / 86400) == 100
+        assert "Set the clock" in error_of(outcome).fix
     stage.renewed()
     assert (ca.counts["newOrder"], len(sent(ca))) == (1, 1)
     assert not order_folder(stage).exists()

@@ -37,10 +37,9 @@ def account(stage: Stage) -> Path:
 def test_a_revoked_certificate_is_replaced(stage: Stage) -> None:
     """Signed with the account's key; `status` reports it, and the next run replaces the certificate."""
     before = stage.leaf().serial_number
-    done = stage.workspace.run("revoke", "home", "--yes", "--reason", "superseded")
-    assert done.returncode == 0, done.stderr
-    assert "✓ home revoked at lab (reason: superseded, signed with the account key)" in done.stdout
-    assert "Revoking home (reason: superseded). The next run replaces it." in done.stderr
+    exit_status, document = stage.workspace.run_json("revoke", "home", "--yes", "--reason", "superseded")
+    revoked = document["revoked"]
+    assert (exit_status, revoked["reason"], revoked["signed_by"]) == (0, "superseded", "account")
     (status,) = stage.renewer().status()
     assert (status.state, status.reason) == ("revoked", "revoked")
     outcome = stage.renewed()
@@ -95,8 +94,6 @@ def test_a_second_revocation(stage: Stage) -> None:
     status, document = stage.workspace.run_json("revoke", "home", "--yes")
     assert (status, document["revoked"]["already"], document["revoked"]["reason"]) == (0, True, "unspecified")
     assert stage.renewer().status()[0].state == "revoked"
-    done = stage.workspace.run("revoke", "home", "--yes")
-    assert "home was already revoked at lab" in done.stdout
 
 
 def test_the_own_key_where_the_account_is_gone(stage: Stage) -> None:
@@ -211,13 +208,12 @@ def test_a_revocation_at_a_silent_ca_can_be_interrupted(stage: Stage) -> None:
             assert asked.wait(20)
             began = time.monotonic()
             process.send_signal(signal.SIGINT)
-            _, said = process.communicate(timeout=10)
+            process.communicate(timeout=10)
             assert time.monotonic() - began < 5
         finally:
             go_on.set()
             process.kill()
     assert process.returncode == 130
-    assert "The run was cancelled before it finished. Run it again." in said
     assert stage.renewer().status()[0].state == "revoked"  # it may be revoked
     with FolderStore(stage.workspace.store).lock("home", context=Context()):
         pass

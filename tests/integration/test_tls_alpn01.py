@@ -15,7 +15,7 @@ from dnsrenew import Outcome
 from dnsrenew.challenges.tls_alpn01 import listener
 from dnsrenew.challenges.tls_alpn01.server import PROTOCOL
 from tests.kit.fallback_stage import attempt_rows, codes, site
-from tests.kit.renew_stage import Stage
+from tests.kit.renew_stage import Stage, error_of
 from tests.lab.ports import has_ipv6
 from tests.lab.workspace import Workspace
 
@@ -79,8 +79,7 @@ def test_a_taken_port_costs_no_order(stage: Stage) -> None:
             ("lab", "tls-alpn-01", (), 0, "tls-alpn-port-taken"),
             ("lab", "dns-01", ("home",), 1, None),
         ]
-        error = outcome.attempts[0].error
-        assert error is not None
+        error = error_of(outcome.attempts[0])
         assert error.evidence["port"] == stage.lab.pebble.tls_port
         assert "tls-alpn-01" in error.message
 
@@ -162,6 +161,5 @@ def test_the_first_look_is_ours(stage: Stage) -> None:
         patch.setattr(listener.TlsAlpnListeners, "fetch", lambda *_: b"something else")
         outcome = stage.one({**site(stage), "certificate.0.routes": [alpn(stage)]})
     assert outcome.status == "failed"
-    assert outcome.error is not None
-    assert outcome.error.code == "tls-alpn-not-served"
+    assert error_of(outcome).code == "tls-alpn-not-served"
     assert "challenges-answered" not in stage.kinds()

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import re
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
@@ -19,6 +17,7 @@ from typing import Final, get_args
 
 from tests.kit.disk_checks import check_files, check_next, check_run
 from tests.kit.disk_world import CODES, READING, Fault, Kind, Operation, Ran, Tree, World, refuse
+from tests.kit.folders import quick_folder
 from tests.lab.acmemessages import Request
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "internals" / "disk-faults.md"
@@ -30,14 +29,6 @@ Cell = tuple[int, int, int]
 """The numbers of failed runs without an order, failed runs with an order, and runs that succeeded."""
 Column = dict[str, Cell]
 """By operation."""
-
-
-@contextlib.contextmanager
-def quick_folder() -> Iterator[Path]:
-    """A folder in memory, because there are thousands of runs and simulated faults need no real disk."""
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=memory) as folder:
-        yield Path(folder)
 
 
 class Matrix:

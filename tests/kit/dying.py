@@ -19,6 +19,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import dnsrenew.ca.client
@@ -110,13 +111,29 @@ def _plain(path: str) -> str:
     return re.sub(r"\.tmp-[0-9-]+", "aside", re.sub(r"-[0-9a-f]{16}\b", "", inside))
 
 
-def _run(wanted: dict[str, Any], death: type[Death]) -> int:
-    """Run the program in this process, which was forked for it."""
+def prepare_process(wanted: dict[str, Any]) -> None:
+    """Give this process, which was forked for one run, its environment, folder and output."""
     os.environ.clear()
     os.environ.update(wanted["environ"])
     os.chdir(wanted["folder"])
     for descriptor, stream in ((1, "out"), (2, "err")):
-        os.dup2(os.open(wanted[stream], os.O_WRONLY | os.O_CREAT, 0o600), descriptor)
+        os.dup2(os.open(wanted[stream], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), descriptor)
+
+
+def fork(run: Callable[[], int]) -> int:
+    """Fork a process that makes one run; return its PID."""
+    child = os.fork()
+    if not child:
+        status = 70
+        try:
+            status = run()
+        finally:
+            os._exit(status)
+    return child
+
+
+def _run(wanted: dict[str, Any], death: type[Death]) -> int:
+    prepare_process(wanted)
     death(wanted["point"], wanted["number"], wanted["passed"], wanted["heard"]).watch()
     return main(wanted["arguments"])
 
@@ -128,14 +145,7 @@ def serve(death: type[Death] = Death) -> None:
         if "wait" in wanted:
             _answer(os.waitstatus_to_exitcode(os.waitpid(wanted["wait"], 0)[1]))
             continue
-        child = os.fork()
-        if not child:
-            status = 70
-            try:
-                status = _run(wanted, death)
-            finally:
-                os._exit(status)
-        _answer(child)
+        _answer(fork(partial(_run, wanted, death)))
 
 
 def _answer(number: int) -> None:

@@ -77,10 +77,11 @@ class HomeServers:
 
     def pasted(self, blocks: dict[str, str]) -> str:
         """Return the blocks of the page with the folders and ports of these servers."""
-        return "\n".join(
+        own = [
             block.replace(ETC, f"{self.home}{ETC}").replace(_PORT, f"127.0.0.1:{self.servers[name].port}")
             for name, block in blocks.items()
-        ) + f'url = "{self.url}"\n'  # of HFS, the last one; without it, any HFS of this machine would be found
+        ]
+        return "\n".join([*own, ""]) + f'url = "{self.url}"\n'  # of HFS, the last; else any HFS here would be found
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +26,7 @@ from dnsrenew.store import FolderStore
 from dnsrenew.store.atomic_io import AtomicFiles
 from tests.kit.clock import FakeClock
 from tests.kit.dns import Host, MemoryDns
+from tests.kit.folders import quick_folder
 from tests.kit.machine_ca import FaultyCA
 from tests.kit.machine_gate import Gate, Killed, Trouble, locks_of_a_process
 from tests.kit.memory import host_config, in_memory, threads_at_once
@@ -142,7 +142,5 @@ class _Renewer(Renewer):
 @contextlib.contextmanager
 def world() -> Iterator[World]:
     """Make a world with an empty store. fsync does nothing: a power cut is not one of the faults."""
-    memory = Path("/dev/shm")
-    in_memory = memory if memory.is_dir() else None
-    with tempfile.TemporaryDirectory(dir=in_memory) as folder, mock.patch.object(os, "fsync"), threads_at_once():
-        yield World(Path(folder) / "state")
+    with quick_folder() as folder, mock.patch.object(os, "fsync"), threads_at_once():
+        yield World(folder / "state")

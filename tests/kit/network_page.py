@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 from tests.kit import network_ca, network_dns, network_hosts
+from tests.kit.folders import quick_folder
 from tests.kit.network import WRONG, Matrix, Place, Prepare
 from tests.lab import Lab, Pebble
 
-_MEMORY: Final = "/dev/shm"
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "internals" / "network-faults.md"
 SIDES: Final = (*network_ca.SIDES, *network_dns.SIDES, *network_hosts.SIDES)
 
@@ -66,9 +64,7 @@ def run(lab: Lab, sides: Iterable[str], faults: Collection[str] | None = None) -
 
 def _results(lab: Lab, pebble: Pebble, wanted: set[str], faults: Collection[str] | None) -> dict[Place, str]:
     with contextlib.ExitStack() as stack:
-        # In memory if possible, because a thousand runs would wait for the disk.
-        memory = _MEMORY if os.access(_MEMORY, os.W_OK) else None
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=memory)))
+        folder = stack.enter_context(quick_folder())
         cells: dict[Place, Prepare] = network_ca.cells()
         if not wanted.isdisjoint(network_dns.SIDES):
             servers = network_dns.NameServers(lab)

@@ -11,7 +11,7 @@ from typing import Any
 
 from cryptography import x509
 
-from dnsrenew import Config, DnsRenewError, Event, Outcome, Renewer
+from dnsrenew import Attempt, Config, DnsRenewError, Event, Outcome, Renewer
 from tests.kit.clock import RealClock
 from tests.lab import SECONDARY, AcmeProxy, Lab
 from tests.lab.workspace import Workspace
@@ -102,6 +102,12 @@ class Stage:
         if event.kind in self.on_kind:
             self.on_kind[event.kind]()
         self.workspace.captured.append(json.dumps(event.to_dict()))
+
+
+def error_of(failed: Outcome | Attempt) -> DnsRenewError:
+    """The error of an outcome or of an attempt, which must have one."""
+    assert failed.error is not None
+    return failed.error
 
 
 def leaf(folder: Path) -> x509.Certificate:

@@ -15,18 +15,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import dnsrenew.ca.client
-import dnsrenew.challenges.dns01.leftovers
-import dnsrenew.cli.renew
-import dnsrenew.http.client
-import dnsrenew.renewal.services
-import dnsrenew.x509  # noqa: F401  # loaded here once, and not in each process
 from dnsrenew.cli import main
 from dnsrenew.events import Emitter
 from tests.kit.child import Child
+from tests.kit.dying import fork, prepare_process  # loads the program too
 from tests.lab.workspace import Workspace
 
 PAGE: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
@@ -126,12 +122,7 @@ def _call(*command: str) -> None:
 
 
 def _run(request: dict[str, Any]) -> int:
-    """Run the program in this process, which was forked for it."""
-    os.environ.clear()
-    os.environ.update(request["environ"])
-    os.chdir(request["folder"])
-    for descriptor, stream in ((1, "out"), (2, "err")):
-        os.dup2(os.open(request[stream], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), descriptor)
+    prepare_process(request)
     emitters: Any = Emitter  # this process makes one run only
     emit = Emitter.emit
 
@@ -150,13 +141,7 @@ def _serve_one(request: dict[str, Any]) -> int:
     shutil.copytree(request["before"], store, symlinks=True, dirs_exist_ok=True)
     if request["at"] == "start":
         FATES[request["fate"]](store, request["leave"])
-    child = os.fork()
-    if not child:
-        status = 70
-        try:
-            status = _run(request)
-        finally:
-            os._exit(status)
+    child = fork(partial(_run, request))
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     shutil.copytree(store, request["after"], symlinks=True, ignore=shutil.ignore_patterns(f"{_FILLER}*"))
     while os.path.ismount(store):

@@ -163,7 +163,7 @@ def _happen(year: Year, here: World) -> None:
             year.off = due, due + OFF
         elif year.off is not None and year.down is None and now >= START + 100 * DAY:
             year.down = due, due + DOWN
-    here.cas["letsencrypt"].up = year.down is None or not _is_within(here, year.down)
+    here.cas["le"].up = year.down is None or not _is_within(here, year.down)
 
 
 def _is_within(here: World, time: tuple[datetime, datetime]) -> bool:
@@ -174,4 +174,4 @@ def _run(scene: Scene, here: World) -> Run:
     renewer = here.renewer([scene.spec])
     now, until = here.clock.now(), renewer.status()[0].not_after
     (outcome,) = renewer.run()
-    return Run(now, scene.second or here.cas["letsencrypt"].up, until, outcome)
+    return Run(now, scene.second or here.cas["le"].up, until, outcome)

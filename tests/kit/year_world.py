@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,23 +21,22 @@ from dnsrenew.testing import InMemoryDriver
 from tests.kit.acme_server import UNAUTHORIZED, AcmeServer, Limits, Problem, Proof, Suggest, problem
 from tests.kit.clock import FakeClock
 from tests.kit.dns import MemoryDns
+from tests.kit.folders import quick_folder
 from tests.kit.memory import Ports, host_config, in_memory
 
 START: Final = datetime(2027, 1, 1, tzinfo=UTC)
 CAS: Final = {
-    "letsencrypt": CA(
-        "https://acme-v02.api.letsencrypt.org/directory", name="letsencrypt"
-    ),  # our ledger knows its limits
+    "le": CA("https://acme-v02.api.letsencrypt.org/directory", name="le"),  # our ledger knows its limits
     "second": CA("https://second.test/directory", name="second"),
 }
-ROUTES: Final = (Route("http-01", ca="letsencrypt"), Route("dns-01", dns="home", ca="letsencrypt"))
+ROUTES: Final = (Route("http-01", ca="le"), Route("dns-01", dns="home", ca="le"))
 SECOND: Final = Route("dns-01", dns="home", ca="second")
 
 
 def certificate(name: str = "home", *, routes: Sequence[Route] = ROUTES) -> CertificateSpec:
     """A certificate with these routes: by default http-01, then dns-01."""
     domains = (f"{name}.test",)
-    return CertificateSpec(name=name, domains=domains, identifiers=domains, ca="letsencrypt", routes=tuple(routes))
+    return CertificateSpec(name=name, domains=domains, identifiers=domains, ca="le", routes=tuple(routes))
 
 
 class World:
@@ -113,7 +111,5 @@ class SeededRenewer(Renewer):
 @contextmanager
 def world(lifetime: timedelta, *, ari: Suggest | None, seed: int, port_closes: datetime) -> Iterator[World]:
     """Make a world with an empty store; fsync does nothing, because the disk is not tested here."""
-    memory = Path("/dev/shm")
-    in_memory = memory if memory.is_dir() else None
-    with tempfile.TemporaryDirectory(dir=in_memory) as folder, mock.patch.object(os, "fsync"):
-        yield World(Path(folder), lifetime, ari=ari, seed=seed, port_closes=port_closes)
+    with quick_folder() as folder, mock.patch.object(os, "fsync"):
+        yield World(folder, lifetime, ari=ari, seed=seed, port_closes=port_closes)

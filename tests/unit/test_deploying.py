@@ -73,8 +73,10 @@ def test_an_edited_entry_is_pending_again(host: Host) -> None:
     """Its options are others now."""
     host.run(host.files())
     outcome = host.run(host.files(key_mode="0400"))
-    assert shown(outcome) == [(True, False)]  # the bytes are the same
-    assert [event.kind for event in host.events].count("deploy-started") == 2
+    assert shown(outcome) == [(True, True)]
+    assert (host.target / "x.key").stat().st_mode & 0o777 == 0o400
+    assert shown(host.run(host.files(key_mode="0400", verify_timeout=5))) == [(True, False)]  # all is the same
+    assert [event.kind for event in host.events].count("deploy-started") == 3
 
 
 def test_a_corrected_reload_is_run(host: Host) -> None:

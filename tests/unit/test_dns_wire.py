@@ -150,7 +150,7 @@ COSTLY = {
 
 
 def test_what_an_answer_may_cost_is_bounded() -> None:
-    """The first of them took five seconds on a fast machine, the empty texts one; now all together take a part of one."""
+    """The first of them took five seconds on a fast machine, the empty texts one; now all take a part of one."""
     begin = time.process_time()
     answers = {name: wire.parse(data) for name, data in COSTLY.items()}
     assert time.process_time() - begin < 1.5

@@ -65,9 +65,7 @@ def test_no_page_of_a_host_is_left_over() -> None:
 
 
 @pytest.mark.parametrize("text", CONFIGS)
-def test_a_configuration_in_the_documents_is_right(
-    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_configuration_in_the_documents_is_right(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each can be copied: it has no mistake and no warning. The users and groups of servers are taken to be there."""
     for find in ("user_id", "group_id"):
         monkeypatch.setattr(users, find, lambda _: 1)
@@ -100,7 +98,7 @@ def test_the_provider_file_of_the_driver_page_is_right() -> None:
 
 FAMILIES = ("ca", "certificate", "cname", "config", "dns", "doh", "driver", "eab", "http", "provider", "schedule",
             "secret", "store", "txt")  # fmt: skip
-NO_CODES = {"http-published", "http-removed", "http-visible"}
+NO_CODES = {"certificate-authority", "http-published", "http-removed", "http-visible"}
 
 
 def text_of(page: str) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ssl
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 import dnsrenew
+from tests.kit.certificates import issuer
 from tests.kit.documents import DOCS, PAGES, ROOT, blocks, name_of
 from tests.kit.recipes import RecipeWorld
 
@@ -50,6 +54,34 @@ def test_obtain_as_the_page_shows_it(page: Path, tmp_path: Path, capsys: pytest.
     capsys.readouterr()
 
 
+def test_serve_as_the_readme_shows_it(tmp_path: Path) -> None:
+    """The app gets the context of a certificate for the domain; all else is in the tests of serving.md."""
+    seen = []
+
+    class App:
+        def run(self, *, host: str, port: int, ssl_context: ssl.SSLContext) -> None:
+            seen.append((host, port, names["served"].ssl_context is ssl_context))
+
+    names: dict[str, Any] = {"dnsrenew": dnsrenew, "app": App()}
+    with RecipeWorld(tmp_path).in_place():
+        exec(blocks((ROOT / "README.md").read_text("utf-8"), "python")[1], names)  # noqa: S102  # our own page
+    assert seen == [("0.0.0.0", 443, True)]
+    assert names["served"].certificate.domains == ("home.example.com",)
+
+
+def test_a_certificate_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CSR of the guide is the one that the issuer got, and its certificate is stored."""
+    (tmp_path / "dnsrenew.toml").write_text(CONFIG.replace("[[certificate]]", '[[certificate]]\nname = "home"'))
+    monkeypatch.chdir(tmp_path)
+    asked = x509.load_pem_x509_csr(dnsrenew.Renewer(dnsrenew.Config.load("dnsrenew.toml")).csr("home").encode())
+    begin = datetime.now(UTC) - timedelta(minutes=1)
+    chain = issuer("Bought 1").sign(asked.public_key(), ["my-house.duckdns.org"], begin, timedelta(days=90))
+    (tmp_path / "home.crt").write_text(chain)
+    names = run(DOCS / "guides" / "by-hand.md", 0)
+    assert x509.load_pem_x509_csr((tmp_path / "home.csr").read_bytes()) == asked
+    assert (names["outcome"].error, names["outcome"].name) == (None, "home")
+
+
 def test_the_errors_of_the_reference() -> None:
     """The match over the cause tells errors apart."""
     (number,) = (
@@ -78,5 +110,6 @@ def test_the_listener_of_the_events(
 def test_every_other_block_is_known() -> None:
     """A page with Python is run by a test here, or by another, or defines a driver."""
     pages = {name_of(page) for page in PAGES if blocks(page.read_text("utf-8"), "python")}
-    here = {"README.md", "docs/reference/python.md", "docs/reference/events.md", "docs/guides/writing-a-driver.md"}
+    here = {"README.md", "docs/reference/python.md", "docs/reference/events.md", "docs/guides/writing-a-driver.md",
+            "docs/guides/by-hand.md"}  # fmt: skip
     assert pages == here | RUN_ELSEWHERE

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -36,6 +35,7 @@ from dnsrenew.store.pending_orders import PendingOrders
 from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import InMemoryDriver
 from tests.kit.clock import START, FakeClock
+from tests.kit.folders import quick_folder
 from tests.kit.fuzzing import FEW, bounded, each_change, edited, json_bytes
 from tests.kit.stores import DIRECTORY, ORDER, SPEC, issue, keep
 
@@ -183,11 +183,10 @@ def test_any_octets(name: str, data: st.DataObject) -> None:
 
 
 @pytest.fixture
-def quick(tmp_path: Path) -> Iterator[Path]:
+def quick() -> Iterator[Path]:
     """A folder in memory, because the disk does not matter here."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else tmp_path) as path:
-        yield Path(path)
+    with quick_folder() as path:
+        yield path
 
 
 @pytest.fixture

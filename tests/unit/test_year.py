@@ -172,7 +172,7 @@ def test_a_fleet_is_spread_by_ari() -> None:
             passed = (here.clock.now() - START - 15 * DAY) / (15 * DAY)
             assert abs(len(renewed) - 150 * min(max(passed, 0), 1)) <= 20
         assert len(renewed) == 150
-        assert here.limits["letsencrypt"].exceeded == []
+        assert here.limits["le"].exceeded == []
 
 
 # ── a CA whose windows come too early ───────────────────────────────────────────────────
@@ -248,7 +248,7 @@ def test_the_same_seed_is_the_same_year_and_another_is_another() -> None:
 def test_the_ca_sees_an_order_beyond_its_limit() -> None:
     """Its count is worth something: the sixth certificate for the same names in a week is refused, and noted."""
     with world(45 * DAY, ari=None, seed=1, port_closes=NEVER) as here:
-        limits = here.limits["letsencrypt"]
+        limits = here.limits["le"]
         for _ in range(5):
             limits.same_set[frozenset({"home.test"})].take(here.clock.now())
         (outcome,) = here.renewer([certificate()]).run()

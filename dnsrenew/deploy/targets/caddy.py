@@ -30,13 +30,8 @@ class CaddyDeployer(FileDeployer):
 
     def make(self, certificate: Certificate) -> list[TargetFile]:
         """Return both files."""
-        options = self._options
-        parts = (
-            ("certificate", certificate.fullchain_pem, options.get("mode", "0644")),
-            ("key", certificate.private_key_pem, options.get("key_mode", "0600")),
-        )
-        owner, group = options.get("owner"), options.get("group")
-        return [TargetFile(options[name], pem.encode("ascii"), int(mode, 8), owner, group) for name, pem, mode in parts]
+        fullchain, key = (pem.encode("ascii") for pem in (certificate.fullchain_pem, certificate.private_key_pem))
+        return [self.file(self._options["certificate"], fullchain, "mode"), self.file(self._options["key"], key)]
 
     def activate(self) -> None:
         """Post the running configuration back; without the header, Caddy ignores one that has not changed."""

@@ -30,17 +30,10 @@ class FilesDeployer(ReloadedFiles):
             "key": key,
             "combined": key + fullchain,
         }
-        options = self._options
         return [
-            TargetFile(
-                options[name],
-                contents[name].encode("ascii"),
-                int(options.get("mode", "0644") if name in _PUBLIC else options.get("key_mode", "0600"), 8),
-                options.get("owner"),
-                options.get("group"),
-            )
+            self.file(self._options[name], contents[name].encode("ascii"), "mode" if name in _PUBLIC else "key_mode")
             for name in _WRITTEN
-            if name in options
+            if name in self._options
         ]
 
 

@@ -36,10 +36,7 @@ class HaproxyDeployer(FileDeployer):
 
     def make(self, certificate: Certificate) -> list[TargetFile]:
         """Return the one file."""
-        options = self._options
-        content = (certificate.private_key_pem + certificate.fullchain_pem).encode("ascii")
-        mode = int(options.get("key_mode", "0600"), 8)
-        return [TargetFile(self._path, content, mode, options.get("owner"), options.get("group"))]
+        return [self.file(self._path, (certificate.private_key_pem + certificate.fullchain_pem).encode("ascii"))]
 
     def activate(self) -> None:
         """Set the certificate in a transaction, and commit it; an open one of a killed run is given up first."""

@@ -29,8 +29,7 @@ class Pkcs12Deployer(ReloadedFiles):
         if there is None or not x509.pkcs12_holds(there, password, *pair):
             alias = options.get("alias", certificate.name)
             there = x509.to_pkcs12(*pair, password=password, alias=alias, legacy=options.get("legacy", False))
-        mode = int(options.get("key_mode", "0600"), 8)
-        return [TargetFile(options["path"], there, mode, options.get("owner"), options.get("group"))]
+        return [self.file(options["path"], there)]
 
     def kept(self) -> dict[str, bytes]:
         """Return the old leaf, which tells whether it has expired."""
