@@ -96,6 +96,13 @@ class Ground:
         """
         return self._weakness(os.fspath(path), info, sticky_is_enough=False)
 
+    def foreign_link(self, path: str | os.PathLike[str]) -> Weakness | None:
+        """Return the first link on the way to a folder that another user made; the folders may belong to anybody.
+
+        :param path: absolute.
+        """
+        return None if _WINDOWS else self._walk(_Way(os.sep, None), os.fspath(path), only_links=True).weakness
+
     def can_others_read(self, path: str | os.PathLike[str]) -> bool:
         """Tell whether other users can read a file, by its mode and the modes of all folders above it (POSIX)."""
         if _WINDOWS:
@@ -146,7 +153,7 @@ class Ground:
                 self._ways[folder] = way
         return self._walk(way, name)
 
-    def _walk(self, start: _Way, path: str) -> _Way:
+    def _walk(self, start: _Way, path: str, *, only_links: bool = False) -> _Way:
         """Judge every part of a path from a folder on; a link is judged, then replaced by its target."""
         (here, weakness), rest, links = start, _parts(path), 0
         while rest:
@@ -160,7 +167,8 @@ class Ground:
                 target = os.readlink(here) if stat.S_ISLNK(info.st_mode) else None
             except OSError:  # nothing, or nothing that we can reach: an error where it is used
                 continue
-            weakness = weakness or self._weakness(here, info, sticky_is_enough=True)
+            if target is not None or not only_links:
+                weakness = weakness or self._weakness(here, info, sticky_is_enough=True)
             if target is None:
                 continue
             links += 1

@@ -17,9 +17,13 @@ _dnsrenew() {
     COMPREPLY=()
     while IFS=$'\t' read -r word _; do
         if [[ $word == :files ]]; then
-            compopt -o filenames 2>/dev/null
+            local raw=  # bash 3 does not quote names itself
+            compopt -o filenames 2>/dev/null || raw=yes
             [[ $current == = ]] && current=
-            while IFS= read -r word; do COMPREPLY+=("$word"); done < <(compgen -f -- "$current")
+            while IFS= read -r word; do
+                [[ $raw ]] && printf -v word %q "$word"
+                COMPREPLY+=("$word")
+            done < <(compgen -f -- "$current")
             return
         fi
         COMPREPLY+=("$word")
@@ -77,9 +81,7 @@ Register-ArgumentCompleter -Native -CommandName dnsrenew -ScriptBlock {
     & $program __complete @words 2>$null | ForEach-Object {
         $word, $text = $_ -split "`t", 2
         if ($word -eq ':files') {
-            Get-ChildItem -Path "$wordToComplete*" | ForEach-Object {
-                [System.Management.Automation.CompletionResult]::new($_.Name, $_.Name, 'ProviderItem', $_.FullName)
-            }
+            [System.Management.Automation.CompletionCompleters]::CompleteFilename($wordToComplete)  # quotes names
         } else {
             if (-not $text) { $text = $word }
             [System.Management.Automation.CompletionResult]::new($word, $word, 'ParameterValue', $text)

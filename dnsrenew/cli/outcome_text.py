@@ -25,6 +25,13 @@ _EXPECTED: Final = frozenset({"http-port-forbidden", "tls-alpn-port-forbidden"})
 _MARKS: Final = {"renewed": green("✓"), "rehearsed": green("✓"), "failed": red("✗"), "not-due": dim("·")}
 
 
+def asked_by_ca(outcome: Outcome) -> bool:
+    """Return whether the CA asked to wait. The ledger also defers orders that the CA would refuse."""
+    errors = [error for error in (outcome.error, *(attempt.error for attempt in outcome.attempts)) if error is not None]
+    by_ledger = any(error.code == "ca-ledger" and error.evidence.get("limit") != "retry-after" for error in errors)
+    return not by_ledger and getattr(outcome.error, "retry_after", None) is not None
+
+
 class OutcomeText:
     """Formats outcomes.
 
@@ -168,7 +175,7 @@ class OutcomeText:
         if url := error.evidence.get("url"):
             rows.append((LABELS["see"], str(url)))
         command = _retry_command(outcome, deferred=True)
-        if getattr(error, "retry_after", None) is not None:
+        if asked_by_ca(outcome):
             command = texts.CA_ASKED_TO_WAIT.format(command=command)
         return [*rows, (LABELS["retry"], command)]
 

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.values import replace
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.event_lines import EventLines, log_line
 from dnsrenew.cli.live_progress import make_progress
-from dnsrenew.cli.outcome_text import OutcomeText
+from dnsrenew.cli.outcome_text import OutcomeText, asked_by_ca
 from dnsrenew.cli.schedule_note import active_schedule, nothing_renews
 from dnsrenew.cli.terminal import dim, yellow
 from dnsrenew.errors import Cancelled
@@ -151,14 +152,7 @@ def _needs_attention(outcome: Outcome, now: datetime) -> bool:
         return True
     if outcome.status != "deferred":
         return False
-    return not (_asked_by_ca(outcome) and outcome.not_after is not None and outcome.not_after > now)
-
-
-def _asked_by_ca(outcome: Outcome) -> bool:
-    """Return whether the CA asked to wait. The ledger also defers orders that the CA would refuse."""
-    errors = [error for error in (outcome.error, *(attempt.error for attempt in outcome.attempts)) if error is not None]
-    by_ledger = any(error.code == "ca-ledger" and error.evidence.get("limit") != "retry-after" for error in errors)
-    return not by_ledger and getattr(outcome.error, "retry_after", None) is not None
+    return not (asked_by_ca(outcome) and outcome.not_after is not None and outcome.not_after > now)
 
 
 # ── the result ──────────────────────────────────────────────────────────────────────────
@@ -180,13 +174,19 @@ def _problems(invocation: Invocation, outcomes: Sequence[Outcome]) -> list[str]:
     """Return what went wrong, for standard error; with ``-q`` also the routes that need a fix."""
     terminal = invocation.terminal
     text = _outcome_text(invocation, terminal.err.size()[0], manual=False)
-    lines: list[str] = []
-    for outcome in outcomes:
-        if not _is_fine(outcome):
-            lines += text.lines(outcome)
-        elif terminal.quiet:
-            lines += text.lost_routes(outcome)
-    return lines
+    lines = [line for outcome in outcomes if terminal.quiet and _is_fine(outcome) for line in text.lost_routes(outcome)]
+    return lines + _problem_lines(text, outcomes)
+
+
+def _problem_lines(text: OutcomeText, outcomes: Sequence[Outcome]) -> list[str]:
+    """Return the lines of what went wrong. Many certificates that a stop interrupted share one."""
+    bad = [outcome for outcome in outcomes if not _is_fine(outcome)]
+    stopped = [outcome for outcome in bad if outcome.status == "interrupted" and not outcome.deployed]
+    if len(stopped) > _MOST_LINES:
+        names = formatting.listed(outcome.name for outcome in stopped)
+        bad = [outcome for outcome in bad if outcome.status != "interrupted" or outcome.deployed]
+        bad.append(replace(stopped[0], name=names))
+    return [line for outcome in bad for line in text.lines(outcome)]
 
 
 def _result(invocation: Invocation, config: Config, outcomes: Sequence[Outcome]) -> list[str]:
@@ -203,7 +203,7 @@ def _result(invocation: Invocation, config: Config, outcomes: Sequence[Outcome])
             lines += text.lines(outcome)
         elif outcome.status != "not-due" or any(result.changed for result in outcome.deployed):
             lines += text.short(outcome)
-    lines += [line for outcome in outcomes if not _is_fine(outcome) for line in text.lines(outcome)]
+    lines += _problem_lines(text, outcomes)
     if len(outcomes) != 1:
         summary = _summary(outcomes, invocation.clock.now(), manual=manual or idle)
         lines += formatting.wrap(summary, columns, "", "  ")

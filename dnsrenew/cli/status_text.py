@@ -232,15 +232,14 @@ class StatusText:
                 pending.append(one.name)
             elif one.deployment_pending:
                 undeployed.append(one.name)
-        for names, flags, template in (
-            (failing, ["--now"], texts.RETRY_NOW),
-            (pending, [], texts.RENEW_NOW),
-            (undeployed, [], texts.DEPLOY_NOW),
+        for names, command, flags, template in (
+            (failing, "dnsrenew renew", ["--now"], texts.RETRY_NOW),
+            (pending, "dnsrenew renew", [], texts.RENEW_NOW),
+            (undeployed, "dnsrenew deploy", [], texts.DEPLOY_NOW),
         ):
             if names:
                 selection = names if len(names) == 1 and len(found) > 1 else []
-                command = " ".join(["dnsrenew renew", *selection, *flags])
-                yield template.format(names=formatting.listed(names), command=command)
+                yield template.format(names=formatting.listed(names), command=" ".join([command, *selection, *flags]))
         if forgotten:
             template = texts.UNCONFIGURED if len(forgotten) == 1 else texts.SEVERAL_UNCONFIGURED
             yield template.format(names=formatting.listed(forgotten), path=self._path)

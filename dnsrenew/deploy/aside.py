@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from dnsrenew.base.files import open_file
+from dnsrenew.base.ground import Ground
 from dnsrenew.base.users import group_id, user_id, user_name
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
@@ -67,11 +68,13 @@ class Found(NamedTuple):
 def look(path: str) -> Found | None:
     """Return what is in the place of a file, or None if nothing is.
 
-    :raises DeployError: ``deploy-unwritable``: there is no such folder, or this is no file of a certificate.
+    :raises DeployError: ``deploy-unwritable``: there is no such folder, another user's link leads to it, or this is no
+        file of a certificate.
     """
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         raise DeployError.of(texts.FOLDER_MISSING, folder=folder, path=path)
+    refuse_foreign_link(path)
     try:
         info = os.lstat(path)
         if stat.S_ISLNK(info.st_mode):
@@ -86,6 +89,16 @@ def look(path: str) -> Found | None:
         raise DeployError.of(texts.TOO_LARGE, path=path)
     content = guard(path, lambda: _read_all(path, getattr(os, "O_NOFOLLOW", 0)))
     return Found(content, stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid, "")
+
+
+def refuse_foreign_link(path: str) -> None:
+    """Refuse a link of another user on the way to a file: it could lead to any folder of the running user.
+
+    :raises DeployError: ``deploy-unwritable``.
+    """
+    link = Ground().foreign_link(os.path.dirname(path))
+    if link is not None:
+        raise DeployError.of(texts.FOREIGN_LINK, file=path, **vars(link))
 
 
 def _look_through(path: str, info: os.stat_result) -> Found:
@@ -119,6 +132,7 @@ def write_aside(file: TargetFile) -> str:
 
     :raises DeployError: ``deploy-unwritable``.
     """
+    refuse_foreign_link(file.path)  # again: the old files were kept meanwhile, which takes time
     temp = f"{_prefix(file.path)}{secrets.token_hex(4)}{_SUFFIX}"
     if file.link:
         guard(file.path, lambda: os.symlink(file.link, temp))
@@ -195,7 +209,11 @@ def _prefix(path: str) -> str:
 
 
 def rename(source: str, target: str) -> None:
-    """Rename a file; on Windows wait for a program that has the target open."""
+    """Rename a file; on Windows wait for a program that has the target open.
+
+    :raises DeployError: ``deploy-unwritable``: another user's link leads to the target.
+    """
+    refuse_foreign_link(target)  # again: the renames of a killed run are completed much later
     end = time.monotonic() + _RETRY_SECONDS
     while True:
         try:

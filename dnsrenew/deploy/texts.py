@@ -21,6 +21,11 @@ UNEXPECTED: Final = Text(
 
 # ── files ───────────────────────────────────────────────────────────────────────────────
 
+FOREIGN_LINK: Final = Text(
+    "deploy-unwritable",
+    "{path}, on the way to {file}, is a link of {owner}, who could make {user} replace any file so.",
+    "Name the folder that the link leads to in the `deploy` entry, or run `{command}`.",
+)
 FOLDER_MISSING: Final = Text(
     "deploy-unwritable",
     "The folder {folder} does not exist.",

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from dnsrenew.drivers import Provider, find_provider
+from dnsrenew.drivers import Provider
 from dnsrenew.drivers.invoke import call_add, call_remove
 from dnsrenew.errors import ProviderError
 from dnsrenew.model import DnsAccount, TxtRecord
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
-from tests.kit.drivers import CANARY, LogTexts
+from tests.kit.drivers import CANARY, LogTexts, provider_of
 from tests.kit.duckdns import DuckDns
 from tests.lab.canary import assert_no_canary
 
@@ -28,8 +28,7 @@ def duck() -> Iterator[DuckDns]:
 @pytest.fixture
 def provider(duck: DuckDns) -> Provider:
     """Our provider file, with the address of the stand-in."""
-    shipped = find_provider("duckdns")
-    assert shipped is not None
+    shipped = provider_of("duckdns")
     return replace(shipped, driver_options={"url": duck.url})
 
 

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.drivers import find_provider
 from dnsrenew.drivers.invoke import call_add, call_remove
 from dnsrenew.errors import ProviderError
 from dnsrenew.model import DnsAccount, TxtRecord
 from dnsrenew.runtime.context import Context
 from dnsrenew.testing import check_driver
 from tests.kit.dns_hosts import ZONE, Cloudflare, Host, Namecheap, Route53
-from tests.kit.drivers import maker, redirect_to
+from tests.kit.drivers import maker, provider_of, redirect_to
 from tests.kit.more_dns_hosts import Aliyun, Desec, DigitalOcean, DnsPod, Gandi, GoDaddy, Hetzner, Ovh, Porkbun
 
 RECORD = TxtRecord(f"{ZONE}.", f"_acme-challenge.{ZONE}.", "-value", 60)
@@ -34,8 +33,7 @@ def test_cloudflare(monkeypatch: pytest.MonkeyPatch, quoting: bool) -> None:
 
 def test_cloudflare_with_a_wrong_token(monkeypatch: pytest.MonkeyPatch, context: Context) -> None:
     """The error has the host's words and names the option to check."""
-    provider = find_provider("cloudflare")
-    assert provider is not None
+    provider = provider_of("cloudflare")
     with Cloudflare() as host:
         redirect_to(monkeypatch, "cloudflare", host)
         with pytest.raises(ProviderError, match="Invalid access token") as caught:
@@ -45,10 +43,9 @@ def test_cloudflare_with_a_wrong_token(monkeypatch: pytest.MonkeyPatch, context:
     assert "wrong-token" not in repr(caught.value.to_dict())
 
 
-def test_cloudflare_with_somebody_elses_zone(monkeypatch: pytest.MonkeyPatch, context: Context) -> None:
+def test_cloudflare_with_a_foreign_zone(monkeypatch: pytest.MonkeyPatch, context: Context) -> None:
     """The token has no access to the zone."""
-    provider = find_provider("cloudflare")
-    assert provider is not None
+    provider = provider_of("cloudflare")
     record = TxtRecord("elsewhere.org.", "_acme-challenge.elsewhere.org.", "v", 60)
     with Cloudflare() as host:
         redirect_to(monkeypatch, "cloudflare", host)
@@ -70,8 +67,7 @@ def test_route53(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_namecheap(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], context: Context) -> None:
     """Namecheap passes the conformance test, writes no value twice, keeps foreign ones, and prints nothing."""
-    provider = find_provider("namecheap")
-    assert provider is not None
+    provider = provider_of("namecheap")
     with Namecheap() as host:
         redirect_to(monkeypatch, "namecheap", host)
         account = DnsAccount("namecheap", auth_username="u", auth_token="t" * 20, auth_client_ip="192.0.2.1")
@@ -100,8 +96,7 @@ def test_namecheap(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
 )
 def test_the_other_hosts(monkeypatch: pytest.MonkeyPatch, context: Context, name: str, kind: type[Host]) -> None:
     """Each host passes the conformance test with the TTL of its file; no value is doubled, foreign ones stay."""
-    provider = find_provider(name)
-    assert provider is not None
+    provider = provider_of(name)
     options: dict[str, Any] = {key: "x" * 64 for key, spec in provider.options.items() if spec.required}
     if name == "ovh":
         options["auth_entrypoint"] = "ovh-eu"

@@ -18,7 +18,7 @@ import pytest
 import requests
 from lexicon._private import providers
 
-from dnsrenew.drivers import Provider, find_provider, parse_provider
+from dnsrenew.drivers import Provider, parse_provider
 from dnsrenew.drivers.invoke import call_add, call_remove
 from dnsrenew.drivers.lexicon import loading, shims
 from dnsrenew.errors import ConfigError, DnsRenewError, ProviderError
@@ -29,7 +29,7 @@ from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from dnsrenew.testing import check_driver
 from tests.kit.api_server import Answer, Api, Asked
-from tests.kit.drivers import CANARY, LogTexts, assert_nothing_foreign, maker, powerdns_account
+from tests.kit.drivers import CANARY, LogTexts, assert_nothing_foreign, maker, powerdns_account, provider_of
 from tests.lab import dnsclient
 from tests.lab.canary import assert_no_canary
 from tests.lab.lab import Lab
@@ -40,9 +40,7 @@ RECORD = TxtRecord("pdns.test.", "_acme-challenge.pdns.test.", "v" * 43, 60)
 
 def shipped(name: str = "powerdns") -> Provider:
     """A provider of the package."""
-    found = find_provider(name)
-    assert found is not None
-    return found
+    return provider_of(name)
 
 
 def served_by(server: PowerDns) -> Callable[[str], set[str]]:
@@ -325,7 +323,7 @@ def test_false_is_a_failure(context: Context, monkeypatch: pytest.MonkeyPatch) -
             call_remove(context, shipped(), account, [RECORD])
 
 
-def test_an_exception_about_a_value_that_is_gone_is_none(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exception_about_a_missing_value_is_ignored(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     """Several of lexicon's providers raise if nothing is to be removed: the host's list decides."""
     removals = []
 
@@ -344,7 +342,7 @@ def test_an_exception_about_a_value_that_is_gone_is_none(context: Context, monke
     assert removals == [RECORD.value] * 2
 
 
-def test_a_missing_extra_is_said_with_the_line_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without boto3 the error has the command that installs it for this interpreter."""
     monkeypatch.setitem(loading.EXTRAS, "route53", "no_such_module_here")
     with pytest.raises(ProviderError) as caught:

@@ -20,7 +20,7 @@ from dnsrenew.model import DnsAccount, TxtRecord
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from dnsrenew.testing import check_driver
-from tests.kit.drivers import maker
+from tests.kit.drivers import maker, provider_of
 
 SOURCE = '''
 """A DNS host that keeps its zone in one text file: one "NAME VALUE" a line."""
@@ -91,8 +91,7 @@ def test_every_plug_in_that_is_listed_is_found(installed: Path) -> None:
     assert all(find_provider(name) for name in listed)
     account = DnsAccount("Zone.File", path=str(installed / "zone.txt"))
     check_driver(maker(account), "example.test", look=served_by(installed / "zone.txt"), patience=0)
-    provider = find_provider("Zone.File")
-    assert provider is not None
+    provider = provider_of("Zone.File")
     assert tomllib.loads(provider.block()) == {"dns": {"Zone-File": {"provider": "Zone.File"}}}
 
 
@@ -125,8 +124,7 @@ def test_a_provider_file_can_name_it(installed: Path, context: Context) -> None:
 
 def test_a_broken_plug_in(installed: Path, context: Context) -> None:
     """The error names the entry point that cannot be loaded."""
-    provider = find_provider("broken")
-    assert provider is not None
+    provider = provider_of("broken")
     with pytest.raises(ConfigError) as caught:
         call_add(context, provider, DnsAccount("broken"), [])
     assert caught.value.code == "driver-broken"

@@ -15,7 +15,7 @@ import pytest
 import requests
 from lexicon._private import providers
 
-from dnsrenew.drivers import find_provider, provider_names
+from dnsrenew.drivers import provider_names
 from dnsrenew.drivers.error_mapping import classify
 from dnsrenew.drivers.invoke import call_add
 from dnsrenew.drivers.lexicon import loading
@@ -26,7 +26,7 @@ from dnsrenew.model import DnsAccount, TxtRecord
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from tests.kit.api_server import Answer, Api, Asked
-from tests.kit.drivers import CANARY, LogTexts, maker, redirect_to
+from tests.kit.drivers import CANARY, LogTexts, maker, provider_of, redirect_to
 from tests.lab.canary import assert_no_canary
 
 RECORD = TxtRecord("example.com.", "_acme-challenge.example.com.", "v" * 43, 60)
@@ -48,8 +48,7 @@ def account(api: Api) -> DnsAccount:
 
 def refusal(context: Context, api: Api) -> ProviderError:
     """Make an add, and return its error."""
-    provider = find_provider("powerdns")
-    assert provider is not None
+    provider = provider_of("powerdns")
     with pytest.raises(ProviderError) as caught:
         call_add(context, provider, account(api), [RECORD])
     return caught.value
@@ -148,8 +147,7 @@ def test_a_read_is_redirected_within_the_host() -> None:
 @pytest.mark.parametrize("name", sorted(set(provider_names()) - {"rfc2136"}))
 def test_none_of_our_providers_follows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, other: Api, name: str) -> None:
     """No provider follows; only Route 53's boto3 sends without our requests."""
-    provider = find_provider(name)
-    assert provider is not None
+    provider = provider_of(name)
     options: dict[str, Any] = {key: "x" * 64 for key, spec in provider.options.items() if spec.required}
     with Api(lambda _: (307, "<html>Log in here</html>"), {"Location": other.url}) as api:
         monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
@@ -171,8 +169,7 @@ def test_which_modules_send_without_requests() -> None:
     modules = {name: vars(loading._load(name)).values() for name in names - set(loading.EXTRAS)}
     for sender, users in ((xmlrpc.client, {"gandi", "inwx"}), (urllib.request, {"valuedomain"}), (http.client, set())):
         assert {name for name, held in modules.items() if any(thing is sender for thing in held)} == users
-    gandi = find_provider("gandi")
-    assert gandi is not None
+    gandi = provider_of("gandi")
     assert gandi.driver_options["api_protocol"] == "rest"
 
 

@@ -13,7 +13,6 @@ import dns.query
 import dns.rcode
 import pytest
 
-from dnsrenew.drivers import find_provider
 from dnsrenew.drivers.invoke import call_add, call_remove
 from dnsrenew.drivers.loading import make_driver
 from dnsrenew.errors import ConfigError, ProviderError
@@ -21,7 +20,7 @@ from dnsrenew.model import DnsAccount, Resolver, TxtRecord
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from dnsrenew.testing import check_driver
-from tests.kit.drivers import LogTexts, assert_nothing_foreign, maker, rfc2136_account
+from tests.kit.drivers import LogTexts, assert_nothing_foreign, maker, provider_of, rfc2136_account
 from tests.lab.canary import assert_no_canary
 from tests.lab.dnsforwarder import rcode
 from tests.lab.lab import Lab
@@ -62,8 +61,7 @@ class _Server:
 
 def error_of(context: Context, account: DnsAccount, record: TxtRecord = RECORD) -> ProviderError:
     """Make an add that must fail; return its error."""
-    provider = find_provider("rfc2136")
-    assert provider is not None
+    provider = provider_of("rfc2136")
     with pytest.raises(ProviderError) as caught:
         call_add(context, provider, account, [record])
     assert_nothing_foreign(caught.value)
@@ -79,8 +77,7 @@ def test_it_keeps_the_contract(bind: Lab) -> None:
 
 def test_without_a_key_the_update_is_sent_unsigned(context: Context) -> None:
     """Without a key the update is sent unsigned, over TCP; the server's answer decides."""
-    provider = find_provider("rfc2136")
-    assert provider is not None
+    provider = provider_of("rfc2136")
     with _Server() as server:
         account = DnsAccount("rfc2136", name="home", server=f"127.0.0.1:{server.port}")
         call_add(context, provider, account, [RECORD])
@@ -97,8 +94,7 @@ def test_many_records_of_two_zones_in_one_call(bind: Lab, context: Context) -> N
         for zone in ("example.test.", "second.test.")
         for number in range(100)
     ]
-    provider = find_provider("rfc2136")
-    assert provider is not None
+    provider = provider_of("rfc2136")
     call_add(context, provider, rfc2136_account(bind), records)
     assert bind.txt("_acme-challenge.n99.second.test") == {f"{99:043d}"}
     assert len(bind.all_txt()) == 200
@@ -108,8 +104,7 @@ def test_many_records_of_two_zones_in_one_call(bind: Lab, context: Context) -> N
 
 def test_any_text_is_written_exactly(bind: Lab, context: Context) -> None:
     """Quotes, backslashes, semicolons and non-ASCII letters are not changed."""
-    provider = find_provider("rfc2136")
-    assert provider is not None
+    provider = provider_of("rfc2136")
     record = TxtRecord("example.test.", "_x.example.test.", 'a "b" \\c; ü $d', 60)
     call_add(context, provider, rfc2136_account(bind), [record])
     assert bind.txt("_x.example.test") == {'a "b" \\c; ü $d'}
@@ -207,8 +202,7 @@ def test_a_silent_server_is_left_in_time(bind: Lab) -> None:
 
 def test_a_call_that_was_left_behind_writes_nothing_more(bind: Lab) -> None:
     """After a cancel, or without time left, nothing is sent."""
-    provider = find_provider("rfc2136")
-    assert provider is not None
+    provider = provider_of("rfc2136")
     gone = threading.Event()
     gone.set()
     for left, cancel in (([30.0], gone), ([0.0], threading.Event())):
@@ -243,7 +237,7 @@ def test_the_secret_stays_secret(bind: Lab, context: Context, all_logs: LogTexts
         ({"server": ""}, "server"),
     ],
 )
-def test_a_wrong_option_is_said_before_anything_is_sent(bind: Lab, changes: dict[str, str | None], key: str) -> None:
+def test_a_wrong_option_is_reported_before_a_request(bind: Lab, changes: dict[str, str | None], key: str) -> None:
     """A wrong option is a ConfigError that names the option and shows no secret."""
     with pytest.raises(ConfigError) as caught:
         maker(rfc2136_account(bind, **changes))()

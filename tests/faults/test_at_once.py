@@ -57,9 +57,9 @@ def test_a_run_that_does_not_wait_reports_the_lock(workspace: Workspace, zygote:
     """One run obtains the certificate; the others exit with 3 and report process, host and time of the lock."""
     with Gate.before(workspace, "finalize") as gate:
         runs = [start(zygote, workspace) for _ in range(number)]
-        wait_until(lambda: sum(run.has_said('"version"') for run in runs) == number - 1)
+        wait_until(lambda: sum(run.has_printed('"version"') for run in runs) == number - 1)
         gate.wait()
-        (winner,) = [run for run in runs if not run.has_said('"version"')]
+        (winner,) = [run for run in runs if not run.has_printed('"version"')]
         gate.open()
         assert only_outcome(winner) == (0, "renewed", None)
         for run in runs:
@@ -95,7 +95,7 @@ def test_waiting_for_a_lock_ends(workspace: Workspace, zygote: Zygote) -> None:
         status, said, error = only_outcome(start(zygote, workspace, "--wait", "1"))
         assert (status, said, error["code"]) == (3, "locked", "locked")
         second = start(zygote, workspace, "--wait", "60", "-v")
-        wait_until(lambda: second.has_said(f"process {first.pid}"))
+        wait_until(lambda: second.has_printed(f"process {first.pid}"))
         second.signal(signal.SIGINT)
         status, said, error = only_outcome(second)
         assert (status, said, error["code"]) == (130, "interrupted", "cancelled")
@@ -111,7 +111,7 @@ def test_ten_runs_make_one_account(workspace: Workspace, zygote: Zygote) -> None
     with Gate.before(workspace, "newAccount") as gate:
         workspace.write({"certificate": certificates(10), "ca.lab.directory": gate.directory_url})
         runs = [start(zygote, workspace, f"host{number}", "-v") for number in range(10)]
-        wait_until(lambda: sum(run.has_said("the account") for run in runs) == 9)
+        wait_until(lambda: sum(run.has_printed("the account") for run in runs) == 9)
         gate.open()
         assert [only_outcome(run) for run in runs] == [(0, "renewed", None)] * 10
         assert (gate.asked["newAccount"], gate.asked["newOrder"]) == (1, 10)
@@ -141,7 +141,7 @@ def test_a_kill_of_the_run_at_work(workspace: Workspace, zygote: Zygote) -> None
         first = start(zygote, workspace)
         gate.wait()
         second = start(zygote, workspace, "--wait", "60", "-v")
-        wait_until(lambda: second.has_said(f"process {first.pid}"))
+        wait_until(lambda: second.has_printed(f"process {first.pid}"))
         first.signal(signal.SIGKILL)
         assert first.end() == -signal.SIGKILL
         gate.open()
@@ -159,7 +159,7 @@ def test_a_kill_of_the_waiting_run(workspace: Workspace, zygote: Zygote) -> None
         first = start(zygote, workspace)
         gate.wait()
         second = start(zygote, workspace, "--wait", "60", "-v")
-        wait_until(lambda: second.has_said(f"process {first.pid}"))
+        wait_until(lambda: second.has_printed(f"process {first.pid}"))
         second.signal(signal.SIGKILL)
         assert second.end() == -signal.SIGKILL
         status, _, error = only_outcome(start(zygote, workspace))
@@ -221,7 +221,7 @@ def both_at_the_zone(workspace: Workspace, zygote: Zygote, duck: DuckDns, gate: 
     first = start(zygote, workspace, "one", "-v")
     gate.wait()
     second = start(zygote, workspace, "two", "-v", "--wait", "60")
-    wait_until(lambda: second.has_said(f"process {first.pid}"))
+    wait_until(lambda: second.has_printed(f"process {first.pid}"))
     assert len(duck.requests) == 1
     return first, second
 

@@ -21,7 +21,7 @@ ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
 Talk = Callable[[socket.socket], object]
 
 
-def says(answer: bytes) -> Talk:
+def answers_with(answer: bytes) -> Talk:
     """Return a proxy that sends an answer and closes."""
 
     def talk(connection: socket.socket) -> None:
@@ -106,11 +106,11 @@ def test_a_sound_proxy_is_used(ca: LabCA, server: int) -> None:
             "no complete answer arrived",
         ),
         (endless, "timeout", "no complete answer arrived"),
-        (says(b""), "reset", "the connection ended"),
-        (says(b"SSH-2.0-x\r\n"), "reset", "its answer is not HTTP"),
-        (says(b"HTTP/1.1 407 Who are you\r\nContent-Length: 0\r\n\r\n"), "proxy", "it answers 407"),
-        (says(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 2\r\n\r\nno"), "proxy", "it answers 502"),
-        (says(ESTABLISHED + b"<html>"), "tls", "no TLS connection"),
+        (answers_with(b""), "reset", "the connection ended"),
+        (answers_with(b"SSH-2.0-x\r\n"), "reset", "its answer is not HTTP"),
+        (answers_with(b"HTTP/1.1 407 Who are you\r\nContent-Length: 0\r\n\r\n"), "proxy", "it answers 407"),
+        (answers_with(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 2\r\n\r\nno"), "proxy", "it answers 502"),
+        (answers_with(ESTABLISHED + b"<html>"), "tls", "no TLS connection"),
         (drips([ESTABLISHED, *[b"\x16"] * 1000]), "tls", "no TLS connection"),
     ],
     ids=["silent", "drip", "endless", "closes", "no HTTP", "407", "502", "HTML in the tunnel", "a drip in the tunnel"],

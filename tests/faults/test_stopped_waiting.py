@@ -103,7 +103,7 @@ def test_a_key_that_takes_long(workspace: Workspace) -> None:
 def test_a_start_that_was_put_off(workspace: Workspace, zygote: Zygote) -> None:
     """Before a run has started there is an error and no outcome."""
     run = start(zygote, workspace, "renew", "--jitter", "3600")
-    wait_until(lambda: run.has_said("--jitter"))
+    wait_until(lambda: run.has_printed("--jitter"))
     status, document = stop(run)
     assert (status, document["error"]["code"]) == (130, "cancelled")
 
@@ -116,7 +116,7 @@ def test_a_lock_of_the_account(workspace: Workspace, zygote: Zygote) -> None:
         first = start(zygote, workspace, "renew", "one")
         gate.wait()
         second = start(zygote, workspace, "renew", "two")
-        wait_until(lambda: second.has_said(f"process {first.pid}"))
+        wait_until(lambda: second.has_printed(f"process {first.pid}"))
         interrupted(stop(second))
         interrupted(stop(first))
 

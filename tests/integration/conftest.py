@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.kit.renew_stage import Stage
+from tests.lab import AcmeProxy
 from tests.lab.workspace import Workspace
 
 _ROOT = str(Path(__file__).resolve().parents[2])
@@ -25,3 +27,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def stage(workspace: Workspace) -> Stage:
     """The library in a workspace without a certificate."""
     return Stage(workspace)
+
+
+@pytest.fixture
+def ca(workspace: Workspace) -> Iterator[AcmeProxy]:
+    """The CA, behind a proxy that counts."""
+    with workspace.lab.acme_proxy() as proxy:
+        yield proxy

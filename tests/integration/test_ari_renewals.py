@@ -6,7 +6,7 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,13 +29,6 @@ PAGE = "https://ca.test/why"
 
 
 @pytest.fixture
-def ca(workspace: Workspace) -> Iterator[AcmeProxy]:
-    """The CA, behind a proxy that counts."""
-    with workspace.lab.acme_proxy() as proxy:
-        yield proxy
-
-
-@pytest.fixture
 def stage(workspace: Workspace, ca: AcmeProxy) -> Stage:
     """A new certificate, of which the CA knew no renewal information yet; earlier requests are not counted."""
     made = Stage(workspace, {"ca.lab.directory": ca.directory_url})
@@ -53,7 +46,7 @@ def own_id(stage: Stage) -> str:
     return cert_id((stage.workspace.store / "certificates" / "home" / "current" / "cert.pem").read_text())
 
 
-def says(start: timedelta, end: timedelta, *headers: tuple[str, str], **more: Any) -> Callable[[Request], Any]:
+def window_answer(start: timedelta, end: timedelta, *headers: tuple[str, str], **more: Any) -> Callable[[Request], Any]:
     """Return a hook that answers with this window, relative to now."""
     now = datetime.now(UTC)
     window = {"start": (now + start).isoformat(), "end": (now + end).isoformat()}
@@ -100,7 +93,7 @@ def test_a_new_certificate_is_asked_about_once(stage: Stage, ca: AcmeProxy) -> N
 
 def test_a_window_in_the_past_at_issuance_means_the_next_run(stage: Stage, ca: AcmeProxy) -> None:
     """The same run does not renew; if the new certificate has a past window too, it waits a day."""
-    ca.on_request = says(-3 * DAY, -2 * DAY)
+    ca.on_request = window_answer(-3 * DAY, -2 * DAY)
     stage.renewed(force=True)
     assert (ca.counts["newOrder"], ca.counts["renewalInfo"]) == (1, 1)
     (status,) = stage.renewer().status()
@@ -114,7 +107,7 @@ def test_a_window_in_the_past_at_issuance_means_the_next_run(stage: Stage, ca: A
     assert stage.renewed(later=DAY + timedelta(hours=1)).reason == "ari"
 
 
-def test_what_it_cannot_say_at_issuance_is_asked_an_hour_later(stage: Stage, ca: AcmeProxy) -> None:
+def test_without_an_answer_at_issuance_the_ca_is_asked_an_hour_later(stage: Stage, ca: AcmeProxy) -> None:
     """The CA may not know the certificate yet; our own margin applies."""
     assert stage.one(later=timedelta(minutes=59)).status == "not-due"
     assert not ca.exchanges
@@ -123,7 +116,7 @@ def test_what_it_cannot_say_at_issuance_is_asked_an_hour_later(stage: Stage, ca:
     assert chosen(stage) is not None
 
 
-def test_a_silent_answer_holds_up_a_renewal_for_a_moment_only(stage: Stage, ca: AcmeProxy) -> None:
+def test_a_missing_answer_delays_a_renewal_for_seconds_only(stage: Stage, ca: AcmeProxy) -> None:
     """The certificate is in force before the request; a rehearsal does not ask."""
     done = threading.Event()
     ca.on_request = lambda request: hang(request, done, [])
@@ -141,7 +134,7 @@ def test_a_silent_answer_holds_up_a_renewal_for_a_moment_only(stage: Stage, ca: 
         assert twin.counts["renewalInfo"] == 0
 
 
-def test_a_silent_answer_holds_up_one_certificate_of_many(workspace: Workspace, ca: AcmeProxy) -> None:
+def test_a_missing_answer_delays_one_certificate_of_many(workspace: Workspace, ca: AcmeProxy) -> None:
     """Later certificates of the run do not ask."""
     done = threading.Event()
     asked: list[str] = []
@@ -157,7 +150,7 @@ def test_a_silent_answer_holds_up_one_certificate_of_many(workspace: Workspace, 
 
 def test_a_known_time_costs_no_request(stage: Stage, ca: AcmeProxy) -> None:
     """Until the CA's Retry-After is over, a run with nothing due sends no request."""
-    ca.on_request = says(30 * DAY, 32 * DAY, ("Retry-After", "21600"))
+    ca.on_request = window_answer(30 * DAY, 32 * DAY, ("Retry-After", "21600"))
     stage.one(later=ASKED)
     ca.exchanges.clear()
     for hours in (0.1, 1, 5.9):
@@ -171,7 +164,7 @@ def test_a_known_time_costs_no_request(stage: Stage, ca: AcmeProxy) -> None:
 
 def test_the_time_is_chosen_once_and_again_only_when_the_window_changes(stage: Stage, ca: AcmeProxy) -> None:
     """A random time in the window; the same one for the same window, a new one for a new window."""
-    ca.on_request = says(30 * DAY, 40 * DAY)
+    ca.on_request = window_answer(30 * DAY, 40 * DAY)
     outcome = stage.one(later=ASKED)
     first = chosen(stage)
     assert first is not None
@@ -180,7 +173,7 @@ def test_the_time_is_chosen_once_and_again_only_when_the_window_changes(stage: S
     stage.one(later=ASKED + 2 * DAY)
     assert ca.counts["renewalInfo"] == 2
     assert chosen(stage) == first
-    ca.on_request = says(12 * DAY, 14 * DAY)
+    ca.on_request = window_answer(12 * DAY, 14 * DAY)
     stage.one(later=ASKED + 4 * DAY)
     second = chosen(stage)
     assert second is not None
@@ -190,7 +183,7 @@ def test_the_time_is_chosen_once_and_again_only_when_the_window_changes(stage: S
 def test_a_window_in_the_past_means_now(stage: Stage, ca: AcmeProxy) -> None:
     """The run that asks renews; the reason is `ari`, and the order has `replaces`."""
     before = own_id(stage)
-    ca.on_request = says(-3 * DAY, -2 * DAY)
+    ca.on_request = window_answer(-3 * DAY, -2 * DAY)
     outcome = stage.renewed(later=ASKED)
     assert outcome.reason == "ari"
     (order,) = ca.of_kind("newOrder")
@@ -202,7 +195,7 @@ def test_a_window_in_the_past_means_now(stage: Stage, ca: AcmeProxy) -> None:
 
 def test_the_time_in_the_window_comes(stage: Stage, ca: AcmeProxy) -> None:
     """The certificate is renewed at that time, long before our own margin of a third."""
-    ca.on_request = says(10 * DAY, 11 * DAY)
+    ca.on_request = window_answer(10 * DAY, 11 * DAY)
     assert stage.one(later=ASKED).status == "not-due"
     assert stage.one(later=9 * DAY).status == "not-due"
     assert stage.renewed(later=12 * DAY).reason == "ari"
@@ -210,19 +203,19 @@ def test_the_time_in_the_window_comes(stage: Stage, ca: AcmeProxy) -> None:
 
 def test_a_late_window_makes_nothing_later(stage: Stage, ca: AcmeProxy) -> None:
     """A window on the last day does not override our own margin."""
-    ca.on_request = says(88 * DAY, 89 * DAY)
+    ca.on_request = window_answer(88 * DAY, 89 * DAY)
     assert stage.one(later=ASKED).reason == "renew-before"
     assert stage.renewed(later=61 * DAY).reason == "renew-before"
 
 
 def test_the_explanation_is_shown(stage: Stage, ca: AcmeProxy) -> None:
     """As a warning with its address, as long as the window applies."""
-    ca.on_request = says(10 * DAY, 11 * DAY, explanationURL=PAGE)
+    ca.on_request = window_answer(10 * DAY, 11 * DAY, explanationURL=PAGE)
     outcome = stage.one(later=ASKED)
     (warning,) = outcome.warnings
     assert (warning.code, outcome.status) == ("ari-explanation", "not-due")
     assert PAGE in warning.message
-    ca.on_request = says(-2 * DAY, -DAY, explanationURL=PAGE)
+    ca.on_request = window_answer(-2 * DAY, -DAY, explanationURL=PAGE)
     outcome = stage.renewed(later=ASKED + 2 * DAY)
     assert {"ari-explanation", "ari-past-window"} <= {notice.code for notice in outcome.warnings}
     ca.on_request = None
@@ -262,7 +255,7 @@ def test_an_unusable_answer_changes_nothing(stage: Stage, ca: AcmeProxy, name: s
 
 def test_a_chosen_time_outlives_a_fault(stage: Stage, ca: AcmeProxy) -> None:
     """The CA fails at the next request: the chosen time applies."""
-    ca.on_request = says(10 * DAY, 11 * DAY)
+    ca.on_request = window_answer(10 * DAY, 11 * DAY)
     stage.one(later=ASKED)
     first = chosen(stage)
     ca.on_request = answers(Response(500, b"oops"))
@@ -296,7 +289,7 @@ def test_many_are_asked_in_one_run(workspace: Workspace, ca: AcmeProxy) -> None:
 
     def only_b(request: Request) -> Response | None:
         past = request.path.endswith(cert_id(pem))
-        hook = says(-2 * DAY, -DAY) if past else says(30 * DAY, 31 * DAY)
+        hook = window_answer(-2 * DAY, -DAY) if past else window_answer(30 * DAY, 31 * DAY)
         found: Response | None = hook(request)
         return found
 
@@ -332,7 +325,7 @@ def test_cas_are_asked_at_once_and_a_few_seconds_in_all(workspace: Workspace, ca
         stage.run({"certificate": three})
         for proxy in (ca, other):
             proxy.on_request = lambda request: hang(request, done, [])
-        third.on_request = says(-2 * DAY, -DAY)
+        third.on_request = window_answer(-2 * DAY, -DAY)
         start = time.monotonic()
         outcomes = stage.run({"certificate": three}, ASKED)
         seconds = time.monotonic() - start
@@ -349,7 +342,7 @@ def replaces_of_orders(ca: AcmeProxy) -> list[str | None]:
     return [(exchange.request.payload or {}).get("replaces") for exchange in ca.of_kind("newOrder")]
 
 
-def test_a_renewal_says_what_it_replaces(stage: Stage, ca: AcmeProxy) -> None:
+def test_a_renewal_sends_replaces(stage: Stage, ca: AcmeProxy) -> None:
     """A real Pebble accepts `replaces`."""
     before = own_id(stage)
     stage.renewed(force=True)
@@ -373,7 +366,7 @@ def test_a_refused_replaces_never_blocks(stage: Stage, ca: AcmeProxy, status: in
     assert ca.counts["certificate"] == 1
 
 
-def test_a_real_ca_that_has_it_replaced_already(stage: Stage, ca: AcmeProxy) -> None:
+def test_a_certificate_that_was_replaced_already(stage: Stage, ca: AcmeProxy) -> None:
     """The new certificate and its order were lost (a store from a backup): Pebble refuses with 409."""
 
     def lose(request: Request, response: Response) -> Response:

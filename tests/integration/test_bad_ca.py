@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.kit.program import Kept, failed
+from tests.kit.program import Case, Kept, failed
 from tests.lab.acmemessages import DROP, Request, Response
 from tests.lab.acmeproxy import AcmeProxy
 from tests.lab.workspace import Workspace
@@ -32,17 +32,6 @@ HTML_404 = Response(404, b"<html><h1>Not Found</h1></html>", (("Content-Type", "
 def answer(kind: str, response: Response) -> Hook:
     """Return a hook that gives this answer to every request of one kind."""
     return lambda request: response if request.kind == kind else None
-
-
-@dataclass(frozen=True)
-class Case:
-    """A fault of the CA, and the code, the words and the number of orders that follow."""
-
-    name: str
-    hook: Hook
-    code: str
-    words: tuple[str, ...]
-    orders: int
 
 
 CASES = (
@@ -93,7 +82,7 @@ def orders(outcome: Mapping[str, Any]) -> list[int]:
 def test_a_fault_of_the_ca(workspace: Workspace, case: Case) -> None:
     """The renewal fails with the name and the words of the CA; published values are removed."""
     kept = Kept.place(workspace)
-    with faulty_ca(workspace, case.hook):
+    with faulty_ca(workspace, case.breaking):
         outcome = failed(workspace, "renew", "--force", code=case.code, words=case.words)
     assert orders(outcome) == [case.orders]
     assert "\x1b" not in "".join(workspace.captured)

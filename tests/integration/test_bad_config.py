@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.kit.program import Kept, check_error, failed
+from tests.kit.program import Case, Kept, check_error, failed
 from tests.lab.settings import to_toml
 from tests.lab.workspace import Workspace
 
 Breaking = Mapping[str, Any] | Callable[[Workspace], object]
-
-
-@dataclass(frozen=True)
-class Case:
-    """A mistake in the file, and the code and words of its error."""
-
-    name: str
-    breaking: Breaking
-    code: str
-    words: tuple[str, ...]
 
 
 def certificate(**fields: Any) -> dict[str, Any]:

@@ -11,30 +11,17 @@ import sys
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
 import dns.rcode
 import pytest
 
-from tests.kit.program import Kept, check_error, failed, run_inside
+from tests.kit.program import Case, Kept, check_error, failed, run_inside
 from tests.lab.dnsforwarder import DnsForwarder, Query, Stale, rcode
 from tests.lab.lab import Lab
 from tests.lab.workspace import Workspace
 
 Breaking = Callable[[Workspace, ExitStack], Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Case:
-    """A fault in DNS, and the code, the words and the number of orders that follow."""
-
-    name: str
-    breaking: Breaking
-    code: str
-    words: tuple[str, ...]
-    orders: int
-    again: bool = True
 
 
 def names(*domains: str, **account: Any) -> Breaking:

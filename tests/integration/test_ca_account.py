@@ -20,6 +20,7 @@ from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from dnsrenew.store import FolderStore, Store
 from tests.kit.ca_box import Box, answer_pending, not_offered, refused
+from tests.kit.fallback_stage import refusing
 from tests.lab import DROP, Request, Response
 
 MAC = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
@@ -153,8 +154,7 @@ def test_an_account_whose_file_is_lost_is_found_by_its_key(box: Box) -> None:
 def test_a_closed_account_is_shown_as_such(box: Box) -> None:
     """CAs answer `unauthorized` for it."""
     box.client().open(Context())
-    problem = Response.problem(401, "unauthorized", "account is deactivated")
-    box.proxy.on_request = lambda request: problem if request.kind == "account" else None
+    box.proxy.on_request = refusing("account", Response.problem(401, "unauthorized", "account is deactivated"))
     info = box.client().account_info(Context())
     assert info is not None
     assert info.status == "deactivated"
@@ -248,12 +248,12 @@ def test_the_new_key_is_on_disk_before_it_is_sent(rolling: Rolling) -> None:
     """During the request both keys are on disk."""
     seen: list[tuple[bytes, bytes | None]] = []
 
-    def look(request: Request) -> Response | None:
+    def record_keys(request: Request) -> Response | None:
         if request.kind == "keyChange":
             seen.append(rolling.keys())
         return None
 
-    rolling.box.proxy.on_request = look
+    rolling.box.proxy.on_request = record_keys
     old, _ = rolling.keys()
     rolling.client().roll_key(Context())
     ((at_the_time, beside),) = seen
@@ -274,8 +274,7 @@ def test_a_lost_answer_to_a_key_change(rolling: Rolling) -> None:
 def test_a_refusal_keeps_the_old_key(rolling: Rolling) -> None:
     """The next key is deleted."""
     old, _ = rolling.keys()
-    problem = Response.problem(403, "unauthorized", "not today")
-    rolling.box.proxy.on_request = lambda request: problem if request.kind == "keyChange" else None
+    rolling.box.proxy.on_request = refusing("keyChange", Response.problem(403, "unauthorized", "not today"))
     error = refused(lambda: rolling.client().roll_key(Context()))
     assert "not today" in error.message
     assert "pending" not in error.evidence

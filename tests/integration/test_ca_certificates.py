@@ -59,7 +59,7 @@ def test_of_thousands_of_alternates_a_few_are_fetched(box: Box) -> None:
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_the_chain_to_the_wanted_root_is_had(chains: tuple[Box, list[str]], place: int) -> None:
+def test_the_chain_to_the_configured_root(chains: tuple[Box, list[str]], place: int) -> None:
     """The root is that of the topmost issuer's common name; alternates are fetched only if the default does not fit."""
     box, roots = chains
     context = Context()
@@ -78,7 +78,7 @@ def test_by_default_one_chain_is_fetched(chains: tuple[Box, list[str]]) -> None:
     assert box.proxy.counts["certificate"] == 1
 
 
-def test_a_chain_that_nobody_offers_is_a_warning(chains: tuple[Box, list[str]]) -> None:
+def test_an_unknown_chain_is_a_warning(chains: tuple[Box, list[str]]) -> None:
     """The default chain is used, and the warning names those on offer."""
     box, roots = chains
     context = Context()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dnsrenew import x509
-from dnsrenew.ca import CAClient, Order
+from dnsrenew.ca import CAClient
 from dnsrenew.errors import CAError
 from dnsrenew.http import HttpClient
 from dnsrenew.model import CA
@@ -20,6 +20,7 @@ from dnsrenew.runtime.context import Context
 from dnsrenew.runtime.single_flight import FAILURE_SECONDS
 from tests.kit.ca_box import Box, MemoryStore, answer_pending, ca_clock, refused
 from tests.kit.clock import RealClock
+from tests.kit.fallback_stage import refusing
 from tests.lab import DROP, AcmeProxy, LabCA, Pebble, Request, Response
 from tests.lab.ports import reserve
 
@@ -175,8 +176,9 @@ def test_a_ca_that_stays_busy_ends_with_its_own_wait(box: Box) -> None:
 
 def test_a_rate_limit_is_not_tried_again(box: Box) -> None:
     """429: one request; the error has the CA's words and its Retry-After."""
-    problem = Response.problem(429, "rateLimited", "too many certificates", ("Retry-After", "86400"))
-    box.proxy.on_request = lambda request: problem if request.kind == "newOrder" else None
+    box.proxy.on_request = refusing(
+        "newOrder", Response.problem(429, "rateLimited", "too many certificates", ("Retry-After", "86400"))
+    )
     error = refused(lambda: box.client().new_order(box.context, ["example.test"]))
     assert (error.code, error.type, error.retry_after) == ("ca-rate-limited", "rateLimited", 86400)
     assert "too many certificates" in error.message
@@ -290,7 +292,7 @@ def test_a_failed_challenge_that_stays_pending_ends_at_the_time_out(box: Box) ->
     assert 60 <= box.clock.elapsed <= 70
 
 
-def test_a_failure_without_a_reason_is_one(box: Box) -> None:
+def test_a_deactivated_authorization_is_a_failure(box: Box) -> None:
     """A deactivated authorization has no error, and is a failure."""
     box.proxy.on_response = change_authorization("a.example.test", status="deactivated", challenges=[])
     error = refused(lambda: box.issue(THREE, box.context))
@@ -344,7 +346,7 @@ def test_subproblems_name_the_identifiers(box: Box) -> None:
         {"type": "urn:example:new", "detail": "?"},
     ]
     body = {"type": "urn:ietf:params:acme:error:compound", "detail": "Some names", "subproblems": subproblems}
-    box.proxy.on_request = lambda request: Response.of_json(403, body) if request.kind == "newOrder" else None
+    box.proxy.on_request = refusing("newOrder", Response.of_json(403, body))
     error = refused(lambda: box.client().new_order(box.context, ["a.test", "b.test"]))
     assert error.code == "ca-order-invalid"
     assert "b.test (caa): CAA [31m forbids" in error.message
@@ -407,8 +409,7 @@ def test_finalize_that_is_always_lost_ends(box: Box) -> None:
 
 def test_an_order_never_ready_for_finalize_ends_at_the_time_out(box: Box) -> None:
     """The order is `ready`, and finalize answers orderNotReady, again and again."""
-    problem = Response.problem(403, "orderNotReady", "not yet")
-    box.proxy.on_request = lambda request: problem if request.kind == "finalize" else None
+    box.proxy.on_request = refusing("finalize", Response.problem(403, "orderNotReady", "not yet"))
     error = refused(lambda: box.issue(["example.test"], box.context))
     assert error.code == "ca-timeout"
 
@@ -429,8 +430,7 @@ def test_caa_at_finalize(box: Box) -> None:
 
 def test_a_refused_csr(box: Box) -> None:
     """BadCSR is not tried again."""
-    problem = Response.problem(400, "badCSR", "key too short")
-    box.proxy.on_request = lambda request: problem if request.kind == "finalize" else None
+    box.proxy.on_request = refusing("finalize", Response.problem(400, "badCSR", "key too short"))
     assert refused(lambda: box.issue(["example.test"], box.context)).code == "ca-bad-csr"
     assert box.proxy.counts["finalize"] == 1
 
@@ -520,14 +520,9 @@ def test_a_redirect_of_a_signed_request_is_refused(box: Box) -> None:
 
 def test_eight_threads_make_one_account(box: Box) -> None:
     """The directory is read once and the account created once; all threads get the same URL."""
-    client, urls = box.client(), []
-    threads = [threading.Thread(target=lambda: urls.append(client.open(Context()))) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(urls) == 8
-    assert set(urls) == {box.store.account.url}
+    client = box.client()
+    tasks = Context().call_all([lambda: client.open(Context())] * 8, 8)
+    assert {task.result() for task in tasks} == {box.store.account.url}
     assert (box.proxy.counts["newAccount"], box.proxy.counts["directory"]) == (1, 1)
 
 
@@ -580,15 +575,8 @@ def test_an_account_that_the_ca_lost_is_made_again_with_the_same_key(box: Box, r
     box.proxy.upstream = run_pebble(always_valid=True).pebble
     client = box.client()
     client.open(Context())
-    orders: list[Order] = []
-    threads = [
-        threading.Thread(target=lambda: orders.append(client.new_order(Context(), ["example.test"]))) for _ in range(6)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(orders) == 6
+    tasks = Context().call_all([lambda: client.new_order(Context(), ["example.test"])] * 6, 6)
+    assert [task.error for task in tasks] == [None] * 6
     assert box.proxy.counts["newAccount"] == 2
     assert box.store.account.key_pem == key
     assert box.store.account.url != old
@@ -596,8 +584,7 @@ def test_an_account_that_the_ca_lost_is_made_again_with_the_same_key(box: Box, r
 
 def test_a_ca_that_takes_the_account_and_does_not_know_it_ends(box: Box) -> None:
     """The account is created again once only."""
-    problem = Response.problem(400, "accountDoesNotExist", "unknown account")
-    box.proxy.on_request = lambda request: problem if request.kind == "newOrder" else None
+    box.proxy.on_request = refusing("newOrder", Response.problem(400, "accountDoesNotExist", "unknown account"))
     error = refused(lambda: box.client().new_order(box.context, ["example.test"]))
     assert (error.code, box.proxy.counts["newAccount"]) == ("ca-account-refused", 2)
 
@@ -619,7 +606,7 @@ def test_changed_terms_are_shown(box: Box) -> None:
         "detail": "Terms changed",
         "instance": "https://t.test/",
     }
-    box.proxy.on_request = lambda request: Response.of_json(403, body) if request.kind == "newOrder" else None
+    box.proxy.on_request = refusing("newOrder", Response.of_json(403, body))
     error = refused(lambda: box.client().new_order(box.context, ["example.test"]))
     assert error.code == "ca-user-action-required"
     assert "https://t.test/" in error.message
@@ -627,8 +614,7 @@ def test_changed_terms_are_shown(box: Box) -> None:
 
 def test_a_refused_account(box: Box) -> None:
     """The error has the CA's words, and the key is kept for the next try."""
-    problem = Response.problem(400, "invalidContact", "example.test is forbidden")
-    box.proxy.on_request = lambda request: problem if request.kind == "newAccount" else None
+    box.proxy.on_request = refusing("newAccount", Response.problem(400, "invalidContact", "example.test is forbidden"))
     error = refused(lambda: box.client().open(Context()))
     assert error.code == "ca-account-refused"
     assert "example.test is forbidden" in error.message
@@ -648,8 +634,7 @@ def test_a_changed_contact_is_sent_once(box: Box) -> None:
     assert box.store.account.contact == ("mailto:you@example.test",)
     box.client(contact=["you@example.test"]).open(Context())
     assert box.proxy.counts["account"] == 1
-    problem = Response.problem(400, "invalidContact", "no")
-    box.proxy.on_request = lambda request: problem if request.kind == "account" else None
+    box.proxy.on_request = refusing("account", Response.problem(400, "invalidContact", "no"))
     context = Context()
     box.client(contact=["other@example.test"]).open(context)
     assert [notice.code for notice in context.notices] == ["contact-refused"]

@@ -103,7 +103,7 @@ def test_the_status_decides_if_the_type_is_unknown(box: Box, status: int, kind: 
         ("novelty", "ca-error"),
     ],
 )
-def test_every_type_keeps_what_the_ca_said(box: Box, kind: str, code: str) -> None:
+def test_every_type_keeps_the_fields_of_the_problem(box: Box, kind: str, code: str) -> None:
     """Type, detail, subproblems and Retry-After."""
     subproblem = {"type": "urn:ietf:params:acme:error:dns", "detail": "sub", "identifier": {"value": "a.test"}}
     body = {"type": f"urn:ietf:params:acme:error:{kind}", "detail": "words", "subproblems": [subproblem]}

@@ -12,7 +12,7 @@ from dnsrenew.ca.ari import cert_id
 from dnsrenew.model import Profile
 from dnsrenew.runtime.context import Context
 from tests.kit.ca_box import Box, answer_pending, not_offered, refused
-from tests.kit.fallback_stage import with_meta
+from tests.kit.fallback_stage import refusing, with_meta
 from tests.lab import DROP, Request, Response
 
 REPLACES = "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"
@@ -37,7 +37,7 @@ def refuse_orders(kind: str, field: str, status: int = 400) -> Callable[[Request
 # ── replaces (RFC 9773 section 5) ───────────────────────────────────────────────────────
 
 
-def test_an_order_says_what_it_replaces_once(box: Box) -> None:
+def test_replaces_is_accepted_once(box: Box) -> None:
     """A real Pebble accepts the first order with it; the second is refused (409) and sent without it."""
     client, context = box.client(), Context()
     names = ["example.test"]
@@ -85,14 +85,13 @@ def test_a_lost_order_with_replaces_is_sent_once_more_only(box: Box, lost: int) 
 
 def test_a_rate_limit_is_not_circumvented(box: Box) -> None:
     """An order without `replaces` would meet more limits."""
-    problem = Response.problem(429, "rateLimited", "slowly", ("Retry-After", "3600"))
-    box.proxy.on_request = lambda request: problem if request.kind == "newOrder" else None
+    box.proxy.on_request = refusing("newOrder", Response.problem(429, "rateLimited", "slowly", ("Retry-After", "3600")))
     error = refused(lambda: box.client().new_order(box.context, ["example.test"], replaces=REPLACES))
     assert (error.code, error.retry_after) == ("ca-rate-limited", 3600)
     assert len(sent(box)) == 1
 
 
-def test_nothing_is_replaced_where_the_ca_does_not_know_how(box: Box) -> None:
+def test_without_renewal_info_no_replaces_is_sent(box: Box) -> None:
     """`replaces` is sent only if the directory has renewalInfo."""
     box.proxy.on_response = not_offered("renewalInfo")
     assert box.client().new_order(box.context, ["example.test"], replaces=REPLACES).replaces is None
@@ -164,8 +163,7 @@ def test_authorizations_are_ended_so_that_the_next_are_fresh(run_pebble: Callabl
     assert order.status == "ready"
     assert client.deactivate_authorizations(context, order) == 2
     assert client.new_order(context, names).status == "pending"
-    problem = Response.problem(400, "malformed", "it has ended")
-    box.proxy.on_request = lambda request: problem if request.kind == "authorization" else None
+    box.proxy.on_request = refusing("authorization", Response.problem(400, "malformed", "it has ended"))
     assert client.deactivate_authorizations(context, order) == 0
 
 
@@ -185,7 +183,7 @@ def test_a_malformed_name_in_a_subproblem(box: Box) -> None:
     malformed = "urn:ietf:params:acme:error:malformed"
     subproblem = {"type": malformed, "detail": "bad", "identifier": {"type": "dns", "value": "b..test"}}
     body = {"type": malformed, "detail": "Error creating new order", "subproblems": [subproblem]}
-    box.proxy.on_request = lambda request: Response.of_json(400, body) if request.kind == "newOrder" else None
+    box.proxy.on_request = refusing("newOrder", Response.of_json(400, body))
     error = refused(lambda: box.client().new_order(box.context, ["a.test", "b..test"]))
     assert (error.code, error.evidence["identifiers"]) == ("ca-malformed-name", ["b..test"])
 
@@ -195,8 +193,7 @@ def test_a_malformed_name_in_a_subproblem(box: Box) -> None:
 )
 def test_a_malformed_order_that_is_not_about_a_name(box: Box, words: str) -> None:
     """Another CA may accept the order, so the name is not blamed."""
-    problem = Response.problem(400, "malformed", words)
-    box.proxy.on_request = lambda request: problem if request.kind == "newOrder" else None
+    box.proxy.on_request = refusing("newOrder", Response.problem(400, "malformed", words))
     assert refused(lambda: box.client().new_order(box.context, ["a.test"])).code == "ca-error"
 
 

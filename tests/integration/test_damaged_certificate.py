@@ -41,7 +41,7 @@ def in_force(stage: Stage) -> Path:
 
 @pytest.mark.parametrize("file", ["privkey.pem", "fullchain.pem"])
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_file_costs_a_renewal_and_is_said(stage: Stage, file: str, damage: str) -> None:
+def test_a_damaged_file_is_reported_and_costs_a_renewal(stage: Stage, file: str, damage: str) -> None:
     """`status` says that it is missing; the next run names the file, sets it aside, and obtains a new version."""
     folder = in_force(stage)
     DAMAGES[damage](folder / file)
@@ -94,7 +94,7 @@ def test_a_damaged_file_stays_until_there_is_another(stage: Stage) -> None:
     assert not (folder / "fullchain.pem.damaged").exists()
 
 
-def test_a_damaged_state_is_said_where_nothing_is_due(stage: Stage) -> None:
+def test_a_damaged_state_is_an_event_if_nothing_is_due(stage: Stage) -> None:
     """The warning is an event too."""
     path = stage.workspace.store / "certificates" / "home" / "state.json"
     path.write_bytes(b"{")

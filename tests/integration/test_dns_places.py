@@ -79,7 +79,7 @@ def test_cnames_are_followed_over_several_hops_into_another_zone(lab: Lab) -> No
     lab.update("other.test", remove=[("two",)])
 
 
-def test_a_cname_that_decides_alone_where_is_a_warning(workspace: Workspace) -> None:
+def test_an_unconfirmed_cname_into_another_zone_is_a_warning(workspace: Workspace) -> None:
     """The CNAME leads to a name with other records in another zone; an alias or the account's zones confirm it."""
     workspace.lab.add_zone("customer.test", "_acme-challenge CNAME _dmarc.example.test.\n", refuse=True)
     stage = Stage(workspace)
@@ -160,7 +160,7 @@ def test_a_name_in_no_zone_is_refused(lab: Lab) -> None:
     assert caught.value.code == "dns-no-zone"
 
 
-def test_a_domain_that_nobody_registered_is_refused(lab: Lab) -> None:
+def test_an_unregistered_domain_is_refused(lab: Lab) -> None:
     """Its zone would be the registry's, which has a DS record; a private top-level zone has none."""
     lab.add_zone("toplevel")
     lab.add_zone("pointing.test", "_acme-challenge CNAME x.misspelt.toplevel.\n")
@@ -242,7 +242,7 @@ def test_a_resolver_that_fails_at_first_is_asked_again(lab: Lab) -> None:
         assert stage.target("example.test").served_zone == "example.test."
 
 
-def test_a_resolver_that_cannot_say_whose_zone_it_is_climbs(lab: Lab) -> None:
+def test_after_servfail_the_zone_is_found_by_climbing(lab: Lab) -> None:
     """SERVFAIL for the name, but not for its parent: the zone's own servers know the rest."""
     fail = dnsforwarder.rcode(2)  # type: ignore[arg-type]  # SERVFAIL
 
@@ -281,7 +281,7 @@ def test_a_resolver_that_fails_for_every_name_is_no_network(lab: Lab) -> None:
     assert caught.value.code == "dns-unreachable"
 
 
-def test_a_resolver_that_leaves_the_soa_out_is_good_enough(lab: Lab) -> None:
+def test_without_an_soa_the_zone_is_found_by_climbing(lab: Lab) -> None:
     """systemd-resolved does this in negative answers: the zone is found by climbing."""
 
     def bare(query: dnsforwarder.Query) -> object:
@@ -297,7 +297,7 @@ def test_a_resolver_that_leaves_the_soa_out_is_good_enough(lab: Lab) -> None:
     assert caught.value.code == "dns-no-zone"
 
 
-def test_a_zone_whose_servers_are_all_down_is_said_before_an_order(lab: Lab) -> None:
+def test_a_zone_whose_servers_are_all_down(lab: Lab) -> None:
     """With `check = "none"` the name is used as it is, with a warning."""
     lab.add_zone("downed.test", ns=["127.0.0.6"])
     stage = ViewStage(lab)
@@ -325,7 +325,7 @@ def test_a_zone_whose_servers_are_all_down_is_said_before_an_order(lab: Lab) -> 
         ("shade-i.test", "* MX 10 mail\n", "*.nas.shade-i.test", True),
     ],
 )
-def test_a_name_that_lives_by_a_wildcard_is_warned_about(
+def test_a_name_that_exists_by_a_wildcard_has_a_warning(
     lab: Lab, zone: str, records: str, domain: str, *, warned: bool
 ) -> None:
     """It vanishes while the TXT below it exists (RFC 4592); a name with its own record does not."""

@@ -176,7 +176,7 @@ def test_servfail_and_refused_are_not_yet(lab: Lab) -> None:
         assert stage.warnings == []
 
 
-def test_a_lame_server_is_none(lab: Lab) -> None:
+def test_a_lame_server_does_not_count(lab: Lab) -> None:
     """A value without authority does not count, and the server is given up."""
     name = served_by(lab, "lame.test", "127.0.0.1", "127.0.0.3")
     with lab.forwarder(hook=dnsforwarder.strip_aa):

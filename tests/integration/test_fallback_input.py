@@ -59,7 +59,7 @@ def test_an_unknown_profile_that_is_only_preferred(stage: Stage) -> None:
     assert again.status == "not-due"  # this profile was not available
 
 
-def test_a_chain_that_nobody_offers(stage: Stage) -> None:
+def test_an_unknown_chain(stage: Stage) -> None:
     """The default chain is used, and the warning has those on offer."""
     outcome = stage.renewed({"certificate.0.preferred_chain": "Root of Nobody"})
     (warning,) = outcome.warnings

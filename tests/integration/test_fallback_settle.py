@@ -20,6 +20,7 @@ from tests.kit.fallback_stage import DNS, attempt_rows, codes, http, site
 from tests.kit.fallback_stage import dns as by_dns
 from tests.kit.renew_stage import Stage, error_of
 from tests.lab import Pebble, PebbleOptions, Query
+from tests.lab.dnsforwarder import rcode
 from tests.lab.workspace import Workspace
 
 AGAIN = 0.5
@@ -32,11 +33,8 @@ def stage(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Stage:
     return Stage(workspace)
 
 
-def nxdomain(query: Query) -> dns.message.Message:
-    """Answer as a server that has not got the change: the name does not exist."""
-    answer = dns.message.make_response(query.message)
-    answer.set_rcode(dns.rcode.NXDOMAIN)
-    return answer
+NXDOMAIN = rcode(dns.rcode.NXDOMAIN)
+"""The answer of a server that has not got the change."""
 
 
 def old_value(query: Query) -> dns.message.Message:
@@ -47,19 +45,12 @@ def old_value(query: Query) -> dns.message.Message:
     return answer
 
 
-def servfail(query: Query) -> dns.message.Message:
-    """Answer SERVFAIL."""
-    answer = dns.message.make_response(query.message)
-    answer.set_rcode(dns.rcode.SERVFAIL)
-    return answer
-
-
 @dataclass
 class CaView:
     """How the CA sees DNS: while it is blind, TXT queries get another answer."""
 
     blind: bool
-    what: Any = nxdomain
+    what: Any = NXDOMAIN
     seen: list[str] = field(default_factory=list)
 
     def __call__(self, query: Query) -> Any:
@@ -91,7 +82,7 @@ def settled(stage: Stage) -> list[float]:
     return [data["seconds"] for data in stage.event_data("dns-visible")]
 
 
-@pytest.mark.parametrize("what", [nxdomain, old_value, servfail], ids=lambda what: what.__name__)
+@pytest.mark.parametrize("what", [NXDOMAIN, old_value, rcode(dns.rcode.SERVFAIL)], ids=["absent", "old", "servfail"])
 def test_the_ca_sees_nothing_and_then_the_value(stage: Stage, what: Any) -> None:
     """The second order on the same route, after a longer settle, succeeds; both attempts are in the outcome."""
     view = CaView(blind=True, what=what)

@@ -6,7 +6,6 @@ import json
 import os
 import pty
 import subprocess
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -26,13 +25,6 @@ REFUSED = refusing("newOrder", problem("rejectedIdentifier", "We do not issue fo
 DUE = timedelta(days=61)
 """After this time a certificate of 90 days is due, and valid."""
 NOW = timedelta()
-
-
-@pytest.fixture
-def ca(workspace: Workspace) -> Iterator[AcmeProxy]:
-    """The CA, behind a proxy that can refuse."""
-    with workspace.lab.acme_proxy() as proxy:
-        yield proxy
 
 
 @pytest.fixture
@@ -176,7 +168,7 @@ def test_an_edited_configuration_is_tried_at_once(workspace: Workspace, ca: Acme
     assert (exit_status, document["outcomes"][0]["status"]) == (0, "renewed")
 
 
-def test_an_edit_that_mends_nothing_is_not_tried(workspace: Workspace, ca: AcmeProxy) -> None:
+def test_an_unrelated_edit_does_not_end_the_pause(workspace: Workspace, ca: AcmeProxy) -> None:
     """A comment, an unused account, the margin: the run is deferred; also if the last configuration is unknown."""
 
     def attempt_rows() -> str:
@@ -324,7 +316,7 @@ def test_a_short_one_does_not_shorten_the_pause(stage: Stage, ca: AcmeProxy) -> 
     assert pause(outcome) > 45
 
 
-def test_the_ca_s_own_wait_is_no_failure_while_a_valid_certificate_stands(workspace: Workspace, ca: AcmeProxy) -> None:
+def test_a_retry_after_is_no_failure_with_a_valid_certificate(workspace: Workspace, ca: AcmeProxy) -> None:
     """The refused run exits with 1; deferred ones with 0, because there is nothing to do."""
     write(workspace, ca)
     assert workspace.run("renew").returncode == 0
@@ -352,7 +344,7 @@ def test_without_a_valid_certificate_a_deferred_run_exits_with_1(workspace: Work
     assert (exit_status, document["outcomes"][0]["status"]) == (1, "deferred")
 
 
-def test_the_ledger_holds_a_forced_order_until_a_person_insists(stage: Stage, ca: AcmeProxy) -> None:
+def test_the_ledger_defers_a_forced_order_without_now(stage: Stage, ca: AcmeProxy) -> None:
     """`--force` alone sends no order that the CA would refuse; `--force --now` does."""
     ca.on_request = limit("7200")
     stage.one()
@@ -368,7 +360,7 @@ def test_the_ledger_holds_a_forced_order_until_a_person_insists(stage: Stage, ca
     assert ca.counts["newOrder"] == orders + 1
 
 
-def test_a_wait_for_one_set_of_names_holds_no_other(stage: Stage, ca: AcmeProxy) -> None:
+def test_a_limit_for_one_set_of_names_defers_no_other(stage: Stage, ca: AcmeProxy) -> None:
     """The limit was for this order; another certificate of the account is renewed."""
     ca.on_request = limit("7200")
     stage.one()
@@ -377,7 +369,7 @@ def test_a_wait_for_one_set_of_names_holds_no_other(stage: Stage, ca: AcmeProxy)
     assert stage.one({"certificate": other}).status == "renewed"
 
 
-def test_a_renewal_with_replaces_is_never_held(stage: Stage, ca: AcmeProxy) -> None:
+def test_a_renewal_with_replaces_is_never_deferred(stage: Stage, ca: AcmeProxy) -> None:
     """RFC 9773: no limit counts for it, so the ledger does not defer it."""
     stage.renewed()
     ca.on_request = limit("7200")

@@ -8,6 +8,7 @@ import os
 import stat
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 
 from dnsrenew import Config, Event, Renewer, Secret
 from dnsrenew.events import KINDS
+from dnsrenew.runtime.context import Context
 from tests.kit.renew_stage import Stage, certificates, error_of
 from tests.lab.settings import to_toml
 
@@ -56,7 +58,7 @@ def test_events_come_one_at_a_time_and_are_json(stage: Stage) -> None:
         assert (its[0], its[-1]) == ("certificate-started", "certificate-finished")
 
 
-def test_the_data_of_every_event_is_what_the_list_says(stage: Stage) -> None:
+def test_the_data_of_every_event_is_documented(stage: Stage) -> None:
     """The fields are those of KINDS, no more and no fewer."""
     stage.lab.add_zone("warned.test", "* A 192.0.2.7\n")
     stage.renewed({"dns.home.zones": ["warned.test"], "certificate.0.domains": ["www.warned.test"]})
@@ -115,7 +117,7 @@ def test_nothing_secret_is_logged_at_debug(stage: Stage, caplog: pytest.LogCaptu
     assert not [text for text in texts if any(key in text for key in keys)]
 
 
-def test_what_is_included_takes_part(stage: Stage) -> None:
+def test_included_files_take_part(stage: Stage) -> None:
     """Accounts and certificates of included files, with paths relative to these, in a real run."""
     workspace = stage.workspace
     folder = workspace.path / "conf.d"
@@ -222,23 +224,12 @@ def test_a_renewal_takes_16_fsyncs_at_most(stage: Stage, monkeypatch: pytest.Mon
 
 def test_one_renewer_serves_two_threads(stage: Stage) -> None:
     """Two threads renew different certificates with one `Renewer`."""
-    config = stage.config({"certificate": certificates("a", "b")})
-    renewer = Renewer(config)
-    found: dict[str, str] = {}
-
-    def work(name: str) -> None:
-        (outcome,) = renewer.renew([name])
-        found[name] = outcome.status
-
-    threads = [threading.Thread(target=work, args=(name,)) for name in ("a", "b")]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert found == {"a": "renewed", "b": "renewed"}
+    renewer = Renewer(stage.config({"certificate": certificates("a", "b")}))
+    tasks = Context().call_all([partial(renewer.renew, [name]) for name in ("a", "b")], 2)
+    assert [[outcome.status for outcome in task.result()] for task in tasks] == [["renewed"]] * 2
 
 
-def test_a_file_and_a_dictionary_say_the_same(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_and_a_dictionary_are_equivalent(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A certificate obtained with `Config.load` is not due with `Config.from_dict`, and the other way round."""
     monkeypatch.setenv("TSIG_SECRET", stage.lab.key.secret)
     loaded = Config.load(stage.workspace.config_path)

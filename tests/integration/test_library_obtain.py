@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import pickle
-import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 import dnsrenew
 from dnsrenew import CA, DnsAccount, Event, PropagationError, RenewalFailed, Route, Secret, TxtRecord, obtain
+from dnsrenew.runtime.context import Context
 from tests.kit.renew_stage import error_of, leaf, names_in, through
 from tests.lab import Lab
 from tests.lab.workspace import Workspace
@@ -144,7 +144,7 @@ def test_without_a_valid_one_the_failure_is_raised_with_its_attempts(program: Pr
     assert "kept" not in program.kinds
 
 
-def test_the_failure_says_what_was_tried_and_what_stopped_it(program: Program) -> None:
+def test_the_failure_has_the_attempts_and_the_cause(program: Program) -> None:
     """The evidence has the attempts and the cause; the error can be pickled."""
     port = program.lab.reserve()
     nobody = DnsAccount(
@@ -167,7 +167,7 @@ def test_the_failure_says_what_was_tried_and_what_stopped_it(program: Program) -
     assert (str(again), again.evidence) == (str(error), error.evidence)
 
 
-def test_the_next_call_after_a_failure_says_when_it_would_try(program: Program) -> None:
+def test_the_next_call_after_a_failure_is_deferred(program: Program) -> None:
     """A deferred call without a valid certificate fails too, with the earlier cause."""
     program.lab.lag = 60.0
     with pytest.raises(RenewalFailed) as first:
@@ -179,7 +179,7 @@ def test_the_next_call_after_a_failure_says_when_it_would_try(program: Program) 
     assert second.value.attempts == ()
 
 
-def test_a_secret_that_leads_nowhere_is_a_failure_like_any_other(program: Program) -> None:
+def test_a_missing_secret_is_a_renewal_failure(program: Program) -> None:
     """`RenewalFailed` has the cause in its evidence, and the fix of the cause."""
     missing = DnsAccount(
         "rfc2136",
@@ -237,14 +237,8 @@ def test_two_certificates_of_one_name_have_names_of_their_own(program: Program) 
 
 def test_two_threads_at_once_obtain_once(program: Program) -> None:
     """The second call waits, and both return the same certificate."""
-    obtained: list[str] = []
-    threads = [threading.Thread(target=lambda: obtained.append(program.obtain().serial)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(obtained) == 2
-    assert len(set(obtained)) == 1
+    first, second = Context().call_all([program.obtain] * 2, 2)
+    assert first.result().serial == second.result().serial
 
 
 def test_the_store_is_the_user_s_when_none_is_named(

@@ -14,7 +14,6 @@ from dnsrenew.ca import CAClient
 from dnsrenew.dns import wire
 from dnsrenew.dns.doh import Doh, NoDohAnswer
 from dnsrenew.dns.wire import DnsQuestion
-from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.drivers.invoke import call_add
 from dnsrenew.errors import AttemptError, CAError, ProviderError
 from dnsrenew.http import HttpClient
@@ -24,6 +23,7 @@ from dnsrenew.secrets import Secret
 from tests.kit.api_server import Api
 from tests.kit.ca_box import MemoryStore
 from tests.kit.clock import FakeClock
+from tests.kit.drivers import provider_of
 from tests.lab import LabCA
 
 CANARY = "canary-tls-7b1e55d2"
@@ -64,8 +64,7 @@ def code_of(error: AttemptError) -> str:
 
 def write(provider: str, account: DnsAccount, url: str | None = None) -> str:
     """Write a value with the driver of a DNS host."""
-    shipped = find_provider(provider)
-    assert shipped is not None
+    shipped = provider_of(provider)
     used = shipped if url is None else replace(shipped, driver_options={"url": f"{url}/update"})
     with pytest.raises(ProviderError) as caught:
         call_add(Context(clock=FakeClock()), used, account, [RECORD])

@@ -18,13 +18,6 @@ from tests.lab.workspace import Workspace
 
 
 @pytest.fixture
-def ca(workspace: Workspace) -> Iterator[AcmeProxy]:
-    """The CA of real certificates."""
-    with workspace.lab.acme_proxy() as proxy:
-        yield proxy
-
-
-@pytest.fixture
 def stage(workspace: Workspace, ca: AcmeProxy) -> Stage:
     """A workspace in which `other` is the staging CA."""
     made = Stage(workspace, {"ca.lab.directory": ca.directory_url, "ca.lab.staging": "other"})

@@ -181,7 +181,7 @@ def test_other_hosts_are_written_to_by_many_at_once(stage: Stage) -> None:
 
 
 @pytest.mark.leaves_txt
-def test_where_nothing_is_removed_remove_is_never_called(stage: Stage) -> None:
+def test_without_removal_remove_is_never_called(stage: Stage) -> None:
     """`removes = false`: the value stays, without a warning."""
     set_behaviour(stage, "removes = false")
     outcome = stage.renewed({"certificate.0.domains": ["www.example.test"]})
@@ -192,15 +192,15 @@ def test_where_nothing_is_removed_remove_is_never_called(stage: Stage) -> None:
     everywhere(stage.lab, "_acme-challenge.www.example.test", {record["value"]})
 
 
-def test_ttl_and_settle_are_the_host_s_unless_the_user_says_otherwise(stage: Stage) -> None:
+def test_ttl_and_settle_have_defaults_of_the_host(stage: Stage) -> None:
     """The provider file has defaults; the account's `ttl` and the certificate's `propagation` win."""
     set_behaviour(stage, "ttl = 33\nsettle = 1\npropagation_timeout = 77")
     seen: list[int] = []
 
-    def look() -> None:
+    def record_ttl() -> None:
         seen.append(stage.lab.ask("_acme-challenge.example.test", "TXT").answer[0].ttl)
 
-    stage.on_kind["txt-written"] = look
+    stage.on_kind["txt-written"] = record_ttl
     stage.renewed()
     assert seen == [33]
     assert {data["timeout"] for data in stage.event_data("dns-waiting")} == {77}

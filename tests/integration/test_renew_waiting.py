@@ -20,7 +20,7 @@ def test_a_lagging_secondary_is_waited_for_and_not_longer(stage: Stage) -> None:
     assert kinds.index("dns-visible") < kinds.index("challenges-answered")
 
 
-def test_while_it_waits_it_says_for_whom(stage: Stage) -> None:
+def test_the_wait_reports_each_server(stage: Stage) -> None:
     """The event has the state of each server, at least once a second."""
     stage.lab.lag = 1.3
     stage.renewed()
@@ -34,7 +34,7 @@ def test_while_it_waits_it_says_for_whom(stage: Stage) -> None:
     assert {data["timeout"] for data in told} == {120}
 
 
-def test_at_the_time_out_every_address_is_told_and_the_values_are_withdrawn(stage: Stage) -> None:
+def test_at_the_time_out_the_values_are_removed(stage: Stage) -> None:
     """No challenge is answered, and the error names the secondary that lags."""
     stage.lab.lag = 60.0
     with stage.lab.acme_proxy() as proxy:

@@ -91,7 +91,7 @@ def test_the_certificate_of_the_same_order_is_fetched(stage: Stage, ca: AcmeProx
     assert stage.one(later=SOON).status == "not-due"
 
 
-def test_a_renewal_is_taken_up_too(stage: Stage, ca: AcmeProxy) -> None:
+def test_the_order_of_a_renewal_is_resumed(stage: Stage, ca: AcmeProxy) -> None:
     """The old certificate is in force until then."""
     first = stage.renewed()
     leave_order(stage, ca, force=True)
@@ -335,7 +335,7 @@ def test_a_rehearsal_neither_leaves_nor_takes_one(stage: Stage, ca: AcmeProxy) -
     assert ca.counts["newOrder"] == 1
 
 
-def test_the_order_at_the_second_ca_is_taken_up_first(stage: Stage, ca: AcmeProxy) -> None:
+def test_the_order_at_the_second_ca_is_resumed_first(stage: Stage, ca: AcmeProxy) -> None:
     """The first CA works again: the order is resumed all the same, and its route is in the outcome and the state."""
     with second_ca(stage) as other:
         routes = {"certificate.0.routes": [{"challenge": "dns-01"}, {"challenge": "dns-01", "ca": "other"}]}

@@ -155,7 +155,7 @@ def test_strangers_learn_nothing(stage: Stage) -> None:
     assert found[1] is not None
 
 
-def test_the_first_look_is_ours(stage: Stage) -> None:
+def test_our_own_check_is_first(stage: Stage) -> None:
     """If the listener presents another certificate, the CA is not asked, because a failed validation counts."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(listener.TlsAlpnListeners, "fetch", lambda *_: b"something else")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.drivers import Driver, find_provider
+from dnsrenew.drivers import Driver, Provider, find_provider
 from dnsrenew.drivers.lexicon import loading
 from dnsrenew.drivers.loading import make_driver
 from dnsrenew.model import DnsAccount
@@ -40,10 +40,16 @@ def powerdns_account(server: PowerDns, **changes: Any) -> DnsAccount:
     )
 
 
+def provider_of(name: str) -> Provider:
+    """The provider with this name."""
+    provider = find_provider(name)
+    assert provider is not None
+    return provider
+
+
 def maker(account: DnsAccount, seconds: float = 30.0) -> Callable[[], Driver]:
     """Return a function that makes a new driver each time, as check_driver needs it."""
-    provider = find_provider(account.provider)
-    assert provider is not None
+    provider = provider_of(account.provider)
     return lambda: make_driver(provider, account, seconds_left=lambda: seconds, cancel=threading.Event())
 
 

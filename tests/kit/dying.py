@@ -97,12 +97,12 @@ class Death:
             setattr(owner, name, function)
 
     def _watched(self, name: str, method: Callable[..., None]) -> Callable[..., None]:
-        def called(driver: Any, records: Sequence[TxtRecord]) -> None:
+        def watched(driver: Any, records: Sequence[TxtRecord]) -> None:
             self.pass_by(f"{name}, not sent")
             method(driver, records)
             self.pass_by(f"{name}, done")
 
-        return called
+        return watched
 
 
 def _plain(path: str) -> str:

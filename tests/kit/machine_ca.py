@@ -80,7 +80,7 @@ class FaultyCA(AcmeServer):
         self, name: str, directory: str, clock: Clock, served: Callable[[str], set[str]], gate: Callable[[], Gate]
     ) -> None:
         self.count = Limits()
-        super().__init__(directory, clock, self._look, name=name, limits=self.count)
+        super().__init__(directory, clock, self._validate_proof, name=name, limits=self.count)
         self.fate = "ok"
         self.run = 0
         self.counted: list[Counted] = []
@@ -97,7 +97,7 @@ class FaultyCA(AcmeServer):
         failed = {f"failed {name}": self.count.failed[name] for name in names}
         return {same_set(names): self.count.same_set[frozenset(names)], **failed}
 
-    def _look(self, proof: Proof) -> Problem | None:
+    def _validate_proof(self, proof: Proof) -> Problem | None:
         if self.fate != "blind" and proof.expected in self._served(proof.txt_name):
             return None
         self.counted.append(Counted(self._clock.now(), f"failed {proof.identifier}", self.run))

@@ -92,7 +92,7 @@ class Run:
         """Tell whether the process has passed a point."""
         return point in self._read("passed").splitlines()
 
-    def has_said(self, words: str) -> bool:
+    def has_printed(self, words: str) -> bool:
         """Tell whether these words are on its standard output or standard error."""
         return words in self._read("out") + self._read("err")
 
@@ -178,7 +178,7 @@ class Stage:
             self.asked[request.kind] += 1
             first = self.asked[request.kind] == 1
         if request.kind == "challenge":
-            wait_until(lambda: self._looks() >= self._all["challenge"])
+            wait_until(lambda: self._validations() >= self._all["challenge"])
         if first and self._deadly == f"the CA has answered {request.kind}":
             assert self._known.wait(PATIENCE)
             assert self._run is not None
@@ -186,7 +186,7 @@ class Stage:
             assert self._over.wait(PATIENCE)
         return response
 
-    def _looks(self) -> int:
+    def _validations(self) -> int:
         """The number of validations that the CA has finished."""
         with self.workspace.lab.pebble.process.log_path.open("rb") as log:
             log.seek(self._log_from)

@@ -33,6 +33,21 @@ PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
+class Case:
+    """A fault, and the code, the words and the number of orders of the error that follows.
+
+    :ivar again: whether the program is run with `-vv` too.
+    """
+
+    name: str
+    breaking: Any
+    code: str
+    words: tuple[str, ...]
+    orders: int = 0
+    again: bool = True
+
+
+@dataclass(frozen=True)
 class Kept:
     """The certificate that was in force before; no failure may change it."""
 

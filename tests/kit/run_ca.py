@@ -67,7 +67,7 @@ class StageCA(AcmeServer):
         super().__init__(
             directory,
             clock,
-            self._look,
+            self._validate_proof,
             name=name,
             accounts=accounts,
             offers=authority.offers,
@@ -81,7 +81,7 @@ class StageCA(AcmeServer):
         self._rejected: set[tuple[str, str | None, str]] = set()
         self._repeats: tuple[str, ...] | None = None
 
-    def _look(self, proof: Proof) -> Problem | None:
+    def _validate_proof(self, proof: Proof) -> Problem | None:
         shown = self._shown_for(proof)
         holders = [account for account, values in shown.items() if proof.expected in values]
         for account in holders:

@@ -112,7 +112,7 @@ class Stage:
             self.store.keep(spec, ca, pem, key, facts, state=self.store.read_state(spec.name))
         self.clock.elapsed += 2 * 86400.0
 
-    def told(self, kind: str) -> list[Mapping[str, Any]]:
+    def event_data(self, kind: str) -> list[Mapping[str, Any]]:
         """The data of all events of a kind."""
         return [event.data for event in self.events if event.kind == kind]
 

@@ -122,10 +122,10 @@ class Visit:
             return call()
         except DnsRenewError as error:
             self.errors.append(error)
-        self._look_at(self.errors[-1])
+        self._check_printable(self.errors[-1])
         return None
 
-    def _look_at(self, error: DnsRenewError) -> None:
+    def _check_printable(self, error: DnsRenewError) -> None:
         shown = json.dumps(error.to_dict()) + str(error)
         shown.encode()
         assert shown.replace("\n", "").isprintable(), shown

@@ -105,7 +105,7 @@ class Soak:
             for number in range(1, renewals + 1):
                 changed = self._change_something()
                 plan = self._plan()
-                self._tell(f"{number}: {', '.join(filter(None, [changed, plan.description()]))}")
+                self._print(f"{number}: {', '.join(filter(None, [changed, plan.description()]))}")
                 seen = RunSeen(plan.command, len(plan.points), self._run(plan))
                 self.checks.after(seen, self.wanted)
                 if plan.is_undisturbed():
@@ -115,7 +115,7 @@ class Soak:
             error.add_note("\n".join(["The last steps were:", *self._lines, repeat(renewals, self._seed)]))
             raise
 
-    def _tell(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         self._lines.append(line)
         self._say(line)
 
@@ -187,7 +187,7 @@ class Soak:
     def _end(self) -> None:
         """Check that with everything repaired one run is clean, and that the next one has nothing to do."""
         for command in (("renew", "--force", "--now", "--all"), ("renew",)):
-            self._tell(f"mended: {' '.join(command)}")
+            self._print(f"mended: {' '.join(command)}")
             ends = self._run(Plan(command))
             self.checks.after(RunSeen(command, 1, ends), self.wanted)
             self.checks.is_clean(ends[0], self.wanted)

@@ -146,6 +146,13 @@ def test_bash(shell: Callable[..., list[str]]) -> None:
     assert shell("bash", "-c", BASH, "bash", "dnsrenew", "--config", "=", "dns") == ["dnsrenew.toml"]
 
 
+@needs("bash")
+def test_bash_runs_no_name_of_a_file(shell: Callable[..., list[str]], folder: Path) -> None:
+    """Where bash itself does not quote names (version 3, and here, where no completion runs), the script does."""
+    (folder / "a $(id)").touch()
+    assert shell("bash", "-c", BASH, "bash", "dnsrenew", "--config", "a") == [r"a\ \$\(id\)"]
+
+
 @needs("fish")
 def test_fish(shell: Callable[..., list[str]]) -> None:
     """With descriptions."""

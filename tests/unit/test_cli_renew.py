@@ -234,6 +234,22 @@ def test_a_port_that_this_user_cannot_open_is_no_warning(stage: Stage, capsys: p
     assert "  skipped      http-01 at lab: Not allowed." in capsys.readouterr().out
 
 
+def test_many_that_a_stop_interrupted_share_a_line(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C with 300 certificates: what failed and what was done stays in view."""
+    stopped = [outcome(f"site{number}", "interrupted", error=STOPPED) for number in range(300)]
+    stage([outcome("done"), *stopped[:150], failed("broken"), *stopped[150:]])
+    assert main(["renew"]) == 130
+    lines = capsys.readouterr().out.splitlines()
+    shared = "! site0, site1, site2, site3 and 296 more interrupted: The run was stopped. Run it again."
+    assert [line for line in lines if "interrupted: " in line] == [shared]
+    assert any(line.startswith("✗ broken failed") for line in lines)
+    assert main(["renew", "--json"]) == 130
+    assert [line for line in capsys.readouterr().err.splitlines() if "interrupted: " in line] == [shared]
+    stage(stopped[:2])
+    main(["renew"])
+    assert "! site1 interrupted: The run was stopped. Run it again.\n" in capsys.readouterr().out
+
+
 def test_many_that_are_not_due_are_one_line(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     """Ten thousand certificates do not hide the one that failed; -v lists them."""
     many = [outcome(f"site{number}", "not-due") for number in range(1000)]
@@ -432,6 +448,16 @@ def test_a_deferred_one_that_the_ca_put_off(stage: Stage, capsys: pytest.Capture
     assert "  reason        Too many.\n" in out
     assert "  see           https://ca.test/unpause\n" in out
     assert "  to retry now  dnsrenew renew home --now (but the CA asked to wait)\n" in out
+
+
+def test_a_deferred_one_that_our_ledger_put_off(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """A limit that dnsrenew keeps by itself is not put into the mouth of the CA."""
+    stage([outcome(status="deferred", error=held("failed-orders"), next_attempt=now() + timedelta(minutes=9))])
+    assert main(["renew"]) == 1
+    assert "  to retry now  dnsrenew renew home --now\n" in capsys.readouterr().out
+    stage([outcome(status="deferred", error=held("retry-after"), next_attempt=now() + timedelta(minutes=9))])
+    assert main(["renew"]) == 0
+    assert "--now (but the CA asked to wait)\n" in capsys.readouterr().out
 
 
 def test_jitter_starts_later(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:

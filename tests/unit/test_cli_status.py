@@ -248,7 +248,7 @@ def test_deployments_are_told(show: Show) -> None:
         "  ✓ deployed: nginx /etc/nginx, now served",
         "✗ home: not deployed: hfs http://x: It is down.",
         "  → Start it.",
-        "→ home: to deploy now, run: dnsrenew renew",
+        "→ home: to deploy now, run: dnsrenew deploy",
     ]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from dnsrenew import Secret
 from dnsrenew.deploy.targets.hfs import HfsDeployer
 from dnsrenew.errors import DeployError
 from tests.kit.api_server import Api
@@ -46,3 +47,11 @@ def test_a_folder_that_the_entry_names_is_used(tmp_path: Path) -> None:
     """HFS may run as another user: then its folder is named, and the files are given to that user."""
     deploy(tmp_path, folder=str(tmp_path / "hfs"))
     assert (tmp_path / "hfs" / "dnsrenew-home.key").stat().st_uid == OTHER
+
+
+def test_a_password_does_not_leave_this_machine_in_plain() -> None:
+    """HFS on another machine is asked with TLS only, if it is told a password."""
+    options = {"url": "http://hfs.example.test", "user": "boss", "password": Secret("right-word")}
+    with pytest.raises(DeployError) as caught:
+        HfsDeployer(deployer_context(options)).verify_addresses()
+    assert "not encrypted" in caught.value.message

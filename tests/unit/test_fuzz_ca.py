@@ -37,7 +37,7 @@ ODDITIES: tuple[Any, ...] = (
     DEEP,
 )
 CODES = tomllib.loads((Path(__file__).parents[2] / "docs/error_codes.toml").read_text("utf-8"))["errors"]
-FIELDS = sorted(JSON.keys() - {"challenge", "finalize", "keyChange"})  # not looked at, or as the order
+FIELDS = sorted(JSON.keys() - {"challenge", "finalize", "keyChange"})  # not read, or read as an order
 REFUSALS = [("newOrder", 429), ("finalize", 403), ("newAccount", 503)]
 HEADERS = {
     "Location": ["newAccount", "newOrder"],
@@ -141,7 +141,7 @@ def test_any_certificate(chain: bytes) -> None:
 
 
 @pytest.mark.parametrize("url", ["", "http://[", "https://[::1", "ca.test/acct", "https://\x00/", "https:///x"])
-def test_an_address_of_our_own_files_that_is_none(url: str) -> None:
+def test_a_damaged_url_in_our_own_files(url: str) -> None:
     """An account with a damaged URL is found by its key; an order with one does not exist."""
     visited = Visit({})
     visited.store.account = AccountData(issue(1)[1], url, ("mailto:me@a.test",))

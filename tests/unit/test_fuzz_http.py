@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.challenges.http01.server import HttpServer, TokenResponse
-from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.drivers.invoke import call_add
 from dnsrenew.errors import ProviderError
 from dnsrenew.http import HttpClient, HttpFailure
@@ -24,6 +23,7 @@ from dnsrenew.model import DnsAccount, TxtRecord
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from tests.kit.clock import FakeClock
+from tests.kit.drivers import provider_of
 from tests.kit.fuzzing import bounded, edited
 
 CANARY = "canary-duck-9d41c0aa"
@@ -176,8 +176,7 @@ def test_any_request_to_the_listener(listener: HttpServer, request: bytes) -> No
 def code_for_answer(server: Server, status: int, body: bytes) -> str:
     """Write a value at a server with this answer; return the code of the result."""
     server.octets = b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
-    shipped = find_provider("duckdns")
-    assert shipped is not None
+    shipped = provider_of("duckdns")
     provider = replace(shipped, driver_options={"url": server.url})
     account = DnsAccount("duckdns", name="duck", token=Secret(CANARY))
     record = TxtRecord("home.duckdns.org.", "_acme-challenge.home.duckdns.org.", "v", 60)
@@ -193,7 +192,7 @@ def code_for_answer(server: Server, status: int, body: bytes) -> str:
 
 
 @pytest.mark.parametrize("body", [b"OK", b" OK\n", b"OK\nUPDATED"])
-def test_duckdns_says_yes(server: Server, body: bytes) -> None:
+def test_duckdns_answers_ok(server: Server, body: bytes) -> None:
     """`OK` is success, also with more text."""
     assert code_for_answer(server, 200, body) == "written"
 
@@ -201,6 +200,6 @@ def test_duckdns_says_yes(server: Server, body: bytes) -> None:
 @pytest.mark.parametrize("status", [200, 400, 500])
 @bounded(20)
 @given(body=st.binary(max_size=40) | edited(b"KO") | st.sampled_from([b"OKAY", b"<html>OK", b"", CANARY.encode()]))
-def test_duckdns_says_anything_else(server: Server, status: int, body: bytes) -> None:
+def test_duckdns_answers_anything_else(server: Server, status: int, body: bytes) -> None:
     """Only `OK` with status 200 is success; the answer is not repeated in the error."""
     assert (code_for_answer(server, status, body) == "written") == (status == 200 and body.split()[:1] == [b"OK"])

@@ -244,7 +244,7 @@ def test_a_mixed_certificate_is_one_order(tmp_path: Path) -> None:
     outcome = stage.run(spec("*.x.test", FOUR, SIX, routes=(DNS, HTTP)))
     assert (outcome.status, [attempt.orders for attempt in outcome.attempts]) == ("renewed", [1])
     assert [identifiers for identifiers, _ in stage.dns.asked] == [["*.x.test"]]
-    answers = [answer["url"] for data in stage.told("http-published") for answer in data["answers"]]
+    answers = [answer["url"] for data in stage.event_data("http-published") for answer in data["answers"]]
     assert sorted(url.rpartition("/.well-known")[0] for url in answers) == [f"http://{FOUR}", f"http://[{SIX}]"]
     assert stage.store.read_state("home").identifiers == ("*.x.test", FOUR, SIX)
     assert stage.run(spec("*.x.test", FOUR, SIX, routes=(DNS, HTTP))).status == "not-due"

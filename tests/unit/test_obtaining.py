@@ -100,7 +100,7 @@ def test_a_certificate_without_a_dns_account(tmp_path: Path) -> None:
     """HTTP-01 needs no account; where one is missing, the mistake says how to give it in Python."""
     cancel = threading.Event()
     cancel.set()
-    without = {"contact": "me@example.test", "agree_terms": True, "store": tmp_path, "cancel": cancel}
+    without: dict[str, Any] = {"contact": "me@example.test", "agree_terms": True, "store": tmp_path, "cancel": cancel}
     with pytest.raises(Cancelled):  # all arguments are right
         dnsrenew.obtain("home.example.test", routes=[dnsrenew.Route("http-01", listen=":8080")], **without)
     with pytest.raises(ConfigError, match="in Python: dns=…"):

@@ -69,7 +69,7 @@ HOLDERS: dict[str, Callable[[], object]] = {
     "eab": lambda: Eab("k", CANARY),
     "ca": lambda: CA("https://ca.test/dir", eab=Eab("k", Secret(CANARY))),
     "ca from a mapping": lambda: CA("https://ca.test/dir", eab={"kid": "k", "hmac": CANARY}),
-    "issued": lambda: Issued("", CANARY.encode(), Any, None),  # type: ignore[arg-type]  # no facts are looked at
+    "issued": lambda: Issued("", CANARY.encode(), Any, None),  # type: ignore[arg-type]  # the facts are not used
     "config": config,
     "accounts": lambda: dict(config().accounts),
     "cas": lambda: dict(config().cas),

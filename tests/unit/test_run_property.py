@@ -205,9 +205,12 @@ def attempts_are_reported(stage: Stage, spec: CertificateSpec, outcome: Outcome)
         deferred = outcome.status == "deferred"  # then the error is the ledger's
         assert outcome.error in [each.error for each in outcome.attempts] if deferred else last.error is outcome.error
         failed_ones = [*failed, last]
-    told = [(told["ca"], told["challenge"], told["dns"], told["error"]["code"]) for told in stage.told("route-failed")]
+    reported = [
+        (reported["ca"], reported["challenge"], reported["dns"], reported["error"]["code"])
+        for reported in stage.event_data("route-failed")
+    ]
     seen = [event_of(attempt) for attempt in failed_ones if attempt is not None]
-    assert told == [each for each in seen if each is not None]
+    assert reported == [each for each in seen if each is not None]
     for attempt in outcome.attempts:
         is_complete(spec, attempt)
     skipped = [attempt for attempt in outcome.attempts if not attempt.orders and not attempt.seconds]

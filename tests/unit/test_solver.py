@@ -234,4 +234,4 @@ def test_the_wait_for_caches_can_be_cancelled(box: Callable[..., Box]) -> None:
     gone.cancel.set()
     with pytest.raises(Exception, match="cancelled before"):
         stage.solvers.wait_caches(gone, "one", values)
-    assert stage.stage.told("caches-waiting") == [{"seconds": 60.0}]
+    assert stage.stage.event_data("caches-waiting") == [{"seconds": 60.0}]

@@ -73,7 +73,7 @@ SWEEP_KEPT: Final = Text(
 )
 JOURNAL_UNREADABLE: Final = Text(
     "",
-    "It is not known whether killed runs left values in DNS. {reason}",
+    "Could not check whether killed runs left TXT values in DNS. {reason}",
     "{reason_fix}",
 )
 """An error of the store with its own code, as a warning before a run."""

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.deploy import texts
+from dnsrenew.deploy.http_api import is_safe
 from dnsrenew.errors import DeployError
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ class HfsApi:
         options = self._context.options
         if "user" not in options:
             return {}
+        if not is_safe(self.url):
+            raise DeployError.of(texts.WEBHOOK_PLAIN, url=self.url)
         password = self._context.reveal(options["password"]) if "password" in options else ""
         token = base64.b64encode(f"{options['user']}:{password}".encode()).decode("ascii")
         return {"Authorization": f"Basic {self._context.run.redactor.add(token)}"}
