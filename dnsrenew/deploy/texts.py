@@ -23,7 +23,7 @@ UNEXPECTED: Final = Text(
 
 FOREIGN_LINK: Final = Text(
     "deploy-unwritable",
-    "{path}, on the way to {file}, is a link of {owner}, who could make {user} replace any file so.",
+    "{path}, on the way to {file}, is a link of {owner}, so {owner} decides which file {user} replaces.",
     "Name the folder that the link leads to in the `deploy` entry, or run `{command}`.",
 )
 FOLDER_MISSING: Final = Text(

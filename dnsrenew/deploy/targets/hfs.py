@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import re
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -47,8 +48,15 @@ class HfsDeployer:
     def __init__(self, context: DeployerContext) -> None:
         self._context = context
         self._options = context.options
-        self._api = HfsApi(context, _find_url(context.options))
         self._files: list[TargetFile] = []
+
+    @cached_property
+    def _api(self) -> HfsApi:
+        """HFS at the given address, or the first one found on this machine that answers."""
+        if "url" in self._options:
+            return HfsApi(self._context, str(self._options["url"]))
+        found = [HfsApi(self._context, url) for url in dict.fromkeys(_candidates(self._options))]
+        return next((api for api in found if api.is_there()), found[0])
 
     def verify_addresses(self) -> list[str]:
         """Return where HFS serves, or will serve, HTTPS.
@@ -147,18 +155,16 @@ def _owner_of(folder: str) -> tuple[str | None, str | None]:
     return str(info.st_uid), str(info.st_gid)
 
 
-def _find_url(options: Mapping[str, Any]) -> str:
-    """Return the address of HFS: the given one, or that of a configuration found on this machine."""
-    if "url" in options:
-        return str(options["url"])
+def _candidates(options: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the addresses where HFS may answer: those of configurations found on this machine, then its default."""
     for folder in _folders(options):
         try:
             found = _PORT.search((folder / "config.yaml").read_text("utf-8", errors="replace"))
         except OSError:
             continue
         if found is not None:
-            return f"http://127.0.0.1:{found[1]}"
-    return _DEFAULT_URL
+            yield f"http://127.0.0.1:{found[1]}"
+    yield _DEFAULT_URL
 
 
 def _folders(options: Mapping[str, Any]) -> Iterator[Path]:

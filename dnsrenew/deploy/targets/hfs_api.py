@@ -32,6 +32,14 @@ class HfsApi:
         self._context = context
         self.url = url.rstrip("/")
 
+    def is_there(self) -> bool:
+        """Tell whether an HFS answers at this address."""
+        try:
+            self.call("get_status")
+        except DeployError:
+            return False
+        return True
+
     def folder(self) -> str:
         """Return its working directory.
 
