@@ -71,6 +71,16 @@ def entries(folder: Path) -> list[Path]:
         return []
 
 
+def is_ours_or_root_s(path: Path) -> bool:
+    """Tell whether something belongs to this user or to root; anybody may start a process of any name."""
+    if not hasattr(os, "geteuid"):
+        return True
+    try:
+        return path.stat().st_uid in {0, os.geteuid()}
+    except OSError:
+        return False
+
+
 def _at_once(path: str, flags: int) -> int:
     """Open a file, without waiting for a writer if it is a pipe."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.schedule.machine import Machine, entries, lines, read, runs_systemd
+from dnsrenew.schedule.machine import Machine, entries, is_ours_or_root_s, lines, read, runs_systemd
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,9 +119,9 @@ def _windows(machine: Machine) -> Iterator[str]:
 
 
 def _processes(machine: Machine) -> Iterator[str]:
-    """Give the command lines of the processes that are a ``dnsrenew run``."""
+    """Give the command lines of the processes of this user, and of root, that are a ``dnsrenew run``."""
     for process in entries(machine.root / "proc"):
-        if process.name.isdecimal():
+        if process.name.isdecimal() and is_ours_or_root_s(process):
             yield from _running(read(process / "cmdline").rstrip("\0").split("\0"))
 
 

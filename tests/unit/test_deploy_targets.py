@@ -20,6 +20,7 @@ from dnsrenew import Secret
 from dnsrenew.deploy import catalogue, engine
 from dnsrenew.deploy.entry import entry
 from dnsrenew.deploy.options import all_options
+from dnsrenew.deploy.targets.caddy import CaddyDeployer
 from dnsrenew.deploy.targets.pkcs12 import Pkcs12Deployer
 from dnsrenew.deploy.targets.run import RunDeployer
 from dnsrenew.deploy.targets.webhook import TARGET as WEBHOOK
@@ -168,7 +169,7 @@ def test_an_address_that_refuses(tmp_path: Path) -> None:
     """Anything but 2xx is an error, and so is no answer; a token in the address is not shown."""
     certificate = make_certificate(tmp_path)
     with listening(status=302) as (url, _):
-        assert WEBHOOK.describe({"url": url}).endswith("/hook")
+        assert WEBHOOK.describe({"url": url}) == url.partition("/hook")[0]
         with pytest.raises(DeployError) as refused:
             WebhookDeployer(deployer_context({"url": url})).deploy(certificate)
     with pytest.raises(DeployError) as silent:
@@ -198,3 +199,9 @@ def test_the_example_of_a_target(to: str) -> None:
     assert set(kind.example) <= set(options)
     assert {name for name, option in options.items() if option.required} <= set(kind.example)
     assert not kind.one_of or set(kind.one_of) & set(kind.example)
+
+
+def test_caddy_on_another_machine_is_not_asked_in_plain() -> None:
+    """Its configuration, which is read and sent back, may hold secrets."""
+    with pytest.raises(DeployError, match="not encrypted"):
+        CaddyDeployer(deployer_context({"url": "http://192.0.2.1:2019", "certificate": "/x/c.pem", "key": "/x/k.pem"}))

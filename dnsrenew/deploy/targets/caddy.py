@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.file_deployer import FileDeployer
 from dnsrenew.deploy.file_set import TargetFile
+from dnsrenew.deploy.http_api import is_safe
 from dnsrenew.deploy.options import TargetKind, TargetOption
 from dnsrenew.errors import DeployError
 
@@ -27,6 +28,8 @@ class CaddyDeployer(FileDeployer):
     def __init__(self, context: DeployerContext) -> None:
         super().__init__(context)
         self._url = str(self._options.get("url", _URL)).rstrip("/")
+        if not is_safe(self._url):  # the configuration that is sent back may hold secrets
+            raise DeployError.of(texts.WEBHOOK_PLAIN, url=self._url)
 
     def make(self, certificate: Certificate) -> list[TargetFile]:
         """Return both files."""

@@ -81,9 +81,9 @@ class WebhookDeployer:
 
 
 def _describe(options: Mapping[str, Any]) -> str:
-    parts = urlsplit(options["url"])  # without what may be secret: user, password, query
+    parts = urlsplit(options["url"])  # without what is often a secret: user, password, path, query
     host = parts.hostname or ""
-    return f"{parts.scheme}://{host_port.join(host, parts.port) if parts.port else host}{parts.path}"
+    return f"{parts.scheme}://{host_port.join(host, parts.port) if parts.port else host}"
 
 
 TARGET = TargetKind(
