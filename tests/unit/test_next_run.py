@@ -26,7 +26,11 @@ HALF_DAY = timedelta(hours=12)
         ([failed(next_attempt=NOW + timedelta(days=1))], HALF_DAY, None),
         ([outcome(status="locked")], timedelta(minutes=10), "home"),
         ([outcome(status="deferred", next_attempt=NOW + timedelta(hours=2))], timedelta(hours=2), "home"),
-        ([outcome(status="not-due", deployed=(DeploymentResult(to="hfs", target="http://x", ok=False),))], timedelta(hours=1), "home"),
+        (
+            [outcome(status="not-due", deployed=(DeploymentResult(to="hfs", target="http://x", ok=False),))],
+            timedelta(hours=1),
+            "home",
+        ),
     ],
 )
 def test_the_next_run(outcomes: list[Outcome] | None, after: timedelta, name: str | None) -> None:

@@ -101,7 +101,10 @@ def test_tasks_can_be_read(name: str) -> None:
     root = ET.fromstring(file.text.encode(file.encoding))  # noqa: S314  # written by this test
     space = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
     assert root.findtext(f".//{space}Command") == JOB_ON_WINDOWS.program[0]
-    assert root.findtext(f".//{space}Arguments") == f'-P -m dnsrenew renew -q --scheduled --config "{JOB_ON_WINDOWS.config}"'
+    assert (
+        root.findtext(f".//{space}Arguments")
+        == f'-P -m dnsrenew renew -q --scheduled --config "{JOB_ON_WINDOWS.config}"'
+    )
     assert len(root.findall(f".//{space}CalendarTrigger")) == 4
 
 
