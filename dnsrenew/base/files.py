@@ -151,3 +151,8 @@ def _was_closed(handle: int) -> bool:
     poll = select.poll()
     poll.register(handle, select.POLLIN)
     return any(event & select.POLLHUP and not event & select.POLLIN for _, event in poll.poll(0))
+
+
+def is_closed_by_unit(error: OSError) -> bool:
+    """Tell whether the systemd unit of this process has made a path read-only: it names what may be written."""
+    return error.errno == errno.EROFS and "INVOCATION_ID" in os.environ

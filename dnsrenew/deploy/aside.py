@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
-from dnsrenew.base.files import open_file
+from dnsrenew.base.files import is_closed_by_unit, open_file
 from dnsrenew.base.ground import Ground
 from dnsrenew.base.users import group_id, user_id, user_name
 from dnsrenew.base.values import Frozen
@@ -250,6 +250,8 @@ def guard(path: str, call: Callable[[], T]) -> T:
 
 def _unwritable(path: str, error: OSError) -> DeployError:
     text: Text = texts.FULL if error.errno in _FULL else texts.UNWRITABLE
+    if is_closed_by_unit(error):
+        text = texts.READ_ONLY
     user = os.environ.get("USERNAME", "") if os.name == "nt" else user_name(os.geteuid())
     reason = error.strerror or type(error).__name__
     return DeployError.of(text, path=path, folder=os.path.dirname(path), reason=reason, user=user)

@@ -51,6 +51,11 @@ FULL: Final = Text(
     "{path} cannot be written: {reason}.",
     "Free space on the disk that holds {folder}; the old files are still in place.",
 )
+READ_ONLY: Final = Text(
+    "deploy-unwritable",
+    "The systemd unit that runs dnsrenew does not let it write {path}: {reason}.",
+    "Run `dnsrenew schedule install` again, so that the unit allows writing to {folder}.",
+)
 OWNER_REFUSED: Final = Text(
     "deploy-unwritable",
     "The owner of {path} cannot be set to {owner}: {reason}.",

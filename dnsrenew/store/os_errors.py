@@ -9,7 +9,7 @@ import stat
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import users
-from dnsrenew.base.files import NotAFileError
+from dnsrenew.base.files import NotAFileError, is_closed_by_unit
 from dnsrenew.errors import StoreError
 from dnsrenew.store import texts
 
@@ -69,7 +69,7 @@ def _classify(error: OSError, path: str, operation: str, root: str) -> tuple[Tex
         return texts.SYMLINK, {}
     if number in _NOT_A_FOLDER:
         return texts.NOT_A_FOLDER, {"culprit": _non_folder(path)}
-    if number == errno.EROFS and "INVOCATION_ID" in os.environ:
+    if is_closed_by_unit(error):
         return texts.READ_ONLY_IN_UNIT, {"existing": _nearest_existing(path)}
     text = texts.FULL if number in _FULL else _BY_NUMBER.get(number or 0, texts.FAILED)
     return text, {"reason": _reason(error), "existing": _nearest_existing(path)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Callable
 from importlib import metadata
@@ -330,6 +332,20 @@ def test_a_target_that_cannot_be_written(stage: Stage, break_it: str) -> None:
     assert result.error is not None
     assert result.error["code"] == "deploy-unwritable"
     assert not result.changed
+
+
+def test_a_target_that_the_unit_makes_read_only(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The systemd unit names what may be written; `schedule install` names it anew."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(aside, "rename", refuse)
+    monkeypatch.setenv("INVOCATION_ID", "0123456789abcdef0123456789abcdef")
+    result = stage.deploy(stage.entry(), stage.make())
+    assert result.error is not None
+    assert result.error["code"] == "deploy-unwritable"
+    assert "dnsrenew schedule install" in result.error["fix"]
 
 
 def test_killed_between_the_renames_the_next_run_ends_them(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

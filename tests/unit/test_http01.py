@@ -743,6 +743,10 @@ def test_a_webroot_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Mo
     assert os.strerror(number) in caught.value.message
     assert caught.value.evidence["errno"] == number
     assert tree(tmp_path) == []
+    monkeypatch.setenv("INVOCATION_ID", "0123456789abcdef0123456789abcdef")
+    with pytest.raises(ChallengeError) as in_unit:
+        Webroot(str(tmp_path)).check("probe")
+    assert ("dnsrenew schedule install" in in_unit.value.fix) == (number == errno.EROFS)
 
 
 def test_folders_that_another_run_removes_are_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,6 +61,11 @@ WEBROOT_UNWRITABLE: Final = Text(
     "The user that runs dnsrenew cannot write files in {path}: {reason}.",
     "Give this user write access to the folder, or use dns-01, which needs no files.",
 )
+WEBROOT_READ_ONLY: Final = Text(
+    "http-webroot-unwritable",
+    "The systemd unit that runs dnsrenew does not let it write files in {path}: {reason}.",
+    "Run `dnsrenew schedule install` again, so that the unit allows writing to {webroot}.",
+)
 PORT_TAKEN: Final = Text(
     "http-port-taken",
     "Port {port}, which http-01 needs, is in use by {owner} (process {pid}).",

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from dnsrenew.base.files import is_closed_by_unit
 from dnsrenew.challenges.contents import Contents
 from dnsrenew.challenges.http01 import texts
 from dnsrenew.challenges.http01.safe_folder import HANDLES, Folder
@@ -140,4 +141,5 @@ class Webroot:
         if not os.path.isdir(self.path) and not isinstance(error, PermissionError):
             return ChallengeError.of(texts.WEBROOT_MISSING, **evidence)
         path, reason = os.path.join(self.path, *FOLDERS), error.strerror or str(error)
-        return ChallengeError.of(texts.WEBROOT_UNWRITABLE, **evidence, path=path, reason=reason)
+        text = texts.WEBROOT_READ_ONLY if is_closed_by_unit(error) else texts.WEBROOT_UNWRITABLE
+        return ChallengeError.of(text, **evidence, path=path, reason=reason)
