@@ -98,7 +98,7 @@ BROKEN: Final[list[Broken]] = [
     (values_stay, leftovers, "cleanup_before_run", do_nothing, "left behind"),
     (killed_anywhere, AtomicFiles, "put", put_in_two_steps, "was in force and is gone"),
     (seen_nowhere_yet, check_due, "deferred", do_nothing, "rests until"),
-    (seen_nowhere, Ledger, "may_order", do_nothing, "beyond what letsencrypt allows"),
+    (seen_nowhere, Ledger, "may_order", do_nothing, "beyond what le allows"),
     (answer_is_lost, resume, "load_pending", do_nothing, "a second certificate"),
 ]
 

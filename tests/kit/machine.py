@@ -21,7 +21,7 @@ DOMAINS: Final = {
     "home": (("home.test",), ("home.test", "*.home.test"), ("home.test", "shop.test")),
     "shop": (("shop.test",), ("*.shop.test",)),
 }
-FIRST, SECOND = "letsencrypt", "second"
+FIRST, SECOND = "le", "second"
 ROUTES: Final = tuple(
     tuple(Route("dns-01", dns=(dns,), ca=ca) for dns, ca in routes)
     for routes in (

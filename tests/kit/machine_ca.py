@@ -143,7 +143,7 @@ class FaultyCA(AcmeServer):
 
     def _unfinished(self, names: frozenset[str], now: datetime) -> Order | None:
         """Return a usable order for the same names, as Let's Encrypt does."""
-        for order in self.orders.values() if self.name == "letsencrypt" else ():
+        for order in self.orders.values() if self.name == "le" else ():
             usable = order.status in {"pending", "ready"} and now - order.created <= KEPT
             if usable and frozenset(order.names) == names:
                 return order

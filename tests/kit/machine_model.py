@@ -91,7 +91,7 @@ class Model:
                 continue
             if order.key.startswith("wait"):
                 assert int(order.key.split()[1]) in self._poor, f"{ca.name} had asked to wait: {order}"
-            elif ca.name == "letsencrypt":  # the program does not know the limits of other CAs
+            elif ca.name == "le":  # the program does not know the limits of other CAs
                 assert self._was_hidden(ca, order), f"an order beyond what {ca.name} allows: {order}"
         asked = [order for order in made if order.key is None]
         for known in self.known.values():

@@ -221,13 +221,14 @@ keyfile {folder}/key.pem
 
 @contextmanager
 def dovecot(folder: Path) -> Iterator[Served]:
-    """Dovecot with STARTTLS on its IMAP port."""
-    with ports.reserve(LOOPBACK) as port:
+    """Dovecot with STARTTLS on its IMAP port; its sockets lie in a short path, which is all a socket can have."""
+    with ports.reserve(LOOPBACK) as port, tempfile.TemporaryDirectory(prefix="dv-") as short:
+        os.chmod(short, 0o755)  # noqa: S103  # its processes run as other users
         conf = _write(
             folder / "dovecot.conf",
             f"""dovecot_config_version = 2.4.0
 dovecot_storage_version = 2.4.0
-base_dir = {folder}/run
+base_dir = {short}/run
 state_dir = {folder}/state
 log_path = /dev/stderr
 protocols = imap
