@@ -94,5 +94,5 @@ class Emitter:
             for listener in self._listeners:
                 try:
                     listener(event)
-                except Exception:
+                except Exception:  # the border to the program: its error must not end a run
                     _logger.exception("the event listener failed at %s", kind)

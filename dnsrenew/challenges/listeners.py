@@ -213,7 +213,7 @@ def _bind(endpoint: Endpoint, *, serve: bool) -> socket.socket:
         opened.bind(endpoint.address)
         if serve:
             opened.listen(_BACKLOG)
-    except BaseException:
+    except BaseException:  # a port that nobody else can close
         opened.close()
         raise
     return opened

@@ -142,7 +142,7 @@ def write_aside(file: TargetFile) -> str:
         with open(handle, "wb") as out:
             _set_owner(handle, file)
             guard(file.path, lambda: _write(out.fileno(), file))
-    except BaseException:
+    except BaseException:  # also a stop: no key stays aside
         remove(temp)
         raise
     return temp

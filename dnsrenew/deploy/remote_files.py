@@ -73,7 +73,7 @@ def put(ssh: OpenSsh, files: Sequence[TargetFile], *, is_back: bool = False) -> 
             ssh.batch(writes, folder)
             _set_owners(ssh, files, is_back=is_back)
             ssh.batch([*modes, *renames], folder)
-        except Exception:
+        except Exception:  # whatever it was: no key stays aside on the host
             with contextlib.suppress(DeployError):
                 ssh.batch([f"-rm {temp}" for temp in temps], folder)
             raise

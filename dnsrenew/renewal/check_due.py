@@ -55,8 +55,7 @@ def why(
 def _is_tried_at_once(spec: CertificateSpec, state: State, context: Context, options: RunOptions) -> bool:
     """Return whether no earlier failure defers it.
 
-    Someone who waits for the result, and someone who edits the configuration, has probably fixed the cause. A wait that
-    a CA asked for applies all the same.
+    A person at a terminal, or an edit, has probably fixed the cause. A wait that a CA asked for still applies.
     """
     if options.force or options.now or options.dry_run or history.deferred_until(state, context.clock.now()) is None:
         return True

@@ -79,7 +79,7 @@ def _connect(where: str) -> socket.socket:
         connection.settimeout(_SECONDS)
         try:
             connection.connect(where)
-        except BaseException:
+        except BaseException:  # a socket that nobody else can close
             connection.close()
             raise
         return connection
