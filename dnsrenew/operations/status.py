@@ -123,7 +123,7 @@ def status_of(spec: CertificateSpec, store: Store, context: Context) -> Certific
         next_renewal=at if exists else None,
         reason=reason or due.next_reason(state, at),
         route=None if not exists or route is None else route.to_dict(),
-        last_failure=None if state.last_failure is None else dict(state.last_failure),
+        last_failure=_shown(state.last_failure),
         next_attempt=None if reason is None else history.deferred_until(state, now),  # None while it is not due
         path=store.current(spec.name) if exists else None,
         deployed=deployed,
@@ -131,6 +131,11 @@ def status_of(spec: CertificateSpec, store: Store, context: Context) -> Certific
         csr_since=store.signing_requests.made(spec.name),
         known=known,
     )
+
+
+def _shown(failure: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return a failure without what is only counted."""
+    return None if failure is None else {key: value for key, value in failure.items() if key != "without_order"}
 
 
 def _deployments(spec: CertificateSpec, state: State) -> tuple[tuple[DeploymentResult, ...], bool]:

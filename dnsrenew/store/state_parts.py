@@ -39,6 +39,7 @@ def failure(value: object) -> dict[str, Any] | None:
         return None
     if type(value) is not dict or not json_files.time(value.get("time")):
         raise DamagedFile("the last failure is not an object with a time")
+    json_files.count(value.get("without_order"))
     attempts = value.get("attempts")
     if attempts is not None and (type(attempts) is not list or any(type(each) is not dict for each in attempts)):
         raise DamagedFile("the attempts of the last failure are not an array of objects")

@@ -52,7 +52,7 @@ def test_the_pause_grows_to_a_day(chance: random.Random, failures: int) -> None:
 @given(chance=seeds, failures=st.integers(0, 50), without=st.integers(0, 50))
 def test_what_no_ca_decided_waits_an_hour_at_most(chance: random.Random, failures: int, without: int) -> None:
     """A pause without an order grows too, up to an hour; it makes the pause after an order no longer."""
-    before = State(failures=failures + without, without_order=without)
+    before = State(failures=failures + without, last_failure={"without_order": without})
     state = read(history.after_failure(before, FAULT, NOW, chance, ordered=False))
     assert state.next_attempt is not None
     assert timedelta(minutes=0.8) <= state.next_attempt - NOW <= timedelta(hours=1)

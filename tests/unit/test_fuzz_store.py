@@ -71,7 +71,6 @@ STATE: dict[str, Any] = {
     "next_attempt": LATER,
     "attempt_set_at": TIME,
     "tried_with": 7,
-    "without_order": 1,
     "routes": {"lab/dns-01/dns=home": {"failed": TIME, "code": "ca-dns"}},
     "worked": ["lab/dns-01/dns=home"],
     "ari": {"start": TIME, "end": LATER, "chosen": TIME, "next_poll": LATER, "explanation": "https://ca.test/why"},
