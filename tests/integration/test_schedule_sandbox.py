@@ -71,13 +71,13 @@ def certificates(webroot: Path) -> list[dict[str, Any]]:
     routes = [{"challenge": "http-01", "webroot": str(webroot)}]
     return [
         {"name": "dns", "domains": ["example.test", "*.example.test"]},
-        {"name": "web", "domains": ["web.test"], "routes": routes},
+        {"name": "web", "domains": ["sandboxed.test"], "routes": routes},
     ]
 
 
 def test_a_first_run_has_all_that_it_needs(workspace: Workspace, webroot: Path) -> None:
     """It creates the account, writes DNS and another user's webroot, and stores; everything else is read-only."""
-    workspace.lab.add_zone("web.test", "@ A 127.0.0.1\n")
+    workspace.lab.add_zone("sandboxed.test", "@ A 127.0.0.1\n")
     workspace.write({"certificate": certificates(webroot)})
     status, document = renew(workspace, installed(workspace))
     assert [outcome["status"] for outcome in document["outcomes"]] == ["renewed", "renewed"], document
