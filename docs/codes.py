@@ -71,7 +71,7 @@ def _entries() -> Mapping[tuple[str, bool], Entry]:
     """Return every entry, by its code and by whether it is that of a warning."""
     found: dict[tuple[str, bool], Entry] = {}
     for (module, name), texts in catalogue().items():
-        for kind in uses.classes_of(module, name) - {uses.VERDICT}:
+        for kind in uses.classes_of(module, name) - {uses.CHECK}:
             for text in texts:
                 if text.code and text.fix:
                     entry = found.setdefault((text.code, kind == NOTICE), Entry(text.code))

@@ -13,11 +13,10 @@ from docs.syntax import PACKAGE
 FLOORS: Final[tuple[tuple[str, ...], ...]] = (
     ("__main__",),
     ("cli",),
-    ("schedule",),
     ("obtaining", "testing"),
     ("renewer",),
-    ("serving",),
-    ("operations",),
+    ("serving", "doctor"),
+    ("operations", "schedule"),
     ("renewal",),
     ("fallback",),
     ("config", "challenges"),
@@ -34,7 +33,6 @@ FLOORS: Final[tuple[tuple[str, ...], ...]] = (
 RANKS: Final = {unit: rank for rank, units in enumerate(reversed(FLOORS)) for unit in units}
 
 PLANNED: Final = {
-    "doctor": "above checks, below cli",
     "watch": "above renewal, below cli",
     "setup": "above renewal, below cli",
 }

@@ -17,7 +17,7 @@ from typing import Final
 from docs.syntax import Function, called_name, source, subclasses_of
 
 NOTICE: Final = "Notice"
-VERDICT: Final = "Verdict"
+CHECK: Final = "Check"
 """The result of a check, which a function of the same module may turn into an error."""
 
 _Use = tuple[str, ast.expr]
@@ -27,21 +27,21 @@ _Use = tuple[str, ast.expr]
 def classes_of(module: str, name: str) -> set[str]:
     """Return the names of the classes that have the text of a module constant.
 
-    :data:`NOTICE` stands for a warning, :data:`VERDICT` for the result of a check.
+    :data:`NOTICE` stands for a warning, :data:`CHECK` for the result of a check.
     """
     return _Search(_index()).of(module, name)
 
 
 def error_classes() -> set[str]:
     """Return the names of all classes of errors."""
-    return _index().kinds - {NOTICE, VERDICT}
+    return _index().kinds - {NOTICE, CHECK}
 
 
 @dataclass(frozen=True, slots=True)
 class _Index:
     """The package by names.
 
-    :ivar kinds: the classes of errors, :data:`NOTICE` and :data:`VERDICT`.
+    :ivar kinds: the classes of errors, :data:`NOTICE` and :data:`CHECK`.
     :ivar handlers: the ``except`` clauses for an exception, with their modules.
     """
 
@@ -78,7 +78,7 @@ class _Index:
 
 @cache
 def _index() -> _Index:
-    index = _Index({*subclasses_of(source().values(), "DnsRenewError"), NOTICE, VERDICT})
+    index = _Index({*subclasses_of(source().values(), "DnsRenewError"), NOTICE, CHECK})
     for name, module in source().items():
         for node in ast.walk(module.tree):
             index.add(name, node)
@@ -109,15 +109,15 @@ class _Search:
         found: set[str] = set()
         for where, node in uses:
             kinds = self._from_use(where, node)
-            found |= kinds | (self._from_verdicts(where) if VERDICT in kinds else set())
+            found |= kinds | (self._from_checks(where) if CHECK in kinds else set())
         return found
 
-    def _from_verdicts(self, where: str) -> set[str]:
+    def _from_checks(self, where: str) -> set[str]:
         """Return the errors that the functions of a module make from verdicts."""
         found = [each for its in self.index.functions.values() for module, each in its if module == where]
         annotations = [(each, argument.annotation) for each in found for argument in each.args.args]
-        makers = [each for each, annotation in annotations if annotation is not None and VERDICT in _names(annotation)]
-        return {kind for each in makers for kind in self._returned(each)} - {VERDICT}
+        makers = [each for each, annotation in annotations if annotation is not None and CHECK in _names(annotation)]
+        return {kind for each in makers for kind in self._returned(each)} - {CHECK}
 
     def _from_use(self, where: str, node: ast.AST) -> set[str]:
         keyword = ""

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from dnsrenew.base.names import is_ip
-from dnsrenew.checks import Verdict, texts
+from dnsrenew.checks import texts
+from dnsrenew.model import Check
 
 
-def judge(identifier: str, found: Sequence[str], ours: Sequence[str]) -> Verdict:
+def judge(identifier: str, found: Sequence[str], ours: Sequence[str]) -> Check:
     """Return whether the addresses of a name explain why a CA does not get the answer.
 
     :param identifier: a name, or an IP address, whose only address it is itself.
@@ -23,20 +24,20 @@ def judge(identifier: str, found: Sequence[str], ours: Sequence[str]) -> Verdict
     """
     evidence = {"identifier": identifier, "addresses": by_family(found), "ours": by_family(ours)}
     if not found:
-        return Verdict.of(texts.ADDRESSES_MISSING, "bad", evidence)
+        return Check.of(texts.ADDRESSES_MISSING, "bad", evidence)
     foreign = by_family([address for address in found if address not in ours])
     # A CA connects by IPv6 first (and IPv6 is hardly ever translated).
     kind = next((kind for kind in ("AAAA", "A") if foreign[kind]), None)
     if kind is None:
-        return Verdict.of(texts.ADDRESSES_OK, "ok", evidence)
+        return Check.of(texts.ADDRESSES_OK, "ok", evidence)
     if is_ip(identifier):
-        return Verdict.of(texts.ADDRESS_NOT_OURS, "unknown", evidence)
+        return Check.of(texts.ADDRESS_NOT_OURS, "unknown", evidence)
     own = by_family(ours)[kind]
     text = texts.ADDRESS_FOREIGN if own else texts.ADDRESS_FOREIGN_NO_OWN
     if kind == "A" and own and all(ipaddress.ip_address(address).is_private for address in own):
         text = texts.ADDRESS_FOREIGN_NAT
     address = texts.AND.join(foreign[kind])
-    return Verdict.of(text, "unknown", evidence, kind=kind, address=address, own=texts.AND.join(own))
+    return Check.of(text, "unknown", evidence, kind=kind, address=address, own=texts.AND.join(own))
 
 
 def by_family(addresses: Sequence[str]) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dnsrenew.base import names
 from dnsrenew.base.values import Frozen
-from dnsrenew.checks import Verdict, texts
+from dnsrenew.checks import texts
 from dnsrenew.checks.caa_value import Issuer, parse_issuer, parse_methods
 from dnsrenew.errors import DnsError
+from dnsrenew.model import Check
 
 if TYPE_CHECKING:
     from dnsrenew.errors import Text
@@ -111,7 +112,7 @@ class _Case(Frozen):
 
 def judge(
     answer: CaaFacts, identifier: str, challenge: str, *, ca_identities: Sequence[str], account_url: str | None
-) -> Verdict:
+) -> Check:
     """Return whether the CA may issue for the identifier.
 
     :param identifier: A-labels; a wildcard is judged by ``issuewild`` (RFC 8659 section 4.3).
@@ -123,21 +124,21 @@ def judge(
     identities = tuple(identity.lower() for identity in ca_identities)
     case = _Case(identifier, answer, identities, account_url, challenge)
     if answer.unknown_reason:
-        return Verdict.of(texts.CAA_UNKNOWN, "unknown", case.evidence(), reason=answer.unknown_reason)
+        return Check.of(texts.CAA_UNKNOWN, "unknown", case.evidence(), reason=answer.unknown_reason)
     if not answer.records:
-        return Verdict.of(texts.CAA_UNRESTRICTED, "ok", case.evidence())
+        return Check.of(texts.CAA_UNRESTRICTED, "ok", case.evidence())
     if not identities:
-        return Verdict.of(texts.CAA_NO_IDENTITIES, "unknown", case.evidence(), place=case.place)
+        return Check.of(texts.CAA_NO_IDENTITIES, "unknown", case.evidence(), place=case.place)
     return _judge_records(case)
 
 
-def to_error(verdict: Verdict) -> DnsError:
+def to_error(check: Check) -> DnsError:
     """Return the error for a denial.
 
     Its ``evidence["scope"]`` is ``"ca"`` if this CA may not issue for any account or method, ``"account"`` if it may
     not issue for this account, ``"method"`` if it may not issue by this method.
     """
-    return DnsError(verdict.code, verdict.summary, fix=verdict.fix, evidence=verdict.evidence)
+    return DnsError(check.code, check.summary, fix=check.fix, evidence=check.evidence)
 
 
 def denials(
@@ -148,20 +149,20 @@ def denials(
     :param answers: by identifier; an identifier without an answer is skipped.
     :param routes: by identifier, all of one CA.
     """
-    verdicts = {
+    checks = {
         identifier: judge(
             answers[identifier], identifier, route.challenge, ca_identities=ca_identities, account_url=account_url
         )
         for identifier, route in routes.items()
         if identifier in answers
     }
-    return {identifier: to_error(verdict) for identifier, verdict in verdicts.items() if verdict.result == "bad"}
+    return {identifier: to_error(check) for identifier, check in checks.items() if check.result == "bad"}
 
 
 # ── the set of records ──────────────────────────────────────────────────────────────────
 
 
-def _judge_records(case: _Case) -> Verdict:
+def _judge_records(case: _Case) -> Check:
     unknown = [record for record in case.answer.records if record.tag.lower() not in _UNDERSTOOD]
     critical = [record for record in unknown if record.flags & _CRITICAL]
     for record in critical:
@@ -175,8 +176,8 @@ def _judge_records(case: _Case) -> Verdict:
     if issuers and _Grade.FITS not in grades.values():
         doubtful = [record for record, grade in grades.items() if grade is _Grade.DOUBT]
     if doubtful:
-        return Verdict.of(texts.CAA_DOUBTFUL, "unknown", case.evidence(), record=case.text(doubtful[0]))
-    return Verdict.of(texts.CAA_ALLOWED, "ok", case.evidence(), place=case.place)
+        return Check.of(texts.CAA_DOUBTFUL, "unknown", case.evidence(), record=case.text(doubtful[0]))
+    return Check.of(texts.CAA_ALLOWED, "ok", case.evidence(), place=case.place)
 
 
 def _relevant(case: _Case) -> list[Record]:
@@ -219,12 +220,12 @@ def _is_ours(uri: str, account_url: str | None) -> bool | None:
 # ── the verdicts ────────────────────────────────────────────────────────────────────────
 
 
-def _critical(case: _Case, record: Record) -> Verdict:
+def _critical(case: _Case, record: Record) -> Check:
     evidence = case.evidence(scope="ca", record=case.text(record))
-    return Verdict.of(texts.CAA_CRITICAL, "bad", evidence, place=case.place, tag=_escaped(record.tag))
+    return Check.of(texts.CAA_CRITICAL, "bad", evidence, place=case.place, tag=_escaped(record.tag))
 
 
-def _denied(case: _Case, grades: Mapping[Record, _Grade]) -> Verdict:
+def _denied(case: _Case, grades: Mapping[Record, _Grade]) -> Check:
     scopes = {_Grade.METHOD: "method", _Grade.ACCOUNT: "account", _Grade.OTHER: "ca"}
     grade = next(grade for grade in scopes if grade in grades.values())
     record = next(record for record, its in grades.items() if its is grade)
@@ -241,7 +242,7 @@ def _denied(case: _Case, grades: Mapping[Record, _Grade]) -> Verdict:
         text = texts.CAA_OTHER_ACCOUNT if grade is _Grade.ACCOUNT else texts.CAA_OTHER_METHOD
         fields["methods"] = _methods(issuer)
     line = _line(case.answer.owner or "", 0, record.tag.lower(), str(wanted))
-    return Verdict.of(text, "bad", case.evidence(scope=scopes[grade], record=case.text(record), wanted=line), **fields)
+    return Check.of(text, "bad", case.evidence(scope=scopes[grade], record=case.text(record), wanted=line), **fields)
 
 
 def _other_ca(case: _Case, grades: Mapping[Record, _Grade]) -> tuple[Text, list[str]]:

@@ -43,6 +43,8 @@ class Config(Frozen, kw_only=True, public=True):
     """Every DNS account by name, in the order of the files."""
     resolver: Resolver
     """How this host queries DNS."""
+    probe_url: str | None = None
+    """The URL of the helper outside, which tells ``dnsrenew doctor`` what reaches this host; None: there is none."""
     certificates: tuple[CertificateSpec, ...]
     """Every certificate, in the order of the files."""
     warnings: tuple[Notice, ...] = ()

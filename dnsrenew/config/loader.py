@@ -11,7 +11,7 @@ from dnsrenew.config import locate, texts
 from dnsrenew.config.cas import CaTables
 from dnsrenew.config.certificates import CertificateTables
 from dnsrenew.config.dns_accounts import DnsAccountTables, provider_folders
-from dnsrenew.config.fields import address, contact, flag, folder_path, https_url, integer, list_of, plain_name
+from dnsrenew.config.fields import address, contact, flag, folder_path, https_url, integer, list_of, plain_name, web_url
 from dnsrenew.config.file_checks import FileChecks, close_command
 from dnsrenew.config.schema import FieldScope, Key, MistakeReport, Table
 from dnsrenew.config.sources import Source, included, read_source
@@ -37,6 +37,14 @@ def _resolver(value: Any, scope: FieldScope, path: KeyPath) -> Resolver:
     return Resolver(**_RESOLVER.read(value, scope, path))
 
 
+_DOCTOR: Final = Table("doctor", {"probe_url": Key(web_url)})
+
+
+def _doctor(value: Any, scope: FieldScope, path: KeyPath) -> str | None:
+    url: str | None = _DOCTOR.read(value, scope, path).get("probe_url")
+    return url
+
+
 def _unread(value: Any, _scope: FieldScope, _path: KeyPath) -> Any:
     return value
 
@@ -51,6 +59,7 @@ _MAIN: Final = Table(
         "agree_terms": Key(flag),
         "default_ca": Key(plain_name),
         "resolver": Key(_resolver),
+        "doctor": Key(_doctor),
         **_SHARED,
     },
 )
@@ -94,6 +103,7 @@ class Draft(NamedTuple):
             "accounts": self.accounts.accounts,
             "providers": self.accounts.providers,
             "resolver": self.values.get("resolver", Resolver()),
+            "probe_url": self.values.get("doctor"),
             "certificates": specs,
             "warnings": (*checks.warnings, *_warnings(self.report, checks, empty=not specs)),
             "secrets": tuple(self.report.secrets),

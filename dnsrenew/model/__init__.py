@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dnsrenew.model.deployment import Deployment, DeploymentResult
+from dnsrenew.model.diagnosis import Change, Check, CheckResult, Diagnosis
 from dnsrenew.model.result import (
     Attempt,
     Certificate,
@@ -35,8 +36,12 @@ __all__ = [
     "Attempt",
     "Certificate",
     "CertificateSpec",
+    "Change",
+    "Check",
+    "CheckResult",
     "Deployment",
     "DeploymentResult",
+    "Diagnosis",
     "DnsAccount",
     "Eab",
     "KeyKind",

@@ -12,10 +12,10 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from dnsrenew.checks import Verdict, caa
+from dnsrenew.checks import caa
 from dnsrenew.dns.caa_lookup import CaaAnswer, CaaRecord
 from dnsrenew.errors import Cancelled
-from dnsrenew.model import Route
+from dnsrenew.model import Check, Route
 from tests.kit.dns_stage import ViewStage, questions
 from tests.lab import Lab, Query, dnsforwarder
 
@@ -31,7 +31,7 @@ def caa_of(lab: Lab, identifier: str, stage: ViewStage | None = None) -> CaaAnsw
     return stage.view.caa(stage.context, [identifier])[identifier]
 
 
-def verdict_of(lab: Lab, identifier: str, challenge: str = "dns-01") -> Verdict:
+def verdict_of(lab: Lab, identifier: str, challenge: str = "dns-01") -> Check:
     """Return the verdict for one identifier."""
     return caa.judge(caa_of(lab, identifier), identifier, challenge, ca_identities=[CA], account_url=ACCOUNT)
 

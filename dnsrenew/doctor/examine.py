@@ -1,0 +1,147 @@
+"""Runs the checks of some certificates at once, and makes a diagnosis for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base import threads
+from dnsrenew.base.values import replace
+from dnsrenew.doctor import texts, verdict
+from dnsrenew.doctor.facts import Facts
+from dnsrenew.doctor.table import TABLE, CheckEntry
+from dnsrenew.errors import Cancelled, DnsRenewError
+from dnsrenew.model import Check, Diagnosis
+
+if TYPE_CHECKING:
+    from dnsrenew.config import Config
+    from dnsrenew.model import CertificateSpec
+    from dnsrenew.runtime.context import Context
+    from dnsrenew.store import Store
+
+SECONDS: Final = 13.0
+"""For all checks that write nothing, however many: with start and output an examination ends within 15 s."""
+_AT_ONCE: Final = 64
+
+Key = tuple[str, ...]
+"""The code of a check, and the names of what it is about."""
+
+
+def examine(
+    context: Context,
+    config: Config | None,
+    store: Store | None,
+    specs: Sequence[CertificateSpec],
+    *,
+    probe: bool = False,
+) -> list[Diagnosis]:
+    """Return a diagnosis for each certificate; without a configuration, one of the host.
+
+    :param probe: also write a test value to DNS with each account, and remove it; that may take the propagation
+        time-out of the certificate.
+    :raises Cancelled: the caller cancelled.
+    """
+    seconds = SECONDS + (max((_probe_time(spec) for spec in specs), default=0.0) if probe else 0.0)
+    facts = Facts(context.within(seconds), config, store, probe=probe)
+    try:
+        found = _run(context, _jobs(facts, specs))
+    finally:
+        facts.close()
+    if config is None:
+        return [Diagnosis(name=None, renewable=None, route=None, next_action=None, checks=tuple(found.values()))]
+    return [verdict.diagnosis(spec, facts.routes(spec), _of_certificate(facts, spec, found)) for spec in specs]
+
+
+def _probe_time(spec: CertificateSpec) -> float:
+    from dnsrenew.doctor.accounts.probe import PROPAGATION
+
+    return spec.propagation.timeout or PROPAGATION
+
+
+def _jobs(facts: Facts, specs: Sequence[CertificateSpec]) -> dict[Key, partial[Check | None]]:
+    """Return a call for each check; what several certificates share is one call."""
+    if facts.config is None:
+        return {
+            (entry.code,): partial(_make, facts, entry) for entry in TABLE if entry.scope == "host" or entry.on_host
+        }
+    return {
+        key: partial(_make, facts, entry, **about)
+        for spec in specs
+        for entry in entries(facts, spec)
+        for key, about in _subjects(facts, spec, entry)
+    }
+
+
+def entries(facts: Facts, spec: CertificateSpec) -> Iterator[CheckEntry]:
+    """Give the checks that have to do with the routes of a certificate."""
+    challenges = facts.challenges(spec)
+    for entry in TABLE:
+        if (facts.probe or not entry.only_probe) and (not entry.challenges or challenges & set(entry.challenges)):
+            yield entry
+
+
+def _subjects(facts: Facts, spec: CertificateSpec, entry: CheckEntry) -> Iterator[tuple[Key, dict[str, Any]]]:
+    """Give what the check is made about, for one certificate."""
+    scope = entry.scope
+    certificate = {"spec": spec} if scope.startswith("certificate") else {}
+    name = (spec.name,) if certificate else ()
+    if scope.endswith("ca"):
+        for ca in facts.cas(spec):
+            yield (entry.code, *name, f"ca {ca}"), {**certificate, "ca": ca}
+    elif scope.endswith("account"):
+        for account in facts.accounts(spec):
+            yield (entry.code, *name, f"dns {account}"), {**certificate, "account": account}
+    else:
+        yield (entry.code, *name), certificate
+
+
+def _of_certificate(facts: Facts, spec: CertificateSpec, found: Mapping[Key, Check]) -> list[Check]:
+    keys = [key for entry in entries(facts, spec) for key, _ in _subjects(facts, spec, entry)]
+    return [found[key] for key in keys if key in found]
+
+
+def _run(context: Context, jobs: Mapping[Key, partial[Check | None]]) -> dict[Key, Check]:
+    """Run the calls at once; what has not ended by the deadline is unknown."""
+    tasks = dict(zip(jobs, threads.start_all(list(jobs.values()), _AT_ONCE), strict=True))
+    found: dict[Key, Check] = {}
+    for key, task in tasks.items():
+        facts: Facts = jobs[key].args[0]
+        entry: CheckEntry = jobs[key].args[1]
+        try:
+            facts.context.wait_for(task.done)
+        except Cancelled:
+            context.check()
+        check = _late(entry, jobs[key].keywords) if not task.done.is_set() else task.result()
+        if check is not None:
+            found[key] = check
+    return found
+
+
+def _make(facts: Facts, entry: CheckEntry, **about: Any) -> Check | None:
+    """Make one check. An error in it is no error of the examination."""
+    try:
+        if facts.config is None and entry.scope != "host":
+            about = {"spec": None}
+        check = entry.function(facts, **about)
+    except Cancelled:
+        return _late(entry, about)
+    except DnsRenewError as error:
+        evidence = {**_about(about), "error": error.to_dict()}
+        return Check(entry.code, "unknown", error.message, evidence, error.fix)
+    except Exception as error:  # noqa: BLE001  # one check must not stop the others
+        text = texts.CHECK_FAILED._replace(code=entry.code)
+        return Check.of(text, "unknown", {**_about(about), "cause": type(error).__name__})
+    if check is None:
+        return None
+    return replace(check, code=entry.code, evidence={**_about(about), **check.evidence})
+
+
+def _late(entry: CheckEntry, about: Mapping[str, Any]) -> Check:
+    return Check.of(texts.CHECK_LATE._replace(code=entry.code), "unknown", _about(about))
+
+
+def _about(about: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what tells which CA or account a check is about."""
+    named = {"ca": about.get("ca"), "dns": about.get("account")}
+    return {key: value for key, value in named.items() if value is not None}

@@ -1,0 +1,143 @@
+"""What the checks of one examination share: the configuration, the services of a run, and facts found once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from dnsrenew.base import names
+from dnsrenew.base.values import replace
+from dnsrenew.renewal.services import LazyServices, make_services
+from dnsrenew.runtime.single_flight import SingleFlight
+from dnsrenew.store import State
+
+if TYPE_CHECKING:
+    from dnsrenew.ca import CAClient
+    from dnsrenew.config import Config
+    from dnsrenew.dns import DnsView
+    from dnsrenew.model import CertificateSpec, Route
+    from dnsrenew.renewal.job import Services
+    from dnsrenew.runtime.context import Context
+    from dnsrenew.store import Store
+
+T = TypeVar("T")
+
+
+class Facts:
+    """Passed to every check. Thread-safe: checks run at once.
+
+    :ivar context: of the examination; its deadline ends every check.
+    :ivar config: None without a configuration; then only the host is looked at.
+    :ivar probe: whether test values may be written to DNS.
+    """
+
+    def __init__(self, context: Context, config: Config | None, store: Store | None, *, probe: bool = False) -> None:
+        self.context = context
+        self.config = config
+        self.probe = probe
+        self._store = store
+        self._services = LazyServices(self._make_services)
+        self._lock = threading.Lock()
+        self._found: dict[Hashable, SingleFlight[Any]] = {}
+
+    def once(self, key: Hashable, find: Callable[[Context], T]) -> T:
+        """Return a fact that several checks need; it is found once, in a thread of its own.
+
+        :raises Cancelled: the time is over.
+        """
+        with self._lock:
+            flight = self._found.setdefault(key, SingleFlight(find))
+        return flight.get(self.context)  # type: ignore[no-any-return]  # facts of any type share the table
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._services.close()
+
+    # ── the configuration ───────────────────────────────────────────────────────────────
+
+    @property
+    def its(self) -> Config:
+        """The configuration, for checks that are made only with one."""
+        if self.config is None:
+            raise LookupError("config")
+        return self.config
+
+    @property
+    def store(self) -> Store:
+        """The store, for checks that are made only with a configuration."""
+        if self._store is None:
+            raise LookupError("store")
+        return self._store
+
+    def routes(self, spec: CertificateSpec) -> list[Route]:
+        """Return the routes of a certificate in their order, each with its CA, and dns-01 with its accounts.
+
+        A dns-01 route without accounts becomes one for each account that may write for any of the names.
+        """
+        expanded: list[Route] = []
+        for route in spec.routes:
+            with_ca = replace(route, ca=route.ca or spec.ca)
+            if route.challenge != "dns-01" or route.dns:
+                expanded.append(with_ca)
+            else:
+                expanded += [replace(with_ca, dns=(account,)) for account in self._fitting(spec)]
+        return list(dict.fromkeys(expanded))
+
+    def _fitting(self, spec: CertificateSpec) -> list[str]:
+        return [name for name in self.its.accounts if any(self.may_write(name, each) for each in spec.identifiers)]
+
+    def may_write(self, account: str, identifier: str) -> bool:
+        """Tell whether the ``zones`` of an account allow it to write for a name, as far as the configuration says."""
+        zones = self.its.accounts[account].zones
+        if names.is_ip(identifier):
+            return False
+        owner = names.absolute(names.base_domain(identifier))
+        return not zones or any(names.is_at_or_below(owner, names.absolute(zone)) for zone in zones)
+
+    def challenges(self, spec: CertificateSpec) -> set[str]:
+        """Return the challenges of the routes of a certificate."""
+        return {route.challenge for route in spec.routes}
+
+    def cas(self, spec: CertificateSpec) -> list[str]:
+        """Return the names of the CAs of a certificate, in the order of its routes."""
+        return list(dict.fromkeys(route.ca or spec.ca for route in spec.routes))
+
+    def accounts(self, spec: CertificateSpec) -> list[str]:
+        """Return the names of the DNS accounts of a certificate, in the order of its routes."""
+        return list(dict.fromkeys(name for route in self.routes(spec) for name in route.dns))
+
+    # ── the services of a run ───────────────────────────────────────────────────────────
+
+    @property
+    def services(self) -> Services:
+        """What a renewal uses."""
+        return self._services.get()
+
+    @property
+    def dns(self) -> DnsView:
+        """The view of DNS; without a configuration, through the resolver of the system."""
+        if self.config is not None:
+            return self.services.dns
+        return self.once("dns view", lambda _: _plain_view())
+
+    def ca(self, name: str) -> CAClient:
+        """Return the client of a CA."""
+        return self.services.ca(name)
+
+    def state(self, name: str) -> State:
+        """Return the state of a certificate; nothing is moved or repaired.
+
+        :raises StoreError: it cannot be read.
+        """
+        return self.store.read_state(name, quarantine=False)
+
+    def _make_services(self) -> Services:
+        return make_services(self.its, self.store, self.context)
+
+
+def _plain_view() -> DnsView:
+    from dnsrenew.dns import DnsView
+    from dnsrenew.model import Resolver
+
+    return DnsView(Resolver())

@@ -1,0 +1,90 @@
+"""Every check: its code, the function that makes it, and the cause that it finds.
+
+The order is that of the output, and of urgency: if several checks stop a renewal, the first has the next action.
+The function of ``port-80-free`` in ``host.ports`` is ``host/ports.py``, ``port_80_free``. Its arguments are the facts and what
+its scope names; it returns None if it has nothing to do with the certificate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from dnsrenew.model import Check
+
+Scope = Literal["host", "certificate", "ca", "account", "certificate-ca", "certificate-account"]
+"""What a check is about. ``host``: only this host. The others get the certificate, the name of a CA, or both."""
+
+HTTP: Final = ("http-01",)
+TLS: Final = ("tls-alpn-01",)
+DNS: Final = ("dns-01",)
+INBOUND: Final = ("http-01", "tls-alpn-01")
+ALL: Final = ("all",)
+
+
+class CheckEntry(NamedTuple):
+    """One check.
+
+    :ivar rows: the rows of causes that it finds, in the table of docs/how-it-works/diagnosis.md.
+    :ivar challenges: it is made for certificates with a route of these; empty: for all.
+    :ivar on_host: for a check of a certificate: whether it is also made without a configuration, with None.
+    :ivar only_probe: whether it writes to DNS, so that it is made only with ``--probe``.
+    """
+
+    code: str
+    module: str
+    scope: Scope
+    rows: tuple[int, ...] = ()
+    challenges: tuple[str, ...] = ()
+    on_host: bool = False
+    only_probe: bool = False
+
+    @property
+    def function(self) -> Callable[..., Check | None]:
+        """The function that makes the check."""
+        module: Any = import_module(f"dnsrenew.doctor.{self.module}")
+        made: Callable[..., Check | None] = getattr(module, self.code.replace("-", "_"))
+        return made
+
+
+TABLE: Final = (
+    CheckEntry("internet", "host.internet", "host", (25,)),
+    CheckEntry("vpn", "host.internet", "host", (8,), INBOUND),
+    CheckEntry("ipv6", "host.internet", "certificate", (9,), INBOUND, on_host=True),
+    CheckEntry("port-53", "host.internet", "host", (14, 25)),
+    CheckEntry("clock", "issuer.ca", "host", (21,)),
+    CheckEntry("store", "keeping.store", "host", (19,)),
+    CheckEntry("store-space", "keeping.store", "host", (19,)),
+    CheckEntry("secrets", "accounts.accounts", "certificate", (18,)),
+    CheckEntry("ca-reachable", "issuer.ca", "ca", (22, 25)),
+    CheckEntry("ca-terms", "issuer.ca", "ca"),
+    CheckEntry("ca-limits", "issuer.ca", "certificate-ca", (23,)),
+    CheckEntry("domain", "domains.names", "certificate", (13,)),
+    CheckEntry("name-exists", "domains.names", "certificate", (12,)),
+    CheckEntry("delegation", "domains.names", "certificate", (14,)),
+    CheckEntry("dnssec", "domains.names", "certificate", (15,)),
+    CheckEntry("split-dns", "domains.names", "certificate", (26,)),
+    CheckEntry("caa", "issuer.ca", "certificate-ca", (16,)),
+    CheckEntry("cname", "domains.challenge_names", "certificate", (17,), DNS),
+    CheckEntry("dns-account", "accounts.accounts", "certificate", (18,), DNS),
+    CheckEntry("dns-credentials", "accounts.probe", "certificate-account", (18,), DNS, only_probe=True),
+    CheckEntry("txt-probe", "accounts.probe", "certificate-account", (17,), DNS, only_probe=True),
+    CheckEntry("txt-stale", "domains.challenge_names", "certificate", (17,), DNS),
+    CheckEntry("wildcard-shadow", "domains.challenge_names", "certificate", (17,), DNS),
+    CheckEntry("address", "domains.addresses", "certificate", (9, 10, 11), INBOUND),
+    CheckEntry("proxied", "domains.addresses", "certificate", (11,), INBOUND),
+    CheckEntry("nat", "router.router", "host", (7,), INBOUND),
+    CheckEntry("port-80-free", "host.ports", "certificate", (1,), HTTP, on_host=True),
+    CheckEntry("port-80-listens", "host.ports", "certificate", (2,), HTTP, on_host=True),
+    CheckEntry("port-80-firewall", "host.firewall", "certificate", (3,), HTTP, on_host=True),
+    CheckEntry("port-80-forwarded", "router.router", "certificate", (4, 5), HTTP, on_host=True),
+    CheckEntry("port-80-outside", "router.outside", "certificate", (4, 6), HTTP, on_host=True),
+    CheckEntry("port-443-free", "host.ports", "certificate", (1,), TLS),
+    CheckEntry("port-443-outside", "router.outside", "certificate", (4, 6), TLS),
+    CheckEntry("served", "keeping.served", "certificate", (20,)),
+    CheckEntry("schedule", "keeping.schedule", "host", (24,)),
+    CheckEntry("last-run", "keeping.schedule", "certificate", (24,)),
+    CheckEntry("expiry", "keeping.schedule", "certificate", (24,)),
+)

@@ -1,0 +1,92 @@
+"""From the checks of a certificate to its diagnosis. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from dnsrenew.challenges import CHALLENGES
+from dnsrenew.fallback.candidates import Candidates, Selection
+from dnsrenew.model import Check, Diagnosis, RouteTaken
+
+if TYPE_CHECKING:
+    from dnsrenew.model import CertificateSpec, Route
+
+
+def diagnosis(spec: CertificateSpec, routes: Sequence[Route], checks: Sequence[Check]) -> Diagnosis:
+    """Return the diagnosis.
+
+    :param routes: the routes in their order, each with its CA, and dns-01 with its accounts.
+    :param checks: in the order of urgency.
+    """
+    certain = _choose(spec, routes, [check for check in checks if check.result != "ok"])
+    possible = certain or _choose(spec, routes, [check for check in checks if check.result == "bad"])
+    renewable = True if certain else None if possible else False
+    return Diagnosis(
+        name=spec.name,
+        renewable=renewable,
+        route=taken(certain) if certain else None,
+        next_action=_next_action(spec, routes, checks, renewable=renewable),
+        checks=tuple(checks),
+    )
+
+
+def _choose(spec: CertificateSpec, routes: Sequence[Route], against: Collection[Check]) -> Selection | None:
+    """Return the routes that a run would take now if every one of these checks stopped what it is about."""
+    options = {identifier: [route for route in routes if _fits(identifier, route)] for identifier in spec.identifiers}
+    candidates = Candidates(options, routes)
+    for identifier, its in options.items():
+        for route in its:
+            if any(stops(check, route, identifier) for check in against):
+                candidates.drop(route, [identifier])
+    return candidates.choose()
+
+
+def _fits(identifier: str, route: Route) -> bool:
+    return not CHALLENGES[route.challenge].is_unfit(identifier)
+
+
+def stops(check: Check, route: Route, identifier: str) -> bool:
+    """Tell whether a check is about a route of a name, and stops its challenge."""
+    evidence = check.evidence
+    if "all" not in check.blocks and route.challenge not in check.blocks:
+        return False
+    if "ca" in evidence and evidence["ca"] != route.ca:
+        return False
+    if "dns" in evidence and evidence["dns"] not in route.dns:
+        return False
+    return identifier in evidence.get("names", [identifier])
+
+
+def taken(selection: Selection) -> RouteTaken:
+    """Return the selection as the route of an outcome."""
+    chosen = selection.distinct()
+    accounts = tuple(dict.fromkeys(name for route in chosen for name in route.dns))
+    if len({route.challenge for route in chosen}) == 1:
+        return RouteTaken(ca=selection.ca, challenge=chosen[0].challenge, dns=accounts)
+    names = {
+        identifier: {"challenge": route.challenge, "dns": list(route.dns)}
+        for identifier, route in selection.routes.items()
+    }
+    return RouteTaken(ca=selection.ca, challenge="mixed", dns=accounts, names=names)
+
+
+def _next_action(
+    spec: CertificateSpec, routes: Sequence[Route], checks: Sequence[Check], *, renewable: bool | None
+) -> str | None:
+    """Return the fix of the most urgent check: that stops the renewal, or may stop it, or only needs a person."""
+    if renewable is False:
+        candidates = (check for check in checks if check.result == "bad" and _concerns(check, spec, routes))
+    elif renewable is None:
+        candidates = (check for check in checks if check.result != "ok" and _concerns(check, spec, routes))
+    else:  # a route that is stopped needs nobody as long as another works
+        candidates = (check for check in checks if check.result == "bad" and not check.blocks)
+    return next((check.fix for check in candidates if check.fix), None)
+
+
+def _concerns(check: Check, spec: CertificateSpec, routes: Sequence[Route]) -> bool:
+    return any(stops(check, route, identifier) for route, identifier in _pairs(spec, routes))
+
+
+def _pairs(spec: CertificateSpec, routes: Sequence[Route]) -> Iterator[tuple[Route, str]]:
+    return ((route, identifier) for route in routes for identifier in spec.identifiers if _fits(identifier, route))
