@@ -1,8 +1,8 @@
 """Every check: its code, the function that makes it, and the cause that it finds.
 
 The order is that of the output, and of urgency: if several checks stop a renewal, the first has the next action.
-The function of ``port-80-free`` in ``host.ports`` is ``host/ports.py``, ``port_80_free``. Its arguments are the facts and what
-its scope names; it returns None if it has nothing to do with the certificate.
+The function of ``port-80-free`` in ``host.ports`` is ``port_80_free`` in ``host/ports.py``. Its arguments are the facts
+and what its scope names; it returns None if it has nothing to do with the certificate.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Checks of secrets and DNS accounts, and the test value that ``--probe`` writes."""

@@ -1,0 +1,1 @@
+"""Checks of names: the domain, its zone, the challenge names, the addresses."""

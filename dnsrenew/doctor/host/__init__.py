@@ -1,0 +1,1 @@
+"""Checks of this host: its way out, its ports, its firewall."""

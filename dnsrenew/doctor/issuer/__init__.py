@@ -1,0 +1,1 @@
+"""Checks of the CAs and of the clock."""

@@ -1,0 +1,1 @@
+"""Checks of what keeps certificates: the store, the schedule, the servers."""
