@@ -43,12 +43,40 @@ class Text(NamedTuple):
     fix: str
 
     def fill(self, **values: Any) -> tuple[str, str, str]:  # JSON values
-        """Return code, message and fix with the fields filled.
+        """Return code, message and fix with the fields filled; both are a :class:`Message`.
 
         :raises KeyError: a field has no value.
         """
-        shown = {name: _shown(value) for name, value in values.items()}
-        return self.code, self.message.format_map(shown), self.fix.format_map(shown)
+        return self.code, Message.filled(self.message, values), Message.filled(self.fix, values)
+
+
+class Message(str):
+    """A filled template, as the English text. It keeps template and values, so that it can be shown in another way.
+
+    Other languages, and times in the zone of the reader, are made from them (:mod:`dnsrenew.translation`). In all other
+    respects it is the text: a pickle or a copy of it is a plain ``str``.
+
+    :ivar template: the template.
+    :ivar values: the values of its fields, JSON values or other messages.
+    """
+
+    __slots__ = ("template", "values")
+
+    template: str
+    values: Mapping[str, Any]
+
+    @classmethod
+    def filled(cls, template: str, values: Mapping[str, Any]) -> Self:
+        """Return the message.
+
+        :raises KeyError: a field has no value.
+        """
+        message = cls(template.format_map({name: _shown(value) for name, value in values.items()}))
+        message.template, message.values = template, values
+        return message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return str, (str(self),)
 
 
 def _shown(value: Any) -> Any:

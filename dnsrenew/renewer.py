@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dnsrenew.challenges.dns01.leftovers import CleanupResult
     from dnsrenew.challenges.http01.app import AppResponses
     from dnsrenew.config import Config
+    from dnsrenew.model import Diagnosis
     from dnsrenew.operations.accounts import AccountStatus
     from dnsrenew.operations.revoke import Revocation
     from dnsrenew.renewal.job import Services
@@ -120,6 +121,8 @@ class Renewer:
         )
         try:
             outcomes = Batch(self._config, self._store, services.get, context, options).go(specs, workers)
+            if any(outcome.status == "failed" for outcome in outcomes):
+                self._explain(context, outcomes, services)
         finally:
             services.close()
         log_idle(outcomes)
@@ -280,7 +283,7 @@ class Renewer:
         from dnsrenew.challenges.http01.app import AppResponses
 
         if self._served_responses is None:
-            self._served_responses = AppResponses(self._store.responses)
+            self._served_responses = AppResponses(self._store.responses, self._clock)
         return self._served_responses
 
     def _obtain(self, names: Sequence[str], cancel: threading.Event) -> list[Outcome]:
@@ -374,8 +377,47 @@ class Renewer:
         with self._working(context) as services:
             return accounts.deactivate(cas, self._config, services, context)
 
+    def diagnose(
+        self, name: str, *, probe: bool = False, record: bool = False, cancel: threading.Event | None = None
+    ) -> Diagnosis:
+        """Find out whether a certificate can be renewed now, by which route, and if not, why.
+
+        It looks at this host, its network, DNS, the CA and the store, for at most 15 seconds, and orders nothing.
+
+        :param probe: also write a test value to DNS with each account, and remove it; that may take as long as
+            its propagation.
+        :param record: keep what was found in the store, for the ``changes`` of later diagnoses.
+        :raises ConfigError: ``certificate-unknown``.
+        :raises StoreError: ``record`` is set, and the store cannot be written.
+        :raises Cancelled: the run was cancelled.
+        """
+        (found,) = self.diagnose_all([self._one(name).name], probe=probe, record=record, cancel=cancel)
+        return found
+
+    def diagnose_all(
+        self,
+        names: Iterable[str] | None = None,
+        *,
+        probe: bool = False,
+        record: bool = False,
+        cancel: threading.Event | None = None,
+    ) -> list[Diagnosis]:
+        """Return a diagnosis for each certificate; as :meth:`diagnose`, within the same 15 seconds for all.
+
+        :param names: names of certificates, or patterns such as ``web-*``; None: all.
+        """
+        from dnsrenew.doctor import records
+        from dnsrenew.doctor.examine import examine
+
+        specs, context = self._chosen(names), self._context(cancel)
+        with self._redactor.guard_logs(*DRIVEN):
+            found = examine(context, self._config, self._store, specs, probe=probe)
+        return records.compare(found, self._store, context.clock.now(), keep=record)
+
     def cleanup(self, *, wait: float = 0, cancel: threading.Event | None = None) -> CleanupResult:
         """Remove the TXT values that killed runs left in DNS: those in the journal, with the account that wrote them.
+
+        Old http-01 responses of routes with ``app = true`` are removed from the store too.
 
         :param wait: seconds to wait for another cleanup, and for a run that uses the same single-value name or zone.
         :raises LockedError: another cleanup is running.
@@ -386,6 +428,7 @@ class Renewer:
         from dnsrenew.store.zone_locks import ZoneLocks
 
         context, config = self._context(cancel), self._config
+        self._responses.sweep()
         with self._working(context) as services:
             journal, locks, served = self._store.journal, ZoneLocks(self._store, wait), services.dns.values
             return leftovers.cleanup(
@@ -401,6 +444,13 @@ class Renewer:
         return self._redactor.redact(text)
 
     # ── the run ─────────────────────────────────────────────────────────────────────────
+
+    def _explain(self, context: Context, outcomes: Sequence[Outcome], services: LazyServices) -> None:
+        """Look for the causes of failures."""
+        from dnsrenew.doctor import after_failure  # needed only after a failure
+
+        with self._redactor.guard_logs(*DRIVEN):
+            after_failure.explain(context, self._config, self._store, outcomes, services)
 
     def _chosen(self, names: Iterable[str] | None) -> list[CertificateSpec]:
         chosen = selected(names, [spec.name for spec in self._config.certificates])

@@ -78,7 +78,10 @@ _COMMON: Final = """\
 {common}
 
 Every address of the host that accepts connections must serve the certificate, and at least one must. The handshake asks
-for a certificate of the key's type, for servers that have two. Only the fingerprint is compared, trust is not.
+for a certificate of the key's type, for servers that have two. Only the fingerprint is compared, trust is not. With
+TLS 1.3 alone the type cannot be asked for: a server that has an RSA and an ECDSA certificate and speaks only TLS 1.3
+serves one of them to every client that knows both, usually the ECDSA one. `verify` of the other one fails there; allow
+TLS 1.2 at that port, or leave `verify` out.
 
 {reloaded} also have:
 

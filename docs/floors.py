@@ -26,7 +26,7 @@ FLOORS: Final[tuple[tuple[str, ...], ...]] = (
     ("runtime",),
     ("model",),
     ("secrets",),
-    ("events",),
+    ("events", "translation"),
     ("base",),
     ("errors",),
 )

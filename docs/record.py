@@ -71,8 +71,13 @@ def record(reader: Reader) -> list[Frame]:
     done = reader.type(typed[: [each.command for each in typed].index(_SHOWN[0])])
     if any(each.status for each in done):
         raise RuntimeError(done)
+    return play(reader, _SHOWN)
+
+
+def play(reader: Reader, lines: Iterable[str]) -> list[Frame]:
+    """Run commands in a terminal; return what it shows."""
     screen, frames, now = Screen(COLUMNS), [], 0.0
-    for command in _SHOWN:
+    for command in lines:
         screen.write(f"\x1b[2m$\x1b[0m \x1b[1m{command}\x1b[0m\r\n")
         frames.append(Frame(now, screen.rows()))
         now += _PAUSE / 2

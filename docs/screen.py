@@ -97,6 +97,12 @@ def lines_of(picture: str) -> list[str]:
     return ["".join(each.itertext()) for each in sorted(at_the_end, key=lambda each: float(each.get("y", "0")))]
 
 
+def terminal_of(picture: str) -> str:
+    """Return the terminal inside a picture, as an SVG of its own."""
+    start = picture.index("<svg", 1)
+    return picture[start : picture.index("</svg>", start)] + "</svg>"
+
+
 def drawing(frames: Sequence[Frame], columns: int, title: str, hold: float) -> str:
     """Return the SVG that plays the frames, over and over.
 

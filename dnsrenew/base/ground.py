@@ -19,7 +19,7 @@ from dnsrenew.base.values import Frozen
 Fault = Literal["owner", "group", "list", "everybody"]
 
 _READ: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-_MAX_LINKS: Final = 40
+MAX_LINKS: Final = 40
 _WINDOWS: Final = os.name == "nt"
 
 
@@ -155,7 +155,7 @@ class Ground:
 
     def _walk(self, start: _Way, path: str, *, only_links: bool = False) -> _Way:
         """Judge every part of a path from a folder on; a link is judged, then replaced by its target."""
-        (here, weakness), rest, links = start, _parts(path), 0
+        (here, weakness), rest, links = start, parts_of(path), 0
         while rest:
             name = rest.pop()
             if name == os.pardir:
@@ -172,9 +172,9 @@ class Ground:
             if target is None:
                 continue
             links += 1
-            if links > _MAX_LINKS:
+            if links > MAX_LINKS:
                 break
-            rest += _parts(target)
+            rest += parts_of(target)
             here = os.sep if os.path.isabs(target) else os.path.dirname(here)
         return _Way(here, weakness)
 
@@ -241,7 +241,7 @@ def is_read_only(path: str) -> bool:
         return False
 
 
-def _parts(path: str) -> list[str]:
+def parts_of(path: str) -> list[str]:
     """Return the parts of a path, the last first."""
     return [part for part in reversed(path.split(os.sep)) if part not in ("", os.curdir)]
 

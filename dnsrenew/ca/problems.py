@@ -177,7 +177,7 @@ class Problems(NamedTuple):
 
     def _clean(self, text: str) -> str:
         """Return a text from outside as one short line without secrets."""
-        return cut(self.redact(printable(text)), MAX_TEXT)
+        return cut(printable(self.redact(text)), MAX_TEXT)  # redacted first: a blank would part a secret
 
 
 def variant(error: CAError, text: Text, **more: Any) -> CAError:  # JSON values

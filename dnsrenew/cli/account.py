@@ -22,8 +22,11 @@ def account(invocation: Invocation) -> int:
 
     :raises ConfigError: there is no such CA, or nobody can be asked.
     """
+    from dnsrenew.operations import accounts
+
     terminal, options = invocation.terminal, invocation.options
-    renewer = invocation.renewer(invocation.config(), PlainProgress(terminal))
+    config, cas = invocation.config(), None if options.ca is None else [options.ca]
+    renewer = invocation.renewer(config, PlainProgress(terminal))
     call = {
         "show": renewer.accounts,
         "roll": renewer.roll_accounts,
@@ -31,9 +34,8 @@ def account(invocation: Invocation) -> int:
         "deactivate": renewer.deactivate_accounts,
     }[options.action]
     if options.action == "deactivate":
-        question = texts.DEACTIVATE_ALL_QUESTION if options.ca is None else texts.DEACTIVATE_QUESTION
-        confirm(invocation, question.format(ca=options.ca), "dnsrenew account deactivate")
-    work = partial(call, None if options.ca is None else [options.ca], cancel=invocation.signals.cancel)
+        _confirm(invocation, accounts.stored(cas, config, invocation.store(config), invocation.context()))
+    work = partial(call, cas, cancel=invocation.signals.cancel)
     found = invocation.signals.run(work, cleans_up=True)
     failed = [status for status in found if status.error is not None]
     terminal.write_document({"accounts": [status.to_dict() for status in found]})
@@ -45,6 +47,13 @@ def account(invocation: Invocation) -> int:
     if lines:
         (terminal.write_message if only_problems else terminal.write_result)("\n".join(lines))
     return int(bool(failed))
+
+
+def _confirm(invocation: Invocation, cas: Sequence[str]) -> None:
+    """Ask before the accounts are closed; not if there is none."""
+    if cas:
+        question = texts.DEACTIVATE_QUESTION if len(cas) == 1 else texts.DEACTIVATE_SEVERAL_QUESTION
+        confirm(invocation, question.format(cas=formatting.listed(cas)), "dnsrenew account deactivate")
 
 
 def _lines(found: Sequence[AccountStatus], columns: int | None, action: str) -> list[str]:

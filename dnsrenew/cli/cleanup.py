@@ -49,7 +49,11 @@ def cleanup(invocation: Invocation) -> int:
 
 
 def _removed(result: CleanupResult, columns: int | None) -> list[str]:
-    return _values(result.removed, texts.VALUES_REMOVED, green("✓"), columns)
+    lines = _values(result.removed, texts.VALUES_REMOVED, green("✓"), columns)
+    if result.late:
+        values = formatting.count(len(result.late), texts.TXT_VALUE)
+        lines += formatting.wrap(texts.VALUES_LATE.format(values=values), columns, f"{yellow('!')} ", "  ")
+    return lines
 
 
 def _kept(result: CleanupResult, columns: int | None, *, verbose: bool) -> list[str]:

@@ -35,6 +35,7 @@ _KIND: Final = Option(
     "word",
     ("systemd", "cron", "launchd", "windows"),
 )
+LANGUAGES: Final = ("en", "zh")
 SHELLS: Final = ("bash", "zsh", "fish", "powershell")
 REASONS: Final = ("unspecified", "key-compromise", "affiliation-changed", "superseded", "cessation-of-operation")
 
@@ -52,6 +53,7 @@ GLOBAL: Final = (
     Option("--json", "print one JSON document to standard output"),
     Option("--verbose", "more output (-vv for bug reports)", kind="count", default=0, short="-v"),
     Option("--quiet", "only errors and warnings", short="-q"),
+    Option("--lang", "language: en or zh (default: $LC_ALL, $LC_MESSAGES, $LANG)", "LANG", "word", LANGUAGES),
     Option("--no-color", "no colours (also: NO_COLOR=1)"),
     Option("--help", "show help, of the program or of a command", short="-h"),
 )
@@ -123,6 +125,33 @@ COMMANDS: Final = {
     "check": Command(
         "validate the configuration and its secrets, offline",
         examples=(("dnsrenew check --config /etc/dnsrenew/dnsrenew.toml", ""),),
+    ),
+    "doctor": Command(
+        "find out whether certificates can be renewed, and if not, why",
+        (Argument("names", "NAME", f"certificates to examine: {_NAMES} (default: all)", "certificates", many=True),),
+        (
+            Option("--probe", "also write a test value to DNS with each account, and remove it"),
+            Option("--markdown", "print Markdown, for a post in a forum"),
+            Option("--redact", "hide domains, addresses, paths and other names, for --markdown, --json and --report"),
+            Option("--report", "also write a page with everything that was found", "FILE.html", "file"),
+            Option("--record", "keep what was found; later runs show what has changed since"),
+            Option(
+                "--serve-probe",
+                "be the helper outside for other hosts, on HOST:PORT; examine nothing",
+                "HOST:PORT",
+                "text",
+            ),
+        ),
+        (
+            ("dnsrenew doctor", ""),
+            ("dnsrenew doctor home --probe", "also test the DNS account"),
+            ("dnsrenew doctor --markdown --redact > post.md", "to ask others for help"),
+            ("dnsrenew doctor --report report.html --record", ""),
+        ),
+        "Looks at this host, its network, DNS, the CA and the store, for at most 15 seconds, and orders nothing. For "
+        "each certificate it says by which route it can be renewed now, or the one thing to do next. The exit status "
+        "is 1 if a certificate cannot be renewed. Without a configuration it looks at the host, and the exit status "
+        "is 2.",
     ),
     "providers": Command(
         "list the supported DNS hosts, or show what one needs",
@@ -319,6 +348,7 @@ SYNONYMS: Final = {
     **dict.fromkeys(("obtain", "issue", "get", "order", "request", "create", "new", "certonly", "update"), "renew"),
     **dict.fromkeys(("delete", "rm", "del", "forget"), "remove"),
     **dict.fromkeys(("validate", "verify", "test", "lint", "config"), "check"),
+    **dict.fromkeys(("diagnose", "debug", "why", "troubleshoot", "health"), "doctor"),
     **dict.fromkeys(("hosts", "dns", "plugins", "drivers"), "providers"),
     **dict.fromkeys(("cron", "timer", "systemd", "enable"), "schedule install"),
     **dict.fromkeys(("uninstall", "disable"), "schedule remove"),

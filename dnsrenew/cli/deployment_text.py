@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dnsrenew.cli import formatting, texts
+from dnsrenew.cli.language import say
 from dnsrenew.cli.terminal import green, red, yellow
 
 if TYPE_CHECKING:
@@ -23,9 +24,9 @@ def deployment_lines(result: DeploymentResult, columns: int | None, name: str = 
         return formatting.wrap(line, columns, f"{indent}{green('✓')} ", f"{indent}  ")
     error = result.error or {}
     template = texts.PUT_BACK if result.rolled_back else texts.NOT_DEPLOYED
-    line = template.format(target=target, error=str(error.get("message", "")).strip())
+    line = template.format(target=target, error=say(error.get("message", "")).strip())
     head = f"{indent}{red('✗')} {name}: " if name else f"{indent}{red('✗')} "
     lines = formatting.wrap(line, columns, head, f"{indent}  ")
     if error.get("fix"):
-        lines += formatting.wrap(str(error["fix"]), columns, f"{indent}  {yellow('→')} ", f"{indent}    ")
+        lines += formatting.wrap(say(error["fix"]), columns, f"{indent}  {yellow('→')} ", f"{indent}    ")
     return lines

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dnsrenew.cli import formatting, texts
+from dnsrenew.cli.language import say
 from dnsrenew.cli.terminal import Terminal, bold, dim, red, yellow
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, internal
 
@@ -19,12 +20,12 @@ def write_error(terminal: Terminal, error: DnsRenewError) -> None:
     mistakes = error.evidence.get("mistakes")
     if isinstance(mistakes, list) and mistakes:
         # Elsewhere than on a terminal a mistake is one line, FILE:LINE: key: …, for editors and grep.
-        shown = error.message.splitlines() if columns is None else _mistakes(mistakes, columns)
+        shown = say(error.message).splitlines() if columns is None else _mistakes(mistakes, columns)
         for line in shown:
             terminal.write_message(line)
-        terminal.write_message("\n".join(formatting.wrap(error.fix.strip(), columns, f"{yellow('→')} ", "  ")))
+        terminal.write_message("\n".join(formatting.wrap(say(error.fix).strip(), columns, f"{yellow('→')} ", "  ")))
     elif isinstance(error, Cancelled):
-        terminal.write_message(f"{yellow('!')} {error.message} {error.fix}")
+        terminal.write_message(f"{yellow('!')} {say(error.message)} {say(error.fix)}")
     else:
         head = red("error:") if error.code == "usage" else red("✗")
         terminal.write_message("\n".join(lines(error, columns, f"{head} ", indent="")))
@@ -52,8 +53,8 @@ def _mistakes(mistakes: list[dict[str, Any]], columns: int) -> Iterator[str]:
 
 def lines(error: DnsRenewError, columns: int | None, head: str, *, indent: str = "  ") -> list[str]:
     """Return the message after a head, and the fix below it."""
-    message = formatting.wrap(error.message.strip(), columns, head, "  ")
-    return [*message, *formatting.wrap(error.fix.strip(), columns, f"{indent}{yellow('→')} ", f"{indent}  ")]
+    message = formatting.wrap(say(error.message).strip(), columns, head, "  ")
+    return [*message, *formatting.wrap(say(error.fix).strip(), columns, f"{indent}{yellow('→')} ", f"{indent}  ")]
 
 
 def details(error: DnsRenewError) -> str:
@@ -65,8 +66,8 @@ def details(error: DnsRenewError) -> str:
 def rows(error: DnsRenewError) -> list[tuple[str, str]]:
     """Return a row for the message and one for the fix."""
     return [
-        (texts.LABELS["error"], error.message.strip()),
-        (bold(texts.LABELS["fix"]), bold(error.fix.strip())),
+        (texts.LABELS["error"], say(error.message).strip()),
+        (bold(texts.LABELS["fix"]), bold(say(error.fix).strip())),
     ]
 
 

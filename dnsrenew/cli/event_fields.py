@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from dnsrenew.base.names import relative
 from dnsrenew.cli import formatting, texts
+from dnsrenew.cli.language import say
 from dnsrenew.model.wording import describe_route
 
 _MOST_RECORDS: Final = 20
@@ -45,7 +46,7 @@ def warning_text(data: Mapping[str, Any]) -> str:
 def error_message(data: Mapping[str, Any]) -> str:
     """Return the message of the error of an event, or ""."""
     error = data.get("error")
-    return str(error.get("message", "")) if isinstance(error, Mapping) else ""
+    return say(error.get("message", "")) if isinstance(error, Mapping) else ""
 
 
 def updated_servers(servers: Sequence[Mapping[str, Any]]) -> str:

@@ -10,6 +10,7 @@ from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.confirm import confirm
 from dnsrenew.cli.deploy import DeployProgress, results
+from dnsrenew.cli.language import say
 from dnsrenew.cli.renew import exit_status
 from dnsrenew.cli.terminal import dim, green
 from dnsrenew.cli.texts import LABELS
@@ -66,7 +67,7 @@ def _install(invocation: Invocation, renewer: Renewer, certificate: bytes, key: 
     except ConfigError as error:
         if error.code != "certificate-older" or not invocation.terminal.is_attended:
             raise
-        confirm(invocation, texts.OLDER_QUESTION.format(message=error.message), _COMMAND)
+        confirm(invocation, texts.OLDER_QUESTION.format(message=say(error.message)), _COMMAND)
     return invocation.signals.run(partial(work, older=True), cleans_up=True)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.deployment_text import deployment_lines
+from dnsrenew.cli.language import say
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.model.wording import describe_route, first_sentence, is_skip
@@ -23,6 +24,11 @@ _MOST_DOMAINS: Final = 6
 _EXPECTED: Final = frozenset({"http-port-forbidden", "tls-alpn-port-forbidden"})
 """Errors that rule a route out for as long as this user runs dnsrenew."""
 _MARKS: Final = {"renewed": green("✓"), "rehearsed": green("✓"), "failed": red("✗"), "not-due": dim("·")}
+
+
+def is_first(outcome: Outcome) -> bool:
+    """Return whether a certificate was obtained that did not exist before."""
+    return outcome.status == "renewed" and outcome.reason == "missing"
 
 
 def asked_by_ca(outcome: Outcome) -> bool:
@@ -61,7 +67,9 @@ class OutcomeText:
         if outcome.status == "not-due":
             lines = self._wrap(f"{self.head(outcome)}: {self._valid(outcome)}")
         elif outcome.status in ("locked", "interrupted") and outcome.error is not None:
-            lines = self._wrap(f"{self.head(outcome)}: {outcome.error.message.strip()} {outcome.error.fix.strip()}")
+            lines = self._wrap(
+                f"{self.head(outcome)}: {say(outcome.error.message).strip()} {say(outcome.error.fix).strip()}"
+            )
         else:
             lines = [*self._title(outcome), *self._body(outcome)]
         return lines + [line for result in outcome.deployed for line in deployment_lines(result, self._columns)]
@@ -75,7 +83,7 @@ class OutcomeText:
         """Return the headline: a mark, the name and the status."""
         status: str = outcome.status
         time = ""
-        if status == "renewed" and outcome.reason == "missing":
+        if is_first(outcome):
             status = "obtained"
         elif status == "rehearsed" and outcome.route is not None:
             status = "rehearsed-at"
@@ -102,7 +110,7 @@ class OutcomeText:
         if outcome.status not in ("renewed", "rehearsed") or outcome.route is None:
             return []
         failures = [
-            f"{describe_route(attempt.route.to_dict())}: {self._reason(attempt.error)} {attempt.error.fix.strip()}"
+            f"{describe_route(attempt.route.to_dict())}: {self._reason(attempt.error)} {say(attempt.error.fix).strip()}"
             for attempt in outcome.attempts
             if attempt.error is not None
             and attempt.error.code not in _EXPECTED
@@ -165,13 +173,13 @@ class OutcomeText:
             return []
         time = formatting.as_time(error.evidence.get("time"))
         if time is None:
-            rows = [(LABELS["reason"], error.message.strip())]
+            rows = [(LABELS["reason"], say(error.message).strip())]
         else:
-            message = str(error.evidence.get("failure", error.message)).strip()
+            message = say(error.evidence.get("failure", error.message)).strip()
             fields = {"ago": formatting.distance(time, self._now), "message": message}
             rows = [(LABELS["last-failure"], texts.LAST_FAILURE.format_map(fields))]
         if error.fix and "--now" not in error.fix:
-            rows.append((bold(LABELS["fix"]), bold(error.fix.strip())))
+            rows.append((bold(LABELS["fix"]), bold(say(error.fix).strip())))
         if url := error.evidence.get("url"):
             rows.append((LABELS["see"], str(url)))
         command = _retry_command(outcome, deferred=True)
@@ -215,12 +223,12 @@ class OutcomeText:
             if attempt.error is not None and not (last and attempt.error is outcome.error):
                 route += f": {self._reason(attempt.error)}"
                 if outcome.error is None:  # another route worked, so this is all that needs a fix
-                    route += f" {attempt.error.fix.strip()}"
+                    route += f" {say(attempt.error.fix).strip()}"
             rows.append((LABELS[label], route))
         return rows
 
     def _reason(self, error: DnsRenewError) -> str:
-        message = error.message.strip()
+        message = say(error.message).strip()
         return message if self._verbose else first_sentence(message)
 
     def _current(self, outcome: Outcome) -> str:

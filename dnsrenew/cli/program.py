@@ -44,9 +44,16 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _parse(argv: Sequence[str]) -> Request:
+    from dnsrenew.cli import language
     from dnsrenew.cli.arguments import parse
 
-    return parse(argv)
+    try:
+        request = parse(argv)
+    except ConfigError:
+        language.choose(json="--json" in argv)
+        raise
+    language.choose(request.options.lang, json=request.options.json)
+    return request
 
 
 def _run_command(request: Request, terminal: Terminal, signals: SignalHandler) -> int:

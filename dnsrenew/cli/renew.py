@@ -13,7 +13,7 @@ from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.event_lines import EventLines, log_line
 from dnsrenew.cli.live_progress import make_progress
-from dnsrenew.cli.outcome_text import OutcomeText, asked_by_ca
+from dnsrenew.cli.outcome_text import OutcomeText, asked_by_ca, is_first
 from dnsrenew.cli.schedule_note import active_schedule, nothing_renews
 from dnsrenew.cli.terminal import dim, yellow
 from dnsrenew.errors import Cancelled
@@ -31,7 +31,7 @@ _MOST_LINES: Final = 10
 """With more successes than this, each has one line; those that are not due are only counted. ``-v`` shows all."""
 
 _FINE: Final = ("renewed", "rehearsed", "not-due")
-_ORDER: Final = ("renewed", "rehearsed", "failed", "interrupted", "locked", "deferred", "not-due")
+_ORDER: Final = ("obtained", "renewed", "rehearsed", "failed", "interrupted", "locked", "deferred", "not-due")
 
 
 def renew(invocation: Invocation) -> int:
@@ -222,7 +222,7 @@ def _outcome_text(invocation: Invocation, columns: int | None, *, manual: bool) 
 
 
 def _summary(outcomes: Sequence[Outcome], now: datetime, *, manual: bool) -> str:
-    counts = Counter(outcome.status for outcome in outcomes)
+    counts = Counter("obtained" if is_first(outcome) else outcome.status for outcome in outcomes)
     parts = [f"{counts[status]:,} {texts.STATUSES.get(status, status)}" for status in _ORDER if counts[status]]
     times = [outcome.next_renewal for outcome in outcomes if outcome.next_renewal is not None]
     fields = {

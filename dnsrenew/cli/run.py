@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.event_lines import EventLines, log_line
+from dnsrenew.cli.language import say
 from dnsrenew.cli.outcome_text import OutcomeText
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.renew import jitter
@@ -112,7 +113,7 @@ def _event_lines(invocation: Invocation) -> EventLines:
 
 
 def _write_error(terminal: Terminal, error: DnsRenewError) -> None:
-    terminal.write_message(f"✗ {error.message.strip()} {error.fix.strip()}")
+    terminal.write_message(f"✗ {say(error.message).strip()} {say(error.fix).strip()}")
 
 
 def _write_outcomes(invocation: Invocation, outcomes: Sequence[Outcome]) -> None:
@@ -139,8 +140,8 @@ def _outcome_line(outcome_text: OutcomeText, outcome: Outcome) -> str:
         return "; ".join(" ".join(line.split()) for line in outcome_text.lines(outcome))
     next_attempt = outcome_text.next_attempt(outcome)
     template = texts.LOG_LINE_NEXT if next_attempt else texts.LOG_LINE
-    message = str(error.evidence.get("failure", error.message)).strip()  # the way not to wait is for people at a prompt
-    fields = {"outcome": outcome_text.head(outcome), "message": message, "fix": error.fix.strip()}
+    message = say(error.evidence.get("failure", error.message)).strip()  # the way not to wait is for people at a prompt
+    fields = {"outcome": outcome_text.head(outcome), "message": message, "fix": say(error.fix).strip()}
     return template.format_map({**fields, "next_attempt": next_attempt})
 
 

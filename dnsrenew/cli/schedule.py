@@ -9,6 +9,7 @@ from dnsrenew import schedule as scheduling
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.cli import formatting, schedule_preview, schedule_text, texts
 from dnsrenew.cli.arguments import usage
+from dnsrenew.cli.language import say
 from dnsrenew.cli.terminal import dim, green, yellow
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.config import Config
@@ -51,7 +52,7 @@ def _install(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> i
     config, terminal = invocation.config(), invocation.terminal
     job = scheduling.this_job(host, str(invocation.config_path()), needs_of(config), insist=invocation.options.insist)
     for notice in check_code(job):
-        _warn(invocation, f"{notice.message} {notice.fix}")
+        _warn(invocation, f"{say(notice.message)} {say(notice.fix)}")
     plan = scheduling.make_plan(kind or scheduling.default_kind(host), job, host)
     found = _installed_plans(host, job, None)
     for other in found:
@@ -71,7 +72,7 @@ def _install(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> i
         terminal.write_result("\n".join(_installed(invocation, plan, job, head)))
     for command in failed:
         if command.fix:
-            line = texts.COMMAND_FAILED.format(command=" ".join(command.arguments), fix=command.fix)
+            line = texts.COMMAND_FAILED.format(command=" ".join(command.arguments), fix=say(command.fix))
             terminal.write_message(f"{yellow('!')} {line}")
     return 0
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew import schedule as scheduling
 from dnsrenew.cli import formatting, schedule_text, texts
+from dnsrenew.cli.language import say
 from dnsrenew.cli.terminal import green, yellow
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.config.locate import SYSTEM_STORE
@@ -59,7 +60,7 @@ def _missing(invocation: Invocation, host: Host, job: ScheduledJob, available: l
         text = texts.SCHEDULE_BY_HAND.format(renewed_by=texts.RENEWED_BY[active.kind])
         return formatting.wrap(text, columns, f"{green('✓')} ", "  ")
     error = scheduling.no_kind(host)
-    advice = texts.SCHEDULE_INSTALL if available else f"{error.message} {error.fix}"
+    advice = texts.SCHEDULE_INSTALL if available else f"{say(error.message)} {say(error.fix)}"
     lines = formatting.wrap(texts.SCHEDULE_MISSING, columns, f"{yellow('!')} ", "  ")
     return [*lines, *formatting.wrap(advice, columns, f"{yellow('→')} ", "  ")]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dnsrenew.cli import texts
+from dnsrenew.cli.language import say
 from dnsrenew.cli.terminal import dim
 from dnsrenew.cli.texts import LABELS
 
@@ -33,7 +34,7 @@ def notes(plan: SchedulePlan) -> list[tuple[str, str]]:
 def steps(plan: SchedulePlan) -> list[tuple[str, str]]:
     """Return rows with the commands that the installation runs, and what is to be known if one fails."""
     commands = [(LABELS["command"], " ".join(command.arguments)) for command in plan.enable]
-    return [*commands, *((LABELS["note"], command.fix) for command in plan.enable if command.fix)]
+    return [*commands, *((LABELS["note"], say(command.fix)) for command in plan.enable if command.fix)]
 
 
 def paths(plan: SchedulePlan) -> list[str]:

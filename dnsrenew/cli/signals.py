@@ -31,12 +31,16 @@ _MESSAGE_TIME: Final = 0.3
 _SECOND_TIMEOUT: Final = 0.5
 """Seconds from the second signal to the exit."""
 
+_REPEAT: Final = 0.2
+"""Seconds in which the first signal counts once: ``timeout`` sends it to the process and to its group, at once."""
+
 _STATUS: Final = {"SIGINT": 130, "SIGBREAK": 130, "SIGTERM": 143, "SIGHUP": 129}
 
 
 class SignalHandler:
     """Handles signals while it is entered.
 
+    :param now: a clock in seconds.
     :ivar cancel: set by the first signal. The main thread must not wait for it: the handler would need its lock.
     :ivar status: the exit status for the first signal, or None.
     :ivar wake: set by every signal, for a sleep that any of them ends.
@@ -45,7 +49,8 @@ class SignalHandler:
         Neither may take a lock of the main thread.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
         self.cancel = threading.Event()
         self.status: int | None = None
         self.on_exit: Callable[[], None] | None = None
@@ -54,6 +59,7 @@ class SignalHandler:
         self._is_end: Callable[[], bool] | None = None
         self._hung_up = False
         self._deadline: float | None = None
+        self._repeats_until = 0.0
         self._before: dict[int, Any] = {}
         self._statuses: dict[int, int] = {}
 
@@ -92,15 +98,18 @@ class SignalHandler:
         return noted
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
-        now = time.monotonic()
+        now = self._now()
         if self._is_end is not None and number == getattr(signal, "SIGHUP", None) and not self._is_end():
             self._hung_up = True
             self.wake.set()
             return
         if self._deadline is None:
-            self._deadline, self.status = now + _TIMEOUT, self._statuses[number]
+            self._deadline, self._repeats_until = now + _TIMEOUT, now + _REPEAT
+            self.status = self._statuses[number]
             self.cancel.set()
             self.wake.set()
+            return
+        if now < self._repeats_until:
             return
         self._deadline = min(self._deadline, now + _SECOND_TIMEOUT)
         if self.on_exit is not None:
@@ -118,7 +127,7 @@ class SignalHandler:
 
     def seconds_left(self) -> float | None:
         """Return the seconds until the process must have ended, or None before a signal."""
-        return None if self._deadline is None else max(self._deadline - time.monotonic(), 0.0)
+        return None if self._deadline is None else max(self._deadline - self._now(), 0.0)
 
     def check(self) -> None:
         """Raise if a signal has arrived.

@@ -60,19 +60,18 @@ def _without(rows: Sequence[Row], columns: AbstractSet[int]) -> list[Row]:
     return [tuple(cell for column, cell in enumerate(row) if column not in columns) for row in rows]
 
 
-def _widths(rows: Sequence[Row]) -> list[int]:
-    return [max(map(formatting.width, cells)) for cells in zip(*rows, strict=True)]
-
-
 def _width(rows: Sequence[Row]) -> int:
-    widths = _widths(rows)
+    widths = [max(map(formatting.width, cells)) for cells in zip(*rows, strict=True)]
     return sum(widths) + len(_GAP) * (len(widths) - 1)
 
 
 def _lines(rows: Sequence[Row]) -> list[str]:
-    widths = _widths(rows)
-    lines = []
-    for row in rows:
-        padded = (cell + " " * (size - formatting.width(cell)) for cell, size in zip(row, widths, strict=True))
-        lines.append(_GAP.join(padded).rstrip())
+    columns = [_padded(cells) for cells in zip(*rows, strict=True)]
+    lines = [_GAP.join(cells).rstrip() for cells in zip(*columns, strict=True)]
     return [bold(lines[0]), *lines[1:]]
+
+
+def _padded(cells: Sequence[str]) -> list[str]:
+    widths = [formatting.width(cell) for cell in cells]
+    longest = max(widths)
+    return [cell + " " * (longest - width) for cell, width in zip(cells, widths, strict=True)]

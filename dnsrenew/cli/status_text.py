@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.deployment_text import deployment_lines
+from dnsrenew.cli.language import say
 from dnsrenew.cli.schedule_note import nothing_renews
 from dnsrenew.cli.status_table import table
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
@@ -90,9 +91,13 @@ class StatusText:
     def problems(self, found: Sequence[CertificateStatus]) -> list[str]:
         """Return the failures, and the commands for failing, missing, overdue and forgotten certificates."""
         lines: list[str] = []
+        failed: dict[str, list[CertificateStatus]] = {}
         for certificate in found:
             if certificate.last_failure is not None:
-                lines += self._failure(certificate, certificate.last_failure)
+                failed.setdefault(_cause(certificate), []).append(certificate)
+        for certificate in found:
+            if certificate.last_failure is not None:
+                lines += self._failure(failed.pop(_cause(certificate), []))
             for result in certificate.deployed:
                 lines += [] if result.ok else deployment_lines(result, self._columns, name=certificate.name)
             if certificate.csr_since is not None:
@@ -165,7 +170,7 @@ class StatusText:
 
     def _state(self, certificate: CertificateStatus) -> str:
         state = certificate.state
-        if not certificate.known:
+        if not same[0].known:
             word = texts.STATES["unknown" if state == "missing" else "unreadable"]
             return f"{red('✗')} {word.format(state=state)}"
         if state in _BAD:
@@ -183,25 +188,28 @@ class StatusText:
 
     # ── problems ────────────────────────────────────────────────────────────────────────
 
-    def _failure(self, certificate: CertificateStatus, failure: Mapping[str, Any]) -> list[str]:
-        """Return the last failure, or why the certificate cannot be read, and the fix."""
+    def _failure(self, same: Sequence[CertificateStatus]) -> list[str]:
+        """Return the last failure, or why a certificate cannot be read, and the fix; once for all with this cause."""
+        if not same:
+            return []
+        failure = same[0].last_failure or {}
         last = failure.get("route")
-        head = self._failure_line(certificate, failure)
+        head = self._failure_line(same, failure)
         lines = formatting.wrap(head, self._columns, f"{red('✗')} ", "  ")
         for attempt in failure.get("attempts") or ():
             route = attempt.get("route")
             if isinstance(route, Mapping) and route != last:
-                reason = attempt.get("message") or attempt.get("code")
+                reason = say(attempt.get("message") or "") or attempt.get("code")
                 line = texts.EARLIER_FAILURE.format(route=describe_route(route), reason=reason)
                 lines += formatting.wrap(line, self._columns, texts.EARLIER, "    ")
         if failure.get("fix"):
-            lines += formatting.wrap(str(failure["fix"]), self._columns, f"  {yellow('→')} ", "    ")
+            lines += formatting.wrap(say(failure["fix"]), self._columns, f"  {yellow('→')} ", "    ")
         return lines
 
-    def _failure_line(self, certificate: CertificateStatus, failure: Mapping[str, Any]) -> str:
+    def _failure_line(self, same: Sequence[CertificateStatus], failure: Mapping[str, Any]) -> str:
         time, route = formatting.as_time(failure.get("time")), failure.get("route")
         fields = {
-            "name": certificate.name,
+            "name": _names(same),
             "message": failure.get("message"),
             "ago": formatting.distance(time, self._now) if time else "",
             "route": describe_route(route) if isinstance(route, Mapping) else "",
@@ -210,15 +218,16 @@ class StatusText:
             template = texts.UNREADABLE_CERTIFICATE
         else:
             template = texts.FAILURES[bool(fields["ago"]), bool(fields["route"])]
-        following = self._next_attempt(certificate)
+        following = self._next_attempt(same)
         return f"{template.format_map(fields)} {following}" if following else template.format_map(fields)
 
-    def _next_attempt(self, certificate: CertificateStatus) -> str:
-        if certificate.known and certificate.state == "valid" and certificate.next_renewal is not None:
+    def _next_attempt(self, same: Sequence[CertificateStatus]) -> str:
+        certificate = same[0]
+        if len(same) == 1 and certificate.known and certificate.state == "valid" and certificate.next_renewal is not None:
             renewal = formatting.date(certificate.next_renewal, self._now)
             return texts.NOT_DUE_BEFORE.format(renewal=renewal, name=certificate.name)
-        time = None if self._is_manual else certificate.next_attempt
-        return "" if time is None else texts.NEXT_ATTEMPT.format(time=formatting.when(time, self._now))
+        times = [one.next_attempt for one in same if one.next_attempt is not None and not self._is_manual]
+        return texts.NEXT_ATTEMPT.format(time=formatting.when(min(times), self._now)) if times else ""
 
     def _commands(self, found: Sequence[CertificateStatus]) -> Iterator[str]:
         """Give a line with a command for each kind of problem."""
@@ -246,6 +255,19 @@ class StatusText:
 
     def _wrap(self, text: str) -> list[str]:
         return formatting.wrap(text, self._columns, "", "  ")
+
+
+def _cause(certificate: CertificateStatus) -> str:
+    """Return what the certificates share whose failure is the same; not its time."""
+    failure = dict(certificate.last_failure or {}, time=None)
+    return repr((certificate.known, sorted(failure.items())))
+
+
+def _names(same: Sequence[CertificateStatus]) -> str:
+    if len(same) == 1:
+        return same[0].name
+    names = formatting.listed(certificate.name for certificate in same)
+    return texts.SAME_FAILURE.format(certificates=formatting.count(len(same), texts.CERTIFICATE), names=names)
 
 
 def _domains(certificate: CertificateStatus) -> str:

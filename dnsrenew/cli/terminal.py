@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
 
+from dnsrenew.cli.language import document
 from dnsrenew.cli.output_thread import WriterThread
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ class Terminal:
     def write_document(self, value: Mapping[str, Any]) -> None:
         """Write the JSON document. A second one is dropped."""
         if self.json and not self.result_written:
-            self._write_output(json.dumps({"version": 1, **value}, default=str))
+            self._write_output(json.dumps({"version": 1, **document(value)}, default=str))
 
     def _write_output(self, text: str) -> None:
         """Write to standard output, in order with what goes to standard error."""

@@ -78,11 +78,6 @@ STOPPED_UNFINISHED: Final = Text(
 )
 
 NOT_YET: Final = {
-    "doctor": Text(
-        "not-yet",
-        "dnsrenew doctor is not available in this version.",
-        "Run dnsrenew check, then dnsrenew renew: their errors say what prevents a renewal.",
-    ),
     "init": Text(
         "not-yet",
         "dnsrenew init is not available in this version.",
@@ -383,6 +378,7 @@ FAILURES: Final = {
     (False, False): "{name} failed: {message}",
 }
 """A failure, by whether its time and its route are known."""
+SAME_FAILURE: Final = "{certificates} ({names})"
 UNREADABLE_CERTIFICATE: Final = "{name}: {message}"
 EARLIER_FAILURE: Final = "{route}: {reason}"
 EARLIER: Final = "  before that: "
@@ -420,6 +416,10 @@ CONFIG_VALID: Final = "{path} is valid: {certificates}, {accounts}, all secrets 
 
 NOTHING_TO_CLEAN_UP: Final = "Nothing to clean up."
 VALUES_REMOVED: Final = "{name}: {values} removed"
+VALUES_LATE: Final = (
+    "A request of the killed run may still be under way and write {values} again. The next run or cleanup removes that "
+    "once more."
+)
 VALUES_KEPT: Final = "{name}: {values} not removed"
 RECORD_NAME: Final = "{name} (account {account})"
 JOURNAL_DAMAGED: Final = "{path} is damaged. TXT values that only this file lists may remain in DNS."
@@ -444,8 +444,8 @@ REMOVE_QUESTION: Final = "Delete {certificate} from the store, with its private 
 OTHER_CONFIG: Final = "{name} was obtained for another configuration, {path}, which may still name it."
 RECENTLY_READ: Final = "The private key of {name} was read {ago}: a server may still use it."
 CERTIFICATE_REMOVED: Final = "{name} deleted from the store"
-DEACTIVATE_QUESTION: Final = "Close the account at {ca} for ever? Certificates stay valid."
-DEACTIVATE_ALL_QUESTION: Final = "Close the accounts at all CAs for ever? Certificates stay valid."
+DEACTIVATE_QUESTION: Final = "Close the account at {cas} for ever? Certificates stay valid."
+DEACTIVATE_SEVERAL_QUESTION: Final = "Close the accounts at {cas} for ever? Certificates stay valid."
 REVOKING: Final = "Revoking {name} (reason: {reason}). The next run replaces it."
 REVOKED_BY_ACCOUNT: Final = "{name} revoked at {ca} (reason: {reason}, signed with the account key)"
 REVOKED_BY_KEY: Final = "{name} revoked at {ca} (reason: {reason}, signed with the certificate's key)"

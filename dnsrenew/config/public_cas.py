@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.names import base_domain, is_ip
+from dnsrenew.base.public_suffixes import is_public_suffix
 from dnsrenew.config import texts
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.validation.mistakes import quoted
@@ -86,7 +87,9 @@ def _refusal(name: str) -> str | None:
     if "." not in name:
         return texts.NOT_ONE_LABEL
     top = name.rpartition(".")[2]
-    return texts.NOT_LOCAL if top in _LOCAL or f".{name}".endswith(f".{_HOME}") else None
+    if top in _LOCAL or f".{name}".endswith(f".{_HOME}"):
+        return texts.NOT_LOCAL
+    return texts.NOT_A_SUFFIX if is_public_suffix(name) else None
 
 
 def _is_public_ip(address: str) -> bool:

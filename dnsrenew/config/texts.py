@@ -292,6 +292,7 @@ NOT_ONE_LABEL: Final = "a public name with a dot: no public CA issues for a name
 NOT_PUBLIC_IP: Final = "a public IP address: no public CA issues for a private or reserved one"
 PROFILE_OF_IP: Final = 'profile = "{profile}": {ca} issues for IP addresses only with this profile'
 NOT_LOCAL: Final = "a public name: no public CA issues for the name of a local network"
+NOT_A_SUFFIX: Final = "a domain below it: no public CA issues for a public suffix"
 
 # ── phrases: DNS accounts ───────────────────────────────────────────────────────────────
 

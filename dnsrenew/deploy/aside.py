@@ -1,4 +1,8 @@
-"""Reads a file of a target, and writes its new content beside it, ready to be renamed."""
+"""Reads a file of a target, and writes its new content beside it, ready to be renamed.
+
+The folder may belong to another user, who could put a link in its place at any moment. So each function opens it by
+:mod:`dnsrenew.base.open_folder`, and uses files by their names in what it has opened.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,11 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from dnsrenew.base.files import is_closed_by_unit, open_file
-from dnsrenew.base.ground import Ground
+from dnsrenew.base.open_folder import ForeignLinkError, OpenFolder, open_folder
 from dnsrenew.base.users import group_id, user_id, user_name
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
@@ -24,7 +28,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SUFFIX: Final = ".dnsrenew-new"
-_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
+_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK | getattr(os, "O_BINARY", 0)
 _READ: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _FULL: Final = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
 _LIMIT: Final = 1 << 20
@@ -71,44 +76,51 @@ def look(path: str) -> Found | None:
     :raises DeployError: ``deploy-unwritable``: there is no such folder, another user's link leads to it, or this is no
         file of a certificate.
     """
-    folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
-        raise DeployError.of(texts.FOLDER_MISSING, folder=folder, path=path)
-    refuse_foreign_link(path)
+    if not os.path.isdir(os.path.dirname(path)):
+        raise DeployError.of(texts.FOLDER_MISSING, folder=os.path.dirname(path), path=path)
+    with _folder_of(path) as folder:
+        return guard(path, lambda: _look(folder, path))
+
+
+@contextlib.contextmanager
+def _folder_of(path: str) -> Iterator[OpenFolder]:
+    """Open the folder of a file.
+
+    :raises DeployError: ``deploy-unwritable``: another user's link leads to it, or it cannot be opened.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = guard(path, lambda: stack.enter_context(open_folder(os.path.dirname(path))))
+        except ForeignLinkError as error:
+            raise DeployError.of(texts.FOREIGN_LINK, file=path, **vars(error.link)) from None
+        yield folder
+
+
+def _look(folder: OpenFolder, path: str) -> Found | None:
+    name = folder.at(os.path.basename(path))
     try:
-        info = os.lstat(path)
-        if stat.S_ISLNK(info.st_mode):
-            return _look_through(path, info)
+        info = os.stat(name, dir_fd=folder.handle, follow_symlinks=False)
     except FileNotFoundError:
         return None
-    except OSError as error:
-        raise _unwritable(path, error) from None
+    if stat.S_ISLNK(info.st_mode):
+        return _look_through(folder, name, path, info)
     if not stat.S_ISREG(info.st_mode):
         raise DeployError.of(texts.NOT_A_FILE, path=path)
     if info.st_size > _LIMIT:
         raise DeployError.of(texts.TOO_LARGE, path=path)
-    content = guard(path, lambda: _read_all(path, getattr(os, "O_NOFOLLOW", 0)))
+    content = _read_all(folder, name, _NO_LINK)
     return Found(content, stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid, "")
 
 
-def refuse_foreign_link(path: str) -> None:
-    """Refuse a link of another user on the way to a file: it could lead to any folder of the running user.
-
-    :raises DeployError: ``deploy-unwritable``.
-    """
-    link = Ground().foreign_link(os.path.dirname(path))
-    if link is not None:
-        raise DeployError.of(texts.FOREIGN_LINK, file=path, **vars(link))
-
-
-def _look_through(path: str, info: os.stat_result) -> Found:
-    if os.path.isdir(path):
-        raise DeployError.of(texts.NOT_A_FILE, path=path)
+def _look_through(folder: OpenFolder, name: str, path: str, info: os.stat_result) -> Found:
     content = b""
-    with contextlib.suppress(OSError):  # it leads nowhere, or where we may not read
-        if stat.S_ISREG(os.stat(path).st_mode):
-            content = _read_all(path, 0)[:_LIMIT]
-    return Found(content, 0o777, info.st_uid, info.st_gid, os.readlink(path))
+    try:
+        content = _read_all(folder, name, 0)[:_LIMIT]
+    except IsADirectoryError:
+        raise DeployError.of(texts.NOT_A_FILE, path=path) from None
+    except OSError:  # it leads nowhere, to no file, or where we may not read
+        pass
+    return Found(content, 0o777, info.st_uid, info.st_gid, os.readlink(name, dir_fd=folder.handle))
 
 
 def read_file(path: str) -> bytes | None:
@@ -120,8 +132,8 @@ def read_file(path: str) -> bytes | None:
     return None if found is None or found.link else found.content
 
 
-def _read_all(path: str, flags: int) -> bytes:
-    with open(open_file(path, _READ | flags), "rb") as file:
+def _read_all(folder: OpenFolder, name: str, flags: int) -> bytes:
+    with open(open_file(name, _READ | flags, dir_fd=folder.handle), "rb") as file:
         return file.read(_LIMIT + 1)
 
 
@@ -132,19 +144,20 @@ def write_aside(file: TargetFile) -> str:
 
     :raises DeployError: ``deploy-unwritable``.
     """
-    refuse_foreign_link(file.path)  # again: the old files were kept meanwhile, which takes time
     temp = f"{_prefix(file.path)}{secrets.token_hex(4)}{_SUFFIX}"
-    if file.link:
-        guard(file.path, lambda: os.symlink(file.link, temp))
-        return temp
-    handle = guard(file.path, lambda: os.open(temp, _CREATE, 0o600))
-    try:
-        with open(handle, "wb") as out:
-            _set_owner(handle, file)
-            guard(file.path, lambda: _write(out.fileno(), file))
-    except BaseException:  # also a stop: no key stays aside
-        remove(temp)
-        raise
+    with _folder_of(file.path) as folder:
+        name = folder.at(os.path.basename(temp))
+        if file.link:
+            guard(file.path, lambda: os.symlink(file.link, name, dir_fd=folder.handle))
+            return temp
+        handle = guard(file.path, lambda: os.open(name, _CREATE, 0o600, dir_fd=folder.handle))
+        try:
+            with open(handle, "wb") as out:
+                _set_owner(handle, file)
+                guard(file.path, lambda: _write(out.fileno(), file))
+        except BaseException:  # also a stop: no key stays aside
+            _unlink(folder, name)
+            raise
     return temp
 
 
@@ -176,12 +189,15 @@ def sync_file(temp: str, path: str) -> None:
 
     :raises DeployError: ``deploy-unwritable``.
     """
-    if not os.path.islink(temp):
-        guard(path, lambda: _sync(temp))
+    with _folder_of(path) as folder:
+        guard(path, lambda: _sync(folder, folder.at(os.path.basename(temp))))
 
 
-def _sync(temp: str) -> None:
-    handle = os.open(temp, os.O_RDWR if os.name == "nt" else os.O_RDONLY)  # its mode may forbid to write
+def _sync(folder: OpenFolder, name: str) -> None:
+    if stat.S_ISLNK(os.stat(name, dir_fd=folder.handle, follow_symlinks=False).st_mode):
+        return
+    access = os.O_RDWR if os.name == "nt" else os.O_RDONLY  # its mode may forbid to write
+    handle = open_file(name, access | _NO_LINK, dir_fd=folder.handle)
     try:
         os.fsync(handle)
     finally:
@@ -190,17 +206,22 @@ def _sync(temp: str) -> None:
 
 def remove(temp: str) -> None:
     """Remove a file that was written aside, if it is still there."""
+    with contextlib.suppress(DeployError), _folder_of(temp) as folder:
+        _unlink(folder, folder.at(os.path.basename(temp)))
+
+
+def _unlink(folder: OpenFolder, name: str) -> None:
     with contextlib.suppress(OSError):
-        os.unlink(temp)
+        os.unlink(name, dir_fd=folder.handle)
 
 
 def remove_stale(path: str) -> None:
     """Remove what killed runs wrote aside for this file."""
-    folder, prefix = os.path.dirname(path), os.path.basename(_prefix(path))
-    with contextlib.suppress(OSError):
-        for name in os.listdir(folder):
+    prefix = os.path.basename(_prefix(path))
+    with contextlib.suppress(DeployError, OSError), _folder_of(path) as folder:
+        for name in folder.names():
             if name.startswith(prefix) and name.endswith(_SUFFIX):
-                os.unlink(os.path.join(folder, name))
+                _unlink(folder, folder.at(name))
 
 
 def _prefix(path: str) -> str:
@@ -209,15 +230,19 @@ def _prefix(path: str) -> str:
 
 
 def rename(source: str, target: str) -> None:
-    """Rename a file; on Windows wait for a program that has the target open.
+    """Rename a file within its folder; on Windows wait for a program that has the target open.
 
     :raises DeployError: ``deploy-unwritable``: another user's link leads to the target.
     """
-    refuse_foreign_link(target)  # again: the renames of a killed run are completed much later
+    with _folder_of(target) as folder:
+        _rename(folder, os.path.basename(source), os.path.basename(target))
+
+
+def _rename(folder: OpenFolder, source: str, target: str) -> None:
     end = time.monotonic() + _RETRY_SECONDS
     while True:
         try:
-            os.replace(source, target)
+            os.replace(folder.at(source), folder.at(target), src_dir_fd=folder.handle, dst_dir_fd=folder.handle)
             return
         except PermissionError:
             if os.name != "nt" or time.monotonic() >= end:

@@ -6,9 +6,10 @@ import contextlib
 import os
 import posixpath
 import re
+import secrets
 import stat
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _LISTED: Final = re.compile(r"-\S+\s+\S+\s+(\S+)\s+(\S+)\s.*?(/.*)")
 """A line of ``ls -l``: user, group, path."""
 _DENIED: Final = "Permission denied"
+_SUFFIX: Final = ".dnsrenew-new"
 
 
 class RemoteFile(NamedTuple):
@@ -60,35 +62,36 @@ def put(ssh: OpenSsh, files: Sequence[TargetFile], *, is_back: bool = False) -> 
     :param is_back: these are the old files, which come back even if their owner cannot be set.
     :raises DeployError: nothing is replaced, unless the host refused one of several renames.
     """
-    temps = [ssh.quoted(_temp(file.path)) for file in files]
+    temps = {_temp(file.path): file for file in files}
     with _folder() as folder:
-        writes, renames = [], []
-        for number, (file, temp) in enumerate(zip(files, temps, strict=True)):
+        stale, writes, finish = [], [], []
+        for number, (temp, file) in enumerate(temps.items()):
             here = os.path.join(folder, f"{number}")
             _write(here, file.content)  # readable by the user only, and so is the file on the host
-            writes += [f"-rm {temp}", f"put -f {ssh.quoted(here)} {temp}"]
-            renames.append(f"rename {temp} {ssh.quoted(file.path)}")
-        modes = [f"chmod {file.mode:o} {temp}" for file, temp in zip(files, temps, strict=True)]
+            stale.append(f"-rm {_stale(ssh, file.path)}")
+            writes.append(f"put -f {ssh.quoted(here)} {ssh.quoted(temp)}")
+            finish.append(f"chmod {file.mode:o} {ssh.quoted(temp)}")
+        finish += [f"rename {ssh.quoted(temp)} {ssh.quoted(file.path)}" for temp, file in temps.items()]
         try:
-            ssh.batch(writes, folder)
-            _set_owners(ssh, files, is_back=is_back)
-            ssh.batch([*modes, *renames], folder)
+            ssh.batch([*stale, *writes], folder)
+            _set_owners(ssh, temps, is_back=is_back)
+            ssh.batch(finish, folder)
         except Exception:  # whatever it was: no key stays aside on the host
             with contextlib.suppress(DeployError):
-                ssh.batch([f"-rm {temp}" for temp in temps], folder)
+                ssh.batch([f"-rm {ssh.quoted(temp)}" for temp in temps], folder)
             raise
 
 
-def _set_owners(ssh: OpenSsh, files: Sequence[TargetFile], *, is_back: bool) -> None:
+def _set_owners(ssh: OpenSsh, temps: Mapping[str, TargetFile], *, is_back: bool) -> None:
     """Give the files that were written aside to their users and groups; sftp itself knows only numbers."""
     owners: dict[str, list[str]] = {}
-    for file in files:
+    for temp, file in temps.items():
         if file.owner or file.group:
             owner = f"{file.owner or ''}{f':{file.group}' if file.group else ''}"
-            owners.setdefault(owner, []).append(_temp(file.path))
-    for owner, temps in owners.items():
+            owners.setdefault(owner, []).append(temp)
+    for owner, paths in owners.items():
         try:
-            ssh.run(["chown", owner, "--", *temps])
+            ssh.run(["chown", owner, "--", *paths])
         except DeployError:
             if not is_back:
                 raise
@@ -113,5 +116,15 @@ def _read(path: str, owner: tuple[str | None, str | None]) -> RemoteFile:
 
 
 def _temp(path: str) -> str:
+    """Return a name that nobody else can have put something at."""
+    return f"{_prefix(path)}{secrets.token_hex(8)}{_SUFFIX}"
+
+
+def _stale(ssh: OpenSsh, path: str) -> str:
+    """Return the pattern of what killed runs wrote aside for a file."""
+    return f"{ssh.quoted(_prefix(path))}*{ssh.quoted(_SUFFIX)}"
+
+
+def _prefix(path: str) -> str:
     folder, name = posixpath.split(path)
-    return posixpath.join(folder, f".{name}.dnsrenew-new")
+    return posixpath.join(folder, f".{name}.")

@@ -120,6 +120,13 @@ NOT_SERVED: Final = Text(
     "{address} still serves another certificate for {name} after {seconds} s: {subject}, valid until {not_after}.",
     "Check that the server's configuration names these files, and that the `reload` command loads them.",
 )
+OTHER_KEY_SERVED: Final = Text(
+    "deploy-not-served",
+    "{address} serves another certificate for {name} after {seconds} s, with an {key} key in place of {expected}: "
+    "{subject}, valid until {not_after}.",
+    "Check that the server loads these files; if it has a certificate of each type, allow TLS 1.2 there or leave "
+    "`verify` out, because with TLS 1.3 alone dnsrenew cannot ask for one of them.",
+)
 
 # ── putting back ────────────────────────────────────────────────────────────────────────
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import ssl
 from collections.abc import Sequence
@@ -55,7 +54,6 @@ def wanted(certificate: Certificate, options: Mapping[str, Any], addresses: Sequ
     """Return what the ports must serve for a certificate and the options of its entry."""
     from dnsrenew import x509
 
-    key = x509.key_from_pem(certificate.private_key_pem.encode("ascii"))
     names = [one for one in certificate.domains if not one.startswith("*.") and not host_port.is_ip(one)]
     name = options.get("verify_name") or next(iter(names), certificate.domains[0].replace("*", "www", 1))
     return Wanted(
@@ -63,15 +61,8 @@ def wanted(certificate: Certificate, options: Mapping[str, Any], addresses: Sequ
         None if host_port.is_ip(name) else name,
         options.get("starttls"),
         x509.to_der(certificate.fullchain_pem),
-        (x509.key_kind(key) or "").startswith("ecdsa"),
+        x509.has_ecdsa_key(certificate.fullchain_pem),
     )
-
-
-def _default_name(domains: Sequence[str]) -> str:
-    """Return the first name that is no wildcard; an address only if there is no name (it cannot be asked for)."""
-    plain = [domain for domain in domains if not domain.startswith("*.")]
-    names = [domain for domain in plain if not host_port.is_ip(domain)]
-    return next(iter([*names, *plain]), domains[0].replace("*", "www", 1))
 
 
 def is_served(context: Context, wanted: Wanted) -> bool:
@@ -147,7 +138,8 @@ def _contexts(*, is_ecdsa: bool) -> list[ssl.SSLContext]:
     """Return the contexts to try.
 
     A server may have two certificates, of which it serves one by the signatures that the client offers. Python cannot
-    choose these for TLS 1.3, so TLS 1.2 is tried first, with ciphers for one type of key only.
+    choose these for TLS 1.3, so TLS 1.2 is tried first, with ciphers for one type of key only. A server with TLS 1.3
+    only may then serve the other one; that is an error of its own, because nothing shows that it has ours.
     """
     narrow = _context()
     narrow.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -173,18 +165,17 @@ def _error(wrong: _Seen, wanted: Wanted, seconds: float) -> DeployError:
         return DeployError.of(texts.NO_TLS, address=wrong.address, reason=wrong.error)
     from dnsrenew import x509
 
-    subject, not_after = "unreadable", "unknown"
-    with contextlib.suppress(ValueError):
-        facts = x509.read_certificate(ssl.DER_cert_to_PEM_cert(wrong.leaf))
-        subject, not_after = ", ".join(facts.names[:3]), facts.not_after.strftime("%Y-%m-%d")
-    return DeployError.of(
-        texts.NOT_SERVED,
-        address=wrong.address,
-        name=wanted.name or wrong.address,
-        seconds=round(seconds),
-        subject=subject,
-        not_after=not_after,
-    )
+    evidence = {"address": wrong.address, "name": wanted.name or wrong.address, "seconds": round(seconds)}
+    try:
+        pem = ssl.DER_cert_to_PEM_cert(wrong.leaf)
+        facts, is_ecdsa = x509.read_certificate(pem), x509.has_ecdsa_key(pem)
+    except ValueError:
+        return DeployError.of(texts.NOT_SERVED, **evidence, subject="unreadable", not_after="unknown")
+    evidence |= {"subject": ", ".join(facts.names[:3]), "not_after": facts.not_after.strftime("%Y-%m-%d")}
+    if is_ecdsa == wanted.is_ecdsa:
+        return DeployError.of(texts.NOT_SERVED, **evidence)
+    found, expected = ("ECDSA", "RSA") if is_ecdsa else ("RSA", "ECDSA")
+    return DeployError.of(texts.OTHER_KEY_SERVED, **evidence, key=found, expected=expected)
 
 
 def _reason(error: OSError | ValueError) -> str:

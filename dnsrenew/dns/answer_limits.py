@@ -20,7 +20,7 @@ _MAX_STEPS: Final = 10_000  # labels and pointers in all names, texts, and octet
 _NAME_STEPS: Final = 255  # in one name: it has at most 127 labels
 
 _HEADER: Final = 12
-_COUNTS: Final = struct.Struct("!4xHHH")
+_COUNTS: Final = struct.Struct("!4xHHHH")
 _RECORD: Final = struct.Struct("!HH4xH")
 _NAMES: Final = {
     **dict.fromkeys((dns.rdatatype.A, dns.rdatatype.AAAA, dns.rdatatype.CAA, dns.rdatatype.DS), 0),
@@ -31,18 +31,19 @@ _NAMES: Final = {
 
 
 def is_excessive(data: bytes) -> bool:
-    """Tell whether the answer and authority sections have too many records or labels.
+    """Tell whether the sections after the question have too many records or labels.
 
     :raises ValueError, IndexError, struct.error: they are malformed.
     """
-    questions, answers, authority = _COUNTS.unpack_from(data)
-    if answers + authority > MAX_RECORDS:
+    questions, *counts = _COUNTS.unpack_from(data)
+    count = sum(counts)
+    if count > MAX_RECORDS:
         return True
     at = _HEADER
     for _ in range(questions):
         at = _skip_name(data, at)[1] + 4
     steps = 0
-    for _ in range(answers + authority):
+    for _ in range(count):
         taken, at = _skip_record(data, at)
         steps += taken
         if steps > _MAX_STEPS:

@@ -225,10 +225,10 @@ class QueryEngine:
             query.tcp = max(query.tcp, _AGAIN_BY_TCP)
             self._send_tcp(query)
             return
-        whole = query.question.type != dns.rdatatype.TXT
-        answer = wire.parse(data, whole=whole)
+        needed = {"whole": query.question.type != dns.rdatatype.TXT, "additional": query.question.with_additional}
+        answer = wire.parse(data, **needed)
         if answer is None:
-            reason = texts.EXCESSIVE if wire.is_excessive(data, whole=whole) else texts.NOT_DNS
+            reason = texts.EXCESSIVE if wire.is_excessive(data, **needed) else texts.NOT_DNS
             self._replies.append(Reply(query.address, query.question, None, reason))
         elif answer.rcode() in {dns.rcode.FORMERR, dns.rcode.NOTIMP} and query.edns:
             query.edns, query.is_tcp = False, False  # a server that does not support EDNS: RFC 6891 section 7

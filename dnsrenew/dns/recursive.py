@@ -41,7 +41,7 @@ class Recursion:
             return {}
         results: dict[DnsQuestion, LookupResult] = {}
         if not self._only_doh:
-            servers = dict.fromkeys(wanted, self._addresses(context))
+            servers = dict.fromkeys(wanted, self.addresses(context))
             results = self._lookup.query(context, servers, check_recursive, per_address=_PER_ADDRESS)
             if _any_answered(results):
                 return results
@@ -52,7 +52,8 @@ class Recursion:
                 return results
         raise self.unreachable(results)
 
-    def _addresses(self, context: Context) -> list[Address]:
+    def addresses(self, context: Context) -> list[Address]:
+        """Return the addresses of the recursive servers, in order."""
         if self._servers is None:
             self._servers = resolvers.recursive_servers(context, self._configured)
         return self._servers

@@ -52,9 +52,12 @@ class DnsQuestion:
     """A question, fast to hash (the hash of a dnspython name is slow).
 
     :ivar recurse: whether the server shall resolve the name (RD).
+    :cvar with_additional: whether the additional section of the answer is read.
     """
 
     __slots__ = ("_key", "_section", "name", "recurse", "type")
+
+    with_additional = False
 
     def __init__(self, name: Name, kind: Type, *, recurse: bool = False) -> None:
         self.name = name
@@ -127,36 +130,37 @@ def is_truncated(data: bytes) -> bool:
     return bool(data[2] & _TC_IN_BYTE_2)
 
 
-def parse(data: bytes, *, whole: bool = True) -> Message | None:
+def parse(data: bytes, *, whole: bool = True, additional: bool = False) -> Message | None:
     """Return the answer, or None if it is not a DNS message or costs too much to read.
 
     :param whole: False: drop the authority section too if there are answers.
+    :param additional: whether the additional section is read.
     """
-    data = _needed(data, whole=whole)
+    data = _needed(data, whole=whole, additional=additional)
     try:
         return None if answer_limits.is_excessive(data) else dns.message.from_wire(data, ignore_trailing=True)
     except (dns.exception.DNSException, ValueError, IndexError, struct.error):
         return None
 
 
-def is_excessive(data: bytes, *, whole: bool = True) -> bool:
+def is_excessive(data: bytes, *, whole: bool = True, additional: bool = False) -> bool:
     """Tell whether an answer is not parsed because it would cost too much."""
     try:
-        return answer_limits.is_excessive(_needed(data, whole=whole))
+        return answer_limits.is_excessive(_needed(data, whole=whole, additional=additional))
     except (ValueError, IndexError, struct.error):
         return False
 
 
-def _needed(data: bytes, *, whole: bool) -> bytes:
+def _needed(data: bytes, *, whole: bool, additional: bool) -> bytes:
     """Return the message without the records that nobody reads, which are not parsed then.
 
-    No record of an error is used, nor the additional section, whose parsing takes half of the time.
+    No record of an error is used, and seldom the additional section, whose parsing takes half of the time.
     """
     if data[3] & _RCODE_IN_BYTE_3 not in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}:
         return data[:6] + b"\0\0\0\0\0\0" + data[_QUESTION_AT:]
     if not whole and data[_ANSWERS] != b"\0\0":
         return data[:8] + b"\0\0\0\0" + data[_QUESTION_AT:]
-    return data[:10] + b"\0\0" + data[_QUESTION_AT:]
+    return data if additional else data[:10] + b"\0\0" + data[_QUESTION_AT:]
 
 
 # ── reading answers ───────────────────────────────────────────────────────────────────

@@ -45,7 +45,7 @@ def examine(
     seconds = SECONDS + (max((_probe_time(spec) for spec in specs), default=0.0) if probe else 0.0)
     facts = Facts(context.within(seconds), config, store, probe=probe)
     try:
-        found = _run(context, _jobs(facts, specs))
+        found = run_all(context, _jobs(facts, specs))
     finally:
         facts.close()
     if config is None:
@@ -65,12 +65,16 @@ def _jobs(facts: Facts, specs: Sequence[CertificateSpec]) -> dict[Key, partial[C
         return {
             (entry.code,): partial(_make, facts, entry) for entry in TABLE if entry.scope == "host" or entry.on_host
         }
-    return {
-        key: partial(_make, facts, entry, **about)
-        for spec in specs
-        for entry in entries(facts, spec)
-        for key, about in _subjects(facts, spec, entry)
-    }
+    made: dict[Key, partial[Check | None]] = {}
+    for spec in specs:
+        for entry in entries(facts, spec):
+            made |= jobs(facts, spec, entry)
+    return made
+
+
+def jobs(facts: Facts, spec: CertificateSpec, entry: CheckEntry) -> dict[Key, partial[Check | None]]:
+    """Return the calls of one check for a certificate: one, or one for each CA or account."""
+    return {key: partial(_make, facts, entry, **about) for key, about in _subjects(facts, spec, entry)}
 
 
 def entries(facts: Facts, spec: CertificateSpec) -> Iterator[CheckEntry]:
@@ -101,7 +105,7 @@ def _of_certificate(facts: Facts, spec: CertificateSpec, found: Mapping[Key, Che
     return [found[key] for key in keys if key in found]
 
 
-def _run(context: Context, jobs: Mapping[Key, partial[Check | None]]) -> dict[Key, Check]:
+def run_all(context: Context, jobs: Mapping[Key, partial[Check | None]]) -> dict[Key, Check]:
     """Run the calls at once; what has not ended by the deadline is unknown."""
     tasks = dict(zip(jobs, threads.start_all(list(jobs.values()), _AT_ONCE), strict=True))
     found: dict[Key, Check] = {}
@@ -128,17 +132,18 @@ def _make(facts: Facts, entry: CheckEntry, **about: Any) -> Check | None:
         return _late(entry, about)
     except DnsRenewError as error:
         evidence = {**_about(about), "error": error.to_dict()}
-        return Check(entry.code, "unknown", error.message, evidence, error.fix)
+        return Check(entry.code, "unknown", error.message, evidence, error.fix, entry.blocks)
     except Exception as error:  # noqa: BLE001  # one check must not stop the others
         text = texts.CHECK_FAILED._replace(code=entry.code)
-        return Check.of(text, "unknown", {**_about(about), "cause": type(error).__name__})
+        evidence = {**_about(about), "cause": type(error).__name__}
+        return Check.of(text, "unknown", evidence, blocks=entry.blocks)
     if check is None:
         return None
     return replace(check, code=entry.code, evidence={**_about(about), **check.evidence})
 
 
 def _late(entry: CheckEntry, about: Mapping[str, Any]) -> Check:
-    return Check.of(texts.CHECK_LATE._replace(code=entry.code), "unknown", _about(about))
+    return Check.of(texts.CHECK_LATE._replace(code=entry.code), "unknown", _about(about), blocks=entry.blocks)
 
 
 def _about(about: Mapping[str, Any]) -> dict[str, Any]:

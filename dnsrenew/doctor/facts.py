@@ -30,14 +30,23 @@ class Facts:
     :ivar context: of the examination; its deadline ends every check.
     :ivar config: None without a configuration; then only the host is looked at.
     :ivar probe: whether test values may be written to DNS.
+    :param services: those of the run that failed; default: own ones.
     """
 
-    def __init__(self, context: Context, config: Config | None, store: Store | None, *, probe: bool = False) -> None:
+    def __init__(
+        self,
+        context: Context,
+        config: Config | None,
+        store: Store | None,
+        *,
+        probe: bool = False,
+        services: LazyServices | None = None,
+    ) -> None:
         self.context = context
         self.config = config
         self.probe = probe
         self._store = store
-        self._services = LazyServices(self._make_services)
+        self._services = services or LazyServices(self._make_services)
         self._lock = threading.Lock()
         self._found: dict[Hashable, SingleFlight[Any]] = {}
 

@@ -29,6 +29,7 @@ class CheckEntry(NamedTuple):
 
     :ivar rows: the rows of causes that it finds, in the table of docs/how-it-works/diagnosis.md.
     :ivar challenges: it is made for certificates with a route of these; empty: for all.
+    :ivar blocks: the challenges that it may stop if it cannot be made.
     :ivar on_host: for a check of a certificate: whether it is also made without a configuration, with None.
     :ivar only_probe: whether it writes to DNS, so that it is made only with ``--probe``.
     """
@@ -38,6 +39,7 @@ class CheckEntry(NamedTuple):
     scope: Scope
     rows: tuple[int, ...] = ()
     challenges: tuple[str, ...] = ()
+    blocks: tuple[str, ...] = ()
     on_host: bool = False
     only_probe: bool = False
 
@@ -50,39 +52,39 @@ class CheckEntry(NamedTuple):
 
 
 TABLE: Final = (
-    CheckEntry("internet", "host.internet", "host", (25,)),
+    CheckEntry("internet", "host.internet", "host", (25,), blocks=ALL),
     CheckEntry("vpn", "host.internet", "host", (8,), INBOUND),
     CheckEntry("ipv6", "host.internet", "certificate", (9,), INBOUND, on_host=True),
     CheckEntry("port-53", "host.internet", "host", (14, 25)),
-    CheckEntry("clock", "issuer.ca", "host", (21,)),
-    CheckEntry("store", "keeping.store", "host", (19,)),
+    CheckEntry("clock", "issuer.ca", "host", (21,), blocks=ALL),
+    CheckEntry("store", "keeping.store", "host", (19,), blocks=ALL),
     CheckEntry("store-space", "keeping.store", "host", (19,)),
-    CheckEntry("secrets", "accounts.accounts", "certificate", (18,)),
-    CheckEntry("ca-reachable", "issuer.ca", "ca", (22, 25)),
-    CheckEntry("ca-terms", "issuer.ca", "ca"),
-    CheckEntry("ca-limits", "issuer.ca", "certificate-ca", (23,)),
-    CheckEntry("domain", "domains.names", "certificate", (13,)),
-    CheckEntry("name-exists", "domains.names", "certificate", (12,)),
-    CheckEntry("delegation", "domains.names", "certificate", (14,)),
-    CheckEntry("dnssec", "domains.names", "certificate", (15,)),
+    CheckEntry("secrets", "accounts.accounts", "certificate", (18,), blocks=ALL),
+    CheckEntry("ca-reachable", "issuer.ca", "ca", (22, 25), blocks=ALL),
+    CheckEntry("ca-terms", "issuer.ca", "ca", blocks=ALL),
+    CheckEntry("ca-limits", "issuer.ca", "certificate-ca", (23,), blocks=ALL),
+    CheckEntry("domain", "domains.names", "certificate", (13,), blocks=ALL),
+    CheckEntry("name-exists", "domains.names", "certificate", (12,), blocks=INBOUND),
+    CheckEntry("delegation", "domains.names", "certificate", (14,), blocks=ALL),
+    CheckEntry("dnssec", "domains.names", "certificate", (15,), blocks=ALL),
     CheckEntry("split-dns", "domains.names", "certificate", (26,)),
-    CheckEntry("caa", "issuer.ca", "certificate-ca", (16,)),
-    CheckEntry("cname", "domains.challenge_names", "certificate", (17,), DNS),
-    CheckEntry("dns-account", "accounts.accounts", "certificate", (18,), DNS),
-    CheckEntry("dns-credentials", "accounts.probe", "certificate-account", (18,), DNS, only_probe=True),
-    CheckEntry("txt-probe", "accounts.probe", "certificate-account", (17,), DNS, only_probe=True),
+    CheckEntry("caa", "issuer.ca", "certificate-ca", (16,), blocks=ALL),
+    CheckEntry("cname", "domains.challenge_names", "certificate", (17,), DNS, blocks=DNS),
+    CheckEntry("dns-account", "accounts.accounts", "certificate", (18,), DNS, blocks=DNS),
+    CheckEntry("dns-credentials", "accounts.probe", "certificate-account", (18,), DNS, blocks=DNS, only_probe=True),
+    CheckEntry("txt-probe", "accounts.probe", "certificate-account", (17,), DNS, blocks=DNS, only_probe=True),
     CheckEntry("txt-stale", "domains.challenge_names", "certificate", (17,), DNS),
     CheckEntry("wildcard-shadow", "domains.challenge_names", "certificate", (17,), DNS),
-    CheckEntry("address", "domains.addresses", "certificate", (9, 10, 11), INBOUND),
+    CheckEntry("address", "domains.addresses", "certificate", (9, 10, 11), INBOUND, blocks=INBOUND),
     CheckEntry("proxied", "domains.addresses", "certificate", (11,), INBOUND),
-    CheckEntry("nat", "router.router", "host", (7,), INBOUND),
-    CheckEntry("port-80-free", "host.ports", "certificate", (1,), HTTP, on_host=True),
-    CheckEntry("port-80-listens", "host.ports", "certificate", (2,), HTTP, on_host=True),
-    CheckEntry("port-80-firewall", "host.firewall", "certificate", (3,), HTTP, on_host=True),
-    CheckEntry("port-80-forwarded", "router.router", "certificate", (4, 5), HTTP, on_host=True),
-    CheckEntry("port-80-outside", "router.outside", "certificate", (4, 6), HTTP, on_host=True),
-    CheckEntry("port-443-free", "host.ports", "certificate", (1,), TLS),
-    CheckEntry("port-443-outside", "router.outside", "certificate", (4, 6), TLS),
+    CheckEntry("nat", "router.router", "host", (7,), INBOUND, blocks=INBOUND),
+    CheckEntry("port-80-free", "host.ports", "certificate", (1,), HTTP, blocks=HTTP, on_host=True),
+    CheckEntry("port-80-listens", "host.ports", "certificate", (2,), HTTP, blocks=HTTP, on_host=True),
+    CheckEntry("port-80-firewall", "host.firewall", "certificate", (3,), HTTP, blocks=HTTP, on_host=True),
+    CheckEntry("port-80-forwarded", "router.router", "certificate", (4, 5), HTTP, blocks=HTTP, on_host=True),
+    CheckEntry("port-80-outside", "router.outside", "certificate", (4, 6), HTTP, blocks=HTTP, on_host=True),
+    CheckEntry("port-443-free", "host.ports", "certificate", (1,), TLS, blocks=TLS),
+    CheckEntry("port-443-outside", "router.outside", "certificate", (4, 6), TLS, blocks=TLS),
     CheckEntry("served", "keeping.served", "certificate", (20,)),
     CheckEntry("schedule", "keeping.schedule", "host", (24,)),
     CheckEntry("last-run", "keeping.schedule", "certificate", (24,)),

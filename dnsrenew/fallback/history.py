@@ -64,6 +64,7 @@ def after_failure(
         asked = min(asked, left * SHARE)
     pause *= chance.uniform(1 - SPREAD, 1 + SPREAD)
     failure: dict[str, Any] = {**(failed.last_failure or {}), "fix": error.fix, **_tried(attempts)}
+    failure["class"] = type(error).__name__
     if unpause:
         failure["url"] = unpause
     if asked > pause:
@@ -165,6 +166,8 @@ def _plain(text: str, safe: str = "") -> str:
 
 
 def _read(text: str) -> str:
+    if "%" not in text:
+        return text
     from urllib.parse import unquote  # as above
 
     return unquote(text)  # never fails, even on an edited file

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dnsrenew.config import Config
     from dnsrenew.renewal.job import Services
     from dnsrenew.runtime.context import Context
+    from dnsrenew.store import Store
 
 _WORKERS: Final = 8
 """CAs asked at once."""
@@ -50,14 +51,14 @@ class AccountStatus(Frozen, kw_only=True, public=True):
 
 def show(cas: Iterable[str] | None, config: Config, services: Services, context: Context) -> list[AccountStatus]:
     """See :meth:`dnsrenew.Renewer.accounts`."""
-    names = _chosen(cas, config, services, context)
+    names = _chosen(cas, config, services.store, context)
     tasks = context.call_all([partial(_one, name, config, services, context) for name in names], _WORKERS)
     return [task.result() for task in tasks]
 
 
 def roll(cas: Iterable[str] | None, config: Config, services: Services, context: Context) -> list[AccountStatus]:
     """See :meth:`dnsrenew.Renewer.roll_accounts`."""
-    names = _chosen(cas, config, services, context)
+    names = _chosen(cas, config, services.store, context)
     return [_one(name, config, services, context, lambda client: client.roll_key(context)) for name in names]
 
 
@@ -65,14 +66,24 @@ def update_contacts(
     cas: Iterable[str] | None, config: Config, services: Services, context: Context
 ) -> list[AccountStatus]:
     """See :meth:`dnsrenew.Renewer.update_contacts`."""
-    names = _chosen(cas, config, services, context)
+    names = _chosen(cas, config, services.store, context)
     return [_one(name, config, services, context, lambda client: client.update_contact(context)) for name in names]
 
 
 def deactivate(cas: Iterable[str] | None, config: Config, services: Services, context: Context) -> list[AccountStatus]:
     """See :meth:`dnsrenew.Renewer.deactivate_accounts`."""
-    names = _chosen(cas, config, services, context)
+    names = _chosen(cas, config, services.store, context)
     return [_one(name, config, services, context, lambda client: client.deactivate(context)) for name in names]
+
+
+def stored(cas: Iterable[str] | None, config: Config, store: Store, context: Context) -> list[str]:
+    """Return the CAs, of the named or of all, with an account in the store; nothing is sent.
+
+    :raises ConfigError: ``ca-unknown``.
+    :raises StoreError: ``store-not-private``.
+    """
+    store.check_ground()
+    return [name for name in _chosen(cas, config, store, context) if _is_stored(name, config, store, context)]
 
 
 def _one(
@@ -105,13 +116,13 @@ def _one(
     return AccountStatus(ca=name, url=info.url, contact=info.contact, status=info.status)
 
 
-def _chosen(cas: Iterable[str] | None, config: Config, services: Services, context: Context) -> list[str]:
+def _chosen(cas: Iterable[str] | None, config: Config, store: Store, context: Context) -> list[str]:
     """Return the named CAs, each once; for None all CAs with a stored account.
 
     :raises ConfigError: ``ca-unknown``.
     """
     if cas is None:
-        return [name for name in config.cas if _is_stored(name, config, services, context)]
+        return [name for name in config.cas if _is_stored(name, config, store, context)]
     chosen = [cas] if isinstance(cas, str) else list(dict.fromkeys(cas))
     for name in chosen:
         if name not in config.cas:
@@ -121,8 +132,8 @@ def _chosen(cas: Iterable[str] | None, config: Config, services: Services, conte
     return chosen
 
 
-def _is_stored(name: str, config: Config, services: Services, context: Context) -> bool:
+def _is_stored(name: str, config: Config, store: Store, context: Context) -> bool:
     try:
-        return services.store.accounts(config.cas[name].directory, name, context).load() is not None
+        return store.accounts(config.cas[name].directory, name, context).load() is not None
     except StoreError:
         return True  # _one() reports the error

@@ -200,6 +200,7 @@ def _keep(
         identifiers=spec.identifiers,
         key=spec.key if checked.kind == spec.key else "",
         sizes={"privkey.pem": len(checked.key_pem), "fullchain.pem": len(pem)},
+        compromised_keys=state.compromised_keys,
     )
     store.prove_writable(spec.name)
     number = store.add_version(spec.name, pem, checked.key_pem, meta, state)

@@ -75,12 +75,12 @@ def revoke(
         ca, revoked = _issuer(name, state, config), _Revoked(store, stored, state)
         compromised = _key_hash(revoked) if reason == "key-compromise" else None
         # Mark it before the request: the disk may be full, or the process may be killed after the CA has revoked.
-        store.update(name, partial(_mark_revoked, compromised))
+        store.note_revocation(name, store.update(name, partial(_mark_revoked, compromised)))
         try:
             already, signed_by = _revoke(services.ca(ca), revoked, REASONS[reason], context)
         except DnsRenewError as error:
             if not _may_be_revoked(error):
-                store.update(name, partial(_restore, state))
+                store.note_revocation(name, store.update(name, partial(_restore, state)))
             raise
         store.orders.clear(name)  # its key may be the one that was revoked
     return Revocation(name=name, ca=ca, serial=stored.serial, reason=reason, already=already, signed_by=signed_by)

@@ -128,14 +128,21 @@ def status_of(spec: CertificateSpec, store: Store, context: Context) -> Certific
         path=store.current(spec.name) if exists else None,
         deployed=deployed,
         deployment_pending=pending,
-        csr_since=store.signing_requests.made(spec.name),
+        csr_since=_awaited_since(spec.name, store, state),
         known=known,
     )
 
 
 def _shown(failure: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return a failure without what is only counted."""
-    return None if failure is None else {key: value for key, value in failure.items() if key != "without_order"}
+    """Return a failure without what only later runs need."""
+    hidden = ("without_order", "class")
+    return None if failure is None else {key: value for key, value in failure.items() if key not in hidden}
+
+
+def _awaited_since(name: str, store: Store, state: State) -> datetime | None:
+    """Return when the CSR was made; None if a certificate that is newer has replaced what was asked for."""
+    made = store.signing_requests.made(name)
+    return None if made and state.not_before and state.not_before > made else made
 
 
 def _deployments(spec: CertificateSpec, state: State) -> tuple[tuple[DeploymentResult, ...], bool]:

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import logging
 import traceback
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.errors import AttemptError, CAError, DnsRenewError, StoreError, internal
+from dnsrenew.errors import (
+    AttemptError,
+    CAError,
+    ChallengeError,
+    DnsError,
+    DnsRenewError,
+    PropagationError,
+    ProviderError,
+    StoreError,
+    internal,
+)
 from dnsrenew.fallback import history
 from dnsrenew.model import Outcome, OutcomeStatus, rfc3339
 from dnsrenew.renewal import due, texts
 from dnsrenew.store import State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
     from dnsrenew.model import CertificateSpec, Notice, RenewalReason
@@ -21,6 +31,10 @@ if TYPE_CHECKING:
     from dnsrenew.store import Store
 
 _logger = logging.getLogger("dnsrenew.renewal.renew")
+_KINDS: Final[Mapping[str, type[AttemptError]]] = {
+    kind.__name__: kind for kind in (ProviderError, DnsError, PropagationError, ChallengeError, CAError)
+}
+"""The classes that the error of a failed run may have."""
 
 
 def outcome(
@@ -115,7 +129,7 @@ def deferred(
 
 
 def _last_error(failure: Mapping[str, Any] | None, until: datetime, after: float | None) -> AttemptError:
-    """Return the error of the last failure, which says how to try again before the time.
+    """Return the error of the last failure, of its class, which says how to try again before the time.
 
     :param after: the seconds for which the CA has asked to wait, or None.
     """
@@ -129,7 +143,8 @@ def _last_error(failure: Mapping[str, Any] | None, until: datetime, after: float
         evidence["failure"] = cause
         code = failure.get("code") or texts.FAILED_BEFORE.code
     if after is None:
-        return AttemptError(code, message, fix=fix, evidence=evidence)
+        kind = _KINDS.get((failure or {}).get("class", ""), AttemptError)
+        return kind(code, message, fix=fix, evidence=evidence)
     return CAError(code, message, fix=fix, evidence=evidence, retry_after=after)
 
 

@@ -6,7 +6,7 @@ plain secret is searched in every decoded text. The time is linear in the length
 an escape.
 
 A host that quotes a secret may also cut it (``cfpat_0123456789…``), so its first characters are searched too, or break
-it into lines, so the text is searched without its line breaks too.
+it into lines or at invisible characters, so the text is searched without these too.
 """
 
 from __future__ import annotations
@@ -54,6 +54,11 @@ def _from_entity(match: re.Match[str]) -> str:
 
 _H: Final = "[0-9A-Fa-f]"
 _MORE: Final = f"(?:%[89ABab]{_H})"  # a continuation byte in UTF-8
+_INVISIBLE: Final = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff"
+)
+"""Soft hyphens, zero-width spaces and the like: Unicode's ``Default_Ignorable_Code_Point``."""
 _ESCAPES: Final[tuple[tuple[str, re.Pattern[str], _Decoder], ...]] = (
     (
         "\\",
@@ -69,8 +74,12 @@ _ESCAPES: Final[tuple[tuple[str, re.Pattern[str], _Decoder], ...]] = (
     ),
     ("&", re.compile(r"&(?:#[0-9]{1,7}|#[Xx][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"), _from_entity),
     ("\n", re.compile(r"\r?\n[ \t]*"), lambda _: ""),
+    ("", re.compile(f"[{_INVISIBLE}]+"), lambda _: ""),
 )
-"""The character that is in every escape, the pattern of one escape, and its decoder; a line break is one too."""
+"""The character that is in every escape ("": none in ASCII is), the pattern of one escape, and its decoder.
+
+A line break is an escape too, and so are invisible characters.
+"""
 
 
 def encodings(value: str) -> set[str]:
@@ -98,7 +107,7 @@ def find_secret(text: str, wanted: Collection[str], depth: int = _MAX_DEPTH) -> 
     if not depth:
         return
     for sign, pattern, decode in _ESCAPES:
-        if sign in text:
+        if sign in text and (sign or not text.isascii()):
             decoded = pattern.sub(decode, text)
             found = list(find_secret(decoded, wanted, depth - 1)) if decoded != text else []
             if found:

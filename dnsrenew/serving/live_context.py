@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from dnsrenew.base.values import Frozen
+from dnsrenew.serving import texts
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -156,6 +157,13 @@ class LiveContext(ssl.SSLContext):
             self._settings.append(apply)
             for context in {*self._choices.by_name.values(), self._choices.default} - {self}:
                 apply(context)
+
+    def load_cert_chain(self, *_: Any, **__: Any) -> None:
+        """Refuse: no connection would get that certificate.
+
+        :raises TypeError: always.
+        """
+        raise TypeError(texts.NO_CERTIFICATE_OF_ONES_OWN)
 
     def set_alpn_protocols(self, alpn_protocols: Any) -> None:
         """See :meth:`ssl.SSLContext.set_alpn_protocols`."""

@@ -17,3 +17,7 @@ NOT_RENEWED: Final = Text(
     "It is tried again within the hour; report the error if it comes back.",
 )
 NO_SUCH_APP: Final = "a WSGI app takes two arguments, an ASGI app is a coroutine function; {found} can be neither"
+NO_CERTIFICATE_OF_ONES_OWN: Final = (
+    "this context serves the certificates of serve(), and takes no other one: give serve() more names, import the files "
+    "with `dnsrenew install`, or use a context of your own for them in an sni_callback"
+)

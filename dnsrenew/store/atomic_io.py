@@ -80,7 +80,7 @@ class AtomicFiles:
             handle, info = open_with_info(path, _READ)
             try:
                 self.check_owner(path, info)
-                return os_calls.read_all(handle, LIMIT)
+                return os_calls.read_all(handle, info.st_size, LIMIT)
             finally:
                 os.close(handle)
         except FileNotFoundError:

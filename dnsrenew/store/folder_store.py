@@ -19,6 +19,7 @@ version, and :meth:`FolderStore.repair` makes them agree.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from dnsrenew.model import Certificate, CertificateSpec
     from dnsrenew.runtime.context import Context
     from dnsrenew.store.deployment_files import DeploymentFiles, UnfinishedRenames
+    from dnsrenew.store.diagnosis_records import DiagnosisRecords
     from dnsrenew.store.journal import Journal
     from dnsrenew.store.ledger import Ledger
     from dnsrenew.store.pending_orders import PendingOrders
@@ -153,12 +155,19 @@ class FolderStore(Store):
 
         return PendingOrders(self._disk, self._paths)
 
-    @property
+    @functools.cached_property
     def signing_requests(self) -> SigningRequests:
         """The requests for certificates of other issuers."""
         from dnsrenew.store.signing_requests import SigningRequests  # rarely needed
 
         return SigningRequests(self._disk, self._paths)
+
+    @functools.cached_property
+    def diagnoses(self) -> DiagnosisRecords:
+        """The recorded diagnoses."""
+        from dnsrenew.store.diagnosis_records import DiagnosisRecords  # rarely needed
+
+        return DiagnosisRecords(self._disk, self._paths)
 
     def deployment(self, name: str, entry: str) -> DeploymentFiles:
         """See :meth:`Store.deployment`."""
@@ -287,6 +296,10 @@ class FolderStore(Store):
         self._states.write(name, state, sync=sync)
         return state
 
+    def note_revocation(self, name: str, state: State) -> None:
+        """See :meth:`Store.note_revocation`."""
+        self._versions(name).note_revocation(state)
+
     def keep(
         self,
         spec: CertificateSpec,
@@ -313,6 +326,7 @@ class FolderStore(Store):
             key=spec.key,
             profile=spec.profile.name if spec.profile else "",
             sizes={"privkey.pem": len(key_pem), "fullchain.pem": len(fullchain_pem)},
+            compromised_keys=state.compromised_keys,
         )
         number = self.add_version(spec.name, fullchain_pem, key_pem, meta, state)
         return self.activate(spec.name, number, meta, state, remember=remember)

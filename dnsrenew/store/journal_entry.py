@@ -144,6 +144,11 @@ class JournalEntry:
             if not self._in_flight:
                 self._disk.discard(in_flight_path(self.path))
 
+    def in_flight(self, values: Iterable[WrittenValue]) -> list[WrittenValue]:
+        """Return those of the values that a request may still write."""
+        with self._guard:
+            return [value for value in values if value in self._in_flight]
+
     def remove(self, values: Iterable[WrittenValue]) -> None:
         """Drop values that are removed from DNS; the last one ends the entry and removes its files.
 

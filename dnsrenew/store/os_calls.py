@@ -41,15 +41,16 @@ def flush(handle: int) -> None:
     os.fsync(handle)
 
 
-def read_all(handle: int, limit: int) -> bytes:
-    """Return the rest of a file, at most ``limit`` + 1 bytes."""
-    data = os.read(handle, limit + 1)
-    if not data or len(data) > limit:
-        return data
-    parts = [data]
-    while len(data) <= limit and (more := os.read(handle, limit + 1 - len(data))):
-        parts.append(more)
-        data = b"".join(parts)
+def read_all(handle: int, size: int, limit: int) -> bytes:
+    """Return the rest of a file, at most ``limit`` + 1 bytes.
+
+    :param size: its size. One byte more is asked for, so that one call tells that this was all; a buffer of ``limit``
+        would be new memory of the system for each file.
+    """
+    wanted = min(size, limit) + 1
+    data = os.read(handle, wanted)
+    while len(data) < size and len(data) <= limit and (more := os.read(handle, wanted - len(data))):
+        data += more
     return data
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dnsrenew.runtime.context import Context
     from dnsrenew.store.account_files import AccountFiles
     from dnsrenew.store.deployment_files import DeploymentFiles, UnfinishedRenames
+    from dnsrenew.store.diagnosis_records import DiagnosisRecords
     from dnsrenew.store.journal import Journal
     from dnsrenew.store.ledger import Ledger
     from dnsrenew.store.pending_orders import PendingOrders
@@ -108,6 +109,10 @@ class Store(Protocol):
     @property
     def signing_requests(self) -> SigningRequests:
         """The requests for certificates of other issuers, with their keys."""
+
+    @property
+    def diagnoses(self) -> DiagnosisRecords:
+        """The recorded diagnoses: what ``doctor --record`` keeps."""
 
     def deployment(self, name: str, entry: str) -> DeploymentFiles:
         """Return what is kept for an entry of ``deploy``: the old files of its target, and renames under way."""
@@ -216,6 +221,14 @@ class Store(Protocol):
         :param known: the state as read under the lock; used unless state.json has vanished since then.
         :param sync: make it durable; False if a power cut may lose the change.
         :raises StoreError: it cannot be written; the old one stays.
+        """
+
+    def note_revocation(self, name: str, state: State) -> None:
+        """Record in the version in force what its state says of revocation and compromised keys, durably.
+
+        So neither is forgotten if state.json is lost.
+
+        :raises StoreError: it cannot be written.
         """
 
     def keep(

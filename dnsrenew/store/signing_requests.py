@@ -6,7 +6,6 @@ The caller holds the certificate's lock.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -22,6 +21,7 @@ from dnsrenew.store.paths import Paths
 if TYPE_CHECKING:
     from dnsrenew.runtime.context import Context
 
+_FOLDER: Final = "csr"
 _KEY: Final = "key.pem"
 _CSR: Final = "csr.pem"
 
@@ -54,7 +54,7 @@ class SigningRequests:
         self._folders = Directories(disk, paths)
 
     def _path(self, name: str, file: str = "") -> str:
-        return os.path.join(self._paths.certificate(name), "csr", file).removesuffix(os.sep)
+        return os.path.join(self._paths.certificate(name), _FOLDER, file).removesuffix(os.sep)
 
     def save(self, name: str, csr_pem: str, key_pem: bytes) -> None:
         """Store a request, and replace an earlier one; it is durable on return.
@@ -94,9 +94,11 @@ class SigningRequests:
 
     def made(self, name: str) -> datetime | None:
         """Return when the request was made, or None if there is none; one system call."""
-        with contextlib.suppress(OSError, StoreError):
-            return datetime.fromtimestamp(int(os.lstat(self._path(name, _CSR)).st_mtime), UTC)
-        return None
+        try:
+            made = os.lstat(f"{self._paths.certificate(name)}{os.sep}{_FOLDER}{os.sep}{_CSR}").st_mtime
+        except (OSError, StoreError):
+            return None
+        return datetime.fromtimestamp(int(made), UTC)
 
     def clear(self, name: str) -> None:
         """Remove the request of a certificate with its key, as far as possible.

@@ -27,6 +27,8 @@ class Meta(Frozen, kw_only=True):
     :ivar key: kind of key; empty if unknown.
     :ivar profile: the configured profile; empty if none or unknown.
     :ivar sizes: bytes of the files that other programs read, by file name; another size means damage.
+    :ivar revoked: as in the state, which may be lost.
+    :ivar compromised_keys: as in the state.
     """
 
     issuer: str
@@ -39,6 +41,8 @@ class Meta(Frozen, kw_only=True):
     key: str = ""
     profile: str = ""
     sizes: Mapping[str, int] = field(default_factory=dict)
+    revoked: bool = False
+    compromised_keys: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
         """Return the bytes of ``meta.json``."""
@@ -64,8 +68,8 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
     :ivar version: number of the version in force, or None.
     :ivar without_profile: the configured profile was optional, and the CA did not offer it.
     :ivar failures: the number of failed runs in a row.
-    :ivar last_failure: the last of them: ``time``, ``code``, ``message``, and optionally ``fix``, ``url``, the
-        ``route`` tried last, and ``attempts``, each with its ``route`` and ``code``.
+    :ivar last_failure: the last of them: ``time``, ``code``, ``message``, and optionally ``fix``, ``url``, the name of
+        the ``class`` of its error, the ``route`` tried last, and ``attempts``, each with its ``route`` and ``code``.
     :ivar next_attempt: the earliest time of the next attempt.
     :ivar attempt_set_at: when ``next_attempt`` was set; used to detect a wrong clock.
     :ivar tried_with: fingerprint of what failed, or None; after an edit, the certificate is tried at once.
@@ -117,6 +121,7 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
     def renewed(self, version: int, meta: Meta) -> State:
         """Return the state with a new version in force: its data replace those of the old one, failures are reset."""
         facts = {name: getattr(meta, name) for name in _FACTS}
+        facts["compromised_keys"] = tuple(dict.fromkeys((*self.compromised_keys, *meta.compromised_keys)))
         return replace(
             self,
             version=version,
@@ -130,7 +135,6 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
             without_profile=False,
             ari=None,
             past_window_until=None,
-            revoked=False,
             **facts,
         )
 

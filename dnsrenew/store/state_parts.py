@@ -44,7 +44,7 @@ def failure(value: object) -> dict[str, Any] | None:
     if attempts is not None and (type(attempts) is not list or any(type(each) is not dict for each in attempts)):
         raise DamagedFile("the attempts of the last failure are not an array of objects")
     for entry in (value, *(attempts or ())):
-        for name in ("code", "message", "fix", "url"):
+        for name in ("code", "message", "fix", "url", "class"):
             json_files.string(entry.get(name))
         _check_route(entry.get("route"))
     return value

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from dnsrenew.base.values import replace
 from dnsrenew.errors import StoreError
 from dnsrenew.model import Certificate, Notice
 from dnsrenew.store import damage, json_files, texts, version_holds
@@ -166,6 +167,19 @@ class Versions:
         except NewerSchema as newer:
             reason = f"it was written by a newer dnsrenew (schema {newer.schema})"
         return found, Notice(*texts.META_DAMAGED.fill(path=path, reason=reason))
+
+    def note_revocation(self, state: State) -> None:
+        """Record in the version in force what the state says of its revocation and of compromised keys, durably.
+
+        :raises StoreError: it cannot be written.
+        """
+        meta = None if state.version is None else self.meta(state.version)[0]
+        if state.version is None or meta is None:
+            return
+        folder = self.path(state.version)
+        noted = replace(meta, revoked=state.revoked, compromised_keys=state.compromised_keys)
+        self._disk.write(os.path.join(folder, META), noted.to_json(), PRIVATE)
+        self._disk.sync_folder(folder)
 
     def certificate(self, name: str, state: State) -> Certificate | None:
         """Return the certificate in force, with paths into its version; None if the state names none."""

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from dnsrenew.base.names import is_ip
@@ -87,6 +88,14 @@ def key_hash_of_certificate(pem: str) -> str:
     :raises ValueError: there is none, or it cannot be read.
     """
     return public_key_hash(first(pem).public_key())
+
+
+def has_ecdsa_key(pem: str | bytes) -> bool:
+    """Tell whether the key of the first certificate is an ECDSA key.
+
+    :raises ValueError: there is none, or it cannot be read.
+    """
+    return isinstance(first(pem).public_key(), ec.EllipticCurvePublicKey)
 
 
 def top_issuer(fullchain_pem: str) -> str:

@@ -1,14 +1,10 @@
-"""HFS 3.2.2, the program whose failed renewal began this project, serves a new certificate without a restart."""
+"""HFS, the program whose failed renewal began this project, serves a new certificate without a restart."""
 
 from __future__ import annotations
 
-import json
 import os
 import socket
-import ssl
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from http.client import HTTPSConnection
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +18,21 @@ from dnsrenew.runtime.context import Context
 from tests.kit import hfs
 from tests.kit.api_server import Api
 from tests.kit.deployments import KeptFiles, make_certificate
-from tests.kit.hfs import Hfs
 from tests.kit.processes import wait_until
-from tests.lab.web import fetch
 
 pytestmark = pytest.mark.timeout(900)  # where HFS is compiled first
 
 
 @pytest.fixture(scope="session")
 def script() -> Path:
-    """HFS; without it these tests are left out, and say so."""
-    try:
-        return hfs.find()
-    except hfs.NoHfsError as error:
-        pytest.skip(f"the tests of HFS were left out: {error}; {hfs.VARIABLE} can name a folder that has it")
+    """HFS 3.2.2."""
+    return hfs.or_skip(hfs.find)
+
+
+@pytest.fixture(scope="session")
+def old_script() -> Path:
+    """HFS 0.52.9."""
+    return hfs.or_skip(hfs.find_old)
 
 
 class Stage:
@@ -62,9 +59,13 @@ class Stage:
         )
 
     def deploy(self, url: str, new: Certificate | None = None, **options: Any) -> DeploymentResult:
+        """Deploy the new certificate, or this one, by the API of HFS."""
+        return self.deploy_to("hfs", new, url=url, **options)
+
+    def deploy_to(self, to: str, new: Certificate | None = None, **options: Any) -> DeploymentResult:
         """Deploy the new certificate, or this one."""
         context = Context().for_certificate("home")
-        one = entry(Deployment("hfs", **{"url": url, "verify_timeout": 10, **options}))
+        one = entry(Deployment(to, **{"verify_timeout": 10, **options}))
         (result,) = engine.deploy(context, [one], new or self.new, lambda _: self.kept)
         self.notices = context.notices
         return result
@@ -76,62 +77,36 @@ def stage(tmp_path: Path, script: Path) -> Stage:
     return Stage(tmp_path, script)
 
 
-def leaf(server: Hfs) -> str:
-    """Return what a client that is not ours gets."""
-    return ssl.get_server_certificate(("127.0.0.1", server.https_port))
-
-
 def code(result: DeploymentResult) -> str:
     """Return the code of its error."""
     assert result.error is not None
     return str(result.error["code"])
 
 
-def settings(server: Hfs) -> list[Any]:
-    """Return the settings that a deployment changes."""
-    names = ["cert", "private_key", "https_port", "acme_renew"]
-    headers = {"x-hfs-anti-csrf": "1", "Content-Type": "application/json"}
-    body = json.dumps({"only": names}).encode()
-    _, answer = fetch(f"{server.url}/~/api/get_config", method="POST", headers=headers, body=body)
-    found = json.loads(answer)
-    return [found.get(name) for name in names]
-
-
-@contextmanager
-def download(server: Hfs, path: str) -> Iterator[Any]:
-    """Begin a download over HTTPS, and give its response, of which nothing is read yet."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with closing(HTTPSConnection("127.0.0.1", server.https_port, context=context, timeout=30)) as connection:
-        connection.request("GET", path)
-        yield connection.getresponse()
+SETTINGS = ("cert", "private_key", "https_port", "acme_renew")
+"""Those that a deployment changes."""
 
 
 def test_a_new_certificate_while_a_download_runs_on(stage: Stage) -> None:
     """HFS serves it without a restart, its own renewal is off, and a second time nothing is done; so is a third one."""
-    big = stage.folder / "big.bin"
     size = 64 << 20
-    with big.open("wb") as file:
-        file.truncate(size)
-    shared = f"{{ children: [ {{ source: {big} }} ] }}"
-    with stage.running(acme_renew="true", vfs=shared) as server, download(server, "/big.bin") as response:
+    shared = hfs.shared_file(stage.folder / "big.bin", size)
+    with stage.running(acme_renew="true", vfs=shared) as server, server.download("/big.bin") as response:
         assert response.status == 200
         got = len(response.read(1 << 20))
-        assert leaf(server) == stage.old.certificate_path.read_text()
+        assert server.leaf() == stage.old.certificate_path.read_text()
 
         first = stage.deploy(server.url)
         assert (first.ok, first.changed, first.served, first.error) == (True, True, True, None)
         assert [notice.code for notice in stage.notices] == ["hfs-renewal-off"]
-        assert leaf(server) == stage.new.certificate_path.read_text()
+        assert server.leaf() == stage.new.certificate_path.read_text()
         again = stage.deploy(server.url)
         assert (again.ok, again.changed, again.served, stage.notices) == (True, False, True, [])
         third = stage.make(key="rsa2048")
         assert stage.deploy(server.url, third).served
-        assert leaf(server) == third.certificate_path.read_text()
+        assert server.leaf() == third.certificate_path.read_text()
 
-        while piece := response.read(1 << 20):
-            got += len(piece)
-        assert got == size
+        assert got + hfs.size_of(response) == size
         assert server.process.running
     assert "acme_renew: true" not in server.config
     assert (stage.folder / "dnsrenew-home.key").stat().st_mode & 0o777 == 0o600
@@ -140,11 +115,11 @@ def test_a_new_certificate_while_a_download_runs_on(stage: Stage) -> None:
 def test_what_is_not_served_is_put_back(stage: Stage) -> None:
     """The settings come back at the first deployment, and the files at a later one."""
     with stage.running(acme_renew="true") as server:
-        before = settings(server)
+        before = server.settings(*SETTINGS)
         result = stage.deploy(server.url, verify=["127.0.0.1:1"], verify_timeout=0.5)
         assert (code(result), result.rolled_back) == ("deploy-unreachable", True)
-        assert settings(server) == before == ["old.cer", "old.key", server.https_port, True]
-        wait_until(lambda: leaf(server) == stage.old.certificate_path.read_text())
+        assert server.settings(*SETTINGS) == before == ["old.cer", "old.key", server.https_port, True]
+        wait_until(lambda: server.leaf() == stage.old.certificate_path.read_text())
         assert stage.deploy(server.url).ok
         third = stage.make()
         result = stage.deploy(server.url, third, verify=["127.0.0.1:1"], verify_timeout=0.5)
@@ -165,7 +140,7 @@ def test_https_that_is_off(stage: Stage) -> None:
                 taken.listen()
             result = stage.deploy(server.url, https=True)
         assert (code(result), result.rolled_back) == ("deploy-refused", True)
-        assert settings(server)[2] == -1
+        assert server.settings(*SETTINGS)[2] == -1
 
 
 def test_an_admin_that_is_locked(stage: Stage) -> None:
@@ -175,7 +150,7 @@ def test_an_admin_that_is_locked(stage: Stage) -> None:
         assert code(stage.deploy(server.url)) == "deploy-refused"
         wrong = stage.deploy(server.url, user="boss", password=Secret("wrong-word"))
         assert (code(wrong), "wrong-word" in str(wrong)) == ("deploy-refused", False)
-        assert leaf(server) == stage.old.certificate_path.read_text()
+        assert server.leaf() == stage.old.certificate_path.read_text()
         assert stage.deploy(server.url, user="boss", password=Secret("right-word")).served
 
 
@@ -189,12 +164,25 @@ def test_hfs_that_is_down(stage: Stage) -> None:
     assert (stage.folder / "dnsrenew-home.key").read_text() == stage.new.private_key_pem
 
 
-@pytest.mark.parametrize("cwd", [None, "/no/such/folder"])
-def test_hfs_that_is_too_old_or_has_another_folder(tmp_path: Path, cwd: str | None) -> None:
-    """HFS 0.52 does not tell its folder; the folder of a container is not here (both as stand-ins)."""
-    answers = {"/~/api/get_status": {"version": "0.52.9"} | ({"cwd": cwd} if cwd else {}),
-               "/~/api/get_config": {"https_port": 443}}  # fmt: skip
+def test_hfs_that_is_too_old(tmp_path: Path, old_script: Path) -> None:
+    """HFS 0.52 does not tell its folder. With `files` it serves the new pair without a restart; a download runs on."""
+    stage, size = Stage(tmp_path, old_script), 32 << 20
+    with stage.running(vfs=hfs.shared_file(stage.folder / "big.bin", size)) as server:
+        assert code(stage.deploy(server.url)) == "deploy-unsupported"
+        assert server.leaf() == stage.old.certificate_path.read_text()
+        with server.download("/big.bin") as response:
+            got = len(response.read(1 << 20))
+            files = {end: str(stage.folder / f"old.{end}") for end in ("cer", "key")}
+            result = stage.deploy_to("files", certificate=files["cer"], key=files["key"], verify=[server.address])
+            assert (result.ok, result.served, result.error) == (True, True, None)
+            assert server.leaf() == stage.new.certificate_path.read_text()
+            assert got + hfs.size_of(response) == size
+        assert server.process.running
+
+
+def test_hfs_that_has_another_folder(tmp_path: Path) -> None:
+    """The folder of a container is not here (as a stand-in)."""
+    answers = {"/~/api/get_status": {"cwd": "/no/such/folder"}, "/~/api/get_config": {"https_port": 443}}
     with Api(lambda asked: (200, answers[asked.path])) as api:
         result = Stage(tmp_path, Path()).deploy(api.url)
-    assert code(result) == ("deploy-unwritable" if cwd else "deploy-unsupported")
-    assert not result.changed
+    assert (code(result), result.changed) == ("deploy-unwritable", False)

@@ -218,7 +218,7 @@ def test_a_killed_run_is_ended_by_the_next(server: Sshd, tmp_path: Path, pair: t
     target.kept.begin()
     killed.deploy(new)
     target.key.write_text(old.private_key_pem)  # as if the second rename had not come
-    (target.folder / ".key.pem.dnsrenew-new").write_text("half")
+    (target.folder / ".key.pem.01234567.dnsrenew-new").write_text("half")
     target.options["reload"] = ["false"]
     assert target.put(new).rolled_back
     assert target.has(old)

@@ -1,4 +1,4 @@
-"""The recipes of docs/guides/python-*.md, run as they are, except for port, host and check interval."""
+"""The recipes around ``obtain`` in docs/guides/, run as they are, except for port, host and check interval."""
 
 from __future__ import annotations
 
@@ -22,27 +22,17 @@ from tests.kit.recipes import DOMAIN, RecipeWorld, recipe_files
 from tests.lab.ports import reserve
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVERS = recipe_files("python-servers.md")
-DJANGO = {
-    "mysite/__init__.py": "",
-    "mysite/settings.py": 'SECRET_KEY = "x"\nALLOWED_HOSTS = ["*"]\nROOT_URLCONF = "mysite.urls"\n',
-    "mysite/urls.py": (
-        "from django.http import HttpResponse\nfrom django.urls import path\n"
-        'urlpatterns = [path("", lambda request: HttpResponse("Hello from Django"))]\n'
-    ),
-}
+NAME = "own_thread.py"
 PATIENCE = 30.0
 
 
 @contextmanager
-def running(folder: Path, name: str) -> Iterator[int]:
-    """Run a recipe as a process; yield its port."""
-    command, env = [sys.executable, "-m", "tests.kit.recipes", name], {**os.environ, "PYTHONPATH": str(ROOT)}
+def running(folder: Path) -> Iterator[int]:
+    """Run the server with a thread of its own as a process; yield its port."""
+    command, env = [sys.executable, "-m", "tests.kit.recipes", NAME], {**os.environ, "PYTHONPATH": str(ROOT)}
     with reserve("127.0.0.1") as port, (folder / "log.txt").open("wb") as log:
-        for file, text in {**SERVERS, **DJANGO}.items():
-            (folder / file).parent.mkdir(exist_ok=True)
-            own = text.replace("port=443", f"port={port.number}").replace('"0.0.0.0"', '"127.0.0.1"')
-            (folder / file).write_text(own.replace("CHECK_SECONDS = 6 * 3600", "CHECK_SECONDS = 0.2"))
+        own = recipe_files("serving.md")[NAME].replace("443", str(port.number)).replace('"0.0.0.0"', '"127.0.0.1"')
+        (folder / NAME).write_text(own.replace("CHECK_SECONDS = 6 * 3600", "CHECK_SECONDS = 0.2"))
         with subprocess.Popen(command, cwd=folder, env=env, stdout=log, stderr=log) as process:
             try:
                 yield port.number
@@ -66,19 +56,10 @@ def get(folder: Path, port: int) -> tuple[str, str]:
         return answer, serial
 
 
-@pytest.mark.parametrize(
-    ("name", "hello"),
-    [
-        ("flask_app.py", "Hello from Flask"),
-        ("uvicorn_app.py", "Hello from uvicorn"),
-        ("serve.py", "Hello from Django"),
-        ("aiohttp_app.py", "Hello from aiohttp"),
-    ],
-)
-def test_a_server_serves_its_certificate_and_the_renewed_one(name: str, hello: str, tmp_path: Path) -> None:
+def test_a_server_with_its_own_thread_serves_its_certificate_and_the_renewed_one(tmp_path: Path) -> None:
     """It serves a certificate for its name, and after a renewal the new one, without a restart."""
     serials: set[str] = set()
-    with running(tmp_path, name) as port:
+    with running(tmp_path) as port:
         end = time.monotonic() + PATIENCE
         while len(serials) < 2:
             assert time.monotonic() < end, serials
@@ -87,14 +68,8 @@ def test_a_server_serves_its_certificate_and_the_renewed_one(name: str, hello: s
             except (ConnectionError, FileNotFoundError):  # it has not started yet
                 time.sleep(0.05)
                 continue
-            assert hello in answer
+            assert "Hello from a thread of your own" in answer
             serials.add(serial)
-
-
-def test_every_recipe_is_run() -> None:
-    """A new file in the guide must be added to the test above."""
-    assert sorted(SERVERS) == ["aiohttp_app.py", "flask_app.py", "serve.py", "tls.py", "uvicorn_app.py"]
-    assert list(recipe_files("python-asyncio.md")) == ["asyncio_app.py"]
 
 
 def test_the_reference_runs_and_logs_what_it_says(tmp_path: Path) -> None:

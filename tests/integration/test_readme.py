@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from docs.screen import lines_of
 from tests.kit import home_servers
 from tests.kit.documents import ROOT, Typed, between, blocks, commands
 from tests.kit.duckdns import DuckDns, DuckDnsZone, add_zone
-from tests.kit.first_hour import DOMAIN, TOKEN, Reader
+from tests.kit.first_hour import DOMAIN, TOKEN, Reader, at_any_time, steady
 from tests.kit.users import open_way
 from tests.lab import Lab
 
@@ -40,13 +39,6 @@ def reader(lab: Lab) -> Iterator[Reader]:
         tempfile.TemporaryDirectory(prefix="reader-") as folder,
     ):
         yield Reader(lab, server, open_way(Path(folder)) / "home")
-
-
-def steady(text: str, home: Path = Path("/home/me")) -> str:
-    """An output without what differs from run to run: dates, days, and the folder, which a terminal does not show."""
-    text = text.replace(f"{home}/certificates/", "").replace(f"{home}{home_servers.ETC}", home_servers.ETC)
-    text = re.sub(r"\d{4}-\d\d-\d\d( \d\d:\d\d [A-Z]+)?", "DATE", text)
-    return re.sub(r"\d+ days", "N days", text)
 
 
 def typed_to_the_end(reader: Reader, typed: list[Typed]) -> list[Typed]:
@@ -101,12 +93,6 @@ def test_the_picture_is_what_the_program_shows(reader: Reader) -> None:
     last = record.shown(record.record(reader)[-1].rows)
     drawn = lines_of(record.PICTURE.read_text("utf-8"))
     assert at_any_time(last) == at_any_time(drawn)
-
-
-def at_any_time(lines: list[str]) -> list[str]:
-    """Lines without dates, without how long a step took, and without what the CA suggested, if it did."""
-    plain = [re.sub(r"[\d.]+ s$", "N s", steady(line).replace(" *", "")) for line in lines]
-    return [" ".join(line.split()) for line in plain if line and not line.startswith("* The CA")]
 
 
 def monitored(reader: Reader) -> list[str]:

@@ -48,15 +48,18 @@ def test_a_revoked_certificate_is_replaced(stage: Stage) -> None:
     assert stage.renewer().status()[0].state == "valid"
 
 
-def test_the_key_of_a_revoked_certificate_is_not_kept(stage: Stage) -> None:
-    """`reuse_key` applies to renewals; after a revocation the key may be compromised."""
+@pytest.mark.parametrize("lost", [False, True])
+def test_the_key_of_a_revoked_certificate_is_not_kept(stage: Stage, *, lost: bool) -> None:
+    """`reuse_key` applies to renewals; after a revocation the key may be compromised, also if state.json is lost."""
     key = stage.workspace.store / "certificates/home/current/privkey.pem"
     keep = {"certificate.0.reuse_key": True}
     before = key.read_bytes()
     stage.renewed(keep, force=True)
     assert key.read_bytes() == before
     stage.renewer(keep).revoke("home", reason="key-compromise")
-    stage.renewed(keep)
+    if lost:
+        (stage.workspace.store / "certificates/home/state.json").unlink()
+    assert stage.renewed(keep).reason == "revoked"
     assert key.read_bytes() != before
 
 

@@ -146,4 +146,5 @@ def test_every_example_is_run() -> None:
     """A file that is added to the guide is added to the tests above."""
     run = {"flask_app.py", "uvicorn_app.py", "serve.py", "hypercorn_app.py", "aiohttp_app.py", "asyncio_app.py",
            "http_server_app.py", "port_80_app.py"}  # fmt: skip
-    assert set(FILES) == run | {"tls.py", "gunicorn_conf.py"}
+    elsewhere = {"own_thread.py"}  # test_python_recipes.py
+    assert set(FILES) == run | elsewhere | {"tls.py", "gunicorn_conf.py"}

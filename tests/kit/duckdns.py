@@ -89,9 +89,12 @@ class DuckDnsZone:
         return answer
 
 
-def add_zone(lab: Lab) -> None:
-    """Add duckdns.org to the lab's Internet, once for all tests that share the lab."""
-    records = "home A 192.0.2.1\n*.home A 192.0.2.1\nspare A 192.0.2.2\nmy-house A 192.0.2.3\n"
+def add_zone(lab: Lab, my_house: str = "192.0.2.3") -> None:
+    """Add duckdns.org to the lab's Internet, once for all tests that share the lab.
+
+    :param my_house: the address of that name.
+    """
+    records = f"home A 192.0.2.1\n*.home A 192.0.2.1\nspare A 192.0.2.2\nmy-house A {my_house}\n"
     lab.add_zone("duckdns.org", records, ns=[SERVER], refuse=True)
     if tuple(lab.resolver.stubs["duckdns.org"]) != (SERVER,):
         lab.resolver.set_stubs({"duckdns.org": (SERVER,)})

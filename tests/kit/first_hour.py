@@ -8,6 +8,7 @@ calls.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from typing import Final
 
 from tests.kit.documents import Typed
 from tests.kit.duckdns import PROVIDERS, DuckDns
+from tests.kit.home_servers import ETC
 from tests.kit.users import NOBODY, ordinary_user
 from tests.lab import Lab
 from tests.lab.web import fetch
@@ -146,3 +148,16 @@ class Reader:
             each._replace(output=output.strip("\n"), status=int(status))
             for each, output, status in zip(typed, said[::2], said[1::2], strict=False)
         ]
+
+
+def steady(text: str, home: Path = Path("/home/me")) -> str:
+    """An output without what differs from run to run: dates, days, and the folder, which a terminal does not show."""
+    text = text.replace(f"{home}/certificates/", "").replace(f"{home}{ETC}", ETC)
+    text = re.sub(r"\d{4}-\d\d-\d\d( \d\d:\d\d [A-Z]+)?", "DATE", text)
+    return re.sub(r"\d+ days", "N days", text)
+
+
+def at_any_time(lines: list[str]) -> list[str]:
+    """Lines without dates, without how long a step took, and without what the CA suggested, if it did."""
+    plain = [re.sub(r"[\d.]+ s\b", "N s", steady(line).replace(" *", "")) for line in lines]
+    return [" ".join(line.split()) for line in plain if line and not line.startswith("* The CA")]

@@ -44,7 +44,7 @@ class ServedHost:
         renewer = self.renewer
         source = CertificateSource(
             names, lambda _: [self.outcome()], self.renew, renewer.certificate, self.store.mark, renewer.emit,
-            renewer.redact, AppResponses(self.store.responses),
+            renewer.redact, AppResponses(self.store.responses, SystemClock()),
         )  # fmt: skip
         return Served(source, SystemClock())
 

@@ -222,6 +222,15 @@ def test_status_shows_since_when_a_certificate_is_awaited(desk: Desk) -> None:
     assert (status.csr_since, status.state) == (None, "valid")
 
 
+def test_after_a_renewal_none_is_awaited(desk: Desk) -> None:
+    """`status` no longer asks for the certificate, which can be installed all the same."""
+    csr = desk.renewer.csr("home")
+    os.utime(desk.folder / "csr/csr.pem", (START.timestamp(), START.timestamp()))
+    keep(desk.store, 1)
+    assert desk.renewer.status()[0].csr_since is None
+    assert desk.renewer.install("home", desk.answer(csr), older=True).status == "renewed"
+
+
 # ── the certificate ─────────────────────────────────────────────────────────────────────
 
 

@@ -71,6 +71,14 @@ def test_each_value_that_is_gone_is_named(renewer: Cleaner, capsys: pytest.Captu
     assert renewer.calls == [(None, {"wait": 3.0})]
 
 
+def test_a_value_that_may_come_back_is_told(renewer: Cleaner, capsys: pytest.CaptureFixture[str]) -> None:
+    """So that nobody wonders why the next cleanup removes it once more."""
+    renewer.found = CleanupResult((txt("a"), txt("b")), late=(txt("b"),))
+    assert main(["cleanup"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("! A request of the killed run may still be under way and write 1 TXT value again.")
+
+
 KEPT = CleanupResult(
     (txt("a"),),
     ((txt("b", "old"), GONE), (txt("c", "old"), GONE), (txt("d", "old", "other.test."), GONE), (txt("e"), DOWN)),

@@ -220,7 +220,7 @@ def test_failures_come_last(stage: Stage, capsys: pytest.CaptureFixture[str]) ->
     assert main(["renew"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines[:21]] == [*(f"site{number}" for number in range(20)), "broken"]
-    assert lines[-1].startswith("21 certificates: 20 renewed, 1 failed")
+    assert lines[-1].startswith("21 certificates: 20 obtained, 1 failed")
 
 
 def test_a_port_that_this_user_cannot_open_is_no_warning(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
@@ -694,7 +694,7 @@ def test_several_at_once_keep_their_names(stage: Stage, capsys: pytest.CaptureFi
     for number in (0, 1, 3, 4, 5):
         assert f"site{number}: obtained" in err
     assert "site2: ✗ dns-01 with home at lab failed" in err
-    assert out.splitlines()[-1].startswith("6 certificates: 5 renewed, 1 failed; next renewal ")
+    assert out.splitlines()[-1].startswith("6 certificates: 5 obtained, 1 failed; next renewal ")
 
 
 def test_an_interruption_is_no_failure(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:

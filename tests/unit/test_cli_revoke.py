@@ -26,6 +26,8 @@ SILENT = AccountStatus(ca="down", url="https://down.test/a/1", contact=(), statu
 def renewer(monkeypatch: pytest.MonkeyPatch) -> FakeRenewer:
     """On the stage, with one certificate."""
     fake = FakeRenewer(lambda _emitter, _cancel: [])
+    fake.held = [HELD]
+    monkeypatch.setattr("dnsrenew.operations.accounts.stored", lambda *_: [account.ca for account in fake.held])
     home = SimpleNamespace(name="home", domains=("example.test",))
     install(fake, FakeConfig(certificates=(home,)), monkeypatch.setattr)
     return fake
@@ -143,6 +145,11 @@ def test_a_closed_account(shown: Callable[..., list[str]], renewer: FakeRenewer)
     assert "✗ down: The CA lab cannot be reached." in lines
     assert shown("account show", closed)[0] == "! lab: deactivated"
     assert renewer.calls[0] == (None, {"deactivate": True})
+
+
+def test_without_an_account_nobody_is_asked(shown: Callable[..., list[str]]) -> None:
+    """There is nothing to close."""
+    assert shown("account deactivate") == ["No CA accounts yet. The first order at a CA creates one."]
 
 
 def test_accounts_for_programs(shown: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]) -> None:

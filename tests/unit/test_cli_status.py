@@ -128,6 +128,22 @@ def test_a_failure_of_what_is_not_due_is_not_tried_again(show: Show) -> None:
     assert not any("--now" in line for line in lines)
 
 
+def test_a_cause_that_is_common_is_told_once(show: Show) -> None:
+    """With the number of certificates, some of their names, and the earliest next attempt."""
+    due = [
+        valid(f"site{n}", state="due", next_attempt=now() + timedelta(days=3 + n),
+              last_failure=FAILURE | {"time": f"2020-01-01T00:00:0{n}Z"})
+        for n in range(9)
+    ]  # fmt: skip
+    other = valid("other", state="due", last_failure=FAILURE | {"message": "It is down."})
+    lines = show(*due, other)
+    told = [line for line in lines if line.startswith("✗ ")]
+    assert len(told) == 2
+    assert told[0].startswith("✗ 9 certificates (site0, site1, site2, site3 and 5 more) failed ")
+    assert told[0].count("Next attempt: ") == 1
+    assert told[1].startswith("✗ other failed ")
+
+
 UNREAD = {"code": "store-newer", "message": "A later dnsrenew wrote it.", "fix": "Update dnsrenew."}
 
 
@@ -140,8 +156,7 @@ def test_what_cannot_be_read_is_not_called_missing(show: Show) -> None:
     assert lines[3].endswith("-        ✗ valid, unreadable")
     assert ", 89 d  " in lines[3]
     assert lines[4:] == [
-        "✗ new: A later dnsrenew wrote it.", "  → Update dnsrenew.",
-        "✗ home: A later dnsrenew wrote it.", "  → Update dnsrenew.",
+        "✗ 2 certificates (new, home): A later dnsrenew wrote it.", "  → Update dnsrenew.",
     ]  # fmt: skip
 
 

@@ -65,6 +65,9 @@ def test_another_ca_under_a_built_in_name(tmp_path: Path) -> None:
         ("fileserver.local", "the name of a local network"),
         ("nas.fritz.home", "the name of a local network"),
         ("*.home.arpa", "the name of a local network"),
+        ("co.uk", "a public suffix"),
+        ("*.xn--55qx5d.cn", "a public suffix"),
+        ("公司.cn", "a public suffix"),
         ("localhost", "a name of one word"),
         ("my-house", "a name of one word"),
         ("my_house.duckdns.org", "without an underscore"),
@@ -80,7 +83,9 @@ def test_a_name_for_which_no_public_ca_issues(tmp_path: Path, domain: str, expec
     assert check(tmp_path, f'{HOME}{names("example.org", domain)}ca = "lab"\n{LAB}').warnings == ()
 
 
-@pytest.mark.parametrize("domain", ["example.org", "local.example.org", "home.arpa.example.org", "bücher.example"])
+@pytest.mark.parametrize(
+    "domain", ["example.org", "a.co.uk", "github.io", "local.example.org", "home.arpa.example.org", "bücher.example"]
+)
 def test_a_public_name(tmp_path: Path, domain: str) -> None:
     """Only the last label counts."""
     assert check(tmp_path, AGREED + HOME + names(domain)).warnings == ()

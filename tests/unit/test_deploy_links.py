@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,6 +67,35 @@ def test_a_link_that_comes_during_a_deployment_leads_nowhere(home: Path) -> None
     with pytest.raises(DeployError):
         complete_renames([(str(folder / ".cert.pem.1.dnsrenew-new"), str(folder / "cert.pem"))])
     assert (etc / "cert.pem").read_text() == "of root"
+
+
+@pytest.mark.skipif(not hasattr(os, "O_PATH"), reason="links cannot be opened")
+@pytest.mark.parametrize("step", ["open", "replace"])
+def test_a_link_that_comes_at_the_last_moment_leads_nowhere(
+    home: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Between the check of the folder and its use: the file goes to the folder that was checked."""
+    folder, etc = home / "own", home.parent / "etc"
+    call, seen = getattr(os, step), []
+
+    def swaps(*arguments: Any, **options: Any) -> Any:
+        name = os.path.basename(arguments[0])
+        if seen or not name.endswith(".dnsrenew-new"):
+            return call(*arguments, **options)
+        folder.rename(home / "old")
+        (home / "tls").rename(folder)
+        if step == "replace":
+            (etc / name).write_text("planted")
+        done = call(*arguments, **options)
+        seen.append((etc / "cert.pem").read_text() if step == "replace" else os.listdir(etc))
+        return done
+
+    folder.mkdir()
+    monkeypatch.setattr(os, step, swaps)
+    with contextlib.suppress(DeployError):  # at the next step
+        put(folder / "cert.pem")
+    assert seen == ["of root" if step == "replace" else ["cert.pem"]]
+    assert (etc / "cert.pem").stat().st_uid == 0
 
 
 def test_folders_of_another_user_and_links_of_root_are_used(home: Path) -> None:

@@ -67,6 +67,16 @@ def test_a_server_with_two_certificates(tmp_path: Path, key: str) -> None:
         assert not is_served(new, f"127.0.0.1:{port}")
 
 
+def test_a_server_with_two_certificates_and_tls_1_3_only(tmp_path: Path) -> None:
+    """It serves ECDSA, so nothing shows that it has our RSA certificate: the error names the types and the way out."""
+    rsa, ecdsa = make_certificate(tmp_path, key="rsa2048"), make_certificate(tmp_path)
+    with serving(rsa, ecdsa, only=ssl.TLSVersion.TLSv1_3) as port:
+        assert is_served(ecdsa, f"127.0.0.1:{port}")
+        failed = error(rsa, f"127.0.0.1:{port}")
+    assert (failed.code, failed.evidence["key"], failed.evidence["expected"]) == ("deploy-not-served", "ECDSA", "RSA")
+    assert "TLS 1.2" in (failed.fix or "")
+
+
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 @pytest.mark.parametrize("key", ["ecdsa-p256", "rsa2048"])
 def test_a_server_with_one_version(tmp_path: Path, version: ssl.TLSVersion, key: str) -> None:

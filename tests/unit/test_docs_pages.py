@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import re
 import tomllib
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.cli import arguments
-from docs.screen import lines_of
+from docs.screen import lines_of, terminal_of
 from tests.kit.documents import (
     DOCS,
     PAGES,
@@ -25,6 +26,7 @@ from tests.kit.documents import (
 
 README = (ROOT / "README.md").read_text("utf-8")
 PICTURE = DOCS / "images" / "quick-start.svg"
+HFS_PICTURE = DOCS / "images" / "hfs.svg"
 _LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 _ELSEWHERE = re.compile(r"""(?<![^\s"'`(=])/(root|home/(?!me\b)\w+|work|tmp)/""")
 
@@ -152,3 +154,17 @@ def test_the_picture_of_the_readme() -> None:
     assert not re.search(r"href|url\(|@import", text)
     assert not _ELSEWHERE.search(text)
     assert README.count("(docs/images/quick-start.svg)") == 1
+
+
+def test_the_picture_of_hfs() -> None:
+    """It shows the fallback, the deployment and the page, loads nothing, and is the first one of the README."""
+    text = HFS_PICTURE.read_text("utf-8")
+    ended = " ".join(lines_of(terminal_of(text)))
+    assert all(words in ended for words in ("http-01 at letsencrypt", "dns-01 with duckdns", "now served"))
+    page = HFS_PICTURE.with_suffix(".png").read_bytes()
+    assert set(re.findall(r'href="([^"]+)"', text)) == {f"data:image/png;base64,{base64.b64encode(page).decode()}"}
+    assert set(re.findall(r"url\(([^)]+)\)", text)) == {"#window"}
+    assert "@import" not in text
+    assert not _ELSEWHERE.search(re.sub('base64,[^"]+', "", text))
+    assert max(len(text), len(page)) < 150_000
+    assert re.findall(r"!\[[^]]+\]\((.*?)\)", README)[:2] == ["docs/images/hfs.svg", "docs/images/quick-start.svg"]

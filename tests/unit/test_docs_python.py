@@ -30,7 +30,6 @@ token = "file:not-there.txt"
 domains = ["my-house.duckdns.org"]
 """
 RUN_ELSEWHERE = {
-    "docs/guides/python-servers.md",
     "docs/guides/serving.md",
     "docs/guides/python-asyncio.md",
     "docs/guides/monitoring.md",

@@ -179,6 +179,14 @@ def test_a_secret_that_a_host_broke_into_lines(line_break: str, escape: Writing)
     assert redacted(TOKEN, f"the key\n{escape(broken)}\nis wrong") == f"the key\n{HIDDEN}\nis wrong"
 
 
+@pytest.mark.parametrize("escape", [plain, in_json, in_address, in_entities])
+@pytest.mark.parametrize("invisible", ["\u200b", "\u00ad", "\u200d\ufe0f", "\ufeff", "\U000e0020"])
+def test_a_secret_that_is_broken_by_invisible_characters(invisible: str, escape: Writing) -> None:
+    """Zero-width spaces and soft hyphens, as pages put them into long words."""
+    broken = invisible.join((TOKEN[:5], TOKEN[5:20], TOKEN[20:]))
+    assert redacted(TOKEN, f"the key {escape(broken)} is wrong") == f"the key {HIDDEN} is wrong"
+
+
 @given(SECRETS.filter(lambda secret: len(secret) > 8), st.data())
 def test_any_secret_that_a_host_cut(secret: str, data: st.DataObject) -> None:
     """Whatever a secret contains, no beginning of 8 characters is left before an ellipsis."""
@@ -187,7 +195,8 @@ def test_any_secret_that_a_host_cut(secret: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["\\", "a", "%25", "&amp;", "\\u005c", "\\%25&amp;", "canary", "é", "\n", "\n   ", f"{TOKEN[:20]}x\n"]
+    "piece",
+    ["\\", "a", "%25", "&amp;", "\\u005c", "\\%25&amp;", "canary", "é", "\n", "\n   ", f"{TOKEN[:20]}x\n", "a\u200b"],
 )
 def test_a_long_text_takes_no_long_time(piece: str) -> None:
     """The time is linear: a text that can be decoded in many ways takes seconds at worst, not years."""

@@ -46,6 +46,7 @@ def test_the_pause_grows_to_a_day(chance: random.Random, failures: int) -> None:
         "code": "dns-no-zone",
         "message": "There is no zone.",
         "fix": "Register it.",
+        "class": "DnsError",
     }
 
 

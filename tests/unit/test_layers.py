@@ -25,7 +25,7 @@ OWNERS = {
     "lexicon": {"drivers/lexicon"},
     "requests": {"http"},
     "tenacity": {"runtime/retry"},
-    "tldextract": {"drivers/lexicon"},  # lexicon wants one that stays offline
+    "tldextract": {"base/public_suffixes"},
     "urllib3": {"http"},  # underneath requests
 }
 

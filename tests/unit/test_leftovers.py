@@ -189,6 +189,19 @@ def test_only_leftovers_are_removed(stage: Stage) -> None:
     assert stage.sweep() == CleanupResult()
 
 
+def test_a_value_that_the_host_may_still_write(stage: Stage) -> None:
+    """It is removed, and the result says that it will be once more."""
+    stage.account("one")
+    a, b = txt("a"), txt("b", zone="other.test.")
+    entry = stage.journal.enter(stage.context, "home", [a], {})
+    entry.mark_in_flight([a])
+    entry.keep()
+    stage.leave_values(b, certificate="away")
+    swept = stage.sweep()
+    assert (set(swept.removed), swept.late) == ({a, b}, (a,))
+    assert stage.sweep() == CleanupResult((a,), late=(a,))
+
+
 def test_values_that_are_already_gone(stage: Stage) -> None:
     """Values that the killed run had already removed count as removed."""
     stage.account("one")

@@ -102,6 +102,15 @@ def test_new_handshakes_get_the_new_certificate(server: Server, keys: tuple[str,
         assert server.serial(None) == certificate.serial
 
 
+def test_a_certificate_of_the_program_is_refused(server: Server) -> None:
+    """At once: no connection would get it."""
+    old, own = server.make(), server.make()
+    server.serve(old)
+    with pytest.raises(TypeError, match="sni_callback"):
+        server.context.load_cert_chain(own.fullchain_path, keyfile=own.private_key_path)
+    assert server.serial() == old.serial
+
+
 def test_a_pair_that_does_not_fit_changes_nothing(server: Server) -> None:
     """The context in use is not damaged."""
     old, broken = server.make(), server.make()

@@ -241,7 +241,8 @@ def test_a_child_that_a_program_leaves_running(witness: Witness, monkeypatch: py
 
 
 @pytest.mark.parametrize(
-    "end", ["", "i = SignalHandler(); i._statuses = {2: 130}; i._handle(2, None); i._handle(2, None)"]
+    "end",
+    ["", "i = SignalHandler(iter((0, 1)).__next__); i._statuses = {2: 130}; i._handle(2, None); i._handle(2, None)"],
 )
 def test_no_program_outlives_us(witness: Witness, end: str) -> None:
     """Neither a normal nor an immediate end of our process leaves programs or their children."""

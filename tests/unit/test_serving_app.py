@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -100,6 +101,26 @@ def test_without_an_app_entering_says_so(world: World) -> None:
     world.app = served.http01_app(hello)
     with served:
         assert served.certificate.domains == ("x.test",)
+
+
+def test_the_responses_of_killed_runs_are_removed(world: World) -> None:
+    """By the next run, and by a cleanup. Young ones stay: another process may need them."""
+    folder = world.folder.joinpath("state", "http-01", *PATH.strip("/").split("/"))
+    folder.mkdir(parents=True)
+    left, young, again = (folder / name for name in ("left", "young", "again"))
+    left.write_text("left.key")
+    young.write_text("young.key")
+    two_days_ago = time.time() - 2 * 86_400
+    os.utime(left, (two_days_ago, two_days_ago))
+    renewer = world.renewer(APP)
+    served = renewer.serve()
+    world.app = served.http01_app(hello)
+    with served:
+        assert list(folder.iterdir()) == [young]
+    again.write_text("again.key")
+    os.utime(again, (two_days_ago, two_days_ago))
+    renewer.cleanup()
+    assert list(folder.iterdir()) == [young]
 
 
 def test_the_command_takes_the_next_route(world: World) -> None:

@@ -277,6 +277,28 @@ def test_a_new_certificate_starts_anew() -> None:
     assert before.renewed(1, meta()) == State(**known).renewed(1, meta())
 
 
+def test_a_revocation_outlives_its_state(tmp_path: Path) -> None:
+    """It is in the version too; compromised keys go on to later versions. What older versions wrote is read."""
+    store = FolderStore(tmp_path)
+    keep(store, 1)
+    with store.lock("home", context=Context()):
+        store.note_revocation("home", store.update("home", lambda state: replace(state, revoked=True)))
+        state_file(tmp_path).unlink()
+        assert store.read_state("home").revoked
+        marked = store.update("home", lambda state: replace(state, compromised_keys=("aa",)))
+        store.note_revocation("home", marked)
+    state_file(tmp_path).unlink()
+    assert not keep(store, 2).revoked
+    state_file(tmp_path).unlink()
+    state = store.read_state("home")
+    assert (state.revoked, state.compromised_keys, state.version, state.notices) == (False, ("aa",), 2, ())
+    path = tmp_path / "certificates/home/versions/2/meta.json"
+    old = json.loads(path.read_text())
+    del old["compromised_keys"]
+    path.write_text(json.dumps(old))
+    assert (store.read_state("home").compromised_keys, store.read_state("home").notices) == ((), ())
+
+
 def test_a_state_of_the_first_dnsrenew_is_read(tmp_path: Path) -> None:
     """A file without newer fields is valid, and unset newer fields are not written."""
     old = {

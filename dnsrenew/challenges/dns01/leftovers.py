@@ -34,6 +34,10 @@ class CleanupResult(Frozen, public=True):
     """The values that stay in DNS and in the journal, each with the reason."""
     unreadable: tuple[str, ...] = ()
     """Files of the journal that cannot be read."""
+    late: tuple[tuple[TxtRecord, str], ...] = ()
+    """Those of the removed values that a request of a killed run may still write; the next cleanup removes them once
+    more.
+    """
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, as ``dnsrenew cleanup --json`` prints it."""
@@ -116,6 +120,7 @@ def _finish(removal: LeftoverRemoval, groups: LeftoverGroups) -> CleanupResult:
     """Delete removed values from the journal, emit the events, and return the result."""
     removed: list[WrittenValue] = []
     kept: list[tuple[WrittenValue, DnsRenewError]] = []
+    late: dict[WrittenValue, None] = {}
     for group, values in groups.items():
         error = removal.result(group, values)
         described = [_describe(value) for value in values]
@@ -123,12 +128,13 @@ def _finish(removal: LeftoverRemoval, groups: LeftoverGroups) -> CleanupResult:
             for entry in removal.entries:
                 if removal.has_moved(entry, group.account) is group.has_moved:
                     entry.remove(values)
+                    late.update(dict.fromkeys(entry.in_flight(values)))
             removed += values
             removal.context.emit("swept", records=described)
         else:
             kept += [(value, error) for value in values]
             removal.context.emit("sweep-kept", records=described, error=error.to_dict())
-    return CleanupResult(tuple(removed), tuple(kept))
+    return CleanupResult(tuple(removed), tuple(kept), late=tuple(late))
 
 
 def _describe(value: WrittenValue) -> dict[str, str]:

@@ -5,24 +5,32 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.challenges.http01 import texts
 from dnsrenew.challenges.http01.webroot import FOLDERS, Webroot
 from dnsrenew.errors import ChallengeError
 
+if TYPE_CHECKING:
+    from dnsrenew.base.clock import Clock
+
 TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII)
+
+_LEFTOVER: Final = 24 * 3600.0
+"""Seconds after which a response is a leftover: a CA asks within minutes, and other processes may be at work."""
 
 
 class AppResponses:
     """Responses for the wrapped app of a program. They are files, so that every worker process finds them.
 
     :param folder: where they are; it is made when it is needed.
+    :param clock: tells the age of leftovers.
     :ivar is_served: whether there is an app.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, clock: Clock) -> None:
         self.is_served = False
+        self._clock = clock
         self._webroot = Webroot(folder)
 
     @property
@@ -41,7 +49,7 @@ class AppResponses:
             return None
 
     def check(self, probe: str) -> None:
-        """Check whether an app is there, and whether the folder can be written.
+        """Check whether an app is there, and whether the folder can be written; remove leftovers.
 
         :raises ChallengeError: ``http-no-app``; the folder cannot be written.
         """
@@ -49,7 +57,16 @@ class AppResponses:
             raise ChallengeError.of(texts.NO_APP)
         with contextlib.suppress(OSError):  # check() reports it
             os.makedirs(self.folder, 0o700, exist_ok=True)
+        self.sweep()
         self._webroot.check(probe)
+
+    def sweep(self) -> None:
+        """Remove the responses that killed runs left; one that cannot be removed is harmless."""
+        latest = self._clock.now().timestamp() - _LEFTOVER
+        with contextlib.suppress(OSError), os.scandir(os.path.join(self.folder, *FOLDERS)) as found:
+            for entry in found:
+                if entry.stat(follow_symlinks=False).st_mtime < latest:
+                    os.unlink(entry.path)
 
     def add(self, token: str, content: bytes) -> None:
         """Serve a response."""

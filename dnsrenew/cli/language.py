@@ -1,0 +1,57 @@
+"""The language of the program: its own texts, and the messages that it shows."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from dnsrenew.translation import Translator, language_of
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+_translator: list[Translator] = []
+"""The translator of this process; empty before the command line is read."""
+
+
+def choose(wanted: str | None = None, *, json: bool = False) -> None:
+    """Choose the language of this process: that of ``--lang``, or of the environment, which JSON ignores."""
+    from dnsrenew.cli import formatting
+
+    language = wanted or ("en" if json else language_of(os.environ))
+    _translator[:] = [Translator(language, formatting.moment)]
+    if language != "en":
+        from dnsrenew.cli import texts, texts_doctor
+
+        for catalogue in (texts, texts_doctor):
+            _translate(catalogue, _translator[0])
+
+
+def say(text: str) -> str:
+    """Return a message of dnsrenew as the program shows it: in its language, with local times."""
+    return _translator[0].message(text) if _translator else text
+
+
+def document(value: Any) -> Any:  # JSON values
+    """Return a JSON document with its messages in the language; times stay UTC."""
+    return Translator(_translator[0].language).document(value) if _translator else value
+
+
+def _translate(catalogue: ModuleType, translator: Translator) -> None:
+    """Replace the constants of a catalogue of the program. Dicts are changed in place: others have imported them."""
+    for name, value in vars(catalogue).items():
+        if name.isupper():
+            setattr(catalogue, name, _translated(value, translator))
+
+
+def _translated(value: Any, translator: Translator) -> Any:
+    if isinstance(value, str):
+        return translator.template(value)
+    if isinstance(value, dict):
+        value.update({key: _translated(each, translator) for key, each in value.items()})
+        return value
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(_translated(each, translator) for each in value))
+    if isinstance(value, (tuple, list)):
+        return type(value)(_translated(each, translator) for each in value)
+    return value

@@ -1,0 +1,10 @@
+"""The words of ``dnsrenew doctor`` on a terminal; those that it shares with the other forms are in ``doctor/forms``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+ONE_OK: Final = "1 check found nothing wrong (-v shows it)."
+SEVERAL_OK: Final = "{count} checks found nothing wrong (-v lists them)."
+NAMES: Final = "They are {names}."
+NAMES_MORE: Final = "They are {names} and {more} more (-v lists them)."

@@ -1,0 +1,143 @@
+"""Questions of an examination: put to many addresses at once, each answer a fact about the address that gave it.
+
+A lookup wants one answer and takes the first good one. An examination wants to know what each server says, by UDP and
+by TCP. All questions are in flight together, so that silent addresses cost no more time than one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import dns.rcode
+
+from dnsrenew.dns import texts, wire
+from dnsrenew.dns.lookup import Lookup
+from dnsrenew.dns.query import Address, Reply
+from dnsrenew.dns.query_engine import QueryEngine
+from dnsrenew.dns.wire import DnsQuestion, Name
+from dnsrenew.errors import Cancelled
+from dnsrenew.runtime.context import Context
+
+SECONDS: Final = 4.0
+"""For one round of questions, however many there are."""
+_UDP: Final = 1.0
+_TCP: Final = 2.0
+_CD: Final = 0x10  # in octet 3 of the header (RFC 4035 section 3.2.2)
+_DO: Final = b"\0\0\x80\0"  # in the TTL of the OPT record (RFC 3225)
+
+
+class Probe(DnsQuestion):
+    """A question of an examination; the additional section of its answer is read.
+
+    :ivar is_tcp: whether it is put over TCP only; False: over UDP only, unless the answer is truncated.
+    :ivar signed: whether the answer shall have signatures (DO).
+    :ivar unchecked: whether a recursive server shall also answer what it cannot validate (CD).
+    """
+
+    __slots__ = ("is_tcp", "signed", "unchecked")
+
+    with_additional = True
+
+    def __init__(
+        self,
+        name: Name,
+        kind: wire.Type,
+        *,
+        recurse: bool = False,
+        is_tcp: bool = False,
+        signed: bool = False,
+        unchecked: bool = False,
+    ) -> None:
+        super().__init__(name, kind, recurse=recurse)
+        self.is_tcp = is_tcp
+        self.signed = signed
+        self.unchecked = unchecked
+        self._key += bytes((is_tcp, signed, unchecked))
+
+    def to_wire(self, identity: int, *, edns: bool = True, case: int = 0) -> bytes:
+        """Return the message with this id."""
+        message = bytearray(super().to_wire(identity, edns=edns, case=case))
+        if self.unchecked:
+            message[3] |= _CD
+        if self.signed and edns:
+            message[-6:-2] = _DO
+        return bytes(message)
+
+
+ProbeKey = tuple[Address, Probe]
+
+
+def ask(context: Context, lookup: Lookup, wanted: Iterable[ProbeKey]) -> dict[ProbeKey, Reply]:
+    """Put each question to its address; return the replies. What has none by the end of the time is omitted.
+
+    A question that gets no answer by UDP is sent once more: a datagram may be lost.
+
+    :raises Cancelled: the caller cancelled.
+    """
+    pending = dict.fromkeys(wanted, 2)
+    replies: dict[ProbeKey, Reply] = {}
+    try:
+        with lookup.engine(context.within(SECONDS)) as engine:
+            for key in pending:
+                _submit(engine, key)
+            while pending:
+                for reply in engine.receive(SECONDS):
+                    _take(engine, reply, pending, replies)
+    except Cancelled:
+        context.check()
+    return replies
+
+
+def _submit(engine: QueryEngine, key: ProbeKey) -> None:
+    address, probe = key
+    engine.submit(address, probe, udp=0.0 if probe.is_tcp else _UDP, tcp=_TCP if probe.is_tcp else 0.0)
+
+
+def _take(
+    engine: QueryEngine, reply: Reply, pending: dict[ProbeKey, int], replies: dict[ProbeKey, Reply]
+) -> None:
+    probe = reply.question
+    if not isinstance(probe, Probe):
+        raise TypeError(probe)
+    key = reply.address, probe
+    pending[key] -= 1
+    if reply.reason == texts.NO_REPLY and not probe.is_tcp and pending[key]:
+        _submit(engine, key)
+        return
+    del pending[key]
+    replies[key] = reply
+
+
+def first_answers(replies: Mapping[ProbeKey, Reply], addresses: Iterable[Address]) -> dict[Probe, wire.Message]:
+    """Return one answer to each question: the first that is no error, in the order of the addresses."""
+    ranks = {address: rank for rank, address in enumerate(addresses)}
+    found: dict[Probe, wire.Message] = {}
+    for (_, probe), reply in sorted(replies.items(), key=lambda item: ranks.get(item[0][0], len(ranks))):
+        if reply.answer is not None and wire.is_positive(reply.answer):
+            found.setdefault(probe, reply.answer)
+    return found
+
+
+def state(reply: Reply | None, zone: Name) -> str:
+    """Return how a server answers for a zone, as one word.
+
+    ``authority``, ``lame`` (an answer without authority), the name of the response code (``REFUSED``), ``silent``,
+    ``closed`` (the host refuses the connection), ``no-route`` or ``not-asked`` (this host cannot ask it).
+    """
+    if reply is None or reply.no_socket:
+        return "silent" if reply is None else "not-asked"
+    if reply.answer is None:
+        if reply.no_route:
+            return "no-route"
+        return "closed" if reply.reason == texts.REFUSED else "silent"
+    if not wire.is_positive(reply.answer):
+        return wire.rcode_text(reply.answer)
+    if not wire.is_authoritative(reply.answer) or wire.soa_owner(reply.answer, zone) != zone:
+        return "lame"
+    return "authority"
+
+
+def is_servfail(reply: Reply | None) -> bool:
+    """Tell whether a server could not answer (SERVFAIL)."""
+    return reply is not None and reply.answer is not None and reply.answer.rcode() == dns.rcode.SERVFAIL

@@ -1,0 +1,75 @@
+"""The words around the checks, in every form. Each is a whole sentence or a heading; fields are facts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+HOST: Final = "This host"
+"""Instead of the name of a certificate, where only the host was looked at."""
+
+# ── headlines ───────────────────────────────────────────────────────────────────────────
+
+CAN: Final = "{name} can be renewed by {challenges} at {ca}"
+CAN_WITH: Final = "{name} can be renewed by {challenges} with {accounts} at {ca}"
+CANNOT: Final = "{name} cannot be renewed"
+NOT_KNOWN: Final = "{name}: whether it can be renewed is not known"
+HOST_ALONE: Final = "This host, without a configuration"
+SEVERAL_CAN: Final = "{count} certificates can be renewed by {challenges} at {ca}"
+SEVERAL_CAN_WITH: Final = "{count} certificates can be renewed by {challenges} with {accounts} at {ca}"
+
+# ── conclusions ─────────────────────────────────────────────────────────────────────────
+
+NEXT: Final = "Next: {action}"
+NEXT_FOR: Final = "Next, for {name}: {action}"
+NOTHING_TO_DO: Final = "There is nothing to do: {challenges} at {ca} works."
+NOTHING_TO_DO_WITH: Final = "There is nothing to do: {challenges} with {accounts} at {ca} works."
+ALL_CAN: Final = "There is nothing to do: all {count} certificates can be renewed."
+NO_ACTION: Final = "Nothing was found that could be done about it here."
+HOST_DONE: Final = (
+    "Which certificates can be renewed depends on a configuration; without one, only this host was looked at."
+)
+COUNTS: Final = "Of {count} certificates, {can} can be renewed, {cannot} cannot, and of {unknown} it is not known."
+
+# ── groups of checks ────────────────────────────────────────────────────────────────────
+
+SHARED: Final = "Found for several certificates"
+BAD: Final = "Found to be wrong"
+WORTH_KNOWING: Final = "Worth knowing; this stops no renewal"
+UNKNOWN: Final = "Could not be determined"
+CHANGES: Final = "Changed since the record"
+ONE_OK: Final = "1 check found nothing wrong."
+SEVERAL_OK: Final = "{count} checks found nothing wrong."
+
+# ── what a check stops, and whom it concerns ────────────────────────────────────────────
+
+STOPS_ALL: Final = "Stops every route."
+STOPS: Final = "Stops {challenges}."
+STOPS_THROUGH: Final = "Stops routes through {through}."
+MAY_STOP_ALL: Final = "May stop every route."
+MAY_STOP: Final = "May stop {challenges}."
+MAY_STOP_THROUGH: Final = "May stop routes through {through}."
+CONCERNS: Final = "Concerns {names}."
+CONCERNS_MORE: Final = "Concerns {names} and {more} more."
+
+# ── changes ─────────────────────────────────────────────────────────────────────────────
+
+CHANGED: Final = {
+    "address": "The public address has changed since {since}: {was} → {now}.",
+    "nat": "The address of the router has changed since {since}: {was} → {now}.",
+    "delegation": "The name servers have changed since {since}: {was} → {now}.",
+    "port-80-free": "Port 80 of this host has changed since {since}: {was} → {now}.",
+    "port-80-firewall": "The firewall before port 80 has changed since {since}: {was} → {now}.",
+    "port-80-forwarded": "The forwarding of port 80 has changed since {since}: {was} → {now}.",
+    "port-80-outside": "What port 80 shows from outside has changed since {since}: {was} → {now}.",
+    "port-443-free": "Port 443 of this host has changed since {since}: {was} → {now}.",
+    "port-443-outside": "What port 443 shows from outside has changed since {since}: {was} → {now}.",
+}
+"""By the code of the check."""
+CHANGED_OTHER: Final = "The check {code} has changed since {since}: {was} → {now}."
+RESULTS: Final = {"ok": "in order", "bad": "wrong", "unknown": "not known"}
+"""What a record says of a check without a value of its own."""
+
+# ── Markdown ────────────────────────────────────────────────────────────────────────────
+
+MADE_BY: Final = "dnsrenew {version} on {system}"
+EVIDENCE: Final = "Evidence"

@@ -1,0 +1,87 @@
+"""The texts of the checks of the store, the servers and the schedule."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dnsrenew.errors import Text
+
+STORE_OK: Final = Text("store", "The store {path} is private and can be written.", "")
+STORE_ABSENT: Final = Text("store", "The store {path} does not exist yet; the first renewal makes it.", "")
+STORE_NO_PARENT: Final = Text(
+    "store",
+    "The store {path} cannot be made: {user} cannot write to {existing}.",
+    "Give {user} a folder of its own: change store in the configuration, or run: sudo install -d -o {user} {path}",
+)
+SPACE_OK: Final = Text("store-space", "The disk of the store has {free} free.", "")
+SPACE_FULL: Final = Text(
+    "store-space",
+    "The disk of the store {path} is full: {free} are free.",
+    "Free some space on the disk of {path}; a renewal needs less than 1 MB.",
+)
+SPACE_NO_FILES: Final = Text(
+    "store-space",
+    "The disk of the store {path} can hold no more files: all its inodes are used.",
+    "Delete files that nobody needs from the disk of {path}.",
+)
+SPACE_LOW: Final = Text(
+    "store-space",
+    "The disk of the store {path} is almost full: {free} are free.",
+    "Free some space on the disk of {path} soon.",
+)
+
+SERVED_OK: Final = Text("served", "The newest certificate is served at {ports}.", "")
+SERVED_OTHER: Final = Text(
+    "served",
+    "{port} does not serve the certificate in the store: the server still has another one.",
+    "Deploy it again: dnsrenew deploy {name} --force",
+)
+SERVED_NOTHING: Final = Text(
+    "served",
+    "Nothing answers at {port}, where the certificate should be served.",
+    "Start the server at {port}; if it has moved, correct verify in the deploy entry.",
+)
+SERVED_PENDING: Final = Text(
+    "served",
+    "The certificate in the store has not been deployed to {targets}.",
+    "Deploy it: dnsrenew deploy {name}",
+)
+
+SCHEDULE_OK: Final = Text("schedule", "Certificates are renewed automatically ({kind}).", "")
+SCHEDULE_NONE: Final = Text(
+    "schedule", "Nothing on this host renews the certificates automatically.", "Set it up: dnsrenew schedule install"
+)
+SCHEDULE_NO_SCHEDULER: Final = Text(
+    "schedule",
+    "Nothing on this host renews the certificates automatically, and it has neither systemd nor cron.",
+    "Keep dnsrenew run running, or call dnsrenew renew --scheduled from a scheduler of yours.",
+)
+SCHEDULE_UNKNOWN: Final = Text(
+    "schedule",
+    "It is not known whether anything renews the certificates automatically.",
+    "Look at it with the rights of an administrator: dnsrenew schedule show",
+)
+
+LAST_RUN_OK: Final = Text("last-run", "The last run left nothing to repeat.", "")
+LAST_RUN_NONE: Final = Text("last-run", "No run has worked on {name} yet.", "")
+LAST_RUN_FAILED: Final = Text(
+    "last-run",
+    "The last renewal of {name} failed on {time} with the error {code}: {message}",
+    "{advice}",
+)
+LAST_RUN_OVERDUE: Final = Text(
+    "last-run",
+    "{name} has been due since {due}, and nothing has tried to renew it: the host was off, or its schedule is.",
+    "Renew it now: dnsrenew renew {name}",
+)
+
+EXPIRY_OK: Final = Text("expiry", "{name} is valid until {not_after}.", "")
+EXPIRY_MISSING: Final = Text("expiry", "There is no certificate {name} yet.", "Obtain it: dnsrenew renew {name}")
+EXPIRY_OVER: Final = Text("expiry", "{name} expired on {not_after}.", "Renew it now: dnsrenew renew {name} --now")
+EXPIRY_REVOKED: Final = Text("expiry", "{name} is revoked.", "Replace it now: dnsrenew renew {name}")
+EXPIRY_SOON: Final = Text(
+    "expiry",
+    "{name} expires on {not_after}; it should have been renewed on {due}.",
+    "Renew it now: dnsrenew renew {name} --now",
+)
+EXPIRY_UNREADABLE: Final = Text("expiry", "The state of {name} cannot be read: {message}", "{advice}")

@@ -1,0 +1,104 @@
+"""From checks to a diagnosis: which route is taken, and the one next action."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dnsrenew.base.values import replace
+from dnsrenew.doctor import verdict
+from dnsrenew.model import CertificateSpec, Check, Diagnosis, Route
+
+HTTP = Route("http-01", listen=":80", ca="le")
+HOME = Route("dns-01", dns="home", ca="le")
+BACKUP = Route("dns-01", dns="backup", ca="zerossl")
+
+
+def check(code: str, result: str = "bad", *blocks: str, fix: str | None = None, **evidence: Any) -> Check:
+    """A check that may stop some challenges."""
+    return Check(code, result, f"{code} is {result}.", evidence, f"Mend {code}." if fix is None else fix, blocks)  # type: ignore[arg-type]
+
+
+def diagnose(*checks: Check, routes: tuple[Route, ...] = (HTTP, HOME, BACKUP), names: str = "a.test") -> Diagnosis:
+    """The diagnosis of a certificate with these names and routes."""
+    identifiers = tuple(names.split())
+    spec = CertificateSpec(name="a", domains=identifiers, identifiers=identifiers, ca="le", routes=routes)
+    return verdict.diagnosis(spec, routes, checks)
+
+
+def shown(found: Diagnosis) -> tuple[bool | None, str | None, str | None]:
+    """What a diagnosis says, in short."""
+    route = found.route and f"{found.route.challenge} {','.join(found.route.dns)} {found.route.ca}"
+    return found.renewable, route, found.next_action
+
+
+@pytest.mark.parametrize(
+    ("checks", "expected"),
+    [
+        ([], (True, "http-01  le", None)),
+        ([check("port-80-free", "ok")], (True, "http-01  le", None)),
+        ([check("port-80-free", "bad", "http-01")], (True, "dns-01 home le", None)),
+        ([check("port-80-outside", "unknown", "http-01")], (True, "dns-01 home le", None)),
+        ([check("ca-reachable", "bad", "all", ca="le")], (True, "dns-01 backup zerossl", None)),
+        ([check("internet", "bad", "all")], (False, None, "Mend internet.")),
+        ([check("ca-reachable", "unknown", "all")], (None, None, "Mend ca-reachable.")),
+        (
+            [check("port-80-free", "bad", "http-01"), check("dns-account", "bad", "dns-01", dns="home")],
+            (True, "dns-01 backup zerossl", None),
+        ),
+        (
+            [check("port-80-free", "bad", "http-01"), check("cname", "bad", "dns-01")],
+            (False, None, "Mend port-80-free."),
+        ),
+        ([check("schedule", "bad")], (True, "http-01  le", "Mend schedule.")),
+        ([check("schedule", "bad"), check("domain", "bad", "all")], (False, None, "Mend domain.")),
+        ([check("domain", "bad", "all", names=["other.test"])], (True, "http-01  le", None)),
+        ([check("domain", "bad", "all", names=["a.test"])], (False, None, "Mend domain.")),
+    ],
+)
+def test_the_route_and_the_next_action(
+    checks: list[Check], expected: tuple[bool | None, str | None, str | None]
+) -> None:
+    """What is bad stops its route only; a route that is stopped needs nobody while another works."""
+    assert shown(diagnose(*checks)) == expected
+
+
+def test_an_unknown_check_does_not_stop_what_is_certainly_stopped() -> None:
+    """The next action is that of the certain blocker, also if an unknown one comes first."""
+    found = diagnose(check("clock", "unknown", "all"), check("domain", "bad", "all"))
+    assert shown(found) == (False, None, "Mend domain.")
+
+
+def test_a_wildcard_takes_dns() -> None:
+    """A wildcard cannot be validated by http-01, so the order is mixed."""
+    found = diagnose(names="a.test *.a.test", routes=(HTTP, HOME))
+    assert found.renewable is True
+    assert found.route is not None
+    assert found.route.to_dict()["challenge"] == "mixed"
+    assert found.route.names == {
+        "a.test": {"challenge": "http-01", "dns": []},
+        "*.a.test": {"challenge": "dns-01", "dns": ["home"]},
+    }
+
+
+def test_one_name_without_a_route_stops_the_certificate() -> None:
+    """An order needs all names: what stops the only route of one stops all."""
+    found = diagnose(check("cname", "bad", "dns-01", names=["*.a.test"]), names="a.test *.a.test", routes=(HTTP, HOME))
+    assert shown(found) == (False, None, "Mend cname.")
+
+
+def test_ok_blocks_nothing() -> None:
+    """A check that found nothing wrong has no blocks in its JSON form."""
+    from dnsrenew.doctor.texts import CHECK_LATE
+
+    assert Check.of(CHECK_LATE, "ok", {}, blocks=("all",)).to_dict()["blocks"] == []
+    assert Check.of(CHECK_LATE, "unknown", {}, blocks=("all",)).to_dict()["blocks"] == ["all"]
+
+
+def test_the_form() -> None:
+    """The JSON form has the keys of the contract."""
+    found = replace(diagnose(), changes=())
+    assert list(found.to_dict()) == ["name", "renewable", "route", "next_action", "checks", "changes"]
+    first = diagnose(check("clock", "ok")).to_dict()["checks"][0]
+    assert list(first) == ["code", "result", "blocks", "summary", "evidence", "fix"]
