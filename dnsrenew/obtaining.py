@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
-from dnsrenew.operations.not_obtained import OTHERS, usable
+from dnsrenew.operations.not_obtained import OTHERS
 from dnsrenew.renewer import Renewer
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def obtain(  # public: one argument for each key of a configuration file
     (outcome,) = renewer.renew(force=force, now=now, wait=wait, cancel=cancel)
     if outcome.status in {"renewed", "not-due"}:
         return renewer.certificate(outcome.name)
-    return usable(outcome, renewer.usable_certificate(outcome.name), renewer.emit)
+    return renewer._usable(outcome)  # noqa: SLF001  # the same as for a server, and nobody else's affair
 
 
 obtain.__module__ = "dnsrenew"

@@ -271,7 +271,7 @@ class Renewer:
             lambda cancel: self.renew(chosen, cancel=cancel),
             self.certificate,
             self._store.mark,
-            self.emit,
+            self._emit,
             self.redact,
             self._responses,
         )
@@ -288,14 +288,20 @@ class Renewer:
 
     def _obtain(self, names: Sequence[str], cancel: threading.Event) -> list[Outcome]:
         """Renew what is due; raise unless each certificate is renewed, not due or usable all the same."""
-        from dnsrenew.operations.not_obtained import OTHERS, usable
+        from dnsrenew.operations.not_obtained import OTHERS
 
         missing = any(self.usable_certificate(name) is None for name in names)
         outcomes = self.renew(names, wait=OTHERS if missing else 0.0, cancel=cancel)
         for outcome in outcomes:
             if outcome.status not in {"renewed", "not-due"}:
-                usable(outcome, self.usable_certificate(outcome.name), self.emit)
+                self._usable(outcome)
         return outcomes
+
+    def _usable(self, outcome: Outcome) -> Certificate:
+        """Return the stored certificate although its renewal did not succeed, or raise what stopped the renewal."""
+        from dnsrenew.operations.not_obtained import usable
+
+        return usable(outcome, self.usable_certificate(outcome.name), self._emit)
 
     def revoke(
         self, name: str, *, reason: str = "unspecified", wait: float = 0, cancel: threading.Event | None = None
@@ -435,13 +441,13 @@ class Renewer:
                 context, journal, config.accounts, config.providers, locks, wait=wait, served=served
             )
 
-    def emit(self, kind: str, name: str, **data: Any) -> None:  # JSON values
-        """Emit an event about a certificate."""
-        self._emitter.emit(kind, name, data)
-
     def redact(self, text: str) -> str:
         """Return a text without the secrets that were used so far, for a traceback or a log."""
         return self._redactor.redact(text)
+
+    def _emit(self, kind: str, name: str, **data: Any) -> None:  # JSON values
+        """Emit an event about a certificate."""
+        self._emitter.emit(kind, name, data)
 
     # ── the run ─────────────────────────────────────────────────────────────────────────
 

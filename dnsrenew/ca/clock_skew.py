@@ -8,7 +8,7 @@ of its directory.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from dnsrenew import x509
 from dnsrenew.ca import texts
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from dnsrenew.ca.directory import Directory
     from dnsrenew.ca.problems import Problems
     from dnsrenew.runtime.context import Context
+
+ClockFault = Literal["wrong", "ahead"]
 
 _MAX_AHEAD: Final = timedelta(days=398)
 """The longest lifetime of a certificate that browsers accept."""
@@ -33,10 +35,21 @@ def check_before_order(context: Context, problems: Problems, directory: Director
     :raises CAError: ``clock-wrong``.
     """
     now, ahead = context.clock.now(), directory.ahead
-    if not -x509.SKEW <= ahead <= _MAX_AHEAD:
+    fault = clock_fault(ahead)
+    if fault == "wrong":
         raise problems.error(texts.CLOCK_WRONG, **_evidence(now, ahead))
-    if ahead > _WARN_AHEAD:
+    if fault == "ahead":
         context.warn(*texts.CLOCK_AHEAD.fill(ca=problems.name, **_evidence(now, ahead)))
+
+
+def clock_fault(ahead: timedelta) -> ClockFault | None:
+    """Return what a local clock that is ahead of the CA's by so much does; None: it is right enough.
+
+    ``wrong``: a new certificate would not be valid here; ``ahead``: certificates are renewed too early.
+    """
+    if not -x509.SKEW <= ahead <= _MAX_AHEAD:
+        return "wrong"
+    return "ahead" if ahead > _WARN_AHEAD else None
 
 
 def check_issued(context: Context, problems: Problems, directory: Directory, fullchain_pem: str) -> None:

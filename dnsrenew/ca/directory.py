@@ -12,6 +12,7 @@ from dnsrenew.ca.problems import content_type
 from dnsrenew.ca.resources import address
 from dnsrenew.errors import CAError
 from dnsrenew.http import date_of
+from dnsrenew.runtime.retry import RESEND, Policy
 
 if TYPE_CHECKING:
     from dnsrenew.ca.transport import Transport
@@ -25,11 +26,13 @@ class Directory(NamedTuple):
 
     :ivar url: the URL that answered; other URLs may be relative to it.
     :ivar ahead: by how much the local clock was ahead of the CA's when the answer arrived; zero without a ``Date``.
+    :ivar is_dated: whether it came with a ``Date``.
     """
 
     url: str
     fields: Mapping[str, Any]
     ahead: timedelta = timedelta()
+    is_dated: bool = False
 
     def resource(self, name: str) -> str | None:
         """Return the URL of a resource, such as ``renewalInfo``; None if the CA does not offer it."""
@@ -71,21 +74,22 @@ class Directory(NamedTuple):
         return tuple(one_line(each, MAX_NAME).lower() for each in names if isinstance(each, str))
 
 
-def read_directory(context: Context, transport: Transport, url: str) -> Directory:
+def read_directory(context: Context, transport: Transport, url: str, *, policy: Policy = RESEND) -> Directory:
     """Download a directory.
 
+    :param policy: how the request is retried.
     :raises CAError: the CA cannot be reached, or the URL is not an ACME directory (``ca-not-acme``).
     """
     status, kind, missing = 0, "", list[str]()
     try:
-        response = transport.get(context, url, "directory")
+        response = transport.get(context, url, "directory", policy=policy)
         status, kind = response.status, content_type(response)
         fields = response.json()
         missing = [each for each in _REQUIRED if address(response.url, fields.get(each)) is None]
         if not missing:
             date = date_of(response.headers)
             ahead = timedelta() if date is None else context.clock.now() - date
-            return Directory(response.url, fields, ahead)
+            return Directory(response.url, fields, ahead, is_dated=date is not None)
         text = texts.NOT_ACME_FIELDS
     except CAError as error:
         status = error.evidence.get("status", 0)

@@ -12,7 +12,7 @@ from dnsrenew.base.clock import rejects_dates
 from dnsrenew.ca import problem_table, texts
 from dnsrenew.ca.clean import MAX_ENTRIES, MAX_TEXT, MAX_WORD, cut, links, printable
 from dnsrenew.ca.resources import Authorization, Problem, identifier_of, parse_problem
-from dnsrenew.errors import CAError
+from dnsrenew.errors import CAError, Message
 from dnsrenew.model import rfc3339
 
 if TYPE_CHECKING:
@@ -295,8 +295,8 @@ def _wait(seconds: float | None, now: datetime) -> str:
         return ""
     if seconds > _YEAR:  # the date may be beyond the calendar of datetime
         return "more than a year"
-    end = (now + timedelta(seconds=seconds)).astimezone(UTC)
-    return f"{_duration(seconds)}, until {end:%Y-%m-%d %H:%M} UTC"
+    end = rfc3339((now + timedelta(seconds=seconds)).astimezone(UTC))
+    return Message.filled(texts.WAIT_UNTIL, {"duration": _duration(seconds), "until": end})
 
 
 def _duration(seconds: float) -> str:

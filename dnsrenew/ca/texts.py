@@ -14,6 +14,8 @@ from dnsrenew.errors import Text
 
 NO_REASON: Final = "no reason given"
 """The ``detail`` of a problem document that has none."""
+WAIT_UNTIL: Final = "{duration}, until {until}"
+"""The ``{wait}`` of a CA that asked to wait."""
 NO_CONTENT: Final = "no content"
 """The ``{content}`` of an answer without a Content-Type."""
 NO_ADDRESS: Final = "no address"

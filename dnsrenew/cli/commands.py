@@ -14,6 +14,16 @@ SUMMARY: Final = (
 )
 
 
+USAGE: Final = "usage:"
+HEADINGS: Final = {
+    "commands": "Commands",
+    "arguments": "Arguments",
+    "options": "Options",
+    "global": "Global options",
+    "examples": "Examples",
+}
+"""The headings of ``--help``."""
+
 WAIT_LONG: Final = 86_400.0
 """What ``--wait`` without a time means (seconds)."""
 

@@ -59,7 +59,7 @@ def lines(error: DnsRenewError, columns: int | None, head: str, *, indent: str =
 
 def details(error: DnsRenewError) -> str:
     """Return code and evidence, which ``-v`` adds."""
-    evidence = {key: value for key, value in error.evidence.items() if key != "mistakes"}
+    evidence = {key: value for key, value in error.evidence.items() if key not in {"mistakes", "checks"}}
     return f"  {error.code} {json.dumps(evidence, ensure_ascii=False, default=str) if evidence else ''}".rstrip()
 
 

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
+
+from dnsrenew.cli import texts
 
 _COLOUR_MARKS: Final = range(0xE000, 0xE006)  # the colour marks of terminal.py have no width
 GLUE: Final = "\u00a0"
 """A space at which lines are not broken."""
+
+_CHINESE_WORD: Final = re.compile(
+    "[\ue000-\ue005（「『《“‘]*(?:[\u3400-\u9fff]|[^\u3400-\u9fff]+)[，。、；：！？）」』》”’…\ue000-\ue005]*"
+)
+"""A Chinese character or a run of others, with the punctuation that may not begin or end a line."""
 
 _SHORT_LIFE: Final = timedelta(days=10)
 _CLOSE: Final = timedelta(days=2)
@@ -20,7 +28,8 @@ _LONGEST_ZONE: Final = 5
 
 def count(number: int, one: str) -> str:
     """Return ``1 file``, ``2 files``."""
-    return f"{number:,} {one if number == 1 else one + 's'}"
+    template = texts.COUNTED_ONE if number == 1 else texts.COUNTED
+    return template.format(number=f"{number:,}", noun=one)
 
 
 def seconds(value: float) -> str:
@@ -38,23 +47,23 @@ def seconds(value: float) -> str:
 def span(size: timedelta) -> str:
     """Return a length of time: ``90 days``, ``5 hours``."""
     if size >= _CLOSE:
-        return count(round(size / timedelta(days=1)), "day")  # an hour after issuance, 90 days are still left
+        return count(round(size / timedelta(days=1)), texts.DAY)  # an hour after issuance, 90 days are still left
     if size >= timedelta(hours=2):
-        return count(int(size.total_seconds() // 3600), "hour")
+        return count(int(size.total_seconds() // 3600), texts.HOUR)
     if size >= timedelta(minutes=1):
-        return count(int(size.total_seconds() // 60), "minute")
-    return "less than a minute"
+        return count(int(size.total_seconds() // 60), texts.MINUTE)
+    return texts.SHORT_TIME
 
 
 def distance(time: datetime, now: datetime) -> str:
     """Return how far away a time is: ``90 days``, ``5 hours ago``."""
-    return f"{span(now - time)} ago" if time < now else span(time - now)
+    return texts.AGO.format(span=span(now - time)) if time < now else span(time - now)
 
 
 def short_distance(time: datetime, now: datetime) -> str:
     """Return the distance for a table column: ``90 d``, ``5 h ago``."""
     shortened = distance(time, now)
-    for long, short in ((" days", " d"), (" hours", " h"), (" minutes", " min"), (" minute", " min")):
+    for long, short in texts.SHORTENED:
         shortened = shortened.replace(long, short)
     return shortened
 
@@ -62,7 +71,7 @@ def short_distance(time: datetime, now: datetime) -> str:
 def date(time: datetime, now: datetime, life: timedelta | None = None) -> str:
     """Return the local date; with the time if it is within two days or the certificate is short-lived."""
     exact = abs(time - now) < _CLOSE or (life is not None and life < _SHORT_LIFE)
-    return moment(time) if exact else _local(time).isoformat()[:10]
+    return moment(time) if exact else _local(time).date().isoformat()
 
 
 def moment(time: datetime) -> str:
@@ -114,8 +123,8 @@ def listed(items: Iterable[str], most: int = 4) -> str:
     """Return ``a, b, c``, and the number of items left out: ``a, b and 3 more``."""
     items = list(items)
     if len(items) <= most + 1:
-        return ", ".join(items)
-    return f"{', '.join(items[:most])} and {len(items) - most} more"
+        return texts.SEPARATOR.join(items)
+    return texts.AND_MORE.format(items=texts.SEPARATOR.join(items[:most]), count=len(items) - most)
 
 
 def width(text: str) -> int:
@@ -177,14 +186,22 @@ def wrap(text: str, columns: int | None, first: str = "", rest: str = "") -> lis
     """Break the text into lines between words. ``first`` and ``rest`` are the prefixes of the lines."""
     lines: list[str] = []
     for paragraph in text.splitlines() or [""]:
-        line, empty = (first if not lines else rest), True
-        for word in paragraph.split(" "):
-            if not empty and columns is not None and width(line) + 1 + width(word) > columns:
+        line, gap, empty = (first if not lines else rest), "", True
+        for word, following in _words(paragraph):
+            if not empty and columns is not None and width(line) + len(gap) + width(word) > columns:
                 lines.append(line)
                 line, empty = rest, True
-            line, empty = (line + word if empty else f"{line} {word}"), False
+            line, gap, empty = (line + word if empty else f"{line}{gap}{word}"), following, False
         lines.append(line)
     return [line.replace(GLUE, " ") for line in lines]
+
+
+def _words(paragraph: str) -> Iterator[tuple[str, str]]:
+    """Give each word with the space that follows it. Chinese has none, and is broken between any two characters."""
+    for word in paragraph.split(" "):
+        parts = [word] if word.isascii() else _CHINESE_WORD.findall(word) or [""]
+        yield from ((part, "") for part in parts[:-1])
+        yield parts[-1], " "
 
 
 def fields(pairs: Sequence[tuple[str, str]], columns: int | None) -> list[str]:

@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dnsrenew.cli import commands
-from dnsrenew.cli.command_types import Argument, Option
-from dnsrenew.cli.commands import COMMANDS, GLOBAL, GROUPS, INSIST, SUMMARY, VERSION
+from dnsrenew.cli.command_types import Option
+from dnsrenew.cli.commands import COMMANDS, GLOBAL, GROUPS, HEADINGS, INSIST, SUMMARY, USAGE, VERSION
 
 _WIDEST = 100
 _LABELS = 24
 """The width of the column of the labels, at most; a longer label has a line of its own."""
 
 
-def top_help(columns: int = 80) -> str:
+Say = Callable[[str], str]
+"""Returns a text of the table of commands in the language of the reader."""
+
+
+def top_help(columns: int = 80, say: Say = str) -> str:
     """Return the help of the program itself, wrapped to so many columns."""
     columns = min(columns, _WIDEST)
-    rows = [(name, command.summary) for name, command in COMMANDS.items() if " " not in name]
-    lines = ["usage: dnsrenew COMMAND [options]", "", *_wrap(SUMMARY, columns)]
-    lines += _section("Commands", rows, columns)
-    lines += _section("Global options", _options((*GLOBAL, VERSION)), columns)
-    return "\n".join([*lines, *_examples(commands.EXAMPLES, columns), ""])
+    rows = [(name, say(command.summary)) for name, command in COMMANDS.items() if " " not in name]
+    lines = [f"{say(USAGE)} dnsrenew COMMAND [options]", "", *_wrap(say(SUMMARY), columns)]
+    lines += _section(say(HEADINGS["commands"]), rows, columns)
+    lines += _section(say(HEADINGS["global"]), _options((*GLOBAL, VERSION), say), columns)
+    return "\n".join([*lines, *_examples(commands.EXAMPLES, columns, say), ""])
 
 
-def command_help(name: str, columns: int = 80) -> str:
+def command_help(name: str, columns: int = 80, say: Say = str) -> str:
     """Return the help of a command, wrapped to so many columns."""
     columns, command = min(columns, _WIDEST), COMMANDS[name]
-    lines = [*_wrap(f"usage: {usage(name)}", columns, "", "    "), "", *_wrap(_sentence(command.summary), columns)]
+    lines = [*_wrap(f"{say(USAGE)} {usage(name)}", columns, "", "    "), ""]
+    lines += _wrap(_sentence(say(command.summary)), columns)
     if name in GROUPS:
-        rows = [_member(name, member) for member in commands.members(name)]
-        lines += _section("Commands", rows, columns)
-    lines += _section("Arguments", _arguments(command.arguments), columns)
-    lines += _section("Options", _options(command.options), columns)
-    lines += _section("Global options", _options((*((INSIST,) if command.reads_config else ()), *GLOBAL)), columns)
-    lines += _examples(command.examples, columns)
-    notes = _wrap(command.notes, columns) if command.notes else []
+        rows = [_member(name, member, say) for member in commands.members(name)]
+        lines += _section(say(HEADINGS["commands"]), rows, columns)
+    arguments = [(argument.shown, say(argument.help)) for argument in command.arguments]
+    lines += _section(say(HEADINGS["arguments"]), arguments, columns)
+    lines += _section(say(HEADINGS["options"]), _options(command.options, say), columns)
+    always = (*((INSIST,) if command.reads_config else ()), *GLOBAL)
+    lines += _section(say(HEADINGS["global"]), _options(always, say), columns)
+    lines += _examples(command.examples, columns, say)
+    notes = [line for paragraph in command.notes.split("\n") for line in _wrap(say(paragraph), columns) if paragraph]
     return "\n".join([*lines, *([""] if notes else []), *notes, ""])
 
 
@@ -43,21 +52,17 @@ def usage(name: str) -> str:
     return " ".join(["dnsrenew", name, *words, "[options]"])
 
 
-def _member(group: str, member: str) -> tuple[str, str]:
+def _member(group: str, member: str, say: Say) -> tuple[str, str]:
     command = COMMANDS[f"{group} {member}"]
-    return " ".join([member, *(argument.usage for argument in command.arguments)]), command.summary
+    return " ".join([member, *(argument.usage for argument in command.arguments)]), say(command.summary)
 
 
 def _sentence(summary: str) -> str:
-    return f"{summary[:1].upper()}{summary[1:]}."
+    return f"{summary[:1].upper()}{summary[1:]}." if summary.isascii() else f"{summary}。"
 
 
-def _arguments(arguments: tuple[Argument, ...]) -> list[tuple[str, str]]:
-    return [(argument.shown, argument.help) for argument in arguments]
-
-
-def _options(options: tuple[Option, ...]) -> list[tuple[str, str]]:
-    return [(option.usage, option.help) for option in options]
+def _options(options: tuple[Option, ...], say: Say) -> list[tuple[str, str]]:
+    return [(option.usage, say(option.help)) for option in options]
 
 
 def _section(title: str, rows: list[tuple[str, str]], columns: int) -> list[str]:
@@ -75,13 +80,14 @@ def _section(title: str, rows: list[tuple[str, str]], columns: int) -> list[str]
     return lines
 
 
-def _examples(examples: tuple[tuple[str, str], ...], columns: int) -> list[str]:
+def _examples(examples: tuple[tuple[str, str], ...], columns: int, say: Say) -> list[str]:
     """Return the examples; their comments stand above them where the terminal is narrow."""
     if not examples:
         return []
+    examples = tuple((line, say(comment)) for line, comment in examples)
     width = max(len(line) for line, _ in examples)
     wide = all(2 + width + 4 + len(comment) <= columns for _, comment in examples if comment)
-    lines = ["", "Examples:"]
+    lines = ["", f"{say(HEADINGS['examples'])}:"]
     for line, comment in examples:
         if wide:
             lines.append(f"  {line.ljust(width)}  # {comment}" if comment else f"  {line}")
@@ -91,7 +97,11 @@ def _examples(examples: tuple[tuple[str, str], ...], columns: int) -> list[str]:
 
 
 def _wrap(text: str, columns: int, first: str = "", rest: str = "") -> list[str]:
-    """Break a text into lines. The cli's own ``wrap`` would have to be imported."""
+    """Break a text into lines. For English, the cli's own ``wrap`` need not be imported."""
+    if not text.isascii():
+        from dnsrenew.cli.formatting import wrap
+
+        return wrap(text, columns, first, rest)
     lines: list[str] = []
     for paragraph in text.split("\n"):
         start = first if not lines else rest

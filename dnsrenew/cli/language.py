@@ -32,6 +32,11 @@ def say(text: str) -> str:
     return _translator[0].message(text) if _translator else text
 
 
+def template(english: str) -> str:
+    """Return a template of the program in its language."""
+    return _translator[0].template(english) if _translator else english
+
+
 def document(value: Any) -> Any:  # JSON values
     """Return a JSON document with its messages in the language; times stay UTC."""
     return Translator(_translator[0].language).document(value) if _translator else value

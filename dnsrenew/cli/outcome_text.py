@@ -20,10 +20,18 @@ if TYPE_CHECKING:
     from dnsrenew.model import Outcome
 
 _FILES: Final = ("fullchain.pem", "privkey.pem")
+_MOST_FOUND: Final = 3
+"""Causes that are shown of a failure; dnsrenew doctor shows all."""
 _MOST_DOMAINS: Final = 6
 _EXPECTED: Final = frozenset({"http-port-forbidden", "tls-alpn-port-forbidden"})
 """Errors that rule a route out for as long as this user runs dnsrenew."""
 _MARKS: Final = {"renewed": green("✓"), "rehearsed": green("✓"), "failed": red("✗"), "not-due": dim("·")}
+
+
+def _found(error: DnsRenewError) -> list[tuple[str, str]]:
+    """Return what the doctor found wrong, most urgent first."""
+    bad = [check for check in error.evidence.get("checks", ()) if check["result"] == "bad"]
+    return [(LABELS["found"], f"{say(check['summary'])} {say(check['fix'])}".strip()) for check in bad[:_MOST_FOUND]]
 
 
 def is_first(outcome: Outcome) -> bool:
@@ -159,7 +167,7 @@ class OutcomeText:
         return lines
 
     def _failed(self, outcome: Outcome, error: DnsRenewError) -> list[tuple[str, str]]:
-        rows = [*self._routes(outcome), *error_text.rows(error)]
+        rows = [*self._routes(outcome), *error_text.rows(error), *_found(error)]
         if outcome.next_attempt is not None and self._manual:
             rows.append((LABELS["retry"], _retry_command(outcome)))
         elif outcome.next_attempt is not None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew import __version__
 from dnsrenew.base.subprocesses import RUNNING
-from dnsrenew.cli import texts
+from dnsrenew.cli import language, texts
 from dnsrenew.cli.signals import SignalHandler
 from dnsrenew.cli.terminal import SHOW_CURSOR, Terminal
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, LockedError, stopped
@@ -44,7 +44,6 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _parse(argv: Sequence[str]) -> Request:
-    from dnsrenew.cli import language
     from dnsrenew.cli.arguments import parse
 
     try:
@@ -76,7 +75,7 @@ def _without_command(request: Request, terminal: Terminal) -> int:
         terminal.write_result(f"dnsrenew {__version__}")
         return 0
     if not terminal.json:
-        terminal.write_message(top_help(terminal.err.size()[0] or 80).rstrip())
+        terminal.write_message(top_help(terminal.err.size()[0] or 80, language.template).rstrip())
         return 2
     raise usage(texts.NO_COMMAND)
 
@@ -85,7 +84,9 @@ def _show_help(terminal: Terminal, topic: str | None) -> int:
     from dnsrenew.cli.help import command_help, top_help
 
     columns = terminal.out.size()[0] or 80
-    help_text = top_help(columns) if topic is None else command_help(topic, columns)
+    help_text = (
+        top_help(columns, language.template) if topic is None else command_help(topic, columns, language.template)
+    )
     terminal.write_document({"help": help_text})
     terminal.write_result(help_text.rstrip())
     return 0

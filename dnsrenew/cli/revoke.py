@@ -22,11 +22,15 @@ def revoke(invocation: Invocation) -> int:
     :raises ConfigError: the certificate does not exist, or nobody can be asked.
     :raises DnsRenewError: the user does not want it, or it could not be revoked.
     """
+    from dnsrenew.operations.revoke import refuse_foreign
     from dnsrenew.operations.stored import find
 
     terminal, options = invocation.terminal, invocation.options
     config = invocation.config()
-    found = find(options.name, config, invocation.store(config), invocation.clock.now())
+    store = invocation.store(config)
+    found = find(options.name, config, store, invocation.clock.now())
+    if found.serial:
+        refuse_foreign(found.name, store.read_state(found.name, quarantine=False), store)
     question = texts.REVOKE_QUESTION.format(certificate=described(found))
     confirm(invocation, question, "dnsrenew revoke")
     renewer = invocation.renewer(config, PlainProgress(terminal))

@@ -170,7 +170,7 @@ class StatusText:
 
     def _state(self, certificate: CertificateStatus) -> str:
         state = certificate.state
-        if not same[0].known:
+        if not certificate.known:
             word = texts.STATES["unknown" if state == "missing" else "unreadable"]
             return f"{red('✗')} {word.format(state=state)}"
         if state in _BAD:
@@ -214,7 +214,7 @@ class StatusText:
             "ago": formatting.distance(time, self._now) if time else "",
             "route": describe_route(route) if isinstance(route, Mapping) else "",
         }
-        if not certificate.known:
+        if not same[0].known:
             template = texts.UNREADABLE_CERTIFICATE
         else:
             template = texts.FAILURES[bool(fields["ago"]), bool(fields["route"])]
@@ -222,10 +222,9 @@ class StatusText:
         return f"{template.format_map(fields)} {following}" if following else template.format_map(fields)
 
     def _next_attempt(self, same: Sequence[CertificateStatus]) -> str:
-        certificate = same[0]
-        if len(same) == 1 and certificate.known and certificate.state == "valid" and certificate.next_renewal is not None:
-            renewal = formatting.date(certificate.next_renewal, self._now)
-            return texts.NOT_DUE_BEFORE.format(renewal=renewal, name=certificate.name)
+        one = same[0]
+        if len(same) == 1 and one.known and one.state == "valid" and one.next_renewal is not None:
+            return texts.NOT_DUE_BEFORE.format(renewal=formatting.date(one.next_renewal, self._now), name=one.name)
         times = [one.next_attempt for one in same if one.next_attempt is not None and not self._is_manual]
         return texts.NEXT_ATTEMPT.format(time=formatting.when(min(times), self._now)) if times else ""
 

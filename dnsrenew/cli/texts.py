@@ -86,6 +86,20 @@ NOT_YET: Final = {
 }
 """Commands of the contract that this version lacks: what to do instead."""
 
+# ── numbers and lists ───────────────────────────────────────────────────────────────────
+
+COUNTED_ONE: Final = "{number} {noun}"
+COUNTED: Final = "{number} {noun}s"
+DAY: Final = "day"
+HOUR: Final = "hour"
+MINUTE: Final = "minute"
+SHORT_TIME: Final = "less than a minute"
+AGO: Final = "{span} ago"
+SHORTENED: Final = ((" days", " d"), (" hours", " h"), (" minutes", " min"), (" minute", " min"))
+"""Words that are shortened in tables."""
+SEPARATOR: Final = ", "
+AND_MORE: Final = "{items} and {count} more"
+
 EXPECTED_VALUES: Final = {
     "duration": "a time such as 30 (seconds), 5m, 12h or 14d",
     "interval": "a time from 1m to 24h",
@@ -298,6 +312,7 @@ LABELS: Final = {
     "skipped": "skipped",
     "error": "error",
     "fix": "what to do",
+    "found": "found",
     "next": "next try",
     "last-failure": "last failure",
     "reason": "reason",

@@ -6,5 +6,4 @@ from typing import Final
 
 ONE_OK: Final = "1 check found nothing wrong (-v shows it)."
 SEVERAL_OK: Final = "{count} checks found nothing wrong (-v lists them)."
-NAMES: Final = "They are {names}."
 NAMES_MORE: Final = "They are {names} and {more} more (-v lists them)."

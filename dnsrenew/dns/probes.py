@@ -23,6 +23,13 @@ SECONDS: Final = 4.0
 """For one round of questions, however many there are."""
 _UDP: Final = 1.0
 _TCP: Final = 2.0
+_UNANSWERED: Final = {
+    texts.REFUSED: "closed",
+    texts.CONNECTION_LOST: "closed",
+    texts.NO_ROUTE: "no-route",
+    texts.NO_ROUTE_ON_PATH: "no-route",
+    texts.FORBIDDEN: "not-asked",
+}
 _CD: Final = 0x10  # in octet 3 of the header (RFC 4035 section 3.2.2)
 _DO: Final = b"\0\0\x80\0"  # in the TTL of the OPT record (RFC 3225)
 
@@ -94,9 +101,7 @@ def _submit(engine: QueryEngine, key: ProbeKey) -> None:
     engine.submit(address, probe, udp=0.0 if probe.is_tcp else _UDP, tcp=_TCP if probe.is_tcp else 0.0)
 
 
-def _take(
-    engine: QueryEngine, reply: Reply, pending: dict[ProbeKey, int], replies: dict[ProbeKey, Reply]
-) -> None:
+def _take(engine: QueryEngine, reply: Reply, pending: dict[ProbeKey, int], replies: dict[ProbeKey, Reply]) -> None:
     probe = reply.question
     if not isinstance(probe, Probe):
         raise TypeError(probe)
@@ -122,20 +127,19 @@ def first_answers(replies: Mapping[ProbeKey, Reply], addresses: Iterable[Address
 def state(reply: Reply | None, zone: Name) -> str:
     """Return how a server answers for a zone, as one word.
 
-    ``authority``, ``lame`` (an answer without authority), the name of the response code (``REFUSED``), ``silent``,
+    ``authority``, ``lame`` (an answer without authority), ``recursive`` (the same from a resolver, which may be a device
+    on the path that answers in the server's place), the name of the response code (``REFUSED``), ``silent``,
     ``closed`` (the host refuses the connection), ``no-route`` or ``not-asked`` (this host cannot ask it).
     """
-    if reply is None or reply.no_socket:
-        return "silent" if reply is None else "not-asked"
+    if reply is None:
+        return "silent"
     if reply.answer is None:
-        if reply.no_route:
-            return "no-route"
-        return "closed" if reply.reason == texts.REFUSED else "silent"
+        return "not-asked" if reply.no_socket else _UNANSWERED.get(reply.reason, "silent")
     if not wire.is_positive(reply.answer):
         return wire.rcode_text(reply.answer)
-    if not wire.is_authoritative(reply.answer) or wire.soa_owner(reply.answer, zone) != zone:
-        return "lame"
-    return "authority"
+    if wire.is_authoritative(reply.answer) and wire.soa_owner(reply.answer, zone) == zone:
+        return "authority"
+    return "recursive" if wire.recurses(reply.answer) else "lame"
 
 
 def is_servfail(reply: Reply | None) -> bool:

@@ -12,6 +12,7 @@ from dnsrenew.dns.delegation import Delegation, Target
 from dnsrenew.dns.doh import Doh
 from dnsrenew.dns.lookup import Lookup, list_reasons
 from dnsrenew.dns.recursive import Recursion
+from dnsrenew.dns.server_ports import ROOT_SERVERS, ServerPort, probe_ports
 from dnsrenew.dns.wildcard_shadow import shadowed
 from dnsrenew.dns.zones import Zones
 from dnsrenew.errors import Cancelled, DnsError
@@ -19,6 +20,7 @@ from dnsrenew.model import PropagationCheck, Resolver, TxtRecord
 from dnsrenew.runtime.context import Context
 
 if TYPE_CHECKING:
+    from dnsrenew.dns.zone_survey import Survey
     from dnsrenew.http import HttpClient
 
 _TARGETS_SECONDS: Final = 18.0
@@ -36,7 +38,7 @@ class DnsView:
     def __init__(self, resolver: Resolver, http_factory: Callable[[], HttpClient] | None = None) -> None:
         self._lookup = Lookup()
         self._doh = Doh(resolver.doh, http_factory)
-        recursion = Recursion(resolver, self._lookup, self._doh)
+        self._recursion = recursion = Recursion(resolver, self._lookup, self._doh)
         self._zones = Zones(recursion, self._lookup, resolver.authoritative_port)
         self._caa = CaaLookup(self._zones, recursion)
         self._caa_by_tcp = CaaLookup(self._zones, recursion, self._caa)
@@ -105,12 +107,25 @@ class DnsView:
         :param targets: the result of :meth:`challenge_targets`.
         """
         try:
-            domains = shadowed(context.within(_SHADOW_SECONDS), self._zones, targets)
+            domains = self.shadowed(context.within(_SHADOW_SECONDS), targets)
         except Cancelled:
             context.check()
             return
         for domain in domains:
             context.warn(*texts.WILDCARD_SHADOW.fill(domain=domain, parent=domain.partition(".")[2]))
+
+    def shadowed(self, context: Context, targets: Mapping[str, Target]) -> list[str]:
+        """Return the domains (without ``*.``) that vanish while their TXT exists.
+
+        :raises Cancelled: the caller cancelled.
+        """
+        return shadowed(context, self._zones, targets)
+
+    def survey(self) -> Survey:
+        """Return the lookups of an examination."""
+        from dnsrenew.dns.zone_survey import Survey  # no renewal needs it
+
+        return Survey(self._recursion, self._lookup, self._zones.port)
 
     def caa(self, context: Context, identifiers: Collection[str]) -> dict[str, CaaAnswer]:
         """Return the CAA records that apply to each identifier (RFC 8659 section 3), from one lookup for all.
@@ -158,6 +173,26 @@ class DnsView:
         :raises Cancelled: the caller cancelled.
         """
         return self._zones.host_addresses(context, hosts)
+
+    def server_ports(self, context: Context, identifiers: Collection[str]) -> list[ServerPort]:
+        """Return whether each address of the name servers of these names can be queried, by UDP and by TCP.
+
+        :raises DnsError: ``dns-unreachable``: no recursive server answers.
+        :raises Cancelled: the caller cancelled.
+        """
+        domains = {names.absolute(names.base_domain(name)) for name in _without_addresses(identifiers)}
+        found = self._zones.enclosing(context, [wire.from_text(domain) for domain in sorted(domains)])
+        zones = [zone for zone in dict.fromkeys(found.values()) if zone != wire.ROOT]
+        servers = self._zones.servers(context, zones)
+        ports = {(one.address, self._zones.port): zone for zone, its in servers.items() for one in its if one.address}
+        return probe_ports(context, self._lookup, ports)
+
+    def root_ports(self, context: Context) -> list[ServerPort]:
+        """Return the same for three of the root servers.
+
+        :raises Cancelled: the caller cancelled.
+        """
+        return probe_ports(context, self._lookup, dict.fromkeys(((each, 53) for each in ROOT_SERVERS), wire.ROOT))
 
     def values(self, context: Context, name: str) -> set[str]:
         """Return the TXT values at a name that any address of its name servers serves now."""

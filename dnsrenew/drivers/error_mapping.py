@@ -11,6 +11,7 @@ from dnsrenew.base import names
 from dnsrenew.base.clock import rejects_dates
 from dnsrenew.drivers import texts
 from dnsrenew.errors import ProviderError
+from dnsrenew.model import rfc3339
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -111,7 +112,7 @@ def translate(
         evidence["retry_after"] = seconds
     text = _text_for(code, found, provider, has_answer=bool(answer))
     if text.code == "provider-untrusted":
-        evidence["now"] = f"{now:%Y-%m-%d %H:%M} UTC"
+        evidence["now"] = rfc3339(now)
     return ProviderError.of(text, **redactor.redact_values(evidence))
 
 

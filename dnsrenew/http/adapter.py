@@ -157,15 +157,19 @@ POOLS: Final = {"http": _HttpPool, "https": _HttpsPool}
 
 
 class Adapter(adapters.HTTPAdapter):
-    """A transport adapter with deadlines, and without certifi's roots."""
+    """A transport adapter with deadlines, and without certifi's roots.
 
-    def __init__(self, tls: ssl.SSLContext, pool: int) -> None:
+    :param source: the local address of direct connections; None: the operating system chooses.
+    """
+
+    def __init__(self, tls: ssl.SSLContext, pool: int, source: str | None = None) -> None:
         self._tls = tls
+        self._source = None if source is None else (source, 0)
         super().__init__(pool_connections=pool, pool_maxsize=pool)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Create the pool of direct connections."""
-        super().init_poolmanager(*args, ssl_context=self._tls, **kwargs)
+        super().init_poolmanager(*args, ssl_context=self._tls, source_address=self._source, **kwargs)
         self.poolmanager.pool_classes_by_scheme = POOLS
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:

@@ -77,17 +77,21 @@ class HttpClient:
 
     :param trust: a PEM file with the only trusted roots; default: those of the operating system.
     :param pair: files with a client certificate and its key.
+    :param source: the local address to connect from; then no proxy is used. ``0.0.0.0`` allows only IPv4, ``::`` only
+        IPv6.
     :raises CAError: ``trust-unreadable``: the file contains no roots, or cannot be read.
     :raises OSError: the client certificate cannot be used.
     """
 
-    def __init__(self, *, trust: Path | str | None = None, pair: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self, *, trust: Path | str | None = None, pair: tuple[str, str] | None = None, source: str | None = None
+    ) -> None:
         tls = tls_context(trust)
         if pair is not None:
             tls.load_cert_chain(*pair)
-        self._adapter = Adapter(tls, _POOL)
+        self._adapter = Adapter(tls, _POOL, source)
         # Once: requests reads the environment for every request, which costs more than the request itself.
-        self._proxies = urllib.request.getproxies()
+        self._proxies = urllib.request.getproxies() if source is None else {}
         self._proxies_for: dict[str, dict[str, str]] = {}
 
     def request(
@@ -117,11 +121,15 @@ class HttpClient:
             url = _target(response.url, location)
             if not followed:
                 host = urlsplit(url).hostname or "nowhere"
-                raise HttpFailure("redirect", texts.REDIRECT.format(host=host))
+                raise HttpFailure("redirect", texts.REDIRECT.format(host=host), leads_to=host)
             followed -= 1
             outgoing = _redirected(outgoing, response.url, url)
             response = self._send(outgoing, timeout, max_bytes)
         return response
+
+    def proxy_for(self, url: str) -> str | None:
+        """Return the proxy through which a URL is requested, by the environment or the system; None: there is none."""
+        return next(iter(self._proxies_to(url).values()), None)
 
     def close(self) -> None:
         """Close the open connections."""

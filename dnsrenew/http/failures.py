@@ -24,13 +24,15 @@ class HttpFailure(Exception):
     :ivar kind: the stage that failed.
     :ivar detail: the reason, as the end of a sentence. It contains no URL; the caller redacts it.
     :ivar untrusted: for ``tls``: the certificate of the server is not trusted.
+    :ivar leads_to: for ``redirect``: the host that the server sends to; empty if it is unknown.
     """
 
-    def __init__(self, kind: FailureKind, detail: str, *, untrusted: bool = False) -> None:
+    def __init__(self, kind: FailureKind, detail: str, *, untrusted: bool = False, leads_to: str = "") -> None:
         super().__init__(kind, detail)
         self.kind = kind
         self.detail = detail
         self.untrusted = untrusted
+        self.leads_to = leads_to
 
 
 def failure(error: Exception, timeout: tuple[float, float]) -> HttpFailure:

@@ -23,9 +23,9 @@ def describe_route(route: Mapping[str, Any]) -> str:
 
 
 def first_sentence(text: str) -> str:
-    """Return the first sentence of a message of dnsrenew."""
-    end = text.find(". ")
-    return text if end < 0 else text[: end + 1]
+    """Return the first sentence of a message of dnsrenew, in any of its languages."""
+    ends = [end for mark in (". ", "。") if (end := text.find(mark)) >= 0]
+    return text[: min(ends) + 1] if ends else text
 
 
 def is_skip(attempt: Attempt) -> bool:

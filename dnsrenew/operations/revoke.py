@@ -72,6 +72,7 @@ def revoke(
         stored = store.certificate(name, state)
         if stored is None:
             raise StoreError.of(texts.NOTHING_TO_REVOKE, name=name)
+        refuse_foreign(name, state, store)
         ca, revoked = _issuer(name, state, config), _Revoked(store, stored, state)
         compromised = _key_hash(revoked) if reason == "key-compromise" else None
         # Mark it before the request: the disk may be full, or the process may be killed after the CA has revoked.
@@ -84,6 +85,15 @@ def revoke(
             raise
         store.orders.clear(name)  # its key may be the one that was revoked
     return Revocation(name=name, ca=ca, serial=stored.serial, reason=reason, already=already, signed_by=signed_by)
+
+
+def refuse_foreign(name: str, state: State, store: Store) -> None:
+    """Refuse a certificate that was installed by hand: only its issuer can revoke it.
+
+    :raises ConfigError: ``ca-unknown``.
+    """
+    if store.is_by_hand(name, state):
+        raise ConfigError.of(texts.ISSUER_FOREIGN, name=name, issuer=state.issuer, serial=state.serial)
 
 
 def _issuer(name: str, state: State, config: Config) -> str:

@@ -90,6 +90,12 @@ NOTHING_TO_REVOKE: Final = Text(
     "There is no certificate {name} in the store, so there is nothing to revoke.",
     "List the certificates with: dnsrenew status",
 )
+ISSUER_FOREIGN: Final = Text(
+    "ca-unknown",
+    "The certificate {name} was issued by {issuer} and installed by hand, so no CA of the configuration can revoke it.",
+    "Revoke it at {issuer} (serial number {serial}), then replace it with dnsrenew install, or with dnsrenew renew "
+    "{name} --force.",
+)
 ISSUER_REMOVED: Final = Text(
     "ca-unknown",
     "The CA {ca}, which issued the certificate {name}, is not in the configuration.",

@@ -120,6 +120,18 @@ class AccountFiles:
             return None
         return None if url is None else LostAccount(url, self._key)
 
+    def registered_url(self) -> str | None:
+        """Return the URL of the account, or None if none is known; read only, so that nothing is repaired.
+
+        :raises StoreError: it cannot be read, or a newer dnsrenew wrote it (``store-newer``).
+        """
+        if not any(os.path.lexists(path) for path in (self._key, self._next_key)):
+            return None
+        try:
+            return self._with_key(b"").url
+        except DamagedFile:
+            return None
+
     def _read_key(self, path: str, kind: DamageTexts) -> bytes | None:
         try:
             key = json_files.read(self._disk, path)

@@ -65,6 +65,22 @@ def hold(disk: AtomicFiles, path: str, what: str, *, wait: float, context: Conte
         os.close(handle)
 
 
+def is_held(path: str) -> bool:
+    """Tell whether another run or thread holds a lock; nothing is written. Raises nothing."""
+    try:
+        handle = os.open(path, _OPEN & ~os.O_CREAT)
+    except OSError:
+        return False
+    try:
+        _lock(handle, free=False)
+        _lock(handle, free=True)
+    except OSError as error:
+        return error.errno in _TAKEN
+    finally:
+        os.close(handle)
+    return False
+
+
 def _acquire(disk: AtomicFiles, path: str, what: str, wait: float, context: Context) -> int:
     start = context.clock.monotonic()
     end = start + (wait or 0)

@@ -296,6 +296,10 @@ class FolderStore(Store):
         self._states.write(name, state, sync=sync)
         return state
 
+    def is_by_hand(self, name: str, state: State) -> bool:
+        """See :meth:`Store.is_by_hand`."""
+        return self._versions(name).is_by_hand(state)
+
     def note_revocation(self, name: str, state: State) -> None:
         """See :meth:`Store.note_revocation`."""
         self._versions(name).note_revocation(state)

@@ -121,6 +121,14 @@ class Journal:
         name = os.path.basename(path)
         return file_locks.hold(self._disk, lock_path(path), f"journal entry {name}", wait=0, context=context)
 
+    def live_values(self) -> set[WrittenValue]:
+        """Return the values of runs that live, as far as they can be read; nothing is changed.
+
+        :raises StoreError: the journal cannot be read.
+        """
+        paths = [os.path.join(self._folder, name) for name in self._disk.names(self._folder) if name.endswith(ENTRY)]
+        return self._values_in([path for path in paths if file_locks.is_held(lock_path(path))])
+
     # ── of dead runs ────────────────────────────────────────────────────────────────────
 
     @contextlib.contextmanager

@@ -223,6 +223,9 @@ class Store(Protocol):
         :raises StoreError: it cannot be written; the old one stays.
         """
 
+    def is_by_hand(self, name: str, state: State) -> bool:
+        """Tell whether the certificate in force was installed by hand, so that no CA of ours issued it."""
+
     def note_revocation(self, name: str, state: State) -> None:
         """Record in the version in force what its state says of revocation and compromised keys, durably.
 

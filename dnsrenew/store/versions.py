@@ -14,9 +14,8 @@ from typing import Final
 from dnsrenew.base.values import replace
 from dnsrenew.errors import StoreError
 from dnsrenew.model import Certificate, Notice
-from dnsrenew.store import damage, json_files, texts, version_holds
+from dnsrenew.store import damage, texts, version_holds, version_meta
 from dnsrenew.store.atomic_io import PRIVATE, PUBLIC, AtomicFiles
-from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.paths import FILES, META
 from dnsrenew.store.state import Meta, State
 
@@ -153,33 +152,28 @@ class Versions:
 
         The certificate decides: meta.json counts only if it has the dates and the serial number of the certificate.
         """
-        found = self._meta_from_pem(number) if self.is_complete(number) else None
-        if found is None:
-            return None, None
-        path = os.path.join(self.path(number), META)
-        try:
-            meta = Meta.from_json(json_files.read(self._disk, path) or b"")
-            if _identity(meta) == _identity(found):
-                return meta, None
-            reason = "it does not belong to the certificate"
-        except DamagedFile as fault:
-            reason = str(fault) if os.path.lexists(path) else "it is missing"
-        except NewerSchema as newer:
-            reason = f"it was written by a newer dnsrenew (schema {newer.schema})"
-        return found, Notice(*texts.META_DAMAGED.fill(path=path, reason=reason))
+        return version_meta.read(self._disk, self.path(number)) if self.is_complete(number) else (None, None)
+
+    def is_by_hand(self, state: State) -> bool:
+        """Tell whether the version in force was installed by hand: then it names no CA."""
+        meta = self._intact_meta(state)
+        return meta is not None and not meta.ca
+
+    def _intact_meta(self, state: State) -> Meta | None:
+        """Return the data of the version in force; None if there is none, or they are damaged."""
+        meta, damaged = (None, None) if state.version is None else self.meta(state.version)
+        return None if damaged else meta
 
     def note_revocation(self, state: State) -> None:
         """Record in the version in force what the state says of its revocation and of compromised keys, durably.
 
         :raises StoreError: it cannot be written.
         """
-        meta = None if state.version is None else self.meta(state.version)[0]
+        meta = self._intact_meta(state)
         if state.version is None or meta is None:
             return
-        folder = self.path(state.version)
         noted = replace(meta, revoked=state.revoked, compromised_keys=state.compromised_keys)
-        self._disk.write(os.path.join(folder, META), noted.to_json(), PRIVATE)
-        self._disk.sync_folder(folder)
+        version_meta.write(self._disk, self.path(state.version), noted)
 
     def certificate(self, name: str, state: State) -> Certificate | None:
         """Return the certificate in force, with paths into its version; None if the state names none."""
@@ -198,24 +192,6 @@ class Versions:
             chain_path=folder / "chain.pem",
             fullchain_path=folder / "fullchain.pem",
             private_key_path=folder / "privkey.pem",
-        )
-
-    def _meta_from_pem(self, number: int) -> Meta | None:
-        from dnsrenew import x509  # slow to load, rarely needed
-
-        try:
-            facts = x509.read_certificate(self._disk.read(os.path.join(self.path(number), "fullchain.pem")) or b"")
-            key = x509.key_from_pem(self._disk.read(os.path.join(self.path(number), "privkey.pem")) or b"")
-        except ValueError:
-            return None
-        return Meta(
-            issuer=facts.issuer,
-            serial=facts.serial,
-            not_before=facts.not_before,
-            not_after=facts.not_after,
-            domains=facts.names,
-            identifiers=facts.names,
-            key=x509.key_kind(key) or "",
         )
 
     def prune(self, in_force: int | None) -> None:
@@ -296,10 +272,6 @@ def is_as_written(disk: AtomicFiles, folder: str, sizes: Mapping[str, int]) -> b
 def _is_size_as_written(size: int | None, name: str, sizes: Mapping[str, int]) -> bool:
     """Tell whether a file is not empty and has the stored size, if that is known."""
     return bool(size) and size == sizes.get(name, size)
-
-
-def _identity(meta: Meta) -> tuple[object, ...]:
-    return meta.serial, meta.not_before, meta.not_after
 
 
 def _is_file(path: str) -> bool:

@@ -19,6 +19,7 @@ from tests.kit import hfs
 from tests.kit.api_server import Api
 from tests.kit.deployments import KeptFiles, make_certificate
 from tests.kit.processes import wait_until
+from tests.lab.web import fetch
 
 pytestmark = pytest.mark.timeout(900)  # where HFS is compiled first
 
@@ -54,9 +55,11 @@ class Stage:
 
     def running(self, **settings: Any) -> Any:
         """Run HFS, which serves the old pair by default."""
-        return hfs.running(
-            self._script, self.folder, {"cert": "old.cer", "private_key": "old.key", "https_port": True, **settings}
-        )
+        return self.fresh(**{"cert": "old.cer", "private_key": "old.key", **settings})
+
+    def fresh(self, **settings: Any) -> Any:
+        """Run HFS, whose HTTPS is on, and which has no certificate."""
+        return hfs.running(self._script, self.folder, {"https_port": True, **settings})
 
     def deploy(self, url: str, new: Certificate | None = None, **options: Any) -> DeploymentResult:
         """Deploy the new certificate, or this one, by the API of HFS."""
@@ -127,6 +130,24 @@ def test_what_is_not_served_is_put_back(stage: Stage) -> None:
         assert (stage.folder / "dnsrenew-home.key").read_text() == stage.new.private_key_pem
         again = stage.deploy(server.url)
         assert (again.ok, again.served) == (True, True)
+
+
+def test_the_first_certificate(stage: Stage) -> None:
+    """HTTPS was switched on in the admin page, as the guide says; the port opens with the certificate."""
+    with stage.fresh() as server:
+        result = stage.deploy(server.url)
+        assert (result.ok, result.served, stage.notices) == (True, True, [])
+        assert server.leaf() == stage.new.certificate_path.read_text()
+
+
+def test_it_serves_the_responses_of_a_webroot(stage: Stage) -> None:
+    """The second configuration of the guide: a hidden folder in the source of the root."""
+    folder = stage.folder / "public" / ".well-known" / "acme-challenge"
+    folder.mkdir(parents=True)
+    (folder / "token").write_text("token.thumbprint")
+    with stage.fresh(vfs=f"{{ source: {stage.folder / 'public'} }}") as server:
+        answer = fetch(f"{server.url}/.well-known/acme-challenge/token")
+    assert answer == (200, b"token.thumbprint")
 
 
 def test_https_that_is_off(stage: Stage) -> None:

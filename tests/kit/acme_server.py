@@ -541,6 +541,9 @@ class Internet:
             raise HttpFailure("dns", "there is no such host")
         return server.request(method, url, **more)
 
+    def proxy_for(self, url: str) -> str | None:
+        """There is no proxy."""
+
     def close(self) -> None:
         """There are no connections."""
 

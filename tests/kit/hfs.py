@@ -104,6 +104,7 @@ def _install() -> None:
     options = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(aside)]
     try:
         _run(["npm", "install", *options, f"hfs@{OLD_VERSION}"], aside, 60)
+        aside.chmod(0o755)
         with contextlib.suppress(OSError):  # the other process was faster
             aside.rename(_INSTALLED)
     except (OSError, subprocess.SubprocessError) as error:
@@ -187,7 +188,7 @@ def running(script: Path, folder: Path, settings: Mapping[str, Any]) -> Iterator
             folder=folder,
             url=f"http://{_LOOPBACK}:{port.number}",
             https_port=https.number,
-            has_https=values["https_port"] != -1,
+            has_https=values.get("https_port", -1) != -1 and "cert" in values,
             process=ServerProcess("hfs", ["node", str(script), "--cwd", str(folder)], folder),
         )
         try:

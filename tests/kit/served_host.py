@@ -43,7 +43,7 @@ class ServedHost:
         """Return a server of some certificates."""
         renewer = self.renewer
         source = CertificateSource(
-            names, lambda _: [self.outcome()], self.renew, renewer.certificate, self.store.mark, renewer.emit,
+            names, lambda _: [self.outcome()], self.renew, renewer.certificate, self.store.mark, renewer._emit,
             renewer.redact, AppResponses(self.store.responses, SystemClock()),
         )  # fmt: skip
         return Served(source, SystemClock())

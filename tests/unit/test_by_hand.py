@@ -450,6 +450,15 @@ def test_the_same_certificate_is_not_stored_twice(desk: Desk) -> None:
     assert len(list((desk.folder / "versions").iterdir())) == 1
 
 
+def test_only_its_issuer_can_revoke_it(desk: Desk) -> None:
+    """The error names the issuer, and nothing is sent: the account at the configured CA is not even looked for."""
+    desk.renewer.install("home", signed(), KEY_PEM)
+    with pytest.raises(ConfigError) as caught:
+        desk.renewer.revoke("home")
+    assert (caught.value.code, caught.value.evidence["issuer"]) == ("ca-unknown", "Bought 1")
+    assert not desk.store.read_state("home").revoked
+
+
 def test_a_compromised_key_is_not_used_again(desk: Desk) -> None:
     """Whoever signs a certificate for it."""
     keep(desk.store, 1)

@@ -12,6 +12,8 @@ from dnsrenew.ca.problems import Problems
 from dnsrenew.ca.resources import parse_authorization, parse_order
 from dnsrenew.errors import CAError
 from dnsrenew.model import Profile
+from dnsrenew.secrets import HIDDEN
+from dnsrenew.translation import Translator
 from tests.kit.scripted_ca import ANSWERS, CA_URL, JSON, META, NAMES, PROBLEM, Visit
 
 EVIL = "a.test\n✓ b.test renewed\r\x1b[2J\u202e\x9b" + "x" * 5000
@@ -117,6 +119,31 @@ def test_problem_documents_are_cleaned(kind: str, caplog: pytest.LogCaptureFixtu
         assert_harmless(*(error.message for error in visit.errors))
         assert all(len(error.subproblems) <= 100 for error in visit.errors if isinstance(error, CAError))
     assert all(record.getMessage().isprintable() for record in caplog.records)
+
+
+def rate_limited(detail: str) -> tuple[int, dict[str, str], bytes]:
+    """Return an answer that asks to wait."""
+    problem = {"type": "urn:ietf:params:acme:error:rateLimited", "detail": detail}
+    return 429, {"Content-Type": "application/problem+json", "Retry-After": "7200"}, json.dumps(problem).encode()
+
+
+def test_a_secret_with_invisible_characters_is_redacted() -> None:
+    """Before these characters become blanks."""
+    visit = Visit({"newOrder": rate_limited("The key canary\u200b-1234\u00ad5678 is wrong")})
+    visit.context.redactor.add("canary-12345678")
+    visit.whole_way()
+    assert isinstance(visit.errors[0], CAError)
+    assert visit.errors[0].detail == f"The key {HIDDEN} is wrong"
+
+
+def test_the_end_of_a_wait_can_be_shown_in_local_time() -> None:
+    """The error has it in UTC, and keeps the time behind it."""
+    visit = Visit({"newOrder": rate_limited("Slower")})
+    visit.whole_way()
+    fix = visit.errors[0].fix
+    assert "2 hours, until 20" in fix
+    assert " UTC" in fix
+    assert "until noon," in Translator("en", lambda _: "noon").message(fix)
 
 
 def test_a_thousand_failed_names_make_one_message() -> None:

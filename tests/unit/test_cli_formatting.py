@@ -146,9 +146,15 @@ def test_fit_keeps_colours_whole() -> None:
 def test_wrap_loses_nothing(words: list[str], columns: int) -> None:
     """Every word is there, in order, and only a word that is longer than a line sticks out."""
     lines = formatting.wrap(" ".join(words), columns, "> ", "  ")
-    assert " ".join(line[2:] for line in lines).split() == " ".join(words).split()
+    assert "".join(line[2:].replace(" ", "") for line in lines) == "".join(words).replace(" ", "")
     for line in lines:
         assert formatting.width(line) <= columns or " " not in line[2:]
+
+
+def test_chinese_is_broken_between_characters() -> None:
+    """No line begins or ends with punctuation that does not belong there; commands and names stay whole."""
+    text = "证书 home 已过期，请运行：dnsrenew renew home。（详见“文档”。）"
+    assert formatting.wrap(text, 16) == ["证书 home 已过", "期，请运行：", "dnsrenew renew", "home。（详见“文", "档”。）"]
 
 
 def test_paths_keep_their_end() -> None:

@@ -15,18 +15,21 @@ if TYPE_CHECKING:
 Say = Callable[[str], str]
 """Shows a message in the language of the reader."""
 MOST_NAMES: Final = 4
+_GLUE: Final = "\u00a0"
 
 
 def visible(text: str) -> str:
     """Return a text as one line, with an escape for each character that could change how others are shown."""
     if text.isprintable():
         return text
-    return "".join(map(_visible, " ".join(text.split("\n"))))
+    return "".join(map(_visible, text))
 
 
 def _visible(character: str) -> str:
-    if character.isprintable():
+    if character.isprintable() or character == _GLUE:
         return character
+    if character.isspace():
+        return " "
     code = ord(character)
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 

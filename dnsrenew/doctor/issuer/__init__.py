@@ -1,1 +1,1 @@
-"""Checks of the CAs and of the clock."""
+"""The checks of CAs: whether one answers, by its clock and its limits, and whether it may issue for the names."""

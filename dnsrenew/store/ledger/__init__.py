@@ -46,6 +46,7 @@ class Ledger(Frozen):
     :ivar ca: name of the CA, for messages.
     :ivar folder: the folder of the account.
     :ivar context: gives the clock and takes warnings.
+    :ivar read_only: a damaged file stays where it is.
     """
 
     disk: AtomicFiles
@@ -54,6 +55,7 @@ class Ledger(Frozen):
     folder: str
     limits: Limits
     context: Context
+    read_only: bool = False
 
     @classmethod
     def at(cls, disk: AtomicFiles, paths: Paths, ca: str, directory: str, context: Context) -> Ledger:
@@ -152,6 +154,8 @@ class Ledger(Frozen):
             data = json_files.read(self.disk, self.path)
             return LedgerState() if data is None else LedgerState.from_json(data)
         except DamagedFile as fault:
+            if self.read_only:
+                return None
             warning = damage.quarantine(self.disk, self.path, texts.LEDGER_DAMAGED, str(fault))
             self.context.warn(warning.code, warning.message, warning.fix)
             return LedgerState()

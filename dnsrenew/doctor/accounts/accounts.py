@@ -1,0 +1,61 @@
+"""Whether the DNS accounts of a certificate can be used: their zones, and their secrets. Nothing is written."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from dnsrenew.base.names import relative
+from dnsrenew.doctor.accounts import secret_values, texts
+from dnsrenew.doctor.accounts.places import accounts_of, places
+from dnsrenew.doctor.table import DNS
+from dnsrenew.model import Check
+from dnsrenew.secrets import Secret
+
+if TYPE_CHECKING:
+    from dnsrenew.doctor.accounts.places import Places
+    from dnsrenew.doctor.facts import Facts
+    from dnsrenew.model import CertificateSpec
+
+
+def dns_account(facts: Facts, spec: CertificateSpec) -> Check:
+    """Check that for each name there is an account that may write its TXT record."""
+    return judge_places(places(facts, spec))
+
+
+def judge_places(found: Places) -> Check:
+    """Return the verdict."""
+    accounts = {
+        identifier: list(dict.fromkeys(name for placement in several for name in accounts_of(placement)))
+        for identifier, several in found.placements.items()
+    }
+    errors = found.refused.values()
+    without = {name: error for name, error in found.refused.items() if error.code == "dns-no-account"}
+    if without:
+        zones = sorted({zone for error in without.values() for zone in error.evidence["zones"]})
+        records = [error.evidence["record"] for error in without.values()]
+        evidence: dict[str, Any] = {"names": list(without), "records": records, "zones": zones, "accounts": accounts}
+        text = texts.ACCOUNT_NONE if zones else texts.ACCOUNT_NONE_AT_ALL
+        return Check.of(text, "bad", evidence, blocks=DNS)
+    if errors:
+        evidence = {"names": list(found.refused), "errors": [error.code for error in errors], "accounts": accounts}
+        return Check.of(texts.ACCOUNT_UNKNOWN, "unknown", evidence, blocks=DNS)
+    records = sorted({relative(placement.name) for several in found.placements.values() for placement in several})
+    names = list(dict.fromkeys(name for its in accounts.values() for name in its))
+    return Check.of(texts.ACCOUNT_OK, "ok", {"accounts": accounts, "records": records}, names=names)
+
+
+def secrets(facts: Facts, account: str) -> Check:
+    """Check that every secret of an account can be read, and has the form that its host gives it."""
+    its = facts.its.accounts[account]
+    provider = facts.its.providers[its.provider]
+    options = {key: value for key, value in its.options.items() if isinstance(value, Secret)}
+    for key, secret in options.items():
+        evidence = {"dns": account, "key": key, "reference": secret.reference}
+        value = secret_values.read(facts, secret)
+        if not isinstance(value, str):
+            return secret_values.unreadable(value, evidence, DNS)
+        spec = provider.options.get(key)
+        if spec is not None and spec.pattern and not re.fullmatch(spec.pattern, value.strip()):
+            return Check.of(texts.SECRET_FORM, "bad", evidence, blocks=DNS, form=spec.form)
+    return Check.of(texts.SECRETS_OK, "ok", {"dns": account, "keys": list(options)})

@@ -1,0 +1,81 @@
+"""Where the TXT records of a certificate go, and which DNS accounts write them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dnsrenew.base.names import is_ip
+from dnsrenew.base.values import Frozen
+from dnsrenew.errors import AttemptError
+
+if TYPE_CHECKING:
+    from dnsrenew.challenges.dns01.records import RecordWriter, TxtPlacement
+    from dnsrenew.doctor.facts import Facts
+    from dnsrenew.model import CertificateSpec
+    from dnsrenew.runtime.context import Context
+
+
+class Places(Frozen):
+    """The places of one certificate.
+
+    :ivar placements: by identifier, one for each dns-01 route that can write there.
+    :ivar refused: by identifier without any, why.
+    """
+
+    placements: Mapping[str, Sequence[TxtPlacement]]
+    refused: Mapping[str, AttemptError]
+
+    def of_account(self, account: str) -> list[TxtPlacement]:
+        """Return the first place of each identifier that an account writes, alone or with others."""
+        found = [
+            next((each for each in several if account in accounts_of(each)), None)
+            for several in self.placements.values()
+        ]
+        return [placement for placement in found if placement is not None]
+
+
+def accounts_of(placement: TxtPlacement) -> list[str]:
+    """Return the names of the accounts that write at a place."""
+    return [writer.account.name for writer, _zone in placement.writers]
+
+
+def places(facts: Facts, spec: CertificateSpec) -> Places:
+    """Return the places of a certificate, as its renewal finds them."""
+    return facts.once(("places", spec.name), partial(_find, facts, spec))
+
+
+def _find(facts: Facts, spec: CertificateSpec, context: Context) -> Places:
+    from dnsrenew.challenges.dns01.accounts import AccountChoice
+    from dnsrenew.challenges.dns01.records import no_account
+
+    known = writers(facts)
+    choice = AccountChoice(facts.dns, known)
+    identifiers = [each for each in spec.identifiers if not is_ip(each)]
+    placements: dict[str, list[TxtPlacement]] = {each: [] for each in identifiers}
+    errors: dict[str, AttemptError] = {}
+    for route in spec.routes:
+        if route.challenge != "dns-01":
+            continue
+        targets, refused = choice.targets(context, identifiers, route, spec.propagation.check)
+        errors = {**refused, **errors}
+        for identifier, target in targets.items():
+            several = choice.routes(target.name, route)
+            if not several:
+                errors.setdefault(identifier, no_account(identifier, target.name, known.values()))
+            for one in several:
+                try:
+                    placements[identifier].append(choice.place(identifier, target, one))
+                except AttemptError as error:
+                    errors.setdefault(identifier, error)
+    usable = {identifier: found for identifier, found in placements.items() if found}
+    return Places(usable, {identifier: errors[identifier] for identifier in identifiers if identifier not in usable})
+
+
+def writers(facts: Facts) -> dict[str, RecordWriter]:
+    """Return every DNS account with the provider file of its host."""
+    from dnsrenew.challenges.dns01.records import RecordWriter
+
+    its = facts.its
+    return {name: RecordWriter(account, its.providers[account.provider]) for name, account in its.accounts.items()}

@@ -1,0 +1,42 @@
+"""One check of a certificate from what was found about each of its names or zones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dnsrenew.model import Check
+
+if TYPE_CHECKING:
+    from dnsrenew.errors import Text
+    from dnsrenew.model import CheckResult
+
+
+class Finding(NamedTuple):
+    """What was found about some identifiers.
+
+    :ivar names: the identifiers of the certificate that it is about.
+    :ivar fields: for the text.
+    """
+
+    result: CheckResult
+    text: Text
+    names: Sequence[str]
+    fields: Mapping[str, Any]
+    blocks: tuple[str, ...] = ()
+
+
+def combined(findings: Sequence[Finding], evidence: Mapping[str, Any]) -> Check:
+    """Return the worst as the check: what is certain before what is not, what stops a challenge before what does not.
+
+    The evidence is that of all; its ``names`` are those of all findings that are as bad.
+    """
+    worst = min(findings, key=_rank)
+    alike = [each for each in findings if _rank(each) == _rank(worst)]
+    listed = list(dict.fromkeys(name for each in alike for name in each.names))
+    about = {} if worst.result == "ok" else {"names": listed}
+    return Check.of(worst.text, worst.result, {**about, **evidence}, blocks=worst.blocks, **worst.fields)
+
+
+def _rank(finding: Finding) -> tuple[int, bool]:
+    return ("bad", "unknown", "ok").index(finding.result), not finding.blocks

@@ -1,0 +1,158 @@
+"""Whether a CA can be reached, and if not, which stage of the connection fails: dns, tcp, tls, http or acme."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+from dnsrenew.doctor.issuer import directory, texts
+from dnsrenew.doctor.table import ALL
+from dnsrenew.model import Check, rfc3339
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from dnsrenew.doctor.facts import Facts
+    from dnsrenew.doctor.issuer.directory import DirectoryAnswer
+    from dnsrenew.errors import CAError, Text
+    from dnsrenew.http.stages import ConnectionStages
+    from dnsrenew.model import CA, CheckResult
+    from dnsrenew.runtime.context import Context
+
+_FAULTS: Final[Mapping[tuple[str, str], tuple[CheckResult, Text]]] = {
+    ("dns", "silent"): ("unknown", texts.DNS_NO_ANSWER),
+    ("dns", "no-answer"): ("unknown", texts.DNS_NO_ANSWER),
+    ("dns", "no-name"): ("bad", texts.DNS_NO_NAME),
+    ("tcp", "silent"): ("unknown", texts.TCP_SILENT),
+    ("tcp", "refused"): ("bad", texts.TCP_REFUSED),
+    ("tcp", "unreachable"): ("bad", texts.TCP_FAILED),
+    ("tls", "silent"): ("unknown", texts.TLS_SILENT),
+    ("tls", "untrusted"): ("bad", texts.TLS_UNTRUSTED),
+    ("tls", "dates"): ("bad", texts.TLS_DATES),
+    ("tls", "other-name"): ("bad", texts.TLS_OTHER_NAME),
+    ("tls", "no-tls"): ("bad", texts.TLS_FAILED),
+}
+"""By stage and fault."""
+_PROXY_FAULTS: Final[Mapping[tuple[str, str], tuple[CheckResult, Text]]] = {
+    ("dns", "silent"): ("unknown", texts.PROXY_NO_ANSWER),
+    ("dns", "no-answer"): ("unknown", texts.PROXY_NO_ANSWER),
+    ("dns", "no-name"): ("bad", texts.PROXY_NO_NAME),
+    ("tcp", "silent"): ("unknown", texts.PROXY_SILENT),
+    ("tcp", "refused"): ("bad", texts.PROXY_REFUSED),
+    ("tcp", "unreachable"): ("bad", texts.PROXY_REFUSED),
+    ("tcp", "proxy"): ("bad", texts.PROXY_DENIES),
+}
+"""The same for the stages that are those of a proxy."""
+
+
+class _Place(NamedTuple):
+    """Where an examination of the stages ended."""
+
+    stage: str
+    result: CheckResult
+    text: Text
+    more: Mapping[str, Any]
+
+
+def ca_reachable(facts: Facts, ca: str) -> Check:
+    """Check that the CA sends its directory; look at the stages of a connection only if it does not."""
+    its = facts.its.cas[ca]
+    answer = directory.ask(facts, its)
+    trust_fails = answer.error is not None and answer.error.code == "trust-unreadable"
+    stages = None
+    if answer.directory is None and not trust_fails:
+        stages = facts.once(("stages", its.directory), partial(_connect, its))
+    return judge(its, answer, stages, facts.context.clock.now())
+
+
+def _connect(ca: CA, context: Context) -> ConnectionStages:
+    from dnsrenew.http import HttpClient
+    from dnsrenew.http.stages import connect_by_stages
+
+    http = HttpClient()
+    try:
+        proxy = http.proxy_for(ca.directory)
+    finally:
+        http.close()
+    return connect_by_stages(context, ca.directory, trust=ca.trust, proxy=proxy)
+
+
+def judge(ca: CA, answer: DirectoryAnswer, stages: ConnectionStages | None, now: datetime) -> Check:
+    """Return the verdict.
+
+    :param stages: those of a later connection; None: they were not looked at.
+    :param now: the time by the clock of this host.
+    """
+    evidence: dict[str, Any] = {"ca": ca.name, "directory": ca.directory, "seconds": answer.seconds}
+    if answer.directory is not None:
+        return Check.of(texts.CA_ANSWERS, "ok", {**evidence, "stage": "acme"})
+    if stages is None:
+        return Check.of(texts.TRUST_UNREADABLE, "bad", {**evidence, "stage": "tls", "path": str(ca.trust)}, blocks=ALL)
+    place = _in_connection(stages, now) or _in_answer(answer.error)
+    evidence |= {"stage": place.stage, **_address(ca, stages), "stages": _listed(stages, place), **place.more}
+    return Check.of(place.text, place.result, evidence, blocks=ALL)
+
+
+def _in_connection(stages: ConnectionStages, now: datetime) -> _Place | None:
+    """Return where the connection ended; None: it was made."""
+    last = stages.last
+    if not last.fault:
+        return None
+    faults = {**_FAULTS, **_PROXY_FAULTS} if stages.through_proxy else _FAULTS
+    result, text = faults[last.name, last.fault]
+    more: dict[str, Any] = {"error": last.detail} if last.detail else {}
+    if last.name == "tls" and result == "bad":
+        more |= {"error": last.detail, "issuer": _issuer(last.certificate), "now": rfc3339(now)}
+    return _Place(last.name, result, text, more)
+
+
+def _in_answer(error: CAError | None) -> _Place:
+    """Return what was wrong after a connection was made."""
+    if error is None or (error.code == "ca-unreachable" and error.evidence["stage"] == "timeout"):
+        return _Place("http", "unknown", texts.HTTP_SILENT, {})
+    status = error.evidence.get("status", 0)
+    more = {"error": error.code}
+    if status >= 500 or status == 429:
+        return _Place("http", "bad", texts.HTTP_BUSY, {"status": status, **more})
+    if status >= 400:
+        return _Place("http", "bad", texts.HTTP_STATUS, {"status": status, **more})
+    if error.code == "ca-unreachable" and error.evidence["stage"] == "reset":
+        return _Place("http", "bad", texts.HTTP_RESET, more)
+    if error.code in {"ca-unreachable", "ca-untrusted"}:  # at a stage that has worked since
+        return _Place("http", "unknown", texts.HTTP_UNSTEADY, more)
+    return _Place("acme", "bad", texts.NOT_ACME, {"content_type": error.evidence.get("content_type", ""), **more})
+
+
+def _address(ca: CA, stages: ConnectionStages) -> dict[str, Any]:
+    target = urlsplit(ca.directory)
+    if not stages.through_proxy:
+        return {"host": stages.host, "port": stages.port}
+    port = target.port or (443 if target.scheme == "https" else 80)
+    return {"host": target.hostname, "port": port, "proxy": f"{stages.host}:{stages.port}"}
+
+
+def _listed(stages: ConnectionStages, place: _Place) -> list[dict[str, Any]]:
+    """Return every stage that was reached, with its result and its seconds."""
+    listed: list[dict[str, Any]] = [
+        {"stage": each.name, "result": "ok" if not each.fault else place.result, "seconds": each.seconds}
+        for each in stages.stages
+    ]
+    if place.stage == "acme":
+        listed.append({"stage": "http", "result": "ok"})
+    if place.stage in {"http", "acme"}:
+        listed.append({"stage": place.stage, "result": place.result})
+    return listed
+
+
+def _issuer(certificate: bytes) -> str:
+    """Return the issuer of a certificate (DER), which anybody may have made; "?" if it cannot be read."""
+    from dnsrenew import x509
+    from dnsrenew.ca.clean import MAX_WORD, one_line
+
+    try:
+        return one_line(x509.read_certificate(ssl.DER_cert_to_PEM_cert(certificate)).issuer, MAX_WORD) or "?"
+    except ValueError:
+        return "?"

@@ -1,0 +1,232 @@
+"""The texts of the checks of CAs.
+
+``{host}`` and ``{port}`` are those of the CA, ``{proxy}`` is HOST:PORT, ``{error}`` is a name of the system or of
+OpenSSL, such as ECONNREFUSED.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dnsrenew.errors import Text
+
+# ── ca-reachable ────────────────────────────────────────────────────────────────────────
+
+_REACHABLE: Final = "ca-reachable"
+
+CA_ANSWERS: Final = Text(_REACHABLE, "The CA {ca} answers.", "")
+TRUST_UNREADABLE: Final = Text(
+    _REACHABLE,
+    "The file {path}, which `trust` of the CA {ca} names, has no root certificate that can be read.",
+    "Set `trust` of the CA {ca} to a file with its root certificates in PEM format.",
+)
+
+DNS_NO_NAME: Final = Text(
+    _REACHABLE,
+    "The CA {ca} cannot be found: its name {host} does not exist in the DNS that this host uses.",
+    "Correct `directory` of the CA {ca} if it is misspelt, otherwise the DNS settings of this host: nslookup {host}",
+)
+DNS_NO_ANSWER: Final = Text(
+    _REACHABLE,
+    "The CA {ca} cannot be found: the DNS server that this host uses gives no answer for {host}.",
+    "Correct the DNS settings of this host, or wait until its DNS server answers again: nslookup {host}",
+)
+TCP_REFUSED: Final = Text(
+    _REACHABLE,
+    "The CA {ca} refuses connections: nothing listens at {host} port {port}, or a firewall rejects them.",
+    "Allow connections from this host to {host} port {port}, or correct `directory` of the CA {ca}.",
+)
+TCP_FAILED: Final = Text(
+    _REACHABLE,
+    "This host has no way to the CA {ca} at {host} port {port} ({error}).",
+    "Correct the network of this host first: its gateway, its route to the internet, its firewall.",
+)
+TCP_SILENT: Final = Text(
+    _REACHABLE,
+    "The CA {ca} does not answer at {host} port {port}: it is down, or a firewall drops the connections.",
+    "Allow connections from this host to {host} port {port}; if they are allowed, wait, or add a second CA.",
+)
+TLS_UNTRUSTED: Final = Text(
+    _REACHABLE,
+    "The certificate at {host} port {port} is not trusted here: it was issued by {issuer}. If that is not the CA "
+    "{ca}, something in between intercepts the connection.",
+    "Set `trust` if the CA {ca} is your own; otherwise exempt {host} from TLS inspection, or update the root "
+    "certificates of this host.",
+)
+TLS_DATES: Final = Text(
+    _REACHABLE,
+    "The certificate of the CA {ca}, issued by {issuer}, is not valid by the clock of this host, which shows {now}.",
+    "Set the clock of this host (with NTP) if it is wrong; otherwise the CA must renew its certificate.",
+)
+TLS_OTHER_NAME: Final = Text(
+    _REACHABLE,
+    "Something else than the CA {ca} answers at {host} port {port}: its certificate, issued by {issuer}, is for another "
+    "name.",
+    "Log in to the network if it asks for that, or correct `directory` of the CA {ca}.",
+)
+TLS_FAILED: Final = Text(
+    _REACHABLE,
+    "No TLS connection to the CA {ca} at {host} port {port} can be made ({error}): something else answers there, or "
+    "a firewall ends the connection.",
+    "Exempt {host} from the firewall's TLS inspection, or correct `directory` of the CA {ca}.",
+)
+TLS_SILENT: Final = Text(
+    _REACHABLE,
+    "The CA {ca} takes connections at {host} port {port}, but does not answer them.",
+    "Wait until the CA {ca} answers again, or add a second CA to the routes.",
+)
+HTTP_SILENT: Final = Text(
+    _REACHABLE,
+    "The CA {ca} can be connected to, but did not send its directory in time.",
+    "Wait until the CA {ca} answers again, or add a second CA to the routes.",
+)
+HTTP_RESET: Final = Text(
+    _REACHABLE,
+    "The CA {ca} ends the connection at {host} port {port} without an answer.",
+    "Wait until the CA {ca} answers again, or add a second CA to the routes.",
+)
+HTTP_UNSTEADY: Final = Text(
+    _REACHABLE,
+    "One connection to the CA {ca} at {host} port {port} failed, and the next one worked.",
+    "Run dnsrenew doctor again; if it differs each time, look for packet loss on the way to {host}.",
+)
+HTTP_BUSY: Final = Text(
+    _REACHABLE,
+    "The CA {ca} does not work now: it answers with HTTP status {status}.",
+    "Wait until the CA {ca} works again, or add a second CA to the routes.",
+)
+HTTP_STATUS: Final = Text(
+    _REACHABLE,
+    "The CA {ca} has no ACME directory at {directory}: the answer is HTTP status {status}.",
+    "Set `directory` of the CA {ca} to the ACME address that it publishes.",
+)
+NOT_ACME: Final = Text(
+    _REACHABLE,
+    "Something answers at {directory}, but not with the ACME directory of the CA {ca}.",
+    "Set `directory` of the CA {ca} to the ACME address that it publishes; a login page of the network may answer too.",
+)
+
+PROXY_NO_NAME: Final = Text(
+    _REACHABLE,
+    "The proxy {proxy}, which the environment sets for the CA {ca}, cannot be found: its name does not exist in DNS.",
+    "Correct HTTPS_PROXY in the environment of dnsrenew, or remove it.",
+)
+PROXY_NO_ANSWER: Final = Text(
+    _REACHABLE,
+    "The proxy {proxy}, which the environment sets for the CA {ca}, cannot be found: the DNS server that this host "
+    "uses gives no answer.",
+    "Correct the DNS settings of this host, or HTTPS_PROXY in the environment of dnsrenew.",
+)
+PROXY_REFUSED: Final = Text(
+    _REACHABLE,
+    "The proxy {proxy}, which the environment sets for the CA {ca}, cannot be connected to ({error}).",
+    "Correct HTTPS_PROXY in the environment of dnsrenew, or remove it.",
+)
+PROXY_SILENT: Final = Text(
+    _REACHABLE,
+    "The proxy {proxy}, which the environment sets for the CA {ca}, does not answer.",
+    "Correct HTTPS_PROXY in the environment of dnsrenew, or ask whoever runs the proxy.",
+)
+PROXY_DENIES: Final = Text(
+    _REACHABLE,
+    "The proxy {proxy} does not connect to the CA {ca} at {host} port {port} (its answer: {error}).",
+    "Have the proxy allow {host} port {port}, or correct user and password in HTTPS_PROXY.",
+)
+
+# ── clock ───────────────────────────────────────────────────────────────────────────────
+
+CLOCK_OK: Final = Text("clock", "The clock of this host is right, by that of {source}.", "")
+CLOCK_WRONG: Final = Text(
+    "clock",
+    "The clock of this host shows {now}, and that of {source} {date}: a certificate issued now would not be valid here.",
+    "Set the clock of this host, for example: sudo timedatectl set-ntp true (on Windows: w32tm /resync)",
+)
+CLOCK_AHEAD: Final = Text(
+    "clock",
+    "The clock of this host shows {now}, and that of {source} {date}: certificates are renewed too early.",
+    "Set the clock of this host, for example: sudo timedatectl set-ntp true (on Windows: w32tm /resync)",
+)
+CLOCK_DOUBTED: Final = Text(
+    "clock",
+    "The certificate of {source} is not valid by the clock of this host, which shows {now}: one of both is wrong.",
+    "Compare it with a watch, and set the clock of this host if it is wrong: sudo timedatectl set-ntp true (on "
+    "Windows: w32tm /resync)",
+)
+CLOCK_UNKNOWN: Final = Text(
+    "clock",
+    "No CA told the time, so the clock of this host, which shows {now}, could not be compared.",
+    "Compare it with a watch.",
+)
+
+# ── ca-terms ────────────────────────────────────────────────────────────────────────────
+
+_TERMS: Final = "ca-terms"
+
+TERMS_ACCOUNT: Final = Text(_TERMS, "There is an account at the CA {ca}.", "")
+TERMS_OK: Final = Text(_TERMS, "Nothing is missing for an account at the CA {ca}; the first renewal makes it.", "")
+TERMS_UNKNOWN: Final = Text(
+    _TERMS,
+    "What the CA {ca} wants for an account is unknown, because it did not answer.",
+    "Run dnsrenew doctor again when the CA {ca} answers.",
+)
+TERMS_NOT_AGREED: Final = Text(
+    _TERMS,
+    "The CA {ca} issues certificates only to those who agree to its terms of service.",
+    "Read {terms}, and set agree_terms = true in the configuration.",
+)
+EAB_MISSING: Final = Text(
+    _TERMS,
+    "The CA {ca} makes accounts only for its customers: the configuration has no key (external account binding).",
+    "Get a key for external account binding (EAB) from the CA, and set it: [ca.{ca}] eab = "
+    '{{ kid = "…", hmac = "file:…" }}',
+)
+
+HMAC_OK: Final = Text("secrets", "The key `eab.hmac` of the CA {ca} can be read.", "")
+HMAC_MALFORMED: Final = Text(
+    "secrets",
+    "The key `eab.hmac` of the CA {ca} ({reference}) is not one: it must be base64url.",
+    "Copy `kid` and `hmac` of `eab` again from the CA, unchanged.",
+)
+
+# ── ca-limits ───────────────────────────────────────────────────────────────────────────
+
+LIMITS_OK: Final = Text("ca-limits", "No limit of the CA {ca} is known to stop an order for these names.", "")
+LIMITS_BY_HAND: Final = Text(
+    "ca-limits",
+    "{count} orders at the CA {ca} have failed within {window}, so a run by hand waits until {until}; scheduled runs go "
+    "on.",
+    "Remove the cause, then run: dnsrenew renew {certificate} --now",
+)
+
+# ── caa ─────────────────────────────────────────────────────────────────────────────────
+
+CAA_NONE: Final = Text("caa", "No CAA record restricts which CA may issue.", "")
+CAA_ALLOWED: Final = Text("caa", "The CAA records at {found_at} let the CA {ca} issue.", "")
+_ADD: Final = "Add this record at the DNS host of {owner}: {wanted}"
+CAA_OTHER_CA: Final = Text("caa", "A CAA record does not let the CA {ca} issue for {names}: {record}", _ADD)
+CAA_OTHER_ACCOUNT: Final = Text(
+    "caa", "A CAA record lets the CA {ca} issue for {names}, but only to another account than this one: {record}", _ADD
+)
+CAA_OTHER_METHOD: Final = Text(
+    "caa", "A CAA record lets the CA {ca} issue for {names}, but not by {challenge}: {record}", _ADD
+)
+CAA_CRITICAL: Final = Text(
+    "caa",
+    "A CAA record that is marked critical, and that CAs do not know, lets no CA issue for {names}: {record}",
+    "Remove this record at the DNS host of {owner}: {record}",
+)
+CAA_UNKNOWN: Final = Text(
+    "caa",
+    "Whether CAA records let the CA {ca} issue for {names} is unknown: name servers do not answer the question.",
+    "Let the name servers of the domain answer questions for CAA records; a CA refuses to issue if they do not.",
+)
+CAA_DOUBTFUL: Final = Text(
+    "caa",
+    "Whether the CAA records at {found_at} let the CA {ca} issue for {names} is for the CA to say.",
+    "Try it: dnsrenew renew --dry-run",
+)
+CAA_CA_SILENT: Final = Text(
+    "caa",
+    "There are CAA records at {found_at}; whether they name the CA {ca} is unknown, because it did not answer.",
+    "Run dnsrenew doctor again when the CA {ca} answers.",
+)

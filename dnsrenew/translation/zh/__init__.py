@@ -1,0 +1,13 @@
+"""The Chinese catalogue. Each module has the texts of one folder, by the English template."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Final
+
+_FOLDERS: Final = ()
+
+CATALOGUE: Final[dict[str, str]] = {
+    english: chinese for folder in _FOLDERS for english, chinese in import_module(f"{__name__}.{folder}").TEXTS.items()
+}
+"""The translation of each template."""

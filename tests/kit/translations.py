@@ -1,0 +1,89 @@
+"""Which English templates of the program there are, so that a catalogue can be compared with them.
+
+``python -m tests.kit.translations zh`` prints those that the Chinese catalogue lacks, by the module that has them.
+"""
+
+from __future__ import annotations
+
+import string
+import sys
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
+from typing import Any, Final
+
+import dnsrenew
+from dnsrenew.cli import commands, texts, texts_doctor
+from dnsrenew.doctor.forms import texts as forms_texts
+from dnsrenew.errors import Text
+from docs import codes
+
+PROGRAM: Final = (texts, texts_doctor, forms_texts)
+"""The catalogues of the program itself; others are those of errors, warnings and checks."""
+_KEPT: Final = frozenset({"dnsrenew.cli.texts.SCHEDULERS"})
+"""Names of programs."""
+
+
+def english() -> Mapping[str, set[str]]:
+    """Return every template by the module that has it."""
+    found: dict[str, set[str]] = {}
+    for (module, _), several in codes.catalogue().items():
+        for text in several:
+            found.setdefault(module, set()).update(part for part in (text.message, text.fix) if part)
+    for module in PROGRAM:
+        for name, value in vars(module).items():
+            if name.isupper() and f"{module.__name__}.{name}" not in _KEPT:
+                found.setdefault(module.__name__, set()).update(_strings(value))
+    found["dnsrenew.cli.commands"] = set(_help())
+    return {module: {each for each in templates if _has_words(each)} for module, templates in found.items()}
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Give the texts in a constant of the program."""
+    if isinstance(value, Text):
+        yield from (value.message, value.fix)
+    elif isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (each for item in value.values() for each in _strings(item))
+    elif isinstance(value, (tuple, list)):
+        yield from (each for item in value for each in _strings(item))
+
+
+def _help() -> Iterator[str]:
+    """Give the texts of ``--help``."""
+    yield from (commands.SUMMARY, commands.USAGE, *commands.HEADINGS.values())
+    for option in (*commands.GLOBAL, commands.VERSION, commands.INSIST):
+        yield option.help
+    for _, comment in commands.EXAMPLES:
+        yield comment
+    for command in commands.COMMANDS.values():
+        yield command.summary
+        yield from command.notes.split("\n")
+        yield from (argument.help for argument in command.arguments)
+        yield from (option.help for option in command.options)
+        yield from (comment for _, comment in command.examples)
+
+
+def _has_words(template: str) -> bool:
+    return any(character.isalpha() for text, *_ in string.Formatter().parse(template) for character in text or "")
+
+
+def fields(template: str) -> list[str]:
+    """Return the fields of a template, sorted."""
+    return sorted(name for _, name, _, _ in string.Formatter().parse(template) if name)
+
+
+def modules(language: str) -> Iterator[ModuleType]:
+    """Give the modules of a catalogue."""
+    package = import_module(f"dnsrenew.translation.{language}")
+    for module in iter_modules(package.__path__):
+        yield import_module(f"{package.__name__}.{module.name}")
+
+
+if __name__ == "__main__":
+    catalogue = import_module(f"{dnsrenew.__name__}.translation.{sys.argv[1]}").CATALOGUE
+    for module, templates in sorted(english().items()):
+        for template in sorted(templates - set(catalogue)):
+            print(f"{module}\t{template!r}")

@@ -1,0 +1,118 @@
+"""What a failed renewal looks for, so that its first message is the diagnosis."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew.config import Config
+from dnsrenew.doctor import after_failure
+from dnsrenew.doctor.table import TABLE, CheckEntry
+from dnsrenew.errors import CAError, DnsRenewError
+from dnsrenew.model import Attempt, Check, Outcome, RouteTaken
+from dnsrenew.renewal.services import LazyServices
+from dnsrenew.runtime.context import Context
+from dnsrenew.store import FolderStore
+from tests.kit.clock import FakeClock
+
+ROUTE = RouteTaken(ca="lab", challenge="dns-01", dns=("home",))
+Explain = Callable[..., list[str]]
+
+
+def failed(name: str, code: str = "ca-unreachable", message: str = "Nobody is there.") -> Outcome:
+    """A failed outcome."""
+    error = CAError(code, message, fix="Look.")
+    attempt = Attempt(route=ROUTE, orders=0, seconds=1.0, error=error)
+    return Outcome(name=name, status="failed", reason="missing", domains=(name,), attempts=(attempt,), error=error)
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The codes of the checks that were made; each finds a fault."""
+    codes: list[str] = []
+
+    def function(entry: CheckEntry) -> Callable[..., Check]:
+        def make(_facts: object, **_about: Any) -> Check:
+            codes.append(entry.code)
+            return Check(entry.code, "bad", "It is broken.", {}, "Mend it.")
+
+        return make
+
+    monkeypatch.setattr(CheckEntry, "function", property(function))
+    return codes
+
+
+@pytest.fixture
+def explain(tmp_path: Path) -> Explain:
+    """Explains the failures of certificates `a` to `d`."""
+    route = {"challenge": "http-01", "listen": ":80"}
+    tables = [{"name": name, "domains": [f"{name}.test"], "routes": [route]} for name in "abcd"]
+    config = Config.from_dict({"certificate": tables, "agree_terms": True}, base=tmp_path)
+
+    def run(*outcomes: Outcome, context: Context | None = None) -> None:
+        def no_services() -> Any:
+            raise DnsRenewError("none", "There are none.", fix="")
+
+        store = FolderStore(config.store)
+        context = context or Context(clock=FakeClock())
+        after_failure.explain(context, config, store, outcomes, LazyServices(no_services))
+
+    return run  # type: ignore[return-value]
+
+
+def codes(outcome: Outcome) -> list[str]:
+    """The codes of the checks in the evidence of an outcome."""
+    assert outcome.error is not None
+    return [check["code"] for check in outcome.error.evidence.get("checks", ())]
+
+
+def test_the_checks_fit_the_error(made: list[str], explain: Explain) -> None:
+    """A CA that cannot be reached: the way out, the clock, the CA; in the shape of the doctor's JSON."""
+    outcome = failed("a")
+    explain(outcome)
+    assert codes(outcome) == ["internet", "clock", "ca-reachable"]
+    assert outcome.error is not None
+    assert outcome.error.evidence["checks"][0] == {
+        "code": "internet",
+        "result": "bad",
+        "blocks": [],
+        "summary": "It is broken.",
+        "evidence": {},
+        "fix": "Mend it.",
+    }
+
+
+def test_the_same_cause_is_looked_for_once(made: list[str], explain: Explain) -> None:
+    """Three certificates with the same errors share one look; another cause has its own."""
+    outcomes = [failed("a"), failed("b"), failed("c"), failed("d", "http-unreachable")]
+    explain(*outcomes)
+    assert made.count("ca-reachable") == 1
+    assert codes(outcomes[0]) == codes(outcomes[2])
+    assert "port-80-outside" in codes(outcomes[3])
+
+
+def test_other_outcomes_are_left_alone(made: list[str], explain: Explain) -> None:
+    """An error for which there is no check, and an outcome that is no failure, cost nothing."""
+    other = failed("a", "ca-profile-unknown")
+    locked = Outcome(name="b", status="locked", reason=None, domains=("b",), error=failed("b").error)
+    explain(other, locked)
+    assert (codes(other), codes(locked), made) == ([], [], [])
+
+
+def test_a_cancel_ends_it(made: list[str], explain: Explain) -> None:
+    """Ctrl-C during the look: the outcomes stay as they are."""
+    cancel = threading.Event()
+    cancel.set()
+    outcome = failed("a")
+    explain(outcome, context=Context(clock=FakeClock(), cancel=cancel))
+    assert outcome.status == "failed"
+
+
+def test_every_code_exists() -> None:
+    """Each check that is named is in the table, and writes nothing."""
+    known = {entry.code for entry in TABLE if not entry.only_probe}
+    assert {code for codes in after_failure.FITTING.values() for code in codes} <= known

@@ -1,0 +1,225 @@
+"""The checks of the store, the servers and the schedule, on a real store and real TLS ports."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew.base.values import replace
+from dnsrenew.config import Config
+from dnsrenew.deploy.entry import entry_id
+from dnsrenew.doctor.facts import Facts
+from dnsrenew.doctor.keeping import schedule, served, store
+from dnsrenew.model import Certificate, CertificateSpec, Check
+from dnsrenew.runtime.context import Context
+from dnsrenew.schedule import detect as schedules
+from dnsrenew.schedule.detect import ActiveSchedule
+from dnsrenew.store import FolderStore
+from tests.kit.certificates import issue
+from tests.kit.clock import FakeClock
+from tests.kit.deployments import make_certificate
+from tests.kit.tls_stand_in import serving
+
+NAME = "home"
+
+
+def facts(tmp_path: Path, clock: FakeClock | None = None, **certificate: Any) -> Facts:
+    """The facts of a configuration with one certificate."""
+    tables = {"name": NAME, "domains": ["example.test"], "routes": [{"challenge": "http-01", "listen": ":80"}]}
+    path = tmp_path / "dnsrenew.toml"
+    config = Config.from_dict({"certificate": [tables | certificate], "agree_terms": True}, base=tmp_path)
+    config = replace(config, path=path)
+    return Facts(Context(clock=clock or FakeClock()), config, FolderStore(config.store))
+
+
+def spec_of(found: Facts) -> CertificateSpec:
+    """Its only certificate."""
+    return found.its.certificates[0]
+
+
+def obtain(found: Facts) -> None:
+    """Put a certificate of 90 days into its store."""
+    fullchain, key, parsed = issue(["example.test"], found.context.clock.now())
+    spec = spec_of(found)
+    found.store.keep(spec, "letsencrypt", fullchain, key, parsed, state=found.state(NAME))
+
+
+# ── the store ───────────────────────────────────────────────────────────────────────────
+
+
+def test_a_store_that_does_not_exist_yet(tmp_path: Path) -> None:
+    """It is not made; the folder in which it will be made must be writable."""
+    found = facts(tmp_path)
+    check = store.store(found)
+    assert check is not None
+    assert (check.result, check.evidence["existing"]) == ("ok", str(tmp_path))
+    assert not found.store.path.exists()
+
+
+def test_a_store_that_works(tmp_path: Path) -> None:
+    """Temporary files are written to it and removed."""
+    found = facts(tmp_path)
+    obtain(found)
+    before = sorted(found.store.path.rglob("*"))
+    check = store.store(found)
+    assert check is not None
+    assert check.result == "ok"
+    assert sorted(found.store.path.rglob("*")) == before
+
+
+def test_a_store_that_others_can_change(tmp_path: Path) -> None:
+    """It is refused as a renewal refuses it, with the command that mends it."""
+    found = facts(tmp_path)
+    obtain(found)
+    found.store.path.chmod(0o777)
+    check = store.store(found)
+    assert check is not None
+    assert (check.result, check.blocks, check.evidence["error"]) == ("bad", ("all",), "store-not-private")
+    assert "chmod" in check.fix
+
+
+@pytest.mark.parametrize(
+    ("free", "files", "result", "blocks"),
+    [
+        (10**10, 10**6, "ok", ()),
+        (10**10, None, "ok", ()),
+        (20 * 10**6, None, "bad", ()),
+        (999_999, None, "bad", ("all",)),
+        (10**10, 0, "bad", ("all",)),
+    ],
+)
+def test_the_space_of_the_disk(free: int, files: int | None, result: str, blocks: tuple[str, ...]) -> None:
+    """Only a disk that cannot hold one renewal stops it."""
+    check = store.space("/srv/store", free, files)
+    assert (check.result, check.blocks) == (result, blocks)
+
+
+def test_the_space_of_this_disk(tmp_path: Path) -> None:
+    """It is that of the disk on which the store will be."""
+    check = store.store_space(facts(tmp_path))
+    assert check is not None
+    assert check.evidence["free_bytes"] > 0
+
+
+# ── the certificate ─────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("days", "expiry", "last_run"), [(0, "ok", "ok"), (61, "ok", "ok"), (63, "bad", "bad"), (91, "bad", "bad")]
+)
+def test_a_certificate_that_nobody_renews(tmp_path: Path, days: int, expiry: str, last_run: str) -> None:
+    """It is due after 60 days; a host that was off for a day is no fault yet."""
+    clock = FakeClock()
+    found = facts(tmp_path, clock)
+    obtain(found)
+    clock.elapsed += timedelta(days=days).total_seconds()
+    checks = schedule.expiry(found, spec_of(found)), schedule.last_run(found, spec_of(found))
+    assert [check.result for check in checks] == [expiry, last_run]
+    assert {check.blocks for check in checks} == {()}
+
+
+def test_no_certificate_yet(tmp_path: Path) -> None:
+    """A host before its first renewal is not at fault, and there is something to do."""
+    found = facts(tmp_path)
+    check = schedule.expiry(found, spec_of(found))
+    assert (check.result, check.fix) == ("unknown", "Obtain it: dnsrenew renew home")
+    assert schedule.last_run(found, spec_of(found)).result == "ok"
+
+
+def test_a_failure_of_the_last_run(tmp_path: Path) -> None:
+    """It is said again, with its advice."""
+    found = facts(tmp_path)
+    failure = {"time": "2026-11-25T09:00:00Z", "code": "ca-dns", "message": "It saw nothing.", "fix": "Look again."}
+    found.store.update(NAME, lambda state: replace(state, failures=2, last_failure=failure))
+    check = schedule.last_run(found, spec_of(found))
+    assert (check.result, check.evidence["code"], check.fix) == ("bad", "ca-dns", "Look again.")
+    assert "It saw nothing." in check.summary
+
+
+def test_a_revoked_certificate(tmp_path: Path) -> None:
+    """It has to be replaced."""
+    found = facts(tmp_path)
+    obtain(found)
+    found.store.update(NAME, lambda state: replace(state, revoked=True))
+    assert schedule.expiry(found, spec_of(found)).result == "bad"
+
+
+@pytest.mark.parametrize(("installed", "result"), [(True, "ok"), (False, "bad"), (None, "unknown")])
+def test_the_schedule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: bool | None, result: str) -> None:
+    """What nothing renews is bad, and stops nothing."""
+    monkeypatch.setattr(schedules, "detect", lambda _path: ActiveSchedule(installed, "cron"))
+    check = schedule.schedule(facts(tmp_path))
+    assert check is not None
+    assert (check.result, check.blocks) == (result, ())
+
+
+# ── the servers ─────────────────────────────────────────────────────────────────────────
+
+
+def deployed_facts(tmp_path: Path, port: int = 1, *, ok: bool = True) -> Facts:
+    """The facts of a certificate in the store that was deployed, to be served at a port of this host."""
+    files = {"to": "files", "certificate": str(tmp_path / "full.pem"), "key": str(tmp_path / "key.pem")}
+    found = facts(tmp_path, deploy=[files | {"verify": f"127.0.0.1:{port}"}])
+    if found.state(NAME).version is None:
+        obtain(found)
+    record = {"to": "files", "target": "/srv/full.pem", "ok": ok, "serial": found.state(NAME).serial}
+    records = {entry_id(spec_of(found).deploy[0]): record}
+    found.store.update(NAME, lambda state: replace(state, deployments=records))
+    return found
+
+
+def look(found: Facts) -> Check:
+    """What the check says."""
+    check = served.served(found, spec_of(found))
+    assert check is not None
+    assert check.blocks == ()
+    return check
+
+
+def stored(found: Facts) -> Certificate:
+    """The certificate in the store."""
+    certificate = found.store.certificate(NAME, found.state(NAME))
+    assert certificate is not None
+    return certificate
+
+
+def test_a_port_serves_the_certificate_of_the_store(tmp_path: Path) -> None:
+    """The fingerprints are the same."""
+    with serving(stored(deployed_facts(tmp_path))) as port:
+        check = look(deployed_facts(tmp_path, port))
+    assert (check.result, check.evidence["ports"]) == ("ok", [f"127.0.0.1:{port}"])
+
+
+def test_a_port_serves_another_certificate(tmp_path: Path) -> None:
+    """The server was not reloaded."""
+    with serving(make_certificate(tmp_path / "other")) as port:
+        check = look(deployed_facts(tmp_path, port))
+    assert (check.result, check.evidence["port"]) == ("bad", f"127.0.0.1:{port}")
+    assert check.fix == "Deploy it again: dnsrenew deploy home --force"
+
+
+def test_nothing_listens(tmp_path: Path) -> None:
+    """The server is off, or has moved."""
+    with serving(make_certificate(tmp_path / "other")) as port:
+        pass
+    check = look(deployed_facts(tmp_path, port))
+    assert check.result == "bad"
+    assert "Nothing answers" in check.summary
+
+
+def test_a_certificate_that_is_not_deployed(tmp_path: Path) -> None:
+    """A target that has failed is named, also where its port cannot be seen to be wrong."""
+    with serving(stored(deployed_facts(tmp_path))) as port:
+        check = look(deployed_facts(tmp_path, port, ok=False))
+    assert (check.result, check.evidence["targets"]) == ("bad", ["/srv/full.pem"])
+
+
+def test_without_deployments_there_is_nothing_to_say(tmp_path: Path) -> None:
+    """So is it without a certificate."""
+    found = facts(tmp_path)
+    assert served.served(found, spec_of(found)) is None
+    obtain(found)
+    assert served.served(found, spec_of(found)) is None

@@ -1,0 +1,180 @@
+"""``--redact``: what is private is masked, the same thing by the same mask; what helps a stranger stays."""
+
+import json
+import string
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from dnsrenew.config import Config
+from dnsrenew.doctor import private
+from dnsrenew.doctor.markdown import markdown
+from dnsrenew.doctor.masks import Kind, Masks
+from dnsrenew.doctor.redaction import redact
+from dnsrenew.model import Change, Diagnosis, RouteTaken
+from tests.kit import diagnoses
+
+MASKED = [
+    ("example.test", "domain-1"),
+    ("www.example.test and example.test.", "www.domain-1 and domain-1."),
+    ("shop.example.test, mail.example.test, shop.other.test", "name-1.domain-1, name-2.domain-1, name-1.domain-2"),
+    ("*.example.test at _acme-challenge.example.test", "*.domain-1 at _acme-challenge.domain-1"),
+    ("_acme-challenge.x.example.test.example.test", "_acme-challenge.name-1.domain-1.domain-1"),
+    ("bücher.example, xn--bcher-kva.example, BÜCHER.EXAMPLE", "domain-1, domain-1, domain-1"),
+    ("203.0.113.4:80 is not 203.0.113.9", "address-1:80 is not address-2"),
+    ("192.168.1.20 and 10.0.0.0/8", "private-address-1 and private-address-2/8"),
+    ("100.64.1.1, 127.0.0.1, 0.0.0.0, 169.254.0.9", "shared-address-1, loopback-address-1, any-address-1, link-local-address-1"),
+    ("[2001:db8::1]:443, 2001:DB8:0::1: no route", "[address-1]:443, address-1: no route"),
+    ("fe80::1%eth0 and ::1 and ::ffff:203.0.113.4", "link-local-address-1 and loopback-address-1 and address-1"),
+    ("address:2001:db8::7", "address:address-1"),
+    ("see https://example.test:8443/x?token=1.", "see url-1."),
+    ("https://acme-v02.api.letsencrypt.org/directory", "https://acme-v02.api.letsencrypt.org/directory"),
+    ("https://acme-v02.api.letsencrypt.org/acme/order/1/2", "https://acme-v02.api.letsencrypt.org/path-1"),
+    ("CAA 0 issue \"letsencrypt.org\"", "CAA 0 issue \"letsencrypt.org\""),
+    ("mailto:alice@example.test, root@nas", "mailto:email-1, email-2"),
+    ("/srv/alice/store, ~/certs, ../x/y", "path-1, path-2, path-3"),
+    (r"C:\Users\Alice B\x.pem and \\nas\share\y", "path-1 and path-2"),
+    ("/.well-known/acme-challenge/abc", "/.well-known/acme-challenge/value-1"),
+    ("2f" * 16 + ", " + ":".join(["AB"] * 20), "serial-1, serial-2"),
+    ("LPJNul-wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ", "value-1"),
+    ("aa:bb:cc:dd:ee:0f", "mac-1"),
+    ("env:DUCKDNS_TOKEN, keyring:dns/alice", "env:key-1, keyring:key-2"),
+]
+KEPT = [
+    "port-80-forwarded and provider-credentials-rejected",
+    "ConnectionRefusedError: [Errno 111] Connection refused",
+    "2026-11-27T10:00:00Z, 10:15:20, version 1.2.3",
+    "nginx.service reads dnsrenew.toml; nginx/1.24 speaks HTTP/1.1 over TCP/UDP",
+    "letsencrypt by http-01 at port 80, dns-01 with duckdns",
+    "nft add rule inet filter input tcp dport 80 accept",
+]
+
+
+@pytest.mark.parametrize(("text", "masked"), MASKED)
+def test_it_is_masked(text: str, masked: str) -> None:
+    """What looks private is; its class and its relation to other names can be seen."""
+    assert Masks().masked(text) == masked
+
+
+@pytest.mark.parametrize("text", KEPT)
+def test_it_stays(text: str) -> None:
+    """What helps a stranger and tells nothing stays."""
+    assert Masks().masked(text) == text
+
+
+def known_masks(*known: tuple[Kind, str]) -> Masks:
+    """Masks that know something."""
+    masks = Masks()
+    for kind, text in known:
+        masks.know(kind, text)
+    return masks
+
+
+def test_what_is_known_is_masked_inside_words() -> None:
+    """A user's name is found in any case, and in other words; a short one only as a word."""
+    masks = known_masks(("user", "Alice"), ("account", "dd"), ("name", "my certs"), ("user", "nginx"))
+    assert masks.masked("alice's AliceServer, dd, add, nginx") == "user-1's user-1Server, account-1, add, nginx"
+    assert masks.masked("/srv/my certs/alice.conf") == "name-1/user-1.conf"
+
+
+def everything(known: str) -> Diagnosis:
+    """A diagnosis with a string in every place."""
+    check = diagnoses.check(
+        "served", "bad", "Here is {text}.", f"Do {known}.", (), text=known, **{"k": [known, {f"x.{known}": known}]}
+    )
+    return diagnoses.diagnosis(
+        known,
+        [check],
+        route=RouteTaken(ca=known, challenge="mixed", dns=(known,), names={known: {"challenge": "dns-01", "dns": [known]}}),
+        next_action=known,
+        changes=(Change(code="address", was=known, now=f"{known}2", since=diagnoses.NOW),),
+    )
+
+
+def shown(found: list[Diagnosis]) -> str:
+    """Every form that can be redacted."""
+    form = [diagnosis.to_dict() for diagnosis in found]
+    return markdown(found, version="1", system="Linux") + json.dumps(form, ensure_ascii=False)
+
+
+PIECES = st.text(string.ascii_letters + string.digits + "-_./:@\\ éßЖ", min_size=4, max_size=30)
+
+
+@settings(max_examples=300, deadline=None)
+@given(known=PIECES, before=st.text(max_size=6), after=st.text(max_size=6))
+def test_nothing_known_survives(known: str, before: str, after: str) -> None:
+    """No known string of at least 4 characters is in any form, whatever surrounds it."""
+    known = known.strip()
+    words = shown(redact([everything("ž")], [("user", "ž")])).lower()
+    assume(len(known) >= 4 and any(map(str.isalpha, known)) and known.lower() not in words)
+    assume(Masks().masked("x") == "x" and known_masks(("user", known)).masked(known) != known)
+    found = redact([everything(f"{before}{known}{after}")], [("user", known)])
+    assert known.lower() not in shown(found).lower()
+
+
+def test_the_same_thing_has_the_same_mask_everywhere() -> None:
+    """In sentences, evidence, headlines and changes, of every certificate."""
+    first, second = redact([diagnoses.FALLBACK, diagnoses.NOT_KNOWN])
+    assert first.name == "name-1.domain-1"
+    assert second.name == "name-2.domain-2"
+    split = next(check for check in second.checks if check.code == "split-dns")
+    assert split.evidence["name"] == "name-1.domain-1"
+    assert split.evidence["resolver"] in split.summary
+    outside = next(check for check in first.checks if check.code == "port-80-outside")
+    assert first.changes[0].now == outside.evidence["address"] == "address-2"
+
+
+def test_the_sentence_itself_stays() -> None:
+    """Of a sentence only the fields are masked, so that a name that is a word of it does no harm, and it translates."""
+    check = diagnoses.check("store", "bad", "The store {path} is full.", "Delete {path}.", (), path="/srv/full")
+    (found,) = redact([diagnoses.diagnosis("full", [check])])
+    assert found.checks[0].summary == "The store path-1 is full."
+    assert found.checks[0].summary.template == "The store {path} is full."  # type: ignore[attr-defined]
+    assert found.name == "name-1"
+
+
+def test_public_things_stay() -> None:
+    """CAs, providers, codes, challenges, ports and numbers help, and tell nothing."""
+    text = shown(redact([diagnoses.NOTHING_WORKS]))
+    for word in ("letsencrypt", "duckdns", "port-80-free", "http-01", "nginx", "812", "401"):
+        assert word in text
+    assert "my-house" not in text
+
+
+def test_values_of_records_are_masked_by_their_key() -> None:
+    """A TXT value is private whatever it looks like, also where a sentence repeats it."""
+    check = diagnoses.check("txt-stale", "bad", "Old: {values}.", "", (), values=["hello world"], users=["bob-the-user"])
+    (found,) = redact([diagnoses.diagnosis("x", [check])])
+    assert found.checks[0].summary == "Old: value-1."
+    assert found.checks[0].evidence == {"values": ["value-1"], "users": ["user-1"]}
+
+
+def test_the_configuration_tells_what_is_private(tmp_path: Path) -> None:
+    """Names, paths, addresses and keys in it are masked, and those of this host."""
+    config = Config.from_dict(
+        {
+            "agree_terms": True,
+            "store": str(tmp_path / "secretstore"),
+            "contact": ["carol@example.org"],
+            "ca": {"mylab": {"directory": "https://ca.lab.example/dir"}},
+            "dns": {
+                "office": {"provider": "rfc2136", "server": "192.0.2.53", "key_name": "carolkey", "key": "c2VjcmV0c2VjcmV0"},
+            },
+            "resolver": {"nameservers": ["192.0.2.99"]},
+            "certificate": [{"name": "backoffice", "domains": ["office.example.org"], "ca": "mylab", "dns": "office"}],
+        }
+    )
+    known = [*private.of_config(config), *private.of_host()]
+    values: dict[str, Any] = {"a": f"backoffice office mylab carolkey {tmp_path}/secretstore office.example.org"}
+    check = diagnoses.check("internet", "ok", "See {a}.", **values)
+    (found,) = redact([diagnoses.diagnosis("backoffice", [check])], known)
+    assert found.checks[0].summary == "See name-1 account-1 ca-1 key-1 path-1 account-1.domain-1."
+
+
+def test_many_certificates_are_quick() -> None:
+    """300 certificates are masked in far less time than they are examined in."""
+    found = redact(diagnoses.fleet(300), [("name", f"web-{n:03}") for n in range(300)])
+    assert "example.org" not in shown(found)

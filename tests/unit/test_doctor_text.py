@@ -1,0 +1,110 @@
+"""Diagnoses on a terminal."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from dnsrenew.base.values import replace
+from dnsrenew.cli import doctor_text, formatting
+from dnsrenew.cli.terminal import Output
+from dnsrenew.model import Diagnosis
+from tests.kit import diagnoses
+
+GOLDEN = Path(__file__).parent / "golden"
+SCENES: dict[str, tuple[Sequence[Diagnosis], int, bool]] = {
+    "healthy": ([diagnoses.HEALTHY], 0, False),
+    "healthy, -v": ([diagnoses.HEALTHY], 1, False),
+    "healthy, -q": ([diagnoses.HEALTHY], 0, True),
+    "port 80 is blocked, dns-01 works": ([diagnoses.FALLBACK], 0, False),
+    "nothing works": ([diagnoses.NOTHING_WORKS], 0, False),
+    "nothing works, -q": ([diagnoses.NOTHING_WORKS], 0, True),
+    "nothing works, -vv": ([diagnoses.NOTHING_WORKS], 2, False),
+    "not known": ([diagnoses.NOT_KNOWN], 0, False),
+    "only the host": ([diagnoses.HOST], 0, False),
+    "three certificates": ([diagnoses.HEALTHY, diagnoses.NOT_KNOWN, diagnoses.NOTHING_WORKS], 0, False),
+    "300 certificates": (diagnoses.fleet(300), 0, False),
+    "300 certificates, -q": (diagnoses.fleet(300), 0, True),
+}
+
+
+def shown(found: Sequence[Diagnosis], columns: int | None = None, verbose: int = 0, *, quiet: bool = False) -> str:
+    """What a terminal without colours shows."""
+    output = Output(None, colour=False, dumb=True)
+    return "\n".join(map(output.render, doctor_text.lines(found, columns, verbose=verbose, quiet=quiet)))
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_pictures(columns: int) -> None:
+    """As in tests/unit/golden (to renew one, delete it and run this twice); no line is wider than the terminal."""
+    pictures = []
+    for title, (found, verbose, quiet) in SCENES.items():
+        text = shown(found, columns, verbose, quiet=quiet)
+        pictures.append(f"── {title}\n{text}\n")
+        assert max(map(formatting.width, text.splitlines()), default=0) <= columns, title
+    text = "\n".join(pictures)
+    golden = GOLDEN / f"doctor-{columns}.txt"
+    if not golden.exists():
+        golden.write_text(text, "utf-8", newline="\n")
+        pytest.fail(f"{golden} did not exist and was written: review it")
+    assert text == golden.read_text("utf-8")
+
+
+def test_the_last_line_is_the_conclusion() -> None:
+    """The route, or the next action; of several certificates that of the first that cannot be renewed."""
+    assert "dns-01 with duckdns at letsencrypt" in shown([diagnoses.HEALTHY]).splitlines()[-1]
+    for found in ([diagnoses.NOTHING_WORKS], diagnoses.fleet(30)):
+        assert diagnoses.CREDENTIALS.fix in shown(found).splitlines()[-1]
+
+
+def test_what_is_equal_is_said_once() -> None:
+    """300 certificates on a host with a port in use fit on a page; every failure has its own lines."""
+    text = shown(diagnoses.fleet(300))
+    assert text.count(diagnoses.PORT_USED.summary) == 1
+    assert len(text.splitlines()) < 40
+    assert diagnoses.CREDENTIALS.summary in text
+    assert diagnoses.SPLIT.summary in text
+
+
+def test_with_v_every_certificate_has_its_line() -> None:
+    """With -v nothing is left out."""
+    text = shown(diagnoses.fleet(300), verbose=1)
+    assert all(f" {each.name}" in text for each in diagnoses.fleet(300))
+
+
+def test_quiet_shows_only_what_is_bad() -> None:
+    """With -q there is no word about what is unknown or good."""
+    assert shown([diagnoses.HEALTHY, diagnoses.NOT_KNOWN], quiet=True) == ""
+    text = shown([diagnoses.FALLBACK], quiet=True)
+    assert diagnoses.PORT_USED.fix in text
+    assert diagnoses.OUTSIDE.summary not in text
+
+
+def test_hostile_bytes_stay_on_their_line() -> None:
+    """No text of others begins a line, colours anything or controls the terminal."""
+    text = shown([diagnoses.hostile()])
+    assert all(character.isprintable() for character in text.replace("\n", ""))
+    assert "\\u202egnp" in text
+    assert "\\ue002" in text  # our own mark for a colour
+    assert not any(line.startswith(("#", "<details>", "- list")) for line in text.splitlines())
+
+
+def test_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal without our signs gets letters that mean the same."""
+    stream = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr(stream, "isatty", lambda: False)
+    output = Output(stream, colour=False, dumb=True)
+    for line in doctor_text.lines([diagnoses.FALLBACK], 80, verbose=0, quiet=False):
+        assert output.render(output.encodable(line)).isascii()
+
+
+def test_a_check_through_one_account_says_so() -> None:
+    """A bad account stops only routes through it."""
+    assert "Stops routes through duckdns." in shown([diagnoses.NOTHING_WORKS])
+
+
+def test_no_action_is_known() -> None:
+    """Without an action the conclusion says that there is none."""
+    stuck = replace(diagnoses.NOTHING_WORKS, next_action=None)
+    assert "could be done" in shown([stuck]).splitlines()[-1]

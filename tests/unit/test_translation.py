@@ -1,0 +1,120 @@
+"""Messages in other languages: complete, with the same fields, and never assembled."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+from collections import Counter
+from copy import copy, deepcopy
+from datetime import datetime
+from typing import Final
+
+import pytest
+
+from dnsrenew.errors import ConfigError, Message, Text
+from dnsrenew.translation import Translator, language_of, zh
+from tests.kit import translations
+
+CHINESE: Final = re.compile(r"[\u4e00-\u9fff]")
+TEXT: Final = Text("x-code", "{name} expired on {time}: {cause}", "Run {commands}.")
+
+
+def test_the_catalogue_is_complete() -> None:
+    """Every template of an error, a warning, a check and the program has a translation."""
+    lacking = {
+        module: sorted(templates - set(zh.CATALOGUE))
+        for module, templates in translations.english().items()
+        if templates - set(zh.CATALOGUE)
+    }
+    assert lacking == {}
+
+
+def test_the_catalogue_has_nothing_else() -> None:
+    """A template that was changed or removed leaves no translation behind."""
+    known = set().union(*translations.english().values())
+    assert sorted(set(zh.CATALOGUE) - known) == []
+
+
+def test_each_template_is_translated_once() -> None:
+    """Two modules with the same template would hide one another."""
+    counted = Counter(english for module in translations.modules("zh") for english in module.TEXTS)
+    assert [english for english, count in counted.items() if count > 1] == []
+
+
+def test_a_translation_has_the_same_fields() -> None:
+    """No fact is lost, and none is asked for that the evidence lacks."""
+    wrong = [
+        english
+        for english, chinese in zh.CATALOGUE.items()
+        if translations.fields(english) != translations.fields(chinese)
+    ]
+    assert wrong == []
+
+
+def test_a_translation_is_chinese() -> None:
+    """A template that was only copied is no translation; commands and names stay."""
+    copied = [english for english, chinese in zh.CATALOGUE.items() if not CHINESE.search(chinese)]
+    assert copied == []
+
+
+# ── how it works ────────────────────────────────────────────────────────────────────────
+
+
+def test_a_message_is_filled_in_the_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fields, lists, times and messages within messages are shown in the language of the reader."""
+    monkeypatch.setattr(
+        zh,
+        "CATALOGUE",
+        {
+            TEXT.message: "{name} 已于 {time} 过期:{cause}",
+            TEXT.fix: "运行 {commands}。",
+            "It is {what}.": "是 {what}。",
+        },
+    )
+    inner = Text("", "It is {what}.", "").fill(what="lost")[1]
+    error = ConfigError.of(TEXT, name="home", time="2026-11-26T22:15:20Z", cause=inner, commands=["a", "b"])
+    assert error.message == "home expired on 2026-11-26 22:15 UTC: It is lost."
+    chinese = Translator("zh", lambda time: f"{time:%H:%M}")
+    assert chinese.message(error.message) == "home 已于 22:15 过期:是 lost。"
+    assert chinese.message(error.fix) == "运行 a、b。"
+    assert Translator("zh").document(error.to_dict())["message"] == "home 已于 2026-11-26 22:15 UTC 过期:是 lost。"
+
+
+def test_a_message_is_a_text_elsewhere() -> None:
+    """It is compared, written and copied as the English text."""
+    message = TEXT.fill(name="a", time="now", cause="b", commands=[])[1]
+    assert isinstance(message, Message)
+    assert message == "a expired on now: b"
+    assert json.loads(json.dumps([message])) == [str(message)]
+    assert {type(each) for each in (pickle.loads(pickle.dumps(message)), copy(message), deepcopy(message))} == {str}
+
+
+def test_what_is_no_message_stays() -> None:
+    """A text of a CA, of a host or of the store is shown as it is."""
+    assert Translator("zh").message("It is lost.") == "It is lost."
+    assert Translator("en").message("x") == "x"
+
+
+def test_times_are_local() -> None:
+    """A translator with a zone shows times in it, also in English."""
+    (message,) = TEXT.fill(name="a", time="2026-11-26T22:15:20Z", cause="", commands=[])[1:2]
+    seen: list[datetime] = []
+    assert Translator("en", lambda time: seen.append(time) or "soon").message(message) == "a expired on soon: "  # type: ignore[func-returns-value]
+    assert seen[0].isoformat() == "2026-11-26T22:15:20+00:00"
+
+
+@pytest.mark.parametrize(
+    ("environ", "language"),
+    [
+        ({}, "en"),
+        ({"LANG": "zh_CN.UTF-8"}, "zh"),
+        ({"LANG": "C.UTF-8", "LC_MESSAGES": "zh_TW"}, "zh"),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, "en"),
+        ({"LANG": "zh_CN", "LC_MESSAGES": ""}, "zh"),
+        ({"LANG": "de_DE.UTF-8"}, "en"),
+    ],
+)
+def test_the_language_of_the_environment(environ: dict[str, str], language: str) -> None:
+    """LC_ALL before LC_MESSAGES before LANG; empty ones do not count."""
+    assert language_of(environ) == language
