@@ -1,43 +1,79 @@
-"""Whether a name resolves to this host: the likely cause if the CA did not get the answer by HTTP.
+"""Whether a name resolves to this host. Pure: the caller looks up the addresses.
 
-Pure: the caller looks up the addresses. Only a name without any address is certain: a router or a proxy may forward
-requests from an address that is not this host's.
+A router or a proxy may forward requests from an address that is not this host's. So an address of somebody else is
+certain to be wrong only if this host or its router has a public one.
 """
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from dnsrenew.base.names import is_ip
 from dnsrenew.checks import texts
+from dnsrenew.errors import Text
 from dnsrenew.model import Check
 
+_INBOUND: Final = ("http-01", "tls-alpn-01")
+_LOCAL: Final = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+        *("192.0.0.0/24", "192.168.0.0/16", "224.0.0.0/3", "::/8", "fc00::/7", "fe80::/10", "ff00::/8"),
+    )
+)
+"""Networks whose addresses nobody outside reaches (RFC 6890). Those for documentation are not among them: no network
+uses them but one that is made for a test.
+"""
 
-def judge(identifier: str, found: Sequence[str], ours: Sequence[str]) -> Check:
-    """Return whether the addresses of a name explain why a CA does not get the answer.
+
+def judge(
+    identifier: str, found: Sequence[str], ours: Sequence[str], *, router: Sequence[str] = (), proxy: str | None = None
+) -> Check:
+    """Return whether the addresses of a name lead to this host; the first family that does not decides.
 
     :param identifier: a name, or an IP address, whose only address it is itself.
     :param found: the A and AAAA addresses of the name.
     :param ours: addresses of this host; contains every address of ``found`` that is this host's.
+    :param router: the public addresses of the router, as far as they are known.
+    :param proxy: the CDN that answers for the name.
     """
-    evidence = {"identifier": identifier, "addresses": by_family(found), "ours": by_family(ours)}
+    known = list(dict.fromkeys([*ours, *router]))
+    evidence = {"identifier": identifier, "addresses": by_family(found), "ours": by_family(known)}
     if not found:
-        return Check.of(texts.ADDRESSES_MISSING, "bad", evidence)
-    foreign = by_family([address for address in found if address not in ours])
+        return Check.of(texts.ADDRESSES_MISSING, "bad", evidence, blocks=_INBOUND)
+    foreign = by_family([address for address in found if address not in known])
     # A CA connects by IPv6 first (and IPv6 is hardly ever translated).
     kind = next((kind for kind in ("AAAA", "A") if foreign[kind]), None)
     if kind is None:
         return Check.of(texts.ADDRESSES_OK, "ok", evidence)
+    fields = {"kind": kind, "address": foreign[kind], "own": by_family(known)[kind], "proxy": proxy}
+    if proxy is not None:
+        return Check.of(texts.ADDRESS_PROXIED, "unknown", evidence, blocks=_INBOUND, **fields)
+    if any(address in known for address in by_family(found)[kind]):
+        return Check.of(texts.ADDRESS_SHARED, "unknown", evidence, blocks=_INBOUND, **fields)
+    own = [address for address in by_family(known)[kind] if not is_local(address)]
+    if own:
+        # With a good AAAA record most CAs never use the A record.
+        blocks = () if kind == "A" and by_family(found)["AAAA"] else _INBOUND
+        text = texts.ADDRESS_NOT_OURS if is_ip(identifier) else texts.ADDRESS_FOREIGN
+        return Check.of(text, "bad", evidence, blocks=blocks, **{**fields, "own": own})
+    return Check.of(_unsure(identifier, kind, known), "unknown", evidence, blocks=_INBOUND, **fields)
+
+
+def _unsure(identifier: str, kind: str, known: Sequence[str]) -> Text:
     if is_ip(identifier):
-        return Check.of(texts.ADDRESS_NOT_OURS, "unknown", evidence)
-    own = by_family(ours)[kind]
-    text = texts.ADDRESS_FOREIGN if own else texts.ADDRESS_FOREIGN_NO_OWN
-    if kind == "A" and own and all(ipaddress.ip_address(address).is_private for address in own):
-        text = texts.ADDRESS_FOREIGN_NAT
-    address = texts.AND.join(foreign[kind])
-    return Check.of(text, "unknown", evidence, kind=kind, address=address, own=texts.AND.join(own))
+        return texts.ADDRESS_NOT_OURS
+    if not by_family(known)[kind]:
+        return texts.ADDRESS_FOREIGN_NO_OWN
+    return texts.ADDRESS_FOREIGN_NAT if kind == "A" else texts.ADDRESS_FOREIGN
+
+
+def is_local(address: str) -> bool:
+    """Tell whether nobody outside the local network reaches an address."""
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    return any(parsed.version == network.version and parsed in network for network in _LOCAL)
 
 
 def by_family(addresses: Sequence[str]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from typing import Any, Final
 from dnsrenew.base.names import relative
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.language import say
-from dnsrenew.model.wording import describe_route
 
 _MOST_RECORDS: Final = 20
 
@@ -21,7 +20,7 @@ def fields_of(data: Mapping[str, Any]) -> dict[str, str]:
         "url": str(data.get("url", "")),
         "what": str(data.get("what", "")),
         "holder": _holder(data),
-        "route": describe_route(data),
+        "route": formatting.describe_route(data),
         "values": count_values(records),
         "zones": list_zones(records),
         "accounts": list_accounts(records),

@@ -6,9 +6,9 @@ import functools
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from dnsrenew.cli import texts
 
@@ -125,6 +125,17 @@ def listed(items: Iterable[str], most: int = 4) -> str:
     if len(items) <= most + 1:
         return texts.SEPARATOR.join(items)
     return texts.AND_MORE.format(items=texts.SEPARATOR.join(items[:most]), count=len(items) - most)
+
+
+def describe_route(route: Mapping[str, Any]) -> str:
+    """Return a route in words, such as ``dns-01 with home at lab``; for ``mixed``, all its challenges.
+
+    :param route: the JSON form of a :class:`dnsrenew.RouteTaken`.
+    """
+    names, accounts, ca = route.get("names"), route.get("dns") or (), route.get("ca")
+    kinds = dict.fromkeys(each["challenge"] for each in names.values()) if names else [route.get("challenge")]
+    template = texts.ROUTES[bool(accounts), bool(ca)]
+    return template.format(challenges=texts.AND.join(map(str, kinds)), accounts=texts.AND.join(accounts), ca=ca)
 
 
 def width(text: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from dnsrenew.errors import Text
 from dnsrenew.translation import Translator, language_of
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def document(value: Any) -> Any:  # JSON values
 def _translate(catalogue: ModuleType, translator: Translator) -> None:
     """Replace the constants of a catalogue of the program. Dicts are changed in place: others have imported them."""
     for name, value in vars(catalogue).items():
-        if name.isupper():
+        if name.isupper() and name[0] != "_":
             setattr(catalogue, name, _translated(value, translator))
 
 
@@ -55,6 +56,8 @@ def _translated(value: Any, translator: Translator) -> Any:
     if isinstance(value, dict):
         value.update({key: _translated(each, translator) for key, each in value.items()})
         return value
+    if isinstance(value, Text):
+        return value._replace(message=translator.template(value.message), fix=translator.template(value.fix))
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(_translated(each, translator) for each in value))
     if isinstance(value, (tuple, list)):

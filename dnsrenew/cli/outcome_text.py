@@ -11,13 +11,13 @@ from dnsrenew.cli.deployment_text import deployment_lines
 from dnsrenew.cli.language import say
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
-from dnsrenew.model.wording import describe_route, first_sentence, is_skip
+from dnsrenew.model.wording import first_sentence, is_skip
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from dnsrenew.errors import DnsRenewError
-    from dnsrenew.model import Outcome
+    from dnsrenew.model import Attempt, Outcome
 
 _FILES: Final = ("fullchain.pem", "privkey.pem")
 _MOST_FOUND: Final = 3
@@ -26,6 +26,10 @@ _MOST_DOMAINS: Final = 6
 _EXPECTED: Final = frozenset({"http-port-forbidden", "tls-alpn-port-forbidden"})
 """Errors that rule a route out for as long as this user runs dnsrenew."""
 _MARKS: Final = {"renewed": green("✓"), "rehearsed": green("✓"), "failed": red("✗"), "not-due": dim("·")}
+
+
+def _route(attempt: Attempt) -> str:
+    return formatting.describe_route(attempt.route.to_dict())
 
 
 def _found(error: DnsRenewError) -> list[tuple[str, str]]:
@@ -118,7 +122,7 @@ class OutcomeText:
         if outcome.status not in ("renewed", "rehearsed") or outcome.route is None:
             return []
         failures = [
-            f"{describe_route(attempt.route.to_dict())}: {self._reason(attempt.error)} {say(attempt.error.fix).strip()}"
+            f"{_route(attempt)}: {self._reason(attempt.error)} {say(attempt.error.fix).strip()}"
             for attempt in outcome.attempts
             if attempt.error is not None
             and attempt.error.code not in _EXPECTED
@@ -128,8 +132,8 @@ class OutcomeText:
             return []
         fields = {
             "name": outcome.name,
-            "status": outcome.status,
-            "route": describe_route(outcome.route.to_dict()),
+            "status": texts.STATUSES[outcome.status],
+            "route": formatting.describe_route(outcome.route.to_dict()),
             "count": formatting.count(len(failures), texts.OTHER_ROUTE),
             "failures": "; ".join(failures),
         }
@@ -223,7 +227,7 @@ class OutcomeText:
         for number, attempt in enumerate(outcome.attempts):
             last = number == len(outcome.attempts) - 1
             label = "skipped" if is_skip(attempt) else "by" if attempt.error is None else "tried"
-            route = describe_route(attempt.route.to_dict())
+            route = _route(attempt)
             if not is_skip(attempt):
                 orders = formatting.count(attempt.orders, texts.ORDER)
                 fields = {"route": route, "orders": orders, "duration": formatting.seconds(attempt.seconds)}

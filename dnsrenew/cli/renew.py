@@ -223,11 +223,15 @@ def _outcome_text(invocation: Invocation, columns: int | None, *, manual: bool) 
 
 def _summary(outcomes: Sequence[Outcome], now: datetime, *, manual: bool) -> str:
     counts = Counter("obtained" if is_first(outcome) else outcome.status for outcome in outcomes)
-    parts = [f"{counts[status]:,} {texts.STATUSES.get(status, status)}" for status in _ORDER if counts[status]]
+    parts = [
+        texts.COUNT.format(count=f"{counts[status]:,}", what=texts.STATUSES[status])
+        for status in _ORDER
+        if counts[status]
+    ]
     times = [outcome.next_renewal for outcome in outcomes if outcome.next_renewal is not None]
     fields = {
         "certificates": formatting.count(len(outcomes), texts.CERTIFICATE),
-        "counts": ", ".join(parts),
+        "counts": texts.SEPARATOR.join(parts),
         "renewal": formatting.date(min(times), now) if times else "",
     }
     following = texts.SUMMARY_DUE if manual else texts.SUMMARY_NEXT

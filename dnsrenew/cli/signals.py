@@ -59,7 +59,7 @@ class SignalHandler:
         self._is_end: Callable[[], bool] | None = None
         self._hung_up = False
         self._deadline: float | None = None
-        self._repeats_until = 0.0
+        self._first: tuple[int, float] | None = None
         self._before: dict[int, Any] = {}
         self._statuses: dict[int, int] = {}
 
@@ -104,18 +104,21 @@ class SignalHandler:
             self.wake.set()
             return
         if self._deadline is None:
-            self._deadline, self._repeats_until = now + _TIMEOUT, now + _REPEAT
-            self.status = self._statuses[number]
+            self._first = number, now
+            self._deadline, self.status = now + _TIMEOUT, self._statuses[number]
             self.cancel.set()
             self.wake.set()
             return
-        if now < self._repeats_until:
+        if self._is_repeated(number, now):
             return
         self._deadline = min(self._deadline, now + _SECOND_TIMEOUT)
         if self.on_exit is not None:
             self.on_exit()
         RUNNING.end_all()  # os._exit runs no exit handlers
         os._exit(self.status or 130)
+
+    def _is_repeated(self, number: int, now: float) -> bool:
+        return self._first is not None and self._first[0] == number and now - self._first[1] < _REPEAT
 
     def _suspend(self, number: int, _frame: FrameType | None) -> None:
         resume = self.on_suspend() if self.on_suspend is not None else None

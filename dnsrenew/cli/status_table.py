@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
-from dnsrenew.cli import formatting, texts
+from dnsrenew.cli import formatting
 from dnsrenew.cli.terminal import bold, dim
 
 _GAP: Final = "  "
-_DOMAINS: Final = texts.STATUS_COLUMNS.index("DOMAINS")
-_ROUTE: Final = texts.STATUS_COLUMNS.index("ROUTE")
+_DOMAINS: Final = 1
+_ROUTE: Final = 3
+"""Columns, by their position in ``texts.STATUS_COLUMNS``."""
 
 Row = tuple[str, ...]
 

@@ -13,7 +13,6 @@ from dnsrenew.cli.schedule_note import nothing_renews
 from dnsrenew.cli.status_table import table
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
-from dnsrenew.model.wording import describe_route
 
 if TYPE_CHECKING:
     from dnsrenew.operations.status import CertificateStatus
@@ -72,7 +71,9 @@ class StatusText:
         template = texts.COUNTS if not failing else texts.COUNTS_ONE_FAILING if failing == 1 else texts.COUNTS_FAILING
         line = template.format(
             certificates=formatting.count(len(found), texts.CERTIFICATE),
-            counts=", ".join(f"{count:,} {state}" for state, count in counts.items()),
+            counts=texts.SEPARATOR.join(
+                texts.COUNT.format(count=f"{count:,}", what=texts.STATE_WORDS[state]) for state, count in counts.items()
+            ),
             failing=f"{failing:,}",
         )
         return self._wrap(bold(line))
@@ -81,8 +82,7 @@ class StatusText:
         """Return the certificates: a table, or cards if it does not fit or with ``-v``."""
         if self._verbose or (self._columns is not None and self._columns < _NARROW):
             return self._cards(found)
-        due = texts.DUE_COLUMN if self._is_manual else "RENEWAL"
-        heads = tuple(due if head == "RENEWAL" else head for head in texts.STATUS_COLUMNS)
+        heads = texts.STATUS_COLUMNS_MANUAL if self._is_manual else texts.STATUS_COLUMNS
         lines = table(heads, [self._row(certificate) for certificate in found], self._columns)
         if lines is None:
             return self._cards(found)
@@ -169,22 +169,22 @@ class StatusText:
         return reasons.get(certificate.reason or "", texts.RENEWAL_REASON).format(date=date, reason=certificate.reason)
 
     def _state(self, certificate: CertificateStatus) -> str:
-        state = certificate.state
+        state, shown = certificate.state, texts.STATE_WORDS[certificate.state]
         if not certificate.known:
             word = texts.STATES["unknown" if state == "missing" else "unreadable"]
-            return f"{red('✗')} {word.format(state=state)}"
+            return f"{red('✗')} {word.format(state=shown)}"
         if state in _BAD:
-            return f"{red('✗')} {state}"
+            return f"{red('✗')} {shown}"
         if is_overdue(certificate, self._now):
             return f"{red('✗')} {texts.STATES['overdue']}"
         if certificate.last_failure is not None:
             word = texts.STATES["failed" if state == "valid" else "failing"]
-            return f"{yellow('!')} {word.format(state=state)}"
+            return f"{yellow('!')} {word.format(state=shown)}"
         if is_undeployed(certificate):
-            return f"{yellow('!')} {texts.STATES['undeployed'].format(state=state)}"
+            return f"{yellow('!')} {texts.STATES['undeployed'].format(state=shown)}"
         if state == "due":
-            return f"{yellow('!')} {texts.STATES['changed'] if certificate.reason == 'changed' else state}"
-        return f"{green('✓')} {state}"
+            return f"{yellow('!')} {texts.STATES['changed'] if certificate.reason == 'changed' else shown}"
+        return f"{green('✓')} {shown}"
 
     # ── problems ────────────────────────────────────────────────────────────────────────
 
@@ -200,7 +200,7 @@ class StatusText:
             route = attempt.get("route")
             if isinstance(route, Mapping) and route != last:
                 reason = say(attempt.get("message") or "") or attempt.get("code")
-                line = texts.EARLIER_FAILURE.format(route=describe_route(route), reason=reason)
+                line = texts.EARLIER_FAILURE.format(route=formatting.describe_route(route), reason=reason)
                 lines += formatting.wrap(line, self._columns, texts.EARLIER, "    ")
         if failure.get("fix"):
             lines += formatting.wrap(say(failure["fix"]), self._columns, f"  {yellow('→')} ", "    ")
@@ -212,7 +212,7 @@ class StatusText:
             "name": _names(same),
             "message": failure.get("message"),
             "ago": formatting.distance(time, self._now) if time else "",
-            "route": describe_route(route) if isinstance(route, Mapping) else "",
+            "route": formatting.describe_route(route) if isinstance(route, Mapping) else "",
         }
         if not same[0].known:
             template = texts.UNREADABLE_CERTIFICATE
@@ -278,7 +278,7 @@ def _domains(certificate: CertificateStatus) -> str:
 
 def _route(certificate: CertificateStatus) -> str:
     """Return the challenge and the accounts of the last renewal."""
-    return "-" if certificate.route is None else describe_route({**certificate.route, "ca": None})
+    return "-" if certificate.route is None else formatting.describe_route({**certificate.route, "ca": None})
 
 
 def _is_chosen_by_ca(certificate: CertificateStatus) -> bool:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Final, NamedTuple
 
 from dnsrenew.errors import Text
 
-DONE, FAILED, WARNING, PLAIN = "done", "failed", "warning", "plain"
+
+class Mark(Enum):
+    """What stands before a line of progress."""
+
+    DONE = 1
+    FAILED = 2
+    WARNING = 3
+    PLAIN = 4
+
+
+DONE, FAILED, WARNING, PLAIN = Mark
 
 # ── errors ──────────────────────────────────────────────────────────────────────────────
 
@@ -99,6 +110,14 @@ SHORTENED: Final = ((" days", " d"), (" hours", " h"), (" minutes", " min"), (" 
 """Words that are shortened in tables."""
 SEPARATOR: Final = ", "
 AND_MORE: Final = "{items} and {count} more"
+AND: Final = " and "
+ROUTES: Final = {
+    (False, False): "{challenges}",
+    (False, True): "{challenges} at {ca}",
+    (True, False): "{challenges} with {accounts}",
+    (True, True): "{challenges} with {accounts} at {ca}",
+}
+"""A route, by whether it has accounts, and whether its CA is said."""
 
 EXPECTED_VALUES: Final = {
     "duration": "a time such as 30 (seconds), 5m, 12h or 14d",
@@ -122,7 +141,7 @@ class EventSentence(NamedTuple):
 
     activity: str = ""
     line: str = ""
-    mark: str = DONE
+    mark: Mark = DONE
     verbose: bool = False
     timed: bool = True
 
@@ -251,8 +270,18 @@ HEADS: Final = {
 }
 """The headline of an outcome."""
 
-STATUSES: Final = {"not-due": "not due", "rehearsed": "dry run succeeded"}
-"""The statuses that are counted under another name."""
+STATUSES: Final = {
+    "obtained": "obtained",
+    "renewed": "renewed",
+    "not-due": "not due",
+    "rehearsed": "dry run succeeded",
+    "deferred": "deferred",
+    "failed": "failed",
+    "locked": "locked",
+    "interrupted": "interrupted",
+}
+"""The statuses in the line that counts."""
+COUNT: Final = "{count} {what}"
 
 VALID: Final = "valid until {expiry}"
 VALID_NEXT: Final = "valid until {expiry}, next renewal {renewal}"
@@ -344,13 +373,22 @@ LABELS: Final = {
 # ── status ──────────────────────────────────────────────────────────────────────────────
 
 STATUS_COLUMNS: Final = ("NAME", "DOMAINS", "CA", "ROUTE", "EXPIRES", "RENEWAL", "STATE")
-DUE_COLUMN: Final = "DUE"
-"""In place of RENEWAL, if nothing renews automatically."""
+STATUS_COLUMNS_MANUAL: Final = ("NAME", "DOMAINS", "CA", "ROUTE", "EXPIRES", "DUE", "STATE")
+"""The same if nothing renews automatically."""
 RENEWAL_NOW: Final = "now"
 RENEWAL_REASONS: Final = {"ari": "{date} *"}
 RENEWAL_REASON: Final = "{date} {reason}"
 RENEWAL_REASONS_LONG: Final = {"ari": "{date} (suggested by the CA)"}
 CHOSEN_BY_CA: Final = "* The CA suggested this renewal time."
+STATE_WORDS: Final = {
+    "valid": "valid",
+    "due": "due",
+    "missing": "missing",
+    "expired": "expired",
+    "revoked": "revoked",
+    "unconfigured": "unconfigured",
+}
+"""The states of the JSON, for people."""
 STATES: Final = {
     "unknown": "unknown",
     "unreadable": "{state}, unreadable",

@@ -57,7 +57,7 @@ def _check_terms(draft: Draft, cas: list[str]) -> None:
 def _check_names(draft: Draft, spec: CertificateSpec) -> None:
     scope, path = draft.certificates.places[spec.name]
     for index, (domain, identifier) in enumerate(zip(spec.domains, spec.identifiers, strict=True)):
-        expected = _refusal(base_domain(identifier))
+        expected = refusal(base_domain(identifier))
         if expected is not None:
             scope.mistake((*path, "domains", index), quoted(domain), expected)
 
@@ -76,7 +76,7 @@ def _check_profile(draft: Draft, spec: CertificateSpec) -> None:
             return
 
 
-def _refusal(name: str) -> str | None:
+def refusal(name: str) -> str | None:
     """Return what is expected instead of a name for which no public CA issues; None for a public name."""
     if is_ip(name):
         return None if _is_public_ip(name) else texts.NOT_PUBLIC_IP

@@ -127,19 +127,20 @@ def first_answers(replies: Mapping[ProbeKey, Reply], addresses: Iterable[Address
 def state(reply: Reply | None, zone: Name) -> str:
     """Return how a server answers for a zone, as one word.
 
-    ``authority``, ``lame`` (an answer without authority), ``recursive`` (the same from a resolver, which may be a device
-    on the path that answers in the server's place), the name of the response code (``REFUSED``), ``silent``,
+    ``authority``, ``lame`` (an answer without authority), the name of the response code (``REFUSED``), ``recursive``
+    (one of both from a resolver, which may be a device on the path that answers in the server's place), ``silent``,
     ``closed`` (the host refuses the connection), ``no-route`` or ``not-asked`` (this host cannot ask it).
     """
     if reply is None:
         return "silent"
     if reply.answer is None:
         return "not-asked" if reply.no_socket else _UNANSWERED.get(reply.reason, "silent")
-    if not wire.is_positive(reply.answer):
-        return wire.rcode_text(reply.answer)
-    if wire.is_authoritative(reply.answer) and wire.soa_owner(reply.answer, zone) == zone:
+    is_positive = wire.is_positive(reply.answer)
+    if is_positive and wire.is_authoritative(reply.answer) and wire.soa_owner(reply.answer, zone) == zone:
         return "authority"
-    return "recursive" if wire.recurses(reply.answer) else "lame"
+    if wire.recurses(reply.answer):
+        return "recursive"
+    return "lame" if is_positive else wire.rcode_text(reply.answer)
 
 
 def is_servfail(reply: Reply | None) -> bool:

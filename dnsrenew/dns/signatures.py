@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 import dns.dnssec
+import dns.dnssecalgs
 import dns.exception
 import dns.rdatatype
 import dns.rdtypes.ANY.DNSKEY
@@ -77,10 +78,11 @@ class _Broken(Exception):
         self.fault = SignatureFault("", kind, f"{wire.shown(name)} {dns.rdatatype.to_text(rdtype)}", when)
 
 
-def examine(context: Context, survey: Survey, cut: ZoneCut, zone: ZoneFacts, wanted: Mapping[str, Type]) -> SignedZone:
+def examine(context: Context, survey: Survey, cut: ZoneCut, zone: ZoneFacts, domains: Iterable[str]) -> SignedZone:
     """Return whether the signatures of a zone are right.
 
-    :param wanted: names in the zone, and a type to ask for at each.
+    :param domains: names in the zone, at which an A record is asked for, and a TXT record at their challenge name.
+    :raises DnsError: ``dns-unreachable``.
     """
     name = wire.from_text(cut.zone)
     ds = _ds_records(context, survey, cut)
@@ -134,7 +136,7 @@ def _answer(reply: Reply | None) -> Message | None:
 def _is_usable(ds: DsRecord) -> bool:
     """Tell whether digest and algorithm of a DS record can be checked here."""
     try:
-        dns.dnssec.get_algorithm_cls(ds.algorithm)
+        dns.dnssecalgs.get_algorithm_cls(ds.algorithm)
     except dns.exception.DNSException:
         return False
     return dns.dnssec.default_policy.ok_to_validate_ds(ds.digest_type)

@@ -42,7 +42,7 @@ def examine(
         time-out of the certificate.
     :raises Cancelled: the caller cancelled.
     """
-    seconds = SECONDS + (max((_probe_time(spec) for spec in specs), default=0.0) if probe else 0.0)
+    seconds = SECONDS + (_probe_time(config, specs) if probe and config else 0.0)
     facts = Facts(context.within(seconds), config, store, probe=probe)
     try:
         found = run_all(context, _jobs(facts, specs))
@@ -53,10 +53,10 @@ def examine(
     return [verdict.diagnosis(spec, facts.routes(spec), _of_certificate(facts, spec, found)) for spec in specs]
 
 
-def _probe_time(spec: CertificateSpec) -> float:
-    from dnsrenew.doctor.accounts.probe import PROPAGATION
+def _probe_time(config: Config, specs: Sequence[CertificateSpec]) -> float:
+    from dnsrenew.doctor.accounts.probe import propagation_limit
 
-    return spec.propagation.timeout or PROPAGATION
+    return max((propagation_limit(config, spec) for spec in specs), default=0.0)
 
 
 def _jobs(facts: Facts, specs: Sequence[CertificateSpec]) -> dict[Key, partial[Check | None]]:

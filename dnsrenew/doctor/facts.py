@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any, TypeVar
+import time
+from collections.abc import Callable, Hashable, Iterator
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dnsrenew.base import names
 from dnsrenew.base.values import replace
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from dnsrenew.store import Store
 
 T = TypeVar("T")
+
+_END_SECONDS: Final = 4.5
+"""Ctrl-C has to end everything within five seconds."""
 
 
 class Facts:
@@ -49,6 +54,7 @@ class Facts:
         self._services = services or LazyServices(self._make_services)
         self._lock = threading.Lock()
         self._found: dict[Hashable, SingleFlight[Any]] = {}
+        self._unfinished: list[threading.Event] = []
 
     def once(self, key: Hashable, find: Callable[[Context], T]) -> T:
         """Return a fact that several checks need; it is found once, in a thread of its own.
@@ -59,8 +65,21 @@ class Facts:
             flight = self._found.setdefault(key, SingleFlight(find))
         return flight.get(self.context)  # type: ignore[no-any-return]  # facts of any type share the table
 
+    @contextlib.contextmanager
+    def unfinished(self) -> Iterator[None]:
+        """Let :meth:`close` wait for the end of this block, which takes back what it has written."""
+        done = threading.Event()
+        self._unfinished.append(done)
+        try:
+            yield
+        finally:
+            done.set()
+
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, some seconds after a cancel at most."""
+        end = time.monotonic() + _END_SECONDS
+        for done in self._unfinished:
+            done.wait(max(end - time.monotonic(), 0.0))
         self._services.close()
 
     # ── the configuration ───────────────────────────────────────────────────────────────

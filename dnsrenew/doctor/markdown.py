@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _MARKS: Final[dict[Group, str]] = {"bad": "❌", "worth-knowing": "⚠️", "unknown": "❔", "ok": "✅"}
 _HEADS: Final[dict[bool | None, str]] = {True: "✅", False: "❌", None: "❔"}
-_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()<>#|~!&$^=+])|^(\s*(?:[-+]|\d+(?=[.)])))|(?<!\w)(@)")
+_SPECIAL: Final = re.compile(r"([\\`*_\[\]<>#|~&$])|^(\s*(?:[-+]|\d+(?=[.)])))|(?<!\w)(@)")
 _MOST_EVIDENCE: Final = 4000
 """Characters of the evidence of one check: forums limit a post."""
 _MOST_ALIKE: Final = 10

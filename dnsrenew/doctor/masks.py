@@ -44,8 +44,8 @@ _PATTERNS: Final = re.compile(
     (?P<url>       [A-Za-z][A-Za-z0-9+.-]*://[^\s"'<>`|]+ )
   | (?P<key>       (?<!\w) (?:env|keyring|command):[^\s"'<>`|,;]+ )
   | (?P<email>     [\w.+%-]+@[\w.-]+ )
-  | (?P<windows>   (?<!\w) [A-Za-z]:[\\/] (?:[^\\/:*?"<>|\r\n]+[\\/])* [^\\/:*?"<>|\s]* )
-  | (?P<share>     \\\\ (?:[^\\/:*?"<>|\r\n]+[\\])* [^\\/:*?"<>|\s]+ )
+  | (?P<windows>   (?<!\w) [A-Za-z]:[\\/] (?:[^\\/:*?"<>|\r\n]+[\\/](?![\\/]))* [^\\/:*?"<>|\s]* )
+  | (?P<share>     \\\\ (?:[^\\/:*?"<>|\r\n]+\\(?!\\))* [^\\/:*?"<>|\s]+ )
   | (?P<path>      (?<![\w./]) (?:~|\.{1,2})?/ [^\s"'<>`|,;:()\[\]{}]* [A-Za-z] [^\s"'<>`|,;:()\[\]{}]* )
   | (?P<mac>       (?<![\w:]) [0-9A-Fa-f]{2} (?:[:-][0-9A-Fa-f]{2}){5} (?![\w:-]) )
   | (?P<print>     (?<![\w:]) [0-9A-Fa-f]{2} (?::[0-9A-Fa-f]{2}){8,} (?![\w:]) )
@@ -104,7 +104,7 @@ class Masks:
     def know(self, kind: Kind, text: str) -> None:
         """Remember that a string is private. A public word is not, whoever says so."""
         text = text.strip()
-        if text and not _is_public(text.lower()):
+        if text and not is_public(text.lower()):
             self._known.setdefault(text.lower(), kind)
             self._done.clear()
 
@@ -206,7 +206,8 @@ class Masks:
         return text if is_words else self._give("value", text)
 
 
-def _is_public(word: str) -> bool:
+def is_public(word: str) -> bool:
+    """Tell whether a word in lower case is no secret of anybody: a built-in CA, a code, a word that all hosts have."""
     return word in _PUBLIC or word.rstrip(".") in _PUBLIC_HOSTS
 
 

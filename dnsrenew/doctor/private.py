@@ -22,7 +22,7 @@ _KEYS: Final[Mapping[str, Kind]] = {
     **dict.fromkeys(("host", "hosts", "hostname"), "host"),
     **dict.fromkeys(("value", "values", "txt", "stale"), "value"),
     **dict.fromkeys(("serial", "serials", "fingerprint", "fingerprints"), "serial"),
-    **dict.fromkeys(("key_name", "tsig_key", "kid", "ssid"), "key"),
+    **dict.fromkeys(("key_name", "tsig_name", "kid", "ssid"), "key"),
     **dict.fromkeys(("domain", "domains", "zone", "zones", "names", "certificate", "certificates"), "name"),
 }
 """The kind of the strings under a key of evidence or of options, for those that no pattern finds."""

@@ -34,7 +34,17 @@ _OTHER_NAME: Final = frozenset({62, 64})  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V
 
 StageName = Literal["dns", "tcp", "tls"]
 StageFault = Literal[
-    "", "silent", "no-name", "no-answer", "refused", "unreachable", "proxy", "untrusted", "dates", "other-name", "no-tls"
+    "",
+    "silent",
+    "no-name",
+    "no-answer",
+    "refused",
+    "unreachable",
+    "proxy",
+    "untrusted",
+    "dates",
+    "other-name",
+    "no-tls",
 ]
 """Why a stage ended the connection; ``""``: it did not. ``silent``: there was no answer in time."""
 

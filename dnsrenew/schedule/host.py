@@ -6,11 +6,10 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
-from typing import Final
 
 from dnsrenew.base.values import replace
 from dnsrenew.errors import ConfigError
-from dnsrenew.schedule import cron, launchd, systemd, texts, windows
+from dnsrenew.schedule import texts
 from dnsrenew.schedule.plan import (
     UNKNOWN_NEEDS,
     Host,
@@ -20,8 +19,6 @@ from dnsrenew.schedule.plan import (
     SchedulePlan,
     minute_of,
 )
-
-_PLANS: Final = {"systemd": systemd.plan, "cron": cron.plan, "launchd": launchd.plan, "windows": windows.plan}
 
 
 def this_host(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Host:
@@ -143,4 +140,7 @@ def _program(platform: str) -> tuple[str, ...]:
 
 def make_plan(kind: ScheduleKind, job: ScheduledJob, host: Host) -> SchedulePlan:
     """Return the plan of a kind."""
-    return _PLANS[kind](job, host)
+    from dnsrenew.schedule import cron, launchd, systemd, windows  # every renewal looks for a schedule, and makes none
+
+    plans = {"systemd": systemd.plan, "cron": cron.plan, "launchd": launchd.plan, "windows": windows.plan}
+    return plans[kind](job, host)

@@ -21,6 +21,10 @@ def program_output(*arguments: str) -> str:
 
     :raises TimeoutError: it takes too long.
     """
+    import shutil
+
+    if shutil.which(arguments[0]) is None:  # to find that out with a process would take longer than the rest
+        return ""
     from dnsrenew.base import subprocesses
 
     try:

@@ -5,7 +5,6 @@ Each function gives command lines, whatever they run. What cannot be read is lef
 
 from __future__ import annotations
 
-import html
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -106,6 +105,8 @@ def _launchd(machine: Machine) -> Iterator[str]:
 
 def _windows(machine: Machine) -> Iterator[str]:
     """Give the commands of the tasks that this user can read."""
+    import html
+
     folder = machine.root / _TASKS  # an ordinary user cannot list it, but can read his own tasks
     files = [file for file in entries(folder) if file.is_file()] or [folder / "dnsrenew"]
     for file in files:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import pkcs7
 
 from dnsrenew.base.names import covers
 from dnsrenew.base.values import Frozen
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
 _KEY: Final = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
 _CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
+_PKCS7: Final = b"-----BEGIN PKCS7-----"
 _PKCS12: Final = b"\x02\x01\x03\x30"
 """Version 3 and the start of the content, at the beginning of a PKCS#12 file (RFC 7292 section 4)."""
 
@@ -76,8 +76,8 @@ def chain_from_file(data: bytes, key: PrivateKey, identifiers: Sequence[str], no
 
 def _certificates(data: bytes) -> list[x509.Certificate]:
     """Return the certificates of a file; a ``ValueError`` says why there are none."""
-    if b"-----BEGIN PKCS7-----" in data:
-        return _from_pkcs7(pkcs7.load_pem_pkcs7_certificates, data)
+    if _PKCS7 in data:
+        return _from_pkcs7(data)
     if _CERTIFICATE in data:
         return [load(block) for block in blocks(data.decode("ascii", "replace"))]
     if b"PRIVATE KEY-----" in data:
@@ -89,11 +89,14 @@ def _certificates(data: bytes) -> list[x509.Certificate]:
     except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
         if _PKCS12 in data[:12]:
             raise CAError.of(texts.PKCS12, wrong="pem") from None
-    return _from_pkcs7(pkcs7.load_der_pkcs7_certificates, data)
+    return _from_pkcs7(data)
 
 
-def _from_pkcs7(read: Callable[[bytes], list[x509.Certificate]], data: bytes) -> list[x509.Certificate]:
-    """Return the certificates of a PKCS#7 file (RFC 2315 section 9), which has them in no order."""
+def _from_pkcs7(data: bytes) -> list[x509.Certificate]:
+    """Return the certificates of a PKCS#7 file (RFC 2315 section 9), PEM or DER, which has them in no order."""
+    from cryptography.hazmat.primitives.serialization import pkcs7  # slow to load: it can also write mail
+
+    read = pkcs7.load_pem_pkcs7_certificates if _PKCS7 in data else pkcs7.load_der_pkcs7_certificates
     try:
         found = read(data)
     except (ValueError, UnsupportedAlgorithm):

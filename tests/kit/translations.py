@@ -21,8 +21,8 @@ from docs import codes
 
 PROGRAM: Final = (texts, texts_doctor, forms_texts)
 """The catalogues of the program itself; others are those of errors, warnings and checks."""
-_KEPT: Final = frozenset({"dnsrenew.cli.texts.SCHEDULERS"})
-"""Names of programs."""
+_KEPT: Final = frozenset({f"dnsrenew.cli.texts.{name}" for name in ("SCHEDULERS", "YES", "YES_OR_NO", "SHORTENED")})
+"""Names of programs, and what is typed; English abbreviations."""
 
 
 def english() -> Mapping[str, set[str]]:
@@ -33,7 +33,7 @@ def english() -> Mapping[str, set[str]]:
             found.setdefault(module, set()).update(part for part in (text.message, text.fix) if part)
     for module in PROGRAM:
         for name, value in vars(module).items():
-            if name.isupper() and f"{module.__name__}.{name}" not in _KEPT:
+            if name.isupper() and name[0] != "_" and f"{module.__name__}.{name}" not in _KEPT:
                 found.setdefault(module.__name__, set()).update(_strings(value))
     found["dnsrenew.cli.commands"] = set(_help())
     return {module: {each for each in templates if _has_words(each)} for module, templates in found.items()}
@@ -86,4 +86,4 @@ if __name__ == "__main__":
     catalogue = import_module(f"{dnsrenew.__name__}.translation.{sys.argv[1]}").CATALOGUE
     for module, templates in sorted(english().items()):
         for template in sorted(templates - set(catalogue)):
-            print(f"{module}\t{template!r}")
+            print(f"{module}\t{template!r}")  # noqa: T201  # a list for translators

@@ -40,7 +40,7 @@ def test_the_first_signal_asks_to_stop(number: signal.Signals, status: int) -> N
 @pytest.mark.parametrize("second", [signal.SIGINT, BREAK, signal.SIGTERM])
 @pytest.mark.usefixtures("windows")
 def test_the_second_signal_ends_the_process(monkeypatch: pytest.MonkeyPatch, second: signal.Signals) -> None:
-    """Whichever it is: after the last words, with the status of the first one. Two within 0.2 s are one."""
+    """Whichever it is: after the last words, with the status of the first one. The same twice within 0.2 s is one."""
     ended: list[object] = []
     monkeypatch.setattr(os, "_exit", ended.append)
     monkeypatch.setattr("dnsrenew.cli.signals.RUNNING", subprocesses._Running())
@@ -48,7 +48,7 @@ def test_the_second_signal_ends_the_process(monkeypatch: pytest.MonkeyPatch, sec
     with SignalHandler(lambda: next(seconds)) as signals:
         signals.on_exit = lambda: ended.append("last words")
         signal.raise_signal(BREAK)
-        signal.raise_signal(second)  # ``timeout`` sends one to the process, and one to its group
+        signal.raise_signal(BREAK)  # ``timeout`` sends one to the process, and one to its group
         assert ended == []
         signal.raise_signal(second)
     assert ended == ["last words", 130]

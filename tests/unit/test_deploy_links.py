@@ -76,7 +76,8 @@ def test_a_link_that_comes_at_the_last_moment_leads_nowhere(
 ) -> None:
     """Between the check of the folder and its use: the file goes to the folder that was checked."""
     folder, etc = home / "own", home.parent / "etc"
-    call, seen = getattr(os, step), []
+    call = getattr(os, step)
+    seen: list[Any] = []
 
     def swaps(*arguments: Any, **options: Any) -> Any:
         name = os.path.basename(arguments[0])

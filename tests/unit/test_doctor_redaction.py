@@ -9,10 +9,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.doctor import private
 from dnsrenew.doctor.markdown import markdown
-from dnsrenew.doctor.masks import Kind, Masks
+from dnsrenew.doctor.masks import Kind, Masks, is_public
 from dnsrenew.doctor.redaction import redact
 from dnsrenew.model import Change, Diagnosis, RouteTaken
 from tests.kit import diagnoses
@@ -77,17 +78,17 @@ def test_what_is_known_is_masked_inside_words() -> None:
     """A user's name is found in any case, and in other words; a short one only as a word."""
     masks = known_masks(("user", "Alice"), ("account", "dd"), ("name", "my certs"), ("user", "nginx"))
     assert masks.masked("alice's AliceServer, dd, add, nginx") == "user-1's user-1Server, account-1, add, nginx"
-    assert masks.masked("/srv/my certs/alice.conf") == "name-1/user-1.conf"
+    assert masks.masked("/srv/my certs/alice.conf") == "name-2/user-1.conf"
 
 
 def everything(known: str) -> Diagnosis:
     """A diagnosis with a string in every place."""
-    check = diagnoses.check(
-        "served", "bad", "Here is {text}.", f"Do {known}.", (), text=known, **{"k": [known, {f"x.{known}": known}]}
-    )
+    more: dict[str, Any] = {"k": [known, {f"x.{known}": known}]}
+    check = diagnoses.check("served", "bad", "Here is {text}.", "Do {text}.", (), text=known, **more)
+    plain = replace(check, summary=f"A sentence of another library: {known}", fix=known)
     return diagnoses.diagnosis(
         known,
-        [check],
+        [check, plain],
         route=RouteTaken(ca=known, challenge="mixed", dns=(known,), names={known: {"challenge": "dns-01", "dns": [known]}}),
         next_action=known,
         changes=(Change(code="address", was=known, now=f"{known}2", since=diagnoses.NOW),),
@@ -103,14 +104,14 @@ def shown(found: list[Diagnosis]) -> str:
 PIECES = st.text(string.ascii_letters + string.digits + "-_./:@\\ éßЖ", min_size=4, max_size=30)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(known=PIECES, before=st.text(max_size=6), after=st.text(max_size=6))
 def test_nothing_known_survives(known: str, before: str, after: str) -> None:
     """No known string of at least 4 characters is in any form, whatever surrounds it."""
     known = known.strip()
     words = shown(redact([everything("ž")], [("user", "ž")])).lower()
-    assume(len(known) >= 4 and any(map(str.isalpha, known)) and known.lower() not in words)
-    assume(Masks().masked("x") == "x" and known_masks(("user", known)).masked(known) != known)
+    assume(len(known) >= 4 and any(map(str.isalpha, known)))
+    assume(not is_public(known.lower()) and known.lower() not in words)
     found = redact([everything(f"{before}{known}{after}")], [("user", known)])
     assert known.lower() not in shown(found).lower()
 
@@ -119,7 +120,7 @@ def test_the_same_thing_has_the_same_mask_everywhere() -> None:
     """In sentences, evidence, headlines and changes, of every certificate."""
     first, second = redact([diagnoses.FALLBACK, diagnoses.NOT_KNOWN])
     assert first.name == "name-1.domain-1"
-    assert second.name == "name-2.domain-2"
+    assert second.name == "name-3.domain-2"  # name-2 is a name server
     split = next(check for check in second.checks if check.code == "split-dns")
     assert split.evidence["name"] == "name-1.domain-1"
     assert split.evidence["resolver"] in split.summary
@@ -161,10 +162,10 @@ def test_the_configuration_tells_what_is_private(tmp_path: Path) -> None:
             "contact": ["carol@example.org"],
             "ca": {"mylab": {"directory": "https://ca.lab.example/dir"}},
             "dns": {
-                "office": {"provider": "rfc2136", "server": "192.0.2.53", "key_name": "carolkey", "key": "c2VjcmV0c2VjcmV0"},
+                "office": {"provider": "rfc2136", "server": "192.0.2.53", "tsig_name": "carolkey", "tsig_secret": "c2VjcmV0c2VjcmV0"},
             },
             "resolver": {"nameservers": ["192.0.2.99"]},
-            "certificate": [{"name": "backoffice", "domains": ["office.example.org"], "ca": "mylab", "dns": "office"}],
+            "certificate": [{"name": "backoffice", "domains": ["office.example.org"], "ca": "mylab"}],
         }
     )
     known = [*private.of_config(config), *private.of_host()]

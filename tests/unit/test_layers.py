@@ -23,6 +23,7 @@ OWNERS = {
     "josepy": {"ca"},  # acme's signing and key wrappers; the keys themselves are made in x509
     "keyring": {"secrets"},
     "lexicon": {"drivers/lexicon"},
+    "psutil": {"doctor/host"},
     "requests": {"http"},
     "tenacity": {"runtime/retry"},
     "tldextract": {"base/public_suffixes"},

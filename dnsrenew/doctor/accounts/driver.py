@@ -10,6 +10,7 @@ from dnsrenew.model import Check
 
 if TYPE_CHECKING:
     from dnsrenew.doctor.facts import Facts
+    from dnsrenew.model import CheckResult
 
 _SECONDS: Final = 8.0
 
@@ -26,6 +27,6 @@ def dns_account(facts: Facts, account: str) -> Check | None:
     except SecretError:  # `secrets` tells
         return None
     except (ConfigError, ProviderError) as error:
-        result = "unknown" if error.code == "provider-timeout" else "bad"
+        result: CheckResult = "unknown" if error.code == "provider-timeout" else "bad"
         return Check("dns-account", result, error.message, {"dns": account, "error": error.code}, error.fix, DNS)
     return None

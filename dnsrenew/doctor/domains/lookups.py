@@ -45,13 +45,14 @@ def paths(facts: Facts, wanted: tuple[str, ...]) -> dict[str, NamePath]:
     """
 
     def find(context: Context) -> dict[str, NamePath]:
-        found = survey(facts).paths(context, wanted)
-        return {
-            name: path._replace(cuts=tuple(cut for cut in path.cuts if not is_public_suffix(cut.zone)))
-            for name, path in found.items()
-        }
+        return {name: _below_suffix(path) for name, path in survey(facts).paths(context, wanted).items()}
 
     return facts.once(("dns paths", wanted), find)
+
+
+def _below_suffix(path: NamePath) -> NamePath:
+    suffixes = [cut.zone for cut in path.cuts if is_public_suffix(cut.zone)]
+    return path._replace(cuts=path.cuts[len(suffixes) :], above=suffixes[-1]) if suffixes else path
 
 
 def zone(facts: Facts, cut: ZoneCut) -> ZoneFacts:

@@ -83,21 +83,24 @@ class Machine:
                 source = str(link.getsockname()[0])
         except OSError:
             return None
-        owners = [name for name, its in self.addresses().items() if source in its]
+        owners = [name for name, its in self.addresses(only_up=False).items() if source in its]
         interface = owners[0] if len(owners) == 1 else ""
         return WayOut(source, interface, link_of(interface))
 
-    def addresses(self) -> dict[str, list[str]]:
-        """Return the IPv4 and IPv6 addresses of each interface that is up."""
+    def addresses(self, *, only_up: bool = True) -> dict[str, list[str]]:
+        """Return the IPv4 and IPv6 addresses of each interface.
+
+        :param only_up: of those that are up and connected; a tunnel may be neither, and still be the way out.
+        """
         import psutil
 
         up = psutil.net_if_stats()
         return {
-            _clean(name): [
+            clean(name): [
                 each.address.partition("%")[0] for each in its if each.family in {socket.AF_INET, socket.AF_INET6}
             ]
             for name, its in psutil.net_if_addrs().items()
-            if name in up and up[name].isup
+            if not only_up or (name in up and up[name].isup)
         }
 
     # ── ports ───────────────────────────────────────────────────────────────────────────
@@ -111,9 +114,9 @@ class Machine:
         except (psutil.Error, OSError):  # macOS shows them only to root
             return None
         return [
-            Listener(one.laddr.ip, port, one.pid, _program(one.pid))
+            Listener(one.laddr[0], port, one.pid, _program(one.pid))
             for one in sockets
-            if one.status == psutil.CONN_LISTEN and one.laddr.port == port
+            if one.status == psutil.CONN_LISTEN and one.laddr and one.laddr[1] == port
         ]
 
     def port_failure(self, listen: str) -> PortFailure | None:
@@ -167,6 +170,11 @@ def family_of(address: str) -> Family:
     return "ipv6" if ":" in address else "ipv4"
 
 
+def clean(text: str, most: int = _MAX_NAME) -> str:
+    """Return a text that others may have chosen as printable characters only, cut."""
+    return "".join(letter for letter in text if letter.isprintable()).strip()[:most]
+
+
 def is_loopback(address: str) -> bool:
     """Tell whether only this host reaches an address."""
     import ipaddress
@@ -215,11 +223,6 @@ def _program(pid: int | None) -> str:
     import psutil
 
     try:
-        return _clean(psutil.Process(pid).name()) if pid is not None else ""
+        return clean(psutil.Process(pid).name()) if pid is not None else ""
     except (psutil.Error, OSError):
         return ""
-
-
-def _clean(name: str) -> str:
-    """Return a name that any local user may have chosen: printable characters only, cut."""
-    return "".join(letter for letter in name if letter.isprintable()).strip()[:_MAX_NAME]

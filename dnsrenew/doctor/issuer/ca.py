@@ -8,20 +8,24 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
+from dnsrenew.base import threads
 from dnsrenew.doctor.issuer import directory, texts
+from dnsrenew.doctor.issuer.directory import DirectoryAnswer
 from dnsrenew.doctor.table import ALL
+from dnsrenew.errors import Cancelled
 from dnsrenew.model import Check, rfc3339
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from dnsrenew.doctor.facts import Facts
-    from dnsrenew.doctor.issuer.directory import DirectoryAnswer
     from dnsrenew.errors import CAError, Text
     from dnsrenew.http.stages import ConnectionStages
     from dnsrenew.model import CA, CheckResult
     from dnsrenew.runtime.context import Context
 
+_AT_ONCE: Final = 1.0
+"""Seconds."""
 _FAULTS: Final[Mapping[tuple[str, str], tuple[CheckResult, Text]]] = {
     ("dns", "silent"): ("unknown", texts.DNS_NO_ANSWER),
     ("dns", "no-answer"): ("unknown", texts.DNS_NO_ANSWER),
@@ -58,14 +62,29 @@ class _Place(NamedTuple):
 
 
 def ca_reachable(facts: Facts, ca: str) -> Check:
-    """Check that the CA sends its directory; look at the stages of a connection only if it does not."""
-    its = facts.its.cas[ca]
-    answer = directory.ask(facts, its)
+    """Check that the CA sends its directory; look at the stages of a connection only if it does not at once."""
+    its, context = facts.its.cas[ca], facts.context
+    connect = partial(facts.once, ("stages", its.directory), partial(_connect, its))
+    asking = threads.start(partial(directory.ask, facts, its))
+    stages = None if _has_ended(context, asking) else connect()
+    if stages is not None and stages.last.fault and not asking.done.is_set():
+        answer = DirectoryAnswer(None, None, sum(stage.seconds for stage in stages.stages))
+    else:
+        answer = context.join(asking)
     trust_fails = answer.error is not None and answer.error.code == "trust-unreadable"
-    stages = None
-    if answer.directory is None and not trust_fails:
-        stages = facts.once(("stages", its.directory), partial(_connect, its))
-    return judge(its, answer, stages, facts.context.clock.now())
+    if answer.directory is None and stages is None and not trust_fails:
+        stages = connect()
+    return judge(its, answer, stages, context.clock.now())
+
+
+def _has_ended(context: Context, task: threads.Task[DirectoryAnswer]) -> bool:
+    """Tell whether the request for the directory ends at once, as with most CAs."""
+    try:
+        context.within(_AT_ONCE).wait_for(task.done)
+    except Cancelled:
+        context.check()
+        return False
+    return True
 
 
 def _connect(ca: CA, context: Context) -> ConnectionStages:

@@ -141,7 +141,5 @@ def _evidence(verdicts: Verdicts, names: Sequence[str]) -> dict[str, Any]:
     kept = ("identifier", "found_at", "records", "transport")
     return {
         "found_at": _each(check.evidence["found_at"] for check in by_name.values()),
-        "found": [
-            {**{key: check.evidence[key] for key in kept}, "result": check.result} for check in by_name.values()
-        ],
+        "found": [{**{key: check.evidence[key] for key in kept}, "result": check.result} for check in by_name.values()],
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dnsrenew.base.clock import rejects_dates
@@ -12,7 +11,7 @@ from dnsrenew.model import Check, rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from dnsrenew.doctor.facts import Facts
     from dnsrenew.doctor.issuer.directory import DirectoryAnswer

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dnsrenew.model import CA
     from dnsrenew.runtime.context import Context
 
-_SECONDS: Final = 5.0
+_SECONDS: Final = 4.0
 _ONCE: Final = Policy(tries=1)
 
 

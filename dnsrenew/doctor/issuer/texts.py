@@ -60,8 +60,8 @@ TLS_DATES: Final = Text(
 )
 TLS_OTHER_NAME: Final = Text(
     _REACHABLE,
-    "Something else than the CA {ca} answers at {host} port {port}: its certificate, issued by {issuer}, is for another "
-    "name.",
+    "Something else than the CA {ca} answers at {host} port {port}: its certificate, issued by {issuer}, is for "
+    "another name.",
     "Log in to the network if it asks for that, or correct `directory` of the CA {ca}.",
 )
 TLS_FAILED: Final = Text(
@@ -138,7 +138,7 @@ PROXY_DENIES: Final = Text(
 CLOCK_OK: Final = Text("clock", "The clock of this host is right, by that of {source}.", "")
 CLOCK_WRONG: Final = Text(
     "clock",
-    "The clock of this host shows {now}, and that of {source} {date}: a certificate issued now would not be valid here.",
+    "The clock of this host shows {now}, and that of {source} {date}: a new certificate would not be valid here.",
     "Set the clock of this host, for example: sudo timedatectl set-ntp true (on Windows: w32tm /resync)",
 )
 CLOCK_AHEAD: Final = Text(
@@ -193,8 +193,8 @@ HMAC_MALFORMED: Final = Text(
 LIMITS_OK: Final = Text("ca-limits", "No limit of the CA {ca} is known to stop an order for these names.", "")
 LIMITS_BY_HAND: Final = Text(
     "ca-limits",
-    "{count} orders at the CA {ca} have failed within {window}, so a run by hand waits until {until}; scheduled runs go "
-    "on.",
+    "{count} orders at the CA {ca} have failed within {window}, so a run by hand waits until {until}; scheduled runs "
+    "go on.",
     "Remove the cause, then run: dnsrenew renew {certificate} --now",
 )
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from dnsrenew.doctor.host.machine import FAMILIES, LABELS, Family, is_global_ipv6, is_loopback, machine, ways_out
 from dnsrenew.doctor.router import helper, texts
 from dnsrenew.doctor.router.helper import HelperFailure, PortSeen
+from dnsrenew.doctor.router.surroundings import surroundings
 from dnsrenew.doctor.table import HTTP, TLS
 from dnsrenew.errors import ChallengeError
 from dnsrenew.model import Check
@@ -80,10 +81,8 @@ def _check(facts: Facts, spec: CertificateSpec | None, port: int) -> Check:
 
 def _with_provider(facts: Facts, spec: CertificateSpec | None, port: int, check: Check) -> Check:
     """Return the check with the likely cause, if everything but the provider is known to work."""
-    from dnsrenew.doctor.router.router import forwards_here  # late: that module asks this one
-
     other = 443 if port == 80 else 80
-    if not forwards_here(facts, port):
+    if not surroundings(facts).forwards_here(port):
         return check
     if not any(each.open for each in view(facts, spec, other).seen.values()):
         return check
@@ -167,11 +166,11 @@ def view(facts: Facts, spec: CertificateSpec | None, port: int) -> OutsideView:
     url = probe_url(facts)
     if url is None:
         return OutsideView({}, {})
-    listen = _listen(spec, port)
+    listen = listen_address(spec, port)
     return facts.once(("outside", port, listen), partial(_look, facts, url, port, listen))
 
 
-def _listen(spec: CertificateSpec | None, port: int) -> str | None:
+def listen_address(spec: CertificateSpec | None, port: int) -> str | None:
     """Return the address that a renewal would listen on; None: another program answers."""
     routes = [] if spec is None else [each for each in spec.routes if each.challenge == _CHALLENGES[port]]
     listening = [each.listen or _LISTEN[port] for each in routes if not each.webroot and not each.app]
@@ -190,11 +189,11 @@ def _look(facts: Facts, url: str, port: int, listen: str | None, context: Contex
     # First the facts about the port itself: they would find our own listener.
     here = machine(facts)
     failure = facts.once(("port failure", listen), lambda _: here.port_failure(listen))
-    facts.once(("listeners", port), lambda _: here.listeners(port))
-    if failure is not None:
-        found = _ask(context, url, port, secrets.token_hex(16))
-        return found._replace(answering="other" if failure.kind == _TAKEN else "nothing")
+    listeners = facts.once(("listeners", port), lambda _: here.listeners(port))
     token = secrets.token_hex(16)
+    if failure is not None:
+        is_taken = failure.kind == _TAKEN or bool(listeners)
+        return _ask(context, url, port, token)._replace(answering="other" if is_taken else "nothing")
     try:
         with _SERVING[port](listen, token) as expected:
             return _ask(context, url, port, token)._replace(answering="own", expected=expected)

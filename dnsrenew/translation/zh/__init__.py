@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Final
 
-_FOLDERS: Final = ()
+_FOLDERS: Final = ("cli",)
 
 CATALOGUE: Final[dict[str, str]] = {
     english: chinese for folder in _FOLDERS for english, chinese in import_module(f"{__name__}.{folder}").TEXTS.items()

@@ -1,0 +1,84 @@
+"""The texts of the checks of DNS accounts, their secrets and the test value."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dnsrenew.errors import Text
+
+SECRETS_OK: Final = Text("secrets", "Every secret of the DNS account {dns} can be read.", "")
+SECRET_LATE: Final = Text(
+    "secrets",
+    "The secret {reference} was not read in time: its program or keyring may be waiting for a person.",
+    "Make sure that {reference} can be read without a person, as in a scheduled run.",
+)
+SECRET_FORM: Final = Text(
+    "secrets",
+    "The secret `{key}` of the DNS account {dns} ({reference}) cannot be right: its form is not that of the DNS host.",
+    "Copy the secret again from the DNS host, as {form}.",
+)
+
+ACCOUNT_OK: Final = Text(
+    "dns-account", "The TXT record of every name has a DNS account that may write it: {names}.", ""
+)
+ACCOUNT_NONE: Final = Text(
+    "dns-account",
+    "No DNS account may write the TXT records of {names} ({records}); the zones of the accounts are {zones}.",
+    "Add the zone to the account that holds it (zones = […]), or add an account for it: dnsrenew providers",
+)
+ACCOUNT_NONE_AT_ALL: Final = Text(
+    "dns-account",
+    "The configuration has no DNS account that may write the TXT records of {names} ({records}).",
+    "Add an account of the DNS host of the domain: dnsrenew providers",
+)
+ACCOUNT_UNKNOWN: Final = Text(
+    "dns-account",
+    "Which DNS account may write the TXT records of {names} is unknown, because DNS does not tell where they belong.",
+    "Look first at what is wrong with the DNS of {names}.",
+)
+
+CREDENTIALS_OK: Final = Text("dns-credentials", "The DNS host accepts the credentials of the account {dns}.", "")
+CREDENTIALS_REFUSED: Final = Text(
+    "dns-credentials",
+    "{title} refuses the credentials of the DNS account {dns} (HTTP status {status}): {options} may be wrong, expired "
+    "or not allowed to edit {zones}.",
+    "Log in at {website}, make a new key that may edit {zones}, and set it as {options} of the account {dns}.",
+)
+CREDENTIALS_UNKNOWN: Final = Text(
+    "dns-credentials",
+    "Whether the DNS host accepts the credentials of the account {dns} is unknown: no test value was written.",
+    "Look first at why the test value was not written.",
+)
+
+_PROBE: Final = "txt-probe"
+
+PROBE_OK: Final = Text(
+    _PROBE,
+    "A test value at {records} was seen at every name server after {seconds:g} s, and removed again.",
+    "",
+)
+PROBE_OK_STAYS: Final = Text(
+    _PROBE,
+    "A test value at {records} was seen at every name server after {seconds:g} s; the next value replaces it.",
+    "",
+)
+PROBE_NOT_LOOKED_UP: Final = Text(
+    _PROBE,
+    "A test value at {records} was written and removed; nobody looked for it, as `propagation.check` wants.",
+    "",
+)
+PROBE_KEPT: Final = Text(
+    _PROBE,
+    "A test value at {records} was written and seen, but the DNS host did not remove it.",
+    "Let the key of the account {dns} delete TXT records too, then run: dnsrenew cleanup",
+)
+PROBE_LOCKED: Final = Text(
+    _PROBE,
+    "No test value was written to {zones}: another run of dnsrenew is using the zone now.",
+    "Run dnsrenew doctor --probe again when the other run has ended.",
+)
+PROBE_IN_USE: Final = Text(
+    _PROBE,
+    "No test value was written to {zones}: the DNS host keeps one value only, and the test would replace that.",
+    "Run dnsrenew doctor --probe again when no value is served at {records}, or run: dnsrenew renew --dry-run",
+)

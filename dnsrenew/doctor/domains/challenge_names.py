@@ -1,0 +1,181 @@
+"""Where the TXT records of dns-01 go, what is there already, and whether a name vanishes beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base import names
+from dnsrenew.doctor.domains import lookups, texts
+from dnsrenew.doctor.domains.findings import Finding, combined
+from dnsrenew.doctor.table import DNS
+from dnsrenew.errors import DnsError
+from dnsrenew.model import Check
+
+if TYPE_CHECKING:
+    from dnsrenew.dns import Target
+    from dnsrenew.dns.name_survey import ServedTexts
+    from dnsrenew.dns.zone_survey import ZoneFacts
+    from dnsrenew.doctor.facts import Facts
+    from dnsrenew.model import CertificateSpec
+    from dnsrenew.runtime.context import Context
+
+Way = tuple[bool, str | None]
+"""``follow_cname`` and ``alias`` of a dns-01 route."""
+Targets = Mapping[str, "Target | DnsError"]
+
+_WRONG: Final = frozenset({"cname-loop", "cname-dangling", "alias-not-delegated"})
+"""What is certain; other errors are about the zone or the network."""
+_SECONDS: Final = 9.0
+_AT_ONCE: Final = 16
+
+
+# ── cname ───────────────────────────────────────────────────────────────────────────────
+
+
+def cname(facts: Facts, spec: CertificateSpec) -> Check | None:
+    """Follow the CNAMEs at the challenge names as a renewal does, for each way that the routes differ in."""
+    if not lookups.domains(spec):
+        return None
+    return judge_cnames([_targets(facts, spec, way) for way in _ways(spec)])
+
+
+def judge_cnames(ways: Sequence[Targets]) -> Check:
+    """Return whether the TXT record of each name arrives where the CA looks. Pure.
+
+    :param ways: the targets by identifier, or why there is none, for each way that a route goes.
+    """
+    found = {name: [way[name] for way in ways] for name in ways[0]}
+    targets = {name: target for name, its in found.items() for target in its if not isinstance(target, DnsError)}
+    shown = {
+        name: {"name": each.name, "hops": list(each.hops), "zone": each.served_zone} for name, each in targets.items()
+    }
+    wrong = [(name, each) for name, its in found.items() for each in its if isinstance(each, DnsError)]
+    if not wrong:
+        followed = next((each for each in targets.values() if each.hops), None)
+        if followed is None:
+            places = list(dict.fromkeys(names.relative(each.name) for each in targets.values()))
+            return Check.of(texts.CNAME_NONE, "ok", {"targets": shown}, targets=places)
+        start, end = names.relative(followed.hops[0]), names.relative(followed.name)
+        return Check.of(texts.CNAME_FOLLOWED, "ok", {"targets": shown}, start=start, target=end)
+    certain = [(name, error) for name, error in wrong if error.code in _WRONG]
+    _, error = (certain or wrong)[0]
+    stopped = [name for name, _ in certain or wrong if name not in targets]  # the others have another way
+    about = list(dict.fromkeys(stopped or [name for name, _ in certain or wrong]))
+    evidence = {"names": about, "targets": shown, "error": error.to_dict()}
+    return Check("cname", "bad" if certain else "unknown", error.message, evidence, error.fix, DNS if stopped else ())
+
+
+def _ways(spec: CertificateSpec) -> list[Way]:
+    routes = [route for route in spec.routes if route.challenge == "dns-01"]
+    return list(dict.fromkeys((route.follow_cname, route.alias) for route in routes))
+
+
+def _targets(facts: Facts, spec: CertificateSpec, way: Way) -> Targets:
+    """Return where the TXT record of each identifier goes on one way, or why it goes nowhere."""
+    wanted = [each for each in spec.identifiers if not names.is_ip(each)]
+    return facts.once(("dns targets", way, tuple(wanted)), partial(_find_targets, facts, spec, way, wanted))
+
+
+def _find_targets(facts: Facts, spec: CertificateSpec, way: Way, wanted: Sequence[str], context: Context) -> Targets:
+    follow_cname, alias = way
+    limited = context.within(_SECONDS)
+
+    def find(identifiers: Sequence[str]) -> Mapping[str, Target]:
+        return facts.dns.challenge_targets(
+            limited, identifiers, follow_cname=follow_cname, alias=alias, check=spec.propagation.check
+        )
+
+    try:
+        return find(wanted)
+    except DnsError as error:
+        if len(wanted) == 1:
+            return {wanted[0]: error}
+    tasks = limited.call_all([partial(find, [each]) for each in wanted], _AT_ONCE)  # one name must not hide the others
+    return {
+        each: task.error if isinstance(task.error, DnsError) else task.result()[each]
+        for each, task in zip(wanted, tasks, strict=True)
+    }
+
+
+def _known(facts: Facts, spec: CertificateSpec) -> list[dict[str, Target]]:
+    """Return the targets of each way, without the identifiers that have none."""
+    ways = (_targets(facts, spec, way) for way in _ways(spec))
+    return [{name: each for name, each in way.items() if not isinstance(each, DnsError)} for way in ways]
+
+
+# ── txt-stale ───────────────────────────────────────────────────────────────────────────
+
+
+def txt_stale(facts: Facts, spec: CertificateSpec) -> Check | None:
+    """Look for TXT values at the challenge names that no run is using, and at names that have the zone twice."""
+    if not lookups.domains(spec):
+        return None
+    places = {each.name: each.served_zone for way in _known(facts, spec) for each in way.values()}
+    doubled = {f"{name}{zone}": zone for name, zone in places.items()}
+    zones = _zones(facts, {**places, **doubled}.values())
+    live = _live(facts)  # before and after: a run may write or end meanwhile
+    wanted = {name: zones[zone] for name, zone in {**places, **doubled}.items() if zone in zones}
+    served = {each.name: each for each in lookups.texts_at(facts, wanted)}
+    live |= _live(facts)
+    findings = [judge_values(name, served.get(name), live) for name in places]
+    findings += [judge_doubled(name, zone, served.get(name)) for name, zone in doubled.items()]
+    shown = {names.relative(name): dict(each.by_server) for name, each in served.items() if each.by_server}
+    return combined(findings, {"found": shown}) if findings else None
+
+
+def judge_values(name: str, served: ServedTexts | None, live: set[tuple[str, str]]) -> Finding:
+    """Return whether old values are at a challenge name. Pure.
+
+    :param served: the values that the name servers have; None if they could not be asked.
+    :param live: the names and values of runs that live.
+    """
+    fields: dict[str, Any] = {"name": names.relative(name)}
+    if served is None:
+        return Finding("unknown", texts.TXT_UNKNOWN, [], fields)
+    old = sorted(value for value in served.values if (names.absolute(name), value) not in live)
+    if old:
+        return Finding("bad", texts.TXT_STALE, [], {**fields, "values": old})
+    return Finding("ok", texts.TXT_CLEAN, [], fields)
+
+
+def judge_doubled(name: str, zone: str, served: ServedTexts | None) -> Finding:
+    """Return whether a DNS host has put a TXT record to a name with the zone twice. Pure."""
+    fields = {"name": names.relative(name), "zone": names.relative(zone)}
+    if served is None or not served.values:
+        return Finding("ok", texts.TXT_CLEAN, [], fields)
+    return Finding("bad", texts.TXT_DOUBLED, [], fields)
+
+
+def _zones(facts: Facts, wanted: Iterable[str]) -> dict[str, ZoneFacts]:
+    """Return what is known about zones by their absolute names."""
+    unique = tuple(sorted({names.relative(zone) for zone in wanted}))
+    paths = lookups.paths(facts, unique) if unique else {}
+    cuts = [cut for path in paths.values() for cut in path.cuts]
+    return {names.absolute(zone): known for zone, known in lookups.zones(facts, cuts).items()}
+
+
+def _live(facts: Facts) -> set[tuple[str, str]]:
+    if not facts.store.has_journal:
+        return set()
+    return {(names.absolute(record.name), record.value) for record, _ in facts.store.journal.live_values()}
+
+
+# ── wildcard-shadow ─────────────────────────────────────────────────────────────────────
+
+
+def wildcard_shadow(facts: Facts, spec: CertificateSpec) -> Check | None:
+    """Find the names that exist only through a wildcard, and vanish while a TXT record exists below them."""
+    if not lookups.domains(spec):
+        return None
+    shadowed = [domain for way in _known(facts, spec) for domain in facts.dns.shadowed(facts.context, way)]
+    return judge_shadows(spec, list(dict.fromkeys(shadowed)))
+
+
+def judge_shadows(spec: CertificateSpec, shadowed: Sequence[str]) -> Check:
+    """Return whether a name vanishes. Pure."""
+    if not shadowed:
+        return Check.of(texts.SHADOW_NONE, "ok", {})
+    evidence = {"names": lookups.identifiers_of(spec, shadowed), "domains": list(shadowed)}
+    return Check.of(texts.SHADOWED, "bad", evidence, domain=shadowed[0], parent=shadowed[0].partition(".")[2])

@@ -1,0 +1,174 @@
+"""Whether there is a way to the Internet at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+from dnsrenew.base import host_port, names, threads
+from dnsrenew.doctor.host import texts
+from dnsrenew.doctor.host.machine import Family, WayOut, clean, ways_out
+from dnsrenew.doctor.table import ALL
+from dnsrenew.errors import DnsRenewError
+from dnsrenew.model import CA, Check
+
+if TYPE_CHECKING:
+    from dnsrenew.doctor.facts import Facts
+    from dnsrenew.http import HttpClient
+    from dnsrenew.runtime.context import Context
+
+_HTTPS_SECONDS: Final = (2.5, 4.0)
+_HTTP_SECONDS: Final = (2.0, 2.0)
+_DNS_SECONDS: Final = 4.0
+_MAX_CAS: Final = 6
+_MAX_HOST: Final = 100
+_MAX_BODY: Final = 1 << 20
+_SIGN_IN_NEEDED: Final = 511  # RFC 6585 section 6
+
+
+class PlainAnswer(NamedTuple):
+    """How the host of a CA answers without TLS, where a network may answer in its place.
+
+    :ivar leads_to: the host that it redirects to; empty if to none.
+    """
+
+    host: str
+    status: int = 0
+    leads_to: str = ""
+
+
+def internet(facts: Facts) -> Check:
+    """Look for a CA that answers; if none does, for a route, a sign-in page and a DNS server."""
+    cas = cas_used(facts)
+    answering = _first_answering(facts.context, cas)
+    ways = ways_out(facts)
+    if answering or not any(ways.values()):
+        return judge_internet(ways, answering)
+    hosts = list(dict.fromkeys(host_of(ca.directory) for ca in cas))
+    dns = threads.start(partial(_has_dns, facts, hosts))
+    plain = facts.context.call_all([partial(_plain_answer, host) for host in hosts], _MAX_CAS)
+    return judge_internet(ways, "", [task.result() for task in plain], has_dns=facts.context.join(dns), hosts=hosts)
+
+
+def judge_internet(
+    ways: Mapping[Family, WayOut | None],
+    answering: str,
+    plain: Sequence[PlainAnswer] = (),
+    *,
+    has_dns: bool = True,
+    hosts: Sequence[str] = (),
+) -> Check:
+    """Return the check.
+
+    :param answering: the host of a CA that answers; empty if none does.
+    :param plain: what the hosts of the CAs answer without TLS.
+    :param has_dns: whether a DNS server answers.
+    """
+    evidence: dict[str, Any] = {
+        family: {"address": way.source, "interface": way.interface} if way is not None else None
+        for family, way in ways.items()
+    }
+    if answering:
+        return Check.of(texts.INTERNET_OK, "ok", {**evidence, "host": answering})
+    if not any(ways.values()):
+        return Check.of(texts.INTERNET_NO_ROUTE, "bad", evidence, blocks=ALL)
+    portal = sign_in_page(plain)
+    if portal is not None:
+        found = {"host": portal.host, "portal": portal.leads_to or portal.host, "status": portal.status}
+        return Check.of(texts.INTERNET_SIGN_IN, "bad", {**evidence, **found}, blocks=ALL)
+    text = texts.INTERNET_SILENT if has_dns else texts.INTERNET_NO_DNS
+    return Check.of(text, "unknown", {**evidence, "hosts": list(hosts)}, blocks=ALL)
+
+
+def sign_in_page(plain: Sequence[PlainAnswer]) -> PlainAnswer | None:
+    """Return the answer of a network in place of a CA; None if no answer surely is one.
+
+    The network says so itself (status 511), or every answer leads to one and the same host, which belongs to none of
+    the CAs. A CA's own redirect leads to a host of its own domain.
+    """
+    for answer in plain:
+        if answer.status == _SIGN_IN_NEEDED:
+            return answer
+    answered = [answer for answer in plain if answer.status or answer.leads_to]
+    targets = {answer.leads_to for answer in answered}
+    if len(targets) != 1 or any(not answer.leads_to or _same_site(answer) for answer in answered):
+        return None
+    return answered[0]
+
+
+def _same_site(answer: PlainAnswer) -> bool:
+    if host_port.is_ip(answer.leads_to) or host_port.is_ip(answer.host):
+        return answer.leads_to == answer.host
+    return names.labels(answer.leads_to)[-2:] == names.labels(answer.host)[-2:]
+
+
+def cas_used(facts: Facts) -> list[CA]:
+    """Return the CAs of the certificates; without a configuration, those that are built in."""
+    if facts.config is None:
+        from dnsrenew.config.cas import BUILT_IN
+
+        return [ca for name, ca in BUILT_IN.items() if ca.staging != name][:_MAX_CAS]
+    used = dict.fromkeys(name for spec in facts.config.certificates for name in facts.cas(spec))
+    return [facts.config.cas[name] for name in used or [facts.config.default_ca]][:_MAX_CAS]
+
+
+def host_of(directory: str) -> str:
+    """Return the host of a CA."""
+    return urlsplit(directory).hostname or ""
+
+
+def _first_answering(context: Context, cas: Sequence[CA]) -> str:
+    """Return the host of the first CA that answers by HTTPS, with a certificate that is trusted."""
+    for task in threads.start_all([partial(_answers, ca) for ca in cas], _MAX_CAS):
+        if host := context.join(task):
+            return host
+    return ""
+
+
+def _answers(ca: CA) -> str:
+    from dnsrenew.http import HttpFailure
+
+    try:
+        client = _client(ca)
+    except DnsRenewError:  # its trust file cannot be read, which ca-reachable says
+        return ""
+    try:
+        client.request("GET", ca.directory, timeout=_HTTPS_SECONDS, max_bytes=_MAX_BODY)
+    except HttpFailure as failure:
+        return host_of(ca.directory) if failure.kind in {"redirect", "too-large"} else ""
+    finally:
+        client.close()
+    return host_of(ca.directory)
+
+
+def _client(ca: CA) -> HttpClient:
+    from dnsrenew.http import HttpClient
+
+    return HttpClient(trust=ca.trust)
+
+
+def _plain_answer(host: str) -> PlainAnswer:
+    from dnsrenew.http import HttpClient, HttpFailure
+
+    client = HttpClient()
+    try:
+        response = client.request("GET", f"http://{_in_url(host)}/", timeout=_HTTP_SECONDS, max_bytes=_MAX_BODY)
+    except HttpFailure as failure:
+        return PlainAnswer(host, leads_to=clean(failure.leads_to, _MAX_HOST))
+    finally:
+        client.close()
+    return PlainAnswer(host, response.status)
+
+
+def _has_dns(facts: Facts, hosts: Sequence[str]) -> bool:
+    domains = [host for host in hosts if not host_port.is_ip(host)]
+    try:
+        return not domains or facts.dns.addresses(facts.context.within(_DNS_SECONDS), domains) is not None
+    except DnsRenewError:
+        return False
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,222 @@
+"""Whether the ports of the challenges can be opened, and whether a web server listens where one is needed."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base import host_port
+from dnsrenew.doctor.host import texts
+from dnsrenew.doctor.host.firewall import fate_of
+from dnsrenew.doctor.host.machine import (
+    FAMILIES,
+    LABELS,
+    Family,
+    Listener,
+    Machine,
+    PortFailure,
+    clean,
+    family_of,
+    is_loopback,
+    machine,
+    own_addresses,
+    ways_out,
+)
+from dnsrenew.doctor.host.names import records
+from dnsrenew.doctor.table import HTTP, TLS
+from dnsrenew.model import Check
+
+if TYPE_CHECKING:
+    from dnsrenew.doctor.facts import Facts
+    from dnsrenew.errors import Text
+    from dnsrenew.model import CertificateSpec
+
+_PORT: Final = 80
+_LOOPBACK: Final[Mapping[Family, str]] = {"ipv4": "127.0.0.1", "ipv6": "::1"}
+_WINDOWS: Final = os.name == "nt"
+
+
+# ── can it be opened ────────────────────────────────────────────────────────────────────
+
+
+def port_80_free(facts: Facts, spec: CertificateSpec | None) -> Check | None:
+    """Open the ports of http-01 for a moment."""
+    return _port_free(facts, spec, "http-01", ":80")
+
+
+def port_443_free(facts: Facts, spec: CertificateSpec | None) -> Check | None:
+    """Open the ports of tls-alpn-01 for a moment."""
+    return _port_free(facts, spec, "tls-alpn-01", ":443")
+
+
+def _port_free(facts: Facts, spec: CertificateSpec | None, challenge: str, default: str) -> Check | None:
+    listens, answered_elsewhere = listen_addresses(spec, challenge, default)
+    if not listens:
+        return None
+    here = machine(facts)
+    failures = {listen: here.port_failure(listen) for listen in listens}
+    opened = [listen for listen, failure in failures.items() if failure is None]
+    if opened:
+        return Check.of(texts.PORT_FREE, "ok", {"listen": opened, "port": host_port.split(opened[0])[1]})
+    listen, failure = next(iter(failures.items()))
+    assert failure is not None  # noqa: S101  # for the type checker: none could be opened
+    blocks = () if answered_elsewhere else HTTP if challenge == "http-01" else TLS
+    return judge_port(listen, failure, here, spec, blocks)
+
+
+def listen_addresses(spec: CertificateSpec | None, challenge: str, default: str) -> tuple[list[str], bool]:
+    """Return where routes of a challenge listen, and whether it has others, which a web server answers."""
+    if spec is None:
+        return [default], False
+    routes = [route for route in spec.routes if route.challenge == challenge]
+    own = [route.listen or default for route in routes if not (route.webroot or route.app)]
+    return list(dict.fromkeys(own)), len(own) < len(routes)
+
+
+def judge_port(
+    listen: str, failure: PortFailure, here: Machine, spec: CertificateSpec | None, blocks: tuple[str, ...]
+) -> Check:
+    """Return the check of a port that cannot be opened."""
+    port = host_port.split(listen)[1]
+    number = failure.errno or 0
+    evidence: dict[str, Any] = {"listen": listen, "port": port, "errno": number}
+    evidence["error"] = errno.errorcode.get(number, failure.cause)
+    if failure.kind == "port-taken":
+        return _taken({**evidence, **_owner(here, port)}, spec, blocks)
+    if failure.kind == "port-forbidden":
+        evidence["user"] = here.user()
+        if spec is None:  # it may be free for the user who will run dnsrenew
+            return Check.of(texts.PORT_FORBIDDEN, "unknown", evidence, blocks=blocks)
+        return Check.of(texts.PORT_FORBIDDEN, "bad", evidence, blocks=blocks)
+    text = texts.PORT_NO_ADDRESS if failure.kind == "address-missing" else texts.PORT_FAILED
+    return Check.of(text, "bad", evidence, blocks=blocks)
+
+
+def _taken(evidence: Mapping[str, Any], spec: CertificateSpec | None, blocks: tuple[str, ...]) -> Check:
+    if spec is None:
+        return Check.of(texts.PORT_IN_USE if evidence["owner"] else texts.PORT_IN_USE_UNKNOWN, "ok", evidence)
+    if spec.before:
+        before = {**evidence, "before": clean(os.path.basename(spec.before[0]))}
+        return Check.of(texts.PORT_FREED_BEFORE, "ok", before)
+    if evidence["owner"]:
+        text = texts.PORT_TAKEN if "http-01" in blocks or evidence["port"] == _PORT else texts.PORT_TAKEN_TLS
+    else:
+        text = texts.PORT_TAKEN_UNKNOWN_WINDOWS if _WINDOWS else texts.PORT_TAKEN_UNKNOWN
+    return Check.of(text, "bad", evidence, blocks=blocks)
+
+
+def _owner(here: Machine, port: int) -> dict[str, Any]:
+    for one in here.listeners(port) or ():
+        if one.program:
+            return {"owner": one.program, "pid": one.pid, "address": one.address}
+    return {"owner": None, "pid": None}
+
+
+# ── does a web server listen ────────────────────────────────────────────────────────────
+
+
+def port_80_listens(facts: Facts, spec: CertificateSpec | None) -> Check | None:
+    """Look for a program that listens on port 80, for routes that a web server answers."""
+    if spec is not None and not any(
+        route.webroot or route.app for route in spec.routes if route.challenge == "http-01"
+    ):
+        return None
+    here = machine(facts)
+    listeners = here.listeners(_PORT)
+    if listeners is None:
+        return Check.of(texts.LISTENS_UNREADABLE, "unknown", {"port": _PORT, "user": here.user()}, blocks=HTTP)
+    if spec is None and not listeners:
+        return None  # nobody needs a web server yet
+    own = own_addresses(facts)
+    return judge_listening(
+        listeners,
+        _served(facts, here, listeners),
+        {name: _families(its, own) for name, its in records(facts, spec).items()},
+        forwarded={fate_of(facts, family, _PORT) for family in FAMILIES},
+        is_direct=any(address in own for its in records(facts, spec).values() for address in its),
+        only_listens=spec is None or not listen_addresses(spec, "http-01", ":80")[0],
+    )
+
+
+def _families(addresses: Sequence[str], own: Collection[str]) -> list[Family]:
+    """Return the families by which a CA comes to this host.
+
+    An IPv4 address may be that of a router in front. An IPv6 address that is not ours is another host, or a proxy.
+    """
+    return sorted({family_of(each) for each in addresses if family_of(each) == "ipv4" or each in own})
+
+
+def _served(facts: Facts, here: Machine, listeners: Sequence[Listener]) -> list[Family]:
+    """Return the families for which something answers from outside.
+
+    Whether ``::`` includes IPv4 is a setting of the socket, and a port that the kernel passes on to a container has no
+    socket; so the port is tried.
+    """
+    found = {family_of(one.address) for one in listeners if not is_loopback(one.address)}
+    if any(one.address == "::" for one in listeners) and here.accepts(_LOOPBACK["ipv4"], _PORT):
+        found.add("ipv4")
+    for family, way in ways_out(facts).items():
+        if family not in found and way is not None and here.accepts(way.source, _PORT):
+            found.add(family)
+    return sorted(found)
+
+
+def judge_listening(
+    listeners: Sequence[Listener],
+    served: Sequence[Family],
+    wanted: Mapping[str, Sequence[Family]],
+    *,
+    forwarded: Collection[str],
+    is_direct: bool,
+    only_listens: bool,
+) -> Check:
+    """Return the check.
+
+    :param served: the families that are answered from outside.
+    :param wanted: the families by which a CA comes to each name.
+    :param forwarded: what the firewall does with the port, for each family (``fate_of``).
+    :param is_direct: whether a name has an address of this host, so that no router can change the port.
+    :param only_listens: False: a route of this challenge opens the port itself.
+    """
+    blocks = HTTP if only_listens else ()
+    programs = [one.program for one in listeners if one.program]
+    evidence: dict[str, Any] = {
+        "port": _PORT,
+        "addresses": sorted({one.address for one in listeners}),
+        "programs": sorted(set(programs)),
+    }
+    if not served:
+        return _not_served(evidence, listeners, forwarded, is_direct=is_direct, blocks=blocks)
+    unserved = [name for name, its in wanted.items() if its and not set(its) & set(served)]
+    partly = [name for name, its in wanted.items() if set(its) - set(served)]
+    if partly:
+        missing = sorted({family for name in partly for family in wanted[name]} - set(served))
+        evidence |= {"names": unserved or partly, "served": _labels(served), "missing": _labels(missing)}
+        text: Text = texts.LISTENS_ONE_FAMILY
+        return Check.of(text, "bad", evidence, blocks=blocks if unserved else ())
+    return Check.of(texts.LISTENS_OK, "ok", {**evidence, "served": _labels(served)})
+
+
+def _not_served(
+    evidence: dict[str, Any],
+    listeners: Sequence[Listener],
+    forwarded: Collection[str],
+    *,
+    is_direct: bool,
+    blocks: tuple[str, ...],
+) -> Check:
+    if listeners:
+        return Check.of(texts.LISTENS_LOOPBACK, "bad", evidence, blocks=blocks)
+    if "passed on" in forwarded:
+        return Check.of(texts.LISTENS_PASSED_ON, "ok", evidence)
+    if not is_direct:
+        return Check.of(texts.LISTENS_NOTHING_BEHIND, "unknown", evidence, blocks=blocks)
+    if {"unknown", "depends"} & set(forwarded):
+        return Check.of(texts.LISTENS_NOTHING_SEEN, "unknown", evidence, blocks=blocks)
+    return Check.of(texts.LISTENS_NOTHING, "bad", evidence, blocks=blocks)
+
+
+def _labels(families: Sequence[Family]) -> list[str]:
+    return [LABELS[family] for family in families]

@@ -1,0 +1,266 @@
+"""The texts of the checks of this host."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dnsrenew.errors import Text
+
+# ── the way out ─────────────────────────────────────────────────────────────────────────
+
+INTERNET_OK: Final = Text("internet", "The network works: {host} answers.", "")
+INTERNET_NO_ROUTE: Final = Text(
+    "internet",
+    "This host is not connected: it has no route to the Internet, neither for IPv4 nor for IPv6.",
+    "Connect this host to the network, and check that it has a default route (`ip route`; on Windows: `route print`).",
+)
+INTERNET_SIGN_IN: Final = Text(
+    "internet",
+    "This network wants a sign-in first: it answers in place of {host}, and leads to {portal}.",
+    "Open http://{host}/ in a browser on this network and sign in, or ask whoever runs the network to let this host "
+    "out.",
+)
+INTERNET_NO_DNS: Final = Text(
+    "internet",
+    "No DNS server answers this host, so it finds nobody on the Internet.",
+    "Check the DNS servers of this host, or set `nameservers` under [resolver] to some that answer.",
+)
+INTERNET_SILENT: Final = Text(
+    "internet",
+    "This host has a route to the Internet, but none of these answers: {hosts}.",
+    "Check from this host whether https://{hosts}/ can be opened; if nothing can, look at the router first.",
+)
+
+VPN_NONE: Final = Text("vpn", "This host reaches the Internet through {interfaces}, which is no VPN.", "")
+VPN_OUT: Final = Text(
+    "vpn",
+    "This host reaches the Internet through the VPN {interfaces} ({families}), so others see the VPN's address instead "
+    "of yours.",
+    "Exclude this host from the VPN on {interfaces} if people, or the CA, are to reach it from the Internet.",
+)
+VPN_PPP: Final = Text(
+    "vpn",
+    "This host reaches the Internet through {interfaces} ({families}), which may be a VPN or your provider's line.",
+    "Look at what {interfaces} is (`ip -d link show`); if it is a VPN, others see its address instead of yours.",
+)
+VPN_UNKNOWN: Final = Text(
+    "vpn",
+    "This host reaches the Internet from {addresses}, and it is not clear through which interface.",
+    "Look at the route (`ip route get 198.41.0.4`); through a VPN, others see its address instead of yours.",
+)
+
+IPV6_OK: Final = Text("ipv6", "IPv6 works: a CA answers this host by it.", "")
+IPV6_UNTRIED: Final = Text("ipv6", "This host has a public IPv6 address and a route for it ({addresses}).", "")
+IPV6_NONE: Final = Text("ipv6", "This host has no public IPv6 address, and needs none.", "")
+IPV6_ELSEWHERE: Final = Text(
+    "ipv6",
+    "{names} has an IPv6 address in DNS, but this host has none: a CA that connects by IPv6 reaches another machine, "
+    "or nobody.",
+    "Remove the AAAA record of {names}, unless that machine passes requests on to this host.",
+)
+IPV6_NO_ROUTE: Final = Text(
+    "ipv6",
+    "This host has the IPv6 address {addresses}, but no route for it, so it can answer nobody by IPv6.",
+    "Repair the IPv6 route (`ip -6 route` shows no default route), or remove the AAAA records that lead to this host.",
+)
+IPV6_BROKEN: Final = Text(
+    "ipv6",
+    "IPv6 does not work here: hosts that answer by IPv4 do not answer by IPv6 ({addresses}).",
+    "Repair IPv6 on this host or its router, or turn it off and remove the AAAA records that lead to this host.",
+)
+
+# ── DNS ─────────────────────────────────────────────────────────────────────────────────
+
+_SET_DOH: Final = (
+    "Set `doh` under [resolver] to DNS-over-HTTPS servers, such as "
+    '["https://dns.google/dns-query", "https://cloudflare-dns.com/dns-query"].'
+)
+
+PORT_53_OK: Final = Text("port-53", "The name servers can be queried directly, by UDP and by TCP.", "")
+PORT_53_BY_DOH: Final = Text(
+    "port-53",
+    "This network lets no DNS query out to port {port}; the DNS-over-HTTPS servers of the configuration are used "
+    "instead.",
+    "",
+)
+PORT_53_CLOSED: Final = Text(
+    "port-53",
+    "This network lets no DNS query out to port {port}, neither by UDP nor by TCP: {servers} cannot be asked.",
+    _SET_DOH,
+)
+PORT_53_SILENT: Final = Text(
+    "port-53",
+    "DNS queries get out of this network, but none of the name servers of the domains answers: {servers}.",
+    "Look at the checks `delegation` and `domain`; if a firewall stops the queries, set `doh` under [resolver].",
+)
+PORT_53_HALF: Final = Text(
+    "port-53",
+    "This network lets no DNS query out by {protocol}; only the other of UDP and TCP works.",
+    "Allow {protocol} port {port} from this host to the Internet, or set `doh` under [resolver].",
+)
+PORT_53_REDIRECTED: Final = Text(
+    "port-53",
+    "Something on the way answers DNS queries in place of the name servers {servers}: no answer is authoritative.",
+    _SET_DOH,
+)
+PORT_53_NOBODY: Final = Text(
+    "port-53",
+    "There is no name server to which this host has a route, so it is not known whether DNS queries get out.",
+    "Connect this host to the Internet first, then run dnsrenew doctor again.",
+)
+
+# ── ports ───────────────────────────────────────────────────────────────────────────────
+
+_HTTP_TAKEN: Final = (
+    "Set `webroot` to the folder that this program serves, stop it with `before`, or use a dns-01 route, which needs "
+    "no port."
+)
+
+PORT_FREE: Final = Text("", "Port {port} can be opened.", "")
+PORT_IN_USE: Final = Text(
+    "", "Port {port} is in use by {owner} (process {pid}), which can serve http-01 by a webroot.", ""
+)
+PORT_IN_USE_UNKNOWN: Final = Text("", "Port {port} is in use, by a program that can serve http-01 by a webroot.", "")
+PORT_FREED_BEFORE: Final = Text(
+    "", "Port {port} is in use now; {before} is run before a renewal and is to free it.", ""
+)
+PORT_TAKEN: Final = Text("", "Port {port} is in use by {owner} (process {pid}).", _HTTP_TAKEN)
+PORT_TAKEN_TLS: Final = Text(
+    "",
+    "Port {port} is in use by {owner} (process {pid}).",
+    "Stop {owner} with `before` and start it again with `after`, or use a dns-01 route, which needs no port.",
+)
+PORT_TAKEN_UNKNOWN: Final = Text(
+    "",
+    "Port {port} is in use by another program.",
+    "Find the program with `sudo ss -ltnp 'sport = :{port}'`, then stop it with `before`, or use a dns-01 route, which "
+    "needs no port.",
+)
+PORT_TAKEN_UNKNOWN_WINDOWS: Final = Text(
+    "",
+    "Port {port} is in use by another program, or reserved by Windows.",
+    "Find the program with `netstat -abno` as administrator, and the reserved ports with `netsh interface ipv4 show "
+    "excludedportrange protocol=tcp`.",
+)
+PORT_FORBIDDEN: Final = Text(
+    "",
+    "The user {user} may not open port {port}.",
+    "Run dnsrenew as root, or allow every user of this host to open it: sudo sysctl "
+    "net.ipv4.ip_unprivileged_port_start={port}",
+)
+PORT_NO_ADDRESS: Final = Text(
+    "",
+    'This host has no address for listen = "{listen}".',
+    'Listen on an address of this host, or on all of them with listen = ":{port}".',
+)
+PORT_FAILED: Final = Text(
+    "",
+    "Port {port} cannot be opened ({error}).",
+    "Repair what {error} says, or use a dns-01 route, which needs no port.",
+)
+
+LISTENS_OK: Final = Text("port-80-listens", "A program listens on port {port} ({served}).", "")
+LISTENS_PASSED_ON: Final = Text(
+    "port-80-listens", "Nothing listens on port {port} itself; a rule of the firewall passes it on.", ""
+)
+LISTENS_UNREADABLE: Final = Text(
+    "port-80-listens",
+    "The user {user} may not see which programs listen on port {port}.",
+    "Run as root: sudo dnsrenew doctor",
+)
+LISTENS_NOTHING: Final = Text(
+    "port-80-listens",
+    "Nothing listens on port {port}, so nobody serves the answer to http-01.",
+    "Start the web server that serves the webroot on port {port}, or set `listen` instead of `webroot`.",
+)
+LISTENS_NOTHING_BEHIND: Final = Text(
+    "port-80-listens",
+    "Nothing listens on port {port} of this host; that is right only if the router leads port {port} to another port "
+    "or host.",
+    "Check where the router leads port {port}; if it is this host and this port, start the web server.",
+)
+LISTENS_NOTHING_SEEN: Final = Text(
+    "port-80-listens",
+    "Nothing listens on port {port}, unless a rule of the firewall passes it on, which could not be seen.",
+    "Run as root, so that the rules can be read: sudo dnsrenew doctor",
+)
+LISTENS_LOOPBACK: Final = Text(
+    "port-80-listens",
+    "Port {port} can be reached from this host alone: a program listens on {addresses} only.",
+    "Let the web server listen on all addresses, in nginx with `listen {port};` and `listen [::]:{port};`.",
+)
+LISTENS_ONE_FAMILY: Final = Text(
+    "port-80-listens",
+    "Port {port} is served over {served} only, but {names} has an address of {missing} too.",
+    "Let the web server listen over {missing} too, or remove the DNS record with that address.",
+)
+
+# ── the firewall ────────────────────────────────────────────────────────────────────────
+
+_CLOSED: Final = (
+    "The firewall of this host closes port {port} ({families}), by {rule} in the table {table}, chain {chain}."
+)
+
+FIREWALL_OPEN: Final = Text("port-80-firewall", "The firewall of this host lets port {port} in ({families}).", "")
+FIREWALL_PASSED_ON: Final = Text(
+    "port-80-firewall", "The firewall of this host passes port {port} on to another port or host, by {rule}.", ""
+)
+FIREWALL_CLOSED_NFT: Final = Text(
+    "port-80-firewall",
+    _CLOSED,
+    "Run `sudo nft insert rule {family} {table} {chain} tcp dport {port} accept`, and add that rule to "
+    "/etc/nftables.conf so that it stays.",
+)
+FIREWALL_CLOSED_IPTABLES: Final = Text(
+    "port-80-firewall",
+    _CLOSED,
+    "Run `sudo {command} -t {table} -I {chain} -p tcp --dport {port} -j ACCEPT`, and save the rules so that it stays.",
+)
+FIREWALL_CLOSED_UFW: Final = Text("port-80-firewall", _CLOSED, "Run `sudo ufw allow {port}/tcp`.")
+FIREWALL_CLOSED_FIREWALLD: Final = Text(
+    "port-80-firewall",
+    _CLOSED,
+    "Run `sudo firewall-cmd --permanent --add-port={port}/tcp && sudo firewall-cmd --reload`.",
+)
+FIREWALL_BEFORE: Final = Text(
+    "port-80-firewall",
+    "The firewall of this host closes port {port} ({families}) now, unless {before}, which is run before a renewal, "
+    "opens it.",
+    "Check that {before} opens TCP port {port} in the firewall.",
+)
+FIREWALL_DEPENDS: Final = Text(
+    "port-80-firewall",
+    "Whether the firewall of this host lets a CA in at port {port} depends on more than the port, by {rule} in the "
+    "table {table}, chain {chain}.",
+    "Check that this rule lets every sender in at TCP port {port}: nobody knows from where a CA connects.",
+)
+FIREWALL_FORBIDDEN: Final = Text(
+    "port-80-firewall",
+    "The user {user} may not read the rules of the firewall, so it is not known whether port {port} is open.",
+    "Run as root: sudo dnsrenew doctor",
+)
+FIREWALL_NO_PROGRAM: Final = Text(
+    "port-80-firewall",
+    "There is no program here that shows the rules of the firewall, so it is not known whether port {port} is open.",
+    "Install nftables and run dnsrenew doctor again; in a container, look at the firewall of its host.",
+)
+FIREWALL_UNSUPPORTED: Final = Text(
+    "port-80-firewall",
+    "dnsrenew cannot read the firewall of this system, so it is not known whether port {port} is open.",
+    "Look in the firewall settings of this system whether incoming connections to TCP port {port} are allowed.",
+)
+FIREWALL_OFF: Final = Text("port-80-firewall", "The firewall of Windows is off, so it does not close port {port}.", "")
+FIREWALL_RULE_ALLOWS: Final = Text(
+    "port-80-firewall", "The firewall of Windows lets port {port} in, by the rule {rules}.", ""
+)
+FIREWALL_RULE_BLOCKS: Final = Text(
+    "port-80-firewall",
+    "The firewall of Windows has a rule that blocks port {port}: {rules}.",
+    "Open wf.msc and check whom the rule {rules} blocks; a CA may come from any address.",
+)
+FIREWALL_NO_RULE: Final = Text(
+    "port-80-firewall",
+    "No rule of the firewall of Windows names port {port}; a rule for a program may still let it in.",
+    "Allow it as administrator: netsh advfirewall firewall add rule name=dnsrenew dir=in action=allow protocol=TCP "
+    "localport={port}",
+)

@@ -1,0 +1,122 @@
+"""Whether the way out of this host is a VPN, and whether its IPv6 works."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from dnsrenew.doctor.host import texts
+from dnsrenew.doctor.host.internet import cas_used, host_of
+from dnsrenew.doctor.host.machine import LABELS, Family, WayOut, is_global_ipv6, own_addresses, ways_out
+from dnsrenew.doctor.host.names import records
+from dnsrenew.doctor.table import INBOUND
+from dnsrenew.errors import DnsRenewError
+from dnsrenew.model import Check
+
+if TYPE_CHECKING:
+    from dnsrenew.doctor.facts import Facts
+    from dnsrenew.model import CertificateSpec
+    from dnsrenew.runtime.context import Context
+
+_CONNECT_SECONDS: Final = 2.0
+_DNS_SECONDS: Final = 4.0
+_MAX_TRIED: Final = 3
+
+
+# ── VPN ─────────────────────────────────────────────────────────────────────────────────
+
+
+def vpn(facts: Facts) -> Check | None:
+    """Look at the interfaces through which this host reaches the Internet."""
+    return judge_vpn(ways_out(facts))
+
+
+def judge_vpn(ways: Mapping[Family, WayOut | None]) -> Check | None:
+    """Return the check; None without a way out."""
+    found = {family: way for family, way in ways.items() if way is not None}
+    if not found:
+        return None
+    for link, result, text in (("vpn", "bad", texts.VPN_OUT), ("ppp", "unknown", texts.VPN_PPP)):
+        tunnels = {family: way for family, way in found.items() if way.link == link}
+        if tunnels:
+            return Check.of(text, result, _evidence(tunnels))  # type: ignore[arg-type]  # one of the table above
+    if not all(way.interface for way in found.values()):
+        return Check.of(texts.VPN_UNKNOWN, "unknown", {"addresses": [way.source for way in found.values()]})
+    return Check.of(texts.VPN_NONE, "ok", _evidence(found))
+
+
+def _evidence(ways: Mapping[Family, WayOut]) -> dict[str, Any]:
+    return {
+        "interfaces": list(dict.fromkeys(way.interface for way in ways.values())),
+        "families": [LABELS[family] for family in ways],
+    }
+
+
+# ── IPv6 ────────────────────────────────────────────────────────────────────────────────
+
+
+def ipv6(facts: Facts, spec: CertificateSpec | None) -> Check:
+    """Look for public IPv6 addresses, their route, and a CA that answers by it."""
+    own = sorted(filter(is_global_ipv6, own_addresses(facts)))
+    way = ways_out(facts)["ipv6"]
+    works = facts.once("ipv6 works", partial(_works, facts)) if own and way is not None else None
+    return judge_ipv6(own, way, records(facts, spec), works=works)
+
+
+def judge_ipv6(
+    own: Sequence[str], way: WayOut | None, found: Mapping[str, Sequence[str]], *, works: bool | None
+) -> Check:
+    """Return the check.
+
+    A name with both kinds of addresses is not stopped: a CA that gets no connection by IPv6 tries IPv4.
+
+    :param own: the public IPv6 addresses of this host.
+    :param found: the addresses of the names.
+    :param works: whether a host of a CA that answers by IPv4 answers by IPv6; None: there is none to try.
+    """
+    named = {name: its for name, its in found.items() if any(":" in each for each in its)}
+    evidence: dict[str, Any] = {"addresses": list(own)}
+    if own and way is not None and works is not False:
+        return Check.of(texts.IPV6_OK if works else texts.IPV6_UNTRIED, "ok", evidence)
+    if not own and not named:
+        return Check.of(texts.IPV6_NONE, "ok", evidence)
+    stopped = [name for name, its in named.items() if all(":" in each for each in its)]
+    if named:
+        evidence["names"] = stopped or list(named)
+    blocks = INBOUND if stopped else ()
+    if not own:
+        return Check.of(texts.IPV6_ELSEWHERE, "unknown", evidence, blocks=blocks)
+    text = texts.IPV6_NO_ROUTE if way is None else texts.IPV6_BROKEN
+    return Check.of(text, "bad", evidence, blocks=blocks)
+
+
+def _works(facts: Facts, context: Context) -> bool | None:
+    """Connect to the CAs by IPv6; if that fails, by IPv4, to tell a broken IPv6 from a CA that is down."""
+    targets = {host_of(ca.directory): urlsplit(ca.directory).port or 443 for ca in cas_used(facts)}
+    try:
+        found = facts.dns.addresses(context.within(_DNS_SECONDS), list(targets))
+    except DnsRenewError:
+        return None
+    tried = [(host, its) for host, its in found.items() if any(map(is_global_ipv6, its))][:_MAX_TRIED]
+    if not tried:
+        return None
+    by_ipv6 = [(next(filter(is_global_ipv6, its)), targets[host]) for host, its in tried]
+    if _any_connects(context, by_ipv6):
+        return True
+    by_ipv4 = [(each, targets[host]) for host, its in tried for each in its if ":" not in each][:_MAX_TRIED]
+    return False if _any_connects(context, by_ipv4) else None
+
+
+def _any_connects(context: Context, addresses: Sequence[tuple[str, int]]) -> bool:
+    return any(task.result() for task in context.call_all([partial(_connects, each) for each in addresses], _MAX_TRIED))
+
+
+def _connects(address: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(address, timeout=_CONNECT_SECONDS).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,34 @@
+"""The public addresses of this host: its own, that of its router, and those that a helper outside sees."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dnsrenew.doctor.host.machine import is_global_ipv6, own_addresses
+from dnsrenew.doctor.router.address_kinds import kind_of
+from dnsrenew.doctor.router.outside import seen_addresses
+from dnsrenew.doctor.router.surroundings import surroundings
+
+if TYPE_CHECKING:
+    from dnsrenew.doctor.facts import Facts
+
+
+def public_addresses(facts: Facts) -> tuple[str, ...]:
+    """Return the addresses at which the Internet may reach this host, each once."""
+    return tuple(dict.fromkeys(address for its in by_source(facts).values() for address in its))
+
+
+def by_source(facts: Facts) -> dict[str, list[str]]:
+    """Return the public addresses by what told them, for the evidence: ``host``, ``upnp``, ``nat-pmp``, ``helper``."""
+    told = {
+        "host": sorted(own_addresses(facts)),
+        **{protocol: [address] for protocol, address in surroundings(facts).wan.items()},
+        "helper": seen_addresses(facts),
+    }
+    public = {source: [address for address in its if is_public(address)] for source, its in told.items()}
+    return {source: its for source, its in public.items() if its}
+
+
+def is_public(address: str) -> bool:
+    """Tell whether the Internet may reach an address."""
+    return kind_of(address) == "public" or is_global_ipv6(address)

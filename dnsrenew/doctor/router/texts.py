@@ -1,0 +1,200 @@
+"""The texts of the checks of the router and of the view from outside, and of the helper."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dnsrenew.errors import Text
+
+# ── nat ─────────────────────────────────────────────────────────────────────────────────
+
+NAT_NONE: Final = Text("nat", "This host itself has the public address {address}.", "")
+NAT_ONLY_IPV6: Final = Text("nat", "This host has only IPv6, with the public address {address}.", "")
+NAT_ROUTER: Final = Text("nat", "The router has the public address {wan}.", "")
+NAT_CGNAT: Final = Text(
+    "nat",
+    "The address {wan} belongs to carrier-grade NAT: the provider shares one public IPv4 address among its customers, "
+    "so no connection from the Internet reaches this host by IPv4.",
+    "Use a dns-01 route, which needs no open port, or ask your provider for a public address.",
+)
+NAT_CGNAT_IPV6: Final = Text(
+    "nat",
+    "The address {wan} belongs to carrier-grade NAT, so no connection from the Internet reaches this host by IPv4; "
+    "its IPv6 address {ipv6} is public.",
+    "Publish an AAAA record with {ipv6} and no A record, or use a dns-01 route, which needs no open port.",
+)
+NAT_DS_LITE: Final = Text(
+    "nat",
+    "The address {wan} belongs to DS-Lite: the provider carries IPv4 inside IPv6, so no connection from the Internet "
+    "reaches this host by IPv4.",
+    "Use a dns-01 route, which needs no open port, or ask your provider for a public IPv4 address.",
+)
+NAT_DS_LITE_IPV6: Final = Text(
+    "nat",
+    "The address {wan} belongs to DS-Lite, so no connection from the Internet reaches this host by IPv4; its IPv6 "
+    "address {ipv6} is public.",
+    "Publish an AAAA record with {ipv6} and no A record, or use a dns-01 route, which needs no open port.",
+)
+NAT_DOUBLE: Final = Text(
+    "nat",
+    "The router itself is behind another router: on its other side it has the private address {wan}.",
+    "Forward the port in both routers, first to {wan} and then to this host, or set one of them to bridge mode.",
+)
+NAT_OTHER_ADDRESS: Final = Text(
+    "nat",
+    "The router has the address {wan}, but the helper outside sees this host at {seen}.",
+    "Check whether a VPN or a second line carries the traffic of this host, or another router stands before this one.",
+)
+NAT_EMPTY: Final = Text(
+    "nat",
+    "The router has no public IPv4 address that it could tell: it is offline, or behind another network.",
+    "Look up the WAN address on the router's own page, and compare it with the one that a website shows you.",
+)
+NAT_SILENT: Final = Text(
+    "nat",
+    "The router {gateway} does not tell its public address: it answers neither UPnP nor NAT-PMP.",
+    "Look up the WAN address on the router's own page: http://{gateway}/",
+)
+NAT_NO_GATEWAY: Final = Text(
+    "nat",
+    "This host has the private address {address}, and its router cannot be determined.",
+    "Look up the WAN address on the page of your router.",
+)
+NAT_NO_ADDRESS: Final = Text(
+    "nat", "This host has no address to reach the Internet.", "Connect this host to a network."
+)
+
+# ── port-80-forwarded ───────────────────────────────────────────────────────────────────
+
+FORWARDED_NO_NEED: Final = Text(
+    "port-80-forwarded", "This host itself has the public address {address}, so no router has to forward port 80.", ""
+)
+FORWARDED_ONLY_IPV6: Final = Text(
+    "port-80-forwarded", "This host has only IPv6, which routers do not translate, so none has to forward port 80.", ""
+)
+FORWARDED_OK: Final = Text(
+    "port-80-forwarded", "The router forwards port 80 to this host ({target}, port {target_port}).", ""
+)
+FORWARDED_PROVEN: Final = Text(
+    "port-80-forwarded", "The helper outside reached this host through port 80 of {address}.", ""
+)
+FORWARDED_ELSEWHERE: Final = Text(
+    "port-80-forwarded",
+    "The router forwards port 80 to {target}, but this host has the address {host}.",
+    "Forward port 80 to {host} on the router's page ({gateway}), and reserve this address for this host in its DHCP "
+    "settings.",
+)
+FORWARDED_OTHER_PORT: Final = Text(
+    "port-80-forwarded",
+    "The router forwards port 80 to port {target_port} of this host, but http-01 listens on port {port}.",
+    "Forward port 80 to port {port} on the router's page ({gateway}), or set listen to {target_port} in the route.",
+)
+FORWARDED_NONE: Final = Text(
+    "port-80-forwarded",
+    "The router shows no mapping for port 80; mappings that were set up on its own page are often not shown.",
+    "Check on the router's page (http://{gateway}/) that TCP port 80 is forwarded to {host}.",
+)
+FORWARDED_SILENT: Final = Text(
+    "port-80-forwarded",
+    "The router {gateway} does not tell which ports it forwards.",
+    "Check on the router's page (http://{gateway}/) that TCP port 80 is forwarded to {host}.",
+)
+FORWARDED_NO_ROUTER: Final = Text(
+    "port-80-forwarded",
+    "It is not known whether port 80 is forwarded to this host, because its router cannot be determined.",
+    "Check on the page of your router that TCP port 80 is forwarded to this host.",
+)
+
+# ── port-80-outside, port-443-outside; the empty code is that of the check ──────────────
+
+OUTSIDE_NO_HELPER: Final = Text(
+    "",
+    "Only from outside can be seen whether port {port} is open, and no helper outside is configured.",
+    "Open {scheme}://{name}/ on a phone with mobile data instead of Wi-Fi: any answer, even an error page, means that "
+    "port {port} is open.",
+)
+OUTSIDE_NO_HELPER_HOST: Final = Text(
+    "",
+    "Only from outside can be seen whether port {port} is open, and no helper outside is configured.",
+    "Open {scheme}:// and the name of this host on a phone with mobile data instead of Wi-Fi: any answer, even an "
+    "error page, means that port {port} is open.",
+)
+OUTSIDE_OPEN: Final = Text("", "Port {port} of {address} is open from outside.", "")
+OUTSIDE_TIMEOUT: Final = Text(
+    "",
+    "Port {port} of {address} is closed from outside: connections time out.",
+    "Forward port {port} to this host in the router and allow it in every firewall, or use a dns-01 route, which needs "
+    "no open port.",
+)
+OUTSIDE_REFUSED: Final = Text(
+    "",
+    "Port {port} of {address} is closed from outside: connections are refused.",
+    "Forward port {port} to this host in the router and allow it in every firewall, or use a dns-01 route, which needs "
+    "no open port.",
+)
+OUTSIDE_UNREACHABLE: Final = Text(
+    "",
+    "Port {port} of {address} is closed from outside: no route leads there, or a firewall rejects connections.",
+    "Forward port {port} to this host in the router and allow it in every firewall, or use a dns-01 route, which needs "
+    "no open port.",
+)
+OUTSIDE_FAILED: Final = Text(
+    "",
+    "Port {port} of {address} is closed from outside.",
+    "Forward port {port} to this host in the router and allow it in every firewall, or use a dns-01 route, which needs "
+    "no open port.",
+)
+OUTSIDE_PROVIDER: Final = Text(
+    "",
+    "Port {port} of {address} is closed from outside, although the router forwards it to this host and port "
+    "{other_port} is open: the Internet provider is likely to block it.",
+    "Use a dns-01 route, which needs no open port, or ask your provider to open port {port}.",
+)
+OUTSIDE_HALF: Final = Text(
+    "",
+    "Port {port} of {address} is closed from outside; whether it is open by IPv6 is not known, because the helper was "
+    "not reached by IPv6.",
+    "Forward port {port} to this host in the router and allow it in every firewall, or use a helper that has IPv6.",
+)
+OUTSIDE_NOTHING_HERE: Final = Text(
+    "",
+    "The helper outside got no answer from port {port} of {address}, but nothing listened on it here either.",
+    "Run dnsrenew doctor as a user that may open port {port}, such as root.",
+)
+OUTSIDE_FOREIGN: Final = Text(
+    "",
+    "Port {port} of {address} is open from outside, but the answer did not come from this host.",
+    "Check on the router's page that port {port} is forwarded to this host, not used by the router or another device.",
+)
+HELPER_SILENT: Final = Text(
+    "",
+    "The helper outside ({helper}) does not answer, so it is not known whether port {port} is open.",
+    "Check probe_url in [doctor], and that the helper runs.",
+)
+HELPER_NONSENSE: Final = Text(
+    "",
+    "The helper outside ({helper}) gave an answer that makes no sense, so it is not known whether port {port} is open.",
+    "Check that probe_url in [doctor] leads to a helper for dnsrenew.",
+)
+HELPER_BUSY: Final = Text(
+    "",
+    "The helper outside ({helper}) is asked too often, so it is not known whether port {port} is open.",
+    "Run dnsrenew doctor again in a minute.",
+)
+HELPER_PROXIED: Final = Text(
+    "",
+    "The helper outside ({helper}) sees a proxy instead of this host, so it is not known whether port {port} is open.",
+    "Run the helper without a proxy before it.",
+)
+
+# ── dnsrenew doctor --serve-probe ───────────────────────────────────────────────────────
+
+PROBE_ADDRESS: Final = Text(
+    "probe-address", "This is no address to listen on: {value}", "Give HOST:PORT, such as :8090 for all addresses."
+)
+PROBE_PORT: Final = Text(
+    "probe-address",
+    "The helper cannot listen on {value} ({cause}).",
+    "Choose a free port and an address of this host; ports below 1024 need root.",
+)
+PROBE_READY: Final = "Serving as the helper outside on {address}. Press Ctrl-C to stop."

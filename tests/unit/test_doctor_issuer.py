@@ -1,0 +1,411 @@
+"""What the doctor finds out about CAs: the pure verdicts, and the facts from a CA in memory and a real store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew.base.values import replace
+from dnsrenew.dns.caa_lookup import CaaAnswer, CaaRecord
+from dnsrenew.doctor.facts import Facts
+from dnsrenew.doctor.issuer import account, caa, clock, limits
+from dnsrenew.doctor.issuer import ca as reachable
+from dnsrenew.doctor.issuer.clock import ClockReading
+from dnsrenew.doctor.issuer.directory import DirectoryAnswer
+from dnsrenew.errors import CAError
+from dnsrenew.http.stages import ConnectionStages, Stage
+from dnsrenew.model import CA, Check, Eab, Route
+from dnsrenew.model.account import AccountData
+from dnsrenew.runtime.context import Context
+from dnsrenew.secrets import Secret
+from dnsrenew.store import State
+from tests.kit.clock import START
+from tests.kit.doctor_stage import DIRECTORY, DoctorStage, doctor_stage
+from tests.kit.stores import issue
+from tests.lab.acmemessages import Request, Response
+
+LAB = CA(DIRECTORY, name="lab")
+ALL = ("all",)
+LETSENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
+
+
+# ── ca-reachable ────────────────────────────────────────────────────────────────────────
+
+
+def stages(*found: Stage, proxy: bool = False) -> ConnectionStages:
+    """The stages of a connection."""
+    return ConnectionStages("proxy.test" if proxy else "ca.test", 8080 if proxy else 443, proxy, found)
+
+
+def no_answer(error: CAError | None = None) -> DirectoryAnswer:
+    """A CA that sent no directory."""
+    return DirectoryAnswer(None, error, 1.0)
+
+
+DNS, TCP, TLS = Stage("dns", 0.1), Stage("tcp", 0.1), Stage("tls", 0.1)
+
+
+@pytest.mark.parametrize(
+    ("found", "stage", "result"),
+    [
+        (stages(Stage("dns", 0.1, "no-name")), "dns", "bad"),
+        (stages(Stage("dns", 3.0, "silent")), "dns", "unknown"),
+        (stages(Stage("dns", 3.0, "no-answer")), "dns", "unknown"),
+        (stages(DNS, Stage("tcp", 0.1, "refused", "ECONNREFUSED")), "tcp", "bad"),
+        (stages(DNS, Stage("tcp", 0.1, "unreachable", "ENETUNREACH")), "tcp", "bad"),
+        (stages(DNS, Stage("tcp", 3.0, "silent")), "tcp", "unknown"),
+        (stages(DNS, TCP, Stage("tls", 0.1, "untrusted", "self-signed")), "tls", "bad"),
+        (stages(DNS, TCP, Stage("tls", 0.1, "dates", "certificate has expired")), "tls", "bad"),
+        (stages(DNS, TCP, Stage("tls", 0.1, "other-name", "mismatch")), "tls", "bad"),
+        (stages(DNS, TCP, Stage("tls", 0.1, "no-tls", "WRONG_VERSION_NUMBER")), "tls", "bad"),
+        (stages(DNS, TCP, Stage("tls", 3.0, "silent")), "tls", "unknown"),
+        (stages(Stage("dns", 0.1, "no-name"), proxy=True), "dns", "bad"),
+        (stages(Stage("dns", 0.1, "no-answer"), proxy=True), "dns", "unknown"),
+        (stages(DNS, Stage("tcp", 0.1, "refused", "ECONNREFUSED"), proxy=True), "tcp", "bad"),
+        (stages(DNS, Stage("tcp", 0.1, "unreachable", "EHOSTUNREACH"), proxy=True), "tcp", "bad"),
+        (stages(DNS, Stage("tcp", 0.1, "silent"), proxy=True), "tcp", "unknown"),
+        (stages(DNS, Stage("tcp", 0.1, "proxy", "407"), proxy=True), "tcp", "bad"),
+        (stages(DNS, TCP, Stage("tls", 0.1, "untrusted", "self-signed"), proxy=True), "tls", "bad"),
+    ],
+)
+def test_the_stage_of_a_connection_that_fails(found: ConnectionStages, stage: str, result: str) -> None:
+    """Each fault has its stage; silence is unknown, all else certain."""
+    check = reachable.judge(LAB, no_answer(), found, START)
+    assert (check.result, check.evidence["stage"], check.blocks) == (result, stage, ALL)
+    assert [each["result"] for each in check.evidence["stages"]] == ["ok"] * (len(found.stages) - 1) + [result]
+    assert check.evidence["host"] == "ca.test"
+    assert check.evidence.get("proxy") == ("proxy.test:8080" if found.through_proxy else None)
+    assert ("issuer" in check.evidence) is (stage == "tls" and result == "bad")
+
+
+@pytest.mark.parametrize(
+    ("code", "evidence", "stage", "result"),
+    [
+        ("ca-unreachable", {"stage": "timeout"}, "http", "unknown"),
+        ("ca-unreachable", {"stage": "reset"}, "http", "bad"),
+        ("ca-unreachable", {"stage": "connect"}, "http", "unknown"),
+        ("ca-untrusted", {}, "http", "unknown"),
+        ("ca-server-error", {"status": 503}, "http", "bad"),
+        ("ca-rate-limited", {"status": 429}, "http", "bad"),
+        ("ca-not-acme", {"status": 404}, "http", "bad"),
+        ("ca-not-acme", {"status": 200, "content_type": "text/html"}, "acme", "bad"),
+        ("ca-malformed-answer", {}, "acme", "bad"),
+    ],
+)
+def test_what_fails_after_the_connection(code: str, evidence: Mapping[str, Any], stage: str, result: str) -> None:
+    """What the CA sends is the stage http or acme."""
+    error = CAError(code, "It failed.", fix="", evidence=evidence)
+    check = reachable.judge(LAB, no_answer(error), stages(DNS, TCP, TLS), START)
+    assert (check.result, check.evidence["stage"], check.blocks) == (result, stage, ALL)
+    assert [each["stage"] for each in check.evidence["stages"]][:4] == ["dns", "tcp", "tls", "http"]
+
+
+def test_a_ca_in_memory_answers(tmp_path: Path) -> None:
+    """One request is enough for all checks of a CA."""
+    with doctor_stage(tmp_path) as stage:
+        assert reachable.ca_reachable(stage.facts, "lab").result == "ok"
+        account.ca_terms(stage.facts, "lab")
+        clock.clock(stage.facts)
+        caa.caa(stage.facts, stage.spec, "lab")
+        assert stage.server.counts == {"directory": 1, "nonces": 1}
+
+
+def test_roots_that_cannot_be_read(tmp_path: Path) -> None:
+    """No connection is tried without roots."""
+    (tmp_path / "roots.pem").write_text("none")
+    ca = replace(LAB, trust=tmp_path / "roots.pem")
+    with doctor_stage(tmp_path, ca=ca) as stage:
+        found = reachable.judge(ca, no_answer(CAError("trust-unreadable", "No.", fix="")), None, START)
+        assert (found.result, found.evidence["stage"]) == ("bad", "tls")
+        assert stage.server.counts == {}
+
+
+# ── clock ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("ahead", "result", "blocks"),
+    [
+        (timedelta(minutes=-59), "ok", ()),
+        (timedelta(hours=-1, minutes=-1), "bad", ALL),
+        (timedelta(hours=1), "ok", ()),
+        (timedelta(days=2), "bad", ()),
+        (timedelta(days=399), "bad", ALL),
+    ],
+)
+def test_the_clock(tmp_path: Path, ahead: timedelta, result: str, blocks: tuple[str, ...]) -> None:
+    """As long as a renewal takes a clock, so does the doctor; one that is ahead stops nothing."""
+    check = clock.judge([ClockReading("lab", ahead)], START)
+    assert (check.result, check.blocks) == (result, blocks)
+    assert check.evidence["ahead"] == ahead.total_seconds()
+    with doctor_stage(tmp_path) as stage:
+        stage.server.on_response = dated(START - ahead)
+        assert clock.clock(stage.facts) == check
+
+
+def dated(date: datetime) -> Callable[[Request, Response], Response]:
+    """Answers with a Date."""
+    return lambda _, response: response.with_header("Date", format_datetime(date.astimezone(UTC), usegmt=True))
+
+
+def test_one_ca_that_agrees_is_enough() -> None:
+    """A CA whose own clock is wrong is no reason to doubt this host."""
+    wrong, right = ClockReading("lab", timedelta(hours=-2)), ClockReading("other", timedelta(seconds=3))
+    check = clock.judge([wrong, right], START)
+    assert (check.result, check.evidence["source"]) == ("ok", "other")
+
+
+def test_a_clock_that_nobody_tells(tmp_path: Path) -> None:
+    """Without a Date the clock is unknown; a certificate that is not valid by this clock is a hint."""
+    with doctor_stage(tmp_path) as stage:
+        unknown = clock.clock(stage.facts)
+    assert (unknown.result, unknown.blocks) == ("unknown", ())
+    doubted = clock.judge([], START, "lab")
+    assert (doubted.result, doubted.blocks) == ("unknown", ALL)
+
+
+def test_the_clock_without_a_configuration(tmp_path: Path) -> None:
+    """Let's Encrypt is asked."""
+    with doctor_stage(tmp_path) as stage:
+        check = clock.clock(Facts(stage.facts.context, None, None))
+    assert check.result == "unknown"
+
+
+# ── ca-terms, the binding ───────────────────────────────────────────────────────────────
+
+EAB = Eab("kid", "c2VjcmV0")
+
+
+@pytest.mark.parametrize(
+    ("agreed", "eab", "meta", "result"),
+    [
+        (True, None, {"termsOfService": "https://ca.test/terms"}, "ok"),
+        (False, None, {}, "ok"),
+        (False, None, {"termsOfService": "https://ca.test/terms"}, "bad"),
+        (True, None, {"externalAccountRequired": True}, "bad"),
+        (True, EAB, {"externalAccountRequired": True}, "ok"),
+    ],
+)
+def test_the_terms(tmp_path: Path, agreed: bool, eab: Eab | None, meta: Mapping[str, Any], result: str) -> None:
+    """What a new account needs is there, or the fix says what is missing."""
+    with doctor_stage(tmp_path, ca=replace(LAB, eab=eab), agree_terms=agreed) as stage:
+        stage.server.meta = dict(meta)
+        check = account.ca_terms(stage.facts, "lab")
+    assert (check.result, check.blocks) == (result, ALL if result == "bad" else ())
+    if result == "bad" and "termsOfService" in meta:
+        assert "https://ca.test/terms" in check.fix
+
+
+def test_an_account_needs_no_terms(tmp_path: Path) -> None:
+    """An account that exists is used, whatever the CA says now; nothing is asked."""
+    with doctor_stage(tmp_path, agree_terms=False) as stage:
+        store_account(stage)
+        assert account.ca_terms(stage.facts, "lab").result == "ok"
+        assert stage.server.counts == {}
+
+
+def test_terms_of_a_ca_that_is_down(tmp_path: Path) -> None:
+    """They are unknown."""
+    with doctor_stage(tmp_path) as stage:
+        stage.server.up = False
+        check = account.ca_terms(stage.facts, "lab")
+    assert (check.result, check.blocks) == ("unknown", ALL)
+
+
+def store_account(stage: DoctorStage) -> str:
+    """Put an account into the store; return its URL."""
+    url = "https://ca.test/account/1"
+    accounts = stage.facts.store.accounts(DIRECTORY, "lab", Context())
+    accounts.save(AccountData(key_pem=issue(1)[1], url=url))
+    return url
+
+
+@pytest.mark.parametrize(
+    ("hmac", "result"),
+    [(Secret("c2VjcmV0"), "ok"), (Secret("a+b/c="), "bad"), (Secret.env("NO_SUCH_VARIABLE_HERE"), "bad")],
+)
+def test_the_key_of_the_binding(tmp_path: Path, hmac: Secret, result: str) -> None:
+    """It can be read, and is base64url."""
+    with doctor_stage(tmp_path, ca=replace(LAB, eab=Eab("kid", hmac))) as stage:
+        check = account.secrets(stage.facts, "lab")
+    assert check is not None
+    assert (check.code, check.result, check.evidence["ca"]) == ("secrets", result, "lab")
+    assert "a+b/c=" not in str(check)
+
+
+def test_no_binding_has_no_secret(tmp_path: Path) -> None:
+    """The check is not made."""
+    with doctor_stage(tmp_path) as stage:
+        assert account.secrets(stage.facts, "lab") is None
+
+
+# ── ca-limits ───────────────────────────────────────────────────────────────────────────
+
+
+def limited(stage: DoctorStage) -> Check:
+    """The check of the limits."""
+    return limits.ca_limits(stage.facts, stage.spec, "lab")
+
+
+def test_no_limit(tmp_path: Path) -> None:
+    """Nothing is known at first, and nothing is written to find that out."""
+    with doctor_stage(tmp_path) as stage:
+        assert limited(stage).result == "ok"
+        assert not stage.config.store.exists()
+
+
+def test_limits_of_the_ca(tmp_path: Path) -> None:
+    """Failed validations, a Retry-After and a pause each say which and until when."""
+    with doctor_stage(tmp_path, ca=CA(LETSENCRYPT, name="lab")) as stage:
+        ledger = stage.facts.store.ledger(LETSENCRYPT, "lab", Context(clock=stage.clock))
+        for _ in range(5):
+            ledger.note_failed_validation(["a.test"])
+        failed = limited(stage)
+        ledger.note_retry_after(7200, ["a.test"])
+        asked = limited(stage)
+        ledger.note_retry_after(86400, ["a.test"], url="https://ca.test/unpause/x")
+        paused = limited(stage)
+    assert [check.evidence["limit"] for check in (failed, asked, paused)] == ["failed", "retry-after", "paused"]
+    assert {check.blocks for check in (failed, asked, paused)} == {ALL}
+    assert asked.evidence["until"] == "2026-11-25T12:00:00Z"
+    assert paused.evidence["url"] == "https://ca.test/unpause/x"
+
+
+def test_failed_orders_hold_back_only_a_person(tmp_path: Path) -> None:
+    """The schedule goes on, so nothing is stopped."""
+    with doctor_stage(tmp_path) as stage:
+        stage.facts.store.ledger(DIRECTORY, "lab", Context(clock=stage.clock)).note_failed_orders(["a.test"], 5)
+        check = limited(stage)
+    assert (check.result, check.blocks, check.evidence["limit"]) == ("bad", (), "failed-orders")
+
+
+def test_limits_do_not_count_for_a_replacement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An order that replaces a valid certificate of the same CA is sent, as in a renewal."""
+    with doctor_stage(tmp_path) as stage:
+        ledger = stage.facts.store.ledger(DIRECTORY, "lab", Context(clock=stage.clock))
+        ledger.note_retry_after(7200)
+        assert limited(stage).result == "bad"
+        valid = State(not_after=START + timedelta(days=20), ca="lab")
+        monkeypatch.setattr(stage.facts, "state", lambda _: valid)
+        assert limited(stage).result == "ok"
+
+
+def test_a_damaged_ledger_stays(tmp_path: Path) -> None:
+    """The doctor repairs nothing."""
+    with doctor_stage(tmp_path) as stage:
+        ledger = stage.facts.store.ledger(DIRECTORY, "lab", Context(clock=stage.clock))
+        ledger.note_retry_after(7200)
+        path = Path(ledger.path)
+        path.write_text("{")
+        assert limited(stage).result == "ok"
+        assert path.read_text() == "{"
+
+
+# ── caa ─────────────────────────────────────────────────────────────────────────────────
+
+OURS = "https://ca.test/account/1"
+
+
+@pytest.mark.parametrize(
+    ("value", "result", "scope"),
+    [
+        ("ca.test", "ok", None),
+        ("other.test", "bad", "ca"),
+        (";", "bad", "ca"),
+        (f"ca.test; accounturi={OURS}", "ok", None),
+        ("ca.test; accounturi=https://ca.test/account/2", "bad", "account"),
+        ("ca.test; validationmethods=http-01", "bad", "method"),
+        ("?", "unknown", None),
+    ],
+)
+def test_caa_records(tmp_path: Path, value: str, result: str, scope: str | None) -> None:
+    """Each kind of record, for the only challenge of the certificate: what is denied is denied for all."""
+    with doctor_stage(tmp_path, dns={"caa_values": {"a.test": value}}) as stage:
+        store_account(stage)
+        check = caa.caa(stage.facts, stage.spec, "lab")
+    assert check is not None
+    assert (check.result, check.evidence.get("scope")) == (result, scope)
+    assert check.blocks == (() if result == "ok" else ALL)
+    if result == "bad":
+        assert check.evidence["names"] == ["a.test"]
+        assert "ca.test" in check.fix
+
+
+def test_caa_without_an_account(tmp_path: Path) -> None:
+    """Whether the account to come is meant is not known."""
+    with doctor_stage(tmp_path, dns={"caa_values": {"a.test": f"ca.test; accounturi={OURS}"}}) as stage:
+        check = caa.caa(stage.facts, stage.spec, "lab")
+    assert check is not None
+    assert check.result == "unknown"
+
+
+def test_caa_for_one_method_stops_that_one(tmp_path: Path) -> None:
+    """With a second challenge only the denied one is stopped, for the names that have it."""
+    routes = (Route("http-01", listen=":80"), Route("dns-01"))
+    values = {"a.test": "ca.test; validationmethods=dns-01"}
+    with doctor_stage(tmp_path, domains=("a.test", "b.test"), routes=routes, dns={"caa_values": values}) as stage:
+        store_account(stage)
+        check = caa.caa(stage.facts, stage.spec, "lab")
+    assert check is not None
+    assert (check.result, check.blocks, check.evidence["names"]) == ("bad", ("http-01",), ["a.test"])
+
+
+def test_a_name_that_is_denied_altogether_comes_first(tmp_path: Path) -> None:
+    """It stops the certificate, so the names with one denied method wait."""
+    routes = (Route("http-01", listen=":80"), Route("dns-01"))
+    values = {"a.test": "ca.test; validationmethods=dns-01", "b.test": "other.test"}
+    with doctor_stage(tmp_path, domains=("a.test", "b.test"), routes=routes, dns={"caa_values": values}) as stage:
+        check = caa.caa(stage.facts, stage.spec, "lab")
+    assert check is not None
+    assert (check.blocks, check.evidence["names"]) == (ALL, ["b.test"])
+
+
+def test_a_forged_record_denies_nothing(tmp_path: Path) -> None:
+    """A denial counts only over TCP."""
+    with doctor_stage(tmp_path, dns={"caa_values": {"a.test": "evil.test"}, "forged": ["a.test"]}) as stage:
+        check = caa.caa(stage.facts, stage.spec, "lab")
+    assert check is not None
+    assert check.result == "ok"
+
+
+def test_caa_of_a_ca_that_does_not_answer(tmp_path: Path) -> None:
+    """Records may name it or not; without records every CA may issue."""
+    with doctor_stage(tmp_path, dns={"caa_values": {"a.test": "ca.test"}}) as stage:
+        stage.server.up = False
+        check = caa.caa(stage.facts, stage.spec, "lab")
+    assert check is not None
+    assert (check.result, check.blocks) == ("unknown", ALL)
+    with doctor_stage(tmp_path) as stage:
+        stage.server.up = False
+        none = caa.caa(stage.facts, stage.spec, "lab")
+    assert none is not None
+    assert none.result == "ok"
+
+
+def test_a_ca_of_ones_own_ignores_caa(tmp_path: Path) -> None:
+    """One without a name in CAA records is not stopped by them."""
+    with doctor_stage(tmp_path, dns={"caa_values": {"a.test": "other.test"}}) as stage:
+        stage.server.meta = {}
+        check = caa.caa(stage.facts, stage.spec, "lab")
+    assert check is not None
+    assert (check.result, check.blocks) == ("unknown", ())
+
+
+def test_a_critical_record_with_hostile_bytes() -> None:
+    """An unknown critical tag denies all; its bytes come out as in a zone file."""
+    answer = CaaAnswer((CaaRecord(128, "t\x1b", "\x07x"),), "a.test", "a.test", is_tcp=True)
+    verdicts = caa._judge_pairs([("a.test", "dns-01")], {"a.test": answer}, identities=["ca.test"], account=None)
+    check = caa.judge("lab", verdicts, ["ca.test"])
+    assert (check.result, check.evidence["scope"]) == ("bad", "ca")
+    assert check.summary.isprintable()
+
+
+def test_caa_is_not_about_addresses(tmp_path: Path) -> None:
+    """A certificate for an address only has no such check."""
+    with doctor_stage(tmp_path, domains=("192.0.2.1",), routes=(Route("http-01", listen=":80"),)) as stage:
+        assert caa.caa(stage.facts, stage.spec, "lab") is None
