@@ -110,22 +110,28 @@ def _known(facts: Facts, spec: CertificateSpec) -> list[dict[str, Target]]:
 
 def txt_stale(facts: Facts, spec: CertificateSpec) -> Check | None:
     """Look for TXT values at the challenge names that no run is using, and at names that have the zone twice."""
-    if not lookups.domains(spec):
+    targets = [(name, each) for way in _known(facts, spec) for name, each in way.items()]
+    if not targets:
         return None
-    places = {each.name: each.served_zone for way in _known(facts, spec) for each in way.values()}
+    places = {each.name: each.served_zone for _, each in targets}
     doubled = {f"{name}{zone}": zone for name, zone in places.items()}
-    zones = _zones(facts, {**places, **doubled}.values())
+    zones = _zones(facts, places.values())
     live = _live(facts)  # before and after: a run may write or end meanwhile
     wanted = {name: zones[zone] for name, zone in {**places, **doubled}.items() if zone in zones}
     served = {each.name: each for each in lookups.texts_at(facts, wanted)}
     live |= _live(facts)
-    findings = [judge_values(name, served.get(name), live) for name in places]
-    findings += [judge_doubled(name, zone, served.get(name)) for name, zone in doubled.items()]
+    findings = []
+    for name, zone in places.items():
+        its = [identifier for identifier, each in targets if each.name == name]
+        findings.append(judge_values(name, its, served.get(name), live))
+        findings.append(judge_doubled(f"{name}{zone}", zone, its, served.get(f"{name}{zone}")))
     shown = {names.relative(name): dict(each.by_server) for name, each in served.items() if each.by_server}
-    return combined(findings, {"found": shown}) if findings else None
+    return combined(findings, {"found": shown})
 
 
-def judge_values(name: str, served: ServedTexts | None, live: set[tuple[str, str]]) -> Finding:
+def judge_values(
+    name: str, identifiers: Sequence[str], served: ServedTexts | None, live: set[tuple[str, str]]
+) -> Finding:
     """Return whether old values are at a challenge name. Pure.
 
     :param served: the values that the name servers have; None if they could not be asked.
@@ -133,19 +139,19 @@ def judge_values(name: str, served: ServedTexts | None, live: set[tuple[str, str
     """
     fields: dict[str, Any] = {"name": names.relative(name)}
     if served is None:
-        return Finding("unknown", texts.TXT_UNKNOWN, [], fields)
+        return Finding("unknown", texts.TXT_UNKNOWN, identifiers, fields)
     old = sorted(value for value in served.values if (names.absolute(name), value) not in live)
     if old:
-        return Finding("bad", texts.TXT_STALE, [], {**fields, "values": old})
-    return Finding("ok", texts.TXT_CLEAN, [], fields)
+        return Finding("bad", texts.TXT_STALE, identifiers, {**fields, "values": old})
+    return Finding("ok", texts.TXT_CLEAN, identifiers, fields)
 
 
-def judge_doubled(name: str, zone: str, served: ServedTexts | None) -> Finding:
+def judge_doubled(name: str, zone: str, identifiers: Sequence[str], served: ServedTexts | None) -> Finding:
     """Return whether a DNS host has put a TXT record to a name with the zone twice. Pure."""
     fields = {"name": names.relative(name), "zone": names.relative(zone)}
     if served is None or not served.values:
-        return Finding("ok", texts.TXT_CLEAN, [], fields)
-    return Finding("bad", texts.TXT_DOUBLED, [], fields)
+        return Finding("ok", texts.TXT_CLEAN, identifiers, fields)
+    return Finding("bad", texts.TXT_DOUBLED, identifiers, fields)
 
 
 def _zones(facts: Facts, wanted: Iterable[str]) -> dict[str, ZoneFacts]:

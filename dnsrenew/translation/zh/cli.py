@@ -136,7 +136,9 @@ TEXTS: Final = {
     ),
     "The Task Scheduler renews automatically.": "任务计划程序会自动续期。",
     "The configuration has a mistake: continuing with the previous one.": "配置有错误：继续使用之前的配置。",
-    "The private key of {name} was read {ago}: a server may still use it.": "{name} 的私钥在{ago}被读取过：可能仍有服务器在使用它。",
+    "The private key of {name} was read {ago}: a server may still use it.": (
+        "{name} 的私钥在{ago}被读取过：可能仍有服务器在使用它。"
+    ),
     "The result could not be written to standard output: {reason}.": "无法把结果写到标准输出：{reason}。",
     "The stored certificate expired {distance}.": "已保存的证书于{distance}过期。",
     "The stored certificate is revoked: clients that check revocation reject it.": (
@@ -165,11 +167,14 @@ TEXTS: Final = {
     "Update dnsrenew, then run: dnsrenew cleanup": "请升级 dnsrenew，然后运行：dnsrenew cleanup",
     "Use one of these kinds instead: {available}.": "请改用以下类型之一：{available}。",
     "Using {path}": "使用配置 {path}",
-    "Waits up to {timeout} for a new value, then {settle} more.": "最多等待 {timeout} 直到新值可见，然后再等 {settle}。",
+    "Waits up to {timeout} for a new value, then {settle} more.": (
+        "最多等待 {timeout} 直到新值可见，然后再等 {settle}。"
+    ),
     "Waits up to {timeout} for a new value.": "最多等待 {timeout} 直到新值可见。",
     'Write providers/{provider}.toml with driver = "lexicon" beside your configuration, or point _acme-challenge of '
     "your domain with a CNAME to a name at a host of dnsrenew providers, or use http-01, which needs no DNS host.": (
-        '请在配置文件旁编写 providers/{provider}.toml，其中写明 driver = "lexicon"；或用 CNAME 把域名的 _acme-challenge '
+        '请在配置文件旁编写 providers/{provider}.toml，其中写明 driver = "lexicon'
+        '"；或用 CNAME 把域名的 _acme-challenge '
         "指向 dnsrenew providers 所列服务商处的某个名称；或改用不需要 DNS 服务商的 http-01。"
     ),
     "Write: {option} {value}": "请写成：{option} {value}",
@@ -243,7 +248,9 @@ TEXTS: Final = {
     "not deployed: {target}, which has its old certificate back: {error}": "未部署：{target}，已恢复旧证书：{error}",
     "not deployed: {target}: {error}": "未部署：{target}：{error}",
     "not due": "无需续期",
-    "not known to the CA; the next order registers it again with the same key": "CA 不认识此账户；下一个订单会用同一密钥重新注册",
+    "not known to the CA; the next order registers it again with the same key": (
+        "CA 不认识此账户；下一个订单会用同一密钥重新注册"
+    ),
     "not updated yet: {servers}": "尚未更新：{servers}",
     "note": "说明",
     "now": "现在",
@@ -253,7 +260,9 @@ TEXTS: Final = {
     "order": "订单",
     "order created at {ca}": "已在 {ca} 创建订单",
     "order created at {ca}: all names already validated": "已在 {ca} 创建订单：所有名称均已验证",
-    "order created at {ca}: {valid} of {total} names already validated": "已在 {ca} 创建订单：{total} 个名称中 {valid} 个已验证",
+    "order created at {ca}: {valid} of {total} names already validated": (
+        "已在 {ca} 创建订单：{total} 个名称中 {valid} 个已验证"
+    ),
     "order: {url}": "订单：{url}",
     "other route": "其他途径",
     "overdue": "续期逾期",
@@ -333,7 +342,9 @@ TEXTS: Final = {
     "{challenges} with {accounts}": "{challenges}（账户 {accounts}）",
     "{challenges} with {accounts} at {ca}": "{challenges}（账户 {accounts}，由 {ca} 签发）",
     "{command} (but the CA asked to wait)": "{command}（但 CA 要求等待）",
-    "{command} asks before it does this, and there is no terminal to ask at": "{command} 执行前需要确认，但没有可用于询问的终端",
+    "{command} asks before it does this, and there is no terminal to ask at": (
+        "{command} 执行前需要确认，但没有可用于询问的终端"
+    ),
     "{command} failed. {fix}": "{command} 失败。{fix}",
     "{count} of 1 name server updated": "1 台域名服务器中 {count} 台已更新",
     "{count} of {total} name servers": "{total} 台域名服务器中的 {count} 台",
@@ -398,7 +409,9 @@ TEXTS: Final = {
     "{name} was obtained for another configuration, {path}, which may still name it.": (
         "{name} 是为另一个配置 {path} 获取的，该配置可能仍包含它。"
     ),
-    "{name} {status} by {route}, but {count} failed: {failures}": "{name} {status}，途径 {route}，但{count}失败：{failures}",
+    "{name} {status} by {route}, but {count} failed: {failures}": (
+        "{name} {status}，途径 {route}，但{count}失败：{failures}"
+    ),
     "{name}: deploying to {to} {target}": "{name}：正在部署到 {to} {target}",
     "{name}: its CSR was made {ago}. When you have the certificate from the issuer, run: dnsrenew install {name} "
     "--certificate FILE": (
@@ -414,11 +427,15 @@ TEXTS: Final = {
     "{path} is damaged. TXT values that only this file lists may remain in DNS.": (
         "{path} 已损坏。只记录在此文件中的 TXT 值可能会留在 DNS 中。"
     ),
-    "{path} is valid: {certificates}, {accounts}, all secrets readable": "{path} 有效：{certificates}，{accounts}，所有密钥均可读取",
+    "{path} is valid: {certificates}, {accounts}, all secrets readable": (
+        "{path} 有效：{certificates}，{accounts}，所有密钥均可读取"
+    ),
     "{path} was written by a newer dnsrenew. TXT values that only this file lists may remain in DNS.": (
         "{path} 由更新版本的 dnsrenew 写入。只记录在此文件中的 TXT 值可能会留在 DNS 中。"
     ),
-    "{renewed_by} It was not installed by dnsrenew schedule install.": "{renewed_by}它不是由 dnsrenew schedule install 安装的。",
+    "{renewed_by} It was not installed by dnsrenew schedule install.": (
+        "{renewed_by}它不是由 dnsrenew schedule install 安装的。"
+    ),
     "{responses} removed": "{responses}已删除",
     "{route} failed": "{route} 失败",
     "{route} failed: trying the next route": "{route} 失败：尝试下一途径",

@@ -1,0 +1,134 @@
+"""The page of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from importlib import resources
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.doctor.forms import sentences
+from dnsrenew.doctor.forms import texts as words
+from dnsrenew.doctor.forms.arranged import Arranged, Finding, Section, arrange
+from dnsrenew.doctor.report import texts
+from dnsrenew.doctor.report.findings import changes, findings
+from dnsrenew.doctor.report.markup import text
+from dnsrenew.doctor.report.network import network
+from dnsrenew.doctor.report.timeline import timeline
+from dnsrenew.errors import short_time
+from dnsrenew.model import rfc3339
+
+if TYPE_CHECKING:
+    from dnsrenew.doctor.forms.sentences import Say
+    from dnsrenew.model import Check, Diagnosis
+    from dnsrenew.operations.status import CertificateStatus
+
+_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+"""The page loads nothing, runs nothing and sends nothing, whatever a text in it says."""
+_HEADS: Final = {True: ("ok", "✓"), False: ("bad", "✗"), None: ("unknown", "?")}
+
+
+def html(
+    diagnoses: Sequence[Diagnosis],
+    *,
+    statuses: Sequence[CertificateStatus] = (),
+    now: datetime,
+    version: str,
+    system: str,
+    language: str = "en",
+    say: Say = str,
+) -> str:
+    """Return the page.
+
+    :param statuses: the certificates for the time line.
+    :param system: the name of the operating system, for people.
+    :param language: the language of the texts, as in HTML.
+    :param say: shows a message in that language.
+    """
+    arranged = arrange(diagnoses)
+    made = texts.MADE.format(time=short_time(rfc3339(now) or ""), version=version, system=system)
+    body = [
+        f"<header><h1>{text(texts.HEADING)}</h1><p>{text(made)}</p></header>",
+        _verdict(arranged, say),
+        network(list(_placed(arranged)), say),
+        timeline(statuses, now),
+        _shared(arranged, say),
+        *(_certificate(section, number, say) for number, section in enumerate(arranged.sections, 1)),
+        f"<footer><p>{text(texts.PRIVATE)}</p></footer>",
+    ]
+    return _DOCUMENT.format(
+        language=text(language), policy=text(_POLICY), title=text(_title(arranged)), style=_style(), body="\n".join(body)
+    )
+
+
+_DOCUMENT: Final = """\
+<!doctype html>
+<html lang="{language}">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="referrer" content="no-referrer">
+<title>{title}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<main>
+{body}
+</main>
+</body>
+</html>
+"""
+
+
+def _style() -> str:
+    return resources.files(__package__).joinpath("report.css").read_text("utf-8")
+
+
+def _title(arranged: Arranged) -> str:
+    if len(arranged.sections) == 1:
+        return texts.TITLE.format(headline=sentences.headline(arranged.sections[0].diagnosis))
+    return texts.TITLE_SEVERAL.format(count=f"{len(arranged.sections):,}")
+
+
+def _verdict(arranged: Arranged, say: Say) -> str:
+    """Return the headlines, and the conclusion."""
+    items = "".join(
+        f'<li class="{_HEADS[section.diagnosis.renewable][0]}">{_mark(section.diagnosis)}'
+        f'<a href="#s{number}">{text(sentences.headline(section.diagnosis))}</a></li>'
+        for number, section in enumerate(arranged.sections, 1)
+    )
+    found = sentences.conclusion([section.diagnosis for section in arranged.sections], say)
+    lines = "".join(f"<p>{text(line)}</p>" for line in found)
+    return f'<section class="verdict"><ul>{items}</ul><div class="conclusion">{lines}</div></section>'
+
+
+def _mark(diagnosis: Diagnosis) -> str:
+    mark = "i" if diagnosis.name is None else _HEADS[diagnosis.renewable][1]
+    return f'<span class="mark" aria-hidden="true">{mark}</span>'
+
+
+def _placed(arranged: Arranged) -> Iterator[tuple[int, Check]]:
+    """Give every check with the number of its section."""
+    yield from ((0, finding.check) for finding in arranged.shared)
+    for number, section in enumerate(arranged.sections, 1):
+        yield from ((number, check) for check in section.checks)
+
+
+def _shared(arranged: Arranged, say: Say) -> str:
+    if not arranged.shared and not arranged.changes:
+        return ""
+    found = changes(arranged.changes) + findings(arranged.shared, 0, say)
+    return f"<section><h2>{text(words.SHARED)}</h2>{found}</section>"
+
+
+def _certificate(section: Section, number: int, say: Say) -> str:
+    diagnosis = section.diagnosis
+    found = [Finding(check=check, names=()) for check in section.checks]
+    return (
+        f'<section id="s{number}" class="certificate {_HEADS[diagnosis.renewable][0]}">'
+        f"<h2>{_mark(diagnosis)}{text(sentences.headline(diagnosis))}</h2>"
+        f"{changes(section.changes)}{findings(found, number, say)}</section>"
+    )

@@ -1,0 +1,52 @@
+"""The words of the report; those that it shares with the other forms are in ``doctor/forms``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+TITLE: Final = "dnsrenew doctor: {headline}"
+TITLE_SEVERAL: Final = "dnsrenew doctor: {count} certificates"
+HEADING: Final = "What the doctor found"
+MADE: Final = "Made on {time} by dnsrenew {version} on {system}. All times are UTC."
+PRIVATE: Final = "This file names domains, addresses and paths; read it before you give it to anyone."
+CODE_OF: Final = "The code of the check, for the documents"
+
+# ── the network ─────────────────────────────────────────────────────────────────────────
+
+NETWORK: Final = "The network"
+NETWORK_ABOUT: Final = "How a CA reaches this host, and how it finds its records. Each part has the colour of its worst check."
+WAY_IN: Final = "The way in"
+WAY_OF_DNS: Final = "The path of DNS"
+NODES: Final = {
+    "ca": "CA",
+    "internet": "Internet",
+    "provider": "Internet provider",
+    "router": "Router",
+    "host": "This host",
+    "port-80": "Port 80",
+    "port-443": "Port 443",
+    "resolver": "Resolver",
+    "parent": "Parent zone",
+    "servers": "Name servers",
+    "account": "DNS account",
+}
+ONE_WRONG: Final = "✗ 1 is wrong"
+SEVERAL_WRONG: Final = "✗ {count} are wrong"
+NODE_STATES: Final = {"worth-knowing": "! worth knowing", "unknown": "? not known", "ok": "✓ in order", "none": "not looked at"}
+
+# ── the time line ───────────────────────────────────────────────────────────────────────
+
+TIME: Final = "Certificates in time"
+NOW: Final = "now"
+COLUMNS: Final = ("Certificate", "Time line", "Valid from", "Renewal", "Expires")
+NO_CERTIFICATE: Final = "There is no certificate yet."
+LIFE: Final = "Valid from {start} to {end}; renewal from {renewal}."
+LIFE_ONLY: Final = "Valid from {start} to {end}."
+LEGEND_LIFE: Final = "valid"
+LEGEND_RENEWAL: Final = "renewal"
+
+# ── checks ──────────────────────────────────────────────────────────────────────────────
+
+MARK_WORDS: Final = {"bad": "Wrong:", "worth-knowing": "Worth knowing:", "unknown": "Not known:", "ok": "In order:"}
+"""What a screen reader says instead of the mark."""
+YES, NO, NONE = "yes", "no", "none"

@@ -1,0 +1,372 @@
+"""What the doctor finds out about DNS accounts, and its test value, at hosts in memory with a real store."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from dnsrenew.base.values import replace
+from dnsrenew.challenges.dns01.leftovers import cleanup
+from dnsrenew.doctor.accounts import accounts, driver, probe
+from dnsrenew.doctor.accounts.probe_result import ProbedZone, ProbeResult, judge_credentials, judge_probe
+from dnsrenew.drivers.provider import Behaviour, OptionSpec, Provider
+from dnsrenew.errors import Cancelled, LockedError, PropagationError, ProviderError
+from dnsrenew.model import Check, Propagation, Route, TxtRecord
+from dnsrenew.runtime.context import Context
+from dnsrenew.secrets import Secret
+from dnsrenew.store.zone_locks import ZoneLocks
+from tests.kit.clock import FakeClock
+from tests.kit.dns import Host
+from tests.kit.doctor_stage import DoctorStage, account, doctor_stage
+
+DNS = ("dns-01",)
+FOREIGN = TxtRecord("a.test.", "_acme-challenge.a.test.", "another value", 60)
+ONE = Behaviour(values="one")
+
+
+# ── secrets ─────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("secret", "result"),
+    [
+        (Secret("canary-1234"), "ok"),
+        (Secret.env("NO_SUCH_VARIABLE_HERE"), "bad"),
+        (Secret.file("/no/such/file"), "bad"),
+        (Secret.command([sys.executable, "-c", "raise SystemExit(3)"]), "bad"),
+        (Secret.command([sys.executable, "-c", "print('canary-5678')"]), "ok"),
+    ],
+)
+def test_secrets(tmp_path: Path, secret: Secret, result: str) -> None:
+    """Each is read as a renewal reads it, and never shown."""
+    with doctor_stage(tmp_path) as stage:
+        account(stage, "home").options["token"] = secret
+        check = accounts.secrets(stage.facts, "home")
+        assert stage.facts.context.redactor.redact("canary-1234") == (
+            "•••" if secret == Secret("canary-1234") else "canary-1234"
+        )
+    assert (check.code, check.result, check.evidence["dns"]) == ("secrets", result, "home")
+    assert check.blocks == (DNS if result == "bad" else ())
+    assert "canary" not in str(check)
+
+
+def test_a_secret_of_another_form(tmp_path: Path) -> None:
+    """What cannot be a token is found before the host refuses it."""
+    with doctor_stage(tmp_path) as stage:
+        account(stage, "home").options["token"] = Secret("token = canary")
+        host = stage.config.providers["host-home"]
+        known = replace(host, options={"token": OptionSpec(secret=True, pattern="[a-f0-9]+", form="the token alone")})
+        stage.config.providers["host-home"] = known  # type: ignore[index]  # a dict, seen as a Mapping
+        check = accounts.secrets(stage.facts, "home")
+    assert check.result == "bad"
+    assert "canary" not in str(check)
+
+
+def test_a_secret_that_waits_for_a_person(tmp_path: Path) -> None:
+    """The program is ended, and the secret is unknown."""
+    with doctor_stage(tmp_path, clock=FakeClock(tick=1.0)) as stage:
+        waits = [sys.executable, "-c", "import time; time.sleep(60)"]
+        account(stage, "home").options["token"] = Secret.command(waits)
+        check = accounts.secrets(stage.facts, "home")
+    assert (check.result, check.blocks) == ("unknown", DNS)
+
+
+# ── dns-account ─────────────────────────────────────────────────────────────────────────
+
+
+def test_every_name_has_an_account(tmp_path: Path) -> None:
+    """Two accounts, each with a zone, and a CNAME into one of them: a healthy host."""
+    with doctor_stage(
+        tmp_path,
+        domains=("a.test", "*.b.test", "c.test"),
+        hosts={"one": Host(), "two": Host()},
+        zones={"one": ("a.test",), "two": ("b.test",)},
+        dns={"cnames": {"_acme-challenge.c.test.": "c.b.test."}},
+    ) as stage:
+        check = accounts.dns_account(stage.facts, stage.spec)
+    assert (check.result, check.blocks) == ("ok", ())
+    assert check.evidence["accounts"] == {"a.test": ["one"], "*.b.test": ["two"], "c.test": ["two"]}
+
+
+def test_a_name_without_an_account(tmp_path: Path) -> None:
+    """Only that name is stopped, and only by dns-01."""
+    with doctor_stage(tmp_path, domains=("a.test", "b.test"), zones={"home": ("a.test",)}) as stage:
+        check = accounts.dns_account(stage.facts, stage.spec)
+    assert (check.result, check.blocks, check.evidence["names"]) == ("bad", DNS, ["b.test"])
+    assert check.evidence["zones"] == ["a.test"]
+
+
+def test_one_route_that_fits_is_enough(tmp_path: Path) -> None:
+    """The account of the first route may not write, that of the second may."""
+    routes = (Route("dns-01", dns="one"), Route("dns-01", dns="two"))
+    hosts = {"one": Host(), "two": Host()}
+    with doctor_stage(tmp_path, hosts=hosts, routes=routes, zones={"one": ("b.test",)}) as stage:
+        check = accounts.dns_account(stage.facts, stage.spec)
+    assert (check.result, check.evidence["accounts"]) == ("ok", {"a.test": ["two"]})
+
+
+def test_no_account_at_all(tmp_path: Path) -> None:
+    """The fix is to make one."""
+    with doctor_stage(tmp_path, hosts={}) as stage:
+        check = accounts.dns_account(stage.facts, stage.spec)
+    assert (check.result, check.evidence["zones"]) == ("bad", [])
+
+
+def test_names_whose_dns_does_not_answer(tmp_path: Path) -> None:
+    """Whether an account may write is unknown if nobody knows where."""
+    with doctor_stage(tmp_path, domains=("a.test", "b.test"), dns={"lost": ["b.test"]}) as stage:
+        check = accounts.dns_account(stage.facts, stage.spec)
+    assert (check.result, check.blocks, check.evidence["names"]) == ("unknown", DNS, ["b.test"])
+
+
+@pytest.mark.parametrize(
+    ("provider", "options", "code"),
+    [
+        (Provider(name="x", title="X", driver="no-such-driver"), {}, "driver-missing"),
+        (Provider(name="x", title="X", driver="rfc2136", any_options=True), {"server": "::::"}, "option-invalid"),
+    ],
+)
+def test_a_driver_that_cannot_be_made(tmp_path: Path, provider: Provider, options: dict[str, str], code: str) -> None:
+    """Not installed, or with a wrong option: the account is of no use."""
+    with doctor_stage(tmp_path) as stage:
+        stage.config.providers["host-home"] = provider  # type: ignore[index]  # a dict, seen as a Mapping
+        account(stage, "home").options.update(options)
+        check = driver.dns_account(stage.facts, "home")
+    assert check is not None
+    assert (check.result, check.blocks, check.evidence) == ("bad", DNS, {"dns": "home", "error": code})
+
+
+def test_a_driver_that_works(tmp_path: Path) -> None:
+    """There is nothing to say; a missing secret is said by another check."""
+    with doctor_stage(tmp_path) as stage:
+        assert driver.dns_account(stage.facts, "home") is None
+        account(stage, "home").options["token"] = Secret.env("NO_SUCH_VARIABLE_HERE")
+        assert driver.dns_account(stage.facts, "home") is None
+
+
+# ── the test value ──────────────────────────────────────────────────────────────────────
+
+
+def probed(stage: DoctorStage, name: str = "home") -> Check:
+    """The check of the test value."""
+    check = probe.txt_probe(stage.facts, stage.spec, name)
+    assert check is not None
+    return check
+
+
+def credentials(stage: DoctorStage, name: str = "home") -> Check:
+    """The check of the credentials."""
+    check = probe.dns_credentials(stage.facts, stage.spec, name)
+    assert check is not None
+    return check
+
+
+def test_a_value_is_written_seen_and_removed(tmp_path: Path) -> None:
+    """One value for each zone; both checks share it, and nothing else is touched."""
+    host = Host()
+    host.add([FOREIGN])
+    with doctor_stage(tmp_path, domains=("a.test", "*.a.test", "b.test"), hosts={"home": host}) as stage:
+        stage.dns.seconds = 2.0
+        check = probed(stage)
+        assert credentials(stage).result == "ok"
+        assert (check.result, check.blocks) == ("ok", ())
+        assert check.evidence["records"] == ["_acme-challenge.a.test", "_acme-challenge.b.test"]
+        assert check.evidence["visible_seconds"] == 2.0
+        assert (check.evidence["may_add"], check.evidence["may_remove"]) == (True, True)
+        assert len(stage.dns.waits) == 1
+        assert stage.dns.waits[0]["settle"] == 0.0
+        assert all(len(record.value) == 43 for record in stage.dns.waits[0]["records"])
+        assert stage.journal() == []
+    assert host.values == {FOREIGN.name: [FOREIGN.value]}
+
+
+def test_a_host_that_refuses(tmp_path: Path) -> None:
+    """The names of the zone are stopped; nothing is left."""
+    with doctor_stage(tmp_path, hosts={"home": Host("refuses")}) as stage:
+        check = probed(stage)
+        assert (check.result, check.blocks, check.evidence["names"]) == ("bad", DNS, ["a.test"])
+        assert check.evidence["may_add"] is False
+        assert (credentials(stage).result, credentials(stage).blocks) == ("unknown", ())
+        assert stage.journal() == []
+
+
+def test_a_host_that_does_not_remove(tmp_path: Path) -> None:
+    """It is worth knowing, and what stays is in the journal for cleanup."""
+    host = Host("keeps")
+    with doctor_stage(tmp_path, hosts={"home": host}) as stage:
+        check = probed(stage)
+        assert (check.result, check.blocks, check.evidence["may_remove"]) == ("bad", (), False)
+        assert len(stage.journal()) == 1
+        host.fate = "ok"
+        its = stage.config
+        locks, journal = ZoneLocks(stage.facts.store), stage.facts.store.journal
+        swept = cleanup(Context(clock=stage.clock), journal, its.accounts, its.providers, locks)
+        assert len(swept.removed) == 1
+    assert host.values == {}
+
+
+def test_a_value_that_is_not_seen(tmp_path: Path) -> None:
+    """After the time-out it is certain; the value is removed."""
+    host = Host("hidden")
+    with doctor_stage(tmp_path, hosts={"home": host}) as stage:
+        check = probed(stage)
+        assert (check.result, check.blocks) == ("bad", DNS)
+        assert credentials(stage).result == "ok"
+    assert host.values == {}
+
+
+def test_a_wait_that_is_cut_short_proves_nothing(tmp_path: Path) -> None:
+    """The examination ends before the time-out of the host."""
+    with doctor_stage(tmp_path, hosts={"home": Host("hidden")}) as stage:
+        stage.facts.context = stage.facts.context.within(100)
+        check = probed(stage)
+        assert stage.dns.waits[0]["timeout"] == 90.0
+    assert (check.result, check.blocks) == ("unknown", DNS)
+
+
+class Unauthorized(Host):
+    """A host that answers with a status."""
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Refuse."""
+        response = type("Response", (), {"status_code": 403, "text": "bad token canary-1234", "headers": {}})()
+        error = RuntimeError("refused")
+        error.response = response  # type: ignore[attr-defined]  # as requests does
+        raise error
+
+
+def test_credentials_that_a_host_refuses(tmp_path: Path) -> None:
+    """The status is shown, the fix is the page of the host, and the secret is hidden."""
+    with doctor_stage(tmp_path, hosts={"home": Unauthorized()}) as stage:
+        account(stage, "home").options["token"] = Secret("canary-1234")
+        host = replace(stage.config.providers["host-home"], website="https://host.test")
+        stage.config.providers["host-home"] = host  # type: ignore[index]  # a dict, seen as a Mapping
+        check, value = credentials(stage), probed(stage)
+    assert (check.result, check.blocks, check.evidence["status"]) == ("bad", DNS, 403)
+    assert "https://host.test" in check.fix
+    assert (value.result, value.evidence["error"]) == ("bad", "provider-unauthorized")
+    assert "canary" not in f"{check}{value}"
+
+
+def test_a_host_that_keeps_one_value_in_use(tmp_path: Path) -> None:
+    """A test would replace the value that is there, so there is none."""
+    host = Host(one=True)
+    host.add([FOREIGN])
+    with doctor_stage(tmp_path, hosts={"home": host}, behaviours={"home": ONE}) as stage:
+        check = probed(stage)
+        assert credentials(stage).result == "unknown"
+    assert (check.result, check.blocks) == ("unknown", ())
+    assert host.values == {FOREIGN.name: [FOREIGN.value]}
+
+
+def test_a_host_that_keeps_one_value(tmp_path: Path) -> None:
+    """An empty one is tested like any other."""
+    host = Host(one=True)
+    with doctor_stage(tmp_path, hosts={"home": host}, behaviours={"home": ONE}) as stage:
+        assert probed(stage).result == "ok"
+    assert host.values == {}
+
+
+def test_a_zone_that_a_run_uses(tmp_path: Path) -> None:
+    """Nothing is written while a renewal has its value there."""
+    host = Host(one=True)
+    with doctor_stage(tmp_path, hosts={"home": host}, behaviours={"home": ONE}) as stage:
+        name = "_acme-challenge.a.test."
+        with stage.facts.store.lock_zone(name, context=Context()):
+            check = probed(stage)
+    assert (check.result, check.blocks) == ("unknown", ())
+    assert stage.dns.waits == []
+
+
+def test_two_accounts_of_one_route_write_together(tmp_path: Path) -> None:
+    """A zone at two hosts is seen everywhere only if both have the value: one test for both."""
+    hosts = {"one": Host(), "two": Host()}
+    with doctor_stage(tmp_path, hosts=hosts, routes=(Route("dns-01", dns=("one", "two")),)) as stage:
+        assert [probed(stage, name).result for name in hosts] == ["ok", "ok"]
+        assert len(stage.dns.waits) == 1
+    assert [host.values for host in hosts.values()] == [{}, {}]
+
+
+def test_the_other_account_is_not_blamed(tmp_path: Path) -> None:
+    """Only the account that refused is bad."""
+    hosts = {"one": Host("refuses"), "two": Host()}
+    with doctor_stage(tmp_path, hosts=hosts, routes=(Route("dns-01", dns=("one", "two")),)) as stage:
+        assert [probed(stage, name).result for name in hosts] == ["bad", "unknown"]
+    assert hosts["two"].values == {}
+
+
+def test_an_account_that_writes_nowhere(tmp_path: Path) -> None:
+    """Another check says so."""
+    with doctor_stage(tmp_path, zones={"home": ("b.test",)}) as stage:
+        assert probe.txt_probe(stage.facts, stage.spec, "home") is None
+        assert probe.dns_credentials(stage.facts, stage.spec, "home") is None
+
+
+def test_nobody_looks_if_the_user_says_so(tmp_path: Path) -> None:
+    """With ``propagation.check = "none"`` only the rights are tested."""
+    with doctor_stage(tmp_path) as stage:
+        spec = replace(stage.spec, propagation=Propagation(check="none"))
+        check = probe.txt_probe(stage.facts, spec, "home")
+    assert check is not None
+    assert (check.result, stage.dns.waits[0]["check"]) == ("ok", "none")
+
+
+def test_a_cancel_takes_the_value_back(tmp_path: Path) -> None:
+    """Ctrl-C during the wait: the value is gone when the examination has been closed."""
+    host = Host()
+    with doctor_stage(tmp_path, hosts={"home": host}) as stage:
+        reached = threading.Event()
+
+        def interrupt(context: Context, _records: object, **_how: object) -> None:
+            assert host.values
+            stage.facts.context.cancel.set()
+            reached.set()
+            context.check()
+
+        stage.dns.wait_visible = interrupt  # type: ignore[method-assign]  # the moment of the cancel
+        with pytest.raises(Cancelled):
+            probed(stage)
+        assert reached.is_set()
+        stage.facts.close()
+        assert host.values == {}
+        assert stage.journal() == []
+
+
+def test_the_time_of_a_test(tmp_path: Path) -> None:
+    """The longest time-out of the hosts, unless the certificate has one."""
+    behaviours = {"home": Behaviour(propagation_timeout=300)}
+    with doctor_stage(tmp_path, behaviours=behaviours) as stage:
+        spec = replace(stage.spec, propagation=Propagation(timeout=45))
+        assert probe.propagation_limit(stage.config, stage.spec) == 300
+        assert probe.propagation_limit(stage.config, spec) == 45
+
+
+ZONE = ProbedZone("a.test", "_acme-challenge.a.test", ("a.test",), write_seconds=0.1)
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        (ProbeResult((ZONE,), visible_seconds=1.0, removes=False), ("ok", ())),
+        (ProbeResult((ZONE,), unseen=PropagationError("dns-unreachable", "No.", fix="")), ("unknown", DNS)),
+        (ProbeResult((replace(ZONE, error=ProviderError("provider-timeout", "No.", fix="")),)), ("unknown", DNS)),
+        (ProbeResult((replace(ZONE, error=ProviderError("provider-zone-unknown", "No.", fix="")),)), ("bad", DNS)),
+        (ProbeResult((ZONE,), locked=LockedError("locked", "No.", fix="")), ("unknown", ())),
+    ],
+)
+def test_verdicts_of_a_test(result: ProbeResult, expected: tuple[str, tuple[str, ...]]) -> None:
+    """What is not certain is unknown."""
+    check = judge_probe(result, "home")
+    assert (check.result, check.blocks) == expected
+
+
+def test_credentials_without_a_status() -> None:
+    """A name server that refuses a key explains it itself."""
+    error = ProviderError("provider-unauthorized", "The key is wrong.", fix="Compare it.", evidence={"account": "home"})
+    found = ProbeResult((replace(ZONE, error=error),))
+    check = judge_credentials(found, "home", Provider(name="x", title="X", driver="rfc2136", website="https://x.test"))
+    assert (check.result, check.summary, check.fix) == ("bad", "The key is wrong.", "Compare it.")
