@@ -27,7 +27,7 @@ def write_error(terminal: Terminal, error: DnsRenewError) -> None:
     elif isinstance(error, Cancelled):
         terminal.write_message(f"{yellow('!')} {say(error.message)} {say(error.fix)}")
     else:
-        head = red("error:") if error.code == "usage" else red("✗")
+        head = red(f"{texts.LABELS['error']}:") if error.code == "usage" else red("✗")
         terminal.write_message("\n".join(lines(error, columns, f"{head} ", indent="")))
     if terminal.verbose:
         terminal.write_message(dim(details(error)))

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.kit.router import HELPER, HOST, PROVIDER, home
+from tests.kit.router import HELPER, HOST, PROVIDER, WAN, home
 
 LISTEN: Final = [{"challenge": "http-01", "listen": ":80"}]
 CODES: Final = ("nat", "port-80-forwarded")
@@ -25,12 +25,12 @@ def test_a_router_with_a_public_address_and_a_mapping(tmp_path: Path) -> None:
         network.add_mapping(80)
         found = network.look(*CODES, routes=LISTEN)
     assert result(found["nat"]) == ("ok", [])
-    assert found["nat"]["evidence"]["wan"] == {"upnp": "203.0.113.7", "nat-pmp": "203.0.113.7"}
+    assert found["nat"]["evidence"]["wan"] == dict.fromkeys(("upnp", "nat-pmp"), WAN)
     assert result(found["port-80-forwarded"]) == ("ok", [])
     assert found["port-80-forwarded"]["evidence"]["mappings"] == [
         {"external": 80, "protocol": "tcp", "host": HOST, "port": 80}
     ]
-    assert found["public"] == {"upnp": ["203.0.113.7"], "nat-pmp": ["203.0.113.7"]}
+    assert found["public"] == dict.fromkeys(("upnp", "nat-pmp"), [WAN])
 
 
 @pytest.mark.parametrize("port", [80, 8080])

@@ -1,8 +1,9 @@
-"""A host behind a router, in network namespaces: host – router – provider – outside. The router runs Debian's miniupnpd.
+"""A host behind a router that runs Debian's miniupnpd, in network namespaces: host – router – provider – outside.
 
 The host is 192.168.7.20, the router 192.168.7.1. The router's address on the other side decides what the provider
-does: it routes a public one, and translates any other, as carrier-grade NAT does. Outside is 198.51.100.80. The
-addresses that are public here are those for documentation; nothing leaves the namespaces.
+does: it routes a public one, and translates any other, as carrier-grade NAT does. Outside is 198.51.100.80. Nothing
+leaves the namespaces. For miniupnpd an address for documentation is not public, so the router has one of 44.128.0.0/16,
+which the amateur radio network reserves for tests. It keeps other addresses for itself by UPnP, and tells by NAT-PMP.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from tests.lab.process import ServerProcess, find_program
 _ROOT: Final = Path(__file__).resolve().parents[2]
 HOST: Final = "192.168.7.20"
 ROUTER: Final = "192.168.7.1"
+WAN: Final = "44.128.0.7"
 PROVIDER: Final = "198.51.100.1"
 OUTSIDE: Final = "198.51.100.80"
 HELPER: Final = f"http://{OUTSIDE}:8090/"
@@ -66,7 +68,7 @@ class HomeNetwork:
     :param wan: the router's address on the other side.
     """
 
-    def __init__(self, folder: Path, wan: str = "203.0.113.7") -> None:
+    def __init__(self, folder: Path, wan: str = WAN) -> None:
         self._folder = folder
         self._wan = wan
         self._stack = contextlib.ExitStack()
@@ -76,16 +78,16 @@ class HomeNetwork:
         with self._stack:
             for place in _PLACES:
                 self._hold(place)
-            self._link("host", "out", f"{HOST}/24", "router", "in", f"{ROUTER}/24")
+            self._link(("host", "out", HOST), ("router", "in", ROUTER))
             near = self._wan.rpartition(".")[0] + ".1"
-            self._link("router", "out", f"{self._wan}/24", "provider", "in", f"{near}/24")
-            self._link("provider", "out", f"{PROVIDER}/24", "outside", "in", f"{OUTSIDE}/24")
+            self._link(("router", "out", self._wan), ("provider", "in", near))
+            self._link(("provider", "out", PROVIDER), ("outside", "in", OUTSIDE))
             for place, gateway in (("host", ROUTER), ("router", near), ("outside", PROVIDER)):
                 self.run(place, "ip", "route", "add", "default", "via", gateway)
             for place in ("router", "provider"):
                 self.run(place, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
             self.rules("router", _TRANSLATE)
-            if not self._wan.startswith("203.0.113."):
+            if not self._wan.startswith("44.128."):
                 self.rules("provider", _TRANSLATE)
             self._stack = self._stack.pop_all()
         return self
@@ -100,11 +102,13 @@ class HomeNetwork:
         self._pids[place] = holder.pid
         self.run(place, "ip", "link", "set", "lo", "up")
 
-    def _link(self, first: str, its: str, address: str, second: str, other: str, other_address: str) -> None:
+    def _link(self, *ends: tuple[str, str, str]) -> None:
+        """Lay a cable between two places: each with the name and the address of its interface."""
+        (first, its, _), (second, other, _) = ends
         peer = ["peer", "name", other, "netns", str(self._pids[second])]
         self.run(first, "ip", "link", "add", its, "type", "veth", *peer)
-        for place, interface, own in ((first, its, address), (second, other, other_address)):
-            self.run(place, "ip", "address", "add", own, "dev", interface)
+        for place, interface, address in ends:
+            self.run(place, "ip", "address", "add", f"{address}/24", "dev", interface)
             self.run(place, "ip", "link", "set", interface, "up")
 
     def command(self, place: str, *words: str) -> list[str]:
@@ -163,7 +167,7 @@ class HomeNetwork:
     def start_helper(self) -> None:
         """Start our helper outside."""
         process = self._start("helper", self.command("outside", sys.executable, "-m", "tests.kit.router", "serve"))
-        process.wait_ready(lambda: ":1F9A " in self._listening("outside"))
+        process.wait_ready(lambda: ":1F9A " in self._listening("outside"))  # 8090
 
     def look(self, *codes: str, place: str = "host", **settings: Any) -> dict[str, dict[str, Any]]:
         """Make checks on the host; return them by code, and ``public`` with its public addresses."""
@@ -175,7 +179,7 @@ class HomeNetwork:
 
 
 @contextlib.contextmanager
-def home(folder: Path, wan: str = "203.0.113.7", *, upnp: bool = True, helper: bool = True) -> Iterator[HomeNetwork]:
+def home(folder: Path, wan: str = WAN, *, upnp: bool = True, helper: bool = True) -> Iterator[HomeNetwork]:
     """Give the network; with UPnP in the router, and the helper outside."""
     with HomeNetwork(folder, wan) as network:
         if upnp:
@@ -206,14 +210,14 @@ def _look(settings: dict[str, Any]) -> None:
             about = {} if entry.scope == "host" else {"spec": config.certificates[0]}
             check = entry.function(facts, **about)
             checks[entry.code] = None if check is None else check.to_dict()
-    print(json.dumps({**checks, "public": by_source(facts)}))
+    sys.stdout.write(json.dumps({**checks, "public": by_source(facts)}))
 
 
 def _serve() -> None:
     from dnsrenew.doctor.router.probe_server import serve
     from dnsrenew.runtime.context import Context
 
-    serve(Context(), ":8090", print)
+    serve(Context(), ":8090", lambda _: None)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def english() -> Mapping[str, set[str]]:
             if name.isupper() and name[0] != "_" and f"{module.__name__}.{name}" not in _KEPT:
                 found.setdefault(module.__name__, set()).update(_strings(value))
     found["dnsrenew.cli.commands"] = set(_help())
-    return {module: {each for each in templates if _has_words(each)} for module, templates in found.items()}
+    return found
 
 
 def _strings(value: Any) -> Iterator[str]:
@@ -66,7 +66,8 @@ def _help() -> Iterator[str]:
         yield from (comment for _, comment in command.examples)
 
 
-def _has_words(template: str) -> bool:
+def has_words(template: str) -> bool:
+    """Tell whether a template has more than fields, so that it needs a translation."""
     return any(character.isalpha() for text, *_ in string.Formatter().parse(template) for character in text or "")
 
 
@@ -85,5 +86,5 @@ def modules(language: str) -> Iterator[ModuleType]:
 if __name__ == "__main__":
     catalogue = import_module(f"{dnsrenew.__name__}.translation.{sys.argv[1]}").CATALOGUE
     for module, templates in sorted(english().items()):
-        for template in sorted(templates - set(catalogue)):
+        for template in sorted(filter(has_words, templates - set(catalogue))):
             print(f"{module}\t{template!r}")  # noqa: T201  # a list for translators
