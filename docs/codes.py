@@ -40,8 +40,8 @@ class Entry:
 
     def add(self, text: Text) -> None:
         """Add the message and the fix of a text."""
-        self.messages |= dict.fromkeys(_shown(text.message))
-        self.fixes |= dict.fromkeys(_shown(text.fix))
+        self.messages |= dict.fromkeys(shown(text.message))
+        self.fixes |= dict.fromkeys(shown(text.fix))
 
 
 @cache
@@ -132,7 +132,7 @@ def literals() -> set[str]:
     }
 
 
-def _shown(template: str) -> Iterator[str]:
+def shown(template: str) -> Iterator[str]:
     """Give a template with ``…`` for its fields, unless nothing else is in it."""
     parts = ((text, UNKNOWN if name is not None else "") for text, name, *_ in Formatter().parse(template))
     shown = tidy("".join(part for pair in parts for part in pair))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dnsrenew.drivers.catalogue import find_provider, provider_names
 from dnsrenew.drivers.provider import Provider
-from docs import command_line, configuration, deployments, floors, tables
+from docs import checks, command_line, configuration, deployments, floors, tables
 from docs.blocks import filled
 
 HERE = Path(__file__).parent
@@ -105,7 +105,7 @@ def pages() -> dict[str, str]:
     texts["man/dnsrenew.1"] = command_line.man_page()
     texts["reference/deployments.md"] = deployments.page()
     texts["internals/floors.md"] = floors.page()
-    return texts | {page: filled(HERE / page, BLOCKS) for page in PARTLY}
+    return texts | checks.pages() | {page: filled(HERE / page, BLOCKS) for page in PARTLY}
 
 
 def simulated() -> dict[str, str]:

@@ -9,7 +9,7 @@ import dns.rdatatype
 
 from dnsrenew.dns import probes, wire
 from dnsrenew.dns.delegation import random_child
-from dnsrenew.dns.probes import Probe
+from dnsrenew.dns.probes import ProbeQuestion
 from dnsrenew.dns.query import Address, Reply
 from dnsrenew.dns.wire import Message, Name
 from dnsrenew.dns.zone_survey import Survey, ZoneFacts
@@ -90,7 +90,7 @@ class NameSurvey:
     def resolved(self, context: Context, wanted: Iterable[str]) -> dict[str, ResolvedName]:
         """Return what the recursive servers say, as a program on this host gets it."""
         starts = {name: wire.from_text(name) for name in wanted}
-        asked = [Probe(start, kind, recurse=True) for start in starts.values() for kind in _KINDS]
+        asked = [ProbeQuestion(start, kind, recurse=True) for start in starts.values() for kind in _KINDS]
         replies = self._survey.ask_recursive(context, asked)
         return {name: _resolved(start, replies) for name, start in starts.items()}
 
@@ -100,8 +100,8 @@ class NameSurvey:
         It then answers the same question if it need not validate (CD).
         """
         name = wire.from_text(zone)
-        checked = Probe(name, dns.rdatatype.SOA, recurse=True)
-        unchecked = Probe(name, dns.rdatatype.SOA, recurse=True, unchecked=True)
+        checked = ProbeQuestion(name, dns.rdatatype.SOA, recurse=True)
+        unchecked = ProbeQuestion(name, dns.rdatatype.SOA, recurse=True, unchecked=True)
         replies = self._survey.ask_recursive(context, [checked, unchecked])
         return any(
             probes.is_servfail(reply) and _is_answered(replies.get((address, unchecked)))
@@ -129,7 +129,7 @@ class NameSurvey:
     ) -> dict[str, dict[probes.ProbeKey, Reply]]:
         """Return the authoritative replies of all servers that work, by name."""
         wanted = {
-            (address, Probe(wire.from_text(name), kind, is_tcp=is_tcp)): name
+            (address, ProbeQuestion(wire.from_text(name), kind, is_tcp=is_tcp)): name
             for name, zone in zones.items()
             for address, is_tcp in self._working(zone)
             for kind in kinds
@@ -153,7 +153,8 @@ class NameSurvey:
     ) -> dict[Name, tuple[tuple[str, ...], tuple[str, ...]]]:
         """Return the addresses of names, and the CNAMEs on the way to them, by the recursive servers."""
         wanted = {
-            target: [Probe(target, kind, recurse=True, unchecked=True) for kind in _KINDS] for target in set(targets)
+            target: [ProbeQuestion(target, kind, recurse=True, unchecked=True) for kind in _KINDS]
+            for target in set(targets)
         }
         answers = self._survey.resolve(context, [probe for its in wanted.values() for probe in its])
         found = {}
@@ -189,7 +190,7 @@ def _chain(answer: Message, name: Name) -> tuple[str, ...]:
 def _resolved(name: Name, replies: Mapping[probes.ProbeKey, Reply]) -> ResolvedName:
     """Return what the first server says that answers both questions."""
     for address in dict.fromkeys(address for address, _ in replies):
-        its = [replies.get((address, Probe(name, kind, recurse=True))) for kind in _KINDS]
+        its = [replies.get((address, ProbeQuestion(name, kind, recurse=True))) for kind in _KINDS]
         answers = [reply.answer for reply in its if reply is not None and reply.answer is not None]
         if len(answers) == len(its):
             found = tuple(each for answer in answers for each in wire.addresses(answer, name))

@@ -34,7 +34,7 @@ _CD: Final = 0x10  # in octet 3 of the header (RFC 4035 section 3.2.2)
 _DO: Final = b"\0\0\x80\0"  # in the TTL of the OPT record (RFC 3225)
 
 
-class Probe(DnsQuestion):
+class ProbeQuestion(DnsQuestion):
     """A question of an examination; the additional section of its answer is read.
 
     :ivar is_tcp: whether it is put over TCP only; False: over UDP only, unless the answer is truncated.
@@ -72,7 +72,7 @@ class Probe(DnsQuestion):
         return bytes(message)
 
 
-ProbeKey = tuple[Address, Probe]
+ProbeKey = tuple[Address, ProbeQuestion]
 
 
 def ask(context: Context, lookup: Lookup, wanted: Iterable[ProbeKey]) -> dict[ProbeKey, Reply]:
@@ -103,7 +103,7 @@ def _submit(engine: QueryEngine, key: ProbeKey) -> None:
 
 def _take(engine: QueryEngine, reply: Reply, pending: dict[ProbeKey, int], replies: dict[ProbeKey, Reply]) -> None:
     probe = reply.question
-    if not isinstance(probe, Probe):
+    if not isinstance(probe, ProbeQuestion):
         raise TypeError(probe)
     key = reply.address, probe
     pending[key] -= 1
@@ -114,10 +114,10 @@ def _take(engine: QueryEngine, reply: Reply, pending: dict[ProbeKey, int], repli
     replies[key] = reply
 
 
-def first_answers(replies: Mapping[ProbeKey, Reply], addresses: Iterable[Address]) -> dict[Probe, wire.Message]:
+def first_answers(replies: Mapping[ProbeKey, Reply], addresses: Iterable[Address]) -> dict[ProbeQuestion, wire.Message]:
     """Return one answer to each question: the first that is no error, in the order of the addresses."""
     ranks = {address: rank for rank, address in enumerate(addresses)}
-    found: dict[Probe, wire.Message] = {}
+    found: dict[ProbeQuestion, wire.Message] = {}
     for (_, probe), reply in sorted(replies.items(), key=lambda item: ranks.get(item[0][0], len(ranks))):
         if reply.answer is not None and wire.is_positive(reply.answer):
             found.setdefault(probe, reply.answer)

@@ -43,7 +43,7 @@ def probe_ports(context: Context, lookup: Lookup, servers: Mapping[Address, wire
     :raises Cancelled: the caller cancelled.
     """
     keys = {
-        address: [(address, probes.Probe(zone, dns.rdatatype.SOA, is_tcp=is_tcp)) for is_tcp in (False, True)]
+        address: [(address, probes.ProbeQuestion(zone, dns.rdatatype.SOA, is_tcp=is_tcp)) for is_tcp in (False, True)]
         for address, zone in servers.items()
     }
     replies = probes.ask(context, lookup, [key for its in keys.values() for key in its])

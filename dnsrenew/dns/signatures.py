@@ -21,7 +21,7 @@ import dns.rrset
 
 from dnsrenew.dns import probes, wire
 from dnsrenew.dns.delegation import challenge_name
-from dnsrenew.dns.probes import Probe
+from dnsrenew.dns.probes import ProbeQuestion
 from dnsrenew.dns.query import Reply
 from dnsrenew.dns.wire import Message, Name, Type
 from dnsrenew.dns.zone_survey import Survey, ZoneCut, ZoneFacts
@@ -90,10 +90,10 @@ def examine(context: Context, survey: Survey, cut: ZoneCut, zone: ZoneFacts, dom
     usable = [each for each in ds or () if _is_usable(each)]
     if not usable:
         return SignedZone(cut.zone, shown)
-    questions = [Probe(name, kind, signed=True) for kind in (_DNSKEY, _SOA)]
+    questions = [ProbeQuestion(name, kind, signed=True) for kind in (_DNSKEY, _SOA)]
     for domain in domains:
-        questions.append(Probe(wire.from_text(domain), dns.rdatatype.A, signed=True))
-        questions.append(Probe(wire.from_text(challenge_name(domain)), dns.rdatatype.TXT, signed=True))
+        questions.append(ProbeQuestion(wire.from_text(domain), dns.rdatatype.A, signed=True))
+        questions.append(ProbeQuestion(wire.from_text(challenge_name(domain)), dns.rdatatype.TXT, signed=True))
     servers = [each.address for each in zone.servers if each.udp == "authority"]
     replies = probes.ask(
         context, survey.lookup, [((server, survey.port), each) for server in servers for each in questions]
@@ -112,12 +112,12 @@ def examine(context: Context, survey: Survey, cut: ZoneCut, zone: ZoneFacts, dom
 def _ds_records(context: Context, survey: Survey, cut: ZoneCut) -> list[DsRecord] | None:
     """Return the DS records at the servers of the zone above, or else at a recursive server."""
     name = wire.from_text(cut.zone)
-    probe = Probe(name, _DS, signed=True)
+    probe = ProbeQuestion(name, _DS, signed=True)
     asked = [(address, probe) for address in survey.parent_addresses(context, cut)]
     answers = [_answer(reply) for reply in probes.ask(context, survey.lookup, asked).values()]
     given = [answer for answer in answers if answer is not None]
     if not given:
-        recursive = Probe(name, _DS, recurse=True, unchecked=True)
+        recursive = ProbeQuestion(name, _DS, recurse=True, unchecked=True)
         given = list(survey.resolve(context, [recursive]).values())
     if not given:
         return None
@@ -143,7 +143,7 @@ def _is_usable(ds: DsRecord) -> bool:
 
 
 def _check(
-    name: Name, ds: Sequence[DsRecord], given: Mapping[Probe, Message], now: datetime
+    name: Name, ds: Sequence[DsRecord], given: Mapping[ProbeQuestion, Message], now: datetime
 ) -> Iterator[SignatureFault]:
     """Give the first fault of one server."""
     try:
@@ -178,7 +178,7 @@ def _is_vouched(name: Name, key: DnsKey, ds: Iterable[DsRecord]) -> bool:
     )
 
 
-def _check_answer(zone: Name, keys: dns.rrset.RRset, probe: Probe, answer: Message, now: datetime) -> None:
+def _check_answer(zone: Name, keys: dns.rrset.RRset, probe: ProbeQuestion, answer: Message, now: datetime) -> None:
     """Check every signed record set of an answer, and that an absence has a proof."""
     positive = [each for each in answer.answer if _is_own(each, zone)]
     for each in positive:

@@ -18,7 +18,7 @@ from dnsrenew.dns import probes, wire
 from dnsrenew.dns.ipv6_source import only_local
 from dnsrenew.dns.lookup import Lookup, MissingAnswer
 from dnsrenew.dns.name_servers import MAX_ADDRESSES, MAX_NAMES
-from dnsrenew.dns.probes import Probe
+from dnsrenew.dns.probes import ProbeQuestion
 from dnsrenew.dns.query import Address, Reply
 from dnsrenew.dns.recursive import Recursion
 from dnsrenew.dns.wire import Message, Name
@@ -111,7 +111,7 @@ class Survey:
 
     # ── recursive servers ───────────────────────────────────────────────────────────────
 
-    def resolve(self, context: Context, wanted: Iterable[Probe]) -> dict[Probe, Message]:
+    def resolve(self, context: Context, wanted: Iterable[ProbeQuestion]) -> dict[ProbeQuestion, Message]:
         """Return the answer of a recursive server to each question that has one.
 
         :raises DnsError: ``dns-unreachable``: none answers any question.
@@ -123,7 +123,7 @@ class Survey:
             raise self._recursion.unreachable({probes_wanted[0]: MissingAnswer(reasons, answered=False)})
         return probes.first_answers(replies, self._recursion.addresses(context))
 
-    def ask_recursive(self, context: Context, wanted: Collection[Probe]) -> dict[probes.ProbeKey, Reply]:
+    def ask_recursive(self, context: Context, wanted: Collection[ProbeQuestion]) -> dict[probes.ProbeKey, Reply]:
         """Return what each recursive server replies."""
         servers = self._recursion.addresses(context)
         return probes.ask(context, self.lookup, [(address, probe) for address in servers for probe in wanted])
@@ -233,7 +233,7 @@ class Survey:
     def _probe(self, context: Context, zone: Name, servers: Servers) -> tuple[ZoneServer, ...]:
         places = [(name, address) for name, its in servers.items() for address in its]
         places = places if len(places) <= MAX_ADDRESSES else context.random.sample(places, MAX_ADDRESSES)
-        by_udp, by_tcp = _direct(zone, _SOA), Probe(zone, _SOA, is_tcp=True)
+        by_udp, by_tcp = _direct(zone, _SOA), ProbeQuestion(zone, _SOA, is_tcp=True)
         listing = _direct(zone, _NS)
         wanted = [
             ((address, self.port), probe)
@@ -258,12 +258,12 @@ class Survey:
         return listed if len(listed) <= MAX_NAMES else sorted(context.random.sample(listed, MAX_NAMES))
 
 
-def _plain(name: Name, kind: wire.Type) -> Probe:
-    return Probe(name, kind, recurse=True, unchecked=True)
+def _plain(name: Name, kind: wire.Type) -> ProbeQuestion:
+    return ProbeQuestion(name, kind, recurse=True, unchecked=True)
 
 
-def _direct(name: Name, kind: wire.Type) -> Probe:
-    return Probe(name, kind)
+def _direct(name: Name, kind: wire.Type) -> ProbeQuestion:
+    return ProbeQuestion(name, kind)
 
 
 def _upwards(name: Name) -> list[Name]:

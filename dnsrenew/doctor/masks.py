@@ -19,7 +19,20 @@ SHORTEST: Final = 4
 
 _CHALLENGES: Final = frozenset({"http-01", "dns-01", "tls-alpn-01", "mixed", "all"})
 _COMMON: Final = frozenset(
-    {"acme", "admin", "caddy", "cert", "certs", "certificate", "daemon", "default", "dnsrenew", "domain", "false", "home"}
+    {
+        "acme",
+        "admin",
+        "caddy",
+        "cert",
+        "certs",
+        "certificate",
+        "daemon",
+        "default",
+        "dnsrenew",
+        "domain",
+        "false",
+        "home",
+    }
     | {"host", "http", "https", "letsencrypt", "localhost", "main", "name", "nginx", "nobody", "none", "port", "root"}
     | {"server", "store", "system", "test", "true", "user", "value", "www-data", "apache", "key", "path", "ok", "bad"}
 )

@@ -11,7 +11,8 @@ import pytest
 from tests.kit.router import HELPER, HOST, PROVIDER, WAN, home
 
 LISTEN: Final = [{"challenge": "http-01", "listen": ":80"}]
-CODES: Final = ("nat", "port-80-forwarded")
+CHECKS: Final = ("nat", "port-80-forwarded")
+CODES: Final = (*CHECKS, "public")
 
 
 def result(check: dict[str, Any]) -> tuple[str, list[str]]:
@@ -30,7 +31,7 @@ def test_a_router_with_a_public_address_and_a_mapping(tmp_path: Path) -> None:
     assert found["port-80-forwarded"]["evidence"]["mappings"] == [
         {"external": 80, "protocol": "tcp", "host": HOST, "port": 80}
     ]
-    assert found["public"] == dict.fromkeys(("upnp", "nat-pmp"), [WAN])
+    assert found["public"] == {"upnp": [WAN], "nat-pmp": [WAN]}
 
 
 @pytest.mark.parametrize("port", [80, 8080])
@@ -72,15 +73,15 @@ def test_a_router_that_tells_nothing(tmp_path: Path) -> None:
         began = time.monotonic()
         found = network.look(*CODES, routes=LISTEN)
         seconds = time.monotonic() - began
-    assert {check: result(found[check]) for check in CODES} == dict.fromkeys(CODES, ("unknown", []))
+    assert {check: result(found[check]) for check in CHECKS} == dict.fromkeys(CHECKS, ("unknown", []))
     assert found["public"] == {}
-    assert seconds < 4  # with the start of Python
+    assert seconds < 6  # on a busy machine, with the start of Python
 
 
 def test_a_host_with_a_public_address(tmp_path: Path) -> None:
     """No router is asked."""
     with home(tmp_path, upnp=False, helper=False) as network:
         found = network.look(*CODES, routes=LISTEN, place="outside")
-    assert {check: result(found[check]) for check in CODES} == dict.fromkeys(CODES, ("ok", []))
+    assert {check: result(found[check]) for check in CHECKS} == dict.fromkeys(CHECKS, ("ok", []))
     assert found["public"] == {"host": ["198.51.100.80"]}
     assert found["nat"]["evidence"]["gateway"] is None

@@ -169,12 +169,23 @@ class HomeNetwork:
         process = self._start("helper", self.command("outside", sys.executable, "-m", "tests.kit.router", "serve"))
         process.wait_ready(lambda: ":1F9A " in self._listening("outside"))  # 8090
 
-    def look(self, *codes: str, place: str = "host", **settings: Any) -> dict[str, dict[str, Any]]:
-        """Make checks on the host; return them by code, and ``public`` with its public addresses."""
+    def start_web_server(self, place: str, port: int) -> None:
+        """Start a web server of Python."""
+        words = [sys.executable, "-m", "http.server", str(port)]
+        process = self._start(f"web-{place}", self.command(place, *words))
+        process.wait_ready(lambda: f":{port:04X} 00000000:0000 0A" in self._listening(place))
+
+    def look(
+        self, *codes: str, place: str = "host", may_bind: bool = True, **settings: Any
+    ) -> dict[str, dict[str, Any]]:
+        """Make checks on the host; return them by code. ``public`` is a code for its public addresses.
+
+        :param may_bind: whether the program may open ports below 1024.
+        """
         request = json.dumps({"codes": codes, **settings})
-        found: dict[str, dict[str, Any]] = json.loads(
-            self.run(place, sys.executable, "-m", "tests.kit.router", request)
-        )
+        before = [] if may_bind else ["setpriv", "--bounding-set=-net_bind_service"]
+        words = [*before, sys.executable, "-m", "tests.kit.router", request]
+        found: dict[str, dict[str, Any]] = json.loads(self.run(place, *words))
         return found
 
 
@@ -210,7 +221,9 @@ def _look(settings: dict[str, Any]) -> None:
             about = {} if entry.scope == "host" else {"spec": config.certificates[0]}
             check = entry.function(facts, **about)
             checks[entry.code] = None if check is None else check.to_dict()
-    sys.stdout.write(json.dumps({**checks, "public": by_source(facts)}))
+    if "public" in settings["codes"]:
+        checks["public"] = by_source(facts)
+    sys.stdout.write(json.dumps(checks))
 
 
 def _serve() -> None:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from dnsrenew.challenges.http01 import diagnosis
-from dnsrenew.checks.addresses import judge
+from dnsrenew.checks.addresses import is_local, judge
 from dnsrenew.dns import DnsView
 from dnsrenew.errors import AttemptError, CAError, ChallengeError, DnsError
 from dnsrenew.fallback.attempt import describe_error
@@ -40,11 +40,60 @@ def test_a_name_that_leads_here_is_well() -> None:
 
 
 @pytest.mark.parametrize(
+    ("found", "known", "blocks"),
+    [
+        ([ROUTER], {"ours": [PUBLIC]}, True),
+        ([ROUTER], {"ours": [PRIVATE], "router": [PUBLIC]}, True),
+        (["192.168.1.9"], {"ours": [PUBLIC]}, True),
+        ([PUBLIC, "2001:db8::1"], {"ours": [PUBLIC, "2001:db8::7"]}, True),
+        ([ROUTER, "2001:db8::7"], {"ours": [PUBLIC, "2001:db8::7"]}, False),
+    ],
+)
+def test_another_address_than_ours_is_certainly_wrong_if_we_have_a_public_one(
+    found: list[str], known: dict[str, list[str]], blocks: bool
+) -> None:
+    """Of this family, this host or its router. An A record does not matter to a CA that finds a good AAAA record."""
+    verdict = judge(NAME, found, **known)
+    assert (verdict.code, verdict.result) == ("address", "bad")
+    assert verdict.blocks == (("http-01", "tls-alpn-01") if blocks else ())
+
+
+def test_the_routers_address_is_ours() -> None:
+    """Whether it passes requests on is another question."""
+    assert judge(NAME, [ROUTER], [PRIVATE], router=[ROUTER]).result == "ok"
+
+
+@pytest.mark.parametrize(
+    ("found", "how", "said"),
+    [
+        ([ROUTER], {"proxy": "Cloudflare"}, "belongs to Cloudflare"),
+        ([PUBLIC, ROUTER], {}, "to this host and to others (8.8.8.8)"),
+    ],
+)
+def test_a_proxy_or_another_host_may_answer(found: list[str], how: dict[str, str], said: str) -> None:
+    """Even if this host has a public address."""
+    verdict = judge(NAME, found, [PUBLIC], proxy=how.get("proxy"))
+    assert (verdict.result, verdict.blocks) == ("unknown", ("http-01", "tls-alpn-01"))
+    assert said in verdict.summary
+
+
+@pytest.mark.parametrize(
+    ("address", "is_ours"),
+    [
+        *((address, True) for address in ("10.0.0.1", "100.64.0.1", "127.0.0.1", "::1", "fd00::1", "fe80::1%eth0")),
+        *((address, False) for address in ("8.8.8.8", "203.0.113.1", "2001:db8::1", "2606:4700::1")),
+    ],
+)
+def test_what_is_local(address: str, is_ours: bool) -> None:
+    """Nobody outside reaches it."""
+    assert is_local(address) is is_ours
+
+
+@pytest.mark.parametrize(
     ("found", "ours", "said", "fix"),
     [
         ([PUBLIC, "2001:db8::1"], [PUBLIC], "AAAA record of x.test points to 2001:db8::1", "Correct the AAAA record"),
         ([ROUTER], [PRIVATE], "A record of x.test points to 8.8.8.8", "If 8.8.8.8 is your router, forward its port 80"),
-        ([ROUTER], [PUBLIC], "not an address of this host (8.8.4.4)", "Correct the A record"),
         ([ROUTER], [], "no address of that family", "Correct the A record"),
     ],
 )

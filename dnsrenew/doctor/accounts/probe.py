@@ -139,7 +139,8 @@ class _Probe:
                 found = self._look(context, written) if written else {}
             finally:
                 started = context.clock.monotonic()
-                self.solver.withdraw(context, every)
+                for its in values.values():  # a zone that refuses must not keep those of the others
+                    self.solver.withdraw(context, its)
                 removal = round(context.clock.monotonic() - started, 3)
         kept = next((notice for notice in context.notices if notice.code == "txt-kept"), None)
         removes = all(value.is_to_be_removed for value in every)

@@ -69,7 +69,8 @@ def judge_credentials(result: ProbeResult, account: str, provider: Provider) -> 
     error = result.error_of(account, "provider-unauthorized")
     if error is not None:
         evidence |= {"error": error.code, "status": error.evidence.get("status")}
-        if evidence["status"] is None or not provider.website:
+        if evidence["status"] is None or "options" not in error.evidence or not provider.website:
+            # The driver explains its own host.
             return Check("dns-credentials", "bad", error.message, evidence, error.fix, DNS)
         fields = {"title": provider.title, "website": provider.website, "options": error.evidence["options"]}
         return Check.of(texts.CREDENTIALS_REFUSED, "bad", evidence, blocks=DNS, **fields)

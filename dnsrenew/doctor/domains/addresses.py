@@ -10,7 +10,7 @@ from dnsrenew.base.values import replace
 from dnsrenew.challenges.http01.diagnosis import own_addresses
 from dnsrenew.checks import addresses, proxies
 from dnsrenew.doctor.domains import lookups, texts
-from dnsrenew.doctor.domains.findings import Finding, combined
+from dnsrenew.doctor.domains.findings import NameFinding, combined
 from dnsrenew.doctor.table import INBOUND, TLS
 from dnsrenew.model import Check
 
@@ -63,8 +63,7 @@ def _found(name: str, records: Mapping[str, NameRecords]) -> list[str] | None:
     """Return the addresses of a name; None if they are unknown."""
     if is_ip(name):
         return [name]
-    its = records.get(name)
-    return None if its is None or its.existence == "unknown" else list(its.addresses)
+    return None if records[name].existence == "unknown" else list(records[name].addresses)
 
 
 def _proxy(name: str, records: Mapping[str, NameRecords]) -> str | None:
@@ -79,16 +78,16 @@ def proxied(facts: Facts, spec: CertificateSpec) -> Check | None:
     if not hosts:
         return None
     records = lookups.records(facts, spec)
-    findings = [judge_proxy(name, records.get(name)) for name in hosts]
+    findings = [judge_proxy(name, records[name]) for name in hosts]
     return combined(findings, {"chains": {name: list(its.chain) for name, its in records.items()}})
 
 
-def judge_proxy(name: str, records: NameRecords | None) -> Finding:
+def judge_proxy(name: str, records: NameRecords) -> NameFinding:
     """Return whether a CDN answers for a name. Pure."""
-    if records is None or records.existence == "unknown":
-        return Finding("unknown", texts.PROXIED_UNKNOWN, [name], {"domain": name}, TLS)
+    if records.existence == "unknown":
+        return NameFinding("unknown", texts.PROXIED_UNKNOWN, [name], {"domain": name}, TLS)
     found = proxies.find(records.addresses, records.chain)
     if found is None:
-        return Finding("ok", texts.PROXIED_NO, [name], {})
+        return NameFinding("ok", texts.PROXIED_NO, [name], {})
     provider, seen = found
-    return Finding("bad", texts.PROXIED, [name], {"domain": name, "provider": provider, "seen": seen}, TLS)
+    return NameFinding("bad", texts.PROXIED, [name], {"domain": name, "provider": provider, "seen": seen}, TLS)

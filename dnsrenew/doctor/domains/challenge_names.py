@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import names
 from dnsrenew.doctor.domains import lookups, texts
-from dnsrenew.doctor.domains.findings import Finding, combined
+from dnsrenew.doctor.domains.findings import NameFinding, combined
 from dnsrenew.doctor.table import DNS
 from dnsrenew.errors import DnsError
 from dnsrenew.model import Check
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from dnsrenew.dns.name_survey import ServedTexts
     from dnsrenew.dns.zone_survey import ZoneFacts
     from dnsrenew.doctor.facts import Facts
+    from dnsrenew.errors import Text
     from dnsrenew.model import CertificateSpec
     from dnsrenew.runtime.context import Context
 
-Way = tuple[bool, str | None]
+FollowedWay = tuple[bool, str | None]
 """``follow_cname`` and ``alias`` of a dns-01 route."""
 Targets = Mapping[str, "Target | DnsError"]
 
@@ -67,18 +68,20 @@ def judge_cnames(ways: Sequence[Targets]) -> Check:
     return Check("cname", "bad" if certain else "unknown", error.message, evidence, error.fix, DNS if stopped else ())
 
 
-def _ways(spec: CertificateSpec) -> list[Way]:
+def _ways(spec: CertificateSpec) -> list[FollowedWay]:
     routes = [route for route in spec.routes if route.challenge == "dns-01"]
     return list(dict.fromkeys((route.follow_cname, route.alias) for route in routes))
 
 
-def _targets(facts: Facts, spec: CertificateSpec, way: Way) -> Targets:
+def _targets(facts: Facts, spec: CertificateSpec, way: FollowedWay) -> Targets:
     """Return where the TXT record of each identifier goes on one way, or why it goes nowhere."""
     wanted = [each for each in spec.identifiers if not names.is_ip(each)]
     return facts.once(("dns targets", way, tuple(wanted)), partial(_find_targets, facts, spec, way, wanted))
 
 
-def _find_targets(facts: Facts, spec: CertificateSpec, way: Way, wanted: Sequence[str], context: Context) -> Targets:
+def _find_targets(
+    facts: Facts, spec: CertificateSpec, way: FollowedWay, wanted: Sequence[str], context: Context
+) -> Targets:
     follow_cname, alias = way
     limited = context.within(_SECONDS)
 
@@ -105,6 +108,16 @@ def _known(facts: Facts, spec: CertificateSpec) -> list[dict[str, Target]]:
     return [{name: each for name, each in way.items() if not isinstance(each, DnsError)} for way in ways]
 
 
+def _without_place(spec: CertificateSpec, text: Text) -> Check | None:
+    """Return the check for a certificate of whose TXT records no place is known; None if it has no domains."""
+    domains = lookups.domains(spec)
+    return (
+        Check.of(text, "unknown", {"names": lookups.identifiers_of(spec, domains)}, domains=domains)
+        if domains
+        else None
+    )
+
+
 # ── txt-stale ───────────────────────────────────────────────────────────────────────────
 
 
@@ -112,7 +125,7 @@ def txt_stale(facts: Facts, spec: CertificateSpec) -> Check | None:
     """Look for TXT values at the challenge names that no run is using, and at names that have the zone twice."""
     targets = [(name, each) for way in _known(facts, spec) for name, each in way.items()]
     if not targets:
-        return None
+        return _without_place(spec, texts.TXT_NO_PLACE)
     places = {each.name: each.served_zone for _, each in targets}
     doubled = {f"{name}{zone}": zone for name, zone in places.items()}
     zones = _zones(facts, places.values())
@@ -131,7 +144,7 @@ def txt_stale(facts: Facts, spec: CertificateSpec) -> Check | None:
 
 def judge_values(
     name: str, identifiers: Sequence[str], served: ServedTexts | None, live: set[tuple[str, str]]
-) -> Finding:
+) -> NameFinding:
     """Return whether old values are at a challenge name. Pure.
 
     :param served: the values that the name servers have; None if they could not be asked.
@@ -139,19 +152,19 @@ def judge_values(
     """
     fields: dict[str, Any] = {"name": names.relative(name)}
     if served is None:
-        return Finding("unknown", texts.TXT_UNKNOWN, identifiers, fields)
+        return NameFinding("unknown", texts.TXT_UNKNOWN, identifiers, fields)
     old = sorted(value for value in served.values if (names.absolute(name), value) not in live)
     if old:
-        return Finding("bad", texts.TXT_STALE, identifiers, {**fields, "values": old})
-    return Finding("ok", texts.TXT_CLEAN, identifiers, fields)
+        return NameFinding("bad", texts.TXT_STALE, identifiers, {**fields, "values": old})
+    return NameFinding("ok", texts.TXT_CLEAN, identifiers, fields)
 
 
-def judge_doubled(name: str, zone: str, identifiers: Sequence[str], served: ServedTexts | None) -> Finding:
+def judge_doubled(name: str, zone: str, identifiers: Sequence[str], served: ServedTexts | None) -> NameFinding:
     """Return whether a DNS host has put a TXT record to a name with the zone twice. Pure."""
     fields = {"name": names.relative(name), "zone": names.relative(zone)}
     if served is None or not served.values:
-        return Finding("ok", texts.TXT_CLEAN, identifiers, fields)
-    return Finding("bad", texts.TXT_DOUBLED, identifiers, fields)
+        return NameFinding("ok", texts.TXT_CLEAN, identifiers, fields)
+    return NameFinding("bad", texts.TXT_DOUBLED, identifiers, fields)
 
 
 def _zones(facts: Facts, wanted: Iterable[str]) -> dict[str, ZoneFacts]:
@@ -173,9 +186,10 @@ def _live(facts: Facts) -> set[tuple[str, str]]:
 
 def wildcard_shadow(facts: Facts, spec: CertificateSpec) -> Check | None:
     """Find the names that exist only through a wildcard, and vanish while a TXT record exists below them."""
-    if not lookups.domains(spec):
-        return None
-    shadowed = [domain for way in _known(facts, spec) for domain in facts.dns.shadowed(facts.context, way)]
+    ways = [way for way in _known(facts, spec) if way]
+    if not ways:
+        return _without_place(spec, texts.SHADOW_UNKNOWN)
+    shadowed = [domain for way in ways for domain in facts.dns.shadowed(facts.context, way)]
     return judge_shadows(spec, list(dict.fromkeys(shadowed)))
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dnsrenew.model import CheckResult
 
 
-class Finding(NamedTuple):
+class NameFinding(NamedTuple):
     """What was found about some identifiers.
 
     :ivar names: the identifiers of the certificate that it is about.
@@ -26,7 +26,7 @@ class Finding(NamedTuple):
     blocks: tuple[str, ...] = ()
 
 
-def combined(findings: Sequence[Finding], evidence: Mapping[str, Any]) -> Check:
+def combined(findings: Sequence[NameFinding], evidence: Mapping[str, Any]) -> Check:
     """Return the worst as the check: what is certain before what is not, what stops a challenge before what does not.
 
     The evidence is that of all; its ``names`` are those of all findings that are as bad.
@@ -38,5 +38,5 @@ def combined(findings: Sequence[Finding], evidence: Mapping[str, Any]) -> Check:
     return Check.of(worst.text, worst.result, {**about, **evidence}, blocks=worst.blocks, **worst.fields)
 
 
-def _rank(finding: Finding) -> tuple[int, bool]:
+def _rank(finding: NameFinding) -> tuple[int, bool]:
     return ("bad", "unknown", "ok").index(finding.result), not finding.blocks

@@ -91,12 +91,18 @@ def own_zones(facts: Facts, spec: CertificateSpec) -> dict[str, ZoneFacts]:
 
 
 def records(facts: Facts, spec: CertificateSpec) -> Mapping[str, NameRecords]:
-    """Return the addresses of each domain at the servers of its zone; domains without a zone are omitted."""
+    """Return the addresses of each domain at the servers of its zone; a domain in no zone is absent, or unknown."""
 
     def find(context: Context) -> Mapping[str, NameRecords]:
-        from dnsrenew.dns.name_survey import NameSurvey
+        from dnsrenew.dns.name_survey import NameRecords, NameSurvey
 
-        return NameSurvey(survey(facts)).records(context, own_zones(facts, spec))
+        found = NameSurvey(survey(facts)).records(context, own_zones(facts, spec))
+        known = paths(facts, domains(spec))
+        without = {name: path for name, path in known.items() if name not in found}
+        return found | {
+            name: NameRecords("absent" if path.absent and not path.cuts else "unknown")
+            for name, path in without.items()
+        }
 
     return facts.once(("dns records", domains(spec)), find)
 

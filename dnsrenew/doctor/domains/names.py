@@ -9,7 +9,7 @@ from dnsrenew.base import names
 from dnsrenew.base.public_suffixes import is_public_suffix
 from dnsrenew.checks.addresses import is_local
 from dnsrenew.doctor.domains import lookups, texts
-from dnsrenew.doctor.domains.findings import Finding, combined
+from dnsrenew.doctor.domains.findings import NameFinding, combined
 from dnsrenew.doctor.table import ALL, INBOUND
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def domain(facts: Facts, spec: CertificateSpec) -> Check | None:
         its = lookups.identifiers_of(spec, [name])
         if name in refused:
             text = texts.DOMAIN_SUFFIX if is_public_suffix(name) else texts.DOMAIN_NOT_PUBLIC
-            findings.append(Finding("bad", text, its, {"domain": name}, ALL))
+            findings.append(NameFinding("bad", text, its, {"domain": name}, ALL))
         else:
             findings.append(judge_domain(name, its, paths[name], _registered(facts, paths[name]), is_public=is_public))
     zones = {name: path.zone for name, path in paths.items()}
@@ -57,7 +57,7 @@ def domain(facts: Facts, spec: CertificateSpec) -> Check | None:
 
 def judge_domain(
     name: str, identifiers: Sequence[str], path: NamePath, registered: ZoneFacts | None, *, is_public: bool
-) -> Finding:
+) -> NameFinding:
     """Return what is known about the registration of a domain. Pure.
 
     :param registered: the uppermost zone of the name, or if it is in none, the name that does not exist.
@@ -65,16 +65,16 @@ def judge_domain(
     """
     if registered is None:
         text = texts.DOMAIN_NOWHERE if path.absent is not None else texts.DOMAIN_UNKNOWN
-        return Finding("unknown" if path.absent is None else "bad", text, identifiers, {"domain": name}, ALL)
+        return NameFinding("unknown" if path.absent is None else "bad", text, identifiers, {"domain": name}, ALL)
     fields = {"domain": name, "registered": registered.zone, "parent": registered.parent}
     if registered.is_absent and (is_public or not path.cuts):
-        return Finding("bad", texts.DOMAIN_NOT_REGISTERED, identifiers, fields, ALL)
+        return NameFinding("bad", texts.DOMAIN_NOT_REGISTERED, identifiers, fields, ALL)
     if not path.cuts:
-        return Finding("unknown", texts.DOMAIN_UNKNOWN, identifiers, fields, ALL)
+        return NameFinding("unknown", texts.DOMAIN_UNKNOWN, identifiers, fields, ALL)
     servers = registered.parent_ns or tuple(dict.fromkeys(server.name for server in registered.servers))
     if servers and all(_is_parking(server) for server in servers):
-        return Finding("bad", texts.DOMAIN_PARKED, identifiers, {**fields, "servers": list(servers)}, ALL)
-    return Finding("ok", texts.DOMAIN_OK, identifiers, {})
+        return NameFinding("bad", texts.DOMAIN_PARKED, identifiers, {**fields, "servers": list(servers)}, ALL)
+    return NameFinding("ok", texts.DOMAIN_OK, identifiers, {})
 
 
 def _registered(facts: Facts, path: NamePath) -> ZoneFacts | None:
@@ -116,32 +116,27 @@ def name_exists(facts: Facts, spec: CertificateSpec) -> Check | None:
     paths, records = lookups.paths(facts, wanted), lookups.records(facts, spec)
     is_needed = bool(facts.challenges(spec) & set(INBOUND))
     findings = [
-        judge_existence(name, paths[name], records.get(name), is_needed=is_needed and name in spec.identifiers)
+        judge_existence(name, paths[name].zone, records[name], is_needed=is_needed and name in spec.identifiers)
         for name in wanted
     ]
-    shown = {name: its._asdict() for name, its in records.items()}
-    return combined(findings, {"records": shown})
+    return combined(findings, {"records": {name: its._asdict() for name, its in records.items()}})
 
 
-def judge_existence(name: str, path: NamePath, records: NameRecords | None, *, is_needed: bool) -> Finding:
+def judge_existence(name: str, zone: str | None, records: NameRecords, *, is_needed: bool) -> NameFinding:
     """Return whether a name has an address. Pure.
 
-    :param records: None if it is in no zone, or its zone is unknown.
     :param is_needed: whether a CA connects to it; not to a wildcard.
     """
-    fields = {"domain": name, "zone": path.zone or path.above}
-    existence = records.existence if records is not None else "absent" if path.absent and not path.cuts else "unknown"
-    if existence == "records":
-        is_empty = records is not None and not records.addresses
-        if not is_empty:
-            return Finding("ok", texts.EXISTS_OK, [name], fields)
-        existence = "empty"  # a CNAME to a name without addresses
+    fields = {"domain": name, "zone": zone}
+    if records.addresses:
+        return NameFinding("ok", texts.EXISTS_OK, [name], fields)
     if not is_needed:
-        return Finding("ok", texts.EXISTS_NOT_NEEDED, [name], fields)
-    if existence == "unknown":
-        return Finding("unknown", texts.EXISTS_UNKNOWN, [name], fields, INBOUND)
-    text = texts.EXISTS_ABSENT if existence == "absent" else texts.EXISTS_EMPTY
-    return Finding("bad", text, [name], fields, INBOUND)
+        return NameFinding("ok", texts.EXISTS_NOT_NEEDED, [name], fields)
+    if records.existence == "unknown":
+        return NameFinding("unknown", texts.EXISTS_UNKNOWN, [name], fields, INBOUND)
+    if records.existence != "absent":
+        return NameFinding("bad", texts.EXISTS_EMPTY, [name], fields, INBOUND)
+    return NameFinding("bad", texts.EXISTS_ABSENT if zone else texts.EXISTS_NOWHERE, [name], fields, INBOUND)
 
 
 # ── split-dns ───────────────────────────────────────────────────────────────────────────
@@ -153,24 +148,24 @@ def split_dns(facts: Facts, spec: CertificateSpec) -> Check | None:
     if not wanted:
         return None
     records, resolved = lookups.records(facts, spec), lookups.resolved(facts, spec)
-    findings = [judge_views(name, records.get(name), resolved[name]) for name in wanted]
+    findings = [judge_views(name, records[name], resolved[name]) for name in wanted]
     shown = {name: its._asdict() for name, its in resolved.items()}
     outside = {name: list(its.addresses) for name, its in records.items()}
     return combined(findings, {"resolved": shown, "authoritative": outside})
 
 
-def judge_views(name: str, records: NameRecords | None, resolved: ResolvedName) -> Finding:
+def judge_views(name: str, records: NameRecords, resolved: ResolvedName) -> NameFinding:
     """Return whether this host sees other addresses of a name than the CA. Pure."""
-    outside = records.addresses if records is not None else ()
+    outside = records.addresses
     fields = {"domain": name, "here": list(resolved.addresses), "outside": list(outside)}
-    if records is None or records.existence == "unknown" or resolved.rcode not in {"NOERROR", "NXDOMAIN"}:
-        return Finding("unknown", texts.SPLIT_UNKNOWN, [name], fields)
+    if records.existence == "unknown" or resolved.rcode not in {"NOERROR", "NXDOMAIN"}:
+        return NameFinding("unknown", texts.SPLIT_UNKNOWN, [name], fields)
     if set(resolved.addresses) == set(outside):
-        return Finding("ok", texts.SPLIT_OK, [name], fields)
+        return NameFinding("ok", texts.SPLIT_OK, [name], fields)
     if not outside:
-        return Finding("ok", texts.SPLIT_ONLY_HERE, [name], fields)
+        return NameFinding("ok", texts.SPLIT_ONLY_HERE, [name], fields)
     if not resolved.addresses:
-        return Finding("bad", texts.SPLIT_HIDDEN, [name], fields)
+        return NameFinding("bad", texts.SPLIT_HIDDEN, [name], fields)
     if all(map(is_local, resolved.addresses)) and not all(map(is_local, outside)):
-        return Finding("bad", texts.SPLIT_PRIVATE, [name], fields)
-    return Finding("unknown", texts.SPLIT_OTHER, [name], fields)
+        return NameFinding("bad", texts.SPLIT_PRIVATE, [name], fields)
+    return NameFinding("unknown", texts.SPLIT_OTHER, [name], fields)

@@ -56,6 +56,11 @@ EXISTS_ABSENT: Final = Text(
     "{domain} does not exist in DNS, although its zone {zone} does, so the CA finds no host to connect to.",
     "Create an A record for {domain}; if it is a dynamic DNS name that has lapsed, renew it at its provider.",
 )
+EXISTS_NOWHERE: Final = Text(
+    "name-exists",
+    "{domain} does not exist in DNS, nor a domain that it is in, so the CA finds no host to connect to.",
+    "Look at the domain check first.",
+)
 EXISTS_EMPTY: Final = Text(
     "name-exists",
     "{domain} has no A or AAAA record, so the CA finds no host to connect to.",
@@ -238,9 +243,20 @@ TXT_UNKNOWN: Final = Text(
     "Look at the delegation check first.",
 )
 
+TXT_NO_PLACE: Final = Text(
+    "txt-stale",
+    "It is unknown where the TXT records of {domains} go, so old values cannot be looked for.",
+    "Look at the cname check first.",
+)
+
 # ── wildcard-shadow ─────────────────────────────────────────────────────────────────────
 
 SHADOW_NONE: Final = Text("wildcard-shadow", "No name vanishes from DNS while its TXT record exists.", "")
+SHADOW_UNKNOWN: Final = Text(
+    "wildcard-shadow",
+    "It is unknown where the TXT records of {domains} go, and so whether a name vanishes beside them.",
+    "Look at the cname check first.",
+)
 SHADOWED: Final = Text(
     "wildcard-shadow",
     "{domain} exists only through *.{parent}, so it is absent from DNS while the TXT record for its certificate "

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.doctor.domains import lookups, texts
-from dnsrenew.doctor.domains.findings import Finding, combined
+from dnsrenew.doctor.domains.findings import NameFinding, combined
 from dnsrenew.doctor.table import ALL
 from dnsrenew.errors import DnsRenewError
 from dnsrenew.model import rfc3339
@@ -44,12 +44,12 @@ def delegation(facts: Facts, spec: CertificateSpec) -> Check | None:
         return None
     known = lookups.zones(facts, cuts)
     findings = []
-    for cut, inside in cuts.items():
+    for cut, inside in reversed(cuts.items()):  # the zones of the names themselves first
         its = lookups.identifiers_of(spec, inside)
         if cut.zone in known:
             findings.append(judge_delegation(known[cut.zone], its))
         else:
-            findings.append(Finding("unknown", texts.DELEGATION_UNKNOWN, its, {"zone": cut.zone}, ALL))
+            findings.append(NameFinding("unknown", texts.DELEGATION_UNKNOWN, its, {"zone": cut.zone}, ALL))
     return combined(findings, {"zones": [_shown(zone) for zone in known.values()]})
 
 
@@ -57,7 +57,7 @@ def _shown(zone: ZoneFacts) -> dict[str, Any]:
     return {**zone._asdict(), "servers": [server._asdict() for server in zone.servers]}
 
 
-def judge_delegation(zone: ZoneFacts, names: Sequence[str]) -> Finding:
+def judge_delegation(zone: ZoneFacts, names: Sequence[str]) -> NameFinding:
     """Return whether the name servers of a zone work. Pure.
 
     :param names: the identifiers in the zone.
@@ -66,48 +66,48 @@ def judge_delegation(zone: ZoneFacts, names: Sequence[str]) -> Finding:
     asked = [server for server in zone.servers if not _is_out_of_reach(server, zone.servers)]
     if not asked:
         text = texts.DELEGATION_UNREACHED if zone.servers else texts.DELEGATION_UNKNOWN
-        return Finding("unknown", text, names, {**fields, "servers": _places(zone.servers)}, ALL)
+        return NameFinding("unknown", text, names, {**fields, "servers": _places(zone.servers)}, ALL)
     good = [server for server in asked if _works(server)]
     if not good:
         fields["servers"] = _places(asked)
         if all(_is_dead(server) for server in asked):
-            return Finding("bad", texts.DELEGATION_DEAD, names, fields, ALL)
-        return Finding("unknown", texts.DELEGATION_UNREACHED, names, fields, ALL)
+            return NameFinding("bad", texts.DELEGATION_DEAD, names, fields, ALL)
+        return NameFinding("unknown", texts.DELEGATION_UNREACHED, names, fields, ALL)
     return _one_server(asked, good, names, fields) or _lists(zone, good, names, fields)
 
 
 def _one_server(
     asked: Sequence[ZoneServer], good: Sequence[ZoneServer], names: Sequence[str], fields: dict[str, Any]
-) -> Finding | None:
+) -> NameFinding | None:
     """Return what is wrong with one server of a zone that works."""
     for server in asked:
         if not _works(server):
             text = texts.DELEGATION_LAME if _is_lame(server) else texts.DELEGATION_SILENT
-            return Finding("bad", text, names, {**fields, "server": _place(server)})
+            return NameFinding("bad", text, names, {**fields, "server": _place(server)})
     for one, other, wrong, everywhere in (
         ("tcp", "udp", texts.DELEGATION_NO_TCP, texts.DELEGATION_ONLY_UDP),
         ("udp", "tcp", texts.DELEGATION_NO_UDP, texts.DELEGATION_ONLY_TCP),
     ):
         without = [server for server in good if getattr(server, one) != "authority"]
         if len(without) == len(good):
-            return Finding("unknown", everywhere, names, fields)
+            return NameFinding("unknown", everywhere, names, fields)
         if without and all(getattr(server, other) == "authority" for server in without):
-            return Finding("bad", wrong, names, {**fields, "server": _place(without[0])})
+            return NameFinding("bad", wrong, names, {**fields, "server": _place(without[0])})
     return None
 
 
-def _lists(zone: ZoneFacts, good: Sequence[ZoneServer], names: Sequence[str], fields: dict[str, Any]) -> Finding:
+def _lists(zone: ZoneFacts, good: Sequence[ZoneServer], names: Sequence[str], fields: dict[str, Any]) -> NameFinding:
     """Return whether the zone above and all servers list the same name servers."""
     listing = [server for server in good if server.ns]
     first = listing[0].ns if listing else None
     for server in listing:
         if server.ns != first:
             more = {"server": _place(server), "own": server.ns, "other": first}
-            return Finding("bad", texts.DELEGATION_DISAGREE, names, {**fields, **more})
+            return NameFinding("bad", texts.DELEGATION_DISAGREE, names, {**fields, **more})
     if zone.parent_ns and first and set(zone.parent_ns) != set(first):
         more = {"above": zone.parent_ns, "own": first}
-        return Finding("bad", texts.DELEGATION_DIFFERS, names, {**fields, **more})
-    return Finding("ok", texts.DELEGATION_OK, names, {**fields, "count": len(good)})
+        return NameFinding("bad", texts.DELEGATION_DIFFERS, names, {**fields, **more})
+    return NameFinding("ok", texts.DELEGATION_OK, names, {**fields, "count": len(good)})
 
 
 def _works(server: ZoneServer) -> bool:
@@ -147,12 +147,13 @@ def dnssec(facts: Facts, spec: CertificateSpec) -> Check | None:
     cuts = lookups.cuts_of(facts, spec)
     if not cuts:
         return None
+    cuts = dict(reversed(cuts.items()))  # as above
     tasks = facts.context.call_all([partial(_examined, facts, spec, cut) for cut in cuts], _AT_ONCE)
     findings, shown = [], []
     for task, (cut, inside) in zip(tasks, cuts.items(), strict=True):
         names = lookups.identifiers_of(spec, inside)
         if isinstance(task.error, DnsRenewError):
-            findings.append(Finding("unknown", texts.DNSSEC_UNKNOWN, names, {"zone": cut.zone}, ALL))
+            findings.append(NameFinding("unknown", texts.DNSSEC_UNKNOWN, names, {"zone": cut.zone}, ALL))
             continue
         signed, is_refused = task.result()
         findings.append(judge_signatures(signed, names, is_refused=is_refused))
@@ -170,7 +171,7 @@ def _examined(facts: Facts, spec: CertificateSpec, cut: ZoneCut) -> tuple[Signed
     return signed, is_refused
 
 
-def judge_signatures(signed: SignedZone, names: Sequence[str], *, is_refused: bool) -> Finding:
+def judge_signatures(signed: SignedZone, names: Sequence[str], *, is_refused: bool) -> NameFinding:
     """Return whether a CA accepts the signatures of a zone. Pure.
 
     :param is_refused: whether a resolver of this host refuses them.
@@ -180,15 +181,15 @@ def judge_signatures(signed: SignedZone, names: Sequence[str], *, is_refused: bo
     if broken and broken == set(signed.checked):
         fault = signed.faults[0]
         fields |= {"record": fault.record, "when": rfc3339(fault.when)}
-        return Finding("bad", _FAULTS[fault.kind], names, fields, ALL)
+        return NameFinding("bad", _FAULTS[fault.kind], names, fields, ALL)
     if is_refused:
-        return Finding("bad", texts.DNSSEC_REFUSED, names, fields, ALL)
+        return NameFinding("bad", texts.DNSSEC_REFUSED, names, fields, ALL)
     if broken:
-        return Finding("bad", texts.DNSSEC_SOME, names, {**fields, "servers": sorted(broken)})
+        return NameFinding("bad", texts.DNSSEC_SOME, names, {**fields, "servers": sorted(broken)})
     if signed.ds == ():
-        return Finding("ok", texts.DNSSEC_UNSIGNED, names, fields)
+        return NameFinding("ok", texts.DNSSEC_UNSIGNED, names, fields)
     if signed.ds is not None and not signed.is_supported:
-        return Finding("unknown", texts.DNSSEC_UNSUPPORTED, names, fields)
+        return NameFinding("unknown", texts.DNSSEC_UNSUPPORTED, names, fields)
     if not signed.checked:
-        return Finding("unknown", texts.DNSSEC_UNKNOWN, names, fields, ALL)
-    return Finding("ok", texts.DNSSEC_OK, names, fields)
+        return NameFinding("unknown", texts.DNSSEC_UNKNOWN, names, fields, ALL)
+    return NameFinding("ok", texts.DNSSEC_OK, names, fields)

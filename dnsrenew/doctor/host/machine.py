@@ -140,12 +140,9 @@ class Machine:
 
     def user(self) -> str:
         """Return the name of the running user."""
-        import getpass
+        from dnsrenew.base.users import user_name
 
-        try:
-            return getpass.getuser()
-        except (OSError, KeyError, ImportError):  # a user id without a name
-            return str(os.geteuid()) if hasattr(os, "geteuid") else "?"
+        return user_name(os.geteuid()) if hasattr(os, "geteuid") else os.environ.get("USERNAME", "?")
 
 
 def machine(facts: Facts) -> Machine:

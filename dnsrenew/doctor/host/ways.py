@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from dnsrenew.base.names import is_ip
 from dnsrenew.doctor.host import texts
 from dnsrenew.doctor.host.internet import cas_used, host_of
 from dnsrenew.doctor.host.machine import LABELS, Family, WayOut, is_global_ipv6, own_addresses, ways_out
@@ -96,8 +97,9 @@ def judge_ipv6(
 def _works(facts: Facts, context: Context) -> bool | None:
     """Connect to the CAs by IPv6; if that fails, by IPv4, to tell a broken IPv6 from a CA that is down."""
     targets = {host_of(ca.directory): urlsplit(ca.directory).port or 443 for ca in cas_used(facts)}
+    domains = [host for host in targets if not is_ip(host)]
     try:
-        found = facts.dns.addresses(context.within(_DNS_SECONDS), list(targets))
+        found = facts.dns.addresses(context.within(_DNS_SECONDS), domains) if domains else {}
     except DnsRenewError:
         return None
     tried = [(host, its) for host, its in found.items() if any(map(is_global_ipv6, its))][:_MAX_TRIED]

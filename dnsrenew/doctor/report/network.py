@@ -54,8 +54,8 @@ class _Picture:
 
     def wide(self) -> str:
         """Return the two ways as rows."""
-        parts = [*self._row(texts.WAY_IN, _WAY_IN, 0), *self._row(texts.WAY_OF_DNS, _WAY_OF_DNS, 150)]
-        return _svg("wide", 1000, 270, parts)
+        parts = [*self._row(texts.WAY_IN, _WAY_IN, 0), *self._row(texts.WAY_OF_DNS, _WAY_OF_DNS, 162)]
+        return _svg("wide", 1000, 296, parts)
 
     def narrow(self) -> str:
         """Return the two ways as columns."""
@@ -70,9 +70,9 @@ class _Picture:
     def _row(self, title: str, steps: Sequence[Sequence[str]], top: float) -> Iterator[str]:
         yield _title(title, top)
         for number, nodes in enumerate(steps):
-            left, height = 2 + 169.2 * number, 88 / len(nodes) - 4 * (len(nodes) - 1)
+            left, height = 2 + 169.2 * number, 104 / len(nodes) - 4 * (len(nodes) - 1)
             if number:
-                yield _link(left - 19.2, top + 72, left, top + 72)
+                yield _link(left - 19.2, top + 80, left, top + 80)
             for row, node in enumerate(nodes):
                 yield self._node(node, _Box(left, top + 28 + row * (height + 8), 150, height))
 
@@ -90,7 +90,7 @@ class _Picture:
         worst = min(found, key=lambda each: GROUPS.index(group(each[1])), default=None)
         state = "none" if worst is None else group(worst[1])
         middle = box.x + box.width / 2
-        gap = min(12.0, box.height / 4)
+        gap = min(11.0, box.height / 5)
         shape = (
             f'<g class="node {state}">{self._title_of(found)}'
             f'<rect x="{box.x:g}" y="{box.y:g}" width="{box.width:g}" height="{box.height:g}" rx="9"/>'

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.doctor.forms import sentences
 from dnsrenew.doctor.forms import texts as words
-from dnsrenew.doctor.forms.arranged import Arranged, Finding, Section, arrange
+from dnsrenew.doctor.forms.arranged import Arranged, Finding, Section, alike, arrange
 from dnsrenew.doctor.report import texts
 from dnsrenew.doctor.report.findings import changes, findings
 from dnsrenew.doctor.report.markup import text
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 """The page loads nothing, runs nothing and sends nothing, whatever a text in it says."""
+_MOST_ALIKE: Final = 10
 _HEADS: Final = {True: ("ok", "✓"), False: ("bad", "✗"), None: ("unknown", "?")}
 
 
@@ -46,18 +47,23 @@ def html(
     :param say: shows a message in that language.
     """
     arranged = arrange(diagnoses)
+    runs = list(_runs(arranged))
     made = texts.MADE.format(time=short_time(rfc3339(now) or ""), version=version, system=system)
     body = [
         f"<header><h1>{text(texts.HEADING)}</h1><p>{text(made)}</p></header>",
-        _verdict(arranged, say),
-        network(list(_placed(arranged)), say),
+        _verdict(arranged, runs, say),
+        network(list(_placed(arranged, runs)), say),
         timeline(statuses, now),
         _shared(arranged, say),
-        *(_certificate(section, number, say) for number, section in enumerate(arranged.sections, 1)),
+        *(_certificates(run, number, say) for number, run in enumerate(runs, 1)),
         f"<footer><p>{text(texts.PRIVATE)}</p></footer>",
     ]
     return _DOCUMENT.format(
-        language=text(language), policy=text(_POLICY), title=text(_title(arranged)), style=_style(), body="\n".join(body)
+        language=text(language),
+        policy=text(_POLICY),
+        title=text(_title(arranged)),
+        style=_style(),
+        body="\n".join(body),
     )
 
 
@@ -93,28 +99,44 @@ def _title(arranged: Arranged) -> str:
     return texts.TITLE_SEVERAL.format(count=f"{len(arranged.sections):,}")
 
 
-def _verdict(arranged: Arranged, say: Say) -> str:
+def _runs(arranged: Arranged) -> Iterator[list[Section]]:
+    """Give the certificates that have a section together: many that can be renewed by the same route, else one."""
+    for run in alike(arranged.sections):
+        if len(run) > _MOST_ALIKE:
+            yield run
+        else:
+            yield from ([section] for section in run)
+
+
+def _headline(run: Sequence[Section]) -> tuple[str, str]:
+    """Return the mark and the headline."""
+    diagnosis = run[0].diagnosis
+    several = diagnosis.route if len(run) > 1 else None
+    said = sentences.headline(diagnosis) if several is None else sentences.headline_of_several(several, len(run))
+    mark = "i" if diagnosis.name is None else _HEADS[diagnosis.renewable][1]
+    return f'<span class="mark" aria-hidden="true">{mark}</span>', text(said)
+
+
+def _verdict(arranged: Arranged, runs: Sequence[Sequence[Section]], say: Say) -> str:
     """Return the headlines, and the conclusion."""
-    items = "".join(
-        f'<li class="{_HEADS[section.diagnosis.renewable][0]}">{_mark(section.diagnosis)}'
-        f'<a href="#s{number}">{text(sentences.headline(section.diagnosis))}</a></li>'
-        for number, section in enumerate(arranged.sections, 1)
-    )
+    items = []
+    for number, run in enumerate(runs, 1):
+        mark, said = _headline(run)
+        items.append(f'<li class="{_tone(run)}">{mark}<a href="#s{number}">{said}</a></li>')
     found = sentences.conclusion([section.diagnosis for section in arranged.sections], say)
     lines = "".join(f"<p>{text(line)}</p>" for line in found)
-    return f'<section class="verdict"><ul>{items}</ul><div class="conclusion">{lines}</div></section>'
+    return f'<section class="verdict"><ul>{"".join(items)}</ul><div class="conclusion">{lines}</div></section>'
 
 
-def _mark(diagnosis: Diagnosis) -> str:
-    mark = "i" if diagnosis.name is None else _HEADS[diagnosis.renewable][1]
-    return f'<span class="mark" aria-hidden="true">{mark}</span>'
+def _tone(run: Sequence[Section]) -> str:
+    return _HEADS[run[0].diagnosis.renewable][0]
 
 
-def _placed(arranged: Arranged) -> Iterator[tuple[int, Check]]:
+def _placed(arranged: Arranged, runs: Sequence[Sequence[Section]]) -> Iterator[tuple[int, Check]]:
     """Give every check with the number of its section."""
     yield from ((0, finding.check) for finding in arranged.shared)
-    for number, section in enumerate(arranged.sections, 1):
-        yield from ((number, check) for check in section.checks)
+    for number, run in enumerate(runs, 1):
+        yield from ((number, check) for section in run for check in section.checks)
 
 
 def _shared(arranged: Arranged, say: Say) -> str:
@@ -124,11 +146,13 @@ def _shared(arranged: Arranged, say: Say) -> str:
     return f"<section><h2>{text(words.SHARED)}</h2>{found}</section>"
 
 
-def _certificate(section: Section, number: int, say: Say) -> str:
-    diagnosis = section.diagnosis
-    found = [Finding(check=check, names=()) for check in section.checks]
+def _certificates(run: Sequence[Section], number: int, say: Say) -> str:
+    mark, said = _headline(run)
+    found = [Finding(check=check, names=()) for section in run for check in section.checks]
+    changed = changes([change for section in run for change in section.changes])
+    names = ", ".join(sentences.name_of(section.diagnosis) for section in run) if len(run) > 1 else ""
+    listed = f'<p class="names">{text(names)}</p>' if names else ""
     return (
-        f'<section id="s{number}" class="certificate {_HEADS[diagnosis.renewable][0]}">'
-        f"<h2>{_mark(diagnosis)}{text(sentences.headline(diagnosis))}</h2>"
-        f"{changes(section.changes)}{findings(found, number, say)}</section>"
+        f'<section id="s{number}" class="certificate {_tone(run)}">'
+        f"<h2>{mark}{said}</h2>{listed}{changed}{findings(found, number, say)}</section>"
     )

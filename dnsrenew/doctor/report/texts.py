@@ -14,13 +14,15 @@ CODE_OF: Final = "The code of the check, for the documents"
 # ── the network ─────────────────────────────────────────────────────────────────────────
 
 NETWORK: Final = "The network"
-NETWORK_ABOUT: Final = "How a CA reaches this host, and how it finds its records. Each part has the colour of its worst check."
+NETWORK_ABOUT: Final = (
+    "How a CA reaches this host, and how it finds its records. Each part has the colour of its worst check."
+)
 WAY_IN: Final = "The way in"
 WAY_OF_DNS: Final = "The path of DNS"
 NODES: Final = {
     "ca": "CA",
     "internet": "Internet",
-    "provider": "Internet provider",
+    "provider": "Provider (ISP)",
     "router": "Router",
     "host": "This host",
     "port-80": "Port 80",
@@ -32,7 +34,12 @@ NODES: Final = {
 }
 ONE_WRONG: Final = "✗ 1 is wrong"
 SEVERAL_WRONG: Final = "✗ {count} are wrong"
-NODE_STATES: Final = {"worth-knowing": "! worth knowing", "unknown": "? not known", "ok": "✓ in order", "none": "not looked at"}
+NODE_STATES: Final = {
+    "worth-knowing": "! worth knowing",
+    "unknown": "? not known",
+    "ok": "✓ in order",
+    "none": "not looked at",
+}
 
 # ── the time line ───────────────────────────────────────────────────────────────────────
 

@@ -70,7 +70,9 @@ def _row(status: CertificateStatus, scale: _Scale, now: datetime) -> str:
         for column, time in zip(columns, dates, strict=True)
     )
     state = _STATES.get(status.state, "bad")
-    return f'<tr class="{state}"><th scope="row">{text(status.name)}</th><td>{_bar(status, scale, now)}</td>{cells}</tr>'
+    return (
+        f'<tr class="{state}"><th scope="row">{text(status.name)}</th><td>{_bar(status, scale, now)}</td>{cells}</tr>'
+    )
 
 
 def _bar(status: CertificateStatus, scale: _Scale, now: datetime) -> str:

@@ -1,0 +1,135 @@
+"""The pages of the doctor's checks, one for each code and language, and their list.
+
+Symptom, cause and how it is found out are in checks.toml; the sentences and the remedies are those of the program.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from dnsrenew.doctor.table import TABLE, CheckEntry
+from dnsrenew.translation import Translator
+from docs import codes
+
+_DATA: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = tomllib.loads(
+    (Path(__file__).parent / "checks.toml").read_text("utf-8")
+)
+
+
+class _Words(NamedTuple):
+    """The headings of a page."""
+
+    symptom: str
+    cause: str
+    how: str
+    sentences: str
+    remedies: str
+    stops: str
+    stops_nothing: str
+    probe: str
+    back: str
+    other: str
+
+
+_WORDS: Final = {
+    "en": _Words(
+        "What you see",
+        "The cause",
+        "How dnsrenew finds out",
+        "What it says",
+        "What to do",
+        "It can stop: {challenges}.",
+        "It stops no renewal; it is worth knowing.",
+        "This check is made only with `--probe`, because it writes to DNS.",
+        "[All checks](README.md)",
+        "[中文](zh/{code}.md)",
+    ),
+    "zh": _Words(
+        "现象",
+        "原因",
+        "dnsrenew 如何判断",
+        "dnsrenew 的说明",
+        "处理办法",
+        "可能妨碍：{challenges}。",
+        "不妨碍续期，仅供了解。",
+        "此检查会写入 DNS，因此只在使用 `--probe` 时进行。",
+        "[全部检查](README.md)",
+        "[English](../{code}.md)",
+    ),
+}
+_ALL: Final = {"en": "every renewal", "zh": "所有续期"}
+_AND: Final = {"en": ", ", "zh": "、"}
+
+
+def pages() -> dict[str, str]:
+    """Return every page by its path below docs/."""
+    made = {"reference/checks/README.md": _list("en"), "reference/checks/zh/README.md": _list("zh")}
+    for entry in TABLE:
+        made[f"reference/checks/{entry.code}.md"] = _page(entry, "en")
+        made[f"reference/checks/zh/{entry.code}.md"] = _page(entry, "zh")
+    return made
+
+
+def _page(entry: CheckEntry, language: str) -> str:
+    data, words = _DATA[entry.code][language], _WORDS[language]
+    lines = [f"# {data['title']}", "", f"`{entry.code}` · {words.back} · {words.other.format(code=entry.code)}", ""]
+    for heading, key in ((words.symptom, "symptom"), (words.cause, "cause"), (words.how, "how")):
+        lines += [f"## {heading}", "", data[key], ""]
+    lines += [words.probe, ""] if entry.only_probe else []
+    lines += [_stops(entry, language), ""]
+    translator = Translator(language)
+    texts = list(_texts(entry.code))
+    sentences = dict.fromkeys(each for text in texts for each in codes.shown(translator.template(text.message)))
+    remedies = dict.fromkeys(each for text in texts for each in codes.shown(translator.template(text.fix)))
+    lines += [f"## {words.sentences}", "", *(f"> {sentence}<br>" for sentence in sentences), ""]
+    if remedies:
+        lines += [f"## {words.remedies}", "", *(f"- {remedy}" for remedy in remedies), ""]
+    return "\n".join(lines)
+
+
+def _stops(entry: CheckEntry, language: str) -> str:
+    if not entry.blocks:
+        return _WORDS[language].stops_nothing
+    challenges = [_ALL[language] if each == "all" else f"`{each}`" for each in entry.blocks]
+    return _WORDS[language].stops.format(challenges=_AND[language].join(challenges))
+
+
+def _texts(code: str) -> Iterator[Any]:
+    """Give the texts of a check, in the order of the catalogue."""
+    for (module, _), texts in codes.catalogue().items():
+        if module.startswith("dnsrenew.doctor."):
+            yield from (text for text in texts if text.code == code)
+
+
+def _list(language: str) -> str:
+    lines = [*_HEADS[language].splitlines(), ""]
+    for entry in TABLE:
+        data = _DATA[entry.code][language]
+        lines.append(f"| [`{entry.code}`]({entry.code}.md) | {data['title']} | {data['cause']} |")
+    return "\n".join([*lines, ""])
+
+
+_HEADS: Final = {
+    "en": """# The checks of dnsrenew doctor
+
+[中文](zh/README.md)
+
+`dnsrenew doctor` looks at this host, its network, DNS, the CA and the store, and says for each certificate by which route it
+can be renewed now, or the one thing to do next. Every check ends `ok`, `bad` or `unknown`; only what is certain is `bad`.
+What stops http-01 or tls-alpn-01 seldom stops dns-01.
+
+| code | what it is about | what is wrong if it is bad |
+|---|---|---|""",
+    "zh": """# dnsrenew doctor 的各项检查
+
+[English](../README.md)
+
+`dnsrenew doctor` 检查本机、网络、DNS、CA 和存储目录，并针对每个证书说明现在可以通过哪种途径续期，或者下一步唯一要做的事。每项检查的结果是
+`ok`、`bad` 或 `unknown`；只有确定的问题才是 `bad`。妨碍 http-01 或 tls-alpn-01 的问题很少会妨碍 dns-01。
+
+| 代码 | 内容 | 若为 bad，问题是 |
+|---|---|---|""",
+}

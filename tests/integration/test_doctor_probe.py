@@ -1,0 +1,225 @@
+"""The doctor's test value at real name servers and hosts: written, seen everywhere, removed; also after a kill."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dns.message
+import pytest
+
+from dnsrenew.config import Config
+from dnsrenew.doctor.accounts import accounts, probe
+from dnsrenew.doctor.facts import Facts
+from dnsrenew.model import CertificateSpec, Check
+from dnsrenew.runtime.context import Context
+from dnsrenew.store import FolderStore
+from tests.kit.duckdns import PROVIDERS, DuckDns, DuckDnsZone, add_zone
+from tests.lab import Lab, Query
+from tests.lab.workspace import Workspace
+
+DNS = ("dns-01",)
+NAME = "_acme-challenge.example.test"
+Make = Callable[..., Facts]
+
+KILLED = """
+import os, signal, sys
+from dnsrenew.config import Config
+from dnsrenew.doctor.accounts import probe
+from dnsrenew.doctor.facts import Facts
+from dnsrenew.base.clock import SystemClock
+from dnsrenew.events import Emitter
+from dnsrenew.runtime.context import Context
+from dnsrenew.store import FolderStore
+
+def die(event):
+    if event.kind == "txt-written":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+config = Config.load("dnsrenew.toml")
+context = Context(emitter=Emitter(SystemClock(), die)).within(60)
+probe.txt_probe(Facts(context, config, FolderStore(config.store)), config.certificates[0], "home")
+"""
+"""An examination that is killed as soon as its value is in DNS."""
+
+
+@pytest.fixture
+def facts(lab: Lab, tmp_path: Path) -> Iterator[Make]:
+    """Makes the facts of the lab's configuration, with changes."""
+    made: list[Facts] = []
+
+    def make(changes: Mapping[str, Any] | None = None) -> Facts:
+        settings = {"dns.home.tsig_secret": lab.key.secret, **(changes or {})}
+        config = Config.from_dict(lab.config(settings), base=tmp_path)
+        made.append(Facts(Context().within(60), config, FolderStore(config.store)))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def spec_of(found: Facts) -> CertificateSpec:
+    """Its certificate."""
+    return found.its.certificates[0]
+
+
+def probed(found: Facts, name: str = "home") -> tuple[Check, Check]:
+    """The checks of the credentials and of the test value."""
+    credentials = probe.dns_credentials(found, spec_of(found), name)
+    value = probe.txt_probe(found, spec_of(found), name)
+    assert credentials is not None
+    assert value is not None
+    return credentials, value
+
+
+def journal(found: Facts) -> list[Path]:
+    """The entries of the journal."""
+    return list((found.its.store / "journal").glob("*.json"))
+
+
+def test_a_value_at_bind(lab: Lab, facts: Make) -> None:
+    """It is seen only when the secondary has it too; the foreign value stays."""
+    lab.lag = 0.6
+    found = facts()
+    credentials, value = probed(found)
+    assert (credentials.result, value.result) == ("ok", "ok")
+    assert value.evidence["visible_seconds"] > 0.4
+    assert value.evidence["records"] == [NAME]
+    assert lab.txt(NAME) == set()
+    assert journal(found) == []
+
+
+def test_a_wrong_tsig_key(facts: Make) -> None:
+    """The name server tells that the signature is wrong; nothing was written."""
+    found = facts({"dns.home.tsig_secret": "d3Jvbmcgc2VjcmV0IG9mIHRoZSBrZXk="})
+    credentials, value = probed(found)
+    assert (credentials.result, credentials.blocks) == ("bad", DNS)
+    assert credentials.evidence["error"] == "provider-unauthorized"
+    assert (value.result, value.blocks, value.evidence["may_add"]) == ("bad", DNS, False)
+    assert journal(found) == []
+
+
+def test_a_key_that_may_not_write(lab: Lab, facts: Make) -> None:
+    """One zone allows the key, the other does not: only the names of the other are stopped."""
+    lab.add_zone("closed.test", refuse=True)
+    certificate = [{"name": "home", "domains": ["example.test", "closed.test", "*.closed.test"]}]
+    found = facts({"dns.home.zones": ["example.test", "closed.test"], "certificate": certificate})
+    assert accounts.dns_account(found, spec_of(found)).result == "ok"
+    credentials, value = probed(found)
+    assert credentials.evidence["error"] == "provider-unauthorized"
+    assert (value.result, value.evidence["names"]) == ("bad", ["closed.test", "*.closed.test"])
+    assert lab.txt(NAME) == set()
+
+
+def test_a_server_that_lags_too_long(lab: Lab, facts: Make) -> None:
+    """After the time-out of the certificate it is certain that the value is not seen everywhere."""
+    zone = "slow-doctor.test"
+    lab.add_zone(zone, ns=("127.0.0.1", "127.0.0.3"))
+
+    def without_txt(query: Query) -> dns.message.Message:
+        answer = dns.message.from_wire(query.forward())
+        if query.rdtype == "TXT":
+            answer.answer.clear()
+        return answer
+
+    with lab.forwarder(hook=without_txt):
+        certificate = [{"name": "home", "domains": [zone], "propagation": {"timeout": 1}}]
+        found = facts({"dns.home.zones": [zone], "certificate": certificate})
+        credentials, value = probed(found)
+    assert credentials.result == "ok"
+    assert (value.result, value.evidence["error"]) == ("bad", "propagation-timeout")
+    assert lab.txt(f"_acme-challenge.{zone}") == set()
+
+
+# ── PowerDNS, by its HTTP API ───────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_a_token_of_powerdns(lab: Lab, facts: Make, right: bool) -> None:
+    """The status of the host and its page are told, not the token."""
+    with lab.powerdns() as server:
+        server.add_zone("pdns.test", (server.address,), (("_acme-challenge.pdns.test.", "TXT", '"foreign"'),))
+        lab.resolver.set_stubs({"pdns.test": (server.address,)})
+        token = server.api_key if right else "canary-wrong-token"
+        account = {"provider": "powerdns", "pdns_server": server.api_url, "auth_token": token}
+        certificate = [{"name": "home", "domains": ["pdns.test"]}]
+        found = facts({"dns.home.tsig_secret": None, "dns": {"home": account}, "certificate": certificate})
+        credentials, value = probed(found)
+        assert lab.txt("_acme-challenge.pdns.test", server.address) == {"foreign"}
+    assert (credentials.result, value.result) == (("ok", "ok") if right else ("bad", "bad"))
+    if not right:
+        assert credentials.evidence["status"] == 401
+        assert found.its.providers["powerdns"].website in credentials.fix
+        assert "canary" not in f"{credentials}{value}"
+
+
+# ── DuckDNS, which keeps one value ──────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def duck(lab: Lab, tmp_path: Path) -> Iterator[DuckDns]:
+    """DuckDNS, and our provider file that points to it."""
+    add_zone(lab)
+    (tmp_path / "providers").mkdir()
+    with DuckDns(secrets.token_hex(16), "home") as server, DuckDnsZone(lab, server):
+        shipped = (PROVIDERS / "duckdns.toml").read_text()
+        (tmp_path / "providers" / "duckdns.toml").write_text(f'{shipped}\n[driver_options]\nurl = "{server.url}"\n')
+        yield server
+
+
+def at_duck(facts: Make, token: str) -> tuple[Check, Check]:
+    """The two checks for a name at DuckDNS."""
+    certificate = [{"name": "home", "domains": ["home.duckdns.org", "*.home.duckdns.org"]}]
+    account = {"provider": "duckdns", "token": token}
+    found = facts({"dns.home.tsig_secret": None, "dns": {"home": account}, "certificate": certificate})
+    return probed(found)
+
+
+def test_the_one_value_of_duckdns(facts: Make, duck: DuckDns) -> None:
+    """A free one is tested, and cleared."""
+    credentials, value = at_duck(facts, duck.token)
+    assert (credentials.result, value.result) == ("ok", "ok")
+    assert [request.get("clear") for request in duck.requests] == [None, "true"]
+
+
+def test_a_value_at_duckdns_is_not_replaced(facts: Make, duck: DuckDns) -> None:
+    """A value that somebody needs stays; nothing is sent."""
+    duck.values["home"] = "somebody's"
+    credentials, value = at_duck(facts, duck.token)
+    assert (credentials.result, value.result) == ("unknown", "unknown")
+    assert duck.requests == []
+
+
+def test_a_wrong_token_of_duckdns(facts: Make, duck: DuckDns) -> None:
+    """It answers KO, whatever is wrong."""
+    _, value = at_duck(facts, secrets.token_hex(16))
+    assert (value.result, value.blocks) == ("bad", DNS)
+    assert "duckdns" in value.fix.lower()
+
+
+# ── a kill ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_killed_examination_is_cleaned_up(lab: Lab, workspace: Workspace) -> None:
+    """Kill -9 while the value is in DNS: cleanup removes it, and the journal is empty."""
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED],
+        cwd=workspace.path,
+        env=workspace.env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert len(lab.txt(NAME)) == 1
+    status, document = workspace.run_json("cleanup")
+    assert status == 0
+    assert [record["name"] for record in document["removed"]] == [f"{NAME}."]
+    assert lab.txt(NAME) == set()
+    assert list((workspace.store / "journal").glob("*.json")) == []
