@@ -20,10 +20,10 @@ Arguments:
 
 Results:
     Certificate, Outcome, Attempt, RouteTaken, Notice, DeploymentResult, CertificateStatus, AccountStatus,
-    Revocation, CleanupResult, Served, Event
+    Revocation, CleanupResult, Served, Event, Diagnosis, Check, Change
 
 Types of single values:
-    KeyKind, PropagationCheck, OutcomeStatus, RenewalReason, CertificateState
+    KeyKind, PropagationCheck, OutcomeStatus, RenewalReason, CertificateState, CheckResult
 
 Drivers for DNS hosts:
     Driver, DriverContext, TxtRecord
@@ -68,8 +68,12 @@ if TYPE_CHECKING:
         Attempt,
         Certificate,
         CertificateSpec,
+        Change,
+        Check,
+        CheckResult,
         Deployment,
         DeploymentResult,
+        Diagnosis,
         DnsAccount,
         Eab,
         KeyKind,
@@ -109,6 +113,9 @@ __all__ = [
     "CertificateState",
     "CertificateStatus",
     "ChallengeError",
+    "Change",
+    "Check",
+    "CheckResult",
     "CleanupResult",
     "Clock",
     "Config",
@@ -116,6 +123,7 @@ __all__ = [
     "DeployError",
     "Deployment",
     "DeploymentResult",
+    "Diagnosis",
     "DnsAccount",
     "DnsError",
     "DnsRenewError",

@@ -315,7 +315,8 @@ class Renewer:
         :param reason: ``unspecified``, ``key-compromise``, ``affiliation-changed``, ``superseded`` or
             ``cessation-of-operation`` (RFC 5280 section 5.3.1).
         :param wait: seconds to wait for another run that holds its lock.
-        :raises ConfigError: ``certificate-unknown``, ``reason-unknown``; ``ca-unknown``: its CA is not configured.
+        :raises ConfigError: ``certificate-unknown``, ``reason-unknown``; ``ca-unknown``: its CA is not configured, or
+            it was installed by hand.
         :raises StoreError: ``certificate-missing``, or the store cannot be written.
         :raises LockedError: another run works on the certificate.
         :raises CAError: the CA did not revoke it.

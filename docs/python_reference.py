@@ -16,6 +16,7 @@ from dnsrenew.base.attribute_docs import docstrings
 NOT_FOR_USERS: Final[Mapping[str, frozenset[str]]] = {
     "Config": frozenset({"account_files", "fingerprint_of", "providers", "secrets"}),
     "DnsRenewError": frozenset({"of"}),
+    "Check": frozenset({"of"}),
     "Renewer": frozenset({"emit"}),
     "Secret": frozenset({"forget", "identity"}),
 }

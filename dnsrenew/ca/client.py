@@ -89,9 +89,9 @@ class CAClient:
         :raises CAError: the CA cannot be reached, has no ACME directory, or refuses the account.
         :raises StoreError: the account cannot be stored.
         """
-        url = self._session.open(context).signer.url or ""
-        self._transport.prefetch_nonces(context, requests)
-        return url
+        self._session.directory(context)
+        self._transport.prefetch_nonces(context, requests)  # before the account, which takes some round trips
+        return self._session.open(context).signer.url or ""
 
     def account_info(self, context: Context) -> AccountInfo | None:
         """Return the account as the CA describes it; None if no account is stored. None is created.

@@ -1,4 +1,4 @@
-"""Diagnoses on a terminal: what is bad first, then what is unknown; the good checks are counted; the conclusion last."""
+"""Diagnoses on a terminal: what is bad first, then what is unknown; good checks are counted; the conclusion last."""
 
 from __future__ import annotations
 

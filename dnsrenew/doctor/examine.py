@@ -107,6 +107,8 @@ def _of_certificate(facts: Facts, spec: CertificateSpec, found: Mapping[Key, Che
 
 def run_all(context: Context, jobs: Mapping[Key, partial[Check | None]]) -> dict[Key, Check]:
     """Run the calls at once; what has not ended by the deadline is unknown."""
+    for job in jobs.values():
+        _ = job.args[1].function  # imported here: threads that import parts of one package may see half of it
     tasks = dict(zip(jobs, threads.start_all(list(jobs.values()), _AT_ONCE), strict=True))
     found: dict[Key, Check] = {}
     for key, task in tasks.items():

@@ -35,6 +35,7 @@ class Facts:
     :ivar context: of the examination; its deadline ends every check.
     :ivar config: None without a configuration; then only the host is looked at.
     :ivar probe: whether test values may be written to DNS.
+    :ivar test_values: the absolute name and the value of each of them.
     :param services: those of the run that failed; default: own ones.
     """
 
@@ -55,6 +56,7 @@ class Facts:
         self._lock = threading.Lock()
         self._found: dict[Hashable, SingleFlight[Any]] = {}
         self._unfinished: list[threading.Event] = []
+        self.test_values: set[tuple[str, str]] = set()
 
     def once(self, key: Hashable, find: Callable[[Context], T]) -> T:
         """Return a fact that several checks need; it is found once, in a thread of its own.

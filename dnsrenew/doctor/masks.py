@@ -38,15 +38,15 @@ _COMMON: Final = frozenset(
 )
 """Names that many hosts share, so that they tell nothing; and words that a mask or a sentence has itself."""
 _PUBLIC: Final = _COMMON | _CHALLENGES | frozenset(BUILT_IN) | frozenset(entry.code for entry in TABLE)
-_PUBLIC_HOSTS: Final = frozenset(ca.directory.split("/")[2] for ca in BUILT_IN.values()) | {
-    "letsencrypt.org", "pki.goog", "zerossl.com", "ssl.com", "www.ssl.com", "actalis.com", "www.actalis.com", "sectigo.com"
-}  # fmt: skip
+_PUBLIC_HOSTS: Final = frozenset(ca.directory.split("/")[2] for ca in BUILT_IN.values()) | frozenset(
+    {"letsencrypt.org", "pki.goog", "sectigo.com", "zerossl.com", "ssl.com", "www.ssl.com", "actalis.com"}
+)
 _PUBLIC_URLS: Final = frozenset(ca.directory for ca in BUILT_IN.values())
 _PUBLIC_LABELS: Final = frozenset({"*", "_acme-challenge", "www"})
 _PUBLIC_PATH: Final = "/.well-known/acme-challenge"
 _NO_DOMAINS: Final = frozenset(
-    "toml conf pem py service timer txt html json cfg sh exe log key crt cer csr der sock so ini yaml yml xml plist ps1"
-    " target d md lock".split()
+    {"cer", "cfg", "conf", "crt", "csr", "d", "der", "exe", "html", "ini", "json", "key", "lock", "log", "md", "pem"}
+    | {"plist", "ps1", "py", "service", "sh", "so", "sock", "target", "timer", "toml", "txt", "xml", "yaml", "yml"}
 )
 """Endings of file names, which look like domains."""
 
@@ -135,7 +135,7 @@ class Masks:
         return "".join([*shown, text[position:]])
 
     def _disjoint(self, text: str) -> Iterator[_Span]:
-        """Give what is to be masked, in order; of spans that begin together the longest, and overlapping ones as one."""
+        """Give what is to be masked, in order; of spans that begin together the longest; overlapping ones are one."""
         current: _Span | None = None
         for span in sorted(self._spans(text), key=lambda each: (each.start, -each.end)):
             if current is None or span.start >= current.end:

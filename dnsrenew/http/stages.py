@@ -94,24 +94,24 @@ def connect_by_stages(
     """Connect to the server of a URL and close the connection; say how far it got.
 
     :param trust: a PEM file with the only trusted roots; default: those of the operating system.
-    :param proxy: the URL of the proxy on the way.
+    :param proxy: the URL of the proxy on the connection.
     :raises CAError: ``trust-unreadable``.
     :raises Cancelled: the caller cancelled.
     """
     target = urlsplit(url)
     first = target if proxy is None else urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    way = _Way(target, None if proxy is None else first, tls_context(trust))
+    connection = _StagedConnection(target, None if proxy is None else first, tls_context(trust))
     stages: list[Stage] = []
-    steps: list[tuple[StageName, Callable[[], None]]] = [("dns", way.resolve), ("tcp", way.connect)]
+    steps: list[tuple[StageName, Callable[[], None]]] = [("dns", connection.resolve), ("tcp", connection.connect)]
     if target.scheme == "https" and (proxy is None or first.scheme == "http"):  # not inside the TLS of a proxy
-        steps.append(("tls", way.shake_hands))
+        steps.append(("tls", connection.shake_hands))
     try:
         for name, step in steps:
             stages.append(_stage(context, name, step))
             if stages[-1].fault:
                 break
     finally:
-        way.close()
+        connection.close()
     return ConnectionStages(first.hostname or "", _port(first), proxy is not None, tuple(stages))
 
 
@@ -137,7 +137,7 @@ def _without_traceback(step: Callable[[], None]) -> None:
         raise ended.with_traceback(None) from None
 
 
-class _Way:
+class _StagedConnection:
     """The connection as far as it has got.
 
     :param proxy: the proxy on the way, or None.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dnsrenew.model.result import RouteTaken
 
 CheckResult = Literal["ok", "bad", "unknown"]
-"""``bad`` only if it is certain; ``unknown`` if it could not be determined."""
+"""The result of a check: ``bad`` only if it is certain, ``unknown`` if it could not be determined."""
 
 
 class Check(Frozen, public=True):

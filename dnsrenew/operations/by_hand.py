@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dnsrenew.runtime.context import Context
     from dnsrenew.store import State, Store
     from dnsrenew.store.signing_requests import SigningRequest
-    from dnsrenew.x509 import Facts, PrivateKey
+    from dnsrenew.x509 import CertificateFacts, PrivateKey
 
 
 class GivenFiles(Frozen, hidden=("certificate", "key")):
@@ -40,7 +40,7 @@ class _Checked(Frozen, hidden=("key_pem",)):
     fullchain_pem: str
     key_pem: bytes
     kind: str | None
-    facts: Facts
+    facts: CertificateFacts
 
 
 # ── the CSR ─────────────────────────────────────────────────────────────────────────────
@@ -160,7 +160,7 @@ def _is_in_force(checked: _Checked, name: str, state: State, store: Store) -> bo
     return stored == (checked.fullchain_pem, checked.key_pem)
 
 
-def _refuse_older(facts: Facts, name: str, state: State, store: Store, context: Context) -> None:
+def _refuse_older(facts: CertificateFacts, name: str, state: State, store: Store, context: Context) -> None:
     """Refuse a certificate that ends before a usable one that is in force.
 
     :raises ConfigError: ``certificate-older``.

@@ -88,7 +88,7 @@ def revoke(
 
 
 def refuse_foreign(name: str, state: State, store: Store) -> None:
-    """Refuse a certificate that was installed by hand: only its issuer can revoke it.
+    """Refuse a certificate that was installed by hand: the configured CA is not asked for one of another issuer.
 
     :raises ConfigError: ``ca-unknown``.
     """

@@ -92,7 +92,7 @@ NOTHING_TO_REVOKE: Final = Text(
 )
 ISSUER_FOREIGN: Final = Text(
     "ca-unknown",
-    "The certificate {name} was issued by {issuer} and installed by hand, so no CA of the configuration can revoke it.",
+    "The certificate {name} was issued by {issuer} and installed by hand: dnsrenew revokes only what it has obtained.",
     "Revoke it at {issuer} (serial number {serial}), then replace it with dnsrenew install, or with dnsrenew renew "
     "{name} --force.",
 )

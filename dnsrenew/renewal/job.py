@@ -88,5 +88,5 @@ class Issued(Frozen, hidden=("key_pem",)):
 
     fullchain_pem: str
     key_pem: bytes
-    facts: x509.Facts
+    facts: x509.CertificateFacts
     profile: str | None

@@ -310,7 +310,7 @@ class FolderStore(Store):
         ca: str,
         fullchain_pem: str,
         key_pem: bytes,
-        facts: x509.Facts,
+        facts: x509.CertificateFacts,
         *,
         state: State,
         remember: Change = unchanged,

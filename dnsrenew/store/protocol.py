@@ -240,7 +240,7 @@ class Store(Protocol):
         ca: str,
         fullchain_pem: str,
         key_pem: bytes,
-        facts: x509.Facts,
+        facts: x509.CertificateFacts,
         *,
         state: State,
         remember: Change = unchanged,

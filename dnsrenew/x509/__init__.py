@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dnsrenew.x509.certificates import (
     SKEW,
-    Facts,
+    CertificateFacts,
     authority_and_serial,
     has_ecdsa_key,
     is_valid_at,
@@ -39,7 +39,7 @@ from dnsrenew.x509.roots import have_same_root, is_issued_under
 
 __all__ = [
     "SKEW",
-    "Facts",
+    "CertificateFacts",
     "PrivateKey",
     "RequestFacts",
     "authority_and_serial",

@@ -27,7 +27,7 @@ _END: Final = "-----END CERTIFICATE-----"
 _BEGIN: Final = "-----BEGIN CERTIFICATE-----"
 
 
-class Facts(Frozen, kw_only=True):
+class CertificateFacts(Frozen, kw_only=True):
     """The fields of a certificate.
 
     :ivar issuer: the issuer's common name, else its organisation, else its full name (RFC 4514).
@@ -61,7 +61,7 @@ def blocks(pem: str) -> list[str]:
     return blocks
 
 
-def read_certificate(pem: str | bytes) -> Facts:
+def read_certificate(pem: str | bytes) -> CertificateFacts:
     """Read the first certificate.
 
     :raises ValueError: there is none, or it cannot be read.
@@ -154,9 +154,9 @@ def extension(certificate: x509.Certificate, kind: type[Extension]) -> Extension
         return None  # ValueError: a name that is not ASCII, or a malformed extension
 
 
-def facts_of(certificate: x509.Certificate) -> Facts:
+def facts_of(certificate: x509.Certificate) -> CertificateFacts:
     """Return the fields of a certificate."""
-    return Facts(
+    return CertificateFacts(
         issuer=issuer_name(certificate.issuer),
         serial=f"{certificate.serial_number:x}",
         not_before=certificate.not_valid_before_utc,

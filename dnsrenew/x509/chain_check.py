@@ -13,7 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from dnsrenew.errors import CAError
 from dnsrenew.model import rfc3339
 from dnsrenew.x509 import texts
-from dnsrenew.x509.certificates import Facts, blocks, extension, facts_of, is_valid, issuer_name, load
+from dnsrenew.x509.certificates import CertificateFacts, blocks, extension, facts_of, is_valid, issuer_name, load
 from dnsrenew.x509.keys import PrivateKey
 from dnsrenew.x509.roots import is_issued_by
 from dnsrenew.x509.texts import ChainTexts
@@ -31,7 +31,7 @@ def check_chain(
     identifiers: Sequence[str],
     now: datetime,
     wording: ChainTexts | None = None,
-) -> Facts:
+) -> CertificateFacts:
     """Check that a chain is the requested one, leaf first.
 
     The root is not part of the chain, so each certificate is only checked against the next. This host's clock may be an
@@ -67,7 +67,7 @@ def _check_key(leaf: x509.Certificate, key: PrivateKey, wording: ChainTexts) -> 
         raise CAError.of(wording.key, wrong="key")
 
 
-def _check_names(facts: Facts, identifiers: Sequence[str], wording: ChainTexts) -> None:
+def _check_names(facts: CertificateFacts, identifiers: Sequence[str], wording: ChainTexts) -> None:
     missing = [name for name in identifiers if name.lower() not in facts.names]
     if missing:
         text = wording.names if facts.names else wording.no_names

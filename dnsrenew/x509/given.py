@@ -15,7 +15,7 @@ from dnsrenew.base.names import covers
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import CAError, ConfigError
 from dnsrenew.x509 import texts
-from dnsrenew.x509.certificates import Facts, blocks, extension, facts_of, load, names_of
+from dnsrenew.x509.certificates import CertificateFacts, blocks, extension, facts_of, load, names_of
 from dnsrenew.x509.chain_check import check_chain
 from dnsrenew.x509.keys import PrivateKey, key_kind, public_key_hash
 from dnsrenew.x509.roots import is_issued_by
@@ -55,7 +55,9 @@ def key_from_file(data: bytes) -> PrivateKey:
     return key
 
 
-def chain_from_file(data: bytes, key: PrivateKey, identifiers: Sequence[str], now: datetime) -> tuple[str, Facts]:
+def chain_from_file(
+    data: bytes, key: PrivateKey, identifiers: Sequence[str], now: datetime
+) -> tuple[str, CertificateFacts]:
     """Return the checked chain in a file, leaf first, and what the leaf says.
 
     The file may be PEM, DER or PKCS#7, with the certificates in any order; those that are not in the chain of the leaf

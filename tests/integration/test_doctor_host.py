@@ -290,14 +290,15 @@ def test_port_53_is_closed_by_the_network(host: NetHost, tmp_path: Path) -> None
     """Open, half open, closed: without DNS over HTTPS bad, with it ok."""
     host.run(*ONLINE)
     host.ask(dns=SERVER, folder=str(tmp_path))
-    about: dict[str, Any] = {"nameserver": SERVER, "routes": [{"challenge": "dns-01"}]}
+    about: dict[str, Any] = {"routes": [{"challenge": "dns-01"}]}
     assert verdict(host.check("port-53", **about)) == ("ok", [])
     host.run("nft add table inet out", "nft 'add chain inet out output { type filter hook output priority 0; }'")
-    host.run("nft add rule inet out output tcp dport 53 drop")
+    host.run("nft add rule inet out output ip daddr != 127.0.0.1 tcp dport 53 drop")
     half = host.check("port-53", **about)
     assert verdict(half) == ("bad", [])
     assert half["evidence"]["protocol"] == "TCP"
-    host.run("nft add rule inet out output udp dport 53 drop")
+    host.run("nft add rule inet out output ip daddr != 127.0.0.1 udp dport 53 drop")
+    host.run("nft insert rule inet out output ip daddr != 127.0.0.1 tcp dport 53 reject with tcp reset")
     closed = host.check("port-53", **about)
     assert verdict(closed) == ("bad", ["dns-01"])
     assert "doh" in closed["fix"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from dnsrenew.model import CertificateSpec, Check
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore
 from tests.kit.duckdns import PROVIDERS, DuckDns, DuckDnsZone, add_zone
+from tests.kit.renew_stage import until
 from tests.lab import Lab, Query
 from tests.lab.workspace import Workspace
 
@@ -119,7 +121,18 @@ def test_a_key_that_may_not_write(lab: Lab, facts: Make) -> None:
 
 def test_a_server_that_lags_too_long(lab: Lab, facts: Make) -> None:
     """After the time-out of the certificate it is certain that the value is not seen everywhere."""
-    zone = "slow-doctor.test"
+    with never_shows(lab, "slow-doctor.test") as zone:
+        certificate = [{"name": "home", "domains": [zone], "propagation": {"timeout": 1}}]
+        found = facts({"dns.home.zones": [zone], "certificate": certificate})
+        credentials, value = probed(found)
+    assert credentials.result == "ok"
+    assert (value.result, value.evidence["error"]) == ("bad", "propagation-timeout")
+    assert lab.txt(f"_acme-challenge.{zone}") == set()
+
+
+@contextlib.contextmanager
+def never_shows(lab: Lab, zone: str) -> Iterator[str]:
+    """Make a zone whose second server never shows a TXT value."""
     lab.add_zone(zone, ns=("127.0.0.1", "127.0.0.3"))
 
     def without_txt(query: Query) -> dns.message.Message:
@@ -129,12 +142,7 @@ def test_a_server_that_lags_too_long(lab: Lab, facts: Make) -> None:
         return answer
 
     with lab.forwarder(hook=without_txt):
-        certificate = [{"name": "home", "domains": [zone], "propagation": {"timeout": 1}}]
-        found = facts({"dns.home.zones": [zone], "certificate": certificate})
-        credentials, value = probed(found)
-    assert credentials.result == "ok"
-    assert (value.result, value.evidence["error"]) == ("bad", "propagation-timeout")
-    assert lab.txt(f"_acme-challenge.{zone}") == set()
+        yield zone
 
 
 # ── PowerDNS, by its HTTP API ───────────────────────────────────────────────────────────
@@ -222,4 +230,41 @@ def test_a_killed_examination_is_cleaned_up(lab: Lab, workspace: Workspace) -> N
     assert status == 0
     assert [record["name"] for record in document["removed"]] == [f"{NAME}."]
     assert lab.txt(NAME) == set()
+    assert list((workspace.store / "journal").glob("*.json")) == []
+
+
+# ── the command ─────────────────────────────────────────────────────────────────────────
+
+
+def test_the_command(workspace: Workspace) -> None:
+    """Every check of accounts and CAs is made, at once with the others; the test value is nobody's old value."""
+    status, document = workspace.run_json("doctor", "--probe")
+    (diagnosis,) = document["diagnoses"]
+    results = {check["code"]: check["result"] for check in diagnosis["checks"]}
+    of_cas = {"clock", "ca-reachable", "ca-terms", "ca-limits", "caa"}
+    of_accounts = {"secrets", "dns-account", "dns-credentials", "txt-probe", "txt-stale"}
+    assert {code: results[code] for code in of_cas | of_accounts} == dict.fromkeys(of_cas | of_accounts, "ok")
+    assert status == 0
+
+
+def test_the_command_without_agreement(workspace: Workspace) -> None:
+    """The next action is to agree; nothing else is wrong."""
+    workspace.write({"agree_terms": False})
+    status, document = workspace.run_json("doctor")
+    (diagnosis,) = document["diagnoses"]
+    assert (status, diagnosis["renewable"]) == (1, False)
+    assert "agree_terms = true" in diagnosis["next_action"]
+
+
+def test_an_interrupt_takes_the_value_back(lab: Lab, workspace: Workspace) -> None:
+    """Ctrl-C while the value is waited for: it is removed before the command ends."""
+    with never_shows(lab, "stop-doctor.test") as zone:
+        certificate = [{"name": "home", "domains": [zone]}]
+        workspace.write({"dns.home.zones": [zone], "certificate": certificate})
+        running = workspace.start("doctor", "--probe")
+        until(lambda: bool(lab.txt(f"_acme-challenge.{zone}")))
+        running.send_signal(signal.SIGINT)
+        workspace.captured += running.communicate(timeout=10)
+    assert running.returncode == 130
+    assert lab.txt(f"_acme-challenge.{zone}") == set()
     assert list((workspace.store / "journal").glob("*.json")) == []

@@ -52,7 +52,7 @@ class Stage:
         """The port of the CA's requests, instead of 80."""
         return self.lab.pebble.http_port
 
-    def issue(self, route: Route, names: Sequence[str] = NAMES) -> x509.Facts:
+    def issue(self, route: Route, names: Sequence[str] = NAMES) -> x509.CertificateFacts:
         """Obtain a certificate with one route for all its names, as a renewal does."""
         context = Context()
         client = self.client()

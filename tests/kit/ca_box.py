@@ -74,7 +74,9 @@ class Box:
         ca = CA(self.proxy.directory_url, name="lab", timeout=60, eab=eab)
         return CAClient(ca, HttpClient(trust=self.lab_ca.trust_pem), self.store, **settings)
 
-    def issue(self, names: Sequence[str], context: Context | None = None, client: CAClient | None = None) -> x509.Facts:
+    def issue(
+        self, names: Sequence[str], context: Context | None = None, client: CAClient | None = None
+    ) -> x509.CertificateFacts:
         """Obtain a certificate and check it; in real time, unless a context is given."""
         client, context = client or self.client(), context or Context()
         order = client.new_order(context, names)

@@ -59,7 +59,7 @@ def issuer(name: str) -> Issuer:
     return Issuer(name)
 
 
-def issue(identifiers: Sequence[str], begin: datetime) -> tuple[str, bytes, x509.Facts]:
+def issue(identifiers: Sequence[str], begin: datetime) -> tuple[str, bytes, x509.CertificateFacts]:
     """Return a chain, its key and what it says."""
     key = x509.new_key("ecdsa-p256")
     pem = issuer("Stage CA 1").sign(key.public_key(), identifiers, begin)

@@ -57,10 +57,11 @@ PORT_USED = check(
 )  # fmt: skip
 FIREWALL = check(
     "port-80-firewall", "bad", "The firewall of this host drops connections to port 80: {rule}",
-    "Run: nft add rule inet filter input tcp dport 80 accept", ("http-01",), rule="tcp dport 80 drop", table="inet filter",
+    "Run: nft add rule inet filter input tcp dport 80 accept", ("http-01",), rule="tcp dport 80 drop",
 )  # fmt: skip
 OUTSIDE = check(
-    "port-80-outside", "unknown", "Whether port 80 can be reached from outside is not known: only a helper outside can tell.",
+    "port-80-outside", "unknown",
+    "Whether port 80 can be reached from outside is not known: only a helper outside can tell.",
     "Write [doctor] probe_url with the URL of a helper.", ("http-01",), address="203.0.113.9",
 )  # fmt: skip
 NAT = check(
@@ -69,10 +70,12 @@ NAT = check(
 )  # fmt: skip
 CREDENTIALS = check(
     "dns-account", "bad", "DuckDNS refuses the token of the account {dns}.",
-    "Copy the token from https://www.duckdns.org/ into /etc/dnsrenew/duckdns.token.", ("dns-01",), dns="duckdns", http=401,
+    "Copy the token from https://www.duckdns.org/ into /etc/dnsrenew/duckdns.token.", ("dns-01",),
+    dns="duckdns", http=401,
 )  # fmt: skip
 SPLIT = check(
-    "split-dns", "unknown", "The resolver {resolver} does not answer, so what this network sees of {name} is not known.",
+    "split-dns", "unknown",
+    "The resolver {resolver} does not answer, so what this network sees of {name} is not known.",
     "Set a resolver that answers.", ("all",), resolver="192.168.1.1", name=HOUSE,
 )  # fmt: skip
 EXPIRY = check(
@@ -83,7 +86,9 @@ MOVED = Change(code="address", was="203.0.113.4", now="203.0.113.9", since=NOW -
 CLOSED = Change(code="port-80-free", was="ok", now="bad", since=NOW - 7 * DAY)
 
 
-def diagnosis(name: str | None, checks: Sequence[Check], renewable: bool | None = True, **more: Any) -> Diagnosis:  # as the field
+def diagnosis(
+    name: str | None, checks: Sequence[Check], renewable: bool | None = True, **more: Any
+) -> Diagnosis:  # as the field
     """A diagnosis; by default it can be renewed by dns-01."""
     route = DNS if renewable else None
     return Diagnosis(**{
@@ -95,10 +100,13 @@ HEALTHY = diagnosis(HOUSE, GOOD)
 FALLBACK = diagnosis(HOUSE, [*GOOD, PORT_USED, FIREWALL, OUTSIDE, NAT], next_action=NAT.fix, changes=(MOVED, CLOSED))
 """Port 80 is blocked, and dns-01 works."""
 NOTHING_WORKS = diagnosis(
-    HOUSE, [*GOOD[:4], DELEGATION, CREDENTIALS, PORT_USED, OUTSIDE, NAT, EXPIRY], False, next_action=CREDENTIALS.fix
+    HOUSE,
+    [*GOOD[:4], DELEGATION, CREDENTIALS, PORT_USED, OUTSIDE, NAT, EXPIRY],
+    renewable=False,
+    next_action=CREDENTIALS.fix,
 )
-NOT_KNOWN = diagnosis(SHOP, [*GOOD[:4], SPLIT, OUTSIDE], None, next_action=SPLIT.fix)
-HOST = diagnosis(None, [INTERNET, PORT_USED, OUTSIDE, NAT], None)
+NOT_KNOWN = diagnosis(SHOP, [*GOOD[:4], SPLIT, OUTSIDE], renewable=None, next_action=SPLIT.fix)
+HOST = diagnosis(None, [INTERNET, PORT_USED, OUTSIDE, NAT], renewable=None)
 """Without a configuration."""
 
 
@@ -116,11 +124,20 @@ def _exists(number: int) -> Check:
 def hostile() -> Diagnosis:
     """Every text of others is hostile."""
     checks = [
-        check("served", "bad", "{host} serves {text}", "Look at {text}.", (), host=HOUSE, text=text, **{f"k{text}": [text]})
+        check(
+            "served",
+            "bad",
+            "{host} serves {text}",
+            "Look at {text}.",
+            (),
+            host=HOUSE,
+            text=text,
+            **{f"k{text}": [text]},
+        )
         for text in HOSTILE
     ]
     changes = tuple(Change(code="address", was=text, now=text[::-1], since=NOW) for text in HOSTILE)
-    return diagnosis(HOSTILE[0], checks, False, next_action=HOSTILE[1], changes=changes)
+    return diagnosis(HOSTILE[0], checks, renewable=False, next_action=HOSTILE[1], changes=changes)
 
 
 def status(name: str = HOUSE, age: float = 30, life: float = 90, **more: Any) -> CertificateStatus:

@@ -86,7 +86,7 @@ class _Host:
     def __init__(self) -> None:
         self._pids: list[int] = []
         self._servers: list[ThreadingHTTPServer] = []
-        self._named: BindPrimary | None = None
+        self._named: list[BindPrimary] = []
         subprocess.run(["mount", "-t", "sysfs", "sysfs", "/sys"], check=True)
 
     def answer(self, request: dict[str, Any]) -> Any:
@@ -124,11 +124,13 @@ class _Host:
         subprocess.run(["mount", "--bind", str(file), "/etc/hosts"], check=True)
 
     def _dns(self, address: str, folder: str) -> None:
-        """Serve a.test and its zone on port 53."""
-        self._named = BindPrimary(Path(folder), address, 53, 9953, 9954)
-        self._named.zones["a.test"] = Zone("a.test", "@ A 192.0.2.10", (address,), (address,))
-        self._named.start()
-        self._named.wait_ready()
+        """Serve the zone a.test on port 53, by the server in its NS record and by that of this host."""
+        for number, each in enumerate((address, "127.0.0.1")):
+            named = BindPrimary(Path(folder) / str(number), each, 53, 9953 + number, 9960)
+            named.zones["a.test"] = Zone("a.test", "@ A 192.0.2.10", (address,), (address,))
+            self._named.append(named.start())
+        for named in self._named:
+            named.wait_ready()
 
     def _reset(self, _: bool) -> None:
         for pid in self._pids:
@@ -137,9 +139,9 @@ class _Host:
         for server in self._servers:
             server.shutdown()
             server.server_close()
-        if self._named is not None:
-            self._named.stop()
-        self._pids, self._servers, self._named = [], [], None
+        for named in self._named:
+            named.stop()
+        self._pids, self._servers, self._named = [], [], []
         self._run("nft flush ruleset; ip link set lo up; ip route flush scope global; ip -6 route flush default")
         self._run("for each in d0 t0; do ip link del $each 2>/dev/null; done; true")
 

@@ -44,7 +44,7 @@ ORDER = PendingOrder(
 
 
 @functools.cache
-def issue(serial: int) -> tuple[str, bytes, x509.Facts]:
+def issue(serial: int) -> tuple[str, bytes, x509.CertificateFacts]:
     """A chain of two, its key and its facts: self-signed, one day later for every number."""
     key = x509.new_key("ecdsa-p256")
     name = crypto.Name([crypto.NameAttribute(NameOID.COMMON_NAME, "Lab CA 1")])

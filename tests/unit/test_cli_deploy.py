@@ -213,6 +213,8 @@ def test_from_the_csr_to_the_server(here: Path, capsys: pytest.CaptureFixture[st
     assert lines[4] == f"  ✓ deployed: files {here}/served/home.pem"
     assert lines[5].startswith("  ✗ not deployed: files ")
     assert Path("served/home.pem").exists()
+    assert main(["revoke", "home"]) == 2  # not even asked whether: no CA of the configuration could do it
+    assert "was issued by Bought Root and installed by hand" in " ".join(capsys.readouterr().err.split())
     (here / "gone").mkdir()
     assert main(["install", "home", "--certificate", "home.crt", "--key", "served/home.pem"]) == 0
     assert capsys.readouterr().out.startswith("· home has this certificate already\n")

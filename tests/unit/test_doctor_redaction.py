@@ -27,14 +27,17 @@ MASKED = [
     ("bücher.example, xn--bcher-kva.example, BÜCHER.EXAMPLE", "domain-1, domain-1, domain-1"),
     ("203.0.113.4:80 is not 203.0.113.9", "address-1:80 is not address-2"),
     ("192.168.1.20 and 10.0.0.0/8", "private-address-1 and private-address-2/8"),
-    ("100.64.1.1, 127.0.0.1, 0.0.0.0, 169.254.0.9", "shared-address-1, loopback-address-1, any-address-1, link-local-address-1"),
+    (
+        "100.64.1.1, 127.0.0.1, 0.0.0.0, 169.254.0.9",
+        "shared-address-1, loopback-address-1, any-address-1, link-local-address-1",
+    ),
     ("[2001:db8::1]:443, 2001:DB8:0::1: no route", "[address-1]:443, address-1: no route"),
     ("fe80::1%eth0 and ::1 and ::ffff:203.0.113.4", "link-local-address-1 and loopback-address-1 and address-1"),
     ("address:2001:db8::7", "address:address-1"),
     ("see https://example.test:8443/x?token=1.", "see url-1."),
     ("https://acme-v02.api.letsencrypt.org/directory", "https://acme-v02.api.letsencrypt.org/directory"),
     ("https://acme-v02.api.letsencrypt.org/acme/order/1/2", "https://acme-v02.api.letsencrypt.org/path-1"),
-    ("CAA 0 issue \"letsencrypt.org\"", "CAA 0 issue \"letsencrypt.org\""),
+    ('CAA 0 issue "letsencrypt.org"', 'CAA 0 issue "letsencrypt.org"'),
     ("mailto:alice@example.test, root@nas", "mailto:email-1, email-2"),
     ("/srv/alice/store, ~/certs, ../x/y", "path-1, path-2, path-3"),
     (r"C:\Users\Alice B\x.pem and \\nas\share\y", "path-1 and path-2"),
@@ -44,6 +47,7 @@ MASKED = [
     ("aa:bb:cc:dd:ee:0f", "mac-1"),
     ("env:DUCKDNS_TOKEN, keyring:dns/alice", "env:key-1, keyring:key-2"),
 ]
+KEY = "c2VjcmV0c2VjcmV0"
 KEPT = [
     "port-80-forwarded and provider-credentials-rejected",
     "ConnectionRefusedError: [Errno 111] Connection refused",
@@ -89,7 +93,9 @@ def everything(known: str) -> Diagnosis:
     return diagnoses.diagnosis(
         known,
         [check, plain],
-        route=RouteTaken(ca=known, challenge="mixed", dns=(known,), names={known: {"challenge": "dns-01", "dns": [known]}}),
+        route=RouteTaken(
+            ca=known, challenge="mixed", dns=(known,), names={known: {"challenge": "dns-01", "dns": [known]}}
+        ),
         next_action=known,
         changes=(Change(code="address", was=known, now=f"{known}2", since=diagnoses.NOW),),
     )
@@ -147,7 +153,9 @@ def test_public_things_stay() -> None:
 
 def test_values_of_records_are_masked_by_their_key() -> None:
     """A TXT value is private whatever it looks like, also where a sentence repeats it."""
-    check = diagnoses.check("txt-stale", "bad", "Old: {values}.", "", (), values=["hello world"], users=["bob-the-user"])
+    check = diagnoses.check(
+        "txt-stale", "bad", "Old: {values}.", "", (), values=["hello world"], users=["bob-the-user"]
+    )
     (found,) = redact([diagnoses.diagnosis("x", [check])])
     assert found.checks[0].summary == "Old: value-1."
     assert found.checks[0].evidence == {"values": ["value-1"], "users": ["user-1"]}
@@ -162,7 +170,12 @@ def test_the_configuration_tells_what_is_private(tmp_path: Path) -> None:
             "contact": ["carol@example.org"],
             "ca": {"mylab": {"directory": "https://ca.lab.example/dir"}},
             "dns": {
-                "office": {"provider": "rfc2136", "server": "192.0.2.53", "tsig_name": "carolkey", "tsig_secret": "c2VjcmV0c2VjcmV0"},
+                "office": {
+                    "provider": "rfc2136",
+                    "server": "192.0.2.53",
+                    "tsig_name": "carolkey",
+                    "tsig_secret": "c2VjcmV0c2VjcmV0",
+                },
             },
             "resolver": {"nameservers": ["192.0.2.99"]},
             "certificate": [{"name": "backoffice", "domains": ["office.example.org"], "ca": "mylab"}],

@@ -76,10 +76,21 @@ def test_it_loads_and_runs_nothing(scene: str) -> None:
     """No script, no handler, no address but places in the page; the policy forbids the rest."""
     text = report(SCENES[scene])
     page = Page(text)
-    assert {tag for tag, _ in page.tags} & {"script", "iframe", "object", "embed", "img", "link", "form", "base"} == set()
+    assert {tag for tag, _ in page.tags} & {
+        "script",
+        "iframe",
+        "object",
+        "embed",
+        "img",
+        "link",
+        "form",
+        "base",
+    } == set()
     attributes = [(name, value or "") for _, attributes in page.tags for name, value in attributes.items()]
     assert [name for name, _ in attributes if name.startswith("on")] == []
-    assert [value for name, value in attributes if name in {"href", "src", "xlink:href"} and not value.startswith("#")] == []
+    assert [
+        value for name, value in attributes if name in {"href", "src", "xlink:href"} and not value.startswith("#")
+    ] == []
     assert "default-src 'none'" in next(its["content"] or "" for tag, its in page.tags if its.get("http-equiv"))
     assert not re.search(r"url\(|@import", text.partition("</style>")[0])
 
@@ -111,7 +122,13 @@ def test_everything_is_in_it() -> None:
     for check in diagnoses.FALLBACK.checks:
         assert check.summary in text
         assert check.code in text
-    for part in ("can be renewed by dns-01", diagnoses.NAT.fix, "198.51.100.53", "203.0.113.4 → 203.0.113.9", "2027-01-26"):
+    for part in (
+        "can be renewed by dns-01",
+        diagnoses.NAT.fix,
+        "198.51.100.53",
+        "203.0.113.4 → 203.0.113.9",
+        "2027-01-26",
+    ):
         assert part in text
 
 
@@ -148,7 +165,9 @@ def test_without_certificates_there_is_no_time_line() -> None:
 
 def colours() -> Iterator[dict[str, str]]:
     """The colours of the light and of the dark page."""
-    css = resources.files("dnsrenew.doctor.report").joinpath("report.css").read_text("utf-8").partition("@media print")[0]
+    css = (
+        resources.files("dnsrenew.doctor.report").joinpath("report.css").read_text("utf-8").partition("@media print")[0]
+    )
     for block in re.findall(r":root \{([^}]+)\}", css):
         yield dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block))
 
@@ -167,7 +186,11 @@ def test_contrast() -> None:
     for its in found:
         backs = [its[name] for name in its if name.endswith("-back")]
         pairs = [(its[name], back) for name in ("text", "dim") for back in (*backs, its["card"], its["page"])]
-        pairs += [(its[name], back) for name in ("ok", "bad", "warn", "unknown") for back in (its[f"{name}-back"], its["card"])]
+        pairs += [
+            (its[name], back)
+            for name in ("ok", "bad", "warn", "unknown")
+            for back in (its[f"{name}-back"], its["card"])
+        ]
         for one, other in [*pairs, (its["link"], its["card"])]:
             light, dark = sorted((luminance(one), luminance(other)), reverse=True)
             assert (light + 0.05) / (dark + 0.05) >= 4.5, (one, other)
@@ -191,9 +214,9 @@ addEventListener("load", () => {{
 def browse(folder: Path, page: Path, *options: str) -> tuple[str, str]:
     """Open a page in a browser without a window; return what it writes, and its log."""
     command = [
-        str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
-        "--no-first-run", "--disable-background-networking", "--allow-file-access-from-files", "--enable-logging=stderr",
-        f"--user-data-dir={folder / 'profile'}", *options, page.as_uri(),
+        str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+        "--hide-scrollbars", "--no-first-run", "--disable-background-networking", "--allow-file-access-from-files",
+        "--enable-logging=stderr", f"--user-data-dir={folder / 'profile'}", *options, page.as_uri(),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     return done.stdout, done.stderr
@@ -201,7 +224,7 @@ def browse(folder: Path, page: Path, *options: str) -> tuple[str, str]:
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 def test_a_browser_shows_it(tmp_path: Path) -> None:
-    """Nothing is wider than a phone, a tablet or a desktop, one of the two pictures is shown, and no error is logged."""
+    """Nothing is wider than a phone, a tablet or a desktop, one of the two pictures is shown, no error is logged."""
     frames = ""
     for scene, found in SCENES.items():
         (tmp_path / f"{scene}.html").write_text(report(found), "utf-8")

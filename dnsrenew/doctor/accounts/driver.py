@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.doctor.table import DNS
+from dnsrenew.drivers import invoke
 from dnsrenew.errors import ConfigError, ProviderError, SecretError
 from dnsrenew.model import Check
 
@@ -17,8 +18,6 @@ _SECONDS: Final = 8.0
 
 def dns_account(facts: Facts, account: str) -> Check | None:
     """Check that the driver of an account can be made; None if it can, or only a secret is missing."""
-    from dnsrenew.drivers import invoke
-
     its = facts.its.accounts[account]
     # What it warns of is said by `dnsrenew check`.
     context = facts.context.within(_SECONDS).for_certificate("")

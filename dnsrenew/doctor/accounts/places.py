@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from dnsrenew.base.names import is_ip
 from dnsrenew.base.values import Frozen
+from dnsrenew.challenges.dns01.accounts import AccountChoice
+from dnsrenew.challenges.dns01.records import RecordWriter, TxtPlacement, no_account
 from dnsrenew.errors import AttemptError
 
 if TYPE_CHECKING:
-    from dnsrenew.challenges.dns01.records import RecordWriter, TxtPlacement
     from dnsrenew.doctor.facts import Facts
     from dnsrenew.model import CertificateSpec
     from dnsrenew.runtime.context import Context
@@ -47,9 +48,6 @@ def places(facts: Facts, spec: CertificateSpec) -> Places:
 
 
 def _find(facts: Facts, spec: CertificateSpec, context: Context) -> Places:
-    from dnsrenew.challenges.dns01.accounts import AccountChoice
-    from dnsrenew.challenges.dns01.records import no_account
-
     known = writers(facts)
     choice = AccountChoice(facts.dns, known)
     identifiers = [each for each in spec.identifiers if not is_ip(each)]
@@ -75,7 +73,5 @@ def _find(facts: Facts, spec: CertificateSpec, context: Context) -> Places:
 
 def writers(facts: Facts) -> dict[str, RecordWriter]:
     """Return every DNS account with the provider file of its host."""
-    from dnsrenew.challenges.dns01.records import RecordWriter
-
     its = facts.its
     return {name: RecordWriter(account, its.providers[account.provider]) for name, account in its.accounts.items()}

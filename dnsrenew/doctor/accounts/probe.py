@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.values import replace
+from dnsrenew.challenges.dns01.solver import make_solver
+from dnsrenew.challenges.solver import SolverResources
 from dnsrenew.doctor.accounts.places import accounts_of, places
 from dnsrenew.doctor.accounts.probe_result import ProbedZone, ProbeResult, judge_credentials, judge_probe
 from dnsrenew.errors import AttemptError, ConfigError, DnsRenewError, LockedError, PropagationError, SecretError
+from dnsrenew.store.zone_locks import ZoneLocks
 
 if TYPE_CHECKING:
     from dnsrenew.challenges.dns01.records import TxtPlacement, TxtValue
@@ -92,10 +95,6 @@ def _probe(
 
 
 def _make_solver(facts: Facts, _context: Context) -> Dns01:
-    from dnsrenew.challenges.dns01.solver import make_solver
-    from dnsrenew.challenges.solver import SolverResources
-    from dnsrenew.store.zone_locks import ZoneLocks
-
     its, store = facts.its, facts.store
     return make_solver(SolverResources(facts.dns, its.accounts, its.providers, ZoneLocks(store), store.journal))
 
@@ -132,6 +131,7 @@ class _Probe:
             if not self._zones[zone].is_in_use
         }
         every = [value for its in values.values() for value in its]
+        self._facts.test_values.update((names.absolute(value.record.name), value.record.value) for value in every)
         found: dict[str, Any] = {}
         with self.solver.journaled(context, every):
             try:

@@ -176,9 +176,10 @@ def _zones(facts: Facts, wanted: Iterable[str]) -> dict[str, ZoneFacts]:
 
 
 def _live(facts: Facts) -> set[tuple[str, str]]:
-    if not facts.store.has_journal:
-        return set()
-    return {(names.absolute(record.name), record.value) for record, _ in facts.store.journal.live_values()}
+    live = set(facts.test_values)
+    if facts.store.has_journal:
+        live |= {(names.absolute(record.name), record.value) for record, _ in facts.store.journal.live_values()}
+    return live
 
 
 # ── wildcard-shadow ─────────────────────────────────────────────────────────────────────

@@ -1,1 +1,1 @@
-"""What every form of the diagnoses shares: the terminal, Markdown and the report say the same words in the same order."""
+"""What all forms of the diagnoses share: terminal, Markdown and report say the same words in the same order."""

@@ -1,4 +1,4 @@
-"""The order of every form: what is bad, what stops nothing, what is unknown; what several certificates share is once."""
+"""The order of every form: what is bad, what stops nothing, what is unknown; what several certificates share, once."""
 
 from __future__ import annotations
 

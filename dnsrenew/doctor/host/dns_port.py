@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base.names import is_ip
 from dnsrenew.doctor.host import texts
 from dnsrenew.doctor.table import DNS
-from dnsrenew.errors import DnsError
+from dnsrenew.errors import DnsRenewError
 from dnsrenew.model import Check
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dnsrenew.errors import Text
 
 _PORT: Final = 53
+_SECONDS: Final = 6.0
 _MAX_NAMES: Final = 20
 _MAX_SHOWN: Final = 5
 
@@ -27,10 +28,12 @@ def port_53(facts: Facts) -> Check:
     identifiers = _identifiers(facts.config)
     port = facts.config.resolver.authoritative_port if facts.config is not None else _PORT
     doh = list(facts.config.resolver.doh) if facts.config is not None else []
+    servers: list[ServerPort] = []
     try:
-        servers = facts.dns.server_ports(facts.context, identifiers[:_MAX_NAMES]) if identifiers else []
-    except DnsError:  # the DNS server that this host uses does not answer: ask those that need none
-        servers = []
+        if identifiers:
+            servers = facts.dns.server_ports(facts.context.within(_SECONDS), identifiers[:_MAX_NAMES])
+    except DnsRenewError:  # the DNS server that this host uses does not answer: ask some that need none
+        facts.context.check()
     reachable = [one for one in servers if one.has_route]
     roots: list[ServerPort] = []
     if port == _PORT and not any(one.udp or one.tcp for one in reachable):

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from dnsrenew.base import host_port, names, threads
 from dnsrenew.doctor.host import texts
 from dnsrenew.doctor.host.machine import Family, WayOut, clean, ways_out
 from dnsrenew.doctor.table import ALL
-from dnsrenew.errors import DnsRenewError
+from dnsrenew.errors import Cancelled, DnsRenewError
 from dnsrenew.model import CA, Check
 
 if TYPE_CHECKING:
     from dnsrenew.doctor.facts import Facts
     from dnsrenew.http import HttpClient
     from dnsrenew.runtime.context import Context
+
+T = TypeVar("T")
 
 _HTTPS_SECONDS: Final = (2.5, 4.0)
 _HTTP_SECONDS: Final = (2.0, 2.0)
@@ -48,8 +50,8 @@ def internet(facts: Facts) -> Check:
         return judge_internet(ways, answering)
     hosts = list(dict.fromkeys(host_of(ca.directory) for ca in cas))
     dns = threads.start(partial(_has_dns, facts, hosts))
-    plain = facts.context.call_all([partial(_plain_answer, host) for host in hosts], _MAX_CAS)
-    return judge_internet(ways, "", [task.result() for task in plain], has_dns=facts.context.join(dns), hosts=hosts)
+    plain = [*_in_time(facts.context, [partial(_plain_answer, host) for host in hosts], _DNS_SECONDS)]
+    return judge_internet(ways, "", plain, has_dns=facts.context.join(dns), hosts=hosts)
 
 
 def judge_internet(
@@ -121,10 +123,17 @@ def host_of(directory: str) -> str:
 
 def _first_answering(context: Context, cas: Sequence[CA]) -> str:
     """Return the host of the first CA that answers by HTTPS, with a certificate that is trusted."""
-    for task in threads.start_all([partial(_answers, ca) for ca in cas], _MAX_CAS):
-        if host := context.join(task):
-            return host
-    return ""
+    return next(filter(None, _in_time(context, [partial(_answers, ca) for ca in cas], sum(_HTTPS_SECONDS))), "")
+
+
+def _in_time(context: Context, functions: Sequence[Callable[[], T]], seconds: float) -> Iterator[T]:
+    """Make calls at once; give the results, in order, of those that end in time: the system's resolver may hang."""
+    limited = context.within(seconds)
+    for task in threads.start_all(functions, _MAX_CAS):
+        try:
+            yield limited.join(task)
+        except Cancelled:
+            context.check()
 
 
 def _answers(ca: CA) -> str:

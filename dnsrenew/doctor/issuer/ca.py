@@ -8,11 +8,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
+import dnsrenew.http
+from dnsrenew import x509
 from dnsrenew.base import threads
+from dnsrenew.ca.clean import MAX_WORD, one_line
 from dnsrenew.doctor.issuer import directory, texts
 from dnsrenew.doctor.issuer.directory import DirectoryAnswer
 from dnsrenew.doctor.table import ALL
 from dnsrenew.errors import Cancelled
+from dnsrenew.http.stages import connect_by_stages
 from dnsrenew.model import Check, rfc3339
 
 if TYPE_CHECKING:
@@ -88,10 +92,7 @@ def _has_ended(context: Context, task: threads.Task[DirectoryAnswer]) -> bool:
 
 
 def _connect(ca: CA, context: Context) -> ConnectionStages:
-    from dnsrenew.http import HttpClient
-    from dnsrenew.http.stages import connect_by_stages
-
-    http = HttpClient()
+    http = dnsrenew.http.HttpClient()
     try:
         proxy = http.proxy_for(ca.directory)
     finally:
@@ -168,9 +169,6 @@ def _listed(stages: ConnectionStages, place: _Place) -> list[dict[str, Any]]:
 
 def _issuer(certificate: bytes) -> str:
     """Return the issuer of a certificate (DER), which anybody may have made; "?" if it cannot be read."""
-    from dnsrenew import x509
-    from dnsrenew.ca.clean import MAX_WORD, one_line
-
     try:
         return one_line(x509.read_certificate(ssl.DER_cert_to_PEM_cert(certificate)).issuer, MAX_WORD) or "?"
     except ValueError:

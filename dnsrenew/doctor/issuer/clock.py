@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dnsrenew.base.clock import rejects_dates
+from dnsrenew.ca.clock_skew import clock_fault
+from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.doctor.issuer import directory, texts
 from dnsrenew.doctor.table import ALL
 from dnsrenew.model import Check, rfc3339
@@ -41,8 +43,6 @@ def clock(facts: Facts) -> Check:
 
 def _cas(facts: Facts) -> list[CA]:
     if facts.config is None:
-        from dnsrenew.config.cas import BUILT_IN
-
         return [BUILT_IN[_WITHOUT_CONFIG]]
     used = dict.fromkeys(name for spec in facts.its.certificates for name in facts.cas(spec))
     return [facts.its.cas[name] for name in used or [facts.its.default_ca]]
@@ -60,8 +60,6 @@ def judge(readings: Sequence[ClockReading], now: datetime, doubted: str | None =
     :param now: the time by the clock of this host.
     :param doubted: a CA whose certificate is not valid by that clock.
     """
-    from dnsrenew.ca.clock_skew import clock_fault
-
     evidence: dict[str, Any] = {"now": rfc3339(now)}
     if not readings and doubted is not None:
         return Check.of(texts.CLOCK_DOUBTED, "unknown", {**evidence, "source": doubted}, blocks=ALL)

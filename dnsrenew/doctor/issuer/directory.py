@@ -5,7 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import dnsrenew.http
 from dnsrenew.base.values import Frozen
+from dnsrenew.ca.directory import read_directory
+from dnsrenew.ca.transport import Transport
 from dnsrenew.errors import CAError, Cancelled
 from dnsrenew.runtime.retry import Policy
 
@@ -48,11 +51,7 @@ def _ask(ca: CA, context: Context) -> DirectoryAnswer:
 
 
 def _read(ca: CA, context: Context) -> Directory:
-    from dnsrenew.ca.directory import read_directory
-    from dnsrenew.ca.transport import Transport
-    from dnsrenew.http import HttpClient
-
-    http = HttpClient(trust=ca.trust)
+    http = dnsrenew.http.HttpClient(trust=ca.trust)
     try:
         transport = Transport(ca.name or ca.directory, http)
         return context.call(lambda: read_directory(context, transport, ca.directory, policy=_ONCE))

@@ -49,10 +49,9 @@ def findings(found: Sequence[Finding], section: int, say: Say) -> str:
 def _finding(finding: Finding, section: int, say: Say) -> str:
     check, group = finding.check, finding.group
     about = [sentences.stopped(check), sentences.concerned(finding.names) if group != "ok" else ""]
-    parts = [
-        f'<p class="summary"><span class="mark" aria-hidden="true">{MARKS[group]}</span>'
-        f'<span class="spoken">{text(texts.MARK_WORDS[group])} </span>{text(say(check.summary))}</p>'
-    ]
+    mark = f'<span class="mark" aria-hidden="true">{MARKS[group]}</span>'
+    spoken = f'<span class="spoken">{text(texts.MARK_WORDS[group])} </span>'
+    parts = [f'<p class="summary">{mark}{spoken}{text(say(check.summary))}</p>']
     if check.fix and group != "ok":
         parts.append(f'<p class="fix">{text(say(check.fix))}</p>')
     about_it = " ".join(text(each) for each in about if each)

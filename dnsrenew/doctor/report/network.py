@@ -89,13 +89,13 @@ class _Picture:
         found = [(section, check) for section, check in self._placed if check.code in CODES[node]]
         worst = min(found, key=lambda each: GROUPS.index(group(each[1])), default=None)
         state = "none" if worst is None else group(worst[1])
-        middle = box.x + box.width / 2
         gap = min(11.0, box.height / 5)
+        x, y = box.x + box.width / 2, box.y + box.height / 2 + 5
         shape = (
             f'<g class="node {state}">{self._title_of(found)}'
             f'<rect x="{box.x:g}" y="{box.y:g}" width="{box.width:g}" height="{box.height:g}" rx="9"/>'
-            f'<text class="label" x="{middle:g}" y="{box.y + box.height / 2 - gap + 5:g}">{text(texts.NODES[node])}</text>'
-            f'<text class="state" x="{middle:g}" y="{box.y + box.height / 2 + gap + 5:g}">{text(_state(found, state))}</text></g>'
+            f'<text class="label" x="{x:g}" y="{y - gap:g}">{text(texts.NODES[node])}</text>'
+            f'<text class="state" x="{x:g}" y="{y + gap:g}">{text(_state(found, state))}</text></g>'
         )
         return shape if worst is None else f'<a href="#{text(anchor(worst[0], worst[1].code))}">{shape}</a>'
 
@@ -113,8 +113,9 @@ def _state(found: Placed, state: str) -> str:
 
 
 def _svg(kind: str, width: float, height: float, parts: Sequence[str]) -> str:
+    label = text(texts.NETWORK)
     return (
-        f'<svg class="network {kind}" viewBox="0 0 {width:g} {height:g}" role="group" aria-label="{text(texts.NETWORK)}">'
+        f'<svg class="network {kind}" viewBox="0 0 {width:g} {height:g}" role="group" aria-label="{label}">'
         f"{''.join(parts)}</svg>"
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from importlib import resources
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +18,8 @@ from dnsrenew.errors import short_time
 from dnsrenew.model import rfc3339
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from dnsrenew.doctor.forms.sentences import Say
     from dnsrenew.model import Check, Diagnosis
     from dnsrenew.operations.status import CertificateStatus

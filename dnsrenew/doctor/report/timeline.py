@@ -55,11 +55,9 @@ def _urgency(status: CertificateStatus) -> tuple[bool, datetime | bool]:
 
 def _axis(scale: _Scale, now: datetime) -> str:
     place = min(max(scale.place(now) / _WIDTH * 100, 3), 97)
-    return (
-        f'<tr class="axis" aria-hidden="true"><td></td><td><div><span>{_date(scale.start)}</span>'
-        f'<span class="now" style="left:{place:.1f}%">{text(texts.NOW)}</span><span>{_date(scale.end)}</span></div></td>'
-        "<td></td><td></td><td></td></tr>"
-    )
+    now_ = f'<span class="now" style="left:{place:.1f}%">{text(texts.NOW)}</span>'
+    dates = f"<div><span>{_date(scale.start)}</span>{now_}<span>{_date(scale.end)}</span></div>"
+    return f'<tr class="axis" aria-hidden="true"><td></td><td>{dates}</td><td></td><td></td><td></td></tr>'
 
 
 def _row(status: CertificateStatus, scale: _Scale, now: datetime) -> str:

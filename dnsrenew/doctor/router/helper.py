@@ -111,7 +111,9 @@ def _read(response: Response, port: int | None) -> PortSeen | None:
     texts = [value.get(key) or "" for key in ("answer", "banner")]
     if value.get("port") != port or not isinstance(is_open, bool) or not all(isinstance(each, str) for each in texts):
         return None
-    if (error is not None if is_open else error not in ERRORS) or not isinstance(seconds, int | float):
+    if error is not None if is_open else error not in ERRORS:
+        return None
+    if not isinstance(seconds, int | float) or not 0 <= seconds <= _MOST_SECONDS:  # NaN neither
         return None
     answer, banner = (one_line(text, MAX_ANSWER) for text in texts)
-    return PortSeen(address, is_open, error, answer, banner, min(max(round(float(seconds), 3), 0.0), _MOST_SECONDS))
+    return PortSeen(address, is_open, error, answer, banner, round(float(seconds), 3))

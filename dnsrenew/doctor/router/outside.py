@@ -38,7 +38,10 @@ Answering = Literal["own", "other", "nothing"]
 
 
 class OutsideView(NamedTuple):
-    """What the helper said about a port, by family."""
+    """What the helper said about a port, by family.
+
+    :ivar expected: what this program answers on the port; empty: it does not.
+    """
 
     seen: Mapping[Family, PortSeen]
     failures: Mapping[Family, HelperFailure]
@@ -48,7 +51,7 @@ class OutsideView(NamedTuple):
     @property
     def proven(self) -> list[PortSeen]:
         """The answers with the text that only this host knows."""
-        return [each for each in self.seen.values() if self.answering == "own" and each.answer == self.expected]
+        return [each for each in self.seen.values() if self.expected and each.answer == self.expected]
 
 
 # ── the checks ──────────────────────────────────────────────────────────────────────────

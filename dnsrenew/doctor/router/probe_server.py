@@ -180,6 +180,12 @@ class _ProbeHandler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer a malformed request; nothing of it is repeated."""
+        del message, explain
+        self.close_connection = True
+        self._answer(int(code), {"error": "request"})
+
     def version_string(self) -> str:
         """Return the name of this server."""
         return "dnsrenew"

@@ -5,7 +5,24 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Final
 
-_FOLDERS: Final = ("cli",)
+_FOLDERS: Final = (
+    "ca",
+    "checks",
+    "cli",
+    "config",
+    "errors",
+    "fallback",
+    "help",
+    "http",
+    "operations",
+    "renewal",
+    "schedule",
+    "secrets",
+    "serving",
+    "store",
+    "validation",
+    "x509",
+)
 
 CATALOGUE: Final[dict[str, str]] = {
     english: chinese for folder in _FOLDERS for english, chinese in import_module(f"{__name__}.{folder}").TEXTS.items()

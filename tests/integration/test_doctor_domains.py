@@ -1,0 +1,398 @@
+"""The checks of names at real servers: each is made true and false."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import dns.message
+import dns.rcode
+import dns.rrset
+import pytest
+
+from dnsrenew.model import Check, TxtRecord
+from tests.kit.domain_doctor import DNS, HTTP, DomainDoctor
+from tests.kit.zone_answers import answering
+from tests.lab import PRIMARY, Lab, Query, dnsforwarder
+from tests.lab.dnsforwarder import Answer
+
+Hook = Callable[[Query], Answer]
+INBOUND = ("http-01", "tls-alpn-01")
+TLS = {"challenge": "tls-alpn-01", "listen": "127.0.0.1:5003"}
+CHILD = "child.parent.test"
+SERVERS = ("127.0.0.3", "127.0.0.4")
+LISTED = f"@ NS ns1\n@ NS ns2\nns1 A {SERVERS[0]}\nns2 A {SERVERS[1]}\nwww A 127.0.0.1"
+
+
+def examined(lab: Lab, folder: Path, code: str, *domains: str, **how: Any) -> Check:
+    """Return one check."""
+    return DomainDoctor(lab, folder, *domains, **how).check(code)
+
+
+@contextlib.contextmanager
+def child(lab: Lab, first: Hook, second: Hook | None = None) -> Iterator[str]:
+    """Delegate a zone to two servers of its own; give the name of a host in it."""
+    lines = "".join(f"child NS ns{n}.child\nns{n}.child A {address}\n" for n, address in enumerate(SERVERS, 1))
+    lab.add_zone("parent.test", lines)
+    lab.flush()
+    with lab.forwarder(SERVERS[0], first), lab.forwarder(SERVERS[1], second or first):
+        yield f"www.{CHILD}"
+
+
+def zone_of(check: Check, name: str) -> dict[str, Any]:
+    """Return what a check says about a zone."""
+    found: dict[str, Any] = next(each for each in check.evidence["zones"] if each["zone"] == name)
+    return found
+
+
+def test_a_healthy_name_has_no_fault_and_takes_no_time(lab: Lab, tmp_path: Path) -> None:
+    """Whatever its routes."""
+    lab.add_zone("healthy.test", "www A 127.0.0.1\n@ A 127.0.0.1")
+    doctor = DomainDoctor(lab, tmp_path, "healthy.test", "www.healthy.test", routes=(DNS, HTTP, TLS))
+    begin = time.monotonic()
+    checks = doctor.all()
+    assert time.monotonic() - begin < 2.0
+    assert {code: check.result for code, check in checks.items()} == dict.fromkeys(checks, "ok")
+
+
+def test_a_certificate_by_dns_needs_no_address(lab: Lab, tmp_path: Path) -> None:
+    """A host at home, and a wildcard."""
+    names = ("inside.example.test", "*.example.test")
+    check = examined(lab, tmp_path, "name-exists", *names)
+    assert (check.result, check.evidence["records"]["inside.example.test"]["existence"]) == ("ok", "absent")
+    assert examined(lab, tmp_path, "name-exists", "*.example.test").result == "ok"
+
+
+# ── delegation ──────────────────────────────────────────────────────────────────────────
+
+
+def test_a_delegation_is_compared_with_the_zone_above(lab: Lab, tmp_path: Path) -> None:
+    """Every address is asked by UDP and by TCP."""
+    with child(lab, answering(CHILD, LISTED)) as host:
+        check = examined(lab, tmp_path, "delegation", host)
+    assert check.result == "ok"
+    zone = zone_of(check, CHILD)
+    assert zone["parent"] == "parent.test"
+    assert zone["parent_ns"] == ("ns1.child.parent.test", "ns2.child.parent.test")
+    assert [(each["address"], each["udp"], each["tcp"]) for each in zone["servers"]] == [
+        (address, "authority", "authority") for address in SERVERS
+    ]
+
+
+@pytest.mark.parametrize(
+    ("hook", "udp", "tcp"),
+    [
+        (dnsforwarder.rcode(dns.rcode.REFUSED), "REFUSED", "REFUSED"),
+        (dnsforwarder.rcode(dns.rcode.SERVFAIL), "SERVFAIL", "SERVFAIL"),
+        (dnsforwarder.drop, "silent", "silent"),
+        (dnsforwarder.udp_is_silent, "silent", "authority"),
+    ],
+)
+def test_one_bad_server_stops_nothing(lab: Lab, tmp_path: Path, hook: Hook, udp: str, tcp: str) -> None:
+    """The table says how each answers."""
+    good = answering(CHILD, LISTED)
+    only_tcp = hook is dnsforwarder.udp_is_silent
+    bad: Hook = (lambda query: good(query) if query.transport == "tcp" else None) if only_tcp else hook
+    with child(lab, good, bad) as host:
+        check = examined(lab, tmp_path, "delegation", host)
+    assert (check.result, check.blocks) == ("bad", ())
+    server = next(each for each in zone_of(check, CHILD)["servers"] if each["address"] == SERVERS[1])
+    assert (server["udp"], server["tcp"]) == (udp, tcp)
+    assert SERVERS[1] in check.summary
+
+
+def test_differing_lists_stop_nothing(lab: Lab, tmp_path: Path) -> None:
+    """The zone above names a server that the zone does not."""
+    with child(lab, answering(CHILD, f"@ NS ns1\nns1 A {SERVERS[0]}\nns2 A {SERVERS[1]}")) as host:
+        check = examined(lab, tmp_path, "delegation", host)
+    assert (check.result, check.blocks) == ("bad", ())
+    assert "parent.test names other name servers" in check.summary
+
+
+def test_servers_that_do_not_agree_stop_nothing(lab: Lab, tmp_path: Path) -> None:
+    """One has an old version of the zone."""
+    old = answering(CHILD, f"@ NS ns1\nns1 A {SERVERS[0]}")
+    with child(lab, answering(CHILD, LISTED), old) as host:
+        assert examined(lab, tmp_path, "delegation", host).result == "bad"
+
+
+@pytest.mark.parametrize("hook", [dnsforwarder.rcode(dns.rcode.REFUSED), dnsforwarder.strip_aa])
+def test_a_zone_that_no_server_knows_stops_everything(lab: Lab, tmp_path: Path, hook: Hook) -> None:
+    """The recursive server cannot resolve it: it is found by the zone above."""
+    with child(lab, hook) as host:
+        check = examined(lab, tmp_path, "delegation", host, "www.example.test")
+    assert (check.result, check.blocks, check.evidence["names"]) == ("bad", ("all",), [host])
+
+
+def test_servers_where_nothing_runs_stop_everything(lab: Lab, tmp_path: Path) -> None:
+    """Their hosts refuse the connection."""
+    lab.add_zone("above.test", "dead NS ns1.dead\nns1.dead A 127.0.0.9")
+    check = examined(lab, tmp_path, "delegation", "dead.above.test")
+    assert (check.result, check.blocks) == ("bad", ("all",))
+
+
+def test_silent_servers_are_unknown_and_cost_ten_seconds_at_most(lab: Lab, tmp_path: Path) -> None:
+    """All checks together: the network between may be the reason."""
+    with child(lab, dnsforwarder.drop) as host:
+        doctor = DomainDoctor(lab, tmp_path, host, routes=(DNS, HTTP))
+        begin = time.monotonic()
+        check = doctor.check("delegation")
+        assert time.monotonic() - begin < 10
+        assert doctor.check("name-exists").result == "unknown"
+    assert (check.result, check.blocks) == ("unknown", ("all",))
+
+
+def test_a_resolver_that_is_down_makes_everything_unknown(lab: Lab, tmp_path: Path) -> None:
+    """With the error of a renewal."""
+    from dnsrenew.errors import DnsError
+
+    doctor = DomainDoctor(lab, tmp_path, "example.test", nameserver=f"127.0.0.1:{lab.reserve(PRIMARY)}")
+    with pytest.raises(DnsError) as caught:
+        doctor.check("delegation")
+    assert caught.value.code == "dns-unreachable"
+
+
+# ── domain and name ─────────────────────────────────────────────────────────────────────
+
+
+def test_a_domain_that_nobody_has_stops_everything(lab: Lab, tmp_path: Path) -> None:
+    """No zone above it exists; the name has no address either."""
+    doctor = DomainDoctor(lab, tmp_path, "nosuch.test", routes=(DNS, HTTP))
+    check = doctor.check("domain")
+    assert (check.result, check.blocks, check.evidence["names"]) == ("bad", ("all",), ["nosuch.test"])
+    assert doctor.check("name-exists").blocks == INBOUND
+    assert doctor.facts.config is not None
+
+
+def registry(query: Query) -> Answer:
+    """Answer as a recursive server whose top-level domain `test` is the zone registry.test."""
+    labels = query.name.split(".")
+    if query.name == "test" and query.rdtype in {"SOA", "NS"}:
+        values = {"SOA": "ns. hostmaster. 1 2 3 4 5", "NS": "ns1.registry.test."}
+        answer = dns.message.make_response(query.message)
+        answer.answer.append(dns.rrset.from_text("test.", 60, "IN", query.rdtype, values[query.rdtype]))
+        return answer
+    if labels[-2:] == ["lapsed", "test"]:
+        answer = dns.message.make_response(query.message)
+        answer.authority.append(dns.rrset.from_text("test.", 60, "IN", "SOA", "ns. hostmaster. 1 2 3 4 5"))
+        answer.set_rcode(dns.rcode.NXDOMAIN)
+        return answer
+    return query.forward()
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_the_registry_is_asked_itself(lab: Lab, tmp_path: Path, is_gone: bool) -> None:
+    """A domain is not registered if its name servers say so."""
+    lab.add_zone("registry.test", ns=["127.0.0.3"])
+    top = answering(
+        "test", "@ NS ns1.registry\nregistry NS ns1.registry\nlapsed NS ns1.elsewhere" if not is_gone else "@ NS x"
+    )
+
+    with lab.resolver_forwarder(registry) as resolver, lab.forwarder("127.0.0.3", top):
+        check = examined(lab, tmp_path, "domain", "www.lapsed.test", nameserver="{}:{}".format(*resolver.listen))
+    assert check.result == ("bad" if is_gone else "unknown")
+    if is_gone:
+        assert "lapsed.test is not registered" in check.summary
+
+
+@pytest.mark.parametrize(("name", "existence"), [("gone.lapse.test", "absent"), ("empty.lapse.test", "empty")])
+def test_a_name_without_an_address_stops_what_connects_to_it(
+    lab: Lab, tmp_path: Path, name: str, existence: str
+) -> None:
+    """A dynamic DNS name that has lapsed, while its zone lives; dns-01 needs none."""
+    lab.add_zone("lapse.test", "empty TXT x\n@ A 127.0.0.1")
+    doctor = DomainDoctor(lab, tmp_path, name, "lapse.test", routes=(DNS, HTTP))
+    check = doctor.check("name-exists")
+    assert (check.result, check.blocks, check.evidence["names"]) == ("bad", INBOUND, [name])
+    assert check.evidence["records"][name]["existence"] == existence
+    assert doctor.check("domain").result == "ok"
+
+
+# ── addresses ───────────────────────────────────────────────────────────────────────────
+
+
+def test_an_address_elsewhere_is_no_address_of_ours(lab: Lab, tmp_path: Path) -> None:
+    """The evidence has what was found, ours, and the TTL."""
+    lab.add_zone("moved.test", "www A 198.18.0.1\nwww AAAA 2001:db8:77::1\n@ A 127.0.0.1")
+    check = examined(lab, tmp_path, "address", "moved.test", "www.moved.test", routes=(HTTP,))
+    assert check.result in {"bad", "unknown"}  # as this machine has a public address, or none
+    assert (check.blocks, check.evidence["names"]) == (INBOUND, ["www.moved.test"])
+    found = check.evidence["found"]["www.moved.test"]
+    assert (found["A"], found["AAAA"], found["ttl"]) == (["198.18.0.1"], ["2001:db8:77::1"], 60)
+
+
+@pytest.mark.parametrize(
+    ("records", "seen"),
+    [
+        ("www A 104.16.0.1", "104.16.0.1"),
+        ("www AAAA 2606:4700::1", "2606:4700::1"),
+        ("www CNAME d111.cloudfront.net.", "d111.cloudfront.net"),
+    ],
+)
+def test_a_cdn_stops_tls_alpn_only(lab: Lab, tmp_path: Path, records: str, seen: str) -> None:
+    """By its addresses, or its name; whether http-01 works through it is unknown."""
+    zone = f"cdn{len(records)}.test"
+    lab.add_zone(zone, records)
+    doctor = DomainDoctor(lab, tmp_path, f"www.{zone}", routes=(HTTP, TLS))
+    check = doctor.check("proxied")
+    assert (check.result, check.blocks) == ("bad", ("tls-alpn-01",))
+    assert seen in check.summary
+    if "CNAME" not in records:
+        assert doctor.check("address").result == "unknown"
+
+
+def test_a_cname_to_another_zone_is_followed_to_its_address(lab: Lab, tmp_path: Path) -> None:
+    """By the recursive server."""
+    lab.add_zone("alias.test", "www CNAME host.target.test.")
+    lab.add_zone("target.test", "host A 127.0.0.1")
+    check = examined(lab, tmp_path, "address", "www.alias.test", routes=(HTTP,))
+    assert (check.result, check.evidence["found"]["www.alias.test"]["A"]) == ("ok", ["127.0.0.1"])
+
+
+@pytest.mark.parametrize(
+    ("here", "result"), [("192.168.1.7", "bad"), ("", "bad"), ("203.0.113.9", "unknown"), ("203.0.113.1", "ok")]
+)
+def test_another_view_inside_is_seen(lab: Lab, tmp_path: Path, here: str, result: str) -> None:
+    """A split horizon, a filter against rebinding, a record that has just changed. It stops nothing."""
+    lab.add_zone("split.test", "www A 203.0.113.1")
+
+    def hook(query: Query) -> Answer:
+        if (query.name, query.rdtype) != ("www.split.test", "A"):
+            return query.forward()
+        answer = dns.message.make_response(query.message)
+        if here:
+            answer.answer.append(dns.rrset.from_text("www.split.test.", 60, "IN", "A", here))
+        return answer
+
+    with lab.resolver_forwarder(hook) as resolver:
+        check = examined(lab, tmp_path, "split-dns", "www.split.test", nameserver="{}:{}".format(*resolver.listen))
+    assert (check.result, check.blocks, check.fix) == (result, (), "")
+    assert check.evidence["authoritative"]["www.split.test"] == ["203.0.113.1"]
+
+
+# ── challenge names ─────────────────────────────────────────────────────────────────────
+
+CNAMES = """
+_acme-challenge.loop CNAME loop2
+loop2 CNAME _acme-challenge.loop
+_acme-challenge.dangling CNAME x.nowhere.
+_acme-challenge.good CNAME good.target.test.
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "route", "code"),
+    [
+        ("loop", {}, "cname-loop"),
+        ("dangling", {}, "cname-dangling"),
+        ("plain", {"alias": "good.target.test"}, "alias-not-delegated"),
+        ("good", {"alias": "other.target.test"}, "alias-not-delegated"),
+    ],
+)
+def test_a_cname_that_leads_astray_stops_dns(
+    lab: Lab, tmp_path: Path, name: str, route: dict[str, str], code: str
+) -> None:
+    """Only for that name; with the texts of a renewal."""
+    lab.add_zone("cnames.test", CNAMES)
+    lab.add_zone("target.test", "host A 127.0.0.1")
+    names = [f"{name}.cnames.test", *(() if route else ("example.test",))]
+    check = examined(lab, tmp_path, "cname", *names, routes=({**DNS, **route},))
+    assert (check.result, check.blocks, check.evidence["names"]) == ("bad", ("dns-01",), names[:1])
+    assert check.evidence["error"]["code"] == code
+
+
+def test_another_route_may_arrive(lab: Lab, tmp_path: Path) -> None:
+    """Then it is worth knowing, and stops nothing."""
+    lab.add_zone("cnames.test", CNAMES)
+    routes = ({**DNS, "alias": "other.target.test"}, {**DNS, "follow_cname": False})
+    check = examined(lab, tmp_path, "cname", "good.cnames.test", routes=routes)
+    assert (check.result, check.blocks) == ("bad", ())
+
+
+def test_where_the_txt_record_goes_is_said(lab: Lab, tmp_path: Path) -> None:
+    """At the end of the CNAME records."""
+    lab.add_zone("cnames.test", CNAMES)
+    lab.add_zone("target.test", "host A 127.0.0.1")
+    check = examined(lab, tmp_path, "cname", "good.cnames.test")
+    assert check.result == "ok"
+    assert "good.target.test" in check.summary
+    assert check.evidence["targets"]["good.cnames.test"]["zone"] == "target.test."
+
+
+@pytest.mark.leaves_txt
+@pytest.mark.parametrize(
+    ("owner", "code"),
+    [
+        ("_acme-challenge.www", "stale"),
+        ("_acme-challenge.www.stale.test", "doubled"),
+        ("*", "wildcard"),
+    ],
+)
+def test_old_values_are_found(lab: Lab, tmp_path: Path, owner: str, code: str) -> None:
+    """At the challenge name, or at the name with the zone twice; what a wildcard gives to every name is none."""
+    lab.add_zone("stale.test", "@ A 127.0.0.1")
+    lab.update("stale.test", add=[(owner, "TXT", '"old\\027value"')])
+    check = examined(lab, tmp_path, "txt-stale", "www.stale.test", "stale.test")
+    assert (check.result, check.blocks) == ("ok" if code == "wildcard" else "bad", ())
+    if code == "stale":
+        assert check.evidence["found"]["_acme-challenge.www.stale.test"][PRIMARY] == ["old?value"]
+    if code == "doubled":
+        assert "_acme-challenge.www.stale.test.stale.test" in check.summary
+
+
+@pytest.mark.leaves_txt
+def test_the_value_of_a_live_run_is_not_old(lab: Lab, tmp_path: Path) -> None:
+    """The journal knows; when the run is dead, it is."""
+    lab.add_zone("live.test", "@ A 127.0.0.1")
+    lab.update("live.test", add=[("_acme-challenge", "TXT", "now")])
+    doctor = DomainDoctor(lab, tmp_path, "live.test")
+    record = TxtRecord("live.test.", "_acme-challenge.live.test.", "now", 60)
+    entry = doctor.store.journal.enter(doctor.facts.context, "home", [(record, "home")])
+    assert doctor.check("txt-stale").result == "ok"
+    entry.keep()
+    check = doctor.check("txt-stale")
+    assert (check.result, check.evidence["names"]) == ("bad", ["live.test"])
+
+
+def test_a_name_of_a_wildcard_vanishes(lab: Lab, tmp_path: Path) -> None:
+    """One with a record of its own does not."""
+    lab.add_zone("shade.test", "* A 127.0.0.1\nown A 127.0.0.1")
+    check = examined(lab, tmp_path, "wildcard-shadow", "own.shade.test", "x.shade.test")
+    assert (check.result, check.blocks, check.evidence["names"]) == ("bad", (), ["x.shade.test"])
+    assert examined(lab, tmp_path, "wildcard-shadow", "own.shade.test").result == "ok"
+
+
+# ── hostile ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_hostile_zone_ends_in_time(lab: Lab, tmp_path: Path) -> None:
+    """Hundreds of name servers, thousands of addresses, a message of nonsense over TCP, values with escapes."""
+    lab.add_zone("hostile.test", ns=["127.0.0.3"])
+
+    def hook(query: Query) -> Answer:
+        answer = dns.message.make_response(query.message)
+        answer.flags |= dns.flags.AA
+        many = [f"n{number}.hostile.test." for number in range(400)]
+        values = {"NS": many, "A": [f"127.7.0.{n}" for n in range(250)], "TXT": ['"\\027[2J"'] * 1}
+        if query.rdtype == "SOA":
+            return query.forward() if query.transport == "udp" else b"\x00" * 40
+        if query.rdtype in values:
+            answer.answer.append(
+                dns.rrset.from_text_list(f"{query.name}.", 60, "IN", query.rdtype, values[query.rdtype])
+            )
+        return answer.to_wire(max_size=65_535)
+
+    def recursive(query: Query) -> Answer:
+        return hook(query) if query.name.endswith("hostile.test") and query.rdtype != "SOA" else query.forward()
+
+    with lab.forwarder("127.0.0.3", hook), lab.resolver_forwarder(recursive) as resolver:
+        doctor = DomainDoctor(
+            lab, tmp_path, "hostile.test", routes=(DNS, HTTP), nameserver="{}:{}".format(*resolver.listen)
+        )
+        begin = time.monotonic()
+        checks = [doctor.check(code) for code in ("domain", "delegation", "name-exists", "dnssec", "txt-stale")]
+        assert time.monotonic() - begin < 10
+    assert not any("\x1b" in f"{check.summary}{check.evidence}" for check in checks)

@@ -1,0 +1,396 @@
+"""The doctor's checks of the host: from facts to a verdict. The facts are read in tests/integration."""
+
+from __future__ import annotations
+
+import errno
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from dnsrenew.dns.server_ports import ServerPort
+from dnsrenew.doctor.host.dns_port import judge_port_53
+from dnsrenew.doctor.host.firewall import judge_firewall
+from dnsrenew.doctor.host.internet import PlainAnswer, judge_internet, sign_in_page
+from dnsrenew.doctor.host.machine import Family, Listener, Machine, PortFailure, WayOut, clean, link_of
+from dnsrenew.doctor.host.packet_path import Packet
+from dnsrenew.doctor.host.ports import judge_listening, judge_port
+from dnsrenew.doctor.host.rule_dumps import RuleDump
+from dnsrenew.doctor.host.ways import judge_ipv6, judge_vpn
+from dnsrenew.doctor.host.windows_firewall import judge_profiles
+from dnsrenew.model import CertificateSpec, Check
+
+DATA: Final = Path(__file__).parents[1] / "data"
+ETHERNET, TUNNEL, LINE = (
+    WayOut("192.0.2.1", "eth0"),
+    WayOut("10.8.0.2", "wg0", "vpn"),
+    WayOut("192.0.2.1", "ppp0", "ppp"),
+)
+SPEC: Final = CertificateSpec(name="home", domains=("a.test",), identifiers=("a.test",), ca="lab")
+HTTP: Final = ("http-01",)
+
+
+def verdict(check: Check | None) -> tuple[str, tuple[str, ...]]:
+    """What a check says, and what it stops. Its sentences are whole."""
+    assert check is not None
+    json.dumps(check.evidence)
+    for sentence in filter(None, (check.summary, check.fix)):
+        assert "{" not in sentence.replace("{ ", "")
+        assert "None" not in sentence
+    return check.result, check.blocks
+
+
+# ── the way out ─────────────────────────────────────────────────────────────────────────
+
+
+def internet(*plain: PlainAnswer, way: WayOut | None = ETHERNET, **about: Any) -> Check:
+    """The check of a host to which no CA answers."""
+    return judge_internet({"ipv4": way, "ipv6": None}, about.pop("answering", ""), plain, hosts=["ca.test"], **about)
+
+
+def test_only_a_missing_route_and_a_sign_in_page_are_certain() -> None:
+    """Anything else that keeps the CAs silent is unknown; an answer is ok, even without a route."""
+    assert verdict(internet(way=None)) == ("bad", ("all",))
+    assert verdict(internet(PlainAnswer("ca.test", leads_to="login.hotel.test"))) == ("bad", ("all",))
+    assert verdict(internet()) == verdict(internet(has_dns=False)) == ("unknown", ("all",))
+    assert internet().summary != internet(has_dns=False).summary
+    assert verdict(internet(answering="ca.test", way=None)) == ("ok", ())
+
+
+@pytest.mark.parametrize(
+    ("answers", "is_portal"),
+    [
+        ([PlainAnswer("acme.ca.test", 511)], True),
+        ([PlainAnswer("acme.ca.test", leads_to="192.168.1.1")], True),
+        (
+            [PlainAnswer("acme.ca.test", leads_to="login.test"), PlainAnswer("acme.cb.test", leads_to="login.test")],
+            True,
+        ),
+        ([PlainAnswer("acme.ca.test", leads_to="login.test"), PlainAnswer("acme.cb.test")], True),
+        ([PlainAnswer("acme.ca.test", leads_to="www.ca.test")], False),
+        ([PlainAnswer("acme.ca.test", leads_to="a.test"), PlainAnswer("acme.cb.test", leads_to="b.test")], False),
+        ([PlainAnswer("acme.ca.test", leads_to="login.test"), PlainAnswer("acme.cb.test", 404)], False),
+        ([PlainAnswer("192.0.2.1", leads_to="192.0.2.1")], False),
+        ([PlainAnswer("acme.ca.test", 200)], False),
+        ([], False),
+    ],
+)
+def test_a_sign_in_page_leads_everybody_to_one_foreign_host(answers: Sequence[PlainAnswer], is_portal: bool) -> None:
+    """A CA's own redirect, and answers that differ, are none."""
+    assert (sign_in_page(answers) is not None) == is_portal
+
+
+def test_a_vpn_is_bad_but_stops_nothing() -> None:
+    """The line of a provider may look like one, and an address on two interfaces tells nothing."""
+    assert verdict(judge_vpn({"ipv4": ETHERNET, "ipv6": None})) == ("ok", ())
+    assert verdict(judge_vpn({"ipv4": ETHERNET, "ipv6": TUNNEL})) == ("bad", ())
+    assert verdict(judge_vpn({"ipv4": LINE, "ipv6": None})) == ("unknown", ())
+    assert verdict(judge_vpn({"ipv4": WayOut("192.0.2.1", ""), "ipv6": None})) == ("unknown", ())
+    assert judge_vpn({"ipv4": None, "ipv6": None}) is None
+
+
+@pytest.mark.parametrize(
+    ("uevent", "flags", "pppoe", "link"),
+    [
+        ("INTERFACE=x0\nIFINDEX=2\n", None, "", "other"),
+        ("DEVTYPE=wireguard\nINTERFACE=x0\n", None, "", "vpn"),
+        ("INTERFACE=x0\n", "0x1001\n", "", "vpn"),
+        ("INTERFACE=x0\n", "0x1002\n", "", "other"),
+        ("DEVTYPE=ppp\nINTERFACE=x0\n", None, "", "ppp"),
+        ("DEVTYPE=ppp\nINTERFACE=x0\n", None, "Id  Address  Device\n1  aa:bb  eth1\n", "other"),
+    ],
+)
+def test_the_kind_of_an_interface(tmp_path: Path, uevent: str, flags: str | None, pppoe: str, link: str) -> None:
+    """tun and WireGuard are VPNs; a tap device is what containers have; PPPoE is a provider's line."""
+    (tmp_path / "x0").mkdir()
+    (tmp_path / "x0" / "uevent").write_text(uevent)
+    if flags is not None:
+        (tmp_path / "x0" / "tun_flags").write_text(flags)
+    (tmp_path / "pppoe").write_text(pppoe)
+    assert link_of("x0", tmp_path, tmp_path) == link
+
+
+def test_the_kind_of_an_interface_elsewhere(tmp_path: Path) -> None:
+    """Without /sys its name tells."""
+    assert [link_of(name, tmp_path / "none") for name in ("utun4", "en0", "")] == ["vpn", "other", "other"]
+
+
+GLOBAL: Final = "2001:db8::1"
+
+
+@pytest.mark.parametrize(
+    ("own", "way", "names", "works", "expected"),
+    [
+        ([], None, {"a.test": ["192.0.2.1"]}, None, ("ok", ())),
+        ([], None, {}, None, ("ok", ())),
+        ([], None, {"a.test": [GLOBAL]}, None, ("unknown", ("http-01", "tls-alpn-01"))),
+        ([], None, {"a.test": ["192.0.2.1", GLOBAL]}, None, ("unknown", ())),
+        ([GLOBAL], ETHERNET, {"a.test": [GLOBAL]}, True, ("ok", ())),
+        ([GLOBAL], ETHERNET, {"a.test": [GLOBAL]}, None, ("ok", ())),
+        ([GLOBAL], ETHERNET, {"a.test": [GLOBAL]}, False, ("bad", ("http-01", "tls-alpn-01"))),
+        ([GLOBAL], None, {"a.test": ["192.0.2.1", GLOBAL]}, None, ("bad", ())),
+        ([GLOBAL], None, {}, None, ("bad", ())),
+    ],
+)
+def test_broken_ipv6_stops_names_that_have_nothing_else(
+    own: list[str], way: WayOut | None, names: dict[str, list[str]], works: bool | None, expected: tuple[str, Any]
+) -> None:
+    """A CA that gets no connection by IPv6 tries IPv4."""
+    assert verdict(judge_ipv6(own, way, names, works=works)) == expected
+
+
+# ── DNS ─────────────────────────────────────────────────────────────────────────────────
+
+
+def server(*open_by: str, authority: bool = True) -> ServerPort:
+    """A name server that answers by these protocols."""
+    is_open = {protocol: protocol in open_by for protocol in ("udp", "tcp")}
+    return ServerPort("192.0.2.53", **is_open, has_route=True, is_authority=authority and bool(open_by))
+
+
+BOTH: Final = ("udp", "tcp")
+DNS: Final = ("dns-01",)
+
+
+@pytest.mark.parametrize(
+    ("servers", "roots", "about", "expected"),
+    [
+        ([server(*BOTH)], [], {}, ("ok", ())),
+        ([server(*BOTH), server()], [], {}, ("ok", ())),
+        ([server("udp"), server("tcp")], [], {}, ("ok", ())),
+        ([server("udp")], [], {}, ("bad", ())),
+        ([server()], [server()], {}, ("bad", DNS)),
+        ([server()], [], {"port": 5353}, ("bad", DNS)),
+        ([server()], [server()], {"names": []}, ("bad", ())),
+        ([server()], [server()], {"doh": ["https://dns.test/dns-query"]}, ("ok", ())),
+        ([server()], [server(*BOTH)], {}, ("unknown", DNS)),
+        ([server(*BOTH, authority=False)], [], {}, ("unknown", DNS)),
+        ([], [server(*BOTH)], {}, ("ok", ())),
+        ([], [], {}, ("unknown", DNS)),
+    ],
+)
+def test_port_53_is_closed_if_nobody_answers(
+    servers: list[ServerPort], roots: list[ServerPort], about: dict[str, Any], expected: tuple[str, Any]
+) -> None:
+    """The root servers tell a closed port from servers that are down; a resolver on the way is no name server."""
+    assert verdict(judge_port_53(servers, roots, **about)) == expected
+
+
+# ── ports ───────────────────────────────────────────────────────────────────────────────
+
+
+class Host(Machine):
+    """A host whose listeners are known."""
+
+    def __init__(self, *found: Listener) -> None:
+        """Without any, they are unknown, as on macOS."""
+        self.found = found
+
+    def listeners(self, port: int) -> list[Listener] | None:
+        """These."""
+        return list(self.found) or None
+
+
+def test_every_reason_for_a_closed_port_has_its_sentence() -> None:
+    """Only a port that another user may open is unknown, and only without a route."""
+    seen = set()
+    for kind, number in (
+        ("port-taken", errno.EADDRINUSE),
+        ("port-forbidden", errno.EACCES),
+        ("address-missing", errno.EADDRNOTAVAIL),
+        ("port-failed", errno.EMFILE),
+    ):
+        check = judge_port(":80", PortFailure(kind, number, "OSError"), Host(), SPEC, HTTP)
+        assert verdict(check) == ("bad", HTTP)
+        assert check.evidence["error"] == errno.errorcode[number]
+        seen.add(check.summary)
+    assert len(seen) == 4
+    named = judge_port(":443", PortFailure("port-taken", 98, ""), Host(Listener("::", 443, 7, "x")), SPEC, ())
+    assert "x (process 7)" in named.summary
+    assert verdict(judge_port(":80", PortFailure("port-taken", 98, ""), Host(), None, HTTP)) == ("ok", ())
+
+
+def listening(*addresses: str, served: Sequence[Family] = (), **about: Any) -> Check:
+    """The check of a name with an address of each family."""
+    facts: dict[str, Any] = {"forwarded": {"open"}, "is_direct": True, "only_listens": True, **about}
+    found = [Listener(address, 80, 7, "nginx") for address in addresses]
+    return judge_listening(found, served, facts.pop("wanted", {"a.test": ["ipv4", "ipv6"]}), **facts)
+
+
+def test_a_web_server_has_to_answer_one_family_of_every_name() -> None:
+    """What is missing but can be done without stops nothing."""
+    assert verdict(listening("0.0.0.0", "::", served=["ipv4", "ipv6"])) == ("ok", ())  # noqa: S104
+    assert verdict(listening("0.0.0.0", served=["ipv4"])) == ("bad", ())  # noqa: S104
+    assert verdict(listening("0.0.0.0", served=["ipv4"], wanted={"a.test": ["ipv6"]})) == ("bad", HTTP)  # noqa: S104
+    assert verdict(listening("0.0.0.0", served=["ipv4"], wanted={"a.test": []})) == ("ok", ())  # noqa: S104
+    assert verdict(listening("127.0.0.1")) == ("bad", HTTP)
+    assert verdict(listening("127.0.0.1", only_listens=False)) == ("bad", ())
+    assert verdict(listening()) == ("bad", HTTP)
+    assert verdict(listening(is_direct=False)) == ("unknown", HTTP)
+    assert verdict(listening(forwarded={"unknown"})) == ("unknown", HTTP)
+    assert verdict(listening(forwarded={"passed on"})) == ("ok", ())
+
+
+def test_names_that_others_choose_are_cleaned() -> None:
+    """A process may have any name."""
+    assert clean("a\x1b]0;b\n\u202ec" + "d" * 99) == "a]0;bc" + "d" * 26
+
+
+# ── the firewall ────────────────────────────────────────────────────────────────────────
+
+
+def firewall(dump: RuleDump, port: int = 80, family: Family = "ipv4") -> Check:
+    """The check of one family, on eth0."""
+    judgement = dump.judge(Packet(family, port, "eth0"))
+    evidence = {"rule": "a rule", **judgement.evidence}
+    return judge_firewall(port, {family: judgement._replace(evidence=evidence)}, dump)
+
+
+def nft(*rules: list[dict[str, Any]], policy: str = "accept", more: Sequence[dict[str, Any]] = ()) -> RuleDump:
+    """The JSON of a chain at the hook input."""
+    where = {"family": "inet", "table": "t"}
+    chain = {**where, "name": "c", "hook": "input", "prio": 0, "type": "filter", "policy": policy}
+    entries = [
+        {"chain": chain},
+        *({"rule": {**where, "chain": "c", "handle": 4, "expr": rule}} for rule in rules),
+        *more,
+    ]
+    return RuleDump(nft=json.dumps({"nftables": entries}))
+
+
+def match(left: Any, right: Any, op: str = "==") -> dict[str, Any]:
+    """A condition of a rule."""
+    return {"match": {"op": op, "left": left, "right": right}}
+
+
+DPORT: Final = {"payload": {"protocol": "tcp", "field": "dport"}}
+SADDR: Final = {"payload": {"protocol": "ip", "field": "saddr"}}
+DROP: Final = {"drop": None}
+
+
+def test_ufw_is_read_and_opened_by_ufw() -> None:
+    """Recorded from ufw 0.36.2: 22 is allowed, 2222 limited, everything else denied."""
+    dump = RuleDump(iptables=(DATA / "firewall-ufw.txt").read_text())
+    assert verdict(firewall(dump, 22)) == ("ok", ())
+    assert verdict(firewall(dump, 2222)) == ("ok", ())
+    closed = firewall(dump)
+    assert verdict(closed) == ("bad", HTTP)
+    assert closed.fix == "Run `sudo ufw allow 80/tcp`."
+
+
+def test_firewalld_is_read_and_opened_by_firewalld() -> None:
+    """Recorded from firewalld 2.3.1 with its defaults: the public zone allows ssh."""
+    dump = RuleDump(nft=(DATA / "firewall-firewalld.json").read_text())
+    for family in ("ipv4", "ipv6"):
+        assert verdict(firewall(dump, 22, family)) == ("ok", ())
+        closed = firewall(dump, 80, family)
+        assert verdict(closed) == ("bad", HTTP)
+        assert "firewall-cmd" in closed.fix
+
+
+def test_a_port_of_a_container_is_passed_on() -> None:
+    """As Docker writes it; the chain INPUT does not see such a connection."""
+    dump = RuleDump(
+        iptables="*nat\n:PREROUTING ACCEPT [0:0]\n:DOCKER - [0:0]\n"
+        "-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER\n-A DOCKER -i docker0 -j RETURN\n"
+        "-A DOCKER ! -i docker0 -p tcp -m tcp --dport 80 -j DNAT --to-destination 172.17.0.2:80\nCOMMIT\n"
+        "*filter\n:INPUT DROP [0:0]\nCOMMIT\n"
+    )
+    assert verdict(firewall(dump)) == ("ok", ())
+    assert verdict(firewall(dump, 81)) == ("bad", HTTP)
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ([match(DPORT, {"set": [22, {"range": [79, 81]}]}), DROP], "bad"),
+        ([match(DPORT, 80, "!="), DROP], "ok"),
+        ([match(DPORT, 80, "<"), DROP], "unknown"),
+        ([match(DPORT, "@ports"), DROP], "bad"),
+        ([match(SADDR, {"prefix": {"addr": "10.0.0.0", "len": 8}}, "!="), DROP], "bad"),
+        ([match(SADDR, "@banned"), DROP], "ok"),
+        ([match({"meta": {"key": "iifname"}}, "eth*"), DROP], "bad"),
+        ([match({"meta": {"key": "iifname"}}, {"set": ["lo", "wlan0"]}), DROP], "ok"),
+        ([match({"meta": {"key": "mark"}}, 1), DROP], "unknown"),
+        ([match({"payload": {"protocol": "udp", "field": "dport"}}, 80), DROP], "ok"),
+        ([match({"payload": {"protocol": "ip6", "field": "saddr"}}, "::1"), DROP], "ok"),
+        ([match({"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, {"|": [{"|": ["fin", "syn"]}, "rst"]}]}, "syn"), DROP], "bad"),
+        ([match({"concat": [SADDR, DPORT]}, "@pairs"), DROP], "unknown"),
+        ([match(DPORT, 80), {"queue": None}], "unknown"),
+        ([match(DPORT, 80), {"xt": {"type": "target", "name": "TARPIT"}}], "unknown"),
+        ([match(DPORT, 80), {"xt": {"type": "match", "name": "geoip"}}, DROP], "unknown"),
+        ([match(DPORT, 80), {"counter": {"packets": 1}}, {"log": None}, DROP], "bad"),
+        ([match(DPORT, 80), {"redirect": {"port": 8080}}], "ok"),
+        ([match(DPORT, 80), {"jump": {"target": "missing"}}], "unknown"),
+        ([{"vmap": {"key": DPORT, "data": "@verdicts"}}], "bad"),
+        ([{"vmap": {"key": {"meta": {"key": "mark"}}, "data": {"set": [[1, DROP]]}}}], "unknown"),
+    ],
+)  # fmt: skip
+def test_a_rule_of_nftables(rule: list[dict[str, Any]], expected: str) -> None:
+    """What is not understood is unknown, never ok and never bad."""
+    where = {"family": "inet", "table": "t"}
+    sets = [
+        {"set": {**where, "name": "ports", "elem": [80, 443]}},
+        {"set": {**where, "name": "banned", "elem": [{"elem": {"val": "1.1.1.1", "timeout": 9}}]}},
+        {"map": {**where, "name": "verdicts", "elem": [[80, DROP]]}},
+    ]
+    assert firewall(nft(rule, more=sets)).result == expected
+
+
+def test_chains_that_never_end_do() -> None:
+    """Rules that jump in a circle, which the kernel refuses, are unknown."""
+    assert firewall(nft([{"jump": {"target": "c"}}])).result == "unknown"
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", '{"nftables": 1}', '{"nftables": [{"rule": {}}]}', "[" * 100_000])
+def test_what_is_not_the_json_of_nft_is_unknown(text: str) -> None:
+    """A program of the same name, or another version of it."""
+    assert firewall(RuleDump(nft=text or " ")).result == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("-p tcp -m tcp --dport 79:81 -j DROP", "bad"),
+        ("-p tcp -m tcp ! --dport 80 -j DROP", "ok"),
+        ("-p udp -m udp --dport 80 -j DROP", "ok"),
+        ("-s 192.168.0.0/16 -j DROP", "ok"),
+        ("! -s 192.168.0.0/16 -p tcp -j REJECT --reject-with icmp-port-unreachable", "bad"),
+        ("-m set --match-set banned src -j DROP", "ok"),
+        ("-m geoip --source-country XX -j DROP", "unknown"),
+        ("-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j DROP", "bad"),
+        ("-i eth+ -j DROP", "bad"),
+        ("! -i eth0 -j DROP", "ok"),
+        ('-p tcp -m comment --comment "it\'s odd" -j LOG --log-prefix "DROP "', "ok"),
+        ("-p tcp -m tcp --dport 80 -j NFQUEUE --queue-num 0", "unknown"),
+        ("-m rpfilter --validmark --invert -j DROP", "ok"),
+    ],
+)
+def test_a_rule_of_iptables(rule: str, expected: str) -> None:
+    """What is not understood is unknown, never ok and never bad."""
+    dump = RuleDump(iptables=f"*filter\n:INPUT ACCEPT [0:0]\n-A INPUT {rule}\nCOMMIT\n")
+    assert firewall(dump).result == expected
+
+
+def test_no_rules_are_no_firewall() -> None:
+    """An empty answer of every program."""
+    assert verdict(firewall(RuleDump())) == ("ok", ())
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ({"rules": [], "profiles": [{"enabled": "False"}]}, ("ok", ())),
+        ({"rules": [], "profiles": [{"enabled": "True"}]}, ("unknown", HTTP)),
+        ({"rules": [{"name": "Web", "action": "Allow"}], "profiles": [{"enabled": "True"}]}, ("ok", ())),
+        ({"rules": [{"name": "No", "action": "Block"}], "profiles": [{"enabled": "True"}]}, ("unknown", HTTP)),
+        ({}, ("unknown", HTTP)),
+    ],
+)
+def test_the_firewall_of_windows_is_never_certain_to_be_closed(
+    found: dict[str, Any], expected: tuple[str, Any]
+) -> None:
+    """A rule may be limited to programs and addresses."""
+    assert verdict(judge_profiles(found, 80)) == expected

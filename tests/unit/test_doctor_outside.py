@@ -1,0 +1,222 @@
+"""The helper outside: what its answers mean, and what it may send; real ones are in tests/integration."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew.config import Config
+from dnsrenew.doctor.facts import Facts
+from dnsrenew.doctor.host.machine import PortFailure, machine
+from dnsrenew.doctor.router import helper, outside
+from dnsrenew.doctor.router.helper import HelperFailure, PortSeen
+from dnsrenew.doctor.router.outside import OutsideView, judge
+from dnsrenew.model import Check
+from dnsrenew.runtime.context import Context
+from tests.kit.api_server import Api, Asked
+from tests.kit.clock import FakeClock
+from tests.lab import ports
+
+OPEN = PortSeen("203.0.113.7", open=True)
+CLOSED = PortSeen("203.0.113.7", open=False, error="timeout")
+PROVEN = OPEN._replace(answer="secret")
+OPEN_IPV6 = PortSeen("2001:db8::7", open=True, answer="secret")
+SILENT = HelperFailure("silent", "")
+NO_IPV6 = {"ipv6": HelperFailure("absent", "")}
+
+
+@pytest.fixture
+def free_port() -> Iterator[int]:
+    """A port that nobody uses."""
+    with ports.reserve("127.0.0.1") as port:
+        yield port.number
+
+
+def told(check: Check) -> tuple[str, tuple[str, ...]]:
+    """The result, and what it blocks."""
+    return check.result, check.blocks
+
+
+@pytest.mark.parametrize(
+    ("view", "has_ipv6", "result"),
+    [
+        (OutsideView({"ipv4": PROVEN}, NO_IPV6, "own", "secret"), True, "ok"),
+        (OutsideView({"ipv4": OPEN}, NO_IPV6, "own", "secret"), False, "unknown"),
+        (OutsideView({"ipv4": OPEN}, NO_IPV6), False, "ok"),
+        (OutsideView({"ipv4": OPEN}, NO_IPV6, "nothing"), False, "ok"),
+        (OutsideView({"ipv4": CLOSED, "ipv6": OPEN_IPV6}, {}, "own", "secret"), True, "ok"),
+        (OutsideView({"ipv4": CLOSED}, NO_IPV6, "own", "secret"), False, "bad"),
+        (OutsideView({"ipv4": CLOSED}, NO_IPV6, "own", "secret"), True, "unknown"),
+        (OutsideView({"ipv4": CLOSED}, NO_IPV6, "other"), False, "bad"),
+        (OutsideView({"ipv4": CLOSED}, NO_IPV6, "nothing"), False, "unknown"),
+        *(
+            (OutsideView({"ipv4": CLOSED._replace(error=error)}, NO_IPV6, "own"), False, "bad")
+            for error in helper.ERRORS
+        ),
+        *(
+            (OutsideView({}, {"ipv4": HelperFailure(kind, ""), **NO_IPV6}), False, "unknown")  # type: ignore[arg-type]
+            for kind in ("absent", "silent", "busy", "nonsense", "proxied")
+        ),
+    ],
+)
+@pytest.mark.parametrize("port", [80, 443])
+def test_what_the_answers_mean(port: int, view: OutsideView, has_ipv6: bool, result: str) -> None:
+    """Bad only if something answers here, and no way is left that the helper did not try."""
+    check = judge(port, view, "helper.test", has_ipv6=has_ipv6)
+    blocks = ("http-01",) if port == 80 else ("tls-alpn-01",)
+    assert told(check) == (result, () if result == "ok" else blocks)
+
+
+# ── the answer of a helper ──────────────────────────────────────────────────────────────
+
+
+def good(port: int = 80, **more: Any) -> dict[str, Any]:
+    """A valid answer."""
+    value = {"version": 1, "address": "203.0.113.7", "port": port, "open": True, "error": None}
+    return {**value, "answer": "", "banner": "", "seconds": 0.01, **more}
+
+
+def ask(status: int, answer: object, **headers: str) -> PortSeen | HelperFailure:
+    """What we believe of a helper that sends this."""
+    with Api(lambda _: (status, answer), headers) as api:
+        return helper.ask(f"{api.url}/look?key=1", "ipv4", 80, "token")
+
+
+def test_a_valid_answer() -> None:
+    """It is read; more members are ignored, texts are cleaned, and the question has port and token."""
+    with Api(lambda _: (200, good(banner="ng\x1b[31minx", more=[1]))) as api:
+        seen = helper.ask(f"{api.url}/look?key=1", "ipv4", 80, "token")
+    assert seen == PortSeen("203.0.113.7", open=True, banner="ng [31minx", seconds=0.01)
+    assert [asked.path for asked in api.asked] == ["/look?key=1&port=80&token=token"]
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [
+        (200, "<html>Welcome</html>"),
+        (200, b"\xff\xfe"),
+        (200, "[" * 4000),
+        (200, "A" * 10_000_000),
+        (200, json.dumps([good()])),
+        (200, good(version=2)),
+        (200, good(address="evil.test")),
+        (200, good(address=None)),
+        (200, good(port=443)),
+        (200, good(port=True)),
+        (200, good(open="yes")),
+        (200, good(open=False)),
+        (200, good(open=False, error="because")),
+        (200, good(open=False, error=["timeout"])),
+        (200, good(error="timeout")),
+        (200, good(answer=["x"])),
+        (200, good(seconds="soon")),
+        (200, json.dumps(good()).replace("0.01", "NaN")),
+        (200, {}),
+        (404, good()),
+        (500, ""),
+    ],
+)
+def test_a_helper_that_lies_or_makes_no_sense(status: int, answer: object) -> None:
+    """Nothing of it is believed."""
+    found = ask(status, answer)
+    assert isinstance(found, HelperFailure)
+    assert found.kind == "nonsense"
+
+
+def test_a_helper_that_sends_us_elsewhere_or_away() -> None:
+    """A redirect is not followed; one that is busy says so."""
+    assert getattr(ask(302, "", Location="http://127.0.0.1:1/"), "kind", None) == "nonsense"
+    assert getattr(ask(429, {}), "kind", None) == "busy"
+
+
+def test_a_helper_that_hangs_or_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within its time-out nothing is known; without an address of the family there is nothing to ask."""
+    monkeypatch.setattr(helper, "_TIMEOUT", (0.3, 0.3))
+    with Api(lambda _: (time.sleep(1), "")) as api:  # type: ignore[func-returns-value,arg-type,return-value]
+        found = [helper.ask(api.url, family, 80, "token") for family in ("ipv4", "ipv6")]
+    found.append(helper.ask(api.url, "ipv4", 80, "token"))
+    assert [each.kind for each in found if isinstance(each, HelperFailure)] == ["silent", "absent", "silent"]
+
+
+def test_the_url_of_the_helper_is_not_shown() -> None:
+    """It may hold a password or a key."""
+    assert helper.shown_url("https://me:secret@helper.test:8443/look?key=secret") == "helper.test:8443"
+
+
+# ── the whole check ─────────────────────────────────────────────────────────────────────
+
+
+def facts(tmp_path: Path, url: str | None, **route: Any) -> Facts:
+    """The facts of a certificate with one route."""
+    tables: dict[str, Any] = {"certificate": [{"domains": ["a.test"], "routes": [route]}]}
+    if url is not None:
+        tables["doctor"] = {"probe_url": url}
+    return Facts(Context(clock=FakeClock()), Config.from_dict({**tables, "agree_terms": True}, base=tmp_path), None)
+
+
+def fetched(port: int, listen: str, asked: Asked) -> tuple[int, dict[str, Any]]:
+    """The answer of a helper that fetches from the port where we listen, instead of port 80 or 443."""
+    from urllib.parse import parse_qs, urlsplit
+
+    from dnsrenew.doctor.router.port_look import look
+
+    query = parse_qs(urlsplit(asked.path).query)
+    seen = look("127.0.0.1", port, query["token"][0], at=int(listen.rpartition(":")[2]))
+    return 200, {"version": 1, "port": port, **seen._asdict()}
+
+
+@pytest.mark.parametrize(("port", "challenge"), [(80, "http-01"), (443, "tls-alpn-01")])
+def test_a_port_that_is_proven_to_be_open(tmp_path: Path, free_port: int, port: int, challenge: str) -> None:
+    """We serve what only we know while the helper looks, and close the port afterwards."""
+    listen = f"127.0.0.1:{free_port}"
+    with Api(partial(fetched, port, listen)) as api:
+        found = facts(tmp_path, api.url, challenge=challenge, listen=listen)
+        check = (outside.port_80_outside if port == 80 else outside.port_443_outside)(found, found.its.certificates[0])
+    assert (check.result, check.evidence["answering"]) == ("ok", "own")
+    assert machine(found).port_failure(listen) is None
+    assert len(api.asked) == 1
+
+
+def test_a_helper_that_only_claims_it(tmp_path: Path, free_port: int) -> None:
+    """It cannot know the text, so an invented answer is unknown."""
+    with Api(lambda _: (200, good(answer="guessed"))) as api:
+        found = facts(tmp_path, api.url, challenge="http-01", listen=f"127.0.0.1:{free_port}")
+        check = outside.port_80_outside(found, found.its.certificates[0])
+    assert told(check) == ("unknown", ("http-01",))
+
+
+def test_a_helper_behind_a_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It sees a loopback address, although it is not on this host: it would look at itself."""
+    monkeypatch.setattr(outside, "_is_here", lambda _: False)
+    with Api(lambda _: (200, good(address="127.0.0.1"))) as api:
+        found = facts(tmp_path, api.url, challenge="http-01", webroot=str(tmp_path))
+        check = outside.port_80_outside(found, found.its.certificates[0])
+    assert check.result == "unknown"
+    assert check.evidence["failures"]["IPv4"]["kind"] == "proxied"
+
+
+def test_without_a_helper(tmp_path: Path) -> None:
+    """The fix names a page to open; without a configuration there is no name."""
+    found = facts(tmp_path, None, challenge="http-01")
+    check = outside.port_80_outside(found, found.its.certificates[0])
+    assert told(check) == ("unknown", ("http-01",))
+    assert "http://a.test/" in check.fix
+    assert outside.port_80_outside(Facts(Context(), None, None), None).result == "unknown"
+    assert outside.seen_addresses(found) == []
+
+
+def test_nobody_may_listen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port that this user may not open, and that nothing has: a refusal proves nothing."""
+    with Api(lambda _: (200, good(open=False, error="refused"))) as api:
+        found = facts(tmp_path, api.url, challenge="http-01")
+        here = machine(found)
+        monkeypatch.setattr(here, "port_failure", lambda _: PortFailure("port-forbidden", 13, "PermissionError"))
+        monkeypatch.setattr(here, "listeners", lambda _: [])
+        check = outside.port_80_outside(found, found.its.certificates[0])
+    assert (check.result, check.evidence["answering"]) == ("unknown", "nothing")

@@ -1,0 +1,320 @@
+"""The router: what its answers mean, and what it may not do to us; real ones are in tests/integration."""
+
+from __future__ import annotations
+
+import socket
+import struct
+
+import pytest
+
+from dnsrenew.doctor.router import nat_pmp, ssdp, upnp
+from dnsrenew.doctor.router.address_kinds import kind_of
+from dnsrenew.doctor.router.gateway import default_gateway, from_table
+from dnsrenew.doctor.router.router import judge_forwarded, judge_nat
+from dnsrenew.doctor.router.surroundings import Surroundings
+from dnsrenew.doctor.router.upnp import PortMapping, UpnpRouter
+from dnsrenew.model import Check
+from dnsrenew.runtime.context import Context
+from tests.kit.api_server import Answer, Asked
+from tests.kit.upnp_device import KIND, LOOPBACK, UpnpDevice, answering, description, mapping, serving
+
+HOME = Surroundings("192.168.7.20", gateway="192.168.7.1", own=frozenset({"192.168.7.20", "127.0.0.1"}))
+INBOUND = ("http-01", "tls-alpn-01")
+IPV6 = "2001:db8::20"
+
+
+def told(check: Check) -> tuple[str, tuple[str, ...]]:
+    """The result, and what it blocks."""
+    return check.result, check.blocks
+
+
+# ── what the facts mean ─────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("address", "kind"),
+    [
+        ("203.0.113.7", "public"),
+        ("100.63.255.255", "public"),
+        ("100.64.0.0", "cgnat"),
+        ("100.127.255.255", "cgnat"),
+        ("100.128.0.0", "public"),
+        ("172.31.0.1", "private"),
+        ("172.32.0.1", "public"),
+        ("192.0.0.2", "ds-lite"),
+        *((address, "none") for address in ("", "0.0.0.0", "127.0.0.1", "169.254.1.1", "224.0.0.1", "::1", "x")),
+    ],
+)
+def test_the_kind_of_an_address(address: str, kind: str) -> None:
+    """The borders of each range."""
+    assert kind_of(address) == kind
+
+
+@pytest.mark.parametrize(
+    ("here", "seen", "expected"),
+    [
+        (Surroundings("203.0.113.7"), [], ("ok", ())),
+        (Surroundings(None, IPV6), [], ("ok", ())),
+        (Surroundings(None), [], ("unknown", ())),
+        (HOME._replace(gateway=None), [], ("unknown", ())),
+        (HOME, [], ("unknown", ())),
+        (HOME._replace(wan={"upnp": "203.0.113.7"}), [], ("ok", ())),
+        (HOME._replace(wan={"upnp": "203.0.113.7"}), ["203.0.113.7"], ("ok", ())),
+        (HOME._replace(wan={"upnp": "203.0.113.7"}), ["203.0.113.8"], ("unknown", ())),
+        (HOME._replace(wan={"upnp": "", "nat-pmp": "0.0.0.0"}), [], ("unknown", ())),
+        (HOME._replace(wan={"upnp": "", "nat-pmp": "100.64.0.2"}), [], ("bad", INBOUND)),
+        (HOME._replace(wan={"upnp": "10.0.0.2", "nat-pmp": "203.0.113.7"}), [], ("ok", ())),
+        (HOME._replace(wan={"upnp": "10.0.0.2"}), [], ("bad", ())),
+        (HOME._replace(wan={"upnp": "192.0.0.2"}), [], ("bad", INBOUND)),
+        (HOME._replace(wan={"upnp": "192.0.0.2"}, ipv6=IPV6), [], ("bad", ())),
+        (HOME._replace(wan={"upnp": "100.64.0.2"}, ipv6=IPV6), [], ("bad", ())),
+        (Surroundings("100.64.0.2"), [], ("bad", INBOUND)),
+    ],
+)
+def test_nat(here: Surroundings, seen: list[str], expected: tuple[str, tuple[str, ...]]) -> None:
+    """Only an address that no connection reaches stops the challenges; IPv6 is another way in."""
+    assert told(judge_nat(here, seen)) == expected
+
+
+def web(host: str, port: int = 80, protocol: str = "tcp") -> tuple[PortMapping, ...]:
+    """The mapping of port 80."""
+    return (PortMapping(443, "tcp", "192.168.7.9", 443), PortMapping(80, protocol, host, port))
+
+
+@pytest.mark.parametrize(
+    ("here", "port", "proven", "expected"),
+    [
+        (Surroundings("203.0.113.7"), 80, [], ("ok", ())),
+        (Surroundings(None, IPV6), 80, [], ("ok", ())),
+        (HOME._replace(gateway=None), 80, [], ("unknown", ())),
+        (HOME, 80, [], ("unknown", ())),
+        (HOME._replace(mappings=()), 80, [], ("unknown", ())),
+        (HOME._replace(mappings=web("192.168.7.20")), 80, [], ("ok", ())),
+        (HOME._replace(mappings=web("192.168.7.20", 8080)), 8080, [], ("ok", ())),
+        (HOME._replace(mappings=web("192.168.7.20", 8080)), None, [], ("ok", ())),
+        (HOME._replace(mappings=web("192.168.7.20", 8080)), 80, [], ("unknown", ("http-01",))),
+        (HOME._replace(mappings=web("192.168.7.99")), 80, [], ("bad", ("http-01",))),
+        (HOME._replace(mappings=web("192.168.7.99")), 80, ["203.0.113.7"], ("ok", ())),
+        (HOME._replace(mappings=web("192.168.7.99", protocol="udp")), 80, [], ("unknown", ())),
+    ],
+)
+def test_port_80_forwarded(
+    here: Surroundings, port: int | None, proven: list[str], expected: tuple[str, tuple[str, ...]]
+) -> None:
+    """Bad only if the mapping leads elsewhere, and no helper came through all the same."""
+    assert told(judge_forwarded(here, port, proven)) == expected
+
+
+# ── the gateway ─────────────────────────────────────────────────────────────────────────
+
+_ROUTES = """Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT
+wlan0\t{any}\t{far}\t0003\t0\t0\t600\t{any}\t0\t0\t0
+eth0\t{any}\t{near}\t0003\t0\t0\t100\t{any}\t0\t0\t0
+tun0\t{any}\t{any}\t0001\t0\t0\t50\t{any}\t0\t0\t0
+eth0\t{net}\t{any}\t0001\t0\t0\t100\t{mask}\t0\t0\t0
+"""
+
+
+def as_table(address: str) -> str:
+    """An address as in /proc/net/route of this host."""
+    return f"{struct.unpack('=I', socket.inet_aton(address))[0]:08X}"
+
+
+def test_the_gateway_of_the_best_default_route() -> None:
+    """A route through a tunnel has no gateway; of the others that with the lowest metric counts."""
+    numbers = {
+        "any": "0.0.0.0",
+        "far": "10.0.0.1",
+        "near": "192.168.7.1",
+        "net": "192.168.7.0",
+        "mask": "255.255.255.0",
+    }
+    table = _ROUTES.format(**{key: as_table(address) for key, address in numbers.items()})
+    assert from_table(table) == "192.168.7.1"
+    assert from_table(table.splitlines()[0]) is None
+    assert default_gateway("/nonexistent") is None
+
+
+# ── NAT-PMP ─────────────────────────────────────────────────────────────────────────────
+
+_GOOD = b"\0\x80\0\0\0\0\0\x01" + socket.inet_aton("100.64.0.2")
+
+
+@pytest.mark.parametrize(
+    ("said", "address"),
+    [
+        (_GOOD, "100.64.0.2"),
+        (_GOOD[:8] + bytes(4), "0.0.0.0"),
+        (_GOOD + b"\0", None),
+        (_GOOD[:4], None),
+        (b"\x02" + _GOOD[1:], None),
+        (b"\0\x80\0\x03" + _GOOD[4:], None),
+        (b"A" * 1000, None),
+    ],
+)
+def test_answers_of_nat_pmp(said: bytes, address: str | None) -> None:
+    """Twelve octets that say success, or nothing."""
+    with answering(lambda asked: said if asked == b"\0\0" else None) as port:
+        assert nat_pmp.external_address(Context(), LOOPBACK, port) == address
+
+
+def test_a_router_without_nat_pmp(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It refuses, or is silent; a packet that is lost is sent again."""
+    lost = iter([None, _GOOD])
+    with answering(lambda _: next(lost)) as port:
+        assert nat_pmp.external_address(Context(), LOOPBACK, port) == "100.64.0.2"
+    assert nat_pmp.external_address(Context(), LOOPBACK, port) is None  # closed now
+    monkeypatch.setattr(nat_pmp, "_WAITS", (0.01, 0.01))
+    with answering(lambda _: None) as port:
+        assert nat_pmp.external_address(Context(), LOOPBACK, port) is None
+
+
+# ── the search of UPnP ──────────────────────────────────────────────────────────────────
+
+
+def found_at(*urls: str) -> bytes:
+    """An answer to a search."""
+    return "".join(["HTTP/1.1 200 OK\r\n", *(f"LOCATION: {url}\r\n" for url in urls), "\r\n"]).encode("latin-1")
+
+
+def test_the_router_is_found() -> None:
+    """The description is at the address that was asked."""
+    with answering(lambda _: found_at("http://127.0.0.1:5000/a.xml")) as port:
+        assert ssdp.search(Context(), LOOPBACK, LOOPBACK, port) == ("http://127.0.0.1:5000/a.xml", ())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.2:5000/a.xml",
+        "http://127.0.0.1@evil.test/",
+        "http://user@127.0.0.1/",
+        "https://127.0.0.1/",
+        "file:///etc/passwd",
+        "http://127.0.0.1:port/",
+        "http://[127.0.0.1/",
+        "\xff\x00",
+        "",
+    ],
+)
+def test_a_router_that_sends_us_elsewhere(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """No URL is opened but one of the router itself."""
+    monkeypatch.setattr(ssdp, "_SEARCH_WAITS", (0.05,))
+    with answering(lambda _: found_at(url)) as port:
+        assert ssdp.search(Context(), LOOPBACK, LOOPBACK, port) == (None, ())
+
+
+def test_another_device_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not the gateway is ignored, and named in the evidence."""
+    monkeypatch.setattr(ssdp, "_SEARCH_WAITS", (0.05,))
+    with (
+        answering(lambda _: found_at("http://127.0.0.3:5000/"), "127.0.0.3") as port,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent,
+    ):
+        silent.bind((LOOPBACK, port))
+        monkeypatch.setattr(ssdp, "_GROUP", "127.0.0.3")
+        assert ssdp.search(Context(), LOOPBACK, LOOPBACK, port) == (None, ("127.0.0.3",))
+
+
+# ── what the router says ────────────────────────────────────────────────────────────────
+
+
+def ask(device: UpnpDevice) -> UpnpRouter:
+    """What we believe of a device."""
+    with serving(device) as api:
+        return upnp.ask(Context(), f"{api.url}/description.xml", LOOPBACK, LOOPBACK)
+
+
+def test_the_mappings() -> None:
+    """Those that are off, for few hosts only, or malformed do not count."""
+    device = UpnpDevice(
+        entries=[
+            mapping("80", "192.168.7.20", "80"),
+            mapping("22", "192.168.7.20", "22", NewProtocol="udp"),
+            mapping("8080", "192.168.7.20", "80", NewEnabled="0"),
+            mapping("8081", "192.168.7.20", "80", NewRemoteHost="198.51.100.1"),
+            mapping("x", "192.168.7.20", "80"),
+            mapping("99999", "192.168.7.20", "80"),
+            mapping("81", "\x1b[31mme", "80"),
+            {},
+        ]
+    )
+    assert ask(device) == UpnpRouter(
+        "Box",
+        "203.0.113.7",
+        (PortMapping(80, "tcp", "192.168.7.20", 80), PortMapping(22, "udp", "192.168.7.20", 22)),
+    )
+
+
+@pytest.mark.parametrize("knows_ports", [True, False])
+def test_no_mappings(knows_ports: bool) -> None:
+    """The router says that it has none, by one action or the other."""
+    assert ask(UpnpDevice(knows_ports=knows_ports)).mappings == ()
+
+
+def test_an_endless_list_of_mappings() -> None:
+    """The list is read to a limit."""
+    entries = [mapping(str(number), "192.168.7.20", "80") for number in range(1000, 2000)]
+    mappings = ask(UpnpDevice(entries=entries)).mappings
+    assert mappings is not None
+    assert len(mappings) == 16
+
+
+def test_the_line_that_is_up() -> None:
+    """A router has a service for each line; one that is off has no address."""
+    lines = iter(["", "203.0.113.7"])
+
+    class TwoLines(UpnpDevice):
+        def hook(self, asked: Asked) -> Answer:
+            if "GetExternalIPAddress" in asked.body:
+                self.external = next(lines)
+            return super().hook(asked)
+
+    services = ((KIND.replace("IP", "PPP"), "/ppp"), (KIND, "/ip"))
+    assert ask(TwoLines(description(*services))).external == "203.0.113.7"
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        "",
+        "<html>not XML",
+        "<root/>",
+        "A" * 100_000,
+        description((KIND, "/ctl")).replace("?>", '?><!DOCTYPE r [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>', 1),
+        description((KIND, "/ctl")).replace("Box", "&undefined;"),
+        description((KIND, "http://127.0.0.2/ctl")),
+        description((KIND, "http://[/ctl")),
+        description(("urn:x:service:Printer:1", "/ctl")),
+        description((f"{KIND}&quot;><x>", "/ctl")),
+        "<a>" * 20_000,
+        "\x00\xff",
+    ],
+)
+def test_a_description_that_is_nonsense(described: str) -> None:
+    """It tells nothing; nothing is expanded, followed or believed."""
+    assert ask(UpnpDevice(described)).external is None
+
+
+def test_a_name_with_escape_sequences() -> None:
+    """What is shown is one printable line, cut."""
+    assert (
+        ask(UpnpDevice(description((KIND, "/ctl"), name="B\u202eox\n" + "x" * 200))).model == "B ox " + "x" * 54 + "…"
+    )
+
+
+@pytest.mark.parametrize("external", [None, "<b>203.0.113.7</b>", "not an address \x7f"])
+def test_an_address_that_is_none(external: str | None) -> None:
+    """An action that fails, and one that answers nonsense."""
+    found = ask(UpnpDevice(external=external)).external
+    assert found is None or kind_of(found) == "none"
+
+
+def test_a_router_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each request has a time limit, and so have all together."""
+    monkeypatch.setattr(upnp, "_TIMEOUT", (0.2, 0.2))
+    with socket.create_server((LOOPBACK, 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        assert upnp.ask(Context(), url, LOOPBACK, LOOPBACK) == UpnpRouter()
+    monkeypatch.setattr(upnp, "_SECONDS", 0.0)
+    assert ask(UpnpDevice()) == UpnpRouter("Box")
