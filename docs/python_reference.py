@@ -17,7 +17,6 @@ NOT_FOR_USERS: Final[Mapping[str, frozenset[str]]] = {
     "Config": frozenset({"account_files", "fingerprint_of", "providers", "secrets"}),
     "DnsRenewError": frozenset({"of"}),
     "Check": frozenset({"of"}),
-    "Renewer": frozenset({"emit"}),
     "Secret": frozenset({"forget", "identity"}),
 }
 """Attributes of public classes that only dnsrenew itself uses."""

@@ -17,7 +17,7 @@ _PROGRAM: Final = "dnsrenew"
 _ALWAYS: Final = (*GLOBAL, VERSION, INSIST)
 """Options whose values are always there."""
 _DAY: Final = 86_400
-_VALUED: Final = frozenset({"--config", "--kind"})
+_VALUED: Final = frozenset({"--config", "--kind", "--lang"})
 """Options with a value that may stand before a command, or before the second word of one."""
 
 

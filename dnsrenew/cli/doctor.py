@@ -64,7 +64,8 @@ def _examine(invocation: Invocation, config: Config | None) -> list[Diagnosis]:
             probe=options.probe,
             record=options.record,
             cancel=invocation.signals.cancel,
-        )
+        ),
+        cleans_up=True,  # a test value is taken back
     )
 
 

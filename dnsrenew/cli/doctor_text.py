@@ -38,7 +38,8 @@ def lines(diagnoses: Sequence[Diagnosis], columns: int | None, *, verbose: int, 
     :param verbose: 1 also lists the checks that found nothing wrong, and the code of each; 2 also the evidence.
     :param quiet: only what is bad.
     """
-    return _DoctorText(columns, verbose=verbose, quiet=quiet).lines(arrange(diagnoses))
+    arranged = arrange(diagnoses, with_evidence=verbose > 1)
+    return _DoctorText(columns, verbose=verbose, quiet=quiet).lines(arranged)
 
 
 class _DoctorText:

@@ -17,7 +17,7 @@ GLUE: Final = "\u00a0"
 """A space at which lines are not broken."""
 
 _CHINESE_WORD: Final = re.compile(
-    "[\ue000-\ue005（「『《“‘]*(?:[\u3400-\u9fff]|[^\u3400-\u9fff]+)[，。、；：！？）」』》”’…\ue000-\ue005]*"
+    "[\ue000-\ue005（「『《“‘]*(?:[\u3400-\u9fff]|[^\u3400-\u9fff，。、；：！？]+|.)[，。、；：！？）」』》”’…\ue000-\ue005]*"
 )
 """A Chinese character or a run of others, with the punctuation that may not begin or end a line."""
 

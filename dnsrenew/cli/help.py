@@ -86,7 +86,7 @@ def _examples(examples: tuple[tuple[str, str], ...], columns: int, say: Say) -> 
         return []
     examples = tuple((line, say(comment)) for line, comment in examples)
     width = max(len(line) for line, _ in examples)
-    wide = all(2 + width + 4 + len(comment) <= columns for _, comment in examples if comment)
+    wide = all(2 + width + 4 + _width(comment) <= columns for _, comment in examples if comment)
     lines = ["", f"{say(HEADINGS['examples'])}:"]
     for line, comment in examples:
         if wide:
@@ -94,6 +94,15 @@ def _examples(examples: tuple[tuple[str, str], ...], columns: int, say: Say) -> 
         else:
             lines += [*(_wrap(comment, columns, "  # ", "  # ") if comment else []), f"  {line}"]
     return lines
+
+
+def _width(text: str) -> int:
+    """Return the columns that a text takes. For English, the cli's own ``width`` need not be imported."""
+    if text.isascii():
+        return len(text)
+    from dnsrenew.cli.formatting import width
+
+    return width(text)
 
 
 def _wrap(text: str, columns: int, first: str = "", rest: str = "") -> list[str]:

@@ -23,8 +23,10 @@ def choose(wanted: str | None = None, *, json: bool = False) -> None:
     _translator[:] = [Translator(language, formatting.moment)]
     if language != "en":
         from dnsrenew.cli import texts, texts_doctor
+        from dnsrenew.doctor.forms import texts as forms_texts
+        from dnsrenew.doctor.report import texts as report_texts
 
-        for catalogue in (texts, texts_doctor):
+        for catalogue in (texts, texts_doctor, forms_texts, report_texts):
             _translate(catalogue, _translator[0])
 
 

@@ -52,7 +52,8 @@ UNCONFIRMED: Final = Text(
 )
 DECLINED: Final = Text("declined", "Nothing was changed, because the answer was not yes.", "Answer y, or add --yes.")
 YES_OR_NO: Final = "[y/N]"
-YES: Final = ("y", "yes")
+YES: Final = frozenset({"y", "yes"})
+"""What is typed; the same in every language."""
 SCHEDULE_KIND: Final = Text(
     "usage", "{kind} is not available on this machine", "Use one of these kinds instead: {available}."
 )

@@ -72,19 +72,24 @@ class NameSurvey:
         self._survey = survey
 
     def records(self, context: Context, zones: Mapping[str, ZoneFacts]) -> dict[str, NameRecords]:
-        """Return the addresses of names (name → its zone); where a CNAME leads to another zone, by a recursive server.
+        """Return the addresses of names (name → its zone).
+
+        A recursive server is asked where a CNAME leads to another zone, and where no server of the zone answers.
 
         :raises DnsError: ``dns-unreachable``.
         """
         replies = self._at_servers(context, zones, _KINDS)
         found = {name: _records(wire.from_text(name), its) for name, its in replies.items()}
-        leaving = {
-            name: wire.from_text(its.chain[-1]) for name, its in found.items() if its.chain and not its.addresses
+        ends = {
+            name: its.chain[-1] if its.chain else name
+            for name, its in found.items()
+            if not its.addresses and (its.chain or its.existence == "unknown")
         }
-        elsewhere = self._elsewhere(context, leaving.values())
-        for name, target in leaving.items():
-            addresses, chain = elsewhere[target]
-            found[name] = found[name]._replace(addresses=addresses, chain=(*found[name].chain, *chain))
+        elsewhere = self._elsewhere(context, map(wire.from_text, ends.values()))
+        for name, end in ends.items():
+            addresses, chain = elsewhere[wire.from_text(end)]
+            existence: Existence = "records" if addresses or chain else found[name].existence
+            found[name] = NameRecords(existence, addresses, (*found[name].chain, *chain), found[name].ttl)
         return found
 
     def resolved(self, context: Context, wanted: Iterable[str]) -> dict[str, ResolvedName]:

@@ -22,12 +22,15 @@ _PER_ADDRESS: Final = 100
 
 
 class Recursion:
-    """The recursive servers of a run: those of the configuration or the system, then DNS over HTTPS."""
+    """The recursive servers of a run: those of the configuration or the system, then DNS over HTTPS.
+
+    :ivar doh: the servers for DNS over HTTPS.
+    """
 
     def __init__(self, resolver: Resolver, lookup: Lookup, doh: Doh) -> None:
         self._configured = resolver.nameservers
         self._lookup = lookup
-        self._doh = doh
+        self.doh = doh
         self._servers: list[Address] | None = None
         self._only_doh = False
 
@@ -45,8 +48,8 @@ class Recursion:
             results = self._lookup.query(context, servers, check_recursive, per_address=_PER_ADDRESS)
             if _any_answered(results):
                 return results
-        if self._doh:
-            results = self._doh.find(context, wanted)
+        if self.doh:
+            results = self.doh.find(context, wanted)
             if _any_answered(results):
                 self._only_doh = True
                 return results

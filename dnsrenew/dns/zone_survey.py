@@ -16,12 +16,13 @@ import dns.rdtypes.IN.AAAA
 from dnsrenew.base import names as texts_of_names
 from dnsrenew.dns import probes, wire
 from dnsrenew.dns.ipv6_source import only_local
-from dnsrenew.dns.lookup import Lookup, MissingAnswer
+from dnsrenew.dns.lookup import FoundAnswer, Lookup, MissingAnswer
 from dnsrenew.dns.name_servers import MAX_ADDRESSES, MAX_NAMES
 from dnsrenew.dns.probes import ProbeQuestion
 from dnsrenew.dns.query import Address, Reply
 from dnsrenew.dns.recursive import Recursion
 from dnsrenew.dns.wire import Message, Name
+from dnsrenew.errors import Cancelled
 from dnsrenew.runtime.context import Context
 
 _SOA: Final = dns.rdatatype.SOA
@@ -86,12 +87,14 @@ class ZoneFacts(NamedTuple):
     """A zone and its name servers.
 
     :ivar parent_ns: the name servers that the zone above lists; None if it does not say.
+    :ivar resolves: whether the recursive servers can resolve it.
     :ivar is_absent: whether the servers of the zone above say that the name of the zone does not exist.
     :ivar servers: every address of every name server that the zone above or the zone itself lists.
     """
 
     zone: str
     parent: str
+    resolves: bool
     parent_ns: tuple[str, ...] | None
     is_absent: bool
     servers: tuple[ZoneServer, ...]
@@ -108,6 +111,7 @@ class Survey:
         self.lookup = lookup
         self.port = port
         self._recursion = recursion
+        self._only_doh = False  # the other recursive servers do not answer
 
     # ── recursive servers ───────────────────────────────────────────────────────────────
 
@@ -116,12 +120,26 @@ class Survey:
 
         :raises DnsError: ``dns-unreachable``: none answers any question.
         """
-        probes_wanted = list(dict.fromkeys(wanted))
-        replies = self.ask_recursive(context, probes_wanted)
-        if probes_wanted and not any(reply.answer for reply in replies.values()):
+        questions = list(dict.fromkeys(wanted))
+        replies = {} if self._only_doh else self.ask_recursive(context, questions)
+        if not questions or any(reply.answer for reply in replies.values()):
+            return probes.first_answers(replies, self._recursion.addresses(context))
+        answers = self._by_doh(context, questions)
+        if not answers:
             reasons = {address: reply.reason for (address, _), reply in replies.items()}
-            raise self._recursion.unreachable({probes_wanted[0]: MissingAnswer(reasons, answered=False)})
-        return probes.first_answers(replies, self._recursion.addresses(context))
+            raise self._recursion.unreachable({questions[0]: MissingAnswer(reasons, answered=False)})
+        self._only_doh = True
+        return answers
+
+    def _by_doh(self, context: Context, questions: Sequence[ProbeQuestion]) -> dict[ProbeQuestion, Message]:
+        """Return the answers of the servers for DNS over HTTPS: for networks in which port 53 is closed."""
+        try:
+            found = self._recursion.doh.find(context.within(probes.SECONDS), questions) if self._recursion.doh else {}
+        except Cancelled:
+            context.check()
+            return {}
+        results = {question: found.get(question) for question in questions}
+        return {question: result.answer for question, result in results.items() if isinstance(result, FoundAnswer)}
 
     def ask_recursive(self, context: Context, wanted: Collection[ProbeQuestion]) -> dict[probes.ProbeKey, Reply]:
         """Return what each recursive server replies."""
@@ -203,6 +221,7 @@ class Survey:
         return ZoneFacts(
             cut.zone,
             cut.parent,
+            cut.resolves,
             None if parent_ns is None else tuple(map(wire.shown, parent_ns)),
             is_absent,
             self._probe(context, zone, servers),

@@ -121,6 +121,7 @@ def run_all(context: Context, jobs: Mapping[Key, partial[Check | None]]) -> dict
         check = _late(entry, jobs[key].keywords) if not task.done.is_set() else task.result()
         if check is not None:
             found[key] = check
+    context.check()  # a cancel ends the checks themselves too
     return found
 
 

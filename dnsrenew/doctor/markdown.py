@@ -27,7 +27,7 @@ def markdown(diagnoses: Sequence[Diagnosis], *, version: str, system: str, say: 
     :param system: the name of the operating system, for people.
     :param say: shows a message in the language of the reader.
     """
-    return _Post(say).text(arrange(diagnoses), texts.MADE_BY.format(version=version, system=system))
+    return _Post(say).text(arrange(diagnoses, with_evidence=True), texts.MADE_BY.format(version=version, system=system))
 
 
 def escaped(text: str) -> str:

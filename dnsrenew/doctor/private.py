@@ -97,5 +97,10 @@ def of_values(value: Any, kind: Kind | None = None) -> Iterator[Private]:  # JSO
     elif isinstance(value, (list, tuple)):
         for each in value:
             yield from of_values(each, kind)
-    elif isinstance(value, str) and kind is not None and len(value) >= SHORTEST:
+    elif isinstance(value, str) and kind is not None and len(value) >= SHORTEST and not _is_state(kind, value):
         yield kind, value
+
+
+def _is_state(kind: Kind, value: str) -> bool:
+    """Tell whether a word under the key of a path is none: ``"store": "read-only"``."""
+    return kind == "path" and "/" not in value and "\\" not in value

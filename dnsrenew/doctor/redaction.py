@@ -8,7 +8,7 @@ challenges and the words of dnsrenew itself stay.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dnsrenew.base.values import replace
 from dnsrenew.doctor import private
@@ -16,24 +16,45 @@ from dnsrenew.doctor.masks import Masks
 from dnsrenew.errors import Message
 from dnsrenew.model import Change, Check, Diagnosis, RouteTaken
 
+if TYPE_CHECKING:
+    from dnsrenew.operations.status import CertificateStatus
+
 
 def redact(diagnoses: Sequence[Diagnosis], known: Iterable[private.Private] = ()) -> list[Diagnosis]:
     """Return the diagnoses with what is private masked.
 
     :param known: what is known to be private: ``[*private.of_host(), *private.of_config(config)]``.
     """
-    masks = Masks()
-    for kind, text in (*known, *(each for diagnosis in diagnoses for each in private.of_diagnosis(diagnosis))):
-        masks.know(kind, text)
-    redaction = _Redaction(masks)
+    redaction = Redaction(diagnoses, known)
     return [redaction.diagnosis(each) for each in diagnoses]
 
 
-class _Redaction:
-    def __init__(self, masks: Masks) -> None:
+class Redaction:
+    """Masks what belongs together: diagnoses, and the certificates of the same report.
+
+    :param diagnoses: what they tell to be private is masked everywhere.
+    :param known: as for :func:`redact`.
+    """
+
+    def __init__(self, diagnoses: Iterable[Diagnosis], known: Iterable[private.Private] = ()) -> None:
+        masks = Masks()
+        for kind, text in (*known, *(each for diagnosis in diagnoses for each in private.of_diagnosis(diagnosis))):
+            masks.know(kind, text)
         self._mask: Callable[[str], str] = masks.masked
 
+    def status(self, status: CertificateStatus) -> CertificateStatus:
+        """Return the certificate with a mask for its name; of the rest only the times and the state are kept."""
+        return replace(
+            status,
+            name=self._mask(status.name),
+            domains=tuple(map(self._mask, status.domains)),
+            ca=self._mask(status.ca),
+            **dict.fromkeys(("serial", "route", "last_failure", "path")),
+            deployed=(),
+        )
+
     def diagnosis(self, diagnosis: Diagnosis) -> Diagnosis:
+        """Return the diagnosis with what is private masked."""
         return replace(
             diagnosis,
             name=None if diagnosis.name is None else self._mask(diagnosis.name),

@@ -143,13 +143,13 @@ def _preflight(job: Job, attempt: ActiveAttempt) -> Placements:
     """
     context, solvers = job.context, job.services.solvers
     ca = job.services.ca(attempt.selection.ca)
-    # All three take some round trips.
+    # Some round trips, during which DNS is asked.
     opening = threads.start(partial(ca.open, context, requests=len(job.spec.identifiers)))
-    caa = threads.start(partial(job.services.dns.caa, context, list(attempt.selection.routes)))
     check = job.spec.propagation.check
     placements = solvers.preflight(context, attempt.selection.routes, check, attempt.validated)
     if placements.blockers:
         return placements
+    caa = threads.start(partial(job.services.dns.caa, context, list(placements.routes)))
     try:
         solvers.prepare(context, placements.needed())
     except ProviderError as error:

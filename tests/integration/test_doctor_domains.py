@@ -13,7 +13,10 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from dnsrenew.model import Check, TxtRecord
+from dnsrenew.base.values import replace
+from dnsrenew.config.cas import BUILT_IN
+from dnsrenew.errors import DnsError
+from dnsrenew.model import Check, Route, TxtRecord
 from tests.kit.domain_doctor import DNS, HTTP, DomainDoctor
 from tests.kit.zone_answers import answering
 from tests.lab import PRIMARY, Lab, Query, dnsforwarder
@@ -147,8 +150,6 @@ def test_silent_servers_are_unknown_and_cost_ten_seconds_at_most(lab: Lab, tmp_p
 
 def test_a_resolver_that_is_down_makes_everything_unknown(lab: Lab, tmp_path: Path) -> None:
     """With the error of a renewal."""
-    from dnsrenew.errors import DnsError
-
     doctor = DomainDoctor(lab, tmp_path, "example.test", nameserver=f"127.0.0.1:{lab.reserve(PRIMARY)}")
     with pytest.raises(DnsError) as caught:
         doctor.check("delegation")
@@ -164,14 +165,27 @@ def test_a_domain_that_nobody_has_stops_everything(lab: Lab, tmp_path: Path) -> 
     check = doctor.check("domain")
     assert (check.result, check.blocks, check.evidence["names"]) == ("bad", ("all",), ["nosuch.test"])
     assert doctor.check("name-exists").blocks == INBOUND
-    assert doctor.facts.config is not None
+
+
+@pytest.mark.parametrize(("name", "is_suffix"), [("co.uk", True), ("nas.local", False), ("nas", False)])
+def test_no_public_ca_issues_for_every_name(lab: Lab, tmp_path: Path, name: str, is_suffix: bool) -> None:
+    """A CA of one's own does."""
+    doctor = DomainDoctor(lab, tmp_path, "example.test")
+    spec = replace(doctor.spec, domains=(name,), identifiers=(name, f"*.{name}"), routes=(Route("dns-01", dns="home"),))
+    doctor.spec = replace(spec, ca="letsencrypt")
+    assert doctor.facts.its.cas["letsencrypt"] == BUILT_IN["letsencrypt"]
+    check = doctor.check("domain")
+    assert (check.result, check.blocks, check.evidence["names"]) == ("bad", ("all",), [name, f"*.{name}"])
+    assert ("public suffix" in check.summary) is is_suffix
+    doctor.spec = replace(spec, ca="lab")
+    assert "No public CA" not in doctor.check("domain").summary
 
 
 def registry(query: Query) -> Answer:
-    """Answer as a recursive server whose top-level domain `test` is the zone registry.test."""
+    """Answer as a recursive server whose top-level domain `test` is the zone registrar.test."""
     labels = query.name.split(".")
     if query.name == "test" and query.rdtype in {"SOA", "NS"}:
-        values = {"SOA": "ns. hostmaster. 1 2 3 4 5", "NS": "ns1.registry.test."}
+        values = {"SOA": "ns. hostmaster. 1 2 3 4 5", "NS": "ns1.registrar.test."}
         answer = dns.message.make_response(query.message)
         answer.answer.append(dns.rrset.from_text("test.", 60, "IN", query.rdtype, values[query.rdtype]))
         return answer
@@ -186,9 +200,9 @@ def registry(query: Query) -> Answer:
 @pytest.mark.parametrize("is_gone", [True, False])
 def test_the_registry_is_asked_itself(lab: Lab, tmp_path: Path, is_gone: bool) -> None:
     """A domain is not registered if its name servers say so."""
-    lab.add_zone("registry.test", ns=["127.0.0.3"])
+    lab.add_zone("registrar.test", ns=["127.0.0.3"])
     top = answering(
-        "test", "@ NS ns1.registry\nregistry NS ns1.registry\nlapsed NS ns1.elsewhere" if not is_gone else "@ NS x"
+        "test", "@ NS ns1.registrar\nregistry NS ns1.registrar\nlapsed NS ns1.elsewhere" if not is_gone else "@ NS x"
     )
 
     with lab.resolver_forwarder(registry) as resolver, lab.forwarder("127.0.0.3", top):
@@ -203,7 +217,7 @@ def test_a_name_without_an_address_stops_what_connects_to_it(
     lab: Lab, tmp_path: Path, name: str, existence: str
 ) -> None:
     """A dynamic DNS name that has lapsed, while its zone lives; dns-01 needs none."""
-    lab.add_zone("lapse.test", "empty TXT x\n@ A 127.0.0.1")
+    lab.add_zone("lapse.test", "empty MX 10 mail\n@ A 127.0.0.1")
     doctor = DomainDoctor(lab, tmp_path, name, "lapse.test", routes=(DNS, HTTP))
     check = doctor.check("name-exists")
     assert (check.result, check.blocks, check.evidence["names"]) == ("bad", INBOUND, [name])
@@ -376,7 +390,7 @@ def test_a_hostile_zone_ends_in_time(lab: Lab, tmp_path: Path) -> None:
         answer = dns.message.make_response(query.message)
         answer.flags |= dns.flags.AA
         many = [f"n{number}.hostile.test." for number in range(400)]
-        values = {"NS": many, "A": [f"127.7.0.{n}" for n in range(250)], "TXT": ['"\\027[2J"'] * 1}
+        values = {"NS": many, "A": [f"127.7.0.{n}" for n in range(250)], "TXT": ['"\\027[2J"']}
         if query.rdtype == "SOA":
             return query.forward() if query.transport == "udp" else b"\x00" * 40
         if query.rdtype in values:

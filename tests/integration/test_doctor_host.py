@@ -283,6 +283,18 @@ def test_ipv6_without_a_route_is_bad(host: NetHost) -> None:
     assert verdict(host.check("ipv6", addresses={"a.test": [OWN6]})) == ("ok", [])
 
 
+def test_ipv6_that_gets_no_answer_is_bad(host: NetHost, tmp_path: Path) -> None:
+    """A CA answers by IPv4 and not by IPv6; if it answers by neither, IPv6 may well work."""
+    host.run(*ONLINE, *ONLINE6)
+    host.ask(dns=SERVER, folder=str(tmp_path))
+    about: dict[str, Any] = {"directory": "https://ca.a.test:8443/directory", "addresses": {"a.test": [OWN6]}}
+    host.run("nft add table inet out", "nft 'add chain inet out output { type filter hook output priority 0; }'")
+    host.run("nft add rule inet out output ip6 daddr 2001:db8::99 reject")
+    assert verdict(host.check("ipv6", **about)) == ("ok", [])
+    host.listen((OWN, 8443))
+    assert verdict(host.check("ipv6", **about)) == ("bad", ["http-01", "tls-alpn-01"])
+
+
 # ── DNS ─────────────────────────────────────────────────────────────────────────────────
 
 

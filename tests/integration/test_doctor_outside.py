@@ -24,11 +24,14 @@ def results(found: dict[str, Any]) -> dict[str, tuple[str, list[str]]]:
 
 
 def test_ports_that_are_open(tmp_path: Path) -> None:
-    """The helper gets what only this host knows, also through a mapping that UPnP does not show."""
+    """The helper gets what only this host knows, also through a mapping that UPnP does not show.
+
+    Our own listener is nobody who has the port.
+    """
     with home(tmp_path) as network:
         for port in (80, 443):
             network.forward_by_hand(port)
-        found = look(network, "nat", "port-80-forwarded", "public", *OUTSIDE)
+        found = look(network, "nat", "port-80-free", "port-443-free", "port-80-forwarded", "public", *OUTSIDE)
     public = found.pop("public")
     assert {result for result, _ in results(found).values()} == {"ok"}
     evidence = found["port-443-outside"]["evidence"]

@@ -73,7 +73,7 @@ def doctor_stage(
     cas = {"lab": ca or CA(DIRECTORY, name="lab")}
     made = host_config(folder / "store", [spec], hosts, cas, behaviours=behaviours)
     for name, its in (zones or {}).items():
-        made.accounts[name].zones = its  # type: ignore[index]  # a dict, seen as a Mapping
+        made.accounts[name].zones = its
     made = replace(made, **config)
     server = AcmeServer(DIRECTORY, clock, nothing, meta=META)
     view = MemoryDns(hosts, **(dns or {}))

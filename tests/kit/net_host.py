@@ -36,6 +36,7 @@ from tests.lab.zones import Zone
 _NET: Final = ("unshare", "--net", "--mount", "--kill-child", "--fork")
 _PRIVATE: Final = _NET if os.geteuid() == 0 else (*_NET, "--map-root-user")
 _NOBODY: Final = 65534
+_RECORDS: Final = "@ A 192.0.2.10\nca A 192.0.2.10\nca AAAA 2001:db8::99"
 
 
 class NetHost(Child):
@@ -127,7 +128,7 @@ class _Host:
         """Serve the zone a.test on port 53, by the server in its NS record and by that of this host."""
         for number, each in enumerate((address, "127.0.0.1")):
             named = BindPrimary(Path(folder) / str(number), each, 53, 9953 + number, 9960)
-            named.zones["a.test"] = Zone("a.test", "@ A 192.0.2.10", (address,), (address,))
+            named.zones["a.test"] = Zone("a.test", _RECORDS, (address,), (address,))
             self._named.append(named.start())
         for named in self._named:
             named.wait_ready()

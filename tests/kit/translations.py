@@ -16,12 +16,13 @@ from typing import Any, Final
 import dnsrenew
 from dnsrenew.cli import commands, texts, texts_doctor
 from dnsrenew.doctor.forms import texts as forms_texts
+from dnsrenew.doctor.report import texts as report_texts
 from dnsrenew.errors import Text
 from docs import codes
 
-PROGRAM: Final = (texts, texts_doctor, forms_texts)
+PROGRAM: Final = (texts, texts_doctor, forms_texts, report_texts)
 """The catalogues of the program itself; others are those of errors, warnings and checks."""
-_KEPT: Final = frozenset({f"dnsrenew.cli.texts.{name}" for name in ("SCHEDULERS", "YES", "YES_OR_NO", "SHORTENED")})
+_KEPT: Final = frozenset({f"dnsrenew.cli.texts.{name}" for name in ("SCHEDULERS", "YES_OR_NO", "SHORTENED")})
 """Names of programs, and what is typed; English abbreviations."""
 
 

@@ -40,20 +40,20 @@ def test_a_name_that_leads_here_is_well() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "known", "blocks"),
+    ("found", "ours", "router", "blocks"),
     [
-        ([ROUTER], {"ours": [PUBLIC]}, True),
-        ([ROUTER], {"ours": [PRIVATE], "router": [PUBLIC]}, True),
-        (["192.168.1.9"], {"ours": [PUBLIC]}, True),
-        ([PUBLIC, "2001:db8::1"], {"ours": [PUBLIC, "2001:db8::7"]}, True),
-        ([ROUTER, "2001:db8::7"], {"ours": [PUBLIC, "2001:db8::7"]}, False),
+        ([ROUTER], [PUBLIC], [], True),
+        ([ROUTER], [PRIVATE], [PUBLIC], True),
+        (["192.168.1.9"], [PUBLIC], [], True),
+        ([PUBLIC, "2001:db8::1"], [PUBLIC, "2001:db8::7"], [], True),
+        ([ROUTER, "2001:db8::7"], [PUBLIC, "2001:db8::7"], [], False),
     ],
 )
 def test_another_address_than_ours_is_certainly_wrong_if_we_have_a_public_one(
-    found: list[str], known: dict[str, list[str]], blocks: bool
+    found: list[str], ours: list[str], router: list[str], blocks: bool
 ) -> None:
     """Of this family, this host or its router. An A record does not matter to a CA that finds a good AAAA record."""
-    verdict = judge(NAME, found, **known)
+    verdict = judge(NAME, found, ours, router=router)
     assert (verdict.code, verdict.result) == ("address", "bad")
     assert verdict.blocks == (("http-01", "tls-alpn-01") if blocks else ())
 

@@ -30,6 +30,8 @@ def test_flags_of_every_command_stand_anywhere() -> None:
         assert request.command == "renew"
         assert request.options.names == ["home", "shop"]
         assert (request.options.json, request.options.config) == (True, "a.toml")
+    request = parsed("--lang zh status home")
+    assert (request.command, request.options.names, request.options.lang) == ("status", ["home"], "zh")
 
 
 def test_wait_takes_a_time_or_nothing() -> None:

@@ -154,7 +154,14 @@ def test_wrap_loses_nothing(words: list[str], columns: int) -> None:
 def test_chinese_is_broken_between_characters() -> None:
     """No line begins or ends with punctuation that does not belong there; commands and names stay whole."""
     text = "证书 home 已过期，请运行：dnsrenew renew home。（详见“文档”。）"
-    assert formatting.wrap(text, 16) == ["证书 home 已过", "期，请运行：", "dnsrenew renew", "home。（详见“文", "档”。）"]
+    assert formatting.wrap(text, 16) == [
+        "证书 home 已过",
+        "期，请运行：",
+        "dnsrenew renew",
+        "home。（详见“文",
+        "档”。）",
+    ]
+    assert formatting.wrap("类型：systemd、cron、launchd。", 16) == ["类型：systemd、", "cron、launchd。"]
 
 
 def test_paths_keep_their_end() -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from dnsrenew.cli import formatting
 from dnsrenew.cli.commands import COMMANDS
 from dnsrenew.cli.help import command_help, top_help
+from dnsrenew.translation import Translator
 
 GOLDEN = Path(__file__).parent / "golden"
 WIDTHS = (60, 80, 120)
@@ -34,6 +36,15 @@ def test_the_help_fits_the_terminal(columns: int) -> None:
         assert text.isascii()
         long = [line for line in text.splitlines() if len(line) > columns]
         assert all(line.startswith(("  dnsrenew ", "  source ")) for line in long), long
+
+
+@pytest.mark.parametrize("columns", [50, *WIDTHS])
+def test_chinese_help_fits_the_terminal(columns: int) -> None:
+    """A Chinese character takes two columns, in the comments of examples too."""
+    say = Translator("zh").template
+    for text in (top_help(columns, say), *(command_help(name, columns, say) for name in COMMANDS)):
+        long = [line for line in text.splitlines() if formatting.width(line) > columns]
+        assert all(line.isascii() and line.startswith(("  dnsrenew ", "  source ")) for line in long), long
 
 
 @pytest.mark.parametrize("name", COMMANDS)

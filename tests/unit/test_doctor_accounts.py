@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -316,10 +316,16 @@ def test_nobody_looks_if_the_user_says_so(tmp_path: Path) -> None:
 
 
 def test_a_cancel_takes_the_value_back(tmp_path: Path) -> None:
-    """Ctrl-C during the wait: the value is gone when the examination has been closed."""
-    host = Host()
+    """Ctrl-C during the wait: the value is gone when the examination has been closed, however slow the host is."""
+    reached, closing = threading.Event(), threading.Event()
+
+    def slow(call: Callable[[], None]) -> None:
+        if reached.is_set():
+            assert closing.wait(3)
+        call()
+
+    host = Host(around=slow)
     with doctor_stage(tmp_path, hosts={"home": host}) as stage:
-        reached = threading.Event()
 
         def interrupt(context: Context, _records: object, **_how: object) -> None:
             assert host.values
@@ -327,10 +333,10 @@ def test_a_cancel_takes_the_value_back(tmp_path: Path) -> None:
             reached.set()
             context.check()
 
-        stage.dns.wait_visible = interrupt  # type: ignore[method-assign]  # the moment of the cancel
+        stage.dns.wait_visible = interrupt  # type: ignore[method-assign,assignment]  # the moment of the cancel
         with pytest.raises(Cancelled):
             probed(stage)
-        assert reached.is_set()
+        threading.Timer(0.1, closing.set).start()
         stage.facts.close()
         assert host.values == {}
         assert stage.journal() == []

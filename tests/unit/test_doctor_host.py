@@ -14,7 +14,7 @@ from dnsrenew.dns.server_ports import ServerPort
 from dnsrenew.doctor.host.dns_port import judge_port_53
 from dnsrenew.doctor.host.firewall import judge_firewall
 from dnsrenew.doctor.host.internet import PlainAnswer, judge_internet, sign_in_page
-from dnsrenew.doctor.host.machine import Family, Listener, Machine, PortFailure, WayOut, clean, link_of
+from dnsrenew.doctor.host.machine import Family, Listener, PortFailure, ThisHost, WayOut, clean, link_of
 from dnsrenew.doctor.host.packet_path import Packet
 from dnsrenew.doctor.host.ports import judge_listening, judge_port
 from dnsrenew.doctor.host.rule_dumps import RuleDump
@@ -103,7 +103,7 @@ def test_a_vpn_is_bad_but_stops_nothing() -> None:
     ],
 )
 def test_the_kind_of_an_interface(tmp_path: Path, uevent: str, flags: str | None, pppoe: str, link: str) -> None:
-    """tun and WireGuard are VPNs; a tap device is what containers have; PPPoE is a provider's line."""
+    """A tun device and WireGuard are VPNs; a tap device is what containers have; PPPoE is a provider's line."""
     (tmp_path / "x0").mkdir()
     (tmp_path / "x0" / "uevent").write_text(uevent)
     if flags is not None:
@@ -181,7 +181,7 @@ def test_port_53_is_closed_if_nobody_answers(
 # ── ports ───────────────────────────────────────────────────────────────────────────────
 
 
-class Host(Machine):
+class Host(ThisHost):
     """A host whose listeners are known."""
 
     def __init__(self, *found: Listener) -> None:
@@ -221,10 +221,10 @@ def listening(*addresses: str, served: Sequence[Family] = (), **about: Any) -> C
 
 def test_a_web_server_has_to_answer_one_family_of_every_name() -> None:
     """What is missing but can be done without stops nothing."""
-    assert verdict(listening("0.0.0.0", "::", served=["ipv4", "ipv6"])) == ("ok", ())  # noqa: S104
-    assert verdict(listening("0.0.0.0", served=["ipv4"])) == ("bad", ())  # noqa: S104
-    assert verdict(listening("0.0.0.0", served=["ipv4"], wanted={"a.test": ["ipv6"]})) == ("bad", HTTP)  # noqa: S104
-    assert verdict(listening("0.0.0.0", served=["ipv4"], wanted={"a.test": []})) == ("ok", ())  # noqa: S104
+    assert verdict(listening("0.0.0.0", "::", served=["ipv4", "ipv6"])) == ("ok", ())
+    assert verdict(listening("0.0.0.0", served=["ipv4"])) == ("bad", ())
+    assert verdict(listening("0.0.0.0", served=["ipv4"], wanted={"a.test": ["ipv6"]})) == ("bad", HTTP)
+    assert verdict(listening("0.0.0.0", served=["ipv4"], wanted={"a.test": []})) == ("ok", ())
     assert verdict(listening("127.0.0.1")) == ("bad", HTTP)
     assert verdict(listening("127.0.0.1", only_listens=False)) == ("bad", ())
     assert verdict(listening()) == ("bad", HTTP)
@@ -267,6 +267,7 @@ def match(left: Any, right: Any, op: str = "==") -> dict[str, Any]:
 
 DPORT: Final = {"payload": {"protocol": "tcp", "field": "dport"}}
 SADDR: Final = {"payload": {"protocol": "ip", "field": "saddr"}}
+FLAGS: Final = {"payload": {"protocol": "tcp", "field": "flags"}}
 DROP: Final = {"drop": None}
 
 
@@ -316,7 +317,9 @@ def test_a_port_of_a_container_is_passed_on() -> None:
         ([match({"meta": {"key": "mark"}}, 1), DROP], "unknown"),
         ([match({"payload": {"protocol": "udp", "field": "dport"}}, 80), DROP], "ok"),
         ([match({"payload": {"protocol": "ip6", "field": "saddr"}}, "::1"), DROP], "ok"),
-        ([match({"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, {"|": [{"|": ["fin", "syn"]}, "rst"]}]}, "syn"), DROP], "bad"),
+        ([match({"&": [FLAGS, {"|": [{"|": ["fin", "syn"]}, "rst"]}]}, "syn"), DROP], "bad"),
+        ([match({"&": [FLAGS, {"|": ["fin", "syn"]}]}, {"|": ["fin", "syn"]}), DROP], "ok"),
+        ([match(FLAGS, ["fin", "syn"], "!"), DROP], "ok"),
         ([match({"concat": [SADDR, DPORT]}, "@pairs"), DROP], "unknown"),
         ([match(DPORT, 80), {"queue": None}], "unknown"),
         ([match(DPORT, 80), {"xt": {"type": "target", "name": "TARPIT"}}], "unknown"),
@@ -331,7 +334,7 @@ def test_a_port_of_a_container_is_passed_on() -> None:
 def test_a_rule_of_nftables(rule: list[dict[str, Any]], expected: str) -> None:
     """What is not understood is unknown, never ok and never bad."""
     where = {"family": "inet", "table": "t"}
-    sets = [
+    sets: list[dict[str, Any]] = [
         {"set": {**where, "name": "ports", "elem": [80, 443]}},
         {"set": {**where, "name": "banned", "elem": [{"elem": {"val": "1.1.1.1", "timeout": 9}}]}},
         {"map": {**where, "name": "verdicts", "elem": [[80, DROP]]}},

@@ -13,9 +13,9 @@ import pytest
 
 from dnsrenew.config import Config
 from dnsrenew.doctor.facts import Facts
-from dnsrenew.doctor.host.machine import PortFailure, machine
+from dnsrenew.doctor.host.machine import Family, PortFailure, machine
 from dnsrenew.doctor.router import helper, outside
-from dnsrenew.doctor.router.helper import HelperFailure, PortSeen
+from dnsrenew.doctor.router.helper import HelperFailure, HelperFailureKind, PortSeen
 from dnsrenew.doctor.router.outside import OutsideView, judge
 from dnsrenew.model import Check
 from dnsrenew.runtime.context import Context
@@ -27,8 +27,8 @@ OPEN = PortSeen("203.0.113.7", open=True)
 CLOSED = PortSeen("203.0.113.7", open=False, error="timeout")
 PROVEN = OPEN._replace(answer="secret")
 OPEN_IPV6 = PortSeen("2001:db8::7", open=True, answer="secret")
-SILENT = HelperFailure("silent", "")
-NO_IPV6 = {"ipv6": HelperFailure("absent", "")}
+NO_IPV6: dict[Family, HelperFailure] = {"ipv6": HelperFailure("absent", "")}
+KINDS: tuple[HelperFailureKind, ...] = ("absent", "silent", "busy", "nonsense", "proxied")
 
 
 @pytest.fixture
@@ -59,10 +59,7 @@ def told(check: Check) -> tuple[str, tuple[str, ...]]:
             (OutsideView({"ipv4": CLOSED._replace(error=error)}, NO_IPV6, "own"), False, "bad")
             for error in helper.ERRORS
         ),
-        *(
-            (OutsideView({}, {"ipv4": HelperFailure(kind, ""), **NO_IPV6}), False, "unknown")  # type: ignore[arg-type]
-            for kind in ("absent", "silent", "busy", "nonsense", "proxied")
-        ),
+        *((OutsideView({}, {"ipv4": HelperFailure(kind, ""), **NO_IPV6}), False, "unknown") for kind in KINDS),
     ],
 )
 @pytest.mark.parametrize("port", [80, 443])

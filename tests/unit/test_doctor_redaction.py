@@ -1,7 +1,9 @@
 """``--redact``: what is private is masked, the same thing by the same mask; what helps a stranger stays."""
 
 import json
+import re
 import string
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from dnsrenew.config import Config
 from dnsrenew.doctor import private
 from dnsrenew.doctor.markdown import markdown
 from dnsrenew.doctor.masks import Kind, Masks, is_public
-from dnsrenew.doctor.redaction import redact
+from dnsrenew.doctor.redaction import Redaction, redact
 from dnsrenew.model import Change, Diagnosis, RouteTaken
 from tests.kit import diagnoses
 
@@ -134,6 +136,16 @@ def test_the_same_thing_has_the_same_mask_everywhere() -> None:
     assert first.changes[0].now == outside.evidence["address"] == "address-2"
 
 
+def test_the_time_line_has_the_same_masks() -> None:
+    """The certificates of a report are masked like its diagnoses."""
+    redaction = Redaction([diagnoses.FALLBACK])
+    found = redaction.diagnosis(diagnoses.FALLBACK)
+    status = redaction.status(diagnoses.status(path=Path("/srv/alice"), last_failure={"message": "alice"}))
+    assert status.name == found.name
+    assert status.not_after == diagnoses.status().not_after
+    assert not re.search("alice|my-house|2f2f", repr(status))
+
+
 def test_the_sentence_itself_stays() -> None:
     """Of a sentence only the fields are masked, so that a name that is a word of it does no harm, and it translates."""
     check = diagnoses.check("store", "bad", "The store {path} is full.", "Delete {path}.", (), path="/srv/full")
@@ -153,12 +165,11 @@ def test_public_things_stay() -> None:
 
 def test_values_of_records_are_masked_by_their_key() -> None:
     """A TXT value is private whatever it looks like, also where a sentence repeats it."""
-    check = diagnoses.check(
-        "txt-stale", "bad", "Old: {values}.", "", (), values=["hello world"], users=["bob-the-user"]
-    )
+    evidence: dict[str, Any] = {"values": ["hello world"], "users": ["bob-the-user"], "store": "read-only"}
+    check = diagnoses.check("txt-stale", "bad", "Old: {values}.", **evidence)
     (found,) = redact([diagnoses.diagnosis("x", [check])])
     assert found.checks[0].summary == "Old: value-1."
-    assert found.checks[0].evidence == {"values": ["value-1"], "users": ["user-1"]}
+    assert found.checks[0].evidence == {"values": ["value-1"], "users": ["user-1"], "store": "read-only"}
 
 
 def test_the_configuration_tells_what_is_private(tmp_path: Path) -> None:
@@ -186,6 +197,14 @@ def test_the_configuration_tells_what_is_private(tmp_path: Path) -> None:
     check = diagnoses.check("internet", "ok", "See {a}.", **values)
     (found,) = redact([diagnoses.diagnosis("backoffice", [check])], known)
     assert found.checks[0].summary == "See name-1 account-1 ca-1 key-1 path-1 account-1.domain-1."
+
+
+@pytest.mark.parametrize("piece", ["a.", "1.", "~/", "-", "é", "%", "C:\\a ", ":", "a@", "x://", "/"])
+def test_a_long_text_of_others_is_quick(piece: str) -> None:
+    """No pattern takes a time that grows with the square of the length: it would be minutes."""
+    started = time.thread_time()
+    Masks().masked(piece * 20_000)
+    assert time.thread_time() - started < 5
 
 
 def test_many_certificates_are_quick() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew.doctor.report import html
 from dnsrenew.doctor.report.network import CODES
+from dnsrenew.doctor.report.page import html
 from dnsrenew.doctor.table import TABLE
 from dnsrenew.model import Diagnosis
 from tests.kit import diagnoses
@@ -97,12 +97,13 @@ def test_it_loads_and_runs_nothing(scene: str) -> None:
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_links_lead_somewhere(scene: str) -> None:
-    """Each id is there once per check, and each link of the picture and of the headlines has a target."""
+    """Each id is there once, and each link of the picture and of the headlines has a target."""
     page = Page(report(SCENES[scene]))
-    ids = {its["id"] for _, its in page.tags if "id" in its}
+    ids = [its["id"] for _, its in page.tags if "id" in its]
+    assert len(ids) == len(set(ids))
     links = {(its["href"] or "")[1:] for tag, its in page.tags if tag == "a"}
     assert links
-    assert links <= ids
+    assert links <= set(ids)
 
 
 def test_hostile_text_is_shown_as_it_is() -> None:
@@ -137,6 +138,15 @@ def test_several_certificates_share_what_is_equal() -> None:
     found = report(SCENES["fleet"])
     assert len(found) < 300_000
     assert found.count("Port 80 is used by nginx (process 812), so dnsrenew cannot answer there.</p>") == 1
+
+
+def test_no_evidence_is_lost() -> None:
+    """Equal sentences with different evidence stay apart; equal evidence is shown once."""
+    checks = [diagnoses.check("caa", "ok", "No CAA record is there.", zone=zone) for zone in ("a.example", "b.example")]
+    found = report([diagnoses.diagnosis(f"web-{number}", [check]) for number, check in enumerate(checks)])
+    assert found.count("No CAA record is there.") == 2
+    assert "a.example" in found
+    assert "b.example" in found
 
 
 def test_every_check_concerns_a_part_of_the_network() -> None:

@@ -104,6 +104,16 @@ def test_a_check_through_one_account_says_so() -> None:
     assert "Stops routes through duckdns." in shown([diagnoses.NOTHING_WORKS])
 
 
+def test_certificates_are_counted() -> None:
+    """The line that counts has only what there is."""
+    can, cannot, unknown = diagnoses.HEALTHY, diagnoses.NOTHING_WORKS, diagnoses.NOT_KNOWN
+    assert "all 2 certificates can be renewed" in shown([can, can])
+    assert "Of 2 certificates, 1 can be renewed and 1 cannot." in shown([can, cannot])
+    assert "Of 2 certificates, 1 can be renewed, and of 1 it is not known." in shown([can, unknown])
+    assert "1 can be renewed, 1 cannot, and of 1 it is not known." in shown([can, cannot, unknown])
+    assert "certificates" not in shown([diagnoses.FALLBACK, diagnoses.FALLBACK]).splitlines()[-2]
+
+
 def test_no_action_is_known() -> None:
     """Without an action the conclusion says that there is none."""
     stuck = replace(diagnoses.NOTHING_WORKS, next_action=None)

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from dnsrenew.schedule import Host, ScheduledJob, ScheduleKind, make_plan
 from dnsrenew.schedule.detect import UNKNOWN, ActiveSchedule, detect, has_scheduler
-from dnsrenew.schedule.machine import Machine
+from dnsrenew.schedule.machine import Machine, program_output
 from tests.kit.schedule_stage import (
     DEBIAN_ROOT,
     DEBIAN_USER,
@@ -199,6 +200,14 @@ def test_this_machine_is_looked_at_quickly() -> None:
     before = time.perf_counter()
     assert detect(CONFIG).to_dict().keys() == {"installed", "kind"}
     assert time.perf_counter() - before < 0.5  # 0.01 s on an idle machine
+
+
+def test_a_program_that_is_missing_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each first certificate looks for a crontab: on a machine without cron, a process would be started in vain."""
+    started: list[object] = []
+    monkeypatch.setattr(subprocess, "Popen", lambda *arguments, **_: started.append(arguments))
+    assert program_output("no-such-program-at-all", "-l") == ""
+    assert not started
 
 
 def test_a_config_with_a_space(machine: Machine, tmp_path: Path) -> None:

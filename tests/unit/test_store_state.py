@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from dnsrenew.errors import StoreError
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import AtomicFiles, FolderStore, Meta, State, Store
+from dnsrenew.store.atomic_io import LIMIT
 from dnsrenew.store.state_parts import Ari
 from tests.kit.stores import SPEC, assert_whole, issue, keep
 
@@ -498,3 +499,22 @@ def test_ten_thousand_states(tmp_path: Path, record_property: Callable[[str, obj
 def test_a_state_shares_its_keys() -> None:
     """30 attributes or more make every state five times as large: a run with nothing due reads thousands."""
     assert len(vars(State())) < 30
+
+
+@pytest.mark.parametrize("size", [0, 1, 700, LIMIT, LIMIT + 1, LIMIT + 9])
+def test_a_file_is_read_in_one_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """With a buffer of its size: a buffer of the limit for each of 10,000 files doubles the time of the kernel."""
+    (tmp_path / "file").write_bytes(b"x" * size)
+    asked: list[int] = []
+    read = os.read
+    monkeypatch.setattr(os, "read", lambda handle, wanted: (asked.append(wanted), read(handle, wanted))[1])
+    assert len(AtomicFiles().read(str(tmp_path / "file")) or b"") == min(size, LIMIT + 1)
+    assert asked == [min(size, LIMIT) + 1]
+
+
+def test_a_file_that_comes_in_parts_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network file system may return less than was asked for."""
+    (tmp_path / "file").write_bytes(b"0123456789")
+    read = os.read
+    monkeypatch.setattr(os, "read", lambda handle, wanted: read(handle, min(wanted, 3)))
+    assert AtomicFiles().read(str(tmp_path / "file")) == b"0123456789"

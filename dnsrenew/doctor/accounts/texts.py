@@ -64,7 +64,7 @@ PROBE_OK_STAYS: Final = Text(
 )
 PROBE_NOT_LOOKED_UP: Final = Text(
     _PROBE,
-    "A test value at {records} was written and removed; nobody looked for it, as `propagation.check` wants.",
+    "A test value at {records} was written and removed; it was not looked up, as `propagation.check` wants.",
     "",
 )
 PROBE_KEPT: Final = Text(

@@ -63,16 +63,17 @@ def judge_delegation(zone: ZoneFacts, names: Sequence[str]) -> NameFinding:
     :param names: the identifiers in the zone.
     """
     fields: dict[str, Any] = {"zone": zone.zone, "parent": zone.parent}
+    maybe = () if zone.resolves else ALL  # port 53 may be closed here
     asked = [server for server in zone.servers if not _is_out_of_reach(server, zone.servers)]
     if not asked:
         text = texts.DELEGATION_UNREACHED if zone.servers else texts.DELEGATION_UNKNOWN
-        return NameFinding("unknown", text, names, {**fields, "servers": _places(zone.servers)}, ALL)
+        return NameFinding("unknown", text, names, {**fields, "servers": _places(zone.servers)}, maybe)
     good = [server for server in asked if _works(server)]
     if not good:
         fields["servers"] = _places(asked)
         if all(_is_dead(server) for server in asked):
             return NameFinding("bad", texts.DELEGATION_DEAD, names, fields, ALL)
-        return NameFinding("unknown", texts.DELEGATION_UNREACHED, names, fields, ALL)
+        return NameFinding("unknown", texts.DELEGATION_UNREACHED, names, fields, maybe)
     return _one_server(asked, good, names, fields) or _lists(zone, good, names, fields)
 
 
@@ -153,7 +154,7 @@ def dnssec(facts: Facts, spec: CertificateSpec) -> Check | None:
     for task, (cut, inside) in zip(tasks, cuts.items(), strict=True):
         names = lookups.identifiers_of(spec, inside)
         if isinstance(task.error, DnsRenewError):
-            findings.append(NameFinding("unknown", texts.DNSSEC_UNKNOWN, names, {"zone": cut.zone}, ALL))
+            findings.append(NameFinding("unknown", texts.DNSSEC_UNKNOWN, names, {"zone": cut.zone}))
             continue
         signed, is_refused = task.result()
         findings.append(judge_signatures(signed, names, is_refused=is_refused))
@@ -191,5 +192,5 @@ def judge_signatures(signed: SignedZone, names: Sequence[str], *, is_refused: bo
     if signed.ds is not None and not signed.is_supported:
         return NameFinding("unknown", texts.DNSSEC_UNSUPPORTED, names, fields)
     if not signed.checked:
-        return NameFinding("unknown", texts.DNSSEC_UNKNOWN, names, fields, ALL)
+        return NameFinding("unknown", texts.DNSSEC_UNKNOWN, names, fields)
     return NameFinding("ok", texts.DNSSEC_OK, names, fields)

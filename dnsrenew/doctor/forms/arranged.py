@@ -73,12 +73,16 @@ def grouped(checks: Iterable[Check]) -> list[Check]:
     return sorted(checks, key=lambda check: GROUPS.index(group(check)))
 
 
-def arrange(diagnoses: Sequence[Diagnosis]) -> Arranged:
-    """Return the diagnoses in the order of a form."""
+def arrange(diagnoses: Sequence[Diagnosis], *, with_evidence: bool) -> Arranged:
+    """Return the diagnoses in the order of a form.
+
+    :param with_evidence: whether the form shows evidence, so that checks are equal only if theirs is.
+    """
+    keys = {id(check): _key(check, with_evidence) for diagnosis in diagnoses for check in diagnosis.checks}
     found: dict[str, tuple[Check, dict[str, None]]] = {}
     for diagnosis in diagnoses:
         for check in diagnosis.checks:
-            found.setdefault(_key(check), (check, {}))[1][diagnosis.name or ""] = None
+            found.setdefault(keys[id(check)], (check, {}))[1][diagnosis.name or ""] = None
     shared = {key: each for key, each in found.items() if len(each[1]) > 1}
     findings = [
         Finding(check=check, names=() if len(names) == len(diagnoses) else tuple(names))
@@ -88,7 +92,7 @@ def arrange(diagnoses: Sequence[Diagnosis]) -> Arranged:
     sections = [
         Section(
             diagnosis=diagnosis,
-            checks=tuple(grouped(check for check in diagnosis.checks if _key(check) not in shared)),
+            checks=tuple(grouped(check for check in diagnosis.checks if keys[id(check)] not in shared)),
             changes=tuple(change for change in diagnosis.changes if change not in changes),
         )
         for diagnosis in sorted(diagnoses, key=lambda each: _ORDER[each.renewable])
@@ -100,8 +104,9 @@ def arrange(diagnoses: Sequence[Diagnosis]) -> Arranged:
     )
 
 
-def _key(check: Check) -> str:
-    return repr((check.code, check.result, str(check.summary), str(check.fix), check.blocks))
+def _key(check: Check, with_evidence: bool) -> str:  # noqa: FBT001  # as in the caller
+    evidence = check.evidence if with_evidence else None
+    return repr((check.code, check.result, str(check.summary), str(check.fix), check.blocks, evidence))
 
 
 def _shared_changes(diagnoses: Sequence[Diagnosis]) -> list[Change]:

@@ -66,18 +66,26 @@ def conclusion(diagnoses: Sequence[Diagnosis], say: Say) -> list[str]:
     if len(diagnoses) == 1:
         return [_conclusion(diagnoses[0], say)]
     urgent = next((each for each in diagnoses if each.next_action), None)
-    counts = [sum(each.renewable is wanted for each in diagnoses) for wanted in (True, False, None)]
-    if counts[0] == len(diagnoses):
-        lines = [] if urgent else [texts.ALL_CAN.format(count=f"{len(diagnoses):,}")]
-    else:
-        can, cannot, unknown = (f"{count:,}" for count in counts)
-        lines = [texts.COUNTS.format(count=f"{len(diagnoses):,}", can=can, cannot=cannot, unknown=unknown)]
+    lines = _counts(diagnoses, is_all=urgent is None)
     if urgent is not None:
         action = visible(say(urgent.next_action or ""))
         shared = all(each.next_action in {urgent.next_action, None} for each in diagnoses)
         template = texts.NEXT if shared else texts.NEXT_FOR
         lines.append(template.format(name=name_of(urgent), action=action))
     return lines
+
+
+def _counts(diagnoses: Sequence[Diagnosis], *, is_all: bool) -> list[str]:
+    """Return how many can be renewed; if all can, only where that is all there is to say."""
+    can, cannot, unknown = (sum(each.renewable is wanted for each in diagnoses) for wanted in (True, False, None))
+    if can == len(diagnoses):
+        template = texts.ALL_CAN if is_all else ""
+    elif cannot and unknown:
+        template = texts.COUNTS
+    else:
+        template = texts.COUNTS_CERTAIN if cannot else texts.COUNTS_UNKNOWN
+    numbers = {"count": len(diagnoses), "can": can, "cannot": cannot, "unknown": unknown}
+    return [template.format(**{key: f"{number:,}" for key, number in numbers.items()})] if template else []
 
 
 def _conclusion(diagnosis: Diagnosis, say: Say) -> str:

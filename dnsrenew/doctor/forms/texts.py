@@ -28,6 +28,8 @@ NO_ACTION: Final = "Nothing was found that could be done about it here."
 HOST_DONE: Final = (
     "Which certificates can be renewed depends on a configuration; without one, only this host was looked at."
 )
+COUNTS_CERTAIN: Final = "Of {count} certificates, {can} can be renewed and {cannot} cannot."
+COUNTS_UNKNOWN: Final = "Of {count} certificates, {can} can be renewed, and of {unknown} it is not known."
 COUNTS: Final = "Of {count} certificates, {can} can be renewed, {cannot} cannot, and of {unknown} it is not known."
 
 # ── groups of checks ────────────────────────────────────────────────────────────────────

@@ -28,6 +28,11 @@ _CLOSED: Final[Mapping[Manager, Text]] = {
     "nft": texts.FIREWALL_CLOSED_NFT,
     "iptables": texts.FIREWALL_CLOSED_IPTABLES,
 }
+_UNREAD: Final[Mapping[str, Text]] = {
+    "forbidden": texts.FIREWALL_FORBIDDEN,
+    "unreadable": texts.FIREWALL_UNREADABLE,
+    "no-program": texts.FIREWALL_NO_PROGRAM,
+}
 _COMMANDS: Final[Mapping[Family, str]] = {"ipv4": "iptables", "ipv6": "ip6tables"}
 
 
@@ -41,8 +46,8 @@ def port_80_firewall(facts: Facts, spec: CertificateSpec | None) -> Check | None
         return judge_windows(facts.context, port)
     rules = _rules(facts)
     if rules.failure:
-        text = texts.FIREWALL_FORBIDDEN if rules.failure == "forbidden" else texts.FIREWALL_NO_PROGRAM
-        return Check.of(text, "unknown", {**evidence, "user": machine(facts).user()}, blocks=HTTP)
+        evidence["user"] = machine(facts).user()
+        return Check.of(_UNREAD[rules.failure], "unknown", evidence, blocks=HTTP)
     judgements = {family: _judge(facts, family, port) for family in _families(facts, spec)}
     described = partial(rule_text, facts.context)
     found = {family: _with_rule(judgement, described) for family, judgement in judgements.items()}
@@ -62,7 +67,8 @@ def _rules(facts: Facts) -> RuleDump:
 
 def _judge(facts: Facts, family: Family, port: int) -> Judgement:
     way = ways_out(facts)[family]
-    return _rules(facts).judge(Packet(family, port, way.interface if way is not None else ""))
+    packet = Packet(family, port, way.interface if way is not None else "")
+    return facts.once(("firewall", packet), lambda _: _rules(facts).judge(packet))
 
 
 def _port(spec: CertificateSpec | None) -> int:

@@ -69,7 +69,7 @@ class PortFailure(NamedTuple):
     cause: str
 
 
-class Machine:
+class ThisHost:
     """This host. Tests replace its methods."""
 
     # ── routes and addresses ────────────────────────────────────────────────────────────
@@ -145,9 +145,24 @@ class Machine:
         return user_name(os.geteuid()) if hasattr(os, "geteuid") else os.environ.get("USERNAME", "?")
 
 
-def machine(facts: Facts) -> Machine:
+def machine(facts: Facts) -> ThisHost:
     """Return the machine of an examination."""
-    return facts.once("machine", lambda _: Machine())
+    return facts.once("machine", lambda _: ThisHost())
+
+
+# Found once: while a helper outside looks at a port, we listen on it ourselves (see router/outside.py).
+
+
+def port_failure(facts: Facts, listen: str) -> PortFailure | None:
+    """Return why a renewal could not open a port, or None."""
+    here = machine(facts)
+    return facts.once(("port failure", listen), lambda _: here.port_failure(listen))
+
+
+def listeners(facts: Facts, port: int) -> list[Listener] | None:
+    """Return the sockets of others that listen on a TCP port; None if this user may not see them."""
+    here = machine(facts)
+    return facts.once(("listeners", port), lambda _: here.listeners(port))
 
 
 def ways_out(facts: Facts) -> dict[Family, WayOut | None]:

@@ -17,7 +17,7 @@ Action = Literal["accept", "drop", "pass on", "jump", "goto", "return", "none", 
 """What a rule does. ``drop``: or it rejects. ``pass on``: to another port or host. ``none``: it counts, logs, marks."""
 Fate = Literal["open", "closed", "passed on", "depends"]
 _FATES: Final[dict[Action, Fate]] = {"drop": "closed", "pass on": "passed on"}
-_MAX_DEPTH: Final = 64
+_MAX_DEPTH: Final = 16
 _HOOKS: Final = ("ingress", "prerouting", "input")
 
 

@@ -15,13 +15,15 @@ from dnsrenew.doctor.host.machine import (
     LABELS,
     Family,
     Listener,
-    Machine,
     PortFailure,
+    ThisHost,
     clean,
     family_of,
     is_loopback,
+    listeners,
     machine,
     own_addresses,
+    port_failure,
     ways_out,
 )
 from dnsrenew.doctor.host.names import records
@@ -55,15 +57,14 @@ def _port_free(facts: Facts, spec: CertificateSpec | None, challenge: str, defau
     listens, answered_elsewhere = listen_addresses(spec, challenge, default)
     if not listens:
         return None
-    here = machine(facts)
-    failures = {listen: here.port_failure(listen) for listen in listens}
+    failures = {listen: port_failure(facts, listen) for listen in listens}
     opened = [listen for listen, failure in failures.items() if failure is None]
     if opened:
         return Check.of(texts.PORT_FREE, "ok", {"listen": opened, "port": host_port.split(opened[0])[1]})
     listen, failure = next(iter(failures.items()))
     assert failure is not None  # noqa: S101  # for the type checker: none could be opened
     blocks = () if answered_elsewhere else HTTP if challenge == "http-01" else TLS
-    return judge_port(listen, failure, here, spec, blocks)
+    return judge_port(listen, failure, machine(facts), spec, blocks)
 
 
 def listen_addresses(spec: CertificateSpec | None, challenge: str, default: str) -> tuple[list[str], bool]:
@@ -76,7 +77,7 @@ def listen_addresses(spec: CertificateSpec | None, challenge: str, default: str)
 
 
 def judge_port(
-    listen: str, failure: PortFailure, here: Machine, spec: CertificateSpec | None, blocks: tuple[str, ...]
+    listen: str, failure: PortFailure, here: ThisHost, spec: CertificateSpec | None, blocks: tuple[str, ...]
 ) -> Check:
     """Return the check of a port that cannot be opened."""
     port = host_port.split(listen)[1]
@@ -107,7 +108,7 @@ def _taken(evidence: Mapping[str, Any], spec: CertificateSpec | None, blocks: tu
     return Check.of(text, "bad", evidence, blocks=blocks)
 
 
-def _owner(here: Machine, port: int) -> dict[str, Any]:
+def _owner(here: ThisHost, port: int) -> dict[str, Any]:
     for one in here.listeners(port) or ():
         if one.program:
             return {"owner": one.program, "pid": one.pid, "address": one.address}
@@ -124,15 +125,15 @@ def port_80_listens(facts: Facts, spec: CertificateSpec | None) -> Check | None:
     ):
         return None
     here = machine(facts)
-    listeners = here.listeners(_PORT)
-    if listeners is None:
+    listening = listeners(facts, _PORT)
+    if listening is None:
         return Check.of(texts.LISTENS_UNREADABLE, "unknown", {"port": _PORT, "user": here.user()}, blocks=HTTP)
-    if spec is None and not listeners:
+    if spec is None and not listening:
         return None  # nobody needs a web server yet
     own = own_addresses(facts)
     return judge_listening(
-        listeners,
-        _served(facts, here, listeners),
+        listening,
+        _served(facts, here, listening),
         {name: _families(its, own) for name, its in records(facts, spec).items()},
         forwarded={fate_of(facts, family, _PORT) for family in FAMILIES},
         is_direct=any(address in own for its in records(facts, spec).values() for address in its),
@@ -148,7 +149,7 @@ def _families(addresses: Sequence[str], own: Collection[str]) -> list[Family]:
     return sorted({family_of(each) for each in addresses if family_of(each) == "ipv4" or each in own})
 
 
-def _served(facts: Facts, here: Machine, listeners: Sequence[Listener]) -> list[Family]:
+def _served(facts: Facts, here: ThisHost, listeners: Sequence[Listener]) -> list[Family]:
     """Return the families for which something answers from outside.
 
     Whether ``::`` includes IPv4 is a setting of the socket, and a port that the kernel passes on to a container has no

@@ -22,8 +22,9 @@ Manager = Literal["ufw", "firewalld", "nft", "iptables"]
 
 _PATH: Final = os.pathsep.join(("/usr/local/sbin", "/usr/sbin", "/sbin"))
 """Most users' PATH leaves these out."""
-_SECONDS: Final = 3.0
-_MAX_BYTES: Final = 16 << 20
+_SECONDS: Final = 5.0
+_MAX_BYTES: Final = 64 << 20
+"""Lists of banned addresses are long."""
 _MAX_RULE: Final = 200
 _LEGACY_TABLES: Final = ("/proc/net/ip_tables_names", "/proc/net/ip6_tables_names")
 _NFT: Final = ("nft", "--json", "--handle", "list", "ruleset")
@@ -39,7 +40,7 @@ class RuleDump(Frozen):
     nft: str = ""
     iptables: str = ""
     ip6tables: str = ""
-    failure: Literal["", "forbidden", "no-program"] = ""
+    failure: Literal["", "forbidden", "unreadable", "no-program"] = ""
 
     def judge(self, packet: Packet) -> Judgement:
         """Return what becomes of a packet; ``depends`` if the rules cannot be understood."""
@@ -68,7 +69,9 @@ def read_rules(context: Context) -> RuleDump:
     nft = _output(context, _NFT)
     iptables, ip6tables = _iptables(context, "iptables"), _iptables(context, "ip6tables")
     if (nft, iptables, ip6tables) == (None, None, None):
-        return RuleDump(failure="forbidden" if _find("nft") or _find("iptables-save") else "no-program")
+        if not (_find("nft") or _find("iptables-save")):
+            return RuleDump(failure="no-program")
+        return RuleDump(failure="unreadable" if os.geteuid() == 0 else "forbidden")
     return RuleDump(nft=nft or "", iptables=iptables or "", ip6tables=ip6tables or "")
 
 

@@ -17,18 +17,17 @@ INTERNET_NO_ROUTE: Final = Text(
 INTERNET_SIGN_IN: Final = Text(
     "internet",
     "This network wants a sign-in first: it answers in place of {host}, and leads to {portal}.",
-    "Open http://{host}/ in a browser on this network and sign in, or ask whoever runs the network to let this host "
-    "out.",
+    "Open http://{host}/ in a browser on this network and sign in, or ask its administrator to let this host out.",
 )
 INTERNET_NO_DNS: Final = Text(
     "internet",
-    "No DNS server answers this host, so it finds nobody on the Internet.",
+    "No DNS server answers this host, so it cannot find any other.",
     "Check the DNS servers of this host, or set `nameservers` under [resolver] to some that answer.",
 )
 INTERNET_SILENT: Final = Text(
     "internet",
     "This host has a route to the Internet, but none of these answers: {hosts}.",
-    "Check from this host whether https://{hosts}/ can be opened; if nothing can, look at the router first.",
+    "Check from this host whether a browser or curl can open any web page; if not, look at the router first.",
 )
 
 VPN_NONE: Final = Text("vpn", "This host reaches the Internet through {interfaces}, which is no VPN.", "")
@@ -54,13 +53,12 @@ IPV6_UNTRIED: Final = Text("ipv6", "This host has a public IPv6 address and a ro
 IPV6_NONE: Final = Text("ipv6", "This host has no public IPv6 address, and needs none.", "")
 IPV6_ELSEWHERE: Final = Text(
     "ipv6",
-    "{names} has an IPv6 address in DNS, but this host has none: a CA that connects by IPv6 reaches another machine, "
-    "or nobody.",
-    "Remove the AAAA record of {names}, unless that machine passes requests on to this host.",
+    "{names} has an IPv6 address in DNS, but this host has none: a CA that connects by IPv6 does not reach it.",
+    "Remove the AAAA record of {names}, unless the machine with that address passes requests on to this host.",
 )
 IPV6_NO_ROUTE: Final = Text(
     "ipv6",
-    "This host has the IPv6 address {addresses}, but no route for it, so it can answer nobody by IPv6.",
+    "This host has the IPv6 address {addresses}, but no route for it, so no answer gets out by IPv6.",
     "Repair the IPv6 route (`ip -6 route` shows no default route), or remove the AAAA records that lead to this host.",
 )
 IPV6_BROKEN: Final = Text(
@@ -170,7 +168,7 @@ LISTENS_UNREADABLE: Final = Text(
 )
 LISTENS_NOTHING: Final = Text(
     "port-80-listens",
-    "Nothing listens on port {port}, so nobody serves the answer to http-01.",
+    "Nothing listens on port {port}, so no CA gets the answer to http-01.",
     "Start the web server that serves the webroot on port {port}, or set `listen` instead of `webroot`.",
 )
 LISTENS_NOTHING_BEHIND: Final = Text(
@@ -232,12 +230,17 @@ FIREWALL_DEPENDS: Final = Text(
     "port-80-firewall",
     "Whether the firewall of this host lets a CA in at port {port} depends on more than the port, by {rule} in the "
     "table {table}, chain {chain}.",
-    "Check that this rule lets every sender in at TCP port {port}: nobody knows from where a CA connects.",
+    "Check that this rule lets every sender in at TCP port {port}: a CA may come from any address.",
 )
 FIREWALL_FORBIDDEN: Final = Text(
     "port-80-firewall",
     "The user {user} may not read the rules of the firewall, so it is not known whether port {port} is open.",
     "Run as root: sudo dnsrenew doctor",
+)
+FIREWALL_UNREADABLE: Final = Text(
+    "port-80-firewall",
+    "The rules of the firewall cannot be read here, not even by root, so it is not known whether port {port} is open.",
+    "In a container, look at the firewall of its host; elsewhere, see what `nft list ruleset` says.",
 )
 FIREWALL_NO_PROGRAM: Final = Text(
     "port-80-firewall",

@@ -30,28 +30,29 @@ if TYPE_CHECKING:
 
 _AT_ONCE: Final = 1.0
 """Seconds."""
-_FAULTS: Final[Mapping[tuple[str, str], tuple[CheckResult, Text]]] = {
-    ("dns", "silent"): ("unknown", texts.DNS_NO_ANSWER),
-    ("dns", "no-answer"): ("unknown", texts.DNS_NO_ANSWER),
-    ("dns", "no-name"): ("bad", texts.DNS_NO_NAME),
-    ("tcp", "silent"): ("unknown", texts.TCP_SILENT),
-    ("tcp", "refused"): ("bad", texts.TCP_REFUSED),
-    ("tcp", "unreachable"): ("bad", texts.TCP_FAILED),
-    ("tls", "silent"): ("unknown", texts.TLS_SILENT),
-    ("tls", "untrusted"): ("bad", texts.TLS_UNTRUSTED),
-    ("tls", "dates"): ("bad", texts.TLS_DATES),
-    ("tls", "other-name"): ("bad", texts.TLS_OTHER_NAME),
-    ("tls", "no-tls"): ("bad", texts.TLS_FAILED),
+_UNCERTAIN: Final = frozenset({"silent", "no-answer"})
+_FAULTS: Final[Mapping[tuple[str, str], Text]] = {
+    ("dns", "silent"): texts.DNS_NO_ANSWER,
+    ("dns", "no-answer"): texts.DNS_NO_ANSWER,
+    ("dns", "no-name"): texts.DNS_NO_NAME,
+    ("tcp", "silent"): texts.TCP_SILENT,
+    ("tcp", "refused"): texts.TCP_REFUSED,
+    ("tcp", "unreachable"): texts.TCP_FAILED,
+    ("tls", "silent"): texts.TLS_SILENT,
+    ("tls", "untrusted"): texts.TLS_UNTRUSTED,
+    ("tls", "dates"): texts.TLS_DATES,
+    ("tls", "other-name"): texts.TLS_OTHER_NAME,
+    ("tls", "no-tls"): texts.TLS_FAILED,
 }
 """By stage and fault."""
-_PROXY_FAULTS: Final[Mapping[tuple[str, str], tuple[CheckResult, Text]]] = {
-    ("dns", "silent"): ("unknown", texts.PROXY_NO_ANSWER),
-    ("dns", "no-answer"): ("unknown", texts.PROXY_NO_ANSWER),
-    ("dns", "no-name"): ("bad", texts.PROXY_NO_NAME),
-    ("tcp", "silent"): ("unknown", texts.PROXY_SILENT),
-    ("tcp", "refused"): ("bad", texts.PROXY_REFUSED),
-    ("tcp", "unreachable"): ("bad", texts.PROXY_REFUSED),
-    ("tcp", "proxy"): ("bad", texts.PROXY_DENIES),
+_PROXY_FAULTS: Final[Mapping[tuple[str, str], Text]] = {
+    ("dns", "silent"): texts.PROXY_NO_ANSWER,
+    ("dns", "no-answer"): texts.PROXY_NO_ANSWER,
+    ("dns", "no-name"): texts.PROXY_NO_NAME,
+    ("tcp", "silent"): texts.PROXY_SILENT,
+    ("tcp", "refused"): texts.PROXY_REFUSED,
+    ("tcp", "unreachable"): texts.PROXY_REFUSED,
+    ("tcp", "proxy"): texts.PROXY_DENIES,
 }
 """The same for the stages that are those of a proxy."""
 
@@ -121,29 +122,35 @@ def _in_connection(stages: ConnectionStages, now: datetime) -> _Place | None:
     last = stages.last
     if not last.fault:
         return None
-    faults = {**_FAULTS, **_PROXY_FAULTS} if stages.through_proxy else _FAULTS
-    result, text = faults[last.name, last.fault]
+    result: CheckResult = "unknown" if last.fault in _UNCERTAIN else "bad"
     more: dict[str, Any] = {"error": last.detail} if last.detail else {}
     if last.name == "tls" and result == "bad":
         more |= {"error": last.detail, "issuer": _issuer(last.certificate), "now": rfc3339(now)}
-    return _Place(last.name, result, text, more)
+    return _Place(last.name, result, text=_text_of(stages), more=more)
+
+
+def _text_of(stages: ConnectionStages) -> Text:
+    key = (stages.last.name, stages.last.fault)
+    return (stages.through_proxy and _PROXY_FAULTS.get(key)) or _FAULTS[key]
 
 
 def _in_answer(error: CAError | None) -> _Place:
     """Return what was wrong after a connection was made."""
     if error is None or (error.code == "ca-unreachable" and error.evidence["stage"] == "timeout"):
-        return _Place("http", "unknown", texts.HTTP_SILENT, {})
+        return _Place("http", "unknown", text=texts.HTTP_SILENT, more={})
     status = error.evidence.get("status", 0)
     more = {"error": error.code}
     if status >= 500 or status == 429:
-        return _Place("http", "bad", texts.HTTP_BUSY, {"status": status, **more})
+        return _Place("http", "bad", text=texts.HTTP_BUSY, more={"status": status, **more})
     if status >= 400:
-        return _Place("http", "bad", texts.HTTP_STATUS, {"status": status, **more})
+        return _Place("http", "bad", text=texts.HTTP_STATUS, more={"status": status, **more})
     if error.code == "ca-unreachable" and error.evidence["stage"] == "reset":
-        return _Place("http", "bad", texts.HTTP_RESET, more)
+        return _Place("http", "bad", text=texts.HTTP_RESET, more=more)
     if error.code in {"ca-unreachable", "ca-untrusted"}:  # at a stage that has worked since
-        return _Place("http", "unknown", texts.HTTP_UNSTEADY, more)
-    return _Place("acme", "bad", texts.NOT_ACME, {"content_type": error.evidence.get("content_type", ""), **more})
+        return _Place("http", "unknown", text=texts.HTTP_UNSTEADY, more=more)
+    return _Place(
+        "acme", "bad", text=texts.NOT_ACME, more={"content_type": error.evidence.get("content_type", ""), **more}
+    )
 
 
 def _address(ca: CA, stages: ConnectionStages) -> dict[str, Any]:

@@ -125,7 +125,7 @@ PROXY_REFUSED: Final = Text(
 PROXY_SILENT: Final = Text(
     _REACHABLE,
     "The proxy {proxy}, which the environment sets for the CA {ca}, does not answer.",
-    "Correct HTTPS_PROXY in the environment of dnsrenew, or ask whoever runs the proxy.",
+    "Correct HTTPS_PROXY in the environment of dnsrenew, or have the proxy repaired.",
 )
 PROXY_DENIES: Final = Text(
     _REACHABLE,
@@ -171,7 +171,7 @@ TERMS_UNKNOWN: Final = Text(
 )
 TERMS_NOT_AGREED: Final = Text(
     _TERMS,
-    "The CA {ca} issues certificates only to those who agree to its terms of service.",
+    "The CA {ca} issues certificates only after agreement to its terms of service.",
     "Read {terms}, and set agree_terms = true in the configuration.",
 )
 EAB_MISSING: Final = Text(

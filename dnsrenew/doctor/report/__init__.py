@@ -1,5 +1,1 @@
-"""The report of ``--report FILE.html``: one file that shows everything, and loads nothing."""
-
-from dnsrenew.doctor.report.page import html
-
-__all__ = ["html"]
+"""The report of ``--report FILE.html``: one file that shows everything, and loads nothing. It is made in ``page``."""

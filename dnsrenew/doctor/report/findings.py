@@ -30,14 +30,19 @@ def changes(found: Sequence[Change]) -> str:
 
 
 def findings(found: Sequence[Finding], section: int, say: Say) -> str:
-    """Return the checks in the order of their groups."""
+    """Return the checks in the order of their groups. Of several with the same code, the first and worst has the id."""
     headings = {"bad": words.BAD, "worth-knowing": words.WORTH_KNOWING, "unknown": words.UNKNOWN}
     parts = []
+    named: set[str] = set()
     for group in GROUPS:
         its = [finding for finding in found if finding.group == group]
         if not its:
             continue
-        items = "".join(_finding(finding, section, say) for finding in its)
+        items = ""
+        for finding in its:
+            place = "" if finding.check.code in named else anchor(section, finding.check.code)
+            named.add(finding.check.code)
+            items += _finding(finding, place, say)
         listed = f'<ul class="checks">{items}</ul>'
         if group in headings:
             parts.append(f"<h3>{text(headings[group])}</h3>{listed}")
@@ -46,7 +51,7 @@ def findings(found: Sequence[Finding], section: int, say: Say) -> str:
     return "".join(parts)
 
 
-def _finding(finding: Finding, section: int, say: Say) -> str:
+def _finding(finding: Finding, place: str, say: Say) -> str:
     check, group = finding.check, finding.group
     about = [sentences.stopped(check), sentences.concerned(finding.names) if group != "ok" else ""]
     mark = f'<span class="mark" aria-hidden="true">{MARKS[group]}</span>'
@@ -58,7 +63,8 @@ def _finding(finding: Finding, section: int, say: Say) -> str:
     parts.append(f'<p class="about">{about_it} <code title="{text(texts.CODE_OF)}">{text(check.code)}</code></p>')
     if check.evidence:
         parts.append(f"<details><summary>{text(words.EVIDENCE)}</summary>{_evidence(check.evidence)}</details>")
-    return f'<li class="check {group}" id="{text(anchor(section, check.code))}">{"".join(parts)}</li>'
+    identity = f' id="{text(place)}"' if place else ""
+    return f'<li class="check {group}"{identity}>{"".join(parts)}</li>'
 
 
 def _evidence(evidence: Mapping[str, Any]) -> str:

@@ -47,7 +47,7 @@ def html(
     :param language: the language of the texts, as in HTML.
     :param say: shows a message in that language.
     """
-    arranged = arrange(diagnoses)
+    arranged = arrange(diagnoses, with_evidence=True)
     runs = list(_runs(arranged))
     made = texts.MADE.format(time=short_time(rfc3339(now) or ""), version=version, system=system)
     body = [

@@ -8,7 +8,7 @@ TITLE: Final = "dnsrenew doctor: {headline}"
 TITLE_SEVERAL: Final = "dnsrenew doctor: {count} certificates"
 HEADING: Final = "What the doctor found"
 MADE: Final = "Made on {time} by dnsrenew {version} on {system}. All times are UTC."
-PRIVATE: Final = "This file names domains, addresses and paths; read it before you give it to anyone."
+PRIVATE: Final = "This file may name domains, addresses and paths; read it before you give it to anyone."
 CODE_OF: Final = "The code of the check, for the documents"
 
 # ── the network ─────────────────────────────────────────────────────────────────────────

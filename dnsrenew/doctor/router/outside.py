@@ -13,7 +13,17 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from dnsrenew.doctor.host.machine import FAMILIES, LABELS, Family, is_global_ipv6, is_loopback, machine, ways_out
+from dnsrenew.base import host_port
+from dnsrenew.doctor.host.machine import (
+    FAMILIES,
+    LABELS,
+    Family,
+    is_global_ipv6,
+    is_loopback,
+    listeners,
+    port_failure,
+    ways_out,
+)
 from dnsrenew.doctor.router import helper, texts
 from dnsrenew.doctor.router.helper import HelperFailure, PortSeen
 from dnsrenew.doctor.router.surroundings import surroundings
@@ -189,13 +199,13 @@ def _name(spec: CertificateSpec | None) -> str:
 def _look(facts: Facts, url: str, port: int, listen: str | None, context: Context) -> OutsideView:
     if listen is None:
         return _ask(context, url, port, secrets.token_hex(16))
-    # First the facts about the port itself: they would find our own listener.
-    here = machine(facts)
-    failure = facts.once(("port failure", listen), lambda _: here.port_failure(listen))
-    listeners = facts.once(("listeners", port), lambda _: here.listeners(port))
+    # First what others have to know about the port: later they would find our own listener.
+    own = {listen, *(each for its in facts.its.certificates if (each := listen_address(its, port)))}
+    failure = {each: port_failure(facts, each) for each in own}[listen]
+    others = listeners(facts, host_port.split(listen)[1])
     token = secrets.token_hex(16)
     if failure is not None:
-        is_taken = failure.kind == _TAKEN or bool(listeners)
+        is_taken = failure.kind == _TAKEN or bool(others)
         return _ask(context, url, port, token)._replace(answering="other" if is_taken else "nothing")
     try:
         with _SERVING[port](listen, token) as expected:

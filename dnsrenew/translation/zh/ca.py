@@ -44,7 +44,7 @@ TEXTS: Final = {
         "请从 CA 获取新的 `eab`：许多 `eab` 只能用于一个账户，或只在几天内有效。"
     ),
     "Keep the key, or remove this CA's folder under accounts/ in the store to get a new account.": (
-        "请保留该密钥；若要改用新账户，请删除存储目录 accounts/ 下此 CA 的文件夹。"
+        "请保留该密钥；若要改用新账户，请删除存储目录 accounts/ 下此 CA 的目录。"
     ),
     "Open the address in the message and do what the CA asks.": "请打开消息中的地址，并按 CA 的要求操作。",
     "Open the address in the message: the CA refuses these names until you let it continue there.": (

@@ -17,7 +17,7 @@ TEXTS: Final = {
     ),
     "Correct the path, or create the file.": "请改正路径，或创建该文件。",
     "Correct the pattern, mount the folder if it is missing, or remove the pattern.": (
-        "请改正该模式，或挂载缺少的目录，或删除该模式。"
+        "请改正该匹配模式，或挂载缺少的目录，或删除该匹配模式。"
     ),
     "Correct the variable, or create the file.": "请改正该变量，或创建该文件。",
     "Create {suggested}, or name your file with --config.": "请创建 {suggested}，或用 --config 指定您的文件。",
@@ -30,7 +30,7 @@ TEXTS: Final = {
     "Give read access to the user that runs dnsrenew.": "请给运行 dnsrenew 的用户读取权限。",
     "Name the file in the folder.": "请指定该目录中的文件。",
     "No DNS account can write the records of {domains}: the accounts are limited to {zones}.": (
-        "没有 DNS 账户能写入 {domains} 的记录：这些账户仅限于 {zones}。"
+        "没有 DNS 账户能写入 {domains} 的记录：这些账户仅限于区域 {zones}。"
     ),
     "No configuration found, but {found} is there.": "没有找到配置，但存在 {found}。",
     "No configuration found. Searched: {searched}.": "没有找到配置。已查找：{searched}。",

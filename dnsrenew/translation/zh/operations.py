@@ -70,7 +70,7 @@ TEXTS: Final = {
     ),
     'There is no revocation reason "{reason}".': "没有名为“{reason}”的吊销原因。",
     'This system does not know "{issuer}", which issued the last certificate in the file, so clients may refuse it.': (
-        "本系统不认识签发文件中最后一个证书的“{issuer}”，因此客户端可能会拒绝。"
+        "本系统不认识签发文件中最后一个证书的“{issuer}”，因此客户端可能会拒绝该证书。"
     ),
     "Try again.": "请重试。",
     "Use one of these names: {known}.": "请使用以下名称之一：{known}。",

@@ -53,8 +53,8 @@ TEXTS: Final = {
     ),
     "The renewal window that the CA suggests is past, as it was for the certificate that this one replaced. A "
     "certificate is renewed for that once a day at most, so this one not before {until}.": (
-        "CA 建议的续期时间窗口已经过去，它所替换的证书也是如此。因此续期每天最多一次，所以此证书在 {until} 之前不会续"
-        "期。"
+        "CA 建议的续期时间窗口已经过去，此证书所替换的证书当时也是如此。因这种窗口而续期每天最多一次，因此此证书在 "
+        "{until} 之前不会续期。"
     ),
     "Use another CA.": "请使用其他 CA。",
     "Use another route or another CA for this name.": "请对此名称使用其他途径或其他 CA。",

@@ -23,7 +23,7 @@ TEXTS: Final = {
     "Run the command by hand, as the user that runs dnsrenew, and read its error message.": (
         "请以运行 dnsrenew 的用户手动运行该命令，并阅读其错误消息。"
     ),
-    "Run: keyring set {service} {user}.": "请运行：keyring set {service} {user}。",
+    "Run: keyring set {service} {user}.": "请运行：keyring set {service} {user}",
     "Set {variable} in the environment of dnsrenew.": "请在 dnsrenew 的环境中设置 {variable}。",
     "The secret {reference} cannot be read: it comes from a pickle, which has neither its value nor its source.": (
         "无法读取凭据 {reference}：它来自 pickle，其中既没有值也没有来源。"

@@ -78,7 +78,7 @@ TEXTS: Final = {
         "该证书的有效期为 {not_before} 至 {not_after}，而本机时钟显示 {now}。"
     ),
     "The chain from the CA is broken: certificate {place} was not issued by the next one.": (
-        "CA 给出的证书链不完整：第 {place} 个证书不是由下一个证书签发的。"
+        "CA 给出的证书链有误：第 {place} 个证书不是由下一个证书签发的。"
     ),
     "The key file has no private key that can be read.": "该密钥文件中没有可读取的私钥。",
     "The private key is encrypted, and servers need it without a passphrase.": (
