@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
 
 from dnsrenew.base.durations import seconds_of, unit_seconds
 from dnsrenew.cli import commands, texts
 from dnsrenew.cli.command_types import Argument, Option
-from dnsrenew.cli.commands import COMMANDS, GLOBAL, GROUPS, INSIST, SYNONYMS, VERSION
+from dnsrenew.cli.commands import COMMANDS, GLOBAL, GROUPS, INSIST, LANGUAGES, SYNONYMS, VERSION
 from dnsrenew.errors import ConfigError, Text
 
 _PROGRAM: Final = "dnsrenew"
@@ -104,6 +105,13 @@ def _unknown(command: str, known: Sequence[str]) -> ConfigError:
     return usage(texts.MISSPELT_COMMAND, argument=command, nearest=similar)
 
 
+def wanted_language(words: Sequence[str]) -> str | None:
+    """Return the value of ``--lang`` in a command line that is not read to its end."""
+    found = [word.partition("=")[2] for word in words if word.startswith("--lang=")]
+    found += [value for word, value in pairwise(words) if word == "--lang"]
+    return next((each for each in found if each in LANGUAGES), None)
+
+
 class _Reader:
     """Reads the arguments and options of one command; None: those of the program."""
 
@@ -120,7 +128,7 @@ class _Reader:
         """
         options = Options(**{option.name: _default(option) for option in (*_ALWAYS, *self._options)})
         if {"--help", "-h"} & set(words):
-            options.help, options.json = True, "--json" in words
+            options.help, options.json, options.lang = True, "--json" in words, wanted_language(words)
             return options
         positional: list[str] = []
         left = deque(words)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dnsrenew.cli import doctor_text, texts
+from dnsrenew import __version__
+from dnsrenew.cli import doctor_text, language, texts
 from dnsrenew.cli.arguments import usage
-from dnsrenew.errors import ConfigError
+from dnsrenew.cli.language import say
+from dnsrenew.errors import ConfigError, DnsRenewError
 
 if TYPE_CHECKING:
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.config import Config
     from dnsrenew.model import Diagnosis
+    from dnsrenew.operations.status import CertificateStatus
 
 
 def doctor(invocation: Invocation) -> int:
@@ -26,9 +29,12 @@ def doctor(invocation: Invocation) -> int:
         raise usage(texts.REDACT_ALONE)
     config, error = _config(invocation)
     found = _examine(invocation, config)
-    shown = _redacted(config, found) if options.redact else found
+    statuses = _statuses(invocation, config) if config is not None and options.report else []
+    shown = found
+    if options.redact:
+        shown, statuses = _redacted(config, found, statuses)
     if options.report is not None:
-        _write_report(invocation, config, shown, Path(options.report))
+        _write_report(invocation, shown, statuses)
     document = {"diagnoses": [diagnosis.to_dict() for diagnosis in shown]}
     invocation.terminal.write_document(document if error is None else {**document, "error": error.to_dict()})
     _show(invocation, shown)
@@ -74,8 +80,71 @@ def _show(invocation: Invocation, found: Sequence[Diagnosis]) -> None:
     if invocation.options.markdown:
         from dnsrenew.doctor.markdown import markdown
 
-        terminal.write_result(markdown(found))
+        terminal.write_result(markdown(found, version=__version__, system=_system(), say=say))
         return
     columns, _ = terminal.out.size()
     lines = doctor_text.lines(found, columns, verbose=terminal.verbose, quiet=terminal.quiet)
     terminal.write_result("\n".join(lines))
+
+
+def _system() -> str:
+    """Return the name of the operating system, for people."""
+    import platform
+
+    return f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+
+
+def _redacted(
+    config: Config | None, found: Sequence[Diagnosis], statuses: Sequence[CertificateStatus]
+) -> tuple[list[Diagnosis], list[CertificateStatus]]:
+    """Return both with masks in the place of what others need not know."""
+    from dnsrenew.doctor import private
+    from dnsrenew.doctor.redaction import Redaction
+
+    known = [*private.of_host(), *(private.of_config(config) if config is not None else ())]
+    redaction = Redaction(found, known)
+    return [redaction.diagnosis(each) for each in found], [redaction.status(each) for each in statuses]
+
+
+def _write_report(invocation: Invocation, found: Sequence[Diagnosis], statuses: Sequence[CertificateStatus]) -> None:
+    """Write the page; only the user can read it.
+
+    :raises ConfigError: ``usage``: the file cannot be written.
+    """
+    from dnsrenew.doctor.report import html
+
+    path, now = invocation.options.report, invocation.clock.now()
+    page = html(
+        found, statuses=statuses, now=now, version=__version__, system=_system(), language=language.current(), say=say
+    )
+    try:
+        with open(path, "w", encoding="utf-8", opener=_private) as file:
+            file.write(page)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise usage(texts.REPORT_UNWRITABLE, path=path, reason=reason) from None
+    invocation.terminal.write_info(texts.REPORT_WRITTEN.format(path=path))
+
+
+def _statuses(invocation: Invocation, config: Config) -> list[CertificateStatus]:
+    """Return the certificates for the time line."""
+    try:
+        return invocation.renewer(config).status(invocation.options.names or None)
+    except DnsRenewError:  # the check of the store says why
+        return []
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _serve_probe(invocation: Invocation) -> int:
+    """Be the helper outside for other hosts, until a signal."""
+    from dnsrenew.doctor.router.probe_server import serve
+
+    def ready(address: str) -> None:
+        invocation.terminal.write_info(texts.PROBE_SERVED.format(address=address))
+
+    serving = partial(serve, invocation.context(), invocation.options.serve_probe, ready)
+    invocation.signals.run(serving, cleans_up=True)
+    return 0

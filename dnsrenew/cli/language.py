@@ -30,6 +30,11 @@ def choose(wanted: str | None = None, *, json: bool = False) -> None:
             _translate(catalogue, _translator[0])
 
 
+def current() -> str:
+    """Return the language of this process."""
+    return _translator[0].language if _translator else "en"
+
+
 def say(text: str) -> str:
     """Return a message of dnsrenew as the program shows it: in its language, with local times."""
     return _translator[0].message(text) if _translator else text

@@ -44,12 +44,12 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _parse(argv: Sequence[str]) -> Request:
-    from dnsrenew.cli.arguments import parse
+    from dnsrenew.cli.arguments import parse, wanted_language
 
     try:
         request = parse(argv)
     except ConfigError:
-        language.choose(json="--json" in argv)
+        language.choose(wanted_language(argv), json="--json" in argv)
         raise
     language.choose(request.options.lang, json=request.options.json)
     return request

@@ -510,6 +510,17 @@ REPLACE: Final = (
 )
 NOT_REPLACED: Final = "It is not in the configuration, so nothing replaces it."
 
+# ── doctor ──────────────────────────────────────────────────────────────────────────────
+
+REDACT_ALONE: Final = Text(
+    "usage", "--redact needs --markdown, --json or --report", "Add one of them, or leave --redact out."
+)
+REPORT_UNWRITABLE: Final = Text(
+    "usage", "{path} cannot be written ({reason})", "Give --report a file in a folder that you can write to."
+)
+REPORT_WRITTEN: Final = "Report: {path}"
+PROBE_SERVED: Final = "Helping others at {address}. To stop, press Ctrl-C."
+
 # ── providers ───────────────────────────────────────────────────────────────────────────
 
 PROVIDER_COLUMNS: Final = ("NAME", "DNS HOST", "NEEDS")

@@ -18,6 +18,6 @@ NOT_RENEWED: Final = Text(
 )
 NO_SUCH_APP: Final = "a WSGI app takes two arguments, an ASGI app is a coroutine function; {found} can be neither"
 NO_CERTIFICATE_OF_ONES_OWN: Final = (
-    "this context serves the certificates of serve(), and takes no other one: give serve() more names, import the files "
-    "with `dnsrenew install`, or use a context of your own for them in an sni_callback"
+    "this context serves the certificates of serve(), and takes no other one: give serve() more names, import the "
+    "files with `dnsrenew install`, or use a context of your own for them in an sni_callback"
 )

@@ -507,7 +507,12 @@ def test_a_file_is_read_in_one_call(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "file").write_bytes(b"x" * size)
     asked: list[int] = []
     read = os.read
-    monkeypatch.setattr(os, "read", lambda handle, wanted: (asked.append(wanted), read(handle, wanted))[1])
+
+    def noted(handle: int, wanted: int) -> bytes:
+        asked.append(wanted)
+        return read(handle, wanted)
+
+    monkeypatch.setattr(os, "read", noted)
     assert len(AtomicFiles().read(str(tmp_path / "file")) or b"") == min(size, LIMIT + 1)
     assert asked == [min(size, LIMIT) + 1]
 

@@ -419,6 +419,12 @@ TEXTS: Final = {
     ),
     "{name}: {values} not removed": "{name}：{values}未删除",
     "{name}: {values} removed": "{name}：{values}已删除",
+    "--redact needs --markdown, --json or --report": "--redact 需要与 --markdown、--json 或 --report 一起使用",
+    "Add one of them, or leave --redact out.": "请加上其中之一，或去掉 --redact。",
+    "Give --report a file in a folder that you can write to.": "请为 --report 指定一个您可以写入的文件夹中的文件。",
+    "{path} cannot be written ({reason})": "无法写入 {path}（{reason}）",
+    "Report: {path}": "报告：{path}",
+    "Helping others at {address}. To stop, press Ctrl-C.": "正在 {address} 为其他主机提供检测。按 Ctrl-C 停止。",
     "{number} {noun}": "{number} 个{noun}",
     "{number} {noun}s": "{number} 个{noun}",
     "{count} {what}": "{count} 个{what}",
@@ -430,7 +436,7 @@ TEXTS: Final = {
         "{path} 已损坏。只记录在此文件中的 TXT 值可能会留在 DNS 中。"
     ),
     "{path} is valid: {certificates}, {accounts}, all secrets readable": (
-        "{path} 有效：{certificates}，{accounts}，所有密钥均可读取"
+        "{path} 有效：{certificates}，{accounts}，所有凭据均可读取"
     ),
     "{path} was written by a newer dnsrenew. TXT values that only this file lists may remain in DNS.": (
         "{path} 由更新版本的 dnsrenew 写入。只记录在此文件中的 TXT 值可能会留在 DNS 中。"

@@ -147,9 +147,7 @@ TEXTS: Final = {
         "账户 {account} 的域名服务器 {server} 不允许此密钥更新区域 {zone}（{rcode}）。"
     ),
     "The name server {server} of the account {account} does not support dynamic updates of the zone {zone} "
-    "({rcode}).": (
-        "账户 {account} 的域名服务器 {server} 不支持动态更新区域 {zone}（{rcode}）。"
-    ),
+    "({rcode}).": ("账户 {account} 的域名服务器 {server} 不支持动态更新区域 {zone}（{rcode}）。"),
     "The name server {server} of the account {account} refused the update of the zone {zone} ({rcode}).": (
         "账户 {account} 的域名服务器 {server} 拒绝更新区域 {zone}（{rcode}）。"
     ),
