@@ -111,7 +111,7 @@ def _write_report(invocation: Invocation, found: Sequence[Diagnosis], statuses: 
 
     :raises ConfigError: ``usage``: the file cannot be written.
     """
-    from dnsrenew.doctor.report import html
+    from dnsrenew.doctor.report.page import html
 
     path, now = invocation.options.report, invocation.clock.now()
     page = html(

@@ -296,7 +296,7 @@ def _path(start: Name, known: Mapping[Name, Message]) -> NamePath:
     apexes = list(dict.fromkeys(owners))
     cuts = [
         ZoneCut(wire.shown(zone), _shown(parent))
-        for zone, parent in zip(apexes, [*apexes[1:], wire.ROOT], strict=True)
+        for zone, parent in zip(apexes, [*apexes[1:], wire.ROOT], strict=False)  # without any zone, there is none above
         if len(zone.labels) > _TOP_LEVEL
     ]
     above = next((zone for zone in apexes if len(zone.labels) <= _TOP_LEVEL), wire.ROOT)
