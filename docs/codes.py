@@ -16,6 +16,7 @@ from functools import cache
 from string import Formatter
 from typing import Any, Final
 
+from dnsrenew.doctor.table import TABLE
 from dnsrenew.errors import Text
 from docs import uses
 from docs.syntax import UNKNOWN, Function, called_name, source, tidy
@@ -23,6 +24,8 @@ from docs.syntax import UNKNOWN, Function, called_name, source, tidy
 NOTICE: Final = uses.NOTICE
 classes_of = uses.classes_of
 
+CHECKS: Final = frozenset(entry.code for entry in TABLE)
+"""The codes of the doctor's checks, which are no errors."""
 _CODE: Final = re.compile(r"[a-z]+(-[a-z]+)*")
 
 
@@ -73,7 +76,7 @@ def _entries() -> Mapping[tuple[str, bool], Entry]:
     for (module, name), texts in catalogue().items():
         for kind in uses.classes_of(module, name) - {uses.CHECK}:
             for text in texts:
-                if text.code and text.fix:
+                if text.code and text.fix and not _is_of_check(module, text):
                     entry = found.setdefault((text.code, kind == NOTICE), Entry(text.code))
                     entry.classes.add(kind)
                     entry.add(text)
@@ -82,6 +85,11 @@ def _entries() -> Mapping[tuple[str, bool], Entry]:
             if isinstance(node, ast.Call) and called_name(node) in uses.error_classes():
                 _add_call(found, node, each.inside.get(node))
     return dict(sorted(found.items()))
+
+
+def _is_of_check(module: str, text: Text) -> bool:
+    """Tell whether a text is that of a check of the doctor; some codes are those of errors too."""
+    return module.startswith("dnsrenew.doctor.") and text.code in CHECKS
 
 
 def _add_call(found: dict[tuple[str, bool], Entry], call: ast.Call, function: Function | None) -> None:

@@ -13,6 +13,7 @@ from dnsrenew.dns.probes import ProbeQuestion
 from dnsrenew.dns.query import Address, Reply
 from dnsrenew.dns.wire import Message, Name
 from dnsrenew.dns.zone_survey import Survey, ZoneFacts
+from dnsrenew.errors import DnsError
 from dnsrenew.runtime.context import Context
 
 _A: Final = dns.rdatatype.A
@@ -75,21 +76,20 @@ class NameSurvey:
         """Return the addresses of names (name → its zone).
 
         A recursive server is asked where a CNAME leads to another zone, and where no server of the zone answers.
-
-        :raises DnsError: ``dns-unreachable``.
         """
         replies = self._at_servers(context, zones, _KINDS)
         found = {name: _records(wire.from_text(name), its) for name, its in replies.items()}
         ends = {
             name: its.chain[-1] if its.chain else name
             for name, its in found.items()
-            if not its.addresses and (its.chain or its.existence == "unknown")
+            if not its.addresses and (its.chain or (its.existence == "unknown" and zones[name].resolves))
         }
         elsewhere = self._elsewhere(context, map(wire.from_text, ends.values()))
         for name, end in ends.items():
-            addresses, chain = elsewhere[wire.from_text(end)]
-            existence: Existence = "records" if addresses or chain else found[name].existence
-            found[name] = NameRecords(existence, addresses, (*found[name].chain, *chain), found[name].ttl)
+            further = elsewhere.get(wire.from_text(end), NameRecords("unknown"))
+            if found[name].chain and further.existence == "absent":
+                further = NameRecords("empty")  # the name itself exists
+            found[name] = further._replace(chain=(*found[name].chain, *further.chain), ttl=found[name].ttl)
         return found
 
     def resolved(self, context: Context, wanted: Iterable[str]) -> dict[str, ResolvedName]:
@@ -153,27 +153,30 @@ class NameSurvey:
             if "authority" in {server.udp, server.tcp}
         ]
 
-    def _elsewhere(
-        self, context: Context, targets: Iterable[Name]
-    ) -> dict[Name, tuple[tuple[str, ...], tuple[str, ...]]]:
-        """Return the addresses of names, and the CNAMEs on the way to them, by the recursive servers."""
+    def _elsewhere(self, context: Context, targets: Iterable[Name]) -> dict[Name, NameRecords]:
+        """Return the addresses of names by the recursive servers; those that they cannot resolve are omitted."""
         wanted = {
             target: [ProbeQuestion(target, kind, recurse=True, unchecked=True) for kind in _KINDS]
             for target in set(targets)
         }
-        answers = self._survey.resolve(context, [probe for its in wanted.values() for probe in its])
-        found = {}
-        for target, its in wanted.items():
-            given = [answers[probe] for probe in its if probe in answers]
-            addresses = tuple(address for answer in given for address in wire.addresses(answer, target))
-            found[target] = addresses, _chain(given[0], target) if given else ()
-        return found
+        try:
+            answers = self._survey.resolve(context, [probe for its in wanted.values() for probe in its])
+        except DnsError:
+            return {}
+        return {
+            target: _merged([answers[probe] for probe in its], target)
+            for target, its in wanted.items()
+            if all(probe in answers for probe in its)
+        }
 
 
 def _records(name: Name, replies: Mapping[probes.ProbeKey, Reply]) -> NameRecords:
     answers = [reply.answer for reply in replies.values() if reply.answer is not None]
-    if not answers:
-        return NameRecords("unknown")
+    return _merged(answers, name) if answers else NameRecords("unknown")
+
+
+def _merged(answers: Sequence[Message], name: Name) -> NameRecords:
+    """Return what several answers say together."""
     addresses = dict.fromkeys(address for answer in answers for address in wire.addresses(answer, name))
     chain = max((_chain(answer, name) for answer in answers), key=len)
     if addresses or chain:

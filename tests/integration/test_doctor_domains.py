@@ -260,10 +260,30 @@ def test_a_cdn_stops_tls_alpn_only(lab: Lab, tmp_path: Path, records: str, seen:
 
 def test_a_cname_to_another_zone_is_followed_to_its_address(lab: Lab, tmp_path: Path) -> None:
     """By the recursive server."""
-    lab.add_zone("alias.test", "www CNAME host.target.test.")
+    lab.add_zone("alias.test", "www CNAME host.target.test.\nlost CNAME gone.target.test.")
     lab.add_zone("target.test", "host A 127.0.0.1")
     check = examined(lab, tmp_path, "address", "www.alias.test", routes=(HTTP,))
     assert (check.result, check.evidence["found"]["www.alias.test"]["A"]) == ("ok", ["127.0.0.1"])
+
+
+def test_a_cname_to_nowhere_is_a_name_without_an_address(lab: Lab, tmp_path: Path) -> None:
+    """The name itself exists."""
+    lab.add_zone("alias.test", "www CNAME host.target.test.\nlost CNAME gone.target.test.")
+    lab.add_zone("target.test", "host A 127.0.0.1")
+    check = examined(lab, tmp_path, "name-exists", "lost.alias.test", routes=(HTTP,))
+    assert (check.result, check.evidence["records"]["lost.alias.test"]["existence"]) == ("bad", "empty")
+
+
+def test_where_port_53_is_closed_doh_knows_enough(lab: Lab, tmp_path: Path) -> None:
+    """What only the servers of the zone can say is unknown, and stops nothing."""
+    lab.add_zone("walls.test", "@ A 127.0.0.1", ns=["127.0.0.6"])
+    with DohServer(resolving(lab)) as server:
+        doctor = DomainDoctor(
+            lab, tmp_path, "walls.test", routes=(HTTP,), nameserver=f"127.0.0.1:{lab.reserve()}", doh=(server.url,)
+        )
+        checks = {code: doctor.check(code) for code in ("domain", "name-exists", "delegation", "dnssec", "address")}
+    assert {code: check.result for code, check in checks.items() if check.blocks} == {}
+    assert checks["address"].result == checks["name-exists"].result == "ok"
 
 
 @pytest.mark.parametrize(

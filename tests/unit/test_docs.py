@@ -12,6 +12,7 @@ from dnsrenew import events, model
 from dnsrenew.base import users
 from dnsrenew.ca import ari, poll_schedule, transport
 from dnsrenew.config import Config
+from dnsrenew.doctor import table
 from dnsrenew.drivers.catalogue import find_provider, parse_provider
 from dnsrenew.drivers.provider import Behaviour
 from dnsrenew.fallback import history, planner, policy
@@ -115,7 +116,14 @@ def test_every_code_has_a_meaning_and_nothing_else_has(kind: str, found: object)
 
 def test_no_code_is_overlooked() -> None:
     """Each text in the source that is spelled like a code is one, or an event, or listed here."""
-    known = codes.errors().keys() | codes.warnings().keys() | events.KINDS.keys() | NO_CODES
+    known = (
+        codes.errors().keys()
+        | codes.warnings().keys()
+        | events.KINDS.keys()
+        | codes.CHECKS
+        | set(get_args(table.Scope))
+        | NO_CODES
+    )
     like_codes = {text for text in codes.literals() if text.partition("-")[0] in FAMILIES}
     assert like_codes - known == set()
 

@@ -27,6 +27,7 @@ _PLACES = {
     "ca": "[ca.letsencrypt-staging]\n{line}\n",
     "eab": "[ca.zerossl]\neab = {{ {rest}{line} }}\n",
     "resolver": "[resolver]\n{line}\n",
+    "doctor": "[doctor]\n{line}\n",
 }
 """A configuration around one key of each table; `rest` has what else that table needs."""
 _REST = {

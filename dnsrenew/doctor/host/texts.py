@@ -114,45 +114,49 @@ _HTTP_TAKEN: Final = (
     "no port."
 )
 
-PORT_FREE: Final = Text("", "Port {port} can be opened.", "")
+# Those with the code port-80-free are also the texts of port-443-free; an examination sets the code.
+
+PORT_FREE: Final = Text("port-80-free", "Port {port} can be opened.", "")
 PORT_IN_USE: Final = Text(
-    "", "Port {port} is in use by {owner} (process {pid}), which can serve http-01 by a webroot.", ""
+    "port-80-free", "Port {port} is in use by {owner} (process {pid}), which can serve http-01 by a webroot.", ""
 )
-PORT_IN_USE_UNKNOWN: Final = Text("", "Port {port} is in use, by a program that can serve http-01 by a webroot.", "")
+PORT_IN_USE_UNKNOWN: Final = Text(
+    "port-80-free", "Port {port} is in use, by a program that can serve http-01 by a webroot.", ""
+)
 PORT_FREED_BEFORE: Final = Text(
-    "", "Port {port} is in use now; {before} is run before a renewal and is to free it.", ""
+    "port-80-free", "Port {port} is in use now; {before} is run before a renewal and is to free it.", ""
 )
-PORT_TAKEN: Final = Text("", "Port {port} is in use by {owner} (process {pid}).", _HTTP_TAKEN)
+PORT_TAKEN: Final = Text("port-80-free", "Port {port} is in use by {owner} (process {pid}).", _HTTP_TAKEN)
 PORT_TAKEN_TLS: Final = Text(
-    "",
+    "port-443-free",
     "Port {port} is in use by {owner} (process {pid}).",
     "Stop {owner} with `before` and start it again with `after`, or use a dns-01 route, which needs no port.",
 )
 PORT_TAKEN_UNKNOWN: Final = Text(
-    "",
+    "port-80-free",
     "Port {port} is in use by another program.",
     "Find the program with `sudo ss -ltnp 'sport = :{port}'`, then stop it with `before`, or use a dns-01 route, which "
     "needs no port.",
 )
 PORT_TAKEN_UNKNOWN_WINDOWS: Final = Text(
-    "",
+    "port-80-free",
     "Port {port} is in use by another program, or reserved by Windows.",
     "Find the program with `netstat -abno` as administrator, and the reserved ports with `netsh interface ipv4 show "
     "excludedportrange protocol=tcp`.",
 )
 PORT_FORBIDDEN: Final = Text(
-    "",
+    "port-80-free",
     "The user {user} may not open port {port}.",
     "Run dnsrenew as root, or allow every user of this host to open it: sudo sysctl "
     "net.ipv4.ip_unprivileged_port_start={port}",
 )
 PORT_NO_ADDRESS: Final = Text(
-    "",
+    "port-80-free",
     'This host has no address for listen = "{listen}".',
     'Listen on an address of this host, or on all of them with listen = ":{port}".',
 )
 PORT_FAILED: Final = Text(
-    "",
+    "port-80-free",
     "Port {port} cannot be opened ({error}).",
     "Repair what {error} says, or use a dns-01 route, which needs no port.",
 )

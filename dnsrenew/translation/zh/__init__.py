@@ -16,6 +16,7 @@ _FOLDERS: Final = (
     "doctor_accounts",
     "doctor_domains",
     "doctor_forms",
+    "doctor_host",
     "doctor_issuer",
     "doctor_keeping",
     "doctor_router",
