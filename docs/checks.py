@@ -118,8 +118,8 @@ _HEADS: Final = {
 [中文](zh/README.md)
 
 `dnsrenew doctor` looks at this host, its network, DNS, the CA and the store, and says for each certificate by which
-route it can be renewed now, or the one thing to do next. Every check ends `ok`, `bad` or `unknown`; only what is certain is `bad`.
-What stops http-01 or tls-alpn-01 seldom stops dns-01.
+route it can be renewed now, or the one thing to do next. Every check ends `ok`, `bad` or `unknown`; only what
+is certain is `bad`. What stops http-01 or tls-alpn-01 seldom stops dns-01.
 
 | code | what it is about | what is wrong if it is bad |
 |---|---|---|""",

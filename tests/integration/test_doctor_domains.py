@@ -17,6 +17,7 @@ from dnsrenew.base.values import replace
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.errors import DnsError
 from dnsrenew.model import Check, Route, TxtRecord
+from tests.kit.doh_server import DohServer, resolving
 from tests.kit.domain_doctor import DNS, HTTP, DomainDoctor
 from tests.kit.zone_answers import answering
 from tests.lab import PRIMARY, Lab, Query, dnsforwarder

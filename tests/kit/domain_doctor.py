@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.doctor.facts import Facts
@@ -29,6 +28,7 @@ class DomainDoctor:
 
     :param routes: its routes, as in the configuration.
     :param nameserver: another recursive server than the lab's.
+    :param doh: the servers for DNS over HTTPS that go with it.
     """
 
     def __init__(
@@ -38,9 +38,7 @@ class DomainDoctor:
         *domains: str,
         routes: tuple[Mapping[str, Any], ...] = (DNS,),
         nameserver: str | None = None,
-        clock: Clock | None = None,
-        seconds: float = 13.0,
-        probes: bool = False,
+        doh: tuple[str, ...] = (),
     ) -> None:
         """Look at nothing yet."""
         settings = lab.config({"certificate": [{"name": "home", "domains": list(domains), "routes": list(routes)}]})
@@ -48,10 +46,10 @@ class DomainDoctor:
         settings["dns"]["home"]["zones"] = ["test"]
         self.config = Config.from_dict(settings)
         if nameserver is not None:
-            resolver = Resolver(nameservers=(nameserver,), authoritative_port=lab.port)
+            resolver = Resolver(nameservers=(nameserver,), authoritative_port=lab.port, doh=doh)
             self.config = replace(self.config, resolver=resolver)
         self.store = FolderStore(self.config.store)
-        context = Context(clock=clock or SystemClock()).within(seconds)
+        context = Context().within(13.0)
         self.facts = Facts(context, self.config, self.store)
         self.spec = self.config.certificates[0]
 
