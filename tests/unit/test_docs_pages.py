@@ -57,10 +57,11 @@ def test_no_page_of_the_site_links_to_what_the_site_has_not(page: Path) -> None:
 
 
 def test_every_page_is_in_the_index_and_in_the_site() -> None:
-    """The index links every page, and the navigation has it; the pages of DNS hosts have a list of their own."""
+    """The index links every page, and the navigation has it; DNS hosts and checks have a list of their own."""
     there = {page.relative_to(DOCS).as_posix() for page in PAGES if page.is_relative_to(DOCS)}
     linked = {target for target, _ in _LINK.findall((DOCS / "README.md").read_text("utf-8"))}
-    own = {path for path in there if not path.startswith("reference/providers/")} - {"README.md"}
+    listed = ("reference/providers/", "reference/checks/")
+    own = {path for path in there if not path.startswith(listed)} - {"README.md"}
     assert own - linked == set()
     settings = (ROOT / "mkdocs.yml").read_text("utf-8")
     navigation = re.findall(r"^ +- (?:[^:\n]+: )?([\w/-]+\.md)$", settings[settings.index("\nnav:") :], re.MULTILINE)

@@ -71,7 +71,7 @@ def judge_delegation(zone: ZoneFacts, names: Sequence[str]) -> NameFinding:
     good = [server for server in asked if _works(server)]
     if not good:
         fields["servers"] = _places(asked)
-        if all(_is_dead(server) for server in asked):
+        if all(_is_dead(server, resolves=zone.resolves) for server in asked):
             return NameFinding("bad", texts.DELEGATION_DEAD, names, fields, ALL)
         return NameFinding("unknown", texts.DELEGATION_UNREACHED, names, fields, maybe)
     return _one_server(asked, good, names, fields) or _lists(zone, good, names, fields)
@@ -115,9 +115,13 @@ def _works(server: ZoneServer) -> bool:
     return "authority" in {server.udp, server.tcp}
 
 
-def _is_dead(server: ZoneServer) -> bool:
-    """Tell whether it certainly does not serve the zone."""
-    return not {server.udp, server.tcp} & _UNSURE
+def _is_dead(server: ZoneServer, *, resolves: bool) -> bool:
+    """Tell whether it certainly does not serve the zone.
+
+    A firewall may refuse connections in its place, which is likely if a resolver gets answers.
+    """
+    unsure = _UNSURE | {"closed"} if resolves else _UNSURE
+    return not {server.udp, server.tcp} & unsure
 
 
 def _is_lame(server: ZoneServer) -> bool:

@@ -14,6 +14,9 @@ TEXTS: Final = {
     "Allow {protocol} port {port} from this host to the Internet, or set `doh` under [resolver].": (
         "请允许本机访问互联网的 {protocol} {port} 端口，或在 [resolver] 下设置 `doh`。"
     ),
+    "Check from this host whether a browser or curl can open any web page; if not, look at the router first.": (
+        "请在本机上检查浏览器或 curl 能否打开任意网页；如果不能，请先检查路由器。"
+    ),
     "Check that this rule lets every sender in at TCP port {port}: a CA may come from any address.": (
         "请检查此规则是否让任何来源访问 TCP {port} 端口：CA 可能来自任何地址。"
     ),
