@@ -17,6 +17,8 @@ from docs import codes
 _DATA: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = tomllib.loads(
     (Path(__file__).parent / "checks.toml").read_text("utf-8")
 )
+_ENTRIES: Final = tuple({entry.code: entry for entry in reversed(TABLE)}.values())[::-1]
+"""Each code once; a check may be made about several things."""
 
 
 class _Words(NamedTuple):
@@ -67,7 +69,7 @@ _AND: Final = {"en": ", ", "zh": "、"}
 def pages() -> dict[str, str]:
     """Return every page by its path below docs/."""
     made = {"reference/checks/README.md": _list("en"), "reference/checks/zh/README.md": _list("zh")}
-    for entry in TABLE:
+    for entry in _ENTRIES:
         made[f"reference/checks/{entry.code}.md"] = _page(entry, "en")
         made[f"reference/checks/zh/{entry.code}.md"] = _page(entry, "zh")
     return made
@@ -106,7 +108,7 @@ def _texts(code: str) -> Iterator[Any]:
 
 def _list(language: str) -> str:
     lines = [*_HEADS[language].splitlines(), ""]
-    for entry in TABLE:
+    for entry in _ENTRIES:
         data = _DATA[entry.code][language]
         lines.append(f"| [`{entry.code}`]({entry.code}.md) | {data['title']} | {data['cause']} |")
     return "\n".join([*lines, ""])

@@ -20,6 +20,9 @@ NOTICE: Final = "Notice"
 CHECK: Final = "Check"
 """The result of a check, which a function of the same module may turn into an error."""
 
+_FINDING: Final = "NameFinding"
+"""What a check of several names is made from."""
+
 _Use = tuple[str, ast.expr]
 """The name of a module, and an expression in it."""
 
@@ -29,12 +32,13 @@ def classes_of(module: str, name: str) -> set[str]:
 
     :data:`NOTICE` stands for a warning, :data:`CHECK` for the result of a check.
     """
-    return _Search(_index()).of(module, name)
+    found = _Search(_index()).of(module, name)
+    return {CHECK if each == _FINDING else each for each in found}
 
 
 def error_classes() -> set[str]:
     """Return the names of all classes of errors."""
-    return _index().kinds - {NOTICE, CHECK}
+    return _index().kinds - {NOTICE, CHECK, _FINDING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ class _Index:
 
 @cache
 def _index() -> _Index:
-    index = _Index({*subclasses_of(source().values(), "DnsRenewError"), NOTICE, CHECK})
+    index = _Index({*subclasses_of(source().values(), "DnsRenewError"), NOTICE, CHECK, _FINDING})
     for name, module in source().items():
         for node in ast.walk(module.tree):
             index.add(name, node)

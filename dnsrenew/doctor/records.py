@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,8 +14,25 @@ if TYPE_CHECKING:
     from dnsrenew.store import Store
     from dnsrenew.store.diagnosis_records import Record
 
-_FACTS: Final[Mapping[str, str]] = {}
-"""The evidence that is compared, by the code of a check; of others the result is."""
+
+def _addresses(evidence: Mapping[str, Any]) -> list[str]:
+    ours = evidence.get("ours", {})
+    return [address for kind in ("A", "AAAA") for address in ours.get(kind, ())]
+
+
+def _port(evidence: Mapping[str, Any]) -> str | None:
+    if "open" not in evidence:
+        return None
+    return "open" if evidence["open"] else str(evidence.get("error") or "closed")
+
+
+_FACTS: Final[Mapping[str, Callable[[Mapping[str, Any]], object]]] = {
+    "address": _addresses,
+    "nat": lambda evidence: list(evidence.get("wan", {}).values()),
+    "port-80-outside": _port,
+    "port-443-outside": _port,
+}
+"""What is compared, from the evidence, by the code of a check; of others the result is."""
 
 
 def compare(found: Sequence[Diagnosis], store: Store, now: datetime, *, keep: bool) -> list[Diagnosis]:
@@ -54,10 +71,11 @@ def facts_of(checks: Sequence[Check]) -> dict[str, str]:
 
 
 def _fact(check: Check) -> str:
-    value = check.evidence.get(_FACTS.get(check.code, ""))
-    if isinstance(value, (list, tuple)):
-        return ", ".join(sorted(map(str, value)))
-    return check.result if value in (None, "") else str(value)
+    find = _FACTS.get(check.code)
+    value = find(check.evidence) if find is not None else None
+    if isinstance(value, list):
+        return ", ".join(sorted(map(str, value))) or check.result
+    return check.result if value is None else str(value)
 
 
 def changes(records: Sequence[Record], facts: Mapping[str, str]) -> tuple[Change, ...]:

@@ -133,7 +133,9 @@ DELEGATION_UNKNOWN: Final = Text(
 
 # ── dnssec ──────────────────────────────────────────────────────────────────────────────
 
-DNSSEC_UNSIGNED: Final = Text("dnssec", "{zone} has no DS record in the zone above, so nobody checks signatures.", "")
+DNSSEC_UNSIGNED: Final = Text(
+    "dnssec", "{zone} has no DS record in the zone above, so no resolver checks its signatures.", ""
+)
 DNSSEC_OK: Final = Text("dnssec", "The DNSSEC signatures of {zone} are right, from its DS record down.", "")
 _REMOVE_DS: Final = "Remove the DS record of {zone} at your registrar, or replace it by the one of your DNS host."
 DNSSEC_MISMATCH: Final = Text(

@@ -242,7 +242,7 @@ TEXTS: Final = {
     "{zone} has a DS record at the registrar, but is not signed, so CAs refuse every answer about {zone}.": (
         "{zone} 在注册商处有 DS 记录，但没有签名，因此 CA 会拒绝关于 {zone} 的所有应答。"
     ),
-    "{zone} has no DS record in the zone above, so nobody checks signatures.": (
+    "{zone} has no DS record in the zone above, so no resolver checks its signatures.": (
         "{zone} 在上级区域中没有 DS 记录，因此不会检查签名。"
     ),
     "{zone} is signed with an algorithm that dnsrenew cannot check; most resolvers treat it as unsigned.": (
