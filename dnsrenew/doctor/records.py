@@ -20,10 +20,9 @@ def _addresses(evidence: Mapping[str, Any]) -> list[str]:
     return [address for kind in ("A", "AAAA") for address in ours.get(kind, ())]
 
 
-def _port(evidence: Mapping[str, Any]) -> str | None:
-    if "open" not in evidence:
-        return None
-    return "open" if evidence["open"] else str(evidence.get("error") or "closed")
+def _port(evidence: Mapping[str, Any]) -> list[str] | None:
+    seen = evidence.get("answers", {}).values()
+    return ["open" if each["open"] else str(each["error"]) for each in seen] or None
 
 
 _FACTS: Final[Mapping[str, Callable[[Mapping[str, Any]], object]]] = {

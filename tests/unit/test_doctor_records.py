@@ -71,9 +71,9 @@ def test_an_address_and_a_port_are_compared_themselves(tmp_path: Path) -> None:
     """The record says which address it was, and what the port did; a result alone would not tell."""
     store = FolderStore(tmp_path / "state")
     old = [Check("address", "ok", "", {"ours": {"A": ["203.0.113.4"], "AAAA": []}}),
-           Check("port-80-outside", "ok", "", {"open": True, "error": None})]  # fmt: skip
+           Check("port-80-outside", "ok", "", {"answers": {"IPv4": {"open": True, "error": None}}})]  # fmt: skip
     new = [Check("address", "bad", "", {"ours": {"A": ["203.0.113.9"], "AAAA": []}}),
-           Check("port-80-outside", "bad", "", {"open": False, "error": "timeout"})]  # fmt: skip
+           Check("port-80-outside", "bad", "", {"answers": {"IPv4": {"open": False, "error": "timeout"}}})]  # fmt: skip
     records.compare([diagnosis(*old)], store, DAYS[0], keep=True)
     (found,) = records.compare([diagnosis(*new, renewable=False)], store, DAYS[1], keep=False)
     assert [(change.was, change.now) for change in found.changes] == [
