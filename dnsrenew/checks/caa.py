@@ -242,7 +242,9 @@ def _denied(case: _Case, grades: Mapping[Record, _Grade]) -> Check:
         text = texts.CAA_OTHER_ACCOUNT if grade is _Grade.ACCOUNT else texts.CAA_OTHER_METHOD
         fields["methods"] = _methods(issuer)
     line = _line(case.answer.owner or "", 0, record.tag.lower(), str(wanted))
-    return Check.of(text, "bad", case.evidence(scope=scopes[grade], record=case.text(record), wanted=line), **fields)
+    return Check.of(
+        text, "bad", case.evidence(scope=scopes[grade], record=case.text(record), wanted=line), blocks=(), **fields
+    )
 
 
 def _other_ca(case: _Case, grades: Mapping[Record, _Grade]) -> tuple[Text, list[str]]:

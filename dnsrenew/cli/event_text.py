@@ -23,7 +23,7 @@ class EventLine(Frozen):
     :ivar is_end: this line ends the certificate.
     """
 
-    mark: str
+    mark: texts.Mark
     text: str
     seconds: float | None = None
     error: str = ""

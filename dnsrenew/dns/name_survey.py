@@ -12,7 +12,8 @@ from dnsrenew.dns.delegation import random_child
 from dnsrenew.dns.probes import ProbeQuestion
 from dnsrenew.dns.query import Address, Reply
 from dnsrenew.dns.wire import Message, Name
-from dnsrenew.dns.zone_survey import Survey, ZoneFacts
+from dnsrenew.dns.zone_facts import ZoneFacts
+from dnsrenew.dns.zone_survey import Survey
 from dnsrenew.errors import DnsError
 from dnsrenew.runtime.context import Context
 

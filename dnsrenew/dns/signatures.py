@@ -23,7 +23,8 @@ from dnsrenew.dns.delegation import challenge_name
 from dnsrenew.dns.probes import ProbeQuestion
 from dnsrenew.dns.query import Reply
 from dnsrenew.dns.wire import Message, Name, Type
-from dnsrenew.dns.zone_survey import Survey, ZoneCut, ZoneFacts
+from dnsrenew.dns.zone_facts import ZoneCut, ZoneFacts
+from dnsrenew.dns.zone_survey import Survey
 from dnsrenew.runtime.context import Context
 
 _DS: Final = dns.rdatatype.DS

@@ -7,7 +7,7 @@ resolve is found by the referral of the zone above, and the addresses of its ser
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import dns.rdatatype
 import dns.rdtypes.IN.A
@@ -22,6 +22,7 @@ from dnsrenew.dns.probes import ProbeQuestion
 from dnsrenew.dns.query import Address, Reply
 from dnsrenew.dns.recursive import Recursion
 from dnsrenew.dns.wire import Message, Name
+from dnsrenew.dns.zone_facts import NamePath, ZoneCut, ZoneFacts, ZoneServer
 from dnsrenew.errors import Cancelled
 from dnsrenew.runtime.context import Context
 
@@ -34,70 +35,6 @@ _PARENT_ADDRESSES: Final = 4  # of the zone above: a registry has dozens, which 
 
 Servers = Mapping[str, Sequence[str]]
 """The addresses of each name server of a zone, by its name."""
-
-
-class ZoneCut(NamedTuple):
-    """A zone on the way to a name.
-
-    :ivar parent: the zone above.
-    :ivar resolves: whether the recursive servers can resolve it.
-    """
-
-    zone: str
-    parent: str
-    resolves: bool = True
-
-
-class NamePath(NamedTuple):
-    """What the recursive servers know about a name.
-
-    :ivar cuts: the zones that it is in, from the top; no top-level domain.
-    :ivar above: the nearest zone above, if it is a top-level domain or the root (``""``) and there is no other.
-    :ivar absent: the uppermost name below its zone that does not exist, of the name and those above; None if it exists.
-    """
-
-    cuts: tuple[ZoneCut, ...]
-    above: str
-    absent: str | None
-
-    @property
-    def zone(self) -> str | None:
-        """The zone of the name; None if it is in a top-level domain or the root."""
-        return self.cuts[-1].zone if self.cuts else None
-
-
-class ZoneServer(NamedTuple):
-    """One address of one name server.
-
-    :ivar address: empty if none is known.
-    :ivar udp: how it answers over UDP: :func:`dnsrenew.dns.probes.state`.
-    :ivar tcp: how it answers over TCP.
-    :ivar ns: the name servers of the zone that it lists; None without an answer.
-    """
-
-    name: str
-    address: str
-    udp: str
-    tcp: str
-    serial: int | None = None
-    ns: tuple[str, ...] | None = None
-
-
-class ZoneFacts(NamedTuple):
-    """A zone and its name servers.
-
-    :ivar parent_ns: the name servers that the zone above lists; None if it does not say.
-    :ivar resolves: whether the recursive servers can resolve it.
-    :ivar is_absent: whether the servers of the zone above say that the name of the zone does not exist.
-    :ivar servers: every address of every name server that the zone above or the zone itself lists.
-    """
-
-    zone: str
-    parent: str
-    resolves: bool
-    parent_ns: tuple[str, ...] | None
-    is_absent: bool
-    servers: tuple[ZoneServer, ...]
 
 
 class Survey:

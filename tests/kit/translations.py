@@ -32,10 +32,11 @@ def english() -> Mapping[str, set[str]]:
     for (module, _), several in codes.catalogue().items():
         for text in several:
             found.setdefault(module, set()).update(part for part in (text.message, text.fix) if part)
-    for module in PROGRAM:
-        for name, value in vars(module).items():
-            if name.isupper() and name[0] != "_" and f"{module.__name__}.{name}" not in _KEPT:
-                found.setdefault(module.__name__, set()).update(_strings(value))
+    for catalogue in PROGRAM:
+        where = catalogue.__name__
+        for name, value in vars(catalogue).items():
+            if name.isupper() and name[0] != "_" and f"{where}.{name}" not in _KEPT:
+                found.setdefault(where, set()).update(_strings(value))
     found["dnsrenew.cli.commands"] = set(_help())
     return found
 

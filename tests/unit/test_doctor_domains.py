@@ -14,7 +14,7 @@ from dnsrenew.checks import proxies
 from dnsrenew.dns import Target
 from dnsrenew.dns.name_survey import NameRecords, ResolvedName, ServedTexts
 from dnsrenew.dns.signatures import SignatureFault, SignedZone
-from dnsrenew.dns.zone_survey import NamePath, ZoneCut, ZoneFacts, ZoneServer
+from dnsrenew.dns.zone_facts import NamePath, ZoneCut, ZoneFacts, ZoneServer
 from dnsrenew.doctor.domains import addresses, challenge_names, names, texts, zones
 from dnsrenew.doctor.domains.findings import NameFinding, combined
 from dnsrenew.errors import DnsError

@@ -29,7 +29,8 @@ def diagnose(*checks: Check, routes: tuple[Route, ...] = (HTTP, HOME, BACKUP), n
 
 def shown(found: Diagnosis) -> tuple[bool | None, str | None, str | None]:
     """What a diagnosis says, in short."""
-    route = found.route and f"{found.route.challenge} {','.join(found.route.dns)} {found.route.ca}"
+    taken = found.route
+    route = f"{taken.challenge} {','.join(taken.dns)} {taken.ca}" if taken else None
     return found.renewable, route, found.next_action
 
 

@@ -16,7 +16,7 @@ from dnsrenew.model import Check
 if TYPE_CHECKING:
     from dnsrenew.dns import Target
     from dnsrenew.dns.name_survey import ServedTexts
-    from dnsrenew.dns.zone_survey import ZoneFacts
+    from dnsrenew.dns.zone_facts import ZoneFacts
     from dnsrenew.doctor.facts import Facts
     from dnsrenew.errors import Text
     from dnsrenew.model import CertificateSpec

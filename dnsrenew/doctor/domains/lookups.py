@@ -13,7 +13,8 @@ from dnsrenew.errors import DnsRenewError
 if TYPE_CHECKING:
     from dnsrenew.dns.name_survey import NameRecords, ResolvedName, ServedTexts
     from dnsrenew.dns.signatures import SignedZone
-    from dnsrenew.dns.zone_survey import NamePath, Survey, ZoneCut, ZoneFacts
+    from dnsrenew.dns.zone_facts import NamePath, ZoneCut, ZoneFacts
+    from dnsrenew.dns.zone_survey import Survey
     from dnsrenew.doctor.facts import Facts
     from dnsrenew.model import CertificateSpec
     from dnsrenew.runtime.context import Context

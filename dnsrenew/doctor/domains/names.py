@@ -14,7 +14,7 @@ from dnsrenew.doctor.table import ALL, INBOUND
 
 if TYPE_CHECKING:
     from dnsrenew.dns.name_survey import NameRecords, ResolvedName
-    from dnsrenew.dns.zone_survey import NamePath, ZoneFacts
+    from dnsrenew.dns.zone_facts import NamePath, ZoneFacts
     from dnsrenew.doctor.facts import Facts
     from dnsrenew.model import CertificateSpec, Check
 
@@ -79,7 +79,7 @@ def judge_domain(
 
 def _registered(facts: Facts, path: NamePath) -> ZoneFacts | None:
     """Return what is known about the uppermost zone of a name, or the absence of it in a top-level domain."""
-    from dnsrenew.dns.zone_survey import ZoneCut
+    from dnsrenew.dns.zone_facts import ZoneCut
 
     if path.cuts:
         return lookups.zone(facts, path.cuts[0])

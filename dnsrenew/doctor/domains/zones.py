@@ -14,7 +14,7 @@ from dnsrenew.model import rfc3339
 
 if TYPE_CHECKING:
     from dnsrenew.dns.signatures import SignedZone
-    from dnsrenew.dns.zone_survey import ZoneCut, ZoneFacts, ZoneServer
+    from dnsrenew.dns.zone_facts import ZoneCut, ZoneFacts, ZoneServer
     from dnsrenew.doctor.facts import Facts
     from dnsrenew.model import CertificateSpec, Check
 

@@ -55,8 +55,8 @@ def expiry(facts: Facts, spec: CertificateSpec) -> Check:
     try:
         state = facts.state(spec.name)
     except StoreError as error:
-        evidence = {"name": spec.name, "error": error.code, "message": error.message}
-        return Check.of(texts.EXPIRY_UNREADABLE, "unknown", evidence, advice=error.fix)
+        seen = {"name": spec.name, "error": error.code, "message": error.message}
+        return Check.of(texts.EXPIRY_UNREADABLE, "unknown", seen, advice=error.fix)
     now = facts.context.clock.now()
     at = due.next_renewal(spec, state)
     evidence: dict[str, Any] = {"name": spec.name, "not_after": rfc3339(state.not_after), "due": rfc3339(at)}
