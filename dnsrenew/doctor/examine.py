@@ -10,6 +10,7 @@ from dnsrenew.base import threads
 from dnsrenew.base.values import replace
 from dnsrenew.doctor import texts, verdict
 from dnsrenew.doctor.facts import Facts
+from dnsrenew.doctor.options import options
 from dnsrenew.doctor.table import TABLE, CheckEntry
 from dnsrenew.errors import Cancelled, DnsRenewError
 from dnsrenew.model import Check, Diagnosis
@@ -50,7 +51,7 @@ def examine(
         facts.close()
     if config is None:
         return [Diagnosis(name=None, renewable=None, route=None, next_action=None, checks=tuple(found.values()))]
-    return [verdict.diagnosis(spec, facts.routes(spec), _of_certificate(facts, spec, found)) for spec in specs]
+    return [verdict.diagnosis(spec, options(facts, spec), _of_certificate(facts, spec, found)) for spec in specs]
 
 
 def _probe_time(config: Config, specs: Sequence[CertificateSpec]) -> float:

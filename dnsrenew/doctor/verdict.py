@@ -2,48 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from dnsrenew.challenges import CHALLENGES
 from dnsrenew.fallback.candidates import Candidates, Selection
 from dnsrenew.model import Check, Diagnosis, RouteTaken
 
 if TYPE_CHECKING:
+    from dnsrenew.doctor.options import Options
     from dnsrenew.model import CertificateSpec, Route
 
 
-def diagnosis(spec: CertificateSpec, routes: Sequence[Route], checks: Sequence[Check]) -> Diagnosis:
+def diagnosis(spec: CertificateSpec, options: Options, checks: Sequence[Check]) -> Diagnosis:
     """Return the diagnosis.
 
-    :param routes: the routes in their order, each with its CA, and dns-01 with its accounts.
+    :param options: the routes of each identifier.
     :param checks: in the order of urgency.
     """
-    certain = _choose(spec, routes, [check for check in checks if check.result != "ok"])
-    possible = certain or _choose(spec, routes, [check for check in checks if check.result == "bad"])
+    certain = _choose(options, [check for check in checks if check.result != "ok"])
+    possible = certain or _choose(options, [check for check in checks if check.result == "bad"])
     renewable = True if certain else None if possible else False
     return Diagnosis(
         name=spec.name,
         renewable=renewable,
         route=taken(certain) if certain else None,
-        next_action=_next_action(spec, routes, checks, renewable=renewable),
+        next_action=_next_action(options, checks, renewable=renewable),
         checks=tuple(checks),
     )
 
 
-def _choose(spec: CertificateSpec, routes: Sequence[Route], against: Collection[Check]) -> Selection | None:
+def _choose(options: Options, against: Collection[Check]) -> Selection | None:
     """Return the routes that a run would take now if every one of these checks stopped what it is about."""
-    options = {identifier: [route for route in routes if _fits(identifier, route)] for identifier in spec.identifiers}
-    candidates = Candidates(options, routes)
+    order = dict.fromkeys(route for several in zip_longest(*options.values()) for route in several if route is not None)
+    candidates = Candidates(options, list(order))
     for identifier, its in options.items():
         for route in its:
             if any(stops(check, route, identifier) for check in against):
                 candidates.drop(route, [identifier])
     return candidates.choose()
-
-
-def _fits(identifier: str, route: Route) -> bool:
-    return not CHALLENGES[route.challenge].is_unfit(identifier)
 
 
 def stops(check: Check, route: Route, identifier: str) -> bool:
@@ -71,22 +68,19 @@ def taken(selection: Selection) -> RouteTaken:
     return RouteTaken(ca=selection.ca, challenge="mixed", dns=accounts, names=names)
 
 
-def _next_action(
-    spec: CertificateSpec, routes: Sequence[Route], checks: Sequence[Check], *, renewable: bool | None
-) -> str | None:
+def _next_action(options: Options, checks: Sequence[Check], *, renewable: bool | None) -> str | None:
     """Return the fix of the most urgent check: that stops the renewal, or may stop it, or only needs a person."""
     if renewable is False:
-        candidates = (check for check in checks if check.result == "bad" and _concerns(check, spec, routes))
+        candidates = (check for check in checks if check.result == "bad" and _concerns(check, options))
     elif renewable is None:
-        candidates = (check for check in checks if check.result != "ok" and _concerns(check, spec, routes))
+        candidates = (check for check in checks if check.result != "ok" and _concerns(check, options))
     else:  # a route that is stopped needs nobody as long as another works
         candidates = (check for check in checks if check.result == "bad" and not check.blocks)
     return next((check.fix for check in candidates if check.fix), None)
 
 
-def _concerns(check: Check, spec: CertificateSpec, routes: Sequence[Route]) -> bool:
-    return any(stops(check, route, identifier) for route, identifier in _pairs(spec, routes))
-
-
-def _pairs(spec: CertificateSpec, routes: Sequence[Route]) -> Iterator[tuple[Route, str]]:
-    return ((route, identifier) for route in routes for identifier in spec.identifiers if _fits(identifier, route))
+def _concerns(check: Check, options: Options) -> bool:
+    """Tell whether a check stops a route of a name; a name without any route is stopped by what leaves it none."""
+    return bool(check.blocks) and any(
+        not its or any(stops(check, route, identifier) for route in its) for identifier, its in options.items()
+    )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.values import replace
+from dnsrenew.challenges import CHALLENGES
 from dnsrenew.doctor import verdict
 from dnsrenew.model import CertificateSpec, Check, Diagnosis, Route
 
@@ -24,7 +25,10 @@ def diagnose(*checks: Check, routes: tuple[Route, ...] = (HTTP, HOME, BACKUP), n
     """The diagnosis of a certificate with these names and routes."""
     identifiers = tuple(names.split())
     spec = CertificateSpec(name="a", domains=identifiers, identifiers=identifiers, ca="le", routes=routes)
-    return verdict.diagnosis(spec, routes, checks)
+    options = {
+        name: [route for route in routes if not CHALLENGES[route.challenge].is_unfit(name)] for name in identifiers
+    }
+    return verdict.diagnosis(spec, options, checks)
 
 
 def shown(found: Diagnosis) -> tuple[bool | None, str | None, str | None]:
@@ -87,6 +91,21 @@ def test_one_name_without_a_route_stops_the_certificate() -> None:
     """An order needs all names: what stops the only route of one stops all."""
     found = diagnose(check("cname", "bad", "dns-01", names=["*.a.test"]), names="a.test *.a.test", routes=(HTTP, HOME))
     assert shown(found) == (False, None, "Mend cname.")
+
+
+def test_each_name_has_accounts_of_its_own() -> None:
+    """Two zones at two accounts: one order, in which each name takes its account."""
+    other = Route("dns-01", dns="other", ca="le")
+    spec = CertificateSpec(name="a", domains=("a.test", "b.test"), identifiers=("a.test", "b.test"), ca="le")
+    found = verdict.diagnosis(spec, {"a.test": [HOME], "b.test": [other]}, [])
+    assert shown(found) == (True, "dns-01 home,other le", None)
+
+
+def test_a_name_without_any_route() -> None:
+    """What is wrong is the next action, although it stops no route that there is."""
+    spec = CertificateSpec(name="a", domains=("a.test",), identifiers=("a.test",), ca="le")
+    found = verdict.diagnosis(spec, {"a.test": []}, [check("schedule"), check("dns-account", "bad", "dns-01")])
+    assert shown(found) == (False, None, "Mend dns-account.")
 
 
 def test_ok_blocks_nothing() -> None:

@@ -22,7 +22,7 @@ SPACE_FULL: Final = Text(
 SPACE_NO_FILES: Final = Text(
     "store-space",
     "The disk of the store {path} can hold no more files: all its inodes are used.",
-    "Delete files that nobody needs from the disk of {path}.",
+    "Delete files that are not needed from the disk of {path}.",
 )
 SPACE_LOW: Final = Text(
     "store-space",

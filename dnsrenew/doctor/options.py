@@ -1,0 +1,57 @@
+"""The routes that each name of a certificate could take, as a renewal would expand them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from dnsrenew.base.values import replace
+from dnsrenew.challenges import CHALLENGES
+from dnsrenew.doctor.accounts.places import Places, accounts_of, places
+from dnsrenew.errors import Cancelled, DnsRenewError
+
+if TYPE_CHECKING:
+    from dnsrenew.doctor.facts import Facts
+    from dnsrenew.model import CertificateSpec, Route
+
+Options = Mapping[str, list["Route"]]
+"""The routes of each identifier in their order, each with its CA, and dns-01 with its accounts."""
+
+
+def options(facts: Facts, spec: CertificateSpec) -> Options:
+    """Return the routes of each identifier; where DNS does not tell which accounts write, the configuration does."""
+    found = _places(facts, spec)
+    return {
+        identifier: list(
+            dict.fromkeys(
+                each
+                for route in spec.routes
+                if not CHALLENGES[route.challenge].is_unfit(identifier)
+                for each in _expanded(facts, replace(route, ca=route.ca or spec.ca), identifier, found)
+            )
+        )
+        for identifier in spec.identifiers
+    }
+
+
+def _places(facts: Facts, spec: CertificateSpec) -> Places:
+    if "dns-01" in facts.challenges(spec):
+        try:
+            return places(facts, spec)
+        except (Cancelled, DnsRenewError):  # the checks say so
+            pass
+    return Places({}, {})
+
+
+def _expanded(facts: Facts, route: Route, identifier: str, found: Places) -> Iterator[Route]:
+    """Give the routes that a route stands for, for one name."""
+    if route.challenge != "dns-01":
+        yield route
+    elif identifier in found.placements:
+        for accounts in (tuple(accounts_of(each)) for each in found.placements[identifier]):
+            if not route.dns or set(accounts) == set(route.dns):
+                yield replace(route, dns=route.dns or accounts)
+    elif route.dns:
+        yield route
+    else:
+        yield from (replace(route, dns=(name,)) for name in facts.its.accounts if facts.may_write(name, identifier))

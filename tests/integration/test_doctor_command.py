@@ -1,0 +1,157 @@
+"""`dnsrenew doctor` as a whole: real servers, healthy hosts of many shapes, the forms, the exit statuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.lab.workspace import Workspace
+
+NOT_OF_THE_LAB: Final = {"schedule"}
+"""Nothing renews by itself on a machine that runs tests."""
+Change = Callable[[Workspace], dict[str, Any]]
+
+
+def http(workspace: Workspace) -> dict[str, Any]:
+    """A route that listens, for which only somebody outside can tell whether it works."""
+    return {"challenge": "http-01", "listen": f"127.0.0.1:{workspace.lab.reserve()}"}
+
+
+SHAPES: Final[dict[str, Change]] = {
+    "as the quick start": lambda _: {},
+    "one name": lambda _: {"certificate.0.domains": ["example.test"]},
+    "a wildcard alone": lambda _: {"certificate.0.domains": ["*.example.test"]},
+    "many names": lambda _: {"certificate.0.domains": [f"n{number}.example.test" for number in range(20)]},
+    "port 80 first": lambda workspace: {
+        "dns.home.zones": ["example.test", "eighty.test"],
+        "certificate.0.domains": ["eighty.test"],
+        "certificate.0.routes": [http(workspace), {"challenge": "dns-01", "dns": "home"}],
+    },
+    "the account by name": lambda _: {"certificate.0.routes": [{"challenge": "dns-01", "dns": "home"}]},
+    "two accounts": lambda workspace: {"dns.other": workspace.other_account()},
+    "another key": lambda _: {"certificate.0.key": "rsa2048", "certificate.0.reuse_key": True},
+    "a fixed time": lambda _: {"certificate.0.renew_before": "10d"},
+    "two certificates": lambda _: {
+        "certificate": [{"name": name, "domains": [f"{name}.example.test"]} for name in ("a", "b")],
+    },
+}
+
+
+def bad(document: dict[str, Any]) -> set[str]:
+    """The codes of everything that is bad, but for what no lab has."""
+    checks = [check for diagnosis in document["diagnoses"] for check in diagnosis["checks"]]
+    return {check["code"] for check in checks if check["result"] == "bad"} - NOT_OF_THE_LAB
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_healthy_host_has_no_fault(workspace: Workspace, shape: str) -> None:
+    """Whatever is configured, nothing is bad, and the certificate can be renewed by dns-01."""
+    if shape == "port 80 first":
+        workspace.lab.add_zone("eighty.test", "@ A 127.0.0.1\n")
+    workspace.write(SHAPES[shape](workspace))
+    status, document = workspace.run_json("doctor")
+    assert bad(document) == set(), document
+    assert status == 0
+    for diagnosis in document["diagnoses"]:
+        assert diagnosis["renewable"] is True, diagnosis
+        assert diagnosis["route"]["challenge"] == "dns-01"
+    workspace.assert_clean()
+
+
+def test_before_and_after_the_first_renewal(workspace: Workspace) -> None:
+    """A host without a certificate yet, and with one: no fault either time; `expiry` tells them apart."""
+    _, before = workspace.run_json("doctor")
+    assert workspace.run("renew").returncode == 0
+    _, after = workspace.run_json("doctor", "--probe", "--record")
+    assert (bad(before), bad(after)) == (set(), set()), after
+    results = [{check["code"]: check["result"] for check in each["diagnoses"][0]["checks"]} for each in (before, after)]
+    assert [each["expiry"] for each in results] == ["unknown", "ok"]
+    assert {results[1][code] for code in ("dns-credentials", "txt-probe")} == {"ok"}
+    workspace.assert_clean()
+
+
+def test_without_a_configuration_the_host_is_looked_at(workspace: Workspace) -> None:
+    """The error is said, the host is looked at all the same, and the exit status is 2."""
+    workspace.config_path.unlink()
+    status, document = workspace.run_json("doctor")
+    assert (status, document["error"]["code"]) == (2, "config-missing")
+    (diagnosis,) = document["diagnoses"]
+    assert (diagnosis["name"], diagnosis["renewable"], diagnosis["route"]) == (None, None, None)
+    assert {"internet", "port-80-free"} <= {check["code"] for check in diagnosis["checks"]}
+
+
+def test_a_mistake_in_the_configuration(workspace: Workspace) -> None:
+    """It is said as `check` says it; the host is looked at all the same."""
+    workspace.write({"certificate.0.key": "rsa1"})
+    status, document = workspace.run_json("doctor")
+    assert (status, document["error"]["code"]) == (2, "config-invalid")
+    assert document["error"]["evidence"]["mistakes"]
+    assert document["diagnoses"]
+
+
+def test_an_unknown_certificate(workspace: Workspace) -> None:
+    """A name that is not configured is a wrong usage."""
+    status, document = workspace.run_json("doctor", "nothing")
+    assert (status, document["error"]["code"]) == (2, "certificate-unknown")
+
+
+def test_what_cannot_be_renewed(workspace: Workspace) -> None:
+    """Exit status 1, and the next action is the fix of what stops it; other faults are told too."""
+    workspace.write({"certificate.0.domains": ["gone.elsewhere.test"], "dns.home.zones": ["example.test"]})
+    status, document = workspace.run_json("doctor")
+    (diagnosis,) = document["diagnoses"]
+    assert (status, diagnosis["renewable"], diagnosis["route"]) == (1, False, None)
+    fixes = [check["fix"] for check in diagnosis["checks"] if check["result"] == "bad" and check["blocks"]]
+    assert diagnosis["next_action"] in fixes
+
+
+def test_a_store_that_others_can_change(workspace: Workspace) -> None:
+    """The doctor reads nothing from it but says so, with the command that mends it."""
+    workspace.run("renew")
+    workspace.store.chmod(0o777)
+    status, document = workspace.run_json("doctor")
+    found = {check["code"]: check for check in document["diagnoses"][0]["checks"]}
+    assert (status, found["store"]["result"], found["store"]["blocks"]) == (1, "bad", ["all"])
+    assert "chmod" in document["diagnoses"][0]["next_action"]
+
+
+def test_the_forms(workspace: Workspace, tmp_path: Path) -> None:
+    """Terminal, Markdown without names, and a page that only the user can read."""
+    report = tmp_path / "report.html"
+    done = workspace.run("doctor", "--report", str(report))
+    assert done.returncode == 0
+    assert "can be renewed by dns-01" in done.stdout
+    assert report.stat().st_mode & 0o777 == 0o600
+    assert "example.test" in report.read_text("utf-8")
+    redacted = workspace.run("doctor", "--markdown", "--redact")
+    assert redacted.returncode == 0
+    assert "example.test" not in redacted.stdout
+    assert workspace.run("doctor", "--redact").returncode == 2
+    assert workspace.run("doctor", "--report", str(tmp_path / "no" / "r.html")).returncode == 2
+
+
+def test_the_language(workspace: Workspace) -> None:
+    """The terminal follows the environment; JSON only `--lang`."""
+    chinese = {"LANG": "zh_CN.UTF-8", "LC_ALL": ""}
+    assert "续期" in workspace.run("doctor", env=chinese).stdout
+    plain = workspace.run("doctor", "--json", env=chinese).stdout
+    asked = workspace.run("doctor", "--json", "--lang", "zh").stdout
+    summaries = [
+        " ".join(check["summary"] for check in json.loads(text)["diagnoses"][0]["checks"]) for text in (plain, asked)
+    ]
+    assert "存储" not in summaries[0]
+    assert "存储" in summaries[1]
+
+
+def test_a_failed_renewal_says_what_the_doctor_found(workspace: Workspace) -> None:
+    """The checks that fit the error are in its evidence, and on the terminal below it."""
+    workspace.write({"ca.lab.directory": f"https://127.0.0.1:{workspace.lab.reserve()}/dir"})
+    status, document = workspace.run_json("renew")
+    (outcome,) = document["outcomes"]
+    found = {check["code"]: check["result"] for check in outcome["error"]["evidence"]["checks"]}
+    assert (status, found["ca-reachable"]) == (1, "bad")
+    assert workspace.run("renew", "--now").stdout.count("found") == 1
