@@ -108,81 +108,81 @@ FORWARDED_NO_ROUTER: Final = Text(
 # ── port-80-outside, port-443-outside; the empty code is that of the check ──────────────
 
 OUTSIDE_NO_HELPER: Final = Text(
-    "",
+    "port-80-outside",
     "Only from outside can be seen whether port {port} is open, and no helper outside is configured.",
     "Open {scheme}://{name}/ on a phone with mobile data instead of Wi-Fi: any answer, even an error page, means that "
     "port {port} is open.",
 )
 OUTSIDE_NO_HELPER_HOST: Final = Text(
-    "",
+    "port-80-outside",
     "Only from outside can be seen whether port {port} is open, and no helper outside is configured.",
     "Open {scheme}:// and the name of this host on a phone with mobile data instead of Wi-Fi: any answer, even an "
     "error page, means that port {port} is open.",
 )
-OUTSIDE_OPEN: Final = Text("", "Port {port} of {address} is open from outside.", "")
+OUTSIDE_OPEN: Final = Text("port-80-outside", "Port {port} of {address} is open from outside.", "")
 OUTSIDE_TIMEOUT: Final = Text(
-    "",
+    "port-80-outside",
     "Port {port} of {address} is closed from outside: connections time out.",
     "Forward port {port} to this host in the router and allow it in every firewall, or use a dns-01 route, which needs "
     "no open port.",
 )
 OUTSIDE_REFUSED: Final = Text(
-    "",
+    "port-80-outside",
     "Port {port} of {address} is closed from outside: connections are refused.",
     "Forward port {port} to this host in the router and allow it in every firewall, or use a dns-01 route, which needs "
     "no open port.",
 )
 OUTSIDE_UNREACHABLE: Final = Text(
-    "",
+    "port-80-outside",
     "Port {port} of {address} is closed from outside: no route leads there, or a firewall rejects connections.",
     "Forward port {port} to this host in the router and allow it in every firewall, or use a dns-01 route, which needs "
     "no open port.",
 )
 OUTSIDE_FAILED: Final = Text(
-    "",
+    "port-80-outside",
     "Port {port} of {address} is closed from outside.",
     "Forward port {port} to this host in the router and allow it in every firewall, or use a dns-01 route, which needs "
     "no open port.",
 )
 OUTSIDE_PROVIDER: Final = Text(
-    "",
+    "port-80-outside",
     "Port {port} of {address} is closed from outside, although the router forwards it to this host and port "
     "{other_port} is open: the Internet provider is likely to block it.",
     "Use a dns-01 route, which needs no open port, or ask your provider to open port {port}.",
 )
 OUTSIDE_HALF: Final = Text(
-    "",
+    "port-80-outside",
     "Port {port} of {address} is closed from outside; whether it is open by IPv6 is not known, because the helper was "
     "not reached by IPv6.",
     "Forward port {port} to this host in the router and allow it in every firewall, or use a helper that has IPv6.",
 )
 OUTSIDE_NOTHING_HERE: Final = Text(
-    "",
+    "port-80-outside",
     "The helper outside got no answer from port {port} of {address}, but nothing listened on it here either.",
     "Run dnsrenew doctor as a user that may open port {port}, such as root.",
 )
 OUTSIDE_FOREIGN: Final = Text(
-    "",
+    "port-80-outside",
     "Port {port} of {address} is open from outside, but the answer did not come from this host.",
     "Check on the router's page that port {port} is forwarded to this host, not used by the router or another device.",
 )
 HELPER_SILENT: Final = Text(
-    "",
+    "port-80-outside",
     "The helper outside ({helper}) does not answer, so it is not known whether port {port} is open.",
     "Check probe_url in [doctor], and that the helper runs.",
 )
 HELPER_NONSENSE: Final = Text(
-    "",
+    "port-80-outside",
     "The helper outside ({helper}) gave an answer that makes no sense, so it is not known whether port {port} is open.",
     "Check that probe_url in [doctor] leads to a helper for dnsrenew.",
 )
 HELPER_BUSY: Final = Text(
-    "",
+    "port-80-outside",
     "The helper outside ({helper}) is asked too often, so it is not known whether port {port} is open.",
     "Run dnsrenew doctor again in a minute.",
 )
 HELPER_PROXIED: Final = Text(
-    "",
+    "port-80-outside",
     "The helper outside ({helper}) sees a proxy instead of this host, so it is not known whether port {port} is open.",
     "Run the helper without a proxy before it.",
 )

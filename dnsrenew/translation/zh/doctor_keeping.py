@@ -6,7 +6,7 @@ from typing import Final
 
 TEXTS: Final = {
     "Certificates are renewed automatically ({kind}).": "证书会自动续期（{kind}）。",
-    "Delete files that nobody needs from the disk of {path}.": "请从 {path} 所在的磁盘上删除不需要的文件。",
+    "Delete files that are not needed from the disk of {path}.": "请从 {path} 所在的磁盘上删除不需要的文件。",
     "Deploy it again: dnsrenew deploy {name} --force": "请重新部署：dnsrenew deploy {name} --force",
     "Deploy it: dnsrenew deploy {name}": "请部署它：dnsrenew deploy {name}",
     "Free some space on the disk of {path} soon.": "请尽快在 {path} 所在的磁盘上腾出空间。",
