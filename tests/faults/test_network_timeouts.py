@@ -53,6 +53,13 @@ EXCEPTIONS: Final = {
     ("challenges/listeners.py", "getaddrinfo"): "of what the user has this machine listen on",
     ("ca/finalize.py", "wait"): "a pace, which knows its end",
     ("ca/order_polling.py", "wait"): "a pace, which knows its end",
+    ("doctor/host/machine.py", "socket"): "a datagram socket that nothing is sent over",
+    ("doctor/router/ssdp.py", "socket"): "a datagram socket that is read only when it has something, until a deadline",
+    ("doctor/router/probe_server.py", "getaddrinfo"): "of what the user has this machine listen on",
+    (
+        "http/stages.py",
+        "getaddrinfo",
+    ): "the system's resolver has time-outs of its own, and the check is left at its end",
     ("http/adapter.py", "getaddrinfo"): "the system's resolver has time-outs of its own, and the caller can leave it",
     ("dns/resolvers.py", "getaddrinfo"): "the system's resolver has time-outs of its own, and the caller can leave it",
     ("deploy/verify.py", "getaddrinfo"): "the same: a cancel leaves it",

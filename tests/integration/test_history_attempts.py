@@ -432,12 +432,12 @@ def test_an_account_that_is_refused_is_asked_for_once(stage: Stage, ca: AcmeProx
 
 
 def test_a_ca_that_is_down_is_found_out_once(stage: Stage, ca: AcmeProxy) -> None:
-    """Sixteen certificates, two at a time: three requests in all, as for one."""
+    """Sixteen certificates, two at a time: three requests in all, as for one, and two of the look for the cause."""
     ca.on_request = lambda request: DROP
     many = {"certificate": certificates(*[f"n{number}" for number in range(16)])}
     outcomes = stage.run(many, workers=2)
     assert {outcome.error.code for outcome in outcomes if outcome.error} == {"ca-unreachable"}
-    assert ca.counts["directory"] == 3
+    assert ca.counts["directory"] == 3 + 2
 
 
 # ── what is written down may be damaged ─────────────────────────────────────────────────
