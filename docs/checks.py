@@ -17,6 +17,35 @@ from docs import codes
 _DATA: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = tomllib.loads(
     (Path(__file__).parent / "checks.toml").read_text("utf-8")
 )
+CAUSES: Final = (
+    "Nothing can bind port 80 or 443: another program has it, or the user may not open it",
+    "The web server listens on the loopback address or on one family only",
+    "The firewall of the host drops or rejects the connections",
+    "The router does not forward the port",
+    "The router forwards it to an old address of the host",
+    "The provider blocks the port",
+    "The provider shares one address (CGNAT, DS-Lite), or there are two routers",
+    "A VPN changes the way out",
+    "The name has an AAAA record that leads nowhere",
+    "The public address has changed",
+    "The record leads elsewhere: a parking page, a CDN",
+    "The name is gone, as with a lapsed dynamic DNS host",
+    "The domain is not registered, expired, or a public suffix",
+    "A name server of the zone does not serve it (lame delegation)",
+    "DNSSEC is broken",
+    "CAA records forbid it",
+    "The TXT value does not appear, old values are in the way, or the challenge name leads elsewhere",
+    "The DNS account, its secret or its rights are wrong",
+    "The store cannot be written, or others can change it",
+    "The certificate is deployed, but another one is served",
+    "The clock is wrong",
+    "The CA is down",
+    "A limit of the CA is reached",
+    "Nothing renews by itself, or the host was off",
+    "There is no way to the Internet, a captive portal is in the way, or TLS is intercepted",
+    "The network has a view of DNS of its own",
+)
+"""Why a renewal fails: ``rows`` in the table of checks are places in this list, from 1."""
 _ENTRIES: Final = tuple({entry.code: entry for entry in reversed(TABLE)}.values())[::-1]
 """Each code once; a check may be made about several things."""
 
@@ -73,6 +102,16 @@ def pages() -> dict[str, str]:
         made[f"reference/checks/{entry.code}.md"] = _page(entry, "en")
         made[f"reference/checks/zh/{entry.code}.md"] = _page(entry, "zh")
     return made
+
+
+def causes() -> str:
+    """Return the page of the causes, with the checks that find each."""
+    lines = [_CAUSES_HEAD]
+    for number, cause in enumerate(CAUSES, 1):
+        finding = dict.fromkeys(entry.code for entry in TABLE if number in entry.rows)
+        links = ", ".join(f"[`{code}`](../reference/checks/{code}.md)" for code in finding)
+        lines.append(f"| {number} | {cause} | {links} |")
+    return "\n".join([*lines, ""])
 
 
 def _page(entry: CheckEntry, language: str) -> str:
@@ -137,3 +176,14 @@ is certain is `bad`. What stops http-01 or tls-alpn-01 seldom stops dns-01.
 | 代码 | 内容 | 若为 bad，问题是 |
 |---|---|---|""",
 }
+_CAUSES_HEAD: Final = """# Why a renewal fails
+
+`dnsrenew doctor` replaces guesses by checks. Three rules hold for all of them:
+
+- Every check ends `ok`, `bad` or `unknown`. Only what is certain is `bad`. A helper or a router that does
+  not answer, or a firewall that cannot be read, makes a check `unknown`.
+- What stops HTTP-01 seldom stops DNS-01. Causes 1 to 11 never do.
+- The last line says by which route the certificate can be renewed now, or the one thing to do next.
+
+| | cause | found by |
+|---|---|---|"""

@@ -105,6 +105,7 @@ def pages() -> dict[str, str]:
     texts["man/dnsrenew.1"] = command_line.man_page()
     texts["reference/deployments.md"] = deployments.page()
     texts["internals/floors.md"] = floors.page()
+    texts["how-it-works/diagnosis.md"] = checks.causes()
     return texts | checks.pages() | {page: filled(HERE / page, BLOCKS) for page in PARTLY}
 
 

@@ -9,7 +9,9 @@ import pytest
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.doctor import verdict
+from dnsrenew.doctor.table import TABLE
 from dnsrenew.model import CertificateSpec, Check, Diagnosis, Route
+from docs import checks
 
 HTTP = Route("http-01", listen=":80", ca="le")
 HOME = Route("dns-01", dns="home", ca="le")
@@ -122,3 +124,49 @@ def test_the_form() -> None:
     assert list(found.to_dict()) == ["name", "renewable", "route", "next_action", "checks", "changes"]
     first = diagnose(check("clock", "ok")).to_dict()["checks"][0]
     assert list(first) == ["code", "result", "blocks", "summary", "evidence", "fix"]
+
+
+def test_every_cause_has_a_check_and_every_code_is_that_of_the_contract() -> None:
+    """No row of the causes is without a check; the codes are those that users rely on."""
+    assert {row for entry in TABLE for row in entry.rows} == set(range(1, len(checks.CAUSES) + 1))
+    assert {entry.code for entry in TABLE} == set(
+        [
+            "internet",
+            "ca-reachable",
+            "ca-terms",
+            "ca-limits",
+            "clock",
+            "caa",
+            "domain",
+            "name-exists",
+            "delegation",
+            "dnssec",
+            "split-dns",
+            "port-53",
+            "cname",
+            "dns-account",
+            "dns-credentials",
+            "txt-probe",
+            "txt-stale",
+            "wildcard-shadow",
+            "address",
+            "proxied",
+            "port-80-free",
+            "port-80-listens",
+            "port-80-firewall",
+            "port-80-forwarded",
+            "port-80-outside",
+            "port-443-free",
+            "port-443-outside",
+            "nat",
+            "ipv6",
+            "vpn",
+            "store",
+            "store-space",
+            "secrets",
+            "served",
+            "schedule",
+            "last-run",
+            "expiry",
+        ]
+    )
