@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,7 @@ from tests.lab.workspace import Workspace
 
 NOT_OF_THE_LAB: Final = {"schedule"}
 """Nothing renews by itself on a machine that runs tests."""
+CHINESE: Final = re.compile(r"[\u4e00-\u9fff]")
 Change = Callable[[Workspace], dict[str, Any]]
 
 
@@ -135,16 +137,20 @@ def test_the_forms(workspace: Workspace, tmp_path: Path) -> None:
 
 
 def test_the_language(workspace: Workspace) -> None:
-    """The terminal follows the environment; JSON only `--lang`."""
+    """The terminal follows the environment; JSON only `--lang`: then every sentence of the checks is Chinese."""
     chinese = {"LANG": "zh_CN.UTF-8", "LC_ALL": ""}
     assert "续期" in workspace.run("doctor", env=chinese).stdout
-    plain = workspace.run("doctor", "--json", env=chinese).stdout
-    asked = workspace.run("doctor", "--json", "--lang", "zh").stdout
-    summaries = [
-        " ".join(check["summary"] for check in json.loads(text)["diagnoses"][0]["checks"]) for text in (plain, asked)
-    ]
-    assert "存储" not in summaries[0]
-    assert "存储" in summaries[1]
+    plain, asked = (
+        [part for each in json.loads(done.stdout)["diagnoses"] for check in each["checks"] for part in parts(check)]
+        for done in (workspace.run("doctor", "--json", env=chinese), workspace.run("doctor", "--json", "--lang", "zh"))
+    )
+    assert not [part for part in plain if CHINESE.search(part)]
+    assert [part for part in asked if not CHINESE.search(part)] == []
+
+
+def parts(check: dict[str, Any]) -> list[str]:
+    """The sentences of a check."""
+    return [part for part in (check["summary"], check["fix"]) if part]
 
 
 def test_a_failed_renewal_says_what_the_doctor_found(workspace: Workspace) -> None:

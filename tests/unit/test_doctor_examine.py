@@ -1,0 +1,100 @@
+"""An examination as a whole: it ends in time, and one check that fails stops no other."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew.base.clock import SystemClock
+from dnsrenew.config import Config
+from dnsrenew.doctor import examine
+from dnsrenew.doctor.facts import Facts
+from dnsrenew.doctor.table import CheckEntry
+from dnsrenew.errors import Cancelled, StoreError
+from dnsrenew.model import Check, Diagnosis
+from dnsrenew.runtime.context import Context
+from dnsrenew.store import FolderStore
+
+Make = Callable[[str], Check | None]
+
+
+def diagnose(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Make, cancel: threading.Event | None = None
+) -> Diagnosis:
+    """The diagnosis of a certificate with a port route, whose checks are made by a function of their code."""
+
+    def function(entry: CheckEntry) -> Callable[..., Check | None]:
+        def made(_facts: Facts, **_about: Any) -> Check | None:
+            return make(entry.code)
+
+        return made
+
+    monkeypatch.setattr(CheckEntry, "function", property(function))
+    route = {"challenge": "http-01", "listen": ":80"}
+    tables = {"name": "home", "domains": ["a.test"], "routes": [route]}
+    config = Config.from_dict({"certificate": [tables], "agree_terms": True}, base=tmp_path)
+    context = Context(clock=SystemClock(), cancel=cancel or threading.Event())
+    (found,) = examine.examine(context, config, FolderStore(config.store), config.certificates)
+    return found
+
+
+def ok(code: str) -> Check:
+    """A check that found nothing wrong."""
+    return Check(code, "ok", "It works.", {}, "")
+
+
+def test_a_check_that_hangs_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The examination ends at its deadline, whatever hangs; what hung may stop what its check can stop."""
+    monkeypatch.setattr(examine, "SECONDS", 0.3)
+    end = threading.Event()
+
+    def make(code: str) -> Check:
+        if code == "ca-reachable":
+            end.wait(20)
+        return ok(code)
+
+    began = time.monotonic()
+    found = diagnose(tmp_path, monkeypatch, make)
+    end.set()
+    assert time.monotonic() - began < 5
+    results = {check.code: (check.result, check.blocks) for check in found.checks}
+    assert results["ca-reachable"] == ("unknown", ("all",))
+    assert found.renewable is None
+    assert {result for code, (result, _) in results.items() if code != "ca-reachable"} == {"ok"}
+
+
+def test_an_error_in_a_check_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of ours is told as it is, any other one as a bug."""
+
+    def make(code: str) -> Check:
+        if code == "clock":
+            raise ValueError("a secret may be in here")
+        if code == "domain":
+            raise StoreError("store-full", "The disk is full.", fix="Free some.")
+        return ok(code)
+
+    found = {check.code: check for check in diagnose(tmp_path, monkeypatch, make).checks}
+    assert (found["clock"].result, found["clock"].evidence) == ("unknown", {"cause": "ValueError"})
+    assert "secret" not in str(found["clock"].to_dict())
+    assert (found["domain"].summary, found["domain"].fix) == ("The disk is full.", "Free some.")
+    assert found["caa"].result == "ok"
+
+
+def test_what_has_nothing_to_do_with_the_routes_is_not_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A route by port 80 alone: nothing of DNS accounts, of port 443, and nothing that writes."""
+    codes = {check.code for check in diagnose(tmp_path, monkeypatch, ok).checks}
+    assert {"port-80-free", "nat", "expiry"} <= codes
+    assert not codes & {"dns-account", "txt-probe", "dns-credentials", "port-443-free", "cname", "wildcard-shadow"}
+
+
+def test_a_cancel_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C."""
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(Cancelled):
+        diagnose(tmp_path, monkeypatch, ok, cancel)
