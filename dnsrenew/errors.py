@@ -79,6 +79,22 @@ class Message(str):
         return str, (str(self),)
 
 
+class Phrase(Message):
+    """A template that is the value of a field in another one, such as "its name cannot be resolved"."""
+
+    __slots__ = ()
+
+    def __new__(cls, template: str) -> Self:
+        """Make the phrase; without fields, it is a message already."""
+        phrase = super().__new__(cls, template)
+        phrase.template, phrase.values = template, {}
+        return phrase
+
+    def format(self, /, **values: Any) -> Message:  # type: ignore[override]  # JSON values
+        """Return the message with the fields filled."""
+        return Message.filled(self.template, values)
+
+
 def _shown(value: Any) -> Any:
     if isinstance(value, str):
         return short_time(value)

@@ -53,6 +53,8 @@ class Problems(NamedTuple):
         :param now: the time by the clock of this host, which may be the cause.
         """
         reason, address = self._clean(failure.detail), self._clean(_host_and_port(url))
+        if reason == failure.detail:  # nothing was in the way, so it can be translated
+            reason = failure.detail
         if failure.untrusted:
             evidence = {"cause": failure.kind, "address": address, "reason": reason}
             if rejects_dates(reason):

@@ -10,37 +10,37 @@ from __future__ import annotations
 
 from typing import Final
 
-from dnsrenew.errors import Text
+from dnsrenew.errors import Phrase, Text
 
-NO_REASON: Final = "no reason given"
+NO_REASON: Final = Phrase("no reason given")
 """The ``detail`` of a problem document that has none."""
 WAIT_UNTIL: Final = "{duration}, until {until}"
 """The ``{wait}`` of a CA that asked to wait."""
-NO_CONTENT: Final = "no content"
+NO_CONTENT: Final = Phrase("no content")
 """The ``{content}`` of an answer without a Content-Type."""
-NO_ADDRESS: Final = "no address"
+NO_ADDRESS: Final = Phrase("no address")
 """The ``address`` of a URL without a host."""
-NO_IDENTIFIER: Final = "the order"
+NO_IDENTIFIER: Final = Phrase("the order")
 """What a subproblem without an identifier is about."""
 
 # ── requests: what {request} says of each stage ─────────────────────────────────────────
 
-REQUEST: Final = "the request"
+REQUEST: Final = Phrase("the request")
 REQUESTS: Final = {
-    "directory": "the request for its directory",
-    "newNonce": "the request for a nonce",
-    "renewalInfo": "the request for renewal information",
-    "newAccount": "to create an account",
-    "account": "to update the account",
-    "accountInfo": "to show the account",
-    "keyChange": "to change the account key",
-    "revokeCert": "to revoke the certificate",
-    "newOrder": "the order",
-    "order": "the order",
-    "authorization": "to show an authorization",
-    "challenge": "the response to a challenge",
-    "finalize": "to issue the certificate",
-    "certificate": "to send the certificate",
+    "directory": Phrase("the request for its directory"),
+    "newNonce": Phrase("the request for a nonce"),
+    "renewalInfo": Phrase("the request for renewal information"),
+    "newAccount": Phrase("to create an account"),
+    "account": Phrase("to update the account"),
+    "accountInfo": Phrase("to show the account"),
+    "keyChange": Phrase("to change the account key"),
+    "revokeCert": Phrase("to revoke the certificate"),
+    "newOrder": Phrase("the order"),
+    "order": Phrase("the order"),
+    "authorization": Phrase("to show an authorization"),
+    "challenge": Phrase("the response to a challenge"),
+    "finalize": Phrase("to issue the certificate"),
+    "certificate": Phrase("to send the certificate"),
 }
 
 # ── refusals, by the type of the problem document (RFC 8555 section 6.7) ────────────────

@@ -17,7 +17,7 @@ import dnsrenew
 from dnsrenew.cli import commands, texts, texts_doctor
 from dnsrenew.doctor.forms import texts as forms_texts
 from dnsrenew.doctor.report import texts as report_texts
-from dnsrenew.errors import Text
+from dnsrenew.errors import Phrase, Text
 from docs import codes
 
 PROGRAM: Final = (texts, texts_doctor, forms_texts, report_texts)
@@ -38,6 +38,9 @@ def english() -> Mapping[str, set[str]]:
             if name.isupper() and name[0] != "_" and f"{where}.{name}" not in _KEPT:
                 found.setdefault(where, set()).update(_strings(value))
     found["dnsrenew.cli.commands"] = set(_help())
+    for name in sorted({module for module, _ in codes.catalogue()}):
+        for value in vars(import_module(name)).values():
+            found[name] |= {each for each in _strings(value) if isinstance(each, Phrase)}
     return found
 
 
