@@ -121,6 +121,8 @@ class BindPrimary(Named):
             if not path.exists():  # from then on it belongs to BIND, which writes updates into it
                 path.write_text(zone.text())
             allowed = "".join(f'key "{key.name}"; ' for key in (self.admin_key, zone.key) if key)
+            if " RRSIG " in path.read_text("utf-8", "replace").replace("\t", " "):
+                allowed = "none; "  # or BIND would sign it again and again, with keys that it does not have
             text += f'zone "{zone.name}" {{ type primary; file "{path.name}"; allow-update {{ {allowed}}}; }};\n'
         return text
 
