@@ -197,4 +197,3 @@ PROBE_PORT: Final = Text(
     "The helper cannot listen on {value} ({cause}).",
     "Choose a free port and an address of this host; ports below 1024 need root.",
 )
-PROBE_READY: Final = "Serving as the helper outside on {address}. Press Ctrl-C to stop."
