@@ -21,7 +21,14 @@ _MAX_CALLS: Final = 8
 
 
 class NoDohAnswer(Exception):
-    """A server gave no answer; ``str()`` is the reason, as a clause that continues "the server …"."""
+    """A server gave no answer.
+
+    :ivar reason: why, as a clause that continues "the server …".
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Doh:
@@ -74,7 +81,7 @@ class Doh:
             try:
                 answer = self.query(url, question)
             except NoDohAnswer as error:
-                reasons[url, 443] = str(error)
+                reasons[url, 443] = error.reason
                 continue
             answered = True
             if wire.is_positive(answer):

@@ -60,7 +60,7 @@ class _DohServer:
         self.url = url
         self.missing = dict(expected)
         self.state = "waiting"
-        self.reason = texts.NO_REPLY
+        self.reason: str = texts.NO_REPLY
         self._failures = 0
 
     def poll(self) -> None:
@@ -69,7 +69,7 @@ class _DohServer:
             try:
                 answer = self._doh.query(self.url, question)
             except NoDohAnswer as error:
-                self.reason = str(error)
+                self.reason = error.reason
                 self._failures += 1
                 if self._failures >= _TRIES:
                     self.state = "unreachable"

@@ -152,12 +152,13 @@ def check_recursive(question: DnsQuestion, answer: Message) -> str:
     return texts.REFERRAL if wire.is_referral(answer) else ""
 
 
-def list_reasons(reasons: Mapping[str, str]) -> str:
+def list_reasons(reasons: Mapping[str, str]) -> list[str]:
     """Return each server with its reason; of many servers the first five."""
-    listed = [f"{server} {reason}" for server, reason in islice(reasons.items(), _MAX_LISTED)]
+    several = islice(reasons.items(), _MAX_LISTED)
+    listed: list[str] = [texts.SERVER_REASON.format(server=server, reason=reason) for server, reason in several]
     if len(reasons) > _MAX_LISTED:
         listed.append(texts.AND_MORE.format(count=len(reasons) - _MAX_LISTED))
-    return "; ".join(listed)
+    return listed
 
 
 def questions(names: Iterable[wire.Name], *types: wire.Type, recurse: bool = False) -> list[DnsQuestion]:

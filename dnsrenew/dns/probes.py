@@ -23,7 +23,7 @@ SECONDS: Final = 4.0
 """For one round of questions, however many there are."""
 _UDP: Final = 1.0
 _TCP: Final = 2.0
-_UNANSWERED: Final = {
+_UNANSWERED: Final[Mapping[str, str]] = {
     texts.REFUSED: "closed",
     texts.CONNECTION_LOST: "closed",
     texts.NO_ROUTE: "no-route",

@@ -29,7 +29,7 @@ def timed_out(polls: Sequence[ServerPoll], seconds: float) -> PropagationError:
 
 def unreachable(polls: Sequence[ServerPoll]) -> PropagationError:
     """Return the error for zones of which no address can be queried."""
-    zones = " and ".join(dict.fromkeys(wire.shown(poll.zone) for poll in polls))
+    zones = list(dict.fromkeys(wire.shown(poll.zone) for poll in polls))
     code, message, fix = texts.SERVERS_UNREACHABLE.fill(zones=zones, answers=_list_servers(polls))
     evidence = {"names": _missing_names(polls), "servers": _evidence(polls)}
     return PropagationError(code, message, fix=fix, evidence=evidence)
@@ -72,8 +72,10 @@ def _evidence(polls: Sequence[ServerPoll]) -> list[dict[str, Any]]:
     return [poll.evidence(question) for poll in polls for question in poll.expected if question in missing]
 
 
-def _list_servers(polls: Sequence[ServerPoll]) -> str:
-    listed = [f"{poll} {poll.detail()}" for poll in polls[:_MAX_LISTED]]
+def _list_servers(polls: Sequence[ServerPoll]) -> list[str]:
+    listed: list[str] = [
+        texts.SERVER_REASON.format(server=str(poll), reason=poll.detail()) for poll in polls[:_MAX_LISTED]
+    ]
     if len(polls) > _MAX_LISTED:
         listed.append(texts.AND_MORE.format(count=len(polls) - _MAX_LISTED))
-    return ", ".join(listed)
+    return listed

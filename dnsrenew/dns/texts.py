@@ -2,14 +2,14 @@
 
 Some fields are the evidence in a form for people: ``{answers}`` is each server with its reason, ``{chain}`` is ``hops``
 without final dots, ``{name}``, ``{target}`` and ``{last}`` are names of that chain. A reason is a clause that continues
-"the server …".
+"the server …", or a sentence; it is a :class:`~dnsrenew.errors.Phrase`, so that it is translated with the text.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from dnsrenew.errors import Text
+from dnsrenew.errors import Phrase, Text
 
 # ── recursive servers ───────────────────────────────────────────────────────────────────
 
@@ -184,63 +184,68 @@ DOH_UNREACHABLE: Final = Text(
     "Check this machine's network connection and the addresses in `resolver.doh`.",
 )
 
-AND_MORE: Final = "and {count} more"
-SERVER: Final = "{name} ({address})"
-ADDRESS_MISSING: Final = "no address"
+AND_MORE: Final = Phrase("and {count} more")
+SERVER: Final = Phrase("{name} ({address})")
+SERVER_REASON: Final = Phrase("{server} {reason}")
+ADDRESS_MISSING: Final = Phrase("no address")
 
 # ── reasons: how a server answers ───────────────────────────────────────────────────────
 
-RCODE: Final = "answers {rcode}"
-OTHER_NAME: Final = "answers for another name"
-REFERRAL: Final = "refers to other servers instead of resolving the name"
-LAME: Final = "answers, but not as an authority for {zone}"
+RCODE: Final = Phrase("answers {rcode}")
+OTHER_NAME: Final = Phrase("answers for another name")
+REFERRAL: Final = Phrase("refers to other servers instead of resolving the name")
+LAME: Final = Phrase("answers, but not as an authority for {zone}")
 # An authoritative server does not offer recursion; a resolver to which port 53 is redirected does.
-LAME_RECURSIVE: Final = "answers, but not as an authority for {zone} (a device on the path may answer in its place)"
-NOT_DNS: Final = "sent something that is not a DNS message"
-EXCESSIVE: Final = "sent a larger answer than dnsrenew reads (500 records, 65,535 octets, fewer if names are long)"
-NOT_THE_ANSWER: Final = "sent something that is not a DNS answer to the question"
-HTTP_STATUS: Final = "answers with the HTTP status {status}"
-HTTP_FAILURE: Final = "cannot be reached ({kind})"
+LAME_RECURSIVE: Final = Phrase(
+    "answers, but not as an authority for {zone} (a device on the path may answer in its place)"
+)
+NOT_DNS: Final = Phrase("sent something that is not a DNS message")
+EXCESSIVE: Final = Phrase(
+    "sent a larger answer than dnsrenew reads (500 records, 65,535 octets, fewer if names are long)"
+)
+NOT_THE_ANSWER: Final = Phrase("sent something that is not a DNS answer to the question")
+HTTP_STATUS: Final = Phrase("answers with the HTTP status {status}")
+HTTP_FAILURE: Final = Phrase("cannot be reached ({kind})")
 
-UPDATED: Final = "is updated"
-ALL_NAMES_UPDATED: Final = "is updated for all {total} names"
-SOME_NAMES_UPDATED: Final = "is updated for {updated} of {total} names"
-NOT_UPDATED: Final = "is not updated yet"
-NOT_ANSWERED_YET: Final = "is being queried"
-SKIPPED: Final = "is not queried: {reason}"
+UPDATED: Final = Phrase("is updated")
+ALL_NAMES_UPDATED: Final = Phrase("is updated for all {total} names")
+SOME_NAMES_UPDATED: Final = Phrase("is updated for {updated} of {total} names")
+NOT_UPDATED: Final = Phrase("is not updated yet")
+NOT_ANSWERED_YET: Final = Phrase("is being queried")
+SKIPPED: Final = Phrase("is not queried: {reason}")
 
 # ── reasons: why a server does not answer ───────────────────────────────────────────────
 
-NO_ROUTE: Final = "cannot be reached: this machine has no route to it"
-NO_ROUTE_ON_PATH: Final = "cannot be reached: a router reports no route to it"
-ONLY_RCODE: Final = "is unreachable: it only answers {rcode}"
-NO_REPLY: Final = "did not answer"
-REFUSED: Final = "does not accept connections there (connection refused)"
-FORBIDDEN: Final = "cannot be reached: this machine forbids it (a firewall?)"
-NO_SOCKET: Final = "could not be queried: {cause}"
-CONNECTION_LOST: Final = "closed the connection"
+NO_ROUTE: Final = Phrase("cannot be reached: this machine has no route to it")
+NO_ROUTE_ON_PATH: Final = Phrase("cannot be reached: a router reports no route to it")
+ONLY_RCODE: Final = Phrase("is unreachable: it only answers {rcode}")
+NO_REPLY: Final = Phrase("did not answer")
+REFUSED: Final = Phrase("does not accept connections there (connection refused)")
+FORBIDDEN: Final = Phrase("cannot be reached: this machine forbids it (a firewall?)")
+NO_SOCKET: Final = Phrase("could not be queried: {cause}")
+CONNECTION_LOST: Final = Phrase("closed the connection")
 
-PROCESS_FILES: Final = "this process has too many open files"
-SYSTEM_FILES: Final = "this machine has too many open files"
-NO_MEMORY: Final = "this machine has no memory left for it"
+PROCESS_FILES: Final = Phrase("this process has too many open files")
+SYSTEM_FILES: Final = Phrase("this machine has too many open files")
+NO_MEMORY: Final = Phrase("this machine has no memory left for it")
 
 # ── reasons: why a server is not queried (whole clauses) ────────────────────────────────
 
-NO_SERVER_ADDRESS: Final = "it has no address"
-NO_FAMILY_ROUTE: Final = "this machine has no {family} route to it"
-NO_IPV6_SOURCE: Final = "this machine has no global IPv6 address to query it from"
-ADDRESS_UNKNOWN: Final = "has no known address: {answers}"
-NOT_ASKED: Final = "was not queried"
+NO_SERVER_ADDRESS: Final = Phrase("it has no address")
+NO_FAMILY_ROUTE: Final = Phrase("this machine has no {family} route to it")
+NO_IPV6_SOURCE: Final = Phrase("this machine has no global IPv6 address to query it from")
+ADDRESS_UNKNOWN: Final = Phrase("has no known address: {answers}")
+NOT_ASKED: Final = Phrase("was not queried")
 
 # ── reasons: why the CAA records are unknown (whole sentences) ──────────────────────────
 
-CAA_INCOMPLETE: Final = "Not every name above it could be queried."
-CAA_TIMEOUT: Final = "The name servers did not answer within {seconds:.0f} seconds."
-CAA_NO_ZONE: Final = "{name} is in no DNS zone."
-CAA_REFERRALS: Final = "The referrals for {name} never end."
-CAA_CNAME_LOOP: Final = "The CNAME records that start at {name} never end."
-CAA_ZONE_SILENT: Final = "The name servers of {zone} do not say whether {name} has CAA records: {answers}."
-CAA_NO_ADDRESS: Final = "No name server of {zone} has an address, so none says whether {name} has CAA records."
-CAA_RECURSIVE: Final = "No recursive DNS server says whether {name} has CAA records: {answers}."
-CAA_RECURSIVE_SILENT: Final = "No recursive DNS server says in time whether {name} has CAA records."
-CAA_CLOSED: Final = "The zone's own name servers do not answer this machine."
+CAA_INCOMPLETE: Final = Phrase("Not every name above it could be queried.")
+CAA_TIMEOUT: Final = Phrase("The name servers did not answer within {seconds:.0f} seconds.")
+CAA_NO_ZONE: Final = Phrase("{name} is in no DNS zone.")
+CAA_REFERRALS: Final = Phrase("The referrals for {name} never end.")
+CAA_CNAME_LOOP: Final = Phrase("The CNAME records that start at {name} never end.")
+CAA_ZONE_SILENT: Final = Phrase("The name servers of {zone} do not say whether {name} has CAA records: {answers}.")
+CAA_NO_ADDRESS: Final = Phrase("No name server of {zone} has an address, so none says whether {name} has CAA records.")
+CAA_RECURSIVE: Final = Phrase("No recursive DNS server says whether {name} has CAA records: {answers}.")
+CAA_RECURSIVE_SILENT: Final = Phrase("No recursive DNS server says in time whether {name} has CAA records.")
+CAA_CLOSED: Final = Phrase("The zone's own name servers do not answer this machine.")

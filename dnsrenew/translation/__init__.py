@@ -17,8 +17,11 @@ from dnsrenew.errors import Message, short_time
 LANGUAGES: Final = ("en", "zh")
 """The languages that texts exist in; English is the language of the sources."""
 
+_SENTENCES: Final = frozenset({"message", "fix", "summary", "next_action"})
+"""The keys of JSON documents whose texts are for people."""
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _SEPARATORS: Final = {"en": ", ", "zh": "、"}
+_CLAUSE_SEPARATORS: Final = {"en": ", ", "zh": "；"}
 
 
 def language_of(environ: Mapping[str, str]) -> str:
@@ -52,11 +55,12 @@ class Translator:
         return self.template(text.template).format_map({name: self._value(each) for name, each in text.values.items()})
 
     def document(self, value: Any) -> Any:  # JSON values
-        """Return a JSON document with its messages in the language."""
-        if isinstance(value, str):
-            return self.message(value)
+        """Return a JSON document with its sentences in the language; evidence stays as it is."""
         if isinstance(value, Mapping):
-            return {key: self.document(each) for key, each in value.items()}
+            return {
+                key: self.message(each) if key in _SENTENCES and isinstance(each, str) else self.document(each)
+                for key, each in value.items()
+            }
         return [self.document(each) for each in value] if isinstance(value, (list, tuple)) else value
 
     def _value(self, value: Any) -> Any:
@@ -67,5 +71,6 @@ class Translator:
             is_time = self._moment is not None and _TIME.fullmatch(value)
             return self._moment(datetime.fromisoformat(value)) if self._moment and is_time else short_time(value)
         if isinstance(value, (list, tuple)):
-            return _SEPARATORS[self.language].join(str(self._value(each)) for each in value)
+            separators = _CLAUSE_SEPARATORS if any(isinstance(each, Message) for each in value) else _SEPARATORS
+            return separators[self.language].join(str(self._value(each)) for each in value)
         return value

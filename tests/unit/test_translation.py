@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import pickle
 import re
@@ -10,8 +11,14 @@ from copy import copy, deepcopy
 from datetime import datetime
 from typing import Final
 
+import dns.rdatatype
 import pytest
 
+from dnsrenew.dns import propagation_report, query_errors, wire
+from dnsrenew.dns.name_servers import NameServer
+from dnsrenew.dns.query_errors import NoRouteError
+from dnsrenew.dns.server_poll import AddressAnswer, ServerPoll
+from dnsrenew.dns.wire import DnsQuestion
 from dnsrenew.errors import ConfigError, Message, Text
 from dnsrenew.translation import Translator, language_of, zh
 from tests.kit import translations
@@ -81,6 +88,33 @@ def test_a_message_is_filled_in_the_language(monkeypatch: pytest.MonkeyPatch) ->
     assert Translator("zh").document(error.to_dict())["message"] == "home 已于 2026-11-26 22:15 UTC 过期:是 lost。"
 
 
+def test_clauses_are_translated() -> None:
+    """What each name server answers is a clause in the message; of its words only names and codes stay."""
+    question = DnsQuestion(wire.from_text("_acme-challenge.home.test."), dns.rdatatype.TXT)
+    errors = [
+        OSError(errno.EMFILE, ""),
+        TimeoutError(),
+        ConnectionRefusedError(),
+        NoRouteError(),
+        OSError(errno.EPERM, ""),
+    ]
+    answers = [
+        *(AddressAnswer(reason=query_errors.reason(error)) for error in errors),
+        AddressAnswer(rcode="SERVFAIL"),
+        AddressAnswer(rcode="NOERROR"),
+    ]
+    polls = []
+    for number, answer in enumerate(answers, 1):
+        server = NameServer(f"ns{number}.home.test", f"192.0.2.{number}")
+        polls.append(ServerPoll(wire.from_text("home.test."), server, {question: frozenset({"value"})}))
+        polls[-1].answers[question] = answer
+    for some in (polls[:4], polls[4:], polls):
+        english = propagation_report.timed_out(some, 60).message
+        words = set(re.findall(r"[A-Za-z][\w.-]*", Translator("zh").message(english)))
+        assert words <= {"SERVFAIL", *(poll.server.name for poll in polls)}
+        assert Translator("en").message(english) == english
+
+
 def test_a_message_is_a_text_elsewhere() -> None:
     """It is compared, written and copied as the English text."""
     message = TEXT.fill(name="a", time="now", cause="b", commands=[])[1]
@@ -88,6 +122,17 @@ def test_a_message_is_a_text_elsewhere() -> None:
     assert message == "a expired on now: b"
     assert json.loads(json.dumps([message])) == [str(message)]
     assert {type(each) for each in (pickle.loads(pickle.dumps(message)), copy(message), deepcopy(message))} == {str}
+
+
+def test_only_sentences_of_a_document_are_translated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs read evidence, so it is the same in every language; checks within it have sentences of their own."""
+    monkeypatch.setattr(zh, "CATALOGUE", {"It is {what}.": "是 {what}。"})
+    made = Text("", "It is {what}.", "").fill(what="lost")[1]
+    document = {"message": made, "evidence": {"reason": made, "checks": [{"summary": made, "evidence": [made]}]}}
+    assert Translator("zh").document(document) == {
+        "message": "是 lost。",
+        "evidence": {"reason": "It is lost.", "checks": [{"summary": "是 lost。", "evidence": ["It is lost."]}]},
+    }
 
 
 def test_what_is_no_message_stays() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dnsrenew.errors import Text
+from dnsrenew.errors import Phrase, Text
 
 NO_WILDCARD: Final = Text(
     "http-wildcard",
@@ -98,6 +98,6 @@ NO_APP: Final = Text(
 )
 
 # Clauses for the field {cause}.
-OTHER_RESPONSE: Final = "{address} responds with something else"
-FILE_UNREADABLE: Final = "its file cannot be read ({reason})"
-FILE_CHANGED: Final = "its file has other content"
+OTHER_RESPONSE: Final = Phrase("{address} responds with something else")
+FILE_UNREADABLE: Final = Phrase("its file cannot be read ({reason})")
+FILE_CHANGED: Final = Phrase("its file has other content")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dnsrenew.errors import Text
+from dnsrenew.errors import Phrase, Text
 
 NO_WILDCARD: Final = Text(
     "tls-alpn-wildcard",
@@ -58,4 +58,4 @@ PORT_FAILED: Final = Text(
 )
 
 # Clauses for the field {cause}.
-OTHER_CERTIFICATE: Final = "{address} presents another certificate"
+OTHER_CERTIFICATE: Final = Phrase("{address} presents another certificate")

@@ -71,8 +71,8 @@ TEXTS: Final = {
     "Port {port}, which tls-alpn-01 needs, is in use by {owner} (process {pid}).": (
         "tls-alpn-01 所需的端口 {port} 已被 {owner} 占用（进程 {pid}）。"
     ),
-    "Remove the values at the old host (the next run checks that they are gone), or configure the account as it "
-    "was and run: dnsrenew cleanup": (
+    "Remove the values at the old host (the next run checks that they are gone), or configure the account as "
+    "it was and run: dnsrenew cleanup": (
         "请在原服务商处删除这些值（下次运行会检查它们是否已消失），或恢复该账户原来的配置并运行：dnsrenew cleanup"
     ),
     "Replace the link with a folder, or set webroot to a folder without such a link.": (
@@ -91,8 +91,8 @@ TEXTS: Final = {
     "Set webroot to the folder whose files the web server serves at http://NAME/.": (
         "请把 webroot 设为网站服务器在 http://NAME/ 提供的文件所在的文件夹。"
     ),
-    'Set zones = ["{zone}"] for the account {account} or alias = "{name}" in the route, or delete the CNAME if '
-    "it is not yours.": (
+    'Set zones = ["{zone}"] for the account {account} or alias = "{name}" in the route, or delete the CNAME '
+    "if it is not yours.": (
         '请为账户 {account} 设置 zones = ["{zone}"]，或在途径中设置 alias = "{name}"；如果该 CNAME 不是您的，请将'
         "其删除。"
     ),
@@ -122,16 +122,18 @@ TEXTS: Final = {
         "CA 无法通过 TLS 访问本机的 443 端口。{ca_message} {likely}"
     ),
     "The CA sent an invalid token for {identifier}: {token}": "CA 为 {identifier} 发送的令牌无效：{token}",
-    "The DNS account {account} was configured for another host when it wrote TXT values at {names}. The new host "
-    "does not remove them: {reason}.": (
+    "The DNS account {account} was configured for another host when it wrote TXT values at {names}. The new "
+    "host does not remove them: {reason}.": (
         "DNS 账户 {account} 在 {names} 写入 TXT 值时配置的是另一个服务商。新的服务商没有删除它们：{reason}。"
     ),
     "The DNS account {account} was configured for another host when it wrote TXT values at {names}. They are "
     "still in DNS, or no name server responds.": (
         "DNS 账户 {account} 在 {names} 写入 TXT 值时配置的是另一个服务商。这些值仍在 DNS 中，或没有域名服务器应答。"
     ),
-    "The DNS account {account}, which wrote TXT values at {names}, is no longer in the configuration. The values "
-    "are listed in {paths}.": ("曾在 {names} 写入 TXT 值的 DNS 账户 {account} 已不在配置中。这些值记录在 {paths}。"),
+    "The DNS account {account}, which wrote TXT values at {names}, is no longer in the configuration. The "
+    "values are listed in {paths}.": (
+        "曾在 {names} 写入 TXT 值的 DNS 账户 {account} 已不在配置中。这些值记录在 {paths}。"
+    ),
     "The DNS host of the account {account} did not remove the TXT values at {names} in time.": (
         "账户 {account} 的 DNS 服务商没有及时删除 {names} 处的 TXT 值。"
     ),
@@ -174,4 +176,10 @@ TEXTS: Final = {
     ),
     'This host has no address for listen = "{listen}".': '本机没有 listen = "{listen}" 所指的地址。',
     "Try again later, or use another CA.": "请稍后重试，或换用其他 CA。",
+    "its file cannot be read ({reason})": "无法读取其文件（{reason}）",
+    "its file has other content": "其文件内容不同",
+    "no time was left": "没有剩余时间",
+    "the listener does not respond ({reason})": "监听程序没有响应（{reason}）",
+    "{address} presents another certificate": "{address} 出示的是另一个证书",
+    "{address} responds with something else": "{address} 的应答内容不同",
 }

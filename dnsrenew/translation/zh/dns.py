@@ -1,4 +1,4 @@
-"""DNS: lookups, zones, CNAME records, propagation."""
+"""DNS: lookups, zones, CNAME records, propagation, and how servers answer."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ TEXTS: Final = {
     'Add `doh = ["https://…/dns-query"]` under [resolver] in the configuration.': (
         '请在配置的 [resolver] 下添加 `doh = ["https://…/dns-query"]`。'
     ),
-    "Allow dnsrenew more open files (ulimit -n; in a systemd unit LimitNOFILE=), or renew fewer certificates at "
-    "once (--workers).": (
+    "Allow dnsrenew more open files (ulimit -n; in a systemd unit LimitNOFILE=), or renew fewer certificates "
+    "at once (--workers).": (
         "请允许 dnsrenew 打开更多文件（ulimit -n；在 systemd 单元中用 LimitNOFILE=），或减少同时续期的证书数量"
         "（--workers）。"
     ),
@@ -26,8 +26,8 @@ TEXTS: Final = {
     "not, set `resolver.doh`.": (
         "请检查 {zone} 的域名服务器是否在运行，以及本机能否查询其 53 端口；如果不能，请设置 `resolver.doh`。"
     ),
-    "Check that these servers run and that this machine may query them on port 53 (UDP and TCP); where it may "
-    "not, set `resolver.doh`.": (
+    "Check that these servers run and that this machine may query them on port 53 (UDP and TCP); where it "
+    "may not, set `resolver.doh`.": (
         "请检查这些服务器是否在运行，以及本机能否查询其 53 端口（UDP 和 TCP）；如果不能，请设置 `resolver.doh`。"
     ),
     "Check that this machine has a network connection and that `resolver.nameservers` is right.": (
@@ -89,12 +89,22 @@ TEXTS: Final = {
     "No name server of {zones} can be queried for the new value: {answers}.": (
         "无法向 {zones} 的任何域名服务器查询新值：{answers}。"
     ),
+    "No name server of {zone} has an address, so none says whether {name} has CAA records.": (
+        "{zone} 的域名服务器都没有地址，因此没有服务器能说明 {name} 是否有 CAA 记录。"
+    ),
     "No name server of {zone} has an address.": "{zone} 的域名服务器都没有地址。",
     "No name server updated after {seconds:.0f} s: {answers}.": "{seconds:.0f} 秒后没有域名服务器更新：{answers}。",
+    "No recursive DNS server says in time whether {name} has CAA records.": (
+        "没有递归 DNS 服务器及时说明 {name} 是否有 CAA 记录。"
+    ),
+    "No recursive DNS server says whether {name} has CAA records: {answers}.": (
+        "没有递归 DNS 服务器说明 {name} 是否有 CAA 记录：{answers}。"
+    ),
     "None of the name servers of {zone} gives an answer: {answers}.": "{zone} 的域名服务器都没有给出应答：{answers}。",
     "Not every DNS-over-HTTPS server has the new value after {seconds:.0f} s: {answers}.": (
         "{seconds:.0f} 秒后仍有 DNS-over-HTTPS 服务器没有新值：{answers}。"
     ),
+    "Not every name above it could be queried.": "其上级名称未能全部查询。",
     "Raise `propagation.settle`: such a server caches the absence of a value if it is queried too early.": (
         "请调大 `propagation.settle`：如果查询过早，这类服务器会缓存“值不存在”的结果。"
     ),
@@ -123,6 +133,7 @@ TEXTS: Final = {
     "The CNAME record at {name} leads to {target}, which is in no DNS zone.": (
         "{name} 处的 CNAME 记录指向 {target}，而它不属于任何 DNS 区域。"
     ),
+    "The CNAME records that start at {name} never end.": "从 {name} 开始的 CNAME 记录形成循环。",
     "The CNAME records that start at {name} never end: {chain}.": "从 {name} 开始的 CNAME 记录形成循环：{chain}。",
     "The DNS lookups for {names} were given up after {seconds:.0f} s: the name servers answer too slowly.": (
         "对 {names} 的 DNS 查询在 {seconds:.0f} 秒后放弃：域名服务器应答过慢。"
@@ -139,22 +150,65 @@ TEXTS: Final = {
     "The name server {server} of {zone} {reason}; all others are updated.": (
         "{zone} 的域名服务器 {server}：{reason}；其他服务器均已更新。"
     ),
+    "The name servers did not answer within {seconds:.0f} seconds.": "域名服务器没有在 {seconds:.0f} 秒内应答。",
     "The name servers for {names} could not be found within {seconds:.0f} s.": (
         "未能在 {seconds:.0f} 秒内找到 {names} 的域名服务器。"
     ),
     "The name servers of the zone {zone} could not be found.": "没有找到区域 {zone} 的域名服务器。",
+    "The name servers of {zone} do not say whether {name} has CAA records: {answers}.": (
+        "{zone} 的域名服务器没有说明 {name} 是否有 CAA 记录：{answers}。"
+    ),
     "The name servers of {zone} have {count} addresses; {limit} of them, chosen at random, are queried.": (
         "{zone} 的域名服务器有 {count} 个地址；只查询其中随机选取的 {limit} 个。"
     ),
     'The propagation check is "doh", but no DNS-over-HTTPS server is configured.': (
         '传播检查设为 "doh"，但没有配置 DNS-over-HTTPS 服务器。'
     ),
+    "The referrals for {name} never end.": "对 {name} 的转介没有尽头。",
     "The zone {zone} has {count} name servers; {limit} of them, chosen at random, are queried.": (
         "区域 {zone} 有 {count} 台域名服务器；只查询其中随机选取的 {limit} 台。"
     ),
+    "The zone's own name servers do not answer this machine.": "该区域自己的域名服务器不应答本机。",
     "The zones' own name servers do not answer this machine, so it is unknown whether {names} has a CNAME record.": (
         "各区域自己的域名服务器不应答本机，因此无法得知 {names} 是否有 CNAME 记录。"
     ),
+    "and {count} more": "另有 {count} 台",
+    "answers for another name": "应答的是另一个名称",
+    "answers with the HTTP status {status}": "应答的 HTTP 状态为 {status}",
+    "answers {rcode}": "应答 {rcode}",
+    "answers, but not as an authority for {zone}": "有应答，但不是 {zone} 的权威服务器",
+    "answers, but not as an authority for {zone} (a device on the path may answer in its place)": (
+        "有应答，但不是 {zone} 的权威服务器（可能是路径上的设备代为应答）"
+    ),
+    "cannot be reached ({kind})": "无法连接（{kind}）",
+    "cannot be reached: a router reports no route to it": "无法到达：某台路由器报告没有通往它的路由",
+    "cannot be reached: this machine forbids it (a firewall?)": "无法到达：被本机禁止（可能是防火墙）",
+    "cannot be reached: this machine has no route to it": "无法到达：本机没有通往它的路由",
+    "closed the connection": "关闭了连接",
+    "could not be queried: {cause}": "无法查询：{cause}",
+    "did not answer": "没有应答",
+    "does not accept connections there (connection refused)": "在该处不接受连接（连接被拒绝）",
+    "has no known address: {answers}": "没有已知的地址：{answers}",
+    "is being queried": "正在查询",
+    "is not queried: {reason}": "不查询：{reason}",
+    "is not updated yet": "尚未更新",
+    "is unreachable: it only answers {rcode}": "不可用：只应答 {rcode}",
+    "is updated": "已更新",
+    "is updated for all {total} names": "全部 {total} 个名称均已更新",
+    "is updated for {updated} of {total} names": "{total} 个名称中 {updated} 个已更新",
+    "it has no address": "它没有地址",
+    "refers to other servers instead of resolving the name": "转介到其他服务器，没有解析该名称",
+    "sent a larger answer than dnsrenew reads (500 records, 65,535 octets, fewer if names are long)": (
+        "发送的应答超过 dnsrenew 读取的上限（500 条记录、65,535 字节；名称较长时更少）"
+    ),
+    "sent something that is not a DNS answer to the question": "发送的不是对该查询的 DNS 应答",
+    "sent something that is not a DNS message": "发送的不是 DNS 消息",
+    "this machine has no global IPv6 address to query it from": "本机没有可用于查询的全局 IPv6 地址",
+    "this machine has no memory left for it": "本机已没有可用的内存",
+    "this machine has no {family} route to it": "本机没有通往它的 {family} 路由",
+    "this machine has too many open files": "本机打开的文件过多",
+    "this process has too many open files": "本进程打开的文件过多",
+    "was not queried": "未查询",
     "{domain} exists only through *.{parent}, so it will be absent from DNS while the TXT record for its "
     "certificate exists, and for some time after.": (
         "{domain} 仅通过 *.{parent} 存在，因此在其证书的 TXT 记录存在期间以及之后的一段时间内，DNS 中会没有它。"
@@ -162,6 +216,7 @@ TEXTS: Final = {
     "{name} has no CNAME record to the alias {alias}, so the CA would not look there.": (
         "{name} 没有指向别名 {alias} 的 CNAME 记录，因此 CA 不会到那里查找。"
     ),
+    "{name} is in no DNS zone.": "{name} 不属于任何 DNS 区域。",
     "{updated} of {total} name servers updated after {seconds:.0f} s: {answers}.": (
         "{seconds:.0f} 秒后 {total} 台域名服务器中有 {updated} 台已更新：{answers}。"
     ),
