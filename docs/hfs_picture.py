@@ -103,7 +103,7 @@ def with_pages(aside: Path) -> Path:
 
 @contextmanager
 def running(home: Path, script: Path) -> Iterator[tuple[Reader, hfs.Hfs]]:
-    """Run HFS with an expired certificate in a user's home, who has written the configuration of the guide.
+    """Run HFS with an expired certificate, in a home folder that has the configuration of the guide.
 
     :param home: made here.
     :param script: that of HFS.

@@ -84,7 +84,8 @@ def _show(invocation: Invocation, found: Sequence[Diagnosis]) -> None:
         return
     columns, _ = terminal.out.size()
     lines = doctor_text.lines(found, columns, verbose=terminal.verbose, quiet=terminal.quiet)
-    terminal.write_result("\n".join(lines))
+    if lines:  # with -q, only what is wrong
+        terminal.write_result("\n".join(lines))
 
 
 def _system() -> str:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable, Hashable, Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dnsrenew.base import names
-from dnsrenew.base.values import replace
 from dnsrenew.renewal.services import LazyServices, make_services
 from dnsrenew.runtime.single_flight import SingleFlight
 from dnsrenew.store import State
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
     from dnsrenew.ca import CAClient
     from dnsrenew.config import Config
     from dnsrenew.dns import DnsView
-    from dnsrenew.model import CertificateSpec, Route
+    from dnsrenew.model import CertificateSpec
     from dnsrenew.renewal.job import Services
     from dnsrenew.runtime.context import Context
     from dnsrenew.store import Store
@@ -79,9 +77,10 @@ class Facts:
 
     def close(self) -> None:
         """Close all connections, some seconds after a cancel at most."""
-        end = time.monotonic() + _END_SECONDS
+        clock = self.context.clock
+        end = clock.monotonic() + _END_SECONDS
         for done in self._unfinished:
-            done.wait(max(end - time.monotonic(), 0.0))
+            done.wait(max(end - clock.monotonic(), 0.0))
         self._services.close()
 
     # ── the configuration ───────────────────────────────────────────────────────────────
@@ -100,23 +99,6 @@ class Facts:
             raise LookupError("store")
         return self._store
 
-    def routes(self, spec: CertificateSpec) -> list[Route]:
-        """Return the routes of a certificate in their order, each with its CA, and dns-01 with its accounts.
-
-        A dns-01 route without accounts becomes one for each account that may write for any of the names.
-        """
-        expanded: list[Route] = []
-        for route in spec.routes:
-            with_ca = replace(route, ca=route.ca or spec.ca)
-            if route.challenge != "dns-01" or route.dns:
-                expanded.append(with_ca)
-            else:
-                expanded += [replace(with_ca, dns=(account,)) for account in self._fitting(spec)]
-        return list(dict.fromkeys(expanded))
-
-    def _fitting(self, spec: CertificateSpec) -> list[str]:
-        return [name for name in self.its.accounts if any(self.may_write(name, each) for each in spec.identifiers)]
-
     def may_write(self, account: str, identifier: str) -> bool:
         """Tell whether the ``zones`` of an account allow it to write for a name, as far as the configuration says."""
         zones = self.its.accounts[account].zones
@@ -134,8 +116,23 @@ class Facts:
         return list(dict.fromkeys(route.ca or spec.ca for route in spec.routes))
 
     def accounts(self, spec: CertificateSpec) -> list[str]:
-        """Return the names of the DNS accounts of a certificate, in the order of its routes."""
-        return list(dict.fromkeys(name for route in self.routes(spec) for name in route.dns))
+        """Return the names of the DNS accounts that a certificate may use, in the order of its routes.
+
+        For a route without accounts they are those whose zones have its names. If a name is in none of these zones, a
+        CNAME may lead into a zone of any account.
+        """
+        routes = [route for route in spec.routes if route.challenge == "dns-01"]
+        return list(dict.fromkeys(name for route in routes for name in route.dns or self._fitting(spec)))
+
+    def _fitting(self, spec: CertificateSpec) -> list[str]:
+        fitting = {
+            identifier: [name for name in self.its.accounts if self.may_write(name, identifier)]
+            for identifier in spec.identifiers
+            if not names.is_ip(identifier)
+        }
+        if not all(fitting.values()):
+            return list(self.its.accounts)
+        return [name for name in self.its.accounts if any(name in each for each in fitting.values())]
 
     # ── the services of a run ───────────────────────────────────────────────────────────
 

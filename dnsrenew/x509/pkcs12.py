@@ -26,6 +26,7 @@ def to_pkcs12(fullchain_pem: str, key_pem: bytes, *, password: str, alias: str, 
     encryption: KeySerializationEncryption = NoEncryption()
     if password and legacy:
         builder = PrivateFormat.PKCS12.encryption_builder().kdf_rounds(50_000)
+        # The only algorithms that the old programs of `legacy` read.
         builder = builder.key_cert_algorithm(pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC).hmac_hash(hashes.SHA1())  # noqa: S303
         encryption = builder.build(password.encode())
     elif password:

@@ -18,6 +18,7 @@ from dnsrenew.doctor.table import CheckEntry
 from dnsrenew.errors import Cancelled, StoreError
 from dnsrenew.model import Check, Diagnosis
 from dnsrenew.runtime.context import Context
+from dnsrenew.secrets import Secret
 from dnsrenew.store import FolderStore
 
 Make = Callable[[str], Check | None]
@@ -90,6 +91,21 @@ def test_what_has_nothing_to_do_with_the_routes_is_not_listed(tmp_path: Path, mo
     codes = {check.code for check in diagnose(tmp_path, monkeypatch, ok).checks}
     assert {"port-80-free", "nat", "expiry"} <= codes
     assert not codes & {"dns-account", "txt-probe", "dns-credentials", "port-443-free", "cname", "wildcard-shadow"}
+
+
+@pytest.mark.parametrize(
+    ("domain", "accounts"), [("x.one.test", ["one"]), ("x.two.test", ["two"]), ("elsewhere.test", ["one", "two"])]
+)
+def test_the_accounts_that_a_certificate_may_use(tmp_path: Path, domain: str, accounts: list[str]) -> None:
+    """Those whose zones have its names; outside all zones a CNAME may lead to any of them."""
+    account = {"provider": "duckdns", "token": Secret("a-token")}
+    tables = {
+        "dns": {name: {**account, "zones": [f"{name}.test"]} for name in ("one", "two")},
+        "certificate": [{"name": "home", "domains": [domain], "routes": [{"challenge": "dns-01"}]}],
+    }
+    config = Config.from_dict(tables, base=tmp_path)
+    facts = Facts(Context(), config, FolderStore(config.store))
+    assert facts.accounts(config.certificates[0]) == accounts
 
 
 def test_a_cancel_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,11 +135,11 @@ def _applies(option: str, values: Sequence[str], packet: Packet) -> Applies:
     return Applies.SOME if option.startswith(_SOME) else Applies.UNKNOWN
 
 
-def _yes(is_it: bool) -> Applies:  # noqa: FBT001
+def _yes(is_it: bool) -> Applies:  # noqa: FBT001  # its only argument
     return Applies.YES if is_it else Applies.NO
 
 
-def _no_if(is_other: bool) -> Applies:  # noqa: FBT001
+def _no_if(is_other: bool) -> Applies:  # noqa: FBT001  # its only argument
     return Applies.NO if is_other else Applies.UNKNOWN
 
 
