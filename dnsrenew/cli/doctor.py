@@ -84,6 +84,8 @@ def _show(invocation: Invocation, found: Sequence[Diagnosis]) -> None:
         return
     columns, _ = terminal.out.size()
     lines = doctor_text.lines(found, columns, verbose=terminal.verbose, quiet=terminal.quiet)
+    if not found:
+        lines = [texts.NO_CERTIFICATES]
     if lines:  # with -q, only what is wrong
         terminal.write_result("\n".join(lines))
 

@@ -50,6 +50,7 @@ class Facts:
         self.config = config
         self.probe = probe
         self._store = store
+        self._is_private = False
         self._services = services or LazyServices(self._make_services)
         self._lock = threading.Lock()
         self._found: dict[Hashable, SingleFlight[Any]] = {}
@@ -94,7 +95,19 @@ class Facts:
 
     @property
     def store(self) -> Store:
-        """The store, for checks that are made only with a configuration."""
+        """The store, for checks that are made only with a configuration.
+
+        :raises StoreError: ``store-not-private``: what others may have put there is not read.
+        """
+        store = self.unchecked_store
+        if not self._is_private:
+            store.check_ground()
+            self._is_private = True
+        return store
+
+    @property
+    def unchecked_store(self) -> Store:
+        """The store, also if others can change it."""
         if self._store is None:
             raise LookupError("store")
         return self._store
@@ -160,7 +173,7 @@ class Facts:
         return self.store.read_state(name, quarantine=False)
 
     def _make_services(self) -> Services:
-        return make_services(self.its, self.store, self.context)
+        return make_services(self.its, self.unchecked_store, self.context)
 
 
 def _plain_view() -> DnsView:

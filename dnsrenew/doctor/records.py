@@ -47,6 +47,7 @@ def _compare(diagnosis: Diagnosis, store: Store, now: datetime, *, keep: bool) -
     name = diagnosis.name or ""
     facts = facts_of(diagnosis.checks)
     try:
+        store.check_ground()
         records = store.diagnoses.read(name)
     except StoreError:
         if keep:

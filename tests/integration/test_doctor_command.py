@@ -112,13 +112,17 @@ def test_what_cannot_be_renewed(workspace: Workspace) -> None:
 
 
 def test_a_store_that_others_can_change(workspace: Workspace) -> None:
-    """The doctor reads nothing from it but says so, with the command that mends it."""
+    """The doctor says so, with the command that mends it, and reads nothing from it."""
     workspace.run("renew")
     workspace.store.chmod(0o777)
     status, document = workspace.run_json("doctor")
     found = {check["code"]: check for check in document["diagnoses"][0]["checks"]}
     assert (status, found["store"]["result"], found["store"]["blocks"]) == (1, "bad", ["all"])
     assert "chmod" in document["diagnoses"][0]["next_action"]
+    assert found["expiry"]["result"] == "unknown"
+    assert found["last-run"]["evidence"]["error"]["code"] == "store-not-private"
+    assert workspace.run("doctor", "--record").returncode == 1
+    assert not list(workspace.store.rglob("doctor.json"))
 
 
 def test_the_forms(workspace: Workspace, tmp_path: Path) -> None:

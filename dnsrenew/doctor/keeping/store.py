@@ -24,13 +24,13 @@ def store(facts: Facts) -> Check | None:
     """Check that the store is private and can be written; temporary files are written and removed."""
     if facts.config is None:
         return None
-    path = str(facts.store.path)
+    path = str(facts.unchecked_store.path)
     existing = _nearest(path)
     try:
-        facts.store.check_ground()
+        facts.unchecked_store.check_ground()
         if existing != path:
             return _absent(path, existing)
-        facts.store.prove_writable()
+        facts.unchecked_store.prove_writable()
     except StoreError as error:
         return Check("store", "bad", error.message, {**error.evidence, "error": error.code}, error.fix, ALL)
     return Check.of(texts.STORE_OK, "ok", {"path": path})
@@ -47,7 +47,7 @@ def store_space(facts: Facts) -> Check | None:
     """Check the free space and the free inodes of the disk of the store."""
     if facts.config is None:
         return None
-    path = str(facts.store.path)
+    path = str(facts.unchecked_store.path)
     existing = _nearest(path)
     free = shutil.disk_usage(existing).free
     return space(path, free, _free_files(existing))
