@@ -27,6 +27,9 @@ def answers_with(answer: bytes) -> Talk:
     def talk(connection: socket.socket) -> None:
         connection.recv(65536)
         connection.sendall(answer)
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65536):  # unread data would reset the connection, perhaps before the answer is read
+            pass
 
     return talk
 

@@ -26,7 +26,7 @@ from tests.lab.dnsforwarder import Answer
 Hook = Callable[[Query], Answer]
 INBOUND = ("http-01", "tls-alpn-01")
 TLS = {"challenge": "tls-alpn-01", "listen": "127.0.0.1:5003"}
-CHILD = "child.parent.test"
+CHILD = "child.parent-doctor.test"
 SERVERS = ("127.0.0.3", "127.0.0.4")
 LISTED = f"@ NS ns1\n@ NS ns2\nns1 A {SERVERS[0]}\nns2 A {SERVERS[1]}\nwww A 127.0.0.1"
 
@@ -40,7 +40,7 @@ def examined(lab: Lab, folder: Path, code: str, *domains: str, **how: Any) -> Ch
 def child(lab: Lab, first: Hook, second: Hook | None = None) -> Iterator[str]:
     """Delegate a zone to two servers of its own; give the name of a host in it."""
     lines = "".join(f"child NS ns{n}.child\nns{n}.child A {address}\n" for n, address in enumerate(SERVERS, 1))
-    lab.add_zone("parent.test", lines)
+    lab.add_zone("parent-doctor.test", lines)
     lab.flush()
     with lab.forwarder(SERVERS[0], first), lab.forwarder(SERVERS[1], second or first):
         yield f"www.{CHILD}"
@@ -79,8 +79,8 @@ def test_a_delegation_is_compared_with_the_zone_above(lab: Lab, tmp_path: Path) 
         check = examined(lab, tmp_path, "delegation", host)
     assert check.result == "ok"
     zone = zone_of(check, CHILD)
-    assert zone["parent"] == "parent.test"
-    assert zone["parent_ns"] == ("ns1.child.parent.test", "ns2.child.parent.test")
+    assert zone["parent"] == "parent-doctor.test"
+    assert zone["parent_ns"] == ("ns1.child.parent-doctor.test", "ns2.child.parent-doctor.test")
     assert [(each["address"], each["udp"], each["tcp"]) for each in zone["servers"]] == [
         (address, "authority", "authority") for address in SERVERS
     ]
@@ -113,7 +113,7 @@ def test_differing_lists_stop_nothing(lab: Lab, tmp_path: Path) -> None:
     with child(lab, answering(CHILD, f"@ NS ns1\nns1 A {SERVERS[0]}\nns2 A {SERVERS[1]}")) as host:
         check = examined(lab, tmp_path, "delegation", host)
     assert (check.result, check.blocks) == ("bad", ())
-    assert "parent.test names other name servers" in check.summary
+    assert "parent-doctor.test names other name servers" in check.summary
 
 
 def test_servers_that_do_not_agree_stop_nothing(lab: Lab, tmp_path: Path) -> None:
@@ -261,18 +261,18 @@ def test_a_cdn_stops_tls_alpn_only(lab: Lab, tmp_path: Path, records: str, seen:
 
 def test_a_cname_to_another_zone_is_followed_to_its_address(lab: Lab, tmp_path: Path) -> None:
     """By the recursive server."""
-    lab.add_zone("alias.test", "www CNAME host.target.test.\nlost CNAME gone.target.test.")
+    lab.add_zone("alias-doctor.test", "www CNAME host.target.test.\nlost CNAME gone.target.test.")
     lab.add_zone("target.test", "host A 127.0.0.1")
-    check = examined(lab, tmp_path, "address", "www.alias.test", routes=(HTTP,))
-    assert (check.result, check.evidence["found"]["www.alias.test"]["A"]) == ("ok", ["127.0.0.1"])
+    check = examined(lab, tmp_path, "address", "www.alias-doctor.test", routes=(HTTP,))
+    assert (check.result, check.evidence["found"]["www.alias-doctor.test"]["A"]) == ("ok", ["127.0.0.1"])
 
 
 def test_a_cname_to_nowhere_is_a_name_without_an_address(lab: Lab, tmp_path: Path) -> None:
     """The name itself exists."""
-    lab.add_zone("alias.test", "www CNAME host.target.test.\nlost CNAME gone.target.test.")
+    lab.add_zone("alias-doctor.test", "www CNAME host.target.test.\nlost CNAME gone.target.test.")
     lab.add_zone("target.test", "host A 127.0.0.1")
-    check = examined(lab, tmp_path, "name-exists", "lost.alias.test", routes=(HTTP,))
-    assert (check.result, check.evidence["records"]["lost.alias.test"]["existence"]) == ("bad", "empty")
+    check = examined(lab, tmp_path, "name-exists", "lost.alias-doctor.test", routes=(HTTP,))
+    assert (check.result, check.evidence["records"]["lost.alias-doctor.test"]["existence"]) == ("bad", "empty")
 
 
 def test_where_port_53_is_closed_doh_knows_enough(lab: Lab, tmp_path: Path) -> None:
@@ -362,20 +362,20 @@ def test_where_the_txt_record_goes_is_said(lab: Lab, tmp_path: Path) -> None:
     ("owner", "code"),
     [
         ("_acme-challenge.www", "stale"),
-        ("_acme-challenge.www.stale.test", "doubled"),
+        ("_acme-challenge.www.stale-doctor.test", "doubled"),
         ("*", "wildcard"),
     ],
 )
 def test_old_values_are_found(lab: Lab, tmp_path: Path, owner: str, code: str) -> None:
     """At the challenge name, or at the name with the zone twice; what a wildcard gives to every name is none."""
-    lab.add_zone("stale.test", "@ A 127.0.0.1")
-    lab.update("stale.test", add=[(owner, "TXT", '"old\\027value"')])
-    check = examined(lab, tmp_path, "txt-stale", "www.stale.test", "stale.test")
+    lab.add_zone("stale-doctor.test", "@ A 127.0.0.1")
+    lab.update("stale-doctor.test", add=[(owner, "TXT", '"old\\027value"')])
+    check = examined(lab, tmp_path, "txt-stale", "www.stale-doctor.test", "stale-doctor.test")
     assert (check.result, check.blocks) == ("ok" if code == "wildcard" else "bad", ())
     if code == "stale":
-        assert check.evidence["found"]["_acme-challenge.www.stale.test"][PRIMARY] == ["old?value"]
+        assert check.evidence["found"]["_acme-challenge.www.stale-doctor.test"][PRIMARY] == ["old?value"]
     if code == "doubled":
-        assert "_acme-challenge.www.stale.test.stale.test" in check.summary
+        assert "_acme-challenge.www.stale-doctor.test.stale-doctor.test" in check.summary
 
 
 @pytest.mark.leaves_txt

@@ -109,13 +109,13 @@ def test_a_wrong_tsig_key(facts: Make) -> None:
 
 def test_a_key_that_may_not_write(lab: Lab, facts: Make) -> None:
     """One zone allows the key, the other does not: only the names of the other are stopped."""
-    lab.add_zone("closed.test", refuse=True)
-    certificate = [{"name": "home", "domains": ["example.test", "closed.test", "*.closed.test"]}]
-    found = facts({"dns.home.zones": ["example.test", "closed.test"], "certificate": certificate})
+    lab.add_zone("closed-doctor.test", refuse=True)
+    certificate = [{"name": "home", "domains": ["example.test", "closed-doctor.test", "*.closed-doctor.test"]}]
+    found = facts({"dns.home.zones": ["example.test", "closed-doctor.test"], "certificate": certificate})
     assert accounts.dns_account(found, spec_of(found)).result == "ok"
     credentials, value = probed(found)
     assert credentials.evidence["error"] == "provider-unauthorized"
-    assert (value.result, value.evidence["names"]) == ("bad", ["closed.test", "*.closed.test"])
+    assert (value.result, value.evidence["names"]) == ("bad", ["closed-doctor.test", "*.closed-doctor.test"])
     assert lab.txt(NAME) == set()
 
 
@@ -152,14 +152,16 @@ def never_shows(lab: Lab, zone: str) -> Iterator[str]:
 def test_a_token_of_powerdns(lab: Lab, facts: Make, right: bool) -> None:
     """The status of the host and its page are told, not the token."""
     with lab.powerdns() as server:
-        server.add_zone("pdns.test", (server.address,), (("_acme-challenge.pdns.test.", "TXT", '"foreign"'),))
-        lab.resolver.set_stubs({"pdns.test": (server.address,)})
+        server.add_zone(
+            "pdns-doctor.test", (server.address,), (("_acme-challenge.pdns-doctor.test.", "TXT", '"foreign"'),)
+        )
+        lab.resolver.set_stubs({"pdns-doctor.test": (server.address,)})
         token = server.api_key if right else "canary-wrong-token"
         account = {"provider": "powerdns", "pdns_server": server.api_url, "auth_token": token}
-        certificate = [{"name": "home", "domains": ["pdns.test"]}]
+        certificate = [{"name": "home", "domains": ["pdns-doctor.test"]}]
         found = facts({"dns.home.tsig_secret": None, "dns": {"home": account}, "certificate": certificate})
         credentials, value = probed(found)
-        assert lab.txt("_acme-challenge.pdns.test", server.address) == {"foreign"}
+        assert lab.txt("_acme-challenge.pdns-doctor.test", server.address) == {"foreign"}
     assert (credentials.result, value.result) == (("ok", "ok") if right else ("bad", "bad"))
     if not right:
         assert credentials.evidence["status"] == 401
