@@ -24,6 +24,7 @@ KINDS: Final[dict[str, str]] = {
     "order-created": "the CA created an order; data: url, domains, pending (domains to validate)",
     "order-resumed": "the order of an earlier run is resumed; data: ca, url, domains, status (of the order)",
     "txt-writing": "the DNS host is about to write TXT values; data: records (zone, name, value, dns)",
+    "txt-by-hand": "a person has to set TXT records now; data: records (zone, name, value, dns)",
     "txt-written": "the DNS host wrote the TXT values; data: records, seconds",
     "dns-waiting": "the name servers are polled; data: seconds, timeout, servers (server, address, state, detail)",
     "dns-visible": "every name server shows the TXT values; data: seconds",

@@ -117,6 +117,7 @@ class Renewer:
                 dry_run=dry_run,
                 wait=wait,
                 responses=self._served_responses,
+                attended=attended,
             )
         )
         try:

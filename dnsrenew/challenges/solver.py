@@ -31,7 +31,9 @@ class SolverResources(Frozen):
 
     :ivar locks: locks of zones that hold one value, or take one writer, at a time.
     :ivar journal: the journal of TXT values; a value is recorded before it is written to DNS.
+    :ivar attended: whether a person watches the run, who can set a TXT record by hand.
     :ivar responses: the http-01 responses that an app of this program serves; None: there is no app.
+    :ivar rehearses: whether the run is a dry run, which leaves nothing behind.
     """
 
     dns: DnsView
@@ -40,6 +42,8 @@ class SolverResources(Frozen):
     locks: ZoneLocks
     journal: Journal
     responses: AppResponses | None = None
+    attended: bool = False
+    rehearses: bool = False
 
 
 class Solver(ABC):

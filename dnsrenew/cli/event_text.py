@@ -146,6 +146,13 @@ class EventText:
         has_account = any(record.get("dns") for record in event.data.get("records", ()))
         return self._sentence(event, "accounts" if has_account else "")
 
+    def _txt_by_hand(self, event: Event) -> list[EventLine]:
+        fields = [
+            {"name": str(record.get("name", "")).rstrip("."), "value": str(record.get("value", ""))}
+            for record in event.data.get("records", ())
+        ]
+        return [line for each in fields for line in self._sentence(event, **each)]
+
     def _dns_waiting(self, event: Event) -> list[EventLine]:
         if not self.servers:
             self.since = event.time - timedelta(seconds=float(event.data.get("seconds") or 0))
@@ -192,6 +199,7 @@ class EventText:
         "order-created": _order_created,
         "order-resumed": _order_resumed,
         "txt-writing": _txt_writing,
+        "txt-by-hand": _txt_by_hand,
         "dns-waiting": _dns_waiting,
         "dns-visible": _dns_visible,
         "caches-waiting": _caches_waiting,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.names import is_at_or_below
 from dnsrenew.config import texts
-from dnsrenew.config.fields import each_key, integer, list_of, plain_name, zone
+from dnsrenew.config.fields import each_key, file_path, integer, list_of, plain_name, text, zone
+from dnsrenew.config.programs import command
 from dnsrenew.config.schema import TOP_LEVEL, FieldScope, ReadField, as_table
 from dnsrenew.config.secret_fields import maybe_secret, secret
 from dnsrenew.errors import ConfigError
@@ -24,6 +25,21 @@ _COMMON: Final[Mapping[str, ReadField]] = {
     "zones": list_of(zone, texts.ZONES, least=1, one=True),
     "ttl": integer(1, 604800),
 }
+
+
+def _trusted_file(value: Any, scope: FieldScope, path: KeyPath) -> str:
+    """Read the path of a file that holds a secret, or will."""
+    file = file_path(value, scope, path)
+    scope.checks.judge(file)
+    return file
+
+
+_BY_KIND: Final[Mapping[str, ReadField]] = {
+    "list": list_of(text, texts.TEXTS, least=1),
+    "program": command,
+    "file": _trusted_file,
+}
+"""How an option is read that is not a text."""
 _DRIVER_OBJECT: Final = "driver"  # the option that holds the caller's own driver, in an account without a provider
 
 
@@ -150,9 +166,6 @@ class DnsAccountTables:
             self._broken.add(name)
             return None
         if provider is None:
-            if _is_planned(name):
-                scope.mistake(path, texts.PLANNED_HOST.format(provider=quoted(name)), texts.SUPPORTED_HOST)
-                return None
             names = catalogue.provider_names(self._folders)
             found = texts.UNKNOWN_HOST.format(provider=quoted(name))
             scope.mistake(path, found, texts.DNS_HOST, nearest(name, names))
@@ -171,15 +184,14 @@ class DnsAccountTables:
         values: dict[str, Any] = {}
         reported = set()
         for key, given in options.items():
-            if provider.any_options:
-                read: ReadField = maybe_secret
-            elif provider.is_secret(key):
-                read = secret
-            else:
+            read = _reader(provider, key)
+            if read is None:
                 values[key] = given
-                continue
-            if not self._read_value(values, read, given, scope, (*path, key)):
+            elif not self._read_value(values, read, given, scope, (*path, key)):
                 reported.add(key)
+        for key, spec in provider.options.items():
+            if spec.default and key not in options and not scope.python:
+                values[key] = _trusted_file(spec.default.format(account=path[-1]), scope, (*path, key))
         for mistake in check_options(provider, values):
             key_path = (*path, mistake.key)
             if mistake.key in reported:
@@ -204,18 +216,20 @@ class DnsAccountTables:
         return True
 
 
-def _is_planned(driver: str) -> bool:
-    from dnsrenew.drivers.protocol import COMING
-
-    return driver in COMING
+def _reader(provider: Provider, option: str) -> ReadField | None:
+    """Return what reads an option; None for a text, which is checked later."""
+    if provider.any_options:
+        return maybe_secret
+    if provider.is_secret(option):
+        return secret
+    spec = provider.options.get(option)
+    return None if spec is None else _BY_KIND.get(spec.kind)
 
 
 def _driver_problem(provider: Provider) -> str | None:
     """Return the phrase for a driver that is missing; None if it is built in or installed."""
     from dnsrenew.drivers.protocol import BUILT_IN
 
-    if _is_planned(provider.driver):
-        return texts.PLANNED_DRIVER
     if provider.driver in BUILT_IN or provider.any_options:  # a provider without a file was found by its driver
         return None
     from dnsrenew.drivers.catalogue import plug_in_names  # slow; needed only for the user's own provider files

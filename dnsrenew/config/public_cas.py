@@ -66,7 +66,7 @@ def _check_profile(draft: Draft, spec: CertificateSpec) -> None:
     """Add a mistake if a CA that may get IP addresses in an order issues for them only with another profile."""
     if not any(map(is_ip, spec.identifiers)):
         return
-    for ca in dict.fromkeys(route.ca or spec.ca for route in spec.routes if route.challenge != "dns-01"):
+    for ca in dict.fromkeys(route.ca or spec.ca for route in spec.routes if not route.challenge.startswith("dns-")):
         wanted = _IP_PROFILES.get(ca)
         found = spec.profile and spec.profile.name
         if wanted is not None and found != wanted and is_public(draft, ca):

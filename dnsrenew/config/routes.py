@@ -16,8 +16,9 @@ from dnsrenew.model import Route
 from dnsrenew.validation.mistakes import FieldError, KeyPath, kind, nearest, one_of, quoted
 from dnsrenew.validation.texts import EMPTY_LIST
 
+_BY_DNS: Final = frozenset({"dns-01", "dns-persist-01"})
 _DEFAULT_LISTEN: Final = {"http-01": ":80", "tls-alpn-01": ":443"}
-_RESERVED: Final = ("dns-persist-01", "dns-account-01")
+_RESERVED: Final = ("dns-account-01",)
 
 
 def _accounts(value: Any, scope: FieldScope, path: KeyPath) -> tuple[str, ...]:
@@ -35,7 +36,9 @@ def _accounts(value: Any, scope: FieldScope, path: KeyPath) -> tuple[str, ...]:
 _ROUTE: Final = Table(
     "route",
     {
-        "challenge": Key(choice("dns-01", "http-01", "tls-alpn-01", reserved=_RESERVED), required=True),
+        "challenge": Key(
+            choice("dns-01", "http-01", "tls-alpn-01", "dns-persist-01", reserved=_RESERVED), required=True
+        ),
         "ca": Key(plain_name),
         "dns": Key(_accounts),
         "alias": Key(zone),
@@ -46,7 +49,7 @@ _ROUTE: Final = Table(
     },
 )
 _CHALLENGES_OF: Final = {
-    "dns": ("dns-01",),
+    "dns": ("dns-01", "dns-persist-01"),
     "alias": ("dns-01",),
     "follow_cname": ("dns-01",),
     "listen": ("http-01", "tls-alpn-01"),
@@ -157,14 +160,14 @@ def _check_accounts(
 
 
 def check_fitting(routes: Sequence[Route], identifiers: Sequence[str], scope: FieldScope, path: KeyPath) -> None:
-    """Add a mistake for each wildcard without a dns-01 route, and each IP address with no other route.
+    """Add a mistake for each wildcard without a route by DNS, and each IP address with no other route.
 
     :param path: the certificate's.
     """
     challenges = {one.challenge for one in routes}
     for index, identifier in enumerate(identifiers):
-        if is_wildcard(identifier) and "dns-01" not in challenges:
+        if is_wildcard(identifier) and challenges.isdisjoint(_BY_DNS):
             scope.mistake((*path, "domains", index), quoted(identifier), texts.WILDCARD)
-        elif is_ip(identifier) and challenges == {"dns-01"}:
+        elif is_ip(identifier) and challenges and challenges.issubset(_BY_DNS):
             expected = texts.IP_ROUTE if all(map(is_ip, identifiers)) else texts.IP_ROUTE_TOO
             scope.mistake((*path, "domains", index), quoted(identifier), expected)

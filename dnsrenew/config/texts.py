@@ -314,8 +314,6 @@ ACCOUNT_NEEDED: Final = "a [dns.NAME] (in Python: dns=…) that can write its TX
 DNS_HOST: Final = "the name of a DNS host, see `dnsrenew providers`"
 DNS_HOST_NAME: Final = "the name of a DNS host, of letters, digits, dots, hyphens and underscores"
 UNKNOWN_HOST: Final = "the unknown DNS host {provider}"
-PLANNED_HOST: Final = "{provider}, which this version does not support yet"
-PLANNED_DRIVER: Final = "{provider}, whose driver {driver} this version does not support yet"
 NO_DRIVER: Final = "{provider}, whose driver {driver} is not installed"
 SUPPORTED_HOST: Final = "a DNS host with a built-in or installed driver, see `dnsrenew providers`"
 OPTION: Final = "{help} (required by {provider})"

@@ -32,7 +32,7 @@ def domains_outside_zones(draft: Draft) -> list[Notice]:
 
 def _can_fit(draft: Draft, route: Route, domain: str) -> bool:
     if route.challenge != "dns-01":
-        return not is_wildcard(domain)
+        return route.challenge == "dns-persist-01" or not is_wildcard(domain)  # a person may set its record
     if route.alias is not None or not route.follow_cname:  # those outside the zones are mistakes
         return True
     return draft.accounts.covers(route.dns or draft.accounts.names, base_domain(domain))

@@ -72,9 +72,9 @@ def plug_in_names() -> set[str]:
     """
     from importlib.metadata import entry_points
 
-    from dnsrenew.drivers.protocol import BUILT_IN, COMING, ENTRY_POINT_GROUP
+    from dnsrenew.drivers.protocol import BUILT_IN, ENTRY_POINT_GROUP
 
-    return set(entry_points(group=ENTRY_POINT_GROUP).names) - BUILT_IN.keys() - COMING
+    return set(entry_points(group=ENTRY_POINT_GROUP).names) - BUILT_IN.keys()
 
 
 def check_options(provider: Provider, options: Mapping[str, Any]) -> list[Mistake]:
@@ -118,6 +118,9 @@ def _unknown(provider: Provider, key: str) -> Mistake:
 def _wrong_value(key: str, value: object, spec: OptionSpec) -> Mistake | None:
     if isinstance(value, Secret):
         return None
+    if spec.kind in {"list", "program"}:
+        is_list = isinstance(value, (list, tuple)) and all(isinstance(each, str) and each for each in value)
+        return None if is_list and value else _mistake(key, kind(value), texts.LIST)
     if isinstance(value, str):
         if value.strip() or not spec.required:
             return None

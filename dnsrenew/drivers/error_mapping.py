@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base import names
 from dnsrenew.base.clock import rejects_dates
 from dnsrenew.drivers import texts
+from dnsrenew.drivers.host_error import HostError
 from dnsrenew.errors import ProviderError
 from dnsrenew.model import rfc3339
 
@@ -60,6 +61,8 @@ _TEXTS: Final = {
     "provider-malformed-answer": (texts.MALFORMED_ANSWER, texts.MALFORMED_ANSWER_ANSWER),
     "provider-refused": (texts.REFUSED, texts.REFUSED_ANSWER),
     "provider-bug": (texts.DRIVER_BUG, texts.DRIVER_BUG_ANSWER),
+    "hook-timeout": (texts.HOOK_LATE, texts.HOOK_LATE_OUTPUT),
+    "hook-failed": (texts.HOOK_FAILED, texts.HOOK_FAILED),
 }
 _KINDS: Final = {"timeout": "provider-timeout", "tls": "provider-untrusted", "too-large": "provider-malformed-answer"}
 
@@ -68,6 +71,7 @@ _KINDS: Final = {"timeout": "provider-timeout", "tls": "provider-untrusted", "to
 class _Findings:
     """The facts in an exception and its causes."""
 
+    code: str | None = None
     status: int | None = None
     answer: str = ""
     headers: Any = None
@@ -103,6 +107,7 @@ def translate(
         "zones": sorted({names.relative(record.zone) for record in records}),
         "cause": f"{type(error).__name__}: {redactor.redact(str(error))}"[:_MAX_TEXT],
         "title": provider.title,
+        "page": provider.page,
         "options": _credentials(provider, account),
         "answer": answer or None,
     }
@@ -133,7 +138,7 @@ def classify(error: BaseException) -> str:
 
 
 def _inspect(error: BaseException) -> _Findings:
-    found = _Findings()
+    found = _Findings(code=error.code if isinstance(error, HostError) else None)
     messages = []
     for each in _chain(error):
         found.classes |= {_class_name(kind) for kind in type(each).__mro__}
@@ -181,6 +186,8 @@ def _text(value: object) -> str | None:
 
 
 def _classify(error: BaseException, found: _Findings) -> str:
+    if found.code is not None:
+        return found.code
     if found.kind is not None and "HttpFailure" in found.classes:
         return _KINDS.get(found.kind, "provider-unreachable")
     if found.redirected:
@@ -249,7 +256,10 @@ def _host_message(error: BaseException, found: _Findings, code: str, redactor: R
     if not text.strip() or text.lstrip().startswith("<"):
         return ""
     message = _line(redactor.redact(text)).rstrip(".")  # redacted before it is cut: half a secret is not found
-    return message if len(message) <= _MAX_ANSWER else f"{message[:_MAX_ANSWER]}…"
+    if len(message) <= _MAX_ANSWER:
+        return message
+    # The reason of a host comes first, that of a program last.
+    return f"…{message[-_MAX_ANSWER:]}" if code.startswith("hook-") else f"{message[:_MAX_ANSWER]}…"
 
 
 def _line(text: str) -> str:

@@ -138,7 +138,7 @@ class _Call(Frozen):
         """Wait for the rate limit of the host. A removal does not wait; the next write waits for both."""
         if self.action == "prepare" or not _SELF_HOSTED.isdisjoint(_driver_names(self.provider)):
             return
-        bucket = self.context.buckets.of_host(self.provider.name)
+        bucket = self.context.buckets.of_account(self.account.name)
         requests = 1 + REQUESTS_A_RECORD * len(self.records)
         if self.action == "add":
             bucket.take(self.context, requests)
@@ -184,7 +184,13 @@ class _Call(Frozen):
         redactor = self.context.redactor
         try:
             self._reveal_secrets(cancel)
-            driver = make_driver(self.provider, self.account, seconds_left=deadline.left, cancel=cancel)
+            driver = make_driver(
+                self.provider,
+                self.account,
+                seconds_left=deadline.left,
+                cancel=cancel,
+                remembered=self.context.remembered.setdefault(self.account.name, {}),
+            )
             with redactor.guard_logs(*GUARDED_LOGGERS):
                 if self.action == "add":
                     driver.add(self.records)

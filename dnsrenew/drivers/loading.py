@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from dnsrenew.drivers import texts
-from dnsrenew.drivers.protocol import BUILT_IN, COMING, ENTRY_POINT_GROUP, Driver, DriverContext
+from dnsrenew.drivers.protocol import BUILT_IN, ENTRY_POINT_GROUP, Driver, DriverContext
 from dnsrenew.drivers.provider import OWN_OBJECT
-from dnsrenew.errors import ConfigError
+from dnsrenew.errors import Cancelled, ConfigError
 from dnsrenew.secrets import Secret
 
 if TYPE_CHECKING:
@@ -26,8 +27,11 @@ def make_driver(
     *,
     seconds_left: Callable[[], float],
     cancel: threading.Event,
+    remembered: MutableMapping[Any, Any] | None = None,
 ) -> Driver:
     """Return a new driver for one call in one thread.
+
+    :param remembered: what the drivers of this account remember until the end of the run.
 
     :raises ConfigError: an option is wrong, or the driver is not installed.
     :raises SecretError: the constructor of the driver needs a secret that cannot be resolved.
@@ -42,11 +46,25 @@ def make_driver(
         seconds_left=seconds_left,
         cancel=cancel,
         logger=logging.getLogger(f"dnsrenew.drivers.{provider.driver}"),
+        remembered={} if remembered is None else remembered,
     )
     driver = kind(context)
     if not isinstance(driver, Driver):
         raise ConfigError.of(texts.DRIVER_INVALID, driver=provider.driver)
     return driver
+
+
+def warm_up(provider: Provider, remembered: MutableMapping[Any, Any]) -> None:
+    """Begin what the drivers of an account need time for before their first call. Wait for nothing, report no error.
+
+    :param remembered: what they remember until the end of the run.
+    """
+    name = provider.driver_options.get("provider")
+    if provider.driver == "lexicon" and isinstance(name, str):
+        from dnsrenew.drivers.lexicon.process import process_of  # few accounts need it
+
+        with contextlib.suppress(OSError, Cancelled):  # the call meets it again, and reports it
+            process_of(remembered, name).start()
 
 
 def _own_object(account: DnsAccount) -> Driver:
@@ -56,15 +74,15 @@ def _own_object(account: DnsAccount) -> Driver:
     return driver
 
 
-def _options(provider: Provider, options: Mapping[str, Any]) -> dict[str, str | Secret]:
-    """Convert each option to ``Secret`` or ``str``, as the provider file declares it (a program may pass either)."""
+def _options(provider: Provider, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert each text to ``Secret`` or ``str``, as the provider file declares it (a program may pass either)."""
     if provider.any_options:
         return dict(options)
     known = {key: spec for key, spec in provider.options.items() if key in options}
     return {key: _typed(options[key], secret=spec.secret) for key, spec in known.items()}
 
 
-def _typed(value: str | Secret, *, secret: bool) -> str | Secret:
+def _typed(value: Any, *, secret: bool) -> Any:
     if secret:
         return value if isinstance(value, Secret) else Secret(value)
     return value.reveal() if isinstance(value, Secret) else value
@@ -75,8 +93,6 @@ def _driver_class(name: str) -> Callable[[DriverContext], object]:
         module, attribute = BUILT_IN[name]
         kind: Callable[[DriverContext], object] = getattr(import_module(module), attribute)
         return kind
-    if name in COMING:
-        raise ConfigError.of(texts.DRIVER_NOT_IMPLEMENTED, driver=name)
     return _plug_in(name)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
-from dnsrenew.base.values import Frozen
+from dnsrenew.base.values import Frozen, field
 from dnsrenew.drivers import texts
 from dnsrenew.errors import ProviderError
 
@@ -19,13 +19,31 @@ if TYPE_CHECKING:
 ENTRY_POINT_GROUP = "dnsrenew.drivers"
 """The entry point group of driver classes."""
 
+_HOSTS: Final = "dnsrenew.drivers.hosts"
 BUILT_IN: Final = {
     "rfc2136": ("dnsrenew.drivers.rfc2136", "Rfc2136Driver"),
     "lexicon": ("dnsrenew.drivers.lexicon", "LexiconDriver"),
-    "duckdns": ("dnsrenew.drivers.duckdns", "DuckDnsDriver"),
+    "hook": ("dnsrenew.drivers.hook", "HookDriver"),
+    "manual": ("dnsrenew.drivers.manual", "ManualDriver"),
+    "acme-dns": (f"{_HOSTS}.acme_dns", "AcmeDnsDriver"),
+    "bunny": (f"{_HOSTS}.bunny", "BunnyDriver"),
+    "cloudflare": (f"{_HOSTS}.cloudflare", "CloudflareDriver"),
+    "desec": (f"{_HOSTS}.desec", "DesecDriver"),
+    "domeneshop": (f"{_HOSTS}.domeneshop", "DomeneshopDriver"),
+    "duckdns": (f"{_HOSTS}.duckdns", "DuckDnsDriver"),
+    "dynv6": (f"{_HOSTS}.dynv6", "Dynv6Driver"),
+    "godaddy": (f"{_HOSTS}.godaddy", "GoDaddyDriver"),
+    "hetzner": (f"{_HOSTS}.hetzner", "HetznerDriver"),
+    "httpreq": (f"{_HOSTS}.httpreq", "HttpreqDriver"),
+    "ionos": (f"{_HOSTS}.ionos", "IonosDriver"),
+    "loopia": (f"{_HOSTS}.loopia", "LoopiaDriver"),
+    "namecheap": (f"{_HOSTS}.namecheap", "NamecheapDriver"),
+    "netcup": (f"{_HOSTS}.netcup", "NetcupDriver"),
+    "porkbun": (f"{_HOSTS}.porkbun", "PorkbunDriver"),
+    "simply": (f"{_HOSTS}.simply", "SimplyDriver"),
+    "spaceship": (f"{_HOSTS}.spaceship", "SpaceshipDriver"),
+    "technitium": (f"{_HOSTS}.technitium", "TechnitiumDriver"),
 }
-COMING: Final = frozenset({"acme-dns", "hook", "manual"})
-"""Drivers that a later version brings."""
 
 
 class DriverContext(Frozen, public=True):
@@ -33,9 +51,9 @@ class DriverContext(Frozen, public=True):
 
     account: str
     """The name of the account in the configuration, for messages."""
-    options: Mapping[str, str | Secret]
-    """The options of the account; each a ``str``, or a :class:`~dnsrenew.Secret` if the provider file declares it
-    secret. Call ``.reveal()`` only where the value is used.
+    options: Mapping[str, Any]
+    """The options of the account; each a ``str``, a :class:`~dnsrenew.Secret` if the provider file declares it secret,
+    or a sequence of ``str`` if it declares a list. Reveal a secret only where it is used: :meth:`text`.
     """
     driver_options: Mapping[str, Any]
     """The table ``[driver_options]`` of the provider file."""
@@ -45,6 +63,16 @@ class DriverContext(Frozen, public=True):
     """Set after the caller stopped waiting: stop as soon as possible, and write nothing more."""
     logger: logging.Logger
     """The logger of the driver."""
+    remembered: MutableMapping[Any, Any] = field(default_factory=dict)
+    """What the drivers of this account remember until the end of the run, such as the identifiers of zones. Calls in
+    other threads use it too: store whole values, and do without any of them. A value with a method ``close`` is
+    closed then.
+    """
+
+    def text(self, option: str, default: str = "") -> str:
+        """Return an option as text without blanks around it; a secret is revealed."""
+        value: str | Secret = self.options.get(option, default)
+        return (value if isinstance(value, str) else value.reveal()).strip()
 
     def check(self) -> None:
         """Return while the caller still waits. Call it before each write.

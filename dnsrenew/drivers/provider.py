@@ -27,6 +27,9 @@ class OptionSpec(Frozen, kw_only=True):
     :ivar env: the environment variable that :meth:`Provider.block` suggests; it is not read by default.
     :ivar pattern: a regular expression for the whole secret without blanks around it; "" if its form is not known.
     :ivar form: the pattern in words.
+    :ivar kind: ``"text"``, ``"list"`` of texts, ``"program"`` (a list: a program and its arguments), or ``"file"`` (a
+        path, relative to the configuration file).
+    :ivar default: the path of a file that is not given; ``{account}`` in it is the name of the account.
     """
 
     required: bool = False
@@ -35,6 +38,8 @@ class OptionSpec(Frozen, kw_only=True):
     help: str = ""
     pattern: str = ""
     form: str = ""
+    kind: str = "text"
+    default: str = ""
 
 
 class Behaviour(Frozen, kw_only=True):
@@ -43,10 +48,12 @@ class Behaviour(Frozen, kw_only=True):
     :ivar ttl: TTL of the TXT records in seconds.
     :ivar propagation_timeout: seconds until its name servers must show a value.
     :ivar settle: seconds to wait after all of them show it.
-    :ivar values: ``"one"``: a second value at a name replaces the first.
+    :ivar values: ``"one"``: a second value at a name replaces the first; ``"two"``: a third one replaces the first.
     :ivar scope: ``"zone"``: a zone has one value for all its names.
     :ivar exclusive: whether only one writer at a time may change a zone.
     :ivar removes: whether values must be removed.
+    :ivar by_hand: whether a person writes the values.
+    :ivar delegated: whether only names can be written that a CNAME record leads to.
     """
 
     ttl: int = 60
@@ -56,7 +63,14 @@ class Behaviour(Frozen, kw_only=True):
     scope: str = "name"
     exclusive: bool = False
     removes: bool = True
+    by_hand: bool = False
+    delegated: bool = False
     note: str = ""
+
+    @property
+    def most_values(self) -> int | None:
+        """The number of values that a name (or zone, see ``scope``) can hold at a time; None: any number."""
+        return {"one": 1, "two": 2}.get(self.values)
 
 
 class Provider(Frozen, kw_only=True):
@@ -77,6 +91,13 @@ class Provider(Frozen, kw_only=True):
     behaviour: Behaviour = Behaviour()
     any_options: bool = False
 
+    @property
+    def page(self) -> str:
+        """The web page of the host, or the command that describes it, for the fix of an error."""
+        if self.website:
+            return self.website
+        return f"`dnsrenew providers {self.name}`" if self.name else self.title
+
     def is_secret(self, option: str) -> bool:
         """Tell whether an option may be a secret; every option may, without a provider file."""
         spec = self.options.get(option)
@@ -85,7 +106,7 @@ class Provider(Frozen, kw_only=True):
     def host_fingerprint(self, account: DnsAccount) -> int:
         """Return a checksum that changes if the account moves to another host; it ignores secret options."""
         known = {key: value for key, value in account.options.items() if not self.is_secret(key)}
-        plain = {key: value for key, value in known.items() if isinstance(value, str | int | float)}
+        plain = {key: value for key, value in known.items() if isinstance(value, str | int | float | tuple)}
         text = json.dumps([self.driver, dict(self.driver_options), plain], sort_keys=True, default=str)
         return crc32(text.encode())
 
@@ -95,6 +116,7 @@ class Provider(Frozen, kw_only=True):
             "name": self.name,
             "title": self.title,
             "website": self.website,
+            "docs": self.docs,
             "driver": self.driver,
             "options": {key: dict(vars(spec)) for key, spec in self.options.items()},
             "behaviour": dict(vars(self.behaviour)),
@@ -109,8 +131,11 @@ class Provider(Frozen, kw_only=True):
         for key, spec in sorted(self.options.items(), key=lambda item: not item[1].required):
             comment = "" if spec.required else "# "
             description = spec.help if spec.required else f"(optional) {spec.help}"
-            value = (
-                f"file:{_NOT_BARE.sub('-', f'{self.name}-{key}').replace('_', '-')}.txt" if spec.secret else f"<{key}>"
-            )
-            lines += [f"# {description}", f'{comment}{key} = "{value}"']
+            lines += [f"# {description}", f"{comment}{key} = {self._placeholder(key, spec)}"]
         return "\n".join([*lines, ""])
+
+    def _placeholder(self, key: str, spec: OptionSpec) -> str:
+        if spec.kind in {"list", "program"}:
+            return f'["<{key}>"]'
+        file = _NOT_BARE.sub("-", f"{self.name}-{key}").replace("_", "-")
+        return f'"file:{file}.txt"' if spec.secret else f'"<{key}>"'

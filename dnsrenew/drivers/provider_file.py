@@ -101,15 +101,19 @@ _OPTIONS: Final[dict[str, tuple[Test, str]]] = {
     "help": (_is_text, phrases.TEXT),
     "pattern": (_is_pattern, texts.PATTERN),
     "form": (_is_text, phrases.TEXT),
+    "kind": (_one_of("text", "list", "program", "file"), texts.KIND),
+    "default": (_is_text, phrases.TEXT),
 }
 _BEHAVIOUR: Final[dict[str, tuple[Test, str]]] = {
     "ttl": (_seconds(1, 7 * _DAY, int), texts.TTL),
     "propagation_timeout": (_seconds(1, _DAY, int, float), texts.PROPAGATION_TIMEOUT),
     "settle": (_seconds(0, 3600, int, float), texts.SETTLE),
-    "values": (_one_of("many", "one"), texts.VALUES),
+    "values": (_one_of("many", "two", "one"), texts.VALUES),
     "scope": (_one_of("name", "zone"), texts.SCOPE),
     "exclusive": (_is_bool, phrases.TRUE_OR_FALSE),
     "removes": (_is_bool, phrases.TRUE_OR_FALSE),
+    "by_hand": (_is_bool, phrases.TRUE_OR_FALSE),
+    "delegated": (_is_bool, phrases.TRUE_OR_FALSE),
     "note": (_is_text, phrases.TEXT),
 }
 

@@ -22,11 +22,6 @@ OBJECT_INVALID: Final = Text(
     "The object for the DNS account {account} does not have the methods add and remove.",
     "Pass a DnsAccount, or an object with both methods.",
 )
-DRIVER_NOT_IMPLEMENTED: Final = Text(
-    "driver-coming",
-    "The driver {driver} is not implemented in this version.",
-    "Use another driver.",
-)
 DRIVER_MISSING: Final = Text(
     "driver-missing",
     "The driver {driver} is not installed.",
@@ -87,24 +82,29 @@ _CHECK_CREDENTIALS: Final = (
     "and allow them to edit the TXT records of {zones}."
 )
 _CHECK_OPTIONS: Final = "Check {options} of the account {account}, and allow them to edit the TXT records of {zones}."
-_CHECK_ZONE: Final = "Add {zones} to this account, or list the zones of the account in its option `zones`."
-_WAIT: Final = "Wait a few minutes and run it again."
-_CHECK_API: Final = "Check whether this machine can reach the host's API, and whether a proxy or firewall blocks it."
+_CHECK_ZONE: Final = "Add {zones} to this account at {page}, or list the zones of the account in its option `zones`."
+_WAIT: Final = "Wait a few minutes and run it again; {page} tells the limits."
+_CHECK_API: Final = (
+    "Check whether this machine can reach the API of {page}, and whether a proxy or firewall blocks the connection."
+)
 _CHECK_PORTAL: Final = (
     "Check whether this network requires a login first, as in a hotel, and whether the account {account} has an "
-    "outdated API address; if neither, update dnsrenew and its libraries."
+    "outdated API address; if neither, see {page}, or update dnsrenew and its libraries."
 )
 _CHECK_ROOTS: Final = (
-    "Check whether a proxy intercepts TLS connections, and update the root certificates of this machine."
+    "Check whether a proxy intercepts TLS connections to {page}, and update the root certificates of this machine."
 )
 _CHECK_CLOCK: Final = (
     "Set the clock of this machine (with NTP) if it is wrong; otherwise check whether a proxy intercepts TLS "
-    "connections."
+    "connections to {page}."
 )
-_UPDATE: Final = "Try again later; if it persists, update dnsrenew and its libraries."
-_FOLLOW: Final = "Do what the message of the host asks for, then run it again."
+_LATER: Final = "Try again later; {page} may tell of an outage."
+_SLOW: Final = "Try again later; if it persists, check whether a firewall or proxy blocks the connection to {page}."
+_UPDATE: Final = "Try again later; if it persists, see {page}, or update dnsrenew and its libraries."
+_FOLLOW: Final = "Do what the message of the host asks for at {page}, then run it again."
 _REPORT: Final = (
-    "Check the options of the account {account}; if they are right, report this to the author of the driver."
+    "Check the options of the account {account} (see {page}); if they are right, report this to the author of the "
+    "driver."
 )
 
 UNAUTHORIZED: Final = Text(
@@ -190,22 +190,22 @@ UNTRUSTED_DATES_ANSWER: Final = Text(
 TIMED_OUT: Final = Text(
     _TIMEOUT,
     "{title} (account {account}) did not answer in time.",
-    _CHECK_NETWORK,
+    _SLOW,
 )
 TIMED_OUT_ANSWER: Final = Text(
     _TIMEOUT,
     "{title} (account {account}) did not answer in time: {answer}.",
-    _CHECK_NETWORK,
+    _SLOW,
 )
 SERVER_ERROR: Final = Text(
     "provider-server-error",
     "{title} (account {account}) has an internal error.",
-    _TRY_LATER,
+    _LATER,
 )
 SERVER_ERROR_ANSWER: Final = Text(
     "provider-server-error",
     "{title} (account {account}) has an internal error: {answer}.",
-    _TRY_LATER,
+    _LATER,
 )
 MALFORMED_ANSWER: Final = Text(
     "provider-malformed-answer",
@@ -238,27 +238,31 @@ DRIVER_BUG_ANSWER: Final = Text(
     _REPORT,
 )
 
-# ── DuckDNS ─────────────────────────────────────────────────────────────────────────────
+# ── hook ────────────────────────────────────────────────────────────────────────────────
 
-DUCKDNS_RATE_LIMITED: Final = Text(
-    "provider-rate-limited",
-    "DuckDNS (account {account}) received too many requests (HTTP {status}).",
-    _TRY_LATER,
+_TRY_HOOK: Final = (
+    "Run it by hand with the same arguments (`dnsrenew providers hook` lists them), and mend what it says."
 )
-DUCKDNS_SERVER_ERROR: Final = Text(
-    "provider-server-error",
-    "DuckDNS (account {account}) has an internal error (HTTP {status}).",
-    _TRY_LATER,
+
+HOOK_MISSING: Final = Text(
+    "hook-missing",
+    "The program {program} of the account {account} cannot be run: {reason}.",
+    "Correct `program` of the account {account}, and make the file executable.",
 )
-DUCKDNS_KO: Final = Text(
-    "provider-unauthorized",
-    "DuckDNS (account {account}) answered KO: the token is wrong, or {zone} is not in its account.",
-    "Copy the token from {website}, logged in as the owner of {zone}.",
+HOOK_LATE: Final = Text(
+    "hook-timeout",
+    "The program of the account {account} had not ended in time, printed nothing and was killed.",
+    _TRY_HOOK,
 )
-DUCKDNS_MALFORMED: Final = Text(
-    "provider-malformed-answer",
-    "DuckDNS (account {account}) answered neither OK nor KO (HTTP {status}).",
-    "Try again later, and check whether a proxy answers instead of DuckDNS.",
+HOOK_LATE_OUTPUT: Final = Text(
+    "hook-timeout",
+    "The program of the account {account} had not ended in time and was killed: {answer}.",
+    _TRY_HOOK,
+)
+HOOK_FAILED: Final = Text(
+    "hook-failed",
+    "The program of the account {account} failed: {answer}.",
+    _TRY_HOOK,
 )
 
 # ── mistakes in a provider file and in the options of an account (phrases, see validation/texts.py) ─────────────────
@@ -276,7 +280,8 @@ PATTERN: Final = "a regular expression"
 TTL: Final = "a whole number of seconds from 1 to 604800"
 PROPAGATION_TIMEOUT: Final = "a number of seconds from 1 to 86400"
 SETTLE: Final = "a number of seconds from 0 to 3600"
-VALUES: Final = '"many" or "one"'
+VALUES: Final = '"many", "two" or "one"'
+KIND: Final = '"text", "list", "program" or "file"'
 SCOPE: Final = '"name" or "zone"'
 SCOPE_FOUND: Final = '"zone"'
 SCOPE_OF_MANY: Final = '"name", unless values is "one"'
@@ -290,3 +295,4 @@ VALUE: Final = "a value"
 REQUIRED: Final = "{help} (required by {title})"
 TEXT_OR_REFERENCE: Final = "a text, or a reference to a secret"
 QUOTED_TEXT: Final = "a text in quotes"
+LIST: Final = "a list of texts in quotes"

@@ -53,11 +53,13 @@ def make_services(
     dry_run: bool = False,
     wait: float = 0,
     responses: AppResponses | None = None,
+    attended: bool = False,
 ) -> Services:
     """Return the services of a run.
 
     :param wait: seconds to wait for another run that has its value where a host keeps only one.
     :param responses: the http-01 responses that an app of this program serves.
+    :param attended: whether a person watches the run.
     """
     from dnsrenew.ca import CAClient  # slow to import, and not needed while nothing is due
     from dnsrenew.challenges.solver import SolverResources, make_solvers
@@ -78,6 +80,7 @@ def make_services(
     def close() -> None:
         for connection in connections:
             connection.close()
+        run.close()
 
     def client(name: str) -> CAClient:
         with lock:
@@ -102,7 +105,18 @@ def make_services(
             return lost[name]
 
     dns, locks = DnsView(config.resolver, connect), ZoneLocks(store, wait)
-    solvers = make_solvers(SolverResources(dns, config.accounts, config.providers, locks, store.journal, responses))
+    solvers = make_solvers(
+        SolverResources(
+            dns,
+            config.accounts,
+            config.providers,
+            locks,
+            store.journal,
+            responses,
+            attended,
+            rehearses=dry_run,
+        )
+    )
     effective_ca = StagingCAs(config.cas, run) if dry_run else _SameCA()
     return Services(store, dns, solvers, client, ledger, lost_account, effective_ca, close)
 

@@ -43,7 +43,8 @@ class Context(Frozen):
 
     :ivar notices: warnings about the certificate; about the run in the context of a run.
     :ivar run_notices: warnings about the run, in the context of a certificate.
-    :ivar buckets: the rate limits for CAs and DNS hosts.
+    :ivar buckets: the rate limits for CAs and DNS accounts.
+    :ivar remembered: what the drivers of each DNS account remember until the end of the run.
     :ivar deadline: the monotonic second at which every wait ends as if cancelled, or None.
     :ivar cleanup_deadline: the time left for a step that continues after a cancel, or None.
     :ivar pool: the thread pool of the run, or None.
@@ -58,6 +59,7 @@ class Context(Frozen):
     notices: list[Notice] = field(default_factory=list)
     run_notices: list[Notice] = field(default_factory=list)
     buckets: TokenBuckets = field(default_factory=TokenBuckets)
+    remembered: dict[str, dict[Any, Any]] = field(default_factory=dict)
     deadline: float | None = None
     cleanup_deadline: CleanupDeadline | None = None
     pool: threads.ThreadPool | None = None
@@ -75,6 +77,12 @@ class Context(Frozen):
         """Return a context whose waits end after ``seconds``, or with this context if that is earlier."""
         end = self.clock.monotonic() + seconds
         return replace(self, deadline=end if self.deadline is None else min(end, self.deadline))
+
+    def close(self) -> None:
+        """Close what the drivers remember, where it has a method ``close``: the run is over."""
+        for each in [each for account in [*self.remembered.values()] for each in [*account.values()]]:
+            if callable(close := getattr(each, "close", None)):
+                close()
 
     def emit(self, kind: str, **data: Any) -> None:  # JSON values
         """Send an event to the listener."""

@@ -1,4 +1,4 @@
-"""Rate limits: a token bucket for each CA and each DNS host, shared by all threads of a run.
+"""Rate limits: a token bucket for each CA and each DNS account, shared by all threads of a run.
 
 A run with one certificate never waits for a token. Stricter limits arrive as a Retry-After.
 """
@@ -112,9 +112,9 @@ class TokenBuckets:
         """Return the bucket for newNonce requests to a CA."""
         return self._get(host, CA_NONCES)
 
-    def of_host(self, provider: str) -> TokenBucket:
-        """Return the bucket for requests to a DNS host, by the name of its provider: all its accounts share it."""
-        return self._get(provider, HOST_REQUESTS)
+    def of_account(self, account: str) -> TokenBucket:
+        """Return the bucket for requests to a DNS host, by the name of the account: hosts count for each."""
+        return self._get(account, HOST_REQUESTS)
 
     def _get(self, host: str, rate: Rate) -> TokenBucket:
         with self._lock:

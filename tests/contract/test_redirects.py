@@ -153,7 +153,7 @@ def test_none_of_our_providers_follows(monkeypatch: pytest.MonkeyPatch, tmp_path
         monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
         monkeypatch.setenv("AWS_ENDPOINT_URL_ROUTE_53", api.url)
         if name == "duckdns":
-            monkeypatch.setattr("dnsrenew.drivers.duckdns.URL", api.url)
+            monkeypatch.setattr("dnsrenew.drivers.hosts.duckdns.ADDRESS", api.url)
         else:
             redirect_to(monkeypatch, name, api)
         with pytest.raises(Exception) as caught:  # noqa: PT011  # each its own

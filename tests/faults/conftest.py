@@ -40,7 +40,7 @@ def duck(workspace: Workspace) -> Iterator[DuckDns]:
         folder = workspace.path / "providers"
         folder.mkdir()
         shipped = (PROVIDERS / "duckdns.toml").read_text()
-        (folder / "duckdns.toml").write_text(f'{shipped}\n[driver_options]\nurl = "{server.url}"\n')
+        (folder / "duckdns.toml").write_text(f'{shipped}\n[driver_options]\napi = "{server.url}"\n')
         workspace.canaries.append(server.token)
         workspace.env["DUCK_TOKEN"] = server.token
         account = {"provider": "duckdns", "token": "env:DUCK_TOKEN"}

@@ -179,7 +179,7 @@ def duck(lab: Lab, tmp_path: Path) -> Iterator[DuckDns]:
     (tmp_path / "providers").mkdir()
     with DuckDns(secrets.token_hex(16), "home") as server, DuckDnsZone(lab, server):
         shipped = (PROVIDERS / "duckdns.toml").read_text()
-        (tmp_path / "providers" / "duckdns.toml").write_text(f'{shipped}\n[driver_options]\nurl = "{server.url}"\n')
+        (tmp_path / "providers" / "duckdns.toml").write_text(f'{shipped}\n[driver_options]\napi = "{server.url}"\n')
         yield server
 
 

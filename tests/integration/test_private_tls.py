@@ -65,7 +65,7 @@ def code_of(error: AttemptError) -> str:
 def write(provider: str, account: DnsAccount, url: str | None = None) -> str:
     """Write a value with the driver of a DNS host."""
     shipped = provider_of(provider)
-    used = shipped if url is None else replace(shipped, driver_options={"url": f"{url}/update"})
+    used = shipped if url is None else replace(shipped, driver_options={"api": url})
     with pytest.raises(ProviderError) as caught:
         call_add(Context(clock=FakeClock()), used, account, [RECORD])
     return code_of(caught.value)

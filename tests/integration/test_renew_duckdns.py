@@ -32,7 +32,7 @@ def stage(workspace: Workspace, duck: DuckDns) -> Stage:
     shipped = (PROVIDERS / "duckdns.toml").read_text()
     folder = workspace.path / "providers"
     folder.mkdir()
-    (folder / "duckdns.toml").write_text(f'{shipped}\n[driver_options]\nurl = "{duck.url}"\n')
+    (folder / "duckdns.toml").write_text(f'{shipped}\n[driver_options]\napi = "{duck.url}"\n')
     workspace.canaries.append(duck.token)
     return Stage(
         workspace,

@@ -23,7 +23,7 @@ PROVIDERS: Final = Path(__file__).resolve().parents[2] / "providers"
 
 
 class DuckDns(Api):
-    """The HTTP API; `url` is the address of updates."""
+    """The HTTP API."""
 
     def __init__(self, token: str, *domains: str) -> None:
         """`domains`: those of the token's account, without `.duckdns.org`."""
@@ -33,11 +33,6 @@ class DuckDns(Api):
         self.requests: list[dict[str, str]] = []
         self.answer: tuple[int, str] | None = None
         """If set, the answer to every request."""
-
-    @property
-    def url(self) -> str:
-        """The address of updates."""
-        return f"{super().url}/update"
 
     def update(self, path: str) -> str:
         """Do what a request says; return the answer."""

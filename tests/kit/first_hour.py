@@ -124,7 +124,7 @@ class Reader:
         own = self.folder / ".config" / "dnsrenew" / "providers"
         own.mkdir(parents=True, exist_ok=True)
         shipped = (PROVIDERS / "duckdns.toml").read_text("utf-8")
-        (own / "duckdns.toml").write_text(f'{shipped}\n[driver_options]\nurl = "{self.duck.url}"\n')
+        (own / "duckdns.toml").write_text(f'{shipped}\n[driver_options]\napi = "{self.duck.url}"\n')
         if os.geteuid() == 0:
             for path in (self.folder, *self.folder.rglob("*")):
                 os.chown(path, NOBODY, NOBODY)

@@ -43,8 +43,8 @@ SHORT: Final = {
     "dnsrenew.http.third_party.MOST": 1 << 20,
     "dnsrenew.drivers.rfc2136.CONNECT_SECONDS": _PATIENCE,
     "dnsrenew.drivers.rfc2136.REQUEST_SECONDS": _PATIENCE,
-    "dnsrenew.drivers.duckdns.CONNECT_SECONDS": _PATIENCE,
-    "dnsrenew.drivers.duckdns.REQUEST_SECONDS": _PATIENCE,
+    "dnsrenew.drivers.host_api.CONNECT_SECONDS": _PATIENCE,
+    "dnsrenew.drivers.host_api.REQUEST_SECONDS": _PATIENCE,
     "dnsrenew.drivers.lexicon.shims.CONNECT_SECONDS": _PATIENCE,
     "dnsrenew.drivers.lexicon.shims.READ_SECONDS": _PATIENCE,
 }

@@ -177,7 +177,7 @@ def _duck(spoil: Spoil, where: str, run: Run, stack: contextlib.ExitStack) -> No
     text = (ROOT / "providers" / "duckdns.toml").read_text().replace('"duckdns.org"', f'"{run.zone}"')
     folder = run.workspace.path / "providers"
     folder.mkdir()
-    (folder / "duckdns.toml").write_text(f'{text}\n[driver_options]\nurl = "{url}/update"\n')
+    (folder / "duckdns.toml").write_text(f'{text}\n[driver_options]\napi = "{url}"\n')
     run.account = {"provider": "duckdns", "token": token}
     run.workspace.canaries.append(token)
     run.heal = gate.heal

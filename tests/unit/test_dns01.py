@@ -24,7 +24,7 @@ from dnsrenew.challenges.placements import Placements
 from dnsrenew.challenges.solver import SolverResources
 from dnsrenew.dns import DnsView, Target
 from dnsrenew.drivers.provider import OWN_OBJECT, Behaviour, Provider
-from dnsrenew.errors import Cancelled, DnsError, ProviderError, SecretError, StoreError
+from dnsrenew.errors import Cancelled, ChallengeError, DnsError, ProviderError, SecretError, StoreError
 from dnsrenew.events import Emitter, Event
 from dnsrenew.model import DnsAccount, Propagation, Route, TxtRecord
 from dnsrenew.runtime.context import Context
@@ -50,6 +50,7 @@ class Stage:
         self.accounts: dict[str, DnsAccount] = {}
         self.providers: dict[str, Provider] = {}
         self.locked: list[str] = []
+        self.attended = False
         self.journal = cast("Journal", None)
         self.events: list[Event] = []
         self.context = Context(clock=FakeClock(), emitter=Emitter(FakeClock(), self.events.append))
@@ -84,13 +85,14 @@ class Stage:
         writers = {
             name: RecordWriter(account, self.providers[account.provider]) for name, account in self.accounts.items()
         }
-        return AccountChoice(cast("DnsView", self.dns), writers)
+        return AccountChoice(cast("DnsView", self.dns), writers, attended=self.attended)
 
     @property
     def dns01(self) -> Dns01:
         """The challenge with all accounts so far."""
         dns, locks = cast("DnsView", self.dns), cast("ZoneLocks", self)
-        return Dns01(SolverResources(dns, self.accounts, self.providers, locks, self.journal))
+        resources = SolverResources(dns, self.accounts, self.providers, locks, self.journal, attended=self.attended)
+        return Dns01(resources)
 
     @contextlib.contextmanager
     def value(self, _context: Context, place: str) -> Iterator[None]:
@@ -309,7 +311,7 @@ def test_a_route_s_names_are_looked_up_together() -> None:
     targets, refused = stage.choice.targets(stage.context, ["a.example.test", "c.example.test"], route, "doh")
     assert refused == {}
     assert {target.name for target in targets.values()} == {"x.other.test."}
-    how = {"follow_cname": False, "alias": "x.other.test", "check": "doh"}
+    how = {"follow_cname": False, "alias": "x.other.test", "check": "doh", "label": "_acme-challenge"}
     assert stage.dns.asked == [(["a.example.test", "c.example.test"], how)]
 
 
@@ -413,6 +415,39 @@ def test_hosts_of_both_kinds_share_the_first_round() -> None:
     assert texts(rounds_of(values)) == [["v1", "v2", "v3"], ["v4"]]
 
 
+def test_a_host_that_keeps_two_values() -> None:
+    """A domain and its wildcard are in one batch; the names that share a place with them wait for the next."""
+    stage = Stage()
+    stage.account("two", values="two", scope="zone")
+    values = stage.values("example.test", "*.example.test", "www.example.test", "a.example.test", "b.example.test")
+    assert texts(rounds_of(values)) == [["v1", "v2"], ["v3", "v4"], ["v5"]]
+
+
+def test_an_account_that_needs_a_cname() -> None:
+    """It writes the name that the CNAME leads to; without one, the error names `dnsrenew delegate`, before an order."""
+    stage = Stage("example.test", "other.test", cnames={"_acme-challenge.example.test.": "x1.other.test."})
+    stage.account("home", delegated=True)
+    assert stage.place("example.test")["example.test"].name == "x1.other.test."
+    with pytest.raises(DnsError) as caught:
+        stage.place("www.example.test")
+    assert caught.value.code == "dns-not-delegated"
+    assert "dnsrenew delegate www.example.test" in caught.value.fix
+
+
+def test_records_that_a_person_sets() -> None:
+    """Without a person the route is ruled out before an order; with one, an event tells the records."""
+    stage = Stage()
+    stage.account("me", by_hand=True, removes=False)
+    with pytest.raises(ChallengeError) as caught:
+        stage.place("example.test")
+    assert caught.value.code == "manual-no-terminal"
+    stage.attended = True
+    dns01 = stage.dns01
+    dns01.publish(stage.context, stage.values("example.test"))
+    assert stage.kinds() == ["txt-writing", "txt-by-hand", "txt-written"]
+    assert stage.events[1].data["records"][0]["name"] == "_acme-challenge.example.test."
+
+
 BOTH = Route("dns-01", dns=("many", "one"))
 
 
@@ -430,12 +465,15 @@ def test_the_values_of_one_name_stay_together() -> None:
 
 @given(
     st.lists(st.sampled_from(NAMES), min_size=1, unique=True),
-    st.lists(st.sampled_from([("many", "one"), ("many", "zone"), ("one", "name"), ("one", "zone")]), min_size=1),
+    st.lists(
+        st.sampled_from([("many", "one"), ("many", "zone"), ("one", "name"), ("one", "zone"), ("two", "zone")]),
+        min_size=1,
+    ),
 )
 def test_rounds_are_right_for_any_hosts(names: list[str], hosts: list[tuple[str, str]]) -> None:
-    """For any hosts, each value is in one batch, with the others of its name, and no key is twice in a batch.
+    """For any hosts, each value is in one batch, with the others of its name, and no key holds more than its host does.
 
-    A value is in a later batch only if one of its keys is used in the batch before.
+    A value is in a later batch only if one of its keys is full in each batch before.
     """
     stage = Stage()
     for number, (many, scope) in enumerate(hosts):
@@ -444,17 +482,18 @@ def test_rounds_are_right_for_any_hosts(names: list[str], hosts: list[tuple[str,
     values = stage.values(*names, route=route)
     rounds = rounds_of(values)
     assert sorted(map(id, values)) == sorted(id(value) for some in rounds for value in some)
-    before: set[tuple[str, str]] = set()
-    for number, some in enumerate(rounds):
+    before: list[set[tuple[str, str]]] = []
+    for some in rounds:
         taken = [
             (value.writer.account.name, value.single_value_key) for value in some if value.single_value_key is not None
         ]
-        assert len(taken) == len(set(taken))
+        full = {key for key in taken if taken.count(key) == stage.providers[f"host-{key[0]}"].behaviour.most_values}
+        assert all(taken.count(key) <= int({"one": 1, "two": 2}[hosts[int(key[0])][0]]) for key in taken)
         assert all(len([value for value in some if value.identifier == name]) in {0, len(hosts)} for name in names)
-        for name in {value.identifier for value in some} if number else ():
-            his = {place for value in some if value.identifier == name and (place := value.single_value_key)}
-            assert not his.isdisjoint(place for _, place in before)
-        before = set(taken)
+        for name in {value.identifier for value in some}:
+            its = {key for value in some if value.identifier == name for key in value.limit}
+            assert all(its & earlier for earlier in before)
+        before.append(full)
 
 
 # ── publish, wait, withdraw ─────────────────────────────────────────────────────────────

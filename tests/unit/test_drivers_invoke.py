@@ -396,7 +396,7 @@ def test_what_a_driver_logs_is_redacted(caplog: pytest.LogCaptureFixture) -> Non
     [
         ("powerdns", {}, {"pdns_server": "http://192.0.2.1:8081", "auth_token": "k" * 20}, "192.0.2.1"),
         ("powerdns", {}, {"pdns_server": " HTTP://dns.example:8081/ ", "auth_token": "k" * 20}, "dns.example"),
-        ("duckdns", {"url": "http://[2001:db8::1]/update"}, {"token": "k" * 20}, "2001:db8::1"),
+        ("duckdns", {"api": "http://[2001:db8::1]"}, {"token": "k" * 20}, "2001:db8::1"),
         ("powerdns", {}, {"pdns_server": "https://192.0.2.1:8081", "auth_token": "k" * 20}, None),
         ("powerdns", {}, {"pdns_server": "http://127.8.0.1:8081", "auth_token": "k" * 20}, None),
         ("powerdns", {}, {"pdns_server": "http://[::1]:8081", "auth_token": "k" * 20}, None),
@@ -452,7 +452,7 @@ def test_without_a_provider_file_options_arrive_as_they_are(monkeypatch: pytest.
     assert context.options["region"] == "r"
 
 
-@pytest.mark.parametrize(("driver", "code"), [("hook", "driver-coming"), ("nobody", "driver-missing")])
+@pytest.mark.parametrize(("driver", "code"), [("nobody", "driver-missing")])
 def test_a_driver_that_is_not_here_is_said(driver: str, code: str) -> None:
     """One that comes later, and one that nobody brings."""
     with pytest.raises(ConfigError) as caught:

@@ -102,7 +102,7 @@ def test_a_planted_circle_is_found() -> None:
         ("ca/order.py", "def late():\n    from dnsrenew.cli import main"),
         ("ca/order.py", "if TYPE_CHECKING:\n    from dnsrenew.config import Config"),
         ("ca/order.py", "import requests.adapters"),
-        ("drivers/duckdns.py", "import dns.query"),
+        ("drivers/hosts/duckdns.py", "import dns.query"),
         ("runtime/retry.py", "from ..http import get"),
         ("base/clock.py", "from dnsrenew.runtime import context"),
         ("model/spec.py", "import numpy"),

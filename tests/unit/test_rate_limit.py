@@ -100,7 +100,7 @@ def test_threads_get_no_more_than_there_is() -> None:
 def test_each_ca_and_each_host_has_its_own(context: Context) -> None:
     """One that is used up holds up no other; the contexts of one run share them."""
     buckets = context.buckets
-    made = [buckets.of_ca("a"), buckets.of_ca("b"), buckets.of_nonces("a"), buckets.of_host("a")]
+    made = [buckets.of_ca("a"), buckets.of_ca("b"), buckets.of_nonces("a"), buckets.of_account("a")]
     assert len(set(map(id, made))) == len(made)
     assert context.for_certificate("home").buckets.of_ca("a") is made[0]
     assert context.for_cleanup(1, 1).buckets.of_ca("a") is made[0]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from dnsrenew.base import names
 from dnsrenew.base.values import replace
 from dnsrenew.challenges.dns01 import texts
-from dnsrenew.challenges.dns01.records import RecordWriter, TxtPlacement, no_account
-from dnsrenew.errors import AttemptError, DnsError
+from dnsrenew.challenges.dns01.records import OWN_LABEL, RecordWriter, TxtPlacement, no_account
+from dnsrenew.errors import AttemptError, ChallengeError, DnsError
 from dnsrenew.model import PropagationCheck, Route
 
 if TYPE_CHECKING:
@@ -18,15 +18,14 @@ if TYPE_CHECKING:
     from dnsrenew.dns import DnsView, Target
     from dnsrenew.runtime.context import Context
 
-_OWN_LABEL = "_acme-challenge"
-
 
 class AccountChoice:
     """The accounts of a run, and at which name each identifier is validated."""
 
-    def __init__(self, dns: DnsView, writers: Mapping[str, RecordWriter]) -> None:
+    def __init__(self, dns: DnsView, writers: Mapping[str, RecordWriter], *, attended: bool = False) -> None:
         self._dns = dns
         self._writers = writers
+        self._attended = attended
 
     def place_all(self, context: Context, targets: Mapping[str, Target], route: Route, placements: Placements) -> None:
         """Add the placement of each identifier, or what rules the route out for it."""
@@ -48,15 +47,26 @@ class AccountChoice:
                 self._warn_elsewhere(context, placement)
 
     def targets(
-        self, context: Context, identifiers: Collection[str], route: Route, check: PropagationCheck
+        self,
+        context: Context,
+        identifiers: Collection[str],
+        route: Route,
+        check: PropagationCheck,
+        label: str = OWN_LABEL,
     ) -> tuple[dict[str, Target], dict[str, DnsError]]:
         """Find out, for each identifier, at which name its TXT value goes, or why it cannot.
 
         :param check: how the visibility of the values will be checked. If that needs no DNS, the lookups here need none
             either.
+        :param label: the label that the challenge type puts before the domain.
         """
         look_up = partial(
-            self._dns.challenge_targets, context, follow_cname=route.follow_cname, alias=route.alias, check=check
+            self._dns.challenge_targets,
+            context,
+            follow_cname=route.follow_cname,
+            alias=route.alias,
+            check=check,
+            label=label,
         )
         found: dict[str, Target] = {}
         refused: dict[str, DnsError] = {}
@@ -83,12 +93,16 @@ class AccountChoice:
     def place(self, identifier: str, target: Target, route: Route) -> TxtPlacement:
         """Return where the value goes and which accounts write it; write nothing.
 
-        :raises DnsError: ``dns-no-account``: an account may not write there.
+        :raises DnsError: ``dns-no-account``, ``dns-not-delegated``: an account may not write there.
+        :raises ChallengeError: ``manual-no-terminal``.
         """
         writers = [self._writers[name] for name in route.dns]
         for writer in writers:
             if not writer.may_write(target.name):
                 raise no_account(identifier, target.name, [writer])
+            if writer.provider.behaviour.by_hand and not self._attended:
+                record, account = names.relative(target.name), writer.account.name
+                raise ChallengeError.of(texts.BY_HAND_UNATTENDED, identifier=identifier, record=record, account=account)
         zones = tuple((writer, writer.zone_of(target.name) or target.served_zone) for writer in writers)
         return TxtPlacement(identifier, target.name, zones)
 
@@ -98,8 +112,12 @@ class AccountChoice:
         Whoever runs the DNS of the identifier can change the CNAME. The configuration decides instead if it has the
         ``zones`` of the account or the ``alias`` of the route.
         """
-        unlimited = [(writer, zone) for writer, zone in placement.writers if not writer.account.zones]
-        if not unlimited or placement.name.lower().startswith(_OWN_LABEL) or self._is_in_own_zone(context, placement):
+        unlimited = [
+            (writer, zone)
+            for writer, zone in placement.writers
+            if not (writer.account.zones or writer.provider.behaviour.delegated)
+        ]
+        if not unlimited or placement.name.lower().startswith(OWN_LABEL) or self._is_in_own_zone(context, placement):
             return
         for writer, zone in unlimited:
             context.warn(

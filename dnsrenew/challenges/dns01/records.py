@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.values import Frozen
@@ -15,6 +16,10 @@ from dnsrenew.model import DnsAccount, TxtRecord
 if TYPE_CHECKING:
     from dnsrenew.drivers.provider import Provider
     from dnsrenew.store.journal_entry import WrittenValue
+
+
+OWN_LABEL: Final = "_acme-challenge"
+"""The first label of the name at which a CA looks for a value, unless a CNAME leads elsewhere."""
 
 
 class RecordWriter(Frozen):
@@ -32,9 +37,9 @@ class RecordWriter(Frozen):
         return names.absolute(max(fitting, key=lambda zone: len(names.labels(zone)))) if fitting else None
 
     def single_value_key(self, zone: str, name: str) -> str | None:
-        """Return the name or zone that holds one value at a time, if the host keeps only one; else None."""
+        """Return the name or zone that holds one value (or two) at a time; None: it holds any number."""
         behaviour = self.provider.behaviour
-        if behaviour.values != "one":
+        if behaviour.most_values is None:
             return None
         return zone if behaviour.scope == "zone" else name
 
@@ -50,6 +55,8 @@ class RecordWriter(Frozen):
 
     def may_write(self, owner: str) -> bool:
         """Return whether the account's zones, or the suffixes of its host, allow the name."""
+        if self.provider.behaviour.delegated and names.labels(owner)[:1] == [OWN_LABEL]:
+            return False
         return self.zone_of(owner) is not None or not (self.account.zones or self.provider.zone_suffixes)
 
 
@@ -68,7 +75,7 @@ class TxtPlacement(Frozen):
 
     @property
     def single_value_key(self) -> set[str]:
-        """The names or zones that can hold only one value at a time."""
+        """The names or zones that can hold only one value (or two) at a time."""
         keys = {writer.single_value_key(zone, self.name) for writer, zone in self.writers}
         return {key for key in keys if key is not None}
 
@@ -104,31 +111,45 @@ class TxtValue(Frozen):
 
     @property
     def single_value_key(self) -> str | None:
-        """The name or zone that holds one value at a time, if the host keeps only one; else None."""
+        """The name or zone that holds one value (or two) at a time; None: it holds any number."""
         return self.writer.single_value_key(self.record.zone, self.record.name)
+
+    @property
+    def limit(self) -> dict[tuple[str, str], int]:
+        """The number of values that the name or zone holds at a time, by account and key; empty: any number."""
+        key, most = self.single_value_key, self.writer.provider.behaviour.most_values
+        return {} if key is None or most is None else {(self.writer.account.name, key): most}
 
 
 def batches(values: Sequence[TxtValue]) -> list[list[TxtValue]]:
     """Split the values into batches that can be in DNS at the same time; those of one identifier stay together.
 
-    One batch is enough, unless a host keeps one value for a name or for a whole zone.
+    One batch is enough, unless a host keeps one value (or two) for a name or for a whole zone.
     """
     by_identifier: dict[str, list[TxtValue]] = {}
     for value in values:
         by_identifier.setdefault(value.identifier, []).append(value)
     split: list[list[TxtValue]] = []
-    used: dict[str, int] = {}  # for each single-value key the number of batches that use it
+    taken: list[Counter[tuple[str, str]]] = []  # how many values each limited name or zone has in each batch
     for group in by_identifier.values():
-        keys = {value.single_value_key for value in group if value.single_value_key is not None}
-        index = max((used.get(key, 0) for key in keys), default=0)
-        used.update(dict.fromkeys(keys, index + 1))
-        split.extend([] for _ in range(index + 1 - len(split)))
+        limits = {key: most for value in group for key, most in value.limit.items()}
+        has_room = (all(used[key] < most for key, most in limits.items()) for used in taken)
+        index = next((number for number, room in enumerate(has_room) if room), len(split))
+        if index == len(split):
+            split.append([])
+            taken.append(Counter())
         split[index].extend(group)
+        taken[index].update(limits.keys())
     return split
 
 
 def no_account(identifier: str, owner: str, candidates: Collection[RecordWriter]) -> DnsError:
     """Return the error for a name that no candidate may write."""
+    if candidates and all(writer.provider.behaviour.delegated for writer in candidates):
+        accounts = [writer.account.name for writer in candidates]
+        return DnsError.of(
+            texts.NOT_DELEGATED, identifier=identifier, name=owner, record=names.relative(owner), accounts=accounts
+        )
     zones = sorted({zone for writer in candidates for zone in (*writer.account.zones, *writer.provider.zone_suffixes)})
     text = texts.NO_ACCOUNT if zones else texts.NO_ACCOUNT_NO_ZONES
     return DnsError.of(text, identifier=identifier, name=owner, record=names.relative(owner), zones=zones)

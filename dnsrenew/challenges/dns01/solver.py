@@ -47,7 +47,7 @@ class Dns01(Solver):
             name: RecordWriter(account, resources.providers[account.provider])
             for name, account in resources.accounts.items()
         }
-        self._accounts = AccountChoice(resources.dns, writers)
+        self._accounts = AccountChoice(resources.dns, writers, attended=resources.attended)
         self._locks = resources.locks
         self._published = PublishedValues(resources.journal)
         self._hosts = HostCalls(resources.locks, self._published)
@@ -127,6 +127,9 @@ class Dns01(Solver):
         """
         described = [value.described for value in values]
         context.emit("txt-writing", records=described)
+        by_hand = [value.described for value in values if value.writer.provider.behaviour.by_hand]
+        if by_hand:
+            context.emit("txt-by-hand", records=by_hand)
         started = context.clock.monotonic()
         with self._published.exclusive(context, values):
             self._hosts.add(context, values)
@@ -143,7 +146,7 @@ class Dns01(Solver):
         """
         behaviours = [value.writer.provider.behaviour for value in values]
         timeout = wanted.timeout
-        if timeout is None:
+        if timeout is None or any(behaviour.by_hand for behaviour in behaviours):  # a person needs time of his own
             timeout = max(behaviour.propagation_timeout for behaviour in behaviours)
         configured = wanted.settle if wanted.settle is not None else max(behaviour.settle for behaviour in behaviours)
         records = list({(value.record.name, value.record.value): value.record for value in values}.values())
@@ -180,6 +183,17 @@ class Dns01(Solver):
             seconds = round(context.clock.monotonic() - begin, 3)
             if removable:
                 context.emit("txt-removed", records=[value.described for value in removable], seconds=seconds)
+
+    def remove(self, context: Context, values: Sequence[TxtValue]) -> None:
+        """Remove values that this run need not have written.
+
+        :raises ProviderError: a host refused or did not respond.
+        """
+        begin = context.clock.monotonic()
+        with self._published.exclusive(context, values):
+            self._hosts.remove(context, values)
+        seconds = round(context.clock.monotonic() - begin, 3)
+        context.emit("txt-removed", records=[value.described for value in values], seconds=seconds)
 
     def _keep(self, context: Context, values: Sequence[TxtValue], error: DnsRenewError) -> None:
         """Leave the values that could not be removed to a later run, except those that were never written."""

@@ -31,6 +31,16 @@ NO_ACCOUNT_NO_ZONES: Final = Text(
     "No DNS account can write {record}, which validates {identifier}.",
     "Add the zone to the account that holds it (zones = […]), or add an account for it.",
 )
+NOT_DELEGATED: Final = Text(
+    "dns-not-delegated",
+    "The DNS account {accounts} writes only names that a CNAME record leads to, and {record} has none.",
+    "Run `dnsrenew delegate {identifier}`: it says which CNAME record to set, once, and waits for it.",
+)
+BY_HAND_UNATTENDED: Final = Text(
+    "manual-no-terminal",
+    "The TXT record {record} has to be set by hand (account {account}), and nobody is there: this run has no terminal.",
+    "Run `dnsrenew renew` in a terminal, or set a CNAME record once: `dnsrenew delegate {identifier}`.",
+)
 CNAME_ELSEWHERE: Final = Text(
     "cname-elsewhere",
     "A CNAME leads the TXT record for {identifier} to {name} in the zone {zone}. "

@@ -1,0 +1,64 @@
+"""A program of the user's writes the records: ``hook add|remove ZONE NAME VALUE TTL``, a call for each value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.base import names, subprocesses
+from dnsrenew.drivers import texts
+from dnsrenew.drivers.host_error import HostError
+from dnsrenew.errors import ProviderError
+
+if TYPE_CHECKING:
+    from dnsrenew.drivers.protocol import DriverContext
+    from dnsrenew.model import TxtRecord
+
+_OUTPUT: Final = 64 << 10
+"""Bytes of output that are read; a program may print more."""
+
+
+class HookDriver:
+    """Runs the program without a shell; it and its children are killed at the end of the call.
+
+    Options: ``program``, a list; ``env``, names of environment variables that it gets besides those that every program
+    needs. Zone and name have no final dot.
+    """
+
+    def __init__(self, context: DriverContext) -> None:
+        self._context = context
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Run ``hook add`` for each value."""
+        for record in records:
+            self._run("add", record)
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Run ``hook remove`` for each value."""
+        for record in records:
+            self._run("remove", record)
+
+    def _run(self, action: str, record: TxtRecord) -> None:
+        self._context.check()
+        program: Sequence[str] = self._context.options["program"]
+        arguments = [*program, action, names.relative(record.zone), names.relative(record.name), record.value]
+        try:
+            done = subprocesses.run(
+                [*arguments, str(record.ttl)],
+                env=subprocesses.environment(self._context.options.get("env", ())),
+                seconds=self._context.seconds_left(),
+                limit=_OUTPUT,
+                cancel=self._context.cancel,
+                only_end=True,
+            )
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            account = self._context.account
+            raise ProviderError.of(texts.HOOK_MISSING, account=account, program=program[0], reason=reason) from None
+        if done.status == 0:
+            return
+        output = done.output.decode("utf-8", "replace")
+        if done.status is None:
+            raise HostError(output, code="hook-timeout")
+        ended = f"{output} (status {done.status})" if output.strip() else f"it ended with status {done.status}"
+        raise HostError(ended, code="hook-failed")

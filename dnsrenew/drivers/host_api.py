@@ -1,0 +1,252 @@
+"""The HTTP API of a DNS host: one client for a call of a driver, its deadline, and errors by status."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from urllib.parse import quote
+
+from dnsrenew.base import names
+from dnsrenew.drivers.host_error import HostError, malformed
+from dnsrenew.http import HttpClient
+
+if TYPE_CHECKING:
+    from dnsrenew.drivers.protocol import DriverContext
+    from dnsrenew.http import Response
+    from dnsrenew.model import TxtRecord
+
+T = TypeVar("T")
+
+CONNECT_SECONDS: Final = 10.0
+REQUEST_SECONDS: Final = 30.0
+MAX_BYTES: Final = 16 << 20
+"""Some hosts send a whole zone."""
+MAX_PAGES: Final = 1000
+_MESSAGES: Final = ("message", "error", "errors", "detail", "details", "description", "reason", "title", "msg")
+"""The keys of error messages in the answers of hosts."""
+_MAX_MESSAGE: Final = 1000
+_STRING: Final = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_ESCAPED: Final = re.compile(r"\\(\d{3}|.)", re.DOTALL)
+
+
+class HostApi:
+    """Requests to the API of an account. A context manager: its connections end with it.
+
+    :param address: the address of the API, used unless the option ``api`` of the account or of the provider file names
+        another.
+    :param headers: sent with every request.
+    """
+
+    def __init__(self, context: DriverContext, address: str, *, headers: Mapping[str, str] | None = None) -> None:
+        self._context = context
+        self._base = (context.text("api") or str(context.driver_options.get("api", address))).rstrip("/")
+        self._headers = {"Accept": "application/json", **(headers or {})}
+        self._client = HttpClient()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def request(
+        self,
+        method: str,
+        path: str = "",
+        *,
+        params: Mapping[str, Any] | None = None,
+        content: Any = None,
+        form: Mapping[str, Any] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        accept: Collection[int] = (),
+    ) -> Response:
+        """Send a request and return the answer.
+
+        :param path: appended to the address of the API; quote its variable parts with :func:`segment`.
+        :param content: sent as JSON.
+        :param form: sent as ``application/x-www-form-urlencoded``.
+        :param accept: error statuses that are returned as well.
+        :raises HostError: the status is 400 or above.
+        :raises HttpFailure: there is no answer, or it is a redirect.
+        :raises ProviderError: ``provider-timeout``, the call is over.
+        """
+        self._context.check()
+        seconds = max(min(REQUEST_SECONDS, self._context.seconds_left()), 0.001)
+        sent = {**self._headers, **(headers or {})}
+        if content is not None:
+            body, sent["Content-Type"] = json.dumps(content).encode(), "application/json"
+        response = self._client.request(
+            method,
+            self._base + path,
+            params=params,
+            data=form if body is None else body,
+            headers=sent,
+            timeout=(min(CONNECT_SECONDS, seconds), seconds),
+            max_bytes=MAX_BYTES,
+        )
+        if response.status >= 400 and response.status not in accept:
+            raise self.refused(response)
+        return response
+
+    def refused(self, response: Response) -> HostError:
+        """Return the error for a status of 400 or above; a host with error codes of its own overrides it."""
+        return refusal(response)
+
+    def json(self, method: str, path: str = "", **arguments: Any) -> Any:
+        """Send a request and return the JSON of the answer; None for an empty body. Arguments as :meth:`request`.
+
+        :raises HostError: the status is 400 or above, or the body is not JSON.
+        """
+        return parsed(self.request(method, path, **arguments))
+
+
+def parsed(response: Response) -> Any:
+    """Return the JSON of an answer; None for an empty body.
+
+    :raises HostError: the body is not JSON.
+    """
+    if not response.body.strip():
+        return None
+    try:
+        return response.json()
+    except ValueError:
+        raise malformed("JSON") from None
+
+
+def content_of(response: Response) -> Any:
+    """Return the JSON of an answer; None if it is not JSON."""
+    try:
+        return response.json()
+    except ValueError:
+        return None
+
+
+def refusal(response: Response, message: str | None = None, *, code: str | None = None) -> HostError:
+    """Return the error for an answer.
+
+    :param message: the message of the host; default: what the body says.
+    :param code: the code of the error; default: by the status and the message.
+    """
+    text = described(response.body) if message is None else message
+    return HostError(text, code=code, status=response.status, headers=response.headers)
+
+
+def described(body: bytes) -> str:
+    """Return the message in the body of an error; empty for HTML."""
+    text = body.decode("utf-8", "replace").strip()
+    try:
+        found = list(dict.fromkeys(_messages(json.loads(text))))
+    except (ValueError, RecursionError):
+        return "" if text.startswith("<") else text[:_MAX_MESSAGE]
+    return "; ".join(found)[:_MAX_MESSAGE]
+
+
+def _messages(value: Any, depth: int = 0) -> Iterator[str]:
+    """Give each text in the JSON of an error that is a message for people."""
+    if depth > 5:
+        return
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for each in value:
+            yield from _messages(each, depth + 1)
+    elif isinstance(value, dict):
+        known = [each for key, each in value.items() if key.lower() in _MESSAGES] or _code(value)
+        # Some hosts use the name of the field as the key: {"content": ["This field is required."]}.
+        for each in known or [each for each in value.values() if isinstance(each, (list, dict))]:
+            yield from _messages(each, depth + 1)
+
+
+def _code(error: Mapping[str, Any]) -> list[str]:
+    """Return the code in an error without a message."""
+    code = error.get("code")
+    return [code] if isinstance(code, str) else []
+
+
+def pick(value: Any, *path: str | int, kind: type[T]) -> T:
+    """Return a part of a JSON value.
+
+    :raises HostError: there is none, or it is not of this kind.
+    """
+    current = value
+    for step in path:
+        if isinstance(current, dict):
+            current = current.get(step)
+        elif isinstance(current, list) and isinstance(step, int) and -len(current) <= step < len(current):
+            current = current[step]
+        else:
+            current = None
+    if not isinstance(current, kind):
+        raise malformed(".".join(map(str, path)) or "content")
+    return current
+
+
+def pages(read: Callable[[int], tuple[list[Any], bool]]) -> Iterator[Any]:
+    """Give the items of all pages.
+
+    :param read: returns the items of a page (from 1) and whether another follows.
+    :raises HostError: the host names another page without end.
+    """
+    for number in range(1, MAX_PAGES + 1):
+        items, more = read(number)
+        yield from items
+        if not more:
+            return
+    raise malformed("last page")
+
+
+def segment(text: object) -> str:
+    """Return a text as one segment of a path (RFC 3986 section 3.3)."""
+    return quote(str(text), safe="")
+
+
+def unquoted(value: str) -> str:
+    """Return a TXT value without the quotes of a zone file (RFC 1035 section 5.1), in which some hosts give it."""
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
+
+
+def basic(user: str, password: str) -> str:
+    """Return the value of an ``Authorization`` header (RFC 7617)."""
+    return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
+
+
+def by_zone(records: Sequence[TxtRecord]) -> Iterator[tuple[str, list[TxtRecord]]]:
+    """Give each zone, without the final dot, with its records."""
+    for zone, group in groupby(sorted(records, key=_zone), key=_zone):
+        yield names.relative(zone), list(group)
+
+
+def _zone(record: TxtRecord) -> str:
+    return record.zone
+
+
+def label(record: TxtRecord, *, apex: str = "@") -> str:
+    """Return the name of a record relative to its zone.
+
+    :param apex: the host's word for the zone itself.
+    """
+    inside = names.labels(record.name)[: -len(names.labels(record.zone))]
+    return ".".join(inside) or apex
+
+
+def quoted(value: str) -> str:
+    """Return a TXT value as a character string in quotes (RFC 1035 section 5.1)."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def unquoted(content: str) -> str:
+    """Return the value of a TXT record, whose character strings (RFC 1035 section 5.1) may be in quotes."""
+    if not content.startswith('"'):
+        return content
+    return _ESCAPED.sub(_unescape, "".join(_STRING.findall(content)))
+
+
+def _unescape(found: re.Match[str]) -> str:
+    code = found[1]
+    return chr(int(code)) if len(code) == 3 else code

@@ -1,0 +1,48 @@
+"""DuckDNS: one GET request; one TXT value for a domain and all names below it (https://www.duckdns.org/spec.jsp)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.base import names
+from dnsrenew.drivers.host_api import HostApi
+from dnsrenew.drivers.hosts import texts
+from dnsrenew.errors import ProviderError
+
+if TYPE_CHECKING:
+    from dnsrenew.drivers.protocol import DriverContext
+    from dnsrenew.model import TxtRecord
+
+ADDRESS: Final = "https://www.duckdns.org"
+
+
+class DuckDnsDriver:
+    """Writes the one TXT value of a domain; a second value replaces the first, so the caller writes one at a time."""
+
+    def __init__(self, context: DriverContext) -> None:
+        self._context = context
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Set the value of the domain."""
+        with HostApi(self._context, ADDRESS) as api:
+            for record in records:
+                self._update(api, record, txt=record.value)
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Clear the value of each domain once: it has only one."""
+        with HostApi(self._context, ADDRESS) as api:
+            for record in {record.zone: record for record in records}.values():
+                # The service requires a value for clear too, and clears any value.
+                self._update(api, record, txt=record.value, clear="true")
+
+    def _update(self, api: HostApi, record: TxtRecord, **parameters: str) -> None:
+        domain, token = names.labels(record.zone)[0], self._context.text("token")
+        answer = api.request("GET", "/update", params={"domains": domain, "token": token, **parameters})
+        body = answer.body.decode("utf-8", "replace").strip()
+        if body.split()[:1] == ["OK"]:
+            return
+        evidence = {"account": self._context.account, "zone": names.relative(record.zone), "status": answer.status}
+        if body.startswith("KO"):
+            raise ProviderError.of(texts.DUCKDNS_KO, **evidence)
+        raise ProviderError.of(texts.DUCKDNS_MALFORMED, **evidence)

@@ -1,0 +1,34 @@
+"""A server of one's own that speaks lego's protocol (https://go-acme.github.io/lego/dns/httpreq/)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dnsrenew.drivers.host_api import HostApi, basic
+
+if TYPE_CHECKING:
+    from dnsrenew.drivers.protocol import DriverContext
+    from dnsrenew.model import TxtRecord
+
+
+class HttpreqDriver:
+    """Sends each value to ``present`` and ``cleanup``; the server has to keep the other values of the name."""
+
+    def __init__(self, context: DriverContext) -> None:
+        self._context = context
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Send each value to ``present``."""
+        self._send("/present", records)
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Send each value to ``cleanup``."""
+        self._send("/cleanup", records)
+
+    def _send(self, path: str, records: Sequence[TxtRecord]) -> None:
+        user, password = self._context.text("username"), self._context.text("password")
+        headers = {"Authorization": basic(user, password)} if user or password else {}
+        with HostApi(self._context, "", headers=headers) as api:
+            for record in records:
+                api.request("POST", path, content={"fqdn": record.name, "value": record.value})

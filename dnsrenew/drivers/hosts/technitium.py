@@ -1,0 +1,68 @@
+"""Technitium DNS Server (https://github.com/TechnitiumSoftware/DnsServer/blob/master/APIDOCS.md): one value a request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from dnsrenew.base import names
+from dnsrenew.drivers.host_api import HostApi, pick
+from dnsrenew.drivers.host_error import HostError, unknown_zone
+
+if TYPE_CHECKING:
+    from dnsrenew.drivers.protocol import DriverContext
+    from dnsrenew.model import TxtRecord
+
+
+class TechnitiumDriver:
+    """Writes through the HTTP API of a Technitium server, with an API token."""
+
+    def __init__(self, context: DriverContext) -> None:
+        self._context = context
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Write the values one by one; the server keeps a value once."""
+        with self._connect() as api:
+            for record in records:
+                self._change(api, "add", record, ttl=record.ttl)
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Remove the values one by one."""
+        with self._connect() as api:
+            for record in records:
+                self._change(api, "delete", record)
+
+    def _connect(self) -> HostApi:
+        # Servers before version 15 know the token only as a parameter.
+        return HostApi(self._context, "", headers={"Authorization": f"Bearer {self._context.text('auth_token')}"})
+
+    def _change(self, api: HostApi, action: str, record: TxtRecord, **more: Any) -> None:
+        try:
+            self._post(api, action, record, type="TXT", text=record.value, **more)
+        except HostError as error:
+            # The server refuses to add a value that exists, and to delete one that does not.
+            if error.code is not None or error.status_code is not None:
+                raise
+            if self._exists(api, record) is not (action == "add"):
+                raise
+
+    def _exists(self, api: HostApi, record: TxtRecord) -> bool:
+        found = self._post(api, "get", record, listZone="false")
+        return any(
+            item.get("type") == "TXT" and item.get("rData", {}).get("text") == record.value
+            for item in pick(found, "response", "records", kind=list)
+        )
+
+    def _post(self, api: HostApi, action: str, record: TxtRecord, **parameters: Any) -> Any:
+        """Send a request about a record; the server reports errors with status 200."""
+        zone = names.relative(record.zone)
+        form = {"token": self._context.text("auth_token"), "zone": zone, "domain": names.relative(record.name)}
+        answer = api.json("POST", f"/api/zones/records/{action}", form={**form, **parameters})
+        status = pick(answer, "status", kind=str)
+        if status == "ok":
+            return answer
+        message = str(answer.get("errorMessage") or status)
+        if message.lower().startswith("no such zone"):
+            raise unknown_zone(zone)
+        is_denied = status == "invalid-token" or message.lower().startswith("access was denied")
+        raise HostError(message, code="provider-unauthorized" if is_denied else None)

@@ -1,0 +1,127 @@
+"""The texts of errors that only one DNS host has; those that all have are in ``drivers/texts.py``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dnsrenew.errors import Text
+
+# ── DuckDNS ─────────────────────────────────────────────────────────────────────────────
+
+DUCKDNS_KO: Final = Text(
+    "provider-unauthorized",
+    "DuckDNS (account {account}) answered KO: the token is wrong, or {zone} is not in its account.",
+    "Copy the token from https://www.duckdns.org, logged in as the owner of {zone}.",
+)
+DUCKDNS_MALFORMED: Final = Text(
+    "provider-malformed-answer",
+    "DuckDNS (account {account}) answered neither OK nor KO (HTTP {status}).",
+    "Try again later, and check whether a proxy answers instead of https://www.duckdns.org.",
+)
+
+# ── acme-dns ────────────────────────────────────────────────────────────────────────────
+
+ACME_DNS_NOT_REGISTERED: Final = Text(
+    "acme-dns-not-registered",
+    "The account {account} has no registration at its acme-dns server yet.",
+    "Run `dnsrenew delegate NAME` for the certificate: it registers and says which CNAME record to set, once.",
+)
+ACME_DNS_OTHER_NAME: Final = Text(
+    "acme-dns-other-name",
+    "The CNAME record leads to {name}, but the registration of the account {account} writes only {subdomain}.",
+    "Let the CNAME record lead to the name that `dnsrenew delegate NAME` shows, or use the registration it was made "
+    "for.",
+)
+ACME_DNS_UNREADABLE: Final = Text(
+    "secret-missing",
+    "The registration at the acme-dns server cannot be read from {file}: {cause}.",
+    "Allow the user of dnsrenew to read the file.",
+)
+ACME_DNS_REGISTRATION: Final = Text(
+    "secret-missing",
+    "{file} does not hold a registration at an acme-dns server.",
+    "Restore the file from a backup; without one, delete it, run `dnsrenew delegate NAME` and change the CNAME record.",
+)
+
+# ── Cloudflare ──────────────────────────────────────────────────────────────────────────
+
+CLOUDFLARE_NO_ZONE_READ: Final = Text(
+    "provider-unauthorized",
+    "Cloudflare (account {account}): the API token is valid, but it may not look up the Zone ID of {zone}.",
+    "Add the permission Zone → Zone → Read for {zone} to the token at https://dash.cloudflare.com/profile/api-tokens, "
+    "or set `zone_id` to the Zone ID on the overview page of {zone}.",
+)
+CLOUDFLARE_OTHER_ZONE: Final = Text(
+    "provider-zone-unknown",
+    "Cloudflare (account {account}): `zone_id` is not the Zone ID of {zone}.",
+    "Copy the Zone ID from the overview page of {zone}; an account with `zone_id` writes to one zone only.",
+)
+CLOUDFLARE_QUOTA: Final = Text(
+    "provider-refused",
+    "Cloudflare (account {account}): the zone {zone} has as many DNS records as its plan allows.",
+    "Delete records of {zone} that are not needed at https://dash.cloudflare.com, or change the plan of the zone.",
+)
+
+# ── Hetzner ─────────────────────────────────────────────────────────────────────────────
+
+HETZNER_OLD_TOKEN: Final = Text(
+    "provider-unauthorized",
+    "The API token of the account {account} has 32 characters: it is one of the old Hetzner DNS Console, which ended in "
+    "May 2026.",
+    "Move the zone to the Hetzner Console, and create a token (64 characters, Read & Write) in the project of the zone: "
+    "Security > API tokens at https://console.hetzner.com.",
+)
+
+# ── netcup ──────────────────────────────────────────────────────────────────────────────
+
+NETCUP_ZONE: Final = Text(
+    "provider-zone-unknown",
+    "The API of netcup's customer control panel (account {account}) does not have the zone {zone}.",
+    "Check at https://www.customercontrolpanel.de whether {zone} is in this account; if netcup has moved it to CloudDNS, "
+    "which is not in this API, run `dnsrenew delegate NAME` for another DNS host.",
+)
+
+# ── Porkbun ─────────────────────────────────────────────────────────────────────────────
+
+PORKBUN_DOMAIN: Final = Text(
+    "provider-zone-unknown",
+    "The domain {zone} is not in the Porkbun account {account}, or its API access is off.",
+    "Switch on API Access in the details of {zone} at https://porkbun.com/account/domainsSpeedy.",
+)
+
+# ── GoDaddy ─────────────────────────────────────────────────────────────────────────────
+
+GODADDY_FORBIDDEN: Final = Text(
+    "provider-unauthorized",
+    "GoDaddy (account {account}) does not allow this key to use its API for {zone} (HTTP {status}). It opens the API "
+    "only to accounts with 10 or more domains, or with a Discount Domain Club plan.",
+    "Use a production key of the account that has {zone} (`dnsrenew providers godaddy`); if the account is too small, "
+    "run `dnsrenew delegate NAME` to have another DNS host answer for _acme-challenge.",
+)
+GODADDY_UNSAFE: Final = Text(
+    "provider-rewrite-unsafe",
+    "GoDaddy (account {account}): nothing was removed from {name} in {zone}, because its other TXT values would lose "
+    "what the API cannot write: {lost}.",
+    "Remove the value at https://dcc.godaddy.com by hand, and run `dnsrenew delegate NAME`: then {zone} stays as it is.",
+)
+
+# ── Namecheap ───────────────────────────────────────────────────────────────────────────
+
+NAMECHEAP_ADDRESS: Final = Text(
+    "provider-unauthorized",
+    "Namecheap (account {account}) does not allow requests from this host as {address} (error {number}).",
+    "Add the public IPv4 address of this host to the allowed addresses in Profile > Tools > API Access, and set "
+    "auth_client_ip to it; see `dnsrenew providers namecheap`.",
+)
+NAMECHEAP_OTHER_DNS: Final = Text(
+    "provider-zone-unknown",
+    "Namecheap (account {account}) does not serve the DNS of {zone}: the domain uses other name servers.",
+    "Use the account of the DNS host whose name servers {zone} has, or choose Namecheap BasicDNS for the domain.",
+)
+NAMECHEAP_UNSAFE: Final = Text(
+    "provider-rewrite-unsafe",
+    "Namecheap (account {account}): {zone} was not changed, because each change replaces the zone, and would lose what "
+    "the API cannot write: {lost}.",
+    "Run `dnsrenew delegate NAME`: then a CNAME record set once is enough, and {zone} stays as it is; or take these "
+    "records and settings out of the zone.",
+)

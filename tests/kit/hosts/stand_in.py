@@ -1,0 +1,88 @@
+"""What the stand-ins share: a zone with TXT records, credentials, and faults at any request."""
+
+from __future__ import annotations
+
+import itertools
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from dnsrenew.model import DnsAccount, TxtRecord
+from dnsrenew.secrets import Secret
+from tests.kit.api_server import Answer, Api, Asked
+
+ZONE = "example.com"
+FOREIGN = ("_acme-challenge.example.com", "somebody-else-s-value")
+"""A value of somebody else at a name that the tests use."""
+
+Fault = Callable[[Asked], Answer]
+
+
+class HostStandIn(Api):
+    """A host with the zone `example.com`, which has an SPF record and a value of somebody else.
+
+    A host defines the class variables and `answer`, which checks the credentials first, as the host does.
+
+    :ivar values: its TXT records, by identifier: (name without a final dot, value).
+    :ivar faults: for a request, by its number from 0: another answer than that of the host, which then does nothing.
+    :ivar zones: the zones of the account.
+    """
+
+    provider: ClassVar[str]
+    """The name of the provider file."""
+    credentials: ClassVar[Mapping[str, str]]
+    """The options of an account; all of them are wrong if one is changed."""
+    secret: ClassVar[str]
+    """The option that is a secret."""
+    batch: ClassVar[int | None] = None
+    """Requests to write (and as many to remove) any number of values of one zone; None: N + N + 2 for N values."""
+    unknown_zone: ClassVar[str] = "provider-zone-unknown"
+    """The code of the error for a zone that is not in the account; some hosts answer as to wrong credentials."""
+    bodies_are_defined: ClassVar[bool] = True
+    """Whether the documentation says what the body of a success is, so that HTML in its place is an error."""
+
+    def __init__(self) -> None:
+        super().__init__(self._hook)
+        self.zones = [ZONE]
+        self.values: dict[str, tuple[str, str]] = {"1": (ZONE, "v=spf1 -all"), "2": FOREIGN}
+        self.faults: dict[int, Fault] = {}
+        self._identifiers = map(str, itertools.count(3))
+
+    @abstractmethod
+    def answer(self, asked: Asked) -> Answer:
+        """Answer a request as the host does."""
+
+    def look(self, name: str) -> set[str]:
+        """The TXT values served at a name."""
+        return {value for owner, value in self.values.values() if owner == name.removesuffix(".").lower()}
+
+    def put(self, name: str, value: str) -> str:
+        """Create a record; return its identifier."""
+        identifier = next(self._identifiers)
+        self.values[identifier] = (name.removesuffix(".").lower(), value)
+        return identifier
+
+    def fill(self, count: int) -> None:
+        """Create records of somebody else."""
+        for number in range(count):
+            self.put(f"host{number}.{ZONE}", f"text {number}")
+
+    def account(self, **changes: str) -> DnsAccount:
+        """An account with the right credentials, at this stand-in."""
+        options: dict[str, Any] = {**self.credentials, "api": self.url, **changes}
+        options[self.secret] = Secret(options[self.secret])
+        return DnsAccount(self.provider, name="mine", **options)
+
+    def _hook(self, asked: Asked) -> Answer:
+        fault = self.faults.get(len(self.asked) - 1)
+        return self.answer(asked) if fault is None else fault(asked)
+
+
+def record(value: str, name: str = f"_acme-challenge.{ZONE}.", zone: str = f"{ZONE}.", ttl: int = 60) -> TxtRecord:
+    """A record of the zone."""
+    return TxtRecord(zone, name, value, ttl)
+
+
+def records(count: int) -> list[TxtRecord]:
+    """Records at as many names of the zone."""
+    return [record(f"value-{number}", f"_acme-challenge.n{number}.{ZONE}.") for number in range(count)]

@@ -1,0 +1,78 @@
+"""The tests that every driver for a host's HTTP API has to pass; ``test_all.py`` runs them for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from dnsrenew.drivers.invoke import call_add, call_remove
+from dnsrenew.errors import ProviderError
+from dnsrenew.model import DnsAccount, TxtRecord
+from dnsrenew.runtime.context import Context
+from tests.kit.api_server import Answer, Asked
+from tests.kit.clock import FakeClock
+from tests.kit.drivers import provider_of
+from tests.kit.hosts.stand_in import Fault, HostStandIn
+
+ANYTHING = "may succeed"
+"""Of an answer whose content says nothing that a driver needs, such as that to a deletion."""
+HTML = "<html><body>Bad gateway</body></html>"
+
+
+def always(status: int, body: object) -> Fault:
+    """A fault: this answer."""
+
+    def answer(_: Asked) -> Answer:
+        return status, body
+
+    return answer
+
+
+FAULTS: dict[str, tuple[Fault, set[str]]] = {
+    "429": (always(429, {"message": "slow down"}), {"provider-rate-limited"}),
+    "500": (always(500, {"message": "internal error"}), {"provider-server-error"}),
+    "502 with HTML": (always(502, HTML), {"provider-server-error"}),
+    "HTML in place of the answer": (always(200, HTML), {"provider-malformed-answer"}),
+    "another JSON": (always(200, [17, {"a": None}]), {"provider-malformed-answer", "provider-refused", ANYTHING}),
+    "401": (always(401, {"message": "unauthorized"}), {"provider-unauthorized"}),
+}
+"""What may happen at any request, and the codes that it may come to."""
+
+
+class Work:
+    """Writes and removes at a stand-in, with the time of a clock that only waiting moves."""
+
+    def __init__(self, host: HostStandIn, account: DnsAccount | None = None) -> None:
+        self.context = Context(clock=FakeClock())
+        self.account = host.account() if account is None else account
+        self.provider = provider_of(host.provider)
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Write the values."""
+        call_add(self.context, self.provider, self.account, records)
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Remove the values."""
+        call_remove(self.context, self.provider, self.account, records)
+
+    def outcome(
+        self, action: Callable[[Sequence[TxtRecord]], None], records: Sequence[TxtRecord]
+    ) -> ProviderError | None:
+        """The error of an action, if it fails."""
+        try:
+            action(records)
+        except ProviderError as error:
+            return error
+        return None
+
+    def failure(self, action: Callable[[Sequence[TxtRecord]], None], records: Sequence[TxtRecord]) -> ProviderError:
+        """The error of an action that has to fail."""
+        error = self.outcome(action, records)
+        assert error is not None
+        return error
+
+
+def requests_of(host: HostStandIn, action: Callable[[Sequence[TxtRecord]], None], records: Sequence[TxtRecord]) -> int:
+    """The number of requests that an action takes."""
+    before = len(host.asked)
+    action(records)
+    return len(host.asked) - before

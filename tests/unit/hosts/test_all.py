@@ -1,0 +1,179 @@
+"""Every driver for a host's HTTP API: the contract of drivers, requests, and what goes wrong at each request."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+import tests.kit.hosts
+from dnsrenew.testing import check_driver
+from tests.kit.drivers import maker
+from tests.kit.hosts.stand_in import FOREIGN, ZONE, HostStandIn, record, records
+from tests.unit.hosts.suite import ANYTHING, FAULTS, Work, requests_of
+
+MODULES = [module.name for module in pkgutil.iter_modules(tests.kit.hosts.__path__) if module.name != "stand_in"]
+MANY = 20
+
+
+def kinds() -> Iterator[type[HostStandIn]]:
+    """The stand-ins."""
+    for name in MODULES:
+        module = importlib.import_module(f"tests.kit.hosts.{name}")
+        yield from (
+            kind
+            for kind in vars(module).values()
+            if isinstance(kind, type) and issubclass(kind, HostStandIn) and kind.__module__ == module.__name__
+        )
+
+
+@pytest.fixture(params=kinds(), ids=lambda kind: kind.provider)
+def host(request: pytest.FixtureRequest) -> Iterator[HostStandIn]:
+    """A stand-in that runs."""
+    with request.param() as stand_in:
+        yield stand_in
+
+
+def test_the_contract_of_drivers(host: HostStandIn) -> None:
+    """Every MUST of the protocol holds."""
+    check_driver(maker(host.account()), ZONE, look=host.look, patience=0.1)
+
+
+def test_values_of_somebody_else_stay(host: HostStandIn) -> None:
+    """A value at the same name, and records at other names, survive writing and removing."""
+    work, before = Work(host), dict(host.values)
+    work.add([record("one"), record("two")])
+    assert host.look(FOREIGN[0]) == {"one", "two", FOREIGN[1]}
+    work.remove([record("one"), record("two")])
+    assert sorted(host.values.values()) == sorted(before.values())
+
+
+def test_the_zone_itself(host: HostStandIn) -> None:
+    """A value at the top of the zone, where an alias may lead, is written beside the others."""
+    work, apex = Work(host), record("at the top", f"{ZONE}.")
+    work.add([apex])
+    assert host.look(ZONE) == {"v=spf1 -all", "at the top"}
+    work.remove([apex])
+    assert host.look(ZONE) == {"v=spf1 -all"}
+
+
+def test_requests_for_twenty_names(host: HostStandIn) -> None:
+    """A batch takes the number of requests that the stand-in says; else N + N + 2 for N values."""
+    work, wanted = Work(host), records(MANY)
+    written, removed = requests_of(host, work.add, wanted), requests_of(host, work.remove, wanted)
+    if host.batch is None:
+        assert written + removed <= MANY + MANY + 2
+    else:
+        assert max(written, removed) <= host.batch
+    assert not any(host.look(each.name) for each in wanted)
+
+
+def test_a_later_process_removes_without_identifiers(host: HostStandIn) -> None:
+    """Values that another process has written are found by name and value."""
+    Work(host).add([record("one"), *records(3)])
+    Work(host).remove([record("one"), *records(3)])
+    assert host.look(FOREIGN[0]) == {FOREIGN[1]}
+    assert not host.look(records(1)[0].name)
+
+
+def test_a_zone_with_5000_records(host: HostStandIn) -> None:
+    """All pages are read: a value on the last one is found, and nothing else is removed."""
+    host.fill(5000)
+    Work(host).add([record("last")])
+    host.fill(3)
+    Work(host).add([record("last")])
+    assert [value for _, value in host.values.values()].count("last") == 1
+    Work(host).remove([record("last")])
+    assert host.look(FOREIGN[0]) == {FOREIGN[1]}
+    assert host.look(f"host4999.{ZONE}") == {"text 4999"}
+
+
+def test_wrong_credentials(host: HostStandIn) -> None:
+    """A wrong secret is `provider-unauthorized`; the message names the account and the options, never the secret."""
+    wrong = "wr0ng-" + host.credentials[host.secret]
+    error = Work(host, host.account(**{host.secret: wrong})).failure(
+        Work(host, host.account(**{host.secret: wrong})).add, [record("one")]
+    )
+    assert error.code == "provider-unauthorized"
+    assert wrong not in json.dumps(error.to_dict())
+    assert f"dnsrenew providers {host.provider}" in error.fix
+    assert host.look(FOREIGN[0]) == {FOREIGN[1]}
+
+
+def test_a_zone_that_is_not_in_the_account(host: HostStandIn) -> None:
+    """It is named, with what to do."""
+    elsewhere = record("one", "_acme-challenge.example.org.", "example.org.")
+    error = Work(host).failure(Work(host).add, [elsewhere])
+    assert error.code == host.unknown_zone
+    assert "example.org" in str(error)
+
+
+@pytest.mark.parametrize("action", ["add", "remove"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_at_each_request(host: HostStandIn, fault: str, action: str) -> None:
+    """Whichever request fails, the error has the right code and a fix with a page, and siblings are kept.
+
+    The faults follow each other at every later request too, so that no further attempt hides one.
+    """
+    answer, codes = FAULTS[fault]
+    if not host.bodies_are_defined:
+        codes = codes | {ANYTHING}
+    total = requests_of(host, getattr(Work(host), action), [record("one"), *records(2)])
+    Work(host).remove([record("one"), *records(2)])
+    if action == "remove":
+        Work(host).add([record("one"), *records(2)])
+        total = requests_of(host, Work(host).remove, [record("one"), *records(2)])
+    for position in range(total):
+        if action == "remove":
+            Work(host).add([record("one"), *records(2)])
+        start = len(host.asked) + position
+        host.faults = dict.fromkeys(range(start, start + 100), answer)
+        work = Work(host)
+        error = work.outcome(getattr(work, action), [record("one"), *records(2)])
+        host.faults = {}
+        assert (ANYTHING if error is None else error.code) in codes, (position, error)
+        if error is not None:
+            assert work.provider.page in error.fix or "dnsrenew providers" in error.fix
+            assert host.credentials[host.secret] not in json.dumps(error.to_dict())
+        assert FOREIGN[1] in host.look(FOREIGN[0])
+        assert host.look(ZONE) == {"v=spf1 -all"}
+        Work(host).remove([record("one"), *records(2)])
+
+
+def test_a_retry_after_is_kept(host: HostStandIn) -> None:
+    """The call waits as long as the host asks, then does everything."""
+    work = Work(host)
+    host.headers["Retry-After"] = "7"
+    host.faults = {0: FAULTS["429"][0]}
+    work.add([record("one")])
+    assert host.look(FOREIGN[0]) == {"one", FOREIGN[1]}
+    assert 7 <= work.context.clock.monotonic() < 8
+
+
+def test_nobody_answers(host: HostStandIn) -> None:
+    """A port that is closed is `provider-unreachable`."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        closed = f"http://127.0.0.1:{free.getsockname()[1]}"
+    work = Work(host, host.account(api=closed))
+    assert work.failure(work.add, [record("one")]).code == "provider-unreachable"
+
+
+def test_the_address_may_have_a_path_and_end_in_a_slash(host: HostStandIn) -> None:
+    """``api`` with a final slash is the same address."""
+    Work(host, host.account(api=f"{host.url}/")).add([record("one")])
+    assert host.look(FOREIGN[0]) == {"one", FOREIGN[1]}
+
+
+def test_secrets_are_sent_to_the_host_only(host: HostStandIn) -> None:
+    """A redirect is an error, and carries no key to another host."""
+    with type(host)() as other:
+        host.headers["Location"] = f"{other.url}/x"
+        host.faults = dict.fromkeys(range(100), lambda _: (307, ""))
+        error = Work(host).failure(Work(host).add, [record("one")])
+        assert error.code == "provider-unreachable"
+        assert not other.asked

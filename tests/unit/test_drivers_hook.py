@@ -1,0 +1,121 @@
+"""The driver that runs a program of the user's, and the one that leaves the records to a person."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from dnsrenew.drivers.invoke import call_add, call_remove
+from dnsrenew.errors import DnsRenewError
+from dnsrenew.model import DnsAccount, TxtRecord
+from dnsrenew.runtime.context import Context
+from dnsrenew.testing import check_driver
+from tests.kit.clock import FakeClock
+from tests.kit.drivers import maker, provider_of
+
+ZONE = "example.com"
+RECORD = TxtRecord(f"{ZONE}.", f"_acme-challenge.{ZONE}.", "-value", 60)
+
+# It keeps the values in a file, as a hook keeps them at a host.
+PROGRAM = """
+import json, os, pathlib, sys
+file = pathlib.Path(sys.argv[1])
+action, zone, name, value, ttl = sys.argv[2:]
+values = json.loads(file.read_text()) if file.exists() else []
+values = [each for each in values if each != [zone, name, value, ttl]]
+if action == "add":
+    values.append([zone, name, value, ttl])
+file.write_text(json.dumps(values))
+"""
+
+
+def program(tmp_path: Path, source: str) -> list[str]:
+    """A program with this source."""
+    file = tmp_path / "hook.py"
+    file.write_text(source)
+    return [sys.executable, str(file)]
+
+
+def failure(words: list[str], **options: object) -> DnsRenewError:
+    """What a call of the program comes to."""
+    with pytest.raises(DnsRenewError) as caught:
+        call_add(Context(clock=FakeClock()), provider_of("hook"), account(words, **options), [RECORD])
+    return caught.value
+
+
+def account(words: list[str], **options: object) -> DnsAccount:
+    """An account with this program."""
+    return DnsAccount("hook", name="mine", program=tuple(words), **options)  # type: ignore[arg-type]
+
+
+def test_the_contract_of_drivers(tmp_path: Path) -> None:
+    """A program that keeps siblings passes every MUST."""
+    file = tmp_path / "values.json"
+
+    def look(name: str) -> set[str]:
+        values = json.loads(file.read_text()) if file.exists() else []
+        return {value for _, owner, value, _ in values if owner == name.removesuffix(".")}
+
+    hook = account([*program(tmp_path, PROGRAM), str(file)])
+    check_driver(maker(hook), ZONE, look=look, patience=0.1)
+
+
+def test_the_arguments(tmp_path: Path) -> None:
+    """They are add or remove, the zone and the name without a final dot, the value, and the TTL."""
+    hook = account(program(tmp_path, f"import sys\nopen({str(tmp_path / 'seen')!r}, 'a').write(repr(sys.argv[1:]))"))
+    call_add(Context(clock=FakeClock()), provider_of("hook"), hook, [RECORD])
+    call_remove(Context(clock=FakeClock()), provider_of("hook"), hook, [RECORD])
+    rest = ["example.com", "_acme-challenge.example.com", "-value", "60"]
+    assert (tmp_path / "seen").read_text() == repr(["add", *rest]) + repr(["remove", *rest])
+
+
+def test_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program gets the variables that it names, and no others of the user's."""
+    monkeypatch.setenv("DNS_TOKEN", "token-0000")
+    monkeypatch.setenv("OTHER_TOKEN", "token-1111")
+    source = f"import os\nopen({str(tmp_path / 'seen')!r}, 'w').write(repr(sorted(os.environ)))"
+    hook = account(program(tmp_path, source), env=("DNS_TOKEN",))
+    call_add(Context(clock=FakeClock()), provider_of("hook"), hook, [RECORD])
+    seen = (tmp_path / "seen").read_text()
+    assert "'DNS_TOKEN'" in seen
+    assert "OTHER_TOKEN" not in seen
+
+
+def test_a_program_that_fails(tmp_path: Path) -> None:
+    """The error has its status and the end of its output, in one line."""
+    error = failure(program(tmp_path, "print('x' * 1000)\nprint('no such\\x1b[31m zone')\nraise SystemExit(3)"))
+    assert error.code == "hook-failed"
+    assert error.message.endswith("no such [31m zone (status 3).")
+    assert len(error.message) < 600
+
+
+def test_a_program_that_fails_silently(tmp_path: Path) -> None:
+    """The error says its status."""
+    assert failure(program(tmp_path, "raise SystemExit(1)")).message.endswith("failed: it ended with status 1.")
+
+
+def test_a_program_that_does_not_exist(tmp_path: Path) -> None:
+    """The error names it."""
+    error = failure([str(tmp_path / "nothing")])
+    assert error.code == "hook-missing"
+    assert "nothing" in error.message
+
+
+def test_secrets_in_the_output(tmp_path: Path) -> None:
+    """What the run knows as a secret is hidden in the output of a program."""
+    context = Context(clock=FakeClock())
+    context.redactor.add("s3cret-token-0000")
+    words = program(tmp_path, "print('the token s3cret-' + 'token-0000 is wrong')\nraise SystemExit(1)")
+    with pytest.raises(DnsRenewError) as caught:
+        call_add(context, provider_of("hook"), account(words), [RECORD])
+    assert "s3cret" not in json.dumps(caught.value.to_dict())
+
+
+def test_by_hand_writes_nothing() -> None:
+    """The driver leaves everything to the person."""
+    by_hand = DnsAccount("manual", name="me")
+    call_add(Context(clock=FakeClock()), provider_of("manual"), by_hand, [RECORD])
+    call_remove(Context(clock=FakeClock()), provider_of("manual"), by_hand, [RECORD])
