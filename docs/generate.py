@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
+from typing import Final
 
 from dnsrenew.drivers.catalogue import find_provider, provider_names
 from dnsrenew.drivers.provider import Provider
@@ -28,12 +30,11 @@ BLOCKS = {**tables.BLOCKS, **configuration.BLOCKS}
 def provider_page(provider: Provider) -> str:
     """Return the page of one DNS host, in Markdown."""
     behaviour = provider.behaviour
-    lines = [f"# {provider.title}", "", f"<{provider.website}>", ""]
+    lines = [f"# {provider.title}", "", *([f"<{provider.website}>", ""] if provider.website else [])]
     if behaviour.note:
         lines += [behaviour.note, ""]
+    lines += ["## Options", ""]
     lines += [
-        "## Options",
-        "",
         "| option | required | secret | what it is, and where to get it |",
         "|---|---|---|---|",
     ]
@@ -41,6 +42,8 @@ def provider_page(provider: Provider) -> str:
         f"| `{key}` | {_yes(spec.required)} | {_yes(spec.secret)} | {spec.help} |"
         for key, spec in provider.options.items()
     ]
+    if not provider.options:
+        lines = [*lines[:-2], "It has no options."]
     lines += ["", "## Example", "", "```toml", provider.block().rstrip(), "```", ""]
     lines += ["## Behaviour", "", *(f"- {sentence}" for sentence in _behaviour(provider)), ""]
     if provider.docs:
@@ -65,6 +68,16 @@ def _behaviour(provider: Provider) -> list[str]:
             f"The host keeps one TXT value for {where}: names are validated one after the other, and an existing "
             "value is replaced."
         )
+    if behaviour.values == "two":
+        sentences.append(
+            "A name keeps the two newest values: a domain and its wildcard are validated together, others in turn."
+        )
+    if behaviour.delegated:
+        sentences.append(
+            "It writes only names that a CNAME record leads to: `dnsrenew delegate` says which record to set."
+        )
+    if behaviour.by_hand:
+        sentences.append("A person writes the records, so it needs a terminal.")
     if behaviour.exclusive:
         sentences.append("Each change rewrites the whole zone, so only one run at a time makes a change.")
     if not behaviour.removes:
@@ -76,24 +89,52 @@ def _behaviour(provider: Provider) -> list[str]:
     return sentences
 
 
+_LIST: Final = """\
+# DNS hosts
+
+{count} hosts and protocols. `dnsrenew providers NAME` shows the same for one host, with a block to copy;
+`dnsrenew providers --search WORD` finds it. The last column tells whose driver writes the records.
+
+| host | `provider =` | required options | driver |
+|---|---|---|---|
+{rows}
+
+Your host is not here? [These have ended or cannot work](left-out.md). For any other there are three ways:
+`dnsrenew delegate` needs one CNAME record, set once by hand; a program or a server of your own, with the providers
+`hook` and `httpreq`; or [a driver](../../guides/writing-a-driver.md).
+"""
+_LEFT_OUT: Final = """\
+# Hosts that are left out
+
+dns-lexicon has a provider for these, and dnsrenew has no file for them: the service has ended, or what would be written
+would be wrong. The source of each is linked.
+
+| host | why | what to do instead |
+|---|---|---|
+{rows}
+"""
+
+
 def provider_list(providers: list[Provider]) -> str:
     """Return the list of DNS hosts, in Markdown."""
     rows = [
         f"| [{provider.title}]({provider.name}.md) | `{provider.name}` | "
-        f"{', '.join(f'`{key}`' for key, spec in provider.options.items() if spec.required)} |"
-        for provider in providers
+        f"{', '.join(f'`{key}`' for key, spec in provider.options.items() if spec.required) or '-'} | "
+        f"{'dns-lexicon' if provider.driver == 'lexicon' else 'dnsrenew'} |"
+        for provider in sorted(providers, key=lambda each: each.title.lower())
     ]
-    head = ["# DNS hosts", "", "| host | `provider =` | required options |", "|---|---|---|"]
-    more = [
-        "",
-        (
-            "For another host there are two solutions. If dns-lexicon supports it, write a file `providers/NAME.toml` "
-            "beside your `dnsrenew.toml` ([how](../../guides/writing-a-driver.md)). Or add a CNAME record from "
-            "`_acme-challenge.your.domain` to a name at a host of this list; dnsrenew follows it."
-        ),
-        "",
-    ]
-    return "\n".join([*head, *rows, *more])
+    return _LIST.format(count=len(providers), rows="\n".join(rows))
+
+
+def left_out() -> str:
+    """Return the page of the hosts that have no file, and why."""
+    hosts = tomllib.loads((HERE / "hosts_left_out.toml").read_text("utf-8"))
+    rows = []
+    for name, host in sorted(hosts.items()):
+        since = f" (since {host['since']})" if "since" in host else ""
+        why = f"{host['why']}{since} [Source]({host['source']})"
+        rows.append(f"| {host['title']} (`{name}`) | {why} | {host['instead']} |")
+    return _LEFT_OUT.format(rows="\n".join(rows))
 
 
 def pages() -> dict[str, str]:
@@ -101,6 +142,7 @@ def pages() -> dict[str, str]:
     found = [provider for name in provider_names() if (provider := find_provider(name)) and not provider.any_options]
     texts = {f"reference/providers/{provider.name}.md": provider_page(provider) for provider in found}
     texts["reference/providers/README.md"] = provider_list(found)
+    texts["reference/providers/left-out.md"] = left_out()
     texts["reference/command-line.md"] = command_line.page()
     texts["man/dnsrenew.1"] = command_line.man_page()
     texts["reference/deployments.md"] = deployments.page()
