@@ -205,11 +205,6 @@ def segment(text: object) -> str:
     return quote(str(text), safe="")
 
 
-def unquoted(value: str) -> str:
-    """Return a TXT value without the quotes of a zone file (RFC 1035 section 5.1), in which some hosts give it."""
-    return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
-
-
 def basic(user: str, password: str) -> str:
     """Return the value of an ``Authorization`` header (RFC 7617)."""
     return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"

@@ -34,7 +34,7 @@ RECORD_SECONDS: Final = 10.0
 LONGEST_RETRY_AFTER: Final = 300.0
 REQUESTS_A_RECORD: Final = 2
 """A typical API needs one request to log in, and two for each record: one to read and one to write."""
-_SELF_HOSTED: Final = frozenset({"rfc2136", "powerdns"})
+_SELF_HOSTED: Final = frozenset({"rfc2136", "powerdns", "technitium"})
 """Drivers of self-hosted servers: no rate limit."""
 
 GUARDED_LOGGERS: Final = (

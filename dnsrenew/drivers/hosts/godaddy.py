@@ -43,7 +43,7 @@ class GoDaddyDriver:
                 for name in sorted({name for name, _ in items}):
                     for item in api.values(zone, name):
                         items.pop((name, item["data"]), None)
-                if items and api.append(zone, list(items.values())):
+                if items and not api.append(zone, list(items.values())):
                     raise HostError("DUPLICATE_RECORD", code="provider-refused")
 
     def remove(self, records: Sequence[TxtRecord]) -> None:

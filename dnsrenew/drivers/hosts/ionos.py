@@ -39,10 +39,6 @@ class IonosDriver(RecordDriver):
             if pick(item, "type", kind=str) == "TXT":
                 yield _entry(item)
 
-    def create(self, api: HostApi, zone: str, record: TxtRecord) -> Any:
-        """Create a record."""
-        return next(identifier for _, identifier in self.create_all(api, zone, [record]))
-
     def create_all(self, api: HostApi, zone: str, records: Sequence[TxtRecord]) -> Iterator[tuple[TxtRecord, Any]]:
         """Create all records with one request; its names are absolute, without the final dot."""
         if not records:

@@ -24,7 +24,7 @@ class TxtEntry(NamedTuple):
 
 
 class RecordDriver(ABC):
-    """Writes and removes values one by one. A driver defines the five abstract methods.
+    """Writes and removes values one by one. A driver defines the abstract methods, and ``create`` or ``create_all``.
 
     Identifiers of zones and of written records are remembered for the run, so that N values of a zone take N requests
     to write and N to remove, and two more: one for the zone, and one for its records.
@@ -48,12 +48,12 @@ class RecordDriver(ABC):
     def entries(self, api: HostApi, zone: Any, owners: Collection[str]) -> Iterable[TxtEntry]:
         """Give the TXT records at some absolute names; those at other names too where the API selects none."""
 
-    @abstractmethod
     def create(self, api: HostApi, zone: Any, record: TxtRecord) -> Any:
         """Create a record; return its identifier, or None if the host does not tell it."""
+        raise NotImplementedError
 
     def create_all(self, api: HostApi, zone: Any, records: Sequence[TxtRecord]) -> Iterable[tuple[TxtRecord, Any]]:
-        """Create records; give each with its identifier as soon as it exists. A host with a batch overrides it."""
+        """Create records, one by one; give each with its identifier as soon as it exists."""
         for record in records:
             yield record, self.create(api, zone, record)
 

@@ -1,4 +1,4 @@
-"""Technitium DNS Server (https://github.com/TechnitiumSoftware/DnsServer/blob/master/APIDOCS.md): one value a request."""
+"""Technitium DNS Server (https://github.com/TechnitiumSoftware/DnsServer/blob/master/APIDOCS.md): a request a value."""
 
 from __future__ import annotations
 

@@ -66,10 +66,10 @@ CLOUDFLARE_QUOTA: Final = Text(
 
 HETZNER_OLD_TOKEN: Final = Text(
     "provider-unauthorized",
-    "The API token of the account {account} has 32 characters: it is one of the old Hetzner DNS Console, which ended in "
-    "May 2026.",
-    "Move the zone to the Hetzner Console, and create a token (64 characters, Read & Write) in the project of the zone: "
-    "Security > API tokens at https://console.hetzner.com.",
+    "The API token of the account {account} has 32 characters: it is one of the old Hetzner DNS Console, which ended "
+    "in May 2026.",
+    "Move the zone to the Hetzner Console, and create a token (64 characters, Read & Write) in the project of the "
+    "zone: Security > API tokens at https://console.hetzner.com.",
 )
 
 # ── netcup ──────────────────────────────────────────────────────────────────────────────
@@ -77,8 +77,8 @@ HETZNER_OLD_TOKEN: Final = Text(
 NETCUP_ZONE: Final = Text(
     "provider-zone-unknown",
     "The API of netcup's customer control panel (account {account}) does not have the zone {zone}.",
-    "Check at https://www.customercontrolpanel.de whether {zone} is in this account; if netcup has moved it to CloudDNS, "
-    "which is not in this API, run `dnsrenew delegate NAME` for another DNS host.",
+    "Check at https://www.customercontrolpanel.de whether {zone} is in this account; if netcup has moved it to "
+    "CloudDNS, which is not in this API, run `dnsrenew delegate NAME` for another DNS host.",
 )
 
 # ── Porkbun ─────────────────────────────────────────────────────────────────────────────
@@ -102,7 +102,8 @@ GODADDY_UNSAFE: Final = Text(
     "provider-rewrite-unsafe",
     "GoDaddy (account {account}): nothing was removed from {name} in {zone}, because its other TXT values would lose "
     "what the API cannot write: {lost}.",
-    "Remove the value at https://dcc.godaddy.com by hand, and run `dnsrenew delegate NAME`: then {zone} stays as it is.",
+    "Remove the value at https://dcc.godaddy.com by hand, and run `dnsrenew delegate NAME`: then {zone} stays as it "
+    "is.",
 )
 
 # ── Namecheap ───────────────────────────────────────────────────────────────────────────
@@ -117,6 +118,12 @@ NAMECHEAP_OTHER_DNS: Final = Text(
     "provider-zone-unknown",
     "Namecheap (account {account}) does not serve the DNS of {zone}: the domain uses other name servers.",
     "Use the account of the DNS host whose name servers {zone} has, or choose Namecheap BasicDNS for the domain.",
+)
+NAMECHEAP_EMPTY: Final = Text(
+    "provider-rewrite-unsafe",
+    "Namecheap (account {account}): {zone} was not changed, because the API shows no record in it, and a change would "
+    "replace whatever it does not show.",
+    "Set any record of {zone} at https://ap.www.namecheap.com and run it again, or run `dnsrenew delegate NAME`.",
 )
 NAMECHEAP_UNSAFE: Final = Text(
     "provider-rewrite-unsafe",

@@ -79,7 +79,9 @@ class Hetzner(HostStandIn):
             return _error(404, "not_found", "Entity not found")
         if not values <= standing and self.strict:
             return _error(422, "invalid_input", "invalid input in field 'records': no such record")
-        self.values = {k: (name, value) for k, (name, value) in self.values.items() if name != full or value not in values}
+        self.values = {
+            k: (name, value) for k, (name, value) in self.values.items() if name != full or value not in values
+        }
         return self._started("remove_rrset_records")
 
     def _started(self, command: str) -> Answer:

@@ -35,11 +35,15 @@ class HostStandIn(Api):
     secret: ClassVar[str]
     """The option that is a secret."""
     batch: ClassVar[int | None] = None
-    """Requests to write (and as many to remove) any number of values of one zone; None: N + N + 2 for N values."""
+    """Requests to write (and as many to remove) any number of values of one zone; None: `each`, and 2 more."""
+    each: ClassVar[int] = 1
+    """Requests to write a value, and as many to remove it, where there is no batch."""
     unknown_zone: ClassVar[str] = "provider-zone-unknown"
     """The code of the error for a zone that is not in the account; some hosts answer as to wrong credentials."""
     bodies_are_defined: ClassVar[bool] = True
     """Whether the documentation says what the body of a success is, so that HTML in its place is an error."""
+    last_ends_session: ClassVar[bool] = False
+    """Whether the last request of a call only ends its session, so that the call succeeds without it."""
 
     def __init__(self) -> None:
         super().__init__(self._hook)

@@ -1,0 +1,50 @@
+"""Domeneshop: domains without DNS, steps of the TTL, and errors that are only a code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.kit.hosts.domeneshop import Domeneshop
+from tests.kit.hosts.stand_in import record
+from tests.unit.hosts.suite import Work, always
+
+
+@pytest.fixture
+def host() -> Iterator[Domeneshop]:
+    """A stand-in that runs."""
+    with Domeneshop() as stand_in:
+        yield stand_in
+
+
+def test_a_domain_without_the_dns_service(host: Domeneshop) -> None:
+    """Its name servers are elsewhere, so nothing is written."""
+    host.has_dns = False
+    work = Work(host)
+    assert work.failure(work.add, [record("one")]).code == "provider-zone-unknown"
+    assert len(host.asked) == 1
+
+
+@pytest.mark.parametrize(("ttl", "sent"), [(1, 60), (60, 60), (90, 120), (3600, 3600)])
+def test_a_ttl_is_rounded_up(host: Domeneshop, ttl: int, sent: int) -> None:
+    """The API takes multiples of 60 seconds only."""
+    Work(host).add([record("one", ttl=ttl)])
+    assert json.loads(host.asked[-1].body)["ttl"] == sent
+
+
+def test_a_code_is_shown(host: Domeneshop) -> None:
+    """An error has a code and no message."""
+    host.faults = {2: always(400, {"code": "dns:invalid-host", "help": "See the documentation"})}
+    work = Work(host)
+    error = work.failure(work.add, [record("one")])
+    assert error.code == "provider-refused"
+    assert "dns:invalid-host" in str(error)
+
+
+def test_a_domain_of_another_account(host: Domeneshop) -> None:
+    """The API answers 403 for it, not 404."""
+    host.faults = dict.fromkeys(range(1, 100), always(403, {"code": "resource:unauthorized"}))
+    work = Work(host)
+    assert work.failure(work.add, [record("one")]).code == "provider-unauthorized"

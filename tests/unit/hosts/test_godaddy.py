@@ -1,0 +1,116 @@
+"""GoDaddy: nothing is read to add; the other values of a name are written back as they are, or not touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.kit.hosts.godaddy import GoDaddy
+from tests.kit.hosts.stand_in import FOREIGN, ZONE, record, records
+from tests.unit.hosts.suite import Work, always
+
+
+@pytest.fixture
+def host() -> Iterator[GoDaddy]:
+    """The stand-in."""
+    with GoDaddy() as stand_in:
+        yield stand_in
+
+
+def test_adding_reads_nothing(host: GoDaddy) -> None:
+    """All values of a zone are added in one request."""
+    Work(host).add([record("one"), record("one"), *records(5)])
+    assert [asked.method for asked in host.asked] == ["PATCH"]
+    assert host.look(FOREIGN[0]) == {"one", FOREIGN[1]}
+
+
+def test_values_that_exist_are_looked_up_after_a_refusal(host: GoDaddy) -> None:
+    """Only the missing ones are sent again; none if all exist."""
+    Work(host).add([record("one")])
+    Work(host).add([record("one"), record("two")])
+    assert [asked.method for asked in host.asked] == ["PATCH", "PATCH", "GET", "PATCH"]
+    Work(host).add([record("two")])
+    assert [asked.method for asked in host.asked][4:] == ["PATCH", "GET"]
+    assert sorted(value for _, value in host.values.values()) == sorted(["one", "two", FOREIGN[1], "v=spf1 -all"])
+
+
+def test_other_values_keep_every_field(host: GoDaddy) -> None:
+    """The TTL and all other fields of the other values are the same after a removal."""
+    host.put(FOREIGN[0], "second")
+    host.more = {FOREIGN[1]: {"ttl": 7200, "weight": 5, "priority": 0}, "second": {"ttl": 3600}}
+    before = dict(host.more)
+    Work(host).add([record("one")])
+    Work(host).remove([record("one")])
+    assert host.look(FOREIGN[0]) == {FOREIGN[1], "second"}
+    assert host.more == before
+
+
+def test_the_last_value_of_a_name_is_deleted(host: GoDaddy) -> None:
+    """The values of other names are not written."""
+    Work(host).add(records(1))
+    Work(host).remove(records(1))
+    assert [asked.method for asked in host.asked] == ["PATCH", "GET", "DELETE"]
+
+
+def test_a_field_that_cannot_be_written_back(host: GoDaddy) -> None:
+    """Nothing is removed; the error names the field."""
+    host.put(FOREIGN[0], "one")
+    host.more = {FOREIGN[1]: {"comment": "keep me", "empty": None}}
+    before = dict(host.values)
+    error = Work(host).failure(Work(host).remove, [record("one")])
+    assert error.code == "provider-rewrite-unsafe"
+    assert error.evidence["lost"] == ["comment"]
+    assert error.evidence["zone"] == ZONE
+    assert host.values == before
+
+
+def test_more_values_than_are_read(host: GoDaddy) -> None:
+    """Values that were not read would be lost, so nothing is removed."""
+    for number in range(600):
+        host.put(FOREIGN[0], f"text {number}")
+    before = dict(host.values)
+    error = Work(host).failure(Work(host).remove, [record("text 7")])
+    assert error.code == "provider-rewrite-unsafe"
+    assert host.values == before
+
+
+def test_another_name_in_the_answer(host: GoDaddy) -> None:
+    """Records of another name or type are never written to this one."""
+    host.put(FOREIGN[0], "one")
+    before = dict(host.values)
+    other = {"type": "TXT", "name": "www", "data": "one", "ttl": 600}
+    for answer in ([other], [{**other, "name": "_acme-challenge", "type": "MX"}]):
+        host.faults = {len(host.asked): always(200, answer)}
+        assert Work(host).failure(Work(host).remove, [record("one")]).code == "provider-malformed-answer"
+    assert host.values == before
+
+
+def test_a_small_account(host: GoDaddy) -> None:
+    """The 403 of an account that may not use the API has a message and a fix of its own."""
+    body = {"code": "ACCESS_DENIED", "message": "Authenticated user is not allowed access"}
+    host.faults = {0: always(403, body)}
+    error = Work(host).failure(Work(host).add, [record("one")])
+    assert error.code == "provider-unauthorized"
+    assert error.evidence["status"] == 403
+    assert "dnsrenew delegate NAME" in error.fix
+
+
+@pytest.mark.parametrize(("header", "seconds"), [(None, 31), ("9", 9)])
+def test_the_wait_of_a_rate_limit(host: GoDaddy, header: str | None, seconds: int) -> None:
+    """GoDaddy tells the seconds in the body; a header wins."""
+    work = Work(host)
+    if header is not None:
+        host.headers["Retry-After"] = header
+    host.faults = {0: always(429, {"code": "TOO_MANY_REQUESTS", "message": "Slow down", "retryAfterSec": 31})}
+    work.add([record("one")])
+    assert seconds <= work.context.clock.monotonic() < seconds + 1
+
+
+def test_another_422(host: GoDaddy) -> None:
+    """It is told, and not taken for a value that exists."""
+    host.faults = {0: always(422, {"code": "INVALID_BODY", "message": "Request body doesn't fulfill schema"})}
+    error = Work(host).failure(Work(host).add, [record("one")])
+    assert error.code == "provider-refused"
+    assert "fulfill schema" in error.message
+    assert len(host.asked) == 1

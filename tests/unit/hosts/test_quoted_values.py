@@ -1,0 +1,28 @@
+"""TXT values in quotes (RFC 1035 section 5.1), as some hosts want and show them."""
+
+from __future__ import annotations
+
+import pytest
+
+from dnsrenew.drivers.host_api import quoted, unquoted
+
+
+@pytest.mark.parametrize("value", ["", "plain", "-_Az09", 'say "yes"', "back\\slash", "\\065", 'ends in \\"'])
+def test_a_value_survives_quotes(value: str) -> None:
+    """What is quoted reads back as it was."""
+    assert unquoted(quoted(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        ("not in quotes", "not in quotes"),
+        ('in "the" middle', 'in "the" middle'),
+        ('"two" "strings"', "twostrings"),
+        ('"\\065\\"\\\\"', 'A"\\'),
+        ('"', ""),
+    ],
+)
+def test_the_content_of_a_record(content: str, value: str) -> None:
+    """Strings are joined and escapes resolved; a content without quotes stays as it is."""
+    assert unquoted(content) == value
