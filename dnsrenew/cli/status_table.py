@@ -62,8 +62,13 @@ def _without(rows: Sequence[Row], columns: AbstractSet[int]) -> list[Row]:
 
 
 def _width(rows: Sequence[Row]) -> int:
-    widths = [max(map(formatting.width, cells)) for cells in zip(*rows, strict=True)]
+    widths = [max(_widths(cells)) for cells in zip(*rows, strict=True)]
     return sum(widths) + len(_GAP) * (len(widths) - 1)
+
+
+def _widths(cells: Sequence[str]) -> list[int]:
+    # A column of ten thousand cells is mostly ASCII: one test for all of them.
+    return list(map(len if "".join(cells).isascii() else formatting.width, cells))
 
 
 def _lines(rows: Sequence[Row]) -> list[str]:
@@ -73,6 +78,6 @@ def _lines(rows: Sequence[Row]) -> list[str]:
 
 
 def _padded(cells: Sequence[str]) -> list[str]:
-    widths = [formatting.width(cell) for cell in cells]
+    widths = _widths(cells)
     longest = max(widths)
     return [cell + " " * (longest - width) for cell, width in zip(cells, widths, strict=True)]

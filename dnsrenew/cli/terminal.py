@@ -11,6 +11,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -34,6 +35,8 @@ _CONTROL: Final = {
 } | {0x09: " "}
 _WITH_COLOUR: Final = {ord(mark): code for mark, code in _ANSI.items()} | _CONTROL
 _WITHOUT_COLOUR: Final = {ord(mark): "" for mark in _ANSI} | _CONTROL
+_REPLACED: Final = re.compile(f"[{''.join(map(re.escape, map(chr, _WITH_COLOUR)))}]")
+"""What rendering replaces: rare in a long text, so that searching is faster than translating every character."""
 _ASCII: Final = str.maketrans(
     {"✓": "+", "✗": "x", "·": "-", "…": "...", "—": "-", "–": "-", "→": "->", "•": "*", "“": '"', "”": '"', "’": "'"}
     | {"×": "x"}
@@ -112,7 +115,8 @@ class Output:
 
     def render(self, text: str) -> str:
         """Return the text with its colour marks replaced by escape sequences, or removed."""
-        return text.translate(_WITH_COLOUR if self.colour else _WITHOUT_COLOUR)
+        replaced = _WITH_COLOUR if self.colour else _WITHOUT_COLOUR
+        return _REPLACED.sub(lambda found: replaced[ord(found[0])], text)
 
     def write_line(self, text: str) -> None:
         """Write one or more lines."""

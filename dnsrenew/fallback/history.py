@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import replace
@@ -149,6 +150,11 @@ def route_from_keys(keys: Iterable[str]) -> RouteTaken | None:
 
     The keys do not say which name took which route, so the result has no ``names``.
     """
+    return _route_from_keys(tuple(keys))
+
+
+@lru_cache(256)  # `status` reads ten thousand certificates, most of which took one of a few routes
+def _route_from_keys(keys: tuple[str, ...]) -> RouteTaken | None:
     routes = [key.split("/") for key in keys if "/" in key]
     if not routes:
         return None
