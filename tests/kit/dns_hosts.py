@@ -7,7 +7,6 @@ import json
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.etree import ElementTree
-from xml.sax.saxutils import quoteattr
 
 from tests.kit.api_server import Answer, Api, Asked
 
@@ -133,36 +132,3 @@ class Route53(Host):
     def _refuse(self, why: str) -> Answer:
         error = f"<Error><Type>Sender</Type><Code>InvalidChangeBatch</Code><Message>{why}</Message></Error>"
         return 400, self._XML.format("ErrorResponse", error)
-
-
-class Namecheap(Host):
-    """https://www.namecheap.com/support/api/methods/: all hosts of the domain are set at once."""
-
-    def answer(self, asked: Asked) -> Answer:
-        """getInfo, getHosts, setHosts."""
-        fields = parse_qs(urlsplit(asked.path).query) | parse_qs(asked.body)
-        given = {key: values[0] for key, values in fields.items()}
-        command = given["Command"].rpartition(".")[2]
-        if (given.get("SLD"), given.get("TLD")) != ("example", "com") and command != "getInfo":
-            return 200, self._xml("ERROR", '<Errors><Error Number="2019166">Domain not found</Error></Errors>')
-        if command == "getInfo":
-            return 200, self._xml("OK", '<CommandResponse><DomainGetInfoResult IsOwner="true"/></CommandResponse>')
-        if command == "setHosts":
-            self.values = {}
-            for number in itertools.count(1):
-                if f"HostName{number}" not in given:
-                    break
-                host = given[f"HostName{number}"]
-                self.put(ZONE if host == "@" else f"{host}.{ZONE}", given[f"Address{number}"])
-        hosts = "".join(
-            f'<host HostId="{key}" Name={quoteattr(name.removesuffix(ZONE).rstrip(".") or "@")} Type="TXT" '
-            f'Address={quoteattr(value)} MXPref="10" TTL="60"/>'
-            for key, (name, value) in self.values.items()
-        )
-        return 200, self._xml(
-            "OK", f"<CommandResponse><DomainDNSGetHostsResult>{hosts}</DomainDNSGetHostsResult></CommandResponse>"
-        )
-
-    @staticmethod
-    def _xml(status: str, inner: str) -> str:
-        return f'<ApiResponse xmlns="http://api.namecheap.com/xml.response" Status="{status}">{inner}</ApiResponse>'

@@ -141,53 +141,6 @@ class DigitalOcean(RestHost):
         return {"id": key, "type": "TXT", "name": self.short(name) or "@", "data": value, "ttl": 60}
 
 
-class Porkbun(RestHost):
-    """https://porkbun.com/api/json/v3/documentation: everything is POSTed, with the keys in the body."""
-
-    def rest(self, method: str, path: list[str], query: dict[str, str], body: Any) -> Answer:
-        """Ping, retrieve, create, delete."""
-        if body.get("apikey") is None or body.get("secretapikey") is None:
-            return 400, {"status": "ERROR", "message": "Invalid API key."}
-        records = []
-        if path[:2] == ["dns", "retrieve"]:
-            records = [
-                {"id": key, "name": name, "type": "TXT", "content": value, "ttl": "600"}
-                for key, (name, value) in self.values.items()
-            ]
-        elif path[:2] == ["dns", "create"]:
-            self.put(self.full(body["name"]), body["content"])
-        elif path[:2] == ["dns", "delete"]:
-            self.values.pop(path[3])
-        return 200, {"status": "SUCCESS", "records": records}
-
-
-class GoDaddy(RestHost):
-    """https://developer.godaddy.com/doc/endpoint/domains: records are replaced by name, or all of a type at once."""
-
-    prefix = f"/domains/{ZONE}"
-
-    def rest(self, method: str, path: list[str], query: dict[str, str], body: Any) -> Answer:
-        """The domain and its records."""
-        if not path:
-            return 200, {"domainId": 5}
-        only = self.full(path[2]) if len(path) > 2 else None
-        if method == "GET":
-            return 200, [
-                {"type": "TXT", "name": self.short(name) or "@", "data": value, "ttl": 600}
-                for name, value in self.values.values()
-                if only in {None, name}
-            ]
-        if method == "DELETE" and only:
-            self.replace(only, [])
-            return 204, ""
-        if not body:
-            return 422, {"code": "EMPTY"}
-        self.values = {key: record for key, record in self.values.items() if only not in {None, record[0]}}
-        for record in body:
-            self.put(only or self.full(record["name"]), record["data"])
-        return 200, ""
-
-
 class Ovh(RestHost):
     """https://api.ovh.com/console/: records with numbers, in force after a refresh."""
 

@@ -53,6 +53,16 @@ def test_the_last_value_of_a_name_is_deleted(host: GoDaddy) -> None:
     assert [asked.method for asked in host.asked] == ["PATCH", "GET", "DELETE"]
 
 
+def test_what_is_gone_is_not_removed(host: GoDaddy) -> None:
+    """A name without the value is read and not written; a name that is deleted meanwhile is no error."""
+    Work(host).remove([record("one"), *records(1)])
+    assert [asked.method for asked in host.asked] == ["GET", "GET"]
+    Work(host).add(records(1))
+    host.faults = {len(host.asked) + 1: lambda _: GoDaddy.error(404, "NOT_FOUND", "No records were found")}
+    Work(host).remove(records(1))
+    assert host.asked[-1].method == "DELETE"
+
+
 def test_a_field_that_cannot_be_written_back(host: GoDaddy) -> None:
     """Nothing is removed; the error names the field."""
     host.put(FOREIGN[0], "one")
