@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ def make_driver(
     *,
     seconds_left: Callable[[], float],
     cancel: threading.Event,
-    remembered: MutableMapping[Any, Any] | None = None,
+    remembered: dict[Any, Any] | None = None,
 ) -> Driver:
     """Return a new driver for one call in one thread.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from dnsrenew.base.values import Frozen, field
@@ -63,7 +63,7 @@ class DriverContext(Frozen, public=True):
     """Set after the caller stopped waiting: stop as soon as possible, and write nothing more."""
     logger: logging.Logger
     """The logger of the driver."""
-    remembered: MutableMapping[Any, Any] = field(default_factory=dict)
+    remembered: dict[Any, Any] = field(default_factory=dict)
     """What the drivers of this account remember until the end of the run, such as the identifiers of zones. Calls in
     other threads use it too: store whole values, and do without any of them. A value with a method ``close`` is
     closed then.

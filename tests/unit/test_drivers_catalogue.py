@@ -32,6 +32,8 @@ help     = "the key"
 pattern  = "[a-z]+"
 form     = "small letters"
 [options.region]
+kind     = "file"
+default  = "{account}.txt"
 [behaviour]
 ttl = 600
 propagation_timeout = 300.5
@@ -40,6 +42,8 @@ values    = "one"
 scope     = "zone"
 exclusive = true
 removes   = false
+by_hand   = true
+delegated = true
 note = "n"
 """
 
@@ -68,7 +72,7 @@ def test_every_key_is_read() -> None:
     assert provider.options["auth_key"] == OptionSpec(
         required=True, secret=True, env="MINE_KEY", help="the key", pattern="[a-z]+", form="small letters"
     )
-    assert provider.options["region"] == OptionSpec()
+    assert provider.options["region"] == OptionSpec(kind="file", default="{account}.txt")
     assert provider.behaviour == Behaviour(
         ttl=600,
         propagation_timeout=300.5,
@@ -77,12 +81,15 @@ def test_every_key_is_read() -> None:
         scope="zone",
         exclusive=True,
         removes=False,
+        by_hand=True,
+        delegated=True,
         note="n",
     )
     assert provider.to_dict() == {
         "name": "mine",
         "title": "Mine",
         "website": "https://mine.test",
+        "docs": "https://docs.mine.test",
         "driver": "lexicon",
         "options": {
             "auth_key": {
@@ -92,8 +99,19 @@ def test_every_key_is_read() -> None:
                 "help": "the key",
                 "pattern": "[a-z]+",
                 "form": "small letters",
+                "kind": "text",
+                "default": "",
             },
-            "region": {"required": False, "secret": False, "env": None, "help": "", "pattern": "", "form": ""},
+            "region": {
+                "required": False,
+                "secret": False,
+                "env": None,
+                "help": "",
+                "pattern": "",
+                "form": "",
+                "kind": "file",
+                "default": "{account}.txt",
+            },
         },
         "behaviour": {
             "ttl": 600,
@@ -103,6 +121,8 @@ def test_every_key_is_read() -> None:
             "scope": "zone",
             "exclusive": True,
             "removes": False,
+            "by_hand": True,
+            "delegated": True,
             "note": "n",
         },
     }
@@ -119,7 +139,7 @@ def test_all_mistakes_are_named_at_once_with_their_lines() -> None:
     """Every mistake of a file is told in one go, with line, key and the nearest word."""
     text = (
         'titel = "x"\ndriver = "lexicon"\nwebsite = "mine"\n[options.token]\nsecert = true\n[options.name]\n'
-        '[options.Bad]\n[behaviour]\nttl = 0\nvalues = "two"\nsettle = true\n'
+        '[options.Bad]\n[behaviour]\nttl = 0\nvalues = "three"\nsettle = true\n'
     )
     assert [(line, key, near) for line, key, _, _, near in mistakes(text)] == [
         (1, "title", None),
