@@ -25,6 +25,7 @@ KINDS: Final[dict[str, str]] = {
     "order-resumed": "the order of an earlier run is resumed; data: ca, url, domains, status (of the order)",
     "txt-writing": "the DNS host is about to write TXT values; data: records (zone, name, value, dns)",
     "txt-by-hand": "a person has to set TXT records now; data: records (zone, name, value, dns)",
+    "txt-by-hand-over": "the TXT records that a person has set are not needed any more; data: records",
     "txt-written": "the DNS host wrote the TXT values; data: records, seconds",
     "dns-waiting": "the name servers are polled; data: seconds, timeout, servers (server, address, state, detail)",
     "dns-visible": "every name server shows the TXT values; data: seconds",
@@ -46,6 +47,10 @@ KINDS: Final[dict[str, str]] = {
     "deployed": "the target has the certificate; data: to, target, ok, changed, served, rolled_back, seconds, error",
     "deploy-failed": "the target lacks it; data: to, target, ok, changed, served, rolled_back, seconds, error",
     "deploy-rolled-back": "the target has its old certificate again; data: to, target",
+    "cname-needed": "a person has to set CNAME records once; data: records (name, type, value, zone), account",
+    "cname-waiting": "the name servers do not all show them; data: seconds, servers (name, server, address, state, "
+    "detail)",
+    "cname-visible": "every name server shows the CNAME records; data: seconds",
     "warning": "a warning that does not stop the run; data: code, message, fix",
 }
 """Every kind of event, with the content of its ``data``."""

@@ -200,6 +200,7 @@ class EventText:
         "order-resumed": _order_resumed,
         "txt-writing": _txt_writing,
         "txt-by-hand": _txt_by_hand,
+        "txt-by-hand-over": _txt_by_hand,
         "dns-waiting": _dns_waiting,
         "dns-visible": _dns_visible,
         "caches-waiting": _caches_waiting,

@@ -17,7 +17,7 @@ from dnsrenew.challenges.dns01.records import RecordWriter, TxtPlacement, TxtVal
 from dnsrenew.challenges.dns01.resolver_caches import ResolverCaches
 from dnsrenew.challenges.solver import Solver
 from dnsrenew.drivers import invoke
-from dnsrenew.errors import Cancelled, DnsRenewError, PropagationError
+from dnsrenew.errors import Cancelled, DnsRenewError, PropagationError, as_clause
 from dnsrenew.model import Propagation, PropagationCheck, Route, TxtRecord
 
 if TYPE_CHECKING:
@@ -167,6 +167,9 @@ class Dns01(Solver):
     def withdraw(self, context: Context, values: Sequence[TxtValue]) -> None:
         """Remove the values. Warn of those that stay; raise nothing, so that no other error is hidden."""
         started = [value for value in values if self._published.state(context, value) is not None]
+        by_hand = [value.described for value in started if value.writer.provider.behaviour.by_hand]
+        if by_hand:
+            context.emit("txt-by-hand-over", records=by_hand)
         removable = [value for value in started if value.is_to_be_removed]
         if not removable:
             return
@@ -231,5 +234,5 @@ def _about(error: PropagationError, values: Sequence[TxtValue]) -> PropagationEr
 
 def _kept(values: Sequence[TxtValue], error: DnsRenewError, *, written: bool) -> tuple[str, str, str]:
     owners = sorted({names.relative(value.record.name) for value in values})
-    reason = shared_texts.NO_TIME_LEFT if isinstance(error, Cancelled) else error.message.rstrip(".")
+    reason = shared_texts.NO_TIME_LEFT if isinstance(error, Cancelled) else as_clause(error.message)
     return (texts.TXT_KEPT if written else texts.TXT_KEPT_UNSURE).fill(names=owners, reason=reason)

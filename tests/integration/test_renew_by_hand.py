@@ -1,0 +1,94 @@
+"""Accounts without an API of a DNS host: a person sets the records, or a program does."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from dnsrenew import Config, Renewer
+from dnsrenew.drivers import invoke
+from dnsrenew.model import TxtRecord
+from dnsrenew.runtime.context import Context
+from tests.kit.clock import RealClock
+from tests.kit.drivers import provider_of, rfc2136_account
+from tests.kit.renew_stage import Stage, names_in
+from tests.lab.workspace import Workspace
+
+# A hook that writes by the driver that the tests of RFC 2136 use.
+HOOK = """
+import json, os, pathlib, sys
+from dnsrenew import DnsAccount
+from dnsrenew.drivers import invoke, find_provider
+from dnsrenew.model import TxtRecord
+from dnsrenew.runtime.context import Context
+action, zone, name, value, ttl = sys.argv[1:]
+options = json.loads((pathlib.Path(__file__).parent / "hook.json").read_text())
+options["tsig_secret"] = os.environ["TSIG_SECRET"]
+record = TxtRecord(zone + ".", name + ".", value, int(ttl))
+call = {"add": invoke.call_add, "remove": invoke.call_remove}[action]
+call(Context(), find_provider("rfc2136"), DnsAccount("rfc2136", name="home", **options), [record])
+"""
+
+
+class HandStage(Stage):
+    """A stage whose only account is one of another kind."""
+
+    account: Mapping[str, Any] = {"provider": "manual"}
+
+    def renewer(self, *_: Any, **__: Any) -> Renewer:
+        """A renewer with that account."""
+        config = Config.from_dict({**self.lab.config(), "dns": {"home": self.account}}, base=self.workspace.path)
+        return Renewer(config, on_event=self._heard, clock=RealClock())
+
+
+@pytest.fixture
+def stage(workspace: Workspace) -> HandStage:
+    """The account `home` is a person."""
+    return HandStage(workspace)
+
+
+@pytest.mark.leaves_txt
+def test_a_person_sets_the_records(stage: HandStage) -> None:
+    """The event names both records; the run goes on by itself as soon as every name server shows them."""
+
+    def person() -> None:
+        (data,) = stage.event_data("txt-by-hand")
+        records = [TxtRecord(each["zone"], each["name"], each["value"], 60) for each in data["records"]]
+        invoke.call_add(Context(), provider_of("rfc2136"), rfc2136_account(stage.lab), records)
+
+    stage.on_kind["txt-by-hand"] = person
+    outcome = stage.renewed(attended=True)
+    assert names_in(stage.leaf()) == set(outcome.domains)
+    (data,) = stage.event_data("txt-by-hand")
+    assert [each["name"] for each in data["records"]] == ["_acme-challenge.example.test."] * 2
+    assert stage.event_data("txt-by-hand-over") == [data]
+    assert list((stage.workspace.store / "journal").iterdir()) == []
+
+
+def test_without_a_terminal(stage: HandStage) -> None:
+    """A scheduled run makes no order; the error names `dnsrenew delegate`."""
+    outcome = stage.one()
+    assert outcome.error is not None
+    assert outcome.error.code == "manual-no-terminal"
+    assert "dnsrenew delegate" in outcome.error.fix
+    assert [attempt.orders for attempt in outcome.attempts] == [0]
+    assert "order-created" not in stage.kinds()
+
+
+def test_a_program_of_the_user_s(stage: HandStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hook, named relative to the configuration, is called for each value, and removes them."""
+    folder = stage.workspace.path
+    options = dict(rfc2136_account(stage.lab).options)
+    monkeypatch.setenv("TSIG_SECRET", options.pop("tsig_secret"))
+    (folder / "hook.json").write_text(json.dumps(options))
+    (folder / "hook.sh").write_text(f'#!/bin/sh\nexec "{sys.executable}" "{folder / "hook.py"}" "$@"\n')
+    (folder / "hook.sh").chmod(0o700)
+    (folder / "hook.py").write_text(HOOK)
+    stage.account = {"provider": "hook", "program": ["./hook.sh"], "env": ["TSIG_SECRET"]}
+    stage.renewed()
+    assert names_in(stage.leaf()) == {"example.test", "*.example.test"}
+    assert "txt-removed" in stage.kinds()
