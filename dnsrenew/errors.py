@@ -71,7 +71,11 @@ class Message(str):
 
         :raises KeyError: a field has no value.
         """
-        message = cls(template.format_map({name: _shown(value) for name, value in values.items()}))
+        return cls._made(template.format_map({name: _shown(value) for name, value in values.items()}), template, values)
+
+    @classmethod
+    def _made(cls, text: str, template: str, values: Mapping[str, Any]) -> Self:
+        message = str.__new__(cls, text)
         message.template, message.values = template, values
         return message
 
@@ -86,13 +90,39 @@ class Phrase(Message):
 
     def __new__(cls, template: str) -> Self:
         """Make the phrase; without fields, it is a message already."""
-        phrase = super().__new__(cls, template)
-        phrase.template, phrase.values = template, {}
-        return phrase
+        try:
+            return cls._made(template.format_map({}), template, {})
+        except KeyError:  # it has fields
+            return cls._made(template, template, {})
 
     def format(self, /, **values: Any) -> Message:  # type: ignore[override]  # JSON values
         """Return the message with the fields filled."""
         return Message.filled(self.template, values)
+
+
+class Clause(Message):
+    """A message without its full stop, as a part of another one."""
+
+    __slots__ = ()
+
+    @classmethod
+    def filled(cls, template: str, values: Mapping[str, Any]) -> Self:
+        """Return the clause.
+
+        :raises KeyError: a field has no value.
+        """
+        return cls._made(Message.filled(template, values).removesuffix("."), template, values)
+
+
+def as_clause(text: str) -> str:
+    """Return a text without its full stop, such as the message of an error that is the reason of another one."""
+    return Clause.filled(text.template, text.values) if isinstance(text, Message) else text.removesuffix(".")
+
+
+def series(texts: Sequence[str], separator: str) -> Message:
+    """Return several texts as one message; each of them stays a message."""
+    names = [f"item{number}" for number in range(len(texts))]
+    return Message.filled(separator.join(f"{{{name}}}" for name in names), dict(zip(names, texts, strict=True)))
 
 
 def _shown(value: Any) -> Any:

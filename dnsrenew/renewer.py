@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.base.names import covers
+from dnsrenew.base.values import replace
 from dnsrenew.errors import StoreError
 from dnsrenew.events import Emitter, Event
 from dnsrenew.model import Certificate, CertificateSpec, Outcome
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from dnsrenew.config import Config
     from dnsrenew.model import Diagnosis
     from dnsrenew.operations.accounts import AccountStatus
+    from dnsrenew.operations.delegate import Delegated
     from dnsrenew.operations.revoke import Revocation
     from dnsrenew.renewal.job import Services
     from dnsrenew.serving.served import Served
@@ -45,6 +47,7 @@ class Renewer:
     :param config: the certificates, accounts and CAs.
     :param on_event: called with every :class:`Event`, one at a time.
     :param clock: the clock; for tests.
+    :param language: the language of the messages of ``[notify]``, ``en`` or ``zh``; None: that of the environment.
     """
 
     __module__ = "dnsrenew"
@@ -55,8 +58,10 @@ class Renewer:
         *,
         on_event: Callable[[Event], object] | None = None,
         clock: Clock | None = None,
+        language: str | None = None,
     ) -> None:
         self._config = config
+        self._language = language
         self._store: Store = FolderStore(config.store, insist=config.insist)
         self._clock = clock or SystemClock()
         self._emitter = Emitter(self._clock, EventLog(), *([on_event] if on_event else []))
@@ -127,7 +132,10 @@ class Renewer:
         finally:
             services.close()
         log_idle(outcomes)
-        return outcomes
+        if dry_run:
+            return outcomes
+        self._write_metrics(context, outcomes)
+        return self._tell(context, specs, outcomes, whole=names is None)
 
     def deploy(
         self,
@@ -422,6 +430,27 @@ class Renewer:
             found = examine(context, self._config, self._store, specs, probe=probe)
         return records.compare(found, self._store, context.clock.now(), keep=record)
 
+    def delegate(self, name: str, *, to: str | None = None, cancel: threading.Event | None = None) -> Delegated:
+        """Have the TXT values of domains written elsewhere, by CNAME records that a person sets once.
+
+        The event ``cname-needed`` has the records. This waits until every name server shows them, tests the DNS account
+        with a value that it removes, and writes the route to the configuration file if it is not taken anyway.
+
+        :param name: a certificate, or a domain of one.
+        :param to: the DNS account that writes, or a zone of one; None: the only one that can be meant.
+        :raises ConfigError: ``certificate-unknown``, ``delegate-account``, ``delegate-not-needed``.
+        :raises AttemptError: DNS or the DNS host makes it impossible: ``delegate-own-zone``, ``acme-dns-closed`` …
+        :raises SecretError: a secret of the account cannot be resolved.
+        :raises StoreError: ``acme-dns-unwritable``, or the journal cannot be written.
+        :raises LockedError: another run uses the DNS account.
+        :raises Cancelled: the wait was cancelled; call it again to go on.
+        """
+        from dnsrenew.operations import delegate  # rarely needed
+
+        context = self._context(cancel)
+        with self._working(context) as services:
+            return delegate.delegate(context, self._config, services, name, to)
+
     def cleanup(self, *, wait: float = 0, cancel: threading.Event | None = None) -> CleanupResult:
         """Remove the TXT values that killed runs left in DNS: those in the journal, with the account that wrote them.
 
@@ -459,6 +488,28 @@ class Renewer:
 
         with self._redactor.guard_logs(*DRIVEN):
             after_failure.explain(context, self._config, self._store, outcomes, services)
+
+    def _write_metrics(self, context: Context, outcomes: Sequence[Outcome]) -> None:
+        """Write the text file of ``[metrics]``."""
+        if self._config.metrics is None or self._config.metrics.textfile is None:
+            return
+        from dnsrenew.watch.metrics.textfile import write_after_run  # needed only with [metrics]
+
+        write_after_run(self._config, self._store, context, outcomes)
+
+    def _tell(
+        self, context: Context, specs: Sequence[CertificateSpec], outcomes: list[Outcome], *, whole: bool
+    ) -> list[Outcome]:
+        """Send messages about what changed; return the outcomes, with a warning for each that could not be sent."""
+        if self._config.notify is None:
+            return outcomes
+        from dnsrenew.watch.notify.tell import Teller  # needed only with [notify]
+
+        before = len(context.notices)
+        with self._redactor.guard_logs(*DRIVEN):
+            Teller(self._config.notify, self._store, context, self._language).tell(specs, outcomes, whole=whole)
+        warnings = tuple(context.notices[before:])
+        return [replace(each, warnings=(*each.warnings, *warnings)) for each in outcomes] if warnings else outcomes
 
     def _chosen(self, names: Iterable[str] | None) -> list[CertificateSpec]:
         chosen = selected(names, [spec.name for spec in self._config.certificates])

@@ -15,7 +15,7 @@ FLOORS: Final[tuple[tuple[str, ...], ...]] = (
     ("cli",),
     ("obtaining", "testing"),
     ("renewer",),
-    ("serving", "doctor"),
+    ("serving", "doctor", "watch"),
     ("operations", "schedule"),
     ("renewal",),
     ("fallback",),
@@ -33,7 +33,6 @@ FLOORS: Final[tuple[tuple[str, ...], ...]] = (
 RANKS: Final = {unit: rank for rank, units in enumerate(reversed(FLOORS)) for unit in units}
 
 PLANNED: Final = {
-    "watch": "above renewal, below cli",
     "setup": "above renewal, below cli",
 }
 """Planned folders and their floors."""

@@ -10,15 +10,16 @@ import sys
 import time
 from typing import BinaryIO, Final
 
+from dnsrenew.base import texts
+
 _NONBLOCK: Final = getattr(os, "O_NONBLOCK", 0)  # Windows has no FIFOs or devices in folders
 _READ: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0)
-_PIPE: Final = "a pipe"
 _KINDS: Final = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, _PIPE),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
+    (stat.S_ISDIR, texts.FOLDER),
+    (stat.S_ISFIFO, texts.PIPE),
+    (stat.S_ISSOCK, texts.SOCKET),
+    (stat.S_ISCHR, texts.DEVICE),
+    (stat.S_ISBLK, texts.DEVICE),
 )
 _MAX_PIPE_BYTES: Final = 1 << 20
 _POLL_SECONDS: Final = 0.05
@@ -31,7 +32,8 @@ class NotAFileError(OSError):
     """
 
     def __init__(self, path: str | os.PathLike[str], kind: str) -> None:
-        super().__init__(errno.EISDIR if kind == "a folder" else errno.ENXIO, f"it is {kind}", os.fspath(path))
+        number = errno.EISDIR if kind == texts.FOLDER else errno.ENXIO
+        super().__init__(number, texts.IT_IS.format(kind=kind), os.fspath(path))
         self.kind = kind
 
 
@@ -53,7 +55,7 @@ def open_with_info(
     info = os.fstat(handle)
     if not stat.S_ISREG(info.st_mode):
         os.close(handle)
-        raise NotAFileError(path, _kind(info) or "something else")
+        raise NotAFileError(path, _kind(info) or texts.SOMETHING_ELSE)
     return handle, info
 
 
@@ -86,7 +88,7 @@ def read_or_drain(path: str | os.PathLike[str], seconds: float) -> bytes:
     handle = _open(path, _READ)
     try:
         kind = _kind(os.fstat(handle))
-        if kind == _PIPE and sys.platform != "win32":
+        if kind == texts.PIPE and sys.platform != "win32":
             before = os.get_blocking(handle)
             os.set_blocking(handle, False)  # macOS: opening /dev/fd/N duplicates the descriptor and ignores the flags
             try:

@@ -5,12 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 
+from dnsrenew.base import texts
+
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _MAX_NAME = 253
 
 
 class InvalidName(ValueError):
     """The text is not a domain name; ``str()`` is the reason."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 def labels(name: str) -> list[str]:
@@ -64,7 +70,7 @@ def canonical_ip(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
-        raise InvalidName("not an IP address") from None
+        raise InvalidName(texts.NO_IP_ADDRESS) from None
 
 
 def reverse_name(address: str) -> str:
@@ -99,14 +105,14 @@ def _encode(base: str) -> str:
     try:
         return idna.encode(base, uts46=True).decode("ascii")
     except idna.IDNAError as error:
-        raise InvalidName(f"not an internationalized domain name: {error}") from None
+        raise InvalidName(texts.NOT_INTERNATIONAL.format(error=str(error))) from None
 
 
 def _check(base: str) -> None:
     if len(base) > _MAX_NAME:
-        raise InvalidName(f"longer than {_MAX_NAME} characters")
+        raise InvalidName(texts.TOO_LONG.format(most=_MAX_NAME))
     for label in base.split("."):
         if not label:
-            raise InvalidName("it has an empty label (two dots, or a dot in front)")
+            raise InvalidName(texts.EMPTY_LABEL)
         if not _LABEL.fullmatch(label):
-            raise InvalidName(f"the label {label!r} is not made of 1 to 63 letters, digits and hyphens")
+            raise InvalidName(texts.BAD_LABEL.format(label=repr(label)))

@@ -152,8 +152,14 @@ class _Running:
         self._is_closed = False
         self._is_registered = False  # with atexit
 
-    def start(self, arguments: Sequence[str], env: Mapping[str, str], *, with_errors: bool) -> subprocess.Popen[bytes]:
-        """Start a program in its own process group, so that its children can be killed with it."""
+    def start(
+        self, arguments: Sequence[str], env: Mapping[str, str], *, with_errors: bool, with_input: bool = False
+    ) -> subprocess.Popen[bytes]:
+        """Start a program in its own process group, so that its children can be killed with it.
+
+        :param with_errors: its standard error goes to its standard output; otherwise it is discarded.
+        :param with_input: its standard input is a pipe; otherwise it is empty.
+        """
         import subprocess
 
         with self._lock:
@@ -164,7 +170,7 @@ class _Running:
                 atexit.register(self.end_all)
             process = subprocess.Popen(
                 arguments,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if with_input else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT if with_errors else subprocess.DEVNULL,
                 env=env,

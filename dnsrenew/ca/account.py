@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew import x509
 from dnsrenew.base.values import replace
 from dnsrenew.ca import texts
-from dnsrenew.ca.account_store import AccountStore, signer_of
+from dnsrenew.ca.account_store import AccountStore, signer_of, with_thumbprint
 from dnsrenew.ca.problems import is_refusal, variant
 from dnsrenew.ca.resources import address
 from dnsrenew.errors import CAError, LockedError, StoreError
@@ -221,7 +221,7 @@ class AccountSession:
             payload["externalAccountBinding"] = self._bind(context, directory, stored)
         url = self._new_account(context, directory, stored, payload)
         data = {**stored.data, **({"terms": directory.terms_of_service} if directory.terms_of_service else {})}
-        created = AccountData(stored.key_pem, url, self._contact, data)
+        created = with_thumbprint(AccountData(stored.key_pem, url, self._contact, data), stored.key_pem)
         self._store.save(created)
         return created
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from josepy.jwk import JWKEC
+from josepy.jwa import ES256, ES384, RS256
+from josepy.jwk import JWKEC, JWKRSA
 
 from dnsrenew import x509
+from dnsrenew.base.values import replace
 from dnsrenew.ca import texts
+from dnsrenew.ca.resources import base64url
 from dnsrenew.ca.transport import Signer
 from dnsrenew.errors import StoreError
-from dnsrenew.model.account import AccountData
+from dnsrenew.model.account import THUMBPRINTS, AccountData
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+
+    from josepy.jwa import JWASignature
 
     from dnsrenew.runtime.context import Context
 
@@ -37,12 +42,49 @@ class AccountStore(Protocol):
 def signer_of(account: AccountData) -> Signer:
     """Return the signer of an account.
 
-    :raises StoreError: ``account-damaged``: the key is not a P-256 key.
+    Keys made here are P-256; an imported account goes on with its P-384 or RSA key.
+
+    :raises StoreError: ``account-damaged``: the key is none that signs for an account.
     """
     try:
-        key = x509.key_from_pem(account.key_pem)
+        signing, algorithm = _signing_key(x509.key_from_pem(account.key_pem))
     except ValueError:
-        key = None
-    if key is None or x509.key_kind(key) != "ecdsa-p256":
-        raise StoreError.of(texts.ACCOUNT_DAMAGED)
-    return Signer(JWKEC(key=key), account.url)
+        raise StoreError.of(texts.ACCOUNT_DAMAGED) from None
+    current = _thumbprint(signing)
+    earlier = tuple(thumbprint for thumbprint in _thumbprints(account) if thumbprint != current)
+    return Signer(signing, account.url, algorithm, earlier)
+
+
+def _signing_key(key: x509.PrivateKey) -> tuple[JWKEC | JWKRSA, JWASignature]:
+    """Return a key with its signature algorithm (RFC 7518 section 3.1), both for JWS.
+
+    :raises ValueError: it is on a curve that few CAs accept.
+    """
+    kind = x509.key_kind(key)
+    if kind == "ecdsa-p256":
+        return JWKEC(key=key), ES256
+    if kind == "ecdsa-p384":
+        return JWKEC(key=key), ES384
+    if x509.is_rsa(key):
+        return JWKRSA(key=key), RS256
+    raise ValueError
+
+
+def with_thumbprint(account: AccountData, key_pem: bytes) -> AccountData:
+    """Return the account with the thumbprint of one of its keys in its data.
+
+    A dns-persist-01 record may hold a hash of an earlier key (draft-ietf-acme-dns-persist-02 section 4.1), and that of
+    a lost key cannot be computed any more.
+    """
+    key = x509.key_from_pem(key_pem)
+    known = dict.fromkeys([*_thumbprints(account), _thumbprint(_signing_key(key)[0])])
+    return replace(account, data={**account.data, THUMBPRINTS: list(known)})
+
+
+def _thumbprint(key: JWKEC | JWKRSA) -> str:
+    return base64url(key.thumbprint())
+
+
+def _thumbprints(account: AccountData) -> list[str]:
+    found = account.data.get(THUMBPRINTS)
+    return [each for each in found if isinstance(each, str)] if isinstance(found, list) else []

@@ -17,7 +17,7 @@ from dnsrenew.ca.finalize import Finalizer
 from dnsrenew.ca.new_order import NewOrders
 from dnsrenew.ca.order_polling import OrderPoll
 from dnsrenew.ca.resources import Authorization, Challenge, Order, base64url, status_of
-from dnsrenew.ca.session import Session
+from dnsrenew.ca.session import AccountIdentity, Session
 from dnsrenew.ca.transport import Transport
 from dnsrenew.errors import CAError
 
@@ -80,7 +80,24 @@ class CAClient:
 
         return ari.fetch_windows(context, self._transport, self._session, self._fetcher, cert_ids)
 
+    def account_hash_prefix(self, context: Context) -> str | None:
+        """Return the start of the URI that identifies an account in a dns-persist-01 record, if the CA publishes one.
+
+        See draft-ietf-acme-dns-persist-02 section 4.1. No account is needed.
+
+        :raises CAError: the CA cannot be reached, or it has no ACME directory.
+        """
+        return self._session.directory(context).account_hash_prefix
+
     # ── the account ─────────────────────────────────────────────────────────────────────
+
+    @property
+    def identity(self) -> AccountIdentity:
+        """What a dns-persist-01 record may say of the account.
+
+        :raises ValueError: the CA was not opened.
+        """
+        return self._session.identity
 
     def open(self, context: Context, *, requests: int = 0) -> str:
         """Find or create the account, once for all threads, and return its URL.

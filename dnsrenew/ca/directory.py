@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from dnsrenew.ca import texts
 from dnsrenew.ca.clean import MAX_ENTRIES, MAX_NAME, MAX_WORD, one_line
 from dnsrenew.ca.problems import content_type
-from dnsrenew.ca.resources import address
+from dnsrenew.ca.resources import address, issuer_names
 from dnsrenew.errors import CAError
 from dnsrenew.http import date_of
 from dnsrenew.runtime.retry import RESEND, Policy
@@ -72,6 +72,23 @@ class Directory(NamedTuple):
         found = self.meta.get("caaIdentities")
         names = found[:MAX_ENTRIES] if isinstance(found, list) else []
         return tuple(one_line(each, MAX_NAME).lower() for each in names if isinstance(each, str))
+
+    @property
+    def issuer_names(self) -> tuple[str, ...]:
+        """The issuer domain names that every dns-persist-01 challenge has; empty if there are none, or malformed ones.
+
+        See draft-ietf-acme-dns-persist-02 section 3.2.
+        """
+        return issuer_names(self.meta.get("issuerDomainNames"))
+
+    @property
+    def account_hash_prefix(self) -> str | None:
+        """The start of the URI that identifies an account in a dns-persist-01 record, or None.
+
+        See draft-ietf-acme-dns-persist-02 section 4.1.
+        """
+        found = self.meta.get("accountHashPrefix")
+        return found if isinstance(found, str) and address(found, found) == found else None
 
 
 def read_directory(context: Context, transport: Transport, url: str, *, policy: Policy = RESEND) -> Directory:

@@ -15,7 +15,7 @@ from josepy.jwa import ES256
 from dnsrenew import x509
 from dnsrenew.base.values import replace
 from dnsrenew.ca import texts
-from dnsrenew.ca.account_store import AccountStore, signer_of
+from dnsrenew.ca.account_store import AccountStore, signer_of, with_thumbprint
 from dnsrenew.ca.problems import is_refusal, variant
 from dnsrenew.errors import CAError
 from dnsrenew.model.account import AccountData
@@ -53,7 +53,9 @@ def roll(
     url = directory.resource("keyChange")
     if url is None:
         raise transport.problems(context).error(texts.KEY_CHANGE_NOT_OFFERED, resource="keyChange")
-    new = AccountData(x509.key_to_pem(x509.new_key("ecdsa-p256")), stored.url, stored.contact, stored.data)
+    next_key = x509.key_to_pem(x509.new_key("ecdsa-p256"))
+    stored = with_thumbprint(with_thumbprint(stored, stored.key_pem), next_key)
+    new = AccountData(next_key, stored.url, stored.contact, stored.data)
     both = AccountData(stored.key_pem, stored.url, stored.contact, stored.data, new.key_pem)
     store.save(both)
     old = signer_of(stored)

@@ -12,7 +12,7 @@ from dnsrenew.base.clock import rejects_dates
 from dnsrenew.ca import problem_table, texts
 from dnsrenew.ca.clean import MAX_ENTRIES, MAX_TEXT, MAX_WORD, cut, links, printable
 from dnsrenew.ca.resources import Authorization, Problem, identifier_of, parse_problem
-from dnsrenew.errors import CAError, Message
+from dnsrenew.errors import CAError
 from dnsrenew.model import rfc3339
 
 if TYPE_CHECKING:
@@ -296,19 +296,16 @@ def _wait(seconds: float | None, now: datetime) -> str:
     if seconds is None:
         return ""
     if seconds > _YEAR:  # the date may be beyond the calendar of datetime
-        return "more than a year"
+        return texts.MORE_THAN_A_YEAR
     end = rfc3339((now + timedelta(seconds=seconds)).astimezone(UTC))
-    return Message.filled(texts.WAIT_UNTIL, {"duration": _duration(seconds), "until": end})
+    return texts.WAIT_UNTIL.format(duration=_duration(seconds), until=end)
 
 
 def _duration(seconds: float) -> str:
     """Return a rounded duration: "2 hours"."""
-    count, unit = next(
-        (round(seconds / size), unit)
-        for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
-        if seconds >= 2 * size or size == 1
-    )
-    return f"{count} {unit}{'' if count == 1 else 's'}"
+    size = next(size for size in texts.DURATIONS if seconds >= 2 * size or size == 1)
+    count = round(seconds / size)
+    return (texts.ONE_SECOND if count == size == 1 else texts.DURATIONS[size]).format(count=count)
 
 
 def content_type(response: Response) -> str:

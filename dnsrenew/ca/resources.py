@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
@@ -27,6 +28,10 @@ _MAX_AUTHORIZATIONS = 1000
 """Authorizations of an order: each is one request, and no CA accepts so many identifiers."""
 _MAX_CHALLENGES = 50
 """Challenges of an authorization that are read; CAs offer three or four."""
+_MAX_ISSUERS = 10
+_MAX_DOMAIN = 253
+_DOMAIN = re.compile(r"[a-z0-9]+(?:-+[a-z0-9]+)*(?:\.[a-z0-9]+(?:-+[a-z0-9]+)*)*")
+"""An issuer domain name: A-labels in lower case, without a final dot."""
 _MAX_URL = 4000
 """Characters of a URL: it is stored, and appears in events."""
 
@@ -73,6 +78,10 @@ class Challenge(Frozen):
 
     :ivar token: None for challenge types that have none.
     :ivar error: the problem of the last validation; the CA may still retry.
+    :ivar issuer_names: the issuer domain names that a dns-persist-01 record may have; empty if the CA names none, or
+        not by the rules (draft-ietf-acme-dns-persist section 3.1).
+    :ivar hashes_account: whether such a record has a hash of the account (since draft 02), and not the account URL.
+    :ivar account_uri: the URI of the account in such a record (draft 01).
     """
 
     type: str
@@ -81,6 +90,9 @@ class Challenge(Frozen):
     status: str
     error: Problem | None
     authorization_url: str
+    issuer_names: tuple[str, ...] = ()
+    hashes_account: bool = False
+    account_uri: str | None = None
 
 
 class Authorization(Frozen):
@@ -165,6 +177,8 @@ def _challenge(authorization_url: str, body: Any) -> Challenge | None:
     url = address(authorization_url, body.get("url")) if isinstance(body, dict) else None
     if url is None or not isinstance(body.get("type"), str):
         return None  # of an unknown form: not a failure
+    names = body.get("issuerDomainNames", body.get("issuer-domain-names"))
+    account_uri = body.get("accounturi")
     return Challenge(
         type=one_line(body["type"], MAX_WORD),
         url=url,
@@ -172,7 +186,17 @@ def _challenge(authorization_url: str, body: Any) -> Challenge | None:
         status=status_of(body) or "pending",
         error=parse_problem(body.get("error")),
         authorization_url=authorization_url,
+        issuer_names=issuer_names(names),
+        hashes_account="issuerDomainNames" in body,
+        account_uri=account_uri if isinstance(account_uri, str) and account_uri else None,
     )
+
+
+def issuer_names(value: Any) -> tuple[str, ...]:  # JSON
+    """Return issuer domain names of a CA; empty if the list breaks a rule (draft-ietf-acme-dns-persist section 3.1)."""
+    names = value if isinstance(value, list) and len(value) <= _MAX_ISSUERS else []
+    fit = all(isinstance(name, str) and len(name) <= _MAX_DOMAIN and _DOMAIN.fullmatch(name) for name in names)
+    return tuple(names) if fit else ()
 
 
 def _identifiers(body: Any) -> Any:  # yields str

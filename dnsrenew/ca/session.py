@@ -37,6 +37,20 @@ class Opened(NamedTuple):
     thumbprint: str
 
 
+class AccountIdentity(NamedTuple):
+    """An account at a CA, as a dns-persist-01 record may name it.
+
+    :ivar ca: the name of the CA.
+    :ivar url: the account URL.
+    :ivar thumbprints: of the account's keys (RFC 7638): the current one, then the earlier ones that are known.
+    """
+
+    ca: str
+    directory: Directory
+    url: str
+    thumbprints: tuple[str, ...]
+
+
 class Session:
     """A session with one CA for one run; shared by all threads.
 
@@ -55,6 +69,16 @@ class Session:
     def opened(self) -> Opened | None:
         """The directory and the account, or None before the session is opened."""
         return self._opened.value
+
+    @property
+    def identity(self) -> AccountIdentity:
+        """See :attr:`CAClient.identity`."""
+        opened = self._opened.value
+        if opened is None:
+            raise ValueError("the CA was not opened")
+        signer = opened.signer
+        thumbprints = (opened.thumbprint, *signer.earlier_thumbprints)
+        return AccountIdentity(self._transport.name, opened.directory, signer.url or "", thumbprints)
 
     def directory(self, context: Context) -> Directory:
         """Download the directory, once for all threads; no account is needed.

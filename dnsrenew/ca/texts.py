@@ -14,8 +14,17 @@ from dnsrenew.errors import Phrase, Text
 
 NO_REASON: Final = Phrase("no reason given")
 """The ``detail`` of a problem document that has none."""
-WAIT_UNTIL: Final = "{duration}, until {until}"
+WAIT_UNTIL: Final = Phrase("{duration}, until {until}")
 """The ``{wait}`` of a CA that asked to wait."""
+MORE_THAN_A_YEAR: Final = Phrase("more than a year")
+DURATIONS: Final = {
+    86400: Phrase("{count} days"),
+    3600: Phrase("{count} hours"),
+    60: Phrase("{count} minutes"),
+    1: Phrase("{count} seconds"),
+}
+"""By the seconds of the unit."""
+ONE_SECOND: Final = Phrase("{count} second")
 NO_CONTENT: Final = Phrase("no content")
 """The ``{content}`` of an answer without a Content-Type."""
 NO_ADDRESS: Final = Phrase("no address")
@@ -395,7 +404,7 @@ KEY_CHANGE_PENDING: Final = Text(
 """The code is that of the error that left the change pending."""
 ACCOUNT_DAMAGED: Final = Text(
     "account-damaged",
-    "The stored account key is not a P-256 key in PEM format.",
+    "The stored account key is neither an ECDSA key (P-256 or P-384) nor an RSA key in PEM format.",
     "Remove the file key.pem of this CA under accounts/ in the store; a new account is then created.",
 )
 CONTACT_REFUSED: Final = Text(

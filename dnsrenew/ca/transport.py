@@ -53,12 +53,14 @@ class Signer(Frozen, hidden=("key",)):
     """The account key, which is never shown, and the account URL.
 
     :ivar url: None: the JWS contains the public key instead, as newAccount requires.
-    :ivar algorithm: the signature algorithm; account keys use ES256.
+    :ivar algorithm: the signature algorithm; the keys of new accounts use ES256.
+    :ivar earlier_thumbprints: of the keys that the account had before (RFC 7638).
     """
 
     key: JWKEC | JWKRSA
     url: str | None
     algorithm: JWASignature = ES256
+    earlier_thumbprints: tuple[str, ...] = ()
 
     def sign(self, payload: bytes, nonce: str, url: str) -> bytes:
         """Return the body of a request: a JWS (RFC 8555 section 6.2)."""

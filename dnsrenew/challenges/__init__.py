@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dnsrenew.base.names import is_ip, is_wildcard
 from dnsrenew.challenges.dns01 import texts as dns01_texts
+from dnsrenew.challenges.dns_persist01 import texts as dns_persist01_texts
 from dnsrenew.challenges.http01 import texts as http01_texts
 from dnsrenew.challenges.tls_alpn01 import texts as tls_alpn01_texts
 from dnsrenew.errors import ChallengeError
@@ -29,6 +30,7 @@ class ChallengeType(NamedTuple):
     :ivar unreachable_ip: the same error where only IP addresses are concerned: no dns-01 route would help.
     :ivar unreachable_because: the same error with a likely cause.
     :ivar propagates: whether a response takes time to reach the CA, so that a second try with a longer settle helps.
+    :ivar has_token: whether its challenges have a token (RFC 8555 section 8.1).
     """
 
     module: str
@@ -38,6 +40,7 @@ class ChallengeType(NamedTuple):
     unreachable_ip: Text | None = None
     unreachable_because: Text | None = None
     propagates: bool = False
+    has_token: bool = True
 
 
 # The values of a batch are published in this order.
@@ -57,6 +60,13 @@ CHALLENGES: Final[Mapping[str, ChallengeType]] = {
         unreachable=tls_alpn01_texts.UNREACHABLE,
         unreachable_ip=tls_alpn01_texts.UNREACHABLE_IP,
         unreachable_because=tls_alpn01_texts.UNREACHABLE_BECAUSE,
+    ),
+    "dns-persist-01": ChallengeType(
+        "dnsrenew.challenges.dns_persist01.solver",
+        is_unfit=is_ip,
+        unfit=dns_persist01_texts.NO_IP,
+        propagates=True,
+        has_token=False,
     ),
     "dns-01": ChallengeType(
         "dnsrenew.challenges.dns01.solver",

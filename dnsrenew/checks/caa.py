@@ -14,7 +14,7 @@ from dnsrenew.base import names
 from dnsrenew.base.values import Frozen
 from dnsrenew.checks import texts
 from dnsrenew.checks.caa_value import Issuer, parse_issuer, parse_methods
-from dnsrenew.errors import DnsError
+from dnsrenew.errors import DnsError, Phrase
 from dnsrenew.model import Check
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ def _denied(case: _Case, grades: Mapping[Record, _Grade]) -> Check:
     if grade is _Grade.OTHER:
         wanted = Issuer(ca)
         text, issuers = _other_ca(case, grades)
-        fields["issuers"] = texts.AND.join(issuers)
+        fields["issuers"] = _listed(issuers, texts.AND)
     else:
         assert issuer is not None  # noqa: S101  # _grade parsed it, else the grade would be OTHER
         wanted = issuer.extended(case.account_url, case.challenge)
@@ -263,7 +263,13 @@ def _other_ca(case: _Case, grades: Mapping[Record, _Grade]) -> tuple[Text, list[
 
 def _methods(issuer: Issuer) -> str:
     """Return the methods that the record allows; empty if it does not restrict them."""
-    return texts.OR.join(method for value in issuer.all("validationmethods") for method in parse_methods(value) or ())
+    methods = [method for value in issuer.all("validationmethods") for method in parse_methods(value) or ()]
+    return _listed(methods, texts.OR)
+
+
+def _listed(words: Sequence[str], template: Phrase) -> str:
+    """Return an enumeration; empty if there are no words."""
+    return template.format(some=list(words[:-1]), last=words[-1]) if len(words) > 1 else "".join(words)
 
 
 def _line(owner: str, flags: int, tag: str, value: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dnsrenew.errors import Text
+from dnsrenew.errors import Phrase, Text
 
 # ── addresses ───────────────────────────────────────────────────────────────────────────
 
@@ -106,6 +106,6 @@ CAA_OTHER_METHOD: Final = Text(
     _ADD,
 )
 
-CNAME_PLACE: Final = "{found_at} (through its CNAME record, at {owner})"
-AND: Final = " and "
-OR: Final = " or "
+CNAME_PLACE: Final = Phrase("{found_at} (through its CNAME record, at {owner})")
+AND: Final = Phrase("{some} and {last}")
+OR: Final = Phrase("{some} or {last}")

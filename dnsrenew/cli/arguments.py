@@ -173,7 +173,7 @@ class _Reader:
         reader = _READERS.get(kind)
         found = value if reader is None else reader(value)
         if found is None or (words and found not in words):
-            expected = ", ".join(words) or texts.EXPECTED_VALUES[kind]
+            expected = texts.SEPARATOR.join(words) or texts.EXPECTED_VALUES[kind]
             raise usage(texts.WRONG_VALUE, self._command, option=shown, value=value, expected=expected)
         return found
 

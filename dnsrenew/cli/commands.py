@@ -166,14 +166,22 @@ COMMANDS: Final = {
     "providers": Command(
         "list the supported DNS hosts, or show what one needs",
         (Argument("names", "NAME", "show one DNS host: options, configuration block, limits", "providers"),),
-        (Option("--search", "list only the hosts with WORD in the name or the title", "WORD", "text"),),
+        (
+            Option("--search", "list only the hosts with WORD in the name or the title", "WORD", "text"),
+            Option("--check", "test a DNS account of the configuration with test values", "ACCOUNT", "text"),
+            Option("--markdown", "with --check: print Markdown, for a pull request"),
+            Option("--new", "write NAME.py and test_NAME.py, to write a driver from", "NAME", "text"),
+        ),
         (
             ("dnsrenew providers", ""),
             ("dnsrenew providers --search dns", ""),
             ("dnsrenew providers cloudflare", ""),
             ("dnsrenew providers cloudflare -q", "only the configuration block"),
+            ("dnsrenew providers --check home", "does the driver of [dns.home] keep every MUST?"),
+            ("dnsrenew providers --new myhost", "a driver and its test to start from"),
         ),
-        reads_config=False,
+        "--check writes some 20 TXT values at unused names in the first zone of the account, or in that of a "
+        "certificate that uses it, and removes them. The exit status is 1 if a MUST is broken.",
     ),
     "revoke": Command(
         "revoke a certificate; the next run replaces it",
@@ -228,6 +236,26 @@ COMMANDS: Final = {
         "The certificate is checked as one from a CA: key, domains, dates, purpose, chain. The CA of the configuration "
         "renews it when it is due.",
     ),
+    "delegate": Command(
+        "let another DNS account answer, by one CNAME record set once",
+        (Argument("name", "NAME", "a certificate, or a domain of one", "certificates", required=True),),
+        (
+            Option(
+                "--to",
+                "the DNS account that writes, or a zone of one (default: the acme-dns account, or the only one of "
+                "another zone)",
+                "ZONE|ACCOUNT",
+                "text",
+            ),
+        ),
+        (
+            ("dnsrenew delegate home", "register at the acme-dns server, once, and say what to set"),
+            ("dnsrenew delegate home --to example.net", "with the account that writes to that zone"),
+        ),
+        "For domains whose DNS host has no API. It prints the CNAME record to set by hand and waits until every name "
+        "server shows it; Ctrl-C stops the wait, and the same command goes on. Then it tests the account with a value "
+        "that it removes, and writes the route to the configuration if that is needed.",
+    ),
     "cleanup": Command(
         "remove TXT records that a killed run left in DNS",
         (),
@@ -269,6 +297,17 @@ COMMANDS: Final = {
         (("dnsrenew account deactivate zerossl", ""),),
         "Certificates stay valid. Nobody can reopen the account; the next order at this CA creates a new one, with a "
         "new URL. Change CAA records with accounturi before that.",
+    ),
+    "notify": Command(
+        "test the addresses that hear of trouble",
+        examples=(("dnsrenew notify test", "a test message to every address of [notify]"),),
+        notes="Without a command it sends a test message.",
+    ),
+    "notify test": Command(
+        "send a test message to every address of [notify]",
+        examples=(("dnsrenew notify test", ""),),
+        notes="Shows for each address whether the message was sent, and if not, why. Nothing is sent to the heartbeat. "
+        "The exit status is 1 if one address fails.",
     ),
     "schedule": Command(
         "install, show or remove the automatic renewal schedule",
@@ -350,7 +389,7 @@ COMMANDS: Final = {
 }
 """Every command by its name, with two words for the commands of a group."""
 
-GROUPS: Final = {"account": "show", "schedule": "show"}
+GROUPS: Final = {"account": "show", "notify": "test", "schedule": "show"}
 """Commands that consist of others: the one that runs if none is given."""
 
 SYNONYMS: Final = {

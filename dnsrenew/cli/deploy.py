@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.deployment_text import deployment_lines
 from dnsrenew.cli.progress import PlainProgress
-from dnsrenew.cli.renew import exit_status
 from dnsrenew.cli.terminal import bold, dim, red, yellow
+from dnsrenew.renewal.run_result import exit_status
 
 if TYPE_CHECKING:
     from dnsrenew.cli.invocation import Invocation

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.cli import formatting, texts_doctor
+from dnsrenew.cli import texts as program_texts
 from dnsrenew.cli.language import say
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.doctor.forms import sentences, texts
@@ -82,7 +83,7 @@ class _DoctorText:
         more = f"{len(names) - most:,}"
         return [
             *self._head(sections[0].diagnosis, sentences.headline_of_several(route, len(names))),
-            *self._wrap(dim(texts_doctor.NAMES_MORE.format(names=", ".join(names[:most]), more=more)), "  "),
+            *self._wrap(dim(texts_doctor.NAMES_MORE.format(names=program_texts.SEPARATOR.join(names[:most]), more=more)), "  "),
         ]
 
     def _section(self, section: Section) -> list[str]:

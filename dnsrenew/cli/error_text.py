@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dnsrenew.cli import formatting, texts
-from dnsrenew.cli.language import say
+from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.terminal import Terminal, bold, dim, red, yellow
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, internal
 
@@ -25,9 +25,9 @@ def write_error(terminal: Terminal, error: DnsRenewError) -> None:
             terminal.write_message(line)
         terminal.write_message("\n".join(formatting.wrap(say(error.fix).strip(), columns, f"{yellow('→')} ", "  ")))
     elif isinstance(error, Cancelled):
-        terminal.write_message(f"{yellow('!')} {say(error.message)} {say(error.fix)}")
+        terminal.write_message(f"{yellow('!')} {sentences(error.message, error.fix)}")
     else:
-        head = red(f"{texts.LABELS['error']}:") if error.code == "usage" else red("✗")
+        head = red(texts.HEADING.format(title=texts.LABELS["error"])) if error.code == "usage" else red("✗")
         terminal.write_message("\n".join(lines(error, columns, f"{head} ", indent="")))
     if terminal.verbose:
         terminal.write_message(dim(details(error)))
@@ -45,7 +45,7 @@ def _mistakes(mistakes: list[dict[str, Any]], columns: int) -> Iterator[str]:
     for one in mistakes:
         mistake = Mistake(**{**one, "file": formatting.relative_path(one["file"], folder)})
         head = f"{red('✗')} {bold(mistake.position)}: " if mistake.file else f"{red('✗')} "
-        yield from formatting.wrap(mistake.sentence, columns, head, "  ")
+        yield from formatting.wrap(say(mistake.sentence), columns, head, "  ")
         for line in mistake.excerpt(columns):
             gutter, bar, rest = line.partition("|")
             yield f"{dim(gutter + bar)}{rest.replace('^', red('^')) if not gutter.strip() else rest}"

@@ -29,7 +29,8 @@ _LONGEST_ZONE: Final = 5
 def count(number: int, one: str) -> str:
     """Return ``1 file``, ``2 files``."""
     template = texts.COUNTED_ONE if number == 1 else texts.COUNTED
-    return template.format(number=f"{number:,}", noun=one)
+    noun = f" {one}" if one[:1].isascii() and not template.isascii() else one  # Chinese, then a Latin name
+    return template.format(number=f"{number:,}", noun=noun)
 
 
 def seconds(value: float) -> str:

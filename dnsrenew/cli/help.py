@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dnsrenew.cli import commands
+from dnsrenew.cli import commands, texts
 from dnsrenew.cli.command_types import Option
 from dnsrenew.cli.commands import COMMANDS, GLOBAL, GROUPS, HEADINGS, INSIST, SUMMARY, USAGE, VERSION
 
@@ -70,7 +70,7 @@ def _section(title: str, rows: list[tuple[str, str]], columns: int) -> list[str]
     if not rows:
         return []
     width = min(max(len(label) for label, _ in rows) + 4, _LABELS)
-    lines = ["", f"{title}:"]
+    lines = ["", texts.HEADING.format(title=title)]
     for label, text in rows:
         head = f"  {label}".ljust(width)
         if len(label) + 4 > width:
@@ -87,7 +87,7 @@ def _examples(examples: tuple[tuple[str, str], ...], columns: int, say: Say) -> 
     examples = tuple((line, say(comment)) for line, comment in examples)
     width = max(len(line) for line, _ in examples)
     wide = all(2 + width + 4 + _width(comment) <= columns for _, comment in examples if comment)
-    lines = ["", f"{say(HEADINGS['examples'])}:"]
+    lines = ["", texts.HEADING.format(title=say(HEADINGS["examples"]))]
     for line, comment in examples:
         if wide:
             lines.append(f"  {line.ljust(width)}  # {comment}" if comment else f"  {line}")

@@ -11,10 +11,10 @@ from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.confirm import confirm
 from dnsrenew.cli.deploy import DeployProgress, results
 from dnsrenew.cli.language import say
-from dnsrenew.cli.renew import exit_status
 from dnsrenew.cli.terminal import dim, green
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.errors import ConfigError
+from dnsrenew.renewal.run_result import exit_status
 
 if TYPE_CHECKING:
     from datetime import datetime

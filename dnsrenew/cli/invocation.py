@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.base.values import Frozen
 from dnsrenew.cli import formatting, texts
-from dnsrenew.cli.language import say
+from dnsrenew.cli.language import sentences
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,7 +72,7 @@ class Invocation(Frozen):
         if needs_certificates and not config.certificates:
             raise _no_certificates(config)
         for notice in config.warnings:
-            lines = formatting.wrap(f"{say(notice.message)} {say(notice.fix)}", columns, f"{yellow('!')} ", "  ")
+            lines = formatting.wrap(sentences(notice.message, notice.fix), columns, f"{yellow('!')} ", "  ")
             self.terminal.write_message("\n".join(lines))
         self.signals.check()
         return config
@@ -87,7 +87,7 @@ class Invocation(Frozen):
         """Return a renewer for the configuration."""
         from dnsrenew.renewer import Renewer
 
-        renewer = Renewer(config, on_event=on_event)
+        renewer = Renewer(config, on_event=on_event, language=self.options.lang)
         self.terminal.redact = renewer.redact
         return renewer
 

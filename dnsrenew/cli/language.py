@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from dnsrenew.errors import Text
+from dnsrenew.errors import Phrase, Text
 from dnsrenew.translation import Translator, language_of
 
 if TYPE_CHECKING:
@@ -40,6 +40,11 @@ def say(text: str) -> str:
     return _translator[0].message(text) if _translator else text
 
 
+def sentences(*messages: str) -> str:
+    """Return messages as one text, in the language of the program; Chinese has no space after a full stop."""
+    return ("" if current() == "zh" else " ").join(shown for each in messages if (shown := say(each).strip()))
+
+
 def template(english: str) -> str:
     """Return a template of the program in its language."""
     return _translator[0].template(english) if _translator else english
@@ -58,6 +63,8 @@ def _translate(catalogue: ModuleType, translator: Translator) -> None:
 
 
 def _translated(value: Any, translator: Translator) -> Any:
+    if isinstance(value, Phrase):  # it is shown with the message that has it
+        return value
     if isinstance(value, str):
         return translator.template(value)
     if isinstance(value, dict):

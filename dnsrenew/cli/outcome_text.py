@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.deployment_text import deployment_lines
-from dnsrenew.cli.language import say
+from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.model.wording import first_sentence, is_skip
+from dnsrenew.renewal.run_result import asked_by_ca
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -35,19 +36,12 @@ def _route(attempt: Attempt) -> str:
 def _found(error: DnsRenewError) -> list[tuple[str, str]]:
     """Return what the doctor found wrong, most urgent first."""
     bad = [check for check in error.evidence.get("checks", ()) if check["result"] == "bad"]
-    return [(LABELS["found"], f"{say(check['summary'])} {say(check['fix'])}".strip()) for check in bad[:_MOST_FOUND]]
+    return [(LABELS["found"], sentences(check["summary"], check["fix"])) for check in bad[:_MOST_FOUND]]
 
 
 def is_first(outcome: Outcome) -> bool:
     """Return whether a certificate was obtained that did not exist before."""
     return outcome.status == "renewed" and outcome.reason == "missing"
-
-
-def asked_by_ca(outcome: Outcome) -> bool:
-    """Return whether the CA asked to wait. The ledger also defers orders that the CA would refuse."""
-    errors = [error for error in (outcome.error, *(attempt.error for attempt in outcome.attempts)) if error is not None]
-    by_ledger = any(error.code == "ca-ledger" and error.evidence.get("limit") != "retry-after" for error in errors)
-    return not by_ledger and getattr(outcome.error, "retry_after", None) is not None
 
 
 class OutcomeText:
@@ -80,7 +74,7 @@ class OutcomeText:
             lines = self._wrap(f"{self.head(outcome)}: {self._valid(outcome)}")
         elif outcome.status in ("locked", "interrupted") and outcome.error is not None:
             lines = self._wrap(
-                f"{self.head(outcome)}: {say(outcome.error.message).strip()} {say(outcome.error.fix).strip()}"
+                f"{self.head(outcome)}: {sentences(outcome.error.message, outcome.error.fix)}"
             )
         else:
             lines = [*self._title(outcome), *self._body(outcome)]
@@ -135,7 +129,7 @@ class OutcomeText:
             "status": texts.STATUSES[outcome.status],
             "route": formatting.describe_route(outcome.route.to_dict()),
             "count": formatting.count(len(failures), texts.OTHER_ROUTE),
-            "failures": "; ".join(failures),
+            "failures": texts.CLAUSES.join(failures),
         }
         return [f"{yellow('!')} {texts.LOST_ROUTES.format_map(fields)}"]
 

@@ -140,4 +140,4 @@ def summary(servers: Sequence[Mapping[str, Any]]) -> str:
         parts.append(texts.SERVERS_SILENT.format(servers=formatting.listed(silent)))
     template = texts.ONE_SERVER_UPDATED if len(servers) == 1 else texts.SERVERS_UPDATED
     parts.append(template.format(count=len(by_state.get("agrees", ())), total=len(servers)))
-    return "; ".join(parts)
+    return texts.CLAUSES.join(parts)

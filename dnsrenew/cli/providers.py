@@ -8,6 +8,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.cli import formatting, texts
+from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.terminal import bold, dim
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.errors import ConfigError
@@ -15,6 +16,7 @@ from dnsrenew.errors import ConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dnsrenew.cli.arguments import Options
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.drivers.provider import Behaviour, Provider
 
@@ -25,10 +27,37 @@ _NARROWEST: Final = 16
 
 
 def providers(invocation: Invocation) -> int:
-    """Show all DNS hosts, or one; return the exit status.
+    """Show all DNS hosts, or one; test an account; write a new driver. Return the exit status.
 
-    :raises ConfigError: ``provider-unknown``, or a mistake in a provider file.
+    :raises ConfigError: ``provider-unknown``, ``account-unknown``, ``usage``, or a mistake in a file.
     """
+    options = invocation.options
+    _check_combination(options)
+    if options.check is not None:
+        from dnsrenew.cli import providers_check
+
+        return providers_check.check(invocation)
+    if options.new is not None:
+        from dnsrenew.cli import providers_new
+
+        return providers_new.new(invocation, _folders(invocation))
+    return _show(invocation)
+
+
+def _check_combination(options: Options) -> None:
+    """Refuse options that contradict each other.
+
+    :raises ConfigError: ``usage``.
+    """
+    given = {"--check": options.check, "--new": options.new, "--search": options.search, "NAME": options.names}
+    chosen = [name for name, value in given.items() if value is not None]
+    if {"--check", "--new"} & set(chosen) and len(chosen) > 1:
+        raise usage(texts.ONE_OF_PROVIDERS, "dnsrenew providers", first=chosen[0], second=chosen[1])
+    if options.markdown and options.check is None:
+        raise usage(texts.MARKDOWN_ALONE, "dnsrenew providers")
+
+
+def _show(invocation: Invocation) -> int:
     from dnsrenew.drivers.catalogue import find_provider, provider_names
 
     folders, options = _folders(invocation), invocation.options
@@ -58,10 +87,10 @@ def _matches(word: str, provider: Provider) -> bool:
 
 
 def _unknown(name: str, known: Sequence[str]) -> ConfigError:
-    from dnsrenew.drivers.lexicon.loading import supports
+    from dnsrenew.drivers.lexicon.usable import KNOWN
     from dnsrenew.validation.mistakes import nearest
 
-    if supports(name.lower()):
+    if name.lower() in KNOWN:
         return ConfigError.of(texts.LEXICON_PROVIDER, name=name, provider=name.lower())
     similar = nearest(name, known)
     text = texts.UNKNOWN_PROVIDER if similar is None else texts.MISSPELT_PROVIDER

@@ -13,10 +13,11 @@ from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.event_lines import EventLines, log_line
 from dnsrenew.cli.live_progress import make_progress
-from dnsrenew.cli.outcome_text import OutcomeText, asked_by_ca, is_first
+from dnsrenew.cli.outcome_text import OutcomeText, is_first
 from dnsrenew.cli.schedule_note import active_schedule, nothing_renews
 from dnsrenew.cli.terminal import dim, yellow
 from dnsrenew.errors import Cancelled
+from dnsrenew.renewal.run_result import exit_status
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -135,24 +136,6 @@ def _unfinished(spec: CertificateSpec, error: Cancelled) -> dict[str, Any]:
     from dnsrenew.model import Outcome
 
     return Outcome(name=spec.name, status="interrupted", reason=None, domains=spec.domains, error=error).to_dict()
-
-
-def exit_status(outcomes: Sequence[Outcome], now: datetime, interrupted: int | None) -> int:
-    """Return the exit status for the outcomes."""
-    statuses = {outcome.status for outcome in outcomes}
-    if "interrupted" in statuses:
-        return interrupted or 130
-    if any(_needs_attention(outcome, now) for outcome in outcomes):
-        return 1
-    return 3 if "locked" in statuses else 0
-
-
-def _needs_attention(outcome: Outcome, now: datetime) -> bool:
-    if outcome.status == "failed" or any(not result.ok for result in outcome.deployed):
-        return True
-    if outcome.status != "deferred":
-        return False
-    return not (asked_by_ca(outcome) and outcome.not_after is not None and outcome.not_after > now)
 
 
 # ── the result ──────────────────────────────────────────────────────────────────────────

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.event_lines import EventLines, log_line
-from dnsrenew.cli.language import say
+from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.outcome_text import OutcomeText
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.renew import jitter
@@ -113,7 +113,7 @@ def _event_lines(invocation: Invocation) -> EventLines:
 
 
 def _write_error(terminal: Terminal, error: DnsRenewError) -> None:
-    terminal.write_message(f"✗ {say(error.message).strip()} {say(error.fix).strip()}")
+    terminal.write_message(f"✗ {sentences(error.message, error.fix)}")
 
 
 def _write_outcomes(invocation: Invocation, outcomes: Sequence[Outcome]) -> None:

@@ -9,7 +9,7 @@ from dnsrenew import schedule as scheduling
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.cli import formatting, schedule_preview, schedule_text, texts
 from dnsrenew.cli.arguments import usage
-from dnsrenew.cli.language import say
+from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.terminal import dim, green, yellow
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.config import Config
@@ -52,7 +52,7 @@ def _install(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> i
     config, terminal = invocation.config(), invocation.terminal
     job = scheduling.this_job(host, str(invocation.config_path()), needs_of(config), insist=invocation.options.insist)
     for notice in check_code(job):
-        _warn(invocation, f"{say(notice.message)} {say(notice.fix)}")
+        _warn(invocation, sentences(notice.message, notice.fix))
     plan = scheduling.make_plan(kind or scheduling.default_kind(host), job, host)
     found = _installed_plans(host, job, None)
     for other in found:
@@ -68,7 +68,7 @@ def _install(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> i
     contents = installer.read_installed(plan, installer.run_program)
     _write_document(invocation, _InstalledPlan(plan, contents, "same"), active=True)
     if not terminal.quiet:
-        head = (texts.SCHEDULE_ALREADY if ran else texts.SCHEDULE_NOW).format(title=plan.title)
+        head = (texts.SCHEDULE_ALREADY if ran else texts.SCHEDULE_NOW).format(title=say(plan.title))
         terminal.write_result("\n".join(_installed(invocation, plan, job, head)))
     for command in failed:
         if command.fix:
@@ -102,12 +102,18 @@ def _show(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> int:
             continue
         good = each.state == "same" and not inactive
         head = (texts.SCHEDULE_INACTIVE if inactive else texts.SCHEDULE_STATES[each.state]).format(
-            title=each.plan.title
+            title=say(each.plan.title)
         )
         lines = formatting.wrap(head, columns, f"{green('✓') if good else yellow('!')} ", "  ")
         if inactive or each.state == "older":
             lines += formatting.wrap(texts.SCHEDULE_INSTALL, columns, f"{yellow('→')} ", "  ")
-        rows = [(LABELS["off"], inactive)] if inactive else [(LABELS["when"], schedule_text.times(job))] if good else []
+        rows = (
+            [(LABELS["off"], say(inactive))]
+            if inactive
+            else [(LABELS["when"], schedule_text.times(job))]
+            if good
+            else []
+        )
         lines += formatting.fields([*rows, *schedule_text.facts(each.plan)], columns)
         invocation.terminal.write_result("\n".join([*lines, "", *schedule_text.files(each.plan, each.contents)]))
     return 0
@@ -140,7 +146,9 @@ def _remove(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> in
     terminal.write_document({"removed": [plan.kind for plan in removed]})
     if not terminal.quiet:
         for plan in removed:
-            line = texts.SCHEDULE_REMOVED.format(title=plan.title, paths=", ".join(schedule_text.paths(plan)))
+            line = texts.SCHEDULE_REMOVED.format(
+                title=say(plan.title), paths=texts.SEPARATOR.join(schedule_text.paths(plan))
+            )
             terminal.write_result(f"{green('✓')} {line}")
         if not removed:
             terminal.write_result(f"{dim('·')} {texts.SCHEDULE_NOT_REMOVED}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew import schedule as scheduling
 from dnsrenew.cli import formatting, schedule_text, texts
-from dnsrenew.cli.language import say
+from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.terminal import green, yellow
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.config.locate import SYSTEM_STORE
@@ -60,14 +60,14 @@ def _missing(invocation: Invocation, host: Host, job: ScheduledJob, available: l
         text = texts.SCHEDULE_BY_HAND.format(renewed_by=texts.RENEWED_BY[active.kind])
         return formatting.wrap(text, columns, f"{green('✓')} ", "  ")
     error = scheduling.no_kind(host)
-    advice = texts.SCHEDULE_INSTALL if available else f"{say(error.message)} {say(error.fix)}"
+    advice = texts.SCHEDULE_INSTALL if available else sentences(error.message, error.fix)
     lines = formatting.wrap(texts.SCHEDULE_MISSING, columns, f"{yellow('!')} ", "  ")
     return [*lines, *formatting.wrap(advice, columns, f"{yellow('→')} ", "  ")]
 
 
 def _described(plan: SchedulePlan, job: ScheduledJob, available: list[ScheduleKind], columns: int | None) -> list[str]:
     template = texts.SCHEDULE_PREVIEW if job.config != _EXAMPLE else texts.SCHEDULE_PREVIEW_EXAMPLE
-    preview = template.format(title=plan.title, times=schedule_text.times(job), example=_EXAMPLE)
+    preview = template.format(title=say(plan.title), times=schedule_text.times(job), example=_EXAMPLE)
     rows = [*schedule_text.steps(plan), *schedule_text.notes(plan)]
     if plan.kind not in available:
         rows.append((LABELS["note"], texts.SCHEDULE_OTHER_MACHINE.format(kind=texts.SCHEDULERS[plan.kind])))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def times(job: ScheduledJob) -> str:
     """Return when the job runs."""
     *first, last = [f"{hour:02d}:{job.minute_past_hour:02d}" for hour in job.hours]
-    return texts.SCHEDULE_TIMES.format(times=", ".join(first), last=last)
+    return texts.SCHEDULE_TIMES.format(times=texts.SEPARATOR.join(first), last=last)
 
 
 def facts(plan: SchedulePlan) -> list[tuple[str, str]]:
@@ -28,7 +28,7 @@ def facts(plan: SchedulePlan) -> list[tuple[str, str]]:
 
 def notes(plan: SchedulePlan) -> list[tuple[str, str]]:
     """Return a row with the limitation of this kind of schedule, if there is one."""
-    return [(LABELS["note"], plan.note)] if plan.note else []
+    return [(LABELS["note"], say(plan.note))] if plan.note else []
 
 
 def steps(plan: SchedulePlan) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final, NamedTuple
 
-from dnsrenew.errors import Text
+from dnsrenew.errors import Phrase, Text
 
 
 class Mark(Enum):
@@ -82,6 +82,26 @@ LEXICON_PROVIDER: Final = Text(
     'Write providers/{provider}.toml with driver = "lexicon" beside your configuration, or point _acme-challenge of '
     "your domain with a CNAME to a name at a host of dnsrenew providers, or use http-01, which needs no DNS host.",
 )
+_SEE_ACCOUNTS: Final = "Give one of [dns.…] in dnsrenew.toml: {known}."
+ACCOUNT_UNKNOWN: Final = Text("account-unknown", "There is no DNS account '{account}'.", _SEE_ACCOUNTS)
+ACCOUNT_MISSPELT: Final = Text("account-unknown", "There is no DNS account '{account}'.", "Did you mean {nearest}?")
+ACCOUNT_UNKNOWN_NONE: Final = Text(
+    "account-unknown",
+    "There is no DNS account '{account}': the configuration has none.",
+    "Add a [dns.…] table; dnsrenew providers NAME prints one to copy.",
+)
+MARKDOWN_ALONE: Final = Text("usage", "--markdown needs --check", "Add --check ACCOUNT, or leave --markdown out.")
+ONE_OF_PROVIDERS: Final = Text("usage", "{first} cannot be combined with {second}", "Give one of them, not both.")
+NEW_NAME: Final = Text(
+    "usage",
+    "'{name}' cannot be the name of a driver",
+    "Use lower-case letters, digits, - and _, with a letter first, and no name of a module of Python.",
+)
+NEW_TAKEN: Final = Text("usage", "a DNS host is named '{name}' already", "Use another name.")
+NEW_FILE_EXISTS: Final = Text("usage", "{path} exists", "Move it away, or use another name.")
+NEW_UNWRITABLE: Final = Text(
+    "usage", "{path} cannot be written ({reason})", "Change to a folder that you can write to."
+)
 STOPPED_AT_ONCE: Final = Text("cancelled", "Stopped at once, without cleaning up.", "Run it again.")
 STOPPED_UNFINISHED: Final = Text(
     "cancelled",
@@ -109,7 +129,9 @@ SHORT_TIME: Final = "less than a minute"
 AGO: Final = "{span} ago"
 SHORTENED: Final = ((" days", " d"), (" hours", " h"), (" minutes", " min"), (" minute", " min"))
 """Words that are shortened in tables."""
+HEADING: Final = "{title}:"
 SEPARATOR: Final = ", "
+CLAUSES: Final = "; "
 AND_MORE: Final = "{items} and {count} more"
 AND: Final = " and "
 ROUTES: Final = {
@@ -173,6 +195,13 @@ EVENTS: Final = {
     "txt-writing/accounts": EventSentence(
         "writing {values} to {zones} with {accounts}", "writing {records}", PLAIN, verbose=True, timed=False
     ),
+    "txt-by-hand": EventSentence(
+        "waiting for the TXT records that you set",
+        "set this TXT record at your DNS host, beside others of that name: {name}  {value}",
+        PLAIN,
+        timed=False,
+    ),
+    "txt-by-hand-over": EventSentence("", "you can remove this TXT record: {name}  {value}", PLAIN, timed=False),
     "txt-written": EventSentence("querying the name servers", "{values} written to {zones}"),
     "dns-waiting": EventSentence("waiting for DNS (at most {timeout})"),
     "dns-waiting/unlimited": EventSentence("waiting for DNS"),
@@ -252,7 +281,9 @@ MORE_CERTIFICATE: Final = "more certificate"
 STOPPING: Final = "Stopping: removing our TXT records. To stop at once, interrupt again."
 DELAYED: Final = "Starting in {delay} (--jitter)"
 NO_CERTIFICATES: Final = "No certificates are configured."
-EXPECTED_CERTIFICATE: Final = "a [[certificate]] with its domains"
+EXPECTED_CERTIFICATE: Final = Phrase("a [[certificate]] with its domains")
+EXPECTED_ADDRESSES: Final = Phrase("a table [notify] with addresses")
+MESSAGE_SENT: Final = "A test message was sent to {address}."
 USING: Final = "Using {path}"
 OUTPUT_FAILED: Final = "The result could not be written to standard output: {reason}."
 
@@ -464,6 +495,35 @@ INSTALLED: Final = "{name} installed"
 INSTALLED_FOR: Final = "{name} installed: {domains}"
 INSTALLED_BEFORE: Final = "{name} has this certificate already"
 
+# ── delegate ────────────────────────────────────────────────────────────────────────────
+
+CNAME_TO_SET: Final = "Set this record at the DNS host of {zones}, once:"
+CNAMES_TO_SET: Final = "Set these records at the DNS host of {zones}, once:"
+CNAME_COLUMNS: Final = ("NAME", "TYPE", "VALUE")
+CNAME_SHORT: Final = "If the DNS host adds .{zone} to each name by itself, enter: {names}"
+CNAME_WAIT: Final = (
+    "Waiting until every name server shows it. To stop, press Ctrl-C; the same command goes on from there."
+)
+CNAME_PROGRESS: Final = "{name}, after {elapsed}: {servers}"
+CNAME_SERVERS: Final = {
+    "waiting": "not there yet at {servers}",
+    "elsewhere": "leads elsewhere at {servers}",
+    "unreachable": "no answer from {servers}",
+}
+"""The name servers that do not show a record, by their state."""
+CNAME_COUNT: Final = "{count} of {total} name servers show it"
+CNAME_COUNT_ONE: Final = "{count} of 1 name server shows it"
+CNAME_SEEN: Final = "{certificate}: CNAME shown by every name server ({duration})"
+DELEGATED: Final = "{names}: delegated to the DNS account {account}, which was tested"
+DELEGATED_UNTESTED: Final = "{names}: delegated to the DNS account {account}, which was not tested"
+PERSISTED: Final = "{names}: the TXT record of dns-persist-01 is at every name server, and stays there"
+ROUTE_WRITTEN: Final = "The route was written to {path}."
+ROUTE_KEPT: Final = "The configuration needs no change: renewals use the account {account} already."
+ROUTE_THERE: Final = "The configuration has the route already."
+ROUTE_TO_ADD: Final = "Add this to the certificate {certificate} in {path}:"
+ROUTE_ENTRY_TO_ADD: Final = "Add this as the first entry of `routes` to the certificate {certificate} in {path}:"
+DELEGATE_NEXT: Final = "Next, run: dnsrenew renew {names}"
+
 # ── check, cleanup, account, revoke ─────────────────────────────────────────────────────
 
 CONFIG_VALID: Final = "{path} is valid: {certificates}, {accounts}, all secrets readable"
@@ -539,6 +599,16 @@ ONE_VALUE_A_ZONE: Final = "Keeps one TXT value for the whole zone: names are val
 ONE_VALUE_A_NAME: Final = "Keeps one TXT value for a name: values are validated one after the other."
 EXCLUSIVE: Final = "Only one run writes to it at a time."
 REMOVES_NOTHING: Final = "Needs no cleanup."
+MUST_SHOWN: Final = "{must}."
+MUST_NOT_TESTED: Final = "Not tested: {must} {reason}"
+CHECK_SUMMARY: Final = "{account} in {zone}: {ok} kept, {broken} broken, {left} not tested"
+VERDICTS: Final = {"ok": "kept", "broken": "broken", "not-tested": "not tested"}
+"""The result for a MUST, in a report."""
+REPORT_ABOUT: Final = (
+    "{title} ({provider}, driver {driver}), checked with dnsrenew {version}, Python {python} on {system}, on {date}"
+)
+NEW_WRITTEN: Final = "Written: {files}"
+NEW_NEXT: Final = "Next, run: python -m pytest {test}"
 
 # ── schedule ────────────────────────────────────────────────────────────────────────────
 

@@ -17,6 +17,8 @@ from dnsrenew.validation.mistakes import Mistake
 
 if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
+    from dnsrenew.config.metrics import MetricsSettings
+    from dnsrenew.config.notify import NotifySettings
     from dnsrenew.config.schema import SecretUse
     from dnsrenew.drivers.provider import Provider
     from dnsrenew.model import CA, CertificateSpec, DnsAccount, Notice, Resolver
@@ -51,10 +53,12 @@ class Config(Frozen, kw_only=True, public=True):
     """Settings to look at that are not mistakes."""
     insist: bool = False
     """Whether it, and the store, are used although other users can change them."""
-    # For dnsrenew only, so they have no docstrings: the DNS hosts of the accounts by name, and each secret with its
-    # key.
+    # For dnsrenew only, so they have no docstrings: the DNS hosts of the accounts by name, each secret with its key,
+    # [notify] and [metrics].
     providers: Mapping[str, Provider]
     secrets: tuple[SecretUse, ...] = ()
+    notify: NotifySettings | None = None
+    metrics: MetricsSettings | None = None
 
     def fingerprint_of(self, spec: CertificateSpec, key: bytes, used: Collection[str] = ()) -> int:
         """Return a number that changes with the settings that a certificate depends on, secrets included.

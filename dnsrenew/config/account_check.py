@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dnsrenew.config import texts
 from dnsrenew.config.schema import Unlocated
-from dnsrenew.errors import Cancelled, DnsRenewError
+from dnsrenew.errors import Cancelled, DnsRenewError, as_clause
 from dnsrenew.runtime.context import Context
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def check_accounts(draft: Draft, clock: Clock) -> list[Notice]:
             raise
         except DnsRenewError as error:
             path = ("dns", account.name, str(error.evidence.get("key", "provider")))
-            found = error.message.removesuffix(".")
+            found = as_clause(error.message)
             file = accounts.files[account.name]
             draft.report.add(Unlocated(file, path, found, texts.WORKING_ACCOUNT, fix=error.fix))
     return context.notices

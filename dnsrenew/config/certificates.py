@@ -96,6 +96,7 @@ _CERTIFICATE: Final = Table(
         "before": Key(command),
         "after": Key(command),
         "deploy": Key(list_of(deployment, texts.TABLES)),
+        "notify": Key(flag),
     },
 )
 

@@ -13,7 +13,7 @@ from dnsrenew.config.fields import each_key, file_path, integer, list_of, plain_
 from dnsrenew.config.programs import command
 from dnsrenew.config.schema import TOP_LEVEL, FieldScope, ReadField, as_table
 from dnsrenew.config.secret_fields import maybe_secret, secret
-from dnsrenew.errors import ConfigError
+from dnsrenew.errors import ConfigError, Phrase
 from dnsrenew.model import DnsAccount
 from dnsrenew.validation.mistakes import FieldError, KeyPath, Mistake, describe_found, kind, nearest, quoted
 from dnsrenew.validation.texts import MISSING
@@ -226,7 +226,7 @@ def _reader(provider: Provider, option: str) -> ReadField | None:
     return None if spec is None else _BY_KIND.get(spec.kind)
 
 
-def _driver_problem(provider: Provider) -> str | None:
+def _driver_problem(provider: Provider) -> Phrase | None:
     """Return the phrase for a driver that is missing; None if it is built in or installed."""
     from dnsrenew.drivers.protocol import BUILT_IN
 

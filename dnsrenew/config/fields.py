@@ -260,7 +260,7 @@ def domain(value: Any, _scope: FieldScope, _path: KeyPath) -> tuple[str, str]:
     try:
         identifier = to_a_labels(written)
     except InvalidName as error:
-        raise FieldError(texts.DOMAIN_BECAUSE.format(reason=error)) from None
+        raise FieldError(texts.DOMAIN_BECAUSE.format(reason=error.reason)) from None
     except (UnicodeError, IndexError, ValueError):
         raise FieldError(texts.DOMAIN) from None
     if is_ip(identifier):  # in digits of another script

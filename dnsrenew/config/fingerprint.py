@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dnsrenew.drivers import Provider
     from dnsrenew.model import CA, CertificateSpec, Route
 
-_IRRELEVANT: Final = {"name", "deploy", "renew_before"}
+_IRRELEVANT: Final = {"name", "deploy", "renew_before", "notify"}
 """Fields of a certificate that have no influence on its order."""
 _BYTES: Final = 6
 """Of the hash: a number that every JSON parser reads exactly."""

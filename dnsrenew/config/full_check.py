@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnsrenew.config.account_check import check_accounts
 from dnsrenew.config.loader import read_file
+from dnsrenew.config.notify_check import check_notify
 from dnsrenew.config.public_cas import check_public_cas
 from dnsrenew.config.secret_check import check_secrets
 from dnsrenew.config.zone_check import domains_outside_zones
@@ -26,6 +27,7 @@ def checked_fields(path: str, *, found: bool, insist: bool, clock: Clock) -> dic
     draft = read_file(path, found=found, insist=insist)
     check_public_cas(draft)
     check_secrets(draft)
+    check_notify(draft)
     notices = check_accounts(draft, clock)
     fields = draft.fields()
     return {**fields, "warnings": (*fields["warnings"], *domains_outside_zones(draft), *notices)}

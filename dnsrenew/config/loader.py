@@ -13,8 +13,11 @@ from dnsrenew.config.certificates import CertificateTables
 from dnsrenew.config.dns_accounts import DnsAccountTables, provider_folders
 from dnsrenew.config.fields import address, contact, flag, folder_path, https_url, integer, list_of, plain_name, web_url
 from dnsrenew.config.file_checks import FileChecks, close_command
+from dnsrenew.config.metrics import metrics_settings
+from dnsrenew.config.notify import notify
 from dnsrenew.config.schema import FieldScope, Key, MistakeReport, Table
 from dnsrenew.config.sources import Source, included, read_source
+from dnsrenew.errors import series
 from dnsrenew.model import Notice, Resolver
 from dnsrenew.validation.mistakes import FieldError, KeyPath, Mistake, config_error, kind
 
@@ -60,6 +63,8 @@ _MAIN: Final = Table(
         "default_ca": Key(plain_name),
         "resolver": Key(_resolver),
         "doctor": Key(_doctor),
+        "metrics": Key(metrics_settings),
+        "notify": Key(notify),
         **_SHARED,
     },
 )
@@ -104,6 +109,8 @@ class Draft(NamedTuple):
             "providers": self.accounts.providers,
             "resolver": self.values.get("resolver", Resolver()),
             "probe_url": self.values.get("doctor"),
+            "metrics": self.values.get("metrics"),
+            "notify": self.values.get("notify"),
             "certificates": specs,
             "warnings": (*checks.warnings, *_warnings(self.report, checks, empty=not specs)),
             "secrets": tuple(self.report.secrets),
@@ -192,5 +199,5 @@ def _warnings(report: MistakeReport, checks: FileChecks, *, empty: bool) -> tupl
 
 def first_few(items: Sequence[str], separator: str = ", ") -> str:
     """Return the first of them, and the number of the others."""
-    shown, more = separator.join(items[:_SHOWN]), len(items) - _SHOWN
+    shown, more = series(items[:_SHOWN], separator), len(items) - _SHOWN
     return texts.MORE.format(keys=shown, count=more) if more > 0 else shown

@@ -8,6 +8,7 @@ from dnsrenew.base.names import base_domain, is_ip
 from dnsrenew.base.public_suffixes import is_public_suffix
 from dnsrenew.config import texts
 from dnsrenew.config.cas import BUILT_IN
+from dnsrenew.errors import series
 from dnsrenew.validation.mistakes import quoted
 from dnsrenew.validation.texts import MISSING
 
@@ -49,7 +50,7 @@ def is_public(draft: Draft, ca: str) -> bool:
 def _check_terms(draft: Draft, cas: list[str]) -> None:
     if draft.values.get("agree_terms") or draft.report.mentions("agree_terms"):
         return
-    terms = ", ".join(texts.TERMS_OF.format(ca=name, url=texts.TERMS[name]) for name in cas)
+    terms = series([texts.TERMS_OF.format(ca=name, url=texts.TERMS[name]) for name in cas], ", ")
     found = texts.NOT_AGREED if "agree_terms" in draft.values else MISSING
     draft.main.mistake(("agree_terms",), found, texts.AGREEMENT, fix=texts.AGREE.format(terms=terms))
 

@@ -69,7 +69,7 @@ def route(value: Any, scope: FieldScope, path: KeyPath) -> Route | None:
     for key in values:
         challenges = _CHALLENGES_OF.get(key, (challenge,))
         if challenge not in challenges and values[key] != _DEFAULTS.get(key):
-            expected = texts.ONLY_WITH.format(challenge=" or ".join(map(quoted, challenges)))
+            expected = texts.ONLY_WITH.format(challenge=one_of(challenges))
             scope.mistake((*path, key), texts.NO_EFFECT, expected)
     answers = [key for key in ("listen", "webroot", "app") if values.get(key)]
     if len(answers) > 1:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.config import texts
 from dnsrenew.config.schema import Unlocated
-from dnsrenew.errors import SecretError
+from dnsrenew.errors import SecretError, as_clause
 from dnsrenew.model import mac_key_fault
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ def check_secrets(draft: Draft) -> None:
         except SecretError as error:
             _add_unreadable(draft, use, error)
             continue
+        found: str | None
+        expected: str
         if use.path[-2:] == ("eab", "hmac"):
             found, expected = mac_key_fault(value), texts.HMAC
         else:
@@ -41,11 +43,13 @@ def check_secrets(draft: Draft) -> None:
 
 def _add_unreadable(draft: Draft, use: SecretUse, error: SecretError) -> None:
     scheme, _, path = use.secret.reference.partition(":")
+    found: str
+    fix: str
     if scheme == "file" and not os.path.lexists(path):
         found = texts.FILE_MISSING.format(name=_shown_file(use, path))
         fix = texts.FILE_MISSING_FIX.format(key=use.path[-1])
     else:
-        found, fix = error.message.removesuffix("."), error.fix
+        found, fix = as_clause(error.message), error.fix
     draft.report.add(Unlocated(use.file, use.path, found, texts.READABLE, fix=fix))
 
 

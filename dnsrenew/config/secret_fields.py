@@ -32,7 +32,8 @@ def secret(value: Any, scope: FieldScope, path: KeyPath) -> Secret:
         read = _literal(value)
         if not scope.python:
             scope.report.secret_files[scope.file] = None
-            _report_plain(value, scope, scope.report.shown(scope.file, path))
+            is_address = path[:1] == ("notify",)  # all have a scheme of their own
+            _report_plain(value, scope, scope.report.shown(scope.file, path), is_address=is_address)
     scope.report.secrets.append(SecretUse(scope.file, path, read))
     return read
 
@@ -92,7 +93,7 @@ def _reference(value: str, scope: FieldScope) -> Secret | None:
     return Secret.keyring(rest)
 
 
-def _report_plain(value: str, scope: FieldScope, key: str) -> None:
+def _report_plain(value: str, scope: FieldScope, key: str, *, is_address: bool) -> None:
     """Add a secret in plain text for a warning; ``vault:dns/token`` or ``files:x`` look like unknown references.
 
     Those can be the secret as well, so they are not refused, and no part of them is shown. The name of a file that
@@ -103,7 +104,7 @@ def _report_plain(value: str, scope: FieldScope, key: str) -> None:
         report.file_names[key] = value
         return
     scheme, colon, rest = value.partition(":")
-    if not colon or not rest or not _SCHEME.fullmatch(scheme):
+    if is_address or not colon or not rest or not _SCHEME.fullmatch(scheme):
         report.plain_secrets.append(key)
         return
     meant = nearest(scheme, (*_SCHEMES, "command"))

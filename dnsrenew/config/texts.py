@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dnsrenew.errors import Text
+from dnsrenew.errors import Phrase, Text
 
 # ── errors: the file ────────────────────────────────────────────────────────────────────
 
@@ -166,116 +166,118 @@ NO_CERTIFICATES: Final = Text(
 
 # ── phrases: tables and keys ────────────────────────────────────────────────────────────
 
-MORE: Final = "{keys} and {count:,} more"
-ARGUMENTS: Final = "the arguments"
-CONFIGURATION: Final = "the configuration"
-A_MAPPING: Final = "a mapping of tables"
-A_VALUE_FOR: Final = "a value for {key}"
-MISPLACED_KEY: Final = "a key of the whole file in a table"
-ABOVE_TABLES: Final = "this line above the first [table] of the file"
-MOVE_ABOVE: Final = "Move this line, and other such lines, above the first [table]."
-NO_EFFECT: Final = "a key without effect in this route"
-ONLY_WITH: Final = "this key only with challenge = {challenge}"
-NAME: Final = "the name"
-ANOTHER_NAME: Final = "another name: {where} uses it already"
-FIRST: Final = "the first"
+MORE: Final = Phrase("{keys} and {count:,} more")
+ARGUMENTS: Final = Phrase("the arguments")
+CONFIGURATION: Final = Phrase("the configuration")
+A_MAPPING: Final = Phrase("a mapping of tables")
+A_VALUE_FOR: Final = Phrase("a value for {key}")
+MISPLACED_KEY: Final = Phrase("a key of the whole file in a table")
+ABOVE_TABLES: Final = Phrase("this line above the first [table] of the file")
+MOVE_ABOVE: Final = Phrase("Move this line, and other such lines, above the first [table].")
+NO_EFFECT: Final = Phrase("a key without effect in this route")
+ONLY_WITH: Final = Phrase("this key only with challenge = {challenge}")
+NAME: Final = Phrase("the name")
+ANOTHER_NAME: Final = Phrase("another name: {where} uses it already")
+FIRST: Final = Phrase("the first")
 
 # ── phrases: values ─────────────────────────────────────────────────────────────────────
 
-NOT_EMPTY: Final = "a text that is not empty"
-WHOLE_NUMBER: Final = "a whole number from {least} to {most}"
-SECONDS: Final = "a number of seconds from {least} to {most}"
-RESERVED: Final = "{words}; this word is reserved for a later version"
-LIST_LENGTH: Final = "a list of {count}"
-STORE_PATH: Final = "the path of a folder; databases are reserved for a later version"
-A_URL: Final = "a URL"
-PLAIN_NAME: Final = "a name of letters, digits, dots, hyphens and underscores"
-CERTIFICATE_NAME: Final = (
+NOT_EMPTY: Final = Phrase("a text that is not empty")
+WHOLE_NUMBER: Final = Phrase("a whole number from {least} to {most}")
+SECONDS: Final = Phrase("a number of seconds from {least} to {most}")
+RESERVED: Final = Phrase("{words}; this word is reserved for a later version")
+LIST_LENGTH: Final = Phrase("a list of {count}")
+STORE_PATH: Final = Phrase("the path of a folder; databases are reserved for a later version")
+A_URL: Final = Phrase("a URL")
+PLAIN_NAME: Final = Phrase("a name of letters, digits, dots, hyphens and underscores")
+CERTIFICATE_NAME: Final = Phrase(
     "1 to 64 characters a-z, 0-9, dot, hyphen and underscore, without a dot or hyphen at the start or a dot at the end"
 )
-WINDOWS_NAME: Final = "a name that is not reserved on Windows"
-HTTPS_URL: Final = "a URL that starts with https://"
-WEB_URL: Final = "a URL that starts with https:// or http://"
-URL_WITH_USER: Final = "a URL with a user name"
-HTTPS_URL_NO_USER: Final = "a URL that starts with https:// and has no user name"
-WEB_URL_NO_USER: Final = "a URL that starts with https:// or http:// and has no user name"
-ADDRESS: Final = "an address HOST or HOST:PORT, IPv6 in brackets"
-TARGET_ADDRESS: Final = "an address HOST:PORT, IPv6 in brackets"
-LISTEN_ADDRESS: Final = "an address :PORT or HOST:PORT, IPv6 in brackets"
-PORT: Final = "a port from 1 to 65535"
-MAIL: Final = 'a mail address such as "me@example.com"'
-FILE_MODE: Final = 'an octal file mode in quotes, such as "0640"'
-RENEW_BEFORE: Final = 'a fraction of the lifetime such as "1/3", or a time such as "10 days" or "36 hours"'
-FRACTION: Final = "a fraction of the lifetime between 0 and 1"
-TIME_UNIT: Final = "a time in {units}"
-TIME_ABOVE_ZERO: Final = "a time longer than zero"
-FILE_EXISTS: Final = "the path of an existing file"
+WINDOWS_NAME: Final = Phrase("a name that is not reserved on Windows")
+HTTPS_URL: Final = Phrase("a URL that starts with https://")
+WEB_URL: Final = Phrase("a URL that starts with https:// or http://")
+URL_WITH_USER: Final = Phrase("a URL with a user name")
+HTTPS_URL_NO_USER: Final = Phrase("a URL that starts with https:// and has no user name")
+WEB_URL_NO_USER: Final = Phrase("a URL that starts with https:// or http:// and has no user name")
+ADDRESS: Final = Phrase("an address HOST or HOST:PORT, IPv6 in brackets")
+TARGET_ADDRESS: Final = Phrase("an address HOST:PORT, IPv6 in brackets")
+LISTEN_ADDRESS: Final = Phrase("an address :PORT or HOST:PORT, IPv6 in brackets")
+PORT: Final = Phrase("a port from 1 to 65535")
+MAIL: Final = Phrase('a mail address such as "me@example.com"')
+FILE_MODE: Final = Phrase('an octal file mode in quotes, such as "0640"')
+RENEW_BEFORE: Final = Phrase('a fraction of the lifetime such as "1/3", or a time such as "10 days" or "36 hours"')
+FRACTION: Final = Phrase("a fraction of the lifetime between 0 and 1")
+TIME_UNIT: Final = Phrase("a time in {units}")
+TIME_ABOVE_ZERO: Final = Phrase("a time longer than zero")
+FILE_EXISTS: Final = Phrase("the path of an existing file")
 
 # ── phrases: lists ──────────────────────────────────────────────────────────────────────
 
-DOMAINS: Final = 'a list with at least one domain name, such as ["example.com"]'
-CONTACTS: Final = 'a list of mail addresses, such as ["me@example.com"]'
-ZONES: Final = 'a list with at least one zone, such as ["example.com"]'
-ROUTES: Final = "a list with at least one route"
-TABLES: Final = "a list of tables"
-ADDRESSES: Final = "a list of addresses HOST[:PORT]"
-URLS: Final = "a list of https URLs"
-INCLUDES: Final = 'a list of paths such as ["conf.d/*.toml"]'
-COMMAND: Final = 'a list of texts, such as ["systemctl", "reload", "nginx"]'
-TEXTS: Final = "a list of texts"
+DOMAINS: Final = Phrase('a list with at least one domain name, such as ["example.com"]')
+CONTACTS: Final = Phrase('a list of mail addresses, such as ["me@example.com"]')
+ZONES: Final = Phrase('a list with at least one zone, such as ["example.com"]')
+ROUTES: Final = Phrase("a list with at least one route")
+TABLES: Final = Phrase("a list of tables")
+ADDRESSES: Final = Phrase("a list of addresses HOST[:PORT]")
+URLS: Final = Phrase("a list of https URLs")
+INCLUDES: Final = Phrase('a list of paths such as ["conf.d/*.toml"]')
+COMMAND: Final = Phrase('a list of texts, such as ["systemctl", "reload", "nginx"]')
+TEXTS: Final = Phrase("a list of texts")
 
 # ── phrases: domains ────────────────────────────────────────────────────────────────────
 
-DOMAIN: Final = "a domain name"
-DOMAIN_BECAUSE: Final = "a domain name: {reason}"
-DOMAIN_NO_URL: Final = "a domain name, without https:// and without a port"
-DOMAIN_NO_PATH: Final = "a domain name: remove the / and everything after it"
-DOMAIN_NO_SLASH: Final = "a domain name: remove the / at the end"
-DOMAIN_NO_SPACE: Final = "a domain name: remove the space at its start or end"
-DOMAIN_STAR: Final = 'a domain name, or a wildcard such as "*.example.com" whose whole first label is the star'
-DOMAIN_NO_STAR: Final = "a name without a star"
-DOMAIN_NO_IP: Final = "a domain name, not an IP address"
-IP_INVALID: Final = 'a whole IP address such as "192.0.2.7" or "2001:db8::7", or a domain name'
-IP_NO_PORT: Final = 'the IP address without a port: "{address}"'
-IP_NO_BRACKETS: Final = 'the IP address without brackets: "{address}"'
-IP_NO_ZONE: Final = "an IP address without a zone such as %eth0: no CA can reach a link-local address"
-IP_NO_NETWORK: Final = "one IP address, not a network: remove the / and everything after it"
-IP_NO_STAR: Final = "an IP address without a star: there are wildcards only of domain names"
-IP_MAPPED: Final = 'the IPv4 address itself: "{address}"'
-DOMAIN_TWICE: Final = "each domain once: this is {domain} again"
+DOMAIN: Final = Phrase("a domain name")
+DOMAIN_BECAUSE: Final = Phrase("a domain name: {reason}")
+DOMAIN_NO_URL: Final = Phrase("a domain name, without https:// and without a port")
+DOMAIN_NO_PATH: Final = Phrase("a domain name: remove the / and everything after it")
+DOMAIN_NO_SLASH: Final = Phrase("a domain name: remove the / at the end")
+DOMAIN_NO_SPACE: Final = Phrase("a domain name: remove the space at its start or end")
+DOMAIN_STAR: Final = Phrase('a domain name, or a wildcard such as "*.example.com" whose whole first label is the star')
+DOMAIN_NO_STAR: Final = Phrase("a name without a star")
+DOMAIN_NO_IP: Final = Phrase("a domain name, not an IP address")
+IP_INVALID: Final = Phrase('a whole IP address such as "192.0.2.7" or "2001:db8::7", or a domain name')
+IP_NO_PORT: Final = Phrase('the IP address without a port: "{address}"')
+IP_NO_BRACKETS: Final = Phrase('the IP address without brackets: "{address}"')
+IP_NO_ZONE: Final = Phrase("an IP address without a zone such as %eth0: no CA can reach a link-local address")
+IP_NO_NETWORK: Final = Phrase("one IP address, not a network: remove the / and everything after it")
+IP_NO_STAR: Final = Phrase("an IP address without a star: there are wildcards only of domain names")
+IP_MAPPED: Final = Phrase('the IPv4 address itself: "{address}"')
+DOMAIN_TWICE: Final = Phrase("each domain once: this is {domain} again")
 
 # ── phrases: include ────────────────────────────────────────────────────────────────────
 
-NO_FILE_AT: Final = "no file at {path}"
-INCLUDE_FILE: Final = "the path of an existing file, or a pattern such as conf.d/*.toml"
-BAD_PATTERN: Final = "a pattern that no file can match"
-INCLUDE_PATTERN: Final = "a pattern such as conf.d/*.toml"
+NO_FILE_AT: Final = Phrase("no file at {path}")
+INCLUDE_FILE: Final = Phrase("the path of an existing file, or a pattern such as conf.d/*.toml")
+BAD_PATTERN: Final = Phrase("a pattern that no file can match")
+INCLUDE_PATTERN: Final = Phrase("a pattern such as conf.d/*.toml")
 
 # ── phrases: CAs ────────────────────────────────────────────────────────────────────────
 
-CA_TABLES: Final = "tables [ca.NAME]"
-CA_TABLE: Final = "a table [ca.NAME]"
-SECOND_CA: Final = "a second CA of this name"
-CA_DIRECTORY: Final = "the https URL of the CA's directory"
-UNKNOWN_CA: Final = "the unknown CA {ca}"
-ROOTS: Final = "a file with the CA's root certificates in PEM form (-----BEGIN CERTIFICATE-----)"
-UNREADABLE_ROOTS: Final = "{file}, which cannot be read ({cause})"
-NO_ROOTS: Final = "{file}, which holds no certificate in PEM form"
-NO_EAB: Final = "the CA {ca} without its external account binding"
-EAB: Final = "[ca.{ca}] with eab = {{ kid = …, hmac = … }} {source}"
+CA_TABLES: Final = Phrase("tables [ca.NAME]")
+CA_TABLE: Final = Phrase("a table [ca.NAME]")
+SECOND_CA: Final = Phrase("a second CA of this name")
+CA_DIRECTORY: Final = Phrase("the https URL of the CA's directory")
+UNKNOWN_CA: Final = Phrase("the unknown CA {ca}")
+ROOTS: Final = Phrase("a file with the CA's root certificates in PEM form (-----BEGIN CERTIFICATE-----)")
+UNREADABLE_ROOTS: Final = Phrase("{file}, which cannot be read ({cause})")
+NO_ROOTS: Final = Phrase("{file}, which holds no certificate in PEM form")
+NO_EAB: Final = Phrase("the CA {ca} without its external account binding")
+EAB: Final = Phrase("[ca.{ca}] with eab = {{ kid = …, hmac = … }} {source}")
 EAB_SOURCES: Final = {
-    "google": "from `gcloud publicca external-account-keys create`",
-    "google-staging": "from `gcloud publicca external-account-keys create`, with the test API selected in gcloud",
-    "zerossl": "from https://app.zerossl.com/developer",
-    "sslcom": "from the API credentials of your account at https://secure.ssl.com",
-    "actalis": "from the ACME page of your account at https://www.actalis.com",
+    "google": Phrase("from `gcloud publicca external-account-keys create`"),
+    "google-staging": Phrase(
+        "from `gcloud publicca external-account-keys create`, with the test API selected in gcloud"
+    ),
+    "zerossl": Phrase("from https://app.zerossl.com/developer"),
+    "sslcom": Phrase("from the API credentials of your account at https://secure.ssl.com"),
+    "actalis": Phrase("from the ACME page of your account at https://www.actalis.com"),
 }
 """Where to get the external account binding (RFC 8555 section 7.3.4) that these CAs require."""
 
 NOT_AGREED: Final = "false"
 AGREEMENT: Final = "true"
-AGREE: Final = "Read the terms of service of {terms}, and write agree_terms = true if you agree."
-TERMS_OF: Final = "{ca} ({url})"
+AGREE: Final = Phrase("Read the terms of service of {terms}, and write agree_terms = true if you agree.")
+TERMS_OF: Final = Phrase("{ca} ({url})")
 TERMS: Final = {
     "letsencrypt": "https://letsencrypt.org/repository/",
     "letsencrypt-staging": "https://letsencrypt.org/repository/",
@@ -286,89 +288,101 @@ TERMS: Final = {
     "actalis": "https://www.actalis.com",
 }
 """Where the built-in CAs publish their terms of service."""
-NO_UNDERSCORE: Final = "a name without an underscore: no public CA issues for a name with one"
-NO_ACME_LABEL: Final = "the domain itself, without _acme-challenge: dnsrenew adds it"
-NOT_ONE_LABEL: Final = "a public name with a dot: no public CA issues for a name of one word"
-NOT_PUBLIC_IP: Final = "a public IP address: no public CA issues for a private or reserved one"
-PROFILE_OF_IP: Final = 'profile = "{profile}": {ca} issues for IP addresses only with this profile'
-NOT_LOCAL: Final = "a public name: no public CA issues for the name of a local network"
-NOT_A_SUFFIX: Final = "a domain below it: no public CA issues for a public suffix"
+NO_UNDERSCORE: Final = Phrase("a name without an underscore: no public CA issues for a name with one")
+NO_ACME_LABEL: Final = Phrase("the domain itself, without _acme-challenge: dnsrenew adds it")
+NOT_ONE_LABEL: Final = Phrase("a public name with a dot: no public CA issues for a name of one word")
+NOT_PUBLIC_IP: Final = Phrase("a public IP address: no public CA issues for a private or reserved one")
+PROFILE_OF_IP: Final = Phrase('profile = "{profile}": {ca} issues for IP addresses only with this profile')
+NOT_LOCAL: Final = Phrase("a public name: no public CA issues for the name of a local network")
+NOT_A_SUFFIX: Final = Phrase("a domain below it: no public CA issues for a public suffix")
 
 # ── phrases: DNS accounts ───────────────────────────────────────────────────────────────
 
-DNS_TABLES: Final = "tables [dns.NAME]"
-DNS_TABLE: Final = "a table [dns.NAME], whose name you choose"
-UNNAMED_ACCOUNT: Final = "an account without a name"
-NAMED_ACCOUNT: Final = "[dns.NAME], where NAME is a word of your choice, such as [dns.{example}]"
+DNS_TABLES: Final = Phrase("tables [dns.NAME]")
+DNS_TABLE: Final = Phrase("a table [dns.NAME], whose name you choose")
+UNNAMED_ACCOUNT: Final = Phrase("an account without a name")
+NAMED_ACCOUNT: Final = Phrase("[dns.NAME], where NAME is a word of your choice, such as [dns.{example}]")
 EXAMPLE_ACCOUNT: Final = "home"
-SECOND_ACCOUNT: Final = "a second account of this name"
-TWO_ACCOUNTS: Final = "two accounts of this name"
-OWN_ACCOUNT_NAME: Final = "a different name for each: DnsAccount(…, name=…)"
-NO_NAME_KEY: Final = "no such key: the word after `dns.` is the account's name"
-UNKNOWN_ACCOUNT: Final = "the unknown DNS account {account}"
-ACCOUNT_NAMES: Final = "the name of an account, or a list of names"
-NAME_TWICE: Final = "a list with a name twice"
-EACH_ACCOUNT_ONCE: Final = "each account once"
-NO_ACCOUNT: Final = "a certificate, but no DNS account"
-ACCOUNT_NEEDED: Final = "a [dns.NAME] (in Python: dns=…) that can write its TXT records"
-DNS_HOST: Final = "the name of a DNS host, see `dnsrenew providers`"
-DNS_HOST_NAME: Final = "the name of a DNS host, of letters, digits, dots, hyphens and underscores"
-UNKNOWN_HOST: Final = "the unknown DNS host {provider}"
-NO_DRIVER: Final = "{provider}, whose driver {driver} is not installed"
-SUPPORTED_HOST: Final = "a DNS host with a built-in or installed driver, see `dnsrenew providers`"
-OPTION: Final = "{help} (required by {provider})"
-OPTION_VALUE: Final = "a value"
-WORKING_ACCOUNT: Final = "an account that works"
+SECOND_ACCOUNT: Final = Phrase("a second account of this name")
+TWO_ACCOUNTS: Final = Phrase("two accounts of this name")
+OWN_ACCOUNT_NAME: Final = Phrase("a different name for each: DnsAccount(…, name=…)")
+NO_NAME_KEY: Final = Phrase("no such key: the word after `dns.` is the account's name")
+UNKNOWN_ACCOUNT: Final = Phrase("the unknown DNS account {account}")
+ACCOUNT_NAMES: Final = Phrase("the name of an account, or a list of names")
+NAME_TWICE: Final = Phrase("a list with a name twice")
+EACH_ACCOUNT_ONCE: Final = Phrase("each account once")
+NO_ACCOUNT: Final = Phrase("a certificate, but no DNS account")
+ACCOUNT_NEEDED: Final = Phrase("a [dns.NAME] (in Python: dns=…) that can write its TXT records")
+DNS_HOST: Final = Phrase("the name of a DNS host, see `dnsrenew providers`")
+DNS_HOST_NAME: Final = Phrase("the name of a DNS host, of letters, digits, dots, hyphens and underscores")
+UNKNOWN_HOST: Final = Phrase("the unknown DNS host {provider}")
+NO_DRIVER: Final = Phrase("{provider}, whose driver {driver} is not installed")
+SUPPORTED_HOST: Final = Phrase("a DNS host with a built-in or installed driver, see `dnsrenew providers`")
+OPTION: Final = Phrase("{help} (required by {provider})")
+OPTION_VALUE: Final = Phrase("a value")
+WORKING_ACCOUNT: Final = Phrase("an account that works")
 
 # ── phrases: certificates and routes ────────────────────────────────────────────────────
 
-CERTIFICATES: Final = "tables [[certificate]], with two brackets"
-PROFILE: Final = 'the name of a profile, or { prefer = "…" }'
-NAME_AGAIN: Final = "the name {name} a second time"
-CERTIFICATE_HERE: Final = "certificate number {number}"
-CERTIFICATE_THERE: Final = "certificate number {number} in {file}"
-NAME_NEEDED: Final = 'a line such as name = "home", because {name} cannot be the name of a folder'
-DOH_NEEDED: Final = 'a URL in resolver.doh, or "authoritative"'
-SECOND_ANSWER: Final = "a second way to serve the response"
-ONE_ANSWER: Final = 'one of "listen", "webroot" and "app"'
-ROUTE: Final = "a route"
-SAME_ROUTE: Final = "a different one: it is the same as number {number} in the list"
-OUTSIDE_ZONES: Final = "{domain} outside the zones of the accounts"
-IN_ZONES: Final = "a name in {zones}"
-IP_ROUTE: Final = 'a route that can validate an IP address, not only dns-01: routes = [{ challenge = "http-01" }]'
-IP_ROUTE_TOO: Final = (
-    "a route that can validate an IP address, not only dns-01: "
-    'routes = [{ challenge = "dns-01" }, { challenge = "http-01" }]'
+CERTIFICATES: Final = Phrase("tables [[certificate]], with two brackets")
+PROFILE: Final = Phrase('the name of a profile, or {{ prefer = "…" }}')
+NAME_AGAIN: Final = Phrase("the name {name} a second time")
+CERTIFICATE_HERE: Final = Phrase("certificate number {number}")
+CERTIFICATE_THERE: Final = Phrase("certificate number {number} in {file}")
+NAME_NEEDED: Final = Phrase('a line such as name = "home", because {name} cannot be the name of a folder')
+DOH_NEEDED: Final = Phrase('a URL in resolver.doh, or "authoritative"')
+SECOND_ANSWER: Final = Phrase("a second way to serve the response")
+ONE_ANSWER: Final = Phrase('one of "listen", "webroot" and "app"')
+ROUTE: Final = Phrase("a route")
+SAME_ROUTE: Final = Phrase("a different one: it is the same as number {number} in the list")
+OUTSIDE_ZONES: Final = Phrase("{domain} outside the zones of the accounts")
+IN_ZONES: Final = Phrase("a name in {zones}")
+IP_ROUTE: Final = Phrase(
+    'a route that can validate an IP address, not only dns-01: routes = [{{ challenge = "http-01" }}]'
 )
-WILDCARD: Final = "a dns-01 route as well: http-01 and tls-alpn-01 cannot validate a wildcard"
+IP_ROUTE_TOO: Final = Phrase(
+    "a route that can validate an IP address, not only dns-01: "
+    'routes = [{{ challenge = "dns-01" }}, {{ challenge = "http-01" }}]'
+)
+WILDCARD: Final = Phrase("a dns-01 route as well: http-01 and tls-alpn-01 cannot validate a wildcard")
 
 # ── phrases: deployments ────────────────────────────────────────────────────────────────
 
-DEPLOYMENT: Final = "{{ to = {targets}, … }} or {{ run = […] }}"
-NO_FILE: Final = "no file to write"
-AT_LEAST_ONE: Final = "at least one of {keys}"
-KEY_MODE: Final = 'a mode that shows the key to nobody else, such as "0600", or "0640" with a group'
-USER: Final = "the name of a user of this system"
-GROUP: Final = "the name of a group of this system"
+DEPLOYMENT: Final = Phrase("{{ to = {targets}, … }} or {{ run = […] }}")
+NO_FILE: Final = Phrase("no file to write")
+AT_LEAST_ONE: Final = Phrase("at least one of {keys}")
+KEY_MODE: Final = Phrase('a mode that shows the key to nobody else, such as "0600", or "0640" with a group')
+USER: Final = Phrase("the name of a user of this system")
+GROUP: Final = Phrase("the name of a group of this system")
 
 # ── phrases: references to secrets ────────────────────────────────────────────────────────────────────
 
-REFERENCE: Final = 'a secret as "env:NAME", "file:PATH", "keyring:SERVICE/USER", { command = ["…"] } or "literal:…"'
-REFERENCE_EMPTY: Final = '"{scheme}:" with nothing after it'
-REFERENCE_NUL: Final = "a text with a NUL character"
+REFERENCE: Final = Phrase(
+    'a secret as "env:NAME", "file:PATH", "keyring:SERVICE/USER", {{ command = ["…"] }} or "literal:…"'
+)
+REFERENCE_EMPTY: Final = Phrase('"{scheme}:" with nothing after it')
+REFERENCE_NUL: Final = Phrase("a text with a NUL character")
 KEYRING: Final = '"keyring:SERVICE/USER"'
-KEYRING_PARTS: Final = '"keyring:" without a service and a user'
-COMMAND_LIST: Final = 'a command as a list of texts, such as { command = ["pass", "show", "dns"] }'
-ENV_NAMES: Final = 'the names of environment variables, such as env = ["VAULT_TOKEN"]'
+KEYRING_PARTS: Final = Phrase('"keyring:" without a service and a user')
+COMMAND_LIST: Final = Phrase('a command as a list of texts, such as {{ command = ["pass", "show", "dns"] }}')
+ENV_NAMES: Final = Phrase('the names of environment variables, such as env = ["VAULT_TOKEN"]')
 COMMAND_REFERENCE: Final = '{ command = ["…"] }'
-SCHEME_HINT: Final = "{key} (did you mean {reference}?)"
-READABLE: Final = "a secret that can be read"
-FILE_MISSING: Final = "file {name} not found"
-FILE_MISSING_FIX: Final = "Create it and paste your {key} into it."
-THE_FILE: Final = "file {name}"
-THE_VALUE: Final = "the secret"
-FORM_LINES: Final = "{secret} has {count} lines"
-FORM_QUOTES: Final = "{secret} has quotes around the value"
-FORM_KEY: Final = "{secret} has a key and = before the value"
-FORM_OTHER: Final = "{secret} has another form"
-HMAC: Final = "the key as the CA shows it, in base64url: A-Z, a-z, 0-9, - and _"
+SCHEME_HINT: Final = Phrase("{key} (did you mean {reference}?)")
+READABLE: Final = Phrase("a secret that can be read")
+FILE_MISSING: Final = Phrase("file {name} not found")
+FILE_MISSING_FIX: Final = Phrase("Create it and paste your {key} into it.")
+THE_FILE: Final = Phrase("file {name}")
+THE_VALUE: Final = Phrase("the secret")
+FORM_LINES: Final = Phrase("{secret} has {count} lines")
+FORM_QUOTES: Final = Phrase("{secret} has quotes around the value")
+FORM_KEY: Final = Phrase("{secret} has a key and = before the value")
+FORM_OTHER: Final = Phrase("{secret} has another form")
+HMAC: Final = Phrase("the key as the CA shows it, in base64url: A-Z, a-z, 0-9, - and _")
+NOTIFY_ADDRESSES: Final = Phrase("a list of apprise addresses")
+NOTIFY_KINDS: Final = Phrase("a list of changes")
+NOTIFY_NEEDED: Final = Phrase('addresses, such as to = ["file:ntfy.txt"], or a heartbeat')
+NO_APPRISE: Final = Phrase("the package apprise, which sends the messages, is not installed")
+APPRISE: Final = Phrase("an installed package apprise")
+INSTALL: Final = Phrase("Run: {command}")
+OTHER_ADDRESS: Final = Phrase("another text")
+APPRISE_ADDRESS: Final = Phrase("an address that apprise knows, such as ntfys://TOPIC or mailtos://USER:PASSWORD@HOST")

@@ -16,7 +16,7 @@ from dnsrenew.base.values import Frozen, replace
 from dnsrenew.deploy import texts, verify
 from dnsrenew.deploy.options import VERIFY_TIMEOUT
 from dnsrenew.deploy.protocol import DeployerContext
-from dnsrenew.errors import Cancelled, DeployError, DnsRenewError
+from dnsrenew.errors import Cancelled, DeployError, DnsRenewError, as_clause
 from dnsrenew.model import DeploymentResult
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class _EntryRun(Frozen):
         except DnsRenewError as error:
             fields = {
                 "target": self.entry.target,
-                "reason": error.message.rstrip("."),
+                "reason": as_clause(error.message),
                 "certificate": self.certificate.name,
             }
             self.context.warn(*texts.RESTORE_FAILED.fill(**fields))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from dnsrenew.deploy import programs, texts
 from dnsrenew.deploy.file_set import TargetFile, is_in_place, replace_files, restore_files
 from dnsrenew.deploy.options import PROGRAM_TIMEOUT
-from dnsrenew.errors import DeployError
+from dnsrenew.errors import DeployError, as_clause
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,7 +76,7 @@ class FileDeployer(ABC):
         except DeployError as error:
             if self._is_activated:
                 run = self._context.run
-                fields = {"target": self._files[0].path, "reason": error.message.rstrip(".")}
+                fields = {"target": self._files[0].path, "reason": as_clause(error.message)}
                 run.warn(*texts.NOT_ACTIVATED.fill(**fields, certificate=run.certificate or ""))
                 return False
         return True

@@ -19,6 +19,8 @@ from dnsrenew.dns.zones import ZoneOf, Zones, no_zone, not_registered
 from dnsrenew.errors import DnsError
 from dnsrenew.runtime.context import Context
 
+ACME_LABEL: Final = "_acme-challenge"
+"""The label of dns-01 (RFC 8555 section 8.4)."""
 _MAX_HOPS: Final = 16
 _CNAME = dns.rdatatype.CNAME
 
@@ -27,7 +29,7 @@ class Target(NamedTuple):
     """Where the TXT of a challenge belongs.
 
     :ivar name: its owner name; absolute.
-    :ivar hops: the CNAMEs from ``_acme-challenge`` to the target, without the target; absolute; empty if none.
+    :ivar hops: the CNAMEs from the challenge's name to the target, without the target; absolute; empty if none.
     :ivar served_zone: the zone of the name by SOA; absolute.
     :ivar only_udp: the hops whose CNAME leads to another zone and was seen over UDP only, because TCP is closed there.
     """
@@ -38,9 +40,12 @@ class Target(NamedTuple):
     only_udp: tuple[str, ...] = ()
 
 
-def challenge_name(identifier: str) -> str:
-    """Return the name that the CA queries (RFC 8555 section 8.4); absolute, in lower case."""
-    return names.absolute(f"_acme-challenge.{names.base_domain(identifier).lower()}")
+def challenge_name(identifier: str, label: str = ACME_LABEL) -> str:
+    """Return the name that the CA queries (RFC 8555 section 8.4); absolute, in lower case.
+
+    :param label: the label that the challenge type puts before the domain.
+    """
+    return names.absolute(f"{label}.{names.base_domain(identifier).lower()}")
 
 
 class Delegation:

@@ -9,7 +9,7 @@ errors, such as SERVFAIL, is given up at the time-out.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import dns.rdatatype
 
@@ -239,12 +239,24 @@ def polls_for(context: Context, zones: Zones, expected: Expected, seconds: float
     return polls
 
 
-def served(context: Context, zones: Zones, name: Name) -> tuple[set[str], int]:
-    """Return the TXT values at a name, from all addresses of its name servers together, and their longest TTL."""
+class ServedValues(NamedTuple):
+    """The TXT values at a name, from all addresses of its name servers together.
+
+    :ivar ttl: their longest TTL, in seconds.
+    :ivar is_answer: whether any address gave a valid answer.
+    """
+
+    values: set[str]
+    ttl: int
+    is_answer: bool
+
+
+def served(context: Context, zones: Zones, name: Name) -> ServedValues:
+    """Return the TXT values that the name servers serve at a name now."""
     question = DnsQuestion(name, _TXT)
     polls = polls_for(context, zones, {question: frozenset()}, _FIND_SECONDS)
     values: set[str] = set()
-    ttl = 0
+    ttl, is_answer = 0, False
     with zones.lookup.engine(context) as engine:
         queried = [poll for poll in polls if poll.state == "waiting"] or [poll for poll in polls if poll.last_resort]
         for poll in queried:
@@ -253,10 +265,12 @@ def served(context: Context, zones: Zones, name: Name) -> tuple[set[str], int]:
         while pending:
             for reply in engine.receive(2 * (_UDP + _TCP)):
                 pending -= 1
-                values |= AddressAnswer.from_reply(reply, polls[0].zone).values
+                answer = AddressAnswer.from_reply(reply, polls[0].zone)
+                values |= answer.values
+                is_answer |= answer.rcode in {"NOERROR", "NXDOMAIN"}
                 if reply.answer is not None:
                     ttl = max([ttl, *(rrset.ttl for rrset in wire.records(reply.answer.answer, _TXT))])
-    return values, ttl
+    return ServedValues(values, ttl, is_answer)
 
 
 def _by_name(records: Sequence[TxtRecord]) -> dict[DnsQuestion, frozenset[str]]:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
+
+import dns.rdatatype
 
 from dnsrenew.base import names
 from dnsrenew.dns import delegation, propagation, texts, wire
 from dnsrenew.dns.caa_lookup import CaaAnswer, CaaLookup
 from dnsrenew.dns.delegation import Delegation, Target
 from dnsrenew.dns.doh import Doh
-from dnsrenew.dns.lookup import Lookup, list_reasons
+from dnsrenew.dns.lookup import FoundAnswer, Lookup, list_reasons
 from dnsrenew.dns.recursive import Recursion
 from dnsrenew.dns.server_ports import ROOT_SERVERS, ServerPort, probe_ports
 from dnsrenew.dns.wildcard_shadow import shadowed
 from dnsrenew.dns.zones import Zones
-from dnsrenew.errors import Cancelled, DnsError
+from dnsrenew.errors import AttemptError, Cancelled, DnsError
 from dnsrenew.model import PropagationCheck, Resolver, TxtRecord
 from dnsrenew.runtime.context import Context
 
@@ -52,6 +55,7 @@ class DnsView:
         follow_cname: bool = True,
         alias: str | None = None,
         check: PropagationCheck = "authoritative",
+        label: str = delegation.ACME_LABEL,
     ) -> dict[str, Target]:
         """Return where the TXT for each identifier belongs (RFC 8555 section 8.4), from one lookup for all.
 
@@ -62,10 +66,11 @@ class DnsView:
         :param alias: the end of these CNAMEs according to the user.
         :param check: with any value but ``"authoritative"``, or with DNS over HTTPS configured, it is no error if the
             zones' own servers do not answer this machine: the name is then the target, with a warning.
+        :param label: the label that the challenge type puts before the domain.
         :raises DnsError: ``dns-no-zone``, ``dns-unreachable``, ``cname-loop``, ``cname-dangling``,
             ``alias-not-delegated``.
         """
-        starts = {identifier: wire.from_text(delegation.challenge_name(identifier)) for identifier in identifiers}
+        starts = {each: wire.from_text(delegation.challenge_name(each, label)) for each in identifiers}
         require_answer = check == "authoritative" and not self._doh
         limited = context.within(_TARGETS_SECONDS)
         try:
@@ -196,11 +201,29 @@ class DnsView:
 
     def values(self, context: Context, name: str) -> set[str]:
         """Return the TXT values at a name that any address of its name servers serves now."""
-        return propagation.served(context, self._zones, wire.from_text(names.absolute(name)))[0]
+        return propagation.served(context, self._zones, wire.from_text(names.absolute(name))).values
+
+    def known_values(self, context: Context, name: str) -> set[str] | None:
+        """Return the TXT values at a name: of its name servers, or of recursive servers if none of those answers.
+
+        :returns: None if no server answers.
+        :raises Cancelled: the caller cancelled.
+        """
+        owner = wire.from_text(names.absolute(name))
+        with contextlib.suppress(AttemptError):  # a zone without a known server
+            served = propagation.served(context, self._zones, owner)
+            if served.is_answer:
+                return served.values
+        question = wire.DnsQuestion(owner, dns.rdatatype.TXT, recurse=True)
+        try:
+            result = self._recursion.find(context, [question])[question]
+        except DnsError:
+            return None
+        return set(wire.txt_values(result.answer)) if isinstance(result, FoundAnswer) else None
 
     def ttl(self, context: Context, name: str) -> int:
         """Return how long (seconds) a resolver may cache the TXT values that are served at a name now."""
-        return propagation.served(context, self._zones, wire.from_text(names.absolute(name)))[1]
+        return propagation.served(context, self._zones, wire.from_text(names.absolute(name))).ttl
 
     def _apply_alias(
         self, context: Context, ends: dict[wire.Name, Target], alias: wire.Name, unverified: Collection[str]

@@ -224,8 +224,9 @@ def not_registered(domain: Name) -> DnsError:
 
 
 def no_zone(name: str) -> DnsError:
-    """Return the error for a name that is in no zone; ``_acme-challenge`` is removed from it."""
-    return DnsError.of(texts.NO_ZONE, name=relative(name).removeprefix("_acme-challenge."))
+    """Return the error for a name that is in no zone; the label of the challenge is removed from it."""
+    shown = relative(name).removeprefix("_acme-challenge.").removeprefix("_validation-persist.")
+    return DnsError.of(texts.NO_ZONE, name=shown)
 
 
 def _rotated(addresses: list[Address], by: int) -> list[Address]:

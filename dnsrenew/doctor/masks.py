@@ -17,7 +17,7 @@ Kind = Literal["name", "account", "ca", "host", "user", "path", "key", "value", 
 SHORTEST: Final = 4
 """A shorter known string is masked only as a whole word, because it occurs in many words by chance."""
 
-_CHALLENGES: Final = frozenset({"http-01", "dns-01", "tls-alpn-01", "mixed", "all"})
+_CHALLENGES: Final = frozenset({"http-01", "dns-01", "tls-alpn-01", "dns-persist-01", "mixed", "all"})
 _COMMON: Final = frozenset(
     {
         "acme",
@@ -42,7 +42,7 @@ _PUBLIC_HOSTS: Final = frozenset(ca.directory.split("/")[2] for ca in BUILT_IN.v
     {"letsencrypt.org", "pki.goog", "sectigo.com", "zerossl.com", "ssl.com", "www.ssl.com", "actalis.com"}
 )
 _PUBLIC_URLS: Final = frozenset(ca.directory for ca in BUILT_IN.values())
-_PUBLIC_LABELS: Final = frozenset({"*", "_acme-challenge", "www"})
+_PUBLIC_LABELS: Final = frozenset({"*", "_acme-challenge", "_validation-persist", "www"})
 _PUBLIC_PATH: Final = "/.well-known/acme-challenge"
 _NO_DOMAINS: Final = frozenset(
     {"cer", "cfg", "conf", "crt", "csr", "d", "der", "exe", "html", "ini", "json", "key", "lock", "log", "md", "pem"}

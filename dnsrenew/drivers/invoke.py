@@ -42,7 +42,6 @@ GUARDED_LOGGERS: Final = (
     "botocore",
     "dnsrenew.drivers",
     "filelock",
-    "lexicon",
     "requests",
     "tldextract",
     "urllib3",

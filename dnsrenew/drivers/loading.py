@@ -54,7 +54,7 @@ def make_driver(
     return driver
 
 
-def warm_up(provider: Provider, remembered: MutableMapping[Any, Any]) -> None:
+def warm_up(provider: Provider, remembered: dict[Any, Any]) -> None:
     """Begin what the drivers of an account need time for before their first call. Wait for nothing, report no error.
 
     :param remembered: what they remember until the end of the run.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dnsrenew.errors import Text
+from dnsrenew.errors import Phrase, Text
 
 # ── finding and creating a driver ───────────────────────────────────────────────────────
 
@@ -267,32 +267,32 @@ HOOK_FAILED: Final = Text(
 
 # ── mistakes in a provider file and in the options of an account (phrases, see validation/texts.py) ─────────────────
 
-FILE: Final = "the file"
-NOT_UTF8: Final = "not UTF-8 text"
-READABLE: Final = "a readable file"
-TITLE: Final = "the name of the host, a text"
-URL: Final = "an https:// address"
-DRIVER_NAME: Final = "the name of a driver, such as lexicon or rfc2136"
-ZONE_SUFFIXES: Final = "a list of domain names in lower case, without a final dot"
-OPTION_TABLES: Final = "a table of tables, one for each option"
-VARIABLE_NAME: Final = "the name of an environment variable"
-PATTERN: Final = "a regular expression"
-TTL: Final = "a whole number of seconds from 1 to 604800"
-PROPAGATION_TIMEOUT: Final = "a number of seconds from 1 to 86400"
-SETTLE: Final = "a number of seconds from 0 to 3600"
-VALUES: Final = '"many", "two" or "one"'
-KIND: Final = '"text", "list", "program" or "file"'
-SCOPE: Final = '"name" or "zone"'
+FILE: Final = Phrase("the file")
+NOT_UTF8: Final = Phrase("not UTF-8 text")
+READABLE: Final = Phrase("a readable file")
+TITLE: Final = Phrase("the name of the host, a text")
+URL: Final = Phrase("an https:// address")
+DRIVER_NAME: Final = Phrase("the name of a driver, such as lexicon or rfc2136")
+ZONE_SUFFIXES: Final = Phrase("a list of domain names in lower case, without a final dot")
+OPTION_TABLES: Final = Phrase("a table of tables, one for each option")
+VARIABLE_NAME: Final = Phrase("the name of an environment variable")
+PATTERN: Final = Phrase("a regular expression")
+TTL: Final = Phrase("a whole number of seconds from 1 to 604800")
+PROPAGATION_TIMEOUT: Final = Phrase("a number of seconds from 1 to 86400")
+SETTLE: Final = Phrase("a number of seconds from 0 to 3600")
+VALUES: Final = Phrase('"many", "two" or "one"')
+KIND: Final = Phrase('"text", "list", "program" or "file"')
+SCOPE: Final = Phrase('"name" or "zone"')
 SCOPE_FOUND: Final = '"zone"'
-SCOPE_OF_MANY: Final = '"name", unless values is "one"'
-RESERVED_NAME: Final = "a reserved name"
-OTHER_NAME: Final = "another name: every account has an option of this name"
-OPTION_NAME_FOUND: Final = "an invalid name"
-OPTION_NAME: Final = "lower-case letters, digits and underscores"
-UNKNOWN_OPTION: Final = "an unknown option"
-NO_OPTION: Final = "no option of its own"
-VALUE: Final = "a value"
-REQUIRED: Final = "{help} (required by {title})"
-TEXT_OR_REFERENCE: Final = "a text, or a reference to a secret"
-QUOTED_TEXT: Final = "a text in quotes"
-LIST: Final = "a list of texts in quotes"
+SCOPE_OF_MANY: Final = Phrase('"name", unless values is "one"')
+RESERVED_NAME: Final = Phrase("a reserved name")
+OTHER_NAME: Final = Phrase("another name: every account has an option of this name")
+OPTION_NAME_FOUND: Final = Phrase("an invalid name")
+OPTION_NAME: Final = Phrase("lower-case letters, digits and underscores")
+UNKNOWN_OPTION: Final = Phrase("an unknown option")
+NO_OPTION: Final = Phrase("no option of its own")
+VALUE: Final = Phrase("a value")
+REQUIRED: Final = Phrase("{help} (required by {title})")
+TEXT_OR_REFERENCE: Final = Phrase("a text, or a reference to a secret")
+QUOTED_TEXT: Final = Phrase("a text in quotes")
+LIST: Final = Phrase("a list of texts in quotes")

@@ -45,7 +45,7 @@ TABLE: Final = (
     PolicyRow("ca-terms", NextAction.LEAVE_CA, "you have not agreed to its terms"),
     PolicyRow("ca-user-action-required", NextAction.LEAVE_CA, "it requires an action by you"),
     PolicyRow("ca-account-refused", NextAction.LEAVE_CA, "it refuses the account"),
-    PolicyRow("account-pinned", NextAction.LEAVE_CA, "its account is lost, and CAA forbids a new one"),
+    PolicyRow("account-pinned", NextAction.LEAVE_CA, "its account is lost, and records in DNS forbid a new one"),
     PolicyRow("ca-eab-required", NextAction.LEAVE_CA, "it requires an external account binding"),
     PolicyRow("eab-invalid", NextAction.LEAVE_CA, "the external account binding cannot be used"),
     PolicyRow("ca-profile-unknown", NextAction.LEAVE_CA, "it does not offer the required profile"),

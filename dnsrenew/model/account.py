@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from dnsrenew.base.values import Frozen, field
+
+THUMBPRINTS: Final = "thumbprints"
+"""A key of the account's data: the thumbprints (RFC 7638) of all keys that the account has had."""
 
 
 class AccountData(Frozen, hidden=("key_pem", "next_key_pem")):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.base.values import Frozen
+from dnsrenew.model import texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,11 +44,11 @@ def mac_key_fault(text: str) -> str | None:
     """Return why a text is no MAC key in base64url (RFC 4648 section 5), or None; never a part of the text."""
     text = text.strip()
     if not text:
-        return "an empty text"
+        return texts.EMPTY_TEXT
     if "+" in text or "/" in text:
-        return "a text with the + or / of ordinary base64"
+        return texts.ORDINARY_BASE64
     if not _BASE64URL.fullmatch(text) or len(text.rstrip("=")) % 4 == 1:
-        return "a text that is not base64url"
+        return texts.NOT_BASE64URL
     return None
 
 
@@ -159,7 +160,9 @@ class Route(Frozen, public=True):
     """One way to a certificate: a challenge, what solves it, and a CA."""
 
     challenge: str
-    """``"dns-01"``, ``"http-01"`` (RFC 8555 section 8) or ``"tls-alpn-01"`` (RFC 8737)."""
+    """``"dns-01"``, ``"http-01"`` (RFC 8555 section 8), ``"tls-alpn-01"`` (RFC 8737) or ``"dns-persist-01"``
+    (draft-ietf-acme-dns-persist).
+    """
     dns: tuple[str, ...]
     """Names of the accounts that all write the TXT values; empty: the accounts with a matching zone."""
     ca: str | None
@@ -263,3 +266,5 @@ class CertificateSpec(Frozen, kw_only=True, public=True):
     """The program that is run afterwards, also after a failure."""
     deploy: tuple[Deployment | Callable[[Certificate], object], ...] = ()
     """What is done with a new certificate: the entries of ``deploy``."""
+    notify: bool = True
+    """Whether the addresses of ``[notify]`` hear of it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dnsrenew.errors import Text
+from dnsrenew.errors import Phrase, Text
 
 # ── names in a call ─────────────────────────────────────────────────────────────────────
 
@@ -145,9 +145,152 @@ NOT_OBTAINED: Final = Text(
 NO_CAUSE: Final = Text("renewal-failed", "The renewal failed.", "Try again.")
 
 # One sentence of the details each.
-TRIED: Final = "Tried {route}: {reason}"
-TRIED_SAME: Final = "Tried {route}: the same."
-SKIPPED: Final = "Skipped {route}: {reason}"
-SKIPPED_SAME: Final = "Skipped {route}: the same."
-DEFERRED: Final = "No attempt is made before {time}."
-DEFERRED_AFTER_FAILURE: Final = "An earlier attempt failed."
+TRIED: Final = Phrase("Tried {route}: {reason}")
+TRIED_SAME: Final = Phrase("Tried {route}: the same.")
+SKIPPED: Final = Phrase("Skipped {route}: {reason}")
+SKIPPED_SAME: Final = Phrase("Skipped {route}: the same.")
+DEFERRED: Final = Phrase("No attempt is made before {time}.")
+DEFERRED_AFTER_FAILURE: Final = Phrase("An earlier attempt failed.")
+
+# ── delegate ────────────────────────────────────────────────────────────────────────────
+
+DELEGATE_NAME: Final = Text(
+    "certificate-unknown",
+    "{name} is neither a certificate of the configuration nor a domain of one.",
+    "Use one of these: {known}.",
+)
+DELEGATE_NAME_NEAREST: Final = Text(
+    "certificate-unknown",
+    "{name} is neither a certificate of the configuration nor a domain of one.",
+    "Did you mean {nearest}?",
+)
+DELEGATE_NO_DOMAINS: Final = Text(
+    "delegate-not-needed",
+    "The certificate {name} has no domain, only IP addresses, which need no CNAME record.",
+    "Use http-01 or tls-alpn-01 for IP addresses.",
+)
+DELEGATE_OWN_DOMAIN: Final = Text(
+    "delegate-not-needed",
+    "The DNS account {account} can write the records of {domains} itself.",
+    "Choose an account that writes to another zone: --to ZONE or --to ACCOUNT.",
+)
+_TO: Final = "delegate-account"
+DELEGATE_NO_ACCOUNT: Final = Text(
+    _TO,
+    "The configuration has no DNS account that a CNAME record of {domains} could lead to.",
+    "Add one: an acme-dns server (dnsrenew providers acme-dns), or the DNS host of another domain of yours.",
+)
+DELEGATE_CHOOSE: Final = Text(
+    _TO,
+    "Several DNS accounts could write for {domains}: {accounts}.",
+    "Choose one: --to {example}",
+)
+DELEGATE_TO_UNKNOWN: Final = Text(
+    _TO,
+    "{to} is neither a DNS account of the configuration nor in a zone of one.",
+    "Use one of these accounts, or add one that writes to {to}: {known}.",
+)
+DELEGATE_TO_NEAREST: Final = Text(
+    _TO,
+    "{to} is neither a DNS account of the configuration nor in a zone of one.",
+    "Did you mean {nearest}?",
+)
+DELEGATE_ZONE_NEEDED: Final = Text(
+    _TO,
+    "The DNS account {account} does not say which zones it writes to.",
+    'Name the zone: --to ZONE; or add zones = ["ZONE"] to the account.',
+)
+DELEGATE_BY_HAND: Final = Text(
+    _TO,
+    "The DNS account {account} is written by a person, so a CNAME record to it would save no work.",
+    "Choose an account that a program can write: --to ACCOUNT.",
+)
+DELEGATE_NO_TARGET: Final = Text(
+    _TO,
+    "The DNS account {account} writes only names that its server chooses, and its driver cannot tell which.",
+    "Set the CNAME record that its documentation shows, then run: dnsrenew renew",
+)
+DELEGATE_OWN_ZONE: Final = Text(
+    "delegate-own-zone",
+    "{name} is a zone of its own with name servers of its own (NS records), and a CNAME record cannot stand at the top "
+    "of a zone.",
+    'Add a DNS account that writes to that zone (zones = ["{name}"]), or delete the NS records of {name}.',
+)
+DELEGATE_SILENT: Final = Text(
+    "dns-unreachable",
+    "No name server of {zone} tells this host whether {name} has a CNAME record: {answers}.",
+    "Let DNS queries of this host through to port 53, then run dnsrenew delegate again.",
+)
+DELEGATE_LEADS_ELSEWHERE: Final = Text(
+    "delegate-cname-elsewhere",
+    "The CNAME record of {name} leads to {target}.",
+    "Change it at the DNS host of {zone}, so that it leads to {value}.",
+)
+DELEGATE_BESIDE: Final = Text(
+    "delegate-records-beside",
+    "{name} has other records already ({types}), and a CNAME record cannot stand beside them.",
+    "Delete them at the DNS host of {zone}, then set the CNAME record.",
+)
+DELEGATE_DOUBLED: Final = Text(
+    "delegate-name-doubled",
+    "A CNAME record stands at {doubled}: the DNS host adds {zone} to each name by itself.",
+    "Enter the name without the zone there: {short}.",
+)
+DELEGATE_WILDCARD: Final = Text(
+    "delegate-wildcard",
+    "Only a wildcard record answers for {name}; it leads to {target}.",
+    "Set the CNAME record of {name} itself at the DNS host of {zone}.",
+)
+DELEGATE_SERVER_SILENT: Final = Text(
+    "delegate-server-unreachable",
+    "Not every name server of {zone} could be asked for the CNAME record of {name}: {answers}.",
+    "If that does not end, look at the name servers of {zone}: dnsrenew doctor",
+)
+DELEGATE_CHAIN: Final = Text(
+    "delegate-cname-elsewhere",
+    "The CNAME record of {name} is there, but the chain of CNAME records ends at {target}, not at {value}.",
+    "Delete the CNAME record of {value}.",
+)
+DELEGATE_IN_USE: Final = Text(
+    "delegate-not-tested",
+    "The DNS account {account} was not tested: it holds one value at {name}, and one is there.",
+    "Run: dnsrenew doctor --probe",
+)
+DELEGATE_VALIDATED: Final = Text(
+    "delegate-validated",
+    "The CA {ca} still accepts an earlier validation of {identifier}, so it does not say which TXT record it wants.",
+    'Add the route {{ challenge = "dns-persist-01" }} to the certificate: the renewal that needs the record says which '
+    "to set.",
+)
+
+# The registration at an acme-dns server.
+ACME_DNS_CLOSED: Final = Text(
+    "acme-dns-closed",
+    "The acme-dns server of the account {account} does not register new names (HTTP status {status}).",
+    "Ask its operator for a registration and store it as {file}, or use another server: yours, or that of `api`.",
+)
+ACME_DNS_ODD_NAME: Final = Text(
+    "provider-malformed-answer",
+    "The acme-dns server of the account {account} gave a name that cannot be used: {name}.",
+    "Check the address of the server: `api` of the account {account}.",
+)
+ACME_DNS_NO_FULLDOMAIN: Final = Text(
+    _TO,
+    "The DNS account {account} has its registration in options, which do not say its whole name.",
+    "Store the registration, as the server gave it (username, password, subdomain, fulldomain), as a JSON file, and "
+    "name it instead of them: registration = FILE.",
+)
+ACME_DNS_NO_FILE: Final = Text(
+    _TO,
+    "The DNS account {account} has no file for its registration.",
+    "Add registration = FILE to the account.",
+)
+ACME_DNS_UNWRITABLE: Final = Text(
+    "acme-dns-unwritable",
+    "The registration of the DNS account {account} cannot be kept: {reason}",
+    "Let the user of dnsrenew write to {folder}, or name another file: registration = FILE.",
+)
+
+# Clauses for `answers`, one each.
+SERVER_SAYS: Final = "{server} ({address}) {reason}"
+NO_SERVERS: Final = "the address of none is known"

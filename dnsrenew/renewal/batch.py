@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dnsrenew.runtime.context import Context
     from dnsrenew.store import State, Store
 
-DRIVEN: Final = ("dnsrenew", "urllib3", "requests", "acme", "josepy", "lexicon", "tldextract", "filelock", "dns")
+DRIVEN: Final = ("dnsrenew", "urllib3", "requests", "acme", "josepy", "tldextract", "filelock", "dns")
 """Loggers, ours and those of the libraries we use, whose lines are redacted during a run."""
 
 _logger = logging.getLogger("dnsrenew.renewal.batch")
@@ -198,9 +198,24 @@ class Batch(Frozen):
         return [task.result() for task in tasks]
 
     def _renew(self, spec: CertificateSpec, before: Due | None, pool: threads.ThreadPool) -> Outcome:
+        self._warm_up(spec)
         from dnsrenew.renewal.renew import renew_certificate  # not needed while nothing is due
 
         context = replace(self.context.for_certificate(spec.name), pool=pool)
         done = renew_certificate(spec, before, self.services, self.store, context, options=self.options)
         context.emit("certificate-finished", **done.to_dict())
         return done
+
+    def _warm_up(self, spec: CertificateSpec) -> None:
+        """Let the drivers that are used first get ready while the modules for the CA are loaded and the order is made.
+
+        Nothing is done for a route that leaves the choice between several accounts.
+        """
+        route = spec.routes[0] if spec.routes else None
+        accounts = self.config.accounts
+        if route is None or route.challenge != "dns-01" or not (route.dns or len(accounts) == 1):
+            return
+        from dnsrenew.drivers.loading import warm_up  # not needed while nothing is due
+
+        for name in route.dns or accounts:
+            warm_up(self.config.providers[accounts[name].provider], self.context.remembered.setdefault(name, {}))

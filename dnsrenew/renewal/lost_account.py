@@ -1,4 +1,4 @@
-"""An account whose key is damaged or gone is replaced by a new one, except where CAA records allow only the old one."""
+"""An account whose key is damaged or gone is replaced by a new one, unless records in DNS allow only the old one."""
 
 from __future__ import annotations
 
@@ -18,22 +18,29 @@ _NEW: Final = "new"
 def check_pinned(job: Job, selection: Selection) -> None:
     """Return unless the account of the CA is lost and pinned; call it before the CA is opened, which creates one.
 
-    :raises DnsError: ``account-pinned``: by ``accounturi`` in CAA records (RFC 8657) of a name of the certificate.
+    :raises DnsError: ``account-pinned``: by ``accounturi`` in CAA records (RFC 8657) or in a dns-persist-01 record of a
+        name of the certificate.
     """
     lost = job.services.lost_account(selection.ca)
     if lost is None:
         return
-    from dnsrenew.checks.caa import denials  # rarely needed
+    from dnsrenew.challenges.dns_persist01.pins import LostIdentity, pinned  # rarely needed
+    from dnsrenew.checks.caa import denials
 
-    records = job.services.dns.caa(job.context, list(selection.routes))
-    identities = job.services.ca(selection.ca).caa_identities(job.context)
+    context, dns, ca = job.context, job.services.dns, job.services.ca(selection.ca)
+    records = dns.caa(context, list(selection.routes))
+    identities = ca.caa_identities(context)
     for_new = denials(records, selection.routes, identities, _NEW)
     for_lost = denials(records, selection.routes, identities, lost.url)
-    pinned = {
+    by_caa = {
         identifier: error.evidence["record"]
         for identifier, error in for_new.items()
         if error.evidence["scope"] == "account" and identifier not in for_lost
     }
-    if pinned:
-        evidence = {"ca": selection.ca, "account_url": lost.url, "path": lost.key_path, "identifiers": list(pinned)}
-        raise DnsError.of(texts.ACCOUNT_PINNED, **evidence, records=list(dict.fromkeys(pinned.values())))
+    identity = LostIdentity(lost.url, identities, ca.account_hash_prefix(context), lost.thumbprints)
+    by_txt = pinned(context, dns, list(selection.routes), identity)
+    if by_caa or by_txt:
+        pinning = dict.fromkeys([*by_caa.values(), *by_txt.values()])
+        evidence = {"ca": selection.ca, "account_url": lost.url, "path": lost.key_path, "records": list(pinning)}
+        text = texts.ACCOUNT_PINNED_BY_TXT if by_txt else texts.ACCOUNT_PINNED
+        raise DnsError.of(text, **evidence, identifiers=list(dict.fromkeys([*by_caa, *by_txt])))

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import replace
-from dnsrenew.errors import Cancelled, ChallengeError, DeployError
+from dnsrenew.errors import Cancelled, ChallengeError, DeployError, as_clause
 from dnsrenew.renewal import texts
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _begin(context: Context, programs: _Programs, identifiers: list[str]) -> Non
         _run(context, before)
     except DeployError as error:
         _end(context, programs)
-        cause = error.message.rstrip(".")
+        cause = as_clause(error.message)
         failed = ChallengeError.of(texts.BEFORE_FAILED, program=before[0], cause=cause)
         raise failed.with_evidence(identifiers=identifiers) from None
     except Cancelled:
@@ -88,7 +88,7 @@ def _end(context: Context, programs: _Programs) -> None:
         cleanup.call(partial(_run, replace(context, cancel=stop), after))
     except (DeployError, Cancelled) as error:
         stop.set()
-        cause = error.message.rstrip(".")
+        cause = as_clause(error.message)
         context.warn(*texts.AFTER_FAILED.fill(program=after[0], command=" ".join(after), cause=cause))
 
 

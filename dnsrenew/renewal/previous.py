@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from dnsrenew.errors import StoreError
+from dnsrenew.errors import StoreError, as_clause
 from dnsrenew.renewal import texts
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def reused_key(spec: CertificateSpec, state: State, store: Store, context: Conte
     try:
         key = x509.key_from_pem(store.read_private_key(spec.name, state) or b"")
     except (StoreError, ValueError) as error:
-        cause = error.message.rstrip(".") if isinstance(error, StoreError) else texts.NO_PRIVATE_KEY
+        cause = as_clause(error.message) if isinstance(error, StoreError) else texts.NO_PRIVATE_KEY
         context.warn(*texts.KEY_NOT_REUSED.fill(path=stored.private_key_path, cause=cause))
         return None
     return None if x509.key_hash(key) in state.compromised_keys else key

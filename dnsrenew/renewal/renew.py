@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from dnsrenew.base import threads
 from dnsrenew.base.values import replace
+from dnsrenew.challenges import CHALLENGES
 from dnsrenew.checks.caa import denials
 from dnsrenew.errors import AttemptError, CAError, Cancelled, DnsRenewError, LockedError, ProviderError
 from dnsrenew.fallback.attempt import Reselect
@@ -258,7 +259,7 @@ def _challenge(authorization: Authorization, attempt: ActiveAttempt) -> Challeng
     if route is None:
         raise CAError.of(texts.NOT_ORDERED, ca=ca, identifier=identifier, offered=offered)
     challenge = authorization.challenge(route.challenge)
-    if challenge is not None and challenge.token is not None:
+    if challenge is not None and (challenge.token is not None or not CHALLENGES[route.challenge].has_token):
         return challenge
     text = texts.NOT_OFFERED if offered else texts.NOTHING_OFFERED
     raise CAError.of(text, ca=ca, challenge=route.challenge, identifier=identifier, offered=offered)

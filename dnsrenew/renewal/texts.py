@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dnsrenew.errors import Text
+from dnsrenew.errors import Phrase, Text
 
 NOT_OFFERED: Final = Text(
     "ca-no-challenge",
@@ -28,6 +28,13 @@ ACCOUNT_PINNED: Final = Text(
     "Restore {path} from a backup; without one, remove accounturi from these records, run dnsrenew renew, and pin the "
     "new account.",
 )
+ACCOUNT_PINNED_BY_TXT: Final = Text(
+    "account-pinned",
+    "The key of the account {account_url} at the CA {ca} is damaged or missing. No new account is created, because "
+    "records in DNS allow only this one for {identifiers}: {records}.",
+    "Restore {path} from a backup; without one, delete these TXT records (of a CAA record only accounturi), run "
+    "dnsrenew renew, and set records for the new account.",
+)
 KEY_NOT_REUSED: Final = Text(
     "store-damaged",
     "{path} cannot be reused ({cause}). A new key is made, although reuse_key is set.",
@@ -43,7 +50,7 @@ AFTER_FAILED: Final = Text(
     "The program {program}, which should run after a renewal has used the port, failed: {cause}.",
     "Check that the server runs again, and correct after in the certificate: {command}",
 )
-NO_PRIVATE_KEY: Final = "it holds no private key"
+NO_PRIVATE_KEY: Final = Phrase("it holds no private key")
 NO_STAGING: Final = Text(
     "no-staging",
     "The CA {ca} has no staging CA for a dry run.",

@@ -66,7 +66,7 @@ def directives(job: ScheduledJob, *, system: bool) -> tuple[str, ...]:
 def note(job: ScheduledJob, *, system: bool) -> str:
     """Return what is left out, and why; "" if nothing is."""
     if job.needs.programs:
-        return texts.UNRESTRICTED_PROGRAMS.format(settings=", ".join(job.needs.programs))
+        return texts.UNRESTRICTED_PROGRAMS.format(settings=job.needs.programs)
     if job.needs.low_port and not system:
         return texts.UNRESTRICTED_PORT
     return ""

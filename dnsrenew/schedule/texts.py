@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dnsrenew.errors import Text
+from dnsrenew.errors import Phrase, Text
 
 # ── errors ──────────────────────────────────────────────────────────────────────────────
 
@@ -38,24 +38,28 @@ SCHEDULE_FAILED_SILENTLY: Final = Text("schedule-failed", "{command} failed with
 
 # ── titles of plans ─────────────────────────────────────────────────────────────────────
 
-SYSTEMD_SYSTEM: Final = "a system-wide systemd timer"
-SYSTEMD_USER: Final = "a systemd timer of user {user}"
-CRON_SYSTEM: Final = "a system-wide cron job"
-CRON_USER: Final = "a cron job of user {user}"
-LAUNCHD_SYSTEM: Final = "a launchd daemon"
-LAUNCHD_USER: Final = "a launchd agent of user {user}"
-WINDOWS_TASK: Final = "a task of the Task Scheduler, run as {user}"
+SYSTEMD_SYSTEM: Final = Phrase("a system-wide systemd timer")
+SYSTEMD_USER: Final = Phrase("a systemd timer of user {user}")
+CRON_SYSTEM: Final = Phrase("a system-wide cron job")
+CRON_USER: Final = Phrase("a cron job of user {user}")
+LAUNCHD_SYSTEM: Final = Phrase("a launchd daemon")
+LAUNCHD_USER: Final = Phrase("a launchd agent of user {user}")
+WINDOWS_TASK: Final = Phrase("a task of the Task Scheduler, run as {user}")
 
 # ── notes of plans ──────────────────────────────────────────────────────────────────────
 
-CRON_NOTE: Final = "Cron does not catch up on runs missed while the machine was off, so it also runs after each start."
-LAUNCHD_NOTE: Final = "It runs only while you are logged in."
-WINDOWS_NOTE: Final = (
+CRON_NOTE: Final = Phrase(
+    "Cron does not catch up on runs missed while the machine was off, so it also runs after each start."
+)
+LAUNCHD_NOTE: Final = Phrase("It runs only while you are logged in.")
+WINDOWS_NOTE: Final = Phrase(
     "It runs only while you are logged in. To run it always, install it from a terminal opened as administrator."
 )
-LINGER_FIX: Final = "Until an administrator runs loginctl enable-linger {user}, it runs only while you are logged in."
-UNRESTRICTED_PROGRAMS: Final = (
+LINGER_FIX: Final = Phrase(
+    "Until an administrator runs loginctl enable-linger {user}, it runs only while you are logged in."
+)
+UNRESTRICTED_PROGRAMS: Final = Phrase(
     "The service has no sandbox, because that could stop the programs in your configuration: {settings}."
 )
-UNRESTRICTED_PORT: Final = "The service has no sandbox, because that could forbid it a port below 1024."
-NO_PROGRAM: Final = "there is no program {program}"
+UNRESTRICTED_PORT: Final = Phrase("The service has no sandbox, because that could forbid it a port below 1024.")
+NO_PROGRAM: Final = Phrase("there is no program {program}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from dnsrenew import x509
 from dnsrenew.base import threads
 from dnsrenew.base.values import Frozen
-from dnsrenew.errors import DnsRenewError
+from dnsrenew.errors import DnsRenewError, as_clause
 from dnsrenew.renewal.next_run import next_run
 from dnsrenew.serving import texts
 from dnsrenew.serving.challenge_app import wrapped
@@ -265,8 +265,7 @@ def _pair(certificate: Certificate) -> ServedPair:
 
 
 def _reason(error: Exception) -> str:
-    reason = error.message if isinstance(error, DnsRenewError) else str(error)
-    return reason.rstrip(".")
+    return as_clause(error.message if isinstance(error, DnsRenewError) else str(error))
 
 
 # ── forked processes ────────────────────────────────────────────────────────────────────

@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.model.account import AccountData
+from dnsrenew.model.account import THUMBPRINTS, AccountData
 from dnsrenew.store import damage, file_locks, json_files, texts
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 from dnsrenew.store.directories import Directories
@@ -35,10 +35,12 @@ class LostAccount(Frozen):
 
     :ivar url: its URL at the CA.
     :ivar key_path: the file that had its key.
+    :ivar thumbprints: of the keys that it had (RFC 7638), as far as they are known.
     """
 
     url: str
     key_path: str
+    thumbprints: tuple[str, ...] = ()
 
 
 class AccountFiles:
@@ -115,10 +117,14 @@ class AccountFiles:
         if self.load() is not None:
             return None
         try:
-            url = self._with_key(b"").url
+            known = self._with_key(b"")
         except DamagedFile:
             return None
-        return None if url is None else LostAccount(url, self._key)
+        if known.url is None:
+            return None
+        found = known.data.get(THUMBPRINTS)
+        thumbprints = [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
+        return LostAccount(known.url, self._key, tuple(thumbprints))
 
     def registered_url(self) -> str | None:
         """Return the URL of the account, or None if none is known; read only, so that nothing is repaired.

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from dnsrenew.store.diagnosis_records import DiagnosisRecords
     from dnsrenew.store.journal import Journal
     from dnsrenew.store.ledger import Ledger
+    from dnsrenew.store.notified import ToldRecords
     from dnsrenew.store.pending_orders import PendingOrders
     from dnsrenew.store.signing_requests import SigningRequests
 
@@ -168,6 +169,13 @@ class FolderStore(Store):
         from dnsrenew.store.diagnosis_records import DiagnosisRecords  # rarely needed
 
         return DiagnosisRecords(self._disk, self._paths)
+
+    @functools.cached_property
+    def told(self) -> ToldRecords:
+        """What was told about the certificates."""
+        from dnsrenew.store.notified import ToldRecords  # needed only where messages are sent
+
+        return ToldRecords(self._disk, self._paths)
 
     def deployment(self, name: str, entry: str) -> DeploymentFiles:
         """See :meth:`Store.deployment`."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dnsrenew.store.diagnosis_records import DiagnosisRecords
     from dnsrenew.store.journal import Journal
     from dnsrenew.store.ledger import Ledger
+    from dnsrenew.store.notified import ToldRecords
     from dnsrenew.store.pending_orders import PendingOrders
     from dnsrenew.store.signing_requests import SigningRequests
     from dnsrenew.store.state import Meta, State
@@ -113,6 +114,10 @@ class Store(Protocol):
     @property
     def diagnoses(self) -> DiagnosisRecords:
         """The recorded diagnoses: what ``doctor --record`` keeps."""
+
+    @property
+    def told(self) -> ToldRecords:
+        """What was told about the certificates."""
 
     def deployment(self, name: str, entry: str) -> DeploymentFiles:
         """Return what is kept for an entry of ``deploy``: the old files of its target, and renames under way."""

@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from dnsrenew.base.ground import Fault
-from dnsrenew.errors import Text
+from dnsrenew.errors import Phrase, Text
+
+# ── the time in which a CA counts ───────────────────────────────────────────────────────
+
+HOURS: Final = Phrase("{count:g} h")
+DAYS: Final = Phrase("{count:g} days")
 
 # ── refusals of the operating system ────────────────────────────────────────────────────
 

@@ -1,7 +1,8 @@
 """The texts in the language of the reader, and times in the reader's zone.
 
 Messages are made in English, once, and keep their template (:class:`dnsrenew.errors.Message`). A catalogue has the
-translation of each template; what it lacks stays English. Exceptions, logs and the store are always English.
+translation of each template; what it lacks stays English. Exceptions, logs and the store are always English: the
+template of what the store has is found from the text.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import cached_property, lru_cache
 from importlib import import_module
 from typing import Any, Final
 
-from dnsrenew.errors import Message, short_time
+from dnsrenew.errors import Clause, Message, short_time
+from dnsrenew.translation import stored
 
 LANGUAGES: Final = ("en", "zh")
 """The languages that texts exist in; English is the language of the sources."""
@@ -20,14 +23,32 @@ LANGUAGES: Final = ("en", "zh")
 _SENTENCES: Final = frozenset({"message", "fix", "summary", "next_action"})
 """The keys of JSON documents whose texts are for people."""
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_SHOWN_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d) UTC")
+_STOP: Final = re.compile(r"[。.]$")
 _SEPARATORS: Final = {"en": ", ", "zh": "、"}
 _CLAUSE_SEPARATORS: Final = {"en": ", ", "zh": "；"}
+_EDGE: Final = "\ue000"
+"""Stands at both ends of a translated value until the message is filled."""
+_GAP: Final = re.compile(
+    rf"(?<=[\u3001-\u9fff]) {_EDGE}(?=[\u3001-\u9fff])|(?<=[\u3001-\u9fff]){_EDGE} (?=[\u3001-\u9fff])"
+)
+_SERIES: Final = "{item0}"
+_BETWEEN: Final = re.compile(r"(?<=\})(.+?)(?=\{)", re.DOTALL)
+_PUNCTUATION: Final = {", ": "、", "; ": "；", " ": ""}
+"""What separates the parts of a series of messages."""
+_REMEMBERED: Final = 1024
+"""Stored texts whose translation is remembered: those of a thousand certificates are often the same."""
 
 
 def language_of(environ: Mapping[str, str]) -> str:
     """Return the language of the environment: of ``LC_ALL``, ``LC_MESSAGES`` and ``LANG`` the first that is set."""
     chosen = next((environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environ.get(name)), "")
     return "zh" if chosen.lower().startswith("zh") else "en"
+
+
+def _closed(text: str) -> str:
+    """Return a text without the spaces that a template has beside a value in Chinese characters."""
+    return _GAP.sub("", text).replace(_EDGE, "")
 
 
 class Translator:
@@ -43,16 +64,25 @@ class Translator:
         self._catalogue: Mapping[str, str] = {}
         if language != "en":
             self._catalogue = import_module(f"dnsrenew.translation.{language}").CATALOGUE
+        self._stored = lru_cache(_REMEMBERED)(self._from_stored)
 
     def template(self, english: str) -> str:
         """Return the translation of a template, or the template itself."""
+        if self._catalogue and english.startswith(_SERIES):
+            return _BETWEEN.sub(lambda match: _PUNCTUATION.get(match[1], match[1]), english)
         return self._catalogue.get(english, english)
 
     def message(self, text: str) -> str:
-        """Return a message in the language; any other text is returned unchanged."""
+        """Return a message in the language.
+
+        A text that was stored is translated too, if a template gives it (:mod:`dnsrenew.translation.stored`). Any other
+        is returned unchanged.
+        """
         if not isinstance(text, Message):
-            return text
-        return self.template(text.template).format_map({name: self._value(each) for name, each in text.values.items()})
+            return self._stored(text) if self._catalogue and " " in text else text
+        template = self.template(text.template)
+        shown = _closed(template.format_map({name: self._value(each) for name, each in text.values.items()}))
+        return _STOP.sub("", shown) if isinstance(text, Clause) else shown
 
     def document(self, value: Any) -> Any:  # JSON values
         """Return a JSON document with its sentences in the language; evidence stays as it is."""
@@ -65,12 +95,30 @@ class Translator:
 
     def _value(self, value: Any) -> Any:
         """Return the value of a field as it is shown."""
-        if isinstance(value, Message):
-            return self.message(value)
         if isinstance(value, str):
-            is_time = self._moment is not None and _TIME.fullmatch(value)
-            return self._moment(datetime.fromisoformat(value)) if self._moment and is_time else short_time(value)
+            if self._moment and not isinstance(value, Message) and _TIME.fullmatch(value):
+                return self._moment(datetime.fromisoformat(value))
+            shown = self.message(value)
+            return short_time(value) if shown == value else f"{_EDGE}{shown}{_EDGE}"
         if isinstance(value, (list, tuple)):
             separators = _CLAUSE_SEPARATORS if any(isinstance(each, Message) for each in value) else _SEPARATORS
             return separators[self.language].join(str(self._value(each)) for each in value)
         return value
+
+    def _from_stored(self, text: str) -> str:
+        """Return the translation of a text, with or without its full stop; the text itself if no template gives it."""
+        if (time := _SHOWN_TIME.fullmatch(text)) and self._moment:
+            return self._moment(datetime.fromisoformat(f"{time[1]}+00:00"))
+        for stop in ("", "."):
+            whole = f"{text}{stop}"
+            exact = self._catalogue.get(whole) or self._catalogue.get(whole[:1].upper() + whole[1:])
+            found = (whole, {}) if exact else self._templates.find(whole)
+            if found is not None:
+                values = {name: self._value(value) for name, value in found[1].items()}
+                shown = _closed(stored.filled(exact or self._catalogue[found[0]], values))
+                return _STOP.sub("", shown) if stop else shown
+        return text
+
+    @cached_property
+    def _templates(self) -> stored.StoredMessages:
+        return stored.StoredMessages(self._catalogue)

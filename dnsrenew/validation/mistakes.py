@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
 from typing import Any, Final, NamedTuple
 from unicodedata import east_asian_width
 
-from dnsrenew.errors import ConfigError
+from dnsrenew.errors import ConfigError, Message, series
 from dnsrenew.validation import texts
 
 KeyPath = tuple[str | int, ...]
@@ -61,7 +62,7 @@ class Mistake(NamedTuple):
     source: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.position}: {self.sentence}" if self.file else self.sentence
+        return str(_line_of(self))
 
     @property
     def position(self) -> str:
@@ -69,10 +70,11 @@ class Mistake(NamedTuple):
         return ":".join(str(part) for part in (self.file, self.line, self.column) if part)
 
     @property
-    def sentence(self) -> str:
+    def sentence(self) -> Message:
         """The key, what was found, and what is expected."""
         template = texts.MISTAKE_FIX if self.fix else texts.MISTAKE_NEAREST if self.nearest else texts.MISTAKE
-        return template.format_map({**self._asdict(), "key": self.place or self.key})
+        values = {"found": self.found, "expected": self.expected, "nearest": self.nearest, "fix": self.fix}
+        return template.format(key=self.place or self.key, **values)
 
     def excerpt(self, columns: int = 100) -> list[str]:
         """Return the line of a syntax error with a caret below its column; nothing for other mistakes.
@@ -126,7 +128,7 @@ def kind(value: object) -> str:
         return texts.TABLE
     if isinstance(value, (list, tuple)):
         return texts.LIST
-    return texts.NOTHING if value is None else f"a {type(value).__name__}"
+    return texts.NOTHING if value is None else texts.OF_TYPE.format(type=type(value).__name__)
 
 
 def describe_found(value: object) -> str:
@@ -157,7 +159,7 @@ def one_of(words: Sequence[str]) -> str:
         return texts.NONE
     shown = [quoted(word) for word in words[:_MOST]]
     shown += [texts.OTHERS.format(count=len(words) - _MOST)] if len(words) > _MOST else []
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} or {shown[-1]}"
+    return shown[0] if len(shown) == 1 else texts.ONE_OF.format(words=shown[:-1], last=shown[-1])
 
 
 def shown_key(path: KeyPath) -> str:
@@ -183,15 +185,16 @@ def shown_place(path: KeyPath, table: Mapping[str, Any]) -> str:
         if isinstance(step, str):
             keys = (*keys, step)
             continue
-        ordinal = _ordinal(step + 1)
         if not parts and keys == ("certificate",):
             name = _certificate_name(table, step)
             named = texts.CERTIFICATE_NAMED.format(name=name)
-            parts.append(named if name else texts.CERTIFICATE_COUNTED.format(ordinal=ordinal))
+            parts.append(named if name else texts.CERTIFICATE_COUNTED.format(ordinal=_ordinal(step + 1)))
         else:
-            parts.append(texts.ITEM.format(ordinal=ordinal, key=shown_key(keys)))
+            parts.append(texts.ITEM.format(ordinal=_ordinal(step + 1), key=shown_key(keys)))
         keys = ()
-    return ", ".join([*parts, shown_key(keys)] if keys else parts)
+    if keys or not parts:
+        parts.append(shown_key(keys))
+    return reduce(lambda outer, inner: texts.WITHIN.format(outer=outer, inner=inner), parts)
 
 
 def _certificate_name(table: Mapping[str, Any], index: int) -> str | None:
@@ -202,9 +205,13 @@ def _certificate_name(table: Mapping[str, Any], index: int) -> str | None:
     return shown_key((name,)) if isinstance(name, str) and name else None
 
 
-def _ordinal(number: int) -> str:
+def _ordinal(number: int) -> Message:
     last = number % 10 if number // 10 % 10 != 1 else 0  # 11th, 12th, 13th
-    return f"{number}{texts.ORDINAL_ENDINGS.get(last, texts.ORDINAL_ENDING)}"
+    return texts.ORDINALS.get(last, texts.ORDINAL).format(number=number)
+
+
+def _line_of(mistake: Mistake) -> Message:
+    return series([mistake.position, mistake.sentence], ": ") if mistake.file else mistake.sentence
 
 
 def config_error(mistakes: Sequence[Mistake], *, code: str = "config-invalid") -> ConfigError:
@@ -212,12 +219,12 @@ def config_error(mistakes: Sequence[Mistake], *, code: str = "config-invalid") -
 
     :param code: ``config-invalid``, ``config-syntax`` or ``provider-invalid``.
     """
-    lines = "\n".join(map(str, mistakes))
-    if not lines.endswith(("?", ".")):
-        lines += "."
-    lines = "\n".join([lines, *mistakes[-1].excerpt()])  # only a syntax error has one, and it is alone
+    lines = [_line_of(mistake) for mistake in mistakes]
+    if not lines[-1].endswith(("?", ".")):
+        lines[-1] = texts.LAST_LINE.format(line=lines[-1])
+    shown = series([*lines, *mistakes[-1].excerpt()], "\n")  # only a syntax error has an excerpt, and it is alone
     one, several = _ERRORS[code]
     text = one if len(mistakes) == 1 else several
-    code, message, fix = text.fill(lines=lines, count=len(mistakes))
+    code, message, fix = text.fill(lines=shown, count=len(mistakes))
     evidence = {"mistakes": [mistake.to_dict() for mistake in mistakes]}
     return ConfigError(code, message, fix=fix, evidence=evidence)

@@ -1,4 +1,7 @@
-"""The line of each key in a TOML text: ``tomllib`` does not report it, and it is needed only after a mistake."""
+"""The line of each key in a TOML text, and where its value stands: ``tomllib`` does not report it.
+
+It is needed only after a mistake, and where a file is edited.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,20 @@ def key_lines(text: str) -> dict[KeyPath, int]:
     return scanner.lines
 
 
+def value_spans(text: str) -> dict[KeyPath, tuple[int, int]]:
+    """Return where the value of every key and list item of a valid TOML text begins and ends.
+
+    :param text: without carriage returns.
+    :returns: empty for a text that cannot be scanned to its end.
+    """
+    scanner = _Scanner(text)
+    try:
+        scanner.document()
+    except (AttributeError, IndexError, RecursionError):
+        return {}
+    return scanner.spans
+
+
 def line_of(path: KeyPath, lines: dict[KeyPath, int]) -> int | None:
     """Return the line of a key, or of the table that should have it; None for an empty file."""
     for length in range(len(path), 0, -1):
@@ -48,6 +65,7 @@ class _Scanner:
         self.text = text
         self.position = 0
         self.lines: dict[KeyPath, int] = {}
+        self.spans: dict[KeyPath, tuple[int, int]] = {}
         self._starts = [0, *(match.end() for match in re.finditer("\n", text))]
         self._lists: dict[KeyPath, int] = {}  # number of tables so far in each array of tables
 
@@ -115,13 +133,14 @@ class _Scanner:
         self._value(path)
 
     def _value(self, path: KeyPath) -> None:
-        first = self.text[self.position]
+        start, first = self.position, self.text[self.position]
         if first == "[":
             self._items(path)
         elif first == "{":
             self._inline(path)
         else:
             self.position = self._match(_STRING if first in "\"'" else _SCALAR).end()
+        self.spans[path] = start, self.position
 
     def _items(self, path: KeyPath) -> None:
         self.position += 1

@@ -24,8 +24,10 @@ from dnsrenew.x509.given import (
     read_request,
     request_to_pem,
 )
+from dnsrenew.x509.jwk import key_from_jwk
 from dnsrenew.x509.keys import (
     PrivateKey,
+    is_rsa,
     key_from_pem,
     key_hash,
     key_kind,
@@ -50,8 +52,10 @@ __all__ = [
     "has_ecdsa_key",
     "have_same_root",
     "is_issued_under",
+    "is_rsa",
     "is_valid_at",
     "key_from_file",
+    "key_from_jwk",
     "key_from_pem",
     "key_hash",
     "key_hash_of_certificate",

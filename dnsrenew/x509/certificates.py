@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from dnsrenew.base.names import is_ip
 from dnsrenew.base.values import Frozen
+from dnsrenew.x509 import texts
 from dnsrenew.x509.keys import public_key_hash
 
 Extension = TypeVar("Extension", bound=x509.ExtensionType)
@@ -57,7 +58,7 @@ def blocks(pem: str) -> list[str]:
     """Return the PEM of each certificate, without any text between them."""
     blocks = [_BEGIN + part.split(_BEGIN, 1)[1] + _END + "\n" for part in pem.split(_END) if _BEGIN in part]
     if not blocks:
-        raise ValueError("it contains no certificate")
+        raise ValueError(texts.EMPTY)
     return blocks
 
 
@@ -117,7 +118,7 @@ def authority_and_serial(pem: str | bytes) -> tuple[bytes, bytes]:
     identifier = extension(certificate, x509.AuthorityKeyIdentifier)
     authority = identifier.key_identifier if identifier is not None else None
     if authority is None:
-        raise ValueError("it has no authority key identifier")
+        raise ValueError(texts.NO_KEY_IDENTIFIER)
     serial = certificate.serial_number
     return authority, serial.to_bytes(serial.bit_length() // 8 + 1, "big")
 
@@ -140,9 +141,9 @@ def load(pem: str) -> x509.Certificate:
     try:
         certificate = x509.load_pem_x509_certificate(pem.encode("ascii", "replace"))
     except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
-        raise ValueError("it is not a certificate in PEM form") from None
+        raise ValueError(texts.NOT_PEM) from None
     if certificate.serial_number < 1:
-        raise ValueError("its serial number is not positive (RFC 5280 section 4.1.2.2)")
+        raise ValueError(texts.SERIAL)
     return certificate
 
 

@@ -171,7 +171,7 @@ def read_request(pem: str, key: PrivateKey) -> RequestFacts:
         is_same = request.public_key() == key.public_key()
         names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (ValueError, UnsupportedAlgorithm, x509.ExtensionNotFound):
-        raise ValueError("it is not a certificate request") from None
+        raise ValueError(texts.NOT_A_REQUEST) from None
     if not is_same:
-        raise ValueError("it is that of another key")
+        raise ValueError(texts.ANOTHER_KEY)
     return RequestFacts(names=names_of(names), kind=key_kind(key))

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from dnsrenew.base.names import is_ip
+from dnsrenew.x509 import texts
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
@@ -50,9 +51,9 @@ def key_from_pem(pem: bytes) -> PrivateKey:
         # dnsrenew wrote the file: checking the primes of an RSA key would take 36 ms.
         key = serialization.load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise ValueError("not an unencrypted private key in PEM form") from None
+        raise ValueError(texts.NOT_A_PRIVATE_KEY) from None
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
-        raise ValueError("neither an ECDSA nor an RSA key")
+        raise ValueError(texts.UNSUPPORTED_KEY)
     return key
 
 
@@ -61,6 +62,11 @@ def key_kind(key: PrivateKey) -> KeyKind | None:
     if isinstance(key, ec.EllipticCurvePrivateKey):
         return next((kind for kind, curve in _CURVES.items() if isinstance(key.curve, curve)), None)
     return next((kind for kind, size in _SIZES.items() if key.key_size == size), None)
+
+
+def is_rsa(key: PrivateKey) -> bool:
+    """Tell whether a key is an RSA key, of any size."""
+    return isinstance(key, rsa.RSAPrivateKey)
 
 
 def key_hash(key: PrivateKey) -> str:

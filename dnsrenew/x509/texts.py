@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from dnsrenew.errors import Text
+from dnsrenew.errors import Phrase, Text
 
 
 class ChainTexts(NamedTuple):
@@ -135,7 +135,15 @@ KEY_KIND: Final = Text(
     "Request a certificate for an ECDSA or RSA key, for example with: dnsrenew csr NAME",
 )
 
-# Reasons why a certificate file cannot be used.
-NOT_A_CERTIFICATE: Final = "it is not a certificate in PEM, DER or PKCS#7 form"
-ONLY_A_KEY: Final = "it has a private key, but no certificate"
-IS_A_REQUEST: Final = "it is a certificate request (CSR), not the certificate that the issuer makes from it"
+# Reasons why a certificate, a request or a key cannot be used.
+NOT_A_CERTIFICATE: Final = Phrase("it is not a certificate in PEM, DER or PKCS#7 form")
+NOT_PEM: Final = Phrase("it is not a certificate in PEM form")
+EMPTY: Final = Phrase("it contains no certificate")
+ONLY_A_KEY: Final = Phrase("it has a private key, but no certificate")
+IS_A_REQUEST: Final = Phrase("it is a certificate request (CSR), not the certificate that the issuer makes from it")
+NO_KEY_IDENTIFIER: Final = Phrase("it has no authority key identifier")
+SERIAL: Final = Phrase("its serial number is not positive (RFC 5280 section 4.1.2.2)")
+NOT_A_REQUEST: Final = Phrase("it is not a certificate request")
+ANOTHER_KEY: Final = Phrase("it is that of another key")
+NOT_A_PRIVATE_KEY: Final = Phrase("not an unencrypted private key in PEM form")
+UNSUPPORTED_KEY: Final = Phrase("neither an ECDSA nor an RSA key")

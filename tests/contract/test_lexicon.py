@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import os
-import pkgutil
 import shlex
-import socket
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import lexicon._private.providers.powerdns as theirs
 import pytest
 import requests
-from lexicon._private import providers
 
 from dnsrenew.drivers import Provider, parse_provider
-from dnsrenew.drivers.invoke import call_add, call_remove
-from dnsrenew.drivers.lexicon import loading, shims
+from dnsrenew.drivers.invoke import call_add, call_remove, prepare
+from dnsrenew.drivers.lexicon import usable
 from dnsrenew.errors import ConfigError, DnsRenewError, ProviderError
 from dnsrenew.http import third_party
 from dnsrenew.http.client import MAX_BYTES
@@ -30,6 +25,7 @@ from dnsrenew.secrets import Secret
 from dnsrenew.testing import check_driver
 from tests.kit.api_server import Answer, Api, Asked
 from tests.kit.drivers import CANARY, LogTexts, assert_nothing_foreign, maker, powerdns_account, provider_of
+from tests.kit.lexicon import in_child, inside
 from tests.lab import dnsclient
 from tests.lab.canary import assert_no_canary
 from tests.lab.lab import Lab
@@ -98,30 +94,25 @@ def _calling(call: Any, context: Context, account: DnsAccount, record: TxtRecord
 # ── no downloads, no endless requests ───────────────────────────────────────────────────
 
 
-def test_nothing_but_the_host_is_asked(powerdns: PowerDns, context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_but_the_host_is_asked(
+    powerdns: PowerDns, context: Context, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """No public suffix list is downloaded and no name is resolved: only the API's address is connected to."""
-    reached = []
-    connect = socket.socket.connect
-
-    def watch(self: socket.socket, address: Any) -> None:
-        reached.append(address)
-        connect(self, address)
-
-    monkeypatch.setattr(socket.socket, "connect", watch)
+    log = tmp_path / "connections"
+    in_child(monkeypatch, "record_connections", str(log))
     call_add(context, shipped(), powerdns_account(powerdns), [RECORD])
     call_remove(context, shipped(), powerdns_account(powerdns), [RECORD])
-    port = int(powerdns.api_url.rpartition(":")[2])
-    assert reached
-    assert {address[:2] for address in reached} == {("127.0.0.1", port)}
+    assert set(log.read_text().splitlines()) == {f"127.0.0.1 {powerdns.api_url.rpartition(':')[2]}"}
 
 
 @pytest.mark.parametrize("name", ["godaddy", "namecheap"])
 def test_the_splitter_in_a_provider_module_is_offline(name: str) -> None:
     """Modules that split names get the zone split at its first dot, without a list."""
-    module: Any = loading._load(name)
-    parts = module.tldextract.extract("example.co.uk")
-    assert (parts.domain, parts.suffix) == ("example", "co.uk")
-    assert module.tldextract.TLDExtract(cache_dir=None)("example.test").domain == "example"
+    found = inside(f"""
+module = sys.modules[child.provider_class("{name}", LIMITS).__module__]
+parts = module.tldextract.extract("example.co.uk")
+result = [parts.domain, parts.suffix, module.tldextract.TLDExtract(cache_dir=None)("example.test").domain]""")
+    assert found == ["example", "co.uk", "example"]
 
 
 def test_every_request_has_a_time_out(bind: Lab) -> None:
@@ -135,71 +126,86 @@ def test_every_request_has_a_time_out(bind: Lab) -> None:
 
 
 def test_no_provider_module_gets_the_real_requests() -> None:
-    """A provider module always gets our requests with time-outs, also through another module."""
-    names = {module.name for module in pkgutil.iter_modules(providers.__path__)} - {"base", *loading._UNUSABLE}
-    assert len(names) > 80
-    for name in names - set(loading.EXTRAS):
-        loading.provider_class(name)
-    for module in loading._modules.values():
-        assert module not in sys.modules.values()
-        held = [thing for thing in vars(module).values() if thing is requests or thing is requests.Session]
-        assert held == []
-    zeit, vercel = loading._modules["zeit"], loading._modules["vercel"]
-    assert issubclass(zeit.Provider, vercel.Provider)
+    """Each known provider can be loaded, and sends with our requests with time-outs; no provider is missing here."""
+    found = inside("""
+import importlib, pkgutil, requests
+real, get = requests.Session, requests.get
+child.provider_class("powerdns", LIMITS)
+slow = "dns.rdata" in sys.modules
+from lexicon._private import providers
+names = [each.name for each in pkgutil.iter_modules(providers.__path__) if each.name != "base"]
+modules = [importlib.import_module(f"lexicon._private.providers.{name}") for name in names]
+held = [name for name, each in zip(names, modules) if any(thing is real for thing in vars(each).values())]
+result = [names, held, requests.sessions.Session is requests.Session is not real, slow]""")
+    assert set(found[0]) == usable.KNOWN | usable.UNUSABLE.keys()
+    assert found[1:] == [[], True, False]
 
 
 def test_route_53_gets_a_client_with_time_outs_of_its_own() -> None:
     """boto3's client has our time-outs, few retries, and its own session."""
-    module: Any = loading._load("route53")
-    with shims.limited(lambda: 7.0):
-        client = module.boto3.client("route53", aws_access_key_id="x", aws_secret_access_key="y")
-    assert client.meta.config.connect_timeout == client.meta.config.read_timeout == 7.0
-    assert client.meta.config.retries["total_max_attempts"] == 3
-    assert sys.modules["boto3"].DEFAULT_SESSION is None
+    found = inside("""
+module = sys.modules[child.provider_class("route53", LIMITS).__module__]
+patches.begin_call(7.0)
+config = module.boto3.client("route53", aws_access_key_id="x", aws_secret_access_key="y").meta.config
+result = [config.connect_timeout, config.read_timeout, config.retries["total_max_attempts"],
+          module.boto3.DEFAULT_SESSION]""")
+    assert 6 < found[0] <= 7
+    assert 6 < found[1] <= 7
+    assert found[2:] == [3, None]
+
+
+_ADAPTER = """
+import requests
+patches.patch_libraries(LIMITS)
+seen = []
+class Adapter(requests.adapters.BaseAdapter):
+    def send(self, request, **arguments):
+        seen.append([*(round(each, 1) for each in arguments["timeout"]), arguments["verify"]])
+        response = requests.Response()
+        response.status_code, response.request, response.url, response._content = 204, request, request.url, b""
+        return response
+    def close(self):
+        pass
+requests.adapters.HTTPAdapter.send = Adapter.send
+"""
 
 
 def test_every_way_to_send_a_request_has_time_outs() -> None:
-    """request, get, post and a Session of the replacement are limited by the time left of the call."""
-    seen = []
-
-    class Adapter(requests.adapters.BaseAdapter):
-        def send(self, request: Any, **arguments: Any) -> requests.Response:  # type: ignore[override]
-            seen.append((arguments["timeout"], arguments["verify"]))
-            response = requests.Response()
-            response.status_code, response.request, response.url = 204, request, request.url
-            response._content = b""
-            return response
-
-        def close(self) -> None:
-            pass
-
-    face: Any = shims.shim_for(requests)
-    session = face.Session()
-    session.mount("https://", Adapter())
-    session.verify = session.trust_env = False
+    """request, get, post and a Session are limited by the time left of the call."""
+    found = inside(f"""{_ADAPTER}
+session = requests.Session()
+session.mount("https://", Adapter())
+session.verify = session.trust_env = False
+session.get("https://x.test/")
+patches.begin_call(3.0)
+session.request("POST", "https://x.test/", timeout=None)
+session.send(requests.Request("GET", "https://x.test/").prepare())
+import socket
+result = [seen, socket.getdefaulttimeout()]
+patches.begin_call(0.0)
+try:
     session.get("https://x.test/")
-    with shims.limited(lambda: 3.0):
-        session.request("POST", "https://x.test/", timeout=None)
-        session.send(requests.Request("GET", "https://x.test/").prepare())
-    assert seen == [((10.0, 30.0), True), ((3.0, 3.0), True), ((3.0, 3.0), True)]
-    with shims.limited(lambda: 0.0), pytest.raises(requests.exceptions.Timeout):
-        session.get("https://x.test/")
+except TimeoutError:
+    result.append("refused")
+""")
+    assert found == [[[10.0, 30.0, True], [3.0, 3.0, True], [3.0, 3.0, True]], 30.0, "refused"]
 
 
-def test_the_stand_in_sends_what_requests_would() -> None:
-    """Positional arguments of get, post, put and patch keep their meaning; everything else is requests' own."""
-    face: Any = shims.shim_for(requests)
-    with Api(lambda asked: (200, {"method": asked.method, "path": asked.path, "body": asked.body})) as api:
-        assert face.get(api.url, {"a": "1"}).json()["path"] == "/?a=1"
-        assert face.post(api.url, "data").json()["body"] == "data"
-        assert face.post(api.url, None, {"j": 1}).json()["body"] == '{"j": 1}'
-        assert face.put(api.url, "data").json() == {"method": "PUT", "path": "/", "body": "data"}
-        assert face.patch(api.url, data="x").json()["method"] == "PATCH"
-        assert face.delete(api.url).json()["method"] == "DELETE"
-        with face.session() as session:
-            assert session.get(api.url).status_code == 200
-    assert face.exceptions is requests.exceptions
-    assert face.HTTPError is requests.HTTPError
+def test_the_functions_of_requests_are_limited_too() -> None:
+    """``requests.get`` and its like use the same sessions."""
+    with Api(lambda asked: (200, {"method": asked.method})) as api:
+        found = inside(f"""
+import requests
+patches.patch_libraries(LIMITS)
+sent = []
+real = requests.Session.send
+requests.Session.send = lambda self, request, **more: sent.append(request.method) or real(self, request, **more)
+for method in ("get", "options", "post", "put", "patch", "delete"):
+    assert getattr(requests, method)("{api.url}").json()["method"] == method.upper()
+with requests.session() as session:
+    session.get("{api.url}")
+result = [len(sent), type(session).__name__]""")
+    assert found == [7, "TimedSession"]
 
 
 def test_the_page_of_limits_says_how_much_is_read() -> None:
@@ -211,43 +217,49 @@ def test_the_page_of_limits_says_how_much_is_read() -> None:
 
 def test_retries_of_a_provider_do_not_outlast_the_call() -> None:
     """Retries with Retry-After sleep no longer than the time left of the call."""
-    face: Any = shims.shim_for(requests)
-    retry = requests.adapters.Retry(total=5, status_forcelist=[409], allowed_methods=None, backoff_factor=60)
-    left = [0.3]
-    started = time.monotonic()
-    with Api(lambda _: (409, "busy"), {"Retry-After": "3600"}) as api, shims.limited(lambda: max(left[0], 0.0)):
-        session = face.Session()
-        session.mount("http://", requests.adapters.HTTPAdapter(max_retries=retry))
-        left[0] = started + 0.3 - time.monotonic()
-        stop = threading.Timer(0.25, lambda: left.__setitem__(0, 0.0))
-        stop.start()
-        session.get(api.url)
-        stop.join()
-    assert time.monotonic() - started < 2
+    with Api(lambda _: (409, "busy"), {"Retry-After": "3600"}) as api:
+        seconds = inside(f"""
+import requests, time
+patches.patch_libraries(LIMITS)
+retry = requests.adapters.Retry(total=5, status_forcelist=[409], allowed_methods=None, backoff_factor=60)
+started = time.monotonic()
+patches.begin_call(0.3)
+session = requests.Session()
+session.mount("http://", requests.adapters.HTTPAdapter(max_retries=retry))
+session.get("{api.url}")
+result = time.monotonic() - started""")
+    assert 0.2 < seconds < 2
+
+
+def test_an_answer_is_bounded(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than 16 MiB are not read; the error says so."""
+    body = b" " * (third_party.MOST + 1)
+    error, asked = failure(context, lambda _: (200, body))
+    assert error.code == "provider-malformed-answer"
+    assert "16" in error.message
+    assert asked == 1
 
 
 # ── the host program ────────────────────────────────────────────────────────────────────
 
 
-def test_the_host_programs_own_lexicon_and_requests_stay_as_they_are(powerdns: PowerDns, context: Context) -> None:
-    """A program's own lexicon and requests are never changed."""
+def test_the_host_programs_own_requests_stay_as_they_are(powerdns: PowerDns, context: Context) -> None:
+    """A program's own requests is never changed."""
     before = (requests.Session, requests.Session.request, requests.Session.send, requests.request, requests.get)
     call_add(context, shipped(), powerdns_account(powerdns), [RECORD])
     call_remove(context, shipped(), powerdns_account(powerdns), [RECORD])
-    assert vars(theirs)["requests"] is requests
-    assert vars(theirs)["__builtins__"]["__import__"] is __import__
     assert before == (requests.Session, requests.Session.request, requests.Session.send, requests.request, requests.get)
-    ours: Any = loading._load("powerdns")
-    assert ours is not theirs
-    assert ours not in sys.modules.values()
 
 
-def test_what_lexicon_prints_does_not_reach_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
-    """Namecheap's module prints; standard output belongs to the program."""
-    module: Any = loading._load("namecheap")
-    assert module.__builtins__["print"] is not print
-    module.__builtins__["print"]("Remote: 3")
-    assert capsys.readouterr().out == ""
+def test_prints_of_a_provider_are_not_read_as_answers(
+    powerdns: PowerDns, context: Context, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A provider that prints, reads its standard input and writes to file descriptors does what it is to do."""
+    in_child(monkeypatch, "print_much")
+    call_add(context, shipped(), powerdns_account(powerdns), [RECORD])
+    assert served_by(powerdns)(RECORD.name) == {RECORD.value}
+    call_remove(context, shipped(), powerdns_account(powerdns), [RECORD])
+    assert capfd.readouterr() == ("", "")
 
 
 # ── errors ──────────────────────────────────────────────────────────────────────────────
@@ -311,11 +323,10 @@ def test_a_host_in_trouble_is_asked_three_times(context: Context) -> None:
 
 def test_false_is_a_failure(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     """A provider that returns False has failed, unless the host's list shows the wanted state."""
-    kind: Any = loading.provider_class("powerdns")
-    monkeypatch.setattr(kind, "create_record", lambda *_: False)
-    monkeypatch.setattr(kind, "delete_record", lambda *_, **__: False)
+    in_child(monkeypatch, "refuse_silently")
     error, _ = failure(context, lambda _: (200, ZONE))
     assert error.code == "provider-refused"
+    assert "did not write" in error.message
     with Api(lambda _: (200, {**ZONE, "rrsets": [STANDING]})) as api:
         account = DnsAccount("powerdns", name="pdns", pdns_server=api.url, auth_token="x" * 20)
         call_add(context, shipped(), account, [RECORD])
@@ -325,13 +336,7 @@ def test_false_is_a_failure(context: Context, monkeypatch: pytest.MonkeyPatch) -
 
 def test_an_exception_about_a_missing_value_is_ignored(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     """Several of lexicon's providers raise if nothing is to be removed: the host's list decides."""
-    removals = []
-
-    def gone(*_: Any, **asked: Any) -> bool:
-        removals.append(asked["content"])
-        raise ValueError("No record found for the provided type, name and content")
-
-    monkeypatch.setattr(loading.provider_class("powerdns"), "delete_record", gone)
+    in_child(monkeypatch, "find_nothing")
     zone: dict[str, Any] = dict(ZONE)
     with Api(lambda _: (200, zone)) as api:
         account = DnsAccount("powerdns", name="pdns", pdns_server=api.url, auth_token="x" * 20)
@@ -339,24 +344,24 @@ def test_an_exception_about_a_missing_value_is_ignored(context: Context, monkeyp
         zone["rrsets"] = [STANDING]
         with pytest.raises(ProviderError, match="No record found"):
             call_remove(context, shipped(), account, [RECORD])
-    assert removals == [RECORD.value] * 2
 
 
 def test_a_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without boto3 the error has the command that installs it for this interpreter."""
-    monkeypatch.setitem(loading.EXTRAS, "route53", "no_such_module_here")
+    monkeypatch.setitem(usable.EXTRAS, "route53", "no_such_module_here")
     with pytest.raises(ProviderError) as caught:
-        loading.provider_class("route53")
+        usable.check("route53")
     assert caught.value.code == "provider-extra-missing"
     assert caught.value.fix.endswith(f": {shlex.join([sys.executable, '-m', 'pip', 'install', 'no_such_module_here'])}")
     assert "dnsrenew[" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["nobody", "ddns", "duckdns", "auto", "../x", ""])
-def test_lexicons_unusable_providers_are_refused(name: str) -> None:
-    """An unknown provider, or one whose code in lexicon does harm, is a mistake in the file."""
+def test_lexicons_unusable_providers_are_refused(context: Context, name: str) -> None:
+    """An unknown provider, or one whose code in lexicon does harm, is a mistake in the file, before any order."""
+    provider = parse_provider(f'title = "x"\ndriver = "lexicon"\n[driver_options]\nprovider = "{name}"\n', "mine")
     with pytest.raises(ConfigError) as caught:
-        loading.provider_class(name)
+        prepare(context, provider, DnsAccount("mine"))
     assert caught.value.code == "provider-invalid"
 
 
@@ -380,16 +385,10 @@ secret = true
 
 def test_the_time_is_written_as_alibaba_cloud_wants_it() -> None:
     """Lexicon 3.25 writes 2026-11-25T10:00:00+00:00Z; the service needs 2026-11-25T10:00:00Z."""
-    kind: Any = loading.provider_class("aliyun")
-
-    class Stub(kind):  # type: ignore[misc]
-        def __init__(self) -> None:
-            pass
-
-        def _get_provider_option(self, option: str) -> str:
-            return "x"
-
-    stamp = Stub()._build_signature_parameters()["Timestamp"]
+    stamp = inside("""
+kind = child.provider_class("aliyun", LIMITS)
+kind.__init__, kind._get_provider_option = lambda self: None, lambda self, option: "x"
+result = kind()._build_signature_parameters()["Timestamp"]""")
     assert stamp == time.strftime("%Y-%m-%dT%H:%M:%SZ", time.strptime(stamp, "%Y-%m-%dT%H:%M:%SZ"))
 
 

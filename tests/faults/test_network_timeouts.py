@@ -15,8 +15,8 @@ import dnsrenew
 from dnsrenew.dns import wire
 from dnsrenew.dns.query_engine import QueryEngine
 from dnsrenew.dns.wire import DnsQuestion
-from dnsrenew.drivers import duckdns, rfc2136
-from dnsrenew.drivers.lexicon import shims
+from dnsrenew.drivers import host_api, rfc2136
+from dnsrenew.drivers.lexicon import process
 from dnsrenew.http import adapter, client
 from dnsrenew.runtime.context import Context
 
@@ -154,8 +154,8 @@ def test_the_time_outs_are_those_of_the_documents() -> None:
     assert adapter.TIMEOUT == (10.0, 30.0)
     assert client.MAX_BYTES == 1 << 20
     assert (rfc2136.CONNECT_SECONDS, rfc2136.REQUEST_SECONDS) == (10.0, 30.0)
-    assert (duckdns.CONNECT_SECONDS, duckdns.REQUEST_SECONDS) == (10.0, 30.0)
-    assert (shims.CONNECT_SECONDS, shims.READ_SECONDS) == (10.0, 30.0)
+    assert (host_api.CONNECT_SECONDS, host_api.REQUEST_SECONDS) == (10.0, 30.0)
+    assert (process.CONNECT_SECONDS, process.READ_SECONDS) == (10.0, 30.0)
 
 
 class Flooded(socket.socket):

@@ -5,11 +5,18 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from typing import Self
 from urllib.parse import urlsplit
 
+import dns.message
+import dns.rcode
+import dns.rrset
+
 from tests.kit.api_server import Answer, Api, Asked
+from tests.lab import Lab, Query
 
 DOMAIN = "auth.example.org"
+SERVER = "127.0.0.8"
 _TXT = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -18,6 +25,10 @@ class AcmeDns(Api):
 
     def __init__(self) -> None:
         super().__init__(self._answer)
+        self.closed: int | None = None
+        """If set, the status of the answer to a registration."""
+        self.fulldomain: str | None = None
+        """If set, the name of a registration."""
         self.registrations: dict[str, dict[str, str]] = {}
         self.values: dict[str, list[str]] = {}
 
@@ -31,11 +42,13 @@ class AcmeDns(Api):
         return self._register() if urlsplit(asked.path).path == "/register" else self._update(asked)
 
     def _register(self) -> Answer:
+        if self.closed is not None:
+            return self.closed, "404 page not found"
         subdomain = str(uuid.uuid4())
         registration = {
             "username": str(uuid.uuid4()),
             "password": uuid.uuid4().hex + "secret00",
-            "fulldomain": f"{subdomain}.{DOMAIN}",
+            "fulldomain": self.fulldomain or f"{subdomain}.{DOMAIN}",
             "subdomain": subdomain,
         }
         self.registrations[registration["username"]] = registration
@@ -57,3 +70,37 @@ class AcmeDns(Api):
         values = self.values[registration["fulldomain"]]
         values[:] = [values[1], body["txt"]]
         return 200, {"txt": body["txt"]}
+
+
+class AcmeDnsZone:
+    """The name server of acme-dns in the lab, which serves the values of the stand-in."""
+
+    def __init__(self, lab: Lab, server: AcmeDns) -> None:
+        self.server = server
+        self._listener = lab.forwarder(SERVER, self._answer_query)
+        lab.add_zone(DOMAIN, ns=[SERVER], refuse=True)
+        if tuple(lab.resolver.stubs[DOMAIN]) != (SERVER,):
+            lab.resolver.set_stubs({DOMAIN: (SERVER,)})
+
+    def __enter__(self) -> Self:
+        self._listener.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.stop()
+
+    def _answer_query(self, query: Query) -> dns.message.Message:
+        """Answer TXT queries with the values of the name, and all others as an ordinary zone.
+
+        The ordinary answer is changed, not replaced, because BIND rejects one without the cookie of the query.
+        """
+        answer = dns.message.from_wire(query.forward())
+        name = query.name
+        if name in self.server.values:
+            answer.set_rcode(dns.rcode.NOERROR)  # a registered name exists
+        values = self.server.look(name) if query.rdtype == "TXT" else set()
+        if values:
+            answer.authority.clear()
+            question = answer.question[0].name
+            answer.answer = [dns.rrset.from_text_list(question, 1, "IN", "TXT", list(map(json.dumps, values)))]
+        return answer

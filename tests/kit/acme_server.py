@@ -30,6 +30,7 @@ from dnsrenew.ca.resources import base64url
 from dnsrenew.http import HttpFailure
 from dnsrenew.http import Response as HttpResponse
 from dnsrenew.model import rfc3339
+from tests.kit import persist_ca
 from tests.kit.certificates import LIFETIME, Issuer, issuer
 from tests.lab.acmemessages import DROP, Request, Response
 
@@ -49,17 +50,24 @@ class Proof(NamedTuple):
     """What the server looks for to validate a challenge (RFC 8555 section 8).
 
     :ivar expected: the key authorization (http-01), or the TXT value (dns-01).
+    :ivar accept: looks at the TXT values instead (dns-persist-01).
     """
 
     challenge: str
     identifier: str
     token: str
     expected: str
+    accept: Callable[[Collection[str]], bool] | None = None
 
     @property
     def txt_name(self) -> str:
         """The absolute name of the TXT record."""
-        return f"_acme-challenge.{base_domain(self.identifier)}."
+        label = "_acme-challenge" if self.accept is None else "_validation-persist"
+        return f"{label}.{base_domain(self.identifier)}."
+
+    def is_met_by(self, values: Collection[str]) -> bool:
+        """Tell whether the published values validate the name."""
+        return self.expected in values if self.accept is None else self.accept(values)
 
 
 Validate = Callable[[Proof], Problem | None]
@@ -158,6 +166,7 @@ class Authorization:
     url: str
     identifier: str
     status: str = "pending"
+    account: str = ""
     answered: str = ""
     error: Problem | None = None
 
@@ -234,6 +243,8 @@ class AcmeServer:
     :param offers: the challenge types.
     :param reuses: whether what is valid stays valid in the next order of the account.
     :param meta: what the directory says beside the resources.
+    :param dialect: the draft of dns-persist-01: ``"00"``, ``"01"`` or ``"02"``.
+    :param issuers: its issuer domain names in dns-persist-01 records.
     :ivar up: whether it can be reached.
     :ivar counts: requests by kind, and ``issued``.
     :ivar on_request: may answer instead of the server, by a response or by raising HttpFailure.
@@ -256,8 +267,13 @@ class AcmeServer:
         offers: Collection[str] = CHALLENGES,
         reuses: bool = False,
         meta: Mapping[str, Any] | None = None,
+        dialect: str = "01",
+        issuers: Sequence[str] = ("ca.test",),
     ) -> None:
         self.directory = directory
+        self.dialect = dialect
+        self.issuers = tuple(issuers)
+        self.keys: dict[str, list[str]] = {}
         self.name = name
         self.limits = limits
         self.offers = offers
@@ -276,6 +292,8 @@ class AcmeServer:
         self._revoked: set[bytes] = set()
         self._nonces: set[str] = set()
         self._base = f"https://{urlsplit(directory).netloc}"
+        if "dns-persist-01" in offers:
+            self.meta |= persist_ca.meta_fields(dialect, issuers, self._base)
         self._clock = clock
         self._validate = validate
         self._lifetime = lifetime
@@ -377,7 +395,9 @@ class AcmeServer:
         mark = thumbprint(inner.header["jwk"])
         if mark in self.accounts.values():
             raise Refusal(409, "malformed", "another account has this key")
-        self.accounts[request.header["kid"]] = mark
+        account = request.header["kid"]
+        self.keys.setdefault(account, []).append(self.accounts[account])
+        self.accounts[account] = mark
         return Response.of_json(200, {"status": "valid"})
 
     # ── the order ───────────────────────────────────────────────────────────────────────
@@ -407,7 +427,7 @@ class AcmeServer:
 
     def _authorize(self, url: str, name: str, account: str) -> Authorization:
         valid = self._valid.get((account, name)) if self.reuses else None
-        return self._authorizations.setdefault(url, Authorization(url, name)) if valid is None else valid
+        return valid or self._authorizations.setdefault(url, Authorization(url, name, account=account))
 
     def _shown(self, order: Order, status: int = 200) -> Response:
         body: dict[str, Any] = {
@@ -451,7 +471,7 @@ class AcmeServer:
 
     def _described(self, authorization: Authorization) -> dict[str, Any]:
         name = authorization.identifier
-        unfit = {"dns-01"} if is_ip(name) else {"http-01"} if is_wildcard(name) else set()
+        unfit = {"dns-01", "dns-persist-01"} if is_ip(name) else {"http-01"} if is_wildcard(name) else set()
         offered = [kind for kind in self.offers if kind not in unfit]
         kinds = [authorization.answered] if authorization.status in {"valid", "invalid"} else offered
         return {
@@ -464,7 +484,11 @@ class AcmeServer:
     def _challenge_of(self, authorization: Authorization, kind: str) -> dict[str, Any]:
         url = authorization.url.replace("/authorization/", "/challenge/")
         status = {"deactivated": "pending"}.get(authorization.status, authorization.status)
-        body = {"type": kind, "url": f"{url}/{kind}", "token": authorization.token(kind), "status": status}
+        body: dict[str, Any] = {"type": kind, "url": f"{url}/{kind}", "status": status}
+        if kind == "dns-persist-01":
+            body |= persist_ca.challenge_fields(self.dialect, self.issuers, authorization.account)
+        else:
+            body["token"] = authorization.token(kind)
         return body if authorization.error is None else {**body, "error": authorization.error}
 
     def _challenge(self, request: Request) -> Response:
@@ -483,11 +507,23 @@ class AcmeServer:
         return Response.of_json(200, {**self._challenge_of(authorization, kind), "status": "processing"})
 
     def _proof(self, authorization: Authorization, kind: str, account: str) -> Proof:
+        if kind == "dns-persist-01":
+            return self._persist_proof(authorization.identifier, account)
         token = authorization.token(kind)
         expected = f"{token}.{self.accounts[account]}"
         if kind == "dns-01":
             expected = base64url(hashlib.sha256(expected.encode()).digest())
         return Proof(kind, authorization.identifier, token, expected)
+
+    def _persist_proof(self, name: str, account: str) -> Proof:
+        keys = [self.accounts[account], *self.keys.get(account, ())]
+        uris = persist_ca.account_uris(self.dialect, self._base, base_domain(name), account, keys)
+        wildcard = is_wildcard(name)
+
+        def accept(values: Collection[str]) -> bool:
+            return persist_ca.is_met(values, self.issuers, uris, self._clock.now(), wildcard=wildcard)
+
+        return Proof("dns-persist-01", name, "", "", accept)
 
     # ── the certificate ─────────────────────────────────────────────────────────────────
 

@@ -108,6 +108,7 @@ class FakeConfig:
     insist: bool = True
     warnings: tuple[Notice, ...] = ()
     secrets: tuple[Any, ...] = ()
+    metrics: Any = None
 
     def __post_init__(self) -> None:
         self.accounts = self.accounts or {"home": 1}

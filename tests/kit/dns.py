@@ -79,6 +79,7 @@ class MemoryDns:
     :ivar seconds: until a new value is visible.
     :ivar is_strict: whether a wait for a value that is not served fails.
     :ivar lost: domains whose zone cannot be found.
+    :ivar is_silent: whether no server tells which values there are.
     :ivar caa_values: the CAA record of a domain; ``"?"``: its servers do not answer.
     :ivar forged: domains whose CAA record somebody else sends over UDP; over TCP there is none.
     :ivar asked: the identifiers and options of each query for targets.
@@ -91,6 +92,7 @@ class MemoryDns:
     seconds: float = 0.0
     is_strict: bool = True
     lost: Collection[str] = ()
+    is_silent: bool = False
     caa_values: Mapping[str, str] = field(default_factory=dict)
     forged: Collection[str] = ()
     asked: list[tuple[list[str], dict[str, Any]]] = field(default_factory=list)
@@ -105,12 +107,15 @@ class MemoryDns:
             if base_domain(identifier) in self.lost:
                 raise DnsError("dns-no-zone", f"{identifier} has no zone.", fix="Register it.")
         return {
-            identifier: self._target(identifier, how.get("alias"), how.get("follow_cname", True))
+            identifier: self._target(
+                f"{how.get('label', '_acme-challenge')}.{base_domain(identifier)}.",
+                how.get("alias"),
+                how.get("follow_cname", True),
+            )
             for identifier in identifiers
         }
 
-    def _target(self, identifier: str, alias: str | None, follow_cname: bool) -> Target:
-        name = f"_acme-challenge.{base_domain(identifier)}."
+    def _target(self, name: str, alias: str | None, follow_cname: bool) -> Target:
         start = name
         if alias is not None:
             name = f"{alias}."
@@ -175,6 +180,10 @@ class MemoryDns:
     def values(self, context: Context, name: str) -> set[str]:
         """The values that are served."""
         return self.served(name)
+
+    def known_values(self, context: Context, name: str) -> set[str] | None:
+        """The values that are served, or None if no server answers."""
+        return None if self.is_silent else self.served(name)
 
     def addresses(self, context: Context, hosts: Collection[str]) -> dict[str, tuple[str, ...]]:
         """Return the loopback address for each name."""

@@ -21,6 +21,7 @@ import pytest
 from dnsrenew import Config, Event, Outcome, Renewer
 from dnsrenew.base import threads
 from tests.kit.clock import RealClock
+from tests.kit.lexicon import booting
 from tests.kit.program import Kept, check_error
 from tests.lab import PRIMARY, Lab, Pebble
 from tests.lab.workspace import Workspace
@@ -40,13 +41,14 @@ _ZONE: Final = "faults.test"
 
 SHORT: Final = {
     "dnsrenew.http.client.TIMEOUT": (_PATIENCE, _PATIENCE),
-    "dnsrenew.http.third_party.MOST": 1 << 20,
+    "dnsrenew.drivers.host_api.MAX_BYTES": 1 << 20,
+    "dnsrenew.drivers.lexicon.process.BOOT": booting("bound", 1 << 20),
     "dnsrenew.drivers.rfc2136.CONNECT_SECONDS": _PATIENCE,
     "dnsrenew.drivers.rfc2136.REQUEST_SECONDS": _PATIENCE,
     "dnsrenew.drivers.host_api.CONNECT_SECONDS": _PATIENCE,
     "dnsrenew.drivers.host_api.REQUEST_SECONDS": _PATIENCE,
-    "dnsrenew.drivers.lexicon.shims.CONNECT_SECONDS": _PATIENCE,
-    "dnsrenew.drivers.lexicon.shims.READ_SECONDS": _PATIENCE,
+    "dnsrenew.drivers.lexicon.process.CONNECT_SECONDS": _PATIENCE,
+    "dnsrenew.drivers.lexicon.process.READ_SECONDS": _PATIENCE,
 }
 """Socket time-outs pass in real time, so they are shorter than ten and thirty seconds here."""
 

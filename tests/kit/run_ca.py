@@ -40,6 +40,7 @@ class Authority:
     :ivar once: whether it rejects each proof only the first time.
     :ivar reuses: whether valid authorizations are reused.
     :ivar offers: the kinds of challenge.
+    :ivar dialect: the draft of dns-persist-01.
     """
 
     opening: str = ""
@@ -51,6 +52,7 @@ class Authority:
     once: bool = False
     reuses: bool = True
     offers: Collection[str] = CHALLENGES
+    dialect: str = "01"
 
 
 class StageCA(AcmeServer):
@@ -73,6 +75,8 @@ class StageCA(AcmeServer):
             offers=authority.offers,
             reuses=authority.reuses,
             meta={"caaIdentities": [f"{name}.test"]},
+            dialect=authority.dialect,
+            issuers=[f"{name}.test"],
         )
         self.authority = authority
         self.asked: list[tuple[str, ...]] = []
@@ -83,7 +87,7 @@ class StageCA(AcmeServer):
 
     def _validate_proof(self, proof: Proof) -> Problem | None:
         shown = self._shown_for(proof)
-        holders = [account for account, values in shown.items() if proof.expected in values]
+        holders = [account for account, values in shown.items() if proof.is_met_by(values)]
         for account in holders:
             kind, about = self.authority.rejects.get((proof.challenge, account), ("", ()))
             key = (proof.challenge, account, proof.identifier)

@@ -10,8 +10,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, cast
 
+from dnsrenew.base.values import replace
 from dnsrenew.ca import CAClient
 from dnsrenew.challenges.dns01.solver import Dns01
+from dnsrenew.challenges.dns_persist01.solver import DnsPersist01
 from dnsrenew.challenges.http01.listener import HttpListeners
 from dnsrenew.challenges.http01.solver import Http01
 from dnsrenew.challenges.solver import SolverResources, Solvers
@@ -146,7 +148,8 @@ class Stage:
         dns = cast("DnsView", self.dns)
         resources = SolverResources(dns, accounts, providers, ZoneLocks(self.store), self.store.journal)
         http01 = Http01(dns, cast("HttpListeners", self.ports))
-        solvers = Solvers({"dns-01": Dns01(resources), "http-01": http01})
+        persist = DnsPersist01(replace(resources, rehearses=bool(wishes.get("dry_run"))))
+        solvers = Solvers({"dns-01": Dns01(resources), "http-01": http01, "dns-persist-01": persist})
         authority = dict.fromkeys(DIRECTORIES, "stage") if wishes.get("dry_run") else {n: n for n in DIRECTORIES}
         clients = {name: self._client(name) for name in DIRECTORIES}
         return Services(

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import string
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import iter_modules, walk_packages
 from types import ModuleType
 from typing import Any, Final
 
@@ -22,13 +24,35 @@ from docs import codes
 
 PROGRAM: Final = (texts, texts_doctor, forms_texts, report_texts)
 """The catalogues of the program itself; others are those of errors, warnings and checks."""
+SYSTEM: Final = "the operating system"
+_REASONS: Final = (
+    *(errno.EACCES, errno.EPERM, errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP),
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EBUSY, errno.ENAMETOOLONG, errno.EXDEV, errno.EINVAL),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOEXEC, errno.ENXIO, errno.EPIPE, errno.EADDRINUSE),
+    *(errno.EADDRNOTAVAIL, errno.ECONNREFUSED, errno.ECONNRESET, errno.ECONNABORTED, errno.ETIMEDOUT),
+    *(errno.EHOSTUNREACH, errno.ENETUNREACH),
+)
+"""Numbers whose reason, in the words of Linux, is the value of a field."""
 _KEPT: Final = frozenset({f"dnsrenew.cli.texts.{name}" for name in ("SCHEDULERS", "YES_OR_NO", "SHORTENED")})
 """Names of programs, and what is typed; English abbreviations."""
+_TYPED: Final = frozenset(
+    {
+        *(f"dnsrenew.config.texts.{name}" for name in ("AGREEMENT", "COMMAND_REFERENCE", "EXAMPLE_ACCOUNT", "KEYRING")),
+        *(f"dnsrenew.config.texts.{name}" for name in ("NOT_AGREED", "TERMS")),
+        "dnsrenew.drivers.texts.SCOPE_FOUND",
+        *(f"dnsrenew.validation.texts.TOML_{name}" for name in ("CAUSES", "TRUE", "FALSE", "YES", "NO")),
+    }
+)
+"""Constants with what is typed in a file, or with the words of Python's reader of TOML."""
+_FOR_PROGRAMS: Final = frozenset(
+    f"dnsrenew.serving.texts.{name}" for name in ("NO_SUCH_APP", "NO_CERTIFICATE_OF_ONES_OWN")
+)
+"""Texts of exceptions that only a program in Python meets."""
 
 
 def english() -> Mapping[str, set[str]]:
     """Return every template by the module that has it."""
-    found: dict[str, set[str]] = {}
+    found: dict[str, set[str]] = {SYSTEM: {os.strerror(number) for number in _REASONS}}
     for (module, _), several in codes.catalogue().items():
         for text in several:
             found.setdefault(module, set()).update(part for part in (text.message, text.fix) if part)
@@ -38,22 +62,41 @@ def english() -> Mapping[str, set[str]]:
             if name.isupper() and name[0] != "_" and f"{where}.{name}" not in _KEPT:
                 found.setdefault(where, set()).update(_strings(value))
     found["dnsrenew.cli.commands"] = set(_help())
-    for name in sorted({module for module, _ in codes.catalogue()}):
-        for value in vars(import_module(name)).values():
-            found[name] |= {each for each in _strings(value) if isinstance(each, Phrase)}
+    for name in (*found, *text_modules()):
+        if name != SYSTEM:
+            for value in vars(import_module(name)).values():
+                phrases = {each.template for each in _strings(value) if isinstance(each, Phrase)}
+                found[name] = found.get(name, set()) | phrases
     return found
 
 
-def _strings(value: Any) -> Iterator[str]:
+def text_modules() -> list[str]:
+    """Return the modules with texts, but those of the program."""
+    every = (each.name for each in walk_packages(dnsrenew.__path__, "dnsrenew."))
+    program = {each.__name__ for each in PROGRAM}
+    return [name for name in every if name.rpartition(".")[2].startswith("texts") and name not in program]
+
+
+def plain() -> Iterator[str]:
+    """Give the constants with words that are neither a text nor a phrase, so that they stay English, and the words."""
+    for module in text_modules():
+        for name, value in vars(import_module(module)).items():
+            where = f"{module}.{name}"
+            if name.isupper() and name[0] != "_" and where not in _TYPED | _FOR_PROGRAMS:
+                found = _strings(value, with_texts=False)
+                yield from (f"{where}: {each}" for each in found if not isinstance(each, Phrase) and has_words(each))
+
+
+def _strings(value: Any, *, with_texts: bool = True) -> Iterator[str]:
     """Give the texts in a constant of the program."""
     if isinstance(value, Text):
-        yield from (value.message, value.fix)
+        yield from (value.message, value.fix) if with_texts else ()
     elif isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
-        yield from (each for item in value.values() for each in _strings(item))
+        yield from (each for item in value.values() for each in _strings(item, with_texts=with_texts))
     elif isinstance(value, (tuple, list)):
-        yield from (each for item in value for each in _strings(item))
+        yield from (each for item in value for each in _strings(item, with_texts=with_texts))
 
 
 def _help() -> Iterator[str]:

@@ -6,12 +6,12 @@ import asyncio
 import ssl
 import threading
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, assert_type
 
 import dnsrenew
-from dnsrenew.testing import InMemoryDriver, check_driver
+from dnsrenew.testing import AcmeBox, InMemoryDriver, acme_box, check_driver
 
 
 class MyHost:
@@ -185,11 +185,24 @@ def failing() -> str:
     return dnsrenew.__version__
 
 
+def tests_of_an_app() -> None:
+    """A CA and DNS in a box, and what it has issued."""
+    with acme_box(lifetime=timedelta(days=90), http_port=8080) as box:
+        assert_type(box, AcmeBox)
+        box.fail_next("rateLimited", retry_after=60)
+        box.age = timedelta(days=80)
+        assert_type(dnsrenew.obtain("example.com", **box.arguments), dnsrenew.Certificate)
+        dnsrenew.obtain("example.com", ca=box.ca, dns=box.dns, resolver=box.resolver, store=box.store)
+        assert_type([issued.not_after for issued in box.issued], list[datetime])
+        assert_type(box.trust, Path)
+
+
 def driver_s_author() -> None:
     """The conformance test, with a driver class and with an object."""
     as_protocol: dnsrenew.Driver = Thing()
     check_driver(lambda: as_protocol, "example.test")
     check_driver(InMemoryDriver, "example.test", look=lambda _name: {"value"})
+    check_driver(InMemoryDriver, "example.test", wrong=InMemoryDriver, parallel=True, values="one")
     secrets: list[dnsrenew.Secret] = [
         dnsrenew.Secret("literal"),
         dnsrenew.Secret.keyring("service/user"),

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from dnsrenew.cli import main, terminal
-from dnsrenew.cli.renew import exit_status
 from dnsrenew.errors import AttemptError, CAError, Cancelled, ConfigError, LockedError, StoreError
 from dnsrenew.events import Emitter
 from dnsrenew.model import Attempt, DeploymentResult, Notice, Outcome
+from dnsrenew.renewal.run_result import exit_status
 from dnsrenew.runtime.context import Context
 from dnsrenew.schedule.detect import UNKNOWN, ActiveSchedule
 from tests.kit.cli_stage import (

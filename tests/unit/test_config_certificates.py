@@ -248,6 +248,29 @@ def test_tls_alpn_01_alone(tmp_path: Path) -> None:
     assert mistake(tmp_path, twice)["key"] == "certificate[0].routes[1]"
 
 
+def test_dns_persist_01_alone(tmp_path: Path) -> None:
+    """It needs no DNS account, may have one, can have a wildcard and no IP address, and takes no other key."""
+    persist = '{ challenge = "dns-persist-01" }'
+    text = routes(persist, domains='["a.test", "*.a.test"]').removeprefix(HOME)
+    (spec,) = load(tmp_path, text).certificates
+    assert spec.routes == (Route("dns-persist-01"),)
+    (spec,) = load(tmp_path, routes('{ challenge = "dns-persist-01", dns = "home" }')).certificates
+    assert spec.routes == (Route("dns-persist-01", dns="home"),)
+    assert mistake(tmp_path, routes(persist, domains='["192.0.2.1"]'))["key"] == "certificate[0].domains[0]"
+    for key in ('alias = "x.test"', "follow_cname = false", 'listen = ":80"'):
+        said = mistake(tmp_path, routes(f'{{ challenge = "dns-persist-01", {key} }}'))
+        assert said["key"] == f"certificate[0].routes[0].{key.partition(' ')[0]}"
+    unknown = mistake(tmp_path, routes('{ challenge = "dns-persist-01", dns = "hom" }'))
+    assert unknown["key"] == "certificate[0].routes[0].dns"
+
+
+def test_a_record_that_a_person_sets_needs_no_zone(tmp_path: Path) -> None:
+    """A domain outside every account's zones is no warning with dns-persist-01."""
+    outside = ACCOUNT.format("far", '["far.test"]') + '[[certificate]]\ndomains = ["*.a.test"]\n'
+    config = load(tmp_path, outside + 'routes = [{ challenge = "dns-persist-01" }]\n')
+    assert [notice.code for notice in config.warnings] == []
+
+
 def test_a_dns_01_route_needs_an_account(tmp_path: Path) -> None:
     """A dns-01 route without any account is a mistake, also beside http-01."""
     text = routes('{ challenge = "http-01" }', '{ challenge = "dns-01" }').removeprefix(HOME)

@@ -93,7 +93,6 @@ CASES = [
     (GOOD + "routes = []\n", 6, "certificate[0].routes", "an empty list", "at least one"),
     (ROUTES + "{}]\n", 7, "certificate[0].routes[0].challenge", "missing", "challenge"),
     (ROUTES + '{ challenge = "dns-1" }]\n', 7, "certificate[0].routes[0].challenge", '"dns-1"', "dns-01"),
-    (ROUTES + '{ challenge = "dns-persist-01" }]\n', 7, "certificate[0].routes[0].challenge", "persist", "reserved"),
     (ROUTES + '{ challenge = "dns-account-01" }]\n', 7, "certificate[0].routes[0].challenge", "account", "reserved"),
     (ROUTES + '{ challenge = "dns-01", dns = "hom" }]\n', 7, "certificate[0].routes[0].dns", '"hom"', "home"),
     (ROUTES + '{ challenge = "dns-01", dns = [] }]\n', 7, "certificate[0].routes[0].dns", "an empty list", "names"),

@@ -28,6 +28,7 @@ _PLACES = {
     "eab": "[ca.zerossl]\neab = {{ {rest}{line} }}\n",
     "resolver": "[resolver]\n{line}\n",
     "doctor": "[doctor]\n{line}\n",
+    "metrics": "[metrics]\n{line}\n",
 }
 """A configuration around one key of each table; `rest` has what else that table needs."""
 _REST = {

@@ -17,14 +17,18 @@ MOST_AT_THE_ROOT = 10
 
 OWNERS = {
     "acme": {"ca"},
-    "cryptography": {"x509"},
-    "dns": {"dns", "drivers/rfc2136"},  # dnspython
+    "apprise": {"watch/notify", "config/notify_check"},
+    "boto3": {"drivers/lexicon/patches"},
+    "botocore": {"drivers/lexicon/patches"},
+    "cryptography": {"x509", "testing/box"},  # the CA of a box signs
+    "dns": {"dns", "drivers/rfc2136", "testing/box"},  # dnspython
     "idna": {"base/names"},
     "josepy": {"ca"},  # acme's signing and key wrappers; the keys themselves are made in x509
     "keyring": {"secrets"},
     "lexicon": {"drivers/lexicon"},
     "psutil": {"doctor/host"},
-    "requests": {"http"},
+    "pytest": {"testing/plugin"},
+    "requests": {"http", "drivers/lexicon/patches"},  # it is changed there for other libraries
     "tenacity": {"runtime/retry"},
     "tldextract": {"base/public_suffixes"},
     "urllib3": {"http"},  # underneath requests

@@ -14,16 +14,21 @@ from typing import Final
 import dns.rdatatype
 import pytest
 
+from dnsrenew.config.texts import AGREE, NOT_EMPTY, UNKNOWN_ACCOUNT
 from dnsrenew.dns import propagation_report, query_errors, wire
 from dnsrenew.dns.name_servers import NameServer
 from dnsrenew.dns.query_errors import NoRouteError
 from dnsrenew.dns.server_poll import AddressAnswer, ServerPoll
 from dnsrenew.dns.wire import DnsQuestion
-from dnsrenew.errors import ConfigError, Message, Text
+from dnsrenew.errors import ConfigError, Message, Text, as_clause
 from dnsrenew.translation import Translator, language_of, zh
+from dnsrenew.translation.stored import StoredMessages, filled
+from dnsrenew.validation.mistakes import Mistake, config_error, one_of, shown_place
+from dnsrenew.validation.texts import EMPTY_TEXT, MISSING
 from tests.kit import translations
 
-CHINESE: Final = re.compile(r"[\u4e00-\u9fff]")
+CHINESE: Final = re.compile(r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")
+"""Characters, and punctuation of their width."""
 TEXT: Final = Text("x-code", "{name} expired on {time}: {cause}", "Run {commands}.")
 
 
@@ -35,6 +40,11 @@ def test_the_catalogue_is_complete() -> None:
         if (left := set(filter(translations.has_words, templates)) - set(zh.CATALOGUE))
     }
     assert lacking == {}
+
+
+def test_every_text_can_be_translated() -> None:
+    """A constant of a ``texts.py`` that is a plain text would stay English in every language."""
+    assert [found for found in translations.plain() if found.partition(": ")[2] not in zh.CATALOGUE] == []
 
 
 def test_the_catalogue_has_nothing_else() -> None:
@@ -135,10 +145,89 @@ def test_only_sentences_of_a_document_are_translated(monkeypatch: pytest.MonkeyP
     }
 
 
-def test_what_is_no_message_stays() -> None:
-    """A text of a CA, of a host or of the store is shown as it is."""
+def test_what_dnsrenew_did_not_write_stays() -> None:
+    """A text of a CA or of a host is shown as it is."""
     assert Translator("zh").message("It is lost.") == "It is lost."
     assert Translator("en").message("x") == "x"
+
+
+def test_a_mistake_is_translated() -> None:
+    """Position, values and what is typed stay; every phrase of the line is in the language."""
+    place = shown_place(("certificate", 0, "routes", 1, "dns"), {"certificate": [{"name": "home"}]})
+    found = UNKNOWN_ACCOUNT.format(account='"hom"')
+    expected = one_of(["home", "backup", "third"])
+    one = Mistake("dnsrenew.toml", 7, "certificate[0].routes[1].dns", found, expected, "home", None, place)
+    other = Mistake("dnsrenew.toml", 9, "agree_terms", MISSING, "true", None, AGREE.format(terms="lab"))
+    error = config_error([one, other])
+    assert Translator("zh").message(error.message) == (
+        'dnsrenew.toml:7: 证书 home，routes 第 2 项，dns：未知的 DNS 账户 "hom"；您是不是想写 home？'
+        '（应为："home"、"backup" 或 "third"）\n'
+        "dnsrenew.toml:9: agree_terms：缺少此项。请阅读 lab 的服务条款；如果同意，请写上 agree_terms = true。"
+    )
+    assert json.loads(json.dumps(error.evidence))["mistakes"][0]["found"] == 'the unknown DNS account "hom"'
+
+
+@pytest.mark.parametrize("several", [1, 2])
+def test_the_last_mistake_ends_with_a_stop(several: int) -> None:
+    """In English and in the other language."""
+    error = config_error([Mistake("", None, "store", EMPTY_TEXT, NOT_EMPTY)] * several)
+    assert error.message.endswith("expected a text that is not empty.")
+    assert Translator("zh").message(error.message).endswith("应为：非空文本。")
+
+
+def test_a_clause_has_no_stop() -> None:
+    """The message of an error is the reason of another one, in both languages."""
+    inner = as_clause(Text("", "No certificate has a name that matches {name}.", "").fill(name="a.b.")[1])
+    assert inner == "No certificate has a name that matches a.b."
+    assert Translator("zh").message(inner) == "没有名称与 a.b. 匹配的证书"
+    assert as_clause("It is lost.") == "It is lost"
+
+
+# ── what was stored ─────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("english", "chinese"),
+    [
+        ("Run: dnsrenew renew home", "请运行：dnsrenew renew home"),
+        ("There is no CA named a, b in the configuration.", "配置中没有名为 a, b 的 CA。"),
+        ("The certificate file cannot be used: it contains no certificate.", "无法使用该证书文件：其中没有证书。"),
+        ("/x cannot be read: Permission denied.", "无法读取 /x：没有权限。"),
+        ("No attempt is made before 2026-11-26 22:15 UTC.", "22:15 之前不再尝试。"),
+        ("No certificate has a name that matches x", "没有名称与 x 匹配的证书"),
+    ],
+)
+def test_a_stored_message_is_translated(english: str, chinese: str) -> None:
+    """The store has the English text alone; its template is found, and so are those of the values within it."""
+    assert Translator("zh", lambda time: f"{time:%H:%M}").message(english) == chinese
+    assert Translator("en").message(english) == english
+
+
+def test_every_template_is_found_again() -> None:
+    """The text gives the template that it was filled from, or one with as many letters, and the same values."""
+    templates = StoredMessages(zh.CATALOGUE)
+    for english in zh.CATALOGUE:
+        names = translations.fields(english)
+        values = {name: f"<{number}>" for number, name in enumerate(names)}
+        text = filled(english, values)
+        found = templates.find(text)
+        if found is not None:
+            assert filled(*found) == text
+        assert found is not None or not names or sum(map(str.isalpha, english)) < 40, english
+
+
+@pytest.mark.parametrize("text", ["a b", "x: y z", "missing", "no such thing at all", "x" * 9_000, "a\nb c"])
+def test_other_texts_give_no_template(text: str) -> None:
+    """What is too short or unknown is not taken for a message."""
+    assert Translator("zh").message(text) == text
+
+
+def test_a_value_stands_for_one_text() -> None:
+    """A field that stands twice has the same value twice."""
+    templates = StoredMessages(["{name} is not the same as {name}"])
+    assert templates.find("a is not the same as a") == ("{name} is not the same as {name}", {"name": "a"})
+    assert templates.find("a is not the same as b") is None
+    assert templates.find(" is not the same as ") is None
 
 
 def test_times_are_local() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from dnsrenew.base import names, threads
 from dnsrenew.base.values import Frozen, field
 from dnsrenew.challenges.dns01 import texts
-from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, ProviderError, SecretError
+from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, ProviderError, SecretError, as_clause
 
 if TYPE_CHECKING:
     from dnsrenew.challenges.dns01.records import TxtValue
@@ -180,7 +180,7 @@ def _is_of_host(error: DnsRenewError) -> bool:
 def _account_changed(name: str, values: Sequence[WrittenValue], error: DnsRenewError | None) -> ConfigError:
     if error is None:
         return ConfigError.of(texts.ACCOUNT_CHANGED_SERVED, account=name, names=owners(values))
-    reason = error.message.strip().rstrip(".")
+    reason = as_clause(error.message)
     return ConfigError.of(texts.ACCOUNT_CHANGED, account=name, names=owners(values), reason=reason)
 
 

@@ -17,6 +17,7 @@ from dnsrenew.challenges.dns01.records import RecordWriter, TxtPlacement, TxtVal
 from dnsrenew.challenges.dns01.resolver_caches import ResolverCaches
 from dnsrenew.challenges.solver import Solver
 from dnsrenew.drivers import invoke
+from dnsrenew.drivers.loading import warm_up
 from dnsrenew.errors import Cancelled, DnsRenewError, PropagationError, as_clause
 from dnsrenew.model import Propagation, PropagationCheck, Route, TxtRecord
 
@@ -81,6 +82,7 @@ class Dns01(Solver):
         for writer in writers.values():
             self._hosts.check(context, writer.account.name)
             invoke.prepare(context, writer.provider, writer.account)
+            warm_up(writer.provider, context.remembered.setdefault(writer.account.name, {}))
 
     # ── values ──────────────────────────────────────────────────────────────────────────
 

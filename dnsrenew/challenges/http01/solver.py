@@ -16,7 +16,7 @@ from dnsrenew.challenges.http01.app import TOKEN
 from dnsrenew.challenges.http01.responses import HttpPlacement, HttpValue
 from dnsrenew.challenges.http01.webroot import Webroot
 from dnsrenew.challenges.solver import Solver
-from dnsrenew.errors import AttemptError, CAError, Cancelled, ChallengeError, DnsRenewError
+from dnsrenew.errors import AttemptError, CAError, Cancelled, ChallengeError, DnsRenewError, as_clause
 from dnsrenew.model import Route
 
 if TYPE_CHECKING:
@@ -232,5 +232,5 @@ def _check_served(values: Sequence[HttpValue]) -> None:
 
 def _kept(values: Sequence[HttpValue], error: DnsRenewError) -> tuple[str, str, str]:
     where = sorted({value.placement.where for value in values})
-    reason = shared_texts.NO_TIME_LEFT if isinstance(error, Cancelled) else error.message.rstrip(".")
+    reason = shared_texts.NO_TIME_LEFT if isinstance(error, Cancelled) else as_clause(error.message)
     return texts.KEPT.fill(where=where, reason=reason)

@@ -12,7 +12,7 @@ from dnsrenew.deploy.openssh import OpenSsh
 from dnsrenew.deploy.options import PROGRAM_TIMEOUT, TargetKind, TargetOption
 from dnsrenew.deploy.remote_files import RemoteFile, fetch, put
 from dnsrenew.deploy.targets.files import FilesDeployer
-from dnsrenew.errors import DeployError
+from dnsrenew.errors import DeployError, as_clause
 
 if TYPE_CHECKING:
     from dnsrenew.deploy.protocol import DeployerContext
@@ -66,7 +66,7 @@ class SshDeployer:
         except DeployError as error:
             if self._is_activated:
                 run = self._context.run
-                fields = {"target": _describe(self._options), "reason": error.message.rstrip(".")}
+                fields = {"target": _describe(self._options), "reason": as_clause(error.message)}
                 run.warn(*texts.NOT_ACTIVATED.fill(**fields, certificate=run.certificate or ""))
                 return False
         return True

@@ -46,3 +46,13 @@ NOT_REMOVED: Final = Text(
     "The DNS host of the account {account} did not remove the TXT value at {name} and gave no reason.",
     _CHECK_PANEL,
 )
+PROCESS_NOT_STARTED: Final = Text(
+    "provider-bug",
+    "The process that writes through dns-lexicon for the account {account} cannot be started: {cause}.",
+    "Correct what the system reports, and check that {executable} is the Python interpreter of dnsrenew.",
+)
+PROCESS_ENDED: Final = Text(
+    "provider-bug",
+    "The process that writes through dns-lexicon for the account {account} ended unexpectedly: {how}.",
+    "Look in the log of the system for the reason, such as a lack of memory, then run it again.",
+)

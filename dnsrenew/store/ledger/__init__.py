@@ -202,4 +202,4 @@ def _abbreviated(identifiers: Collection[str]) -> str:
 
 def _duration(window: timedelta) -> str:
     hours = window / timedelta(hours=1)
-    return f"{hours:g} h" if hours < 24 else f"{hours / 24:g} days"
+    return texts.HOURS.format(count=hours) if hours < 24 else texts.DAYS.format(count=hours / 24)

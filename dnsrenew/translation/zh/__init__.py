@@ -6,11 +6,13 @@ from importlib import import_module
 from typing import Final
 
 _FOLDERS: Final = (
+    "base",
     "ca",
     "challenges",
     "checks",
     "cli",
     "config",
+    "config_mistakes",
     "deploy",
     "dns",
     "doctor_accounts",
@@ -21,6 +23,7 @@ _FOLDERS: Final = (
     "doctor_keeping",
     "doctor_router",
     "drivers",
+    "drivers_options",
     "errors",
     "fallback",
     "help",
@@ -31,6 +34,7 @@ _FOLDERS: Final = (
     "secrets",
     "serving",
     "store",
+    "system",
     "validation",
     "x509",
 )

@@ -159,11 +159,11 @@ TEXTS: Final = {
     ),
     "The CA {ca} refused {request}: {reason} See {url}": "CA {ca} 拒绝了请求（{request}）：{reason} 参见 {url}",
     "The CA {ca} reports the time {date}, and the clock of this host shows {now}: a certificate issued now would "
-    "not be valid here.": "CA {ca} 报告的时间是 {date}，而本机时钟显示 {now}：现在签发的证书在本机上无效。",
+    "not be valid here.": ("CA {ca} 报告的时间是 {date}，而本机时钟显示 {now}：现在签发的证书在本机上无效。"),
     "The CA {ca} reports the time {date}, and the clock of this host shows {now}: certificates are renewed too "
-    "early.": "CA {ca} 报告的时间是 {date}，而本机时钟显示 {now}：证书会过早续期。",
+    "early.": ("CA {ca} 报告的时间是 {date}，而本机时钟显示 {now}：证书会过早续期。"),
     "The CA {ca} reports the time {date}, and the clock of this host shows {now}: the issued certificate is not "
-    "valid here.": "CA {ca} 报告的时间是 {date}，而本机时钟显示 {now}：已签发的证书在本机上无效。",
+    "valid here.": ("CA {ca} 报告的时间是 {date}，而本机时钟显示 {now}：已签发的证书在本机上无效。"),
     "The CA {ca} requires agreement to its terms of service: {terms}": "CA {ca} 要求同意其服务条款：{terms}",
     "The CA {ca} sent JSON that is not an object as the {resource}.": "CA {ca} 发送的 {resource} 是 JSON，但不是对象。",
     "The CA {ca} sent a valid order without `certificate` (RFC 8555 section 7.1.3).": (
@@ -196,8 +196,8 @@ TEXTS: Final = {
     "The CA {ca} validated all names, and the order was not ready within {timeout:g} s.": (
         "CA {ca} 已验证所有名称，但订单在 {timeout:g} 秒内没有就绪。"
     ),
-    'The new certificate of the CA {ca} leads to the root "{root}", which neither this system nor the certificate '
-    "in force before it knows: clients may refuse it.": (
+    'The new certificate of the CA {ca} leads to the root "{root}", which neither this system nor the '
+    "certificate in force before it knows: clients may refuse it.": (
         "CA {ca} 的新证书通向根证书“{root}”，本系统不认识它，此前使用的证书也不通向它：客户端可能会拒绝新证书。"
     ),
     "The renewal information of the CA {ca} is invalid: {cause}.": "CA {ca} 的续期信息无效：{cause}。",
@@ -205,6 +205,7 @@ TEXTS: Final = {
     "Try again later; if the error persists, ask the CA.": "请稍后重试；如果错误仍然出现，请询问 CA。",
     "Wait as long as the CA asks, and do not retry earlier.": "请等待 CA 要求的时间，不要提前重试。",
     "Wait {wait}, as the CA asks, and do not retry earlier.": "请按 CA 的要求等待（{wait}），不要提前重试。",
+    "more than a year": "一年以上",
     "no address": "没有地址",
     "no content": "没有内容",
     "no reason given": "未说明原因",
@@ -222,4 +223,10 @@ TEXTS: Final = {
     "to show an authorization": "查看授权",
     "to show the account": "查看账户",
     "to update the account": "更新账户",
+    "{count} days": "{count} 天",
+    "{count} hours": "{count} 小时",
+    "{count} minutes": "{count} 分钟",
+    "{count} second": "{count} 秒",
+    "{count} seconds": "{count} 秒",
+    "{duration}, until {until}": "{duration}（到 {until} 为止）",
 }

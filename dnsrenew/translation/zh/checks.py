@@ -26,8 +26,8 @@ TEXTS: Final = {
     "See that every host of {identifier} answers challenges, or use a dns-01 route.": (
         "请确保 {identifier} 的每台主机都能应答质询，或使用 dns-01 途径。"
     ),
-    "The CAA record at {place} with the tag {tag}, which CAs do not know, is marked critical, so no CA may issue "
-    "for {identifier}.": (
+    "The CAA record at {place} with the tag {tag}, which CAs do not know, is marked critical, so no CA may issue for "
+    "{identifier}.": (
         "{place} 处的 CAA 记录带有 CA 不认识的标签 {tag}，且标记为 critical，因此任何 CA 都不得为 {identifier} 签发证"
         "书。"
     ),
@@ -42,8 +42,8 @@ TEXTS: Final = {
     "The CAA records at {place} allow no CA to issue for {identifier}.": (
         "{place} 处的 CAA 记录不允许任何 CA 为 {identifier} 签发证书。"
     ),
-    "The CAA records at {place} allow only {issuers}, not {ca}, to issue for {identifier} (a malformed record "
-    "allows no CA).": (
+    "The CAA records at {place} allow only {issuers}, not {ca}, to issue for {identifier} (a malformed record allows "
+    "no CA).": (
         "{place} 处的 CAA 记录只允许 {issuers} 而不允许 {ca} 为 {identifier} 签发证书（格式错误的记录不允许任何 CA）。"
     ),
     "The CAA records at {place} allow only {issuers}, not {ca}, to issue for {identifier} (a record names this CA, "
@@ -63,8 +63,8 @@ TEXTS: Final = {
     "The {kind} record of {identifier} points to {address}, and this host has no address of that family.": (
         "{identifier} 的 {kind} 记录指向 {address}，而本机没有该地址族的地址。"
     ),
-    "The {kind} record of {identifier} points to {address}, which belongs to {proxy}; it is unknown whether it "
-    "passes requests on to this host.": (
+    "The {kind} record of {identifier} points to {address}, which belongs to {proxy}; it is unknown whether it passes "
+    "requests on to this host.": (
         "{identifier} 的 {kind} 记录指向 {address}，该地址属于 {proxy}；无法得知它是否把请求转发到本机。"
     ),
     "The {kind} record of {identifier} points to {address}, which is not an address of this host ({own}).": (
@@ -79,6 +79,7 @@ TEXTS: Final = {
     "Whether the CA may issue for {identifier} depends on how it interprets this record: {record}": (
         "CA 能否为 {identifier} 签发证书，取决于它如何解读此记录：{record}"
     ),
+    "{found_at} (through its CNAME record, at {owner})": "{found_at}（经由其 CNAME 记录，位于 {owner}）",
     "{identifier} has no A or AAAA record, so the CA finds no host to connect to.": (
         "{identifier} 没有 A 或 AAAA 记录，因此 CA 找不到可连接的主机。"
     ),
@@ -87,4 +88,6 @@ TEXTS: Final = {
         "{identifier} 指向本机和其他主机（{address}）；CA 会连接其中之一。"
     ),
     "{identifier} resolves to this host.": "{identifier} 解析到本机。",
+    "{some} and {last}": "{some} 和 {last}",
+    "{some} or {last}": "{some} 或 {last}",
 }

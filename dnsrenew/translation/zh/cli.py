@@ -7,20 +7,26 @@ from typing import Final
 TEXTS: Final = {
     "  (choose any name after dns.)": "  （dns. 后面的名称可任意选取）",
     "  before that: ": "  在此之前：",
+    " and ": " 和 ",
     "* The CA suggested this renewal time.": "* 续期时间由 CA 建议。",
+    ", ": "、",
     "--all cannot be combined with certificate names": "--all 不能与证书名称同时使用",
     "--certificate is missing: the file with the certificate": "缺少 --certificate：证书文件",
     "--events needs --json": "--events 需要与 --json 一起使用",
     "--force would renew all {count} certificates, due or not, and CAs limit how often that is possible": (
         "--force 会把全部 {count} 个证书都续期，不论是否到期，而 CA 对续期次数有限制"
     ),
+    "--redact needs --markdown, --json or --report": "--redact 需要与 --markdown、--json 或 --report 一起使用",
     "-v and -q cannot be combined": "-v 和 -q 不能同时使用",
-    "A request of the killed run may still be under way and write {values} again. The next run or cleanup removes that "
-    "once more.": "被中止的运行可能仍有请求在途，会再次写入 {values}。下一次运行或清理会再次将其删除。",
+    "1 check found nothing wrong (-v shows it).": "1 项检查没有发现问题（-v 显示）。",
+    "; ": "；",
+    "A request of the killed run may still be under way and write {values} again. The next run or cleanup removes "
+    "that once more.": ("被中止的运行可能仍有请求在途，会再次写入 {values}。下一次运行或清理会再次将其删除。"),
     "A running dnsrenew run renews automatically.": "正在运行的 dnsrenew run 会自动续期。",
     "A schedule is already installed: {title}.": "自动续期已安装：{title}。",
     "Add --json, or leave --events out.": "请加上 --json，或去掉 --events。",
     "Add --yes if you are sure.": "如果确定，请加上 --yes。",
+    "Add one of them, or leave --redact out.": "请加上其中之一，或去掉 --redact。",
     "Answer y, or add --yes.": "请回答 y，或加上 --yes。",
     "Behaviour": "行为",
     "CA": "CA 机构",
@@ -32,26 +38,28 @@ TEXTS: Final = {
     "DOMAINS": "域名",
     "DUE": "应续期",
     "Delete {certificate} from the store, with its private keys?": "要从存储目录中删除 {certificate} 及其私钥吗？",
-    "Describe it in providers/{name}.toml, or point _acme-challenge of your domain with a CNAME to a name at a host of "
-    "dnsrenew providers, or use http-01, which needs no DNS host.": (
-        "请在 providers/{name}.toml 中描述它；或用 CNAME 把域名的 _acme-challenge 指向 dnsrenew providers "
-        "所列服务商处的某个名称；或改用不需要 DNS 服务商的 http-01。"
+    "Describe it in providers/{name}.toml, or point _acme-challenge of your domain with a CNAME to a name at a "
+    "host of dnsrenew providers, or use http-01, which needs no DNS host.": (
+        "请在 providers/{name}.toml 中描述它；或用 CNAME 把域名的 _acme-challenge 指向 dnsrenew providers 所列服务商处"
+        "的某个名称；或改用不需要 DNS 服务商的 http-01。"
     ),
     "Did you mean --{nearest}? For help, run: {command} --help": (
         "是否想输入 --{nearest}？查看帮助请运行：{command} --help"
     ),
     "Did you mean {nearest}? For help, run: {command} --help": "是否想输入 {nearest}？查看帮助请运行：{command} --help",
-    "Did you mean {nearest}? Otherwise describe it in providers/{name}.toml, or point _acme-challenge of your domain "
-    "with a CNAME to a name at a host of dnsrenew providers, or use http-01, which needs no DNS host.": (
+    "Did you mean {nearest}? Otherwise describe it in providers/{name}.toml, or point _acme-challenge of your "
+    "domain with a CNAME to a name at a host of dnsrenew providers, or use http-01, which needs no DNS host.": (
         "是否想输入 {nearest}？否则请在 providers/{name}.toml 中描述它；或用 CNAME 把域名的 _acme-challenge 指向 "
         "dnsrenew providers 所列服务商处的某个名称；或改用不需要 DNS 服务商的 http-01。"
     ),
     "EXPIRES": "到期",
     "For dnsrenew.toml": "用于 dnsrenew.toml",
     "For help, run: {command} --help": "查看帮助请运行：{command} --help",
+    "Give --report a file in a folder that you can write to.": "请为 --report 指定一个您可以写入的文件夹中的文件。",
     "Give names or --all, not both.": "请给出名称或 --all，不要同时给出。",
     "Give one of them, not both.": "只给出其中一个，不要同时给出。",
     "Give {option} a file that exists and that you can read.": "请为 {option} 指定一个存在且可读的文件。",
+    "Helping others at {address}. To stop, press Ctrl-C.": "正在 {address} 为其他主机提供检测。按 Ctrl-C 停止。",
     "It is not due before {renewal}. To renew it earlier, run: dnsrenew renew {name} --force": (
         "在 {renewal} 之前无需续期。若要提前续期，请运行：dnsrenew renew {name} --force"
     ),
@@ -80,11 +88,11 @@ TEXTS: Final = {
     "No certificates are configured.": "配置中没有证书。",
     "No schedule is installed, so nothing was removed.": "未安装自动续期，因此没有可移除的内容。",
     "No schedule is installed. Nothing renews automatically.": "未安装自动续期，不会自动续期。",
-    "Nothing renews this yet. Run: dnsrenew schedule install": ("目前不会自动续期。请运行：dnsrenew schedule install"),
-    "Nothing renews this yet. Run: dnsrenew schedule install (it needs systemd or cron, and this machine has neither), "
-    "or: dnsrenew run": (
-        "目前不会自动续期。请运行：dnsrenew schedule install（需要 systemd 或 cron，本机两者都没有），"
-        "或运行：dnsrenew run"
+    "Nothing renews this yet. Run: dnsrenew schedule install": "目前不会自动续期。请运行：dnsrenew schedule install",
+    "Nothing renews this yet. Run: dnsrenew schedule install (it needs systemd or cron, and this machine has "
+    "neither), or: dnsrenew run": (
+        "目前不会自动续期。请运行：dnsrenew schedule install（需要 systemd 或 cron，本机两者都没有），或运行：dnsrenew "
+        "run"
     ),
     "Nothing to clean up.": "没有需要清理的内容。",
     "Nothing to deploy for {names}: {path} has no deploy there.": "{names} 没有可部署的内容：{path} 中没有 deploy。",
@@ -99,6 +107,7 @@ TEXTS: Final = {
         "请在 DNS 服务商处删除各域名 _acme-challenge 下的旧 TXT 值，然后删除该文件。"
     ),
     "Removed {values} that an earlier run left in {zones}.": "已删除之前的运行遗留在 {zones} 的 {values}。",
+    "Report: {path}": "报告：{path}",
     "Revoke {certificate}? Clients that check revocation reject it at once.": (
         "要吊销 {certificate} 吗？检查吊销状态的客户端会立即拒绝它。"
     ),
@@ -149,6 +158,7 @@ TEXTS: Final = {
         "继续使用已保存的证书：有效期至 {expiry}。在 {renewal} 之前无需续期。"
     ),
     "There is no certificate yet.": "还没有证书。",
+    "They are {names} and {more} more (-v lists them).": "它们是 {names}，另有 {more} 个（-v 列出）。",
     "This is for another machine, because this one has no {kind}; adapt the paths.": (
         "这是给另一台机器用的，因为本机没有 {kind}；请相应修改路径。"
     ),
@@ -156,8 +166,10 @@ TEXTS: Final = {
     "This would be installed: {title}, {times}. No configuration was found; {example} stands for yours.": (
         "将要安装：{title}，{times}。没有找到配置文件，这里用 {example} 代替。"
     ),
-    "To replace it now, run: dnsrenew renew {name}. Otherwise the next run replaces it, unless you remove it from the "
-    "configuration.": "若要立即替换，请运行：dnsrenew renew {name}。否则下次运行会替换它，除非您把它从配置中删除。",
+    "To replace it now, run: dnsrenew renew {name}. Otherwise the next run replaces it, unless you remove it from "
+    "the configuration.": (
+        "若要立即替换，请运行：dnsrenew renew {name}。否则下次运行会替换它，除非您把它从配置中删除。"
+    ),
     "To see the options of one and a block to copy, run: dnsrenew providers NAME": (
         "查看某个服务商的选项和可复制的配置块，请运行：dnsrenew providers NAME"
     ),
@@ -171,11 +183,11 @@ TEXTS: Final = {
         "最多等待 {timeout} 直到新值可见，然后再等 {settle}。"
     ),
     "Waits up to {timeout} for a new value.": "最多等待 {timeout} 直到新值可见。",
-    'Write providers/{provider}.toml with driver = "lexicon" beside your configuration, or point _acme-challenge of '
-    "your domain with a CNAME to a name at a host of dnsrenew providers, or use http-01, which needs no DNS host.": (
-        '请在配置文件旁编写 providers/{provider}.toml，其中写明 driver = "lexicon'
-        '"；或用 CNAME 把域名的 _acme-challenge '
-        "指向 dnsrenew providers 所列服务商处的某个名称；或改用不需要 DNS 服务商的 http-01。"
+    'Write providers/{provider}.toml with driver = "lexicon" beside your configuration, or point _acme-challenge '
+    "of your domain with a CNAME to a name at a host of dnsrenew providers, or use http-01, which needs no DNS "
+    "host.": (
+        '请在配置文件旁编写 providers/{provider}.toml，其中写明 driver = "lexicon"；或用 CNAME 把域名的 '
+        "_acme-challenge 指向 dnsrenew providers 所列服务商处的某个名称；或改用不需要 DNS 服务商的 http-01。"
     ),
     "Write: {option} {value}": "请写成：{option} {value}",
     "a [[certificate]] with its domains": "带有 domains 的 [[certificate]] 表",
@@ -331,7 +343,6 @@ TEXTS: Final = {
     "writing {values} to {zones}": "正在向 {zones} 写入 {values}",
     "writing {values} to {zones} with {accounts}": "正在用 {accounts} 向 {zones} 写入 {values}",
     "written to {webroot}": "写入 {webroot}",
-    " and ": " 和 ",
     "{activity}, {elapsed} so far: {servers}": "{activity}，已用 {elapsed}：{servers}",
     "{ca} validated {names}": "{ca} 已验证 {names}",
     "{certificates}: {counts}; 1 needs attention": "{certificates}：{counts}；1 个需要处理",
@@ -346,9 +357,11 @@ TEXTS: Final = {
         "{command} 执行前需要确认，但没有可用于询问的终端"
     ),
     "{command} failed. {fix}": "{command} 失败。{fix}",
+    "{count} checks found nothing wrong (-v lists them).": "{count} 项检查没有发现问题（-v 列出）。",
     "{count} of 1 name server updated": "1 台域名服务器中 {count} 台已更新",
     "{count} of {total} name servers": "{total} 台域名服务器中的 {count} 台",
     "{count} of {total} name servers updated": "{total} 台域名服务器中 {count} 台已更新",
+    "{count} {what}": "{count} 个{what}",
     "{date} (suggested by the CA)": "{date}（由 CA 建议）",
     "{done} of {certificates} done": "{certificates}中已完成 {done} 个",
     "{done} of {certificates} done, {failed} failed": "{certificates}中已完成 {done} 个，{failed} 个失败",
@@ -360,15 +373,15 @@ TEXTS: Final = {
     ),
     "{kind} is not available on this machine": "本机没有 {kind}",
     "{message} Install it all the same?": "{message} 仍要安装吗？",
-    "{names} are read from the environment, which scheduled runs do not have. Store each in a file that only you can "
-    "read, and write file:PATH instead of env:{first} in {path}.": (
-        "{names} 从环境变量读取，而自动运行时没有这些变量。请把每个值存入只有您能读取的文件，"
-        "并在 {path} 中把 env:{first} 等改为 file:PATH。"
+    "{names} are read from the environment, which scheduled runs do not have. Store each in a file that only you "
+    "can read, and write file:PATH instead of env:{first} in {path}.": (
+        "{names} 从环境变量读取，而自动运行时没有这些变量。请把每个值存入只有您能读取的文件，并在 {path} 中把 "
+        "env:{first} 等改为 file:PATH。"
     ),
     "{names} is read from the environment, which scheduled runs do not have. Store it in a file that only you can "
     "read, and write file:PATH instead of env:{first} in {path}.": (
-        "{names} 从环境变量读取，而自动运行时没有该变量。请把它存入只有您能读取的文件，"
-        "并在 {path} 中把 env:{first} 改为 file:PATH。"
+        "{names} 从环境变量读取，而自动运行时没有该变量。请把它存入只有您能读取的文件，并在 {path} 中把 env:{first} 改"
+        "为 file:PATH。"
     ),
     "{names}: no longer in {path}, so nothing renews it. Add it there again, or run: dnsrenew remove {names}": (
         "{names}：已不在 {path} 中，因此不会续期。请重新加入，或运行：dnsrenew remove {names}"
@@ -419,19 +432,13 @@ TEXTS: Final = {
     ),
     "{name}: {values} not removed": "{name}：{values}未删除",
     "{name}: {values} removed": "{name}：{values}已删除",
-    "--redact needs --markdown, --json or --report": "--redact 需要与 --markdown、--json 或 --report 一起使用",
-    "Add one of them, or leave --redact out.": "请加上其中之一，或去掉 --redact。",
-    "Give --report a file in a folder that you can write to.": "请为 --report 指定一个您可以写入的文件夹中的文件。",
-    "{path} cannot be written ({reason})": "无法写入 {path}（{reason}）",
-    "Report: {path}": "报告：{path}",
-    "Helping others at {address}. To stop, press Ctrl-C.": "正在 {address} 为其他主机提供检测。按 Ctrl-C 停止。",
     "{number} {noun}": "{number} 个{noun}",
     "{number} {noun}s": "{number} 个{noun}",
-    "{count} {what}": "{count} 个{what}",
     "{option} (optional)": "{option}（可选）",
     "{option} needs a value": "{option} 需要一个值",
     "{option} takes no value": "{option} 不接受值",
     "{path} cannot be read ({reason})": "无法读取 {path}（{reason}）",
+    "{path} cannot be written ({reason})": "无法写入 {path}（{reason}）",
     "{path} is damaged. TXT values that only this file lists may remain in DNS.": (
         "{path} 已损坏。只记录在此文件中的 TXT 值可能会留在 DNS 中。"
     ),
@@ -452,6 +459,7 @@ TEXTS: Final = {
     "{state}, not deployed": "{state}，未部署",
     "{state}, unreadable": "{state}，无法读取",
     "{time}; to retry now, run: {command}": "{time}；若要立即重试，请运行：{command}",
+    "{title}:": "{title}：",
     "{title}: installed": "{title}：已安装",
     "{title}: installed for another configuration": "{title}：已为另一个配置安装",
     "{title}: installed, but not active; nothing renews automatically": "{title}：已安装但未启用，不会自动续期",
@@ -461,7 +469,4 @@ TEXTS: Final = {
     "{values} removed": "{values}已删除",
     "{values} written to {zones}": "{values}已写入 {zones}",
     "… and {certificates} in progress": "…另有{certificates}正在进行",
-    "1 check found nothing wrong (-v shows it).": "1 项检查没有发现问题（-v 显示）。",
-    "They are {names} and {more} more (-v lists them).": "它们是 {names}，另有 {more} 个（-v 列出）。",
-    "{count} checks found nothing wrong (-v lists them).": "{count} 项检查没有发现问题（-v 列出）。",
 }

@@ -38,7 +38,7 @@ TEXTS: Final = {
     "Other users can read these files with secrets: {files}.": "其他用户可以读取这些含有凭据的文件：{files}。",
     "Rename it to {name}.": "请把它重命名为 {name}。",
     "Run `{command}`, move the file to a folder that only {user} can change, or allow it with --insist "
-    "(insist=True).": "请运行 `{command}`，或把文件移到只有 {user} 能更改的目录，或用 --insist（insist=True）允许。",
+    "(insist=True).": ("请运行 `{command}`，或把文件移到只有 {user} 能更改的目录，或用 --insist（insist=True）允许。"),
     "Run `{command}`, use the path that the link leads to, or allow it with --insist (insist=True).": (
         "请运行 `{command}`，或使用链接所指的路径，或用 --insist（insist=True）允许。"
     ),
@@ -52,14 +52,14 @@ TEXTS: Final = {
         "{path} 的访问控制列表允许他人更改它，从而决定 dnsrenew 以 {user} 的身份做什么。"
     ),
     "The access list of {path}, where {file} is, lets others write to it, and so decide what dnsrenew does as "
-    "{user}.": "{file} 所在的 {path} 的访问控制列表允许他人写入，从而决定 dnsrenew 以 {user} 的身份做什么。",
+    "{user}.": ("{file} 所在的 {path} 的访问控制列表允许他人写入，从而决定 dnsrenew 以 {user} 的身份做什么。"),
     "The configuration has no certificate.": "配置中没有证书。",
     "The configuration holds secrets in plain text: {keys}.": "配置中有明文凭据：{keys}。",
     "The configuration {file} cannot be read: it is a folder.": "无法读取配置 {file}：它是目录。",
     "The configuration {file} cannot be read: it is not UTF-8 text (byte {position}).": (
         "无法读取配置 {file}：它不是 UTF-8 文本（第 {position} 字节）。"
     ),
-    "The configuration {file} cannot be read: it is {kind}.": "无法读取配置 {file}：它是 {kind}。",
+    "The configuration {file} cannot be read: it is {kind}.": "无法读取配置 {file}：它是{kind}。",
     "The configuration {file} cannot be read: permission denied.": "无法读取配置 {file}：没有权限。",
     "The configuration {file} cannot be read: this is not a valid path.": "无法读取配置 {file}：这不是有效的路径。",
     "The configuration {file} cannot be read: {cause}.": "无法读取配置 {file}：{cause}。",
@@ -77,14 +77,14 @@ TEXTS: Final = {
     "These secrets look like references of an unknown kind: {keys}. Each is used as the secret itself.": (
         "这些凭据看起来像是未知类型的引用：{keys}。它们会原样用作凭据。"
     ),
-    'Write "env:NAME", "file:PATH", "keyring:SERVICE/USER" or {{ command = […] }} instead, or "literal:…" to keep '
-    "it.": (
+    'Write "env:NAME", "file:PATH", "keyring:SERVICE/USER" or {{ command = […] }} instead, or "literal:…" '
+    "to keep it.": (
         '请改写为 "env:NAME"、"file:PATH"、"keyring:SERVICE/USER" 或 {{ command = […] }}，或写成 "literal:…" 以保留它。'
     ),
-    'Write "env:NAME", "file:PATH", "keyring:SERVICE/USER" or {{ command = […] }}; or "literal:…" if it is the '
-    "secret itself.": (
-        '请写成 "env:NAME"、"file:PATH"、"keyring:SERVICE/USER" 或 {{ command = […] }}；如果它就是凭据本身，请写成 '
-        '"literal:…"。'
+    'Write "env:NAME", "file:PATH", "keyring:SERVICE/USER" or {{ command = […] }}; or "literal:…" if it is '
+    "the secret itself.": (
+        '请写成 "env:NAME"、"file:PATH"、"keyring:SERVICE/USER" 或 {{ command = […] }}；如果它就是凭据本身，请写'
+        '成 "literal:…"。'
     ),
     'Write "file:{file}" to use the content of the file, or "literal:…" if the name is the secret.': (
         '若要使用该文件的内容，请写成 "file:{file}"；如果该名称就是凭据，请写成 "literal:…"。'

@@ -41,8 +41,9 @@ TEXTS: Final = {
         "可补全命令、选项，以及证书、CA 和 DNS 服务商的名称。"
     ),
     "Looks at this host, its network, DNS, the CA and the store, for at most 15 seconds, and orders nothing. For "
-    "each certificate it says by which route it can be renewed now, or the one thing to do next. The exit status is "
-    "1 if a certificate cannot be renewed. Without a configuration it looks at the host, and the exit status is 2.": (
+    "each certificate it says by which route it can be renewed now, or the one thing to do next. The exit status "
+    "is 1 if a certificate cannot be renewed. Without a configuration it looks at the host, and the exit status is "
+    "2.": (
         "检查本机及其网络、DNS、CA 和存储目录，最多用 15 秒，不会下单。对每个证书说明现在可通过哪个途径续期，或接下来该"
         "做的一件事。如果有证书无法续期，退出状态为 1。没有配置时只检查本机，退出状态为 2。"
     ),
@@ -52,9 +53,9 @@ TEXTS: Final = {
     "Reasons: unspecified, key-compromise, affiliation-changed, superseded, cessation-of-operation.": (
         "原因：unspecified、key-compromise、affiliation-changed、superseded、cessation-of-operation。"
     ),
-    "Renews what is due, sleeps until the next certificate is due, and logs when that is. A failed renewal does not "
-    "end it. Ctrl-C ends it with exit status 130, SIGTERM with 143; a renewal in progress cleans up first. SIGHUP "
-    "makes it read the configuration again; if that has a mistake, it says so and keeps the old one.": (
+    "Renews what is due, sleeps until the next certificate is due, and logs when that is. A failed renewal does "
+    "not end it. Ctrl-C ends it with exit status 130, SIGTERM with 143; a renewal in progress cleans up first. "
+    "SIGHUP makes it read the configuration again; if that has a mistake, it says so and keeps the old one.": (
         "续期所有应续期的证书，然后休眠到下一个证书应续期时，并在日志中记录该时间。续期失败不会使它结束。Ctrl-C 使它以"
         "退出状态 130 结束，SIGTERM 则为 143；正在进行的续期会先清理。SIGHUP 使它重新读取配置；如果配置有错误，它会给出"
         "提示并继续使用旧配置。"
@@ -76,7 +77,7 @@ TEXTS: Final = {
         "日志写到标准错误。使用 --json 时，每行日志是一个 JSON 对象，结束时向标准输出打印一个文档：最后一轮的结果。"
     ),
     "The private key stays in the store until dnsrenew install gets the certificate. Until then the command prints "
-    "the same CSR again.": "在 dnsrenew install 得到证书之前，私钥保留在存储目录中，此命令每次都打印同一个 CSR。",
+    "the same CSR again.": ("在 dnsrenew install 得到证书之前，私钥保留在存储目录中，此命令每次都打印同一个 CSR。"),
     "The schedule runs dnsrenew renew four times a day. Without a command it shows the schedule.": (
         "自动续期每天运行四次 dnsrenew renew。不带子命令时显示自动续期的状态。"
     ),
@@ -197,7 +198,7 @@ TEXTS: Final = {
     "the certificate with its chain: PEM in any order, DER or PKCS#7": "证书及其证书链：任意顺序的 PEM、DER 或 PKCS#7",
     "the command": "命令",
     "to ask others for help": "用于向他人求助",
-    "usage:": "用法:",
+    "usage:": "用法：",
     "use the configuration and the store although other users can change them": (
         "即使其他用户可以更改配置和存储目录，也使用它们"
     ),

@@ -12,6 +12,7 @@ TEXTS: Final = {
         "请把签发者的中间证书加入该文件并重新安装，除非所有客户端都信任它。"
     ),
     "Add the key that the certificate was requested with: --key FILE": "请加上申请该证书时所用的私钥：--key FILE",
+    "An earlier attempt failed.": "之前的一次尝试失败。",
     "Did you mean {nearest}?": "是否想输入 {nearest}？",
     "Files of the certificate {name} in the store are missing or damaged.": (
         "证书 {name} 在存储目录中的文件缺失或已损坏。"
@@ -20,6 +21,7 @@ TEXTS: Final = {
     "Make a new key and CSR with dnsrenew csr {name} --new if the issuer has not made a certificate yet.": (
         "如果签发者还没有签发证书，请用 dnsrenew csr {name} --new 生成新的私钥和 CSR。"
     ),
+    "No attempt is made before {time}.": "{time} 之前不再尝试。",
     "No certificate could be obtained for {domains}. {details}": "无法为 {domains} 获取证书。{details}",
     "No certificate has a name that matches {name}.": "没有名称与 {name} 匹配的证书。",
     "Replace the certificate (dnsrenew renew --force {name}), and ask the CA to revoke the old one.": (
@@ -36,19 +38,21 @@ TEXTS: Final = {
     "Run dnsrenew status to list the certificates.": "请运行 dnsrenew status 列出证书。",
     "Run dnsrenew status to list the {count:,} certificates.": "请运行 dnsrenew status 列出全部 {count:,} 个证书。",
     "Run: dnsrenew renew {name}": "请运行：dnsrenew renew {name}",
+    "Skipped {route}: the same.": "已跳过 {route}：同上。",
+    "Skipped {route}: {reason}": "已跳过 {route}：{reason}",
     "Take it out of the configuration first.": "请先把它从配置中删除。",
     "The CA {ca}, which issued the certificate {name}, is not in the configuration.": (
         "签发证书 {name} 的 CA {ca} 不在配置中。"
     ),
     "The certificate in force, {name} from {issuer}, is valid until {not_after}, longer than the given one "
-    "({given}).": "正在使用的证书 {name}（签发者 {issuer}）有效期至 {not_after}，比给出的证书（{given}）更长。",
+    "({given}).": ("正在使用的证书 {name}（签发者 {issuer}）有效期至 {not_after}，比给出的证书（{given}）更长。"),
     "The certificate is for a key that was revoked as compromised.": "该证书使用的私钥曾因泄露而被吊销。",
     "The certificate {name} has not been obtained yet.": "尚未获取证书 {name}。",
     "The certificate {name} is in the configuration {path}, so the next run would obtain it again.": (
         "证书 {name} 在配置 {path} 中，因此下次运行会重新获取它。"
     ),
     "The certificate {name} was issued by {issuer} and installed by hand: dnsrenew revokes only what it has "
-    "obtained.": "证书 {name} 由 {issuer} 签发并手动安装：dnsrenew 只吊销由它获取的证书。",
+    "obtained.": ("证书 {name} 由 {issuer} 签发并手动安装：dnsrenew 只吊销由它获取的证书。"),
     "The renewal failed.": "续期失败。",
     "The stored CSR of {name} is for {names} with a key of the kind {kind}, and the configuration has changed.": (
         "已保存的 {name} 的 CSR 用于 {names}，密钥类型为 {kind}，而配置已更改。"
@@ -72,6 +76,8 @@ TEXTS: Final = {
     'This system does not know "{issuer}", which issued the last certificate in the file, so clients may refuse it.': (
         "本系统不认识签发文件中最后一个证书的“{issuer}”，因此客户端可能会拒绝该证书。"
     ),
+    "Tried {route}: the same.": "已尝试 {route}：同上。",
+    "Tried {route}: {reason}": "已尝试 {route}：{reason}",
     "Try again.": "请重试。",
     "Use one of these names: {known}.": "请使用以下名称之一：{known}。",
     "Use one of these reasons: {reasons}.": "请使用以下原因之一：{reasons}。",

@@ -20,8 +20,8 @@ TEXTS: Final = {
         "请在固定了旧密钥的地方（例如 TLSA 记录）发布新密钥。"
     ),
     "Read the explanation.": "请阅读该说明。",
-    "Restore {path} from a backup; without one, remove accounturi from these records, run dnsrenew renew, and pin "
-    "the new account.": (
+    "Restore {path} from a backup; without one, remove accounturi from these records, run dnsrenew renew, and pin the "
+    "new account.": (
         "请从备份恢复 {path}；如果没有备份，请从这些记录中删除 accounturi，运行 dnsrenew renew，再把新账户写入记录。"
     ),
     "Run dnsrenew renew --now (in Python: now=True) to try again at once.": (
@@ -58,6 +58,7 @@ TEXTS: Final = {
     ),
     "Use another CA.": "请使用其他 CA。",
     "Use another route or another CA for this name.": "请对此名称使用其他途径或其他 CA。",
+    "it holds no private key": "其中没有私钥",
     "{cause} The next attempt is made after {until}; dnsrenew renew --now (in Python: now=True) makes it at once.": (
         "{cause} 下次尝试在 {until} 之后；运行 dnsrenew renew --now（在 Python 中：now=True）可立即重试。"
     ),

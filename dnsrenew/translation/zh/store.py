@@ -100,8 +100,8 @@ TEXTS: Final = {
     ),
     "Run dnsrenew as {owner}, take the store over (remove what you did not put there, then run `{command}`), or "
     "allow it with --insist (insist=True).": (
-        "请以 {owner} 的身份运行 dnsrenew，或接管存储目录（删除不是您放入的内容，然后运行 `{command}`），或用 --insist"
-        "（insist=True）允许。"
+        "请以 {owner} 的身份运行 dnsrenew，或接管存储目录（删除不是您放入的内容，然后运行 `{command}`），或用 "
+        "--insist（insist=True）允许。"
     ),
     "Run it again when that run has finished, or add --wait to wait for it.": (
         "请在那次运行结束后重新运行，或加上 --wait 等待它结束。"
@@ -127,10 +127,12 @@ TEXTS: Final = {
     "The CA {ca} has paused {names}: it refuses orders until someone opens {url}.": (
         "CA {ca} 已暂停 {names}：在有人打开 {url} 之前，它会拒绝订单。"
     ),
-    "The CA {ca} would refuse an order for {names} until {until}: it allows {count} failed validations of a name in "
-    "{window}.": "CA {ca} 在 {until} 之前会拒绝 {names} 的订单：它允许一个名称在 {window} 内验证失败 {count} 次。",
-    "The CA {ca} would refuse an order for {names} until {until}: it issues {count} certificates for the same names "
-    "in {window}.": "CA {ca} 在 {until} 之前会拒绝 {names} 的订单：它在 {window} 内只为相同的名称签发 {count} 个证书。",
+    "The CA {ca} would refuse an order for {names} until {until}: it allows {count} failed validations of a name "
+    "in {window}.": ("CA {ca} 在 {until} 之前会拒绝 {names} 的订单：它允许一个名称在 {window} 内验证失败 {count} 次。"),
+    "The CA {ca} would refuse an order for {names} until {until}: it issues {count} certificates for the same "
+    "names in {window}.": (
+        "CA {ca} 在 {until} 之前会拒绝 {names} 的订单：它在 {window} 内只为相同的名称签发 {count} 个证书。"
+    ),
     "The access list of the store {path} lets others write to it.": "存储目录 {path} 的访问控制列表允许他人写入。",
     "The access list of {path} lets others write to it, and so replace the store {store}.": (
         "{path} 的访问控制列表允许他人写入，从而可以替换存储目录 {store}。"
@@ -170,6 +172,8 @@ TEXTS: Final = {
     "Wait until {until}; the first run after that tries again, `--now` (in Python: now=True) at once.": (
         "请等到 {until}；之后的第一次运行会重试，`--now`（在 Python 中：now=True）则立即重试。"
     ),
+    "{count:g} days": "{count:g} 天",
+    "{count:g} h": "{count:g} 小时",
     "{count} orders for {names} at the CA {ca} have failed within {window}. The next one is sent after {until}.": (
         "有 {count} 个为 {names} 向 CA {ca} 下的订单在 {window} 内失败。下一个订单将在 {until} 之后发送。"
     ),
@@ -204,8 +208,8 @@ TEXTS: Final = {
         "{path} 已损坏：{reason}。CA 会按密钥找到该账户。"
     ),
     "{path} is damaged: {reason}. dnsrenew creates a new order.": "{path} 已损坏：{reason}。dnsrenew 会创建新订单。",
-    "{path} is damaged: {reason}. dnsrenew creates an account with a new key, unless CAA records allow only the old "
-    "one.": "{path} 已损坏：{reason}。dnsrenew 会用新密钥创建账户，除非 CAA 记录只允许旧账户。",
+    "{path} is damaged: {reason}. dnsrenew creates an account with a new key, unless CAA records allow only the "
+    "old one.": ("{path} 已损坏：{reason}。dnsrenew 会用新密钥创建账户，除非 CAA 记录只允许旧账户。"),
     "{path} is damaged: {reason}. dnsrenew forgets what the CA refused recently.": (
         "{path} 已损坏：{reason}。dnsrenew 不再知道 CA 最近拒绝了什么。"
     ),

@@ -6,7 +6,7 @@ from typing import Final
 
 TEXTS: Final = {
     "A certificate in the chain from the CA is valid from {not_before} to {not_after}, and this host's clock says "
-    "{now}.": "CA 给出的证书链中有一个证书的有效期为 {not_before} 至 {not_after}，而本机时钟显示 {now}。",
+    "{now}.": ("CA 给出的证书链中有一个证书的有效期为 {not_before} 至 {not_after}，而本机时钟显示 {now}。"),
     "A certificate in the chain is valid from {not_before} to {not_after}, and this host's clock says {now}.": (
         "证书链中有一个证书的有效期为 {not_before} 至 {not_after}，而本机时钟显示 {now}。"
     ),
@@ -85,4 +85,17 @@ TEXTS: Final = {
         "该私钥已加密，而服务器需要没有密码的私钥。"
     ),
     "The private key is neither an ECDSA nor an RSA key.": "该私钥既不是 ECDSA 密钥，也不是 RSA 密钥。",
+    "it contains no certificate": "其中没有证书",
+    "it has a private key, but no certificate": "其中有私钥，但没有证书",
+    "it has no authority key identifier": "没有颁发机构密钥标识符",
+    "it is a certificate request (CSR), not the certificate that the issuer makes from it": (
+        "它是证书请求（CSR），而不是签发者据此签发的证书"
+    ),
+    "it is not a certificate in PEM form": "不是 PEM 格式的证书",
+    "it is not a certificate in PEM, DER or PKCS#7 form": "不是 PEM、DER 或 PKCS#7 格式的证书",
+    "it is not a certificate request": "不是证书请求",
+    "it is that of another key": "属于另一个密钥",
+    "its serial number is not positive (RFC 5280 section 4.1.2.2)": "其序列号不是正数（RFC 5280 第 4.1.2.2 节）",
+    "neither an ECDSA nor an RSA key": "既不是 ECDSA 密钥，也不是 RSA 密钥",
+    "not an unencrypted private key in PEM form": "不是未加密的 PEM 格式私钥",
 }

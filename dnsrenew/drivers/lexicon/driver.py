@@ -1,0 +1,93 @@
+"""The driver lexicon, in our process: it hands each call to the process of its account."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from dnsrenew.base import names
+from dnsrenew.drivers import texts as driver_texts
+from dnsrenew.drivers.lexicon import texts, usable
+from dnsrenew.drivers.lexicon.process import ProcessEnded, process_of
+from dnsrenew.errors import ConfigError, ProviderError
+from dnsrenew.secrets import Secret
+
+if TYPE_CHECKING:
+    from dnsrenew.drivers.protocol import DriverContext
+    from dnsrenew.model import TxtRecord
+
+
+class LexiconDriver:
+    """Writes through one of lexicon's providers.
+
+    Driver options: ``provider`` (its name in lexicon); ``look_first`` (list the records before a write: it would write
+    a value twice) and ``look_after`` (list them after a removal: it hides failures). All others are passed to lexicon.
+    """
+
+    def __init__(self, context: DriverContext) -> None:
+        self._context = context
+        options = dict(context.driver_options)
+        self._name = str(options.pop("provider", ""))
+        self._looks = {key: bool(options.pop(key, False)) for key in ("look_first", "look_after")}
+        self._driver_options = options
+        usable.check(self._name)
+        self._process = process_of(context.remembered, self._name)
+        if self._name not in usable.KNOWN:
+            self._call("prepare", ())
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Write the values one by one, with one session for each zone."""
+        self._call("add", records)
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Remove the values one by one, with one session for each zone."""
+        self._call("remove", records)
+
+    def _call(self, action: str, records: Sequence[TxtRecord]) -> None:
+        # Raised here and not where the secrets are, because the variables of those frames would be in the traceback.
+        if failure := self._ask(action, records):
+            raise failure
+
+    def _ask(self, action: str, records: Sequence[TxtRecord]) -> BaseException | None:
+        """Send the request; return what to raise."""
+        request = {
+            "action": action,
+            "options": {**self._driver_options, **self._revealed()},
+            "records": [(record.zone, record.name, record.value, record.ttl) for record in records],
+            **self._looks,
+        }
+        account = self._context.account
+        try:
+            answer = self._process.call(request, self._context.seconds_left, self._context.cancel)
+        except TimeoutError:
+            return ProviderError.of(driver_texts.CALL_OVER, account=account, left_behind=True)
+        except ProcessEnded as error:
+            return ProviderError.of(texts.PROCESS_ENDED, account=account, how=str(error))
+        except OSError as error:
+            return self._not_started(error)
+        return self._failure(action, answer)
+
+    def _revealed(self) -> dict[str, str]:
+        options = self._context.options
+        return {key: (value.reveal() if isinstance(value, Secret) else value).strip() for key, value in options.items()}
+
+    def _failure(self, action: str, answer: dict[str, Any]) -> BaseException | None:
+        if "refused" in answer:
+            text = texts.NOT_WRITTEN if action == "add" else texts.NOT_REMOVED
+            zone, name = (names.relative(answer["refused"][key]) for key in ("zone", "name"))
+            return ProviderError.of(text, account=self._context.account, zone=zone, name=name)
+        if "error" not in answer:
+            return None
+        from dnsrenew.drivers.lexicon.described_error import rebuild  # late: most calls succeed
+
+        error = rebuild(answer["error"])
+        if type(error).__name__ == "ProviderNotAvailableError":
+            return ConfigError.of(texts.UNKNOWN, provider=self._name)
+        return error
+
+    def _not_started(self, error: OSError) -> ProviderError:
+        cause = error.strerror or type(error).__name__
+        return ProviderError.of(
+            texts.PROCESS_NOT_STARTED, account=self._context.account, cause=cause, executable=sys.executable or "?"
+        )

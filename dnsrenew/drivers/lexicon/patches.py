@@ -1,0 +1,231 @@
+"""Changes to the libraries of lexicon's own process: time-outs, no key on a redirect, no downloads.
+
+:func:`patch_libraries` is called once, before lexicon is imported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import socket
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextvars import ContextVar
+from functools import cache
+from types import ModuleType, SimpleNamespace
+from typing import Any, NamedTuple, Never
+
+from dnsrenew.http import third_party
+
+_deadline: ContextVar[float] = ContextVar("deadline", default=float("inf"))
+"""The monotonic second at which the call of this thread ends."""
+
+
+class RequestLimits(NamedTuple):
+    """Seconds to connect, and seconds for an answer."""
+
+    connect: float
+    read: float
+
+
+def begin_call(seconds: float) -> None:
+    """Limit every request of this thread to these seconds."""
+    _deadline.set(time.monotonic() + seconds)
+
+
+def left() -> float:
+    """Return the seconds until the deadline of the call in this thread; negative after it."""
+    return _deadline.get() - time.monotonic()
+
+
+def check() -> None:
+    """Return while the caller still waits.
+
+    :raises TimeoutError: the deadline has passed.
+    """
+    if left() <= 0:
+        raise TimeoutError("the deadline of the call has passed")
+
+
+def patch_libraries(limits: RequestLimits) -> None:
+    """Patch all that lexicon's providers send with."""
+    import requests
+
+    socket.setdefaulttimeout(limits.read)  # for the two modules that use xmlrpc, and the one that uses urllib
+    _patch_urllib()
+    session = _timed_session(requests, limits)
+    vars(requests)["Session"] = vars(requests.sessions)["Session"] = session
+    sys.modules["tldextract"] = _tldextract()
+    # For a way to find the zone that dnsrenew never uses; slow to import.
+    sys.modules["dns.resolver"] = _imported_later("dns.resolver")
+
+
+# ── requests ────────────────────────────────────────────────────────────────────────────
+
+
+def _timed_session(real: Any, limits: RequestLimits) -> type:
+    class TimedSession(real.Session):  # type: ignore[misc]
+        """Adds time-outs and a size limit, always verifies TLS, and follows no redirect to another host."""
+
+        def send(self, request: Any, **arguments: Any) -> Any:
+            check()
+            arguments["timeout"] = (min(limits.connect, left()), min(limits.read, left()))
+            arguments["verify"] = arguments.get("verify") or True
+            return super().send(request, **arguments)
+
+        def mount(self, prefix: str, adapter: Any) -> None:
+            """Mount an adapter of the provider; its retries must not sleep past the deadline of the call."""
+            retries = getattr(adapter, "max_retries", None)
+            if retries is not None and retries.total:
+                kind: Any = type(retries)
+                retries.__class__ = _bounded(kind)
+            third_party.bound(adapter)
+            super().mount(prefix, adapter)
+
+        def get_redirect_target(self, resp: Any) -> str | None:
+            """Return the absolute URL of a redirect: requests parses some relative ones differently."""
+            if not 300 <= resp.status_code < 400:
+                return None
+            # A redirect without a Location is refused too: lexicon would take it for success.
+            location = resp.headers.get("Location") if resp.is_redirect else None
+            return third_party.redirected(resp.request.method, resp.url, location)
+
+        def resolve_redirects(self, *arguments: Any, yield_requests: bool = False, **more: Any) -> Any:
+            """Follow redirects, except for a provider that handles them itself."""
+            return iter(()) if yield_requests else super().resolve_redirects(*arguments, **more)
+
+    return TimedSession
+
+
+@cache
+def _bounded(retry: Any) -> Any:
+    class BoundedRetry(retry):  # type: ignore[misc]
+        """Never waits past the deadline of the call."""
+
+        def get_retry_after(self, response: Any) -> Any:
+            seconds = super().get_retry_after(response)
+            return seconds if seconds is None else min(seconds, max(left(), 0.0))
+
+        def get_backoff_time(self) -> Any:
+            return min(super().get_backoff_time(), max(left(), 0.0))
+
+        def is_retry(self, *arguments: Any, **more: Any) -> bool:
+            return left() > 0 and bool(super().is_retry(*arguments, **more))
+
+    return BoundedRetry
+
+
+# ── other libraries ─────────────────────────────────────────────────────────────────────
+
+
+def _patch_urllib() -> None:
+    """Never send the token to another host: urllib forwards headers on redirects."""
+    handler: Any = urllib.request.HTTPRedirectHandler
+    follow = handler.redirect_request
+
+    def redirect_request(self: Any, req: Any, *answer: Any) -> Any:
+        third_party.redirected(req.get_method(), req.full_url, answer[-1])  # the last is the new URL
+        return follow(self, req, *answer)
+
+    handler.redirect_request = redirect_request
+
+
+class _Parts(NamedTuple):
+    subdomain: str
+    domain: str
+    suffix: str
+
+
+def _split(domain: str, *_: Any, **__: Any) -> _Parts:
+    """Split a zone at its first dot: it is the domain at the host, so no public suffix list is needed."""
+    name, _dot, suffix = domain.rstrip(".").partition(".")
+    return _Parts("", name, suffix)
+
+
+def _tldextract() -> ModuleType:
+    """Return a replacement for the module that downloads the public suffix list."""
+    module: Any = ModuleType("tldextract")
+    module.extract, module.TLDExtract = _split, lambda *_, **__: _split
+    return module  # type: ignore[no-any-return]
+
+
+def _imported_later(name: str) -> ModuleType:
+    """Return a replacement that imports the real module when it is used (PEP 562)."""
+    module: Any = ModuleType(name)
+
+    def get(attribute: str) -> Any:
+        sys.modules.pop(name, None)
+        return getattr(importlib.import_module(name), attribute)
+
+    module.__getattr__ = get
+    return module  # type: ignore[no-any-return]
+
+
+@contextlib.contextmanager
+def without_metadata() -> Iterator[None]:
+    """Let lexicon find no metadata of packages: it reads its own 90 times, to see which other packages are missing."""
+    name = "importlib.metadata"
+    module: Any = ModuleType(name)
+    module.PackageNotFoundError = LookupError
+    module.Distribution = SimpleNamespace(from_name=_no_package)
+    real = sys.modules.get(name)
+    sys.modules[name] = module
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+        if real is not None:
+            sys.modules[name] = real
+
+
+def _no_package(name: str) -> Never:
+    raise LookupError(name)
+
+
+# ── single providers ────────────────────────────────────────────────────────────────────
+
+
+def patch_provider(name: str, provider: Any, limits: RequestLimits) -> None:
+    """Fix the mistakes of one of lexicon's providers.
+
+    :param provider: its class.
+    """
+    if name == "aliyun":
+        _patch_aliyun(provider)
+    if name == "powerdns":
+        # Its monkeypatch() changes requests for all threads, and the first to end would restore it.
+        vars(sys.modules["requests_unixsocket"])["monkeypatch"] = contextlib.nullcontext
+    if name == "route53":
+        _patch_boto3(limits)
+
+
+def _patch_aliyun(provider: Any) -> None:
+    """Send the time in the format of Alibaba Cloud: lexicon 3.25 appends "Z" to a time that ends with "+00:00"."""
+    build = provider._build_signature_parameters  # noqa: SLF001  # there is no other place
+
+    def patched(self: Any) -> Any:
+        parameters = build(self)
+        parameters["Timestamp"] = parameters["Timestamp"].replace("+00:00Z", "Z")
+        return parameters
+
+    provider._build_signature_parameters = patched  # noqa: SLF001  # there is no other place
+
+
+def _patch_boto3(limits: RequestLimits) -> None:
+    """Give boto3 time-outs and few retries. It sends without requests; botocore follows no redirect."""
+    import boto3  # type: ignore[import-untyped]
+    from botocore.config import Config  # type: ignore[import-untyped]
+
+    def client(service: str, **arguments: Any) -> Any:
+        config = Config(
+            connect_timeout=min(limits.connect, left()),
+            read_timeout=min(limits.read, left()),
+            retries={"mode": "standard", "max_attempts": 2},
+        )
+        arguments.setdefault("region_name", "us-east-1")  # Route 53 is global; requests are signed for this region
+        # A new session: the default one is not for several threads.
+        return boto3.session.Session().client(service, config=config, **arguments)
+
+    vars(boto3)["client"] = client

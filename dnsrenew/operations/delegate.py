@@ -1,0 +1,178 @@
+"""Has the TXT values for a domain written elsewhere, by one CNAME record that a person sets once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from dnsrenew.base import names
+from dnsrenew.base.values import Frozen
+from dnsrenew.challenges.dns01.accounts import AccountChoice
+from dnsrenew.challenges.dns01.records import OWN_LABEL
+from dnsrenew.errors import DnsError
+from dnsrenew.model import Route
+from dnsrenew.operations import texts
+from dnsrenew.operations.delegate_account import choose_account, choose_domains, target_name, writers_of
+from dnsrenew.operations.delegate_probe import probe
+from dnsrenew.operations.delegate_registration import registered_name
+from dnsrenew.operations.delegate_route import has_route, takes_account, write_routes
+from dnsrenew.operations.delegate_wait import CnameRecord, CnameWait
+
+if TYPE_CHECKING:
+    from dnsrenew.challenges.dns01.records import TxtPlacement
+    from dnsrenew.config import Config
+    from dnsrenew.dns import Target
+    from dnsrenew.model import CertificateSpec
+    from dnsrenew.operations.delegate_account import DelegateAccount, DelegatedDomains
+    from dnsrenew.operations.delegate_route import RouteToAdd
+    from dnsrenew.renewal.job import Services
+    from dnsrenew.runtime.context import Context
+
+
+PERSIST: Final = "dns-persist-01"
+"""A challenge type in the place of an account: its one TXT record is set instead of a CNAME record."""
+
+
+class DelegatedRecord(Protocol):
+    """A record that was set."""
+
+    @property
+    def domain(self) -> str:
+        """The domain that is validated by it."""
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the JSON form."""
+
+
+class Delegated(Frozen, kw_only=True):
+    """What was done.
+
+    :ivar records: the records, which every name server shows.
+    :ivar route: the route that uses them.
+    :ivar is_tested: whether a test value was written and seen.
+    :ivar written: the configuration file, if the route was written to it.
+    :ivar to_add: what a person has to add to the configuration, because it could not be edited.
+    """
+
+    certificates: tuple[str, ...]
+    records: tuple[DelegatedRecord, ...]
+    route: Route
+    is_tested: bool
+    written: str | None = None
+    to_add: tuple[RouteToAdd, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "records": [record.to_dict() for record in self.records],
+            "done": True,
+            "tested": self.is_tested,
+            "route": {"challenge": self.route.challenge, "dns": list(self.route.dns)},
+            "written": self.written,
+            "to_add": [{"certificate": each.certificate, "lines": each.lines} for each in self.to_add],
+        }
+
+
+def delegate(context: Context, config: Config, services: Services, name: str, to: str | None) -> Delegated:
+    """See :meth:`dnsrenew.Renewer.delegate`."""
+    chosen = choose_domains(config, name)
+    its = context.for_certificate(chosen.specs[0].name)
+    if to == PERSIST:
+        return _persist(its, config, services, chosen)
+    account = choose_account(config, to, chosen.domains)
+    zones = _own_zones(its, services, chosen.domains)
+    records = _records(its, account, zones)
+    CnameWait(its, services.dns, records).until_there(account.name)
+    targets = _targets(its, services, records)
+    placements = _placements(config, services, account.name, targets)
+    is_tested = probe(its, config, services, placements, chosen.specs[0].propagation)
+    route = Route("dns-01", dns=account.name)
+    first = partial(_first_accounts, config, services, records)
+    needed = [each for each in chosen.specs if not (has_route(each, route) or takes_account(each, route, first))]
+    return _written(config, chosen, needed, records=tuple(records), route=route, is_tested=is_tested)
+
+
+def _persist(context: Context, config: Config, services: Services, chosen: DelegatedDomains) -> Delegated:
+    """Have the one TXT record of dns-persist-01 set."""
+    from dnsrenew.operations.delegate_persist import persist  # rarely needed
+
+    records = persist(context, services, chosen)
+    route = Route(PERSIST)
+    needed = [spec for spec in chosen.specs if not has_route(spec, route)]
+    return _written(config, chosen, needed, records=tuple(records), route=route, is_tested=False)
+
+
+def _own_zones(context: Context, services: Services, domains: Sequence[str]) -> dict[str, Target]:
+    """Return the zone of the challenge's name of each domain.
+
+    :raises DnsError: it is in none, or the name is a zone of its own.
+    """
+    found = services.dns.challenge_targets(context, domains, follow_cname=False)
+    for target in found.values():
+        if target.name == target.served_zone:
+            raise DnsError.of(texts.DELEGATE_OWN_ZONE, name=names.relative(target.name))
+    return found
+
+
+def _records(context: Context, account: DelegateAccount, zones: dict[str, Target]) -> list[CnameRecord]:
+    """Return the records to set; one name at an acme-dns server is enough for all domains."""
+    registered = registered_name(context, account.writer) if account.zone is None else ""
+    return [
+        CnameRecord(
+            domain,
+            f"{OWN_LABEL}.{domain}",
+            registered or target_name(domain, account.zone or ""),
+            names.relative(target.served_zone),
+        )
+        for domain, target in zones.items()
+    ]
+
+
+def _targets(context: Context, services: Services, records: Sequence[CnameRecord]) -> dict[str, Target]:
+    """Return where the CNAME records lead, as a renewal finds it.
+
+    :raises DnsError: not to the name that the account writes.
+    """
+    targets = services.dns.challenge_targets(context, [record.domain for record in records])
+    for record in records:
+        end = names.relative(targets[record.domain].name)
+        if names.labels(end) != names.labels(record.value):
+            raise DnsError.of(texts.DELEGATE_CHAIN, name=record.name, target=end, value=record.value)
+    return targets
+
+
+def _placements(config: Config, services: Services, account: str, targets: dict[str, Target]) -> list[TxtPlacement]:
+    choice = AccountChoice(services.dns, writers_of(config), attended=True)
+    route = Route("dns-01", dns=account)
+    return [choice.place(domain, target, route) for domain, target in targets.items()]
+
+
+def _first_accounts(
+    config: Config, services: Services, records: Sequence[CnameRecord], route: Route
+) -> list[tuple[str, ...]]:
+    """Return the accounts that a route without any takes first for each record."""
+    choice = AccountChoice(services.dns, writers_of(config))
+    found = [choice.routes(names.absolute(record.value), route)[:1] for record in records]
+    return [each[0].dns if each else () for each in found]
+
+
+def _written(
+    config: Config,
+    chosen: DelegatedDomains,
+    needed: Sequence[CertificateSpec],
+    *,
+    records: tuple[DelegatedRecord, ...],
+    route: Route,
+    is_tested: bool,
+) -> Delegated:
+    """Write the route to the certificates that need it, and return what was done."""
+    to_add = write_routes(config, needed, route)
+    return Delegated(
+        certificates=tuple(spec.name for spec in chosen.specs),
+        records=records,
+        route=route,
+        is_tested=is_tested,
+        written=str(config.path) if len(to_add) < len(needed) else None,
+        to_add=to_add,
+    )

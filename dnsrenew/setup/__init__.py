@@ -1,0 +1,1 @@
+"""Getting there: taking over from other ACME clients."""

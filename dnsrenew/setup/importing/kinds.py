@@ -1,0 +1,56 @@
+"""The tools that ``dnsrenew import`` reads, one line each."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+from dnsrenew.base.values import Frozen
+from dnsrenew.setup.importing.found import FoundData, HostView
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Reader(Protocol):
+    """The functions of a reader's module; see :mod:`dnsrenew.setup.importing.found`."""
+
+    def usual(self, host: HostView) -> list[Path]:
+        """Return the folders where the tool keeps its data by default, whether they exist or not."""
+
+    def is_here(self, folder: Path) -> bool:
+        """Tell whether a folder is one of this tool's."""
+
+    def read(self, folder: Path, host: HostView) -> FoundData:
+        """Return everything in the folder."""
+
+
+class Kind(Frozen):
+    """A tool.
+
+    :ivar name: the word of ``--from``.
+    :ivar title: the tool's name, for people.
+    :ivar module: the module of its reader, imported when it is needed.
+    """
+
+    name: str
+    title: str
+    module: str
+
+    def reader(self) -> Reader:
+        """Return its reader."""
+        return cast("Reader", importlib.import_module(f"dnsrenew.setup.importing.{self.module}"))
+
+
+KINDS: Final = {
+    kind.name: kind
+    for kind in (
+        Kind("certbot", "certbot", "certbot"),
+        Kind("lego", "lego", "lego"),
+        Kind("acme.sh", "acme.sh", "acme_sh"),
+        Kind("caddy", "Caddy", "caddy"),
+        Kind("hfs", "HFS", "hfs"),
+        Kind("pem", "PEM files", "pem"),
+    )
+}
+"""The tools, in the order in which a folder is asked: any pair of PEM files comes last."""

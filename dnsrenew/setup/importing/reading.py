@@ -1,0 +1,170 @@
+"""Reading the files of other tools: whatever stands there, a reader gets a value, or nothing and a note about it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from dnsrenew.base import files
+from dnsrenew.setup.importing import texts
+from dnsrenew.setup.importing.found import FoundDnsAccount, NotUnderstood
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dnsrenew.errors import Text
+
+_LARGEST: Final = 4 << 20
+"""Bytes of a file; a chain has some 10 KB."""
+_SECTION: Final = re.compile(r"(\[+)\s*(.*?)\s*\]+\s*(?:#.*)?")
+_QUOTES: Final = ("'''", '"""', "'", '"')
+
+
+class Notes:
+    """The notes of one reader, in order.
+
+    :ivar found: what was not understood so far.
+    """
+
+    def __init__(self) -> None:
+        self.found: list[NotUnderstood] = []
+
+    def add(
+        self,
+        why: Text,
+        file: Path | str,
+        line: int | None = None,
+        text: str = "",
+        *,
+        loses: bool = False,
+        **evidence: object,
+    ) -> None:
+        """Add a note; see :meth:`NotUnderstood.of`. The same note is added once."""
+        note = NotUnderstood.of(why, file, line, text, loses=loses, **evidence)
+        if note not in self.found:
+            self.found.append(note)
+
+    def read(self, file: Path | str, *, loses: bool = False) -> bytes | None:
+        """Return the content of a file; None, with a note, if it cannot be read.
+
+        :param loses: whether a certificate or an account is missing without it.
+        """
+        try:
+            with files.open_to_read(file) as stream:
+                data = stream.read(_LARGEST + 1)
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+            reason = (getattr(error, "strerror", None) or str(error)).lower()
+            self.add(texts.UNREADABLE, file, loses=loses, reason=reason)
+            return None
+        if len(data) > _LARGEST:
+            self.add(texts.UNREADABLE, file, loses=loses, reason=texts.TOO_LARGE)
+            return None
+        return data
+
+    def text(self, file: Path | str, *, loses: bool = False) -> str | None:
+        """Return the text of a file; as :meth:`read`."""
+        data = self.read(file, loses=loses)
+        return None if data is None else data.decode("utf-8-sig", "replace")
+
+    def json(self, file: Path | str, *, loses: bool = False) -> dict[str, Any] | None:
+        """Return the object in a JSON file; as :meth:`read`, also if it is damaged."""
+        data = self.read(file, loses=loses)
+        if data is None:
+            return None
+        try:
+            found = json.loads(data)
+        except (ValueError, RecursionError):
+            found = None
+        if isinstance(found, dict):
+            return found
+        self.add(texts.DAMAGED, file, loses=loses, reason=texts.NO_JSON if data.strip() else texts.EMPTY)
+        return None
+
+
+def names(folder: Path) -> list[str]:
+    """Return the sorted names in a folder; nothing if it cannot be listed."""
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
+
+
+def modified(file: Path | str) -> float:
+    """Return the time of the last change, seconds since 1970; 0 if it is unknown."""
+    try:
+        return os.stat(file).st_mtime
+    except OSError:
+        return 0.0
+
+
+class Setting(NamedTuple):
+    """A line ``key = value`` of an INI file.
+
+    :ivar sections: the names of the sections that it stands in, outermost first.
+    :ivar number: of the line, from 1.
+    """
+
+    sections: tuple[str, ...]
+    key: str
+    value: str
+    number: int
+
+
+def settings(text: str) -> Iterator[Setting]:
+    """Give the settings of an INI file with nested sections (``[a]``, ``[[b]]``), as configobj writes them."""
+    sections: tuple[str, ...] = ()
+    for number, raw in enumerate(text.splitlines(), 1):
+        line = raw.strip()
+        if not line or line[0] in "#;":
+            continue
+        if section := _SECTION.fullmatch(line):
+            sections = (*sections[: len(section[1]) - 1], section[2])
+            continue
+        key, equals, value = line.partition("=")
+        if equals:
+            yield Setting(sections, _unquoted(key.strip()), _unquoted(value.strip()), number)
+
+
+def _unquoted(value: str) -> str:
+    """Return a value without its quotes, or without the comment behind it."""
+    for quote in _QUOTES:
+        if value.startswith(quote) and (end := value.find(quote, len(quote))) >= 0:
+            rest = value[end + len(quote) :].strip()
+            if not rest or rest.startswith("#"):
+                return value[len(quote) : end]
+    return value.partition(" #")[0].rstrip()
+
+
+def dns_account(
+    provider: str, values: Mapping[str, object], source: str, *, zones: tuple[str, ...] = ()
+) -> FoundDnsAccount:
+    """Return an account at a DNS host; the provider's file says which of the options are secrets.
+
+    :param values: the options, with the names of the provider's file; those that are empty are left out.
+    """
+    from dnsrenew.drivers.catalogue import find_provider
+
+    known = find_provider(provider)
+    given = {key: value for key, value in values.items() if value}
+    secret = {key for key in given if known is not None and known.is_secret(key)}
+    return FoundDnsAccount(
+        provider=provider,
+        source=source,
+        options={key: value for key, value in given.items() if key not in secret},
+        secrets={key: str(given[key]) for key in given if key in secret},
+        zones=zones,
+    )
+
+
+def missing_options(account: FoundDnsAccount) -> list[str]:
+    """Return the required options of the provider that an account lacks."""
+    from dnsrenew.drivers.catalogue import find_provider
+
+    known = find_provider(account.provider)
+    if known is None:
+        return []
+    required = [key for key, spec in known.options.items() if spec.required]
+    return [key for key in required if key not in account.options and key not in account.secrets]

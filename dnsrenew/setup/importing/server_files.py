@@ -1,0 +1,111 @@
+"""The configuration files of servers on a machine, as far as they name certificates or folders for responses."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from dnsrenew.base import files
+
+_FOLDERS: Final = ("etc", "usr/local/etc", "opt/homebrew/etc", "usr/local/nginx/conf", "opt/bitnami")
+_SKIPPED_FOLDERS: Final = frozenset(
+    {
+        *("sites-available", "conf-available", "mods-available"),  # only those that are enabled count
+        *("ssl", "alternatives", "dnsrenew", "pki", "ca-certificates", "fonts", "terminfo", "selinux", "X11"),
+    }
+)
+_SKIPPED_ENDS: Final = ("~", ".bak", ".orig", ".dpkg-old", ".dpkg-dist", ".dpkg-new", ".rpmsave", ".rpmnew", ".swp")
+_LARGEST: Final = 1 << 20
+_MOST: Final = 50_000
+"""Files that are looked at."""
+
+
+class ServerKind(NamedTuple):
+    """A kind of server.
+
+    :ivar name: its name for people.
+    :ivar folder: a part of the path of its configuration.
+    :ivar reload: the program that makes it load its certificates.
+    :ivar test: the command that checks its configuration; "" if it has none.
+    """
+
+    name: str
+    folder: str
+    reload: tuple[str, ...]
+    test: str = ""
+
+
+SERVERS: Final = (
+    ServerKind("nginx", "nginx", ("systemctl", "reload", "nginx"), "nginx -t"),
+    ServerKind("Apache", "apache2", ("systemctl", "reload", "apache2"), "apache2ctl configtest"),
+    ServerKind("Apache", "httpd", ("systemctl", "reload", "httpd"), "apachectl configtest"),
+    ServerKind("HAProxy", "haproxy", ("systemctl", "reload", "haproxy"), "haproxy -c -f /etc/haproxy/haproxy.cfg"),
+    ServerKind("Postfix", "postfix", ("postfix", "reload"), "postfix check"),
+    ServerKind("Dovecot", "dovecot", ("doveadm", "reload"), "doveconf -n"),
+    ServerKind("Caddy", "caddy", ("systemctl", "reload", "caddy")),
+    ServerKind("Mosquitto", "mosquitto", ("systemctl", "reload", "mosquitto")),
+    ServerKind("lighttpd", "lighttpd", ("systemctl", "reload", "lighttpd")),
+    ServerKind("Exim", "exim4", ("systemctl", "reload", "exim4")),
+    ServerKind("Prosody", "prosody", ("prosodyctl", "reload")),
+    ServerKind("ProFTPD", "proftpd", ("systemctl", "reload", "proftpd")),
+    ServerKind("vsftpd", "vsftpd", ("systemctl", "restart", "vsftpd")),
+    ServerKind("coturn", "turnserver", ("systemctl", "restart", "coturn")),
+)
+_UNKNOWN: Final = ServerKind("", "", ())
+
+
+class ConfigFile(NamedTuple):
+    """A configuration file.
+
+    :ivar path: as it is on the machine, without the root of a test.
+    """
+
+    server: ServerKind
+    path: str
+    lines: tuple[str, ...]
+
+
+def config_files(root: Path, words: tuple[str, ...], leave_out: tuple[Path, ...] = ()) -> Iterator[ConfigFile]:
+    """Give the configuration files below ``/etc`` and its like that have one of some words.
+
+    :param leave_out: folders that are not looked into.
+    """
+    wanted = tuple(word.encode() for word in words)
+    left = _MOST
+    for top in _FOLDERS:
+        for here, folders, names in os.walk(root / top):
+            folders[:] = [name for name in sorted(folders) if _is_looked_into(Path(here, name), name, leave_out)]
+            for name in sorted(names):
+                left -= 1
+                if left < 0:
+                    return
+                data = b"" if name.endswith(_SKIPPED_ENDS) else _content(os.path.join(here, name))
+                if any(word in data for word in wanted):
+                    path = "/" + Path(here, name).relative_to(root).as_posix()
+                    yield ConfigFile(_server(path), path, tuple(data.decode("utf-8", "replace").splitlines()))
+
+
+def _is_looked_into(path: Path, name: str, leave_out: tuple[Path, ...]) -> bool:
+    return name not in _SKIPPED_FOLDERS and path not in leave_out and not os.path.islink(path)
+
+
+def _content(path: str) -> bytes:
+    try:
+        if os.path.getsize(path) > _LARGEST:
+            return b""
+        with files.open_to_read(path) as stream:
+            return stream.read(_LARGEST)
+    except OSError:
+        return b""
+
+
+def _server(path: str) -> ServerKind:
+    parts = path.replace(".", "/").split("/")
+    return next((kind for kind in SERVERS if kind.folder in parts), _UNKNOWN)
+
+
+def without_comment(line: str) -> str:
+    """Return a line of a configuration without a comment."""
+    return "" if line.lstrip().startswith(("#", "//", ";")) else line.partition(" #")[0]

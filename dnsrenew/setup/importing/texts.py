@@ -1,0 +1,110 @@
+"""The texts of ``dnsrenew import``: what was not taken over, and why. Secrets never stand in them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dnsrenew.errors import Phrase, Text
+
+# ── reasons: a field of other texts ─────────────────────────────────────────────────────
+
+TOO_LARGE: Final = Phrase("it is larger than 4 MiB")
+NO_JSON: Final = Phrase("it is not a JSON object")
+EMPTY: Final = Phrase("it is empty")
+NO_KEY: Final = Phrase("it has no private key of a supported kind")
+NOT_A_PAIR: Final = Phrase("the private key does not belong to the certificate")
+GONE: Final = Phrase("it is missing")
+
+# ── any tool ────────────────────────────────────────────────────────────────────────────
+
+UNREADABLE: Final = Text(
+    "import-unreadable",
+    "{file} cannot be read: {reason}.",
+    "Run the command as the user that owns it.",
+)
+DAMAGED: Final = Text(
+    "import-damaged",
+    "{file} is damaged or not complete: {reason}.",
+    "Restore it from a backup, or let dnsrenew obtain the certificate anew.",
+)
+SETTING_UNKNOWN: Final = Text(
+    "import-not-understood",
+    "The setting {key} was not taken over: dnsrenew has no equivalent that is known to the import.",
+    "Look for it in the configuration reference.",
+)
+MUST_STAPLE: Final = Text(
+    "import-not-understood",
+    "The TLS feature extension (must-staple) is not supported; the next certificate of {name} is without it.",
+    "Nothing has to be done: CAs have stopped issuing certificates with it.",
+)
+KEY_KIND: Final = Text(
+    "import-not-understood",
+    "The key type {kind} is not supported; the next certificate of {name} has the key type {used}.",
+    "Choose another one with `key` in the configuration.",
+)
+NO_DIRECTORY: Final = Text(
+    "import-ca-unknown",
+    "The directory URL of the CA {ca} is not known, so its account was not taken over.",
+    "Add it as [ca.NAME] with `directory` to the configuration; dnsrenew then creates a new account.",
+)
+
+# ── proving names ───────────────────────────────────────────────────────────────────────
+
+PLUGIN_UNKNOWN: Final = Text(
+    "import-dns-unknown",
+    "The authenticator {plugin} of {name} has no equivalent.",
+    "Give the certificate a route: run dnsrenew providers to list the DNS hosts.",
+)
+CREDENTIALS_UNKNOWN: Final = Text(
+    "import-dns-unknown",
+    "The credentials for {plugin} were not found: {missing}.",
+    "Add the missing options; list them with: dnsrenew providers {provider}",
+)
+ENVIRONMENT_UNKNOWN: Final = Text(
+    "import-dns-unknown",
+    "How the names of {name} are proved was not found, because {tool} keeps that in no file of its own.",
+    "Give the certificate a route: run dnsrenew providers to list the DNS hosts.",
+)
+EDITS_SERVER: Final = Text(
+    "import-webroot-guessed",
+    "certbot edited the configuration of {server} to prove {name}; dnsrenew puts the responses into {webroot} instead.",
+    "Test it with: dnsrenew renew --dry-run {name}",
+)
+EDITS_SERVER_UNKNOWN: Final = Text(
+    "import-dns-unknown",
+    "certbot edited the configuration of {server} to prove {name}, and no webroot of it was found.",
+    'Add a route such as {{ challenge = "http-01", webroot = "/var/www/html" }} to the certificate.',
+)
+NO_TLS_CHECK: Final = Text(
+    "import-not-understood",
+    "The certificate of the CA's own server was not checked; dnsrenew always checks it.",
+    "Name its root certificates with `trust` in the table of the CA.",
+)
+PASSPHRASE: Final = Text(
+    "import-not-understood",
+    "The credentials at {provider} need more than the import can translate: {missing}.",
+    "Compare the account with: dnsrenew providers {provider}",
+)
+
+# ── hooks ───────────────────────────────────────────────────────────────────────────────
+
+HOOK_GONE: Final = Text(
+    "import-hook-gone",
+    "The hook {program} does not exist, so it was not taken over.",
+    "Add what it did to `deploy` of the certificate.",
+)
+HOOK_BEFORE: Final = Text(
+    "import-not-understood",
+    "A program before each renewal was not taken over, because no port has to be freed for {name}.",
+    "Nothing has to be done if the program only freed a port.",
+)
+HOOK_AFTER: Final = Text(
+    "import-hook-after",
+    "A program that ran after each try for {name} now runs after each new certificate.",
+    "Nothing has to be done if the program makes servers load the certificate.",
+)
+HOOK_MANUAL: Final = Text(
+    "import-dns-unknown",
+    "The manual hooks of {name} prove names by {challenge}, for which dnsrenew runs no program.",
+    "Give the certificate a route with `listen` or `webroot`.",
+)

@@ -1,0 +1,89 @@
+"""What was told about a certificate, so that each change is told once: ``certificates/<name>/notified.json``.
+
+It is written after a message was sent. A crash in between, or two runs that find the same change within a second, tell
+it twice; nothing is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from dnsrenew.base.values import Frozen, field
+from dnsrenew.store import json_files
+from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
+from dnsrenew.store.directories import Directories
+from dnsrenew.store.json_files import DamagedFile, NewerSchema
+from dnsrenew.store.paths import Paths
+
+_SCHEMA: Final = 1
+
+
+class Told(Frozen, kw_only=True):
+    """What was told about one certificate.
+
+    :ivar failed: whether it was told that the renewal fails.
+    :ivar expiring: the last warning about its expiry: 1 for a third of the lifetime left, 2 for a sixth, 0 for none.
+    :ivar serial: the serial number of the certificate that ``expiring`` is about.
+    :ivar deployments: the deployments whose failure was told, each with the serial number of the certificate.
+    :ivar renewed: the serial number of the newest certificate that is known; "" if renewals are not told.
+    """
+
+    failed: bool = False
+    expiring: int = 0
+    serial: str = ""
+    deployments: Mapping[str, str] = field(default_factory=dict)
+    renewed: str = ""
+
+
+class ToldRecords:
+    """One file for each certificate about which something was told. A damaged file counts as missing.
+
+    :param disk: the disk operations.
+    :param paths: the paths of the store.
+    """
+
+    def __init__(self, disk: AtomicFiles, paths: Paths) -> None:
+        self._disk = disk
+        self._paths = paths
+        self._folders = Directories(disk, paths)
+
+    def read(self, name: str) -> Told:
+        """Return what was told about a certificate; one system call if that is nothing.
+
+        :raises StoreError: it cannot be read.
+        """
+        data = self._disk.read(self._path(name))
+        if data is None:
+            return Told()
+        try:
+            return _parse(json_files.load(data, _SCHEMA))
+        except (DamagedFile, NewerSchema):
+            return Told()
+
+    def write(self, name: str, told: Told) -> None:
+        """Replace the record, atomically and durably; one that says nothing is removed.
+
+        :raises StoreError: it cannot be written.
+        """
+        if told == Told():
+            self._disk.remove(self._path(name))
+            return
+        self._folders.make_certificate(name)
+        self._disk.write(self._path(name), json_files.dump({"schema": _SCHEMA, **vars(told)}), PRIVATE)
+
+    def _path(self, name: str) -> str:
+        return f"{self._paths.certificate(name)}/notified.json"
+
+
+def _parse(document: Mapping[str, Any]) -> Told:
+    deployments = document.get("deployments") or {}
+    if type(deployments) is not dict:
+        raise DamagedFile("the deployments are not an object")
+    return Told(
+        failed=json_files.flag(document.get("failed")),
+        expiring=json_files.count(document.get("expiring")),
+        serial=json_files.string(document.get("serial")),
+        deployments={key: json_files.string(serial) for key, serial in deployments.items()},
+        renewed=json_files.string(document.get("renewed")),
+    )

@@ -1,0 +1,248 @@
+"""The conformance check on a DNS account of the configuration: ``dnsrenew providers --check ACCOUNT``.
+
+It goes the way of a renewal: the locks, the journal, the calls of the DNS host with their rate limit, the view of DNS.
+Values that a killed check leaves are in the journal for ``dnsrenew cleanup``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base import names
+from dnsrenew.base.values import Frozen
+from dnsrenew.challenges.dns01.accounts import AccountChoice
+from dnsrenew.challenges.dns01.host_calls import HostCalls
+from dnsrenew.challenges.dns01.published import PublishedValues
+from dnsrenew.challenges.dns01.records import RecordWriter, TxtValue
+from dnsrenew.drivers import invoke
+from dnsrenew.errors import AttemptError, ConfigError, ProviderError
+from dnsrenew.renewal.batch import DRIVEN
+from dnsrenew.renewal.services import make_services
+from dnsrenew.secrets import Secret
+from dnsrenew.store.zone_locks import ZoneLocks
+from dnsrenew.testing import texts
+from dnsrenew.testing.conformance import UNAUTHORIZED, ConformanceRun, DriverHost
+from dnsrenew.testing.wrong_secret import wrong_secret
+
+if TYPE_CHECKING:
+    from dnsrenew.config import Config
+    from dnsrenew.dns import DnsView
+    from dnsrenew.drivers.provider import Provider
+    from dnsrenew.errors import Phrase
+    from dnsrenew.model import CertificateSpec, DnsAccount, TxtRecord
+    from dnsrenew.runtime.context import Context
+    from dnsrenew.store import Store
+    from dnsrenew.testing.must_result import MustResult
+    from dnsrenew.testing.script import Needs
+
+_JOURNAL: Final = "providers-check"
+"""The name in the journal, in place of that of a certificate."""
+_CLEANUP_SECONDS: Final = 60.0
+_CLEANUP_GRACE: Final = 3.5
+"""Seconds after a cancel: Ctrl-C has to end everything within five seconds."""
+
+
+class AccountCheck(Frozen):
+    """The result of a check.
+
+    :ivar zone: where the values were written, without a final dot.
+    :ivar left: a sentence for each value that may be left.
+    """
+
+    account: str
+    provider: Provider
+    zone: str
+    results: tuple[MustResult, ...]
+    left: tuple[str, ...] = ()
+
+    @property
+    def broken(self) -> list[MustResult]:
+        """The MUSTs that the driver breaks."""
+        return [each for each in self.results if each.result == "broken"]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "account": self.account,
+            "provider": self.provider.name,
+            "zone": self.zone,
+            "checks": [each.to_dict() for each in self.results],
+            "left": list(self.left),
+        }
+
+
+def check_account(
+    context: Context, config: Config, store: Store, account: str, on_result: Callable[[MustResult], object]
+) -> AccountCheck:
+    """Test each MUST with an account, in the first of its zones or in that of a certificate that uses it.
+
+    :param on_result: called with each result as soon as it is known.
+    :raises ConfigError: ``check-no-zone``; an option of the account is wrong.
+    :raises SecretError: a secret cannot be resolved.
+    :raises ProviderError: the driver cannot be created; ``check-in-use``.
+    :raises AttemptError: DNS does not answer.
+    :raises LockedError: another run uses the one value that the host keeps.
+    :raises StoreError: the journal cannot be written; then nothing was written to DNS.
+    :raises Cancelled: the caller cancelled.
+    """
+    store.check_ground()
+    its = context.for_certificate(_JOURNAL)
+    services = make_services(config, store, its)
+    writer = RecordWriter(config.accounts[account], config.providers[config.accounts[account].provider])
+    try:
+        with its.redactor.guard_logs(*DRIVEN), contextlib.ExitStack() as held:
+            invoke.prepare(its, writer.provider, writer.account)
+            zone = _zone(its, config, services.dns, writer)
+            key = writer.single_value_key(zone, names.absolute(zone))
+            if key is not None:
+                held.enter_context(ZoneLocks(store).value(its, key))
+                _check_unused(its, services.dns, writer, zone)
+            return _AccountCalls(its, writer, services.dns, store, held).check(zone, on_result)
+    finally:
+        services.close()
+
+
+class _AccountCalls:
+    """The calls of one check.
+
+    :param held: keeps the entries of the journal until the check has ended.
+    """
+
+    def __init__(
+        self, context: Context, writer: RecordWriter, dns: DnsView, store: Store, held: contextlib.ExitStack
+    ) -> None:
+        self._context, self._writer, self._dns, self._held = context, writer, dns, held
+        self._published = PublishedValues(store.journal)
+        self._hosts = HostCalls(ZoneLocks(store), self._published)
+        self._wrong = _with_wrong_secrets(context, writer)
+
+    def check(self, zone: str, on_result: Callable[[MustResult], object]) -> AccountCheck:
+        """Test each MUST, and remove what is left in any case."""
+        behaviour = self._writer.provider.behaviour
+        run = ConformanceRun(
+            self._context,
+            self._host(),
+            names.absolute(zone),
+            ttl=self._writer.ttl,
+            patience=behaviour.propagation_timeout,
+            expect=self._enter,
+        )
+        results: list[MustResult] = []
+        try:
+            for result in run.results():
+                results.append(result)
+                on_result(result)
+        finally:
+            self._context = self._context.for_cleanup(_CLEANUP_SECONDS, _CLEANUP_GRACE)
+            left = run.clean_up()
+        return AccountCheck(
+            self._writer.account.name, self._writer.provider, names.relative(zone), tuple(results), tuple(left)
+        )
+
+    def _host(self) -> DriverHost:
+        return DriverHost(
+            lambda records: self._hosts.add(self._context, self._values(records)),
+            lambda records: self._hosts.remove(self._context, self._values(records)),
+            lambda name: self._dns.values(self._context, name),
+            lambda name: self._dns.ttl(self._context, name),
+            self._add_wrong,
+            self._lacks(),
+            "one" if self._writer.provider.behaviour.values == "one" else "many",
+        )
+
+    def _lacks(self) -> dict[Needs, Phrase]:
+        behaviour = self._writer.provider.behaviour
+        lacks: dict[Needs, Phrase] = {}
+        lacks |= {"removes": texts.NOTHING_TO_REMOVE} if not behaviour.removes else {}
+        lacks |= {"parallel": texts.ONE_WRITER} if behaviour.exclusive else {}
+        lacks |= {"names": texts.ONE_VALUE_A_ZONE} if (behaviour.values, behaviour.scope) == ("one", "zone") else {}
+        lacks |= {"wrong": texts.NO_SECRET} if self._wrong is None else {}
+        return lacks
+
+    def _values(self, records: Sequence[TxtRecord]) -> list[TxtValue]:
+        return [TxtValue(names.relative(record.name), self._writer, record) for record in records]
+
+    def _enter(self, records: Sequence[TxtRecord]) -> None:
+        """Write the values down before any of them is written to DNS."""
+        if self._writer.provider.behaviour.removes:
+            self._held.enter_context(self._published.journaled(self._context, self._values(records)))
+
+    def _add_wrong(self, records: Sequence[TxtRecord]) -> None:
+        """Add with wrong secrets; the journal keeps the values unless the host has refused them."""
+        if self._wrong is None:
+            return
+        context, values = self._context, self._values(records)
+        self._published.note(context, values, "asked")
+        try:
+            invoke.call_add(context, self._writer.provider, self._wrong, records)
+        except ProviderError as error:
+            if error.code == UNAUTHORIZED:
+                self._published.note(context, values, "refused")
+                self._published.forget(context, values)
+            raise
+        self._published.note(context, values, "written")
+
+
+def _with_wrong_secrets(context: Context, writer: RecordWriter) -> DnsAccount | None:
+    """Return the account with secrets that are wrong and look like the right ones; None if there are none."""
+    wrong: dict[str, Secret] = {}
+    for key, value in writer.account.options.items():
+        is_text = isinstance(value, str) and writer.provider.is_secret(key) and not writer.provider.any_options
+        if isinstance(value, Secret) or is_text:
+            made = wrong_secret(value.reveal(cancel=context.cancel) if isinstance(value, Secret) else value)
+            wrong |= {} if made is None else {key: Secret(made)}
+    if not wrong:
+        return None
+    account = writer.account
+    options = {**account.options, **wrong}
+    return type(account)(account.provider, name=account.name, zones=account.zones, ttl=account.ttl, **options)
+
+
+def _zone(context: Context, config: Config, dns: DnsView, writer: RecordWriter) -> str:
+    """Return the first zone of the account, or that of the first certificate that uses it; absolute."""
+    if writer.account.zones:
+        return names.absolute(writer.account.zones[0])
+    choice = AccountChoice(dns, {writer.account.name: writer})
+    failure: AttemptError | None = None
+    for spec in config.certificates:
+        try:
+            zone = _zone_of_certificate(context, spec, choice, writer)
+        except AttemptError as error:
+            failure = failure or error
+            continue
+        if zone is not None:
+            return zone
+    raise failure or ConfigError.of(texts.ZONE_UNKNOWN, account=writer.account.name)
+
+
+def _zone_of_certificate(
+    context: Context, spec: CertificateSpec, choice: AccountChoice, writer: RecordWriter
+) -> str | None:
+    """Return the zone in which the account writes for a certificate; None: it writes nothing for it.
+
+    :raises AttemptError: DNS does not tell.
+    """
+    account = writer.account.name
+    for route in spec.routes:
+        if route.challenge != "dns-01" or (route.dns and account not in route.dns):
+            continue
+        identifiers = [each for each in spec.identifiers if not names.is_ip(each)]
+        targets, refused = choice.targets(context, identifiers, route, spec.propagation.check)
+        for target in targets.values():
+            if writer.may_write(target.name):
+                return writer.zone_of(target.name) or target.served_zone
+        for error in refused.values():
+            raise error
+    return None
+
+
+def _check_unused(context: Context, dns: DnsView, writer: RecordWriter, zone: str) -> None:
+    """Check that a test replaces no value, at a host that keeps one for the whole zone.
+
+    :raises AttemptError: ``check-in-use``.
+    """
+    whole_zone = writer.provider.behaviour.scope == "zone"
+    if whole_zone and dns.values(context, f"_acme-challenge.{zone}"):
+        raise AttemptError.of(texts.ZONE_IN_USE, zone=names.relative(zone))

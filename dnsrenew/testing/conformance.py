@@ -1,0 +1,295 @@
+"""The conformance check of a driver: every MUST of its contract, in a real zone."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.base.values import Frozen
+from dnsrenew.errors import Cancelled, DnsRenewError
+from dnsrenew.model import TxtRecord
+from dnsrenew.testing import texts
+from dnsrenew.testing.must_result import MustResult
+from dnsrenew.testing.script import VALUES_KEPT, DriverCall, MustStep, Needs, ValuesKept, after, script
+
+if TYPE_CHECKING:
+    from dnsrenew.errors import Phrase
+    from dnsrenew.runtime.context import Context
+
+_FIRST_PAUSE: Final = 0.02
+_LONGEST_PAUSE: Final = 2.0
+_ANYTHING: Final = (Exception, SystemExit)
+"""What a driver may raise; KeyboardInterrupt still stops the check."""
+UNAUTHORIZED: Final = "provider-unauthorized"
+_THROTTLED: Final = "provider-rate-limited"
+
+Records = Sequence[TxtRecord]
+
+
+class DriverHost(Frozen):
+    """How the check writes to a host, and how it sees what is served.
+
+    :ivar served: returns the TXT values at an absolute name.
+    :ivar ttl: returns the TTL (seconds) of the values at an absolute name; None: it cannot be read.
+    :ivar add_wrong: adds with wrong credentials; None: there are none.
+    :ivar lacks: why something is not tested, by what a step needs.
+    """
+
+    add: Callable[[Records], object]
+    remove: Callable[[Records], object]
+    served: Callable[[str], set[str]]
+    ttl: Callable[[str], int] | None
+    add_wrong: Callable[[Records], object] | None
+    lacks: dict[Needs, Phrase]
+    values: ValuesKept = "many"
+
+
+class ConformanceRun:
+    """One check of one driver.
+
+    After a broken MUST the next one is tested at new names, with the values that it needs.
+
+    :param only: the key of the one MUST to test; None: all.
+    :param expect: called with the records of new names before any of them is written; None: nothing has to be done.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        host: DriverHost,
+        zone: str,
+        *,
+        ttl: int,
+        patience: float,
+        only: str | None = None,
+        expect: Callable[[Records], object] | None = None,
+    ) -> None:
+        self._context, self._host, self._zone = context, host, zone
+        self._ttl, self._patience, self._expect = ttl, patience, expect
+        self._steps = script(host.values, host.lacks)
+        if only is not None:
+            self._steps = [(step, before) for step, before in self._steps if step.key == only]
+        self._keys = [key for key in texts.MUSTS if only in {None, key}]
+        self._records: dict[str, TxtRecord] = {}
+        self._present: frozenset[str] | None = frozenset()
+        self._maybe: dict[TxtRecord, None] = {}
+        self._use_new_names()
+
+    def results(self) -> Iterator[MustResult]:
+        """Test each MUST, in the order of the script; those that cannot be tested come last.
+
+        :raises Cancelled: the caller cancelled.
+        """
+        for step, before in self._steps:
+            clock = self._context.clock
+            start = clock.monotonic()
+            try:
+                self._prepare(step, before)
+            except _BrokenError as error:
+                reason = texts.NOT_PREPARED.format(error=str(error))
+                yield MustResult(step.key, "not-tested", self._since(start), reason)
+                continue
+            try:
+                self._test(step)
+            except _BrokenError as error:
+                self._present = None
+                yield MustResult(step.key, "broken", self._since(start), str(error), error.__cause__)
+            else:
+                yield MustResult(step.key, "ok", self._since(start))
+        tested = {step.key for step, _ in self._steps}
+        for key in self._keys:
+            if key not in tested:
+                yield MustResult(key, "not-tested", reason=self._lack(key))
+
+    def clean_up(self) -> list[str]:
+        """Remove all values that may exist; return a sentence for each that may be left."""
+        if "removes" in self._host.lacks:
+            return []
+        left = [record for record in self._maybe if self._may_exist(record)]
+        if left and self._is_removed(left):
+            left = []
+        return [note for record in left if (note := self._remove_one(record))]
+
+    # ── one MUST ────────────────────────────────────────────────────────────────────────
+
+    def _prepare(self, step: MustStep, before: frozenset[str]) -> None:
+        """Write the values that a step needs, at new names; nothing if they exist."""
+        if self._present == before or (step.alone and self._present is not None):
+            return
+        self._use_new_names()
+        before = frozenset() if step.alone else before
+        if before:
+            self._call(DriverCall("add", tuple(sorted(before))), texts.MUSTS["add-several-names"])
+            self._await(before, texts.MUSTS["add-several-names"])
+        self._present = before
+
+    def _test(self, step: MustStep) -> None:
+        must = texts.MUSTS[step.key]
+        if step.key == "ttl":
+            self._test_ttl(must)
+        elif step.key == "wrong-credentials":
+            self._test_wrong(must)
+        elif step.hurried:
+            self._test_burst(step, must)
+        else:
+            self._test_phases(step, must)
+
+    def _test_phases(self, step: MustStep, must: str) -> None:
+        for phase in step.phases:
+            if len(phase) == 1:
+                self._call(phase[0], must)
+            else:
+                for task in self._context.call_all([partial(self._call, call, must) for call in phase], len(phase)):
+                    task.result()
+            self._present = after(self._present or frozenset(), [phase])
+            self._await(self._present, must)
+
+    def _test_ttl(self, must: str) -> None:
+        name = self._records["one"].name
+        found = self._host.ttl(name) if self._host.ttl else self._ttl
+        if found != self._ttl:
+            raise _BrokenError(texts.OTHER_TTL.format(must=must, name=name, found=found, expected=self._ttl))
+
+    def _test_burst(self, step: MustStep, must: str) -> None:
+        """Make calls without a pause; the host may ask to wait."""
+        for phase in step.phases:
+            try:
+                self._call(phase[0], must)
+            except _BrokenError as error:
+                if error.__cause__ is None or _code(error.__cause__) != _THROTTLED:
+                    raise
+                self._present = None
+                return
+        self._present = after(self._present or frozenset(), step.phases)
+        self._await(self._present, must)
+
+    def _test_wrong(self, must: str) -> None:
+        if self._host.add_wrong is None:
+            return
+        record = self._records["wrong"]
+        self._maybe[record] = None
+        try:
+            self._host.add_wrong([record])
+        except _ANYTHING as error:
+            self._context.check()
+            if (code := _code(error)) != UNAUTHORIZED:
+                raise _BrokenError(texts.WRONG_CODE.format(must=must, found=code, error=_describe(error))) from error
+        else:
+            raise _BrokenError(texts.WRONG_TAKEN.format(must=must))
+        self._await(self._present or frozenset(), must)
+
+    def _lack(self, key: str) -> str:
+        """Return why a MUST is not tested."""
+        steps = [step for kept in VALUES_KEPT for step, _ in script(kept, ()) if step.key == key]
+        lacks = [self._host.lacks[need] for step in steps for need in sorted(step.needs) if need in self._host.lacks]
+        return lacks[0] if lacks else texts.ONE_VALUE
+
+    # ── records ─────────────────────────────────────────────────────────────────────────
+
+    def _use_new_names(self) -> None:
+        label = secrets.token_hex(4)
+        top, deep = f"_acme-challenge-{label}.{self._zone}", f"_acme-challenge.{label}.deep.{self._zone}"
+        words = {word for step, _ in self._steps for phase in step.phases for call in phase for word in call.records}
+        words |= {word for _, before in self._steps for word in before} | {"one", "wrong"}
+        self._records = {
+            word: self._record(f"_gone.{top}" if word == "gone" else deep if word.startswith("deep") else top)
+            for word in sorted(words)
+        }
+        self._present = frozenset()
+        if self._expect is not None:
+            self._expect(list(self._records.values()))
+
+    def _record(self, name: str) -> TxtRecord:
+        # Like a real value: 43 characters of base64url. Some tools take a leading hyphen for an option.
+        return TxtRecord(self._zone, name, f"-_{secrets.token_urlsafe(32)}"[:43], self._ttl)
+
+    def _call(self, call: DriverCall, must: str) -> None:
+        records = [self._records[word] for word in call.records]
+        if call.verb == "add":
+            self._maybe.update(dict.fromkeys(records))
+        try:
+            (self._host.add if call.verb == "add" else self._host.remove)(records)
+        except DriverNotMadeError as error:
+            cause = error.__cause__ or error
+            raise _BrokenError(texts.RAISED.format(must=texts.IS_MADE, error=_describe(cause))) from cause
+        except _ANYTHING as error:
+            if isinstance(error, Cancelled):
+                self._context.check()
+            raise _BrokenError(texts.RAISED.format(must=must, error=_describe(error))) from error
+        for record in records if call.verb == "remove" else ():
+            self._maybe.pop(record, None)
+
+    def _await(self, present: frozenset[str], must: str) -> None:
+        """Wait until exactly the values of these words are served."""
+        for name in dict.fromkeys(record.name for word, record in sorted(self._records.items()) if word != "gone"):
+            expected = {self._records[word].value for word in present if self._records[word].name == name}
+            self._await_name(name, expected, must)
+
+    def _await_name(self, name: str, expected: set[str], must: str) -> None:
+        clock = self._context.clock
+        end, pause = clock.monotonic() + self._patience, _FIRST_PAUSE
+        while (found := self._host.served(name)) != expected:
+            if clock.monotonic() >= end:
+                self._maybe.update({record: None for record in self._records.values() if record.value in found})
+                difference = _difference(found, expected)
+                raise _BrokenError(texts.DIFFERS.format(must=must, name=name, difference=difference))
+            self._context.wait(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _since(self, start: float) -> float:
+        return round(self._context.clock.monotonic() - start, 3)
+
+    # ── clean-up ────────────────────────────────────────────────────────────────────────
+
+    def _may_exist(self, record: TxtRecord) -> bool:
+        try:
+            return record.value in self._host.served(record.name)
+        except _ANYTHING:
+            return True
+
+    def _is_removed(self, records: Records) -> bool:
+        """Remove all records by one call, and tell whether they are gone."""
+        try:
+            self._host.remove(records)
+        except _ANYTHING:
+            return False
+        return not any(self._may_exist(record) for record in records)
+
+    def _remove_one(self, record: TxtRecord) -> str | None:
+        """Remove a record; return a sentence if it may be left."""
+        try:
+            if record.value in self._host.served(record.name):
+                self._host.remove([record])
+        except _ANYTHING as error:
+            return f"{record.value} may be left at {record.name}: removing it raised {_describe(error)}."
+        return None
+
+
+class DriverNotMadeError(Exception):
+    """The driver could not be created; the cause is what its constructor raised."""
+
+
+class _BrokenError(Exception):
+    """A MUST is broken; the cause is what the driver raised."""
+
+
+def _code(error: BaseException) -> str:
+    """Return the code of the error that dnsrenew makes of an exception."""
+    if isinstance(error, DnsRenewError):
+        return error.code
+    from dnsrenew.drivers.error_mapping import classify
+
+    return classify(error)
+
+
+def _describe(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _difference(found: Collection[str], expected: Collection[str]) -> str:
+    missing, unexpected = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
+    parts = [f"{', '.join(missing)} is missing"] if missing else []
+    parts += [f"{', '.join(unexpected)} exists"] if unexpected else []
+    return " and ".join(parts)

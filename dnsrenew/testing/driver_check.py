@@ -1,0 +1,119 @@
+"""The conformance check as a test of a driver's author runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from dnsrenew.base import names
+from dnsrenew.base.clock import SystemClock
+from dnsrenew.runtime.context import Context
+from dnsrenew.testing import texts
+from dnsrenew.testing.conformance import ConformanceRun, DriverHost, DriverNotMadeError
+
+if TYPE_CHECKING:
+    from dnsrenew.base.clock import Clock
+    from dnsrenew.drivers.protocol import Driver
+    from dnsrenew.errors import Phrase
+    from dnsrenew.testing.must_result import MustResult
+    from dnsrenew.testing.script import Needs, ValuesKept
+
+    Make = Callable[[], Driver]
+
+
+def check_driver(
+    make: Callable[[], Driver],
+    zone: str,
+    *,
+    look: Callable[[str], set[str]] | None = None,
+    ttl: int = 60,
+    patience: float = 60.0,
+    wrong: Callable[[], Driver] | None = None,
+    parallel: bool = False,
+    values: ValuesKept = "many",
+    clock: Clock | None = None,
+) -> None:
+    """Test a driver against the contract of :class:`~dnsrenew.Driver`, in a real zone.
+
+    It writes some 20 TXT values at unused names below the zone and removes them again.
+
+    :param make: returns a new driver for each call, as dnsrenew does.
+    :param zone: a zone that the driver may edit.
+    :param look: returns the TXT values served at an absolute name; default: queries the name servers of the zone, and
+        compares the TTL too.
+    :param ttl: TTL of the records in seconds; some hosts require more than 60.
+    :param patience: seconds until ``look`` must show a change.
+    :param wrong: returns a driver with wrong credentials, which must be refused as such.
+    :param parallel: also call two drivers at the same time; not for a host whose provider file says ``exclusive``.
+    :param values: ``"one"``: the host keeps one value at a name, so nothing is tested that needs two.
+    :param clock: for tests of this function.
+    :raises AssertionError: names the MUST that the driver violates.
+    """
+    run_check(
+        make, zone, look=look, ttl=ttl, patience=patience, wrong=wrong, parallel=parallel, values=values, clock=clock
+    )
+
+
+def run_check(
+    make: Make,
+    zone: str,
+    *,
+    look: Callable[[str], set[str]] | None = None,
+    ttl: int = 60,
+    patience: float = 60.0,
+    wrong: Make | None = None,
+    parallel: bool = False,
+    values: ValuesKept = "many",
+    clock: Clock | None = None,
+    only: str | None = None,
+) -> list[MustResult]:
+    """Test a driver as :func:`check_driver` does, and return the results.
+
+    :param only: the key of the one MUST to test.
+    :raises AssertionError: names the MUST that the driver violates.
+    """
+    context = Context(clock=clock or SystemClock())
+    served, served_ttl = (look, None) if look is not None else _zone_servers(context)
+    lacks: dict[Needs, Phrase] = {}
+    lacks |= {"ttl": texts.NO_TTL} if served_ttl is None else {}
+    lacks |= {"wrong": texts.NO_WRONG_CREDENTIALS} if wrong is None else {}
+    lacks |= {} if parallel else {"parallel": texts.NOT_PARALLEL}
+    host = DriverHost(
+        lambda records: _made(make).add(records),
+        lambda records: _made(make).remove(records),
+        served,
+        served_ttl,
+        None if wrong is None else lambda records: _made(wrong).add(records),
+        lacks,
+        values,
+    )
+    run = ConformanceRun(context, host, names.absolute(zone), ttl=ttl, patience=patience, only=only)
+    results: list[MustResult] = []
+    try:
+        for result in run.results():
+            if result.result == "broken":
+                raise AssertionError(result.reason) from result.cause
+            results.append(result)
+    except BaseException as error:
+        for note in run.clean_up():
+            error.add_note(note)
+        raise
+    if notes := run.clean_up():
+        raise AssertionError(" ".join(notes))
+    return results
+
+
+def _made(make: Make) -> Driver:
+    try:
+        return make()
+    except (Exception, SystemExit) as error:
+        raise DriverNotMadeError from error
+
+
+def _zone_servers(context: Context) -> tuple[Callable[[str], set[str]], Callable[[str], int]]:
+    """Return the functions that query all servers of the zone for values and for their TTL."""
+    from dnsrenew.dns import DnsView
+    from dnsrenew.model import Resolver
+
+    view = DnsView(Resolver())
+    return lambda name: view.values(context, name), lambda name: view.ttl(context, name)

@@ -1,0 +1,119 @@
+"""The MUSTs of a driver as a script: for each the calls that test it. No I/O.
+
+A record has a word in the script. One that begins with ``deep`` stands at a second name, deeper in the zone, ``gone``
+at a name without records; the others stand at the first name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Final, Literal, NamedTuple
+
+Verb = Literal["add", "remove"]
+Needs = Literal["names", "removes", "parallel", "ttl", "wrong"]
+ValuesKept = Literal["many", "one"]
+VALUES_KEPT: Final[tuple[ValuesKept, ...]] = ("many", "one")
+
+
+class DriverCall(NamedTuple):
+    """One call of a driver with some records."""
+
+    verb: Verb
+    records: tuple[str, ...]
+
+
+class MustStep(NamedTuple):
+    """What tests one MUST.
+
+    :ivar key: the key of its sentence.
+    :ivar phases: calls; those of one phase are made at the same time, and afterwards what is served is compared.
+    :ivar needs: what the host or the caller must have, else the MUST is not tested.
+    :ivar alone: it needs none of the values of other steps, and none of them disturbs it.
+    :ivar hurried: the phases follow each other without a look in between.
+    """
+
+    key: str
+    phases: tuple[tuple[DriverCall, ...], ...] = ()
+    needs: frozenset[Needs] = frozenset()
+    alone: bool = False
+    hurried: bool = False
+
+
+def _add(*records: str) -> DriverCall:
+    return DriverCall("add", records)
+
+
+def _remove(*records: str) -> DriverCall:
+    return DriverCall("remove", records)
+
+
+_WRONG: Final = MustStep("wrong-credentials", needs=frozenset({"wrong"}), alone=True)
+_TTL: Final = MustStep("ttl", needs=frozenset({"ttl"}))
+_REMOVES: Final[frozenset[Needs]] = frozenset({"removes"})
+_NAMES: Final[frozenset[Needs]] = frozenset({"names"})
+_BURST: Final = 5
+_PARALLEL_NAMES: Final = MustStep(
+    "parallel-names",
+    ((_add("side"), _add("deep-side")), (_remove("side"), _remove("deep-side"))),
+    frozenset({"parallel", "names", "removes"}),
+    alone=True,
+)
+
+MANY: Final = (
+    MustStep("add-writes", ((_add("one", "two"),),)),
+    _TTL,
+    MustStep("add-keeps-others", ((_add("foreign"),),)),
+    MustStep("add-again", ((_add("one"),),)),
+    MustStep("add-several-names", ((_add("one", "deep-one", "deep-two"),),)),
+    MustStep("remove-only", ((_remove("one"),),), _REMOVES),
+    MustStep("remove-again", ((_remove("one"),),), _REMOVES),
+    MustStep("remove-never", ((_remove("deep-never"),),), _REMOVES),
+    # As after an add that failed half-way: only some of the values exist.
+    MustStep("remove-half", ((_remove("two", "one", "deep-one", "deep-never"),),), _REMOVES),
+    MustStep("remove-last", ((_remove("deep-two"),), (_remove("foreign"),)), _REMOVES),
+    MustStep("remove-no-name", ((_remove("gone"),),), _REMOVES, alone=True),
+    _PARALLEL_NAMES,
+    MustStep(
+        "parallel-name",
+        ((_add("left"), _add("right")), (_remove("left"), _remove("right"))),
+        frozenset({"parallel", "removes"}),
+        alone=True,
+    ),
+    MustStep("burst", tuple((_add(f"burst-{number}"),) for number in range(_BURST)), alone=True, hurried=True),
+    _WRONG,
+)
+"""For a host that keeps many values at a name."""
+
+ONE: Final = (
+    MustStep("add-writes", ((_add("one"),),)),
+    _TTL,
+    MustStep("add-again", ((_add("one"),),)),
+    MustStep("add-several-names", ((_add("one", "deep-one"),),), _NAMES),
+    MustStep("remove-never", ((_remove("never"),),), _REMOVES),
+    MustStep("remove-only", ((_remove("one"),),), _REMOVES),
+    MustStep("remove-again", ((_remove("one"),),), _REMOVES),
+    MustStep("remove-last", ((_remove("deep-one"),),), _REMOVES | _NAMES),
+    MustStep("remove-no-name", ((_remove("gone"),),), _REMOVES, alone=True),
+    _PARALLEL_NAMES,
+    MustStep("burst", ((_add("burst"),),) * _BURST, alone=True, hurried=True),
+    _WRONG,
+)
+"""For a host where a second value replaces the first."""
+
+
+def script(values: ValuesKept, lacks: Collection[Needs]) -> list[tuple[MustStep, frozenset[str]]]:
+    """Return the steps, each with the words of the records that exist before it; without what the host lacks."""
+    steps: list[tuple[MustStep, frozenset[str]]] = []
+    present: frozenset[str] = frozenset()
+    for step in MANY if values == "many" else ONE:
+        if step.needs.isdisjoint(lacks):
+            steps.append((step, present))
+            present = after(present, step.phases)
+    return steps
+
+
+def after(present: frozenset[str], phases: Sequence[Sequence[DriverCall]]) -> frozenset[str]:
+    """Return the words of the records that exist after some calls."""
+    for call in (call for phase in phases for call in phase):
+        present = present | set(call.records) if call.verb == "add" else present - set(call.records)
+    return present

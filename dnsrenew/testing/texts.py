@@ -1,0 +1,59 @@
+"""The texts of the conformance check: a sentence for each MUST, and what was found instead."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dnsrenew.errors import Phrase, Text
+
+MUSTS: Final = {
+    "add-writes": Phrase("add MUST write all values of one call at one name, exactly as given"),
+    "ttl": Phrase("add MUST write the values with the TTL as given"),
+    "add-keeps-others": Phrase("add MUST keep the other values at the name"),
+    "add-again": Phrase("add MUST succeed for a value that already exists, and keep the others"),
+    "add-several-names": Phrase("add MUST write values at several names in one call"),
+    "remove-only": Phrase("remove MUST remove the value, and only it"),
+    "remove-again": Phrase("remove MUST succeed for a value that was removed already, and keep the others"),
+    "remove-never": Phrase("remove MUST succeed for a value that never existed, and keep the others"),
+    "remove-half": Phrase("remove MUST remove those values of a call that exist"),
+    "remove-last": Phrase("remove MUST remove the last value of a name"),
+    "remove-no-name": Phrase("remove MUST succeed at a name that does not exist"),
+    "parallel-names": Phrase("Two drivers MUST be able to write at two names at the same time"),
+    "parallel-name": Phrase("Two drivers MUST be able to write at one name at the same time"),
+    "burst": Phrase("Several calls in a row MUST succeed, or raise provider-rate-limited"),
+    "wrong-credentials": Phrase("With wrong credentials, add MUST raise provider-unauthorized and write nothing"),
+}
+"""The sentence of each MUST, in the order of the check."""
+
+IS_MADE: Final = Phrase("A driver MUST be created without error")
+
+RAISED: Final = Phrase("{must}, but it raised {error}")
+DIFFERS: Final = Phrase("{must}, but at {name} {difference}.")
+OTHER_TTL: Final = Phrase("{must}, but the TTL at {name} is {found} instead of {expected} seconds.")
+WRONG_TAKEN: Final = Phrase("{must}, but it raised nothing.")
+WRONG_CODE: Final = Phrase("{must}, but it raised {found} ({error})")
+
+ONE_VALUE: Final = Phrase("The host keeps one value at a name.")
+ONE_VALUE_A_ZONE: Final = Phrase("The host keeps one value for the whole zone.")
+NOTHING_TO_REMOVE: Final = Phrase("Values at this host need no removal.")
+ONE_WRITER: Final = Phrase("The provider file says that one writer at a time changes a zone.")
+NOT_PARALLEL: Final = Phrase("Parallel calls were not asked for.")
+NO_TTL: Final = Phrase("The TTL cannot be read.")
+NO_WRONG_CREDENTIALS: Final = Phrase("There is no driver with wrong credentials.")
+NO_SECRET: Final = Phrase("The account has no secret to replace.")
+NOT_PREPARED: Final = Phrase("The values that it needs could not be written: {error}")
+
+MUST_BROKEN: Final = Text(
+    "must-broken", "{reason}", "Correct the driver, or the provider file that describes the host."
+)
+"""What ``--json`` has about a broken MUST where the driver raised nothing."""
+ZONE_UNKNOWN: Final = Text(
+    "check-no-zone",
+    "The account {account} names no zone, and no certificate uses it, so there is no zone to write test values to.",
+    'Give the account zones = ["…"] with a zone for tests.',
+)
+ZONE_IN_USE: Final = Text(
+    "check-in-use",
+    "{zone} has a TXT value, and its DNS host keeps one value only, so a test would replace it.",
+    "Use another zone for the test, or run dnsrenew cleanup if the value is an old one.",
+)

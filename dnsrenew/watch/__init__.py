@@ -1,0 +1,1 @@
+"""What others hear of the certificates: messages, a heartbeat and metrics."""

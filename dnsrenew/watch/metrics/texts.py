@@ -1,0 +1,42 @@
+"""The texts of the metrics."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dnsrenew.errors import Phrase, Text
+
+UNWRITABLE: Final = Text(
+    "metrics-unwritable",
+    "The metrics cannot be written to {path}: {cause}.",
+    "Set `textfile` in [metrics] to a file in a folder that exists and that the user of dnsrenew can write to.",
+)
+UNWRITABLE_FULL: Final = Text(
+    "metrics-unwritable",
+    "The metrics cannot be written to {path}: the disk is full.",
+    "Free disk space there; the file keeps the numbers of the last run that could write it.",
+)
+UNWRITABLE_IN_UNIT: Final = Text(
+    "metrics-unwritable",
+    "The metrics cannot be written to {path}: the service of systemd may not write there.",
+    "Run dnsrenew schedule install again, or add ReadWritePaths={folder} to the service.",
+)
+UNREADABLE: Final = Text(
+    "metrics-unwritable",
+    "The metrics for {path} cannot be collected: {failure}.",
+    "{failure_fix}",
+)
+PORT: Final = Text(
+    "metrics-port",
+    "The metrics cannot be served at {value}: {cause}.",
+    "Set `listen` in [metrics] to an address of this host and a port that is free.",
+)
+
+# ── the lines of /healthz ───────────────────────────────────────────────────────────────
+
+HEALTHY: Final = "ok"
+EXPIRED: Final = Phrase("expired: {names}")
+MISSING: Final = Phrase("missing: {names}")
+ROUND_FAILED: Final = Phrase("the last round failed")
+STORE_FAILED: Final = Phrase("the store cannot be read ({code})")
+MORE: Final = Phrase("{names} and {count} more")

@@ -1,0 +1,137 @@
+"""What changed for a certificate since it was told last. Pure: from the outcome of a run, what was told, the time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.base.values import Frozen, replace
+from dnsrenew.store.notified import Told
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from dnsrenew.config.notify import ChangeKind
+    from dnsrenew.model import DeploymentResult, Outcome
+
+_WORSE_FIRST: Final[tuple[ChangeKind, ...]] = ("failed", "expiring", "not-deployed", "recovered", "renewed")
+_FINE: Final = frozenset({"renewed", "not-due"})
+_THIRD: Final = 1
+_SIXTH: Final = 2
+
+
+class News(Frozen, kw_only=True):
+    """What changed for one certificate.
+
+    :ivar outcome: its outcome.
+    :ivar kinds: what is to be told, the worst first; empty: nothing.
+    :ivar expiring: for ``expiring``: 1 if less than a third of the lifetime is left, 2 if less than a sixth.
+    :ivar not_deployed: the deployments that failed, for ``not-deployed``.
+    :ivar deployed: the deployments that succeeded after a failure was told, for ``recovered``.
+    :ivar renewal_recovered: for ``recovered``: the renewal failed, and does no longer.
+    :ivar told: what was told, once this is.
+    """
+
+    outcome: Outcome
+    kinds: tuple[ChangeKind, ...] = ()
+    expiring: int = 0
+    not_deployed: tuple[DeploymentResult, ...] = ()
+    deployed: tuple[DeploymentResult, ...] = ()
+    renewal_recovered: bool = False
+    told: Told
+
+
+def compare(outcome: Outcome, told: Told, on: Collection[ChangeKind], now: datetime) -> News:
+    """Return what changed.
+
+    A lock, an interruption and a dry run change nothing. Nor does a failure of ``--force`` where nothing is due.
+
+    :param on: the changes that are wanted; others leave no trace in ``told``.
+    """
+    if outcome.status in {"locked", "interrupted", "rehearsed"}:
+        return News(outcome=outcome, told=told)
+    news = _deployments(News(outcome=outcome, told=told), on)
+    news = _recovery(news, on) if outcome.status in _FINE else _failure(news, on, now)
+    news = _renewal(news, on)
+    return replace(news, kinds=tuple(kind for kind in _WORSE_FIRST if kind in news.kinds))
+
+
+def _failure(news: News, on: Collection[ChangeKind], now: datetime) -> News:
+    outcome, told = news.outcome, news.told
+    if outcome.reason == "forced":  # the certificate is not due
+        return news
+    if _has_failed(outcome) and not told.failed and "failed" in on:
+        news, told = _add(news, "failed"), replace(told, failed=True)
+    serial = outcome.serial or ""
+    level = _level(outcome, now)
+    if level > (told.expiring if told.serial == serial else 0) and "expiring" in on:
+        news, told = replace(_add(news, "expiring"), expiring=level), replace(told, expiring=level, serial=serial)
+    return replace(news, told=told)
+
+
+def _has_failed(outcome: Outcome) -> bool:
+    """Tell whether the renewal fails: now, or in an earlier run that defers this one. A limit of the CA is no failure.
+
+    An earlier run may have been killed before it told its failure.
+    """
+    if outcome.status == "failed":
+        return True
+    return outcome.error is not None and "failure" in outcome.error.evidence
+
+
+def _level(outcome: Outcome, now: datetime) -> int:
+    """Return how little of the lifetime is left of a certificate that is due."""
+    if outcome.not_before is None or outcome.not_after is None:
+        return 0
+    left, lifetime = outcome.not_after - now, outcome.not_after - outcome.not_before
+    if left * 6 <= lifetime:
+        return _SIXTH
+    return _THIRD if left * 3 <= lifetime else 0
+
+
+def _recovery(news: News, on: Collection[ChangeKind]) -> News:
+    told = news.told
+    if (told.failed or told.expiring) and "recovered" in on:
+        news = replace(_add(news, "recovered"), renewal_recovered=True)
+    return replace(news, told=replace(told, failed=False, expiring=0, serial=""))
+
+
+def _renewal(news: News, on: Collection[ChangeKind]) -> News:
+    """Tell a new certificate by its serial number, so that one of a killed run is told by the next run."""
+    outcome, told = news.outcome, news.told
+    if "renewed" not in on:
+        return replace(news, told=replace(told, renewed=""))
+    if not outcome.serial or outcome.serial == told.renewed:
+        return news
+    if told.renewed or outcome.status == "renewed":  # otherwise it is older than [notify]
+        news = _add(news, "renewed")
+    return replace(news, told=replace(told, renewed=outcome.serial))
+
+
+def _deployments(news: News, on: Collection[ChangeKind]) -> News:
+    """Tell a failed deployment once for each target and certificate, and its success afterwards."""
+    outcome, told = news.outcome, news.told.deployments
+    if not outcome.deployed:
+        return news
+    serial, kept = outcome.serial or "", {}
+    failed, recovered = [], []
+    for result in outcome.deployed:
+        key = f"{result.to} {result.target}"
+        if result.ok:
+            recovered += [result] if key in told else []
+        elif "not-deployed" in on:
+            failed += [] if told.get(key) == serial else [result]
+            kept[key] = serial
+    if failed:
+        news = replace(_add(news, "not-deployed"), not_deployed=tuple(failed))
+    if recovered and "recovered" in on:
+        news = replace(_add(news, "recovered"), deployed=tuple(recovered))
+    return replace(news, told=replace(news.told, deployments=_sorted(kept)))
+
+
+def _add(news: News, kind: ChangeKind) -> News:
+    return replace(news, kinds=(*news.kinds, kind))
+
+
+def _sorted(values: Mapping[str, str]) -> dict[str, str]:
+    return dict(sorted(values.items()))

@@ -1,0 +1,146 @@
+"""After a run: finds what changed, tells it once, and sends the heartbeat. Nothing here fails a renewal."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import traceback
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.base.values import Frozen
+from dnsrenew.errors import StoreError
+from dnsrenew.translation import Translator, language_of
+from dnsrenew.watch.notify import heartbeat, texts
+from dnsrenew.watch.notify.changes import News, compare
+from dnsrenew.watch.notify.message import OutgoingMessage, compose, reason_of, test_message
+from dnsrenew.watch.notify.send import Delivery, Sending, SendingLimits, by_apprise, deliver
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from dnsrenew.config import Config
+    from dnsrenew.config.notify import NotifySettings
+    from dnsrenew.model import CertificateSpec, Outcome
+    from dnsrenew.runtime.context import Context
+    from dnsrenew.store import Store
+    from dnsrenew.store.notified import Told
+
+_logger = logging.getLogger("dnsrenew.watch.notify")
+_LIMITS: Final = SendingLimits()
+
+
+class Teller(Frozen):
+    """Tells the outcomes of runs.
+
+    :ivar settings: the content of ``[notify]``.
+    :ivar language: ``en`` or ``zh``; None: that of the environment.
+    """
+
+    settings: NotifySettings
+    store: Store
+    context: Context
+    language: str | None = None
+    limits: SendingLimits = _LIMITS
+
+    def tell(self, specs: Sequence[CertificateSpec], outcomes: Sequence[Outcome], *, whole: bool) -> None:
+        """Tell what changed, once, and send the heartbeat; what could not be sent becomes a warning.
+
+        :param whole: whether the run was over all certificates.
+        """
+        if self.context.cancel.is_set():  # the process is to end; the next run finds the same changes
+            return
+        try:
+            self._send(self._news_of(specs, outcomes), self._heartbeat(outcomes) if whole else [])
+        except Exception as error:  # noqa: BLE001  # a bug here must not fail a renewal
+            _logger.debug("messages were not sent\n%s", self.context.redactor.redact(traceback.format_exc()))
+            self.context.warn(*texts.BROKEN.fill(type=type(error).__name__))
+
+    def test(self) -> list[Delivery]:
+        """Send a test message to every address; the heartbeat is left alone."""
+        message = test_message(self.settings.on, self._translator(), socket.gethostname())
+        sendings = self._messages(message)
+        return deliver(sendings, self.context.redactor, self.context.cancel, self.limits)
+
+    def _news_of(self, specs: Sequence[CertificateSpec], outcomes: Sequence[Outcome]) -> list[News]:
+        """Return what is to be told; changes that nobody wants to hear of are recorded at once."""
+        if not self.settings.to or not self._is_safe():
+            return []
+        wanted = {spec.name for spec in specs if spec.notify}
+        found = []
+        for outcome in outcomes:
+            if outcome.name not in wanted or (told := self._read(outcome.name)) is None:
+                continue
+            news = compare(outcome, told, self.settings.on, self.context.clock.now())
+            if news.kinds:
+                found.append(news)
+            elif news.told != told:
+                self._keep(news)
+        return found
+
+    def _is_safe(self) -> bool:
+        """Tell whether the store is private; nothing is read from another one, so what was told is not known."""
+        try:
+            self.store.check_ground()
+        except StoreError:  # the outcomes have it, and the heartbeat tells it
+            return False
+        return True
+
+    def _read(self, name: str) -> Told | None:
+        try:
+            return self.store.told.read(name)
+        except StoreError as error:
+            self.context.warn(*texts.NOT_READ.fill(name=name, reason=reason_of(error), reason_fix=error.fix))
+            return None
+
+    def _send(self, news: Sequence[News], beat: Sequence[Sending]) -> None:
+        messages: list[Sending] = []
+        if news:
+            message = compose(news, self._translator(), socket.gethostname(), self.context.clock.now())
+            messages = self._messages(message)
+        deliveries = deliver([*messages, *beat], self.context.redactor, self.context.cancel, self.limits)
+        for delivery in deliveries:
+            if delivery.error is not None:
+                self.context.warn(delivery.error.code, delivery.error.message, delivery.error.fix)
+        # One address is enough: all of them again would tell those that heard it a second time.
+        if any(delivery.error is None for delivery in deliveries[: len(messages)]):
+            for each in news:
+                self._keep(each)
+
+    def _messages(self, message: OutgoingMessage) -> list[Sending]:
+        redact = self.context.redactor.redact
+        clean = OutgoingMessage(redact(message.title), redact(message.body), message.severity)
+        addresses = enumerate(self.settings.to)
+        return [Sending(f"to[{number}]", secret, by_apprise(clean)) for number, secret in addresses]
+
+    def _heartbeat(self, outcomes: Sequence[Outcome]) -> list[Sending]:
+        success = heartbeat.is_success(outcomes, self.context.clock.now())
+        if self.settings.heartbeat is None or success is None:
+            return []
+        return [Sending("heartbeat", self.settings.heartbeat, heartbeat.by_request(success=success))]
+
+    def _keep(self, news: News) -> None:
+        try:
+            self.store.told.write(news.outcome.name, news.told)
+        except StoreError as error:
+            fields = {"name": news.outcome.name, "reason": reason_of(error), "reason_fix": error.fix}
+            self.context.warn(*texts.NOT_STORED.fill(**fields))
+
+    def _translator(self) -> Translator:
+        return Translator(self.language or language_of(os.environ), _local)
+
+
+def _local(time: datetime) -> str:
+    """Return a time in the zone of this machine; the reader may be in another one, so the zone is named."""
+    try:
+        local = time.astimezone()
+    except (OverflowError, OSError):
+        local = time
+    return f"{local:%Y-%m-%d %H:%M} {local:%Z}".rstrip()
+
+
+def notify_test(config: Config, store: Store, context: Context, language: str | None) -> list[Delivery]:
+    """Send a test message to every address of a configuration."""
+    settings = config.notify
+    return [] if settings is None else Teller(settings, store, context, language).test()

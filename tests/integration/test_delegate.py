@@ -1,0 +1,298 @@
+"""`dnsrenew delegate` at real name servers: a person sets the CNAME record while the command waits."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kit.acme_dns import AcmeDns, AcmeDnsZone
+from tests.kit.program import Run
+from tests.lab import Lab
+from tests.lab.workspace import Workspace
+
+ZONE = "no-api-delegate.test"
+"""The zone of a DNS host without an API: only a person changes it."""
+ELSEWHERE = "written-delegate.test"
+"""The zone that another account writes."""
+
+
+@pytest.fixture
+def by_hand(lab: Lab) -> Iterator[Lab]:
+    """The lab with both zones; afterwards no record that a test has set is there."""
+    lab.add_zone(ZONE, "@ A 192.0.2.1\nwww A 192.0.2.1\n*.wild CNAME somewhere.example.test.\n", refuse=True)
+    lab.add_zone(ELSEWHERE)
+    yield lab
+    for name in ("@", "www", "a.wild", "own"):
+        lab.update(ZONE, remove=[(label(name),), (f"{label(name)}.{ZONE}",)])
+
+
+@pytest.fixture
+def acme(by_hand: Lab) -> Iterator[AcmeDns]:
+    """An acme-dns server, whose names are in the lab's Internet."""
+    with AcmeDns() as server, AcmeDnsZone(by_hand, server):
+        yield server
+
+
+def label(name: str) -> str:
+    """The name of the challenge, relative to the zone."""
+    return "_acme-challenge" if name == "@" else f"_acme-challenge.{name}"
+
+
+def point(lab: Lab, value: str, name: str = "@") -> None:
+    """Set the CNAME record, as a person does."""
+    lab.update(ZONE, add=[(label(name), "CNAME", f"{value}.")], ttl=1)
+
+
+def with_acme(workspace: Workspace, acme: AcmeDns, *domains: str, **certificate: Any) -> Path:
+    """Write a configuration with nothing but the acme-dns account."""
+    account = {"provider": "acme-dns", "api": acme.url}
+    certificates = [{"name": "home", "domains": list(domains or (ZONE,)), **certificate}]
+    return workspace.write({"dns": {"acme": account}, "certificate": certificates})
+
+
+def with_other(workspace: Workspace, *domains: str, **certificate: Any) -> Path:
+    """Write a configuration with an account of another zone."""
+    certificates = [{"name": "home", "domains": list(domains or (ZONE,)), **certificate}]
+    return workspace.write({"dns.home.zones": [ELSEWHERE], "certificate": certificates})
+
+
+def registration(workspace: Workspace) -> dict[str, str]:
+    """What the file beside the configuration holds."""
+    file = workspace.path / "acme-dns-acme.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    found: dict[str, str] = json.loads(file.read_text())
+    return found
+
+
+# ── acme-dns ────────────────────────────────────────────────────────────────────────────
+
+
+def test_from_the_record_to_the_certificate(by_hand: Lab, workspace: Workspace, acme: AcmeDns) -> None:
+    """It registers, says what to set, waits for both servers, tests; a renewal then needs nothing else."""
+    path = with_acme(workspace, acme, ZONE, f"*.{ZONE}")
+    before = path.read_bytes()
+    with Run.start(workspace, "delegate", "home") as run:
+        run.wait_for("not there yet at")
+        its = registration(workspace)
+        assert list(acme.values[its["fulldomain"]]) == ["", ""]
+        point(by_hand, its["fulldomain"])
+        assert run.process.stdout is not None
+        out = run.process.stdout.read()
+        assert run.process.wait(30) == 0, run.lines
+    assert f"_acme-challenge.{ZONE}" in out
+    assert its["fulldomain"] in out
+    assert its["password"] not in out + "".join(run.lines)
+    assert len(acme.look(its["fulldomain"])) == 1  # the test value, which the next ones replace
+    assert path.read_bytes() == before
+    status, document = workspace.run_json("renew")
+    assert status == 0, document
+    assert document["outcomes"][0]["status"] == "renewed"
+    assert len(acme.registrations) == 1
+
+
+def test_it_can_be_run_again(by_hand: Lab, workspace: Workspace, acme: AcmeDns) -> None:
+    """The registration is used again, and a record that is there costs no wait."""
+    with_acme(workspace, acme)
+    with Run.start(workspace, "delegate", "home", "--json") as run:
+        run.wait_for("not there yet at")
+        its = registration(workspace)
+        point(by_hand, its["fulldomain"])
+        first = run.end()
+    second = workspace.run_json("delegate", ZONE)
+    expected = {
+        "version": 1,
+        "records": [{"name": f"_acme-challenge.{ZONE}", "type": "CNAME", "value": its["fulldomain"]}],
+        "done": True,
+        "tested": True,
+        "route": {"challenge": "dns-01", "dns": ["acme"]},
+        "written": None,
+        "to_add": [],
+    }
+    assert first == second == (0, expected)
+    assert registration(workspace) == its
+    assert len(acme.registrations) == 1
+
+
+def test_a_closed_server(workspace: Workspace, acme: AcmeDns) -> None:
+    """A server that registers nobody is named, before anything is shown to be set; no file is left."""
+    acme.closed = 404
+    with_acme(workspace, acme)
+    done = workspace.run("delegate", "home", "--json")
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["code"], error["evidence"]["status"]) == (1, "acme-dns-closed", 404)
+    assert "_acme-challenge" not in done.stderr
+    assert not list(workspace.path.glob("*.json"))
+    assert not list(workspace.path.glob(".tmp-*"))
+
+
+def test_a_server_that_is_down(by_hand: Lab, workspace: Workspace, acme: AcmeDns) -> None:
+    """The error names the account and what the host says."""
+    acme_at = f"http://127.0.0.1:{by_hand.reserve()}"
+    workspace.write(
+        {
+            "dns": {"acme": {"provider": "acme-dns", "api": acme_at}},
+            "certificate": [{"name": "home", "domains": [ZONE]}],
+        }
+    )
+    status, document = workspace.run_json("delegate", "home")
+    assert (status, document["error"]["code"]) == (1, "provider-unreachable")
+    assert not list(workspace.path.glob("*.json"))
+
+
+def test_a_name_that_cannot_be_used(workspace: Workspace, acme: AcmeDns) -> None:
+    """A server cannot have a record set that leads to a name of its choice outside its registration."""
+    acme.fulldomain = "victim.example.test"
+    with_acme(workspace, acme)
+    status, document = workspace.run_json("delegate", "home")
+    assert (status, document["error"]["code"]) == (1, "provider-malformed-answer")
+    assert not list(workspace.path.glob("*.json"))
+
+
+# ── an account of another zone ──────────────────────────────────────────────────────────
+
+
+def test_another_account(by_hand: Lab, workspace: Workspace) -> None:
+    """Two domains, one of them with a wildcard; the route is taken anyway, and the renewal uses it."""
+    path = with_other(workspace, ZONE, f"*.{ZONE}", f"www.{ZONE}")
+    before = path.read_bytes()
+    targets = {name: f"_acme-challenge.{name}.{ELSEWHERE}" for name in (ZONE, f"www.{ZONE}")}
+    with Run.start(workspace, "delegate", "home", "--json") as run:
+        run.wait_for("not there yet at")
+        point(by_hand, targets[ZONE])
+        run.wait_for("2 of 2")
+        point(by_hand, targets[f"www.{ZONE}"], "www")
+        status, document = run.end()
+    assert status == 0, document
+    assert [(each["name"], each["value"]) for each in document["records"]] == [
+        (f"_acme-challenge.{name}", value) for name, value in targets.items()
+    ]
+    assert path.read_bytes() == before
+    assert by_hand.txt(targets[ZONE]) == set()
+    assert list((workspace.store / "journal").glob("*.json")) == []
+    status, document = workspace.run_json("renew")
+    assert (status, document["outcomes"][0]["status"]) == (0, "renewed"), document
+    assert document["outcomes"][0]["warnings"] == []
+
+
+def test_the_route_is_written(by_hand: Lab, workspace: Workspace) -> None:
+    """It is the first one; comments, the other routes and the mode stay, and the next renewal takes it."""
+    with_other(workspace, f"www.{ZONE}")
+    text = workspace.config_path.read_text().replace(
+        f'domains = ["www.{ZONE}"]',
+        f'domains = ["www.{ZONE}"]  # the file server\n'
+        'routes = [\n  # port 80 first\n  { challenge = "http-01", listen = ":80" },\n]\n'
+        "# the end",
+    )
+    workspace.write_text(text).chmod(0o640)
+    point(by_hand, f"_acme-challenge.www.{ZONE}.{ELSEWHERE}", "www")
+    status, document = workspace.run_json("delegate", f"www.{ZONE}")
+    assert (status, document["written"], document["to_add"]) == (0, str(workspace.config_path), [])
+    added = '  { challenge = "dns-01", dns = "home" },\n'
+    assert workspace.config_path.read_text() == text.replace('  { challenge = "http', f'{added}  {{ challenge = "http')
+    assert workspace.config_path.stat().st_mode & 0o777 == 0o640
+    assert not list(workspace.path.glob(".tmp-*"))
+    again = workspace.run_json("delegate", f"www.{ZONE}")[1]
+    assert again["written"] is None
+    status, document = workspace.run_json("renew")
+    assert (status, document["outcomes"][0]["route"]["dns"]) == (0, ["home"]), document
+
+
+def test_a_file_that_is_not_edited(by_hand: Lab, workspace: Workspace) -> None:
+    """A certificate of an included file is left alone; the lines to add are printed as they are."""
+    with_other(workspace)
+    text = workspace.config_path.read_text()
+    main, header, certificate = text.partition("[[certificate]]")
+    included = workspace.path / "more.toml"
+    included.write_text(f'{header}{certificate}routes = [{{ challenge = "http-01", listen = ":80" }}]\n')
+    workspace.write_text(f'include = ["more.toml"]\n{main}')
+    before = included.read_bytes(), workspace.config_path.read_bytes()
+    point(by_hand, f"_acme-challenge.{ZONE}.{ELSEWHERE}")
+    done = workspace.run("delegate", "home")
+    assert done.returncode == 0, done.stderr
+    assert '\n{ challenge = "dns-01", dns = "home" },\n' in done.stdout
+    assert (included.read_bytes(), workspace.config_path.read_bytes()) == before
+
+
+# ── what a person sets wrongly ──────────────────────────────────────────────────────────
+
+
+def test_mistakes_are_told_while_it_waits(by_hand: Lab, workspace: Workspace) -> None:
+    """A record in the way, a CNAME record that leads elsewhere, one at a doubled name: each is told."""
+    with_other(workspace)
+    name, value = f"_acme-challenge.{ZONE}", f"_acme-challenge.{ZONE}.{ELSEWHERE}"
+    by_hand.update(ZONE, add=[("_acme-challenge", "TXT", "old")], ttl=1)
+    with Run.start(workspace, "delegate", "home", "--json") as run:
+        run.wait_for(f"{name} has other records already (TXT)")
+        by_hand.update(ZONE, remove=[("_acme-challenge",)])
+        point(by_hand, "somewhere.example.test")
+        run.wait_for(f"The CNAME record of {name} leads to somewhere.example.test.")
+        by_hand.update(ZONE, remove=[("_acme-challenge",)], add=[(f"{name}", "CNAME", f"{value}.")], ttl=1)
+        run.wait_for(f"A CNAME record stands at {name}.{ZONE}")
+        point(by_hand, value)
+        status, document = run.end()
+    assert (status, document["done"]) == (0, True)
+
+
+def test_a_chain_that_ends_there(by_hand: Lab, workspace: Workspace) -> None:
+    """A CNAME record to another name is right if that leads to the account."""
+    with_other(workspace, f"www.{ZONE}")
+    point(by_hand, f"_acme-challenge.{ZONE}", "www")
+    point(by_hand, f"_acme-challenge.www.{ZONE}.{ELSEWHERE}")
+    done = workspace.run("delegate", "home", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "leads to" not in done.stderr
+
+
+def test_a_wildcard_is_not_enough(by_hand: Lab, workspace: Workspace) -> None:
+    """A CNAME record of a wildcard is gone as soon as something stands at the name: it is told, and waited on."""
+    with_other(workspace, f"a.wild.{ZONE}")
+    with Run.start(workspace, "delegate", "home", "--json") as run:
+        run.wait_for("Only a wildcard record answers")
+        point(by_hand, f"_acme-challenge.a.wild.{ZONE}.{ELSEWHERE}", "a.wild")
+        status, _ = run.end()
+    assert status == 0
+
+
+def test_a_name_that_is_a_zone(by_hand: Lab, workspace: Workspace) -> None:
+    """A CNAME record cannot stand where NS records lead to another zone: it is said at once."""
+    own = f"_acme-challenge.own.{ZONE}"
+    with_other(workspace, f"own.{ZONE}")
+    with by_hand.powerdns() as server:
+        server.api("POST", "/zones", {"name": f"{own}.", "kind": "Native", "nameservers": [f"ns-own.{ZONE}."]})
+        by_hand.update(ZONE, add=[("ns-own", "A", server.address), (label("own"), "NS", f"ns-own.{ZONE}.")], ttl=1)
+        status, document = workspace.run_json("delegate", "home")
+        by_hand.update(ZONE, remove=[(label("own"),), ("ns-own",)])
+    assert (status, document["error"]["code"]) == (1, "delegate-own-zone")
+
+
+# ── stopping, and what cannot be meant ──────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_waits_until_it_is_stopped(by_hand: Lab, workspace: Workspace, number: signal.Signals) -> None:
+    """Nothing is written, and nothing is left in DNS."""
+    path = with_other(workspace)
+    before = path.read_bytes()
+    with Run.start(workspace, "delegate", "home", "--json") as run:
+        run.wait_for("not there yet at")
+        status, document = run.stop(number)
+    assert status == {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
+    assert document["error"]["code"] == "cancelled"
+    assert path.read_bytes() == before
+    assert by_hand.txt(f"_acme-challenge.{ZONE}.{ELSEWHERE}") == set()
+
+
+def test_an_account_that_cannot_write(by_hand: Lab, workspace: Workspace) -> None:
+    """The record is there, and the test value is refused: the error is that of the DNS host, no route is written."""
+    path = with_other(workspace, routes=[{"challenge": "http-01", "listen": ":80"}])
+    workspace.env["TSIG_SECRET"] = "d3Jvbmcgc2VjcmV0IG9mIHRoZSBrZXk="
+    before = path.read_bytes()
+    point(by_hand, f"_acme-challenge.{ZONE}.{ELSEWHERE}")
+    status, document = workspace.run_json("delegate", "home")
+    assert (status, document["error"]["code"]) == (1, "provider-unauthorized")
+    assert path.read_bytes() == before

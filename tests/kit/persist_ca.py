@@ -1,0 +1,60 @@
+"""How a CA validates dns-persist-01: a reading of the drafts of its own, so that a mistake in ours is seen.
+
+The dialects are the drafts ``"00"``, ``"01"`` and ``"02"`` of draft-ietf-acme-dns-persist.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+
+def challenge_fields(dialect: str, issuers: Sequence[str], account_url: str) -> dict[str, Any]:
+    """The fields of a challenge; there is no token."""
+    if dialect == "02":
+        return {"issuerDomainNames": list(issuers)}
+    return {"issuer-domain-names": list(issuers), **({"accounturi": account_url} if dialect == "01" else {})}
+
+
+def meta_fields(dialect: str, issuers: Sequence[str], base: str) -> dict[str, Any]:
+    """What the directory says about it."""
+    return {"issuerDomainNames": list(issuers), "accountHashPrefix": f"{base}/hash/"} if dialect == "02" else {}
+
+
+def account_uris(dialect: str, base: str, domain: str, account_url: str, keys: Sequence[str]) -> set[str]:
+    """The URIs that stand for an account with these key thumbprints, now or before."""
+    if dialect != "02":
+        return {account_url}
+    uris = set()
+    for key in keys:
+        for name in (domain, "*"):
+            digest = hashlib.sha256(bytes([len(name)]) + f"{name}{key}{account_url}".encode()).digest()
+            uris.add(f"{base}/hash/sha-256/{base64.urlsafe_b64encode(digest).decode().rstrip('=')}")
+    return uris
+
+
+def is_met(
+    values: Collection[str], issuers: Collection[str], uris: Collection[str], now: datetime, *, wildcard: bool
+) -> bool:
+    """Tell whether one of the TXT values validates the name."""
+    for value in values:
+        issuer, *parameters = (part.strip(" \t") for part in value.split(";"))
+        given = list(_pairs(parameters))
+        tags = dict(given)
+        if issuer.lower().rstrip(".") not in issuers or len(tags) < len(given) or tags.get("accounturi") not in uris:
+            continue
+        until = tags.get("persistuntil")
+        if until is not None and (not until.isdecimal() or int(until) < now.timestamp()):
+            continue
+        if not wildcard or tags.get("policy", "").lower() == "wildcard":
+            return True
+    return False
+
+
+def _pairs(parameters: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for parameter in parameters:
+        tag, _, value = parameter.partition("=")
+        yield tag.strip(" \t").lower(), value.strip(" \t")

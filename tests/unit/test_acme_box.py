@@ -1,0 +1,396 @@
+"""`dnsrenew.testing.acme_box`: what a program's tests do with it, and that the box is honest."""
+
+from __future__ import annotations
+
+import contextlib
+import email.message
+import json
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import dns.flags
+import dns.message
+import dns.query
+import dns.rcode
+import pytest
+
+import dnsrenew
+from dnsrenew.errors import AttemptError
+from dnsrenew.model import TxtRecord
+from dnsrenew.testing import AcmeBox, acme_box
+from dnsrenew.testing.box.answers import AcmeProblem
+from dnsrenew.testing.box.signed_request import SignedRequest, encoded, thumbprint
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def _no_second_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A renewal waits before the second try of a validation that failed: 15 seconds, and for the caches of the CA."""
+    monkeypatch.setattr("dnsrenew.fallback.planner.SETTLE_AGAIN", 0.0)
+    monkeypatch.setattr("dnsrenew.challenges.dns01.resolver_caches.LONGEST_CACHING", 0)
+
+
+@pytest.fixture
+def box() -> Iterator[AcmeBox]:
+    """A box of the test's own."""
+    with acme_box() as running:
+        yield running
+
+
+def refused(box: AcmeBox, name: str, **how: Any) -> AttemptError:
+    """The error of the attempt to obtain a certificate."""
+    with pytest.raises(dnsrenew.RenewalFailed) as caught:
+        dnsrenew.obtain([name], **{**box.arguments, **how})
+    error = caught.value.attempts[0].error
+    assert isinstance(error, AttemptError)
+    return error
+
+
+def test_a_certificate_for_names_and_a_wildcard(box: AcmeBox) -> None:
+    """It is obtained, kept, and withdrawn from DNS; the box knows what it has issued."""
+    names = ("example.com", "*.example.com", "www.a.b.example.net", "localhost")
+    certificate = dnsrenew.obtain(names, **box.arguments)
+    assert dnsrenew.obtain(names, **box.arguments).serial == certificate.serial
+    (issued,) = box.issued
+    assert (issued.names, issued.not_after) == (names, certificate.not_after)
+    assert certificate.fullchain_pem == issued.pem
+    assert certificate.not_after - certificate.not_before == 90 * DAY
+    assert box.driver.values == {}
+
+
+def test_a_server_with_it_is_trusted(box: AcmeBox) -> None:
+    """By a client that trusts the root of the box, with all strictness of TLS."""
+    certificate = dnsrenew.obtain(["example.com"], **box.arguments)
+    client = ssl.create_default_context(cadata=box.root_pem)
+    client.verify_flags |= ssl.VERIFY_X509_STRICT
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        serving = threading.Thread(target=_serve_once, args=(certificate.ssl_context(), theirs))
+        serving.start()
+        with client.wrap_socket(ours, server_hostname="example.com") as connection:
+            assert connection.getpeercert() is not None
+        serving.join()
+
+
+def _serve_once(context: ssl.SSLContext, connection: socket.socket) -> None:
+    with contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True) as serving:
+        serving.recv(1)  # the client ends without a farewell
+
+
+def test_the_renewal_of_a_due_certificate(box: AcmeBox) -> None:
+    """A certificate that is old when it is issued is due at once; the next one names it (ARI)."""
+    box.age = 80 * DAY
+    first = dnsrenew.obtain(["example.com"], **box.arguments)
+    box.age = timedelta(0)
+    second = dnsrenew.obtain(["example.com"], **box.arguments)
+    assert second.not_after - first.not_after == pytest.approx(80 * DAY, abs=timedelta(minutes=1))
+    assert box.issued[1].replaces is not None
+
+
+def test_a_server_renews_in_the_background(box: AcmeBox) -> None:
+    """`serve` gets a new certificate while it runs."""
+    box.age = 80 * DAY
+    with dnsrenew.serve(["example.com"], **box.arguments) as served:
+        first = served.certificate
+        assert first is not None
+    box.age = timedelta(0)
+    with dnsrenew.serve(["example.com"], **box.arguments) as served:
+        end = time.monotonic() + 10
+        while served.certificate.serial == first.serial and time.monotonic() < end:
+            time.sleep(0.01)
+        assert served.certificate.serial != first.serial
+
+
+@pytest.mark.parametrize(
+    ("error", "at", "count"),
+    [
+        ("rateLimited", None, 1),
+        ("rejectedIdentifier", None, 1),
+        ("caa", None, 1),
+        ("dns", None, 2),  # a second try follows
+        ("badCSR", "finalize", 1),
+        ("unauthorized", "newAccount", 1),
+    ],
+)
+def test_the_next_requests_fail_as_asked(box: AcmeBox, error: str, at: str | None, count: int) -> None:
+    """Each with its error; afterwards the CA works again."""
+    box.fail_next(error, at=at, count=count, detail="because of the test")
+    found = refused(box, "example.com")
+    assert isinstance(found, dnsrenew.CAError)
+    assert (found.type or "").endswith(error)
+    assert "because of the test" in str(found.to_dict())
+    assert dnsrenew.obtain(["example.com"], now=True, **box.arguments).not_after == box.issued[0].not_after
+
+
+def test_a_failure_that_ends_is_survived(box: AcmeBox) -> None:
+    """Errors of the server are retried, and a used nonce is replaced."""
+    box.fail_next("badNonce", count=2)
+    dnsrenew.obtain(["example.com"], **box.arguments)
+    assert len(box.issued) == 1
+
+
+def test_the_time_that_the_ca_asks_to_wait(box: AcmeBox) -> None:
+    """It is in the error."""
+    box.fail_next("rateLimited", retry_after=3600)
+    error = refused(box, "example.com")
+    assert isinstance(error, dnsrenew.CAError)
+    assert error.retry_after == pytest.approx(3600, abs=5)
+
+
+# ── it is honest ────────────────────────────────────────────────────────────────────────
+
+
+class Forgetful:
+    """A driver that writes nothing."""
+
+    def add(self, records: object) -> None:
+        """Forget."""
+
+    def remove(self, records: object) -> None:
+        """Forget."""
+
+
+class Altering(Forgetful):
+    """A driver that writes another value."""
+
+    def __init__(self, box: AcmeBox) -> None:
+        self.box = box
+
+    def add(self, records: Any) -> None:
+        """Write another value."""
+        self.box.driver.add([TxtRecord(each.zone, each.name, f"{each.value[:-1]}-", each.ttl) for each in records])
+
+
+@pytest.mark.parametrize("kind", ["nothing", "another value"])
+def test_a_name_without_its_value_is_not_validated(box: AcmeBox, kind: str) -> None:
+    """Whatever the client claims: the CA looks at DNS itself."""
+    driver = Forgetful() if kind == "nothing" else Altering(box)
+    error = refused(box, "example.com", dns=driver, propagation={"check": "none"})
+    assert isinstance(error, dnsrenew.CAError)
+    assert (error.type or "").endswith("dns" if kind == "nothing" else "unauthorized")
+    assert box.issued == []
+
+
+def test_http_01_is_validated_at_the_port() -> None:
+    """With a response there it is valid, for an IP address too; a wildcard cannot be validated by it."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with acme_box(http_port=port) as box:
+        routes = [dnsrenew.Route("http-01", listen=f"127.0.0.1:{port}")]
+        arguments = {**box.arguments, "routes": routes}
+        dnsrenew.obtain(["example.com", "127.0.0.1"], **{**arguments, "dns": ()})
+        assert box.issued[0].names == ("example.com", "127.0.0.1")
+        elsewhere = [dnsrenew.Route("http-01", webroot=str(box.store))]
+        assert refused(box, "other.example", routes=elsewhere, dns=()).code
+
+
+def test_only_what_was_ordered_is_issued(box: AcmeBox) -> None:
+    """A request with a wrong signature, an old nonce or another URL is refused."""
+    signed = {"alg": "ES256", "jwk": {"kty": "EC", "crv": "P-256", "x": encoded(b"1" * 32), "y": encoded(b"2" * 32)}}
+    assert post(box, "newAccount", {**signed, "nonce": "old"})["type"].endswith("badNonce")
+    assert post(box, "newAccount", {**signed, "nonce": nonce(box)})["type"].endswith("unauthorized")
+    header = {**signed, "nonce": nonce(box), "url": url(box, "newAccount")}
+    assert post(box, "newAccount", header)["type"].endswith("malformed")
+    header = {**signed, "nonce": nonce(box), "url": url(box, "newAccount"), "alg": "HS256"}
+    assert post(box, "newAccount", header)["type"].endswith("badSignatureAlgorithm")
+    unknown = {"alg": "ES256", "kid": "x", "nonce": nonce(box), "url": url(box, "newOrder")}
+    assert post(box, "newOrder", unknown)["type"].endswith("accountDoesNotExist")
+    assert post(box, "nothing", unknown)["status"] == 404
+
+
+def url(box: AcmeBox, resource: str) -> str:
+    """The URL of a resource."""
+    return box.directory.replace("/directory", f"/{resource}")
+
+
+def send(box: AcmeBox, address: str, body: bytes | None = None) -> tuple[email.message.Message, bytes]:
+    """Send a request as a client that trusts the box."""
+    context = ssl.create_default_context(cafile=str(box.trust))
+    try:
+        with urllib.request.urlopen(address, body, context=context) as answer:  # noqa: S310  # an address of the box
+            return answer.headers, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.headers, error.read()
+
+
+def nonce(box: AcmeBox) -> str:
+    """A new nonce."""
+    return str(send(box, url(box, "newNonce"))[0]["Replay-Nonce"])
+
+
+def post(box: AcmeBox, resource: str, header: dict[str, Any]) -> Any:
+    """The answer to a request with a signature that cannot be right."""
+    parts = {"protected": encoded(json.dumps(header).encode()), "payload": "", "signature": encoded(b"x" * 64)}
+    return json.loads(send(box, url(box, resource), json.dumps(parts).encode())[1])
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"protected": "", "payload": "", "signature": ""}', b"\xff"])
+def test_a_body_that_is_no_jws(body: bytes) -> None:
+    """It is refused, not an error of the box."""
+    with pytest.raises(AcmeProblem, match="malformed"):
+        SignedRequest.read(body)
+
+
+def test_the_thumbprint_of_a_key() -> None:
+    """That of the example in RFC 7638 section 3.1; a key of another kind is refused."""
+    modulus = (
+        "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknj"
+        "hMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQv"
+        "RL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnq"
+        "DKgw"
+    )
+    key = {"kty": "RSA", "n": modulus, "e": "AQAB", "alg": "RS256", "kid": "2011-04-29"}
+    assert thumbprint(key) == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+    with pytest.raises(AcmeProblem, match="badPublicKey"):
+        thumbprint({"kty": "OKP", "crv": "Ed25519", "x": "a"})
+
+
+def test_accounts_keys_and_revocation(box: AcmeBox) -> None:
+    """What else a client does: an account is kept, its key is replaced, a certificate is revoked once."""
+    dnsrenew.obtain(["example.com"], **box.arguments)
+    text = {
+        "store": str(box.store),
+        "contact": ["test@example.com"],
+        "agree_terms": True,
+        "default_ca": "box",
+        "ca": {"box": {"directory": box.directory, "trust": str(box.trust)}},
+        "certificate": [{"name": "example.com", "domains": ["example.com"], "routes": [{"challenge": "http-01"}]}],
+    }
+    renewer = dnsrenew.Renewer(dnsrenew.Config.from_dict(text, base=box.store))
+    (account,) = renewer.accounts()
+    (rolled,) = renewer.roll_accounts()
+    assert (rolled.url, account.contact) == (account.url, ("mailto:test@example.com",))
+    renewer.revoke("example.com")
+    assert renewer.certificate("example.com").serial
+    (closed,) = renewer.deactivate_accounts()
+    assert closed.url == account.url
+
+
+# ── DNS ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "answers", "rcode"),
+    [
+        ("_acme-challenge.example.com.", "TXT", ["a-value"], "NOERROR"),
+        ("_ACME-challenge.EXAMPLE.com.", "TXT", ["a-value"], "NOERROR"),
+        ("_other.example.com.", "TXT", [], "NXDOMAIN"),
+        ("_acme-challenge.example.com.", "A", [], "NOERROR"),
+        ("www.example.com.", "A", ["127.0.0.1"], "NOERROR"),
+        ("www.example.com.", "AAAA", [], "NOERROR"),
+        ("www.example.com.", "CAA", [], "NOERROR"),
+        ("example.com.", "NS", ["ns1.example.com."], "NOERROR"),
+        ("www.example.com.", "SOA", [], "NOERROR"),
+    ],
+)
+def test_the_name_server(box: AcmeBox, name: str, kind: str, answers: list[str], rcode: str) -> None:
+    """It is authoritative, and what is not there is denied with the SOA of the zone."""
+    box.driver.add([TxtRecord("example.com.", "_acme-challenge.example.com.", "a-value", 60)])
+    host, _, port = box.resolver.nameservers[0].partition(":")
+    for ask in (dns.query.udp, dns.query.tcp):
+        answer = ask(dns.message.make_query(name, kind), host, port=int(port), timeout=5)
+        assert answer.flags & dns.flags.AA
+        assert dns.rcode.to_text(answer.rcode()) == rcode
+        assert [item.to_text().strip('"') for rrset in answer.answer for item in rrset] == answers
+        assert bool(answer.authority) == (not answers)
+
+
+def test_garbage_gets_no_answer(box: AcmeBox) -> None:
+    """And harms nothing."""
+    host, _, port = box.resolver.nameservers[0].partition(":")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.sendto(b"\x00", (host, int(port)))
+    with socket.create_connection((host, int(port)), timeout=5) as client:
+        client.sendall(b"\x00\x01\x00")
+        assert client.recv(1) == b""
+    assert dnsrenew.obtain(["example.com"], **box.arguments)
+
+
+# ── in a test suite ─────────────────────────────────────────────────────────────────────
+
+
+def test_boxes_are_separate_and_end() -> None:
+    """Two at once share nothing; afterwards neither port answers, no thread is left, and the folder is gone."""
+    before = {thread for thread in threading.enumerate() if thread.name == "dnsrenew-box"}
+    with acme_box() as one, acme_box() as other:
+        dnsrenew.obtain(["example.com"], **one.arguments)
+        assert (len(one.issued), len(other.issued)) == (1, 0)
+        assert one.root_pem != other.root_pem
+        folder, port = one.trust.parent, int(one.resolver.nameservers[0].rpartition(":")[2])
+    assert not folder.exists()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+    end = time.monotonic() + 5
+    while {thread for thread in threading.enumerate() if thread.name == "dnsrenew-box"} - before:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_box_starts_fast() -> None:
+    """Many tests start one."""
+    started = time.perf_counter()
+    with acme_box():
+        assert time.perf_counter() - started < 0.3
+
+
+def test_the_lifetime(tmp_path: Path) -> None:
+    """As asked for."""
+    with acme_box(lifetime=timedelta(hours=2)) as box:
+        certificate = dnsrenew.obtain(["example.com"], **{**box.arguments, "store": tmp_path / "store"})
+        assert certificate.not_after - certificate.not_before == timedelta(hours=2)
+
+
+PLUGIN = """
+from dnsrenew.testing import InMemoryDriver
+
+driver = InMemoryDriver()
+
+def test_app(acme_box):
+    import dnsrenew
+    assert dnsrenew.obtain(["example.com"], **acme_box.arguments).not_after
+
+def test_driver(driver_check):
+    driver_check(lambda: driver, "example.com", look=driver.look, parallel=True)
+
+def test_bad_driver(driver_check):
+    class Bad(InMemoryDriver):
+        def add(self, records):
+            super().add(records[:1])
+    bad = Bad()
+    driver_check(lambda: bad, "example.com", look=bad.look, patience=0)
+"""
+
+
+def test_the_plug_in(tmp_path: Path) -> None:
+    """The fixture of the box, and a test for each MUST; what cannot be tested is skipped."""
+    (tmp_path / "test_it.py").write_text(PLUGIN)
+    root = Path(dnsrenew.__file__).parents[1]
+    environment = {"PYTHONPATH": str(root), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "HOME": str(tmp_path)}
+    command = ("pytest", "-q", "-W", "error", "-p", "dnsrenew.testing.plugin", "-p", "no:cacheprovider", "-rf")
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    failed = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("FAILED")}
+    assert failed == {"test_it.py::test_bad_driver[add-writes]"}, done.stdout
+    assert "skipped" in done.stdout.splitlines()[-1]
+
+
+def test_the_plug_in_loads_nothing_heavy() -> None:
+    """Pytest imports it at every start, in projects that do not use it too."""
+    script = (
+        "import pytest, sys; before = set(sys.modules); import dnsrenew.testing.plugin; "
+        "print(sorted({name.partition('.')[0] for name in set(sys.modules) - before}))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['dnsrenew']"

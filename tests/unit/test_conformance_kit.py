@@ -1,0 +1,255 @@
+"""The conformance check as a list of MUSTs: what comes after a broken one, what is not tested, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from dnsrenew.errors import ProviderError
+from dnsrenew.model import TxtRecord
+from dnsrenew.runtime.context import Context
+from dnsrenew.testing import InMemoryDriver, texts
+from dnsrenew.testing.conformance import ConformanceRun, DriverHost
+from dnsrenew.testing.driver_check import check_driver, run_check
+from dnsrenew.testing.must_result import MustResult
+from dnsrenew.testing.script import MANY, ONE, after, script
+from dnsrenew.testing.wrong_secret import wrong_secret
+from tests.kit.clock import FakeClock
+
+ZONE = "example.test."
+
+
+def host_of(driver: InMemoryDriver, **changes: Any) -> DriverHost:
+    """A host that is a driver in memory."""
+    lacks = changes.pop("lacks", {"wrong": texts.NO_SECRET})
+    ways: dict[str, Any] = {
+        "add": driver.add,
+        "remove": driver.remove,
+        "served": driver.look,
+        "ttl": lambda _: 60,
+        "add_wrong": None,
+        "lacks": lacks,
+    }
+    return DriverHost(**ways | changes)
+
+
+def run(host: DriverHost, **how: Any) -> ConformanceRun:
+    """A check that needs no time."""
+    return ConformanceRun(Context(clock=FakeClock()), host, ZONE, ttl=60, patience=1, **how)
+
+
+def checked(host: DriverHost, **how: Any) -> dict[str, MustResult]:
+    """The results; afterwards nothing is left."""
+    one = run(host, **how)
+    results = {each.key: each for each in one.results()}
+    assert one.clean_up() == []
+    return results
+
+
+class KeepsTwo(InMemoryDriver):
+    """Keeps two values at a name."""
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Add, and forget the oldest."""
+        super().add(records)
+        for record in records:
+            self.values[record.name] = self.values[record.name][-2:]
+
+
+def test_the_check_goes_on_after_a_broken_must() -> None:
+    """What follows is tested at new names; what cannot be prepared there is not tested, with the reason."""
+    found = checked(host_of(KeepsTwo()))
+    verdicts = {key: each.result for key, each in found.items()}
+    assert list(verdicts)[:3] == ["add-writes", "ttl", "add-keeps-others"]
+    assert verdicts["add-keeps-others"] == verdicts["burst"] == "broken"
+    assert verdicts["add-again"] == "not-tested"
+    assert "is missing" in found["add-again"].reason
+    assert verdicts["parallel-names"] == verdicts["remove-no-name"] == "ok"
+    assert set(verdicts) == set(texts.MUSTS)
+
+
+@pytest.mark.parametrize("key", sorted({step.key for step in MANY} - {"wrong-credentials"}))
+def test_each_must_can_be_tested_alone(key: str) -> None:
+    """With the values that it needs, at new names; one result."""
+    driver = InMemoryDriver()
+    driver.add([TxtRecord(ZONE, f"_acme-challenge.{ZONE}", "foreign", 60)])
+    found = checked(host_of(driver), only=key)
+    assert {name: each.result for name, each in found.items()} == {key: "ok"}
+    assert driver.values == {f"_acme-challenge.{ZONE}": ["foreign"]}
+
+
+def test_a_host_with_one_value() -> None:
+    """What needs two values at a name is not tested; the rest holds for a host that replaces."""
+
+    class Replacing(InMemoryDriver):
+        def add(self, records: Sequence[TxtRecord]) -> None:
+            self.values.update({record.name: [record.value] for record in records})
+
+    found = checked(host_of(Replacing(), values="one"))
+    untested = {key for key, each in found.items() if each.result == "not-tested"}
+    assert untested == {"add-keeps-others", "remove-half", "parallel-name", "wrong-credentials"}
+    assert all(each.result == "ok" for key, each in found.items() if key not in untested)
+    assert found["remove-half"].reason == texts.ONE_VALUE
+
+
+def test_a_host_that_needs_no_removals() -> None:
+    """No removal is asked for, not even at the end."""
+
+    def remove(_: object) -> None:
+        raise AssertionError("it was asked to remove")
+
+    driver = InMemoryDriver()
+    found = checked(host_of(driver, remove=remove, lacks={"removes": texts.NOTHING_TO_REMOVE}, add_wrong=driver.add))
+    assert {each.result for key, each in found.items() if key.startswith("remove")} == {"not-tested"}
+    assert found["add-several-names"].result == "ok"
+    assert driver.values
+
+
+@pytest.mark.parametrize(("ttl", "result"), [(60, "ok"), (3600, "broken")])
+def test_the_ttl_is_compared(ttl: int, result: str) -> None:
+    """With that of the servers."""
+    found = checked(host_of(InMemoryDriver(), ttl=lambda _: ttl))["ttl"]
+    assert (found.result, found.reason.endswith("is 3600 instead of 60 seconds.")) == (result, result == "broken")
+
+
+def raising(code: str, calls: int = 0) -> Callable[[Sequence[TxtRecord]], None]:
+    """A function that refuses, after so many calls."""
+    made: list[object] = []
+
+    def refuse(records: Sequence[TxtRecord]) -> None:
+        made.append(records)
+        if len(made) > calls:
+            raise ProviderError(code, "The host says no.", fix="Ask it.")
+
+    return refuse
+
+
+@pytest.mark.parametrize(
+    ("error", "result"),
+    [
+        (ProviderError("provider-unauthorized", "No.", fix="Ask."), "ok"),
+        (PermissionError("403 Forbidden: invalid token"), "broken"),  # an OSError: no answer of a host
+        (ValueError("401: invalid token"), "ok"),
+        (ProviderError("provider-refused", "No.", fix="Ask."), "broken"),
+        (None, "broken"),
+    ],
+)
+def test_wrong_credentials(error: Exception | None, result: str) -> None:
+    """They must be refused as such: by the code that dnsrenew makes of the exception."""
+    driver = InMemoryDriver()
+
+    def add_wrong(records: Sequence[TxtRecord]) -> None:
+        if error is not None:
+            raise error
+        driver.add(records)
+
+    found = checked(host_of(driver, add_wrong=add_wrong, lacks={}))["wrong-credentials"]
+    assert found.result == result, found.reason
+    assert driver.values == {}
+
+
+def test_wrong_credentials_that_write_all_the_same() -> None:
+    """A host that refuses and writes breaks the MUST."""
+    driver = InMemoryDriver()
+
+    def add_wrong(records: Sequence[TxtRecord]) -> None:
+        driver.add(records)
+        raise ProviderError("provider-unauthorized", "No.", fix="Ask.")
+
+    found = checked(host_of(driver, add_wrong=add_wrong, lacks={}))["wrong-credentials"]
+    assert (found.result, "exists" in found.reason) == ("broken", True)
+
+
+@pytest.mark.parametrize(("code", "result"), [("provider-rate-limited", "ok"), ("provider-refused", "broken")])
+def test_a_host_may_ask_to_wait(code: str, result: str) -> None:
+    """In the burst only, and with the right code."""
+    driver = InMemoryDriver()
+    refuse = raising(code, calls=3)
+
+    def add(records: Sequence[TxtRecord]) -> None:
+        refuse(records)
+        driver.add(records)
+
+    assert checked(host_of(driver, add=add), only="burst")["burst"].result == result
+
+
+class Racing(InMemoryDriver):
+    """Reads, lets others write, and writes all values of the name."""
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Lose what another call writes meanwhile."""
+        before = {record.name: sorted(self.look(record.name)) for record in records}
+        FakeClock(pause=0.02).wait(0.02, Context().cancel)
+        for name, values in before.items():
+            written = [record.value for record in records if record.name == name]
+            self.values[name] = list(dict.fromkeys([*values, *written]))
+
+
+def test_a_driver_that_loses_values_of_another_is_found() -> None:
+    """Only where two write at one name at the same time."""
+    found = checked(host_of(Racing()))
+    assert [key for key, each in found.items() if each.result == "broken"] == ["parallel-name"]
+
+
+def test_parallel_calls_are_made_on_demand() -> None:
+    """By check_driver: hosts with one writer at a time cannot pass."""
+    driver = Racing()
+    result = {each.key: each for each in run_check(InMemoryDriver, ZONE, look=lambda _: set(), only="parallel-name")}
+    assert result["parallel-name"].reason == texts.NOT_PARALLEL
+    with pytest.raises(AssertionError, match="at one name at the same time"):
+        run_check(lambda: driver, ZONE, look=driver.look, parallel=True, patience=0, only="parallel-name")
+
+
+def test_check_driver_with_wrong_credentials() -> None:
+    """A driver that takes them does not pass."""
+    driver = InMemoryDriver()
+    with pytest.raises(AssertionError, match="With wrong credentials"):
+        check_driver(lambda: driver, ZONE, look=driver.look, wrong=lambda: driver, clock=FakeClock())
+    assert driver.values == {}
+
+
+def test_values_that_stay_are_told() -> None:
+    """A driver whose removals fail at the end has a note for each value."""
+    driver = InMemoryDriver()
+    removing = run(host_of(driver, remove=raising("provider-refused")), only="burst")
+    assert [each.result for each in removing.results()] == ["ok"]
+    assert len(removing.clean_up()) == 5
+
+
+def test_the_json_form() -> None:
+    """A broken MUST has an error with a code: that of the driver, or one of dnsrenew."""
+    refused = MustResult("add-writes", "broken", 0.1, "x", ProviderError("provider-refused", "No.", fix="Ask."))
+    assert refused.to_dict()["error"]["code"] == "provider-refused"
+    broken = MustResult("add-writes", "broken", 0.1, "add MUST …, but …").to_dict()
+    assert (broken["must"], broken["error"]["code"]) == ("add-writes", "must-broken")
+    assert MustResult("add-writes", "not-tested", 0, "because").to_dict()["error"] is None
+
+
+def test_the_script_needs_what_was_written_before() -> None:
+    """No step removes or repeats a value that no earlier step has written, but those that are about that."""
+    for steps in (MANY, ONE):
+        present: frozenset[str] = frozenset()
+        for step, before in script("many" if steps is MANY else "one", ()):
+            assert before == present
+            present = after(present, step.phases)
+        assert all(word.startswith("burst") for word in present)
+    assert [step.key for step in MANY] == list(texts.MUSTS)
+
+
+@pytest.mark.parametrize(
+    ("secret", "wrong"),
+    [
+        ("0123456789abcdef", "1234567890bcdefa"),
+        ("Zz9/+=", "Gg0/+="),
+        (" token\n", "uplfo"),
+        ("-----BEGIN KEY-----\nabc\n", None),
+        ('{"key": "x"}', None),
+        ("--", None),
+        ("", None),
+    ],
+)
+def test_a_wrong_secret_has_the_form_of_the_right_one(secret: str, wrong: str | None) -> None:
+    """So that the host refuses the secret, not its form; what has no simple form is left alone."""
+    assert wrong_secret(secret) == wrong

@@ -1,0 +1,358 @@
+"""Lexicon's own process: started early, shared, told its secrets by a pipe, and never left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from dnsrenew.base import subprocesses
+from dnsrenew.drivers import loading
+from dnsrenew.drivers.invoke import call_add, call_remove, prepare
+from dnsrenew.drivers.lexicon import process
+from dnsrenew.errors import Cancelled, ProviderError
+from dnsrenew.model import CertificateSpec, DnsAccount, Route, TxtRecord
+from dnsrenew.renewal.batch import Batch
+from dnsrenew.renewal.options import RunOptions
+from dnsrenew.runtime.context import Context
+from dnsrenew.secrets import Secret
+from tests.kit.api_server import Answer, Api, Asked
+from tests.kit.clock import FakeClock
+from tests.kit.drivers import CANARY, provider_of
+from tests.kit.lexicon import ROOT, in_child
+
+PROVIDER = provider_of("powerdns")
+ACCOUNT = DnsAccount("powerdns", name="pdns", pdns_server="http://127.0.0.1:9", auth_token=Secret(CANARY))
+PATIENCE = 10.0
+
+
+def record(zone: str) -> TxtRecord:
+    """A record in a zone."""
+    return TxtRecord(f"{zone}.", f"_acme-challenge.{zone}.", "v" * 43, 60)
+
+
+def at(api: Api) -> DnsAccount:
+    """The account at a stand-in."""
+    return DnsAccount("powerdns", name="pdns", pdns_server=api.url, auth_token=Secret(CANARY))
+
+
+def start(context: Context, account: DnsAccount) -> None:
+    """Start the process of the account, as before an order."""
+    loading.warm_up(PROVIDER, context.remembered.setdefault(account.name, {}))
+
+
+def running() -> list[subprocess.Popen[bytes]]:
+    """The processes that this one has started and not ended."""
+    return [each for each in subprocesses.RUNNING._processes if each.poll() is None]
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait until the condition is true."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.01)
+
+
+def is_gone(pid: int) -> bool:
+    """Whether no process has this PID; one that nobody waits for does not count."""
+    try:
+        return ") Z " in Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """The clock of the run."""
+    return FakeClock()
+
+
+@pytest.fixture
+def context(clock: FakeClock) -> Iterator[Context]:
+    """A run; no thread and no process is left when it is over."""
+    gc.collect()
+    threads = threading.active_count()
+    run = Context(clock=clock)
+    yield run
+    run.close()
+    until(lambda: not running(), "a process is left")
+    until(lambda: threading.active_count() <= threads, "a thread is left")
+
+
+def sound(_asked: Asked) -> Answer:
+    """Answer as a zone without records."""
+    return 200, {"kind": "Native", "rrsets": []}
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    """A PowerDNS that accepts everything."""
+    with Api(sound) as server:
+        yield server
+
+
+# ── the start ───────────────────────────────────────────────────────────────────────────
+
+
+def test_the_start_waits_for_nothing(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It returns although the process never becomes ready. Reading the secrets starts none."""
+    monkeypatch.setattr(process, "BOOT", "import time; time.sleep(600)")
+    prepare(context, PROVIDER, ACCOUNT)
+    assert running() == []
+    started = time.monotonic()
+    start(context, ACCOUNT)
+    assert time.monotonic() - started < 2
+    assert len(running()) == 1
+
+
+def test_one_process_serves_all_threads_of_a_run(context: Context, api: Api) -> None:
+    """It is started before the order, and used by all calls, also at the same time."""
+    meeting = threading.Barrier(4)
+
+    def answer(asked: Asked) -> Answer:
+        if asked.method == "PATCH":
+            meeting.wait(PATIENCE)  # all four calls are here, or this breaks
+        return sound(asked)
+
+    api.hook = answer
+    start(context, at(api))
+    (only,) = running()
+    calls = [partial(call_add, context, PROVIDER, at(api), [record(zone)]) for zone in "abcd"]
+    assert [task.error for task in context.call_all(calls, 4)] == [None] * 4
+    api.hook = sound
+    call_remove(context, PROVIDER, at(api), [record("a")])
+    assert running() == [only]
+
+
+@pytest.mark.parametrize(
+    ("routes", "count"),
+    [
+        ((Route("dns-01", dns="pdns"),), 1),
+        ((Route("dns-01"),), 0),  # one of two accounts
+        ((Route("http-01"), Route("dns-01", dns="pdns")), 0),
+        ((Route("dns-01", dns="other"),), 0),
+        ((), 0),
+    ],
+)
+def test_it_starts_with_the_certificate(context: Context, routes: tuple[Route, ...], count: int) -> None:
+    """It is started before the modules for the CA are loaded, if the first route names its account."""
+    accounts = {"pdns": ACCOUNT, "other": DnsAccount("rfc2136", name="other")}
+    config: Any = SimpleNamespace(
+        accounts=accounts, providers={"powerdns": PROVIDER, "rfc2136": provider_of("rfc2136")}
+    )
+    nothing: Any = None
+    batch = Batch(config, nothing, nothing, context, RunOptions())
+    batch._warm_up(CertificateSpec(name="home", domains=("a.test",), identifiers=("a.test",), ca="lab", routes=routes))
+    assert len(running()) == count
+    start(context, ACCOUNT)
+    assert len(running()) == 1
+
+
+def test_what_cannot_be_started(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The call reports it; starting it early reports nothing."""
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    start(context, ACCOUNT)
+    with pytest.raises(ProviderError) as caught:
+        call_add(context, PROVIDER, ACCOUNT, [record("a.test")])
+    assert caught.value.code == "provider-bug"
+    assert "No such file" in caught.value.message
+    assert "/nowhere/python" in caught.value.fix
+
+
+# ── secrets ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_no_secret_is_in_its_arguments_or_environment(
+    context: Context, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither that of the account, nor what our own environment holds for other programs."""
+    for name in ("LEXICON_POWERDNS_TOKEN", "AWS_SECRET_ACCESS_KEY", "TSIG_SECRET", "PYTHONSTARTUP"):
+        monkeypatch.setenv(name, CANARY)
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test:3128")
+    monkeypatch.setenv("SSL_CERT_FILE", "/roots.pem")
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    call_add(context, PROVIDER, at(api), [record("a.test")])
+    assert api.asked[0].headers["X-API-Key"] == CANARY
+    (child,) = running()
+    arguments, variables = (Path(f"/proc/{child.pid}/{name}").read_bytes() for name in ("cmdline", "environ"))
+    assert CANARY.encode() not in arguments + variables
+    assert {b"HTTPS_PROXY=http://proxy.test:3128", b"REQUESTS_CA_BUNDLE=/roots.pem"} <= set(variables.split(b"\0"))
+
+
+# ── the end ─────────────────────────────────────────────────────────────────────────────
+
+
+def hung(monkeypatch: pytest.MonkeyPatch, file: Path) -> Callable[[], list[int]]:
+    """Let writing hang; return a function that waits until it does, and gives its PID and that of its program."""
+    in_child(monkeypatch, "hang", str(file))
+
+    def pids() -> list[int]:
+        until(file.exists, "it does not hang")
+        return [int(pid) for pid in file.read_text().split()]
+
+    return pids
+
+
+def test_a_hung_host_leaves_nothing_behind(
+    context: Context, clock: FakeClock, api: Api, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """At the deadline the process ends with all that it started; the value may be there; the next call works."""
+    pids = hung(monkeypatch, tmp_path / "pids")
+
+    def let_time_pass() -> None:
+        pids()
+        clock.elapsed += 100
+
+    _in_thread(let_time_pass)
+    with pytest.raises(ProviderError) as caught:
+        call_add(context, PROVIDER, at(api), [record("a.test")])
+    assert (caught.value.code, caught.value.evidence["left_behind"]) == ("provider-timeout", True)
+    for pid in pids():
+        until(partial(is_gone, pid), "a process is left")
+    call_remove(context, PROVIDER, at(api), [record("a.test")])
+
+
+def test_a_cancel_ends_it(context: Context, api: Api, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A call that the caller gives up goes on nowhere."""
+    pids = hung(monkeypatch, tmp_path / "pids")
+
+    def cancel() -> None:
+        pids()
+        context.cancel.set()
+
+    _in_thread(cancel)
+    with pytest.raises(Cancelled):
+        call_add(context, PROVIDER, at(api), [record("a.test")])
+    for pid in pids():
+        until(partial(is_gone, pid), "a process is left")
+
+
+def test_a_call_that_hangs_does_not_stop_another(context: Context, clock: FakeClock, api: Api) -> None:
+    """The process of a hung call gets no new calls, and ends when the others have ended."""
+    over = threading.Event()
+
+    def answer(asked: Asked) -> Answer:
+        over.wait(PATIENCE)
+        return sound(asked)
+
+    api.hook = answer
+    start(context, at(api))
+    (first,) = running()
+    slow = _in_thread(partial(call_add, context, PROVIDER, at(api), [record("slow.test")]))
+    hangs = _in_thread(partial(call_add, context.within(10), PROVIDER, at(api), [record("hang.test")]))
+    until(lambda: len(api.asked) == 2, "both calls are not there")
+    clock.elapsed += 20
+    hangs.join(PATIENCE)
+    assert running() == [first]
+
+    def has_another() -> bool:
+        start(context, at(api))
+        return len(running()) == 2
+
+    until(has_another, "there is no second process")
+    over.set()
+    slow.join(PATIENCE)
+    until(lambda: first.poll() is not None, "the first process is left")
+    assert [asked.path.rpartition("/")[2] for asked in api.asked if asked.method == "PATCH"][:1] == ["slow.test."]
+
+
+def _in_thread(function: Callable[[], Any]) -> threading.Thread:
+    def quiet() -> None:
+        with contextlib.suppress(ProviderError, Cancelled):
+            function()
+
+    thread = threading.Thread(target=quiet)
+    thread.start()
+    return thread
+
+
+_PARENT = """
+import sys, threading
+sys.path[:0] = [sys.argv[1]]
+import pytest
+from dnsrenew.drivers.loading import make_driver
+from dnsrenew.model import DnsAccount, TxtRecord
+from pathlib import Path
+from tests.unit import test_drivers_lexicon_process as here
+patch = pytest.MonkeyPatch()
+here.hung(patch, Path(sys.argv[2]))
+account = DnsAccount("powerdns", name="pdns", pdns_server=sys.argv[3], auth_token="x" * 20)
+driver = make_driver(here.PROVIDER, account, seconds_left=lambda: 60.0, cancel=threading.Event())
+driver.add([here.record("a.test")])
+"""
+
+
+def test_it_ends_when_its_parent_is_killed(api: Api, tmp_path: Path) -> None:
+    """Also while a call hangs, and with all that it started."""
+    file = tmp_path / "pids"
+    parent = subprocess.Popen([sys.executable, "-c", _PARENT, str(ROOT), str(file), api.url])
+    try:
+        until(file.exists, "it does not hang")
+    finally:
+        parent.kill()
+        parent.wait(PATIENCE)
+    for pid in map(int, file.read_text().split()):
+        until(partial(is_gone, pid), "a process is left")
+
+
+def test_it_ends_with_its_run(context: Context, api: Api) -> None:
+    """Afterwards a call that was left behind starts no other."""
+    call_add(context, PROVIDER, at(api), [record("a.test")])
+    (child,) = running()
+    context.close()
+    assert child.poll() is not None
+    with pytest.raises(Cancelled):
+        process.process_of(context.remembered["pdns"], "powerdns").start()
+
+
+def test_it_ends_with_a_driver_that_belongs_to_no_run(api: Api) -> None:
+    """As in a conformance test: when the object is no longer used."""
+    driver = loading.make_driver(PROVIDER, at(api), seconds_left=lambda: 30.0, cancel=threading.Event())
+    driver.add([record("a.test")])
+    (child,) = running()
+    del driver
+    gc.collect()
+    until(lambda: child.poll() is not None, "the process is left")
+
+
+def test_it_ends_when_it_is_not_needed_for_long(context: Context, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run over many accounts does not keep a process for each; the next call starts another."""
+    monkeypatch.setattr(process, "IDLE_SECONDS", 0.05)
+    call_add(context, PROVIDER, at(api), [record("a.test")])
+    until(lambda: not running(), "it is kept")
+    call_remove(context, PROVIDER, at(api), [record("a.test")])
+
+
+def test_one_that_ends_by_itself_is_an_error(context: Context, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says how it ended; the next call starts another, also where it was killed between two calls."""
+    in_child(monkeypatch, "exit_now", 3)
+    with pytest.raises(ProviderError) as caught:
+        call_add(context, PROVIDER, at(api), [record("a.test")])
+    assert caught.value.code == "provider-bug"
+    assert "exit status 3" in caught.value.message
+    call_remove(context, PROVIDER, at(api), [record("a.test")])
+    (child,) = running()
+    os.kill(child.pid, signal.SIGKILL)
+    until(lambda: child.poll() is not None, "it lives")
+    call_remove(context, PROVIDER, at(api), [record("a.test")])
+
+
+def test_a_module_that_cannot_be_imported(context: Context, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error has the reason."""
+    in_child(monkeypatch, "fail_to_load")
+    with pytest.raises(ProviderError, match="no module named nothing") as caught:
+        call_add(context, PROVIDER, at(api), [record("a.test")])
+    assert caught.value.evidence["cause"].startswith("ImportError: ")
