@@ -13,8 +13,8 @@ import pytest
 import tests.kit.hosts
 from dnsrenew.testing import check_driver
 from tests.kit.drivers import maker
+from tests.kit.host_work import ANYTHING, FAULTS, Work, requests_of
 from tests.kit.hosts.stand_in import FOREIGN, ZONE, HostStandIn, record, records
-from tests.unit.hosts.suite import ANYTHING, FAULTS, Work, requests_of
 
 MODULES = [module.name for module in pkgutil.iter_modules(tests.kit.hosts.__path__) if module.name != "stand_in"]
 MANY = 20

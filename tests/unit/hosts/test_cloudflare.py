@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.kit.api_server import Answer, Asked
+from tests.kit.host_work import Work, always, requests_of
 from tests.kit.hosts.cloudflare import EMAIL, ZONE_ID, Cloudflare
 from tests.kit.hosts.stand_in import FOREIGN, ZONE, record, records
-from tests.unit.hosts.suite import Work, always, requests_of
 
 
 @pytest.fixture

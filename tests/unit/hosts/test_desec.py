@@ -9,9 +9,9 @@ import pytest
 
 from dnsrenew.drivers.hosts import desec
 from tests.kit.api_server import Answer, Asked
+from tests.kit.host_work import FAULTS, Work, always, requests_of
 from tests.kit.hosts.desec import Desec
 from tests.kit.hosts.stand_in import FOREIGN, record, records
-from tests.unit.hosts.suite import FAULTS, Work, always, requests_of
 
 
 @pytest.fixture

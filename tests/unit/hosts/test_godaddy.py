@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.kit.host_work import Work, always
 from tests.kit.hosts.godaddy import GoDaddy
 from tests.kit.hosts.stand_in import FOREIGN, ZONE, record, records
-from tests.unit.hosts.suite import Work, always
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from dnsrenew.drivers.hosts import hetzner
 from dnsrenew.drivers.invoke import prepare
 from dnsrenew.errors import ProviderError
 from tests.kit.api_server import Answer
+from tests.kit.host_work import Work, always, requests_of
 from tests.kit.hosts.hetzner import Hetzner
 from tests.kit.hosts.stand_in import FOREIGN, record, records
-from tests.unit.hosts.suite import Work, always, requests_of
 
 ABSENT = record("absent", "_acme-challenge.absent.example.com.")
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.kit.api_server import Answer
+from tests.kit.host_work import Work
 from tests.kit.hosts.loopia import Loopia
 from tests.kit.hosts.stand_in import FOREIGN, record, records
-from tests.unit.hosts.suite import Work
 
 ENTITIES = """<?xml version="1.0"?><!DOCTYPE methodResponse [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>
 <methodResponse><params><param><value><string>&b;</string></value></param></params></methodResponse>"""

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.kit.host_work import Work, always
 from tests.kit.hosts.namecheap import Namecheap, entry
 from tests.kit.hosts.stand_in import FOREIGN, record
-from tests.unit.hosts.suite import Work, always
 
 ENTITIES = """<?xml version="1.0"?><!DOCTYPE ApiResponse [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>
 <ApiResponse Status="OK"><Errors><Error Number="1">&b;</Error></Errors></ApiResponse>"""

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.kit.api_server import Asked
+from tests.kit.host_work import Work, always
 from tests.kit.hosts.netcup import Netcup
 from tests.kit.hosts.stand_in import FOREIGN, record
-from tests.unit.hosts.suite import Work, always
 
 LOGOUT = 3
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.kit.host_work import Work, always
 from tests.kit.hosts.porkbun import Porkbun
 from tests.kit.hosts.stand_in import FOREIGN, record
-from tests.unit.hosts.suite import Work, always
 
 
 @pytest.fixture

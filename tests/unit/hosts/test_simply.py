@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.kit.host_work import Work, always
 from tests.kit.hosts.simply import Simply
 from tests.kit.hosts.stand_in import record
-from tests.unit.hosts.suite import Work, always
 
 
 @pytest.fixture

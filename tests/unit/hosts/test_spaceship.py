@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
+from tests.kit.host_work import Work
 from tests.kit.hosts.spaceship import Spaceship
 from tests.kit.hosts.stand_in import record, records
-from tests.unit.hosts.suite import Work
 
 
 def test_more_than_a_request_holds() -> None:

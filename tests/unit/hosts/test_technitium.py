@@ -8,9 +8,9 @@ import pytest
 
 from dnsrenew.drivers import check_options
 from tests.kit.drivers import provider_of
+from tests.kit.host_work import Work, requests_of
 from tests.kit.hosts.stand_in import FOREIGN, record, records
 from tests.kit.hosts.technitium import GOOD, Technitium
-from tests.unit.hosts.suite import Work, requests_of
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The tests that every driver for a host's HTTP API has to pass; ``test_all.py`` runs them for each."""
+"""What the tests of drivers for HTTP APIs share: writing and removing at a stand-in, and the faults of a host."""
 
 from __future__ import annotations
 
