@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import counting, deploying, handshakes, idle, machine, many, orders, page, starting
+from bench import counting, deploying, handshakes, hosts, idle, machine, many, orders, page, starting
 from bench.figures import Figure
 from bench.processes import ROOT, RunFailedError
 
@@ -23,6 +23,7 @@ MEASUREMENTS: dict[str, Callable[[int | None], list[Figure]]] = {
     "syncs": counting.syncs,
     "memory": counting.memory,
     "many": many.many,
+    "hosts": hosts.hosts,
     "nonces": many.nonces,
     "guards": many.guards,
     "deploy": deploying.files,

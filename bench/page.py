@@ -163,6 +163,9 @@ Measured with the same servers, whole process, nothing to wait for:
 - **Peak memory**: the maximum resident set size by the kernel's count (`ru_maxrss`).
 - **200 certificates**: of one name each, from one CA, in one zone, in one run with an empty store. One worker is
   measured with one certificate and with 20, and the time for 200 is calculated from these.
+- **Through dns-lexicon**: the DNS host is a real PowerDNS, whose HTTP API dns-lexicon uses in a process of its own
+  (`bench/hosts.py`). The slow host is the same behind a proxy that waits before each request; each certificate has a
+  zone of its own there, and the time for one worker is calculated from one certificate and from four.
 - **Nonces refused**: Pebble refuses this share of the valid nonces; each refusal has a new one, which is used at once.
 - **With journal, locks and proofs**: a normal run against one without the journal of TXT values, without locks,
   without the test that the store is writable, and without the pending order on disk

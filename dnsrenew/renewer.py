@@ -438,6 +438,7 @@ class Renewer:
 
         :param name: a certificate, or a domain of one.
         :param to: the DNS account that writes, or a zone of one; None: the only one that can be meant.
+            ``"dns-persist-01"``: set the one TXT record of that challenge instead; that costs one order.
         :raises ConfigError: ``certificate-unknown``, ``delegate-account``, ``delegate-not-needed``.
         :raises AttemptError: DNS or the DNS host makes it impossible: ``delegate-own-zone``, ``acme-dns-closed`` …
         :raises SecretError: a secret of the account cannot be resolved.

@@ -243,7 +243,7 @@ COMMANDS: Final = {
             Option(
                 "--to",
                 "the DNS account that writes, or a zone of one (default: the acme-dns account, or the only one of "
-                "another zone)",
+                "another zone); dns-persist-01: set the one TXT record of that challenge instead",
                 "ZONE|ACCOUNT",
                 "text",
             ),

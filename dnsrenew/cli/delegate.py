@@ -148,7 +148,7 @@ def _lines(result: Delegated, path: str, columns: int | None) -> list[str]:
     account = result.route.dns[0] if result.route.dns else ""
     template = texts.DELEGATED if result.is_tested else texts.DELEGATED_UNTESTED if account else texts.PERSISTED
     head = template.format(names=names, account=account)
-    lines = ["", *formatting.wrap(head, columns, f"{green('✓')} ", "  ")]
+    lines = formatting.wrap(head, columns, f"{green('✓')} ", "  ")
     if result.written is not None:
         lines += formatting.wrap(texts.ROUTE_WRITTEN.format(path=result.written), columns, "  ", "  ")
     elif not result.to_add:

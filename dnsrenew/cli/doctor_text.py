@@ -83,7 +83,9 @@ class _DoctorText:
         more = f"{len(names) - most:,}"
         return [
             *self._head(sections[0].diagnosis, sentences.headline_of_several(route, len(names))),
-            *self._wrap(dim(texts_doctor.NAMES_MORE.format(names=program_texts.SEPARATOR.join(names[:most]), more=more)), "  "),
+            *self._wrap(
+                dim(texts_doctor.NAMES_MORE.format(names=program_texts.SEPARATOR.join(names[:most]), more=more)), "  "
+            ),
         ]
 
     def _section(self, section: Section) -> list[str]:

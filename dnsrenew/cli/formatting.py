@@ -48,12 +48,16 @@ def seconds(value: float) -> str:
 def span(size: timedelta) -> str:
     """Return a length of time: ``90 days``, ``5 hours``."""
     if size >= _CLOSE:
-        return count(round(size / timedelta(days=1)), texts.DAY)  # an hour after issuance, 90 days are still left
+        return _units(round(size / timedelta(days=1)), texts.DAYS)  # an hour after issuance, 90 days are still left
     if size >= timedelta(hours=2):
-        return count(int(size.total_seconds() // 3600), texts.HOUR)
+        return _units(int(size.total_seconds() // 3600), texts.HOURS)
     if size >= timedelta(minutes=1):
-        return count(int(size.total_seconds() // 60), texts.MINUTE)
+        return _units(int(size.total_seconds() // 60), texts.MINUTES)
     return texts.SHORT_TIME
+
+
+def _units(number: int, templates: tuple[str, str]) -> str:
+    return templates[number != 1].format(count=f"{number:,}")
 
 
 def distance(time: datetime, now: datetime) -> str:

@@ -71,10 +71,10 @@ class OutcomeText:
     def lines(self, outcome: Outcome) -> list[str]:
         """Return the lines of one outcome."""
         if outcome.status == "not-due":
-            lines = self._wrap(f"{self.head(outcome)}: {self._valid(outcome)}")
+            lines = self._wrap(texts.HEADED.format(head=self.head(outcome), text=self._valid(outcome)))
         elif outcome.status in ("locked", "interrupted") and outcome.error is not None:
             lines = self._wrap(
-                f"{self.head(outcome)}: {sentences(outcome.error.message, outcome.error.fix)}"
+                texts.HEADED.format(head=self.head(outcome), text=sentences(outcome.error.message, outcome.error.fix))
             )
         else:
             lines = [*self._title(outcome), *self._body(outcome)]
@@ -83,7 +83,7 @@ class OutcomeText:
     def short(self, outcome: Outcome) -> list[str]:
         """Return one line for a success, for a run with many of them, and one for routes that need a fix."""
         valid = texts.VALID.format_map(self._validity(outcome))
-        return [*self._wrap(f"{self.head(outcome)}: {valid}"), *self.lost_routes(outcome)]
+        return [*self._wrap(texts.HEADED.format(head=self.head(outcome), text=valid)), *self.lost_routes(outcome)]
 
     def head(self, outcome: Outcome) -> str:
         """Return the headline: a mark, the name and the status."""
@@ -116,7 +116,7 @@ class OutcomeText:
         if outcome.status not in ("renewed", "rehearsed") or outcome.route is None:
             return []
         failures = [
-            f"{_route(attempt)}: {self._reason(attempt.error)} {say(attempt.error.fix).strip()}"
+            texts.HEADED.format(head=_route(attempt), text=self._reason_and_fix(attempt.error))
             for attempt in outcome.attempts
             if attempt.error is not None
             and attempt.error.code not in _EXPECTED
@@ -138,7 +138,11 @@ class OutcomeText:
     def _title(self, outcome: Outcome) -> list[str]:
         """Return the headline with the domains, unless these are just the name."""
         domains = formatting.listed(outcome.domains, _MOST_DOMAINS)
-        return self._wrap(self.head(outcome) if domains == outcome.name else f"{self.head(outcome)}: {domains}")
+        return self._wrap(
+            self.head(outcome)
+            if domains == outcome.name
+            else texts.HEADED.format(head=self.head(outcome), text=domains)
+        )
 
     def _body(self, outcome: Outcome) -> list[str]:
         if outcome.status == "renewed":
@@ -227,15 +231,18 @@ class OutcomeText:
                 fields = {"route": route, "orders": orders, "duration": formatting.seconds(attempt.seconds)}
                 route = texts.TRIED.format_map(fields)
             if attempt.error is not None and not (last and attempt.error is outcome.error):
-                route += f": {self._reason(attempt.error)}"
-                if outcome.error is None:  # another route worked, so this is all that needs a fix
-                    route += f" {say(attempt.error.fix).strip()}"
+                # Where another route worked, this is all that needs a fix.
+                tell = self._reason_and_fix if outcome.error is None else self._reason
+                route = texts.HEADED.format(head=route, text=tell(attempt.error))
             rows.append((LABELS[label], route))
         return rows
 
     def _reason(self, error: DnsRenewError) -> str:
         message = say(error.message).strip()
         return message if self._verbose else first_sentence(message)
+
+    def _reason_and_fix(self, error: DnsRenewError) -> str:
+        return texts.SPACE.join((self._reason(error), say(error.fix).strip()))
 
     def _current(self, outcome: Outcome) -> str:
         """Return the state of the stored certificate."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.event_fields import count_values, describe_server, list_zones, warning_text
 from dnsrenew.cli.event_text import EventLine, EventText
+from dnsrenew.cli.line_fields import INFO, WARNING, LineFields
 from dnsrenew.cli.terminal import Terminal, yellow
 from dnsrenew.events import Event
 
@@ -60,7 +61,8 @@ class Progress:
         """Write a warning, with ``-q`` too."""
         prefix = f"{yellow('!')} {event.certificate}: " if event.certificate else f"{yellow('!')} "
         columns, _ = self.terminal.err.size()
-        self.terminal.write_message("\n".join(formatting.wrap(warning_text(event.data), columns, prefix, "  ")))
+        lines = formatting.wrap(warning_text(event.data), columns, prefix, "  ")
+        self.terminal.write_message("\n".join(lines), LineFields(WARNING, event.certificate, event.data.get("code")))
 
     def tick(self) -> None:
         """Called about every 0.1 s."""
@@ -105,9 +107,13 @@ class PlainProgress(Progress):
         if event.kind == "dns-visible":
             self._last_shown.pop(certificate.name, None)
         duration = f" ({formatting.seconds(line.seconds)})" if line.seconds is not None else ""
-        error = f": {line.error}" if line.error and (self.show_errors or line.show_error) else ""
-        mark = _MARKS.get(line.mark, "")
-        self.terminal.write_message(f"{certificate.name}: {mark}{line.text}{duration}{error}")
+        text = f"{_MARKS.get(line.mark, '')}{line.text}{duration}"
+        if line.error and (self.show_errors or line.show_error):
+            text = texts.HEADED.format(head=text, text=line.error)
+        failure = event.data.get("error")
+        code = failure.get("code") if isinstance(failure, Mapping) else None
+        fields = LineFields(WARNING if line.mark in _MARKS else INFO, certificate.name, code)
+        self.terminal.write_message(f"{certificate.name}: {text}", fields)
 
     def show_waiting(self, certificate: EventText, seconds: float) -> None:
         """Write the states of the name servers if they changed, or if they were not shown for a while."""
@@ -121,7 +127,7 @@ class PlainProgress(Progress):
         line = texts.DNS_PROGRESS.format(
             activity=certificate.activity, elapsed=formatting.seconds(seconds), servers=summary(certificate.servers)
         )
-        self.terminal.write_message(f"{certificate.name}: {line}")
+        self.terminal.write_message(f"{certificate.name}: {line}", LineFields(INFO, certificate.name))
 
 
 def _states(servers: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str, str], ...]:

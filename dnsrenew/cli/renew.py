@@ -12,6 +12,8 @@ from dnsrenew.base.values import replace
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.event_lines import EventLines, log_line
+from dnsrenew.cli.journal_lines import use_journal
+from dnsrenew.cli.line_fields import WARNING, LineFields, outcome_fields
 from dnsrenew.cli.live_progress import make_progress
 from dnsrenew.cli.outcome_text import OutcomeText, is_first
 from dnsrenew.cli.schedule_note import active_schedule, nothing_renews
@@ -39,6 +41,8 @@ def renew(invocation: Invocation) -> int:
     """Obtain and renew certificates; return the exit status."""
     if invocation.options.events:
         _use_event_lines(invocation)
+    if invocation.options.scheduled:
+        use_journal(invocation.terminal)
     config = invocation.config(needs_certificates=True)
     _check_options(invocation, config)
     seconds = jitter(invocation)
@@ -145,12 +149,26 @@ def _show(invocation: Invocation, config: Config, outcomes: Sequence[Outcome]) -
     terminal = invocation.terminal
     if terminal.json:
         terminal.write_document({"outcomes": [outcome.to_dict() for outcome in outcomes]})
+    if terminal.quiet and terminal.journal_line is not None:
+        _log_problems(invocation, outcomes)
+        return
     if terminal.json or terminal.quiet:
         lines, write = _problems(invocation, outcomes), terminal.write_message
     else:
         lines, write = _result(invocation, config, outcomes), terminal.write_result
     if lines:
         write("\n".join(lines))
+
+
+def _log_problems(invocation: Invocation, outcomes: Sequence[Outcome]) -> None:
+    """Write what went wrong to the journal, as an entry for each certificate."""
+    text = _outcome_text(invocation, None, manual=False)
+    for outcome in outcomes:
+        if not _is_fine(outcome):
+            invocation.terminal.write_message("\n".join(text.lines(outcome)), outcome_fields(outcome))
+            continue
+        for line in text.lost_routes(outcome):
+            invocation.terminal.write_message(line, LineFields(WARNING, outcome.name))
 
 
 def _problems(invocation: Invocation, outcomes: Sequence[Outcome]) -> list[str]:

@@ -210,7 +210,7 @@ class StatusText:
         time, route = formatting.as_time(failure.get("time")), failure.get("route")
         fields = {
             "name": _names(same),
-            "message": failure.get("message"),
+            "message": say(failure.get("message") or ""),
             "ago": formatting.distance(time, self._now) if time else "",
             "route": formatting.describe_route(route) if isinstance(route, Mapping) else "",
         }

@@ -18,6 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
 
 from dnsrenew.cli.language import document
+from dnsrenew.cli.line_fields import INFO_LINE, WARNING_LINE, LineFields
 from dnsrenew.cli.output_thread import WriterThread
 
 if TYPE_CHECKING:
@@ -124,10 +125,14 @@ class Output:
 
     def write(self, text: str) -> None:
         """Write the text unchanged, or queue it for the writer thread."""
+        self.put(partial(self.write_now, text))
+
+    def put(self, write: Callable[[], object]) -> None:
+        """Call a function that writes, or queue it for the writer thread."""
         if self.writer is None:
-            self._write(text)
+            write()
         else:
-            self.writer.put(partial(self._write, text))
+            self.writer.put(write)
 
     @property
     def is_behind(self) -> bool:
@@ -138,7 +143,8 @@ class Output:
         """Wait until everything is written and return whether it is: see :meth:`WriterThread.drain`."""
         return self.writer is None or self.writer.drain(timeout)
 
-    def _write(self, text: str) -> None:
+    def write_now(self, text: str) -> None:
+        """Write the text, in this thread."""
         if self.stream is None or self.failure is not None:
             return
         try:
@@ -172,6 +178,7 @@ class Terminal:
     :ivar json: write one JSON document to standard output.
     :ivar verbose: how often ``-v`` was given.
     :ivar log_line: formats texts on standard error as log lines; None writes them unchanged.
+    :ivar journal_line: sends texts to the journal instead; None if the journal does not read standard error.
     :ivar result_written: whether a result has been written; with ``json`` there is only one.
     :ivar redact: removes the secrets of the run from tracebacks and log lines.
     """
@@ -186,6 +193,7 @@ class Terminal:
         self.redact: Callable[[str], str] = str  # replaced when a run has secrets
         self.display: Display | None = None
         self.log_line: Callable[[str], str] | None = None
+        self.journal_line: Callable[[str, LineFields], None] | None = None
         self.out = Output(sys.stdout, colour=colour, dumb=dumb)
         self.err = Output(sys.stderr, colour=colour, dumb=dumb)
 
@@ -233,19 +241,21 @@ class Terminal:
         """Write the JSON document for an error outside any certificate."""
         self.write_document({"error": error.to_dict()})
 
-    def write_message(self, text: str) -> None:
+    def write_message(self, text: str, fields: LineFields = WARNING_LINE) -> None:
         """Write an error or a warning to standard error."""
-        if self.log_line is not None:
+        if self.journal_line is not None:
+            self.journal_line(text, fields)
+        elif self.log_line is not None:
             self.err.write_line(self.log_line(text))
         elif self.display is None:
             self.err.write_line(text)
         else:
             self.display.write_line(text)
 
-    def write_info(self, text: str) -> None:
+    def write_info(self, text: str, fields: LineFields = INFO_LINE) -> None:
         """Write to standard error, but not with ``-q``."""
         if not self.quiet:
-            self.write_message(text)
+            self.write_message(text, fields)
 
     @property
     def is_attended(self) -> bool:

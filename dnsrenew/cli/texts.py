@@ -122,15 +122,18 @@ NOT_YET: Final = {
 
 COUNTED_ONE: Final = "{number} {noun}"
 COUNTED: Final = "{number} {noun}s"
-DAY: Final = "day"
-HOUR: Final = "hour"
-MINUTE: Final = "minute"
+DAYS: Final = ("{count} day", "{count} days")
+HOURS: Final = ("{count} hour", "{count} hours")
+MINUTES: Final = ("{count} minute", "{count} minutes")
 SHORT_TIME: Final = "less than a minute"
 AGO: Final = "{span} ago"
 SHORTENED: Final = ((" days", " d"), (" hours", " h"), (" minutes", " min"), (" minute", " min"))
 """Words that are shortened in tables."""
 HEADING: Final = "{title}:"
+HEADED: Final = "{head}: {text}"
 SEPARATOR: Final = ", "
+SPACE: Final = " "
+"""Between two sentences."""
 CLAUSES: Final = "; "
 AND_MORE: Final = "{items} and {count} more"
 AND: Final = " and "
@@ -359,6 +362,10 @@ NEXT_CHECK_FOR: Final = "Next check: {time} (in {distance}), for {name}."
 CONFIG_READ_AGAIN: Final = "Read the configuration again (SIGHUP)."
 CONFIG_KEPT: Final = "The configuration has a mistake: continuing with the previous one."
 STOPPED: Final = "Stopped."
+METRICS_SERVED: Final = "Metrics: http://{address}/metrics"
+STATUS_STARTED: Final = "Started."
+STATUS_RENEWING: Final = "Renewing what is due."
+STATUS_STOPPING: Final = "Stopping."
 STOPPED_RENEWING: Final = "Stopped. A renewal was interrupted."
 LOG_LINE: Final = "{outcome}: {message} {fix}"
 LOG_LINE_NEXT: Final = "{outcome}: {message} {fix} {next_attempt}"

@@ -68,11 +68,15 @@ def persist(context: Context, services: Services, chosen: DelegatedDomains) -> l
     with services.solvers.exclusive(context, placements.needed()):
         services.solvers.publish(context, values)
         services.solvers.wait_visible(context, values, spec.propagation, 0.0)
-    found = {value.placement.name: value for value in values}
-    return [
-        PersistText(names.base_domain(value.identifier), names.relative(name), str(value.wanted))
-        for name, value in found.items()
-    ]
+    return [_shown(context, services, value) for value in {value.placement.name: value for value in values}.values()]
+
+
+def _shown(context: Context, services: Services, value: PersistValue) -> PersistText:
+    """Return the record that validates a domain: that which was there, or the new one."""
+    name = value.placement.name
+    newest = value.newest(services.dns.known_values(context, name) or (), context.clock.now())
+    text = str(value.wanted) if newest is None else newest[0]
+    return PersistText(names.base_domain(value.identifier), names.relative(name), text)
 
 
 def _offered(

@@ -12,7 +12,7 @@ import string
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-_LEAST_LETTERS: Final = 8
+_LEAST_LETTERS: Final = 6
 """Letters that a template needs; others match what is no message."""
 _MOST_TEXT: Final = 4000
 _WORD: Final = re.compile(r"[^\W\d_]+")

@@ -58,7 +58,11 @@ def headline_of_several(route: RouteTaken, count: int) -> str:
 
 def _route(route: RouteTaken) -> dict[str, str]:
     kinds = dict.fromkeys(str(each["challenge"]) for each in route.names.values()) if route.names else [route.challenge]
-    return {"challenges": ", ".join(kinds), "accounts": visible(", ".join(route.dns)), "ca": visible(route.ca)}
+    return {
+        "challenges": texts.SEPARATOR.join(kinds),
+        "accounts": visible(texts.SEPARATOR.join(route.dns)),
+        "ca": visible(route.ca),
+    }
 
 
 def conclusion(diagnoses: Sequence[Diagnosis], say: Say) -> list[str]:
@@ -107,11 +111,11 @@ def stopped(check: Check) -> str:
     is_certain = check.result == "bad"
     if through:
         template = texts.STOPS_THROUGH if is_certain else texts.MAY_STOP_THROUGH
-        return template.format(through=", ".join(through))
+        return template.format(through=texts.SEPARATOR.join(through))
     if "all" in check.blocks:
         return texts.STOPS_ALL if is_certain else texts.MAY_STOP_ALL
     template = texts.STOPS if is_certain else texts.MAY_STOP
-    return template.format(challenges=", ".join(check.blocks))
+    return template.format(challenges=texts.SEPARATOR.join(check.blocks))
 
 
 def concerned(names: Sequence[str]) -> str:
@@ -120,8 +124,8 @@ def concerned(names: Sequence[str]) -> str:
         return ""
     more = len(names) - MOST_NAMES
     if more <= 1:
-        return texts.CONCERNS.format(names=visible(", ".join(names)))
-    return texts.CONCERNS_MORE.format(names=visible(", ".join(names[:MOST_NAMES])), more=f"{more:,}")
+        return texts.CONCERNS.format(names=visible(texts.SEPARATOR.join(names)))
+    return texts.CONCERNS_MORE.format(names=visible(texts.SEPARATOR.join(names[:MOST_NAMES])), more=f"{more:,}")
 
 
 def change(change: Change) -> str:

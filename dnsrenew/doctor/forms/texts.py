@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+SEPARATOR: Final = ", "
 HOST: Final = "This host"
 """Instead of the name of a certificate, where only the host was looked at."""
 

@@ -151,7 +151,7 @@ def _certificates(run: Sequence[Section], number: int, say: Say) -> str:
     mark, said = _headline(run)
     found = [Finding(check=check, names=()) for section in run for check in section.checks]
     changed = changes([change for section in run for change in section.changes])
-    names = ", ".join(sentences.name_of(section.diagnosis) for section in run) if len(run) > 1 else ""
+    names = words.SEPARATOR.join(sentences.name_of(section.diagnosis) for section in run) if len(run) > 1 else ""
     listed = f'<p class="names">{text(names)}</p>' if names else ""
     return (
         f'<section id="s{number}" class="certificate {_tone(run)}">'

@@ -30,7 +30,7 @@ _RSA: Final[Mapping[str, KeyKind]] = {"2048": "rsa2048", "3072": "rsa3072", "409
 
 
 def usual(host: HostView) -> list[Path]:
-    """Return certbot's default folder; ``C:\\Certbot`` on Windows."""
+    """Return certbot's default folder; on Windows it is in the root of the system's drive."""
     return [host.root / ("Certbot" if host.platform == "win32" else "etc/letsencrypt")]
 
 
@@ -110,6 +110,12 @@ def _account(folder: Path, root: Path, servers: Mapping[str, str], notes: readin
     )
 
 
+def _key_file(folder: Path, account: str) -> str | None:
+    """Return the file with the key of an account, by its id."""
+    found = [each for each in _account_folders(folder) if each.name == account]
+    return str(found[0] / "private_key.json") if account and found else None
+
+
 def _contact(registration: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the contact of an account; newer versions of certbot do not keep it."""
     body = registration.get("body")
@@ -145,7 +151,7 @@ def _certificate(
         fullchain_pem=chain,
         key_pem=key,
         directory=settings.get("server") or None,
-        account=settings.get("account") or None,
+        account=_key_file(folder, settings.get("account")),
         key=_key(settings, notes),
         reuse_key=settings.flag("reuse_key"),
         profile=settings.get("required_profile") or settings.get("preferred_profile") or None,
@@ -164,7 +170,7 @@ def _without_settings(folder: Path, name: str, notes: reading.Notes) -> FoundCer
     """Return a certificate whose file in ``renewal/`` is missing or cannot be read."""
     paths = {file: folder / "live" / name / file for file in _FILES}
     chain, key = _pair(paths, notes)
-    domains = _names(chain)
+    domains = reading.certificate_names(chain)
     if not domains:
         return None
     notes.add(texts.ENVIRONMENT_UNKNOWN, folder / "renewal" / f"{name}{_CONF}", name=name, tool="certbot")
@@ -195,16 +201,7 @@ def _pair(paths: Mapping[str, Path], notes: reading.Notes) -> tuple[str | None, 
 
 def _domains(chain: str | None, settings: RenewalSettings) -> tuple[str, ...]:
     """Return the names of the certificate: certbot renews it for the same ones."""
-    return _names(chain) or tuple(settings.webroot_map)
-
-
-def _names(chain: str | None) -> tuple[str, ...]:
-    from dnsrenew import x509
-
-    try:
-        return x509.read_certificate(chain or "").names
-    except ValueError:
-        return ()
+    return reading.certificate_names(chain) or tuple(settings.webroot_map)
 
 
 def _files(folder: Path, name: str, paths: Mapping[str, Path]) -> tuple[FoundFile, ...]:

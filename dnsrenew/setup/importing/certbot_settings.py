@@ -59,7 +59,10 @@ class RenewalSettings(Frozen):
     def place(self, key: str) -> tuple[Path, int | None, str]:
         """Return where a parameter stands, and its line, for a note."""
         found = self.parameters.get(key)
-        return (self.file, None, "") if found is None else (self.file, found.number, f"{key} = {found.value}")
+        if found is None:
+            return self.file, None, ""
+        shown = key if key.endswith("hook") else f"{key} = {found.value}"  # a command may hold a secret
+        return self.file, found.number, shown
 
     def path(self, key: str) -> Path | None:
         """Return a path above the first section."""

@@ -100,6 +100,27 @@ def modified(file: Path | str) -> float:
         return 0.0
 
 
+def key_pem(data: bytes) -> bytes | None:
+    """Return a private key as unencrypted PKCS#8, from any of its forms; None if it is none."""
+    from dnsrenew import x509
+    from dnsrenew.errors import ConfigError
+
+    try:
+        return x509.key_to_pem(x509.key_from_file(data))
+    except ConfigError:
+        return None
+
+
+def certificate_names(chain: bytes | str | None) -> tuple[str, ...]:
+    """Return the names of the first certificate in a PEM file; none if there is none."""
+    from dnsrenew import x509
+
+    try:
+        return x509.read_certificate(chain or b"").names
+    except ValueError:
+        return ()
+
+
 class Setting(NamedTuple):
     """A line ``key = value`` of an INI file.
 

@@ -14,6 +14,7 @@ EMPTY: Final = Phrase("it is empty")
 NO_KEY: Final = Phrase("it has no private key of a supported kind")
 NOT_A_PAIR: Final = Phrase("the private key does not belong to the certificate")
 GONE: Final = Phrase("it is missing")
+NO_CERTIFICATE: Final = Phrase("it has no certificate")
 
 # ── any tool ────────────────────────────────────────────────────────────────────────────
 
@@ -46,6 +47,12 @@ NO_DIRECTORY: Final = Text(
     "import-ca-unknown",
     "The directory URL of the CA {ca} is not known, so its account was not taken over.",
     "Add it as [ca.NAME] with `directory` to the configuration; dnsrenew then creates a new account.",
+)
+
+LEGO_CONFIG: Final = Text(
+    "import-not-understood",
+    "The configuration file of lego was not read.",
+    "Compare its challenges, accounts and certificates with the configuration that was written.",
 )
 
 # ── proving names ───────────────────────────────────────────────────────────────────────

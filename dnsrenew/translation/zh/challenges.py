@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 TEXTS: Final = {
-    "A CNAME leads the TXT record for {identifier} to {name} in the zone {zone}. The DNS account {account}, "
-    "which has no zones, writes there.": (
-        "一条 CNAME 把 {identifier} 的 TXT 记录引到区域 {zone} 中的 {name}。未设置 zones 的 DNS 账户 {account} 会"
-        "写入那里。"
+    "A CNAME leads the TXT record for {identifier} to {name} in the zone {zone}. The DNS account {account}, which "
+    "has no zones, writes there.": (
+        "一条 CNAME 把 {identifier} 的 TXT 记录引到区域 {zone} 中的 {name}。未设置 zones 的 DNS 账户 {account} 会写入那"
+        "里。"
     ),
     "A symbolic link leads from {path} out of the webroot to {leads_to}.": (
         "一个符号链接从 {path} 指向网站根目录之外的 {leads_to}。"
@@ -49,7 +49,7 @@ TEXTS: Final = {
         "请把 80 端口转发到本机，或使用不需要开放端口的 dns-01 途径。"
     ),
     "Give this user write access to the folder, or use dns-01, which needs no files.": (
-        "请允许此用户写入该文件夹，或改用不需要文件的 dns-01。"
+        "请允许此用户写入该目录，或改用不需要文件的 dns-01。"
     ),
     'Listen on an address of this host, or on all of them with listen = ":{port}".': (
         '请监听本机的某个地址，或用 listen = ":{port}" 监听所有地址。'
@@ -71,12 +71,12 @@ TEXTS: Final = {
     "Port {port}, which tls-alpn-01 needs, is in use by {owner} (process {pid}).": (
         "tls-alpn-01 所需的端口 {port} 已被 {owner} 占用（进程 {pid}）。"
     ),
-    "Remove the values at the old host (the next run checks that they are gone), or configure the account as "
-    "it was and run: dnsrenew cleanup": (
+    "Remove the values at the old host (the next run checks that they are gone), or configure the account as it "
+    "was and run: dnsrenew cleanup": (
         "请在原服务商处删除这些值（下次运行会检查它们是否已消失），或恢复该账户原来的配置并运行：dnsrenew cleanup"
     ),
     "Replace the link with a folder, or set webroot to a folder without such a link.": (
-        "请用文件夹代替该链接，或把 webroot 设为不含此类链接的文件夹。"
+        "请用目录代替该链接，或把 webroot 设为不含此类链接的目录。"
     ),
     "Run `dnsrenew schedule install` again, so that the unit allows writing to {webroot}.": (
         "请重新运行 `dnsrenew schedule install`，使该单元允许写入 {webroot}。"
@@ -86,15 +86,15 @@ TEXTS: Final = {
     ),
     "Run: dnsrenew cleanup": "请运行：dnsrenew cleanup",
     "Set webroot to the folder that this program serves, stop the program, or use dns-01, which needs no port.": (
-        "请把 webroot 设为该程序所提供的文件夹，或停止该程序，或改用不需要端口的 dns-01。"
+        "请把 webroot 设为该程序所提供的目录，或停止该程序，或改用不需要端口的 dns-01。"
     ),
     "Set webroot to the folder whose files the web server serves at http://NAME/.": (
-        "请把 webroot 设为网站服务器在 http://NAME/ 提供的文件所在的文件夹。"
+        "请把 webroot 设为网站服务器在 http://NAME/ 提供的文件所在的目录。"
     ),
-    'Set zones = ["{zone}"] for the account {account} or alias = "{name}" in the route, or delete the CNAME '
-    "if it is not yours.": (
-        '请为账户 {account} 设置 zones = ["{zone}"]，或在途径中设置 alias = "{name}"；如果该 CNAME 不是您的，请将'
-        "其删除。"
+    'Set zones = ["{zone}"] for the account {account} or alias = "{name}" in the route, or delete the CNAME if '
+    "it is not yours.": (
+        '请为账户 {account} 设置 zones = ["{zone}"]，或在途径中设置 alias = "{name}"；如果该 CNAME 不是您的，请将其'
+        "删除。"
     ),
     "Start that server, which renews by itself, or add another route, such as dns-01.": (
         "请启动该服务器（它会自行续期），或添加其他途径，例如 dns-01。"
@@ -122,18 +122,16 @@ TEXTS: Final = {
         "CA 无法通过 TLS 访问本机的 443 端口。{ca_message} {likely}"
     ),
     "The CA sent an invalid token for {identifier}: {token}": "CA 为 {identifier} 发送的令牌无效：{token}",
-    "The DNS account {account} was configured for another host when it wrote TXT values at {names}. The new "
-    "host does not remove them: {reason}.": (
+    "The DNS account {account} was configured for another host when it wrote TXT values at {names}. The new host "
+    "does not remove them: {reason}.": (
         "DNS 账户 {account} 在 {names} 写入 TXT 值时配置的是另一个服务商。新的服务商没有删除它们：{reason}。"
     ),
-    "The DNS account {account} was configured for another host when it wrote TXT values at {names}. They are "
-    "still in DNS, or no name server responds.": (
+    "The DNS account {account} was configured for another host when it wrote TXT values at {names}. They are still "
+    "in DNS, or no name server responds.": (
         "DNS 账户 {account} 在 {names} 写入 TXT 值时配置的是另一个服务商。这些值仍在 DNS 中，或没有域名服务器应答。"
     ),
-    "The DNS account {account}, which wrote TXT values at {names}, is no longer in the configuration. The "
-    "values are listed in {paths}.": (
-        "曾在 {names} 写入 TXT 值的 DNS 账户 {account} 已不在配置中。这些值记录在 {paths}。"
-    ),
+    "The DNS account {account}, which wrote TXT values at {names}, is no longer in the configuration. The values "
+    "are listed in {paths}.": ("曾在 {names} 写入 TXT 值的 DNS 账户 {account} 已不在配置中。这些值记录在 {paths}。"),
     "The DNS host of the account {account} did not remove the TXT values at {names} in time.": (
         "账户 {account} 的 DNS 服务商没有及时删除 {names} 处的 TXT 值。"
     ),
@@ -161,7 +159,7 @@ TEXTS: Final = {
     "The user that runs dnsrenew is not allowed to listen on port {port}, which tls-alpn-01 needs.": (
         "运行 dnsrenew 的用户没有权限监听 tls-alpn-01 所需的端口 {port}。"
     ),
-    "The webroot {webroot} is not a folder.": "网站根目录 {webroot} 不是文件夹。",
+    "The webroot {webroot} is not a folder.": "网站根目录 {webroot} 不是目录。",
     "They do no harm. Delete the files in .well-known/acme-challenge when convenient.": (
         "它们没有害处。请在方便时删除 .well-known/acme-challenge 中的文件。"
     ),
@@ -182,4 +180,5 @@ TEXTS: Final = {
     "the listener does not respond ({reason})": "监听程序没有响应（{reason}）",
     "{address} presents another certificate": "{address} 出示的是另一个证书",
     "{address} responds with something else": "{address} 的应答内容不同",
+    "{ca_message} {likely}": "{ca_message}{likely}",
 }

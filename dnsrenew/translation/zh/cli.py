@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 TEXTS: Final = {
+    " ": "",
     "  (choose any name after dns.)": "  （dns. 后面的名称可任意选取）",
     "  before that: ": "  在此之前：",
     " and ": " 和 ",
@@ -55,7 +56,7 @@ TEXTS: Final = {
     "EXPIRES": "到期",
     "For dnsrenew.toml": "用于 dnsrenew.toml",
     "For help, run: {command} --help": "查看帮助请运行：{command} --help",
-    "Give --report a file in a folder that you can write to.": "请为 --report 指定一个您可以写入的文件夹中的文件。",
+    "Give --report a file in a folder that you can write to.": "请为 --report 指定一个您可以写入的目录中的文件。",
     "Give names or --all, not both.": "请给出名称或 --all，不要同时给出。",
     "Give one of them, not both.": "只给出其中一个，不要同时给出。",
     "Give {option} a file that exists and that you can read.": "请为 {option} 指定一个存在且可读的文件。",
@@ -129,7 +130,7 @@ TEXTS: Final = {
     "STATE": "状态",
     "Send this CSR to the issuer; its private key stays in the store. When you have the certificate, run: dnsrenew "
     "install {name} --certificate FILE": (
-        "请把此 CSR 发给签发机构，其私钥保留在存储目录中。拿到证书后请运行：dnsrenew install {name} --certificate FILE"
+        "请把此 CSR 发给签发者，其私钥保留在存储目录中。拿到证书后请运行：dnsrenew install {name} --certificate FILE"
     ),
     "Starting in {delay} (--jitter)": "{delay}后开始（--jitter）",
     "Stopped at once, without cleaning up.": "已立即停止，未作清理。",
@@ -211,7 +212,6 @@ TEXTS: Final = {
     "creating an order at {ca}": "正在 {ca} 创建订单",
     "cron renews automatically.": "cron 会自动续期。",
     "daily at {times} and {last}, or up to an hour later": "每天 {times} 和 {last}，或最多晚一小时",
-    "day": "天",
     "deferred": "已推迟",
     "deployed": "部署",
     "deployed and served before: {target}": "此前已部署并提供服务：{target}",
@@ -237,7 +237,6 @@ TEXTS: Final = {
     "files: {names} in": "文件：{names}，位于",
     "finishing": "正在收尾",
     "found": "发现",
-    "hour": "小时",
     "inspect": "查看",
     "interrupted": "已中断",
     "invalid value '{value}' for {option}": "{option} 的值“{value}”无效",
@@ -249,7 +248,6 @@ TEXTS: Final = {
     "less than a minute": "不到一分钟",
     "locked": "被锁定",
     "locked by another run": "被另一个运行锁定",
-    "minute": "分钟",
     "missing": "缺失",
     "missing argument {argument}": "缺少参数 {argument}",
     "more certificate": "其他证书",
@@ -343,8 +341,12 @@ TEXTS: Final = {
     "writing {values} to {zones}": "正在向 {zones} 写入 {values}",
     "writing {values} to {zones} with {accounts}": "正在用 {accounts} 向 {zones} 写入 {values}",
     "written to {webroot}": "写入 {webroot}",
+    "{action}: {domains}": "{action}：{domains}",
     "{activity}, {elapsed} so far: {servers}": "{activity}，已用 {elapsed}：{servers}",
+    "{ago}: {message}": "{ago}：{message}",
     "{ca} validated {names}": "{ca} 已验证 {names}",
+    "{certificates} ({names})": "{certificates}（{names}）",
+    "{certificates}: {counts}": "{certificates}：{counts}",
     "{certificates}: {counts}; 1 needs attention": "{certificates}：{counts}；1 个需要处理",
     "{certificates}: {counts}; next renewal {renewal}": "{certificates}：{counts}；下次续期 {renewal}",
     "{certificates}: {counts}; the next is due {renewal}": "{certificates}：{counts}；最近一个应于 {renewal} 续期",
@@ -358,6 +360,9 @@ TEXTS: Final = {
     ),
     "{command} failed. {fix}": "{command} 失败。{fix}",
     "{count} checks found nothing wrong (-v lists them).": "{count} 项检查没有发现问题（-v 列出）。",
+    "{count} day": "{count} 天",
+    "{count} hour": "{count} 小时",
+    "{count} minute": "{count} 分钟",
     "{count} of 1 name server updated": "1 台域名服务器中 {count} 台已更新",
     "{count} of {total} name servers": "{total} 台域名服务器中的 {count} 台",
     "{count} of {total} name servers updated": "{total} 台域名服务器中 {count} 台已更新",
@@ -367,6 +372,8 @@ TEXTS: Final = {
     "{done} of {certificates} done, {failed} failed": "{certificates}中已完成 {done} 个，{failed} 个失败",
     "{expiry}, due for renewal {renewal}": "{expiry}，应于 {renewal} 续期",
     "{expiry}, next renewal {renewal}": "{expiry}，下次续期 {renewal}",
+    "{folder}: {names}": "{folder}：{names}",
+    "{head}: {text}": "{head}：{text}",
     "{items} and {count} more": "{items} 等，另有 {count} 个",
     "{kind} already runs dnsrenew renew, by a job that dnsrenew did not write. Remove that job.": (
         "{kind} 已在运行 dnsrenew renew，该任务不是 dnsrenew 写入的。请删除该任务。"
@@ -393,6 +400,7 @@ TEXTS: Final = {
     "{names}: to obtain or renew now, run: {command}": "{names}：若要立即获取或续期，请运行：{command}",
     "{names}: to retry now, run: {command}": "{names}：若要立即重试，请运行：{command}",
     "{name} (account {account})": "{name}（账户 {account}）",
+    "{name} ({domains})": "{name}（{domains}）",
     "{name} deferred": "{name} 已推迟",
     "{name} deferred until {time}": "{name} 已推迟到 {time}",
     "{name} deleted from the store": "{name} 已从存储目录删除",
@@ -428,8 +436,9 @@ TEXTS: Final = {
     "{name}: deploying to {to} {target}": "{name}：正在部署到 {to} {target}",
     "{name}: its CSR was made {ago}. When you have the certificate from the issuer, run: dnsrenew install {name} "
     "--certificate FILE": (
-        "{name}：CSR 于{ago}生成。从签发机构拿到证书后请运行：dnsrenew install {name} --certificate FILE"
+        "{name}：CSR 于{ago}生成。从签发者拿到证书后请运行：dnsrenew install {name} --certificate FILE"
     ),
+    "{name}: {message}": "{name}：{message}",
     "{name}: {values} not removed": "{name}：{values}未删除",
     "{name}: {values} removed": "{name}：{values}已删除",
     "{number} {noun}": "{number} 个{noun}",
@@ -437,6 +446,8 @@ TEXTS: Final = {
     "{option} (optional)": "{option}（可选）",
     "{option} needs a value": "{option} 需要一个值",
     "{option} takes no value": "{option} 不接受值",
+    "{outcome}: {message} {fix}": "{outcome}：{message}{fix}",
+    "{outcome}: {message} {fix} {next_attempt}": "{outcome}：{message}{fix}{next_attempt}",
     "{path} cannot be read ({reason})": "无法读取 {path}（{reason}）",
     "{path} cannot be written ({reason})": "无法写入 {path}（{reason}）",
     "{path} is damaged. TXT values that only this file lists may remain in DNS.": (
@@ -452,8 +463,10 @@ TEXTS: Final = {
         "{renewed_by}它不是由 dnsrenew schedule install 安装的。"
     ),
     "{responses} removed": "{responses}已删除",
+    "{route} ({orders}, {duration})": "{route}（{orders}，{duration}）",
     "{route} failed": "{route} 失败",
     "{route} failed: trying the next route": "{route} 失败：尝试下一途径",
+    "{route}: {reason}": "{route}：{reason}",
     "{span} ago": "{span}前",
     "{state}, failing": "{state}，续期失败",
     "{state}, not deployed": "{state}，未部署",

@@ -31,8 +31,8 @@ TEXTS: Final = {
     ),
     "Check that the server loads these files; if it has a certificate of each type, allow TLS 1.2 there or leave "
     "`verify` out, because with TLS 1.3 alone dnsrenew cannot ask for one of them.": (
-        "请检查服务器是否加载这些文件；如果服务器对每种密钥类型各有一个证书，请在服务器上允许 TLS 1.2 或去掉 "
-        "`verify`，因为只用 TLS 1.3 时 dnsrenew 无法指定要查看其中哪一个。"
+        "请检查服务器是否加载这些文件；如果服务器对每种密钥类型各有一个证书，请在服务器上允许 TLS 1.2 或去掉 `verify`，"
+        "因为只用 TLS 1.3 时 dnsrenew 无法指定要查看其中哪一个。"
     ),
     "Check that the server runs and that its address in the `deploy` entry is right.": (
         "请检查服务器是否在运行，以及 `deploy` 条目中的地址是否正确。"
@@ -72,7 +72,7 @@ TEXTS: Final = {
         "请解决 {name} 报告的问题，然后运行 dnsrenew deploy {certificate}。"
     ),
     "Create the folder there, and let the user of the SSH login write to it.": (
-        "请在那里创建该文件夹，并允许 SSH 登录的用户写入。"
+        "请在那里创建该目录，并允许 SSH 登录的用户写入。"
     ),
     "Create {folder}, or correct the path in the `deploy` entry.": "请创建 {folder}，或更正 `deploy` 条目中的路径。",
     "Delete that secret, or set another `secret` in the `deploy` entry.": (
@@ -101,10 +101,10 @@ TEXTS: Final = {
     "HFS at {url} does not let this program change its settings (HTTP {status}).": (
         "{url} 处的 HFS 不允许此程序更改其设置（HTTP {status}）。"
     ),
-    "HFS at {url} names the folder {folder}, but users other than {user} can change {path}: the private key is "
-    "not written there, because a program of theirs could answer in place of HFS.": (
-        "{url} 处的 HFS 指明的文件夹是 {folder}，但 {user} 以外的用户可以更改 {path}：因此没有把私钥写到那里，因"
-        "为应答的可能是这些用户的程序而不是 HFS。"
+    "HFS at {url} names the folder {folder}, but users other than {user} can change {path}: the private key is not "
+    "written there, because a program of theirs could answer in place of HFS.": (
+        "{url} 处的 HFS 指明的目录是 {folder}，但 {user} 以外的用户可以更改 {path}：因此没有把私钥写到那里，因为应答的"
+        "可能是这些用户的程序而不是 HFS。"
     ),
     "HFS at {url} refused a request (HTTP {status}): {reason}.": (
         "{url} 处的 HFS 拒绝了请求（HTTP {status}）：{reason}。"
@@ -112,7 +112,7 @@ TEXTS: Final = {
     "HFS does not answer at {url}: {reason}.": "HFS 在 {url} 没有应答：{reason}。",
     "HTTPS is switched off in HFS at {url}.": "{url} 处的 HFS 已关闭 HTTPS。",
     "If this is the folder of your HFS, set `folder` to it in the `deploy` entry.": (
-        "如果这是您的 HFS 的文件夹，请在 `deploy` 条目中把 `folder` 设为它。"
+        "如果这是您的 HFS 的目录，请在 `deploy` 条目中把 `folder` 设为它。"
     ),
     "Install the client programs of OpenSSH.": "请安装 OpenSSH 的客户端程序。",
     "Install {program}, or correct the command in the `deploy` entry.": (
@@ -125,7 +125,7 @@ TEXTS: Final = {
         "请把 {path} 移到别处，或在 `deploy` 条目中设置其他路径。"
     ),
     "Name the folder that the link leads to in the `deploy` entry, or run `{command}`.": (
-        "请在 `deploy` 条目中写明该链接指向的文件夹，或运行 `{command}`。"
+        "请在 `deploy` 条目中写明该链接指向的目录，或运行 `{command}`。"
     ),
     "Nothing accepts connections at {address}: {reason}.": "{address} 不接受连接：{reason}。",
     "Read the log of DSM, correct what it says, and run dnsrenew deploy {certificate}.": (
@@ -194,7 +194,7 @@ TEXTS: Final = {
     "The certificate and its key cannot be loaded together: {reason}.": "证书与其私钥无法一同加载：{reason}。",
     "The deployer {to} failed with an error of its own: {cause}.": "部署程序 {to} 自身出错：{cause}。",
     "The files on {host} cannot be written: {reason}.": "无法写入 {host} 上的文件：{reason}。",
-    "The folder {folder} does not exist.": "文件夹 {folder} 不存在。",
+    "The folder {folder} does not exist.": "目录 {folder} 不存在。",
     "The host key of {host} is unknown or has changed, so nothing was sent: {reason}.": (
         "{host} 的主机密钥未知或已更改，因此没有发送任何内容：{reason}。"
     ),
@@ -252,10 +252,10 @@ TEXTS: Final = {
     "{address} accepts connections, but speaks no TLS there: {reason}.": (
         "{address} 接受连接，但在该处不使用 TLS：{reason}。"
     ),
-    "{address} serves another certificate for {name} after {seconds} s, with an {key} key in place of "
-    "{expected}: {subject}, valid until {not_after}.": (
-        "{seconds} 秒后 {address} 为 {name} 提供的是另一个证书，其密钥类型是 {key} 而不是 {expected}：{subject}，"
-        "有效期至 {not_after}。"
+    "{address} serves another certificate for {name} after {seconds} s, with an {key} key in place of {expected}: "
+    "{subject}, valid until {not_after}.": (
+        "{seconds} 秒后 {address} 为 {name} 提供的是另一个证书，其密钥类型是 {key} 而不是 {expected}：{subject}，有效期"
+        "至 {not_after}。"
     ),
     "{address} still serves another certificate for {name} after {seconds} s: {subject}, valid until {not_after}.": (
         "{seconds} 秒后 {address} 为 {name} 提供的仍是另一个证书：{subject}，有效期至 {not_after}。"

@@ -58,8 +58,8 @@ TEXTS: Final = {
     "The configuration has no DNS account that may write the TXT records of {names} ({records}).": (
         "配置中没有可写入 {names} 的 TXT 记录（{records}）的 DNS 账户。"
     ),
-    "The secret `{key}` of the DNS account {dns} ({reference}) cannot be right: its form is not that of the "
-    "DNS host.": ("DNS 账户 {dns} 的凭据 `{key}`（{reference}）不正确：其格式与该 DNS 服务商的不符。"),
+    "The secret `{key}` of the DNS account {dns} ({reference}) cannot be right: its form is not that of the DNS "
+    "host.": ("DNS 账户 {dns} 的凭据 `{key}`（{reference}）不正确：其格式与该 DNS 服务商的不符。"),
     "The secret {reference} was not read in time: its program or keyring may be waiting for a person.": (
         "未能及时读取凭据 {reference}：其程序或密钥环可能在等待人工操作。"
     ),
@@ -69,8 +69,8 @@ TEXTS: Final = {
     "Which DNS account may write the TXT records of {names} is unknown, because DNS does not tell where they belong.": (
         "无法得知哪个 DNS 账户可写入 {names} 的 TXT 记录，因为 DNS 没有给出它们所在的位置。"
     ),
-    "{title} refuses the credentials of the DNS account {dns} (HTTP status {status}): {options} may be "
-    "wrong, expired or not allowed to edit {zones}.": (
+    "{title} refuses the credentials of the DNS account {dns} (HTTP status {status}): {options} may be wrong, "
+    "expired or not allowed to edit {zones}.": (
         "{title} 拒绝了 DNS 账户 {dns} 的凭据（HTTP 状态 {status}）：{options} 可能有误、已过期或无权编辑 {zones}。"
     ),
 }

@@ -93,9 +93,9 @@ TEXTS: Final = {
     "Let {server} answer on UDP port 53: a CA asks by UDP first.": (
         "请让 {server} 在 UDP 53 端口应答：CA 会先通过 UDP 查询。"
     ),
-    "Look at the cname check first.": "请先查看检查 cname 的结果。",
-    "Look at the delegation check first.": "请先查看检查 delegation 的结果。",
-    "Look at the domain check first.": "请先查看检查 domain 的结果。",
+    "Look at the cname check first.": "请先查看检查项 cname 的结果。",
+    "Look at the delegation check first.": "请先查看检查项 delegation 的结果。",
+    "Look at the domain check first.": "请先查看检查项 domain 的结果。",
     "Make both lists the same: at your registrar, and in the NS records of {zone}.": (
         "请使注册商处的列表与 {zone} 的 NS 记录一致。"
     ),
@@ -148,15 +148,15 @@ TEXTS: Final = {
     "Some name servers of {zone} give answers with wrong or old DNSSEC signatures: {servers}.": (
         "{zone} 的部分域名服务器应答的 DNSSEC 签名错误或过旧：{servers}。"
     ),
-    "The DNS server of this host gives {here} as the address of {domain}, its own name servers {outside}: "
-    "the record has just changed, or the answer depends on the place.": (
-        "本机的 DNS 服务器给出的 {domain} 的地址是 {here}，其权威域名服务器给出的是 {outside}：记录刚刚更改，或应"
-        "答因地点而异。"
+    "The DNS server of this host gives {here} as the address of {domain}, its own name servers {outside}: the "
+    "record has just changed, or the answer depends on the place.": (
+        "本机的 DNS 服务器给出的 {domain} 的地址是 {here}，其权威域名服务器给出的是 {outside}：记录刚刚更改，或应答因地"
+        "点而异。"
     ),
     "The DNS server of this host hides the address of {domain}, which is {outside} in DNS (a router does so "
     "against rebinding). That does not disturb renewals: dnsrenew asks the name servers of the zone.": (
-        "本机的 DNS 服务器隐藏了 {domain} 的地址，它在 DNS 中是 {outside}（路由器会这样做以防 DNS 重绑定）。这不"
-        "影响续期：dnsrenew 会查询该区域的域名服务器。"
+        "本机的 DNS 服务器隐藏了 {domain} 的地址，它在 DNS 中是 {outside}（路由器会这样做以防 DNS 重绑定）。这不影响续"
+        "期：dnsrenew 会查询该区域的域名服务器。"
     ),
     "The DNS server of this host refuses {zone} because of its DNSSEC signatures; without checking them it answers.": (
         "本机的 DNS 服务器因 DNSSEC 签名而拒绝 {zone}；不检查签名时它会应答。"
@@ -175,8 +175,8 @@ TEXTS: Final = {
     ),
     "The TXT records go to {targets}.": "TXT 记录写在 {targets}。",
     "The domain of every name exists: {zones}.": "每个名称的域名都存在：{zones}。",
-    "The domain {registered} is not registered, or its registration has ended: the name servers of {parent} "
-    "do not know it.": ("域名 {registered} 未注册，或其注册已到期：{parent} 的域名服务器中没有它。"),
+    "The domain {registered} is not registered, or its registration has ended: the name servers of {parent} do not "
+    "know it.": ("域名 {registered} 未注册，或其注册已到期：{parent} 的域名服务器中没有它。"),
     "The name server {server} does not know the zone {zone}; the others do.": (
         "域名服务器 {server} 没有区域 {zone}；其他服务器有。"
     ),
@@ -215,8 +215,8 @@ TEXTS: Final = {
     "{domain} does not exist in DNS, nor a domain that it is in, so the CA finds no host to connect to.": (
         "DNS 中没有 {domain}，也没有它所属的域名，因此 CA 找不到可连接的主机。"
     ),
-    "{domain} exists only through *.{parent}, so it is absent from DNS while the TXT record for its "
-    "certificate exists, and for some time after.": (
+    "{domain} exists only through *.{parent}, so it is absent from DNS while the TXT record for its certificate "
+    "exists, and for some time after.": (
         "{domain} 仅通过 *.{parent} 存在，因此在其证书的 TXT 记录存在期间以及之后的一段时间内，DNS 中没有它。"
     ),
     "{domain} has an address only in this network ({here}).": "{domain} 只在本网络中有地址（{here}）。",
@@ -226,13 +226,13 @@ TEXTS: Final = {
     "{domain} has no address in DNS, and needs none: the certificate is proved by dns-01.": (
         "{domain} 在 DNS 中没有地址，也不需要：该证书用 dns-01 验证。"
     ),
-    "{domain} is a public suffix: everybody can register names below it, so no public CA issues a "
-    "certificate for it.": ("{domain} 是公共后缀：任何人都可以注册其下的名称，因此没有公共 CA 会为它签发证书。"),
+    "{domain} is a public suffix: everybody can register names below it, so no public CA issues a certificate for "
+    "it.": ("{domain} 是公共后缀：任何人都可以注册其下的名称，因此没有公共 CA 会为它签发证书。"),
     "{parent} names other name servers for {zone} ({above}) than the zone itself does ({own}).": (
         "{parent} 为 {zone} 列出的域名服务器（{above}）与该区域自己列出的（{own}）不同。"
     ),
-    "{provider} answers for {domain} ({seen}), not this host. tls-alpn-01 cannot work through it; http-01 "
-    "works only if it passes requests for /.well-known/acme-challenge/ on.": (
+    "{provider} answers for {domain} ({seen}), not this host. tls-alpn-01 cannot work through it; http-01 works "
+    "only if it passes requests for /.well-known/acme-challenge/ on.": (
         "应答 {domain}（{seen}）的是 {provider} 而不是本机。tls-alpn-01 无法经由它使用；http-01 只有在它转发 "
         "/.well-known/acme-challenge/ 的请求时才能使用。"
     ),

@@ -6,10 +6,10 @@ from typing import Final
 
 TEXTS: Final = {
     "A program listens on port {port} ({served}).": "有程序监听 {port} 端口（{served}）。",
-    "Allow it as administrator: netsh advfirewall firewall add rule name=dnsrenew dir=in action=allow "
-    "protocol=TCP localport={port}": (
-        "请以管理员身份放行它：netsh advfirewall firewall add rule name=dnsrenew dir=in action=allow "
-        "protocol=TCP localport={port}"
+    "Allow it as administrator: netsh advfirewall firewall add rule name=dnsrenew dir=in action=allow protocol=TCP "
+    "localport={port}": (
+        "请以管理员身份放行它：netsh advfirewall firewall add rule name=dnsrenew dir=in action=allow protocol=TCP "
+        "localport={port}"
     ),
     "Allow {protocol} port {port} from this host to the Internet, or set `doh` under [resolver].": (
         "请允许本机访问互联网的 {protocol} {port} 端口，或在 [resolver] 下设置 `doh`。"
@@ -40,13 +40,13 @@ TEXTS: Final = {
     "Exclude this host from the VPN on {interfaces} if people, or the CA, are to reach it from the Internet.": (
         "如果要让用户或 CA 从互联网访问本机，请让本机不使用 {interfaces} 上的 VPN。"
     ),
-    "Find the program with `netstat -abno` as administrator, and the reserved ports with `netsh interface "
-    "ipv4 show excludedportrange protocol=tcp`.": (
-        "请以管理员身份用 `netstat -abno` 查找该程序，并用 `netsh interface ipv4 show excludedportrange "
-        "protocol=tcp` 查看保留的端口。"
+    "Find the program with `netstat -abno` as administrator, and the reserved ports with `netsh interface ipv4 "
+    "show excludedportrange protocol=tcp`.": (
+        "请以管理员身份用 `netstat -abno` 查找该程序，并用 `netsh interface ipv4 show excludedportrange protocol=tcp` "
+        "查看保留的端口。"
     ),
-    "Find the program with `sudo ss -ltnp 'sport = :{port}'`, then stop it with `before`, or use a dns-01 "
-    "route, which needs no port.": (
+    "Find the program with `sudo ss -ltnp 'sport = :{port}'`, then stop it with `before`, or use a dns-01 route, "
+    "which needs no port.": (
         "请用 `sudo ss -ltnp 'sport = :{port}'` 查找该程序，然后用 `before` 停止它，或使用不需要端口的 dns-01 途径。"
     ),
     "IPv6 does not work here: hosts that answer by IPv4 do not answer by IPv6 ({addresses}).": (
@@ -86,10 +86,8 @@ TEXTS: Final = {
     "Nothing listens on port {port} itself; a rule of the firewall passes it on.": (
         "没有程序直接监听 {port} 端口；防火墙的一条规则会转发它。"
     ),
-    "Nothing listens on port {port} of this host; that is right only if the router leads port {port} to "
-    "another port or host.": (
-        "本机没有程序监听 {port} 端口；只有当路由器把 {port} 端口转发到其他端口或主机时，这才没有问题。"
-    ),
+    "Nothing listens on port {port} of this host; that is right only if the router leads port {port} to another "
+    "port or host.": ("本机没有程序监听 {port} 端口；只有当路由器把 {port} 端口转发到其他端口或主机时，这才没有问题。"),
     "Nothing listens on port {port}, so no CA gets the answer to http-01.": (
         "没有程序监听 {port} 端口，因此 CA 得不到 http-01 的应答。"
     ),
@@ -130,8 +128,8 @@ TEXTS: Final = {
     "Repair IPv6 on this host or its router, or turn it off and remove the AAAA records that lead to this host.": (
         "请修复本机或其路由器的 IPv6，或关闭 IPv6 并删除指向本机的 AAAA 记录。"
     ),
-    "Repair the IPv6 route (`ip -6 route` shows no default route), or remove the AAAA records that lead to "
-    "this host.": ("请修复 IPv6 路由（`ip -6 route` 没有显示默认路由），或删除指向本机的 AAAA 记录。"),
+    "Repair the IPv6 route (`ip -6 route` shows no default route), or remove the AAAA records that lead to this "
+    "host.": ("请修复 IPv6 路由（`ip -6 route` 没有显示默认路由），或删除指向本机的 AAAA 记录。"),
     "Repair what {error} says, or use a dns-01 route, which needs no port.": (
         "请解决错误 {error}，或使用不需要端口的 dns-01 途径。"
     ),
@@ -144,10 +142,8 @@ TEXTS: Final = {
         "/etc/nftables.conf 以长期生效。"
     ),
     "Run `sudo ufw allow {port}/tcp`.": "请运行 `sudo ufw allow {port}/tcp`。",
-    "Run `sudo {command} -t {table} -I {chain} -p tcp --dport {port} -j ACCEPT`, and save the rules so that "
-    "it stays.": (
-        "请运行 `sudo {command} -t {table} -I {chain} -p tcp --dport {port} -j ACCEPT`，并保存规则以长期生效。"
-    ),
+    "Run `sudo {command} -t {table} -I {chain} -p tcp --dport {port} -j ACCEPT`, and save the rules so that it "
+    "stays.": ("请运行 `sudo {command} -t {table} -I {chain} -p tcp --dport {port} -j ACCEPT`，并保存规则以长期生效。"),
     "Run as root, so that the rules can be read: sudo dnsrenew doctor": (
         "请以 root 运行以便读取规则：sudo dnsrenew doctor"
     ),
@@ -161,10 +157,8 @@ TEXTS: Final = {
         '请把 [resolver] 下的 `doh` 设为 DNS-over-HTTPS 服务器，例如 ["https://dns.google/dns-query", '
         '"https://cloudflare-dns.com/dns-query"]。'
     ),
-    "Set `webroot` to the folder that this program serves, stop it with `before`, or use a dns-01 route, "
-    "which needs no port.": (
-        "请把 `webroot` 设为该程序所提供的文件夹，或用 `before` 停止它，或使用不需要端口的 dns-01 途径。"
-    ),
+    "Set `webroot` to the folder that this program serves, stop it with `before`, or use a dns-01 route, which "
+    "needs no port.": ("请把 `webroot` 设为该程序所提供的目录，或用 `before` 停止它，或使用不需要端口的 dns-01 途径。"),
     "Something on the way answers DNS queries in place of the name servers {servers}: no answer is authoritative.": (
         "有中间设备代替域名服务器 {servers} 应答 DNS 查询：没有权威应答。"
     ),
@@ -194,8 +188,8 @@ TEXTS: Final = {
     ),
     "The name servers can be queried directly, by UDP and by TCP.": "可以直接查询域名服务器，UDP 和 TCP 均可。",
     "The network works: {host} answers.": "网络可用：{host} 有应答。",
-    "The rules of the firewall cannot be read here, not even by root, so it is not known whether port {port} "
-    "is open.": ("防火墙的规则在此无法读取，root 也不能，因此无法得知 {port} 端口是否开放。"),
+    "The rules of the firewall cannot be read here, not even by root, so it is not known whether port {port} is "
+    "open.": ("防火墙的规则在此无法读取，root 也不能，因此无法得知 {port} 端口是否开放。"),
     "The user {user} may not open port {port}.": "用户 {user} 无权打开 {port} 端口。",
     "The user {user} may not read the rules of the firewall, so it is not known whether port {port} is open.": (
         "用户 {user} 无权读取防火墙的规则，因此无法得知 {port} 端口是否开放。"
@@ -225,8 +219,8 @@ TEXTS: Final = {
     "This host reaches the Internet from {addresses}, and it is not clear through which interface.": (
         "本机从 {addresses} 访问互联网，但无法确定经过哪个接口。"
     ),
-    "This host reaches the Internet through the VPN {interfaces} ({families}), so others see the VPN's "
-    "address instead of yours.": (
+    "This host reaches the Internet through the VPN {interfaces} ({families}), so others see the VPN's address "
+    "instead of yours.": (
         "本机经过 VPN {interfaces}（{families}）访问互联网，因此其他主机看到的是 VPN 的地址而不是您的地址。"
     ),
     "This host reaches the Internet through {interfaces} ({families}), which may be a VPN or your provider's line.": (
@@ -241,13 +235,13 @@ TEXTS: Final = {
     "This network lets no DNS query out to port {port}, neither by UDP nor by TCP: {servers} cannot be asked.": (
         "本网络不允许 DNS 查询发往 {port} 端口，UDP 和 TCP 均不允许：无法查询 {servers}。"
     ),
-    "This network lets no DNS query out to port {port}; the DNS-over-HTTPS servers of the configuration are "
-    "used instead.": ("本网络不允许 DNS 查询发往 {port} 端口；因此改用配置中的 DNS-over-HTTPS 服务器。"),
+    "This network lets no DNS query out to port {port}; the DNS-over-HTTPS servers of the configuration are used "
+    "instead.": ("本网络不允许 DNS 查询发往 {port} 端口；因此改用配置中的 DNS-over-HTTPS 服务器。"),
     "This network wants a sign-in first: it answers in place of {host}, and leads to {portal}.": (
         "本网络要求先登录：它代替 {host} 应答，并引导到 {portal}。"
     ),
-    "Whether the firewall of this host lets a CA in at port {port} depends on more than the port, by {rule} "
-    "in the table {table}, chain {chain}.": (
+    "Whether the firewall of this host lets a CA in at port {port} depends on more than the port, by {rule} in the "
+    "table {table}, chain {chain}.": (
         "本机的防火墙是否允许 CA 访问 {port} 端口，不只取决于端口，依据表 {table}、链 {chain} 中的 {rule}。"
     ),
     "dnsrenew cannot read the firewall of this system, so it is not known whether port {port} is open.": (

@@ -23,8 +23,8 @@ TEXTS: Final = {
     "Allow connections from this host to {host} port {port}; if they are allowed, wait, or add a second CA.": (
         "请允许本机连接 {host} 的 {port} 端口；如果已允许，请等待，或添加第二个 CA。"
     ),
-    "Compare it with a watch, and set the clock of this host if it is wrong: sudo timedatectl set-ntp true "
-    "(on Windows: w32tm /resync)": (
+    "Compare it with a watch, and set the clock of this host if it is wrong: sudo timedatectl set-ntp true (on "
+    "Windows: w32tm /resync)": (
         "请与手表核对；如果本机时钟不准，请校准：sudo timedatectl set-ntp true（Windows 上：w32tm /resync）"
     ),
     "Compare it with a watch.": "请与手表核对。",
@@ -49,10 +49,8 @@ TEXTS: Final = {
     "Exempt {host} from the firewall's TLS inspection, or correct `directory` of the CA {ca}.": (
         "请让防火墙的 TLS 检查排除 {host}，或更正 CA {ca} 的 `directory`。"
     ),
-    'Get a key for external account binding (EAB) from the CA, and set it: [ca.{ca}] eab = {{ kid = "…", '
-    'hmac = "file:…" }}': (
-        '请从 CA 获取外部账户绑定（EAB）的密钥，并设置：[ca.{ca}] eab = {{ kid = "…", hmac = "file:…" }}'
-    ),
+    'Get a key for external account binding (EAB) from the CA, and set it: [ca.{ca}] eab = {{ kid = "…", hmac = '
+    '"file:…" }}': ('请从 CA 获取外部账户绑定（EAB）的密钥，并设置：[ca.{ca}] eab = {{ kid = "…", hmac = "file:…" }}'),
     "Have the proxy allow {host} port {port}, or correct user and password in HTTPS_PROXY.": (
         "请让代理允许连接 {host} 的 {port} 端口，或更正 HTTPS_PROXY 中的用户和密码。"
     ),
@@ -66,8 +64,8 @@ TEXTS: Final = {
         "没有 CA 给出时间，因此无法核对本机时钟（显示 {now}）。"
     ),
     "No CAA record restricts which CA may issue.": "没有 CAA 记录限制由哪些 CA 签发。",
-    "No TLS connection to the CA {ca} at {host} port {port} can be made ({error}): something else answers "
-    "there, or a firewall ends the connection.": (
+    "No TLS connection to the CA {ca} at {host} port {port} can be made ({error}): something else answers there, "
+    "or a firewall ends the connection.": (
         "无法与 CA {ca} 在 {host} 的 {port} 端口建立 TLS 连接（{error}）：在那里应答的是其他程序，或防火墙中断了连接。"
     ),
     "No limit of the CA {ca} is known to stop an order for these names.": (
@@ -92,8 +90,8 @@ TEXTS: Final = {
     "Set `directory` of the CA {ca} to the ACME address that it publishes.": (
         "请把 CA {ca} 的 `directory` 设为它公布的 ACME 地址。"
     ),
-    "Set `directory` of the CA {ca} to the ACME address that it publishes; a login page of the network may "
-    "answer too.": ("请把 CA {ca} 的 `directory` 设为它公布的 ACME 地址；应答的也可能是网络的登录页面。"),
+    "Set `directory` of the CA {ca} to the ACME address that it publishes; a login page of the network may answer "
+    "too.": ("请把 CA {ca} 的 `directory` 设为它公布的 ACME 地址；应答的也可能是网络的登录页面。"),
     "Set `trust` if the CA {ca} is your own; otherwise exempt {host} from TLS inspection, or update the root "
     "certificates of this host.": (
         "如果 CA {ca} 是您自己的，请设置 `trust`；否则请让 TLS 检查排除 {host}，或更新本机的根证书。"
@@ -110,8 +108,8 @@ TEXTS: Final = {
     "Something answers at {directory}, but not with the ACME directory of the CA {ca}.": (
         "{directory} 有应答，但不是 CA {ca} 的 ACME 目录。"
     ),
-    "Something else than the CA {ca} answers at {host} port {port}: its certificate, issued by {issuer}, is "
-    "for another name.": ("在 {host} 的 {port} 端口应答的不是 CA {ca}：其证书由 {issuer} 签发，用于另一个名称。"),
+    "Something else than the CA {ca} answers at {host} port {port}: its certificate, issued by {issuer}, is for "
+    "another name.": ("在 {host} 的 {port} 端口应答的不是 CA {ca}：其证书由 {issuer} 签发，用于另一个名称。"),
     "The CA {ca} answers.": "CA {ca} 有应答。",
     "The CA {ca} can be connected to, but did not send its directory in time.": (
         "可以连接 CA {ca}，但它没有及时发送目录。"
@@ -147,8 +145,8 @@ TEXTS: Final = {
         "CA {ca} 在 {host} 的 {port} 端口接受连接，但没有应答。"
     ),
     "The CAA records at {found_at} let the CA {ca} issue.": "{found_at} 处的 CAA 记录允许 CA {ca} 签发。",
-    "The certificate at {host} port {port} is not trusted here: it was issued by {issuer}. If that is not "
-    "the CA {ca}, something in between intercepts the connection.": (
+    "The certificate at {host} port {port} is not trusted here: it was issued by {issuer}. If that is not the CA "
+    "{ca}, something in between intercepts the connection.": (
         "本机不信任 {host} 的 {port} 端口的证书：它由 {issuer} 签发。如果那不是 CA {ca}，则有中间设备拦截了连接。"
     ),
     "The certificate of the CA {ca}, issued by {issuer}, is not valid by the clock of this host, which shows {now}.": (
@@ -180,8 +178,8 @@ TEXTS: Final = {
     "The proxy {proxy}, which the environment sets for the CA {ca}, cannot be found: its name does not exist in DNS.": (
         "找不到环境变量为 CA {ca} 设置的代理 {proxy}：DNS 中不存在其名称。"
     ),
-    "The proxy {proxy}, which the environment sets for the CA {ca}, cannot be found: the DNS server that "
-    "this host uses gives no answer.": ("找不到环境变量为 CA {ca} 设置的代理 {proxy}：本机所用的 DNS 服务器没有应答。"),
+    "The proxy {proxy}, which the environment sets for the CA {ca}, cannot be found: the DNS server that this host "
+    "uses gives no answer.": ("找不到环境变量为 CA {ca} 设置的代理 {proxy}：本机所用的 DNS 服务器没有应答。"),
     "The proxy {proxy}, which the environment sets for the CA {ca}, does not answer.": (
         "环境变量为 CA {ca} 设置的代理 {proxy} 没有应答。"
     ),
@@ -208,8 +206,6 @@ TEXTS: Final = {
     "Whether the CAA records at {found_at} let the CA {ca} issue for {names} is for the CA to say.": (
         "{found_at} 处的 CAA 记录是否允许 CA {ca} 为 {names} 签发证书，由 CA 判断。"
     ),
-    "{count} orders at the CA {ca} have failed within {window}, so a run by hand waits until {until}; "
-    "scheduled runs go on.": (
-        "{window} 内 CA {ca} 处有 {count} 个订单失败，因此手动运行会等到 {until}；自动续期照常进行。"
-    ),
+    "{count} orders at the CA {ca} have failed within {window}, so a run by hand waits until {until}; scheduled "
+    "runs go on.": ("{window} 内 CA {ca} 处有 {count} 个订单失败，因此手动运行会等到 {until}；自动续期照常进行。"),
 }

@@ -14,7 +14,7 @@ TEXTS: Final = {
         "请在 {path} 所在的磁盘上腾出空间；续期所需不到 1 MB。"
     ),
     "Give {user} a folder of its own: change store in the configuration, or run: sudo install -d -o {user} {path}": (
-        "请为 {user} 提供专用的文件夹：更改配置中的 store，或运行：sudo install -d -o {user} {path}"
+        "请为 {user} 提供专用的目录：更改配置中的 store，或运行：sudo install -d -o {user} {path}"
     ),
     "It is not known whether anything renews the certificates automatically.": "无法得知证书是否会自动续期。",
     "Keep dnsrenew run running, or call dnsrenew renew --scheduled from a scheduler of yours.": (

@@ -11,16 +11,16 @@ TEXTS: Final = {
     "Check on the router's page (http://{gateway}/) that TCP port 80 is forwarded to {host}.": (
         "请在路由器的页面（http://{gateway}/）上检查 TCP 80 端口是否已转发到 {host}。"
     ),
-    "Check on the router's page that port {port} is forwarded to this host, not used by the router or "
-    "another device.": ("请在路由器的页面上检查 {port} 端口是否转发到本机，而没有被路由器自身或其他设备占用。"),
+    "Check on the router's page that port {port} is forwarded to this host, not used by the router or another "
+    "device.": ("请在路由器的页面上检查 {port} 端口是否转发到本机，而没有被路由器自身或其他设备占用。"),
     "Check probe_url in [doctor], and that the helper runs.": (
         "请检查 [doctor] 中的 probe_url，以及辅助服务是否在运行。"
     ),
     "Check that probe_url in [doctor] leads to a helper for dnsrenew.": (
         "请检查 [doctor] 中的 probe_url 是否指向 dnsrenew 的辅助服务。"
     ),
-    "Check whether a VPN or a second line carries the traffic of this host, or another router stands before "
-    "this one.": ("请检查本机的流量是否经过 VPN 或另一条线路，或此路由器之前是否还有路由器。"),
+    "Check whether a VPN or a second line carries the traffic of this host, or another router stands before this "
+    "one.": ("请检查本机的流量是否经过 VPN 或另一条线路，或此路由器之前是否还有路由器。"),
     "Choose a free port and an address of this host; ports below 1024 need root.": (
         "请选择空闲的端口和本机的地址；1024 以下的端口需要 root 权限。"
     ),
@@ -28,12 +28,10 @@ TEXTS: Final = {
     "Forward port 80 to port {port} on the router's page ({gateway}), or set listen to {target_port} in the route.": (
         "请在路由器的页面（{gateway}）上把 80 端口转发到 {port} 端口，或在途径中把 listen 设为 {target_port}。"
     ),
-    "Forward port 80 to {host} on the router's page ({gateway}), and reserve this address for this host in "
-    "its DHCP settings.": (
-        "请在路由器的页面（{gateway}）上把 80 端口转发到 {host}，并在其 DHCP 设置中为本机保留此地址。"
-    ),
-    "Forward port {port} to this host in the router and allow it in every firewall, or use a dns-01 route, "
-    "which needs no open port.": (
+    "Forward port 80 to {host} on the router's page ({gateway}), and reserve this address for this host in its "
+    "DHCP settings.": ("请在路由器的页面（{gateway}）上把 80 端口转发到 {host}，并在其 DHCP 设置中为本机保留此地址。"),
+    "Forward port {port} to this host in the router and allow it in every firewall, or use a dns-01 route, which "
+    "needs no open port.": (
         "请在路由器上把 {port} 端口转发到本机，并在各个防火墙中放行，或使用不需要开放端口的 dns-01 途径。"
     ),
     "Forward port {port} to this host in the router and allow it in every firewall, or use a helper that has IPv6.": (
@@ -56,20 +54,20 @@ TEXTS: Final = {
     "Only from outside can be seen whether port {port} is open, and no helper outside is configured.": (
         "{port} 端口是否开放只能从外部看到，而没有配置外部辅助服务。"
     ),
-    "Open {scheme}:// and the name of this host on a phone with mobile data instead of Wi-Fi: any answer, "
-    "even an error page, means that port {port} is open.": (
-        "请用手机的移动数据（不用 Wi-Fi）打开 {scheme}:// 加本机的名称：只要有应答，即使是错误页面，也说明 "
-        "{port} 端口已开放。"
-    ),
-    "Open {scheme}://{name}/ on a phone with mobile data instead of Wi-Fi: any answer, even an error page, "
-    "means that port {port} is open.": (
-        "请用手机的移动数据（不用 Wi-Fi）打开 {scheme}://{name}/：只要有应答，即使是错误页面，也说明 {port} 端口"
+    "Open {scheme}:// and the name of this host on a phone with mobile data instead of Wi-Fi: any answer, even an "
+    "error page, means that port {port} is open.": (
+        "请用手机的移动数据（不用 Wi-Fi）打开 {scheme}:// 加本机的名称：只要有应答，即使是错误页面，也说明 {port} 端口"
         "已开放。"
+    ),
+    "Open {scheme}://{name}/ on a phone with mobile data instead of Wi-Fi: any answer, even an error page, means "
+    "that port {port} is open.": (
+        "请用手机的移动数据（不用 Wi-Fi）打开 {scheme}://{name}/：只要有应答，即使是错误页面，也说明 {port} 端口已开"
+        "放。"
     ),
     "Port {port} of {address} is closed from outside, although the router forwards it to this host and port "
     "{other_port} is open: the Internet provider is likely to block it.": (
-        "从外部看，{address} 的 {port} 端口未开放，尽管路由器把它转发到本机，而且 {other_port} 端口是开放的：很可"
-        "能被网络运营商封锁。"
+        "从外部看，{address} 的 {port} 端口未开放，尽管路由器把它转发到本机，而且 {other_port} 端口是开放的：很可能被网"
+        "络运营商封锁。"
     ),
     "Port {port} of {address} is closed from outside.": "从外部看，{address} 的 {port} 端口未开放。",
     "Port {port} of {address} is closed from outside: connections are refused.": (
@@ -81,8 +79,8 @@ TEXTS: Final = {
     "Port {port} of {address} is closed from outside: no route leads there, or a firewall rejects connections.": (
         "从外部看，{address} 的 {port} 端口未开放：没有通往那里的路由，或防火墙拒绝了连接。"
     ),
-    "Port {port} of {address} is closed from outside; whether it is open by IPv6 is not known, because the "
-    "helper was not reached by IPv6.": (
+    "Port {port} of {address} is closed from outside; whether it is open by IPv6 is not known, because the helper "
+    "was not reached by IPv6.": (
         "从外部看，{address} 的 {port} 端口未开放；无法得知它通过 IPv6 是否开放，因为无法通过 IPv6 连接辅助服务。"
     ),
     "Port {port} of {address} is open from outside, but the answer did not come from this host.": (
@@ -97,34 +95,34 @@ TEXTS: Final = {
         "请以能够打开 {port} 端口的用户（例如 root）运行 dnsrenew doctor。"
     ),
     "Run the helper without a proxy before it.": "请不经代理运行辅助服务。",
-    "The address {wan} belongs to DS-Lite, so no connection from the Internet reaches this host by IPv4; its "
-    "IPv6 address {ipv6} is public.": (
+    "The address {wan} belongs to DS-Lite, so no connection from the Internet reaches this host by IPv4; its IPv6 "
+    "address {ipv6} is public.": (
         "地址 {wan} 属于 DS-Lite，因此来自互联网的 IPv4 连接无法到达本机；本机的 IPv6 地址 {ipv6} 是公网地址。"
     ),
     "The address {wan} belongs to DS-Lite: the provider carries IPv4 inside IPv6, so no connection from the "
     "Internet reaches this host by IPv4.": (
         "地址 {wan} 属于 DS-Lite：网络运营商在 IPv6 中承载 IPv4，因此来自互联网的 IPv4 连接无法到达本机。"
     ),
-    "The address {wan} belongs to carrier-grade NAT, so no connection from the Internet reaches this host by "
-    "IPv4; its IPv6 address {ipv6} is public.": (
+    "The address {wan} belongs to carrier-grade NAT, so no connection from the Internet reaches this host by IPv4; "
+    "its IPv6 address {ipv6} is public.": (
         "地址 {wan} 属于运营商级 NAT，因此来自互联网的 IPv4 连接无法到达本机；本机的 IPv6 地址 {ipv6} 是公网地址。"
     ),
     "The address {wan} belongs to carrier-grade NAT: the provider shares one public IPv4 address among its "
     "customers, so no connection from the Internet reaches this host by IPv4.": (
-        "地址 {wan} 属于运营商级 NAT：网络运营商让多个客户共用一个公网 IPv4 地址，因此来自互联网的 IPv4 连接无法"
-        "到达本机。"
+        "地址 {wan} 属于运营商级 NAT：网络运营商让多个客户共用一个公网 IPv4 地址，因此来自互联网的 IPv4 连接无法到达本"
+        "机。"
     ),
     "The helper cannot listen on {value} ({cause}).": "辅助服务无法监听 {value}（{cause}）。",
     "The helper outside ({helper}) does not answer, so it is not known whether port {port} is open.": (
         "外部辅助服务（{helper}）没有应答，因此无法得知 {port} 端口是否开放。"
     ),
-    "The helper outside ({helper}) gave an answer that makes no sense, so it is not known whether port "
-    "{port} is open.": ("外部辅助服务（{helper}）的应答无法理解，因此无法得知 {port} 端口是否开放。"),
+    "The helper outside ({helper}) gave an answer that makes no sense, so it is not known whether port {port} is "
+    "open.": ("外部辅助服务（{helper}）的应答无法理解，因此无法得知 {port} 端口是否开放。"),
     "The helper outside ({helper}) is asked too often, so it is not known whether port {port} is open.": (
         "对外部辅助服务（{helper}）的查询过于频繁，因此无法得知 {port} 端口是否开放。"
     ),
-    "The helper outside ({helper}) sees a proxy instead of this host, so it is not known whether port {port} "
-    "is open.": ("外部辅助服务（{helper}）看到的是代理而不是本机，因此无法得知 {port} 端口是否开放。"),
+    "The helper outside ({helper}) sees a proxy instead of this host, so it is not known whether port {port} is "
+    "open.": ("外部辅助服务（{helper}）看到的是代理而不是本机，因此无法得知 {port} 端口是否开放。"),
     "The helper outside got no answer from port {port} of {address}, but nothing listened on it here either.": (
         "外部辅助服务没有从 {address} 的 {port} 端口得到应答，但本机也没有程序监听该端口。"
     ),

@@ -95,7 +95,7 @@ TEXTS: Final = {
     "another key": "换用新私钥",
     "bash, zsh, fish or powershell": "bash、zsh、fish 或 powershell",
     "be the helper outside for other hosts, on HOST:PORT; examine nothing": (
-        "在 HOST:PORT 上为其他主机充当外部协助方；不检查任何内容"
+        "在 HOST:PORT 上为其他主机充当外部辅助服务；不检查任何内容"
     ),
     "certificates to deploy: names, or patterns such as 'web-*' (default: all)": (
         "要部署的证书：名称，或 'web-*' 这样的模式（默认：全部）"

@@ -6,8 +6,9 @@ most 8 KiB, and there are at most 16 connections; more are closed at once.
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import io
+import os
 import socket
 import threading
 from collections.abc import Callable
@@ -27,7 +28,8 @@ MAX_REQUEST: Final = 8192
 MAX_CONNECTIONS: Final = 16
 _PLAIN: Final = "text/plain; charset=utf-8"
 _END_OF_HEADERS: Final = (b"\r\n\r\n", b"\n\n")
-_POLL: Final = 0.5
+_NO_IPV6: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
+_POLL: Final = 0.2
 """Seconds in which :meth:`MetricsServer.stop` is noticed."""
 
 
@@ -71,8 +73,11 @@ class MetricsServer(ThreadingHTTPServer):
         host, port = host_port.split(listen)
         try:
             if not host:
-                with contextlib.suppress(OSError):  # this host may lack IPv6
+                try:
                     return cls(("::", port), socket.AF_INET6, source, monotonic)
+                except OSError as error:
+                    if error.errno not in _NO_IPV6:
+                        raise
             found = socket.getaddrinfo(host or "0.0.0.0", port, type=socket.SOCK_STREAM)  # noqa: S104  # as configured
             family, _, _, _, address = found[0]
             return cls(address, family, source, monotonic)
@@ -93,6 +98,8 @@ class MetricsServer(ThreadingHTTPServer):
 
     def server_bind(self) -> None:
         """Bind the address; ``::`` takes IPv4 too."""
+        if os.name != "nt":  # ignore connections in TIME_WAIT; on Windows it would share the port with its owner
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if self.address_family == socket.AF_INET6:
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(self.server_address[0] != "::"))
         self.socket.bind(self.server_address)

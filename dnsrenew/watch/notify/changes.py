@@ -18,6 +18,8 @@ _WORSE_FIRST: Final[tuple[ChangeKind, ...]] = ("failed", "expiring", "not-deploy
 _FINE: Final = frozenset({"renewed", "not-due"})
 _THIRD: Final = 1
 _SIXTH: Final = 2
+_UNKNOWN: Final = "-"
+"""No serial number: any certificate differs from it."""
 
 
 class News(Frozen, kw_only=True):
@@ -30,6 +32,7 @@ class News(Frozen, kw_only=True):
     :ivar deployed: the deployments that succeeded after a failure was told, for ``recovered``.
     :ivar renewal_recovered: for ``recovered``: the renewal failed, and does no longer.
     :ivar told: what was told, once this is.
+    :ivar unsent: what is recorded before this is sent, so that it is not lost; None: nothing.
     """
 
     outcome: Outcome
@@ -39,6 +42,7 @@ class News(Frozen, kw_only=True):
     deployed: tuple[DeploymentResult, ...] = ()
     renewal_recovered: bool = False
     told: Told
+    unsent: Told | None = None
 
 
 def compare(outcome: Outcome, told: Told, on: Collection[ChangeKind], now: datetime) -> News:
@@ -52,7 +56,7 @@ def compare(outcome: Outcome, told: Told, on: Collection[ChangeKind], now: datet
         return News(outcome=outcome, told=told)
     news = _deployments(News(outcome=outcome, told=told), on)
     news = _recovery(news, on) if outcome.status in _FINE else _failure(news, on, now)
-    news = _renewal(news, on)
+    news = _renewal(news, on, told)
     return replace(news, kinds=tuple(kind for kind in _WORSE_FIRST if kind in news.kinds))
 
 
@@ -96,7 +100,7 @@ def _recovery(news: News, on: Collection[ChangeKind]) -> News:
     return replace(news, told=replace(told, failed=False, expiring=0, serial=""))
 
 
-def _renewal(news: News, on: Collection[ChangeKind]) -> News:
+def _renewal(news: News, on: Collection[ChangeKind], before: Told) -> News:
     """Tell a new certificate by its serial number, so that one of a killed run is told by the next run."""
     outcome, told = news.outcome, news.told
     if "renewed" not in on:
@@ -105,6 +109,8 @@ def _renewal(news: News, on: Collection[ChangeKind]) -> News:
         return news
     if told.renewed or outcome.status == "renewed":  # otherwise it is older than [notify]
         news = _add(news, "renewed")
+    if outcome.status == "renewed" and not told.renewed:  # the next run would take it for an older one
+        news = replace(news, unsent=replace(before, renewed=_UNKNOWN))
     return replace(news, told=replace(told, renewed=outcome.serial))
 
 

@@ -76,7 +76,7 @@ class Teller(Frozen):
             if news.kinds:
                 found.append(news)
             elif news.told != told:
-                self._keep(news)
+                self._keep(outcome.name, news.told)
         return found
 
     def _is_safe(self) -> bool:
@@ -99,6 +99,9 @@ class Teller(Frozen):
         if news:
             message = compose(news, self._translator(), socket.gethostname(), self.context.clock.now())
             messages = self._messages(message)
+            for each in news:
+                if each.unsent is not None:
+                    self._keep(each.outcome.name, each.unsent)
         deliveries = deliver([*messages, *beat], self.context.redactor, self.context.cancel, self.limits)
         for delivery in deliveries:
             if delivery.error is not None:
@@ -106,7 +109,7 @@ class Teller(Frozen):
         # One address is enough: all of them again would tell those that heard it a second time.
         if any(delivery.error is None for delivery in deliveries[: len(messages)]):
             for each in news:
-                self._keep(each)
+                self._keep(each.outcome.name, each.told)
 
     def _messages(self, message: OutgoingMessage) -> list[Sending]:
         redact = self.context.redactor.redact
@@ -120,11 +123,11 @@ class Teller(Frozen):
             return []
         return [Sending("heartbeat", self.settings.heartbeat, heartbeat.by_request(success=success))]
 
-    def _keep(self, news: News) -> None:
+    def _keep(self, name: str, told: Told) -> None:
         try:
-            self.store.told.write(news.outcome.name, news.told)
+            self.store.told.write(name, told)
         except StoreError as error:
-            fields = {"name": news.outcome.name, "reason": reason_of(error), "reason_fix": error.fix}
+            fields = {"name": name, "reason": reason_of(error), "reason_fix": error.fix}
             self.context.warn(*texts.NOT_STORED.fill(**fields))
 
     def _translator(self) -> Translator:

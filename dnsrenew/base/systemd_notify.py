@@ -1,0 +1,102 @@
+"""Tells systemd how this service is: the protocol of ``sd_notify(3)``, and its watchdog.
+
+A message is one datagram of ``NAME=VALUE`` lines to the socket in ``$NOTIFY_SOCKET``, a path or, with ``@`` in front, a
+name in the abstract namespace of Linux. Without the variable nothing is sent.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from typing import Final
+
+SEND_TIMEOUT: Final = 1.0
+"""Seconds for the kernel to take a message: the queue of a systemd that hangs is full."""
+_SOCKET: Final = "NOTIFY_SOCKET"
+_PERIOD: Final = "WATCHDOG_USEC"
+_PROCESS: Final = "WATCHDOG_PID"
+
+
+class ServiceNotifier:
+    """Sends messages about this service. It never raises: a service works without them.
+
+    :param address: the address of the socket; empty sends nothing.
+    """
+
+    def __init__(self, address: str = "") -> None:
+        supported = address[:1] in {"/", "@"} and hasattr(socket, "AF_UNIX")
+        self._address = ("\0" + address[1:] if address[:1] == "@" else address) if supported else ""
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> ServiceNotifier:
+        """Return the notifier of this process."""
+        return cls(environ.get(_SOCKET, ""))
+
+    def send(self, **fields: str | int) -> bool:
+        """Send one message, such as ``READY=1``; return whether it was sent."""
+        if not self._address:
+            return False
+        lines = (f"{name}={str(value).translate({10: ' '})}" for name, value in fields.items())
+        message = "\n".join(lines).encode()
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+                sender.settimeout(SEND_TIMEOUT)
+                sender.sendto(message, self._address)
+        except OSError:
+            return False
+        return True
+
+
+class LifeSign:
+    """The sign of life of a loop: each says when the next one comes at the latest. Thread-safe.
+
+    :param monotonic: a clock in seconds.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._until = monotonic()
+
+    def give(self, seconds: float) -> None:
+        """Give a sign; the next one comes within so many seconds."""
+        self._until = self._monotonic() + seconds
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the next sign is not late."""
+        return self._monotonic() <= self._until
+
+
+def watchdog_period(environ: Mapping[str, str]) -> float | None:
+    """Return the seconds after which systemd ends a service that is silent; None: it does not watch this process."""
+    period, process = environ.get(_PERIOD, ""), environ.get(_PROCESS, "")
+    if not period.isdecimal() or int(period) == 0 or process not in {"", str(os.getpid())}:
+        return None
+    return int(period) / 1e6
+
+
+class Watchdog:
+    """Tells systemd at half of its period that this service is alive, as long as its loop is.
+
+    :param period: seconds, as :func:`watchdog_period` returns them.
+    """
+
+    def __init__(self, notifier: ServiceNotifier, life_sign: LifeSign, period: float) -> None:
+        self._notifier = notifier
+        self._life_sign = life_sign
+        self._pause = period / 2
+        self._stopped = threading.Event()
+        threading.Thread(target=self._run, name="dnsrenew-watchdog", daemon=True).start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopped.set()
+
+    def _run(self) -> None:
+        while True:
+            if self._life_sign.is_alive:
+                self._notifier.send(WATCHDOG=1)
+            if self._stopped.wait(self._pause):
+                return

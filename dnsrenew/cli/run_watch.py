@@ -1,0 +1,140 @@
+"""What ``dnsrenew run`` tells others about itself: systemd (``sd_notify(3)``), and the endpoint of the metrics.
+
+The watchdog of systemd restarts a service that hangs. ``run`` gives a sign of life at each slice of its sleep and at
+each event of a round.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, Self
+
+from dnsrenew.base.systemd_notify import LifeSign, ServiceNotifier, Watchdog, watchdog_period
+from dnsrenew.cli import texts
+from dnsrenew.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dnsrenew.cli.invocation import Invocation
+    from dnsrenew.config import Config
+    from dnsrenew.events import Event
+    from dnsrenew.model import Outcome
+    from dnsrenew.watch.metrics.endpoint import MetricsServer
+    from dnsrenew.watch.metrics.source import MetricsSource
+
+SLEEPING: Final = 150.0
+"""Seconds to the next sign of life while it sleeps: more than two of its slices."""
+RENEWING: Final = 6 * 3600.0
+"""Seconds to the next sign of life, an event, while it renews; as long as the service of the timer may take.
+
+The longest waits without an event are what a CA asks for (5 minutes), and ``settle`` and ``timeout`` of the
+configuration. A certificate has days or weeks left when its renewal starts, so that a restart after hours is in time.
+"""
+
+
+class RunWatch:
+    """Tells systemd and the endpoint about one ``dnsrenew run``; a context manager that ends with it."""
+
+    def __init__(self, invocation: Invocation) -> None:
+        self._invocation = invocation
+        self._notifier = ServiceNotifier.from_environment(os.environ)
+        self._life_sign = LifeSign(invocation.clock.monotonic)
+        self._watchdog: Watchdog | None = None
+        self._listen: str | None = None
+        self._server: MetricsServer | None = None
+        self._source: MetricsSource | None = None
+
+    def __enter__(self) -> Self:
+        self.asleep()
+        period = watchdog_period(os.environ)
+        if period is not None:
+            self._watchdog = Watchdog(self._notifier, self._life_sign, period)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._notifier.send(STOPPING=1, STATUS=texts.STATUS_STOPPING)
+        if self._watchdog is not None:
+            self._watchdog.stop()
+        self._close()
+
+    # ── signs of life ───────────────────────────────────────────────────────────────────
+
+    def asleep(self) -> None:
+        """Give a sign of life before or during the sleep."""
+        self._life_sign.give(SLEEPING)
+
+    def listening(self, listener: Callable[[Event], object]) -> Callable[[Event], object]:
+        """Return a listener that also takes each event as a sign of life."""
+
+        def listen(event: Event) -> None:
+            self._life_sign.give(RENEWING)
+            listener(event)
+
+        return listen
+
+    # ── the story ───────────────────────────────────────────────────────────────────────
+
+    def ready(self, status: str) -> None:
+        """Tell that the service works.
+
+        :param status: a line for ``systemctl status``.
+        """
+        self._notifier.send(READY=1, STATUS=status)
+
+    def reloading(self) -> None:
+        """Tell that the configuration is read again; :meth:`ready` ends that."""
+        self._notifier.send(RELOADING=1, MONOTONIC_USEC=int(self._invocation.clock.monotonic() * 1e6))
+
+    def round_started(self) -> None:
+        """Tell that a round starts."""
+        self._life_sign.give(RENEWING)
+        self._notifier.send(STATUS=texts.STATUS_RENEWING)
+
+    def round_ended(self, outcomes: Sequence[Outcome] | None) -> None:
+        """Note the end of a round.
+
+        :param outcomes: None if it failed as a whole.
+        """
+        self.asleep()
+        if self._source is not None:
+            self._source.round_ended(outcomes)
+
+    def status(self, text: str) -> None:
+        """Tell what is next."""
+        self._notifier.send(STATUS=text)
+
+    # ── the endpoint ────────────────────────────────────────────────────────────────────
+
+    def use(self, config: Config) -> None:
+        """Serve the metrics of a configuration, where it says; the old address stays after an error.
+
+        :raises ConfigError: ``metrics-port``.
+        """
+        listen = config.metrics.listen if config.metrics is not None else None
+        if listen != self._listen:
+            before = self._listen
+            self._close()  # first: both may have the same port
+            try:
+                self._open(config, listen)
+            except ConfigError:
+                self._open(config, before)
+                raise
+        if self._source is not None:
+            self._source.use(config)
+
+    def _open(self, config: Config, listen: str | None) -> None:
+        if listen is None:
+            return
+        from dnsrenew.watch.metrics.endpoint import MetricsServer  # needed only with [metrics]
+        from dnsrenew.watch.metrics.source import MetricsSource
+
+        clock = self._invocation.clock
+        self._source = self._source or MetricsSource(config, clock)
+        self._server = MetricsServer.start(listen, self._source, clock.monotonic)
+        self._listen = listen
+        self._invocation.terminal.write_info(texts.METRICS_SERVED.format(address=self._server.address))
+
+    def _close(self) -> None:
+        if self._server is not None:
+            self._server.stop()
+        self._server = self._listen = None

@@ -1,0 +1,177 @@
+"""`dnsrenew delegate`: what is printed where, and how it fits a narrow terminal."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import pytest
+
+from dnsrenew.base.clock import SystemClock
+from dnsrenew.cli import main
+from dnsrenew.cli.delegate import record_lines
+from dnsrenew.errors import ConfigError, DnsRenewError
+from dnsrenew.events import Emitter
+from dnsrenew.model import Route
+from dnsrenew.operations.delegate import Delegated
+from dnsrenew.operations.delegate_route import RouteToAdd
+from dnsrenew.operations.delegate_wait import CnameRecord
+from tests.kit.cli_stage import FakeConfig, FakeRenewer, install
+
+VALUE = "d420c923-bbd7-4056-ab64-c3ca54c9b3cf.auth.example.org"
+RECORD = CnameRecord("home.example.com", "_acme-challenge.home.example.com", VALUE, "example.com")
+WWW = CnameRecord("www.example.com", "_acme-challenge.www.example.com", VALUE, "example.com")
+DONE = Delegated(certificates=("home",), records=(RECORD,), route=Route("dns-01", dns="acme"), is_tested=True)
+CHOOSE = ConfigError("delegate-account", "Several accounts could write.", fix="Choose one: --to home")
+LINES = 'routes = [\n  { challenge = "dns-01", dns = "acme" },\n]'
+
+
+def shown(*records: CnameRecord) -> list[dict[str, str]]:
+    """The records as in the event."""
+    return [{**record.to_dict(), "zone": record.zone} for record in records]
+
+
+def server(address: str, state: str) -> dict[str, str]:
+    """What an address of a name server says."""
+    return {"name": RECORD.name, "server": "ns1.example.com", "address": address, "state": state, "detail": ""}
+
+
+class Delegator(FakeRenewer):
+    """Waits for a record, as far as it is told."""
+
+    result: Delegated | DnsRenewError = DONE
+    waits: tuple[tuple[float, tuple[str, ...]], ...] = ()
+
+    def delegate(self, name: str, *, to: str | None, cancel: threading.Event) -> Delegated:
+        """Emit the events of a wait; return the result."""
+        del cancel
+        self.calls.append((name, {"to": to}))
+        if isinstance(self.result, DnsRenewError):
+            raise self.result
+        emitter = Emitter(SystemClock(), self.on_event)
+        if self.waits:
+            emitter.emit("cname-needed", "home", {"records": shown(RECORD), "account": "acme"})
+        for seconds, states in self.waits:
+            servers = [server(f"192.0.2.{number}", state) for number, state in enumerate(states, 1)]
+            emitter.emit("cname-waiting", "home", {"seconds": seconds, "servers": servers})
+        emitter.emit("cname-visible", "home", {"seconds": 75.0})
+        return self.result
+
+
+@pytest.fixture
+def renewer(monkeypatch: pytest.MonkeyPatch) -> Delegator:
+    """On the stage."""
+    fake = Delegator()
+    install(fake, FakeConfig(), monkeypatch.setattr)
+    return fake
+
+
+def replaced(**changes: Any) -> Delegated:
+    """The result, with changes."""
+    return Delegated(**{**vars(DONE), **changes})
+
+
+def test_the_record_and_the_wait(renewer: Delegator, capsys: pytest.CaptureFixture[str]) -> None:
+    """The record is the result; the wait is told on standard error, when something changes or a minute is over."""
+    renewer.waits = (
+        (0.0, ("waiting", "waiting")),
+        (2.0, ("waiting", "waiting")),
+        (3.0, ("waiting", "waiting")),
+        (4.0, ("agrees", "elsewhere")),
+        (65.0, ("agrees", "elsewhere")),
+        (70.0, ("agrees", "unreachable")),
+    )
+    assert main(["delegate", "home", "--to", "acme"]) == 0
+    out, err = capsys.readouterr()
+    assert renewer.calls == [("home", {"to": "acme"})]
+    assert out.splitlines()[:5] == [
+        "Set this record at the DNS host of example.com, once:",
+        "",
+        f"  NAME                              TYPE   {'VALUE'}",
+        f"  _acme-challenge.home.example.com  CNAME  {VALUE}",
+        "",
+    ]
+    assert "enter: _acme-challenge.home\n" in out
+    assert out.splitlines()[-1] == "→ Next, run: dnsrenew renew home"
+    progress = [line.partition(", after ")[2] for line in err.splitlines() if ", after " in line]
+    assert [line.partition(":")[0] for line in progress] == ["2 s", "4 s", "65 s", "70 s"]
+    assert progress[1].endswith("1 of 2 name servers show it; leads elsewhere at ns1.example.com (192.0.2.2)")
+    assert "CNAME shown by every name server (75 s)" in err
+
+
+def test_a_record_that_is_there(renewer: Delegator, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing has to be set, so no record is shown."""
+    assert main(["delegate", "home"]) == 0
+    out = capsys.readouterr().out
+    assert "Set this" not in out
+    assert "no change" in out
+
+
+def test_json(renewer: Delegator, capsys: pytest.CaptureFixture[str]) -> None:
+    """One document at the end; a person finds the record on standard error meanwhile."""
+    renewer.waits = ((2.0, ("waiting",)),)
+    renewer.result = replaced(written="/etc/dnsrenew/dnsrenew.toml")
+    assert main(["delegate", "home", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out) == {
+        "version": 1,
+        "records": [{"name": RECORD.name, "type": "CNAME", "value": VALUE}],
+        "done": True,
+        "tested": True,
+        "route": {"challenge": "dns-01", "dns": ["acme"]},
+        "written": "/etc/dnsrenew/dnsrenew.toml",
+        "to_add": [],
+    }
+    assert f"{RECORD.name}  CNAME  {VALUE}" in err
+
+
+@pytest.mark.parametrize("quiet", [[], ["-q"]])
+def test_lines_to_add_are_printed_as_they_are(
+    renewer: Delegator, capsys: pytest.CaptureFixture[str], quiet: list[str]
+) -> None:
+    """They can be copied; with -q they are the only thing that is said of the result."""
+    renewer.result = replaced(to_add=(RouteToAdd("home", LINES, is_entry=False),))
+    assert main(["delegate", "home", *quiet]) == 0
+    out, err = capsys.readouterr()
+    assert f"\n{LINES}\n" in (err if quiet else out)
+    assert "no change" not in out
+    assert not (quiet and out)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"is_tested": False}, "not tested"),
+        ({"written": "/etc/dnsrenew/dnsrenew.toml"}, "The route was written to /etc/dnsrenew/dnsrenew.toml."),
+        ({"route": Route("dns-persist-01"), "is_tested": False}, "stays there"),
+    ],
+)
+def test_what_was_done(
+    renewer: Delegator, capsys: pytest.CaptureFixture[str], changes: dict[str, Any], words: str
+) -> None:
+    """The last lines say whether the account was tested, and where the route is."""
+    renewer.result = replaced(**changes)
+    assert main(["delegate", "home"]) == 0
+    assert words in capsys.readouterr().out
+
+
+def test_what_is_not_clear(renewer: Delegator, capsys: pytest.CaptureFixture[str]) -> None:
+    """The exit status is that of a wrong command line."""
+    renewer.result = CHOOSE
+    assert main(["delegate", "home"]) == 2
+    assert "--to home" in capsys.readouterr().err
+    assert main(["delegate"]) == 2
+
+
+@pytest.mark.parametrize("columns", [20, 40, 60, 80, 120])
+def test_a_narrow_terminal(columns: int) -> None:
+    """Where the table does not fit, each part is on a line, so that a value can be copied; none is broken."""
+    lines = record_lines(shown(RECORD, WWW), columns)
+    parts = "\n".join(lines).replace("\ue004", "").replace("\ue000", "").splitlines()
+    for record in (RECORD, WWW):
+        for part in (record.name, record.value):
+            assert any(part in line for line in parts)
+    assert all(len(line) <= columns or " " not in line.strip() for line in parts)
+    if columns == 60:
+        assert VALUE in [line.removeprefix("VALUE").strip() for line in parts]

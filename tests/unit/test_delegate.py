@@ -1,0 +1,493 @@
+"""The parts of `dnsrenew delegate`: what is delegated to which account, the wait, and the edit of the configuration."""
+
+from __future__ import annotations
+
+import json
+import random
+import stat
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from dnsrenew.config import Config
+from dnsrenew.dns import DnsView, cname_survey
+from dnsrenew.dns.cname_survey import CnameAnswer
+from dnsrenew.errors import AttemptError, ConfigError, DnsError, StoreError
+from dnsrenew.events import Emitter, Event
+from dnsrenew.model import CertificateSpec, Route
+from dnsrenew.operations import delegate_registration
+from dnsrenew.operations.delegate_account import (
+    DelegatedDomains,
+    choose_account,
+    choose_domains,
+    target_name,
+    writers_of,
+)
+from dnsrenew.operations.delegate_edit import lines_to_add, with_route
+from dnsrenew.operations.delegate_persist import persist
+from dnsrenew.operations.delegate_registration import registered_name
+from dnsrenew.operations.delegate_route import has_route, write_routes
+from dnsrenew.operations.delegate_wait import CnameRecord, CnameWait
+from dnsrenew.runtime.context import Context
+from tests.kit.acme_dns import DOMAIN, AcmeDns
+from tests.kit.clock import FakeClock
+from tests.kit.memory import threads_at_once
+from tests.kit.run_ca import Authority
+from tests.kit.run_stage import Stage, World
+
+ACME = {"provider": "acme-dns", "api": "http://127.0.0.1:1"}
+OWN = {"provider": "rfc2136", "server": "127.0.0.1", "zones": ["example.test"]}
+OTHER = {"provider": "rfc2136", "server": "127.0.0.1", "zones": ["other.test"]}
+ANY = {"provider": "rfc2136", "server": "127.0.0.1"}
+MANUAL = {"provider": "manual"}
+TO_ACME = Route("dns-01", dns="acme")
+
+
+def config(*certificates: Mapping[str, Any], **accounts: Mapping[str, Any]) -> Config:
+    """A configuration with these certificates and accounts."""
+    given = certificates or ({"name": "home", "domains": ["a.test", "*.a.test", "b.test"]},)
+    return Config.from_dict({"certificate": list(given), "dns": accounts, "store": "state"}, base="/nonexistent")
+
+
+# ── what, and by which account ──────────────────────────────────────────────────────────
+
+
+def test_a_wildcard_shares_the_record_of_its_domain() -> None:
+    """A certificate means all its domains, each once."""
+    chosen = choose_domains(config(acme=ACME), "home")
+    assert chosen.domains == ("a.test", "b.test")
+
+
+def test_domains_of_an_account_with_zones_are_left_out() -> None:
+    """They have somebody to write their records; if all have, the user means them all the same."""
+    mixed = config({"name": "home", "domains": ["www.example.test", "a.test"]}, own=OWN, acme=ACME)
+    assert choose_domains(mixed, "home").domains == ("a.test",)
+    own = config({"name": "home", "domains": ["www.example.test"]}, own=OWN, acme=ACME)
+    assert choose_domains(own, "home").domains == ("www.example.test",)
+
+
+@pytest.mark.parametrize("name", ["b.test", "B.test.", "*.b.test"])
+def test_a_domain_means_every_certificate_that_has_it(name: str) -> None:
+    """In any letter case, and as a wildcard too."""
+    several = config(
+        {"name": "one", "domains": ["a.test", "b.test"]},
+        {"name": "two", "domains": ["*.b.test"]},
+        {"name": "three", "domains": ["c.test"]},
+        acme=ACME,
+    )
+    chosen = choose_domains(several, name)
+    assert ([spec.name for spec in chosen.specs], chosen.domains) == (["one", "two"], ("b.test",))
+
+
+@pytest.mark.parametrize("name", ["hom", "c.test", "", "a..test", "192.0.2.1"])
+def test_an_unknown_name(name: str) -> None:
+    """The error lists what there is, or what was probably meant."""
+    mixed = config({"name": "home", "domains": ["a.test", "192.0.2.1"], "routes": [{"challenge": "http-01"}]})
+    with pytest.raises(ConfigError) as caught:
+        choose_domains(mixed, name)
+    assert caught.value.code == "certificate-unknown"
+
+
+def test_addresses_need_no_record() -> None:
+    """A certificate of IP addresses has nothing to delegate."""
+    addresses = config({"name": "home", "domains": ["192.0.2.1"], "routes": [{"challenge": "http-01"}]}, acme=ACME)
+    with pytest.raises(ConfigError) as caught:
+        choose_domains(addresses, "home")
+    assert caught.value.code == "delegate-not-needed"
+
+
+@pytest.mark.parametrize(
+    ("accounts", "to", "expected"),
+    [
+        ({"acme": ACME, "other": OTHER}, None, ("acme", None)),
+        ({"own": OWN, "other": OTHER, "by_hand": MANUAL}, None, ("other", "other.test")),
+        ({"own": OWN, "other": OTHER}, "other", ("other", "other.test")),
+        ({"own": OWN, "other": OTHER}, "x.Other.test", ("other", "x.other.test")),
+        ({"own": OWN, "any": ANY}, "else.test", ("any", "else.test")),
+        ({"duck": {"provider": "duckdns", "token": "t"}}, "home.duckdns.org", ("duck", "home.duckdns.org")),
+    ],
+)
+def test_the_account_that_writes(accounts: dict[str, Any], to: str | None, expected: tuple[str, str | None]) -> None:
+    """It is named, or its zone is, or it is the only one that can be meant."""
+    chosen = choose_account(config(**accounts), to, ["www.example.test"])
+    assert (chosen.name, chosen.zone) == expected
+
+
+@pytest.mark.parametrize(
+    ("accounts", "to", "code", "words"),
+    [
+        ({"own": OWN}, None, "delegate-account", "no DNS account"),
+        ({"acme": ACME, "acme2": ACME}, None, "delegate-account", "acme, acme2"),
+        ({"own": OWN}, "own", "delegate-not-needed", "itself"),
+        ({"own": OWN}, "example.test", "delegate-not-needed", "itself"),
+        ({"any": ANY}, "any", "delegate-account", "does not say which zones"),
+        ({"other": OTHER}, "othr", "delegate-account", "othr"),
+        ({"other": OTHER}, "else.test", "delegate-account", "else.test"),
+        ({"any": ANY, "any2": ANY}, "else.test", "delegate-account", "any, any2"),
+        ({"by_hand": MANUAL}, "by_hand", "delegate-account", "by a person"),
+        ({"by_hand": MANUAL}, "else.test", "delegate-account", "by a person"),
+    ],
+)
+def test_an_account_that_cannot_be_meant(accounts: dict[str, Any], to: str | None, code: str, words: str) -> None:
+    """The error says what to type."""
+    with pytest.raises(ConfigError) as caught:
+        choose_account(config(**accounts), to, ["www.example.test"])
+    assert caught.value.code == code
+    assert words in caught.value.message
+
+
+def test_the_name_in_the_zone() -> None:
+    """It is the same for a domain each time; a long one is hashed, and two of those differ."""
+    assert target_name("a.test", "b.test") == "_acme-challenge.a.test.b.test"
+    long = [f"{letter}{'x' * 60}.{'y' * 60}.{'z' * 60}.test" for letter in "ab"]
+    targets = [target_name(each, "some.other.zone.example.test") for each in long * 2]
+    assert targets[:2] == targets[2:]
+    assert targets[0] != targets[1]
+    assert max(map(len, targets)) <= 253
+
+
+# ── the registration ────────────────────────────────────────────────────────────────────
+
+
+def acme_account(server: AcmeDns, file: Path | None, **options: str) -> Any:
+    """The account of a server, with its provider."""
+    made = config(acme={**ACME, "api": server.url, **options, **({"registration": str(file)} if file else {})})
+    return writers_of(made)["acme"]
+
+
+def test_a_registration_is_made_once(tmp_path: Path) -> None:
+    """Its file is private, and is read the next time."""
+    file = tmp_path / "acme.json"
+    with AcmeDns() as server:
+        first = registered_name(Context(), acme_account(server, file))
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert registered_name(Context(), acme_account(server, file)) == first
+    assert first.endswith(DOMAIN)
+    assert len(server.registrations) == 1
+    assert [each.name for each in tmp_path.iterdir()] == ["acme.json"]
+    file.unlink()  # the only place where the password may be
+
+
+def test_another_process_was_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its registration stays and is used: a CNAME record may lead to it already."""
+    file = tmp_path / "acme.json"
+    register = delegate_registration._register
+
+    def late(*arguments: Any) -> Any:
+        mine = dict(register(*arguments))
+        file.write_text(json.dumps({**mine, "subdomain": "theirs", "fulldomain": f"theirs.{DOMAIN}"}))
+        return mine
+
+    monkeypatch.setattr(delegate_registration, "_register", late)
+    with AcmeDns() as server:
+        assert registered_name(Context(), acme_account(server, file)) == f"theirs.{DOMAIN}"
+    assert [each.name for each in tmp_path.iterdir()] == ["acme.json"]
+    file.unlink()
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    """The server is not asked for a registration that would be lost."""
+    with AcmeDns() as server, pytest.raises(StoreError) as caught:
+        registered_name(Context(), acme_account(server, tmp_path / "missing" / "acme.json"))
+    assert caught.value.code == "acme-dns-unwritable"
+    assert server.asked == []
+
+
+def test_a_registration_in_options_does_not_say_its_name(tmp_path: Path) -> None:
+    """Nothing is registered beside it."""
+    with AcmeDns() as server:
+        given = {"username": "u", "password": "p", "subdomain": "s"}
+        for file, options in ((tmp_path / "acme.json", given), (None, {})):
+            with pytest.raises(ConfigError) as caught:
+                registered_name(Context(), acme_account(server, file, **options))
+            assert caught.value.code == "delegate-account"
+    assert server.asked == []
+
+
+# ── the wait ────────────────────────────────────────────────────────────────────────────
+
+RECORD = CnameRecord("a.test", "_acme-challenge.a.test", "x.auth.test", "a.test")
+THERE = CnameAnswer("ns1.a.test", "192.0.2.1", "X.auth.test")
+NOT_YET = CnameAnswer("ns1.a.test", "192.0.2.1")
+SILENT = CnameAnswer("ns2.a.test", "192.0.2.2", reason="did not answer")
+
+Rounds = Iterable[list[CnameAnswer]]
+
+
+@pytest.fixture
+def wait(monkeypatch: pytest.MonkeyPatch) -> Callable[[Rounds], list[Event]]:
+    """Waits while the name servers answer so in each round; returns the events."""
+
+    def until_there(rounds: Rounds) -> list[Event]:
+        left, events, clock = list(rounds), list[Event](), FakeClock()
+
+        class Survey:
+            def __init__(self, _survey: object) -> None:
+                pass
+
+            def look(self, *_: object) -> dict[str, list[CnameAnswer]]:
+                return {RECORD.name: left.pop(0) if len(left) > 1 else left[0]}
+
+            def beside(self, *_: object) -> dict[str, list[str]]:
+                return {RECORD.name: []}
+
+        class View:
+            def survey(self) -> None:
+                pass
+
+            def challenge_targets(self, *_: object) -> None:
+                raise DnsError("cname-dangling", "It leads nowhere.", fix="Mend it.")
+
+        monkeypatch.setattr(cname_survey, "CnameSurvey", Survey)
+        context = Context(clock=clock, random=random.Random(1), emitter=Emitter(clock, events.append))
+        CnameWait(context, cast("DnsView", View()), [RECORD]).until_there("acme")
+        return events
+
+    return until_there
+
+
+def kinds(events: Iterable[Event]) -> list[str]:
+    """The kinds of events, and the codes of warnings."""
+    return [event.data["code"] if event.kind == "warning" else event.kind for event in events]
+
+
+def test_a_record_that_is_there(wait: Callable[[Rounds], list[Event]]) -> None:
+    """Nobody is asked to set it; letter case does not matter."""
+    assert kinds(wait([[THERE]])) == ["cname-visible"]
+
+
+def test_every_address_must_have_it(wait: Callable[[Rounds], list[Event]]) -> None:
+    """One that lags is waited for."""
+    second = THERE._replace(address="192.0.2.2")
+    events = wait([[NOT_YET, NOT_YET], [THERE, second._replace(target=None)], [THERE, second]])
+    assert kinds(events) == ["cname-needed", "cname-waiting", "cname-waiting", "cname-visible"]
+    assert [each["state"] for each in events[2].data["servers"]] == ["agrees", "waiting"]
+
+
+def test_an_address_that_does_not_answer_is_left_out(wait: Callable[[Rounds], list[Event]]) -> None:
+    """After three rounds, with a warning, since it cannot be late."""
+    events = wait([[THERE, SILENT]])
+    assert kinds(events) == [
+        "cname-needed",
+        "cname-waiting",
+        "cname-waiting",
+        "delegate-server-unreachable",
+        "cname-visible",
+    ]
+
+
+def test_no_address_answers(wait: Callable[[Rounds], list[Event]]) -> None:
+    """The wait ends: this host will never see the record."""
+    for answers in ([SILENT], []):
+        with pytest.raises(DnsError) as caught:
+            wait([answers])
+        assert caught.value.code == "dns-unreachable"
+
+
+def test_a_record_that_leads_elsewhere(wait: Callable[[Rounds], list[Event]]) -> None:
+    """It is told once, with where it leads; so are a doubled name and a wildcard."""
+    wrong = [
+        [NOT_YET._replace(target="y.test")],
+        [NOT_YET._replace(target="y.test")],
+        [NOT_YET._replace(doubled=True)],
+        [NOT_YET._replace(of_wildcard="w.test")],
+    ]
+    told = [event.data for event in wait([*wrong, [THERE]]) if event.kind == "warning"]
+    assert [each["code"] for each in told] == ["delegate-cname-elsewhere", "delegate-name-doubled", "delegate-wildcard"]
+    assert "_acme-challenge." in told[1]["fix"] or told[1]["fix"].endswith("_acme-challenge.")
+
+
+def test_a_long_wait_asks_seldom(wait: Callable[[Rounds], list[Event]]) -> None:
+    """After some minutes, every ten seconds."""
+    times = [event.data["seconds"] for event in wait([*[[NOT_YET]] * 200, [THERE]]) if event.kind == "cname-waiting"]
+    assert times[1] < 1
+    assert times[-1] - times[-2] == pytest.approx(10)
+
+
+# ── the route ───────────────────────────────────────────────────────────────────────────
+
+HEAD = """\
+# my file
+agree_terms = true
+
+[dns.acme]
+provider = "acme-dns"
+api = "http://127.0.0.1:1"
+
+"""
+
+
+def spec_in(folder: Path, text: str) -> tuple[Config, CertificateSpec]:
+    """The configuration with this text, and its first certificate."""
+    path = folder / "dnsrenew.toml"
+    path.write_bytes(text.encode())
+    path.chmod(0o600)
+    found = Config.load(path)
+    return found, found.certificates[0]
+
+
+DEFAULT = '{ challenge = "dns-01" }'
+ADDED = '{ challenge = "dns-01", dns = "acme" }'
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            '[[certificate]]\ndomains = "a.test"\nkey = "rsa2048"\n',
+            f'[[certificate]]\ndomains = "a.test"\nroutes = [\n  {ADDED},\n  DEFAULT,\n]\nkey = "rsa2048"\n',
+        ),
+        (
+            '[[certificate]]\n  domains = [\n    "a.test", # mine\n  ]  # all',
+            (
+                f'[[certificate]]\n  domains = [\n    "a.test", # mine\n  ]  # all\n'
+                f"  routes = [\n    {ADDED},\n    DEFAULT,\n  ]\n"
+            ),
+        ),
+        (
+            '[[certificate]]\ndomains = "a.test"\nroutes = [ # by port\n\t{ challenge = "http-01" }]\n',
+            f'[[certificate]]\ndomains = "a.test"\nroutes = [ # by port\n\t{ADDED},\n\t{{ challenge = "http-01" }}]\n',
+        ),
+        (
+            '[[certificate]]\ndomains = "a.test"\nroutes = [{ challenge = "http-01" }]\n',
+            f'[[certificate]]\ndomains = "a.test"\nroutes = [{ADDED}, {{ challenge = "http-01" }}]\n',
+        ),
+    ],
+)
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_the_route_is_added(tmp_path: Path, before: str, after: str, ends: str) -> None:
+    """Before the others, with the comments, the indentation and the line ends as they are."""
+    text = (HEAD + before).replace("\n", ends)
+    found, spec = spec_in(tmp_path, text)
+    assert write_routes(found, [spec], TO_ACME) == ()
+    path = tmp_path / "dnsrenew.toml"
+    assert path.read_bytes().decode() == (HEAD + after.replace("DEFAULT", DEFAULT)).replace("\n", ends)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert has_route(Config.load(path).certificates[0], TO_ACME)
+    assert [each.name for each in tmp_path.iterdir()] == ["dnsrenew.toml"]
+
+
+def test_it_is_added_to_several(tmp_path: Path) -> None:
+    """A domain may be in two certificates."""
+    one, two = (f'[[certificate]]\nname = "{name}"\ndomains = "a.test"\n' for name in ("one", "two"))
+    found, _ = spec_in(tmp_path, HEAD + one + two)
+    assert write_routes(found, found.certificates, TO_ACME) == ()
+    again = Config.load(tmp_path / "dnsrenew.toml")
+    assert [has_route(spec, TO_ACME) for spec in again.certificates] == [True, True]
+
+
+def test_a_link_to_another_folder(tmp_path: Path) -> None:
+    """A file in another folder has other relative paths, so what is right there may be wrong here: it is not edited."""
+    text = f'{HEAD}[[certificate]]\ndomains = "a.test"\n'
+    (tmp_path / "real").mkdir()
+    spec_in(tmp_path / "real", text)
+    (tmp_path / "dnsrenew.toml").symlink_to(tmp_path / "real/dnsrenew.toml")
+    found = Config.load(tmp_path / "dnsrenew.toml")
+    assert len(write_routes(found, found.certificates, TO_ACME)) == 1
+    assert (tmp_path / "real/dnsrenew.toml").read_text() == text
+
+
+@pytest.mark.parametrize(
+    "certificate",
+    [
+        '[[certificate]]\ndomains = "a.test"\n[[certificate.routes]]\nchallenge = "http-01"\n',
+        'certificate = [{ domains = "a.test" }]\n',
+        '[[certificate]]\r\ndomains = "a.test"\n',
+    ],
+    ids=["array", "inline", "mixed"],
+)
+def test_a_form_that_is_not_edited(tmp_path: Path, certificate: str) -> None:
+    """The file stays as it is, and the lines to add are returned."""
+    text = certificate + HEAD if certificate.startswith("certificate") else HEAD + certificate
+    found, spec = spec_in(tmp_path, text)
+    (to_add,) = write_routes(found, [spec], TO_ACME)
+    assert (tmp_path / "dnsrenew.toml").read_bytes().decode() == text
+    assert '{ challenge = "dns-01", dns = "acme" },' in to_add.lines
+    assert [each.name for each in tmp_path.iterdir()] == ["dnsrenew.toml"]
+
+
+def test_a_file_that_changes_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an editor saves at this moment is not lost."""
+    found, spec = spec_in(tmp_path, f'{HEAD}[[certificate]]\ndomains = "a.test"\n')
+    path, load = tmp_path / "dnsrenew.toml", Config.load
+
+    def saved(other: str, **how: Any) -> Config:
+        path.write_text("# saved\n")
+        return load(other, **how)
+
+    monkeypatch.setattr(Config, "load", saved)
+    assert len(write_routes(found, [spec], TO_ACME)) == 1
+    assert path.read_text() == "# saved\n"
+
+
+def test_a_program_has_no_file() -> None:
+    """The lines are returned for a configuration that was made in Python."""
+    found = config(acme=ACME)
+    (to_add,) = write_routes(found, found.certificates, TO_ACME)
+    assert tomllib.loads(to_add.lines)["routes"][0] == {"challenge": "dns-01", "dns": "acme"}
+
+
+def test_a_name_with_quotes() -> None:
+    """The name of an account is written as TOML wants it."""
+    odd = Route("dns-01", dns='a "b" é')
+    assert tomllib.loads(lines_to_add(odd, has_routes=False))["routes"][0]["dns"] == 'a "b" é'
+    spec = CertificateSpec(name="x", domains=("x.test",), identifiers=("x.test",), ca="lab")
+    edited = with_route('[[certificate]]\ndomains = "X.test"\n', spec, odd)
+    assert edited is not None
+    assert tomllib.loads(edited)["certificate"][0]["routes"][0]["dns"] == 'a "b" é'
+
+
+# ── dns-persist-01 ──────────────────────────────────────────────────────────────────────
+
+PERSIST_NAME = "_validation-persist.x.test."
+
+
+def persisted(stage: Stage) -> list[dict[str, str]]:
+    """Have the record set for a certificate of the stage; return the records."""
+    names = ("x.test", "*.x.test")
+    spec = CertificateSpec(
+        name="home", domains=names, identifiers=names, ca="one", routes=(Route("http-01"), Route("dns-01"))
+    )
+    with threads_at_once():
+        return [
+            each.to_dict()
+            for each in persist(stage.context, stage._services({}), DelegatedDomains((spec,), ("x.test",)))
+        ]
+
+
+def stage_of(folder: Path, *, offers: tuple[str, ...] = ("dns-01", "dns-persist-01"), **world: Any) -> Stage:
+    """A stage whose CA offers dns-persist-01."""
+    authority = Authority(offers=offers, dialect="01")
+    return Stage(folder / "state", World({"one": authority}, {"a": "ok"}, **world))
+
+
+def test_the_lasting_record_is_written_once(tmp_path: Path) -> None:
+    """One for the domain and its wildcard; it stays, and the next call finds it."""
+    stage = stage_of(tmp_path)
+    first = persisted(stage)
+    assert [(each["name"], each["type"]) for each in first] == [("_validation-persist.x.test", "TXT")]
+    assert stage.hosts["a"].look(PERSIST_NAME) == {first[0]["value"]}
+    assert "policy=wildcard" in first[0]["value"]
+    assert persisted(stage) == first
+    assert stage.hosts["a"].look(PERSIST_NAME) == {first[0]["value"]}
+    assert list((stage.store.path / "journal").glob("*.json")) == []
+
+
+@pytest.mark.parametrize(
+    ("world", "code"),
+    [
+        ({"offers": ("dns-01",)}, "ca-no-challenge"),
+        ({"zones": {"a": ("elsewhere.test",)}}, "dns-persist-missing"),
+    ],
+)
+def test_a_lasting_record_that_cannot_be_written(tmp_path: Path, world: dict[str, Any], code: str) -> None:
+    """One order at most is spent, and nothing is written; without an account the error holds the record."""
+    stage = stage_of(tmp_path, **world)
+    with pytest.raises(AttemptError) as caught:
+        persisted(stage)
+    assert caught.value.code == code
+    assert stage.hosts["a"].look(PERSIST_NAME) == set()
+    assert (code == "dns-persist-missing") == ("_validation-persist.x.test TXT" in str(caught.value.fix))
