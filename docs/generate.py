@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Final
 
-from dnsrenew.drivers.catalogue import find_provider, provider_names
+from dnsrenew.drivers.catalogue import find_provider, left_out_hosts, provider_names
 from dnsrenew.drivers.provider import Provider
 from docs import checks, command_line, configuration, deployments, floors, tables
 from docs.blocks import filled
@@ -128,7 +127,7 @@ def provider_list(providers: list[Provider]) -> str:
 
 def left_out() -> str:
     """Return the page of the hosts that have no file, and why."""
-    hosts = tomllib.loads((HERE / "hosts_left_out.toml").read_text("utf-8"))
+    hosts = left_out_hosts()
     rows = []
     for name, host in sorted(hosts.items()):
         since = f" (since {host['since']})" if "since" in host else ""

@@ -15,6 +15,7 @@ SUMMARY: Final = (
 
 
 USAGE: Final = "usage:"
+HEADING: Final = "{title}:"
 HEADINGS: Final = {
     "commands": "Commands",
     "arguments": "Arguments",

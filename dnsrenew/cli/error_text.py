@@ -10,6 +10,7 @@ from typing import Any
 
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.language import say, sentences
+from dnsrenew.cli.line_fields import INFO_LINE
 from dnsrenew.cli.terminal import Terminal, bold, dim, red, yellow
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, internal
 
@@ -99,4 +100,7 @@ class LogLines(logging.Handler):
         elif record.exc_text and self._terminal.verbose > 1:  # a library's traceback, without secrets
             line += "\n" + record.exc_text
         line = self._terminal.redact(line)
-        self._terminal.write_message(dim(line) if record.levelno < logging.WARNING else f"{yellow('!')} {line}")
+        if record.levelno < logging.WARNING:
+            self._terminal.write_message(dim(line), INFO_LINE)
+        else:
+            self._terminal.write_message(f"{yellow('!')} {line}")

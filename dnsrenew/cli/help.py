@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dnsrenew.cli import commands, texts
+from dnsrenew.cli import commands
 from dnsrenew.cli.command_types import Option
-from dnsrenew.cli.commands import COMMANDS, GLOBAL, GROUPS, HEADINGS, INSIST, SUMMARY, USAGE, VERSION
+from dnsrenew.cli.commands import COMMANDS, GLOBAL, GROUPS, HEADING, HEADINGS, INSIST, SUMMARY, USAGE, VERSION
 
 _WIDEST = 100
 _LABELS = 24
@@ -22,8 +22,8 @@ def top_help(columns: int = 80, say: Say = str) -> str:
     columns = min(columns, _WIDEST)
     rows = [(name, say(command.summary)) for name, command in COMMANDS.items() if " " not in name]
     lines = [f"{say(USAGE)} dnsrenew COMMAND [options]", "", *_wrap(say(SUMMARY), columns)]
-    lines += _section(say(HEADINGS["commands"]), rows, columns)
-    lines += _section(say(HEADINGS["global"]), _options((*GLOBAL, VERSION), say), columns)
+    lines += _section(say(HEADINGS["commands"]), rows, columns, say)
+    lines += _section(say(HEADINGS["global"]), _options((*GLOBAL, VERSION), say), columns, say)
     return "\n".join([*lines, *_examples(commands.EXAMPLES, columns, say), ""])
 
 
@@ -34,12 +34,12 @@ def command_help(name: str, columns: int = 80, say: Say = str) -> str:
     lines += _wrap(_sentence(say(command.summary)), columns)
     if name in GROUPS:
         rows = [_member(name, member, say) for member in commands.members(name)]
-        lines += _section(say(HEADINGS["commands"]), rows, columns)
+        lines += _section(say(HEADINGS["commands"]), rows, columns, say)
     arguments = [(argument.shown, say(argument.help)) for argument in command.arguments]
-    lines += _section(say(HEADINGS["arguments"]), arguments, columns)
-    lines += _section(say(HEADINGS["options"]), _options(command.options, say), columns)
+    lines += _section(say(HEADINGS["arguments"]), arguments, columns, say)
+    lines += _section(say(HEADINGS["options"]), _options(command.options, say), columns, say)
     always = (*((INSIST,) if command.reads_config else ()), *GLOBAL)
-    lines += _section(say(HEADINGS["global"]), _options(always, say), columns)
+    lines += _section(say(HEADINGS["global"]), _options(always, say), columns, say)
     lines += _examples(command.examples, columns, say)
     notes = [line for paragraph in command.notes.split("\n") for line in _wrap(say(paragraph), columns) if paragraph]
     return "\n".join([*lines, *([""] if notes else []), *notes, ""])
@@ -65,12 +65,12 @@ def _options(options: tuple[Option, ...], say: Say) -> list[tuple[str, str]]:
     return [(option.usage, say(option.help)) for option in options]
 
 
-def _section(title: str, rows: list[tuple[str, str]], columns: int) -> list[str]:
+def _section(title: str, rows: list[tuple[str, str]], columns: int, say: Say) -> list[str]:
     """Return a heading with rows of label and text."""
     if not rows:
         return []
     width = min(max(len(label) for label, _ in rows) + 4, _LABELS)
-    lines = ["", texts.HEADING.format(title=title)]
+    lines = ["", say(HEADING).format(title=title)]
     for label, text in rows:
         head = f"  {label}".ljust(width)
         if len(label) + 4 > width:
@@ -87,7 +87,7 @@ def _examples(examples: tuple[tuple[str, str], ...], columns: int, say: Say) -> 
     examples = tuple((line, say(comment)) for line, comment in examples)
     width = max(len(line) for line, _ in examples)
     wide = all(2 + width + 4 + _width(comment) <= columns for _, comment in examples if comment)
-    lines = ["", texts.HEADING.format(title=say(HEADINGS["examples"]))]
+    lines = ["", say(HEADING).format(title=say(HEADINGS["examples"]))]
     for line, comment in examples:
         if wide:
             lines.append(f"  {line.ljust(width)}  # {comment}" if comment else f"  {line}")

@@ -87,11 +87,12 @@ def _matches(word: str, provider: Provider) -> bool:
 
 
 def _unknown(name: str, known: Sequence[str]) -> ConfigError:
-    from dnsrenew.drivers.lexicon.usable import KNOWN
+    from dnsrenew.drivers.catalogue import left_out_hosts
     from dnsrenew.validation.mistakes import nearest
 
-    if name.lower() in KNOWN:
-        return ConfigError.of(texts.LEXICON_PROVIDER, name=name, provider=name.lower())
+    left_out = left_out_hosts().get(name.lower())
+    if left_out is not None:
+        return ConfigError.of(texts.LEFT_OUT_PROVIDER, name=name, why=left_out["why"], instead=left_out["instead"])
     similar = nearest(name, known)
     text = texts.UNKNOWN_PROVIDER if similar is None else texts.MISSPELT_PROVIDER
     return ConfigError.of(text, name=name, nearest=similar)
@@ -161,6 +162,12 @@ def _behaviour(behaviour: Behaviour, columns: int) -> list[str]:
     rows = [waits.format(timeout=timeout, settle=settle)]
     if behaviour.values == "one":
         rows.append(texts.ONE_VALUE_A_ZONE if behaviour.scope == "zone" else texts.ONE_VALUE_A_NAME)
+    if behaviour.values == "two":
+        rows.append(texts.TWO_VALUES)
+    if behaviour.delegated:
+        rows.append(texts.DELEGATED)
+    if behaviour.by_hand:
+        rows.append(texts.BY_HAND)
     if behaviour.exclusive:
         rows.append(texts.EXCLUSIVE)
     if not behaviour.removes:

@@ -63,24 +63,23 @@ SCHEDULE_INSTALLED: Final = Text(
     "schedule-twice", "A schedule is already installed: {title}.", "Run dnsrenew schedule remove first."
 )
 _OTHER_WAYS: Final = (
-    "in providers/{name}.toml, or point _acme-challenge of your domain with a CNAME to a name at a host of dnsrenew "
-    "providers, or use http-01, which needs no DNS host."
+    "write providers/{name}.toml if dns-lexicon knows the host, or a driver (`dnsrenew providers --new {name}`); or run "
+    "`dnsrenew delegate NAME`, which needs no API, only one CNAME record."
 )
 UNKNOWN_PROVIDER: Final = Text(
     "provider-unknown",
     "No DNS host is named '{name}'.",
-    f"Describe it {_OTHER_WAYS}",
+    f"Search with `dnsrenew providers --search WORD`. For a host that is not there, {_OTHER_WAYS}",
 )
 MISSPELT_PROVIDER: Final = Text(
     "provider-unknown",
     "No DNS host is named '{name}'.",
-    f"Did you mean {{nearest}}? Otherwise describe it {_OTHER_WAYS}",
+    f"Did you mean {{nearest}}? Otherwise {_OTHER_WAYS}",
 )
-LEXICON_PROVIDER: Final = Text(
+LEFT_OUT_PROVIDER: Final = Text(
     "provider-unknown",
-    "The DNS host '{name}' has no provider file, but dns-lexicon supports it.",
-    'Write providers/{provider}.toml with driver = "lexicon" beside your configuration, or point _acme-challenge of '
-    "your domain with a CNAME to a name at a host of dnsrenew providers, or use http-01, which needs no DNS host.",
+    "The DNS host '{name}' cannot be used. {why}",
+    "{instead}",
 )
 _SEE_ACCOUNTS: Final = "Give one of [dns.…] in dnsrenew.toml: {known}."
 ACCOUNT_UNKNOWN: Final = Text("account-unknown", "There is no DNS account '{account}'.", _SEE_ACCOUNTS)
@@ -604,6 +603,9 @@ WAITS: Final = "Waits up to {timeout} for a new value."
 WAITS_LONGER: Final = "Waits up to {timeout} for a new value, then {settle} more."
 ONE_VALUE_A_ZONE: Final = "Keeps one TXT value for the whole zone: names are validated one after the other."
 ONE_VALUE_A_NAME: Final = "Keeps one TXT value for a name: values are validated one after the other."
+TWO_VALUES: Final = "Keeps the two newest TXT values of a name: other names are validated one after the other."
+DELEGATED: Final = "Writes only names that a CNAME record leads to: run dnsrenew delegate NAME."
+BY_HAND: Final = "A person writes the records, so it needs a terminal."
 EXCLUSIVE: Final = "Only one run writes to it at a time."
 REMOVES_NOTHING: Final = "Needs no cleanup."
 MUST_SHOWN: Final = "{must}."

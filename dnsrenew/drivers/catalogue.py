@@ -65,6 +65,14 @@ def provider_names(folders: Iterable[Path] = ()) -> list[str]:
     return sorted({name for name in found if NAME.fullmatch(name)} | plug_in_names())
 
 
+def left_out_hosts() -> dict[str, dict[str, str]]:
+    """Return the hosts of lexicon that have no file, by lexicon's name: ``title``, ``why``, ``source``, ``instead``."""
+    import tomllib
+
+    path = next(folder for folder in SHIPPED if folder.is_dir()) / "_left_out.toml"
+    return tomllib.loads(path.read_text("utf-8"))
+
+
 def plug_in_names() -> set[str]:
     """Return the names of installed third-party drivers (slow: it reads every installed distribution).
 

@@ -86,21 +86,26 @@ def test_search(folder: Path, capsys: pytest.CaptureFixture[str], word: str, nam
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["strato"], "Describe it in providers/strato.toml, or point _acme-challenge"),
-        (["cloudfare"], "Did you mean cloudflare? Otherwise describe it in providers/cloudfare.toml"),
-        (["Ionos"], "The DNS host 'Ionos' has no provider file, but dns-lexicon supports it."),
+        (["strato"], "write providers/strato.toml if dns-lexicon knows the host"),
+        (["cloudfare"], "Did you mean cloudflare? Otherwise write providers/cloudfare.toml"),
         (["--search", "strato"], "No DNS host is named 'strato'."),
     ],
 )
 def test_an_unknown_host_has_other_ways(
     folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
 ) -> None:
-    """A provider file, a CNAME to another host, http-01; exit status 2."""
+    """A provider file, a driver of one's own, a CNAME record; exit status 2."""
     assert main(["providers", *arguments]) == 2
     err = capsys.readouterr().err
     assert said in err
-    assert "with a CNAME to a name at a host of dnsrenew providers" in err
-    assert "use http-01" in err
+    assert "dnsrenew providers --new" in err
+    assert "dnsrenew delegate NAME" in err
+
+
+def test_a_host_that_is_left_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The reason is given, and what to do instead."""
+    assert main(["providers", "CloudXNS"]) == 2
+    assert "The DNS host 'CloudXNS' cannot be used. The service has ended" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import json
 import os
 import signal
 import subprocess
@@ -241,7 +242,7 @@ def test_a_cancel_ends_it(context: Context, api: Api, monkeypatch: pytest.Monkey
 
 
 def test_a_call_that_hangs_does_not_stop_another(context: Context, clock: FakeClock, api: Api) -> None:
-    """The process of a hung call gets no new calls, and ends when the others have ended."""
+    """The process of a hung call gets no new calls, and ends when the others have ended. It writes nothing more."""
     over = threading.Event()
 
     def answer(asked: Asked) -> Answer:
@@ -266,7 +267,7 @@ def test_a_call_that_hangs_does_not_stop_another(context: Context, clock: FakeCl
     over.set()
     slow.join(PATIENCE)
     until(lambda: first.poll() is not None, "the first process is left")
-    assert [asked.path.rpartition("/")[2] for asked in api.asked if asked.method == "PATCH"][:1] == ["slow.test."]
+    assert [asked.path.rpartition("/")[2] for asked in api.asked if asked.method == "PATCH"] == ["slow.test."]
 
 
 def _in_thread(function: Callable[[], Any]) -> threading.Thread:
@@ -280,25 +281,26 @@ def _in_thread(function: Callable[[], Any]) -> threading.Thread:
 
 
 _PARENT = """
-import sys, threading
-sys.path[:0] = [sys.argv[1]]
-import pytest
+import json, sys, threading
+sys.path[:] = json.loads(sys.argv[1])
+from dnsrenew.drivers.lexicon import process
 from dnsrenew.drivers.loading import make_driver
 from dnsrenew.model import DnsAccount, TxtRecord
-from pathlib import Path
-from tests.unit import test_drivers_lexicon_process as here
-patch = pytest.MonkeyPatch()
-here.hung(patch, Path(sys.argv[2]))
-account = DnsAccount("powerdns", name="pdns", pdns_server=sys.argv[3], auth_token="x" * 20)
-driver = make_driver(here.PROVIDER, account, seconds_left=lambda: 60.0, cancel=threading.Event())
-driver.add([here.record("a.test")])
+from tests.kit.drivers import provider_of
+from tests.kit.lexicon import booting
+process.BOOT = booting(sys.argv[2], sys.argv[3])
+account = DnsAccount("powerdns", name="pdns", pdns_server=sys.argv[4], auth_token="x" * 20)
+driver = make_driver(provider_of("powerdns"), account, seconds_left=lambda: 60.0, cancel=threading.Event())
+driver.add([TxtRecord("a.test.", "_acme-challenge.a.test.", "v", 60)])
 """
 
 
-def test_it_ends_when_its_parent_is_killed(api: Api, tmp_path: Path) -> None:
-    """Also while a call hangs, and with all that it started."""
+@pytest.mark.parametrize("change", ["hang", "hang_at_import"])
+def test_it_ends_when_its_parent_is_killed(api: Api, tmp_path: Path, change: str) -> None:
+    """Also while a call hangs or the provider is imported, and with all that it started."""
     file = tmp_path / "pids"
-    parent = subprocess.Popen([sys.executable, "-c", _PARENT, str(ROOT), str(file), api.url])
+    path = json.dumps([str(ROOT), *sys.path])
+    parent = subprocess.Popen([sys.executable, "-I", "-c", _PARENT, path, change, str(file), api.url])
     try:
         until(file.exists, "it does not hang")
     finally:

@@ -42,7 +42,7 @@ def receiver() -> Any:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tenth of a second for a message."""
     limits = send.SendingLimits(0.1, 0.15)
-    monkeypatch.setitem(Teller._defaults, "limits", limits)  # noqa: SLF001  # the default of its field
+    monkeypatch.setitem(Teller._defaults, "limits", limits)  # the default of its field
 
 
 def told(stage: NotifyStage, name: str = "home") -> Told:
@@ -61,7 +61,7 @@ def test_a_life_of_a_certificate_is_told_in_few_messages(stage: NotifyStage, rec
     assert receiver.messages == []
     stage.refuses = True
     days = [61, 62, 63.5, 66, 70, 76, 77, 80]
-    assert [stage.one(day=day).status for day in days] == ["failed"] * len(days)
+    assert {stage.one(day=day).status for day in days} <= {"failed", "deferred"}
     assert receiver.titles == ["home: renewal failed", "home: still not renewed, valid until " + _until(stage)]
     stage.refuses = False
     stage.clock.elapsed += 2 * DAY.total_seconds()
@@ -147,7 +147,7 @@ def test_the_messages_are_in_the_language_of_the_environment_or_of_the_program(
     assert asked == ["zh"]
     assert stage.settings is not None
     renewer = stage.renewer()
-    assert Teller(stage.settings, renewer._store, renewer._context(None), "en").test()[0].error is None  # noqa: SLF001
+    assert Teller(stage.settings, renewer._store, renewer._context(None), "en").test()[0].error is None
     assert asked == ["zh", "en"]
 
 
@@ -320,7 +320,7 @@ def test_a_cancel_ends_the_wait_for_a_service(stage: NotifyStage) -> None:
 
     renewer = stage.renewer()
     sendings = [send.Sending("to[0]", Secret("json://127.0.0.1"), wait)]
-    (found,) = send.deliver(sendings, renewer._redactor, cancel, send.SendingLimits(60, 60))  # noqa: SLF001
+    (found,) = send.deliver(sendings, renewer._redactor, cancel, send.SendingLimits(60, 60))
     release.set()
     assert found.error is not None
     assert found.error.message.endswith("dnsrenew was stopped.")
@@ -380,7 +380,7 @@ def test_no_part_of_an_address_is_logged_told_or_stored(
     caplog.set_level(1)
     for name in ("apprise", "urllib3"):
         logging.getLogger(name).setLevel(1)
-    password = "pw-8c1f33ab90d4"  # noqa: S105  # of nobody
+    password = "pw-8c1f33ab90d4"  # of nobody
     stage.notify(receiver.address.replace("://", f"://somebody:{password}@"))
     stage.refuses = True
     receiver.status = 403
@@ -426,7 +426,7 @@ def test_where_another_run_holds_a_lock_no_heartbeat_is_sent(beating: NotifyStag
     """The end of that run is not known."""
     beating.notify(heartbeat=receiver.url)
     renewer = beating.renewer()
-    with renewer._store.lock("home", context=renewer._context(None)):  # noqa: SLF001
+    with renewer._store.lock("home", context=renewer._context(None)):
         beating.clock.elapsed += timedelta(days=61).total_seconds()
         (outcome,) = renewer.renew()
     assert (outcome.status, receiver.asked) == ("locked", [])

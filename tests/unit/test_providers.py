@@ -18,7 +18,7 @@ from dnsrenew.errors import ProviderError
 from dnsrenew.model import DnsAccount
 
 FOLDER = Path(__file__).resolve().parents[2] / "providers"
-NAMES = sorted(file.stem for file in FOLDER.glob("*.toml"))
+NAMES = sorted(file.stem for file in FOLDER.glob("[a-z0-9]*.toml"))
 OUR_OWN = {"hook", "manual"}
 """No hosts: what they need is described here alone."""
 THROUGH_LEXICON = [name for name in NAMES if 'driver  = "lexicon"' in (FOLDER / f"{name}.toml").read_text("utf-8")]

@@ -163,7 +163,7 @@ def test_a_mistake_is_translated() -> None:
     assert Translator("zh").message(error.message) == (
         'dnsrenew.toml:7: 证书 home，routes 第 2 项，dns：未知的 DNS 账户 "hom"；您是不是想写 home？'
         '（应为："home"、"backup" 或 "third"）\n'
-        "dnsrenew.toml:9: agree_terms：缺少此项。请阅读 lab 的服务条款；如果同意，请写上 agree_terms = true。"
+        "dnsrenew.toml:9: agree_terms：缺失。请阅读 lab 的服务条款；如果同意，请写上 agree_terms = true。"
     )
     assert json.loads(json.dumps(error.evidence))["mistakes"][0]["found"] == 'the unknown DNS account "hom"'
 

@@ -1,8 +1,9 @@
 """The main function of the process in which lexicon runs; :mod:`~dnsrenew.drivers.lexicon.process` starts it.
 
 It reads lines of JSON: first the setup, then requests, each with an ``id``. It answers each request with a line that
-has its ``id``, and ``refused`` or ``error`` unless all is done. A line without an ``id`` says that it is idle. It ends
-when its standard input does, which happens when its parent ends in whatever way.
+has its ``id``, and ``refused`` or ``error`` unless all is done. With ``over`` the caller of an earlier request no longer
+waits. An answer without an ``id`` says that the process is idle. It ends when its standard input does, which happens
+when its parent ends in whatever way.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ def main(requests: IO[bytes], setup: Mapping[str, Any]) -> Never:
         os.dup2(null, standard)
     logging.disable()  # lines of libraries may have secrets, and nothing here redacts them
     server = CallServer(answers, setup)
+    threading.Thread(target=server.load, daemon=True).start()
     threading.Thread(target=server.report_idle, args=(setup["idle"],), daemon=True).start()
-    server.load()
-    for line in requests:
+    for line in requests:  # from the first moment: the parent may end while the provider is imported
         server.begin(json.loads(line))
     _end()
 
@@ -57,6 +58,8 @@ class CallServer:
         self._begun = self._ended = 0
         self._broken: dict[str, Any] = {}
         self._provider: Callable[[Any], Any] | None = None
+        self._loaded = threading.Event()
+        self._ends: dict[int, patches.CallEnd] = {}
 
     def load(self) -> None:
         """Import the provider; a failure becomes the answer to each request."""
@@ -64,22 +67,31 @@ class CallServer:
             self._provider = provider_class(self._name, self._limits)
         except BaseException as error:  # noqa: BLE001  # a module of a third party may raise anything
             self._broken = {"error": describe(error)}
+        self._loaded.set()
 
     def begin(self, request: Mapping[str, Any]) -> None:
         """Start to work on a request."""
+        number = request["id"]
+        if "over" in request:
+            self._ends.pop(number, patches.CallEnd(0)).at = 0.0  # it writes nothing more
+            return
         self._begun += 1
-        threading.Thread(target=self._answer, args=(request,), daemon=True).start()
+        self._ends[number] = end = patches.CallEnd(request["seconds"])
+        threading.Thread(target=self._answer, args=(request, end), daemon=True).start()
 
-    def _answer(self, request: Mapping[str, Any]) -> None:
-        patches.begin_call(request["seconds"])
+    def _answer(self, request: Mapping[str, Any], end: patches.CallEnd) -> None:
+        patches.begin_call(end)
+        self._loaded.wait(patches.left())
         answer = self._broken or self._perform(request)
         with self._lock:
             self._ended += 1
+        self._ends.pop(request["id"], None)
         self._send({"id": request["id"], **answer})
 
     def _perform(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        assert self._provider is not None  # noqa: S101  # it is loaded before the first request is read
         try:
+            patches.check()
+            assert self._provider is not None  # noqa: S101  # it is loaded, or it is too late
             perform(self._provider, {"provider": self._name, **request})
         except NotDone as error:
             return {"refused": {"zone": error.record.zone, "name": error.record.name}}

@@ -19,9 +19,6 @@ from typing import Any, NamedTuple, Never
 
 from dnsrenew.http import third_party
 
-_deadline: ContextVar[float] = ContextVar("deadline", default=float("inf"))
-"""The monotonic second at which the call of this thread ends."""
-
 
 class RequestLimits(NamedTuple):
     """Seconds to connect, and seconds for an answer."""
@@ -30,20 +27,34 @@ class RequestLimits(NamedTuple):
     read: float
 
 
-def begin_call(seconds: float) -> None:
-    """Limit every request of this thread to these seconds."""
-    _deadline.set(time.monotonic() + seconds)
+class CallEnd:
+    """The end of a call, which another thread may bring forward.
+
+    :ivar at: the monotonic second.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.at = time.monotonic() + seconds
+
+
+_end: ContextVar[CallEnd] = ContextVar("end", default=CallEnd(float("inf")))
+"""The end of the call of this thread."""
+
+
+def begin_call(end: CallEnd) -> None:
+    """Limit every request of this thread to the time until then."""
+    _end.set(end)
 
 
 def left() -> float:
-    """Return the seconds until the deadline of the call in this thread; negative after it."""
-    return _deadline.get() - time.monotonic()
+    """Return the seconds until the end of the call in this thread; negative after it."""
+    return _end.get().at - time.monotonic()
 
 
 def check() -> None:
     """Return while the caller still waits.
 
-    :raises TimeoutError: the deadline has passed.
+    :raises TimeoutError: the deadline has passed, or the caller cancelled.
     """
     if left() <= 0:
         raise TimeoutError("the deadline of the call has passed")

@@ -164,7 +164,7 @@ class _Child:
             with contextlib.suppress(Empty):
                 answer = answers.get(timeout=min(left, _SLICE))
                 if answer is None:
-                    raise ProcessEnded(_how(self._process.returncode))
+                    raise ProcessEnded(_how(self._process.returncode or 0))
                 return answer
         raise TimeoutError("the call is over")
 
@@ -176,6 +176,8 @@ class _Child:
             is_needed = self._waiting or not self.is_retired
         if not is_needed:
             self.end()
+        elif not is_answered:
+            self._send({"id": number, "over": True})
 
     def end(self) -> None:
         """Kill the process and all that it started."""
@@ -226,7 +228,5 @@ def _environment() -> dict[str, str]:
     return found
 
 
-def _how(status: int | None) -> str:
-    if status is None or status < 0:
-        return "it was killed" if status is None else f"it was killed by signal {-status}"
-    return f"exit status {status}"
+def _how(status: int) -> str:
+    return f"exit status {status}" if status >= 0 else f"it was killed by signal {-status}"
