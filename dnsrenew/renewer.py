@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from dnsrenew.config import Config
     from dnsrenew.model import Diagnosis
     from dnsrenew.operations.accounts import AccountStatus
-    from dnsrenew.operations.delegate import Delegated
     from dnsrenew.operations.revoke import Revocation
     from dnsrenew.renewal.job import Services
     from dnsrenew.serving.served import Served
@@ -429,28 +428,6 @@ class Renewer:
         with self._redactor.guard_logs(*DRIVEN):
             found = examine(context, self._config, self._store, specs, probe=probe)
         return records.compare(found, self._store, context.clock.now(), keep=record)
-
-    def delegate(self, name: str, *, to: str | None = None, cancel: threading.Event | None = None) -> Delegated:
-        """Have the TXT values of domains written elsewhere, by CNAME records that a person sets once.
-
-        The event ``cname-needed`` has the records. This waits until every name server shows them, tests the DNS account
-        with a value that it removes, and writes the route to the configuration file if it is not taken anyway.
-
-        :param name: a certificate, or a domain of one.
-        :param to: the DNS account that writes, or a zone of one; None: the only one that can be meant.
-            ``"dns-persist-01"``: set the one TXT record of that challenge instead; that costs one order.
-        :raises ConfigError: ``certificate-unknown``, ``delegate-account``, ``delegate-not-needed``.
-        :raises AttemptError: DNS or the DNS host makes it impossible: ``delegate-own-zone``, ``acme-dns-closed`` …
-        :raises SecretError: a secret of the account cannot be resolved.
-        :raises StoreError: ``acme-dns-unwritable``, or the journal cannot be written.
-        :raises LockedError: another run uses the DNS account.
-        :raises Cancelled: the wait was cancelled; call it again to go on.
-        """
-        from dnsrenew.operations import delegate  # rarely needed
-
-        context = self._context(cancel)
-        with self._working(context) as services:
-            return delegate.delegate(context, self._config, services, name, to)
 
     def cleanup(self, *, wait: float = 0, cancel: threading.Event | None = None) -> CleanupResult:
         """Remove the TXT values that killed runs left in DNS: those in the journal, with the account that wrote them.

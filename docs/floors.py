@@ -13,7 +13,7 @@ from docs.syntax import PACKAGE
 FLOORS: Final[tuple[tuple[str, ...], ...]] = (
     ("__main__",),
     ("cli",),
-    ("obtaining", "testing"),
+    ("obtaining", "testing", "setup"),
     ("renewer",),
     ("serving", "doctor", "watch"),
     ("operations", "schedule"),
@@ -32,9 +32,7 @@ FLOORS: Final[tuple[tuple[str, ...], ...]] = (
 )
 RANKS: Final = {unit: rank for rank, units in enumerate(reversed(FLOORS)) for unit in units}
 
-PLANNED: Final = {
-    "setup": "above renewal, below cli",
-}
+PLANNED: Final[dict[str, str]] = {}
 """Planned folders and their floors."""
 
 

@@ -47,6 +47,7 @@ _KIND: Final = Option(
     ("systemd", "cron", "launchd", "windows"),
 )
 LANGUAGES: Final = ("en", "zh")
+TOOLS: Final = ("certbot", "lego", "acme.sh", "caddy", "hfs", "pem")
 SHELLS: Final = ("bash", "zsh", "fish", "powershell")
 REASONS: Final = ("unspecified", "key-compromise", "affiliation-changed", "superseded", "cessation-of-operation")
 
@@ -183,6 +184,20 @@ COMMANDS: Final = {
         ),
         "--check writes some 20 TXT values at unused names in the first zone of the account, or in that of a "
         "certificate that uses it, and removes them. The exit status is 1 if a MUST is broken.",
+    ),
+    "import": Command(
+        "take over from certbot, lego, acme.sh, Caddy, HFS or PEM files",
+        (Argument("path", "PATH", "its folder, or that of a certificate and its key (default: the usual places)"),),
+        (Option("--from", f"{', '.join(TOOLS[:-1])} or {TOOLS[-1]} (default: any)", "KIND", "word", TOOLS),),
+        (
+            ("dnsrenew import", "what is found in the usual places"),
+            ("dnsrenew import /etc/letsencrypt --from certbot", ""),
+            ("dnsrenew import --config imported.toml", "beside a configuration that exists"),
+        ),
+        "Stores accounts and certificates as they are, orders nothing, sends nothing, and changes no file of the other "
+        "tool. Writes dnsrenew.toml and its secret files, and says line by line what it could not take over. Then it "
+        "names the lines to change in servers, and the command that stops the other tool. Run it again after that. The "
+        "exit status is 1 if a certificate or an account could not be taken over.",
     ),
     "revoke": Command(
         "revoke a certificate; the next run replaces it",
@@ -405,6 +420,7 @@ SYNONYMS: Final = {
     **dict.fromkeys(("accounts", "register"), "account"),
     **dict.fromkeys(("daemon", "serve", "start", "watch"), "run"),
     **dict.fromkeys(("clean", "purge"), "cleanup"),
+    **dict.fromkeys(("migrate", "takeover", "convert"), "import"),
     **dict.fromkeys(("completions", "complete", "autocomplete"), "completion"),
     "version": "--version",
 }

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.values import replace
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import dim, green, yellow
+from dnsrenew.events import Emitter
 
 if TYPE_CHECKING:
     from dnsrenew.cli.invocation import Invocation
@@ -29,10 +31,13 @@ def delegate(invocation: Invocation) -> int:
     :raises ConfigError: what is meant is not clear.
     :raises DnsRenewError: it is not possible, or was stopped.
     """
+    from dnsrenew.operations import delegate as operation
+
     terminal, options = invocation.terminal, invocation.options
     config = invocation.config()
-    renewer = invocation.renewer(config, DelegateProgress(terminal))
-    work = partial(renewer.delegate, options.name, to=options.to, cancel=invocation.signals.cancel)
+    context = replace(invocation.context(), emitter=Emitter(invocation.clock, DelegateProgress(terminal)))
+    terminal.redact = context.redactor.redact
+    work = partial(operation.delegate, context, config, invocation.store(config), options.name, options.to)
     result = invocation.signals.run(work, cleans_up=True)
     terminal.write_document(result.to_dict())
     if not terminal.quiet:
@@ -116,7 +121,7 @@ def record_lines(records: Sequence[Mapping[str, str]], columns: int | None) -> l
 
 
 def _widths(rows: Sequence[tuple[str, ...]]) -> list[int]:
-    return [max(map(len, column)) for column in zip(texts.CNAME_COLUMNS, *rows, strict=True)]
+    return [max(map(formatting.width, column)) for column in zip(texts.CNAME_COLUMNS, *rows, strict=True)]
 
 
 def _width(rows: Sequence[tuple[str, ...]]) -> int:
@@ -126,7 +131,7 @@ def _width(rows: Sequence[tuple[str, ...]]) -> int:
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     widths = _widths(rows)
     lines = [
-        _GAP + _GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        _GAP + _GAP.join(_padded(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in (texts.CNAME_COLUMNS, *rows)
     ]
     return [dim(lines[0]), *lines[1:]]
@@ -134,20 +139,24 @@ def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
 
 def _stacked(rows: Sequence[tuple[str, ...]], columns: int) -> list[str]:
     lines: list[str] = []
+    longest = max(map(formatting.width, texts.CNAME_COLUMNS))
     for row in rows:
         lines += [""] if lines else []
         for label, cell in zip(texts.CNAME_COLUMNS, row, strict=True):
-            head = label.ljust(max(map(len, texts.CNAME_COLUMNS))) + _GAP
-            fits = len(head) + len(cell) <= columns
+            head = _padded(label, longest) + _GAP
+            fits = formatting.width(head) + len(cell) <= columns
             lines += [f"{dim(head)}{cell}"] if fits else [dim(label), cell]
     return lines
+
+
+def _padded(text: str, columns: int) -> str:
+    return text + " " * (columns - formatting.width(text))
 
 
 def _lines(result: Delegated, path: str, columns: int | None) -> list[str]:
     names = formatting.listed(record.domain for record in result.records)
     account = result.route.dns[0] if result.route.dns else ""
-    template = texts.DELEGATED if result.is_tested else texts.DELEGATED_UNTESTED if account else texts.PERSISTED
-    head = template.format(names=names, account=account)
+    head = texts.DELEGATIONS[bool(account), result.is_tested].format(names=names, account=account)
     lines = formatting.wrap(head, columns, f"{green('✓')} ", "  ")
     if result.written is not None:
         lines += formatting.wrap(texts.ROUTE_WRITTEN.format(path=result.written), columns, "  ", "  ")

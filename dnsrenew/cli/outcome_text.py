@@ -205,16 +205,20 @@ class OutcomeText:
             shown, columns = folder, sys.maxsize
         else:
             shown, columns = formatting.relative_path(folder, here()), self._columns
-        labels = (LABELS["certificate"], LABELS["key"])
+        wide = formatting.width(LABELS["valid-until"])  # the label above
+        labels = [label + " " * (wide - formatting.width(label)) for label in (LABELS["certificate"], LABELS["key"])]
         lines = formatting.fields(
             [(label, os.path.join(shown, file)) for label, file in zip(labels, _FILES, strict=True)], None
         )
         if max(map(formatting.width, lines)) <= columns:
             return lines
         names = ", ".join(_FILES)
-        width = max(map(len, labels))
+        width = max(map(formatting.width, labels))
         if formatting.width(shown) + width + 4 <= columns:
-            row = (LABELS["files"].ljust(width), texts.FILES.format(folder=shown, names=names))
+            row = (
+                LABELS["files"] + " " * (width - formatting.width(LABELS["files"])),
+                texts.FILES.format(folder=shown, names=names),
+            )
             return formatting.fields([row], columns)
         indent = " " * min(max(columns - formatting.width(shown), 0), 2)
         return [f"  {texts.FILES_IN.format(names=names)}", indent + shown]

@@ -94,6 +94,7 @@ def _show_help(terminal: Terminal, topic: str | None) -> int:
 
 def _command(name: str) -> Callable[[Invocation], int]:
     """Load one command: the function has the name of its module. Loading the others would take time."""
+    name = "import_tool" if name == "import" else name  # a keyword of Python
     command: Callable[[Invocation], int] = getattr(importlib.import_module(f"dnsrenew.cli.{name}"), name)
     return command
 

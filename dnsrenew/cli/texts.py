@@ -520,9 +520,12 @@ CNAME_SERVERS: Final = {
 CNAME_COUNT: Final = "{count} of {total} name servers show it"
 CNAME_COUNT_ONE: Final = "{count} of 1 name server shows it"
 CNAME_SEEN: Final = "{certificate}: CNAME shown by every name server ({duration})"
-DELEGATED: Final = "{names}: delegated to the DNS account {account}, which was tested"
-DELEGATED_UNTESTED: Final = "{names}: delegated to the DNS account {account}, which was not tested"
-PERSISTED: Final = "{names}: the TXT record of dns-persist-01 is at every name server, and stays there"
+DELEGATIONS: Final = {
+    (True, True): "{names}: delegated to the DNS account {account}, which was tested",
+    (True, False): "{names}: delegated to the DNS account {account}, which was not tested",
+    (False, False): "{names}: the TXT record of dns-persist-01 is at every name server, and stays there",
+}
+"""What was done, by whether an account writes from now on, and whether it was tested."""
 ROUTE_WRITTEN: Final = "The route was written to {path}."
 ROUTE_KEPT: Final = "The configuration needs no change: renewals use the account {account} already."
 ROUTE_THERE: Final = "The configuration has the route already."
@@ -556,7 +559,10 @@ ACCOUNT_CHANGES: Final = {
     "deactivate": "closed for ever; the next order creates a new account",
 }
 """What was changed, by the command."""
-ACCOUNT_STATUSES: Final = {"unknown": "not known to the CA; the next order registers it again with the same key"}
+ACCOUNT_STATUSES: Final = {
+    "valid": "valid",
+    "unknown": "not known to the CA; the next order registers it again with the same key",
+}
 
 CERTIFICATE_AND_DOMAINS: Final = "{name} ({domains})"
 REVOKE_QUESTION: Final = "Revoke {certificate}? Clients that check revocation reject it at once."
@@ -655,3 +661,12 @@ FROM_ENVIRONMENT_ALL: Final = (
     "{names} are read from the environment, which scheduled runs do not have. Store each in a file that only you can "
     "read, and write file:PATH instead of env:{first} in {path}."
 )
+
+# ── import ──────────────────────────────────────────────────────────────────────────────
+
+IMPORTED: Final = "{certificates} and {accounts} were taken over from {tools}. Nothing was ordered."
+IMPORTED_BEFORE: Final = "{tools} was imported before; the configuration stays as it is."
+NOT_IMPORTED: Final = "{certificate} (not taken over; the next renew obtains it)"
+CA_ACCOUNT: Final = "account"
+WROTE: Final = "written: {path}"
+IMPORT_NEXT: Final = "What to do next:"

@@ -77,6 +77,7 @@ class Provider(Frozen, kw_only=True):
     """A DNS host.
 
     :ivar driver: a built-in driver, or an entry point of the group ``dnsrenew.drivers``.
+    :ivar name_servers: patterns (``*.ns.example.net``) of the names of its name servers, as far as they are known.
     :ivar any_options: whether any option is accepted (a driver without a provider file).
     """
 
@@ -86,6 +87,7 @@ class Provider(Frozen, kw_only=True):
     website: str = ""
     docs: str = ""
     zone_suffixes: tuple[str, ...] = ()
+    name_servers: tuple[str, ...] = ()
     driver_options: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, OptionSpec] = field(default_factory=dict)
     behaviour: Behaviour = Behaviour()

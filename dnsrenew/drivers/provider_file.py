@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _OPTION: Final = re.compile(r"[a-z][a-z0-9_]*")
 _ENV: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_HOST_PATTERN: Final = re.compile(r"[a-z0-9*-]+(?:\.[a-z0-9*-]+)+")
 _DAY: Final = 86400
 _INVALID: Final = "provider-invalid"
 
@@ -63,6 +64,10 @@ def _suffixes(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) and _is_domain(item) for item in value)
 
 
+def _host_patterns(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) and _HOST_PATTERN.fullmatch(item) for item in value)
+
+
 def _is_pattern(value: object) -> bool:
     try:
         return isinstance(value, str) and bool(re.compile(value))
@@ -87,6 +92,7 @@ _TOP: Final[dict[str, tuple[Test, str]]] = {
         texts.DRIVER_NAME,
     ),
     "zone_suffixes": (_suffixes, texts.ZONE_SUFFIXES),
+    "name_servers": (_host_patterns, texts.NAME_SERVERS),
     "driver_options": (_is_table, phrases.TABLE),
     "options": (_is_table, texts.OPTION_TABLES),
     "behaviour": (_is_table, phrases.TABLE),
@@ -147,6 +153,7 @@ def parse(text: str, name: str, file: str) -> Provider:
         website=document.get("website", ""),
         docs=document.get("docs", ""),
         zone_suffixes=tuple(document.get("zone_suffixes", ())),
+        name_servers=tuple(document.get("name_servers", ())),
         driver_options=_table(document, "driver_options"),
         options={key: OptionSpec(**table) for key, table in options.items()},
         behaviour=Behaviour(**behaviour),

@@ -18,6 +18,8 @@ from dnsrenew.operations.delegate_probe import probe
 from dnsrenew.operations.delegate_registration import registered_name
 from dnsrenew.operations.delegate_route import has_route, takes_account, write_routes
 from dnsrenew.operations.delegate_wait import CnameRecord, CnameWait
+from dnsrenew.renewal.batch import DRIVEN
+from dnsrenew.renewal.services import make_services
 
 if TYPE_CHECKING:
     from dnsrenew.challenges.dns01.records import TxtPlacement
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from dnsrenew.operations.delegate_route import RouteToAdd
     from dnsrenew.renewal.job import Services
     from dnsrenew.runtime.context import Context
+    from dnsrenew.store import Store
 
 
 PERSIST: Final = "dns-persist-01"
@@ -74,19 +77,45 @@ class Delegated(Frozen, kw_only=True):
         }
 
 
-def delegate(context: Context, config: Config, services: Services, name: str, to: str | None) -> Delegated:
-    """See :meth:`dnsrenew.Renewer.delegate`."""
+def delegate(context: Context, config: Config, store: Store, name: str, to: str | None) -> Delegated:
+    """Have the TXT values of domains written elsewhere, by CNAME records that a person sets once.
+
+    The event ``cname-needed`` has the records. This waits until every name server shows them, tests the account with
+    a value that it removes, and writes the route to the configuration file unless it is taken anyway.
+
+    :param name: a certificate, or a domain of one.
+    :param to: the DNS account that writes, or a zone of one; None: the only one that can be meant. ``dns-persist-01``:
+        set the one TXT record of that challenge instead, which costs an order.
+    :raises ConfigError: ``certificate-unknown``, ``delegate-account``, ``delegate-not-needed``.
+    :raises AttemptError: DNS, the DNS host or the CA makes it impossible.
+    :raises SecretError: a secret of the account cannot be resolved.
+    :raises StoreError: ``acme-dns-unwritable``, or the journal cannot be written.
+    :raises LockedError: another run uses the DNS account.
+    :raises Cancelled: the wait was cancelled; a second call goes on.
+    """
     chosen = choose_domains(config, name)
     its = context.for_certificate(chosen.specs[0].name)
-    if to == PERSIST:
-        return _persist(its, config, services, chosen)
-    account = choose_account(config, to, chosen.domains)
-    zones = _own_zones(its, services, chosen.domains)
-    records = _records(its, account, zones)
-    CnameWait(its, services.dns, records).until_there(account.name)
-    targets = _targets(its, services, records)
+    store.check_ground()
+    services = make_services(config, store, context)
+    try:
+        with context.redactor.guard_logs(*DRIVEN):
+            if to == PERSIST:
+                return _persist(its, config, services, chosen)
+            return _by_cname(its, config, services, chosen, choose_account(config, to, chosen.domains))
+    finally:
+        services.close()
+
+
+def _by_cname(
+    context: Context, config: Config, services: Services, chosen: DelegatedDomains, account: DelegateAccount
+) -> Delegated:
+    """Have CNAME records set that lead to an account."""
+    zones = _own_zones(context, services, chosen.domains)
+    records = _records(context, account, zones)
+    CnameWait(context, services.dns, records).until_there(account.name)
+    targets = _targets(context, services, records)
     placements = _placements(config, services, account.name, targets)
-    is_tested = probe(its, config, services, placements, chosen.specs[0].propagation)
+    is_tested = probe(context, config, services, placements, chosen.specs[0].propagation)
     route = Route("dns-01", dns=account.name)
     first = partial(_first_accounts, config, services, records)
     needed = [each for each in chosen.specs if not (has_route(each, route) or takes_account(each, route, first))]

@@ -1,8 +1,8 @@
 """Finds the template of an English message that was stored as a text, such as a failure in ``state.json``.
 
 A template matches if its words stand in the text in their order; what stands between them are the values of its fields.
-The template with the most letters is taken. So nothing but the text has to be stored, and what dnsrenew did not write
-matches nothing.
+The template with the most letters is taken, of those the longest. So nothing but the text has to be stored, and what
+dnsrenew did not write matches nothing.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _WORD: Final = re.compile(r"[^\W\d_]+")
 class _Template(NamedTuple):
     """A template in parts: a text, a field, a text, a field … and a text.
 
-    :ivar letters: the number of letters in its texts.
+    :ivar size: the number of letters in its texts, and of all characters.
     """
 
     template: str
     texts: tuple[str, ...]
     fields: tuple[str, ...]
-    letters: int
+    size: tuple[int, int]
 
     def values(self, text: str) -> dict[str, str] | None:
         """Return the values of the fields that give the text; None if none do."""
@@ -63,7 +63,7 @@ class StoredMessages:
             return None
         words = {"", *_WORD.findall(text)}
         candidates = [each for word in words for each in self._by_word.get(word, ())]
-        for candidate in sorted(candidates, key=lambda each: (-each.letters, each.template)):
+        for candidate in sorted(candidates, key=lambda each: each.size, reverse=True):
             if (values := candidate.values(text)) is not None:
                 return candidate.template, values
         return None
@@ -77,10 +77,11 @@ def _parsed(template: str) -> _Template | None:
         if field is not None:
             fields.append(field)
             texts.append("")
-    letters = sum(map(str.isalpha, "".join(texts)))
+    whole = "".join(texts)
+    letters = sum(map(str.isalpha, whole))
     if letters < _LEAST_LETTERS or not all(texts[1:-1]):
         return None
-    return _Template(template, tuple(texts), tuple(fields), letters)
+    return _Template(template, tuple(texts), tuple(fields), (letters, len(whole)))
 
 
 def _whole_words(texts: Iterable[str]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from dnsrenew.x509.certificates import (
 from dnsrenew.x509.chain_check import check_chain
 from dnsrenew.x509.given import (
     RequestFacts,
+    chain_among,
     chain_from_file,
     ends_with_root,
     has_both,
@@ -45,6 +46,7 @@ __all__ = [
     "PrivateKey",
     "RequestFacts",
     "authority_and_serial",
+    "chain_among",
     "chain_from_file",
     "check_chain",
     "ends_with_root",

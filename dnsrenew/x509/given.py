@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -138,6 +139,30 @@ def _is_ca(certificate: x509.Certificate) -> bool:
 
 def _is_self_signed(certificate: x509.Certificate) -> bool:
     return is_issued_by(certificate, certificate)
+
+
+def chain_among(pem: str, key: PrivateKey) -> str | None:
+    """Return the chain of a key among certificates in any order, leaf first, without its root, as PEM.
+
+    The newest of several leaves is taken. Nothing is checked but that each certificate issued the one before it; blocks
+    that cannot be read are left out.
+
+    :return: None if no certificate is that of the key.
+    """
+    found = []
+    for block in blocks(pem) if _CERTIFICATE.decode() in pem else ():
+        with contextlib.suppress(ValueError):
+            found.append(load(block))
+    wanted = public_key_hash(key.public_key())
+    leaves = [each for each in found if _key_hash(each) == wanted]
+    if not leaves:
+        return None
+    chain = [max(leaves, key=lambda each: each.not_valid_after_utc)]
+    while issuers := [each for each in found if each not in chain and is_issued_by(chain[-1], each)]:
+        chain.append(max(issuers, key=lambda each: each.not_valid_after_utc))
+    if len(chain) > 1 and _is_self_signed(chain[-1]):
+        del chain[-1]
+    return "".join(each.public_bytes(serialization.Encoding.PEM).decode("ascii") for each in chain)
 
 
 def ends_with_root(fullchain_pem: str) -> bool:

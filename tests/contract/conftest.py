@@ -42,6 +42,8 @@ def all_logs() -> Iterator[LogTexts]:
 
 
 @pytest.fixture
-def context() -> Context:
+def context() -> Iterator[Context]:
     """A context that waits in real time."""
-    return Context()
+    run = Context()
+    yield run
+    run.close()

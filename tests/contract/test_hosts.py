@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.drivers import parse_provider
 from dnsrenew.drivers.invoke import call_add, call_remove
 from dnsrenew.errors import ProviderError
 from dnsrenew.model import DnsAccount, TxtRecord
@@ -15,30 +16,41 @@ from dnsrenew.testing import check_driver
 from tests.kit.dns_hosts import ZONE, Cloudflare, Host, Route53
 from tests.kit.drivers import maker, provider_of
 from tests.kit.lexicon import redirect_to
-from tests.kit.more_dns_hosts import Aliyun, Desec, DigitalOcean, DnsPod, Gandi, Hetzner, Ovh
+from tests.kit.more_dns_hosts import Aliyun, DigitalOcean, DnsPod, Gandi, Ovh
 
 RECORD = TxtRecord(f"{ZONE}.", f"_acme-challenge.{ZONE}.", "-value", 60)
 FOREIGN = (ZONE, "v=spf1 -all")
+MINE = parse_provider(
+    """
+title = "Cloudflare, by a file of the user"
+driver = "lexicon"
+[driver_options]
+provider = "cloudflare"
+look_after = true
+[options.auth_token]
+secret = true
+""",
+    "mine",
+)
 
 
 @pytest.mark.parametrize("quoting", [False, True])
 def test_cloudflare(monkeypatch: pytest.MonkeyPatch, quoting: bool) -> None:
-    """Cloudflare passes the conformance test, whether it lists values in quotes or not."""
+    """Lexicon's Cloudflare passes the conformance test, whether it lists values in quotes or not."""
     with Cloudflare() as host:
         host.quoting = quoting
         redirect_to(monkeypatch, host.url)
-        account = DnsAccount("cloudflare", auth_token="good-token-0000")
-        check_driver(maker(account), ZONE, look=host.look, patience=0)
+        account = DnsAccount("mine", auth_token="good-token-0000")
+        check_driver(maker(account, provider=MINE), ZONE, look=host.look, patience=0)
         assert list(host.values.values()) == [FOREIGN]
 
 
 def test_cloudflare_with_a_wrong_token(monkeypatch: pytest.MonkeyPatch, context: Context) -> None:
     """The error has the host's words and names the option to check."""
-    provider = provider_of("cloudflare")
     with Cloudflare() as host:
         redirect_to(monkeypatch, host.url)
         with pytest.raises(ProviderError, match="Invalid access token") as caught:
-            call_add(context, provider, DnsAccount("cloudflare", name="cf", auth_token="wrong-token-0000"), [RECORD])
+            call_add(context, MINE, DnsAccount("mine", name="cf", auth_token="wrong-token-0000"), [RECORD])
     assert caught.value.code == "provider-unauthorized"
     assert "auth_token of the account cf" in caught.value.fix
     assert "wrong-token" not in repr(caught.value.to_dict())
@@ -46,12 +58,11 @@ def test_cloudflare_with_a_wrong_token(monkeypatch: pytest.MonkeyPatch, context:
 
 def test_cloudflare_with_a_foreign_zone(monkeypatch: pytest.MonkeyPatch, context: Context) -> None:
     """The token has no access to the zone."""
-    provider = provider_of("cloudflare")
     record = TxtRecord("elsewhere.org.", "_acme-challenge.elsewhere.org.", "v", 60)
     with Cloudflare() as host:
         redirect_to(monkeypatch, host.url)
         with pytest.raises(ProviderError) as caught:
-            call_add(context, provider, DnsAccount("cloudflare", auth_token="good-token-0000"), [record])
+            call_add(context, MINE, DnsAccount("mine", auth_token="good-token-0000"), [record])
     assert caught.value.code == "provider-zone-unknown"
     assert "elsewhere.org" in caught.value.message
 
@@ -70,11 +81,9 @@ def test_route53(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ("name", "kind"),
     [
         ("aliyun", Aliyun),
-        ("desec", Desec),
         ("digitalocean", DigitalOcean),
         ("dnspod", DnsPod),
         ("gandi", Gandi),
-        ("hetzner", Hetzner),
         ("ovh", Ovh),
     ],
 )

@@ -145,7 +145,7 @@ def test_route_53_gets_a_client_with_time_outs_of_its_own() -> None:
     """boto3's client has our time-outs, few retries, and its own session."""
     found = inside("""
 module = sys.modules[child.provider_class("route53", LIMITS).__module__]
-patches.begin_call(7.0)
+patches.begin_call(patches.CallEnd(7.0))
 config = module.boto3.client("route53", aws_access_key_id="x", aws_secret_access_key="y").meta.config
 result = [config.connect_timeout, config.read_timeout, config.retries["total_max_attempts"],
           module.boto3.DEFAULT_SESSION]""")
@@ -177,12 +177,12 @@ session = requests.Session()
 session.mount("https://", Adapter())
 session.verify = session.trust_env = False
 session.get("https://x.test/")
-patches.begin_call(3.0)
+patches.begin_call(patches.CallEnd(3.0))
 session.request("POST", "https://x.test/", timeout=None)
 session.send(requests.Request("GET", "https://x.test/").prepare())
 import socket
 result = [seen, socket.getdefaulttimeout()]
-patches.begin_call(0.0)
+patches.begin_call(patches.CallEnd(0.0))
 try:
     session.get("https://x.test/")
 except TimeoutError:
@@ -223,7 +223,7 @@ import requests, time
 patches.patch_libraries(LIMITS)
 retry = requests.adapters.Retry(total=5, status_forcelist=[409], allowed_methods=None, backoff_factor=60)
 started = time.monotonic()
-patches.begin_call(0.3)
+patches.begin_call(patches.CallEnd(0.3))
 session = requests.Session()
 session.mount("http://", requests.adapters.HTTPAdapter(max_retries=retry))
 session.get("{api.url}")

@@ -218,6 +218,19 @@ def test_a_file_that_is_not_edited(by_hand: Lab, workspace: Workspace) -> None:
     assert (included.read_bytes(), workspace.config_path.read_bytes()) == before
 
 
+def test_a_server_that_refuses(by_hand: Lab, workspace: Workspace) -> None:
+    """An address without a name server is no reason to wait for ever; a warning names it."""
+    zone = "half-delegate.test"
+    by_hand.add_zone(zone, ns=("127.0.0.1", "127.0.0.9"), refuse=True)
+    workspace.write({"dns.home.zones": [ELSEWHERE], "certificate": [{"name": "home", "domains": [zone]}]})
+    by_hand.update(zone, add=[("_acme-challenge", "CNAME", f"_acme-challenge.{zone}.{ELSEWHERE}.")])
+    done = workspace.run("delegate", "home", "--json")
+    by_hand.update(zone, remove=[("_acme-challenge",)])
+    assert (done.returncode, json.loads(done.stdout)["done"]) == (0, True)
+    assert "Not every name server of half-delegate.test could be asked" in done.stderr
+    assert "127.0.0.9" in done.stderr
+
+
 # ── what a person sets wrongly ──────────────────────────────────────────────────────────
 
 

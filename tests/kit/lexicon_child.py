@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,15 +39,10 @@ def redirect(url: str) -> None:
         def here(self: Any, config: Any) -> None:
             original(self, config)
             self.api_endpoint = self.endpoint_api = url
-            if name == "namecheap":
-                self.client.endpoint = url
 
         kind.__init__ = here
-        module = vars(sys.modules[kind.__module__])
-        if name == "hetzner":
-            module["HetznerCloud"].API_ENDPOINT = url
         if name == "aliyun":
-            module["ALIYUN_DNS_API_ENDPOINT"] = url
+            vars(sys.modules[kind.__module__])["ALIYUN_DNS_API_ENDPOINT"] = url
 
     after_loading(change)
 
@@ -99,17 +96,20 @@ def exit_now(status: int) -> None:
 
 def hang(file: str) -> None:
     """Let writing wait for ever, after it has started a program that does too and has written both PIDs to a file."""
-    import subprocess
-    import threading
+    after_loading(lambda _name, kind: setattr(kind, "create_record", lambda *_: _wait(file)))
 
-    def wait(*_: Any) -> None:
-        program = subprocess.Popen([sys.executable, "-I", "-S", "-c", "import time; time.sleep(600)"])
-        path = Path(file)
-        path.with_suffix(".new").write_text(f"{os.getpid()} {program.pid}")
-        path.with_suffix(".new").rename(path)
-        threading.Event().wait(600)
 
-    after_loading(lambda _name, kind: setattr(kind, "create_record", wait))
+def hang_at_import(file: str) -> None:
+    """The same, but the import of the provider waits."""
+    vars(child)["provider_class"] = lambda *_: _wait(file)
+
+
+def _wait(file: str) -> None:
+    program = subprocess.Popen([sys.executable, "-I", "-S", "-c", "import time; time.sleep(600)"])
+    path = Path(file)
+    path.with_suffix(".new").write_text(f"{os.getpid()} {program.pid}")
+    path.with_suffix(".new").rename(path)
+    threading.Event().wait(600)
 
 
 def record_connections(file: str) -> None:

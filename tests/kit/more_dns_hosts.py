@@ -48,57 +48,6 @@ class RestHost(Host):
         return [f'"{value}"' for value in sorted(self.look(name))]
 
 
-class Hetzner(RestHost):
-    """https://docs.hetzner.cloud/reference/cloud: values are added to and removed from record sets by actions."""
-
-    def rest(self, method: str, path: list[str], query: dict[str, str], body: Any) -> Answer:
-        """Zones, record sets, actions."""
-        if path == [ZONE]:
-            return 200, {"zone": {"id": 7, "name": ZONE}}
-        if method == "GET":
-            names = sorted({name for name, _ in self.values.values() if query.get("name") in {None, self.short(name)}})
-            sets = [
-                {
-                    "name": self.short(name),
-                    "type": "TXT",
-                    "ttl": 60,
-                    "records": [{"value": v} for v in self.quoted(name)],
-                }
-                for name in names
-            ]
-            return 200, {"rrsets": sets, "meta": {"pagination": {"page": 1, "last_page": 1}}}
-        name, values = self.full(path[2]), [record["value"].strip('"') for record in body["records"]]
-        if path[-1] == "add_records":
-            self.replace(name, [*self.look(name), *values])
-        elif not set(values) <= self.look(name):
-            return 422, {"error": {"code": "invalid_input", "message": "record does not exist"}}
-        else:
-            self.replace(name, sorted(self.look(name) - set(values)))
-        return 201, {"action": {"id": 1, "status": "success"}}
-
-
-class Desec(RestHost):
-    """https://desec.readthedocs.io: record sets, whose records are replaced; none left removes the set."""
-
-    prefix = f"/domains/{ZONE}"
-
-    def rest(self, method: str, path: list[str], query: dict[str, str], body: Any) -> Answer:
-        """The domain and its record sets."""
-        if method == "GET":
-            names = sorted(
-                {name for name, _ in self.values.values() if query.get("subname") in {None, self.short(name)}}
-            )
-            sets = [
-                {"name": f"{n}.", "subname": self.short(n), "type": "TXT", "ttl": 3600, "records": self.quoted(n)}
-                for n in names
-            ]
-            return 200, sets if path else {"name": ZONE}
-        if int(body.get("ttl", 3600)) < 3600:
-            return 400, {"ttl": ["Ensure this value is greater than or equal to 3600."]}
-        self.replace(self.full(body["subname"]), body["records"])
-        return 200, body
-
-
 class Gandi(RestHost):
     """https://api.gandi.net/docs/livedns/: the values of a name are replaced."""
 

@@ -49,7 +49,7 @@ class Receiver(Api):
     @property
     def messages(self) -> list[dict[str, Any]]:
         """The messages so far."""
-        return [json.loads(asked.body) for asked in self.asked]
+        return [json.loads(asked.body) for asked in self.asked if asked.method == "POST"]
 
     @property
     def titles(self) -> list[str]:

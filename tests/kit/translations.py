@@ -101,7 +101,7 @@ def _strings(value: Any, *, with_texts: bool = True) -> Iterator[str]:
 
 def _help() -> Iterator[str]:
     """Give the texts of ``--help``."""
-    yield from (commands.SUMMARY, commands.USAGE, *commands.HEADINGS.values())
+    yield from (commands.SUMMARY, commands.USAGE, commands.HEADING, *commands.HEADINGS.values())
     for option in (*commands.GLOBAL, commands.VERSION, commands.INSIST):
         yield option.help
     for _, comment in commands.EXAMPLES:

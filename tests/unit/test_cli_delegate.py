@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import threading
 from typing import Any
 
 import pytest
 
-from dnsrenew.base.clock import SystemClock
 from dnsrenew.cli import main
 from dnsrenew.cli.delegate import record_lines
 from dnsrenew.errors import ConfigError, DnsRenewError
-from dnsrenew.events import Emitter
 from dnsrenew.model import Route
 from dnsrenew.operations.delegate import Delegated
 from dnsrenew.operations.delegate_route import RouteToAdd
 from dnsrenew.operations.delegate_wait import CnameRecord
+from dnsrenew.runtime.context import Context
 from tests.kit.cli_stage import FakeConfig, FakeRenewer, install
 
 VALUE = "d420c923-bbd7-4056-ab64-c3ca54c9b3cf.auth.example.org"
@@ -37,33 +35,35 @@ def server(address: str, state: str) -> dict[str, str]:
     return {"name": RECORD.name, "server": "ns1.example.com", "address": address, "state": state, "detail": ""}
 
 
-class Delegator(FakeRenewer):
-    """Waits for a record, as far as it is told."""
+class Delegator:
+    """Stands in for the operation: waits for a record, as far as it is told."""
 
-    result: Delegated | DnsRenewError = DONE
-    waits: tuple[tuple[float, tuple[str, ...]], ...] = ()
+    def __init__(self) -> None:
+        self.result: Delegated | DnsRenewError = DONE
+        self.waits: tuple[tuple[float, tuple[str, ...]], ...] = ()
+        self.calls: list[tuple[str, str | None]] = []
 
-    def delegate(self, name: str, *, to: str | None, cancel: threading.Event) -> Delegated:
+    def delegate(self, context: Context, _config: object, _store: object, name: str, to: str | None) -> Delegated:
         """Emit the events of a wait; return the result."""
-        del cancel
-        self.calls.append((name, {"to": to}))
+        self.calls.append((name, to))
+        its = context.for_certificate("home")
         if isinstance(self.result, DnsRenewError):
             raise self.result
-        emitter = Emitter(SystemClock(), self.on_event)
         if self.waits:
-            emitter.emit("cname-needed", "home", {"records": shown(RECORD), "account": "acme"})
+            its.emit("cname-needed", records=shown(RECORD), account="acme")
         for seconds, states in self.waits:
             servers = [server(f"192.0.2.{number}", state) for number, state in enumerate(states, 1)]
-            emitter.emit("cname-waiting", "home", {"seconds": seconds, "servers": servers})
-        emitter.emit("cname-visible", "home", {"seconds": 75.0})
+            its.emit("cname-waiting", seconds=seconds, servers=servers)
+        its.emit("cname-visible", seconds=75.0)
         return self.result
 
 
 @pytest.fixture
-def renewer(monkeypatch: pytest.MonkeyPatch) -> Delegator:
+def operation(monkeypatch: pytest.MonkeyPatch) -> Delegator:
     """On the stage."""
     fake = Delegator()
-    install(fake, FakeConfig(), monkeypatch.setattr)
+    install(FakeRenewer(), FakeConfig(), monkeypatch.setattr)
+    monkeypatch.setattr("dnsrenew.operations.delegate.delegate", fake.delegate)
     return fake
 
 
@@ -72,9 +72,9 @@ def replaced(**changes: Any) -> Delegated:
     return Delegated(**{**vars(DONE), **changes})
 
 
-def test_the_record_and_the_wait(renewer: Delegator, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_record_and_the_wait(operation: Delegator, capsys: pytest.CaptureFixture[str]) -> None:
     """The record is the result; the wait is told on standard error, when something changes or a minute is over."""
-    renewer.waits = (
+    operation.waits = (
         (0.0, ("waiting", "waiting")),
         (2.0, ("waiting", "waiting")),
         (3.0, ("waiting", "waiting")),
@@ -84,7 +84,7 @@ def test_the_record_and_the_wait(renewer: Delegator, capsys: pytest.CaptureFixtu
     )
     assert main(["delegate", "home", "--to", "acme"]) == 0
     out, err = capsys.readouterr()
-    assert renewer.calls == [("home", {"to": "acme"})]
+    assert operation.calls == [("home", "acme")]
     assert out.splitlines()[:5] == [
         "Set this record at the DNS host of example.com, once:",
         "",
@@ -100,7 +100,7 @@ def test_the_record_and_the_wait(renewer: Delegator, capsys: pytest.CaptureFixtu
     assert "CNAME shown by every name server (75 s)" in err
 
 
-def test_a_record_that_is_there(renewer: Delegator, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_record_that_is_there(operation: Delegator, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing has to be set, so no record is shown."""
     assert main(["delegate", "home"]) == 0
     out = capsys.readouterr().out
@@ -108,10 +108,10 @@ def test_a_record_that_is_there(renewer: Delegator, capsys: pytest.CaptureFixtur
     assert "no change" in out
 
 
-def test_json(renewer: Delegator, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json(operation: Delegator, capsys: pytest.CaptureFixture[str]) -> None:
     """One document at the end; a person finds the record on standard error meanwhile."""
-    renewer.waits = ((2.0, ("waiting",)),)
-    renewer.result = replaced(written="/etc/dnsrenew/dnsrenew.toml")
+    operation.waits = ((2.0, ("waiting",)),)
+    operation.result = replaced(written="/etc/dnsrenew/dnsrenew.toml")
     assert main(["delegate", "home", "--json"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out) == {
@@ -128,10 +128,10 @@ def test_json(renewer: Delegator, capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("quiet", [[], ["-q"]])
 def test_lines_to_add_are_printed_as_they_are(
-    renewer: Delegator, capsys: pytest.CaptureFixture[str], quiet: list[str]
+    operation: Delegator, capsys: pytest.CaptureFixture[str], quiet: list[str]
 ) -> None:
     """They can be copied; with -q they are the only thing that is said of the result."""
-    renewer.result = replaced(to_add=(RouteToAdd("home", LINES, is_entry=False),))
+    operation.result = replaced(to_add=(RouteToAdd("home", LINES, is_entry=False),))
     assert main(["delegate", "home", *quiet]) == 0
     out, err = capsys.readouterr()
     assert f"\n{LINES}\n" in (err if quiet else out)
@@ -142,23 +142,24 @@ def test_lines_to_add_are_printed_as_they_are(
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
+        ({}, "home.example.com: delegated to the DNS account acme, which was tested"),
         ({"is_tested": False}, "not tested"),
         ({"written": "/etc/dnsrenew/dnsrenew.toml"}, "The route was written to /etc/dnsrenew/dnsrenew.toml."),
         ({"route": Route("dns-persist-01"), "is_tested": False}, "stays there"),
     ],
 )
 def test_what_was_done(
-    renewer: Delegator, capsys: pytest.CaptureFixture[str], changes: dict[str, Any], words: str
+    operation: Delegator, capsys: pytest.CaptureFixture[str], changes: dict[str, Any], words: str
 ) -> None:
     """The last lines say whether the account was tested, and where the route is."""
-    renewer.result = replaced(**changes)
+    operation.result = replaced(**changes)
     assert main(["delegate", "home"]) == 0
     assert words in capsys.readouterr().out
 
 
-def test_what_is_not_clear(renewer: Delegator, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_not_clear(operation: Delegator, capsys: pytest.CaptureFixture[str]) -> None:
     """The exit status is that of a wrong command line."""
-    renewer.result = CHOOSE
+    operation.result = CHOOSE
     assert main(["delegate", "home"]) == 2
     assert "--to home" in capsys.readouterr().err
     assert main(["delegate"]) == 2

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,68 +13,24 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.cli import formatting, invocation, main
+from dnsrenew.cli import formatting, main
 from dnsrenew.cli.invocation import Invocation
 from dnsrenew.errors import Cancelled, ConfigError, StoreError
 from dnsrenew.events import Emitter
 from dnsrenew.model import Outcome
-from tests.kit.cli_stage import ROUTE, FakeConfig, FakeRenewer, Script, failed, install, now, outcome
+from tests.kit.cli_stage import ROUTE, FakeConfig, Script, failed, now, outcome
 from tests.kit.clock import FakeClock
+from tests.kit.service_stage import Service, done
 
 ROOT = Path(__file__).parents[2]
 STAGE = [sys.executable, "-W", "error", "-m", "tests.kit.cli_stage"]
 needs_hangup = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
-Play = Callable[[Emitter, threading.Event], list[Outcome]]
-
-
-class Service:
-    """`dnsrenew run` on a stage: rounds are played one after the other; after the last one it is told to stop."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._monkeypatch = monkeypatch
-        self.clock = FakeClock(now())
-        self.times: list[float] = []
-
-    def install(self, *rounds: Play) -> None:
-        """Put the rounds on the stage."""
-        left = list(rounds)
-
-        def play(emitter: Emitter, cancel: threading.Event) -> list[Outcome]:
-            self.times.append(self.clock.elapsed + self.clock.suspended)
-            if not left:
-                self.stop()
-                return [outcome(status="not-due")]
-            return left.pop(0)(emitter, cancel)
-
-        install(FakeRenewer(play), None, self._monkeypatch.setattr)
-
-    def run(self, *rounds: Play, flags: str = "") -> int:
-        """Play the rounds; return the exit status."""
-        if rounds:
-            self.install(*rounds)
-
-        def make(options: Any, terminal: Any, signals: Any) -> Invocation:
-            self._signals = signals
-            return Invocation(options, terminal, signals, self.clock)
-
-        self._monkeypatch.setattr(invocation, "make_invocation", make)
-        return main(["run", *flags.split()])
-
-    def stop(self) -> None:
-        """What the handler of SIGTERM does."""
-        self._signals.status = 143
-        self._signals.cancel.set()
 
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Service:
     """The service, not started yet."""
     return Service(monkeypatch)
-
-
-def done(*outcomes: Outcome) -> Play:
-    """A round that comes to this."""
-    return lambda _emitter, _cancel: list(outcomes)
 
 
 def test_it_looks_at_once_and_twice_a_day(service: Service, capsys: pytest.CaptureFixture[str]) -> None:

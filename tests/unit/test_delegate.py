@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import pytest
 
+from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.dns import DnsView, cname_survey
 from dnsrenew.dns.cname_survey import CnameAnswer
@@ -29,7 +30,7 @@ from dnsrenew.operations.delegate_account import (
 from dnsrenew.operations.delegate_edit import lines_to_add, with_route
 from dnsrenew.operations.delegate_persist import persist
 from dnsrenew.operations.delegate_registration import registered_name
-from dnsrenew.operations.delegate_route import has_route, write_routes
+from dnsrenew.operations.delegate_route import has_route, takes_account, write_routes
 from dnsrenew.operations.delegate_wait import CnameRecord, CnameWait
 from dnsrenew.runtime.context import Context
 from tests.kit.acme_dns import DOMAIN, AcmeDns
@@ -388,6 +389,36 @@ def test_a_link_to_another_folder(tmp_path: Path) -> None:
     found = Config.load(tmp_path / "dnsrenew.toml")
     assert len(write_routes(found, found.certificates, TO_ACME)) == 1
     assert (tmp_path / "real/dnsrenew.toml").read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("routes", "first", "expected"),
+    [
+        ([Route("dns-01")], ("acme",), True),
+        ([Route("dns-01")], ("any",), False),  # an account without zones that stands before it in the file
+        ([Route("dns-01")], (), False),
+        ([Route("http-01"), Route("dns-01")], ("acme",), False),
+        ([Route("dns-01", follow_cname=False)], ("acme",), False),
+        ([Route("dns-01", ca="lab")], ("acme",), True),
+    ],
+)
+def test_the_account_is_taken_anyway(routes: list[Route], first: tuple[str, ...], expected: bool) -> None:
+    """Then nothing has to be written: the first route takes it of itself."""
+    spec = CertificateSpec(name="x", domains=("x.test",), identifiers=("x.test",), ca="lab", routes=tuple(routes))
+    assert takes_account(spec, TO_ACME, lambda _: [first]) is expected
+
+
+def test_a_route_to_the_account_is_enough_at_any_place() -> None:
+    """The user has chosen the order; a route to another CA is another one."""
+    spec = CertificateSpec(
+        name="x",
+        domains=("x.test",),
+        identifiers=("x.test",),
+        ca="lab",
+        routes=(Route("http-01"), Route("dns-01", dns="acme", ca="else")),
+    )
+    assert not has_route(spec, TO_ACME)
+    assert has_route(replace(spec, routes=(Route("http-01"), Route("dns-01", dns="acme", ca="lab"))), TO_ACME)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ _PLACES = {
     "resolver": "[resolver]\n{line}\n",
     "doctor": "[doctor]\n{line}\n",
     "metrics": "[metrics]\n{line}\n",
+    "notify": "[notify]\n{rest}{line}\n",
 }
 """A configuration around one key of each table; `rest` has what else that table needs."""
 _REST = {
@@ -41,6 +42,7 @@ _REST = {
     ("route", None): 'challenge = "dns-01", ',
     ("dns", "provider"): "",
     ("dns", None): 'provider = "duckdns"\n',
+    ("notify", "on"): 'to = ["env:NTFY"]\n',
     ("eab", "kid"): 'hmac = "env:HMAC", ',
     ("eab", "hmac"): 'kid = "kid-1", ',
 }

@@ -22,6 +22,7 @@ website = "https://mine.test"
 docs    = "https://docs.mine.test"
 driver  = "lexicon"
 zone_suffixes = ["dyn.mine.test"]
+name_servers = ["*.ns.mine.test"]
 [driver_options]
 provider = "porkbun"
 [options.auth_key]
@@ -68,6 +69,7 @@ def test_every_key_is_read() -> None:
     assert provider.name == "mine"
     assert provider.title == "Mine"
     assert provider.zone_suffixes == ("dyn.mine.test",)
+    assert provider.name_servers == ("*.ns.mine.test",)
     assert provider.driver_options == {"provider": "porkbun"}
     assert provider.options["auth_key"] == OptionSpec(
         required=True, secret=True, env="MINE_KEY", help="the key", pattern="[a-z]+", form="small letters"
@@ -175,6 +177,8 @@ def test_a_mistake_in_an_inline_table_has_its_line() -> None:
         ('zone_suffixes = "duckdns.org"', "zone_suffixes"),
         ('zone_suffixes = ["*.duckdns.org"]', "zone_suffixes"),
         ('zone_suffixes = ["DuckDNS.org"]', "zone_suffixes"),
+        ('name_servers = "ns.mine.test"', "name_servers"),
+        ('name_servers = ["NS.mine.test"]', "name_servers"),
         ("options = 1", "options"),
         ("options.token = 1", "options.token"),
         ("options.token.required = 1", "options.token.required"),

@@ -49,6 +49,7 @@ PROVIDER = {
     "docs": '"https://host.test/docs"',
     "driver": '"lexicon"',
     "zone_suffixes": '["duckdns.org"]',
+    "name_servers": '["*.ns.host.test"]',
     "driver_options": '{ provider = "porkbun" }',
     "options.auth_key.required": "true",
     "options.auth_key.secret": "true",

@@ -13,16 +13,19 @@ from typing import Any
 
 import pytest
 
-from dnsrenew import Deployment
+from dnsrenew import Deployment, Outcome
 from dnsrenew.base.values import replace
-from dnsrenew.errors import StoreError
+from dnsrenew.errors import AttemptError, StoreError
 from dnsrenew.secrets import Secret
 from dnsrenew.store import FolderStore
 from dnsrenew.store.notified import Told, ToldRecords
+from dnsrenew.translation import Translator
 from dnsrenew.watch.notify import send
+from dnsrenew.watch.notify.changes import compare
+from dnsrenew.watch.notify.message import compose
 from dnsrenew.watch.notify.tell import Teller
 from tests.kit.api_server import Api
-from tests.kit.notify_stage import DAY, SPEC, TOKEN, NotifyStage, Receiver, hanging
+from tests.kit.notify_stage import DAY, SPEC, START, TOKEN, NotifyStage, Receiver, hanging
 
 
 @pytest.fixture
@@ -107,6 +110,21 @@ def test_a_message_tells_what_happened_what_to_do_and_what_comes_next(
     assert lines[-1] == "dnsrenew on nas"
 
 
+def test_a_message_has_the_causes_that_the_doctor_found() -> None:
+    """Only those that are certainly bad, and three at most."""
+    checks = [{"result": kind, "summary": f"Cause {number}.", "fix": "Mend it."} for number, kind in enumerate(_KINDS)]
+    error = AttemptError("ca-unreachable", "No answer.", fix="Look.", evidence={"checks": checks})
+    outcome = Outcome(name="home", status="failed", reason="missing", domains=("home.test",), error=error)
+    news = compare(outcome, Told(), ("failed",), START)
+    body = compose([news], Translator("en"), "nas", START).body
+    assert [line for line in body.splitlines() if line.startswith("Cause")] == [
+        f"Cause {number}. Mend it." for number in (1, 3, 4)
+    ]
+
+
+_KINDS = ("ok", "bad", "unknown", "bad", "bad", "bad")
+
+
 def test_one_message_tells_all_certificates_of_a_run(stage: NotifyStage, receiver: Receiver) -> None:
     """The title names the first and counts the others; a certificate with notify = false is left out."""
     names = [f"site{number}" for number in range(4)]
@@ -140,7 +158,12 @@ def test_the_messages_are_in_the_language_of_the_environment_or_of_the_program(
 ) -> None:
     """LANG decides, and --lang before it."""
     asked: list[str] = []
-    monkeypatch.setattr("dnsrenew.watch.notify.tell.Translator", lambda language, _: asked.append(language) or _Plain())
+
+    def make(language: str, _: object) -> _Plain:
+        asked.append(language)
+        return _Plain()
+
+    monkeypatch.setattr("dnsrenew.watch.notify.tell.Translator", make)
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     stage.notify(receiver.address, on=("renewed",))
     stage.one(day=0)

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew.validation.toml_positions import key_lines, line_of
+from dnsrenew.validation.toml_positions import key_lines, line_of, value_spans
 
 TEXT = '''\
 # a comment with [brackets] = "x"
@@ -112,3 +112,15 @@ def test_every_key_of_every_document_is_found(text: str) -> None:
     except tomllib.TOMLDecodeError:
         return
     assert set(key_lines(text)) == paths(document)
+
+
+def test_where_each_value_stands() -> None:
+    """The text there is the value, for every key and every item of a list."""
+    spans = value_spans(TEXT)
+    tables = tomllib.loads(TEXT)
+    assert {("plain",), ("list", 2, "x", "y"), ("literal",), ("c", 1, "deep", 1, "n")} <= set(spans)
+    for path, (start, end) in spans.items():
+        value: Any = tables
+        for step in path:
+            value = value[step]
+        assert tomllib.loads(f"value = {TEXT[start:end]}")["value"] == value

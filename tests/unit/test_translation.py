@@ -223,6 +223,13 @@ def test_other_texts_give_no_template(text: str) -> None:
     assert Translator("zh").message(text) == text
 
 
+def test_the_template_with_more_words_is_taken() -> None:
+    """What follows a colon is a field of its own, if there is such a template."""
+    templates = StoredMessages(["The host {name} refused it.", "The host {name} refused it: {answer}.", "{a} it: {b}"])
+    found = templates.find("The host a refused it: no.")
+    assert found == ("The host {name} refused it: {answer}.", {"name": "a", "answer": "no"})
+
+
 def test_a_value_stands_for_one_text() -> None:
     """A field that stands twice has the same value twice."""
     templates = StoredMessages(["{name} is not the same as {name}"])

@@ -1,7 +1,7 @@
 """The main function of the process in which lexicon runs; :mod:`~dnsrenew.drivers.lexicon.process` starts it.
 
 It reads lines of JSON: first the setup, then requests, each with an ``id``. It answers each request with a line that
-has its ``id``, and ``refused`` or ``error`` unless all is done. With ``over`` the caller of an earlier request no longer
+has its ``id``, and ``refused`` or ``error`` unless all is done. With ``over``, the caller of that request no longer
 waits. An answer without an ``id`` says that the process is idle. It ends when its standard input does, which happens
 when its parent ends in whatever way.
 """

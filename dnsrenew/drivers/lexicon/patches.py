@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import math
 import socket
 import sys
 import time
@@ -37,7 +38,7 @@ class CallEnd:
         self.at = time.monotonic() + seconds
 
 
-_end: ContextVar[CallEnd] = ContextVar("end", default=CallEnd(float("inf")))
+_end: ContextVar[CallEnd | None] = ContextVar("end", default=None)
 """The end of the call of this thread."""
 
 
@@ -48,7 +49,8 @@ def begin_call(end: CallEnd) -> None:
 
 def left() -> float:
     """Return the seconds until the end of the call in this thread; negative after it."""
-    return _end.get().at - time.monotonic()
+    end = _end.get()
+    return math.inf if end is None else end.at - time.monotonic()
 
 
 def check() -> None:

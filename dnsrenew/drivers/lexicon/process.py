@@ -170,14 +170,14 @@ class _Child:
 
     def _finish(self, number: int, *, is_answered: bool) -> None:
         """Forget a call. If it has no answer it may hang: end the process as soon as no other call needs it."""
+        if not is_answered:
+            self._send({"id": number, "over": True})
         with self._lock:
             del self._waiting[number]
             self.is_retired |= not is_answered
             is_needed = self._waiting or not self.is_retired
         if not is_needed:
             self.end()
-        elif not is_answered:
-            self._send({"id": number, "over": True})
 
     def end(self) -> None:
         """Kill the process and all that it started."""

@@ -1,4 +1,4 @@
-"""What will be written, from what was found: names without clashes, one account a key, one certificate a set of names."""
+"""What will be written, from what was found: no name twice, one account a key, one certificate a set of domains."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from dnsrenew.base.values import Frozen, replace
+from dnsrenew.errors import ConfigError
 from dnsrenew.setup.importing import directories, reading, texts
 from dnsrenew.setup.importing.found import FoundCertificate, FoundDeployment, FoundRoute, NotUnderstood
 
 if TYPE_CHECKING:
+    from dnsrenew.model import KeyKind
     from dnsrenew.setup.importing.found import FoundAccount, FoundData, FoundDnsAccount, FoundEab
 
 _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
 _NOT_NAME: Final = re.compile(r"[^a-z0-9._-]+")
 _RESERVED: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")
 _LONGEST: Final = 60
+_DEFAULT_KEY: Final = "ecdsa-p256"
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -49,12 +52,14 @@ class PlannedCertificate(Frozen):
     :ivar routes: as found; ``dns`` has the accounts' names, in the same order.
     :ivar dns: the name of the account of each route, "" for those without.
     :ivar kind: the tool that it comes from.
+    :ivar key: the type of its next key: as the tool was told, or that of the certificate.
     """
 
     name: str
     kind: str
     found: FoundCertificate
     ca: str
+    key: KeyKind
     routes: tuple[FoundRoute, ...]
     dns: tuple[str, ...]
 
@@ -72,6 +77,10 @@ class Plan(Frozen):
     certificates: tuple[PlannedCertificate, ...]
     not_understood: tuple[NotUnderstood, ...]
 
+    def with_notes(self, notes: Sequence[NotUnderstood]) -> Plan:
+        """Return the plan with more that was not understood."""
+        return replace(self, not_understood=(*self.not_understood, *notes))
+
 
 def make_plan(found: Sequence[FoundData]) -> Plan:
     """Return what will be written."""
@@ -88,6 +97,7 @@ def make_plan(found: Sequence[FoundData]) -> Plan:
                 kind=kind,
                 found=certificate,
                 ca=accounts.ca_of(certificate),
+                key=certificate.key or _own_key(certificate) or _DEFAULT_KEY,
                 routes=routes,
                 dns=tuple(dns.name(route.dns) if route.dns is not None else "" for route in routes),
             )
@@ -200,6 +210,16 @@ def _merged(newest: FoundCertificate, others: Sequence[FoundCertificate]) -> Fou
 
 def _what(deployment: FoundDeployment) -> str:
     return f"{deployment.to} {dict(deployment.options)!r}"
+
+
+def _own_key(certificate: FoundCertificate) -> KeyKind | None:
+    """Return the type of the certificate's key; None if the configuration has no name for it."""
+    from dnsrenew import x509
+
+    try:
+        return x509.key_kind(x509.key_from_file(certificate.key_pem or b""))
+    except ConfigError:
+        return None
 
 
 def _not_before(certificate: FoundCertificate) -> datetime:

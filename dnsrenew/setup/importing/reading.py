@@ -189,3 +189,16 @@ def missing_options(account: FoundDnsAccount) -> list[str]:
         return []
     required = [key for key, spec in known.options.items() if spec.required]
     return [key for key in required if key not in account.options and key not in account.secrets]
+
+
+def is_secret(provider: str, option: str) -> bool:
+    """Tell whether an option of a provider is a secret."""
+    from dnsrenew.drivers.catalogue import find_provider
+
+    known = find_provider(provider)
+    return known is None or known.is_secret(option)
+
+
+def secret_file(name: str) -> str:
+    """Return the name of the file with a secret, beside the configuration."""
+    return f"{name.replace('_', '-').replace('*', '-')}.txt"

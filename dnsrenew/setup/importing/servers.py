@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import Frozen
@@ -13,6 +12,8 @@ from dnsrenew.setup.importing.found import FileRole, FoundDeployment, FoundFile,
 from dnsrenew.setup.importing.server_files import ConfigFile, ServerKind, config_files, without_comment
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dnsrenew.setup.importing.found import HostView
     from dnsrenew.setup.importing.plan import PlannedCertificate
 

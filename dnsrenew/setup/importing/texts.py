@@ -115,3 +115,87 @@ HOOK_MANUAL: Final = Text(
     "The manual hooks of {name} prove names by {challenge}, for which dnsrenew runs no program.",
     "Give the certificate a route with `listen` or `webroot`.",
 )
+
+# ── several tools, the store ────────────────────────────────────────────────────────────
+
+TWO_TOOLS: Final = Text(
+    "import-twice",
+    "{tool} has a certificate {name} for the domains of {newer}, which {other} has too; the newer one was taken over.",
+    "Let servers that read the older files read the new ones.",
+)
+HOOK_READS: Final = Text(
+    "import-hook-reads",
+    "A program for new certificates of {name} names {path}, which the other tool no longer replaces.",
+    "Let it read the files that RENEWED_LINEAGE or DNSRENEW_FULLCHAIN and DNSRENEW_PRIVKEY name.",
+)
+SEVERAL_WEBROOTS: Final = Text(
+    "import-not-understood",
+    "The domains of {name} are proved by several webroots; dnsrenew tries them in order for each domain.",
+    "Test it with: dnsrenew renew --dry-run {name}",
+)
+ACCOUNT_UNUSABLE: Final = Text(
+    "import-account-unusable",
+    "The key of the account at {ca} is of a kind that dnsrenew cannot sign with.",
+    "Go on without it; a new account is created when it is needed.",
+)
+ACCOUNT_KEPT: Final = Text(
+    "import-account-kept",
+    "The store has another account at {ca} already, so this one was not taken over.",
+    "Use another store, with `store` in the configuration, to go on with the account.",
+)
+CERTIFICATE_KEPT: Final = Text(
+    "import-certificate-kept",
+    "The store has a certificate {name} that is valid for longer, so this one was not taken over.",
+    "Nothing has to be done.",
+)
+CERTIFICATE_UNUSABLE: Final = Text(
+    "import-certificate-unusable",
+    "The certificate {name} was not taken over: {reason}",
+    "Run dnsrenew renew to obtain a new one.",
+)
+TERMS: Final = Text(
+    "import-terms",
+    "No account was found, so nobody is known to have agreed to the terms of service of the CA.",
+    "Read them and add `agree_terms = true` to the configuration; dnsrenew check shows the address.",
+)
+
+# ── errors ──────────────────────────────────────────────────────────────────────────────
+
+NOTHING_FOUND: Final = Text(
+    "import-nothing-found",
+    "Nothing to import was found in {places}.",
+    "Name the folder of the tool: dnsrenew import PATH",
+)
+NOT_A_FOLDER: Final = Text(
+    "import-nothing-found",
+    "{path} is not a folder of {kinds}, and has no certificate with its key.",
+    "Name the folder of the tool, such as /etc/letsencrypt.",
+)
+CONFIG_EXISTS: Final = Text(
+    "import-config-exists",
+    "{path} exists, and an import never writes over a configuration.",
+    "Name another file, such as --config {other}, and take from it what you need.",
+)
+UNWRITABLE: Final = Text(
+    "import-unwritable",
+    "{path} cannot be written: {reason}.",
+    "Run the command as a user that may write it, or name another file with --config.",
+)
+
+# ── the next steps ──────────────────────────────────────────────────────────────────────
+
+STEP_COMPLETE: Final = Phrase("Complete {path}: {reason}")
+STEP_ROUTES: Final = Phrase("Replace the account manual in the routes of {names} by your DNS host, in {path}.")
+STEP_SECRETS: Final = Phrase("Write the missing secrets into {files}.")
+STEP_DEPLOY: Final = Phrase("Write the new files for your servers: dnsrenew deploy{config}")
+STEP_LINE: Final = Phrase("In line {line} of {file}, write: {new}")
+STEP_TEST: Final = Phrase("Check the configuration of {server}: {command}")
+STEP_RELOAD: Final = Phrase("Let {server} load it: {command}")
+STEP_AGAIN: Final = Phrase(
+    "Run dnsrenew import{config} again: when no server reads the files of {tool}, it names what stops {tool}."
+)
+STEP_STOP: Final = Phrase("Stop {tool}: {command}")
+STEP_STOP_LINE: Final = Phrase("Stop {tool}: remove its line from {source}.")
+STEP_REHEARSE: Final = Phrase("Test the renewal, without a new certificate: dnsrenew renew --dry-run{config}")
+STEP_SCHEDULE: Final = Phrase("Renew automatically from now on: dnsrenew schedule install{config}")
+A_SERVER: Final = Phrase("the server")

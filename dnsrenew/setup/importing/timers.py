@@ -65,8 +65,8 @@ def _stop(kind: str, job: FoundJob) -> StopCommand:
         return StopCommand(kind, job.file, f"systemctl {user}disable --now {job.unit}")
     if kind == "acme.sh":
         return StopCommand(kind, f"{job.file}:{job.line}", "acme.sh --uninstall-cronjob")
-    if job.kind == "cron" and job.file.startswith("/etc/cron.d/"):
-        return StopCommand(kind, job.file, f"rm {shlex.quote(job.file)}")
+    if job.file == "/etc/cron.d/certbot":  # of the package, with nothing else in it
+        return StopCommand(kind, job.file, f"rm {job.file}")
     if job.kind == "compose":
         return StopCommand(kind, f"{job.file}:{job.line}", f"docker compose -f {shlex.quote(job.file)} down")
     return StopCommand(kind, f"{job.file}:{job.line}", "")

@@ -201,7 +201,9 @@ TEXTS: Final = {
         "CA {ca} 的新证书通向根证书“{root}”，本系统不认识它，此前使用的证书也不通向它：客户端可能会拒绝新证书。"
     ),
     "The renewal information of the CA {ca} is invalid: {cause}.": "CA {ca} 的续期信息无效：{cause}。",
-    "The stored account key is not a P-256 key in PEM format.": "已保存的账户密钥不是 PEM 格式的 P-256 密钥。",
+    "The stored account key is neither an ECDSA key (P-256 or P-384) nor an RSA key in PEM format.": (
+        "已保存的账户密钥既不是 PEM 格式的 ECDSA 密钥（P-256 或 P-384），也不是 RSA 密钥。"
+    ),
     "Try again later; if the error persists, ask the CA.": "请稍后重试；如果错误仍然出现，请询问 CA。",
     "Wait as long as the CA asks, and do not retry earlier.": "请等待 CA 要求的时间，不要提前重试。",
     "Wait {wait}, as the CA asks, and do not retry earlier.": "请按 CA 的要求等待（{wait}），不要提前重试。",

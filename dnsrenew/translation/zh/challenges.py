@@ -78,6 +78,12 @@ TEXTS: Final = {
     "Replace the link with a folder, or set webroot to a folder without such a link.": (
         "请用目录代替该链接，或把 webroot 设为不含此类链接的目录。"
     ),
+    "Run `dnsrenew delegate {identifier}`: it says which CNAME record to set, once, and waits for it.": (
+        "请运行 `dnsrenew delegate {identifier}`：它会给出只需设置一次的 CNAME 记录，并等待该记录生效。"
+    ),
+    "Run `dnsrenew renew` in a terminal, or set a CNAME record once: `dnsrenew delegate {identifier}`.": (
+        "请在终端中运行 `dnsrenew renew`，或设置一次 CNAME 记录：`dnsrenew delegate {identifier}`。"
+    ),
     "Run `dnsrenew schedule install` again, so that the unit allows writing to {webroot}.": (
         "请重新运行 `dnsrenew schedule install`，使该单元允许写入 {webroot}。"
     ),
@@ -122,6 +128,9 @@ TEXTS: Final = {
         "CA 无法通过 TLS 访问本机的 443 端口。{ca_message} {likely}"
     ),
     "The CA sent an invalid token for {identifier}: {token}": "CA 为 {identifier} 发送的令牌无效：{token}",
+    "The DNS account {accounts} writes only names that a CNAME record leads to, and {record} has none.": (
+        "DNS 账户 {accounts} 只写入 CNAME 记录所指的名称，而 {record} 没有 CNAME 记录。"
+    ),
     "The DNS account {account} was configured for another host when it wrote TXT values at {names}. The new host "
     "does not remove them: {reason}.": (
         "DNS 账户 {account} 在 {names} 写入 TXT 值时配置的是另一个服务商。新的服务商没有删除它们：{reason}。"
@@ -135,6 +144,8 @@ TEXTS: Final = {
     "The DNS host of the account {account} did not remove the TXT values at {names} in time.": (
         "账户 {account} 的 DNS 服务商没有及时删除 {names} 处的 TXT 值。"
     ),
+    "The TXT record {record} has to be set by hand (account {account}), and nobody is there: this run has no "
+    "terminal.": ("TXT 记录 {record} 须手动设置（账户 {account}），但此次运行没有终端，无人可以设置。"),
     "The challenge dns-01 cannot validate an IP address: {identifiers}.": (
         "dns-01 质询不能验证 IP 地址：{identifiers}。"
     ),

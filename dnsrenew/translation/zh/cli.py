@@ -39,33 +39,23 @@ TEXTS: Final = {
     "DOMAINS": "域名",
     "DUE": "应续期",
     "Delete {certificate} from the store, with its private keys?": "要从存储目录中删除 {certificate} 及其私钥吗？",
-    "Describe it in providers/{name}.toml, or point _acme-challenge of your domain with a CNAME to a name at a "
-    "host of dnsrenew providers, or use http-01, which needs no DNS host.": (
-        "请在 providers/{name}.toml 中描述它；或用 CNAME 把域名的 _acme-challenge 指向 dnsrenew providers 所列服务商处"
-        "的某个名称；或改用不需要 DNS 服务商的 http-01。"
-    ),
     "Did you mean --{nearest}? For help, run: {command} --help": (
         "是否想输入 --{nearest}？查看帮助请运行：{command} --help"
     ),
     "Did you mean {nearest}? For help, run: {command} --help": "是否想输入 {nearest}？查看帮助请运行：{command} --help",
-    "Did you mean {nearest}? Otherwise describe it in providers/{name}.toml, or point _acme-challenge of your "
-    "domain with a CNAME to a name at a host of dnsrenew providers, or use http-01, which needs no DNS host.": (
-        "是否想输入 {nearest}？否则请在 providers/{name}.toml 中描述它；或用 CNAME 把域名的 _acme-challenge 指向 "
-        "dnsrenew providers 所列服务商处的某个名称；或改用不需要 DNS 服务商的 http-01。"
-    ),
     "EXPIRES": "到期",
     "For dnsrenew.toml": "用于 dnsrenew.toml",
     "For help, run: {command} --help": "查看帮助请运行：{command} --help",
     "Give --report a file in a folder that you can write to.": "请为 --report 指定一个您可以写入的目录中的文件。",
-    "Give names or --all, not both.": "请给出名称或 --all，不要同时给出。",
-    "Give one of them, not both.": "只给出其中一个，不要同时给出。",
+    "Give names or --all, not both.": "请给出名称或 --all，不能同时给出。",
+    "Give one of them, not both.": "请只给出其中一个。",
     "Give {option} a file that exists and that you can read.": "请为 {option} 指定一个存在且可读的文件。",
     "Helping others at {address}. To stop, press Ctrl-C.": "正在 {address} 为其他主机提供检测。按 Ctrl-C 停止。",
     "It is not due before {renewal}. To renew it earlier, run: dnsrenew renew {name} --force": (
         "在 {renewal} 之前无需续期。若要提前续期，请运行：dnsrenew renew {name} --force"
     ),
     "It is not in the configuration, so nothing replaces it.": "它不在配置中，因此不会被替换。",
-    "It takes {expected}. For help, run: {command} --help": "它接受：{expected}。查看帮助请运行：{command} --help",
+    "It takes {expected}. For help, run: {command} --help": "可用的值：{expected}。查看帮助请运行：{command} --help",
     "Keeps one TXT value for a name: values are validated one after the other.": (
         "每个名称只保存一个 TXT 值：各个值依次验证。"
     ),
@@ -97,7 +87,7 @@ TEXTS: Final = {
     ),
     "Nothing to clean up.": "没有需要清理的内容。",
     "Nothing to deploy for {names}: {path} has no deploy there.": "{names} 没有可部署的内容：{path} 中没有 deploy。",
-    "Nothing was changed, because the answer was not yes.": "回答不是“是”，因此未作任何更改。",
+    "Nothing was changed, because the answer was not yes.": "未得到确认，因此未作任何更改。",
     "Nothing was saved. {current}": "没有保存任何内容。{current}",
     "Only one run writes to it at a time.": "同一时间只允许一个运行写入。",
     "Options": "选项",
@@ -141,9 +131,6 @@ TEXTS: Final = {
         "正在停止：删除已写入的 TXT 记录。若要立即停止，请再次中断。"
     ),
     "TXT value": "TXT 值",
-    "The DNS host '{name}' has no provider file, but dns-lexicon supports it.": (
-        "DNS 服务商“{name}”没有 provider 文件，但 dns-lexicon 支持它。"
-    ),
     "The Task Scheduler renews automatically.": "任务计划程序会自动续期。",
     "The configuration has a mistake: continuing with the previous one.": "配置有错误：继续使用之前的配置。",
     "The private key of {name} was read {ago}: a server may still use it.": (
@@ -159,7 +146,7 @@ TEXTS: Final = {
         "继续使用已保存的证书：有效期至 {expiry}。在 {renewal} 之前无需续期。"
     ),
     "There is no certificate yet.": "还没有证书。",
-    "They are {names} and {more} more (-v lists them).": "它们是 {names}，另有 {more} 个（-v 列出）。",
+    "They are {names} and {more} more (-v lists them).": "包括 {names}，另有 {more} 个（-v 列出）。",
     "This is for another machine, because this one has no {kind}; adapt the paths.": (
         "这是给另一台机器用的，因为本机没有 {kind}；请相应修改路径。"
     ),
@@ -184,12 +171,6 @@ TEXTS: Final = {
         "最多等待 {timeout} 直到新值可见，然后再等 {settle}。"
     ),
     "Waits up to {timeout} for a new value.": "最多等待 {timeout} 直到新值可见。",
-    'Write providers/{provider}.toml with driver = "lexicon" beside your configuration, or point _acme-challenge '
-    "of your domain with a CNAME to a name at a host of dnsrenew providers, or use http-01, which needs no DNS "
-    "host.": (
-        '请在配置文件旁编写 providers/{provider}.toml，其中写明 driver = "lexicon"；或用 CNAME 把域名的 '
-        "_acme-challenge 指向 dnsrenew providers 所列服务商处的某个名称；或改用不需要 DNS 服务商的 http-01。"
-    ),
     "Write: {option} {value}": "请写成：{option} {value}",
     "a [[certificate]] with its domains": "带有 domains 的 [[certificate]] 表",
     "a number from 1 to 1000": "1 到 1000 之间的数字",

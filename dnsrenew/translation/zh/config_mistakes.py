@@ -14,6 +14,7 @@ TEXTS: Final = {
     "Read the terms of service of {terms}, and write agree_terms = true if you agree.": (
         "请阅读 {terms} 的服务条款；如果同意，请写上 agree_terms = true。"
     ),
+    "Run: {command}": "请运行：{command}",
     "[ca.{ca}] with eab = {{ kid = …, hmac = … }} {source}": "[ca.{ca}] 中的 eab = {{ kid = …, hmac = … }}，{source}",
     "[dns.NAME], where NAME is a word of your choice, such as [dns.{example}]": (
         "[dns.NAME]，其中 NAME 由您自定，例如 [dns.{example}]"
@@ -64,6 +65,8 @@ TEXTS: Final = {
         'name = "home" 这样的一行，因为 {name} 不能用作目录名'
     ),
     "a list of addresses HOST[:PORT]": "地址 HOST[:PORT] 的列表",
+    "a list of apprise addresses": "apprise 地址的列表",
+    "a list of changes": "变化的列表",
     "a list of https URLs": "https URL 的列表",
     'a list of mail addresses, such as ["me@example.com"]': '邮件地址的列表，例如 ["me@example.com"]',
     'a list of paths such as ["conf.d/*.toml"]': '路径的列表，例如 ["conf.d/*.toml"]',
@@ -126,6 +129,7 @@ TEXTS: Final = {
         '完整的 IP 地址，例如 "192.0.2.7" 或 "2001:db8::7"；或域名'
     ),
     "a whole number from {least} to {most}": "{least} 到 {most} 之间的整数",
+    'addresses, such as to = ["file:ntfy.txt"], or a heartbeat': '地址，例如 to = ["file:ntfy.txt"]，或 heartbeat',
     "an IP address without a star: there are wildcards only of domain names": (
         "不带星号的 IP 地址（只有域名才有通配符）"
     ),
@@ -137,8 +141,13 @@ TEXTS: Final = {
     "an address :PORT or HOST:PORT, IPv6 in brackets": "地址，写成 :PORT 或 HOST:PORT，IPv6 放在方括号中",
     "an address HOST or HOST:PORT, IPv6 in brackets": "地址，写成 HOST 或 HOST:PORT，IPv6 放在方括号中",
     "an address HOST:PORT, IPv6 in brackets": "地址，写成 HOST:PORT，IPv6 放在方括号中",
+    "an address that apprise knows, such as ntfys://TOPIC or mailtos://USER:PASSWORD@HOST": (
+        "apprise 支持的地址，例如 ntfys://TOPIC 或 mailtos://USER:PASSWORD@HOST"
+    ),
+    "an installed package apprise": "已安装的 apprise 软件包",
     'an octal file mode in quotes, such as "0640"': '加引号的八进制文件权限，例如 "0640"',
     "another name: {where} uses it already": "其他名称（{where} 已使用此名称）",
+    "another text": "其他文本",
     "at least one of {keys}": "{keys} 中的至少一个",
     "certificate number {number}": "第 {number} 个证书",
     "certificate number {number} in {file}": "{file} 中的第 {number} 个证书",
@@ -195,6 +204,7 @@ TEXTS: Final = {
     "the name of an account, or a list of names": "账户的名称，或名称的列表",
     "the name {name} a second time": "重复的名称 {name}",
     'the names of environment variables, such as env = ["VAULT_TOKEN"]': '环境变量的名称，例如 env = ["VAULT_TOKEN"]',
+    "the package apprise, which sends the messages, is not installed": "没有安装用于发送消息的 apprise 软件包",
     "the path of a folder; databases are reserved for a later version": "目录的路径（数据库留给以后的版本使用）",
     "the path of an existing file": "现有文件的路径",
     "the path of an existing file, or a pattern such as conf.d/*.toml": (

@@ -63,7 +63,7 @@ TEXTS: Final = {
         "路由器的地址自 {since} 以来有变化：{was} → {now}。"
     ),
     "The check {code} has changed since {since}: {was} → {now}.": (
-        "检查 {code} 的结果自 {since} 以来有变化：{was} → {now}。"
+        "检查项 {code} 的结果自 {since} 以来有变化：{was} → {now}。"
     ),
     "The code of the check, for the documents": "检查的代码，可据此查阅文档",
     "The firewall before port 80 has changed since {since}: {was} → {now}.": (
@@ -92,10 +92,10 @@ TEXTS: Final = {
     "Valid from {start} to {end}.": "有效期从 {start} 到 {end}。",
     "Valid from {start} to {end}; renewal from {renewal}.": "有效期从 {start} 到 {end}；从 {renewal} 起续期。",
     "What port 443 shows from outside has changed since {since}: {was} → {now}.": (
-        "443 端口从外部看到的内容自 {since} 以来有变化：{was} → {now}。"
+        "从外部看到的 443 端口自 {since} 以来有变化：{was} → {now}。"
     ),
     "What port 80 shows from outside has changed since {since}: {was} → {now}.": (
-        "80 端口从外部看到的内容自 {since} 以来有变化：{was} → {now}。"
+        "从外部看到的 80 端口自 {since} 以来有变化：{was} → {now}。"
     ),
     "What the doctor found": "诊断结果",
     "Which certificates can be renewed depends on a configuration; without one, only this host was looked at.": (

@@ -66,7 +66,7 @@ TEXTS: Final = {
         "请让网站服务器也通过 {missing} 监听，或删除带有该地址的 DNS 记录。"
     ),
     "Look at the checks `delegation` and `domain`; if a firewall stops the queries, set `doh` under [resolver].": (
-        "请查看检查 `delegation` 和 `domain` 的结果；如果防火墙阻止了查询，请在 [resolver] 下设置 `doh`。"
+        "请查看检查项 `delegation` 和 `domain` 的结果；如果防火墙阻止了查询，请在 [resolver] 下设置 `doh`。"
     ),
     "Look at the route (`ip route get 198.41.0.4`); through a VPN, others see its address instead of yours.": (
         "请查看路由（`ip route get 198.41.0.4`）；经过 VPN 时，其他主机看到的是 VPN 的地址而不是您的地址。"

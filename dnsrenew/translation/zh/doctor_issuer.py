@@ -25,9 +25,9 @@ TEXTS: Final = {
     ),
     "Compare it with a watch, and set the clock of this host if it is wrong: sudo timedatectl set-ntp true (on "
     "Windows: w32tm /resync)": (
-        "请与手表核对；如果本机时钟不准，请校准：sudo timedatectl set-ntp true（Windows 上：w32tm /resync）"
+        "请对照手表核对本机时间；如果本机时钟不准，请校准：sudo timedatectl set-ntp true（Windows 上：w32tm /resync）"
     ),
-    "Compare it with a watch.": "请与手表核对。",
+    "Compare it with a watch.": "请对照手表核对本机时间。",
     "Correct HTTPS_PROXY in the environment of dnsrenew, or have the proxy repaired.": (
         "请更正 dnsrenew 环境中的 HTTPS_PROXY，或请人修复该代理。"
     ),
@@ -69,7 +69,7 @@ TEXTS: Final = {
         "无法与 CA {ca} 在 {host} 的 {port} 端口建立 TLS 连接（{error}）：在那里应答的是其他程序，或防火墙中断了连接。"
     ),
     "No limit of the CA {ca} is known to stop an order for these names.": (
-        "没有已知的 CA {ca} 限制会阻止为这些名称下单。"
+        "就目前所知，CA {ca} 的限制不会阻止为这些名称下单。"
     ),
     "Nothing is missing for an account at the CA {ca}; the first renewal makes it.": (
         "CA {ca} 的账户所需的内容齐全；首次续期时会创建账户。"

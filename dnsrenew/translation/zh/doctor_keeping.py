@@ -23,7 +23,7 @@ TEXTS: Final = {
     "Look at it with the rights of an administrator: dnsrenew schedule show": (
         "请用管理员权限查看：dnsrenew schedule show"
     ),
-    "No run has worked on {name} yet.": "还没有运行处理过 {name}。",
+    "No run has worked on {name} yet.": "还没有任何一次运行处理过 {name}。",
     "Nothing answers at {port}, where the certificate should be served.": "应当提供证书的 {port} 没有应答。",
     "Nothing on this host renews the certificates automatically, and it has neither systemd nor cron.": (
         "本机没有自动续期证书的设置，而且没有 systemd 和 cron。"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 TEXTS: Final = {
-    "Add {zones} to this account, or list the zones of the account in its option `zones`.": (
-        "请把 {zones} 加入此账户，或在账户的选项 `zones` 中列出它的区域。"
+    "Add {zones} to this account at {page}, or list the zones of the account in its option `zones`.": (
+        "请在 {page} 把 {zones} 加入此账户，或在账户的选项 `zones` 中列出它的区域。"
     ),
     "Allow the key in the update-policy (or allow-update) of the zone on the server.": (
         "请在服务器上该区域的 update-policy（或 allow-update）中允许此密钥。"
@@ -14,11 +14,10 @@ TEXTS: Final = {
     "Check in the control panel of the host whether the zone can be changed, then run it again.": (
         "请在服务商的控制面板中检查该区域能否更改，然后重新运行。"
     ),
-    "Check the options of the account {account}; if they are right, report this to the author of the driver.": (
-        "请检查账户 {account} 的选项；如果正确，请向该驱动的作者报告此问题。"
-    ),
-    "Check whether a proxy intercepts TLS connections, and update the root certificates of this machine.": (
-        "请检查是否有代理拦截 TLS 连接，并更新本机的根证书。"
+    "Check the options of the account {account} (see {page}); if they are right, report this to the author of the "
+    "driver.": ("请检查账户 {account} 的选项（参见 {page}）；如果正确，请向该驱动的作者报告此问题。"),
+    "Check whether a proxy intercepts TLS connections to {page}, and update the root certificates of this machine.": (
+        "请检查是否有代理拦截到 {page} 的 TLS 连接，并更新本机的根证书。"
     ),
     "Check whether the server is running, and whether `server` has its address and port.": (
         "请检查服务器是否在运行，以及 `server` 是否为其地址和端口。"
@@ -26,13 +25,13 @@ TEXTS: Final = {
     "Check whether the server is running, and whether a firewall drops TCP to its port.": (
         "请检查服务器是否在运行，以及防火墙是否丢弃发往其端口的 TCP 连接。"
     ),
-    "Check whether this machine can reach the host's API, and whether a proxy or firewall blocks it.": (
-        "请检查本机能否访问该服务商的 API，以及是否被代理或防火墙阻止。"
+    "Check whether this machine can reach the API of {page}, and whether a proxy or firewall blocks the connection.": (
+        "请检查本机能否访问 {page} 的 API，以及连接是否被代理或防火墙阻止。"
     ),
     "Check whether this network requires a login first, as in a hotel, and whether the account {account} has an "
-    "outdated API address; if neither, update dnsrenew and its libraries.": (
-        "请检查此网络是否要求先登录（例如在酒店），以及账户 {account} 的 API 地址是否已过时；如果都不是，请升级 "
-        "dnsrenew 及其依赖库。"
+    "outdated API address; if neither, see {page}, or update dnsrenew and its libraries.": (
+        "请检查此网络是否要求先登录（例如在酒店），以及账户 {account} 的 API 地址是否已过时；如果都不是，请查看 "
+        "{page}，或升级 dnsrenew 及其依赖库。"
     ),
     "Check which program listens at `server`, and whether something in between answers instead of the server.": (
         "请检查监听 `server` 的是哪个程序，以及是否有中间设备代替该服务器应答。"
@@ -40,8 +39,8 @@ TEXTS: Final = {
     "Check which program listens at `server`.": "请检查监听 `server` 的是哪个程序。",
     "Check {options} of the account {account} (`dnsrenew providers {provider}` lists what the host needs), and "
     "allow them to edit the TXT records of {zones}.": (
-        "请检查账户 {account} 的 {options}（`dnsrenew providers {provider}` 会列出该服务商所需的选项），并授权其"
-        "编辑 {zones} 的 TXT 记录。"
+        "请检查账户 {account} 的 {options}（`dnsrenew providers {provider}` 会列出该服务商所需的选项），并授权其编辑 "
+        "{zones} 的 TXT 记录。"
     ),
     "Check {options} of the account {account}, and allow them to edit the TXT records of {zones}.": (
         "请检查账户 {account} 的 {options}，并授权其编辑 {zones} 的 TXT 记录。"
@@ -56,28 +55,30 @@ TEXTS: Final = {
     "Copy the secret from the key statement of the server, without the quotes.": (
         "请从服务器的 key 语句中复制该密钥，不带引号。"
     ),
-    "Copy the token from {website}, logged in as the owner of {zone}.": (
-        "请以 {zone} 的所有者登录 {website}，并从那里复制令牌。"
-    ),
     "Correct [driver_options] in the provider file.": "请更正 provider 文件中的 [driver_options]。",
+    "Correct `program` of the account {account}, and make the file executable.": (
+        "请更正账户 {account} 的 `program`，并使该文件可以执行。"
+    ),
     "Correct `server`, or set it to an IP address.": "请更正 `server`，或把它设为 IP 地址。",
-    "Do what the message of the host asks for, then run it again.": "请按服务商消息的要求操作，然后重新运行。",
+    "Correct what the system reports, and check that {executable} is the Python interpreter of dnsrenew.": (
+        "请解决系统报告的问题，并检查 {executable} 是否为 dnsrenew 的 Python 解释器。"
+    ),
+    "Do what the message of the host asks for at {page}, then run it again.": (
+        "请按服务商消息的要求在 {page} 操作，然后重新运行。"
+    ),
     "DuckDNS (account {account}) answered KO: the token is wrong, or {zone} is not in its account.": (
         "DuckDNS（账户 {account}）应答 KO：令牌有误，或 {zone} 不在该账户中。"
     ),
     "DuckDNS (account {account}) answered neither OK nor KO (HTTP {status}).": (
         "DuckDNS（账户 {account}）的应答既不是 OK 也不是 KO（HTTP {status}）。"
     ),
-    "DuckDNS (account {account}) has an internal error (HTTP {status}).": (
-        "DuckDNS（账户 {account}）发生内部错误（HTTP {status}）。"
-    ),
-    "DuckDNS (account {account}) received too many requests (HTTP {status}).": (
-        "DuckDNS（账户 {account}）收到的请求过多（HTTP {status}）。"
-    ),
     "Enable dynamic updates on the server, or use another provider.": "请在服务器上启用动态更新，或使用其他 provider。",
     "Install another version of its package.": "请安装其软件包的其他版本。",
     "Install the package of the driver {driver} into the environment of dnsrenew.": (
         "请把驱动 {driver} 的软件包安装到 dnsrenew 的环境中。"
+    ),
+    "Look in the log of the system for the reason, such as a lack of memory, then run it again.": (
+        "请在系统日志中查看原因（例如内存不足），然后重新运行。"
     ),
     "Name the host in [driver_options] of the provider file.": "请在 provider 文件的 [driver_options] 中写明服务商。",
     "Pass a DnsAccount, or an object with both methods.": "请传入 DnsAccount，或具有这两个方法的对象。",
@@ -86,6 +87,9 @@ TEXTS: Final = {
         "请查看服务器的日志：常见原因是其区域文件或日志文件（journal）不可写。"
     ),
     "Reinstall or update the package of the driver {driver}.": "请重新安装或升级驱动 {driver} 的软件包。",
+    "Run it by hand with the same arguments (`dnsrenew providers hook` lists them), and mend what it says.": (
+        "请用相同的参数手动运行它（`dnsrenew providers hook` 会列出参数），并解决它报告的问题。"
+    ),
     "Set `server` to the primary server of the zone, and `zones` to the zone.": (
         "请把 `server` 设为该区域的主服务器，并把 `zones` 设为该区域。"
     ),
@@ -95,7 +99,7 @@ TEXTS: Final = {
     ),
     "Set it to one of {algorithms}.": "请把它设为以下之一：{algorithms}。",
     "Set the clock of this machine (with NTP) if it is wrong; otherwise check whether a proxy intercepts TLS "
-    "connections.": ("如果本机时钟不准，请校准（用 NTP）；否则请检查是否有代理拦截 TLS 连接。"),
+    "connections to {page}.": ("如果本机时钟不准，请校准（用 NTP）；否则请检查是否有代理拦截到 {page} 的 TLS 连接。"),
     "Set the clock of this machine and of the server (with NTP).": "请校准本机和服务器的时钟（用 NTP）。",
     "Set the right zone in the option `zones` of the account.": "请在账户的选项 `zones` 中设置正确的区域。",
     "The DNS host of the account {account} did not remove the TXT value at {name} and gave no reason.": (
@@ -131,13 +135,12 @@ TEXTS: Final = {
     ),
     "The driver {driver} ({entry_point}) cannot be imported.": "无法导入驱动 {driver}（{entry_point}）。",
     "The driver {driver} does not have the methods add and remove.": "驱动 {driver} 没有 add 和 remove 方法。",
-    "The driver {driver} is not implemented in this version.": "此版本尚未实现驱动 {driver}。",
     "The driver {driver} is not installed.": "驱动 {driver} 未安装。",
     "The name server {server} of the account {account} could not write the update of the zone {zone} ({rcode}).": (
         "账户 {account} 的域名服务器 {server} 无法写入区域 {zone} 的更新（{rcode}）。"
     ),
-    "The name server {server} of the account {account} does not accept the key for the zone {zone}, or is not "
-    "its primary server ({rcode}).": (
+    "The name server {server} of the account {account} does not accept the key for the zone {zone}, or is not its "
+    "primary server ({rcode}).": (
         "账户 {account} 的域名服务器 {server} 不接受用于区域 {zone} 的密钥，或不是其主服务器（{rcode}）。"
     ),
     "The name server {server} of the account {account} does not have the zone {zone} ({rcode}).": (
@@ -163,6 +166,22 @@ TEXTS: Final = {
     ),
     "The option tsig_name of the account {account} is not a domain name.": "账户 {account} 的选项 tsig_name 不是域名。",
     "The option tsig_secret of the account {account} is not base64.": "账户 {account} 的选项 tsig_secret 不是 base64。",
+    "The process that writes through dns-lexicon for the account {account} cannot be started: {cause}.": (
+        "无法启动为账户 {account} 通过 dns-lexicon 写入的进程：{cause}。"
+    ),
+    "The process that writes through dns-lexicon for the account {account} ended unexpectedly: {how}.": (
+        "为账户 {account} 通过 dns-lexicon 写入的进程意外结束：{how}。"
+    ),
+    "The program of the account {account} failed: {answer}.": "账户 {account} 的程序失败：{answer}。",
+    "The program of the account {account} had not ended in time and was killed: {answer}.": (
+        "账户 {account} 的程序没有及时结束，已被终止：{answer}。"
+    ),
+    "The program of the account {account} had not ended in time, printed nothing and was killed.": (
+        "账户 {account} 的程序没有及时结束，也没有任何输出，已被终止。"
+    ),
+    "The program {program} of the account {account} cannot be run: {reason}.": (
+        "无法运行账户 {account} 的程序 {program}：{reason}。"
+    ),
     "The provider {provider} needs the Python package {package}, which is not installed.": (
         "provider {provider} 需要 Python 软件包 {package}，但它未安装。"
     ),
@@ -179,8 +198,8 @@ TEXTS: Final = {
     "The update of {zone} failed: the name server {server} of the account {account} did not answer in time.": (
         "更新 {zone} 失败：账户 {account} 的域名服务器 {server} 没有及时应答。"
     ),
-    "The update of {zone} failed: the name server {server} of the account {account} did not send a DNS response "
-    "to it.": ("更新 {zone} 失败：账户 {account} 的域名服务器 {server} 发回的不是对它的 DNS 应答。"),
+    "The update of {zone} failed: the name server {server} of the account {account} did not send a DNS response to "
+    "it.": ("更新 {zone} 失败：账户 {account} 的域名服务器 {server} 发回的不是对它的 DNS 应答。"),
     "The update of {zone} failed: the name server {server} of the account {account} does not know the key.": (
         "更新 {zone} 失败：账户 {account} 的域名服务器 {server} 不认识该密钥。"
     ),
@@ -193,23 +212,23 @@ TEXTS: Final = {
     "The update of {zone} failed: the name server {server} of the account {account} was not found in DNS.": (
         "更新 {zone} 失败：在 DNS 中没有找到账户 {account} 的域名服务器 {server}。"
     ),
-    "Try again later, and check whether a proxy answers instead of DuckDNS.": (
-        "请稍后重试，并检查是否有代理代替 DuckDNS 应答。"
-    ),
     "Try again later.": "请稍后重试。",
+    "Try again later; if it persists, check whether a firewall or proxy blocks the connection to {page}.": (
+        "请稍后重试；如果问题仍然出现，请检查防火墙或代理是否阻止到 {page} 的连接。"
+    ),
     "Try again later; if it persists, check whether a firewall or proxy blocks the connection.": (
         "请稍后重试；如果问题仍然出现，请检查防火墙或代理是否阻止连接。"
     ),
-    "Try again later; if it persists, update dnsrenew and its libraries.": (
-        "请稍后重试；如果问题仍然出现，请升级 dnsrenew 及其依赖库。"
+    "Try again later; if it persists, see {page}, or update dnsrenew and its libraries.": (
+        "请稍后重试；如果问题仍然出现，请查看 {page}，或升级 dnsrenew 及其依赖库。"
     ),
+    "Try again later; {page} may tell of an outage.": "请稍后重试；{page} 可能有故障公告。",
     "Use an https:// address, for example that of a proxy with TLS in front of the API.": (
         "请使用 https:// 地址，例如 API 前面带 TLS 的代理的地址。"
     ),
-    "Use another driver.": "请使用其他驱动。",
     "Use the provider duckdns.": "请使用 provider duckdns。",
     "Use the provider rfc2136.": "请使用 provider rfc2136。",
-    "Wait a few minutes and run it again.": "请等待几分钟，然后重新运行。",
+    "Wait a few minutes and run it again; {page} tells the limits.": "请等待几分钟，然后重新运行；限制参见 {page}。",
     "{error} The option {key} of the account {account} needs it.": "{error} 账户 {account} 的选项 {key} 需要它。",
     "{title} (account {account}) cannot be reached.": "无法连接 {title}（账户 {account}）。",
     "{title} (account {account}) cannot be reached: {answer}.": "无法连接 {title}（账户 {account}）：{answer}。",

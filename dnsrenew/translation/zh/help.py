@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 TEXTS: Final = {
+    "--check writes some 20 TXT values at unused names in the first zone of the account, or in that of a "
+    "certificate that uses it, and removes them. The exit status is 1 if a MUST is broken.": (
+        "--check 会在账户的第一个区域（或使用该账户的证书所在的区域）中未使用的名称处写入约 20 个 TXT 值，然后删除。如"
+        "果有一项必须遵守的规则不符合，退出状态为 1。"
+    ),
     "A certificate needs attention if it is missing, expired, revoked, overdue, failing or not deployed, or if it "
     "is in the store but no longer in the configuration (unconfigured). With -q only such certificates are shown.": (
         "缺失、已过期、已吊销、续期逾期、续期失败或未部署的证书，以及在存储目录中但配置中已无的证书，都需要处理。使用 "
@@ -33,6 +38,12 @@ TEXTS: Final = {
         "有值无法删除，退出状态为 1；下次运行会重试。"
     ),
     "Examples": "示例",
+    "For domains whose DNS host has no API. It prints the CNAME record to set by hand and waits until every name "
+    "server shows it; Ctrl-C stops the wait, and the same command goes on. Then it tests the account with a value "
+    "that it removes, and writes the route to the configuration if that is needed.": (
+        "用于 DNS 服务商没有 API 的域名。它会打印须手动设置的 CNAME 记录，并等到所有域名服务器都能看到它；Ctrl-C 会停止"
+        "等待，再次运行同一命令即可继续。然后它用一个随后删除的值测试该账户，并在需要时把途径写入配置。"
+    ),
     "Global options": "全局选项",
     "In a pipe or a file, --kind prints only the text of what would be installed.": (
         "输出到管道或文件时，--kind 只打印将要安装的内容文本。"
@@ -68,6 +79,10 @@ TEXTS: Final = {
         "用存储目录中的证书执行配置中的 deploy 条目，不续期任何证书。每次 renew 也会这样做。如果有证书未部署，退出状态"
         "为 1。"
     ),
+    "Shows for each address whether the message was sent, and if not, why. Nothing is sent to the heartbeat. The "
+    "exit status is 1 if one address fails.": (
+        "对每个地址说明消息是否已发送，未发送则说明原因。不会向心跳地址发送任何内容。如果有一个地址失败，退出状态为 1。"
+    ),
     "The certificate is checked as one from a CA: key, domains, dates, purpose, chain. The CA of the configuration "
     "renews it when it is due.": (
         "该证书会像来自 CA 的证书一样接受检查：密钥、域名、日期、用途、证书链。应续期时由配置中的 CA 续期。"
@@ -81,8 +96,12 @@ TEXTS: Final = {
     "The schedule runs dnsrenew renew four times a day. Without a command it shows the schedule.": (
         "自动续期每天运行四次 dnsrenew renew。不带子命令时显示自动续期的状态。"
     ),
+    "Without a command it sends a test message.": "不带子命令时发送测试消息。",
     "Without a command it shows the accounts.": "不带子命令时显示账户。",
     "Without this command, the next order at the CA does it.": "不运行此命令时，向该 CA 的下一个订单会完成更新。",
+    "a certificate, or a domain of one": "证书，或证书中的一个域名",
+    "a driver and its test to start from": "用作起点的驱动及其测试",
+    "a test message to every address of [notify]": "向 [notify] 的每个地址发送测试消息",
     "account URLs, for accounturi in CAA records": "账户 URL，用于 CAA 记录中的 accounturi",
     "after a failure, wait as a schedule does; a person at a terminal does not wait": (
         "失败后像自动运行那样等待；在终端上手动运行则不等待"
@@ -123,6 +142,7 @@ TEXTS: Final = {
     "do not ask before it replaces a certificate that is valid for longer": "替换有效期更长的证书之前不询问",
     "do not ask; needed where nobody can be asked": "不询问；在无法询问时必须加上",
     "do not wait after a failure or for a known rate limit of the CA": "失败后或遇到已知的 CA 速率限制时不等待",
+    "does the driver of [dns.home] keep every MUST?": "[dns.home] 的驱动是否符合每一项规则？",
     "exit with 1 if a certificate needs attention: see below": "如果有证书需要处理，退出状态为 1：见下文",
     "find out whether certificates can be renewed, and if not, why": "查明证书能否续期，不能则查明原因",
     "for monitoring: exit status 1 if something needs attention": "用于监控：有需要处理的证书时退出状态为 1",
@@ -140,6 +160,7 @@ TEXTS: Final = {
         "语言：en 或 zh（默认：$LC_ALL、$LC_MESSAGES、$LANG）"
     ),
     "leave deployments to a later run": "把部署留给以后的运行",
+    "let another DNS account answer, by one CNAME record set once": "只需设置一次 CNAME 记录，由另一个 DNS 账户应答",
     "list only the hosts with WORD in the name or the title": "只列出名称或标题中含有 WORD 的服务商",
     "list the supported DNS hosts, or show what one needs": "列出支持的 DNS 服务商，或显示某个服务商所需的选项",
     "make a new key and CSR; the earlier key is deleted": "生成新的私钥和 CSR；之前的私钥会被删除",
@@ -161,6 +182,7 @@ TEXTS: Final = {
     "print the completion script of a shell": "打印 shell 的补全脚本",
     "print the files without installing them": "打印文件内容但不安装",
     "read the configuration again": "重新读取配置",
+    "register at the acme-dns server, once, and say what to set": "在 acme-dns 服务器上注册一次，并给出要设置的记录",
     "remove TXT records that a killed run left in DNS": "删除被中止的运行遗留在 DNS 中的 TXT 记录",
     "renew although it is not due": "即使未到续期时间也续期",
     "renew although not due, or after a failure; with several certificates, give names or --all": (
@@ -172,7 +194,8 @@ TEXTS: Final = {
     "replace the account key; the account URL stays the same": "更换账户密钥；账户 URL 不变",
     "retry now, after a failure": "失败后立即重试",
     "revoke a certificate; the next run replaces it": "吊销证书；下次运行会替换它",
-    "send the contact addresses of the configuration to the CA now": "立即把配置中的联系地址发送给 CA",
+    "send a test message to every address of [notify]": "向 [notify] 的每个地址发送测试消息",
+    "send the contact addresses of the configuration to the CA now": "立即把配置中的联系方式发送给 CA",
     "show every certificate with its expiry and next renewal": "显示每个证书及其到期时间和下次续期",
     "show help, of the program or of a command": "显示程序或命令的帮助",
     "show one DNS host: options, configuration block, limits": "显示一个 DNS 服务商：选项、配置块、限制",
@@ -188,9 +211,16 @@ TEXTS: Final = {
     "systemd, cron, launchd or windows (default: the best one for this machine)": (
         "systemd、cron、launchd 或 windows（默认：最适合本机的类型）"
     ),
+    "test a DNS account of the configuration with test values": "用测试值测试配置中的一个 DNS 账户",
     "test at the staging CA; saves nothing": "用测试 CA（staging）测试；不保存任何内容",
+    "test the addresses that hear of trouble": "测试接收故障通知的地址",
     "test with the CA's staging server; saves nothing and records no failure": (
         "用 CA 的测试服务器（staging）测试；不保存任何内容，也不记录失败"
+    ),
+    "the DNS account that writes, or a zone of one (default: the acme-dns account, or the only one of another "
+    "zone); dns-persist-01: set the one TXT record of that challenge instead": (
+        "负责写入的 DNS 账户，或其区域（默认：acme-dns 账户，或唯一一个写入其他区域的账户）；dns-persist-01：改为设置该"
+        "质询的唯一一条 TXT 记录"
     ),
     "the certificate": "证书",
     "the certificate to delete": "要删除的证书",
@@ -212,11 +242,14 @@ TEXTS: Final = {
     ),
     "what has not succeeded yet": "尚未成功部署的证书",
     "what the DNS host needs, a block to copy": "DNS 服务商所需的选项，可复制的配置块",
+    "with --check: print Markdown, for a pull request": "与 --check 一起使用：打印 Markdown，用于 pull request",
     "with --force: renew all certificates": "与 --force 一起使用：续期所有证书",
     "with --json: also print each event to standard error, as a line of JSON": (
         "与 --json 一起使用：另外把每个事件以一行 JSON 写到标准错误"
     ),
     "with systemd, cron, launchd or the Task Scheduler": "用 systemd、cron、launchd 或任务计划程序",
+    "with the account that writes to that zone": "用写入该区域的账户",
     "with the key of dnsrenew csr home": "用 dnsrenew csr home 的私钥",
+    "write NAME.py and test_NAME.py, to write a driver from": "写出 NAME.py 和 test_NAME.py，作为编写驱动的起点",
     "write the files and reload the server again": "再次写入文件并重新加载服务器",
 }

@@ -20,8 +20,13 @@ TEXTS: Final = {
         "请在固定了旧密钥的地方（例如 TLSA 记录）发布新密钥。"
     ),
     "Read the explanation.": "请阅读该说明。",
-    "Restore {path} from a backup; without one, remove accounturi from these records, run dnsrenew renew, and pin the "
-    "new account.": (
+    "Restore {path} from a backup; without one, delete these TXT records (of a CAA record only accounturi), run "
+    "dnsrenew renew, and set records for the new account.": (
+        "请从备份恢复 {path}；如果没有备份，请删除这些 TXT 记录（对于 CAA 记录只删除 accounturi），运行 dnsrenew "
+        "renew，再为新账户设置记录。"
+    ),
+    "Restore {path} from a backup; without one, remove accounturi from these records, run dnsrenew renew, and pin "
+    "the new account.": (
         "请从备份恢复 {path}；如果没有备份，请从这些记录中删除 accounturi，运行 dnsrenew renew，再把新账户写入记录。"
     ),
     "Run dnsrenew renew --now (in Python: now=True) to try again at once.": (
@@ -43,6 +48,11 @@ TEXTS: Final = {
     "CAA records allow only this one for {identifiers}: {records}.": (
         "账户 {account_url}（CA {ca}）的密钥已损坏或缺失。没有创建新账户，因为 CAA 记录只允许此账户为 {identifiers} 获"
         "取证书：{records}。"
+    ),
+    "The key of the account {account_url} at the CA {ca} is damaged or missing. No new account is created, because "
+    "records in DNS allow only this one for {identifiers}: {records}.": (
+        "账户 {account_url}（CA {ca}）的密钥已损坏或缺失。没有创建新账户，因为 DNS 中的记录只允许此账户为 "
+        "{identifiers} 获取证书：{records}。"
     ),
     "The last attempt failed.": "上次尝试失败。",
     "The program {program}, which should free the port before a renewal, failed: {cause}.": (

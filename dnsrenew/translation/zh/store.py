@@ -228,9 +228,9 @@ TEXTS: Final = {
     ),
     "{path} is not a valid path on this system.": "{path} 在本系统上不是有效的路径。",
     "{path} or its folder no longer exists.": "{path} 或其所在目录已不存在。",
-    "{path} should be a file, but is {found}.": "{path} 应是文件，却是 {found}。",
+    "{path} should be a file, but is {found}.": "{path} 应是文件，却是{found}。",
     "{path} was not what dnsrenew had put there. dnsrenew has recreated it.": (
-        "{path} 当时不是 dnsrenew 放置的内容。dnsrenew 已重新创建它。"
+        "{path} 已不是 dnsrenew 放置的内容，dnsrenew 已重新创建它。"
     ),
     "{path} was written by a newer dnsrenew (schema {schema}; this one supports {known}).": (
         "{path} 由更新版本的 dnsrenew 写入（schema {schema}；此版本支持 {known}）。"

@@ -162,7 +162,7 @@ class _MetricsHandler(BaseHTTPRequestHandler):
     def parse_request(self) -> bool:
         """Refuse a request that was cut."""
         if self.rfile.seek(0, io.SEEK_END) >= MAX_REQUEST:
-            self.requestline, self.request_version, self.command = "", "HTTP/1.0", ""
+            self.requestline = self.command = ""
             self.send_error(431)
             return False
         self.rfile.seek(len(self.raw_requestline))
@@ -204,6 +204,7 @@ class _MetricsHandler(BaseHTTPRequestHandler):
         """Answer a malformed request; nothing of it is repeated."""
         del message, explain
         self.close_connection = True
+        self.request_version = "HTTP/1.0"  # else, without a version, there would be no status
         self._answer(int(code), "bad request\n")
 
     def version_string(self) -> str:

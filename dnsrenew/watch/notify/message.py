@@ -23,6 +23,8 @@ _MOST: Final = 10
 _MOST_TITLES: Final = 100
 """Further certificates that it names; services cut or refuse long messages."""
 _MOST_DOMAINS: Final = 6
+_MOST_CAUSES: Final = 3
+"""Causes that the doctor found of a failure."""
 _BAD: Final = frozenset({"expiring", "failed", "not-deployed"})
 
 Severity = Literal["info", "success", "failure"]
@@ -111,6 +113,8 @@ def _failure(outcome: Outcome, now: datetime) -> Iterator[Message]:
     if error is not None:
         # A deferred renewal has the error of the earlier one; its own words are for a person at a prompt.
         yield _reason({"message": error.evidence.get("failure", error.message), "fix": error.fix})
+        for check in [each for each in error.evidence.get("checks", ()) if each["result"] == "bad"][:_MOST_CAUSES]:
+            yield _reason({"message": check["summary"], "fix": check["fix"]})
     if outcome.not_after is None:
         yield texts.NO_CERTIFICATE
     else:

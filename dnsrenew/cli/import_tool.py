@@ -1,0 +1,112 @@
+"""``dnsrenew import``: takes over from another ACME client, and says what is left to do."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dnsrenew.cli import formatting, texts
+from dnsrenew.cli.language import say
+from dnsrenew.cli.terminal import bold, dim, green, red, yellow
+from dnsrenew.config import locate
+from dnsrenew.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dnsrenew.cli.invocation import Invocation
+    from dnsrenew.setup.importing.found import HostView, NotUnderstood
+    from dnsrenew.setup.importing.importer import ImportRequest, ImportResult
+
+
+def import_tool(invocation: Invocation) -> int:
+    """Import; return the exit status: 1 if a certificate or an account could not be taken over.
+
+    :raises ConfigError: nothing was found, or a configuration exists.
+    :raises StoreError: the store or a file cannot be written.
+    """
+    from dnsrenew.setup.importing.importer import run_import
+    from dnsrenew.store import FolderStore
+
+    request = _request(invocation)
+    store = FolderStore(locate.default_store(str(request.config.parent), os.environ), insist=invocation.options.insist)
+    result = run_import(request, store, invocation.context())
+    terminal = invocation.terminal
+    terminal.write_document(result.to_dict())
+    if not (terminal.json or terminal.quiet):
+        columns, _ = terminal.out.size()
+        terminal.write_result("\n".join(_lines(result, columns)))
+    columns, _ = terminal.err.size()
+    for note in result.not_understood:
+        terminal.write_message("\n".join(_note(note, columns)))
+    if not (terminal.json or terminal.quiet):
+        columns, _ = terminal.out.size()
+        terminal.write_result("\n".join(_steps(result, columns)))
+    return int(result.loses)
+
+
+def _request(invocation: Invocation) -> ImportRequest:
+    from dnsrenew.setup.importing.importer import ImportRequest
+
+    options, cwd = invocation.options, locate.here()
+    path = None if options.path is None else Path(os.path.abspath(os.path.join(cwd, os.path.expanduser(options.path))))
+    named = options.config or os.environ.get(locate.VARIABLE)
+    return ImportRequest(
+        path, getattr(options, "from"), _target(named, cwd), bool(options.config), _host(cwd)
+    )  # a keyword
+
+
+def _target(named: str | None, cwd: str) -> Path:
+    """Return the configuration to write: the one named, the one that commands would find, or the default."""
+    if named:
+        return Path(os.path.abspath(os.path.join(cwd, os.path.expanduser(named))))
+    try:
+        return Path(locate.search(None, os.environ, cwd)[0])
+    except ConfigError:
+        is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+        folder = locate.SYSTEM_FOLDER if is_root else locate.user_folder(os.environ) or cwd
+        return Path(folder) / locate.FILE_NAME
+
+
+def _host(cwd: str) -> HostView:
+    from dnsrenew.setup.importing.found import HostView
+
+    root = os.environ.get("SYSTEMDRIVE", "C:") + "\\" if sys.platform == "win32" else "/"
+    return HostView(Path(root), Path(os.path.expanduser("~")), Path(cwd), dict(os.environ))
+
+
+def _lines(result: ImportResult, columns: int | None) -> list[str]:
+    """Return what was taken over, and what was written."""
+    stored = sum(is_stored for _, is_stored in result.certificates)
+    accounts = sum(is_stored for _, is_stored in result.accounts)
+    fields = {
+        "certificates": formatting.count(stored, texts.CERTIFICATE),
+        "accounts": formatting.count(accounts, texts.CA_ACCOUNT),
+        "tools": formatting.listed(result.tools),
+    }
+    template = texts.IMPORTED if result.written else texts.IMPORTED_BEFORE
+    mark = red("✗") if result.loses else green("✓")
+    lines = formatting.wrap(template.format_map(fields), columns, f"{mark} ", "  ")
+    for certificate, is_stored in result.certificates if result.written else ():
+        text = f"{certificate.name}: {formatting.listed(certificate.found.domains)}"
+        if not is_stored:
+            text = texts.NOT_IMPORTED.format(certificate=text)
+        lines += formatting.wrap(text, columns, "  ", "    ")
+    for path in result.written:
+        lines += formatting.wrap(texts.WROTE.format(path=path), columns, "  ", "    ")
+    return lines
+
+
+def _note(note: NotUnderstood, columns: int | None) -> list[str]:
+    mark = red("✗") if note.loses else yellow("!")
+    place = note.file if note.line is None else f"{note.file}:{note.line}"
+    lines = formatting.wrap(f"{place}: {say(note.why)}", columns, f"{mark} ", "  ")
+    lines += formatting.wrap(note.text, columns, "    ", "    ") if note.text else []
+    return [*lines, *formatting.wrap(dim(say(note.fix)), columns, f"  {yellow('→')} ", "    ")]
+
+
+def _steps(result: ImportResult, columns: int | None) -> list[str]:
+    lines = ["", bold(texts.IMPORT_NEXT)]
+    for number, step in enumerate(result.steps, 1):
+        lines += formatting.wrap(say(step), columns, f"{number:>2}. ", "    ")
+    return lines

@@ -1,0 +1,62 @@
+"""A certificate and its key, from PEM files of any tool."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from dnsrenew.setup.importing import texts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dnsrenew.setup.importing.reading import Notes
+    from dnsrenew.x509 import PrivateKey
+
+BEGIN_CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
+BEGIN_KEY: Final = b"PRIVATE KEY-----"
+_ENCRYPTED: Final = (b"BEGIN ENCRYPTED PRIVATE KEY", b"Proc-Type: 4,ENCRYPTED")
+
+
+class Pair(NamedTuple):
+    """A chain, leaf first, and its private key as unencrypted PKCS#8; both None if there is no whole pair."""
+
+    chain: str | None = None
+    key: bytes | None = None
+
+
+def private_key(data: bytes, file: Path, notes: Notes) -> PrivateKey | None:
+    """Return a private key in any of its forms; None, with a note, if there is none."""
+    from dnsrenew import x509
+    from dnsrenew.errors import ConfigError
+
+    try:
+        return x509.key_from_file(data)
+    except ConfigError:
+        encrypted = any(mark in data for mark in _ENCRYPTED)
+        notes.add(texts.DAMAGED, file, loses=True, reason=texts.ENCRYPTED if encrypted else texts.NO_KEY)
+        return None
+
+
+def read_pair(certificates: Sequence[Path], key_file: Path, notes: Notes) -> Pair:
+    """Return the pair in some files; the first must have the certificate, and those that are missing are left out.
+
+    Each half that cannot be used adds a note.
+    """
+    from dnsrenew import x509
+
+    key_data = notes.read(key_file, loses=True)
+    key = None if key_data is None else private_key(key_data, key_file, notes)
+    parts = [notes.read(certificates[0], loses=True)]
+    if key is None or parts[0] is None:
+        return Pair()
+    parts += [notes.read(file) for file in certificates[1:] if os.path.lexists(file)]
+    if BEGIN_CERTIFICATE not in parts[0]:
+        notes.add(texts.DAMAGED, certificates[0], loses=True, reason=texts.NO_CERTIFICATE)
+        return Pair()
+    chain = x509.chain_among(b"\n".join(part for part in parts if part).decode("ascii", "replace"), key)
+    if chain is None:
+        notes.add(texts.DAMAGED, certificates[0], loses=True, reason=texts.NOT_A_PAIR)
+        return Pair()
+    return Pair(chain, x509.key_to_pem(key))

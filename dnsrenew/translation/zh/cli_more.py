@@ -1,0 +1,106 @@
+"""The command: delegate, the conformance test, new drivers, notifications."""
+
+from __future__ import annotations
+
+from typing import Final
+
+TEXTS: Final = {
+    "'{name}' cannot be the name of a driver": "“{name}”不能用作驱动的名称",
+    "--markdown needs --check": "--markdown 需要与 --check 一起使用",
+    "A person writes the records, so it needs a terminal.": "记录由人手动写入，因此需要终端。",
+    "A test message was sent to {address}.": "已向 {address} 发送测试消息。",
+    "Add --check ACCOUNT, or leave --markdown out.": "请加上 --check ACCOUNT，或去掉 --markdown。",
+    "Add a [dns.…] table; dnsrenew providers NAME prints one to copy.": (
+        "请添加 [dns.…] 表；dnsrenew providers NAME 会打印可复制的表。"
+    ),
+    "Add this as the first entry of `routes` to the certificate {certificate} in {path}:": (
+        "请在 {path} 中把下面的内容作为 `routes` 的第一项加入证书 {certificate}："
+    ),
+    "Add this to the certificate {certificate} in {path}:": "请在 {path} 中把下面的内容加入证书 {certificate}：",
+    "Change to a folder that you can write to.": "请切换到您可以写入的目录。",
+    "Did you mean {nearest}? Otherwise write providers/{name}.toml if dns-lexicon knows the host, or a driver "
+    "(`dnsrenew providers --new {name}`); or run `dnsrenew delegate NAME`, which needs no API, only one CNAME "
+    "record.": (
+        "是否想输入 {nearest}？否则，如果 dns-lexicon 支持该服务商，请编写 providers/{name}.toml，或编写驱动"
+        "（`dnsrenew providers --new {name}`）；或运行 `dnsrenew delegate NAME`，它不需要 API，只需要一条 CNAME 记录。"
+    ),
+    "Give one of [dns.…] in dnsrenew.toml: {known}.": "请给出 dnsrenew.toml 中的 [dns.…] 之一：{known}。",
+    "If the DNS host adds .{zone} to each name by itself, enter: {names}": (
+        "如果 DNS 服务商会自行为每个名称补上 .{zone}，请填写：{names}"
+    ),
+    "Keeps the two newest TXT values of a name: other names are validated one after the other.": (
+        "每个名称只保存最新的两个 TXT 值：其余名称依次验证。"
+    ),
+    "Metrics: http://{address}/metrics": "指标：http://{address}/metrics",
+    "Move it away, or use another name.": "请把它移到别处，或使用其他名称。",
+    "Next, run: dnsrenew renew {names}": "接下来请运行：dnsrenew renew {names}",
+    "Next, run: python -m pytest {test}": "接下来请运行：python -m pytest {test}",
+    "Not tested: {must} {reason}": "未测试：{must}{reason}",
+    "Renewing what is due.": "正在续期应续期的证书。",
+    "Search with `dnsrenew providers --search WORD`. For a host that is not there, write providers/{name}.toml if "
+    "dns-lexicon knows the host, or a driver (`dnsrenew providers --new {name}`); or run `dnsrenew delegate NAME`, "
+    "which needs no API, only one CNAME record.": (
+        "请用 `dnsrenew providers --search WORD` 查找。对于其中没有的服务商，如果 dns-lexicon 支持它，请编写 "
+        "providers/{name}.toml，或编写驱动（`dnsrenew providers --new {name}`）；或运行 `dnsrenew delegate NAME`，它不"
+        "需要 API，只需要一条 CNAME 记录。"
+    ),
+    "Set these records at the DNS host of {zones}, once:": "请在 {zones} 的 DNS 服务商处设置一次以下记录：",
+    "Set this record at the DNS host of {zones}, once:": "请在 {zones} 的 DNS 服务商处设置一次以下记录：",
+    "Started.": "已启动。",
+    "Stopping.": "正在停止。",
+    "TYPE": "类型",
+    "The DNS host '{name}' cannot be used. {why}": "无法使用 DNS 服务商“{name}”。{why}",
+    "The configuration has the route already.": "配置中已有该途径。",
+    "The configuration needs no change: renewals use the account {account} already.": (
+        "无需更改配置：续期已在使用账户 {account}。"
+    ),
+    "The route was written to {path}.": "已把途径写入 {path}。",
+    "There is no DNS account '{account}'.": "没有名为“{account}”的 DNS 账户。",
+    "There is no DNS account '{account}': the configuration has none.": (
+        "没有名为“{account}”的 DNS 账户：配置中没有 DNS 账户。"
+    ),
+    "Use another name.": "请使用其他名称。",
+    "Use lower-case letters, digits, - and _, with a letter first, and no name of a module of Python.": (
+        "请使用小写字母、数字、- 和 _，以字母开头，且不能是 Python 模块的名称。"
+    ),
+    "VALUE": "值",
+    "Waiting until every name server shows it. To stop, press Ctrl-C; the same command goes on from there.": (
+        "正在等待所有域名服务器都能看到它。若要停止，请按 Ctrl-C；再次运行同一命令会从此处继续。"
+    ),
+    "Writes only names that a CNAME record leads to: run dnsrenew delegate NAME.": (
+        "只写入 CNAME 记录所指的名称：请运行 dnsrenew delegate NAME。"
+    ),
+    "Written: {files}": "已写入：{files}",
+    "a DNS host is named '{name}' already": "已有名为“{name}”的 DNS 服务商",
+    "a table [notify] with addresses": "写明地址的 [notify] 表",
+    "broken": "不符合",
+    "kept": "符合",
+    "leads elsewhere at {servers}": "在 {servers} 上指向别处",
+    "not tested": "未测试",
+    "not there yet at {servers}": "在 {servers} 上尚未出现",
+    "set this TXT record at your DNS host, beside others of that name: {name}  {value}": (
+        "请在 DNS 服务商处设置此 TXT 记录（保留同名的其他记录）：{name}  {value}"
+    ),
+    "waiting for the TXT records that you set": "正在等待您设置的 TXT 记录",
+    "you can remove this TXT record: {name}  {value}": "现在可以删除此 TXT 记录：{name}  {value}",
+    "{account} in {zone}: {ok} kept, {broken} broken, {left} not tested": (
+        "账户 {account}，区域 {zone}：{ok} 项符合，{broken} 项不符合，{left} 项未测试"
+    ),
+    "{certificate}: CNAME shown by every name server ({duration})": (
+        "{certificate}：所有域名服务器都能看到 CNAME 记录（{duration}）"
+    ),
+    "{count} of 1 name server shows it": "1 台域名服务器中 {count} 台能看到它",
+    "{count} of {total} name servers show it": "{total} 台域名服务器中 {count} 台能看到它",
+    "{first} cannot be combined with {second}": "{first} 和 {second} 不能同时使用",
+    "{names}: delegated to the DNS account {account}, which was not tested": (
+        "{names}：已委托给 DNS 账户 {account}，该账户未经测试"
+    ),
+    "{names}: the TXT record of dns-persist-01 is at every name server, and stays there": (
+        "{names}：所有域名服务器都能看到 dns-persist-01 的 TXT 记录，该记录会一直保留"
+    ),
+    "{name}, after {elapsed}: {servers}": "{name}，已用 {elapsed}：{servers}",
+    "{path} exists": "{path} 已存在",
+    "{title} ({provider}, driver {driver}), checked with dnsrenew {version}, Python {python} on {system}, on {date}": (
+        "{title}（{provider}，驱动 {driver}），于 {date} 在 {system} 上用 dnsrenew {version}、Python {python} 检查"
+    ),
+}
