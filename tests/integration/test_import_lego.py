@@ -35,7 +35,7 @@ def environment(tool: OldTool) -> Mapping[str, str]:
 
 
 def options(tool: OldTool, ca: AcmeProxy, domain: str) -> list[str]:
-    """lego's options before its command. It asks the primary, so that the resolver caches nothing."""
+    """The options before lego's command. It asks the primary, so that the resolver caches nothing."""
     lab = tool.workspace.lab
     own = [
         "--path",
@@ -52,6 +52,7 @@ def options(tool: OldTool, ca: AcmeProxy, domain: str) -> list[str]:
         "ec384",
         "--dns",
         "rfc2136",
+        "--dns.disable-cp",
         "--dns.resolvers",
         f"127.0.0.1:{lab.port}",
         "--domains",

@@ -126,14 +126,14 @@ def test_an_account_that_cannot_work(
     assert "canary" not in out + err
 
 
-def test_a_driver_that_is_not_there_yet(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A provider file whose driver is not supported yet is refused by every command."""
+def test_a_driver_that_is_not_installed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A provider file whose driver is not installed is refused by every command."""
     (folder / "providers").mkdir()
-    (folder / "providers" / "mine.toml").write_text('title = "Mine"\ndriver = "hook"\n')
+    (folder / "providers" / "mine.toml").write_text('title = "Mine"\ndriver = "nobody"\n')
     (folder / "dnsrenew.toml").write_text('[dns.home]\nprovider = "mine"\n')
     for command in ("check", "status"):
         assert main([command]) == 2
-        assert 'whose driver "hook" this version does not support yet' in capsys.readouterr().err
+        assert 'whose driver "nobody" is not installed' in capsys.readouterr().err
 
 
 @as_root

@@ -81,8 +81,8 @@ def test_a_test_message_goes_to_every_address(
     assert receiver.titles == ["dnsrenew: test message"] * 2
     assert receiver.messages[0]["message"].startswith("This is a test message. Messages are sent on: failed, recovered")
     assert [line[2:] for line in capsys.readouterr().out.splitlines()] == [
-        "A test message was sent to to[0] (json).",
-        "A test message was sent to to[1] (json).",
+        "A test message was sent to notify.to[0] (json).",
+        "A test message was sent to notify.to[1] (json).",
     ]
 
 
@@ -136,7 +136,7 @@ def test_a_message_that_is_not_sent_is_a_warning_of_the_run(
     out, err = capsys.readouterr()
     (warning,) = json.loads(out)["outcomes"][0]["warnings"]
     assert warning["code"] == "notify-failed"
-    assert "Nothing was sent to heartbeat (http)" in err
+    assert "Nothing was sent to notify.heartbeat (http)" in err
 
 
 def test_run_tells_in_each_round(

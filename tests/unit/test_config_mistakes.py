@@ -265,14 +265,6 @@ def test_a_mistake_in_an_account_or_ca_does_not_make_others(tmp_path: Path) -> N
     assert [one["key"] for one in mistakes(tmp_path, text)] == ["ca.lab.directory", "dns.home.provider"]
 
 
-@pytest.mark.parametrize("name", ["acme-dns", "hook", "manual"])
-def test_a_dns_host_that_is_not_supported_yet(tmp_path: Path, name: str) -> None:
-    """It is not reported as unknown, and no other host is proposed."""
-    said = mistake(tmp_path, GOOD.replace("rfc2136", name))
-    assert (said["line"], said["key"], said["nearest"]) == (2, "dns.home.provider", None)
-    assert said["found"] == f'"{name}", which this version does not support yet'
-
-
 def test_a_right_file_has_none(tmp_path: Path) -> None:
     """The configuration that the other tests spoil has no mistake."""
     assert load(tmp_path, GOOD).certificates[0].name == "example.test"

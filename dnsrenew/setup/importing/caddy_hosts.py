@@ -152,7 +152,7 @@ def account(
         notes.add(texts.CADDY_MODULE, line.file, line.number, name, module=name)
         return None
     values = dict(zip(module.inline, line.words[2:], strict=False))
-    for each in line.block:
+    for each in line.lines:
         option = module.options.get(each.name)
         if option is None or len(each.words) != 2:  # noqa: PLR2004  # a key and its value
             notes.add(texts.CADDY_LINE, each.file, each.number, each.name, setting=each.name)

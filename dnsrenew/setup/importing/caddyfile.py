@@ -25,13 +25,18 @@ class Line(NamedTuple):
     :ivar file: the file.
     :ivar number: from 1.
     :ivar words: its words, without quotes.
-    :ivar block: the lines of its block; empty without one.
+    :ivar block: the lines of its block; None: it opens none.
     """
 
     file: Path
     number: int
     words: tuple[str, ...]
-    block: tuple[Line, ...] = ()
+    block: tuple[Line, ...] | None = None
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The lines of its block; empty without one."""
+        return self.block or ()
 
     @property
     def name(self) -> str:
@@ -69,9 +74,9 @@ def read(file: Path, notes: Notes) -> Caddyfile | None:
     if text is None:
         return None
     found = _lines(file, text)
-    snippets = {line.name[1:-1]: line.block for line in found if _is_snippet(line)}
+    snippets = {line.name[1:-1]: line.lines for line in found if _is_snippet(line)}
     lines = list(_imported([line for line in found if not _is_snippet(line)], snippets, notes, _DEEPEST))
-    options = lines[0].block if lines and not lines[0].words else ()
+    options = lines[0].lines if lines and not lines[0].words else ()
     return Caddyfile(file, options, tuple(_sites([line for line in lines if line.words])))
 
 
@@ -84,7 +89,7 @@ def _sites(lines: Sequence[Line]) -> Iterator[Site]:
     addresses: list[str] = []
     for index, line in enumerate(lines):
         addresses += [name for word in line.words for name in word.split(",") if name]
-        if line.block:
+        if line.block is not None:
             yield Site(tuple(addresses), line.block, line.file, line.number)
             addresses = []
         elif not line.words[-1].endswith(","):
@@ -101,7 +106,8 @@ def _imported(
     """Give the lines with what they import in place of ``import``."""
     for line in lines:
         if line.name != "import" or len(line.words) < 2 or depth == 0:  # noqa: PLR2004  # the word and its argument
-            yield line._replace(block=tuple(_imported(line.block, snippets, notes, depth)))
+            block = None if line.block is None else tuple(_imported(line.block, snippets, notes, depth))
+            yield line._replace(block=block)
             continue
         name, arguments = line.words[1], line.words[2:]
         if name in snippets:
@@ -120,7 +126,8 @@ def _with_arguments(line: Line, arguments: Sequence[str]) -> Line:
     for number, value in enumerate(arguments):
         forms = (f"{{args[{number}]}}", f"{{args.{number}}}")
         words = tuple(word.replace(forms[0], value).replace(forms[1], value) for word in words)
-    return line._replace(words=words, block=tuple(_with_arguments(each, arguments) for each in line.block))
+    block = None if line.block is None else tuple(_with_arguments(each, arguments) for each in line.block)
+    return line._replace(words=words, block=block)
 
 
 # ── lines and words ─────────────────────────────────────────────────────────────────────

@@ -115,13 +115,13 @@ class Teller(Frozen):
         redact = self.context.redactor.redact
         clean = OutgoingMessage(redact(message.title), redact(message.body), message.severity)
         addresses = enumerate(self.settings.to)
-        return [Sending(f"to[{number}]", secret, by_apprise(clean)) for number, secret in addresses]
+        return [Sending(f"notify.to[{number}]", secret, by_apprise(clean)) for number, secret in addresses]
 
     def _heartbeat(self, outcomes: Sequence[Outcome]) -> list[Sending]:
         success = heartbeat.is_success(outcomes, self.context.clock.now())
         if self.settings.heartbeat is None or success is None:
             return []
-        return [Sending("heartbeat", self.settings.heartbeat, heartbeat.by_request(success=success))]
+        return [Sending("notify.heartbeat", self.settings.heartbeat, heartbeat.by_request(success=success))]
 
     def _keep(self, name: str, told: Told) -> None:
         try:

@@ -68,7 +68,7 @@ UNKNOWN_ADDRESS: Final = Text(
 NOT_SENT: Final = Text(
     _FAILED,
     "Nothing was sent to {address}: {reason}.",
-    "Correct {key} in [notify], or find out why the service does not accept it.",
+    "Correct {key} in the configuration, or find out why the service does not accept it.",
 )
 NOT_STORED: Final = Text(
     _FAILED,
