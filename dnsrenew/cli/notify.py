@@ -20,6 +20,7 @@ def notify(invocation: Invocation) -> int:
     """Send a test message to every address; return the exit status: 1 if one fails.
 
     :raises ConfigError: the configuration has no addresses.
+    :raises Cancelled: a signal arrived.
     """
     from dnsrenew.watch.notify.tell import notify_test
 
@@ -29,6 +30,7 @@ def notify(invocation: Invocation) -> int:
     terminal.redact = context.redactor.redact
     store, language = invocation.store(config), invocation.options.lang
     found = invocation.signals.run(lambda: notify_test(config, store, context, language))
+    invocation.signals.check()
     terminal.write_document({"sent": [_document(each) for each in found]})
     failed = [each for each in found if each.error is not None]
     only_problems = terminal.json or terminal.quiet  # to standard error

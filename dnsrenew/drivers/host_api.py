@@ -38,12 +38,13 @@ class HostApi:
 
     :param address: the address of the API, used unless the option ``api`` of the account or of the provider file names
         another.
+    :ivar address: the one that is used, without a final slash.
     :param headers: sent with every request.
     """
 
     def __init__(self, context: DriverContext, address: str, *, headers: Mapping[str, str] | None = None) -> None:
         self._context = context
-        self._base = (context.text("api") or str(context.driver_options.get("api", address))).rstrip("/")
+        self.address = (context.text("api") or str(context.driver_options.get("api", address))).rstrip("/")
         self._headers = {"Accept": "application/json", **(headers or {})}
         self._client = HttpClient()
 
@@ -82,7 +83,7 @@ class HostApi:
             body, sent["Content-Type"] = json.dumps(content).encode(), "application/json"
         response = self._client.request(
             method,
-            self._base + path,
+            self.address + path,
             params=params,
             data=form if body is None else body,
             headers=sent,

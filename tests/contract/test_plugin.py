@@ -87,7 +87,7 @@ def test_every_plug_in_that_is_listed_is_found(installed: Path) -> None:
     """Any name works; names of our own drivers are never taken from a plug-in."""
     listed = set(provider_names())
     assert {"zonefile", "Zone.File", "broken"} <= listed
-    assert not {"lexicon", "hook"} & listed
+    assert not {"lexicon"} & listed
     assert all(find_provider(name) for name in listed)
     account = DnsAccount("Zone.File", path=str(installed / "zone.txt"))
     check_driver(maker(account), "example.test", look=served_by(installed / "zone.txt"), patience=0)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import apprise
 import pytest
 
 from dnsrenew.base.values import replace
@@ -22,6 +24,7 @@ from dnsrenew.store import FolderStore
 from tests.kit.certificates import issue
 from tests.kit.clock import FakeClock
 from tests.kit.config_files import check, load, mistakes, write
+from tests.kit.documents import DOCS
 from tests.kit.notify_stage import TOKEN, Receiver
 from tests.kit.stores import SPEC
 
@@ -212,3 +215,13 @@ def test_check_names_the_missing_package(tmp_path: Path, monkeypatch: pytest.Mon
         check(tmp_path, table(to("json://127.0.0.1/x")))
     assert "install" in caught.value.fix or "install" in caught.value.message
     assert check(tmp_path, table('heartbeat = "literal:https://hc.test/x"')).notify is not None
+
+
+def test_the_addresses_of_the_guide_are_addresses_of_apprise() -> None:
+    """Each can be copied, with values of one's own in place of the words in capitals."""
+    page = (DOCS / "guides" / "notifications.md").read_text("utf-8")
+    found = re.findall(r"`([a-z]+://[^`]*)`", page)
+    assert len(found) > 4
+    for address in found:
+        filled = address.replace("BOT_TOKEN", "123456789:abcdefghijklmnop").replace("CHAT_ID", "12315544")
+        assert address.startswith("https://hc-ping.com/") or apprise.Apprise.instantiate(filled) is not None, address

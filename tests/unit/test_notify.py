@@ -15,6 +15,7 @@ import pytest
 
 from dnsrenew import Deployment, Outcome
 from dnsrenew.base.values import replace
+from dnsrenew.config.notify import NotifySettings
 from dnsrenew.errors import AttemptError, StoreError
 from dnsrenew.secrets import Secret
 from dnsrenew.store import FolderStore
@@ -115,7 +116,7 @@ def test_a_message_has_the_causes_that_the_doctor_found() -> None:
     checks = [{"result": kind, "summary": f"Cause {number}.", "fix": "Mend it."} for number, kind in enumerate(_KINDS)]
     error = AttemptError("ca-unreachable", "No answer.", fix="Look.", evidence={"checks": checks})
     outcome = Outcome(name="home", status="failed", reason="missing", domains=("home.test",), error=error)
-    news = compare(outcome, Told(), ("failed",), START)
+    news = compare(outcome, Told(), NotifySettings().on, START)
     body = compose([news], Translator("en"), "nas", START).body
     assert [line for line in body.splitlines() if line.startswith("Cause")] == [
         f"Cause {number}. Mend it." for number in (1, 3, 4)

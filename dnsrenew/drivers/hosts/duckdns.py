@@ -38,11 +38,14 @@ class DuckDnsDriver:
 
     def _update(self, api: HostApi, record: TxtRecord, **parameters: str) -> None:
         domain, token = names.labels(record.zone)[0], self._context.text("token")
-        answer = api.request("GET", "/update", params={"domains": domain, "token": token, **parameters})
+        params = {"domains": domain, "token": token, **parameters}
+        # Any other error is a page of something in between, such as the login page of a hotel.
+        answer = api.request("GET", "/update", params=params, accept=set(range(400, 500)) - {429})
         body = answer.body.decode("utf-8", "replace").strip()
         if body.split()[:1] == ["OK"]:
             return
         evidence = {"account": self._context.account, "zone": names.relative(record.zone), "status": answer.status}
+        evidence["website"] = api.address
         if body.startswith("KO"):
             raise ProviderError.of(texts.DUCKDNS_KO, **evidence)
         raise ProviderError.of(texts.DUCKDNS_MALFORMED, **evidence)

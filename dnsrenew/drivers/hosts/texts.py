@@ -11,12 +11,12 @@ from dnsrenew.errors import Text
 DUCKDNS_KO: Final = Text(
     "provider-unauthorized",
     "DuckDNS (account {account}) answered KO: the token is wrong, or {zone} is not in its account.",
-    "Copy the token from https://www.duckdns.org, logged in as the owner of {zone}.",
+    "Copy the token from {website}, logged in as the owner of {zone}.",
 )
 DUCKDNS_MALFORMED: Final = Text(
     "provider-malformed-answer",
     "DuckDNS (account {account}) answered neither OK nor KO (HTTP {status}).",
-    "Try again later, and check whether a proxy answers instead of https://www.duckdns.org.",
+    "Try again later, and check whether a proxy answers instead of {website}.",
 )
 
 # ── acme-dns ────────────────────────────────────────────────────────────────────────────

@@ -10,13 +10,14 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from dnsrenew.setup.importing import acme_sh_deploys, acme_sh_routes, directories, reading, texts
-from dnsrenew.setup.importing.acme_sh_hosts import Kept, inside
+from dnsrenew.setup.importing.acme_sh_hosts import Kept
 from dnsrenew.setup.importing.acme_sh_routes import ABSENT
 from dnsrenew.setup.importing.found import FoundAccount, FoundCertificate, FoundData, FoundEab, FoundFile, HostView
+from dnsrenew.setup.importing.on_machine import inside
 from dnsrenew.setup.importing.pem_pairs import Pair, private_key, read_pair
 from dnsrenew.setup.importing.shell_settings import ShellSettings
 
@@ -48,6 +49,14 @@ _READ: Final = re.compile(
 """Settings that are read here, or that have no meaning for us."""
 
 
+class _Folder(NamedTuple):
+    """The folder of a certificate, its first name, and its settings."""
+
+    path: Path
+    name: str
+    settings: ShellSettings
+
+
 def usual(host: HostView) -> list[Path]:
     """Return the folder of the user, that of root, and those of the container image and of OpenWrt."""
     named = [Path(found) for key in ("LE_CONFIG_HOME", "LE_WORKING_DIR") if (found := host.environ.get(key))]
@@ -69,13 +78,13 @@ def read(folder: Path, host: HostView) -> FoundData:
     certificates_in = _other_folder(common, "CERT_HOME", host) or folder
     accounts_in = _other_folder(common, "CA_HOME", host) or folder / "ca"
     found = [
-        (here, name, _settings(file, notes, loses=True) or ShellSettings(file, ""))
+        _Folder(here, name, _settings(file, notes, loses=True) or ShellSettings(file, ""))
         for here, name, file in _folders(certificates_in)
     ]
-    servers = [server for _, _, settings in found if (server := _server(settings))]
+    servers = [server for each in found if (server := _server(each.settings))]
     if common is not None and common.get("DEFAULT_ACME_SERVER"):
         servers.append(common.get("DEFAULT_ACME_SERVER"))
-    certificates = [_certificate(here, name, settings, common, host, notes) for here, name, settings in found]
+    certificates = [_certificate(each, common, host, notes) for each in found]
     accounts = [_account(file, accounts_in, servers, notes) for file in _account_keys(accounts_in)]
     return FoundData(
         kind="acme.sh",
@@ -203,13 +212,9 @@ def _eab(kept: ShellSettings, directory: str) -> FoundEab | None:
 
 
 def _certificate(
-    folder: Path,
-    name: str,
-    settings: ShellSettings,
-    common: ShellSettings | None,
-    host: HostView,
-    notes: reading.Notes,
+    found: _Folder, common: ShellSettings | None, host: HostView, notes: reading.Notes
 ) -> FoundCertificate | None:
+    folder, name, settings = found
     pair = _pair(folder, name, settings, notes)
     domains = _domains(settings) or reading.certificate_names(pair.chain if pair else None)
     if pair is None or not domains:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dnsrenew.setup.importing import texts
-from dnsrenew.setup.importing.acme_sh_hosts import inside
 from dnsrenew.setup.importing.acme_sh_routes import ABSENT
 from dnsrenew.setup.importing.found import FoundDeployment, FoundRoute, shell
+from dnsrenew.setup.importing.on_machine import inside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,9 +81,7 @@ def _installed(settings: ShellSettings, host: HostView, notes: Notes) -> list[Fo
     return [FoundDeployment(to="files", source=source, options=options)]
 
 
-def _rights(
-    paths: Mapping[str, str], host: HostView, settings: ShellSettings, notes: Notes
-) -> dict[str, object]:
+def _rights(paths: Mapping[str, str], host: HostView, settings: ShellSettings, notes: Notes) -> dict[str, object]:
     """Return the owner, the group and the modes of the files as they are, so that servers can go on reading them."""
     path = paths.get("key") or next(iter(paths.values()))
     try:
@@ -168,9 +166,7 @@ def _haproxy(settings: ShellSettings, source: str) -> FoundDeployment:
     return _deployment("files", source, options, {})
 
 
-def _deployment(
-    to: str, source: str, options: Mapping[str, object], secrets: Mapping[str, str]
-) -> FoundDeployment:
+def _deployment(to: str, source: str, options: Mapping[str, object], secrets: Mapping[str, str]) -> FoundDeployment:
     return FoundDeployment(
         to=to,
         source=source,

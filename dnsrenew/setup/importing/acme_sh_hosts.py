@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from dnsrenew.base import host_port
 from dnsrenew.base.names import is_ip
 from dnsrenew.setup.importing import reading
+from dnsrenew.setup.importing.on_machine import inside
 
 if TYPE_CHECKING:
     from dnsrenew.setup.importing.found import HostView
@@ -58,14 +58,6 @@ class DnsScript(NamedTuple):
         """Return the options of the provider, as they were kept."""
         found: Options = {option: kept.get(key) for option, key in self.options.items()}
         return found | (self.more(kept) if self.more else {})
-
-
-def inside(host: HostView, path: str) -> Path:
-    """Return a path of the machine that is looked at; ``~`` is the home folder."""
-    if path == "~" or path.startswith("~/"):
-        return host.home / path[2:]
-    file = Path(path)
-    return host.root / file.relative_to(file.anchor) if file.is_absolute() else file
 
 
 # ── scripts that need more than names ───────────────────────────────────────────────────

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dnsrenew.base import host_port
 from dnsrenew.setup.importing import reading, texts, webroots
-from dnsrenew.setup.importing.acme_sh_hosts import SCRIPTS, Kept, inside
+from dnsrenew.setup.importing.acme_sh_hosts import SCRIPTS, Kept
 from dnsrenew.setup.importing.found import FoundDnsAccount, FoundRoute
+from dnsrenew.setup.importing.on_machine import inside
 
 if TYPE_CHECKING:
     from dnsrenew.setup.importing.shell_settings import ShellSettings
@@ -93,9 +94,7 @@ def _listen(settings: ShellSettings, key: str, default: str) -> str:
     return host_port.join("" if address in ABSENT else address, int(port if port.isdecimal() else default))
 
 
-def _by_server(
-    server: str, settings: ShellSettings, name: str, domains: list[str], kept: Kept
-) -> FoundRoute | None:
+def _by_server(server: str, settings: ShellSettings, name: str, domains: list[str], kept: Kept) -> FoundRoute | None:
     """Return the route for the modes that edit the configuration of a web server."""
     webroot = webroots.webroot_of(server, domains, kept.host)
     place = settings.place(_KEY)

@@ -139,9 +139,7 @@ def filled(text: str, environment: Mapping[str, str]) -> str:
     return _ENVIRONMENT.sub(lambda match: environment.get(match[1]) or match[2] or "", text)
 
 
-def account(
-    line: Line, environment: Mapping[str, str], host: HostView, notes: reading.Notes
-) -> FoundDnsAccount | None:
+def account(line: Line, environment: Mapping[str, str], host: HostView, notes: reading.Notes) -> FoundDnsAccount | None:
     """Return the account of a line ``dns NAME …``; None, with a note, if the module is not known.
 
     :param line: its first word is left out: ``dns`` or ``acme_dns``.
@@ -154,7 +152,7 @@ def account(
     values = dict(zip(module.inline, line.words[2:], strict=False))
     for each in line.lines:
         option = module.options.get(each.name)
-        if option is None or len(each.words) != 2:  # noqa: PLR2004  # a key and its value
+        if option is None or len(each.words) != 2:  # a key and its value
             notes.add(texts.CADDY_LINE, each.file, each.number, each.name, setting=each.name)
         else:
             values[option] = each.words[1]
@@ -170,7 +168,13 @@ def account(
     if missing:
         shown = ", ".join(missing)
         notes.add(
-            texts.CREDENTIALS_UNKNOWN, line.file, line.number, name, plugin=name, missing=shown, provider=module.provider
+            texts.CREDENTIALS_UNKNOWN,
+            line.file,
+            line.number,
+            name,
+            plugin=name,
+            missing=shown,
+            provider=module.provider,
         )
     return found
 

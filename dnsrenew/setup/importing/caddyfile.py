@@ -105,7 +105,7 @@ def _imported(
 ) -> Iterator[Line]:
     """Give the lines with what they import in place of ``import``."""
     for line in lines:
-        if line.name != "import" or len(line.words) < 2 or depth == 0:  # noqa: PLR2004  # the word and its argument
+        if line.name != "import" or len(line.words) < 2 or depth == 0:
             block = None if line.block is None else tuple(_imported(line.block, snippets, notes, depth))
             yield line._replace(block=block)
             continue

@@ -53,7 +53,7 @@ class Hooks(NamedTuple):
     post: tuple[Hook, ...] = ()
 
 
-class Programs(NamedTuple):
+class HookPrograms(NamedTuple):
     """The hooks of a certificate, as programs of ours."""
 
     deployments: tuple[FoundDeployment, ...]
@@ -80,7 +80,9 @@ def shared(folder: Path, notes: reading.Notes) -> Hooks:
     return Hooks(tuple(found["pre"]), tuple(found["deploy"]), tuple(found["post"]))
 
 
-def programs(settings: RenewalSettings, hooks: Hooks, routes: Sequence[FoundRoute], notes: reading.Notes) -> Programs:
+def programs(
+    settings: RenewalSettings, hooks: Hooks, routes: Sequence[FoundRoute], notes: reading.Notes
+) -> HookPrograms:
     """Return the hooks of a certificate.
 
     Only a route that opens a port has programs before and after it; for others, what ran after each try runs after
@@ -102,7 +104,7 @@ def programs(settings: RenewalSettings, hooks: Hooks, routes: Sequence[FoundRout
         if post:
             notes.add(texts.HOOK_AFTER, *_place(settings, "post_hook", post), name=settings.name)
         deploy = _distinct((*deploy, *post))
-    return Programs(tuple(map(_deployment, deploy)), before, after)
+    return HookPrograms(tuple(map(_deployment, deploy)), before, after)
 
 
 def _place(settings: RenewalSettings, key: str, hooks: Sequence[Hook]) -> tuple[Path, int | None, str]:

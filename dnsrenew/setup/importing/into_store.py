@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dnsrenew.x509 import CertificateFacts, PrivateKey
 
 
-class _Checked(Frozen, hidden=("key_pem",)):
+class _CheckedPair(Frozen, hidden=("key_pem",)):
     """A certificate that was checked.
 
     :ivar identifiers: the names of the certificate.
@@ -87,7 +87,7 @@ def save_certificate(
     return True
 
 
-def _check(found: FoundCertificate, name: str, context: Context, notes: Notes) -> _Checked | None:
+def _check(found: FoundCertificate, name: str, context: Context, notes: Notes) -> _CheckedPair | None:
     """Return the certificate, checked as one that is installed by hand; None, with a note, if it cannot serve."""
     from dnsrenew import x509
 
@@ -104,10 +104,10 @@ def _check(found: FoundCertificate, name: str, context: Context, notes: Notes) -
     except ValueError:
         notes.add(texts.DAMAGED, found.source, loses=True, reason=texts.NO_CERTIFICATE)
         return None
-    return _Checked(pem, x509.key_to_pem(key), key, facts, names)
+    return _CheckedPair(pem, x509.key_to_pem(key), key, facts, names)
 
 
-def _keep(planned: PlannedCertificate, checked: _Checked, state: State, store: FolderStore, asked_by: str) -> None:
+def _keep(planned: PlannedCertificate, checked: _CheckedPair, state: State, store: FolderStore, asked_by: str) -> None:
     """Store it with what it has in common with the configuration, so that it is renewed when it is due, not at once."""
     from dnsrenew import x509
     from dnsrenew.store.state import Meta

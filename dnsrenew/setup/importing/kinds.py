@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Reader(Protocol):
+class ToolReader(Protocol):
     """The functions of a reader's module; see :mod:`dnsrenew.setup.importing.found`."""
 
     def usual(self, host: HostView) -> list[Path]:
@@ -37,9 +37,9 @@ class Kind(Frozen):
     title: str
     module: str
 
-    def reader(self) -> Reader:
+    def reader(self) -> ToolReader:
         """Return its reader."""
-        return cast("Reader", importlib.import_module(f"dnsrenew.setup.importing.{self.module}"))
+        return cast("ToolReader", importlib.import_module(f"dnsrenew.setup.importing.{self.module}"))
 
 
 KINDS: Final = {

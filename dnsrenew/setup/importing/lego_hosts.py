@@ -67,8 +67,9 @@ def account(code: str, job: FoundJob, name: str, notes: reading.Notes) -> FoundD
     found = reading.dns_account(provider, options, source)
     missing = reading.missing_options(found)
     if missing:
-        evidence = {"plugin": f"--dns {code}", "missing": ", ".join(missing), "provider": provider}
-        notes.add(texts.CREDENTIALS_UNKNOWN, job.file, job.line, f"--dns {code}", **evidence)
+        host = f"--dns {code}"
+        listed = ", ".join(missing)
+        notes.add(texts.CREDENTIALS_UNKNOWN, job.file, job.line, host, plugin=host, missing=listed, provider=provider)
     return found
 
 

@@ -25,6 +25,13 @@ class Pair(NamedTuple):
     chain: str | None = None
     key: bytes | None = None
 
+    @property
+    def is_self_signed(self) -> bool:
+        """Whether no CA issued the certificate."""
+        from dnsrenew import x509
+
+        return self.chain is not None and x509.ends_with_root(self.chain)
+
 
 def private_key(data: bytes, file: Path, notes: Notes) -> PrivateKey | None:
     """Return a private key in any of its forms; None, with a note, if there is none."""
@@ -44,19 +51,30 @@ def read_pair(certificates: Sequence[Path], key_file: Path, notes: Notes) -> Pai
 
     Each half that cannot be used adds a note.
     """
+    key, first = notes.read(key_file, loses=True), notes.read(certificates[0], loses=True)
+    if key is None or first is None:
+        return Pair()
+    more = [notes.read(file) for file in certificates[1:] if os.path.lexists(file)]
+    return pair(first, key, certificates[0], key_file, notes, more=[part for part in more if part])
+
+
+def pair(
+    certificate: bytes, key_data: bytes, file: Path, key_file: Path, notes: Notes, *, more: Sequence[bytes] = ()
+) -> Pair:
+    """Return the pair in the contents of two files.
+
+    :param more: contents with more certificates of the chain.
+    """
     from dnsrenew import x509
 
-    key_data = notes.read(key_file, loses=True)
-    key = None if key_data is None else private_key(key_data, key_file, notes)
-    parts = [notes.read(certificates[0], loses=True)]
-    if key is None or parts[0] is None:
+    key = private_key(key_data, key_file, notes)
+    if key is None:
         return Pair()
-    parts += [notes.read(file) for file in certificates[1:] if os.path.lexists(file)]
-    if BEGIN_CERTIFICATE not in parts[0]:
-        notes.add(texts.DAMAGED, certificates[0], loses=True, reason=texts.NO_CERTIFICATE)
+    if BEGIN_CERTIFICATE not in certificate:
+        notes.add(texts.DAMAGED, file, loses=True, reason=texts.NO_CERTIFICATE)
         return Pair()
-    chain = x509.chain_among(b"\n".join(part for part in parts if part).decode("ascii", "replace"), key)
+    chain = x509.chain_among(b"\n".join((certificate, *more)).decode("ascii", "replace"), key)
     if chain is None:
-        notes.add(texts.DAMAGED, certificates[0], loses=True, reason=texts.NOT_A_PAIR)
+        notes.add(texts.DAMAGED, file, loses=True, reason=texts.NOT_A_PAIR)
         return Pair()
     return Pair(chain, x509.key_to_pem(key))

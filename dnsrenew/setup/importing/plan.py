@@ -196,8 +196,7 @@ def _one_each(found: Sequence[FoundData], notes: reading.Notes) -> Iterable[tupl
     for same in by_names.values():
         (kind, newest), *others = sorted(same, key=lambda each: _not_before(each[1]), reverse=True)
         for other_kind, other in others:
-            evidence = {"tool": other_kind, "name": other.name, "other": kind, "newer": newest.name}
-            notes.add(texts.TWO_TOOLS, other.source, domains=list(newest.domains), **evidence)
+            notes.add(texts.TWO_TOOLS, other.source, tool=other_kind, name=other.name, other=kind, newer=newest.name)
         yield kind, _merged(newest, [other for _, other in others])
 
 

@@ -199,3 +199,102 @@ STEP_STOP_LINE: Final = Phrase("Stop {tool}: remove its line from {source}.")
 STEP_REHEARSE: Final = Phrase("Test the renewal, without a new certificate: dnsrenew renew --dry-run{config}")
 STEP_SCHEDULE: Final = Phrase("Renew automatically from now on: dnsrenew schedule install{config}")
 A_SERVER: Final = Phrase("the server")
+
+# ── acme.sh, Caddy, HFS and PEM files ───────────────────────────────────────────────────
+
+ENCRYPTED: Final = Phrase("its private key is encrypted")
+NOT_AN_ASSIGNMENT: Final = Text(
+    "import-not-understood",
+    "Line {line} of {file} is not a simple assignment, so it was not read.",
+    "Look whether the certificate needs what it says.",
+)
+ACME_SH_WAY: Final = Text(
+    "import-dns-unknown",
+    "The way {way} in which acme.sh proved {name} has no equivalent.",
+    "Give the certificate a route: run dnsrenew providers to list the DNS hosts.",
+)
+SERVER_EDITED: Final = Text(
+    "import-webroot-guessed",
+    "{tool} edited the configuration of {server} to prove {name}; dnsrenew puts the responses into {webroot} instead.",
+    "Test it with: dnsrenew renew --dry-run {name}",
+)
+SERVER_EDITED_UNKNOWN: Final = Text(
+    "import-dns-unknown",
+    "{tool} edited the configuration of {server} to prove {name}, and no webroot of it was found.",
+    'Add a route such as {{ challenge = "http-01", webroot = "/var/www/html" }} to the certificate.',
+)
+NEVER_ISSUED: Final = Text(
+    "import-not-understood",
+    "The certificate {name} was requested, but never issued, so it was not taken over.",
+    "Add it to the configuration if you want it.",
+)
+KEY_FOR_ALL: Final = Text(
+    "import-key-mode",
+    "All users of this machine can read the private key {file}; dnsrenew never writes a key like that.",
+    "Check that the server can read it as root or as a member of its group.",
+)
+DEPLOY_SCRIPT: Final = Text(
+    "import-not-understood",
+    "The deploy hook {script} of {name} has no equivalent.",
+    "Look for a target that does the same in the deployment reference.",
+)
+NOTIFY: Final = Text(
+    "import-not-understood",
+    "The notifications of {tool} were not taken over.",
+    "Add a table [notify] to the configuration.",
+)
+CADDY_LINE: Final = Text(
+    "import-not-understood",
+    "The setting {setting} of Caddy was not taken over: dnsrenew has no equivalent that is known to the import.",
+    "Look for it in the configuration reference.",
+)
+CADDY_MODULE: Final = Text(
+    "import-dns-unknown",
+    "The DNS module {module} of Caddy has no equivalent.",
+    "Give the certificate a route: run dnsrenew providers to list the DNS hosts.",
+)
+CADDY_INTERNAL: Final = Text(
+    "import-not-understood",
+    "The certificate {name} was issued by Caddy's own CA, so it was not taken over.",
+    "Nothing has to be done: Caddy goes on renewing it.",
+)
+CADDY_PORTS: Final = Text(
+    "import-dns-unknown",
+    "Caddy proves {name} on its own ports 80 and 443, which dnsrenew cannot share.",
+    "Give the certificate a route with a DNS account, or leave it to Caddy and remove it from the configuration.",
+)
+CADDY_RENEWS: Final = Text(
+    "import-caddy-line",
+    "Caddy goes on renewing {name} itself until its site names the new files.",
+    "Run dnsrenew deploy, write this line into the site in place of its `tls`, and reload Caddy: tls {certificate} {key}",
+)
+SELF_SIGNED: Final = Text(
+    "import-not-understood",
+    "The certificate of {file} is self-signed, so it was not taken over.",
+    "Nothing has to be done: dnsrenew obtains a certificate from a CA.",
+)
+HFS_NO_DOMAIN: Final = Text(
+    "import-not-understood",
+    "HFS has neither a domain nor a certificate of a CA in {file}.",
+    "Name the domain with: dnsrenew init",
+)
+HFS_HTTPS_OFF: Final = Text(
+    "import-hfs-https-off",
+    "HTTPS is switched off in HFS, so a new certificate cannot be served.",
+    "Switch on HTTPS in HFS, or add `https = true` to the entry of `deploy` in the certificate {name}.",
+)
+HFS_PORT: Final = Text(
+    "import-dns-unknown",
+    "HFS itself listens on port 80, so dnsrenew cannot prove {name} there.",
+    "Give the certificate a route with a DNS account: run dnsrenew providers to list the DNS hosts.",
+)
+PEM_ALONE: Final = Text(
+    "import-not-understood",
+    "No certificate belongs to the private key in {file}.",
+    "Nothing has to be done if it is not used.",
+)
+PEM_NO_PAIR: Final = Text(
+    "import-damaged",
+    "No certificate with its private key was found in {file}.",
+    "Name the folder that has both files.",
+)

@@ -1,0 +1,207 @@
+"""What a Caddyfile says about certificates: the global options and the directive ``tls`` of each site.
+
+Their names are those of caddyserver.com/docs/caddyfile/directives/tls and /docs/caddyfile/options.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.base.names import is_ip
+from dnsrenew.base.values import Frozen, replace
+from dnsrenew.config.cas import BUILT_IN
+from dnsrenew.setup.importing import caddy_hosts, texts
+from dnsrenew.setup.importing.found import FoundDnsAccount, FoundEab
+from dnsrenew.setup.importing.jobs import unit_folders
+from dnsrenew.setup.importing.on_machine import inside
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dnsrenew.model import KeyKind
+    from dnsrenew.setup.importing.caddyfile import Caddyfile, Line, Site
+    from dnsrenew.setup.importing.found import HostView
+    from dnsrenew.setup.importing.reading import Notes
+
+_UNIT: Final = "caddy.service"
+_KINDS: Final[Mapping[str, KeyKind]] = {
+    "p256": "ecdsa-p256",
+    "p384": "ecdsa-p384",
+    "rsa2048": "rsa2048",
+    "rsa4096": "rsa4096",
+}
+_GLOBAL: Final = {"acme_ca": "ca", "acme_ca_root": "ca_root", "acme_dns": "dns", "acme_eab": "eab",
+                  "cert_issuer": "issuer", "key_type": "key_type", "local_certs": "internal"}  # fmt: skip
+"""The global options that have an equivalent in ``tls``."""
+_WITHOUT_MEANING: Final = frozenset(
+    {
+        *("protocols", "ciphers", "curves", "alpn", "client_auth", "insecure_secrets_log", "on_demand"),
+        *("resolvers", "propagation_delay", "propagation_timeout", "dns_ttl", "renewal_window_ratio", "timeout"),
+        *("disable_http_challenge", "disable_tlsalpn_challenge", "email", "alt_http_port", "alt_tlsalpn_port"),
+    }
+)
+_PAIR: Final = 2
+
+
+class SiteTls(Frozen):
+    """How the certificates of a site are obtained.
+
+    :ivar names: the names of the site.
+    :ivar files: whether the site has certificate files of its own.
+    :ivar internal: whether Caddy's own CA issues the certificates.
+    :ivar directory: the directory URL of the CA; None: Caddy's default.
+    :ivar alias: the target of the CNAME at ``_acme-challenge``.
+    """
+
+    file: Path
+    line: int
+    names: tuple[str, ...] = ()
+    files: bool = False
+    internal: bool = False
+    directory: str | None = None
+    trust: str = ""
+    dns: FoundDnsAccount | None = None
+    alias: str | None = None
+    eab: FoundEab | None = None
+    key: KeyKind | None = None
+    reuse_key: bool = False
+
+
+def sites(caddyfile: Caddyfile, host: HostView, notes: Notes) -> list[SiteTls]:
+    """Return what a Caddyfile says about the certificates of each site."""
+    reader = _Reader(_environment(host), host, notes)
+    common = reader.common(caddyfile)
+    return [reader.site(site, common) for site in caddyfile.sites]
+
+
+def _environment(host: HostView) -> dict[str, str]:
+    """Return the variables that the unit of Caddy sets, with its additions (``systemctl edit``)."""
+    found: dict[str, str] = {}
+    for folder in reversed(unit_folders(host)):
+        additions = sorted((folder / f"{_UNIT}.d").glob("*.conf"))
+        for file in (folder / _UNIT, *additions):
+            for line in _text(file).splitlines():
+                key, _, value = line.strip().partition("=")
+                if key == "Environment":
+                    found |= _assignments(value)
+                elif key == "EnvironmentFile":
+                    found |= _assignments(_text(inside(host, value.lstrip("-"))))
+    return found
+
+
+def _text(file: Path) -> str:
+    from dnsrenew.setup.importing.reading import Notes
+
+    return (Notes().text(file) or "") if os.path.isfile(file) else ""
+
+
+def _assignments(text: str) -> dict[str, str]:
+    found = {}
+    for line in text.splitlines():
+        try:
+            words = shlex.split(line, comments=True)
+        except ValueError:
+            continue
+        found |= {key: value for word in words for key, equals, value in (word.partition("="),) if equals}
+    return found
+
+
+class _Reader:
+    """Reads the lines about certificates."""
+
+    def __init__(self, environment: Mapping[str, str], host: HostView, notes: Notes) -> None:
+        self._environment = environment
+        self._host = host
+        self._notes = notes
+
+    def common(self, caddyfile: Caddyfile) -> SiteTls:
+        """Return what the global options say."""
+        found = SiteTls(caddyfile.file, 1)
+        for line in caddyfile.options:
+            if line.name in _GLOBAL:
+                found = self._line(line, _GLOBAL[line.name], found)
+        return found
+
+    def site(self, site: Site, common: SiteTls) -> SiteTls:
+        """Return what a site says, over the global options."""
+        names = tuple(dict.fromkeys(name for each in site.addresses if (name := self._name(each))))
+        found = replace(common, file=site.file, line=site.number, names=names)
+        for line in site.lines:
+            if line.name == "tls":
+                found = self._tls(line, found)
+        return found
+
+    def _name(self, address: str) -> str:
+        """Return the name in an address; "" if it has none, or only HTTP."""
+        text = caddy_hosts.filled(address, self._environment).lower()
+        if text.startswith("http://") or text.endswith(":80"):
+            return ""
+        host = text.removeprefix("https://").partition("/")[0]
+        name = host if is_ip(host) else host.rpartition(":")[0] if ":" in host else host
+        is_local = name in {"localhost", ""} or name.endswith((".localhost", ".local", ".internal"))
+        return "" if is_local or "{" in name else name
+
+    def _tls(self, line: Line, found: SiteTls) -> SiteTls:
+        arguments = line.words[1:]
+        if len(arguments) == _PAIR:
+            found = replace(found, files=True)
+        elif arguments == ("internal",):
+            found = replace(found, internal=True)
+        for each in line.lines:
+            found = self._line(each, each.name, found)
+        return found
+
+    def _line(self, line: Line, name: str, found: SiteTls) -> SiteTls:
+        """Return what is known with one more line."""
+        value = caddy_hosts.filled(line.words[1], self._environment) if len(line.words) > 1 else ""
+        match name:
+            case "ca" | "dir":
+                return replace(found, directory=value or None)
+            case "ca_root" | "trusted_roots":
+                return replace(found, trust=value)
+            case "dns":
+                # `dns` without a name uses the global option.
+                account = caddy_hosts.account(line, self._environment, self._host, self._notes) if value else found.dns
+                return replace(found, dns=account)
+            case "dns_challenge_override_domain":
+                return replace(found, alias=value or None)
+            case "eab":
+                return replace(found, eab=self._eab(line))
+            case "key_type" if value in _KINDS:
+                return replace(found, key=_KINDS[value])
+            case "reuse_private_keys":
+                return replace(found, reuse_key=True)
+            case "issuer":
+                return self._issuer(line, value, found)
+            case "internal":
+                return replace(found, internal=True)
+            case _:
+                if name not in _WITHOUT_MEANING:
+                    self._notes.add(texts.CADDY_LINE, line.file, line.number, name, setting=name)
+                return found
+
+    def _eab(self, line: Line) -> FoundEab | None:
+        """Return the binding: ``eab KID HMAC``, or the global block with ``key_id`` and ``mac_key``."""
+        inner = {each.name: each.words[1] for each in line.lines if len(each.words) == _PAIR}
+        words: Sequence[str] = line.words[1:] or (inner.get("key_id", ""), inner.get("mac_key", ""))
+        if len(words) != _PAIR:
+            return None
+        kid, hmac = (caddy_hosts.filled(word, self._environment) for word in words)
+        return FoundEab(kid, hmac) if kid and hmac else None
+
+    def _issuer(self, line: Line, module: str, found: SiteTls) -> SiteTls:
+        if module == "internal":
+            return replace(found, internal=True)
+        if module == "zerossl":
+            return replace(found, directory=BUILT_IN["zerossl"].directory)
+        if module != "acme":
+            self._notes.add(texts.CADDY_LINE, line.file, line.number, module, setting=f"issuer {module}")
+            return found
+        if len(line.words) > _PAIR:
+            found = replace(found, directory=caddy_hosts.filled(line.words[_PAIR], self._environment))
+        for each in line.lines:
+            found = self._line(each, each.name, found)
+        return found

@@ -1,0 +1,165 @@
+"""Any pairs of PEM files: which file has what is told by its content, and what belongs together by the public key."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from dnsrenew.base import files
+from dnsrenew.setup.importing import reading, texts
+from dnsrenew.setup.importing.found import FileRole, FoundCertificate, FoundData, FoundFile, HostView
+from dnsrenew.setup.importing.pem_pairs import BEGIN_CERTIFICATE, BEGIN_KEY, Pair, private_key
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dnsrenew.x509 import PrivateKey
+
+_LARGEST: Final = 1 << 20
+_MOST: Final = 2000
+"""Files that are looked at."""
+_DEEPEST: Final = 1
+"""Folders below the given one."""
+
+
+class _PemFile(NamedTuple):
+    """A file with certificates, a key, or both."""
+
+    path: Path
+    data: bytes
+
+    @property
+    def has_certificate(self) -> bool:
+        return BEGIN_CERTIFICATE in self.data
+
+    @property
+    def has_key(self) -> bool:
+        return BEGIN_KEY in self.data
+
+
+def usual(host: HostView) -> list[Path]:  # noqa: ARG001  # every tool has this function
+    """Return nothing: a person names the folder."""
+    return []
+
+
+def is_here(folder: Path) -> bool:
+    """Tell whether a folder, or that of a file, has a certificate and a key."""
+    found = _pem_files(folder, reading.Notes())
+    return any(each.has_certificate for each in found) and any(each.has_key for each in found)
+
+
+def read(folder: Path, host: HostView) -> FoundData:  # noqa: ARG001  # every tool has this function
+    """Return the pairs in a folder; for a file only the one that it belongs to."""
+    notes = reading.Notes()
+    found = _pem_files(folder, notes)
+    certificates = list(_certificates(found, notes))
+    if os.path.isfile(folder):
+        certificates = [each for each in certificates if str(folder) in {file.path for file in each.files}]
+    if not certificates:
+        notes.add(texts.PEM_NO_PAIR, folder, loses=True)
+    return FoundData(kind="pem", folder=folder, certificates=tuple(certificates), not_understood=tuple(notes.found))
+
+
+def _pem_files(folder: Path, notes: reading.Notes) -> list[_PemFile]:
+    """Return the PEM files in a folder and in those below it; for a file, in its own folder."""
+    top, deepest = (folder.parent, 0) if os.path.isfile(folder) else (folder, _DEEPEST)
+    found = []
+    for number, path in enumerate(_paths(top, deepest)):
+        if number == _MOST:
+            break
+        data = _content(path, notes)
+        if BEGIN_CERTIFICATE in data or BEGIN_KEY in data:
+            found.append(_PemFile(path, data))
+    return found
+
+
+def _paths(folder: Path, depth: int) -> Iterator[Path]:
+    names = reading.names(folder)
+    yield from (folder / name for name in names if os.path.isfile(folder / name))
+    for name in names:
+        if depth and os.path.isdir(folder / name):
+            yield from _paths(folder / name, depth - 1)
+
+
+def _content(path: Path, notes: reading.Notes) -> bytes:
+    """Return the content of a file that can be a PEM file; a note if it cannot be read."""
+    try:
+        if os.path.getsize(path) > _LARGEST:
+            return b""
+        with files.open_to_read(path) as stream:
+            return stream.read(_LARGEST)
+    except OSError as error:
+        notes.add(texts.UNREADABLE, path, reason=(error.strerror or str(error)).lower())
+        return b""
+
+
+def _certificates(found: Sequence[_PemFile], notes: reading.Notes) -> Iterator[FoundCertificate]:
+    """Give a certificate for each key that has one. Keys of CAs and keys without a certificate are left out."""
+    from dnsrenew import x509
+
+    seen = set()
+    for file in found:
+        key = private_key(file.data, file.path, notes) if file.has_key else None
+        if key is None or (digest := x509.key_hash(key)) in seen:
+            continue
+        seen.add(digest)
+        near = [each for each in found if each.path.parent == file.path.parent]
+        chain = _chain(near, key) or _chain(found, key)
+        if chain is None:
+            notes.add(texts.PEM_ALONE, file.path)
+            continue
+        pair, domains = Pair(chain, x509.key_to_pem(key)), reading.certificate_names(chain)
+        if pair.is_self_signed:
+            notes.add(texts.SELF_SIGNED, file.path)
+        elif domains:
+            yield FoundCertificate(
+                name=domains[0],
+                domains=domains,
+                source=str(file.path),
+                fullchain_pem=chain,
+                key_pem=pair.key,
+                files=tuple(_roles(found, chain, file.path)),
+            )
+
+
+def _chain(found: Sequence[_PemFile], key: PrivateKey) -> str | None:
+    from dnsrenew import x509
+
+    pool = b"\n".join(each.data for each in found if each.has_certificate)
+    return x509.chain_among(pool.decode("ascii", "replace"), key)
+
+
+def _roles(found: Sequence[_PemFile], chain: str, key: Path) -> Iterator[FoundFile]:
+    """Give what each file has of a chain and its key."""
+    from dnsrenew import x509
+
+    leaf = x509.to_der(chain)
+    issuers = {x509.to_der(each) for each in _blocks(chain)} - {leaf}
+    for file in found:
+        ders = {der for block in _blocks(file.data.decode("ascii", "replace")) if (der := _der(block))}
+        role: FileRole | None = None
+        if leaf in ders and file.path == key:
+            role = "combined"
+        elif leaf in ders:
+            role = "certificate" if ders & issuers or not issuers else "leaf"
+        elif file.path == key:
+            role = "key"
+        elif ders & issuers:
+            role = "chain"
+        if role is not None:
+            yield FoundFile(str(file.path), role)
+
+
+def _blocks(text: str) -> list[str]:
+    begin = BEGIN_CERTIFICATE.decode()
+    return [begin + part for part in text.split(begin)[1:]]
+
+
+def _der(block: str) -> bytes | None:
+    from dnsrenew import x509
+
+    try:
+        return x509.to_der(block)
+    except ValueError:
+        return None

@@ -1,0 +1,176 @@
+"""What is known so far: the answers, and what they were made from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from dnsrenew.base.values import Frozen
+from dnsrenew.errors import ConfigError, Message
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dnsrenew.dns import DnsView
+    from dnsrenew.drivers.provider import Provider
+    from dnsrenew.errors import DnsRenewError
+    from dnsrenew.runtime.context import Context
+    from dnsrenew.setup.init.deployments import PlannedDeployment
+    from dnsrenew.setup.init.servers import FoundServer, ServerHost
+
+LIVE: Final = "live"
+"""The folder beside the configuration with the files for servers that have none of their own yet."""
+
+
+class WrongAnswerError(ConfigError):
+    """An answer that cannot be right; the same question is asked again."""
+
+
+class DoubtfulAnswerError(ConfigError):
+    """An answer that is probably wrong; the same answer, given again, is taken."""
+
+
+class Prompt(Frozen):
+    """What a person is asked.
+
+    :ivar text: the question.
+    :ivar help: what ``?`` shows.
+    :ivar default: the answer of an empty line; "" if there is none.
+    :ivar shown: the default as it is shown; "": as it is.
+    :ivar is_secret: whether the answer is not shown while it is typed.
+    """
+
+    text: str
+    help: str
+    default: str = ""
+    shown: str = ""
+    is_secret: bool = False
+
+
+class Person(Protocol):
+    """Whoever answers, at a terminal."""
+
+    def ask(self, prompt: Prompt) -> str:
+        """Return the answer: one line, without blanks at its ends; the default for an empty one.
+
+        :raises Cancelled: Ctrl-C, or the end of the input.
+        """
+
+    def say(self, text: str) -> None:
+        """Show what was found."""
+
+    def refuse(self, error: DnsRenewError) -> None:
+        """Show why an answer is not taken."""
+
+    def doubt(self, text: str) -> None:
+        """Show what is doubtful about an answer that is taken."""
+
+    def wait(self, work: Callable[[], Any]) -> Any:
+        """Do work that takes a while.
+
+        :raises Cancelled: Ctrl-C; what the work has written is removed.
+        """
+
+
+class Surroundings(Frozen, kw_only=True):
+    """What the questions look at.
+
+    :ivar config: the configuration that will be written; absolute.
+    :ivar dns: makes the view of DNS, for the resolver of the answers.
+    :ivar host: looks at this machine.
+    :ivar environ: the environment.
+    :ivar has_scheduler: whether this machine can run something by itself.
+    """
+
+    context: Context
+    config: Path
+    insist: bool
+    dns: Callable[[Mapping[str, Any]], DnsView]
+    host: Callable[[], ServerHost]
+    environ: Mapping[str, str]
+    has_scheduler: bool
+
+
+@dataclass
+class InitDraft:
+    """The answers so far.
+
+    :ivar tables: tables of the configuration that were given in the file of answers, as they are.
+    :ivar zones: the zone of each domain; ``name_servers``: those of all these zones.
+    :ivar options: those of the DNS account, as they will stand in the configuration; secrets are in ``secrets``.
+    :ivar secrets: secret options: the values, or references such as ``file:PATH``.
+    :ivar account_zones: the zones that the account is limited to.
+    :ivar is_delegated: whether a CNAME record has to be set first.
+    :ivar deployments: what gets the certificate.
+    :ivar schedule: whether to install a schedule.
+    :ivar rehearse: whether to rehearse first.
+    """
+
+    around: Surroundings
+    tables: Mapping[str, Any] = field(default_factory=dict)
+    domains: tuple[str, ...] = ()
+    contact: tuple[str, ...] = ()
+    agree_terms: bool = False
+    provider: Provider | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    secrets: dict[str, Any] = field(default_factory=dict)
+    account_zones: tuple[str, ...] = ()
+    is_delegated: bool = False
+    zones: dict[str, str] = field(default_factory=dict)
+    name_servers: tuple[str, ...] = ()
+    deployments: Sequence[PlannedDeployment] = ()
+    schedule: bool = False
+    rehearse: bool = True
+    _servers: list[FoundServer] | None = None
+    _host: ServerHost | None = None
+    _dns: DnsView | None = None
+
+    @property
+    def host(self) -> ServerHost:
+        """This machine."""
+        if self._host is None:
+            self._host = self.around.host()
+        return self._host
+
+    @property
+    def servers(self) -> list[FoundServer]:
+        """The servers found on this machine."""
+        if self._servers is None:
+            from dnsrenew.setup.init.servers import find_servers
+
+            self._servers = find_servers(self.host)
+        return self._servers
+
+    @property
+    def dns(self) -> DnsView:
+        """The view of DNS."""
+        if self._dns is None:
+            self._dns = self.around.dns(self.tables)
+        return self._dns
+
+    @property
+    def ca(self) -> str:
+        """The name of the CA."""
+        name = self.tables.get("default_ca", "letsencrypt")
+        return name if isinstance(name, str) else "letsencrypt"
+
+    @property
+    def is_public_ca(self) -> bool:
+        """Whether the CA is a built-in one, and not another one under its name."""
+        from dnsrenew.config.cas import BUILT_IN
+
+        tables = self.tables.get("ca", {})
+        own = tables.get(self.ca, {}) if isinstance(tables, Mapping) else {}
+        return self.ca in BUILT_IN and not (isinstance(own, Mapping) and "directory" in own)
+
+    @property
+    def folder(self) -> str:
+        """The folder of the configuration."""
+        return os.fspath(self.around.config.parent)
+
+
+def as_message(text: str) -> str:
+    """Return a text for people as the only field of a message."""
+    return text if isinstance(text, Message) else Message.filled("{text}", {"text": text})

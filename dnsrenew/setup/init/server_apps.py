@@ -1,0 +1,166 @@
+"""Finds HFS, Jellyfin, Home Assistant and Mosquitto, with the certificates in their configurations."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.setup.init.servers import (
+    FoundServer,
+    ServedPair,
+    ServerHost,
+    argument,
+    programs,
+    reload_command,
+    words,
+)
+
+if TYPE_CHECKING:
+    from dnsrenew.doctor.host.processes import RunningProgram
+
+# ── HFS ─────────────────────────────────────────────────────────────────────────────────
+
+_PORT: Final = re.compile(r"^port:\s*(\d{1,5})\s*$", re.MULTILINE)
+_HTTPS_PORT: Final = re.compile(r"^https_port:\s*(-?\d{1,5})\s*$", re.MULTILINE)
+_NAMES: Final = re.compile(r"^(?:acme_domain|base_url):\s*[\"']?(?:https?://)?([^\s\"'/:,]+)", re.MULTILINE)
+
+
+def hfs(host: ServerHost) -> FoundServer | None:
+    """Find HFS: a process with its configuration in its folder."""
+    for program in host.programs:
+        config = os.path.join(program.folder, "config.yaml") if program.folder else ""
+        if "hfs" in " ".join(program.command).lower() and host.first_file(config):
+            return _hfs(host, program, config)
+    return None
+
+
+def _hfs(host: ServerHost, program: RunningProgram, config: str) -> FoundServer:
+    text = host.read(config)
+    port, https = _PORT.search(text), _HTTPS_PORT.search(text)
+    https_port = int(https[1]) if https else -1
+    plain = int(port[1]) if port else next((each for each in program.ports if each != https_port), 80)
+    options: dict[str, Any] = {"url": f"http://127.0.0.1:{plain}", "folder": program.folder}
+    if https_port < 0:
+        options["https"] = True
+    return FoundServer(
+        key="hfs",
+        title="HFS",
+        config=config,
+        names=tuple(dict.fromkeys(match[1] for match in _NAMES.finditer(text))),
+        to="hfs",
+        options=options,
+    )
+
+
+# ── Jellyfin ────────────────────────────────────────────────────────────────────────────
+
+_XML: Final = r"<{name}>([^<]*)</{name}>"
+_JELLYFIN_PORT: Final = 8920
+
+
+def jellyfin(host: ServerHost) -> FoundServer | None:
+    """Find Jellyfin; it reads a PKCS#12 file, which its configuration names."""
+    found = next(programs(host, "jellyfin"), None)
+    if found is None:
+        return None
+    folder = argument(words(found), "--configdir", "-c")
+    config = host.first_file(os.path.join(folder, "network.xml") if folder else "", "/etc/jellyfin/network.xml")
+    text = host.read(config)
+    path, password, port = (
+        _xml(text, name) for name in ("CertificatePath", "CertificatePassword", "InternalHttpsPort")
+    )
+    served = ServedPair((), path, "", int(port) if port.isdecimal() else _JELLYFIN_PORT)
+    reload = reload_command(host, found, [], "restart")
+    return FoundServer(
+        key="jellyfin",
+        title="Jellyfin",
+        config=config,
+        pairs=(served,) if path and _xml(text, "EnableHttps") == "true" else (),
+        to="pkcs12",
+        options={"reload": reload} if reload else {},
+        secrets={"password": password} if password else {},
+        owner=found.user,
+        settings=("CertificatePath",),
+    )
+
+
+def _xml(text: str, name: str) -> str:
+    from xml.sax.saxutils import unescape
+
+    match = re.search(_XML.format(name=name), text)
+    return unescape(match[1].strip(), {"&quot;": '"', "&apos;": "'"}) if match else ""
+
+
+# ── Home Assistant ──────────────────────────────────────────────────────────────────────
+
+_SSL: Final = re.compile(r"^\s+ssl_(certificate|key):\s*[\"']?([^\s\"'#]+)", re.MULTILINE)
+_SERVER_PORT: Final = re.compile(r"^\s+server_port:\s*(\d+)", re.MULTILINE)
+_HASS_PORT: Final = 8123
+
+
+def home_assistant(host: ServerHost) -> FoundServer | None:
+    """Find Home Assistant Core; it loads its certificate when it is started."""
+    found = next(programs(host, "hass", "homeassistant"), None) or next(
+        (each for each in host.programs if "homeassistant" in each.command), None
+    )
+    if found is None:
+        return None
+    folder = argument(words(found), "-c", "--config") or str(host.home / ".homeassistant")
+    config = host.first_file(os.path.join(folder, "configuration.yaml"))
+    text = host.read(config)
+    files = dict(_SSL.findall(text))
+    port = _SERVER_PORT.search(text)
+    pair = ServedPair((), files.get("certificate", ""), files.get("key", ""), int(port[1]) if port else _HASS_PORT)
+    reload = reload_command(host, found, [], "restart")
+    return FoundServer(
+        key="homeassistant",
+        title="Home Assistant",
+        config=config,
+        pairs=(pair,) if pair.certificate and pair.key else (),
+        options={"reload": reload} if reload else {},
+        owner=found.user,
+        settings=("ssl_certificate", "ssl_key"),
+    )
+
+
+# ── Mosquitto ───────────────────────────────────────────────────────────────────────────
+
+_LINE: Final = re.compile(r"^\s*(listener|port|certfile|keyfile|include_dir)\s+(\S+)", re.MULTILINE)
+
+
+def mosquitto(host: ServerHost) -> FoundServer | None:
+    """Find Mosquitto; it loads its files again at SIGHUP."""
+    found = next(programs(host, "mosquitto"), None)
+    if found is None:
+        return None
+    config = argument(words(found), "-c", "--config-file") or host.first_file("/etc/mosquitto/mosquitto.conf")
+    port: int | None = None
+    files = {"certfile": "", "keyfile": ""}
+    for name, value in _mosquitto_lines(host, config):
+        if name in {"listener", "port"} and value.isdecimal() and not files["certfile"]:
+            port = int(value)
+        elif name in files and not files[name]:
+            files[name] = value
+    pair = ServedPair((), files["certfile"], files["keyfile"], port)
+    return FoundServer(
+        key="mosquitto",
+        title="Mosquitto",
+        config=config,
+        pairs=(pair,) if pair.certificate and pair.key else (),
+        options={"reload": reload_command(host, found, ["pkill", "-HUP", "-x", "mosquitto"], "reload")},
+        owner=found.user,
+        settings=("certfile", "keyfile"),
+    )
+
+
+def _mosquitto_lines(host: ServerHost, config: str) -> list[tuple[str, str]]:
+    lines: list[tuple[str, str]] = []
+    for name, value in _LINE.findall(host.read(config)):
+        if name != "include_dir":
+            lines.append((name, value))
+            continue
+        folder = host.inside(value)
+        for file in sorted(folder.glob("*.conf")) if folder.is_dir() else ():
+            lines += _LINE.findall(host.read(os.path.join(value, file.name)))
+    return lines

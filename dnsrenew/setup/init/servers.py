@@ -1,0 +1,173 @@
+"""The servers on this machine that can get the certificate: by their processes, ports and configurations."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base.values import Frozen, field
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dnsrenew.doctor.host.processes import RunningProgram
+
+_LARGEST: Final = 1 << 20
+"""Bytes that are read of a configuration."""
+_UNIT: Final = re.compile(r"/([^/\s]+)\.service\s*$", re.MULTILINE)
+_NO_UNITS: Final = re.compile(r"user@\d+|session-.*|docker|containerd|init|ssh|sshd|cron")
+"""Units that are not those of one server."""
+
+
+class ServerHost(Frozen, kw_only=True):
+    """The machine that is looked at; the real one, or a folder in a test.
+
+    :ivar root: the folder that stands for ``/``.
+    :ivar home: the home folder of the user.
+    :ivar programs: what runs.
+    :ivar user: the user of this process.
+    :ivar is_admin: whether that is root.
+    """
+
+    root: Path
+    home: Path
+    programs: tuple[RunningProgram, ...]
+    user: str
+    is_admin: bool
+
+    def read(self, path: str) -> str:
+        """Return the text of a configuration file; "" if it cannot be read."""
+        from dnsrenew.base import files
+
+        try:
+            with files.open_to_read(self.inside(path)) as stream:
+                return stream.read(_LARGEST).decode("utf-8", "replace")
+        except OSError:
+            return ""
+
+    def inside(self, path: str) -> Path:
+        """Return where a path of this machine is."""
+        return Path(path) if self.root == Path("/") or os.name == "nt" else self.root / path.lstrip("/")
+
+    def first_file(self, *paths: str) -> str:
+        """Return the first path that is a file; "" if none is."""
+        return next((path for path in paths if path and self.inside(path).is_file()), "")
+
+    def unit_of(self, program: RunningProgram) -> str:
+        """Return the name of the system's systemd service that a process belongs to; "" if it belongs to none."""
+        found = _UNIT.findall(self.read(f"/proc/{program.pid}/cgroup"))
+        return next((unit for unit in found if not _NO_UNITS.fullmatch(unit)), "")
+
+
+class ServedPair(Frozen):
+    """A certificate that a server is configured to serve.
+
+    :ivar names: the names that it serves with it; none if they are not known.
+    :ivar certificate: the file of the certificate with its chain, or of everything.
+    :ivar key: the file of the key; "" if that is in the same file.
+    :ivar port: where it serves TLS.
+    """
+
+    names: tuple[str, ...]
+    certificate: str
+    key: str = ""
+    port: int | None = None
+
+
+class FoundServer(Frozen, kw_only=True, hidden=("secrets",)):
+    """A server that runs.
+
+    :ivar key: its name in an answer, such as ``nginx``.
+    :ivar title: its name for people.
+    :ivar config: its configuration file; "" if it is not known.
+    :ivar pairs: what it serves by TLS.
+    :ivar names: all the names in its configuration.
+    :ivar to: the target of its deployment.
+    :ivar options: the options of the entry, without files and ``verify``.
+    :ivar secrets: the secret options, in plain.
+    :ivar owner: the user that has to be able to read new files; "" if that is root or the running user.
+    :ivar settings: the settings of its configuration that name the files, for people.
+    """
+
+    key: str
+    title: str
+    config: str = ""
+    pairs: tuple[ServedPair, ...] = ()
+    names: tuple[str, ...] = ()
+    to: str = "files"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    owner: str = ""
+    settings: tuple[str, ...] = ()
+
+
+Finder = Callable[[ServerHost], FoundServer | None]
+
+
+def find_servers(host: ServerHost) -> list[FoundServer]:
+    """Return the servers that run, those first whose deployment needs the least of a person."""
+    from dnsrenew.setup.init import server_apps, web_servers
+
+    finders: Sequence[Finder] = (
+        server_apps.hfs,
+        web_servers.nginx,
+        web_servers.apache,
+        web_servers.haproxy,
+        web_servers.caddy,
+        server_apps.jellyfin,
+        server_apps.home_assistant,
+        server_apps.mosquitto,
+    )
+    return [found for finder in finders if (found := finder(host)) is not None]
+
+
+def this_server_host() -> ServerHost:
+    """Return the machine that this process runs on."""
+    import getpass
+
+    from dnsrenew.doctor.host.processes import running_programs
+
+    is_admin = hasattr(os, "geteuid") and os.geteuid() == 0
+    return ServerHost(
+        root=Path("/"),
+        home=Path(os.path.expanduser("~")),
+        programs=tuple(running_programs()),
+        user=getpass.getuser(),
+        is_admin=is_admin,
+    )
+
+
+def programs(host: ServerHost, *names: str) -> Iterator[RunningProgram]:
+    """Give the running programs of some names, as the process or its command is called."""
+    for program in host.programs:
+        first = os.path.basename(program.command[0].split(" ")[0].rstrip(":")) if program.command else ""
+        if program.name in names or first in names:
+            yield program
+
+
+def words(program: RunningProgram) -> list[str]:
+    """Return the words of a command line. A server that names its process anew has it in one text."""
+    if not program.command:
+        return [program.name]
+    if len(program.command) == 1 or " process " in program.command[0]:
+        _, _, line = program.command[0].partition(" process ")
+        return (line or program.command[0]).split()
+    return list(program.command)
+
+
+def argument(command: Sequence[str], *flags: str) -> str:
+    """Return the value of an option of a command line; "" if it is not given."""
+    for index, word in enumerate(command):
+        flag, equals, value = word.partition("=")
+        if flag in flags:
+            return value if equals else next(iter(command[index + 1 : index + 2]), "")
+    return ""
+
+
+def reload_command(host: ServerHost, program: RunningProgram, otherwise: Sequence[str], verb: str) -> list[str]:
+    """Return the command that has a server load its files: of its systemd service, or its own."""
+    unit = host.unit_of(program)
+    return ["systemctl", verb, unit] if unit else list(otherwise)

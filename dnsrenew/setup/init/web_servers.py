@@ -1,0 +1,276 @@
+"""Finds nginx, Apache, HAProxy and Caddy, with the certificates in their configurations."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from dnsrenew.setup.init.servers import (
+    FoundServer,
+    ServedPair,
+    ServerHost,
+    argument,
+    programs,
+    reload_command,
+    words,
+)
+
+_MOST_FILES: Final = 500
+_TOKEN: Final = re.compile(r"""#[^\n]*|"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([{};])|([^\s{};]+)""")
+
+Block = list[list[str]]
+"""The directives of one block of nginx, as words."""
+
+
+# ── nginx ───────────────────────────────────────────────────────────────────────────────
+
+
+def nginx(host: ServerHost) -> FoundServer | None:
+    """Find nginx, by its master process."""
+    found = next((each for each in programs(host, "nginx") if "worker" not in " ".join(each.command[:1])), None)
+    if found is None:
+        return None
+    command = words(found)
+    config = argument(command, "-c") or host.first_file(
+        "/etc/nginx/nginx.conf", "/usr/local/etc/nginx/nginx.conf", "/opt/homebrew/etc/nginx/nginx.conf"
+    )
+    own = [*command, "-s", "reload"] if command[:1] and command[0] != "nginx:" else ["nginx", "-s", "reload"]
+    pairs, names = _nginx_servers(host, config)
+    return FoundServer(
+        key="nginx",
+        title="nginx",
+        config=config,
+        pairs=tuple(pairs),
+        names=tuple(names),
+        options={"reload": reload_command(host, found, own, "reload")},
+        settings=("ssl_certificate", "ssl_certificate_key"),
+    )
+
+
+def _nginx_servers(host: ServerHost, config: str) -> tuple[list[ServedPair], list[str]]:
+    pairs: list[ServedPair] = []
+    every: dict[str, None] = {}
+    for block in _server_blocks(host, config):
+        values = {line[0]: line[1:] for line in reversed(block)}
+        names = [name for line in block if line[0] == "server_name" for name in line[1:] if name != "_"]
+        every.update(dict.fromkeys(names))
+        listens = [line[1:] for line in block if line[0] == "listen" and len(line) > 1]
+        ports = [port for words in listens if "ssl" in words and (port := _port(words[0])) is not None]
+        certificate, key = (values.get(name, [""])[0] for name in ("ssl_certificate", "ssl_certificate_key"))
+        if certificate and key:
+            folder = os.path.dirname(config)
+            paths = (os.path.join(folder, certificate), os.path.join(folder, key))
+            pairs.append(ServedPair(tuple(names), *paths, ports[0] if ports else None))
+    return pairs, list(every)
+
+
+def _server_blocks(host: ServerHost, config: str) -> Iterator[Block]:
+    """Give the directives of each ``server`` block; those of ``http`` around it come last."""
+    left = _MOST_FILES
+    tokens: list[str] = []
+
+    def read(path: str) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            return
+        line: list[str] = []
+        for token in _tokens(host.read(path)):
+            if token == ";" and line[:1] == ["include"] and len(line) > 1:
+                for file in _included(host, os.path.dirname(config), line[1]):
+                    read(file)
+                line = []
+            elif token in {";", "{", "}"}:
+                tokens.extend([*line, token])
+                line = []
+            else:
+                line.append(token)
+
+    read(config)
+    yield from _blocks(tokens)
+
+
+def _blocks(tokens: Sequence[str]) -> Iterator[Block]:
+    stack: list[tuple[str, Block]] = [("", [])]
+    line: list[str] = []
+    for token in tokens:
+        if token == ";":
+            if line:
+                stack[-1][1].append(line)
+            line = []
+        elif token == "{":
+            stack.append((line[0] if line else "", []))
+            line = []
+        elif token == "}":
+            if len(stack) > 1:
+                name, block = stack.pop()
+                if name == "server":
+                    yield [*block, *(each for _, outer in reversed(stack) for each in outer)]
+            line = []
+        else:
+            line.append(token)
+
+
+def _tokens(text: str) -> Iterator[str]:
+    for match in _TOKEN.finditer(text):
+        if not match[0].startswith("#"):
+            yield next(group for group in match.groups() if group is not None)
+
+
+def _included(host: ServerHost, folder: str, pattern: str) -> list[str]:
+    """Return the files of an ``include``, as paths of the machine."""
+    path = os.path.join(folder, pattern)
+    if not any(letter in path for letter in "*?["):
+        return [path]
+    here, root = str(host.inside(path)), str(host.root).rstrip("/")
+    return [found.removeprefix(root) if root else found for found in sorted(glob.glob(here))]
+
+
+def _port(address: str) -> int | None:
+    digits = address.rpartition(":")[2]
+    return int(digits) if digits.isdecimal() else None
+
+
+# ── Apache ──────────────────────────────────────────────────────────────────────────────
+
+
+def apache(host: ServerHost) -> FoundServer | None:
+    """Find Apache."""
+    found = next(programs(host, "apache2", "httpd"), None)
+    if found is None:
+        return None
+    command = words(found)
+    config = argument(command, "-f") or host.first_file(
+        "/etc/apache2/apache2.conf", "/etc/httpd/conf/httpd.conf", "/usr/local/etc/httpd/httpd.conf"
+    )
+    own = [command[0], *(["-f", config] if argument(command, "-f") else []), "-k", "graceful"]
+    pairs, names = _apache_servers(host, config)
+    return FoundServer(
+        key="apache",
+        title="Apache",
+        config=config,
+        pairs=tuple(pairs),
+        names=tuple(names),
+        options={"reload": reload_command(host, found, own, "reload")},
+        settings=("SSLCertificateFile", "SSLCertificateKeyFile"),
+    )
+
+
+def _apache_servers(host: ServerHost, config: str) -> tuple[list[ServedPair], list[str]]:
+    pairs: list[ServedPair] = []
+    every: dict[str, None] = {}
+    port: int | None = None
+    names: list[str] = []
+    certificate = key = ""
+
+    def close() -> None:
+        nonlocal certificate, key
+        if certificate:
+            pairs.append(ServedPair(tuple(names), certificate, key, port))
+        certificate = key = ""
+
+    for directive, values in _apache_lines(host, config):
+        if directive in {"<virtualhost", "</virtualhost>"}:
+            close()
+            names = []
+            port = _port(values[0].rstrip(">")) if values else port
+        elif directive == "listen" and values and port is None:
+            port = _port(values[0])
+        elif directive in {"servername", "serveralias"}:
+            names += [_port_off(value) for value in values]
+            every.update(dict.fromkeys(map(_port_off, values)))
+        elif directive == "sslcertificatefile" and values:
+            certificate = values[0]
+        elif directive == "sslcertificatekeyfile" and values:
+            key = values[0]
+    close()
+    return pairs, list(every)
+
+
+def _apache_lines(host: ServerHost, config: str) -> Iterator[tuple[str, list[str]]]:
+    folder, waiting, left = os.path.dirname(config), [config], _MOST_FILES
+    while waiting and left > 0:
+        left -= 1
+        for line in host.read(waiting.pop(0)).splitlines():
+            try:
+                parts = shlex.split(line, comments=True)
+            except ValueError:
+                continue
+            if not parts:
+                continue
+            directive = parts[0].lower()
+            if directive in {"serverroot"} and len(parts) > 1:
+                folder = parts[1]
+            if directive in {"include", "includeoptional"} and len(parts) > 1:
+                waiting += _included(host, folder, parts[1])
+            else:
+                yield directive, parts[1:]
+
+
+def _port_off(name: str) -> str:
+    return name.rpartition("//")[2].partition(":")[0]
+
+
+# ── HAProxy ─────────────────────────────────────────────────────────────────────────────
+
+_BIND: Final = re.compile(r"^\s*bind\s+(\S+)\s(.*\bssl\b.*)$", re.MULTILINE)
+_CRT: Final = re.compile(r"\bcrt\s+(\S+)")
+_SOCKET: Final = re.compile(r"^\s*stats\s+socket\s+(?:unix@)?(/\S+)\s.*\blevel\s+admin\b", re.MULTILINE)
+
+
+def haproxy(host: ServerHost) -> FoundServer | None:
+    """Find HAProxy; with an admin socket it needs no reload."""
+    found = next(programs(host, "haproxy"), None)
+    if found is None:
+        return None
+    command = words(found)
+    config = argument(command, "-f") or host.first_file("/etc/haproxy/haproxy.cfg")
+    text = host.read(config)
+    pairs = [
+        ServedPair((), crt[1], "", _port(bind[1]))
+        for bind in _BIND.finditer(text)
+        for crt in [_CRT.search(bind[2])]
+        if crt is not None and not host.inside(crt[1]).is_dir()
+    ]
+    socket = _SOCKET.search(text)
+    reload = reload_command(host, found, [], "reload")
+    options: dict[str, object] = {"socket": socket[1]} if socket and pairs else {"reload": reload} if reload else {}
+    return FoundServer(
+        key="haproxy",
+        title="HAProxy",
+        config=config,
+        pairs=tuple(pairs[:1]),
+        to="haproxy" if socket and pairs else "files",
+        options=options,
+        settings=("crt",),
+    )
+
+
+# ── Caddy ───────────────────────────────────────────────────────────────────────────────
+
+_TLS: Final = re.compile(r"^\s*tls\s+(/\S+)\s+(/\S+)", re.MULTILINE)
+_ADMIN: Final = re.compile(r"^\s*admin\s+(\S+:\d+)", re.MULTILINE)
+_SITE_PORT: Final = re.compile(r"^\s*(?:https://)?[^\s{#]*:(\d+)[^\n]*\{", re.MULTILINE)
+_HTTPS: Final = 443
+
+
+def caddy(host: ServerHost) -> FoundServer | None:
+    """Find Caddy, if its configuration names certificate files: any other it obtains itself."""
+    found = next(programs(host, "caddy"), None)
+    if found is None:
+        return None
+    config = argument(words(found), "--config", "-c") or host.first_file("/etc/caddy/Caddyfile")
+    text = host.read(config)
+    pair = _TLS.search(text)
+    if pair is None:
+        return None
+    admin, port = _ADMIN.search(text), _SITE_PORT.search(text)
+    options = {"url": f"http://{admin[1]}"} if admin else {}
+    served = ServedPair((), pair[1], pair[2], int(port[1]) if port else _HTTPS)
+    return FoundServer(
+        key="caddy", title="Caddy", config=config, pairs=(served,), to="caddy", options=options, settings=("tls",)
+    )
