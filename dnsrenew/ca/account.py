@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew import x509
 from dnsrenew.base.values import replace
@@ -35,7 +35,7 @@ class AccountSession:
         *,
         contact: Sequence[str],
         agree_terms: bool,
-        eab: Eab | None = None,
+        eab: Eab | Literal["email"] | None = None,
     ) -> None:
         self._transport = transport
         self._store = store
@@ -208,17 +208,18 @@ class AccountSession:
                 self._store.save(found)
                 return found
         self._check_requirements(context, directory)
+        eab = self._find_binding(context, directory)
         payload: dict[str, Any] = {"contact": list(self._contact)} if self._contact else {}
         if self._agree_terms:
             payload["termsOfServiceAgreed"] = True
         if stored is None:
             stored = AccountData(x509.key_to_pem(x509.new_key("ecdsa-p256")))
-            if self._eab is not None:
-                self._bind(context, directory, stored)  # an invalid binding leaves no key in the store
+            if eab is not None:
+                self._bind(context, directory, stored, eab)  # an invalid binding leaves no key in the store
             # The key is on disk before the CA gets it, so that a killed run does not lose the account.
             self._store.save(stored)
-        if self._eab is not None:
-            payload["externalAccountBinding"] = self._bind(context, directory, stored)
+        if eab is not None:
+            payload["externalAccountBinding"] = self._bind(context, directory, stored, eab)
         url = self._new_account(context, directory, stored, payload)
         data = {**stored.data, **({"terms": directory.terms_of_service} if directory.terms_of_service else {})}
         created = with_thumbprint(AccountData(stored.key_pem, url, self._contact, data), stored.key_pem)
@@ -254,12 +255,19 @@ class AccountSession:
             raise self._transport.problems(context).malformed(texts.NO_URL, response, resource="account")
         return url
 
-    def _bind(self, context: Context, directory: Directory, account: AccountData) -> dict[str, Any]:
+    def _find_binding(self, context: Context, directory: Directory) -> Eab | None:
+        """Return the binding that is configured, or that the CA gives for the contact."""
+        if self._eab != "email":
+            return self._eab
+        from dnsrenew.ca.email_binding import fetch  # one CA has this, and only once
+
+        return fetch(context, self._transport.problems(context), directory.url, self._contact)
+
+    def _bind(self, context: Context, directory: Directory, account: AccountData, eab: Eab) -> dict[str, Any]:
         from dnsrenew.ca.eab import binding  # few CAs require a binding, and only once
 
-        assert self._eab is not None  # noqa: S101  # the callers check it
         url = directory.required("newAccount")
-        return binding(context, self._transport.problems(context), self._eab, signer_of(account).key, url)
+        return binding(context, self._transport.problems(context), eab, signer_of(account).key, url)
 
     def _check_requirements(self, context: Context, directory: Directory) -> None:
         problems = self._transport.problems(context)

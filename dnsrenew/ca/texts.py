@@ -396,6 +396,26 @@ EAB_TIMEOUT: Final = Text(
     "The CA {ca} cannot be given the external account binding: {reference} could not be read within {timeout:g} s.",
     "Check whether `eab.hmac` can be read unattended: a keyring may be locked, or a disk may hang.",
 )
+EAB_NO_EMAIL: Final = Text(
+    "eab-invalid",
+    "The CA {ca} gives an external account binding for an e-mail address, and `contact` has none.",
+    "Set `contact` to your e-mail address.",
+)
+EAB_NO_SERVICE: Final = Text(
+    "eab-invalid",
+    "The CA {ca} gives no external account binding for an e-mail address.",
+    "Set `eab` to the `kid` and `hmac` from the CA.",
+)
+EAB_EMAIL_REFUSED: Final = Text(
+    "eab-invalid",
+    "The CA {ca} gave no external account binding for {email}: {reason} (status {status}).",
+    "Check the address in `contact`, or set `eab` to the `kid` and `hmac` from the website of the CA.",
+)
+EAB_EMAIL_UNCLEAR: Final = Text(
+    "eab-invalid",
+    "The CA {ca} answered the request for an external account binding with an unexpected document (status {status}).",
+    "Try again later, or set `eab` to the `kid` and `hmac` from the website of the CA.",
+)
 KEY_CHANGE_PENDING: Final = Text(
     "",
     "The CA {ca} did not confirm the new key of the account. {error}",

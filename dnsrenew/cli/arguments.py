@@ -46,7 +46,7 @@ def usage(text: Text, command: str = _PROGRAM, **evidence: str | int) -> ConfigE
 def parse(argv: Sequence[str]) -> Request:
     """Read the command line. Options may stand before the command.
 
-    :raises ConfigError: ``usage``, ``not-yet``.
+    :raises ConfigError: ``usage``.
     """
     before, command, after = _split(argv)
     if command is None:
@@ -89,10 +89,8 @@ def _help(words: list[str]) -> Request:
 
 
 def _check_command(command: str) -> None:
-    if command in texts.NOT_YET:
-        raise usage(texts.NOT_YET[command], command)
     if command not in COMMANDS or " " in command:
-        raise _unknown(command, [*(name for name in COMMANDS if " " not in name), *texts.NOT_YET])
+        raise _unknown(command, [name for name in COMMANDS if " " not in name])
 
 
 def _unknown(command: str, known: Sequence[str]) -> ConfigError:
@@ -167,6 +165,8 @@ class _Reader:
             if value is None and option.alone is None:
                 raise usage(texts.VALUE_MISSING, self._command, option=option.flag, value=option.shown)
             found = option.alone if value is None else self._value(option.flag, option.kind, option.words, value)
+        if option.kind == "list":
+            found = [*(getattr(options, option.name) or ()), found]
         setattr(options, option.name, found)
 
     def _value(self, shown: str, kind: str, words: tuple[str, ...], value: str) -> Any:  # as the kind says

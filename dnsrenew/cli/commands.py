@@ -47,6 +47,7 @@ _KIND: Final = Option(
     ("systemd", "cron", "launchd", "windows"),
 )
 LANGUAGES: Final = ("en", "zh")
+YES_OR_NO: Final = ("yes", "no")
 TOOLS: Final = ("certbot", "lego", "acme.sh", "caddy", "hfs", "pem")
 SHELLS: Final = ("bash", "zsh", "fish", "powershell")
 REASONS: Final = ("unspecified", "key-compromise", "affiliation-changed", "superseded", "cessation-of-operation")
@@ -184,6 +185,41 @@ COMMANDS: Final = {
         ),
         "--check writes some 20 TXT values at unused names in the first zone of the account, or in that of a "
         "certificate that uses it, and removes them. The exit status is 1 if a MUST is broken.",
+    ),
+    "init": Command(
+        "ask a few questions, write dnsrenew.toml, obtain and deploy the certificate",
+        (),
+        (
+            Option(
+                "--answers",
+                "a TOML file with answers: keys as the options below, and those of the DNS host",
+                "FILE",
+                "file",
+            ),
+            Option("--domains", "the names of the certificate, parted by commas", "NAMES", "text"),
+            Option("--contact", "the mail address for the CA", "MAIL", "text"),
+            Option("--agree-terms", "you agree to the terms of service of the CA"),
+            Option("--provider", "the DNS host: a name from dnsrenew providers", "NAME", "text"),
+            Option("--option", "an option of the DNS host; can be repeated; secrets as file:PATH", "KEY=VALUE", "list"),
+            Option("--deploy", "the servers that get the certificate, such as nginx; or none", "NAMES", "text"),
+            Option("--schedule", "install a schedule that renews", "yes|no", "word", YES_OR_NO),
+            Option("--rehearse", "rehearse at the CA's staging server first", "yes|no", "word", YES_OR_NO),
+        ),
+        (
+            ("dnsrenew init", "at a terminal: at most seven questions, each with a default"),
+            ("dnsrenew init --answers answers.toml", "in a script"),
+            (
+                "dnsrenew init --domains example.org --agree-terms --provider desec --option auth_token=file:token.txt",
+                "",
+            ),
+        ),
+        "Finds servers on this machine and the DNS host of the domain, and tests each answer while it is given: the "
+        "name exists, the host is that of the zone, the account can write a test value. Writes dnsrenew.toml in the "
+        "current folder and secrets to files that only you can read; it never changes a configuration that exists. "
+        "Then it rehearses, obtains, deploys and installs the schedule. ? shows help for a question, Ctrl-C stops and "
+        "leaves nothing behind. Answers that are given are not asked for. Without a terminal, domains, agree_terms, "
+        "provider and its options have to be given; the others are no, but rehearse. The file of answers can have the "
+        "tables [ca.NAME] and [resolver] too.",
     ),
     "import": Command(
         "take over from certbot, lego, acme.sh, Caddy, HFS or PEM files",
@@ -421,6 +457,7 @@ SYNONYMS: Final = {
     **dict.fromkeys(("daemon", "serve", "start", "watch"), "run"),
     **dict.fromkeys(("clean", "purge"), "cleanup"),
     **dict.fromkeys(("migrate", "takeover", "convert"), "import"),
+    **dict.fromkeys(("setup", "wizard", "configure"), "init"),
     **dict.fromkeys(("completions", "complete", "autocomplete"), "completion"),
     "version": "--version",
 }

@@ -108,15 +108,6 @@ STOPPED_UNFINISHED: Final = Text(
     "Run it again: it first removes the TXT records that this run may have left in DNS.",
 )
 
-NOT_YET: Final = {
-    "init": Text(
-        "not-yet",
-        "dnsrenew init is not available in this version.",
-        "Run dnsrenew providers NAME for your DNS host and copy the block it prints into dnsrenew.toml.",
-    ),
-}
-"""Commands of the contract that this version lacks: what to do instead."""
-
 # ── numbers and lists ───────────────────────────────────────────────────────────────────
 
 COUNTED_ONE: Final = "{number} {noun}"
@@ -670,3 +661,20 @@ NOT_IMPORTED: Final = "{certificate} (not taken over; the next renew obtains it)
 CA_ACCOUNT: Final = "account"
 WROTE: Final = "written: {path}"
 IMPORT_NEXT: Final = "What to do next:"
+
+# ── init ────────────────────────────────────────────────────────────────────────────────
+
+PROMPT: Final = "[{default}]:"
+PROMPT_WITHOUT_DEFAULT: Final = ":"
+INIT_START: Final = (
+    "This asks at most seven questions and then writes {path}. Enter takes the answer in brackets, ? shows help, "
+    "Ctrl-C stops and leaves nothing behind."
+)
+INIT_REHEARSING: Final = "Rehearsing at the CA's test server; nothing is stored."
+INIT_OBTAINING: Final = "Obtaining the certificate."
+INIT_CHANGES: Final = "Change these lines once, and reload the server:"
+INIT_UNFINISHED: Final = (
+    "The configuration stays in {path}. When the cause is gone, run: dnsrenew renew, then: dnsrenew schedule install"
+)
+INIT_NO_SCHEDULE: Final = "Nothing renews this by itself. Run: dnsrenew schedule install"
+INIT_DONE: Final = "Done. `dnsrenew status` shows the certificate, {path} has the settings."

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from dnsrenew.base.values import replace
 from dnsrenew.config import texts
 from dnsrenew.config.fields import each_key, file_path, https_url, plain_name, seconds, text
 from dnsrenew.config.schema import FieldScope, Key, Table, as_table
 from dnsrenew.config.secret_fields import secret
-from dnsrenew.model import CA, Eab
+from dnsrenew.model import CA, EAB_BY_EMAIL, Eab
 from dnsrenew.validation.mistakes import FieldError, KeyPath, kind, nearest, one_of, quoted
 from dnsrenew.validation.texts import MISSING, UNKNOWN_KEY
 
@@ -34,10 +34,14 @@ _WITHOUT_STAGING: Final = frozenset({"zerossl", "sslcom", "actalis"})
 
 _CERTIFICATE: Final = rb"(?m)^-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[^-]+^-----END "  # RFC 7468
 
+_BY_EMAIL: Final = "email"
+"""``eab`` of a CA that gives a binding for the contact."""
 _EAB: Final = Table("eab", {"kid": Key(text, required=True), "hmac": Key(secret, required=True, secret=True)})
 
 
-def _eab(value: Any, scope: FieldScope, path: KeyPath) -> Eab | None:
+def _eab(value: Any, scope: FieldScope, path: KeyPath) -> Eab | Literal["email"] | None:
+    if value == _BY_EMAIL:
+        return "email"
     values = _EAB.read(value, scope, path)
     return Eab(**values) if len(values) == len(_EAB.keys) else None
 
@@ -75,9 +79,13 @@ _TOML_KEYS: Final = tuple(key for key in _CA.keys if key != "name")
 
 
 class CaTables:
-    """All CAs by name: the built-in ones and the user's."""
+    """All CAs by name: the built-in ones and the user's.
 
-    def __init__(self) -> None:
+    :param has_contact: whether the configuration has a contact.
+    """
+
+    def __init__(self, *, has_contact: bool) -> None:
+        self._has_contact = has_contact
         self.cas = dict(BUILT_IN)
         self._origins: dict[str, tuple[FieldScope, KeyPath]] = {}
 
@@ -100,6 +108,12 @@ class CaTables:
             scope.mistake((*path, "name"), UNKNOWN_KEY, one_of(_TOML_KEYS))
         values = _CA.read(table, scope, path)
         values["name"] = name
+        if values.get("eab") == _BY_EMAIL:
+            from urllib.parse import urlsplit  # few CAs need a binding
+
+            directory = values.get("directory") or (BUILT_IN[name].directory if name in BUILT_IN else "")
+            if urlsplit(directory).netloc not in EAB_BY_EMAIL:
+                scope.mistake((*path, "eab"), texts.NO_EAB_BY_EMAIL, texts.EAB_TABLE)
         if name in BUILT_IN:
             self.cas[name] = replace(BUILT_IN[name], **values)
             return
@@ -127,6 +141,8 @@ class CaTables:
         elif name in texts.EAB_SOURCES and ca.eab is None and ca.directory == BUILT_IN[name].directory:
             expected = texts.EAB.format(ca=name, source=texts.EAB_SOURCES[name])
             scope.mistake(path, texts.NO_EAB.format(ca=quoted(name)), expected)
+        elif ca.eab == _BY_EMAIL and not self._has_contact:
+            scope.mistake(path, texts.NO_CONTACT.format(ca=quoted(name)), texts.A_CONTACT)
 
 
 def uses_stand_in(ca: CA) -> bool:

@@ -156,7 +156,7 @@ def _build(main_source: Source, accounts: DnsAccountTables, defaults: dict[str, 
     values = {key: value for key, value in _MAIN.read(main_source.table, main, ()).items() if key not in _SHARED}
     for source in sources[1:]:
         _INCLUDED.read(source.table, source.scope, ())
-    cas = CaTables()
+    cas = CaTables(has_contact=bool(main_source.table.get("contact")))
     _read_each("ca", sources, cas.read)
     cas.check_staging()
     _read_each("dns", sources, accounts.read)

@@ -263,12 +263,16 @@ UNREADABLE_ROOTS: Final = Phrase("{file}, which cannot be read ({cause})")
 NO_ROOTS: Final = Phrase("{file}, which holds no certificate in PEM form")
 NO_EAB: Final = Phrase("the CA {ca} without its external account binding")
 EAB: Final = Phrase("[ca.{ca}] with eab = {{ kid = …, hmac = … }} {source}")
+NO_EAB_BY_EMAIL: Final = Phrase("the binding for an e-mail address, which this CA does not give")
+EAB_TABLE: Final = Phrase("{{ kid = …, hmac = … }}")
+NO_CONTACT: Final = Phrase("the CA {ca}, which gives its binding for an e-mail address, without `contact`")
+A_CONTACT: Final = Phrase("your e-mail address in `contact`")
 EAB_SOURCES: Final = {
     "google": Phrase("from `gcloud publicca external-account-keys create`"),
     "google-staging": Phrase(
         "from `gcloud publicca external-account-keys create`, with the test API selected in gcloud"
     ),
-    "zerossl": Phrase("from https://app.zerossl.com/developer"),
+    "zerossl": Phrase('from https://app.zerossl.com/developer, or eab = "email"'),
     "sslcom": Phrase("from the API credentials of your account at https://secure.ssl.com"),
     "actalis": Phrase("from the ACME page of your account at https://www.actalis.com"),
 }

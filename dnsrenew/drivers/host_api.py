@@ -26,7 +26,9 @@ REQUEST_SECONDS: Final = 30.0
 MAX_BYTES: Final = 16 << 20
 """Some hosts send a whole zone."""
 MAX_PAGES: Final = 1000
-_MESSAGES: Final = ("message", "error", "errors", "detail", "details", "description", "reason", "title", "msg")
+_MESSAGES: Final = frozenset(
+    ("message", "error", "errors", "error_msg", "detail", "details", "description", "reason", "title", "msg", "text")
+)
 """The keys of error messages in the answers of hosts."""
 _MAX_MESSAGE: Final = 1000
 _STRING: Final = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)

@@ -32,6 +32,9 @@ BUILT_IN: Final = {
     "domeneshop": (f"{_HOSTS}.domeneshop", "DomeneshopDriver"),
     "duckdns": (f"{_HOSTS}.duckdns", "DuckDnsDriver"),
     "dynv6": (f"{_HOSTS}.dynv6", "Dynv6Driver"),
+    "exoscale": (f"{_HOSTS}.exoscale", "ExoscaleDriver"),
+    "flexibleengine": (f"{_HOSTS}.flexibleengine", "FlexibleEngineDriver"),
+    "glesys": (f"{_HOSTS}.glesys", "GlesysDriver"),
     "godaddy": (f"{_HOSTS}.godaddy", "GoDaddyDriver"),
     "hetzner": (f"{_HOSTS}.hetzner", "HetznerDriver"),
     "httpreq": (f"{_HOSTS}.httpreq", "HttpreqDriver"),
@@ -43,6 +46,7 @@ BUILT_IN: Final = {
     "simply": (f"{_HOSTS}.simply", "SimplyDriver"),
     "spaceship": (f"{_HOSTS}.spaceship", "SpaceshipDriver"),
     "technitium": (f"{_HOSTS}.technitium", "TechnitiumDriver"),
+    "valuedomain": (f"{_HOSTS}.valuedomain", "ValueDomainDriver"),
 }
 
 

@@ -18,6 +18,7 @@ from dnsrenew.model.result import (
 )
 from dnsrenew.model.spec import (
     CA,
+    EAB_BY_EMAIL,
     CertificateSpec,
     DnsAccount,
     Eab,
@@ -33,6 +34,7 @@ from dnsrenew.model.spec import (
 
 __all__ = [
     "CA",
+    "EAB_BY_EMAIL",
     "Attempt",
     "Certificate",
     "CertificateSpec",

@@ -23,6 +23,8 @@ PropagationCheck = Literal["authoritative", "doh", "none"]
 """Which servers are queried: ``authoritative``, all name servers of the zone; ``doh``, DNS-over-HTTPS servers, for
 networks that block port 53; ``none``, none: only ``settle`` is waited for.
 """
+EAB_BY_EMAIL: Final = {"acme.zerossl.com": "https://api.zerossl.com/acme/eab-credentials-email"}
+"""The services that give an external account binding for an e-mail address, by the host of the directory URL."""
 _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+={0,2}")
 
 
@@ -59,8 +61,9 @@ class CA(Frozen, public=True):
     """The directory URL of its ACME server (RFC 8555 section 7.1.1)."""
     trust: Path | str | None
     """A PEM file with the only trusted roots for its HTTPS endpoint; default: those of the operating system."""
-    eab: Eab | None
-    """The external account binding, if the CA requires one; a mapping becomes an :class:`Eab`."""
+    eab: Eab | Literal["email"] | None
+    """The external account binding, if the CA requires one; a mapping becomes an :class:`Eab`. ``email``: it is fetched
+    for the contact (ZeroSSL)."""
     staging: str | None
     """The name of the CA for a dry run."""
     timeout: float
@@ -73,12 +76,12 @@ class CA(Frozen, public=True):
         directory: str,
         *,
         trust: Path | str | None = None,
-        eab: Eab | Mapping[str, Any] | None = None,
+        eab: Eab | Mapping[str, Any] | Literal["email"] | None = None,
         staging: str | None = None,
         timeout: float = 180.0,
         name: str = "",
     ) -> None:
-        if eab is not None and not isinstance(eab, Eab):
+        if isinstance(eab, Mapping):
             eab = Eab(**eab)  # its repr does not show the key
         super().__init__(directory=directory, trust=trust, eab=eab, staging=staging, timeout=timeout, name=name)
 

@@ -40,9 +40,12 @@ def ask(address: str, request: bytes, timeout: float = 10.0) -> bytes:
     return answer
 
 
-def get(address: str, path: str) -> tuple[int, str]:
-    """Return the status and the body of a GET."""
-    answer = ask(address, f"GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n".encode())
+def get(address: str, path: str, version: str = "1.1") -> tuple[int, str]:
+    """Return the status and the body of a GET.
+
+    :param version: of HTTP; with 1.1 the server must close the connection.
+    """
+    answer = ask(address, f"GET {path} HTTP/{version}\r\nHost: {address}\r\n\r\n".encode())
     head, _, body = answer.decode().partition("\r\n\r\n")
     return int(head.split()[1]), body
 

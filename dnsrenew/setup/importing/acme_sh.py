@@ -18,7 +18,7 @@ from dnsrenew.setup.importing.acme_sh_hosts import Kept
 from dnsrenew.setup.importing.acme_sh_routes import ABSENT
 from dnsrenew.setup.importing.found import FoundAccount, FoundCertificate, FoundData, FoundEab, FoundFile, HostView
 from dnsrenew.setup.importing.on_machine import inside
-from dnsrenew.setup.importing.pem_pairs import Pair, private_key, read_pair
+from dnsrenew.setup.importing.pem_pairs import PemPair, private_key, read_pair
 from dnsrenew.setup.importing.shell_settings import ShellSettings
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ _READ: Final = re.compile(
 """Settings that are read here, or that have no meaning for us."""
 
 
-class _Folder(NamedTuple):
+class _DomainFolder(NamedTuple):
     """The folder of a certificate, its first name, and its settings."""
 
     path: Path
@@ -78,7 +78,7 @@ def read(folder: Path, host: HostView) -> FoundData:
     certificates_in = _other_folder(common, "CERT_HOME", host) or folder
     accounts_in = _other_folder(common, "CA_HOME", host) or folder / "ca"
     found = [
-        _Folder(here, name, _settings(file, notes, loses=True) or ShellSettings(file, ""))
+        _DomainFolder(here, name, _settings(file, notes, loses=True) or ShellSettings(file, ""))
         for here, name, file in _folders(certificates_in)
     ]
     servers = [server for each in found if (server := _server(each.settings))]
@@ -212,7 +212,7 @@ def _eab(kept: ShellSettings, directory: str) -> FoundEab | None:
 
 
 def _certificate(
-    found: _Folder, common: ShellSettings | None, host: HostView, notes: reading.Notes
+    found: _DomainFolder, common: ShellSettings | None, host: HostView, notes: reading.Notes
 ) -> FoundCertificate | None:
     folder, name, settings = found
     pair = _pair(folder, name, settings, notes)
@@ -243,7 +243,7 @@ def _certificate(
     )
 
 
-def _pair(folder: Path, name: str, settings: ShellSettings, notes: reading.Notes) -> Pair | None:
+def _pair(folder: Path, name: str, settings: ShellSettings, notes: reading.Notes) -> PemPair | None:
     """Return the certificate and its key; None, with a note, if it was never issued: acme.sh does not renew it."""
     leaf, chain, key = folder / f"{name}.cer", folder / "fullchain.cer", folder / f"{name}.key"
     if not settings.get("Le_CertCreateTime") and not os.path.lexists(chain) and not os.path.lexists(leaf):

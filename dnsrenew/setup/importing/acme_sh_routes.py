@@ -21,7 +21,7 @@ _KEY: Final = "Le_Webroot"
 _HTTP_NET: Final = "http.net"
 
 
-class _Way(NamedTuple):
+class _ProvedBy(NamedTuple):
     """A word of ``Le_Webroot`` and the alias of a name."""
 
     word: str
@@ -35,11 +35,11 @@ def routes(settings: ShellSettings, name: str, domains: Sequence[str], kept: Kep
         kept.notes.add(texts.ENVIRONMENT_UNKNOWN, settings.file, name=name, tool="acme.sh")
         return ()
     aliases = [each for each in settings.get("Le_ChallengeAlias").split(",") if each]
-    ways: dict[_Way, list[str]] = {}
+    ways: dict[_ProvedBy, list[str]] = {}
     for index, domain in enumerate(domains):
         # A list that is too short goes on with its last item.
         alias = aliases[min(index, len(aliases) - 1)] if aliases else ""
-        way = _Way(words[min(index, len(words) - 1)], _alias_name(alias))
+        way = _ProvedBy(words[min(index, len(words) - 1)], _alias_name(alias))
         ways.setdefault(way, []).append(domain)
     found = []
     for way, names in ways.items():
@@ -62,7 +62,7 @@ def _alias_name(alias: str) -> str:
     return alias[1:] if alias.startswith("=") else f"_acme-challenge.{alias}"
 
 
-def _route(way: _Way, settings: ShellSettings, name: str, domains: list[str], kept: Kept) -> FoundRoute | None:
+def _route(way: _ProvedBy, settings: ShellSettings, name: str, domains: list[str], kept: Kept) -> FoundRoute | None:
     word, place = way.word, settings.place(_KEY)
     if word.startswith("/"):
         if not os.path.isdir(inside(kept.host, word)):

@@ -72,7 +72,7 @@ class SiteTls(Frozen):
 
 def sites(caddyfile: Caddyfile, host: HostView, notes: Notes) -> list[SiteTls]:
     """Return what a Caddyfile says about the certificates of each site."""
-    reader = _Reader(_environment(host), host, notes)
+    reader = _TlsReader(_environment(host), host, notes)
     common = reader.common(caddyfile)
     return [reader.site(site, common) for site in caddyfile.sites]
 
@@ -99,7 +99,7 @@ def _text(file: Path) -> str:
 
 
 def _assignments(text: str) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for line in text.splitlines():
         try:
             words = shlex.split(line, comments=True)
@@ -109,7 +109,7 @@ def _assignments(text: str) -> dict[str, str]:
     return found
 
 
-class _Reader:
+class _TlsReader:
     """Reads the lines about certificates."""
 
     def __init__(self, environment: Mapping[str, str], host: HostView, notes: Notes) -> None:

@@ -148,8 +148,8 @@ def _certificate(
         name=settings.name,
         domains=domains,
         source=str(settings.file),
-        fullchain_pem=chain,
-        key_pem=key,
+        fullchain_pem=chain if key is not None else None,
+        key_pem=key if chain is not None else None,
         directory=settings.get("server") or None,
         account=_key_file(folder, settings.get("account")),
         key=_key(settings, notes),
@@ -178,8 +178,8 @@ def _without_settings(folder: Path, name: str, notes: reading.Notes) -> FoundCer
         name=name,
         domains=domains,
         source=str(paths["fullchain.pem"]),
-        fullchain_pem=chain,
-        key_pem=key,
+        fullchain_pem=chain if key is not None else None,
+        key_pem=key if chain is not None else None,
         files=_files(folder, name, paths),
     )
 
@@ -196,7 +196,7 @@ def _paths(settings: RenewalSettings, folder: Path) -> dict[str, Path]:
 
 def _pair(paths: Mapping[str, Path], notes: reading.Notes) -> tuple[str | None, bytes | None]:
     chain, key = notes.read(paths["fullchain.pem"], loses=True), notes.read(paths["privkey.pem"], loses=True)
-    return (None, None) if chain is None or key is None else (chain.decode("ascii", "replace"), key)
+    return None if chain is None else chain.decode("ascii", "replace"), key
 
 
 def _domains(chain: str | None, settings: RenewalSettings) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from dnsrenew.setup.importing.found import (
     FoundRoute,
     HostView,
 )
-from dnsrenew.setup.importing.pem_pairs import Pair, pair, read_pair
+from dnsrenew.setup.importing.pem_pairs import PemPair, pair, read_pair
 
 _FILE: Final = "config.yaml"
 _SETTING: Final = re.compile(r"([A-Za-z_][\w.-]*):(?:[ \t]+(.*))?")
@@ -91,7 +91,7 @@ def _certificate(folder: Path, settings: dict[str, str], text: str, notes: readi
     )
     if found.is_self_signed:
         notes.add(texts.SELF_SIGNED, folder / settings["cert"])
-        found = Pair()
+        found = PemPair()
     domains = domains or reading.certificate_names(found.chain)
     if not domains:
         notes.add(texts.HFS_NO_DOMAIN, file)
@@ -118,11 +118,11 @@ def _certificate(folder: Path, settings: dict[str, str], text: str, notes: readi
     )
 
 
-def _pair(folder: Path, settings: dict[str, str], notes: reading.Notes) -> Pair:
+def _pair(folder: Path, settings: dict[str, str], notes: reading.Notes) -> PemPair:
     """Return the certificate and its key: in files beside the configuration, or in it."""
     certificate, key = settings.get("cert", ""), settings.get("private_key", "")
     if not certificate or not key:
-        return Pair()
+        return PemPair()
     file = folder / _FILE
     if "\n" in certificate and "\n" in key:
         return pair(certificate.encode(), key.encode(), file, file, notes)

@@ -105,7 +105,7 @@ def run_import(request: ImportRequest, store: FolderStore, context: Context) -> 
         stop for kind in dict.fromkeys(data.kind for data in found) for stop in timers.stop_commands(kind, request.host)
     ]
     done = _Work(request, plan, store, context, notes)
-    written = [] if again else done.write(tools, deployments)
+    written = done.look() if again else done.write(tools, deployments)
     accounts = [(ca, ca.name in done.accounts) for ca in plan.cas if ca.account is not None]
     return ImportResult(
         tools=tools,
@@ -115,7 +115,9 @@ def run_import(request: ImportRequest, store: FolderStore, context: Context) -> 
         not_understood=[*plan.not_understood, *notes.found],
         lines=lines,
         stops=stops,
-        steps=next_steps.steps(request.config, plan, lines, stops, tools=_titles(found), is_named=request.is_named),
+        steps=next_steps.steps(
+            request.config, plan, lines, stops, tools=_titles(found), is_named=request.is_named, clock=context.clock
+        ),
     )
 
 
@@ -216,6 +218,15 @@ class _Work:
         for spec in specs:
             if spec.name in self.certificates:
                 into_store.note_programs(spec, self._store, self._context)
+
+    def look(self) -> list[str]:
+        """Write nothing: note what the store has."""
+        names = self._store.names()
+        self.certificates.update(each.name for each in self._plan.certificates if each.name in names)
+        for ca in self._plan.cas:
+            if self._store.accounts(ca.directory, ca.name, self._context).load() is not None:
+                self.accounts.add(ca.name)
+        return []
 
     def _fill_store(self) -> None:
         self._store.check_ground()

@@ -154,13 +154,13 @@ def _cron(host: HostView, program: str) -> Iterator[FoundJob]:
 def _calls(command: str, host: HostView, program: str, environment: Environment, place: JobPlace) -> Iterator[FoundJob]:
     """Give the calls in a command line, and in the scripts that it runs."""
     words = _split(command)
-    name = next((index for index, word in enumerate(words) if os.path.basename(word) == program), None)
-    if name is not None:
-        own = {**environment, **_assignments(words[:name])}
-        arguments = words[name + 1 :]
-        end = next((index for index, word in enumerate(arguments) if word in _SEPARATORS), len(arguments))
-        expanded = tuple(_expanded(word, own) for word in arguments[:end])
-        yield FoundJob(*place, expanded, own)
+    named = [index for index, word in enumerate(words) if os.path.basename(word) == program]
+    for index in named:  # one can be an argument, as in `test -x /usr/bin/lego && lego renew`
+        own = {**environment, **_assignments(words[:index])}
+        rest = words[index + 1 :]
+        end = next((number for number, word in enumerate(rest) if word in _SEPARATORS), len(rest))
+        yield FoundJob(*place, tuple(_expanded(word, own) for word in rest[:end]), own)
+    if named:
         return
     for index, word in enumerate(words):
         if word == "-c" and index and index + 1 < len(words) and program in words[index + 1]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from dnsrenew.config import Config
+from dnsrenew.config import check_config
 from dnsrenew.errors import ConfigError, Message
 from dnsrenew.schedule.machine import read
 from dnsrenew.setup.importing import reading, texts
@@ -15,7 +14,8 @@ from dnsrenew.setup.importing import reading, texts
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dnsrenew.setup.importing.found import FoundDeployment, FoundFile, HostView
+    from dnsrenew.base.clock import Clock
+    from dnsrenew.setup.importing.found import FoundDeployment, FoundDnsAccount, FoundFile, HostView
     from dnsrenew.setup.importing.plan import Plan
     from dnsrenew.setup.importing.servers import ServerLine
     from dnsrenew.setup.importing.timers import StopCommand
@@ -29,10 +29,11 @@ def steps(
     *,
     tools: Sequence[str],
     is_named: bool,
+    clock: Clock,
 ) -> list[str]:
     """Return the steps."""
     option = f" --config {shlex.quote(str(config))}" if is_named else ""
-    found: list[Message] = [*_to_complete(config, plan)]
+    found: list[Message] = [*_to_complete(config, plan, clock)]
     if lines:
         found += _servers(lines, option)
         found.append(texts.STEP_AGAIN.format(config=option, tool=" / ".join(tools)))
@@ -45,24 +46,23 @@ def steps(
     return list(found)
 
 
-def _to_complete(config: Path, plan: Plan) -> Iterator[Message]:
+def _to_complete(config: Path, plan: Plan, clock: Clock) -> Iterator[Message]:
     """Give what a person has to add to the configuration before it works."""
     try:
-        Config.load(config)
+        check_config(config, clock=clock)
     except ConfigError as error:
-        yield texts.STEP_COMPLETE.format(path=str(config), reason=error.message)
+        for mistake in error.message.splitlines():
+            yield texts.STEP_COMPLETE.format(mistake=mistake)
+    if any(_lacks_plain_options(account) for account in plan.dns.values()):
+        yield texts.STEP_PLACEHOLDER.format(path=str(config))
     by_hand = [each.name for each in plan.certificates if _is_fallback(each.dns, plan)]
     if by_hand:
         yield texts.STEP_ROUTES.format(names=by_hand, path=str(config))
-    files = [
-        str(config.parent / file)
-        for name, account in plan.dns.items()
-        for option in reading.missing_options(account)
-        if reading.is_secret(account.provider, option)
-        and not os.path.exists(config.parent / (file := reading.secret_file(f"{name}-{option}")))
-    ]
-    if files:
-        yield texts.STEP_SECRETS.format(files=files)
+
+
+def _lacks_plain_options(account: FoundDnsAccount) -> bool:
+    missing = reading.missing_options(account)
+    return any(not reading.is_secret(account.provider, option) for option in missing)
 
 
 def _is_fallback(dns: Sequence[str], plan: Plan) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from dnsrenew.base import files
 from dnsrenew.setup.importing import reading, texts
 from dnsrenew.setup.importing.found import FileRole, FoundCertificate, FoundData, FoundFile, HostView
-from dnsrenew.setup.importing.pem_pairs import BEGIN_CERTIFICATE, BEGIN_KEY, Pair, private_key
+from dnsrenew.setup.importing.pem_pairs import BEGIN_CERTIFICATE, BEGIN_KEY, PemPair, private_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,7 +109,7 @@ def _certificates(found: Sequence[_PemFile], notes: reading.Notes) -> Iterator[F
         if chain is None:
             notes.add(texts.PEM_ALONE, file.path)
             continue
-        pair, domains = Pair(chain, x509.key_to_pem(key)), reading.certificate_names(chain)
+        pair, domains = PemPair(chain, x509.key_to_pem(key)), reading.certificate_names(chain)
         if pair.is_self_signed:
             notes.add(texts.SELF_SIGNED, file.path)
         elif domains:

@@ -19,7 +19,7 @@ BEGIN_KEY: Final = b"PRIVATE KEY-----"
 _ENCRYPTED: Final = (b"BEGIN ENCRYPTED PRIVATE KEY", b"Proc-Type: 4,ENCRYPTED")
 
 
-class Pair(NamedTuple):
+class PemPair(NamedTuple):
     """A chain, leaf first, and its private key as unencrypted PKCS#8; both None if there is no whole pair."""
 
     chain: str | None = None
@@ -46,21 +46,21 @@ def private_key(data: bytes, file: Path, notes: Notes) -> PrivateKey | None:
         return None
 
 
-def read_pair(certificates: Sequence[Path], key_file: Path, notes: Notes) -> Pair:
+def read_pair(certificates: Sequence[Path], key_file: Path, notes: Notes) -> PemPair:
     """Return the pair in some files; the first must have the certificate, and those that are missing are left out.
 
     Each half that cannot be used adds a note.
     """
     key, first = notes.read(key_file, loses=True), notes.read(certificates[0], loses=True)
     if key is None or first is None:
-        return Pair()
+        return PemPair()
     more = [notes.read(file) for file in certificates[1:] if os.path.lexists(file)]
     return pair(first, key, certificates[0], key_file, notes, more=[part for part in more if part])
 
 
 def pair(
     certificate: bytes, key_data: bytes, file: Path, key_file: Path, notes: Notes, *, more: Sequence[bytes] = ()
-) -> Pair:
+) -> PemPair:
     """Return the pair in the contents of two files.
 
     :param more: contents with more certificates of the chain.
@@ -69,12 +69,12 @@ def pair(
 
     key = private_key(key_data, key_file, notes)
     if key is None:
-        return Pair()
+        return PemPair()
     if BEGIN_CERTIFICATE not in certificate:
         notes.add(texts.DAMAGED, file, loses=True, reason=texts.NO_CERTIFICATE)
-        return Pair()
+        return PemPair()
     chain = x509.chain_among(b"\n".join((certificate, *more)).decode("ascii", "replace"), key)
     if chain is None:
         notes.add(texts.DAMAGED, file, loses=True, reason=texts.NOT_A_PAIR)
-        return Pair()
-    return Pair(chain, x509.key_to_pem(key))
+        return PemPair()
+    return PemPair(chain, x509.key_to_pem(key))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import Frozen
@@ -32,65 +32,74 @@ _TLS_PORTS: Final = {
 _GROUP_READ: Final = 0o040
 
 
-class ServerLine(Frozen):
-    """A line of a server's configuration that names a file of the other tool.
+class NewFile(Frozen):
+    """A file that takes the place of one of the other tool.
 
-    :ivar certificate: the name of the certificate.
-    :ivar line: the number of the line, from 1.
-    :ivar new: the line as it should be.
-    :ivar path: the new path in it.
+    :ivar certificate: the name of its certificate.
     """
 
     certificate: str
+    role: FileRole
+    path: str
+
+
+class ServerLine(Frozen):
+    """A line of a server's configuration that names files of the other tool.
+
+    :ivar line: the number of the line, from 1.
+    :ivar new: the line as it should be.
+    :ivar files: the files that it then names.
+    :ivar port: the port with TLS in the file; None if there is none, or several.
+    """
+
     server: ServerKind
     file: str
     line: int
     text: str
     new: str
-    role: FileRole
-    path: str
+    files: tuple[NewFile, ...]
     port: int | None
 
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form."""
-        names = ("certificate", "file", "line", "text", "new")
-        return {"server": self.server.name or None, **{name: getattr(self, name) for name in names}}
+        certificates = list(dict.fromkeys(file.certificate for file in self.files))
+        names = ("file", "line", "text", "new")
+        own = {name: getattr(self, name) for name in names}
+        return {"server": self.server.name or None, "certificates": certificates, **own}
 
 
 def lines_that_name(
     certificates: Sequence[PlannedCertificate], host: HostView, folders: Sequence[Path], live: Path
 ) -> list[ServerLine]:
-    """Return the lines of all servers that name a file of the certificates.
+    """Return the lines of all servers that name files of the certificates.
 
     :param folders: those of the tools, which are not looked into.
     :param live: the folder for the new files.
     """
-    files = {file.path: (each.name, file) for each in certificates for file in each.found.files}
+    new = {
+        file.path: NewFile(each.name, file.role, str(live / each.name / NAMES[file.role]))
+        for each in certificates
+        for file in each.found.files
+    }
     found = []
-    for config in config_files(host.root, tuple(files), (*folders, live)) if files else ():
+    for config in config_files(host.root, tuple(new), (*folders, live)) if new else ():
         port = _port(config)
         for number, text in enumerate(config.lines, 1):
-            # The longest first: one path can be the beginning of another.
-            for path in sorted(files, key=len, reverse=True):
-                if path in without_comment(text):
-                    name, file = files[path]
-                    new = str(live / name / NAMES[file.role])
-                    changed = text.replace(path, new)
-                    found.append(
-                        ServerLine(
-                            name,
-                            config.server,
-                            config.path,
-                            number,
-                            text.strip(),
-                            changed.strip(),
-                            file.role,
-                            new,
-                            port,
-                        )
-                    )
-                    break
+            changed, files = _changed(text, new)
+            if files:
+                place = config.server, config.path, number, text.strip(), changed.strip()
+                found.append(ServerLine(*place, files=files, port=port))
     return found
+
+
+def _changed(text: str, new: Mapping[str, NewFile]) -> tuple[str, tuple[NewFile, ...]]:
+    """Return a line with the new paths in place of the old ones, and their files; a comment has none."""
+    files, code = [], without_comment(text)
+    for path in sorted(new, key=len, reverse=True):  # one path can be the beginning of another
+        if path in code:
+            files.append(new[path])
+            code, text = code.replace(path, ""), text.replace(path, new[path].path)
+    return text, tuple(files)
 
 
 def _port(config: ConfigFile) -> int | None:
@@ -102,10 +111,11 @@ def _port(config: ConfigFile) -> int | None:
 
 def deployment_for(certificate: PlannedCertificate, lines: Sequence[ServerLine]) -> FoundDeployment | None:
     """Return the entry that writes the new files of a certificate and reloads its servers; None without any."""
-    own = [line for line in lines if line.certificate == certificate.name]
+    own = [line for line in lines if any(file.certificate == certificate.name for file in line.files)]
     if not own:
         return None
-    options: dict[str, object] = {line.role: line.path for line in own}
+    files = [file for line in own for file in line.files if file.certificate == certificate.name]
+    options: dict[str, object] = {file.role: file.path for file in files}
     options |= _group(certificate.found.files)
     reloads = list(dict.fromkeys(line.server.reload for line in own if line.server.reload))
     if len(reloads) == 1:

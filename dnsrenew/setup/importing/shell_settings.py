@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 _LINE: Final = re.compile(
     r"""^[ \t]*(?:export[ \t]+)?(?P<key>[A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*
-    (?:'(?P<single>[^']*)'|"(?P<double>(?:[^"\\]|\\.)*)"|(?P<bare>[^\s;'"]*))[ \t]*;?[ \t]*(?:\#.*)?$""",
-    re.MULTILINE | re.VERBOSE | re.DOTALL,
+    (?:'(?P<single>[^']*)'|"(?P<double>(?:[^"\\]|\\[\s\S])*)"|(?P<bare>[^\s;'"]*))[ \t]*;?[ \t]*(?:\#.*)?$""",
+    re.MULTILINE | re.VERBOSE,
 )
 _ESCAPED: Final = re.compile(r"\\([\\\"$`])")
 _BASE64: Final = re.compile(r"__ACME_BASE64__START_(.*)__ACME_BASE64__END_", re.DOTALL)

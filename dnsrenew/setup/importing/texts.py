@@ -184,9 +184,9 @@ UNWRITABLE: Final = Text(
 
 # ── the next steps ──────────────────────────────────────────────────────────────────────
 
-STEP_COMPLETE: Final = Phrase("Complete {path}: {reason}")
+STEP_COMPLETE: Final = Phrase("Complete the configuration: {mistake}")
+STEP_PLACEHOLDER: Final = Phrase("Write the missing options in place of change-me into {path}.")
 STEP_ROUTES: Final = Phrase("Replace the account manual in the routes of {names} by your DNS host, in {path}.")
-STEP_SECRETS: Final = Phrase("Write the missing secrets into {files}.")
 STEP_DEPLOY: Final = Phrase("Write the new files for your servers: dnsrenew deploy{config}")
 STEP_LINE: Final = Phrase("In line {line} of {file}, write: {new}")
 STEP_TEST: Final = Phrase("Check the configuration of {server}: {command}")

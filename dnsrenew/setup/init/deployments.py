@@ -80,7 +80,9 @@ def plan(server: FoundServer, draft: InitDraft) -> list[PlannedDeployment]:
     if not pairs:
         return [_new_files(server, None, draft)]
     host = draft.host
-    return [_new_files(server, pair, draft) if _is_foreign(pair, host) else _in_place(server, pair, draft) for pair in pairs]
+    return [
+        _new_files(server, pair, draft) if _is_foreign(pair, host) else _in_place(server, pair, draft) for pair in pairs
+    ]
 
 
 def _is_foreign(pair: ServedPair, host: ServerHost) -> bool:
@@ -103,7 +105,7 @@ def _in_place(server: FoundServer, pair: ServedPair, draft: InitDraft) -> Planne
 
 
 def _new_files(server: FoundServer, pair: ServedPair | None, draft: InitDraft) -> PlannedDeployment:
-    """Return an entry for new files, which a person has to name in the server once; until then no port can show them."""
+    """Return an entry for new files, which a person has to name in the server once; no port shows them until then."""
     folder = os.path.join(draft.folder, LIVE, _name(draft))
     certificate, key = os.path.join(folder, "fullchain.pem"), os.path.join(folder, "privkey.pem")
     if server.to == "pkcs12":
@@ -126,7 +128,7 @@ def _new_files(server: FoundServer, pair: ServedPair | None, draft: InitDraft) -
 def _files(server: FoundServer, certificate: str, key: str) -> dict[str, str]:
     if server.to == "pkcs12":
         return {"path": certificate}
-    if server.to in {"haproxy"} or key:
+    if server.to == "haproxy" or key:
         return {"certificate": certificate, **({"key": key} if key else {})}
     return {"combined": certificate}
 
@@ -224,9 +226,7 @@ def check(draft: InitDraft, deployments: Sequence[PlannedDeployment]) -> None:
     from dnsrenew.config import Config
     from dnsrenew.secrets import Secret
 
-    entries = [
-        {**each.entry, **{key: Secret(value) for key, value in each.secrets.items()}} for each in deployments
-    ]
+    entries = [{**each.entry, **{key: Secret(value) for key, value in each.secrets.items()}} for each in deployments]
     document = {
         "dns": {"x": {"provider": "manual"}},
         "certificate": [{"domains": list(draft.domains), "deploy": entries}],

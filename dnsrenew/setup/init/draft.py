@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from dnsrenew.base.values import Frozen
-from dnsrenew.errors import ConfigError, Message
+from dnsrenew.base.values import Frozen, replace
+from dnsrenew.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +47,10 @@ class Prompt(Frozen):
     default: str = ""
     shown: str = ""
     is_secret: bool = False
+
+    def with_default(self, answer: str) -> Prompt:
+        """Return the same question with another default."""
+        return replace(self, default=answer, shown="")
 
 
 class Person(Protocol):
@@ -169,8 +173,3 @@ class InitDraft:
     def folder(self) -> str:
         """The folder of the configuration."""
         return os.fspath(self.around.config.parent)
-
-
-def as_message(text: str) -> str:
-    """Return a text for people as the only field of a message."""
-    return text if isinstance(text, Message) else Message.filled("{text}", {"text": text})

@@ -79,16 +79,16 @@ def _server_blocks(host: ServerHost, config: str) -> Iterator[Block]:
         if left < 0:
             return
         line: list[str] = []
-        for token in _tokens(host.read(path)):
-            if token == ";" and line[:1] == ["include"] and len(line) > 1:
+        for word in _tokens(host.read(path)):
+            if word == ";" and line[:1] == ["include"] and len(line) > 1:
                 for file in _included(host, os.path.dirname(config), line[1]):
                     read(file)
                 line = []
-            elif token in {";", "{", "}"}:
-                tokens.extend([*line, token])
+            elif word in {";", "{", "}"}:
+                tokens.extend([*line, word])
                 line = []
             else:
-                line.append(token)
+                line.append(word)
 
     read(config)
     yield from _blocks(tokens)
@@ -97,22 +97,22 @@ def _server_blocks(host: ServerHost, config: str) -> Iterator[Block]:
 def _blocks(tokens: Sequence[str]) -> Iterator[Block]:
     stack: list[tuple[str, Block]] = [("", [])]
     line: list[str] = []
-    for token in tokens:
-        if token == ";":
+    for word in tokens:
+        if word == ";":
             if line:
                 stack[-1][1].append(line)
             line = []
-        elif token == "{":
+        elif word == "{":
             stack.append((line[0] if line else "", []))
             line = []
-        elif token == "}":
+        elif word == "}":
             if len(stack) > 1:
                 name, block = stack.pop()
                 if name == "server":
                     yield [*block, *(each for _, outer in reversed(stack) for each in outer)]
             line = []
         else:
-            line.append(token)
+            line.append(word)
 
 
 def _tokens(text: str) -> Iterator[str]:
@@ -203,7 +203,7 @@ def _apache_lines(host: ServerHost, config: str) -> Iterator[tuple[str, list[str
             if not parts:
                 continue
             directive = parts[0].lower()
-            if directive in {"serverroot"} and len(parts) > 1:
+            if directive == "serverroot" and len(parts) > 1:
                 folder = parts[1]
             if directive in {"include", "includeoptional"} and len(parts) > 1:
                 waiting += _included(host, folder, parts[1])

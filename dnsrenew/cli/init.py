@@ -1,0 +1,281 @@
+"""``dnsrenew init``: asks, writes the configuration, rehearses, obtains, deploys and installs the schedule."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base.values import replace
+from dnsrenew.cli import formatting, texts
+from dnsrenew.cli.arguments import parse
+from dnsrenew.cli.language import say
+from dnsrenew.cli.prompts import TerminalPerson
+from dnsrenew.cli.terminal import green, yellow
+from dnsrenew.config import locate
+from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
+
+if TYPE_CHECKING:
+    from dnsrenew.cli.invocation import Invocation
+    from dnsrenew.dns import DnsView
+    from dnsrenew.model import Outcome
+    from dnsrenew.setup.init.answers import Answers
+    from dnsrenew.setup.init.draft import InitDraft, Surroundings
+
+_FLAGS: Final = ("domains", "contact", "agree_terms", "provider", "deploy", "schedule", "rehearse")
+_FINE: Final = frozenset({"renewed", "rehearsed", "not-due"})
+
+
+class _Script(TerminalPerson):
+    """Nobody is there: what is doubtful is a warning."""
+
+    def say(self, text: str) -> None:
+        """Say nothing."""
+
+
+def init(invocation: Invocation) -> int:
+    """Ask, write, and do the steps; return the exit status.
+
+    :raises ConfigError: there is a configuration, an answer is missing or wrong.
+    :raises AttemptError: a given answer cannot be tested.
+    :raises StoreError: a file cannot be written.
+    :raises Cancelled: Ctrl-C, before anything was written.
+    """
+    from dnsrenew.setup.init.draft import InitDraft
+    from dnsrenew.setup.init.interview import interview
+    from dnsrenew.setup.init.write_config import make_files, write_files
+
+    terminal = invocation.terminal
+    config = _target(invocation)
+    answers = _answers(invocation)
+    attended = terminal.is_attended
+    person = TerminalPerson(invocation) if attended else _Script(invocation)
+    if attended and not _is_complete(answers):
+        shown = formatting.relative_path(str(config), locate.here())
+        person.say(texts.INIT_START.format(path=shown))
+    draft = InitDraft(_surroundings(invocation, config))
+    interview(draft, answers, person, is_attended=attended)
+    invocation.signals.check()
+    written = write_files(draft, make_files(draft))
+    if not terminal.quiet:
+        columns = terminal.out.size()[0]
+        for path in written:
+            terminal.write_result("\n".join(formatting.wrap(texts.WROTE.format(path=path), columns, f"{green('✓')} ")))
+    return _Steps(invocation, draft, written).run()
+
+
+# ── before the questions ────────────────────────────────────────────────────────────────
+
+
+def _target(invocation: Invocation) -> Path:
+    """Return the configuration to write.
+
+    :raises ConfigError: ``init-config-exists``; ``config-untrusted``: others could change it.
+    """
+    from dnsrenew.config.file_checks import FileChecks
+    from dnsrenew.setup.init.texts import CONFIG_EXISTS
+
+    cwd = locate.here()
+    named = invocation.options.config or os.environ.get(locate.VARIABLE)
+    path = os.path.abspath(os.path.join(cwd, os.path.expanduser(named or locate.FILE_NAME)))
+    try:
+        found = (
+            path
+            if named and os.path.lexists(path)
+            else locate.search(None, {**os.environ, locate.VARIABLE: ""}, cwd)[0]
+        )
+    except ConfigError:
+        found = ""
+    if found and (not named or found == path):
+        raise ConfigError.of(CONFIG_EXISTS, path=found)
+    FileChecks(found=True, insist=invocation.options.insist).judge(path)
+    return Path(path)
+
+
+def _answers(invocation: Invocation) -> Answers:
+    from dnsrenew.setup.init.answers import read_answers
+    from dnsrenew.setup.init.texts import ANSWERS_OPEN
+
+    options = invocation.options
+    file = None if options.answers is None else Path(os.path.abspath(os.path.expanduser(options.answers)))
+    answers = read_answers(file, {key: getattr(options, key) for key in _FLAGS}, options.option or [])
+    if answers.open_file is not None:
+        _, message, fix = ANSWERS_OPEN.fill(path=answers.open_file)
+        TerminalPerson(invocation).doubt(f"{message} {fix}")
+    return answers
+
+
+def _is_complete(answers: Answers) -> bool:
+    return set(_FLAGS) <= set(answers.given)
+
+
+def _surroundings(invocation: Invocation, config: Path) -> Surroundings:
+    from dnsrenew.schedule.detect import has_scheduler
+    from dnsrenew.setup.init.draft import Surroundings
+    from dnsrenew.setup.init.servers import this_server_host
+
+    context = invocation.context()
+    invocation.terminal.redact = context.redactor.redact
+    return Surroundings(
+        context=context,
+        config=config,
+        insist=invocation.options.insist,
+        dns=_dns_view,
+        host=this_server_host,
+        environ=os.environ,
+        has_scheduler=has_scheduler(),
+    )
+
+
+def _dns_view(tables: Mapping[str, Any]) -> DnsView:
+    """Return the view of DNS for the resolver of the answers.
+
+    :raises ConfigError: that has a mistake.
+    """
+    from dnsrenew.config import Config
+    from dnsrenew.dns import DnsView
+    from dnsrenew.http import HttpClient
+
+    config = Config.from_dict({"resolver": tables.get("resolver", {})}, base=locate.here(), insist=True)
+    return DnsView(config.resolver, HttpClient)
+
+
+# ── after them ──────────────────────────────────────────────────────────────────────────
+
+
+class _Steps:
+    """What is done with the new configuration, in order; the first failure ends it."""
+
+    def __init__(self, invocation: Invocation, draft: InitDraft, written: list[str]) -> None:
+        options = parse(["renew", "--config", str(draft.around.config)]).options
+        for name in ("insist", "json", "quiet", "verbose", "lang"):
+            setattr(options, name, getattr(invocation.options, name))
+        self._invocation = replace(invocation, options=options)
+        self._terminal = invocation.terminal
+        self._draft = draft
+        self._document: dict[str, Any] = {"written": written, "rehearsed": None, "outcomes": [], "schedule": None}
+
+    def run(self) -> int:
+        """Do the steps; return the exit status."""
+        draft = self._draft
+        steps: list[Callable[[], bool]] = [
+            *([self._delegate] if draft.is_delegated else []),
+            *([self._rehearse] if draft.rehearse else []),
+            self._obtain,
+            *([self._schedule] if draft.schedule else []),
+        ]
+        done = 0
+        for step in steps:
+            if not step():
+                break
+            done += 1
+        is_done = done == len(steps)
+        self._show_end(is_done=is_done)
+        self._terminal.write_document(self._document)
+        return 0 if is_done else self._invocation.signals.status or 1
+
+    def _delegate(self) -> bool:
+        """Have the CNAME records set, and wait until they are there."""
+        from dnsrenew.cli.delegate import DelegateProgress
+
+        name = self._config().certificates[0].name
+        renewer = self._invocation.renewer(self._config(), DelegateProgress(self._terminal))
+        signals = self._invocation.signals
+        try:
+            signals.run(lambda: renewer.delegate(name, to=self._account(), cancel=signals.cancel), cleans_up=True)
+        except Cancelled:
+            self._show_end(is_done=False)
+            raise
+        except DnsRenewError as error:
+            self._refuse(error)
+            return False
+        return True
+
+    def _account(self) -> str:
+        return next(iter(self._config().accounts))
+
+    def _rehearse(self) -> bool:
+        outcomes = self._renew(dry_run=True)
+        self._document["rehearsed"] = all(each.status in _FINE for each in outcomes)
+        if not self._document["rehearsed"]:
+            self._document["outcomes"] = [each.to_dict() for each in outcomes]
+        return bool(self._document["rehearsed"])
+
+    def _obtain(self) -> bool:
+        outcomes = self._renew(dry_run=False)
+        self._document["outcomes"] = [each.to_dict() for each in outcomes]
+        return all(each.status in _FINE and all(result.ok for result in each.deployed) for each in outcomes)
+
+    def _renew(self, *, dry_run: bool) -> list[Outcome]:
+        """Renew as the command does, with progress in plain lines."""
+        from dnsrenew.cli.outcome_text import OutcomeText
+        from dnsrenew.cli.progress import PlainProgress
+
+        invocation, terminal = self._invocation, self._terminal
+        terminal.write_info(texts.INIT_REHEARSING if dry_run else texts.INIT_OBTAINING)
+        progress = PlainProgress(terminal, show_errors=not terminal.same_terminal, dry_run=dry_run)
+        renewer = invocation.renewer(self._config(), progress)
+        signals = invocation.signals
+        attended = terminal.is_attended
+        outcomes = signals.run(
+            lambda: renewer.renew(attended=attended, dry_run=dry_run, cancel=signals.cancel), cleans_up=True
+        )
+        progress.close()
+        if not terminal.json:
+            now, columns = invocation.clock.now(), terminal.out.size()[0]
+            text = OutcomeText(now, columns, verbose=terminal.verbose > 0, dry_run=dry_run, manual=True)
+            found = [line for each in outcomes for line in text.lines(each)]
+            if not terminal.quiet or any(each.status not in _FINE for each in outcomes):
+                terminal.write_result("\n".join(found))
+        return outcomes
+
+    def _schedule(self) -> bool:
+        """Install the schedule as the command does; with ``--json`` without its document."""
+        from dnsrenew import schedule as scheduling
+        from dnsrenew.cli.schedule import schedule
+
+        options = copy.copy(self._invocation.options)
+        options.kind, options.action = None, "install"
+        terminal = self._terminal
+        if terminal.json:
+            terminal = copy.copy(terminal)
+            terminal.json, terminal.quiet = False, True
+        try:
+            schedule(replace(self._invocation, options=options, terminal=terminal))
+        except DnsRenewError as error:
+            self._refuse(error)
+            return False
+        self._document["schedule"] = scheduling.default_kind(scheduling.this_host())
+        return True
+
+    def _config(self) -> Any:
+        from dnsrenew.config import Config
+
+        return Config.load(self._draft.around.config, insist=self._invocation.options.insist)
+
+    def _refuse(self, error: DnsRenewError) -> None:
+        TerminalPerson(self._invocation).refuse(error)
+        self._document["error"] = error.to_dict()
+
+    def _show_end(self, *, is_done: bool) -> None:
+        """Say what is left to do."""
+        terminal = self._terminal
+        if terminal.json or terminal.quiet:
+            return
+        columns = terminal.out.size()[0]
+        lines: list[str] = []
+        changes = [each for deployment in self._draft.deployments for each in deployment.changes]
+        if changes:
+            lines += formatting.wrap(texts.INIT_CHANGES, columns, f"{yellow('!')} ", "  ")
+            for change in changes:
+                lines += formatting.wrap(say(change), columns, "  ", "    ")
+        path = formatting.relative_path(str(self._draft.around.config), locate.here())
+        if not is_done:
+            lines += formatting.wrap(texts.INIT_UNFINISHED.format(path=path), columns, f"{yellow('→')} ", "  ")
+        elif not self._draft.schedule:
+            lines += formatting.wrap(texts.INIT_NO_SCHEDULE, columns, f"{yellow('!')} ", "  ")
+        else:
+            lines += formatting.wrap(texts.INIT_DONE.format(path=path), columns, f"{green('✓')} ", "  ")
+        terminal.write_result("\n".join(lines))

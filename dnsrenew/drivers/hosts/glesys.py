@@ -1,0 +1,65 @@
+"""GleSYS (https://github.com/GleSYS/API/wiki/API-Documentation#domain): a request for each record."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.drivers.host_api import HostApi, basic, label, pick, unquoted
+from dnsrenew.drivers.host_error import HostError
+from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
+
+if TYPE_CHECKING:
+    from dnsrenew.model import TxtRecord
+
+ADDRESS: Final = "https://api.glesys.com"
+_APEX: Final = "@"
+
+
+class GlesysDriver(RecordDriver):
+    """Writes through the API of GleSYS, with the number of the project and an API key of it."""
+
+    def connect(self) -> HostApi:
+        """Return the API of the account."""
+        credentials = basic(self.context.text("auth_username"), self.context.text("auth_token"))
+        return HostApi(self.context, ADDRESS, headers={"Authorization": credentials})
+
+    def find_zone(self, api: HostApi, zone: str) -> str:
+        """Return the zone: a domain has no other identifier."""
+        del api
+        return zone
+
+    def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Give all TXT records of the domain: the API selects none."""
+        del owners
+        for item in pick(_call(api, "listrecords", domainname=zone), "records", kind=list):
+            if pick(item, "type", kind=str) == "TXT":
+                host = pick(item, "host", kind=str)
+                owner = zone if host == _APEX else f"{host}.{zone}"
+                yield TxtEntry(pick(item, "recordid", kind=int), owner, unquoted(pick(item, "data", kind=str)))
+
+    def create(self, api: HostApi, zone: str, record: TxtRecord) -> Any:
+        """Create a record. Its host is relative to the domain: of an absolute one GleSYS takes every label."""
+        content = {"host": label(record, apex=_APEX), "type": "TXT", "data": record.value, "ttl": record.ttl}
+        return pick(_call(api, "addrecord", domainname=zone, **content), "record", "recordid", kind=int)
+
+    def delete(self, api: HostApi, zone: str, identifier: int) -> None:
+        """Delete a record. What GleSYS answers if there is none is not documented: then the list decides."""
+        try:
+            _call(api, "deleterecord", recordid=identifier)
+        except HostError as error:
+            if error.status_code not in {400, 403, 404} or identifier in self._identifiers(api, zone):
+                raise
+            raise HostError(str(error), status=404) from None
+
+    def _identifiers(self, api: HostApi, zone: str) -> set[int]:
+        return {entry.identifier for entry in self.entries(api, zone, ())}
+
+
+def _call(api: HostApi, command: str, **arguments: Any) -> dict[str, Any]:
+    """Send a command and return its response; the status in the body counts too."""
+    answer = pick(api.json("POST", f"/domain/{command}", content=arguments), "response", kind=dict)
+    status = pick(answer, "status", "code", kind=int)
+    if status >= 400:
+        raise HostError(str(answer["status"].get("text") or ""), status=status)
+    return answer

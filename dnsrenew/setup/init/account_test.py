@@ -1,0 +1,135 @@
+"""Tests the DNS account of the answers: its secrets, its driver, and a test value that is written and removed.
+
+The journal of the test lies in a folder of its own, since there is no store yet. What cannot be removed is said.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.secrets import Secret
+from dnsrenew.setup.init import texts
+from dnsrenew.setup.init.draft import WrongAnswerError
+
+if TYPE_CHECKING:
+    from dnsrenew.config import Config
+    from dnsrenew.doctor.facts import Facts
+    from dnsrenew.model import CertificateSpec, Check
+    from dnsrenew.setup.init.draft import InitDraft
+
+REFERENCES: Final = ("env", "file", "keyring")
+"""The schemes of references to secrets, as the configuration has them."""
+
+
+def is_reference(value: Any) -> bool:
+    """Tell whether the value of a secret option is a reference."""
+    if isinstance(value, Mapping):
+        return True
+    scheme, colon, rest = str(value).partition(":")
+    return bool(colon and rest) and scheme in REFERENCES
+
+
+def as_secret(value: Any, folder: str) -> Secret:
+    """Return the secret for the value of an option.
+
+    :param folder: that of the configuration; a relative path starts there.
+    """
+    if isinstance(value, Mapping):
+        return Secret.command(
+            [str(each) for each in value["command"]], env=[str(each) for each in value.get("env", ())]
+        )
+    if not is_reference(value):
+        return Secret(str(value).removeprefix("literal:"))
+    scheme, _, rest = str(value).partition(":")
+    if scheme == "file":
+        return Secret.file(os.path.join(folder, os.path.expanduser(rest)))
+    return Secret.env(rest) if scheme == "env" else Secret.keyring(rest)
+
+
+def account_config(draft: InitDraft, store: Path) -> Config:
+    """Return a configuration with the account and the certificate of the answers.
+
+    :raises WrongAnswerError: an option of the account is wrong.
+    """
+    from dnsrenew.config import Config
+    from dnsrenew.errors import ConfigError
+
+    assert draft.provider is not None  # noqa: S101  # the questions come in this order
+    secrets = {key: as_secret(value, draft.folder) for key, value in draft.secrets.items()}
+    account = {"provider": draft.provider.name, **draft.options, **secrets}
+    if draft.account_zones:
+        account["zones"] = list(draft.account_zones)
+    document = {
+        "store": str(store),
+        "agree_terms": True,
+        "resolver": draft.tables.get("resolver", {}),
+        "dns": {"account": account},
+        "certificate": [{"domains": list(draft.domains)}],
+    }
+    try:
+        return Config.from_dict(document, base=draft.folder, insist=True)
+    except ConfigError as error:
+        raise WrongAnswerError.of(texts.OPTIONS_WRONG, reason=_mistakes(error)) from None
+
+
+def _mistakes(error: Any) -> str:
+    from dnsrenew.validation.mistakes import Mistake
+
+    found = [Mistake(**one).sentence for one in error.evidence.get("mistakes", ())]
+    return "; ".join(str(each).replace("dns.account.", "") for each in found) or str(error.message)
+
+
+def run_test(draft: InitDraft) -> Check | None:
+    """Return the first check of the account that is bad, else the first that is unknown; None if all is well.
+
+    :raises WrongAnswerError: an option of the account is wrong.
+    :raises Cancelled: the caller cancelled; the test value is removed.
+    """
+    from dnsrenew.doctor.accounts import accounts, driver, probe
+    from dnsrenew.doctor.facts import Facts
+    from dnsrenew.renewal.batch import DRIVEN
+    from dnsrenew.store import FolderStore
+
+    with tempfile.TemporaryDirectory(prefix="dnsrenew-init-") as folder:
+        store = Path(folder) / "state"
+        config = account_config(draft, store)
+        spec = config.certificates[0]
+        context = draft.around.context
+        facts = Facts(
+            context.within(_SECONDS + probe.propagation_limit(config, spec)),
+            config,
+            FolderStore(store, insist=True),
+            probe=True,
+        )
+        try:
+            with context.redactor.guard_logs(*DRIVEN):
+                found: list[Check] = []
+                for check in _checks(facts, spec, accounts, driver, probe):
+                    if check.result == "bad":
+                        return check
+                    found.append(check)
+        finally:
+            facts.close()
+    context.check()
+    return next((check for check in found if check.result == "unknown"), None)
+
+
+_SECONDS: Final = 30.0
+"""For everything but the wait for DNS."""
+_NAME: Final = "account"
+
+
+def _checks(facts: Facts, spec: CertificateSpec, accounts: Any, driver: Any, probe: Any) -> Iterator[Check]:
+    """Make the checks in order; each needs what the one before has found."""
+    yield accounts.secrets(facts, _NAME)
+    for check in (driver.dns_account(facts, _NAME), accounts.dns_account(facts, spec)):
+        if check is not None:
+            yield check
+    for make in (probe.dns_credentials, probe.txt_probe):
+        check = make(facts, spec, _NAME)
+        if check is not None:
+            yield check

@@ -1,0 +1,107 @@
+"""Answers that are given before anybody is asked: in a TOML file, or as options of the command."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base.values import Frozen, field
+from dnsrenew.errors import ConfigError
+from dnsrenew.setup.init import texts
+from dnsrenew.setup.init.account_test import is_reference
+from dnsrenew.setup.init.draft import WrongAnswerError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROVIDER: Final = "provider"
+KEYS: Final = frozenset({"domains", "contact", "agree_terms", "deploy", "schedule", "rehearse"})
+"""The answers besides that about the DNS host; ``provider`` and all other keys are that."""
+TABLES: Final = frozenset({"ca", "resolver", "default_ca", "store", "notify", "metrics", "doctor"})
+"""What is copied to the configuration as it is."""
+_OTHERS: Final = 0o077
+
+
+class Answers(Frozen, hidden=("given",)):
+    """The answers that are given.
+
+    :ivar given: by the key of the question; that about the DNS host is a table.
+    :ivar tables: parts of the configuration.
+    :ivar open_file: the file of answers, if it has secrets and others can read it.
+    """
+
+    given: Mapping[str, Any] = field(default_factory=dict)
+    tables: Mapping[str, Any] = field(default_factory=dict)
+    open_file: str | None = None
+
+
+def read_answers(path: Path | None, flags: Mapping[str, Any], options: Sequence[str]) -> Answers:
+    """Return the answers of a file and of the command line, which has precedence.
+
+    :param flags: by key; None: not given.
+    :param options: those of the DNS host, as ``KEY=VALUE``.
+    :raises ConfigError: ``init-answers-unreadable``; ``init-answer-wrong``: a secret on the command line.
+    """
+    document = {} if path is None else _document(path)
+    document |= {key: value for key, value in flags.items() if value not in (None, False, [])}
+    for each in options:
+        key, equals, value = each.partition("=")
+        if not equals:
+            raise WrongAnswerError.of(texts.OPTION_FORM, answer=each)
+        document[key.strip().replace("-", "_")] = value
+    _refuse_secrets(document, options)
+    given = {key: value for key, value in document.items() if key in KEYS}
+    host = {key: value for key, value in document.items() if key not in KEYS | TABLES}
+    if host:
+        given[PROVIDER] = host
+    tables = {key: value for key, value in document.items() if key in TABLES}
+    return Answers(given, tables, _open_file(path, host))
+
+
+def _document(path: Path) -> dict[str, Any]:
+    from dnsrenew.base import files
+
+    try:
+        text = files.read_or_drain(path, 30.0).decode("utf-8-sig")
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError.of(texts.ANSWERS_SYNTAX, path=str(path), reason=str(error)) from None
+    except UnicodeDecodeError:
+        raise ConfigError.of(texts.ANSWERS_SYNTAX, path=str(path), reason="it is not UTF-8") from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ConfigError.of(texts.ANSWERS_UNREADABLE, path=str(path), reason=reason) from None
+
+
+def _provider_of(document: Mapping[str, Any]) -> Any:
+    from dnsrenew.drivers.catalogue import find_provider
+
+    name = document.get(PROVIDER)
+    return find_provider(name.lower()) if isinstance(name, str) else None
+
+
+def _refuse_secrets(document: Mapping[str, Any], options: Sequence[str]) -> None:
+    """Refuse a secret itself on the command line, which other users can read.
+
+    :raises WrongAnswerError: there is one.
+    """
+    keys = {each.partition("=")[0].strip().replace("-", "_") for each in options}
+    provider = _provider_of(document) if keys else None
+    for key in sorted(keys):
+        if provider is not None and provider.is_secret(key) and not is_reference(document[key]):
+            raise WrongAnswerError.of(texts.SECRET_ARGUMENT, option=key)
+
+
+def _open_file(path: Path | None, host: Mapping[str, Any]) -> str | None:
+    """Return the path of the file if it has a secret and others can read it."""
+    if path is None or os.name != "posix":
+        return None
+    try:
+        provider = _provider_of(host)
+        info = os.stat(path)
+    except (OSError, ConfigError):
+        return None
+    has_secret = provider is not None and any(provider.is_secret(key) and not is_reference(host[key]) for key in host)
+    return str(path) if has_secret and info.st_mode & _OTHERS else None

@@ -1,0 +1,152 @@
+"""The question about the DNS host and what its account needs. It ends with a test value that is written and removed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base.names import relative
+from dnsrenew.errors import AttemptError, ConfigError
+from dnsrenew.setup.init import account_test, dns_host, texts
+from dnsrenew.setup.init.draft import DoubtfulAnswerError, Prompt, WrongAnswerError
+from dnsrenew.setup.init.question import Doubt, Question
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dnsrenew.drivers.provider import OptionSpec, Provider
+    from dnsrenew.setup.init.draft import InitDraft, Person
+
+PROVIDER: Final = "provider"
+ZONES: Final = "zones"
+_BACK: Final = "<"
+"""The answer that goes back to the choice of the host."""
+
+
+def _prompt(draft: InitDraft) -> Prompt:
+    hosts = dns_host.hosts_of(dns_host.all_providers(draft), draft.name_servers, draft.domains)
+    default = hosts[0].name if hosts else dns_host.BY_CNAME
+    zones = list(dict.fromkeys(map(relative, draft.zones.values())))
+    fields = {"zones": zones, "servers": list(draft.name_servers)}
+    if hosts:
+        titles = [provider.title for provider in hosts]
+        return Prompt(texts.ASK_HOST.format(**fields, hosts=titles), texts.HELP_HOST, default)
+    return Prompt(texts.ASK_HOST_UNKNOWN.format(**fields), texts.HELP_HOST, default)
+
+
+def _ask(draft: InitDraft, person: Person) -> None:
+    """Ask for the host and its options, until the account works."""
+    doubted: str | None = None
+    while True:
+        prompt = _prompt(draft)
+        answer = person.ask(prompt if doubted is None else prompt.with_default(doubted))
+        try:
+            by_cname = answer.lower() == dns_host.BY_CNAME
+            provider = _other_host(draft, person) if by_cname else dns_host.find_host(answer, draft)
+            if not by_cname:
+                _check_zone_s(provider, draft, Doubt(person.doubt if answer == doubted else None))
+        except DoubtfulAnswerError as error:
+            person.refuse(error)
+            doubted = answer
+            continue
+        except ConfigError as error:
+            person.refuse(error)
+            doubted = None
+            continue
+        if _ask_options(draft, person, provider, by_cname=by_cname):
+            return
+
+
+def _other_host(draft: InitDraft, person: Person) -> Provider:
+    """Ask which host writes the values instead."""
+    person.say(texts.ABOUT_DELEGATION)
+    answer = person.ask(Prompt(texts.ASK_OTHER_HOST, texts.HELP_OTHER_HOST, dns_host.DELEGATED_TO))
+    return dns_host.find_host(answer, draft)
+
+
+def _check_zone_s(provider: Provider, draft: InitDraft, doubt: Doubt) -> None:
+    """Check that the host is that of the zone, as far as its name servers are known."""
+    is_known = bool(provider.name_servers and draft.name_servers)
+    if is_known and provider not in dns_host.hosts_of([provider], draft.name_servers, draft.domains):
+        fields = {"title": provider.title, "zones": list(draft.zones.values()), "servers": list(draft.name_servers)}
+        doubt.about(DoubtfulAnswerError.of(texts.HOST_NOT_THE_ZONE_S, **fields))
+
+
+def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cname: bool) -> bool:
+    """Ask for the options until they work; return False if another host is wanted."""
+    known: dict[str, str] = {}
+    while True:
+        options: dict[str, Any] = {PROVIDER: provider.name}
+        for key, spec in dns_host.asked_options(provider).items():
+            answer = _ask_option(person, provider, key, spec, known.get(key, ""))
+            if answer == _BACK:
+                return False
+            if answer:
+                options[key] = answer if spec.secret else dns_host.option_value(spec, answer)
+                known |= {} if spec.secret else {key: answer}
+        if by_cname and not provider.behaviour.delegated:
+            zone = person.ask(Prompt(texts.ASK_OTHER_ZONE, texts.HELP_OTHER_ZONE, known.get(ZONES, "")))
+            options[ZONES] = known[ZONES] = zone
+        if not provider.behaviour.by_hand and not by_cname:
+            person.say(texts.TESTING.format(title=provider.title))
+        try:
+            person.wait(lambda options=options: check_host(draft, options, Doubt(person.doubt)))  # type: ignore[misc]
+        except (ConfigError, AttemptError) as error:
+            person.refuse(error)
+        else:
+            person.say(
+                (texts.ACCOUNT_LATER if draft.is_delegated else texts.ACCOUNT_WORKS).format(title=provider.title)
+            )
+            return True
+
+
+def _ask_option(person: Person, provider: Provider, key: str, spec: OptionSpec, known: str) -> str:
+    """Ask for one option; an empty answer to one that is not required leaves it out."""
+    template = texts.ASK_SECRET if spec.secret else texts.ASK_OPTION
+    text = template.format(title=provider.title, option=key, help=spec.help)
+    shown = "" if known or spec.required else texts.SHOWN_NONE
+    while True:
+        help_text = texts.HELP_SECRET if spec.secret else texts.HELP_OPTION
+        answer = person.ask(Prompt(text, help_text, known, shown, is_secret=spec.secret))
+        if answer or not spec.required:
+            return answer
+        person.refuse(WrongAnswerError.of(texts.OPTION_EMPTY, option=key))
+
+
+def check_host(draft: InitDraft, value: Any, doubt: Doubt) -> None:
+    """Check the host, the options and, with a test value, the account.
+
+    :param value: the options, ``provider`` and ``zones`` among them.
+    """
+    if not isinstance(value, Mapping) or not isinstance(value.get(PROVIDER), str):
+        raise WrongAnswerError.of(texts.ANSWER_KIND, key=PROVIDER, expected=texts.HOST_EXPECTED)
+    provider = dns_host.find_host(value[PROVIDER], draft)
+    options = {key: each for key, each in value.items() if key not in {PROVIDER, ZONES}}
+    zones = value.get(ZONES, ())
+    draft.provider = provider
+    draft.options, draft.secrets = dns_host.split_options(provider, options)
+    draft.account_zones = tuple([zones] if isinstance(zones, str) else map(str, zones))
+    draft.is_delegated = not dns_host.may_write(draft)
+    if provider.behaviour.by_hand:
+        doubt.about(DoubtfulAnswerError.of(texts.BY_HAND, title=provider.title))
+        return
+    if draft.is_delegated:
+        account_test.account_config(draft, _nowhere(draft))
+        return
+    _check_zone_s(provider, draft, Doubt(_ignore))
+    found = account_test.run_test(draft)
+    if found is not None and found.result == "bad":
+        raise WrongAnswerError.of(texts.TEST_FAILED, reason=found.summary, advice=found.fix, check=found.code)
+    if found is not None:
+        doubt.about(DoubtfulAnswerError.of(texts.TEST_UNKNOWN, reason=found.summary, advice=found.fix))
+
+
+def _ignore(_text: str) -> None:
+    """Say nothing: the test tells more."""
+
+
+def _nowhere(draft: InitDraft) -> Path:
+    return draft.around.config.parent / "state"
+
+
+HOST: Final = Question(key=PROVIDER, prompt=_prompt, read=str, check=check_host, ask=_ask)

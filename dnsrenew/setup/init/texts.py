@@ -1,0 +1,203 @@
+"""The texts of ``dnsrenew init``: its questions in plain words, and what is wrong with an answer."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dnsrenew.errors import Phrase, Text
+
+# ── the questions ───────────────────────────────────────────────────────────────────────
+
+ASK_DOMAINS: Final = Phrase("Which domain is the certificate for?")
+HELP_DOMAINS: Final = Phrase(
+    "The name in the address that people open, such as my-house.duckdns.org. Several are parted by blanks; "
+    "*.example.org stands for all names below example.org. You must be able to change the DNS of the domain."
+)
+ASK_CONTACT: Final = Phrase("Which mail address may the CA write to?")
+HELP_CONTACT: Final = Phrase(
+    "The CA that issues the certificate keeps it for its account; some CAs write about problems. "
+    "It can be left out: answer none."
+)
+ASK_TERMS: Final = Phrase("The certificate is from {ca}. Do you agree to its terms of service ({url})?")
+ASK_TERMS_OWN: Final = Phrase("The certificate is from {ca}. Do you agree to its terms of service?")
+HELP_TERMS: Final = Phrase("A CA issues certificates only to those who agree to its terms. They cost nothing.")
+ASK_HOST: Final = Phrase("Which DNS host has {zones}? By its name servers it is {hosts}.")
+ASK_HOST_UNKNOWN: Final = Phrase(
+    "Which DNS host has {zones}? Its name servers are {servers}, which dnsrenew does not know. If the host has no API, "
+    "answer delegate: one record that you set by hand, once, lets another host answer."
+)
+HELP_HOST: Final = Phrase(
+    "The company where you change the DNS records of the domain. `dnsrenew providers` lists the names that can be "
+    "answered. rfc2136 is a name server of your own. delegate is for a host that is not in the list."
+)
+ABOUT_DELEGATION: Final = Phrase(
+    "The values that prove that the domain is yours are then written at another host. You set one CNAME record at your "
+    "present host, once; dnsrenew says which, and waits until it is there."
+)
+ASK_OTHER_HOST: Final = Phrase("Which DNS host writes the values?")
+HELP_OTHER_HOST: Final = Phrase(
+    "acme-dns needs no account and no domain, only the address of such a server. Any other host of "
+    "`dnsrenew providers` needs a second domain there, such as a free one of DuckDNS or deSEC."
+)
+ASK_OTHER_ZONE: Final = Phrase("Which domain do you have there?")
+HELP_OTHER_ZONE: Final = Phrase("A domain whose records this account can change; the values are written below it.")
+ASK_OPTION: Final = Phrase("{title}, {option}: {help}")
+HELP_OPTION: Final = Phrase(
+    "`dnsrenew providers NAME` shows all that the host needs. < goes back to the choice of the host."
+)
+ASK_SECRET: Final = Phrase("{title}, {option} (not shown while you type): {help}")
+HELP_SECRET: Final = Phrase(
+    "Paste it and press Enter. It is written to a file that only you can read. file:PATH, env:NAME or "
+    "keyring:SERVICE/USER name a place where it is already. < goes back to the choice of the host."
+)
+ASK_DEPLOY: Final = Phrase("Which of these servers gets the certificate?\n{servers}")
+HELP_DEPLOY: Final = Phrase(
+    "Names or numbers, parted by blanks, or none. dnsrenew writes the files, has the server load them, and checks that "
+    "it serves them; if it does not, the old ones come back."
+)
+ASK_SCHEDULE: Final = Phrase("Renew by itself from now on?")
+HELP_SCHEDULE: Final = Phrase(
+    "A certificate is valid for 90 days or less. A schedule of this machine then runs dnsrenew four times a day; "
+    "`dnsrenew schedule remove` removes it."
+)
+ASK_REHEARSE: Final = Phrase("Rehearse at the CA's test server first? The certificate is obtained after that.")
+HELP_REHEARSE: Final = Phrase(
+    "The rehearsal does all that the real run does, at a server with high limits, and stores nothing. "
+    "With n, the certificate is obtained at once."
+)
+
+SERVER_LINE: Final = Phrase("{number}. {key}: {server}, {note}")
+NOTE_READY: Final = Phrase("ready")
+NOTE_CHANGE: Final = Phrase("needs a change in its configuration, which is shown at the end")
+NOTE_HTTPS: Final = Phrase("HTTPS is off there and is switched on at port 443")
+SHOWN_NONE: Final = Phrase("none")
+SHOWN_YES: Final = Phrase("Y/n")
+
+TESTING: Final = Phrase("Testing {title}: a test value is written, seen at every name server, and removed.")
+ACCOUNT_WORKS: Final = Phrase("{title} works.")
+ACCOUNT_LATER: Final = Phrase("{title} is tested when the CNAME record is there.")
+
+CLOSED_FOLDER: Final = Phrase("this user cannot write to {folder}")
+CLOSED_RELOAD: Final = Phrase("only root can run {command}")
+FOR_SERVER: Final = Phrase("for {server}")
+FOR_SERVER_OF: Final = Phrase("for {server}, {config}")
+CHANGE_PATH: Final = Phrase("In {config}, replace {old} by {new}")
+SET_PATH: Final = Phrase("In {config}, set {setting} to {new}")
+
+# ── wrong answers ───────────────────────────────────────────────────────────────────────
+
+TEXTS_EXPECTED: Final = Phrase("a text or a list of texts")
+FLAG_EXPECTED: Final = Phrase("true or false")
+HOST_EXPECTED: Final = Phrase("the name of a DNS host")
+DEPLOY_EXPECTED: Final = Phrase('names of servers, entries of deploy, or "none"')
+
+ANSWER_KIND: Final = Text("init-answer-wrong", "The answer {key} is not {expected}.", "Correct it in the answers.")
+DOMAINS_EMPTY: Final = Text("init-answer-wrong", "No domain is given.", "Give at least one, such as www.example.org.")
+DOMAIN_WRONG: Final = Text(
+    "init-answer-wrong", "{answer} is not a domain name: {reason}.", "Give only the name, such as www.example.org."
+)
+DOMAIN_IS_ADDRESS: Final = Text(
+    "init-answer-wrong",
+    "{answer} is an IP address, and dns-01 is for names only.",
+    "Give a name; see `dnsrenew help renew` and the configuration reference for IP addresses.",
+)
+DOMAIN_REFUSED: Final = Text(
+    "init-answer-wrong",
+    "No public CA issues a certificate for {answer}; it issues for {expected}.",
+    "Give a name that is registered; DuckDNS and deSEC have free ones.",
+)
+NAME_ABSENT: Final = Text(
+    "init-answer-doubtful",
+    "{names} does not exist in DNS, though {zone} does.",
+    "Look for a typing error, or give the same answer again if you will add the name later.",
+)
+CONTACT_WRONG: Final = Text(
+    "init-answer-wrong", "{answer} is not a mail address.", "Give one such as me@example.com, or none."
+)
+TERMS_NEEDED: Final = Text(
+    "init-answer-wrong",
+    "Without your agreement to its terms the CA issues no certificate.",
+    "Agree, or stop with Ctrl-C; nothing has been written.",
+)
+YES_OR_NO_EXPECTED: Final = Text("init-answer-wrong", "{answer} is neither yes nor no.", "Answer y or n.")
+HOST_UNKNOWN: Final = Text(
+    "init-answer-wrong",
+    "dnsrenew does not know a DNS host {answer}.",
+    "Look for it with `dnsrenew providers`, or answer delegate.",
+)
+HOST_NEAREST: Final = Text(
+    "init-answer-wrong",
+    "dnsrenew does not know a DNS host {answer}; did you mean {nearest}?",
+    "Look for it with `dnsrenew providers`, or answer delegate.",
+)
+HOST_LEFT_OUT: Final = Text(
+    "init-answer-wrong", "{title} cannot be used: {why}", "Answer delegate: one record set by hand is enough."
+)
+HOST_NOT_THE_ZONE_S: Final = Text(
+    "init-answer-doubtful",
+    "{zones} does not seem to be at {title}: its name servers are {servers}.",
+    "Name the host of these name servers, or give the same answer again if it is right.",
+)
+OPTION_EMPTY: Final = Text("init-answer-wrong", "{option} is needed.", "Give it, or < for another DNS host.")
+OPTIONS_WRONG: Final = Text("init-answer-wrong", "The DNS account is not complete: {reason}.", "Correct the options.")
+TEST_FAILED: Final = Text("init-answer-wrong", "{reason}", "{advice}")
+TEST_UNKNOWN: Final = Text("init-answer-doubtful", "{reason}", "{advice}")
+BY_HAND: Final = Text(
+    "init-answer-doubtful",
+    "With {title}, a person has to set records at every renewal, and a schedule cannot renew.",
+    "Answer delegate instead: then one record that is set once is enough.",
+)
+SERVER_UNKNOWN: Final = Text(
+    "init-answer-wrong", "{answer} is none of the servers: {known}.", "Give names or numbers of the list, or none."
+)
+SERVER_NONE: Final = Text(
+    "init-answer-wrong",
+    "{answer} was not found on this machine.",
+    "Start the server, or add an entry of deploy to the configuration later.",
+)
+SERVER_CLOSED: Final = Text(
+    "init-answer-wrong",
+    "dnsrenew cannot deploy to {server} as this user: {reason}.",
+    "Run dnsrenew init as root, or answer none.",
+)
+DEPLOY_WRONG: Final = Text("init-answer-wrong", "The deployment is not valid: {reason}", "Correct it in the answers.")
+NO_SCHEDULER: Final = Text(
+    "init-answer-wrong",
+    "This machine has no systemd, cron, launchd or Task Scheduler.",
+    "Answer n, and keep `dnsrenew run` running, as in a container.",
+)
+SECRET_ARGUMENT: Final = Text(
+    "init-answer-wrong",
+    "The secret {option} stands on the command line, where other users can read it.",
+    "Write it to a private file and give file:PATH, or put it into the file of --answers.",
+)
+OPTION_FORM: Final = Text(
+    "init-answer-wrong", "--option {answer} is not KEY=VALUE.", "Write it as in --option server=127.0.0.1."
+)
+ANSWERS_UNREADABLE: Final = Text(
+    "init-answers-unreadable", "The answers in {path} cannot be read: {reason}.", "Correct the file."
+)
+ANSWERS_SYNTAX: Final = Text(
+    "init-answers-unreadable", "The answers in {path} are not valid TOML: {reason}.", "Correct the file."
+)
+ANSWERS_OPEN: Final = Text(
+    "secret-open", "Other users can read {path}, which holds secrets.", "Run chmod 600 on it, or remove it."
+)
+ANSWERS_MISSING: Final = Text(
+    "init-no-answers",
+    "Nobody can be asked here, and these answers are missing: {keys}.",
+    "Run it in a terminal, or give the answers with --answers FILE or as options.",
+)
+
+# ── files ───────────────────────────────────────────────────────────────────────────────
+
+CONFIG_EXISTS: Final = Text(
+    "init-config-exists",
+    "There is a configuration already: {path}; init never changes one.",
+    "Edit that file, or write another one with --config FILE.",
+)
+UNWRITABLE: Final = Text(
+    "init-unwritable",
+    "{path} cannot be written: {reason}.",
+    "Run the command in a folder of your own, or name another file with --config FILE.",
+)

@@ -1,0 +1,161 @@
+"""Builds a store from the files of a :class:`~dnsrenew.store.snapshot.StoreSnapshot`.
+
+Everything is written to a temporary folder inside the store's folder first. Its parts are renamed into place once all
+is on the disk, so a failure before that leaves nothing. An existing store is refused, not merged.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Final, Self
+
+from dnsrenew.errors import StoreError
+from dnsrenew.store import texts
+from dnsrenew.store.atomic_io import PRIVATE, PUBLIC, AtomicFiles
+from dnsrenew.store.directories import Directories
+from dnsrenew.store.os_errors import TEMP_PREFIX
+from dnsrenew.store.paths import FILES, META, Paths
+from dnsrenew.store.versions import Versions
+
+_PARTS: Final = ("accounts", "certificates", "fingerprint.key")
+"""What is renamed into place; the certificates come late: they are what makes it a store for its user."""
+_LOST_FOUND: Final = "lost+found"
+_ACCOUNT: Final = r"accounts/[a-z0-9_-]{1,80}/(?:key\.next\.pem|key\.pem|account\.json|ledger\.json)"
+_CERTIFICATE: Final = (
+    r"certificates/([a-z0-9._-]{1,64})/(?:state\.json|notified\.json|doctor\.json|csr/key\.pem|csr/csr\.pem|"
+    rf"versions/[1-9][0-9]{{0,15}}/(?:{'|'.join(map(re.escape, (*FILES, META)))}))"
+)
+_NAME: Final = re.compile(rf"{_ACCOUNT}|{_CERTIFICATE}|fingerprint\.key")
+_PUBLIC: Final = frozenset({"cert.pem", "chain.pem", "fullchain.pem", "csr.pem"})
+
+
+def is_store_file(name: str) -> bool:
+    """Tell whether a file with this path in the store's folder is one that a snapshot has."""
+    found = _NAME.fullmatch(name)
+    if found is None:
+        return False
+    try:
+        return found[1] is None or bool(Paths(os.sep).certificate(found[1]))
+    except StoreError:  # a name that Windows reserves
+        return False
+
+
+class StoreBuilder:
+    """Builds a store where none is. Use it in a ``with`` block: without :meth:`finish`, nothing of it stays.
+
+    :param path: the store's folder; it may exist and be empty.
+    :param insist: use it although others can change it.
+    :param disk: the disk operations.
+    :param windows: ``current`` is a folder with copies instead of a symbolic link.
+    :raises StoreError: ``restore-store-exists``, ``store-not-private``; or it cannot be written.
+    """
+
+    def __init__(
+        self, path: Path, *, insist: bool = False, disk: AtomicFiles | None = None, windows: bool = os.name == "nt"
+    ) -> None:
+        self._disk = disk or AtomicFiles()
+        self._paths = Paths(str(path))
+        self._disk.root, self._disk.insist = self._paths.root, insist
+        self._windows = windows
+        self._versions: list[tuple[str, int]] = []
+        self._folders: set[str] = set()
+        self._placed: list[str] = []
+        self._created = _highest_missing(self._paths.root)
+        self._temp = ""
+
+    def __enter__(self) -> Self:
+        folders = Directories(self._disk, self._paths)
+        folders.check_ground()
+        self.refuse_existing()
+        try:
+            self._make_root(folders)
+            self._temp = self._disk.new_folder(self._paths.root)
+        except BaseException:
+            self.undo()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._temp:
+            self.undo()
+
+    def refuse_existing(self) -> None:
+        """Return if there is no store and nothing else in its folder.
+
+        :raises StoreError: ``restore-store-exists``.
+        """
+        names = self._disk.names(self._paths.root)
+        found = sorted(name for name in names if name != _LOST_FOUND and not name.startswith(TEMP_PREFIX))
+        if found:
+            raise StoreError.of(texts.STORE_EXISTS, path=self._paths.root, found=found[0])
+
+    def _make_root(self, folders: Directories) -> None:
+        folders.make_base()
+        for part in ("accounts", "certificates"):
+            self._disk.remove(os.path.join(self._paths.root, part))
+
+    def add(self, name: str, data: bytes) -> None:
+        """Write a file.
+
+        :param name: its path in the store's folder; see :func:`is_store_file`.
+        :raises StoreError: it cannot be written.
+        """
+        path = os.path.join(self._temp, *name.split("/"))
+        self._make_folders(os.path.dirname(path))
+        mode = PUBLIC if os.path.basename(path) in _PUBLIC else PRIVATE
+        self._disk.create(path, data, mode, sync=self._windows)
+
+    def put_into_force(self, name: str, version: int) -> None:
+        """Let ``current`` of a certificate lead to a version, whose files are added before or after this call."""
+        self._versions.append((name, version))
+
+    def finish(self) -> None:
+        """Put everything into its place, durably. Afterwards only :meth:`undo` removes it again.
+
+        :raises StoreError: it cannot be written.
+        """
+        for name, version in self._versions:
+            folder = os.path.join(self._temp, "certificates", name)
+            Versions(self._disk, folder, windows=self._windows).switch_current(version)
+        for part in _PARTS[:2]:
+            self._make_folders(os.path.join(self._temp, part))
+        if hasattr(os, "sync"):  # one call for all: 60,000 files would take as many fsyncs
+            self._disk.do("fsync", self._paths.root, os.sync)
+        for part in _PARTS:
+            source, target = os.path.join(self._temp, part), os.path.join(self._paths.root, part)
+            if os.path.lexists(source):
+                self._placed.append(target)
+                self._disk.rename(source, target)
+        self._disk.remove(self._temp)
+        self._temp = ""
+        self._disk.sync_folder(self._paths.root)
+
+    def undo(self) -> None:
+        """Remove everything that was written, as far as possible."""
+        root = self._paths.root
+        if self._created is not None:
+            self._disk.discard(self._created)
+            return
+        made = [name for name in self._disk.names(root) if name in {"accounts", "certificates", "journal", "locks"}]
+        for path in (self._temp, *self._placed, *(os.path.join(root, name) for name in made)):
+            if path:
+                self._disk.discard(path)
+
+    def _make_folders(self, folder: str) -> None:
+        missing = []
+        while folder not in self._folders and folder != self._temp:
+            missing.append(folder)
+            folder = os.path.dirname(folder)
+        for each in reversed(missing):
+            self._disk.make_folder(each)
+            self._folders.add(each)
+
+
+def _highest_missing(path: str) -> str | None:
+    """Return the highest folder of a path that does not exist; None if all exist."""
+    missing = None
+    while not os.path.lexists(path):
+        missing, path = path, os.path.dirname(path)
+    return missing

@@ -1,0 +1,247 @@
+"""A real Prometheus scrapes a real `dnsrenew run`, and fires the alerts of docs/monitoring; promtool checks both."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew.base.values import replace
+from dnsrenew.config import Config
+from dnsrenew.runtime.context import Context
+from dnsrenew.store import FolderStore
+from tests.kit.certificates import issue
+from tests.kit.watching import get, parsed, value
+from tests.lab import ports
+from tests.lab.process import ServerProcess, find_program
+
+ROOT = Path(__file__).parents[2]
+ALERTS = ROOT / "docs" / "monitoring" / "alerts.yml"
+DASHBOARD = ROOT / "docs" / "monitoring" / "dashboard.json"
+DAY = timedelta(days=1)
+WITHIN = 30.0
+"""Seconds for what takes a few."""
+
+
+def until(check: Callable[[], Any]) -> Any:
+    """Return the first true value of the check."""
+    end = time.monotonic() + WITHIN
+    while not (found := check()):
+        assert time.monotonic() < end, f"not within {WITHIN} s; the last: {found!r}"
+        time.sleep(0.1)
+    return found
+
+
+def promtool(*arguments: str | Path, text: str = "") -> str:
+    """Run promtool; return what it prints. A finding of it fails the test."""
+    argv = [find_program("promtool"), *map(str, arguments)]
+    done = subprocess.run(argv, check=False, input=text, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+    return done.stdout
+
+
+class Scene:
+    """`dnsrenew run` with a certificate that expires in five days, and a CA that nobody can reach.
+
+    :ivar listen: the address of its endpoint.
+    :ivar textfile: the file that each round writes.
+    """
+
+    def __init__(self, folder: Path, listen: str, closed: int) -> None:
+        self.folder = folder
+        self.listen = listen
+        self.textfile = folder / "dnsrenew.prom"
+        self.config = folder / "dnsrenew.toml"
+        self.config.write_text(
+            f"""
+            default_ca = "lab"
+            [metrics]
+            listen = "{listen}"
+            textfile = "dnsrenew.prom"
+            [ca.lab]
+            directory = "https://127.0.0.1:{closed}/dir"
+            [resolver]
+            nameservers = ["127.0.0.1:{closed}"]
+            [[certificate]]
+            name = "home"
+            domains = ["metrics.test"]
+            routes = [{{ challenge = "http-01", listen = "127.0.0.1:{closed}" }}]
+            [[certificate.deploy]]
+            to = "files"
+            certificate = "cert.pem"
+            key = "key.pem"
+            """,
+            "utf-8",
+        )
+        store = FolderStore(folder / "state")
+        (spec,) = Config.load(self.config).certificates
+        pem, key, facts = issue(spec.identifiers, datetime.now(UTC) - 85 * DAY)
+        with store.lock("home", context=Context()):
+            store.prove_writable("home")
+            store.keep(spec, "lab", pem, key, facts, state=replace(store.read_state("home"), asked_by=str(self.config)))
+
+    @contextmanager
+    def run(self) -> Iterator[subprocess.Popen[str]]:
+        """`dnsrenew run`, until the test ends it or this block does."""
+        argv = [sys.executable, "-m", "dnsrenew", "--config", str(self.config), "run"]
+        with (self.folder / "run.log").open("a") as log:
+            process = subprocess.Popen(argv, cwd=ROOT, stdout=log, stderr=log, text=True)
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    process.send_signal(signal.SIGTERM)
+                process.wait(timeout=10)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    """The scene; nothing runs yet."""
+    with ports.reserve("127.0.0.1") as port, ports.reserve("127.0.0.1") as closed:
+        yield Scene(tmp_path, f"127.0.0.1:{port.number}", closed.number)
+
+
+class Prometheus:
+    """A Prometheus that scrapes every second, with the alerts of the docs but without their waits.
+
+    :ivar address: HOST:PORT of its API.
+    """
+
+    def __init__(self, folder: Path, target: str, port: int) -> None:
+        self.address = f"127.0.0.1:{port}"
+        rules = re.sub(r"\n +for: .*", "", ALERTS.read_text("utf-8"))
+        (folder / "alerts.yml").write_text(rules, "utf-8")
+        (folder / "prometheus.yml").write_text(
+            f"""
+global: {{ scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 500ms }}
+rule_files: [alerts.yml]
+scrape_configs:
+  - job_name: dnsrenew
+    static_configs: [{{ targets: ["{target}"] }}]
+""",
+            "utf-8",
+        )
+        self.process = ServerProcess(
+            "prometheus",
+            [
+                find_program("prometheus"),
+                f"--config.file={folder / 'prometheus.yml'}",
+                f"--storage.tsdb.path={folder / 'tsdb'}",
+                f"--web.listen-address={self.address}",
+            ],
+            folder,
+        )
+
+    def api(self, path: str) -> Any:
+        """Return the data of a GET."""
+        status, body = get(self.address, f"/api/v1/{path}", version="1.0")
+        assert status == 200, body
+        return json.loads(body)["data"]
+
+    def query(self, expression: str) -> list[Any]:
+        """Return the result of a query."""
+        result: list[Any] = self.api("query?" + urllib.parse.urlencode({"query": expression}))["result"]
+        return result
+
+    def firing(self) -> set[str]:
+        """Return the alerts that fire."""
+        alerts = self.api("alerts")["alerts"]
+        return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
+
+    def is_ready(self) -> bool:
+        """Whether it answers."""
+        try:
+            return get(self.address, "/-/ready", version="1.0")[0] == 200
+        except OSError:
+            return False
+
+
+@pytest.fixture
+def prometheus(scene: Scene) -> Iterator[Prometheus]:
+    """Prometheus, running."""
+    folder = scene.folder / "prometheus"
+    folder.mkdir()
+    with ports.reserve("127.0.0.1") as port:
+        server = Prometheus(folder, scene.listen, port.number)
+        server.process.start()
+        try:
+            server.process.wait_ready(server.is_ready, timeout=WITHIN)
+            yield server
+        finally:
+            server.process.stop()
+
+
+def test_prometheus_fires_the_alerts(scene: Scene, prometheus: Prometheus) -> None:
+    """Of a certificate that expires, whose renewal fails; and when the service is gone, of that."""
+    with scene.run() as process:
+        until(lambda: prometheus.query("up == 1"))
+        expected = {
+            "DnsrenewCertificateExpiresSoon",
+            "DnsrenewCertificateNotRenewed",
+            "DnsrenewRenewalFailing",
+            "DnsrenewLastRunFailed",
+        }
+        until(lambda: expected <= prometheus.firing())
+        assert prometheus.firing() - expected <= {"DnsrenewNotDeployed", "DnsrenewDown", "DnsrenewWithoutMetrics"}
+        until(lambda: not prometheus.firing() & {"DnsrenewDown", "DnsrenewWithoutMetrics"})
+        _ask_for_every_panel(prometheus)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 143
+    until(lambda: "DnsrenewDown" in prometheus.firing())
+
+
+def _ask_for_every_panel(prometheus: Prometheus) -> None:
+    """Every query of the dashboard is valid, and those about a certificate find it."""
+    for panel in json.loads(DASHBOARD.read_text("utf-8"))["panels"]:
+        for target in panel["targets"]:
+            found = prometheus.query(re.sub(r"\$(job|instance)", ".*", target["expr"]))
+            assert found or "deployed" in target["expr"], target["expr"]
+
+
+def test_promtool_has_nothing_to_say(scene: Scene) -> None:
+    """About the endpoint and the text file, which have the same metrics, and about the health."""
+    with scene.run():
+        until(scene.textfile.exists)
+        served = until(lambda: "last_run" in (text := get(scene.listen, "/metrics")[1]) and text)
+        assert get(scene.listen, "/healthz") == (200, "ok\n")
+    written = scene.textfile.read_text("utf-8")
+    for text in (served, written):
+        assert promtool("check", "metrics", text=text) == ""
+    assert parsed(served).keys() == parsed(written).keys()
+    assert value(parsed(written), "certificate_failures", name="home") == 1
+    assert value(parsed(written), "certificate_deployed", name="home", to="files", target=_target(scene)) == 1
+    assert value(parsed(written), "last_run_success") == 0
+
+
+def _target(scene: Scene) -> str:
+    """The name of the deployment's target: the folder of its files, or the first of them."""
+    from dnsrenew.deploy.entry import entry
+
+    (spec,) = Config.load(scene.config).certificates
+    return entry(spec.deploy[0]).target
+
+
+def test_the_alerts_fire_when_they_should() -> None:
+    """With made-up series: when each alert fires, and what it says."""
+    assert "SUCCESS" in promtool("check", "rules", ALERTS)
+    promtool("test", "rules", ROOT / "tests" / "data" / "alerts_test.yml")
+
+
+def test_renew_writes_the_text_file(scene: Scene) -> None:
+    """One run of the command, with a strict umask: everybody can read the file."""
+    argv = [sys.executable, "-m", "dnsrenew", "--config", str(scene.config), "renew", "--now"]
+    done = subprocess.run(argv, check=False, cwd=ROOT, capture_output=True, text=True, timeout=60, umask=0o077)
+    assert done.returncode == 1, done.stderr
+    assert scene.textfile.stat().st_mode & 0o777 == 0o644
+    assert value(parsed(scene.textfile.read_text("utf-8")), "last_run_success") == 0

@@ -1,0 +1,102 @@
+"""`dnsrenew import` as a command: its document, its lines, its exit status."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dnsrenew.cli import main
+from tests.kit.tool_folders import OldMachine, rsa_key
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OldMachine:
+    """A machine with an account of certbot and a certificate whose hook has no equivalent."""
+    made = OldMachine(tmp_path / "machine")
+    made.certbot_account(rsa_key())
+    made.certbot_certificate("example.test", odd="1")
+    monkeypatch.delenv("DNSRENEW_CONFIG", raising=False)
+    monkeypatch.setenv("HOME", str(made.home))
+    monkeypatch.chdir(made.home)
+    return made
+
+
+def run(machine: OldMachine, *arguments: str) -> int:
+    """The exit status of an import of certbot's folder."""
+    return main(["import", str(machine.letsencrypt), "--config", str(machine.target), *arguments])
+
+
+def test_the_document(machine: OldMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    """Standard output has one document with what was taken over, written, not understood, and the next steps."""
+    assert run(machine, "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert set(document) >= {
+        "version",
+        "certificates",
+        "accounts",
+        "written",
+        "not_understood",
+        "servers",
+        "stop",
+        "next",
+    }
+    (certificate,), (account,), (note,) = (document[key] for key in ("certificates", "accounts", "not_understood"))
+    assert certificate == {
+        "name": "example.test",
+        "domains": ["example.test"],
+        "from": "certbot",
+        "source": str(machine.letsencrypt / "renewal" / "example.test.conf"),
+        "ca": "letsencrypt",
+        "key": "ecdsa-p256",
+        "routes": [{"challenge": "http-01", "dns": None}],
+        "stored": True,
+    }
+    assert (account["ca"], account["contact"], account["stored"]) == ("letsencrypt", ["mailto:a1@example.test"], True)
+    assert (note["text"], note["loses"], document["written"]) == ("odd", False, [str(machine.target)])
+
+
+def test_the_lines(machine: OldMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    """A person reads what was taken over and what to do next; what was not understood is on standard error."""
+    assert run(machine) == 0
+    shown = capsys.readouterr()
+    assert "example.test" in shown.out
+    assert "dnsrenew schedule install --config" in " ".join(shown.out.split())
+    assert "example.test.conf:10" in "".join(shown.err.split())
+    assert run(machine, "--quiet") == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_a_lost_certificate_is_exit_1(machine: OldMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    """The rest is taken over all the same."""
+    machine.certbot_certificate("other.test")
+    (machine.letsencrypt / "archive/other.test/privkey1.pem").unlink()
+    assert run(machine, "--json") == 1
+    document = json.loads(capsys.readouterr().out)
+    assert [(each["name"], each["stored"]) for each in document["certificates"]] == [
+        ("example.test", True),
+        ("other.test", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--from", "x"], ["--from", "lego"], ["more"], ["--config", "/gone/\0"]],
+)
+def test_wrong_usage_is_exit_2(machine: OldMachine, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    """An unknown tool, one that is not there, and a second path are refused before anything is written."""
+    assert run(machine, "--json", *arguments) in {1, 2}
+    assert "error" in json.loads(capsys.readouterr().out)
+    assert not machine.target.exists()
+
+
+def test_the_default_is_the_users_configuration(
+    machine: OldMachine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user without rights gets it in his folder; one that commands would find is never written over."""
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setattr("os.geteuid", lambda: 1000, raising=False)
+    target = machine.home / "dnsrenew.toml"
+    target.write_text("# mine\n")
+    assert main(["import", str(machine.letsencrypt), "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "import-config-exists"
+    assert target.read_text() == "# mine\n"

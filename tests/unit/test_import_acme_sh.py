@@ -1,0 +1,708 @@
+"""What is read from acme.sh's folder: accounts, certificates, scripts with their settings, deployments; and damage."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from dnsrenew import x509
+from dnsrenew.drivers.catalogue import check_options, find_provider
+from dnsrenew.secrets import Secret
+from dnsrenew.setup.importing import acme_sh
+from dnsrenew.setup.importing.acme_sh_hosts import SCRIPTS
+from dnsrenew.setup.importing.found import FoundCertificate, FoundData, FoundDnsAccount
+from dnsrenew.setup.importing.kinds import KINDS
+from dnsrenew.setup.importing.shell_settings import ShellSettings
+from tests.kit.acme_sh_folder import AcmeSh, in_base64
+from tests.kit.tool_folders import LETSENCRYPT, OldMachine
+
+TOKEN = "SAVED_DuckDNS_Token"
+CANARY = "acmeshcanary0123456789"
+
+
+@pytest.fixture
+def tool(tmp_path: Path) -> AcmeSh:
+    """The folder of acme.sh on a machine."""
+    return AcmeSh(OldMachine(tmp_path / "machine"))
+
+
+def read(tool: AcmeSh) -> FoundData:
+    """What the reader finds; no message has a secret."""
+    found = acme_sh.read(tool.folder, tool.machine.host())
+    assert CANARY not in repr(found.not_understood)
+    return found
+
+
+def only(tool: AcmeSh) -> FoundCertificate:
+    """The only certificate."""
+    (certificate,) = read(tool).certificates
+    return certificate
+
+
+def codes(found: FoundData) -> list[str]:
+    """The codes of what was not understood."""
+    return [note.code for note in found.not_understood]
+
+
+# ── the folder ──────────────────────────────────────────────────────────────────────────
+
+
+def test_the_folder_is_found(tool: AcmeSh) -> None:
+    """It is in the home folder, or where LE_CONFIG_HOME says; an ordinary folder is none."""
+    host = tool.machine.host()
+    assert tool.folder in acme_sh.usual(host)
+    assert not acme_sh.is_here(tool.folder)
+    tool.machine.write("home/me/other.d/other.d.txt", "")
+    assert not acme_sh.is_here(tool.machine.home)
+    tool.certificate("example.test")
+    assert acme_sh.is_here(tool.folder)
+    assert KINDS["acme.sh"].reader().is_here(tool.folder)
+
+
+def test_the_folder_of_the_certificates_can_be_another_one(tool: AcmeSh) -> None:
+    """CERT_HOME is used if it exists here: a copy has the paths of another machine."""
+    tool.certificate("example.test")
+    tool.common(CERT_HOME="/nowhere")
+    assert len(read(tool).certificates) == 1
+    os.rename(tool.folder / "example.test_ecc", tool.machine.root / "example.test_ecc")
+    (tool.machine.root / "certs").mkdir()
+    os.rename(tool.machine.root / "example.test_ecc", tool.machine.root / "certs/example.test_ecc")
+    tool.common(CERT_HOME="/certs")
+    assert only(tool).name == "example.test"
+
+
+# ── accounts ────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_account(tool: AcmeSh) -> None:
+    """The key, the URL and the address are kept; the directory URL is the path of the folder."""
+    key = tool.account(ACCOUNT_URL="https://acme-v02.api.letsencrypt.org/acme/acct/1", CA_EMAIL="me@example.test")
+    (account,) = read(tool).accounts
+    assert x509.key_hash(x509.key_from_pem(account.key_pem)) == x509.key_hash(key)
+    assert (account.directory, account.url) == (LETSENCRYPT, "https://acme-v02.api.letsencrypt.org/acme/acct/1")
+    assert (account.contact, account.eab) == (("mailto:me@example.test",), None)
+
+
+def test_an_account_without_its_settings(tool: AcmeSh) -> None:
+    """The CA finds an account by its key; the address may be in the answer of the CA."""
+    tool.account()
+    (tool.folder / "ca/acme-v02.api.letsencrypt.org/directory/ca.conf").unlink()
+    (account,) = read(tool).accounts
+    assert (account.url, account.contact) == (None, ("mailto:json@example.test",))
+
+
+@pytest.mark.parametrize(
+    ("path", "server", "expected"),
+    [
+        ("acme-v02.api.letsencrypt.org", "", LETSENCRYPT),  # as before acme.sh 2.8.9
+        ("ca.test/acme/dir", "", "https://ca.test/acme/dir"),
+        ("ca.test/dir", "https://ca.test:14000/dir", "https://ca.test:14000/dir"),  # the folder has no port
+        ("ca.test", "https://ca.test/acme/x", "https://ca.test/acme/x"),
+    ],
+)
+def test_the_directory_of_an_account(tool: AcmeSh, path: str, server: str, expected: str) -> None:
+    """The certificates have the whole URL."""
+    tool.account(path)
+    if server:
+        tool.certificate("example.test", Le_API=server)
+    assert [account.directory for account in read(tool).accounts] == [expected]
+
+
+def test_an_account_at_an_unknown_ca_is_named(tool: AcmeSh) -> None:
+    """It is lost, and said so; that of the first version of the protocol, too. A deactivated one is not looked at."""
+    tool.account("unknown.test")
+    tool.account("acme-v01.api.letsencrypt.org/directory")
+    tool.account("ca.test/dir/deactivated/7")
+    found = read(tool)
+    assert found.accounts == ()
+    assert [(note.code, note.loses) for note in found.not_understood] == [("import-ca-unknown", True)] * 2
+
+
+def test_the_binding_of_zerossl_is_by_email(tool: AcmeSh) -> None:
+    """acme.sh fetches and keeps it; an account of a website, or at another CA, keeps its own."""
+    own = {"CA_EAB_KEY_ID": "kid", "CA_EAB_HMAC_KEY": CANARY}
+    tool.account("acme.zerossl.com/v2/DV90", CA_EMAIL="me@example.test", **own)
+    tool.account("ca.test/dir", CA_EMAIL="me@example.test", **own)
+    zerossl, other = sorted(read(tool).accounts, key=lambda account: account.directory, reverse=False)
+    assert zerossl.eab is not None
+    assert other.eab is not None
+    assert (zerossl.directory, zerossl.eab.by_email, zerossl.eab.hmac) == ("https://acme.zerossl.com/v2/DV90", True, "")
+    assert (other.eab.by_email, other.eab.kid, other.eab.hmac) == (False, "kid", CANARY)
+
+
+@pytest.mark.parametrize("content", ["", "no key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAo=\n"])
+def test_a_damaged_account_is_named(tool: AcmeSh, content: str) -> None:
+    """The rest is read."""
+    tool.account()
+    (tool.folder / "ca/acme-v02.api.letsencrypt.org/directory/account.key").write_text(content)
+    tool.certificate("example.test")
+    tool.common(**{TOKEN: "t"})
+    found = read(tool)
+    assert (found.accounts, len(found.certificates)) == ((), 1)
+    assert [(note.code, note.loses) for note in found.not_understood] == [("import-damaged", True)]
+
+
+# ── certificates ────────────────────────────────────────────────────────────────────────
+
+
+def test_a_certificate(tool: AcmeSh) -> None:
+    """Names, key, chain, CA and account are as they were; the files are those that servers may name."""
+    tool.common(**{TOKEN: CANARY})
+    tool.certificate("example.test", "*.example.test", Le_Preferred_Chain=in_base64("ISRG Root X1"))
+    found = read(tool)
+    (certificate,) = found.certificates
+    assert found.not_understood == ()
+    assert (certificate.name, certificate.domains) == ("example.test", ("example.test", "*.example.test"))
+    assert (certificate.directory, certificate.key, certificate.preferred_chain) == (
+        LETSENCRYPT,
+        "ecdsa-p256",
+        "ISRG Root X1",
+    )
+    assert x509.read_certificate(certificate.fullchain_pem or "").names == certificate.domains
+    assert x509.key_hash(x509.key_from_pem(certificate.key_pem or b"")) == x509.key_hash_of_certificate(
+        certificate.fullchain_pem or ""
+    )
+    place = tool.folder / "example.test_ecc"
+    assert [(Path(file.path), file.role) for file in certificate.files] == [
+        (place / "fullchain.cer", "certificate"),
+        (place / "example.test.cer", "leaf"),
+        (place / "ca.cer", "chain"),
+        (place / "example.test.key", "key"),
+    ]
+    (route,) = certificate.routes
+    assert (route.challenge, route.domains, route.alias) == ("dns-01", (), None)
+    assert route.dns is not None
+    assert (route.dns.provider, dict(route.dns.secrets)) == ("duckdns", {"token": CANARY})
+
+
+def test_acme_sh_keeps_the_key_of_a_certificate(tool: AcmeSh) -> None:
+    """So does the configuration, unless a new key was wanted each time: a record TLSA can name it."""
+    tool.certificate("a.test")
+    tool.certificate("b.test", Le_ForceNewDomainKey="1")
+    assert [certificate.reuse_key for certificate in read(tool).certificates] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("length", "kind", "noted"),
+    [
+        ("", None, False),
+        ("ec-384", "ecdsa-p384", False),
+        ("4096", "rsa4096", False),
+        ("8192", "rsa4096", True),
+        ("ec-521", "ecdsa-p384", True),
+    ],
+)
+def test_the_type_of_the_key(tool: AcmeSh, length: str, kind: str | None, noted: bool) -> None:
+    """A type that we do not have becomes the nearest one, and is named; none is the type of the certificate."""
+    tool.common(**{TOKEN: "t"})
+    tool.certificate("example.test", Le_Keylength=length)
+    found = read(tool)
+    assert found.certificates[0].key == kind
+    assert bool(found.not_understood) is noted
+
+
+def test_ecdsa_and_rsa_for_the_same_names(tool: AcmeSh) -> None:
+    """Two folders are two certificates; what becomes of them is decided later."""
+    tool.certificate("example.test")
+    tool.certificate("example.test", folder="example.test", Le_Keylength="2048")
+    assert {certificate.key for certificate in read(tool).certificates} == {"ecdsa-p256", "rsa2048"}
+
+
+def test_settings_that_we_do_not_have_are_named_with_their_lines(tool: AcmeSh) -> None:
+    """The default of a setting is not named."""
+    tool.common(**{TOKEN: "t", "NOTIFY_HOOK": "mail", "HTTPS_INSECURE": "1"})
+    more = {"Le_RenewalDays": "60", "Le_Valid_To": "+90d", "Le_OCSP_Staple": "1", "Le_NextRenewTime": "1"}
+    file = tool.certificate("example.test", **more)
+    found = read(tool)
+    assert found.certificates[0].must_staple
+    texts = {note.text: note.line for note in found.not_understood}
+    lines = file.read_text().splitlines()
+    assert texts.keys() == {"NOTIFY_HOOK", "HTTPS_INSECURE", "Le_Valid_To", "Le_OCSP_Staple"}
+    assert texts["Le_Valid_To"] == lines.index("Le_Valid_To='+90d'") + 1
+
+
+def test_the_root_certificates_of_a_private_ca(tool: AcmeSh) -> None:
+    """CA_BUNDLE is for the CA's own server; a public CA does not need it."""
+    tool.common(CA_BUNDLE="/etc/lab-ca.pem")
+    tool.certificate("a.test", Le_API="https://ca.test/dir")
+    tool.certificate("b.test")
+    assert read(tool).trust == {"https://ca.test/dir": "/etc/lab-ca.pem"}
+
+
+# ── damage ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_certificate_that_was_never_issued_is_left_out(tool: AcmeSh) -> None:
+    """acme.sh does not renew it either; a removed one is not mentioned."""
+    tool.settings(["failed.test"], "home/me/.acme.sh/failed.test_ecc")
+    tool.machine.write("home/me/.acme.sh/failed.test_ecc/failed.test.key", "")
+    file = tool.certificate("removed.test")
+    file.rename(f"{file}.removed")
+    found = read(tool)
+    assert found.certificates == ()
+    assert [(note.code, note.loses, "failed.test" in note.why) for note in found.not_understood] == [
+        ("import-not-understood", False, True)
+    ]
+
+
+@pytest.mark.parametrize("content", [None, "", "\0\1\2", "Le_Domain='x"])
+def test_a_certificate_without_its_settings(tool: AcmeSh, content: str | None) -> None:
+    """Its names are those of the certificate, and how they are proved is asked for."""
+    file = tool.certificate("example.test", "b.test")
+    if content is None:
+        file.unlink()
+    else:
+        file.write_text(content)
+    found = read(tool)
+    (certificate,) = found.certificates
+    assert (certificate.domains, certificate.routes, certificate.reuse_key) == (("example.test", "b.test"), (), False)
+    assert "import-dns-unknown" in codes(found)
+
+
+@pytest.mark.parametrize("gone", ["example.test.key", "fullchain.cer", "ca.cer"])
+def test_a_half_written_folder(tool: AcmeSh, gone: str) -> None:
+    """Without the key the certificate is lost; the chain can be put together of its parts."""
+    tool.common(**{TOKEN: "t"})
+    tool.certificate("example.test")
+    (tool.folder / "example.test_ecc" / gone).unlink()
+    found = read(tool)
+    (certificate,) = found.certificates
+    assert (certificate.fullchain_pem is None) is (gone == "example.test.key")
+    assert any(note.loses for note in found.not_understood) is (gone == "example.test.key")
+
+
+def test_a_key_of_another_certificate(tool: AcmeSh) -> None:
+    """The pair is not taken over, so that no server gets it; the names are."""
+    tool.common(**{TOKEN: "t"})
+    tool.certificate("a.test")
+    tool.certificate("b.test")
+    os.replace(tool.folder / "b.test_ecc/b.test.key", tool.folder / "a.test_ecc/a.test.key")
+    found = read(tool)
+    assert [certificate.fullchain_pem for certificate in found.certificates] == [None, None]
+    assert codes(found) == ["import-damaged", "import-unreadable"]
+    assert all(note.loses for note in found.not_understood)
+
+
+# ── shell assignments ───────────────────────────────────────────────────────────────────
+
+
+def test_assignments_are_read_without_a_shell(tmp_path: Path) -> None:
+    """Nothing is run or expanded; a quoted value may have several lines; SAVED_ comes first."""
+    text = (
+        'A=\'$(touch x) `id` "q"\'\n# B=\'no\'\n  export C="a \\"b\\" \\$HOME"\nD=bare # comment\n'
+        "E='two\nlines'\nF=''\nSAVED_G='new'\nG='old'\nSAVED_H=''\nH='plain'\nfunction x {\nI='it's'\nJ='last'"
+    )
+    settings = ShellSettings(tmp_path / "x.conf", text.replace("\n", "\r\n") if os.name == "nt" else text)
+    assert [settings.get(key) for key in "ABCDEFGH"] == [
+        '$(touch x) `id` "q"', "", 'a "b" $HOME', "bare", "two\nlines", "", "new", "plain",
+    ]  # fmt: skip
+    assert (settings.get("I"), settings.get("J")) == ("", "last")
+    assert settings.unread == [12, 13]
+    assert settings.place("J")[1] == 14
+    assert settings.place("G")[1:] == (9, "G")
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("text", ["__ACME_BASE64__START_%%%__ACME_BASE64__END_", in_base64("true")[:-3]])
+def test_a_value_whose_base64_is_damaged(tmp_path: Path, text: str) -> None:
+    """It is no command."""
+    settings = ShellSettings(tmp_path / "x.conf", f"A='{text}'")
+    assert "true" not in settings.get("A")
+
+
+# ── scripts for DNS hosts ───────────────────────────────────────────────────────────────
+
+KEPT: list[tuple[str, dict[str, str], dict[str, object]]] = [
+    ("dns_cf", {"CF_Token": "t", "CF_Account_ID": "a"}, {"auth_token": "t"}),
+    ("dns_cf", {"CF_Token": "t", "CF_Zone_ID": "z"}, {"auth_token": "t", "zone_id": "z"}),
+    ("dns_cf", {"CF_Key": "k", "CF_Email": "me@x.test"}, {"auth_token": "k", "auth_username": "me@x.test"}),
+    ("dns_cf", {"CF_Token": '"t"'}, {"auth_token": "t"}),
+    ("dns_duckdns", {"DuckDNS_Token": "t"}, {"token": "t"}),
+    ("dns_ali", {"Ali_Key": "k", "Ali_Secret": "s"}, {"auth_key_id": "k", "auth_secret": "s"}),
+    ("dns_dp", {"DP_Id": "1", "DP_Key": "k"}, {"auth_username": "1", "auth_token": "k"}),
+    ("dns_gd", {"GD_Key": "k", "GD_Secret": "s"}, {"auth_key": "k", "auth_secret": "s"}),
+    (
+        "dns_namecheap",
+        {"NAMECHEAP_USERNAME": "u", "NAMECHEAP_API_KEY": "k", "NAMECHEAP_SOURCEIP": "192.0.2.1"},
+        {"auth_username": "u", "auth_token": "k", "auth_client_ip": "192.0.2.1"},
+    ),
+    (
+        "dns_aws",
+        {"AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "s"},
+        {"auth_access_key": "A", "auth_access_secret": "s"},
+    ),
+    ("dns_hetznercloud", {"HETZNER_TOKEN": "t"}, {"auth_token": "t"}),
+    ("dns_he", {"HE_Username": "u", "HE_Password": "p"}, {"auth_username": "u", "auth_password": "p"}),
+    (
+        "dns_ovh",
+        {"OVH_AK": "a", "OVH_AS": "b", "OVH_CK": "c"},
+        {
+            "auth_entrypoint": "ovh-eu",
+            "auth_application_key": "a",
+            "auth_application_secret": "b",
+            "auth_consumer_key": "c",
+        },
+    ),
+    ("dns_porkbun", {"PORKBUN_API_KEY": "k", "PORKBUN_SECRET_API_KEY": "s"}, {"auth_key": "k", "auth_secret": "s"}),
+    ("dns_desec", {"DEDYN_TOKEN": "t", "DEDYN_NAME": "x.dedyn.io"}, {"auth_token": "t"}),
+    ("dns_ionos", {"IONOS_PREFIX": "p", "IONOS_SECRET": "s"}, {"api_key": "p.s"}),
+    (
+        "dns_netcup",
+        {"NC_CID": "1", "NC_Apikey": "k", "NC_Apipw": "p"},
+        {"auth_customer_id": "1", "auth_api_key": "k", "auth_api_password": "p"},
+    ),
+    (
+        "dns_cloudns",
+        {"CLOUDNS_SUB_AUTH_ID": "1", "CLOUDNS_AUTH_PASSWORD": "p"},
+        {"auth_subid": "1", "auth_password": "p"},
+    ),
+    (
+        "dns_acmedns",
+        {
+            "ACMEDNS_BASE_URL": "https://auth.x.test",
+            "ACMEDNS_USERNAME": "u",
+            "ACMEDNS_PASSWORD": "p",
+            "ACMEDNS_SUBDOMAIN": "s",
+        },
+        {"api": "https://auth.x.test", "username": "u", "password": "p", "subdomain": "s"},
+    ),
+    ("dns_acmedns", {"ACMEDNS_UPDATE_URL": "https://a.x.test/update"}, {"api": "https://a.x.test"}),
+    (
+        "dns_knot",
+        {"KNOT_SERVER": "ns.x.test", "KNOT_KEY": "hmac-sha512:acme_key:c2VjcmV0"},
+        {
+            "server": "ns.x.test",
+            "tsig_algorithm": "hmac-sha512",
+            "tsig_name": "acme_key",
+            "tsig_secret": "c2VjcmV0",
+        },
+    ),
+    (
+        "dns_pdns",
+        {"PDNS_Url": "http://127.0.0.1:8081", "PDNS_ServerId": "localhost", "PDNS_Token": "t", "PDNS_Ttl": "60"},
+        {"pdns_server": "http://127.0.0.1:8081", "pdns_server_id": "localhost", "auth_token": "t"},
+    ),
+    (
+        "dns_transip",
+        {"TRANSIP_Username": "u", "TRANSIP_Key": "S0VZ"},
+        {"auth_username": "u", "auth_api_key": "base64::S0VZ"},
+    ),
+    ("dns_dynv6", {"dynv6_token": "t"}, {"auth_token": "t"}),
+    ("dns_simply", {"SIMPLY_AccountName": "a", "SIMPLY_ApiKey": "k"}, {"account_name": "a", "api_key": "k"}),
+    (
+        "dns_infoblox",
+        {"Infoblox_Creds": "user:pass:word", "Infoblox_Server": "ib.x.test"},
+        {"ib_host": "ib.x.test", "auth_user": "user", "auth_psw": "pass:word"},
+    ),
+    (
+        "dns_da",
+        {"DA_Api": "https://user:p%40ss@da.x.test:2222"},
+        {"endpoint": "https://da.x.test:2222", "auth_username": "user", "auth_password": "p@ss"},
+    ),
+]  # fmt: skip
+"""A script, what it keeps (wiki of acme.sh, "dnsapi"), and the options of our provider."""
+
+
+def account(tool: AcmeSh, script: str) -> FoundDnsAccount:
+    """The account of a certificate with a script."""
+    tool.certificate("example.test", Le_Webroot=script)
+    (route,) = only(tool).routes
+    assert route.dns is not None
+    return route.dns
+
+
+@pytest.mark.parametrize(("script", "kept", "expected"), KEPT)
+def test_the_settings_of_a_script(tool: AcmeSh, script: str, kept: dict[str, str], expected: dict[str, object]) -> None:
+    """The options are those that the provider's file asks for, and its secrets are secrets."""
+    tool.common(**{f"SAVED_{key}": value for key, value in kept.items()})
+    found = account(tool, script)
+    assert {**found.options, **found.secrets} == expected
+    assert read(tool).not_understood == ()
+    known = find_provider(found.provider)
+    assert known is not None
+    assert all(known.is_secret(key) for key in found.secrets)
+    secrets = {key: Secret(value) for key, value in found.secrets.items()}
+    assert check_options(known, {**found.options, **secrets}) == []
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_script_names_a_provider_and_its_options(name: str) -> None:
+    """The table does not go out of date when an option is renamed."""
+    script = SCRIPTS[name]
+    known = find_provider(script.provider)
+    assert known is not None
+    assert set(script.options) <= set(known.options)
+
+
+def test_the_key_file_of_nsupdate(tool: AcmeSh) -> None:
+    """The name, the algorithm and the secret are those of the file that tsig-keygen writes."""
+    key = 'key "acme" {\n\talgorithm hmac-sha512;\n\tsecret "c2VjcmV0Cg==";\n};\n'
+    tool.machine.write("etc/update.key", key, 0o600)
+    kept = {
+        "NSUPDATE_SERVER": "ns.x.test,ns2.x.test",
+        "NSUPDATE_SERVER_PORT": "5353",
+        "NSUPDATE_KEY": "/etc/update.key",
+    }
+    tool.common(**{f"SAVED_{name}": value for name, value in kept.items()})
+    found = account(tool, "dns_nsupdate")
+    assert {**found.options, **found.secrets} == {
+        "server": "ns.x.test:5353",
+        "tsig_name": "acme",
+        "tsig_algorithm": "hmac-sha512",
+        "tsig_secret": "c2VjcmV0Cg==",
+    }
+    (tool.machine.root / "etc/update.key").unlink()
+    assert "import-unreadable" in codes(read(tool))
+
+
+def test_the_settings_of_a_certificate_come_first(tool: AcmeSh) -> None:
+    """Some scripts keep their settings there; older versions wrote them without the prefix."""
+    tool.common(CF_Token="old", SAVED_CF_Zone_ID="z")
+    assert account(tool, "dns_cf").secrets["auth_token"] == "old"
+    tool.certificate("example.test", Le_Webroot="dns_cf", CF_Token="own")
+    (route,) = only(tool).routes
+    assert route.dns is not None
+    assert (route.dns.secrets["auth_token"], route.dns.options["zone_id"]) == ("own", "z")
+
+
+@pytest.mark.parametrize(
+    ("script", "missing"),
+    [
+        ("dns_azure", "resource_group"),
+        ("dns_gcloud", "auth_service_account_info"),
+        ("dns_namecheap", "auth_client_ip"),
+        ("dns_transip", "auth_api_key"),
+        ("dns_aws", "auth_access_key"),
+    ],
+)
+def test_settings_that_a_script_does_not_keep_are_named(tool: AcmeSh, script: str, missing: str) -> None:
+    """The account is there without them; the line is that of the script's name."""
+    tool.common(SAVED_NAMECHEAP_SOURCEIP="https://ifconfig.co/ip")
+    account(tool, script)
+    (note,) = read(tool).not_understood
+    assert (note.code, note.text, note.loses) == ("import-dns-unknown", "Le_Webroot", False)
+    assert missing in note.why
+    assert note.line == 3
+
+
+def test_one_provider_under_two_names(tool: AcmeSh) -> None:
+    """hosting.de's script is used for http.net, too."""
+    tool.common(SAVED_HOSTINGDE_APIKEY="k", SAVED_HOSTINGDE_ENDPOINT="https://partner.http.net")
+    assert account(tool, "dns_hostingde").provider == "httpnet"
+
+
+# ── other ways ──────────────────────────────────────────────────────────────────────────
+
+
+def test_ways_of_each_name(tool: AcmeSh) -> None:
+    """A list that is too short goes on with its last item; an alias is the target of the CNAME."""
+    tool.common(**{TOKEN: "t"})
+    (tool.machine.root / "var/www").mkdir(parents=True)
+    tool.certificate(
+        "a.test", "b.test", "c.test", "d.test",
+        Le_Webroot="/var/www,dns_duckdns",
+        Le_ChallengeAlias="no,alias.test,=direct.alias.test",
+    )  # fmt: skip
+    web, usual, direct = only(tool).routes
+    assert (web.challenge, web.webroot, web.domains) == ("http-01", "/var/www", ("a.test",))
+    assert (usual.domains, usual.alias) == (("b.test",), "_acme-challenge.alias.test")
+    assert (direct.domains, direct.alias) == (("c.test", "d.test"), "direct.alias.test")
+    assert read(tool).not_understood == ()
+
+
+@pytest.mark.parametrize(
+    ("settings", "challenge", "listen"),
+    [
+        ({"Le_Webroot": "no"}, "http-01", ":80"),
+        ({"Le_Webroot": "no", "Le_HTTPPort": "8080"}, "http-01", ":8080"),
+        ({"Le_Webroot": "no", "Le_LocalAddress": "192.0.2.7,192.0.2.8"}, "http-01", "192.0.2.7:80"),
+        ({"Le_Webroot": "no", "Le_LocalAddress": "2001:db8::1"}, "http-01", "[2001:db8::1]:80"),
+        ({"Le_Webroot": "alpn"}, "tls-alpn-01", ":443"),
+        ({"Le_Webroot": "alpn", "Le_TLSPort": "10443"}, "tls-alpn-01", ":10443"),
+    ],
+)
+def test_a_listener_of_its_own(tool: AcmeSh, settings: dict[str, str], challenge: str, listen: str) -> None:
+    """It is where acme.sh's was; the programs around it go on freeing the port."""
+    hooks = {"Le_PreHook": in_base64("systemctl stop x"), "Le_PostHook": in_base64("systemctl start x")}
+    tool.certificate("example.test", **settings, **hooks)
+    certificate = only(tool)
+    (route,) = certificate.routes
+    assert (route.challenge, route.listen) == (challenge, listen)
+    assert certificate.before == ("sh", "-c", "systemctl stop x")
+    assert certificate.after == ("sh", "-c", "systemctl start x")
+    assert certificate.deployments == ()
+
+
+def test_hooks_without_a_port(tool: AcmeSh) -> None:
+    """What ran after each try runs after each new certificate; what ran before is named."""
+    tool.common(**{TOKEN: "t"})
+    hooks = {"Le_PreHook": "before", "Le_PostHook": in_base64("after"), "Le_RenewHook": in_base64("renewed 'x'")}
+    tool.certificate("example.test", **hooks)
+    found = read(tool)
+    (certificate,) = found.certificates
+    assert (certificate.before, certificate.after) == ((), ())
+    assert [deployment.options["run"] for deployment in certificate.deployments] == [
+        ["sh", "-c", "renewed 'x'"],
+        ["sh", "-c", "after"],
+    ]
+    assert codes(found) == ["import-not-understood", "import-hook-after"]
+
+
+def test_a_server_that_acme_sh_edited(tool: AcmeSh) -> None:
+    """The webroot is that of the server's configuration, if it is clear."""
+    tool.certificate("example.test", Le_Webroot="nginx:")
+    found = read(tool)
+    assert (codes(found), found.certificates[0].routes) == (["import-dns-unknown"], ())
+    site = "server {\n listen 80;\n server_name example.test;\n root /srv/www;\n}\n"
+    tool.machine.write("etc/nginx/sites-enabled/x", site)
+    found = read(tool)
+    assert codes(found) == ["import-webroot-guessed"]
+    assert found.certificates[0].routes[0].webroot == "/srv/www"
+
+
+@pytest.mark.parametrize("way", ["dns_unheard_of", "stateless"])
+def test_a_way_without_equivalent_is_named(tool: AcmeSh, way: str) -> None:
+    """The certificate is read all the same; records set by hand are the provider `manual`."""
+    tool.certificate("example.test", Le_Webroot=way)
+    found = read(tool)
+    assert (codes(found), found.certificates[0].routes) == (["import-dns-unknown"], ())
+    tool.certificate("example.test", Le_Webroot="dns")
+    (route,) = only(tool).routes
+    assert route.dns is not None
+    assert route.dns.provider == "manual"
+
+
+# ── deployments ─────────────────────────────────────────────────────────────────────────
+
+
+def test_installed_files_and_their_reload(tool: AcmeSh) -> None:
+    """`--install-cert` becomes the target `files`."""
+    tool.certificate(
+        "example.test",
+        Le_RealCertPath="no",
+        Le_RealCACertPath="",
+        Le_RealKeyPath="/etc/nginx/key.pem",
+        Le_RealFullChainPath="/etc/nginx/cert.pem",
+        Le_ReloadCmd=in_base64("service nginx force-reload"),
+    )
+    (deployment,) = only(tool).deployments
+    assert deployment.to == "files"
+    assert deployment.options == {
+        "certificate": "/etc/nginx/cert.pem",
+        "key": "/etc/nginx/key.pem",
+        "reload": ["sh", "-c", "service nginx force-reload"],
+    }
+
+
+def test_a_chain_that_was_appended(tool: AcmeSh) -> None:
+    """acme.sh appends the chain if both paths are the same; a command alone is the target `run`."""
+    tool.certificate("a.test", Le_RealCertPath="/x.pem", Le_RealCACertPath="/x.pem")
+    tool.certificate("b.test", Le_ReloadCmd="reload")
+    files, run = (certificate.deployments[0] for certificate in read(tool).certificates)
+    assert (files.to, files.options) == ("files", {"certificate": "/x.pem"})
+    assert (run.to, run.options) == ("run", {"run": ["sh", "-c", "reload"]})
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files have no group there")
+def test_a_group_that_reads_the_key_goes_on_reading_it(tool: AcmeSh) -> None:
+    """A key that everybody reads is named, and becomes one of its group."""
+    import grp
+
+    tool.common(**{TOKEN: "t"})
+    key = tool.machine.write("etc/key.pem", "old", 0o640)
+    tool.certificate("example.test", Le_RealKeyPath="/etc/key.pem")
+    (deployment,) = only(tool).deployments
+    group = grp.getgrgid(key.stat().st_gid).gr_name
+    assert deployment.options == {"key": "/etc/key.pem", "group": group, "key_mode": "0640"}
+    key.chmod(0o644)
+    assert stat.S_IMODE(key.stat().st_mode) == 0o644
+    assert codes(read(tool)) == ["import-key-mode"]
+    key.chmod(0o600)
+    assert only(tool).deployments[0].options == {"key": "/etc/key.pem"}
+
+
+DEPLOYED: list[tuple[str, dict[str, str], str, dict[str, object], dict[str, str]]] = [
+    (
+        "synology_dsm",
+        {"SAVED_SYNO_Scheme": "https", "SAVED_SYNO_Hostname": "nas", "SAVED_SYNO_Port": "5001",
+         "SAVED_SYNO_Username": "admin", "SAVED_SYNO_Password": CANARY, "SAVED_SYNO_Certificate": "acme"},
+        "synology",
+        {"url": "https://nas:5001", "user": "admin", "description": "acme"},
+        {"password": CANARY},
+    ),
+    (
+        "proxmoxve",
+        {"SAVED_DEPLOY_PROXMOXVE_API_TOKEN_KEY": CANARY},
+        "proxmox",
+        {"url": "https://example.test:8006"},
+        {"token": f"root@pam!acme={CANARY}"},
+    ),
+    (
+        "truenas",
+        {"SAVED_DEPLOY_TRUENAS_APIKEY": CANARY, "SAVED_DEPLOY_TRUENAS_HOSTNAME": "nas",
+         "SAVED_DEPLOY_TRUENAS_SCHEME": "https"},
+        "truenas",
+        {"url": "https://nas"},
+        {"token": CANARY},
+    ),
+    (
+        "haproxy",
+        {"SAVED_DEPLOY_HAPROXY_PEM_PATH": "/etc/haproxy/tls", "SAVED_DEPLOY_HAPROXY_HOT_UPDATE": "yes",
+         "SAVED_DEPLOY_HAPROXY_STATS_SOCKET": "UNIX:/run/h.sock"},
+        "haproxy",
+        {"socket": "/run/h.sock", "certificate": "/etc/haproxy/tls/example.test.pem"},
+        {},
+    ),
+    (
+        "haproxy",
+        {"Le_Deploy_haproxy_reload": "systemctl reload haproxy"},
+        "files",
+        {"combined": "/etc/haproxy/example.test.pem", "reload": ["sh", "-c", "systemctl reload haproxy"]},
+        {},
+    ),
+]  # fmt: skip
+"""A script in `deploy/`, what it keeps (its head, and the wiki of acme.sh, "deployhooks"), and our target."""
+
+
+@pytest.mark.parametrize(("script", "kept", "expected"), [(each[0], each[1], each[2:]) for each in DEPLOYED])
+def test_a_deploy_script(
+    tool: AcmeSh, script: str, kept: dict[str, str], expected: tuple[str, dict[str, object], dict[str, str]]
+) -> None:
+    """It becomes a target of ours."""
+    tool.common(**{TOKEN: "t"})
+    tool.certificate("example.test", Le_DeployHook=f"{script},", **kept)
+    (deployment,) = only(tool).deployments
+    assert (deployment.to, dict(deployment.options), dict(deployment.secrets)) == expected
+    assert read(tool).not_understood == ()
+
+
+def test_a_deploy_script_without_equivalent_is_named(tool: AcmeSh) -> None:
+    """Its line is said."""
+    tool.common(**{TOKEN: "t"})
+    tool.certificate("example.test", Le_DeployHook="fritzbox")
+    found = read(tool)
+    assert found.certificates[0].deployments == ()
+    assert [(note.code, note.text) for note in found.not_understood] == [("import-not-understood", "fritzbox")]
+
+
+# ── the whole import ────────────────────────────────────────────────────────────────────
+
+
+def test_the_import_writes_a_valid_configuration(tool: AcmeSh) -> None:
+    """Everything found fits together: the configuration is valid, the certificate and the account are in the store."""
+    from dnsrenew.config import Config
+
+    tool.common(**{TOKEN: "11111111-2222-3333-4444-555555555555"})
+    tool.account(CA_EMAIL="me@example.test", ACCOUNT_URL="https://acme-v02.api.letsencrypt.org/acme/acct/1")
+    tool.account("acme.zerossl.com/v2/DV90", CA_EMAIL="me@example.test")
+    tool.certificate("me.duckdns.org", Le_RealKeyPath="/etc/key.pem", Le_ReloadCmd=in_base64("true"))
+    tool.certificate("other.test", Le_API="https://acme.zerossl.com/v2/DV90")
+    tool.machine.imported(tool.folder, "acme.sh")
+    config = Config.load(tool.machine.target)
+    assert {spec.name: spec.ca for spec in config.certificates} == {
+        "me.duckdns.org": "letsencrypt",
+        "other.test": "zerossl",
+    }
+    assert config.cas["zerossl"].eab == "email"
+    assert "11111111-2222" not in tool.machine.target.read_text()

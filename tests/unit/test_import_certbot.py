@@ -1,0 +1,385 @@
+"""What is read from certbot's folder: accounts, certificates, plug-ins with their credentials, hooks; and damage."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew import x509
+from dnsrenew.drivers.catalogue import check_options, find_provider
+from dnsrenew.secrets import Secret
+from dnsrenew.setup.importing import certbot
+from dnsrenew.setup.importing.found import FoundData, FoundRoute
+from tests.kit.tool_folders import LETSENCRYPT, OldMachine, rsa_key
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> OldMachine:
+    """A machine without anything."""
+    return OldMachine(tmp_path / "machine")
+
+
+def read(machine: OldMachine) -> FoundData:
+    """What the reader finds."""
+    return certbot.read(machine.letsencrypt, machine.host())
+
+
+def only_route(machine: OldMachine) -> FoundRoute:
+    """The route of the only certificate."""
+    (certificate,) = read(machine).certificates
+    (route,) = certificate.routes
+    return route
+
+
+def codes(found: FoundData) -> list[str]:
+    """The codes of what was not understood."""
+    return [note.code for note in found.not_understood]
+
+
+# ── accounts ────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_account_has_its_key_and_its_url(machine: OldMachine) -> None:
+    """The JSON Web Key becomes PEM; the URL and the contact are those of the registration."""
+    key = rsa_key()
+    machine.certbot_account(key)
+    (account,) = read(machine).accounts
+    assert x509.key_hash(x509.key_from_pem(account.key_pem)) == x509.key_hash(key)
+    assert (account.directory, account.contact) == (LETSENCRYPT, ("mailto:a1@example.test",))
+    assert account.url == "https://acme-v02.api.letsencrypt.org/acct/a1"
+
+
+def test_the_directory_of_an_account_is_that_of_its_certificates(machine: OldMachine) -> None:
+    """A path in the folder's name can be shortened; the settings of a certificate have the whole URL."""
+    machine.certbot_account(rsa_key(), host="ca.test")
+    machine.certbot_certificate("example.test", server="https://ca.test/acme/v2/directory")
+    (account,) = read(machine).accounts
+    assert account.directory == "https://ca.test/acme/v2/directory"
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"kty": "RSA"}', "[]"])
+def test_a_damaged_account_is_named(machine: OldMachine, content: str) -> None:
+    """An account whose key is damaged is lost, and said so; the rest is read."""
+    folder = machine.certbot_account(rsa_key())
+    (folder / "private_key.json").write_text(content)
+    machine.certbot_certificate("example.test")
+    found = read(machine)
+    assert (found.accounts, len(found.certificates)) == ((), 1)
+    assert [(note.code, note.loses) for note in found.not_understood] == [("import-damaged", True)]
+
+
+def test_an_account_without_a_registration_is_kept(machine: OldMachine) -> None:
+    """The CA finds an account by its key."""
+    folder = machine.certbot_account(rsa_key())
+    (folder / "regr.json").unlink()
+    (account,) = read(machine).accounts
+    assert account.url is None
+
+
+# ── plug-ins ────────────────────────────────────────────────────────────────────────────
+
+PLUGINS: list[tuple[str, str, str, dict[str, str]]] = [
+    ("cloudflare", "api_token = t", "cloudflare", {"auth_token": "t"}),
+    ("cloudflare", "email = me@x.test\napi_key = k", "cloudflare", {"auth_token": "k", "auth_username": "me@x.test"}),
+    ("digitalocean", "token = t", "digitalocean", {"auth_token": "t"}),
+    ("dnsimple", "token = t", "dnsimple", {"auth_token": "t"}),
+    ("dnsmadeeasy", "api_key = k\nsecret_key = s", "dnsmadeeasy", {"auth_username": "k", "auth_token": "s"}),
+    ("gehirn", "api_token = t\napi_secret = s", "gehirn", {"auth_token": "t", "auth_secret": "s"}),
+    ("linode", "key = k\nversion = 4", "linode", {"auth_token": "k"}),
+    ("luadns", "email = me@x.test\ntoken = t", "luadns", {"auth_username": "me@x.test", "auth_token": "t"}),
+    ("nsone", "api_key = k", "nsone", {"auth_token": "k"}),
+    (
+        "ovh",
+        "endpoint = ovh-eu\napplication_key = a\napplication_secret = b\nconsumer_key = c",
+        "ovh",
+        {
+            "auth_entrypoint": "ovh-eu",
+            "auth_application_key": "a",
+            "auth_application_secret": "b",
+            "auth_consumer_key": "c",
+        },
+    ),
+    (
+        "rfc2136",
+        "server = 2001:db8::1\nport = 5353\nname = key.\nsecret = c2VjcmV0",
+        "rfc2136",
+        {"server": "[2001:db8::1]:5353", "tsig_name": "key.", "tsig_secret": "c2VjcmV0", "tsig_algorithm": "hmac-md5"},
+    ),
+    ("sakuracloud", "api_token = t\napi_secret = s", "sakuracloud", {"auth_token": "t", "auth_secret": "s"}),
+]
+"""A plug-in, its credentials without the prefix, our provider and its options (certbot-dns-*.readthedocs.io)."""
+
+
+@pytest.mark.parametrize(("plugin", "ini", "provider", "expected"), PLUGINS)
+def test_the_credentials_of_a_plug_in(
+    machine: OldMachine, plugin: str, ini: str, provider: str, expected: dict[str, str]
+) -> None:
+    """The options are those that the provider's file asks for, and its secrets are secrets."""
+    lines = [f"dns_{plugin}_{line}" for line in ini.splitlines()]
+    file = machine.write("root/credentials.ini", "\n".join(["# a comment", *lines, ""]), 0o600)
+    machine.certbot_certificate(
+        "example.test", parameters={"authenticator": f"dns-{plugin}", f"dns_{plugin}_credentials": str(file)}
+    )
+    account = only_route(machine).dns
+    assert account is not None
+    assert (account.provider, {**account.options, **account.secrets}) == (provider, expected)
+    known = find_provider(provider)
+    assert known is not None
+    assert all(known.is_secret(key) for key in account.secrets)
+    secrets = {key: Secret(value) for key, value in account.secrets.items()}
+    assert check_options(known, {**account.options, **secrets}) == []
+
+
+def test_the_key_file_of_google(machine: OldMachine) -> None:
+    """The JSON file of a service account becomes one secret, in the form that the driver wants."""
+    file = machine.write("root/google.json", '{"type": "service_account", "project_id": "p"}', 0o600)
+    machine.certbot_certificate("example.test", authenticator="dns-google", dns_google_credentials=str(file))
+    account = only_route(machine).dns
+    assert account is not None
+    assert account.secrets["auth_service_account_info"].startswith("base64::eyJ0eXBlIjog")
+
+
+def test_the_access_key_of_route53(machine: OldMachine) -> None:
+    """The key is in the files of the AWS command line; another profile does not count."""
+    machine.certbot_certificate("example.test", authenticator="dns-route53")
+    assert codes(read(machine)) == ["import-dns-unknown"]
+    text = "[other]\naws_access_key_id = no\n[default]\naws_access_key_id = AKIA\naws_secret_access_key = s\n"
+    machine.write("home/me/.aws/credentials", text, 0o600)
+    account = only_route(machine).dns
+    assert account is not None
+    assert dict(account.secrets) == {"auth_access_key": "AKIA", "auth_access_secret": "s"}
+
+
+def test_credentials_that_cannot_be_read_are_named(machine: OldMachine) -> None:
+    """The account is there without them; which file and which options are missing is said."""
+    machine.certbot_certificate(
+        "example.test", authenticator="dns-cloudflare", dns_cloudflare_credentials=str(machine.root / "gone.ini")
+    )
+    found = read(machine)
+    assert codes(found) == ["import-unreadable", "import-dns-unknown"]
+    assert found.not_understood[1].line is not None
+    assert not any(note.loses for note in found.not_understood)
+
+
+@pytest.mark.parametrize("plugin", ["dns-cloudxns", "dns-unheard-of", "dns_unheard_of", "certbot-x:auth"])
+def test_a_plug_in_without_equivalent_is_named(machine: OldMachine, plugin: str) -> None:
+    """The certificate is read all the same."""
+    machine.certbot_certificate("example.test", authenticator=plugin)
+    found = read(machine)
+    assert (codes(found), found.certificates[0].routes) == (["import-dns-unknown"], ())
+
+
+# ── other authenticators ────────────────────────────────────────────────────────────────
+
+
+def test_webroots(machine: OldMachine) -> None:
+    """Each webroot is a route for its names."""
+    (machine.root / "a").mkdir()
+    maps = f"example.test = {machine.root / 'a'}\nwww.example.test = {machine.root / 'b'}"
+    machine.certbot_certificate(
+        "example.test", ["example.test", "www.example.test"], authenticator="webroot", maps=maps
+    )
+    found = read(machine)
+    routes = found.certificates[0].routes
+    assert [(route.webroot, route.domains) for route in routes] == [
+        (str(machine.root / "a"), ("example.test",)),
+        (str(machine.root / "b"), ("www.example.test",)),
+    ]
+    assert codes(found) == ["import-unreadable"]  # the second folder is gone
+
+
+@pytest.mark.parametrize(
+    ("parameters", "listen"),
+    [({}, ":80"), ({"http01_port": "8080"}, ":8080"), ({"http01_address": "2001:db8::1"}, "[2001:db8::1]:80")],
+)
+def test_standalone(machine: OldMachine, parameters: dict[str, str], listen: str) -> None:
+    """The listener is where certbot's was; the programs around it go on freeing the port."""
+    machine.certbot_certificate("example.test", pre_hook="stop x", post_hook="start x", parameters=parameters)
+    (certificate,) = read(machine).certificates
+    assert (certificate.routes[0].listen, certificate.before, certificate.after, certificate.deployments) == (
+        listen,
+        ("sh", "-c", "stop x"),
+        ("sh", "-c", "start x"),
+        (),
+    )
+
+
+def test_a_plug_in_that_edits_nginx(machine: OldMachine) -> None:
+    """The folder that nginx serves for the name is the webroot, and that this is a guess is said."""
+    machine.certbot_certificate("example.test", authenticator="nginx", installer="nginx")
+    assert codes(read(machine)) == ["import-dns-unknown"]
+    server = "server {\n  server_name example.test;\n  root /srv/www; # for all\n}\n"
+    machine.write("etc/nginx/sites-enabled/example", server)
+    assert only_route(machine).webroot == "/srv/www"
+    assert codes(read(machine)) == ["import-webroot-guessed"]
+
+
+def test_manual_hooks(machine: OldMachine) -> None:
+    """Hooks for DNS become a program of the provider `hook`, which gives them certbot's variables."""
+    machine.certbot_certificate(
+        "example.test",
+        authenticator="manual",
+        pref_challs="dns-01,",
+        manual_auth_hook="a.sh",
+        manual_cleanup_hook="b.sh",
+    )
+    account = only_route(machine).dns
+    assert account is not None
+    program = account.options["program"]
+    assert isinstance(program, list)
+    assert (account.provider, program[:2]) == ("hook", ["sh", "-c"])
+    assert "add) a.sh ;; remove) b.sh ;;" in program[2]
+
+
+def test_manual_hooks_for_http(machine: OldMachine) -> None:
+    """There is no program for http-01, and that is said."""
+    machine.certbot_certificate("example.test", authenticator="manual", pref_challs="http-01,", manual_auth_hook="a.sh")
+    assert codes(read(machine)) == ["import-dns-unknown"]
+
+
+# ── settings and hooks ──────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("parameters", "key"),
+    [
+        ({}, None),
+        ({"key_type": "ecdsa"}, "ecdsa-p256"),
+        ({"key_type": "ecdsa", "elliptic_curve": "secp384r1"}, "ecdsa-p384"),
+        ({"key_type": "rsa"}, "rsa2048"),
+        ({"key_type": "rsa", "rsa_key_size": "4096"}, "rsa4096"),
+        ({"key_type": "ecdsa", "elliptic_curve": "secp521r1"}, "ecdsa-p256"),
+    ],
+)
+def test_the_type_of_the_key(machine: OldMachine, parameters: dict[str, str], key: str | None) -> None:
+    """The type is that of the settings; one that we lack is said."""
+    machine.certbot_certificate("example.test", parameters=parameters)
+    found = read(machine)
+    assert found.certificates[0].key == key
+    assert codes(found) == (["import-not-understood"] if "secp521r1" in parameters.values() else [])
+
+
+def test_other_settings(machine: OldMachine) -> None:
+    """What we have too is taken over, what we lack is named with its line, and never with its value."""
+    machine.certbot_certificate(
+        "example.test",
+        reuse_key="True",
+        preferred_chain="Lab Root",
+        required_profile="shortlived",
+        must_staple="True",
+        odd_thing="secret-value",
+        none_thing="None",
+    )
+    found = read(machine)
+    (certificate,) = found.certificates
+    assert (certificate.reuse_key, certificate.preferred_chain, certificate.profile) == (True, "Lab Root", "shortlived")
+    assert codes(found) == ["import-not-understood", "import-not-understood"]
+    lines = Path(certificate.source).read_text().splitlines()
+    assert [lines[(note.line or 0) - 1].split(" = ")[0] for note in found.not_understood] == [
+        "odd_thing",
+        "must_staple",
+    ]
+    assert "secret-value" not in repr(found.not_understood)
+
+
+def test_hooks_of_all_certificates(machine: OldMachine) -> None:
+    """Executable files in `renewal-hooks/deploy` and lines of `cli.ini` are run for each certificate, each once."""
+    hook = machine.write("etc/letsencrypt/renewal-hooks/deploy/reload", "#!/bin/sh\n", 0o755)
+    machine.write("etc/letsencrypt/renewal-hooks/deploy/README", "not a program")
+    machine.write("etc/letsencrypt/cli.ini", "deploy-hook = systemctl reload nginx\nodd = 1\nmax-log-backups = 0\n")
+    machine.certbot_certificate("example.test", renew_hook="systemctl reload nginx")
+    machine.certbot_certificate("other.test", directory_hooks="False")
+    found = read(machine)
+    commands = {each.name: [one.options["run"] for one in each.deployments] for each in found.certificates}
+    assert commands == {
+        "example.test": [["sh", "-c", str(hook)], ["sh", "-c", "systemctl reload nginx"]],
+        "other.test": [],
+    }
+    assert [(note.line, note.text) for note in found.not_understood] == [(2, "odd")]
+
+
+def test_a_hook_that_is_gone_is_named(machine: OldMachine) -> None:
+    """A program that does not exist would make each deployment fail."""
+    machine.certbot_certificate("example.test", renew_hook="/opt/gone/hook --all")
+    found = read(machine)
+    assert (codes(found), found.certificates[0].deployments) == (["import-hook-gone"], ())
+
+
+def test_hooks_without_a_port_to_free(machine: OldMachine) -> None:
+    """With DNS no port is opened: what ran afterwards runs after a new certificate, what ran before is left out."""
+    file = machine.write("root/c.ini", "dns_cloudflare_api_token = t\n", 0o600)
+    parameters = {"authenticator": "dns-cloudflare", "dns_cloudflare_credentials": str(file)}
+    machine.certbot_certificate("example.test", pre_hook="a", post_hook="b, \"c\" '#d'", parameters=parameters)
+    found = read(machine)
+    (certificate,) = found.certificates
+    assert (certificate.before, certificate.after, len(certificate.deployments)) == ((), (), 1)
+    assert codes(found) == ["import-not-understood", "import-hook-after"]
+
+
+# ── damage ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_certificate_without_settings_is_kept(machine: OldMachine) -> None:
+    """A half-written or deleted file in `renewal/` does not lose the certificate."""
+    machine.certbot_certificate("example.test").write_text("")
+    machine.certbot_certificate("other.test").unlink()
+    found = read(machine)
+    assert [each.name for each in found.certificates] == ["example.test", "other.test"]
+    assert all(each.key_pem for each in found.certificates)
+    assert not any(note.loses for note in found.not_understood)
+
+
+@pytest.mark.parametrize("file", ["privkey.pem", "fullchain.pem"])
+def test_a_missing_file_loses_the_certificate(machine: OldMachine, file: str) -> None:
+    """The names are kept where the certificate can be read; that something is lost is said."""
+    machine.certbot_certificate("example.test")
+    (machine.letsencrypt / "archive" / "example.test" / file.replace(".", "1.")).unlink()
+    found = read(machine)
+    assert any(note.loses for note in found.not_understood)
+    assert all(each.key_pem is None for each in found.certificates)
+
+
+def test_a_folder_in_place_of_a_file_stops_nothing(machine: OldMachine) -> None:
+    """Each file that cannot be read is named, and the rest is read."""
+    machine.certbot_certificate("good.test")
+    (machine.letsencrypt / "renewal" / "bad.conf").mkdir()
+    machine.write("etc/letsencrypt/renewal/binary.conf", "\x00\xff[[[")
+    (machine.letsencrypt / "cli.ini").mkdir()
+    found = read(machine)
+    assert [each.name for each in found.certificates] == ["good.test"]
+    assert {Path(note.file).name for note in found.not_understood} >= {"bad.conf", "binary.conf", "cli.ini"}
+
+
+def test_only_its_folder_is_its_own(machine: OldMachine) -> None:
+    """A folder of another tool, an empty one and none at all are none of certbot's."""
+    machine.lego_account()
+    for folder in (machine.lego, machine.home, machine.root / "none"):
+        assert not certbot.is_here(folder)
+    machine.certbot_account(rsa_key())
+    assert certbot.is_here(machine.letsencrypt)
+
+
+def test_a_copy_in_another_place_is_read(machine: OldMachine, tmp_path: Path) -> None:
+    """The settings name absolute paths; the files in the copy count."""
+    machine.certbot_certificate("example.test")
+    copy = tmp_path / "copy"
+    machine.letsencrypt.rename(copy)
+    found = certbot.read(copy, machine.host())
+    assert (len(found.certificates), found.not_understood) == (1, ())
+    assert found.certificates[0].key_pem is not None
+
+
+def test_jwk_of_all_kinds() -> None:
+    """ECDSA keys and RSA keys without their primes are read too (RFC 7518 section 6.3.2)."""
+    from josepy.jwk import JWKEC, JWKRSA
+
+    for key in (x509.new_key("ecdsa-p256"), x509.new_key("ecdsa-p384")):
+        assert x509.key_hash(x509.key_from_jwk(JWKEC(key=key).to_json())) == x509.key_hash(key)
+    key = rsa_key()
+    form: dict[str, Any] = json.loads(json.dumps(JWKRSA(key=key).to_json()))
+    short = {name: form[name] for name in ("kty", "n", "e", "d")}
+    assert x509.key_hash(x509.key_from_jwk(short)) == x509.key_hash(key)
+    for broken in ({}, {"kty": "RSA", "n": 1}, {**form, "d": "AQ"}, {"kty": "EC", "crv": "P-1"}):
+        with pytest.raises(ValueError, match="private key"):
+            x509.key_from_jwk(broken)

@@ -1,0 +1,331 @@
+"""The import as a whole: the store, the configuration and its secret files, servers, timers, a second look."""
+
+import os
+import stat
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from dnsrenew.config import Config
+from dnsrenew.errors import ConfigError, StoreError
+from dnsrenew.renewal.due import why_due
+from dnsrenew.setup.importing import timers, toml
+from dnsrenew.setup.importing.importer import ImportResult
+from tests.kit.tool_folders import LETSENCRYPT, OldMachine, rsa_key
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> OldMachine:
+    """A machine with an account of certbot, and a certificate of it by DNS."""
+    made = OldMachine(tmp_path / "machine")
+    made.certbot_account(rsa_key())
+    file = made.write("root/c.ini", "dns_cloudflare_api_token = geheim-1\n", 0o600)
+    made.certbot_certificate(
+        "example.test", authenticator="dns-cloudflare", dns_cloudflare_credentials=str(file), renew_hook="reload"
+    )
+    return made
+
+
+def take_over(machine: OldMachine) -> ImportResult:
+    """Import certbot's folder."""
+    return machine.imported(machine.letsencrypt, "certbot")
+
+
+# ── the store and the configuration ─────────────────────────────────────────────────────
+
+
+def test_store_and_configuration_agree(machine: OldMachine) -> None:
+    """The certificate is in force and not due, the account has its key and URL, the configuration is valid."""
+    result = take_over(machine)
+    config = Config.load(machine.target)
+    (spec,), state = config.certificates, machine.store.read_state("example.test")
+    assert (state.ca, state.asked_by, state.key) == ("letsencrypt", str(machine.target), "ecdsa-p256")
+    assert state.not_before is not None
+    assert why_due(spec, state, state.not_before + timedelta(days=2), whole=True) is None
+    account = machine.store.accounts(LETSENCRYPT, "letsencrypt").load()
+    assert account is not None
+    assert account.url == "https://acme-v02.api.letsencrypt.org/acct/a1"
+    assert (config.contact, config.agree_terms, spec.ca) == (("a1@example.test",), True, "letsencrypt")
+    assert (result.loses, result.not_understood) == (False, [])
+    assert [name for name, one in (("c", result.certificates), ("a", result.accounts)) if not one[0][1]] == []
+
+
+def test_secrets_are_in_files_of_their_own(machine: OldMachine) -> None:
+    """Secret files and the configuration are private; the secret stands nowhere else."""
+    result = take_over(machine)
+    secret = machine.target.parent / "cloudflare-auth-token.txt"
+    assert result.written == [str(secret), str(machine.target)]
+    assert secret.read_text() == "geheim-1\n"
+    if os.name == "posix":
+        assert {stat.S_IMODE(os.stat(file).st_mode) for file in result.written} == {0o600}
+    assert "geheim" not in machine.target.read_text() + repr(result) + repr(result.to_dict())
+
+
+def test_a_secret_file_of_somebody_else_is_left_alone(machine: OldMachine) -> None:
+    """Another content under the name of a secret file stays; the same content is used."""
+    first = machine.target.parent / "cloudflare-auth-token.txt"
+    first.write_text("other\n")
+    take_over(machine)
+    assert first.read_text() == "other\n"
+    assert (machine.target.parent / "cloudflare-auth-token-2.txt").read_text() == "geheim-1\n"
+    assert 'auth_token = "file:cloudflare-auth-token-2.txt"' in machine.target.read_text()
+
+
+def test_hooks_that_have_run_are_not_run_again(machine: OldMachine) -> None:
+    """The old tool ran them for this certificate; they run for the next one."""
+    take_over(machine)
+    (record,) = machine.store.read_state("example.test").deployments.values()
+    assert (record["ok"], record["to"]) == (True, "run")
+
+
+def test_missing_secrets_stop_only_their_certificates(tmp_path: Path) -> None:
+    """The reference names the file that a person has to write; the configuration is valid, and the steps say it."""
+    machine = OldMachine(tmp_path / "machine")
+    machine.certbot_account(rsa_key())
+    machine.certbot_certificate("example.test", authenticator="dns-luadns", dns_luadns_credentials="/gone.ini")
+    result = take_over(machine)
+    text = machine.target.read_text()
+    assert 'auth_token = "file:luadns-auth-token.txt"' in text
+    assert 'auth_username = "change-me"' in text
+    assert Config.load(machine.target).certificates
+    assert any("luadns-auth-token.txt" in step for step in result.steps)
+
+
+def test_an_unknown_dns_host_stops_only_its_certificate(tmp_path: Path) -> None:
+    """A person sets its records until the route is replaced."""
+    machine = OldMachine(tmp_path / "machine")
+    machine.certbot_account(rsa_key())
+    machine.certbot_certificate("example.test", authenticator="dns-odd")
+    result = take_over(machine)
+    assert Config.load(machine.target).accounts["manual"].provider == "manual"
+    assert any("example.test" in step and "manual" in step for step in result.steps)
+    assert "# " + str(machine.letsencrypt / "renewal" / "example.test.conf") + ":" in machine.target.read_text()
+
+
+def test_without_an_account_the_terms_are_open(tmp_path: Path) -> None:
+    """Nobody agrees for the user; what is missing is the first step."""
+    machine = OldMachine(tmp_path / "machine")
+    machine.certbot_certificate("example.test")
+    result = take_over(machine)
+    assert "import-terms" in [note.code for note in result.not_understood]
+    assert "agree_terms" in result.steps[0]
+
+
+# ── certificates that cannot be used ────────────────────────────────────────────────────
+
+
+def test_an_expired_certificate_is_obtained_anew(tmp_path: Path) -> None:
+    """It is not stored, which is said, and nothing is lost."""
+    machine = OldMachine(tmp_path / "machine")
+    machine.certbot_account(rsa_key())
+    machine.certbot_certificate("example.test", age=timedelta(days=400))
+    result = take_over(machine)
+    assert ([note.code for note in result.not_understood], result.loses) == (["import-certificate-unusable"], False)
+    assert machine.store.names() == []
+    assert [spec.name for spec in Config.load(machine.target).certificates] == ["example.test"]
+
+
+def test_a_key_of_another_certificate_is_lost(machine: OldMachine) -> None:
+    """A pair that does not fit is not stored, and the exit status says so."""
+    archive = machine.letsencrypt / "archive"
+    machine.certbot_certificate("other.test")
+    (archive / "other.test" / "privkey1.pem").write_bytes((archive / "example.test" / "privkey1.pem").read_bytes())
+    result = take_over(machine)
+    assert ([note.code for note in result.not_understood], result.loses) == (["import-certificate-unusable"], True)
+    assert machine.store.names() == ["example.test"]
+
+
+def test_what_the_store_has_stays(machine: OldMachine) -> None:
+    """A newer certificate and another account of the store are kept; the import says what it left out."""
+    take_over(machine)
+    serial = machine.store.read_state("example.test").serial
+    machine.target.unlink()
+    for file in (machine.letsencrypt / "live").rglob("*"), (machine.letsencrypt / "archive").rglob("*"):
+        for path in sorted(file, reverse=True):
+            path.unlink() if path.is_file() or path.is_symlink() else path.rmdir()
+    machine.certbot_certificate("example.test", age=timedelta(days=5))
+    folder = next((machine.letsencrypt / "accounts").rglob("private_key.json")).parent
+    for path in [*folder.iterdir()]:
+        path.unlink()
+    folder.rmdir()
+    machine.certbot_account(rsa_key(1))
+    result = take_over(machine)
+    assert {note.code for note in result.not_understood} >= {"import-certificate-kept", "import-account-kept"}
+    assert (machine.store.read_state("example.test").serial, result.loses) == (serial, True)
+
+
+# ── what is in the way ──────────────────────────────────────────────────────────────────
+
+
+def test_a_configuration_is_never_written_over(machine: OldMachine) -> None:
+    """That of a person is refused, before anything is stored."""
+    machine.target.write_text("# mine\n")
+    with pytest.raises(ConfigError) as raised:
+        take_over(machine)
+    assert raised.value.code == "import-config-exists"
+    assert (machine.target.read_text(), machine.store.names()) == ("# mine\n", [])
+
+
+def test_an_interrupted_import_is_repeated(machine: OldMachine) -> None:
+    """The configuration comes last; without it, the same is done again, with the same result."""
+    take_over(machine)
+    text = machine.target.read_text()
+    machine.target.unlink()
+    result = take_over(machine)
+    assert (machine.target.read_text(), result.written) == (text, [str(machine.target)])
+    assert len(list((machine.target.parent / "state/certificates/example.test/versions").iterdir())) == 1
+
+
+def test_a_folder_that_cannot_be_written(machine: OldMachine) -> None:
+    """The error names it; a file stands in its way."""
+    machine.target.parent.rmdir()
+    machine.target.parent.write_text("")
+    with pytest.raises(StoreError) as raised:
+        take_over(machine)
+    assert raised.value.code == "import-unwritable"
+
+
+def test_nothing_to_import(machine: OldMachine) -> None:
+    """The places that were looked at are named; a folder of nobody is named too."""
+    with pytest.raises(ConfigError) as raised:
+        machine.imported(kind="lego")
+    assert raised.value.code == "import-nothing-found"
+    assert str(machine.lego) in raised.value.evidence["places"]
+    with pytest.raises(ConfigError) as raised:
+        machine.imported(machine.home, "certbot")
+    assert raised.value.evidence["path"] == str(machine.home)
+
+
+def test_the_usual_places_are_found(machine: OldMachine) -> None:
+    """Without a path, certbot is found where it is by default."""
+    assert machine.imported(kind="certbot").tools == [f"certbot in {machine.letsencrypt}"]
+
+
+# ── servers and timers ──────────────────────────────────────────────────────────────────
+
+NGINX = """server {{
+    listen 443 ssl;
+    server_name example.test;
+    ssl_certificate {live}/fullchain.pem; # from certbot
+    ssl_certificate_key "{live}/privkey.pem";
+    # ssl_trusted_certificate {live}/chain.pem;
+}}
+"""
+
+
+def with_servers(machine: OldMachine) -> None:
+    """Let nginx and Postfix read certbot's files."""
+    live = machine.letsencrypt / "live/example.test"
+    machine.write("etc/nginx/sites-enabled/example", NGINX.format(live=live))
+    machine.write("etc/nginx/sites-available/off", NGINX.format(live=live))
+    machine.write("etc/postfix/main.cf", f"smtpd_tls_chain_files = {live}/privkey.pem, {live}/fullchain.pem\n")
+
+
+def test_servers_are_led_to_new_files(machine: OldMachine) -> None:
+    """Each line of an enabled site is named with what to write; one entry writes the files and reloads the servers."""
+    with_servers(machine)
+    result = take_over(machine)
+    new = machine.target.parent / "live" / "example.test"
+    assert [(line.file, line.line) for line in result.lines] == [
+        ("/etc/nginx/sites-enabled/example", 4),
+        ("/etc/nginx/sites-enabled/example", 5),
+        ("/etc/postfix/main.cf", 1),
+    ]
+    assert result.lines[0].new == f"ssl_certificate {new}/fullchain.pem; # from certbot"
+    files, hook = Config.load(machine.target).certificates[0].deploy
+    assert getattr(hook, "to", None) == "run"
+    options = getattr(files, "options", {})
+    assert (options["certificate"], options["key"]) == (str(new / "fullchain.pem"), str(new / "privkey.pem"))
+    assert options["reload"][-1] == "systemctl reload nginx && postfix reload"
+    assert options["verify"] in ("localhost:443", ("localhost:443",), ["localhost:443"])
+    assert new.is_dir()
+
+
+def test_a_line_with_two_files_has_both_replaced(machine: OldMachine) -> None:
+    """One line to write is enough, whatever stands in it."""
+    with_servers(machine)
+    line = take_over(machine).lines[2]
+    assert str(machine.letsencrypt) not in line.new
+    assert line.new.count(str(machine.target.parent / "live")) == 2
+
+
+def test_the_timer_is_stopped_at_once_where_no_server_reads(machine: OldMachine) -> None:
+    """The command is a step; where a server reads the files, it comes after a second look."""
+    machine.write("run/systemd/system/x", "")
+    machine.write("usr/lib/systemd/system/certbot.timer", "[Timer]\n")
+    machine.write("usr/lib/systemd/system/certbot.service", "[Service]\nExecStart=/usr/bin/certbot -q renew\n")
+    machine.write("etc/cron.d/certbot", "0 */12 * * * root test -x /usr/bin/certbot && certbot -q renew\n")
+    with_servers(machine)
+    command = "systemctl disable --now certbot.timer"
+    result = take_over(machine)
+    assert [stop.command for stop in result.stops] == [command]
+    assert not any(command in step for step in result.steps)
+
+    for file in ("etc/nginx/sites-enabled/example", "etc/postfix/main.cf"):
+        (machine.root / file).write_text("# switched\n")
+    text = machine.target.read_text()
+    again = take_over(machine)
+    assert any(command in step for step in again.steps)
+    assert (again.written, machine.target.read_text()) == ([], text)
+    assert again.certificates[0][1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "text", "command"),
+    [
+        (
+            "certbot",
+            "etc/cron.d/certbot",
+            "0 */12 * * * root test -x /usr/bin/certbot -a \\! -d /run/x && perl -e 'sleep 1' && certbot -q renew\n",
+            "rm /etc/cron.d/certbot",
+        ),
+        ("certbot", "etc/crontab", "0 3 * * * root certbot renew\n", ""),
+        ("certbot", "etc/cron.daily/x", "#!/bin/sh\ncertbot renew\n", ""),
+        ("certbot", "etc/cron.d/x", "0 3 * * * root certbot certificates\n", None),
+        (
+            "certbot",
+            "etc/systemd/system/snap.certbot.renew.timer",
+            "",
+            "systemctl disable --now snap.certbot.renew.timer",
+        ),
+        ("lego", "etc/systemd/system/l.service", "ExecStart=lego renew\n", "systemctl disable --now l.service"),
+        (
+            "lego",
+            "home/me/.config/systemd/user/l.service",
+            "ExecStart=lego renew\n",
+            "systemctl --user disable --now l.service",
+        ),
+        ("acme.sh", "etc/crontab", "0 3 * * * root /root/.acme.sh/acme.sh --cron\n", "acme.sh --uninstall-cronjob"),
+        ("hfs", "etc/crontab", "0 3 * * * root hfs\n", None),
+    ],
+)
+def test_what_stops_a_tool(machine: OldMachine, kind: str, path: str, text: str, command: str | None) -> None:
+    """The command depends on what runs the tool; a line of a crontab is removed by hand."""
+    machine.write(path, text)
+    assert [stop.command for stop in timers.stop_commands(kind, machine.host())] == (
+        [] if command is None else [command]
+    )
+
+
+def test_a_hook_that_reads_the_old_files_is_named(machine: OldMachine) -> None:
+    """A script that copies from certbot's folder would copy the same certificate for ever."""
+    live = machine.letsencrypt / "live/example.test"
+    script = machine.write("opt/copy", f"#!/bin/sh\ncat {live}/fullchain.pem > /srv/x\n", 0o755)
+    conf = machine.letsencrypt / "renewal/example.test.conf"
+    conf.write_text(conf.read_text().replace("renew_hook = reload", f"renew_hook = {script}"))
+    script_in_root = machine.root / str(script).lstrip("/")
+    script_in_root.parent.mkdir(parents=True)
+    script_in_root.write_text(script.read_text())
+    assert "import-hook-reads" in [note.code for note in take_over(machine).not_understood]
+
+
+@pytest.mark.parametrize(
+    "value", ["a", 'quote " and \\', "new\nline\ttab", "\x7f\x00", "ä€", 5, True, ["a", "b"], {"a": 1, "b c": "x"}]
+)
+def test_toml_reads_what_was_written(value: object) -> None:
+    """Every value comes back as it was."""
+    import tomllib
+
+    assert tomllib.loads("\n".join(toml.assignment("odd key", value))) == {"odd key": value}
+    assert tomllib.loads(toml.comment(f"x {value}")) == {}

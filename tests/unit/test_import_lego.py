@@ -1,0 +1,239 @@
+"""What is read from lego's folder, and from the timers, crontabs, scripts and compose files that run lego."""
+
+from pathlib import Path
+
+import pytest
+
+from dnsrenew import x509
+from dnsrenew.setup.importing import lego
+from dnsrenew.setup.importing.found import FoundCertificate, FoundData
+from tests.kit.tool_folders import LETSENCRYPT, OldMachine
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> OldMachine:
+    """A machine with an account of lego, and a certificate for example.test and its wildcard."""
+    made = OldMachine(tmp_path / "machine")
+    made.lego_account()
+    made.lego_certificate(["example.test", "*.example.test"])
+    return made
+
+
+def read(machine: OldMachine) -> FoundData:
+    """What the reader finds."""
+    return lego.read(machine.lego, machine.host())
+
+
+def only(machine: OldMachine) -> FoundCertificate:
+    """The only certificate."""
+    (certificate,) = read(machine).certificates
+    return certificate
+
+
+def codes(found: FoundData) -> list[str]:
+    """The codes of what was not understood."""
+    return [note.code for note in found.not_understood]
+
+
+SERVICE = """[Unit]
+Description=lego
+[Service]
+Environment=A=1 "CF_DNS_API_TOKEN=token with blank"
+ExecStart=/usr/bin/lego --path {path} -d example.test -d '*.example.test' --dns cloudflare \\
+  --key-type ec384 renew --renew-hook "systemctl reload nginx"
+"""
+
+
+def cron(machine: OldMachine, arguments: str, environment: str = "") -> None:
+    """Let cron run lego."""
+    machine.write("etc/cron.d/lego", f"{environment}\n0 3 * * * root lego --path {machine.lego} {arguments}\n")
+
+
+# ── folders ─────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("newer", [False, True])
+def test_an_account(tmp_path: Path, newer: bool) -> None:
+    """Accounts of lego 4 and 5 have their key, their URL and their contact; the host decides the directory."""
+    machine = OldMachine(tmp_path / "machine")
+    machine.lego_account(newer=newer)
+    (account,) = read(machine).accounts
+    assert (account.directory, account.url) == (LETSENCRYPT, "https://acme-v02.api.letsencrypt.org/acme/acct/7")
+    assert account.contact == ("mailto:me@example.test",)
+    assert x509.key_kind(x509.key_from_pem(account.key_pem)) == "ecdsa-p256"
+
+
+def test_a_ca_of_ones_own_is_known_by_the_call(machine: OldMachine) -> None:
+    """For a CA, lego keeps only host and port; the directory URL and its roots are in what calls lego."""
+    machine.lego_account(host="ca.test_14000")
+    found = read(machine)
+    assert next((note.code, note.loses) for note in found.not_understood) == ("import-ca-unknown", True)
+    server = "https://ca.test:14000/dir"
+    cron(machine, f"--server {server} -d example.test --http renew", "LEGO_CA_CERTIFICATES=/etc/lab.pem")
+    found = read(machine)
+    assert {account.directory for account in found.accounts} == {LETSENCRYPT, server}
+    assert (dict(found.trust), found.certificates[0].directory) == ({server: "/etc/lab.pem"}, server)
+
+
+def test_a_certificate_without_a_bundle(tmp_path: Path) -> None:
+    """With `--no-bundle` the issuer is in a file of its own."""
+    machine = OldMachine(tmp_path / "machine")
+    machine.lego_certificate(["example.test"], bundle=False)
+    certificate = only(machine)
+    assert (certificate.fullchain_pem or "").count("BEGIN CERTIFICATE") == 2
+
+
+def test_a_key_without_its_account_and_other_damage(machine: OldMachine) -> None:
+    """What is damaged is named; it is lost, and the rest is not."""
+    machine.lego_certificate(["bad.test"])
+    (machine.lego / "certificates" / "bad.test.crt").write_text("nothing")
+    machine.lego_certificate(["gone.test"])
+    (machine.lego / "certificates" / "gone.test.key").unlink()
+    for file in (machine.lego / "accounts").rglob("*.key"):
+        file.write_text("no key")
+    found = read(machine)
+    assert (found.accounts, [each.name for each in found.certificates]) == ((), ["example.test", "gone.test"])
+    lost = {Path(note.file).name for note in found.not_understood if note.loses}
+    assert lost == {"me@example.test.key", "bad.test.crt", "gone.test.key"}
+
+
+def test_only_its_folder_is_its_own(machine: OldMachine) -> None:
+    """A folder of certbot is none of lego's."""
+    machine.certbot_certificate("example.test")
+    assert lego.is_here(machine.lego)
+    assert not lego.is_here(machine.letsencrypt)
+    assert not lego.is_here(machine.root / "none")
+    assert machine.lego in lego.usual(machine.host())
+
+
+def test_without_a_call_the_dns_host_is_unknown(machine: OldMachine) -> None:
+    """In its folder lego keeps nothing of it, and that is said."""
+    found = read(machine)
+    assert (codes(found), found.certificates[0].routes) == (["import-dns-unknown"], ())
+
+
+# ── what calls lego ─────────────────────────────────────────────────────────────────────
+
+
+def test_a_systemd_unit(machine: OldMachine) -> None:
+    """The unit says the DNS host with its token, the type of key, and the hook, which keeps lego's variables."""
+    machine.write("etc/systemd/system/lego.service", SERVICE.format(path=machine.lego))
+    certificate = only(machine)
+    (route,), (deployment,) = certificate.routes, certificate.deployments
+    assert route.dns is not None
+    assert (route.dns.provider, dict(route.dns.secrets)) == ("cloudflare", {"auth_token": "token with blank"})
+    assert certificate.key == "ecdsa-p384"
+    run = deployment.options["run"]
+    assert isinstance(run, list)
+    assert "LEGO_CERT_PATH=$DNSRENEW_FULLCHAIN" in run[2]
+    assert run[2].endswith("; systemctl reload nginx")
+
+
+@pytest.mark.parametrize("name", ["HETZNER_API_TOKEN", "HETZNER_API_TOKEN_FILE"])
+def test_an_environment_file(machine: OldMachine, name: str) -> None:
+    """Variables in a file of their own count, and so do files with one value (`…_FILE`)."""
+    value = machine.write("root/token", "tttt\n", 0o600) if name.endswith("_FILE") else "tttt"
+    machine.write("etc/lego.env", f"# comment\nexport {name}='{value}'\n", 0o600)
+    unit = f"EnvironmentFile=-/etc/lego.env\nExecStart=lego --path {machine.lego} --dns hetzner -d example.test renew\n"
+    machine.write("etc/systemd/system/lego.service", f"[Service]\n{unit}")
+    (route,) = only(machine).routes
+    assert route.dns is not None
+    assert dict(route.dns.secrets) == {"auth_token": "tttt"}
+
+
+def test_a_script_that_a_unit_runs(machine: OldMachine) -> None:
+    """A script is read for its variables; a variable that only a shell could tell is missing, and named."""
+    script = f"#!/bin/sh\nset -e\nexport DUCKDNS_TOKEN=$(cat /x)\nDIR={machine.lego}\n"
+    call = "lego --path $DIR --dns duckdns -d example.test renew\n"
+    machine.write("usr/local/bin/renew", script + call, 0o755)
+    machine.write("etc/systemd/system/certs.service", "[Service]\nExecStart=-/usr/local/bin/renew\n")
+    found = read(machine)
+    assert codes(found) == ["import-dns-unknown"]
+    (note,) = found.not_understood
+    assert (note.file, note.line) == ("/usr/local/bin/renew", 5)
+    assert found.certificates[0].routes[0].dns is not None
+
+
+def test_a_crontab(machine: OldMachine) -> None:
+    """Variables stand above the line, or in front of the program."""
+    cron(machine, "--dns ovh -d example.test,*.example.test renew --days 45", "OVH_ENDPOINT=ovh-eu")
+    text = (machine.root / "etc/cron.d/lego").read_text()
+    names = ("OVH_APPLICATION_KEY", "OVH_APPLICATION_SECRET", "OVH_CONSUMER_KEY")
+    (machine.root / "etc/cron.d/lego").write_text(
+        text.replace("root ", f"root {' '.join(f'{each}=v' for each in names)} ")
+    )
+    certificate = only(machine)
+    account = certificate.routes[0].dns
+    assert account is not None
+    assert (dict(account.options), len(account.secrets)) == ({"auth_entrypoint": "ovh-eu"}, 3)
+    assert certificate.renew_before == "45 days"
+
+
+def test_a_compose_file(machine: OldMachine) -> None:
+    """A compose file beside the folder says the same."""
+    (machine.lego.parent / "compose.yml").write_text(
+        "services:\n  lego:\n    image: goacme/lego\n    environment:\n      - DESEC_TOKEN=dddd\n"
+        '    command: ["--dns", "desec", "-d", "example.test", "renew"]\n'
+    )
+    (route,) = only(machine).routes
+    assert route.dns is not None
+    assert (route.dns.provider, dict(route.dns.secrets)) == ("desec", {"auth_token": "dddd"})
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ("--http", ("http-01", ":80", None)),
+        ("--http --http.port :8080", ("http-01", ":8080", None)),
+        ("--http --http.webroot /srv/www", ("http-01", None, "/srv/www")),
+        ("--tls", ("tls-alpn-01", ":443", None)),
+    ],
+)
+def test_other_challenges(machine: OldMachine, options: str, expected: tuple[str, str | None, str | None]) -> None:
+    """Each challenge of lego is a route."""
+    cron(machine, f"{options} -d example.test renew")
+    (route,) = only(machine).routes
+    assert (route.challenge, route.listen, route.webroot) == expected
+
+
+def test_a_program_for_dns(machine: OldMachine) -> None:
+    """The provider `exec` of lego becomes our provider `hook`."""
+    program = machine.write("opt/dns", "#!/bin/sh\n", 0o755)
+    cron(machine, "--dns exec -d example.test renew", f"EXEC_PATH={program}")
+    account = only(machine).routes[0].dns
+    assert account is not None
+    words = account.options["program"]
+    assert isinstance(words, list)
+    assert (account.provider, f'{program} present "$3." "$4"' in words[2]) == ("hook", True)
+
+
+@pytest.mark.parametrize("host", ["unheard-of", "hurricane", "../x"])
+def test_a_host_that_we_lack_is_named(machine: OldMachine, host: str) -> None:
+    """The certificate is read all the same, and the line is named."""
+    cron(machine, f"--dns {host} -d example.test renew")
+    found = read(machine)
+    assert codes(found) == ["import-dns-unknown"]
+    assert (found.not_understood[0].file, found.not_understood[0].line) == ("/etc/cron.d/lego", 2)
+
+
+def test_options_that_we_lack_are_named(machine: OldMachine) -> None:
+    """Each with its line; a value is not shown."""
+    cron(machine, "--http --must-staple --key-type rsa8192 --pfx --pfx.pass geheim -d example.test renew")
+    found = read(machine)
+    assert [note.text for note in found.not_understood] == ["--pfx", "--pfx.pass", "--must-staple", "--key-type"]
+    assert "geheim" not in repr(found.not_understood)
+
+
+def test_the_call_of_another_folder_does_not_count(machine: OldMachine) -> None:
+    """Two folders of lego on one machine have calls of their own; each certificate has the one with its domains."""
+    machine.lego_certificate(["second.test"])
+    machine.write("etc/cron.d/other", "0 3 * * * root lego --path /srv/other --http -d example.test renew\n")
+    cron(machine, "--tls -d second.test renew")
+    found = {each.name: each for each in read(machine).certificates}
+    assert (found["example.test"].routes, found["second.test"].routes[0].challenge) == ((), "tls-alpn-01")
+
+
+def test_the_configuration_file_of_lego_5_is_named(machine: OldMachine) -> None:
+    """It is not read, and that is said."""
+    (machine.lego.parent / ".lego.yml").write_text("certificates: {}\n")
+    assert "import-not-understood" in codes(read(machine))

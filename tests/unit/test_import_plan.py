@@ -1,0 +1,144 @@
+"""What becomes of several tools: names without clashes, one account a key, one certificate a set of domains."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew import x509
+from dnsrenew.setup.importing.found import (
+    FoundAccount,
+    FoundCertificate,
+    FoundData,
+    FoundDeployment,
+    FoundDnsAccount,
+    FoundFile,
+    FoundRoute,
+)
+from dnsrenew.setup.importing.plan import Plan, make_plan
+from tests.kit.certificates import issue
+from tests.kit.tool_folders import LETSENCRYPT
+
+KEYS = [x509.key_to_pem(x509.new_key("ecdsa-p256")) for _ in range(2)]
+CLOUDFLARE = FoundRoute(
+    challenge="dns-01", dns=FoundDnsAccount(provider="cloudflare", source="a.ini", secrets={"auth_token": "t"})
+)
+
+
+def certificate(name: str, *domains: str, age: int = 1, **more: Any) -> FoundCertificate:
+    """A certificate, so many days old."""
+    chain, key, _ = issue(domains or [name], datetime.now(UTC) - timedelta(days=age))
+    fields = {"source": f"/old/{name}", "fullchain_pem": chain, "key_pem": key, "routes": (CLOUDFLARE,)}
+    return FoundCertificate(name=name, domains=tuple(domains or [name]), **{**fields, **more})
+
+
+def account(source: str, key: int = 0, directory: str = LETSENCRYPT, **more: Any) -> FoundAccount:
+    """An account with one of two keys."""
+    return FoundAccount(directory=directory, key_pem=KEYS[key], source=source, **more)
+
+
+def plan(*certificates: FoundCertificate, accounts: tuple[FoundAccount, ...] = (), kind: str = "certbot") -> Plan:
+    """The plan for one tool."""
+    return make_plan([data(*certificates, accounts=accounts, kind=kind)])
+
+
+def data(*certificates: FoundCertificate, accounts: tuple[FoundAccount, ...] = (), kind: str = "certbot") -> FoundData:
+    """What one tool has."""
+    return FoundData(kind=kind, folder=Path("/old"), certificates=certificates, accounts=accounts)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("example.test", "example.test"),
+        ("*.example.test", "_.example.test"),
+        ("Example TEST", "example-test"),
+        ("com1", "_com1"),
+        ("..", "certificate"),
+        ("x" * 100, "x" * 60),
+    ],
+)
+def test_a_name_is_valid_on_every_system(name: str, expected: str) -> None:
+    """The tool's name is kept as far as the store can have it."""
+    assert plan(certificate(name, "a.test")).certificates[0].name == expected
+
+
+def test_names_do_not_clash() -> None:
+    """Two certificates of one name with other domains have names of their own."""
+    found = plan(certificate("web", "a.test"), certificate("WEB", "b.test"))
+    assert [each.name for each in found.certificates] == ["web", "web-2"]
+
+
+def test_two_tools_for_the_same_domains() -> None:
+    """The newer certificate is taken over, with the hooks, files and routes of both; that is said, nothing is lost."""
+    run = FoundDeployment(to="run", source="x", options={"run": ["sh", "-c", "reload"]})
+    old = certificate("a", "a.test", age=30, deployments=(run,), files=(FoundFile("/old/a.pem", "certificate"),))
+    new = certificate("b", "a.test", routes=(), files=(FoundFile("/new/a.pem", "certificate"),))
+    found = make_plan([data(old), data(new, kind="lego")])
+    (planned,) = found.certificates
+    assert (planned.name, planned.kind, planned.routes) == ("b", "lego", (CLOUDFLARE,))
+    assert [file.path for file in planned.found.files] == ["/new/a.pem", "/old/a.pem"]
+    assert planned.found.deployments == (run,)
+    assert [(note.code, note.file, note.loses) for note in found.not_understood] == [("import-twice", "/old/a", False)]
+
+
+def test_a_tool_without_its_certificate_loses_to_one_that_has_it() -> None:
+    """A certificate whose files are missing is older than any."""
+    broken = certificate("a", "a.test", fullchain_pem=None, key_pem=None)
+    found = make_plan([data(broken), data(certificate("b", "a.test", age=80), kind="lego")])
+    assert [each.name for each in found.certificates] == ["b"]
+
+
+def test_accounts_at_one_ca() -> None:
+    """The same key is one account; another key is another CA of the same address, used by its certificates."""
+    first, same, second = account("one"), account("same"), account("two", key=1, contact=("mailto:b@x.test",))
+    used = (
+        certificate("a.test", account="two"),
+        certificate("b.test", account="two"),
+        certificate("c.test", account="same"),
+    )
+    found = plan(*used, accounts=(first, same, second))
+    assert [(ca.name, ca.account and ca.account.source) for ca in found.cas] == [
+        ("letsencrypt", "two"),
+        ("letsencrypt-2", "same"),
+    ]
+    assert [each.ca for each in found.certificates] == ["letsencrypt", "letsencrypt", "letsencrypt-2"]
+    assert found.contact == ("b@x.test",)
+    assert [ca.is_built_in for ca in found.cas] == [True, False]
+
+
+def test_a_ca_of_ones_own() -> None:
+    """Its name is that of its host; a certificate without an account has its CA too."""
+    found = plan(certificate("a.test", directory="https://ca.test:14000/dir"))
+    assert [(ca.name, ca.account, ca.is_built_in) for ca in found.cas] == [("ca-test-14000", None, False)]
+    assert found.certificates[0].ca == "ca-test-14000"
+
+
+def test_dns_accounts_once() -> None:
+    """Equal accounts are one, wherever they stood; others have a number."""
+    same = FoundDnsAccount(provider="cloudflare", source="b.ini", secrets={"auth_token": "t"})
+    other = FoundDnsAccount(provider="cloudflare", source="b.ini", secrets={"auth_token": "u"})
+    routes = [FoundRoute(challenge="dns-01", dns=each) for each in (same, other)]
+    found = plan(certificate("a.test"), certificate("b.test", routes=tuple(routes)))
+    assert list(found.dns) == ["cloudflare", "cloudflare-2"]
+    assert [each.dns for each in found.certificates] == [("cloudflare",), ("cloudflare", "cloudflare-2")]
+
+
+def test_without_a_route_a_person_sets_the_records() -> None:
+    """The configuration stays valid for the others."""
+    found = plan(certificate("a.test", routes=()))
+    assert (found.dns["manual"].provider, found.certificates[0].dns) == ("manual", ("manual",))
+
+
+def test_the_type_of_the_next_key() -> None:
+    """What the tool was told counts, else the key that the certificate has."""
+    found = plan(certificate("a.test", key="rsa4096"), certificate("b.test"), certificate("c.test", key_pem=None))
+    assert [each.key for each in found.certificates] == ["rsa4096", "ecdsa-p256", "ecdsa-p256"]
+
+
+def test_secrets_do_not_show() -> None:
+    """A plan in a log or a traceback has no key and no secret."""
+    found = plan(certificate("a.test"), accounts=(account("one"),))
+    assert "PRIVATE KEY" not in repr(found)
+    assert "'t'" not in repr(found)
