@@ -32,9 +32,6 @@ FLOORS: Final[tuple[tuple[str, ...], ...]] = (
 )
 RANKS: Final = {unit: rank for rank, units in enumerate(reversed(FLOORS)) for unit in units}
 
-PLANNED: Final[dict[str, str]] = {}
-"""Planned folders and their floors."""
-
 
 def unit_of(path: str) -> str:
     """Return the folder, or the file at the root, that a file of the package (``ca/session.py``) belongs to."""
@@ -94,8 +91,7 @@ def page() -> str:
             below = sorted(uses[unit] - {unit}, key=lambda name: (-RANKS[name], name))
             rows.append(f"| `{unit}` | {len(files)} | {', '.join(below) or '—'} |")
     picture = "\n".join("   ".join(floor).center(60).rstrip() for floor in FLOORS[1:])
-    planned = "\n".join(f"- `{name}`: {where}" for name, where in PLANNED.items())
-    return _PAGE.format(picture=picture, rows="\n".join(rows), planned=planned)
+    return _PAGE.format(picture=picture, rows="\n".join(rows))
 
 
 def _dotted(path: str) -> str:
@@ -116,8 +112,4 @@ import circle; imports inside functions and for typing count. `tests/unit/test_l
 | folder or file | files | imports |
 |---|---|---|
 {rows}
-
-Planned:
-
-{planned}
 """

@@ -1,9 +1,9 @@
 """Finds the classes of each text of the catalogues: what the source makes where it uses the text.
 
-From a use outwards, the first of these decides: the class whose ``of`` or constructor gets the text, ``warn`` (a
-notice), a called function that says it returns an error or a notice, the function around it that says so, the errors
-made from the names that the text is assigned to. Where a text is only stored or returned, the uses of that constant,
-field or function decide.
+From a use outwards, the first of these decides: the class whose ``of`` or constructor gets the text, ``warn`` or
+``notes.add`` (a notice), a called function that says it returns an error or a notice, the function around it that says
+so, the errors made from the names that the text is assigned to. Where a text is only stored or returned, the uses of
+that constant, field or function decide.
 """
 
 from __future__ import annotations
@@ -180,11 +180,14 @@ class _Search:
         """Return the classes of what a call makes; for another exception, of what its handlers make."""
         name = called_name(call)
         owner = _last_name(call.func.value) if isinstance(call.func, ast.Attribute) else ""
-        if name == "warn":
+        if name == "warn" or (name == "add" and owner.lstrip("_") == "notes"):
             return {NOTICE}
         if name in self.index.kinds or (name == "of" and owner in self.index.kinds):
             return {name} if name in self.index.kinds else {owner}
         if name in self.index.handlers:
+            if ("except", name) in self.followed:  # its own handler may raise another one
+                return set()
+            self.followed.add(("except", name))
             handlers = self.index.handlers[name]
             calls = [(at, each) for at, body in handlers for each in ast.walk(body) if isinstance(each, ast.Call)]
             return {kind for at, each in calls for kind in self._made_by(at, each)}

@@ -420,6 +420,33 @@ COMMANDS: Final = {
         "The log goes to standard error. With --json each log line is a JSON object, and standard output gets one "
         "document at the end: the outcomes of the last round.",
     ),
+    "export": Command(
+        "write the store and the configuration to one file",
+        (Argument("file", "FILE", "the new file; - for standard output", required=True),),
+        (
+            Option("--secrets", "with private keys and secrets, sealed by a passphrase"),
+            Option("--passphrase-file", "read the passphrase from FILE instead of asking", "FILE", "file"),
+        ),
+        (
+            ("dnsrenew export backup.dnsrenew --secrets", "everything, to keep or to move it"),
+            ("dnsrenew export config.tgz", "without keys and secrets"),
+        ),
+        "It can run at any time, also while certificates are renewed, and never replaces a file. Without --secrets, "
+        "secrets in the configuration are masked, and files with secrets are left out. It says what is not in the "
+        "file.",
+    ),
+    "restore": Command(
+        "restore the store and the configuration from a file of export",
+        (Argument("file", "FILE", "the file that dnsrenew export has written", required=True),),
+        (Option("--passphrase-file", "read the passphrase from FILE instead of asking", "FILE", "file"),),
+        (
+            ("dnsrenew restore backup.dnsrenew", ""),
+            ("dnsrenew restore backup.dnsrenew --config /etc/dnsrenew/dnsrenew.toml", "to this place"),
+        ),
+        "Writes the configuration that --config names (default: /etc/dnsrenew/dnsrenew.toml for root, otherwise in "
+        "your config folder), and the store that it names. Nothing that exists is overwritten, and after an error "
+        "nothing is left. A configuration can run programs: restore only files that you trust.",
+    ),
     "completion": Command(
         "print the completion script of a shell",
         (Argument("shell", "SHELL", "bash, zsh, fish or powershell", words=SHELLS, required=True),),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,12 +14,14 @@ from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import parse
 from dnsrenew.cli.language import say
 from dnsrenew.cli.prompts import TerminalPerson
+from dnsrenew.cli.schedule_note import nothing_renews
 from dnsrenew.cli.terminal import green, yellow
 from dnsrenew.config import locate
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
 
 if TYPE_CHECKING:
     from dnsrenew.cli.invocation import Invocation
+    from dnsrenew.config import Config
     from dnsrenew.dns import DnsView
     from dnsrenew.model import Outcome
     from dnsrenew.setup.init.answers import Answers
@@ -62,7 +65,8 @@ def init(invocation: Invocation) -> int:
     if not terminal.quiet:
         columns = terminal.out.size()[0]
         for path in written:
-            terminal.write_result("\n".join(formatting.wrap(texts.WROTE.format(path=path), columns, f"{green('✓')} ")))
+            shown = path if columns is None else formatting.relative_path(path, locate.here())
+            terminal.write_result("\n".join(formatting.wrap(texts.WROTE.format(path=shown), columns, f"{green('✓')} ")))
     return _Steps(invocation, draft, written).run()
 
 
@@ -179,12 +183,17 @@ class _Steps:
     def _delegate(self) -> bool:
         """Have the CNAME records set, and wait until they are there."""
         from dnsrenew.cli.delegate import DelegateProgress
+        from dnsrenew.events import Emitter
+        from dnsrenew.operations.delegate import delegate
 
-        name = self._config().certificates[0].name
-        renewer = self._invocation.renewer(self._config(), DelegateProgress(self._terminal))
-        signals = self._invocation.signals
+        invocation, config = self._invocation, self._config()
+        emitter = Emitter(invocation.clock, DelegateProgress(self._terminal))
+        context = replace(invocation.context(), emitter=emitter)
+        self._terminal.redact = context.redactor.redact
+        name, account = config.certificates[0].name, next(iter(config.accounts))
+        work = partial(delegate, context, config, invocation.store(config), name, account)
         try:
-            signals.run(lambda: renewer.delegate(name, to=self._account(), cancel=signals.cancel), cleans_up=True)
+            invocation.signals.run(work, cleans_up=True)
         except Cancelled:
             self._show_end(is_done=False)
             raise
@@ -192,9 +201,6 @@ class _Steps:
             self._refuse(error)
             return False
         return True
-
-    def _account(self) -> str:
-        return next(iter(self._config().accounts))
 
     def _rehearse(self) -> bool:
         outcomes = self._renew(dry_run=True)
@@ -250,7 +256,7 @@ class _Steps:
         self._document["schedule"] = scheduling.default_kind(scheduling.this_host())
         return True
 
-    def _config(self) -> Any:
+    def _config(self) -> Config:
         from dnsrenew.config import Config
 
         return Config.load(self._draft.around.config, insist=self._invocation.options.insist)
@@ -275,7 +281,7 @@ class _Steps:
         if not is_done:
             lines += formatting.wrap(texts.INIT_UNFINISHED.format(path=path), columns, f"{yellow('→')} ", "  ")
         elif not self._draft.schedule:
-            lines += formatting.wrap(texts.INIT_NO_SCHEDULE, columns, f"{yellow('!')} ", "  ")
+            lines += formatting.wrap(nothing_renews(), columns, f"{yellow('!')} ", "  ")
         else:
             lines += formatting.wrap(texts.INIT_DONE.format(path=path), columns, f"{green('✓')} ", "  ")
         terminal.write_result("\n".join(lines))

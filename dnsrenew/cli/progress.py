@@ -113,7 +113,7 @@ class PlainProgress(Progress):
         failure = event.data.get("error")
         code = failure.get("code") if isinstance(failure, Mapping) else None
         fields = LineFields(WARNING if line.mark in _MARKS else INFO, certificate.name, code)
-        self.terminal.write_message(f"{certificate.name}: {text}", fields)
+        self._write(f"{certificate.name}: {text}", fields)
 
     def show_waiting(self, certificate: EventText, seconds: float) -> None:
         """Write the states of the name servers if they changed, or if they were not shown for a while."""
@@ -127,7 +127,12 @@ class PlainProgress(Progress):
         line = texts.DNS_PROGRESS.format(
             activity=certificate.activity, elapsed=formatting.seconds(seconds), servers=summary(certificate.servers)
         )
-        self.terminal.write_message(f"{certificate.name}: {line}", LineFields(INFO, certificate.name))
+        self._write(f"{certificate.name}: {line}", LineFields(INFO, certificate.name))
+
+    def _write(self, text: str, fields: LineFields) -> None:
+        """Write a line; on a terminal, as several that fit."""
+        lines = formatting.wrap(text, self.terminal.err.size()[0], "", "  ")
+        self.terminal.write_message("\n".join(lines), fields)
 
 
 def _states(servers: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str, str], ...]:

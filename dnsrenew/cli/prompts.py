@@ -37,8 +37,7 @@ class TerminalPerson:
         :raises Cancelled: Ctrl-C, or the end of the input.
         """
         while True:
-            self._show(prompt)
-            answer = self._read(is_secret=prompt.is_secret)
+            answer = self._asked(prompt)
             if answer != _HELP:
                 return answer or prompt.default
             self.say(prompt.help)
@@ -71,24 +70,26 @@ class TerminalPerson:
         err = self._terminal.err
         columns = err.size()[0]
         shown = say(prompt.shown) or prompt.default
-        end = texts.PROMPT.format(default=shown) if shown else texts.PROMPT_WITHOUT_DEFAULT
+        end = texts.PROMPT.format(default=shown) if shown else ""
         text = [bold(line) for line in formatting.wrap(say(prompt.text), columns, f"{yellow('?')} ", "  ")]
         fits = columns is None or formatting.width(text[-1]) + len(end) + 1 < columns - _ROOM
-        text = [*text[:-1], f"{text[-1]} {end}"] if fits else [*text, f"  {end}"]
+        if end:
+            text = [*text[:-1], f"{text[-1]} {end}"] if fits else [*text, f"  {end}"]
         err.write(err.render(err.encodable("\n".join(text))) + " ")
         self._terminal.drain()
 
-    def _read(self, *, is_secret: bool) -> str:
-        """Return a line without blanks at its ends.
+    def _asked(self, prompt: Prompt) -> str:
+        """Show the question, and return a line without blanks at its ends.
 
         :raises Cancelled: Ctrl-C, or the end of the input.
         """
         answer = ""
         try:
-            with _without_echo() if is_secret else contextlib.nullcontext():
+            with _without_echo() if prompt.is_secret else contextlib.nullcontext():
+                self._show(prompt)
                 answer = self._signals.run(_line)
         finally:
-            if is_secret or not answer.endswith("\n"):
+            if prompt.is_secret or not answer.endswith("\n"):
                 self._terminal.err.write("\n")  # the cursor is still behind the question
         if not answer:
             raise stopped()

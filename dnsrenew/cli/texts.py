@@ -665,7 +665,6 @@ IMPORT_NEXT: Final = "What to do next:"
 # ── init ────────────────────────────────────────────────────────────────────────────────
 
 PROMPT: Final = "[{default}]:"
-PROMPT_WITHOUT_DEFAULT: Final = ":"
 INIT_START: Final = (
     "This asks at most seven questions and then writes {path}. Enter takes the answer in brackets, ? shows help, "
     "Ctrl-C stops and leaves nothing behind."
@@ -676,5 +675,49 @@ INIT_CHANGES: Final = "Change these lines once, and reload the server:"
 INIT_UNFINISHED: Final = (
     "The configuration stays in {path}. When the cause is gone, run: dnsrenew renew, then: dnsrenew schedule install"
 )
-INIT_NO_SCHEDULE: Final = "Nothing renews this by itself. Run: dnsrenew schedule install"
 INIT_DONE: Final = "Done. `dnsrenew status` shows the certificate, {path} has the settings."
+
+# ── export and restore ──────────────────────────────────────────────────────────────────
+
+STDOUT_AND_JSON: Final = Text("usage", "- cannot be combined with --json", "Give a file, or leave --json out.")
+STDOUT_IS_TERMINAL: Final = Text(
+    "usage", "an archive is not written to a terminal", "Give a file, or send the output to another program."
+)
+PASSPHRASE_ALONE: Final = Text(
+    "usage", "--passphrase-file needs --secrets", "Add --secrets, or leave --passphrase-file out."
+)
+PASSPHRASE_MISSING: Final = Text(
+    "usage",
+    "a passphrase is needed, and there is no terminal to ask for it",
+    "Add --passphrase-file FILE; FILE can be a pipe, such as that of a password manager.",
+)
+PASSPHRASE_SHORT: Final = Text(
+    "usage",
+    "the passphrase has fewer than {least} characters",
+    "Choose a longer one: anyone with the file can try passphrases without a limit.",
+)
+PASSPHRASES_DIFFER: Final = Text(
+    "declined", "Nothing was exported, because the two passphrases differ.", "Run the command again."
+)
+NOT_SEALED: Final = Text(
+    "usage", "{path} is not sealed, so it has no passphrase", "Leave --passphrase-file out, if this is the right file."
+)
+ASK_NEW: Final = "Passphrase for the new file:"
+ASK_AGAIN: Final = "The same again:"
+ASK_KNOWN: Final = "Passphrase:"
+NOT_UTF8: Final = "it is not UTF-8"
+EXPORTED: Final = "{certificates} and {accounts} exported to {file}, without keys and secrets"
+EXPORTED_SEALED: Final = "{certificates} and {accounts} exported to {file}, with keys and secrets, sealed"
+MASKED: Final = "{place}: {key} is masked"
+LEFT_OUT: Final = "{path} was left out: {reason}"
+RESTORED: Final = "{certificates} and {accounts} restored"
+RESTORED_WITHOUT_KEYS: Final = "the configuration and what is known of {certificates} restored, without keys and secrets"
+RESTORED_CONFIG: Final = "configuration"
+RESTORED_STORE: Final = "store"
+FILL_IN: Final = "Fill in {key} in {place}."
+COPY_FILE: Final = "Put {path} there: the configuration uses it, and it was not in the file."
+CHANGE_PATHS: Final = "Change the absolute paths in {path}: they name the folder that it was exported from."
+CHECK_FIRST: Final = "Check the configuration: dnsrenew check"
+RENEW_KEYLESS: Final = "Obtain {certificates} without a private key: dnsrenew renew"
+DEPLOY_HERE: Final = "If the servers here do not have the certificates: dnsrenew deploy --force"
+SCHEDULE_HERE: Final = "Renew automatically from now on, and only here: dnsrenew schedule install"

@@ -40,10 +40,12 @@ class FileChecks:
     :param found: whether the configuration was found, not named: then a file that others can change is always an error.
         Otherwise it is an error for root, and a warning for other users.
     :param insist: whether to use all files unjudged.
+    :ivar used: every file that was asked for, in this order, whether it exists or not; a dict for its order.
     """
 
     def __init__(self, *, found: bool, insist: bool) -> None:
         self.insist = insist
+        self.used: dict[str, None] = {}
         self._refuse = found or _is_root()
         self._ground = Ground()
         self._folders: dict[str, Weakness | None] = {}
@@ -63,6 +65,7 @@ class FileChecks:
         :raises NotAFileError: it is not a regular file.
         :raises OSError: it cannot be read.
         """
+        self.used[path] = None
         if self.insist:
             return files.read(path)
         try:
@@ -82,6 +85,7 @@ class FileChecks:
         :param path: absolute.
         :raises ConfigError: ``config-untrusted``.
         """
+        self.used[path] = None
         if self.insist:
             return
         weakness = self._ground.weakness(path)

@@ -88,6 +88,18 @@ def search(explicit: str | None, environ: Mapping[str, str], cwd: str) -> tuple[
     raise _with_txt(paths) or ConfigError.of(texts.CONFIG_NOT_FOUND, searched=paths, suggested=paths[0])
 
 
+def new_config(explicit: str | None, environ: Mapping[str, str], cwd: str) -> str:
+    """Return the absolute path of a configuration to write: the one that is named or found, or the default place."""
+    named = explicit or environ.get(VARIABLE)
+    if named:
+        return os.path.abspath(os.path.join(cwd, os.path.expanduser(named)))
+    try:
+        return search(None, environ, cwd)[0]
+    except ConfigError:
+        is_root = os.name == "posix" and os.geteuid() == 0
+        return os.path.join(SYSTEM_FOLDER if is_root else user_folder(environ) or cwd, FILE_NAME)
+
+
 def _with_txt(paths: list[str]) -> ConfigError | None:
     """Return the error for a file that is there as ``dnsrenew.toml.txt``; None if there is none."""
     for path in paths:

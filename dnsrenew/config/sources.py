@@ -18,7 +18,7 @@ from dnsrenew.errors import ConfigError
 from dnsrenew.validation.mistakes import FieldError, KeyPath, config_error, kind, quoted
 
 _MAGIC: Final = re.compile(r"[*?[]")
-_SHOWN_KEYS: Final = frozenset(
+SHOWN_KEYS: Final = frozenset(
     {
         *("include", "store", "contact", "agree_terms", "default_ca"),
         *("directory", "trust", "timeout", "staging"),
@@ -29,7 +29,7 @@ _SHOWN_KEYS: Final = frozenset(
         *("propagation", "settle", "check"),
     }
 )
-"""Keys that hold no secret: a syntax error shows their values."""
+"""Keys that hold no secret: a syntax error shows their values, and an export too where they are commented out."""
 
 
 class Source(NamedTuple):
@@ -80,7 +80,7 @@ def _parse(report: MistakeReport, path: str) -> dict[str, Any]:
     except (RecursionError, ValueError) as error:
         from dnsrenew.validation.toml_syntax import syntax_mistake  # needed only after a mistake
 
-        mistake = syntax_mistake(error, report.sources[path], path, shown_keys=_SHOWN_KEYS)
+        mistake = syntax_mistake(error, report.sources[path], path, shown_keys=SHOWN_KEYS)
     raise config_error([mistake], code="config-syntax")
 
 

@@ -293,4 +293,4 @@ ACME_DNS_UNWRITABLE: Final = Text(
 
 # Clauses for `answers`, one each.
 SERVER_SAYS: Final = "{server} ({address}) {reason}"
-NO_SERVERS: Final = "the address of none is known"
+NO_SERVERS: Final = Phrase("the address of none is known")

@@ -35,7 +35,9 @@ _LOW: Final = 1024  # as 80 and 443 are, the ports of routes that name no other
 
 def needs_of(config: Config) -> JobNeeds:
     """Return what the runs of a configuration need."""
-    writes = (folder for spec in config.certificates for folder in _folders(spec))
+    writes = [folder for spec in config.certificates for folder in _folders(spec)]
+    if config.metrics is not None and config.metrics.textfile is not None:
+        writes.append(os.path.dirname(config.metrics.textfile))
     return JobNeeds(
         store=str(config.store),
         writes=tuple(dict.fromkeys(writes)),

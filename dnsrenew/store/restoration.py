@@ -6,10 +6,10 @@ is on the disk, so a failure before that leaves nothing. An existing store is re
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from pathlib import Path
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from dnsrenew.errors import StoreError
 from dnsrenew.store import texts
@@ -18,6 +18,9 @@ from dnsrenew.store.directories import Directories
 from dnsrenew.store.os_errors import TEMP_PREFIX
 from dnsrenew.store.paths import FILES, META, Paths
 from dnsrenew.store.versions import Versions
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _PARTS: Final = ("accounts", "certificates", "fingerprint.key")
 """What is renamed into place; the certificates come late: they are what makes it a store for its user."""
@@ -49,7 +52,7 @@ class StoreBuilder:
     :param insist: use it although others can change it.
     :param disk: the disk operations.
     :param windows: ``current`` is a folder with copies instead of a symbolic link.
-    :raises StoreError: ``restore-store-exists``, ``store-not-private``; or it cannot be written.
+    :raises StoreError: ``restore-exists``, ``store-not-private``; or it cannot be written.
     """
 
     def __init__(
@@ -84,7 +87,7 @@ class StoreBuilder:
     def refuse_existing(self) -> None:
         """Return if there is no store and nothing else in its folder.
 
-        :raises StoreError: ``restore-store-exists``.
+        :raises StoreError: ``restore-exists``.
         """
         names = self._disk.names(self._paths.root)
         found = sorted(name for name in names if name != _LOST_FOUND and not name.startswith(TEMP_PREFIX))
@@ -126,22 +129,26 @@ class StoreBuilder:
         for part in _PARTS:
             source, target = os.path.join(self._temp, part), os.path.join(self._paths.root, part)
             if os.path.lexists(source):
-                self._placed.append(target)
                 self._disk.rename(source, target)
+                self._placed.append(target)
         self._disk.remove(self._temp)
         self._temp = ""
         self._disk.sync_folder(self._paths.root)
 
     def undo(self) -> None:
-        """Remove everything that was written, as far as possible."""
-        root = self._paths.root
-        if self._created is not None:
-            self._disk.discard(self._created)
-            return
-        made = [name for name in self._disk.names(root) if name in {"accounts", "certificates", "journal", "locks"}]
-        for path in (self._temp, *self._placed, *(os.path.join(root, name) for name in made)):
+        """Remove everything that was written, as far as possible, and nothing of another process."""
+        for path in (self._temp, *self._placed):
             if path:
                 self._disk.discard(path)
+        self._temp, self._placed = "", []
+        folders = [*self._paths.folders]
+        folder = self._paths.root
+        while self._created is not None and len(folder) >= len(self._created):
+            folders.append(folder)
+            folder = os.path.dirname(folder)
+        for each in folders:
+            with contextlib.suppress(OSError):  # another process has put something there
+                os.rmdir(each)
 
     def _make_folders(self, folder: str) -> None:
         missing = []
@@ -149,7 +156,7 @@ class StoreBuilder:
             missing.append(folder)
             folder = os.path.dirname(folder)
         for each in reversed(missing):
-            self._disk.make_folder(each)
+            self._disk.ensure_folder(each)
             self._folders.add(each)
 
 

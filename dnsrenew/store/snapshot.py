@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dnsrenew.errors import StoreError
 from dnsrenew.store import texts
@@ -18,6 +17,9 @@ from dnsrenew.store.atomic_io import AtomicFiles
 from dnsrenew.store.folder_store import FolderStore
 from dnsrenew.store.paths import FILES, META, Paths
 from dnsrenew.store.state import State
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 STATE: Final = "state.json"
 KEY: Final = "privkey.pem"
@@ -119,7 +121,7 @@ class StoreSnapshot:
         state = self._store.read_state(name, quarantine=False)
         whole = self._store.is_whole(name, state)
         folder = f"certificates/{name}"
-        files = [StoredFile(f"{folder}/{STATE}", state.to_json(), False)]  # noqa: FBT003  # a named tuple
+        files = [StoredFile(f"{folder}/{STATE}", state.to_json(), False)]  # a named tuple
         if whole:
             version = [self._file(f"{folder}/versions/{state.version}/{file}", file) for file in (*FILES, META)]
             if any(file is None for file in version[: len(FILES)]):

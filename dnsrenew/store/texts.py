@@ -325,3 +325,11 @@ PAUSED_ALL: Final = Text(
 )
 LEDGER_NOT_SAVED: Final = Text("", "The ledger of the CA {ca} could not be saved: {cause}", "{cause_fix}")
 """The code stays that of the cause."""
+
+# ── a copy that is restored ─────────────────────────────────────────────────────────────
+
+STORE_EXISTS: Final = Text(
+    "restore-exists",
+    "A store is never overwritten, and {path} holds {found}.",
+    "Move {path} elsewhere, or give --config a file in another folder.",
+)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _KEY: Final = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
 _CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
+_WHOLE: Final = re.compile(r"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----")
+"""A block that is not cut off: base64 has no hyphen."""
 _PKCS7: Final = b"-----BEGIN PKCS7-----"
 _PKCS12: Final = b"\x02\x01\x03\x30"
 """Version 3 and the start of the content, at the beginning of a PKCS#12 file (RFC 7292 section 4)."""
@@ -150,7 +152,7 @@ def chain_among(pem: str, key: PrivateKey) -> str | None:
     :return: None if no certificate is that of the key.
     """
     found = []
-    for block in blocks(pem) if _CERTIFICATE.decode() in pem else ():
+    for block in _WHOLE.findall(pem):
         with contextlib.suppress(ValueError):
             found.append(load(block))
     wanted = public_key_hash(key.public_key())

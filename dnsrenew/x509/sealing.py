@@ -1,8 +1,8 @@
-"""A stream that a passphrase seals: scrypt (RFC 7914), then AES-256-GCM in chunks.
+r"""A stream that a passphrase seals: scrypt (RFC 7914), then AES-256-GCM in chunks.
 
 ::
 
-    16 bytes  "dnsrenew sealed\\n"
+    16 bytes  "dnsrenew sealed\n"
      4 bytes  version, log2 of scrypt's N, r, p
     16 bytes  salt, random for each file
     16 bytes  check: tells a wrong passphrase from a damaged file

@@ -238,6 +238,16 @@ def test_the_alerts_fire_when_they_should() -> None:
     promtool("test", "rules", ROOT / "tests" / "data" / "alerts_test.yml")
 
 
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
+    """The unit of the docs, with a program that is there."""
+    unit = tmp_path / "dnsrenew-run.service"
+    text = (ALERTS.parent / unit.name).read_text("utf-8")
+    unit.write_text(text.replace("/usr/local/bin/dnsrenew", sys.executable), "utf-8")
+    argv = [find_program("systemd-analyze"), "verify", "--man=no", str(unit)]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_renew_writes_the_text_file(scene: Scene) -> None:
     """One run of the command, with a strict umask: everybody can read the file."""
     argv = [sys.executable, "-m", "dnsrenew", "--config", str(scene.config), "renew", "--now"]

@@ -42,10 +42,10 @@ class AcmeSh:
         self.machine.write(f"{place}/ca.conf", quoted(values))
         return key
 
-    def certificate(self, *domains: str, folder: str = "", age: timedelta = timedelta(days=1), **values: str) -> Path:
+    def certificate(self, *domains: str, folder: str = "", **values: str) -> Path:
         """A certificate, and its settings."""
         name = domains[0]
-        chain, key, _ = issue(list(domains), datetime.now(UTC) - age)
+        chain, key, _ = issue(list(domains), datetime.now(UTC) - timedelta(days=1))
         leaf, rest = x509.split_chain(chain)
         place = f"home/me/.acme.sh/{folder or f'{name}_ecc'}"
         for file, text in ((f"{name}.cer", leaf), ("ca.cer", rest), ("fullchain.cer", chain), (f"{name}.key", key)):

@@ -10,6 +10,7 @@ import select
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,10 @@ from pathlib import Path
 from typing import Final
 
 PATIENCE: Final = 40.0
+_TAKE_TERMINAL: Final = """import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execvp(sys.argv[1], sys.argv[1:])"""
+"""Makes the terminal that of the new session, so that Ctrl-C is a signal; then starts the program."""
 _ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -43,14 +48,13 @@ class Dialogue:
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         process = subprocess.Popen(
-            argv,
+            [sys.executable, "-c", _TAKE_TERMINAL, *argv],
             cwd=folder,
             env={**env, "TERM": "xterm"},
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
-            preexec_fn=_take_terminal,
         )
         os.close(theirs)
         dialogue = cls(process, ours)
@@ -86,7 +90,6 @@ class Dialogue:
     def answer(self, question: str, text: str = "") -> None:
         """Wait for a question, and answer it with a line."""
         self.expect(question)
-        self.expect(":")
         self.type(text)
 
     def type(self, text: str) -> None:
@@ -121,8 +124,3 @@ class Dialogue:
     def kill(self) -> None:
         """Kill the program."""
         self.process.send_signal(signal.SIGKILL)
-
-
-def _take_terminal() -> None:
-    """Make the terminal that of the new session, so that Ctrl-C is a signal."""
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)

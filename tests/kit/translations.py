@@ -40,10 +40,14 @@ _TYPED: Final = frozenset(
         *(f"dnsrenew.config.texts.{name}" for name in ("AGREEMENT", "COMMAND_REFERENCE", "EXAMPLE_ACCOUNT", "KEYRING")),
         *(f"dnsrenew.config.texts.{name}" for name in ("NOT_AGREED", "TERMS")),
         "dnsrenew.drivers.texts.SCOPE_FOUND",
+        "dnsrenew.setup.init.texts.CA_TITLES",
+        "dnsrenew.watch.metrics.texts.HEALTHY",
         *(f"dnsrenew.validation.texts.TOML_{name}" for name in ("CAUSES", "TRUE", "FALSE", "YES", "NO")),
     }
 )
-"""Constants with what is typed in a file, or with the words of Python's reader of TOML."""
+"""Constants with what is typed, names, what programs read, and the words of Python's reader of TOML."""
+_TYPED_PHRASES: Final = frozenset({"dnsrenew.config.texts.EAB_TABLE", "dnsrenew.setup.init.texts.SHOWN_YES"})
+"""Phrases that are only what is typed."""
 _FOR_PROGRAMS: Final = frozenset(
     f"dnsrenew.serving.texts.{name}" for name in ("NO_SUCH_APP", "NO_CERTIFICATE_OF_ONES_OWN")
 )
@@ -64,9 +68,11 @@ def english() -> Mapping[str, set[str]]:
     found["dnsrenew.cli.commands"] = set(_help())
     for name in (*found, *text_modules()):
         if name != SYSTEM:
-            for value in vars(import_module(name)).values():
+            for constant, value in vars(import_module(name)).items():
                 phrases = {each.template for each in _strings(value) if isinstance(each, Phrase)}
-                found[name] = found.get(name, set()) | phrases
+                found[name] = found.get(name, set()) | (
+                    phrases if f"{name}.{constant}" not in _TYPED_PHRASES else set()
+                )
     return found
 
 

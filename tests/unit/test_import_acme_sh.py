@@ -109,6 +109,18 @@ def test_the_directory_of_an_account(tool: AcmeSh, path: str, server: str, expec
     assert [account.directory for account in read(tool).accounts] == [expected]
 
 
+def test_one_account_key_for_all_cas(tool: AcmeSh) -> None:
+    """`--accountkey` names a key outside of the folder; an account that has one of its own uses that."""
+    key, own = tool.account(ACCOUNT_URL="https://ca.test/acct/1"), tool.account("ca.test/dir")
+    file = tool.folder / "ca/acme-v02.api.letsencrypt.org/directory/account.key"
+    file.rename(tool.machine.root / "shared.key")
+    tool.common(ACCOUNT_KEY_PATH="/shared.key")
+    found = {each.directory: each for each in read(tool).accounts}
+    hashes = {url: x509.key_hash(x509.key_from_pem(each.key_pem)) for url, each in found.items()}
+    assert hashes == {LETSENCRYPT: x509.key_hash(key), "https://ca.test/dir": x509.key_hash(own)}
+    assert found[LETSENCRYPT].url == "https://ca.test/acct/1"
+
+
 def test_an_account_at_an_unknown_ca_is_named(tool: AcmeSh) -> None:
     """It is lost, and said so; that of the first version of the protocol, too. A deactivated one is not looked at."""
     tool.account("unknown.test")
@@ -270,6 +282,22 @@ def test_a_half_written_folder(tool: AcmeSh, gone: str) -> None:
     (certificate,) = found.certificates
     assert (certificate.fullchain_pem is None) is (gone == "example.test.key")
     assert any(note.loses for note in found.not_understood) is (gone == "example.test.key")
+
+
+@pytest.mark.parametrize(
+    "server",
+    ["https://[x", "https://ca.test:99999/dir", "ftp://ca.test", "https://", "x", "https:// a", "http://ca.test"],
+)
+def test_a_damaged_address_of_a_ca(tool: AcmeSh, server: str) -> None:
+    """The default CA renews the certificate, and it is said."""
+    tool.common(**{TOKEN: "t", "DEFAULT_ACME_SERVER": server, "SAVED_DA_Api": server})
+    tool.account("ca.test/dir", ACCOUNT_URL=server)
+    tool.certificate("example.test", Le_API=server)
+    found = read(tool)
+    assert (found.certificates[0].directory, found.accounts[0].url) == (LETSENCRYPT, None)
+    assert [(note.text, note.line) for note in found.not_understood] == [("Le_API", 5)]
+    tool.certificate("example.test", Le_Webroot="dns_da")
+    assert codes(read(tool)) == ["import-dns-unknown"]
 
 
 def test_a_key_of_another_certificate(tool: AcmeSh) -> None:
@@ -689,8 +717,9 @@ def test_a_deploy_script_without_equivalent_is_named(tool: AcmeSh) -> None:
 # ── the whole import ────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.shows_secret
 def test_the_import_writes_a_valid_configuration(tool: AcmeSh) -> None:
-    """Everything found fits together: the configuration is valid, the certificate and the account are in the store."""
+    """Everything found fits together; the token is in a file beside the configuration, and nowhere else."""
     from dnsrenew.config import Config
 
     tool.common(**{TOKEN: "11111111-2222-3333-4444-555555555555"})
@@ -705,4 +734,5 @@ def test_the_import_writes_a_valid_configuration(tool: AcmeSh) -> None:
         "other.test": "zerossl",
     }
     assert config.cas["zerossl"].eab == "email"
+    assert (tool.machine.target.parent / "duckdns-token.txt").read_text().startswith("11111111-2222")
     assert "11111111-2222" not in tool.machine.target.read_text()

@@ -183,6 +183,13 @@ def test_files_that_are_read(tmp_path: Path) -> None:
     assert set(needs_of(Config.load(path)).reads) == {str(tmp_path / "roots.pem"), str(tmp_path / "tsig")}
 
 
+def test_the_text_file_of_the_metrics_is_written(tmp_path: Path) -> None:
+    """It is written beside itself first, so its folder is meant."""
+    text = '[metrics]\ntextfile = "/var/lib/prometheus/node-exporter/dnsrenew.prom"'
+    assert needs(tmp_path, more=text).writes == ("/var/lib/prometheus/node-exporter",)
+    assert needs(tmp_path, more='[metrics]\nlisten = ":9719"').writes == ()
+
+
 def test_hfs_writes_into_its_folder(tmp_path: Path) -> None:
     """Without `folder`, nothing is known before a run: it looks for HFS, so no sandbox may stop it."""
     found = needs(tmp_path, deploy='{ to = "hfs", folder = "/srv/hfs" }')

@@ -14,13 +14,14 @@ from typing import Final
 import dns.rdatatype
 import pytest
 
-from dnsrenew.config.texts import AGREE, NOT_EMPTY, UNKNOWN_ACCOUNT
+from dnsrenew.base.texts import BAD_LABEL
+from dnsrenew.config.texts import AGREE, NOT_EMPTY, PROFILE, UNKNOWN_ACCOUNT
 from dnsrenew.dns import propagation_report, query_errors, wire
 from dnsrenew.dns.name_servers import NameServer
 from dnsrenew.dns.query_errors import NoRouteError
 from dnsrenew.dns.server_poll import AddressAnswer, ServerPoll
 from dnsrenew.dns.wire import DnsQuestion
-from dnsrenew.errors import ConfigError, Message, Text, as_clause
+from dnsrenew.errors import ConfigError, Message, Text, as_clause, series
 from dnsrenew.translation import Translator, language_of, zh
 from dnsrenew.translation.stored import StoredMessages, filled
 from dnsrenew.validation.mistakes import Mistake, config_error, one_of, shown_place
@@ -182,6 +183,39 @@ def test_a_clause_has_no_stop() -> None:
     assert inner == "No certificate has a name that matches a.b."
     assert Translator("zh").message(inner) == "没有名称与 a.b. 匹配的证书"
     assert as_clause("It is lost.") == "It is lost"
+
+
+def test_a_phrase_shows_braces() -> None:
+    """Two braces in a template are one in the text, also where it is not filled."""
+    assert PROFILE == 'the name of a profile, or { prefer = "…" }'
+    assert Translator("zh").message(PROFILE) == 'profile 的名称，或 { prefer = "…" }'
+    assert BAD_LABEL.format(label="'{x}'") == "the label '{x}' is not made of 1 to 63 letters, digits and hyphens"
+
+
+@pytest.mark.parametrize(
+    ("separator", "english", "chinese"),
+    [
+        (", ", "an empty text, b", "空文本、b"),
+        ("; ", "an empty text; b", "空文本；b"),
+        (" ", "an empty text b", "空文本b"),
+        ("\n", "an empty text\nb", "空文本\nb"),
+    ],
+)
+def test_a_series(separator: str, english: str, chinese: str) -> None:
+    """Each text of a series is translated, and what separates them."""
+    message = series([EMPTY_TEXT, "b"], separator)
+    assert message == english
+    assert Translator("zh").message(message) == chinese
+    assert Translator("en").message(message) == english
+
+
+def test_no_space_between_two_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A template has spaces beside Latin values; beside a translated one they go, but never within a value."""
+    monkeypatch.setattr(zh, "CATALOGUE", {"It is {what} now.": "现在 {what} 了。", "an empty text": "空 文本"})
+    text = Text("", "It is {what} now.", "")
+    assert Translator("zh").message(text.fill(what=EMPTY_TEXT)[1]) == "现在空 文本了。"
+    assert Translator("zh").message(text.fill(what="文 件")[1]) == "现在 文 件 了。"
+    assert Translator("zh").message(text.fill(what="x")[1]) == "现在 x 了。"
 
 
 # ── what was stored ─────────────────────────────────────────────────────────────────────

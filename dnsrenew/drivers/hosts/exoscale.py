@@ -82,10 +82,12 @@ class ExoscaleDriver(RecordDriver):
 
         :raises HostError: it failed.
         """
+        is_first = True
         while (state := pick(operation, "state", kind=str)) == "pending":
-            operation = api.json("GET", f"/operation/{segment(pick(operation, 'id', kind=str))}")
-            if operation and operation.get("state") == "pending":
+            if not is_first:
                 self.context.cancel.wait(min(PAUSE, self.context.seconds_left()))
+            is_first = False
+            operation = api.json("GET", f"/operation/{segment(pick(operation, 'id', kind=str))}")
         if state != "success":
             reason = str(operation.get("reason") or state)
             status = 404 if reason == "not-found" else None
@@ -121,7 +123,9 @@ class ExoscaleApi(HostApi):
         """Return the value of the header ``Authorization``."""
         expires = int(self._clock.now().timestamp()) + _VALID
         # Two empty lines: the values of signed parameters and headers.
-        signed = b"\n".join((f"{method} {urlsplit(self.address + path).path}".encode(), body, b"", b"", b"%d" % expires))
+        signed = b"\n".join(
+            (f"{method} {urlsplit(self.address + path).path}".encode(), body, b"", b"", b"%d" % expires)
+        )
         signature = base64.b64encode(hmac.digest(self._secret.encode(), signed, hashlib.sha256)).decode()
         return f"EXO2-HMAC-SHA256 credential={self._key},expires={expires},signature={signature}"
 

@@ -1,4 +1,4 @@
-"""Flexible Engine (https://docs.prod-cloud-ocb.orange-business.com/api/dns/): the values of record sets are replaced."""
+"""Flexible Engine (https://docs.prod-cloud-ocb.orange-business.com/api/dns/): values of record sets are replaced."""
 
 from __future__ import annotations
 

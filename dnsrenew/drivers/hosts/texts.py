@@ -132,3 +132,19 @@ NAMECHEAP_UNSAFE: Final = Text(
     "Run `dnsrenew delegate NAME`: then a CNAME record set once is enough, and {zone} stays as it is; or take these "
     "records and settings out of the zone.",
 )
+
+# ── Value Domain ────────────────────────────────────────────────────────────────────────
+
+VALUEDOMAIN_EMPTY: Final = Text(
+    "provider-rewrite-unsafe",
+    "Value Domain (account {account}): {zone} was not changed, because the API shows no record in it, and a change "
+    "would replace whatever it does not show.",
+    "Set any record of {zone} in the control panel (https://www.value-domain.com/moddns.php) and run it again, or run "
+    "`dnsrenew delegate NAME`.",
+)
+VALUEDOMAIN_UNSAFE: Final = Text(
+    "provider-rewrite-unsafe",
+    "Value Domain (account {account}): {zone} was not changed, because each change replaces the zone, and would lose "
+    "what the API cannot write: {lost}.",
+    "Run `dnsrenew delegate NAME`: then a CNAME record set once is enough, and {zone} stays as it is.",
+)

@@ -20,6 +20,7 @@ from typing import IO, Any, Never
 
 from dnsrenew.drivers.lexicon import patches
 from dnsrenew.drivers.lexicon.described_error import describe
+from dnsrenew.drivers.lexicon.provider_patches import patch_provider
 from dnsrenew.drivers.lexicon.zone_session import NotDone, perform
 
 
@@ -124,5 +125,5 @@ def provider_class(name: str, limits: patches.RequestLimits) -> Callable[[Any], 
         resolver: Any = ConfigResolver  # lexicon has no annotations
         # No zone yet: each call makes an object of this class with its own.
         found: Any = Client(resolver().with_dict({"provider_name": name, "domain": "example.com"})).provider_class
-    patches.patch_provider(name, found, limits)
+    patch_provider(name, found, limits)
     return found  # type: ignore[no-any-return]

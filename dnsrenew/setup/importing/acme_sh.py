@@ -11,23 +11,27 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
-from urllib.parse import urlsplit
 
-from dnsrenew.setup.importing import acme_sh_deploys, acme_sh_routes, directories, reading, texts
+from dnsrenew.setup.importing import (
+    acme_sh_accounts,
+    acme_sh_deploys,
+    acme_sh_routes,
+    addresses,
+    directories,
+    reading,
+    texts,
+)
 from dnsrenew.setup.importing.acme_sh_hosts import Kept
 from dnsrenew.setup.importing.acme_sh_routes import ABSENT
-from dnsrenew.setup.importing.found import FoundAccount, FoundCertificate, FoundData, FoundEab, FoundFile, HostView
+from dnsrenew.setup.importing.found import FoundCertificate, FoundData, FoundFile, HostView
 from dnsrenew.setup.importing.on_machine import inside
-from dnsrenew.setup.importing.pem_pairs import PemPair, private_key, read_pair
-from dnsrenew.setup.importing.shell_settings import ShellSettings
+from dnsrenew.setup.importing.pem_pairs import PemPair, read_pair
+from dnsrenew.setup.importing.shell_settings import ShellSettings, read_settings
 
 if TYPE_CHECKING:
     from dnsrenew.model import KeyKind
 
 _ECC: Final = "_ecc"
-_ACCOUNT_KEY: Final = "account.key"
-_ZEROSSL: Final = "acme.zerossl.com"
-_OLD_LETSENCRYPT: Final = "https://acme-v01.api.letsencrypt.org/directory"
 _KINDS: Final[Mapping[str, KeyKind]] = {
     "ec-256": "ecdsa-p256",
     "ec-384": "ecdsa-p384",
@@ -74,36 +78,26 @@ def is_here(folder: Path) -> bool:
 def read(folder: Path, host: HostView) -> FoundData:
     """Return the accounts and the certificates in a folder of acme.sh."""
     notes = reading.Notes()
-    common = _settings(folder / "account.conf", notes, loses=False)
+    common = read_settings(folder / "account.conf", notes)
     certificates_in = _other_folder(common, "CERT_HOME", host) or folder
     accounts_in = _other_folder(common, "CA_HOME", host) or folder / "ca"
     found = [
-        _DomainFolder(here, name, _settings(file, notes, loses=True) or ShellSettings(file, ""))
+        _DomainFolder(here, name, read_settings(file, notes, loses=True) or ShellSettings(file, ""))
         for here, name, file in _folders(certificates_in)
     ]
     servers = [server for each in found if (server := _server(each.settings))]
-    if common is not None and common.get("DEFAULT_ACME_SERVER"):
-        servers.append(common.get("DEFAULT_ACME_SERVER"))
+    if common is not None and (default := addresses.valid(common.get("DEFAULT_ACME_SERVER"))):
+        servers.append(default)
     certificates = [_certificate(each, common, host, notes) for each in found]
-    accounts = [_account(file, accounts_in, servers, notes) for file in _account_keys(accounts_in)]
+    accounts = acme_sh_accounts.accounts(accounts_in, servers, _shared_key(common, host), notes)
     return FoundData(
         kind="acme.sh",
         folder=folder,
-        accounts=tuple(each for each in accounts if each is not None),
+        accounts=tuple(accounts),
         certificates=tuple(each for each in certificates if each is not None),
         trust=_trust(common, servers, notes),
         not_understood=tuple(notes.found),
     )
-
-
-def _settings(file: Path, notes: reading.Notes, *, loses: bool) -> ShellSettings | None:
-    text = notes.text(file, loses=loses) if os.path.lexists(file) else None
-    if text is None:
-        return None
-    settings = ShellSettings(file, text)
-    for line in settings.unread:
-        notes.add(texts.NOT_AN_ASSIGNMENT, file, line)
-    return settings
 
 
 def _other_folder(common: ShellSettings | None, key: str, host: HostView) -> Path | None:
@@ -111,6 +105,13 @@ def _other_folder(common: ShellSettings | None, key: str, host: HostView) -> Pat
     path = common.get(key) if common is not None else ""
     folder = inside(host, path) if path else None
     return folder if folder is not None and os.path.isdir(folder) else None
+
+
+def _shared_key(common: ShellSettings | None, host: HostView) -> Path | None:
+    """Return the account key that was chosen with ``--accountkey``, if it exists."""
+    path = common.get("ACCOUNT_KEY_PATH") if common is not None else ""
+    file = inside(host, path) if path else None
+    return file if file is not None and os.path.isfile(file) else None
 
 
 def _folders(folder: Path) -> Iterator[tuple[Path, str, Path]]:
@@ -134,78 +135,6 @@ def _trust(common: ShellSettings | None, servers: list[str], notes: reading.Note
         notes.add(texts.NOTIFY, *common.place("NOTIFY_HOOK"), tool="acme.sh")
     bundle = common.get("CA_BUNDLE")
     return {server: bundle for server in servers if bundle and directories.built_in(server) is None}
-
-
-# ── accounts ────────────────────────────────────────────────────────────────────────────
-
-
-def _account_keys(folder: Path) -> list[Path]:
-    """Return the files ``ca/SERVER/PATH/account.key``; those of deactivated accounts are left out."""
-    found = []
-    for here, folders, files in os.walk(folder):
-        folders[:] = sorted(each for each in folders if each != "deactivated")
-        if _ACCOUNT_KEY in files:
-            found.append(Path(here, _ACCOUNT_KEY))
-    return found
-
-
-def _account(file: Path, root: Path, servers: list[str], notes: reading.Notes) -> FoundAccount | None:
-    from dnsrenew import x509
-
-    data = notes.read(file, loses=True)
-    key = None if data is None else private_key(data, file, notes)
-    if key is None:
-        return None
-    path = file.parent.relative_to(root).as_posix()
-    directory = _directory(path, servers)
-    if directory is None:
-        notes.add(texts.NO_DIRECTORY, file, loses=True, ca=path)
-        return None
-    kept = _settings(file.parent / "ca.conf", notes, loses=False) or ShellSettings(file, "")
-    return FoundAccount(
-        directory=directory,
-        key_pem=x509.key_to_pem(key),
-        url=kept.get("ACCOUNT_URL") or None,
-        contact=_contact(kept, file.parent / "account.json", notes),
-        source=str(file),
-        eab=_eab(kept, directory),
-        modified=reading.modified(file),
-    )
-
-
-def _directory(path: str, servers: list[str]) -> str | None:
-    """Return the directory URL of a folder below ``ca/``, whose name is the host and the path without the port."""
-    known = [*servers, _OLD_LETSENCRYPT]
-    exact = next((server for server in known if _folder_of(server) == path), None)
-    if exact == _OLD_LETSENCRYPT:
-        return None
-    if exact is not None:
-        return exact
-    if "/" in path:
-        return f"https://{path}"
-    # acme.sh before 2.8.9 had one folder for each host.
-    return directories.of_host(path, [server for server in servers if urlsplit(server).hostname == path])
-
-
-def _folder_of(server: str) -> str:
-    url = urlsplit(server)
-    return f"{url.hostname or ''}{url.path}".rstrip("/")
-
-
-def _contact(kept: ShellSettings, file: Path, notes: reading.Notes) -> tuple[str, ...]:
-    email = kept.get("CA_EMAIL")
-    if email:
-        return (f"mailto:{email}",)
-    found = (notes.json(file) or {}).get("contact") if os.path.lexists(file) else None
-    return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
-
-
-def _eab(kept: ShellSettings, directory: str) -> FoundEab | None:
-    """Return the binding; acme.sh fetches that of ZeroSSL for the e-mail address, and keeps it."""
-    if urlsplit(directory).hostname == _ZEROSSL and kept.get("CA_EMAIL"):
-        return FoundEab(by_email=True)
-    kid, hmac = kept.get("CA_EAB_KEY_ID"), kept.get("CA_EAB_HMAC_KEY")
-    return FoundEab(kid, hmac) if kid else None
 
 
 # ── certificates ────────────────────────────────────────────────────────────────────────
@@ -260,8 +189,8 @@ def _domains(settings: ShellSettings) -> tuple[str, ...]:
 
 
 def _server(settings: ShellSettings) -> str:
-    server = settings.get("Le_API")
-    return "" if server == _OLD_LETSENCRYPT else server
+    server = addresses.valid(settings.get("Le_API"))
+    return "" if server == acme_sh_accounts.OLD_LETSENCRYPT else server
 
 
 def _key(settings: ShellSettings, name: str, notes: reading.Notes) -> KeyKind | None:
@@ -285,6 +214,8 @@ def _files(folder: Path, name: str) -> tuple[FoundFile, ...]:
 
 def _note_rest(settings: ShellSettings, name: str, notes: reading.Notes) -> None:
     """Add a note for each setting that nothing reads."""
+    if settings.get("Le_API") and not addresses.valid(settings.get("Le_API")):
+        notes.add(texts.SETTING_UNKNOWN, *settings.place("Le_API"), key="Le_API")
     if settings.get("Le_OCSP_Staple") == "1":
         notes.add(texts.MUST_STAPLE, *settings.place("Le_OCSP_Staple"), name=name)
     for key, assigned in settings:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from dnsrenew.base import host_port
-from dnsrenew.base.names import is_ip
-from dnsrenew.setup.importing import reading
+from dnsrenew.setup.importing import addresses, reading
 from dnsrenew.setup.importing.on_machine import inside
 
 if TYPE_CHECKING:
@@ -121,7 +120,7 @@ def _knot(kept: Kept) -> Options:
 def _namecheap(kept: Kept) -> Options:
     """Return the address of this machine; acme.sh also takes a URL that gives it."""
     address = kept.get("NAMECHEAP_SOURCEIP")
-    return {"auth_client_ip": address} if is_ip(address) else {}
+    return {"auth_client_ip": address} if host_port.is_ip(address) else {}
 
 
 def _route53(kept: Kept) -> Options:
@@ -140,7 +139,7 @@ def _infoblox(kept: Kept) -> Options:
 
 def _directadmin(kept: Kept) -> Options:
     """Return the address without the user and the password in it."""
-    url = urlsplit(kept.get("DA_Api"))
+    url = addresses.parts(kept.get("DA_Api"))
     return {
         "endpoint": url._replace(netloc=url.netloc.rpartition("@")[2]).geturl(),
         "auth_username": unquote(url.username or ""),

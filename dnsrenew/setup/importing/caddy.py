@@ -10,10 +10,9 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
 
 from dnsrenew.config.cas import BUILT_IN
-from dnsrenew.setup.importing import caddyfile, reading, texts
+from dnsrenew.setup.importing import addresses, caddyfile, reading, texts
 from dnsrenew.setup.importing.caddy_sites import SiteTls, sites
 from dnsrenew.setup.importing.found import (
     FoundAccount,
@@ -110,7 +109,7 @@ def _caddyfile(folder: Path, host: HostView) -> Path | None:
 
 def _issuer_folder(directory: str) -> str:
     """Return the name of the folder of a CA: the host and the path of its directory URL, joined by hyphens."""
-    url = urlsplit(directory)
+    url = addresses.parts(directory)
     path = url.path.replace("/", "-").strip("-")
     return "-".join(part for part in (url.netloc.replace(":", "-"), path) if part).lower()
 
@@ -148,10 +147,10 @@ def _account(file: Path, data: Path, servers: Sequence[str], notes: reading.Note
     return FoundAccount(
         directory=directory,
         key_pem=x509.key_to_pem(key),
-        url=url if isinstance(url, str) and url else None,
+        url=addresses.valid(url) or None,
         contact=tuple(each for each in contact if isinstance(each, str)) if isinstance(contact, list) else (),
         source=str(file),
-        eab=FoundEab(by_email=True) if urlsplit(directory).hostname == _ZEROSSL and contact else None,
+        eab=FoundEab(by_email=True) if addresses.parts(directory).hostname == _ZEROSSL and contact else None,
         modified=reading.modified(file),
     )
 
@@ -190,7 +189,7 @@ def _document(folder: Path, notes: reading.Notes) -> dict[str, Any]:
 def _server(document: Mapping[str, Any]) -> str:
     data = document.get("issuer_data")
     found = data.get("ca") if isinstance(data, dict) else None
-    return found if isinstance(found, str) else ""
+    return addresses.valid(found)
 
 
 def _certificate(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.base.names import is_ip
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config.cas import BUILT_IN
-from dnsrenew.setup.importing import caddy_hosts, texts
+from dnsrenew.setup.importing import addresses, caddy_hosts, texts
 from dnsrenew.setup.importing.found import FoundDnsAccount, FoundEab
 from dnsrenew.setup.importing.jobs import unit_folders
 from dnsrenew.setup.importing.on_machine import inside
@@ -158,8 +158,8 @@ class _TlsReader:
         """Return what is known with one more line."""
         value = caddy_hosts.filled(line.words[1], self._environment) if len(line.words) > 1 else ""
         match name:
-            case "ca" | "dir":
-                return replace(found, directory=value or None)
+            case "ca" | "dir" if addresses.valid(value):
+                return replace(found, directory=value)
             case "ca_root" | "trusted_roots":
                 return replace(found, trust=value)
             case "dns":
@@ -201,7 +201,8 @@ class _TlsReader:
             self._notes.add(texts.CADDY_LINE, line.file, line.number, module, setting=f"issuer {module}")
             return found
         if len(line.words) > _PAIR:
-            found = replace(found, directory=caddy_hosts.filled(line.words[_PAIR], self._environment))
+            address = addresses.valid(caddy_hosts.filled(line.words[_PAIR], self._environment))
+            found = replace(found, directory=address or found.directory)
         for each in line.lines:
             found = self._line(each, each.name, found)
         return found

@@ -90,7 +90,7 @@ def _certificate(folder: Path, settings: dict[str, str], text: str, notes: readi
         dict.fromkeys(name for each in settings.get("acme_domain", "").split(",") if (name := each.strip()))
     )
     if found.is_self_signed:
-        notes.add(texts.SELF_SIGNED, folder / settings["cert"])
+        notes.add(texts.SELF_SIGNED, file if "\n" in settings["cert"] else folder / settings["cert"])
         found = PemPair()
     domains = domains or reading.certificate_names(found.chain)
     if not domains:

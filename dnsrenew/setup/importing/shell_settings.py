@@ -6,12 +6,17 @@ Nothing in them is run: a value with ``$`` or a backquote is the text itself.
 from __future__ import annotations
 
 import base64
+import os
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from dnsrenew.setup.importing import texts
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from dnsrenew.setup.importing.reading import Notes
 
 _LINE: Final = re.compile(
     r"""^[ \t]*(?:export[ \t]+)?(?P<key>[A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*
@@ -60,6 +65,20 @@ class ShellSettings:
         name = key if key in self._values else f"SAVED_{key}"
         found = self._values.get(name)
         return (self.file, None, "") if found is None else (self.file, found.line, name)
+
+
+def read_settings(file: Path, notes: Notes, *, loses: bool = False) -> ShellSettings | None:
+    """Return the settings of a file, with a note for each line that is no assignment; None if it cannot be read.
+
+    :param loses: whether a certificate is missing without it; a note says so. A file that does not exist has no note.
+    """
+    text = notes.text(file, loses=loses) if os.path.lexists(file) else None
+    if text is None:
+        return None
+    settings = ShellSettings(file, text)
+    for line in settings.unread:
+        notes.add(texts.NOT_AN_ASSIGNMENT, file, line)
+    return settings
 
 
 def _assignments(text: str) -> Iterator[tuple[str, Assigned]]:

@@ -87,12 +87,6 @@ NO_TLS_CHECK: Final = Text(
     "The certificate of the CA's own server was not checked; dnsrenew always checks it.",
     "Name its root certificates with `trust` in the table of the CA.",
 )
-PASSPHRASE: Final = Text(
-    "import-not-understood",
-    "The credentials at {provider} need more than the import can translate: {missing}.",
-    "Compare the account with: dnsrenew providers {provider}",
-)
-
 # ── hooks ───────────────────────────────────────────────────────────────────────────────
 
 HOOK_GONE: Final = Text(
@@ -155,7 +149,7 @@ CERTIFICATE_UNUSABLE: Final = Text(
 )
 TERMS: Final = Text(
     "import-terms",
-    "No account was found, so nobody is known to have agreed to the terms of service of the CA.",
+    "No account was found, so the terms of service of the CA are not agreed to.",
     "Read them and add `agree_terms = true` to the configuration; dnsrenew check shows the address.",
 )
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.secrets import Secret
 from dnsrenew.setup.init import texts
-from dnsrenew.setup.init.draft import WrongAnswerError
 
 if TYPE_CHECKING:
     from dnsrenew.config import Config
     from dnsrenew.doctor.facts import Facts
+    from dnsrenew.errors import ConfigError
     from dnsrenew.model import CertificateSpec, Check
     from dnsrenew.setup.init.draft import InitDraft
 
@@ -33,6 +33,11 @@ def is_reference(value: Any) -> bool:
     return bool(colon and rest) and scheme in REFERENCES
 
 
+def without_scheme(value: Any) -> Any:
+    """Return the value of a secret option; one that is marked as the secret itself, without the mark."""
+    return value.removeprefix("literal:") if isinstance(value, str) else value
+
+
 def as_secret(value: Any, folder: str) -> Secret:
     """Return the secret for the value of an option.
 
@@ -43,7 +48,7 @@ def as_secret(value: Any, folder: str) -> Secret:
             [str(each) for each in value["command"]], env=[str(each) for each in value.get("env", ())]
         )
     if not is_reference(value):
-        return Secret(str(value).removeprefix("literal:"))
+        return Secret(str(value))
     scheme, _, rest = str(value).partition(":")
     if scheme == "file":
         return Secret.file(os.path.join(folder, os.path.expanduser(rest)))
@@ -53,7 +58,7 @@ def as_secret(value: Any, folder: str) -> Secret:
 def account_config(draft: InitDraft, store: Path) -> Config:
     """Return a configuration with the account and the certificate of the answers.
 
-    :raises WrongAnswerError: an option of the account is wrong.
+    :raises ConfigError: an option of the account is wrong.
     """
     from dnsrenew.config import Config
     from dnsrenew.errors import ConfigError
@@ -67,29 +72,30 @@ def account_config(draft: InitDraft, store: Path) -> Config:
         "store": str(store),
         "agree_terms": True,
         "resolver": draft.tables.get("resolver", {}),
-        "dns": {"account": account},
+        "dns": {draft.account: account},
         "certificate": [{"domains": list(draft.domains)}],
     }
     try:
         return Config.from_dict(document, base=draft.folder, insist=True)
     except ConfigError as error:
-        raise WrongAnswerError.of(texts.OPTIONS_WRONG, reason=_mistakes(error)) from None
+        raise ConfigError.of(texts.OPTIONS_WRONG, reason=_mistakes(error, f"dns.{draft.account}.")) from None
 
 
-def _mistakes(error: Any) -> str:
+def _mistakes(error: ConfigError, prefix: str) -> str:
     from dnsrenew.validation.mistakes import Mistake
 
-    found = [Mistake(**one).sentence for one in error.evidence.get("mistakes", ())]
-    return "; ".join(str(each).replace("dns.account.", "") for each in found) or str(error.message)
+    mistakes = [Mistake(**one) for one in error.evidence.get("mistakes", ())]
+    found = [each._replace(key=each.key.removeprefix(prefix), place=None).sentence for each in mistakes]
+    return "; ".join(map(str, found)) or str(error.message)
 
 
 def run_test(draft: InitDraft) -> Check | None:
     """Return the first check of the account that is bad, else the first that is unknown; None if all is well.
 
-    :raises WrongAnswerError: an option of the account is wrong.
+    :raises ConfigError: an option of the account is wrong.
     :raises Cancelled: the caller cancelled; the test value is removed.
     """
-    from dnsrenew.doctor.accounts import accounts, driver, probe
+    from dnsrenew.doctor.accounts.probe import propagation_limit
     from dnsrenew.doctor.facts import Facts
     from dnsrenew.renewal.batch import DRIVEN
     from dnsrenew.store import FolderStore
@@ -100,7 +106,7 @@ def run_test(draft: InitDraft) -> Check | None:
         spec = config.certificates[0]
         context = draft.around.context
         facts = Facts(
-            context.within(_SECONDS + probe.propagation_limit(config, spec)),
+            context.within(_SECONDS + propagation_limit(config, spec)),
             config,
             FolderStore(store, insist=True),
             probe=True,
@@ -108,7 +114,7 @@ def run_test(draft: InitDraft) -> Check | None:
         try:
             with context.redactor.guard_logs(*DRIVEN):
                 found: list[Check] = []
-                for check in _checks(facts, spec, accounts, driver, probe):
+                for check in _checks(facts, spec, draft.account):
                     if check.result == "bad":
                         return check
                     found.append(check)
@@ -120,16 +126,17 @@ def run_test(draft: InitDraft) -> Check | None:
 
 _SECONDS: Final = 30.0
 """For everything but the wait for DNS."""
-_NAME: Final = "account"
 
 
-def _checks(facts: Facts, spec: CertificateSpec, accounts: Any, driver: Any, probe: Any) -> Iterator[Check]:
+def _checks(facts: Facts, spec: CertificateSpec, account: str) -> Iterator[Check]:
     """Make the checks in order; each needs what the one before has found."""
-    yield accounts.secrets(facts, _NAME)
-    for check in (driver.dns_account(facts, _NAME), accounts.dns_account(facts, spec)):
+    from dnsrenew.doctor.accounts import accounts, driver, probe
+
+    yield accounts.secrets(facts, account)
+    for check in (driver.dns_account(facts, account), accounts.dns_account(facts, spec)):
         if check is not None:
             yield check
     for make in (probe.dns_credentials, probe.txt_probe):
-        check = make(facts, spec, _NAME)
+        check = make(facts, spec, account)
         if check is not None:
             yield check

@@ -11,7 +11,6 @@ from dnsrenew.base.values import Frozen, field
 from dnsrenew.errors import ConfigError
 from dnsrenew.setup.init import texts
 from dnsrenew.setup.init.account_test import is_reference
-from dnsrenew.setup.init.draft import WrongAnswerError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +48,7 @@ def read_answers(path: Path | None, flags: Mapping[str, Any], options: Sequence[
     for each in options:
         key, equals, value = each.partition("=")
         if not equals:
-            raise WrongAnswerError.of(texts.OPTION_FORM, answer=each)
+            raise ConfigError.of(texts.OPTION_FORM, answer=each)
         document[key.strip().replace("-", "_")] = value
     _refuse_secrets(document, options)
     given = {key: value for key, value in document.items() if key in KEYS}
@@ -85,13 +84,13 @@ def _provider_of(document: Mapping[str, Any]) -> Any:
 def _refuse_secrets(document: Mapping[str, Any], options: Sequence[str]) -> None:
     """Refuse a secret itself on the command line, which other users can read.
 
-    :raises WrongAnswerError: there is one.
+    :raises ConfigError: there is one.
     """
     keys = {each.partition("=")[0].strip().replace("-", "_") for each in options}
     provider = _provider_of(document) if keys else None
     for key in sorted(keys):
         if provider is not None and provider.is_secret(key) and not is_reference(document[key]):
-            raise WrongAnswerError.of(texts.SECRET_ARGUMENT, option=key)
+            raise ConfigError.of(texts.SECRET_ARGUMENT, option=key)
 
 
 def _open_file(path: Path | None, host: Mapping[str, Any]) -> str | None:

@@ -10,7 +10,7 @@ from dnsrenew.base.names import covers, to_a_labels
 from dnsrenew.base.values import Frozen, field
 from dnsrenew.errors import ConfigError, Message
 from dnsrenew.setup.init import texts
-from dnsrenew.setup.init.draft import LIVE, WrongAnswerError
+from dnsrenew.setup.init.draft import LIVE
 
 if TYPE_CHECKING:
     from dnsrenew.setup.init.draft import InitDraft
@@ -58,10 +58,11 @@ def problem(server: FoundServer, draft: InitDraft) -> str:
 
 
 def chosen_pairs(server: FoundServer, domains: Sequence[str]) -> list[ServedPair]:
-    """Return the pairs that the server serves for some domains; of unknown names, the only one."""
+    """Return the pairs that the server serves for some domains; else the only one that it serves for any name."""
     fitting = [pair for pair in server.pairs if covers_any(pair.names, domains)]
-    paths = {(pair.certificate, pair.key) for pair in server.pairs}
-    chosen = fitting or (list(server.pairs[:1]) if len(paths) == 1 else [])
+    nameless = [pair for pair in server.pairs if not pair.names]
+    paths = {(pair.certificate, pair.key) for pair in nameless}
+    chosen = fitting or (nameless[:1] if len(paths) == 1 else [])
     return list({(pair.certificate, pair.key): pair for pair in reversed(chosen)}.values())[::-1]
 
 
@@ -179,20 +180,20 @@ def _name(draft: InitDraft) -> str:
 def given(value: Any) -> list[PlannedDeployment] | list[str]:
     """Return the entries, or the names of servers, that were given as ``deploy``.
 
-    :raises WrongAnswerError: it is neither.
+    :raises ConfigError: it is neither.
     """
     items = [value] if isinstance(value, str | Mapping) else value
     if isinstance(items, list) and all(isinstance(each, Mapping) and "to" in each for each in items) and items:
         return [PlannedDeployment(entry=dict(each)) for each in items]
     if isinstance(items, list) and all(isinstance(each, str) for each in items):
         return [word for each in items for word in each.replace(",", " ").split()]
-    raise WrongAnswerError.of(texts.ANSWER_KIND, key="deploy", expected=texts.DEPLOY_EXPECTED)
+    raise ConfigError.of(texts.ANSWER_KIND, key="deploy", expected=texts.DEPLOY_EXPECTED)
 
 
 def named(words: Sequence[str], draft: InitDraft) -> list[PlannedDeployment]:
     """Return the entries of the servers with these names or numbers; none for ``none``.
 
-    :raises WrongAnswerError: there is no such server, or this user cannot deploy to it.
+    :raises ConfigError: there is no such server, or this user cannot deploy to it.
     """
     servers = draft.servers
     if [word.lower() for word in words] in ([], ["none"], ["no"], ["-"]):
@@ -203,12 +204,12 @@ def named(words: Sequence[str], draft: InitDraft) -> list[PlannedDeployment]:
         if found is None:
             known = [server.key for server in servers]
             text = texts.SERVER_UNKNOWN if known else texts.SERVER_NONE
-            raise WrongAnswerError.of(text, answer=word, known=known)
+            raise ConfigError.of(text, answer=word, known=known)
         chosen[found.key] = found
     for server in chosen.values():
         why = problem(server, draft)
         if why:
-            raise WrongAnswerError.of(texts.SERVER_CLOSED, server=server.title, reason=why)
+            raise ConfigError.of(texts.SERVER_CLOSED, server=server.title, reason=why)
     return [entry for server in chosen.values() for entry in plan(server, draft)]
 
 
@@ -234,4 +235,4 @@ def check(draft: InitDraft, deployments: Sequence[PlannedDeployment]) -> None:
     try:
         Config.from_dict(document, base=draft.folder, insist=draft.around.insist)
     except ConfigError as error:
-        raise WrongAnswerError.of(texts.DEPLOY_WRONG, reason=str(error.message)) from None
+        raise ConfigError.of(texts.DEPLOY_WRONG, reason=str(error.message)) from None

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base.names import base_domain, to_a_labels
 from dnsrenew.errors import ConfigError
 from dnsrenew.setup.init import texts
-from dnsrenew.setup.init.draft import WrongAnswerError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,7 +66,7 @@ def is_at(provider: Provider, name_servers: Iterable[str]) -> bool:
 def find_host(answer: str, draft: InitDraft) -> Provider:
     """Return the DNS host of this name, in any case, or of this title.
 
-    :raises WrongAnswerError: there is none.
+    :raises ConfigError: there is none.
     """
     from dnsrenew.drivers.catalogue import find_provider, left_out_hosts, provider_names
     from dnsrenew.validation.mistakes import nearest
@@ -81,9 +80,9 @@ def find_host(answer: str, draft: InitDraft) -> Provider:
             return same[0]
         left_out = left_out_hosts().get(wanted)
         if left_out is not None:
-            raise WrongAnswerError.of(texts.HOST_LEFT_OUT, title=left_out["title"], why=left_out["why"])
+            raise ConfigError.of(texts.HOST_LEFT_OUT, title=left_out["title"], why=left_out["why"])
         near = nearest(wanted, known)
-        raise WrongAnswerError.of(texts.HOST_NEAREST if near else texts.HOST_UNKNOWN, answer=answer, nearest=near)
+        raise ConfigError.of(texts.HOST_NEAREST if near else texts.HOST_UNKNOWN, answer=answer, nearest=near)
     provider = find_provider(name, folders(draft))
     assert provider is not None  # noqa: S101  # it is listed
     return provider
@@ -112,13 +111,13 @@ def option_value(spec: OptionSpec, text: str) -> Any:
 def split_options(provider: Provider, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the options that are no secrets, and those that are.
 
-    :raises WrongAnswerError: an option is missing, unknown or of a wrong kind.
+    :raises ConfigError: an option is missing, unknown or of a wrong kind.
     """
     from dnsrenew.drivers.catalogue import check_options
 
     mistakes = check_options(provider, options)
     if mistakes:
-        raise WrongAnswerError.of(texts.OPTIONS_WRONG, reason="; ".join(str(each.sentence) for each in mistakes))
+        raise ConfigError.of(texts.OPTIONS_WRONG, reason="; ".join(str(each.sentence) for each in mistakes))
     plain = {key: value for key, value in options.items() if not provider.is_secret(key)}
     return plain, {key: value for key, value in options.items() if key not in plain}
 

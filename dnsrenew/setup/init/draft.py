@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,16 +20,11 @@ if TYPE_CHECKING:
     from dnsrenew.setup.init.deployments import PlannedDeployment
     from dnsrenew.setup.init.servers import FoundServer, ServerHost
 
+_NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
+DOUBTFUL: Final = "init-answer-doubtful"
+"""The code of an answer that is probably wrong; the same answer, given again, is taken."""
 LIVE: Final = "live"
 """The folder beside the configuration with the files for servers that have none of their own yet."""
-
-
-class WrongAnswerError(ConfigError):
-    """An answer that cannot be right; the same question is asked again."""
-
-
-class DoubtfulAnswerError(ConfigError):
-    """An answer that is probably wrong; the same answer, given again, is taken."""
 
 
 class Prompt(Frozen):
@@ -119,7 +114,7 @@ class InitDraft:
     agree_terms: bool = False
     provider: Provider | None = None
     options: dict[str, Any] = field(default_factory=dict)
-    secrets: dict[str, Any] = field(default_factory=dict)
+    secrets: dict[str, Any] = field(default_factory=dict, repr=False)
     account_zones: tuple[str, ...] = ()
     is_delegated: bool = False
     zones: dict[str, str] = field(default_factory=dict)
@@ -168,6 +163,11 @@ class InitDraft:
         tables = self.tables.get("ca", {})
         own = tables.get(self.ca, {}) if isinstance(tables, Mapping) else {}
         return self.ca in BUILT_IN and not (isinstance(own, Mapping) and "directory" in own)
+
+    @property
+    def account(self) -> str:
+        """The name of the DNS account: that of its host."""
+        return _NOT_PLAIN.sub("-", self.provider.name if self.provider else "") or "dns"
 
     @property
     def folder(self) -> str:

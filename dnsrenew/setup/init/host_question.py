@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base.names import relative
 from dnsrenew.errors import AttemptError, ConfigError
 from dnsrenew.setup.init import account_test, dns_host, texts
-from dnsrenew.setup.init.draft import DoubtfulAnswerError, Prompt, WrongAnswerError
+from dnsrenew.setup.init.draft import DOUBTFUL, Prompt
 from dnsrenew.setup.init.question import Doubt, Question
 
 if TYPE_CHECKING:
@@ -45,13 +45,9 @@ def _ask(draft: InitDraft, person: Person) -> None:
             provider = _other_host(draft, person) if by_cname else dns_host.find_host(answer, draft)
             if not by_cname:
                 _check_zone_s(provider, draft, Doubt(person.doubt if answer == doubted else None))
-        except DoubtfulAnswerError as error:
-            person.refuse(error)
-            doubted = answer
-            continue
         except ConfigError as error:
             person.refuse(error)
-            doubted = None
+            doubted = answer if error.code == DOUBTFUL else None
             continue
         if _ask_options(draft, person, provider, by_cname=by_cname):
             return
@@ -69,7 +65,7 @@ def _check_zone_s(provider: Provider, draft: InitDraft, doubt: Doubt) -> None:
     is_known = bool(provider.name_servers and draft.name_servers)
     if is_known and provider not in dns_host.hosts_of([provider], draft.name_servers, draft.domains):
         fields = {"title": provider.title, "zones": list(draft.zones.values()), "servers": list(draft.name_servers)}
-        doubt.about(DoubtfulAnswerError.of(texts.HOST_NOT_THE_ZONE_S, **fields))
+        doubt.about(ConfigError.of(texts.HOST_NOT_THE_ZONE_S, **fields))
 
 
 def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cname: bool) -> bool:
@@ -78,7 +74,7 @@ def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cna
     while True:
         options: dict[str, Any] = {PROVIDER: provider.name}
         for key, spec in dns_host.asked_options(provider).items():
-            answer = _ask_option(person, provider, key, spec, known.get(key, ""))
+            answer = _ask_option(person, key, spec, known.get(key, ""))
             if answer == _BACK:
                 return False
             if answer:
@@ -100,17 +96,17 @@ def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cna
             return True
 
 
-def _ask_option(person: Person, provider: Provider, key: str, spec: OptionSpec, known: str) -> str:
+def _ask_option(person: Person, key: str, spec: OptionSpec, known: str) -> str:
     """Ask for one option; an empty answer to one that is not required leaves it out."""
     template = texts.ASK_SECRET if spec.secret else texts.ASK_OPTION
-    text = template.format(title=provider.title, option=key, help=spec.help)
+    text = template.format(option=key, help=spec.help)
     shown = "" if known or spec.required else texts.SHOWN_NONE
     while True:
         help_text = texts.HELP_SECRET if spec.secret else texts.HELP_OPTION
         answer = person.ask(Prompt(text, help_text, known, shown, is_secret=spec.secret))
         if answer or not spec.required:
             return answer
-        person.refuse(WrongAnswerError.of(texts.OPTION_EMPTY, option=key))
+        person.refuse(ConfigError.of(texts.OPTION_EMPTY, option=key))
 
 
 def check_host(draft: InitDraft, value: Any, doubt: Doubt) -> None:
@@ -119,16 +115,17 @@ def check_host(draft: InitDraft, value: Any, doubt: Doubt) -> None:
     :param value: the options, ``provider`` and ``zones`` among them.
     """
     if not isinstance(value, Mapping) or not isinstance(value.get(PROVIDER), str):
-        raise WrongAnswerError.of(texts.ANSWER_KIND, key=PROVIDER, expected=texts.HOST_EXPECTED)
+        raise ConfigError.of(texts.ANSWER_KIND, key=PROVIDER, expected=texts.HOST_EXPECTED)
     provider = dns_host.find_host(value[PROVIDER], draft)
     options = {key: each for key, each in value.items() if key not in {PROVIDER, ZONES}}
     zones = value.get(ZONES, ())
     draft.provider = provider
-    draft.options, draft.secrets = dns_host.split_options(provider, options)
+    draft.options, secrets = dns_host.split_options(provider, options)
+    draft.secrets = {key: account_test.without_scheme(each) for key, each in secrets.items()}
     draft.account_zones = tuple([zones] if isinstance(zones, str) else map(str, zones))
     draft.is_delegated = not dns_host.may_write(draft)
     if provider.behaviour.by_hand:
-        doubt.about(DoubtfulAnswerError.of(texts.BY_HAND, title=provider.title))
+        doubt.about(ConfigError.of(texts.BY_HAND, title=provider.title))
         return
     if draft.is_delegated:
         account_test.account_config(draft, _nowhere(draft))
@@ -136,9 +133,9 @@ def check_host(draft: InitDraft, value: Any, doubt: Doubt) -> None:
     _check_zone_s(provider, draft, Doubt(_ignore))
     found = account_test.run_test(draft)
     if found is not None and found.result == "bad":
-        raise WrongAnswerError.of(texts.TEST_FAILED, reason=found.summary, advice=found.fix, check=found.code)
+        raise ConfigError.of(texts.TEST_FAILED, reason=found.summary, advice=found.fix, check=found.code)
     if found is not None:
-        doubt.about(DoubtfulAnswerError.of(texts.TEST_UNKNOWN, reason=found.summary, advice=found.fix))
+        doubt.about(ConfigError.of(texts.TEST_UNKNOWN, reason=found.summary, advice=found.fix))
 
 
 def _ignore(_text: str) -> None:

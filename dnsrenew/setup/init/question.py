@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import AttemptError, ConfigError
-from dnsrenew.setup.init.draft import DoubtfulAnswerError, Prompt
+from dnsrenew.setup.init.draft import DOUBTFUL, Prompt
 
 if TYPE_CHECKING:
     from dnsrenew.setup.init.draft import InitDraft, Person
@@ -43,10 +43,10 @@ class Doubt(Frozen):
 
     say: Callable[[str], None] | None = None
 
-    def about(self, error: DoubtfulAnswerError) -> None:
+    def about(self, error: ConfigError) -> None:
         """Refuse the answer, or say what is doubtful.
 
-        :raises DoubtfulAnswerError: it is refused.
+        :raises ConfigError: it is refused.
         """
         if self.say is None:
             raise error
@@ -66,11 +66,8 @@ def ask(question: Question, draft: InitDraft, person: Person) -> None:
         try:
             value = question.read(answer)
             person.wait(lambda value=value, doubt=doubt: question.check(draft, value, doubt))  # type: ignore[misc]
-        except DoubtfulAnswerError as error:
-            person.refuse(error)
-            doubted = answer
         except (ConfigError, AttemptError) as error:
             person.refuse(error)
-            doubted = None
+            doubted = answer if error.code == DOUBTFUL else None
         else:
             return

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base import names
 from dnsrenew.errors import ConfigError
 from dnsrenew.setup.init import texts
-from dnsrenew.setup.init.draft import DoubtfulAnswerError, Prompt, WrongAnswerError
+from dnsrenew.setup.init.draft import Prompt
 from dnsrenew.setup.init.question import Doubt, Question
 
 if TYPE_CHECKING:
@@ -55,22 +55,23 @@ def check_domains(draft: InitDraft, value: Any, doubt: Doubt) -> None:
     """Check that the names are valid, public, in a zone, and exist."""
     domains = _texts("domains", value)
     if not domains:
-        raise WrongAnswerError.of(texts.DOMAINS_EMPTY)
+        raise ConfigError.of(texts.DOMAINS_EMPTY)
     plain = tuple(dict.fromkeys(_plain_domain(draft, domain) for domain in domains))
     bases = tuple(dict.fromkeys(map(names.base_domain, plain)))
     context = draft.around.context
     targets = draft.dns.challenge_targets(context, plain)
     paths = draft.dns.survey().paths(context, bases)
-    zones = {base: path.zone or names.relative(targets[base].zone) for base, path in paths.items() if base in targets}
-    for base in bases:
-        zones.setdefault(base, paths[base].zone or base)
+    zones = {
+        names.base_domain(each): paths[names.base_domain(each)].zone or names.relative(target.served_zone)
+        for each, target in targets.items()
+    }
     servers = draft.dns.survey().name_servers(context, set(zones.values()))
     draft.domains = tuple(domains)
     draft.zones = zones
     draft.name_servers = tuple(dict.fromkeys(name for its in servers.values() for name in its))
     absent = [base for base in bases if paths[base].absent == base]
     if absent:
-        doubt.about(DoubtfulAnswerError.of(texts.NAME_ABSENT, names=absent, zone=zones[absent[0]]))
+        doubt.about(ConfigError.of(texts.NAME_ABSENT, names=absent, zone=zones[absent[0]]))
 
 
 def _plain_domain(draft: InitDraft, domain: str) -> str:
@@ -80,19 +81,19 @@ def _plain_domain(draft: InitDraft, domain: str) -> str:
     try:
         plain = names.to_a_labels(stripped)
     except names.InvalidName as error:
-        raise WrongAnswerError.of(texts.DOMAIN_WRONG, answer=stripped, reason=error.reason) from None
+        raise ConfigError.of(texts.DOMAIN_WRONG, answer=stripped, reason=error.reason) from None
     if names.is_ip(plain):
-        raise WrongAnswerError.of(texts.DOMAIN_IS_ADDRESS, answer=stripped)
+        raise ConfigError.of(texts.DOMAIN_IS_ADDRESS, answer=stripped)
     expected = refusal(names.base_domain(plain)) if draft.is_public_ca else None
     if expected is not None:
-        raise WrongAnswerError.of(texts.DOMAIN_REFUSED, answer=stripped, expected=expected)
+        raise ConfigError.of(texts.DOMAIN_REFUSED, answer=stripped, expected=expected)
     return plain
 
 
 def _texts(key: str, value: Any) -> list[str]:
     items = [value] if isinstance(value, str) else value
     if not isinstance(items, Sequence) or not all(isinstance(each, str) for each in items):
-        raise WrongAnswerError.of(texts.ANSWER_KIND, key=key, expected=texts.TEXTS_EXPECTED)
+        raise ConfigError.of(texts.ANSWER_KIND, key=key, expected=texts.TEXTS_EXPECTED)
     return [item for each in items for item in read_list(each)]
 
 
@@ -116,32 +117,33 @@ def check_contact(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
         try:
             Config.from_dict({"contact": contact}, base=draft.folder)
         except ConfigError:
-            raise WrongAnswerError.of(texts.CONTACT_WRONG, answer=contact) from None
+            raise ConfigError.of(texts.CONTACT_WRONG, answer=contact) from None
     draft.contact = tuple(contact)
 
 
 def _terms_prompt(draft: InitDraft) -> Prompt:
     from dnsrenew.config.texts import TERMS
 
-    text = texts.ASK_TERMS.format(ca=draft.ca, url=TERMS.get(draft.ca, ""))
+    ca, url = texts.CA_TITLES.get(draft.ca, draft.ca), TERMS.get(draft.ca, "")
+    text = texts.ASK_TERMS.format(ca=ca, url=url) if url else texts.ASK_TERMS_OWN.format(ca=ca)
     return Prompt(text, texts.HELP_TERMS, "y", texts.SHOWN_YES)
 
 
 def check_terms(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
     """Check that the terms are agreed to: without that, no CA issues."""
     if not _flag("agree_terms", value):
-        raise WrongAnswerError.of(texts.TERMS_NEEDED)
+        raise ConfigError.of(texts.TERMS_NEEDED)
     draft.agree_terms = True
 
 
 def read_flag(text: str) -> bool:
     """Return the value of ``y`` or ``n``.
 
-    :raises WrongAnswerError: it is something else.
+    :raises ConfigError: it is something else.
     """
     if text.lower() in YES | NO:
         return text.lower() in YES
-    raise WrongAnswerError.of(texts.YES_OR_NO_EXPECTED, answer=text)
+    raise ConfigError.of(texts.YES_OR_NO_EXPECTED, answer=text)
 
 
 def _flag(key: str, value: Any) -> bool:
@@ -149,7 +151,7 @@ def _flag(key: str, value: Any) -> bool:
         return value
     if isinstance(value, str):
         return read_flag(value)
-    raise WrongAnswerError.of(texts.ANSWER_KIND, key=key, expected=texts.FLAG_EXPECTED)
+    raise ConfigError.of(texts.ANSWER_KIND, key=key, expected=texts.FLAG_EXPECTED)
 
 
 # ── what gets the certificate ───────────────────────────────────────────────────────────
@@ -169,7 +171,8 @@ def _deploy_prompt(draft: InitDraft) -> Prompt:
             if any(each.changes for each in planned)
             else texts.NOTE_READY
         )
-        lines.append(texts.SERVER_LINE.format(number=number, key=server.key, server=server.title, note=note))
+        config = server.config or server.title
+        lines.append(texts.SERVER_LINE.format(number=number, key=server.key, config=config, note=note))
         if not why and not any(each.changes for each in planned):
             default.append(server.key)
     text = texts.ASK_DEPLOY.format(servers="\n".join(map(str, lines)))
@@ -194,7 +197,7 @@ def check_schedule(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
     """Keep the answer; a schedule needs a machine that has a scheduler."""
     wanted = _flag("schedule", value)
     if wanted and not draft.around.has_scheduler:
-        raise WrongAnswerError.of(texts.NO_SCHEDULER)
+        raise ConfigError.of(texts.NO_SCHEDULER)
     draft.schedule = wanted
 
 

@@ -1,4 +1,4 @@
-"""Finds HFS, Jellyfin, Home Assistant and Mosquitto, with the certificates in their configurations."""
+"""HFS, Jellyfin, Home Assistant and Mosquitto, with the certificates in their configurations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from dnsrenew.setup.init.servers import (
     ServedPair,
     ServerHost,
     argument,
-    programs,
     reload_command,
     words,
 )
@@ -26,16 +25,11 @@ _HTTPS_PORT: Final = re.compile(r"^https_port:\s*(-?\d{1,5})\s*$", re.MULTILINE)
 _NAMES: Final = re.compile(r"^(?:acme_domain|base_url):\s*[\"']?(?:https?://)?([^\s\"'/:,]+)", re.MULTILINE)
 
 
-def hfs(host: ServerHost) -> FoundServer | None:
-    """Find HFS: a process with its configuration in its folder."""
-    for program in host.programs:
-        config = os.path.join(program.folder, "config.yaml") if program.folder else ""
-        if "hfs" in " ".join(program.command).lower() and host.first_file(config):
-            return _hfs(host, program, config)
-    return None
-
-
-def _hfs(host: ServerHost, program: RunningProgram, config: str) -> FoundServer:
+def hfs(host: ServerHost, program: RunningProgram) -> FoundServer | None:
+    """Describe HFS: a process with its configuration in its folder."""
+    config = os.path.join(program.folder, "config.yaml") if program.folder else ""
+    if "hfs" not in " ".join(program.command).lower() or not host.first_file(config):
+        return None
     text = host.read(config)
     port, https = _PORT.search(text), _HTTPS_PORT.search(text)
     https_port = int(https[1]) if https else -1
@@ -59,19 +53,16 @@ _XML: Final = r"<{name}>([^<]*)</{name}>"
 _JELLYFIN_PORT: Final = 8920
 
 
-def jellyfin(host: ServerHost) -> FoundServer | None:
-    """Find Jellyfin; it reads a PKCS#12 file, which its configuration names."""
-    found = next(programs(host, "jellyfin"), None)
-    if found is None:
-        return None
-    folder = argument(words(found), "--configdir", "-c")
+def jellyfin(host: ServerHost, program: RunningProgram) -> FoundServer:
+    """Describe Jellyfin; it reads a PKCS#12 file, which its configuration names."""
+    folder = argument(words(program), "--configdir", "-c")
     config = host.first_file(os.path.join(folder, "network.xml") if folder else "", "/etc/jellyfin/network.xml")
     text = host.read(config)
     path, password, port = (
         _xml(text, name) for name in ("CertificatePath", "CertificatePassword", "InternalHttpsPort")
     )
     served = ServedPair((), path, "", int(port) if port.isdecimal() else _JELLYFIN_PORT)
-    reload = reload_command(host, found, [], "restart")
+    reload = reload_command(host, program, [], "restart")
     return FoundServer(
         key="jellyfin",
         title="Jellyfin",
@@ -80,7 +71,7 @@ def jellyfin(host: ServerHost) -> FoundServer | None:
         to="pkcs12",
         options={"reload": reload} if reload else {},
         secrets={"password": password} if password else {},
-        owner=found.user,
+        owner=program.user,
         settings=("CertificatePath",),
     )
 
@@ -99,27 +90,25 @@ _SERVER_PORT: Final = re.compile(r"^\s+server_port:\s*(\d+)", re.MULTILINE)
 _HASS_PORT: Final = 8123
 
 
-def home_assistant(host: ServerHost) -> FoundServer | None:
-    """Find Home Assistant Core; it loads its certificate when it is started."""
-    found = next(programs(host, "hass", "homeassistant"), None) or next(
-        (each for each in host.programs if "homeassistant" in each.command), None
-    )
-    if found is None:
+def home_assistant(host: ServerHost, program: RunningProgram) -> FoundServer | None:
+    """Describe Home Assistant Core; it loads its certificate when it is started."""
+    command = words(program)
+    if not any(os.path.basename(word) in {"hass", "homeassistant"} for word in command[:4]):
         return None
-    folder = argument(words(found), "-c", "--config") or str(host.home / ".homeassistant")
+    folder = argument(command, "-c", "--config") or str(host.home / ".homeassistant")
     config = host.first_file(os.path.join(folder, "configuration.yaml"))
     text = host.read(config)
     files = dict(_SSL.findall(text))
     port = _SERVER_PORT.search(text)
     pair = ServedPair((), files.get("certificate", ""), files.get("key", ""), int(port[1]) if port else _HASS_PORT)
-    reload = reload_command(host, found, [], "restart")
+    reload = reload_command(host, program, [], "restart")
     return FoundServer(
         key="homeassistant",
         title="Home Assistant",
         config=config,
         pairs=(pair,) if pair.certificate and pair.key else (),
         options={"reload": reload} if reload else {},
-        owner=found.user,
+        owner=program.user,
         settings=("ssl_certificate", "ssl_key"),
     )
 
@@ -129,12 +118,9 @@ def home_assistant(host: ServerHost) -> FoundServer | None:
 _LINE: Final = re.compile(r"^\s*(listener|port|certfile|keyfile|include_dir)\s+(\S+)", re.MULTILINE)
 
 
-def mosquitto(host: ServerHost) -> FoundServer | None:
-    """Find Mosquitto; it loads its files again at SIGHUP."""
-    found = next(programs(host, "mosquitto"), None)
-    if found is None:
-        return None
-    config = argument(words(found), "-c", "--config-file") or host.first_file("/etc/mosquitto/mosquitto.conf")
+def mosquitto(host: ServerHost, program: RunningProgram) -> FoundServer:
+    """Describe Mosquitto; it loads its files again at SIGHUP."""
+    config = argument(words(program), "-c", "--config-file") or host.first_file("/etc/mosquitto/mosquitto.conf")
     port: int | None = None
     files = {"certfile": "", "keyfile": ""}
     for name, value in _mosquitto_lines(host, config):
@@ -148,8 +134,8 @@ def mosquitto(host: ServerHost) -> FoundServer | None:
         title="Mosquitto",
         config=config,
         pairs=(pair,) if pair.certificate and pair.key else (),
-        options={"reload": reload_command(host, found, ["pkill", "-HUP", "-x", "mosquitto"], "reload")},
-        owner=found.user,
+        options={"reload": reload_command(host, program, ["pkill", "-HUP", "-x", "mosquitto"], "reload")},
+        owner=program.user,
         settings=("certfile", "keyfile"),
     )
 

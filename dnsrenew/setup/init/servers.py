@@ -8,11 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base.values import Frozen, field
+from dnsrenew.base.values import Frozen, field, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from dnsrenew.doctor.host.processes import RunningProgram
 
 _LARGEST: Final = 1 << 20
@@ -20,6 +18,8 @@ _LARGEST: Final = 1 << 20
 _UNIT: Final = re.compile(r"/([^/\s]+)\.service\s*$", re.MULTILINE)
 _NO_UNITS: Final = re.compile(r"user@\d+|session-.*|docker|containerd|init|ssh|sshd|cron")
 """Units that are not those of one server."""
+_CONTAINERS: Final = re.compile(r"docker|libpod|kubepods|containerd|lxc|machine\.slice")
+"""Parts of the control groups of containers, whose files this process does not see."""
 
 
 class ServerHost(Frozen, kw_only=True):
@@ -55,6 +55,11 @@ class ServerHost(Frozen, kw_only=True):
     def first_file(self, *paths: str) -> str:
         """Return the first path that is a file; "" if none is."""
         return next((path for path in paths if path and self.inside(path).is_file()), "")
+
+    def sees_files_of(self, program: RunningProgram) -> bool:
+        """Tell whether a process has the files of this one: it is in no other container."""
+        its = self.read(f"/proc/{program.pid}/cgroup")
+        return not _CONTAINERS.search(its) or its == self.read("/proc/self/cgroup")
 
     def unit_of(self, program: RunningProgram) -> str:
         """Return the name of the system's systemd service that a process belongs to; "" if it belongs to none."""
@@ -104,24 +109,34 @@ class FoundServer(Frozen, kw_only=True, hidden=("secrets",)):
     settings: tuple[str, ...] = ()
 
 
-Finder = Callable[[ServerHost], FoundServer | None]
+Finder = Callable[[ServerHost, "RunningProgram"], FoundServer | None]
 
 
 def find_servers(host: ServerHost) -> list[FoundServer]:
-    """Return the servers that run, those first whose deployment needs the least of a person."""
+    """Return the servers that run, each configuration once. A second one of a kind is ``nginx-2``."""
     from dnsrenew.setup.init import server_apps, web_servers
 
-    finders: Sequence[Finder] = (
-        server_apps.hfs,
-        web_servers.nginx,
-        web_servers.apache,
-        web_servers.haproxy,
-        web_servers.caddy,
-        server_apps.jellyfin,
-        server_apps.home_assistant,
-        server_apps.mosquitto,
+    finders: Sequence[tuple[Finder, tuple[str, ...]]] = (
+        (server_apps.hfs, ("node", "hfs")),
+        (web_servers.nginx, ("nginx",)),
+        (web_servers.apache, ("apache2", "httpd")),
+        (web_servers.haproxy, ("haproxy",)),
+        (web_servers.caddy, ("caddy",)),
+        (server_apps.jellyfin, ("jellyfin",)),
+        (server_apps.home_assistant, ("hass", "homeassistant", "python", "python3")),
+        (server_apps.mosquitto, ("mosquitto",)),
     )
-    return [found for finder in finders if (found := finder(host)) is not None]
+    visible = [program for program in host.programs if host.sees_files_of(program)]
+    servers: list[FoundServer] = []
+    for finder, names in finders:
+        its: dict[str, FoundServer] = {}
+        for program in visible:
+            found = finder(host, program) if is_called(program, *names) else None
+            if found is not None:
+                its.setdefault(found.config, found)
+        for number, server in enumerate(its.values(), 1):
+            servers.append(server if number == 1 else replace(server, key=f"{server.key}-{number}"))
+    return servers
 
 
 def this_server_host() -> ServerHost:
@@ -140,22 +155,18 @@ def this_server_host() -> ServerHost:
     )
 
 
-def programs(host: ServerHost, *names: str) -> Iterator[RunningProgram]:
-    """Give the running programs of some names, as the process or its command is called."""
-    for program in host.programs:
-        first = os.path.basename(program.command[0].split(" ")[0].rstrip(":")) if program.command else ""
-        if program.name in names or first in names:
-            yield program
+def is_called(program: RunningProgram, *names: str) -> bool:
+    """Tell whether the program of a process has one of some names."""
+    first = os.path.basename(program.command[0].split(" ")[0].rstrip(":")) if program.command else ""
+    return program.name in names or first in names or re.sub(r"[\d.]+$", "", program.name) in names
 
 
 def words(program: RunningProgram) -> list[str]:
-    """Return the words of a command line. A server that names its process anew has it in one text."""
-    if not program.command:
-        return [program.name]
-    if len(program.command) == 1 or " process " in program.command[0]:
-        _, _, line = program.command[0].partition(" process ")
-        return (line or program.command[0]).split()
-    return list(program.command)
+    """Return the words of a command line. nginx replaces its own by ``nginx: master process COMMAND``."""
+    title, found, line = " ".join(program.command).partition(" process ")
+    if found and title.partition(" ")[0].endswith(":"):
+        return line.split()
+    return list(program.command) or [program.name]
 
 
 def argument(command: Sequence[str], *flags: str) -> str:

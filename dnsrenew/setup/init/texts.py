@@ -20,6 +20,7 @@ HELP_CONTACT: Final = Phrase(
 )
 ASK_TERMS: Final = Phrase("The certificate is from {ca}. Do you agree to its terms of service ({url})?")
 ASK_TERMS_OWN: Final = Phrase("The certificate is from {ca}. Do you agree to its terms of service?")
+CA_TITLES: Final = {"letsencrypt": "Let's Encrypt"}
 HELP_TERMS: Final = Phrase("A CA issues certificates only to those who agree to its terms. They cost nothing.")
 ASK_HOST: Final = Phrase("Which DNS host has {zones}? By its name servers it is {hosts}.")
 ASK_HOST_UNKNOWN: Final = Phrase(
@@ -41,11 +42,11 @@ HELP_OTHER_HOST: Final = Phrase(
 )
 ASK_OTHER_ZONE: Final = Phrase("Which domain do you have there?")
 HELP_OTHER_ZONE: Final = Phrase("A domain whose records this account can change; the values are written below it.")
-ASK_OPTION: Final = Phrase("{title}, {option}: {help}")
+ASK_OPTION: Final = Phrase("{option}: {help}")
 HELP_OPTION: Final = Phrase(
     "`dnsrenew providers NAME` shows all that the host needs. < goes back to the choice of the host."
 )
-ASK_SECRET: Final = Phrase("{title}, {option} (not shown while you type): {help}")
+ASK_SECRET: Final = Phrase("{option} (not shown while you type): {help}")
 HELP_SECRET: Final = Phrase(
     "Paste it and press Enter. It is written to a file that only you can read. file:PATH, env:NAME or "
     "keyring:SERVICE/USER name a place where it is already. < goes back to the choice of the host."
@@ -66,7 +67,7 @@ HELP_REHEARSE: Final = Phrase(
     "With n, the certificate is obtained at once."
 )
 
-SERVER_LINE: Final = Phrase("{number}. {key}: {server}, {note}")
+SERVER_LINE: Final = Phrase("{number}. {key} ({config}): {note}")
 NOTE_READY: Final = Phrase("ready")
 NOTE_CHANGE: Final = Phrase("needs a change in its configuration, which is shown at the end")
 NOTE_HTTPS: Final = Phrase("HTTPS is off there and is switched on at port 443")

@@ -1,4 +1,4 @@
-"""Finds nginx, Apache, HAProxy and Caddy, with the certificates in their configurations."""
+"""nginx, Apache, HAProxy and Caddy, with the certificates in their configurations."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ import os
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.setup.init.servers import (
     FoundServer,
     ServedPair,
     ServerHost,
     argument,
-    programs,
     reload_command,
     words,
 )
+
+if TYPE_CHECKING:
+    from dnsrenew.doctor.host.processes import RunningProgram
 
 _MOST_FILES: Final = 500
 _TOKEN: Final = re.compile(r"""#[^\n]*|"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([{};])|([^\s{};]+)""")
@@ -29,16 +31,16 @@ Block = list[list[str]]
 # ── nginx ───────────────────────────────────────────────────────────────────────────────
 
 
-def nginx(host: ServerHost) -> FoundServer | None:
-    """Find nginx, by its master process."""
-    found = next((each for each in programs(host, "nginx") if "worker" not in " ".join(each.command[:1])), None)
-    if found is None:
+def nginx(host: ServerHost, program: RunningProgram) -> FoundServer | None:
+    """Describe nginx, by its master process."""
+    if "worker process" in " ".join(program.command) or "cache " in " ".join(program.command):
         return None
-    command = words(found)
+    command = words(program)
     config = argument(command, "-c") or host.first_file(
         "/etc/nginx/nginx.conf", "/usr/local/etc/nginx/nginx.conf", "/opt/homebrew/etc/nginx/nginx.conf"
     )
-    own = [*command, "-s", "reload"] if command[:1] and command[0] != "nginx:" else ["nginx", "-s", "reload"]
+    given = [word for flag in ("-p", "-c", "-e") if (value := argument(command, flag)) for word in (flag, value)]
+    own = [command[0], *given, "-s", "reload"]
     pairs, names = _nginx_servers(host, config)
     return FoundServer(
         key="nginx",
@@ -46,7 +48,7 @@ def nginx(host: ServerHost) -> FoundServer | None:
         config=config,
         pairs=tuple(pairs),
         names=tuple(names),
-        options={"reload": reload_command(host, found, own, "reload")},
+        options={"reload": reload_command(host, program, own, "reload")},
         settings=("ssl_certificate", "ssl_certificate_key"),
     )
 
@@ -138,12 +140,9 @@ def _port(address: str) -> int | None:
 # ── Apache ──────────────────────────────────────────────────────────────────────────────
 
 
-def apache(host: ServerHost) -> FoundServer | None:
-    """Find Apache."""
-    found = next(programs(host, "apache2", "httpd"), None)
-    if found is None:
-        return None
-    command = words(found)
+def apache(host: ServerHost, program: RunningProgram) -> FoundServer:
+    """Describe Apache."""
+    command = words(program)
     config = argument(command, "-f") or host.first_file(
         "/etc/apache2/apache2.conf", "/etc/httpd/conf/httpd.conf", "/usr/local/etc/httpd/httpd.conf"
     )
@@ -155,39 +154,38 @@ def apache(host: ServerHost) -> FoundServer | None:
         config=config,
         pairs=tuple(pairs),
         names=tuple(names),
-        options={"reload": reload_command(host, found, own, "reload")},
+        options={"reload": reload_command(host, program, own, "reload")},
         settings=("SSLCertificateFile", "SSLCertificateKeyFile"),
     )
 
 
 def _apache_servers(host: ServerHost, config: str) -> tuple[list[ServedPair], list[str]]:
+    """Return the pairs and the names. What stands outside of virtual hosts is for any name."""
     pairs: list[ServedPair] = []
     every: dict[str, None] = {}
-    port: int | None = None
-    names: list[str] = []
-    certificate = key = ""
-
-    def close() -> None:
-        nonlocal certificate, key
-        if certificate:
-            pairs.append(ServedPair(tuple(names), certificate, key, port))
-        certificate = key = ""
-
+    main_port: int | None = None
+    blocks: list[dict[str, list[str]]] = [{}]
+    ports: list[int | None] = [None]
     for directive, values in _apache_lines(host, config):
-        if directive in {"<virtualhost", "</virtualhost>"}:
-            close()
-            names = []
-            port = _port(values[0].rstrip(">")) if values else port
-        elif directive == "listen" and values and port is None:
-            port = _port(values[0])
+        if directive == "<virtualhost" and values:
+            blocks.append({})
+            ports.append(_port(values[0].rstrip(">")))
+        elif directive == "</virtualhost>":
+            blocks.append({})  # main server again: its directives are read together
+            ports.append(None)
+        elif directive == "listen" and values:
+            main_port = main_port or _port(values[0])
         elif directive in {"servername", "serveralias"}:
-            names += [_port_off(value) for value in values]
-            every.update(dict.fromkeys(map(_port_off, values)))
-        elif directive == "sslcertificatefile" and values:
-            certificate = values[0]
-        elif directive == "sslcertificatekeyfile" and values:
-            key = values[0]
-    close()
+            names = [value.rpartition("//")[2].partition(":")[0] for value in values]
+            blocks[-1].setdefault("names", []).extend(names)
+            every.update(dict.fromkeys(names))
+        elif directive in {"sslcertificatefile", "sslcertificatekeyfile"} and values:
+            blocks[-1][directive] = values
+    for block, port in zip(blocks, ports, strict=True):
+        certificate, key = (block.get(name, [""])[0] for name in ("sslcertificatefile", "sslcertificatekeyfile"))
+        if certificate:
+            names = block.get("names", []) if port is not None else []
+            pairs.append(ServedPair(tuple(names), certificate, key, port or main_port))
     return pairs, list(every)
 
 
@@ -211,10 +209,6 @@ def _apache_lines(host: ServerHost, config: str) -> Iterator[tuple[str, list[str
                 yield directive, parts[1:]
 
 
-def _port_off(name: str) -> str:
-    return name.rpartition("//")[2].partition(":")[0]
-
-
 # ── HAProxy ─────────────────────────────────────────────────────────────────────────────
 
 _BIND: Final = re.compile(r"^\s*bind\s+(\S+)\s(.*\bssl\b.*)$", re.MULTILINE)
@@ -222,12 +216,9 @@ _CRT: Final = re.compile(r"\bcrt\s+(\S+)")
 _SOCKET: Final = re.compile(r"^\s*stats\s+socket\s+(?:unix@)?(/\S+)\s.*\blevel\s+admin\b", re.MULTILINE)
 
 
-def haproxy(host: ServerHost) -> FoundServer | None:
-    """Find HAProxy; with an admin socket it needs no reload."""
-    found = next(programs(host, "haproxy"), None)
-    if found is None:
-        return None
-    command = words(found)
+def haproxy(host: ServerHost, program: RunningProgram) -> FoundServer:
+    """Describe HAProxy; with an admin socket it needs no reload."""
+    command = words(program)
     config = argument(command, "-f") or host.first_file("/etc/haproxy/haproxy.cfg")
     text = host.read(config)
     pairs = [
@@ -237,7 +228,7 @@ def haproxy(host: ServerHost) -> FoundServer | None:
         if crt is not None and not host.inside(crt[1]).is_dir()
     ]
     socket = _SOCKET.search(text)
-    reload = reload_command(host, found, [], "reload")
+    reload = reload_command(host, program, [], "reload")
     options: dict[str, object] = {"socket": socket[1]} if socket and pairs else {"reload": reload} if reload else {}
     return FoundServer(
         key="haproxy",
@@ -258,12 +249,9 @@ _SITE_PORT: Final = re.compile(r"^\s*(?:https://)?[^\s{#]*:(\d+)[^\n]*\{", re.MU
 _HTTPS: Final = 443
 
 
-def caddy(host: ServerHost) -> FoundServer | None:
-    """Find Caddy, if its configuration names certificate files: any other it obtains itself."""
-    found = next(programs(host, "caddy"), None)
-    if found is None:
-        return None
-    config = argument(words(found), "--config", "-c") or host.first_file("/etc/caddy/Caddyfile")
+def caddy(host: ServerHost, program: RunningProgram) -> FoundServer | None:
+    """Describe Caddy, if its configuration names certificate files: any other it obtains itself."""
+    config = argument(words(program), "--config", "-c") or host.first_file("/etc/caddy/Caddyfile")
     text = host.read(config)
     pair = _TLS.search(text)
     if pair is None:

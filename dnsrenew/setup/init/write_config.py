@@ -130,7 +130,7 @@ class _Writer:
         """Give the table of the DNS account."""
         draft, provider = self._draft, self._draft.provider
         assert provider is not None  # noqa: S101  # the questions come in this order
-        yield f"[dns.{self._account}]"
+        yield f"[dns.{draft.account}]"
         yield toml.comment(provider.title)
         yield from toml.assignment("provider", provider.name)
         if draft.account_zones:
@@ -138,16 +138,11 @@ class _Writer:
         for key, value in draft.options.items():
             yield from toml.assignment(key, value)
         for key, value in draft.secrets.items():
-            reference = value if is_reference(value) else self._secret(f"{self._account}-{key}", str(value))
+            reference = value if is_reference(value) else self._secret(f"{draft.account}-{key}", str(value))
             yield from toml.assignment(key, reference)
         for key, spec in provider.options.items():
             if key not in {**draft.options, **draft.secrets} and key not in asked_options(provider):
                 yield toml.comment(f"{key}: {spec.help}")
-
-    @property
-    def _account(self) -> str:
-        provider = self._draft.provider
-        return _NOT_PLAIN.sub("-", provider.name if provider else "") or "dns"
 
     def certificate(self) -> Iterator[str]:
         """Give the table of the certificate."""

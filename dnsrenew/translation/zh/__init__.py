@@ -19,6 +19,7 @@ from importlib import import_module
 from typing import Final
 
 _FOLDERS: Final = (
+    "archive",
     "base",
     "ca",
     "challenges",
@@ -45,6 +46,8 @@ _FOLDERS: Final = (
     "fallback",
     "help",
     "http",
+    "importing",
+    "init",
     "operations",
     "renewal",
     "schedule",
@@ -54,6 +57,7 @@ _FOLDERS: Final = (
     "system",
     "testing",
     "validation",
+    "watch",
     "x509",
 )
 

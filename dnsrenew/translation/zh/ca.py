@@ -18,6 +18,9 @@ TEXTS: Final = {
     "Check the DNS of the names, including DNSSEC, from outside your network, and run dnsrenew again.": (
         "请从您的网络之外检查这些域名的 DNS（包括 DNSSEC），然后重新运行 dnsrenew。"
     ),
+    "Check the address in `contact`, or set `eab` to the `kid` and `hmac` from the website of the CA.": (
+        "请检查 `contact` 中的地址，或把 `eab` 设为从 CA 网站获取的 `kid` 和 `hmac`。"
+    ),
     "Check whether `eab.hmac` can be read unattended: a keyring may be locked, or a disk may hang.": (
         "请检查 `eab.hmac` 能否在无人值守时读取：密钥环可能被锁定，或磁盘可能没有响应。"
     ),
@@ -68,8 +71,10 @@ TEXTS: Final = {
         "请重新运行 dnsrenew；如果错误仍然出现，请调大 `propagation.settle`。"
     ),
     "Set `contact` to an email address that the CA accepts.": "请把 `contact` 设为 CA 接受的电子邮件地址。",
+    "Set `contact` to your e-mail address.": "请把 `contact` 设为您的电子邮件地址。",
     "Set `directory` to the ACME address that the CA publishes.": "请把 `directory` 设为 CA 公布的 ACME 地址。",
     "Set `directory` to the address that the redirect leads to.": "请把 `directory` 设为重定向所指的地址。",
+    "Set `eab` to the `kid` and `hmac` from the CA.": "请把 `eab` 设为从 CA 获取的 `kid` 和 `hmac`。",
     "Set `preferred_chain` to one of these, or omit it.": "请把 `preferred_chain` 设为其中之一，或省略它。",
     "Set `profile` to one that the CA offers, or omit it.": "请把 `profile` 设为 CA 提供的某一个，或省略它。",
     "Set `trust` to a file with the roots of this CA if it is your own, or find out what intercepts the connection.": (
@@ -85,6 +90,9 @@ TEXTS: Final = {
         "请校准本机时钟（用 NTP），然后重新运行 dnsrenew：它会下载同一个证书。"
     ),
     "Set the clock of this host (with NTP).": "请校准本机时钟（用 NTP）。",
+    "The CA {ca} answered the request for an external account binding with an unexpected document (status {status}).": (
+        "CA {ca} 对外部账户绑定请求的应答不符合预期（状态 {status}）。"
+    ),
     "The CA {ca} cannot be given the external account binding. {error}": "无法向 CA {ca} 提供外部账户绑定。{error}",
     "The CA {ca} cannot be given the external account binding: `eab.hmac` is {fault}.": (
         "无法向 CA {ca} 提供外部账户绑定：`eab.hmac` 有误（{fault}）。"
@@ -126,6 +134,15 @@ TEXTS: Final = {
     "The CA {ca} does not offer to revoke certificates.": "CA {ca} 不支持吊销证书。",
     "The CA {ca} does not tell whether the order of the earlier run still exists. {error}": (
         "CA {ca} 没有说明之前运行的订单是否仍然存在。{error}"
+    ),
+    "The CA {ca} gave no external account binding for {email}: {reason} (status {status}).": (
+        "CA {ca} 没有为 {email} 提供外部账户绑定：{reason}（状态 {status}）。"
+    ),
+    "The CA {ca} gives an external account binding for an e-mail address, and `contact` has none.": (
+        "CA {ca} 凭电子邮件地址提供外部账户绑定，而 `contact` 中没有电子邮件地址。"
+    ),
+    "The CA {ca} gives no external account binding for an e-mail address.": (
+        "CA {ca} 不凭电子邮件地址提供外部账户绑定。"
     ),
     "The CA {ca} has no ACME directory (RFC 8555 section 7.1.1) at {directory}: it answers with status {status}.": (
         "CA {ca} 在 {directory} 没有 ACME 目录（RFC 8555 第 7.1.1 节）：其应答状态为 {status}。"
@@ -203,6 +220,9 @@ TEXTS: Final = {
     "The renewal information of the CA {ca} is invalid: {cause}.": "CA {ca} 的续期信息无效：{cause}。",
     "The stored account key is neither an ECDSA key (P-256 or P-384) nor an RSA key in PEM format.": (
         "已保存的账户密钥既不是 PEM 格式的 ECDSA 密钥（P-256 或 P-384），也不是 RSA 密钥。"
+    ),
+    "Try again later, or set `eab` to the `kid` and `hmac` from the website of the CA.": (
+        "请稍后重试，或把 `eab` 设为从 CA 网站获取的 `kid` 和 `hmac`。"
     ),
     "Try again later; if the error persists, ask the CA.": "请稍后重试；如果错误仍然出现，请询问 CA。",
     "Wait as long as the CA asks, and do not retry earlier.": "请等待 CA 要求的时间，不要提前重试。",

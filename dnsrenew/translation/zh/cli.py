@@ -105,9 +105,6 @@ TEXTS: Final = {
     "Revoking {name} (reason: {reason}). The next run replaces it.": (
         "正在吊销 {name}（原因：{reason}）。下次运行会替换它。"
     ),
-    "Run dnsrenew providers NAME for your DNS host and copy the block it prints into dnsrenew.toml.": (
-        "请运行 dnsrenew providers NAME（NAME 为您的 DNS 服务商），把输出的配置块复制到 dnsrenew.toml。"
-    ),
     "Run dnsrenew schedule remove first.": "请先运行 dnsrenew schedule remove。",
     "Run dnsrenew schedule show.": "请运行 dnsrenew schedule show。",
     "Run it again.": "请重新运行。",
@@ -199,7 +196,6 @@ TEXTS: Final = {
     "deployed before: {target}": "此前已部署：{target}",
     "deployed: {target}": "已部署：{target}",
     "deployed: {target}, now served": "已部署：{target}，现已提供服务",
-    "dnsrenew init is not available in this version.": "此版本尚不支持 dnsrenew init。",
     "dnsrenew renew already runs automatically: {title}": "dnsrenew renew 已在自动运行：{title}",
     "dnsrenew renew now runs automatically: {title}": "dnsrenew renew 现已自动运行：{title}",
     "dnsrenew schedule remove": "请运行 dnsrenew schedule remove",

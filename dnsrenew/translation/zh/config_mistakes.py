@@ -159,7 +159,9 @@ TEXTS: Final = {
     "from `gcloud publicca external-account-keys create`, with the test API selected in gcloud": (
         "在 gcloud 中选择测试 API 后，由 `gcloud publicca external-account-keys create` 得到"
     ),
-    "from https://app.zerossl.com/developer": "可从 https://app.zerossl.com/developer 获取",
+    'from https://app.zerossl.com/developer, or eab = "email"': (
+        '可从 https://app.zerossl.com/developer 获取，或写成 eab = "email"'
+    ),
     "from the ACME page of your account at https://www.actalis.com": (
         "可从您在 https://www.actalis.com 的账户的 ACME 页面获取"
     ),
@@ -180,10 +182,14 @@ TEXTS: Final = {
     "tables [ca.NAME]": "写成 [ca.NAME] 的表",
     "tables [dns.NAME]": "写成 [dns.NAME] 的表",
     "the CA {ca} without its external account binding": "CA {ca} 没有外部账户绑定（EAB）",
+    "the CA {ca}, which gives its binding for an e-mail address, without `contact`": (
+        "CA {ca} 凭电子邮件地址提供外部账户绑定，但没有 `contact`"
+    ),
     'the IP address without a port: "{address}"': '不带端口的 IP 地址："{address}"',
     'the IP address without brackets: "{address}"': '不带方括号的 IP 地址："{address}"',
     'the IPv4 address itself: "{address}"': 'IPv4 地址本身："{address}"',
     "the arguments": "参数",
+    "the binding for an e-mail address, which this CA does not give": "凭电子邮件地址的外部账户绑定，而此 CA 不提供",
     "the configuration": "配置",
     "the domain itself, without _acme-challenge: dnsrenew adds it": (
         "域名本身，不带 _acme-challenge（dnsrenew 会自行加上）"
@@ -217,6 +223,7 @@ TEXTS: Final = {
     "this key only with challenge = {challenge}": "此键仅与 challenge = {challenge} 一起使用",
     "this line above the first [table] of the file": "此行位于文件中第一个 [table] 之前",
     "two accounts of this name": "两个同名的账户",
+    "your e-mail address in `contact`": "`contact` 中的您的电子邮件地址",
     "{domain} outside the zones of the accounts": "{domain} 不在这些账户的区域中",
     "{file}, which cannot be read ({cause})": "{file}，无法读取（{cause}）",
     "{file}, which holds no certificate in PEM form": "{file}，其中没有 PEM 格式的证书",

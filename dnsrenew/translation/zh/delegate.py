@@ -112,6 +112,7 @@ TEXTS: Final = {
         "请使用以下账户之一，或添加能写入 {to} 的账户：{known}。"
     ),
     "Use one of these: {known}.": "请使用以下之一：{known}。",
+    "the address of none is known": "都没有已知的地址",
     "{name} has other records already ({types}), and a CNAME record cannot stand beside them.": (
         "{name} 已有其他记录（{types}），而 CNAME 记录不能与它们并存。"
     ),

@@ -34,8 +34,8 @@ TEXTS: Final = {
     "Copy the Zone ID from the overview page of {zone}; an account with `zone_id` writes to one zone only.": (
         "请从 {zone} 的概览页面复制 Zone ID；设置了 `zone_id` 的账户只写入一个区域。"
     ),
-    "Copy the token from https://www.duckdns.org, logged in as the owner of {zone}.": (
-        "请以 {zone} 的所有者登录 https://www.duckdns.org，并从那里复制令牌。"
+    "Copy the token from {website}, logged in as the owner of {zone}.": (
+        "请以 {zone} 的所有者登录 {website}，并从那里复制令牌。"
     ),
     "Delete records of {zone} that are not needed at https://dash.cloudflare.com, or change the plan of the zone.": (
         "请在 https://dash.cloudflare.com 删除 {zone} 中不需要的记录，或更换该区域的套餐。"
@@ -79,6 +79,9 @@ TEXTS: Final = {
     "Run `dnsrenew delegate NAME` for the certificate: it registers and says which CNAME record to set, once.": (
         "请为该证书运行 `dnsrenew delegate NAME`：它会注册，并给出只需设置一次的 CNAME 记录。"
     ),
+    "Run `dnsrenew delegate NAME`: then a CNAME record set once is enough, and {zone} stays as it is.": (
+        "请运行 `dnsrenew delegate NAME`：之后只需设置一次 CNAME 记录，{zone} 会保持原样。"
+    ),
     "Run `dnsrenew delegate NAME`: then a CNAME record set once is enough, and {zone} stays as it is; or take "
     "these records and settings out of the zone.": (
         "请运行 `dnsrenew delegate NAME`：之后只需设置一次 CNAME 记录，{zone} 会保持原样；或从该区域中移除这些记录和设"
@@ -86,6 +89,11 @@ TEXTS: Final = {
     ),
     "Set any record of {zone} at https://ap.www.namecheap.com and run it again, or run `dnsrenew delegate NAME`.": (
         "请在 https://ap.www.namecheap.com 为 {zone} 设置任意一条记录并重新运行，或运行 `dnsrenew delegate NAME`。"
+    ),
+    "Set any record of {zone} in the control panel (https://www.value-domain.com/moddns.php) and run it again, or "
+    "run `dnsrenew delegate NAME`.": (
+        "请在控制面板（https://www.value-domain.com/moddns.php）中为 {zone} 设置任意一条记录并重新运行，或运行 "
+        "`dnsrenew delegate NAME`。"
     ),
     "Switch on API Access in the details of {zone} at https://porkbun.com/account/domainsSpeedy.": (
         "请在 https://porkbun.com/account/domainsSpeedy 的 {zone} 详情中开启 API Access。"
@@ -109,8 +117,8 @@ TEXTS: Final = {
     "The registration at the acme-dns server cannot be read from {file}: {cause}.": (
         "无法从 {file} 读取在 acme-dns 服务器上的注册信息：{cause}。"
     ),
-    "Try again later, and check whether a proxy answers instead of https://www.duckdns.org.": (
-        "请稍后重试，并检查是否有代理代替 https://www.duckdns.org 应答。"
+    "Try again later, and check whether a proxy answers instead of {website}.": (
+        "请稍后重试，并检查是否有代理代替 {website} 应答。"
     ),
     "Use a production key of the account that has {zone} (`dnsrenew providers godaddy`); if the account is too "
     "small, run `dnsrenew delegate NAME` to have another DNS host answer for _acme-challenge.": (
@@ -119,6 +127,16 @@ TEXTS: Final = {
     ),
     "Use the account of the DNS host whose name servers {zone} has, or choose Namecheap BasicDNS for the domain.": (
         "请使用 {zone} 的域名服务器所属 DNS 服务商的账户，或为该域名选用 Namecheap BasicDNS。"
+    ),
+    "Value Domain (account {account}): {zone} was not changed, because each change replaces the zone, and would "
+    "lose what the API cannot write: {lost}.": (
+        "Value Domain（账户 {account}）：没有更改 {zone}，因为每次更改都会替换整个区域，从而失去 API 无法写入的内容："
+        "{lost}。"
+    ),
+    "Value Domain (account {account}): {zone} was not changed, because the API shows no record in it, and a change "
+    "would replace whatever it does not show.": (
+        "Value Domain（账户 {account}）：没有更改 {zone}，因为 API 没有显示其中的任何记录，而更改会替换它没有显示的内"
+        "容。"
     ),
     "{file} does not hold a registration at an acme-dns server.": "{file} 中没有在 acme-dns 服务器上的注册信息。",
 }

@@ -10,6 +10,9 @@ TEXTS: Final = {
     '"name", unless values is "one"': '"name"，除非 values 为 "one"',
     '"text", "list", "program" or "file"': '"text"、"list"、"program" 或 "file"',
     "a list of domain names in lower case, without a final dot": "小写且末尾不带点的域名的列表",
+    "a list of host names in lower case, with * for any text, such as *.ns.example.net": (
+        "小写主机名的列表，其中 * 代表任意文本，例如 *.ns.example.net"
+    ),
     "a list of texts in quotes": "由加引号的文本组成的列表",
     "a number of seconds from 0 to 3600": "0 到 3600 之间的秒数",
     "a number of seconds from 1 to 86400": "1 到 86400 之间的秒数",

@@ -38,6 +38,19 @@ TEXTS: Final = {
         "有值无法删除，退出状态为 1；下次运行会重试。"
     ),
     "Examples": "示例",
+    "Finds servers on this machine and the DNS host of the domain, and tests each answer while it is given: the "
+    "name exists, the host is that of the zone, the account can write a test value. Writes dnsrenew.toml in the "
+    "current folder and secrets to files that only you can read; it never changes a configuration that exists. "
+    "Then it rehearses, obtains, deploys and installs the schedule. ? shows help for a question, Ctrl-C stops and "
+    "leaves nothing behind. Answers that are given are not asked for. Without a terminal, domains, agree_terms, "
+    "provider and its options have to be given; the others are no, but rehearse. The file of answers can have the "
+    "tables [ca.NAME] and [resolver] too.": (
+        "查找本机上的服务器和域名的 DNS 服务商，并在您回答时逐一检查：域名存在，服务商与区域相符，账户能写入测试值。在"
+        "当前目录写出 dnsrenew.toml，把凭据写入只有您能读取的文件；从不更改已有的配置。然后试运行、获取证书、部署并安装"
+        "自动续期。输入 ? 显示问题的帮助，Ctrl-C 停止且不留下任何内容。已给出的回答不再询问。没有终端时，必须给出 "
+        "domains、agree_terms、provider 及其选项；其余的视为否，但会试运行。回答文件中也可以有 [ca.NAME] 和 [resolver] "
+        "表。"
+    ),
     "For domains whose DNS host has no API. It prints the CNAME record to set by hand and waits until every name "
     "server shows it; Ctrl-C stops the wait, and the same command goes on. Then it tests the account with a value "
     "that it removes, and writes the route to the configuration if that is needed.": (
@@ -47,6 +60,11 @@ TEXTS: Final = {
     "Global options": "全局选项",
     "In a pipe or a file, --kind prints only the text of what would be installed.": (
         "输出到管道或文件时，--kind 只打印将要安装的内容文本。"
+    ),
+    "It can run at any time, also while certificates are renewed, and never replaces a file. Without --secrets, "
+    "secrets in the configuration are masked, and files with secrets are left out. It says what is not in the file.": (
+        "可以随时运行，续期期间也可以，且从不替换文件。不带 --secrets 时，配置中的凭据会被遮盖，含有凭据的文件会被略"
+        "去。它会说明文件中没有哪些内容。"
     ),
     "It completes commands, options, and the names of certificates, CAs and DNS hosts.": (
         "可补全命令、选项，以及证书、CA 和 DNS 服务商的名称。"
@@ -83,6 +101,14 @@ TEXTS: Final = {
     "exit status is 1 if one address fails.": (
         "对每个地址说明消息是否已发送，未发送则说明原因。不会向心跳地址发送任何内容。如果有一个地址失败，退出状态为 1。"
     ),
+    "Stores accounts and certificates as they are, orders nothing, sends nothing, and changes no file of the other "
+    "tool. Writes dnsrenew.toml and its secret files, and says line by line what it could not take over. Then it "
+    "names the lines to change in servers, and the command that stops the other tool. Run it again after that. The "
+    "exit status is 1 if a certificate or an account could not be taken over.": (
+        "原样保存账户和证书，不下单，不发送任何内容，也不更改另一工具的任何文件。写出 dnsrenew.toml 及其凭据文件，并逐"
+        "行说明无法接管的内容。然后给出服务器中要修改的各行，以及停用另一工具的命令。修改之后请再运行一次。如果有证书或"
+        "账户无法接管，退出状态为 1。"
+    ),
     "The certificate is checked as one from a CA: key, domains, dates, purpose, chain. The CA of the configuration "
     "renews it when it is due.": (
         "该证书会像来自 CA 的证书一样接受检查：密钥、域名、日期、用途、证书链。应续期时由配置中的 CA 续期。"
@@ -99,6 +125,15 @@ TEXTS: Final = {
     "Without a command it sends a test message.": "不带子命令时发送测试消息。",
     "Without a command it shows the accounts.": "不带子命令时显示账户。",
     "Without this command, the next order at the CA does it.": "不运行此命令时，向该 CA 的下一个订单会完成更新。",
+    "Writes the configuration that --config names (default: /etc/dnsrenew/dnsrenew.toml for root, otherwise in "
+    "your config folder), and the store that it names. Nothing that exists is overwritten, and after an error "
+    "nothing is left. A configuration can run programs: restore only files that you trust.": (
+        "写出 --config 指定的配置（默认：root 为 /etc/dnsrenew/dnsrenew.toml，其他用户则在自己的配置目录中）及其指定的"
+        "存储目录。不会覆盖任何已有内容，出错后也不会留下任何内容。配置可以运行程序：请只恢复您信任的文件。"
+    ),
+    "a TOML file with answers: keys as the options below, and those of the DNS host": (
+        "含有回答的 TOML 文件：键与下列选项相同，另加 DNS 服务商的选项"
+    ),
     "a certificate, or a domain of one": "证书，或证书中的一个域名",
     "a driver and its test to start from": "用作起点的驱动及其测试",
     "a test message to every address of [notify]": "向 [notify] 的每个地址发送测试消息",
@@ -111,10 +146,21 @@ TEXTS: Final = {
     "also test the DNS account": "同时测试 DNS 账户",
     "also write a page with everything that was found": "另外写出包含全部检查结果的网页",
     "also write a test value to DNS with each account, and remove it": "另外用每个账户向 DNS 写入测试值，然后删除",
+    "an option of the DNS host; can be repeated; secrets as file:PATH": (
+        "DNS 服务商的选项；可以重复；凭据写成 file:PATH"
+    ),
     "another key": "换用新私钥",
+    "ask a few questions, write dnsrenew.toml, obtain and deploy the certificate": (
+        "提几个问题，写出 dnsrenew.toml，获取并部署证书"
+    ),
+    "at a terminal: at most seven questions, each with a default": "在终端上：最多七个问题，每个都有默认值",
     "bash, zsh, fish or powershell": "bash、zsh、fish 或 powershell",
     "be the helper outside for other hosts, on HOST:PORT; examine nothing": (
         "在 HOST:PORT 上为其他主机充当外部辅助服务；不检查任何内容"
+    ),
+    "beside a configuration that exists": "与已有的配置并存",
+    "certbot, lego, acme.sh, caddy, hfs or pem (default: any)": (
+        "certbot、lego、acme.sh、caddy、hfs 或 pem（默认：任意）"
     ),
     "certificates to deploy: names, or patterns such as 'web-*' (default: all)": (
         "要部署的证书：名称，或 'web-*' 这样的模式（默认：全部）"
@@ -143,6 +189,7 @@ TEXTS: Final = {
     "do not ask; needed where nobody can be asked": "不询问；在无法询问时必须加上",
     "do not wait after a failure or for a known rate limit of the CA": "失败后或遇到已知的 CA 速率限制时不等待",
     "does the driver of [dns.home] keep every MUST?": "[dns.home] 的驱动是否符合每一项规则？",
+    "everything, to keep or to move it": "全部内容，用于备份或迁移",
     "exit with 1 if a certificate needs attention: see below": "如果有证书需要处理，退出状态为 1：见下文",
     "find out whether certificates can be renewed, and if not, why": "查明证书能否续期，不能则查明原因",
     "for monitoring: exit status 1 if something needs attention": "用于监控：有需要处理的证书时退出状态为 1",
@@ -151,9 +198,14 @@ TEXTS: Final = {
         "隐藏域名、地址、路径和其他名称，用于 --markdown、--json 和 --report"
     ),
     "in $PROFILE": "写入 $PROFILE",
+    "in a script": "在脚本中",
     "in ~/.bashrc": "写入 ~/.bashrc",
     "in ~/.zshrc, after compinit": "写入 ~/.zshrc，在 compinit 之后",
+    "install a schedule that renews": "安装自动续期",
     "install, show or remove the automatic renewal schedule": "安装、显示或移除自动续期",
+    "its folder, or that of a certificate and its key (default: the usual places)": (
+        "该工具的目录，或证书及其私钥所在的目录（默认：通常的位置）"
+    ),
     "its private key (default: that of dnsrenew csr)": "其私钥（默认：dnsrenew csr 的私钥）",
     "keep what was found; later runs show what has changed since": "保存检查结果；以后的运行会显示此后的变化",
     "language: en or zh (default: $LC_ALL, $LC_MESSAGES, $LANG)": (
@@ -182,7 +234,9 @@ TEXTS: Final = {
     "print the completion script of a shell": "打印 shell 的补全脚本",
     "print the files without installing them": "打印文件内容但不安装",
     "read the configuration again": "重新读取配置",
+    "read the passphrase from FILE instead of asking": "从 FILE 读取口令而不询问",
     "register at the acme-dns server, once, and say what to set": "在 acme-dns 服务器上注册一次，并给出要设置的记录",
+    "rehearse at the CA's staging server first": "先用 CA 的测试服务器（staging）试运行",
     "remove TXT records that a killed run left in DNS": "删除被中止的运行遗留在 DNS 中的 TXT 记录",
     "renew although it is not due": "即使未到续期时间也续期",
     "renew although not due, or after a failure; with several certificates, give names or --all": (
@@ -192,6 +246,7 @@ TEXTS: Final = {
     "renew in the foreground, for containers": "在前台续期，适用于容器",
     "replace the account key; the URL stays": "更换账户密钥；URL 不变",
     "replace the account key; the account URL stays the same": "更换账户密钥；账户 URL 不变",
+    "restore the store and the configuration from a file of export": "从 export 的文件恢复存储目录和配置",
     "retry now, after a failure": "失败后立即重试",
     "revoke a certificate; the next run replaces it": "吊销证书；下次运行会替换它",
     "send a test message to every address of [notify]": "向 [notify] 的每个地址发送测试消息",
@@ -211,6 +266,9 @@ TEXTS: Final = {
     "systemd, cron, launchd or windows (default: the best one for this machine)": (
         "systemd、cron、launchd 或 windows（默认：最适合本机的类型）"
     ),
+    "take over from certbot, lego, acme.sh, Caddy, HFS or PEM files": (
+        "从 certbot、lego、acme.sh、Caddy、HFS 或 PEM 文件接管"
+    ),
     "test a DNS account of the configuration with test values": "用测试值测试配置中的一个 DNS 账户",
     "test at the staging CA; saves nothing": "用测试 CA（staging）测试；不保存任何内容",
     "test the addresses that hear of trouble": "测试接收故障通知的地址",
@@ -222,12 +280,19 @@ TEXTS: Final = {
         "负责写入的 DNS 账户，或其区域（默认：acme-dns 账户，或唯一一个写入其他区域的账户）；dns-persist-01：改为设置该"
         "质询的唯一一条 TXT 记录"
     ),
+    "the DNS host: a name from dnsrenew providers": "DNS 服务商：dnsrenew providers 所列的名称",
     "the certificate": "证书",
     "the certificate to delete": "要删除的证书",
     "the certificate to revoke": "要吊销的证书",
     "the certificate with its chain: PEM in any order, DER or PKCS#7": "证书及其证书链：任意顺序的 PEM、DER 或 PKCS#7",
     "the command": "命令",
+    "the file that dnsrenew export has written": "dnsrenew export 写出的文件",
+    "the mail address for the CA": "提供给 CA 的邮件地址",
+    "the names of the certificate, parted by commas": "证书的名称，用逗号分隔",
+    "the new file; - for standard output": "新文件；- 表示标准输出",
+    "the servers that get the certificate, such as nginx; or none": "使用该证书的服务器，例如 nginx；或 none",
     "to ask others for help": "用于向他人求助",
+    "to this place": "恢复到此位置",
     "usage:": "用法：",
     "use the configuration and the store although other users can change them": (
         "即使其他用户可以更改配置和存储目录，也使用它们"
@@ -241,15 +306,20 @@ TEXTS: Final = {
         "最多等待 TIME（30、5m、2h），直到持有锁的另一个运行结束；不给出 TIME 则最多一天"
     ),
     "what has not succeeded yet": "尚未成功部署的证书",
+    "what is found in the usual places": "在通常位置找到的内容",
     "what the DNS host needs, a block to copy": "DNS 服务商所需的选项，可复制的配置块",
     "with --check: print Markdown, for a pull request": "与 --check 一起使用：打印 Markdown，用于 pull request",
     "with --force: renew all certificates": "与 --force 一起使用：续期所有证书",
     "with --json: also print each event to standard error, as a line of JSON": (
         "与 --json 一起使用：另外把每个事件以一行 JSON 写到标准错误"
     ),
+    "with private keys and secrets, sealed by a passphrase": "包括私钥和凭据，用口令加密",
     "with systemd, cron, launchd or the Task Scheduler": "用 systemd、cron、launchd 或任务计划程序",
     "with the account that writes to that zone": "用写入该区域的账户",
     "with the key of dnsrenew csr home": "用 dnsrenew csr home 的私钥",
+    "without keys and secrets": "不含私钥和凭据",
     "write NAME.py and test_NAME.py, to write a driver from": "写出 NAME.py 和 test_NAME.py，作为编写驱动的起点",
     "write the files and reload the server again": "再次写入文件并重新加载服务器",
+    "write the store and the configuration to one file": "把存储目录和配置写入一个文件",
+    "you agree to the terms of service of the CA": "您同意 CA 的服务条款",
 }

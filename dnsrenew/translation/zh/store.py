@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 TEXTS: Final = {
+    "A store is never overwritten, and {path} holds {found}.": "存储目录从不被覆盖，而 {path} 中有 {found}。",
     "Check the disk that holds {existing} (dmesg, smartctl), or set `store` to a folder on another disk.": (
         "请检查 {existing} 所在的磁盘（dmesg、smartctl），或把 `store` 设为另一磁盘上的目录。"
     ),
@@ -57,6 +58,9 @@ TEXTS: Final = {
     ),
     "Move the file {culprit} elsewhere, or set `store` to another folder.": (
         "请把文件 {culprit} 移到别处，或把 `store` 设为另一个目录。"
+    ),
+    "Move {path} elsewhere, or give --config a file in another folder.": (
+        "请把 {path} 移到别处，或为 --config 指定另一目录中的文件。"
     ),
     "Move {path} elsewhere.": "请把 {path} 移到别处。",
     "Open the address, end the pause there, then run `dnsrenew renew --now`.": (

@@ -68,7 +68,7 @@ class FlexibleEngine(HostStandIn):
         most = int(query.get("limit", PAGE))
         start = 1 + [item["id"] for item in found].index(query["marker"]) if "marker" in query else 0
         shown = found[start : start + most]
-        links = {"self": f"https://dns.test/v2{'/zones'}"}
+        links = {"self": "https://dns.test/v2/zones"}
         if start + most < len(found):
             links["next"] = f"https://elsewhere.test/v2/zones?marker={shown[-1]['id']}"
         return 200, {"links": links, key: shown, "metadata": {"total_count": len(found)}}

@@ -1,0 +1,81 @@
+"""``dnsrenew export``: store and configuration as one file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.cli import formatting, texts
+from dnsrenew.cli.arguments import usage
+from dnsrenew.cli.language import say
+from dnsrenew.cli.terminal import dim, green, yellow
+from dnsrenew.config.locate import here
+
+if TYPE_CHECKING:
+    from dnsrenew.cli.invocation import Invocation
+    from dnsrenew.config import Config
+    from dnsrenew.operations.archive.export import ExportResult
+    from dnsrenew.runtime.context import Context
+
+_COMMAND: Final = "dnsrenew export"
+
+
+def export(invocation: Invocation) -> int:
+    """Export; return the exit status.
+
+    :raises ConfigError: the file exists, or the command line is wrong.
+    :raises StoreError: the store cannot be read, or the file cannot be written.
+    """
+    from dnsrenew.cli.passphrase import new_passphrase
+    from dnsrenew.operations.archive import export as operation
+
+    terminal, options = invocation.terminal, invocation.options
+    to_stdout = options.file == operation.STANDARD_OUTPUT
+    if to_stdout and terminal.json:
+        raise usage(texts.STDOUT_AND_JSON, _COMMAND)
+    if to_stdout and terminal.out.is_terminal:
+        raise usage(texts.STDOUT_IS_TERMINAL, _COMMAND)
+    if options.passphrase_file is not None and not options.secrets:
+        raise usage(texts.PASSPHRASE_ALONE, _COMMAND)
+    config = invocation.config()
+    passphrase = new_passphrase(invocation, _COMMAND) if options.secrets else None
+    context = invocation.context()
+    work = (
+        partial(_to_stdout, invocation)
+        if to_stdout
+        else partial(
+            operation.export, path=Path(os.path.abspath(os.path.join(here(), os.path.expanduser(options.file))))
+        )
+    )
+    result = invocation.signals.run(partial(work, config, context=context, passphrase=passphrase), cleans_up=True)
+    terminal.write_document(result.to_dict())
+    if not (terminal.json or terminal.quiet):
+        columns, _ = (terminal.err if to_stdout else terminal.out).size()
+        lines = "\n".join(_lines(result, columns))
+        (terminal.write_message if to_stdout else terminal.write_result)(lines)
+    return 0
+
+
+def _to_stdout(invocation: Invocation, config: Config, context: Context, passphrase: str | None) -> ExportResult:
+    from dnsrenew.operations.archive.export import export_to
+
+    invocation.terminal.drain()
+    return export_to(config, sys.stdout.buffer, context, passphrase=passphrase)
+
+
+def _lines(result: ExportResult, columns: int | None) -> list[str]:
+    certificates = formatting.count(result.certificates, texts.CERTIFICATE)
+    accounts = formatting.count(result.accounts, texts.CA_ACCOUNT)
+    template = texts.EXPORTED_SEALED if result.sealed else texts.EXPORTED
+    head = template.format(certificates=certificates, accounts=accounts, file=result.file)
+    lines = formatting.wrap(head, columns, f"{green('✓')} ", "  ")
+    for each in result.masked:
+        place = f"{each.file}:{each.line}" if each.line else each.file
+        lines += formatting.wrap(texts.MASKED.format(place=place, key=each.key), columns, f"{dim('·')} ", "  ")
+    for left_out in result.left_out:
+        text = texts.LEFT_OUT.format(path=left_out.path, reason=say(left_out.reason))
+        lines += formatting.wrap(text, columns, f"{yellow('!')} ", "  ")
+    return lines

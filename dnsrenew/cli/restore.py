@@ -1,0 +1,87 @@
+"""``dnsrenew restore``: store and configuration from one file."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.cli import formatting, texts
+from dnsrenew.cli.arguments import usage
+from dnsrenew.cli.language import sentences
+from dnsrenew.cli.terminal import bold, dim, green, yellow
+from dnsrenew.config import locate
+
+if TYPE_CHECKING:
+    from dnsrenew.cli.invocation import Invocation
+    from dnsrenew.operations.archive.restore import RestoreResult
+
+_COMMAND: Final = "dnsrenew restore"
+
+
+def restore(invocation: Invocation) -> int:
+    """Restore; return the exit status.
+
+    :raises ConfigError: a configuration is there, or the command line is wrong.
+    :raises StoreError: the file is damaged, its passphrase is another one, a store is there, or it cannot be written.
+    """
+    from dnsrenew.cli.passphrase import known_passphrase
+    from dnsrenew.operations.archive import restore as operation
+
+    terminal, options = invocation.terminal, invocation.options
+    path = Path(os.path.abspath(os.path.join(locate.here(), os.path.expanduser(options.file))))
+    target = Path(locate.new_config(options.config, os.environ, locate.here()))
+    operation.check_free(target)
+    passphrase = None
+    if operation.is_sealed(path):
+        passphrase = known_passphrase(invocation, _COMMAND)
+    elif options.passphrase_file is not None:
+        raise usage(texts.NOT_SEALED, _COMMAND, path=str(path))
+    context = invocation.context()
+    work = partial(operation.restore, path, target, context, passphrase=passphrase, insist=options.insist)
+    result = invocation.signals.run(work, cleans_up=True)
+    terminal.write_document(result.to_dict())
+    columns, _ = terminal.err.size()
+    for notice in result.warnings:
+        text = sentences(notice.message, notice.fix)
+        terminal.write_message("\n".join(formatting.wrap(text, columns, f"{yellow('!')} ", "  ")))
+    if not (terminal.json or terminal.quiet):
+        columns, _ = terminal.out.size()
+        terminal.write_result("\n".join([*_lines(result, columns), *_steps(result, columns)]))
+    return 0
+
+
+def _lines(result: RestoreResult, columns: int | None) -> list[str]:
+    """Return what was restored."""
+    certificates = formatting.count(result.certificates, texts.CERTIFICATE)
+    accounts = formatting.count(result.accounts, texts.CA_ACCOUNT)
+    if result.sealed:
+        head = texts.RESTORED.format(certificates=certificates, accounts=accounts)
+    else:
+        known = formatting.count(result.keyless, texts.CERTIFICATE)
+        head = texts.RESTORED_WITHOUT_KEYS.format(certificates=known)
+    rows = [(texts.RESTORED_CONFIG, result.config), (texts.RESTORED_STORE, result.store)]
+    lines = [*formatting.wrap(head, columns, f"{green('✓')} ", "  "), *formatting.fields(rows, columns)]
+    others = [path for path in result.written if path != result.config]
+    for path in others:
+        lines += formatting.wrap(texts.WROTE.format(path=path), columns, f"{dim('·')} ", "  ")
+    return lines
+
+
+def _steps(result: RestoreResult, columns: int | None) -> list[str]:
+    """Return what is left to do, in order."""
+    steps = []
+    for masked in result.masked:
+        place = f"{masked['file']}:{masked['line']}" if masked["line"] else masked["file"]
+        steps.append(texts.FILL_IN.format(key=masked["key"], place=place))
+    steps += [texts.COPY_FILE.format(path=path) for path in result.missing]
+    steps += [texts.CHANGE_PATHS.format(path=path) for path in result.old_paths]
+    steps.append(texts.CHECK_FIRST)
+    if result.keyless:
+        steps.append(texts.RENEW_KEYLESS.format(certificates=formatting.count(result.keyless, texts.CERTIFICATE)))
+    steps += [texts.DEPLOY_HERE, texts.SCHEDULE_HERE]
+    lines = ["", bold(texts.IMPORT_NEXT)]
+    for number, step in enumerate(steps, 1):
+        lines += formatting.wrap(step, columns, f"{number:>2}. ", "    ")
+    return lines

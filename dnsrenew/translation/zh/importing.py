@@ -1,0 +1,220 @@
+"""Taking over from other programs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+TEXTS: Final = {
+    "A program before each renewal was not taken over, because no port has to be freed for {name}.": (
+        "没有接管每次续期前运行的程序，因为 {name} 无需释放端口。"
+    ),
+    "A program for new certificates of {name} names {path}, which the other tool no longer replaces.": (
+        "用于 {name} 的新证书的程序提到 {path}，而另一工具不会再替换该文件。"
+    ),
+    "A program that ran after each try for {name} now runs after each new certificate.": (
+        "此前在每次尝试 {name} 之后运行的程序，现在会在每次得到新证书之后运行。"
+    ),
+    'Add a route such as {{ challenge = "http-01", webroot = "/var/www/html" }} to the certificate.': (
+        '请为该证书添加途径，例如 {{ challenge = "http-01", webroot = "/var/www/html" }}。'
+    ),
+    "Add a table [notify] to the configuration.": "请在配置中添加 [notify] 表。",
+    "Add it as [ca.NAME] with `directory` to the configuration; dnsrenew then creates a new account.": (
+        "请在配置中把它添加为带有 `directory` 的 [ca.NAME]；之后 dnsrenew 会创建新账户。"
+    ),
+    "Add it to the configuration if you want it.": "如果需要，请把它加入配置。",
+    "Add the missing options; list them with: dnsrenew providers {provider}": (
+        "请补上缺少的选项；查看选项请运行：dnsrenew providers {provider}"
+    ),
+    "Add what it did to `deploy` of the certificate.": "请把它所做的事加入该证书的 `deploy`。",
+    "All users of this machine can read the private key {file}; dnsrenew never writes a key like that.": (
+        "本机的所有用户都可以读取私钥 {file}；dnsrenew 不会这样写出私钥。"
+    ),
+    "Caddy goes on renewing {name} itself until its site names the new files.": (
+        "在 Caddy 的站点改用新文件之前，Caddy 会继续自行续期 {name}。"
+    ),
+    "Caddy proves {name} on its own ports 80 and 443, which dnsrenew cannot share.": (
+        "Caddy 用自己的 80 和 443 端口验证 {name}，dnsrenew 无法共用这些端口。"
+    ),
+    "Check that the server can read it as root or as a member of its group.": (
+        "请检查服务器能否以 root 或其用户组成员的身份读取它。"
+    ),
+    "Check the configuration of {server}: {command}": "请检查 {server} 的配置：{command}",
+    "Choose another one with `key` in the configuration.": "请在配置中用 `key` 选择其他类型。",
+    "Compare its challenges, accounts and certificates with the configuration that was written.": (
+        "请将其中的质询、账户和证书与写出的配置比对。"
+    ),
+    "Complete the configuration: {mistake}": "请补全配置：{mistake}",
+    "Give the certificate a route with `listen` or `webroot`.": "请为该证书设置带有 `listen` 或 `webroot` 的途径。",
+    "Give the certificate a route with a DNS account, or leave it to Caddy and remove it from the configuration.": (
+        "请为该证书设置使用 DNS 账户的途径，或把它留给 Caddy 并从配置中删除。"
+    ),
+    "Give the certificate a route with a DNS account: run dnsrenew providers to list the DNS hosts.": (
+        "请为该证书设置使用 DNS 账户的途径：请运行 dnsrenew providers 列出 DNS 服务商。"
+    ),
+    "Give the certificate a route: run dnsrenew providers to list the DNS hosts.": (
+        "请为该证书设置途径：请运行 dnsrenew providers 列出 DNS 服务商。"
+    ),
+    "Go on without it; a new account is created when it is needed.": "可以不用它；需要时会创建新账户。",
+    "HFS has neither a domain nor a certificate of a CA in {file}.": (
+        "{file} 中的 HFS 既没有域名，也没有 CA 签发的证书。"
+    ),
+    "HFS itself listens on port 80, so dnsrenew cannot prove {name} there.": (
+        "HFS 自己监听 80 端口，因此 dnsrenew 无法在那里验证 {name}。"
+    ),
+    "HTTPS is switched off in HFS, so a new certificate cannot be served.": "HFS 已关闭 HTTPS，因此无法提供新证书。",
+    "How the names of {name} are proved was not found, because {tool} keeps that in no file of its own.": (
+        "无法得知 {name} 的名称如何验证，因为 {tool} 没有把它保存在自己的文件中。"
+    ),
+    "In line {line} of {file}, write: {new}": "请在 {file} 的第 {line} 行写上：{new}",
+    "Let it read the files that RENEWED_LINEAGE or DNSRENEW_FULLCHAIN and DNSRENEW_PRIVKEY name.": (
+        "请让它读取 RENEWED_LINEAGE，或 DNSRENEW_FULLCHAIN 和 DNSRENEW_PRIVKEY 所指的文件。"
+    ),
+    "Let servers that read the older files read the new ones.": "请让读取旧文件的服务器改为读取新文件。",
+    "Let {server} load it: {command}": "请让 {server} 加载它：{command}",
+    "Line {line} of {file} is not a simple assignment, so it was not read.": (
+        "{file} 的第 {line} 行不是简单的赋值，因此没有读取。"
+    ),
+    "Look for a target that does the same in the deployment reference.": "请在部署参考中查找作用相同的目标。",
+    "Look for it in the configuration reference.": "请在配置参考中查找它。",
+    "Look whether the certificate needs what it says.": "请检查该证书是否需要其中的内容。",
+    "Name another file, such as --config {other}, and take from it what you need.": (
+        "请指定其他文件，例如 --config {other}，并从中取用所需的内容。"
+    ),
+    "Name its root certificates with `trust` in the table of the CA.": "请在该 CA 的表中用 `trust` 指定其根证书。",
+    "Name the domain with: dnsrenew init": "请运行 dnsrenew init 指定域名。",
+    "Name the folder of the tool, such as /etc/letsencrypt.": "请指定该工具的目录，例如 /etc/letsencrypt。",
+    "Name the folder of the tool: dnsrenew import PATH": "请指定该工具的目录：dnsrenew import PATH",
+    "Name the folder that has both files.": "请指定同时含有两个文件的目录。",
+    "No account was found, so the terms of service of the CA are not agreed to.": (
+        "没有找到账户，因此尚未同意 CA 的服务条款。"
+    ),
+    "No certificate belongs to the private key in {file}.": "没有证书与 {file} 中的私钥对应。",
+    "No certificate with its private key was found in {file}.": "{file} 中没有带私钥的证书。",
+    "Nothing has to be done if it is not used.": "如果不使用它，则无需处理。",
+    "Nothing has to be done if the program makes servers load the certificate.": (
+        "如果该程序会让服务器加载证书，则无需处理。"
+    ),
+    "Nothing has to be done if the program only freed a port.": "如果该程序只用于释放端口，则无需处理。",
+    "Nothing has to be done.": "无需处理。",
+    "Nothing has to be done: CAs have stopped issuing certificates with it.": (
+        "无需处理：各 CA 已不再签发带有它的证书。"
+    ),
+    "Nothing has to be done: Caddy goes on renewing it.": "无需处理：Caddy 会继续续期它。",
+    "Nothing has to be done: dnsrenew obtains a certificate from a CA.": "无需处理：dnsrenew 会从 CA 获取证书。",
+    "Nothing to import was found in {places}.": "在 {places} 没有找到可导入的内容。",
+    "Read them and add `agree_terms = true` to the configuration; dnsrenew check shows the address.": (
+        "请阅读服务条款，并在配置中添加 `agree_terms = true`；dnsrenew check 会显示其地址。"
+    ),
+    "Renew automatically from now on: dnsrenew schedule install{config}": (
+        "从现在起自动续期：dnsrenew schedule install{config}"
+    ),
+    "Replace the account manual in the routes of {names} by your DNS host, in {path}.": (
+        "请在 {path} 中把 {names} 的途径里的账户 manual 换成您的 DNS 服务商。"
+    ),
+    "Restore it from a backup, or let dnsrenew obtain the certificate anew.": (
+        "请从备份恢复它，或让 dnsrenew 重新获取该证书。"
+    ),
+    "Run dnsrenew deploy, write this line into the site in place of its `tls`, and reload Caddy: tls {certificate} "
+    "{key}": ("请运行 dnsrenew deploy，在站点中用下面这一行代替其 `tls`，并重新加载 Caddy：tls {certificate} {key}"),
+    "Run dnsrenew import{config} again: when no server reads the files of {tool}, it names what stops {tool}.": (
+        "请重新运行 dnsrenew import{config}：当没有服务器读取 {tool} 的文件时，它会给出停用 {tool} 的方法。"
+    ),
+    "Run dnsrenew renew to obtain a new one.": "请运行 dnsrenew renew 获取新证书。",
+    "Run the command as a user that may write it, or name another file with --config.": (
+        "请以有权写入它的用户运行该命令，或用 --config 指定其他文件。"
+    ),
+    "Run the command as the user that owns it.": "请以其所有者的身份运行该命令。",
+    "Stop {tool}: remove its line from {source}.": "请停用 {tool}：从 {source} 中删除它的那一行。",
+    "Stop {tool}: {command}": "请停用 {tool}：{command}",
+    "Switch on HTTPS in HFS, or add `https = true` to the entry of `deploy` in the certificate {name}.": (
+        "请在 HFS 中开启 HTTPS，或在证书 {name} 的 `deploy` 条目中添加 `https = true`。"
+    ),
+    "Test it with: dnsrenew renew --dry-run {name}": "请测试：dnsrenew renew --dry-run {name}",
+    "Test the renewal, without a new certificate: dnsrenew renew --dry-run{config}": (
+        "请测试续期（不产生新证书）：dnsrenew renew --dry-run{config}"
+    ),
+    "The DNS module {module} of Caddy has no equivalent.": "Caddy 的 DNS 模块 {module} 没有对应的功能。",
+    "The TLS feature extension (must-staple) is not supported; the next certificate of {name} is without it.": (
+        "不支持 TLS 特性扩展（must-staple）；{name} 的下一个证书将不带该扩展。"
+    ),
+    "The authenticator {plugin} of {name} has no equivalent.": "{name} 的验证插件 {plugin} 没有对应的功能。",
+    "The certificate of the CA's own server was not checked; dnsrenew always checks it.": (
+        "此前没有检查 CA 自己的服务器证书；dnsrenew 始终检查。"
+    ),
+    "The certificate of {file} is self-signed, so it was not taken over.": "{file} 中的证书是自签名的，因此没有接管。",
+    "The certificate {name} was issued by Caddy's own CA, so it was not taken over.": (
+        "证书 {name} 由 Caddy 自己的 CA 签发，因此没有接管。"
+    ),
+    "The certificate {name} was not taken over: {reason}": "没有接管证书 {name}：{reason}",
+    "The certificate {name} was requested, but never issued, so it was not taken over.": (
+        "证书 {name} 已申请但从未签发，因此没有接管。"
+    ),
+    "The configuration file of lego was not read.": "没有读取 lego 的配置文件。",
+    "The credentials for {plugin} were not found: {missing}.": "没有找到 {plugin} 的凭据：{missing}。",
+    "The deploy hook {script} of {name} has no equivalent.": "{name} 的部署钩子 {script} 没有对应的功能。",
+    "The directory URL of the CA {ca} is not known, so its account was not taken over.": (
+        "不知道 CA {ca} 的 directory URL，因此没有接管其账户。"
+    ),
+    "The domains of {name} are proved by several webroots; dnsrenew tries them in order for each domain.": (
+        "{name} 的域名用多个网站根目录验证；dnsrenew 会对每个域名依次尝试。"
+    ),
+    "The hook {program} does not exist, so it was not taken over.": "钩子 {program} 不存在，因此没有接管。",
+    "The key of the account at {ca} is of a kind that dnsrenew cannot sign with.": (
+        "在 {ca} 的账户的密钥类型无法被 dnsrenew 用于签名。"
+    ),
+    "The key type {kind} is not supported; the next certificate of {name} has the key type {used}.": (
+        "不支持密钥类型 {kind}；{name} 的下一个证书将使用密钥类型 {used}。"
+    ),
+    "The manual hooks of {name} prove names by {challenge}, for which dnsrenew runs no program.": (
+        "{name} 的手动钩子以 {challenge} 验证名称，而 dnsrenew 不为此运行程序。"
+    ),
+    "The notifications of {tool} were not taken over.": "没有接管 {tool} 的通知。",
+    "The setting {key} was not taken over: dnsrenew has no equivalent that is known to the import.": (
+        "没有接管设置 {key}：导入功能不知道 dnsrenew 中有对应的设置。"
+    ),
+    "The setting {setting} of Caddy was not taken over: dnsrenew has no equivalent that is known to the import.": (
+        "没有接管 Caddy 的设置 {setting}：导入功能不知道 dnsrenew 中有对应的设置。"
+    ),
+    "The store has a certificate {name} that is valid for longer, so this one was not taken over.": (
+        "存储目录中的证书 {name} 有效期更长，因此没有接管此证书。"
+    ),
+    "The store has another account at {ca} already, so this one was not taken over.": (
+        "存储目录中已有在 {ca} 的另一个账户，因此没有接管此账户。"
+    ),
+    "The way {way} in which acme.sh proved {name} has no equivalent.": (
+        "acme.sh 验证 {name} 的方式 {way} 没有对应的功能。"
+    ),
+    "Use another store, with `store` in the configuration, to go on with the account.": (
+        "若要继续使用该账户，请在配置中用 `store` 指定另一个存储目录。"
+    ),
+    "Write the missing options in place of change-me into {path}.": "请在 {path} 中用缺少的选项值代替 change-me。",
+    "Write the new files for your servers: dnsrenew deploy{config}": (
+        "请为您的服务器写出新文件：dnsrenew deploy{config}"
+    ),
+    "certbot edited the configuration of {server} to prove {name}, and no webroot of it was found.": (
+        "certbot 曾修改 {server} 的配置来验证 {name}，而没有找到其网站根目录。"
+    ),
+    "certbot edited the configuration of {server} to prove {name}; dnsrenew puts the responses into {webroot} "
+    "instead.": ("certbot 曾修改 {server} 的配置来验证 {name}；dnsrenew 改为把响应放入 {webroot}。"),
+    "it has no certificate": "其中没有证书",
+    "it has no private key of a supported kind": "其中没有受支持类型的私钥",
+    "it is empty": "内容为空",
+    "it is larger than 4 MiB": "大于 4 MiB",
+    "it is missing": "缺少该文件",
+    "it is not a JSON object": "不是 JSON 对象",
+    "its private key is encrypted": "其私钥已加密",
+    "the private key does not belong to the certificate": "该私钥与证书不匹配",
+    "the server": "该服务器",
+    "{file} is damaged or not complete: {reason}.": "{file} 已损坏或不完整：{reason}。",
+    "{path} exists, and an import never writes over a configuration.": "{path} 已存在，而导入从不覆盖配置。",
+    "{path} is not a folder of {kinds}, and has no certificate with its key.": (
+        "{path} 不是 {kinds} 的目录，其中也没有带私钥的证书。"
+    ),
+    "{tool} edited the configuration of {server} to prove {name}, and no webroot of it was found.": (
+        "{tool} 曾修改 {server} 的配置来验证 {name}，而没有找到其网站根目录。"
+    ),
+    "{tool} edited the configuration of {server} to prove {name}; dnsrenew puts the responses into {webroot} "
+    "instead.": ("{tool} 曾修改 {server} 的配置来验证 {name}；dnsrenew 改为把响应放入 {webroot}。"),
+    "{tool} has a certificate {name} for the domains of {newer}, which {other} has too; the newer one was taken "
+    "over.": ("{tool} 中有用于 {newer} 的域名的证书 {name}，{other} 中也有；已接管较新的一个。"),
+}

@@ -1,0 +1,435 @@
+"""`dnsrenew init` at a terminal and in scripts, with a real CA, real name servers and a real nginx."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import ssl
+import subprocess
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.kit import servers
+from tests.kit.deployments import make_certificate
+from tests.kit.dialogue import Dialogue
+from tests.lab import Lab
+from tests.lab.settings import to_toml
+from tests.lab.workspace import Workspace
+
+ZONE: Final = "home-init.test"
+NO_API: Final = "no-api-init.test"
+"""The zone of a DNS host without an API."""
+MOST_QUESTIONS: Final = 7
+WRONG_SECRET: Final = "d3Jvbmcgc2VjcmV0IHdyb25nIHNlY3JldCB3cm9uZw=="
+_CRONTAB: Final = """#!/bin/sh
+case "$1" in
+-l) cat "$HOME/.crontab" 2>/dev/null || { echo "no crontab for me" >&2; exit 1; } ;;
+-) cat > "$HOME/.crontab" ;;
+esac
+"""
+
+
+_WITH_CRON: Final = 'mount --bind "$1" /etc/cron.d; shift; exec "$@"'
+"""Shows a folder of the test where root's schedule is written, in a mount namespace."""
+
+
+@dataclass
+class Newcomer:
+    """A user with an empty folder, on a machine with cron, whose folder is the test's.
+
+    :ivar given: tables for the file of answers: the CA and the resolver of the lab.
+    :ivar cron: the folder for root's schedules.
+    """
+
+    workspace: Workspace
+    given: dict[str, Any]
+    cron: Path
+
+    def argv(self, *arguments: str) -> list[str]:
+        """The command line of `dnsrenew init`, on that machine."""
+        argv = self.workspace.argv("init", *arguments)
+        if os.geteuid() != 0:  # the schedule of an ordinary user is in the crontab, which is a script here
+            return argv
+        return ["unshare", "--mount", "sh", "-ec", _WITH_CRON, "sh", str(self.cron), *argv]
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `dnsrenew init` without a terminal."""
+        return subprocess.run(
+            self.argv(*arguments),
+            cwd=self.workspace.path,
+            env=self.workspace.env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def run_json(self, *arguments: str) -> tuple[int, Any]:
+        """Run it, and return the exit status and the document."""
+        done = self.run(*arguments, "--json")
+        return done.returncode, json.loads(done.stdout)
+
+    @property
+    def account(self) -> dict[str, Any]:
+        """The options of the DNS account."""
+        its = self.workspace.lab.account(self.workspace.lab.key, ZONE)
+        return {**its, "tsig_secret": self.workspace.lab.key.secret}
+
+    @property
+    def account_options(self) -> dict[str, Any]:
+        """The same for the file of answers, which names the provider apart."""
+        return {key: value for key, value in self.account.items() if key not in {"provider", "zones"}}
+
+    @property
+    def config(self) -> Path:
+        """The configuration."""
+        return self.workspace.config_path
+
+    def answers(self, **more: Any) -> Path:
+        """Write a file of answers: where the lab is, and what else is given."""
+        path = self.workspace.path.parent / "answers.toml"
+        path.write_text(to_toml({**more, **self.given}))
+        path.chmod(0o600)
+        return path
+
+    def talk(self, columns: int = 80, *arguments: str, **more: Any) -> AbstractContextManager[Dialogue]:
+        """Start `dnsrenew init` at a terminal."""
+        argv = self.argv("--answers", str(self.answers(**more)), *arguments)
+        return Dialogue.start(argv, self.workspace.path, self.workspace.env, columns=columns)
+
+    def left(self) -> list[str]:
+        """What is in the folder besides the home folder."""
+        return sorted(path.name for path in self.workspace.path.iterdir() if path.name != "home")
+
+    def crontab(self) -> str:
+        """The schedule that was installed; "" if none was."""
+        paths = (self.cron / "dnsrenew", self.workspace.path / "home" / ".crontab")
+        return "".join(path.read_text() for path in paths if path.exists())
+
+
+@pytest.fixture
+def newcomer(lab: Lab, tmp_path: Path) -> Newcomer:
+    """The newcomer."""
+    lab.add_zone(ZONE, "@ A 192.0.2.1\nwww A 192.0.2.1\n")
+    folder = tmp_path / "certificates"
+    folder.mkdir(mode=0o700)
+    workspace = Workspace(lab, folder)
+    workspace.config_path.unlink()
+    (tmp_path / "cron.d").mkdir()
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "crontab").write_text(_CRONTAB)
+    (programs / "crontab").chmod(0o700)
+    workspace.env["PATH"] = f"{programs}:{os.environ['PATH']}"
+    ca = {"directory": lab.directory_url, "trust": str(lab.ca.trust_pem), "staging": "letsencrypt"}
+    resolver = {"nameservers": [lab.nameserver], "authoritative_port": lab.port}
+    return Newcomer(workspace, {"ca": {"letsencrypt": ca}, "resolver": resolver}, tmp_path / "cron.d")
+
+
+def first_questions(talk: Dialogue, domain: str = f"www.{ZONE}") -> None:
+    """Answer those before the DNS host."""
+    talk.answer("Which domain", domain)
+    talk.answer("Which mail address", "me@example.test")
+    talk.answer("Do you agree", "")
+
+
+def account_questions(talk: Dialogue, account: dict[str, Any], secret: str | None = None) -> None:
+    """Answer those about the account."""
+    for key in ("server", "tsig_name", "tsig_algorithm"):
+        talk.answer(f"? {key}", account[key])
+    talk.answer("? tsig_secret", account["tsig_secret"] if secret is None else secret)
+
+
+# ── the whole way ───────────────────────────────────────────────────────────────────────
+
+
+def test_from_an_empty_folder_to_a_served_certificate(newcomer: Newcomer, lab: Lab, tmp_path: Path) -> None:
+    """Seven questions, then it rehearses, obtains, deploys to nginx, which serves it, and installs the schedule."""
+    site = tmp_path / "site"
+    site.mkdir()
+    servers.place(site, make_certificate(tmp_path / "old"))
+    with servers.nginx(site) as nginx, newcomer.talk() as talk:
+        first_questions(talk)
+        talk.answer("Which DNS host", "rfc2136")
+        account_questions(talk, newcomer.account)
+        talk.expect("Which of these servers")
+        listed = talk.expect("]:")
+        number = re.search(rf"(\d+)\.\s+nginx\S*\s+\({re.escape(str(site / 'nginx.conf'))}", listed)
+        assert number is not None, listed
+        talk.type(number[1])
+        talk.answer("Renew by itself", "")
+        talk.answer("Rehearse at", "")
+        talk.expect("dry run succeeded")
+        lab.flush()  # here the test server is the real one, which would remember the value of the rehearsal
+        status = talk.end()
+        assert status == 0, talk.text
+        served = ssl.get_server_certificate(("127.0.0.1", nginx.port))
+    current = newcomer.workspace.store / "certificates" / f"www.{ZONE}" / "current"
+    assert served == (current / "cert.pem").read_text()
+    asked = [line for line in talk.text.splitlines() if line.startswith("? ")]
+    assert len([line for line in asked if not re.match(r"\? (server|tsig_)", line)]) == MOST_QUESTIONS
+    assert "dry run" in talk.text
+    assert newcomer.account["tsig_secret"] not in talk.text
+    assert newcomer.account["tsig_secret"] not in newcomer.config.read_text()
+    secret = newcomer.workspace.path / "rfc2136-tsig-secret.txt"
+    assert secret.read_text().strip() == newcomer.account["tsig_secret"]
+    assert [path.stat().st_mode & 0o777 for path in (secret, newcomer.config)] == [0o600, 0o600]
+    assert "renew -q --scheduled" in newcomer.crontab()
+    assert str(newcomer.config) in newcomer.crontab()
+    status, document = newcomer.workspace.run_json("renew")
+    assert (status, document["outcomes"][0]["status"]) == (0, "not-due")
+
+
+def test_sixty_columns_and_no_redrawing(newcomer: Newcomer) -> None:
+    """No line is longer than the terminal, and nothing moves the cursor: a screen reader can follow."""
+    with newcomer.talk(60, deploy="none", schedule=False, rehearse=False) as talk:
+        first_questions(talk)
+        talk.answer("Which DNS host", "?")
+        talk.answer("Which DNS host", "rfc2136")
+        account_questions(talk, newcomer.account)
+        assert talk.end() == 0, talk.text
+    long = [line for line in talk.text.splitlines() if len(line) > 60 and " " in line.strip()]
+    assert [line for line in long if "current:" not in line] == []  # a path is not broken
+    assert not re.search(r"\x1b\[[0-9;?]*[A-LN-Zac-ln-z]", talk.shown)  # only colours
+    assert "The company where you change the DNS records" in " ".join(talk.text.split())
+
+
+# ── wrong answers ───────────────────────────────────────────────────────────────────────
+
+
+def test_each_wrong_answer_is_explained_and_asked_again(newcomer: Newcomer) -> None:
+    """Names, addresses, agreement, host, token: each is tested at once; no configuration is left by a wrong one."""
+    with newcomer.talk(deploy="none") as talk:
+        for wrong, why in {
+            "": "No domain is given",
+            "two words!.test": "is not a domain name",
+            "192.0.2.1": "is an IP address",
+            "no-such-zone-init.invalid": "no-such-zone-init.invalid",
+        }.items():
+            talk.answer("Which domain", wrong)
+            talk.expect(why)
+        talk.answer("Which domain", f"typo.{ZONE}")
+        talk.expect("does not exist in DNS")
+        talk.answer("Which domain", f"www.{ZONE}")
+        talk.answer("Which mail address", "nobody")
+        talk.expect("is not a mail address")
+        talk.answer("Which mail address", "none")
+        talk.answer("Do you agree", "perhaps")
+        talk.expect("neither yes nor no")
+        talk.answer("Do you agree", "n")
+        talk.expect("issues no certificate")
+        talk.answer("Do you agree", "y")
+        talk.answer("Which DNS host", "cloudfare")
+        talk.expect("did you mean cloudflare")
+        talk.answer("Which DNS host", "cloudflare")
+        talk.expect("does not seem to be at Cloudflare")
+        talk.answer("Which DNS host", "rfc2136")
+        account_questions(talk, newcomer.account, WRONG_SECRET)
+        talk.expect("another secret")
+        assert newcomer.left() == []
+        for key in ("server", "tsig_name", "tsig_algorithm"):
+            talk.answer(f"? {key}", "")
+        talk.answer("? tsig_secret", newcomer.account["tsig_secret"])
+        talk.answer("Renew by itself", "maybe")
+        talk.expect("neither yes nor no")
+        talk.answer("Renew by itself", "n")
+        assert newcomer.left() == []
+        talk.answer("Rehearse at", "n")
+        assert talk.end() == 0, talk.text
+    assert newcomer.crontab() == ""
+    assert "# contact" in newcomer.config.read_text()
+
+
+def test_a_doubtful_answer_that_is_given_twice(newcomer: Newcomer) -> None:
+    """A name that is not in DNS yet is taken if a person insists; Enter is enough for that."""
+    with newcomer.talk(deploy="none", schedule=False, rehearse=False, contact="me@example.test") as talk:
+        talk.answer("Which domain", f"later.{ZONE}")
+        talk.expect("does not exist in DNS")
+        talk.answer("Which domain", "")
+        talk.answer("Do you agree", "y")
+        talk.answer("Which DNS host", "rfc2136")
+        account_questions(talk, newcomer.account)
+        assert talk.end() == 0, talk.text
+
+
+def test_another_host_after_all(newcomer: Newcomer) -> None:
+    """From the options of a host one gets back to its choice."""
+    with newcomer.talk(deploy="none", schedule=False, rehearse=False) as talk:
+        first_questions(talk)
+        talk.answer("Which DNS host", "desec")
+        talk.answer("Which DNS host", "")
+        talk.answer("? auth_token", "<")
+        talk.answer("Which DNS host", "rfc2136")
+        account_questions(talk, newcomer.account)
+        assert talk.end() == 0, talk.text
+
+
+def test_a_host_without_an_api(newcomer: Newcomer, lab: Lab) -> None:
+    """`delegate` is offered; the record to set is shown, waited for, and the certificate obtained."""
+    lab.add_zone(NO_API, "@ A 192.0.2.1\n", refuse=True)
+    with newcomer.talk(deploy="none", schedule=False, rehearse=False) as talk:
+        first_questions(talk, NO_API)
+        assert "answer delegate" in " ".join(talk.expect("[delegate]").split())
+        talk.type("")
+        talk.answer("Which DNS host writes", "rfc2136")
+        account_questions(talk, newcomer.account)
+        talk.answer("Which domain do you have there", ZONE)
+        talk.expect("not there yet at")
+        target = f"_acme-challenge.{NO_API}.{ZONE}"
+        assert target in talk.text
+        lab.update(NO_API, add=[("_acme-challenge", "CNAME", f"{target}.")], ttl=1)
+        try:
+            assert talk.end() == 0, talk.text
+        finally:
+            lab.update(NO_API, remove=[("_acme-challenge",)])
+    assert (newcomer.workspace.store / "certificates" / NO_API / "current").exists()
+
+
+# ── Ctrl-C ──────────────────────────────────────────────────────────────────────────────
+
+QUESTIONS: Final = ("Which domain", "Which mail address", "Do you agree", "Which DNS host", "? tsig_name",
+                    "? tsig_secret", "Renew by itself", "Rehearse at")  # fmt: skip
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_ctrl_c_at_a_question(newcomer: Newcomer, question: str) -> None:
+    """It ends with 130 and leaves nothing behind."""
+    account = newcomer.account
+    typed = {
+        "Which domain": f"www.{ZONE}", "Which DNS host": "rfc2136", "? server": account["server"],
+        "? tsig_name": account["tsig_name"], "? tsig_algorithm": account["tsig_algorithm"],
+        "? tsig_secret": account["tsig_secret"],
+    }  # fmt: skip
+    order = ("Which domain", "Which mail address", "Do you agree", "Which DNS host", "? server", "? tsig_name",
+             "? tsig_algorithm", "? tsig_secret", "Renew by itself", "Rehearse at")  # fmt: skip
+    with newcomer.talk(deploy="none") as talk:
+        for each in order[: order.index(question)]:
+            talk.answer(each, typed.get(each, ""))
+        talk.expect(question)
+        talk.interrupt()
+        assert talk.end() == 130, talk.text
+    assert newcomer.left() == []
+    assert "Traceback" not in talk.text
+
+
+# ── without a person ────────────────────────────────────────────────────────────────────
+
+
+def test_a_script(newcomer: Newcomer) -> None:
+    """Answers in a file go through the same tests; one document tells what was done."""
+    answers = newcomer.answers(domains=[f"www.{ZONE}"], contact="me@example.test", agree_terms=True, deploy="none",
+                               schedule=True, rehearse=True, provider="rfc2136",
+                               **newcomer.account_options)  # fmt: skip
+    status, document = newcomer.run_json("--answers", str(answers))
+    assert status == 0, document
+    assert document["rehearsed"] is True
+    assert document["outcomes"][0]["status"] == "renewed"
+    assert document["schedule"] == "cron"
+    assert document["written"][-1] == str(newcomer.config)
+    assert "renew -q --scheduled" in newcomer.crontab()
+
+
+def test_options_in_place_of_a_file(newcomer: Newcomer) -> None:
+    """Flags have the same names; a secret is given as a reference, which stays one."""
+    account = newcomer.account
+    arguments = ["--domains", f"www.{ZONE}", "--agree-terms", "--provider", "RFC2136", "--rehearse", "no"]
+    for key in ("server", "tsig_name", "tsig_algorithm"):
+        arguments += ["--option", f"{key}={account[key]}"]
+    plain = newcomer.run(*arguments, "--option", f"tsig_secret={account['tsig_secret']}")
+    assert (plain.returncode, newcomer.left()) == (2, [])
+    assert "command line" in plain.stderr
+    arguments += ["--option", "tsig_secret=env:TSIG_SECRET"]
+    done = newcomer.run("--answers", str(newcomer.answers()), *arguments)
+    assert done.returncode == 0, done.stderr
+    assert 'tsig_secret = "env:TSIG_SECRET"' in newcomer.config.read_text()
+    assert newcomer.crontab() == ""
+    assert "Nothing renews this yet" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "status"),
+    [
+        ({"domains": "two words!.test"}, "init-answer-wrong", 2),
+        ({"domains": 5}, "init-answer-wrong", 2),
+        ({"domains": "nowhere-init.invalid"}, None, None),
+        ({"contact": "nobody"}, "init-answer-wrong", 2),
+        ({"agree_terms": "no"}, "init-answer-wrong", 2),
+        ({"provider": "nosuchhost"}, "init-answer-wrong", 2),
+        ({"colour": "red"}, "init-answer-wrong", 2),
+        ({"tsig_secret": WRONG_SECRET}, "init-answer-wrong", 2),
+        ({"deploy": ["no-such-server"]}, "init-answer-wrong", 2),
+        ({"deploy": [{"to": "files"}]}, "init-answer-wrong", 2),
+        ({"schedule": 3}, "init-answer-wrong", 2),
+        ({"ca": {"lab": {"colour": "red"}}}, "config-invalid", 2),
+    ],
+)
+def test_a_wrong_answer_in_a_script(
+    newcomer: Newcomer, change: dict[str, Any], code: str | None, status: int | None
+) -> None:
+    """It ends with an error, and nothing is left."""
+    right = {"domains": [f"www.{ZONE}"], "agree_terms": True, "provider": "rfc2136", **newcomer.account_options}
+    path = newcomer.workspace.path.parent / "answers.toml"
+    path.write_text(to_toml({**newcomer.given, **right, **change}))
+    path.chmod(0o600)
+    found, document = newcomer.run_json("--answers", str(path))
+    if code is None:
+        assert found in {1, 2}
+        assert document["error"]["code"].startswith("dns-")
+    else:
+        assert (found, document["error"]["code"]) == (status, code), document
+    assert newcomer.left() == []
+
+
+def test_nobody_to_ask(newcomer: Newcomer) -> None:
+    """Without a terminal and without answers it ends with 2, and names what is missing."""
+    status, document = newcomer.run_json()
+    assert (status, document["error"]["code"]) == (2, "init-no-answers")
+    assert document["error"]["evidence"]["keys"] == ["domains", "agree_terms", "provider"]
+    assert newcomer.left() == []
+
+
+def test_a_configuration_that_exists(newcomer: Newcomer) -> None:
+    """It is never changed, wherever the command finds it; another one can be written beside it."""
+    newcomer.config.write_text("# mine\n")
+    status, document = newcomer.run_json()
+    assert (status, document["error"]["code"]) == (2, "init-config-exists")
+    assert document["error"]["evidence"]["path"] == str(newcomer.config)
+    assert newcomer.config.read_text() == "# mine\n"
+    status, document = newcomer.run_json("--config", "other.toml")
+    assert document["error"]["code"] == "init-no-answers"
+
+
+def test_a_failed_rehearsal(newcomer: Newcomer) -> None:
+    """Nothing is obtained; the configuration stays, and it is said what to run later."""
+    newcomer.given["ca"]["letsencrypt"] |= {"staging": "closed"}
+    newcomer.given["ca"]["closed"] = {"directory": f"https://127.0.0.1:{newcomer.workspace.lab.reserve()}/dir"}
+    answers = newcomer.answers(
+        domains=[f"www.{ZONE}"], agree_terms=True, provider="rfc2136", **newcomer.account_options
+    )
+    done = newcomer.run("--answers", str(answers))
+    assert done.returncode == 1, done.stderr
+    assert "dnsrenew renew" in done.stdout
+    assert newcomer.config.exists()
+    assert not (newcomer.workspace.store / "certificates" / f"www.{ZONE}" / "current").exists()
+
+
+def test_the_answers_are_a_document(newcomer: Newcomer) -> None:
+    """Answers that cannot be read, and ones that other users can read."""
+    path = newcomer.workspace.path.parent / "answers.toml"
+    path.write_text("domains = [\n")
+    status, document = newcomer.run_json("--answers", str(path))
+    assert (status, document["error"]["code"]) == (2, "init-answers-unreadable")
+    path.unlink()
+    status, document = newcomer.run_json("--answers", str(path))
+    assert (status, document["error"]["code"]) == (2, "init-answers-unreadable")
+    open_file = newcomer.answers(provider="rfc2136", **newcomer.account_options)
+    open_file.chmod(0o644)
+    done = newcomer.run("--answers", str(open_file))
+    assert "Other users can read" in done.stderr
+    assert json.dumps(newcomer.account["tsig_secret"]) not in done.stderr

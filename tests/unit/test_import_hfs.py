@@ -1,0 +1,176 @@
+"""What is read from HFS's configuration (config.md of HFS 3.2, and the file that it writes); and damage."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from dnsrenew import x509
+from dnsrenew.setup.importing import hfs
+from dnsrenew.setup.importing.found import FoundData
+from tests.kit.certificates import Issuer, issue
+from tests.kit.tool_folders import LETSENCRYPT, OldMachine
+
+CONFIG = """\
+version: 3.2.2
+vfs:
+  children:
+    - source: /srv
+port: 8080
+https_port: 443
+cert: acme.cer
+private_key: acme.key
+acme_domain: files.example.test,www.files.example.test
+acme_renew: true
+"""
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> OldMachine:
+    """A machine without anything."""
+    return OldMachine(tmp_path / "machine")
+
+
+def write(machine: OldMachine, text: str = CONFIG, *, pair: bool = True) -> Path:
+    """HFS's folder."""
+    if pair:
+        chain, key, _ = issue(["files.example.test", "www.files.example.test"], datetime.now(UTC) - timedelta(days=1))
+        machine.write("home/me/.hfs/acme.cer", chain)
+        machine.write("home/me/.hfs/acme.key", key.decode(), 0o600)
+    return machine.write("home/me/.hfs/config.yaml", text).parent
+
+
+def read(machine: OldMachine) -> FoundData:
+    """What the reader finds."""
+    return hfs.read(machine.home / ".hfs", machine.host())
+
+
+def codes(found: FoundData) -> list[str]:
+    """The codes of what was not understood."""
+    return [note.code for note in found.not_understood]
+
+
+def test_the_certificate_that_hfs_obtained(machine: OldMachine) -> None:
+    """It is one of Let's Encrypt, by http-01 at port 80; the new one goes to HFS."""
+    folder = write(machine)
+    found = read(machine)
+    (certificate,) = found.certificates
+    assert (found.accounts, found.not_understood) == ((), ())
+    assert (certificate.domains, certificate.directory) == (
+        ("files.example.test", "www.files.example.test"),
+        LETSENCRYPT,
+    )
+    assert x509.read_certificate(certificate.fullchain_pem or "").names == certificate.domains
+    assert [(route.challenge, route.listen) for route in certificate.routes] == [("http-01", ":80")]
+    (deployment,) = certificate.deployments
+    assert (deployment.to, deployment.options) == ("hfs", {"url": "http://127.0.0.1:8080"})
+    assert [(file.path, file.role) for file in certificate.files] == [
+        (str(folder / "acme.cer"), "certificate"),
+        (str(folder / "acme.key"), "key"),
+    ]
+
+
+def test_the_folder_is_found(machine: OldMachine) -> None:
+    """It is `.hfs` of the user; a file of this name with other settings is not HFS's."""
+    folder = write(machine)
+    assert folder in hfs.usual(machine.host())
+    assert hfs.is_here(folder)
+    assert not hfs.is_here(machine.home)
+    write(machine, "port: 1\nusers: []\n")
+    assert not hfs.is_here(folder)
+
+
+def test_port_80_is_that_of_hfs(machine: OldMachine) -> None:
+    """Without a route it is said; 80 is the default."""
+    write(machine, CONFIG.replace("port: 8080\n", ""))
+    found = read(machine)
+    (certificate,) = found.certificates
+    assert (certificate.routes, codes(found)) == ((), ["import-dns-unknown"])
+    assert certificate.deployments[0].options == {"url": "http://127.0.0.1:80"}
+
+
+@pytest.mark.parametrize("https", ["https_port: -1\n", ""])
+def test_https_that_is_off_is_named(machine: OldMachine, https: str) -> None:
+    """The line is said if there is one."""
+    write(machine, CONFIG.replace("https_port: 443\n", https))
+    (note,) = read(machine).not_understood
+    assert (note.code, note.line) == ("import-hfs-https-off", 6 if https else None)
+
+
+def test_a_certificate_of_another_tool(machine: OldMachine) -> None:
+    """Its names are those of the certificate, and its CA is not known; paths can be relative or absolute."""
+    folder = write(machine)
+    text = CONFIG.replace("cert: acme.cer", f'cert: "{folder}/own.pem"').replace("acme_domain: files", "x: files")
+    (folder / "acme.cer").rename(folder / "own.pem")
+    write(machine, text, pair=False)
+    (certificate,) = read(machine).certificates
+    assert (certificate.domains, certificate.directory) == (("files.example.test", "www.files.example.test"), None)
+
+
+def test_a_certificate_in_the_configuration_itself(machine: OldMachine) -> None:
+    """HFS also takes the text in place of a path; YAML writes it as a block, or in quotes."""
+    chain, key, _ = issue(["a.test"], datetime.now(UTC))
+    block = "".join(f"  {line}\n" for line in chain.splitlines())
+    quoted = key.decode().replace("\n", "\\n")
+    write(machine, f'port: 8080\nhttps_port: 443\ncert: |\n{block}private_key: "{quoted}"\nvfs: {{}}\n', pair=False)
+    (certificate,) = read(machine).certificates
+    assert (certificate.domains, certificate.files) == (("a.test",), ())
+    assert x509.read_certificate(certificate.fullchain_pem or "").names == ("a.test",)
+
+
+def test_a_self_signed_certificate_is_left_out(machine: OldMachine) -> None:
+    """The domain is taken over, if there is one."""
+    folder = write(machine)
+    key = x509.new_key("ecdsa-p256")
+    (folder / "acme.key").write_bytes(x509.key_to_pem(key))
+    root = Issuer("files.example.test")
+    (folder / "acme.cer").write_text(root.pem)
+    (folder / "acme.key").write_bytes(x509.key_to_pem(root._key))
+    found = read(machine)
+    (certificate,) = found.certificates
+    assert (certificate.fullchain_pem, certificate.domains[0]) == (None, "files.example.test")
+    assert codes(found) == ["import-not-understood"]
+    write(machine, CONFIG.replace("acme_domain", "x"), pair=False)
+    found = read(machine)
+    assert (found.certificates, codes(found)) == ((), ["import-not-understood"] * 2)
+
+
+def test_settings_of_a_later_version_are_named(machine: OldMachine) -> None:
+    """Only what is about certificates; the value can be a secret."""
+    write(machine, CONFIG + "acme_dns_token: canary\nlog: x\n")
+    (note,) = read(machine).not_understood
+    assert (note.code, note.line, note.text) == ("import-not-understood", 11, "acme_dns_token")
+
+
+@pytest.mark.parametrize(
+    ("gone", "expected"),
+    [("acme.cer", ["import-unreadable"]), ("acme.key", ["import-unreadable"]), ("config.yaml", ["import-unreadable"])],
+)
+def test_missing_files(machine: OldMachine, gone: str, expected: list[str]) -> None:
+    """The certificate is lost, and said so; its names are in the configuration."""
+    (write(machine) / gone).unlink()
+    found = read(machine)
+    assert codes(found) == expected
+    assert all(note.loses for note in found.not_understood)
+    assert [certificate.fullchain_pem for certificate in found.certificates] == (
+        [] if gone == "config.yaml" else [None]
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["", "vfs:", "cert: |", "acme_domain: ''\n", "\0", "acme_domain: ,\nvfs:\n", "cert: >\n\n"]
+)
+def test_a_configuration_without_a_domain(machine: OldMachine, text: str) -> None:
+    """There is nothing to take over; nothing is raised."""
+    write(machine, text, pair=False)
+    found = read(machine)
+    assert (found.certificates, codes(found)) == ((), ["import-not-understood"])
+
+
+def test_the_import_writes_a_valid_configuration(machine: OldMachine) -> None:
+    """Everything found fits together."""
+    from dnsrenew.config import Config
+
+    machine.imported(write(machine), "hfs")
+    (spec,) = Config.load(machine.target).certificates
+    assert (spec.name, [getattr(deployment, "to", "") for deployment in spec.deploy]) == ("files.example.test", ["hfs"])
