@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dnsrenew.config import Config
     from dnsrenew.operations.archive.export import ExportResult
     from dnsrenew.runtime.context import Context
+    from dnsrenew.secrets import Secret
 
 _COMMAND: Final = "dnsrenew export"
 
@@ -59,7 +60,7 @@ def export(invocation: Invocation) -> int:
     return 0
 
 
-def _to_stdout(invocation: Invocation, config: Config, context: Context, passphrase: str | None) -> ExportResult:
+def _to_stdout(invocation: Invocation, config: Config, context: Context, passphrase: Secret | None) -> ExportResult:
     from dnsrenew.operations.archive.export import export_to
 
     invocation.terminal.drain()

@@ -12,6 +12,7 @@ from dnsrenew.cli import texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.terminal import yellow
 from dnsrenew.errors import DnsRenewError
+from dnsrenew.secrets import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,7 @@ SHORTEST: Final = 8
 """Characters of a new passphrase."""
 
 
-def new_passphrase(invocation: Invocation, command: str) -> str:
+def new_passphrase(invocation: Invocation, command: str) -> Secret:
     """Return a new passphrase; at the terminal it is typed twice.
 
     :param command: the command as it is typed, for the error.
@@ -35,14 +36,14 @@ def new_passphrase(invocation: Invocation, command: str) -> str:
     passphrase = _from_file(invocation, command)
     if passphrase is None:
         passphrase = _typed(invocation, texts.ASK_NEW)
-        if len(passphrase) >= SHORTEST and _typed(invocation, texts.ASK_AGAIN) != passphrase:
+        if _is_long(passphrase) and _typed(invocation, texts.ASK_AGAIN) != passphrase:
             raise DnsRenewError.of(texts.PASSPHRASES_DIFFER)
-    if len(passphrase) < SHORTEST:
+    if not _is_long(passphrase):
         raise usage(texts.PASSPHRASE_SHORT, command, least=SHORTEST)
     return passphrase
 
 
-def known_passphrase(invocation: Invocation, command: str) -> str:
+def known_passphrase(invocation: Invocation, command: str) -> Secret:
     """Return the passphrase of a sealed file.
 
     :param command: the command as it is typed, for the error.
@@ -52,7 +53,7 @@ def known_passphrase(invocation: Invocation, command: str) -> str:
     return _typed(invocation, texts.ASK_KNOWN) if passphrase is None else passphrase
 
 
-def _from_file(invocation: Invocation, command: str) -> str | None:
+def _from_file(invocation: Invocation, command: str) -> Secret | None:
     """Return the passphrase of ``--passphrase-file``, without one final newline; None if somebody can be asked."""
     path = invocation.options.passphrase_file
     if path is None:
@@ -61,7 +62,7 @@ def _from_file(invocation: Invocation, command: str) -> str | None:
         return None
     try:
         data = files.read_or_drain(path, _PATIENCE)
-        return data.decode("utf-8").removesuffix("\n").removesuffix("\r")
+        return Secret(data.decode("utf-8").removesuffix("\n").removesuffix("\r"))
     except UnicodeDecodeError:
         reason = texts.NOT_UTF8
     except (OSError, ValueError) as error:
@@ -69,7 +70,7 @@ def _from_file(invocation: Invocation, command: str) -> str | None:
     raise usage(texts.FILE_UNREADABLE, command, option="--passphrase-file", path=path, reason=reason)
 
 
-def _typed(invocation: Invocation, question: str) -> str:
+def _typed(invocation: Invocation, question: str) -> Secret:
     terminal = invocation.terminal
     terminal.err.write(terminal.err.render(terminal.err.encodable(f"{yellow('?')} {question}")) + " ")
     terminal.drain()
@@ -78,7 +79,11 @@ def _typed(invocation: Invocation, question: str) -> str:
             line = invocation.signals.run(_read_line)
     finally:
         terminal.err.write("\n")  # the newline that was typed is not shown either
-    return line.removesuffix("\n").removesuffix("\r")
+    return Secret(line.removesuffix("\n").removesuffix("\r"))
+
+
+def _is_long(passphrase: Secret) -> bool:
+    return len(passphrase.reveal()) >= SHORTEST
 
 
 def _read_line() -> str:

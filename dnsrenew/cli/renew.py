@@ -151,13 +151,11 @@ def _show(invocation: Invocation, config: Config, outcomes: Sequence[Outcome]) -
         terminal.write_document({"outcomes": [outcome.to_dict() for outcome in outcomes]})
     if terminal.quiet and terminal.journal_line is not None:
         _log_problems(invocation, outcomes)
-        return
-    if terminal.json or terminal.quiet:
-        lines, write = _problems(invocation, outcomes), terminal.write_message
-    else:
-        lines, write = _result(invocation, config, outcomes), terminal.write_result
-    if lines:
-        write("\n".join(lines))
+    elif terminal.json or terminal.quiet:
+        if lines := _problems(invocation, outcomes):
+            terminal.write_message("\n".join(lines))
+    elif lines := _result(invocation, config, outcomes):
+        terminal.write_result("\n".join(lines))
 
 
 def _log_problems(invocation: Invocation, outcomes: Sequence[Outcome]) -> None:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.errors import StoreError
 from dnsrenew.store import texts
 from dnsrenew.store.atomic_io import AtomicFiles
@@ -32,7 +33,7 @@ _PRIVATE: Final = frozenset({"key.next.pem", "key.pem", KEY, CSR[0], "fingerprin
 _TRIES: Final = 5
 
 
-class StoredFile(NamedTuple):
+class StoredFile(Frozen, hidden=("data",)):
     """A file of the store.
 
     :ivar name: its path in the store's folder, with slashes.
@@ -121,7 +122,7 @@ class StoreSnapshot:
         state = self._store.read_state(name, quarantine=False)
         whole = self._store.is_whole(name, state)
         folder = f"certificates/{name}"
-        files = [StoredFile(f"{folder}/{STATE}", state.to_json(), False)]  # a named tuple
+        files = [StoredFile(f"{folder}/{STATE}", state.to_json(), private=False)]
         if whole:
             version = [self._file(f"{folder}/versions/{state.version}/{file}", file) for file in (*FILES, META)]
             if any(file is None for file in version[: len(FILES)]):

@@ -12,10 +12,12 @@ from typing import Final
 
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
+from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.model.account import AccountData
 from dnsrenew.operations.archive.export import ExportResult, export
 from dnsrenew.operations.archive.restore import RestoreResult, restore
 from dnsrenew.runtime.context import Context
+from dnsrenew.secrets import Secret
 from dnsrenew.store import FolderStore
 from dnsrenew.store.notified import Told
 from tests.kit.clock import FakeClock
@@ -41,7 +43,7 @@ token = "plain-canary-4711"
 
 [dns.own]
 provider = "ownhost"
-auth_token = "file:secrets/own-token"
+auth_token = "file:secrets/own-token.secret"
 
 [dns.script]
 provider = "hook"
@@ -88,7 +90,7 @@ def fill_config(folder: Path) -> Path:
         "conf.d/certificates.toml": INCLUDED,
         "providers/ownhost.toml": PROVIDER,
         "lab-ca.pem": ROOTS,
-        "secrets/own-token": "file-canary-0815\n",
+        "secrets/own-token.secret": "file-canary-0815\n",
         "hook.sh": "#!/bin/sh\nTOKEN=hook-canary-1234\n",
     }
     for name, text in files.items():
@@ -106,7 +108,7 @@ def fill_store(root: Path, asked_by: str = "") -> FolderStore:
     with accounts.lock():
         account = AccountData(key_pem=issue(99)[1], url="https://ca.test/acct/1", contact=("me@example.com",))
         accounts.save(replace(account, next_key_pem=issue(98)[1]))
-    store.ledger(DIRECTORY, "lab", context).note_certificate(["home.test"])
+    store.ledger(BUILT_IN["letsencrypt"].directory, "letsencrypt", context).note_certificate(["home.test"])
     for name, serials in (("home", (1,)), ("second", (2, 3))):
         with store.lock(name, context=context):
             for serial in serials:
@@ -131,12 +133,16 @@ def _request() -> tuple[str, bytes]:
 
 def exported(config: Path, file: Path, passphrase: str | None = PASSPHRASE) -> ExportResult:
     """Export; the clock stands."""
-    return export(Config.load(config), file, Context(clock=FakeClock()), passphrase=passphrase)
+    return export(Config.load(config), file, Context(clock=FakeClock()), passphrase=_secret(passphrase))
 
 
 def restored(file: Path, target: Path, passphrase: str | None = PASSPHRASE) -> RestoreResult:
     """Restore."""
-    return restore(file, target, Context(clock=FakeClock()), passphrase=passphrase)
+    return restore(file, target, Context(clock=FakeClock()), passphrase=_secret(passphrase))
+
+
+def _secret(passphrase: str | None) -> Secret | None:
+    return None if passphrase is None else Secret(passphrase)
 
 
 def tree(folder: Path) -> dict[str, bytes | str]:

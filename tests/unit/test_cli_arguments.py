@@ -8,7 +8,6 @@ from dnsrenew.base.durations import seconds_of
 from dnsrenew.cli import main
 from dnsrenew.cli.arguments import Request, parse
 from dnsrenew.cli.commands import COMMANDS, GROUPS, REASONS, SYNONYMS, WAIT_LONG
-from dnsrenew.cli.texts import NOT_YET
 from dnsrenew.errors import ConfigError
 from dnsrenew.operations import revoke
 
@@ -163,19 +162,6 @@ def test_help_is_where_it_is_looked_for(line: str, capsys: pytest.CaptureFixture
     """As a command, as an option, before or after; a mistake elsewhere does not keep it from those who need it."""
     assert main(line.split()) == 0
     assert capsys.readouterr().out.startswith("usage: dnsrenew renew [NAME ...] [options]\n")
-
-
-@pytest.mark.parametrize("command", NOT_YET)
-def test_what_comes_later_says_so(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A command of a later version is not in the help, is refused, and says what to do instead."""
-    assert main(["--help"]) == 0
-    assert f"\n  {command} " not in capsys.readouterr().out
-    assert main([command, "install", "--probe"]) == 2
-    err = capsys.readouterr().err
-    assert "is not available in this version" in err
-    assert err.count(".") >= 2
-    assert main([command, "--json"]) == 2
-    assert json.loads(capsys.readouterr().out)["error"]["code"] == "not-yet"
 
 
 def test_without_a_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -332,6 +333,34 @@ def test_assignments_are_read_without_a_shell(tmp_path: Path) -> None:
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there is no sh")
+@pytest.mark.parametrize(
+    "value",
+    ["plain", "", "a b", 'say "x"', "$HOME `id` \\n", "a#b # c", "x;y", "tab\there", "é ü", "two\nlines", "=", "*"],
+)
+@pytest.mark.parametrize("form", ["{key}='{value}'", "export {key}='{value}'", "  {key}='{value}' # comment"])
+def test_a_value_is_the_one_that_a_shell_gets(tmp_path: Path, value: str, form: str) -> None:
+    """acme.sh itself reads its files with `.`; a line before and one after are read, too."""
+    file = tmp_path / "x.conf"
+    file.write_text(f"A='1'\n{form.format(key='B', value=value)}\nC='3'\n")
+    command = f'. {file}; printf \'%s|\' "$A" "$B" "$C"'
+    by_shell = subprocess.run(["sh", "-c", command], check=True, capture_output=True, text=True).stdout
+    settings = ShellSettings(file, file.read_text())
+    assert "".join(f"{settings.get(key)}|" for key in "ABC") == by_shell
+    assert settings.unread == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no sh")
+@pytest.mark.parametrize("written", ['"a \\"b\\" \\\\ \\x"', "bare/path-1.2", '"x"', "''", '"it\'s"'])
+def test_what_a_person_wrote_is_what_a_shell_gets(tmp_path: Path, written: str) -> None:
+    """Values in double quotes, and without any."""
+    file = tmp_path / "x.conf"
+    file.write_text(f"A={written}\n")
+    command = f". {file}; printf '%s' \"$A\""
+    by_shell = subprocess.run(["sh", "-c", command], check=True, capture_output=True, text=True).stdout
+    assert ShellSettings(file, file.read_text()).get("A") == by_shell
+
+
 @pytest.mark.parametrize("text", ["__ACME_BASE64__START_%%%__ACME_BASE64__END_", in_base64("true")[:-3]])
 def test_a_value_whose_base64_is_damaged(tmp_path: Path, text: str) -> None:
     """It is no command."""
@@ -621,6 +650,23 @@ def test_installed_files_and_their_reload(tool: AcmeSh) -> None:
         "key": "/etc/nginx/key.pem",
         "reload": ["sh", "-c", "service nginx force-reload"],
     }
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no sh")
+def test_the_variables_of_acme_sh_go_on_working(tool: AcmeSh) -> None:
+    """A command, or a script that it runs, has them from ours; a reload has none, so it becomes an entry of its own."""
+    tool.machine.write("opt/hook.sh", "#!/bin/sh\ncp $CERT_KEY_PATH /x\n", 0o755)
+    command = 'echo "$Le_Domain $CERT_FULLCHAIN_PATH"'
+    keys = {"Le_RealKeyPath": "/etc/key.pem", "Le_ReloadCmd": in_base64(command), "Le_RenewHook": "/opt/hook.sh now"}
+    tool.certificate("example.test", **keys)
+    files, reload, hook = only(tool).deployments
+    assert (files.to, files.options) == ("files", {"key": "/etc/key.pem"})
+    words = reload.options["run"]
+    assert isinstance(words, list)
+    ours = {"DNSRENEW_FULLCHAIN": "/store/a b.pem", "PATH": os.environ["PATH"]}
+    done = subprocess.run(words, env=ours, check=True, capture_output=True, text=True)
+    assert done.stdout == "example.test /store/a b.pem\n"
+    assert str(hook.options["run"]).endswith("; /opt/hook.sh now']")
 
 
 def test_a_chain_that_was_appended(tool: AcmeSh) -> None:

@@ -18,6 +18,7 @@ from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.model import CertificateSpec
 from dnsrenew.store import FolderStore
 from dnsrenew.watch.metrics import endpoint, source
+from dnsrenew.watch.metrics.collect import collect
 from dnsrenew.watch.metrics.endpoint import MAX_CONNECTIONS, MAX_REQUEST, MetricsServer
 from dnsrenew.watch.metrics.source import MAX_AGE, MetricsSource
 from tests.kit.cli_stage import failed, outcome
@@ -210,7 +211,6 @@ def test_too_many_connections_are_closed_at_once(stage: Stage) -> None:
 def test_the_store_is_read_once_in_some_seconds(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many requests at once share one reading, and so do those within the next seconds."""
     readings: list[float] = []
-    collect = source.collect
 
     def counted(*arguments: Any) -> Any:
         readings.append(stage.clock.elapsed)

@@ -19,8 +19,9 @@ import io
 import tarfile
 import zlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.errors import StoreError
 from dnsrenew.operations.archive import texts
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from dnsrenew.errors import Text
+    from dnsrenew.secrets import Secret
 
 FORMAT: Final = 1
 HEADER: Final = "archive.json"
@@ -47,12 +49,12 @@ _SMALL: Final = 64 << 20
 _GZIP: Final = b"\x1f\x8b"
 
 
-class Member(NamedTuple):
-    """One file of an archive."""
+class Member(Frozen, hidden=("data",)):
+    """One file of an archive. Its content can be a secret, and tools show variables: none holds it alone."""
 
     name: str
     data: bytes
-    executable: bool
+    executable: bool = False
 
 
 class ArchiveWriter:
@@ -63,27 +65,27 @@ class ArchiveWriter:
     :param now: the time of all files in it.
     """
 
-    def __init__(self, out: BinaryIO, passphrase: str | None, now: datetime) -> None:
+    def __init__(self, out: BinaryIO, passphrase: Secret | None, now: datetime) -> None:
         self._sealed = None
         if passphrase is not None:
             from dnsrenew.x509.sealing import SealedWriter  # slow to load; not needed without secrets
 
-            self._sealed = SealedWriter(out, passphrase)
+            self._sealed = SealedWriter(out, passphrase.reveal())
         self._time = int(now.timestamp())
         self._gzip = gzip.GzipFile("", "wb", _LEVEL, self._sealed or out, mtime=self._time)
         self._sums = bytearray()
         self.files = 0
 
-    def add(self, name: str, data: bytes, *, executable: bool = False) -> bool:
+    def add(self, member: Member) -> bool:
         """Add a file; return False if its name is too long for the format.
 
         :raises OSError: it cannot be written.
         """
-        header = self._header(name, len(data), _PROGRAM if executable else _PRIVATE)
+        header = self._header(member.name, len(member.data), _PROGRAM if member.executable else _PRIVATE)
         if header is None:
             return False
-        self._put(header, data)
-        self._sums += _sum_line(name, data)
+        self._put(header, member)
+        self._sums += _sum_line(member)
         self.files += 1
         return True
 
@@ -92,7 +94,7 @@ class ArchiveWriter:
 
         :raises OSError: it cannot be written.
         """
-        self._put(self._header(SUMS, len(self._sums), _PRIVATE) or b"", bytes(self._sums))
+        self._put(self._header(SUMS, len(self._sums), _PRIVATE) or b"", Member(SUMS, bytes(self._sums)))
         self._gzip.write(bytes(2 * _BLOCK))
         self._gzip.close()
         if self._sealed is not None:
@@ -106,10 +108,10 @@ class ArchiveWriter:
         except ValueError:  # a name that is too long, or that is not valid Unicode
             return None
 
-    def _put(self, header: bytes, data: bytes) -> None:
+    def _put(self, header: bytes, member: Member) -> None:
         self._gzip.write(header)
-        self._gzip.write(data)
-        self._gzip.write(bytes(-len(data) % _BLOCK))
+        self._gzip.write(member.data)
+        self._gzip.write(bytes(-len(member.data) % _BLOCK))
 
 
 def is_sealed(file: BinaryIO) -> bool:
@@ -127,7 +129,7 @@ def is_sealed(file: BinaryIO) -> bool:
     return False
 
 
-def members(file: BinaryIO, passphrase: str | None) -> Iterator[Member]:
+def members(file: BinaryIO, passphrase: Secret | None) -> Iterator[Member]:
     """Give the files of an archive, the header first. At the end it is known that all are as they were written.
 
     :param file: a regular file.
@@ -145,7 +147,7 @@ def damaged(file: BinaryIO, text: Text) -> StoreError:
 
 
 class _Reader:
-    def __init__(self, file: BinaryIO, passphrase: str | None) -> None:
+    def __init__(self, file: BinaryIO, passphrase: Secret | None) -> None:
         self._file = file
         file.seek(0, io.SEEK_END)
         self._limit = max(_SMALL, file.tell() * _RATIO)
@@ -155,18 +157,18 @@ class _Reader:
         self._sums = hashlib.sha256()
         self._sums_size = 0
 
-    def _unsealed(self, passphrase: str) -> BinaryIO:
+    def _unsealed(self, passphrase: Secret) -> BinaryIO:
         from dnsrenew.x509 import sealing  # slow to load; not needed without secrets
 
         try:
-            reader = sealing.SealedReader(self._file, passphrase)
+            return _Unsealed(sealing.SealedReader(self._file, passphrase.reveal()), self._file)
         except sealing.WrongPassphraseError:
-            raise StoreError.of(texts.WRONG_PASSPHRASE, file=self._file.name) from None
+            text = texts.WRONG_PASSPHRASE
         except sealing.UnknownSealError:
-            raise damaged(self._file, texts.NEWER) from None
+            text = texts.NEWER
         except sealing.BrokenSealError:
-            raise damaged(self._file, texts.DAMAGED) from None
-        return _Unsealed(reader, self._file)
+            text = texts.DAMAGED
+        raise damaged(self._file, text)  # here: the traceback of the error above has the passphrase in its variables
 
     def members(self) -> Iterator[Member]:
         seen: set[str] = set()
@@ -178,12 +180,12 @@ class _Reader:
             if size > LARGEST or name in seen:
                 raise damaged(self._file, texts.DAMAGED)
             seen.add(name)
-            data = self._take(size)
+            member = Member(name, self._take(size), executable)
             self._take(-size % _BLOCK)
-            line = _sum_line(name, data)
+            line = _sum_line(member)
             self._sums.update(line)
             self._sums_size += len(line)
-            yield Member(name, data, executable)
+            yield member
 
     def _header(self) -> tuple[str, int, bool]:
         try:
@@ -216,6 +218,7 @@ class _Reader:
             raise damaged(self._file, texts.DAMAGED)
         data = self._gzip.read(size)
         if len(data) != size:
+            del data  # see Member
             raise EOFError
         return data
 
@@ -240,5 +243,5 @@ class _Unsealed(io.BufferedReader):
             raise damaged(self._file, texts.DAMAGED) from None
 
 
-def _sum_line(name: str, data: bytes) -> bytes:
-    return f"{hashlib.sha256(data).hexdigest()}  {name}\n".encode()
+def _sum_line(member: Member) -> bytes:
+    return f"{hashlib.sha256(member.data).hexdigest()}  {member.name}\n".encode()

@@ -17,7 +17,7 @@ from dnsrenew.config import loader
 from dnsrenew.deploy import catalogue
 from dnsrenew.errors import ConfigError, SecretError, StoreError
 from dnsrenew.operations.archive import texts
-from dnsrenew.operations.archive.archive_file import LARGEST
+from dnsrenew.operations.archive.archive_file import LARGEST, Member
 from dnsrenew.operations.archive.masking import masked, plain_texts
 from dnsrenew.secrets import Redactor
 from dnsrenew.validation.toml_positions import key_lines, line_of
@@ -37,17 +37,6 @@ _READ_AT_WILL: Final = ("literal", "env:", "file:")
 _ACCOUNT_KEYS: Final = frozenset({"provider", "zones", "ttl"})
 _DEPLOY_KEYS: Final = frozenset({"to", "reload", "timeout", "verify", "verify_timeout", "verify_name", "starttls"})
 _WINDOWS: Final = os.name == "nt"
-
-
-class ArchivedFile(Frozen, hidden=("data",)):
-    """A file of the configuration.
-
-    :ivar name: its path relative to the folder of the configuration, with slashes.
-    """
-
-    name: str
-    data: bytes
-    executable: bool = False
 
 
 class LeftOut(Frozen):
@@ -80,9 +69,9 @@ class MaskedSecret(Frozen):
 
 
 class ConfigFiles(Frozen):
-    """The files of a configuration; the first is the configuration itself."""
+    """The files of a configuration, each with its path in the folder of it; the first is the configuration itself."""
 
-    files: tuple[ArchivedFile, ...]
+    files: tuple[Member, ...]
     left_out: tuple[LeftOut, ...]
     masked: tuple[MaskedSecret, ...]
 
@@ -105,7 +94,7 @@ class _Collector:
         self._folder = os.path.dirname(str(path))
         self._secrets = secrets
         self._redactor = None if secrets else _redactor(draft)
-        self._files: list[ArchivedFile] = []
+        self._files: list[Member] = []
         self._left_out: list[LeftOut] = []
         self._masked: list[MaskedSecret] = []
 
@@ -117,7 +106,7 @@ class _Collector:
                 if os.path.lexists(path) and not _is_installed(path):
                     self._leave(path, texts.OUTSIDE)
             elif path in report.sources and not self._secrets:
-                self._files.append(ArchivedFile(name, self._without_secrets(path, name)))
+                self._files.append(Member(name, self._without_secrets(path, name)))
             elif os.path.lexists(path):
                 self._take(path, name)
         return ConfigFiles(tuple(self._files), tuple(self._left_out), tuple(self._masked))
@@ -147,7 +136,7 @@ class _Collector:
         elif not (self._secrets or self._is_harmless(path, data)):
             self._leave(path, texts.SECRET)
         else:
-            self._files.append(ArchivedFile(name, data, executable))
+            self._files.append(Member(name, data, executable))
 
     def _is_harmless(self, path: str, data: bytes) -> bool:
         """Tell whether a file holds no secret: a provider file, or certificates without a private key."""

@@ -7,20 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew import __version__
-from dnsrenew.base.values import Frozen
+from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.model import rfc3339
 from dnsrenew.operations.archive import config_files, new_files, texts
-from dnsrenew.operations.archive.archive_file import CONFIG, FORMAT, HEADER, STORE, ArchiveWriter
+from dnsrenew.operations.archive.archive_file import CONFIG, FORMAT, HEADER, STORE, ArchiveWriter, Member
 from dnsrenew.operations.archive.config_files import LeftOut
 from dnsrenew.store.snapshot import StoreSnapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import BinaryIO
 
     from dnsrenew.config import Config
     from dnsrenew.operations.archive.config_files import ConfigFiles, MaskedSecret
     from dnsrenew.runtime.context import Context
+    from dnsrenew.secrets import Secret
     from dnsrenew.store.snapshot import StoredFile
 
 STANDARD_OUTPUT: Final = "-"
@@ -53,7 +55,7 @@ class ExportResult(Frozen):
         return {**vars(self), **lists}
 
 
-def export(config: Config, path: Path, context: Context, *, passphrase: str | None) -> ExportResult:
+def export(config: Config, path: Path, context: Context, *, passphrase: Secret | None) -> ExportResult:
     """Write store and configuration to a new file, which only the running user can read.
 
     :param config: a configuration that was read from a file.
@@ -79,7 +81,7 @@ def export(config: Config, path: Path, context: Context, *, passphrase: str | No
     return work.result(str(path))
 
 
-def export_to(config: Config, out: BinaryIO, context: Context, *, passphrase: str | None) -> ExportResult:
+def export_to(config: Config, out: BinaryIO, context: Context, *, passphrase: Secret | None) -> ExportResult:
     """Write store and configuration to a stream, such as standard output; for parameters and errors see :func:`export`.
 
     :param out: it stays open.
@@ -102,7 +104,7 @@ def unwritable(path: str, error: OSError) -> StoreError:
 class _Export:
     """One export. What cannot be read is found before the first byte is written, except in the store."""
 
-    def __init__(self, config: Config, context: Context, passphrase: str | None) -> None:
+    def __init__(self, config: Config, context: Context, passphrase: Secret | None) -> None:
         self._path = Path(config.path or "")
         self._context = context
         self._passphrase = passphrase
@@ -124,12 +126,13 @@ class _Export:
         :raises OSError: it cannot be written.
         """
         archive = ArchiveWriter(out, self._passphrase, self._context.clock.now())
-        archive.add(HEADER, self._header())
+        archive.add(Member(HEADER, self._header()))
         for file in self._config.files:
-            if not archive.add(f"{CONFIG}{file.name}", file.data, executable=file.executable):
+            if not archive.add(replace(file, name=f"{CONFIG}{file.name}")):
                 self._left_out.append(LeftOut(str(self._path.parent / file.name), texts.TOO_LONG))
         for account in self._store.accounts():
-            self._accounts += self._add(archive, account) > 0
+            self._add(archive, account)
+            self._accounts += any(file.name.endswith("/key.pem") for file in account)
         self._add(archive, self._store.others())
         for name in self._names:
             self._context.check()
@@ -172,10 +175,8 @@ class _Export:
         if found.state.version is not None and not found.whole:
             self._left_out.append(LeftOut(name, texts.DAMAGED_CERTIFICATE))
 
-    def _add(self, archive: ArchiveWriter, files: tuple[StoredFile, ...] | list[StoredFile]) -> int:
-        """Add files of the store, and return how many."""
-        wanted = [file for file in files if self._secrets or not file.private]
-        for file in wanted:
-            if not archive.add(f"{STORE}{file.name}", file.data):  # no name of the store is that long
+    def _add(self, archive: ArchiveWriter, files: Iterable[StoredFile]) -> None:
+        for file in files:
+            wanted = self._secrets or not file.private
+            if wanted and not archive.add(Member(f"{STORE}{file.name}", file.data)):
                 self._left_out.append(LeftOut(file.name, texts.TOO_LONG))
-        return len(wanted)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import BinaryIO
 
+    from dnsrenew.operations.archive.archive_file import Member
+
 PRIVATE: Final = 0o600
 PROGRAM: Final = 0o700
 _FOLDER: Final = 0o700
@@ -47,14 +49,14 @@ class NewFiles:
             os.fchmod(handle, mode)
         return os.fdopen(handle, "wb")
 
-    def write(self, path: Path, data: bytes, mode: int = PRIVATE) -> None:
-        """Write a new file, with the folders above it that are missing.
+    def write(self, path: Path, member: Member, mode: int = PRIVATE) -> None:
+        """Write a new file with the content of a member, and the folders above it that are missing.
 
         :raises OSError: it cannot be written.
         """
         self._make_folders(str(path.parent))
         with self.open(path, mode) as file:
-            file.write(data)
+            file.write(member.data)
             sync(file)
 
     def commit(self) -> None:

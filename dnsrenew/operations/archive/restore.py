@@ -11,7 +11,7 @@ from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.operations.archive import archive_file, new_files, texts
-from dnsrenew.operations.archive.archive_file import CONFIG, STORE
+from dnsrenew.operations.archive.archive_file import CONFIG, STORE, Member
 from dnsrenew.operations.archive.survey import Survey, survey
 from dnsrenew.store.restoration import StoreBuilder
 from dnsrenew.store.snapshot import STATE
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from dnsrenew.model import Notice
-    from dnsrenew.operations.archive.archive_file import Member
     from dnsrenew.runtime.context import Context
+    from dnsrenew.secrets import Secret
 
 
 class RestoreResult(Frozen):
@@ -94,7 +94,7 @@ def check_free(target: Path) -> None:
 
 
 def restore(
-    path: Path, target: Path, context: Context, *, passphrase: str | None, insist: bool = False
+    path: Path, target: Path, context: Context, *, passphrase: Secret | None, insist: bool = False
 ) -> RestoreResult:
     """Restore an archive. It is verified as a whole before anything is written, and after an error nothing is left.
 
@@ -119,7 +119,7 @@ def restore(
 
 
 class _Restoration:
-    def __init__(self, file: BinaryIO, found: Survey, target: Path, *, passphrase: str | None, insist: bool) -> None:
+    def __init__(self, file: BinaryIO, found: Survey, target: Path, *, passphrase: Secret | None, insist: bool) -> None:
         self._file = file
         self._passphrase = passphrase
         self._found = found
@@ -137,7 +137,7 @@ class _Restoration:
             for member in archive_file.members(self._file, self._passphrase):
                 context.check()
                 self._put(member, builder, new)
-            self._write(new, self._target, self._found.main_data)  # last: with it, the restored store is in use
+            self._write(new, self._target, self._found.main_member)  # last: with it, the restored store is in use
             for name, version in self._found.in_force.items():
                 builder.put_into_force(name, version)
             context.check()
@@ -151,13 +151,13 @@ class _Restoration:
 
     def _put(self, member: Member, builder: StoreBuilder, new: new_files.NewFiles) -> None:
         if member.name.startswith(STORE):
-            name, data = member.name.removeprefix(STORE), member.data
-            builder.add(name, self._moved(data) if name.endswith(f"/{STATE}") else data)
+            name = member.name.removeprefix(STORE)
+            builder.add(name, self._moved(member.data) if name.endswith(f"/{STATE}") else member.data)
         elif member.name.startswith(CONFIG):
             name = member.name.removeprefix(CONFIG)
             if name != self._found.main:
                 mode = new_files.PROGRAM if member.executable else new_files.PRIVATE
-                self._write(new, self._paths[name], member.data, mode)
+                self._write(new, self._paths[name], member, mode)
 
     def _moved(self, data: bytes) -> bytes:
         """Return a state for the configuration at its new place: it names what asks for the certificate."""
@@ -165,9 +165,9 @@ class _Restoration:
         return replace(state, asked_by=str(self._target)).to_json() if state.asked_by == self._found.config else data
 
     @staticmethod
-    def _write(new: new_files.NewFiles, path: Path, data: bytes, mode: int = new_files.PRIVATE) -> None:
+    def _write(new: new_files.NewFiles, path: Path, member: Member, mode: int = new_files.PRIVATE) -> None:
         try:
-            new.write(path, data, mode)
+            new.write(path, member, mode)
         except OSError as error:
             raise _unwritable(path, error) from None
 

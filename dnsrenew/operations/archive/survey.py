@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from dnsrenew.runtime.context import Context
+    from dnsrenew.secrets import Secret
 
 _LONGEST: Final = 255
 """Characters of a name, as most file systems allow."""
@@ -34,7 +35,7 @@ class Survey:
 
     :ivar config: the path of the configuration when it was exported.
     :ivar main: the name of the configuration in the archive.
-    :ivar main_data: its content.
+    :ivar main_member: its file.
     :ivar names: the names of the files of the configuration.
     :ivar masked: what was taken out of them, as JSON values.
     :ivar left_out: the files that the configuration uses and that are not in the archive.
@@ -46,7 +47,7 @@ class Survey:
 
     def __init__(self, file: BinaryIO) -> None:
         self.config = self.main = ""
-        self.main_data = b""
+        self.main_member = Member("", b"")
         self.names: list[str] = []
         self.masked: list[dict[str, Any]] = []
         self.left_out: list[str] = []
@@ -65,7 +66,7 @@ class Survey:
         if not self.main:
             self._header(member)
         elif member.name.startswith(CONFIG):
-            self._config(member.name.removeprefix(CONFIG), member.data)
+            self._config(member.name.removeprefix(CONFIG), member)
         elif member.name.startswith(STORE) and is_store_file(name := member.name.removeprefix(STORE)):
             self._stored(name, member.data)
         else:
@@ -91,7 +92,7 @@ class Survey:
         :raises StoreError: ``restore-damaged``.
         """
         try:
-            named = tomllib.loads(self.main_data.decode("utf-8-sig")).get("store")
+            named = tomllib.loads(self.main_member.data.decode("utf-8-sig")).get("store")
         except ValueError:
             raise damaged(self._file, texts.FOREIGN_ARCHIVE) from None
         folder = str(target.parent)
@@ -103,7 +104,7 @@ class Survey:
 
     def _header(self, member: Member) -> None:
         try:
-            header = json.loads(member.data) if member.name == HEADER else None
+            header = json.loads(member.data if member.name == HEADER else b"")
             number = header["format"]
             if isinstance(number, int) and number > FORMAT:
                 raise damaged(self._file, texts.NEWER)
@@ -114,14 +115,14 @@ class Survey:
         except (TypeError, KeyError, ValueError, RecursionError):
             raise damaged(self._file, texts.NO_ARCHIVE) from None
 
-    def _config(self, name: str, data: bytes) -> None:
+    def _config(self, name: str, member: Member) -> None:
         if not all(map(_is_plain, name.split("/"))):
             raise damaged(self._file, texts.FOREIGN_ARCHIVE)
         self.names.append(name)
         if name == self.main:
-            self.main_data = data
+            self.main_member = member
         folder = os.path.dirname(self.config)
-        if name.endswith(_OLD_PATHS) and len(folder) > 1 and os.fsencode(folder) in data:
+        if name.endswith(_OLD_PATHS) and len(folder) > 1 and os.fsencode(folder) in member.data:
             self.old_paths.append(name)
 
     def _stored(self, name: str, data: bytes) -> None:
@@ -145,7 +146,7 @@ class Survey:
             raise damaged(self._file, texts.FOREIGN_ARCHIVE) from None
 
 
-def survey(file: BinaryIO, passphrase: str | None, context: Context) -> Survey:
+def survey(file: BinaryIO, passphrase: Secret | None, context: Context) -> Survey:
     """Read an archive to its end, and verify it.
 
     :raises StoreError: ``restore-passphrase``, ``restore-damaged``, ``restore-newer``.

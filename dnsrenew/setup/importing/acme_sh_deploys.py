@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import stat
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from dnsrenew.schedule.machine import read
 from dnsrenew.setup.importing import texts
 from dnsrenew.setup.importing.acme_sh_routes import ABSENT
 from dnsrenew.setup.importing.found import FoundDeployment, FoundRoute, shell
@@ -25,6 +28,12 @@ _PATHS: Final = {
     "chain": "Le_RealCACertPath",
     "key": "Le_RealKeyPath",
 }
+_VARIABLES: Final = (
+    'export CERT_PATH="$DNSRENEW_CERT" CERT_KEY_PATH="$DNSRENEW_PRIVKEY" CA_CERT_PATH="$DNSRENEW_CHAIN" '
+    'CERT_FULLCHAIN_PATH="$DNSRENEW_FULLCHAIN" Le_Domain=%s; %s'
+)
+"""A command with the variables that acme.sh sets for its hooks, from those of the target ``run``."""
+_VARIABLE: Final = re.compile(r"\b(?:CERT_PATH|CERT_KEY_PATH|CA_CERT_PATH|CERT_FULLCHAIN_PATH|Le_Domain)\b")
 
 
 class Programs(NamedTuple):
@@ -55,12 +64,7 @@ def programs(
             notes.add(texts.HOOK_BEFORE, *settings.place("Le_PreHook")[:2], pre, name=name)
         if post not in ABSENT:
             notes.add(texts.HOOK_AFTER, *settings.place("Le_PostHook")[:2], post, name=name)
-    source = str(settings.file)
-    deployments += [
-        FoundDeployment(to="run", source=source, options={"run": list(shell(command))})
-        for command in dict.fromkeys(renewed)
-        if command not in ABSENT
-    ]
+    deployments += [_run(command, settings, host) for command in dict.fromkeys(renewed) if command not in ABSENT]
     return Programs(tuple(deployments), before, after)
 
 
@@ -71,14 +75,30 @@ def _installed(settings: ShellSettings, host: HostView, notes: Notes) -> list[Fo
         del paths["chain"]
         paths.setdefault("certificate", paths.pop("leaf"))
     command = settings.get("Le_ReloadCmd")
-    source = str(settings.file)
     if not paths:
-        run = {"run": list(shell(command))}
-        return [] if command in ABSENT else [FoundDeployment(to="run", source=source, options=run)]
+        return [] if command in ABSENT else [_run(command, settings, host)]
     options: dict[str, object] = {**paths, **_rights(paths, host, settings, notes)}
-    if command not in ABSENT:
-        options["reload"] = list(shell(command))
-    return [FoundDeployment(to="files", source=source, options=options)]
+    files = FoundDeployment(to="files", source=str(settings.file), options=options)
+    if command in ABSENT:
+        return [files]
+    if _uses_variables(command, host):  # a reload has none
+        return [files, _run(command, settings, host)]
+    options["reload"] = list(shell(command))
+    return [files]
+
+
+def _run(command: str, settings: ShellSettings, host: HostView) -> FoundDeployment:
+    """Return the entry that runs a command after each new certificate."""
+    if _uses_variables(command, host):
+        command = _VARIABLES % (shlex.quote(settings.get("Le_Domain")), command)
+    return FoundDeployment(to="run", source=str(settings.file), options={"run": list(shell(command))})
+
+
+def _uses_variables(command: str, host: HostView) -> bool:
+    """Tell whether a command, or a script that it runs, uses a variable of acme.sh."""
+    words = command.replace("'", " ").replace('"', " ").split()
+    scripts = [read(inside(host, word), only=b"#!") for word in words if word.startswith("/")]
+    return any(_VARIABLE.search(text) for text in (command, *scripts))
 
 
 def _rights(paths: Mapping[str, str], host: HostView, settings: ShellSettings, notes: Notes) -> dict[str, object]:

@@ -132,6 +132,7 @@ class _MetricsHandler(BaseHTTPRequestHandler):
 
     timeout: ClassVar[float] = SECONDS
     server: MetricsServer
+    raw_requestline: bytes
 
     def setup(self) -> None:
         """Read the request before it is parsed, within its limits."""

@@ -1,0 +1,212 @@
+"""`dnsrenew export` and `dnsrenew restore`: options, passphrases, what they say."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dnsrenew.cli import main
+from tests.kit.archives import PASSPHRASE, fill_config, fill_store, tree
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a configuration and a store, which is the current one."""
+    path = tmp_path / "old"
+    path.mkdir(mode=0o700)
+    fill_store(path / "state", str(fill_config(path)))
+    (tmp_path / "pass.secret").write_text(f"{PASSPHRASE}\n")
+    monkeypatch.chdir(path)
+    monkeypatch.delenv("DNSRENEW_CONFIG", raising=False)
+    return path
+
+
+def test_the_round_trip(folder: Path, tmp_path: Path, capsys: Captured) -> None:
+    """Both commands with a file for the passphrase; the documents say what was done."""
+    assert main(["export", "../a.dr", "--secrets", "--passphrase-file", "../pass.secret", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["version"] == 1
+    assert (document["file"], document["sealed"]) == (str(tmp_path / "a.dr"), True)
+    assert (document["certificates"], document["accounts"], document["masked"]) == (2, 1, [])
+    target = str(tmp_path / "new/dnsrenew.toml")
+    line = ["restore", "../a.dr", "--passphrase-file", "../pass.secret", "--config", target, "--json"]
+    assert main(line) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["config"], document["store"]) == (target, str(tmp_path / "new/state"))
+    assert (document["certificates"], document["keyless"], document["missing"]) == (2, 0, [])
+    assert (tmp_path / "new/hook.sh").read_bytes() == (folder / "hook.sh").read_bytes()
+    assert main(line) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "restore-exists"
+
+
+def test_without_secrets_it_says_what_is_to_be_done(folder: Path, tmp_path: Path, capsys: Captured) -> None:
+    """What was masked and left out; after the restore, step by step, what to fill in and to copy."""
+    assert main(["export", str(tmp_path / "a.tgz")]) == 0
+    out = capsys.readouterr().out
+    assert "2 certificates and 1 account exported" in out
+    assert "dnsrenew.toml:13: dns.home.token is masked" in out
+    assert f"{folder / 'secrets/own-token.secret'} was left out" in out
+    target = tmp_path / "new/dnsrenew.toml"
+    assert main(["restore", str(tmp_path / "a.tgz"), "--config", str(target)]) == 0
+    out = capsys.readouterr().out
+    assert f"Fill in dns.home.token in {target}:13." in out
+    assert f"Put {tmp_path / 'new/secrets/own-token.secret'} there" in out
+    assert "Obtain 2 certificates without a private key: dnsrenew renew" in out
+
+
+def test_standard_output(folder: Path, tmp_path: Path) -> None:
+    """The archive alone; what there is to say goes to standard error."""
+    command = [sys.executable, "-m", "dnsrenew", "export", "-"]
+    root = str(Path(__file__).parents[2])
+    done = subprocess.run(command, capture_output=True, check=True, env={**os.environ, "PYTHONPATH": root})
+    (tmp_path / "a.tgz").write_bytes(done.stdout)
+    with tarfile.open(tmp_path / "a.tgz") as tar:
+        assert "config/dnsrenew.toml" in tar.getnames()
+    assert b"is masked" in done.stderr
+    assert main(["restore", str(tmp_path / "a.tgz"), "--config", str(tmp_path / "new/dnsrenew.toml")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("export - --json", "- cannot be combined with --json"),
+        ("export x --passphrase-file y", "--passphrase-file needs --secrets"),
+        ("export x --secrets", "a passphrase is needed, and there is no terminal"),
+        ("export x --secrets --passphrase-file nothing", "nothing cannot be read"),
+        ("export x --secrets --passphrase-file short.secret", "fewer than 8 characters"),
+        ("export", "missing argument FILE"),
+        ("restore a.tgz --config new/x.toml --passphrase-file short.secret", "a.tgz is not sealed"),
+        ("restore a.dr --config new/x.toml", "a passphrase is needed, and there is no terminal"),
+    ],
+)
+def test_wrong_usage(folder: Path, capsys: Captured, line: str, said: str) -> None:
+    """Exit status 2, and no file."""
+    (folder / "short.secret").write_text("1234567\n")
+    assert main(["export", "a.tgz"]) == 0
+    (folder / "a.dr").write_bytes(b"dnsrenew sealed\n")
+    capsys.readouterr()
+    before = tree(folder)
+    assert main(line.split()) == 2
+    assert said in capsys.readouterr().err
+    assert tree(folder) == before
+
+
+def test_a_restore_without_a_place_uses_the_default(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    """That of the commands: the user's config folder, with the store in the user's state folder."""
+    assert main(["export", str(tmp_path / "a.tgz")]) == 0
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    monkeypatch.setattr("dnsrenew.config.locate.SYSTEM_FOLDER", str(tmp_path / "nowhere"))
+    monkeypatch.setattr("os.geteuid", os.geteuid)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "var"))
+    capsys.readouterr()
+    assert main(["restore", str(tmp_path / "a.tgz"), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    expected = tmp_path / "nowhere/dnsrenew.toml" if os.geteuid() == 0 else tmp_path / "config/dnsrenew/dnsrenew.toml"
+    assert document["config"] == str(expected)
+
+
+# ── at a terminal ───────────────────────────────────────────────────────────────────────
+
+Typed = list[tuple[bytes, bytes]]
+"""What is waited for, and what is then typed."""
+
+
+@pytest.fixture
+def typed(folder: Path) -> Callable[[list[str], Typed], tuple[int, str, bool]]:
+    """Run the program at a terminal; the exit status, the screen, and whether the terminal shows what is typed."""
+    pty = pytest.importorskip("pty", reason="terminals of POSIX")
+    termios = pytest.importorskip("termios", reason="terminals of POSIX")
+
+    def run(arguments: list[str], answers: Typed) -> tuple[int, str, bool]:
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dnsrenew", *arguments],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "NO_COLOR": "1"},
+        )
+        seen = b""
+        for expected, answer in answers:
+            while expected not in seen:
+                seen += os.read(ours, 65536)
+            seen = seen.replace(expected, b"", 1)
+            if answer:
+                os.write(ours, answer)
+            else:
+                process.send_signal(signal.SIGINT)
+        status = process.wait(timeout=30)
+        shows = bool(termios.tcgetattr(theirs)[3] & termios.ECHO)
+        os.close(theirs)
+        while True:
+            try:
+                part = os.read(ours, 65536)
+            except OSError:  # Linux: the other side is closed
+                break
+            if not part:
+                break
+            seen += part
+        os.close(ours)
+        return status, seen.decode(), shows
+
+    return run
+
+
+GOOD = f"{PASSPHRASE}\n".encode()
+NEW, AGAIN, KNOWN = b"for the new file:", b"The same again:", b"Passphrase:"
+
+
+@pytest.mark.parametrize(
+    ("answers", "status", "said"),
+    [
+        ([(NEW, GOOD), (AGAIN, GOOD)], 0, "exported to"),
+        ([(NEW, GOOD), (AGAIN, b"another one\n")], 1, "passphrases differ"),
+        ([(NEW, b"short\n")], 2, "fewer than 8 characters"),
+        ([(NEW, b"")], 130, ""),
+    ],
+)
+def test_a_new_passphrase_is_typed_twice(
+    folder: Path,
+    typed: Callable[[list[str], Typed], tuple[int, str, bool]],
+    answers: Typed,
+    status: int,
+    said: str,
+) -> None:
+    """It is not shown, and the terminal shows what is typed again afterwards, also after Ctrl-C."""
+    found, screen, shows = typed(["export", "a.dr", "--secrets"], answers)
+    assert found == status, screen
+    assert said in screen
+    assert PASSPHRASE not in screen
+    assert shows
+    assert (folder / "a.dr").exists() is (status == 0)
+
+
+def test_the_passphrase_of_a_file_is_asked_for(
+    folder: Path, tmp_path: Path, typed: Callable[[list[str], Typed], tuple[int, str, bool]]
+) -> None:
+    """Once; a wrong one is said."""
+    assert main(["export", "a.dr", "--secrets", "--passphrase-file", "../pass.secret"]) == 0
+    line = ["restore", "a.dr", "--config", str(tmp_path / "new/dnsrenew.toml")]
+    status, screen, _ = typed(line, [(KNOWN, b"wrong one\n")])
+    assert status == 1, screen
+    assert "does not open" in screen
+    assert not (tmp_path / "new").exists()
+    status, screen, _ = typed(line, [(KNOWN, GOOD)])
+    assert status == 0, screen
+    assert (tmp_path / "new/dnsrenew.toml").exists()
