@@ -14,7 +14,7 @@ from dnsrenew import testing
 from dnsrenew.base.attribute_docs import docstrings
 
 NOT_FOR_USERS: Final[Mapping[str, frozenset[str]]] = {
-    "Config": frozenset({"account_files", "fingerprint_of", "notify", "providers", "secrets"}),
+    "Config": frozenset({"account_files", "fingerprint_of", "metrics", "notify", "providers", "secrets"}),
     "DnsRenewError": frozenset({"of"}),
     "Check": frozenset({"of"}),
     "Secret": frozenset({"forget", "identity"}),

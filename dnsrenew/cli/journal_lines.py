@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.base import journal
-
 if TYPE_CHECKING:
+    from dnsrenew.base.journal import SystemdJournal
     from dnsrenew.cli.line_fields import LineFields
     from dnsrenew.cli.terminal import Output, Terminal
 
@@ -26,7 +25,7 @@ class JournalLines:
     :param err: standard error, for the lines that the journal does not take.
     """
 
-    def __init__(self, err: Output, systemd: journal.SystemdJournal) -> None:
+    def __init__(self, err: Output, systemd: SystemdJournal) -> None:
         self._err = err
         self._journal = systemd
 
@@ -48,8 +47,10 @@ class JournalLines:
 def use_journal(terminal: Terminal, environ: Mapping[str, str] = os.environ) -> None:
     """Send messages to the journal with fields from now on, if it reads standard error; not with ``--json``."""
     stream = terminal.err.stream
-    if terminal.json or stream is None:
+    if terminal.json or stream is None or "JOURNAL_STREAM" not in environ:
         return
+    from dnsrenew.base import journal  # it loads socket, and few runs need it
+
     try:
         descriptor = stream.fileno()
     except (OSError, ValueError):  # not a file

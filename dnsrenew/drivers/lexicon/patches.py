@@ -112,6 +112,13 @@ def _timed_session(real: Any, limits: RequestLimits) -> type:
     return TimedSession
 
 
+def http_error() -> type[Exception]:
+    """Return the exception of requests for an error status."""
+    import requests
+
+    return requests.HTTPError
+
+
 @cache
 def _bounded(retry: Any) -> Any:
     class BoundedRetry(retry):  # type: ignore[misc]
@@ -174,6 +181,24 @@ def _imported_later(name: str) -> ModuleType:
 
     module.__getattr__ = get
     return module  # type: ignore[no-any-return]
+
+
+def patch_boto3(limits: RequestLimits) -> None:
+    """Give boto3 time-outs and few retries. It sends without requests; botocore follows no redirect."""
+    import boto3  # type: ignore[import-untyped]
+    from botocore.config import Config  # type: ignore[import-untyped]
+
+    def client(service: str, **arguments: Any) -> Any:
+        config = Config(
+            connect_timeout=min(limits.connect, left()),
+            read_timeout=min(limits.read, left()),
+            retries={"mode": "standard", "max_attempts": 2},
+        )
+        arguments.setdefault("region_name", "us-east-1")  # Route 53 is global; requests are signed for this region
+        # A new session: the default one is not for several threads.
+        return boto3.session.Session().client(service, config=config, **arguments)
+
+    vars(boto3)["client"] = client
 
 
 @contextlib.contextmanager

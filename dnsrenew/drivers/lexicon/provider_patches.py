@@ -30,7 +30,7 @@ def patch_provider(name: str, provider: Any, limits: patches.RequestLimits) -> N
         # Its monkeypatch() changes requests for all threads, and the first to end would restore it.
         vars(sys.modules["requests_unixsocket"])["monkeypatch"] = contextlib.nullcontext
     if name == "route53":
-        _patch_boto3(limits)
+        patches.patch_boto3(limits)
 
 
 def _leave(provider: Any) -> None:
@@ -87,12 +87,6 @@ def _refusals_are_errors(error_of: Callable[[], type[Exception]]) -> Patch:
         provider._request = patched  # noqa: SLF001  # there is no other place
 
     return patch
-
-
-def _http_error() -> type[Exception]:
-    import requests
-
-    return requests.HTTPError
 
 
 # ── one provider ────────────────────────────────────────────────────────────────────────
@@ -215,38 +209,20 @@ def prague(now: datetime) -> datetime:
     return now + timedelta(hours=2 if last_sunday(3) <= now < last_sunday(10) else 1)
 
 
-def _patch_boto3(limits: patches.RequestLimits) -> None:
-    """Give boto3 time-outs and few retries. It sends without requests; botocore follows no redirect."""
-    import boto3  # type: ignore[import-untyped]
-    from botocore.config import Config  # type: ignore[import-untyped]
-
-    def client(service: str, **arguments: Any) -> Any:
-        config = Config(
-            connect_timeout=min(limits.connect, patches.left()),
-            read_timeout=min(limits.read, patches.left()),
-            retries={"mode": "standard", "max_attempts": 2},
-        )
-        arguments.setdefault("region_name", "us-east-1")  # Route 53 is global; requests are signed for this region
-        # A new session: the default one is not for several threads.
-        return boto3.session.Session().client(service, config=config, **arguments)
-
-    vars(boto3)["client"] = client
-
-
 _PATCHES: Final[dict[str, Patch]] = {
     "aliyun": _patch_aliyun,
     "constellix": _remove_only_what_is_listed,
     "devnomads": _patch_devnomads,
-    "dinahosting": _refusals_are_errors(_http_error),
+    "dinahosting": _refusals_are_errors(patches.http_error),
     "dynu": _patch_dynu,
-    "easydns": _refusals_are_errors(_http_error),
+    "easydns": _refusals_are_errors(patches.http_error),
     "gehirn": _patch_gehirn,
     "henet": _patch_henet,
     "mythicbeasts": _patch_mythicbeasts,
     "namesilo": _refusals_are_errors(lambda: ValueError),
     "powerdns": _forget_the_zone,
     "qcloud": _patch_qcloud,
-    "regfish": _refusals_are_errors(_http_error),
+    "regfish": _refusals_are_errors(patches.http_error),
     "wedos": _patch_wedos,
     "yandexcloud": _remove_only_what_is_listed,
 }
