@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base.values import replace
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import parse
-from dnsrenew.cli.language import say
+from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.prompts import TerminalPerson
 from dnsrenew.cli.schedule_note import nothing_renews
 from dnsrenew.cli.terminal import green, yellow
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dnsrenew.dns import DnsView
     from dnsrenew.model import Outcome
     from dnsrenew.setup.init.answers import Answers
-    from dnsrenew.setup.init.draft import InitDraft, Surroundings
+    from dnsrenew.setup.init.draft import InitDraft, InitSurroundings
 
 _FLAGS: Final = ("domains", "contact", "agree_terms", "provider", "deploy", "schedule", "rehearse")
 _FINE: Final = frozenset({"renewed", "rehearsed", "not-due"})
@@ -100,14 +100,12 @@ def _target(invocation: Invocation) -> Path:
 
 def _answers(invocation: Invocation) -> Answers:
     from dnsrenew.setup.init.answers import read_answers
-    from dnsrenew.setup.init.texts import ANSWERS_OPEN
 
     options = invocation.options
     file = None if options.answers is None else Path(os.path.abspath(os.path.expanduser(options.answers)))
     answers = read_answers(file, {key: getattr(options, key) for key in _FLAGS}, options.option or [])
-    if answers.open_file is not None:
-        _, message, fix = ANSWERS_OPEN.fill(path=answers.open_file)
-        TerminalPerson(invocation).doubt(f"{message} {fix}")
+    for notice in answers.warnings:
+        TerminalPerson(invocation).doubt(sentences(notice.message, notice.fix))
     return answers
 
 
@@ -115,14 +113,14 @@ def _is_complete(answers: Answers) -> bool:
     return set(_FLAGS) <= set(answers.given)
 
 
-def _surroundings(invocation: Invocation, config: Path) -> Surroundings:
+def _surroundings(invocation: Invocation, config: Path) -> InitSurroundings:
     from dnsrenew.schedule.detect import has_scheduler
-    from dnsrenew.setup.init.draft import Surroundings
+    from dnsrenew.setup.init.draft import InitSurroundings
     from dnsrenew.setup.init.servers import this_server_host
 
     context = invocation.context()
     invocation.terminal.redact = context.redactor.redact
-    return Surroundings(
+    return InitSurroundings(
         context=context,
         config=config,
         insist=invocation.options.insist,

@@ -72,10 +72,10 @@ def _from_file(invocation: Invocation, command: str) -> Secret | None:
 
 def _typed(invocation: Invocation, question: str) -> Secret:
     terminal = invocation.terminal
-    terminal.err.write(terminal.err.render(terminal.err.encodable(f"{yellow('?')} {question}")) + " ")
-    terminal.drain()
     try:
         with _hidden_input():
+            terminal.err.write(terminal.err.render(terminal.err.encodable(f"{yellow('?')} {question}")) + " ")
+            terminal.drain()
             line = invocation.signals.run(_read_line)
     finally:
         terminal.err.write("\n")  # the newline that was typed is not shown either
@@ -111,4 +111,4 @@ def _hidden_input() -> Iterator[None]:
     try:
         yield
     finally:
-        termios.tcsetattr(handle, termios.TCSADRAIN, before)
+        termios.tcsetattr(handle, termios.TCSANOW, before)

@@ -13,7 +13,7 @@ from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
 from dnsrenew.runtime.context import Context
 from dnsrenew.setup.init import deployments
-from dnsrenew.setup.init.draft import InitDraft, Surroundings
+from dnsrenew.setup.init.draft import InitDraft, InitSurroundings
 from dnsrenew.setup.init.servers import find_servers, this_server_host
 from tests.kit import servers
 from tests.kit.deployments import KeptFiles, make_certificate
@@ -40,7 +40,7 @@ def test_found_planned_and_deployed(name: str, tmp_path: Path) -> None:
     with SERVERS[name](folder):
         found = [server for server in find_servers(this_server_host()) if server.config.startswith(str(folder))]
         assert [server.key.partition("-")[0] for server in found] == [name]
-        around = Surroundings(
+        around = InitSurroundings(
             context=Context(),
             config=tmp_path / "dnsrenew.toml",
             insist=True,

@@ -110,7 +110,7 @@ def test_a_restore_without_a_place_uses_the_default(
     empty.mkdir()
     monkeypatch.chdir(empty)
     monkeypatch.setattr("dnsrenew.config.locate.SYSTEM_FOLDER", str(tmp_path / "nowhere"))
-    monkeypatch.setattr("os.geteuid", os.geteuid)
+    monkeypatch.setattr("dnsrenew.config.locate.SYSTEM_STORE", str(tmp_path / "nowhere-store"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "var"))
     capsys.readouterr()
@@ -151,7 +151,11 @@ def typed(folder: Path) -> Callable[[list[str], Typed], tuple[int, str, bool]]:
                 os.write(ours, answer)
             else:
                 process.send_signal(signal.SIGINT)
-        status = process.wait(timeout=30)
+        try:
+            status = process.wait(timeout=30)
+        finally:
+            process.kill()
+            process.wait()
         shows = bool(termios.tcgetattr(theirs)[3] & termios.ECHO)
         os.close(theirs)
         while True:

@@ -13,8 +13,9 @@ from dnsrenew.doctor.host.processes import RunningProgram
 from dnsrenew.errors import ConfigError
 from dnsrenew.runtime.context import Context
 from dnsrenew.setup.init import deployments
-from dnsrenew.setup.init.draft import InitDraft, Surroundings
-from dnsrenew.setup.init.servers import FoundServer, ServerHost, argument, find_servers, words
+from dnsrenew.setup.init.draft import InitDraft, InitSurroundings
+from dnsrenew.setup.init.server import FoundServer, ServerHost, argument, words
+from dnsrenew.setup.init.servers import find_servers
 
 DOMAIN = "www.example.org"
 
@@ -132,7 +133,7 @@ class Machine:
     def draft(self, *domains: str, **changes: Any) -> InitDraft:
         """Answers for some domains."""
         host = replace(self.host, **changes)
-        around = Surroundings(
+        around = InitSurroundings(
             context=Context(),
             config=self.root / "etc" / "dnsrenew" / "dnsrenew.toml",
             insist=True,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import Frozen, field
 from dnsrenew.errors import ConfigError
+from dnsrenew.model import Notice
 from dnsrenew.setup.init import texts
 from dnsrenew.setup.init.account_test import is_reference
 
@@ -28,12 +29,12 @@ class Answers(Frozen, hidden=("given",)):
 
     :ivar given: by the key of the question; that about the DNS host is a table.
     :ivar tables: parts of the configuration.
-    :ivar open_file: the file of answers, if it has secrets and others can read it.
+    :ivar warnings: the file has secrets, and others can read it.
     """
 
     given: Mapping[str, Any] = field(default_factory=dict)
     tables: Mapping[str, Any] = field(default_factory=dict)
-    open_file: str | None = None
+    warnings: tuple[Notice, ...] = ()
 
 
 def read_answers(path: Path | None, flags: Mapping[str, Any], options: Sequence[str]) -> Answers:
@@ -56,7 +57,7 @@ def read_answers(path: Path | None, flags: Mapping[str, Any], options: Sequence[
     if host:
         given[PROVIDER] = host
     tables = {key: value for key, value in document.items() if key in TABLES}
-    return Answers(given, tables, _open_file(path, host))
+    return Answers(given, tables, tuple(_warnings(path, host)))
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -93,14 +94,15 @@ def _refuse_secrets(document: Mapping[str, Any], options: Sequence[str]) -> None
             raise ConfigError.of(texts.SECRET_ARGUMENT, option=key)
 
 
-def _open_file(path: Path | None, host: Mapping[str, Any]) -> str | None:
-    """Return the path of the file if it has a secret and others can read it."""
+def _warnings(path: Path | None, host: Mapping[str, Any]) -> Iterator[Notice]:
+    """Warn if the file has a secret and others can read it."""
     if path is None or os.name != "posix":
-        return None
+        return
     try:
         provider = _provider_of(host)
         info = os.stat(path)
     except (OSError, ConfigError):
-        return None
+        return
     has_secret = provider is not None and any(provider.is_secret(key) and not is_reference(host[key]) for key in host)
-    return str(path) if has_secret and info.st_mode & _OTHERS else None
+    if has_secret and info.st_mode & _OTHERS:
+        yield Notice(*texts.ANSWERS_OPEN.fill(path=str(path)))

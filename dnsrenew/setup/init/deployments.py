@@ -7,14 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.names import covers, to_a_labels
-from dnsrenew.base.values import Frozen, field
 from dnsrenew.errors import ConfigError, Message
 from dnsrenew.setup.init import texts
-from dnsrenew.setup.init.draft import LIVE
+from dnsrenew.setup.init.draft import LIVE, PlannedDeployment
 
 if TYPE_CHECKING:
     from dnsrenew.setup.init.draft import InitDraft
-    from dnsrenew.setup.init.servers import FoundServer, ServedPair, ServerHost
+    from dnsrenew.setup.init.server import ConfiguredPair, FoundServer, ServerHost
 
 _FOREIGN: Final = (
     *("/etc/letsencrypt/", "/.acme.sh/", "/.lego/", "/var/lib/caddy/", "/caddy/certificates/", "/etc/dehydrated/"),
@@ -22,23 +21,6 @@ _FOREIGN: Final = (
 )
 """Parts of the paths of files that belong to another program, which would write them again."""
 _GROUP_READ: Final = 0o040
-
-
-class PlannedDeployment(Frozen, kw_only=True, hidden=("secrets",)):
-    """One entry of ``deploy``.
-
-    :ivar entry: as it will stand in the configuration, without its secrets.
-    :ivar secrets: the secret options, in plain.
-    :ivar comment: what it is for; "" for an entry that was given.
-    :ivar folders: the folders to make.
-    :ivar changes: what a person has to change in the server.
-    """
-
-    entry: Mapping[str, Any]
-    secrets: Mapping[str, str] = field(default_factory=dict)
-    comment: str = ""
-    folders: tuple[str, ...] = ()
-    changes: tuple[str, ...] = ()
 
 
 def problem(server: FoundServer, draft: InitDraft) -> str:
@@ -57,7 +39,7 @@ def problem(server: FoundServer, draft: InitDraft) -> str:
     return texts.CLOSED_RELOAD.format(command=" ".join(reload)) if reload[0] == "systemctl" else ""
 
 
-def chosen_pairs(server: FoundServer, domains: Sequence[str]) -> list[ServedPair]:
+def chosen_pairs(server: FoundServer, domains: Sequence[str]) -> list[ConfiguredPair]:
     """Return the pairs that the server serves for some domains; else the only one that it serves for any name."""
     fitting = [pair for pair in server.pairs if covers_any(pair.names, domains)]
     nameless = [pair for pair in server.pairs if not pair.names]
@@ -86,14 +68,14 @@ def plan(server: FoundServer, draft: InitDraft) -> list[PlannedDeployment]:
     ]
 
 
-def _is_foreign(pair: ServedPair, host: ServerHost) -> bool:
+def _is_foreign(pair: ConfiguredPair, host: ServerHost) -> bool:
     """Tell whether the files of a pair are another program's, or their names are not fixed."""
     paths = [path for path in (pair.certificate, pair.key) if path]
     named = any("$" in path or not os.path.isabs(path) or any(part in path for part in _FOREIGN) for path in paths)
     return named or any(os.path.islink(host.inside(path)) for path in paths)
 
 
-def _in_place(server: FoundServer, pair: ServedPair, draft: InitDraft) -> PlannedDeployment:
+def _in_place(server: FoundServer, pair: ConfiguredPair, draft: InitDraft) -> PlannedDeployment:
     ownership = _ownership(draft.host, pair.key or pair.certificate)
     entry = {
         "to": server.to,
@@ -105,7 +87,7 @@ def _in_place(server: FoundServer, pair: ServedPair, draft: InitDraft) -> Planne
     return PlannedDeployment(entry=entry, secrets=server.secrets, comment=_comment(server))
 
 
-def _new_files(server: FoundServer, pair: ServedPair | None, draft: InitDraft) -> PlannedDeployment:
+def _new_files(server: FoundServer, pair: ConfiguredPair | None, draft: InitDraft) -> PlannedDeployment:
     """Return an entry for new files, which a person has to name in the server once; no port shows them until then."""
     folder = os.path.join(draft.folder, LIVE, _name(draft))
     certificate, key = os.path.join(folder, "fullchain.pem"), os.path.join(folder, "privkey.pem")
@@ -134,7 +116,7 @@ def _files(server: FoundServer, certificate: str, key: str) -> dict[str, str]:
     return {"combined": certificate}
 
 
-def _changes(server: FoundServer, pair: ServedPair | None, new: Sequence[str]) -> Iterator[Message]:
+def _changes(server: FoundServer, pair: ConfiguredPair | None, new: Sequence[str]) -> Iterator[Message]:
     old = [path for path in (pair.certificate, pair.key) if path] if pair else []
     config = server.config or server.title
     for index, path in enumerate(new):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as draft_field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from dnsrenew.base.values import Frozen, replace
+from dnsrenew.base.values import Frozen, field, replace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,14 +18,30 @@ if TYPE_CHECKING:
     from dnsrenew.drivers.provider import Provider
     from dnsrenew.errors import DnsRenewError
     from dnsrenew.runtime.context import Context
-    from dnsrenew.setup.init.deployments import PlannedDeployment
-    from dnsrenew.setup.init.servers import FoundServer, ServerHost
+    from dnsrenew.setup.init.server import FoundServer, ServerHost
 
 _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
 DOUBTFUL: Final = "init-answer-doubtful"
 """The code of an answer that is probably wrong; the same answer, given again, is taken."""
 LIVE: Final = "live"
 """The folder beside the configuration with the files for servers that have none of their own yet."""
+
+
+class PlannedDeployment(Frozen, kw_only=True, hidden=("secrets",)):
+    """One entry of ``deploy``.
+
+    :ivar entry: as it will stand in the configuration, without its secrets.
+    :ivar secrets: the secret options, in plain.
+    :ivar comment: what it is for; "" for an entry that was given.
+    :ivar folders: the folders to make.
+    :ivar changes: what a person has to change in the server.
+    """
+
+    entry: Mapping[str, Any]
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    comment: str = ""
+    folders: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
 
 
 class Prompt(Frozen):
@@ -73,7 +90,7 @@ class Person(Protocol):
         """
 
 
-class Surroundings(Frozen, kw_only=True):
+class InitSurroundings(Frozen, kw_only=True):
     """What the questions look at.
 
     :ivar config: the configuration that will be written; absolute.
@@ -107,17 +124,17 @@ class InitDraft:
     :ivar rehearse: whether to rehearse first.
     """
 
-    around: Surroundings
-    tables: Mapping[str, Any] = field(default_factory=dict)
+    around: InitSurroundings
+    tables: Mapping[str, Any] = draft_field(default_factory=dict)
     domains: tuple[str, ...] = ()
     contact: tuple[str, ...] = ()
     agree_terms: bool = False
     provider: Provider | None = None
-    options: dict[str, Any] = field(default_factory=dict)
-    secrets: dict[str, Any] = field(default_factory=dict, repr=False)
+    options: dict[str, Any] = draft_field(default_factory=dict)
+    secrets: dict[str, Any] = draft_field(default_factory=dict, repr=False)
     account_zones: tuple[str, ...] = ()
     is_delegated: bool = False
-    zones: dict[str, str] = field(default_factory=dict)
+    zones: dict[str, str] = draft_field(default_factory=dict)
     name_servers: tuple[str, ...] = ()
     deployments: Sequence[PlannedDeployment] = ()
     schedule: bool = False

@@ -6,9 +6,9 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.setup.init.servers import (
+from dnsrenew.setup.init.server import (
+    ConfiguredPair,
     FoundServer,
-    ServedPair,
     ServerHost,
     argument,
     reload_command,
@@ -61,7 +61,7 @@ def jellyfin(host: ServerHost, program: RunningProgram) -> FoundServer:
     path, password, port = (
         _xml(text, name) for name in ("CertificatePath", "CertificatePassword", "InternalHttpsPort")
     )
-    served = ServedPair((), path, "", int(port) if port.isdecimal() else _JELLYFIN_PORT)
+    served = ConfiguredPair((), path, "", int(port) if port.isdecimal() else _JELLYFIN_PORT)
     reload = reload_command(host, program, [], "restart")
     return FoundServer(
         key="jellyfin",
@@ -100,7 +100,7 @@ def home_assistant(host: ServerHost, program: RunningProgram) -> FoundServer | N
     text = host.read(config)
     files = dict(_SSL.findall(text))
     port = _SERVER_PORT.search(text)
-    pair = ServedPair((), files.get("certificate", ""), files.get("key", ""), int(port[1]) if port else _HASS_PORT)
+    pair = ConfiguredPair((), files.get("certificate", ""), files.get("key", ""), int(port[1]) if port else _HASS_PORT)
     reload = reload_command(host, program, [], "restart")
     return FoundServer(
         key="homeassistant",
@@ -128,7 +128,7 @@ def mosquitto(host: ServerHost, program: RunningProgram) -> FoundServer:
             port = int(value)
         elif name in files and not files[name]:
             files[name] = value
-    pair = ServedPair((), files["certfile"], files["keyfile"], port)
+    pair = ConfiguredPair((), files["certfile"], files["keyfile"], port)
     return FoundServer(
         key="mosquitto",
         title="Mosquitto",

@@ -9,9 +9,9 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.setup.init.servers import (
+from dnsrenew.setup.init.server import (
+    ConfiguredPair,
     FoundServer,
-    ServedPair,
     ServerHost,
     argument,
     reload_command,
@@ -53,8 +53,8 @@ def nginx(host: ServerHost, program: RunningProgram) -> FoundServer | None:
     )
 
 
-def _nginx_servers(host: ServerHost, config: str) -> tuple[list[ServedPair], list[str]]:
-    pairs: list[ServedPair] = []
+def _nginx_servers(host: ServerHost, config: str) -> tuple[list[ConfiguredPair], list[str]]:
+    pairs: list[ConfiguredPair] = []
     every: dict[str, None] = {}
     for block in _server_blocks(host, config):
         values = {line[0]: line[1:] for line in reversed(block)}
@@ -66,7 +66,7 @@ def _nginx_servers(host: ServerHost, config: str) -> tuple[list[ServedPair], lis
         if certificate and key:
             folder = os.path.dirname(config)
             paths = (os.path.join(folder, certificate), os.path.join(folder, key))
-            pairs.append(ServedPair(tuple(names), *paths, ports[0] if ports else None))
+            pairs.append(ConfiguredPair(tuple(names), *paths, ports[0] if ports else None))
     return pairs, list(every)
 
 
@@ -159,9 +159,9 @@ def apache(host: ServerHost, program: RunningProgram) -> FoundServer:
     )
 
 
-def _apache_servers(host: ServerHost, config: str) -> tuple[list[ServedPair], list[str]]:
+def _apache_servers(host: ServerHost, config: str) -> tuple[list[ConfiguredPair], list[str]]:
     """Return the pairs and the names. What stands outside of virtual hosts is for any name."""
-    pairs: list[ServedPair] = []
+    pairs: list[ConfiguredPair] = []
     every: dict[str, None] = {}
     main_port: int | None = None
     blocks: list[dict[str, list[str]]] = [{}]
@@ -185,7 +185,7 @@ def _apache_servers(host: ServerHost, config: str) -> tuple[list[ServedPair], li
         certificate, key = (block.get(name, [""])[0] for name in ("sslcertificatefile", "sslcertificatekeyfile"))
         if certificate:
             names = block.get("names", []) if port is not None else []
-            pairs.append(ServedPair(tuple(names), certificate, key, port or main_port))
+            pairs.append(ConfiguredPair(tuple(names), certificate, key, port or main_port))
     return pairs, list(every)
 
 
@@ -222,7 +222,7 @@ def haproxy(host: ServerHost, program: RunningProgram) -> FoundServer:
     config = argument(command, "-f") or host.first_file("/etc/haproxy/haproxy.cfg")
     text = host.read(config)
     pairs = [
-        ServedPair((), crt[1], "", _port(bind[1]))
+        ConfiguredPair((), crt[1], "", _port(bind[1]))
         for bind in _BIND.finditer(text)
         for crt in [_CRT.search(bind[2])]
         if crt is not None and not host.inside(crt[1]).is_dir()
@@ -258,7 +258,7 @@ def caddy(host: ServerHost, program: RunningProgram) -> FoundServer | None:
         return None
     admin, port = _ADMIN.search(text), _SITE_PORT.search(text)
     options = {"url": f"http://{admin[1]}"} if admin else {}
-    served = ServedPair((), pair[1], pair[2], int(port[1]) if port else _HTTPS)
+    served = ConfiguredPair((), pair[1], pair[2], int(port[1]) if port else _HTTPS)
     return FoundServer(
         key="caddy", title="Caddy", config=config, pairs=(served,), to="caddy", options=options, settings=("tls",)
     )

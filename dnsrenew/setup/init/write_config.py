@@ -40,7 +40,7 @@ class InitFiles(Frozen, hidden=("secrets",)):
 def make_files(draft: InitDraft) -> InitFiles:
     """Return the files for complete answers."""
     taken = new_files.secret_files(Path(draft.folder)) if os.path.isdir(draft.folder) else {}
-    writer = _Writer(draft, taken)
+    writer = _ConfigText(draft, taken)
     lines = [*_HEAD, "", *writer.top(), *writer.tables(), "", *writer.account(), "", *writer.certificate()]
     folders = tuple(dict.fromkeys(folder for each in draft.deployments for folder in each.folders))
     return InitFiles("\n".join([*lines, ""]), writer.secrets, folders)
@@ -102,7 +102,7 @@ def _remove(made: list[Path]) -> None:
                 path.unlink()
 
 
-class _Writer:
+class _ConfigText:
     def __init__(self, draft: InitDraft, taken: Mapping[str, str]) -> None:
         self._draft = draft
         self._taken = taken

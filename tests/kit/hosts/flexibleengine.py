@@ -29,7 +29,7 @@ class FlexibleEngine(HostStandIn):
     provider = "flexibleengine"
     credentials: ClassVar = {"auth_token": "MIIDkgYJKoZIhvcNAQcCoIIDgzCCA38CAQExDTAL" * 40}
     secret = "auth_token"
-    more = 3
+    besides = 3
 
     def __init__(self) -> None:
         super().__init__()

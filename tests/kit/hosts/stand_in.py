@@ -35,10 +35,10 @@ class HostStandIn(Api):
     secret: ClassVar[str]
     """The option that is a secret."""
     batch: ClassVar[int | None] = None
-    """Requests to write (and as many to remove) any number of values of one zone; None: `each`, and `more`."""
+    """Requests to write (and as many to remove) any number of values of one zone; None: `each`, and `besides`."""
     each: ClassVar[int] = 1
     """Requests to write a value, and as many to remove it, where there is no batch."""
-    more: ClassVar[int] = 2
+    besides: ClassVar[int] = 2
     """Requests to write and remove any number of values, besides those for each."""
     unknown_zone: ClassVar[str] = "provider-zone-unknown"
     """The code of the error for a zone that is not in the account; some hosts answer as to wrong credentials."""

@@ -24,9 +24,8 @@ class ValueDomain(HostStandIn):
     """The records of a zone are one text, which is read and replaced as a whole.
 
     :ivar others: the lines of other records, as they were written.
-    :ivar more: further fields of the zone.
+    :ivar fields: of the zone, besides its name, records and TTL.
     :ivar ttl: of the zone; below 120 it becomes 3600.
-    :ivar quoting: whether values are shown in quotes.
     """
 
     provider = "valuedomain"
@@ -39,7 +38,6 @@ class ValueDomain(HostStandIn):
         self.others = OTHERS
         self.fields: dict[str, Any] = {"ns_type": "valuedomain1"}
         self.ttl = "3600"
-        self.quoting = False
 
     def answer(self, asked: Asked) -> Answer:
         """The DNS settings of a domain."""
@@ -52,10 +50,8 @@ class ValueDomain(HostStandIn):
         return (200, {"results": self._zone()}) if asked.method == "GET" else (404, {})
 
     def _zone(self) -> dict[str, Any]:
-        mark = '"' if self.quoting else ""
         lines = [
-            f"txt {name.removesuffix(ZONE).removesuffix('.') or '@'} {mark}{value}{mark}"
-            for name, value in self.values.values()
+            f"txt {name.removesuffix(ZONE).removesuffix('.') or '@'} {value}" for name, value in self.values.values()
         ]
         records = "\n".join(filter(None, [self.others, *lines]))
         return {"domainid": 9999998, "domainname": ZONE, "records": records, "ttl": self.ttl, **self.fields}
@@ -72,8 +68,8 @@ class ValueDomain(HostStandIn):
             kind, name, value = line.split(" ", 2)
             owner = (ZONE if name == "@" else f"{name}.{ZONE}").lower()
             if kind == "txt" and line not in OTHERS:
-                number = next((key for key, entry in old.items() if entry == (owner, value.strip('"'))), None)
-                self.values[number or next(self._identifiers)] = (owner, value.strip('"'))
+                number = next((key for key, entry in old.items() if entry == (owner, value)), None)
+                self.values[number or next(self._identifiers)] = (owner, value)
             else:
                 others.append(line)
         self.others = "\n".join(others)

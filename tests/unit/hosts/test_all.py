@@ -62,11 +62,11 @@ def test_the_zone_itself(host: HostStandIn) -> None:
 
 
 def test_requests_for_twenty_names(host: HostStandIn) -> None:
-    """A batch takes the number of requests that the stand-in says; else `each` for a value, and `more`."""
+    """A batch takes the number of requests that the stand-in says; else `each` for a value, and `besides`."""
     work, wanted = Work(host), records(MANY)
     written, removed = requests_of(host, work.add, wanted), requests_of(host, work.remove, wanted)
     if host.batch is None:
-        assert written + removed <= 2 * host.each * MANY + host.more
+        assert written + removed <= 2 * host.each * MANY + host.besides
     else:
         assert max(written, removed) <= host.batch
     assert not any(host.look(each.name) for each in wanted)

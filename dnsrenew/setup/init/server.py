@@ -1,0 +1,138 @@
+"""What is known about a server on this machine, and what helps to find it out."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base.values import Frozen, field
+
+if TYPE_CHECKING:
+    from dnsrenew.doctor.host.processes import RunningProgram
+
+_LARGEST: Final = 1 << 20
+"""Bytes that are read of a configuration."""
+_UNIT: Final = re.compile(r"/([^/\s]+)\.service\s*$", re.MULTILINE)
+_NO_UNITS: Final = re.compile(r"user@\d+|session-.*|docker|containerd|init|ssh|sshd|cron")
+"""Units that are not those of one server."""
+_CONTAINERS: Final = re.compile(r"docker|libpod|kubepods|containerd|lxc|machine\.slice")
+"""Parts of the control groups of containers, whose files this process does not see."""
+
+
+class ServerHost(Frozen, kw_only=True):
+    """The machine that is looked at; the real one, or a folder in a test.
+
+    :ivar root: the folder that stands for ``/``.
+    :ivar home: the home folder of the user.
+    :ivar programs: what runs.
+    :ivar user: the user of this process.
+    :ivar is_admin: whether that is root.
+    """
+
+    root: Path
+    home: Path
+    programs: tuple[RunningProgram, ...]
+    user: str
+    is_admin: bool
+
+    def read(self, path: str) -> str:
+        """Return the text of a configuration file; "" if it cannot be read."""
+        from dnsrenew.base import files
+
+        try:
+            with files.open_to_read(self.inside(path)) as stream:
+                return stream.read(_LARGEST).decode("utf-8", "replace")
+        except OSError:
+            return ""
+
+    def inside(self, path: str) -> Path:
+        """Return where a path of this machine is."""
+        return Path(path) if self.root == Path("/") or os.name == "nt" else self.root / path.lstrip("/")
+
+    def first_file(self, *paths: str) -> str:
+        """Return the first path that is a file; "" if none is."""
+        return next((path for path in paths if path and self.inside(path).is_file()), "")
+
+    def sees_files_of(self, program: RunningProgram) -> bool:
+        """Tell whether a process has the files of this one: it is in no other container."""
+        its = self.read(f"/proc/{program.pid}/cgroup")
+        return not _CONTAINERS.search(its) or its == self.read("/proc/self/cgroup")
+
+    def unit_of(self, program: RunningProgram) -> str:
+        """Return the name of the system's systemd service that a process belongs to; "" if it belongs to none."""
+        found = _UNIT.findall(self.read(f"/proc/{program.pid}/cgroup"))
+        return next((unit for unit in found if not _NO_UNITS.fullmatch(unit)), "")
+
+
+class ConfiguredPair(Frozen):
+    """A certificate that a server is configured to serve.
+
+    :ivar names: the names that it serves with it; none if they are not known.
+    :ivar certificate: the file of the certificate with its chain, or of everything.
+    :ivar key: the file of the key; "" if that is in the same file.
+    :ivar port: where it serves TLS.
+    """
+
+    names: tuple[str, ...]
+    certificate: str
+    key: str = ""
+    port: int | None = None
+
+
+class FoundServer(Frozen, kw_only=True, hidden=("secrets",)):
+    """A server that runs.
+
+    :ivar key: its name in an answer, such as ``nginx``.
+    :ivar title: its name for people.
+    :ivar config: its configuration file; "" if it is not known.
+    :ivar pairs: what it serves by TLS.
+    :ivar names: all the names in its configuration.
+    :ivar to: the target of its deployment.
+    :ivar options: the options of the entry, without files and ``verify``.
+    :ivar secrets: the secret options, in plain.
+    :ivar owner: the user that has to be able to read new files; "" if that is root or the running user.
+    :ivar settings: the settings of its configuration that name the files, for people.
+    """
+
+    key: str
+    title: str
+    config: str = ""
+    pairs: tuple[ConfiguredPair, ...] = ()
+    names: tuple[str, ...] = ()
+    to: str = "files"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    owner: str = ""
+    settings: tuple[str, ...] = ()
+
+
+def is_called(program: RunningProgram, *names: str) -> bool:
+    """Tell whether the program of a process has one of some names."""
+    first = os.path.basename(program.command[0].split(" ")[0].rstrip(":")) if program.command else ""
+    return program.name in names or first in names or re.sub(r"[\d.]+$", "", program.name) in names
+
+
+def words(program: RunningProgram) -> list[str]:
+    """Return the words of a command line. nginx replaces its own by ``nginx: master process COMMAND``."""
+    title, found, line = " ".join(program.command).partition(" process ")
+    if found and title.partition(" ")[0].endswith(":"):
+        return line.split()
+    return list(program.command) or [program.name]
+
+
+def argument(command: Sequence[str], *flags: str) -> str:
+    """Return the value of an option of a command line; "" if it is not given."""
+    for index, word in enumerate(command):
+        flag, equals, value = word.partition("=")
+        if flag in flags:
+            return value if equals else next(iter(command[index + 1 : index + 2]), "")
+    return ""
+
+
+def reload_command(host: ServerHost, program: RunningProgram, otherwise: Sequence[str], verb: str) -> list[str]:
+    """Return the command that has a server load its files: of its systemd service, or its own."""
+    unit = host.unit_of(program)
+    return ["systemctl", verb, unit] if unit else list(otherwise)
