@@ -36,8 +36,8 @@ class Option(NamedTuple):
 
     :ivar flag: its long form; without the dashes its name in the parsed options.
     :ivar shown: the placeholder of its value; "": it has none.
-    :ivar kind: ``duration``, ``interval``, ``workers``, ``file``, ``word``, ``text``, ``list`` (can be repeated); without
-        a value ``count`` or "".
+    :ivar kind: ``duration``, ``interval``, ``workers``, ``file``, ``word``, ``text``, ``list`` (can be repeated);
+        without a value ``count`` or "".
     :ivar words: the values that are possible; (): any of this kind.
     :ivar alone: its value if it is given without one; None: it needs a value.
     :ivar short: its short form.

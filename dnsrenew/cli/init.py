@@ -104,8 +104,10 @@ def _answers(invocation: Invocation) -> Answers:
     options = invocation.options
     file = None if options.answers is None else Path(os.path.abspath(os.path.expanduser(options.answers)))
     answers = read_answers(file, {key: getattr(options, key) for key in _FLAGS}, options.option or [])
+    columns = invocation.terminal.err.size()[0]
     for notice in answers.warnings:
-        TerminalPerson(invocation).doubt(sentences(notice.message, notice.fix))
+        lines = formatting.wrap(sentences(notice.message, notice.fix), columns, f"{yellow('!')} ", "  ")
+        invocation.terminal.write_message("\n".join(lines))
     return answers
 
 

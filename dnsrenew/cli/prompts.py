@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.error_text import lines
-from dnsrenew.cli.language import say
+from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.terminal import bold, dim, red, yellow
 from dnsrenew.errors import stopped
 
@@ -51,9 +51,9 @@ class TerminalPerson:
         err = self._terminal.err
         self._terminal.write_message("\n".join(lines(error, err.size()[0], f"{red('✗')} ")))
 
-    def doubt(self, text: str) -> None:
+    def doubt(self, error: DnsRenewError) -> None:
         """Show what is doubtful about an answer that is taken."""
-        self._write(say(text), f"{yellow('!')} ")
+        self._write(sentences(error.message, error.fix), f"{yellow('!')} ")
 
     def wait(self, work: Callable[[], Any]) -> Any:
         """Do work that takes a while.

@@ -63,8 +63,8 @@ SCHEDULE_INSTALLED: Final = Text(
     "schedule-twice", "A schedule is already installed: {title}.", "Run dnsrenew schedule remove first."
 )
 _OTHER_WAYS: Final = (
-    "write providers/{name}.toml if dns-lexicon knows the host, or a driver (`dnsrenew providers --new {name}`); or run "
-    "`dnsrenew delegate NAME`, which needs no API, only one CNAME record."
+    "write providers/{name}.toml if dns-lexicon knows the host, or a driver (`dnsrenew providers --new {name}`); or "
+    "run `dnsrenew delegate NAME`, which needs no API, only one CNAME record."
 )
 UNKNOWN_PROVIDER: Final = Text(
     "provider-unknown",
@@ -711,7 +711,9 @@ EXPORTED_SEALED: Final = "{certificates} and {accounts} exported to {file}, with
 MASKED: Final = "{place}: {key} is masked"
 LEFT_OUT: Final = "{path} was left out: {reason}"
 RESTORED: Final = "{certificates} and {accounts} restored"
-RESTORED_WITHOUT_KEYS: Final = "the configuration and what is known of {certificates} restored, without keys and secrets"
+RESTORED_WITHOUT_KEYS: Final = (
+    "the configuration and what is known of {certificates} restored, without keys and secrets"
+)
 RESTORED_CONFIG: Final = "configuration"
 RESTORED_STORE: Final = "store"
 FILL_IN: Final = "Fill in {key} in {place}."

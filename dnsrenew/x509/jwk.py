@@ -13,7 +13,11 @@ from dnsrenew.x509 import texts
 if TYPE_CHECKING:
     from dnsrenew.x509.keys import PrivateKey
 
-_CURVES: Final[Mapping[str, type[ec.EllipticCurve]]] = {"P-256": ec.SECP256R1, "P-384": ec.SECP384R1, "P-521": ec.SECP521R1}
+_CURVES: Final[Mapping[str, type[ec.EllipticCurve]]] = {
+    "P-256": ec.SECP256R1,
+    "P-384": ec.SECP384R1,
+    "P-521": ec.SECP521R1,
+}
 
 
 def key_from_jwk(jwk: Mapping[str, Any]) -> PrivateKey:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.config import Config
-from dnsrenew.model import Profile, Propagation, RenewBefore, Resolver, Route
+from dnsrenew.model import Eab, Profile, Propagation, RenewBefore, Resolver, Route
 from dnsrenew.secrets import Secret
 from tests.kit.config_files import CERTIFICATE, GOOD, HOME, ROOTS, load, mistake, mistakes
 
@@ -434,7 +434,7 @@ def test_a_ca_with_a_binding_and_a_staging_ca(tmp_path: Path) -> None:
         GOOD + '[ca.zerossl]\neab = { kid = "k", hmac = "env:H" }\nstaging = "google-staging"\n',
     )
     ca = config.cas["zerossl"]
-    assert ca.eab is not None
+    assert isinstance(ca.eab, Eab)
     assert (ca.eab.kid, ca.eab.hmac, ca.staging) == ("k", Secret.env("H"), "google-staging")
     assert [use.path for use in config.secrets] == [("ca", "zerossl", "eab", "hmac")]
 

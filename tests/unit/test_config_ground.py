@@ -13,6 +13,7 @@ import pytest
 from dnsrenew.base.ground import Ground
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError
+from dnsrenew.model import Eab
 from tests.kit.config_files import CERTIFICATE, GOOD, ROOTS, write
 from tests.kit.users import NOBODY, acting_as, as_root, open_way
 
@@ -234,7 +235,7 @@ def test_a_program_is_relative_to_its_file(folder: Path, monkeypatch: pytest.Mon
     write(elsewhere, "#!/bin/sh\necho wrong\n", "tell").chmod(0o755)
     monkeypatch.chdir(elsewhere)
     hmac = Config.load(folder / "dnsrenew.toml").cas["lab"].eab
-    assert hmac is not None
+    assert isinstance(hmac, Eab)
     assert hmac.hmac.reveal() == "told"
 
 
@@ -245,7 +246,7 @@ def test_a_program_in_path(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     (folder / "dnsrenew.toml").write_text(EVERYTHING.replace("./tell", "tell"))
     hmac = Config.find().cas["lab"].eab
     write(folder, "#!/bin/sh\necho wrong\n", "first/tell").chmod(0o755)
-    assert hmac is not None
+    assert isinstance(hmac, Eab)
     assert (hmac.hmac.reveal(), hmac.hmac.reference) == ("told", "command:tell")
     make_sticky(folder / "first")
     assert of_ground(Config.find()) == []

@@ -106,9 +106,9 @@ def test_its_driver_can_be_made(name: str) -> None:
         loading.make_driver(provider, account, seconds_left=lambda: 1.0, cancel=threading.Event())
     except ProviderError as error:  # lexicon needs a package that is not installed here: the note says which
         missing.append(error)
-    for error in missing:
-        assert error.code == "provider-extra-missing"
-        assert error.evidence["package"] in provider.behaviour.note
+    for each in missing:
+        assert each.code == "provider-extra-missing"
+        assert each.evidence["package"] in provider.behaviour.note
 
 
 def test_what_needs_more_than_lexicon_is_known() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import files
 from dnsrenew.base.values import Frozen, replace
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from dnsrenew.model import Notice
     from dnsrenew.runtime.context import Context
     from dnsrenew.secrets import Secret
+
+_KEPT: Final = (
+    *("failures", "last_failure", "next_attempt", "attempt_set_at", "tried_with", "routes", "worked", "asked_by"),
+    *("compromised_keys", "extra"),
+)
+"""The parts of a state that do not depend on a version."""
 
 
 class RestoreResult(Frozen):
@@ -151,18 +157,31 @@ class _Restoration:
 
     def _put(self, member: Member, builder: StoreBuilder, new: new_files.NewFiles) -> None:
         if member.name.startswith(STORE):
-            name = member.name.removeprefix(STORE)
-            builder.add(name, self._moved(member.data) if name.endswith(f"/{STATE}") else member.data)
+            self._put_stored(member.name.removeprefix(STORE), member, builder)
         elif member.name.startswith(CONFIG):
             name = member.name.removeprefix(CONFIG)
             if name != self._found.main:
                 mode = new_files.PROGRAM if member.executable else new_files.PRIVATE
                 self._write(new, self._paths[name], member, mode)
 
-    def _moved(self, data: bytes) -> bytes:
+    def _put_stored(self, name: str, member: Member, builder: StoreBuilder) -> None:
+        """Write a file of the store; of a certificate without its key only what does not depend on that version.
+
+        A version without its key would be damage, and be reported as such.
+        """
+        _, _, rest = name.partition("certificates/")
+        certificate, _, rest = rest.partition("/")
+        has_key = certificate in self._found.in_force
+        if rest == STATE:
+            builder.add(name, self._moved(State.from_json(member.data), has_key=has_key).to_json())
+        elif has_key or not rest.startswith("versions/"):
+            builder.add(name, member.data)
+
+    def _moved(self, state: State, *, has_key: bool) -> State:
         """Return a state for the configuration at its new place: it names what asks for the certificate."""
-        state = State.from_json(data)
-        return replace(state, asked_by=str(self._target)).to_json() if state.asked_by == self._found.config else data
+        if state.asked_by == self._found.config:
+            state = replace(state, asked_by=str(self._target))
+        return state if has_key else replace(State(), **{name: getattr(state, name) for name in _KEPT})
 
     @staticmethod
     def _write(new: new_files.NewFiles, path: Path, member: Member, mode: int = new_files.PRIVATE) -> None:

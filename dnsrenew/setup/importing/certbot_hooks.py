@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 _WITHOUT_MEANING: Final = frozenset(
     {
         *(
-            "max-log-backups",
-            "preconfigured-renewal",
+            "max_log_backups",
+            "preconfigured_renewal",
             "email",
-            "agree-tos",
-            "non-interactive",
+            "agree_tos",
+            "non_interactive",
             "noninteractive",
             "quiet",
         ),
-        *("text", "eff-email", "no-eff-email", "keep-until-expiring", "server", "authenticator", "installer"),
-        *("no-self-upgrade", "rsa-key-size", "key-type", "elliptic-curve", "expand", "renew-by-default"),
-        *("random-sleep-on-renew", "no-random-sleep-on-renew", "config-dir", "work-dir", "logs-dir", "domains"),
-        *("register-unsafely-without-email", "preferred-challenges", "webroot-path", "preferred-chain"),
+        *("text", "eff_email", "no_eff_email", "keep_until_expiring", "server", "authenticator", "installer"),
+        *("no_self_upgrade", "rsa_key_size", "key_type", "elliptic_curve", "expand", "renew_by_default"),
+        *("random_sleep_on_renew", "no_random_sleep_on_renew", "config_dir", "work_dir", "logs_dir", "domains"),
+        *("register_unsafely_without_email", "preferred_challenges", "webroot_path", "preferred_chain"),
     }
 )
 """Keys of ``cli.ini`` that certbot keeps for each certificate too, or that have no meaning for us."""
-_KINDS: Final = {"pre-hook": "pre", "post-hook": "post", "deploy-hook": "deploy", "renew-hook": "deploy"}
+_KINDS: Final = {"pre_hook": "pre", "post_hook": "post", "deploy_hook": "deploy", "renew_hook": "deploy"}
 
 
 class Hook(NamedTuple):
@@ -72,7 +72,7 @@ def shared(folder: Path, notes: reading.Notes) -> Hooks:
                 hooks.append(Hook(shlex.quote(str(path)), str(path)))
     file = folder / "cli.ini"
     for setting in reading.settings(notes.text(file) or "") if os.path.lexists(file) else ():
-        key = setting.key.replace("_", "-")
+        key = setting.key.replace("-", "_")
         if key in _KINDS:
             found[_KINDS[key]].append(Hook(setting.value, f"{file}:{setting.number}"))
         elif key not in _WITHOUT_MEANING:

@@ -28,27 +28,27 @@ _SHORT: Final = {"d": "domains", "s": "server", "m": "email", "k": "key-type", "
 _WITHOUT_MEANING: Final = frozenset(
     {
         *(
-            "accept-tos",
+            "accept_tos",
             "email",
             "path",
             "server",
             "domains",
-            "key-type",
+            "key_type",
             "dns",
             "http",
             "tls",
             "http.port",
             "tls.port",
         ),
-        *("http.webroot", "reuse-key", "must-staple", "preferred-chain", "profile", "renew-hook", "run-hook"),
-        *("deploy-hook", "days", "pem", "dns.disable-cp", "dns.resolvers", "dns.propagation-wait", "dns-timeout"),
-        *("dns.propagation-disable-ans", "dns.propagation-rns", "no-bundle", "no-random-sleep", "ari-disable"),
-        *("ari-enable", "ari-wait-to-renew-duration", "http-timeout", "cert.timeout", "user-agent", "filename"),
-        *("eab", "kid", "hmac", "always-deactivate-authorizations", "force-cert-domains", "disable-cn", "dynamic"),
-        *("renew-dynamic", "overall-request-limit", "env-file", "account-id", "cert.name", "log.level", "log.format"),
+        *("http.webroot", "reuse_key", "must_staple", "preferred_chain", "profile", "renew_hook", "run_hook"),
+        *("deploy_hook", "days", "pem", "dns.disable_cp", "dns.resolvers", "dns.propagation_wait", "dns_timeout"),
+        *("dns.propagation_disable_ans", "dns.propagation_rns", "no_bundle", "no_random_sleep", "ari_disable"),
+        *("ari_enable", "ari_wait_to_renew_duration", "http_timeout", "cert.timeout", "user_agent", "filename"),
+        *("eab", "kid", "hmac", "always_deactivate_authorizations", "force_cert_domains", "disable_cn", "dynamic"),
+        *("renew_dynamic", "overall_request_limit", "env_file", "account_id", "cert.name", "log.level", "log.format"),
     }
 )
-"""Options that are read below, or that have no meaning for us."""
+"""Options that are read below, or that have no meaning for us; ``_`` stands for ``-``."""
 _KEYS: Final[Mapping[str, KeyKind]] = {
     "ec256": "ecdsa-p256",
     "p256": "ecdsa-p256",
@@ -110,7 +110,7 @@ def calls(folder: Path, host: HostView, notes: Notes) -> list[LegoCall]:
         if not call.has("path") or _is_same(call.value("path"), folder, host):
             found.append(call)
             for name in call.options:
-                if name not in _WITHOUT_MEANING:
+                if name.replace("-", "_") not in _WITHOUT_MEANING:
                     notes.add(texts.SETTING_UNKNOWN, job.file, job.line, f"--{name}", key=f"--{name}")
     return found
 

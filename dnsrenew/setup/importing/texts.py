@@ -260,7 +260,8 @@ CADDY_PORTS: Final = Text(
 CADDY_RENEWS: Final = Text(
     "import-caddy-line",
     "Caddy goes on renewing {name} itself until its site names the new files.",
-    "Run dnsrenew deploy, write this line into the site in place of its `tls`, and reload Caddy: tls {certificate} {key}",
+    "Run dnsrenew deploy, write this line into the site in place of its `tls`, and reload Caddy: "
+    "tls {certificate} {key}",
 )
 SELF_SIGNED: Final = Text(
     "import-not-understood",

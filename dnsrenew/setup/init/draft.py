@@ -80,7 +80,7 @@ class Person(Protocol):
     def refuse(self, error: DnsRenewError) -> None:
         """Show why an answer is not taken."""
 
-    def doubt(self, text: str) -> None:
+    def doubt(self, error: DnsRenewError) -> None:
         """Show what is doubtful about an answer that is taken."""
 
     def wait(self, work: Callable[[], Any]) -> Any:

@@ -138,7 +138,7 @@ def check_host(draft: InitDraft, value: Any, doubt: Doubt) -> None:
         doubt.about(ConfigError.of(texts.TEST_UNKNOWN, reason=found.summary, advice=found.fix))
 
 
-def _ignore(_text: str) -> None:
+def _ignore(_error: ConfigError) -> None:
     """Say nothing: the test tells more."""
 
 

@@ -41,7 +41,7 @@ class Doubt(Frozen):
     :ivar say: says it; None: the answer is refused once.
     """
 
-    say: Callable[[str], None] | None = None
+    say: Callable[[ConfigError], None] | None = None
 
     def about(self, error: ConfigError) -> None:
         """Refuse the answer, or say what is doubtful.
@@ -50,7 +50,7 @@ class Doubt(Frozen):
         """
         if self.say is None:
             raise error
-        self.say(f"{error.message} {error.fix}")
+        self.say(error)
 
 
 def ask(question: Question, draft: InitDraft, person: Person) -> None:

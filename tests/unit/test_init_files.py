@@ -1,0 +1,184 @@
+"""`dnsrenew init`: the files that are written, and the defaults of questions."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew.config import Config
+from dnsrenew.drivers.catalogue import find_provider
+from dnsrenew.errors import ConfigError, StoreError
+from dnsrenew.runtime.context import Context
+from dnsrenew.setup.init.draft import InitDraft, InitSurroundings, PlannedDeployment
+from dnsrenew.setup.init.question import Doubt
+from dnsrenew.setup.init.questions import questions
+from dnsrenew.setup.init.server import FoundServer, ServerHost
+from dnsrenew.setup.init.write_config import make_files, write_files
+
+TOKEN = "canary-token-of-init"
+
+
+@pytest.fixture
+def draft(tmp_path: Path) -> InitDraft:
+    """Complete answers."""
+    host = ServerHost(root=tmp_path, home=Path("/home/joe"), programs=(), user="joe", is_admin=False)
+    around = InitSurroundings(
+        context=Context(),
+        config=tmp_path / "new" / "dnsrenew.toml",
+        insist=True,
+        dns=lambda _: pytest.fail("no look-up is needed"),
+        host=lambda: host,
+        environ={},
+        has_scheduler=True,
+    )
+    return InitDraft(
+        around,
+        domains=("example.org", "*.example.org"),
+        contact=("me@example.org",),
+        agree_terms=True,
+        provider=find_provider("cloudflare"),
+        secrets={"auth_token": TOKEN},
+    )
+
+
+def names(folder: Path) -> list[str]:
+    """The names in a folder."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_configuration_says_what_was_answered(draft: InitDraft) -> None:
+    """It is read without a warning, has comments, and the secret is in a private file beside it."""
+    folders = (f"{draft.folder}/live/example.org",)
+    entry = {"to": "files", "certificate": f"{folders[0]}/fullchain.pem", "key": f"{folders[0]}/privkey.pem"}
+    draft.deployments = [
+        PlannedDeployment(entry=entry, comment="for nginx", folders=folders),
+        PlannedDeployment(entry={"to": "pkcs12", "path": "/srv/x.pfx"}, secrets={"password": "pass word"}),
+    ]
+    written = write_files(draft, make_files(draft))
+    config = Config.load(draft.around.config)
+    assert config.warnings == ()
+    assert (config.contact, config.agree_terms) == (draft.contact, True)
+    file = config.accounts["cloudflare"].options["auth_token"].reference.removeprefix("file:")
+    assert Path(file).read_text() == f"{TOKEN}\n"
+    (spec,) = config.certificates
+    assert spec.domains == draft.domains
+    assert [each.to for each in spec.deploy] == ["files", "pkcs12"]
+    text = draft.around.config.read_text()
+    assert "# for nginx" in text
+    assert TOKEN not in text
+    assert [Path(path).name for path in written] == [
+        "cloudflare-auth-token.txt",
+        "deploy-2-password.txt",
+        "dnsrenew.toml",
+    ]
+    assert {Path(path).stat().st_mode & 0o777 for path in written} == {0o600}
+    assert Path(folders[0]).is_dir()
+
+
+def test_tables_that_were_given(draft: InitDraft) -> None:
+    """They stand in the configuration as they were."""
+    tables: dict[str, Any] = {
+        "default_ca": "lab",
+        "ca": {"lab": {"directory": "https://ca.example/dir", "eab": {"kid": "k", "hmac": "env:HMAC"}}},
+        "resolver": {"nameservers": ["127.0.0.1:53"]},
+    }
+    draft.tables = tables
+    write_files(draft, make_files(draft))
+    found = tomllib.loads(draft.around.config.read_text())
+    assert {key: found[key] for key in tables} == tables
+
+
+def test_references_stay_references(draft: InitDraft) -> None:
+    """No file is written for a secret that is somewhere already."""
+    draft.secrets = {"auth_token": "env:CF_TOKEN"}
+    write_files(draft, make_files(draft))
+    assert 'auth_token = "env:CF_TOKEN"' in draft.around.config.read_text()
+    assert names(draft.around.config.parent) == ["dnsrenew.toml"]
+
+
+def test_a_file_of_another_secret_is_left_alone(draft: InitDraft) -> None:
+    """The new one gets a number; one with the same secret is used."""
+    folder = draft.around.config.parent
+    folder.mkdir()
+    (folder / "cloudflare-auth-token.txt").write_text("another\n")
+    write_files(draft, make_files(draft))
+    assert (folder / "cloudflare-auth-token.txt").read_text() == "another\n"
+    assert (folder / "cloudflare-auth-token-2.txt").read_text() == f"{TOKEN}\n"
+
+
+def test_a_configuration_that_exists(draft: InitDraft) -> None:
+    """It is kept, and nothing else is written."""
+    config = draft.around.config
+    config.parent.mkdir()
+    config.write_text("# mine\n")
+    with pytest.raises(StoreError) as caught:
+        write_files(draft, make_files(draft))
+    assert caught.value.code == "init-unwritable"
+    assert names(config.parent) == ["dnsrenew.toml"]
+    assert config.read_text() == "# mine\n"
+
+
+def test_after_a_mistake_nothing_is_left(draft: InitDraft) -> None:
+    """Of a configuration that could not be read neither file nor folder stays."""
+    draft.tables = {"notify": {"too": []}}
+    with pytest.raises(ConfigError):
+        write_files(draft, make_files(draft))
+    assert not draft.around.config.parent.exists()
+
+
+# ── defaults and answers ────────────────────────────────────────────────────────────────
+
+
+def question(key: str) -> Any:
+    """One of the questions."""
+    return next(each for each in questions() if each.key == key)
+
+
+def test_there_are_seven_questions() -> None:
+    """Each with a help, in the order of the contract."""
+    keys = ["domains", "contact", "agree_terms", "provider", "deploy", "schedule", "rehearse"]
+    assert [each.key for each in questions()] == keys
+
+
+def test_the_domain_of_a_server(draft: InitDraft) -> None:
+    """The first public name in a configuration is the default; a local one is none."""
+    draft._servers = [FoundServer(key="nginx", title="nginx", names=("nas.local", "~^www", "files.example.org"))]
+    assert question("domains").prompt(draft).default == "files.example.org"
+    draft._servers = []
+    assert question("domains").prompt(draft).default == ""
+
+
+def test_the_mail_address_of_git(draft: InitDraft, tmp_path: Path) -> None:
+    """It is the default; none is an answer too."""
+    assert question("contact").prompt(draft).shown == "none"
+    (tmp_path / "home" / "joe").mkdir(parents=True)
+    (tmp_path / "home" / "joe" / ".gitconfig").write_text("[user]\n\tname = Joe\n\temail = joe@example.org\n")
+    assert question("contact").prompt(draft).default == "joe@example.org"
+    question("contact").check(draft, [], Doubt())
+    assert draft.contact == ()
+
+
+@pytest.mark.parametrize(("text", "value"), [("y", True), ("YES", True), ("n", False), ("No", False)])
+def test_yes_and_no(draft: InitDraft, text: str, value: bool) -> None:
+    """In any case."""
+    question("rehearse").check(draft, question("rehearse").read(text), Doubt())
+    assert draft.rehearse is value
+
+
+def test_no_scheduler(draft: InitDraft) -> None:
+    """It is not asked for, and cannot be had."""
+    object.__setattr__(draft.around, "has_scheduler", False)
+    assert not question("schedule").applies(draft)
+    with pytest.raises(ConfigError, match="cron"):
+        question("schedule").check(draft, True, Doubt())
+
+
+def test_the_terms_of_another_ca(draft: InitDraft) -> None:
+    """It is named; a private one need not have an address of its terms."""
+    assert "letsencrypt.org" in str(question("agree_terms").prompt(draft).text)
+    draft.tables = {"default_ca": "lab", "ca": {"lab": {"directory": "https://ca.example/dir"}}}
+    assert "lab" in str(question("agree_terms").prompt(draft).text)
+    assert not draft.is_public_ca
