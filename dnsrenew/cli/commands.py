@@ -73,6 +73,7 @@ GLOBAL: Final = (
 VERSION: Final = Option("--version", "show the version", short="-V")
 
 EXAMPLES: Final = (
+    ("dnsrenew init", "answer a few questions, and get the certificate"),
     ("dnsrenew providers cloudflare", "what the DNS host needs, a block to copy"),
     ("dnsrenew check", "validate the configuration"),
     ("dnsrenew renew", "obtain the certificates"),
@@ -485,6 +486,8 @@ SYNONYMS: Final = {
     **dict.fromkeys(("clean", "purge"), "cleanup"),
     **dict.fromkeys(("migrate", "takeover", "convert"), "import"),
     **dict.fromkeys(("setup", "wizard", "configure"), "init"),
+    **dict.fromkeys(("backup", "dump"), "export"),
+    **dict.fromkeys(("recover", "unpack"), "restore"),
     **dict.fromkeys(("completions", "complete", "autocomplete"), "completion"),
     "version": "--version",
 }

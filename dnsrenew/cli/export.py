@@ -71,7 +71,8 @@ def _lines(result: ExportResult, columns: int | None) -> list[str]:
     certificates = formatting.count(result.certificates, texts.CERTIFICATE)
     accounts = formatting.count(result.accounts, texts.CA_ACCOUNT)
     template = texts.EXPORTED_SEALED if result.sealed else texts.EXPORTED
-    head = template.format(certificates=certificates, accounts=accounts, file=result.file)
+    file = texts.STANDARD_OUTPUT if result.file == "-" else result.file
+    head = template.format(certificates=certificates, accounts=accounts, file=file)
     lines = formatting.wrap(head, columns, f"{green('✓')} ", "  ")
     for each in result.masked:
         place = f"{each.file}:{each.line}" if each.line else each.file

@@ -39,7 +39,7 @@ def import_tool(invocation: Invocation) -> int:
     columns, _ = terminal.err.size()
     for note in result.not_understood:
         terminal.write_message("\n".join(_note(note, columns)))
-    if not (terminal.json or terminal.quiet):
+    if result.steps and not (terminal.json or terminal.quiet):
         columns, _ = terminal.out.size()
         terminal.write_result("\n".join(_steps(result, columns)))
     return int(result.loses)
@@ -84,10 +84,10 @@ def _lines(result: ImportResult, columns: int | None) -> list[str]:
         "accounts": formatting.count(accounts, texts.CA_ACCOUNT),
         "tools": formatting.listed(result.tools),
     }
-    template = texts.IMPORTED if result.written else texts.IMPORTED_BEFORE
+    template = texts.IMPORTED_BEFORE if result.again else texts.IMPORTED
     mark = red("✗") if result.loses else green("✓")
     lines = formatting.wrap(template.format_map(fields), columns, f"{mark} ", "  ")
-    for certificate, is_stored in result.certificates if result.written else ():
+    for certificate, is_stored in () if result.again else result.certificates:
         text = f"{certificate.name}: {formatting.listed(certificate.found.domains)}"
         if not is_stored:
             text = texts.NOT_IMPORTED.format(certificate=text)

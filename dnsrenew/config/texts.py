@@ -15,7 +15,7 @@ from dnsrenew.errors import Phrase, Text
 CONFIG_NOT_FOUND: Final = Text(
     "config-missing",
     "No configuration found. Searched: {searched}.",
-    "Create {suggested}, or name your file with --config.",
+    "Run dnsrenew init, create {suggested}, or name your file with --config.",
 )
 CONFIG_MISSING: Final = Text(
     "config-missing",

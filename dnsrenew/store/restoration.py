@@ -46,7 +46,9 @@ def is_store_file(name: str) -> bool:
 
 
 class StoreBuilder:
-    """Builds a store where none is. Use it in a ``with`` block: without :meth:`finish`, nothing of it stays.
+    """Builds a store where none is.
+
+    Use it in a ``with`` block: after an exception, or without :meth:`finish`, nothing of it stays.
 
     :param path: the store's folder; it may exist and be empty.
     :param insist: use it although others can change it.
@@ -67,6 +69,7 @@ class StoreBuilder:
         self._placed: list[str] = []
         self._created = _highest_missing(self._paths.root)
         self._temp = ""
+        self._finished = False
 
     def __enter__(self) -> Self:
         folders = Directories(self._disk, self._paths)
@@ -76,13 +79,13 @@ class StoreBuilder:
             self._make_root(folders)
             self._temp = self._disk.new_folder(self._paths.root)
         except BaseException:
-            self.undo()
+            self._undo()
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._temp:
-            self.undo()
+    def __exit__(self, kind: type[BaseException] | None, _error: object, _traceback: object) -> None:
+        if kind is not None or not self._finished:
+            self._undo()
 
     def refuse_existing(self) -> None:
         """Return if there is no store and nothing else in its folder.
@@ -115,7 +118,7 @@ class StoreBuilder:
         self._versions.append((name, version))
 
     def finish(self) -> None:
-        """Put everything into its place, durably. Afterwards only :meth:`undo` removes it again.
+        """Put everything into its place, durably. It stays there if the ``with`` block ends without an exception.
 
         :raises StoreError: it cannot be written.
         """
@@ -132,10 +135,10 @@ class StoreBuilder:
                 self._disk.rename(source, target)
                 self._placed.append(target)
         self._disk.remove(self._temp)
-        self._temp = ""
         self._disk.sync_folder(self._paths.root)
+        self._finished = True
 
-    def undo(self) -> None:
+    def _undo(self) -> None:
         """Remove everything that was written, as far as possible, and nothing of another process."""
         for path in (self._temp, *self._placed):
             if path:

@@ -17,6 +17,7 @@ import pytest
 from tests.kit import servers
 from tests.kit.deployments import make_certificate
 from tests.kit.dialogue import Dialogue
+from tests.kit.processes import wait_until
 from tests.lab import Lab
 from tests.lab.settings import to_toml
 from tests.lab.workspace import Workspace
@@ -34,8 +35,14 @@ esac
 """
 
 
-_WITH_CRON: Final = 'mount --bind "$1" /etc/cron.d; shift; exec "$@"'
-"""Shows a folder of the test where root's schedule is written, in a mount namespace."""
+_QUIET: Final = "#!/bin/sh\n"
+_WITH_CRON: Final = """
+[ ! -d /etc/cron.d ] || mount --bind "$1" /etc/cron.d
+[ ! -d /run/systemd ] || mount -t tmpfs none /run/systemd
+shift
+exec "$@"
+"""
+"""Shows a folder of the test where root's schedule is written, and no systemd, in a mount namespace."""
 
 
 @dataclass
@@ -53,7 +60,7 @@ class Newcomer:
     def argv(self, *arguments: str) -> list[str]:
         """The command line of `dnsrenew init`, on that machine."""
         argv = self.workspace.argv("init", *arguments)
-        if os.geteuid() != 0:  # the schedule of an ordinary user is in the crontab, which is a script here
+        if os.geteuid() != 0:  # the schedule of an ordinary user is in the home folder, or in the crontab of a script
             return argv
         return ["unshare", "--mount", "sh", "-ec", _WITH_CRON, "sh", str(self.cron), *argv]
 
@@ -109,7 +116,9 @@ class Newcomer:
 
     def crontab(self) -> str:
         """The schedule that was installed; "" if none was."""
-        paths = (self.cron / "dnsrenew", self.workspace.path / "home" / ".crontab")
+        home = self.workspace.path / "home"
+        service = home / ".config" / "systemd" / "user" / "dnsrenew.service"
+        paths = (self.cron / "dnsrenew", home / ".crontab", service)
         return "".join(path.read_text() for path in paths if path.exists())
 
 
@@ -124,8 +133,9 @@ def newcomer(lab: Lab, tmp_path: Path) -> Newcomer:
     (tmp_path / "cron.d").mkdir()
     programs = tmp_path / "bin"
     programs.mkdir()
-    (programs / "crontab").write_text(_CRONTAB)
-    (programs / "crontab").chmod(0o700)
+    for name, text in {"crontab": _CRONTAB, "systemctl": _QUIET, "loginctl": _QUIET}.items():
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o700)
     workspace.env["PATH"] = f"{programs}:{os.environ['PATH']}"
     ca = {"directory": lab.directory_url, "trust": str(lab.ca.trust_pem), "staging": "letsencrypt"}
     resolver = {"nameservers": [lab.nameserver], "authoritative_port": lab.port}
@@ -169,9 +179,8 @@ def test_from_an_empty_folder_to_a_served_certificate(newcomer: Newcomer, lab: L
         lab.flush()  # here the test server is the real one, which would remember the value of the rehearsal
         status = talk.end()
         assert status == 0, talk.text
-        served = ssl.get_server_certificate(("127.0.0.1", nginx.port))
-    current = newcomer.workspace.store / "certificates" / f"www.{ZONE}" / "current"
-    assert served == (current / "cert.pem").read_text()
+        leaf = (newcomer.workspace.store / "certificates" / f"www.{ZONE}" / "current" / "cert.pem").read_text()
+        wait_until(lambda: ssl.get_server_certificate(("127.0.0.1", nginx.port)) == leaf)  # old workers end soon
     asked = [line for line in talk.text.splitlines() if line.startswith("? ")]
     assert len([line for line in asked if not re.match(r"\? (server|tsig_)", line)]) == MOST_QUESTIONS
     assert "dry run" in talk.text
@@ -318,6 +327,21 @@ def test_ctrl_c_at_a_question(newcomer: Newcomer, question: str) -> None:
     assert "Traceback" not in talk.text
 
 
+def test_ctrl_c_during_the_test_of_the_account(newcomer: Newcomer, lab: Lab) -> None:
+    """The test value is removed first."""
+    lab.lag = 30.0  # the second server does not have it for long
+    with newcomer.talk(deploy="none") as talk:
+        first_questions(talk)
+        talk.answer("Which DNS host", "rfc2136")
+        account_questions(talk, newcomer.account)
+        wait_until(lambda: lab.txt(f"_acme-challenge.www.{ZONE}"))
+        talk.interrupt()
+        assert talk.end() == 130, talk.text
+    lab.lag = 0.0
+    assert lab.txt(f"_acme-challenge.www.{ZONE}") == set()
+    assert newcomer.left() == []
+
+
 # ── without a person ────────────────────────────────────────────────────────────────────
 
 
@@ -330,7 +354,7 @@ def test_a_script(newcomer: Newcomer) -> None:
     assert status == 0, document
     assert document["rehearsed"] is True
     assert document["outcomes"][0]["status"] == "renewed"
-    assert document["schedule"] == "cron"
+    assert document["schedule"] in {"cron", "systemd"}
     assert document["written"][-1] == str(newcomer.config)
     assert "renew -q --scheduled" in newcomer.crontab()
 

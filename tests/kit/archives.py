@@ -10,9 +10,12 @@ import tarfile
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.config.cas import BUILT_IN
+from dnsrenew.errors import DnsRenewError, StoreError
 from dnsrenew.model.account import AccountData
 from dnsrenew.operations.archive.export import ExportResult, export
 from dnsrenew.operations.archive.restore import RestoreResult, restore
@@ -78,7 +81,7 @@ JOURNAL: Final = {
     "certificate": "home",
     "since": "2026-11-27T02:47:49Z",
     "values": [
-        {"zone": "x.test.", "name": "_acme-challenge.x.test.", "value": "a-value", "ttl": 60, "account": "home"},
+        {"zone": "x.test.", "name": "_acme-challenge.x.test.", "value": "a-value", "ttl": 60, "dns": "home"},
     ],
 }
 
@@ -115,7 +118,7 @@ def fill_store(root: Path, asked_by: str = "") -> FolderStore:
                 state = replace(store.read_state(name), asked_by=asked_by)
                 store.keep(replace(SPEC, name=name), "lab", *issue(serial), state=state)
     store.signing_requests.save("second", *_request())
-    store.orders.save("second", ORDER)
+    store.orders.save("second", replace(ORDER, version=2))
     store.told.write("home", Told(failed=True))
     store.diagnoses.add("home", {"time": "2026-11-26T10:00:00Z", "renewable": True, "facts": {}})
     store.deployment("home", "entry").keep({"/srv/key.pem": issue(1)[1]})
@@ -180,3 +183,22 @@ def header(**changes: object) -> bytes:
     """Return the header of an archive of a configuration `dnsrenew.toml`."""
     values = {"format": 1, "config": "/old/dnsrenew.toml", "main": "dnsrenew.toml", "masked": [], "left_out": []}
     return json.dumps({**values, **changes}).encode()
+
+
+def refused(file: Path, target: Path, passphrase: str | None = None) -> DnsRenewError:
+    """Return the error of a restore; nothing is left of it."""
+    before = sorted(target.parents[1].rglob("*")) if target.parents[1].exists() else None
+    with pytest.raises(DnsRenewError) as caught:
+        restored(file, target, passphrase)
+    after = sorted(target.parents[1].rglob("*")) if target.parents[1].exists() else None
+    assert after == before
+    return caught.value
+
+
+def failure(file: Path, target: Path) -> StoreError | None:
+    """Restore; return the error, or None."""
+    try:
+        restored(file, target, None)
+    except StoreError as error:
+        return error
+    return None

@@ -198,9 +198,18 @@ def test_a_secret_in_another_place_is_masked_too() -> None:
     assert found == 'a = "•••"\nurl = "https://x/?t=•••"  # •••'
 
 
-def test_options_of_a_plug_in_can_be_secrets() -> None:
-    """Nobody has said what they are, so their texts are masked; see test_cli_archive for one that is installed."""
-    from dnsrenew.operations.archive.masking import plain_texts
-
-    table = {"provider": "x", "token": "s", "n": 1, "list": ["t", "file:y"]}
-    assert list(plain_texts(table, ("dns", "x"), {"provider"})) == [("dns", "x", "token"), ("dns", "x", "list", 0)]
+def test_options_of_a_plug_in_can_be_secrets(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has said what they are, so their texts are masked; references, zones and numbers stay."""
+    monkeypatch.setattr("dnsrenew.drivers.catalogue.plug_in_names", lambda: ["myplugin"])
+    table = """
+[dns.plugged]
+provider = "myplugin"
+zones = ["example.test"]
+login = "env:LOGIN"
+parts = ["plugged-canary", { n = 1 }]
+"""
+    config.write_text(config.read_text() + table)
+    result = exported(config, tmp_path / "a.tgz", None)
+    text = contents(tmp_path / "a.tgz")["config/dnsrenew.toml"].decode()
+    assert text.endswith(table.replace("plugged-canary", "•••"))
+    assert "1st of dns.plugged.parts" in [each.key for each in result.masked]

@@ -76,6 +76,18 @@ def test_standard_output(folder: Path, tmp_path: Path) -> None:
     assert main(["restore", str(tmp_path / "a.tgz"), "--config", str(tmp_path / "new/dnsrenew.toml")]) == 0
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_standard_output_that_is_full(folder: Path) -> None:
+    """Exit status 1, and why."""
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-m", "dnsrenew", "export", "-"]
+        env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, env=env)
+    assert done.returncode == 1
+    assert b"Standard output cannot be written: no space left on device" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [

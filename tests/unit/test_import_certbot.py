@@ -283,6 +283,14 @@ def test_other_settings(machine: OldMachine) -> None:
     assert "secret-value" not in repr(found.not_understood)
 
 
+def test_a_certificate_that_certbot_does_not_renew(machine: OldMachine) -> None:
+    """It is taken over, and that it is renewed from now on is said."""
+    machine.certbot_certificate("example.test", autorenew="False")
+    found = read(machine)
+    assert [(note.code, note.text) for note in found.not_understood] == [("import-not-understood", "autorenew = False")]
+    assert len(found.certificates) == 1
+
+
 def test_hooks_of_all_certificates(machine: OldMachine) -> None:
     """Executable files in `renewal-hooks/deploy` and lines of `cli.ini` are run for each certificate, each once."""
     hook = machine.write("etc/letsencrypt/renewal-hooks/deploy/reload", "#!/bin/sh\n", 0o755)

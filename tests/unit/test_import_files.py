@@ -197,6 +197,15 @@ def test_nothing_to_import(machine: OldMachine) -> None:
     assert raised.value.evidence["path"] == str(machine.home)
 
 
+def test_without_anything_usable_nothing_is_written(tmp_path: Path) -> None:
+    """A configuration without a certificate would only be in the way."""
+    machine = OldMachine(tmp_path / "machine")
+    machine.lego_account(host="unknown.test")
+    result = machine.imported(machine.lego, "lego")
+    assert (result.loses, result.again, result.written, result.steps) == (True, False, [], [])
+    assert list(machine.target.parent.iterdir()) == []
+
+
 def test_the_usual_places_are_found(machine: OldMachine) -> None:
     """Without a path, certbot is found where it is by default."""
     assert machine.imported(kind="certbot").tools == [f"certbot in {machine.letsencrypt}"]

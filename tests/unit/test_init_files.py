@@ -65,7 +65,7 @@ def test_the_configuration_says_what_was_answered(draft: InitDraft) -> None:
     assert Path(file).read_text() == f"{TOKEN}\n"
     (spec,) = config.certificates
     assert spec.domains == draft.domains
-    assert [each.to for each in spec.deploy] == ["files", "pkcs12"]
+    assert [getattr(each, "to", None) for each in spec.deploy] == ["files", "pkcs12"]
     text = draft.around.config.read_text()
     assert "# for nginx" in text
     assert TOKEN not in text
@@ -166,6 +166,12 @@ def test_yes_and_no(draft: InitDraft, text: str, value: bool) -> None:
     """In any case."""
     question("rehearse").check(draft, question("rehearse").read(text), Doubt())
     assert draft.rehearse is value
+
+
+def test_nothing_gets_the_certificate(draft: InitDraft) -> None:
+    """That is the answer of a script that gives none."""
+    question("deploy").check(draft, question("deploy").missing, Doubt())
+    assert list(draft.deployments) == []
 
 
 def test_no_scheduler(draft: InitDraft) -> None:

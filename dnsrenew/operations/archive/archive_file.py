@@ -136,7 +136,7 @@ def members(file: BinaryIO, passphrase: Secret | None) -> Iterator[Member]:
     :raises StoreError: ``restore-passphrase``, ``restore-damaged``, ``restore-newer``.
     """
     try:
-        yield from _Reader(file, passphrase).members()
+        yield from _ArchiveReader(file, passphrase).members()
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise damaged(file, texts.DAMAGED) from None
 
@@ -146,7 +146,7 @@ def damaged(file: BinaryIO, text: Text) -> StoreError:
     return StoreError.of(text, file=file.name)
 
 
-class _Reader:
+class _ArchiveReader:
     def __init__(self, file: BinaryIO, passphrase: Secret | None) -> None:
         self._file = file
         file.seek(0, io.SEEK_END)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dnsrenew.config.loader import Draft
+    from dnsrenew.secrets import Secret
     from dnsrenew.validation.mistakes import KeyPath
 
 _ROOTS: Final = re.compile(rb"-----BEGIN (?:TRUSTED )?CERTIFICATE-----")
@@ -168,13 +169,17 @@ def _redactor(draft: Draft) -> Redactor:
     redactor = Redactor()
     for use in draft.report.secrets:
         if use.secret.reference.startswith(_READ_AT_WILL):
-            try:
-                value = use.secret.reveal()
-            except SecretError:  # it is not there, so it can be nowhere else
-                continue
-            if len(value) >= _LONG:
-                redactor.add(value)
+            _redact_long(redactor, use.secret)
     return redactor
+
+
+def _redact_long(redactor: Redactor, secret: Secret) -> None:
+    try:
+        value = secret.reveal()
+    except SecretError:  # it is not there, so it can be nowhere else
+        return
+    if len(value) >= _LONG:
+        redactor.add(value)
 
 
 def _unknown(table: dict[str, Any], draft: Draft) -> Iterator[KeyPath]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from dnsrenew.config import Config
+    from dnsrenew.errors import Text
     from dnsrenew.operations.archive.config_files import ConfigFiles, MaskedSecret
     from dnsrenew.runtime.context import Context
     from dnsrenew.secrets import Secret
@@ -77,7 +78,7 @@ def export(config: Config, path: Path, context: Context, *, passphrase: Secret |
         except FileExistsError:
             raise ConfigError.of(texts.EXPORT_EXISTS, file=str(path)) from None
         except OSError as error:
-            raise unwritable(str(path), error) from None
+            raise _unwritable(texts.EXPORT_UNWRITABLE, str(path), error) from None
     return work.result(str(path))
 
 
@@ -91,14 +92,13 @@ def export_to(config: Config, out: BinaryIO, context: Context, *, passphrase: Se
         work.write(out)
         out.flush()
     except OSError as error:
-        raise unwritable(STANDARD_OUTPUT, error) from None
+        raise _unwritable(texts.EXPORT_BROKEN_OFF, STANDARD_OUTPUT, error) from None
     return work.result(STANDARD_OUTPUT)
 
 
-def unwritable(path: str, error: OSError) -> StoreError:
-    """Return the error for an archive that cannot be written."""
+def _unwritable(text: Text, path: str, error: OSError) -> StoreError:
     reason = (error.strerror or type(error).__name__).lower()
-    return StoreError.of(texts.EXPORT_UNWRITABLE, file=path, reason=reason)
+    return StoreError.of(text, file=path, reason=reason)
 
 
 class _Export:

@@ -35,7 +35,7 @@ class NewFiles:
 
     def __exit__(self, kind: type[BaseException] | None, _error: object, _traceback: TracebackType | None) -> None:
         if kind is not None:
-            self.undo()
+            self._undo()
 
     def open(self, path: Path, mode: int = PRIVATE) -> BinaryIO:
         """Open a new file for writing; it gets its name with :meth:`commit`.
@@ -73,7 +73,7 @@ class NewFiles:
         for folder in {os.path.dirname(path) for path in self._placed}:
             _sync_folder(folder)
 
-    def undo(self) -> None:
+    def _undo(self) -> None:
         """Remove all files again, and the folders that were made for them, as far as possible."""
         for path in [*(temp for temp, _ in self._staged), *self._placed]:
             with contextlib.suppress(OSError):

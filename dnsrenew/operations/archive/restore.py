@@ -12,7 +12,7 @@ from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.operations.archive import archive_file, new_files, texts
 from dnsrenew.operations.archive.archive_file import CONFIG, STORE, Member
-from dnsrenew.operations.archive.survey import Survey, survey
+from dnsrenew.operations.archive.survey import ArchiveContents, survey
 from dnsrenew.store.restoration import StoreBuilder
 from dnsrenew.store.snapshot import STATE
 from dnsrenew.store.state import State
@@ -125,7 +125,9 @@ def restore(
 
 
 class _Restoration:
-    def __init__(self, file: BinaryIO, found: Survey, target: Path, *, passphrase: Secret | None, insist: bool) -> None:
+    def __init__(
+        self, file: BinaryIO, found: ArchiveContents, target: Path, *, passphrase: Secret | None, insist: bool
+    ) -> None:
         self._file = file
         self._passphrase = passphrase
         self._found = found
@@ -148,11 +150,7 @@ class _Restoration:
                 builder.put_into_force(name, version)
             context.check()
             builder.finish()
-            try:
-                self._commit(new)
-            except BaseException:
-                builder.undo()
-                raise
+            self._commit(new)
         return self._result(checks.warnings)
 
     def _put(self, member: Member, builder: StoreBuilder, new: new_files.NewFiles) -> None:

@@ -30,7 +30,7 @@ _REFUSED: Final = frozenset('\\:*?"<>|')
 _OLD_PATHS: Final = ".toml"
 
 
-class Survey:
+class ArchiveContents:
     """A verified archive.
 
     :ivar config: the path of the configuration when it was exported.
@@ -146,14 +146,14 @@ class Survey:
             raise damaged(self._file, texts.FOREIGN_ARCHIVE) from None
 
 
-def survey(file: BinaryIO, passphrase: Secret | None, context: Context) -> Survey:
+def survey(file: BinaryIO, passphrase: Secret | None, context: Context) -> ArchiveContents:
     """Read an archive to its end, and verify it.
 
     :raises StoreError: ``restore-passphrase``, ``restore-damaged``, ``restore-newer``.
     :raises OSError: it cannot be read.
     :raises Cancelled: the caller cancelled.
     """
-    found = Survey(file)
+    found = ArchiveContents(file)
     for member in members(file, passphrase):
         context.check()
         found.add(member)

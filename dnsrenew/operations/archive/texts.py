@@ -18,6 +18,11 @@ EXPORT_UNWRITABLE: Final = Text(
     "{file} cannot be written: {reason}.",
     "Give a file in a folder that you can write to, on a disk with space.",
 )
+EXPORT_BROKEN_OFF: Final = Text(
+    "export-unwritable",
+    "Standard output cannot be written: {reason}.",
+    "Send it to a program that reads to the end, or to a file on a disk with space.",
+)
 CONFIG_UNREADABLE: Final = Text(
     "export-unreadable",
     "{path} cannot be read: {reason}.",

@@ -142,6 +142,8 @@ def _certificate(
     routes = certbot_routes.routes(settings, domains, host, notes)
     programs = certbot_hooks.programs(settings, hooks, routes, notes)
     settings.note_unknown(notes)
+    if settings.get("autorenew").lower() == "false":
+        notes.add(texts.NOT_RENEWED, *settings.place("autorenew"), name=settings.name)
     if settings.flag("must_staple"):
         notes.add(texts.MUST_STAPLE, *settings.place("must_staple"), name=settings.name)
     return FoundCertificate(

@@ -52,13 +52,15 @@ class ImportResult(Frozen):
 
     :ivar accounts: the accounts, each with whether the store has it.
     :ivar certificates: the certificates, each with whether the store has it.
-    :ivar written: the files that were written; none if the configuration was imported before.
+    :ivar again: whether the configuration was imported before, so that nothing was written.
+    :ivar written: the files that were written; none also if nothing could be taken over.
     :ivar lines: the lines of servers that name files of the tools.
     :ivar stops: what stops the tools.
     :ivar steps: what is left to do.
     """
 
     tools: list[str]
+    again: bool
     accounts: list[tuple[PlannedCa, bool]]
     certificates: list[tuple[PlannedCertificate, bool]]
     written: list[str]
@@ -105,17 +107,21 @@ def run_import(request: ImportRequest, store: FolderStore, context: Context) -> 
         stop for kind in dict.fromkeys(data.kind for data in found) for stop in timers.stop_commands(kind, request.host)
     ]
     done = _Work(request, plan, store, context, notes)
-    written = done.look() if again else done.write(tools, deployments)
+    is_empty = not plan.certificates and not plan.cas
+    written = done.look() if again or is_empty else done.write(tools, deployments)
     accounts = [(ca, ca.name in done.accounts) for ca in plan.cas if ca.account is not None]
     return ImportResult(
         tools=tools,
+        again=again,
         accounts=accounts,
         certificates=[(each, each.name in done.certificates) for each in plan.certificates],
         written=written,
         not_understood=[*plan.not_understood, *notes.found],
         lines=lines,
         stops=stops,
-        steps=next_steps.steps(
+        steps=[]
+        if is_empty
+        else next_steps.steps(
             request.config, plan, lines, stops, tools=_titles(found), is_named=request.is_named, clock=context.clock
         ),
     )

@@ -38,6 +38,11 @@ MUST_STAPLE: Final = Text(
     "The TLS feature extension (must-staple) is not supported; the next certificate of {name} is without it.",
     "Nothing has to be done: CAs have stopped issuing certificates with it.",
 )
+NOT_RENEWED: Final = Text(
+    "import-not-understood",
+    "certbot was told not to renew {name} by itself; dnsrenew renews every certificate of its configuration.",
+    "Remove its [[certificate]] from the configuration if it is no longer needed.",
+)
 KEY_KIND: Final = Text(
     "import-not-understood",
     "The key type {kind} is not supported; the next certificate of {name} has the key type {used}.",

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.errors import Cancelled, ConfigError
 from dnsrenew.secrets import Secret
 from dnsrenew.setup.init import texts
 
 if TYPE_CHECKING:
     from dnsrenew.config import Config
     from dnsrenew.doctor.facts import Facts
-    from dnsrenew.errors import ConfigError
     from dnsrenew.model import CertificateSpec, Check
     from dnsrenew.setup.init.draft import InitDraft
 
@@ -61,7 +61,6 @@ def account_config(draft: InitDraft, store: Path) -> Config:
     :raises ConfigError: an option of the account is wrong.
     """
     from dnsrenew.config import Config
-    from dnsrenew.errors import ConfigError
 
     assert draft.provider is not None  # noqa: S101  # the questions come in this order
     secrets = {key: as_secret(value, draft.folder) for key, value in draft.secrets.items()}
@@ -92,7 +91,7 @@ def _mistakes(error: ConfigError, prefix: str) -> str:
 def run_test(draft: InitDraft) -> Check | None:
     """Return the first check of the account that is bad, else the first that is unknown; None if all is well.
 
-    :raises ConfigError: an option of the account is wrong.
+    :raises ConfigError: an option of the account is wrong, or the test did not end in time.
     :raises Cancelled: the caller cancelled; the test value is removed.
     """
     from dnsrenew.doctor.accounts.probe import propagation_limit
@@ -118,6 +117,9 @@ def run_test(draft: InitDraft) -> Check | None:
                     if check.result == "bad":
                         return check
                     found.append(check)
+        except Cancelled:
+            context.check()  # a cancel of the caller; else the time was over
+            raise ConfigError.of(texts.TEST_LATE, title=draft.account) from None
         finally:
             facts.close()
     context.check()

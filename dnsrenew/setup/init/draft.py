@@ -138,7 +138,7 @@ class InitDraft:
     name_servers: tuple[str, ...] = ()
     deployments: Sequence[PlannedDeployment] = ()
     schedule: bool = False
-    rehearse: bool = True
+    rehearse: bool = False
     _servers: list[FoundServer] | None = None
     _host: ServerHost | None = None
     _dns: DnsView | None = None
@@ -173,13 +173,23 @@ class InitDraft:
         return name if isinstance(name, str) else "letsencrypt"
 
     @property
+    def _own_ca(self) -> Mapping[str, Any]:
+        """The table of the CA that was given."""
+        tables = self.tables.get("ca", {})
+        own = tables.get(self.ca, {}) if isinstance(tables, Mapping) else {}
+        return own if isinstance(own, Mapping) else {}
+
+    @property
     def is_public_ca(self) -> bool:
         """Whether the CA is a built-in one, and not another one under its name."""
         from dnsrenew.config.cas import BUILT_IN
 
-        tables = self.tables.get("ca", {})
-        own = tables.get(self.ca, {}) if isinstance(tables, Mapping) else {}
-        return self.ca in BUILT_IN and not (isinstance(own, Mapping) and "directory" in own)
+        return self.ca in BUILT_IN and "directory" not in self._own_ca
+
+    @property
+    def can_rehearse(self) -> bool:
+        """Whether there is a CA to rehearse with."""
+        return self.is_public_ca or "staging" in self._own_ca
 
     @property
     def account(self) -> str:

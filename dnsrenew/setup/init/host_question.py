@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.names import relative
-from dnsrenew.errors import AttemptError, ConfigError
+from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
 from dnsrenew.setup.init import account_test, dns_host, texts
 from dnsrenew.setup.init.draft import DOUBTFUL, Prompt
 from dnsrenew.setup.init.question import Doubt, Question
@@ -86,8 +86,10 @@ def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cna
         if not provider.behaviour.by_hand and not by_cname:
             person.say(texts.TESTING.format(title=provider.title))
         try:
-            person.wait(lambda options=options: check_host(draft, options, Doubt(person.doubt)))  # type: ignore[misc]
-        except (ConfigError, AttemptError) as error:
+            person.wait(lambda options=options: _check(draft, options, Doubt(person.doubt)))  # type: ignore[misc]
+        except Cancelled:
+            raise
+        except DnsRenewError as error:
             person.refuse(error)
         else:
             person.say(
@@ -110,12 +112,19 @@ def _ask_option(person: Person, key: str, spec: OptionSpec, known: str) -> str:
 
 
 def check_host(draft: InitDraft, value: Any, doubt: Doubt) -> None:
-    """Check the host, the options and, with a test value, the account.
+    """Check a given host, its options and, with a test value, the account.
 
     :param value: the options, ``provider`` and ``zones`` among them.
     """
     if not isinstance(value, Mapping) or not isinstance(value.get(PROVIDER), str):
         raise ConfigError.of(texts.ANSWER_KIND, key=PROVIDER, expected=texts.HOST_EXPECTED)
+    if not value.get(ZONES):
+        _check_zone_s(dns_host.find_host(value[PROVIDER], draft), draft, doubt)
+    _check(draft, value, doubt)
+
+
+def _check(draft: InitDraft, value: Mapping[str, Any], doubt: Doubt) -> None:
+    """Keep the answers about the host, and test the account."""
     provider = dns_host.find_host(value[PROVIDER], draft)
     options = {key: each for key, each in value.items() if key not in {PROVIDER, ZONES}}
     zones = value.get(ZONES, ())
@@ -130,16 +139,11 @@ def check_host(draft: InitDraft, value: Any, doubt: Doubt) -> None:
     if draft.is_delegated:
         account_test.account_config(draft, _nowhere(draft))
         return
-    _check_zone_s(provider, draft, Doubt(_ignore))
     found = account_test.run_test(draft)
     if found is not None and found.result == "bad":
         raise ConfigError.of(texts.TEST_FAILED, reason=found.summary, advice=found.fix, check=found.code)
     if found is not None:
         doubt.about(ConfigError.of(texts.TEST_UNKNOWN, reason=found.summary, advice=found.fix))
-
-
-def _ignore(_error: ConfigError) -> None:
-    """Say nothing: the test tells more."""
 
 
 def _nowhere(draft: InitDraft) -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dnsrenew.base.values import Frozen
-from dnsrenew.errors import AttemptError, ConfigError
+from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
 from dnsrenew.setup.init.draft import DOUBTFUL, Prompt
 
 if TYPE_CHECKING:
@@ -66,7 +66,9 @@ def ask(question: Question, draft: InitDraft, person: Person) -> None:
         try:
             value = question.read(answer)
             person.wait(lambda value=value, doubt=doubt: question.check(draft, value, doubt))  # type: ignore[misc]
-        except (ConfigError, AttemptError) as error:
+        except Cancelled:
+            raise
+        except DnsRenewError as error:
             person.refuse(error)
             doubted = answer if error.code == DOUBTFUL else None
         else:

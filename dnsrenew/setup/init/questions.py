@@ -225,7 +225,7 @@ def questions() -> tuple[Question, ...]:
             read=read_list,
             check=check_deploy,
             applies=lambda draft: bool(draft.servers),
-            missing=(),
+            missing=[],
         ),
         Question(
             key="schedule",
@@ -240,6 +240,7 @@ def questions() -> tuple[Question, ...]:
             prompt=_yes(texts.ASK_REHEARSE, texts.HELP_REHEARSE),
             read=read_flag,
             check=check_rehearse,
+            applies=lambda draft: draft.can_rehearse,
             missing=True,
         ),
     )

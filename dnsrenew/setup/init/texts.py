@@ -143,6 +143,11 @@ OPTION_EMPTY: Final = Text("init-answer-wrong", "{option} is needed.", "Give it,
 OPTIONS_WRONG: Final = Text("init-answer-wrong", "The DNS account is not complete: {reason}.", "Correct the options.")
 TEST_FAILED: Final = Text("init-answer-wrong", "{reason}", "{advice}")
 TEST_UNKNOWN: Final = Text("init-answer-doubtful", "{reason}", "{advice}")
+TEST_LATE: Final = Text(
+    "init-answer-wrong",
+    "The test of the account {title} did not end in time.",
+    "Give the answers again; if it is slow every time, look with `dnsrenew doctor` what hangs.",
+)
 BY_HAND: Final = Text(
     "init-answer-doubtful",
     "With {title}, a person has to set records at every renewal, and a schedule cannot renew.",
