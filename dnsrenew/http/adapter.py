@@ -8,7 +8,7 @@ import socket
 import ssl
 from typing import TYPE_CHECKING, Any, Final
 
-from requests import adapters
+from requests import adapters, exceptions
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import connection, connectionpool
 from urllib3 import exceptions as urllib3_errors
@@ -173,7 +173,12 @@ class Adapter(adapters.HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = POOLS
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        """Return the pool of connections through a proxy."""
+        """Return the pool of connections through a proxy.
+
+        :raises InvalidSchema: a SOCKS proxy, also where PySocks is installed: its connections have no deadlines.
+        """
+        if proxy.lower().startswith("socks"):
+            raise exceptions.InvalidSchema("Missing dependencies for SOCKS support.")  # the words of requests
         manager = super().proxy_manager_for(proxy, ssl_context=self._tls, **kwargs)
         manager.pool_classes_by_scheme = POOLS
         return manager

@@ -74,7 +74,7 @@ def words(line: str) -> list[str]:
     ("line", "expected"),
     [
         ("", [name for name in COMMANDS if " " not in name]),
-        ("re", ["renew", "revoke", "remove"]),
+        ("re", ["renew", "revoke", "remove", "restore"]),
         ("renew ", ["home", "shop"]),
         ("renew --now home ", ["shop"]),
         ('renew ""', ["home", "shop"]),  # PowerShell

@@ -33,6 +33,7 @@ RUN_ELSEWHERE = {
     "docs/guides/serving.md",
     "docs/guides/python-asyncio.md",
     "docs/guides/monitoring.md",
+    "docs/guides/testing.md",
 }
 
 

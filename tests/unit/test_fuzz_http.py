@@ -177,7 +177,7 @@ def code_for_answer(server: Server, status: int, body: bytes) -> str:
     """Write a value at a server with this answer; return the code of the result."""
     server.octets = b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
     shipped = provider_of("duckdns")
-    provider = replace(shipped, driver_options={"url": server.url})
+    provider = replace(shipped, driver_options={"api": server.url})
     account = DnsAccount("duckdns", name="duck", token=Secret(CANARY))
     record = TxtRecord("home.duckdns.org.", "_acme-challenge.home.duckdns.org.", "v", 60)
     refusal: ProviderError | None = None

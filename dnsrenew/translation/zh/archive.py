@@ -23,13 +23,17 @@ TEXTS: Final = {
     ),
     "Restore it with that version, or a later one.": "请用该版本或更新的版本恢复。",
     "Restore it with the version of dnsrenew that wrote it.": "请用写出它的 dnsrenew 版本恢复。",
+    "Send it to a program that reads to the end, or to a file on a disk with space.": (
+        "请把它输出到会读到末尾的程序，或输出到文件，且磁盘有空间。"
+    ),
+    "Standard output cannot be written: {reason}.": "无法写到标准输出：{reason}。",
     "The configuration in {file} names no folder as its store. Nothing was restored.": (
         "{file} 中的配置没有指定目录作为存储目录。没有恢复任何内容。"
     ),
     "The passphrase does not open {file}. Nothing was restored.": "该口令无法打开 {file}。没有恢复任何内容。",
     "Use another copy of it.": "请使用它的另一份副本。",
-    "it belongs to a run that is under way or was killed; dnsrenew cleanup ends it": (
-        "它属于正在进行或已被中止的运行；dnsrenew cleanup 会结束它"
+    "it belongs to a run that is under way or was killed; the next dnsrenew renew completes it": (
+        "它属于正在进行或已被中止的运行；下次 dnsrenew renew 会完成该运行"
     ),
     "it cannot be read: {reason}": "无法读取：{reason}",
     "it holds a secret, or can; add --secrets to export it": "其中有或可能有凭据；若要导出，请加上 --secrets",

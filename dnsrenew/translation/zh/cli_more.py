@@ -131,6 +131,7 @@ TEXTS: Final = {
     "set this TXT record at your DNS host, beside others of that name: {name}  {value}": (
         "请在 DNS 服务商处设置此 TXT 记录（保留同名的其他记录）：{name}  {value}"
     ),
+    "standard output": "标准输出",
     "store": "存储目录",
     "the configuration and what is known of {certificates} restored, without keys and secrets": (
         "已恢复配置以及关于 {certificates}的信息，不含私钥和凭据"
@@ -143,10 +144,10 @@ TEXTS: Final = {
         "账户 {account}，区域 {zone}：{ok} 项符合，{broken} 项不符合，{left} 项未测试"
     ),
     "{certificates} and {accounts} exported to {file}, with keys and secrets, sealed": (
-        "已把 {certificates}和 {accounts}导出到 {file}，包括私钥和凭据，并已加密"
+        "{file}：已导出 {certificates}和 {accounts}，包括私钥和凭据，并已加密"
     ),
     "{certificates} and {accounts} exported to {file}, without keys and secrets": (
-        "已把 {certificates}和 {accounts}导出到 {file}，不含私钥和凭据"
+        "{file}：已导出 {certificates}和 {accounts}，不含私钥和凭据"
     ),
     "{certificates} and {accounts} restored": "已恢复 {certificates}和 {accounts}",
     "{certificates} and {accounts} were taken over from {tools}. Nothing was ordered.": (

@@ -20,7 +20,6 @@ TEXTS: Final = {
         "请改正该匹配模式，或挂载缺少的目录，或删除该匹配模式。"
     ),
     "Correct the variable, or create the file.": "请改正该变量，或创建该文件。",
-    "Create {suggested}, or name your file with --config.": "请创建 {suggested}，或用 --config 指定您的文件。",
     "Everybody can change {path} (mode {mode}), and so decide what dnsrenew does as {user}.": (
         "所有用户都可以更改 {path}（权限 {mode}），从而决定 dnsrenew 以 {user} 的身份做什么。"
     ),
@@ -46,6 +45,9 @@ TEXTS: Final = {
     "Run dnsrenew as {owner}, move the file to a folder that only {user} can change, or allow it with --insist "
     "(insist=True).": (
         "请以 {owner} 的身份运行 dnsrenew，或把文件移到只有 {user} 能更改的目录，或用 --insist（insist=True）允许。"
+    ),
+    "Run dnsrenew init, create {suggested}, or name your file with --config.": (
+        "请运行 dnsrenew init，或创建 {suggested}，或用 --config 指定您的文件。"
     ),
     "Save it as UTF-8 text.": "请把它保存为 UTF-8 文本。",
     "The access list of {path} lets others change it, and so decide what dnsrenew does as {user}.": (

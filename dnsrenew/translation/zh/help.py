@@ -150,6 +150,7 @@ TEXTS: Final = {
         "DNS 服务商的选项；可以重复；凭据写成 file:PATH"
     ),
     "another key": "换用新私钥",
+    "answer a few questions, and get the certificate": "回答几个问题，然后得到证书",
     "ask a few questions, write dnsrenew.toml, obtain and deploy the certificate": (
         "提几个问题，写出 dnsrenew.toml，获取并部署证书"
     ),

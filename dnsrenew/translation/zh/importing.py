@@ -105,6 +105,9 @@ TEXTS: Final = {
     "Read them and add `agree_terms = true` to the configuration; dnsrenew check shows the address.": (
         "请阅读服务条款，并在配置中添加 `agree_terms = true`；dnsrenew check 会显示其地址。"
     ),
+    "Remove its [[certificate]] from the configuration if it is no longer needed.": (
+        "如果不再需要该证书，请从配置中删除它的 [[certificate]]。"
+    ),
     "Renew automatically from now on: dnsrenew schedule install{config}": (
         "从现在起自动续期：dnsrenew schedule install{config}"
     ),
@@ -196,6 +199,9 @@ TEXTS: Final = {
     ),
     "certbot edited the configuration of {server} to prove {name}; dnsrenew puts the responses into {webroot} "
     "instead.": ("certbot 曾修改 {server} 的配置来验证 {name}；dnsrenew 改为把响应放入 {webroot}。"),
+    "certbot was told not to renew {name} by itself; dnsrenew renews every certificate of its configuration.": (
+        "certbot 被设为不自动续期 {name}；dnsrenew 会续期其配置中的每个证书。"
+    ),
     "it has no certificate": "其中没有证书",
     "it has no private key of a supported kind": "其中没有受支持类型的私钥",
     "it is empty": "内容为空",

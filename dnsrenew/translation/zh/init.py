@@ -40,6 +40,9 @@ TEXTS: Final = {
     "Give names or numbers of the list, or none.": "请给出列表中的名称或编号，或 none。",
     "Give one such as me@example.com, or none.": "请给出邮件地址，例如 me@example.com，或 none。",
     "Give only the name, such as www.example.org.": "请只给出名称，例如 www.example.org。",
+    "Give the answers again; if it is slow every time, look with `dnsrenew doctor` what hangs.": (
+        "请重新给出回答；如果每次都很慢，请用 `dnsrenew doctor` 查看卡在何处。"
+    ),
     "HTTPS is off there and is switched on at port 443": "那里的 HTTPS 已关闭，将在 443 端口开启",
     "In {config}, replace {old} by {new}": "请在 {config} 中把 {old} 换成 {new}",
     "In {config}, set {setting} to {new}": "请在 {config} 中把 {setting} 设为 {new}",
@@ -112,6 +115,7 @@ TEXTS: Final = {
     "The secret {option} stands on the command line, where other users can read it.": (
         "凭据 {option} 写在命令行上，其他用户可以读取。"
     ),
+    "The test of the account {title} did not end in time.": "对账户 {title} 的测试没有及时结束。",
     "The values that prove that the domain is yours are then written at another host. You set one CNAME record at "
     "your present host, once; dnsrenew says which, and waits until it is there.": (
         "这样，证明域名归您所有的值会写在另一个服务商处。您只需在现在的服务商处设置一次 CNAME 记录；dnsrenew 会给出该记"
