@@ -61,6 +61,11 @@ def _behaviour(provider: Provider) -> list[str]:
         f"It waits up to {behaviour.propagation_timeout:g} s until all name servers have a value"
         + (f", and {behaviour.settle:g} s more after that." if behaviour.settle else "."),
     ]
+    if provider.driver == "lexicon" and "requests to write" not in behaviour.note:
+        sentences.append(
+            "dns-lexicon writes and removes values one by one: N values of a zone take N to 4N requests to write, and as "
+            "many to remove (counted at six hosts, not at this one)."
+        )
     if behaviour.values == "one":
         where = "the whole zone" if behaviour.scope == "zone" else "a name"
         sentences.append(

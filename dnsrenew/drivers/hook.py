@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +30,10 @@ class HookDriver:
 
     def __init__(self, context: DriverContext) -> None:
         self._context = context
+        program = context.options["program"][0]
+        if shutil.which(program) is None:  # before an order, and by `check`
+            reason = os.strerror(errno.EACCES if os.path.exists(program) else errno.ENOENT)
+            raise ProviderError.of(texts.HOOK_MISSING, account=context.account, program=program, reason=reason)
 
     def add(self, records: Sequence[TxtRecord]) -> None:
         """Run ``hook add`` for each value."""

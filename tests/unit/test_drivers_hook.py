@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew.drivers.invoke import call_add, call_remove
+from dnsrenew.drivers.invoke import call_add, call_remove, prepare
 from dnsrenew.errors import DnsRenewError
 from dnsrenew.model import DnsAccount, TxtRecord
 from dnsrenew.runtime.context import Context
@@ -102,6 +102,15 @@ def test_a_program_that_does_not_exist(tmp_path: Path) -> None:
     error = failure([str(tmp_path / "nothing")])
     assert error.code == "hook-missing"
     assert "nothing" in error.message
+
+
+def test_a_program_that_cannot_be_run_is_found_before_an_order(tmp_path: Path) -> None:
+    """`check` and the preparation of an order find it too: the driver cannot be made."""
+    (tmp_path / "plain").write_text("")
+    for name in ("plain", "nothing"):
+        with pytest.raises(DnsRenewError) as caught:
+            prepare(Context(clock=FakeClock()), provider_of("hook"), account([str(tmp_path / name)]))
+        assert caught.value.code == "hook-missing"
 
 
 def test_secrets_in_the_output(tmp_path: Path) -> None:

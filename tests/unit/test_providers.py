@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import tomllib
 from argparse import ArgumentParser
@@ -97,7 +98,7 @@ def test_its_driver_can_be_made(name: str) -> None:
     provider = shipped(name)
     values: dict[str, str] = {"server": "127.0.0.1", "tsig_algorithm": "hmac-sha256", "tsig_secret": "c2VjcmV0"}
     options: dict[str, Any] = {
-        key: values.get(key, "x1") if spec.kind in {"text", "file"} else ("x1",)
+        key: (sys.executable,) if spec.kind in {"program", "list"} else values.get(key, "x1")
         for key, spec in provider.options.items()
     }
     account = DnsAccount(name, **options)

@@ -135,7 +135,8 @@ class Dns01(Solver):
         started = context.clock.monotonic()
         with self._published.exclusive(context, values):
             self._hosts.add(context, values)
-        context.emit("txt-written", records=described, seconds=round(context.clock.monotonic() - started, 3))
+        if len(by_hand) < len(values):
+            context.emit("txt-written", records=described, seconds=round(context.clock.monotonic() - started, 3))
 
     def wait_visible(
         self, context: Context, values: Sequence[TxtValue], wanted: Propagation, settle: float = 0.0

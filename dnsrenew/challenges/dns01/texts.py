@@ -38,7 +38,7 @@ NOT_DELEGATED: Final = Text(
 )
 BY_HAND_UNATTENDED: Final = Text(
     "manual-no-terminal",
-    "The TXT record {record} has to be set by hand (account {account}), and this run has no terminal.",
+    "The TXT record {record} has to be set by hand (account {account}), and this run is scheduled or has no terminal.",
     "Run `dnsrenew renew` in a terminal, or set a CNAME record once: `dnsrenew delegate {identifier}`.",
 )
 CNAME_ELSEWHERE: Final = Text(
