@@ -34,7 +34,7 @@ def count(number: int, one: str) -> str:
 
 
 def seconds(value: float) -> str:
-    """Return a duration: ``0.25 s``, ``90 s``, ``2 h 5 min``."""
+    """Return a duration: ``0.25 s``, ``90 s``, ``2 h 5 min``, ``1 h``."""
     if value < 9.95 and value != int(value):
         return f"{value:.2f} s" if value < 0.995 else f"{value:.1f} s"
     if value < 180:
@@ -42,7 +42,8 @@ def seconds(value: float) -> str:
     minutes, rest = divmod(round(value), 60)
     if minutes < 60:
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60} min"
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h {rest} min" if rest else f"{hours} h"
 
 
 def span(size: timedelta) -> str:

@@ -68,7 +68,7 @@ def _show(invocation: Invocation) -> int:
     if options.search and not options.names:
         found = [provider for provider in found if _matches(options.search, provider)]
     if word and not found:
-        raise _unknown(word, known)
+        raise _unknown(word, known, is_search=not options.names)
     terminal = invocation.terminal
     if terminal.json:
         terminal.write_document({"providers": [provider.to_dict() for provider in found]})
@@ -86,7 +86,7 @@ def _matches(word: str, provider: Provider) -> bool:
     return word.lower() in f"{provider.name}\n{provider.title}\n{provider.website}".lower()
 
 
-def _unknown(name: str, known: Sequence[str]) -> ConfigError:
+def _unknown(name: str, known: Sequence[str], *, is_search: bool) -> ConfigError:
     from dnsrenew.drivers.catalogue import left_out_hosts
     from dnsrenew.validation.mistakes import nearest
 
@@ -94,7 +94,10 @@ def _unknown(name: str, known: Sequence[str]) -> ConfigError:
     if left_out is not None:
         return ConfigError.of(texts.LEFT_OUT_PROVIDER, name=name, why=left_out["why"], instead=left_out["instead"])
     similar = nearest(name, known)
-    text = texts.UNKNOWN_PROVIDER if similar is None else texts.MISSPELT_PROVIDER
+    if is_search:
+        text = texts.NOTHING_FOUND if similar is None else texts.NEARLY_FOUND
+    else:
+        text = texts.UNKNOWN_PROVIDER if similar is None else texts.MISSPELT_PROVIDER
     return ConfigError.of(text, name=name, nearest=similar)
 
 

@@ -76,6 +76,16 @@ MISSPELT_PROVIDER: Final = Text(
     "No DNS host is named '{name}'.",
     f"Did you mean {{nearest}}? Otherwise {_OTHER_WAYS}",
 )
+_NOTHING_FOUND: Final = (
+    "write providers/NAME.toml if dns-lexicon knows the host, or a driver (`dnsrenew providers --new NAME`); or run "
+    "`dnsrenew delegate NAME`, which needs no API, only one CNAME record."
+)
+NOTHING_FOUND: Final = Text(
+    "provider-unknown", "Nothing matches '{name}'.", f"For a host that is not there, {_NOTHING_FOUND}"
+)
+NEARLY_FOUND: Final = Text(
+    "provider-unknown", "Nothing matches '{name}'.", f"Did you mean {{nearest}}? Otherwise {_NOTHING_FOUND}"
+)
 LEFT_OUT_PROVIDER: Final = Text(
     "provider-unknown",
     "The DNS host '{name}' cannot be used. {why}",
@@ -94,8 +104,16 @@ ONE_OF_PROVIDERS: Final = Text("usage", "{first} cannot be combined with {second
 NEW_NAME: Final = Text(
     "usage",
     "'{name}' cannot be the name of a driver",
-    "Use lower-case letters, digits, - and _, with a letter first, and no name of a module of Python.",
+    "Use lower-case letters, digits, - and _, with a letter first.",
 )
+NEW_LONG: Final = Text(
+    "usage", "the name of the driver has {length} characters, and {most} are possible", "Use a shorter name."
+)
+NEW_RESERVED: Final = Text("usage", "'{name}' cannot be the name of a driver: {reason}", "Use another name.")
+NEW_IS_KEYWORD: Final = Phrase("it is a word of Python")
+NEW_IS_MODULE: Final = Phrase("Python has a module of this name already")
+NEW_IS_TEST: Final = Phrase("pytest would take its file for tests")
+NEW_IS_DEVICE: Final = Phrase("Windows reserves it for a device")
 NEW_TAKEN: Final = Text("usage", "a DNS host is named '{name}' already", "Use another name.")
 NEW_FILE_EXISTS: Final = Text("usage", "{path} exists", "Move it away, or use another name.")
 NEW_UNWRITABLE: Final = Text(

@@ -138,6 +138,8 @@ def _checked(writer: RecordWriter, domains: Sequence[str]) -> DelegateAccount:
 
 def _of_zone(writers: Mapping[str, RecordWriter], to: str, domains: Sequence[str]) -> DelegateAccount:
     """Return the account that writes to a zone: that with the longest zone, or the only one without a limit."""
+    if not to.strip():
+        raise ConfigError.of(texts.DELEGATE_TO_EMPTY, to=to, known=list(writers))
     try:
         zone = names.to_a_labels(to)
     except names.InvalidName:

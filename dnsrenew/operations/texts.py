@@ -195,6 +195,11 @@ DELEGATE_TO_NEAREST: Final = Text(
     "{to} is neither a DNS account of the configuration nor in a zone of one.",
     "Did you mean {nearest}?",
 )
+DELEGATE_TO_EMPTY: Final = Text(
+    _TO,
+    "The account or zone to write to is empty.",
+    "Use one of these accounts, or a zone of one: {known}.",
+)
 DELEGATE_ZONE_NEEDED: Final = Text(
     _TO,
     "The DNS account {account} does not say which zones it writes to.",

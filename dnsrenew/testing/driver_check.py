@@ -48,6 +48,7 @@ def check_driver(
     :param values: ``"one"``: the host keeps one value at a name, so nothing is tested that needs two.
     :param clock: for tests of this function.
     :raises AssertionError: names the MUST that the driver violates.
+    :raises ValueError: ``zone`` is not a domain name.
     """
     run_check(
         make, zone, look=look, ttl=ttl, patience=patience, wrong=wrong, parallel=parallel, values=values, clock=clock
@@ -71,7 +72,14 @@ def run_check(
 
     :param only: the key of the one MUST to test.
     :raises AssertionError: names the MUST that the driver violates.
+    :raises ValueError: ``zone`` is not a domain name.
     """
+    try:
+        zone = names.to_a_labels(zone)
+    except names.InvalidName as error:
+        raise ValueError(f"zone={zone!r} is not a domain name: {error}") from None
+    if names.is_wildcard(zone):
+        raise ValueError(f"zone={zone!r} is a wildcard, not a zone")
     context = Context(clock=clock or SystemClock())
     served, served_ttl = (look, None) if look is not None else _zone_servers(context)
     lacks: dict[Needs, Phrase] = {}

@@ -62,7 +62,12 @@ class Mistake(NamedTuple):
     source: str | None = None
 
     def __str__(self) -> str:
-        return str(_line_of(self))
+        return str(self.text)
+
+    @property
+    def text(self) -> Message:
+        """The line that is shown."""
+        return _line_of(self)
 
     @property
     def position(self) -> str:

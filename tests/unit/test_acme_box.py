@@ -132,6 +132,16 @@ def test_the_next_requests_fail_as_asked(box: AcmeBox, error: str, at: str | Non
     assert dnsrenew.obtain(["example.com"], now=True, **box.arguments).not_after == box.issued[0].not_after
 
 
+@pytest.mark.parametrize(
+    ("error", "at", "said"), [("rateLimit", None, "rateLimited"), ("rateLimited", "neworder", "newOrder")]
+)
+def test_a_word_that_no_request_would_meet_is_refused(box: AcmeBox, error: str, at: str | None, said: str) -> None:
+    """An unknown error or resource is a mistake of the test; the known words are named."""
+    with pytest.raises(ValueError, match=said):
+        box.fail_next(error, at=at)
+    dnsrenew.obtain(["example.com"], **box.arguments)
+
+
 def test_a_failure_that_ends_is_survived(box: AcmeBox) -> None:
     """Errors of the server are retried, and a used nonce is replaced."""
     box.fail_next("badNonce", count=2)

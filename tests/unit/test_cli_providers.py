@@ -88,7 +88,9 @@ def test_search(folder: Path, capsys: pytest.CaptureFixture[str], word: str, nam
     [
         (["strato"], "write providers/strato.toml if dns-lexicon knows the host"),
         (["cloudfare"], "Did you mean cloudflare? Otherwise write providers/cloudfare.toml"),
-        (["--search", "strato"], "No DNS host is named 'strato'."),
+        (["--search", "strato"], "Nothing matches 'strato'."),
+        (["--search", "strato"], "write providers/NAME.toml if dns-lexicon knows the host"),
+        (["--search", "cloudfare"], "Did you mean cloudflare?"),
     ],
 )
 def test_an_unknown_host_has_other_ways(
@@ -98,6 +100,7 @@ def test_an_unknown_host_has_other_ways(
     assert main(["providers", *arguments]) == 2
     err = capsys.readouterr().err
     assert said in err
+    assert "--search WORD" not in err or "--search" not in arguments
     assert "dnsrenew providers --new" in err
     assert "dnsrenew delegate NAME" in err
 

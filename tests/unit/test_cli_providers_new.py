@@ -82,6 +82,32 @@ def test_a_name_that_is_no_module_is_refused(folder: Path, capsys: pytest.Captur
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("class", "a word of Python"),
+        ("json", "has a module"),
+        ("requests", "has a module"),
+        ("dnsrenew", "has a module"),
+        ("conftest", "pytest"),
+        ("test", "pytest"),
+        ("test-host", "pytest"),
+        ("my-test", "pytest"),
+        ("con", "Windows"),
+        ("aux", "Windows"),
+        ("com1", "Windows"),
+        ("a" * 64, "64 characters, and 63"),
+    ],
+)
+def test_a_name_that_something_else_has_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], name: str, said: str
+) -> None:
+    """The message tells what: Python, pytest, Windows, or the length; nothing is written."""
+    assert main(["providers", "--new", name]) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert list(folder.iterdir()) == []
+
+
 def test_a_name_that_is_taken_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """By a host that is known, or by a file of the user."""
     (folder / "dnsrenew.toml").touch()

@@ -127,6 +127,7 @@ def test_the_account_that_writes(accounts: dict[str, Any], to: str | None, expec
         ({"any": ANY}, "any", "delegate-account", "does not say which zones"),
         ({"other": OTHER}, "othr", "delegate-account", "othr"),
         ({"other": OTHER}, "else.test", "delegate-account", "else.test"),
+        ({"other": OTHER}, "", "delegate-account", "is empty"),
         ({"any": ANY, "any2": ANY}, "else.test", "delegate-account", "any, any2"),
         ({"by_hand": MANUAL}, "by_hand", "delegate-account", "by a person"),
         ({"by_hand": MANUAL}, "else.test", "delegate-account", "by a person"),

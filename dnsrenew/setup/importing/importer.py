@@ -97,7 +97,7 @@ def run_import(request: ImportRequest, store: FolderStore, context: Context) -> 
     again = _was_imported(request.config)
     sources = _sources(request)
     found = [kind.reader().read(folder, request.host) for kind, folder in sources]
-    tools = [f"{kind.title} in {folder}" for kind, folder in sources]
+    tools: list[str] = [texts.TOOL_IN_FOLDER.format(tool=kind.title, folder=str(folder)) for kind, folder in sources]
     plan = make_plan(found)
     notes = reading.Notes()
     folders = [data.folder for data in found]

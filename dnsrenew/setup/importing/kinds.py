@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from dnsrenew.base.values import Frozen
+from dnsrenew.setup.importing import texts
 from dnsrenew.setup.importing.found import FoundData, HostView
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ KINDS: Final = {
         Kind("acme.sh", "acme.sh", "acme_sh"),
         Kind("caddy", "Caddy", "caddy"),
         Kind("hfs", "HFS", "hfs"),
-        Kind("pem", "PEM files", "pem"),
+        Kind("pem", texts.PEM_FILES, "pem"),
     )
 }
 """The tools, in the order in which a folder is asked: any pair of PEM files comes last."""

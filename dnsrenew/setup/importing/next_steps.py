@@ -10,6 +10,7 @@ from dnsrenew.config import check_config
 from dnsrenew.errors import ConfigError, Message
 from dnsrenew.schedule.machine import read
 from dnsrenew.setup.importing import reading, texts
+from dnsrenew.validation.mistakes import Mistake
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,8 +52,9 @@ def _to_complete(config: Path, plan: Plan, clock: Clock) -> Iterator[Message]:
     try:
         check_config(config, clock=clock)
     except ConfigError as error:
-        for mistake in error.message.splitlines():
-            yield texts.STEP_COMPLETE.format(mistake=mistake)
+        lines: list[str] = [Mistake(**mistake).text for mistake in error.evidence.get("mistakes", ())]
+        for line in lines or [error.message]:
+            yield texts.STEP_COMPLETE.format(mistake=line)
     if any(_lacks_plain_options(account) for account in plan.dns.values()):
         yield texts.STEP_PLACEHOLDER.format(path=str(config))
     by_hand = [each.name for each in plan.certificates if _is_fallback(each.dns, plan)]

@@ -15,6 +15,8 @@ NO_KEY: Final = Phrase("it has no private key of a supported kind")
 NOT_A_PAIR: Final = Phrase("the private key does not belong to the certificate")
 GONE: Final = Phrase("it is missing")
 NO_CERTIFICATE: Final = Phrase("it has no certificate")
+PEM_FILES: Final = Phrase("PEM files")
+TOOL_IN_FOLDER: Final = Phrase("{tool} in {folder}")
 
 # ── any tool ────────────────────────────────────────────────────────────────────────────
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self
@@ -23,6 +23,14 @@ from dnsrenew.testing.in_memory import InMemoryDriver
 _TTL: Final = 1
 """Seconds; a second order for a name waits until no resolver of the CA can have the value of the first."""
 _LIFETIME: Final = timedelta(days=90)
+_ERRORS: Final = frozenset({
+    "accountDoesNotExist", "alreadyReplaced", "alreadyRevoked", "badCSR", "badNonce", "badPublicKey",
+    "badRevocationReason", "badSignatureAlgorithm", "caa", "compound", "connection", "dns", "externalAccountRequired",
+    "incorrectResponse", "invalidContact", "invalidProfile", "malformed", "orderNotReady", "rateLimited",
+    "rejectedIdentifier", "serverInternal", "tls", "unauthorized", "unsupportedContact", "unsupportedIdentifier",
+    "userActionRequired",
+})  # fmt: skip
+"""The error types of RFC 8555 section 6.7, of RFC 9773, and of the draft of profiles."""
 _ABOUT_A_NAME: Final = frozenset({"caa", "connection", "dns", "incorrectResponse", "tls"})
 """Errors that a CA reports about a name, when it validates it."""
 
@@ -105,12 +113,16 @@ class AcmeBox:
 
         :param error: an ACME error type without its prefix (RFC 8555 section 6.7), such as ``rateLimited``.
         :param count: the number of requests.
-        :param at: the resource: ``newAccount``, ``newOrder``, ``challenge``, ``finalize`` or ``certificate``; default:
-            ``challenge`` for ``caa``, ``connection``, ``dns``, ``incorrectResponse`` and ``tls``, else ``newOrder``. At
-            ``challenge`` the validation fails.
+        :param at: the resource: ``newAccount``, ``newOrder``, ``challenge``, ``finalize`` or ``certificate``, or
+            ``account``, ``order``, ``authorization``, ``revokeCert`` or ``keyChange``; default: ``challenge`` for
+            ``caa``, ``connection``, ``dns``, ``incorrectResponse`` and ``tls``, else ``newOrder``. At ``challenge``
+            the validation fails.
         :param retry_after: seconds that the CA asks to wait.
+        :raises ValueError: an unknown ``error`` or ``at``.
         """
         resource = at or ("challenge" if error in _ABOUT_A_NAME else "newOrder")
+        _check_known("error", error, _ERRORS)
+        _check_known("at", resource, self._orders.resources)
         for _ in range(count):
             self._orders.fail(
                 resource, AcmeProblem(error, detail or f"the test asked for {error}", retry_after=retry_after)
@@ -134,6 +146,11 @@ class AcmeBox:
             if owner.lower() == name.lower()
             for value in self.driver.look(owner)
         }
+
+
+def _check_known(argument: str, word: str, known: Collection[str]) -> None:
+    if word not in known:
+        raise ValueError(f"{argument}={word!r} is none of: {', '.join(sorted(known))}")
 
 
 @contextlib.contextmanager

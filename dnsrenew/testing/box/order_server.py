@@ -60,6 +60,11 @@ class OrderServer:
             "keyChange": self._change_key,
         }
 
+    @property
+    def resources(self) -> frozenset[str]:
+        """The resources to which a request can be sent."""
+        return frozenset(self._resources)
+
     def fail(self, resource: str, problem: AcmeProblem) -> None:
         """Refuse the next request for a resource that has no refusal yet."""
         with self._lock:

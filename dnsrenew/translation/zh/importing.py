@@ -202,6 +202,8 @@ TEXTS: Final = {
     "certbot was told not to renew {name} by itself; dnsrenew renews every certificate of its configuration.": (
         "certbot 被设为不自动续期 {name}；dnsrenew 会续期其配置中的每个证书。"
     ),
+    "PEM files": "PEM 文件",
+    "{tool} in {folder}": "{folder} 中的 {tool}",
     "it has no certificate": "其中没有证书",
     "it has no private key of a supported kind": "其中没有受支持类型的私钥",
     "it is empty": "内容为空",
