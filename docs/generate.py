@@ -110,8 +110,8 @@ Your host is not here? [These have ended or cannot work](left-out.md). For any o
 _LEFT_OUT: Final = """\
 # Hosts that are left out
 
-dns-lexicon has a provider for these, and dnsrenew has no file for them: the service has ended, or what would be written
-would be wrong. The source of each is linked.
+dnsrenew has no file for these: the service has ended, it has no API for TXT records, or what dns-lexicon would
+write would be wrong. The source of each is linked.
 
 | host | why | what to do instead |
 |---|---|---|
@@ -135,6 +135,8 @@ def left_out() -> str:
     hosts = left_out_hosts()
     rows = []
     for name, host in sorted(hosts.items()):
+        if name in host.get("names", "").split():  # another spelling
+            continue
         since = f" (since {host['since']})" if "since" in host else ""
         why = f"{host['why']}{since} [Source]({host['source']})"
         rows.append(f"| {host['title']} (`{name}`) | {why} | {host['instead']} |")

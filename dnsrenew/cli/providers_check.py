@@ -9,7 +9,7 @@ from dnsrenew import __version__
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.language import say
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
-from dnsrenew.errors import ConfigError
+from dnsrenew.errors import ConfigError, DnsRenewError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +92,11 @@ def _known(account: str, config: Config) -> str:
 def _lines(result: MustResult, columns: int | None, *, verbose: int) -> list[str]:
     mark = _MARKS[result.result]
     if result.result == "broken":
-        return formatting.wrap(say(result.reason), columns, f"{mark} ", "  ")
+        fix = result.cause.fix if isinstance(result.cause, DnsRenewError) else ""
+        return [
+            *formatting.wrap(say(result.reason), columns, f"{mark} ", "  "),
+            *(formatting.wrap(say(fix), columns, f"  {yellow('→')} ", "    ") if fix else []),
+        ]
     shown = texts.MUST_SHOWN.format(must=say(result.sentence))
     if result.result == "not-tested":
         return formatting.wrap(

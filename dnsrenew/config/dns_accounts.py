@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base.names import is_at_or_below
 from dnsrenew.config import texts
 from dnsrenew.config.fields import each_key, file_path, integer, list_of, plain_name, text, zone
-from dnsrenew.config.programs import command
+from dnsrenew.config.programs import dns_hook
 from dnsrenew.config.schema import TOP_LEVEL, FieldScope, ReadField, as_table
 from dnsrenew.config.secret_fields import maybe_secret, secret
-from dnsrenew.errors import ConfigError, Phrase
+from dnsrenew.errors import ConfigError, Phrase, as_clause
 from dnsrenew.model import DnsAccount
 from dnsrenew.validation.mistakes import FieldError, KeyPath, Mistake, describe_found, kind, nearest, quoted
 from dnsrenew.validation.texts import MISSING
@@ -36,7 +36,7 @@ def _trusted_file(value: Any, scope: FieldScope, path: KeyPath) -> str:
 
 _BY_KIND: Final[Mapping[str, ReadField]] = {
     "list": list_of(text, texts.TEXTS, least=1),
-    "program": command,
+    "program": dns_hook,
     "file": _trusted_file,
 }
 """How an option is read that is not a text."""
@@ -166,9 +166,7 @@ class DnsAccountTables:
             self._broken.add(name)
             return None
         if provider is None:
-            names = catalogue.provider_names(self._folders)
-            found = texts.UNKNOWN_HOST.format(provider=quoted(name))
-            scope.mistake(path, found, texts.DNS_HOST, nearest(name, names))
+            self._report_unknown(name, scope, path)
             return None
         if template := _driver_problem(provider):
             found = template.format(provider=quoted(name), driver=quoted(provider.driver))
@@ -176,6 +174,17 @@ class DnsAccountTables:
             return None
         self.providers[provider.name] = provider
         return provider
+
+    def _report_unknown(self, name: str, scope: FieldScope, path: KeyPath) -> None:
+        from dnsrenew.drivers import catalogue
+
+        left_out = catalogue.left_out_hosts().get(name.lower())
+        if left_out is not None:
+            found = texts.HOST_LEFT_OUT.format(provider=quoted(name), why=as_clause(left_out["why"]))
+            scope.mistake(path, found, texts.OTHER_HOST, fix=left_out["instead"])
+            return
+        found = texts.UNKNOWN_HOST.format(provider=quoted(name))
+        scope.mistake(path, found, texts.OTHER_HOST, nearest(name, catalogue.provider_names(self._folders)))
 
     def _options(self, provider: Provider, options: dict[str, Any], scope: FieldScope, path: KeyPath) -> dict[str, Any]:
         """Return the options with secrets as :class:`Secret`, and add the mistakes that the provider file shows."""

@@ -163,14 +163,9 @@ def web_url(value: Any, scope: FieldScope, path: KeyPath) -> str:
 
 
 def _is_url(value: str, schemes: tuple[str, ...]) -> bool:
-    from urllib.parse import urlsplit  # not needed for the built-in CAs
+    from dnsrenew.base.web_address import is_web_address  # not needed for the built-in CAs
 
-    try:
-        parts = urlsplit(value)
-        complete = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
-    except ValueError:
-        return False
-    return complete and value.isascii() and value.isprintable() and " " not in value
+    return is_web_address(value, schemes)
 
 
 def address(value: Any, _scope: FieldScope, _path: KeyPath) -> str:

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
 
 def command(value: Any, scope: FieldScope, path: KeyPath) -> tuple[str, ...]:
     """Read a program and its arguments; the program is absolute afterwards if it has a folder, and judged."""
-    words: tuple[str, ...] = list_of(text, texts.COMMAND, least=1)(value, scope, path)
+    return _command(value, scope, path, texts.COMMAND)
+
+
+def dns_hook(value: Any, scope: FieldScope, path: KeyPath) -> tuple[str, ...]:
+    """Read a program that writes TXT records, as :func:`command`."""
+    return _command(value, scope, path, texts.DNS_HOOK)
+
+
+def _command(value: Any, scope: FieldScope, path: KeyPath, expected: str) -> tuple[str, ...]:
+    words: tuple[str, ...] = list_of(text, expected, least=1)(value, scope, path)
     return (program_path(words[0], scope), *words[1:]) if words else words
 
 

@@ -222,6 +222,7 @@ ADDRESSES: Final = Phrase("a list of addresses HOST[:PORT]")
 URLS: Final = Phrase("a list of https URLs")
 INCLUDES: Final = Phrase('a list of paths such as ["conf.d/*.toml"]')
 COMMAND: Final = Phrase('a list of texts, such as ["systemctl", "reload", "nginx"]')
+DNS_HOOK: Final = Phrase('a list of texts, such as ["/etc/dnsrenew/dns-hook"]')
 TEXTS: Final = Phrase("a list of texts")
 
 # ── phrases: domains ────────────────────────────────────────────────────────────────────
@@ -320,6 +321,11 @@ ACCOUNT_NEEDED: Final = Phrase("a [dns.NAME] (in Python: dns=…) that can write
 DNS_HOST: Final = Phrase("the name of a DNS host, see `dnsrenew providers`")
 DNS_HOST_NAME: Final = Phrase("the name of a DNS host, of letters, digits, dots, hyphens and underscores")
 UNKNOWN_HOST: Final = Phrase("the unknown DNS host {provider}")
+HOST_LEFT_OUT: Final = Phrase("{provider}, which cannot be used: {why}")
+OTHER_HOST: Final = Phrase(
+    "the name of a DNS host: `dnsrenew providers --search WORD` finds it; for a host that is not there, run `dnsrenew "
+    "delegate NAME`"
+)
 NO_DRIVER: Final = Phrase("{provider}, whose driver {driver} is not installed")
 SUPPORTED_HOST: Final = Phrase("a DNS host with a built-in or installed driver, see `dnsrenew providers`")
 OPTION: Final = Phrase("{help} (required by {provider})")

@@ -66,11 +66,18 @@ def provider_names(folders: Iterable[Path] = ()) -> list[str]:
 
 
 def left_out_hosts() -> dict[str, dict[str, str]]:
-    """Return the hosts of lexicon that have no file, by lexicon's name: ``title``, ``why``, ``source``, ``instead``."""
+    """Return known hosts that have no file: ``title``, ``why``, ``source``, ``instead``.
+
+    The keys are lexicon's names, and other spellings (``names`` in the table, separated by blanks), in lower case.
+    """
     import tomllib
 
     path = next(folder for folder in SHIPPED if folder.is_dir()) / "_left_out.toml"
-    return tomllib.loads(path.read_text("utf-8"))
+    hosts = {}
+    for name, table in tomllib.loads(path.read_text("utf-8")).items():
+        host = {key: value for key, value in table.items() if isinstance(value, str)}
+        hosts |= dict.fromkeys((name, *host.get("names", "").split()), host)
+    return hosts
 
 
 def plug_in_names() -> set[str]:
@@ -130,12 +137,25 @@ def _wrong_value(key: str, value: object, spec: OptionSpec) -> Mistake | None:
         is_list = isinstance(value, (list, tuple)) and all(isinstance(each, str) and each for each in value)
         return None if is_list and value else _mistake(key, kind(value), texts.LIST)
     if isinstance(value, str):
-        if value.strip() or not spec.required:
+        if value.strip():
+            return _wrong_address(key, value.strip()) if spec.kind == "url" else None
+        if not spec.required:
             return None
         return _mistake(key, phrases.EMPTY_TEXT, spec.help or texts.VALUE)
     if spec.secret and isinstance(value, Mapping) and {"command"} <= set(value) <= {"command", "env"}:
         return None
     return _mistake(key, kind(value), texts.TEXT_OR_REFERENCE if spec.secret else texts.QUOTED_TEXT)
+
+
+def _wrong_address(key: str, address: str) -> Mistake | None:
+    from dnsrenew.base.web_address import is_web_address  # few accounts name an address
+
+    if not is_web_address(address):
+        has_user = "@" in address  # not shown: a password can precede the @
+        return _mistake(key, texts.URL_WITH_USER if has_user else texts.NOT_A_URL, texts.API_ADDRESS)
+    if "?" in address or "#" in address:
+        return _mistake(key, texts.URL_WITH_QUERY, texts.API_ADDRESS)
+    return None
 
 
 def _mistake(key: str, found: str, expected: str, near: str | None = None) -> Mistake:

@@ -53,6 +53,7 @@ _CONNECTION: Final = frozenset({"ConnectionError", "ConnectionClosedError", "End
 _TEXTS: Final = {
     "provider-unauthorized": (texts.UNAUTHORIZED, texts.UNAUTHORIZED_ANSWER),
     "provider-zone-unknown": (texts.ZONE_UNKNOWN, texts.ZONE_UNKNOWN_ANSWER),
+    "provider-address-wrong": (texts.NOTHING_THERE, texts.NOTHING_THERE),  # there is always a status
     "provider-rate-limited": (texts.RATE_LIMITED, texts.RATE_LIMITED_ANSWER),
     "provider-unreachable": (texts.UNREACHABLE, texts.UNREACHABLE_ANSWER),
     "provider-untrusted": (texts.UNTRUSTED, texts.UNTRUSTED_ANSWER),
@@ -69,12 +70,18 @@ _KINDS: Final = {"timeout": "provider-timeout", "tls": "provider-untrusted", "to
 
 @dataclass
 class _Findings:
-    """The facts in an exception and its causes."""
+    """The facts in an exception and its causes.
+
+    :ivar if_missing: the code for status 404.
+    :ivar reason: the text of the operating system.
+    """
 
     code: str | None = None
     status: int | None = None
     answer: str = ""
     headers: Any = None
+    if_missing: str | None = None
+    reason: str = ""
     classes: set[str] = field(default_factory=set)
     kind: str | None = None
     text: str = ""
@@ -108,6 +115,7 @@ def translate(
         "cause": f"{type(error).__name__}: {redactor.redact(str(error))}"[:_MAX_TEXT],
         "title": provider.title,
         "page": provider.page,
+        "where": provider.server_of(account),
         "options": _credentials(provider, account),
         "answer": answer or None,
     }
@@ -138,11 +146,14 @@ def classify(error: BaseException) -> str:
 
 
 def _inspect(error: BaseException) -> _Findings:
-    found = _Findings(code=error.code if isinstance(error, HostError) else None)
+    found = _Findings()
+    if isinstance(error, HostError):
+        found.code, found.if_missing = error.code, error.if_missing
     messages = []
     for each in _chain(error):
         found.classes |= {_class_name(kind) for kind in type(each).__mro__}
         found.kind = found.kind or _text(getattr(each, "kind", None))
+        found.reason = _text(getattr(each, "strerror", None)) or found.reason
         messages.append(str(each))
         response = getattr(each, "response", None)
         if found.status is None and response is not None:
@@ -222,7 +233,8 @@ def _by_status(found: _Findings) -> str:
     by_text = _by_text(found.text)
     if by_text != "provider-refused":
         return by_text
-    return {403: "provider-unauthorized", 404: "provider-zone-unknown", 408: "provider-timeout"}.get(status, by_text)
+    missing = found.if_missing or "provider-zone-unknown"
+    return {403: "provider-unauthorized", 404: missing, 408: "provider-timeout"}.get(status, by_text)
 
 
 def _by_text(text: str) -> str:
@@ -250,7 +262,9 @@ def _host_message(error: BaseException, found: _Findings, code: str, redactor: R
     """Return the message of the host; empty if it sent HTML or nothing."""
     if "HttpFailure" in found.classes:
         return _line(_text(getattr(error, "detail", None)) or "")  # dnsrenew's own: a phrase without a URL
-    if code in {"provider-unreachable", "provider-timeout", "provider-untrusted"}:
+    if code == "provider-unreachable":
+        return _line(redactor.redact(found.reason))
+    if code in {"provider-timeout", "provider-untrusted"}:
         return ""
     text = found.answer if found.status else str(error)
     if not text.strip() or text.lstrip().startswith("<"):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from urllib.parse import quote
 
 from dnsrenew.base import names
-from dnsrenew.drivers.host_error import HostError, malformed
+from dnsrenew.drivers.host_error import HostError, malformed, malformed_field
 from dnsrenew.http import HttpClient
 
 if TYPE_CHECKING:
@@ -108,6 +108,16 @@ class HostApi:
         return parsed(self.request(method, path, **arguments))
 
 
+class ServerApi(HostApi):
+    """The API of a server of one's own that is not asked for its zones: status 404 is a wrong address."""
+
+    def refused(self, response: Response) -> HostError:
+        """Return the error for a status of 400 or above."""
+        error = super().refused(response)
+        error.if_missing = "provider-address-wrong"
+        return error
+
+
 def parsed(response: Response) -> Any:
     """Return the JSON of an answer; None for an empty body.
 
@@ -118,7 +128,7 @@ def parsed(response: Response) -> Any:
     try:
         return response.json()
     except ValueError:
-        raise malformed("JSON") from None
+        raise malformed("it is not JSON") from None
 
 
 def content_of(response: Response) -> Any:
@@ -185,7 +195,7 @@ def pick(value: Any, *path: str | int, kind: type[T]) -> T:
         else:
             current = None
     if not isinstance(current, kind):
-        raise malformed(".".join(map(str, path)) or "content")
+        raise malformed_field(".".join(map(str, path))) if path else malformed("its content has another type")
     return current
 
 
@@ -200,7 +210,7 @@ def pages(read: Callable[[int], tuple[list[Any], bool]]) -> Iterator[Any]:
         yield from items
         if not more:
             return
-    raise malformed("last page")
+    raise malformed("its pages do not end")
 
 
 def segment(text: object) -> str:

@@ -13,6 +13,7 @@ class HostError(Exception):
     :ivar code: the code of the :class:`~dnsrenew.ProviderError`; None: it follows from the status and the message.
     :ivar status_code: the HTTP status; None without an answer, or where the host reports errors with status 200.
     :ivar headers: those of the answer, for a ``Retry-After``.
+    :ivar if_missing: the code for status 404 unless the message has another reason; None: the zone is unknown.
     """
 
     def __init__(
@@ -27,6 +28,7 @@ class HostError(Exception):
         self.code = code
         self.status_code = status
         self.headers = headers
+        self.if_missing: str | None = None
 
     @property
     def response(self) -> HostError:
@@ -47,6 +49,14 @@ def unknown_zone(zone: str) -> HostError:
 def malformed(what: str) -> HostError:
     """Return the error for an answer that does not have what the documentation of the host promises.
 
-    :param what: the missing part, such as ``records[0].id``; never a value of the answer.
+    :param what: what is wrong, such as ``it is not JSON``; never a value of the answer.
     """
-    return HostError(f"the answer has no valid {what}", code="provider-malformed-answer")
+    return HostError(what, code="provider-malformed-answer")
+
+
+def malformed_field(name: str) -> HostError:
+    """Return the error for a field of an answer that is not as documented.
+
+    :param name: such as ``records.0.id``.
+    """
+    return malformed(f"the field `{name}` is missing or has another type")

@@ -17,6 +17,8 @@ NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _NOT_BARE: Final = re.compile(r"[^A-Za-z0-9_-]")  # a TOML key with one of these needs quotes
 RESERVED: Final = frozenset({"provider", "zones", "ttl", "name"})
 """Options of every account, which a provider file cannot define."""
+_SERVERS: Final = frozenset({"api", "ib_host", "server"})
+"""Options that name a server; those of the kind url do too."""
 OWN_OBJECT: Final = ""
 """The driver of an account whose option ``driver`` is an object of the calling program."""
 
@@ -27,8 +29,8 @@ class OptionSpec(Frozen, kw_only=True):
     :ivar env: the environment variable that :meth:`Provider.block` suggests; it is not read by default.
     :ivar pattern: a regular expression for the whole secret without blanks around it; "" if its form is not known.
     :ivar form: the pattern in words.
-    :ivar kind: ``"text"``, ``"list"`` of texts, ``"program"`` (a list: a program and its arguments), or ``"file"`` (a
-        path, relative to the configuration file).
+    :ivar kind: ``"text"``, ``"list"`` of texts, ``"program"`` (a list: a program and its arguments), ``"file"`` (a
+        path, relative to the configuration file), or ``"url"`` (the address of an HTTP API, without a query).
     :ivar default: the path of a file that is not given; ``{account}`` in it is the name of the account.
     """
 
@@ -100,6 +102,15 @@ class Provider(Frozen, kw_only=True):
             return self.website
         return f"`dnsrenew providers {self.name}`" if self.name else self.title
 
+    def server_of(self, account: DnsAccount) -> str:
+        """Return host and port of the account's own server; the title of the host if the account names none."""
+        for key, value in {**self.driver_options, **account.options}.items():
+            spec = self.options.get(key)
+            is_address = key in _SERVERS or (spec is not None and spec.kind == "url")
+            if is_address and isinstance(value, str) and (server := _server(value.strip())):
+                return server
+        return self.title
+
     def is_secret(self, option: str) -> bool:
         """Tell whether an option may be a secret; every option may, without a provider file."""
         spec = self.options.get(option)
@@ -139,5 +150,16 @@ class Provider(Frozen, kw_only=True):
     def _placeholder(self, key: str, spec: OptionSpec) -> str:
         if spec.kind in {"list", "program"}:
             return f'["<{key}>"]'
+        if spec.kind == "url":
+            return f'"https://<{key}>"'
         file = _NOT_BARE.sub("-", f"{self.name}-{key}").replace("_", "-")
         return f'"file:{file}.txt"' if spec.secret else f'"<{key}>"'
+
+
+def _server(address: str) -> str:
+    from urllib.parse import urlsplit  # needed only after an error
+
+    try:
+        return urlsplit(address if "://" in address else f"//{address}").netloc.rpartition("@")[2]
+    except ValueError:
+        return ""

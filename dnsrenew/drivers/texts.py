@@ -82,26 +82,30 @@ _CHECK_CREDENTIALS: Final = (
     "and allow them to edit the TXT records of {zones}."
 )
 _CHECK_OPTIONS: Final = "Check {options} of the account {account}, and allow them to edit the TXT records of {zones}."
-_CHECK_ZONE: Final = "Add {zones} to this account at {page}, or list the zones of the account in its option `zones`."
-_WAIT: Final = "Wait a few minutes and run it again; {page} tells the limits."
+_CHECK_ZONE: Final = "Add {zones} to this account (see {page}), or list the zones of the account in its option `zones`."
+_WAIT: Final = "Wait a few minutes and run it again; for the limits, see {page}."
 _CHECK_API: Final = (
-    "Check whether this machine can reach the API of {page}, and whether a proxy or firewall blocks the connection."
+    "Check whether this machine can reach {where}, and whether a proxy or firewall blocks the connection; see "
+    "also {page}."
 )
 _CHECK_PORTAL: Final = (
-    "Check whether this network requires a login first, as in a hotel, and whether the account {account} has an "
-    "outdated API address; if neither, see {page}, or update dnsrenew and its libraries."
+    "Check whether this network requires a login first, as in a hotel, and whether the API of {where} "
+    "has another address now; if neither, see {page}, or update dnsrenew and its libraries."
 )
 _CHECK_ROOTS: Final = (
-    "Check whether a proxy intercepts TLS connections to {page}, and update the root certificates of this machine."
+    "Check whether a proxy intercepts TLS connections to {where}, and update the root certificates of this machine; "
+    "see also {page}."
 )
 _CHECK_CLOCK: Final = (
     "Set the clock of this machine (with NTP) if it is wrong; otherwise check whether a proxy intercepts TLS "
-    "connections to {page}."
+    "connections to {where}; see also {page}."
 )
-_LATER: Final = "Try again later; {page} may tell of an outage."
-_SLOW: Final = "Try again later; if it persists, check whether a firewall or proxy blocks the connection to {page}."
+_LATER: Final = "Try again later; if it persists, check whether {where} has an outage (see {page})."
+_SLOW: Final = (
+    "Try again later; if it persists, check whether a firewall or proxy blocks the connection to {where} (see {page})."
+)
 _UPDATE: Final = "Try again later; if it persists, see {page}, or update dnsrenew and its libraries."
-_FOLLOW: Final = "Do what the message of the host asks for at {page}, then run it again."
+_FOLLOW: Final = "Do what the message of the host asks for (see {page}), then run it again."
 _REPORT: Final = (
     "Check the options of the account {account} (see {page}); if they are right, report this to the author of the "
     "driver."
@@ -136,6 +140,11 @@ ZONE_UNKNOWN_ANSWER: Final = Text(
     _ZONE_UNKNOWN,
     "{title} (account {account}) has no zone {zones} that these credentials can see: {answer}.",
     _CHECK_ZONE,
+)
+NOTHING_THERE: Final = Text(
+    "provider-address-wrong",
+    "{title} (account {account}) is not at the address in its option `api`: {answer}.",
+    "Correct `api` of the account {account}, with its path (see {page}).",
 )
 RATE_LIMITED: Final = Text(
     "provider-rate-limited",
@@ -282,7 +291,7 @@ TTL: Final = Phrase("a whole number of seconds from 1 to 604800")
 PROPAGATION_TIMEOUT: Final = Phrase("a number of seconds from 1 to 86400")
 SETTLE: Final = Phrase("a number of seconds from 0 to 3600")
 VALUES: Final = Phrase('"many", "two" or "one"')
-KIND: Final = Phrase('"text", "list", "program" or "file"')
+KIND: Final = Phrase('"text", "list", "program", "file" or "url"')
 SCOPE: Final = Phrase('"name" or "zone"')
 SCOPE_FOUND: Final = '"zone"'
 SCOPE_OF_MANY: Final = Phrase('"name", unless values is "one"')
@@ -297,3 +306,9 @@ REQUIRED: Final = Phrase("{help} (required by {title})")
 TEXT_OR_REFERENCE: Final = Phrase("a text, or a reference to a secret")
 QUOTED_TEXT: Final = Phrase("a text in quotes")
 LIST: Final = Phrase("a list of texts in quotes")
+NOT_A_URL: Final = Phrase("a text that is not a web address")
+URL_WITH_USER: Final = Phrase("an address with a user name")
+URL_WITH_QUERY: Final = Phrase("an address with a query or fragment")
+API_ADDRESS: Final = Phrase(
+    "an http:// or https:// address without user name, query and fragment, such as https://dns.example.net/api"
+)

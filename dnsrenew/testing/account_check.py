@@ -23,19 +23,20 @@ from dnsrenew.renewal.services import make_services
 from dnsrenew.secrets import Secret
 from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import texts
-from dnsrenew.testing.conformance import UNAUTHORIZED, ConformanceRun, DriverHost
+from dnsrenew.testing.conformance import ConformanceRun, DriverHost
+from dnsrenew.testing.raised import UNAUTHORIZED
 from dnsrenew.testing.wrong_secret import wrong_secret
 
 if TYPE_CHECKING:
     from dnsrenew.config import Config
     from dnsrenew.dns import DnsView
-    from dnsrenew.drivers.provider import Provider
+    from dnsrenew.drivers.provider import Behaviour, Provider
     from dnsrenew.errors import Phrase
     from dnsrenew.model import CertificateSpec, DnsAccount, TxtRecord
     from dnsrenew.runtime.context import Context
     from dnsrenew.store import Store
     from dnsrenew.testing.must_result import MustResult
-    from dnsrenew.testing.script import Needs
+    from dnsrenew.testing.script import Needs, Script
 
 _JOURNAL: Final = "providers-check"
 """The name in the journal, in place of that of a certificate."""
@@ -78,8 +79,10 @@ def check_account(
 ) -> AccountCheck:
     """Test each MUST with an account, in the first of its zones or in that of a certificate that uses it.
 
+    An account of acme-dns is tested at the name of its registration.
+
     :param on_result: called with each result as soon as it is known.
-    :raises ConfigError: ``check-no-zone``; an option of the account is wrong.
+    :raises ConfigError: ``check-no-zone``, ``check-by-hand``; an option of the account is wrong.
     :raises SecretError: a secret cannot be resolved.
     :raises ProviderError: the driver cannot be created; ``check-in-use``.
     :raises AttemptError: DNS does not answer.
@@ -87,6 +90,8 @@ def check_account(
     :raises StoreError: the journal cannot be written; then nothing was written to DNS.
     :raises Cancelled: the caller cancelled.
     """
+    if config.providers[config.accounts[account].provider].behaviour.by_hand:
+        raise ConfigError.of(texts.BY_HAND, account=account)
     store.check_ground()
     its = context.for_certificate(_JOURNAL)
     services = make_services(config, store, its)
@@ -128,6 +133,7 @@ class _AccountCalls:
             ttl=self._writer.ttl,
             patience=behaviour.propagation_timeout,
             expect=self._enter,
+            at=names.absolute(zone) if behaviour.delegated else None,
         )
         results: list[MustResult] = []
         try:
@@ -143,13 +149,13 @@ class _AccountCalls:
 
     def _host(self) -> DriverHost:
         return DriverHost(
-            lambda records: self._hosts.add(self._context, self._values(records)),
+            self._add,
             lambda records: self._hosts.remove(self._context, self._values(records)),
             lambda name: self._dns.values(self._context, name),
             lambda name: self._dns.ttl(self._context, name),
             self._add_wrong,
             self._lacks(),
-            "one" if self._writer.provider.behaviour.values == "one" else "many",
+            _script(self._writer.provider.behaviour),
         )
 
     def _lacks(self) -> dict[Needs, Phrase]:
@@ -157,6 +163,8 @@ class _AccountCalls:
         lacks: dict[Needs, Phrase] = {}
         lacks |= {"removes": texts.NOTHING_TO_REMOVE} if not behaviour.removes else {}
         lacks |= {"parallel": texts.ONE_WRITER} if behaviour.exclusive else {}
+        lacks |= {"names": texts.ONE_NAME, "ttl": texts.SERVERS_TTL} if behaviour.delegated else {}
+        lacks |= {"parallel": texts.ONE_NAME} if behaviour.delegated else {}
         lacks |= {"names": texts.ONE_VALUE_A_ZONE} if (behaviour.values, behaviour.scope) == ("one", "zone") else {}
         lacks |= {"wrong": texts.NO_SECRET} if self._wrong is None else {}
         return lacks
@@ -168,6 +176,17 @@ class _AccountCalls:
         """Write the values down before any of them is written to DNS."""
         if self._writer.provider.behaviour.removes:
             self._held.enter_context(self._published.journaled(self._context, self._values(records)))
+
+    def _add(self, records: Sequence[TxtRecord]) -> None:
+        """Add; a value that its host has refused does not stay in the journal."""
+        values = self._values(records)
+        fresh = [value for value in values if self._published.state(self._context, value) is None]
+        try:
+            self._hosts.add(self._context, values)
+        except ProviderError:
+            refused = [value for value in fresh if self._published.state(self._context, value) == "refused"]
+            self._published.forget(self._context, refused)
+            raise
 
     def _add_wrong(self, records: Sequence[TxtRecord]) -> None:
         """Add with wrong secrets; the journal keeps the values unless the host has refused them."""
@@ -183,6 +202,12 @@ class _AccountCalls:
                 self._published.forget(context, values)
             raise
         self._published.note(context, values, "written")
+
+
+def _script(behaviour: Behaviour) -> Script:
+    if behaviour.most_values is None:
+        return "many"
+    return "two" if behaviour.delegated else "one"
 
 
 def _with_wrong_secrets(context: Context, writer: RecordWriter) -> DnsAccount | None:
@@ -202,6 +227,8 @@ def _with_wrong_secrets(context: Context, writer: RecordWriter) -> DnsAccount | 
 
 def _zone(context: Context, config: Config, dns: DnsView, writer: RecordWriter) -> str:
     """Return the first zone of the account, or that of the first certificate that uses it; absolute."""
+    if writer.provider.behaviour.delegated:
+        return _registered_name(writer)
     if writer.account.zones:
         return names.absolute(writer.account.zones[0])
     choice = AccountChoice(dns, {writer.account.name: writer})
@@ -215,6 +242,25 @@ def _zone(context: Context, config: Config, dns: DnsView, writer: RecordWriter) 
         if zone is not None:
             return zone
     raise failure or ConfigError.of(texts.ZONE_UNKNOWN, account=writer.account.name)
+
+
+def _registered_name(writer: RecordWriter) -> str:
+    """Return the name that an account of acme-dns writes; absolute.
+
+    :raises ConfigError: ``check-no-zone``.
+    :raises SecretError: the file with the registration cannot be read.
+    """
+    account = writer.account
+    file = account.options.get("registration")
+    given = all(account.options.get(key) for key in ("username", "password", "subdomain"))
+    if writer.provider.driver != "acme-dns" or given or not isinstance(file, str):
+        raise ConfigError.of(texts.NAME_UNKNOWN, account=account.name)
+    from dnsrenew.drivers.hosts.acme_dns import read_registration
+
+    registration = read_registration(file)
+    if registration is None:
+        raise ConfigError.of(texts.NO_REGISTRATION, account=account.name)
+    return names.absolute(registration["fulldomain"])
 
 
 def _zone_of_certificate(

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import Frozen
-from dnsrenew.errors import Cancelled, DnsRenewError
+from dnsrenew.errors import Cancelled
 from dnsrenew.model import TxtRecord
 from dnsrenew.testing import texts
 from dnsrenew.testing.must_result import MustResult
-from dnsrenew.testing.script import VALUES_KEPT, DriverCall, MustStep, Needs, ValuesKept, after, script
+from dnsrenew.testing.raised import HOPELESS, NOTHING_WRITTEN, UNAUTHORIZED, code_of, describe, difference
+from dnsrenew.testing.script import SCRIPTS, DriverCall, MustStep, Needs, Script, after, script
 
 if TYPE_CHECKING:
     from dnsrenew.errors import Phrase
@@ -22,7 +23,6 @@ _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 2.0
 _ANYTHING: Final = (Exception, SystemExit)
 """What a driver may raise; KeyboardInterrupt still stops the check."""
-UNAUTHORIZED: Final = "provider-unauthorized"
 _THROTTLED: Final = "provider-rate-limited"
 
 Records = Sequence[TxtRecord]
@@ -43,7 +43,7 @@ class DriverHost(Frozen):
     ttl: Callable[[str], int] | None
     add_wrong: Callable[[Records], object] | None
     lacks: dict[Needs, Phrase]
-    values: ValuesKept = "many"
+    values: Script = "many"
 
 
 class ConformanceRun:
@@ -51,7 +51,10 @@ class ConformanceRun:
 
     After a broken MUST the next one is tested at new names, with the values that it needs.
 
+    It ends after the first write if that shows that no other one can succeed.
+
     :param only: the key of the one MUST to test; None: all.
+    :param at: the one absolute name that the host writes; None: any name in the zone.
     :param expect: called with the records of new names before any of them is written; None: nothing has to be done.
     """
 
@@ -64,10 +67,11 @@ class ConformanceRun:
         ttl: int,
         patience: float,
         only: str | None = None,
+        at: str | None = None,
         expect: Callable[[Records], object] | None = None,
     ) -> None:
         self._context, self._host, self._zone = context, host, zone
-        self._ttl, self._patience, self._expect = ttl, patience, expect
+        self._ttl, self._patience, self._expect, self._at = ttl, patience, expect, at
         self._steps = script(host.values, host.lacks)
         if only is not None:
             self._steps = [(step, before) for step, before in self._steps if step.key == only]
@@ -75,6 +79,7 @@ class ConformanceRun:
         self._records: dict[str, TxtRecord] = {}
         self._present: frozenset[str] | None = frozenset()
         self._maybe: dict[TxtRecord, None] = {}
+        self._has_written = False
         self._use_new_names()
 
     def results(self) -> Iterator[MustResult]:
@@ -82,7 +87,7 @@ class ConformanceRun:
 
         :raises Cancelled: the caller cancelled.
         """
-        for step, before in self._steps:
+        for number, (step, before) in enumerate(self._steps):
             clock = self._context.clock
             start = clock.monotonic()
             try:
@@ -96,12 +101,20 @@ class ConformanceRun:
             except _BrokenError as error:
                 self._present = None
                 yield MustResult(step.key, "broken", self._since(start), str(error), error.__cause__)
+                if self._is_hopeless(error.__cause__):
+                    done = {tested.key for tested, _ in self._steps[: number + 1]}
+                    rest = [key for key in self._keys if key not in done]
+                    yield from (MustResult(key, "not-tested", reason=texts.STOPPED) for key in rest)
+                    return
             else:
                 yield MustResult(step.key, "ok", self._since(start))
         tested = {step.key for step, _ in self._steps}
         for key in self._keys:
             if key not in tested:
                 yield MustResult(key, "not-tested", reason=self._lack(key))
+
+    def _is_hopeless(self, cause: BaseException | None) -> bool:
+        return cause is not None and not self._has_written and code_of(cause) in HOPELESS
 
     def clean_up(self) -> list[str]:
         """Remove all values that may exist; return a sentence for each that may be left."""
@@ -158,7 +171,7 @@ class ConformanceRun:
             try:
                 self._call(phase[0], must)
             except _BrokenError as error:
-                if error.__cause__ is None or _code(error.__cause__) != _THROTTLED:
+                if error.__cause__ is None or code_of(error.__cause__) != _THROTTLED:
                     raise
                 self._present = None
                 return
@@ -174,23 +187,25 @@ class ConformanceRun:
             self._host.add_wrong([record])
         except _ANYTHING as error:
             self._context.check()
-            if (code := _code(error)) != UNAUTHORIZED:
-                raise _BrokenError(texts.WRONG_CODE.format(must=must, found=code, error=_describe(error))) from error
+            if (code := code_of(error)) != UNAUTHORIZED:
+                raise _BrokenError(texts.WRONG_CODE.format(must=must, found=code, error=describe(error))) from error
         else:
             raise _BrokenError(texts.WRONG_TAKEN.format(must=must))
         self._await(self._present or frozenset(), must)
 
     def _lack(self, key: str) -> str:
         """Return why a MUST is not tested."""
-        steps = [step for kept in VALUES_KEPT for step, _ in script(kept, ()) if step.key == key]
+        steps = [step for kept in SCRIPTS for step, _ in script(kept, ()) if step.key == key]
         lacks = [self._host.lacks[need] for step in steps for need in sorted(step.needs) if need in self._host.lacks]
-        return lacks[0] if lacks else texts.ONE_VALUE
+        return lacks[0] if lacks else texts.TWO_VALUES if self._host.values == "two" else texts.ONE_VALUE
 
     # ── records ─────────────────────────────────────────────────────────────────────────
 
     def _use_new_names(self) -> None:
         label = secrets.token_hex(4)
         top, deep = f"_acme-challenge-{label}.{self._zone}", f"_acme-challenge.{label}.deep.{self._zone}"
+        if self._at is not None:
+            top = deep = self._at
         words = {word for step, _ in self._steps for phase in step.phases for call in phase for word in call.records}
         words |= {word for _, before in self._steps for word in before} | {"one", "wrong"}
         self._records = {
@@ -207,17 +222,21 @@ class ConformanceRun:
 
     def _call(self, call: DriverCall, must: str) -> None:
         records = [self._records[word] for word in call.records]
+        before = list(self._maybe)
         if call.verb == "add":
             self._maybe.update(dict.fromkeys(records))
         try:
             (self._host.add if call.verb == "add" else self._host.remove)(records)
         except DriverNotMadeError as error:
             cause = error.__cause__ or error
-            raise _BrokenError(texts.RAISED.format(must=texts.IS_MADE, error=_describe(cause))) from cause
+            raise _BrokenError(texts.RAISED.format(must=texts.IS_MADE, error=describe(cause))) from cause
         except _ANYTHING as error:
             if isinstance(error, Cancelled):
                 self._context.check()
-            raise _BrokenError(texts.RAISED.format(must=must, error=_describe(error))) from error
+            if code_of(error) in NOTHING_WRITTEN and len({record.name for record in records}) == 1:
+                self._maybe = dict.fromkeys(before)
+            raise _BrokenError(texts.RAISED.format(must=must, error=describe(error))) from error
+        self._has_written = True
         for record in records if call.verb == "remove" else ():
             self._maybe.pop(record, None)
 
@@ -233,8 +252,8 @@ class ConformanceRun:
         while (found := self._host.served(name)) != expected:
             if clock.monotonic() >= end:
                 self._maybe.update({record: None for record in self._records.values() if record.value in found})
-                difference = _difference(found, expected)
-                raise _BrokenError(texts.DIFFERS.format(must=must, name=name, difference=difference))
+                found_instead = difference(found, expected)
+                raise _BrokenError(texts.DIFFERS.format(must=must, name=name, difference=found_instead))
             self._context.wait(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -263,7 +282,7 @@ class ConformanceRun:
             if record.value in self._host.served(record.name):
                 self._host.remove([record])
         except _ANYTHING as error:
-            return f"{record.value} may be left at {record.name}: removing it raised {_describe(error)}."
+            return f"{record.value} may be left at {record.name}: removing it raised {describe(error)}."
         return None
 
 
@@ -273,23 +292,3 @@ class DriverNotMadeError(Exception):
 
 class _BrokenError(Exception):
     """A MUST is broken; the cause is what the driver raised."""
-
-
-def _code(error: BaseException) -> str:
-    """Return the code of the error that dnsrenew makes of an exception."""
-    if isinstance(error, DnsRenewError):
-        return error.code
-    from dnsrenew.drivers.error_mapping import classify
-
-    return classify(error)
-
-
-def _describe(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
-
-
-def _difference(found: Collection[str], expected: Collection[str]) -> str:
-    missing, unexpected = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
-    parts = [f"{', '.join(missing)} is missing"] if missing else []
-    parts += [f"{', '.join(unexpected)} exists"] if unexpected else []
-    return " and ".join(parts)

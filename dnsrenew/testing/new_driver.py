@@ -20,7 +20,7 @@ def new_driver(name: str) -> dict[str, str]:
         "MODULE": module,
         "CLASS": "".join(part.capitalize() for part in module.split("_")) + "Driver",
     }
-    return {f"{module}.py": _filled("driver", fields), f"test_{module}.py": _filled("test_driver", fields)}
+    return {f"{module}.py": _filled("driver", fields), f"test_{module}.py": _filled("driver_test", fields)}
 
 
 def _filled(template: str, fields: dict[str, str]) -> str:

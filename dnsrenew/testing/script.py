@@ -12,7 +12,8 @@ from typing import Final, Literal, NamedTuple
 Verb = Literal["add", "remove"]
 Needs = Literal["names", "removes", "parallel", "ttl", "wrong"]
 ValuesKept = Literal["many", "one"]
-VALUES_KEPT: Final[tuple[ValuesKept, ...]] = ("many", "one")
+Script = Literal["many", "one", "two"]
+SCRIPTS: Final[tuple[Script, ...]] = ("many", "one", "two")
 
 
 class DriverCall(NamedTuple):
@@ -101,11 +102,23 @@ ONE: Final = (
 """For a host where a second value replaces the first."""
 
 
-def script(values: ValuesKept, lacks: Collection[Needs]) -> list[tuple[MustStep, frozenset[str]]]:
+TWO: Final = (
+    MustStep("add-writes", ((_add("one", "two"),),)),
+    _TTL,
+    # It replaces the older value, which is the same one.
+    MustStep("add-again", ((_add("one"),),)),
+    MustStep("burst", ((_add("one", "two"),),) * _BURST, hurried=True),
+    _WRONG,
+)
+"""For an account that writes one name, of which the host keeps the two newest values."""
+_STEPS: Final = {"many": MANY, "one": ONE, "two": TWO}
+
+
+def script(values: Script, lacks: Collection[Needs]) -> list[tuple[MustStep, frozenset[str]]]:
     """Return the steps, each with the words of the records that exist before it; without what the host lacks."""
     steps: list[tuple[MustStep, frozenset[str]]] = []
     present: frozenset[str] = frozenset()
-    for step in MANY if values == "many" else ONE:
+    for step in _STEPS[values]:
         if step.needs.isdisjoint(lacks):
             steps.append((step, present))
             present = after(present, step.phases)

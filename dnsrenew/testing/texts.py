@@ -34,6 +34,9 @@ WRONG_TAKEN: Final = Phrase("{must}, but it raised nothing.")
 WRONG_CODE: Final = Phrase("{must}, but it raised {found} ({error})")
 
 ONE_VALUE: Final = Phrase("The host keeps one value at a name.")
+TWO_VALUES: Final = Phrase("The host keeps the two newest values of a name.")
+ONE_NAME: Final = Phrase("The account writes one name.")
+SERVERS_TTL: Final = Phrase("The server sets the TTL.")
 ONE_VALUE_A_ZONE: Final = Phrase("The host keeps one value for the whole zone.")
 NOTHING_TO_REMOVE: Final = Phrase("Values at this host need no removal.")
 ONE_WRITER: Final = Phrase("The provider file says that one writer at a time changes a zone.")
@@ -43,6 +46,8 @@ NO_WRONG_CREDENTIALS: Final = Phrase("There is no driver with wrong credentials.
 NO_SECRET: Final = Phrase("The account has no secret to replace.")
 NOT_PREPARED: Final = Phrase("The values that it needs could not be written: {error}")
 
+STOPPED: Final = Phrase("The first write failed in a way that every other one would.")
+
 MUST_BROKEN: Final = Text(
     "must-broken", "{reason}", "Correct the driver, or the provider file that describes the host."
 )
@@ -51,6 +56,21 @@ ZONE_UNKNOWN: Final = Text(
     "check-no-zone",
     "The account {account} names no zone, and no certificate uses it, so there is no zone to write test values to.",
     'Give the account zones = ["…"] with a zone for tests.',
+)
+NO_REGISTRATION: Final = Text(
+    "check-no-zone",
+    "The account {account} writes only the name of its registration, and has none yet.",
+    "Run dnsrenew delegate NAME: it registers, and says which CNAME record to set.",
+)
+NAME_UNKNOWN: Final = Text(
+    "check-no-zone",
+    "The account {account} writes only names that a CNAME record leads to, and its configuration does not have them.",
+    "Run dnsrenew doctor --probe, which tests it with the certificates that use it.",
+)
+BY_HAND: Final = Text(
+    "check-by-hand",
+    "A person writes the records of the account {account}, so there is nothing to test.",
+    "Give an account of a DNS host with an API.",
 )
 ZONE_IN_USE: Final = Text(
     "check-in-use",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from dnsrenew.store import FolderStore
 from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import texts
 from dnsrenew.testing.account_check import AccountCheck, check_account
+from tests.kit.acme_dns import AcmeDns, AcmeDnsZone
 from tests.lab.workspace import Workspace
 
 KILLED = """
@@ -88,16 +91,53 @@ def test_the_documents(workspace: Workspace) -> None:
 
 
 def test_a_wrong_account(workspace: Workspace) -> None:
-    """An unknown one is exit status 2; with a wrong secret the first MUST is broken, and the exit status is 1."""
+    """An unknown one is exit status 2; with a wrong secret the check ends at once, and nothing is left anywhere."""
     assert workspace.run("providers", "--check", "homer").returncode == 2
     workspace.env["TSIG_SECRET"] = workspace.lab.other_key.secret
     status, document = workspace.run_json("providers", "--check", "home")
     results = {each["must"]: each for each in document["checks"]}
     assert (status, results["add-writes"]["result"]) == (1, "broken")
     assert results["add-writes"]["error"]["code"] == "provider-unauthorized"
-    assert results["add-keeps-others"]["result"] == "not-tested"
-    assert results["wrong-credentials"]["result"] == "ok"
+    assert {each["result"] for key, each in results.items() if key != "add-writes"} == {"not-tested"}
+    assert document["left"] == []
+    assert list((workspace.store / "journal").iterdir()) == []
+    plain = workspace.run("providers", "--check", "home").stdout
+    assert plain.count("→") == 1
+    assert plain.splitlines()[-1] == "home in example.test: 0 kept, 1 broken, 14 not tested"
     workspace.assert_clean()
+
+
+def test_an_account_of_a_person_is_refused(workspace: Workspace) -> None:
+    """Nobody is asked to write some 20 values."""
+    workspace.write({"dns.hand": {"provider": "manual"}})
+    status, document = workspace.run_json("providers", "--check", "hand", timeout=20)
+    assert (status, document["error"]["code"]) == (2, "check-by-hand")
+
+
+def test_an_account_of_acme_dns(workspace: Workspace) -> None:
+    """It is tested at the name of its registration, which it must have; nothing is in the journal."""
+    with AcmeDns() as server, AcmeDnsZone(workspace.lab, server):
+        workspace.write({"dns.acme": {"provider": "acme-dns", "api": server.url}})
+        status, document = workspace.run_json("providers", "--check", "acme")
+        assert (status, document["error"]["code"]) == (2, "check-no-zone")
+        assert "delegate" in document["error"]["fix"]
+        registration = post(f"{server.url}/register")
+        file = workspace.path / "acme-dns-acme.json"
+        file.write_text(registration)
+        file.chmod(0o600)
+        status, document = workspace.run_json("providers", "--check", "acme")
+    name = json.loads(registration)["fulldomain"]
+    results = {each["must"]: each["result"] for each in document["checks"]}
+    assert (status, document["zone"]) == (0, name)
+    assert {key for key, result in results.items() if result == "ok"} == {"add-writes", "add-again", "burst"}
+    assert "broken" not in results.values()
+    assert len(server.look(name)) == 2
+
+
+def post(url: str) -> str:
+    """The answer to an empty request."""
+    with urllib.request.urlopen(urllib.request.Request(url, b"{}", method="POST")) as answer:
+        return str(answer.read().decode())
 
 
 def test_a_killed_check_is_cleaned_up(workspace: Workspace) -> None:

@@ -1,6 +1,7 @@
-"""Real servers on loopback for tests, demo and benchmark: BIND, PowerDNS, Pebble, and proxies that misbehave.
+"""Real servers on loopback for tests, demo and benchmark: BIND, Knot, NSD, PowerDNS, Pebble; proxies that misbehave.
 
-Debian's packages bind9, bind9-dnsutils, pdns-server, pdns-backend-sqlite3 and pebble are needed; nothing needs root.
+Debian's packages bind9, bind9-dnsutils, pdns-server, pdns-backend-sqlite3, knot, nsd and pebble are needed; nothing
+needs root.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from .acmeproxy import AcmeProxy, Exchange
 from .certs import LabCA
 from .delay import DnsDelayProxy, SilentServer, TcpDelayProxy, UdpDelayProxy
 from .dnsforwarder import DnsForwarder, Query, Wire
+from .knot import Knot
 from .lab import Lab, LabOptions
+from .nsd import Nsd
 from .pebble import Pebble, PebbleOptions
 from .powerdns import PowerDns
 from .process import ServerFailedError
@@ -25,9 +28,11 @@ __all__ = [
     "DnsDelayProxy",
     "DnsForwarder",
     "Exchange",
+    "Knot",
     "Lab",
     "LabCA",
     "LabOptions",
+    "Nsd",
     "Pebble",
     "PebbleOptions",
     "PowerDns",

@@ -71,8 +71,11 @@ def without_a_word(files: Files, left_out: Files, sources: Sources) -> set[str]:
 
 
 def left_out_wrongly(files: Files, left_out: Files, sources: Sources) -> set[str]:
-    """Hosts that are named as left out although lexicon has no such provider, or there is a file that uses it."""
-    return {name for name in left_out if name not in sources} | (
+    """Hosts that are named as left out although lexicon has no such provider, or there is a file that uses it.
+
+    A host with ``api = false`` is one that lexicon does not have.
+    """
+    return {name for name, host in left_out.items() if (name in sources) is (host.get("api") is False)} | (
         set(left_out) & {its for _, _, its in through_lexicon(files)}
     )
 
@@ -135,14 +138,18 @@ def test_a_new_provider_of_lexicon_is_found() -> None:
 def test_an_outdated_entry_is_found() -> None:
     """A host that is named as left out although lexicon dropped it, or although a file uses it, is reported."""
     files: Files = {"uno": {"driver": "lexicon", "driver_options": {"provider": "one"}, "options": {}}}
-    assert left_out_wrongly(files, {"one": {}, "gone": {}, "two": {}}, {"one": "", "two": ""}) == {"one", "gone"}
+    left_out: Files = {"one": {}, "gone": {}, "two": {}, "none": {"api": False}}
+    assert left_out_wrongly(files, left_out, {"one": "", "two": ""}) == {"one", "gone"}
+    assert left_out_wrongly({}, {"three": {"api": False}}, {"three": ""}) == {"three"}
 
 
 @pytest.mark.parametrize("name", sorted(HOSTS_LEFT_OUT))
 def test_what_is_left_out_says_why(name: str) -> None:
     """A host that is left out has its title, the reason in a sentence, the page that shows it, and what to do."""
-    entry = HOSTS_LEFT_OUT[name]
-    assert {"title", "why", "source", "instead"} <= set(entry) <= {"title", "why", "since", "source", "instead"}
+    entry = dict(HOSTS_LEFT_OUT[name])
+    assert entry.pop("api", False) is False
+    needed = {"title", "why", "source", "instead"}
+    assert needed <= set(entry) <= needed | {"since", "names"}
     assert all(isinstance(text, str) and text for text in entry.values())
     assert entry["source"].startswith("https://")
     assert entry["why"].endswith(".")

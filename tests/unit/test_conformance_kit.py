@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.errors import ProviderError
+from dnsrenew.errors import Phrase, ProviderError
 from dnsrenew.model import TxtRecord
 from dnsrenew.runtime.context import Context
 from dnsrenew.testing import InMemoryDriver, texts
 from dnsrenew.testing.conformance import ConformanceRun, DriverHost
 from dnsrenew.testing.driver_check import check_driver, run_check
 from dnsrenew.testing.must_result import MustResult
-from dnsrenew.testing.script import MANY, ONE, after, script
+from dnsrenew.testing.script import MANY, ONE, TWO, Needs, after, script
 from dnsrenew.testing.wrong_secret import wrong_secret
 from tests.kit.clock import FakeClock
 
@@ -105,6 +105,91 @@ def test_a_host_that_needs_no_removals() -> None:
     assert {each.result for key, each in found.items() if key.startswith("remove")} == {"not-tested"}
     assert found["add-several-names"].result == "ok"
     assert driver.values
+
+
+def test_an_account_with_one_name_of_two_values() -> None:
+    """As acme-dns: everything is written at that name, and a third value is never needed."""
+
+    class Ring(InMemoryDriver):
+        def add(self, records: Sequence[TxtRecord]) -> None:
+            for record in records:
+                values = [*self.values.get(record.name, ["old", "older"]), record.value]
+                self.values[record.name] = values[-2:]
+
+    at, driver = f"4f2a.{ZONE}", Ring()
+    names: dict[Needs, Phrase] = dict.fromkeys(("names", "parallel"), texts.ONE_NAME)
+    lacks: dict[Needs, Phrase] = {**names, "removes": texts.NOTHING_TO_REMOVE}
+    found = checked(host_of(driver, values="two", lacks=lacks, add_wrong=raising("provider-unauthorized")), at=at)
+    kept = {key for key, each in found.items() if each.result == "ok"}
+    assert kept == {"add-writes", "ttl", "add-again", "burst", "wrong-credentials"}
+    assert {each.result for key, each in found.items() if key not in kept} == {"not-tested"}
+    assert list(driver.values) == [at]
+    assert found["add-several-names"].reason == texts.ONE_NAME
+    assert found["add-keeps-others"].reason == texts.TWO_VALUES
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "provider-unauthorized",
+        "provider-unreachable",
+        "provider-timeout",
+        "provider-untrusted",
+        "provider-zone-unknown",
+    ],
+)
+def test_a_first_write_without_hope_is_the_last(code: str) -> None:
+    """The rest is not tested, and nothing is asked of the host again, not even to remove what it refused."""
+    calls: list[object] = []
+    refuse = raising(code)
+
+    def add(records: Sequence[TxtRecord]) -> None:
+        calls.append(records)
+        refuse(records)
+
+    driver = InMemoryDriver()
+    one = run(host_of(driver, add=add, remove=calls.append, add_wrong=add, lacks={}))
+    results = list(one.results())
+    assert [each.key for each in results] == list(texts.MUSTS)
+    assert [each.result for each in results] == ["broken", *["not-tested"] * (len(results) - 1)]
+    assert {each.reason for each in results[1:]} == {texts.STOPPED}
+    assert one.clean_up() == []
+    assert len(calls) == 1
+
+
+def test_values_of_a_refused_call_are_not_said_to_be_left() -> None:
+    """The host wrote nothing, and whether it shows them need not be known."""
+
+    def blind(_: str) -> set[str]:
+        raise ProviderError("dns-unreachable", "No answer.", fix="Ask.")
+
+    refuse = raising("provider-unauthorized")
+    one = run(host_of(InMemoryDriver(), add=refuse, remove=refuse, served=blind))
+    assert [each.result for each in one.results()][0] == "broken"
+    assert one.clean_up() == []
+
+
+def test_a_later_refusal_is_not_the_end() -> None:
+    """Once a write has succeeded, each MUST is tested."""
+    driver = InMemoryDriver()
+    refuse = raising("provider-timeout", calls=1)
+
+    def add(records: Sequence[TxtRecord]) -> None:
+        refuse(records)
+        driver.add(records)
+
+    found = checked(host_of(driver, add=add))
+    assert (found["add-writes"].result, found["add-keeps-others"].result) == ("ok", "broken")
+    assert found["remove-no-name"].result == "ok"
+
+
+@pytest.mark.parametrize("zone", ["not a zone..", "", "*.example.test"])
+def test_a_zone_that_is_no_domain_name(zone: str) -> None:
+    """It is a mistake of the test, told before anything is written."""
+    driver = InMemoryDriver()
+    with pytest.raises(ValueError, match="zone="):
+        check_driver(lambda: driver, zone, look=driver.look)
+    assert driver.values == {}
 
 
 @pytest.mark.parametrize(("ttl", "result"), [(60, "ok"), (3600, "broken")])
@@ -229,12 +314,12 @@ def test_the_json_form() -> None:
 
 def test_the_script_needs_what_was_written_before() -> None:
     """No step removes or repeats a value that no earlier step has written, but those that are about that."""
-    for steps in (MANY, ONE):
+    for steps in (MANY, ONE, TWO):
         present: frozenset[str] = frozenset()
-        for step, before in script("many" if steps is MANY else "one", ()):
+        for step, before in script("many" if steps is MANY else "one" if steps is ONE else "two", ()):
             assert before == present
             present = after(present, step.phases)
-        assert all(word.startswith("burst") for word in present)
+        assert all(word.startswith("burst") for word in present) or (steps is TWO and len(present) == 2)
     assert [step.key for step in MANY] == list(texts.MUSTS)
 
 

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import files, names
-from dnsrenew.drivers.host_api import HostApi, pick
+from dnsrenew.drivers.host_api import ServerApi, pick
+from dnsrenew.drivers.host_error import malformed
 from dnsrenew.drivers.hosts import texts
-from dnsrenew.errors import ProviderError, SecretError
+from dnsrenew.errors import ConfigError, ProviderError, SecretError
 
 if TYPE_CHECKING:
     from dnsrenew.drivers.protocol import DriverContext
@@ -20,33 +21,43 @@ if TYPE_CHECKING:
 
 KEYS: Final = ("username", "password", "subdomain", "fulldomain")
 """The keys of a registration, as the server names them."""
+_OPTIONS: Final = KEYS[:3]
+"""Those that are options too."""
 
 
 class AcmeDnsDriver:
     """Writes the values of one registration; there is nothing to remove.
 
     The registration is in the options ``username``, ``password`` and ``subdomain``, or in the file ``registration``.
+
+    :raises ConfigError: ``option-invalid``, one or two of these options are missing.
     """
 
     def __init__(self, context: DriverContext) -> None:
         self._context = context
+        missing = [key for key in _OPTIONS if not context.text(key)]
+        if 0 < len(missing) < len(_OPTIONS):
+            options, account = ", ".join(_OPTIONS), context.account
+            raise ConfigError.of(texts.ACME_DNS_INCOMPLETE, account=account, key=missing[0], options=options)
 
     def add(self, records: Sequence[TxtRecord]) -> None:
         """Write the values, each in place of the oldest one."""
         registration = self._registration()
         headers = {"X-Api-User": registration["username"], "X-Api-Key": registration["password"]}
-        with HostApi(self._context, "", headers=headers) as api:
+        with ServerApi(self._context, "", headers=headers) as api:
             for record in records:
                 self._check_name(record, registration["subdomain"])
                 content = {"subdomain": registration["subdomain"], "txt": record.value}
-                api.json("POST", "/update", content=content)
+                answer = api.json("POST", "/update", content=content)
+                if pick(answer, "txt", kind=str) != record.value:
+                    raise malformed("its field `txt` is not the value that was written")
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
         """Leave the values: the server has no request to remove one, and the next ones replace them."""
 
     def _registration(self) -> dict[str, str]:
         given = {key: self._context.text(key) for key in KEYS}
-        if all(given[key] for key in ("username", "password", "subdomain")):
+        if all(given[key] for key in _OPTIONS):
             return given
         file = self._context.text("registration")
         stored = read_registration(file) if file else None
@@ -69,7 +80,7 @@ def register(context: DriverContext) -> dict[str, str]:
     :raises HostError: the server refused.
     :raises HttpFailure: it did not answer.
     """
-    with HostApi(context, "") as api:
+    with ServerApi(context, "") as api:
         answer = api.json("POST", "/register", content={})
     return {key: pick(answer, key, kind=str) for key in KEYS}
 

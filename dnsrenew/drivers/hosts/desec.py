@@ -92,7 +92,7 @@ def _pages(api: HostApi, zone: str, parameters: dict[str, str]) -> Iterator[Any]
         if following is None:
             return
         cursor = parse_qs(urlsplit(following[1]).query).get("cursor", [""])[0]
-    raise malformed("last page")
+    raise malformed("its pages do not end")
 
 
 def _change(name: str, contents: list[str]) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def _pages(api: HostApi, path: str, parameters: dict[str, str], key: str) -> Ite
         if not items or not (isinstance(links, dict) and links.get("next")):
             return
         marker = {"marker": pick(items, -1, "id", kind=str)}
-    raise malformed("last page")
+    raise malformed("its pages do not end")
 
 
 def _contents(record_set: dict[str, Any]) -> list[str]:

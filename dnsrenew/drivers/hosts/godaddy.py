@@ -92,7 +92,7 @@ class GoDaddyApi(HostApi):
         items = pick({"records": found}, "records", kind=list)
         for item in items:
             if pick(item, "type", kind=str) != "TXT" or pick(item, "name", kind=str).lower() != name:
-                raise malformed("name")
+                raise malformed("a record is not of the name that was asked for")
             pick(item, "data", kind=str)
         return items
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dnsrenew.drivers.host_api import HostApi, basic
+from dnsrenew.drivers.host_api import ServerApi, basic
 
 if TYPE_CHECKING:
     from dnsrenew.drivers.protocol import DriverContext
@@ -29,6 +29,6 @@ class HttpreqDriver:
     def _send(self, path: str, records: Sequence[TxtRecord]) -> None:
         user, password = self._context.text("username"), self._context.text("password")
         headers = {"Authorization": basic(user, password)} if user or password else {}
-        with HostApi(self._context, "", headers=headers) as api:
+        with ServerApi(self._context, "", headers=headers) as api:
             for record in records:
                 api.request("POST", path, content={"fqdn": record.name, "value": record.value})

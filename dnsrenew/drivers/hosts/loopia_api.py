@@ -48,7 +48,7 @@ class LoopiaApi(HostApi):
         :raises HostError: the status is not OK.
         """
         if self.call(method, *arguments) != _OK:
-            raise malformed("status")
+            raise malformed("its status is not OK")
 
     def items(self, method: str, *arguments: Any) -> list[Any]:
         """Call a method that answers with a list."""
@@ -108,7 +108,7 @@ def _decoded(body: bytes) -> Any:
             return _decode(found)
     except (ValueError, RecursionError):
         pass
-    raise malformed("methodResponse")
+    raise malformed("it is not a method response")
 
 
 def _decode(value: ElementTree.Element) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.drivers.host_api import HostApi
-from dnsrenew.drivers.host_error import HostError, malformed
+from dnsrenew.drivers.host_error import HostError, malformed, malformed_field
 from dnsrenew.drivers.hosts import texts
 from dnsrenew.drivers.hosts.xml_answer import document
 from dnsrenew.errors import ProviderError
@@ -56,7 +56,7 @@ class NamecheapApi(HostApi):
         records = [_lower(element.attrib) for element in found if element.tag.lower() == "host"]
         for record in records:
             if not {"name", "type", "address", "ttl"} <= record.keys():
-                raise malformed("host")
+                raise malformed("a record has no name, type, address or TTL")
         return settings, records
 
     def write(self, zone: str, settings: Record, records: Sequence[Record]) -> None:
@@ -90,7 +90,7 @@ class NamecheapApi(HostApi):
             raise self._refused(zone, error)
         result = root.find(f"CommandResponse/DomainDNS{command[0].upper()}{command[1:]}Result")
         if root.tag != "ApiResponse" or result is None:
-            raise malformed("CommandResponse")
+            raise malformed_field("CommandResponse")
         return result
 
     def _refused(self, zone: str, error: ElementTree.Element | None) -> Exception:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.drivers.host_api import HostApi, label, parsed, pick, refusal, segment
-from dnsrenew.drivers.host_error import HostError, malformed
+from dnsrenew.drivers.host_error import HostError, malformed_field
 from dnsrenew.drivers.hosts import texts
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
 from dnsrenew.errors import ProviderError
@@ -75,5 +75,5 @@ def _identifier(item: Any) -> str:
     """Return the identifier of a record; the API sends it as a number or as text."""
     found = item.get("id") if isinstance(item, dict) else None
     if not isinstance(found, int | str):
-        raise malformed("id")
+        raise malformed_field("id")
     return str(found)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dnsrenew.base import names
-from dnsrenew.drivers.host_api import HostApi, pick
+from dnsrenew.drivers.host_api import ServerApi, pick
 from dnsrenew.drivers.host_error import HostError, unknown_zone
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ class TechnitiumDriver:
             for record in records:
                 self._change(api, "delete", record)
 
-    def _connect(self) -> HostApi:
+    def _connect(self) -> ServerApi:
         # Servers before version 15 know the token only as a parameter.
-        return HostApi(self._context, "", headers={"Authorization": f"Bearer {self._context.text('auth_token')}"})
+        return ServerApi(self._context, "", headers={"Authorization": f"Bearer {self._context.text('auth_token')}"})
 
-    def _change(self, api: HostApi, action: str, record: TxtRecord, **more: Any) -> None:
+    def _change(self, api: ServerApi, action: str, record: TxtRecord, **more: Any) -> None:
         try:
             self._post(api, action, record, type="TXT", text=record.value, **more)
         except HostError as error:
@@ -46,14 +46,14 @@ class TechnitiumDriver:
             if self._exists(api, record) is not (action == "add"):
                 raise
 
-    def _exists(self, api: HostApi, record: TxtRecord) -> bool:
+    def _exists(self, api: ServerApi, record: TxtRecord) -> bool:
         found = self._post(api, "get", record, listZone="false")
         return any(
             item.get("type") == "TXT" and item.get("rData", {}).get("text") == record.value
             for item in pick(found, "response", "records", kind=list)
         )
 
-    def _post(self, api: HostApi, action: str, record: TxtRecord, **parameters: Any) -> Any:
+    def _post(self, api: ServerApi, action: str, record: TxtRecord, **parameters: Any) -> Any:
         """Send a request about a record; the server reports errors with status 200."""
         zone = names.relative(record.zone)
         form = {"token": self._context.text("auth_token"), "zone": zone, "domain": names.relative(record.name)}

@@ -21,6 +21,11 @@ DUCKDNS_MALFORMED: Final = Text(
 
 # ── acme-dns ────────────────────────────────────────────────────────────────────────────
 
+ACME_DNS_INCOMPLETE: Final = Text(
+    "option-invalid",
+    "The account {account} does not have {key}: a registration needs {options}.",
+    "Set all of {options}, or none of them and run `dnsrenew delegate NAME`.",
+)
 ACME_DNS_NOT_REGISTERED: Final = Text(
     "acme-dns-not-registered",
     "The account {account} has no registration at its acme-dns server yet.",

@@ -23,7 +23,7 @@ def document(body: bytes) -> ElementTree.Element:
     try:
         parser.Parse(body, True)
     except (expat.ExpatError, LookupError, ValueError):  # the latter two: an encoding that Python does not know
-        raise malformed("XML") from None
+        raise malformed("it is not XML") from None
     return builder.close()
 
 

@@ -34,6 +34,7 @@ def _describe_one(error: BaseException) -> dict[str, Any]:
         "text": text[:_MAX_TEXT],
         "kind": _text(getattr(error, "kind", None)),  # of HttpFailure, with its detail
         "detail": _text(getattr(error, "detail", None)),
+        "reason": _text(getattr(error, "strerror", None)),  # of OSError
         "response": _describe_response(getattr(error, "response", None)),
     }
 
@@ -80,6 +81,8 @@ def _rebuild_one(described: dict[str, Any]) -> BaseException:
     module, name = described["classes"][0]
     held = {"__module__": module, "__init__": lambda _: None, "__str__": lambda _: text}
     error: BaseException = type(name, (kind,), held)()
+    if described["reason"]:
+        error.strerror = described["reason"]  # type: ignore[attr-defined]  # of OSError
     vars(error).update(kind=described["kind"], detail=described["detail"], response=_rebuild_response(response))
     return error
 

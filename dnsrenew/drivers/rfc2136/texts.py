@@ -54,7 +54,8 @@ NOT_AUTHORIZED: Final = Text(
     _UNAUTHORIZED,
     "The name server {server} of the account {account} does not accept the key for the zone {zone}, or is not its "
     "primary server ({rcode}).",
-    "Compare server, tsig_name, tsig_algorithm and tsig_secret with the configuration of the primary server.",
+    "Compare server, tsig_name, tsig_algorithm and tsig_secret with the configuration of the primary server, and allow "
+    "the key to update the zone there.",
 )
 NOT_IN_ZONE: Final = Text(
     _ZONE_UNKNOWN,
@@ -74,7 +75,7 @@ SERVER_FAILED: Final = Text(
 NO_DYNAMIC_UPDATE: Final = Text(
     _REFUSED,
     "The name server {server} of the account {account} does not support dynamic updates of the zone {zone} ({rcode}).",
-    "Enable dynamic updates on the server, or use another provider.",
+    "Set `server` to the primary server of the zone, and enable dynamic updates there, or use another provider.",
 )
 UPDATE_REFUSED: Final = Text(
     _REFUSED,

@@ -72,6 +72,7 @@ TEXTS: Final = {
     'a list of paths such as ["conf.d/*.toml"]': '路径的列表，例如 ["conf.d/*.toml"]',
     "a list of tables": "表的列表",
     "a list of texts": "文本的列表",
+    'a list of texts, such as ["/etc/dnsrenew/dns-hook"]': '文本的列表，例如 ["/etc/dnsrenew/dns-hook"]',
     'a list of texts, such as ["systemctl", "reload", "nginx"]': '文本的列表，例如 ["systemctl", "reload", "nginx"]',
     "a list of {count}": "有 {count} 项的列表",
     "a list with a name twice": "有重复名称的列表",
@@ -203,6 +204,11 @@ TEXTS: Final = {
     "the name of a DNS host, of letters, digits, dots, hyphens and underscores": (
         "DNS 服务商的名称，由字母、数字、点、连字符和下划线组成"
     ),
+    "the name of a DNS host: `dnsrenew providers --search WORD` finds it; for a host that is not there, run `dnsrenew "
+    "delegate NAME`": (
+        "DNS 服务商的名称：用 `dnsrenew providers --search WORD` 查找；如果其中没有，请运行 `dnsrenew delegate NAME`"
+    ),
+    "{provider}, which cannot be used: {why}": "{provider}，它不能使用：{why}",
     "the name of a DNS host, see `dnsrenew providers`": "DNS 服务商的名称，见 `dnsrenew providers`",
     "the name of a group of this system": "本系统用户组的名称",
     'the name of a profile, or {{ prefer = "…" }}': 'profile 的名称，或 {{ prefer = "…" }}',

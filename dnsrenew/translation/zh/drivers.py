@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 TEXTS: Final = {
-    "Add {zones} to this account at {page}, or list the zones of the account in its option `zones`.": (
-        "请在 {page} 把 {zones} 加入此账户，或在账户的选项 `zones` 中列出它的区域。"
+    "Add {zones} to this account (see {page}), or list the zones of the account in its option `zones`.": (
+        "请把 {zones} 加入此账户（参见 {page}），或在账户的选项 `zones` 中列出它的区域。"
     ),
     "Allow the key in the update-policy (or allow-update) of the zone on the server.": (
         "请在服务器上该区域的 update-policy（或 allow-update）中允许此密钥。"
@@ -16,21 +16,19 @@ TEXTS: Final = {
     ),
     "Check the options of the account {account} (see {page}); if they are right, report this to the author of the "
     "driver.": ("请检查账户 {account} 的选项（参见 {page}）；如果正确，请向该驱动的作者报告此问题。"),
-    "Check whether a proxy intercepts TLS connections to {page}, and update the root certificates of this machine.": (
-        "请检查是否有代理拦截到 {page} 的 TLS 连接，并更新本机的根证书。"
-    ),
+    "Check whether a proxy intercepts TLS connections to {where}, and update the root certificates of this machine; "
+    "see also {page}.": ("请检查是否有代理拦截到 {where} 的 TLS 连接，并更新本机的根证书；另请参见 {page}。"),
     "Check whether the server is running, and whether `server` has its address and port.": (
         "请检查服务器是否在运行，以及 `server` 是否为其地址和端口。"
     ),
     "Check whether the server is running, and whether a firewall drops TCP to its port.": (
         "请检查服务器是否在运行，以及防火墙是否丢弃发往其端口的 TCP 连接。"
     ),
-    "Check whether this machine can reach the API of {page}, and whether a proxy or firewall blocks the connection.": (
-        "请检查本机能否访问 {page} 的 API，以及连接是否被代理或防火墙阻止。"
-    ),
-    "Check whether this network requires a login first, as in a hotel, and whether the account {account} has an "
-    "outdated API address; if neither, see {page}, or update dnsrenew and its libraries.": (
-        "请检查此网络是否要求先登录（例如在酒店），以及账户 {account} 的 API 地址是否已过时；如果都不是，请查看 "
+    "Check whether this machine can reach {where}, and whether a proxy or firewall blocks the connection; see also "
+    "{page}.": ("请检查本机能否访问 {where}，以及连接是否被代理或防火墙阻止；另请参见 {page}。"),
+    "Check whether this network requires a login first, as in a hotel, and whether the API of {where} has "
+    "another address now; if neither, see {page}, or update dnsrenew and its libraries.": (
+        "请检查此网络是否要求先登录（例如在酒店），以及 {where} 的 API 地址是否已变更；如果都不是，请查看 "
         "{page}，或升级 dnsrenew 及其依赖库。"
     ),
     "Check which program listens at `server`, and whether something in between answers instead of the server.": (
@@ -63,8 +61,8 @@ TEXTS: Final = {
     "Correct what the system reports, and check that {executable} is the Python interpreter of dnsrenew.": (
         "请解决系统报告的问题，并检查 {executable} 是否为 dnsrenew 的 Python 解释器。"
     ),
-    "Do what the message of the host asks for at {page}, then run it again.": (
-        "请按服务商消息的要求在 {page} 操作，然后重新运行。"
+    "Do what the message of the host asks for (see {page}), then run it again.": (
+        "请按服务商消息的要求操作（参见 {page}），然后重新运行。"
     ),
     "DuckDNS (account {account}) answered KO: the token is wrong, or {zone} is not in its account.": (
         "DuckDNS（账户 {account}）应答 KO：令牌有误，或 {zone} 不在该账户中。"
@@ -99,7 +97,9 @@ TEXTS: Final = {
     ),
     "Set it to one of {algorithms}.": "请把它设为以下之一：{algorithms}。",
     "Set the clock of this machine (with NTP) if it is wrong; otherwise check whether a proxy intercepts TLS "
-    "connections to {page}.": ("如果本机时钟不准，请校准（用 NTP）；否则请检查是否有代理拦截到 {page} 的 TLS 连接。"),
+    "connections to {where}; see also {page}.": (
+        "如果本机时钟不准，请校准（用 NTP）；否则请检查是否有代理拦截到 {where} 的 TLS 连接；另请参见 {page}。"
+    ),
     "Set the clock of this machine and of the server (with NTP).": "请校准本机和服务器的时钟（用 NTP）。",
     "Set the right zone in the option `zones` of the account.": "请在账户的选项 `zones` 中设置正确的区域。",
     "The DNS host of the account {account} did not remove the TXT value at {name} and gave no reason.": (
@@ -213,22 +213,29 @@ TEXTS: Final = {
         "更新 {zone} 失败：在 DNS 中没有找到账户 {account} 的域名服务器 {server}。"
     ),
     "Try again later.": "请稍后重试。",
-    "Try again later; if it persists, check whether a firewall or proxy blocks the connection to {page}.": (
-        "请稍后重试；如果问题仍然出现，请检查防火墙或代理是否阻止到 {page} 的连接。"
-    ),
+    "Try again later; if it persists, check whether a firewall or proxy blocks the connection to {where} (see "
+    "{page}).": ("请稍后重试；如果问题仍然出现，请检查防火墙或代理是否阻止到 {where} 的连接（参见 {page}）。"),
     "Try again later; if it persists, check whether a firewall or proxy blocks the connection.": (
         "请稍后重试；如果问题仍然出现，请检查防火墙或代理是否阻止连接。"
     ),
     "Try again later; if it persists, see {page}, or update dnsrenew and its libraries.": (
         "请稍后重试；如果问题仍然出现，请查看 {page}，或升级 dnsrenew 及其依赖库。"
     ),
-    "Try again later; {page} may tell of an outage.": "请稍后重试；{page} 可能有故障公告。",
+    "Try again later; if it persists, check whether {where} has an outage (see {page}).": (
+        "请稍后重试；如果问题仍然出现，请检查 {where} 是否有故障（参见 {page}）。"
+    ),
+    "Correct `api` of the account {account}, with its path (see {page}).": (
+        "请更正账户 {account} 的 `api`，包括其路径（参见 {page}）。"
+    ),
+    "{title} (account {account}) is not at the address in its option `api`: {answer}.": (
+        "{title}（账户 {account}）不在其选项 `api` 中的地址：{answer}。"
+    ),
     "Use an https:// address, for example that of a proxy with TLS in front of the API.": (
         "请使用 https:// 地址，例如 API 前面带 TLS 的代理的地址。"
     ),
     "Use the provider duckdns.": "请使用 provider duckdns。",
     "Use the provider rfc2136.": "请使用 provider rfc2136。",
-    "Wait a few minutes and run it again; {page} tells the limits.": "请等待几分钟，然后重新运行；限制参见 {page}。",
+    "Wait a few minutes and run it again; for the limits, see {page}.": "请等待几分钟，然后重新运行；限制参见 {page}。",
     "{error} The option {key} of the account {account} needs it.": "{error} 账户 {account} 的选项 {key} 需要它。",
     "{title} (account {account}) cannot be reached.": "无法连接 {title}（账户 {account}）。",
     "{title} (account {account}) cannot be reached: {answer}.": "无法连接 {title}（账户 {account}）：{answer}。",

@@ -108,6 +108,12 @@ TEXTS: Final = {
     "The CNAME record leads to {name}, but the registration of the account {account} writes only {subdomain}.": (
         "该 CNAME 记录指向 {name}，但账户 {account} 的注册信息只能写入 {subdomain}。"
     ),
+    "Set all of {options}, or none of them and run `dnsrenew delegate NAME`.": (
+        "请设置全部的 {options}，或都不设置并运行 `dnsrenew delegate NAME`。"
+    ),
+    "The account {account} does not have {key}: a registration needs {options}.": (
+        "账户 {account} 没有 {key}：注册信息需要 {options}。"
+    ),
     "The account {account} has no registration at its acme-dns server yet.": (
         "账户 {account} 还没有在其 acme-dns 服务器上注册。"
     ),

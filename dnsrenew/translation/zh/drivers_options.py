@@ -8,7 +8,13 @@ TEXTS: Final = {
     '"many", "two" or "one"': '"many"、"two" 或 "one"',
     '"name" or "zone"': '"name" 或 "zone"',
     '"name", unless values is "one"': '"name"，除非 values 为 "one"',
-    '"text", "list", "program" or "file"': '"text"、"list"、"program" 或 "file"',
+    '"text", "list", "program", "file" or "url"': '"text"、"list"、"program"、"file" 或 "url"',
+    "a text that is not a web address": "不是网址的文本",
+    "an address with a query or fragment": "带查询或片段的地址",
+    "an address with a user name": "带用户名的地址",
+    "an http:// or https:// address without user name, query and fragment, such as https://dns.example.net/api": (
+        "不带用户名、查询和片段的 http:// 或 https:// 地址，例如 https://dns.example.net/api"
+    ),
     "a list of domain names in lower case, without a final dot": "小写且末尾不带点的域名的列表",
     "a list of host names in lower case, with * for any text, such as *.ns.example.net": (
         "小写主机名的列表，其中 * 代表任意文本，例如 *.ns.example.net"
