@@ -20,6 +20,7 @@ Scope = Literal["host", "certificate", "ca", "account", "certificate-ca", "certi
 HTTP: Final = ("http-01",)
 TLS: Final = ("tls-alpn-01",)
 DNS: Final = ("dns-01",)
+PERSIST: Final = ("dns-persist-01",)
 INBOUND: Final = ("http-01", "tls-alpn-01")
 ALL: Final = ("all",)
 
@@ -90,5 +91,6 @@ TABLE: Final = (
     CheckEntry("served", "keeping.served", "certificate", (20,)),
     CheckEntry("schedule", "keeping.schedule", "host", (24,)),
     CheckEntry("last-run", "keeping.schedule", "certificate", (24,)),
+    CheckEntry("last-run", "keeping.persist_route", "certificate-ca", (24,), PERSIST, blocks=PERSIST),
     CheckEntry("expiry", "keeping.schedule", "certificate", (24,)),
 )

@@ -32,7 +32,7 @@ WHOLE = Zone("knotwhole.test", "", (KNOT,), (KNOT,), OTHER_KEY)
 """On Knot only; another key may change all names."""
 CHALLENGE = f"_acme-challenge.{ALONE.name}"
 OWNERS = {zone.name: ("_acme-challenge", "_acme-challenge.www") for zone in (ALONE, BOTH)}
-NO_KEY = {"tsig_name": None, "tsig_secret": None, "tsig_algorithm": None}
+NO_KEY: dict[str, Any] = {"tsig_name": None, "tsig_secret": None, "tsig_algorithm": None}
 NOTIFY_SECONDS = 0.6
 """By how much NSD is late, at least: Knot's NOTIFY comes up to a second after the change, and takes this long."""
 
@@ -116,7 +116,7 @@ NOT_AUTHORIZED = "does not accept the key for the zone knot.test, or is not its 
         ({"tsig_secret": OTHER_KEY.secret}, "has another secret for the key"),
         ({"tsig_name": "nobody"}, NOT_AUTHORIZED),
         ({"tsig_algorithm": "hmac-sha512"}, NOT_AUTHORIZED),
-        ({**NO_KEY}, NOT_AUTHORIZED),
+        (NO_KEY, NOT_AUTHORIZED),
         ({"key": OTHER_KEY}, NOT_AUTHORIZED),
         ({"name": f"www.{ALONE.name}"}, NOT_AUTHORIZED),
     ],
@@ -188,7 +188,7 @@ def test_a_renewal_waits_for_nsd(stage: Stage, knot: Knot, nsd: Nsd) -> None:
 
 
 @pytest.mark.parametrize("key", [{}, NO_KEY], ids=["signed", "unsigned"])
-def test_nsd_refuses_an_update(stage: Stage, nsd: Nsd, key: dict[str, None]) -> None:
+def test_nsd_refuses_an_update(stage: Stage, nsd: Nsd, key: dict[str, Any]) -> None:
     """No challenge is answered, and the error says that this server takes no updates, and which one may."""
     server = f"{nsd.address}:{nsd.port}"
     with stage.lab.acme_proxy() as proxy:

@@ -123,6 +123,36 @@ def test_names_whose_dns_does_not_answer(tmp_path: Path) -> None:
     assert (check.result, check.blocks, check.evidence["names"]) == ("unknown", DNS, ["b.test"])
 
 
+def test_a_route_that_needs_a_person(tmp_path: Path) -> None:
+    """It may be of use at a terminal, so it is unknown; a CNAME record would make it one that needs nobody."""
+    domains = ("a.test", "*.a.test")
+    with doctor_stage(tmp_path, domains=domains, behaviours={"home": Behaviour(by_hand=True)}) as stage:
+        check = accounts.dns_account(stage.facts, stage.spec)
+    assert (check.result, check.blocks, check.evidence["by_hand"]) == ("unknown", DNS, ["home"])
+    assert check.evidence["names"] == list(domains)
+    assert "by a person" in check.summary
+    assert "dnsrenew delegate a.test" in check.fix
+
+
+def test_a_person_and_names_whose_dns_does_not_answer(tmp_path: Path) -> None:
+    """What is wrong with DNS comes first."""
+    behaviours = {"home": Behaviour(by_hand=True)}
+    with doctor_stage(tmp_path, domains=("a.test", "b.test"), behaviours=behaviours, dns={"lost": ["b.test"]}) as stage:
+        check = accounts.dns_account(stage.facts, stage.spec)
+    assert (check.result, check.evidence["names"]) == ("unknown", ["a.test", "b.test"])
+    assert "manual-no-terminal" in check.evidence["errors"]
+
+
+def test_an_account_that_no_cname_leads_to(tmp_path: Path) -> None:
+    """It cannot write, and that is certain; the command that helps is named."""
+    behaviours = {"home": Behaviour(delegated=True)}
+    with doctor_stage(tmp_path, domains=("*.a.test",), behaviours=behaviours) as stage:
+        check = accounts.dns_account(stage.facts, stage.spec)
+    assert (check.result, check.blocks, check.evidence["delegated"]) == ("bad", DNS, ["home"])
+    assert "_acme-challenge.a.test" in check.summary
+    assert "dnsrenew delegate a.test:" in check.fix
+
+
 @pytest.mark.parametrize(
     ("provider", "options", "code"),
     [

@@ -11,8 +11,11 @@ import pytest
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.deploy.entry import entry_id
+from dnsrenew.doctor import verdict
 from dnsrenew.doctor.facts import Facts
-from dnsrenew.doctor.keeping import schedule, served, store
+from dnsrenew.doctor.forms import sentences
+from dnsrenew.doctor.keeping import persist_route, schedule, served, store
+from dnsrenew.fallback import history
 from dnsrenew.model import Certificate, CertificateSpec, Check
 from dnsrenew.runtime.context import Context
 from dnsrenew.schedule import detect as schedules
@@ -127,6 +130,53 @@ def test_no_certificate_yet(tmp_path: Path) -> None:
     check = schedule.expiry(found, spec_of(found))
     assert (check.result, check.fix) == ("unknown", "Obtain it: dnsrenew renew home")
     assert schedule.last_run(found, spec_of(found)).result == "ok"
+
+
+PERSIST = {"challenge": "dns-persist-01"}
+
+
+def persist(found: Facts) -> Check:
+    """What is recorded about dns-persist-01."""
+    check = persist_route.last_run(found, spec_of(found), "letsencrypt")
+    assert check is not None
+    return check
+
+
+def test_dns_persist_01_is_not_known_before_an_order(tmp_path: Path) -> None:
+    """So the next route is the one that would be taken; at another CA there is nothing to say."""
+    found = facts(tmp_path, routes=[PERSIST, {"challenge": "http-01", "listen": ":80"}])
+    check = persist(found)
+    assert (check.result, check.blocks) == ("unknown", ("dns-persist-01",))
+    assert persist_route.last_run(found, spec_of(found), "zerossl") is None
+    options = {"example.test": [replace(route, ca="letsencrypt") for route in spec_of(found).routes]}
+    diagnosis = verdict.diagnosis(spec_of(found), options, [replace(check, evidence={"ca": "letsencrypt"})])
+    assert diagnosis.renewable is True
+    assert diagnosis.route is not None
+    assert diagnosis.route.challenge == "http-01"
+    assert sentences.stopped(check) == "May stop dns-persist-01."
+
+
+@pytest.mark.parametrize(
+    ("code", "hours", "result"),
+    [
+        ("ca-no-challenge", 1, "bad"),
+        ("ca-no-challenge", 48, "unknown"),
+        ("dns-persist-missing", 1, "unknown"),
+        (None, 1, "ok"),
+    ],
+)
+def test_what_a_run_recorded_about_dns_persist_01(tmp_path: Path, code: str | None, hours: int, result: str) -> None:
+    """That the CA did not offer it, another error, or that it led to the certificate in use."""
+    found = facts(tmp_path, clock := FakeClock(), routes=[PERSIST])
+    obtain(found)
+    state, key, then = found.state(NAME), "letsencrypt/dns-persist-01", clock.now() - timedelta(hours=hours)
+    if code is None:
+        state = history.remember_success(state, [key], then)
+    else:
+        state = history.remember_failures(state, {key: code}, then)
+    found.store.write_state(NAME, state)
+    check = persist(found)
+    assert (check.result, check.evidence.get("code")) == (result, code)
 
 
 def test_a_failure_of_the_last_run(tmp_path: Path) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dnsrenew.base.names import relative
+from dnsrenew.base.names import base_domain, relative
 from dnsrenew.doctor.accounts import secret_values, texts
 from dnsrenew.doctor.accounts.places import accounts_of, places
 from dnsrenew.doctor.table import DNS
@@ -15,6 +16,7 @@ from dnsrenew.secrets import Secret
 if TYPE_CHECKING:
     from dnsrenew.doctor.accounts.places import Places
     from dnsrenew.doctor.facts import Facts
+    from dnsrenew.errors import AttemptError
     from dnsrenew.model import CertificateSpec
 
 
@@ -29,7 +31,6 @@ def judge_places(found: Places) -> Check:
         identifier: list(dict.fromkeys(name for placement in several for name in accounts_of(placement)))
         for identifier, several in found.placements.items()
     }
-    errors = found.refused.values()
     without = {name: error for name, error in found.refused.items() if error.code == "dns-no-account"}
     if without:
         zones = sorted({zone for error in without.values() for zone in error.evidence["zones"]})
@@ -37,9 +38,36 @@ def judge_places(found: Places) -> Check:
         evidence: dict[str, Any] = {"names": list(without), "records": records, "zones": zones, "accounts": accounts}
         text = texts.ACCOUNT_NONE if zones else texts.ACCOUNT_NONE_AT_ALL
         return Check.of(text, "bad", evidence, blocks=DNS)
-    if errors:
-        evidence = {"names": list(found.refused), "errors": [error.code for error in errors], "accounts": accounts}
-        return Check.of(texts.ACCOUNT_UNKNOWN, "unknown", evidence, blocks=DNS)
+    return _judge_routes(found, accounts) if found.refused else _all_placed(found, accounts)
+
+
+def _judge_routes(found: Places, accounts: Mapping[str, Sequence[str]]) -> Check:
+    """Return the verdict on names that have an account, and whose route cannot be used all the same."""
+    errors = found.refused.values()
+    undelegated = {name: error for name, error in found.refused.items() if error.code == "dns-not-delegated"}
+    if undelegated:
+        names = sorted({account for error in undelegated.values() for account in error.evidence["accounts"]})
+        evidence = {**_about(undelegated), "delegated": names, "accounts": accounts}
+        return Check.of(texts.ACCOUNT_NOT_DELEGATED, "bad", evidence, blocks=DNS, domain=_domain(undelegated))
+    if all(error.code == "manual-no-terminal" for error in errors):
+        names = sorted({error.evidence["account"] for error in errors})
+        evidence = {**_about(found.refused), "by_hand": names, "accounts": accounts}
+        return Check.of(texts.ACCOUNT_BY_HAND, "unknown", evidence, blocks=DNS, domain=_domain(found.refused))
+    evidence = {"names": list(found.refused), "errors": [error.code for error in errors], "accounts": accounts}
+    return Check.of(texts.ACCOUNT_UNKNOWN, "unknown", evidence, blocks=DNS)
+
+
+def _about(refused: Mapping[str, AttemptError]) -> dict[str, Any]:
+    records = dict.fromkeys(error.evidence["record"] for error in refused.values())
+    return {"names": list(refused), "records": list(records)}
+
+
+def _domain(refused: Mapping[str, AttemptError]) -> str:
+    """Return what `dnsrenew delegate` is run for."""
+    return base_domain(next(iter(refused)))
+
+
+def _all_placed(found: Places, accounts: Mapping[str, Sequence[str]]) -> Check:
     records = sorted({relative(placement.name) for several in found.placements.values() for placement in several})
     names = list(dict.fromkeys(name for its in accounts.values() for name in its))
     return Check.of(texts.ACCOUNT_OK, "ok", {"accounts": accounts, "records": records}, names=names)

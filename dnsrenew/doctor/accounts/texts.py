@@ -37,6 +37,18 @@ ACCOUNT_UNKNOWN: Final = Text(
     "Look first at what is wrong with the DNS of {names}.",
 )
 
+ACCOUNT_BY_HAND: Final = Text(
+    "dns-account",
+    "The TXT records of {names} ({records}) have to be set by a person (account {by_hand}), so only a renewal at a "
+    "terminal can use this route.",
+    "Run dnsrenew renew in a terminal, or set a CNAME record once, and no person is needed: dnsrenew delegate {domain}",
+)
+ACCOUNT_NOT_DELEGATED: Final = Text(
+    "dns-account",
+    "The DNS account {delegated} writes only names that a CNAME record leads to, and there is none at {records}.",
+    "Run dnsrenew delegate {domain}: it says which CNAME record to set, once, and waits for it.",
+)
+
 CREDENTIALS_OK: Final = Text("dns-credentials", "The DNS host accepts the credentials of the account {dns}.", "")
 CREDENTIALS_REFUSED: Final = Text(
     "dns-credentials",

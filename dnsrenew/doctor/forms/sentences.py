@@ -109,6 +109,8 @@ def stopped(check: Check) -> str:
         return ""
     through = [visible(str(check.evidence[key])) for key in ("ca", "dns") if check.evidence.get(key)]
     is_certain = check.result == "bad"
+    if "ca" in check.evidence and "all" not in check.blocks:
+        through = []  # other challenges at this CA are not stopped
     if through:
         template = texts.STOPS_THROUGH if is_certain else texts.MAY_STOP_THROUGH
         return template.format(through=texts.SEPARATOR.join(through))

@@ -75,6 +75,23 @@ LAST_RUN_OVERDUE: Final = Text(
     "Renew it now: dnsrenew renew {name}",
 )
 
+PERSIST_WORKED: Final = Text("last-run", "The certificate {name} in use was validated by dns-persist-01 at {ca}.", "")
+PERSIST_UNKNOWN: Final = Text(
+    "last-run",
+    "Whether the CA {ca} offers dns-persist-01 is not known before an order.",
+    "Run dnsrenew renew {name}: the order shows it.",
+)
+PERSIST_NOT_OFFERED: Final = Text(
+    "last-run",
+    "The CA {ca} did not offer dns-persist-01 when it was asked on {time}.",
+    "Use another challenge or another CA for {name}.",
+)
+PERSIST_FAILED: Final = Text(
+    "last-run",
+    "dns-persist-01 at the CA {ca} failed on {time} with the error {code}.",
+    "Run dnsrenew renew {name}, which tries it again.",
+)
+
 EXPIRY_OK: Final = Text("expiry", "{name} is valid until {not_after}.", "")
 EXPIRY_MISSING: Final = Text("expiry", "There is no certificate {name} yet.", "Obtain it: dnsrenew renew {name}")
 EXPIRY_OVER: Final = Text("expiry", "{name} expired on {not_after}.", "Renew it now: dnsrenew renew {name} --now")

@@ -1,4 +1,4 @@
-"""Dynamic update (RFC 2136), signed with TSIG (RFC 8945), for BIND, Knot, PowerDNS, Windows DNS and others."""
+"""Dynamic update (RFC 2136), signed with TSIG (RFC 8945), for BIND, Knot and other name servers."""
 
 from __future__ import annotations
 
