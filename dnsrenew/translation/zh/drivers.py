@@ -43,8 +43,9 @@ TEXTS: Final = {
     "Check {options} of the account {account}, and allow them to edit the TXT records of {zones}.": (
         "请检查账户 {account} 的 {options}，并授权其编辑 {zones} 的 TXT 记录。"
     ),
-    "Compare server, tsig_name, tsig_algorithm and tsig_secret with the configuration of the primary server.": (
-        "请将 server、tsig_name、tsig_algorithm 和 tsig_secret 与主服务器的配置比对。"
+    "Compare server, tsig_name, tsig_algorithm and tsig_secret with the configuration of the primary server, and allow "
+    "the key to update the zone there.": (
+        "请将 server、tsig_name、tsig_algorithm 和 tsig_secret 与主服务器的配置比对，并在那里允许该密钥更新此区域。"
     ),
     "Compare tsig_name, tsig_algorithm and tsig_secret with the key on the server.": (
         "请将 tsig_name、tsig_algorithm 和 tsig_secret 与服务器上的密钥比对。"
@@ -70,7 +71,9 @@ TEXTS: Final = {
     "DuckDNS (account {account}) answered neither OK nor KO (HTTP {status}).": (
         "DuckDNS（账户 {account}）的应答既不是 OK 也不是 KO（HTTP {status}）。"
     ),
-    "Enable dynamic updates on the server, or use another provider.": "请在服务器上启用动态更新，或使用其他 provider。",
+    "Set `server` to the primary server of the zone, and enable dynamic updates there, or use another provider.": (
+        "请把 `server` 设为该区域的主服务器，并在那里启用动态更新，或使用其他 provider。"
+    ),
     "Install another version of its package.": "请安装其软件包的其他版本。",
     "Install the package of the driver {driver} into the environment of dnsrenew.": (
         "请把驱动 {driver} 的软件包安装到 dnsrenew 的环境中。"
