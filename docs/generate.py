@@ -63,8 +63,8 @@ def _behaviour(provider: Provider) -> list[str]:
     ]
     if provider.driver == "lexicon" and "requests to write" not in behaviour.note:
         sentences.append(
-            "dns-lexicon writes and removes values one by one: N values of a zone take N to 4N requests to write, and as "
-            "many to remove (counted at six hosts, not at this one)."
+            "dns-lexicon writes and removes values one by one: N values of a zone take N to 4N requests to write, and "
+            "as many to remove (counted at six hosts, not at this one)."
         )
     if behaviour.values == "one":
         where = "the whole zone" if behaviour.scope == "zone" else "a name"

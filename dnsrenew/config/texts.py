@@ -321,7 +321,7 @@ ACCOUNT_NEEDED: Final = Phrase("a [dns.NAME] (in Python: dns=…) that can write
 DNS_HOST: Final = Phrase("the name of a DNS host, see `dnsrenew providers`")
 DNS_HOST_NAME: Final = Phrase("the name of a DNS host, of letters, digits, dots, hyphens and underscores")
 UNKNOWN_HOST: Final = Phrase("the unknown DNS host {provider}")
-HOST_LEFT_OUT: Final = Phrase("{provider}, which cannot be used: {why}")
+HOST_LEFT_OUT: Final = Phrase("{provider} cannot be used. {why}")
 OTHER_HOST: Final = Phrase(
     "the name of a DNS host: `dnsrenew providers --search WORD` finds it; for a host that is not there, run `dnsrenew "
     "delegate NAME`"

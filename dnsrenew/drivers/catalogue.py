@@ -73,7 +73,7 @@ def left_out_hosts() -> dict[str, dict[str, str]]:
     import tomllib
 
     path = next(folder for folder in SHIPPED if folder.is_dir()) / "_left_out.toml"
-    hosts = {}
+    hosts: dict[str, dict[str, str]] = {}
     for name, table in tomllib.loads(path.read_text("utf-8")).items():
         host = {key: value for key, value in table.items() if isinstance(value, str)}
         hosts |= dict.fromkeys((name, *host.get("names", "").split()), host)

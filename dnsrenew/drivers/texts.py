@@ -89,8 +89,8 @@ _CHECK_API: Final = (
     "also {page}."
 )
 _CHECK_PORTAL: Final = (
-    "Check whether this network requires a login first, as in a hotel, and whether the API of {where} "
-    "has another address now; if neither, see {page}, or update dnsrenew and its libraries."
+    "Check whether this network requires a login first, as in a hotel, and whether the API of {where}, which "
+    "the account {account} uses, has another address now; if neither, see {page}, or update dnsrenew and its libraries."
 )
 _CHECK_ROOTS: Final = (
     "Check whether a proxy intercepts TLS connections to {where}, and update the root certificates of this machine; "

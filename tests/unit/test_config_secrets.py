@@ -253,6 +253,28 @@ def test_a_literal_token_has_the_form_of_its_host(tmp_path: Path) -> None:
     assert mistake(tmp_path, text, check)["found"] == "the secret has a key and = before the value"
 
 
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        ("base64::eyJ0eXBlIjoiIn0=", None),
+        ("file::/etc/dnsrenew/key.json", None),
+        ('{"type": "canary"}', "the secret has another form"),
+        ("eyJ0eXBlIjoiIn0canary", "the secret has another form"),
+    ],
+)
+def test_a_service_account_has_the_form_of_its_host(tmp_path: Path, key: str, found: str | None) -> None:
+    """`check` finds a key file of Google Cloud that is not in base64, and shows nothing of it."""
+    option = f"auth_service_account_info = 'literal:{key}'"
+    text = f'{AGREED}[dns.d]\nprovider = "googleclouddns"\n{option}\n{HOUSE}'
+    if found is None:
+        assert check(tmp_path, text)
+        return
+    said = mistake(tmp_path, text, check)
+    assert (said["key"], said["found"]) == ("dns.d.auth_service_account_info", found)
+    assert said["expected"].startswith("base64:: and the JSON key file")
+    assert "canary" not in str(said)
+
+
 def test_the_name_of_a_file_as_a_secret(tmp_path: Path) -> None:
     """`file:` was forgotten: the warning names the reference."""
     (tmp_path / "tsig.secret").write_text("canary")

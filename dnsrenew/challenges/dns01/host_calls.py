@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 _MAX_ACCOUNTS: Final = 8
 """Accounts written to at once."""
-_REFUSALS: Final = frozenset({"provider-unauthorized", "provider-zone-unknown", "provider-untrusted"})
+_REFUSALS: Final = frozenset(
+    {"provider-unauthorized", "provider-zone-unknown", "provider-address-wrong", "provider-untrusted"}
+)
 """Errors that come before anything is written in a zone."""
 _HUNG, _UNREACHED = "provider-timeout", "provider-unreachable"
 """Only a time-out opens the circuit breaker: an unreachable host fails at once, and may recover at any time."""

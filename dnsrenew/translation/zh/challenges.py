@@ -144,9 +144,8 @@ TEXTS: Final = {
     "The DNS host of the account {account} did not remove the TXT values at {names} in time.": (
         "账户 {account} 的 DNS 服务商没有及时删除 {names} 处的 TXT 值。"
     ),
-    "The TXT record {record} has to be set by hand (account {account}), and this run is scheduled or has no terminal.": (
-        "TXT 记录 {record} 须手动设置（账户 {account}），但此次运行是计划任务，或没有终端。"
-    ),
+    "The TXT record {record} has to be set by hand (account {account}), and this run is scheduled or has no "
+    "terminal.": ("TXT 记录 {record} 须手动设置（账户 {account}），但此次运行是计划任务，或没有终端。"),
     "The challenge dns-01 cannot validate an IP address: {identifiers}.": (
         "dns-01 质询不能验证 IP 地址：{identifiers}。"
     ),

@@ -6,6 +6,7 @@ from typing import Final
 
 TEXTS: Final = {
     "'{name}' cannot be the name of a driver": "“{name}”不能用作驱动的名称",
+    "'{name}' cannot be the name of a driver: {reason}": "“{name}”不能用作驱动的名称：{reason}",
     "- cannot be combined with --json": "- 不能与 --json 同时使用",
     "--markdown needs --check": "--markdown 需要与 --check 一起使用",
     "--passphrase-file needs --secrets": "--passphrase-file 需要与 --secrets 一起使用",
@@ -32,6 +33,12 @@ TEXTS: Final = {
     "Choose a longer one: anyone with the file can try passphrases without a limit.": (
         "请选用更长的口令：任何得到该文件的人都可以无限次尝试口令。"
     ),
+    "Did you mean {nearest}? Otherwise write providers/NAME.toml if dns-lexicon knows the host, or a driver "
+    "(`dnsrenew providers --new NAME`); or run `dnsrenew delegate NAME`, which needs no API, only one CNAME record.": (
+        "是否想输入 {nearest}？否则，如果 dns-lexicon 支持该服务商，"
+        "请编写 providers/NAME.toml，或编写驱动（`dnsrenew providers --new NAME`）；"
+        "或运行 `dnsrenew delegate NAME`，它不需要 API，只需要一条 CNAME 记录。"
+    ),
     "Did you mean {nearest}? Otherwise write providers/{name}.toml if dns-lexicon knows the host, or a driver "
     "(`dnsrenew providers --new {name}`); or run `dnsrenew delegate NAME`, which needs no API, only one CNAME "
     "record.": (
@@ -42,6 +49,12 @@ TEXTS: Final = {
         "完成。`dnsrenew status` 显示证书，设置在 {path} 中。"
     ),
     "Fill in {key} in {place}.": "请在 {place} 中填写 {key}。",
+    "For a host that is not there, write providers/NAME.toml if dns-lexicon knows the host, or a driver (`dnsrenew "
+    "providers --new NAME`); or run `dnsrenew delegate NAME`, which needs no API, only one CNAME record.": (
+        "对于其中没有的服务商，如果 dns-lexicon 支持它，"
+        "请编写 providers/NAME.toml，或编写驱动（`dnsrenew providers --new NAME`）；"
+        "或运行 `dnsrenew delegate NAME`，它不需要 API，只需要一条 CNAME 记录。"
+    ),
     "Give a file, or leave --json out.": "请指定文件，或去掉 --json。",
     "Give a file, or send the output to another program.": "请指定文件，或把输出交给其他程序。",
     "Give one of [dns.…] in dnsrenew.toml: {known}.": "请给出 dnsrenew.toml 中的 [dns.…] 之一：{known}。",
@@ -60,6 +73,7 @@ TEXTS: Final = {
     "Next, run: dnsrenew renew {names}": "接下来请运行：dnsrenew renew {names}",
     "Next, run: python -m pytest {test}": "接下来请运行：python -m pytest {test}",
     "Not tested: {must} {reason}": "未测试：{must}{reason}",
+    "Nothing matches '{name}'.": "没有与“{name}”匹配的 DNS 服务商。",
     "Nothing was exported, because the two passphrases differ.": "两次输入的口令不同，因此没有导出任何内容。",
     "Obtain {certificates} without a private key: dnsrenew renew": "获取没有私钥的 {certificates}：dnsrenew renew",
     "Obtaining the certificate.": "正在获取证书。",
@@ -68,6 +82,7 @@ TEXTS: Final = {
     "Put {path} there: the configuration uses it, and it was not in the file.": (
         "请把 {path} 放到那里：配置使用它，而文件中没有它。"
     ),
+    "Python has a module of this name already": "已有同名的 Python 模块",
     "Rehearsing at the CA's test server; nothing is stored.": "正在用 CA 的测试服务器试运行；不保存任何内容。",
     "Renew automatically from now on, and only here: dnsrenew schedule install": (
         "从现在起仅在此处自动续期：dnsrenew schedule install"
@@ -104,15 +119,15 @@ TEXTS: Final = {
     "Ctrl-C stops and leaves nothing behind.": (
         "最多提七个问题，然后写出 {path}。按 Enter 采用方括号中的回答，输入 ? 显示帮助，Ctrl-C 停止且不留下任何内容。"
     ),
+    "Use a shorter name.": "请使用较短的名称。",
     "Use another name.": "请使用其他名称。",
-    "Use lower-case letters, digits, - and _, with a letter first, and no name of a module of Python.": (
-        "请使用小写字母、数字、- 和 _，以字母开头，且不能是 Python 模块的名称。"
-    ),
+    "Use lower-case letters, digits, - and _, with a letter first.": "请使用小写字母、数字、- 和 _，并以字母开头。",
     "VALUE": "值",
     "Waiting until every name server shows it. To stop, press Ctrl-C; the same command goes on from there.": (
         "正在等待所有域名服务器都能看到它。若要停止，请按 Ctrl-C；再次运行同一命令会从此处继续。"
     ),
     "What to do next:": "接下来：",
+    "Windows reserves it for a device": "Windows 将它保留给设备",
     "Writes only names that a CNAME record leads to: run dnsrenew delegate NAME.": (
         "只写入 CNAME 记录所指的名称：请运行 dnsrenew delegate NAME。"
     ),
@@ -123,11 +138,13 @@ TEXTS: Final = {
     "an archive is not written to a terminal": "归档文件不会写到终端",
     "broken": "不符合",
     "configuration": "配置",
+    "it is a word of Python": "它是 Python 的关键字",
     "it is not UTF-8": "不是 UTF-8",
     "kept": "符合",
     "leads elsewhere at {servers}": "在 {servers} 上指向别处",
     "not tested": "未测试",
     "not there yet at {servers}": "在 {servers} 上尚未出现",
+    "pytest would take its file for tests": "pytest 会把它的文件当作测试",
     "set this TXT record at your DNS host, beside others of that name: {name}  {value}": (
         "请在 DNS 服务商处设置此 TXT 记录（保留同名的其他记录）：{name}  {value}"
     ),
@@ -135,6 +152,9 @@ TEXTS: Final = {
     "store": "存储目录",
     "the configuration and what is known of {certificates} restored, without keys and secrets": (
         "已恢复配置以及关于 {certificates}的信息，不含私钥和凭据"
+    ),
+    "the name of the driver has {length} characters, and {most} are possible": (
+        "驱动的名称有 {length} 个字符，最多可用 {most} 个"
     ),
     "the passphrase has fewer than {least} characters": "口令少于 {least} 个字符",
     "waiting for the TXT records that you set": "正在等待您设置的 TXT 记录",

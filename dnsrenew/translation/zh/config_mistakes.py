@@ -208,7 +208,7 @@ TEXTS: Final = {
     "delegate NAME`": (
         "DNS 服务商的名称：用 `dnsrenew providers --search WORD` 查找；如果其中没有，请运行 `dnsrenew delegate NAME`"
     ),
-    "{provider}, which cannot be used: {why}": "{provider}，它不能使用：{why}",
+    "{provider} cannot be used. {why}": "{provider} 不能使用。{why}",
     "the name of a DNS host, see `dnsrenew providers`": "DNS 服务商的名称，见 `dnsrenew providers`",
     "the name of a group of this system": "本系统用户组的名称",
     'the name of a profile, or {{ prefer = "…" }}': 'profile 的名称，或 {{ prefer = "…" }}',

@@ -92,6 +92,7 @@ TEXTS: Final = {
     "The DNS account {account} writes only names that its server chooses, and its driver cannot tell which.": (
         "DNS 账户 {account} 只写入由其服务器选定的名称，而其驱动无法得知是哪个名称。"
     ),
+    "The account or zone to write to is empty.": "所给的账户或区域为空。",
     "The acme-dns server of the account {account} does not register new names (HTTP status {status}).": (
         "账户 {account} 的 acme-dns 服务器不接受新注册（HTTP 状态 {status}）。"
     ),
@@ -108,6 +109,7 @@ TEXTS: Final = {
         "无法保存 DNS 账户 {account} 的注册信息：{reason}"
     ),
     "Use http-01 or tls-alpn-01 for IP addresses.": "请对 IP 地址使用 http-01 或 tls-alpn-01。",
+    "Use one of these accounts, or a zone of one: {known}.": "请使用以下账户之一，或其区域：{known}。",
     "Use one of these accounts, or add one that writes to {to}: {known}.": (
         "请使用以下账户之一，或添加能写入 {to} 的账户：{known}。"
     ),

@@ -45,15 +45,27 @@ TEXTS: Final = {
     "No test value was written to {zones}: the DNS host keeps one value only, and the test would replace that.": (
         "没有向 {zones} 写入测试值：DNS 服务商只保存一个值，测试会替换它。"
     ),
+    "Run dnsrenew delegate {domain}: it says which CNAME record to set, once, and waits for it.": (
+        "请运行 dnsrenew delegate {domain}：它会给出只需设置一次的 CNAME 记录，并等待该记录生效。"
+    ),
     "Run dnsrenew doctor --probe again when no value is served at {records}, or run: dnsrenew renew --dry-run": (
         "请在 {records} 处不再有值时重新运行 dnsrenew doctor --probe，或运行：dnsrenew renew --dry-run"
     ),
     "Run dnsrenew doctor --probe again when the other run has ended.": (
         "请在另一个运行结束后重新运行 dnsrenew doctor --probe。"
     ),
+    "Run dnsrenew renew in a terminal, or set a CNAME record once, and no person is needed: dnsrenew delegate "
+    "{domain}": ("请在终端中运行 dnsrenew renew，或设置一次 CNAME 记录，之后便无需人工：dnsrenew delegate {domain}"),
+    "The DNS account {delegated} writes only names that a CNAME record leads to, and there is none at {records}.": (
+        "DNS 账户 {delegated} 只写入 CNAME 记录所指的名称，而 {records} 处没有 CNAME 记录。"
+    ),
     "The DNS host accepts the credentials of the account {dns}.": "DNS 服务商接受账户 {dns} 的凭据。",
     "The TXT record of every name has a DNS account that may write it: {names}.": (
         "每个名称的 TXT 记录都有可写入的 DNS 账户：{names}。"
+    ),
+    "The TXT records of {names} ({records}) have to be set by a person (account {by_hand}), so only a renewal at a "
+    "terminal can use this route.": (
+        "{names} 的 TXT 记录（{records}）必须由人手动设置（账户 {by_hand}），因此只有在终端中续期时才能使用此途径。"
     ),
     "The configuration has no DNS account that may write the TXT records of {names} ({records}).": (
         "配置中没有可写入 {names} 的 TXT 记录（{records}）的 DNS 账户。"

@@ -37,11 +37,19 @@ TEXTS: Final = {
         "请把此问题作为 dnsrenew 的缺陷报告，并附上 dnsrenew doctor -vv 的输出。"
     ),
     "Run dnsrenew doctor again, or look at it by hand.": "请重新运行 dnsrenew doctor，或手动查看。",
+    "Run dnsrenew renew {name}, which tries it again.": "请运行 dnsrenew renew {name}，它会再次尝试。",
+    "Run dnsrenew renew {name}: the order shows it.": "请运行 dnsrenew renew {name}：订单会显示结果。",
     "Set it up: dnsrenew schedule install": "请设置自动续期：dnsrenew schedule install",
     "Start the server at {port}; if it has moved, correct verify in the deploy entry.": (
         "请启动 {port} 处的服务器；如果它已迁移，请更正 deploy 条目中的 verify。"
     ),
+    "The CA {ca} did not offer dns-persist-01 when it was asked on {time}.": (
+        "{time} 询问时，CA {ca} 不提供 dns-persist-01。"
+    ),
     "The certificate in the store has not been deployed to {targets}.": "存储目录中的证书还没有部署到 {targets}。",
+    "The certificate {name} in use was validated by dns-persist-01 at {ca}.": (
+        "正在使用的证书 {name} 是在 {ca} 通过 dns-persist-01 验证的。"
+    ),
     "The disk of the store has {free} free.": "存储目录所在的磁盘有 {free} 可用空间。",
     "The disk of the store {path} can hold no more files: all its inodes are used.": (
         "存储目录 {path} 所在的磁盘无法再存放文件：inode 已用完。"
@@ -66,6 +74,13 @@ TEXTS: Final = {
     "There is no certificate {name} yet.": "还没有证书 {name}。",
     "This check failed itself ({cause}).": "此项检查自身出错（{cause}）。",
     "This could not be found out in time.": "未能及时查明。",
+    "Use another challenge or another CA for {name}.": "请为 {name} 使用其他验证方式或其他 CA。",
+    "Whether the CA {ca} offers dns-persist-01 is not known before an order.": (
+        "在下订单之前，无法得知 CA {ca} 是否提供 dns-persist-01。"
+    ),
+    "dns-persist-01 at the CA {ca} failed on {time} with the error {code}.": (
+        "在 CA {ca} 使用 dns-persist-01 于 {time} 失败，错误为 {code}。"
+    ),
     "{name} expired on {not_after}.": "{name} 已于 {not_after} 过期。",
     "{name} expires on {not_after}; it should have been renewed on {due}.": (
         "{name} 将于 {not_after} 到期；本应于 {due} 续期。"

@@ -26,10 +26,10 @@ TEXTS: Final = {
     ),
     "Check whether this machine can reach {where}, and whether a proxy or firewall blocks the connection; see also "
     "{page}.": ("请检查本机能否访问 {where}，以及连接是否被代理或防火墙阻止；另请参见 {page}。"),
-    "Check whether this network requires a login first, as in a hotel, and whether the API of {where} has "
-    "another address now; if neither, see {page}, or update dnsrenew and its libraries.": (
-        "请检查此网络是否要求先登录（例如在酒店），以及 {where} 的 API 地址是否已变更；如果都不是，请查看 "
-        "{page}，或升级 dnsrenew 及其依赖库。"
+    "Check whether this network requires a login first, as in a hotel, and whether the API of {where}, which the "
+    "account {account} uses, has another address now; if neither, see {page}, or update dnsrenew and its libraries.": (
+        "请检查此网络是否要求先登录（例如在酒店），以及账户 {account} 使用的 {where} 的 API 地址是否已变更；"
+        "如果都不是，请查看 {page}，或升级 dnsrenew 及其依赖库。"
     ),
     "Check which program listens at `server`, and whether something in between answers instead of the server.": (
         "请检查监听 `server` 的是哪个程序，以及是否有中间设备代替该服务器应答。"

@@ -6,24 +6,44 @@ from typing import Final
 
 TEXTS: Final = {
     "A driver MUST be created without error": "驱动必须能无错误地创建",
+    "A person writes the records of the account {account}, so there is nothing to test.": (
+        "账户 {account} 的记录由人手动写入，因此没有可测试的内容。"
+    ),
     "Correct the driver, or the provider file that describes the host.": (
         "请改正该驱动，或描述该服务商的 provider 文件。"
     ),
+    "Give an account of a DNS host with an API.": "请给出有 API 的 DNS 服务商的账户。",
     'Give the account zones = ["…"] with a zone for tests.': '请为该账户设置 zones = ["…"]，其中写明用于测试的区域。',
     "Parallel calls were not asked for.": "没有要求测试并行调用。",
+    "Run dnsrenew delegate NAME: it registers, and says which CNAME record to set.": (
+        "请运行 dnsrenew delegate NAME：它会注册，并给出要设置的 CNAME 记录。"
+    ),
+    "Run dnsrenew doctor --probe, which tests it with the certificates that use it.": (
+        "请运行 dnsrenew doctor --probe，它会用使用该账户的证书来测试。"
+    ),
     "Several calls in a row MUST succeed, or raise provider-rate-limited": (
         "连续多次调用必须成功，或报告 provider-rate-limited"
     ),
     "The TTL cannot be read.": "无法读取 TTL。",
     "The account has no secret to replace.": "该账户没有可以替换的凭据。",
+    "The account writes one name.": "该账户只写入一个名称。",
     "The account {account} names no zone, and no certificate uses it, so there is no zone to write test values to.": (
         "账户 {account} 没有写明区域，也没有证书使用它，因此没有可写入测试值的区域。"
     ),
+    "The account {account} writes only names that a CNAME record leads to, and its configuration does not have them.": (
+        "账户 {account} 只写入 CNAME 记录所指的名称，而其配置中没有这些名称。"
+    ),
+    "The account {account} writes only the name of its registration, and has none yet.": (
+        "账户 {account} 只写入其注册的名称，而它尚未注册。"
+    ),
+    "The first write failed in a way that every other one would.": "第一次写入失败，其他写入也会同样失败。",
     "The host keeps one value at a name.": "该服务商在每个名称处只保存一个值。",
     "The host keeps one value for the whole zone.": "该服务商对整个区域只保存一个值。",
+    "The host keeps the two newest values of a name.": "该服务商只保存每个名称最新的两个值。",
     "The provider file says that one writer at a time changes a zone.": (
         "provider 文件规定，同一时间只能有一个写入者更改区域。"
     ),
+    "The server sets the TTL.": "TTL 由服务器设置。",
     "The values that it needs could not be written: {error}": "无法写入它所需的值：{error}",
     "There is no driver with wrong credentials.": "没有使用错误凭据的驱动。",
     "Two drivers MUST be able to write at one name at the same time": "两个驱动必须能同时写入同一个名称",

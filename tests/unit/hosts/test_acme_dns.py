@@ -18,7 +18,9 @@ from dnsrenew.errors import DnsRenewError, SecretError
 from dnsrenew.model import DnsAccount, TxtRecord
 from dnsrenew.runtime.context import Context
 from tests.kit.acme_dns import DOMAIN, AcmeDns
+from tests.kit.api_server import Api
 from tests.kit.clock import FakeClock
+from tests.kit.config_files import AGREED, CERTIFICATE, check, mistake
 from tests.kit.drivers import provider_of
 
 ONE, TWO, THREE = (letter * 43 for letter in "abc")
@@ -114,3 +116,26 @@ def test_wrong_credentials(server: AcmeDns) -> None:
         add(account_of(server, made, password="wrong-pass-0000"), record(made, ONE))
     assert caught.value.code == "provider-unauthorized"
     assert "wrong-pass" not in json.dumps(caught.value.to_dict())
+
+
+@pytest.mark.parametrize("missing", ["username", "password", "subdomain"])
+def test_a_registration_in_part(tmp_path: Path, missing: str) -> None:
+    """One or two of its three options are a mistake of `check`, which names one that is missing."""
+    options = {"username": "u", "password": "literal:p", "subdomain": "s"}
+    lines = "".join(f'{key} = "{value}"\n' for key, value in options.items() if key != missing)
+    text = f'{AGREED}{CERTIFICATE}[dns.a]\nprovider = "acme-dns"\napi = "https://auth.test"\n{lines}'
+    said = mistake(tmp_path, text, check)
+    assert said["key"] == f"dns.a.{missing}"
+    assert "a registration needs username, password, subdomain" in said["found"]
+    assert "dnsrenew delegate NAME" in said["fix"]
+
+
+@pytest.mark.parametrize("body", ["", {}, [], {"txt": TWO}, {"txt": None}])
+def test_a_success_without_the_value(body: object) -> None:
+    """Status 200 is a success only if the answer has the value that was sent."""
+    with Api(lambda _: (200, body)) as other:
+        account = DnsAccount("acme-dns", name="mine", api=other.url, username="u", password="p", subdomain="s")
+        with pytest.raises(DnsRenewError) as caught:
+            add(account, record({"fulldomain": f"s.{DOMAIN}"}, ONE))
+    assert caught.value.code == "provider-malformed-answer"
+    assert "`txt`" in caught.value.message
