@@ -143,8 +143,8 @@ class Provider(Frozen, kw_only=True):
         lines = [f"[dns.{_NOT_BARE.sub('-', self.name)}]", f'provider = "{self.name}"']
         for key, spec in sorted(self.options.items(), key=lambda item: not item[1].required):
             comment = "" if spec.required else "# "
-            description = spec.help if spec.required else f"(optional) {spec.help}"
-            lines += [f"# {description}", f"{comment}{key} = {self._placeholder(key, spec)}"]
+            description = (spec.help if spec.required else f"(optional) {spec.help}").strip()
+            lines += [f"# {description}".rstrip(), f"{comment}{key} = {self._placeholder(key, spec)}"]
         return "\n".join([*lines, ""])
 
     def _placeholder(self, key: str, spec: OptionSpec) -> str:

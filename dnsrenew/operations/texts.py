@@ -196,9 +196,7 @@ DELEGATE_TO_NEAREST: Final = Text(
     "Did you mean {nearest}?",
 )
 DELEGATE_TO_EMPTY: Final = Text(
-    _TO,
-    "The account or zone to write to is empty.",
-    "Use one of these accounts, or a zone of one: {known}.",
+    _TO, "The account or zone to write to is empty.", "Use one of these accounts, or a zone of one: {known}."
 )
 DELEGATE_ZONE_NEEDED: Final = Text(
     _TO,

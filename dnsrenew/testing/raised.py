@@ -8,7 +8,9 @@ from typing import Final
 from dnsrenew.errors import DnsRenewError
 
 UNAUTHORIZED: Final = "provider-unauthorized"
-NOTHING_WRITTEN: Final = frozenset({UNAUTHORIZED, "provider-zone-unknown", "provider-untrusted"})
+NOTHING_WRITTEN: Final = frozenset(
+    {UNAUTHORIZED, "provider-zone-unknown", "provider-address-wrong", "provider-untrusted"}
+)
 """Errors that come before anything is written in a zone."""
 HOPELESS: Final = NOTHING_WRITTEN | {"provider-unreachable", "provider-timeout"}
 """Errors of the first write after which every other one would end the same way."""

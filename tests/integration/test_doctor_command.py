@@ -165,3 +165,25 @@ def test_a_failed_renewal_says_what_the_doctor_found(workspace: Workspace) -> No
     found = {check["code"]: check["result"] for check in outcome["error"]["evidence"]["checks"]}
     assert (status, found["ca-reachable"]) == (1, "bad")
     assert workspace.run("renew", "--now").stdout.count("found") == 1
+
+
+def test_a_challenge_that_only_an_order_shows(workspace: Workspace) -> None:
+    """dns-persist-01 is not called a route that works; what a run records about it is said afterwards."""
+    routes = [{"challenge": "dns-persist-01"}, {"challenge": "dns-01", "dns": "home"}]
+    workspace.write({"certificate.0.routes": routes})
+    before = workspace.run("doctor").stdout
+    assert "home can be renewed by dns-01 with home at lab" in before
+    assert "offers dns-persist-01 is not known before an order" in before
+    assert workspace.run("renew").returncode == 0
+    after = workspace.run("doctor").stdout
+    assert "home can be renewed by dns-01 with home at lab" in after
+    assert "did not offer dns-persist-01" in after
+
+
+def test_routes_that_no_run_without_a_person_can_use(workspace: Workspace) -> None:
+    """A person at a terminal, or a CNAME record, is what is missing; DNS is not blamed."""
+    for account in ({"provider": "manual"}, {"provider": "acme-dns", "api": "https://127.0.0.1:1"}):
+        workspace.write({"dns.other": account, "certificate.0.routes": [{"challenge": "dns-01", "dns": "other"}]})
+        end = workspace.run("doctor").stdout.splitlines()[-1]
+        assert end.startswith("Next: Run dnsrenew ")
+        assert "dnsrenew delegate example.test" in end

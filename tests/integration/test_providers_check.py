@@ -136,7 +136,7 @@ def test_an_account_of_acme_dns(workspace: Workspace) -> None:
 
 def post(url: str) -> str:
     """The answer to an empty request."""
-    with urllib.request.urlopen(urllib.request.Request(url, b"{}", method="POST")) as answer:
+    with urllib.request.urlopen(url, b"{}") as answer:  # noqa: S310  # the stand-in on loopback
         return str(answer.read().decode())
 
 

@@ -165,7 +165,7 @@ def test_values_of_a_refused_call_are_not_said_to_be_left() -> None:
 
     refuse = raising("provider-unauthorized")
     one = run(host_of(InMemoryDriver(), add=refuse, remove=refuse, served=blind))
-    assert [each.result for each in one.results()][0] == "broken"
+    assert next(iter(one.results())).result == "broken"
     assert one.clean_up() == []
 
 
