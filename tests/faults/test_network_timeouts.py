@@ -51,6 +51,7 @@ EXCEPTIONS: Final = {
     ("challenges/http01/diagnosis.py", "socket"): "a datagram socket that nothing is sent over",
     ("challenges/listeners.py", "socket"): "it listens, and whoever accepts from it sets it to not block",
     ("challenges/listeners.py", "getaddrinfo"): "of what the user has this machine listen on",
+    ("testing/box/validation.py", "call"): "the connection that it is made of has a time-out",
     ("ca/finalize.py", "wait"): "a pace, which knows its end",
     ("ca/order_polling.py", "wait"): "a pace, which knows its end",
     ("doctor/host/machine.py", "socket"): "a datagram socket that nothing is sent over",
