@@ -40,7 +40,8 @@ check: $(SET_UP) ## lint, format, types, import layers, public names
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/unit/test_layers.py tests/unit/test_public_names.py
 
-soak: $(SET_UP) ## 500 renewals at real servers while everything goes wrong at random; it prints its seed
+soak: $(SET_UP) ## the tests marked slow, then 500 renewals at real servers while everything goes wrong; it prints its seed
+	$(BIN)/pytest -m slow -n $(WORKERS) --dist loadfile
 	@$(BIN)/python -m tests.kit.soak $(SOAK_ARGS)
 
 bench: $(SET_UP) ## the figures in docs/, measured on this machine

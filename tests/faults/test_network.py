@@ -28,6 +28,7 @@ PARTS: Final = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sides", PARTS, ids=lambda sides: sides[0])
 def test_each_fault_has_the_result_of_the_page(lab: Lab, sides: tuple[str, ...]) -> None:
     """Each line of the page holds.

@@ -13,6 +13,7 @@ SEED = 20342
 """With this seed nearly every fault occurs within twenty renewals."""
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_random_faults_at_real_servers_lose_nothing(lab: Lab, tmp_path: Path) -> None:
     """After each renewal all checks of soak_look.py hold, and at the end one run is clean. The seed is fixed."""

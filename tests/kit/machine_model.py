@@ -19,7 +19,7 @@ from tests.kit.machine_ca import KEPT, Counted, FaultyCA, IssuedHere, Made
 from tests.kit.machine_world import FOREIGN, Ran, World
 
 MINUTE: Final = timedelta(minutes=1)
-HOUR: Final = timedelta(hours=1)
+WITHOUT_ORDER: Final = timedelta(minutes=45)
 PAUSES: Final = (MINUTE, 10 * MINUTE, 100 * MINUTE, timedelta(days=1))
 SHORTEST: Final = 0.8
 """A pause is up to a fifth shorter at random."""
@@ -164,7 +164,7 @@ class Model:
         """A failure has its pause; after the fourth in a row it is a day, and an hour where no order was made."""
         pause = PAUSES[min(known.failures, len(PAUSES)) - 1]
         if not any(attempt.orders for attempt in outcome.attempts):
-            pause = min(pause, HOUR)
+            pause = min(pause, WITHOUT_ORDER)
         if outcome.not_after is not None and outcome.not_after > ran.started:
             pause = min(pause, max((outcome.not_after - self.world.clock.now()) / 4, PAUSES[2]))
         assert outcome.next_attempt is not None
