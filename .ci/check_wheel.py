@@ -8,7 +8,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 MAN_PAGE = re.compile(r"dnsrenew-[^/]+\.data/data/share/man/man1/dnsrenew\.1")
-ALLOWED = re.compile(rf"dnsrenew/.+\.(css|py|toml|typed)|dnsrenew/testing/templates/\w+\.py\.txt|dnsrenew-[^/]+\.dist-info/.+|{MAN_PAGE.pattern}")
+ALLOWED = re.compile(
+    rf"dnsrenew/.+\.(css|py|toml|typed)|dnsrenew/testing/templates/\w+\.py\.txt"
+    rf"|dnsrenew-[^/]+\.dist-info/.+|{MAN_PAGE.pattern}"
+)
+    rf"dnsrenew/.+\.(css|py|toml|typed)|dnsrenew/testing/templates/\w+\.py\.txt|dnsrenew-[^/]+\.dist-info/.+|{MAN_PAGE.pattern}"
+)
 
 
 def faults(names: set[str]) -> Iterator[str]:

@@ -101,7 +101,12 @@ FAMILIES = ("ca", "certificate", "cname", "config", "dns", "doh", "driver", "eab
             "secret", "store", "txt")  # fmt: skip
 NO_CODES = {
     *("certificate-authority", "http-published", "http-removed", "http-visible"),
-    *("ca-certificates", "dns-domains", "dns-domain-records", "dns-domains-list"),  # a folder, and fields of hosts' APIs
+    *(
+        "ca-certificates",
+        "dns-domains",
+        "dns-domain-records",
+        "dns-domains-list",
+    ),  # of hosts' APIs
 }
 
 
