@@ -12,8 +12,6 @@ ALLOWED = re.compile(
     rf"dnsrenew/.+\.(css|py|toml|typed)|dnsrenew/testing/templates/\w+\.py\.txt"
     rf"|dnsrenew-[^/]+\.dist-info/.+|{MAN_PAGE.pattern}"
 )
-    rf"dnsrenew/.+\.(css|py|toml|typed)|dnsrenew/testing/templates/\w+\.py\.txt|dnsrenew-[^/]+\.dist-info/.+|{MAN_PAGE.pattern}"
-)
 
 
 def faults(names: set[str]) -> Iterator[str]:
