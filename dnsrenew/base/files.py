@@ -75,7 +75,8 @@ def open_to_read(path: str | os.PathLike[str]) -> BinaryIO:
     :raises NotAFileError: the path is not a regular file.
     :raises OSError: it cannot be opened.
     """
-    return os.fdopen(open_file(path, _READ), "rb")
+    handle = open_file(path, _READ)
+    return open(path, "rb", opener=lambda *_: handle)  # not os.fdopen: the file keeps its name, for messages
 
 
 def read_or_drain(path: str | os.PathLike[str], seconds: float) -> bytes:

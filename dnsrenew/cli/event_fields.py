@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from dnsrenew.base.names import relative
 from dnsrenew.cli import formatting, texts
-from dnsrenew.cli.language import say
+from dnsrenew.cli.language import say, sentences
 
 _MOST_RECORDS: Final = 20
 
@@ -39,7 +39,7 @@ def describe_server(server: Mapping[str, Any]) -> str:
 
 def warning_text(data: Mapping[str, Any]) -> str:
     """Return message and fix of a warning as one paragraph."""
-    return f"{data.get('message', '')} {data.get('fix', '')}".strip()
+    return sentences(data.get("message", ""), data.get("fix", ""))
 
 
 def error_message(data: Mapping[str, Any]) -> str:

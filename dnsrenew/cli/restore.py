@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -48,7 +49,9 @@ def restore(invocation: Invocation) -> int:
         terminal.write_message("\n".join(formatting.wrap(text, columns, f"{yellow('!')} ", "  ")))
     if not (terminal.json or terminal.quiet):
         columns, _ = terminal.out.size()
-        terminal.write_result("\n".join([*_lines(result, columns), *_steps(result, columns)]))
+        terminal.write_result(
+            "\n".join([*_lines(result, columns), *_steps(result, columns, is_named=bool(options.config))])
+        )
     return 0
 
 
@@ -69,18 +72,23 @@ def _lines(result: RestoreResult, columns: int | None) -> list[str]:
     return lines
 
 
-def _steps(result: RestoreResult, columns: int | None) -> list[str]:
-    """Return what is left to do, in order."""
+def _steps(result: RestoreResult, columns: int | None, *, is_named: bool) -> list[str]:
+    """Return what is left to do, in order.
+
+    :param is_named: whether the commands need ``--config`` to find the configuration.
+    """
+    option = f" --config {shlex.quote(str(result.config))}" if is_named else ""
     steps = []
     for masked in result.masked:
         place = f"{masked['file']}:{masked['line']}" if masked["line"] else masked["file"]
         steps.append(texts.FILL_IN.format(key=masked["key"], place=place))
     steps += [texts.COPY_FILE.format(path=path) for path in result.missing]
     steps += [texts.CHANGE_PATHS.format(path=path) for path in result.old_paths]
-    steps.append(texts.CHECK_FIRST)
+    steps.append(texts.CHECK_FIRST.format(config=option))
     if result.keyless:
-        steps.append(texts.RENEW_KEYLESS.format(certificates=formatting.count(result.keyless, texts.CERTIFICATE)))
-    steps += [texts.DEPLOY_HERE, texts.SCHEDULE_HERE]
+        keyless = formatting.count(result.keyless, texts.CERTIFICATE)
+        steps.append(texts.RENEW_KEYLESS.format(certificates=keyless, config=option))
+    steps += [texts.DEPLOY_HERE.format(config=option), texts.SCHEDULE_HERE.format(config=option)]
     lines = ["", bold(texts.IMPORT_NEXT)]
     for number, step in enumerate(steps, 1):
         lines += formatting.wrap(step, columns, f"{number:>2}. ", "    ")

@@ -76,6 +76,7 @@ def test_a_wrong_passphrase(source: Path, target: Path) -> None:
     error = refused(source / "sealed.dr", target, "correct horse batterz")
     assert error.code == "restore-passphrase"
     assert "batterz" not in f"{error} {error.evidence}"
+    assert str(source / "sealed.dr") in error.message
 
 
 @pytest.mark.parametrize("kind", ["sealed.dr", "plain.tgz"])

@@ -29,7 +29,7 @@ TEXTS: Final = {
     ),
     "Change these lines once, and reload the server:": "请修改以下各行一次，并重新加载服务器：",
     "Change to a folder that you can write to.": "请切换到您可以写入的目录。",
-    "Check the configuration: dnsrenew check": "请检查配置：dnsrenew check",
+    "Check the configuration: dnsrenew check{config}": "请检查配置：dnsrenew check{config}",
     "Choose a longer one: anyone with the file can try passphrases without a limit.": (
         "请选用更长的口令：任何得到该文件的人都可以无限次尝试口令。"
     ),
@@ -61,8 +61,8 @@ TEXTS: Final = {
     "If the DNS host adds .{zone} to each name by itself, enter: {names}": (
         "如果 DNS 服务商会自行为每个名称补上 .{zone}，请填写：{names}"
     ),
-    "If the servers here do not have the certificates: dnsrenew deploy --force": (
-        "如果此处的服务器还没有这些证书：dnsrenew deploy --force"
+    "If the servers here do not have the certificates: dnsrenew deploy --force{config}": (
+        "如果此处的服务器还没有这些证书：dnsrenew deploy --force{config}"
     ),
     "Keeps the two newest TXT values of a name: other names are validated one after the other.": (
         "每个名称只保存最新的两个 TXT 值：其余名称依次验证。"
@@ -75,7 +75,7 @@ TEXTS: Final = {
     "Not tested: {must} {reason}": "未测试：{must}{reason}",
     "Nothing matches '{name}'.": "没有与“{name}”匹配的 DNS 服务商。",
     "Nothing was exported, because the two passphrases differ.": "两次输入的口令不同，因此没有导出任何内容。",
-    "Obtain {certificates} without a private key: dnsrenew renew": "获取没有私钥的 {certificates}：dnsrenew renew",
+    "Obtain {certificates} without a private key: dnsrenew renew{config}": "获取没有私钥的 {certificates}：dnsrenew renew{config}",
     "Obtaining the certificate.": "正在获取证书。",
     "Passphrase for the new file:": "新文件的口令：",
     "Passphrase:": "口令：",
@@ -84,8 +84,8 @@ TEXTS: Final = {
     ),
     "Python has a module of this name already": "已有同名的 Python 模块",
     "Rehearsing at the CA's test server; nothing is stored.": "正在用 CA 的测试服务器试运行；不保存任何内容。",
-    "Renew automatically from now on, and only here: dnsrenew schedule install": (
-        "从现在起仅在此处自动续期：dnsrenew schedule install"
+    "Renew automatically from now on, and only here: dnsrenew schedule install{config}": (
+        "从现在起仅在此处自动续期：dnsrenew schedule install{config}"
     ),
     "Renewing what is due.": "正在续期应续期的证书。",
     "Run the command again.": "请重新运行该命令。",
