@@ -75,7 +75,9 @@ TEXTS: Final = {
     "Not tested: {must} {reason}": "未测试：{must}{reason}",
     "Nothing matches '{name}'.": "没有与“{name}”匹配的 DNS 服务商。",
     "Nothing was exported, because the two passphrases differ.": "两次输入的口令不同，因此没有导出任何内容。",
-    "Obtain {certificates} without a private key: dnsrenew renew{config}": "获取没有私钥的 {certificates}：dnsrenew renew{config}",
+    "Obtain {certificates} without a private key: dnsrenew renew{config}": (
+        "获取没有私钥的 {certificates}：dnsrenew renew{config}"
+    ),
     "Obtaining the certificate.": "正在获取证书。",
     "Passphrase for the new file:": "新文件的口令：",
     "Passphrase:": "口令：",
