@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base.values import replace
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import parse
+from dnsrenew.cli.config_option import config_option
 from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.prompts import TerminalPerson
 from dnsrenew.cli.schedule_note import nothing_renews
@@ -278,10 +279,15 @@ class _Steps:
             for change in changes:
                 lines += formatting.wrap(say(change), columns, "  ", "    ")
         path = formatting.relative_path(str(self._draft.around.config), locate.here())
+        option = config_option(str(self._draft.around.config))
         if not is_done:
-            lines += formatting.wrap(texts.INIT_UNFINISHED.format(path=path), columns, f"{yellow('→')} ", "  ")
+            text = texts.INIT_UNFINISHED if self._draft.schedule else texts.INIT_UNFINISHED_ALONE
+            lines += formatting.wrap(text.format(path=path, option=option), columns, f"{yellow('→')} ", "  ")
         elif not self._draft.schedule:
-            lines += formatting.wrap(nothing_renews(), columns, f"{yellow('!')} ", "  ")
+            is_plain = not option or not self._draft.around.has_scheduler
+            text = nothing_renews() if is_plain else texts.INIT_UNSCHEDULED.format(option=option)
+            lines += formatting.wrap(text, columns, f"{yellow('!')} ", "  ")
         else:
-            lines += formatting.wrap(texts.INIT_DONE.format(path=path), columns, f"{green('✓')} ", "  ")
+            text = texts.INIT_DONE.format(path=path, option=option)
+            lines += formatting.wrap(text, columns, f"{green('✓')} ", "  ")
         terminal.write_result("\n".join(lines))

@@ -691,9 +691,12 @@ INIT_REHEARSING: Final = "Rehearsing at the CA's test server; nothing is stored.
 INIT_OBTAINING: Final = "Obtaining the certificate."
 INIT_CHANGES: Final = "Change these lines once, and reload the server:"
 INIT_UNFINISHED: Final = (
-    "The configuration stays in {path}. When the cause is gone, run: dnsrenew renew, then: dnsrenew schedule install"
+    "The configuration stays in {path}. When the cause is gone, run: dnsrenew renew{option}, then: dnsrenew schedule "
+    "install{option}"
 )
-INIT_DONE: Final = "Done. `dnsrenew status` shows the certificate, {path} has the settings."
+INIT_UNFINISHED_ALONE: Final = "The configuration stays in {path}. When the cause is gone, run: dnsrenew renew{option}"
+INIT_UNSCHEDULED: Final = "Nothing renews this yet. Run: dnsrenew schedule install{option}"
+INIT_DONE: Final = "Done. `dnsrenew status{option}` shows the certificate, {path} has the settings."
 
 # ── export and restore ──────────────────────────────────────────────────────────────────
 

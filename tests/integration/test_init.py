@@ -390,7 +390,7 @@ def test_options_in_place_of_a_file(newcomer: Newcomer) -> None:
         ({"deploy": ["no-such-server"]}, "init-answer-wrong", 2),
         ({"deploy": [{"to": "files"}]}, "init-answer-wrong", 2),
         ({"schedule": 3}, "init-answer-wrong", 2),
-        ({"ca": {"lab": {"colour": "red"}}}, "config-invalid", 2),
+        ({"ca": {"lab": {"colour": "red"}}}, "init-answer-wrong", 2),
     ],
 )
 def test_a_wrong_answer_in_a_script(
@@ -439,6 +439,7 @@ def test_a_failed_rehearsal(newcomer: Newcomer) -> None:
     done = newcomer.run("--answers", str(answers))
     assert done.returncode == 1, done.stderr
     assert "dnsrenew renew" in done.stdout
+    assert "schedule install" not in done.stdout  # the answer was no
     assert newcomer.config.exists()
     assert not (newcomer.workspace.store / "certificates" / f"www.{ZONE}" / "current").exists()
 

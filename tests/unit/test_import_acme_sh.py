@@ -3,6 +3,7 @@
 import os
 import stat
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,15 @@ def test_the_binding_of_zerossl_is_by_email(tool: AcmeSh) -> None:
     assert other.eab is not None
     assert (zerossl.directory, zerossl.eab.by_email, zerossl.eab.hmac) == ("https://acme.zerossl.com/v2/DV90", True, "")
     assert (other.eab.by_email, other.eab.kid, other.eab.hmac) == (False, "kid", CANARY)
+
+
+def test_zerossl_without_its_account(tool: AcmeSh) -> None:
+    """A new account needs a binding, which the CA gives for the address of the old one."""
+    tool.certificate("example.test", Le_API="https://acme.zerossl.com/v2/DV90")
+    tool.common(ACCOUNT_EMAIL="me@example.test")
+    tool.machine.imported(tool.folder, "acme.sh")
+    document = tomllib.loads(tool.machine.target.read_text())
+    assert (document["contact"], document["ca"]) == (["me@example.test"], {"zerossl": {"eab": "email"}})
 
 
 @pytest.mark.parametrize("content", ["", "no key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAo=\n"])

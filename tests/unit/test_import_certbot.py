@@ -348,6 +348,27 @@ def test_a_missing_file_loses_the_certificate(machine: OldMachine, file: str) ->
     assert all(each.key_pem is None for each in found.certificates)
 
 
+def test_settings_without_a_certificate_name_what_is_missing(machine: OldMachine) -> None:
+    """The file in `renewal/` is there; what is missing is the certificate, and no other user would see it."""
+    machine.write("etc/letsencrypt/renewal/half.test.conf", "version = 4.0.0\n[renewalparams]\naccount = a1\n")
+    live = machine.letsencrypt / "live/half.test"
+    notes = {Path(note.file).name: note for note in read(machine).not_understood}
+    assert str(live / "fullchain.pem") in notes["half.test.conf"].why
+    assert notes["privkey.pem"].why == f"{live / 'privkey.pem'} does not exist."
+    assert "user" not in notes["privkey.pem"].fix
+
+
+def test_lines_that_are_no_settings_are_named(machine: OldMachine) -> None:
+    """Each has its number; without its section, the file names no authenticator."""
+    file = machine.certbot_certificate("example.test")
+    text = file.read_text().replace("[renewalparams]", "[renewalparams") + "autorenew\nthis line is broken\n"
+    file.write_text(text)
+    broken = [number for number, line in enumerate(text.splitlines(), 1) if "=" not in line]
+    notes = read(machine).not_understood
+    assert [note.line for note in notes] == [*broken, None]
+    assert notes[-1].why == f"{file} names no authenticator for example.test."
+
+
 def test_a_folder_in_place_of_a_file_stops_nothing(machine: OldMachine) -> None:
     """Each file that cannot be read is named, and the rest is read."""
     machine.certbot_certificate("good.test")

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -278,6 +279,106 @@ def test_the_timer_is_stopped_at_once_where_no_server_reads(machine: OldMachine)
     assert any(command in step for step in again.steps)
     assert (again.written, machine.target.read_text()) == ([], text)
     assert again.certificates[0][1]
+
+
+COMMAND = "rm /etc/cron.d/certbot"
+
+
+def with_timer(machine: OldMachine) -> None:
+    """Let cron renew with certbot, as on Debian without systemd."""
+    machine.write("etc/cron.d/certbot", "0 */12 * * * root certbot -q renew\n")
+
+
+def test_the_old_tool_is_stopped_last(machine: OldMachine) -> None:
+    """A person tests and schedules the renewals before the old ones end."""
+    with_timer(machine)
+    steps = take_over(machine).steps
+    assert ["--dry-run" in steps[-3], "schedule install" in steps[-2], COMMAND in steps[-1]] == [True] * 3
+
+
+def lose_the_key(machine: OldMachine) -> str:
+    """Lose the private key of the certificate; the file that is the cause."""
+    (machine.letsencrypt / "archive/example.test/privkey1.pem").unlink()
+    return str(machine.letsencrypt / "live/example.test/privkey.pem")
+
+
+def damage_the_account(machine: OldMachine) -> str:
+    """Damage the account; the file that is the cause."""
+    file = next((machine.letsencrypt / "accounts").rglob("private_key.json"))
+    file.write_text("{")
+    return str(file)
+
+
+def use_an_odd_plug_in(machine: OldMachine) -> str:
+    """Let an unknown plug-in prove the names; the file that is the cause."""
+    conf = machine.letsencrypt / "renewal/example.test.conf"
+    conf.write_text(conf.read_text().replace("dns-cloudflare", "dns-odd"))
+    return str(machine.target)
+
+
+def copy_in_a_hook(machine: OldMachine) -> str:
+    """Let a hook read the old files; the file that is the cause."""
+    conf = machine.letsencrypt / "renewal/example.test.conf"
+    live = machine.letsencrypt / "live/example.test"
+    conf.write_text(conf.read_text().replace("reload", f"cat {live}/fullchain.pem > /srv/x"))
+    return str(conf)
+
+
+@pytest.mark.parametrize("spoil", [lose_the_key, damage_the_account, use_an_odd_plug_in, copy_in_a_hook])
+def test_the_old_tool_goes_on_while_something_depends_on_it(
+    machine: OldMachine, spoil: Callable[[OldMachine], str]
+) -> None:
+    """No step has the command that stops it; the last one names what is the cause."""
+    with_timer(machine)
+    cause = spoil(machine)
+    steps = take_over(machine).steps
+    assert not any(COMMAND in step for step in steps)
+    assert steps[-1].startswith("Stop certbot, which runs from /etc/cron.d/certbot, only when")
+    assert cause in steps[-1]
+
+
+def test_the_old_tool_is_stopped_when_the_route_was_replaced(machine: OldMachine) -> None:
+    """A second look at the configuration sees what the person wrote."""
+    with_timer(machine)
+    use_an_odd_plug_in(machine)
+    assert not any(COMMAND in step for step in take_over(machine).steps)
+    route = '{ challenge = "http-01", listen = ":80" }'
+    text = machine.target.read_text()
+    old = '{ challenge = "dns-01", dns = "manual" }'
+    assert old in text
+    machine.target.write_text(text.replace(old, route))
+    assert COMMAND in take_over(machine).steps[-1]
+
+
+def test_a_copy_in_another_place_stops_no_timer(machine: OldMachine, tmp_path: Path) -> None:
+    """The timer of this machine renews the usual folder, which may be another one's."""
+    with_timer(machine)
+    machine.letsencrypt.rename(tmp_path / "copy")
+    result = machine.imported(tmp_path / "copy", "certbot")
+    assert (result.stops, [step for step in result.steps if step.startswith("Stop")]) == ([], [])
+
+
+def test_a_path_that_does_not_exist(machine: OldMachine) -> None:
+    """That is said, and not that it is no folder of a tool."""
+    with pytest.raises(ConfigError) as raised:
+        machine.imported(machine.home / "none")
+    assert raised.value.code == "import-nothing-found"
+    assert raised.value.message == f"{machine.home / 'none'} does not exist."
+
+
+def test_a_path_behind_a_closed_folder_is_not_called_missing(
+    machine: OldMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user may not look there, so nobody knows."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "lstat", refuse)
+    with pytest.raises(ConfigError) as raised:
+        machine.imported(machine.home / "none", "lego")
+    monkeypatch.undo()
+    assert "does not exist" not in raised.value.message
 
 
 @pytest.mark.parametrize(

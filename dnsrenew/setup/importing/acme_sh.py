@@ -90,9 +90,13 @@ def read(folder: Path, host: HostView) -> FoundData:
         servers.append(default)
     certificates = [_certificate(each, common, host, notes) for each in found]
     accounts = acme_sh_accounts.accounts(accounts_in, servers, _shared_key(common, host), notes)
+    email = common.get("ACCOUNT_EMAIL") if common is not None else ""
+    lost = set(servers) - {account.directory for account in accounts}
     return FoundData(
         kind="acme.sh",
         folder=folder,
+        contact=(f"mailto:{email}",) if email and lost else (),
+        eab=acme_sh_accounts.bindings(lost) if email else {},
         accounts=tuple(accounts),
         certificates=tuple(each for each in certificates if each is not None),
         trust=_trust(common, servers, notes),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -93,9 +93,14 @@ def _contact(kept: ShellSettings, file: Path, notes: Notes) -> tuple[str, ...]:
     return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
 
 
+def bindings(urls: Iterable[str]) -> dict[str, FoundEab]:
+    """Return the bindings that a CA gives for an e-mail address alone, by directory URL."""
+    return {url: FoundEab(by_email=True) for url in urls if addresses.parts(url).hostname == _ZEROSSL}
+
+
 def _eab(kept: ShellSettings, directory: str) -> FoundEab | None:
     """Return the binding; acme.sh fetches that of ZeroSSL for the e-mail address, and keeps it."""
-    if addresses.parts(directory).hostname == _ZEROSSL and kept.get("CA_EMAIL"):
-        return FoundEab(by_email=True)
+    if kept.get("CA_EMAIL") and (by_email := bindings([directory])):
+        return by_email[directory]
     kid, hmac = kept.get("CA_EAB_KEY_ID"), kept.get("CA_EAB_HMAC_KEY")
     return FoundEab(kid, hmac) if kid else None

@@ -66,7 +66,7 @@ def _route(way: _ProvedBy, settings: ShellSettings, name: str, domains: list[str
     word, place = way.word, settings.place(_KEY)
     if word.startswith("/"):
         if not os.path.isdir(inside(kept.host, word)):
-            kept.notes.add(texts.UNREADABLE, word, reason=texts.GONE)
+            kept.notes.add(texts.WEBROOT_MISSING, word)
         return FoundRoute(challenge="http-01", webroot=word, domains=tuple(domains))
     if word == "no":
         listen = _listen(settings, "Le_HTTPPort", "80")

@@ -64,7 +64,7 @@ def _read_settings(folder: Path, notes: reading.Notes) -> list[RenewalSettings]:
         file = folder / "renewal" / name
         if name.endswith(_CONF) and (text := notes.text(file, loses=True)) is not None:
             if text.strip():
-                found.append(renewal_settings(name.removesuffix(_CONF), file, text))
+                found.append(renewal_settings(name.removesuffix(_CONF), file, text, notes))
             else:
                 notes.add(texts.DAMAGED, file, reason=texts.EMPTY)
     return found
@@ -137,7 +137,8 @@ def _certificate(
     chain, key = _pair(paths, notes)
     domains = _domains(chain, settings)
     if not domains:
-        notes.add(texts.DAMAGED, settings.file, loses=True, reason=texts.GONE)
+        reason = texts.NO_DOMAINS.format(file=str(paths["fullchain.pem"]))
+        notes.add(texts.DAMAGED, settings.file, loses=True, reason=reason)
         return None
     routes = certbot_routes.routes(settings, domains, host, notes)
     programs = certbot_hooks.programs(settings, hooks, routes, notes)

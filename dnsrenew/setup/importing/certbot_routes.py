@@ -42,8 +42,10 @@ def routes(
     account = _dns_account(settings, plugin.removeprefix("dns-"), host, notes) if plugin.startswith("dns-") else None
     if account is not None:
         return (FoundRoute(challenge="dns-01", dns=account),)
-    if not plugin.startswith("dns-"):
-        notes.add(texts.PLUGIN_UNKNOWN, *settings.place("authenticator"), plugin=plugin or "?", name=settings.name)
+    if not plugin:
+        notes.add(texts.NO_AUTHENTICATOR, settings.file, name=settings.name)
+    elif not plugin.startswith("dns-"):
+        notes.add(texts.PLUGIN_UNKNOWN, *settings.place("authenticator"), plugin=plugin, name=settings.name)
     return ()
 
 
@@ -58,7 +60,7 @@ def _webroots(settings: RenewalSettings, domains: tuple[str, ...], notes: readin
         notes.add(texts.PLUGIN_UNKNOWN, *settings.place("authenticator"), plugin="webroot", name=settings.name)
     for folder in by_folder:
         if not os.path.isdir(folder):
-            notes.add(texts.UNREADABLE, folder, reason=texts.GONE)
+            notes.add(texts.WEBROOT_MISSING, folder)
     return tuple(
         FoundRoute(challenge="http-01", webroot=folder, domains=tuple(names)) for folder, names in by_folder.items()
     )

@@ -82,12 +82,12 @@ class RenewalSettings(Frozen):
             notes.add(texts.SETTING_UNKNOWN, self.file, setting.number, key, key=key)
 
 
-def renewal_settings(name: str, file: Path, text: str) -> RenewalSettings:
-    """Return the settings in a file."""
+def renewal_settings(name: str, file: Path, text: str, notes: reading.Notes) -> RenewalSettings:
+    """Return the settings in a file, with a note for each line that is none."""
     top: dict[str, str] = {}
     parameters: dict[str, reading.Setting] = {}
     webroots: dict[str, str] = {}
-    for setting in reading.settings(text):
+    for setting in reading.settings(text, lambda line: notes.add(texts.NOT_AN_ASSIGNMENT, file, line)):
         match setting.sections:
             case ():
                 top[setting.key] = setting.value

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 MARK: Final = "# Written by `dnsrenew import`"
 """The beginning of every file that an import wrote."""
-_PLACEHOLDER: Final = "change-me"
+PLACEHOLDER: Final = "change-me"
+"""The value of a missing option that is no secret."""
 _DEFAULT_CA: Final = "letsencrypt"
 _DEFAULT_KEY: Final = "ecdsa-p256"
 
@@ -103,7 +104,7 @@ class _Writer:
         for key in reading.missing_options(account):
             # Without its file only the certificates that need the secret fail, not the whole configuration.
             is_secret = reading.is_secret(account.provider, key)
-            options[key] = f"file:{reading.secret_file(f'{name}-{key}')}" if is_secret else _PLACEHOLDER
+            options[key] = f"file:{reading.secret_file(f'{name}-{key}')}" if is_secret else PLACEHOLDER
         return options
 
     def _secret(self, name: str, value: str) -> str:

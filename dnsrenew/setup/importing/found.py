@@ -228,7 +228,8 @@ class FoundData(Frozen, kw_only=True):
 
     :ivar kind: the word of ``--from``: ``certbot``, ``lego`` …
     :ivar folder: the folder that was read.
-    :ivar eab: bindings by directory URL, for CAs whose account could not be taken over.
+    :ivar contact: contact URLs, ``mailto:…``, for CAs whose account could not be taken over.
+    :ivar eab: bindings by directory URL, for the same.
     :ivar trust: files with the root certificates of a CA's HTTPS endpoint, by directory URL.
     """
 
@@ -237,6 +238,7 @@ class FoundData(Frozen, kw_only=True):
     accounts: tuple[FoundAccount, ...] = ()
     certificates: tuple[FoundCertificate, ...] = ()
     not_understood: tuple[NotUnderstood, ...] = ()
+    contact: tuple[str, ...] = ()
     eab: Mapping[str, FoundEab] = field(default_factory=dict)
     trust: Mapping[str, str] = field(default_factory=dict)
 

@@ -103,9 +103,7 @@ def run_import(request: ImportRequest, store: FolderStore, context: Context) -> 
     folders = [data.folder for data in found]
     lines = servers.lines_that_name(plan.certificates, request.host, folders, request.config.parent / LIVE)
     deployments = {each.name: _deployments(each, lines, request.host, notes) for each in plan.certificates}
-    stops = [
-        stop for kind in dict.fromkeys(data.kind for data in found) for stop in timers.stop_commands(kind, request.host)
-    ]
+    stops = timers.stops_of(sources, request.host)
     done = _Work(request, plan, store, context, notes)
     is_empty = not plan.certificates and not plan.cas
     written = done.look() if again or is_empty else done.write(tools, deployments)
@@ -122,7 +120,14 @@ def run_import(request: ImportRequest, store: FolderStore, context: Context) -> 
         steps=[]
         if is_empty
         else next_steps.steps(
-            request.config, plan, lines, stops, tools=_titles(found), is_named=request.is_named, clock=context.clock
+            request.config,
+            plan,
+            lines,
+            stops,
+            notes=[*plan.not_understood, *notes.found],
+            tools=_titles(found),
+            is_named=request.is_named,
+            clock=context.clock,
         ),
     )
 
@@ -153,6 +158,8 @@ def _sources(request: ImportRequest) -> list[tuple[Kind, Path]]:
     kinds = [kind for name, kind in KINDS.items() if request.kind in {None, name}]
     if request.path is not None:
         found = [(kind, request.path) for kind in kinds if kind.reader().is_here(request.path)][:1]
+        if not found and reading.is_missing(request.path):
+            raise ConfigError.of(texts.NO_SUCH_PATH, path=str(request.path))
         if not found:
             titles = [kind.title for kind in kinds]
             raise ConfigError.of(texts.NOT_A_FOLDER, path=str(request.path), kinds=titles)

@@ -1,22 +1,24 @@
-"""What is left to do after an import, in order: complete, deploy, change lines, stop the old timer, schedule."""
+"""What is left to do after an import, in order: complete, deploy, change lines, schedule, stop the old timer."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from dnsrenew.config import check_config
+from dnsrenew.config import Config, check_config
 from dnsrenew.errors import ConfigError, Message
 from dnsrenew.schedule.machine import read
 from dnsrenew.setup.importing import reading, texts
+from dnsrenew.setup.importing.config_file import PLACEHOLDER
 from dnsrenew.validation.mistakes import Mistake
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from dnsrenew.base.clock import Clock
-    from dnsrenew.setup.importing.found import FoundDeployment, FoundDnsAccount, FoundFile, HostView
+    from dnsrenew.model import DnsAccount
+    from dnsrenew.setup.importing.found import FoundDeployment, FoundDnsAccount, FoundFile, HostView, NotUnderstood
     from dnsrenew.setup.importing.plan import Plan
     from dnsrenew.setup.importing.servers import ServerLine
     from dnsrenew.setup.importing.timers import StopCommand
@@ -28,23 +30,39 @@ def steps(
     lines: Sequence[ServerLine],
     stops: Sequence[StopCommand],
     *,
+    notes: Sequence[NotUnderstood],
     tools: Sequence[str],
     is_named: bool,
     clock: Clock,
 ) -> list[str]:
-    """Return the steps."""
+    """Return the steps.
+
+    :param notes: what was not understood; the other tool is not stopped while a certificate depends on it.
+    """
     option = f" --config {shlex.quote(str(config))}" if is_named else ""
     found: list[Message] = [*_to_complete(config, plan, clock)]
-    if lines:
-        found += _servers(lines, option)
-        found.append(texts.STEP_AGAIN.format(config=option, tool=" / ".join(tools)))
-    else:
-        for stop in stops:
-            text = texts.STEP_STOP if stop.command else texts.STEP_STOP_LINE
-            found.append(text.format(tool=stop.kind, command=stop.command, source=stop.source))
+    causes = _to_mend(config, notes, is_complete=not found)
+    found += _servers(lines, option) if lines else ()
     found.append(texts.STEP_REHEARSE.format(config=option))
     found.append(texts.STEP_SCHEDULE.format(config=option))
+    if lines:
+        found.append(texts.STEP_AGAIN.format(config=option, tool=" / ".join(tools)))
+    else:
+        found += [_stop(stop, causes) for stop in stops]
     return list(found)
+
+
+def _to_mend(config: Path, notes: Sequence[NotUnderstood], *, is_complete: bool) -> list[str]:
+    """Return the files because of which a certificate would not be renewed, or not be served, by dnsrenew."""
+    files = [note.file for note in notes if note.loses or note.code == texts.HOOK_READS.code]
+    return list(dict.fromkeys([*([] if is_complete else [str(config)]), *files]))
+
+
+def _stop(stop: StopCommand, causes: list[str]) -> Message:
+    if causes:
+        return texts.STEP_STOP_LATER.format(tool=stop.kind, source=stop.source, causes=causes)
+    text = texts.STEP_STOP if stop.command else texts.STEP_STOP_LINE
+    return text.format(tool=stop.kind, command=stop.command, source=stop.source)
 
 
 def _to_complete(config: Path, plan: Plan, clock: Clock) -> Iterator[Message]:
@@ -55,9 +73,10 @@ def _to_complete(config: Path, plan: Plan, clock: Clock) -> Iterator[Message]:
         lines: list[str] = [Mistake(**mistake).text for mistake in error.evidence.get("mistakes", ())]
         for line in lines or [error.message]:
             yield texts.STEP_COMPLETE.format(mistake=line)
-    if any(_lacks_plain_options(account) for account in plan.dns.values()):
+    is_open = PLACEHOLDER in (reading.Notes().text(config) or "")
+    if is_open and any(_lacks_plain_options(account) for account in plan.dns.values()):
         yield texts.STEP_PLACEHOLDER.format(path=str(config))
-    by_hand = [each.name for each in plan.certificates if _is_fallback(each.dns, plan)]
+    by_hand = _by_hand(config, plan)
     if by_hand:
         yield texts.STEP_ROUTES.format(names=by_hand, path=str(config))
 
@@ -67,8 +86,20 @@ def _lacks_plain_options(account: FoundDnsAccount) -> bool:
     return any(not reading.is_secret(account.provider, option) for option in missing)
 
 
-def _is_fallback(dns: Sequence[str], plan: Plan) -> bool:
-    return bool(dns) and all(name and plan.dns[name].provider == "manual" for name in dns)
+def _by_hand(config: Path, plan: Plan) -> list[str]:
+    """Return the certificates for which a person has to set records, as the configuration is now."""
+    names = [each.name for each in plan.certificates if _is_manual(each.dns, plan.dns)]
+    try:
+        now = Config.load(config)
+    except ConfigError:
+        return names
+    routes = {spec.name: spec.routes for spec in now.certificates if spec.routes}
+    left = {name for name, all_ in routes.items() if all(_is_manual(each.dns, now.accounts) for each in all_)}
+    return [name for name in names if name in left]
+
+
+def _is_manual(dns: Sequence[str], accounts: Mapping[str, FoundDnsAccount | DnsAccount]) -> bool:
+    return bool(dns) and all(name and accounts[name].provider == "manual" for name in dns)
 
 
 def _servers(lines: Sequence[ServerLine], option: str) -> Iterator[Message]:

@@ -102,7 +102,9 @@ def make_plan(found: Sequence[FoundData]) -> Plan:
                 dns=tuple(dns.name(route.dns) if route.dns is not None else "" for route in routes),
             )
         )
-    contacts = [each.removeprefix("mailto:") for data in found for account in data.accounts for each in account.contact]
+    urls = [each for data in found for account in data.accounts for each in account.contact]
+    urls += [each for data in found for each in data.contact]
+    contacts = [each.removeprefix("mailto:") for each in urls]
     return Plan(
         contact=tuple(dict.fromkeys(contacts)),
         cas=tuple(accounts.cas),

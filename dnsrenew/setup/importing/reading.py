@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dnsrenew.base import files
@@ -55,6 +55,9 @@ class Notes:
         try:
             with files.open_to_read(file) as stream:
                 data = stream.read(_LARGEST + 1)
+        except FileNotFoundError:
+            self.add(texts.MISSING, file, loses=loses)
+            return None
         except (OSError, ValueError) as error:  # ValueError: a NUL in the path
             reason = (getattr(error, "strerror", None) or str(error)).lower()
             self.add(texts.UNREADABLE, file, loses=loses, reason=reason)
@@ -90,6 +93,17 @@ def names(folder: Path) -> list[str]:
         return sorted(os.listdir(folder))
     except OSError:
         return []
+
+
+def is_missing(path: Path) -> bool:
+    """Tell whether nothing has this path; not so if a folder above it must not be searched."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):  # ValueError: a NUL in the path
+        return False
+    return False
 
 
 def modified(file: Path | str) -> float:
@@ -134,8 +148,11 @@ class Setting(NamedTuple):
     number: int
 
 
-def settings(text: str) -> Iterator[Setting]:
-    """Give the settings of an INI file with nested sections (``[a]``, ``[[b]]``), as configobj writes them."""
+def settings(text: str, broken: Callable[[int], None] | None = None) -> Iterator[Setting]:
+    """Give the settings of an INI file with nested sections (``[a]``, ``[[b]]``), as configobj writes them.
+
+    :param broken: gets the number of each line that is neither a section nor a setting.
+    """
     sections: tuple[str, ...] = ()
     for number, raw in enumerate(text.splitlines(), 1):
         line = raw.strip()
@@ -147,6 +164,8 @@ def settings(text: str) -> Iterator[Setting]:
         key, equals, value = line.partition("=")
         if equals:
             yield Setting(sections, _unquoted(key.strip()), _unquoted(value.strip()), number)
+        elif broken is not None:
+            broken(number)
 
 
 def _unquoted(value: str) -> str:

@@ -13,7 +13,7 @@ NO_JSON: Final = Phrase("it is not a JSON object")
 EMPTY: Final = Phrase("it is empty")
 NO_KEY: Final = Phrase("it has no private key of a supported kind")
 NOT_A_PAIR: Final = Phrase("the private key does not belong to the certificate")
-GONE: Final = Phrase("it is missing")
+NO_DOMAINS: Final = Phrase("its domains are unknown, because {file} is missing or has no certificate")
 NO_CERTIFICATE: Final = Phrase("it has no certificate")
 PEM_FILES: Final = Phrase("PEM files")
 TOOL_IN_FOLDER: Final = Phrase("{tool} in {folder}")
@@ -24,6 +24,16 @@ UNREADABLE: Final = Text(
     "import-unreadable",
     "{file} cannot be read: {reason}.",
     "Run the command as the user that owns it.",
+)
+MISSING: Final = Text(
+    "import-unreadable",
+    "{file} does not exist.",
+    "Restore it from a backup, or go on without what it held.",
+)
+WEBROOT_MISSING: Final = Text(
+    "import-unreadable",
+    "The webroot {file} does not exist.",
+    "Create it, or correct `webroot` in the configuration.",
 )
 DAMAGED: Final = Text(
     "import-damaged",
@@ -67,6 +77,11 @@ LEGO_CONFIG: Final = Text(
 PLUGIN_UNKNOWN: Final = Text(
     "import-dns-unknown",
     "The authenticator {plugin} of {name} has no equivalent.",
+    "Give the certificate a route: run dnsrenew providers to list the DNS hosts.",
+)
+NO_AUTHENTICATOR: Final = Text(
+    "import-dns-unknown",
+    "{file} names no authenticator for {name}.",
     "Give the certificate a route: run dnsrenew providers to list the DNS hosts.",
 )
 CREDENTIALS_UNKNOWN: Final = Text(
@@ -172,6 +187,11 @@ NOT_A_FOLDER: Final = Text(
     "{path} is not a folder of {kinds}, and has no certificate with its key.",
     "Name the folder of the tool, such as /etc/letsencrypt.",
 )
+NO_SUCH_PATH: Final = Text(
+    "import-nothing-found",
+    "{path} does not exist.",
+    "Name the folder of the tool, such as /etc/letsencrypt.",
+)
 CONFIG_EXISTS: Final = Text(
     "import-config-exists",
     "{path} exists, and an import never writes over a configuration.",
@@ -197,6 +217,9 @@ STEP_AGAIN: Final = Phrase(
 )
 STEP_STOP: Final = Phrase("Stop {tool}: {command}")
 STEP_STOP_LINE: Final = Phrase("Stop {tool}: remove its line from {source}.")
+STEP_STOP_LATER: Final = Phrase(
+    "Stop {tool}, which runs from {source}, only when the problems with {causes} are mended or do not matter to you."
+)
 STEP_REHEARSE: Final = Phrase("Test the renewal, without a new certificate: dnsrenew renew --dry-run{config}")
 STEP_SCHEDULE: Final = Phrase("Renew automatically from now on: dnsrenew schedule install{config}")
 A_SERVER: Final = Phrase("the server")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.setup.importing import jobs
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dnsrenew.setup.importing.found import HostView
     from dnsrenew.setup.importing.jobs import FoundJob
+    from dnsrenew.setup.importing.kinds import Kind
 
 _PROGRAMS: Final = {"certbot": "certbot", "lego": "lego", "acme.sh": "acme.sh"}
 _RENEWS: Final = {"certbot": ("renew",), "lego": ("renew", "run"), "acme.sh": ("--cron", "--renew-all")}
@@ -34,6 +37,16 @@ class StopCommand(Frozen):
     def to_dict(self) -> dict[str, str | None]:
         """Return the JSON form."""
         return {"kind": self.kind, "source": self.source, "command": self.command or None}
+
+
+def stops_of(sources: Sequence[tuple[Kind, Path]], host: HostView) -> list[StopCommand]:
+    """Return what stops the tools; the timer of a machine renews the usual folder, not a copy in another place."""
+    kinds = [
+        kind.name
+        for kind, folder in sources
+        if os.path.realpath(folder) in {os.path.realpath(each) for each in kind.reader().usual(host)}
+    ]
+    return [stop for kind in dict.fromkeys(kinds) for stop in stop_commands(kind, host)]
 
 
 def stop_commands(kind: str, host: HostView) -> list[StopCommand]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.errors import Cancelled, ConfigError
+from dnsrenew.errors import Cancelled, ConfigError, as_clause
 from dnsrenew.secrets import Secret
 from dnsrenew.setup.init import texts
 
@@ -38,15 +38,46 @@ def without_scheme(value: Any) -> Any:
     return value.removeprefix("literal:") if isinstance(value, str) else value
 
 
+def check_command(option: str, value: Any) -> None:
+    """Check the form of a secret that is the output of a command; other values have no form.
+
+    :raises ConfigError: it could not be run.
+    """
+    from dnsrenew.config.texts import COMMAND_LIST, ENV_NAMES
+    from dnsrenew.validation.mistakes import kind, one_of
+    from dnsrenew.validation.texts import UNKNOWN_KEY
+
+    if not isinstance(value, Mapping):
+        return
+    arguments, names = value.get("command"), value.get("env", [])
+    unknown = [key for key in value if key not in _COMMAND_KEYS]
+    found: str
+    expected: str
+    if not (_are_texts(arguments) and arguments and arguments[0]):
+        found, expected = kind(arguments), COMMAND_LIST.format()
+    elif not (_are_texts(names) and all(name and "=" not in name for name in names)):
+        found, expected = kind(names), ENV_NAMES
+    elif unknown:
+        found, expected = UNKNOWN_KEY, one_of(_COMMAND_KEYS)
+    else:
+        return
+    raise ConfigError.of(texts.SECRET_WRONG, option=option, found=found, expected=expected)
+
+
+_COMMAND_KEYS: Final = ("command", "env")
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(each, str) and "\0" not in each for each in value)
+
+
 def as_secret(value: Any, folder: str) -> Secret:
     """Return the secret for the value of an option.
 
     :param folder: that of the configuration; a relative path starts there.
     """
     if isinstance(value, Mapping):
-        return Secret.command(
-            [str(each) for each in value["command"]], env=[str(each) for each in value.get("env", ())]
-        )
+        return Secret.command(list(value["command"]), env=list(value.get("env", ())))
     if not is_reference(value):
         return Secret(str(value))
     scheme, _, rest = str(value).partition(":")
@@ -77,15 +108,19 @@ def account_config(draft: InitDraft, store: Path) -> Config:
     try:
         return Config.from_dict(document, base=draft.folder, insist=True)
     except ConfigError as error:
-        raise ConfigError.of(texts.OPTIONS_WRONG, reason=_mistakes(error, f"dns.{draft.account}.")) from None
+        raise ConfigError.of(texts.OPTIONS_WRONG, reason=mistakes_of(error, f"dns.{draft.account}.")) from None
 
 
-def _mistakes(error: ConfigError, prefix: str) -> str:
+def mistakes_of(error: ConfigError, prefix: str = "") -> str:
+    """Return the mistakes of a configuration without their places, which no file of the user has.
+
+    :param prefix: a prefix of keys to leave out.
+    """
     from dnsrenew.validation.mistakes import Mistake
 
     mistakes = [Mistake(**one) for one in error.evidence.get("mistakes", ())]
     found = [each._replace(key=each.key.removeprefix(prefix), place=None).sentence for each in mistakes]
-    return "; ".join(map(str, found)) or str(error.message)
+    return "; ".join(map(str, found)).removesuffix(".") or as_clause(error.message)
 
 
 def run_test(draft: InitDraft) -> Check | None:

@@ -177,9 +177,22 @@ def named(words: Sequence[str], draft: InitDraft) -> list[PlannedDeployment]:
 
     :raises ConfigError: there is no such server, or this user cannot deploy to it.
     """
-    servers = draft.servers
+    chosen = choose(words, draft)
+    for server in chosen:
+        why = problem(server, draft)
+        if why:
+            raise ConfigError.of(texts.SERVER_CLOSED, server=server.title, reason=why)
+    return [entry for server in chosen for entry in plan(server, draft)]
+
+
+def choose(words: Sequence[str], draft: InitDraft) -> list[FoundServer]:
+    """Return the servers with these names or numbers; none for ``none``.
+
+    :raises ConfigError: there is no such server.
+    """
     if [word.lower() for word in words] in ([], ["none"], ["no"], ["-"]):
         return []
+    servers = draft.servers
     chosen: dict[str, FoundServer] = {}
     for word in words:
         found = _server(word.lower(), servers)
@@ -188,11 +201,7 @@ def named(words: Sequence[str], draft: InitDraft) -> list[PlannedDeployment]:
             text = texts.SERVER_UNKNOWN if known else texts.SERVER_NONE
             raise ConfigError.of(text, answer=word, known=known)
         chosen[found.key] = found
-    for server in chosen.values():
-        why = problem(server, draft)
-        if why:
-            raise ConfigError.of(texts.SERVER_CLOSED, server=server.title, reason=why)
-    return [entry for server in chosen.values() for entry in plan(server, draft)]
+    return list(chosen.values())
 
 
 def _server(word: str, servers: Sequence[FoundServer]) -> FoundServer | None:
@@ -202,7 +211,7 @@ def _server(word: str, servers: Sequence[FoundServer]) -> FoundServer | None:
 
 
 def check(draft: InitDraft, deployments: Sequence[PlannedDeployment]) -> None:
-    """Check the entries as the configuration will.
+    """Check the entries as the configuration will; the domains need not be known yet.
 
     :raises ConfigError: with all mistakes.
     """
@@ -212,7 +221,7 @@ def check(draft: InitDraft, deployments: Sequence[PlannedDeployment]) -> None:
     entries = [{**each.entry, **{key: Secret(value) for key, value in each.secrets.items()}} for each in deployments]
     document = {
         "dns": {"x": {"provider": "manual"}},
-        "certificate": [{"domains": list(draft.domains), "deploy": entries}],
+        "certificate": [{"domains": list(draft.domains) or ["example.org"], "deploy": entries}],
     }
     try:
         Config.from_dict(document, base=draft.folder, insist=draft.around.insist)

@@ -113,6 +113,7 @@ class InitSurroundings(Frozen, kw_only=True):
 class InitDraft:
     """The answers so far.
 
+    :ivar is_attended: whether somebody can be asked.
     :ivar tables: tables of the configuration that were given in the file of answers, as they are.
     :ivar zones: the zone of each domain; ``name_servers``: those of all these zones.
     :ivar options: those of the DNS account, as they will stand in the configuration; secrets are in ``secrets``.
@@ -125,6 +126,7 @@ class InitDraft:
     """
 
     around: InitSurroundings
+    is_attended: bool = True
     tables: Mapping[str, Any] = draft_field(default_factory=dict)
     domains: tuple[str, ...] = ()
     contact: tuple[str, ...] = ()

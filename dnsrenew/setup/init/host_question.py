@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base.names import relative
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
 from dnsrenew.setup.init import account_test, dns_host, texts
+from dnsrenew.setup.init.answers import KEYS, TABLES
 from dnsrenew.setup.init.draft import DOUBTFUL, Prompt
 from dnsrenew.setup.init.question import Doubt, Question
+from dnsrenew.validation.mistakes import nearest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,22 +118,50 @@ def check_host(draft: InitDraft, value: Any, doubt: Doubt) -> None:
 
     :param value: the options, ``provider`` and ``zones`` among them.
     """
-    if not isinstance(value, Mapping) or not isinstance(value.get(PROVIDER), str):
-        raise ConfigError.of(texts.ANSWER_KIND, key=PROVIDER, expected=texts.HOST_EXPECTED)
+    check_host_form(draft, value)
     if not value.get(ZONES):
         _check_zone_s(dns_host.find_host(value[PROVIDER], draft), draft, doubt)
     _check(draft, value, doubt)
 
 
-def _check(draft: InitDraft, value: Mapping[str, Any], doubt: Doubt) -> None:
-    """Keep the answers about the host, and test the account."""
+def check_host_form(draft: InitDraft, value: Any) -> None:
+    """Check a given host and the form of its options, and keep them; nothing is run or sent.
+
+    :raises ConfigError: one of them is wrong.
+    """
+    if not isinstance(value, Mapping) or not isinstance(value.get(PROVIDER), str):
+        raise ConfigError.of(texts.ANSWER_KIND, key=PROVIDER, expected=texts.HOST_EXPECTED)
+    zones = value.get(ZONES, [])
+    zones = [zones] if isinstance(zones, str) else zones
+    if not isinstance(zones, list | tuple) or not all(isinstance(each, str) for each in zones):
+        raise ConfigError.of(texts.ANSWER_KIND, key=ZONES, expected=texts.TEXTS_EXPECTED)
     provider = dns_host.find_host(value[PROVIDER], draft)
     options = {key: each for key, each in value.items() if key not in {PROVIDER, ZONES}}
-    zones = value.get(ZONES, ())
+    _refuse_other_answers(provider, options)
+    plain, secrets = dns_host.split_options(provider, options)
+    for key, each in secrets.items():
+        account_test.check_command(key, each)
+    if provider.behaviour.by_hand and not draft.is_attended:
+        raise ConfigError.of(texts.BY_HAND_ALONE, title=provider.title)
     draft.provider = provider
-    draft.options, secrets = dns_host.split_options(provider, options)
+    draft.options = plain
     draft.secrets = {key: account_test.without_scheme(each) for key, each in secrets.items()}
-    draft.account_zones = tuple([zones] if isinstance(zones, str) else map(str, zones))
+    draft.account_zones = tuple(zones)
+
+
+def _refuse_other_answers(provider: Provider, options: Mapping[str, Any]) -> None:
+    """Refuse a key that is no option of the host, and nearest to that of another answer."""
+    for key in options:
+        near = nearest(key, [*provider.options, ZONES, PROVIDER, *sorted(KEYS | TABLES)])
+        if not provider.any_options and key not in provider.options and near and near not in provider.options:
+            raise ConfigError.of(texts.ANSWER_UNKNOWN, key=key, nearest=near)
+
+
+def _check(draft: InitDraft, value: Mapping[str, Any], doubt: Doubt) -> None:
+    """Keep the answers about the host, and test the account."""
+    check_host_form(draft, value)
+    provider = draft.provider
+    assert provider is not None  # noqa: S101  # just set
     draft.is_delegated = not dns_host.may_write(draft)
     if provider.behaviour.by_hand:
         doubt.about(ConfigError.of(texts.BY_HAND, title=provider.title))

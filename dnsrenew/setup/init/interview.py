@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dnsrenew.errors import ConfigError
 from dnsrenew.setup.init import texts
+from dnsrenew.setup.init.forms import check_forms
 from dnsrenew.setup.init.question import Doubt, ask
 from dnsrenew.setup.init.questions import questions
 
@@ -27,7 +28,8 @@ def interview(draft: InitDraft, answers: Answers, person: Person, *, is_attended
         missing = [each.key for each in every if each.key not in answers.given and each.missing is None]
         if missing:
             raise ConfigError.of(texts.ANSWERS_MISSING, keys=missing)
-    draft.tables = answers.tables
+    draft.tables, draft.is_attended = answers.tables, is_attended
+    check_forms(draft, answers)
     for question in every:
         if question.key in answers.given:
             value = answers.given[question.key]

@@ -53,7 +53,7 @@ def read_list(text: str) -> list[str]:
 
 def check_domains(draft: InitDraft, value: Any, doubt: Doubt) -> None:
     """Check that the names are valid, public, in a zone, and exist."""
-    domains = _texts("domains", value)
+    domains = texts_of("domains", value)
     if not domains:
         raise ConfigError.of(texts.DOMAINS_EMPTY)
     plain = tuple(dict.fromkeys(_plain_domain(draft, domain) for domain in domains))
@@ -90,7 +90,11 @@ def _plain_domain(draft: InitDraft, domain: str) -> str:
     return plain
 
 
-def _texts(key: str, value: Any) -> list[str]:
+def texts_of(key: str, value: Any) -> list[str]:
+    """Return the items of a text or of a list of texts.
+
+    :raises ConfigError: it is neither.
+    """
     items = [value] if isinstance(value, str) else value
     if not isinstance(items, Sequence) or not all(isinstance(each, str) for each in items):
         raise ConfigError.of(texts.ANSWER_KIND, key=key, expected=texts.TEXTS_EXPECTED)
@@ -112,7 +116,7 @@ def check_contact(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
     """Check that these are mail addresses; none is an answer too."""
     from dnsrenew.config import Config
 
-    contact = [each for each in _texts("contact", value) if each.lower() not in {"none", "-"}]
+    contact = [each for each in texts_of("contact", value) if each.lower() not in {"none", "-"}]
     if contact:
         try:
             Config.from_dict({"contact": contact}, base=draft.folder)
@@ -150,6 +154,8 @@ def _flag(key: str, value: Any) -> bool:
     if isinstance(value, bool):
         return value
     if isinstance(value, str):
+        if value.lower() not in YES | NO:
+            raise ConfigError.of(texts.YES_OR_NO_FOR, key=key, answer=value)
         return read_flag(value)
     raise ConfigError.of(texts.ANSWER_KIND, key=key, expected=texts.FLAG_EXPECTED)
 
@@ -202,8 +208,11 @@ def check_schedule(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
 
 
 def check_rehearse(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
-    """Keep the answer."""
-    draft.rehearse = _flag("rehearse", value)
+    """Keep the answer; a rehearsal needs a CA with a test server."""
+    wanted = _flag("rehearse", value)
+    if wanted and not draft.can_rehearse:
+        raise ConfigError.of(texts.NO_REHEARSAL, ca=draft.ca)
+    draft.rehearse = wanted
 
 
 def _yes(text: str, help_text: str) -> Callable[[InitDraft], Prompt]:

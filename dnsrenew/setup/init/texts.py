@@ -93,6 +93,28 @@ HOST_EXPECTED: Final = Phrase("the name of a DNS host")
 DEPLOY_EXPECTED: Final = Phrase('names of servers, entries of deploy, or "none"')
 
 ANSWER_KIND: Final = Text("init-answer-wrong", "The answer {key} is not {expected}.", "Correct it in the answers.")
+ANSWER_UNKNOWN: Final = Text(
+    "init-answer-wrong", "There is no answer {key}; did you mean {nearest}?", "Correct it in the answers."
+)
+ANSWERS_WRONG: Final = Text(
+    "init-answer-wrong", "Several answers are wrong: {reasons}.", "Correct them in the answers."
+)
+SECRET_WRONG: Final = Text(
+    "init-answer-wrong",
+    "The command of {option} is not valid: {found}, expected {expected}.",
+    "Correct it in the answers.",
+)
+TABLES_WRONG: Final = Text("init-answer-wrong", "The answers have a mistake: {reason}.", "Correct it in the answers.")
+NO_REHEARSAL: Final = Text(
+    "init-answer-wrong",
+    "The CA {ca} has no test server to rehearse at.",
+    "Set rehearse = false, or name one as staging in the table of the CA.",
+)
+BY_HAND_ALONE: Final = Text(
+    "init-answer-wrong",
+    "With {title}, a person has to set records, and nobody can be asked here.",
+    "Run it in a terminal, or give another DNS host.",
+)
 DOMAINS_EMPTY: Final = Text("init-answer-wrong", "No domain is given.", "Give at least one, such as www.example.org.")
 DOMAIN_WRONG: Final = Text(
     "init-answer-wrong", "{answer} is not a domain name: {reason}.", "Give only the name, such as www.example.org."
@@ -119,6 +141,9 @@ TERMS_NEEDED: Final = Text(
     "init-answer-wrong",
     "Without your agreement to its terms the CA issues no certificate.",
     "Agree, or stop with Ctrl-C; nothing has been written.",
+)
+YES_OR_NO_FOR: Final = Text(
+    "init-answer-wrong", "The answer {key} is {answer}, which is neither yes nor no.", "Correct it in the answers."
 )
 YES_OR_NO_EXPECTED: Final = Text("init-answer-wrong", "{answer} is neither yes nor no.", "Answer y or n.")
 HOST_UNKNOWN: Final = Text(

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import Frozen
-from dnsrenew.errors import StoreError
+from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.setup.importing import new_files, toml
 from dnsrenew.setup.init import texts
-from dnsrenew.setup.init.account_test import is_reference
+from dnsrenew.setup.init.account_test import is_reference, mistakes_of
 from dnsrenew.setup.init.dns_host import asked_options
 
 if TYPE_CHECKING:
@@ -87,7 +87,12 @@ def _check(draft: InitDraft, text: str, made: list[Path]) -> Config:
     trial.unlink(missing_ok=True)
     made.append(trial)
     new_files.write(trial, text)
-    config = Config.load(trial, insist=draft.around.insist)
+    try:
+        config = Config.load(trial, insist=draft.around.insist)
+    except ConfigError as error:
+        if error.code != "config-invalid":
+            raise
+        raise ConfigError.of(texts.TABLES_WRONG, reason=mistakes_of(error)) from None  # the trial file is removed
     made.remove(trial)
     trial.unlink()
     return config

@@ -45,8 +45,8 @@ TEXTS: Final = {
         "是否想输入 {nearest}？否则，如果 dns-lexicon 支持该服务商，请编写 providers/{name}.toml，或编写驱动"
         "（`dnsrenew providers --new {name}`）；或运行 `dnsrenew delegate NAME`，它不需要 API，只需要一条 CNAME 记录。"
     ),
-    "Done. `dnsrenew status` shows the certificate, {path} has the settings.": (
-        "完成。`dnsrenew status` 显示证书，设置在 {path} 中。"
+    "Done. `dnsrenew status{option}` shows the certificate, {path} has the settings.": (
+        "完成。`dnsrenew status{option}` 显示证书，设置在 {path} 中。"
     ),
     "Fill in {key} in {place}.": "请在 {place} 中填写 {key}。",
     "For a host that is not there, write providers/NAME.toml if dns-lexicon knows the host, or a driver (`dnsrenew "
@@ -108,8 +108,15 @@ TEXTS: Final = {
     "The configuration needs no change: renewals use the account {account} already.": (
         "无需更改配置：续期已在使用账户 {account}。"
     ),
-    "The configuration stays in {path}. When the cause is gone, run: dnsrenew renew, then: dnsrenew schedule install": (
-        "配置保留在 {path} 中。问题解决后，请运行：dnsrenew renew，然后运行：dnsrenew schedule install"
+    "The configuration stays in {path}. When the cause is gone, run: dnsrenew renew{option}": (
+        "配置保留在 {path} 中。问题解决后，请运行：dnsrenew renew{option}"
+    ),
+    "The configuration stays in {path}. When the cause is gone, run: dnsrenew renew{option}, then: dnsrenew schedule "
+    "install{option}": (
+        "配置保留在 {path} 中。问题解决后，请运行：dnsrenew renew{option}，然后运行：dnsrenew schedule install{option}"
+    ),
+    "Nothing renews this yet. Run: dnsrenew schedule install{option}": (
+        "目前没有任何自动续期。请运行：dnsrenew schedule install{option}"
     ),
     "The route was written to {path}.": "已把途径写入 {path}。",
     "The same again:": "请再输入一次：",

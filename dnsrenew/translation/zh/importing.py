@@ -208,7 +208,6 @@ TEXTS: Final = {
     "it has no private key of a supported kind": "其中没有受支持类型的私钥",
     "it is empty": "内容为空",
     "it is larger than 4 MiB": "大于 4 MiB",
-    "it is missing": "缺少该文件",
     "it is not a JSON object": "不是 JSON 对象",
     "its private key is encrypted": "其私钥已加密",
     "the private key does not belong to the certificate": "该私钥与证书不匹配",
@@ -225,4 +224,16 @@ TEXTS: Final = {
     "instead.": ("{tool} 曾修改 {server} 的配置来验证 {name}；dnsrenew 改为把响应放入 {webroot}。"),
     "{tool} has a certificate {name} for the domains of {newer}, which {other} has too; the newer one was taken "
     "over.": ("{tool} 中有用于 {newer} 的域名的证书 {name}，{other} 中也有；已接管较新的一个。"),
+    "Create it, or correct `webroot` in the configuration.": ("请创建它，或更正配置中的 `webroot`。"),
+    "Restore it from a backup, or go on without what it held.": ("请从备份恢复它，或放弃其中的内容。"),
+    "Stop {tool}, which runs from {source}, only when the problems with {causes} are mended or do not matter to you.": (
+        "{tool} 由 {source} 运行；请在 {causes} 的问题已解决或对您无关紧要之后，再停用它。"
+    ),
+    "The webroot {file} does not exist.": ("网站根目录 {file} 不存在。"),
+    "its domains are unknown, because {file} is missing or has no certificate": (
+        "无法得知其域名，因为 {file} 缺失或其中没有证书"
+    ),
+    "{file} does not exist.": ("{file} 不存在。"),
+    "{file} names no authenticator for {name}.": ("{file} 没有为 {name} 指定验证插件。"),
+    "{path} does not exist.": ("{path} 不存在。"),
 }

@@ -24,6 +24,22 @@ TEXTS: Final = {
     "Answer n, and keep `dnsrenew run` running, as in a container.": (
         "请回答 n，并让 `dnsrenew run` 保持运行，例如在容器中。"
     ),
+    "The answer {key} is {answer}, which is neither yes nor no.": "回答 {key} 的值 {answer} 既不是 yes 也不是 no。",
+    "There is no answer {key}; did you mean {nearest}?": "没有名为 {key} 的回答；您是想用 {nearest} 吗？",
+    "Several answers are wrong: {reasons}.": "有多个回答有误：{reasons}。",
+    "Correct them in the answers.": "请在回答中更正它们。",
+    "The command of {option} is not valid: {found}, expected {expected}.": (
+        "{option} 的命令无效：{found}，应为{expected}。"
+    ),
+    "The answers have a mistake: {reason}.": "回答有错误：{reason}。",
+    "The CA {ca} has no test server to rehearse at.": "CA {ca} 没有可用于试运行的测试服务器。",
+    "Set rehearse = false, or name one as staging in the table of the CA.": (
+        "请设置 rehearse = false，或在该 CA 的表中用 staging 指定一个。"
+    ),
+    "With {title}, a person has to set records, and nobody can be asked here.": (
+        "使用 {title} 时需要人工设置记录，而此处无法询问。"
+    ),
+    "Run it in a terminal, or give another DNS host.": "请在终端中运行，或给出其他 DNS 服务商。",
     "Answer y or n.": "请回答 y 或 n。",
     "Correct it in the answers.": "请在回答中更正它。",
     "Correct the file.": "请更正该文件。",

@@ -1,0 +1,90 @@
+"""Checks the form of all given answers, before anything is looked up, run or written; the mistakes are listed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.errors import ConfigError, as_clause, series
+from dnsrenew.setup.init import account_test, deployments, texts
+from dnsrenew.setup.init.host_question import PROVIDER, check_host_form
+from dnsrenew.setup.init.question import Doubt
+from dnsrenew.setup.init.questions import check_contact, check_rehearse, check_schedule, check_terms, texts_of
+
+if TYPE_CHECKING:
+    from dnsrenew.setup.init.answers import Answers
+    from dnsrenew.setup.init.draft import InitDraft
+
+_EARLY: Final = frozenset({"ca", "default_ca", "resolver", "store"})
+"""The tables that are checked here; the others are checked when the configuration is written."""
+
+
+def check_forms(draft: InitDraft, answers: Answers) -> None:
+    """Check the form of what is given.
+
+    :raises ConfigError: ``init-answer-wrong``, with all mistakes.
+    """
+    forms: dict[str, Callable[[Any], object]] = {
+        "domains": partial(texts_of, "domains"),
+        "contact": lambda value: check_contact(draft, value, Doubt()),
+        "agree_terms": lambda value: check_terms(draft, value, Doubt()),
+        PROVIDER: lambda value: check_host_form(draft, value),
+        "deploy": lambda value: _check_deploy(draft, value),
+        "schedule": lambda value: check_schedule(draft, value, Doubt()),
+        "rehearse": lambda value: check_rehearse(draft, value, Doubt()),
+    }
+    works: list[Callable[[], object]] = [
+        partial(check, answers.given[key]) for key, check in forms.items() if key in answers.given
+    ]
+    works.append(partial(_check_tables, draft))
+    errors = [error for work in works if (error := _error_of(work)) is not None]
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ConfigError.of(texts.ANSWERS_WRONG, reasons=series([as_clause(each.message) for each in errors], "; "))
+
+
+def _error_of(work: Callable[[], object]) -> ConfigError | None:
+    try:
+        work()
+    except ConfigError as error:
+        return error
+    return None
+
+
+def _check_deploy(draft: InitDraft, value: Any) -> None:
+    """Check the entries, or that there are servers of these names; their own entries depend on the domains."""
+    found = deployments.given(value)
+    deployments.choose([each for each in found if isinstance(each, str)], draft)
+    deployments.check(draft, [each for each in found if not isinstance(each, str)])
+
+
+def _check_tables(draft: InitDraft) -> None:
+    from dnsrenew.config import Config
+
+    tables = {key: value for key, value in draft.tables.items() if key in _EARLY}
+    if isinstance(tables.get("ca"), Mapping):
+        tables["ca"] = {name: _with_secret(f"ca.{name}.eab", table, draft) for name, table in tables["ca"].items()}
+    try:
+        Config.from_dict(
+            {**tables, "agree_terms": True, "contact": list(draft.contact)}, base=draft.folder, insist=True
+        )
+    except ConfigError as error:
+        if error.code != "config-invalid":
+            raise
+        raise ConfigError.of(texts.TABLES_WRONG, reason=account_test.mistakes_of(error)) from None
+
+
+def _with_secret(key: str, table: Any, draft: InitDraft) -> Any:
+    """Return the table of a CA with its secret in place of the reference."""
+    eab = table.get("eab") if isinstance(table, Mapping) else None
+    if not isinstance(eab, Mapping):
+        return table
+    secrets = {name: value for name, value in eab.items() if name != "kid" and account_test.is_reference(value)}
+    for name, value in secrets.items():
+        account_test.check_command(f"{key}.{name}", value)
+    return {
+        **table,
+        "eab": {**eab, **{name: account_test.as_secret(value, draft.folder) for name, value in secrets.items()}},
+    }

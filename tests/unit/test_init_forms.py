@@ -1,0 +1,139 @@
+"""`dnsrenew init`: the form of given answers is checked before anything is looked up, run or written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew.cli.config_option import config_option
+from dnsrenew.errors import ConfigError
+from dnsrenew.runtime.context import Context
+from dnsrenew.setup.init.answers import KEYS, PROVIDER, TABLES, Answers
+from dnsrenew.setup.init.draft import InitDraft, InitSurroundings
+from dnsrenew.setup.init.forms import check_forms
+from dnsrenew.setup.init.server import ServerHost
+from dnsrenew.setup.init.write_config import make_files, write_files
+
+LAB = {"directory": "https://ca.example/dir"}
+RIGHT: dict[str, Any] = {
+    "domains": ["example.org"],
+    "agree_terms": True,
+    "provider": "cloudflare",
+    "auth_token": {"command": ["pass", "show", "dns"], "env": ["HOME"]},
+}
+
+
+@pytest.fixture
+def draft(tmp_path: Path) -> InitDraft:
+    """No answers, where nobody can be asked."""
+    host = ServerHost(root=tmp_path, home=Path("/home/joe"), programs=(), user="joe", is_admin=False)
+    around = InitSurroundings(
+        context=Context(),
+        config=tmp_path / "new" / "dnsrenew.toml",
+        insist=True,
+        dns=lambda _: pytest.fail("no look-up is needed"),
+        host=lambda: host,
+        environ={},
+        has_scheduler=True,
+    )
+    return InitDraft(around, is_attended=False)
+
+
+def check(draft: InitDraft, **changes: Any) -> None:
+    """Check right answers with some changes."""
+    document = {**RIGHT, **changes}
+    given = {key: value for key, value in document.items() if key in KEYS}
+    given[PROVIDER] = {key: value for key, value in document.items() if key not in KEYS | TABLES}
+    draft.tables = {key: value for key, value in document.items() if key in TABLES}
+    check_forms(draft, Answers(given, draft.tables))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"zones": "example.org", "deploy": "none", "schedule": "no", "rehearse": True},
+        {"auth_token": "env:TOKEN", "deploy": [{"to": "files", "combined": "/srv/x.pem"}]},
+        {"default_ca": "lab", "ca": {"lab": {**LAB, "eab": {"kid": "k", "hmac": "env:HMAC"}}}, "rehearse": False},
+        {"ca": {"lab": {**LAB, "eab": {"kid": "k", "hmac": {"command": ["pass", "hmac"]}}}}},
+        {"notify": {"to": ["x"]}},
+    ],
+)
+def test_right_answers(draft: InitDraft, changes: dict[str, Any]) -> None:
+    """References are not resolved, and no command is run."""
+    check(draft, **changes)
+    assert not draft.around.config.parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"domains": 5}, "domains is not a text"),
+        ({"zones": 5}, "zones is not a text or a list of texts"),
+        ({"zones": ["a.example", 5]}, "zones is not a text or a list of texts"),
+        (
+            {"auth_token": {"command": "echo x"}},
+            "command of auth_token is not valid: a text, expected a command as a list",
+        ),
+        ({"auth_token": {"command": []}}, "command of auth_token is not valid: a list"),
+        ({"auth_token": {"env": ["A"]}}, "auth_token: a table"),
+        ({"auth_token": {"command": ["x"], "env": "A"}}, "the names of environment variables"),
+        ({"ca": {"lab": {**LAB, "eab": {"kid": "k", "hmac": {"command": ["x"], "too": 1}}}}}, "unknown key"),
+        ({"rehearse": "perhaps"}, "answer rehearse is perhaps, which is neither yes nor no"),
+        ({"schedul": True}, "There is no answer schedul; did you mean schedule?"),
+        ({"auth_tokn": "x"}, "auth_token"),
+        ({"default_ca": "nowhere"}, "default_ca"),
+        ({"ca": {"lab": {"colour": "red"}}}, "ca.lab.colour"),
+        ({"ca": {"lab": {**LAB, "eab": {"kid": "k", "hmac": {"command": "x"}}}}}, "ca.lab.eab.hmac"),
+        ({"ca": 5}, "ca: a number"),
+        ({"deploy": [{"to": "files"}]}, "deployment"),
+        ({"deploy": ["nginx"]}, "nginx was not found"),
+        ({"default_ca": "lab", "ca": {"lab": LAB}, "rehearse": True}, "lab has no test server"),
+    ],
+)
+def test_wrong_answers(draft: InitDraft, changes: dict[str, Any], words: str) -> None:
+    """The key and what is wrong with it are said."""
+    with pytest.raises(ConfigError) as caught:
+        check(draft, **changes)
+    assert caught.value.code == "init-answer-wrong"
+    assert words in caught.value.message
+
+
+def test_a_person_has_to_set_records_and_nobody_is_there(draft: InitDraft) -> None:
+    """The manual host is refused in a script, and taken at a terminal."""
+    answers = Answers({PROVIDER: {"provider": "manual"}})
+    with pytest.raises(ConfigError, match="nobody can be asked"):
+        check_forms(draft, answers)
+    draft.is_attended = True
+    check_forms(draft, answers)
+
+
+def test_all_mistakes_are_listed(draft: InitDraft) -> None:
+    """One run is enough to see them."""
+    with pytest.raises(ConfigError) as caught:
+        check(draft, schedule=3, rehearse="perhaps", zones=5, default_ca="nowhere")
+    assert caught.value.code == "init-answer-wrong"
+    assert all(key in caught.value.message for key in ("schedule", "rehearse", "zones", "default_ca"))
+
+
+def test_a_late_mistake_is_not_reported_at_the_trial_file(draft: InitDraft) -> None:
+    """That file is gone; the key is named."""
+    check(draft, auth_token="env:TOKEN", notify={"too": []})
+    draft.domains, draft.agree_terms = ("example.org",), True
+    with pytest.raises(ConfigError) as caught:
+        write_files(draft, make_files(draft))
+    assert "notify.too" in caught.value.message
+    assert ".new" not in str(caught.value)
+
+
+def test_the_option_of_the_next_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They need it for a configuration that they do not find by themselves."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DNSRENEW_CONFIG", raising=False)
+    (tmp_path / "dnsrenew.toml").touch()
+    assert config_option(str(tmp_path / "dnsrenew.toml")) == ""
+    assert config_option(str(tmp_path / "my out" / "c.toml")) == " --config 'my out/c.toml'"
+    monkeypatch.setenv("DNSRENEW_CONFIG", "gone.toml")
+    assert config_option(str(tmp_path / "dnsrenew.toml")) == " --config dnsrenew.toml"
