@@ -113,9 +113,11 @@ def test_a_person_has_to_set_records_and_nobody_is_there(draft: InitDraft) -> No
 def test_all_mistakes_are_listed(draft: InitDraft) -> None:
     """One run is enough to see them."""
     with pytest.raises(ConfigError) as caught:
-        check(draft, schedule=3, rehearse="perhaps", zones=5, default_ca="nowhere")
+        check(draft, schedule=3, rehearse="perhaps", zones=5, schedul=1, auth_token={"command": "x"}, default_ca="no")
     assert caught.value.code == "init-answer-wrong"
-    assert all(key in caught.value.message for key in ("schedule", "rehearse", "zones", "default_ca"))
+    assert all(
+        key in caught.value.message for key in ("schedule is", "rehearse", "zones", "schedul;", "auth_token", "ca:")
+    )
 
 
 def test_a_late_mistake_is_not_reported_at_the_trial_file(draft: InitDraft) -> None:

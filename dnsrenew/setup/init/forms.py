@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.errors import ConfigError, as_clause, series
 from dnsrenew.setup.init import account_test, deployments, texts
-from dnsrenew.setup.init.host_question import PROVIDER, check_host_form
+from dnsrenew.setup.init.host_question import PROVIDER, host_forms
 from dnsrenew.setup.init.question import Doubt
 from dnsrenew.setup.init.questions import check_contact, check_rehearse, check_schedule, check_terms, texts_of
 
@@ -29,7 +29,6 @@ def check_forms(draft: InitDraft, answers: Answers) -> None:
         "domains": partial(texts_of, "domains"),
         "contact": lambda value: check_contact(draft, value, Doubt()),
         "agree_terms": lambda value: check_terms(draft, value, Doubt()),
-        PROVIDER: lambda value: check_host_form(draft, value),
         "deploy": lambda value: _check_deploy(draft, value),
         "schedule": lambda value: check_schedule(draft, value, Doubt()),
         "rehearse": lambda value: check_rehearse(draft, value, Doubt()),
@@ -37,6 +36,8 @@ def check_forms(draft: InitDraft, answers: Answers) -> None:
     works: list[Callable[[], object]] = [
         partial(check, answers.given[key]) for key, check in forms.items() if key in answers.given
     ]
+    if PROVIDER in answers.given:
+        works += host_forms(draft, answers.given[PROVIDER])
     works.append(partial(_check_tables, draft))
     errors = [error for work in works if (error := _error_of(work)) is not None]
     if len(errors) == 1:

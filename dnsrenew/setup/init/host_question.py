@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.names import relative
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dnsrenew.drivers.provider import OptionSpec, Provider
+    from dnsrenew.errors import Text
     from dnsrenew.setup.init.draft import InitDraft, Person
 
 PROVIDER: Final = "provider"
@@ -118,26 +120,55 @@ def check_host(draft: InitDraft, value: Any, doubt: Doubt) -> None:
 
     :param value: the options, ``provider`` and ``zones`` among them.
     """
-    check_host_form(draft, value)
+    for check in host_forms(draft, value):
+        check()
     if not value.get(ZONES):
         _check_zone_s(dns_host.find_host(value[PROVIDER], draft), draft, doubt)
     _check(draft, value, doubt)
 
 
-def check_host_form(draft: InitDraft, value: Any) -> None:
-    """Check a given host and the form of its options, and keep them; nothing is run or sent.
+def host_forms(draft: InitDraft, value: Any) -> Iterator[Callable[[], object]]:
+    """Give the checks of the form of a given host and its options, which are kept; nothing is run or sent.
 
-    :raises ConfigError: one of them is wrong.
+    Each raises a :class:`ConfigError`.
     """
     if not isinstance(value, Mapping) or not isinstance(value.get(PROVIDER), str):
-        raise ConfigError.of(texts.ANSWER_KIND, key=PROVIDER, expected=texts.HOST_EXPECTED)
-    zones = value.get(ZONES, [])
-    zones = [zones] if isinstance(zones, str) else zones
+        yield partial(_refuse, texts.ANSWER_KIND, key=PROVIDER, expected=texts.HOST_EXPECTED)
+        return
+    yield partial(_keep_zones, draft, value.get(ZONES, []))
+    try:
+        provider = dns_host.find_host(value[PROVIDER], draft)
+    except ConfigError:
+        yield partial(dns_host.find_host, value[PROVIDER], draft)
+        return
+    options = {key: each for key, each in value.items() if key not in {PROVIDER, ZONES}}
+    others = _other_answers(provider, options)
+    for key, near in others.items():
+        yield partial(_refuse, texts.ANSWER_UNKNOWN, key=key, nearest=near)
+    yield partial(_keep_host, draft, provider, {key: each for key, each in options.items() if key not in others})
+
+
+def _refuse(text: Text, **evidence: str) -> None:
+    raise ConfigError.of(text, **evidence)
+
+
+def _keep_zones(draft: InitDraft, value: Any) -> None:
+    zones = [value] if isinstance(value, str) else value
     if not isinstance(zones, list | tuple) or not all(isinstance(each, str) for each in zones):
         raise ConfigError.of(texts.ANSWER_KIND, key=ZONES, expected=texts.TEXTS_EXPECTED)
-    provider = dns_host.find_host(value[PROVIDER], draft)
-    options = {key: each for key, each in value.items() if key not in {PROVIDER, ZONES}}
-    _refuse_other_answers(provider, options)
+    draft.account_zones = tuple(zones)
+
+
+def _other_answers(provider: Provider, options: Mapping[str, Any]) -> dict[str, str]:
+    """Return the keys that are no options of the host, and nearest to that of another answer, with that."""
+    if provider.any_options:
+        return {}
+    known = [*provider.options, ZONES, PROVIDER, *sorted(KEYS | TABLES)]
+    found = {key: nearest(key, known) for key in options if key not in provider.options}
+    return {key: near for key, near in found.items() if near and near not in provider.options}
+
+
+def _keep_host(draft: InitDraft, provider: Provider, options: Mapping[str, Any]) -> None:
     plain, secrets = dns_host.split_options(provider, options)
     for key, each in secrets.items():
         account_test.check_command(key, each)
@@ -146,20 +177,12 @@ def check_host_form(draft: InitDraft, value: Any) -> None:
     draft.provider = provider
     draft.options = plain
     draft.secrets = {key: account_test.without_scheme(each) for key, each in secrets.items()}
-    draft.account_zones = tuple(zones)
-
-
-def _refuse_other_answers(provider: Provider, options: Mapping[str, Any]) -> None:
-    """Refuse a key that is no option of the host, and nearest to that of another answer."""
-    for key in options:
-        near = nearest(key, [*provider.options, ZONES, PROVIDER, *sorted(KEYS | TABLES)])
-        if not provider.any_options and key not in provider.options and near and near not in provider.options:
-            raise ConfigError.of(texts.ANSWER_UNKNOWN, key=key, nearest=near)
 
 
 def _check(draft: InitDraft, value: Mapping[str, Any], doubt: Doubt) -> None:
     """Keep the answers about the host, and test the account."""
-    check_host_form(draft, value)
+    for check in host_forms(draft, value):
+        check()
     provider = draft.provider
     assert provider is not None  # noqa: S101  # just set
     draft.is_delegated = not dns_host.may_write(draft)
