@@ -30,6 +30,7 @@ _WINDOW: Final = {"failed": timedelta(hours=1), "same": timedelta(days=7)}
 class Known:
     """What the model knows of a certificate.
 
+    :ivar without_order: how many of the failures made no order.
     :ivar failures: the least number of consecutive failures in the state.
     :ivar held_until: before this time only a forced run orders.
     :ivar serial: of the certificate in force, with the name of its CA.
@@ -38,6 +39,7 @@ class Known:
 
     spec: CertificateSpec
     failures: int = 0
+    without_order: int = 0
     held_until: datetime | None = None
     serial: tuple[str, int] | None = None
     owed: dict[str, IssuedHere] = field(default_factory=dict)
@@ -84,7 +86,7 @@ class Model:
             if serial != known.serial:
                 known.serial, known.owed = serial, {}
                 if ran.outcomes is None:  # killed after the switch: the state may be older
-                    known.failures, known.held_until = 0, None
+                    known.failures, known.without_order, known.held_until = 0, 0, None
 
     def _orders_are_allowed(self, ca: FaultyCA, made: Sequence[Made], ran: Ran) -> None:
         for order in made:
@@ -161,9 +163,14 @@ class Model:
                 known.held_until = None
 
     def _rests(self, known: Known, outcome: Outcome, ran: Ran) -> None:
-        """A failure has its pause; after the fourth in a row it is a day, and an hour where no order was made."""
-        pause = PAUSES[min(known.failures, len(PAUSES)) - 1]
-        if not any(attempt.orders for attempt in outcome.attempts):
+        """A failure has its pause; after the fourth in a row it is a day, and an hour where no order was made.
+
+        Failures without an order make the pause after one that reached a CA no longer, and a refused one may have.
+        """
+        has_ordered = any(attempt.orders for attempt in outcome.attempts)
+        pause = PAUSES[min(max(known.failures - known.without_order, 1), len(PAUSES)) - 1]
+        if not has_ordered:
+            known.without_order += 1
             pause = min(pause, WITHOUT_ORDER)
         if outcome.not_after is not None and outcome.not_after > ran.started:
             pause = min(pause, max((outcome.not_after - self.world.clock.now()) / 4, PAUSES[2]))
