@@ -89,6 +89,10 @@ def _index() -> _Index:
     return index
 
 
+_NOTES = "dnsrenew.setup.importing.reading"
+"""The module of the notes of an import, which are shown as warnings."""
+
+
 @dataclass(slots=True)
 class _Search:
     """One search. It follows no name twice."""
@@ -180,7 +184,8 @@ class _Search:
         """Return the classes of what a call makes; for another exception, of what its handlers make."""
         name = called_name(call)
         owner = _last_name(call.func.value) if isinstance(call.func, ast.Attribute) else ""
-        if name == "warn" or (name == "add" and owner.lstrip("_") == "notes"):
+        adds_note = owner.lstrip("_") == "notes" or (owner, where) == ("self", _NOTES)
+        if name == "warn" or (name == "add" and adds_note):
             return {NOTICE}
         if name in self.index.kinds or (name == "of" and owner in self.index.kinds):
             return {name} if name in self.index.kinds else {owner}

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dnsrenew.drivers.provider import OptionSpec, Provider
-    from dnsrenew.errors import Text
     from dnsrenew.setup.init.draft import InitDraft, Person
 
 PROVIDER: Final = "provider"
@@ -133,7 +132,7 @@ def host_forms(draft: InitDraft, value: Any) -> Iterator[Callable[[], object]]:
     Each raises a :class:`ConfigError`.
     """
     if not isinstance(value, Mapping) or not isinstance(value.get(PROVIDER), str):
-        yield partial(_refuse, texts.ANSWER_KIND, key=PROVIDER, expected=texts.HOST_EXPECTED)
+        yield _refuse_host
         return
     yield partial(_keep_zones, draft, value.get(ZONES, []))
     try:
@@ -144,12 +143,16 @@ def host_forms(draft: InitDraft, value: Any) -> Iterator[Callable[[], object]]:
     options = {key: each for key, each in value.items() if key not in {PROVIDER, ZONES}}
     others = _other_answers(provider, options)
     for key, near in others.items():
-        yield partial(_refuse, texts.ANSWER_UNKNOWN, key=key, nearest=near)
+        yield partial(_refuse_unknown, key, near)
     yield partial(_keep_host, draft, provider, {key: each for key, each in options.items() if key not in others})
 
 
-def _refuse(text: Text, **evidence: str) -> None:
-    raise ConfigError.of(text, **evidence)
+def _refuse_host() -> None:
+    raise ConfigError.of(texts.ANSWER_KIND, key=PROVIDER, expected=texts.HOST_EXPECTED)
+
+
+def _refuse_unknown(key: str, near: str) -> None:
+    raise ConfigError.of(texts.ANSWER_UNKNOWN, key=key, nearest=near)
 
 
 def _keep_zones(draft: InitDraft, value: Any) -> None:

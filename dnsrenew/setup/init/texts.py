@@ -112,7 +112,7 @@ NO_REHEARSAL: Final = Text(
 )
 BY_HAND_ALONE: Final = Text(
     "init-answer-wrong",
-    "With {title}, a person has to set records, and nobody can be asked here.",
+    "With {title}, a person has to set records, and this run has no terminal.",
     "Run it in a terminal, or give another DNS host.",
 )
 DOMAINS_EMPTY: Final = Text("init-answer-wrong", "No domain is given.", "Give at least one, such as www.example.org.")

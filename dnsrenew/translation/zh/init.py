@@ -36,8 +36,8 @@ TEXTS: Final = {
     "Set rehearse = false, or name one as staging in the table of the CA.": (
         "请设置 rehearse = false，或在该 CA 的表中用 staging 指定一个。"
     ),
-    "With {title}, a person has to set records, and nobody can be asked here.": (
-        "使用 {title} 时需要人工设置记录，而此处无法询问。"
+    "With {title}, a person has to set records, and this run has no terminal.": (
+        "使用 {title} 时需要人工设置记录，而此次运行没有终端。"
     ),
     "Run it in a terminal, or give another DNS host.": "请在终端中运行，或给出其他 DNS 服务商。",
     "Answer y or n.": "请回答 y 或 n。",
