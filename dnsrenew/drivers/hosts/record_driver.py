@@ -49,7 +49,10 @@ class RecordDriver(ABC):
         """Give the TXT records at some absolute names; those at other names too where the API selects none."""
 
     def create(self, api: HostApi, zone: Any, record: TxtRecord) -> Any:
-        """Create a record; return its identifier, or None if the host does not tell it."""
+        """Create a record; return its identifier, or None if the host does not tell it.
+
+        A driver of a host that creates several at once defines :meth:`create_all` instead.
+        """
         raise NotImplementedError
 
     def create_all(self, api: HostApi, zone: Any, records: Sequence[TxtRecord]) -> Iterable[tuple[TxtRecord, Any]]:
