@@ -13,8 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from dnsrenew.errors import AttemptError
-from dnsrenew.model import CertificateSpec, Outcome
+from dnsrenew.errors import AttemptError, CAError
+from dnsrenew.model import Attempt, CertificateSpec, Outcome
 from tests.kit.machine_ca import KEPT, Counted, FaultyCA, IssuedHere, Made
 from tests.kit.machine_world import FOREIGN, Ran, World
 
@@ -23,6 +23,7 @@ WITHOUT_ORDER: Final = timedelta(minutes=45)
 PAUSES: Final = (MINUTE, 10 * MINUTE, 100 * MINUTE, timedelta(days=1))
 SHORTEST: Final = 0.8
 """A pause is up to a fifth shorter at random."""
+NOT_ANSWERED: Final = {"ca-unreachable", "ca-untrusted", "dns-unreachable"}
 _WINDOW: Final = {"failed": timedelta(hours=1), "same": timedelta(days=7)}
 
 
@@ -165,9 +166,10 @@ class Model:
     def _rests(self, known: Known, outcome: Outcome, ran: Ran) -> None:
         """A failure has its pause; after the fourth in a row it is a day, and an hour where no order was made.
 
-        Failures without an order make the pause after one that reached a CA no longer, and a refused one may have.
+        Failures without an order make the pause after one no longer, and a refused one may have. An order that ended
+        at the network, a DNS host or a port, before the CA decided anything, counts as none.
         """
-        has_ordered = any(attempt.orders for attempt in outcome.attempts)
+        has_ordered = any(attempt.orders and was_decided(attempt) for attempt in outcome.attempts)
         pause = PAUSES[min(max(known.failures - known.without_order, 1), len(PAUSES)) - 1]
         if not has_ordered:
             known.without_order += 1
@@ -234,6 +236,11 @@ class Model:
             key = leaf.public_key()
             assert isinstance(key, ec.EllipticCurvePublicKey)
             assert key.curve.name == {"ecdsa-p256": "secp256r1", "ecdsa-p384": "secp384r1"}[known.spec.key]
+
+
+def was_decided(attempt: Attempt) -> bool:
+    """Tell whether the CA decided about the order of a failed attempt."""
+    return isinstance(attempt.error, CAError) and attempt.error.code not in NOT_ANSWERED
 
 
 def whole(current: Path) -> x509.Certificate:
