@@ -48,6 +48,8 @@ class Context(Frozen):
     :ivar deadline: the monotonic second at which every wait ends as if cancelled, or None.
     :ivar cleanup_deadline: the time left for a step that continues after a cancel, or None.
     :ivar pool: the thread pool of the run, or None.
+    :ivar guards: called by every :meth:`check`; each raises an error once the run must not send anything more, because
+        a lock that it holds is lost.
     """
 
     clock: Clock = field(default_factory=SystemClock)
@@ -63,10 +65,11 @@ class Context(Frozen):
     deadline: float | None = None
     cleanup_deadline: CleanupDeadline | None = None
     pool: threads.ThreadPool | None = None
+    guards: list[Callable[[], object]] = field(default_factory=list)
 
     def for_certificate(self, name: str) -> Context:
-        """Return the context of one certificate, with its own notices."""
-        return replace(self, certificate=name, notices=[], run_notices=self.notices)
+        """Return the context of one certificate, with its own notices and guards."""
+        return replace(self, certificate=name, notices=[], run_notices=self.notices, guards=[*self.guards])
 
     def for_cleanup(self, seconds: float, after_cancel: float) -> Context:
         """Return a context for cleanup; it ends after ``seconds``, or ``after_cancel`` seconds after a cancel."""
@@ -100,7 +103,10 @@ class Context(Frozen):
         """Return unless the caller cancelled or the deadline has passed.
 
         :raises Cancelled: one of both happened.
+        :raises StoreError: a lock that the run holds is lost; it must not send anything more.
         """
+        for guard in self.guards:
+            guard()
         now = self.clock.monotonic()
         is_late = self.deadline is not None and now >= self.deadline
         is_cancelled = self.cancel.is_set() and (self.cleanup_deadline is None or self.cleanup_deadline.is_over(now))
