@@ -13,7 +13,7 @@ from docs.syntax import PACKAGE
 FLOORS: Final[tuple[tuple[str, ...], ...]] = (
     ("__main__",),
     ("cli",),
-    ("obtaining", "testing", "setup"),
+    ("obtaining", "testing", "setup", "fleet"),
     ("renewer",),
     ("serving", "doctor", "watch"),
     ("operations", "schedule"),

@@ -155,7 +155,7 @@ class Model:
         if outcome.status == "renewed":
             known.failures, known.held_until = 0, None
             assert self.serial(outcome.name) == (str(outcome.issuer), int(outcome.serial or "", 16))
-        elif outcome.status == "failed":
+        elif outcome.status == "failed" and outcome.reason != "forced":  # what is not due yet has no pause
             assert outcome.error is not None
             if isinstance(outcome.error, AttemptError) and ran.knows:
                 known.failures += 1
