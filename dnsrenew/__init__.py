@@ -16,7 +16,7 @@ Functions and classes to start with:
 
 Arguments:
     DnsAccount, Secret, CA, Eab, Route, Propagation, Resolver, Deployment, Profile, RenewBefore, CertificateSpec,
-    Clock
+    StoreAddress, Clock
 
 Results:
     Certificate, Outcome, Attempt, RouteTaken, Notice, DeploymentResult, CertificateStatus, AccountStatus,
@@ -89,6 +89,7 @@ if TYPE_CHECKING:
         Resolver,
         Route,
         RouteTaken,
+        StoreAddress,
         TxtRecord,
     )
     from dnsrenew.obtaining import obtain, serve
@@ -152,6 +153,7 @@ __all__ = [
     "Secret",
     "SecretError",
     "Served",
+    "StoreAddress",
     "StoreError",
     "TxtRecord",
     "__version__",

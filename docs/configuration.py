@@ -18,8 +18,8 @@ from docs.blocks import table
 DATA: Final = Path(__file__).with_name("configuration_keys.toml")
 ONLY_IN_PYTHON: Final = frozenset({("ca", "name")})
 """Keys of values that a program passes; in TOML the name follows the dot."""
-OF_INCLUDED: Final = "included"
-"""The schema of included files: a part of ``main``."""
+PARTS: Final = frozenset({"included", "fleet.defaults"})
+"""The schemas of included files and of ``[fleet.defaults]``: parts of ``main`` and of ``certificate``."""
 
 
 class Entry(NamedTuple):
@@ -44,7 +44,7 @@ def schemas() -> Mapping[str, Mapping[str, bool]]:
     found: dict[str, Mapping[str, bool]] = {}
     for module in pkgutil.iter_modules(config.__path__):
         for value in vars(importlib.import_module(f"{config.__name__}.{module.name}")).values():
-            if isinstance(value, Table) and value.name != OF_INCLUDED:
+            if isinstance(value, Table) and value.name not in PARTS:
                 keys = {key: spec.required for key, spec in value.keys.items()}
                 found[value.name] = {key: must for key, must in keys.items() if (value.name, key) not in ONLY_IN_PYTHON}
     common = dns_accounts._COMMON  # noqa: SLF001  # the rest is in the file of each DNS host
@@ -63,5 +63,5 @@ def key_list(name: str) -> str:
 
 BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     f"keys-of-{name}": partial(key_list, name)
-    for name in ("main", "certificate", "route", "propagation", "dns", "ca", "resolver", "doctor", "notify", "metrics")
+    for name in ("main", "certificate", "route", "propagation", "dns", "ca", "resolver", "doctor", "notify", "metrics", "store", "fleet")
 }

@@ -16,13 +16,13 @@ _PIPX_FILE = "pipx_metadata.json"
 """pipx writes it into the root of each of its environments."""
 
 
-def install_command(package: str) -> str:
-    """Return the command that installs a package for the interpreter that runs."""
+def install_command(*packages: str) -> str:
+    """Return the command that installs packages for the interpreter that runs."""
     if os.path.exists(os.path.join(sys.prefix, _PIPX_FILE)):
-        return _line(["pipx", "inject", os.path.basename(sys.prefix), package])
+        return _line(["pipx", "inject", os.path.basename(sys.prefix), *packages])
     if importlib.util.find_spec("pip") is None:  # as in the environments of uv
-        return _line(["uv", "pip", "install", "--python", sys.executable, package])
-    return _line([sys.executable, "-m", "pip", "install", package])
+        return _line(["uv", "pip", "install", "--python", sys.executable, *packages])
+    return _line([sys.executable, "-m", "pip", "install", *packages])
 
 
 def _line(arguments: Sequence[str]) -> str:

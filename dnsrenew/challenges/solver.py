@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dnsrenew.drivers.provider import Provider
     from dnsrenew.model import DnsAccount, Propagation, PropagationCheck, Route
     from dnsrenew.runtime.context import Context
-    from dnsrenew.store.journal import Journal
+    from dnsrenew.store.parts import Journal
     from dnsrenew.store.zone_locks import ZoneLocks
 
 

@@ -17,11 +17,12 @@ from dnsrenew.validation.mistakes import Mistake
 
 if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
+    from dnsrenew.config.fleet import FleetSettings
     from dnsrenew.config.metrics import MetricsSettings
     from dnsrenew.config.notify import NotifySettings
     from dnsrenew.config.schema import SecretUse
     from dnsrenew.drivers.provider import Provider
-    from dnsrenew.model import CA, CertificateSpec, DnsAccount, Notice, Resolver
+    from dnsrenew.model import CA, CertificateSpec, DnsAccount, Notice, Resolver, StoreAddress
 
 __all__ = ["Config", "Mistake", "check_config", "find_config", "single_certificate"]
 
@@ -31,8 +32,8 @@ class Config(Frozen, kw_only=True, public=True):
 
     path: Path | None
     """The file it came from; None when a Python program made it."""
-    store: Path
-    """The folder for certificates and accounts, absolute."""
+    store: Path | StoreAddress
+    """The folder for certificates and accounts, absolute; or the database that the machines of a fleet share."""
     contact: tuple[str, ...]
     """The e-mail addresses for the CAs."""
     agree_terms: bool
@@ -54,11 +55,22 @@ class Config(Frozen, kw_only=True, public=True):
     insist: bool = False
     """Whether it, and the store, are used although other users can change them."""
     # For dnsrenew only, so they have no docstrings: the DNS hosts of the accounts by name, each secret with its key,
-    # [notify] and [metrics].
+    # [notify], [metrics] and [fleet]. `fleet` is None if the store is a folder.
     providers: Mapping[str, Provider]
     secrets: tuple[SecretUse, ...] = ()
     notify: NotifySettings | None = None
     metrics: MetricsSettings | None = None
+    fleet: FleetSettings | None = None
+
+    def seals(self) -> tuple[bytes, ...]:
+        """Return the keys of ``[fleet] seal``: the first seals private keys in the database, all open them.
+
+        :raises ConfigError: ``config-invalid``: one is not 32 bytes in base64.
+        :raises SecretError: ``secret-missing``.
+        """
+        from dnsrenew.config.seals import read_seals  # few configurations have a fleet
+
+        return read_seals(self.secrets)
 
     def fingerprint_of(self, spec: CertificateSpec, key: bytes, used: Collection[str] = ()) -> int:
         """Return a number that changes with the settings that a certificate depends on, secrets included.

@@ -89,6 +89,12 @@ class CaTables:
         self.cas = dict(BUILT_IN)
         self._origins: dict[str, tuple[FieldScope, KeyPath]] = {}
 
+    def detached(self) -> CaTables:
+        """Return the same CAs without the texts of their files."""
+        found = CaTables(has_contact=self._has_contact)
+        found.cas = self.cas
+        return found
+
     def read(self, value: Any, scope: FieldScope, path: KeyPath) -> None:
         """Read the tables under ``[ca]``."""
         if not isinstance(value, Mapping):

@@ -80,25 +80,30 @@ def _domains(value: Any, scope: FieldScope, path: KeyPath) -> dict[str, str] | N
     return domains if is_valid else None
 
 
+_SETTINGS: Final = {
+    "ca": Key(plain_name),
+    "key": Key(choice("ecdsa-p256", "ecdsa-p384", "rsa2048", "rsa3072", "rsa4096")),
+    "reuse_key": Key(flag),
+    "profile": Key(_profile),
+    "preferred_chain": Key(text),
+    "renew_before": Key(renew_before),
+    "routes": Key(list_of(route, texts.ROUTES, least=1)),
+    "propagation": Key(_propagation),
+    "before": Key(command),
+    "after": Key(command),
+    "deploy": Key(list_of(deployment, texts.TABLES)),
+    "notify": Key(flag),
+}
 _CERTIFICATE: Final = Table(
-    "certificate",
-    {
-        "name": Key(certificate_name),
-        "domains": Key(_domains, required=True),
-        "ca": Key(plain_name),
-        "key": Key(choice("ecdsa-p256", "ecdsa-p384", "rsa2048", "rsa3072", "rsa4096")),
-        "reuse_key": Key(flag),
-        "profile": Key(_profile),
-        "preferred_chain": Key(text),
-        "renew_before": Key(renew_before),
-        "routes": Key(list_of(route, texts.ROUTES, least=1)),
-        "propagation": Key(_propagation),
-        "before": Key(command),
-        "after": Key(command),
-        "deploy": Key(list_of(deployment, texts.TABLES)),
-        "notify": Key(flag),
-    },
+    "certificate", {"name": Key(certificate_name), "domains": Key(_domains, required=True), **_SETTINGS}
 )
+
+
+def _no_default(value: Any, _scope: FieldScope, path: KeyPath) -> None:
+    raise FieldError(texts.DEFAULTS_KEY.format(key=path[-1]), found=kind(value))
+
+
+_DEFAULTS: Final = Table("fleet.defaults", {"name": Key(_no_default), "domains": Key(_no_default), **_SETTINGS})
 
 
 class CertificateTables:
@@ -132,6 +137,40 @@ class CertificateTables:
                 continue
             self._read_one(values, table, scope, item_path)
 
+    def read_document(
+        self, table: Mapping[str, Any], scope: FieldScope, defaults: Mapping[str, Any]
+    ) -> CertificateSpec | None:
+        """Read the only certificate of these tables, which stands in no configuration; None after a mistake.
+
+        :param defaults: values for what it does not say, from :meth:`read_defaults`.
+        """
+        self._accounts.absence_reported = False
+        values = _CERTIFICATE.read(table, scope, ())
+        self._read_one({**defaults, **values}, {**defaults, **table}, scope, ())
+        return self.specs[0] if self.specs else None
+
+    def read_defaults(self, value: Any, scope: FieldScope, path: KeyPath) -> dict[str, Any]:
+        """Read ``[fleet.defaults]``; return its valid values."""
+        try:
+            values = _DEFAULTS.read(value, scope, path)
+        except FieldError as error:
+            scope.mistake(path, error.found or kind(value), error.expected)
+            return {}
+        checked = dict(values)
+        self._check_settings(checked, value, (), scope, path)
+        return {key: checked.get(key, given) for key, given in values.items()}
+
+    def empty(self) -> CertificateTables:
+        """Return tables with the same accounts and CAs, without a certificate, and without the texts of files."""
+        return CertificateTables(self.default_ca, accounts=self._accounts, cas=self._cas.detached(), doh=self._doh)
+
+    def has(self, key: str) -> bool:
+        """Tell whether the configuration has the table ``dns.NAME`` or ``ca.NAME``; ``dns`` stands for any account."""
+        kind_of_table, _, name = key.partition(".")
+        if kind_of_table == "ca":
+            return name in self._cas.cas
+        return name in self._accounts.names if name else bool(self._accounts.names)
+
     def _read_one(self, values: dict[str, Any], table: Any, scope: FieldScope, path: KeyPath) -> None:
         domains = values.pop("domains", None)
         name = values.pop("name", None)
@@ -139,24 +178,8 @@ class CertificateTables:
             name = _default_name(next(iter(domains)), scope, path)
         if name is not None:
             self._check_name(name, scope, path)
-        ca = values.pop("ca", None)
-        if ca is not None and ca not in self._checked_cas:
-            self._cas.check_used(ca, scope, (*path, "ca"))
-            if ca in self._cas.cas:
-                self._checked_cas.add(ca)
-        elif ca is None and "ca" not in table:
-            self.default_ca_used = True
-        if "propagation" in values:
-            self._check_doh(values["propagation"], scope, path)
-        if "routes" in values:
-            values["routes"] = check_routes(
-                RouteNeeds(values["routes"], tuple(domains or ()), ca or self.default_ca),
-                scope,
-                path,
-                self._accounts,
-                self._cas,
-            )
-        else:
+        ca = self._check_settings(values, table, tuple(domains or ()), scope, path)
+        if "routes" not in values:
             values["routes"] = _DEFAULT_ROUTES
             if "routes" not in table:
                 self._check_default_routes(tuple(domains or ()), scope, path)
@@ -170,6 +193,24 @@ class CertificateTables:
                     **values,
                 )
             )
+
+    def _check_settings(
+        self, values: dict[str, Any], table: Any, identifiers: tuple[str, ...], scope: FieldScope, path: KeyPath
+    ) -> str | None:
+        """Check values against the CAs, the accounts and the resolver; take the CA out of them, and return it."""
+        ca: str | None = values.pop("ca", None)
+        if ca is not None and ca not in self._checked_cas:
+            self._cas.check_used(ca, scope, (*path, "ca"))
+            if ca in self._cas.cas:
+                self._checked_cas.add(ca)
+        elif ca is None and "ca" not in table:
+            self.default_ca_used = True
+        if "propagation" in values:
+            self._check_doh(values["propagation"], scope, path)
+        if "routes" in values:
+            needs = RouteNeeds(values["routes"], identifiers, ca or self.default_ca)
+            values["routes"] = check_routes(needs, scope, path, self._accounts, self._cas)
+        return ca
 
     def _check_default_routes(self, identifiers: tuple[str, ...], scope: FieldScope, path: KeyPath) -> None:
         check_fitting(_DEFAULT_ROUTES, identifiers, scope, path)

@@ -119,13 +119,6 @@ def file_path(value: Any, scope: FieldScope, path: KeyPath) -> str:
     return scope.path_of(text(os.fspath(value) if isinstance(value, os.PathLike) else value, scope, path))
 
 
-def folder_path(value: Any, scope: FieldScope, path: KeyPath) -> str:
-    """Read the path of the store."""
-    if isinstance(value, str) and "://" in value:
-        raise FieldError(texts.STORE_PATH, found=texts.A_URL)
-    return file_path(value, scope, path)
-
-
 def plain_name(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
     """Read the name of an account, a CA or a provider; it can become part of a path."""
     if isinstance(value, str) and _PLAIN_NAME.fullmatch(value):

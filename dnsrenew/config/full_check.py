@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dnsrenew.config.account_check import check_accounts
+from dnsrenew.config.fleet_check import check_fleet
 from dnsrenew.config.loader import read_file
 from dnsrenew.config.notify_check import check_notify
 from dnsrenew.config.public_cas import check_public_cas
@@ -28,6 +29,7 @@ def checked_fields(path: str, *, found: bool, insist: bool, clock: Clock) -> dic
     check_public_cas(draft)
     check_secrets(draft)
     check_notify(draft)
+    check_fleet(draft)
     notices = check_accounts(draft, clock)
     fields = draft.fields()
     return {**fields, "warnings": (*fields["warnings"], *domains_outside_zones(draft), *notices)}

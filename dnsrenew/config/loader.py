@@ -11,14 +11,15 @@ from dnsrenew.config import locate, texts
 from dnsrenew.config.cas import CaTables
 from dnsrenew.config.certificates import CertificateTables
 from dnsrenew.config.dns_accounts import DnsAccountTables, provider_folders
-from dnsrenew.config.fields import address, contact, flag, folder_path, https_url, integer, list_of, plain_name, web_url
+from dnsrenew.config.fields import address, contact, flag, https_url, integer, list_of, plain_name, web_url
 from dnsrenew.config.file_checks import FileChecks, close_command
+from dnsrenew.config.fleet import FleetSettings, fleet_settings, store_place
 from dnsrenew.config.metrics import metrics_settings
 from dnsrenew.config.notify import notify
 from dnsrenew.config.schema import FieldScope, Key, MistakeReport, Table
 from dnsrenew.config.sources import Source, included, read_source
 from dnsrenew.errors import series
-from dnsrenew.model import Notice, Resolver
+from dnsrenew.model import Notice, Resolver, StoreAddress
 from dnsrenew.validation.mistakes import FieldError, KeyPath, Mistake, config_error, kind
 
 _SHOWN: Final = 3
@@ -57,7 +58,7 @@ _MAIN: Final = Table(
     "main",
     {
         "include": Key(_unread),
-        "store": Key(folder_path),
+        "store": Key(store_place),
         "contact": Key(list_of(contact, texts.CONTACTS, one=True)),
         "agree_terms": Key(flag),
         "default_ca": Key(plain_name),
@@ -65,6 +66,7 @@ _MAIN: Final = Table(
         "doctor": Key(_doctor),
         "metrics": Key(metrics_settings),
         "notify": Key(notify),
+        "fleet": Key(_unread),
         **_SHARED,
     },
 )
@@ -77,6 +79,7 @@ class Draft(NamedTuple):
     :ivar main: the scope of the file, or of the mapping.
     :ivar values: the valid values of the whole file.
     :ivar defaults: ``store`` without one in the file, and ``path``.
+    :ivar fleet: of a store that is a database, with ``[fleet]``.
     """
 
     main: FieldScope
@@ -85,6 +88,7 @@ class Draft(NamedTuple):
     accounts: DnsAccountTables
     certificates: CertificateTables
     defaults: dict[str, Any]
+    fleet: FleetSettings | None
 
     @property
     def report(self) -> MistakeReport:
@@ -98,9 +102,10 @@ class Draft(NamedTuple):
         """
         self.report.raise_mistakes()
         checks, specs = self.main.checks, tuple(self.certificates.specs)
+        store = self.values.get("store", self.defaults["store"])
         return {
             "path": self.defaults["path"],
-            "store": Path(self.values.get("store", self.defaults["store"])),
+            "store": store if isinstance(store, StoreAddress) else Path(store),
             "contact": self.values.get("contact", ()),
             "agree_terms": self.values.get("agree_terms", False),
             "default_ca": self.certificates.default_ca,
@@ -111,8 +116,9 @@ class Draft(NamedTuple):
             "probe_url": self.values.get("doctor"),
             "metrics": self.values.get("metrics"),
             "notify": self.values.get("notify"),
+            "fleet": self.fleet,
             "certificates": specs,
-            "warnings": (*checks.warnings, *_warnings(self.report, checks, empty=not specs)),
+            "warnings": (*checks.warnings, *_warnings(self.report, checks, self.fleet, empty=not specs)),
             "secrets": tuple(self.report.secrets),
             "insist": checks.insist,
         }
@@ -166,7 +172,8 @@ def _build(main_source: Source, accounts: DnsAccountTables, defaults: dict[str, 
     _read_each("certificate", sources, certificates.read)
     if certificates.default_ca_used or "default_ca" in values:
         cas.check_used(default_ca, main, ("default_ca",))
-    return Draft(main, values, cas, accounts, certificates, defaults)
+    fleet = fleet_settings(main_source.table, values.get("store"), certificates, main)
+    return Draft(main, values, cas, accounts, certificates, defaults, fleet)
 
 
 def _read_each(key: str, sources: list[Source], read: Any) -> None:
@@ -179,7 +186,9 @@ def _read_each(key: str, sources: list[Source], read: Any) -> None:
             source.scope.mistake((key,), error.found or kind(source.table[key]), error.expected, error.nearest)
 
 
-def _warnings(report: MistakeReport, checks: FileChecks, *, empty: bool) -> tuple[Notice, ...]:
+def _warnings(
+    report: MistakeReport, checks: FileChecks, fleet: FleetSettings | None, *, empty: bool
+) -> tuple[Notice, ...]:
     notices = []
     if open_files := checks.open_to_others(report.secret_files):
         command = close_command(open_files[:_SHOWN])
@@ -192,7 +201,9 @@ def _warnings(report: MistakeReport, checks: FileChecks, *, empty: bool) -> tupl
         notices.append(Notice(*texts.SECRET_PLAIN.fill(keys=first_few(report.plain_secrets, _KEYS))))
     if report.odd_secrets:
         notices.append(Notice(*texts.SECRET_ODD.fill(keys=first_few(report.odd_secrets, _KEYS))))
-    if empty:
+    if fleet is not None and not fleet.seal:
+        notices.append(Notice(*texts.FLEET_UNSEALED.fill()))
+    if empty and fleet is None:  # the certificates of a fleet are in its database
         notices.append(Notice(*texts.NO_CERTIFICATES.fill()))
     return tuple(notices)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.config import texts
 from dnsrenew.config.schema import Unlocated
+from dnsrenew.config.seals import SEAL, seal_fault
 from dnsrenew.errors import SecretError, as_clause
 from dnsrenew.model import mac_key_fault
 
@@ -34,6 +35,8 @@ def check_secrets(draft: Draft) -> None:
         expected: str
         if use.path[-2:] == ("eab", "hmac"):
             found, expected = mac_key_fault(value), texts.HMAC
+        elif use.path[:2] == SEAL:
+            found, expected = seal_fault(value), texts.SEAL
         else:
             option = _option(draft, use)
             found, expected = (_form_fault(use, value, option), option.form) if option else (None, "")

@@ -158,6 +158,11 @@ OUTSIDE_ALL_ZONES_NEAREST: Final = Text(
     "No DNS account can write the records of {domains}: the accounts are limited to {zones}.",
     "Write {nearest} if you mean that, unless a CNAME at _acme-challenge of the name leads into one of these zones.",
 )
+FLEET_UNSEALED: Final = Text(
+    "fleet-unsealed",
+    "Private keys are stored in the database as they are: whoever can read the database has them.",
+    'Write seal = "env:DNSRENEW_SEAL" into [fleet], with 32 random bytes in base64 (openssl rand -base64 32).',
+)
 NO_CERTIFICATES: Final = Text(
     "no-certificates",
     "The configuration has no certificate.",
@@ -180,6 +185,32 @@ NAME: Final = Phrase("the name")
 ANOTHER_NAME: Final = Phrase("another name: {where} uses it already")
 FIRST: Final = Phrase("the first")
 
+# ── phrases: fleets ─────────────────────────────────────────────────────────────────────
+
+DATABASE_URL: Final = Phrase("a URL such as postgresql://dnsrenew@db.example/dnsrenew")
+URL_WITH_PASSWORD: Final = Phrase("a URL with a password")
+DATABASE_WITHOUT_PASSWORD: Final = Phrase(
+    'the URL without the password, and the password as a secret: {{ url = "postgresql://…", password = "env:NAME" }}'
+)
+FLEET_WITHOUT_DATABASE: Final = Phrase("a fleet whose store is a folder")
+STORE_OF_FLEET: Final = Phrase(
+    'a database for all machines: store = {{ url = "postgresql://…", password = "env:NAME" }}'
+)
+SEALS: Final = Phrase("a secret, or a list of secrets")
+NO_SEAL: Final = Phrase("another text")
+SEAL: Final = Phrase("32 random bytes in base64, as `openssl rand -base64 32` prints them")
+DEFAULTS_KEY: Final = Phrase("no such key here: each certificate has its own {key}")
+A_DOCUMENT: Final = Phrase('a JSON object such as {{"domains": ["shop.example.com"]}}')
+THE_DOCUMENT: Final = Phrase("the certificate")
+TAGS: Final = Phrase('texts of up to {most} characters, such as ["customer-7"]')
+SECRET_IN_DATABASE: Final = Phrase("a secret in plain text")
+SECRET_REFERENCE: Final = Phrase('a reference such as "env:NAME" or "file:PATH": the database holds no secret of yours')
+CALLABLE_IN_DATABASE: Final = Phrase("a callable")
+A_DEPLOYMENT: Final = Phrase("a Deployment or a table: the database holds no code")
+NO_FLEET_PACKAGES: Final = Phrase("the packages for PostgreSQL are not installed")
+FLEET_PACKAGES: Final = Phrase("the packages psycopg, psycopg-pool and procrastinate")
+NOT_READ_BY_LIBPQ: Final = Phrase("a URL that libpq does not understand")
+
 # ── phrases: values ─────────────────────────────────────────────────────────────────────
 
 NOT_EMPTY: Final = Phrase("a text that is not empty")
@@ -187,7 +218,7 @@ WHOLE_NUMBER: Final = Phrase("a whole number from {least} to {most}")
 SECONDS: Final = Phrase("a number of seconds from {least} to {most}")
 RESERVED: Final = Phrase("{words}; this word is reserved for a later version")
 LIST_LENGTH: Final = Phrase("a list of {count}")
-STORE_PATH: Final = Phrase("the path of a folder; databases are reserved for a later version")
+STORE: Final = Phrase("the path of a folder, or a URL that starts with postgresql://")
 A_URL: Final = Phrase("a URL")
 PLAIN_NAME: Final = Phrase("a name of letters, digits, dots, hyphens and underscores")
 CERTIFICATE_NAME: Final = Phrase(

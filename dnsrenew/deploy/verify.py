@@ -41,8 +41,13 @@ class Wanted(Frozen):
     is_ecdsa: bool
 
 
-class _Seen(NamedTuple):
-    """What one port does: the leaf that it serves, or why there is none."""
+class SeenPort(NamedTuple):
+    """What one port does.
+
+    :ivar leaf: the certificate that it serves, DER; None: there is none.
+    :ivar error: why there is none.
+    :ivar accepts: whether it accepts connections.
+    """
 
     address: str
     leaf: bytes | None = None
@@ -70,7 +75,7 @@ def is_served(context: Context, wanted: Wanted) -> bool:
 
     :raises Cancelled: the run was cancelled.
     """
-    seen = _look(context, wanted)
+    seen = look(context, wanted)
     return bool(seen) and all(_is_right(one, wanted) for one in seen)
 
 
@@ -84,7 +89,7 @@ def wait_served(context: Context, wanted: Wanted, seconds: float) -> None:
     clock = context.clock
     end = clock.monotonic() + seconds
     while True:
-        seen = _look(context, wanted)
+        seen = look(context, wanted)
         wrong = next((one for one in seen if not _is_right(one, wanted)), None)
         if wrong is None:
             return
@@ -93,24 +98,27 @@ def wait_served(context: Context, wanted: Wanted, seconds: float) -> None:
         context.wait(_PAUSE)
 
 
-def _look(context: Context, wanted: Wanted) -> list[_Seen]:
-    """Ask every port, at each of its addresses; one that refuses connections counts only if all of its host do."""
+def look(context: Context, wanted: Wanted) -> list[SeenPort]:
+    """Ask every port, at each of its addresses; one that refuses connections counts only if all of its host do.
+
+    :raises Cancelled: the run was cancelled.
+    """
     tasks = context.call_all([partial(_ask_host, wanted, address) for address in wanted.addresses], 8)
     return [one for task in tasks for one in task.result()]
 
 
-def _ask_host(wanted: Wanted, address: str) -> list[_Seen]:
+def _ask_host(wanted: Wanted, address: str) -> list[SeenPort]:
     host, port = host_port.split(address)
     try:
         found = socket.getaddrinfo(host or "localhost", port, type=socket.SOCK_STREAM)
     except OSError as error:
-        return [_Seen(address, error=_reason(error))]
+        return [SeenPort(address, error=_reason(error))]
     seen = [_ask(wanted, address, family, where) for family, _, _, _, where in dict.fromkeys(found)]
     accepting = [one for one in seen if one.accepts]
     return accepting or seen[:1]
 
 
-def _ask(wanted: Wanted, address: str, family: int, where: Any) -> _Seen:  # Any: a socket address
+def _ask(wanted: Wanted, address: str, family: int, where: Any) -> SeenPort:  # Any: a socket address
     error = ""
     for context in _contexts(is_ecdsa=wanted.is_ecdsa):
         with socket.socket(family, socket.SOCK_STREAM) as connection:
@@ -118,14 +126,14 @@ def _ask(wanted: Wanted, address: str, family: int, where: Any) -> _Seen:  # Any
             try:
                 connection.connect(where)
             except OSError as refused:
-                return _Seen(address, error=_reason(refused))
+                return SeenPort(address, error=_reason(refused))
             try:
                 if wanted.starttls is not None:
                     starttls.start(connection, wanted.starttls)
-                return _Seen(address, _handshake(connection, context, wanted.name), accepts=True)
+                return SeenPort(address, _handshake(connection, context, wanted.name), accepts=True)
             except (OSError, ValueError) as failed:  # ValueError: the name cannot be asked for
                 error = _reason(failed)
-    return _Seen(address, error=error, accepts=True)
+    return SeenPort(address, error=error, accepts=True)
 
 
 def _handshake(connection: socket.socket, context: ssl.SSLContext, name: str | None) -> bytes:
@@ -154,11 +162,11 @@ def _context() -> ssl.SSLContext:
     return context
 
 
-def _is_right(one: _Seen, wanted: Wanted) -> bool:
+def _is_right(one: SeenPort, wanted: Wanted) -> bool:
     return one.leaf == wanted.leaf
 
 
-def _error(wrong: _Seen, wanted: Wanted, seconds: float) -> DeployError:
+def _error(wrong: SeenPort, wanted: Wanted, seconds: float) -> DeployError:
     if not wrong.accepts:
         return DeployError.of(texts.NOT_REACHED, address=wrong.address, reason=wrong.error)
     if wrong.leaf is None:

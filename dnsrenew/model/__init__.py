@@ -31,6 +31,7 @@ from dnsrenew.model.spec import (
     Route,
     mac_key_fault,
 )
+from dnsrenew.model.store_address import StoreAddress
 
 __all__ = [
     "CA",
@@ -59,6 +60,7 @@ __all__ = [
     "Resolver",
     "Route",
     "RouteTaken",
+    "StoreAddress",
     "TxtRecord",
     "mac_key_fault",
     "rfc3339",

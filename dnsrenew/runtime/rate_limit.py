@@ -120,5 +120,8 @@ class TokenBuckets:
         with self._lock:
             bucket = self._buckets.get((host, rate))
             if bucket is None:
-                bucket = self._buckets[host, rate] = TokenBucket(rate)
+                bucket = self._buckets[host, rate] = self._make(host, rate)
             return bucket
+
+    def _make(self, _host: str, rate: Rate) -> TokenBucket:
+        return TokenBucket(rate)

@@ -102,6 +102,16 @@ class Secret:
                     raise
             return self._value or ""
 
+    def as_reference(self) -> str | dict[str, list[str]] | None:
+        """Return what a configuration says for this secret, ``env:NAME`` or ``{command = […]}``; None for a value."""
+        scheme = self.reference.partition(":")[0]
+        if scheme == "command":
+            import ast  # rarely needed
+
+            arguments, names = ast.literal_eval(self._details)
+            return {"command": arguments, "env": names} if names else {"command": arguments}
+        return None if scheme == "literal" else self.reference
+
     def forget(self) -> None:
         """Let the next :meth:`reveal` resolve the reference again, so that each run uses the value of its time.
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.store import json_files
-from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
-from dnsrenew.store.directories import Directories
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
-from dnsrenew.store.paths import Paths
+
+if TYPE_CHECKING:
+    from dnsrenew.store.parts import Documents
 
 _SCHEMA: Final = 1
 _MOST: Final = 50
@@ -21,19 +20,20 @@ Record = Mapping[str, Any]
 
 
 class DiagnosisRecords:
-    """One file for each certificate. Nothing depends on it, so a damaged one counts as empty."""
+    """One document for each certificate. Nothing depends on it, so a damaged one counts as empty.
 
-    def __init__(self, disk: AtomicFiles, paths: Paths) -> None:
-        self._disk = disk
-        self._paths = paths
-        self._folders = Directories(disk, paths)
+    :param documents: where they are.
+    """
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
 
     def read(self, name: str) -> list[Record]:
         """Return the records of a certificate.
 
         :raises StoreError: they cannot be read.
         """
-        data = self._disk.read(self._path(name))
+        data = self._documents.read(name)
         if data is None:
             return []
         try:
@@ -48,8 +48,4 @@ class DiagnosisRecords:
         :raises StoreError: it cannot be written.
         """
         records = [*self.read(name), record][-_MOST:]
-        self._folders.make_certificate(name)
-        self._disk.write(self._path(name), json_files.dump({"schema": _SCHEMA, "records": records}), PRIVATE)
-
-    def _path(self, name: str) -> str:
-        return os.path.join(self._paths.certificate(name), "doctor.json")
+        self._documents.write(name, json_files.dump({"schema": _SCHEMA, "records": records}))

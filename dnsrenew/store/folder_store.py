@@ -47,11 +47,9 @@ if TYPE_CHECKING:
     from dnsrenew.runtime.context import Context
     from dnsrenew.store.deployment_files import DeploymentFiles, UnfinishedRenames
     from dnsrenew.store.diagnosis_records import DiagnosisRecords
-    from dnsrenew.store.journal import Journal
     from dnsrenew.store.ledger import Ledger
     from dnsrenew.store.notified import ToldRecords
-    from dnsrenew.store.pending_orders import PendingOrders
-    from dnsrenew.store.signing_requests import SigningRequests
+    from dnsrenew.store.parts import Journal, PendingOrders, SigningRequests
 
 Change = Callable[[State], State]
 """Returns the new state of a certificate from the old one."""
@@ -89,6 +87,11 @@ class FolderStore(Store):
     def path(self) -> Path:
         """The folder, absolute."""
         return Path(self._paths.root)
+
+    @property
+    def place(self) -> str:
+        """See :attr:`Store.place`."""
+        return self._paths.root
 
     # ── before a run ────────────────────────────────────────────────────────────────────
 
@@ -139,43 +142,47 @@ class FolderStore(Store):
     def ledger(self, directory_url: str, ca_name: str, context: Context) -> Ledger:
         """Return the ledger of the account at a CA directory: its limits and waits."""
         from dnsrenew.store.ledger import Ledger  # not needed while nothing is due
+        from dnsrenew.store.ledger.ledger_file import LedgerFile
 
-        return Ledger.at(self._disk, self._paths, ca_name, directory_url, context)
+        place = LedgerFile(self._disk, self._paths, ca_name, directory_url)
+        return Ledger.at(place, ca_name, directory_url, context)
 
     @property
     def journal(self) -> Journal:
         """The TXT values that are, or may be, in DNS."""
-        from dnsrenew.store.journal import Journal  # not needed while nothing is due
+        from dnsrenew.store.journal import JournalFolder  # not needed while nothing is due
 
-        return Journal(self._disk, self._paths)
+        return JournalFolder(self._disk, self._paths)
 
     @property
     def orders(self) -> PendingOrders:
         """The orders that are being finalized."""
-        from dnsrenew.store.pending_orders import PendingOrders  # not needed while nothing is due
+        from dnsrenew.store.pending_orders import OrderFolders  # not needed while nothing is due
 
-        return PendingOrders(self._disk, self._paths)
+        return OrderFolders(self._disk, self._paths)
 
     @functools.cached_property
     def signing_requests(self) -> SigningRequests:
         """The requests for certificates of other issuers."""
-        from dnsrenew.store.signing_requests import SigningRequests  # rarely needed
+        from dnsrenew.store.signing_requests import RequestFolders  # rarely needed
 
-        return SigningRequests(self._disk, self._paths)
+        return RequestFolders(self._disk, self._paths)
 
     @functools.cached_property
     def diagnoses(self) -> DiagnosisRecords:
         """The recorded diagnoses."""
         from dnsrenew.store.diagnosis_records import DiagnosisRecords  # rarely needed
+        from dnsrenew.store.document_files import DocumentFiles
 
-        return DiagnosisRecords(self._disk, self._paths)
+        return DiagnosisRecords(DocumentFiles(self._disk, self._paths, "doctor.json"))
 
     @functools.cached_property
     def told(self) -> ToldRecords:
         """What was told about the certificates."""
-        from dnsrenew.store.notified import ToldRecords  # needed only where messages are sent
+        from dnsrenew.store.document_files import DocumentFiles  # needed only where messages are sent
+        from dnsrenew.store.notified import ToldRecords
 
-        return ToldRecords(self._disk, self._paths)
+        return ToldRecords(DocumentFiles(self._disk, self._paths, "notified.json"))
 
     def deployment(self, name: str, entry: str) -> DeploymentFiles:
         """See :meth:`Store.deployment`."""

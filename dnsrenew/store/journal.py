@@ -15,8 +15,7 @@ import contextlib
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from dnsrenew.errors import LockedError, StoreError
 from dnsrenew.model import Notice, rfc3339
@@ -24,16 +23,14 @@ from dnsrenew.store import damage, file_locks, json_files, texts
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 from dnsrenew.store.directories import Directories
 from dnsrenew.store.journal_entry import (
-    ENTRY,
-    LOCK,
+    CLEANUP,
+    CLEANUP_SECONDS,
     SCHEMA,
     JournalEntry,
     JournalPage,
     WrittenValue,
-    in_flight_path,
-    lock_path,
-    release_lock,
 )
+from dnsrenew.store.journal_file import ENTRY, LOCK, JournalFile, in_flight_path, lock_path, release_lock
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.os_errors import TEMP_PREFIX
 from dnsrenew.store.paths import Paths, check_name
@@ -41,16 +38,9 @@ from dnsrenew.store.paths import Paths, check_name
 if TYPE_CHECKING:
     from dnsrenew.runtime.context import Context
 
-LATEST: Final = timedelta(minutes=10)
-"""A DNS host carries out a request within this time, or never."""
-_CLEANUP: Final = "cleanup of left-over TXT values"
-"""What is locked, for messages."""
-_CLEANUP_SECONDS: Final = 200.0
-"""Seconds to wait for a cleanup to end; none takes longer."""
 
-
-class Journal:
-    """The journal of a store.
+class JournalFolder:
+    """The journal of a store in a folder.
 
     :param disk: the disk operations.
     :param paths: the paths of the store.
@@ -89,7 +79,7 @@ class Journal:
             self._disk.discard(path)
             release_lock(self._disk, path, lock)
             raise
-        return JournalEntry(self._disk, path, page, lock)
+        return JournalFile(self._disk, path, page, lock)
 
     def _take_number(self, context: Context, certificate: str) -> tuple[str, contextlib.ExitStack]:
         """Return the path of a new entry and its lock, acquired."""
@@ -114,7 +104,7 @@ class Journal:
         paths = (other for name in names if (other := os.path.join(self._folder, name)) != path)
         if not self._values_in(paths).isdisjoint(page.values):
             lock = self._paths.lock("journal")
-            with file_locks.hold(self._disk, lock, _CLEANUP, wait=_CLEANUP_SECONDS, context=context):
+            with file_locks.hold(self._disk, lock, CLEANUP, wait=CLEANUP_SECONDS, context=context):
                 pass
 
     def _lock(self, context: Context, path: str) -> contextlib.AbstractContextManager[None]:
@@ -151,7 +141,7 @@ class Journal:
         self._folders.make_base()
         self._disk.ensure_folder(self._folder)
         lock = self._paths.lock("journal")
-        with file_locks.hold(self._disk, lock, _CLEANUP, wait=wait, context=context):
+        with file_locks.hold(self._disk, lock, CLEANUP, wait=wait, context=context):
             now = self._disk.do("stat", lock, lambda: os.lstat(lock).st_mtime)  # it has just been written to
             self._folders.remove_stale_temp(self._folder, now)
             entries = self._dead(context)
@@ -163,10 +153,7 @@ class Journal:
 
     def _may_be_in_flight(self, context: Context, path: str, page: JournalPage) -> bool:
         """Tell whether a DNS host may still carry out a request of a killed run."""
-        if not os.path.lexists(in_flight_path(path)):
-            return False
-        since = json_files.time(page.since)
-        return since is not None and timedelta(0) <= context.clock.now() - since < LATEST
+        return os.path.lexists(in_flight_path(path)) and page.is_recent(context.clock.now())
 
     def unreadable(self) -> list[str]:
         """Return the files whose values are unknown: damaged ones and those of a newer dnsrenew.
@@ -231,7 +218,7 @@ class Journal:
             if data is None:
                 return None
             page = JournalPage.from_json(data)
-            return JournalEntry(self._disk, path, page, in_flight=self._may_be_in_flight(context, path, page))
+            return JournalFile(self._disk, path, page, in_flight=self._may_be_in_flight(context, path, page))
         except DamagedFile as fault:
             warning = damage.quarantine(self._disk, path, texts.JOURNAL_DAMAGED, str(fault))
         except NewerSchema as newer:  # it stays in place for the newer dnsrenew

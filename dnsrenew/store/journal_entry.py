@@ -1,31 +1,31 @@
-"""A journal entry from its creation to its end, and the content of its file."""
+"""A journal entry from its creation to its end, and its content; where it is kept, a subclass knows."""
 
 from __future__ import annotations
 
-import contextlib
-import os
+import abc
 import threading
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Final
 
 from dnsrenew.base.values import Frozen, field, replace
-from dnsrenew.errors import StoreError
 from dnsrenew.model import TxtRecord
 from dnsrenew.store import json_files
-from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 from dnsrenew.store.json_files import DamagedFile
 
 SCHEMA: Final = 1
+LATEST: Final = timedelta(minutes=10)
+"""A DNS host carries out a request within this time, or never."""
+CLEANUP: Final = "cleanup of left-over TXT values"
+"""What a cleanup locks, for messages."""
+CLEANUP_SECONDS: Final = 200.0
+"""Seconds to wait for a cleanup to end; none takes longer."""
 WrittenValue = tuple[TxtRecord, str]
 """A TXT value and the name of the account that writes it."""
 
-ENTRY: Final = ".json"
-LOCK: Final = ".lock"
-IN_FLIGHT: Final = ".asked"
-
 
 class JournalPage(Frozen):
-    """The content of the file of an entry.
+    """The content of an entry.
 
     :ivar certificate: the certificate the values are for.
     :ivar since: the time from which the values may be in DNS (RFC 3339).
@@ -36,6 +36,11 @@ class JournalPage(Frozen):
     since: str
     values: tuple[WrittenValue, ...]
     hosts: Mapping[str, int] = field(default_factory=dict)
+
+    def is_recent(self, now: datetime) -> bool:
+        """Tell whether a DNS host may still carry out a request of this entry."""
+        since = json_files.time(self.since)
+        return since is not None and timedelta(0) <= now - since < LATEST
 
     def to_json(self) -> bytes:
         """Return the bytes of the file."""
@@ -86,31 +91,21 @@ def _filled(value: object) -> str:
     return text
 
 
-class JournalEntry:
+class JournalEntry(abc.ABC):
     """The values of one order that are, or may be, in DNS. Thread-safe, except the methods that only cleanup uses.
 
-    A marker file lies beside the entry while a request to a DNS host is in flight: the host may write the value later,
+    A mark stands beside the entry while a request to a DNS host is in flight: the host may write the value later,
     even after it was removed. Such a value is removed now, and kept in the entry to be removed once more.
 
-    :param lock: the lock of the entry, for an entry of this run.
+    :param path: where it is, for messages.
     :param in_flight: for an entry of a dead run: a request may still be in flight.
     """
 
-    def __init__(
-        self,
-        disk: AtomicFiles,
-        path: str,
-        page: JournalPage,
-        lock: contextlib.ExitStack | None = None,
-        *,
-        in_flight: bool = False,
-    ) -> None:
-        self._disk = disk
+    def __init__(self, path: str, page: JournalPage, *, in_flight: bool = False) -> None:
         self._page = page
         self._left = dict.fromkeys(page.values)
         self._in_flight = set(page.values) if in_flight else set[WrittenValue]()
         self._excluded: frozenset[WrittenValue] = frozenset()
-        self._lock = lock
         self._guard = threading.Lock()
         self.path = path
 
@@ -128,21 +123,21 @@ class JournalEntry:
         return self._page.hosts.get(account, host_fingerprint) == host_fingerprint
 
     def mark_in_flight(self, values: Iterable[WrittenValue]) -> None:
-        """Mark values before a DNS host is asked to write them. No fsync: a reboot takes longer than an answer.
+        """Mark values before a DNS host is asked to write them.
 
         :raises StoreError: they cannot be marked; then nothing may be written to DNS.
         """
         with self._guard:
             if not self._in_flight:
-                self._disk.write(in_flight_path(self.path), b"", PRIVATE, sync=False)  # replaces one of an older entry
+                self._put_mark()
             self._in_flight.update(values)
 
     def clear_in_flight(self, values: Iterable[WrittenValue]) -> None:
-        """Unmark values after an answer of the DNS host, whether success or failure."""
+        """Unmark values after an answer of the DNS host, whether success or failure. Raises nothing."""
         with self._guard:
             self._in_flight.difference_update(values)
             if not self._in_flight:
-                self._disk.discard(in_flight_path(self.path))
+                self._drop_mark()
 
     def in_flight(self, values: Iterable[WrittenValue]) -> list[WrittenValue]:
         """Return those of the values that a request may still write."""
@@ -150,57 +145,41 @@ class JournalEntry:
             return [value for value in values if value in self._in_flight]
 
     def remove(self, values: Iterable[WrittenValue]) -> None:
-        """Drop values that are removed from DNS; the last one ends the entry and removes its files.
+        """Drop values that are removed from DNS; the last one ends the entry and removes it from the store.
 
-        Values in flight stay. No fsync, and no error: a file that stays makes a later run remove the values once more,
-        which changes nothing.
+        Values in flight stay. Not durable, and no error: an entry that stays makes a later run remove the values once
+        more, which changes nothing.
         """
         with self._guard:
             for value in values:
                 if value not in self._in_flight:
                     self._left.pop(value, None)
             if not self._left:
-                self._disk.discard(in_flight_path(self.path))
-                self._disk.discard(self.path)
-                self._release()
+                self._end()
 
     def keep(self) -> None:
-        """Leave the remaining values to cleanup: the entry counts as that of a dead run from now on. Raises nothing.
-
-        1 fsync if some values are removed: without it, a power cut could leave an empty file. The name needs none: the
-        old file names more values, not fewer.
-        """
+        """Leave the remaining values to cleanup: the entry counts as that of a dead run from now on. Raises nothing."""
         with self._guard:
-            if self._left and len(self._left) < len(self._page.values):
+            is_shorter = 0 < len(self._left) < len(self._page.values)
+            if is_shorter:
                 self._page = replace(self._page, values=tuple(self._left))
-                with contextlib.suppress(StoreError):  # then the old file stays
-                    self._disk.write(self.path, self._page.to_json(), PRIVATE)
-            self._release()
+            self._leave(is_shorter=is_shorter)
 
-    def _release(self) -> None:
-        lock, self._lock = self._lock, None
-        if lock is not None:
-            release_lock(self._disk, self.path, lock)
+    @abc.abstractmethod
+    def _put_mark(self) -> None:
+        """Note that a request is in flight."""
 
+    @abc.abstractmethod
+    def _drop_mark(self) -> None:
+        """Note that none is in flight any more, as far as possible."""
 
-def in_flight_path(path: str) -> str:
-    """Return the path of the marker file of a request in flight."""
-    return path.removesuffix(ENTRY) + IN_FLIGHT
+    @abc.abstractmethod
+    def _end(self) -> None:
+        """Remove the entry, as far as possible."""
 
+    @abc.abstractmethod
+    def _leave(self, *, is_shorter: bool) -> None:
+        """Release the entry, as far as possible; it may have ended.
 
-def lock_path(path: str) -> str:
-    """Return the path of the lock of an entry."""
-    return path.removesuffix(ENTRY) + LOCK
-
-
-def release_lock(disk: AtomicFiles, path: str, lock: contextlib.ExitStack) -> None:
-    """Release the lock of an entry and remove its file.
-
-    The file is removed before the release, because another run may lock it afterwards. Windows cannot remove an open
-    file, so there it is removed after the release, which fails if another run has opened it.
-    """
-    if os.name != "nt":
-        disk.discard(lock_path(path))
-    lock.close()
-    if os.name == "nt":
-        disk.discard(lock_path(path))
+        :param is_shorter: write the page first: some of its values are removed.
+        """

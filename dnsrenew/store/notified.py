@@ -7,14 +7,14 @@ it twice; nothing is lost.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import Frozen, field
 from dnsrenew.store import json_files
-from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
-from dnsrenew.store.directories import Directories
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
-from dnsrenew.store.paths import Paths
+
+if TYPE_CHECKING:
+    from dnsrenew.store.parts import Documents
 
 _SCHEMA: Final = 1
 
@@ -37,23 +37,20 @@ class Told(Frozen, kw_only=True):
 
 
 class ToldRecords:
-    """One file for each certificate about which something was told. A damaged file counts as missing.
+    """One document for each certificate about which something was told. A damaged one counts as missing.
 
-    :param disk: the disk operations.
-    :param paths: the paths of the store.
+    :param documents: where they are.
     """
 
-    def __init__(self, disk: AtomicFiles, paths: Paths) -> None:
-        self._disk = disk
-        self._paths = paths
-        self._folders = Directories(disk, paths)
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
 
     def read(self, name: str) -> Told:
-        """Return what was told about a certificate; one system call if that is nothing.
+        """Return what was told about a certificate; one read.
 
         :raises StoreError: it cannot be read.
         """
-        data = self._disk.read(self._path(name))
+        data = self._documents.read(name)
         if data is None:
             return Told()
         try:
@@ -67,13 +64,9 @@ class ToldRecords:
         :raises StoreError: it cannot be written.
         """
         if told == Told():
-            self._disk.remove(self._path(name))
-            return
-        self._folders.make_certificate(name)
-        self._disk.write(self._path(name), json_files.dump({"schema": _SCHEMA, **vars(told)}), PRIVATE)
-
-    def _path(self, name: str) -> str:
-        return f"{self._paths.certificate(name)}/notified.json"
+            self._documents.remove(name)
+        else:
+            self._documents.write(name, json_files.dump({"schema": _SCHEMA, **vars(told)}))
 
 
 def _parse(document: Mapping[str, Any]) -> Told:

@@ -57,8 +57,8 @@ class PendingOrder(Frozen, kw_only=True, hidden=("key_pem", "csr_der")):
     csr_der: bytes
 
 
-class PendingOrders:
-    """The orders that are being finalized, at most one for each certificate.
+class OrderFolders:
+    """The orders that are being finalized, in folders.
 
     :param disk: the disk operations.
     :param paths: the paths of the store.
@@ -83,7 +83,8 @@ class PendingOrders:
         self.clear(name)
         temp = self._disk.new_folder(folder)
         try:
-            for file, data in _contents(order).items():
+            parts = {KEY: order.key_pem, CSR: order.csr_der, ORDER: json_files.dump(to_document(order))}
+            for file, data in parts.items():
                 self._disk.create(os.path.join(temp, file), data, PRIVATE)
             self._disk.sync_folder(temp)
             self._disk.rename(temp, self._path(name))
@@ -154,23 +155,32 @@ class PendingOrders:
         if data is None:  # clear() was killed
             return None
         document = json_files.load(data, SCHEMA)
-        checksums = document.get("sha256")
-        if type(checksums) is not dict:
-            raise DamagedFile("it has no checksums")
-        key, csr = (self._file(name, file, checksums) for file in (KEY, CSR))
-        return _order(document, key, csr)
+        key, csr = (self._file(name, file, document) for file in (KEY, CSR))
+        return from_document(document, key, csr)
 
-    def _file(self, name: str, file: str, checksums: Mapping[str, object]) -> bytes:
+    def _file(self, name: str, file: str, document: Mapping[str, Any]) -> bytes:
         path = self._path(name, file)
-        data = self._disk.read(path)
-        if data is None or checksums.get(file) != _sha256(data):
-            raise DamagedFile(f"{file} does not match its checksum")
+        data = checked(document, file, self._disk.read(path))
         self._disk.restrict(path, PRIVATE)
         return data
 
 
-def _contents(order: PendingOrder) -> dict[str, bytes]:
-    document = {
+def checked(document: Mapping[str, Any], part: str, data: bytes | None) -> bytes:
+    """Return the key or the CSR, if it is the one that the document is about.
+
+    :raises DamagedFile: it is not.
+    """
+    checksums = document.get("sha256")
+    if type(checksums) is not dict:
+        raise DamagedFile("it has no checksums")
+    if data is None or checksums.get(part) != _sha256(data):
+        raise DamagedFile(f"{part} does not match its checksum")
+    return data
+
+
+def to_document(order: PendingOrder) -> dict[str, Any]:
+    """Return an order without its key and CSR, as JSON values."""
+    return {
         "schema": SCHEMA,
         "url": order.url,
         "ca": order.ca,
@@ -182,10 +192,13 @@ def _contents(order: PendingOrder) -> dict[str, bytes]:
         "written": rfc3339(order.written),
         "sha256": {KEY: _sha256(order.key_pem), CSR: _sha256(order.csr_der)},
     }
-    return {KEY: order.key_pem, CSR: order.csr_der, ORDER: json_files.dump(document)}
 
 
-def _order(document: Mapping[str, Any], key: bytes, csr: bytes) -> PendingOrder:
+def from_document(document: Mapping[str, Any], key: bytes, csr: bytes) -> PendingOrder:
+    """Return the order of a document.
+
+    :raises DamagedFile: a part of it is invalid.
+    """
     url, ca = (json_files.string(document.get(name)) for name in ("url", "ca"))
     identifiers = document.get("identifiers")
     if not (url and ca and identifiers):

@@ -12,14 +12,11 @@ if TYPE_CHECKING:
     from dnsrenew import x509
     from dnsrenew.model import Certificate, CertificateSpec
     from dnsrenew.runtime.context import Context
-    from dnsrenew.store.account_files import AccountFiles
-    from dnsrenew.store.deployment_files import DeploymentFiles, UnfinishedRenames
+    from dnsrenew.store.deployment_files import UnfinishedRenames
     from dnsrenew.store.diagnosis_records import DiagnosisRecords
-    from dnsrenew.store.journal import Journal
     from dnsrenew.store.ledger import Ledger
     from dnsrenew.store.notified import ToldRecords
-    from dnsrenew.store.pending_orders import PendingOrders
-    from dnsrenew.store.signing_requests import SigningRequests
+    from dnsrenew.store.parts import Journal, PendingOrders, SavedDeployment, SigningRequests, StoredAccount
     from dnsrenew.store.state import Meta, State
 
     Change = Callable[[State], State]
@@ -37,20 +34,27 @@ class Store(Protocol):
     """
 
     @property
-    def path(self) -> Path:
-        """The folder, absolute."""
+    def path(self) -> Path | None:
+        """The folder, absolute; None for a database."""
+
+    @property
+    def place(self) -> str:
+        """Where it is, for messages: the folder, or the address of the database, without a password."""
 
     def check_ground(self) -> None:
         """Refuse the store if others can change it, or a folder on the way to it; call it before each use.
 
+        A database is refused if its tables are not those of this version, or are sealed with another key.
+
         What they put there could be an account, an order or a TXT value of theirs. Does nothing if the user insists.
 
         :raises StoreError: ``store-not-private``; then nothing of the store may be read. It is also raised if the store
-            is an existing folder that is not private and has other things in it, because its mode is not changed.
+            is an existing folder that is not private and has other things in it, because its mode is not changed. Of a
+            database: ``store-unreachable``, ``store-refused``, ``store-schema``, ``store-newer``, ``seal-wrong``.
         """
 
     def close_root(self) -> None:
-        """Make the store private if it is not, for example after a restore; three system calls.
+        """Make the store private if it is not, for example after a restore; three system calls, nothing in a database.
 
         The mode of a folder that has other things in it is not changed.
 
@@ -58,7 +62,7 @@ class Store(Protocol):
         """
 
     def prove_writable(self, name: str | None = None) -> None:
-        """Write temporary files to the store and remove them, so that no certificate is ordered that cannot be kept.
+        """Write to the store and undo it, so that no certificate is ordered that cannot be kept.
 
         :param name: the certificate to be renewed; the caller holds its lock.
         :raises StoreError: the store is not writable, full or read-only, supports no symbolic links, or has a file in
@@ -90,8 +94,8 @@ class Store(Protocol):
         Parameters and errors are those of :meth:`lock_zone`.
         """
 
-    def accounts(self, directory_url: str, ca_name: str, context: Context | None = None) -> AccountFiles:
-        """Return the files of the account at a CA directory.
+    def accounts(self, directory_url: str, ca_name: str, context: Context | None = None) -> StoredAccount:
+        """Return the account at a CA directory.
 
         :param context: for a wait for the lock of the account, and for warnings about damaged files.
         """
@@ -119,7 +123,7 @@ class Store(Protocol):
     def told(self) -> ToldRecords:
         """What was told about the certificates."""
 
-    def deployment(self, name: str, entry: str) -> DeploymentFiles:
+    def deployment(self, name: str, entry: str) -> SavedDeployment:
         """Return what is kept for an entry of ``deploy``: the old files of its target, and renames under way."""
 
     def unfinished_renames(self) -> list[UnfinishedRenames]:
@@ -136,9 +140,9 @@ class Store(Protocol):
 
     @property
     def has_journal(self) -> bool:
-        """Whether the journal has files: of a live run, or of a killed one, which may have left only a lock.
+        """Whether there may be something to clean up after a killed run; one system call, or one statement.
 
-        One system call.
+        In a folder what a live run has there counts too.
         """
 
     def names(self) -> list[str]:
@@ -157,7 +161,7 @@ class Store(Protocol):
     def is_whole(self, name: str, state: State) -> bool:
         """Tell whether the version in force exists, by the sizes of the files that other programs read.
 
-        Two system calls.
+        Two system calls, or one statement.
 
         :raises StoreError: permission denied.
         """
@@ -171,11 +175,13 @@ class Store(Protocol):
     def quarantine_damaged(self, name: str, state: State) -> None:
         """Rename the damaged files of a version that is no longer in force, as far as possible."""
 
-    def current(self, name: str) -> Path:
-        """Return the folder from which other programs read."""
+    def current(self, name: str) -> Path | None:
+        """Return the folder from which other programs read; None for a database."""
 
     def certificate(self, name: str, state: State) -> Certificate | None:
-        """Return the certificate in force, with paths into its version; None if a file of it is missing.
+        """Return the certificate in force, with paths into its version; None if a part of it is missing.
+
+        One from a database has no paths, but its PEM texts in memory.
 
         :raises StoreError: permission denied.
         """
@@ -184,7 +190,7 @@ class Store(Protocol):
         """Keep the version of a certificate until the value is gone, or this process ends."""
 
     def mark(self, name: str) -> object:
-        """Return a value that differs after the state of a certificate was written; one system call."""
+        """Return a value that differs after the state of a certificate was written; one system call or statement."""
 
     @property
     def responses(self) -> str:
@@ -215,7 +221,7 @@ class Store(Protocol):
         """
 
     def write_state(self, name: str, state: State) -> None:
-        """Replace state.json, durably.
+        """Replace the state of a certificate, durably.
 
         :raises StoreError: it cannot be written; the old one stays.
         """
@@ -268,13 +274,16 @@ class Store(Protocol):
     def activate(self, name: str, number: int, meta: Meta, state: State, *, remember: Change = unchanged) -> State:
         """Put a version into force: switch ``current``, then state.json, then remove old versions.
 
+        In a database this is one transaction, which also notifies those who serve the certificate.
+
         :raises StoreError: it cannot be written; the old one stays in force.
         """
 
     def repair(self, name: str, state: State, context: Context) -> bool:
         """Make ``current``, state.json and the parts of the chain agree after a kill or a power cut.
 
-        For the start of a run; the caller does not hold the lock. Takes three system calls if nothing is wrong. If
+        For the start of a run; the caller does not hold the lock. Takes three system calls if nothing is wrong (in a
+        database: no statement). If
         another run holds the lock, the store cannot be written, or the run is cancelled, the next run repairs it.
 
         :returns: whether anything was repaired; the warnings are then in the state's ``notices``.

@@ -41,8 +41,8 @@ class SigningRequest(Frozen, kw_only=True, hidden=("key_pem",)):
     kind: str | None
 
 
-class SigningRequests:
-    """The requests whose certificates are awaited, at most one for each certificate.
+class RequestFolders:
+    """The requests whose certificates are awaited, in folders.
 
     :param disk: the disk operations.
     :param paths: the paths of the store.
@@ -108,17 +108,25 @@ class SigningRequests:
         self._disk.discard(self._path(name))
 
     def _read(self, name: str) -> SigningRequest:
-        from dnsrenew import x509  # slow to load, and rarely needed
-
         path = self._path(name)
         if os.path.islink(path) or not os.path.isdir(path):
             raise DamagedFile("it is not a folder")
         self._disk.ensure_folder(path)
         self._disk.restrict(self._path(name, _KEY), PRIVATE)
         key_pem, csr = (self._disk.read(self._path(name, file)) or b"" for file in (_KEY, _CSR))
-        csr_pem = csr.decode("ascii", "replace")
-        try:
-            found = x509.read_request(csr_pem, x509.key_from_pem(key_pem))
-        except ValueError as error:
-            raise DamagedFile(f"{_KEY} and {_CSR} do not belong together ({error})") from None
-        return SigningRequest(csr_pem=csr_pem, key_pem=key_pem, names=found.names, kind=found.kind)
+        return from_parts(csr, key_pem)
+
+
+def from_parts(csr: bytes, key_pem: bytes) -> SigningRequest:
+    """Return the request of a CSR and its key, both PEM.
+
+    :raises DamagedFile: they do not belong together.
+    """
+    from dnsrenew import x509  # slow to load, and rarely needed
+
+    csr_pem = csr.decode("ascii", "replace")
+    try:
+        found = x509.read_request(csr_pem, x509.key_from_pem(key_pem))
+    except ValueError as error:
+        raise DamagedFile(f"{_KEY} and {_CSR} do not belong together ({error})") from None
+    return SigningRequest(csr_pem=csr_pem, key_pem=key_pem, names=found.names, kind=found.kind)

@@ -13,7 +13,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from dnsrenew.challenges.dns01 import leftovers
 from dnsrenew.renewal import check_due, resume
 from dnsrenew.store.atomic_io import AtomicFiles
-from dnsrenew.store.journal import Journal
+from dnsrenew.store.journal import JournalFolder
 from dnsrenew.store.journal_entry import JournalEntry
 from dnsrenew.store.ledger import Ledger
 from tests.kit.machine import FIRST, MOST_ACTS, Machine
@@ -40,8 +40,8 @@ def test_any_order_of_faults_loses_nothing() -> None:
 # ── the machine itself ──────────────────────────────────────────────────────────────────
 
 
-def write_nothing(journal: Journal, *_: Any) -> Any:
-    """Replace `Journal.enter`: write nothing."""
+def write_nothing(journal: JournalFolder, *_: Any) -> Any:
+    """Replace `JournalFolder.enter`: write nothing."""
     return mock.Mock(spec=JournalEntry)
 
 
@@ -94,7 +94,7 @@ def answer_is_lost(machine: Machine) -> None:
 Broken = tuple[Callable[[Machine], None], object, str, Callable[..., Any], str]
 """The steps, the class or module, the name that is replaced in it, the replacement, and the error that follows."""
 BROKEN: Final[list[Broken]] = [
-    (values_stay, Journal, "enter", write_nothing, "in DNS and not in the journal"),
+    (values_stay, JournalFolder, "enter", write_nothing, "in DNS and not in the journal"),
     (values_stay, leftovers, "cleanup_before_run", do_nothing, "left behind"),
     (killed_anywhere, AtomicFiles, "put", put_in_two_steps, "was in force and is gone"),
     (seen_nowhere_yet, check_due, "deferred", do_nothing, "rests until"),

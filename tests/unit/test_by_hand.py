@@ -27,7 +27,7 @@ from dnsrenew.operations import by_hand
 from dnsrenew.renewal.renewal_info import is_poll_due
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import AtomicFiles, FolderStore
-from dnsrenew.store.signing_requests import SigningRequests
+from dnsrenew.store.signing_requests import RequestFolders
 from tests.kit.certificates import DAY, LIFETIME, Issuer, issuer
 from tests.kit.clock import START, FakeClock
 from tests.kit.memory import host_config
@@ -198,7 +198,7 @@ def test_a_kill_at_any_point_leaves_a_whole_csr_or_none(quick: Path) -> None:
         killing = Killing(at)
         disk = AtomicFiles(killing)
         try:
-            SigningRequests(disk, desk.store._paths).save("home", first, KEY_PEM)
+            RequestFolders(disk, desk.store._paths).save("home", first, KEY_PEM)
         except Killed:
             found = desk.store.signing_requests.load(context := Context(), "home")
             assert found is None or found.csr_pem == first

@@ -31,7 +31,7 @@ from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from dnsrenew.store import FolderStore
 from dnsrenew.store.atomic_io import AtomicFiles
-from dnsrenew.store.journal import Journal
+from dnsrenew.store.journal import JournalFolder
 from dnsrenew.store.paths import Paths
 from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import InMemoryDriver
@@ -870,7 +870,7 @@ def test_a_mark_that_cannot_be_written_asks_nobody(tmp_path: Path) -> None:
             super().write(path, data, mode, sync=sync)
 
     stage = Stage()
-    stage.journal = Journal(Full(), Paths(str(tmp_path)))
+    stage.journal = JournalFolder(Full(), Paths(str(tmp_path)))
     home = cast("Refusing", stage.account("home", driver=Refusing()))
     dns01, values, context = stage.dns01, stage.values("example.test"), replace(stage.context, certificate="home")
     with dns01.journaled(context, values):

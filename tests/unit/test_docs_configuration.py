@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew import CA, Config, Propagation, Resolver, Route
+from dnsrenew.config.fleet import CONCURRENCY
 from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.model import CertificateSpec
 from docs import configuration
@@ -18,7 +19,7 @@ from tests.kit.documents import DOCS
 ENTRIES = [(table, key) for table, keys in configuration.entries().items() for key in keys]
 _ACCOUNT = '[dns.duckdns]\nprovider = "duckdns"\ntoken = "env:TOKEN"\n'
 _PLACES = {
-    "main": "{line}\n" + _ACCOUNT,
+    "main": "{rest}{line}\n" + _ACCOUNT,
     "certificate": _ACCOUNT + "[[certificate]]\n{rest}{line}\n",
     "route": _ACCOUNT + "[[certificate]]\ndomains = ['example.duckdns.org']\nroutes = [{{ {rest}{line} }}]\n",
     "propagation": _ACCOUNT + "[[certificate]]\ndomains = ['example.duckdns.org']\npropagation = {{ {line} }}\n",
@@ -30,6 +31,8 @@ _PLACES = {
     "doctor": "[doctor]\n{line}\n",
     "metrics": "[metrics]\n{line}\n",
     "notify": "[notify]\n{rest}{line}\n",
+    "store": "store = {{ {rest}{line} }}\n",
+    "fleet": 'store = "postgresql://db.test/dnsrenew"\n' + _ACCOUNT + "[fleet]\n{line}\n",
 }
 """A configuration around one key of each table; `rest` has what else that table needs."""
 _REST = {
@@ -43,6 +46,8 @@ _REST = {
     ("dns", "provider"): "",
     ("dns", None): 'provider = "duckdns"\n',
     ("notify", "on"): 'to = ["env:NTFY"]\n',
+    ("main", "fleet"): 'store = "postgresql://db.test/dnsrenew"\n',
+    ("store", "password"): 'url = "postgresql://db.test/dnsrenew", ',
     ("eab", "kid"): 'hmac = "env:HMAC", ',
     ("eab", "hmac"): 'kid = "kid-1", ',
 }
@@ -89,6 +94,7 @@ def test_the_defaults_are_those_of_the_program() -> None:
         "propagation": {"check": Propagation().check},
         "ca": {"timeout": CA("https://ca.test").timeout},
         "resolver": {"authoritative_port": Resolver().authoritative_port},
+        "fleet": {"concurrency": CONCURRENCY},
     }
     for table, defaults in of.items():
         for key, value in defaults.items():

@@ -25,13 +25,13 @@ from dnsrenew.model.account import AccountData
 from dnsrenew.renewal import due
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import AtomicFiles, FolderStore, Meta, State, Store
-from dnsrenew.store.journal import Journal
+from dnsrenew.store.journal import JournalFolder
 from dnsrenew.store.journal_entry import JournalPage
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.ledger.ca_limits import Limit, Limits
 from dnsrenew.store.ledger.values import LedgerState
 from dnsrenew.store.paths import Paths
-from dnsrenew.store.pending_orders import PendingOrders
+from dnsrenew.store.pending_orders import OrderFolders
 from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import InMemoryDriver
 from tests.kit.clock import START, FakeClock
@@ -275,7 +275,7 @@ def test_any_account_key(quick: Path, key: bytes) -> None:
 
 def test_any_saved_order(quick: Path) -> None:
     """A pending order is what was written, or it is set aside and reported."""
-    context, orders = Context(), PendingOrders(AtomicFiles(), Paths(str(quick)))
+    context, orders = Context(), OrderFolders(AtomicFiles(), Paths(str(quick)))
     orders.save("home", ORDER)
     folder = quick / "certificates/home/order"
     example = json.loads((folder / "order.json").read_bytes())
@@ -299,7 +299,7 @@ def test_a_sweep_of_any_journal(quick: Path) -> None:
     """Every file of the journal is processed, kept with a reason, or reported as unreadable."""
     account = DnsAccount(OWN_OBJECT, name="home", driver=InMemoryDriver())
     providers = {OWN_OBJECT: Provider(name=OWN_OBJECT, title="Own", driver=OWN_OBJECT, any_options=True)}
-    journal, context = Journal(AtomicFiles(), Paths(str(quick))), Context()
+    journal, context = JournalFolder(AtomicFiles(), Paths(str(quick))), Context()
     folder = quick / "journal"
     folder.mkdir()
     came: set[str] = set()

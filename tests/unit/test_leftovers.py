@@ -24,7 +24,7 @@ from dnsrenew.model import DnsAccount, TxtRecord
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from dnsrenew.store.atomic_io import AtomicFiles
-from dnsrenew.store.journal import Journal
+from dnsrenew.store.journal import JournalFolder
 from dnsrenew.store.journal_entry import WrittenValue
 from dnsrenew.store.paths import Paths
 from dnsrenew.store.zone_locks import ZoneLocks
@@ -69,7 +69,7 @@ class Stage:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.journal = Journal(AtomicFiles(), Paths(str(root)))
+        self.journal = JournalFolder(AtomicFiles(), Paths(str(root)))
         self.accounts: dict[str, DnsAccount] = {}
         self.providers: dict[str, Provider] = {}
         self.locked: list[str] = []
@@ -227,10 +227,10 @@ DIES = """if True:
     from dnsrenew.runtime.context import Context
     from dnsrenew.model import TxtRecord
     from dnsrenew.store.atomic_io import AtomicFiles
-    from dnsrenew.store.journal import Journal
+    from dnsrenew.store.journal import JournalFolder
     from dnsrenew.store.paths import Paths
     record = TxtRecord("home.test.", "_acme-challenge.home.test.", "a", 60)
-    entry = Journal(AtomicFiles(), Paths(sys.argv[1])).enter(Context(), "home", [(record, "one")])
+    entry = JournalFolder(AtomicFiles(), Paths(sys.argv[1])).enter(Context(), "home", [(record, "one")])
     os.kill(os.getpid(), signal.SIGKILL)
 """
 

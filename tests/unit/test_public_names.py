@@ -46,7 +46,7 @@ PUBLIC = [
     *("Driver", "DriverContext", "Eab", "Event", "KeyKind", "LockedError", "Notice", "Outcome", "OutcomeStatus"),
     *("Profile", "Propagation", "PropagationCheck", "PropagationError", "ProviderError", "RenewBefore"),
     *("RenewalFailed", "RenewalReason", "Renewer", "Resolver", "Revocation", "Route", "RouteTaken", "Secret"),
-    *("SecretError", "Served", "StoreError", "TxtRecord", "__version__", "obtain", "serve"),
+    *("SecretError", "Served", "StoreAddress", "StoreError", "TxtRecord", "__version__", "obtain", "serve"),
 ]
 CLASSES = [name for name in PUBLIC if inspect.isclass(getattr(dnsrenew, name))]
 VALUES = [name for name in CLASSES if issubclass(getattr(dnsrenew, name), Frozen)]

@@ -26,7 +26,7 @@ from dnsrenew.errors import Cancelled, LockedError, StoreError
 from dnsrenew.model import TxtRecord
 from dnsrenew.runtime.context import Context
 from dnsrenew.store.atomic_io import AtomicFiles
-from dnsrenew.store.journal import Journal
+from dnsrenew.store.journal import JournalFolder
 from dnsrenew.store.journal_entry import JournalEntry, JournalPage, WrittenValue
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.paths import Paths
@@ -41,9 +41,9 @@ ELSEWHERE: WrittenValue = (A[0], "second")
 """The same record, written by another account."""
 
 
-def journal(root: Path, before: Counting | None = None) -> Journal:
+def journal(root: Path, before: Counting | None = None) -> JournalFolder:
     """Return the journal of a store."""
-    return Journal(AtomicFiles(before), Paths(str(root)))
+    return JournalFolder(AtomicFiles(before), Paths(str(root)))
 
 
 def left(root: Path, context: Context | None = None) -> list[set[WrittenValue]]:
@@ -109,7 +109,7 @@ def test_what_is_kept_is_found_by_the_next_run(tmp_path: Path) -> None:
 def test_it_costs_two_fsyncs(tmp_path: Path) -> None:
     """2 to enter (3 if the folder is created), none to end, 1 to keep a part."""
     disk = AtomicFiles()
-    book = Journal(disk, Paths(str(tmp_path)))
+    book = JournalFolder(disk, Paths(str(tmp_path)))
     book.enter(Context(), "home", [A]).remove([A])
     disk.fsyncs = 0
     entry = book.enter(Context(), "home", [A, B])
@@ -124,9 +124,9 @@ def test_it_costs_two_fsyncs(tmp_path: Path) -> None:
         entries[0].remove([A])
     assert disk.fsyncs == 5
     fresh = AtomicFiles()
-    Journal(fresh, Paths(str(tmp_path))).enter(Context(), "home", [A])
+    JournalFolder(fresh, Paths(str(tmp_path))).enter(Context(), "home", [A])
     (tmp_path / "x").mkdir()
-    Journal(fresh, Paths(str(tmp_path / "x"))).enter(Context(), "home", [A])
+    JournalFolder(fresh, Paths(str(tmp_path / "x"))).enter(Context(), "home", [A])
     assert fresh.fsyncs == 2 + 1 + 2  # the second store is new: the entries of its folders
 
 
@@ -204,10 +204,10 @@ HOLD = """if True:
     from dnsrenew.runtime.context import Context
     from dnsrenew.model import TxtRecord
     from dnsrenew.store.atomic_io import AtomicFiles
-    from dnsrenew.store.journal import Journal
+    from dnsrenew.store.journal import JournalFolder
     from dnsrenew.store.paths import Paths
     values = [(TxtRecord("home.test.", sys.argv[2], "value-a", 60), "rfc")]
-    entry = Journal(AtomicFiles(), Paths(sys.argv[1])).enter(Context(), "home", values)
+    entry = JournalFolder(AtomicFiles(), Paths(sys.argv[1])).enter(Context(), "home", values)
     print("entered", flush=True)
     sys.stdin.read()
 """
@@ -372,7 +372,7 @@ def test_where_no_open_file_can_be_removed(tmp_path: Path, monkeypatch: pytest.M
     """On Windows the file of the lock is removed after the release: no file stays there either."""
     root, unlinked = str(tmp_path), list[str]()
     disk = AtomicFiles(lambda what, path: unlinked.append(path) if what == "unlink" else None)
-    book = Journal(disk, Paths(root))
+    book = JournalFolder(disk, Paths(root))
     with monkeypatch.context() as windows:
         windows.setattr(os, "name", "nt")
         entry = book.enter(Context(), "home", [A])
@@ -471,7 +471,7 @@ def test_what_a_sweep_is_just_reading_is_entered_after_it(tmp_path: Path) -> Non
             tasks.append(threads.start(lambda: entered.append(journal(tmp_path).enter(context, "away", [A]))))
             assert context.came.wait(5)
 
-    with Journal(AtomicFiles(read), Paths(str(tmp_path))).left_over(Context()) as entries:
+    with JournalFolder(AtomicFiles(read), Paths(str(tmp_path))).left_over(Context()) as entries:
         assert entered == []
         for entry in entries:
             entry.remove(entry.values)
@@ -514,7 +514,7 @@ def test_a_run_that_begins_while_an_entry_is_read(tmp_path: Path) -> None:
         if operation == "read" and path.endswith("home-1.json") and not begun:
             begun.append(journal(tmp_path).enter(Context(), "home", [A]))
 
-    with Journal(AtomicFiles(begin), Paths(str(tmp_path))).left_over(Context()) as entries:
+    with JournalFolder(AtomicFiles(begin), Paths(str(tmp_path))).left_over(Context()) as entries:
         assert [set(entry.values) for entry in entries] == [{B}]
     assert Path(begun[0].path).exists()
 

@@ -17,7 +17,7 @@ from dnsrenew.errors import StoreError
 from dnsrenew.runtime.context import Context
 from dnsrenew.store.atomic_io import AtomicFiles
 from dnsrenew.store.paths import Paths
-from dnsrenew.store.pending_orders import PendingOrder, PendingOrders
+from dnsrenew.store.pending_orders import PendingOrder, OrderFolders
 from tests.kit.stores import ORDER, Counting, Failing, Killed, Killing, leftovers
 
 OTHER = dataclasses.replace(
@@ -25,9 +25,9 @@ OTHER = dataclasses.replace(
 )
 
 
-def orders(root: Path, before: Counting | None = None) -> PendingOrders:
+def orders(root: Path, before: Counting | None = None) -> OrderFolders:
     """Return the orders of a store."""
-    return PendingOrders(AtomicFiles(before), Paths(str(root)))
+    return OrderFolders(AtomicFiles(before), Paths(str(root)))
 
 
 def load(root: Path, context: Context | None = None, version: int | None = 3) -> PendingOrder | None:
@@ -90,7 +90,7 @@ def test_an_order_that_has_done_its_work(tmp_path: Path, version: int | None) ->
 def test_it_costs_five_fsyncs(tmp_path: Path) -> None:
     """Three files, their folder, its name; none to load and to clear."""
     disk = AtomicFiles()
-    saved = PendingOrders(disk, Paths(str(tmp_path)))
+    saved = OrderFolders(disk, Paths(str(tmp_path)))
     saved.save("home", ORDER)
     disk.fsyncs = 0
     saved.save("home", ORDER)

@@ -11,7 +11,7 @@ from dnsrenew.runtime.fair_lock import FairLock
 if TYPE_CHECKING:
     from dnsrenew.challenges.dns01.records import TxtValue
     from dnsrenew.runtime.context import Context
-    from dnsrenew.store.journal import Journal
+    from dnsrenew.store.parts import Journal
     from dnsrenew.store.journal_entry import JournalEntry, WrittenValue
 
     _Key = tuple[str | None, WrittenValue]

@@ -1,7 +1,8 @@
 """``dnsrenew import``, from the folders of other tools to the list of what is left to do.
 
-Nothing is sent to anybody, and no file that exists is changed: the configuration comes last, after its secret files and
-the store, so an import that was interrupted can be repeated.
+No file that exists is changed: the configuration comes last, after its secret files and the store, so an import that
+was interrupted can be repeated. Nothing is sent to anybody but the servers of this machine, which are asked what they
+serve before the command that stops the old tool is named.
 """
 
 from __future__ import annotations
@@ -11,24 +12,31 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dnsrenew.base.values import Frozen
-from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError
-from dnsrenew.setup.importing import config_file, into_store, new_files, next_steps, reading, servers, texts, timers
+from dnsrenew.setup.importing import (
+    config_file,
+    next_steps,
+    reading,
+    servers,
+    texts,
+    timers,
+)
 from dnsrenew.setup.importing.kinds import KINDS, Kind
-from dnsrenew.setup.importing.plan import Plan, make_plan
+from dnsrenew.setup.importing.next_steps import NextSteps
+from dnsrenew.setup.importing.plan import make_plan
+from dnsrenew.setup.importing.seen import ServerWatch
+from dnsrenew.setup.importing.writing import LIVE, ImportWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dnsrenew.errors import Message
     from dnsrenew.runtime.context import Context
     from dnsrenew.setup.importing.found import FoundData, FoundDeployment, HostView, NotUnderstood
     from dnsrenew.setup.importing.plan import PlannedCa, PlannedCertificate
     from dnsrenew.setup.importing.servers import ServerLine
     from dnsrenew.setup.importing.timers import StopCommand
     from dnsrenew.store import FolderStore
-
-LIVE = "live"
-"""The folder beside the configuration with the new files for servers."""
 
 
 class ImportRequest(Frozen):
@@ -56,6 +64,7 @@ class ImportResult(Frozen):
     :ivar written: the files that were written; none also if nothing could be taken over.
     :ivar lines: the lines of servers that name files of the tools.
     :ivar stops: what stops the tools.
+    :ivar withheld: why that is not named yet; empty if it is.
     :ivar steps: what is left to do.
     """
 
@@ -67,7 +76,8 @@ class ImportResult(Frozen):
     not_understood: list[NotUnderstood]
     lines: list[ServerLine]
     stops: list[StopCommand]
-    steps: list[str]
+    withheld: list[Message]
+    steps: list[Message]
 
     @property
     def loses(self) -> bool:
@@ -82,7 +92,8 @@ class ImportResult(Frozen):
             "written": self.written,
             "not_understood": [_note(note) for note in self.not_understood],
             "servers": [line.to_dict() for line in self.lines],
-            "stop": [stop.to_dict() for stop in self.stops],
+            "stop": None if self.withheld else [stop.to_dict() for stop in self.stops],
+            "stop_reason": " ".join(str(reason) for reason in self.withheld) or None,
             "next": [str(step) for step in self.steps],
         }
 
@@ -101,13 +112,32 @@ def run_import(request: ImportRequest, store: FolderStore, context: Context) -> 
     plan = make_plan(found)
     notes = reading.Notes()
     folders = [data.folder for data in found]
-    lines = servers.lines_that_name(plan.certificates, request.host, folders, request.config.parent / LIVE)
+    live = request.config.parent / LIVE
+    lines = servers.lines_that_name(plan.certificates, request.host, folders, live)
     deployments = {each.name: _deployments(each, lines, request.host, notes) for each in plan.certificates}
     stops = timers.stops_of(sources, request.host)
-    done = _Work(request, plan, store, context, notes)
+    done = ImportWriter(request.config, plan, store, context, notes)
     is_empty = not plan.certificates and not plan.cas
     written = done.look() if again or is_empty else done.write(tools, deployments)
     accounts = [(ca, ca.name in done.accounts) for ca in plan.cas if ca.account is not None]
+    unseen: list[Message] = []
+    if stops and not lines and not is_empty:
+        unseen = ServerWatch(request.config, live, store, request.host, context).not_served(plan.certificates)
+    left = (
+        NextSteps([], [texts.WITHHELD_NOTHING.format()] if stops else [])
+        if is_empty
+        else next_steps.steps(
+            request.config,
+            plan,
+            lines,
+            stops,
+            unseen=unseen,
+            notes=[*plan.not_understood, *notes.found],
+            tools=_titles(found),
+            is_named=request.is_named,
+            clock=context.clock,
+        )
+    )
     return ImportResult(
         tools=tools,
         again=again,
@@ -117,18 +147,8 @@ def run_import(request: ImportRequest, store: FolderStore, context: Context) -> 
         not_understood=[*plan.not_understood, *notes.found],
         lines=lines,
         stops=stops,
-        steps=[]
-        if is_empty
-        else next_steps.steps(
-            request.config,
-            plan,
-            lines,
-            stops,
-            notes=[*plan.not_understood, *notes.found],
-            tools=_titles(found),
-            is_named=request.is_named,
-            clock=context.clock,
-        ),
+        withheld=left.withheld,
+        steps=left.steps,
     )
 
 
@@ -186,70 +206,6 @@ def _deployments(
         notes.add(texts.SEVERAL_WEBROOTS, found.source, name=certificate.name)
     for_servers = servers.deployment_for(certificate, lines)
     return [*([] if for_servers is None else [for_servers]), *found.deployments]
-
-
-class _Work:
-    """Writes.
-
-    :ivar accounts: the CAs whose account the store has.
-    :ivar certificates: the certificates that the store has.
-    """
-
-    def __init__(
-        self, request: ImportRequest, plan: Plan, store: FolderStore, context: Context, notes: reading.Notes
-    ) -> None:
-        self._config = request.config
-        self._plan = plan
-        self._store = store
-        self._context = context
-        self._notes = notes
-        self.accounts: set[str] = set()
-        self.certificates: set[str] = set()
-
-    def write(self, tools: list[str], deployments: dict[str, list[FoundDeployment]]) -> list[str]:
-        """Write everything; return the new files."""
-        folder = self._config.parent
-        new_files.make_folder(folder)
-        self._fill_store()
-        targets = [name for name, entries in deployments.items() if any(each.to == "files" for each in entries)]
-        for name in targets:
-            new_files.make_folder(folder / LIVE / name)
-        if not any(ca.account is not None for ca in self._plan.cas):
-            self._notes.add(texts.TERMS, self._config)
-        plan = self._plan.with_notes(self._notes.found)
-        document = config_file.document(plan, tools, deployments, new_files.secret_files(folder))
-        written = [path for name, value in document.secrets.items() if (path := new_files.write(folder / name, value))]
-        written += filter(None, [new_files.write(self._config, document.text)])
-        self._note_programs()
-        return written
-
-    def _note_programs(self) -> None:
-        try:
-            specs = Config.load(self._config).certificates
-        except ConfigError:  # the next steps say what is missing
-            return
-        for spec in specs:
-            if spec.name in self.certificates:
-                into_store.note_programs(spec, self._store, self._context)
-
-    def look(self) -> list[str]:
-        """Write nothing: note what the store has."""
-        names = self._store.names()
-        self.certificates.update(each.name for each in self._plan.certificates if each.name in names)
-        for ca in self._plan.cas:
-            if self._store.accounts(ca.directory, ca.name, self._context).load() is not None:
-                self.accounts.add(ca.name)
-        return []
-
-    def _fill_store(self) -> None:
-        self._store.check_ground()
-        for ca in self._plan.cas:
-            if into_store.save_account(ca, self._store, self._context, self._notes):
-                self.accounts.add(ca.name)
-        for each in self._plan.certificates:
-            path = str(self._config)
-            if into_store.save_certificate(each, self._store, self._context, self._notes, asked_by=path):
-                self.certificates.add(each.name)
 
 
 # ── JSON ────────────────────────────────────────────────────────────────────────────────

@@ -1,4 +1,7 @@
-"""What was found, in the store: accounts with their keys and URLs, certificates as they are. Nothing is ordered."""
+"""What was found, in the store: accounts with their keys and URLs, certificates as they are. Nothing is ordered.
+
+The new files for servers are written from the store too.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from dnsrenew.errors import CAError, ConfigError, StoreError
 from dnsrenew.setup.importing import texts
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dnsrenew.model import CertificateSpec
     from dnsrenew.runtime.context import Context
     from dnsrenew.setup.importing.found import FoundCertificate
@@ -160,3 +165,31 @@ def note_programs(spec: CertificateSpec, store: FolderStore, context: Context) -
         done = {each.id: DeploymentResult(to=each.to, target=each.target, ok=True) for each in programs}
         records = {one: {**result.to_dict(), **more} for one, result in done.items() if one not in state.deployments}
         store.write_state(spec.name, replace(state, deployments={**state.deployments, **records}))
+
+
+def write_files(spec: CertificateSpec, store: FolderStore, context: Context, live: Path) -> None:
+    """Write the new files of a certificate, so that a line that names them works at once. No server is reloaded.
+
+    What fails is left to ``dnsrenew deploy``, which says why.
+
+    :param live: the folder of all new files.
+    :raises StoreError: the store cannot be read.
+    :raises LockedError: another run works on it.
+    """
+    from dnsrenew.deploy import engine
+    from dnsrenew.deploy.entry import entry
+    from dnsrenew.model import Deployment
+    from dnsrenew.setup.importing.servers import NAMES, new_paths
+
+    entries = [each for each in spec.deploy if isinstance(each, Deployment) and new_paths(each, live)]
+    if not entries:
+        return
+    with store.lock(spec.name, context=context):
+        certificate = store.certificate(spec.name, store.read_state(spec.name))
+        if certificate is None:
+            return
+        for each in entries:
+            whole = entry(each)
+            options = {key: value for key, value in whole.options.items() if key in {*NAMES, "group", "key_mode"}}
+            bare = replace(whole, options=options)
+            engine.deploy(context, [bare], certificate, lambda one: store.deployment(spec.name, one))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dnsrenew.config import Config, check_config
 from dnsrenew.errors import ConfigError, Message
@@ -24,32 +25,54 @@ if TYPE_CHECKING:
     from dnsrenew.setup.importing.timers import StopCommand
 
 
+class NextSteps(NamedTuple):
+    """What is left to do.
+
+    :ivar withheld: why the commands that stop the other tool are not among the steps; empty if they are, or if nothing
+        has to be stopped.
+    """
+
+    steps: list[Message]
+    withheld: list[Message]
+
+
 def steps(
     config: Path,
     plan: Plan,
     lines: Sequence[ServerLine],
     stops: Sequence[StopCommand],
     *,
+    unseen: Sequence[Message],
     notes: Sequence[NotUnderstood],
     tools: Sequence[str],
     is_named: bool,
     clock: Clock,
-) -> list[str]:
+) -> NextSteps:
     """Return the steps.
 
+    :param unseen: why it is not certain that servers serve from the new files.
     :param notes: what was not understood; the other tool is not stopped while a certificate depends on it.
     """
     option = f" --config {shlex.quote(str(config))}" if is_named else ""
+    tool = " / ".join(tools)
     found: list[Message] = [*_to_complete(config, plan, clock)]
     causes = _to_mend(config, notes, is_complete=not found)
-    found += _servers(lines, option) if lines else ()
+    found += _servers(lines, option) if lines else unseen
     found.append(texts.STEP_REHEARSE.format(config=option))
     found.append(texts.STEP_SCHEDULE.format(config=option))
+    withheld: list[Message] = []
     if lines:
-        found.append(texts.STEP_AGAIN.format(config=option, tool=" / ".join(tools)))
+        withheld = [texts.WITHHELD_LINES.format(tool=tool, files=list(dict.fromkeys(line.file for line in lines)))]
+    elif unseen:
+        withheld = [*unseen]
+    if withheld:
+        found.append(texts.STEP_AGAIN.format(config=option, tool=tool))
+    elif causes:
+        withheld = [_stop_later(stop, causes) for stop in stops]
+        found += withheld
     else:
-        found += [_stop(stop, causes) for stop in stops]
-    return list(found)
+        found += [_stop(stop) for stop in stops]
+    return NextSteps(found, withheld if stops else [])
 
 
 def _to_mend(config: Path, notes: Sequence[NotUnderstood], *, is_complete: bool) -> list[str]:
@@ -58,9 +81,11 @@ def _to_mend(config: Path, notes: Sequence[NotUnderstood], *, is_complete: bool)
     return list(dict.fromkeys([*([] if is_complete else [str(config)]), *files]))
 
 
-def _stop(stop: StopCommand, causes: list[str]) -> Message:
-    if causes:
-        return texts.STEP_STOP_LATER.format(tool=stop.kind, source=stop.source, causes=causes)
+def _stop_later(stop: StopCommand, causes: list[str]) -> Message:
+    return texts.STEP_STOP_LATER.format(tool=stop.kind, source=stop.source, causes=causes)
+
+
+def _stop(stop: StopCommand) -> Message:
     text = texts.STEP_STOP if stop.command else texts.STEP_STOP_LINE
     return text.format(tool=stop.kind, command=stop.command, source=stop.source)
 
@@ -103,7 +128,8 @@ def _is_manual(dns: Sequence[str], accounts: Mapping[str, FoundDnsAccount | DnsA
 
 
 def _servers(lines: Sequence[ServerLine], option: str) -> Iterator[Message]:
-    yield texts.STEP_DEPLOY.format(config=option)
+    if not all(os.path.exists(file.path) for line in lines for file in line.files):
+        yield texts.STEP_DEPLOY.format(config=option)
     for line in lines:
         yield texts.STEP_LINE.format(line=line.line, file=line.file, new=line.new)
     for server in dict.fromkeys(line.server for line in lines):

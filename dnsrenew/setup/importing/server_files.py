@@ -29,29 +29,42 @@ class ServerKind(NamedTuple):
     :ivar folder: a part of the path of its configuration.
     :ivar reload: the program that makes it load its certificates.
     :ivar test: the command that checks its configuration; "" if it has none.
+    :ivar ports: where it serves TLS by default, each with the protocol that starts TLS, or None.
     """
 
     name: str
     folder: str
     reload: tuple[str, ...]
     test: str = ""
+    ports: tuple[tuple[int, str | None], ...] = ()
 
+
+_HTTPS: Final = ((443, None),)
+_MAIL: Final = ((465, None), (587, "smtp"), (25, "smtp"))
 
 SERVERS: Final = (
-    ServerKind("nginx", "nginx", ("systemctl", "reload", "nginx"), "nginx -t"),
-    ServerKind("Apache", "apache2", ("systemctl", "reload", "apache2"), "apache2ctl configtest"),
-    ServerKind("Apache", "httpd", ("systemctl", "reload", "httpd"), "apachectl configtest"),
-    ServerKind("HAProxy", "haproxy", ("systemctl", "reload", "haproxy"), "haproxy -c -f /etc/haproxy/haproxy.cfg"),
-    ServerKind("Postfix", "postfix", ("postfix", "reload"), "postfix check"),
-    ServerKind("Dovecot", "dovecot", ("doveadm", "reload"), "doveconf -n"),
-    ServerKind("Caddy", "caddy", ("systemctl", "reload", "caddy")),
-    ServerKind("Mosquitto", "mosquitto", ("systemctl", "reload", "mosquitto")),
-    ServerKind("lighttpd", "lighttpd", ("systemctl", "reload", "lighttpd")),
-    ServerKind("Exim", "exim4", ("systemctl", "reload", "exim4")),
+    ServerKind("nginx", "nginx", ("systemctl", "reload", "nginx"), "nginx -t", _HTTPS),
+    ServerKind("Apache", "apache2", ("systemctl", "reload", "apache2"), "apache2ctl configtest", _HTTPS),
+    ServerKind("Apache", "httpd", ("systemctl", "reload", "httpd"), "apachectl configtest", _HTTPS),
+    ServerKind(
+        "HAProxy", "haproxy", ("systemctl", "reload", "haproxy"), "haproxy -c -f /etc/haproxy/haproxy.cfg", _HTTPS
+    ),
+    ServerKind("Postfix", "postfix", ("postfix", "reload"), "postfix check", _MAIL),
+    ServerKind(
+        "Dovecot",
+        "dovecot",
+        ("doveadm", "reload"),
+        "doveconf -n",
+        ((993, None), (995, None), (143, "imap"), (110, "pop3")),
+    ),
+    ServerKind("Caddy", "caddy", ("systemctl", "reload", "caddy"), "", _HTTPS),
+    ServerKind("Mosquitto", "mosquitto", ("systemctl", "reload", "mosquitto"), "", ((8883, None),)),
+    ServerKind("lighttpd", "lighttpd", ("systemctl", "reload", "lighttpd"), "", _HTTPS),
+    ServerKind("Exim", "exim4", ("systemctl", "reload", "exim4"), "", _MAIL),
     ServerKind("Prosody", "prosody", ("prosodyctl", "reload")),
     ServerKind("ProFTPD", "proftpd", ("systemctl", "reload", "proftpd")),
     ServerKind("vsftpd", "vsftpd", ("systemctl", "restart", "vsftpd")),
-    ServerKind("coturn", "turnserver", ("systemctl", "restart", "coturn")),
+    ServerKind("coturn", "turnserver", ("systemctl", "restart", "coturn"), "", ((5349, None),)),
 )
 _UNKNOWN: Final = ServerKind("", "", ())
 

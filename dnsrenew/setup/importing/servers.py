@@ -14,6 +14,7 @@ from dnsrenew.setup.importing.server_files import ConfigFile, ServerKind, config
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dnsrenew.model import Deployment
     from dnsrenew.setup.importing.found import HostView
     from dnsrenew.setup.importing.plan import PlannedCertificate
 
@@ -104,9 +105,14 @@ def _changed(text: str, new: Mapping[str, NewFile]) -> tuple[str, tuple[NewFile,
 
 def _port(config: ConfigFile) -> int | None:
     """Return the only port with TLS in a file."""
+    found = tls_ports(config)
+    return found.pop() if len(found) == 1 else None
+
+
+def tls_ports(config: ConfigFile) -> set[int]:
+    """Return the ports with TLS in a file, as far as the kind of server is known."""
     pattern = _TLS_PORTS.get(config.server.name)
-    found = {match[1] for line in config.lines if pattern for match in pattern.finditer(without_comment(line))}
-    return int(found.pop()) if len(found) == 1 else None
+    return {int(match[1]) for line in config.lines if pattern for match in pattern.finditer(without_comment(line))}
 
 
 def deployment_for(certificate: PlannedCertificate, lines: Sequence[ServerLine]) -> FoundDeployment | None:
@@ -144,3 +150,12 @@ def _group(files: Sequence[FoundFile]) -> dict[str, object]:
             if info.st_mode & _GROUP_READ and info.st_gid:
                 return {"group": name, "key_mode": "0640"}
     return {}
+
+
+def new_paths(entry: Deployment, live: Path) -> list[str]:
+    """Return the files that an entry of ``deploy`` writes into the folder of the new files.
+
+    :param live: that folder.
+    """
+    values = [entry.options.get(role) for role in NAMES] if entry.to == "files" else []
+    return [value for value in values if isinstance(value, str) and value.startswith(f"{live}{os.sep}")]

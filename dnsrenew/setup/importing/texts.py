@@ -213,7 +213,32 @@ STEP_LINE: Final = Phrase("In line {line} of {file}, write: {new}")
 STEP_TEST: Final = Phrase("Check the configuration of {server}: {command}")
 STEP_RELOAD: Final = Phrase("Let {server} load it: {command}")
 STEP_AGAIN: Final = Phrase(
-    "Run dnsrenew import{config} again: when no server reads the files of {tool}, it names what stops {tool}."
+    "Run dnsrenew import{config} again: when every server was seen serving from its new files, it names what stops "
+    "{tool}."
+)
+WITHHELD_NOTHING: Final = Phrase("Nothing was taken over.")
+WITHHELD_LINES: Final = Phrase("Servers read the files of {tool}: {files}.")
+SEEN_NOT_STORED: Final = Phrase("The store has no certificate {name}: run dnsrenew renew {name}.")
+SEEN_UNREADABLE: Final = Phrase("What servers serve was not compared with the store: {reason}")
+SEEN_NOWHERE: Final = Phrase(
+    "No configuration of a server names {path}: write it into that of the server, or remove the entry from `deploy` of "
+    "{name} if no server needs it."
+)
+SEEN_NO_PORT: Final = Phrase(
+    "The port on which {server} serves {name} is not known from {file}: "
+    "add `verify` with its HOST:PORT to the entry in `deploy`."
+)
+SEEN_NO_TLS: Final = Phrase(
+    "{address} served no certificate, so nothing shows that {name} is served from the new files: {reason}. "
+    "Start the server, or correct `verify` in `deploy`."
+)
+SEEN_OTHER: Final = Phrase(
+    "{address} serves another certificate than that of {name} in the store: "
+    "run dnsrenew deploy {name}, and let {server} load its configuration."
+)
+SEEN_SAME: Final = Phrase(
+    "{address} serves {name}, but the old and the new files hold the same certificate, and nothing shows that {server} "
+    "has loaded its configuration since it was changed: run dnsrenew deploy --force {name}, or restart it."
 )
 STEP_STOP: Final = Phrase("Stop {tool}: {command}")
 STEP_STOP_LINE: Final = Phrase("Stop {tool}: remove its line from {source}.")

@@ -1,31 +1,24 @@
-"""The ledger of an account, ``ledger.json``: limits and waits because of which the CA would refuse an order.
+"""The ledger of an account: limits and waits because of which the CA would refuse an order.
 
-No fsync: what a power cut takes, the CA says again. A ledger that cannot be read or written stops no renewal: it
-counts as empty, with a warning.
+What a power cut takes of it, the CA says again. A ledger that cannot be read or written stops no renewal: it counts as
+empty, with a warning.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import CAError, Cancelled, LockedError, StoreError
 from dnsrenew.model import rfc3339
-from dnsrenew.store import damage, file_locks, json_files, texts
-from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
-from dnsrenew.store.directories import Directories
-from dnsrenew.store.json_files import DamagedFile, NewerSchema
+from dnsrenew.store import texts
 from dnsrenew.store.ledger.ca_limits import FAILED_ORDERS, LIMITS, NONE, Limits
-from dnsrenew.store.ledger.values import SCHEMA, Blocked, LedgerState
+from dnsrenew.store.ledger.values import Blocked, LedgerState, keys_of
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from dnsrenew.runtime.context import Context
-    from dnsrenew.store.paths import Paths
 
 _TEXTS: Final = {
     "failed": texts.TOO_MANY_FAILURES,
@@ -40,27 +33,51 @@ WAIT: Final = 10.0
 """Seconds to wait for other runs that write to the same ledger; each takes milliseconds."""
 
 
-class Ledger(Frozen):
-    """The ledger of one account. Thread-safe; other processes may write to the same file.
+class LedgerPlace(Protocol):
+    """Where a ledger is."""
 
+    @property
+    def path(self) -> str:
+        """Where it is, for messages."""
+
+    def read(self, context: Context, keys: Collection[str], *, read_only: bool) -> LedgerState | None:
+        """Return the ledger, or at least its entries with these keys; None with a warning if it must stay as it is.
+
+        A damaged one counts as empty, with a warning.
+
+        :param read_only: a damaged file stays where it is; None then.
+        """
+
+    def change(
+        self, context: Context, keys: Collection[str], change: Callable[[LedgerState, datetime], LedgerState]
+    ) -> None:
+        """Replace the ledger, or at least its entries with these keys; no other writer comes between.
+
+        :raises StoreError: it cannot be written.
+        :raises LockedError: another run writes for too long.
+        :raises Cancelled: cancelled.
+        """
+
+
+class Ledger(Frozen):
+    """The ledger of one account. Thread-safe; other processes may write to the same one.
+
+    :ivar place: where it is.
     :ivar ca: name of the CA, for messages.
-    :ivar folder: the folder of the account.
     :ivar context: gives the clock and takes warnings.
     :ivar read_only: a damaged file stays where it is.
     """
 
-    disk: AtomicFiles
-    paths: Paths
+    place: LedgerPlace
     ca: str
-    folder: str
     limits: Limits
     context: Context
     read_only: bool = False
 
     @classmethod
-    def at(cls, disk: AtomicFiles, paths: Paths, ca: str, directory: str, context: Context) -> Ledger:
+    def at(cls, place: LedgerPlace, ca: str, directory: str, context: Context) -> Ledger:
         """Return the ledger of the account at a CA's directory, with the limits of that CA."""
-        return cls(disk, paths, ca, paths.account(ca, directory), LIMITS.get(directory, NONE), context)
+        return cls(place, ca, LIMITS.get(directory, NONE), context)
 
     def may_order(
         self,
@@ -70,7 +87,7 @@ class Ledger(Frozen):
         expires: datetime | None = None,
         attended: bool = False,
     ) -> CAError | None:
-        """Return the error the CA would answer an order with now, or None if none is known. Reads one file.
+        """Return the error the CA would answer an order with now, or None if none is known. Reads it once.
 
         :param replaces: the order has a ``replaces`` field (RFC 9773 section 5); only a pause blocks it.
         :param expires: when the stored certificate ends; a Retry-After lasts for a share of what is left of it at most.
@@ -78,7 +95,7 @@ class Ledger(Frozen):
         :returns: ``ca-ledger``, for the attempt; ``evidence["until"]`` and ``retry_after`` say when to try again.
         """
         now = self.context.clock.now()
-        state = self._read() or LedgerState()
+        state = self.place.read(self.context, keys_of(identifiers), read_only=self.read_only) or LedgerState()
         blocked = state.blocked(identifiers, self.limits, now, replaces=replaces, expires=expires, attended=attended)
         return None if blocked is None else self._error(blocked, identifiers, now)
 
@@ -93,17 +110,17 @@ class Ledger(Frozen):
     def note_failed_validation(self, identifiers: Collection[str]) -> None:
         """Record one failed validation of each identifier (``*.`` included)."""
         if self.limits.failed is not None and identifiers:
-            self._change(lambda state, now: state.with_failed(identifiers, self.limits, now))
+            self._change(identifiers, lambda state, now: state.with_failed(identifiers, self.limits, now))
 
     def note_failed_orders(self, identifiers: Collection[str], count: int) -> None:
         """Record orders for this set of names that led to no certificate."""
         if count:
-            self._change(lambda state, now: state.with_failed_orders(identifiers, count, now))
+            self._change(identifiers, lambda state, now: state.with_failed_orders(identifiers, count, now))
 
     def note_certificate(self, identifiers: Collection[str]) -> None:
         """Record a certificate for this set of names; the CA counts those with ``replaces`` too."""
         if self.limits.same_set is not None:
-            self._change(lambda state, now: state.with_certificate(identifiers, self.limits, now))
+            self._change(identifiers, lambda state, now: state.with_certificate(identifiers, self.limits, now))
 
     def note_retry_after(
         self, seconds: float, identifiers: Collection[str] | None = None, *, url: str | None = None
@@ -113,7 +130,7 @@ class Ledger(Frozen):
         :param identifiers: those of the refused order; None: the CA refuses every request.
         :param url: where a person ends the pause, if the CA has paused a name.
         """
-        self._change(lambda state, now: state.with_wait(seconds, identifiers, now, url=url))
+        self._change(identifiers, lambda state, now: state.with_wait(seconds, identifiers, now, url=url))
 
     def _error(self, blocked: Blocked, identifiers: Collection[str], now: datetime) -> CAError:
         until, names = rfc3339(blocked.until), blocked.identifier or _abbreviated(identifiers)
@@ -136,63 +153,25 @@ class Ledger(Frozen):
         limit = counted.get(name)
         return {} if limit is None else {"count": limit.count, "window": _duration(limit.window)}
 
-    # ── the file ────────────────────────────────────────────────────────────────────────
+    # ── where it is ─────────────────────────────────────────────────────────────────────
 
     @property
     def path(self) -> str:
-        """The file."""
-        return os.path.join(self.folder, "ledger.json")
+        """Where it is, for messages."""
+        return self.place.path
 
-    @property
-    def _folders(self) -> Directories:
-        return Directories(self.disk, self.paths)
-
-    def _read(self) -> LedgerState | None:
-        """Return the ledger, or None with a warning if the file must stay as it is."""
-        try:
-            self.disk.refuse_links(self.paths.root, self.path)
-            data = json_files.read(self.disk, self.path)
-            return LedgerState() if data is None else LedgerState.from_json(data)
-        except DamagedFile as fault:
-            if self.read_only:
-                return None
-            warning = damage.quarantine(self.disk, self.path, texts.LEDGER_DAMAGED, str(fault))
-            self.context.warn(warning.code, warning.message, warning.fix)
-            return LedgerState()
-        except NewerSchema as error:
-            newer = damage.newer_schema(self.path, error.schema, SCHEMA)
-            self.context.warn(newer.code, newer.message, newer.fix)
-        except StoreError as error:
-            self.context.warn(error.code, error.message, error.fix)
-        return None
-
-    def _change(self, change: Callable[[LedgerState, datetime], LedgerState]) -> None:
+    def _change(
+        self, identifiers: Collection[str] | None, change: Callable[[LedgerState, datetime], LedgerState]
+    ) -> None:
         # A cancelled run has still been refused: it gets a few seconds to record that.
         context = self.context.for_cleanup(2 * WAIT, WAIT / 2)
         try:
-            with self._lock(context):
-                state = self._read()
-                if state is not None:
-                    self._write(change(state, context.clock.now()))
+            self.place.change(context, keys_of(identifiers), change)
         except (StoreError, LockedError) as error:
             _, message, fix = texts.LEDGER_NOT_SAVED.fill(ca=self.ca, cause=error.message, cause_fix=error.fix)
             self.context.warn(error.code, message, fix)
         except Cancelled:
             return
-
-    def _lock(self, context: Context) -> AbstractContextManager[None]:
-        self._folders.make_base()
-        # Not the account's lock: a run holds that one during requests to the CA.
-        name = os.path.basename(self.folder)
-        return file_locks.hold(
-            self.disk, self.paths.lock(f"ledger-{name}"), f"ledger of {name}", wait=WAIT, context=context
-        )
-
-    def _write(self, state: LedgerState) -> None:
-        self.disk.ensure_folder(self.folder)
-        self.disk.write(self.path, state.to_json(), PRIVATE, sync=False)
-        written = self.disk.do("stat", self.path, lambda: os.lstat(self.path).st_mtime)
-        self._folders.remove_stale_temp(self.folder, written)  # other processes write the account's files here
 
 
 def _abbreviated(identifiers: Collection[str]) -> str:

@@ -1,0 +1,134 @@
+"""The documents of a fleet: each says of one certificate what ``[[certificate]]`` can say, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from dnsrenew.config import texts
+from dnsrenew.config.schema import FieldScope, MistakeReport, as_table
+from dnsrenew.validation.mistakes import FieldError, Mistake, config_error, describe_found, kind
+
+if TYPE_CHECKING:
+    from dnsrenew.config.certificates import CertificateTables
+    from dnsrenew.model import CertificateSpec
+
+TAGS: Final = "tags"
+"""The key of a document with its tags; the tables of a configuration do not have it."""
+_LONGEST: Final = 100
+"""Characters of a tag."""
+_LITERAL: Final = "literal"
+
+
+class ReadDocument(NamedTuple):
+    """A document as read.
+
+    :ivar spec: the certificate; None after a mistake.
+    """
+
+    spec: CertificateSpec | None
+    tags: tuple[str, ...]
+    mistakes: list[Mistake]
+
+
+class CertificateDocuments:
+    """Reads documents by the schema of ``[[certificate]]``, with the accounts and CAs of a configuration. Thread-safe.
+
+    :param certificates: knows the accounts and the CAs.
+    :param main: the scope of the configuration; paths in a document are relative to its folder.
+    :param defaults: the values of ``[fleet.defaults]``.
+    """
+
+    def __init__(self, certificates: CertificateTables, main: FieldScope, defaults: Mapping[str, Any]) -> None:
+        self._tables = certificates.empty()
+        self._folder, self._checks = main.folder, main.checks
+        self._defaults = dict(defaults)
+
+    def read(self, document: object, *, python: bool = False) -> ReadDocument:
+        """Read a document with all its mistakes. A key that is null is not there, and has no default either.
+
+        :param python: whether it was made in Python, where a ``str`` is never a reference to a secret.
+        :raises ConfigError: ``config-untrusted``: others can change a program that it names.
+        """
+        report = MistakeReport()
+        scope = FieldScope("", self._folder, python, report, self._checks)
+        table = as_table(document)
+        if table is None:
+            scope.mistake((), kind(document), texts.A_DOCUMENT)
+            return ReadDocument(None, (), _mistakes(report))
+        table, defaults = _merged(table, self._defaults)
+        tags = _read_tags(table.pop(TAGS), scope) if TAGS in table else ()
+        spec = self._tables.empty().read_document(table, scope, defaults)
+        for use in report.secrets:
+            if use.secret.reference == _LITERAL:
+                scope.mistake(use.path, texts.SECRET_IN_DATABASE, texts.SECRET_REFERENCE)
+        mistakes = _mistakes(report)
+        return ReadDocument(None if mistakes else spec, tags, mistakes)
+
+    def spec(self, document: object) -> CertificateSpec:
+        """Return the certificate of a document.
+
+        :raises ConfigError: ``config-invalid``, with all mistakes; ``config-untrusted``.
+        """
+        found = self.read(document)
+        if found.spec is None:
+            raise config_error(found.mistakes)
+        return found.spec
+
+    def lacks(self, document: Mapping[str, Any]) -> list[str]:
+        """Return the tables that the document needs and the configuration lacks: ``dns.NAME``, ``ca.NAME``.
+
+        A dns-01 route that names no account needs any; ``dns`` stands for it.
+        """
+        table, defaults = _merged(document, self._defaults)
+        return [key for key in dict.fromkeys(_needed({**defaults, **table})) if not self._tables.has(key)]
+
+
+def _merged(table: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a document says, and the defaults for what it does not say."""
+    said = {key: value for key, value in table.items() if value is not None}
+    return said, {key: value for key, value in defaults.items() if key not in table}
+
+
+def _needed(document: Mapping[str, Any]) -> Iterator[str]:
+    """Give the tables that a document needs."""
+    if isinstance(ca := document.get("ca"), str):
+        yield f"ca.{ca}"
+    for value in document.get("routes", ({"challenge": "dns-01"},)):
+        route = as_table(value) or {}
+        if isinstance(ca := route.get("ca"), str):
+            yield f"ca.{ca}"
+        names = route.get("dns") or ()
+        names = (names,) if isinstance(names, str) else names
+        yield from (f"dns.{name}" for name in names)
+        if not names and route.get("challenge") == "dns-01":
+            yield "dns"
+
+
+def _read_tags(value: object, scope: FieldScope) -> tuple[str, ...]:
+    try:
+        return read_tags(value)
+    except FieldError as error:
+        scope.mistake((TAGS,), error.found or describe_found(value), error.expected)
+        return ()
+
+
+def read_tags(value: object) -> tuple[str, ...]:
+    """Read tags: a text, or a list of texts; each once, in this order.
+
+    :raises FieldError: there is something else.
+    """
+    tags = (value,) if isinstance(value, str) else value
+    if not isinstance(tags, (list, tuple)):
+        raise FieldError(texts.TAGS.format(most=_LONGEST), found=kind(value))
+    for tag in tags:
+        if not isinstance(tag, str) or not 0 < len(tag) <= _LONGEST or not tag.isprintable() or tag != tag.strip():
+            raise FieldError(texts.TAGS.format(most=_LONGEST), found=describe_found(tag))
+    return tuple(dict.fromkeys(tags))
+
+
+def _mistakes(report: MistakeReport) -> list[Mistake]:
+    return [
+        mistake._replace(key=texts.THE_DOCUMENT) if mistake.key == texts.ARGUMENTS else mistake
+        for mistake in report.mistakes()
+    ]

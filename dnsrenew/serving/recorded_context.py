@@ -1,0 +1,144 @@
+"""An ``SSLContext`` that puts another context, with the certificate, into each connection (by SNI).
+
+Three properties of OpenSSL are the reason:
+
+- No certificate may be loaded into a context in use: a handshake in another thread could get the new certificate with
+  the old key, or crash.
+- A context holds one certificate for each type of key: after a switch from ECDSA to RSA, it would go on serving ECDSA.
+- So each certificate gets a context of its own, which the SNI callback puts into the connection. That context does not
+  have what was set on the first one: ALPN, and the CAs for client certificates. So every setting is recorded, and
+  repeated on it.
+
+Session tickets belong to the first context, so that sessions are resumed also after a switch.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Self
+
+from dnsrenew.serving import texts
+
+_ATTRIBUTES: Final = frozenset(
+    (
+        *("check_hostname", "hostname_checks_common_name", "keylog_filename", "maximum_version", "minimum_version"),
+        *("num_tickets", "options", "post_handshake_auth", "verify_flags", "verify_mode"),
+    )
+)
+"""Attributes that are settings of the context."""
+
+_SNI_CALLBACK: Final[Any] = ssl.SSLContext.sni_callback  # the attribute of the class, which we hide
+
+SniCallback = Callable[[Any, "str | None", ssl.SSLContext], "int | None"]
+
+
+class RecordedContext(ssl.SSLContext):
+    """A server-side context that has no certificate; a subclass chooses the one of each connection.
+
+    Settings may be made at any time, as on every ``SSLContext``; they hold for every certificate.
+    """
+
+    def __new__(cls, *_: Any, **__: Any) -> Self:
+        """Create the context."""
+        return super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
+
+    def __init__(self) -> None:
+        self._settings: list[Callable[[ssl.SSLContext], object]] = []
+        self._callback: SniCallback | None = None
+        self._lock = threading.Lock()
+        # Once, and never while it serves: OpenSSL reads it without a lock.
+        _SNI_CALLBACK.__set__(self, self._choose)
+
+    def after_fork(self) -> None:
+        """Make the context usable in a forked process: another thread may have held the lock."""
+        self._lock = threading.Lock()
+
+    # ── for subclasses ──────────────────────────────────────────────────────────────────
+
+    def _choose(self, connection: Any, name: str | None, context: ssl.SSLContext) -> int | None:
+        """Put a context into a connection, or return the alert to send; never raise."""
+        raise NotImplementedError
+
+    def _contexts(self) -> Iterable[ssl.SSLContext]:
+        """Return the contexts of certificates in use; called with the lock held."""
+        raise NotImplementedError
+
+    def _answer(self, connection: Any, name: str | None) -> int | None:
+        """Return the answer of the program's own callback, if it has one."""
+        return None if self._callback is None else self._callback(connection, name, self)
+
+    def _repeat(self, context: ssl.SSLContext, begin: int = 0) -> int:
+        """Make the settings on a context too, from number ``begin``; return how many there are by now."""
+        settings = self._settings[begin:]
+        for apply in settings:
+            apply(context)
+        return begin + len(settings)
+
+    # ── the program's own callback ──────────────────────────────────────────────────────
+
+    @property  # type: ignore[override]  # for typeshed the name is never None
+    def sni_callback(self) -> SniCallback | None:
+        """The callback of the program, called after the certificate was chosen; it may choose another context."""
+        return self._callback
+
+    @sni_callback.setter
+    def sni_callback(self, value: SniCallback | None) -> None:
+        self._callback = value
+
+    # ── settings, recorded ──────────────────────────────────────────────────────────────
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; a setting also on the contexts behind this one."""
+        super().__setattr__(name, value)
+        if name in _ATTRIBUTES:
+            self._record(lambda context: setattr(context, name, value))
+
+    def _record(self, apply: Callable[[ssl.SSLContext], object]) -> None:
+        with self._lock:
+            self._settings.append(apply)
+            for context in self._contexts():
+                apply(context)
+
+    def load_cert_chain(self, *_: Any, **__: Any) -> None:
+        """Refuse: no connection would get that certificate.
+
+        :raises TypeError: always.
+        """
+        raise TypeError(texts.NO_CERTIFICATE_OF_ONES_OWN)
+
+    def set_alpn_protocols(self, alpn_protocols: Any) -> None:
+        """See :meth:`ssl.SSLContext.set_alpn_protocols`."""
+        super().set_alpn_protocols(alpn_protocols)
+        self._record(lambda context: context.set_alpn_protocols(alpn_protocols))
+
+    def set_ciphers(self, cipherlist: str, /) -> None:
+        """See :meth:`ssl.SSLContext.set_ciphers`."""
+        super().set_ciphers(cipherlist)
+        self._record(lambda context: context.set_ciphers(cipherlist))
+
+    def set_ecdh_curve(self, name: str, /) -> None:
+        """See :meth:`ssl.SSLContext.set_ecdh_curve`."""
+        super().set_ecdh_curve(name)
+        self._record(lambda context: context.set_ecdh_curve(name))
+
+    def load_dh_params(self, path: Any, /) -> None:
+        """See :meth:`ssl.SSLContext.load_dh_params`."""
+        super().load_dh_params(path)
+        self._record(lambda context: context.load_dh_params(path))
+
+    def load_verify_locations(self, cafile: Any = None, capath: Any = None, cadata: Any = None) -> None:
+        """See :meth:`ssl.SSLContext.load_verify_locations`."""
+        super().load_verify_locations(cafile, capath, cadata)
+        self._record(lambda context: context.load_verify_locations(cafile, capath, cadata))
+
+    def load_default_certs(self, purpose: ssl.Purpose = ssl.Purpose.SERVER_AUTH) -> None:
+        """See :meth:`ssl.SSLContext.load_default_certs`."""
+        super().load_default_certs(purpose)
+        self._record(lambda context: context.load_default_certs(purpose))
+
+    def set_default_verify_paths(self) -> None:
+        """See :meth:`ssl.SSLContext.set_default_verify_paths`."""
+        super().set_default_verify_paths()
+        self._record(lambda context: context.set_default_verify_paths())

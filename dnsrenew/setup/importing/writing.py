@@ -1,0 +1,87 @@
+"""Writes what was taken over. Nothing that exists is written over; the configuration comes last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.config import Config
+from dnsrenew.errors import ConfigError
+from dnsrenew.setup.importing import config_file, into_store, new_files, texts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dnsrenew.runtime.context import Context
+    from dnsrenew.setup.importing import reading
+    from dnsrenew.setup.importing.found import FoundDeployment
+    from dnsrenew.setup.importing.plan import Plan
+    from dnsrenew.store import FolderStore
+
+LIVE: Final = "live"
+"""The folder beside the configuration with the new files for servers."""
+
+
+class ImportWriter:
+    """Writes the store, the secret files and the configuration, in this order.
+
+    :param config: the configuration to write.
+
+    :ivar accounts: the CAs whose account the store has.
+    :ivar certificates: the certificates that the store has.
+    """
+
+    def __init__(self, config: Path, plan: Plan, store: FolderStore, context: Context, notes: reading.Notes) -> None:
+        self._config = config
+        self._plan = plan
+        self._store = store
+        self._context = context
+        self._notes = notes
+        self.accounts: set[str] = set()
+        self.certificates: set[str] = set()
+
+    def write(self, tools: list[str], deployments: dict[str, list[FoundDeployment]]) -> list[str]:
+        """Write everything; return the new files."""
+        folder = self._config.parent
+        new_files.make_folder(folder)
+        self._fill_store()
+        targets = [name for name, entries in deployments.items() if any(each.to == "files" for each in entries)]
+        for name in targets:
+            new_files.make_folder(folder / LIVE / name)
+        if not any(ca.account is not None for ca in self._plan.cas):
+            self._notes.add(texts.TERMS, self._config)
+        plan = self._plan.with_notes(self._notes.found)
+        document = config_file.document(plan, tools, deployments, new_files.secret_files(folder))
+        written = [path for name, value in document.secrets.items() if (path := new_files.write(folder / name, value))]
+        written += filter(None, [new_files.write(self._config, document.text)])
+        self._deploy()
+        return written
+
+    def _deploy(self) -> None:
+        """Write the new files for servers, which are not reloaded yet, and note that programs have run."""
+        try:
+            specs = Config.load(self._config).certificates
+        except ConfigError:  # the next steps say what is missing
+            return
+        for spec in specs:
+            if spec.name in self.certificates:
+                into_store.note_programs(spec, self._store, self._context)
+                into_store.write_files(spec, self._store, self._context, self._config.parent / LIVE)
+
+    def look(self) -> list[str]:
+        """Write nothing: note what the store has."""
+        names = self._store.names()
+        self.certificates.update(each.name for each in self._plan.certificates if each.name in names)
+        for ca in self._plan.cas:
+            if self._store.accounts(ca.directory, ca.name, self._context).load() is not None:
+                self.accounts.add(ca.name)
+        return []
+
+    def _fill_store(self) -> None:
+        self._store.check_ground()
+        for ca in self._plan.cas:
+            if into_store.save_account(ca, self._store, self._context, self._notes):
+                self.accounts.add(ca.name)
+        for each in self._plan.certificates:
+            path = str(self._config)
+            if into_store.save_certificate(each, self._store, self._context, self._notes, asked_by=path):
+                self.certificates.add(each.name)

@@ -1,0 +1,111 @@
+"""Which certificates of a fleet a worker looks at, and when next: the column ``due``. The database's clock decides."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from dnsrenew.base.values import Frozen
+
+if TYPE_CHECKING:
+    from dnsrenew.store.database.connection import Database
+
+LOCK: Final = "dnsrenew:"
+"""What the queueing locks of our jobs start with; the name of the certificate follows."""
+RENEW: Final = "dnsrenew.renew"
+"""The task of procrastinate that looks at one certificate."""
+_LACKS: Final = "lacks"
+
+# NOT IN, not NOT EXISTS: it is hashed once, whatever the statistics of a table that is filled and emptied all day.
+_DUE: Final = f"""
+SELECT name, left_ FROM (
+    SELECT name, COALESCE(EXTRACT(EPOCH FROM expires - now()), 0)::double precision AS left_
+    FROM dnsrenew_certificate
+    WHERE wanted IS NOT NULL AND due <= now()
+    ORDER BY COALESCE(expires, now()), name
+    LIMIT %s
+) AS most_urgent
+WHERE '{LOCK}' || name NOT IN (
+    SELECT queueing_lock FROM procrastinate_jobs
+    WHERE status IN ('todo', 'doing') AND task_name = '{RENEW}' AND queueing_lock IS NOT NULL
+)
+ORDER BY left_, name
+"""
+_ROW: Final = f"""
+SELECT wanted, slot, lacking.content
+FROM dnsrenew_certificate AS certificate
+LEFT JOIN dnsrenew_document AS lacking ON lacking.name = certificate.name AND lacking.kind = '{_LACKS}'
+WHERE certificate.name = %s AND wanted IS NOT NULL
+"""
+_SETTLE: Final = """
+UPDATE dnsrenew_certificate SET due = %s
+WHERE name = %s AND due = %s AND wanted = %s::jsonb
+"""
+_NOTE_LACKING: Final = f"""
+INSERT INTO dnsrenew_document (name, kind, content, made) VALUES (%s, '{_LACKS}', %s, now())
+ON CONFLICT (name, kind) DO UPDATE SET content = EXCLUDED.content, made = now()
+"""
+
+
+class DueCertificate(NamedTuple):
+    """A certificate that a worker is to look at.
+
+    :ivar seconds_left: until it expires; negative if it has, 0 if there is none yet.
+    """
+
+    name: str
+    seconds_left: float
+
+
+class WantedRow(NamedTuple):
+    """What is wanted of a certificate.
+
+    :ivar document: what ``[[certificate]]`` may say.
+    :ivar lacks: what the file of a worker lacked for it, as noted.
+    """
+
+    document: dict[str, Any]
+    slot: float
+    lacks: tuple[str, ...]
+
+
+class DueDates(Frozen):
+    """The column ``due``. Every write of a state, and every change of what is wanted, sets it to now."""
+
+    database: Database
+
+    def due(self, most: int) -> list[DueCertificate]:
+        """Return what is due and has no job, of the ``most`` that have the least time left; the most urgent first."""
+        return [DueCertificate(*row) for row in self.database.fetch(_DUE, (most,))]
+
+    def row(self, name: str) -> WantedRow | None:
+        """Return what is wanted of a certificate; None if nothing is."""
+        found = self.database.one(_ROW, (name,))
+        if found is None:
+            return None
+        document, slot, lacks = found
+        return WantedRow(document, slot, () if lacks is None else tuple(json.loads(bytes(lacks))))
+
+    def since(self, name: str) -> datetime | None:
+        """Return since when a certificate is due; None if it is gone."""
+        found = self.database.one("SELECT due FROM dnsrenew_certificate WHERE name = %s", (name,))
+        return None if found is None else found[0]
+
+    def settle(self, name: str, at: datetime, *, since: datetime, document: dict[str, Any]) -> bool:
+        """Set when a worker looks at a certificate next, unless something has changed meanwhile: then it is due.
+
+        :param since: what :meth:`since` returned before the state was read that ``at`` follows from.
+        :param document: what was wanted.
+        :returns: whether it was set.
+        """
+        return self.database.execute(_SETTLE, (at, name, since, json.dumps(document))) > 0
+
+    def note_lacking(self, name: str, lacks: Sequence[str]) -> None:
+        """Note what the file of every worker that looked at a certificate lacks, for the status of the fleet."""
+        self.database.execute(_NOTE_LACKING, (name, json.dumps(list(lacks)).encode()))
+
+    def forget_lacking(self, name: str) -> None:
+        """Forget what was noted: a worker has all that the certificate needs."""
+        self.database.execute(f"DELETE FROM dnsrenew_document WHERE name = %s AND kind = '{_LACKS}'", (name,))  # noqa: S608  # a constant

@@ -1,0 +1,178 @@
+"""The texts of the errors and warnings of a store in a database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from dnsrenew.errors import Phrase, Text
+
+# ── no connection ───────────────────────────────────────────────────────────────────────
+
+_FIX_CONNECTION: Final = (
+    "Check that PostgreSQL runs at {server} and that this host can connect to it; nothing is lost, and the next run "
+    "continues."
+)
+UNREACHABLE: Final = Text("store-unreachable", "The database at {server} cannot be used: {reason}.", _FIX_CONNECTION)
+SILENT: Final = Text("store-unreachable", "The database at {server} did not answer for {seconds:g} s.", _FIX_CONNECTION)
+BUSY: Final = Text(
+    "store-unreachable",
+    "All {size} connections to the database at {server} were in use for {seconds:g} s.",
+    "Lower `concurrency` in [fleet], or find out why the database is slow (pg_stat_activity).",
+)
+LOST: Final = Text(
+    "store-unreachable",
+    "The connection to the database at {server} was lost, and with it the lock of the {what}.",
+    "Check that PostgreSQL runs at {server} and that this host can connect to it; the next run continues.",
+)
+TAKEN_OVER: Final = Text(
+    "store-unreachable",
+    "The connection to the database at {server} was lost, and another run has locked the {what} since; nothing was "
+    "written.",
+    "Nothing has to be done for the {what}; check the network between this host and {server}.",
+)
+NO_PACKAGE: Final = Text(
+    "store-extra-missing",
+    "The store is a PostgreSQL database, and the package {package} is not installed.",
+    "Install it: {command}",
+)
+
+# ── refusals of the server ──────────────────────────────────────────────────────────────
+
+LOGIN_REFUSED: Final = Text(
+    "store-refused",
+    "The database server {server} refused the login of {user}: {reason}.",
+    "Check user and password of `store`, and the line for {user} and this host in pg_hba.conf of the server.",
+)
+NO_DATABASE: Final = Text(
+    "store-refused",
+    "The database server {server} has no database {database}.",
+    "Create it on the server with `createdb -O {user} {database}`, or correct `store`.",
+)
+NO_RIGHTS: Final = Text(
+    "store-refused",
+    "The database at {server} does not let {user} do this: {reason}.",
+    "Make {user} the owner of the tables, or on the server run `GRANT USAGE, CREATE ON SCHEMA public TO {user}; GRANT "
+    "ALL ON ALL TABLES IN SCHEMA public TO {user}; GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {user};` in the "
+    "database {database}.",
+)
+TOO_OLD: Final = Text(
+    "store-refused",
+    "The database server {server} is PostgreSQL {version}, and dnsrenew needs 14 or later.",
+    "Upgrade the server, or set `store` to another one.",
+)
+POOLER: Final = Text(
+    "store-pooler",
+    "A connection pooler at {server} gives each transaction another session, and locks would not hold.",
+    "Set `store` to the address of PostgreSQL itself, or set the pooler to session mode (PgBouncer: "
+    "pool_mode = session).",
+)
+REPLICA: Final = Text(
+    "store-read-only",
+    "The database server {server} is a replica, which can only be read.",
+    "Set `store` to the address of the primary server.",
+)
+READ_ONLY: Final = Text(
+    "store-read-only",
+    "The database {database} at {server} can only be read by {user}.",
+    "Set default_transaction_read_only to off: `ALTER ROLE {user} RESET default_transaction_read_only;` and `ALTER "
+    "DATABASE {database} RESET default_transaction_read_only;`, or in postgresql.conf.",
+)
+FULL: Final = Text(
+    "store-full",
+    "The database at {server} cannot write: {reason}.",
+    "Free space on the disk of the database server.",
+)
+IO_ERROR: Final = Text(
+    "store-io-error",
+    "The disk of the database server {server} failed: {reason}.",
+    "Check the disk of the server and the log of PostgreSQL.",
+)
+FAILED: Final = Text(
+    "store-failed",
+    "The database at {server} refused a statement: {reason}.",
+    "Look into the log of PostgreSQL; report it if it is not explained there.",
+)
+
+# ── the schema ──────────────────────────────────────────────────────────────────────────
+
+NO_SCHEMA: Final = Text(
+    "store-schema",
+    "The database {database} at {server} has no tables of dnsrenew.",
+    "Run `dnsrenew fleet init`.",
+)
+OLDER: Final = Text(
+    "store-schema",
+    "The tables in the database {database} at {server} are of version {found}, and this dnsrenew needs {version}.",
+    "Run `dnsrenew fleet init`.",
+)
+NEWER: Final = Text(
+    "store-newer",
+    "A newer version of dnsrenew made the tables in the database {database} at {server} (version {found}; this one "
+    "knows {version}).",
+    "Upgrade dnsrenew on this host.",
+)
+NO_PLACE: Final = Text(
+    "store-schema",
+    "The search path of {user} in the database {database} names no schema that exists.",
+    "Create one on the server: `CREATE SCHEMA public AUTHORIZATION {user};`",
+)
+
+# ── the seal ────────────────────────────────────────────────────────────────────────────
+
+SEAL_WRONG: Final = Text(
+    "seal-wrong",
+    "The private keys in the database {database} at {server} are sealed with another seal than `seal` of [fleet].",
+    "Set `seal` to the seal of this fleet, or to a list with the new seal first and the old one after it.",
+)
+SEAL_MISSING: Final = Text(
+    "seal-wrong",
+    "The private keys in the database {database} at {server} are sealed, and [fleet] has no `seal`.",
+    "Set `seal` to the seal of this fleet.",
+)
+SEAL_BROKEN: Final = Text(
+    "seal-wrong",
+    "What is stored at {place} in the database cannot be opened: it was changed, moved, or sealed with another seal.",
+    "Set `seal` to the seal of this fleet; if it is right, restore the database from a backup.",
+)
+UNSEALED: Final = Text(
+    "store-unsealed",
+    "Private keys are stored in the database unsealed: whoever can read it, or a backup of it, has them.",
+    "Set `seal` of [fleet] to 32 random bytes: `openssl rand -base64 32`.",
+)
+
+# ── locks ───────────────────────────────────────────────────────────────────────────────
+
+LOCKED: Final = Text(
+    "locked",
+    "The {what} is locked by another run.",
+    "Run it again when that run has finished, or add --wait to wait for it.",
+)
+LOCKED_BY: Final = Text(
+    "locked",
+    "The {what} is locked by process {pid} on {host} since {since}.",
+    "Run it again when that run has finished, or add --wait to wait for it.",
+)
+
+CUT: Final = Phrase("the server closed the connection")
+
+BY_STATE: Final[Mapping[str, Text]] = {
+    "08P01": UNREACHABLE,
+    "25006": READ_ONLY,
+    "26000": POOLER,
+    "28": LOGIN_REFUSED,
+    "3D000": NO_DATABASE,
+    "3F000": NO_PLACE,
+    "42501": NO_RIGHTS,
+    "42703": NO_SCHEMA,
+    "42883": NO_SCHEMA,
+    "42P01": NO_SCHEMA,
+    "42P05": POOLER,
+    "53100": FULL,
+    "58030": IO_ERROR,
+    "57014": SILENT,
+    "08": UNREACHABLE,
+    "53": UNREACHABLE,
+    "57": UNREACHABLE,
+}
+"""The text for an SQLSTATE, or for a class of them (its first two characters); :data:`FAILED` for any other."""

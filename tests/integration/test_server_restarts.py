@@ -1,0 +1,53 @@
+"""Whether a real server has read its configuration since a moment, by its processes."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from dnsrenew.doctor.host.restarts import has_loaded_since
+from tests.kit import servers
+from tests.kit.deployments import make_certificate
+from tests.kit.processes import wait_until
+
+Running = Callable[[Path], AbstractContextManager[servers.Served]]
+
+
+@pytest.mark.parametrize("running", [servers.nginx, servers.apache, servers.haproxy])
+def test_a_reload_is_seen(running: Running, tmp_path: Path) -> None:
+    """Not before it, and after it, though the main process is the same; a start is one too."""
+    certificate = make_certificate(tmp_path / "pair")
+    folder = tmp_path / "server"
+    folder.mkdir()
+    servers.place(folder, certificate)
+    before = time.time()
+    with running(folder) as served:
+        assert has_loaded_since(served.port, before)
+        moment = time.time()
+        assert not has_loaded_since(served.port, moment)
+        subprocess.run(served.reload, check=True, capture_output=True)
+        wait_until(lambda: has_loaded_since(served.port, moment))
+
+
+def test_a_server_that_reads_in_the_same_process(tmp_path: Path) -> None:
+    """Nothing shows a reload of Mosquitto, so it is not claimed; its start is seen."""
+    certificate = make_certificate(tmp_path / "pair")
+    folder = tmp_path / "server"
+    folder.mkdir()
+    servers.place(folder, certificate)
+    before = time.time()
+    with servers.mosquitto(folder) as served:
+        assert has_loaded_since(served.port, before)
+        moment = time.time()
+        subprocess.run(served.reload, check=True, capture_output=True)
+        assert not has_loaded_since(served.port, moment)
+
+
+def test_a_port_of_nobody() -> None:
+    """Nothing listens there."""
+    assert not has_loaded_since(1, 0.0)

@@ -1,0 +1,408 @@
+"""A PostgreSQL server of the tests' own (Debian's), databases in it, and a proxy that cuts, hangs and delays.
+
+The server runs as the user ``postgres`` if the tests run as root, which initdb refuses. It listens on a Unix socket in
+its folder and on a free port of 127.0.0.1. It does not call fsync: what it has committed survives :meth:`Postgres.kill`
+(the page cache of the kernel is not lost), not a power cut.
+
+Two fixtures, for every test file: ``postgres``, one server for each test worker, and ``address``, a new database. In
+tests/unit and tests/integration they are imported::
+
+    from tests.kit.postgres import address, postgres  # noqa: F401
+
+    def test_it(address: DatabaseAddress) -> None:
+        database = Database(address)
+
+A test that stops or kills the server starts it again before it ends (``with postgres.stopped():``), or uses a server
+of its own (``with Postgres.running() as server:``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final, Self
+
+import psutil
+import psycopg
+import pytest
+
+from tests.lab import ports
+from tests.lab.process import ServerProcess, find_program
+
+LOOPBACK: Final = "127.0.0.1"
+USER: Final = "dnsrenew"
+"""The role that owns the databases; it is no superuser."""
+PASSWORD: Final = "the-password-of-the-database"
+SUPERUSER: Final = "postgres"
+_SETTINGS: Final = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "32MB",
+    "max_connections": "200",
+    "max_wal_size": "512MB",
+    "log_min_messages": "warning",
+}
+_HBA: Final = f"""
+local all {SUPERUSER} trust
+host  all all {LOOPBACK}/32 scram-sha-256
+"""
+
+
+@dataclass(frozen=True)
+class DatabaseAddress:
+    """Where a database is, as the program is told: the password is not a part of the URL.
+
+    :ivar port: the port of the server, or of a proxy in front of it.
+    """
+
+    name: str
+    port: int
+    user: str = USER
+    password: str | None = field(default=PASSWORD, repr=False)
+    host: str = LOOPBACK
+
+    @property
+    def url(self) -> str:
+        """The URL, without the password."""
+        return f"postgresql://{self.user}@{self.host}:{self.port}/{self.name}"
+
+    def read_password(self) -> str | None:
+        """Return the password."""
+        return self.password
+
+    def at(self, port: int) -> DatabaseAddress:
+        """Return the same database behind another port, such as that of a :class:`Proxy`."""
+        return replace(self, port=port)
+
+
+class Postgres:
+    """A server in a folder: it can be stopped, killed and started again; its databases stay.
+
+    :ivar folder: the folder of the server, in which its socket is too.
+    :ivar port: its port on 127.0.0.1.
+    """
+
+    def __init__(self, folder: Path, port: int, **settings: str) -> None:
+        """Nothing is started yet.
+
+        :param folder: an empty folder that the user postgres can reach (pytest's ``tmp_path`` is not).
+        :param settings: settings of the server, such as ``max_connections="10"``.
+        """
+        self.folder = folder
+        self.port = port
+        self._settings = {**_SETTINGS, **settings}
+        self._process = ServerProcess("postgres", self._command(), folder)
+        self._names = iter(range(1, 1_000_000))
+
+    @classmethod
+    @contextlib.contextmanager
+    def running(cls, *, standby: bool = False, **settings: str) -> Iterator[Self]:
+        """Make a server in a temporary folder, and stop and remove it at the end.
+
+        :param standby: start it as a replica, which can only be read.
+        """
+        folder = Path(tempfile.mkdtemp(prefix="dnsrenew-pg-"))
+        try:
+            with ports.reserve(LOOPBACK) as port:
+                server = cls(folder, port.number, **settings)
+                server.initialize(standby=standby)
+                try:
+                    yield server.start()
+                finally:
+                    server.kill()
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def initialize(self, *, standby: bool = False) -> None:
+        """Make the data folder and the role."""
+        self.folder.chmod(0o700)
+        if os.geteuid() == 0:
+            os.chown(self.folder, *_ids())
+        options = ["-U", SUPERUSER, "--no-sync", "--no-instructions", "-E", "UTF8", "--locale=C", "-A", "trust"]
+        subprocess.run(
+            _as_postgres([_program("initdb"), "-D", str(self._data), *options]),
+            check=True,
+            capture_output=True,
+            cwd=self.folder,
+        )
+        (self._data / "pg_hba.conf").write_text(_HBA)
+        role = f"CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'"
+        subprocess.run(
+            _as_postgres([_program("postgres"), "--single", "-F", "-D", str(self._data), "postgres"]),
+            check=True,
+            capture_output=True,
+            cwd=self.folder,
+            input=role.encode(),
+        )
+        if standby:
+            (self._data / "standby.signal").touch()
+
+    def start(self) -> Self:
+        """Start it, and wait until it answers."""
+        self._process.start()
+        self._process.wait_ready(self._answers, timeout=30)
+        return self
+
+    def stop(self) -> None:
+        """Stop it as its administrator does: sessions end with an error, what is committed is written."""
+        self._end(signal.SIGINT)
+
+    def kill(self) -> None:
+        """End it as ``kill -9`` of all of its processes does; the next start recovers."""
+        if self._process.running:
+            server = psutil.Process(self._process.pid)
+            # All at once: the others would end in their own time, and a new server refuses to start until then.
+            everything = [server, *server.children(recursive=True)]
+            for process in everything:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            self._process.stop()
+            psutil.wait_procs(everything, timeout=10)
+
+    def restart(self) -> None:
+        """Stop it and start it again."""
+        self.stop()
+        self.start()
+
+    @contextlib.contextmanager
+    def stopped(self, *, kill: bool = False) -> Iterator[None]:
+        """Stop or kill it during the block, and start it again."""
+        self.kill() if kill else self.stop()
+        try:
+            yield
+        finally:
+            self.start()
+
+    def new_database(self, template: DatabaseAddress | None = None, *, owner: str = USER) -> DatabaseAddress:
+        """Make a database and return where it is.
+
+        :param template: a database to copy, which nobody may be connected to.
+        """
+        name = f"d{next(self._names)}"
+        with self.admin() as admin:
+            copied = f"TEMPLATE {template.name}" if template else ""
+            admin.execute(f"CREATE DATABASE {name} OWNER {owner} {copied}".encode())
+        return DatabaseAddress(name, self.port)
+
+    def new_role(self, name: str, *more: str) -> None:
+        """Make a role with the password of all, and execute statements, such as a GRANT, as the superuser."""
+        with self.admin() as admin:
+            for statement in (f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'", *more):
+                admin.execute(statement.encode())
+
+    @contextlib.contextmanager
+    def admin(self, database: str = "postgres") -> Iterator[psycopg.Connection[Any]]:
+        """Connect as the superuser, by the Unix socket; each statement commits."""
+        with psycopg.connect(
+            host=str(self.folder), port=self.port, user=SUPERUSER, dbname=database, autocommit=True, connect_timeout=5
+        ) as connection:
+            yield connection
+
+    def sessions(self, address: DatabaseAddress) -> list[int]:
+        """Return the processes of the server that serve a database."""
+        with self.admin() as admin:
+            rows = admin.execute(
+                "SELECT pid FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'",
+                (address.name,),
+            )
+            return [pid for (pid,) in rows]
+
+    def terminate(self, address: DatabaseAddress) -> int:
+        """End all sessions of a database, and return how many there were."""
+        with self.admin() as admin:
+            rows = admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
+                                 (address.name,))  # fmt: skip
+            return len(rows.fetchall())
+
+    def log(self) -> str:
+        """Everything that it has written."""
+        return self._process.log()
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    def _command(self) -> list[str]:
+        settings = {
+            **self._settings,
+            "listen_addresses": LOOPBACK,
+            "port": str(self.port),
+            "unix_socket_directories": str(self.folder),
+        }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        # A second time: the kernel forgets the signal for the death of the parent when the user changes.
+        dying = [find_program("setpriv"), "--pdeathsig", "KILL", "--"]
+        return _as_postgres([*dying, _program("postgres"), "-D", str(self._data), *options])
+
+    def _end(self, number: int) -> None:
+        if self._process.running:
+            os.kill(self._process.pid, number)
+            with contextlib.suppress(psutil.TimeoutExpired):
+                psutil.Process(self._process.pid).wait(20)
+        self.kill()
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(psycopg.OperationalError), self.admin():
+            return True
+        return False
+
+
+class Proxy:
+    """A TCP proxy in front of the server, in threads of this process.
+
+    :ivar port: where it listens on 127.0.0.1.
+    :ivar delay: seconds by which it delays what it passes on, each way.
+    """
+
+    def __init__(self, target: int) -> None:
+        """Listen at once, on a free port.
+
+        :param target: the port of the server.
+        """
+        self.delay = 0.0
+        self._target = target
+        self._flows = threading.Event()
+        self._flows.set()
+        self._refuses = False
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._lock = threading.Lock()
+        self._listener = socket.create_server((LOOPBACK, 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._closed = False
+        threading.Thread(target=self._accept, name="proxy", daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def hang(self) -> None:
+        """Accept connections and pass nothing on, not even an end, until :meth:`flow`."""
+        self._flows.clear()
+
+    def flow(self) -> None:
+        """Pass on what was held back, and everything from now on; accept connections again."""
+        self._refuses = False
+        self._flows.set()
+
+    def cut(self, *, refuse: bool = False) -> None:
+        """Reset every connection.
+
+        :param refuse: reset new ones too, until :meth:`flow`.
+        """
+        self._refuses = refuse
+        with self._lock:
+            pairs, self._pairs = self._pairs, []
+        for pair in pairs:
+            for side in pair:
+                _reset(side)
+        if pairs:
+            time.sleep(0.01)  # the kernel delivers the resets
+
+    def close(self) -> None:
+        """Close the port and every connection."""
+        self._closed = True
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._flows.set()
+        self.cut()
+
+    @property
+    def connections(self) -> int:
+        """The number of connections that are open."""
+        with self._lock:
+            return len(self._pairs)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            if self._refuses:
+                _reset(near)
+                continue
+            try:
+                far = socket.create_connection((LOOPBACK, self._target), timeout=5)
+                far.settimeout(None)
+            except OSError:
+                _reset(near)
+                continue
+            for side in (near, far):
+                side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with self._lock:
+                self._pairs.append((near, far))
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=self._pump, args=(source, sink, (near, far)), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket, pair: tuple[socket.socket, socket.socket]) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                data = source.recv(65536)
+                if self.delay:
+                    time.sleep(self.delay)
+                self._flows.wait()
+                if not data:
+                    break
+                sink.sendall(data)
+        with self._lock:
+            known = pair in self._pairs
+            if known:
+                self._pairs.remove(pair)
+        if known:
+            for side in pair:
+                with contextlib.suppress(OSError):
+                    side.shutdown(socket.SHUT_RDWR)
+                side.close()
+
+
+def _reset(side: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        side.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        side.shutdown(socket.SHUT_RD)  # wakes the thread that reads it
+    side.close()
+
+
+def _program(name: str) -> str:
+    """The path of a program of the server; Debian keeps them out of PATH, by version."""
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: float(path.parts[4]))
+    return str(found[-1]) if found else find_program(name)
+
+
+def _ids() -> tuple[int, int]:
+    user = pwd.getpwnam("postgres")
+    return user.pw_uid, user.pw_gid
+
+
+def _as_postgres(command: list[str]) -> list[str]:
+    if os.geteuid() != 0:
+        return command
+    uid, gid = _ids()
+    return [find_program("setpriv"), f"--reuid={uid}", f"--regid={gid}", "--clear-groups", "--", *command]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One server for all tests of this worker."""
+    with Postgres.running() as server:
+        yield server
+
+
+@pytest.fixture
+def address(postgres: Postgres) -> DatabaseAddress:
+    """A new, empty database."""
+    return postgres.new_database()
