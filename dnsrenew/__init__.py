@@ -12,7 +12,7 @@
     )
 
 Functions and classes to start with:
-    obtain, serve, Renewer, Config
+    obtain, serve, Renewer, Fleet, Config
 
 Arguments:
     DnsAccount, Secret, CA, Eab, Route, Propagation, Resolver, Deployment, Profile, RenewBefore, CertificateSpec,
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         StoreError,
     )
     from dnsrenew.events import Event
+    from dnsrenew.fleet.fleet import Fleet
     from dnsrenew.model import (
         CA,
         Attempt,
@@ -132,6 +133,7 @@ __all__ = [
     "DriverContext",
     "Eab",
     "Event",
+    "Fleet",
     "KeyKind",
     "LockedError",
     "Notice",
@@ -172,6 +174,7 @@ _HOMES = {
     "Driver": "drivers.protocol",
     "DriverContext": "drivers.protocol",
     "Event": "events",
+    "Fleet": "fleet.fleet",
     "Renewer": "renewer",
     "Revocation": "operations.revoke",
     "Secret": "secrets",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.base.names import covers
 from dnsrenew.base.values import replace
-from dnsrenew.errors import StoreError
+from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.events import Emitter, Event
 from dnsrenew.model import Certificate, CertificateSpec, Outcome
 from dnsrenew.operations import texts
@@ -24,7 +24,8 @@ from dnsrenew.renewal.options import RunOptions
 from dnsrenew.renewal.services import LazyServices, make_services
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Redactor
-from dnsrenew.store import FolderStore, Store
+from dnsrenew.store import Store
+from dnsrenew.store.opening import open_store
 
 if TYPE_CHECKING:
     from dnsrenew.challenges.dns01.leftovers import CleanupResult
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from dnsrenew.config import Config
     from dnsrenew.model import Diagnosis
     from dnsrenew.operations.accounts import AccountStatus
+    from dnsrenew.operations.fleet_certificates import FleetCertificates
     from dnsrenew.operations.revoke import Revocation
     from dnsrenew.renewal.job import Services
     from dnsrenew.serving.served import Served
@@ -61,8 +63,8 @@ class Renewer:
     ) -> None:
         self._config = config
         self._language = language
-        self._store: Store = FolderStore(config.store, insist=config.insist)
-        self._clock = clock or SystemClock()
+        self._store: Store = open_store(config.store, insist=config.insist, seals=config.seals)
+        self._clock = clock or self._store.clock or SystemClock()
         self._emitter = Emitter(self._clock, EventLog(), *([on_event] if on_event else []))
         self._redactor = Redactor()
         self._served_responses: AppResponses | None = None
@@ -127,7 +129,7 @@ class Renewer:
         try:
             outcomes = Batch(self._config, self._store, services.get, context, options).go(specs, workers)
             if any(outcome.status == "failed" for outcome in outcomes):
-                self._explain(context, outcomes, services)
+                self._explain(context, specs, outcomes, services)
         finally:
             services.close()
         log_idle(outcomes)
@@ -228,9 +230,14 @@ class Renewer:
         """
         context, store = self._context(None), self._checked_store()
         orphans = unconfigured(self._config, store)
-        chosen = selected(names, [*(spec.name for spec in self._config.certificates), *orphans])
-        configured = [status_of(spec, store, context) for spec in self._config.certificates if spec.name in chosen]
-        return [*configured, *(unconfigured_status(name, orphans[name], store) for name in orphans if name in chosen)]
+        if (fleet := self._fleet) is not None:
+            specs, left = fleet.chosen_with(names, orphans)
+        else:
+            chosen = selected(names, [*(spec.name for spec in self._config.certificates), *orphans])
+            specs = [spec for spec in self._config.certificates if spec.name in chosen]
+            left = [name for name in orphans if name in chosen]
+        configured = [status_of(spec, store, context) for spec in specs]
+        return [*configured, *(unconfigured_status(name, orphans[name], store) for name in left)]
 
     def certificate(self, name: str) -> Certificate:
         """Return the current certificate.
@@ -333,9 +340,11 @@ class Renewer:
         from dnsrenew.operations import revoke  # rarely needed
 
         context = self._context(cancel).for_certificate(name)
-        spec = next((spec for spec in self._config.certificates if spec.name == name), None)
-        if spec is None and name not in self._checked_store().names():
-            raise unknown_certificate(name, [spec.name for spec in self._config.certificates])
+        try:
+            self._one(name)
+        except ConfigError:
+            if name not in self._checked_store().names():
+                raise
         with self._working(context) as services:
             return revoke.revoke(name, self._config, services, context, reason=reason, wait=wait)
 
@@ -419,12 +428,14 @@ class Renewer:
     ) -> list[Diagnosis]:
         """Return a diagnosis for each certificate; as :meth:`diagnose`, within the same 15 seconds for all.
 
-        :param names: names of certificates, or patterns such as ``web-*``; None: all.
+        :param names: names of certificates, or patterns such as ``web-*``; None: all. Of a fleet: those that have
+            waited the longest for a worker, twenty at most.
         """
         from dnsrenew.doctor import records
         from dnsrenew.doctor.examine import examine
 
-        specs, context = self._chosen(names), self._context(cancel)
+        context = self._context(cancel)
+        specs = self._fleet.examined() if names is None and self._fleet is not None else self._chosen(names)
         with self._redactor.guard_logs(*DRIVEN):
             found = examine(context, self._config, self._store, specs, probe=probe)
         return records.compare(found, self._store, context.clock.now(), keep=record)
@@ -460,12 +471,15 @@ class Renewer:
 
     # ── the run ─────────────────────────────────────────────────────────────────────────
 
-    def _explain(self, context: Context, outcomes: Sequence[Outcome], services: LazyServices) -> None:
+    def _explain(
+        self, context: Context, specs: Sequence[CertificateSpec], outcomes: Sequence[Outcome], services: LazyServices
+    ) -> None:
         """Look for the causes of failures."""
         from dnsrenew.doctor import after_failure  # needed only after a failure
 
+        config = replace(self._config, certificates=tuple(specs))
         with self._redactor.guard_logs(*DRIVEN):
-            after_failure.explain(context, self._config, self._store, outcomes, services)
+            after_failure.explain(context, config, self._store, outcomes, services)
 
     def _write_metrics(self, context: Context, outcomes: Sequence[Outcome]) -> None:
         """Write the text file of ``[metrics]``."""
@@ -489,12 +503,25 @@ class Renewer:
         warnings = tuple(context.notices[before:])
         return [replace(each, warnings=(*each.warnings, *warnings)) for each in outcomes] if warnings else outcomes
 
+    @property
+    def _fleet(self) -> FleetCertificates | None:
+        """The certificates of the fleet, and those of the tables; None: the store is a folder."""
+        if self._config.fleet is None:
+            return None
+        from dnsrenew.operations.fleet_certificates import fleet_certificates  # few stores are databases
+
+        return fleet_certificates(self._config, self._store)
+
     def _chosen(self, names: Iterable[str] | None) -> list[CertificateSpec]:
+        if (fleet := self._fleet) is not None:
+            return fleet.chosen(names)
         chosen = selected(names, [spec.name for spec in self._config.certificates])
         return [spec for spec in self._config.certificates if spec.name in chosen]
 
     def _one(self, name: str) -> CertificateSpec:
         """Return the certificate of this name; a pattern is none."""
+        if (fleet := self._fleet) is not None:
+            return fleet.one(name)
         found = next((spec for spec in self._config.certificates if spec.name == name), None)
         if found is None:
             raise unknown_certificate(name, [spec.name for spec in self._config.certificates])

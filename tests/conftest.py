@@ -5,7 +5,7 @@ import signal
 
 from hypothesis import settings
 
-pytest_plugins = ["tests.kit.secrecy"]
+pytest_plugins = ["tests.kit.postgres_fixtures", "tests.kit.secrecy", "tests.kit.store_sites"]
 
 # Started in the background of a shell, or by nohup: what we start would inherit that, and signals could not be tested.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -148,15 +148,23 @@ def _certificates(typed: _Typed) -> Iterable[Candidate]:
 
 
 def _orphans(typed: _Typed) -> Iterable[Candidate]:
+    from pathlib import Path
+
     from dnsrenew.store import FolderStore
 
     config = _config(typed.words)
+    if not isinstance(config.store, Path):  # a database may take its time, and a shell waits
+        return []
     configured = {spec.name for spec in config.certificates}
     return [(name, "") for name in FolderStore(config.store).names() if name not in configured]
 
 
 def _cas(typed: _Typed) -> Iterable[Candidate]:
     return [(name, ca.directory) for name, ca in _config(typed.words).cas.items()]
+
+
+def _files(_typed: _Typed) -> Iterable[Candidate]:
+    return [(_FILES, "")]
 
 
 def _providers(_typed: _Typed) -> Iterable[Candidate]:
@@ -184,5 +192,6 @@ _NAMES: Final[Mapping[str, Callable[[_Typed], Iterable[Candidate]]]] = {
     "cas": _cas,
     "providers": _providers,
     "commands": _topics,
+    "files": _files,
 }
 """The names that an argument can be, by its kind."""

@@ -17,6 +17,7 @@ from dnsrenew.config.locate import here
 if TYPE_CHECKING:
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.config import Config
+    from dnsrenew.operations.archive.config_files import PlaceInConfig
     from dnsrenew.operations.archive.export import ExportResult
     from dnsrenew.runtime.context import Context
     from dnsrenew.secrets import Secret
@@ -42,6 +43,7 @@ def export(invocation: Invocation) -> int:
     if options.passphrase_file is not None and not options.secrets:
         raise usage(texts.PASSPHRASE_ALONE, _COMMAND)
     config = invocation.config()
+    operation.folder_of(config)  # before the passphrase is asked for
     passphrase = new_passphrase(invocation, _COMMAND) if options.secrets else None
     context = invocation.context()
     work = (
@@ -75,9 +77,16 @@ def _lines(result: ExportResult, columns: int | None) -> list[str]:
     head = template.format(certificates=certificates, accounts=accounts, file=file)
     lines = formatting.wrap(head, columns, f"{green('✓')} ", "  ")
     for each in result.masked:
-        place = f"{each.file}:{each.line}" if each.line else each.file
-        lines += formatting.wrap(texts.MASKED.format(place=place, key=each.key), columns, f"{dim('·')} ", "  ")
+        text = texts.MASKED.format(place=_place(each), key=each.key)
+        lines += formatting.wrap(text, columns, f"{dim('·')} ", "  ")
+    for each in result.kept:
+        text = texts.KEPT_ARGUMENTS.format(place=_place(each), key=each.key)
+        lines += formatting.wrap(text, columns, f"{yellow('!')} ", "  ")
     for left_out in result.left_out:
         text = texts.LEFT_OUT.format(path=left_out.path, reason=say(left_out.reason))
         lines += formatting.wrap(text, columns, f"{yellow('!')} ", "  ")
     return lines
+
+
+def _place(place: PlaceInConfig) -> str:
+    return f"{place.file}:{place.line}" if place.line else place.file

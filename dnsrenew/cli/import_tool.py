@@ -52,20 +52,27 @@ def _request(invocation: Invocation) -> ImportRequest:
     path = None if options.path is None else Path(os.path.abspath(os.path.join(cwd, os.path.expanduser(options.path))))
     named = options.config or os.environ.get(locate.VARIABLE)
     return ImportRequest(
-        path, getattr(options, "from"), _target(named, cwd), bool(options.config), _host(cwd)
+        path, getattr(options, "from"), _target(named, cwd, insist=options.insist), bool(options.config), _host(cwd)
     )  # a keyword
 
 
-def _target(named: str | None, cwd: str) -> Path:
-    """Return the configuration to write: the one named, the one that commands would find, or the default."""
-    if named:
-        return Path(os.path.abspath(os.path.join(cwd, os.path.expanduser(named))))
+def _target(named: str | None, cwd: str, *, insist: bool) -> Path:
+    """Return the configuration to write: the one named, the one that commands would find, or the default.
+
+    The default is that of ``init``, in the current folder; where others could change it there, as with ``sudo`` in the
+    home of a user, it is that of ``restore``.
+    """
+    from dnsrenew.config.file_checks import FileChecks
+
+    usual = Path(locate.new_config(named, os.environ, cwd))
+    if named or os.path.lexists(usual):
+        return usual
+    here = Path(cwd) / locate.FILE_NAME
     try:
-        return Path(locate.search(None, os.environ, cwd)[0])
+        FileChecks(found=True, insist=insist).judge(str(here))
     except ConfigError:
-        is_root = hasattr(os, "geteuid") and os.geteuid() == 0
-        folder = locate.SYSTEM_FOLDER if is_root else locate.user_folder(os.environ) or cwd
-        return Path(folder) / locate.FILE_NAME
+        return usual
+    return here
 
 
 def _host(cwd: str) -> HostView:

@@ -15,7 +15,7 @@ from dnsrenew.cli.arguments import parse
 from dnsrenew.cli.config_option import config_option
 from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.prompts import TerminalPerson
-from dnsrenew.cli.schedule_note import nothing_renews
+from dnsrenew.cli.schedule_note import needs_person, nothing_renews, renewed_by_hand
 from dnsrenew.cli.terminal import green, yellow
 from dnsrenew.config import locate
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
@@ -262,6 +262,10 @@ class _Steps:
 
         return Config.load(self._draft.around.config, insist=self._invocation.options.insist)
 
+    def _by_hand(self) -> list[str]:
+        config = self._config()
+        return needs_person(config, {spec.name for spec in config.certificates})
+
     def _refuse(self, error: DnsRenewError) -> None:
         TerminalPerson(self._invocation).refuse(error)
         self._document["error"] = error.to_dict()
@@ -283,6 +287,8 @@ class _Steps:
         if not is_done:
             text = texts.INIT_UNFINISHED if self._draft.schedule else texts.INIT_UNFINISHED_ALONE
             lines += formatting.wrap(text.format(path=path, option=option), columns, f"{yellow('→')} ", "  ")
+        elif by_hand := self._by_hand():
+            lines += formatting.wrap(renewed_by_hand(by_hand), columns, f"{yellow('!')} ", "  ")
         elif not self._draft.schedule:
             is_plain = not option or not self._draft.around.has_scheduler
             text = nothing_renews() if is_plain else texts.INIT_UNSCHEDULED.format(option=option)

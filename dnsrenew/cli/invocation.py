@@ -69,7 +69,7 @@ class Invocation(Frozen):
             path = formatting.fit_path(formatting.relative_path(path, here()), width, ellipsis)
         self.terminal.write_info(dim(texts.USING.format(path=path)))
         config = (read or Config.find)(self.options.config, insist=self.options.insist)
-        if needs_certificates and not config.certificates:
+        if needs_certificates and not config.certificates and config.fleet is None:
             raise _no_certificates(config)
         for notice in config.warnings:
             lines = formatting.wrap(sentences(notice.message, notice.fix), columns, f"{yellow('!')} ", "  ")
@@ -79,9 +79,9 @@ class Invocation(Frozen):
 
     def store(self, config: Config) -> Store:
         """Return the store of the configuration."""
-        from dnsrenew.store import FolderStore
+        from dnsrenew.store.opening import open_store
 
-        return FolderStore(config.store, insist=config.insist)
+        return open_store(config.store, insist=config.insist, seals=config.seals)
 
     def renewer(self, config: Config, on_event: Callable[[Event], object] | None = None) -> Renewer:
         """Return a renewer for the configuration."""

@@ -16,7 +16,7 @@ from dnsrenew.cli.journal_lines import use_journal
 from dnsrenew.cli.line_fields import WARNING, LineFields, outcome_fields
 from dnsrenew.cli.live_progress import make_progress
 from dnsrenew.cli.outcome_text import OutcomeText, is_first
-from dnsrenew.cli.schedule_note import active_schedule, nothing_renews
+from dnsrenew.cli.schedule_note import active_schedule, needs_person, nothing_renews, renewed_by_hand
 from dnsrenew.cli.terminal import dim, yellow
 from dnsrenew.errors import Cancelled
 from dnsrenew.renewal.run_result import exit_status
@@ -73,7 +73,11 @@ def _check_options(invocation: Invocation, config: Config) -> None:
     options = invocation.options
     if options.all and options.names:
         raise usage(texts.NAMES_AND_ALL, "dnsrenew renew")
-    if options.force and not options.dry_run and not options.names and not options.all and len(config.certificates) > 1:
+    if not options.force or options.dry_run or options.names or options.all:
+        return
+    if config.fleet is not None:
+        raise usage(texts.FORCE_FLEET, "dnsrenew renew")
+    if len(config.certificates) > 1:
         raise usage(texts.FORCE_WITHOUT_NAMES, "dnsrenew renew", count=len(config.certificates))
 
 
@@ -131,7 +135,11 @@ def _run(invocation: Invocation, config: Config, progress: Progress) -> list[Out
 def _selected(invocation: Invocation, config: Config) -> list[CertificateSpec]:
     from dnsrenew.operations.selection import selected
 
-    names = selected(invocation.options.names or None, [spec.name for spec in config.certificates])
+    known = [spec.name for spec in config.certificates]
+    wanted = invocation.options.names or None
+    if config.fleet is not None and wanted:  # the database is not read, because it may be what hangs
+        wanted = [name for name in wanted if name in known]
+    names = selected(wanted, known)
     return [spec for spec in config.certificates if spec.name in names]
 
 
@@ -192,7 +200,9 @@ def _result(invocation: Invocation, config: Config, outcomes: Sequence[Outcome])
     """Return the result: what is fine first, then what failed, the summary, and whether anything renews by itself."""
     options, columns = invocation.options, invocation.terminal.out.size()[0]
     idle = all(outcome.status == "not-due" for outcome in outcomes)  # then it is not worth a look at the machine
-    manual = not idle and not options.scheduled and active_schedule(config).installed is False
+    by_hand = [] if idle or options.scheduled else needs_person(config, {outcome.name for outcome in outcomes})
+    alone = len(by_hand) == len(outcomes)  # then no schedule changes anything
+    manual = not idle and not options.scheduled and (alone or active_schedule(config).installed is False)
     text = _outcome_text(invocation, columns, manual=manual or idle)
     fine = [outcome for outcome in outcomes if _is_fine(outcome)]
     crowded = {status for status, count in Counter(outcome.status for outcome in fine).items() if count > _MOST_LINES}
@@ -206,8 +216,12 @@ def _result(invocation: Invocation, config: Config, outcomes: Sequence[Outcome])
     if len(outcomes) != 1:
         summary = _summary(outcomes, invocation.clock.now(), manual=manual or idle)
         lines += formatting.wrap(summary, columns, "", "  ")
-    if manual and fine and not options.dry_run:
-        lines += formatting.wrap(nothing_renews(), columns, f"{yellow('!')} ", "  ")
+    if fine and not options.dry_run:
+        notes = [
+            *([nothing_renews()] if manual and not alone else []),
+            *([renewed_by_hand(by_hand)] if by_hand else []),
+        ]
+        lines += [line for note in notes for line in formatting.wrap(note, columns, f"{yellow('!')} ", "  ")]
     return lines
 
 

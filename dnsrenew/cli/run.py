@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import errno
-import gc
-import os
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.cli import error_text, formatting, texts
-from dnsrenew.cli.event_lines import EventLines, log_line
-from dnsrenew.cli.journal_lines import use_journal
-from dnsrenew.cli.language import say, sentences
-from dnsrenew.cli.line_fields import ERROR, INFO, WARNING, LineFields, outcome_fields
-from dnsrenew.cli.outcome_text import OutcomeText
-from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.renew import jitter
 from dnsrenew.cli.run_watch import RunWatch
+from dnsrenew.cli.service_log import event_progress, use_service_log, write_outcomes, write_service_error
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
 from dnsrenew.renewal.next_run import NextRun, next_run
 
 if TYPE_CHECKING:
     from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.cli.terminal import Terminal
     from dnsrenew.config import Config
     from dnsrenew.model import Outcome
 
@@ -37,12 +28,8 @@ def run(invocation: Invocation) -> int:
     :raises ConfigError: the configuration has mistakes.
     :raises Cancelled: a signal arrived, and a renewal did not end in time.
     """
-    gc.enable()  # the process lives for months
     terminal, signals = invocation.terminal, invocation.signals
-    terminal.err.colour = False
-    terminal.log_line = partial(log_line, invocation)
-    signals.reload_on_hangup(lambda: _is_gone(terminal))
-    use_journal(terminal)
+    use_service_log(invocation)
     config = invocation.config(needs_certificates=True)
     with RunWatch(invocation) as watch:
         watch.use(config)
@@ -86,7 +73,7 @@ def _read_again(invocation: Invocation, config: Config, watch: RunWatch) -> Conf
         new = invocation.config(needs_certificates=True)
         watch.use(new)
     except ConfigError as error:
-        _write_error(terminal, error)
+        write_service_error(terminal, error)
         status = texts.CONFIG_KEPT
         terminal.write_message(status)
     else:
@@ -96,24 +83,13 @@ def _read_again(invocation: Invocation, config: Config, watch: RunWatch) -> Conf
     return config
 
 
-def _is_gone(terminal: Terminal) -> bool:
-    """Return whether standard error is a terminal that was closed; that sends SIGHUP too."""
-    if not terminal.err.is_terminal or terminal.err.stream is None:
-        return False
-    try:
-        os.tcgetpgrp(terminal.err.stream.fileno())
-    except OSError as error:
-        return error.errno == errno.EIO
-    return False
-
-
 def _round(invocation: Invocation, config: Config, watch: RunWatch) -> list[Outcome] | None:
     """Renew what is due. Return None after an error outside any certificate: a later round tries again.
 
     :raises Cancelled: a signal arrived, and the round did not end in time.
     """
     terminal, signals = invocation.terminal, invocation.signals
-    progress = _event_lines(invocation) if terminal.json else PlainProgress(terminal, show_errors=False)
+    progress = event_progress(invocation)
     try:
         renewer = invocation.renewer(config, watch.listening(progress))
         work = partial(renewer.renew, workers=invocation.options.workers, cancel=signals.cancel)
@@ -121,53 +97,15 @@ def _round(invocation: Invocation, config: Config, watch: RunWatch) -> list[Outc
     except (Cancelled, ConfigError):
         raise
     except DnsRenewError as error:
-        _write_error(terminal, error)
+        write_service_error(terminal, error)
         return None
     except Exception as error:  # noqa: BLE001  # a bug in one round must not end all renewals
-        _write_error(terminal, error_text.unexpected(error, terminal))
+        write_service_error(terminal, error_text.unexpected(error, terminal))
         return None
     finally:
         progress.close()
-    _write_outcomes(invocation, outcomes)
+    write_outcomes(invocation, outcomes)
     return outcomes
-
-
-def _event_lines(invocation: Invocation) -> EventLines:
-    hidden = frozenset() if invocation.terminal.verbose else frozenset({"dns-waiting"})
-    return EventLines(invocation, hidden=hidden)
-
-
-def _write_error(terminal: Terminal, error: DnsRenewError) -> None:
-    terminal.write_message(f"✗ {sentences(error.message, error.fix)}", LineFields(ERROR, code=error.code))
-
-
-def _write_outcomes(invocation: Invocation, outcomes: Sequence[Outcome]) -> None:
-    """Write one line for each certificate; for those that are not due only with ``-v``."""
-    terminal = invocation.terminal
-    outcome_text = OutcomeText(invocation.clock.now(), None, verbose=False)
-    for outcome in outcomes:
-        deployed = all(result.ok for result in outcome.deployed)
-        if outcome.status == "not-due" and deployed and not terminal.verbose:
-            continue
-        line = _outcome_line(outcome_text, outcome)
-        if outcome.error is not None or not deployed:
-            terminal.write_message(line, outcome_fields(outcome))
-        elif terminal.quiet:
-            for warning in outcome_text.lost_routes(outcome):
-                terminal.write_message(warning, LineFields(WARNING, outcome.name))
-        else:
-            terminal.write_info(line, LineFields(INFO, outcome.name))
-
-
-def _outcome_line(outcome_text: OutcomeText, outcome: Outcome) -> str:
-    error = outcome.error
-    if error is None:
-        return "; ".join(" ".join(line.split()) for line in outcome_text.lines(outcome))
-    next_attempt = outcome_text.next_attempt(outcome)
-    template = texts.LOG_LINE_NEXT if next_attempt else texts.LOG_LINE
-    message = say(error.evidence.get("failure", error.message)).strip()  # the way not to wait is for people at a prompt
-    fields = {"outcome": outcome_text.head(outcome), "message": message, "fix": say(error.fix).strip()}
-    return template.format_map({**fields, "next_attempt": next_attempt})
 
 
 def _write_next_check(invocation: Invocation, following: NextRun) -> str:

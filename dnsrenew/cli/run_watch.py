@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from dnsrenew.base.systemd_notify import LifeSign, ServiceNotifier, Watchdog, watchdog_period
 from dnsrenew.cli import texts
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dnsrenew.events import Event
     from dnsrenew.model import Outcome
     from dnsrenew.watch.metrics.endpoint import MetricsServer
-    from dnsrenew.watch.metrics.source import MetricsSource
+    from dnsrenew.watch.metrics.health import Health
 
 SLEEPING: Final = 150.0
 """Seconds to the next sign of life while it sleeps: more than two of its slices."""
@@ -32,17 +32,36 @@ configuration. A certificate has days or weeks left when its renewal starts, so 
 """
 
 
-class RunWatch:
-    """Tells systemd and the endpoint about one ``dnsrenew run``; a context manager that ends with it."""
+class WatchedNumbers(Protocol):
+    """What the endpoint tells. Thread-safe."""
 
-    def __init__(self, invocation: Invocation) -> None:
+    def use(self, config: Config) -> None:
+        """Use another configuration from now on."""
+
+    def round_ended(self, outcomes: Sequence[Outcome] | None) -> None:
+        """Note the end of a round; None if it failed as a whole."""
+
+    def text(self) -> str | None:
+        """Return the metrics; None if they cannot be read."""
+
+    def health(self) -> Health:
+        """Return whether all is well."""
+
+
+class RunWatch:
+    """Tells systemd and the endpoint about one ``dnsrenew run`` or ``worker``; a context manager that ends with it.
+
+    :param numbers: what the endpoint tells; None: the numbers of the certificates of the configuration.
+    """
+
+    def __init__(self, invocation: Invocation, numbers: WatchedNumbers | None = None) -> None:
         self._invocation = invocation
         self._notifier = ServiceNotifier.from_environment(os.environ)
         self._life_sign = LifeSign(invocation.clock.monotonic)
         self._watchdog: Watchdog | None = None
         self._listen: str | None = None
         self._server: MetricsServer | None = None
-        self._source: MetricsSource | None = None
+        self._source = numbers
 
     def __enter__(self) -> Self:
         self.asleep()

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Final
 
-from dnsrenew.cli import texts
+from dnsrenew.cli import formatting, texts
 
 if TYPE_CHECKING:
     from dnsrenew.config import Config
+    from dnsrenew.model import CertificateSpec
     from dnsrenew.schedule.detect import ActiveSchedule
 
 
+_MANUAL: Final = "manual"
+"""The provider with which a person writes the TXT records."""
+
+
 def active_schedule(config: Config) -> ActiveSchedule:
-    """Return what renews the certificates of the configuration by itself."""
+    """Return what renews the certificates of the configuration by itself; those of a fleet have workers anywhere."""
     from dnsrenew.schedule.detect import UNKNOWN, detect
 
-    return UNKNOWN if config.path is None else detect(config.path)
+    return UNKNOWN if config.path is None or config.fleet is not None else detect(config.path)
 
 
 def nothing_renews() -> str:
@@ -23,3 +29,21 @@ def nothing_renews() -> str:
     from dnsrenew.schedule.detect import has_scheduler
 
     return texts.NOTHING_RENEWS if has_scheduler() else texts.NOTHING_RENEWS_HERE
+
+
+def needs_person(config: Config, names: Collection[str]) -> list[str]:
+    """Return those of some certificates that no schedule can renew: a person writes the records of all their routes."""
+    return [spec.name for spec in config.certificates if spec.name in names and _is_by_hand(config, spec)]
+
+
+def _is_by_hand(config: Config, spec: CertificateSpec) -> bool:
+    accounts = config.accounts
+    return bool(spec.routes) and all(
+        route.challenge == "dns-01" and {accounts[name].provider for name in route.dns or accounts} == {_MANUAL}
+        for route in spec.routes
+    )
+
+
+def renewed_by_hand(names: Collection[str]) -> str:
+    """Return the sentence for certificates that need a person at each renewal."""
+    return texts.RENEWED_BY_HAND.format(names=formatting.listed(names))

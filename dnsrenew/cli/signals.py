@@ -58,6 +58,7 @@ class SignalHandler:
         self.wake = threading.Event()
         self._is_end: Callable[[], bool] | None = None
         self._hung_up = False
+        self._timeout = _TIMEOUT
         self._deadline: float | None = None
         self._first: tuple[int, float] | None = None
         self._before: dict[int, Any] = {}
@@ -91,6 +92,10 @@ class SignalHandler:
             self._before.setdefault(number, signal.signal(number, self._handle))
             self._is_end = is_end
 
+    def allow(self, seconds: float) -> None:
+        """Give the command so many seconds from the first signal to the exit."""
+        self._timeout = seconds
+
     def take_hangup(self) -> bool:
         """Return whether SIGHUP was noted since the last call."""
         self.wake.clear()
@@ -105,7 +110,7 @@ class SignalHandler:
             return
         if self._deadline is None:
             self._first = number, now
-            self._deadline, self.status = now + _TIMEOUT, self._statuses[number]
+            self._deadline, self.status = now + self._timeout, self._statuses[number]
             self.cancel.set()
             self.wake.set()
             return

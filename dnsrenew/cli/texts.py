@@ -45,6 +45,11 @@ FORCE_WITHOUT_NAMES: Final = Text(
     "--force would renew all {count} certificates, due or not, and CAs limit how often that is possible",
     "Name the certificates, or add --all.",
 )
+FORCE_FLEET: Final = Text(
+    "usage",
+    "--force would renew all certificates of the fleet, due or not, and CAs limit how often that is possible",
+    "Name the certificates, or add --all.",
+)
 UNCONFIRMED: Final = Text(
     "usage",
     "{command} asks before it does this, and there is no terminal to ask at",
@@ -359,6 +364,10 @@ NOTHING_RENEWS: Final = "Nothing renews this yet. Run: dnsrenew schedule install
 NOTHING_RENEWS_HERE: Final = (
     "Nothing renews this yet. Run: dnsrenew schedule install (it needs systemd or cron, and this machine has neither), "
     "or: dnsrenew run"
+)
+RENEWED_BY_HAND: Final = (
+    "No schedule can renew {names}, because a person sets the records: "
+    "run dnsrenew renew at a terminal when a renewal is due."
 )
 
 SUMMARY: Final = "{certificates}: {counts}"
@@ -731,6 +740,7 @@ STANDARD_OUTPUT: Final = "standard output"
 EXPORTED: Final = "{certificates} and {accounts} exported to {file}, without keys and secrets"
 EXPORTED_SEALED: Final = "{certificates} and {accounts} exported to {file}, with keys and secrets, sealed"
 MASKED: Final = "{place}: {key} is masked"
+KEPT_ARGUMENTS: Final = "{place}: {key} is in the file as it is; make sure that it holds no secret"
 LEFT_OUT: Final = "{path} was left out: {reason}"
 RESTORED: Final = "{certificates} and {accounts} restored"
 RESTORED_WITHOUT_KEYS: Final = (
@@ -745,3 +755,63 @@ CHECK_FIRST: Final = "Check the configuration: dnsrenew check{config}"
 RENEW_KEYLESS: Final = "Obtain {certificates} without a private key: dnsrenew renew{config}"
 DEPLOY_HERE: Final = "If the servers here do not have the certificates: dnsrenew deploy --force{config}"
 SCHEDULE_HERE: Final = "Renew automatically from now on, and only here: dnsrenew schedule install{config}"
+
+# ── a fleet: worker, fleet status ───────────────────────────────────────────────────────
+
+WORKER_READY: Final = "Waiting for certificates that are due; {certificates} at once."
+WORKER_WAITING: Final = "{error} Trying again until it answers."
+WORKER_BACK: Final = "The database answers again."
+WORKER_STOPPING: Final = "Stopping: what is under way ends within a minute, the rest is handed back."
+WORKER_DONE: Final = "Stopped. Renewed: {renewed}, failed: {failed}."
+FLEET_EMPTY: Final = "The fleet has no certificates. Add some: dnsrenew fleet add FILE"
+FLEET_COUNTS: Final = "{certificates}: {states}"
+FLEET_STATE: Final = "{count} {state}"
+FLEET_DUE: Final = "{due} due, {failing} failing"
+FLEET_HEADINGS: Final = {
+    "overdue": "Waiting the longest",
+    "workers": "Workers",
+    "hour": "Certificates in the last hour",
+    "limits": "Limits of the CAs",
+    "lacking": "Without an account or a CA in the configuration of the workers",
+}
+FLEET_NO_WORKER: Final = "none is alive: start one with dnsrenew worker"
+FLEET_WORKER: Final = "{pid} on {host}"
+FLEET_IDLE: Final = "nothing to do"
+FLEET_NONE: Final = "none"
+FLEET_SINCE: Final = "for {span}"
+FLEET_TAKES_ORDERS: Final = "takes orders"
+FLEET_UNTIL: Final = "takes no orders until {time}"
+FLEET_PAUSED: Final = "has paused the account: {url}"
+FLEET_HELD: Final = "{limits}; {sets} held back"
+FLEET_SETS: Final = "name set"
+
+# ── a fleet: init, add, sync, remove, load, dump ────────────────────────────────────────
+
+FLEET_FILE_UNREADABLE: Final = Text(
+    "fleet-file-unreadable",
+    "{file} cannot be read: {reason}.",
+    "Give a file of JSON lines, or - for standard input.",
+)
+NAMES_OR_TAG: Final = Text(
+    "usage",
+    "either NAME or --tag says which certificates are meant",
+    "Give names, or --tag TAG.",
+)
+FLEET_READY: Final = "The tables in {place} are ready (version {version})."
+FLEET_SEALED: Final = "Sealed {count} private keys with the first seal."
+FLEET_ADDED: Final = "{added} added, {changed} changed, {same} unchanged"
+FLEET_NEXT: Final = "A worker looks at them within a minute: dnsrenew worker, then dnsrenew fleet status"
+FLEET_REMOVE_QUESTION: Final = "Take {certificates} ({names}) out of the fleet, with private keys?"
+FLEET_REVOKE_QUESTION: Final = "Revoke {certificates} ({names}), and take them out of the fleet with private keys?"
+FLEET_REMOVED: Final = "{certificates} taken out of the fleet"
+FLEET_LOADED: Final = "{certificates} and {accounts} written into the database"
+FLEET_DUMPED: Final = "{certificates} and {accounts} written into {folder}"
+FLEET_KEPT: Final = "{certificates} left alone: what is there is as new or newer"
+FLEET_KEPT_ACCOUNT: Final = "There is another account at {ca} already; it stays."
+FLEET_DAMAGED: Final = "{name} was left out: files of its certificate are missing or damaged."
+FLEET_JOURNAL_FOLDER: Final = (
+    "Killed runs left TXT records that only {folder} knows of: run dnsrenew cleanup with the configuration of that "
+    "store."
+)
+FLEET_JOURNAL: Final = "Killed runs left TXT records that only the database knows of: run dnsrenew cleanup."
+FLEET_LOAD_NEXT: Final = "Have the workers renew them: dnsrenew fleet sync, or dnsrenew fleet add FILE"

@@ -42,6 +42,8 @@ _EAB: Final = Table("eab", {"kid": Key(text, required=True), "hmac": Key(secret,
 def _eab(value: Any, scope: FieldScope, path: KeyPath) -> Eab | Literal["email"] | None:
     if value == _BY_EMAIL:
         return "email"
+    if isinstance(value, str):
+        raise FieldError(texts.EAB_FORMS, nearest=nearest(value, [_BY_EMAIL]))
     values = _EAB.read(value, scope, path)
     return Eab(**values) if len(values) == len(_EAB.keys) else None
 
@@ -145,6 +147,9 @@ class CaTables:
         if ca is None:
             self._unknown(name, scope, path)
         elif name in texts.EAB_SOURCES and ca.eab is None and ca.directory == BUILT_IN[name].directory:
+            origin = self._origins.get(name)
+            if origin is not None and origin[0].report.has_mistake((*origin[1], "eab")):
+                return
             expected = texts.EAB.format(ca=name, source=texts.EAB_SOURCES[name])
             scope.mistake(path, texts.NO_EAB.format(ca=quoted(name)), expected)
         elif ca.eab == _BY_EMAIL and not self._has_contact:

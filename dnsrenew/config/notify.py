@@ -39,7 +39,7 @@ _NOTIFY: Final = Table(
     "notify",
     {
         "to": Key(list_of(secret, texts.NOTIFY_ADDRESSES, one=True), secret=True),
-        "on": Key(list_of(choice(*_KINDS), texts.NOTIFY_KINDS)),
+        "on": Key(list_of(choice(*_KINDS), texts.NOTIFY_KINDS, least=1)),
         "heartbeat": Key(secret, secret=True),
     },
 )

@@ -163,6 +163,11 @@ FLEET_UNSEALED: Final = Text(
     "Private keys are stored in the database as they are: whoever can read the database has them.",
     'Write seal = "env:DNSRENEW_SEAL" into [fleet], with 32 random bytes in base64 (openssl rand -base64 32).',
 )
+METRICS_NOT_PROM: Final = Text(
+    "metrics-file-name",
+    "The node exporter does not read {path}, because its name does not end in .prom.",
+    "Name the file in `textfile` of [metrics] {suggested}.",
+)
 NO_CERTIFICATES: Final = Text(
     "no-certificates",
     "The configuration has no certificate.",
@@ -297,6 +302,7 @@ NO_EAB: Final = Phrase("the CA {ca} without its external account binding")
 EAB: Final = Phrase("[ca.{ca}] with eab = {{ kid = …, hmac = … }} {source}")
 NO_EAB_BY_EMAIL: Final = Phrase("the binding for an e-mail address, which this CA does not give")
 EAB_TABLE: Final = Phrase("{{ kid = …, hmac = … }}")
+EAB_FORMS: Final = Phrase('{{ kid = …, hmac = … }}, or "email" for a binding that the CA gives for the contact')
 NO_CONTACT: Final = Phrase("the CA {ca}, which gives its binding for an e-mail address, without `contact`")
 A_CONTACT: Final = Phrase("your e-mail address in `contact`")
 EAB_SOURCES: Final = {
@@ -420,7 +426,7 @@ FORM_KEY: Final = Phrase("{secret} has a key and = before the value")
 FORM_OTHER: Final = Phrase("{secret} has another form")
 HMAC: Final = Phrase("the key as the CA shows it, in base64url: A-Z, a-z, 0-9, - and _")
 NOTIFY_ADDRESSES: Final = Phrase("a list of apprise addresses")
-NOTIFY_KINDS: Final = Phrase("a list of changes")
+NOTIFY_KINDS: Final = Phrase("a list of at least one change")
 NOTIFY_NEEDED: Final = Phrase('addresses, such as to = ["file:ntfy.txt"], or a heartbeat')
 NO_APPRISE: Final = Phrase("the package apprise, which sends the messages, is not installed")
 APPRISE: Final = Phrase("an installed package apprise")

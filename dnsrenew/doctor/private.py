@@ -45,7 +45,7 @@ def of_host() -> Iterator[Private]:
 
 def of_config(config: Config) -> Iterator[Private]:
     """Give the names in a configuration."""
-    yield "path", str(config.store)
+    yield "path" if config.fleet is None else "url", str(config.store)
     if config.path is not None:
         yield "path", str(config.path)
     yield from (("email", address.removeprefix("mailto:")) for address in config.contact)

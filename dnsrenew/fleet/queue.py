@@ -41,7 +41,7 @@ _BULK: Final = 1_000
 STALLED: Final = 30.0
 """Seconds without a heartbeat after which a worker counts as dead."""
 _HEARTBEAT: Final = 5.0
-_POLL: Final = 5.0
+_POLL: Final = 2.0
 """Seconds between two looks for jobs that were handed back; new ones are notified."""
 DEADLINE: Final = 10.0
 """Seconds after which a database that does not answer counts as gone."""
@@ -55,7 +55,7 @@ _OUR_RULES: Final = ("P0", "23")
 """SQLSTATE classes of what the queue itself refuses, such as a job that another worker has ended."""
 
 
-class HandedBack(Exception):  # noqa: N818  # it is no error
+class HandedBack(Exception):
     """Raised by a job that another worker, or this one later, is to do.
 
     :ivar at: when.
@@ -138,7 +138,8 @@ class WorkQueue:
         self._connector = _Connector(
             self._note_lost,
             conninfo=conninfo,
-            kwargs={**connection, "autocommit": True},
+            kwargs=dict(connection),
+            configure=_commit_each,
             min_size=1,
             max_size=4,
             timeout=DEADLINE,
@@ -204,7 +205,7 @@ class WorkQueue:
 
     async def _renew(self, context: JobContext, name: str) -> None:
         cancel = threading.Event()
-        await _in_thread(partial(self._tasks.renew, name, context.job.attempts, cancel), cancel)
+        await in_thread(partial(self._tasks.renew, name, context.job.attempts, cancel), cancel)
 
     async def _scan(self, timestamp: int = 0) -> None:  # noqa: ARG002  # procrastinate passes it
         await self.scan()
@@ -217,7 +218,7 @@ class WorkQueue:
         async with self._alone() as alone:
             if not alone:
                 return 0
-            found = await _in_thread(partial(self._tasks.due, AHEAD), threading.Event())
+            found = await in_thread(partial(self._tasks.due, AHEAD), threading.Event())
             for start in range(0, len(found), _AT_ONCE):
                 await self._defer([_job(one) for one in found[start : start + _AT_ONCE]])
         if len(found) >= _BULK:
@@ -269,7 +270,12 @@ def _pool(**options: Any) -> psycopg_pool.AsyncConnectionPool[Any]:
     return psycopg_pool.AsyncConnectionPool(**{**options, "check": None})
 
 
-async def _in_thread(function: Callable[[], T], cancel: threading.Event) -> T:
+async def _commit_each(connection: Any) -> None:
+    """Let each statement commit by itself: BEGIN and COMMIT would make three of one."""
+    await connection.set_autocommit(True)
+
+
+async def in_thread(function: Callable[[], T], cancel: threading.Event) -> T:
     """Call a function in a daemon thread, and wait for it.
 
     :param cancel: set if this is cancelled; the function then has a few seconds to end.
@@ -294,4 +300,3 @@ async def _in_thread(function: Callable[[], T], cancel: threading.Event) -> T:
         raise
     task.done.wait()  # it is set right after
     return task.result()
-

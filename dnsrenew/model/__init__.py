@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dnsrenew.model.certificate import Certificate
 from dnsrenew.model.deployment import Deployment, DeploymentResult
 from dnsrenew.model.diagnosis import Change, Check, CheckResult, Diagnosis
 from dnsrenew.model.result import (
     Attempt,
-    Certificate,
     Notice,
     Outcome,
     OutcomeStatus,

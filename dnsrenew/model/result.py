@@ -9,7 +9,6 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.errors import DnsRenewError
 
 if TYPE_CHECKING:
-    import ssl
     from datetime import datetime
     from pathlib import Path
 
@@ -62,67 +61,6 @@ class Notice(Frozen, public=True):
     def to_dict(self) -> dict[str, str]:
         """Return the JSON form."""
         return {"code": self.code, "message": self.message, "fix": self.fix}
-
-
-class Certificate(Frozen, kw_only=True, public=True):
-    """A certificate in the store. All its paths point into one version, so the certificate matches the key.
-
-    A renewal does not change this value: it makes a new version in another folder. The store keeps the last three
-    versions. After three renewals (half a year at Let's Encrypt) these paths no longer exist, and reading them raises
-    ``FileNotFoundError``. A program that runs for longer calls :func:`obtain` or :meth:`Renewer.certificate` again;
-    other programs get the files in ``path``.
-    """
-
-    name: str
-    """Its name in the configuration and in the store."""
-    domains: tuple[str, ...]
-    """Its domains, as written in the configuration."""
-    issuer: str
-    """The issuer: the subject name of the CA's certificate."""
-    serial: str
-    """The serial number, hexadecimal in lower case."""
-    not_before: datetime
-    """The start of the validity, in UTC."""
-    not_after: datetime
-    """The end of the validity, in UTC."""
-    path: Path
-    """The ``current`` folder, for other programs: it always has the newest version."""
-    certificate_path: Path
-    """The certificate alone, PEM."""
-    chain_path: Path
-    """The rest of the chain, PEM; it may be empty."""
-    fullchain_path: Path
-    """The certificate and its chain, PEM: the file for most servers. It exists until three renewals later."""
-    private_key_path: Path
-    """The private key, PEM (PKCS#8, not encrypted). It exists until three renewals later."""
-
-    @property
-    def fullchain_pem(self) -> str:
-        """The certificate and its chain, leaf first, read from the file on every access.
-
-        :raises OSError: the file cannot be read, or its version was deleted.
-        """
-        return self.fullchain_path.read_text("ascii")
-
-    @property
-    def private_key_pem(self) -> str:
-        """The private key, unencrypted PKCS#8, read from the file on every access.
-
-        :raises OSError: the file cannot be read, or its version was deleted.
-        """
-        return self.private_key_path.read_text("ascii")
-
-    def ssl_context(self) -> ssl.SSLContext:
-        """Return a new server-side context with this certificate; a later renewal does not change it.
-
-        :raises OSError: a file cannot be read, or its version was deleted.
-        :raises ssl.SSLError: a file was modified: the certificate and the key do not match.
-        """
-        import ssl  # slow to import, and few programs need it
-
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(self.fullchain_path, self.private_key_path)
-        return context
 
 
 class RouteTaken(Frozen, kw_only=True, public=True):
@@ -195,7 +133,7 @@ class Outcome(Frozen, kw_only=True, public=True):
     next_attempt: datetime | None = None
     """The earliest time of the next try after a failure or deferral; None: at the next run, or never needed."""
     path: Path | None = None
-    """The ``current`` folder, for other programs."""
+    """The ``current`` folder, for other programs; None if the store is a database."""
     route: RouteTaken | None = None
     """The route of the new certificate; None without a new one."""
     attempts: tuple[Attempt, ...] = ()

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from dnsrenew.model.certificate import Certificate
     from dnsrenew.model.deployment import Deployment
-    from dnsrenew.model.result import Certificate
     from dnsrenew.secrets import Secret
 
 KeyKind = Literal["ecdsa-p256", "ecdsa-p384", "rsa2048", "rsa3072", "rsa4096"]

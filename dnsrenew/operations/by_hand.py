@@ -216,5 +216,6 @@ def _keep(
     store.orders.clear(spec.name)
     store.quarantine_damaged(spec.name, state)
     not_after = rfc3339(facts.not_after)
-    context.emit("certificate-stored", path=str(store.current(spec.name)), serial=facts.serial, not_after=not_after)
+    path = None if (current := store.current(spec.name)) is None else str(current)
+    context.emit("certificate-stored", path=path, serial=facts.serial, not_after=not_after)
     return kept

@@ -151,13 +151,13 @@ def _read(revoked: _Revoked, signer: Signed) -> tuple[str, PrivateKey | None]:
     from dnsrenew import x509
 
     store, stored, state = revoked.store, revoked.stored, revoked.state
-    path = stored.fullchain_path
+    path = stored.fullchain_path or f"{store.place} ({stored.name}/fullchain.pem)"
     try:
         pem = store.read_chain(stored.name, state) or ""
         x509.read_certificate(pem)
         if signer == "account":
             return pem, None
-        path = stored.private_key_path
+        path = stored.private_key_path or f"{store.place} ({stored.name}/privkey.pem)"
         return pem, x509.key_from_pem(store.read_private_key(stored.name, state) or b"")
     except (StoreError, ValueError) as error:
         evidence = {"path": str(path), "serial": stored.serial, "cause": type(error).__name__}

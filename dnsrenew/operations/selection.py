@@ -25,7 +25,7 @@ def selected(wanted: Iterable[str] | None, known: Sequence[str]) -> Collection[s
     found: set[str] = set()
     names = set(known)
     for name in [wanted] if isinstance(wanted, str) else wanted:
-        matches = _matches(name, known) if _PATTERN & set(name) else {name} & names
+        matches = _matches(name, known) if is_pattern(name) else {name} & names
         if not matches:
             raise unknown_certificate(name, known)
         found |= matches
@@ -37,13 +37,18 @@ def unknown_certificate(name: str, known: Sequence[str]) -> ConfigError:
     similar = nearest(name, list(known))
     if not known:
         text = texts.CERTIFICATE_UNKNOWN_NONE
-    elif _PATTERN & set(name):
+    elif is_pattern(name):
         text = texts.NO_MATCH
     elif similar:
         text = texts.CERTIFICATE_UNKNOWN_NEAREST
     else:
         text = texts.CERTIFICATE_UNKNOWN if len(known) <= _MOST else texts.CERTIFICATE_UNKNOWN_MANY
     return ConfigError.of(text, name=name, nearest=similar, known=list(known), count=len(known))
+
+
+def is_pattern(name: str) -> bool:
+    """Tell whether a name is a pattern."""
+    return not _PATTERN.isdisjoint(name)
 
 
 def _matches(pattern: str, known: Iterable[str]) -> set[str]:

@@ -168,7 +168,7 @@ def unconfigured(config: Config, store: Store) -> dict[str, State]:
         return {}
     named = {spec.name for spec in config.certificates}
     found: dict[str, State] = {}
-    for name in store.names():
+    for name in _only_stored(config, store):
         if name in named:
             continue
         try:
@@ -178,6 +178,15 @@ def unconfigured(config: Config, store: Store) -> dict[str, State]:
         if state.version is not None and _asks_no_more(state.asked_by, str(config.path)):
             found[name] = state
     return found
+
+
+def _only_stored(config: Config, store: Store) -> list[str]:
+    """Return the names of stored certificates, without those that a fleet wants."""
+    if config.fleet is None:
+        return store.names()
+    from dnsrenew.operations.fleet_certificates import fleet_certificates  # few stores are databases
+
+    return fleet_certificates(config, store).wanted.unwanted()
 
 
 def _asks_no_more(asked_by: str, path: str) -> bool:

@@ -32,7 +32,8 @@ class StoredCertificate(Frozen, kw_only=True):
     :ivar configured: whether the configuration names it.
     :ivar serial: "" if there is none yet, as for the next two.
     :ivar other_config: another configuration that asked for it last; "": none, or not known.
-    :ivar last_read: when its private key was read, if that was within 30 days and the file system records it.
+    :ivar last_read: when its private key was read, if that was within 30 days and the file system records it;
+        a database does not.
     """
 
     name: str
@@ -62,6 +63,8 @@ def find(name: str, config: Config, store: Store, now: datetime) -> StoredCertif
     """
     store.check_ground()
     configured = {spec.name: spec.domains for spec in config.certificates}
+    if config.fleet is not None and name not in configured:
+        configured |= _in_fleet(name, config, store)
     names = store.names()
     if name not in configured and name not in names:
         raise _unknown(name, list(dict.fromkeys([*configured, *names])))
@@ -78,11 +81,21 @@ def find(name: str, config: Config, store: Store, now: datetime) -> StoredCertif
     )
 
 
+def _in_fleet(name: str, config: Config, store: Store) -> dict[str, tuple[str, ...]]:
+    """Return the domains of a certificate of the fleet, by its name; nothing if it is not in the fleet."""
+    from dnsrenew.operations.fleet_certificates import fleet_certificates  # few stores are databases
+
+    found = fleet_certificates(config, store).wanted.get(name)
+    return {} if found is None else {name: tuple(found.document["domains"])}
+
+
 def check_removable(found: StoredCertificate, config: Config) -> None:
     """Refuse a certificate that the next run would obtain again.
 
     :raises ConfigError: ``certificate-configured``.
     """
+    if found.configured and found.name not in {spec.name for spec in config.certificates}:
+        raise ConfigError.of(texts.STILL_IN_FLEET, name=found.name)
     if found.configured:
         raise ConfigError.of(texts.STILL_CONFIGURED, name=found.name, path=str(config.path or ""))
 
@@ -102,7 +115,8 @@ def _read(name: str, store: Store) -> tuple[State, datetime | None]:
     try:
         state = store.read_state(name, quarantine=False)
         certificate = store.certificate(name, state)
-        info = None if certificate is None else os.stat(certificate.private_key_path)
+        path = None if certificate is None else certificate.private_key_path
+        info = None if path is None else os.stat(path)
     except (StoreError, OSError):
         return State(), None
     # Without a read since it was written, both times are the same; so they are if reads are not recorded.

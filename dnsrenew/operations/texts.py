@@ -33,6 +33,16 @@ NO_MATCH: Final = Text(
     "No certificate has a name that matches {name}.",
     "Run dnsrenew status to list the certificates.",
 )
+NOT_IN_FLEET: Final = Text(
+    "certificate-unknown",
+    "There is no certificate named {name}, neither in the configuration nor in the fleet.",
+    "Run dnsrenew status to list the certificates.",
+)
+NAME_TAKEN: Final = Text(
+    "fleet-name-taken",
+    "The certificate {name} has a table in the configuration, and was added to the fleet too.",
+    "Remove one of them: the table, or run dnsrenew fleet remove {name}.",
+)
 CERTIFICATE_MISSING: Final = Text(
     "certificate-missing",
     "The certificate {name} has not been obtained yet.",
@@ -63,6 +73,11 @@ NOT_STORED_NEAREST: Final = Text(
     "certificate-unknown",
     "There is no certificate named {name}, neither in the configuration nor in the store.",
     "Did you mean {nearest}?",
+)
+STILL_IN_FLEET: Final = Text(
+    "certificate-configured",
+    "The certificate {name} is in the fleet.",
+    "Run dnsrenew fleet remove {name}.",
 )
 STILL_CONFIGURED: Final = Text(
     "certificate-configured",

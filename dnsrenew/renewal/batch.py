@@ -56,7 +56,7 @@ class Batch(Frozen):
         except StoreError as error:
             return [self._refused(spec, error) for spec in specs]
         self._close_store()
-        self._clean_up()
+        self.clean_up()
         found = self._check_all(specs)
         waiting = [(spec, one) for spec, one in zip(specs, found, strict=True) if not isinstance(one, Outcome)]
         if not waiting:
@@ -81,7 +81,15 @@ class Batch(Frozen):
         except StoreError as error:
             self.context.warn(error.code, error.message, error.fix)
 
-    def _clean_up(self) -> None:
+    def one(self, spec: CertificateSpec) -> Outcome:
+        """Do the same for one certificate, for a caller that checks the ground and cleans up by itself."""
+        (found,) = self._check_all([spec])
+        if isinstance(found, Outcome):
+            return found
+        with self.context.redactor.guard_logs(*DRIVEN):
+            return self._renew(spec, found, self.context.pool)
+
+    def clean_up(self) -> None:
         """Remove the TXT values of killed runs before anything else; an error here stops no renewal."""
         if not self.store.has_journal:
             return
@@ -197,7 +205,7 @@ class Batch(Frozen):
             raise
         return [task.result() for task in tasks]
 
-    def _renew(self, spec: CertificateSpec, before: Due | None, pool: threads.ThreadPool) -> Outcome:
+    def _renew(self, spec: CertificateSpec, before: Due | None, pool: threads.ThreadPool | None) -> Outcome:
         self._warm_up(spec)
         from dnsrenew.renewal.renew import renew_certificate  # not needed while nothing is due
 

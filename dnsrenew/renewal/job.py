@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dnsrenew.renewal.options import RunOptions
     from dnsrenew.runtime.context import Context
     from dnsrenew.store import State, Store
-    from dnsrenew.store.account_files import LostAccount
+    from dnsrenew.store.account_parts import LostAccount
     from dnsrenew.store.ledger import Ledger
 
 

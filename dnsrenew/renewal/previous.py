@@ -58,7 +58,8 @@ def reused_key(spec: CertificateSpec, state: State, store: Store, context: Conte
         key = x509.key_from_pem(store.read_private_key(spec.name, state) or b"")
     except (StoreError, ValueError) as error:
         cause = as_clause(error.message) if isinstance(error, StoreError) else texts.NO_PRIVATE_KEY
-        context.warn(*texts.KEY_NOT_REUSED.fill(path=stored.private_key_path, cause=cause))
+        path = stored.private_key_path or f"{store.place} ({spec.name}/privkey.pem)"
+        context.warn(*texts.KEY_NOT_REUSED.fill(path=path, cause=cause))
         return None
     return None if x509.key_hash(key) in state.compromised_keys else key
 

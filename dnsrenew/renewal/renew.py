@@ -296,5 +296,6 @@ def _store(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, issued: I
     store.orders.clear(spec.name)
     store.quarantine_damaged(spec.name, job.state)  # not before: damaged files may still be of use to others
     not_after = rfc3339(facts.not_after)
-    context.emit("certificate-stored", path=str(store.current(spec.name)), serial=facts.serial, not_after=not_after)
+    path = None if (current := store.current(spec.name)) is None else str(current)
+    context.emit("certificate-stored", path=path, serial=facts.serial, not_after=not_after)
     return query.settle(store, spec.name, state)

@@ -39,7 +39,7 @@ def needs_of(config: Config) -> JobNeeds:
     if config.metrics is not None and config.metrics.textfile is not None:
         writes.append(os.path.dirname(config.metrics.textfile))
     return JobNeeds(
-        store=str(config.store),
+        store="" if config.fleet is not None else str(config.store),
         writes=tuple(dict.fromkeys(writes)),
         reads=tuple(dict.fromkeys(_files(config))),
         programs=tuple(dict.fromkeys(_programs(config))),

@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from dnsrenew.base.memory_file import memory_file
 from dnsrenew.base.values import Frozen
 from dnsrenew.serving.recorded_context import RecordedContext
 
@@ -28,6 +29,33 @@ class ServedPair(Frozen):
     domains: Sequence[str]
     fullchain: PathLike[str]
     key: PathLike[str]
+
+    def load_into(self, context: ssl.SSLContext) -> None:
+        """Load it into a context that is not in use.
+
+        :raises OSError: a file cannot be read.
+        :raises ssl.SSLError: they do not fit.
+        """
+        context.load_cert_chain(self.fullchain, self.key)
+
+
+class PairInMemory(Frozen, hidden=("pem",)):
+    """A certificate to serve that is in no file.
+
+    :ivar domains: as in :class:`ServedPair`.
+    :ivar pem: the private key, then the certificate and its chain.
+    """
+
+    domains: Sequence[str]
+    pem: str
+
+    def load_into(self, context: ssl.SSLContext) -> None:
+        """See :meth:`ServedPair.load_into`."""
+        with memory_file(self.pem.encode("ascii")) as path:
+            context.load_cert_chain(path)
+
+
+Pair = ServedPair | PairInMemory
 
 
 class Choices(Frozen):
@@ -61,7 +89,7 @@ class LiveContext(RecordedContext):
         self._choices = Choices({}, self)
         super().__init__()
 
-    def serve(self, pairs: Sequence[ServedPair]) -> None:
+    def serve(self, pairs: Sequence[Pair]) -> None:
         """Serve these certificates from now on; the first one also for names that none of them has.
 
         Handshakes that have begun end with the old ones.
@@ -78,14 +106,14 @@ class LiveContext(RecordedContext):
             self._choices = Choices(by_name if len(contexts) > 1 else {}, contexts[0])
 
     @staticmethod
-    def check(pair: ServedPair) -> None:
+    def check(pair: Pair) -> None:
         """Check in a context of its own that a certificate can be served; raise as :meth:`serve`."""
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(pair.fullchain, pair.key)
+        pair.load_into(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
 
-    def _context_of(self, pair: ServedPair) -> ssl.SSLContext:
+    def _context_of(self, pair: Pair) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._repeat(context)
-        context.load_cert_chain(pair.fullchain, pair.key)
+        pair.load_into(context)
         return context
 
     def _contexts(self) -> Iterable[ssl.SSLContext]:

@@ -16,7 +16,8 @@ from dnsrenew.errors import DnsRenewError, as_clause
 from dnsrenew.renewal.next_run import next_run
 from dnsrenew.serving import texts
 from dnsrenew.serving.challenge_app import wrapped
-from dnsrenew.serving.live_context import LiveContext, ServedPair
+from dnsrenew.serving.live_context import LiveContext, Pair, PairInMemory, ServedPair
+from dnsrenew.serving.server_warnings import ServerWarnings
 
 if TYPE_CHECKING:
     import ssl
@@ -60,27 +61,6 @@ class CertificateSource(Frozen):
     responses: AppResponses
 
 
-class _Warnings:
-    """The warnings of a server: events, which are logged too. A repeated one is emitted once: the looks are many.
-
-    :param emit: emits an event: kind, name of the certificate, data.
-    """
-
-    def __init__(self, emit: Callable[..., None]) -> None:
-        self._emit = emit
-        self._said: set[tuple[str | None, str, str]] = set()
-
-    def warn(self, name: str | None, code: str, message: str, fix: str) -> None:
-        """Emit a warning about a certificate; None: about all."""
-        if (name, code, message) not in self._said:
-            self._said.add((name, code, message))
-            self._emit("warning", name, code=code, message=message, fix=fix)
-
-    def forget(self, name: str) -> None:
-        """Emit a warning about a certificate again if it comes back."""
-        self._said = {said for said in self._said if said[0] != name}
-
-
 class Served:
     """The certificates of a running server, made by :meth:`Renewer.serve` and :func:`serve`; a context manager.
 
@@ -100,9 +80,9 @@ class Served:
         self._clock = clock
         self._context = LiveContext()
         self._certificates: dict[str, Certificate] = {}
-        self._pairs: dict[str, ServedPair] = {}
+        self._pairs: dict[str, Pair] = {}
         self._marks: dict[str, object] = {}
-        self._warnings = _Warnings(source.emit)
+        self._warnings = ServerWarnings(source.emit)
         self._cancel = threading.Event()
         self._thread: threading.Thread | None = None
         self._renewal: threads.Task[list[Outcome]] | None = None
@@ -259,9 +239,11 @@ class Served:
         return certificate
 
 
-def _pair(certificate: Certificate) -> ServedPair:
-    facts = x509.read_certificate(certificate.fullchain_pem)
-    return ServedPair(facts.names, certificate.fullchain_path, certificate.private_key_path)
+def _pair(certificate: Certificate) -> Pair:
+    names = x509.read_certificate(certificate.fullchain_pem).names
+    if certificate.fullchain_path is None or certificate.private_key_path is None:
+        return PairInMemory(names, certificate.private_key_pem + certificate.fullchain_pem)
+    return ServedPair(names, certificate.fullchain_path, certificate.private_key_path)
 
 
 def _reason(error: Exception) -> str:

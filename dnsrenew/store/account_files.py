@@ -9,11 +9,12 @@ one step.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from dnsrenew.base.values import Frozen, replace
-from dnsrenew.model.account import THUMBPRINTS, AccountData
+from dnsrenew.base.values import replace
+from dnsrenew.model.account import AccountData
 from dnsrenew.store import damage, file_locks, json_files, texts
+from dnsrenew.store.account_parts import WAIT, LostAccount, check_key, from_json, lost_account, to_json
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 from dnsrenew.store.directories import Directories
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
@@ -25,22 +26,6 @@ if TYPE_CHECKING:
     from dnsrenew.runtime.context import Context
     from dnsrenew.store.paths import Paths
     from dnsrenew.store.texts import DamageTexts
-
-WAIT: Final = 60.0
-"""Seconds to wait for another run that creates the same account."""
-
-
-class LostAccount(Frozen):
-    """An account whose key is damaged or gone.
-
-    :ivar url: its URL at the CA.
-    :ivar key_path: the file that had its key.
-    :ivar thumbprints: of the keys that it had (RFC 7638), as far as they are known.
-    """
-
-    url: str
-    key_path: str
-    thumbprints: tuple[str, ...] = ()
 
 
 class AccountFiles:
@@ -120,11 +105,7 @@ class AccountFiles:
             known = self._with_key(b"")
         except DamagedFile:
             return None
-        if known.url is None:
-            return None
-        found = known.data.get(THUMBPRINTS)
-        thumbprints = [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
-        return LostAccount(known.url, self._key, tuple(thumbprints))
+        return lost_account(known, self._key)
 
     def registered_url(self) -> str | None:
         """Return the URL of the account, or None if none is known; read only, so that nothing is repaired.
@@ -143,8 +124,7 @@ class AccountFiles:
             key = json_files.read(self._disk, path)
             if key is None:
                 return None
-            if not _is_key(key):
-                raise DamagedFile("it contains no private key")
+            check_key(key)
         except DamagedFile as fault:
             self._quarantine(path, kind, str(fault))
             return None
@@ -156,13 +136,9 @@ class AccountFiles:
         if data is None:
             return AccountData(key_pem=key)
         try:
-            document = json_files.load(data, SCHEMA)
+            return from_json(data, key, self._directory)
         except NewerSchema as error:
             raise damage.newer_schema(self._json, error.schema, SCHEMA) from None
-        url, contact = json_files.string(document.pop("url", None)), json_files.strings(document.pop("contact", None))
-        if document.pop("directory", self._directory) != self._directory:
-            raise DamagedFile("it belongs to another CA")
-        return AccountData(key_pem=key, url=url or None, contact=contact, data=document)
 
     def save(self, account: AccountData) -> None:
         """Write the account, its keys first; the keys are durable on return.
@@ -174,10 +150,8 @@ class AccountFiles:
         self._folders.make_base()
         created = self._disk.ensure_folder(self._folder)
         new_key = self._save_keys(account)
-        document = {**account.data, "schema": SCHEMA, "directory": self._directory}
-        document |= {"url": account.url, "contact": list(account.contact)}
         # No fsync: the CA finds the account by its key.
-        self._disk.write(self._json, json_files.dump(document), PRIVATE, sync=False)
+        self._disk.write(self._json, to_json(account, self._directory), PRIVATE, sync=False)
         if new_key:
             self._disk.sync_folder(self._folder)
         if created:
@@ -221,13 +195,3 @@ class AccountFiles:
             import logging  # slow to load
 
             logging.getLogger("dnsrenew.store").warning("%s", warning.message)
-
-
-def _is_key(pem: bytes) -> bool:
-    from dnsrenew import x509  # slow to load; the caller needs it to sign anyway
-
-    try:
-        x509.key_from_pem(pem)
-    except ValueError:
-        return False
-    return True

@@ -88,8 +88,7 @@ class DeploymentFiles:
             self._disk.remove(self._old)
             return
         self._disk.ensure_folder(self._folder)
-        content = {path: base64.b64encode(data).decode("ascii") for path, data in files.items()}
-        self._disk.write(self._old, json_files.dump({"schema": _SCHEMA, "files": content}), PRIVATE, sync=False)
+        self._disk.write(self._old, files_to_json(files), PRIVATE, sync=False)
 
     def kept(self) -> dict[str, bytes]:
         """Return what this change has saved; empty if there was nothing, or it is damaged.
@@ -97,20 +96,14 @@ class DeploymentFiles:
         :raises StoreError: it cannot be read.
         """
         data = self._disk.read(self._old)
-        if data is None:
-            return {}
-        try:
-            files = json_files.load(data, _SCHEMA)["files"]
-            return {path: base64.b64decode(content, validate=True) for path, content in files.items()}
-        except (DamagedFile, KeyError, TypeError, ValueError, AttributeError):
-            return {}
+        return {} if data is None else files_from_json(data)
 
     def note_renames(self, renames: Sequence[tuple[str, str]]) -> None:
         """Write down renames before the first one, durably.
 
         :raises StoreError: it cannot be written; rename nothing.
         """
-        self._disk.write(self._renames, json_files.dump({"schema": _SCHEMA, "renames": list(renames)}), PRIVATE)
+        self._disk.write(self._renames, renames_to_json(renames), PRIVATE)
         self._disk.sync_folder(self._journal)
 
     def clear_renames(self) -> None:
@@ -138,12 +131,36 @@ def unfinished_renames(disk: AtomicFiles, paths: Paths) -> list[UnfinishedRename
         if name.endswith(RENAMES):
             path = os.path.join(paths.journal, name)
             certificate, _, _ = name.removesuffix(RENAMES).rpartition("-")
-            renames = _parse(disk.read(path) or b"")
+            renames = renames_from_json(disk.read(path) or b"")
             found.append(UnfinishedRenames(certificate, renames, partial(disk.discard, path)))
     return found
 
 
-def _parse(data: bytes) -> list[tuple[str, str]]:
+# ── their content ───────────────────────────────────────────────────────────────────────
+
+
+def files_to_json(files: Mapping[str, bytes]) -> bytes:
+    """Return the old content of a target, by path, as it is stored."""
+    content = {path: base64.b64encode(data).decode("ascii") for path, data in files.items()}
+    return json_files.dump({"schema": _SCHEMA, "files": content})
+
+
+def files_from_json(data: bytes) -> dict[str, bytes]:
+    """Return the old content of a target; empty if it is damaged."""
+    try:
+        files = json_files.load(data, _SCHEMA)["files"]
+        return {path: base64.b64decode(content, validate=True) for path, content in files.items()}
+    except (DamagedFile, KeyError, TypeError, ValueError, AttributeError):
+        return {}
+
+
+def renames_to_json(renames: Sequence[tuple[str, str]]) -> bytes:
+    """Return renames as they are stored."""
+    return json_files.dump({"schema": _SCHEMA, "renames": list(renames)})
+
+
+def renames_from_json(data: bytes) -> list[tuple[str, str]]:
+    """Return stored renames; empty if they are damaged."""
     try:
         renames = json_files.load(data, _SCHEMA)["renames"]
         return [(str(temp), str(path)) for temp, path in renames]

@@ -33,9 +33,9 @@ from dnsrenew.store.activation import Activation
 from dnsrenew.store.atomic_io import AtomicFiles
 from dnsrenew.store.directories import Directories
 from dnsrenew.store.fingerprint_key import FingerprintKey
-from dnsrenew.store.paths import Paths, check_name
+from dnsrenew.store.paths import Paths, check_name, zone_key
 from dnsrenew.store.protocol import Store, unchanged
-from dnsrenew.store.state import Meta, State
+from dnsrenew.store.state import Meta, State, issued_meta
 from dnsrenew.store.state_files import StateFiles
 from dnsrenew.store.versions import Versions, is_as_written
 
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from dnsrenew import x509
+    from dnsrenew.base.clock import Clock
     from dnsrenew.model import Certificate, CertificateSpec
     from dnsrenew.runtime.context import Context
     from dnsrenew.store.deployment_files import DeploymentFiles, UnfinishedRenames
@@ -93,6 +94,11 @@ class FolderStore(Store):
         """See :attr:`Store.place`."""
         return self._paths.root
 
+    @property
+    def clock(self) -> Clock | None:
+        """None: a folder has no clock that is better than that of this host."""
+        return None
+
     # ── before a run ────────────────────────────────────────────────────────────────────
 
     def check_ground(self) -> None:
@@ -118,12 +124,12 @@ class FolderStore(Store):
 
     def lock_zone(self, zone: str, *, context: Context, wait: float = 0) -> AbstractContextManager[None]:
         """See :meth:`Store.lock_zone`."""
-        return self._lock(f"zone-{self._paths.zone(zone)}", f"DNS zone {zone.rstrip('.')}", context, wait)
+        return self._lock(f"zone-{zone_key(zone)}", f"DNS zone {zone.rstrip('.')}", context, wait)
 
     @contextlib.contextmanager
     def lock_writing(self, zone: str, *, context: Context, wait: float = 0) -> Iterator[None]:
         """See :meth:`Store.lock_writing`."""
-        readable, what = self._paths.zone(zone), f"DNS zone {zone.rstrip('.')}"
+        readable, what = zone_key(zone), f"DNS zone {zone.rstrip('.')}"
         with contextlib.ExitStack() as lock:
             with self._lock(f"next-{readable}", what, context, wait):
                 lock.enter_context(self._lock(f"writing-{readable}", what, context, wait))
@@ -257,7 +263,8 @@ class FolderStore(Store):
 
         from dnsrenew.store import version_holds  # only programs that go on running hold versions
 
-        handle = version_holds.hold(os.path.dirname(certificate.fullchain_path))
+        path = certificate.fullchain_path
+        handle = None if path is None else version_holds.hold(os.path.dirname(path))
         if handle is not None:
             weakref.finalize(certificate, os.close, handle)
 
@@ -334,19 +341,8 @@ class FolderStore(Store):
         from dnsrenew import x509  # slow to load; loaded before for a new certificate
 
         fullchain_pem = "".join(x509.split_chain(fullchain_pem))
-        meta = Meta(
-            issuer=facts.issuer,
-            serial=facts.serial,
-            not_before=facts.not_before,
-            not_after=facts.not_after,
-            domains=spec.domains,
-            identifiers=spec.identifiers,
-            ca=ca,
-            key=spec.key,
-            profile=spec.profile.name if spec.profile else "",
-            sizes={"privkey.pem": len(key_pem), "fullchain.pem": len(fullchain_pem)},
-            compromised_keys=state.compromised_keys,
-        )
+        sizes = {"privkey.pem": len(key_pem), "fullchain.pem": len(fullchain_pem)}
+        meta = issued_meta(spec, ca, facts, sizes, state)
         number = self.add_version(spec.name, fullchain_pem, key_pem, meta, state)
         return self.activate(spec.name, number, meta, state, remember=remember)
 

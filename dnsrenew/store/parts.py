@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from dnsrenew.model.account import AccountData
     from dnsrenew.runtime.context import Context
-    from dnsrenew.store.account_files import LostAccount
+    from dnsrenew.store.account_parts import LostAccount
     from dnsrenew.store.journal_entry import JournalEntry, WrittenValue
     from dnsrenew.store.pending_orders import PendingOrder
     from dnsrenew.store.signing_requests import SigningRequest

@@ -29,6 +29,24 @@ def check_name(name: str) -> str:
     return name
 
 
+def zone_key(zone: str) -> str:
+    """Return the name of a DNS zone for the name of a lock; DNS allows more characters than file systems."""
+    import hashlib
+
+    readable = zone.lower().removesuffix(".")
+    if len(readable) > 100 or not _PLAIN.fullmatch(readable):
+        readable = hashlib.sha256(readable.encode()).hexdigest()[:32]
+    return readable
+
+
+def account_label(ca: str, directory_url: str) -> str:
+    """Return a name for the account at a directory URL; ``ca`` only makes it readable."""
+    import hashlib  # slow to load; not needed while nothing is due
+
+    readable = _NOT_READABLE.sub("-", ca.lower()).strip("-")[:40] or "ca"
+    return f"{readable}-{hashlib.sha256(directory_url.encode()).hexdigest()[:16]}"
+
+
 class Paths:
     """The paths of a store, as strings: with 10,000 certificates, pathlib would be too slow.
 
@@ -78,18 +96,6 @@ class Paths:
         """Return the file of a lock."""
         return os.path.join(self.locks, f"{what}.lock")
 
-    def zone(self, zone: str) -> str:
-        """Return the name of a DNS zone for the name of a lock; DNS allows more characters than file systems."""
-        import hashlib
-
-        readable = zone.lower().removesuffix(".")
-        if len(readable) > 100 or not _PLAIN.fullmatch(readable):
-            readable = hashlib.sha256(readable.encode()).hexdigest()[:32]
-        return readable
-
     def account(self, ca: str, directory_url: str) -> str:
         """Return the folder of the account at a directory URL; ``ca`` only makes the name readable."""
-        import hashlib  # slow to load; not needed while nothing is due
-
-        readable = _NOT_READABLE.sub("-", ca.lower()).strip("-")[:40] or "ca"
-        return os.path.join(self.accounts, f"{readable}-{hashlib.sha256(directory_url.encode()).hexdigest()[:16]}")
+        return os.path.join(self.accounts, account_label(ca, directory_url))

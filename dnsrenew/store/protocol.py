@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dnsrenew import x509
+    from dnsrenew.base.clock import Clock
     from dnsrenew.model import Certificate, CertificateSpec
     from dnsrenew.runtime.context import Context
     from dnsrenew.store.deployment_files import UnfinishedRenames
@@ -40,6 +41,10 @@ class Store(Protocol):
     @property
     def place(self) -> str:
         """Where it is, for messages: the folder, or the address of the database, without a password."""
+
+    @property
+    def clock(self) -> Clock | None:
+        """The clock that decides for all who share the store; None: that of this host."""
 
     def check_ground(self) -> None:
         """Refuse the store if others can change it, or a folder on the way to it; call it before each use.

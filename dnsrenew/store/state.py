@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import Frozen, field, field_names, replace
 from dnsrenew.model import Notice, rfc3339
 from dnsrenew.store import json_files, state_parts
 from dnsrenew.store.json_files import DamagedFile
 from dnsrenew.store.state_parts import Ari, RouteFailure
+
+if TYPE_CHECKING:
+    from dnsrenew.model import CertificateSpec
+    from dnsrenew.x509 import CertificateFacts
 
 SCHEMA: Final = 1
 """Of state.json, meta.json and account.json. Increased only if an older dnsrenew would misread a file."""
@@ -60,6 +64,31 @@ class Meta(Frozen, kw_only=True):
         if not values["not_before"] or not values["not_after"]:
             raise DamagedFile("it has no validity dates")
         return cls(**values)
+
+
+def issued_meta(
+    spec: CertificateSpec, ca: str, facts: CertificateFacts, sizes: Mapping[str, int], state: State
+) -> Meta:
+    """Return the data of a version that a CA of ours has issued.
+
+    :param ca: name of the CA.
+    :param facts: the data parsed from the certificate.
+    :param sizes: bytes of the files.
+    :param state: the stored state.
+    """
+    return Meta(
+        issuer=facts.issuer,
+        serial=facts.serial,
+        not_before=facts.not_before,
+        not_after=facts.not_after,
+        domains=spec.domains,
+        identifiers=spec.identifiers,
+        ca=ca,
+        key=spec.key,
+        profile=spec.profile.name if spec.profile else "",
+        sizes=sizes,
+        compromised_keys=state.compromised_keys,
+    )
 
 
 class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dnsrenew.base.values import replace
-from dnsrenew.model import Notice
 from dnsrenew.store import damage, json_files, texts
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
+from dnsrenew.store.damage_reports import DamageReports
 from dnsrenew.store.directories import Directories
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.paths import Paths
@@ -15,17 +15,17 @@ from dnsrenew.store.state import SCHEMA, State
 from dnsrenew.store.versions import Versions
 
 
-class StateFiles:
+class StateFiles(DamageReports):
     """The states of all certificates and the damage warnings about them."""
 
     def __init__(
         self, disk: AtomicFiles, paths: Paths, folders: Directories, versions: Callable[[str], Versions]
     ) -> None:
+        super().__init__()
         self._disk = disk
         self._paths = paths
         self._folders = folders
         self._versions = versions
-        self._warnings: dict[str, tuple[Notice, ...]] = {}
 
     def read(self, name: str, *, quarantine: bool = True) -> State:
         """Return a state; see :meth:`dnsrenew.store.Store.read_state`."""
@@ -66,13 +66,3 @@ class StateFiles:
         self._disk.write(self._paths.state(name), state.to_json(), PRIVATE, sync=sync)
         if sync:
             self._disk.sync_folder(folder)
-
-    def report(self, name: str, warning: Notice) -> None:
-        """Keep a warning once: a run reads a state more than once and reports the warnings at its end."""
-        reported = self._warnings.get(name, ())
-        if warning not in reported:
-            self._warnings[name] = (*reported, warning)
-
-    def warnings(self, name: str) -> tuple[Notice, ...]:
-        """Return the damage warnings of a certificate."""
-        return self._warnings.get(name, ())

@@ -220,12 +220,14 @@ class DamageTexts(NamedTuple):
     :ivar stuck: it could not be renamed.
     :ivar pending: it stays in place until it is replaced.
     :ivar missing: there is no file.
+    :ivar in_database: it is a value in a database, which stays until it is replaced.
     """
 
     quarantined: Text
     stuck: Text
     pending: Text
     missing: Text
+    in_database: Text
 
 
 def _damage(message: str) -> DamageTexts:
@@ -238,6 +240,7 @@ def _damage(message: str) -> DamageTexts:
             "Inspect {copy}, which will be in the same folder, if you need the cause, then delete it.",
         ),
         Text("store-damaged", message, "Find out what removed it."),
+        Text("store-damaged", message, "Find out what has changed it in the database."),
     )
 
 

@@ -17,15 +17,13 @@ def read(disk: AtomicFiles, folder: str) -> tuple[Meta | None, Notice | None]:
 
     :param folder: of the version; complete.
     """
-    found = _from_pem(disk, folder)
+    chain, key = (disk.read(os.path.join(folder, file)) or b"" for file in ("fullchain.pem", "privkey.pem"))
+    found = from_pem(chain, key)
     if found is None:
         return None, None
     path = os.path.join(folder, META)
     try:
-        meta = Meta.from_json(json_files.read(disk, path) or b"")
-        if _identity(meta) == _identity(found):
-            return meta, None
-        reason = "it does not belong to the certificate"
+        return checked(json_files.read(disk, path) or b"", found), None
     except DamagedFile as fault:
         reason = str(fault) if os.path.lexists(path) else "it is missing"
     except NewerSchema as newer:
@@ -42,12 +40,26 @@ def write(disk: AtomicFiles, folder: str, meta: Meta) -> None:
     disk.sync_folder(folder)
 
 
-def _from_pem(disk: AtomicFiles, folder: str) -> Meta | None:
+def checked(data: bytes, found: Meta) -> Meta:
+    """Return the stored data of a version.
+
+    :param found: what the certificate itself says.
+    :raises DamagedFile: they are not those of the certificate.
+    :raises NewerSchema: a newer dnsrenew wrote them.
+    """
+    meta = Meta.from_json(data)
+    if _identity(meta) != _identity(found):
+        raise DamagedFile("it does not belong to the certificate")
+    return meta
+
+
+def from_pem(fullchain: bytes, key_pem: bytes) -> Meta | None:
+    """Return what a certificate and its key themselves say; None if they are damaged."""
     from dnsrenew import x509  # slow to load, rarely needed
 
     try:
-        facts = x509.read_certificate(disk.read(os.path.join(folder, "fullchain.pem")) or b"")
-        key = x509.key_from_pem(disk.read(os.path.join(folder, "privkey.pem")) or b"")
+        facts = x509.read_certificate(fullchain)
+        key = x509.key_from_pem(key_pem)
     except ValueError:
         return None
     return Meta(

@@ -7,6 +7,7 @@ import os
 import re
 import ssl
 import subprocess
+import unicodedata
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -207,6 +208,27 @@ def test_sixty_columns_and_no_redrawing(newcomer: Newcomer) -> None:
     assert [line for line in long if "current:" not in line] == []  # a path is not broken
     assert not re.search(r"\x1b\[[0-9;?]*[A-LN-Zac-ln-z]", talk.shown)  # only colours
     assert "The company where you change the DNS records" in " ".join(talk.text.split())
+
+
+def test_in_chinese(newcomer: Newcomer) -> None:
+    """LANG decides: questions, explanations, faults and the end are Chinese, within the width of the terminal."""
+    newcomer.workspace.env.update(LANG="zh_CN.UTF-8", LC_ALL="zh_CN.UTF-8")
+    with newcomer.talk(60, deploy="none", schedule=False, rehearse=False) as talk:
+        talk.answer("哪个域名", "two words!.test")
+        talk.answer("哪个域名", f"www.{ZONE}")
+        talk.answer("哪个邮件地址", "me@example.test")
+        talk.answer("服务条款", "")
+        talk.answer("DNS 服务商处", "?")
+        talk.expect("您在其处更改")
+        talk.answer("DNS 服务商处", "rfc2136")
+        account_questions(talk, newcomer.account)
+        assert talk.end() == 0, talk.text
+    wide = [
+        line for line in talk.text.splitlines() if sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in line) > 60
+    ]
+    assert [line for line in wide if " " in line.strip() and str(newcomer.workspace.path)[:20] not in line] == []
+    assert not re.search(r"\b(Which|Do you|The company|Wrote|valid until)\b", talk.text)
+    assert newcomer.account["tsig_secret"] not in talk.text
 
 
 # ── wrong answers ───────────────────────────────────────────────────────────────────────

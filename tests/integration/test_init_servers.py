@@ -1,13 +1,18 @@
-"""`dnsrenew init` with real servers: each is found by its process, and the planned deployment puts a pair to work."""
+"""`dnsrenew init` with real servers: each is found by its process, and the planned deployment puts a pair to work.
+
+Jellyfin and Home Assistant are no packages of Debian; the unit tests describe machines with them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dnsrenew import Certificate, DeploymentResult, x509
 from dnsrenew.config import Config
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
@@ -15,7 +20,7 @@ from dnsrenew.runtime.context import Context
 from dnsrenew.setup.init import deployments
 from dnsrenew.setup.init.draft import InitDraft, InitSurroundings
 from dnsrenew.setup.init.servers import find_servers, this_server_host
-from tests.kit import servers
+from tests.kit import hfs, servers
 from tests.kit.deployments import KeptFiles, make_certificate
 from tests.kit.servers import Served
 
@@ -26,6 +31,33 @@ SERVERS: dict[str, Callable[[Path], AbstractContextManager[Served]]] = {
     "caddy": servers.caddy,
     "mosquitto": servers.mosquitto,
 }
+
+
+def draft(folder: Path, certificate: Certificate) -> InitDraft:
+    """The draft of a configuration on this machine."""
+    around = InitSurroundings(
+        context=Context(),
+        config=folder / "dnsrenew.toml",
+        insist=True,
+        dns=lambda _: pytest.fail("no look-up is needed"),
+        host=this_server_host,
+        environ={},
+        has_scheduler=False,
+    )
+    return InitDraft(around, domains=certificate.domains)
+
+
+def deploy(options: Mapping[str, Any], certificate: Certificate, base: Path) -> DeploymentResult:
+    """Deploy with the entry that was planned."""
+    tables = {
+        "dns": {"x": {"provider": "manual"}},
+        "certificate": [{"domains": certificate.domains, "deploy": [options]}],
+    }
+    (deployment,) = Config.from_dict(tables, base=base, insist=True).certificates[0].deploy
+    (result,) = engine.deploy(
+        Context().for_certificate("home"), [entry(deployment)], certificate, lambda _: KeptFiles()
+    )
+    return result
 
 
 @pytest.mark.parametrize("name", SERVERS)
@@ -40,24 +72,40 @@ def test_found_planned_and_deployed(name: str, tmp_path: Path) -> None:
     with SERVERS[name](folder):
         found = [server for server in find_servers(this_server_host()) if server.config.startswith(str(folder))]
         assert [server.key.partition("-")[0] for server in found] == [name]
-        around = InitSurroundings(
-            context=Context(),
-            config=tmp_path / "dnsrenew.toml",
-            insist=True,
-            dns=lambda _: pytest.fail("no look-up is needed"),
-            host=this_server_host,
-            environ={},
-            has_scheduler=False,
-        )
-        (planned,) = deployments.plan(found[0], InitDraft(around, domains=new.domains))
+        (planned,) = deployments.plan(found[0], draft(tmp_path, new))
         assert planned.changes == ()
         options = dict(planned.entry)
         if name == "mosquitto":  # others may run on this machine
             pid = next(each.pid for each in this_server_host().programs if str(folder) in " ".join(each.command))
             assert options["reload"] == ["pkill", "-HUP", "-x", "mosquitto"]
             options["reload"] = ["kill", "-HUP", str(pid)]
-        tables = {"dns": {"x": {"provider": "manual"}}, "certificate": [{"domains": new.domains, "deploy": [options]}]}
-        (deployment,) = Config.from_dict(tables, base=tmp_path, insist=True).certificates[0].deploy
-        one = entry(deployment)
-        (result,) = engine.deploy(Context().for_certificate("home"), [one], new, lambda _: KeptFiles())
+        result = deploy(options, new, tmp_path)
     assert (result.ok, result.changed, result.served) == (True, True, True), result.error
+
+
+@pytest.mark.timeout(900)  # where HFS is compiled first
+@pytest.mark.parametrize("find", [hfs.find_old, hfs.find])
+def test_hfs(find: Callable[[], Path], tmp_path: Path) -> None:
+    """The real HFS is found by the title of its process, and serves the new certificate without a restart."""
+    script, folder = hfs.or_skip(find), tmp_path / "hfs"
+    folder.mkdir()
+    new = make_certificate(tmp_path / "versions")
+    with hfs.running(script, folder, {"https_port": True, "base_url": "https://files.example.test"}) as server:
+        (found,) = (each for each in find_servers(this_server_host()) if each.config.startswith(str(folder)))
+        assert (found.key.partition("-")[0], found.names) == ("hfs", ("files.example.test",))
+        (planned,) = deployments.plan(found, draft(tmp_path, new))
+        assert dict(planned.entry) == {"to": "hfs", "url": server.url, "folder": str(folder)}
+        result = deploy(planned.entry, new, tmp_path)
+        assert (result.ok, result.changed) == (True, True), result.error
+        assert server.leaf() == x509.split_chain(new.fullchain_pem)[0]
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("find", [hfs.find_old, hfs.find])
+def test_hfs_without_https(find: Callable[[], Path], tmp_path: Path) -> None:
+    """The entry switches it on; that is port 443, so it is not carried out here."""
+    script, folder = hfs.or_skip(find), tmp_path / "hfs"
+    folder.mkdir()
+    with hfs.running(script, folder, {}) as server:
+        (found,) = (each for each in find_servers(this_server_host()) if each.config.startswith(str(folder)))
+        assert dict(found.options) == {"url": server.url, "folder": str(folder), "https": True}

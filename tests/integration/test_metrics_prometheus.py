@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
 import signal
 import subprocess
 import sys
-import time
-import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,33 +17,15 @@ from dnsrenew.config import Config
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore
 from tests.kit.certificates import issue
+from tests.kit.prometheus import Prometheus, promtool, running_prometheus, until
 from tests.kit.watching import get, parsed, value
 from tests.lab import ports
-from tests.lab.process import ServerProcess, find_program
+from tests.lab.process import find_program
 
 ROOT = Path(__file__).parents[2]
 ALERTS = ROOT / "docs" / "monitoring" / "alerts.yml"
 DASHBOARD = ROOT / "docs" / "monitoring" / "dashboard.json"
 DAY = timedelta(days=1)
-WITHIN = 30.0
-"""Seconds for what takes a few."""
-
-
-def until(check: Callable[[], Any]) -> Any:
-    """Return the first true value of the check."""
-    end = time.monotonic() + WITHIN
-    while not (found := check()):
-        assert time.monotonic() < end, f"not within {WITHIN} s; the last: {found!r}"
-        time.sleep(0.1)
-    return found
-
-
-def promtool(*arguments: str | Path, text: str = "") -> str:
-    """Run promtool; return what it prints. A finding of it fails the test."""
-    argv = [find_program("promtool"), *map(str, arguments)]
-    done = subprocess.run(argv, check=False, input=text, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
-    return done.stdout
 
 
 class Scene:
@@ -112,74 +89,11 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         yield Scene(tmp_path, f"127.0.0.1:{port.number}", closed.number)
 
 
-class Prometheus:
-    """A Prometheus that scrapes every second, with the alerts of the docs but without their waits.
-
-    :ivar address: HOST:PORT of its API.
-    """
-
-    def __init__(self, folder: Path, target: str, port: int) -> None:
-        self.address = f"127.0.0.1:{port}"
-        rules = re.sub(r"\n +for: .*", "", ALERTS.read_text("utf-8"))
-        (folder / "alerts.yml").write_text(rules, "utf-8")
-        (folder / "prometheus.yml").write_text(
-            f"""
-global: {{ scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 500ms }}
-rule_files: [alerts.yml]
-scrape_configs:
-  - job_name: dnsrenew
-    static_configs: [{{ targets: ["{target}"] }}]
-""",
-            "utf-8",
-        )
-        self.process = ServerProcess(
-            "prometheus",
-            [
-                find_program("prometheus"),
-                f"--config.file={folder / 'prometheus.yml'}",
-                f"--storage.tsdb.path={folder / 'tsdb'}",
-                f"--web.listen-address={self.address}",
-            ],
-            folder,
-        )
-
-    def api(self, path: str) -> Any:
-        """Return the data of a GET."""
-        status, body = get(self.address, f"/api/v1/{path}", version="1.0")
-        assert status == 200, body
-        return json.loads(body)["data"]
-
-    def query(self, expression: str) -> list[Any]:
-        """Return the result of a query."""
-        result: list[Any] = self.api("query?" + urllib.parse.urlencode({"query": expression}))["result"]
-        return result
-
-    def firing(self) -> set[str]:
-        """Return the alerts that fire."""
-        alerts = self.api("alerts")["alerts"]
-        return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
-
-    def is_ready(self) -> bool:
-        """Whether it answers."""
-        try:
-            return get(self.address, "/-/ready", version="1.0")[0] == 200
-        except OSError:
-            return False
-
-
 @pytest.fixture
 def prometheus(scene: Scene) -> Iterator[Prometheus]:
     """Prometheus, running."""
-    folder = scene.folder / "prometheus"
-    folder.mkdir()
-    with ports.reserve("127.0.0.1") as port:
-        server = Prometheus(folder, scene.listen, port.number)
-        server.process.start()
-        try:
-            server.process.wait_ready(server.is_ready, timeout=WITHIN)
-            yield server
-        finally:
-            server.process.stop()
+    with running_prometheus(scene.folder / "prometheus", scene.listen, ALERTS, "dnsrenew") as server:
+        yield server
 
 
 def test_prometheus_fires_the_alerts(scene: Scene, prometheus: Prometheus) -> None:
@@ -195,18 +109,10 @@ def test_prometheus_fires_the_alerts(scene: Scene, prometheus: Prometheus) -> No
         until(lambda: expected <= prometheus.firing())
         assert prometheus.firing() - expected <= {"DnsrenewNotDeployed", "DnsrenewDown", "DnsrenewWithoutMetrics"}
         until(lambda: not prometheus.firing() & {"DnsrenewDown", "DnsrenewWithoutMetrics"})
-        _ask_for_every_panel(prometheus)
+        prometheus.ask_for_every_panel(DASHBOARD, lambda expression: "deployed" in expression)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 143
     until(lambda: "DnsrenewDown" in prometheus.firing())
-
-
-def _ask_for_every_panel(prometheus: Prometheus) -> None:
-    """Every query of the dashboard is valid, and those about a certificate find it."""
-    for panel in json.loads(DASHBOARD.read_text("utf-8"))["panels"]:
-        for target in panel["targets"]:
-            found = prometheus.query(re.sub(r"\$(job|instance)", ".*", target["expr"]))
-            assert found or "deployed" in target["expr"], target["expr"]
 
 
 def test_promtool_has_nothing_to_say(scene: Scene) -> None:

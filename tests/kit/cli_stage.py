@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from dnsrenew.base.clock import SystemClock
@@ -101,7 +102,7 @@ def valid(name: str = "home", **more: Any) -> FakeStatus:
 class FakeConfig:
     """As much of a configuration as the command looks at."""
 
-    certificates: tuple[Any, ...] = (1,)
+    certificates: tuple[Any, ...] = (SimpleNamespace(name="home", routes=()),)
     accounts: Mapping[str, Any] = None  # type: ignore[assignment]
     path: Path = Path("/etc/dnsrenew/dnsrenew.toml")
     store: Path = Path("/nonexistent/state")
@@ -109,6 +110,7 @@ class FakeConfig:
     warnings: tuple[Notice, ...] = ()
     secrets: tuple[Any, ...] = ()
     metrics: Any = None
+    fleet: Any = None
 
     def __post_init__(self) -> None:
         self.accounts = self.accounts or {"home": 1}

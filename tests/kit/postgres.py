@@ -4,10 +4,8 @@ The server runs as the user ``postgres`` if the tests run as root, which initdb 
 its folder and on a free port of 127.0.0.1. It does not call fsync: what it has committed survives :meth:`Postgres.kill`
 (the page cache of the kernel is not lost), not a power cut.
 
-Two fixtures, for every test file: ``postgres``, one server for each test worker, and ``address``, a new database. In
-tests/unit and tests/integration they are imported::
-
-    from tests.kit.postgres import address, postgres  # noqa: F401
+Two fixtures are known to every test (:mod:`tests.kit.postgres_fixtures`; nothing has to be imported): ``postgres``, one
+server for each test worker, and ``address``, a new database::
 
     def test_it(address: DatabaseAddress) -> None:
         database = Database(address)
@@ -36,12 +34,13 @@ from typing import Any, Final, Self
 
 import psutil
 import psycopg
-import pytest
 
+from tests.kit import postgres_fixtures
 from tests.lab import ports
 from tests.lab.process import ServerProcess, find_program
 
 LOOPBACK: Final = "127.0.0.1"
+postgres, address = postgres_fixtures.postgres, postgres_fixtures.address  # some tests import them from here
 USER: Final = "dnsrenew"
 """The role that owns the databases; it is no superuser."""
 PASSWORD: Final = "the-password-of-the-database"
@@ -54,6 +53,8 @@ _SETTINGS: Final = {
     "max_wal_size": "512MB",
     "log_min_messages": "warning",
 }
+_SHARED_MEMORY: Final = "/dev/shm"
+_ROOM: Final = 4 << 30
 _HBA: Final = f"""
 local all {SUPERUSER} trust
 host  all all {LOOPBACK}/32 scram-sha-256
@@ -94,29 +95,32 @@ class Postgres:
     :ivar port: its port on 127.0.0.1.
     """
 
-    def __init__(self, folder: Path, port: int, **settings: str) -> None:
+    def __init__(self, folder: Path, port: int, *, small_disk: int = 0, **settings: str) -> None:
         """Nothing is started yet.
 
         :param folder: an empty folder that the user postgres can reach (pytest's ``tmp_path`` is not).
+        :param small_disk: MiB of a file system of its own at :attr:`small_disk`, for a tablespace; root only.
         :param settings: settings of the server, such as ``max_connections="10"``.
         """
         self.folder = folder
         self.port = port
         self._settings = {**_SETTINGS, **settings}
+        self._small_disk = small_disk
         self._process = ServerProcess("postgres", self._command(), folder)
         self._names = iter(range(1, 1_000_000))
 
     @classmethod
     @contextlib.contextmanager
-    def running(cls, *, standby: bool = False, **settings: str) -> Iterator[Self]:
+    def running(cls, *, standby: bool = False, small_disk: int = 0, **settings: str) -> Iterator[Self]:
         """Make a server in a temporary folder, and stop and remove it at the end.
 
         :param standby: start it as a replica, which can only be read.
+        :param small_disk: MiB of a file system that fills up: see :attr:`small_disk`; root only.
         """
-        folder = Path(tempfile.mkdtemp(prefix="dnsrenew-pg-"))
+        folder = Path(tempfile.mkdtemp(prefix="dnsrenew-pg-", dir=_memory()))
         try:
             with ports.reserve(LOOPBACK) as port:
-                server = cls(folder, port.number, **settings)
+                server = cls(folder, port.number, small_disk=small_disk, **settings)
                 server.initialize(standby=standby)
                 try:
                     yield server.start()
@@ -128,8 +132,10 @@ class Postgres:
     def initialize(self, *, standby: bool = False) -> None:
         """Make the data folder and the role."""
         self.folder.chmod(0o700)
+        self.small_disk.mkdir()
         if os.geteuid() == 0:
-            os.chown(self.folder, *_ids())
+            for folder in (self.folder, self.small_disk):
+                os.chown(folder, *_ids())
         options = ["-U", SUPERUSER, "--no-sync", "--no-instructions", "-E", "UTF8", "--locale=C", "-A", "trust"]
         subprocess.run(
             _as_postgres([_program("initdb"), "-D", str(self._data), *options]),
@@ -169,7 +175,9 @@ class Postgres:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
             self._process.stop()
-            psutil.wait_procs(everything, timeout=10)
+            end = time.monotonic() + 10
+            while any(map(_runs, everything)) and time.monotonic() < end:
+                time.sleep(0.002)
 
     def restart(self) -> None:
         """Stop it and start it again."""
@@ -195,6 +203,11 @@ class Postgres:
             copied = f"TEMPLATE {template.name}" if template else ""
             admin.execute(f"CREATE DATABASE {name} OWNER {owner} {copied}".encode())
         return DatabaseAddress(name, self.port)
+
+    def drop(self, address: DatabaseAddress) -> None:
+        """Remove a database, and end the sessions that use it."""
+        with self.admin() as admin:
+            admin.execute(f"DROP DATABASE IF EXISTS {address.name} WITH (FORCE)".encode())
 
     def new_role(self, name: str, *more: str) -> None:
         """Make a role with the password of all, and execute statements, such as a GRANT, as the superuser."""
@@ -231,6 +244,11 @@ class Postgres:
         return self._process.log()
 
     @property
+    def small_disk(self) -> Path:
+        """An empty folder for a tablespace; on a small file system that only the server sees, if there is to be one."""
+        return self.folder / "small"
+
+    @property
     def _data(self) -> Path:
         return self.folder / "data"
 
@@ -244,7 +262,12 @@ class Postgres:
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         # A second time: the kernel forgets the signal for the death of the parent when the user changes.
         dying = [find_program("setpriv"), "--pdeathsig", "KILL", "--"]
-        return _as_postgres([*dying, _program("postgres"), "-D", str(self._data), *options])
+        command = _as_postgres([*dying, _program("postgres"), "-D", str(self._data), *options])
+        if not self._small_disk:
+            return command
+        uid, gid = _ids()
+        mount = f"mount -t tmpfs -o size={self._small_disk}m,mode=700,uid={uid},gid={gid} tmpfs {self.small_disk}"
+        return ["unshare", "--mount", "sh", "-c", f'{mount} && exec "$@"', "sh", *command]
 
     def _end(self, number: int) -> None:
         if self._process.running:
@@ -370,11 +393,27 @@ class Proxy:
                 side.close()
 
 
+def _runs(process: psutil.Process) -> bool:
+    """Whether a process runs; one that its parent has not waited for yet does not."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def _reset(side: socket.socket) -> None:
     with contextlib.suppress(OSError):
         side.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         side.shutdown(socket.SHUT_RD)  # wakes the thread that reads it
     side.close()
+
+
+def _memory() -> str | None:
+    """A file system in memory with room for the databases of the tests; on a disk their removal takes seconds."""
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(_SHARED_MEMORY).free > _ROOM:
+            return _SHARED_MEMORY
+    return None
 
 
 def _program(name: str) -> str:
@@ -393,16 +432,3 @@ def _as_postgres(command: list[str]) -> list[str]:
         return command
     uid, gid = _ids()
     return [find_program("setpriv"), f"--reuid={uid}", f"--regid={gid}", "--clear-groups", "--", *command]
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """One server for all tests of this worker."""
-    with Postgres.running() as server:
-        yield server
-
-
-@pytest.fixture
-def address(postgres: Postgres) -> DatabaseAddress:
-    """A new, empty database."""
-    return postgres.new_database()

@@ -28,7 +28,7 @@ from dnsrenew.renewal.renew import renew_certificate
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from dnsrenew.store import FolderStore
-from dnsrenew.store.account_files import LostAccount
+from dnsrenew.store.account_parts import LostAccount
 from dnsrenew.store.ledger import Ledger
 from dnsrenew.store.zone_locks import ZoneLocks
 from tests.kit.acme_server import Proof

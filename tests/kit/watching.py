@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from dnsrenew.config import Config
 from dnsrenew.model import CertificateSpec, Resolver
+from dnsrenew.operations.status import CertificateStatus
+from dnsrenew.watch.metrics.collect import CertificateNumbers
+from tests.kit.clock import START
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -92,3 +96,24 @@ class NotifySocket:
     def close(self) -> None:
         """Close it."""
         self._socket.close()
+
+
+def numbers(name: str = "home", **more: Any) -> CertificateNumbers:
+    """The numbers of a valid certificate."""
+    fields: dict[str, Any] = {
+        "domains": ("example.test",),
+        "ca": "lab",
+        "issuer": "Lab CA 1",
+        "serial": "2f",
+        "not_before": START,
+        "not_after": START + timedelta(days=90),
+        "state": "valid",
+        "next_renewal": START + timedelta(days=60),
+        "reason": "renew-before",
+        "route": None,
+        "last_failure": None,
+        "next_attempt": None,
+        "path": Path("/nowhere"),
+    }
+    other = {key: more.pop(key) for key in ("failures", "deployed") if key in more}
+    return CertificateNumbers(status=CertificateStatus(name=name, **fields | more), **other)

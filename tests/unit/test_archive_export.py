@@ -213,3 +213,34 @@ parts = ["plugged-canary", { n = 1 }]
     text = contents(tmp_path / "a.tgz")["config/dnsrenew.toml"].decode()
     assert text.endswith(table.replace("plugged-canary", "•••"))
     assert "1st of dns.plugged.parts" in [each.key for each in result.masked]
+
+
+def test_arguments_that_could_hold_a_secret_are_named(config: Path, tmp_path: Path) -> None:
+    """They stay as they are, so each is said with its certificate and entry; a sealed file is not looked at."""
+    included = config.parent / "conf.d/certificates.toml"
+    text = included.read_text()
+    entries = """deploy = [
+    { run = ["/usr/bin/curl", "-u", "me:word", "https://box.test/"] },
+    { run = ["/usr/bin/alone"] },
+    { to = "files", combined = "/srv/x.pem", reload = ["systemctl", "reload", "nginx"] },
+    { to = "webhook", url = "https://hook.test/?key=word" },
+]
+before = ["/bin/sh", "-c", "stop"]
+"""
+    included.write_text(
+        text.replace('\n[[certificate]]\nname = "second"', f'{entries}\n[[certificate]]\nname = "second"')
+    )
+    main_text = config.read_text()
+    config.write_text(main_text + '[dns.told]\nprovider = "duckdns"\ntoken = { command = ["./tell", "--pin", "4"] }\n')
+    (config.parent / "tell").write_text("#!/bin/sh\n")
+    (config.parent / "tell").chmod(0o700)
+    result = exported(config, tmp_path / "a.tgz", None)
+    assert [(each.file, each.key) for each in result.kept] == [
+        ("dnsrenew.toml", "dns.told.token.command"),
+        ("conf.d/certificates.toml", "certificate home, 1st of deploy, run"),
+        ("conf.d/certificates.toml", "certificate home, 4th of deploy, url"),
+        ("conf.d/certificates.toml", "certificate home, before"),
+    ]
+    assert all(each.line for each in result.kept)
+    assert result.to_dict()["kept"][0] == result.kept[0].to_dict()
+    assert exported(config, tmp_path / "b.dr").kept == ()

@@ -133,6 +133,20 @@ def test_the_configuration_says_email(tmp_path: Path) -> None:
     assert CA("https://acme.zerossl.com/v2/DV90", eab="email").eab == "email"
 
 
+@pytest.mark.parametrize("near", ["e-mail", "Email", "EMAIL", "mail", "emails", "by-email"])
+def test_what_resembles_email_is_a_mistake_that_names_it(tmp_path: Path, near: str) -> None:
+    """The word is the nearest valid one; what was written can be a key, so it is not shown."""
+    said = mistake(tmp_path, 'contact = ["me@example.test"]\n' + ZEROSSL.replace('"email"', f'"{near}"'))
+    assert (said["key"], said["nearest"]) == ("ca.zerossl.eab", "email")
+    assert '"email"' in said["expected"]
+
+
+def test_any_other_text_is_a_mistake_that_names_the_forms(tmp_path: Path) -> None:
+    """A text far from the word has no nearest one."""
+    said = mistake(tmp_path, 'contact = ["me@example.test"]\n' + ZEROSSL.replace('"email"', '"kid-7"'))
+    assert (said.get("nearest"), '"email"' in said["expected"], "kid-7" in str(said)) == (None, True, False)
+
+
 def test_email_without_a_contact_is_a_mistake(tmp_path: Path) -> None:
     """The address is in `contact`."""
     said = mistake(tmp_path, ZEROSSL)

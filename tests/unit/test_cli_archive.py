@@ -50,11 +50,14 @@ def test_the_round_trip(folder: Path, tmp_path: Path, capsys: Captured) -> None:
 
 
 def test_without_secrets_it_says_what_is_to_be_done(folder: Path, tmp_path: Path, capsys: Captured) -> None:
-    """What was masked and left out; after the restore, step by step, what to fill in and to copy."""
+    """What was masked, kept and left out; after the restore, step by step, what to fill in and to copy."""
+    included = folder / "conf.d/certificates.toml"
+    included.write_text(included.read_text() + 'deploy = [{ run = ["/bin/x", "--pin", "4"] }]\n')
     assert main(["export", str(tmp_path / "a.tgz")]) == 0
     out = capsys.readouterr().out
     assert "2 certificates and 1 account exported" in out
     assert "dnsrenew.toml:13: dns.home.token is masked" in out
+    assert "conf.d/certificates.toml:12: certificate second, 1st of deploy, run is in the file as it is" in out
     assert f"{folder / 'secrets/own-token.secret'} was left out" in out
     target = tmp_path / "new/dnsrenew.toml"
     assert main(["restore", str(tmp_path / "a.tgz"), "--config", str(target)]) == 0

@@ -1,11 +1,13 @@
 """`dnsrenew import` as a command: its document, its lines, its exit status."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from dnsrenew.cli import main
+from dnsrenew.config import locate
 from tests.kit.tool_folders import OldMachine, rsa_key
 
 
@@ -38,8 +40,10 @@ def test_the_document(machine: OldMachine, capsys: pytest.CaptureFixture[str]) -
         "not_understood",
         "servers",
         "stop",
+        "stop_reason",
         "next",
     }
+    assert (document["stop"], document["stop_reason"]) == ([], None)
     (certificate,), (account,), (note,) = (document[key] for key in ("certificates", "accounts", "not_understood"))
     assert certificate == {
         "name": "example.test",
@@ -89,14 +93,32 @@ def test_wrong_usage_is_exit_2(machine: OldMachine, capsys: pytest.CaptureFixtur
     assert not machine.target.exists()
 
 
-def test_the_default_is_the_users_configuration(
+def test_the_default_is_in_the_current_folder(
     machine: OldMachine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A user without rights gets it in his folder; one that commands would find is never written over."""
+    """As that of `init`; one that commands would find is never written over."""
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-    monkeypatch.setattr("os.geteuid", lambda: 1000, raising=False)
     target = machine.home / "dnsrenew.toml"
     target.write_text("# mine\n")
     assert main(["import", str(machine.letsencrypt), "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "import-config-exists"
     assert target.read_text() == "# mine\n"
+    target.unlink()
+    assert main(["import", str(machine.letsencrypt), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["written"] == [str(target)]
+    assert (machine.home / "state/certificates/example.test").is_dir()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="ACLs are not judged")
+def test_not_in_a_folder_that_others_can_change(
+    machine: OldMachine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With `sudo` in the home of a user, it is written where only root can change it."""
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    system = tmp_path / "system"
+    monkeypatch.setattr(locate, "SYSTEM_FOLDER", str(system))
+    monkeypatch.setattr(locate, "SYSTEM_STORE", str(system / "state"))
+    monkeypatch.setattr(locate, "user_folder", lambda _: str(system))
+    machine.home.chmod(0o777)
+    assert main(["import", str(machine.letsencrypt), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["written"] == [str(system / "dnsrenew.toml")]

@@ -84,8 +84,8 @@ def test_a_test_message_goes_to_every_address(
     assert receiver.titles == ["dnsrenew: test message"] * 2
     assert receiver.messages[0]["message"].startswith("This is a test message. Messages are sent on: failed, recovered")
     assert [line[2:] for line in capsys.readouterr().out.splitlines()] == [
-        "A test message was sent to notify.to[0] (json).",
-        "A test message was sent to notify.to[1] (json).",
+        "A test message was sent to 1st of notify.to (json).",
+        "A test message was sent to 2nd of notify.to (json).",
     ]
 
 
@@ -188,6 +188,7 @@ def test_an_address_in_plain_is_a_warning(tmp_path: Path) -> None:
     ("lines", "keys"),
     [
         (("on = ['failed']",), ["notify.to"]),
+        (("to = ['env:X']", "on = []"), ["notify.on"]),
         (("to = ['env:X']", "on = ['fialed', 1]"), ["notify.on[0]", "notify.on[1]"]),
         (("to = [3]", "heartbeat = true", "from = 'x'"), ["notify.to[0]", "notify.heartbeat", "notify.from"]),
     ],

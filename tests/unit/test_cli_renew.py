@@ -8,14 +8,15 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Final
 
 import pytest
 
 from dnsrenew.cli import main, terminal
 from dnsrenew.errors import AttemptError, CAError, Cancelled, ConfigError, LockedError, StoreError
 from dnsrenew.events import Emitter
-from dnsrenew.model import Attempt, DeploymentResult, Notice, Outcome
+from dnsrenew.model import Attempt, DeploymentResult, DnsAccount, Notice, Outcome, Route
 from dnsrenew.renewal.run_result import exit_status
 from dnsrenew.runtime.context import Context
 from dnsrenew.schedule.detect import UNKNOWN, ActiveSchedule
@@ -200,6 +201,48 @@ def test_after_a_success_it_is_said_that_nothing_renews(
     assert ("Nothing renews this yet. Run: " in shown and "dnsrenew schedule install" in shown) is said
 
 
+BY_HAND: Final = Route("dns-01", dns="person")
+API: Final = Route("dns-01", dns="api")
+
+
+@pytest.mark.parametrize("schedule", [NOBODY, UNKNOWN, ActiveSchedule(True, "cron")])
+@pytest.mark.parametrize(
+    ("routes", "is_by_hand"),
+    [
+        ([BY_HAND], True),
+        ([Route("dns-01", dns=["person", "person-2"])], True),
+        ([BY_HAND, API], False),
+        ([Route("dns-01", dns=["person", "api"])], False),
+        ([Route("dns-01")], False),
+        ([Route("http-01", listen=":80")], False),
+    ],
+)
+def test_a_certificate_that_needs_a_person(
+    stage: Stage, capsys: pytest.CaptureFixture[str], routes: list[Route], schedule: ActiveSchedule, *, is_by_hand: bool
+) -> None:
+    """No schedule can renew it, installed or not, so that is said in place of the command that installs one."""
+    accounts = {name: DnsAccount("manual", name=name) for name in ("person", "person-2")}
+    accounts["api"] = DnsAccount("duckdns", name="api")
+    config = FakeConfig((SimpleNamespace(name="home", routes=routes),), accounts)
+    stage([outcome()], config, schedule)
+    assert main(["renew"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert ("No schedule can renew home, because a person sets the records" in out) is is_by_hand
+    assert ("dnsrenew schedule install" in out) is (schedule is NOBODY and not is_by_hand)
+    assert is_by_hand <= ("next renewal" not in out)
+
+
+def test_one_of_two_needs_a_person(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """The other one needs the schedule; both are said."""
+    accounts = {"person": DnsAccount("manual", name="person"), "api": DnsAccount("duckdns", name="api")}
+    specs = (SimpleNamespace(name="home", routes=[BY_HAND]), SimpleNamespace(name="b", routes=[API]))
+    stage([outcome(), outcome("b")], FakeConfig(specs, accounts), NOBODY)
+    assert main(["renew"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "dnsrenew schedule install" in out
+    assert "No schedule can renew home, because" in out
+
+
 @pytest.mark.parametrize("schedule", [NOBODY, UNKNOWN])
 def test_a_next_time_is_only_told_where_something_tries(
     stage: Stage, capsys: pytest.CaptureFixture[str], schedule: ActiveSchedule
@@ -312,7 +355,7 @@ def test_warnings_of_the_configuration_are_said(stage: Stage, capsys: pytest.Cap
 )
 def test_force_wants_to_be_meant(stage: Stage, line: str, certificates: int, status: int) -> None:
     """--force on several certificates wants names or --all; a refused one renews nothing."""
-    renewer = stage([outcome()], FakeConfig(certificates=(1,) * certificates))
+    renewer = stage([outcome()], FakeConfig(FakeConfig.certificates * certificates))
     assert main(line.split()) == status
     assert bool(renewer.calls) is (status == 0)
 
@@ -342,7 +385,7 @@ def test_a_rehearsal_says_what_was_rehearsed_and_where(stage: Stage, capsys: pyt
     """At which CA, by which ways, and that nothing was kept; it is well, and no --all is asked for."""
     way = Attempt(route=replace(ROUTE, ca="lab-staging"), orders=1, seconds=2.0)
     done = outcome(status="rehearsed", route=way.route, attempts=(lost(ca="lab-staging"), way))
-    stage([done], FakeConfig(certificates=(1, 2)))
+    stage([done], FakeConfig(FakeConfig.certificates * 2))
     assert main(["renew", "--dry-run", "--force"]) == 0
     assert capsys.readouterr().out.splitlines()[:4] == [
         "✓ home dry run at lab-staging succeeded: example.test, *.example.test",

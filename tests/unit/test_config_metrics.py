@@ -8,7 +8,7 @@ import pytest
 
 from dnsrenew import Config
 from dnsrenew.config.metrics import MetricsSettings
-from tests.kit.config_files import GOOD, load, mistake
+from tests.kit.config_files import AGREED, GOOD, check, load, mistake
 
 
 def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
@@ -55,3 +55,13 @@ def test_an_included_file_has_no_such_table(tmp_path: Path) -> None:
     (tmp_path / "more.toml").write_text('[metrics]\nlisten = ":9719"\n')
     found = mistake(tmp_path, 'include = ["more.toml"]\n' + GOOD)
     assert found["key"] == "metrics"
+
+
+@pytest.mark.parametrize(
+    ("name", "suggested"), [("metrics.txt", "metrics.prom"), ("dnsrenew", "dnsrenew.prom"), ("a.prom", None)]
+)
+def test_a_name_that_the_node_exporter_ignores_is_a_warning(tmp_path: Path, name: str, suggested: str | None) -> None:
+    """`check` says it, with a name that works; another reader may still want the file."""
+    config = check(tmp_path, AGREED + GOOD.replace("example.test", "example.org") + f'[metrics]\ntextfile = "{name}"\n')
+    found = [notice for notice in config.warnings if notice.code == "metrics-file-name"]
+    assert [suggested in notice.fix for notice in found if suggested] == ([True] if suggested else [])

@@ -151,6 +151,28 @@ def test_the_access_key_of_route53(machine: OldMachine) -> None:
     assert dict(account.secrets) == {"auth_access_key": "AKIA", "auth_access_secret": "s"}
 
 
+def test_lines_of_credentials_that_are_not_understood(machine: OldMachine) -> None:
+    """Each has its note with its line, and no value is shown; those of another plug-in are not ours."""
+    text = (
+        "dns_luadns_email = me@x.test\ndns_luadns_token: geheim\ndns_luadns_odd = geheim\n\ndns_ovh_endpoint = x\nodd"
+    )
+    file = machine.write("root/c.ini", text, 0o600)
+    machine.certbot_certificate("example.test", authenticator="dns-luadns", dns_luadns_credentials=str(file))
+    found = [note for note in read(machine).not_understood if note.file == str(file)]
+    assert [(note.line, note.text) for note in found] == [(2, ""), (3, "dns_luadns_odd"), (6, "")]
+    assert {note.code for note in found} == {"import-not-understood"}
+    assert "geheim" not in repr(found)
+
+
+@pytest.mark.parametrize("line", ["deploy-hook: reload", "deploy-hook reload", "quiet", "--agree-tos"])
+def test_a_line_of_cli_ini_that_is_no_assignment(machine: OldMachine, line: str) -> None:
+    """It is said with its number, because it could be a hook."""
+    machine.write("etc/letsencrypt/cli.ini", f"# mine\nmax-log-backups = 0\n{line}\n")
+    machine.certbot_certificate("example.test")
+    (note,) = read(machine).not_understood
+    assert (note.file, note.line) == (str(machine.letsencrypt / "cli.ini"), 3)
+
+
 def test_credentials_that_cannot_be_read_are_named(machine: OldMachine) -> None:
     """The account is there without them; which file and which options are missing is said."""
     machine.certbot_certificate(

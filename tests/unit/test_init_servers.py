@@ -315,11 +315,12 @@ def test_home_assistant(machine: Machine) -> None:
     assert "ssl_key" in str(planned.changes[1])
 
 
+@pytest.mark.parametrize("program", [("node", "node", "/opt/hfs/src/index.js"), ("HFS 3.2.2", "HFS 3.2.2", "", "")])
 @pytest.mark.parametrize(("text", "https"), [("port: 8080\n", True), ("port: 8080\nhttps_port: 443\n", None)])
-def test_hfs(machine: Machine, text: str, https: bool | None) -> None:
-    """A process with its configuration in its folder; HTTPS that is off is switched on."""
+def test_hfs(machine: Machine, text: str, https: bool | None, program: tuple[str, ...]) -> None:
+    """A process with its configuration in its folder, by its command or its title; HTTPS that is off is switched on."""
     machine.file("/home/joe/.hfs/config.yaml", f"{text}base_url: https://files.example.org\n")
-    machine.program("node", "node", "/opt/hfs/src/index.js", folder="/home/joe/.hfs")
+    machine.program(*program, folder="/home/joe/.hfs")
     assert machine.found().names == ("files.example.org",)
     entry = machine.entry()
     assert (entry["to"], entry["url"], entry["folder"]) == ("hfs", "http://127.0.0.1:8080", "/home/joe/.hfs")

@@ -12,39 +12,17 @@ import pytest
 
 from dnsrenew.base.values import replace
 from dnsrenew.model import CertificateSpec, Deployment, rfc3339
-from dnsrenew.operations.status import CertificateStatus
 from dnsrenew.store import FolderStore
 from dnsrenew.watch.metrics import collect as module
 from dnsrenew.watch.metrics.collect import CertificateNumbers, LastRun, collect
 from dnsrenew.watch.metrics.exposition import STATES, exposition
 from tests.kit.clock import START, FakeClock
 from tests.kit.stores import SPEC, keep
-from tests.kit.watching import config_for, parsed, value
+from tests.kit.watching import config_for, numbers, parsed, value
 
 DAY = timedelta(days=1)
 BEGIN = START + DAY
 """The start of certificate 1 of the kit; it lives for 90 days."""
-
-
-def numbers(name: str = "home", **more: Any) -> CertificateNumbers:
-    """The numbers of a valid certificate."""
-    fields: dict[str, Any] = {
-        "domains": ("example.test",),
-        "ca": "lab",
-        "issuer": "Lab CA 1",
-        "serial": "2f",
-        "not_before": START,
-        "not_after": START + 90 * DAY,
-        "state": "valid",
-        "next_renewal": START + 60 * DAY,
-        "reason": "renew-before",
-        "route": None,
-        "last_failure": None,
-        "next_attempt": None,
-        "path": Path("/nowhere"),
-    }
-    other = {key: more.pop(key) for key in ("failures", "deployed") if key in more}
-    return CertificateNumbers(status=CertificateStatus(name=name, **fields | more), **other)
 
 
 def test_every_promised_metric_is_there() -> None:

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 from dnsrenew.cli.run_watch import SLEEPING
+from dnsrenew.cli.worker import SECONDS
+from dnsrenew.fleet.metrics import FleetReading, fleet_lines
+from dnsrenew.fleet.status import FleetStatus
 from dnsrenew.watch.metrics.collect import CertificateNumbers, LastRun
 from dnsrenew.watch.metrics.exposition import exposition
 from tests.kit.clock import START
@@ -17,14 +20,17 @@ from tests.kit.documents import DOCS
 
 FOLDER = DOCS / "monitoring"
 GUIDE = (DOCS / "guides" / "monitoring.md").read_text("utf-8")
+FLEET_GUIDE = (DOCS / "guides" / "fleet.md").read_text("utf-8")
 METRICS = set(re.findall(r"^# TYPE (\S+)", exposition(list[CertificateNumbers](), LastRun(START, True)), re.MULTILINE))
+EMPTY = FleetStatus(counts={}, due=0, failing=0, most_overdue=(), workers=(), last_hour={}, limits={}, lacking={})
+FLEET = FleetReading(status=EMPTY, expiring=0, overdue=0.0, on_demand={})
+FLEET_METRICS = {line.split()[2] for line in fleet_lines(FLEET) if line.startswith("# TYPE ")}
 _NAME = re.compile(r"\bdnsrenew_[a-z_]+")
 
 
-@pytest.fixture
-def dashboard() -> dict[str, Any]:
-    """The dashboard for Grafana."""
-    found: dict[str, Any] = json.loads((FOLDER / "dashboard.json").read_text("utf-8"))
+def board(name: str) -> dict[str, Any]:
+    """A dashboard for Grafana."""
+    found: dict[str, Any] = json.loads((FOLDER / name).read_text("utf-8"))
     return found
 
 
@@ -40,33 +46,52 @@ def values_of(value: Any, key: str) -> Iterator[Any]:
             yield from values_of(each, key)
 
 
-def test_the_guide_lists_every_metric() -> None:
+@pytest.mark.parametrize(("guide", "metrics"), [(GUIDE, METRICS), (FLEET_GUIDE, FLEET_METRICS)])
+def test_the_guide_lists_every_metric(guide: str, metrics: set[str]) -> None:
     """And no other."""
-    assert set(re.findall(r"^\| `(dnsrenew_[a-z_]+)", GUIDE, re.MULTILINE)) == METRICS
+    assert set(re.findall(r"^\| `(dnsrenew_[a-z_]+)", guide, re.MULTILINE)) == metrics
 
 
-@pytest.mark.parametrize("name", ["alerts.yml", "dashboard.json"])
-def test_only_metrics_that_exist_are_asked_for(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "metrics", "unused"),
+    [
+        ("alerts.yml", METRICS, {"dnsrenew_certificate_not_before_seconds"}),
+        ("dashboard.json", METRICS, {"dnsrenew_certificate_not_before_seconds"}),
+        (
+            "fleet-alerts.yml",
+            FLEET_METRICS,
+            {f"dnsrenew_fleet_{name}" for name in ("due", "working", "ca_issued_last_hour", "ca_held")},
+        ),
+        ("fleet-dashboard.json", FLEET_METRICS, set[str]()),
+    ],
+)
+def test_only_metrics_that_exist_are_asked_for(name: str, metrics: set[str], unused: set[str]) -> None:
     """A metric that was renamed would leave an alert that never fires."""
     text = (FOLDER / name).read_text("utf-8")
     used = set(_NAME.findall(text))
-    assert used <= METRICS
-    assert METRICS - used <= {"dnsrenew_certificate_not_before_seconds"}
+    assert used <= metrics
+    assert metrics - used <= unused
 
 
-def test_every_query_goes_to_the_chosen_data_source(dashboard: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("name", "chosen"), [("dashboard.json", ["job", "instance"]), ("fleet-dashboard.json", ["job"])]
+)
+def test_every_query_goes_to_the_chosen_data_source(name: str, chosen: list[str]) -> None:
     """A dashboard that names one of its author shows nothing to others."""
+    dashboard = board(name)
     sources = [source for source in values_of(dashboard["panels"], "datasource") if source is not None]
     assert {source["uid"] for source in sources} == {"${datasource}"}
     variables = {variable["name"]: variable["type"] for variable in dashboard["templating"]["list"]}
-    assert variables == {"datasource": "datasource", "job": "query", "instance": "query"}
+    assert variables == {"datasource": "datasource", **dict.fromkeys(chosen, "query")}
+    labels = "{" + ",".join(f'{label}=~"${label}"' for label in chosen)
     for expression in values_of(dashboard["panels"], "expr"):
-        assert expression.count("dnsrenew_") == expression.count('{job=~"$job",instance=~"$instance"'), expression
+        assert expression.count("dnsrenew_") == expression.count(labels), expression
 
 
-def test_panels_have_their_own_number_and_place(dashboard: dict[str, Any]) -> None:
+@pytest.mark.parametrize("name", ["dashboard.json", "fleet-dashboard.json"])
+def test_panels_have_their_own_number_and_place(name: str) -> None:
     """None covers another one."""
-    panels = dashboard["panels"]
+    panels = board(name)["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     taken: set[tuple[int, int]] = set()
     for place in (panel["gridPos"] for panel in panels):
@@ -80,17 +105,20 @@ def test_panels_have_their_own_number_and_place(dashboard: dict[str, Any]) -> No
         taken |= cells
 
 
-def test_the_guide_links_the_files() -> None:
-    """Each of them."""
-    linked = set(re.findall(r"\.\./monitoring/([\w.-]+)", GUIDE))
-    assert linked == {file.name for file in FOLDER.iterdir()}
+def test_the_guides_link_the_files() -> None:
+    """Each of them; those of a fleet in its own guide."""
+    linked = {guide: set(re.findall(r"\.\./monitoring/([\w.-]+)", guide)) for guide in (GUIDE, FLEET_GUIDE)}
+    fleet = {file.name for file in FOLDER.iterdir() if "fleet" in file.name or "worker" in file.name}
+    assert linked[FLEET_GUIDE] == fleet
+    assert linked[GUIDE] == {file.name for file in FOLDER.iterdir()} - fleet
 
 
-def test_the_unit_is_for_a_service_that_notifies() -> None:
-    """The watchdog has more time than a sign of life needs."""
-    unit = dict(
-        line.split("=", 1) for line in (FOLDER / "dnsrenew-run.service").read_text("utf-8").splitlines() if "=" in line
-    )
+@pytest.mark.parametrize("command", ["run", "worker"])
+def test_the_unit_is_for_a_service_that_notifies(command: str) -> None:
+    """The watchdog has more time than a sign of life needs, and a stop more than the command takes."""
+    text = (FOLDER / f"dnsrenew-{command}.service").read_text("utf-8")
+    unit = dict(line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
     assert (unit["Type"], unit["WatchdogSec"], unit["SuccessExitStatus"]) == ("notify", "5min", "143")
-    assert unit["ExecStart"].endswith(" run")
+    assert unit["ExecStart"].endswith(f" {command}")
     assert SLEEPING < 5 * 60
+    assert command == "run" or int(unit["TimeoutStopSec"]) > SECONDS

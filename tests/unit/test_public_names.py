@@ -43,7 +43,7 @@ PUBLIC = [
         "DnsError",
         "DnsRenewError",
     ),
-    *("Driver", "DriverContext", "Eab", "Event", "KeyKind", "LockedError", "Notice", "Outcome", "OutcomeStatus"),
+    *("Driver", "DriverContext", "Eab", "Event", "Fleet", "KeyKind", "LockedError", "Notice", "Outcome", "OutcomeStatus"),
     *("Profile", "Propagation", "PropagationCheck", "PropagationError", "ProviderError", "RenewBefore"),
     *("RenewalFailed", "RenewalReason", "Renewer", "Resolver", "Revocation", "Route", "RouteTaken", "Secret"),
     *("SecretError", "Served", "StoreAddress", "StoreError", "TxtRecord", "__version__", "obtain", "serve"),

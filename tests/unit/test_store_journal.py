@@ -29,8 +29,10 @@ from dnsrenew.store.atomic_io import AtomicFiles
 from dnsrenew.store.journal import JournalFolder
 from dnsrenew.store.journal_entry import JournalEntry, JournalPage, WrittenValue
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
+from dnsrenew.store.parts import Journal
 from dnsrenew.store.paths import Paths
 from tests.kit.clock import FakeClock
+from tests.kit.store_sites import DatabaseSite, StoreSite
 from tests.kit.stores import Counting, Failing, Killed, Killing
 
 OWNER = "_acme-challenge.home.test."
@@ -41,24 +43,28 @@ ELSEWHERE: WrittenValue = (A[0], "second")
 """The same record, written by another account."""
 
 
-def journal(root: Path, before: Counting | None = None) -> JournalFolder:
-    """Return the journal of a store."""
-    return JournalFolder(AtomicFiles(before), Paths(str(root)))
+def journal(root: Path | StoreSite, before: Counting | None = None) -> Journal:
+    """Return the journal of a store, as another run does."""
+    return JournalFolder(AtomicFiles(before), Paths(str(root))) if isinstance(root, Path) else root.open().journal
 
 
-def left(root: Path, context: Context | None = None) -> list[set[WrittenValue]]:
+def left(root: Path | StoreSite, context: Context | None = None) -> list[set[WrittenValue]]:
     """Return the values of each entry of a dead run; they stay."""
     with journal(root).left_over(context or Context()) as entries:
         return [set(entry.values) for entry in entries]
 
 
-def files(root: Path) -> list[str]:
-    """Return the names in the folder of the journal."""
-    folder = root / "journal"
+def files(root: Path | StoreSite) -> list[str]:
+    """Return the names in the folder of the journal; of a database what its entries are called."""
+    if isinstance(root, DatabaseSite):
+        return root.journal()
+    where = root.where if isinstance(root, StoreSite) else root
+    assert isinstance(where, Path)
+    folder = where / "journal"
     return sorted(os.listdir(folder)) if folder.exists() else []
 
 
-def clear(root: Path) -> None:
+def clear(root: Path | StoreSite) -> None:
     """Run a cleanup that removes everything."""
     with journal(root).left_over(Context()) as entries:
         for entry in entries:
@@ -94,16 +100,16 @@ def test_an_entry_from_its_beginning_to_its_end(tmp_path: Path) -> None:
     assert left(tmp_path) == []
 
 
-def test_what_is_kept_is_found_by_the_next_run(tmp_path: Path) -> None:
+def test_what_is_kept_is_found_by_the_next_run(site: StoreSite) -> None:
     """In the same process too, and only the remaining values; the same value of two accounts is two values."""
-    entry = journal(tmp_path).enter(Context(), "home", [A, B, ELSEWHERE])
+    entry = journal(site).enter(Context(), "home", [A, B, ELSEWHERE])
     entry.remove([B, A])
     entry.keep()
     entry.keep()
-    assert files(tmp_path) == ["home-1.json"]
-    assert left(tmp_path) == [{ELSEWHERE}]
-    clear(tmp_path)
-    assert files(tmp_path) == []
+    assert files(site) in (["home-1.json"], ["home"])
+    assert left(site) == [{ELSEWHERE}]
+    clear(site)
+    assert files(site) == []
 
 
 def test_it_costs_two_fsyncs(tmp_path: Path) -> None:
@@ -141,13 +147,13 @@ def test_the_file_is_durable_before_its_name_and_both_before_it_returns(tmp_path
     assert seen[3][1] == "journal"
 
 
-def test_many_entries_of_one_certificate(tmp_path: Path) -> None:
+def test_many_entries_of_one_certificate(site: StoreSite) -> None:
     """Eight threads at once get eight entries, and every free number is used again."""
     barrier, entries = threading.Barrier(8), list[JournalEntry]()
 
     def work() -> None:
         barrier.wait()
-        entries.append(journal(tmp_path).enter(Context(), "home", [A]))
+        entries.append(journal(site).enter(Context(), "home", [A]))
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
@@ -155,28 +161,28 @@ def test_many_entries_of_one_certificate(tmp_path: Path) -> None:
     for thread in threads:
         thread.join(30)
     assert len({entry.path for entry in entries}) == 8
-    assert left(tmp_path) == []
+    assert left(site) == []
     for entry in entries:
         entry.remove([A])
-    assert files(tmp_path) == []
-    entry = journal(tmp_path).enter(Context(), "home", [A])
-    assert os.path.basename(entry.path) == "home-1.json"
+    assert files(site) == []
+    entry = journal(site).enter(Context(), "home", [A])
+    assert entry.path.endswith(("/journal/home-1.json", "(journal 9)"))
 
 
-def test_a_kept_entry_is_never_overwritten(tmp_path: Path) -> None:
+def test_a_kept_entry_is_never_overwritten(site: StoreSite) -> None:
     """An entry of an earlier run stays unchanged when the next order of the certificate is entered."""
-    journal(tmp_path).enter(Context(), "home", [A]).keep()
-    entry = journal(tmp_path).enter(Context(), "home", [B])
-    assert left(tmp_path) == [{A}]
+    journal(site).enter(Context(), "home", [A]).keep()
+    entry = journal(site).enter(Context(), "home", [B])
+    assert left(site) == [{A}]
     entry.keep()
-    assert left(tmp_path) == [{A}, {B}]
+    assert left(site) == [{A}, {B}]
 
 
 @pytest.mark.parametrize("name", ["", "..", "../x", "a/b", "con", "A", "a\0"])
-def test_no_name_reaches_outside(tmp_path: Path, name: str) -> None:
+def test_no_name_reaches_outside(site: StoreSite, name: str) -> None:
     """The name of the certificate is checked again, because it is part of a file name."""
     with pytest.raises(StoreError) as caught:
-        journal(tmp_path).enter(Context(), name, [A])
+        journal(site).enter(Context(), name, [A])
     assert caught.value.code == "store-bad-name"
 
 
@@ -195,6 +201,86 @@ def test_private_under_any_umask(tmp_path: Path, mask: int) -> None:
             entry.keep()
     finally:
         os.umask(old)
+
+
+@pytest.mark.parametrize("wrote", [True, False])
+def test_a_mark_lasts_as_long_as_a_host_may_be_at_work(site: StoreSite, wrote: bool) -> None:
+    """A killed run had asked the host: cleanup removes the value and keeps it, for ten minutes."""
+    clock = FakeClock()
+    entry = journal(site).enter(Context(clock=clock), "home", [A, B])
+    entry.mark_in_flight([A])
+    entry.mark_in_flight([B])
+    if wrote:
+        entry.clear_in_flight([A, B])
+    assert entry.in_flight([A, B]) == ([] if wrote else [A, B])
+    entry.keep()
+    for _ in range(2):
+        with journal(site).left_over(Context(clock=clock)) as entries:
+            for found in entries:
+                found.remove(found.values)
+        assert bool(left(site, Context(clock=clock))) is not wrote
+    clock.elapsed += 601
+    with journal(site).left_over(Context(clock=clock)) as entries:
+        for found in entries:
+            found.remove(found.values)
+    assert left(site, Context(clock=clock)) == []
+    assert not site.open().has_journal
+
+
+def test_the_values_of_live_runs(site: StoreSite) -> None:
+    """Those of dead ones are not among them; the store tells in one look whether there may be any left."""
+    store = site.open()
+    assert (store.journal.live_values(), store.has_journal) == (set(), False)
+    entry = store.journal.enter(Context(), "home", [A, ELSEWHERE])
+    journal(site).enter(Context(), "home", [C]).keep()
+    assert site.open().journal.live_values() == {A, ELSEWHERE}
+    assert site.open().has_journal
+    entry.remove([A, ELSEWHERE])
+    clear(site)
+    assert (store.journal.live_values(), store.has_journal, store.journal.unreadable()) == (set(), False, [])
+
+
+def test_what_no_dnsrenew_wrote_is_told_and_left(database_site: DatabaseSite) -> None:
+    """A page of a later version, or of nobody; other entries are cleaned up, and new ones are made."""
+    for name in ("home", "away", "other"):
+        journal(database_site).enter(Context(), name, [A]).keep()
+    database_site.execute("UPDATE dnsrenew_journal SET page = '{\"schema\": 2}' WHERE certificate = 'home'")
+    database_site.execute(
+        "UPDATE dnsrenew_journal SET page = '{\"schema\": 1, \"values\": 5}' WHERE certificate = 'away'"
+    )
+    context = Context()
+    assert left(database_site, context) == [{A}]
+    assert [notice.code for notice in context.notices] == ["store-damaged", "store-newer"]
+    assert len(journal(database_site).unreadable()) == 2
+    journal(database_site).enter(Context(), "home", [A]).remove([A])
+
+
+def test_what_the_database_could_not_take_back_is_given_up_later(database_site: DatabaseSite) -> None:
+    """The process lives on, so its entry would count as live for ever."""
+    store = database_site.open()
+    entry, other = (store.journal.enter(Context(), "home", [value]) for value in (A, B))
+    database_site.execute("ALTER TABLE dnsrenew_journal RENAME TO hidden")
+    entry.remove([A])
+    other.keep()
+    assert store.has_journal  # cleanup tells why it cannot be read
+    database_site.execute("ALTER TABLE hidden RENAME TO dnsrenew_journal")
+    assert store.has_journal
+    assert left(database_site) == [{A}, {B}]
+
+
+def test_the_entries_of_a_process_without_a_connection_are_those_of_a_dead_one(database_site: DatabaseSite) -> None:
+    """Its locks are free too; whoever finds them removes the values, and it marks nothing any more."""
+    store = database_site.open()
+    entry = store.journal.enter(Context(), "home", [A])
+    assert left(database_site) == []
+    store.locks.close()
+    assert left(database_site) == [{A}]
+    clear(database_site)
+    with pytest.raises(StoreError) as caught:
+        entry.mark_in_flight([A])
+    assert caught.value.code == "store-unreachable"
+    entry.keep()
+    assert left(database_site) == []
 
 
 # ── dead runs ───────────────────────────────────────────────────────────────────────────
@@ -411,43 +497,43 @@ def test_an_empty_journal_costs_one_look(tmp_path: Path) -> None:
     assert not (tmp_path / "state").exists()
 
 
-def test_one_sweeper_at_a_time(tmp_path: Path) -> None:
+def test_one_sweeper_at_a_time(site: StoreSite) -> None:
     """A second cleanup gets a LockedError."""
-    journal(tmp_path).enter(Context(), "home", [A]).keep()
-    with journal(tmp_path).left_over(Context()) as entries:
+    journal(site).enter(Context(), "home", [A]).keep()
+    with journal(site).left_over(Context()) as entries:
         assert len(entries) == 1
         with pytest.raises(LockedError) as caught:
-            left(tmp_path)
+            left(site)
         assert caught.value.evidence["pid"] == os.getpid()
         assert "TXT values" in caught.value.message
-    assert left(tmp_path) == [{A}]
+    assert left(site) == [{A}]
 
 
-def test_a_run_that_begins_during_a_sweep(tmp_path: Path) -> None:
+def test_a_run_that_begins_during_a_sweep(site: StoreSite) -> None:
     """It enters its values, and the cleanup does not touch them."""
-    journal(tmp_path).enter(Context(), "home", [A]).keep()
-    with journal(tmp_path).left_over(Context()) as entries:
-        new = journal(tmp_path).enter(Context(), "home", [B])
+    journal(site).enter(Context(), "home", [A]).keep()
+    with journal(site).left_over(Context()) as entries:
+        new = journal(site).enter(Context(), "home", [B])
         entries[0].remove([A])
-        again = journal(tmp_path).enter(Context(), "home", [C])
-    assert left(tmp_path) == []
+        again = journal(site).enter(Context(), "home", [C])
+    assert left(site) == []
     new.keep()
     again.keep()
-    assert left(tmp_path) == [{C}, {B}]
+    assert left(site) == [{C}, {B}]
 
 
-def test_what_a_sweep_may_be_removing_is_entered_after_it(tmp_path: Path) -> None:
+def test_what_a_sweep_may_be_removing_is_entered_after_it(site: StoreSite) -> None:
     """A CA asks for the same value again: the run waits for a cleanup that may be removing it."""
-    journal(tmp_path).enter(Context(), "home", [A]).keep()
+    journal(site).enter(Context(), "home", [A]).keep()
     context, entered = Noting(), list[JournalEntry]()
-    with journal(tmp_path).left_over(Context()) as entries:
-        task = threads.start(lambda: entered.append(journal(tmp_path).enter(context, "home", [A])))
+    with journal(site).left_over(Context()) as entries:
+        task = threads.start(lambda: entered.append(journal(site).enter(context, "home", [A])))
         assert context.came.wait(5)
         assert entered == []
         entries[0].remove([A])
     assert task.done.wait(5)
     task.result()
-    assert left(tmp_path) == []  # it lives
+    assert left(site) == []  # it lives
 
 
 class Noting(Context):
@@ -480,28 +566,28 @@ def test_what_a_sweep_is_just_reading_is_entered_after_it(tmp_path: Path) -> Non
     assert left(tmp_path) == []
 
 
-def test_a_value_of_a_run_that_lives_is_its_own(tmp_path: Path) -> None:
+def test_a_value_of_a_run_that_lives_is_its_own(site: StoreSite) -> None:
     """Cleanup does not remove a value that a dead run and a live run have in common."""
-    journal(tmp_path).enter(Context(), "home", [A, B]).keep()
-    entry = journal(tmp_path).enter(Context(), "away", [A])
-    assert left(tmp_path) == [{B}]
-    clear(tmp_path)
-    assert left(tmp_path) == []
+    journal(site).enter(Context(), "home", [A, B]).keep()
+    entry = journal(site).enter(Context(), "away", [A])
+    assert left(site) == [{B}]
+    clear(site)
+    assert left(site) == []
     entry.keep()
-    assert left(tmp_path) == [{A}, {A}]
+    assert left(site) == [{A}, {A}]
 
 
-def test_nor_is_one_that_a_host_may_still_be_asked_for(tmp_path: Path) -> None:
+def test_nor_is_one_that_a_host_may_still_be_asked_for(site: StoreSite) -> None:
     """The run was killed before the host answered, and a live run has the same value."""
-    entry = journal(tmp_path).enter(Context(), "home", [A])
+    entry = journal(site).enter(Context(), "home", [A])
     entry.mark_in_flight([A])
     entry.keep()
-    other = journal(tmp_path).enter(Context(), "away", [A])
-    assert left(tmp_path) == []
+    other = journal(site).enter(Context(), "away", [A])
+    assert left(site) == []
     other.remove([A])
-    assert left(tmp_path) == [{A}]
-    clear(tmp_path)
-    assert left(tmp_path) == [{A}]  # for ten minutes
+    assert left(site) == [{A}]
+    clear(site)
+    assert left(site) == [{A}]  # for ten minutes
 
 
 def test_a_run_that_begins_while_an_entry_is_read(tmp_path: Path) -> None:
@@ -539,16 +625,16 @@ def test_unfinished_files_go_when_they_are_old(tmp_path: Path) -> None:
     assert files(tmp_path) == [".tmp-1-2", "home-1.json"]
 
 
-def test_called_away(tmp_path: Path) -> None:
+def test_called_away(site: StoreSite) -> None:
     """Ctrl-C ends a cleanup before it begins, and an entry before it is written."""
-    journal(tmp_path).enter(Context(), "home", [A]).keep()
+    journal(site).enter(Context(), "home", [A]).keep()
     context = Context()
     context.cancel.set()
     with pytest.raises(Cancelled):
-        left(tmp_path, context)
+        left(site, context)
     with pytest.raises(Cancelled):
-        journal(tmp_path).enter(context, "home", [B])
-    assert left(tmp_path) == [{A}]
+        journal(site).enter(context, "home", [B])
+    assert left(site) == [{A}]
 
 
 def test_no_file_stays_open(tmp_path: Path) -> None:

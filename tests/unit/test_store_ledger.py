@@ -22,6 +22,7 @@ from dnsrenew.runtime.context import Context
 from dnsrenew.store import AtomicFiles, FolderStore, Store
 from dnsrenew.store.json_files import DamagedFile
 from dnsrenew.store.ledger.ca_limits import LIMITS, NONE, Limit, Limits
+from dnsrenew.store.ledger.ledger_file import LedgerFile
 from dnsrenew.store.ledger.values import ANY, MAX_ENTRIES, LedgerState, set_key
 from tests.kit.clock import START, FakeClock
 from tests.kit.stores import Counting, Failing, Killed, Killing, issue, leftovers, operations
@@ -517,7 +518,8 @@ def _two_threads(root: str, process: str) -> None:
 def test_a_busy_ledger_stops_no_renewal(tmp_path: Path) -> None:
     """If another run holds the lock for long, the entry is lost, with a warning."""
     stage = Stage(tmp_path)
-    with stage.ledger._lock(Context()):
+    assert isinstance(stage.ledger.place, LedgerFile)
+    with stage.ledger.place._lock(Context()):
         stage.ledger.note_retry_after(60)
     assert stage.warnings() == ["locked"]
     assert stage.until() is None

@@ -14,9 +14,11 @@ import pytest
 
 from dnsrenew.errors import Cancelled, LockedError, StoreError
 from dnsrenew.events import Emitter, Event
+from dnsrenew.model import rfc3339
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import AtomicFiles, FolderStore, file_locks
 from tests.kit.clock import FakeClock
+from tests.kit.store_sites import StoreSite
 from tests.kit.stores import DIRECTORY
 
 
@@ -25,14 +27,35 @@ def context(clock: FakeClock) -> Context:
     return Context(clock=clock)
 
 
+def test_two_runs(site: StoreSite) -> None:
+    """Each with a store of its own, as in two processes: a certificate, a zone, a writer, an account."""
+    first, second = site.open(), site.open()
+    with first.lock("home", context=Context()), first.lock_zone("a.test.", context=Context()):
+        for work in (
+            lambda: second.lock("home", context=Context()),
+            lambda: second.lock_zone("A.test", context=Context()),
+        ):
+            with pytest.raises(LockedError) as caught:
+                work().__enter__()
+            assert caught.value.evidence["pid"] == os.getpid()
+        with (
+            second.lock("away", context=Context()),
+            second.lock_writing("a.test.", context=Context()),
+            pytest.raises(LockedError),
+        ):
+            first.lock_writing("a.test.", context=Context()).__enter__()
+    with second.lock("home", context=Context()), second.lock_zone("a.test.", context=Context()):
+        pass
+
+
 def lock_file(root: Path) -> Path:
     """Return the file of the lock of `home`."""
     return root / "locks/certificate-home.lock"
 
 
-def test_two_threads(tmp_path: Path) -> None:
+def test_two_threads(site: StoreSite) -> None:
     """A second thread of the same process is excluded too, and the error has the pid of its own process."""
-    store = FolderStore(tmp_path)
+    store = site.open()
     caught: list[LockedError] = []
 
     def second() -> None:
@@ -49,15 +72,15 @@ def test_two_threads(tmp_path: Path) -> None:
     assert error.code == "locked"
     assert error.evidence["pid"] == os.getpid()
     assert error.evidence["host"] == os.uname().nodename
-    assert error.evidence["since"] == "2026-11-25T10:00:00Z"
+    assert error.evidence["since"] == ("2026-11-25T10:00:00Z" if store.clock is None else rfc3339(store.clock.now()))
     assert str(os.getpid()) in error.message
-    assert "2026-11-25 10:00 UTC" in error.message
+    assert store.clock is not None or "2026-11-25 10:00 UTC" in error.message
     assert "--wait" in error.fix
 
 
-def test_one_after_the_other(tmp_path: Path) -> None:
+def test_one_after_the_other(site: StoreSite) -> None:
     """The lock is free after its release, and after an error; different certificates do not exclude each other."""
-    store = FolderStore(tmp_path)
+    store = site.open()
     with pytest.raises(ZeroDivisionError), store.lock("home", context=Context()):
         raise ZeroDivisionError
     with store.lock("home", context=Context()), store.lock("away", context=Context()):
@@ -66,9 +89,9 @@ def test_one_after_the_other(tmp_path: Path) -> None:
         pass
 
 
-def test_many_threads_are_alone(tmp_path: Path) -> None:
+def test_many_threads_are_alone(site: StoreSite) -> None:
     """Eight threads that wait for one zone get its lock one at a time."""
-    store, inside, most = FolderStore(tmp_path), 0, 0
+    store, inside, most = site.open(), 0, 0
     barrier = threading.Barrier(8)
 
     def work() -> None:
@@ -163,9 +186,9 @@ def test_a_child_that_has_the_file_open_too_holds_no_lock(tmp_path: Path, monkey
         os.close(copy)
 
 
-def test_waiting_ends(tmp_path: Path) -> None:
+def test_waiting_ends(site: StoreSite) -> None:
     """The wait ends after `wait` seconds of the given clock."""
-    store, clock = FolderStore(tmp_path), FakeClock()
+    store, clock = site.open(), FakeClock()
     with store.lock("home", context=Context()):
         with pytest.raises(LockedError):
             store.lock("home", context=context(clock), wait=90).__enter__()
@@ -176,9 +199,9 @@ def test_waiting_ends(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("wait", "told"), [(0.9, 0), (90, 1)])
-def test_waiting_is_told(tmp_path: Path, wait: float, told: int) -> None:
+def test_waiting_is_told(site: StoreSite, wait: float, told: int) -> None:
     """One event with the owner, and none for a short wait."""
-    store, clock = FolderStore(tmp_path), FakeClock()
+    store, clock = site.open(), FakeClock()
     waiting = replace(context(clock), certificate="home")
     events: list[Event] = []
     waiting = replace(waiting, emitter=Emitter(waiting.clock, events.append))
@@ -190,9 +213,9 @@ def test_waiting_is_told(tmp_path: Path, wait: float, told: int) -> None:
         assert set(events[0].data) == {"what", "pid", "host", "since"}
 
 
-def test_waiting_is_called_away(tmp_path: Path) -> None:
+def test_waiting_is_called_away(site: StoreSite) -> None:
     """Ctrl-C ends the wait."""
-    store, clock = FolderStore(tmp_path), FakeClock()
+    store, clock = site.open(), FakeClock()
     waiting = context(clock)
     clock.on_wait = waiting.cancel.set
     with store.lock("home", context=Context()), pytest.raises(Cancelled):
@@ -282,9 +305,9 @@ def test_no_lock_stays_open(tmp_path: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) < before + 20  # whoever else runs here opens and closes some too
 
 
-def test_an_accounts_lock_waits(tmp_path: Path) -> None:
+def test_an_accounts_lock_waits(site: StoreSite) -> None:
     """Two runs create an account at the same CA: the second waits a minute, and its error names the account."""
-    store, clock = FolderStore(tmp_path), FakeClock()
+    store, clock = site.open(), FakeClock()
     with store.accounts(DIRECTORY, "lab").lock():
         with pytest.raises(LockedError) as caught:
             store.accounts(DIRECTORY, "lab", context(clock)).lock().__enter__()

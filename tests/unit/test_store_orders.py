@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from dnsrenew.errors import StoreError
 from dnsrenew.runtime.context import Context
 from dnsrenew.store.atomic_io import AtomicFiles
+from dnsrenew.store.parts import PendingOrders
 from dnsrenew.store.paths import Paths
-from dnsrenew.store.pending_orders import PendingOrder, OrderFolders
+from dnsrenew.store.pending_orders import OrderFolders, PendingOrder
+from tests.kit.store_sites import DatabaseSite, StoreSite
 from tests.kit.stores import ORDER, Counting, Failing, Killed, Killing, leftovers
 
 OTHER = dataclasses.replace(
@@ -25,12 +27,12 @@ OTHER = dataclasses.replace(
 )
 
 
-def orders(root: Path, before: Counting | None = None) -> OrderFolders:
+def orders(root: Path | StoreSite, before: Counting | None = None) -> PendingOrders:
     """Return the orders of a store."""
-    return OrderFolders(AtomicFiles(before), Paths(str(root)))
+    return OrderFolders(AtomicFiles(before), Paths(str(root))) if isinstance(root, Path) else root.open().orders
 
 
-def load(root: Path, context: Context | None = None, version: int | None = 3) -> PendingOrder | None:
+def load(root: Path | StoreSite, context: Context | None = None, version: int | None = 3) -> PendingOrder | None:
     """Return the order of `home`."""
     return orders(root).load(context or Context(), "home", version=version)
 
@@ -48,21 +50,42 @@ def quick(tmp_path: Path) -> Iterator[Path]:
         yield Path(path)
 
 
-def test_saved_loaded_cleared(tmp_path: Path) -> None:
+def test_saved_loaded_cleared(site: StoreSite) -> None:
     """An order is loaded as it was saved, by certificate; after `clear` no file is left."""
-    assert load(tmp_path) is None
+    assert load(site) is None
+    orders(site).save("home", ORDER)
+    orders(site).save("away", OTHER)
+    assert load(site) == ORDER
+    assert orders(site).load(Context(), "away", version=None) == OTHER
+    orders(site).clear("home")
+    orders(site).clear("home")
+    assert load(site) is None
+    assert orders(site).load(Context(), "away", version=None) == OTHER
+
+
+def test_the_files_of_an_order(tmp_path: Path) -> None:
+    """Three; after `clear` none is left."""
     orders(tmp_path).save("home", ORDER)
-    orders(tmp_path).save("away", OTHER)
-    assert load(tmp_path) == ORDER
-    assert orders(tmp_path).load(Context(), "away", version=None) == OTHER
     assert sorted(os.listdir(folder(tmp_path))) == ["csr.der", "key.pem", "order.json"]
     assert (folder(tmp_path) / "key.pem").read_bytes() == ORDER.key_pem
     assert (folder(tmp_path) / "csr.der").read_bytes() == ORDER.csr_der
     orders(tmp_path).clear("home")
-    orders(tmp_path).clear("home")
     assert not folder(tmp_path).exists()
-    assert load(tmp_path) is None
     assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "content", [b"{", b'\x00{"schema": 1}', b'\x00{"schema": 2}', b"\x00", b"\x01\x00\x00\x00\x00" + bytes(40)]
+)
+def test_a_damaged_order_in_a_database_costs_a_new_one(database_site: DatabaseSite, content: bytes) -> None:
+    """It is removed with its key, with a warning."""
+    orders(database_site).save("home", ORDER)
+    database_site.execute("UPDATE dnsrenew_document SET content = %s WHERE kind = 'order'", content)
+    context = Context()
+    assert load(database_site, context) is None
+    assert [notice.code for notice in context.notices] == ["store-damaged"]
+    assert load(database_site, context := Context()) is None
+    assert context.notices == []
 
 
 def test_no_key_in_a_repr() -> None:
@@ -70,21 +93,21 @@ def test_no_key_in_a_repr() -> None:
     assert "PRIVATE" not in repr(ORDER)
 
 
-def test_a_later_order_takes_the_place(tmp_path: Path) -> None:
+def test_a_later_order_takes_the_place(site: StoreSite) -> None:
     """Each certificate has one order: the last that was saved."""
-    orders(tmp_path).save("home", ORDER)
-    orders(tmp_path).save("home", dataclasses.replace(OTHER, version=3))
-    found = load(tmp_path)
+    orders(site).save("home", ORDER)
+    orders(site).save("home", dataclasses.replace(OTHER, version=3))
+    found = load(site)
     assert found is not None
     assert found.url == OTHER.url
 
 
 @pytest.mark.parametrize("version", [None, 2, 4])
-def test_an_order_that_has_done_its_work(tmp_path: Path, version: int | None) -> None:
+def test_an_order_that_has_done_its_work(site: StoreSite, version: int | None) -> None:
     """With another version in force it is removed: its certificate is already stored."""
-    orders(tmp_path).save("home", ORDER)
-    assert load(tmp_path, version=version) is None
-    assert not folder(tmp_path).exists()
+    orders(site).save("home", ORDER)
+    assert load(site, version=version) is None
+    assert load(site) is None
 
 
 def test_it_costs_five_fsyncs(tmp_path: Path) -> None:
@@ -129,9 +152,9 @@ def test_private_under_any_umask(tmp_path: Path, mask: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "..", "../x", "a/b", "con"])
-def test_no_name_reaches_outside(tmp_path: Path, name: str) -> None:
+def test_no_name_reaches_outside(site: StoreSite, name: str) -> None:
     """Every method checks the name."""
-    place = orders(tmp_path)
+    place = orders(site)
     doors: tuple[Callable[[], object], ...] = (
         lambda: place.save(name, ORDER),
         lambda: place.load(Context(), name, version=3),

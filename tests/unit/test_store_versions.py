@@ -10,7 +10,9 @@ from dnsrenew.errors import StoreError
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import AtomicFiles, FolderStore, Meta, State
 from dnsrenew.store.paths import FILES
+from tests.kit.store_sites import StoreSite
 from tests.kit.stores import (
+    ORDER,
     SPEC,
     Counting,
     Killed,
@@ -76,19 +78,19 @@ def test_three_versions_are_kept_and_numbers_grow(tmp_path: Path, windows: bool)
     assert (tmp_path / "certificates/home/current").is_symlink() is not windows
 
 
-def test_a_number_is_never_used_twice(tmp_path: Path) -> None:
+def test_a_number_is_never_used_twice(site: StoreSite) -> None:
     """Not even after the versions were removed: the state has the number."""
-    store = FolderStore(tmp_path)
+    store = site.open()
     keep(store, 1)
     keep(store, 2)
     for number in (1, 2):
-        AtomicFiles().remove(str(tmp_path / f"certificates/home/versions/{number}"))
+        site.lose_version(number)
     assert keep(store, 3).version == 3
 
 
-def test_the_version_in_force_is_kept_behind_newer_ones(tmp_path: Path) -> None:
+def test_the_version_in_force_is_kept_behind_newer_ones(site: StoreSite) -> None:
     """Newer versions that were never put into force do not displace it."""
-    store = FolderStore(tmp_path)
+    store = site.open()
     state = keep(store, 1)
     chain, key, facts = issue(2)
     meta = Meta(
@@ -103,7 +105,7 @@ def test_the_version_in_force_is_kept_behind_newer_ones(tmp_path: Path) -> None:
         store.add_version("home", chain, key, meta, store.read_state("home"))
     old = Meta(**{name: getattr(state, name) for name in Meta.__dataclass_fields__})
     store.activate("home", 1, old, store.read_state("home"))
-    assert versions(tmp_path) == ["1", "3", "4", "5"]
+    assert site.versions() == [1, 3, 4, 5]
     assert_whole(store, {1})
 
 
@@ -140,14 +142,111 @@ def test_without_its_key_there_is_no_certificate(tmp_path: Path, damage: str) ->
     assert store.certificate("home", state) is None
 
 
-def test_nothing_stored_is_no_certificate(tmp_path: Path) -> None:
+def test_nothing_stored_is_no_certificate(site: StoreSite) -> None:
     """A missing store has no certificate, and a query does not create it."""
-    store = FolderStore(tmp_path / "state")
+    store = site.open()
     assert store.read_state("home") == State()
     assert not store.is_whole("home", State())
     assert store.certificate("home", State()) is None
+    assert store.read_chain("home", State()) is None
+    assert store.read_current("home") is None
     assert store.names() == []
-    assert not (tmp_path / "state").exists()
+    assert not isinstance(site.where, Path) or not site.where.exists()
+
+
+def test_the_newest_three_are_kept(site: StoreSite) -> None:
+    """The fifth renewal keeps 3, 4 and 5; the fifth is in force for every reader, also in another run."""
+    for serial in range(1, 6):
+        state = keep(site.open(), serial)
+        assert state == site.open().read_state("home") == assert_whole(site.open(), {serial})
+    assert site.versions() == [3, 4, 5]
+    chain, key, _ = issue(5)
+    store = site.open()
+    assert (store.read_chain("home", state), store.read_private_key("home", state)) == (chain, key)
+    assert store.read_current("home") == chain.encode()
+    assert (store.names(), state.version, state.ca) == (["home"], 5, "lab")
+
+
+def test_a_version_without_its_key_is_no_certificate(site: StoreSite) -> None:
+    """It is renewed, not returned, with a warning."""
+    store = site.open()
+    state = keep(store, 1)
+    assert store.is_whole("home", state)
+    site.empty_key(1)
+    assert not store.is_whole("home", state)
+    assert store.certificate("home", state) is None
+    context = Context()
+    store.report_damage("home", state, context)
+    assert [notice.code for notice in context.notices] == ["store-damaged"]
+    store.quarantine_damaged("home", state)
+    assert keep(store, 2).version == 2
+
+
+def test_a_certificate_is_removed(site: StoreSite) -> None:
+    """With its versions, its order, its request and its state; another one stays."""
+    store = site.open()
+    keep(store, 1)
+    store.keep(replace(SPEC, name="away"), "lab", *issue(2), state=State())
+    store.orders.save("home", ORDER)
+    store.signing_requests.save("home", "csr", b"key")
+    with store.lock("home", context=Context()):
+        store.remove("home")
+    assert store.names() == ["away"]
+    assert store.read_state("home") == State()
+    assert store.orders.load(Context(), "home", version=3) is None
+    assert store.signing_requests.made("home") is None
+    store.remove("nothing")
+
+
+def test_a_mark_tells_of_each_write(site: StoreSite) -> None:
+    """Of a state too, and not of a look."""
+    store = site.open()
+    marks = [store.mark("home")]
+    keep(store, 1)
+    marks.append(store.mark("home"))
+    assert store.mark("home") == marks[-1]
+    store.update("home", lambda state: replace(state, failures=1))
+    marks.append(store.mark("home"))
+    assert len(set(marks)) == 3
+
+
+def test_what_was_installed_by_hand_is_known(site: StoreSite) -> None:
+    """It names no CA."""
+    store = site.open()
+    state = keep(store, 1)
+    assert not store.is_by_hand("home", state)
+    chain, key, facts = issue(2)
+    meta = Meta(
+        issuer=facts.issuer,
+        serial=facts.serial,
+        not_before=facts.not_before,
+        not_after=facts.not_after,
+        domains=SPEC.domains,
+        identifiers=SPEC.identifiers,
+    )
+    number = store.add_version("home", chain, key, meta, state)
+    assert_whole(site.open(), {1})  # it is not in force yet
+    state = store.activate("home", number, meta, state, remember=lambda new: replace(new, asked_by="x"))
+    assert store.is_by_hand("home", state)
+    assert assert_whole(site.open(), {2}).asked_by == "x"
+
+
+@pytest.mark.parametrize("name", ["", "..", "../x", "a/b", "con"])
+def test_a_name_that_no_certificate_can_have_is_refused(site: StoreSite, name: str) -> None:
+    """Whatever is asked."""
+    store = site.open()
+    for work in (
+        lambda: store.read_state(name),
+        lambda: store.lock(name, context=Context()).__enter__(),
+        lambda: store.current(name),
+        lambda: store.write_state(name, State()),
+        lambda: store.told.read(name),
+        lambda: store.orders.clear(name),
+        lambda: store.remove(name),
+    ):
+        with pytest.raises(StoreError) as caught:
+            work()
+        assert caught.value.code == "store-bad-name"
 
 
 # ── mending ─────────────────────────────────────────────────────────────────────────────

@@ -6,7 +6,6 @@ import contextlib
 import threading
 import time
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -14,9 +13,10 @@ from dnsrenew.base import threads
 from dnsrenew.base.values import field
 from dnsrenew.errors import LockedError
 from dnsrenew.runtime.context import Context
-from dnsrenew.store import FolderStore, Store
+from dnsrenew.store import Store
 from dnsrenew.store.zone_locks import ZoneLocks
 from tests.kit.clock import FakeClock
+from tests.kit.store_sites import StoreSite
 
 ZONE = "home.duckdns.org."
 
@@ -32,9 +32,9 @@ class Waiting(Context):
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(site: StoreSite) -> Store:
     """Return an empty store."""
-    return FolderStore(tmp_path)
+    return site.open()
 
 
 def is_free(store: Store) -> bool:

@@ -22,11 +22,14 @@ class FilesDeployer(ReloadedFiles):
 
     def make(self, certificate: Certificate) -> list[TargetFile]:
         """Return the files of the options."""
+        from dnsrenew import x509
+
         fullchain, key = certificate.fullchain_pem, certificate.private_key_pem
+        leaf, chain = x509.split_chain(fullchain)
         contents = {
             "certificate": fullchain,
-            "chain": certificate.chain_path.read_text("ascii"),
-            "leaf": certificate.certificate_path.read_text("ascii"),
+            "chain": chain,
+            "leaf": leaf,
             "key": key,
             "combined": key + fullchain,
         }

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shlex
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnsrenew.deploy import programs
@@ -10,7 +14,7 @@ from dnsrenew.deploy.options import PROGRAM_TIMEOUT, TargetKind, TargetOption
 from dnsrenew.model import rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from dnsrenew.deploy.protocol import DeployerContext
     from dnsrenew.model import Certificate
@@ -29,22 +33,46 @@ class RunDeployer:
     def deploy(self, certificate: Certificate) -> None:
         """Run the program."""
         options = self._context.options
-        programs.run(
-            self._context.run,
-            options["run"],
-            seconds=options.get("timeout", PROGRAM_TIMEOUT),
-            env=options.get("env", ()),
-            variables=variables(certificate),
-        )
+        with _folder(certificate) as folder:
+            programs.run(
+                self._context.run,
+                options["run"],
+                seconds=options.get("timeout", PROGRAM_TIMEOUT),
+                env=options.get("env", ()),
+                variables=_variables(certificate, folder),
+            )
 
     def restore(self) -> bool:
         """Return False: nothing was put back."""
         return False
 
 
-def variables(certificate: Certificate) -> dict[str, str]:
+@contextlib.contextmanager
+def _folder(certificate: Certificate) -> Iterator[Path]:
+    """Give the folder with the files; of a certificate in a database a private one, only while the program runs."""
+    if certificate.path is not None:
+        yield certificate.path
+        return
+    from dnsrenew import x509  # slow to load; stores in folders do without
+
+    leaf, chain = x509.split_chain(certificate.fullchain_pem)
+    contents = {
+        "fullchain.pem": certificate.fullchain_pem,
+        "privkey.pem": certificate.private_key_pem,
+        "cert.pem": leaf,
+        "chain.pem": chain,
+    }
+    with tempfile.TemporaryDirectory(prefix="dnsrenew-") as folder:
+        for name, content in contents.items():
+            handle = os.open(os.path.join(folder, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(handle, "w", encoding="ascii") as file:
+                file.write(content)
+        yield Path(folder)
+
+
+def _variables(certificate: Certificate, current: Path) -> dict[str, str]:
     """Return the environment variables that describe a certificate."""
-    current, domains = certificate.path, " ".join(certificate.domains)
+    domains = " ".join(certificate.domains)
     return {
         "DNSRENEW_NAME": certificate.name,
         "DNSRENEW_DOMAINS": domains,

@@ -154,11 +154,10 @@ def _error_number(answer: Any) -> int | None:
 def _multipart(fields: Mapping[str, str], certificate: Certificate) -> Payload:
     """Return a form with the fields and the files of the certificate (RFC 7578)."""
     boundary = f"dnsrenew-{secrets.token_hex(16)}"
-    files = {
-        "key": certificate.private_key_pem,
-        "cert": certificate.certificate_path.read_text("ascii"),
-        "inter_cert": certificate.chain_path.read_text("ascii"),
-    }
+    from dnsrenew import x509  # slow to load; loaded before to look at what is there
+
+    leaf, chain = x509.split_chain(certificate.fullchain_pem)
+    files = {"key": certificate.private_key_pem, "cert": leaf, "inter_cert": chain}
     parts = [(f'name="{name}"', value) for name, value in fields.items()]
     parts += [(f'name="{name}"; filename="{name}.pem"\r\nContent-Type: application/octet-stream', pem)
               for name, pem in files.items() if pem]  # fmt: skip

@@ -11,6 +11,7 @@ from dnsrenew.model import Check, rfc3339
 from dnsrenew.renewal import due
 
 if TYPE_CHECKING:
+    from dnsrenew.config import Config
     from dnsrenew.doctor.facts import Facts
     from dnsrenew.model import CertificateSpec
 
@@ -19,7 +20,9 @@ _GRACE: Final = timedelta(days=2)
 
 
 def schedule(facts: Facts) -> Check | None:
-    """Check whether anything on this host renews by itself."""
+    """Check whether anything renews by itself: on this host, or the workers of a fleet."""
+    if facts.config is not None and facts.config.fleet is not None:
+        return _workers(facts, facts.config)
     if facts.config is None or facts.config.path is None:  # a program renews by itself, or does not
         return None
     from dnsrenew.schedule.detect import detect, has_scheduler
@@ -31,6 +34,17 @@ def schedule(facts: Facts) -> Check | None:
     if active.installed is None:
         return Check.of(texts.SCHEDULE_UNKNOWN, "unknown", evidence)
     return Check.of(texts.SCHEDULE_NONE if has_scheduler() else texts.SCHEDULE_NO_SCHEDULER, "bad", evidence)
+
+
+def _workers(facts: Facts, config: Config) -> Check:
+    from dnsrenew.operations.fleet_certificates import fleet_certificates
+
+    try:
+        workers = fleet_certificates(config, facts.unchecked_store).wanted.workers()
+    except StoreError as error:
+        return Check.of(texts.WORKERS_UNKNOWN, "unknown", {"workers": None, "error": error.code})
+    evidence = {"workers": workers}
+    return Check.of(texts.WORKERS_OK, "ok", evidence) if workers else Check.of(texts.WORKERS_NONE, "bad", evidence)
 
 
 def last_run(facts: Facts, spec: CertificateSpec) -> Check:

@@ -21,11 +21,11 @@ _LOW: Final = 50_000_000
 
 
 def store(facts: Facts) -> Check | None:
-    """Check that the store is private and can be written; temporary files are written and removed."""
+    """Check that the store is private and can be written; it is written to, and that is undone."""
     if facts.config is None:
         return None
-    path = str(facts.unchecked_store.path)
-    existing = _nearest(path)
+    path = facts.unchecked_store.place
+    existing = path if facts.unchecked_store.path is None else _nearest(path)
     try:
         facts.unchecked_store.check_ground()
         if existing != path:
@@ -44,8 +44,8 @@ def _absent(path: str, existing: str) -> Check:
 
 
 def store_space(facts: Facts) -> Check | None:
-    """Check the free space and the free inodes of the disk of the store."""
-    if facts.config is None:
+    """Check the free space and the free inodes of the disk of the store; that of a database cannot be asked."""
+    if facts.config is None or facts.unchecked_store.path is None:
         return None
     path = str(facts.unchecked_store.path)
     existing = _nearest(path)

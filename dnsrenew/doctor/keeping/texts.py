@@ -56,6 +56,15 @@ SCHEDULE_NO_SCHEDULER: Final = Text(
     "Nothing on this host renews the certificates automatically, and it has neither systemd nor cron.",
     "Keep dnsrenew run running, or call dnsrenew renew --scheduled from a scheduler of yours.",
 )
+WORKERS_OK: Final = Text("schedule", "Workers of the fleet that are alive: {workers}.", "")
+WORKERS_NONE: Final = Text(
+    "schedule", "No worker of the fleet is alive, so nothing renews its certificates.", "Start one: dnsrenew worker"
+)
+WORKERS_UNKNOWN: Final = Text(
+    "schedule",
+    "Whether a worker of the fleet is alive is unknown, because the database cannot be read.",
+    "Look at the store check first.",
+)
 SCHEDULE_UNKNOWN: Final = Text(
     "schedule",
     "It is not known whether anything renews the certificates automatically.",

@@ -6,8 +6,12 @@ The table is SQLite's, because one row there takes a fifth of what it takes as P
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from dnsrenew.store.database.served_certificates import ServedCertificate
 
 _TABLE: Final = """
 CREATE TABLE served (
@@ -18,26 +22,12 @@ CREATE INDEX of_certificate ON served (certificate) WHERE certificate <> '';
 """
 _PUT: Final = 'INSERT OR REPLACE INTO served (name, certificate, version, begin, "end") VALUES (?, ?, ?, ?, ?)'
 _FIND: Final = 'SELECT name, certificate, version, begin, "end" FROM served WHERE name IN (?, ?)'
-_NAMES: Final = "SELECT name FROM served WHERE certificate = ? AND certificate <> ''"
+_ROWS: Final = "SELECT name, certificate, version FROM served WHERE certificate = ? AND certificate <> ''"
+_OWN_ROW: Final = "SELECT name, certificate, version FROM served WHERE name = ? AND certificate = ''"
 _DROP: Final = "DELETE FROM served WHERE name = ? AND certificate = ?"
-_PAGE: Final = "SELECT name, certificate FROM served WHERE (name, certificate) > (?, ?) ORDER BY name, certificate LIMIT ?"
-_BATCH: Final = 500
-"""Certificates that are written together: a handshake waits for a few milliseconds at most."""
-
-
-class IndexedCertificate(NamedTuple):
-    """A certificate as the index is told.
-
-    :ivar begin: of its validity, seconds since 1970.
-    :ivar end: of its validity, seconds since 1970.
-    :ivar names: as A-labels; ``*.example.com`` for a wildcard.
-    """
-
-    certificate: str
-    version: int
-    begin: int
-    end: int
-    names: Sequence[str]
+_PAGE: Final = (
+    "SELECT name, certificate FROM served WHERE (name, certificate) > (?, ?) ORDER BY name, certificate LIMIT ?"
+)
 
 
 class FoundName(NamedTuple):
@@ -52,48 +42,58 @@ class NameIndex:
 
     Most certificates are for one name and are called like it: for them ``certificate`` is empty, which halves the
     table.
+
+    :param now: returns the time of the database, in seconds since 1970, without asking it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float]) -> None:
         import sqlite3  # slow to import
+
+        self._now = now
 
         # Not every build of SQLite takes several threads at once, so there is a lock of our own.
         self._lock = threading.Lock()
         self._table = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         self._table.executescript(_TABLE)
 
-    def find(self, name: str, now: float) -> FoundName | None:
+    def find(self, name: str) -> FoundName | None:
         """Return the certificate for a server name: the newest that is valid, one with the name before a wildcard's.
 
+        One that has expired is found if there is no other: its clients are told the true reason.
+
         :param name: in lower case, without a final dot.
-        :param now: seconds since 1970. A certificate that has expired is found if there is no other one: its clients
-            are told the true reason.
         """
         wildcard = f"*.{name.partition('.')[2]}"
         with self._lock:
             rows = self._table.execute(_FIND, (name, wildcard)).fetchall()
         if not rows:
             return None
-        best = rows[0] if len(rows) == 1 else max(rows, key=lambda row: (now < row[4], row[0] == name, row[3], row[4]))
+        best = rows[0] if len(rows) == 1 else self._best(rows, name)
         return FoundName(best[1] or best[0], best[2])
 
-    def put(self, certificates: Iterable[IndexedCertificate]) -> None:
-        """Add certificates, or replace what is known of them. A name is findable all the time."""
-        batch: list[IndexedCertificate] = []
-        for each in certificates:
-            batch.append(each)
-            if len(batch) == _BATCH:
-                self._write(batch)
-                batch = []
-        self._write(batch)
+    def fill(self, certificates: Sequence[ServedCertificate]) -> None:
+        """Add certificates to an index that does not have them."""
+        with self._writing():
+            for each in certificates:
+                self._table.executemany(_PUT, _rows(each))
+
+    def put(self, certificates: Sequence[ServedCertificate]) -> list[str]:
+        """Add certificates, or replace what is known of them; return those that are new or have another version."""
+        changed = []
+        with self._writing():
+            for each in certificates:
+                rows, known = _rows(each), self._known(each.certificate)
+                if set(known.values()) != {each.version}:
+                    changed.append(each.certificate)
+                self._table.executemany(_PUT, rows)  # first: each name has a certificate all the time
+                self._table.executemany(_DROP, known.keys() - {row[:2] for row in rows})
+        return changed
 
     def remove(self, certificates: Iterable[str]) -> None:
         """Take certificates out; other ones of the same names take over."""
-        with self._lock:
-            self._table.execute("BEGIN")
+        with self._writing():
             for certificate in certificates:
-                self._table.executemany(_DROP, self._rows(certificate))
-            self._table.execute("COMMIT")
+                self._table.executemany(_DROP, self._known(certificate))
 
     def pages(self, size: int) -> Iterator[list[str]]:
         """Give the names of all certificates, some of them several times, so many rows at once."""
@@ -117,17 +117,24 @@ class NameIndex:
             pages, each = (self._table.execute(f"PRAGMA {of}").fetchone()[0] for of in ("page_count", "page_size"))
         return int(pages * each)
 
-    def _write(self, certificates: Sequence[IndexedCertificate]) -> None:
-        with self._lock:
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._lock, self._table:  # the table commits, or rolls back
             self._table.execute("BEGIN")
-            for each in certificates:
-                rows = [(name, "" if name == each.certificate else each.certificate, *each[1:4]) for name in each.names]
-                gone = {*self._rows(each.certificate)} - {row[:2] for row in rows}
-                self._table.executemany(_PUT, rows)
-                self._table.executemany(_DROP, gone)
-            self._table.execute("COMMIT")
+            yield
 
-    def _rows(self, certificate: str) -> list[tuple[str, str]]:
-        """Return the keys that the rows of a certificate can have."""
-        rows = self._table.execute(_NAMES, (certificate,)).fetchall()
-        return [(certificate, ""), *((name, certificate) for (name,) in rows)]
+    def _best(self, rows: Sequence[tuple[str, str, int, int, int]], name: str) -> tuple[str, str, int, int, int]:
+        now = self._now()
+        return max(rows, key=lambda row: (now < row[4], row[0] == name, row[3], row[4]))
+
+    def _known(self, certificate: str) -> dict[tuple[str, str], int]:
+        """Return the keys of the rows of a certificate, each with the version."""
+        rows = [*self._table.execute(_ROWS, (certificate,)), *self._table.execute(_OWN_ROW, (certificate,))]
+        return {(name, owner): version for name, owner, version in rows}
+
+
+def _rows(each: ServedCertificate) -> list[tuple[str, str, int | None, int, int]]:
+    return [
+        (name, "" if name == each.certificate else each.certificate, each.version, each.begin, each.end)
+        for name in each.names
+    ]

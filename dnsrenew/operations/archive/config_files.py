@@ -18,12 +18,13 @@ from dnsrenew.deploy import catalogue
 from dnsrenew.errors import ConfigError, SecretError, StoreError
 from dnsrenew.operations.archive import texts
 from dnsrenew.operations.archive.archive_file import LARGEST, Member
+from dnsrenew.operations.archive.arguments import with_arguments
 from dnsrenew.operations.archive.masking import masked, plain_texts
 from dnsrenew.secrets import Redactor
 from dnsrenew.validation.toml_positions import key_lines, line_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from dnsrenew.config.loader import Draft
@@ -54,9 +55,10 @@ class LeftOut(Frozen):
         return {"path": self.path, "reason": self.reason}
 
 
-class MaskedSecret(Frozen):
-    """A secret in plain that was taken out of the configuration.
+class PlaceInConfig(Frozen):
+    """A key of the configuration: of a secret in plain that was taken out, or of arguments that were kept.
 
+    :ivar key: as people read it: ``certificate home, 1st of deploy, run``.
     :ivar file: its path relative to the folder of the configuration, with slashes.
     """
 
@@ -70,11 +72,15 @@ class MaskedSecret(Frozen):
 
 
 class ConfigFiles(Frozen):
-    """The files of a configuration, each with its path in the folder of it; the first is the configuration itself."""
+    """The files of a configuration, each with its path in the folder of it; the first is the configuration itself.
+
+    :ivar kept: arguments and addresses that are in it, and could hold a secret.
+    """
 
     files: tuple[Member, ...]
     left_out: tuple[LeftOut, ...]
-    masked: tuple[MaskedSecret, ...]
+    masked: tuple[PlaceInConfig, ...]
+    kept: tuple[PlaceInConfig, ...]
 
 
 def collect(path: Path, *, secrets: bool, insist: bool) -> ConfigFiles:
@@ -97,7 +103,8 @@ class _Collector:
         self._redactor = None if secrets else _redactor(draft)
         self._files: list[Member] = []
         self._left_out: list[LeftOut] = []
-        self._masked: list[MaskedSecret] = []
+        self._masked: list[PlaceInConfig] = []
+        self._kept: list[PlaceInConfig] = []
 
     def collect(self) -> ConfigFiles:
         report = self._draft.report
@@ -110,7 +117,7 @@ class _Collector:
                 self._files.append(Member(name, self._without_secrets(path, name)))
             elif os.path.lexists(path):
                 self._take(path, name)
-        return ConfigFiles(tuple(self._files), tuple(self._left_out), tuple(self._masked))
+        return ConfigFiles(tuple(self._files), tuple(self._left_out), tuple(self._masked), tuple(self._kept))
 
     def _name(self, path: str) -> str | None:
         """Return the path relative to the folder of the configuration; None if it is elsewhere."""
@@ -158,9 +165,12 @@ class _Collector:
         if text is None:
             raise ConfigError.of(texts.UNMASKABLE, path=path)
         lines = key_lines(text)
-        self._masked += [
-            MaskedSecret(name, line_of(key, lines), report.shown(path, key)) for key in dict.fromkeys(keys)
-        ]
+
+        def places(found: Iterable[KeyPath]) -> list[PlaceInConfig]:
+            return [PlaceInConfig(name, line_of(key, lines), report.shown(path, key)) for key in dict.fromkeys(found)]
+
+        self._masked += places(keys)
+        self._kept += places(with_arguments(report.tables[path]))
         return text.encode()
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew import __version__
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import ConfigError, StoreError
-from dnsrenew.model import rfc3339
+from dnsrenew.model import StoreAddress, rfc3339
 from dnsrenew.operations.archive import config_files, new_files, texts
 from dnsrenew.operations.archive.archive_file import CONFIG, FORMAT, HEADER, STORE, ArchiveWriter, Member
 from dnsrenew.operations.archive.config_files import LeftOut
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from dnsrenew.config import Config
     from dnsrenew.errors import Text
-    from dnsrenew.operations.archive.config_files import ConfigFiles, MaskedSecret
+    from dnsrenew.operations.archive.config_files import ConfigFiles, PlaceInConfig
     from dnsrenew.runtime.context import Context
     from dnsrenew.secrets import Secret
     from dnsrenew.store.snapshot import StoredFile
@@ -37,6 +37,7 @@ class ExportResult(Frozen):
     :ivar files: the number of files in it.
     :ivar left_out: what is not in it.
     :ivar masked: the secrets that were taken out of the configuration.
+    :ivar kept: the arguments and addresses in it that could hold a secret; none if it is sealed.
     """
 
     file: str
@@ -45,13 +46,15 @@ class ExportResult(Frozen):
     accounts: int
     files: int
     left_out: tuple[LeftOut, ...]
-    masked: tuple[MaskedSecret, ...]
+    masked: tuple[PlaceInConfig, ...]
+    kept: tuple[PlaceInConfig, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         lists = {
             "left_out": [each.to_dict() for each in self.left_out],
             "masked": [each.to_dict() for each in self.masked],
+            "kept": [each.to_dict() for each in self.kept],
         }
         return {**vars(self), **lists}
 
@@ -62,7 +65,8 @@ def export(config: Config, path: Path, context: Context, *, passphrase: Secret |
     :param config: a configuration that was read from a file.
     :param path: the new file, absolute.
     :param passphrase: seals it; None: it has no key and no secret.
-    :raises ConfigError: ``export-exists``; or the configuration has a mistake by now.
+    :raises ConfigError: ``export-exists``; ``export-database``: the store is no folder; or the configuration has a
+        mistake by now.
     :raises StoreError: ``export-unwritable``, ``export-unreadable``; or the store cannot be read.
     :raises Cancelled: the caller cancelled; then there is no file.
     """
@@ -96,6 +100,16 @@ def export_to(config: Config, out: BinaryIO, context: Context, *, passphrase: Se
     return work.result(STANDARD_OUTPUT)
 
 
+def folder_of(config: Config) -> Path:
+    """Return the folder of the store.
+
+    :raises ConfigError: ``export-database``: it is a database.
+    """
+    if isinstance(config.store, StoreAddress):
+        raise ConfigError.of(texts.EXPORT_OF_DATABASE, store=str(config.store))
+    return config.store
+
+
 def _unwritable(text: Text, path: str, error: OSError) -> StoreError:
     reason = (error.strerror or type(error).__name__).lower()
     return StoreError.of(text, file=path, reason=reason)
@@ -108,8 +122,9 @@ class _Export:
         self._path = Path(config.path or "")
         self._context = context
         self._passphrase = passphrase
+        store = folder_of(config)
         self._config: ConfigFiles = config_files.collect(self._path, secrets=self._secrets, insist=config.insist)
-        self._store = StoreSnapshot(config.store, insist=config.insist)
+        self._store = StoreSnapshot(store, insist=config.insist)
         self._names = self._store.names()
         self._left_out = [*self._config.left_out]
         self._certificates = 0
@@ -151,6 +166,7 @@ class _Export:
             files=self._files,
             left_out=tuple(self._left_out),
             masked=self._config.masked,
+            kept=self._config.kept,
         )
 
     def _header(self) -> bytes:

@@ -13,6 +13,11 @@ EXPORT_EXISTS: Final = Text(
     "{file} exists, and an export never replaces a file.",
     "Give another name, or move {file} elsewhere.",
 )
+EXPORT_OF_DATABASE: Final = Text(
+    "export-database",
+    "The store is the database {store}, and an export takes a folder.",
+    "Write it to a folder with dnsrenew fleet dump FOLDER, or back up the database with pg_dump.",
+)
 EXPORT_UNWRITABLE: Final = Text(
     "export-unwritable",
     "{file} cannot be written: {reason}.",
@@ -88,6 +93,6 @@ CONFIG_UNWRITABLE: Final = Text(
 )
 STORE_IN_URL: Final = Text(
     "restore-damaged",
-    "The configuration in {file} names no folder as its store. Nothing was restored.",
-    "Restore it with the version of dnsrenew that wrote it.",
+    "The configuration in {file} names a store that is no folder.",
+    "Give a file that dnsrenew export has written; a database gets the content of a folder from dnsrenew fleet load.",
 )

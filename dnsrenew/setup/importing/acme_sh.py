@@ -164,6 +164,8 @@ def _certificate(
         key_pem=pair.key,
         directory=_server(settings) or directories.DEFAULT,
         key=_key(settings, name, notes),
+        # A renewal of acme.sh keeps the key, which a TLSA record can depend on, unless it was given
+        # --always-force-new-domain-key (its `createDomainKey`; its issues 873 and 914).
         reuse_key=bool(settings.get("Le_Domain")) and settings.get("Le_ForceNewDomainKey") != "1",
         profile=settings.get(*_PROFILE) or None,
         preferred_chain=settings.get("Le_Preferred_Chain") or None,

@@ -71,7 +71,8 @@ def shared(folder: Path, notes: reading.Notes) -> Hooks:
             if os.path.isfile(path) and os.access(path, os.X_OK) and not name.endswith("~"):
                 hooks.append(Hook(shlex.quote(str(path)), str(path)))
     file = folder / "cli.ini"
-    for setting in reading.settings(notes.text(file) or "") if os.path.lexists(file) else ():
+    text = notes.text(file) if os.path.lexists(file) else None
+    for setting in reading.settings(text or "", lambda line: notes.add(texts.NOT_AN_ASSIGNMENT, file, line)):
         key = setting.key.replace("-", "_")
         if key in _KINDS:
             found[_KINDS[key]].append(Hook(setting.value, f"{file}:{setting.number}"))

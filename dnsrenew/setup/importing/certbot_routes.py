@@ -19,6 +19,8 @@ _ADAPTER: Final = (
     "add) %s ;; remove) %s ;; esac"
 )
 """A program for the provider ``hook``, which gets ``add|remove ZONE NAME VALUE TTL``, from certbot's manual hooks."""
+_READ_ELSEWHERE: Final = frozenset({"server", "port", "version"})
+"""Keys of credentials that are read by name (RFC 2136), or that only choose an API (Linode)."""
 
 
 def routes(
@@ -124,10 +126,14 @@ def _from_file(plugin: DnsPlugin, name: str, file: Path, notes: reading.Notes) -
     text = notes.text(file)
     if text is None:
         return None
-    prefix = f"dns_{name}_"
-    given = {
-        each.key.removeprefix(prefix): each.value for each in reading.settings(text) if each.key.startswith(prefix)
-    }
+    prefix, given = f"dns_{name}_", {}
+    for setting in reading.settings(text, lambda line: notes.add(texts.NOT_AN_ASSIGNMENT, file, line)):
+        key = setting.key.removeprefix(prefix)
+        if key == setting.key:  # of another plug-in: several can share a file
+            continue
+        given[key] = setting.value
+        if key not in plugin.options and key not in _READ_ELSEWHERE:
+            notes.add(texts.SETTING_UNKNOWN, file, setting.number, setting.key, key=setting.key)
     options = {option: given[key] for key, option in plugin.options.items() if given.get(key)}
     if name == "rfc2136":
         options |= _rfc2136(given)

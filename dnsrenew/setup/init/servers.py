@@ -17,7 +17,7 @@ Finder = Callable[[ServerHost, RunningProgram], FoundServer | None]
 def find_servers(host: ServerHost) -> list[FoundServer]:
     """Return the servers that run, each configuration once. A second one of a kind is ``nginx-2``."""
     finders: Sequence[tuple[Finder, tuple[str, ...]]] = (
-        (server_apps.hfs, ("node", "hfs")),
+        (server_apps.hfs, ("node", "hfs", "HFS")),  # it sets its title to `HFS 3.2.2`
         (web_servers.nginx, ("nginx",)),
         (web_servers.apache, ("apache2", "httpd")),
         (web_servers.haproxy, ("haproxy",)),

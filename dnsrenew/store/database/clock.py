@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.errors import StoreError
+
+if TYPE_CHECKING:
+    import threading
 
 
 class DatabaseClock(Clock):

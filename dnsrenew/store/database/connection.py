@@ -7,56 +7,25 @@ and after a restart of the server each of its connections would fail once.
 from __future__ import annotations
 
 import contextlib
-import math
 import os
-import select
 import threading
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING
 
-from dnsrenew.base import threads
-from dnsrenew.base.installation import install_command
-from dnsrenew.errors import StoreError, Text
-from dnsrenew.store.database import texts
-from dnsrenew.store.database.clock import DatabaseClock
+from dnsrenew.errors import StoreError
+from dnsrenew.store.database import new_connection, texts
+from dnsrenew.store.database.server import PATIENCE, Address, Params, Row, Server
 
 if TYPE_CHECKING:
     from dnsrenew.store.database.deadlines import DeadlineConnection
     from dnsrenew.store.database.notifications import Notifications
 
-PATIENCE: Final = 10.0
-"""Seconds of silence after which a database counts as gone."""
-Params = Sequence[Any] | Mapping[str, Any]
-Row = tuple[Any, ...]
-_OLDEST: Final = 140000
-"""PostgreSQL 14: before it, idle_session_timeout does not exist, which frees the locks of a host that hangs."""
-_PACKAGE: Final = "psycopg[binary,pool]"
-_IDLE_IN_TRANSACTION: Final = 15_000
-"""Milliseconds after which the server ends the transaction of a client that hangs, and with it its row locks."""
-_SETUP: Final = """
-SELECT pg_backend_pid(), clock_timestamp(), pg_is_in_recovery(), current_setting('transaction_read_only'),
-  current_setting('server_version_num')::int, current_setting('server_version'), set_config('TimeZone', 'UTC', false),
-  set_config('statement_timeout', %s, false), set_config('idle_in_transaction_session_timeout', %s, false)
-"""
-
-
-class Address(Protocol):
-    """Where the database is."""
-
-    @property
-    def url(self) -> str:
-        """The URL, without a password."""
-
-    def read_password(self) -> str | None:
-        """Return the password, or None."""
-
 
 class Transaction:
     """Statements that take effect together, or not at all. A failed one ends it."""
 
-    def __init__(self, database: Database, connection: DeadlineConnection) -> None:
-        self._database = database
+    def __init__(self, server: Server, connection: DeadlineConnection) -> None:
+        self._server = server
         self._connection = connection
 
     def fetch(self, sql: str, params: Params = ()) -> list[Row]:
@@ -64,7 +33,7 @@ class Transaction:
 
         :raises StoreError: it failed.
         """
-        return self._database.run(self._connection, sql, params)[0]
+        return self._server.run(self._connection, sql, params)[0]
 
     def one(self, sql: str, params: Params = ()) -> Row | None:
         """Execute a statement and return its first row, or None.
@@ -79,34 +48,29 @@ class Transaction:
 
         :raises StoreError: it failed.
         """
-        return self._database.run(self._connection, sql, params)[1]
+        return self._server.run(self._connection, sql, params)[1]
 
 
-class Database:
+class Database(Server):
     """A PostgreSQL database. Thread-safe; it connects when it is first used, and again after a lost connection.
 
     Every method that talks to the server raises :class:`~dnsrenew.errors.StoreError` only: ``store-unreachable``
     (silent for ``patience`` seconds, refused, restarted, cut), ``store-refused`` (login, rights), ``store-read-only``,
-    ``store-full``, ``store-schema``, ``store-pooler``, ``store-io-error``, ``store-failed``, ``store-extra-missing``; and
-    :class:`~dnsrenew.errors.SecretError` if the password cannot be read. A statement that failed is never repeated.
+    ``store-full``, ``store-schema``, ``store-pooler``, ``store-io-error``, ``store-failed``, ``store-bad-path``,
+    ``store-extra-missing``; and :class:`~dnsrenew.errors.SecretError` if the password cannot be read. A failed
+    statement is never repeated.
 
     :param size: connections at once, at most.
     :param patience: seconds of silence after which the database counts as gone.
-    :ivar queries: the number of statements so far, BEGIN and COMMIT too.
-    :ivar clock: the clock of the database; it is set by each new connection.
     """
 
     def __init__(self, address: Address, *, size: int = 20, patience: float = PATIENCE) -> None:
-        self.address = address
+        super().__init__(address, patience, lambda: self.fetch("SELECT 1"))
         self.size = size
-        self.patience = patience
-        self.queries = 0
-        self.clock = DatabaseClock(lambda: self.fetch("SELECT 1"))
         self._idle: list[DeadlineConnection] = []
         self._process = os.getpid()
         self._guard = threading.Lock()
         self._free = threading.BoundedSemaphore(size)
-        self._place: dict[str, Any] | None = None
 
     # ── statements ──────────────────────────────────────────────────────────────────────
 
@@ -150,7 +114,7 @@ class Database:
             finally:
                 connection.patience = self.patience
 
-    def stream(self, sql: str, params: Params = (), *, at_once: int = 1000) -> Iterator[Row]:
+    def stream(self, sql: str, params: Params = (), *, at_once: int = 1000) -> Generator[Row, None, None]:
         """Return the rows one by one; they are never in memory together, here or there.
 
         The iterator has a connection until it ends or is closed; the consumer may take any time.
@@ -176,49 +140,14 @@ class Database:
         for connection in idle:
             connection.close()
 
-    # ── connections: for this folder ────────────────────────────────────────────────────
-
-    def connect(self) -> DeadlineConnection:
-        """Open a connection outside the pool, prepared and checked; the caller closes it."""
-        connection = self._open()
-        try:
-            self._prepare(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def run(self, connection: DeadlineConnection, sql: str, params: Params = ()) -> tuple[list[Row], int]:
-        """Execute a statement on a connection; return its rows and the number of rows that it returned or changed."""
-        import psycopg
-
-        with self._guard:
-            self.queries += 1
-        try:
-            cursor = connection.execute(sql.encode(), params or None)
-            return cursor.fetchall() if cursor.description else [], cursor.rowcount
-        except psycopg.Error as error:
-            failure = self._translate(error)
-        raise failure  # outside the block above: psycopg's error holds the password, and must not be its context
-
-    def error(self, text: Text, **evidence: Any) -> StoreError:
-        """Return an error with the place of the database in its evidence."""
-        return StoreError.of(text, **{**self.place(), "seconds": self.patience, "size": self.size, **evidence})
-
-    def place(self) -> dict[str, Any]:
-        """Return ``server``, ``database`` and ``user`` for the evidence of an error."""
-        if self._place is None:
-            from dnsrenew.store.database.place import read_place
-
-            self._place = read_place(self.address.url)
-        return dict(self._place)
+    # ── the pool ────────────────────────────────────────────────────────────────────────
 
     @contextlib.contextmanager
     def _lease(self) -> Iterator[DeadlineConnection]:
         if not self._free.acquire(timeout=self.patience):
-            raise self.error(texts.BUSY)
+            raise self.error(texts.BUSY, size=self.size, seconds=self.patience)
         try:
-            connection = self._take() or self.connect()
+            connection = self._take() or new_connection.connect(self)
             try:
                 yield connection
             finally:
@@ -233,7 +162,7 @@ class Database:
                 if self._process != os.getpid():  # a fork: its connections are those of the parent
                     self._process, self._idle = os.getpid(), []
                 connection = self._idle.pop() if self._idle else None
-            if connection is None or _is_quiet(connection):
+            if connection is None or not connection.is_cut():
                 return connection
             connection.close()
 
@@ -254,102 +183,3 @@ class Database:
         if not connection.closed and connection.info.transaction_status in {2, 3}:  # INTRANS, INERROR
             with contextlib.suppress(StoreError):
                 self.run(connection, "ROLLBACK")
-
-    # ── opening one ─────────────────────────────────────────────────────────────────────
-
-    def _open(self) -> DeadlineConnection:
-        """Connect, in a thread: neither a resolver nor several addresses may take longer than the patience."""
-        try:
-            import psycopg
-
-            from dnsrenew.store.database.deadlines import DeadlineConnection
-        except ImportError:
-            place = {"server": self.address.url, "package": "psycopg", "command": install_command(_PACKAGE)}
-            raise StoreError.of(texts.NO_PACKAGE, **place) from None
-        options = self._options()
-        given_up = threading.Event()
-
-        def connect() -> DeadlineConnection:
-            connection = DeadlineConnection.connect(self.address.url, autocommit=True, **options)
-            if given_up.is_set():
-                connection.close()
-            return connection
-
-        task = threads.start(connect)
-        if not task.done.wait(self.patience):
-            given_up.set()
-            if task.done.is_set() and task.error is None:  # in this very moment
-                task.result().close()
-            raise self.error(texts.SILENT)
-        if isinstance(task.error, psycopg.Error):
-            raise self._translate(task.error)
-        opened = task.result()
-        opened.patience = self.patience
-        return opened
-
-    def _options(self) -> dict[str, Any]:
-        """Return libpq's parameters; those in the URL take precedence."""
-        from psycopg.conninfo import conninfo_to_dict
-
-        options: dict[str, Any] = {
-            "connect_timeout": max(2, math.ceil(self.patience)),
-            "client_encoding": "utf8",
-            "application_name": "dnsrenew",
-            "keepalives_idle": 5,
-            "keepalives_interval": 2,
-            "keepalives_count": 3,
-            "tcp_user_timeout": math.ceil(self.patience * 1000),
-        }
-        given = conninfo_to_dict(self.address.url)
-        options = {name: value for name, value in options.items() if given.get(name) is None}
-        password = self.address.read_password()
-        return options if password is None else {**options, "password": password}
-
-    def _prepare(self, connection: DeadlineConnection) -> None:
-        limits = (str(math.ceil(self.patience * 1000)), str(_IDLE_IN_TRANSACTION))
-        before = time.monotonic()
-        ((pid, now, is_replica, read_only, number, version, *_),), _ = self.run(connection, _SETUP, limits)
-        self.clock.note(before, now, time.monotonic())
-        if number < _OLDEST:
-            raise self.error(texts.TOO_OLD, version=version)
-        if is_replica or read_only == "on":
-            raise self.error(texts.REPLICA if is_replica else texts.READ_ONLY)
-        if connection.info.backend_pid != pid:  # the number told at the login is another one: a pooler answered it
-            self._refuse_shared_sessions(connection, pid)
-
-    def _refuse_shared_sessions(self, connection: DeadlineConnection, pid: int) -> None:
-        """Raise an error if a pooler gives each transaction another session.
-
-        While a second connection is in a transaction, either it got the session of the first one, or the first one
-        gets another session than before.
-        """
-        other = self._open()
-        try:
-            self.run(other, "BEGIN")
-            ((second,),), _ = self.run(other, "SELECT pg_backend_pid()")
-            ((again,),), _ = self.run(connection, "SELECT pg_backend_pid()")
-            self.run(other, "ROLLBACK")
-        except StoreError as error:
-            if error.code == "store-unreachable" and other.closed:
-                raise
-            raise self.error(texts.POOLER) from None  # such as: it allows no transactions at all
-        finally:
-            other.close()
-        if pid in {second} or again != pid:
-            raise self.error(texts.POOLER)
-
-    def _translate(self, error: Any) -> StoreError:  # psycopg is imported late
-        from dnsrenew.store.database.sqlstates import translate
-
-        return translate(error, self.place(), self.patience, self.address.read_password())
-
-
-def _is_quiet(connection: DeadlineConnection) -> bool:
-    """Tell whether the server has sent nothing to an idle connection: what it sends there is its end."""
-    if connection.closed:
-        return False
-    poll = select.poll() if hasattr(select, "poll") else None
-    if poll is None:  # Windows
-        return not select.select([connection.fileno()], [], [], 0)[0]
-    poll.register(connection.fileno(), select.POLLIN)
-    return not poll.poll(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import time
 from collections.abc import Generator
 from typing import Any, Final, TypeVar
@@ -36,6 +37,25 @@ class DeadlineConnection(psycopg.Connection[tuple[Any, ...]]):
         except SilentServerError:
             self.pgconn.finish()  # what is under way there is of no interest: even a rollback would wait again
             raise
+
+    def has_input(self, seconds: float = 0.0) -> bool:
+        """Tell whether the server has sent something to the idle connection; wait for it some seconds."""
+        if not hasattr(select, "poll"):  # Windows
+            return bool(select.select([self.fileno()], [], [], seconds)[0])
+        poll = select.poll()  # select() knows no file number above 1023
+        poll.register(self.fileno(), select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
+
+    def is_cut(self) -> bool:
+        """Read what the server has sent to the idle connection; tell whether it is closed."""
+        if self.closed:
+            return True
+        try:
+            while self.has_input():
+                self.pgconn.consume_input()
+        except psycopg.Error:
+            return True
+        return False
 
 
 def _limited(operation: Generator[Any, Any, T], patience: float) -> Generator[Any, Any, T]:

@@ -4,47 +4,49 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dnsrenew.base.values import Frozen
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from dnsrenew.store.database.connection import Database
 
 LOCK: Final = "dnsrenew:"
 """What the queueing locks of our jobs start with; the name of the certificate follows."""
 RENEW: Final = "dnsrenew.renew"
 """The task of procrastinate that looks at one certificate."""
-_LACKS: Final = "lacks"
 
 # NOT IN, not NOT EXISTS: it is hashed once, whatever the statistics of a table that is filled and emptied all day.
-_DUE: Final = f"""
-SELECT name, left_ FROM (
+_DUE: Final = """
+SELECT name, left_
+FROM (
     SELECT name, COALESCE(EXTRACT(EPOCH FROM expires - now()), 0)::double precision AS left_
     FROM dnsrenew_certificate
     WHERE wanted IS NOT NULL AND due <= now()
     ORDER BY COALESCE(expires, now()), name
     LIMIT %s
 ) AS most_urgent
-WHERE '{LOCK}' || name NOT IN (
+WHERE 'dnsrenew:' || name NOT IN (
     SELECT queueing_lock FROM procrastinate_jobs
-    WHERE status IN ('todo', 'doing') AND task_name = '{RENEW}' AND queueing_lock IS NOT NULL
+    WHERE status IN ('todo', 'doing') AND task_name = 'dnsrenew.renew' AND queueing_lock IS NOT NULL
 )
 ORDER BY left_, name
 """
-_ROW: Final = f"""
+_ROW: Final = """
 SELECT wanted, slot, lacking.content
 FROM dnsrenew_certificate AS certificate
-LEFT JOIN dnsrenew_document AS lacking ON lacking.name = certificate.name AND lacking.kind = '{_LACKS}'
+LEFT JOIN dnsrenew_document AS lacking ON lacking.name = certificate.name AND lacking.kind = 'lacks'
 WHERE certificate.name = %s AND wanted IS NOT NULL
 """
 _SETTLE: Final = """
 UPDATE dnsrenew_certificate SET due = %s
 WHERE name = %s AND due = %s AND wanted = %s::jsonb
 """
-_NOTE_LACKING: Final = f"""
-INSERT INTO dnsrenew_document (name, kind, content, made) VALUES (%s, '{_LACKS}', %s, now())
+_NOTE_LACKING: Final = """
+INSERT INTO dnsrenew_document (name, kind, content)
+VALUES (%s, 'lacks', %s)
 ON CONFLICT (name, kind) DO UPDATE SET content = EXCLUDED.content, made = now()
 """
 
@@ -108,4 +110,4 @@ class DueDates(Frozen):
 
     def forget_lacking(self, name: str) -> None:
         """Forget what was noted: a worker has all that the certificate needs."""
-        self.database.execute(f"DELETE FROM dnsrenew_document WHERE name = %s AND kind = '{_LACKS}'", (name,))  # noqa: S608  # a constant
+        self.database.execute("DELETE FROM dnsrenew_document WHERE name = %s AND kind = 'lacks'", (name,))

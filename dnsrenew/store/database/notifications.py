@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
-import select
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.store.database import texts
+from dnsrenew.store.database import new_connection, texts
 
 if TYPE_CHECKING:
-    from dnsrenew.store.database.connection import Database
     from dnsrenew.store.database.deadlines import DeadlineConnection
+    from dnsrenew.store.database.server import Server
 
 PAUSE: Final = 1.0
 """Seconds after which an iteration returns, even if nothing was told, so that its caller can stop."""
-_BEAT: Final = 3.0
-"""Seconds of silence after which the server is asked whether it is still there."""
+_BEAT: Final = 0.3
+"""The silence after which the server is asked whether it is still there, as a part of the patience: 3 s of 10 s."""
 
 
 class Notifications:
     """The payloads that are told on a channel; not thread-safe.
 
-    After a ``store-unreachable`` the next :meth:`wait` connects again. What was told meanwhile is lost: the caller reads
-    the tables again after each error, and once after the first connection (:attr:`connections` counts them).
+    After a ``store-unreachable`` the next :meth:`wait` connects again. What was told meanwhile is lost: the caller
+    reads the tables again whenever :attr:`connections` has changed.
 
-    :param beat: seconds of silence after which the server is asked whether it is still there.
     :ivar connections: how often it has connected.
     """
 
-    def __init__(self, database: Database, channel: str, *, beat: float = _BEAT) -> None:
+    def __init__(self, server: Server, channel: str) -> None:
         self.connections = 0
-        self._database = database
+        self._server = server
         self._channel = channel
-        self._beat = beat
+        self._beat = server.patience * _BEAT
         self._connection: DeadlineConnection | None = None
         self._heard: list[str] = []
         self._last = 0.0
@@ -72,43 +70,29 @@ class Notifications:
 
     def _connect(self) -> None:
         self._heard = []
-        connection = self._connection = self._database.connect()
+        connection = self._connection = new_connection.connect(self._server)
         connection.add_notify_handler(self._note)
-        self._database.run(connection, f'LISTEN "{self._channel}"')
+        self._server.run(connection, f'LISTEN "{self._channel}"')
         self.connections += 1
         self._last = time.monotonic()
 
     def _listen(self, connection: DeadlineConnection, seconds: float) -> None:
         left = max(self._last + self._beat - time.monotonic(), 0)
-        if _is_readable(connection, min(seconds, left)):
+        if connection.has_input(min(seconds, left)):
             self._read(connection)
         elif left <= seconds:
-            self._database.run(connection, "SELECT 1")
+            connection.patience = self._server.patience - self._beat  # the silence so far counts too
+            self._server.run(connection, "SELECT 1")
         else:
             return
         self._last = time.monotonic()
 
     def _read(self, connection: DeadlineConnection) -> None:
-        import psycopg
-
-        try:
-            connection.pgconn.consume_input()
-            while told := connection.pgconn.notifies():
-                self._heard.append(bytes(told.extra).decode(errors="replace"))
-            lost = False
-        except psycopg.Error:
-            lost = True
-        if lost:
-            reason = texts.CUT
-            raise self._database.error(texts.UNREACHABLE, reason=reason)
+        is_cut = connection.is_cut()
+        while told := connection.pgconn.notifies():
+            self._heard.append(bytes(told.extra).decode(errors="replace"))
+        if is_cut:
+            raise self._server.error(texts.UNREACHABLE, reason=texts.CUT)
 
     def _note(self, told: Any) -> None:  # psycopg.Notify
         self._heard.append(told.payload)
-
-
-def _is_readable(connection: DeadlineConnection, seconds: float) -> bool:
-    if not hasattr(select, "poll"):  # Windows
-        return bool(select.select([connection.fileno()], [], [], seconds)[0])
-    poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN)
-    return bool(poll.poll(seconds * 1000))

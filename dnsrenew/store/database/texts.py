@@ -31,6 +31,11 @@ TAKEN_OVER: Final = Text(
     "written.",
     "Nothing has to be done for the {what}; check the network between this host and {server}.",
 )
+BAD_ADDRESS: Final = Text(
+    "store-bad-path",
+    "The address of the database cannot be read.",
+    "Set `store` to an address such as postgresql://USER@HOST/DATABASE.",
+)
 NO_PACKAGE: Final = Text(
     "store-extra-missing",
     "The store is a PostgreSQL database, and the package {package} is not installed.",
@@ -135,11 +140,6 @@ SEAL_BROKEN: Final = Text(
     "What is stored at {place} in the database cannot be opened: it was changed, moved, or sealed with another seal.",
     "Set `seal` to the seal of this fleet; if it is right, restore the database from a backup.",
 )
-UNSEALED: Final = Text(
-    "store-unsealed",
-    "Private keys are stored in the database unsealed: whoever can read it, or a backup of it, has them.",
-    "Set `seal` of [fleet] to 32 random bytes: `openssl rand -base64 32`.",
-)
 
 # ── locks ───────────────────────────────────────────────────────────────────────────────
 
@@ -155,6 +155,7 @@ LOCKED_BY: Final = Text(
 )
 
 CUT: Final = Phrase("the server closed the connection")
+CUT_FOR_LOCKS: Final = Phrase("the connection that holds the locks was lost")
 
 BY_STATE: Final[Mapping[str, Text]] = {
     "08P01": UNREACHABLE,

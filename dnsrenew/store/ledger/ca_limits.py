@@ -52,3 +52,13 @@ LIMITS: Final = {
     ),
 }
 """By the directory URL of the CA."""
+_HOURS: Final = timedelta(hours=3)
+NEW_ORDERS: Final = {
+    "https://acme-v02.api.letsencrypt.org/directory": Limit(300, _HOURS),
+    "https://acme-staging-v02.api.letsencrypt.org/directory": Limit(1_500, _HOURS),
+}
+"""New orders of one account, by the directory URL of the CA. Only a share of them is given to names on demand: what
+other machines and people order with the account counts too.
+"""
+OTHER_NEW_ORDERS: Final = Limit(300, _HOURS)
+"""What a CA is assumed to allow that is not listed."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
-from datetime import datetime
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dnsrenew.errors import StoreError
@@ -17,6 +16,7 @@ from dnsrenew.store.ledger.values import SCHEMA, LedgerState
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from datetime import datetime
 
     from dnsrenew.runtime.context import Context
     from dnsrenew.store.paths import Paths
@@ -35,7 +35,7 @@ class LedgerFile:
         self._folder = paths.account(ca, directory)
         self.path = os.path.join(self._folder, "ledger.json")
 
-    def read(self, context: Context, _keys: Collection[str], *, read_only: bool) -> LedgerState | None:
+    def read(self, context: Context, *, read_only: bool) -> LedgerState | None:
         """Return the ledger; None with a warning if the file must stay as it is."""
         try:
             self._disk.refuse_links(self._paths.root, self.path)
@@ -54,9 +54,7 @@ class LedgerFile:
             context.warn(error.code, error.message, error.fix)
         return None
 
-    def change(
-        self, context: Context, keys: Collection[str], change: Callable[[LedgerState, datetime], LedgerState]
-    ) -> None:
+    def change(self, context: Context, change: Callable[[LedgerState, datetime], LedgerState]) -> None:
         """Replace the ledger under its lock.
 
         :raises StoreError: it cannot be written.
@@ -64,7 +62,7 @@ class LedgerFile:
         :raises Cancelled: cancelled.
         """
         with self._lock(context):
-            state = self.read(context, keys, read_only=False)
+            state = self.read(context, read_only=False)
             if state is not None:
                 self._write(change(state, context.clock.now()))
 

@@ -167,11 +167,6 @@ def set_key(identifiers: Collection[str]) -> str:
     return hashlib.sha256("\n".join(sorted(set(identifiers))).encode()).hexdigest()[:16]
 
 
-def keys_of(identifiers: Collection[str] | None) -> frozenset[str]:
-    """Return the keys of everything that a ledger has about an order for these identifiers, or about all orders."""
-    return frozenset((*(identifiers or ()), set_key(identifiers or ()), ANY))
-
-
 # ── buckets ─────────────────────────────────────────────────────────────────────────────
 
 

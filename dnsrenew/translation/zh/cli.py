@@ -77,6 +77,8 @@ TEXTS: Final = {
     "No certificate needs attention and expires within {time}.": "没有既需要处理又在{time}内到期的证书。",
     "No certificate needs attention.": "没有需要处理的证书。",
     "No certificates are configured.": "配置中没有证书。",
+    "No schedule can renew {names}, because a person sets the records: run dnsrenew renew at a terminal "
+    "when a renewal is due.": ("{names} 无法自动续期，因为记录须由人设置：请在到期续期时于终端运行 dnsrenew renew。"),
     "No schedule is installed, so nothing was removed.": "未安装自动续期，因此没有可移除的内容。",
     "No schedule is installed. Nothing renews automatically.": "未安装自动续期，不会自动续期。",
     "Nothing renews this yet. Run: dnsrenew schedule install": "目前不会自动续期。请运行：dnsrenew schedule install",

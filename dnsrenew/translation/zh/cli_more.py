@@ -202,6 +202,9 @@ TEXTS: Final = {
     "{path} exists": "{path} 已存在",
     "{path} is not sealed, so it has no passphrase": "{path} 未加密，因此没有口令",
     "{path} was left out: {reason}": "已略去 {path}：{reason}",
+    "{place}: {key} is in the file as it is; make sure that it holds no secret": (
+        "{place}：{key} 原样写入文件；请确认其中没有机密"
+    ),
     "{place}: {key} is masked": "{place}：{key} 已遮盖",
     "{title} ({provider}, driver {driver}), checked with dnsrenew {version}, Python {python} on {system}, on {date}": (
         "{title}（{provider}，驱动 {driver}），于 {date} 在 {system} 上用 dnsrenew {version}、Python {python} 检查"

@@ -27,6 +27,9 @@ TEXTS: Final = {
         "所有用户都可以写入 {file} 所在的 {path}（权限 {mode}），从而决定 dnsrenew 以 {user} 的身份做什么。"
     ),
     "Give read access to the user that runs dnsrenew.": "请给运行 dnsrenew 的用户读取权限。",
+    "Name the file in `textfile` of [metrics] {suggested}.": (
+        "请把 [metrics] 中 `textfile` 的文件命名为 {suggested}。"
+    ),
     "Name the file in the folder.": "请指定该目录中的文件。",
     "No DNS account can write the records of {domains}: the accounts are limited to {zones}.": (
         "没有 DNS 账户能写入 {domains} 的记录：这些账户仅限于区域 {zones}。"
@@ -75,6 +78,9 @@ TEXTS: Final = {
     ),
     "The link {path} belongs to {owner}, so {owner} can replace {file} and decide what dnsrenew does as {user}.": (
         "链接 {path} 属于 {owner}，因此 {owner} 可以替换 {file}，并决定 dnsrenew 以 {user} 的身份做什么。"
+    ),
+    "The node exporter does not read {path}, because its name does not end in .prom.": (
+        "node exporter 不会读取 {path}，因为其名称不以 .prom 结尾。"
     ),
     "These secrets look like references of an unknown kind: {keys}. Each is used as the secret itself.": (
         "这些凭据看起来像是未知类型的引用：{keys}。它们会原样用作凭据。"

@@ -66,7 +66,7 @@ TEXTS: Final = {
     ),
     "a list of addresses HOST[:PORT]": "地址 HOST[:PORT] 的列表",
     "a list of apprise addresses": "apprise 地址的列表",
-    "a list of changes": "变化的列表",
+    "a list of at least one change": ("至少含一项变化的列表"),
     "a list of https URLs": "https URL 的列表",
     'a list of mail addresses, such as ["me@example.com"]': '邮件地址的列表，例如 ["me@example.com"]',
     'a list of paths such as ["conf.d/*.toml"]': '路径的列表，例如 ["conf.d/*.toml"]',
@@ -242,5 +242,8 @@ TEXTS: Final = {
     "{secret} has quotes around the value": "{secret}中的值带有引号",
     "{secret} has {count} lines": "{secret}有 {count} 行",
     "{words}; this word is reserved for a later version": "{words}（此词留给以后的版本使用）",
+    '{{ kid = …, hmac = … }}, or "email" for a binding that the CA gives for the contact': (
+        '{{ kid = …, hmac = … }}，或 "email"（由 CA 按联系人提供绑定）'
+    ),
     "{{ to = {targets}, … }} or {{ run = […] }}": "{{ to = {targets}, … }} 或 {{ run = […] }}",
 }

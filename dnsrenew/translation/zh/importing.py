@@ -90,6 +90,11 @@ TEXTS: Final = {
     ),
     "No certificate belongs to the private key in {file}.": "没有证书与 {file} 中的私钥对应。",
     "No certificate with its private key was found in {file}.": "{file} 中没有带私钥的证书。",
+    "No configuration of a server names {path}: write it into that of the server, or remove the entry "
+    "from `deploy` of {name} if no server needs it.": (
+        "没有服务器的配置提到 {path}：请把它写入服务器的配置；"
+        "如果没有服务器需要它，请从 {name} 的 `deploy` 中删除该条目。"
+    ),
     "Nothing has to be done if it is not used.": "如果不使用它，则无需处理。",
     "Nothing has to be done if the program makes servers load the certificate.": (
         "如果该程序会让服务器加载证书，则无需处理。"
@@ -102,6 +107,7 @@ TEXTS: Final = {
     "Nothing has to be done: Caddy goes on renewing it.": "无需处理：Caddy 会继续续期它。",
     "Nothing has to be done: dnsrenew obtains a certificate from a CA.": "无需处理：dnsrenew 会从 CA 获取证书。",
     "Nothing to import was found in {places}.": "在 {places} 没有找到可导入的内容。",
+    "Nothing was taken over.": ("没有接管任何内容。"),
     "Read them and add `agree_terms = true` to the configuration; dnsrenew check shows the address.": (
         "请阅读服务条款，并在配置中添加 `agree_terms = true`；dnsrenew check 会显示其地址。"
     ),
@@ -119,14 +125,16 @@ TEXTS: Final = {
     ),
     "Run dnsrenew deploy, write this line into the site in place of its `tls`, and reload Caddy: tls {certificate} "
     "{key}": ("请运行 dnsrenew deploy，在站点中用下面这一行代替其 `tls`，并重新加载 Caddy：tls {certificate} {key}"),
-    "Run dnsrenew import{config} again: when no server reads the files of {tool}, it names what stops {tool}.": (
-        "请重新运行 dnsrenew import{config}：当没有服务器读取 {tool} 的文件时，它会给出停用 {tool} 的方法。"
+    "Run dnsrenew import{config} again: when every server was seen serving from its new files, it names "
+    "what stops {tool}.": (
+        "请再次运行 dnsrenew import{config}：确认每台服务器都已使用新文件后，它会给出停止 {tool} 的方法。"
     ),
     "Run dnsrenew renew to obtain a new one.": "请运行 dnsrenew renew 获取新证书。",
     "Run the command as a user that may write it, or name another file with --config.": (
         "请以有权写入它的用户运行该命令，或用 --config 指定其他文件。"
     ),
     "Run the command as the user that owns it.": "请以其所有者的身份运行该命令。",
+    "Servers read the files of {tool}: {files}.": ("有服务器在读取 {tool} 的文件：{files}。"),
     "Stop {tool}: remove its line from {source}.": "请停用 {tool}：从 {source} 中删除它的那一行。",
     "Stop {tool}: {command}": "请停用 {tool}：{command}",
     "Switch on HTTPS in HFS, or add `https = true` to the entry of `deploy` in the certificate {name}.": (
@@ -172,6 +180,10 @@ TEXTS: Final = {
         "{name} 的手动钩子以 {challenge} 验证名称，而 dnsrenew 不为此运行程序。"
     ),
     "The notifications of {tool} were not taken over.": "没有接管 {tool} 的通知。",
+    "The port on which {server} serves {name} is not known from {file}: add `verify` with its HOST:PORT "
+    "to the entry in `deploy`.": (
+        "从 {file} 无法得知 {server} 在哪个端口提供 {name}：请在 `deploy` 的条目中添加 `verify`，写上其 HOST:PORT。"
+    ),
     "The setting {key} was not taken over: dnsrenew has no equivalent that is known to the import.": (
         "没有接管设置 {key}：导入功能不知道 dnsrenew 中有对应的设置。"
     ),
@@ -184,12 +196,16 @@ TEXTS: Final = {
     "The store has another account at {ca} already, so this one was not taken over.": (
         "存储目录中已有在 {ca} 的另一个账户，因此没有接管此账户。"
     ),
+    "The store has no certificate {name}: run dnsrenew renew {name}.": (
+        "存储中没有证书 {name}：请运行 dnsrenew renew {name}。"
+    ),
     "The way {way} in which acme.sh proved {name} has no equivalent.": (
         "acme.sh 验证 {name} 的方式 {way} 没有对应的功能。"
     ),
     "Use another store, with `store` in the configuration, to go on with the account.": (
         "若要继续使用该账户，请在配置中用 `store` 指定另一个存储目录。"
     ),
+    "What servers serve was not compared with the store: {reason}": ("没有将服务器提供的证书与存储比对：{reason}"),
     "Write the missing options in place of change-me into {path}.": "请在 {path} 中用缺少的选项值代替 change-me。",
     "Write the new files for your servers: dnsrenew deploy{config}": (
         "请为您的服务器写出新文件：dnsrenew deploy{config}"
@@ -203,6 +219,21 @@ TEXTS: Final = {
         "certbot 被设为不自动续期 {name}；dnsrenew 会续期其配置中的每个证书。"
     ),
     "PEM files": "PEM 文件",
+    "{address} served no certificate, so nothing shows that {name} is served from the new files: "
+    "{reason}. Start the server, or correct `verify` in `deploy`.": (
+        "{address} 没有提供证书，因此无法确认 {name} 来自新文件：{reason}。"
+        "请启动该服务器，或更正 `deploy` 中的 `verify`。"
+    ),
+    "{address} serves another certificate than that of {name} in the store: run dnsrenew deploy {name}, "
+    "and let {server} load its configuration.": (
+        "{address} 提供的证书与存储中 {name} 的证书不同：请运行 dnsrenew deploy {name}，并让 {server} 重新加载配置。"
+    ),
+    "{address} serves {name}, but the old and the new files hold the same certificate, and nothing shows "
+    "that {server} has loaded its configuration since it was changed: run dnsrenew deploy --force {name}, "
+    "or restart it.": (
+        "{address} 提供了 {name}，但新旧文件中的证书相同，且无法确认 {server} 在配置更改后已重新加载："
+        "请运行 dnsrenew deploy --force {name}，或重启它。"
+    ),
     "{tool} in {folder}": "{folder} 中的 {tool}",
     "it has no certificate": "其中没有证书",
     "it has no private key of a supported kind": "其中没有受支持类型的私钥",

@@ -13,13 +13,15 @@ import socket
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from dnsrenew.base import host_port, threads
 from dnsrenew.errors import ConfigError
 from dnsrenew.watch.metrics import texts
-from dnsrenew.watch.metrics.exposition import CONTENT_TYPE, exposition
-from dnsrenew.watch.metrics.source import MetricsSource
+from dnsrenew.watch.metrics.exposition import CONTENT_TYPE
+
+if TYPE_CHECKING:
+    from dnsrenew.watch.metrics.health import Health
 
 SECONDS: Final = 5.0
 """For a client to send its request; and again, to take the answer."""
@@ -31,6 +33,16 @@ _END_OF_HEADERS: Final = (b"\r\n\r\n", b"\n\n")
 _NO_IPV6: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
 _POLL: Final = 0.2
 """Seconds in which :meth:`MetricsServer.stop` is noticed."""
+
+
+class AnswerSource(Protocol):
+    """Where the answers come from. Thread-safe."""
+
+    def text(self) -> str | None:
+        """Return the answer of ``/metrics``; None if the numbers cannot be read."""
+
+    def health(self) -> Health:
+        """Return the answer of ``/healthz``."""
 
 
 class MetricsServer(ThreadingHTTPServer):
@@ -48,7 +60,7 @@ class MetricsServer(ThreadingHTTPServer):
         self,
         address: tuple[Any, ...],
         family: socket.AddressFamily,
-        source: MetricsSource,
+        source: AnswerSource,
         monotonic: Callable[[], float],
     ) -> None:
         self.address_family = family
@@ -58,7 +70,7 @@ class MetricsServer(ThreadingHTTPServer):
         super().__init__(address, _MetricsHandler)
 
     @classmethod
-    def start(cls, listen: str, source: MetricsSource, monotonic: Callable[[], float]) -> MetricsServer:
+    def start(cls, listen: str, source: AnswerSource, monotonic: Callable[[], float]) -> MetricsServer:
         """Return a server that runs.
 
         :param listen: ``HOST:PORT``; ``:PORT`` is all addresses, IPv4 and IPv6.
@@ -69,7 +81,7 @@ class MetricsServer(ThreadingHTTPServer):
         return server
 
     @classmethod
-    def _bound(cls, listen: str, source: MetricsSource, monotonic: Callable[[], float]) -> MetricsServer:
+    def _bound(cls, listen: str, source: AnswerSource, monotonic: Callable[[], float]) -> MetricsServer:
         host, port = host_port.split(listen)
         try:
             if not host:
@@ -185,11 +197,11 @@ class _MetricsHandler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def _metrics(self) -> None:
-        found = self.server.source.read()
-        if found.certificates is None:
+        text = self.server.source.text()
+        if text is None:
             self._answer(503, f"{self.server.source.health().line}\n")
         else:
-            self._answer(200, exposition(found.certificates, found.last_run), CONTENT_TYPE)
+            self._answer(200, text, CONTENT_TYPE)
 
     def _answer(self, status: int, text: str, kind: str = _PLAIN) -> None:
         body = text.encode()

@@ -37,34 +37,32 @@ def exposition(certificates: Sequence[CertificateNumbers], last_run: LastRun | N
 def _lines(certificates: Sequence[CertificateNumbers], last_run: LastRun | None) -> Iterator[str]:
     for field, meaning in _TIMES.items():
         times = ((one.status.name, getattr(one.status, field)) for one in certificates)
-        samples = ((_labels(name=name), _seconds(time)) for name, time in times if time is not None)
-        yield from _metric(f"certificate_{field}_seconds", f"{meaning}, in seconds since the epoch.", samples)
-    yield from _metric(
+        samples = ((labels(name=name), epoch_seconds(time)) for name, time in times if time is not None)
+        yield from metric(f"certificate_{field}_seconds", f"{meaning}, in seconds since the epoch.", samples)
+    yield from metric(
         "certificate_state", "1 for the state that the certificate has, 0 for others.", _states(certificates)
     )
-    failures = ((_labels(name=one.status.name), one.failures) for one in certificates)
-    yield from _metric("certificate_failures", "Runs in a row that failed to renew the certificate.", failures)
+    failures = ((labels(name=one.status.name), one.failures) for one in certificates)
+    yield from metric("certificate_failures", "Runs in a row that failed to renew the certificate.", failures)
     deployed = (
-        (_labels(name=one.status.name, to=to, target=target), int(ok))
+        (labels(name=one.status.name, to=to, target=target), int(ok))
         for one in certificates
         for (to, target), ok in one.deployed.items()
     )
-    yield from _metric("certificate_deployed", "1 if the target has the certificate in force, else 0.", deployed)
+    yield from metric("certificate_deployed", "1 if the target has the certificate in force, else 0.", deployed)
     if last_run is not None:
-        end = ("", _seconds(last_run.time))
-        yield from _metric("last_run_timestamp_seconds", "End of the last run, in seconds since the epoch.", [end])
+        end = ("", epoch_seconds(last_run.time))
+        yield from metric("last_run_timestamp_seconds", "End of the last run, in seconds since the epoch.", [end])
         success = ("", int(last_run.success))
-        yield from _metric(
-            "last_run_success", "1 if no certificate of the last run needs attention, else 0.", [success]
-        )
+        yield from metric("last_run_success", "1 if no certificate of the last run needs attention, else 0.", [success])
 
 
-def _metric(name: str, meaning: str, samples: Iterable[tuple[str, int]]) -> Iterator[str]:
+def metric(name: str, meaning: str, samples: Iterable[tuple[str, float]]) -> Iterator[str]:
     """Give the lines of one metric; all are gauges."""
     yield f"# HELP dnsrenew_{name} {meaning}"
     yield f"# TYPE dnsrenew_{name} gauge"
-    for labels, value in samples:
-        yield f"dnsrenew_{name}{labels} {value}"
+    for labelled, value in samples:
+        yield f"dnsrenew_{name}{labelled} {value}"
 
 
 def _states(certificates: Sequence[CertificateNumbers]) -> Iterator[tuple[str, int]]:
@@ -74,13 +72,15 @@ def _states(certificates: Sequence[CertificateNumbers]) -> Iterator[tuple[str, i
             yield f'{{name="{name}",state="{state}"}}', int(state == one.status.state)
 
 
-def _labels(**labels: str) -> str:
-    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items()) + "}"
+def labels(**values: str) -> str:
+    """Return labels as they follow the name of a metric."""
+    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in values.items()) + "}"
 
 
 def _escaped(value: str) -> str:
     return value.translate(_ESCAPED)
 
 
-def _seconds(time: datetime) -> int:
+def epoch_seconds(time: datetime) -> int:
+    """Return a time as seconds since 1970-01-01 UTC."""
     return int(time.timestamp())

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import DnsRenewError
-from dnsrenew.store import FolderStore
+from dnsrenew.store.opening import open_store
 from dnsrenew.watch.metrics import texts
 from dnsrenew.watch.metrics.collect import LastRun, collect, last_run
+from dnsrenew.watch.metrics.exposition import exposition
 from dnsrenew.watch.metrics.health import Health, health
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
     from dnsrenew.config import Config
     from dnsrenew.model import Outcome
+    from dnsrenew.store import Store
     from dnsrenew.watch.metrics.collect import CertificateNumbers
 
 MAX_AGE: Final = 5.0
@@ -51,7 +53,8 @@ class MetricsSource:
     def use(self, config: Config) -> None:
         """Use another configuration from now on."""
         with self._lock:
-            self._config, self._store = config, FolderStore(config.store, insist=config.insist)
+            self._config = config
+            self._store = open_store(config.store, insist=config.insist, seals=config.seals)
             self._found: tuple[float, list[CertificateNumbers] | None, DnsRenewError | None] | None = None
 
     def round_ended(self, outcomes: Sequence[Outcome] | None) -> None:
@@ -77,13 +80,16 @@ class MetricsSource:
                         self._found = found
             return FoundNumbers(certificates=found[1], error=found[2], last_run=ended)
 
-    def _collect(
-        self, config: Config, store: FolderStore
-    ) -> tuple[list[CertificateNumbers] | None, DnsRenewError | None]:
+    def _collect(self, config: Config, store: Store) -> tuple[list[CertificateNumbers] | None, DnsRenewError | None]:
         try:
             return collect(config, store, self._clock), None
         except DnsRenewError as error:
             return None, error
+
+    def text(self) -> str | None:
+        """Return the answer of ``/metrics``; None if the numbers cannot be read."""
+        found = self.read()
+        return None if found.certificates is None else exposition(found.certificates, found.last_run)
 
     def health(self) -> Health:
         """Return the answer of ``/healthz``."""

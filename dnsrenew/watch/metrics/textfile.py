@@ -42,6 +42,11 @@ def write_after_run(config: Config, store: Store, context: Context, outcomes: Se
         failure = {"failure": as_clause(error.message), "failure_fix": error.fix}
         context.warn(*texts.UNREADABLE.fill(path=path, **failure))
         return
+    write_text(path, text, context)
+
+
+def write_text(path: str, text: str, context: Context) -> None:
+    """Replace the file at an absolute path; what prevents it becomes a warning."""
     try:
         replace_file(path, text.encode())
     except OSError as error:

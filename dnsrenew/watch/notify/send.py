@@ -46,7 +46,7 @@ class SendingLimits(Frozen):
 class Delivery(Frozen):
     """What became of one message.
 
-    :ivar shown: the address as people see it: ``notify.to[0] (ntfy)``.
+    :ivar shown: the address as people see it: ``1st of notify.to (ntfy)``.
     :ivar scheme: the scheme of the address, such as ``ntfy``; None if the address is unknown or has none.
     :ivar error: why it was not sent; None for success.
     """
@@ -84,8 +84,8 @@ class Sending:
 
     @property
     def shown(self) -> str:
-        """The address as messages name it: ``notify.to[0] (ntfy)``."""
-        return f"{self.label} ({self.scheme})" if self.scheme else self.label
+        """The address as messages name it: ``1st of notify.to (ntfy)``."""
+        return texts.ADDRESS.format(label=self.label, scheme=self.scheme) if self.scheme else self.label
 
     def error(self, reason: str) -> DnsRenewError:
         """Return the error that it was not sent, for a reason that is a part of a sentence."""

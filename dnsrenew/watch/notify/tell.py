@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import StoreError
 from dnsrenew.translation import Translator, language_of
+from dnsrenew.validation.mistakes import shown_place
 from dnsrenew.watch.notify import heartbeat, texts
 from dnsrenew.watch.notify.changes import News, compare
 from dnsrenew.watch.notify.message import OutgoingMessage, compose, reason_of, test_message
@@ -114,8 +115,10 @@ class Teller(Frozen):
     def _messages(self, message: OutgoingMessage) -> list[Sending]:
         redact = self.context.redactor.redact
         clean = OutgoingMessage(redact(message.title), redact(message.body), message.severity)
-        addresses = enumerate(self.settings.to)
-        return [Sending(f"notify.to[{number}]", secret, by_apprise(clean)) for number, secret in addresses]
+        return [
+            Sending(shown_place(("notify", "to", number), {}), secret, by_apprise(clean))
+            for number, secret in enumerate(self.settings.to)
+        ]
 
     def _heartbeat(self, outcomes: Sequence[Outcome]) -> list[Sending]:
         success = heartbeat.is_success(outcomes, self.context.clock.now())

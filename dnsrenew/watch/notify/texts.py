@@ -50,6 +50,7 @@ TEST_NONE: Final = Phrase("This is a test message.")
 
 _FAILED: Final = "notify-failed"
 
+ADDRESS: Final = Phrase("{label} ({scheme})")
 NO_PACKAGE: Final = Text(
     _FAILED,
     "Nothing was sent to {address}: the package apprise is not installed.",

@@ -1,0 +1,38 @@
+"""``dnsrenew fleet init``: the tables of a fleet."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dnsrenew.cli import formatting, texts
+from dnsrenew.cli.terminal import green
+
+if TYPE_CHECKING:
+    from dnsrenew.cli.invocation import Invocation
+
+
+def fleet_init(invocation: Invocation) -> int:
+    """Make the tables, or bring them to this version; return the exit status.
+
+    :raises ConfigError: the store is a folder.
+    :raises StoreError: the database cannot be used, or a later version made the tables.
+    """
+    from dnsrenew.fleet.fleet import store_of
+    from dnsrenew.fleet.tables import initialize
+
+    terminal = invocation.terminal
+    store = store_of(invocation.config())
+    try:
+        done = invocation.signals.run(partial(initialize, store))
+    finally:
+        store.close()
+    terminal.write_document(done.to_dict())
+    if not terminal.quiet:
+        lines = [texts.FLEET_READY.format(version=done.schema, place=store.place)]
+        if done.sealed:
+            lines.append(texts.FLEET_SEALED.format(count=f"{done.sealed:,}"))
+        columns = terminal.out.size()[0]
+        wrapped = [line for text in lines for line in formatting.wrap(text, columns, f"{green('✓')} ", "  ")]
+        terminal.write_result("\n".join(wrapped))
+    return 0

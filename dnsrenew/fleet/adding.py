@@ -1,0 +1,218 @@
+"""Certificates that are added to a fleet: from lines of JSON, from a program, from the tables of a configuration.
+
+All or none. Documents are checked one by one and kept aside in a file, so that memory grows only with their names; then
+they are compared with what stands and written in one transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base.values import Frozen
+from dnsrenew.config.as_document import document_of
+from dnsrenew.config.documents import TAGS
+from dnsrenew.errors import ConfigError
+from dnsrenew.fleet import texts
+from dnsrenew.store.database.wanted import AddedCounts, FoundClash, NewDocument, WantedCertificates
+from dnsrenew.validation.mistakes import Mistake, config_error, describe_found, quoted
+
+if TYPE_CHECKING:
+    from typing import IO, Self
+
+    from dnsrenew.config import Config
+    from dnsrenew.config.documents import CertificateDocuments
+    from dnsrenew.runtime.context import Context
+    from dnsrenew.store.database.database_store import DatabaseStore
+    from dnsrenew.store.database.wanted import Origin
+
+_LONGEST: Final = 1 << 20
+"""Bytes of a line."""
+_MOST: Final = 100
+"""Mistakes after which no more lines are read."""
+_IN_MEMORY: Final = 4 << 20
+"""Bytes of documents that are kept in memory; more of them are in a file."""
+_WAIT: Final = 60.0
+"""Seconds to wait for another program that adds certificates."""
+_KEY: Final = "adding"
+
+
+class FleetAdder(Frozen):
+    """Adds certificates to a fleet.
+
+    :ivar documents: reads documents with the accounts and CAs of the configuration.
+    """
+
+    config: Config
+    store: DatabaseStore
+    documents: CertificateDocuments
+    context: Context
+
+    def add_lines(self, lines: Iterable[bytes], file: str) -> AddedCounts:
+        """Add or change the certificates of JSON lines.
+
+        :param file: the name of the file, for mistakes.
+        :raises ConfigError: ``config-invalid``, with the mistakes of all lines, or of the first hundred.
+        :raises LockedError: another program adds certificates.
+        :raises StoreError: the database cannot be written; nothing was added.
+        """
+        with _Gathered(self, file, "add") as gathered:
+            for number, line in enumerate(lines, 1):
+                if not number % 1000:
+                    self.context.check()
+                if line.strip():
+                    gathered.read(number, line)
+            return gathered.write()
+
+    def add_one(self, document: Mapping[str, Any]) -> str:
+        """Add or change a certificate that a program describes; return its name. Errors are those of :meth:`add_lines`.
+
+        :param document: the values of a certificate, and ``tags``; each text is the value itself, no reference.
+        """
+        found = self.documents.read(document, python=True)
+        if found.spec is None:
+            raise config_error(found.mistakes)
+        plain = document_of(found.spec, document)
+        with _Gathered(self, "", "add") as gathered:
+            gathered.take(1, {**plain, TAGS: list(found.tags)})
+            gathered.write()
+        return found.spec.name
+
+    def sync(self) -> AddedCounts:
+        """Add or change the certificates of the tables of the configuration. Errors are those of :meth:`add_lines`."""
+        file = str(self.config.path or "")
+        with _Gathered(self, file, "sync") as gathered:
+            for number, spec in enumerate(self.config.certificates, 1):
+                try:
+                    gathered.take(number, document_of(spec))
+                except ConfigError as error:
+                    found = [Mistake(**each) for each in error.evidence["mistakes"]]
+                    gathered.refuse([each._replace(key=f"{spec.name}.{each.key}") for each in found], None)
+            return gathered.write()
+
+
+class _Gathered:
+    """Documents that are checked and not yet written.
+
+    :param file: where they come from, for mistakes; "": a program.
+    """
+
+    def __init__(self, adder: FleetAdder, file: str, origin: Origin) -> None:
+        self._adder = adder
+        self._file = file
+        self._origin = origin
+        self._aside: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  # closed by __exit__
+        self._lines: dict[str, int] = {}
+        self._tables = {spec.name for spec in adder.config.certificates} if origin == "add" else set()
+        self._mistakes: list[Mistake] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._aside.close()
+
+    def read(self, number: int, line: bytes) -> None:
+        """Take a line of JSON; what is wrong with it is a mistake."""
+        try:
+            document = _parsed(line)
+        except ValueError as error:
+            self.refuse([Mistake("", None, texts.THE_LINE, str(error.args[0]), texts.A_LINE)], number)
+            return
+        self.take(number, document)
+
+    def take(self, number: int, document: object) -> None:
+        """Take a document; what is wrong with it is a mistake.
+
+        :raises ConfigError: there are many mistakes; ``config-untrusted``.
+        """
+        found = self._adder.documents.read(document)
+        if found.spec is None:
+            self.refuse(found.mistakes, number)
+            return
+        name = found.spec.name
+        first = self._lines.setdefault(name, number)
+        if first != number:
+            self._refuse_name(name, number, texts.ANOTHER_LINE.format(line=first))
+        elif name in self._tables:
+            self._refuse_name(name, number, texts.IN_CONFIGURATION)
+        else:
+            wanted = {key: value for key, value in dict(document).items() if key != TAGS}  # type: ignore[call-overload]
+            new = NewDocument(number, name, wanted, found.tags, found.spec.identifiers)
+            self._aside.write(json.dumps(new).encode() + b"\n")
+
+    def write(self) -> AddedCounts:
+        """Write the documents, unless there is a mistake."""
+        self._raise_mistakes()
+        adder = self._adder
+        wanted = WantedCertificates(adder.store.database)
+        with adder.store.locks.hold(_KEY, texts.LIST_OF_FLEET, wait=_WAIT, context=adder.context):
+            written = wanted.add(self._documents(), self._origin)
+        if isinstance(written, AddedCounts):
+            return written
+        self.refuse([_clash(clash) for clash in written], None)
+        self._raise_mistakes()
+        return AddedCounts(0, 0, 0)
+
+    def refuse(self, mistakes: Iterable[Mistake], number: int | None) -> None:
+        """Note mistakes.
+
+        :param number: of the line; None: they know it.
+        :raises ConfigError: there are many by now.
+        """
+        has_lines = bool(self._file) and self._origin == "add"
+        for each in mistakes:
+            line = (each.line if number is None else number) if has_lines else None
+            self._mistakes.append(each._replace(file=self._file, line=line))
+        if len(self._mistakes) >= _MOST:
+            self._raise_mistakes()
+
+    def _refuse_name(self, name: str, number: int, expected: str) -> None:
+        self.refuse([Mistake("", None, "name", quoted(name), expected)], number)
+
+    def _raise_mistakes(self) -> None:
+        if self._mistakes:
+            raise config_error(self._mistakes)
+
+    def _documents(self) -> Iterator[NewDocument]:
+        self._aside.seek(0)
+        return (NewDocument(*json.loads(line)) for line in self._aside)
+
+
+def _parsed(line: bytes) -> object:
+    """Return the value of a line.
+
+    :raises ValueError: with what was found instead of JSON that the database can keep.
+    """
+    if len(line) > _LONGEST:
+        raise ValueError(texts.LONG_LINE.format(most=_LONGEST))
+    try:
+        value = json.loads(line.decode("utf-8-sig"))
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except UnicodeDecodeError as error:
+        raise ValueError(texts.NOT_UTF8.format(position=error.start + 1)) from None
+    except UnicodeEncodeError:
+        raise ValueError(texts.HALF_CHARACTER) from None
+    except json.JSONDecodeError as error:
+        raise ValueError(texts.NO_JSON.format(reason=error.msg, column=error.colno)) from None
+    except (ValueError, RecursionError):
+        raise ValueError(texts.STRANGE_JSON) from None
+    if "\\u0000" in text:
+        raise ValueError(texts.NUL_IN_LINE)
+    return value
+
+
+def _clash(found: FoundClash) -> Mistake:
+    """Return a clash as a mistake of its line."""
+    tags = list(found.tags)
+    if found.clash == "origin":
+        return Mistake("", found.number, "name", quoted(found.other), texts.OTHER_ORIGIN)
+    if found.clash == "tags":
+        expected = texts.NAME_OF_TAGS.format(tags=tags)
+        return Mistake("", found.number, "name", quoted(found.other), expected)
+    domain = describe_found(found.domain)
+    template = texts.DOMAIN_OF_TAGS if tags else texts.DOMAIN_WITHOUT_TAGS
+    return Mistake("", found.number, "domains", domain, template.format(name=found.other, tags=tags))

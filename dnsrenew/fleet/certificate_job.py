@@ -1,0 +1,127 @@
+"""The job of one certificate: the story of :mod:`dnsrenew.renewal`, and when a worker looks at it next."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import traceback
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.base.values import Frozen, replace
+from dnsrenew.errors import ConfigError, StoreError
+from dnsrenew.fleet.queue import HandedBack
+from dnsrenew.fleet.spread import UNKNOWN, next_look, spread
+from dnsrenew.model import Outcome
+from dnsrenew.renewal.batch import DRIVEN, Batch
+
+if TYPE_CHECKING:
+    import threading
+
+    from dnsrenew.fleet.shared_services import SharedServices, WorkerRun
+    from dnsrenew.model import CertificateSpec
+    from dnsrenew.store import State, Store
+    from dnsrenew.store.database.due_dates import DueDates, WantedRow
+
+_logger = logging.getLogger("dnsrenew.fleet")
+_OTHERS: Final = 8
+"""How often a certificate is handed to other workers, whose files may have the account that ours lacks."""
+_OTHERS_AGAIN: Final = 2
+"""The same, for one that no worker had an account for before."""
+_HAND_ON: Final = (1.0, 5.0)
+"""Seconds after which the next worker may take it, at least and at most."""
+
+
+class CertificateJobs(Frozen):
+    """Does the jobs of a worker; each in a thread of its own.
+
+    :ivar ended: called with the certificate and the outcome of each job.
+    """
+
+    store: Store
+    dates: DueDates
+    services: SharedServices
+    ended: Callable[[CertificateSpec, Outcome], object]
+
+    def do(self, name: str, tries: int, cancel: threading.Event) -> None:
+        """Look at a certificate, renew it if it is due, and set when a worker looks at it next.
+
+        :param tries: how often the job was handed back before.
+        :param cancel: set when the job has to end at once.
+        :raises HandedBack: the job is for another worker.
+        """
+        try:
+            with self.services.use() as run:
+                row = self.dates.row(name)
+                if row is not None:  # it was not removed meanwhile
+                    self._look(run, name, row, tries, cancel)
+        except HandedBack:
+            raise
+        except StoreError as error:  # due stays as it is: nothing is forgotten
+            _logger.debug("%s: %s", name, error.message)
+        except Exception:  # noqa: BLE001  # the border: one certificate never stops the worker
+            _logger.debug("%s: unexpected error\n%s", name, traceback.format_exc())
+
+    def _look(self, run: WorkerRun, name: str, row: WantedRow, tries: int, cancel: threading.Event) -> None:
+        lacks = tuple(run.documents.lacks(row.document))
+        if lacks:
+            self._pass_on(run, name, row, lacks, tries)
+            return
+        if row.lacks:
+            self.dates.forget_lacking(name)
+        context = replace(run.context, cancel=cancel, guards=[])
+        try:
+            spec = run.documents.spec(row.document)
+        except ConfigError as error:  # stored by another version, or a default that has changed
+            outcome = Outcome(name=name, status="failed", reason=None, domains=(), error=error)
+            context.for_certificate(name).emit("certificate-finished", **outcome.to_dict())
+            self._settle_later(run, name, row)
+            return
+        wanted = spread(spec, row.slot, self.store.read_state(name))
+        outcome = Batch(run.config, self.store, run.services.get, context, run.options).one(wanted)
+        if outcome.status == "interrupted":  # the job goes back into the queue, and is still due
+            return
+        self._settle(run, spec, row, outcome)
+        self._explain(run, spec, outcome)
+        self.ended(spec, outcome)
+
+    # ── what comes next ─────────────────────────────────────────────────────────────────
+
+    def _settle(self, run: WorkerRun, spec: CertificateSpec, row: WantedRow, outcome: Outcome) -> None:
+        """Set when a worker looks at the certificate next; where the database is lost, it stays due."""
+        with contextlib.suppress(StoreError):
+            since = self.dates.since(spec.name)
+            if since is None:
+                return
+            state: State = self.store.read_state(spec.name)
+            at = next_look(spec, row.slot, state, outcome, run.context.clock.now())
+            self.dates.settle(spec.name, at, since=since, document=row.document)
+
+    def _settle_later(self, run: WorkerRun, name: str, row: WantedRow) -> None:
+        since = self.dates.since(name)
+        if since is not None:
+            at = run.context.clock.now() + UNKNOWN * (1 + row.slot)
+            self.dates.settle(name, at, since=since, document=row.document)
+
+    def _pass_on(self, run: WorkerRun, name: str, row: WantedRow, lacks: tuple[str, ...], tries: int) -> None:
+        """Hand the certificate to another worker; note it after so many that it seems that none has what it needs.
+
+        :raises HandedBack: to the next one.
+        """
+        if tries < (_OTHERS_AGAIN if row.lacks else _OTHERS):
+            after = timedelta(seconds=run.context.random.uniform(*_HAND_ON))
+            raise HandedBack(run.context.clock.now() + after)
+        self.dates.note_lacking(name, lacks)
+        self._settle_later(run, name, row)
+
+    def _explain(self, run: WorkerRun, spec: CertificateSpec, outcome: Outcome) -> None:
+        """Look for the cause of a failure, once a minute for each error: hundreds of jobs may have the same."""
+        if outcome.status != "failed" or outcome.error is None or outcome.error.code in run.explained:
+            return
+        run.explained.add(outcome.error.code)
+        from dnsrenew.doctor import after_failure  # needed only after a failure
+
+        config = replace(run.config, certificates=(spec,))
+        with run.context.redactor.guard_logs(*DRIVEN):
+            after_failure.explain(run.context, config, self.store, [outcome], run.services)

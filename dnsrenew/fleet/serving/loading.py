@@ -1,0 +1,80 @@
+"""Loads certificates from the database in the background, so that no handshake waits for it."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.errors import StoreError
+from dnsrenew.fleet.serving.server_threads import PAUSE
+
+if TYPE_CHECKING:
+    from dnsrenew.fleet.serving.server_threads import ServerThreads
+
+THREADS: Final = 4
+QUEUED: Final = 1_000
+"""Certificates that wait to be loaded, at most; what comes beyond that is asked for again by the next handshake."""
+_TOGETHER: Final = 20
+"""Certificates that are loaded with one statement."""
+_PAUSE: Final = 0.5
+"""Seconds until the database is asked again after it did not answer."""
+
+
+class BackgroundLoader:
+    """A few threads that load certificates; each certificate is loaded once at a time.
+
+    :param load: loads some certificates; raises ``StoreError`` if the database does not answer.
+    :param failed: is told of that error.
+    """
+
+    def __init__(
+        self,
+        threads: ServerThreads,
+        load: Callable[[Sequence[str]], object],
+        failed: Callable[[StoreError], object],
+    ) -> None:
+        self._stopping = threads.stopping
+        self._load = load
+        self._failed = failed
+        self._lock = threading.Lock()
+        self._wanted: queue.Queue[str] = queue.Queue(QUEUED)
+        self._loading: dict[str, threading.Event] = {}
+        for _ in range(THREADS):
+            threads.start(self._work, "load")
+
+    def request(self, certificate: str) -> threading.Event | None:
+        """Have a certificate loaded soon; return what is set afterwards, or None if too many are waiting."""
+        with self._lock:
+            if (event := self._loading.get(certificate)) is not None:
+                return event
+            with contextlib.suppress(queue.Full):
+                self._wanted.put_nowait(certificate)
+                event = self._loading[certificate] = threading.Event()
+            return event
+
+    def _work(self) -> None:
+        while not self._stopping.is_set():
+            if not (certificates := self._next()):
+                continue
+            try:
+                self._load(certificates)
+            except StoreError as error:
+                self._failed(error)
+                self._stopping.wait(_PAUSE)
+            finally:
+                with self._lock:
+                    done = [self._loading.pop(each) for each in certificates]
+                for event in done:
+                    event.set()
+
+    def _next(self) -> list[str]:
+        """Return the certificates to load now; none after a while, so that the thread sees its end."""
+        found: list[str] = []
+        with contextlib.suppress(queue.Empty):
+            found.append(self._wanted.get(timeout=PAUSE))
+            while len(found) < _TOGETHER:
+                found.append(self._wanted.get_nowait())
+        return found

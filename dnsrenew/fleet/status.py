@@ -1,0 +1,220 @@
+"""The status of a fleet: a few aggregates of the database, whatever the number of certificates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base.values import Frozen
+from dnsrenew.errors import ConfigError
+from dnsrenew.fleet import texts
+from dnsrenew.model import StoreAddress, rfc3339
+from dnsrenew.store.json_files import DamagedFile, NewerSchema
+from dnsrenew.store.ledger.values import ANY, LedgerState
+from dnsrenew.store.waits import is_waiting
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from dnsrenew.config import Config
+    from dnsrenew.model import CA
+    from dnsrenew.store.database.connection import Database
+
+SHOWN: Final = 10
+"""The most overdue certificates of which the names are given."""
+LACKING: Final = 100
+"""The same, for those that lack an account."""
+
+_COUNTS: Final = """
+SELECT
+    count(*) FILTER (WHERE state = 'valid'),
+    count(*) FILTER (WHERE state = 'missing'),
+    count(*) FILTER (WHERE state = 'expired'),
+    count(*) FILTER (WHERE state = 'revoked'),
+    count(*) FILTER (WHERE is_due),
+    count(*) FILTER (WHERE is_failing),
+    now()
+FROM (
+    SELECT
+        CASE
+            WHEN version IS NULL OR expires IS NULL THEN 'missing'
+            WHEN expires <= now() THEN 'expired'
+            WHEN state -> 'revoked' = 'true' THEN 'revoked'
+            ELSE 'valid'
+        END AS state,
+        due <= now() AS is_due,
+        COALESCE(state -> 'failures' > '0', false) AS is_failing
+    FROM dnsrenew_certificate
+    WHERE wanted IS NOT NULL AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text])
+) AS certificate
+"""
+_OVERDUE: Final = """
+SELECT name, due
+FROM dnsrenew_certificate
+WHERE wanted IS NOT NULL AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text]) AND due <= now()
+ORDER BY due, name LIMIT %(shown)s
+"""
+_WORKERS: Final = """
+WITH held AS MATERIALIZED (
+    SELECT (classid::bigint << 32) | objid::bigint AS lock FROM pg_locks
+    WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+), doing AS (
+    SELECT holder, array_agg(substr(key, length('certificate-') + 1) ORDER BY key) AS names
+    FROM dnsrenew_lock
+    WHERE key LIKE 'certificate-%' AND hashtextextended('dnsrenew:' || key, 0) IN (SELECT lock FROM held)
+    GROUP BY holder
+)
+SELECT host, pid, COALESCE(names, '{}')
+FROM dnsrenew_holder JOIN dnsrenew_alive USING (id) LEFT JOIN doing ON doing.holder = id
+WHERE worker
+ORDER BY host, pid
+"""
+_LAST_HOUR: Final = """
+SELECT ca, count(*)
+FROM dnsrenew_version
+WHERE issued > now() - interval '1 hour' AND (
+    %(tag)s::text IS NULL OR name IN (
+        SELECT name
+        FROM dnsrenew_certificate WHERE wanted IS NOT NULL AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text])
+    )
+)
+GROUP BY ca ORDER BY ca
+"""
+_LEDGERS: Final = "SELECT directory, ledger FROM dnsrenew_account"
+_LACKING: Final = """
+SELECT certificate.name, content
+FROM dnsrenew_document AS document
+JOIN dnsrenew_certificate AS certificate ON certificate.name = document.name
+WHERE kind = 'lacks' AND wanted IS NOT NULL AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text])
+ORDER BY certificate.name LIMIT %(lacking)s
+"""
+
+
+class WorkerStatus(Frozen, kw_only=True, public=True):
+    """A worker of a fleet that is alive."""
+
+    host: str
+    """The name of its machine."""
+    pid: int
+    """Its process there."""
+    doing: tuple[str, ...]
+    """The names of the certificates that it works on."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {"host": self.host, "pid": self.pid, "doing": list(self.doing)}
+
+
+class CaLimits(Frozen, kw_only=True, public=True):
+    """What the limits of a CA leave, as far as the answers of the CA tell."""
+
+    until: datetime | None
+    """Before when it takes no order at all, in UTC; None: it takes orders."""
+    held: int
+    """For how many sets of names, or names, it would refuse an order now."""
+    pause_url: str | None = None
+    """Where a person ends the pause of the account; None: it is not paused."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {"until": rfc3339(self.until), "held": self.held, "pause_url": self.pause_url}
+
+
+class FleetStatus(Frozen, kw_only=True, public=True):
+    """The status of a fleet, or of the certificates with a tag; the fields are those of ``fleet status --json``."""
+
+    counts: Mapping[str, int]
+    """The number of certificates by state: ``valid``, ``missing``, ``expired``, ``revoked``."""
+    due: int
+    """How many wait for a worker, or are being worked on."""
+    failing: int
+    """How many have failed the last time."""
+    most_overdue: tuple[tuple[str, datetime], ...]
+    """Those that have waited the longest, with the time since when, in UTC; ten at most."""
+    workers: tuple[WorkerStatus, ...]
+    """The workers that are alive."""
+    last_hour: Mapping[str, int]
+    """The certificates of the last hour, by the name of the CA."""
+    limits: Mapping[str, CaLimits]
+    """What the limits of each CA leave, by its name."""
+    lacking: Mapping[str, tuple[str, ...]]
+    """Certificates that no worker takes, with the accounts and CAs that its file lacks; a hundred at most."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "version": 1,
+            "counts": dict(self.counts),
+            "due": self.due,
+            "failing": self.failing,
+            "most_overdue": [{"name": name, "since": rfc3339(since)} for name, since in self.most_overdue],
+            "workers": [worker.to_dict() for worker in self.workers],
+            "last_hour": dict(self.last_hour),
+            "limits": {ca: limits.to_dict() for ca, limits in self.limits.items()},
+            "lacking": [{"name": name, "lacks": list(lacks)} for name, lacks in self.lacking.items()],
+        }
+
+
+def fleet_status(database: Database, cas: Mapping[str, CA], tag: str | None = None) -> FleetStatus:
+    """Return the status of a fleet.
+
+    :param cas: the CAs of the configuration, by name.
+    :param tag: count only certificates with this tag; workers and limits are those of all.
+    :raises StoreError: the database cannot be read.
+    """
+    given = {"tag": tag, "shown": SHOWN, "lacking": LACKING}
+    counted = database.one(_COUNTS, given)
+    valid, missing, expired, revoked, due, failing, now = counted or (0,) * 7
+    overdue = tuple((name, since) for name, since in database.fetch(_OVERDUE, given))
+    workers = tuple(
+        WorkerStatus(host=host, pid=pid, doing=tuple(names)) for host, pid, names in database.fetch(_WORKERS)
+    )
+    names = {ca.directory: name for name, ca in reversed(cas.items())}
+    ledgers = [(names.get(directory, directory), ledger) for directory, ledger in database.fetch(_LEDGERS)]
+    return FleetStatus(
+        counts={"valid": valid, "missing": missing, "expired": expired, "revoked": revoked},
+        due=due,
+        failing=failing,
+        most_overdue=overdue,
+        workers=workers,
+        last_hour=dict(database.fetch(_LAST_HOUR, given)),
+        limits={ca: limits_left(_read(ledger), now) for ca, ledger in sorted(ledgers)},
+        lacking={name: tuple(json.loads(bytes(lacks))) for name, lacks in database.fetch(_LACKING, given)},
+    )
+
+
+def read_fleet_status(config: Config) -> FleetStatus:
+    """Return the status of the fleet of a configuration, by a connection that is closed afterwards.
+
+    :raises StoreError: the database cannot be read.
+    """
+    from dnsrenew.store.database.connection import Database
+
+    if not isinstance(config.store, StoreAddress):
+        raise ConfigError.of(texts.NO_FLEET)
+    database = Database(config.store, size=1)
+    try:
+        return fleet_status(database, config.cas)
+    finally:
+        database.close()
+
+
+def limits_left(ledger: LedgerState, now: datetime) -> CaLimits:
+    """Return what a ledger leaves at a time."""
+    waits = {key: wait for key, wait in ledger.waits.items() if is_waiting(wait.since, wait.until, now)}
+    account = waits.pop(ANY, None)
+    return CaLimits(
+        until=None if account is None else account.until,
+        held=len(waits),
+        pause_url=None if account is None else account.url,
+    )
+
+
+def _read(ledger: Any) -> LedgerState:  # JSON, or None
+    """Return a ledger; one that cannot be read counts as empty, as for a run."""
+    try:
+        return LedgerState() if ledger is None else LedgerState.from_json(json.dumps(ledger).encode())
+    except (DamagedFile, NewerSchema):
+        return LedgerState()

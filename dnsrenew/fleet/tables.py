@@ -1,0 +1,44 @@
+"""The tables of a fleet: made, or brought to this version, and their private keys sealed with the first seal."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base.installation import install_command
+from dnsrenew.base.values import Frozen
+from dnsrenew.errors import StoreError
+from dnsrenew.store.database import schema
+from dnsrenew.store.database.texts import NO_PACKAGE
+
+if TYPE_CHECKING:
+    from dnsrenew.store.database.database_store import DatabaseStore
+
+_QUEUE: Final = "procrastinate"
+
+
+class InitializedFleet(Frozen, kw_only=True):
+    """What was done.
+
+    :ivar schema: the version of the tables.
+    :ivar sealed: the number of private keys that were sealed anew.
+    """
+
+    schema: int
+    sealed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return dict(vars(self))
+
+
+def initialize(store: DatabaseStore) -> InitializedFleet:
+    """Make the tables of dnsrenew and of its queue, or bring them to this version. Repeated, it changes nothing.
+
+    :raises StoreError: ``store-newer``, ``store-refused``, ``store-unreachable``, ``seal-wrong``,
+        ``store-extra-missing``.
+    """
+    if importlib.util.find_spec(_QUEUE) is None:
+        raise StoreError.of(NO_PACKAGE, package=_QUEUE, command=install_command(_QUEUE))
+    schema.initialize(store.database, store.seals)
+    return InitializedFleet(schema=schema.VERSION, sealed=schema.reseal(store.database, store.seals))

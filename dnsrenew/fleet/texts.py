@@ -1,0 +1,63 @@
+"""The texts of a fleet: its errors, and the phrases of mistakes in what is added to it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dnsrenew.errors import Phrase, Text
+
+# ── phrases of mistakes in lines: KEY: FOUND, expected EXPECTED ─────────────────────────
+
+THE_LINE: Final = Phrase("line")
+A_LINE: Final = Phrase('one JSON object a line, such as {{"domains": ["shop.example.com"], "tags": ["customer-7"]}}')
+NO_JSON: Final = Phrase("no valid JSON (column {column}: {reason})")
+STRANGE_JSON: Final = Phrase("JSON that cannot be kept: numbers without an end, or thousands of nested values")
+NOT_UTF8: Final = Phrase("a line that is not UTF-8 text (byte {position})")
+HALF_CHARACTER: Final = Phrase("half of a character (a lone surrogate)")
+NUL_IN_LINE: Final = Phrase("a text with a NUL character")
+LONG_LINE: Final = Phrase("a line of more than {most:,} bytes")
+ANOTHER_LINE: Final = Phrase("each name once: line {line} has it too")
+IN_CONFIGURATION: Final = Phrase("another name: a table of the configuration has this one")
+OTHER_ORIGIN: Final = Phrase(
+    "another name: the fleet has this one from elsewhere (dnsrenew fleet add, or the tables of a configuration by "
+    "dnsrenew fleet sync)"
+)
+NAME_OF_TAGS: Final = Phrase("another name, or one of its tags: the fleet has this one with the tags {tags}")
+DOMAIN_OF_TAGS: Final = Phrase("a domain that is not in the certificate {name} with other tags ({tags})")
+DOMAIN_WITHOUT_TAGS: Final = Phrase("a domain that is not in the certificate {name}, which has no tags")
+
+LIST_OF_FLEET: Final = "list of the certificates of the fleet"
+"""What is locked while certificates are added."""
+
+# ── errors ──────────────────────────────────────────────────────────────────────────────
+
+NO_FLEET: Final = Text(
+    "no-fleet",
+    "The store of the configuration is a folder, and machines that work together need a database.",
+    'Write store = "postgresql://USER@HOST/DATABASE" into the configuration, then run dnsrenew fleet init.',
+)
+NAME_UNKNOWN: Final = Text(
+    "certificate-unknown",
+    "There is no certificate named {name} in the fleet.",
+    "Correct the name; dnsrenew status lists the certificates.",
+)
+NAME_NO_MATCH: Final = Text(
+    "certificate-unknown",
+    "No certificate of the fleet has a name that matches {name}.",
+    "Correct the pattern; dnsrenew status lists the certificates.",
+)
+TAG_UNKNOWN: Final = Text(
+    "certificate-unknown",
+    "No certificate of the fleet has the tag {tag}.",
+    "Correct the tag.",
+)
+FOLDER_MISSING: Final = Text(
+    "fleet-no-store",
+    "{folder} is not the store of a dnsrenew: it has no folder accounts and no folder certificates.",
+    "Give the folder that `store` of a configuration names.",
+)
+FOLDER_NOT_EMPTY: Final = Text(
+    "fleet-folder-not-empty",
+    "{folder} is not empty, and a dump never writes over a store.",
+    "Give a folder that is empty or does not exist.",
+)

@@ -1,0 +1,109 @@
+"""A certificate in the store, as an immutable value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base.values import Frozen
+
+if TYPE_CHECKING:
+    import ssl
+    from datetime import datetime
+    from pathlib import Path
+
+_PATHS: Final = ("path", "certificate_path", "chain_path", "fullchain_path", "private_key_path")
+
+
+class Certificate(Frozen, kw_only=True, public=True):
+    """A certificate in the store. All its paths point into one version, so the certificate matches the key.
+
+    A renewal does not change this value: it makes a new version in another folder. The store keeps the last three
+    versions. After three renewals (half a year at Let's Encrypt) these paths no longer exist, and reading them raises
+    ``FileNotFoundError``. A program that runs for longer calls :func:`obtain` or :meth:`Renewer.certificate` again;
+    other programs get the files in ``path``.
+
+    If the store is a database, all paths are None, and the value has its PEM texts in memory.
+    """
+
+    name: str
+    """Its name in the configuration and in the store."""
+    domains: tuple[str, ...]
+    """Its domains, as written in the configuration."""
+    issuer: str
+    """The issuer: the subject name of the CA's certificate."""
+    serial: str
+    """The serial number, hexadecimal in lower case."""
+    not_before: datetime
+    """The start of the validity, in UTC."""
+    not_after: datetime
+    """The end of the validity, in UTC."""
+    path: Path | None
+    """The ``current`` folder, for other programs: it always has the newest version. None: the store is a database."""
+    certificate_path: Path | None
+    """The certificate alone, PEM; or None."""
+    chain_path: Path | None
+    """The rest of the chain, PEM; it may be empty. Or None."""
+    fullchain_path: Path | None
+    """The certificate and its chain, PEM: the file for most servers. It exists until three renewals later. Or None."""
+    private_key_path: Path | None
+    """The private key, PEM (PKCS#8, not encrypted). It exists until three renewals later. Or None."""
+
+    @property
+    def fullchain_pem(self) -> str:
+        """The certificate and its chain, leaf first; where there are files, read on every access.
+
+        :raises OSError: the file cannot be read, or its version was deleted.
+        """
+        return _read(self.fullchain_path)
+
+    @property
+    def private_key_pem(self) -> str:
+        """The private key, unencrypted PKCS#8; where there are files, read on every access.
+
+        :raises OSError: the file cannot be read, or its version was deleted.
+        """
+        return _read(self.private_key_path)
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """Return a new server-side context with this certificate; a later renewal does not change it.
+
+        :raises OSError: a file cannot be read, or its version was deleted.
+        :raises ssl.SSLError: a file was modified: the certificate and the key do not match.
+        """
+        import ssl  # slow to import, and few programs need it
+
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        if self.fullchain_path is not None:
+            context.load_cert_chain(self.fullchain_path, self.private_key_path)
+        else:
+            from dnsrenew.base.memory_file import memory_file
+
+            with memory_file((self.private_key_pem + self.fullchain_pem).encode("ascii")) as path:
+                context.load_cert_chain(path)
+        return context
+
+
+class DatabaseCertificate(Certificate, kw_only=True, hidden=("pems",)):
+    """A certificate from a database.
+
+    :ivar pems: the certificate with its chain, and the private key.
+    """
+
+    pems: tuple[str, str]
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(**{**dict.fromkeys(_PATHS), **fields})
+
+    @property
+    def fullchain_pem(self) -> str:
+        """See :attr:`Certificate.fullchain_pem`."""
+        return self.pems[0]
+
+    @property
+    def private_key_pem(self) -> str:
+        """See :attr:`Certificate.private_key_pem`."""
+        return self.pems[1]
+
+
+def _read(path: Path | None) -> str:
+    return "" if path is None else path.read_text("ascii")

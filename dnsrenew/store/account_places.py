@@ -1,0 +1,62 @@
+"""Which accounts a store has: the directory URL of each CA, and what the store calls it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+from dnsrenew.store import json_files
+from dnsrenew.store.json_files import DamagedFile, NewerSchema
+from dnsrenew.store.state import SCHEMA
+
+if TYPE_CHECKING:
+    from dnsrenew.store.database.connection import Database
+    from dnsrenew.store.snapshot import StoreSnapshot
+
+
+class AccountPlace(NamedTuple):
+    """Where an account is at home.
+
+    :ivar directory: the directory URL of its CA (RFC 8555 section 7.1.1).
+    :ivar ca: the name of the CA in the name of its folder.
+    """
+
+    directory: str
+    ca: str
+
+
+def in_folder(snapshot: StoreSnapshot, known: Iterable[str]) -> list[AccountPlace]:
+    """Return the accounts of a folder; one whose CA cannot be told is left out.
+
+    :param known: directory URLs. The name of a folder has the hash of its own.
+    :raises StoreError: an account cannot be read.
+    """
+    by_hash = {hashlib.sha256(directory.encode()).hexdigest()[:16]: directory for directory in known}
+    found = []
+    for files in snapshot.accounts():
+        folder = os.path.dirname(files[0].name)
+        ca, _, digest = os.path.basename(folder).rpartition("-")
+        documents = [file.data for file in files if file.name == f"{folder}/account.json"]
+        directory = by_hash.get(digest) or next(map(_directory, documents), None)
+        if directory:
+            found.append(AccountPlace(directory, ca))
+    return found
+
+
+def _directory(document: bytes) -> str | None:
+    """Return the directory URL in the data of an account, or None."""
+    try:
+        return json_files.string(json_files.load(document, SCHEMA).get("directory")) or None
+    except (DamagedFile, NewerSchema):
+        return None
+
+
+def in_database(database: Database) -> list[AccountPlace]:
+    """Return the accounts of a database; there a CA has no name.
+
+    :raises StoreError: they cannot be read.
+    """
+    rows = database.fetch("SELECT directory FROM dnsrenew_account ORDER BY directory")
+    return [AccountPlace(directory, "") for (directory,) in rows]

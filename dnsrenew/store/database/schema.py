@@ -1,0 +1,226 @@
+"""The tables: how they are made, which version they have, and which seals their keys have.
+
+They are in the first schema of the search path. ``dnsrenew fleet init`` makes them, in one transaction, and those of
+procrastinate with them; everything else only checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.store.database import texts
+from dnsrenew.store.database.seal import Seals, place
+
+if TYPE_CHECKING:
+    from dnsrenew.store.database.connection import Database, Transaction
+
+_PATIENCE: Final = 600.0
+"""Seconds that a statement may take that changes the schema: an index on a hundred thousand rows."""
+_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('dnsrenew:schema', 0))"
+
+_FIRST: Final = """
+CREATE TABLE dnsrenew_schema (version int NOT NULL);
+
+CREATE TABLE dnsrenew_seal (
+  id bytea PRIMARY KEY,
+  proof bytea NOT NULL,
+  since timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE dnsrenew_seal IS 'Seals with which values may be sealed; an empty id: some may be unsealed.';
+
+CREATE TABLE dnsrenew_setting (name text PRIMARY KEY, value bytea NOT NULL);
+
+CREATE TABLE dnsrenew_holder (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  host text NOT NULL,
+  pid int NOT NULL,
+  worker boolean NOT NULL,
+  since timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE dnsrenew_holder IS 'Processes; those in dnsrenew_alive still run.';
+
+CREATE VIEW dnsrenew_alive AS
+  SELECT holder.id FROM dnsrenew_holder AS holder
+  JOIN pg_locks AS lock
+    ON lock.classid = ((hashtextextended('dnsrenew:holder-' || holder.id, 0) >> 32) & 4294967295)::oid
+   AND lock.objid = (hashtextextended('dnsrenew:holder-' || holder.id, 0) & 4294967295)::oid
+  WHERE lock.locktype = 'advisory' AND lock.objsubid = 1 AND lock.granted
+    AND lock.database = (SELECT oid FROM pg_database WHERE datname = current_database());
+COMMENT ON VIEW dnsrenew_alive IS 'The processes whose connection holds their advisory lock.';
+
+CREATE TABLE dnsrenew_lock (
+  key text PRIMARY KEY,
+  fence bigint NOT NULL,
+  holder bigint NOT NULL,
+  since timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE dnsrenew_lock IS 'Who held a lock last; it is held as long as its advisory lock is.';
+
+CREATE SEQUENCE dnsrenew_change;
+CREATE SEQUENCE dnsrenew_slot MINVALUE 0;
+
+CREATE TABLE dnsrenew_certificate (
+  name text PRIMARY KEY,
+  wanted jsonb,
+  tags text[] NOT NULL DEFAULT '{}',
+  origin text,
+  identifiers text[] NOT NULL DEFAULT '{}',
+  slot double precision NOT NULL
+    DEFAULT ((nextval('dnsrenew_slot')::numeric * 0.61803398874989484820) % 1)::double precision,
+  due timestamptz NOT NULL DEFAULT now(),
+  state jsonb,
+  version int,
+  expires timestamptz,
+  changed bigint NOT NULL DEFAULT nextval('dnsrenew_change')
+);
+CREATE INDEX dnsrenew_certificate_due ON dnsrenew_certificate (due) WHERE wanted IS NOT NULL;
+CREATE INDEX dnsrenew_certificate_tags ON dnsrenew_certificate USING gin (tags);
+CREATE INDEX dnsrenew_certificate_identifiers ON dnsrenew_certificate USING gin (identifiers);
+CREATE INDEX dnsrenew_certificate_changed ON dnsrenew_certificate (changed);
+
+CREATE TABLE dnsrenew_version (
+  name text NOT NULL,
+  number int NOT NULL,
+  chain text NOT NULL,
+  key bytea NOT NULL,
+  meta jsonb NOT NULL,
+  ca text,
+  issued timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (name, number)
+);
+CREATE INDEX dnsrenew_version_issued ON dnsrenew_version (issued);
+
+CREATE TABLE dnsrenew_document (
+  name text NOT NULL,
+  kind text NOT NULL,
+  content bytea NOT NULL,
+  made timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (name, kind)
+);
+CREATE INDEX dnsrenew_document_kind ON dnsrenew_document (kind);
+
+CREATE TABLE dnsrenew_account (
+  directory text PRIMARY KEY,
+  key bytea,
+  next_key bytea,
+  data jsonb,
+  ledger jsonb
+);
+
+CREATE TABLE dnsrenew_journal (
+  id bigserial PRIMARY KEY,
+  certificate text,
+  page jsonb NOT NULL,
+  asked boolean NOT NULL DEFAULT false,
+  since timestamptz NOT NULL DEFAULT now(),
+  holder bigint
+);
+
+CREATE TABLE dnsrenew_pace (key text PRIMARY KEY, empty_until timestamptz NOT NULL);
+
+INSERT INTO dnsrenew_schema VALUES (0);
+"""
+
+STEPS: Final[Sequence[str]] = (_FIRST,)
+"""Each brings the tables to the next version; a step that has been released is never changed."""
+VERSION: Final = len(STEPS)
+
+_VALUES: Final = (
+    ("version", "name", "number", "key"),
+    ("document", "name", "kind", "content"),
+    ("account", "directory", "'key'", "key"),
+    ("account", "directory", "'next_key'", "next_key"),
+    ("setting", "name", "'value'", "value"),
+)
+"""Where sealed values are: the table, and its columns for name, kind and value."""
+_AT_ONCE: Final = 200
+
+
+def initialize(database: Database, seals: Seals) -> None:
+    """Make the tables, or bring them to this version, and take note of the first seal. Does nothing if all is there.
+
+    :raises StoreError: ``store-newer``: a later version made them; ``seal-wrong``; ``store-refused``: no right to
+        create tables; and those of :class:`Database`.
+    """
+    with database.transaction(patience=_PATIENCE) as transaction:
+        transaction.fetch(_LOCK)
+        found = _version(transaction)
+        if found > VERSION:
+            raise database.error(texts.NEWER, found=found, version=VERSION)
+        for step in STEPS[found:]:
+            transaction.execute(step)
+        if found < VERSION:
+            transaction.execute("UPDATE dnsrenew_schema SET version = %s", (VERSION,))
+        if transaction.one("SELECT to_regclass('procrastinate_jobs') IS NULL") == (True,):
+            from procrastinate.schema import SchemaManager
+
+            transaction.execute(SchemaManager.get_schema())
+    check(database, seals)
+
+
+def check(database: Database, seals: Seals) -> None:
+    """Return if the tables are of this version and every seal that they have is one of ours; note our first one.
+
+    :raises StoreError: ``store-schema``, ``store-newer``, ``seal-wrong``, and those of :class:`Database`.
+    """
+    rows = database.fetch(
+        "SELECT version, id, proof FROM dnsrenew_schema LEFT JOIN dnsrenew_seal ON true ORDER BY since"
+    )
+    found = rows[0][0] if rows else 0
+    if found != VERSION:
+        raise database.error(texts.NEWER if found > VERSION else texts.OLDER, found=found, version=VERSION)
+    known = {bytes(name): bytes(proof) for _, name, proof in rows if name is not None}
+    for name, proof in known.items():
+        if not seals.proves(name, proof):
+            raise database.error(texts.SEAL_WRONG if seals else texts.SEAL_MISSING)
+    if seals.ids[0] not in known:
+        database.execute(
+            "INSERT INTO dnsrenew_seal (id, proof) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+            (seals.ids[0], seals.proof()),
+        )
+
+
+def reseal(database: Database, seals: Seals) -> int:
+    """Seal with the first seal what another one sealed, or none did, then forget the other seals.
+
+    Any number of processes may do it at once. Without seals it does nothing.
+
+    :returns: the number of values.
+    :raises StoreError: ``seal-wrong``: a value cannot be opened; those before it are sealed.
+    """
+    if not seals:
+        return 0
+    count = sum(_reseal(database, seals, column) for column in _VALUES)
+    database.execute("DELETE FROM dnsrenew_seal WHERE id <> %s", (seals.ids[0],))
+    return count
+
+
+def _reseal(database: Database, seals: Seals, column: tuple[str, str, str, str]) -> int:
+    """Seal the values of a column, some rows in each transaction."""
+    table, name, kind, value = column
+    # Tables and columns are those above: nothing in these statements comes from outside.
+    read = f"""
+      SELECT {name}, {kind}, {value} FROM dnsrenew_{table}
+      WHERE substr({value}, 1, 1) IN ('\\x00', '\\x01') AND substr({value}, 1, {len(seals.prefix)}) <> %s
+      ORDER BY 1, 2 LIMIT {_AT_ONCE} FOR UPDATE
+    """  # noqa: S608
+    write = f"UPDATE dnsrenew_{table} SET {value} = %s WHERE {name} = %s AND {kind} = %s"  # noqa: S608
+    count = 0
+    while True:
+        with database.transaction() as transaction:
+            rows = transaction.fetch(read, (seals.prefix,))
+            for where, what, blob in rows:
+                at = place(table, where, what)
+                transaction.execute(write, (seals.seal(seals.open(bytes(blob), at), at), where, what))
+        count += len(rows)
+        if len(rows) < _AT_ONCE:
+            return count
+
+
+def _version(transaction: Transaction) -> int:
+    """Return the version of the tables; 0: there are none."""
+    if transaction.one("SELECT to_regclass('dnsrenew_schema') IS NULL") == (True,):
+        return 0
+    row = transaction.one("SELECT version FROM dnsrenew_schema")
+    return int(row[0]) if row else 0

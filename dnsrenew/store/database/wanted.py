@@ -1,0 +1,277 @@
+"""What a fleet wants: a document for each certificate, which says what ``[[certificate]]`` can say, and its tags.
+
+Tags tell whose a certificate is. A change that shares no tag with what stands is refused: the same customer, or nobody.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
+
+from dnsrenew.base.values import Frozen
+
+if TYPE_CHECKING:
+    from dnsrenew.store.database.connection import Database, Transaction
+
+T = TypeVar("T")
+
+Origin = Literal["add", "sync"]
+"""Who wants a certificate: ``fleet add`` or a program, or the table of a configuration (``fleet sync``)."""
+Clash = Literal["tags", "origin", "domain", "twice"]
+"""Why a document is refused: the certificate has other tags, or comes from elsewhere; one of its domains is in another
+certificate with other tags, in the fleet or among what is added.
+"""
+
+_AT_ONCE: Final = 1000
+"""Rows of one statement."""
+_PATIENCE: Final = 300.0
+"""Seconds that each statement of a change may take."""
+
+_STAGE: Final = """
+CREATE TEMPORARY TABLE staged (
+  number int NOT NULL, name text PRIMARY KEY, wanted jsonb NOT NULL, tags text[] NOT NULL, identifiers text[] NOT NULL
+) ON COMMIT DROP
+"""
+_ROWS: Final = """
+SELECT number, name, wanted, tags, identifiers FROM jsonb_to_recordset(%(rows)s::jsonb)
+  AS row(number int, name text, wanted jsonb, tags text[], identifiers text[])
+"""
+_PUT: Final = f"INSERT INTO staged {_ROWS}"
+_FEW: Final = f"WITH staged AS MATERIALIZED ({_ROWS})"
+"""Before a statement: a few rows are given with it, so that adding one certificate makes no table."""
+_CLASHES: Final = """
+SELECT number, clash, other, tags, domain FROM (
+  SELECT staged.number, 'tags' AS clash, stands.name AS other, stands.tags, NULL AS domain
+  FROM staged JOIN dnsrenew_certificate AS stands USING (name)
+  WHERE stands.wanted IS NOT NULL AND cardinality(stands.tags) > 0 AND NOT stands.tags && staged.tags
+  UNION ALL
+  SELECT staged.number, 'origin', stands.name, stands.tags, NULL
+  FROM staged JOIN dnsrenew_certificate AS stands USING (name)
+  WHERE stands.wanted IS NOT NULL AND stands.origin <> %(origin)s
+  UNION ALL
+  SELECT staged.number, 'domain', stands.name, stands.tags, (
+    SELECT min(own) FROM unnest(staged.identifiers) AS own WHERE own = ANY(stands.identifiers))
+  FROM staged JOIN dnsrenew_certificate AS stands ON stands.identifiers && staged.identifiers
+  WHERE stands.wanted IS NOT NULL AND stands.name <> staged.name
+    AND NOT stands.tags && staged.tags AND cardinality(stands.tags) + cardinality(staged.tags) > 0
+    AND stands.name NOT IN (SELECT name FROM staged)
+  UNION ALL
+  SELECT one.number, 'twice', two.name, two.tags, min(one.domain)
+  FROM (SELECT number, name, tags, unnest(identifiers) AS domain FROM staged) AS one
+  JOIN (SELECT number, name, tags, unnest(identifiers) AS domain FROM staged) AS two USING (domain)
+  WHERE one.number > two.number
+    AND NOT one.tags && two.tags AND cardinality(one.tags) + cardinality(two.tags) > 0
+  GROUP BY one.number, two.name, two.tags
+) AS found ORDER BY number, clash LIMIT 100
+"""
+_COUNT: Final = """
+SELECT
+  count(*) FILTER (WHERE stands.wanted IS NULL),
+  count(*) FILTER (WHERE stands.wanted IS NOT NULL AND (stands.wanted <> staged.wanted OR stands.tags <> staged.tags)),
+  count(*) FILTER (WHERE stands.wanted = staged.wanted AND stands.tags = staged.tags)
+FROM staged LEFT JOIN dnsrenew_certificate AS stands USING (name)
+"""
+# What is missing is due at once, and so is what has changed: a worker looks whether it has to be renewed.
+_WRITE: Final = """
+INSERT INTO dnsrenew_certificate AS stands (name, wanted, tags, origin, identifiers)
+SELECT name, wanted, tags, %(origin)s, identifiers FROM staged ORDER BY number
+ON CONFLICT (name) DO UPDATE SET
+  wanted = EXCLUDED.wanted, tags = EXCLUDED.tags, origin = EXCLUDED.origin, identifiers = EXCLUDED.identifiers,
+  due = now(), changed = nextval('dnsrenew_change')
+WHERE (stands.wanted, stands.tags, stands.origin) IS DISTINCT FROM (EXCLUDED.wanted, EXCLUDED.tags, EXCLUDED.origin)
+"""
+
+_READ: Final = "SELECT name, wanted, tags, origin FROM dnsrenew_certificate WHERE wanted IS NOT NULL"
+_PAGE: Final = f"""
+{_READ} AND name > %(after)s AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text])
+ORDER BY name LIMIT {_AT_ONCE}
+"""
+_ADDED: Final = """
+SELECT name FROM dnsrenew_certificate WHERE wanted IS NOT NULL AND origin = 'add' AND name = ANY(%s) ORDER BY name
+"""
+_UNWANTED: Final = "SELECT name FROM dnsrenew_certificate WHERE wanted IS NULL ORDER BY name"
+_OVERDUE: Final = """
+SELECT name FROM dnsrenew_certificate WHERE wanted IS NOT NULL AND due <= now() ORDER BY due, name LIMIT %s
+"""
+# A run that is under way has its fence taken: it can write nothing any more, and does not bring the certificate back.
+_REMOVE: Final = (
+    "UPDATE dnsrenew_lock SET fence = fence + 1 WHERE key = ANY(%(locks)s)",
+    "DELETE FROM dnsrenew_document WHERE name = ANY(%(names)s)",
+    "DELETE FROM dnsrenew_version WHERE name = ANY(%(names)s)",
+    "DELETE FROM dnsrenew_certificate WHERE name = ANY(%(names)s)",
+    "SELECT count(pg_notify('dnsrenew_changed', name)) FROM unnest(%(names)s::text[]) AS name",
+)
+
+
+class NewDocument(NamedTuple):
+    """A document to be added.
+
+    :ivar number: of its line, or in its list: unique among those that are added.
+    :ivar identifiers: its domains as A-labels.
+    """
+
+    number: int
+    name: str
+    wanted: dict[str, Any]
+    tags: Sequence[str]
+    identifiers: Sequence[str]
+
+
+class FoundClash(NamedTuple):
+    """Why a document is refused.
+
+    :ivar number: of the document.
+    :ivar other: the certificate that stands in its way, or has the same name.
+    :ivar tags: those of the other certificate.
+    :ivar domain: as A-labels; None if it is not about one.
+    """
+
+    number: int
+    clash: Clash
+    other: str
+    tags: tuple[str, ...]
+    domain: str | None
+
+
+class AddedCounts(NamedTuple):
+    """What became of documents."""
+
+    added: int
+    changed: int
+    same: int
+
+
+class WantedCertificate(NamedTuple):
+    """A certificate that the fleet wants."""
+
+    name: str
+    document: dict[str, Any]
+    tags: tuple[str, ...]
+    origin: Origin
+
+
+class WantedCertificates(Frozen):
+    """The certificates that the fleet wants. Each method raises ``StoreError`` if the database cannot be used."""
+
+    database: Database
+
+    def add(self, documents: Iterable[NewDocument], origin: Origin) -> AddedCounts | list[FoundClash]:
+        """Add or change certificates: all, or, if some are refused, none.
+
+        The caller excludes others who add, so that nobody adds the same domain at the same moment.
+
+        :returns: what was done, or what was found; a hundred clashes at most.
+        """
+        parts = _parts(documents)
+        first, second = next(parts, ()), next(parts, ())
+        with self.database.transaction(patience=_PATIENCE) as transaction:
+            adding = _Adding(transaction, origin, _json_rows(first))
+            if second:
+                adding.stage()
+                for part in (second, *parts):
+                    adding.put(_json_rows(part))
+                adding.analyze()
+            return adding.clashes() or adding.write()
+
+    def get(self, name: str) -> WantedCertificate | None:
+        """Return what is wanted of a certificate; None if nothing is."""
+        row = self.database.one(f"{_READ} AND name = %s", (name,))
+        return None if row is None else _wanted(row)
+
+    def all(self, tag: str | None = None) -> Iterator[WantedCertificate]:
+        """Give all certificates in the order of their names, a thousand at a time.
+
+        :param tag: only those with this tag.
+        """
+        after = ""
+        while rows := self.database.fetch(_PAGE, {"after": after, "tag": tag}):
+            yield from map(_wanted, rows)
+            after = rows[-1][0]
+
+    def count(self) -> int:
+        """Return how many there are."""
+        row = self.database.one("SELECT count(*) FROM dnsrenew_certificate WHERE wanted IS NOT NULL")
+        return int(row[0]) if row else 0
+
+    def added_by_name(self, names: Sequence[str]) -> list[str]:
+        """Return which of these names are those of certificates that were added, not those of a configuration."""
+        return [name for (name,) in self.database.fetch(_ADDED, (list(names),))]
+
+    def unwanted(self) -> list[str]:
+        """Return the names of the certificates that are only stored, sorted."""
+        return [name for (name,) in self.database.fetch(_UNWANTED)]
+
+    def overdue(self, most: int) -> list[str]:
+        """Return the names of the certificates that have waited the longest for a worker."""
+        return [name for (name,) in self.database.fetch(_OVERDUE, (most,))]
+
+    def workers(self) -> int:
+        """Return how many workers are alive, which obtain what is wanted."""
+        row = self.database.one("SELECT count(*) FROM dnsrenew_holder JOIN dnsrenew_alive USING (id) WHERE worker")
+        return int(row[0]) if row else 0
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Remove certificates, with versions, keys and states, all in one transaction; servers are told.
+
+        A run that is under way for one of them writes nothing any more. Its TXT values stay in the journal.
+        """
+        with self.database.transaction(patience=_PATIENCE) as transaction:
+            for part in _parts(names):
+                given = {"names": list(part), "locks": [f"certificate-{name}" for name in part]}
+                for statement in _REMOVE:
+                    transaction.fetch(statement, given)
+
+
+class _Adding:
+    """One change, in a transaction.
+
+    :ivar rows: the only rows, as JSON; with :meth:`stage`, the first ones.
+    """
+
+    def __init__(self, transaction: Transaction, origin: Origin, rows: str) -> None:
+        self._transaction = transaction
+        self._given = {"origin": origin, "rows": rows}
+        self._prefix = _FEW
+
+    def stage(self) -> None:
+        """Put the rows into a table: there are too many for one statement."""
+        self._transaction.execute(_STAGE)
+        self._prefix = ""
+        self.put(self._given["rows"])
+
+    def put(self, rows: str) -> None:
+        """Put rows into the table."""
+        self._transaction.execute(_PUT, {"rows": rows})
+
+    def analyze(self) -> None:
+        """Make the statistics of the table."""
+        self._transaction.execute("ANALYZE staged")
+
+    def clashes(self) -> list[FoundClash]:
+        """Return why documents are refused."""
+        rows = self._transaction.fetch(f"{self._prefix} {_CLASHES}", self._given)
+        return [FoundClash(number, clash, other, tuple(tags), domain) for number, clash, other, tags, domain in rows]
+
+    def write(self) -> AddedCounts:
+        """Write the documents."""
+        counts = self._transaction.one(f"{self._prefix} {_COUNT}", self._given) or (0, 0, 0)
+        self._transaction.execute(f"{self._prefix} {_WRITE}", self._given)
+        return AddedCounts(*counts)
+
+
+def _parts(items: Iterable[T]) -> Iterator[Sequence[T]]:
+    """Give the items in parts for one statement each."""
+    left = iter(items)
+    while part := list(islice(left, _AT_ONCE)):
+        yield part
+
+
+def _json_rows(part: Iterable[NewDocument]) -> str:
+    return json.dumps([document._asdict() for document in part], ensure_ascii=False)
+
+
+def _wanted(row: tuple[Any, ...]) -> WantedCertificate:
+    name, document, tags, origin = row
+    return WantedCertificate(name, document, tuple(tags), origin or "add")

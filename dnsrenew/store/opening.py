@@ -1,0 +1,32 @@
+"""Opens the store of a configuration: a folder, or the database of a fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dnsrenew.store.folder_store import FolderStore
+
+if TYPE_CHECKING:
+    from dnsrenew.model import StoreAddress
+    from dnsrenew.store.protocol import Store
+
+
+def open_store(
+    address: Path | StoreAddress, *, insist: bool = False, seals: Callable[[], Sequence[bytes]] = tuple
+) -> Store:
+    """Return the store; nothing is read yet.
+
+    :param insist: use a folder although others can change it.
+    :param seals: called for a database: the keys that seal private keys there; the first one seals, all open.
+    :raises ConfigError: a seal is not one.
+    :raises SecretError: a seal cannot be read.
+    """
+    if isinstance(address, Path):
+        return FolderStore(address, insist=insist)
+    from dnsrenew.store.database.connection import Database  # few stores are databases
+    from dnsrenew.store.database.database_store import DatabaseStore
+    from dnsrenew.store.database.seal import Seals
+
+    return DatabaseStore(Database(address), Seals(seals()))

@@ -1,0 +1,260 @@
+"""The tables in a real PostgreSQL, and the seals of the values in them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from dnsrenew.base import threads
+from dnsrenew.errors import StoreError
+from dnsrenew.store.database import schema
+from dnsrenew.store.database.connection import Database
+from dnsrenew.store.database.seal import Seals, place
+from tests.kit.postgres import DatabaseAddress, Postgres
+
+OLD, NEW, OTHER = b"o" * 32, b"n" * 32, b"x" * 32
+
+
+@pytest.fixture
+def database(address: DatabaseAddress) -> Iterator[Database]:
+    """An empty database."""
+    with contextlib.closing(Database(address)) as database:
+        yield database
+
+
+def refused(database: Database, *keys: bytes) -> str:
+    """The code with which these seals are refused; empty if they are not."""
+    try:
+        schema.check(database, Seals(keys))
+    except StoreError as error:
+        return error.code
+    return ""
+
+
+# ── the tables ──────────────────────────────────────────────────────────────────────────
+
+
+def test_a_new_schema_can_be_used(database: Database) -> None:
+    """`initialize` makes the tables and those of the queue; a second time it does nothing."""
+    assert refused(database, OLD) == "store-schema"
+    for _ in range(2):
+        schema.initialize(database, Seals([OLD]))
+
+    assert refused(database, OLD) == ""
+    assert database.fetch("SELECT version FROM dnsrenew_schema") == [(schema.VERSION,)]
+    assert database.one("SELECT count(*) FROM procrastinate_jobs") == (0,)
+
+
+def test_two_initialize_at_once(address: DatabaseAddress) -> None:
+    """One of them makes the tables, the other one finds them."""
+
+    def initialize() -> None:
+        with contextlib.closing(Database(address)) as database:
+            schema.initialize(database, Seals([OLD]))
+
+    for task in threads.start_all([initialize] * 4, 4):
+        assert task.done.wait(20)
+        task.result()
+
+
+@pytest.mark.parametrize(("version", "code"), [(schema.VERSION + 1, "store-newer"), (0, "store-schema")])
+def test_another_version(database: Database, version: int, code: str) -> None:
+    """A later version is refused by everything, `initialize` too; an older one asks for `initialize`."""
+    schema.initialize(database, Seals([OLD]))
+    database.execute("UPDATE dnsrenew_schema SET version = %s", (version,))
+
+    assert refused(database, OLD) == code
+    if code == "store-newer":
+        with pytest.raises(StoreError) as caught:
+            schema.initialize(database, Seals([OLD]))
+        assert caught.value.code == code
+
+
+def test_an_older_schema_is_brought_to_this_version(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the steps that are missing are made."""
+    schema.initialize(database, Seals([OLD]))
+    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, "CREATE TABLE later ()"))
+    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
+    assert refused(database, OLD) == "store-schema"
+
+    schema.initialize(database, Seals([OLD]))
+
+    assert refused(database, OLD) == ""
+    assert database.fetch("SELECT * FROM later") == []
+
+
+def test_a_step_that_fails_changes_nothing(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The steps are one transaction."""
+    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, "CREATE TABLE broken (nonsense)"))
+    with pytest.raises(StoreError):
+        schema.initialize(database, Seals([OLD]))
+
+    assert database.one("SELECT to_regclass('dnsrenew_certificate')") == (None,)
+
+
+def test_no_right_to_create(database: Database, postgres: Postgres, address: DatabaseAddress) -> None:
+    """A role that may not create tables is told which right it lacks."""
+    postgres.new_role(f"guest_{address.name}")
+    with contextlib.closing(Database(replace(address, user=f"guest_{address.name}"))) as guest:
+        with pytest.raises(StoreError) as caught:
+            schema.initialize(guest, Seals([OLD]))
+        assert caught.value.code == "store-refused"
+        assert "CREATE ON SCHEMA" in caught.value.fix
+        schema.initialize(database, Seals([OLD]))
+        assert refused(guest, OLD) == "store-refused"
+
+
+def test_a_schema_of_its_own(database: Database, address: DatabaseAddress) -> None:
+    """The tables are in the first schema of the search path; without one it is said."""
+    database.execute("CREATE SCHEMA dnsrenew")  # of the same name as the role: the search path has it first
+    schema.initialize(database, Seals([OLD]))
+    assert database.one("SELECT to_regclass('dnsrenew.dnsrenew_version') IS NOT NULL") == (True,)
+
+    database.execute("ALTER ROLE CURRENT_USER IN DATABASE " + address.name + " SET search_path = nowhere")
+    with contextlib.closing(Database(address)) as lost, pytest.raises(StoreError) as caught:
+        schema.initialize(lost, Seals([OLD]))
+    assert caught.value.code == "store-schema"
+    assert "CREATE SCHEMA" in caught.value.fix
+
+
+def test_slots_are_spread(database: Database) -> None:
+    """However many certificates come one after the other, no tenth of the time has more than its share and one."""
+    schema.initialize(database, Seals([]))
+    database.execute("INSERT INTO dnsrenew_certificate (name) SELECT 'c' || n FROM generate_series(1, 100) n")
+    counts = database.fetch("SELECT count(*) FROM dnsrenew_certificate GROUP BY floor(slot * 10)")
+
+    assert len(counts) == 10
+    assert all(9 <= count <= 11 for (count,) in counts)
+    assert database.one("SELECT min(slot) >= 0 AND max(slot) < 1 FROM dnsrenew_certificate") == (True,)
+
+
+# ── seals ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_sealed_value_is_opened_at_its_place_only() -> None:
+    """Neither a changed byte, nor another place, nor another seal opens it, and each is `seal-wrong`."""
+    seals, at = Seals([OLD]), place("version", "home", 1)
+    blob = seals.seal(b"the key", at)
+    assert b"the key" not in blob
+    assert seals.seal(b"the key", at) != blob
+    assert seals.open(blob, at) == b"the key"
+    assert Seals([NEW, OLD]).open(blob, at) == b"the key"
+
+    changed = [blob[:n] + bytes([blob[n] ^ 1]) + blob[n + 1 :] for n in range(1, len(blob))]
+    attempts = [(seals, other, at) for other in [*changed, blob[:-1], blob[:7], b"\1", b"\2" + blob[1:], b""]]
+    attempts += [(seals, blob, place("version", "home", 2)), (seals, blob, place("version", "hom", 1))]
+    attempts += [(Seals([OTHER]), blob, at), (Seals([]), blob, at)]
+    for opener, other, where in attempts:
+        with pytest.raises(StoreError) as caught:
+            opener.open(other, where)
+        assert caught.value.code == "seal-wrong"
+
+
+def test_without_a_seal_values_are_stored_as_they_are() -> None:
+    """They can be opened with a seal too, so that a fleet can get one later."""
+    blob = Seals([]).seal(b"the key", "p")
+
+    assert blob == b"\0the key"
+    assert Seals([OLD]).open(blob, "p") == b"the key"
+    assert not Seals([])
+
+
+def test_seals_do_not_show_their_keys() -> None:
+    """Neither `str` nor `repr` has a key."""
+    assert OLD.decode() not in f"{Seals([OLD])!r} {Seals([OLD])}"
+
+
+def test_a_wrong_seal_is_found_before_anything_is_opened(database: Database) -> None:
+    """It is refused at the start, also if nothing is stored yet; so is none at all."""
+    schema.initialize(database, Seals([OLD]))
+
+    assert refused(database, OTHER) == "seal-wrong"
+    assert refused(database) == "seal-wrong"
+    assert refused(database, OLD) == ""
+    assert refused(database, NEW, OLD) == ""
+    assert refused(database, OLD) == "seal-wrong"  # the new one seals by now
+    assert refused(database, OLD, NEW) == ""
+
+
+def test_a_forged_proof(database: Database) -> None:
+    """A seal whose name was put into the table is not taken for ours without its proof."""
+    schema.initialize(database, Seals([OLD]))
+    database.execute("UPDATE dnsrenew_seal SET proof = %s", (Seals([OTHER]).proof(),))
+
+    assert refused(database, OLD) == "seal-wrong"
+
+
+def _store(database: Database, seals: Seals, count: int = 1) -> dict[str, bytes]:
+    """Store a value at each kind of place; return them by their places."""
+    stored: dict[str, bytes] = {}
+
+    def sealed(at: str) -> bytes:
+        stored[at] = os.urandom(8)
+        return seals.seal(stored[at], at)
+
+    for number in range(count):
+        key = sealed(place("version", "home", number))
+        database.execute("INSERT INTO dnsrenew_version VALUES ('home', %s, '', %s, '{}')", (number, key))
+    database.execute("INSERT INTO dnsrenew_document VALUES ('home', 'csr', %s)", (sealed("document:home:csr"),))
+    database.execute("INSERT INTO dnsrenew_document VALUES ('home', 'plain', '{}')")
+    database.execute("INSERT INTO dnsrenew_setting VALUES ('fingerprint', %s)", (sealed("setting:fingerprint:value"),))
+    database.execute(
+        "INSERT INTO dnsrenew_account VALUES ('https://ca', %s, %s)",
+        (sealed("account:https://ca:key"), sealed("account:https://ca:next_key")),
+    )
+    database.execute("INSERT INTO dnsrenew_account (directory) VALUES ('https://other')")
+    return stored
+
+
+def _read(database: Database, seals: Seals) -> dict[str, bytes]:
+    blobs = database.fetch("""
+        SELECT 'version:' || name || ':' || number, key FROM dnsrenew_version
+        UNION ALL SELECT 'document:' || name || ':' || kind, content FROM dnsrenew_document WHERE kind <> 'plain'
+        UNION ALL SELECT 'setting:' || name || ':value', value FROM dnsrenew_setting
+        UNION ALL SELECT 'account:' || directory || ':key', key FROM dnsrenew_account WHERE key IS NOT NULL
+        UNION ALL SELECT 'account:' || directory || ':next_key', next_key FROM dnsrenew_account
+          WHERE next_key IS NOT NULL""")
+    return {at: seals.open(bytes(blob), at) for at, blob in blobs}
+
+
+@pytest.mark.parametrize("before", [[OLD], []], ids=["sealed", "unsealed"])
+def test_a_new_seal_seals_everything_anew(database: Database, before: list[bytes]) -> None:
+    """Afterwards the old seal is not needed and not accepted; values that are not sealed stay."""
+    schema.initialize(database, Seals(before))
+    stored = _store(database, Seals(before), count=schema._AT_ONCE + 1)
+    both = Seals([NEW, *before])
+    schema.check(database, both)
+
+    assert schema.reseal(database, both) == len(stored)
+
+    assert _read(database, Seals([NEW])) == stored
+    assert schema.reseal(database, both) == 0
+    assert refused(database, NEW) == ""
+    assert refused(database, *before) == "seal-wrong"
+    assert database.fetch("SELECT content FROM dnsrenew_document WHERE kind = 'plain'") == [(b"{}",)]
+
+
+def test_without_a_seal_nothing_is_sealed_anew(database: Database) -> None:
+    """It does nothing."""
+    schema.initialize(database, Seals([]))
+    _store(database, Seals([]))
+
+    assert schema.reseal(database, Seals([])) == 0
+
+
+def test_a_value_that_cannot_be_opened_keeps_the_old_seal(database: Database) -> None:
+    """Nothing is forgotten while something cannot be sealed anew."""
+    schema.initialize(database, Seals([OLD]))
+    _store(database, Seals([OLD]))
+    database.execute("UPDATE dnsrenew_account SET key = %s", (Seals([OTHER]).seal(b"", "elsewhere"),))
+    both = Seals([NEW, OLD])
+    schema.check(database, both)
+    with pytest.raises(StoreError) as caught:
+        schema.reseal(database, both)
+
+    assert caught.value.code == "seal-wrong"
+    assert database.one("SELECT count(*) FROM dnsrenew_seal") == (2,)

@@ -1,0 +1,519 @@
+"""`dnsrenew fleet init`, `add`, `sync`, `remove`, `load` and `dump`, with a real PostgreSQL."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import socket
+import tracemalloc
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from dnsrenew import CAError, Config, Renewer, StoreError
+from dnsrenew.base.values import replace
+from dnsrenew.cli import main
+from dnsrenew.fleet import removing
+from dnsrenew.fleet.fleet import store_of
+from dnsrenew.runtime.context import Context
+from dnsrenew.store import FolderStore, State
+from dnsrenew.store.database.database_store import DatabaseStore
+from dnsrenew.store.database.wanted import WantedCertificates
+from tests.kit.archives import DIRECTORY, ORDER, fill_store
+from tests.kit.stores import SPEC, issue
+from tests.kit.clock import START, FakeClock
+from tests.kit.postgres import PASSWORD, DatabaseAddress, Postgres, address, postgres  # noqa: F401
+
+SEAL = base64.b64encode(b"s" * 32).decode()
+OTHER_SEAL = base64.b64encode(b"t" * 32).decode()
+
+
+class FleetFolder:
+    """A folder with a configuration whose store is a database; commands run in it.
+
+    :ivar said: what the last command wrote to standard error.
+    """
+
+    def __init__(self, folder: Path, where: DatabaseAddress, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self.path = folder / "dnsrenew.toml"
+        self.said = ""
+        self._capsys = capsys
+        for name, text in (("password", PASSWORD), ("seal", SEAL)):
+            (folder / name).write_text(text)
+            (folder / name).chmod(0o600)
+        self.write(where)
+
+    def write(self, where: DatabaseAddress, *, seal: str = '"file:seal"', more: str = "") -> None:
+        """Write the configuration."""
+        seal_line = f"seal = {seal}\n" if seal else ""
+        self.path.write_text(
+            f'store = {{ url = "{where.url}", password = "file:password" }}\nagree_terms = true\n'
+            '[dns.home]\nprovider = "duckdns"\ntoken = "file:password"\n'
+            f'[fleet]\n{seal_line}[fleet.defaults]\nkey = "rsa2048"\n{more}'
+        )
+
+    def add_table(self, name: str, *, domain: str = "") -> None:
+        """Add `[[certificate]]` to the configuration."""
+        with self.path.open("a") as file:
+            file.write(f'[[certificate]]\nname = "{name}"\ndomains = ["{domain or name}.duckdns.org"]\n')
+
+    def run(self, command: str, *, status: int = 0) -> dict[str, Any]:
+        """Run a command with ``--json``; return its document."""
+        assert main([*command.split(), "--json", "--config", str(self.path)]) == status
+        out, self.said = self._capsys.readouterr()
+        assert PASSWORD not in out + self.said
+        document: dict[str, Any] = json.loads(out)
+        assert document["version"] == 1
+        return document
+
+    def refused(self, command: str, *, status: int = 2) -> dict[str, Any]:
+        """Run a command that fails; return its error."""
+        error: dict[str, Any] = self.run(command, status=status)["error"]
+        return error
+
+    def lines(self, *documents: object) -> str:
+        """Write JSON lines; return the name of the file."""
+        lines = [each if isinstance(each, str) else json.dumps(each) for each in documents]
+        (self.folder / "lines.jsonl").write_text("\n".join(lines))
+        return "lines.jsonl"
+
+    def add(self, *documents: object) -> dict[str, Any]:
+        """Add certificates; return what became of them."""
+        found = self.run(f"fleet add {self.lines(*documents)}")
+        return {key: value for key, value in found.items() if key != "version"}
+
+    def mistakes(self, *documents: object) -> list[tuple[int | None, str]]:
+        """Add certificates that are refused; return line and key of each mistake."""
+        error = self.refused(f"fleet add {self.lines(*documents)}")
+        assert error["code"] == "config-invalid"
+        assert {each["file"] for each in error["evidence"]["mistakes"]} == {"lines.jsonl"}
+        return [(each["line"], each["key"]) for each in error["evidence"]["mistakes"]]
+
+    def config(self) -> Config:
+        """The configuration."""
+        return Config.load(self.path)
+
+    def names(self) -> list[str]:
+        """The names in the fleet."""
+        with open_store(self) as store:
+            return [each.name for each in WantedCertificates(store.database).all()]
+
+
+class open_store:  # noqa: N801  # used as a function
+    """The store of a folder's configuration, closed at the end."""
+
+    def __init__(self, fleet: FleetFolder) -> None:
+        self._fleet = fleet
+
+    def __enter__(self) -> DatabaseStore:
+        self._store = store_of(self._fleet.config())
+        return self._store
+
+    def __exit__(self, *_: object) -> None:
+        self._store.close()
+
+
+@pytest.fixture
+def empty(
+    address: DatabaseAddress,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> FleetFolder:
+    """A folder whose database has no tables."""
+    monkeypatch.chdir(tmp_path)
+    return FleetFolder(tmp_path, address, capsys)
+
+
+@pytest.fixture
+def fleet(empty: FleetFolder) -> FleetFolder:
+    """A folder whose database is ready."""
+    empty.run("fleet init")
+    return empty
+
+
+# ── init ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_init_makes_the_tables_once(empty: FleetFolder, address: DatabaseAddress, postgres: Postgres) -> None:  # noqa: F811
+    """Before, every command names it; repeated, it changes nothing; a later version is refused."""
+    for command in ("fleet sync", "fleet status", "status", "fleet remove x --yes", "fleet dump out"):
+        error = empty.refused(command, status=1)
+        assert (error["code"], "fleet init" in error["fix"]) == ("store-schema", True)
+    assert empty.run("fleet init") == empty.run("fleet init") == {"version": 1, "schema": 1, "sealed": 0}
+    assert empty.add({"domains": ["a.duckdns.org"]})["added"] == 1
+    assert empty.run("fleet init")["schema"] == 1
+    assert empty.names() == ["a.duckdns.org"]
+    with postgres.admin(address.name) as admin:
+        admin.execute("UPDATE dnsrenew_schema SET version = version + 1")
+    assert empty.refused("fleet init", status=1)["code"] == "store-newer"
+    assert empty.refused("fleet add lines.jsonl", status=1)["code"] == "store-newer"
+
+
+def test_init_without_rights(empty: FleetFolder, postgres: Postgres, address: DatabaseAddress) -> None:  # noqa: F811
+    """A role that may not create tables, and a wrong password."""
+    postgres.new_role("reader")
+    empty.write(replace_user(address, "reader"))
+    assert empty.refused("fleet init", status=1)["code"] == "store-refused"
+    (empty.folder / "password").write_text("another")
+    assert empty.refused("fleet init", status=1)["code"] == "store-refused"
+
+
+def replace_user(where: DatabaseAddress, user: str) -> DatabaseAddress:
+    """The same database for another role."""
+    return DatabaseAddress(where.name, where.port, user)
+
+
+def test_init_where_nothing_answers(empty: FleetFolder, address: DatabaseAddress) -> None:  # noqa: F811
+    """It is the database that cannot be reached."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    empty.write(address.at(port))
+    assert empty.refused("fleet init", status=1)["code"] == "store-unreachable"
+
+
+def test_a_folder_is_no_fleet(empty: FleetFolder) -> None:
+    """The configuration needs a database."""
+    empty.path.write_text('store = "state"\n')
+    for command in ("init", "sync", "status", "remove x --yes", "load x", "dump x", "add x"):
+        assert empty.refused(f"fleet {command}")["code"] in {"no-fleet", "fleet-file-unreadable"}
+
+
+def test_a_seal_of_another_length(empty: FleetFolder) -> None:
+    """It is a mistake of the configuration, before the database is asked."""
+    (empty.folder / "seal").write_text(base64.b64encode(b"canary" * 5).decode())
+    error = empty.refused("fleet init")
+    assert [each["key"] for each in error["evidence"]["mistakes"]] == ["fleet.seal"]
+    assert "Y2FuYXJ5" not in json.dumps(error)
+
+
+def test_another_seal_is_refused_and_a_new_one_seals_anew(fleet: FleetFolder, address: DatabaseAddress) -> None:  # noqa: F811
+    """Nothing is added under a wrong seal; with the new one first, init seals the keys again."""
+    fill_store(fleet.folder / "old")
+    fleet.run("fleet load old")
+    (fleet.folder / "new-seal").write_text(OTHER_SEAL)
+    (fleet.folder / "new-seal").chmod(0o600)
+    for seal in ('"file:new-seal"', ""):
+        fleet.write(address, seal=seal)
+        file = fleet.lines({"domains": ["a.duckdns.org"]})
+        assert fleet.refused(f"fleet add {file}", status=1)["code"] == "seal-wrong"
+    fleet.write(address, seal='["file:new-seal", "file:seal"]')
+    assert fleet.run("fleet init")["sealed"] >= 4
+    fleet.write(address, seal='"file:new-seal"')
+    assert fleet.run("fleet init")["sealed"] == 0
+    with open_store(fleet) as store:
+        assert store.read_private_key("home", store.read_state("home")) is not None
+
+
+# ── add ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_lines_are_added_and_changed(fleet: FleetFolder) -> None:
+    """What stands already is changed, or is the same; what is not said comes from the defaults."""
+    one, two = {"domains": ["a.duckdns.org"], "tags": ["x"]}, {"name": "b", "domains": ["b.duckdns.org"]}
+    assert fleet.add(one, "", two) == {"added": 2, "changed": 0, "same": 0}
+    assert fleet.add(one, {**two, "key": "ecdsa-p384"}) == {"added": 0, "changed": 1, "same": 1}
+    specs = {spec.name: spec for spec in Renewer(fleet.config())._chosen(None)}
+    assert {name: spec.key for name, spec in specs.items()} == {"a.duckdns.org": "rsa2048", "b": "ecdsa-p384"}
+
+
+def test_lines_come_from_standard_input(fleet: FleetFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A byte order mark, and lines that end as on Windows."""
+    data = b'\xef\xbb\xbf{"domains": ["a.duckdns.org"]}\r\n\r\n{"domains": ["b.duckdns.org"]}\r\n'
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(data)))
+    assert fleet.run("fleet add -")["added"] == 2
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(b"nonsense")))
+    error = fleet.refused("fleet add -")
+    assert [(each["file"], each["line"]) for each in error["evidence"]["mistakes"]] == [("-", 1)]
+
+
+@pytest.mark.parametrize("file", ["nix.jsonl", "."])
+def test_a_file_that_cannot_be_read(fleet: FleetFolder, file: str) -> None:
+    """It is wrong usage."""
+    assert fleet.refused(f"fleet add {file}")["code"] == "fleet-file-unreadable"
+
+
+def test_one_mistake_among_many_lines_adds_nothing(fleet: FleetFolder) -> None:
+    """The line is named."""
+    lines = [{"domains": [f"n{number}.duckdns.org"]} for number in range(3000)]
+    lines[2345] = {"domain": ["x.duckdns.org"]}
+    assert fleet.mistakes(*lines) == [(2346, "domain"), (2346, "domains")]
+    assert fleet.names() == []
+
+
+def test_every_wrong_line_is_named(fleet: FleetFolder) -> None:
+    """What is no JSON, no object, twice, unknown to the configuration, or a secret."""
+    fleet.add_table("tab")
+    assert fleet.mistakes(
+        {"domains": ["a.duckdns.org"]},
+        "{",
+        [1],
+        {"domains": ["a.duckdns.org"]},
+        {"domains": ["b.duckdns.org"], "routes": [{"challenge": "dns-01", "dns": "other"}]},
+        {"domains": ["c.duckdns.org"], "deploy": [{"to": "webhook", "url": "https://a.test/x", "secret": "canary"}]},
+        {"name": "tab", "domains": ["d.duckdns.org"]},
+        '{"domains": ["e.duckdns.org"], "preferred_chain": "\\ud800"}',
+        '{"domains": ["f.duckdns.org"], "preferred_chain": "a\\u0000b"}',
+        '{"domains": ["g.duckdns.org"], "reuse_key": 1e999}',
+    ) == [
+        (2, "line"),
+        (3, "the certificate"),
+        (4, "name"),
+        (5, "routes[0].dns"),
+        (6, "deploy[0].secret"),
+        (7, "name"),
+        (8, "line"),
+        (9, "line"),
+        (10, "line"),
+    ]
+    assert "canary" not in fleet.said
+    assert fleet.names() == []
+
+
+def test_a_hundred_mistakes_are_enough(fleet: FleetFolder) -> None:
+    """The rest of the file is not read."""
+    assert len(fleet.mistakes(*["nonsense"] * 1000)) == 100
+
+
+def test_what_has_other_tags_is_not_taken(fleet: FleetFolder) -> None:
+    """Neither by its name nor by its domains; with one of its tags it is."""
+    fleet.add(
+        {"name": "shop", "domains": ["a.duckdns.org", "b.duckdns.org"], "tags": ["alice", "web"]},
+        {"name": "own", "domains": ["own.duckdns.org"]},
+    )
+    for tags in ([], ["bob"]):
+        theirs = {"name": "shop", "domains": ["a.duckdns.org"], "tags": tags}
+        domain = {"name": "x", "domains": ["c.duckdns.org", "b.duckdns.org"], "tags": tags}
+        assert fleet.mistakes(theirs) == [(1, "name")]
+        assert fleet.mistakes({"domains": ["z.duckdns.org"]}, domain) == [(2, "domains")]
+    assert fleet.mistakes({"name": "x", "domains": ["own.duckdns.org"], "tags": ["bob"]}) == [(1, "domains")]
+    both = [{"name": name, "domains": ["q.duckdns.org"], "tags": [name]} for name in ("p1", "p2")]
+    assert fleet.mistakes(*both) == [(2, "domains")]
+    assert fleet.names() == ["own", "shop"]
+    assert fleet.add(
+        {"name": "shop", "domains": ["a.duckdns.org"], "tags": ["alice"]},
+        {"name": "mail", "domains": ["a.duckdns.org"], "tags": ["alice", "mail"]},
+        {"name": "own", "domains": ["own.duckdns.org"], "tags": ["ops"]},
+        {"name": "own-2", "domains": ["own.duckdns.org"], "tags": ["ops"]},
+    ) == {"added": 2, "changed": 2, "same": 0}
+
+
+def test_many_are_added_in_little_memory(fleet: FleetFolder) -> None:
+    """Documents are not kept in memory, only their names, and few statements write them."""
+    lines = (b'{"domains": ["n%d.duckdns.org", "*.n%d.duckdns.org"]}' % (number, number) for number in range(20_000))
+    from dnsrenew.fleet.fleet import adder  # late, as the command imports it
+
+    with open_store(fleet) as store:
+        work = adder(fleet.config(), store, Context())
+        before = store.database.queries
+        tracemalloc.start()
+        assert work.add_lines(lines, "x").added == 20_000
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 15e6
+        assert store.database.queries - before < 60
+        rows = store.database.fetch("SELECT count(*) FROM dnsrenew_certificate GROUP BY floor(slot * 100)")
+        assert len(rows) == 100
+        assert max(count for (count,) in rows) <= 210, "each hour has its share"
+
+
+# ── sync ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_tables_are_written_into_the_fleet(fleet: FleetFolder) -> None:
+    """As they are, without the defaults of the fleet; `status` shows them once."""
+    fleet.add_table("tab")
+    fleet.add_table("two")
+    assert fleet.run("fleet sync") == {"version": 1, "added": 2, "changed": 0, "same": 0}
+    assert fleet.run("fleet sync")["same"] == 2
+    shown = fleet.run("status")["certificates"]
+    assert [(each["name"], each["state"], each["path"]) for each in shown] == [
+        ("tab", "missing", None),
+        ("two", "missing", None),
+    ]
+    config = fleet.config()
+    assert Renewer(config)._fleet is not None
+    with open_store(fleet) as store:
+        documents = {each.name: each.document for each in WantedCertificates(store.database).all()}
+    assert config.fleet is not None
+    assert [config.fleet.documents.spec(each) for each in documents.values()] == list(config.certificates)
+
+
+def test_a_name_is_in_a_table_or_was_added(fleet: FleetFolder) -> None:
+    """Both is a mistake, from either side and for every run."""
+    fleet.add({"name": "tab", "domains": ["a.duckdns.org"]})
+    fleet.add_table("tab")
+    (mistake,) = fleet.refused("fleet sync")["evidence"]["mistakes"]
+    assert (mistake["key"], mistake["found"]) == ("name", '"tab"')
+    for command in ("renew", "status", "deploy"):
+        assert fleet.refused(command)["code"] == "fleet-name-taken"
+    fleet.run("fleet remove tab --yes")
+    assert fleet.run("fleet sync")["added"] == 1
+    other = FleetFolder(fleet.folder, DatabaseAddress("x", 1), fleet._capsys)
+    assert other.path == fleet.path
+
+
+def test_a_table_with_a_secret_is_not_synced(fleet: FleetFolder) -> None:
+    """The database holds none."""
+    fleet.add_table("tab")
+    with fleet.path.open("a") as file:
+        file.write('deploy = [{ to = "webhook", url = "https://a.test/x", secret = "literal:canary" }]\n')
+    (mistake,) = fleet.refused("fleet sync")["evidence"]["mistakes"]
+    assert mistake["key"] == "tab.deploy[0].secret"
+    assert "canary" not in fleet.said
+    assert fleet.names() == []
+
+
+# ── remove ──────────────────────────────────────────────────────────────────────────────
+
+
+def keep(store: DatabaseStore | FolderStore, name: str, serial: int = 1, *, days: int = 0) -> State:
+    """Store a certificate that was issued some days after the start."""
+    context = Context()
+    pem, key, facts = issue(serial, start=START + timedelta(days=days)) if days else issue(serial)
+    with store.lock(name, context=context):
+        return store.keep(replace(SPEC, name=name), "lab", pem, key, facts, state=store.read_state(name))
+
+
+def test_certificates_are_taken_out(fleet: FleetFolder) -> None:
+    """By name, by pattern and by tag, with versions and keys; servers are told."""
+    for name, tag in (("a", "x"), ("b", "x"), ("c", "y"), ("d1", "y"), ("d2", "y")):
+        fleet.add({"name": name, "domains": [f"{name}.duckdns.org"], "tags": [tag]})
+    with open_store(fleet) as store:
+        for name in ("a", "b", "c"):
+            keep(store, name)
+        with store.database.notifications("dnsrenew_changed") as told:
+            assert fleet.run("fleet remove c d* --yes")["removed"] == ["c", "d1", "d2"]
+            assert sorted(name for names in [next(iter(told))] for name in names) == ["c", "d1", "d2"]
+        assert fleet.run("fleet remove --tag x --yes") == {"version": 1, "removed": ["a", "b"], "failed": []}
+        for table in ("certificate", "version", "document"):
+            assert store.database.fetch(f"SELECT 1 FROM dnsrenew_{table}") == []
+
+
+def test_nobody_was_asked(fleet: FleetFolder) -> None:
+    """Without a terminal and without --yes nothing is taken out; nor is what is not there."""
+    fleet.add({"name": "a", "domains": ["a.duckdns.org"], "tags": ["x"]})
+    for command in ("a", "--tag x", "", "a --tag x --yes"):
+        assert fleet.refused(f"fleet remove {command}")["code"] == "usage"
+    for command in ("nix", "a nix", "n*", "--tag nix"):
+        assert fleet.refused(f"fleet remove {command} --yes")["code"] == "certificate-unknown"
+    assert fleet.refused("remove a --yes")["code"] == "certificate-configured"
+    assert fleet.names() == ["a"]
+
+
+def test_a_run_under_way_does_not_bring_it_back(fleet: FleetFolder) -> None:
+    """What it wants to write is refused."""
+    fleet.add({"name": "a", "domains": ["a.duckdns.org"]})
+    with open_store(fleet) as store, store.lock("a", context=Context()):
+        store.write_state("a", State(failures=1))
+        fleet.run("fleet remove a --yes")
+        with pytest.raises(StoreError):
+            store.write_state("a", State(failures=2))
+        assert store.names() == []
+
+
+def test_what_cannot_be_revoked_stays(fleet: FleetFolder) -> None:
+    """What was never obtained is none to revoke."""
+    for name in ("a", "b", "c"):
+        fleet.add({"name": name, "domains": [f"{name}.duckdns.org"]})
+
+    def revoke(name: str) -> None:
+        if name == "a":
+            raise StoreError("certificate-missing", "none", fix="")
+        if name == "b":
+            raise CAError("ca-unreachable", "no", fix="")
+
+    with open_store(fleet) as store:
+        wanted = WantedCertificates(store.database)
+        found = removing.remove(wanted, ["a", "b", "c"], revoke)
+    assert (found.removed, [name for name, _ in found.failed]) == (("a", "c"), ["b"])
+    assert fleet.names() == ["b"]
+    assert fleet.run("fleet remove b --revoke --yes")["removed"] == ["b"], "never obtained"
+
+
+# ── load and dump ───────────────────────────────────────────────────────────────────────
+
+
+def test_a_folder_goes_into_the_database_and_back(fleet: FleetFolder) -> None:
+    """Accounts with both keys, ledgers, versions in force with their states, orders, requests, what was told."""
+    old = fill_store(fleet.folder / "old", asked_by="/etc/dnsrenew/dnsrenew.toml")
+    loaded = fleet.run("fleet load old")
+    assert {**loaded, "journal": 0} == {
+        "version": 1, "certificates": 2, "accounts": 1, "kept": [], "kept_accounts": [], "damaged": [], "journal": 0,
+    }  # fmt: skip
+    assert loaded["journal"] is True, "its TXT values are known to the folder alone"
+    assert "cleanup" in fleet.said
+    assert fleet.run("fleet dump new")["certificates"] == 2
+    new, context = FolderStore(fleet.folder / "new"), Context(clock=FakeClock())
+    with open_store(fleet) as database:
+        for store in (database, new):
+            assert store.accounts(DIRECTORY, "ca-test").load() == old.accounts(DIRECTORY, "lab").load()
+            for name in ("home", "second"):
+                was, now = old.read_state(name), store.read_state(name)
+                assert replace(now, version=was.version) == was
+                assert store.read_chain(name, now) == old.read_chain(name, was)
+                assert store.read_private_key(name, now) == old.read_private_key(name, was)
+                assert store.told.read(name) == old.told.read(name)
+            order = store.orders.load(context, "second", version=store.read_state("second").version)
+            assert order == replace(ORDER, version=store.read_state("second").version)
+            assert store.signing_requests.load(context, "second") == old.signing_requests.load(context, "second")
+            renewer = Renewer(Config.from_dict({"store": fleet.folder / "new"}))
+            assert renewer._store.names() == ["home", "second"]
+
+
+def test_the_newer_version_wins(fleet: FleetFolder) -> None:
+    """In the database and in the folder, whichever is loaded."""
+    folder = FolderStore(fleet.folder / "old")
+    keep(folder, "a", 1)
+    keep(folder, "b", 2, days=5)
+    with open_store(fleet) as store:
+        keep(store, "a", 3, days=5)
+        keep(store, "b", 4)
+        found = fleet.run("fleet load old")
+        assert (found["certificates"], found["kept"]) == (1, ["a"])
+        assert [store.read_state(name).serial for name in ("a", "b")] == ["3", "2"]
+    assert fleet.run("fleet load old")["kept"] == ["a", "b"]
+
+
+def test_another_account_stays(fleet: FleetFolder) -> None:
+    """That of the database goes on being used."""
+    fill_store(fleet.folder / "old")
+    fleet.run("fleet load old")
+    other = fill_store(fleet.folder / "other")
+    account = other.accounts(DIRECTORY, "lab")
+    known = account.load()
+    assert known is not None
+    account.save(replace(known, key_pem=issue(7)[1], next_key_pem=None))
+    found = fleet.run("fleet load other")
+    assert (found["accounts"], found["kept_accounts"]) == (0, [DIRECTORY])
+
+
+def test_a_damaged_certificate_is_left_out(fleet: FleetFolder) -> None:
+    """It is named, and the exit status says so."""
+    keep(FolderStore(fleet.folder / "old"), "a")
+    (fleet.folder / "old/certificates/a/versions/1/privkey.pem").unlink()
+    assert fleet.run("fleet load old", status=1)["damaged"] == ["a"]
+
+
+def test_folders_that_are_refused(fleet: FleetFolder) -> None:
+    """No store to load, and a folder to dump into that is not empty."""
+    (fleet.folder / "empty").mkdir()
+    (fleet.folder / "full").mkdir()
+    (fleet.folder / "full/x").touch()
+    for name in ("nix", "empty", "seal"):
+        assert fleet.refused(f"fleet load {name}")["code"] == "fleet-no-store"
+    for name in ("full", "seal"):
+        assert fleet.refused(f"fleet dump {name}")["code"] == "fleet-folder-not-empty"
+    assert fleet.run("fleet dump empty")["certificates"] == 0
+
+
+def test_an_archive_needs_a_folder(fleet: FleetFolder) -> None:
+    """The command that writes one is named."""
+    error = fleet.refused("export x.tgz")
+    assert (error["code"], "fleet dump" in error["fix"]) == ("export-database", True)

@@ -1,0 +1,125 @@
+"""The rate limits that the machines of a fleet share, in a real PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from dnsrenew.errors import Cancelled, StoreError
+from dnsrenew.runtime.context import Context
+from dnsrenew.runtime.rate_limit import CA_REQUESTS, HOST_REQUESTS, Rate
+from dnsrenew.store.database.connection import Database
+from dnsrenew.store.database.pace import SharedBucket, SharedBuckets
+from dnsrenew.store.database.schema import initialize
+from dnsrenew.store.database.seal import Seals
+from tests.kit.clock import FakeClock
+from tests.kit.postgres import DatabaseAddress, Postgres, address, postgres  # noqa: F401  # fixtures
+
+SLOW = Rate(10, 0.001)
+"""A rate at which nothing comes back during a test."""
+
+
+@pytest.fixture
+def database(address: DatabaseAddress) -> Iterator[Database]:  # noqa: F811
+    """A database with the tables."""
+    made = Database(address)
+    initialize(made, Seals([]))
+    yield made
+    made.close()
+
+
+def waited(bucket: SharedBucket, count: float = 1) -> float:
+    """Take tokens, and return for how long the caller had to wait."""
+    clock = FakeClock()
+    bucket.take(Context(clock=clock), count)
+    return clock.elapsed
+
+
+def test_machines_share_a_burst(database: Database) -> None:
+    """What one machine takes is gone for the others: the burst is there once."""
+    machines = [SharedBucket(database, "ca", SLOW) for _ in range(2)]
+    assert [waited(machines[number % 2]) for number in range(10)] == [0.0] * 10
+    assert all(waited(machine) > 900 for machine in machines)
+
+
+def test_each_waits_longer_than_the_one_before(database: Database) -> None:
+    """Callers who wait get their tokens one after the other, whatever their machine."""
+    machines = [SharedBucket(database, "ca", SLOW) for _ in range(2)]
+    waited(machines[0], 10)
+    waits = [round(waited(machines[number % 2]) / 1000) for number in range(4)]
+    assert waits == [1, 2, 3, 4]
+
+
+def test_tokens_beyond_one_are_a_debt(database: Database) -> None:
+    """As in one process: one token is enough to begin, and the next caller waits for the rest."""
+    bucket = SharedBucket(database, "dns", SLOW)
+    assert waited(bucket, 15) == 0.0
+    assert round(waited(bucket) / 1000) == 6
+
+
+def test_keys_do_not_disturb_each_other(database: Database) -> None:
+    """Each CA, and each DNS account, has its own."""
+    buckets = SharedBuckets(database)
+    context = Context(clock=FakeClock())
+    buckets.of_account("home").take(context, 100)
+    buckets.of_account("other").take(context, 100)
+    assert context.clock.monotonic() == 0.0
+    assert buckets.of_ca("ca.test") is buckets.of_ca("ca.test")
+
+
+def test_requests_to_a_ca_cost_few_statements(database: Database) -> None:
+    """A hundred requests, those of some seven certificates, take four statements."""
+    bucket = SharedBucket(database, "ca", CA_REQUESTS)
+    before = database.queries
+    for _ in range(100):
+        waited(bucket)
+    assert database.queries - before == 4
+
+
+def test_unused_tokens_are_not_kept(database: Database) -> None:
+    """What was fetched for a burst is not used for another one later."""
+    bucket, clock = SharedBucket(database, "ca", CA_REQUESTS), FakeClock()
+    bucket.take(Context(clock=clock))
+    before = database.queries
+    clock.elapsed += 10
+    bucket.take(Context(clock=clock))
+    assert database.queries == before + 1
+
+
+def test_a_caller_who_gives_up_returns_his_tokens(database: Database) -> None:
+    """A cancel during the wait costs the others nothing."""
+    bucket = SharedBucket(database, "ca", SLOW)
+    waited(bucket, 10)
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(Cancelled):
+        bucket.take(Context(clock=FakeClock(), cancel=cancel))
+    assert round(waited(bucket) / 1000) == 1
+
+
+def test_trying_takes_only_what_is_there(database: Database) -> None:
+    """Who does not want to wait is told so, takes nothing, and asks the database once."""
+    bucket, context = SharedBucket(database, "nonces", SLOW), Context(clock=FakeClock())
+    assert [bucket.try_take(context) for _ in range(11)] == [True] * 10 + [False]
+    before = database.queries
+    assert [bucket.try_take(context) for _ in range(20)] == [False] * 20
+    assert database.queries == before
+    assert round(waited(SharedBucket(database, "nonces", SLOW)) / 1000) == 1
+
+
+def test_charging_does_not_wait(database: Database) -> None:
+    """A request that cannot wait is counted; the next one waits for it."""
+    bucket, clock = SharedBucket(database, "dns", HOST_REQUESTS), FakeClock()
+    bucket.charge(Context(clock=clock), 130)
+    assert clock.elapsed == 0.0
+    assert 9 < waited(bucket) < 11
+
+
+def test_the_database_has_to_answer(postgres: Postgres, database: Database) -> None:  # noqa: F811
+    """Without the database nothing is sent."""
+    bucket = SharedBucket(database, "ca", SLOW)
+    with postgres.stopped(), pytest.raises(StoreError) as raised:
+        bucket.take(Context(clock=FakeClock()))
+    assert raised.value.code == "store-unreachable"

@@ -1,0 +1,460 @@
+"""Workers of a fleet, with a real database, a real CA and real name servers: the story, faults, signals."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from dnsrenew.base.clock import SystemClock
+from dnsrenew.errors import StoreError
+from dnsrenew.fleet.status import fleet_status
+from dnsrenew.fleet.worker import FleetWorker
+from dnsrenew.store.database.connection import Database
+from dnsrenew.store.database.database_store import DatabaseStore
+from dnsrenew.store.database.seal import Seals
+from tests.kit.fleet_stage import PATIENCE, Crew, FleetStage, Heard, wait_until
+from tests.kit.postgres import DatabaseAddress, Postgres, Proxy, address, postgres  # noqa: F401  # fixtures
+from tests.lab import AcmeProxy, Response
+from tests.lab.workspace import Workspace
+
+HOUR = 3600.0
+DAY = 24 * HOUR
+
+
+@pytest.fixture(autouse=True)
+def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the workers of the test look often for what others left."""
+    monkeypatch.setattr("dnsrenew.fleet.session.LOOK", 0.1)
+    monkeypatch.setattr("dnsrenew.fleet.queue._POLL", 0.1)
+
+
+@pytest.fixture
+def stage(workspace: Workspace, address: DatabaseAddress) -> Iterator[FleetStage]:  # noqa: F811
+    """A fleet without certificates."""
+    made = FleetStage(workspace, address)
+    yield made
+    made.database.close()
+
+
+@pytest.fixture
+def counted(stage: FleetStage, ca: AcmeProxy) -> AcmeProxy:
+    """The CA of the fleet, behind a proxy that counts."""
+    stage.write(ca__lab__directory=ca.directory_url)
+    return ca
+
+
+def ordered(ca: AcmeProxy) -> Counter[str]:
+    """The number of orders for each domain."""
+    names: Counter[str] = Counter()
+    for exchange in ca.of_kind("newOrder"):
+        names.update(each["value"] for each in exchange.request.payload["identifiers"])
+    return names
+
+
+def make_scan_due(stage: FleetStage) -> None:
+    """Let the next worker scan, though somebody has scanned in this minute."""
+    stage.database.execute("DELETE FROM procrastinate_periodic_defers")
+
+
+def end(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> tuple[int, str, str]:
+    """End a worker; return its exit status and what it wrote."""
+    process.send_signal(number)
+    out, err = process.communicate(timeout=PATIENCE)
+    return process.returncode, out, err
+
+
+# ── the story ───────────────────────────────────────────────────────────────────────────
+
+
+def test_what_is_wanted_is_obtained(stage: FleetStage) -> None:
+    """A certificate of the fleet is in the database, and a worker looks at it again when its CA is to be asked."""
+    stage.add("shop")
+    with stage.crew() as (crew,):
+        wait_until(lambda: crew.heard.of("renewed"))
+        status = fleet_status(stage.database, {})
+        assert (status.counts["valid"], status.due, len(status.workers)) == (1, 0, 1)
+    assert crew.error is None
+    assert stage.versions() == {"shop": 1}
+    assert 5 * HOUR < stage.dues()["shop"] < 8 * HOUR  # Pebble names six hours for the next poll
+    assert (stage.jobs(), stage.journal()) == ({}, 0)
+    store = DatabaseStore(stage.database, Seals([]))
+    found = store.certificate("shop", store.read_state("shop"))
+    assert found is not None
+    assert found.domains == ("shop.example.test",)
+    assert fleet_status(stage.database, {}).workers == ()
+
+
+def test_a_renewal_takes_few_statements(stage: FleetStage) -> None:
+    """One certificate costs at most forty statements, those of the queue included, which are three."""
+    stage.add("first")
+    with stage.crew() as (crew,):
+        wait_until(lambda: crew.heard.of("renewed"))
+        session = crew.worker._session
+        assert session is not None
+        database = session._store.database
+        stage.add(*(f"c{number}" for number in range(10)))
+        before = database.queries
+        stage.database.execute(
+            "INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('dnsrenew', 'dnsrenew.scan')"
+        )
+        wait_until(lambda: len(stage.versions()) == 11 and not stage.jobs())
+        taken = (database.queries - before) / 10
+    assert taken <= 37
+
+
+def test_two_workers_make_no_order_twice(stage: FleetStage, counted: AcmeProxy) -> None:
+    """Workers that run at the same time share the work: each certificate is ordered once."""
+    names = [f"c{number}" for number in range(12)]
+    stage.add(*names)
+    with stage.crew(2, concurrency=3) as crews:
+        wait_until(lambda: len(stage.versions()) == 12)
+    assert all(crew.error is None for crew in crews)
+    assert ordered(counted) == Counter(f"{name}.example.test" for name in names)
+    assert sorted(name for crew in crews for name in crew.heard.of("renewed")) == sorted(names)
+    assert all(crew.heard.of("renewed") for crew in crews)
+
+
+def test_what_is_not_due_is_looked_at_and_left_alone(stage: FleetStage, counted: AcmeProxy) -> None:
+    """A certificate that is looked at too early is not ordered again; its next look is set."""
+    stage.add("shop")
+    with stage.crew() as (crew,):
+        wait_until(lambda: crew.heard.of("renewed"))
+    stage.database.execute("UPDATE dnsrenew_certificate SET due = now()")
+    make_scan_due(stage)
+    with stage.crew() as (crew,):
+        wait_until(lambda: crew.heard.of("not-due"))
+    assert ordered(counted) == {"shop.example.test": 1}
+    assert stage.dues()["shop"] > HOUR
+
+
+def test_a_failure_waits_for_its_next_attempt(stage: FleetStage, counted: AcmeProxy) -> None:
+    """A certificate that failed is looked at when its own pause is over; the cause was looked for."""
+    counted.on_request = lambda request: (
+        Response.problem(403, "unauthorized", "no") if request.kind == "newOrder" else None
+    )
+    stage.add("shop")
+    with stage.crew() as (crew,):
+        wait_until(lambda: crew.heard.of("failed"))
+    (outcome,) = crew.heard.outcomes
+    assert outcome.next_attempt is not None
+    left = (outcome.next_attempt - datetime.now(UTC)).total_seconds()  # 48 to 72 seconds; the shortest pause is 60
+    assert left - 3 < stage.dues()["shop"] < max(left, 60) + 3
+    assert fleet_status(stage.database, {}).failing == 1
+
+
+def test_a_limit_of_the_account_holds_for_all_workers(stage: FleetStage, counted: AcmeProxy) -> None:
+    """After a 429 with Retry-After beyond newOrder no worker orders anything; at newOrder it holds for the names."""
+    limited = Response.problem(429, "rateLimited", "too many", ("Retry-After", "3600"))
+    counted.on_request = lambda request: limited if request.kind == "finalize" else None
+    stage.add("one")
+    with stage.crew() as (crew,):
+        wait_until(lambda: crew.heard.outcomes)
+    assert fleet_status(stage.database, crew.worker._config.cas).limits["lab"].until is not None
+    stage.add("two")
+    make_scan_due(stage)
+    with stage.crew() as (crew,):
+        wait_until(lambda: crew.heard.outcomes)
+    assert ordered(counted) == {"one.example.test": 1}
+    assert stage.dues()["two"] > 0.5 * HOUR
+
+
+def test_a_change_during_a_job_is_looked_at(stage: FleetStage, counted: AcmeProxy) -> None:
+    """What is wanted anew while a worker is at it stays due."""
+    changed = threading.Event()
+
+    def change(request: Any) -> None:
+        if request.kind == "newOrder" and not changed.is_set():
+            changed.set()
+            wanted = {"name": "shop", "domains": ["shop.example.test", "more.example.test"]}
+            stage.database.execute("UPDATE dnsrenew_certificate SET wanted = %s, due = now()", (json.dumps(wanted),))
+
+    counted.on_request = change
+    stage.add("shop")
+    with stage.crew() as (crew,):
+        wait_until(lambda: crew.heard.of("renewed"))
+    assert stage.dues()["shop"] <= 0
+    make_scan_due(stage)
+    with stage.crew() as (crew,):
+        wait_until(lambda: crew.heard.of("renewed"))
+    assert ordered(counted) == {"shop.example.test": 2, "more.example.test": 1}
+
+
+def test_a_certificate_that_is_removed_is_left_alone(stage: FleetStage, counted: AcmeProxy) -> None:
+    """What was taken out of the fleet after it was queued costs nothing."""
+    stage.add("gone", "shop")
+    stage.database.execute(
+        "INSERT INTO procrastinate_jobs (queue_name, task_name, args, priority)"
+        " VALUES ('dnsrenew', 'dnsrenew.renew', '{\"name\": \"gone\"}', 5)"
+    )
+    stage.database.execute("DELETE FROM dnsrenew_certificate WHERE name = 'gone'")
+    with stage.crew() as (crew,):
+        wait_until(lambda: crew.heard.of("renewed") == ["shop"])
+    assert ordered(counted) == {"shop.example.test": 1}
+
+
+def test_what_a_document_of_another_version_says_stops_no_other(stage: FleetStage) -> None:
+    """A document that cannot be read is told, and looked at again later."""
+    stage.add("strange", tomorrow=True)
+    stage.add("shop")
+    with stage.crew() as (crew,):
+        wait_until(lambda: stage.versions() and stage.dues()["strange"] > 0)
+    assert "certificate-finished" in crew.kinds("strange")
+    assert 0 < stage.dues()["strange"] < HOUR
+
+
+# ── accounts that a worker lacks ────────────────────────────────────────────────────────
+
+
+def test_another_worker_takes_what_one_has_no_account_for(stage: FleetStage) -> None:
+    """A certificate whose account is in one file only is taken by that worker, and nobody else tries."""
+    stage.add("shop", routes=[{"challenge": "dns-01", "dns": "second"}])
+    with stage.crew() as (without,):
+        stage.write(dns__second=stage.workspace.config()["dns"]["home"])
+        with stage.crew() as (has,):
+            wait_until(lambda: stage.versions())
+    assert (without.heard.outcomes, has.heard.of("renewed")) == ([], ["shop"])
+    assert fleet_status(stage.database, {}).lacking == {}
+
+
+def test_what_no_worker_has_an_account_for_is_named(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is handed on some times, then noted, and forgotten once a worker can take it."""
+    monkeypatch.setattr("dnsrenew.fleet.certificate_job._HAND_ON", (0.0, 0.0))
+    stage.add("shop", routes=[{"challenge": "dns-01", "dns": "second"}])
+    with stage.crew() as (crew,):
+        wait_until(lambda: stage.dues()["shop"] > 0)
+    assert crew.heard.outcomes == []
+    assert fleet_status(stage.database, {}).lacking == {"shop": ("dns.second",)}
+    stage.write(dns__second=stage.workspace.config()["dns"]["home"])
+    stage.database.execute("UPDATE dnsrenew_certificate SET due = now()")
+    make_scan_due(stage)
+    with stage.crew():
+        wait_until(lambda: stage.versions())
+    assert fleet_status(stage.database, {}).lacking == {}
+
+
+# ── faults ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_another_worker_finishes_what_a_killed_one_began(stage: FleetStage, counted: AcmeProxy) -> None:
+    """After kill -9 in the middle of an order another worker takes its TXT value away, and makes at most one order."""
+    stage.lab.lag = 60.0  # it waits for DNS, with its value in it
+    stage.add("shop")
+    process = stage.process()
+    try:
+        wait_until(lambda: stage.lab.txt("_acme-challenge.shop.example.test"))
+    finally:
+        process.kill()
+        process.communicate()
+    assert stage.journal() > 0
+    stage.lab.lag = 0.0
+    wait_until(lambda: fleet_status(stage.database, {}).workers == ())
+    stage.database.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '31 seconds'")
+    with stage.crew() as (crew,):
+        wait_until(lambda: stage.versions() and not stage.journal())
+    assert crew.heard.of("renewed") == ["shop"]
+    assert ordered(counted) == {"shop.example.test": 2}
+    assert stage.lab.txt("_acme-challenge.shop.example.test") == set()
+
+
+def test_connections_that_are_cut_lose_no_certificate(
+    postgres: Postgres,  # noqa: F811
+    stage: FleetStage,
+    counted: AcmeProxy,
+) -> None:
+    """A worker that loses all its connections in the middle of an order makes at most one order more."""
+    cut = threading.Event()
+
+    def cut_once(request: Any) -> None:
+        if request.kind == "finalize" and not cut.is_set():
+            cut.set()
+            postgres.terminate(stage.address)
+
+    counted.on_request = cut_once
+    stage.add("shop")
+    with stage.crew() as (crew,):
+        wait_until(cut.is_set)
+        wait_until(lambda: len(crew.heard.outcomes) > 0)
+        stage.database.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '31 seconds'")
+        wait_until(lambda: stage.versions() and not stage.journal())
+        assert crew.error is None
+    assert ordered(counted)["shop.example.test"] <= 2
+    assert stage.lab.txt("_acme-challenge.shop.example.test") == set()
+
+
+def test_a_worker_waits_for_a_database_that_restarts(postgres: Postgres, stage: FleetStage) -> None:  # noqa: F811
+    """While the database is gone a worker says so and waits; then it goes on, and shows itself again."""
+    with stage.crew() as (crew,):
+        wait_until(lambda: crew.heard.starts == 1)
+        with postgres.stopped():
+            wait_until(lambda: crew.heard.waits)
+        wait_until(lambda: crew.heard.starts == 2)
+        stage.add("shop")
+        make_scan_due(stage)
+        stage.database.execute(
+            "INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('dnsrenew', 'dnsrenew.scan')"
+        )
+        wait_until(lambda: stage.versions())
+        assert len(fleet_status(stage.database, {}).workers) == 1
+    assert {error.code for error in crew.heard.waits} == {"store-unreachable"}
+
+
+def test_a_worker_waits_for_a_database_at_its_start(stage: FleetStage, postgres: Postgres) -> None:  # noqa: F811
+    """A worker that is started before its database waits for it; a stop ends the wait."""
+    stage.add("shop")
+    with Proxy(postgres.port) as proxy:
+        proxy.cut(refuse=True)
+        stage.address = stage.address.at(proxy.port)
+        stage.write()
+        with stage.crew() as (crew,):
+            wait_until(lambda: crew.heard.waits)
+            assert crew.heard.starts == 0
+            proxy.flow()
+            wait_until(lambda: stage.versions())
+            proxy.cut(refuse=True)
+            wait_until(lambda: len(crew.heard.waits) > 1)
+
+
+def test_a_database_that_cannot_be_used_ends_the_worker(stage: FleetStage) -> None:
+    """Tables of a later version are no fault that passes: the worker ends, as in a rolling upgrade."""
+    stage.database.execute("UPDATE dnsrenew_schema SET version = 999")
+    with stage.crew() as (crew,):
+        wait_until(lambda: not crew.is_alive)
+    assert isinstance(crew.error, StoreError)
+    assert crew.error.code == "store-newer"
+
+
+def test_a_clock_that_is_wrong_changes_nothing(stage: FleetStage, counted: AcmeProxy) -> None:
+    """A worker whose clock is ten minutes ahead obtains, hands on and plans as by the database's clock."""
+    ahead, real = timedelta(minutes=10), time.time
+
+    def now(_: SystemClock) -> datetime:
+        return datetime.now(UTC) + ahead
+
+    stage.add("shop")
+    stage.add("lacking", routes=[{"challenge": "dns-01", "dns": "second"}])
+    with (
+        mock.patch.object(SystemClock, "now", now),
+        mock.patch("procrastinate.utils.utcnow", lambda: datetime.now(UTC) + ahead),
+        mock.patch("procrastinate.periodic.time.time", lambda: real() + ahead.total_seconds()),
+        mock.patch("dnsrenew.fleet.certificate_job._HAND_ON", (0.0, 0.0)),
+        stage.crew() as (crew,),
+    ):
+        wait_until(lambda: crew.heard.of("renewed") and stage.dues()["lacking"] > 0)
+    assert ordered(counted) == {"shop.example.test": 1}
+    assert 5 * HOUR < stage.dues()["shop"] < 8 * HOUR
+
+
+# ── signals and the configuration ───────────────────────────────────────────────────────
+
+
+def test_a_worker_that_is_stopped_ends_what_is_under_way(stage: FleetStage) -> None:
+    """SIGTERM: what was begun is obtained, what is queued stays, the exit status is 143."""
+    stage.add("one", "two")
+    process = stage.process("--concurrency", "1", "--json")
+    try:
+        wait_until(lambda: "doing" in stage.jobs().values())
+    finally:
+        status, out, err = end(process)
+    assert status == 143, err
+    assert len(stage.versions()) == 1
+    assert list(stage.jobs().values()) == ["todo"]
+    assert json.loads(out)["statuses"] == {"renewed": 1}
+    assert any(json.loads(line).get("kind") == "certificate-stored" for line in err.splitlines())
+    assert stage.database.fetch("SELECT id FROM procrastinate_workers") == []
+
+
+def test_a_worker_hands_back_what_does_not_end(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not done within a minute is withdrawn from DNS, and goes back into the queue."""
+    monkeypatch.setattr("dnsrenew.fleet.session.GRACEFUL", 0.1)
+    stage.lab.lag = 60.0
+    stage.add("shop")
+    with stage.crew() as (crew,):
+        wait_until(lambda: stage.lab.txt("_acme-challenge.shop.example.test"))
+        crew.stop()
+    assert stage.jobs() == {"shop": "todo"}
+    assert stage.dues()["shop"] <= 0
+    assert stage.lab.txt("_acme-challenge.shop.example.test") == set()
+
+
+def test_the_log_of_a_worker(stage: FleetStage) -> None:
+    """For people: that it waits, each step, what was obtained; SIGHUP reads the configuration again."""
+    stage.add("shop")
+    process = stage.process()
+    try:
+        wait_until(lambda: stage.versions() and not stage.jobs())
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.2)
+        stage.workspace.write_text("store = 7")
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.2)
+    finally:
+        status, _, err = end(process, signal.SIGINT)
+    assert status == 130, err
+    for words in ("16 certificates at once", "shop: ", "Read the configuration again", "has a mistake", "Stopped"):
+        assert words in err
+    assert "Traceback" not in err
+
+
+def test_a_new_configuration_is_used_for_what_follows(stage: FleetStage) -> None:
+    """An account that was added is used without a new start."""
+    stage.add("shop", routes=[{"challenge": "dns-01", "dns": "second"}])
+    with stage.crew() as (crew,):
+        wait_until(lambda: crew.heard.starts)
+        stage.write(dns__second=stage.workspace.config()["dns"]["home"])
+        crew.worker.use(stage.config())
+        wait_until(lambda: stage.versions())
+    assert crew.heard.starts == 1
+
+
+def test_another_concurrency_begins_a_new_session(stage: FleetStage) -> None:
+    """What belongs to the connections is made anew; nothing is lost."""
+    with stage.crew() as (crew,):
+        wait_until(lambda: crew.heard.starts)
+        stage.write(fleet={"concurrency": 2})
+        crew.worker.use(stage.config())
+        wait_until(lambda: crew.heard.starts == 2)
+        stage.add("shop")
+        stage.database.execute(
+            "INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('dnsrenew', 'dnsrenew.scan')"
+        )
+        wait_until(lambda: stage.versions())
+
+
+def test_a_folder_is_no_fleet(workspace: Workspace) -> None:
+    """A worker of a configuration whose store is a folder ends with 2."""
+    status, document = workspace.run_json("worker")
+    assert (status, document["error"]["code"]) == (2, "no-fleet")
+
+
+def test_a_listener_that_fails_stops_nothing(stage: FleetStage) -> None:
+    """A bug in what hears the worker does not stop its work."""
+
+    class Broken(Heard):
+        def ended(self, outcome: object) -> None:
+            raise ValueError(outcome)
+
+    stage.add("shop")
+    with stage.crew() as (crew,):
+        wait_until(lambda: stage.versions())
+        assert isinstance(crew, Crew)
+    with mock.patch.dict("os.environ", stage.workspace.env):
+        worker = FleetWorker(stage.config(), Broken())
+        thread = threading.Thread(target=worker.run, daemon=True)
+        stage.database.execute("UPDATE dnsrenew_certificate SET due = now()")
+        make_scan_due(stage)
+        thread.start()
+        wait_until(lambda: stage.dues()["shop"] > 0)
+        worker.stop()
+        thread.join(PATIENCE)
+    assert not thread.is_alive()
+    assert isinstance(stage.database, Database)

@@ -1,0 +1,35 @@
+"""The fixtures of :mod:`tests.kit.postgres`, which is loaded by the first test that needs one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.kit.postgres import DatabaseAddress, Postgres
+
+_running: list[Postgres] = []
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One server for all tests of this worker, also where a test file imports the fixture."""
+    if _running:
+        yield _running[0]
+        return
+    from tests.kit.postgres import Postgres
+
+    with Postgres.running() as server:
+        _running.append(server)
+        yield server
+        _running.clear()
+
+
+@pytest.fixture
+def address(postgres: Postgres) -> Iterator[DatabaseAddress]:
+    """A new, empty database, which is removed at the end."""
+    address = postgres.new_database()
+    yield address
+    postgres.drop(address)

@@ -1,0 +1,118 @@
+"""A real Prometheus for tests, with alerts of the docs, and promtool."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from tests.kit.watching import get
+from tests.lab import ports
+from tests.lab.process import ServerProcess, find_program
+
+WITHIN: Final = 30.0
+"""Seconds for what takes a few."""
+
+
+def until(check: Callable[[], Any]) -> Any:
+    """Return the first true value of the check."""
+    end = time.monotonic() + WITHIN
+    while not (found := check()):
+        assert time.monotonic() < end, f"not within {WITHIN} s; the last: {found!r}"
+        time.sleep(0.1)
+    return found
+
+
+def promtool(*arguments: str | Path, text: str = "") -> str:
+    """Run promtool; return what it prints. A finding of it fails the test."""
+    argv = [find_program("promtool"), *map(str, arguments)]
+    done = subprocess.run(argv, check=False, input=text, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+    return done.stdout
+
+
+class Prometheus:
+    """A Prometheus that scrapes every second, with alerts of the docs but without their waits.
+
+    :param target: HOST:PORT that it scrapes.
+    :param job: what it calls that.
+    :ivar address: HOST:PORT of its API.
+    """
+
+    def __init__(self, folder: Path, target: str, port: int, alerts: Path, job: str) -> None:
+        self.address = f"127.0.0.1:{port}"
+        rules = re.sub(r"\n +for: .*", "", alerts.read_text("utf-8"))
+        (folder / "alerts.yml").write_text(rules, "utf-8")
+        (folder / "prometheus.yml").write_text(
+            f"""
+global: {{ scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 500ms }}
+rule_files: [alerts.yml]
+scrape_configs:
+  - job_name: {job}
+    static_configs: [{{ targets: ["{target}"] }}]
+""",
+            "utf-8",
+        )
+        self.process = ServerProcess(
+            "prometheus",
+            [
+                find_program("prometheus"),
+                f"--config.file={folder / 'prometheus.yml'}",
+                f"--storage.tsdb.path={folder / 'tsdb'}",
+                f"--web.listen-address={self.address}",
+            ],
+            folder,
+        )
+
+    def api(self, path: str) -> Any:
+        """Return the data of a GET."""
+        status, body = get(self.address, f"/api/v1/{path}", version="1.0")
+        assert status == 200, body
+        return json.loads(body)["data"]
+
+    def query(self, expression: str) -> list[Any]:
+        """Return the result of a query."""
+        result: list[Any] = self.api("query?" + urllib.parse.urlencode({"query": expression}))["result"]
+        return result
+
+    def ask_for_every_panel(self, dashboard: Path, may_be_empty: Callable[[str], bool]) -> None:
+        """Every query of a dashboard is valid, and finds something.
+
+        :param may_be_empty: tells which may find nothing.
+        """
+        for panel in json.loads(dashboard.read_text("utf-8"))["panels"]:
+            for target in panel["targets"]:
+                found = self.query(re.sub(r"\$(job|instance)", ".*", target["expr"]))
+                assert found or may_be_empty(target["expr"]), target["expr"]
+
+    def firing(self) -> set[str]:
+        """Return the alerts that fire."""
+        alerts = self.api("alerts")["alerts"]
+        return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
+
+    def is_ready(self) -> bool:
+        """Whether it answers."""
+        try:
+            return get(self.address, "/-/ready", version="1.0")[0] == 200
+        except OSError:
+            return False
+
+
+@contextmanager
+def running_prometheus(folder: Path, target: str, alerts: Path, job: str) -> Iterator[Prometheus]:
+    """Run a Prometheus in a new folder; the arguments are those of :class:`Prometheus`."""
+    folder.mkdir()
+    with ports.reserve("127.0.0.1") as port:
+        server = Prometheus(folder, target, port.number, alerts, job)
+        server.process.start()
+        try:
+            server.process.wait_ready(server.is_ready, timeout=WITHIN)
+            yield server
+        finally:
+            server.process.stop()

@@ -1,0 +1,338 @@
+"""The store of a fleet, `[fleet]` with its defaults, and the documents that it reads."""
+
+import base64
+import importlib.util
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew import Config, Deployment, Secret, StoreAddress
+from dnsrenew.config.as_document import document_of
+from dnsrenew.config.documents import CertificateDocuments
+from dnsrenew.doctor import private
+from dnsrenew.errors import ConfigError
+from dnsrenew.model import Profile, RenewBefore, Route
+from dnsrenew.schedule.needs import needs_of
+from tests.kit.config_files import AGREED, CERTIFICATE, HOME, check, load, mistake, mistakes
+
+URL = "postgresql://dnsrenew@db.test/dnsrenew"
+STORE = f'store = "{URL}"\n'
+SEAL = base64.b64encode(bytes(range(32))).decode()
+SEALED = '[fleet]\nseal = "env:SEAL"\n'
+
+
+def documents(folder: Path, text: str = STORE + HOME) -> CertificateDocuments:
+    """The reader of documents of a configuration."""
+    config = load(folder, text)
+    assert config.fleet is not None
+    return config.fleet.documents
+
+
+def refused(reader: CertificateDocuments, document: object) -> list[tuple[str, str]]:
+    """The keys and what was found in a document with mistakes."""
+    with pytest.raises(ConfigError) as caught:
+        reader.spec(document)
+    return [(each["key"], each["found"]) for each in caught.value.evidence["mistakes"]]
+
+
+# ── the store ───────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("url", [URL, "postgres://db.test:5433/x?sslmode=require", "postgresql:///x?host=/run/pg"])
+def test_the_store_can_be_a_database(tmp_path: Path, url: str) -> None:
+    """An address alone has no password."""
+    config = load(tmp_path, f'store = "{url}"\n' + HOME)
+    assert config.store == StoreAddress(url)
+    assert isinstance(config.store, StoreAddress)
+    assert (str(config.store), config.store.read_password()) == (url, None)
+
+
+def test_the_password_is_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is resolved when it is needed, and shown nowhere."""
+    text = f'store = {{ url = "{URL}", password = "env:PGPASSWORD" }}\n{SEALED}'
+    monkeypatch.setenv("PGPASSWORD", "canary")
+    config = load(tmp_path, text + HOME)
+    assert isinstance(config.store, StoreAddress)
+    assert config.store.read_password() == "canary"
+    assert "canary" not in f"{config!r} {config.store} {pickle.dumps(config)!r}"
+    assert [str(use.path) for use in config.secrets] == ["('store', 'password')", "('fleet', 'seal')"]
+
+
+def test_a_program_gives_values() -> None:
+    """In Python a text is the value itself, and the address can be the value of the package."""
+    config = Config.from_dict({"store": StoreAddress(URL, "the-password"), "fleet": {"seal": SEAL}})
+    assert isinstance(config.store, StoreAddress)
+    assert config.store.read_password() == "the-password"
+    assert config.seals() == (bytes(range(32)),)
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "found"),
+    [
+        (f'store = "{URL.replace("@", ":canary@")}"', "store", "a URL with a password"),
+        (f'store = "{URL}?password=canary"', "store", "a URL with a password"),
+        (f'store = "{URL}?sslpassword=canary"', "store", "a URL with a password"),
+        (f'store = {{ url = "{URL.replace("@", ":canary@")}" }}', "store.url", "a URL with a password"),
+        ('store = "mysql://root:canary@db.test/x"', "store", "a URL with a password"),
+        ('store = "mysql://db.test/x"', "store", "a URL"),
+        ('store = { url = "db.test" }', "store.url", '"db.test"'),
+        ('store = { url = "postgresql://db test/x" }', "store.url", '"postgresql://db test/x"'),
+        ('store = { password = "env:X" }', "store.url", "missing"),
+        (f'store = {{ url = "{URL}", passwort = "env:X" }}', "store.passwort", "unknown key"),
+        (f'store = {{ url = "{URL}", password = 3 }}', "store.password", "a number"),
+    ],
+)
+def test_a_wrong_address_is_a_mistake(tmp_path: Path, line: str, key: str, found: str) -> None:
+    """It is told without the password that it may have in it."""
+    said = mistake(tmp_path, f"{line}\n{HOME}")
+    assert (said["line"], said["key"], said["found"]) == (1, key, found)
+    assert "canary" not in json.dumps(said)
+
+
+# ── [fleet] ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_without_a_table_the_defaults_hold(tmp_path: Path) -> None:
+    """A database is enough; unsealed keys are a warning, and no certificate is none."""
+    config = load(tmp_path, STORE + HOME)
+    assert config.fleet is not None
+    assert (config.fleet.concurrency, config.fleet.seal, config.seals()) == (16, (), ())
+    assert [notice.code for notice in config.warnings] == ["fleet-unsealed"]
+
+
+def test_seals_are_one_or_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Base64 in both alphabets, with or without padding, over several lines."""
+    monkeypatch.setenv("SEAL", SEAL)
+    other = base64.urlsafe_b64encode(b"\xff" * 32).decode().rstrip("=")
+    (tmp_path / "old.txt").write_text(f"{other[:20]}\n{other[20:]}\n")
+    (tmp_path / "old.txt").chmod(0o600)
+    one = load(tmp_path, STORE + SEALED + HOME)
+    assert (one.seals(), one.warnings) == ((bytes(range(32)),), ())
+    two = load(tmp_path, STORE + '[fleet]\nseal = ["env:SEAL", "file:old.txt"]\n' + HOME)
+    assert two.seals() == (bytes(range(32)), b"\xff" * 32)
+
+
+@pytest.mark.parametrize("value", ["canary", base64.b64encode(b"c" * 31).decode(), "c" * 32, "c" * 64])
+def test_a_seal_of_another_length_is_a_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """For `check` and when it is used, without a part of it."""
+    monkeypatch.setenv("SEAL", value)
+    text = AGREED + STORE + SEALED + "concurrency = 4\n" + HOME
+    said = mistake(tmp_path, text, check)
+    assert (said["line"], said["key"]) == (4, "fleet.seal")
+    assert value not in json.dumps(said)
+    config = load(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        config.seals()
+    (used,) = caught.value.evidence["mistakes"]
+    assert (used["line"], used["key"], caught.value.code) == (4, "fleet.seal", "config-invalid")
+    assert value not in str(caught.value)
+
+
+def test_every_mistake_of_the_table_has_its_line(tmp_path: Path) -> None:
+    """Numbers, secrets, and whatever the defaults say of certificates."""
+    found = mistakes(
+        tmp_path,
+        STORE
+        + '[fleet]\nconcurrency = 0\nseal = 5\nseals = "x"\n[fleet.defaults]\nname = "x"\ndomains = ["a.test"]\n'
+        + 'ca = "nope"\nkey = "rsa"\nroutes = [{ challenge = "dns-01", dns = "hom" }]\n'
+        + 'propagation = { check = "doh" }\n'
+        + HOME,
+    )
+    assert [(each["line"], each["key"]) for each in found] == [
+        (3, "fleet.concurrency"),
+        (4, "fleet.seal"),
+        (5, "fleet.seals"),
+        (7, "fleet.defaults.name"),
+        (8, "fleet.defaults.domains"),
+        (9, "fleet.defaults.ca"),
+        (10, "fleet.defaults.key"),
+        (11, "fleet.defaults.routes[0].dns"),
+        (12, "fleet.defaults.propagation.check"),
+    ]
+
+
+@pytest.mark.parametrize("store", ["", 'store = "state"\n'])
+def test_a_fleet_without_a_database_is_a_mistake(tmp_path: Path, store: str) -> None:
+    """The table would have no effect."""
+    said = mistake(tmp_path, f"{store}[fleet]\nconcurrency = 2\n{HOME}")
+    assert (said["key"], "database" in said["expected"]) == ("fleet", True)
+
+
+def test_a_wrong_store_is_one_mistake(tmp_path: Path) -> None:
+    """It is not said that `[fleet]` needs another one too."""
+    assert mistake(tmp_path, f'store = "mysql://x"\n[fleet]\n{HOME}')["key"] == "store"
+
+
+def test_included_files_have_no_fleet(tmp_path: Path) -> None:
+    """One file decides where the keys are."""
+    (tmp_path / "more.toml").write_text("[fleet]\nconcurrency = 2\n")
+    said = mistake(tmp_path, 'include = ["more.toml"]\n' + STORE + HOME)
+    assert (Path(said["file"]).name, said["key"]) == ("more.toml", "fleet")
+
+
+def test_check_finds_missing_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command that installs them is told."""
+    find = importlib.util.find_spec
+
+    def without(name: str, package: str | None = None) -> Any:
+        return None if name in {"psycopg", "procrastinate"} else find(name, package)
+
+    monkeypatch.setattr(importlib.util, "find_spec", without)
+    said = mistake(tmp_path, AGREED + STORE + HOME, check)
+    assert (said["line"], said["key"]) == (2, "store")
+    assert "psycopg[binary,pool]" in said["fix"]
+    assert "procrastinate" in said["fix"]
+
+
+def test_check_finds_an_address_that_libpq_refuses(tmp_path: Path) -> None:
+    """Such as an option that it does not know."""
+    assert mistake(tmp_path, AGREED + f'store = "{URL}?sslmod=require"\n' + HOME, check)["key"] == "store"
+
+
+def test_other_parts_know_that_there_is_no_folder(tmp_path: Path) -> None:
+    """A schedule gives no folder to its sandbox, and the doctor hides the host of the database."""
+    config = load(tmp_path, STORE + HOME)
+    assert needs_of(config).store == ""
+    assert ("url", URL) in list(private.of_config(config))
+
+
+# ── documents ───────────────────────────────────────────────────────────────────────────
+
+
+def test_defaults_fill_what_a_document_does_not_say(tmp_path: Path) -> None:
+    """Null is neither said nor a default."""
+    reader = documents(
+        tmp_path,
+        STORE
+        + '[fleet.defaults]\nkey = "rsa2048"\nprofile = "short"\n'
+        + 'routes = [{ challenge = "dns-01", dns = "home" }]\n'
+        + HOME,
+    )
+    plain = reader.spec({"domains": ["a.test"]})
+    assert (plain.name, plain.key, plain.profile) == ("a.test", "rsa2048", Profile("short"))
+    assert plain.routes == (Route("dns-01", dns="home"),)
+    other = reader.spec({"name": "x", "domains": "a.test", "key": "ecdsa-p384", "profile": None, "routes": None})
+    assert (other.name, other.key, other.profile, other.routes) == ("x", "ecdsa-p384", None, (Route("dns-01"),))
+
+
+def test_a_document_is_read_as_a_table(tmp_path: Path) -> None:
+    """All mistakes in one go, each with its key; references are references."""
+    reader = documents(tmp_path)
+    found = refused(
+        reader,
+        {
+            "domains": ["a b", "c.test"],
+            "ca": "nope",
+            "routes": [{"challenge": "dns-01", "dns": "hom"}],
+            "tags": [3],
+            "colour": "red",
+        },
+    )
+    assert found == [
+        ("tags", "3"),
+        ("domains[0]", '"a b"'),
+        ("colour", "unknown key"),
+        ("ca", 'the unknown CA "nope"'),
+        ("routes[0].dns", 'the unknown DNS account "hom"'),
+    ]
+    deploy = [{"to": "webhook", "url": "https://a.test/x", "secret": "env:HOOK"}]
+    (entry,) = reader.spec({"domains": ["a.test"], "deploy": deploy}).deploy
+    assert isinstance(entry, Deployment)
+    assert entry.options["secret"] == Secret.env("HOOK")
+
+
+@pytest.mark.parametrize("secret", ["canary", "literal:canary"])
+def test_no_secret_goes_into_the_database(tmp_path: Path, secret: str) -> None:
+    """A document with one is refused, and the secret is not shown."""
+    deploy = [{"to": "webhook", "url": "https://a.test/x", "secret": secret}]
+    with pytest.raises(ConfigError) as caught:
+        documents(tmp_path).spec({"domains": ["a.test"], "deploy": deploy})
+    assert [each["key"] for each in caught.value.evidence["mistakes"]] == ["deploy[0].secret"]
+    assert "canary" not in f"{caught.value} {caught.value.evidence}"
+
+
+@pytest.mark.parametrize("document", [[], "x", 3, None])
+def test_what_is_no_table_is_refused(tmp_path: Path, document: object) -> None:
+    """It has no keys."""
+    assert len(refused(documents(tmp_path), document)) == 1
+
+
+@pytest.mark.parametrize(
+    ("tags", "read"),
+    [
+        ("a", ("a",)),
+        (["a", "b", "a"], ("a", "b")),
+        ([], ()),
+        (3, None),
+        ([""], None),
+        (["a\n"], None),
+        (["x" * 101], None),
+    ],
+)
+def test_tags(tmp_path: Path, tags: object, read: tuple[str, ...] | None) -> None:
+    """A text or a list of texts."""
+    found = documents(tmp_path).read({"domains": ["a.test"], "tags": tags})
+    assert found.tags == (read or ())
+    assert bool(found.mistakes) == (read is None)
+
+
+def test_what_a_configuration_lacks_is_named(tmp_path: Path) -> None:
+    """Accounts and CAs; a dns-01 route without an account needs any."""
+    with_account, without = documents(tmp_path), documents(tmp_path, STORE)
+    routes = [{"challenge": "dns-01", "dns": ["home", "other"]}, {"challenge": "http-01", "ca": "lab"}]
+    assert with_account.lacks({"domains": ["a.test"], "ca": "x", "routes": routes}) == ["ca.x", "dns.other", "ca.lab"]
+    assert (with_account.lacks({"domains": ["a.test"]}), without.lacks({"domains": ["a.test"]})) == ([], ["dns"])
+
+
+def test_every_document_without_an_account_is_refused(tmp_path: Path) -> None:
+    """Not only the first one."""
+    reader = documents(tmp_path, STORE)
+    assert [refused(reader, {"domains": ["a.test"]})[0][0] for _ in range(2)] == ["the certificate"] * 2
+
+
+def test_a_table_becomes_a_document_that_means_the_same(tmp_path: Path) -> None:
+    """Whatever the defaults of the fleet are."""
+    config = load(
+        tmp_path,
+        STORE
+        + '[fleet.defaults]\nkey = "rsa2048"\nprofile = "short"\npreferred_chain = "X"\nrenew_before = "1/2"\n'
+        + HOME
+        + CERTIFICATE
+        + '[[certificate]]\nname = "full"\ndomains = ["b.test", "bücher.test"]\nca = "letsencrypt-staging"\n'
+        + 'key = "rsa4096"\nreuse_key = true\nprofile = { prefer = "classic" }\nrenew_before = "36 hours"\n'
+        + 'routes = [{ challenge = "dns-01", dns = "home", follow_cname = true },\n'
+        + '          { challenge = "http-01", webroot = "w" }]\n'
+        + 'propagation = { settle = 2.5 }\nbefore = ["./stop", "x"]\nafter = ["./start"]\nnotify = false\n'
+        + 'deploy = [{ to = "webhook", url = "https://a.test/x", secret = { command = ["pass", "x"], env = ["V"] } },\n'
+        + '          { to = "files", certificate = "out/a.pem", key = "out/b.pem", verify = "a.test:443" }]\n',
+    )
+    assert config.fleet is not None
+    for spec in config.certificates:
+        stored = json.loads(json.dumps(document_of(spec)))
+        assert config.fleet.documents.spec(stored) == spec
+
+
+def test_only_what_was_said_is_kept(tmp_path: Path) -> None:
+    """The defaults go on filling the rest."""
+    found = documents(tmp_path).read({"domains": ["a.test"], "renew_before": RenewBefore(fraction=0.4)}, python=True)
+    assert found.spec is not None
+    assert document_of(found.spec, ["renew_before"]) == {
+        "name": "a.test",
+        "domains": ["a.test"],
+        "renew_before": "2/5",
+    }
+
+
+def test_what_no_database_keeps_is_a_mistake(tmp_path: Path) -> None:
+    """A callable and a secret of a program."""
+    deploy = [print, Deployment("webhook", url="https://a.test/x", secret=Secret("canary"))]
+    account = {"home": {"provider": "duckdns", "token": "x"}}
+    certificate = {"domains": "a.test", "deploy": deploy}
+    config = Config.from_dict({"dns": account, "certificate": [certificate]}, base=tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        document_of(config.certificates[0])
+    assert [each["key"] for each in caught.value.evidence["mistakes"]] == ["deploy[0]", "deploy[1].secret"]
+    assert "canary" not in str(caught.value)

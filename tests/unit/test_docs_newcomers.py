@@ -1,0 +1,101 @@
+"""What the pages for newcomers and operators list, against the code: answers of init, servers, changes, metrics."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import get_args
+
+import dnsrenew
+from dnsrenew.cli.init import _FLAGS
+from dnsrenew.config.metrics import MetricsSettings
+from dnsrenew.config.notify import ChangeKind, NotifySettings
+from dnsrenew.setup.importing.certbot_plugins import PLUGINS
+from dnsrenew.setup.importing.kinds import KINDS
+from dnsrenew.setup.init.answers import KEYS, PROVIDER
+from dnsrenew.watch.metrics import texts as metrics_texts
+from dnsrenew.watch.metrics.collect import LastRun
+from dnsrenew.watch.metrics.exposition import STATES, exposition
+from tests.kit.clock import START
+from tests.kit.documents import DOCS
+from tests.kit.watching import numbers
+
+PACKAGE = Path(dnsrenew.__file__).parent
+START_PAGE = (DOCS / "getting-started.md").read_text("utf-8")
+MONITORING = (DOCS / "guides" / "monitoring.md").read_text("utf-8")
+NOTIFICATIONS = (DOCS / "guides" / "notifications.md").read_text("utf-8")
+MOVING = (DOCS / "guides" / "moving.md").read_text("utf-8")
+FROM_CERTBOT = (DOCS / "guides" / "from-certbot.md").read_text("utf-8")
+
+
+def test_the_file_of_answers_has_every_answer() -> None:
+    """The example has all keys and no other; each is an option of the command too."""
+    (block,) = (text for text in re.findall(r"```text\n(.*?)```", START_PAGE, re.DOTALL) if "agree_terms" in text)
+    answers = tomllib.loads(block)
+    assert set(answers) - {"token"} == {*KEYS, PROVIDER}
+    assert set(answers) - {"token"} == set(_FLAGS)
+
+
+def test_the_servers_that_init_finds() -> None:
+    """The page names each, and no other."""
+    sources = [(PACKAGE / "setup/init" / name).read_text("utf-8") for name in ("web_servers.py", "server_apps.py")]
+    titles = {title for source in sources for title in re.findall(r'title="([^"]+)"', source)}
+    listed = re.search(r"It finds ([^;]*);", START_PAGE)
+    assert listed is not None
+    assert set(re.split(r",\s+|\s+and\s+", " ".join(listed[1].split()))) == titles
+
+
+def test_the_changes_that_are_told() -> None:
+    """The example of the guide has all; without `on` all but the last are told."""
+    (line,) = re.findall(r"^on = .*$", NOTIFICATIONS, re.MULTILINE)
+    kinds = tomllib.loads(line)["on"]
+    assert tuple(kinds) == get_args(ChangeKind)
+    assert NotifySettings().on == get_args(ChangeKind)[:-1]
+
+
+def test_each_metric_has_the_labels_and_states_of_the_table() -> None:
+    """A label that is missing in a query makes an alert that never fires."""
+    text = exposition([numbers(deployed={("files", "/a"): True})], LastRun(START, success=True))
+    found = {
+        (name, tuple(re.findall(r'(\w+)="', labels)))
+        for name, labels in re.findall(r"^(dnsrenew_\w+)(\{.*\})? \d", text, re.MULTILINE)
+    }
+    rows = re.findall(r"^\| `(dnsrenew_\w+)(?:\{([\w,]+)\})?` \| (.*) \|$", MONITORING, re.MULTILINE)
+    assert {(name, tuple(labels.split(",")) if labels else ()) for name, labels, _ in rows} == found
+    (states,) = (text for name, _, text in rows if name.endswith("_state"))
+    assert tuple(re.findall(r"`([a-z-]+)`", states)) == STATES
+
+
+def test_the_answer_of_healthz() -> None:
+    """The example is what the endpoint says, and so is the word for all is well."""
+    assert f"$ curl http://127.0.0.1:9719/healthz\n{metrics_texts.MISSING.format(names='shop')}\n" in MONITORING
+    assert f"answers 200 and `{metrics_texts.HEALTHY}`" in MONITORING
+
+
+def test_the_keys_of_metrics() -> None:
+    """The guide shows both."""
+    tables = [tomllib.loads(text) for text in re.findall(r"```toml\n(\[metrics\].*?)```", MONITORING, re.DOTALL)]
+    assert {key for table in tables for key in table["metrics"]} == set(vars(MetricsSettings()))
+
+
+def test_every_tool_of_the_import_has_its_row() -> None:
+    """PEM files and HFS, which have no settings to look for, are in the text."""
+    rows = set(re.findall(r"^\| (\S+) \| (?:`|its )", MOVING, re.MULTILINE))
+    assert rows == {kind.title for name, kind in KINDS.items() if name not in {"pem", "hfs"}}
+    assert "~/.hfs" in MOVING
+
+
+def test_the_credentials_of_certbot_are_those_of_the_import() -> None:
+    """Each key of the table by hand leads to the option that the import takes."""
+    rows = re.findall(r"^\| (`dns_.*?) \| (`provider = .*) \|$", FROM_CERTBOT, re.MULTILINE)
+    assert rows
+    for left, right in rows:
+        provider = re.search(r'provider = "(\w+)"', right)
+        assert provider is not None
+        plugin = re.match(r"`dns_([a-z0-9]+)_", left)
+        assert plugin is not None
+        known = PLUGINS[plugin[1]]
+        assert known.provider == provider[1]
+        options = set(re.findall(r"`((?:auth|tsig)_\w+)`", right))
+        assert options <= set(known.options.values())
