@@ -38,8 +38,10 @@ _FILL: Final = (
     FROM (SELECT 'customer' || lpad(number::text, 6, '0') || '.shop.example' AS name
       FROM generate_series(1, %(count)s) AS number) AS names
     """,
-    "INSERT INTO dnsrenew_version (name, number, chain, key, meta)"
-    " SELECT name, 1, %(chain)s, %(key)s, '{}' FROM dnsrenew_certificate",
+    """
+    INSERT INTO dnsrenew_version (name, number, chain, key, meta)
+    SELECT name, 1, %(chain)s, %(key)s, '{}' FROM dnsrenew_certificate
+    """,
 )
 
 

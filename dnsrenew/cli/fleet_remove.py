@@ -39,6 +39,7 @@ def fleet_remove(invocation: Invocation) -> int:
     store = store_of(config)
     wanted = WantedCertificates(store.database)
     try:
+        signals.run(store.check_ground)
         names = signals.run(partial(removing.chosen, wanted, options.names, options.tag))
         _confirm(invocation, names)
         revoke: Any = None  # a function, or None

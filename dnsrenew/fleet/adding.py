@@ -109,6 +109,7 @@ class _Gathered:
         self._mistakes: list[Mistake] = []
 
     def __enter__(self) -> Self:
+        self._adder.store.check_ground()  # before the file is read
         return self
 
     def __exit__(self, *_: object) -> None:

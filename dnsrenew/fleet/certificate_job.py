@@ -49,7 +49,7 @@ class CertificateJobs(Frozen):
 
         :param tries: how often the job was handed back before.
         :param cancel: set when the job has to end at once.
-        :raises HandedBack: the job is for another worker.
+        :raises HandedBack: the job is for another worker, or the database was lost.
         """
         try:
             with self.services.use() as run:
@@ -60,6 +60,7 @@ class CertificateJobs(Frozen):
             raise
         except StoreError as error:  # due stays as it is: nothing is forgotten
             _logger.debug("%s: %s", name, error.message)
+            raise HandedBack from None
         except Exception:  # noqa: BLE001  # the border: one certificate never stops the worker
             _logger.debug("%s: unexpected error\n%s", name, traceback.format_exc())
 
@@ -85,6 +86,8 @@ class CertificateJobs(Frozen):
         self._settle(run, spec, row, outcome)
         self._explain(run, spec, outcome)
         self.ended(spec, outcome)
+        if isinstance(outcome.error, StoreError) and outcome.error.code == "store-unreachable":
+            raise HandedBack  # as it is still due, whoever reaches the database goes on
 
     # ── what comes next ─────────────────────────────────────────────────────────────────
 

@@ -85,6 +85,7 @@ class Fleet:
         :raises ConfigError: ``certificate-unknown``.
         :raises StoreError: the database cannot be written.
         """
+        self._store.check_ground()
         if self._certificates.wanted.get(name) is None:
             raise ConfigError.of(texts.NAME_UNKNOWN, name=name)
         self._certificates.wanted.remove([name])
@@ -95,6 +96,7 @@ class Fleet:
         :raises ConfigError: ``certificate-unknown``.
         :raises StoreError: ``certificate-missing``: it has not been obtained yet; or the database cannot be read.
         """
+        self._store.check_ground()
         found = self._stored(name)
         if found is not None:
             return found
@@ -110,6 +112,7 @@ class Fleet:
         :param tag: only those with this tag.
         :raises StoreError: the database cannot be read.
         """
+        self._store.check_ground()
         stored = (self._stored(each.name) for each in self._certificates.wanted.all(tag))
         return (found for found in stored if found is not None)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import threads
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.errors import Cancelled, LockedError, StoreError
+from dnsrenew.errors import Cancelled, DnsRenewError, LockedError, SecretError, StoreError
 from dnsrenew.model import Outcome
 from dnsrenew.renewal import due
 from dnsrenew.renewal.check_due import Due, check_due, why
@@ -53,7 +53,7 @@ class Batch(Frozen):
         """
         try:
             self.store.check_ground()
-        except StoreError as error:
+        except (StoreError, SecretError) as error:  # the password of a database is a secret
             return [self._refused(spec, error) for spec in specs]
         self._close_store()
         self.clean_up()
@@ -68,7 +68,7 @@ class Batch(Frozen):
         self.context.emit("run-finished", statuses=dict(Counter(one.status for one in outcomes)))
         return outcomes
 
-    def _refused(self, spec: CertificateSpec, error: StoreError) -> Outcome:
+    def _refused(self, spec: CertificateSpec, error: DnsRenewError) -> Outcome:
         """Return the outcome of a certificate in a store that others can change; nothing is read from it."""
         refused = Outcome(name=spec.name, status="failed", reason=None, domains=spec.domains, error=error)
         self.context.for_certificate(spec.name).emit("certificate-finished", **refused.to_dict())

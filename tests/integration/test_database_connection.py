@@ -248,6 +248,14 @@ def test_a_role_that_only_reads(postgres: Postgres, address: DatabaseAddress) ->
     assert role in failure(lambda: _ask(replace(address, user=role)), "store-read-only").fix
 
 
+def test_too_many_connections(postgres: Postgres, address: DatabaseAddress) -> None:
+    """A limit of the server is named; a worker waits, as for a server that is down."""
+    role = f"many_{address.name}"
+    postgres.new_role(role, f"ALTER ROLE {role} CONNECTION LIMIT 0")
+
+    assert "max_connections" in failure(lambda: _ask(replace(address, user=role)), "store-unreachable").fix
+
+
 def test_read_only_meanwhile(database: Database) -> None:
     """A write that the server refuses because it only reads has the same code."""
 

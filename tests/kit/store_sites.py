@@ -142,6 +142,14 @@ class DatabaseSite(StoreSite):
         database.close()
         return [name for (name,) in rows]
 
+    def dump(self) -> list[bytes]:
+        """Return every value in a table of ours, as a backup of the database has it; binary ones as they are."""
+        database = open_database(self.address)
+        tables = database.fetch("SELECT tablename FROM pg_tables WHERE tablename LIKE 'dnsrenew%%'")
+        rows = [row for (table,) in tables for row in database.fetch(f"TABLE {table}")]
+        database.close()
+        return [bytes(value) if isinstance(value, bytes) else str(value).encode() for row in rows for value in row]
+
     def close(self) -> None:
         """Close what was opened."""
         for store in self._stores:

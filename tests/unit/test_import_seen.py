@@ -204,6 +204,19 @@ def test_every_server_has_to_be_seen(switched: Switched, monkeypatch: pytest.Mon
     assert odd.exists()
 
 
+def test_a_port_of_one_server_does_not_vouch_for_another(switched: Switched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second server with an unknown port needs an address of its own in `verify`."""
+    monkeypatch.setattr(restarts, "has_loaded_since", lambda *_: True)
+    new = switched.machine.target.parent / "live/example.test/fullchain.pem"
+    switched.machine.write("etc/prosody/conf.d/example.lua", f'certificate = "{new}";\n')
+    target, own = switched.machine.target, f'"localhost:{switched.port}"'
+    with switched.serving(switched.stored), serving(switched.stored) as other:
+        assert_withheld(switched.again(), "The port on which Prosody serves example.test is not known")
+        text = target.read_text()
+        target.write_text(text.replace(f"verify = {own}", f'verify = [{own}, "localhost:{other}"]'))
+        assert_named(switched.again())
+
+
 def test_each_port_of_a_configuration_is_asked(
     switched: Switched, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

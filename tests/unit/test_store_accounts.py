@@ -7,20 +7,24 @@ from pathlib import Path
 import pytest
 
 from dnsrenew import x509
-from dnsrenew.errors import StoreError
-from dnsrenew.model.account import AccountData
+from dnsrenew.errors import LockedError, StoreError
+from dnsrenew.model.account import THUMBPRINTS, AccountData
 from dnsrenew.runtime.context import Context
-from dnsrenew.store import AccountFiles, AtomicFiles, FolderStore
-from tests.kit.stores import DIRECTORY, Counting, Failing, Killed, Killing, issue, leftovers
+from dnsrenew.store import AtomicFiles, FolderStore
+from dnsrenew.store.parts import StoredAccount
+from tests.kit.clock import FakeClock
+from tests.kit.store_sites import DatabaseSite, StoreSite
+from tests.kit.stores import DIRECTORY, ORDER, Counting, Failing, Killed, Killing, issue, keep, leftovers
 
 KEY = issue(98)[1]
 URL = "https://ca.test/acct/1"
 FULL = AccountData(key_pem=KEY, url=URL, contact=("me@example.com",), data={"terms": "https://ca.test/terms"})
 
 
-def accounts(root: Path, hook: Counting | None = None, context: Context | None = None) -> AccountFiles:
-    """The store of the account at the lab's CA."""
-    return FolderStore(root, disk=AtomicFiles(hook)).accounts(DIRECTORY, "lab", context)
+def accounts(root: Path | StoreSite, hook: Counting | None = None, context: Context | None = None) -> StoredAccount:
+    """The account at the lab's CA, as another run sees it."""
+    store = FolderStore(root, disk=AtomicFiles(hook)) if isinstance(root, Path) else root.open()
+    return store.accounts(DIRECTORY, "lab", context)
 
 
 def file(root: Path, name: str) -> Path:
@@ -37,19 +41,90 @@ def grow_old(root: Path) -> None:
         os.utime(path, (then, then))
 
 
-def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+def test_what_is_saved_is_loaded(site: StoreSite) -> None:
     """Every field is loaded again, by a later run too; an account that was never saved is None."""
-    assert accounts(tmp_path).load() is None
-    accounts(tmp_path).save(FULL)
-    assert accounts(tmp_path).load() == FULL
+    assert accounts(site).load() is None
+    accounts(site).save(FULL)
+    assert accounts(site).load() == FULL
 
 
-def test_each_directory_has_an_account_of_its_own(tmp_path: Path) -> None:
+def test_each_directory_has_an_account_of_its_own(site: StoreSite) -> None:
     """The directory URL identifies the account, not the name of the CA in the config."""
-    store = FolderStore(tmp_path)
+    store = site.open()
     store.accounts("https://a.test/dir", "lab").save(FULL)
     assert store.accounts("https://b.test/dir", "lab").load() is None
     assert store.accounts("https://a.test/dir", "lab").load() == FULL
+
+
+def test_an_account_is_closed_or_lost(site: StoreSite) -> None:
+    """A closed one is forgotten; of a lost one the URL and the keys that it had are known."""
+    account = accounts(site)
+    assert (account.registered_url(), account.lost()) == (None, None)
+    account.save(FULL)
+    assert (account.registered_url(), account.lost()) == (URL, None)
+    account.remove()
+    assert (account.load(), account.registered_url(), account.lost()) == (None, None, None)
+    account.save(AccountData(key_pem=KEY, url=URL, data={THUMBPRINTS: ["a", 5, "b"]}))
+    if isinstance(site, DatabaseSite):
+        site.execute("UPDATE dnsrenew_account SET key = NULL")
+    else:
+        assert isinstance(site.where, Path)
+        file(site.where, "key.pem").unlink()
+    lost = accounts(site).lost()
+    assert lost is not None
+    assert (lost.url, lost.thumbprints) == (URL, ("a", "b"))
+
+
+def test_the_next_key_is_kept_until_it_is_the_key(site: StoreSite) -> None:
+    """A rollover that is prepared, given up, prepared again and done."""
+    for account in (FULL, CHANGING, FULL, CHANGING, CHANGED):
+        accounts(site).save(account)
+        assert accounts(site).load() == account
+
+
+def test_all_configurations_share_the_account_of_a_directory(database_site: DatabaseSite) -> None:
+    """Whatever they call the CA; the lock is the same too."""
+    store, clock = database_site.open(), FakeClock()
+    store.accounts(DIRECTORY, "lab").save(FULL)
+    assert store.accounts(DIRECTORY, "other").load() == FULL
+    with (
+        store.accounts(DIRECTORY, "lab").lock(),
+        pytest.raises(LockedError),
+        store.accounts(DIRECTORY, "other", Context(clock=clock)).lock(),
+    ):
+        pass
+
+
+def test_keys_are_sealed(database_site: DatabaseSite) -> None:
+    """Nothing that is stored has a private key in plain, and a key in another place opens nothing."""
+    accounts(database_site).save(CHANGING)
+    store = database_site.open()
+    keep(store, 1)
+    store.orders.save("home", ORDER)
+    store.signing_requests.save("home", "csr", KEY)
+    store.deployment("home", "x").keep({"/x": KEY})
+    dump = database_site.dump()
+    assert len(dump) > 5
+    for secret in (b"PRIVATE", KEY.split(b"\n")[1], issue(1)[1].split(b"\n")[1], ORDER.key_pem.split(b"\n")[1]):
+        assert not [value for value in dump if secret in value]
+    database_site.execute("UPDATE dnsrenew_account SET key = next_key")
+    with pytest.raises(StoreError) as caught:
+        accounts(database_site).load()
+    assert caught.value.code == "seal-wrong"
+
+
+@pytest.mark.parametrize("data", ["[]", '{"schema": 1, "url": 5}', '{"schema": 1, "directory": "https://x.test"}'])
+def test_a_damaged_row_is_found_again_by_its_key(database_site: DatabaseSite, data: str) -> None:
+    """With a warning; one of a later version is refused."""
+    accounts(database_site).save(FULL)
+    database_site.execute("UPDATE dnsrenew_account SET data = %s::jsonb", data)
+    context = Context()
+    assert accounts(database_site, context=context).load() == AccountData(key_pem=KEY)
+    assert [notice.code for notice in context.notices] == ["store-damaged"]
+    database_site.execute("UPDATE dnsrenew_account SET data = '{\"schema\": 2}'")
+    with pytest.raises(StoreError) as caught:
+        accounts(database_site).load()
+    assert caught.value.code == "store-newer"
 
 
 def test_a_key_is_in_no_repr() -> None:

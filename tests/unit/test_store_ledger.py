@@ -15,8 +15,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from dnsrenew.base.values import replace
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.errors import CAError
+from dnsrenew.model import StoreAddress
 from dnsrenew.model.account import AccountData
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import AtomicFiles, FolderStore, Store
@@ -24,7 +26,10 @@ from dnsrenew.store.json_files import DamagedFile
 from dnsrenew.store.ledger.ca_limits import LIMITS, NONE, Limit, Limits
 from dnsrenew.store.ledger.ledger_file import LedgerFile
 from dnsrenew.store.ledger.values import ANY, MAX_ENTRIES, LedgerState, set_key
+from dnsrenew.store.opening import open_store
 from tests.kit.clock import START, FakeClock
+from tests.kit.postgres import PASSWORD
+from tests.kit.store_sites import SEAL, DatabaseSite, StoreSite
 from tests.kit.stores import Counting, Failing, Killed, Killing, issue, leftovers, operations
 
 LE = BUILT_IN["letsencrypt"].directory
@@ -36,10 +41,10 @@ HOME = ["home.test", "*.home.test"]
 class Stage:
     """A ledger with a clock that the test moves."""
 
-    def __init__(self, root: Path, directory: str = LE, hook: Counting | None = None) -> None:
+    def __init__(self, root: Path | StoreSite, directory: str = LE, hook: Counting | None = None) -> None:
         self.clock = FakeClock()
         self.context = Context(clock=self.clock)
-        self.store = FolderStore(root, disk=AtomicFiles(hook))
+        self.store = FolderStore(root, disk=AtomicFiles(hook)) if isinstance(root, Path) else root.open()
         self.ledger = self.store.ledger(directory, "letsencrypt", self.context)
 
     @property
@@ -58,20 +63,26 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
+def stage(site: StoreSite) -> Stage:
     """Return the ledger of an account at Let's Encrypt, in an empty store."""
+    return Stage(site)
+
+
+@pytest.fixture
+def folder_stage(tmp_path: Path) -> Stage:
+    """Return the ledger in a folder."""
     return Stage(tmp_path)
 
 
-def test_what_another_run_is_just_writing_there_stays(stage: Stage) -> None:
+def test_what_another_run_is_just_writing_there_stays(folder_stage: Stage) -> None:
     """The account's files are written to the same folder: only temporary files older than an hour are removed."""
-    stage.ledger.note_failed_validation(HOME)
-    young, old = (stage.path.with_name(name) for name in (".tmp-1-1", ".tmp-1-2"))
+    folder_stage.ledger.note_failed_validation(HOME)
+    young, old = (folder_stage.path.with_name(name) for name in (".tmp-1-1", ".tmp-1-2"))
     for path in (young, old):
         path.touch()
     os.utime(old, (0, 0))
-    stage.ledger.note_failed_validation(HOME)
-    assert leftovers(stage.path.parent) == [young.name]
+    folder_stage.ledger.note_failed_validation(HOME)
+    assert leftovers(folder_stage.path.parent) == [young.name]
 
 
 # ── what refuses an order ───────────────────────────────────────────────────────────────
@@ -117,9 +128,9 @@ def test_a_replacement_is_never_held(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("directory", [LE, "https://ca.test/directory"])
-def test_five_failed_orders_hold_a_person(tmp_path: Path, directory: str) -> None:
+def test_five_failed_orders_hold_a_person(site: StoreSite, directory: str) -> None:
     """At any CA, with ``replaces`` too; not a schedule, which has pauses, and not other names."""
-    stage = Stage(tmp_path, directory)
+    stage = Stage(site, directory)
     stage.ledger.note_failed_orders(HOME, 0)
     assert not stage.path.exists()
     for count in (2, 2, 1):
@@ -190,9 +201,9 @@ def test_what_holds_for_everything_holds_before_an_order(stage: Stage) -> None:
     assert error.retry_after == 3600
 
 
-def test_an_unknown_ca_has_no_limits_but_its_own_word(tmp_path: Path) -> None:
+def test_an_unknown_ca_has_no_limits_but_its_own_word(site: StoreSite) -> None:
     """For other CAs only a Retry-After is recorded."""
-    stage = Stage(tmp_path, "https://ca.test/dir")
+    stage = Stage(site, "https://ca.test/dir")
     for _ in range(50):
         stage.ledger.note_failed_validation(HOME)
         stage.ledger.note_certificate(HOME)
@@ -332,8 +343,9 @@ def test_what_has_come_back_is_forgotten(stage: Stage) -> None:
     stage.ledger.note_failed_validation(["b.test"])
     stage.ledger.note_certificate(["b.test"])
     stage.ledger.note_retry_after(10, ["b.test"])
-    form = json.loads(stage.path.read_bytes())
-    assert (set(form["failed"]), set(form["sets"]), set(form["waits"])) == (
+    state = stage.ledger.place.read(stage.context, read_only=True)
+    assert state is not None
+    assert (set(state.failed), set(state.sets), set(state.waits)) == (
         {"b.test"},
         {set_key(["b.test"])},
         {set_key(["b.test"])},
@@ -363,6 +375,31 @@ def test_another_run_knows_it_too(tmp_path: Path) -> None:
     assert stage.path.stat().st_mode & 0o777 == 0o600
     assert stage.path.parent.stat().st_mode & 0o777 == 0o700
     assert stage.store.accounts(LE, "letsencrypt").load() is not None
+
+
+def test_all_machines_know_it(site: StoreSite) -> None:
+    """The ledger is there before the account, and stays when the account is closed."""
+    stage = Stage(site)
+    stage.ledger.note_retry_after(60)
+    account = stage.store.accounts(LE, "letsencrypt")
+    assert account.load() is None
+    account.save(AccountData(key_pem=issue(98)[1]))
+    account.remove()
+    assert Stage(site).until() == 60
+
+
+@pytest.mark.parametrize(("ledger", "codes"), [("[]", ["store-damaged"]), ('{"schema": 2}', ["store-newer"])])
+def test_a_ledger_that_no_dnsrenew_wrote_stops_nothing(
+    database_site: DatabaseSite, ledger: str, codes: list[str]
+) -> None:
+    """It counts as empty, with a warning; one of a later version stays as it is."""
+    stage = Stage(database_site)
+    stage.ledger.note_retry_after(60)
+    database_site.execute("UPDATE dnsrenew_account SET ledger = %s::jsonb", ledger)
+    assert stage.until() is None
+    assert stage.warnings() == codes
+    stage.ledger.note_retry_after(90)
+    assert stage.until() == (90 if codes == ["store-damaged"] else None)
 
 
 JSON = st.recursive(
@@ -415,33 +452,34 @@ def test_any_octets_are_a_ledger_or_set_aside(data: bytes) -> None:
             assert not aside.exists()
 
 
-def test_damage_is_said_and_gone_on_with(stage: Stage) -> None:
+def test_damage_is_said_and_gone_on_with(folder_stage: Stage) -> None:
     """The warning names the file and the consequence."""
-    stage.path.parent.mkdir(parents=True)
-    stage.path.write_bytes(b"{")
-    assert stage.until() is None
-    (notice,) = stage.context.notices
+    folder_stage.path.parent.mkdir(parents=True)
+    folder_stage.path.write_bytes(b"{")
+    assert folder_stage.until() is None
+    (notice,) = folder_stage.context.notices
     assert notice.code == "store-damaged"
     assert "ledger.json" in notice.message
     assert "ledger.json.damaged" in notice.fix
 
 
-def test_a_folder_in_its_place_stops_nothing(stage: Stage) -> None:
+def test_a_folder_in_its_place_stops_nothing(folder_stage: Stage) -> None:
     """It is renamed like any other damage."""
-    stage.path.mkdir(parents=True)
-    assert stage.until() is None
-    stage.ledger.note_retry_after(60)
-    assert stage.warnings() == ["store-damaged"]
-    assert stage.path.with_name("ledger.json.damaged").is_dir()
-    assert stage.until() == 60
+    folder_stage.path.mkdir(parents=True)
+    assert folder_stage.until() is None
+    folder_stage.ledger.note_retry_after(60)
+    assert folder_stage.warnings() == ["store-damaged"]
+    assert folder_stage.path.with_name("ledger.json.damaged").is_dir()
+    assert folder_stage.until() == 60
 
 
 def test_unknown_fields_are_kept(stage: Stage) -> None:
     """Fields of a newer dnsrenew with the same schema are kept."""
-    stage.path.parent.mkdir(parents=True)
-    stage.path.write_bytes(b'{"schema": 1, "orders": {"x": 1}}')
+    stage.ledger.place.change(stage.context, lambda state, _: replace(state, extra={"orders": {"x": 1}}))
     stage.ledger.note_retry_after(60)
-    assert json.loads(stage.path.read_bytes())["orders"] == {"x": 1}
+    state = stage.ledger.place.read(stage.context, read_only=True)
+    assert state is not None
+    assert state.extra == {"orders": {"x": 1}}
     assert stage.until() == 60
 
 
@@ -487,25 +525,29 @@ def test_a_refusal_of_the_disk_stops_no_renewal(tmp_path: Path, number: int) -> 
         assert leftovers(root) == []
 
 
-def test_threads_and_processes_lose_nothing(tmp_path: Path) -> None:
+def test_threads_and_processes_lose_nothing(site: StoreSite) -> None:
     """Two processes with two threads each write to one ledger: no entry is lost."""
     names = [f"{process}-{thread}-{number}.test" for process in "ab" for thread in "cd" for number in range(5)]
     run = multiprocessing.get_context("spawn")
-    processes = [run.Process(target=_two_threads, args=(str(tmp_path), process)) for process in "ab"]
+    processes = [run.Process(target=_two_threads, args=(str(site.where), process)) for process in "ab"]
     for process in processes:
         process.start()
     for process in processes:
         process.join(60)
     assert [process.exitcode for process in processes] == [0, 0]
-    stage = Stage(tmp_path)
-    assert set(json.loads(stage.path.read_bytes())["failed"]) == set(names)
+    stage = Stage(site)
+    state = stage.ledger.place.read(stage.context, read_only=True)
+    assert state is not None
+    assert set(state.failed) == set(names)
     assert stage.warnings() == []
 
 
-def _two_threads(root: str, process: str) -> None:
+def _two_threads(where: str, process: str) -> None:
+    place = StoreAddress(where, PASSWORD) if "://" in where else Path(where)
+
     def work(thread: str) -> None:
         for number in range(5):
-            ledger = FolderStore(root).ledger(LE, "letsencrypt", Context())
+            ledger = open_store(place, seals=lambda: [SEAL]).ledger(LE, "letsencrypt", Context())
             ledger.note_failed_validation([f"{process}-{thread}-{number}.test"])
 
     threads = [threading.Thread(target=work, args=(thread,)) for thread in "cd"]

@@ -1,4 +1,4 @@
-"""Every name that the fleet serves, in memory: 100,000 names take 10 MB, 1,000,000 names 100 MB.
+"""Every name that the fleet serves, in memory: 100,000 names take 5 MB, 1,000,000 names 50 MB.
 
 The table is SQLite's, because one row there takes a fifth of what it takes as Python objects. It is never on a disk.
 """

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.errors import StoreError
 from dnsrenew.fleet.serving.server_threads import PAUSE
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ _PAUSE: Final = 0.5
 class BackgroundLoader:
     """A few threads that load certificates; each certificate is loaded once at a time.
 
-    :param load: loads some certificates; raises ``StoreError`` if the database does not answer.
+    :param load: loads some certificates; raises an error if the database does not answer.
     :param failed: is told of that error.
     """
 
@@ -34,7 +33,7 @@ class BackgroundLoader:
         self,
         threads: ServerThreads,
         load: Callable[[Sequence[str]], object],
-        failed: Callable[[StoreError], object],
+        failed: Callable[[Exception], object],
     ) -> None:
         self._stopping = threads.stopping
         self._load = load
@@ -61,7 +60,7 @@ class BackgroundLoader:
                 continue
             try:
                 self._load(certificates)
-            except StoreError as error:
+            except Exception as error:  # noqa: BLE001  # the next handshake asks again
                 self._failed(error)
                 self._stopping.wait(_PAUSE)
             finally:

@@ -94,16 +94,14 @@ class OnDemand:
             return
         with self._lock:
             answer = self._answers.get(name)
-            if answer is not None and self._clock.monotonic() < answer.until:
+            if self._asked.full() or (answer is not None and self._clock.monotonic() < answer.until):
                 return
-            again = DemandAnswer() if answer is None else answer
-            with contextlib.suppress(queue.Full):
-                self._asked.put_nowait((name, again))
-                again.until = float("inf")
-                self._answers[name] = again
-                self._answers.move_to_end(name)
-                if len(self._answers) > REMEMBERED:
-                    self._answers.popitem(last=False)
+            again = self._answers[name] = answer or DemandAnswer()
+            again.until = float("inf")  # before a thread has it
+            self._answers.move_to_end(name)
+            if len(self._answers) > REMEMBERED:
+                self._answers.popitem(last=False)
+            self._asked.put_nowait((name, again))
 
     def __len__(self) -> int:
         return len(self._answers)

@@ -20,7 +20,7 @@ from dnsrenew.doctor.host import restarts
 from dnsrenew.errors import ConfigError, Message, StoreError
 from dnsrenew.model import Deployment
 from dnsrenew.setup.importing import servers, texts
-from dnsrenew.setup.importing.server_files import ConfigFile, config_files, without_comment
+from dnsrenew.setup.importing.server_files import ConfigFile, ServerKind, config_files, without_comment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,33 +118,37 @@ def _der(pem: str | None) -> bytes | None:
 
 
 def _ports(served: ServedFiles, host: HostView, context: Context) -> Iterator[Message]:
-    """Ask the ports of the entry, and those that the configurations tell."""
+    """Ask the ports of the entry, those that the configurations tell, and else the usual ones of the server."""
     given = served.options.get("verify") or ()
     addresses = [given] if isinstance(given, str) else list(given)
     changed = max(_changed(host, each) for each in served.configs)
     for address in addresses:
         yield from _wrong(served, address, served.options.get("starttls"), changed, context)
-    asked = {host_port.split(address)[1] for address in addresses}
+    told: dict[ServerKind, set[int]] = {}
     for config in served.configs:
-        ports = servers.tls_ports(config)
-        if ports:
-            for port in sorted(ports - asked):
-                yield from _wrong(served, f"localhost:{port}", None, changed, context)
-        elif not asked or config.server.ports:
-            yield from _usual_ports(served, config, changed, context)
+        told.setdefault(config.server, set()).update(servers.tls_ports(config))
+    asked = {host_port.split(address)[1] for address in addresses}
+    others = len(asked.difference(*told.values()))  # each is that of a server whose configuration tells none
+    for kind, ports in told.items():
+        for port in sorted(ports - asked):
+            yield from _wrong(served, f"localhost:{port}", None, changed, context)
+        if not ports and others:
+            others -= 1
+        elif not ports:
+            yield from _usual_ports(served, kind, changed, context)
 
 
-def _usual_ports(served: ServedFiles, config: ConfigFile, changed: float, context: Context) -> Iterator[Message]:
+def _usual_ports(served: ServedFiles, kind: ServerKind, changed: float, context: Context) -> Iterator[Message]:
     """Ask the ports that such a server has by default: those that accept connections, and at least one."""
     is_seen = False
-    for port, starttls in config.server.ports:
+    for port, starttls in kind.ports:
         wanted = verify.wanted(served.certificate, {"starttls": starttls}, [f"localhost:{port}"])
         if any(one.accepts for one in verify.look(context, wanted)):
             is_seen = True
             yield from _wrong(served, f"localhost:{port}", starttls, changed, context)
     if not is_seen:
-        server = config.server.name or texts.A_SERVER
-        yield texts.SEEN_NO_PORT.format(server=server, file=config.path, name=served.certificate.name)
+        file = next(each.path for each in served.configs if each.server == kind)
+        yield texts.SEEN_NO_PORT.format(server=kind.name or texts.A_SERVER, file=file, name=served.certificate.name)
 
 
 def _changed(host: HostView, config: ConfigFile) -> float:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from dnsrenew.store.database.deadlines import DeadlineConnection
     from dnsrenew.store.database.notifications import Notifications
 
+__all__ = ["PATIENCE", "Address", "Database", "Params", "Row", "Transaction"]
+
 
 class Transaction:
     """Statements that take effect together, or not at all. A failed one ends it."""
@@ -176,7 +178,7 @@ class Database(Server):
     def _commit(self, connection: DeadlineConnection) -> None:
         is_failed = connection.info.transaction_status == 3  # INERROR: the server would roll back without an error
         if is_failed:
-            raise self.error(texts.FAILED, reason="a statement of the transaction had failed")
+            raise self.error(texts.FAILED, reason=texts.FAILED_BEFORE)
         self.run(connection, "COMMIT")
 
     def _roll_back(self, connection: DeadlineConnection) -> None:

@@ -13,7 +13,7 @@ from dnsrenew.errors import StoreError
 from dnsrenew.store.database import texts
 
 if TYPE_CHECKING:
-        from dnsrenew.store.database.deadlines import DeadlineConnection
+    from dnsrenew.store.database.deadlines import DeadlineConnection
     from dnsrenew.store.database.server import Server
 
 _OLDEST: Final = 140000

@@ -31,8 +31,7 @@ WHERE NOT EXISTS (SELECT FROM dnsrenew_certificate AS known WHERE known.name = n
 """
 # The counter of the statistics finds removals without reading a row.
 _PULSE: Final = """
-SELECT last_value, pg_stat_get_tuples_deleted('dnsrenew_certificate'::regclass), EXTRACT(EPOCH FROM now())::float8
-FROM dnsrenew_change
+SELECT last_value, pg_stat_get_tuples_deleted('dnsrenew_certificate'::regclass) FROM dnsrenew_change
 """
 _PAIRS: Final = """
 SELECT stored.name, stored.number, stored.chain, stored.key,
@@ -65,12 +64,10 @@ class Pulse(NamedTuple):
 
     :ivar changed: the number of the last change, also of one that is not committed yet.
     :ivar removals: grows with each removed certificate, some seconds late; a crash of the server sets it to 0.
-    :ivar now: the time of the database, seconds since 1970.
     """
 
     changed: int
     removals: int
-    now: float
 
 
 class SealedPair(NamedTuple):

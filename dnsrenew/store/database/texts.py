@@ -15,6 +15,12 @@ _FIX_CONNECTION: Final = (
 )
 UNREACHABLE: Final = Text("store-unreachable", "The database at {server} cannot be used: {reason}.", _FIX_CONNECTION)
 SILENT: Final = Text("store-unreachable", "The database at {server} did not answer for {seconds:g} s.", _FIX_CONNECTION)
+CROWDED: Final = Text(
+    "store-unreachable",
+    "The database server {server} accepts no more connections: {reason}.",
+    "Raise max_connections of PostgreSQL, or a CONNECTION LIMIT of {user} or {database}; a worker uses one connection "
+    "for each certificate at once, and a few more.",
+)
 BUSY: Final = Text(
     "store-unreachable",
     "All {size} connections to the database at {server} were in use for {seconds:g} s.",
@@ -155,6 +161,7 @@ LOCKED_BY: Final = Text(
 )
 
 CUT: Final = Phrase("the server closed the connection")
+FAILED_BEFORE: Final = Phrase("an earlier statement of the transaction failed")
 CUT_FOR_LOCKS: Final = Phrase("the connection that holds the locks was lost")
 
 BY_STATE: Final[Mapping[str, Text]] = {
@@ -170,6 +177,7 @@ BY_STATE: Final[Mapping[str, Text]] = {
     "42P01": NO_SCHEMA,
     "42P05": POOLER,
     "53100": FULL,
+    "53300": CROWDED,
     "58030": IO_ERROR,
     "57014": SILENT,
     "08": UNREACHABLE,
