@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 # Two cores carry two workers; every worker starts servers of its own on free ports, and a file stays on one worker.
-WORKERS ?= 2
+WORKERS ?= 3
 # More arguments for pytest: make test PYTEST_ARGS="-k propagation"
 PYTEST_ARGS ?=
 # podman or docker, whichever is there, or buildah: make image BUILDER=buildah

@@ -31,7 +31,14 @@ def matrix(kind: Kind) -> Iterator[Matrix]:
 renewal = pytest.mark.parametrize("kind", ["renewal"])
 
 
-@pytest.mark.parametrize("number", CODES, ids=errno.errorcode.get)
+COMMON = {errno.ENOSPC, errno.EIO}
+NUMBERS = [
+    pytest.param(number, id=errno.errorcode[number], marks=() if number in COMMON else pytest.mark.slow)
+    for number in CODES
+]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_operation_refused_in_turn(matrix: Matrix, kind: Kind, number: int) -> None:
     """Each run ends as the page says, and passes `check_run` and `check_next`."""

@@ -98,7 +98,10 @@ def failing_paths(
     pytest.fail("there was never room enough")
 
 
-@pytest.mark.parametrize(("fate", "step"), [("full", 4), ("no inodes", 2)])
+NO_INODES = pytest.param("no inodes", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("fate", "step"), [("full", 4), pytest.param("no inodes", 2, marks=pytest.mark.slow)])
 def test_a_disk_that_is_full_from_the_beginning(
     workspace: Workspace, disks: SmallFs, accepted: Counter[str], fate: str, step: int
 ) -> None:
@@ -107,7 +110,7 @@ def test_a_disk_that_is_full_from_the_beginning(
     assert failing_paths(workspace, disks, accepted, faults) >= {".", "journal", "certificates/home/versions"}
 
 
-@pytest.mark.parametrize("fate", ["full", "no inodes"])
+@pytest.mark.parametrize("fate", ["full", NO_INODES])
 def test_a_disk_that_fills_up_after_the_order(
     workspace: Workspace, disks: SmallFs, accepted: Counter[str], fate: str
 ) -> None:

@@ -166,7 +166,9 @@ class FleetStage:
     def versions(self) -> dict[str, int]:
         """The version in force of each certificate that has one."""
         return dict(
-            self.database.fetch("SELECT name, version FROM dnsrenew_certificate WHERE version IS NOT NULL ORDER BY name")
+            self.database.fetch(
+                "SELECT name, version FROM dnsrenew_certificate WHERE version IS NOT NULL ORDER BY name"
+            )
         )
 
     def dues(self) -> dict[str, float]:

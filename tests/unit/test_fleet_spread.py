@@ -26,9 +26,7 @@ GOLDEN = 0.6180339887498949
 
 def state(**more: Any) -> State:
     """The state of a certificate that was issued now, for 90 days."""
-    return State(
-        version=1, not_before=START, not_after=START + LIFE, ca="lab", identifiers=("example.test",), **more
-    )
+    return State(version=1, not_before=START, not_after=START + LIFE, ca="lab", identifiers=("example.test",), **more)
 
 
 def outcome(status: OutcomeStatus = "not-due", **more: Any) -> Outcome:
@@ -123,7 +121,9 @@ def test_what_another_program_holds_is_looked_at_again() -> None:
 
 def test_a_failed_deployment_is_tried_again() -> None:
     """A target that lacks its certificate is tried again within two hours, though nothing is due."""
-    failed = DeploymentResult(to="files", target="x", ok=False, changed=False, served=None, rolled_back=False, seconds=0)
+    failed = DeploymentResult(
+        to="files", target="x", ok=False, changed=False, served=None, rolled_back=False, seconds=0
+    )
     at = next_look(SPEC, 0.5, state(), outcome(deployed=(failed,)), START)
     assert DEPLOYMENTS <= at - START <= 2 * DEPLOYMENTS
 

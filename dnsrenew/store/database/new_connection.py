@@ -54,11 +54,11 @@ def _open(server: Server) -> DeadlineConnection:
         from dnsrenew.store.database.deadlines import DeadlineConnection
     except ImportError:
         raise StoreError.of(texts.NO_PACKAGE, package="psycopg", command=install_command(_PACKAGE)) from None
-    options = _options(server)
     turn, given_up = threading.Lock(), threading.Event()
 
     def connect() -> DeadlineConnection | None:
-        connection = DeadlineConnection.connect(server.address.url, autocommit=True, **options)
+        # The options hold the password: no variable of a traceback may have them.
+        connection = DeadlineConnection.connect(server.address.url, autocommit=True, **_options(server))
         connection.patience = server.patience
         with turn:
             if not given_up.is_set():
