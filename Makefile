@@ -1,7 +1,7 @@
 # What people and CI do here. Each target does all its own set-up; `make` alone lists them.
 
 PYTHON ?= python3
-# Two cores carry two workers; every worker starts servers of its own on free ports, and a file stays on one worker.
+# Tests wait for servers, so two cores carry three workers. Every worker starts servers of its own on free ports, and a file stays on one worker.
 WORKERS ?= 3
 # More arguments for pytest: make test PYTEST_ARGS="-k propagation"
 PYTEST_ARGS ?=

@@ -15,7 +15,7 @@ from dnsrenew.challenges.dns01.published import PublishedValues
 from dnsrenew.cli import main as program
 from dnsrenew.store import file_locks
 from dnsrenew.store.directories import Directories
-from dnsrenew.store.pending_orders import PendingOrders
+from dnsrenew.store.pending_orders import OrderFolders
 
 
 def nothing(*_: object, **__: object) -> None:
@@ -37,7 +37,7 @@ def main() -> int:
         vars(file_locks)["hold"] = no_lock
         for owner, name, instead in (
             (Directories, "prove_writable", nothing),
-            (PendingOrders, "save", nothing),
+            (OrderFolders, "save", nothing),
             (PublishedValues, "written_down", no_lock),
         ):
             setattr(owner, name, instead)

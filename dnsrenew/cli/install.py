@@ -90,5 +90,6 @@ def _lines(outcome: Outcome, now: datetime, columns: int | None) -> list[str]:
     if outcome.not_after is not None and outcome.next_renewal is not None:
         expiry, renewal = formatting.when(outcome.not_after, now), formatting.date(outcome.next_renewal, now)
         rows.append((LABELS["valid-until"], texts.EXPIRY_DUE.format(expiry=expiry, renewal=renewal)))
-    rows.append((LABELS["files"], str(outcome.path)))
+    if outcome.path is not None:
+        rows.append((LABELS["files"], str(outcome.path)))
     return [*formatting.wrap(head, columns, f"{mark} ", "  "), *formatting.fields(rows, columns)]

@@ -772,9 +772,9 @@ FLEET_HEADINGS: Final = {
     "workers": "Workers",
     "hour": "Certificates in the last hour",
     "limits": "Limits of the CAs",
-    "lacking": "Without an account or a CA in the configuration of the workers",
+    "lacking": "No worker has the account or the CA",
 }
-FLEET_NO_WORKER: Final = "none is alive: start one with dnsrenew worker"
+FLEET_NO_WORKER: Final = "start one: dnsrenew worker"
 FLEET_WORKER: Final = "{pid} on {host}"
 FLEET_IDLE: Final = "nothing to do"
 FLEET_NONE: Final = "none"

@@ -16,9 +16,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import procrastinate
+import psycopg
 import psycopg_pool
 from procrastinate import exceptions, jobs
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
+from psycopg.pq import TransactionStatus
 
 from dnsrenew.base import threads
 from dnsrenew.base.values import Frozen
@@ -41,8 +43,8 @@ _BULK: Final = 1_000
 STALLED: Final = 30.0
 """Seconds without a heartbeat after which a worker counts as dead."""
 _HEARTBEAT: Final = 5.0
-_POLL: Final = 2.0
-"""Seconds between two looks for jobs that were handed back; new ones are notified."""
+_POLL: Final = 1.0
+"""Seconds between two looks for jobs of a worker that has none."""
 DEADLINE: Final = 10.0
 """Seconds after which a database that does not answer counts as gone."""
 _LAST_SECONDS: Final = 8.0
@@ -89,6 +91,19 @@ class _HandBack(BaseRetryStrategy):
         return None
 
 
+class _LimitedConnection(psycopg.AsyncConnection[Any]):
+    """A connection that is closed when the server is silent for too long: psycopg itself would wait for ever."""
+
+    async def wait(self, *arguments: Any, **options: Any) -> Any:
+        """Wait for the end of an operation."""
+        try:
+            return await super().wait(*arguments, **{**options, "timeout": DEADLINE})
+        except BaseException:
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                self.pgconn.finish()  # what is under way there is of no interest: even a rollback would wait again
+            raise
+
+
 class _Connector(procrastinate.PsycopgConnector):
     """procrastinate's connections, with a deadline; tells when the database is lost.
 
@@ -128,18 +143,28 @@ class WorkQueue:
     """The queue, and a worker on it. Used in one event loop.
 
     :param connection: the address of the database and options of its connections, for psycopg.
+    :param registrations: under which ids this process has taken jobs. Those of earlier queues, which could not end
+        them, go back into the queue.
     :ivar lost: set when the database does not answer any more; :meth:`work` then ends.
     """
 
-    def __init__(self, conninfo: str, connection: Mapping[str, Any], tasks: QueueTasks) -> None:
+    def __init__(
+        self,
+        conninfo: str,
+        connection: Mapping[str, Any],
+        tasks: QueueTasks,
+        registrations: set[int] | None = None,
+    ) -> None:
         self.lost = asyncio.Event()
         self.cause: BaseException | None = None
         self._tasks = tasks
+        self._registrations = set() if registrations is None else registrations
         self._connector = _Connector(
             self._note_lost,
             conninfo=conninfo,
             kwargs=dict(connection),
             configure=_commit_each,
+            connection_class=_LimitedConnection,
             min_size=1,
             max_size=4,
             timeout=DEADLINE,
@@ -167,6 +192,7 @@ class WorkQueue:
                 queues=[QUEUE],
                 concurrency=concurrency,
                 fetch_job_polling_interval=_POLL,
+                listen_notify=False,  # ten thousand new jobs would be as many messages to every worker
                 shutdown_graceful_timeout=graceful,
                 delete_jobs="always",
                 install_signal_handlers=False,
@@ -195,6 +221,9 @@ class WorkQueue:
         """
         try:
             await self.app.open_async()
+            for former in [*self._registrations]:  # its jobs then count as those of a dead worker, at once
+                await self.app.job_manager.unregister_worker(former)
+                self._registrations.discard(former)
             yield
         finally:
             with contextlib.suppress(Exception):  # the connections may be dead
@@ -205,6 +234,8 @@ class WorkQueue:
 
     async def _renew(self, context: JobContext, name: str) -> None:
         cancel = threading.Event()
+        if context.job.worker_id is not None:
+            self._registrations.add(context.job.worker_id)
         await in_thread(partial(self._tasks.renew, name, context.job.attempts, cancel), cancel)
 
     async def _scan(self, timestamp: int = 0) -> None:  # noqa: ARG002  # procrastinate passes it
@@ -251,8 +282,7 @@ class WorkQueue:
     async def _alone(self) -> AsyncIterator[bool]:
         """Exclude the scans and rescues of other workers, without waiting; gives whether it succeeded."""
         async with self._connector.pool.connection() as connection, connection.transaction():
-            async with asyncio.timeout(DEADLINE):
-                row = await (await connection.execute(_ALONE)).fetchone()
+            row = await (await connection.execute(_ALONE)).fetchone()
             yield bool(row and row[0])
 
 

@@ -54,6 +54,7 @@ class SessionSettings(Frozen):
     :ivar ready: called once it takes jobs.
     :ivar alive: called from time to time.
     :ivar ended: called with the outcome of each job.
+    :ivar registrations: the ids of this process in the queue; each session adds its own.
     """
 
     config: Callable[[], Config]
@@ -65,6 +66,7 @@ class SessionSettings(Frozen):
     ready: Callable[[], object]
     alive: Callable[[], object]
     ended: Callable[[Outcome], object]
+    registrations: set[int]
 
 
 class WorkerSession:
@@ -94,7 +96,7 @@ class WorkerSession:
         """Work until the session is over, or the database is lost."""
         from procrastinate.exceptions import ConnectorException
 
-        queue = WorkQueue(*self._connection(), self._tasks)
+        queue = WorkQueue(*self._connection(), self._tasks, self._settings.registrations)
         stop = asyncio.Event()
         try:
             async with queue.opened():

@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import Frozen
-from dnsrenew.errors import ConfigError
-from dnsrenew.fleet import texts
-from dnsrenew.model import StoreAddress, rfc3339
+from dnsrenew.model import rfc3339
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.ledger.values import ANY, LedgerState
 from dnsrenew.store.waits import is_waiting
@@ -17,7 +15,6 @@ from dnsrenew.store.waits import is_waiting
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from dnsrenew.config import Config
     from dnsrenew.model import CA
     from dnsrenew.store.database.connection import Database
 
@@ -171,8 +168,11 @@ def fleet_status(database: Database, cas: Mapping[str, CA], tag: str | None = No
     workers = tuple(
         WorkerStatus(host=host, pid=pid, doing=tuple(names)) for host, pid, names in database.fetch(_WORKERS)
     )
-    names = {ca.directory: name for name, ca in reversed(cas.items())}
-    ledgers = [(names.get(directory, directory), ledger) for directory, ledger in database.fetch(_LEDGERS)]
+    names: dict[str, str] = {ca.directory: name for name, ca in cas.items()}
+    limits = {
+        names.get(str(directory), str(directory)): limits_left(_read(ledger), now)
+        for directory, ledger in database.fetch(_LEDGERS)
+    }
     return FleetStatus(
         counts={"valid": valid, "missing": missing, "expired": expired, "revoked": revoked},
         due=due,
@@ -180,25 +180,9 @@ def fleet_status(database: Database, cas: Mapping[str, CA], tag: str | None = No
         most_overdue=overdue,
         workers=workers,
         last_hour=dict(database.fetch(_LAST_HOUR, given)),
-        limits={ca: limits_left(_read(ledger), now) for ca, ledger in sorted(ledgers)},
+        limits=dict(sorted(limits.items())),
         lacking={name: tuple(json.loads(bytes(lacks))) for name, lacks in database.fetch(_LACKING, given)},
     )
-
-
-def read_fleet_status(config: Config) -> FleetStatus:
-    """Return the status of the fleet of a configuration, by a connection that is closed afterwards.
-
-    :raises StoreError: the database cannot be read.
-    """
-    from dnsrenew.store.database.connection import Database
-
-    if not isinstance(config.store, StoreAddress):
-        raise ConfigError.of(texts.NO_FLEET)
-    database = Database(config.store, size=1)
-    try:
-        return fleet_status(database, config.cas)
-    finally:
-        database.close()
 
 
 def limits_left(ledger: LedgerState, now: datetime) -> CaLimits:

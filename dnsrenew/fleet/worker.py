@@ -31,6 +31,8 @@ _LONGEST_PAUSE: Final = 30.0
 """Seconds between two tries to reach the database, at most."""
 _SETTLED: Final = 60.0
 """Seconds of a session after which the next loss of the database counts as the first one."""
+PATIENCE: Final = 10.0
+"""Seconds of silence after which the database counts as gone."""
 _CONNECTIONS: Final = 8
 """Connections that are not for one job."""
 _FOR_A_JOB: Final = 2
@@ -80,6 +82,7 @@ class FleetWorker:
         self._stop = threading.Event()
         self._again = threading.Event()
         self._session: WorkerSession | None = None
+        self._registrations: set[int] = set()
 
     def redact(self, text: str) -> str:
         """Return a text without the secrets that were used so far."""
@@ -155,7 +158,7 @@ class FleetWorker:
         for use in config.secrets:
             use.secret.forget()
         concurrency = self._concurrency or config.fleet.concurrency
-        database = Database(config.store, size=_FOR_A_JOB * concurrency + _CONNECTIONS)
+        database = Database(config.store, size=_FOR_A_JOB * concurrency + _CONNECTIONS, patience=PATIENCE)
         seals = Seals(config.seals())
         store = DatabaseStore(database, seals, worker=True)
         try:
@@ -178,6 +181,7 @@ class FleetWorker:
             ready=lambda: self._hear(listener.ready),
             alive=lambda: self._hear(listener.alive),
             ended=lambda outcome: self._hear(partial(listener.ended, outcome)),
+            registrations=self._registrations,
         )
 
     def _hear(self, call: Callable[[], object]) -> None:

@@ -21,6 +21,7 @@ from dnsrenew.secrets import Secret
 from dnsrenew.store import FolderStore, Store
 from tests.kit.ca_box import Box, answer_pending, not_offered, refused
 from tests.kit.fallback_stage import refusing
+from tests.kit.folders import here
 from tests.lab import DROP, Request, Response
 
 MAC = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
@@ -192,7 +193,7 @@ class Rolling:
 
     def keys(self) -> tuple[bytes, bytes | None]:
         """The key on the disk, and the next key."""
-        (folder,) = (self.store.path / "accounts").iterdir()
+        (folder,) = (here(self.store.path) / "accounts").iterdir()
         beside = folder / "key.next.pem"
         return (folder / "key.pem").read_bytes(), beside.read_bytes() if beside.exists() else None
 
@@ -313,7 +314,7 @@ def test_an_unclear_answer_loses_no_key(rolling: Rolling, reached: bool) -> None
     if reached:
         rolling.client().roll_key(Context())
     new = rolling.keys()[0] if reached else x509.key_to_pem(x509.new_key("ecdsa-p256"))
-    (folder,) = (rolling.store.path / "accounts").iterdir()
+    (folder,) = (here(rolling.store.path) / "accounts").iterdir()
     (folder / "key.pem").write_bytes(old)
     (folder / "key.next.pem").write_bytes(new)
     newer = x509.key_from_pem(new).public_key().public_numbers()
@@ -333,7 +334,7 @@ def test_both_keys_are_kept_while_the_ca_takes_neither(rolling: Rolling) -> None
     """The CA's error is raised, and no key is deleted."""
     old, _ = rolling.keys()
     new = x509.key_to_pem(x509.new_key("ecdsa-p256"))
-    (folder,) = (rolling.store.path / "accounts").iterdir()
+    (folder,) = (here(rolling.store.path) / "accounts").iterdir()
     (folder / "key.next.pem").write_bytes(new)
     problem = Response.problem(403, "malformed", "what?")
     rolling.box.proxy.on_request = lambda request: problem if request.kind in {"newAccount", "account"} else None
@@ -396,7 +397,7 @@ def test_the_next_key_alone_is_the_key(rolling: Rolling) -> None:
     client = rolling.client()
     url = client.roll_key(Context())
     key, _ = rolling.keys()
-    (folder,) = (rolling.store.path / "accounts").iterdir()
+    (folder,) = (here(rolling.store.path) / "accounts").iterdir()
     (folder / "key.pem").rename(folder / "key.next.pem")
     (folder / "account.json").unlink()
     assert rolling.client().open(Context()) == url

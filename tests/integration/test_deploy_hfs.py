@@ -18,6 +18,7 @@ from dnsrenew.runtime.context import Context
 from tests.kit import hfs
 from tests.kit.api_server import Api
 from tests.kit.deployments import KeptFiles, make_certificate
+from tests.kit.folders import here
 from tests.kit.processes import wait_until
 from tests.lab.web import fetch
 
@@ -97,17 +98,17 @@ def test_a_new_certificate_while_a_download_runs_on(stage: Stage) -> None:
     with stage.running(acme_renew="true", vfs=shared) as server, server.download("/big.bin") as response:
         assert response.status == 200
         got = len(response.read(1 << 20))
-        assert server.leaf() == stage.old.certificate_path.read_text()
+        assert server.leaf() == here(stage.old.certificate_path).read_text()
 
         first = stage.deploy(server.url)
         assert (first.ok, first.changed, first.served, first.error) == (True, True, True, None)
         assert [notice.code for notice in stage.notices] == ["hfs-renewal-off"]
-        assert server.leaf() == stage.new.certificate_path.read_text()
+        assert server.leaf() == here(stage.new.certificate_path).read_text()
         again = stage.deploy(server.url)
         assert (again.ok, again.changed, again.served, stage.notices) == (True, False, True, [])
         third = stage.make(key="rsa2048")
         assert stage.deploy(server.url, third).served
-        assert server.leaf() == third.certificate_path.read_text()
+        assert server.leaf() == here(third.certificate_path).read_text()
 
         assert got + hfs.size_of(response) == size
         assert server.process.running
@@ -122,7 +123,7 @@ def test_what_is_not_served_is_put_back(stage: Stage) -> None:
         result = stage.deploy(server.url, verify=["127.0.0.1:1"], verify_timeout=0.5)
         assert (code(result), result.rolled_back) == ("deploy-unreachable", True)
         assert server.settings(*SETTINGS) == before == ["old.cer", "old.key", server.https_port, True]
-        wait_until(lambda: server.leaf() == stage.old.certificate_path.read_text())
+        wait_until(lambda: server.leaf() == here(stage.old.certificate_path).read_text())
         assert stage.deploy(server.url).ok
         third = stage.make()
         result = stage.deploy(server.url, third, verify=["127.0.0.1:1"], verify_timeout=0.5)
@@ -137,7 +138,7 @@ def test_the_first_certificate(stage: Stage) -> None:
     with stage.fresh() as server:
         result = stage.deploy(server.url)
         assert (result.ok, result.served, stage.notices) == (True, True, [])
-        assert server.leaf() == stage.new.certificate_path.read_text()
+        assert server.leaf() == here(stage.new.certificate_path).read_text()
 
 
 def test_it_serves_the_responses_of_a_webroot(stage: Stage) -> None:
@@ -171,7 +172,7 @@ def test_an_admin_that_is_locked(stage: Stage) -> None:
         assert code(stage.deploy(server.url)) == "deploy-refused"
         wrong = stage.deploy(server.url, user="boss", password=Secret("wrong-word"))
         assert (code(wrong), "wrong-word" in str(wrong)) == ("deploy-refused", False)
-        assert server.leaf() == stage.old.certificate_path.read_text()
+        assert server.leaf() == here(stage.old.certificate_path).read_text()
         assert stage.deploy(server.url, user="boss", password=Secret("right-word")).served
 
 
@@ -190,13 +191,13 @@ def test_hfs_that_is_too_old(tmp_path: Path, old_script: Path) -> None:
     stage, size = Stage(tmp_path, old_script), 32 << 20
     with stage.running(vfs=hfs.shared_file(stage.folder / "big.bin", size)) as server:
         assert code(stage.deploy(server.url)) == "deploy-unsupported"
-        assert server.leaf() == stage.old.certificate_path.read_text()
+        assert server.leaf() == here(stage.old.certificate_path).read_text()
         with server.download("/big.bin") as response:
             got = len(response.read(1 << 20))
             files = {end: str(stage.folder / f"old.{end}") for end in ("cer", "key")}
             result = stage.deploy_to("files", certificate=files["cer"], key=files["key"], verify=[server.address])
             assert (result.ok, result.served, result.error) == (True, True, None)
-            assert server.leaf() == stage.new.certificate_path.read_text()
+            assert server.leaf() == here(stage.new.certificate_path).read_text()
             assert got + hfs.size_of(response) == size
         assert server.process.running
 

@@ -21,6 +21,7 @@ from dnsrenew.model import Deployment
 from dnsrenew.runtime.context import Context
 from tests.kit import servers
 from tests.kit.deployments import KeptFiles, make_certificate
+from tests.kit.folders import here
 from tests.kit.namespaces import run_python
 from tests.kit.processes import wait_until
 from tests.kit.servers import Served
@@ -73,7 +74,7 @@ def pair(server: Served, **more: Any) -> dict[str, Any]:
 def serves(server: Served, certificate: Certificate) -> bool:
     """Tell whether it serves this certificate to a client that is not ours; old workers of nginx may for a moment."""
     wait_until(
-        lambda: ssl.get_server_certificate(("127.0.0.1", server.port)) == certificate.certificate_path.read_text()
+        lambda: ssl.get_server_certificate(("127.0.0.1", server.port)) == here(certificate.certificate_path).read_text()
     )
     return True
 

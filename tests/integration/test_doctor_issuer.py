@@ -22,6 +22,7 @@ from dnsrenew.model import CertificateSpec, Check
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore
 from tests.kit.clock import RealClock
+from tests.kit.folders import here
 from tests.lab import Lab, badports
 from tests.lab.acmemessages import Request, Response
 
@@ -38,7 +39,7 @@ def facts(lab: Lab, tmp_path: Path) -> Iterator[Make]:
         settings = {"dns.home.tsig_secret": lab.key.secret, **(changes or {})}
         config = Config.from_dict(lab.config(settings), base=tmp_path)
         context = Context(clock=RealClock(later)).within(13)
-        made.append(Facts(context, config, FolderStore(config.store)))
+        made.append(Facts(context, config, FolderStore(here(config.store))))
         return made[-1]
 
     yield make

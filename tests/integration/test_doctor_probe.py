@@ -21,6 +21,7 @@ from dnsrenew.model import CertificateSpec, Check
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore
 from tests.kit.duckdns import PROVIDERS, DuckDns, DuckDnsZone, add_zone
+from tests.kit.folders import here
 from tests.kit.renew_stage import until
 from tests.lab import Lab, Query
 from tests.lab.workspace import Workspace
@@ -58,7 +59,7 @@ def facts(lab: Lab, tmp_path: Path) -> Iterator[Make]:
     def make(changes: Mapping[str, Any] | None = None) -> Facts:
         settings = {"dns.home.tsig_secret": lab.key.secret, **(changes or {})}
         config = Config.from_dict(lab.config(settings), base=tmp_path)
-        made.append(Facts(Context().within(60), config, FolderStore(config.store)))
+        made.append(Facts(Context().within(60), config, FolderStore(here(config.store))))
         return made[-1]
 
     yield make
@@ -82,7 +83,7 @@ def probed(found: Facts, name: str = "home") -> tuple[Check, Check]:
 
 def journal(found: Facts) -> list[Path]:
     """The entries of the journal."""
-    return list((found.its.store / "journal").glob("*.json"))
+    return list((here(found.its.store) / "journal").glob("*.json"))
 
 
 def test_a_value_at_bind(lab: Lab, facts: Make) -> None:

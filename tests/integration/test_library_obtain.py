@@ -14,6 +14,7 @@ import pytest
 import dnsrenew
 from dnsrenew import CA, DnsAccount, Event, PropagationError, RenewalFailed, Route, Secret, TxtRecord, obtain
 from dnsrenew.runtime.context import Context
+from tests.kit.folders import here
 from tests.kit.renew_stage import error_of, leaf, names_in, through
 from tests.lab import Lab
 from tests.lab.workspace import Workspace
@@ -90,9 +91,9 @@ def test_it_obtains_and_the_next_call_keeps(program: Program) -> None:
     assert certificate.name == "example.test"
     assert certificate.domains == ("example.test", "*.example.test")
     assert certificate.not_before <= datetime.now(UTC) < certificate.not_after
-    assert names_in(leaf(certificate.certificate_path.parent)) == {"example.test", "*.example.test"}
-    assert certificate.fullchain_pem.startswith(certificate.certificate_path.read_text())
-    assert certificate.fullchain_pem.endswith(certificate.chain_path.read_text())
+    assert names_in(leaf(here(certificate.certificate_path).parent)) == {"example.test", "*.example.test"}
+    assert certificate.fullchain_pem.startswith(here(certificate.certificate_path).read_text())
+    assert certificate.fullchain_pem.endswith(here(certificate.chain_path).read_text())
     assert "PRIVATE KEY" in certificate.private_key_pem
     certificate.ssl_context()
     seen = len(program.events)
@@ -108,7 +109,7 @@ def test_force_renews(program: Program) -> None:
     first = program.obtain()
     second = program.obtain(force=True)
     assert second.serial != first.serial
-    assert first.fullchain_path.parent != second.fullchain_path.parent
+    assert here(first.fullchain_path).parent != here(second.fullchain_path).parent
     first.ssl_context()
 
 
@@ -200,7 +201,7 @@ def test_an_object_of_the_program_s_own_is_a_driver(program: Program) -> None:
     """Any object with `add` and `remove`; its zone is found, and each method is called once."""
     driver = OwnDriver(program.lab)
     certificate = program.obtain(["example.test", "*.example.test"], dns=driver)
-    assert names_in(leaf(certificate.certificate_path.parent)) == {"example.test", "*.example.test"}
+    assert names_in(leaf(here(certificate.certificate_path).parent)) == {"example.test", "*.example.test"}
     name = "_acme-challenge.example.test."
     assert driver.calls == [("add", [name, name]), ("remove", [name, name])]
 
@@ -247,7 +248,7 @@ def test_the_store_is_the_user_s_when_none_is_named(
     """In the user's state folder (here by XDG)."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "xdg"))
     certificate = program.obtain(store=None)
-    assert certificate.path.is_relative_to(tmp_path / "xdg" / "dnsrenew")
+    assert here(certificate.path).is_relative_to(tmp_path / "xdg" / "dnsrenew")
 
 
 def test_the_same_certificate_by_a_configuration(program: Program, workspace: Workspace) -> None:

@@ -21,6 +21,7 @@ from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import texts
 from dnsrenew.testing.account_check import AccountCheck, check_account
 from tests.kit.acme_dns import AcmeDns, AcmeDnsZone
+from tests.kit.folders import here
 from tests.lab.workspace import Workspace
 
 KILLED = """
@@ -54,7 +55,7 @@ def checked(workspace: Workspace, account: str = "home", **changes: Any) -> Acco
         (workspace.path / "providers").mkdir(mode=0o755, exist_ok=True)
         (workspace.path / "providers" / "rfc2136.toml").write_text(f"{head}\n[behaviour]\n{lines}\n", "utf-8")
     config = Config.load(workspace.config_path)
-    return check_account(Context(), config, FolderStore(config.store), account, lambda _result: None)
+    return check_account(Context(), config, FolderStore(here(config.store)), account, lambda _result: None)
 
 
 @pytest.fixture(autouse=True)
@@ -225,6 +226,6 @@ def test_the_one_value_of_a_zone_is_respected(workspace: Workspace) -> None:
     changes = {"values": '"one"', "scope": '"zone"'}
     checked(workspace, **changes)
     config = Config.load(workspace.config_path)
-    store = FolderStore(config.store)
+    store = FolderStore(here(config.store))
     with ZoneLocks(store).value(Context(), "example.test."), pytest.raises(LockedError):
         checked(workspace)

@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from dnsrenew import Outcome, Renewer
+from tests.kit.folders import here
 from tests.kit.renew_stage import Stage, certificates, error_of, everywhere, leaf, names_in, through
 from tests.lab import Lab, Pebble
 from tests.lab.workspace import Workspace
@@ -185,14 +186,15 @@ def test_three_versions_are_kept_and_current_moves(stage: Stage) -> None:
     first, renewer = stage.renewed(), stage.renewer()
     held = renewer.certificate("home")
     seen = [first.serial, *(stage.renewed(force=True).serial for _ in range(2))]
-    assert f"{leaf(held.fullchain_path.parent).serial_number:x}" == first.serial == held.serial
+    assert f"{leaf(here(held.fullchain_path).parent).serial_number:x}" == first.serial == held.serial
     seen += [stage.renewed(force=True).serial for _ in range(2)]
     versions = stage.workspace.store / "certificates/home/versions"
     kept = {f"{leaf(folder).serial_number:x}" for folder in versions.iterdir()}
     assert kept == {seen[0], *seen[2:]}
     now = renewer.certificate("home")
     assert now.serial == seen[-1] == f"{stage.leaf().serial_number:x}"
-    folders = {path.parent for path in (now.certificate_path, now.chain_path, now.fullchain_path, now.private_key_path)}
+    paths = now.certificate_path, now.chain_path, now.fullchain_path, now.private_key_path
+    folders = {here(path).parent for path in paths}
     assert folders == {current(stage.workspace)}
     now.ssl_context()  # OpenSSL checks the pair
 

@@ -115,6 +115,10 @@ class FakeConfig:
     def __post_init__(self) -> None:
         self.accounts = self.accounts or {"home": 1}
 
+    def seals(self) -> tuple[bytes, ...]:
+        """None: the store is a folder."""
+        return ()
+
 
 class FakeRenewer:
     """Plays what it is told.

@@ -18,6 +18,7 @@ from dnsrenew.store import FolderStore
 from tests.kit.acme_server import AcmeServer, nothing
 from tests.kit.clock import FakeClock
 from tests.kit.dns import Host, MemoryDns
+from tests.kit.folders import here
 from tests.kit.memory import host_config, in_memory
 
 DIRECTORY = "https://ca.test/directory"
@@ -42,7 +43,7 @@ class DoctorStage:
 
     def journal(self) -> list[str]:
         """The entries of the journal."""
-        return sorted(path.name for path in (self.config.store / "journal").glob("*.json"))
+        return sorted(path.name for path in (here(self.config.store) / "journal").glob("*.json"))
 
 
 @contextlib.contextmanager
@@ -77,7 +78,7 @@ def doctor_stage(
     made = replace(made, **config)
     server = AcmeServer(DIRECTORY, clock, nothing, meta=META)
     view = MemoryDns(hosts, **(dns or {}))
-    facts = Facts(Context(clock=clock), made, FolderStore(made.store))
+    facts = Facts(Context(clock=clock), made, FolderStore(here(made.store)))
     with in_memory([server], view):
         try:
             yield DoctorStage(facts, spec, server, view, hosts, clock)

@@ -13,6 +13,7 @@ from dnsrenew.doctor.table import TABLE
 from dnsrenew.model import Check, Resolver
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore
+from tests.kit.folders import here
 from tests.lab import Lab
 
 DNS = {"challenge": "dns-01", "dns": "home"}
@@ -48,7 +49,7 @@ class DomainDoctor:
         if nameserver is not None:
             resolver = Resolver(nameservers=(nameserver,), authoritative_port=lab.port, doh=doh)
             self.config = replace(self.config, resolver=resolver)
-        self.store = FolderStore(self.config.store)
+        self.store = FolderStore(here(self.config.store))
         context = Context().within(13.0)
         self.facts = Facts(context, self.config, self.store)
         self.spec = self.config.certificates[0]

@@ -26,7 +26,7 @@ from dnsrenew.store import FolderStore
 from dnsrenew.store.atomic_io import AtomicFiles
 from tests.kit.clock import FakeClock
 from tests.kit.dns import Host, MemoryDns
-from tests.kit.folders import quick_folder
+from tests.kit.folders import here, quick_folder
 from tests.kit.machine_ca import FaultyCA
 from tests.kit.machine_gate import Gate, Killed, Trouble, locks_of_a_process
 from tests.kit.memory import host_config, in_memory, threads_at_once
@@ -132,7 +132,7 @@ class _Renewer(Renewer):
 
     def __init__(self, config: Config, world: World) -> None:
         super().__init__(config, clock=world.clock)
-        self._store = FolderStore(config.store, disk=AtomicFiles(world.gate.disk))
+        self._store = FolderStore(here(config.store), disk=AtomicFiles(world.gate.disk))
         self._chance = world.chance
 
     def _context(self, cancel: threading.Event | None) -> Context:

@@ -29,6 +29,7 @@ from dnsrenew.model import CA, CertificateSpec, Propagation, Resolver, Route
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore
 from tests.kit.child import Child
+from tests.kit.folders import here
 from tests.kit.memory import host_config
 from tests.lab.bind import BindPrimary
 from tests.lab.zones import Zone
@@ -221,7 +222,7 @@ def _make(
     made = host_config(Path("/nonexistent"), [spec], {}, {"lab": CA(directory, name="lab")})
     resolver = Resolver(nameservers=(nameserver,), doh=tuple(doh))
     made = replace(made, resolver=resolver)
-    facts = Facts(Context().within(13), made if config else None, FolderStore(made.store))
+    facts = Facts(Context().within(13), made if config else None, FolderStore(here(made.store)))
     if addresses is not None:
         facts.once(
             ("addresses of names", "home"), lambda _: {base_domain(name): its for name, its in addresses.items()}

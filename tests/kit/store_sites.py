@@ -143,9 +143,9 @@ class DatabaseSite(StoreSite):
         return [name for (name,) in rows]
 
     def dump(self) -> list[bytes]:
-        """Return every value in a table of ours, as a backup of the database has it; binary ones as they are."""
+        """Return every value in a table of ours but that of the processes; binary ones as they are."""
         database = open_database(self.address)
-        tables = database.fetch("SELECT tablename FROM pg_tables WHERE tablename LIKE 'dnsrenew%%'")
+        tables = database.fetch("SELECT tablename FROM pg_tables WHERE tablename ~ '^dnsrenew_(?!holder)'")
         rows = [row for (table,) in tables for row in database.fetch(f"TABLE {table}")]
         database.close()
         return [bytes(value) if isinstance(value, bytes) else str(value).encode() for row in rows for value in row]

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from dnsrenew import Certificate
+from tests.kit.folders import here
 
 Greet = Callable[[socket.socket], None]
 
@@ -19,7 +20,7 @@ def context_of(certificates: Sequence[Certificate]) -> ssl.SSLContext:
     """Return a context with a certificate for each type of key."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     for certificate in certificates:
-        context.load_cert_chain(certificate.fullchain_path, certificate.private_key_path)
+        context.load_cert_chain(here(certificate.fullchain_path), here(certificate.private_key_path))
     return context
 
 

@@ -50,7 +50,7 @@ def one_call() -> ssl.SSLContext:
         agree_terms=True,
     )
     assert_type(certificate, dnsrenew.Certificate)
-    assert_type(certificate.fullchain_path, Path)
+    assert_type(certificate.fullchain_path, Path | None)
     assert_type(certificate.not_after, datetime)
     assert_type(certificate.domains, tuple[str, ...])
     assert_type(certificate.fullchain_pem, str)

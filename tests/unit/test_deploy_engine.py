@@ -21,6 +21,7 @@ from dnsrenew.events import Emitter
 from dnsrenew.model import Deployment, DeploymentResult
 from dnsrenew.runtime.context import Context
 from tests.kit.deployments import KeptFiles, TlsServer, make_certificate
+from tests.kit.folders import here
 
 
 class Stage:
@@ -184,7 +185,7 @@ def test_an_expired_certificate_does_not_come_back(stage: Stage, more: tuple[str
     paths = {part: str(stage.target / f"{part}.pem") for part in more}
     for part, path in paths.items():
         source = old.chain_path if part == "chain" else old.certificate_path
-        Path(path).write_bytes(source.read_bytes())
+        Path(path).write_bytes(here(source).read_bytes())
     options = {**paths, "key": str(stage.key)} if more else {"certificate": str(stage.certificate), **paths}
     deployment = Deployment("files", **{"key": str(stage.key), **options}, reload=["/no/such/program"])
     result = stage.deploy(entry(deployment), new)
@@ -195,7 +196,7 @@ def test_an_expired_certificate_does_not_come_back(stage: Stage, more: tuple[str
 def test_the_old_files_come_back_as_they_were(stage: Stage, tmp_path: Path) -> None:
     """With their modes, and a link as a link: a server of another user may read them only so."""
     old, new = stage.make(), stage.make()
-    stage.certificate.symlink_to(old.fullchain_path)
+    stage.certificate.symlink_to(here(old.fullchain_path))
     stage.key.write_text(old.private_key_pem)
     stage.key.chmod(0o440)
     result = stage.deploy(stage.entry(reload=["/no/such/program"]), new)
@@ -210,7 +211,7 @@ def test_a_link_is_replaced_by_a_file(stage: Stage) -> None:
     old, new = stage.make(), stage.make()
     stage.place(old)
     stage.certificate.unlink()
-    stage.certificate.symlink_to(old.fullchain_path)
+    stage.certificate.symlink_to(here(old.fullchain_path))
     content = old.fullchain_pem
     assert stage.deploy(stage.entry(), new).ok
     assert not stage.certificate.is_symlink()
@@ -314,7 +315,7 @@ def test_a_program_that_hangs_is_ended(stage: Stage) -> None:
 def test_a_pair_that_does_not_fit_is_not_written(stage: Stage) -> None:
     """A pair that cannot be loaded is not written."""
     new = stage.make()
-    new.private_key_path.write_text(stage.make().private_key_pem)
+    here(new.private_key_path).write_text(stage.make().private_key_pem)
     result = stage.deploy(stage.entry(), new)
     assert result.error is not None
     assert result.error["code"] == "deploy-pair"

@@ -29,6 +29,7 @@ from dnsrenew.errors import DeployError
 from dnsrenew.model import Deployment
 from dnsrenew.runtime.context import Context
 from tests.kit.deployments import KeptFiles, deployer_context, make_certificate
+from tests.kit.folders import here
 
 # ── pkcs12 ──────────────────────────────────────────────────────────────────────────────
 
@@ -48,7 +49,7 @@ def test_openssl_reads_the_file(tmp_path: Path, legacy: bool) -> None:
     out = openssl(path, "pass-word", *(["-legacy"] if legacy else []))
     assert "friendlyName: unifi" in out
     assert out.count("BEGIN CERTIFICATE") == 2
-    for pem in (certificate.certificate_path.read_text(), certificate.private_key_pem):
+    for pem in (here(certificate.certificate_path).read_text(), certificate.private_key_pem):
         assert "".join(pem.split("\n")[1:-2]) in out.replace("\n", "")
     assert path.stat().st_mode & 0o777 == 0o600
 

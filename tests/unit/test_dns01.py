@@ -32,6 +32,7 @@ from dnsrenew.secrets import Secret
 from dnsrenew.store import FolderStore
 from dnsrenew.store.atomic_io import AtomicFiles
 from dnsrenew.store.journal import JournalFolder
+from dnsrenew.store.parts import Journal
 from dnsrenew.store.paths import Paths
 from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import InMemoryDriver

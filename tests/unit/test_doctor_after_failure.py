@@ -18,6 +18,7 @@ from dnsrenew.renewal.services import LazyServices
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore
 from tests.kit.clock import FakeClock
+from tests.kit.folders import here
 
 ROUTE = RouteTaken(ca="lab", challenge="dns-01", dns=("home",))
 Explain = Callable[..., list[str]]
@@ -57,7 +58,7 @@ def explain(tmp_path: Path) -> Explain:
         def no_services() -> Any:
             raise DnsRenewError("none", "There are none.", fix="")
 
-        store = FolderStore(config.store)
+        store = FolderStore(here(config.store))
         context = context or Context(clock=FakeClock())
         after_failure.explain(context, config, store, outcomes, LazyServices(no_services))
 

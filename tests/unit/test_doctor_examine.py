@@ -20,6 +20,7 @@ from dnsrenew.model import Check, Diagnosis
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from dnsrenew.store import FolderStore
+from tests.kit.folders import here
 
 Make = Callable[[str], Check | None]
 
@@ -40,7 +41,7 @@ def diagnose(
     tables = {"name": "home", "domains": ["a.test"], "routes": [route]}
     config = Config.from_dict({"certificate": [tables], "agree_terms": True}, base=tmp_path)
     context = Context(clock=SystemClock(), cancel=cancel or threading.Event())
-    (found,) = examine.examine(context, config, FolderStore(config.store), config.certificates)
+    (found,) = examine.examine(context, config, FolderStore(here(config.store)), config.certificates)
     return found
 
 
@@ -104,7 +105,7 @@ def test_the_accounts_that_a_certificate_may_use(tmp_path: Path, domain: str, ac
         "certificate": [{"name": "home", "domains": [domain], "routes": [{"challenge": "dns-01"}]}],
     }
     config = Config.from_dict(tables, base=tmp_path)
-    facts = Facts(Context(), config, FolderStore(config.store))
+    facts = Facts(Context(), config, FolderStore(here(config.store)))
     assert facts.accounts(config.certificates[0]) == accounts
 
 

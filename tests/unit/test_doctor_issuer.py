@@ -26,6 +26,7 @@ from dnsrenew.secrets import Secret
 from dnsrenew.store import State
 from tests.kit.clock import START
 from tests.kit.doctor_stage import DIRECTORY, DoctorStage, doctor_stage
+from tests.kit.folders import here
 from tests.kit.stores import issue
 from tests.lab.acmemessages import Request, Response
 
@@ -256,7 +257,7 @@ def test_no_limit(tmp_path: Path) -> None:
     """Nothing is known at first, and nothing is written to find that out."""
     with doctor_stage(tmp_path) as stage:
         assert limited(stage).result == "ok"
-        assert not stage.config.store.exists()
+        assert not here(stage.config.store).exists()
 
 
 def test_limits_of_the_ca(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from dnsrenew.store import FolderStore
 from tests.kit.certificates import issue
 from tests.kit.clock import FakeClock
 from tests.kit.deployments import make_certificate
+from tests.kit.folders import here
 from tests.kit.tls_stand_in import serving
 
 NAME = "home"
@@ -35,7 +36,7 @@ def facts(tmp_path: Path, clock: FakeClock | None = None, **certificate: Any) ->
     path = tmp_path / "dnsrenew.toml"
     config = Config.from_dict({"certificate": [tables | certificate], "agree_terms": True}, base=tmp_path)
     config = replace(config, path=path)
-    return Facts(Context(clock=clock or FakeClock()), config, FolderStore(config.store))
+    return Facts(Context(clock=clock or FakeClock()), config, FolderStore(here(config.store)))
 
 
 def spec_of(found: Facts) -> CertificateSpec:
@@ -59,25 +60,25 @@ def test_a_store_that_does_not_exist_yet(tmp_path: Path) -> None:
     check = store.store(found)
     assert check is not None
     assert (check.result, check.evidence["existing"]) == ("ok", str(tmp_path))
-    assert not found.store.path.exists()
+    assert not here(found.store.path).exists()
 
 
 def test_a_store_that_works(tmp_path: Path) -> None:
     """Temporary files are written to it and removed."""
     found = facts(tmp_path)
     obtain(found)
-    before = sorted(found.store.path.rglob("*"))
+    before = sorted(here(found.store.path).rglob("*"))
     check = store.store(found)
     assert check is not None
     assert check.result == "ok"
-    assert sorted(found.store.path.rglob("*")) == before
+    assert sorted(here(found.store.path).rglob("*")) == before
 
 
 def test_a_store_that_others_can_change(tmp_path: Path) -> None:
     """It is refused as a renewal refuses it, with the command that mends it."""
     found = facts(tmp_path)
     obtain(found)
-    found.store.path.chmod(0o777)
+    here(found.store.path).chmod(0o777)
     check = store.store(found)
     assert check is not None
     assert (check.result, check.blocks, check.evidence["error"]) == ("bad", ("all",), "store-not-private")

@@ -35,7 +35,7 @@ from dnsrenew.store.pending_orders import OrderFolders
 from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import InMemoryDriver
 from tests.kit.clock import START, FakeClock
-from tests.kit.folders import quick_folder
+from tests.kit.folders import here, quick_folder
 from tests.kit.fuzzing import FEW, bounded, each_change, edited, json_bytes
 from tests.kit.stores import DIRECTORY, ORDER, SPEC, issue, keep
 
@@ -204,8 +204,8 @@ def store(quick: Path) -> Store:
 @pytest.mark.parametrize("field", ["last_failure", "worked", "ari", "not_after"])
 def test_status_prints_any_state(store: Store, capsys: pytest.CaptureFixture[str], field: str) -> None:
     """The table and the reasons are printed for any state, without control characters."""
-    path = store.path / "certificates/home/state.json"
-    config = str(store.path.parent / "dnsrenew.toml")
+    path = here(store.path) / "certificates/home/state.json"
+    config = str(here(store.path).parent / "dnsrenew.toml")
     for data in each_change(STATE, FEW, within=field):
         path.write_bytes(data)
         assert main(["status", "--config", config]) == 0
@@ -229,9 +229,9 @@ def take_notices(context: Context) -> list[Notice]:
 @given(data=json_bytes([STATE]))
 def test_a_damaged_state_costs_no_certificate(store: Store, data: bytes) -> None:
     """A damaged state is set aside, and rebuilt from the current certificate."""
-    path = store.path / "certificates/home/state.json"
+    path = here(store.path) / "certificates/home/state.json"
     path.write_bytes(data)
-    again = FolderStore(store.path)
+    again = FolderStore(here(store.path))
     with suppress(StoreError):  # of a later dnsrenew
         state = again.read_state("home")
         aside = list(path.parent.glob("*.damaged*"))

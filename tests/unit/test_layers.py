@@ -26,7 +26,10 @@ OWNERS = {
     "josepy": {"ca"},  # acme's signing and key wrappers; the keys themselves are made in x509
     "keyring": {"secrets"},
     "lexicon": {"drivers/lexicon"},
+    "procrastinate": {"fleet", "store/database/schema"},
     "psutil": {"doctor/host"},
+    "psycopg": {"store/database", "config/fleet_check"},
+    "psycopg_pool": {"fleet/queue"},  # procrastinate's pool
     "pytest": {"testing/plugin"},
     "requests": {"http", "drivers/lexicon/patches"},  # it is changed there for other libraries
     "tenacity": {"runtime/retry"},

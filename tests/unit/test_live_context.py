@@ -17,6 +17,7 @@ from dnsrenew import Certificate, x509
 from dnsrenew.serving.live_context import LiveContext, ServedPair
 from tests.kit.certificates import issuer
 from tests.kit.deployments import make_certificate
+from tests.kit.folders import here
 
 
 class Server:
@@ -62,7 +63,8 @@ class Server:
 
 def pair(certificate: Certificate, domains: tuple[str, ...] = ()) -> ServedPair:
     """Return a certificate to serve."""
-    return ServedPair(domains or certificate.domains, certificate.fullchain_path, certificate.private_key_path)
+    files = here(certificate.fullchain_path), here(certificate.private_key_path)
+    return ServedPair(domains or certificate.domains, *files)
 
 
 def client_context(*, alpn: tuple[str, ...] = (), chain: Certificate | None = None, **settings: Any) -> ssl.SSLContext:
@@ -73,7 +75,7 @@ def client_context(*, alpn: tuple[str, ...] = (), chain: Certificate | None = No
     if alpn:
         context.set_alpn_protocols(alpn)
     if chain is not None:
-        context.load_cert_chain(chain.fullchain_path, chain.private_key_path)
+        context.load_cert_chain(here(chain.fullchain_path), here(chain.private_key_path))
     for name, value in settings.items():
         setattr(context, name, value)
     return context
@@ -115,7 +117,7 @@ def test_a_pair_that_does_not_fit_changes_nothing(server: Server) -> None:
     """The context in use is not damaged."""
     old, broken = server.make(), server.make()
     server.serve(old)
-    broken.private_key_path.write_text(old.private_key_pem)
+    here(broken.private_key_path).write_text(old.private_key_pem)
     with pytest.raises(ssl.SSLError):
         server.serve(broken)
     assert server.serial() == old.serial

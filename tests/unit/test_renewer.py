@@ -30,6 +30,7 @@ from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore, State, Store
 from tests.kit.clock import START, FakeClock
 from tests.kit.config_files import ROOTS
+from tests.kit.folders import here
 from tests.kit.stores import SPEC, issue, keep
 
 NOBODY = "https://127.0.0.1:1/directory"
@@ -559,9 +560,10 @@ def test_a_ca_of_ones_own_needs_a_twin_of_ones_own() -> None:
 def test_the_certificate_in_force_is_handed_out(stage: Stage) -> None:
     """The returned paths belong to one version, which stays when a newer one is stored."""
     first = stage.renewer().certificate("home")
-    assert {first.fullchain_path.parent, first.private_key_path.parent} == {stage.path / "certificates/home/versions/1"}
+    folders = {here(path).parent for path in (first.fullchain_path, first.private_key_path)}
+    assert folders == {stage.path / "certificates/home/versions/1"}
     keep(stage.store, 2)
-    assert stage.renewer().certificate("home").fullchain_path.parent.name == "2"
+    assert here(stage.renewer().certificate("home").fullchain_path).parent.name == "2"
     assert first.fullchain_pem == issue(ISSUED)[0]
 
 

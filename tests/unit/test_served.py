@@ -21,6 +21,7 @@ from dnsrenew.base.clock import SystemClock
 from dnsrenew.errors import StoreError
 from dnsrenew.serving import served as module
 from tests.kit.certificates import issue
+from tests.kit.folders import here
 from tests.kit.served_host import OTHER, SPEC, ServedHost
 
 
@@ -200,7 +201,7 @@ def test_a_held_version_is_not_pruned(host: ServedHost) -> None:
     for _ in range(5):
         host.keep()
     assert certificate.fullchain_pem.startswith("-----BEGIN CERTIFICATE-----")
-    folder = certificate.fullchain_path.parent
+    folder = here(certificate.fullchain_path).parent
     del certificate
     host.keep()
     assert not folder.exists()

@@ -31,12 +31,9 @@ def test_two_runs(site: StoreSite) -> None:
     """Each with a store of its own, as in two processes: a certificate, a zone, a writer, an account."""
     first, second = site.open(), site.open()
     with first.lock("home", context=Context()), first.lock_zone("a.test.", context=Context()):
-        for work in (
-            lambda: second.lock("home", context=Context()),
-            lambda: second.lock_zone("A.test", context=Context()),
-        ):
+        for held in (second.lock("home", context=Context()), second.lock_zone("A.test", context=Context())):
             with pytest.raises(LockedError) as caught:
-                work().__enter__()
+                held.__enter__()
             assert caught.value.evidence["pid"] == os.getpid()
         with (
             second.lock("away", context=Context()),

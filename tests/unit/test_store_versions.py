@@ -156,6 +156,7 @@ def test_nothing_stored_is_no_certificate(site: StoreSite) -> None:
 
 def test_the_newest_three_are_kept(site: StoreSite) -> None:
     """The fifth renewal keeps 3, 4 and 5; the fifth is in force for every reader, also in another run."""
+    state = State()
     for serial in range(1, 6):
         state = keep(site.open(), serial)
         assert state == site.open().read_state("home") == assert_whole(site.open(), {serial})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
 from dnsrenew.base.values import Frozen
@@ -170,7 +170,7 @@ class WantedCertificates(Frozen):
             adding = _Adding(transaction, origin, _json_rows(first))
             if second:
                 adding.stage()
-                for part in (second, *parts):
+                for part in chain([second], parts):
                     adding.put(_json_rows(part))
                 adding.analyze()
             return adding.clashes() or adding.write()

@@ -1,0 +1,85 @@
+"""The memory of a worker, and of what a server knows of each name."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from bench import processes
+from bench.figures import MIB, TIMES, Figure, of_samples
+from bench.fleet import renewing
+from bench.fleet.generated import SEAL, Fleet, fleet, folder
+from bench.processes import RunFailedError
+from tests.kit.postgres import Postgres
+
+_RENEWED: Final = 100
+_GOAL: Final = 1.1
+_INDEX: Final = """
+import gc, json, os, sys
+import psutil
+from dnsrenew import Config
+from dnsrenew.fleet.fleet import Fleet
+process = psutil.Process()
+def resident():
+    gc.collect()
+    return process.memory_info().rss
+with Fleet(Config.load("dnsrenew.toml")) as fleet:
+    fleet.status()
+    before = resident()
+    context = fleet.ssl_context()
+    print(json.dumps([before, resident(), len(context._index), context._index.size]))
+"""
+
+
+def worker(server: Postgres, counts: Sequence[int], settings: Mapping[str, Any]) -> list[Figure]:
+    """Measure the memory of a worker that has renewed some of few, of more and of many certificates."""
+    figures, found = [], []
+    for count in counts:
+        with fleet(server, count) as made:
+            made.make_due(min(_RENEWED, count // 2))
+            done = renewing.run(made, 1, 0, settings)
+        found.append(done.resident)
+        what = f"memory of a worker of a fleet of {count:,}"
+        figures.append(of_samples(f"worker-{count}", what, MIB, None, [done.resident]))
+    return [*figures, _ratio(counts, found)]
+
+
+def _ratio(counts: Sequence[int], found: Sequence[float]) -> Figure:
+    return Figure(
+        key="worker-memory",
+        what=f"memory of a worker: {counts[-1]:,} certificates against {counts[0]:,}",
+        unit=TIMES,
+        goal=_GOAL,
+        value=found[-1] / found[0],
+        best=found[-1] / found[0],
+        detail=f"{found[-1]:.0f} MiB : {found[0]:.0f} MiB",
+    )
+
+
+def index(made: Fleet, count: int) -> list[Figure]:
+    """Measure the memory of the names behind `ssl_context`, in a process of its own."""
+    with folder(made.address) as (path, env):
+        command = [sys.executable, "-c", _INDEX]
+        environment = {**env, "PYTHONPATH": str(processes.ROOT)}
+        done = subprocess.run(command, cwd=path, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RunFailedError(done.stderr)
+    before, after, names, size = json.loads(done.stdout)
+    assert names > count * 0.9
+    return [
+        Figure(
+            key="index",
+            what=f"memory that `ssl_context` takes for {count:,} names",
+            unit=MIB,
+            goal=None,
+            value=(after - before) / 2**20,
+            best=(after - before) / 2**20,
+            detail=f"{size / names:.0f} bytes a name in the index; the rest are modules, threads and connections",
+        )
+    ]
+
+
+assert len(SEAL) == 32  # noqa: PLR2004

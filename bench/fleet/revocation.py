@@ -1,0 +1,193 @@
+"""A mass revocation: the CA tells all certificates by their renewal information that they are to be replaced at once.
+
+Real: the tables, the scan, procrastinate's queue, the jobs with poll, due dates and spread, locks and fences, the
+ledger, the pace of requests that all workers share, storing. In the place of the CA and of DNS there is a stand-in
+that counts against a model of the limits, and the clock is simulated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final
+
+from bench.figures import COUNT, Figure, Unit, of_samples
+from bench.fleet import simulated
+from bench.fleet.generated import KEPT, fill
+from bench.fleet.simulated import SimulatedClock, StandIn, simulated_database
+from bench.processes import RunFailedError
+from dnsrenew.config import Config
+from dnsrenew.fleet.certificate_job import CertificateJobs
+from dnsrenew.fleet.queue import QUEUE, QueueTasks, WorkQueue
+from dnsrenew.fleet.shared_services import SharedServices, WorkerRun
+from dnsrenew.renewal.options import RunOptions
+from dnsrenew.renewal.services import LazyServices
+from dnsrenew.runtime.context import Context
+from dnsrenew.store.database.connection import Database
+from dnsrenew.store.database.database_store import DatabaseStore
+from dnsrenew.store.database.due_dates import RENEW, DueDates
+from dnsrenew.store.database.pace import SharedBuckets
+from dnsrenew.store.database.seal import Seals
+from tests.kit.postgres import DatabaseAddress, Postgres
+
+_HOURS: Final = Unit(" h", 1, 1 / 3600)
+_DAY: Final = 24 * 3600.0
+_MINUTE: Final = 60.0
+_POLL_PART: Final = 0.2
+"""The time of a poll, as a part of that of a renewal."""
+
+
+@dataclass
+class Course:
+    """How it went.
+
+    :ivar seconds: of simulated time, until the last one was replaced.
+    :ivar halves: the same, until half of them were.
+    """
+
+    seconds: float = 0.0
+    halves: float = 0.0
+    statuses: dict[str, int] | None = None
+    replaced: int = 0
+    jobs: int = 0
+
+
+def revocation(server: Postgres, count: int, each_second: float) -> list[Figure]:
+    """Simulate it.
+
+    :param each_second: renewals a second that the workers of the fleet manage together.
+    """
+    with simulated_database(server) as (address, database, clock):
+        fill(database, count, first=timedelta())
+        with server.admin(address.name) as admin:
+            admin.execute(b"VACUUM ANALYZE")
+        chain = database.fetch("SELECT chain FROM dnsrenew_version LIMIT 1")[0][0]
+        begin = time.perf_counter()
+        ca = StandIn(clock, chain)
+        with contextlib.closing(DatabaseStore(database, Seals([]), worker=True)) as store, ca.in_place():
+            course = asyncio.run(_Day(address, store, clock, ca, each_second).go(count))
+        left = database.fetch(
+            "SELECT count(*) FROM dnsrenew_certificate WHERE version IS DISTINCT FROM 1 AND version <= %s", (KEPT,)
+        )[0][0]
+    if left or course.replaced < count:
+        raise RunFailedError(f"{left} are not replaced: {course}")
+    spent = time.perf_counter() - begin
+    return _figures(count, course, ca, spent)
+
+
+def _figures(count: int, course: Course, ca: StandIn, spent: float) -> list[Figure]:
+    what = f"a mass revocation: {count:,} certificates replaced, simulated time"
+    most = max(ca.requests.values())
+    replaced = of_samples("revocation", what, _HOURS, _DAY, [course.seconds])
+    detail = f"half of them after {course.halves / 3600:.1f} h; {course.jobs:,} jobs in {spent:.0f} s of real time"
+    return [
+        _with_detail(replaced, detail),
+        _with_detail(
+            of_samples("revocation-limits", "orders beyond a limit of the CA", COUNT, 0.0, [float(len(ca.limits.exceeded))]),
+            f"{ca.orders:,} orders, {ca.exempt:,} of them exempt; at least {ca.limits.orders.least} of 300 left",
+        ),
+        of_samples("revocation-requests", "requests in its busiest second; the CA allows 250", COUNT, 250.0, [float(most)]),
+    ]
+
+
+def _with_detail(figure: Figure, detail: str) -> Figure:
+    return Figure(
+        key=figure.key, what=figure.what, unit=figure.unit, goal=figure.goal, value=figure.value, best=figure.best,
+        detail=detail,
+    )  # fmt: skip
+
+
+class _Day:
+    """The day after the revocation; one thread does what the workers of the fleet do."""
+
+    def __init__(
+        self, address: DatabaseAddress, store: DatabaseStore, clock: SimulatedClock, ca: StandIn, each_second: float
+    ) -> None:
+        self._clock = clock
+        self._each = 1 / each_second
+        self._course = Course(statuses={})
+        dates = DueDates(store.database)
+        run = partial(_new_run, _config(address), store, clock, ca, SharedBuckets(store.database))
+        jobs = CertificateJobs(store, dates, SharedServices(run, clock.monotonic), self._ended)
+        self._do: Callable[[str], None] = lambda name: jobs.do(name, 0, threading.Event())
+        self._queue = WorkQueue(
+            address.url, {"password": address.read_password()}, QueueTasks(dates.due, _not_called)
+        )
+        self._next_scan = 0.0
+
+    async def go(self, count: int) -> Course:
+        """Let time pass until all are replaced, or a day is over."""
+        course, manager = self._course, self._queue.app.job_manager
+        async with self._queue.opened():
+            worker = await manager.register_worker()
+            while course.replaced < count and self._clock.monotonic() < _DAY:
+                await self._scan_in_time()
+                job = await manager.fetch_job([QUEUE], worker)
+                if job is None:
+                    self._clock.advance(self._next_scan - self._clock.monotonic())
+                    continue
+                await self._one(job)
+                if course.replaced >= count / 2 and not course.halves:
+                    course.halves = self._clock.monotonic()
+        course.seconds = self._clock.monotonic()
+        return course
+
+    async def _scan_in_time(self) -> None:
+        if self._clock.monotonic() >= self._next_scan:
+            self._next_scan += _MINUTE
+            await self._queue.scan()
+
+    async def _one(self, job: Any) -> None:
+        """Do a job, and let the time pass that it takes."""
+        from procrastinate.jobs import Status
+
+        assert job.task_name == RENEW
+        before = self._course.replaced
+        self._do(job.task_kwargs["name"])
+        self._clock.advance(self._each * (1.0 if self._course.replaced > before else _POLL_PART))
+        await self._queue.app.job_manager.finish_job(job, Status.SUCCEEDED, delete_job=True)
+        self._course.jobs += 1
+
+    def _ended(self, _spec: Any, outcome: Any) -> None:
+        assert self._course.statuses is not None
+        self._course.statuses[outcome.status] = self._course.statuses.get(outcome.status, 0) + 1
+        self._course.replaced += outcome.status == "renewed"
+        if outcome.status == "failed":
+            raise RunFailedError(f"{outcome.name}: {outcome.error}")
+
+
+def _new_run(
+    config: Config, store: DatabaseStore, clock: SimulatedClock, ca: StandIn, buckets: SharedBuckets
+) -> WorkerRun:
+    context = Context(clock=clock, random=random.Random(1), buckets=buckets)
+    assert config.fleet is not None
+    services = LazyServices(lambda: ca.services(store, context))
+    return WorkerRun(config, config.fleet.documents, context, services, RunOptions())
+
+
+def _config(address: DatabaseAddress) -> Config:
+    return Config.from_dict(
+        {
+            "store": {"url": address.url, "password": "x"},
+            "contact": ["me@example.test"],
+            "agree_terms": True,
+            "default_ca": simulated.CA,
+            "ca": {simulated.CA: {"directory": simulated.DIRECTORY}},
+            "dns": {"home": {"provider": "duckdns", "token": "literal:none"}},
+            "fleet": {"defaults": {"routes": [{"challenge": "dns-01", "dns": "home"}]}},
+        }
+    )
+
+
+def _not_called(*_: object) -> None:
+    raise AssertionError
+
+
+assert Database

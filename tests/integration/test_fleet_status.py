@@ -1,0 +1,207 @@
+"""The status of a fleet: counts, workers, limits, from a real PostgreSQL; as JSON and for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from dnsrenew.cli.fleet_status import status_lines
+from dnsrenew.fleet.status import CaLimits, FleetStatus, WorkerStatus, fleet_status
+from dnsrenew.model import CA
+from dnsrenew.runtime.context import Context
+from dnsrenew.store.database.connection import Database
+from dnsrenew.store.database.database_store import DatabaseStore
+from dnsrenew.store.database.due_dates import DueDates
+from dnsrenew.store.database.schema import initialize
+from dnsrenew.store.database.seal import Seals
+from tests.kit.clock import START
+from tests.kit.fleet_stage import FleetStage
+from tests.kit.postgres import DatabaseAddress, address, postgres  # noqa: F401  # fixtures
+from tests.lab.workspace import Workspace
+
+DIRECTORY = "https://ca.test/directory"
+CAS = {"lab": CA(DIRECTORY, name="lab")}
+
+
+@pytest.fixture
+def database(address: DatabaseAddress) -> Iterator[Database]:  # noqa: F811
+    """A database with the tables."""
+    made = Database(address)
+    initialize(made, Seals([]))
+    yield made
+    made.close()
+
+
+def add(database: Database, name: str, *, due: str = "1 hour", expires: str | None = None, **more: Any) -> None:
+    """Want a certificate; with ``expires`` one is stored, which expires then."""
+    state, tags = more.get("state", {}), more.get("tags", [])
+    database.execute(
+        "INSERT INTO dnsrenew_certificate (name, wanted, due, expires, version, state, tags)"
+        " VALUES (%s, '{}', now() + %s::interval, now() + %s::interval, %s, %s::jsonb, %s)",
+        (name, due, expires, expires and 1, json.dumps(state), tags),
+    )
+
+
+def test_an_empty_fleet(database: Database) -> None:
+    """Without certificates all is zero, and nothing is an error."""
+    assert fleet_status(database, CAS).to_dict() == {
+        "version": 1,
+        "counts": {"valid": 0, "missing": 0, "expired": 0, "revoked": 0},
+        "due": 0,
+        "failing": 0,
+        "most_overdue": [],
+        "workers": [],
+        "last_hour": {},
+        "limits": {},
+        "lacking": [],
+    }
+
+
+def test_the_counts(database: Database) -> None:
+    """Each certificate has one state; due and failing are counted besides; what is only stored is not counted."""
+    add(database, "valid", expires="30 days")
+    add(database, "missing", due="-1 hour", state={"failures": 2})
+    add(database, "expired", due="-1 day", expires="-1 day", state={"failures": 0})
+    add(database, "revoked", due="-2 hours", expires="30 days", state={"revoked": True})
+    database.execute("INSERT INTO dnsrenew_certificate (name, due) VALUES ('stored', now() - interval '9 days')")
+    found = fleet_status(database, CAS)
+    assert found.counts == {"valid": 1, "missing": 1, "expired": 1, "revoked": 1}
+    assert (found.due, found.failing) == (3, 1)
+    assert [name for name, _ in found.most_overdue] == ["expired", "revoked", "missing"]
+    assert found.to_dict()["most_overdue"][0]["since"].endswith("Z")
+
+
+def test_the_most_overdue_are_ten(database: Database) -> None:
+    """However many wait, ten are named: those that have waited the longest."""
+    for number in range(12):
+        add(database, f"c{number}", due=f"-{number} hours")
+    assert [name for name, _ in fleet_status(database, CAS).most_overdue] == [f"c{n}" for n in range(11, 1, -1)]
+
+
+def test_only_those_with_a_tag(database: Database) -> None:
+    """With a tag, certificates without it count nowhere."""
+    add(database, "ours", due="-1 hour", tags=["us", "shop"])
+    add(database, "theirs", due="-1 hour", tags=["them"])
+    for name in ("ours", "theirs"):
+        issue(database, name, "lab", "-1 minute")
+        DueDates(database).note_lacking(name, ["dns.x"])
+    found = fleet_status(database, CAS, "us")
+    assert (found.counts["missing"], found.due, found.last_hour) == (1, 1, {"lab": 1})
+    assert [name for name, _ in found.most_overdue] == ["ours"]
+    assert found.lacking == {"ours": ("dns.x",)}
+
+
+def issue(database: Database, name: str, ca: str, when: str) -> None:
+    """Store a version that a CA issued then."""
+    database.execute(
+        "INSERT INTO dnsrenew_version (name, number, chain, key, meta, ca, issued)"
+        " SELECT %s, count(*) + 1, '', '', '{}', %s, now() + %s::interval FROM dnsrenew_version WHERE name = %s",
+        (name, ca, when, name),
+    )
+
+
+def test_the_last_hour(database: Database) -> None:
+    """Certificates are counted by their CA; older ones are not."""
+    for name, ca, when in (("a", "lab", "-1 minute"), ("b", "lab", "-59 minutes"), ("c", "other", "-1 minute"),
+                           ("d", "lab", "-61 minutes")):  # fmt: skip
+        issue(database, name, ca, when)
+    assert fleet_status(database, CAS).last_hour == {"lab": 2, "other": 1}
+
+
+def test_what_the_limits_leave(database: Database) -> None:
+    """A wait of the account is told with its end, waits of sets of names are counted, under the name of the CA."""
+    context = Context(clock=database.clock)
+    ledger = DatabaseStore(database, Seals([])).ledger(DIRECTORY, "lab", context)
+    ledger.note_retry_after(600, ["one.test"])
+    ledger.note_retry_after(600, ["two.test"])
+    assert fleet_status(database, CAS).limits == {"lab": CaLimits(until=None, held=2)}
+    ledger.note_retry_after(3600, None)
+    found = fleet_status(database, {}).limits[DIRECTORY]
+    assert found.until is not None
+    assert timedelta(minutes=59) < found.until - database.clock.now() <= timedelta(hours=1, seconds=1)
+    assert found.held == 2
+
+
+def test_who_works_on_what(address: DatabaseAddress, database: Database) -> None:  # noqa: F811
+    """A worker is listed as long as its connection lives, with the certificates whose locks it holds; others are not."""
+    worker = DatabaseStore(Database(address), Seals([]), worker=True)
+    program = DatabaseStore(Database(address), Seals([]))
+    context = Context(clock=database.clock)
+    with program.lock("theirs", context=context):
+        with (
+            worker.lock("b", context=context),
+            worker.lock("a", context=context),
+            worker.lock_zone("z", context=context),
+        ):
+            (found,) = fleet_status(database, CAS).workers
+            assert found.doing == ("a", "b")
+        assert fleet_status(database, CAS).workers == (WorkerStatus(host=found.host, pid=found.pid, doing=()),)
+    worker.close()
+    program.close()
+    assert fleet_status(database, CAS).workers == ()
+
+
+# ── for people ──────────────────────────────────────────────────────────────────────────
+
+
+def status(**more: Any) -> FleetStatus:
+    """A status of a large fleet."""
+    fields: dict[str, Any] = {
+        "counts": {"valid": 99_120, "missing": 800, "expired": 80, "revoked": 0},
+        "due": 1204,
+        "failing": 12,
+        "most_overdue": (("shop-17.customer.example.com", START - timedelta(hours=5)),),
+        "workers": (
+            WorkerStatus(host="eu-1", pid=4711, doing=tuple(f"customer-{number}" for number in range(16))),
+            WorkerStatus(host="eu-2", pid=12, doing=()),
+        ),
+        "last_hour": {"letsencrypt": 1203},
+        "limits": {"letsencrypt": CaLimits(until=None, held=3), "zerossl": CaLimits(until=START, held=0)},
+        "lacking": {"shop-99": ("dns.other",)},
+    }
+    return FleetStatus(**{**fields, **more})
+
+
+def shown(found: FleetStatus, now: datetime = START) -> list[str]:
+    """What a terminal of sixty columns shows."""
+    return status_lines(found, now, 60)
+
+
+def test_it_fits_sixty_columns() -> None:
+    """Every line fits; the numbers, the workers and the limits are in it."""
+    lines = shown(status())
+    assert max(map(len, lines)) <= 60
+    text = "\n".join(lines)
+    for words in ("100,000 certificates", "99,120 valid", "1,204 due", "5 hours", "4711 on eu-1", "12 more", "1,203",
+                  "3 name sets", "dns.other"):  # fmt: skip
+        assert words in text
+    assert "revoked" not in text
+
+
+def test_what_is_not_there_is_not_shown() -> None:
+    """A fleet in which nothing waits and nothing lacks shows neither heading; that no worker lives is shown."""
+    calm = status(due=0, failing=0, most_overdue=(), workers=(), last_hour={}, limits={}, lacking={})
+    assert len(shown(calm)) == 3
+    assert "dnsrenew worker" in "\n".join(shown(calm))
+
+
+def test_an_empty_fleet_says_how_to_fill_it() -> None:
+    """Without certificates the first line says what to do."""
+    empty = status(counts={"valid": 0, "missing": 0, "expired": 0, "revoked": 0})
+    assert "fleet add" in shown(empty)[0]
+
+
+def test_the_command(workspace: Workspace, address: DatabaseAddress) -> None:  # noqa: F811
+    """``fleet status`` prints the document of the contract, and the same for people."""
+    stage = FleetStage(workspace, address)
+    stage.add("shop")
+    code, document = workspace.run_json("fleet", "status")
+    assert (code, document["version"], document["counts"]["missing"], document["due"]) == (0, 1, 1, 1)
+    done = workspace.run("fleet", "status", "--tag", "nobody")
+    assert done.returncode == 0, done.stderr
+    assert "fleet add" in done.stdout
+    stage.database.close()

@@ -1,0 +1,435 @@
+"""Machines of a fleet with a real PostgreSQL, and a CA and a DNS host in memory that count what they are sent.
+
+The workers are those of the program, without the queue. Everything that a job does with others passes a
+:class:`Watch`: each statement, each request to the CA, each call of the DNS host, each event. At one of these points
+a test lets something happen: the machine dies, or its database does.
+
+A machine that dies runs no ``finally``: from then on nothing of it passes, and its connections are cut without a
+farewell. Threads run where they are started, so that the n-th point is always the same. :mod:`.fleet_killed` kills
+real processes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any, Final, TypeVar, cast
+from unittest import mock
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from dnsrenew.base import threads
+from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.values import replace
+from dnsrenew.config.fleet import FleetSettings
+from dnsrenew.drivers.provider import Behaviour
+from dnsrenew.events import Event
+from dnsrenew.fleet.queue import HandedBack
+from dnsrenew.fleet.session import SessionSettings, WorkerSession
+from dnsrenew.http import Response as HttpResponse
+from dnsrenew.model import CertificateSpec, Outcome, Route
+from dnsrenew.secrets import Redactor
+from dnsrenew.store.database import lock_connection, new_connection
+from dnsrenew.store.database.connection import Database
+from dnsrenew.store.database.database_store import DatabaseStore
+from dnsrenew.store.database.schema import initialize
+from dnsrenew.store.database.seal import Seals
+from dnsrenew.store.journal_entry import LATEST
+from tests.kit.acme_server import UNAUTHORIZED, AcmeServer, Limits, Problem, Proof
+from tests.kit.dns import Host, MemoryDns
+from tests.kit.memory import host_config, in_memory, threads_at_once
+from tests.kit.postgres import DatabaseAddress, Postgres, Proxy
+from tests.kit.year_world import CAS
+
+T = TypeVar("T")
+
+CA: Final = "le"
+NAME: Final = "_acme-challenge.home.test."
+FOREIGN: Final = "somebody-else-wrote-this"
+SEALS: Final = Seals([b"s" * 32])
+SHORT: Final = 0.1
+"""The patience of a machine while its network hangs."""
+_SOON: Final = 10.0
+_PING: Final = "SELECT clock_timestamp()"
+_TABLES: Final = """
+SELECT string_agg(tablename, ', ') FROM pg_tables
+WHERE tablename LIKE 'dnsrenew\\_%' AND tablename <> 'dnsrenew_schema'
+"""
+_TABLE: Final = re.compile(r"\b(INSERT INTO|UPDATE|DELETE FROM|FROM) dnsrenew_(?!lock\b|alive\b)(\w+)")
+
+
+class Killed(BaseException):
+    """The machine is dead."""
+
+
+class Watch:
+    """What a machine does passes here.
+
+    :param at: the point at which something happens; None: nowhere.
+    :param strike: what happens.
+    :ivar seen: the points so far.
+    :ivar requests: the requests to the CA and calls of the DNS host, in order.
+    :ivar sent_before: their number when it happened; None: it has not.
+    """
+
+    def __init__(self, at: str | None = None, strike: Callable[[], None] | None = None) -> None:
+        self._at = at
+        self._strike = strike
+        self._times: Counter[str] = Counter()
+        self.seen: list[str] = []
+        self.requests: list[str] = []
+        self.sent_before: int | None = None
+        self.is_dead = False
+
+    def pass_by(self, what: str) -> None:
+        """Let something happen, or continue."""
+        if self.is_dead:
+            raise Killed
+        self._times[what] += 1
+        number = self._times[what]
+        point = what if number == 1 else f"{what} ({number})"
+        self.seen.append(point)
+        if point == self._at and self._strike is not None:
+            self.sent_before = len(self.requests)
+            self._strike()
+            if self.is_dead:
+                raise Killed
+
+    def around(self, what: str, done: str, call: Callable[[], T]) -> T:
+        """Make a call to another party; something may happen before it, or before its result is known."""
+        self.pass_by(f"{what}, not sent")
+        value = call()
+        self.pass_by(f"{what}, {done}")
+        return value
+
+    def request(self, what: str, done: str, call: Callable[[], T]) -> T:
+        """Make a request to the CA or the DNS host."""
+
+        def sent() -> T:
+            self.requests.append(what)
+            return call()
+
+        return self.around(what, done, sent)
+
+    @property
+    def sent_after(self) -> list[str]:
+        """What was sent after it happened."""
+        return self.requests[self.sent_before or 0 :]
+
+
+class WatchedDatabase(Database):
+    """The database of a machine.
+
+    :ivar opened: its connections, with the process of the server for each.
+    """
+
+    def __init__(self, address: DatabaseAddress, watch: Watch) -> None:
+        super().__init__(address)
+        self.watch = watch
+        self.opened: dict[Any, int] = {}
+
+    def run(self, connection: Any, sql: str, params: Any = ()) -> tuple[list[tuple[Any, ...]], int]:
+        """Execute a statement; heartbeats have a thread of their own, and are no points."""
+        if connection not in self.opened:
+            self.opened[connection] = connection.info.backend_pid
+        if sql == _PING:
+            return super().run(connection, sql, params)
+        return self.watch.around(
+            f"database: {plain(sql, params)}", "done", lambda: super(WatchedDatabase, self).run(connection, sql, params)
+        )
+
+
+def plain(sql: str, params: Any) -> str:
+    """Say in a few words what a statement does."""
+    if "pg_try_advisory_lock" in sql or "pg_advisory_unlock" in sql:
+        what = "unlock" if "unlock" in sql else "lock"
+        key = params.get("key") if isinstance(params, Mapping) else params[0]
+        return "register" if "dnsrenew_holder" in sql else f"{what} {str(key).partition('-')[0]}"
+    found = _TABLE.findall(sql)
+    if not found:
+        return "connect" if "pg_backend_pid" in sql else sql.split(maxsplit=1)[0]
+    writes = [(verb, table) for verb, table in found if verb != "FROM"]
+    states = [(verb, table) for verb, table in found if table == "certificate"]
+    verb, table = next(iter(writes or states or found))
+    verbs = {"INSERT INTO": "write", "UPDATE": "change", "DELETE FROM": "remove", "FROM": "read"}
+    return f"{verbs[verb]} {table}"
+
+
+class CountingCA(AcmeServer):
+    """The CA, which passes each request to the watch of the machine that sends it."""
+
+    def __init__(self, world: FleetWorld) -> None:
+        self.count = Limits()
+        super().__init__(CAS[CA].directory, SystemClock(), world.validate, name=CA, limits=self.count)
+        self._world = world
+
+    def request(self, method: str, url: str, **more: Any) -> HttpResponse:
+        """Answer a request."""
+        path = url.removeprefix(self._base).strip("/").split("/")[0]
+        kind = "directory" if url == self.directory else path
+        return self._world.watch.request(
+            f"CA: {kind}", "answered", lambda: super(CountingCA, self).request(method, url, **more)
+        )
+
+
+class Machine:
+    """One machine of the fleet: connections, locks and services of its own.
+
+    :ivar events: what it told.
+    :ivar outcomes: of its jobs.
+    """
+
+    def __init__(self, world: FleetWorld, watch: Watch) -> None:
+        self.world = world
+        self.watch = watch
+        self.events: list[Event] = []
+        self.outcomes: list[Outcome] = []
+        self.database = WatchedDatabase(world.address.at(world.proxy.port), watch)
+        self.store = DatabaseStore(self.database, SEALS, worker=True)
+        settings = SessionSettings(
+            config=world.config,
+            redactor=Redactor(),
+            on_event=self._hear,
+            language=None,
+            concurrency=1,
+            is_over=lambda: False,
+            ready=lambda: None,
+            alive=lambda: None,
+            ended=self.outcomes.append,
+        )
+        self._session = WorkerSession(self.store, SEALS, settings)
+        self._session._seals = None  # there is nothing to seal anew
+
+    def _hear(self, event: Event) -> None:
+        self.events.append(event)
+        self.watch.pass_by(f"event {event.kind}")
+
+    def work(self) -> None:
+        """Do one job, as the queue lets a worker do; what the job raises goes to the caller."""
+        self.world.watch = self.watch
+        self.store.check_ground()
+        self._session._clean_up()  # as a worker does from time to time
+        self._session._jobs.do("home", 0, threading.Event())  # as its queue does
+
+    @property
+    def holds_a_lock(self) -> bool:
+        """Whether it holds a lock, or believes so."""
+        return bool(self.store.locks._held)
+
+    def die(self) -> None:
+        """Die: nothing passes any more, and the kernel closes the connections."""
+        self.watch.is_dead = True
+        for connection in self.database.opened:
+            if not connection.closed:
+                with socket.socket(fileno=connection.fileno()) as dead:
+                    dead.shutdown(socket.SHUT_RDWR)
+                    dead.detach()
+        if (locks := self.store.locks._connection) is not None:
+            locks._end.set()  # the thread of the heartbeat
+
+    def be_impatient(self) -> None:
+        """Wait only a moment for an answer from now on: a test has no ten seconds."""
+        self.database.patience = SHORT
+        for connection in self.database.opened:
+            connection.patience = SHORT
+
+    def be_patient(self) -> None:
+        """Wait as long as a worker does."""
+        self.database.patience = 10.0
+
+    def close(self) -> None:
+        """Close what is open."""
+        if not self.watch.is_dead:
+            self.store.close()
+        for connection in self.database.opened:
+            connection.pgconn.finish()
+
+
+class FleetWorld:
+    """A fleet that wants one certificate.
+
+    :ivar host: the DNS host.
+    :ivar proxy: between the machines and the database.
+    :ivar watch: of the machine that is at work.
+    :ivar key: the kind of key that is wanted.
+    """
+
+    def __init__(self, postgres: Postgres, address: DatabaseAddress, proxy: Proxy, *, one: bool = False) -> None:
+        self.postgres = postgres
+        self.address = address
+        self.proxy = proxy
+        self.watch = Watch()
+        self.key = "ecdsa-p256"
+        self.host = Host(one=one, around=lambda call: call())
+        self._behaviour = Behaviour(values="one") if one else Behaviour()
+        self.host.add, self.host.remove = (  # type: ignore[method-assign]
+            self._counted("add", self.host.add),
+            self._counted("remove", self.host.remove),
+        )
+        if not one:
+            self.host.values[NAME] = [FOREIGN]
+        self.ca = CountingCA(self)
+        self.dns = MemoryDns({"home": self.host})
+        self.observer = Database(address)
+        self.store = DatabaseStore(self.observer, SEALS)
+
+    def _counted(self, what: str, call: Callable[..., None]) -> Callable[..., None]:
+        return lambda records: self.watch.request(f"DNS host: {what}", "done", lambda: call(records))
+
+    def validate(self, proof: Proof) -> Problem | None:
+        """Look at what is published."""
+        return None if proof.expected in self.host.look(proof.txt_name) else UNAUTHORIZED
+
+    def config(self) -> Any:
+        """The configuration of each machine."""
+        plain_config = host_config(
+            cast("Any", None), (), {"home": self.host}, CAS, behaviours={"home": self._behaviour}
+        )
+        documents: Any = SimpleNamespace(lacks=lambda _: (), spec=lambda _: self.spec())
+        address: Any = self.address
+        return replace(plain_config, store=address, fleet=FleetSettings(documents=documents))
+
+    def spec(self) -> CertificateSpec:
+        """What is wanted."""
+        key: Any = self.key
+        routes = (Route("dns-01", dns=("home",), ca=CA),)
+        return CertificateSpec(
+            name="home", domains=("home.test",), identifiers=("home.test",), ca=CA, key=key, routes=routes
+        )
+
+    # ── what the tables have ────────────────────────────────────────────────────────────
+
+    def want(self) -> None:
+        """Want the certificate; nothing is stored."""
+        self.observer.execute(
+            "INSERT INTO dnsrenew_certificate (name, wanted) VALUES ('home', jsonb_build_object('name', 'home'))"
+        )
+
+    def issue_first(self) -> None:
+        """Obtain a first certificate; then want another kind of key, so that it is to be renewed."""
+        with self.machine() as first:
+            first.work()
+        assert [outcome.status for outcome in first.outcomes] == ["renewed"], first.outcomes
+        self.key = "ecdsa-p384"
+        self.observer.execute("UPDATE dnsrenew_certificate SET due = now()")
+        self.ca.counts.clear()
+
+    @contextlib.contextmanager
+    def machine(self, watch: Watch | None = None) -> Iterator[Machine]:
+        """Let a machine work during the block."""
+        machine = Machine(self, watch or Watch())
+        try:
+            yield machine
+        finally:
+            machine.close()
+
+    @property
+    def orders(self) -> int:
+        """The number of orders."""
+        return self.ca.counts["newOrder"]
+
+    @property
+    def ours(self) -> set[str]:
+        """Our TXT values."""
+        return self.host.look(NAME) - {FOREIGN}
+
+    def journal(self) -> int:
+        """The number of entries of the journal."""
+        return int((self.observer.one("SELECT count(*) FROM dnsrenew_journal") or (0,))[0])
+
+    def version(self) -> int | None:
+        """The number of the version in force, which is checked to be whole."""
+        state = self.store.read_state("home")
+        if state.version is not None:
+            certificate = self.store.certificate("home", state)
+            assert certificate is not None
+            assert self.store.is_whole("home", state)
+            key = load_pem_private_key(certificate.private_key_pem.encode(), None)
+            leaf = x509.load_pem_x509_certificate(certificate.fullchain_pem.encode())
+            assert leaf.public_key() == key.public_key()
+        return state.version
+
+    def wait_until_ended(self, machine: Machine) -> None:
+        """Wait until the server has ended the sessions that a machine has lost."""
+        lost = {
+            pid for connection, pid in machine.database.opened.items() if connection.closed or machine.watch.is_dead
+        }
+        wait_until(lambda: not lost & set(self.postgres.sessions(self.address)))
+
+    def let_ten_minutes_pass(self) -> None:
+        """Let the time pass in which a host may still do what it was asked for."""
+        self.observer.execute(
+            "UPDATE dnsrenew_journal SET page = jsonb_set(page, '{since}', to_jsonb(to_char("
+            "(page->>'since')::timestamptz - %s, 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')))",
+            (LATEST + timedelta(seconds=1),),
+        )
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + _SOON
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.002)
+
+
+class FleetWorlds:
+    """Worlds one after the other in one database.
+
+    :param patched: whether the threads of machines run at once.
+    """
+
+    def __init__(self, postgres: Postgres, address: DatabaseAddress) -> None:
+        self._postgres = postgres
+        self._address = address
+        with contextlib.closing(Database(address)) as database:
+            initialize(database, SEALS)
+            self._tables = (database.one(_TABLES) or ("",))[0]
+
+    @contextlib.contextmanager
+    def world(self, *, one: bool = False) -> Iterator[FleetWorld]:
+        """Make a world with empty tables."""
+        with Proxy(self._address.port) as proxy:
+            world = FleetWorld(self._postgres, self._address, proxy, one=one)
+            try:
+                world.observer.execute(f"TRUNCATE {self._tables} RESTART IDENTITY")
+                world.want()
+                with in_memory([world.ca], world.dns), machines_at_once():
+                    yield world
+            finally:
+                world.store.close()
+
+
+@contextlib.contextmanager
+def machines_at_once() -> Iterator[None]:
+    """Let what runs in threads run at once, except connecting, which has a time limit of its own."""
+    real = SimpleNamespace(start=threads.start)
+    with mock.patch.object(new_connection, "threads", real), threads_at_once():
+        yield
+
+
+@contextlib.contextmanager
+def handed_back() -> Iterator[None]:
+    """Take a job that goes back into the queue for one that has ended."""
+    with contextlib.suppress(HandedBack):
+        yield
+
+
+@contextlib.contextmanager
+def suspended() -> Iterator[Callable[[float], None]]:
+    """Give a function that lets time pass for the locks, as while a host is suspended or its network hangs."""
+    real, ahead = lock_connection._seconds, [0.0]
+
+    def pass_time(seconds: float) -> None:
+        ahead[0] += seconds
+
+    with mock.patch.object(lock_connection, "_seconds", lambda: real() + ahead[0]):
+        yield pass_time
