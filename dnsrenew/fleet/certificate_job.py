@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import traceback
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -15,12 +14,14 @@ from dnsrenew.fleet.queue import HandedBack
 from dnsrenew.fleet.spread import UNKNOWN, next_look, spread
 from dnsrenew.model import Outcome
 from dnsrenew.renewal.batch import DRIVEN, Batch
+from dnsrenew.renewal.outcomes import unexpected
 
 if TYPE_CHECKING:
     import threading
 
     from dnsrenew.fleet.shared_services import SharedServices, WorkerRun
     from dnsrenew.model import CertificateSpec
+    from dnsrenew.runtime.context import Context
     from dnsrenew.store import State, Store
     from dnsrenew.store.database.due_dates import DueDates, WantedRow
 
@@ -36,13 +37,13 @@ _HAND_ON: Final = (1.0, 5.0)
 class CertificateJobs(Frozen):
     """Does the jobs of a worker; each in a thread of its own.
 
-    :ivar ended: called with the certificate and the outcome of each job.
+    :ivar ended: called with the certificate, or None if it is not known, and the outcome of each job.
     """
 
     store: Store
     dates: DueDates
     services: SharedServices
-    ended: Callable[[CertificateSpec, Outcome], object]
+    ended: Callable[[CertificateSpec | None, Outcome], object]
 
     def do(self, name: str, tries: int, cancel: threading.Event) -> None:
         """Look at a certificate, renew it if it is due, and set when a worker looks at it next.
@@ -55,16 +56,12 @@ class CertificateJobs(Frozen):
             with self.services.use() as run:
                 row = self.dates.row(name)
                 if row is not None:  # it was not removed meanwhile
-                    self._look(run, name, row, tries, cancel)
-        except HandedBack:
-            raise
+                    self._do(run, name, row, tries, cancel)
         except StoreError as error:  # due stays as it is: nothing is forgotten
             _logger.debug("%s: %s", name, error.message)
             raise HandedBack from None
-        except Exception:  # noqa: BLE001  # the border: one certificate never stops the worker
-            _logger.debug("%s: unexpected error\n%s", name, traceback.format_exc())
 
-    def _look(self, run: WorkerRun, name: str, row: WantedRow, tries: int, cancel: threading.Event) -> None:
+    def _do(self, run: WorkerRun, name: str, row: WantedRow, tries: int, cancel: threading.Event) -> None:
         lacks = tuple(run.documents.lacks(row.document))
         if lacks:
             self._pass_on(run, name, row, lacks, tries)
@@ -73,13 +70,20 @@ class CertificateJobs(Frozen):
             self.dates.forget_lacking(name)
         context = replace(run.context, cancel=cancel, guards=[])
         try:
-            spec = run.documents.spec(row.document)
-        except ConfigError as error:  # stored by another version, or a default that has changed
-            outcome = Outcome(name=name, status="failed", reason=None, domains=(), error=error)
-            context.for_certificate(name).emit("certificate-finished", **outcome.to_dict())
+            self._look(run, run.documents.spec(row.document), row, context)
+        except (HandedBack, StoreError):
+            raise
+        except Exception as error:  # noqa: BLE001  # the border: one certificate never stops the worker
+            # A document of another version, or a bug: the next look is not in a minute.
+            own = context.for_certificate(name)
+            cause = error if isinstance(error, ConfigError) else unexpected(error, own)
+            outcome = Outcome(name=name, status="failed", reason=None, domains=(), error=cause)
+            own.emit("certificate-finished", **outcome.to_dict())
             self._settle_later(run, name, row)
-            return
-        wanted = spread(spec, row.slot, self.store.read_state(name))
+            self.ended(None, outcome)
+
+    def _look(self, run: WorkerRun, spec: CertificateSpec, row: WantedRow, context: Context) -> None:
+        wanted = spread(spec, row.slot, self.store.read_state(spec.name))
         outcome = Batch(run.config, self.store, run.services.get, context, run.options).one(wanted)
         if outcome.status == "interrupted":  # the job goes back into the queue, and is still due
             return

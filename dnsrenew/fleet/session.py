@@ -88,9 +88,9 @@ class WorkerSession:
         self._untold: list[tuple[CertificateSpec, Outcome]] = []
         self._told_at = time.monotonic()
         self.services = SharedServices(self._new_run, self._clock.monotonic)
-        dates = DueDates(store.database)
-        self._jobs = CertificateJobs(store, dates, self.services, self._ended)
-        self._tasks = QueueTasks(dates.due, self._jobs.do)
+        self._dates = DueDates(store.database)
+        jobs = CertificateJobs(store, self._dates, self.services, self._ended)
+        self._tasks = QueueTasks(self._dates.due, jobs.do)
 
     async def run(self) -> None:
         """Work until the session is over, or the database is lost."""
@@ -100,6 +100,7 @@ class WorkerSession:
         stop = asyncio.Event()
         try:
             async with queue.opened():
+                await in_thread(self._dates.scan_soon, threading.Event())
                 watch = asyncio.create_task(self._watch(stop))
                 look = asyncio.create_task(self._look(queue, stop))
                 self._settings.ready()
@@ -197,8 +198,8 @@ class WorkerSession:
         if self._settings.on_event is not None:
             self._settings.on_event(event)
 
-    def _ended(self, spec: CertificateSpec, outcome: Outcome) -> None:
-        if self._settings.config().notify is not None and spec.notify:
+    def _ended(self, spec: CertificateSpec | None, outcome: Outcome) -> None:
+        if spec is not None and spec.notify and self._settings.config().notify is not None:
             with self._guard:
                 self._untold.append((spec, outcome))
         self._settings.ended(outcome)

@@ -33,9 +33,8 @@ _SETTLED: Final = 60.0
 """Seconds of a session after which the next loss of the database counts as the first one."""
 PATIENCE: Final = 10.0
 """Seconds of silence after which the database counts as gone."""
-_CONNECTIONS: Final = 8
-"""Connections that are not for one job."""
-_FOR_A_JOB: Final = 2
+_CONNECTIONS: Final = 20
+"""Connections at once, at most; a statement takes milliseconds, so that hundreds of jobs share them."""
 
 
 class WorkerListener(Protocol):
@@ -158,7 +157,7 @@ class FleetWorker:
         for use in config.secrets:
             use.secret.forget()
         concurrency = self._concurrency or config.fleet.concurrency
-        database = Database(config.store, size=_FOR_A_JOB * concurrency + _CONNECTIONS, patience=PATIENCE)
+        database = Database(config.store, size=_CONNECTIONS, patience=PATIENCE)
         seals = Seals(config.seals())
         store = DatabaseStore(database, seals, worker=True)
         try:

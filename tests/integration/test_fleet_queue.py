@@ -178,6 +178,23 @@ def test_the_scan_of_each_minute_is_deferred_once(database: Database) -> None:
     assert database.one("SELECT count(*) FROM procrastinate_periodic_defers WHERE task_name = 'dnsrenew.scan'") == (1,)
 
 
+def test_a_scan_can_be_asked_for(database: Database) -> None:
+    """Who has added something need not wait for the next minute; one scan that waits is enough for all who ask."""
+    dates = DueDates(database)
+    dates.scan_soon()
+    dates.scan_soon()
+    assert database.fetch("SELECT task_name, queueing_lock FROM procrastinate_jobs") == [("dnsrenew.scan",) * 2]
+    add(database, "home")
+    database.execute(
+        "INSERT INTO procrastinate_periodic_defers (task_name, defer_timestamp)"
+        " SELECT 'dnsrenew.scan', extract(epoch FROM date_trunc('minute', now() + n * interval '1 minute'))::bigint"
+        " FROM generate_series(0, 1) AS n"
+    )
+    done: list[str] = []
+    work(database, lambda name, _tries, _cancel: done.append(name), until=lambda: bool(done))
+    assert done == ["home"]
+
+
 # ── jobs ────────────────────────────────────────────────────────────────────────────────
 
 

@@ -18,10 +18,14 @@ import pytest
 
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.errors import StoreError
+from dnsrenew.fleet import certificate_job
 from dnsrenew.fleet.status import fleet_status
 from dnsrenew.fleet.worker import FleetWorker
+from dnsrenew.model import CertificateSpec
+from dnsrenew.store import State
 from dnsrenew.store.database.connection import Database
 from dnsrenew.store.database.database_store import DatabaseStore
+from dnsrenew.store.database.due_dates import DueDates
 from dnsrenew.store.database.seal import Seals
 from tests.kit.fleet_stage import PATIENCE, Crew, FleetStage, Heard, wait_until
 from tests.kit.postgres import DatabaseAddress, Postgres, Proxy, address, postgres  # noqa: F401  # fixtures
@@ -62,18 +66,6 @@ def ordered(ca: AcmeProxy) -> Counter[str]:
     return names
 
 
-def make_scan_due(stage: FleetStage) -> None:
-    """Let the next worker scan, though somebody has scanned in this minute."""
-    stage.database.execute("DELETE FROM procrastinate_periodic_defers")
-
-
-def scan_now(stage: FleetStage) -> None:
-    """Let a worker that is at work scan now, not in the next minute."""
-    stage.database.execute(
-        "INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('dnsrenew', 'dnsrenew.scan')"
-    )
-
-
 def end(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> tuple[int, str, str]:
     """End a worker; return its exit status and what it wrote."""
     process.send_signal(number)
@@ -112,7 +104,7 @@ def test_a_renewal_takes_few_statements(stage: FleetStage) -> None:
         database = session._store.database
         stage.add(*(f"c{number}" for number in range(10)))
         before = database.queries
-        scan_now(stage)
+        DueDates(stage.database).scan_soon()
         wait_until(lambda: len(stage.versions()) == 11 and not stage.jobs())
         taken = (database.queries - before) / 10
     assert taken <= 37
@@ -136,7 +128,6 @@ def test_what_is_not_due_is_looked_at_and_left_alone(stage: FleetStage, counted:
     with stage.crew() as (crew,):
         wait_until(lambda: crew.heard.of("renewed"))
     stage.database.execute("UPDATE dnsrenew_certificate SET due = now()")
-    make_scan_due(stage)
     with stage.crew() as (crew,):
         wait_until(lambda: crew.heard.of("not-due"))
     assert ordered(counted) == {"shop.example.test": 1}
@@ -167,7 +158,6 @@ def test_a_limit_of_the_account_holds_for_all_workers(stage: FleetStage, counted
         wait_until(lambda: crew.heard.outcomes)
     assert fleet_status(stage.database, crew.worker._config.cas).limits["lab"].until is not None
     stage.add("two")
-    make_scan_due(stage)
     with stage.crew() as (crew,):
         wait_until(lambda: crew.heard.outcomes)
     assert ordered(counted) == {"one.example.test": 1}
@@ -188,7 +178,7 @@ def test_a_change_during_a_job_is_looked_at(stage: FleetStage, counted: AcmeProx
     stage.add("shop")
     with stage.crew() as (crew,):
         wait_until(lambda: crew.heard.of("renewed"))
-        scan_now(stage)
+        DueDates(stage.database).scan_soon()
         wait_until(lambda: len(crew.heard.of("renewed")) == 2)
     assert ordered(counted) == {"shop.example.test": 2, "more.example.test": 1}
 
@@ -213,6 +203,26 @@ def test_what_a_document_of_another_version_says_stops_no_other(stage: FleetStag
     with stage.crew() as (crew,):
         wait_until(lambda: stage.versions() and stage.dues()["strange"] > 0)
     assert "certificate-finished" in crew.kinds("strange")
+    assert crew.heard.of("failed") == ["strange"]
+    assert 0 < stage.dues()["strange"] < HOUR
+
+
+def test_a_bug_in_one_job_stops_no_other(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What must not happen is told as the failure of its certificate, which is looked at again later."""
+    moved = certificate_job.spread
+
+    def broken(spec: CertificateSpec, slot: float, state: State) -> CertificateSpec:
+        if spec.name == "strange":
+            raise ZeroDivisionError
+        return moved(spec, slot, state)
+
+    monkeypatch.setattr("dnsrenew.fleet.certificate_job.spread", broken)
+    stage.add("strange", "shop")
+    with stage.crew() as (crew,):
+        wait_until(lambda: stage.versions() and crew.heard.of("failed"))
+    (failed,) = (outcome for outcome in crew.heard.outcomes if outcome.status == "failed")
+    assert failed.error is not None
+    assert (failed.name, failed.error.code) == ("strange", "internal")
     assert 0 < stage.dues()["strange"] < HOUR
 
 
@@ -240,7 +250,6 @@ def test_what_no_worker_has_an_account_for_is_named(stage: FleetStage, monkeypat
     assert fleet_status(stage.database, {}).lacking == {"shop": ("dns.second",)}
     stage.write(dns__second=stage.workspace.config()["dns"]["home"])
     stage.database.execute("UPDATE dnsrenew_certificate SET due = now()")
-    make_scan_due(stage)
     with stage.crew():
         wait_until(stage.versions)
     assert fleet_status(stage.database, {}).lacking == {}
@@ -301,7 +310,7 @@ def test_a_worker_waits_for_a_database_that_restarts(postgres: Postgres, stage: 
             wait_until(lambda: crew.heard.waits)
         wait_until(lambda: crew.heard.starts == 2)
         stage.add("shop")
-        scan_now(stage)
+        DueDates(stage.database).scan_soon()
         wait_until(stage.versions)
         assert len(fleet_status(stage.database, {}).workers) == 1
     assert {error.code for error in crew.heard.waits} == {"store-unreachable"}
@@ -423,7 +432,7 @@ def test_another_concurrency_begins_a_new_session(stage: FleetStage) -> None:
         crew.worker.use(stage.config())
         wait_until(lambda: crew.heard.starts == 2)
         stage.add("shop")
-        scan_now(stage)
+        DueDates(stage.database).scan_soon()
         wait_until(stage.versions)
 
 
@@ -448,7 +457,6 @@ def test_a_listener_that_fails_stops_nothing(stage: FleetStage) -> None:
         worker = FleetWorker(stage.config(), Broken())
         thread = threading.Thread(target=worker.run, daemon=True)
         stage.database.execute("UPDATE dnsrenew_certificate SET due = now()")
-        make_scan_due(stage)
         thread.start()
         wait_until(lambda: stage.dues()["shop"] > 0)
         worker.stop()

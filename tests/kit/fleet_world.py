@@ -204,6 +204,7 @@ class Machine:
             ready=lambda: None,
             alive=lambda: None,
             ended=self.outcomes.append,
+            registrations=set(),
         )
         self._session = WorkerSession(self.store, SEALS, settings)
         self._session._seals = None  # there is nothing to seal anew
@@ -362,7 +363,7 @@ class FleetWorld:
         lost = {
             pid for connection, pid in machine.database.opened.items() if connection.closed or machine.watch.is_dead
         }
-        wait_until(lambda: not lost & set(self.postgres.sessions(self.address)))
+        wait_until(lambda: not self.observer.fetch("SELECT FROM pg_stat_activity WHERE pid = ANY(%s)", (list(lost),)))
 
     def let_ten_minutes_pass(self) -> None:
         """Let the time pass in which a host may still do what it was asked for."""
@@ -378,7 +379,7 @@ def wait_until(condition: Callable[[], object]) -> None:
     end = time.monotonic() + _SOON
     while not condition():
         assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.002)
+        time.sleep(0.005)
 
 
 class FleetWorlds:

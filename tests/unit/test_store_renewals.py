@@ -14,8 +14,9 @@ from dnsrenew import Deployment, Event, Outcome, Renewer, Route, x509
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, StoreError
-from dnsrenew.model import CA, CertificateSpec
+from dnsrenew.model import CA, CertificateSpec, StoreAddress
 from dnsrenew.renewal import resume
+from dnsrenew.secrets import Secret
 from dnsrenew.store import Store
 from dnsrenew.store.opening import open_store
 from dnsrenew.testing import InMemoryDriver
@@ -281,6 +282,50 @@ def test_another_seal_is_told_before_anything_is_ordered(database_site: Database
     close(renewer._store)
     assert isinstance(outcome.error, StoreError)
     assert (outcome.status, outcome.error.code, len(host.ca.orders)) == ("failed", "seal-wrong", orders)
+
+
+@pytest.mark.parametrize(
+    ("address", "code"),
+    [
+        (StoreAddress("postgresql://dnsrenew@127.0.0.1:1/d"), "store-unreachable"),
+        (StoreAddress("postgresql://dnsrenew@127.0.0.1:1/d", Secret.env("DNSRENEW_TEST_NOT_THERE")), "secret-missing"),
+    ],
+    ids=["nobody-there", "no-password"],
+)
+def test_without_the_database_nothing_is_ordered(database_site: DatabaseSite, address: StoreAddress, code: str) -> None:
+    """The outcome tells why; nothing is raised."""
+    host = Host(database_site)
+    renewer = Renewer(replace(host.config, store=address), clock=host.clock)
+    with in_memory([host.ca], MemoryDns({"home": host.driver})):
+        (outcome,) = renewer.renew()
+    close(renewer._store)
+    assert outcome.error is not None
+    assert (outcome.status, outcome.error.code, outcome.path) == ("failed", code, None)
+    assert not host.ca.orders
+
+
+def test_a_database_that_is_gone_during_a_renewal(database_site: DatabaseSite) -> None:
+    """The run ends with an error, withdraws nothing behind the back of others, and the next one cleans up."""
+    host = Host(database_site)
+
+    def cut(event: Event) -> None:
+        if event.kind == "challenges-answered":
+            database_site.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+    renewer = Renewer(host.config, on_event=cut, clock=host.clock)
+    with in_memory([host.ca], MemoryDns({"home": host.driver})):
+        (outcome,) = renewer.renew()
+    close(renewer._store)
+    assert outcome.error is not None
+    assert (outcome.status, outcome.error.code) == ("failed", "store-unreachable")
+    assert host.store.has_journal
+    assert any(host.driver.values.values())
+    assert host.run().status == "renewed"
+    assert not any(host.driver.values.values())
+    assert not host.store.has_journal
 
 
 def test_a_folder_needs_no_database(tmp_path: Path) -> None:

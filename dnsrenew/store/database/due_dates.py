@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dnsrenew.base.values import Frozen
+from dnsrenew.errors import StoreError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -51,6 +53,15 @@ ON CONFLICT (name, kind) DO UPDATE SET content = EXCLUDED.content, made = now()
 """
 
 
+# The scan of each minute does it too; one that waits already is enough.
+_SCAN_SOON: Final = """
+SELECT procrastinate_defer_jobs_v1(ARRAY[(
+    'dnsrenew', 'dnsrenew.scan', 2147483647, NULL, 'dnsrenew.scan', '{}', NULL
+)::procrastinate_job_to_defer_v1])
+WHERE NOT EXISTS (SELECT FROM procrastinate_jobs WHERE status = 'todo' AND queueing_lock = 'dnsrenew.scan')
+"""
+
+
 class DueCertificate(NamedTuple):
     """A certificate that a worker is to look at.
 
@@ -81,6 +92,11 @@ class DueDates(Frozen):
     def due(self, most: int) -> list[DueCertificate]:
         """Return what is due and has no job, of the ``most`` that have the least time left; the most urgent first."""
         return [DueCertificate(*row) for row in self.database.fetch(_DUE, (most,))]
+
+    def scan_soon(self) -> None:
+        """Let a worker look within seconds for what is due; without it, within a minute."""
+        with contextlib.suppress(StoreError):  # another program has asked for it at the same moment
+            self.database.fetch(_SCAN_SOON)
 
     def row(self, name: str) -> WantedRow | None:
         """Return what is wanted of a certificate; None if nothing is."""

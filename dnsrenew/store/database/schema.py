@@ -76,7 +76,7 @@ CREATE TABLE dnsrenew_certificate (
 );
 CREATE INDEX dnsrenew_certificate_due ON dnsrenew_certificate (due) WHERE wanted IS NOT NULL;
 CREATE INDEX dnsrenew_certificate_tags ON dnsrenew_certificate USING gin (tags);
-CREATE INDEX dnsrenew_certificate_identifiers ON dnsrenew_certificate USING gin (identifiers);
+CREATE INDEX dnsrenew_certificate_identifiers ON dnsrenew_certificate USING gin (identifiers) WITH (fastupdate = off);
 CREATE INDEX dnsrenew_certificate_changed ON dnsrenew_certificate (changed);
 
 CREATE TABLE dnsrenew_version (
