@@ -20,7 +20,7 @@ Arguments:
 
 Results:
     Certificate, Outcome, Attempt, RouteTaken, Notice, DeploymentResult, CertificateStatus, AccountStatus,
-    Revocation, CleanupResult, Served, Event, Diagnosis, Check, Change
+    Revocation, CleanupResult, Served, Event, Diagnosis, Check, Change, FleetStatus, WorkerStatus, CaLimits
 
 Types of single values:
     KeyKind, PropagationCheck, OutcomeStatus, RenewalReason, CertificateState, CheckResult
@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     )
     from dnsrenew.events import Event
     from dnsrenew.fleet.fleet import Fleet
+    from dnsrenew.fleet.status import CaLimits, FleetStatus, WorkerStatus
     from dnsrenew.model import (
         CA,
         Attempt,
@@ -109,6 +110,7 @@ __all__ = [
     "Attempt",
     "AttemptError",
     "CAError",
+    "CaLimits",
     "Cancelled",
     "Certificate",
     "CertificateSpec",
@@ -134,6 +136,7 @@ __all__ = [
     "Eab",
     "Event",
     "Fleet",
+    "FleetStatus",
     "KeyKind",
     "LockedError",
     "Notice",
@@ -158,6 +161,7 @@ __all__ = [
     "StoreAddress",
     "StoreError",
     "TxtRecord",
+    "WorkerStatus",
     "__version__",
     "obtain",
     "serve",
@@ -175,6 +179,7 @@ _HOMES = {
     "DriverContext": "drivers.protocol",
     "Event": "events",
     "Fleet": "fleet.fleet",
+    **dict.fromkeys(["CaLimits", "FleetStatus", "WorkerStatus"], "fleet.status"),
     "Renewer": "renewer",
     "Revocation": "operations.revoke",
     "Secret": "secrets",

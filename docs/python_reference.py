@@ -14,10 +14,12 @@ from dnsrenew import testing
 from dnsrenew.base.attribute_docs import docstrings
 
 NOT_FOR_USERS: Final[Mapping[str, frozenset[str]]] = {
-    "Config": frozenset({"account_files", "fingerprint_of", "metrics", "notify", "providers", "secrets"}),
+    "Config": frozenset(
+        {"account_files", "fingerprint_of", "fleet", "metrics", "notify", "providers", "seals", "secrets"}
+    ),
     "DnsRenewError": frozenset({"of"}),
     "Check": frozenset({"of"}),
-    "Secret": frozenset({"forget", "identity"}),
+    "Secret": frozenset({"as_reference", "forget", "identity"}),
 }
 """Attributes of public classes that only dnsrenew itself uses."""
 

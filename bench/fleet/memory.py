@@ -9,16 +9,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from bench import processes
-from bench.figures import MIB, TIMES, Figure, of_samples
+from bench.figures import MIB, TIMES, Figure
 from bench.fleet import renewing
-from bench.fleet.generated import SEAL, Fleet, fleet, folder
+from bench.fleet.generated import Fleet, fleet, folder
 from bench.processes import RunFailedError
 from tests.kit.postgres import Postgres
 
 _RENEWED: Final = 100
 _GOAL: Final = 1.1
 _INDEX: Final = """
-import gc, json, os, sys
+import contextlib, gc, json
 import psutil
 from dnsrenew import Config
 from dnsrenew.fleet.fleet import Fleet
@@ -26,7 +26,7 @@ process = psutil.Process()
 def resident():
     gc.collect()
     return process.memory_info().rss
-with Fleet(Config.load("dnsrenew.toml")) as fleet:
+with contextlib.closing(Fleet(Config.load("dnsrenew.toml"))) as fleet:
     fleet.status()
     before = resident()
     context = fleet.ssl_context()
@@ -43,7 +43,7 @@ def worker(server: Postgres, counts: Sequence[int], settings: Mapping[str, Any])
             done = renewing.run(made, 1, 0, settings)
         found.append(done.resident)
         what = f"memory of a worker of a fleet of {count:,}"
-        figures.append(of_samples(f"worker-{count}", what, MIB, None, [done.resident]))
+        figures.append(_one(f"worker-{count}", what, done.resident, ""))
     return [*figures, _ratio(counts, found)]
 
 
@@ -69,17 +69,10 @@ def index(made: Fleet, count: int) -> list[Figure]:
         raise RunFailedError(done.stderr)
     before, after, names, size = json.loads(done.stdout)
     assert names > count * 0.9
-    return [
-        Figure(
-            key="index",
-            what=f"memory that `ssl_context` takes for {count:,} names",
-            unit=MIB,
-            goal=None,
-            value=(after - before) / 2**20,
-            best=(after - before) / 2**20,
-            detail=f"{size / names:.0f} bytes a name in the index; the rest are modules, threads and connections",
-        )
-    ]
+    what = f"memory that `ssl_context` takes for {count:,} names"
+    detail = f"{size / names:.0f} bytes a name in the index; the rest are modules, threads and connections"
+    return [_one("index", what, (after - before) / 2**20, detail)]
 
 
-assert len(SEAL) == 32  # noqa: PLR2004
+def _one(key: str, what: str, value: float, detail: str) -> Figure:
+    return Figure(key=key, what=what, unit=MIB, goal=None, value=value, best=value, detail=detail)

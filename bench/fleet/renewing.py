@@ -15,7 +15,6 @@ from typing import IO, Any, Final
 import psutil
 
 from bench import processes
-from bench.figures import COUNT, MILLISECONDS, Figure, Unit
 from bench.fleet.distant_ca import distant_ca
 from bench.fleet.generated import Fleet, folder
 from bench.processes import RunFailedError
@@ -31,10 +30,6 @@ _END: Final = 90.0
 _STATEMENTS: Final = """
 SELECT sum(calls)::float8, sum(total_exec_time)::float8 / 1000 FROM pg_stat_statements
 WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""
-_MOST: Final = """
-SELECT calls, round(total_exec_time::numeric), regexp_replace(left(query, 150), '\\s+', ' ', 'g') FROM pg_stat_statements
-WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY calls DESC LIMIT 60
 """
 
 
@@ -126,11 +121,6 @@ def run(fleet: Fleet, number: int, count: int, settings: Mapping[str, Any], *, r
     return Done(
         count=count, seconds=seconds, processor=processor, statements=statements, server=server, resident=resident
     )
-
-
-def most_frequent(fleet: Fleet) -> list[tuple[Any, ...]]:
-    """Return the statements that were executed the most, for whoever wants fewer."""
-    return fleet.database.fetch(_MOST)
 
 
 def _check(fleet: Fleet, count: int, failed: int) -> None:

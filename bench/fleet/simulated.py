@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from unittest import mock
 
-from dnsrenew import x509
 from dnsrenew.base.values import replace
 from dnsrenew.ca.ari import Window, cert_id
 from dnsrenew.renewal import previous
@@ -111,9 +110,13 @@ class StandIn:
         self.requests: Counter[int] = Counter()
         self.orders = 0
         self.exempt = 0
-        self.refused = 0
         chain, key, facts = issue(["c00000001.example.test"], clock.now())
         self._issued = Issued(chain, key, facts, None)
+
+    @property
+    def chain(self) -> str:
+        """The certificate that it issues."""
+        return self._issued.fullchain_pem
 
     # ── as a CA client ──────────────────────────────────────────────────────────────────
 
@@ -138,24 +141,27 @@ class StandIn:
 
     def obtain(self, job: Job, _planner: Any, attempt: Any) -> Issued:
         """Order as a renewal does, as far as limits are concerned."""
-        replaces = previous.replaced_cert_id(job, CA)
+        replaces = previous.replaced_cert_id(job, CA) is not None
         blocked = job.services.ledger(CA).may_order(
-            job.spec.identifiers, replaces=replaces is not None, expires=job.state.not_after
+            job.spec.identifiers, replaces=replaces, expires=job.state.not_after
         )
         if blocked is not None:
-            self.refused += 1
             raise blocked
+        attempt.orders += 1
+        return self.order(job.context, job.spec.identifiers, replaces=replaces)
+
+    def order(self, context: Context, identifiers: Sequence[str], *, replaces: bool) -> Issued:
+        """Count an order, with its requests; return the certificate."""
         for _ in range(ORDER):
-            self.request(job.context)
+            self.request(context)
         now = self._clock.now()
         self.orders += 1
-        attempt.orders += 1
-        if replaces is None:
-            self.limits.beyond(job.spec.identifiers, now)
-            self.limits.orders.take(now)
-        else:
+        if replaces:
             self.exempt += 1
-        self.limits.same_set[frozenset(job.spec.identifiers)].take(now)
+        else:
+            self.limits.beyond(identifiers, now)
+            self.limits.orders.take(now)
+        self.limits.same_set[frozenset(identifiers)].take(now)
         dates = {"not_before": now.replace(microsecond=0), "not_after": now.replace(microsecond=0) + LIFETIME}
         return replace(self._issued, facts=replace(self._issued.facts, serial=f"{self.orders:x}", **dates))
 
@@ -179,6 +185,3 @@ class StandIn:
             {CA: CA},
             lambda: None,
         )
-
-
-assert x509

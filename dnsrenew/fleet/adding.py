@@ -103,13 +103,13 @@ class _Gathered:
         self._adder = adder
         self._file = file
         self._origin = origin
+        adder.store.check_ground()  # before anything is read
         self._aside: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  # closed by __exit__
         self._lines: dict[str, int] = {}
         self._tables = {spec.name for spec in adder.config.certificates} if origin == "add" else set()
         self._mistakes: list[Mistake] = []
 
     def __enter__(self) -> Self:
-        self._adder.store.check_ground()  # before the file is read
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -92,7 +92,7 @@ def read_fleet(config: Config) -> FleetReading:
 
 
 def _on_demand(database: Database, cas: Mapping[str, CA]) -> dict[str, float]:
-    names = {ca.directory: name for name, ca in reversed(cas.items())}
+    names = {ca.directory: name for name, ca in reversed([*cas.items()])}
     found = {}
     for key, seconds in database.fetch(_ON_DEMAND):
         directory = str(key).partition(" ")[2]

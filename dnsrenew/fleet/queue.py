@@ -10,20 +10,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import procrastinate
-import psycopg
-import psycopg_pool
 from procrastinate import exceptions, jobs
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
-from psycopg.pq import TransactionStatus
 
 from dnsrenew.base import threads
 from dnsrenew.base.values import Frozen
+from dnsrenew.fleet import queue_connections
+from dnsrenew.fleet.queue_connections import QueueConnector
 from dnsrenew.store.database.due_dates import LOCK, RENEW, DueCertificate
 
 if TYPE_CHECKING:
@@ -45,16 +44,13 @@ STALLED: Final = 30.0
 _HEARTBEAT: Final = 5.0
 _POLL: Final = 1.0
 """Seconds between two looks for jobs of a worker that has none."""
-DEADLINE: Final = 10.0
-"""Seconds after which a database that does not answer counts as gone."""
 _LAST_SECONDS: Final = 8.0
 """Seconds in which a job that is handed back can withdraw what it published."""
 _AT_ONCE_AGAIN: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """When a job that is handed back may run again: not a time of this machine's clock, which may be wrong."""
 _HIGHEST: Final = 2**31 - 1
-_ALONE: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('dnsrenew:queue', 0))"
-_OUR_RULES: Final = ("P0", "23")
-"""SQLSTATE classes of what the queue itself refuses, such as a job that another worker has ended."""
+_SCANS: Final = "SELECT pg_advisory_xact_lock(hashtextextended('dnsrenew:scan', 0)) IS NOT NULL"
+_RESCUES: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('dnsrenew:rescue', 0))"
 
 
 class HandedBack(Exception):
@@ -91,54 +87,6 @@ class _HandBack(BaseRetryStrategy):
         return None
 
 
-class _LimitedConnection(psycopg.AsyncConnection[Any]):
-    """A connection that is closed when the server is silent for too long: psycopg itself would wait for ever."""
-
-    async def wait(self, *arguments: Any, **options: Any) -> Any:
-        """Wait for the end of an operation."""
-        try:
-            return await super().wait(*arguments, **{**options, "timeout": DEADLINE})
-        except BaseException:
-            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
-                self.pgconn.finish()  # what is under way there is of no interest: even a rollback would wait again
-            raise
-
-
-class _Connector(procrastinate.PsycopgConnector):
-    """procrastinate's connections, with a deadline; tells when the database is lost.
-
-    A job whose end could not be written would stay "doing" as long as its worker lives, so the worker then starts anew.
-    """
-
-    def __init__(self, on_lost: Callable[[BaseException], object], **options: Any) -> None:
-        super().__init__(**options)
-        self._on_lost = on_lost
-
-    async def execute_query_async(self, query: Any, **arguments: Any) -> None:
-        await self._within(super().execute_query_async(query, **arguments))
-
-    async def execute_query_one_async(self, query: Any, **arguments: Any) -> dict[str, Any]:
-        return await self._within(super().execute_query_one_async(query, **arguments))
-
-    async def execute_query_all_async(self, query: Any, **arguments: Any) -> list[dict[str, Any]]:
-        return await self._within(super().execute_query_all_async(query, **arguments))
-
-    async def _within(self, call: Coroutine[Any, Any, T]) -> T:
-        try:
-            async with asyncio.timeout(DEADLINE):
-                return await call
-        except TimeoutError as error:
-            self._on_lost(error)
-            raise exceptions.ConnectorException from None
-        except exceptions.UniqueViolation:
-            raise
-        except exceptions.ConnectorException as error:
-            cause = error.__cause__ or error
-            if not str(getattr(cause, "sqlstate", None) or "").startswith(_OUR_RULES):
-                self._on_lost(cause)
-            raise
-
-
 class WorkQueue:
     """The queue, and a worker on it. Used in one event loop.
 
@@ -159,17 +107,7 @@ class WorkQueue:
         self.cause: BaseException | None = None
         self._tasks = tasks
         self._registrations = set() if registrations is None else registrations
-        self._connector = _Connector(
-            self._note_lost,
-            conninfo=conninfo,
-            kwargs=dict(connection),
-            configure=_commit_each,
-            connection_class=_LimitedConnection,
-            min_size=1,
-            max_size=4,
-            timeout=DEADLINE,
-            pool_factory=_pool,
-        )
+        self._connector = QueueConnector(conninfo, connection, self._note_lost)
         self.app = procrastinate.App(connector=self._connector)
         self.app.task(name=RENEW, queue=QUEUE, pass_context=True, retry=_HandBack())(self._renew)
         scan = self.app.task(name=SCAN, queue=QUEUE, queueing_lock=SCAN, retry=_HandBack())(self._scan)
@@ -227,7 +165,7 @@ class WorkQueue:
             yield
         finally:
             with contextlib.suppress(Exception):  # the connections may be dead
-                async with asyncio.timeout(DEADLINE):
+                async with asyncio.timeout(queue_connections.DEADLINE):
                     await self.app.close_async()
 
     # ── the jobs ────────────────────────────────────────────────────────────────────────
@@ -244,11 +182,9 @@ class WorkQueue:
     async def scan(self) -> int:
         """Queue what is due and has no job, the most urgent first; return how many that are.
 
-        Only one scan runs at a time: another one ends at once.
+        Scans of several workers wait for each other, so that each certificate gets one job.
         """
-        async with self._alone() as alone:
-            if not alone:
-                return 0
+        async with self._alone(_SCANS):
             found = await in_thread(partial(self._tasks.due, AHEAD), threading.Event())
             for start in range(0, len(found), _AT_ONCE):
                 await self._defer([_job(one) for one in found[start : start + _AT_ONCE]])
@@ -269,7 +205,7 @@ class WorkQueue:
     async def rescue(self) -> int:
         """Put the jobs of dead workers into the queue again; return how many there were."""
         manager = self.app.job_manager
-        async with self._alone() as alone:
+        async with self._alone(_RESCUES) as alone:
             stalled = [*await manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=STALLED)] if alone else []
             for job in stalled:
                 try:
@@ -279,10 +215,10 @@ class WorkQueue:
         return len(stalled)
 
     @contextlib.asynccontextmanager
-    async def _alone(self) -> AsyncIterator[bool]:
-        """Exclude the scans and rescues of other workers, without waiting; gives whether it succeeded."""
+    async def _alone(self, lock: str) -> AsyncIterator[bool]:
+        """Hold a lock until the end of the block; gives whether it could be had."""
         async with self._connector.pool.connection() as connection, connection.transaction():
-            row = await (await connection.execute(_ALONE)).fetchone()
+            row = await (await connection.execute(lock.encode())).fetchone()
             yield bool(row and row[0])
 
 
@@ -293,16 +229,6 @@ def _job(due: DueCertificate) -> jobs.Job:
     return jobs.Job(
         queue=QUEUE, task_name=RENEW, task_kwargs={"name": due.name}, lock=None, queueing_lock=lock, priority=priority
     )
-
-
-def _pool(**options: Any) -> psycopg_pool.AsyncConnectionPool[Any]:
-    """Return a pool that does not try each connection before it is used: a dead one makes the worker start anew."""
-    return psycopg_pool.AsyncConnectionPool(**{**options, "check": None})
-
-
-async def _commit_each(connection: Any) -> None:
-    """Let each statement commit by itself: BEGIN and COMMIT would make three of one."""
-    await connection.set_autocommit(True)
 
 
 async def in_thread(function: Callable[[], T], cancel: threading.Event) -> T:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base.values import Frozen
+from dnsrenew.base.values import Frozen, replace
 from dnsrenew.events import Emitter, Event
 from dnsrenew.fleet.certificate_job import CertificateJobs
 from dnsrenew.fleet.queue import QueueTasks, WorkQueue, in_thread
@@ -108,7 +108,9 @@ class WorkerSession:
                     await queue.work(self._settings.concurrency, stop, GRACEFUL)
                 finally:
                     stop.set()
+                    look.cancel()
                     await asyncio.gather(watch, look, return_exceptions=True)
+                    await in_thread(self._tell, threading.Event())
         except ConnectorException as error:
             queue.cause = queue.cause or error
         finally:
@@ -136,21 +138,22 @@ class WorkerSession:
     async def _look(self, queue: WorkQueue, stop: asyncio.Event) -> None:
         """Look for what dead workers left, again and again."""
         while not stop.is_set():
+            cancel = threading.Event()
             try:
                 await queue.rescue()
-                await in_thread(self._clean_up, threading.Event())
+                await in_thread(partial(self._clean_up, cancel), cancel)
             except Exception as error:  # noqa: BLE001  # the border: the next look meets it again
                 _logger.debug("the look for what dead workers left failed: %r", error)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK):
                     await stop.wait()
-        await in_thread(self._tell, threading.Event())
 
-    def _clean_up(self) -> None:
+    def _clean_up(self, cancel: threading.Event) -> None:
         """Remove TXT values and complete renames of dead workers; tell what has happened."""
         _ = self._store.locks.holder  # registers this process again if the connection of its locks was lost
         with self.services.use() as run:
-            Batch(run.config, self._store, run.services.get, run.context, run.options).clean_up()
+            context = replace(run.context, cancel=cancel)
+            Batch(run.config, self._store, run.services.get, context, run.options).clean_up()
         if time.monotonic() - self._told_at >= _TELL:
             self._tell()
         if self._seals is not None:

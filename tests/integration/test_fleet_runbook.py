@@ -50,7 +50,7 @@ def tool(name: str, *arguments: str) -> None:
 def orders(ca: AcmeProxy) -> Counter[str]:
     """The number of orders that the CA took, by the first label of their domain."""
     taken = [each for each in ca.of_kind("newOrder") if each.response is not None and each.response.status == 201]
-    return Counter(each.request.payload["identifiers"][0]["value"].partition(".")[0] for each in taken)
+    return Counter((each.request.payload or {})["identifiers"][0]["value"].partition(".")[0] for each in taken)
 
 
 def obtain(stage: FleetStage, *names: str) -> None:

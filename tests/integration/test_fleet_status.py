@@ -127,7 +127,7 @@ def test_what_the_limits_leave(database: Database) -> None:
 
 
 def test_who_works_on_what(address: DatabaseAddress, database: Database) -> None:  # noqa: F811
-    """A worker is listed as long as its connection lives, with the certificates whose locks it holds; others are not."""
+    """A worker is listed as long as its connection lives, with the certificates that it has locked; others are not."""
     worker = DatabaseStore(Database(address), Seals([]), worker=True)
     program = DatabaseStore(Database(address), Seals([]))
     context = Context(clock=database.clock)

@@ -18,7 +18,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, Final, TypeVar, cast
 from unittest import mock
@@ -32,14 +31,17 @@ from dnsrenew.base.values import replace
 from dnsrenew.config.fleet import FleetSettings
 from dnsrenew.drivers.provider import Behaviour
 from dnsrenew.events import Event
-from dnsrenew.fleet.queue import HandedBack
+from dnsrenew.fleet.certificate_job import CertificateJobs
 from dnsrenew.fleet.session import SessionSettings, WorkerSession
 from dnsrenew.http import Response as HttpResponse
 from dnsrenew.model import CertificateSpec, Outcome, Route
+from dnsrenew.renewal.batch import Batch
 from dnsrenew.secrets import Redactor
 from dnsrenew.store.database import lock_connection, new_connection
+from dnsrenew.store.database.clock import DatabaseClock
 from dnsrenew.store.database.connection import Database
 from dnsrenew.store.database.database_store import DatabaseStore
+from dnsrenew.store.database.due_dates import DueDates
 from dnsrenew.store.database.schema import initialize
 from dnsrenew.store.database.seal import Seals
 from dnsrenew.store.journal_entry import LATEST
@@ -58,10 +60,18 @@ SEALS: Final = Seals([b"s" * 32])
 SHORT: Final = 0.1
 """The patience of a machine while its network hangs."""
 _SOON: Final = 10.0
+_LONGEST_WAIT: Final = 0.01
 _PING: Final = "SELECT clock_timestamp()"
 _TABLES: Final = """
 SELECT string_agg(tablename, ', ') FROM pg_tables
 WHERE tablename LIKE 'dnsrenew\\_%' AND tablename <> 'dnsrenew_schema'
+"""
+_AGE: Final = """
+UPDATE dnsrenew_journal
+SET page = jsonb_set(
+  page, '{since}', to_jsonb(to_char((page->>'since')::timestamptz - %s, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
+)
+WHERE holder IS NULL OR holder NOT IN (SELECT id FROM dnsrenew_alive)
 """
 _TABLE: Final = re.compile(r"\b(INSERT INTO|UPDATE|DELETE FROM|FROM) dnsrenew_(?!lock\b|alive\b)(\w+)")
 
@@ -203,11 +213,14 @@ class Machine:
             is_over=lambda: False,
             ready=lambda: None,
             alive=lambda: None,
-            ended=self.outcomes.append,
+            ended=lambda _: None,
             registrations=set(),
         )
-        self._session = WorkerSession(self.store, SEALS, settings)
-        self._session._seals = None  # there is nothing to seal anew
+        self._services = WorkerSession(self.store, SEALS, settings).services
+        self._jobs = CertificateJobs(self.store, DueDates(self.database), self._services, self._ended)
+
+    def _ended(self, _: CertificateSpec | None, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
 
     def _hear(self, event: Event) -> None:
         self.events.append(event)
@@ -217,8 +230,9 @@ class Machine:
         """Do one job, as the queue lets a worker do; what the job raises goes to the caller."""
         self.world.watch = self.watch
         self.store.check_ground()
-        self._session._clean_up()  # as a worker does from time to time
-        self._session._jobs.do("home", 0, threading.Event())  # as its queue does
+        with self._services.use() as run:
+            Batch(run.config, self.store, run.services.get, run.context, run.options).clean_up()
+        self._jobs.do("home", 0, threading.Event())
 
     @property
     def holds_a_lock(self) -> bool:
@@ -367,11 +381,12 @@ class FleetWorld:
 
     def let_ten_minutes_pass(self) -> None:
         """Let the time pass in which a host may still do what it was asked for."""
-        self.observer.execute(
-            "UPDATE dnsrenew_journal SET page = jsonb_set(page, '{since}', to_jsonb(to_char("
-            "(page->>'since')::timestamptz - %s, 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')))",
-            (LATEST + timedelta(seconds=1),),
-        )
+        age_journal(self.observer)
+
+
+def age_journal(database: Database) -> None:
+    """Make the entries of the journal of dead machines ten minutes older."""
+    database.execute(_AGE, (LATEST,))
 
 
 def wait_until(condition: Callable[[], object]) -> None:
@@ -383,10 +398,7 @@ def wait_until(condition: Callable[[], object]) -> None:
 
 
 class FleetWorlds:
-    """Worlds one after the other in one database.
-
-    :param patched: whether the threads of machines run at once.
-    """
+    """Worlds one after the other in one database."""
 
     def __init__(self, postgres: Postgres, address: DatabaseAddress) -> None:
         self._postgres = postgres
@@ -411,16 +423,23 @@ class FleetWorlds:
 
 @contextlib.contextmanager
 def machines_at_once() -> Iterator[None]:
-    """Let what runs in threads run at once, except connecting, which has a time limit of its own."""
-    real = SimpleNamespace(start=threads.start)
-    with mock.patch.object(new_connection, "threads", real), threads_at_once():
-        yield
+    """Let what runs in threads run at once, except connecting, which has a time limit; let waits be short."""
+    real, ahead = SimpleNamespace(start=threads.start), [0.0]
 
+    def wait(_: DatabaseClock, seconds: float, event: threading.Event) -> bool:
+        part = min(max(seconds, 0.0), _LONGEST_WAIT)
+        ahead[0] += max(seconds - part, 0.0)
+        return event.wait(part)
 
-@contextlib.contextmanager
-def handed_back() -> Iterator[None]:
-    """Take a job that goes back into the queue for one that has ended."""
-    with contextlib.suppress(HandedBack):
+    def monotonic(_: DatabaseClock) -> float:
+        return time.monotonic() + ahead[0]
+
+    with (
+        mock.patch.object(DatabaseClock, "wait", wait),
+        mock.patch.object(DatabaseClock, "monotonic", monotonic),
+        mock.patch.object(new_connection, "threads", real),
+        threads_at_once(),
+    ):
         yield
 
 
@@ -432,5 +451,8 @@ def suspended() -> Iterator[Callable[[float], None]]:
     def pass_time(seconds: float) -> None:
         ahead[0] += seconds
 
-    with mock.patch.object(lock_connection, "_seconds", lambda: real() + ahead[0]):
+    def seconds() -> float:
+        return real() + ahead[0]
+
+    with mock.patch.object(lock_connection, "_seconds", seconds):
         yield pass_time

@@ -20,7 +20,9 @@ from dnsrenew.fleet import metrics
 from dnsrenew.fleet.metrics import MAX_AGE, FleetNumbers, FleetReading, fleet_lines
 from dnsrenew.fleet.status import CaLimits, FleetStatus, WorkerStatus
 from dnsrenew.runtime.context import Context
+from dnsrenew.store import FolderStore
 from dnsrenew.watch.metrics.endpoint import MetricsServer
+from dnsrenew.watch.metrics.textfile import write_after_run
 from tests.kit.clock import START, FakeClock
 from tests.kit.watching import config_for, get, parsed, value
 from tests.lab import ports
@@ -203,6 +205,16 @@ def test_a_text_file_that_cannot_be_written_is_a_warning(
         missing.parent.mkdir()
         _until(missing.exists)
     assert [event.data["code"] for event in source.events] == ["metrics-unwritable"]
+
+
+def test_a_run_leaves_the_text_file_to_the_workers(source: Source, tmp_path: Path) -> None:
+    """A command on a machine of the fleet would replace the numbers of all by those of some."""
+    path = tmp_path / "fleet.prom"
+    tables = {"store": "postgresql://dnsrenew@127.0.0.1/fleet", "metrics": {"textfile": str(path)}}
+    config = Config.from_dict({**tables, "contact": "me@example.com", "agree_terms": True})
+    context = Context(clock=source.clock, emitter=Emitter(source.clock, source.events.append))
+    write_after_run(config, FolderStore(tmp_path / "state"), context, [])
+    assert (path.exists(), source.events) == (False, [])
 
 
 def _until(condition: Any) -> None:

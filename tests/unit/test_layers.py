@@ -28,8 +28,8 @@ OWNERS = {
     "lexicon": {"drivers/lexicon"},
     "procrastinate": {"fleet", "store/database/schema"},
     "psutil": {"doctor/host"},
-    "psycopg": {"store/database", "config/fleet_check"},
-    "psycopg_pool": {"fleet/queue"},  # procrastinate's pool
+    "psycopg": {"store/database", "config/fleet_check", "fleet/queue_connections"},
+    "psycopg_pool": {"fleet/queue_connections"},  # procrastinate's pool
     "pytest": {"testing/plugin"},
     "requests": {"http", "drivers/lexicon/patches"},  # it is changed there for other libraries
     "tenacity": {"runtime/retry"},

@@ -44,13 +44,14 @@ PUBLIC = [
         "DnsRenewError",
     ),
     *("Driver", "DriverContext", "Eab", "Event", "Fleet", "KeyKind", "LockedError", "Notice", "Outcome", "OutcomeStatus"),
+    *("CaLimits", "FleetStatus", "WorkerStatus"),
     *("Profile", "Propagation", "PropagationCheck", "PropagationError", "ProviderError", "RenewBefore"),
     *("RenewalFailed", "RenewalReason", "Renewer", "Resolver", "Revocation", "Route", "RouteTaken", "Secret"),
     *("SecretError", "Served", "StoreAddress", "StoreError", "TxtRecord", "__version__", "obtain", "serve"),
 ]
 CLASSES = [name for name in PUBLIC if inspect.isclass(getattr(dnsrenew, name))]
 VALUES = [name for name in CLASSES if issubclass(getattr(dnsrenew, name), Frozen)]
-STANDARD = {"Any", "Callable", "Iterable", "Literal", "Mapping", "Path", "Self", "Sequence", "datetime"}
+STANDARD = {"Any", "Callable", "Iterable", "Iterator", "Literal", "Mapping", "Path", "Self", "Sequence", "datetime"}
 """Names in signatures that a reader knows from the standard library, beside modules."""
 MODULES = {"logging", "os", "ssl", "threading"}
 

@@ -21,6 +21,14 @@ ON CONFLICT (key) DO UPDATE
 SET empty_until = greatest(pace.empty_until, now()) + %(take)s * interval '1 second'
 RETURNING extract(epoch FROM empty_until - now())::double precision
 """
+_TRY: Final = """
+INSERT INTO dnsrenew_pace AS pace (key, empty_until)
+VALUES (%(key)s, now() + %(take)s * interval '1 second')
+ON CONFLICT (key) DO UPDATE
+SET empty_until = greatest(pace.empty_until, now()) + %(take)s * interval '1 second'
+WHERE greatest(pace.empty_until, now()) + %(take)s * interval '1 second' <= now() + %(full)s * interval '1 second'
+RETURNING 1
+"""
 _GIVE: Final = """
 UPDATE dnsrenew_pace SET empty_until = empty_until - %(take)s * interval '1 second' WHERE key = %(key)s
 """
@@ -65,11 +73,11 @@ class SharedBucket(TokenBucket):
             now = context.clock.monotonic()
             if now < self._none_before:  # callers ask again and again
                 return False
-            wait = self._reserve(context, 1)
-            if wait > 0:
-                self._database.execute(_GIVE, self._fields(1))
-                self._none_before = now + wait
-            return wait <= 0
+            full = self._rate.burst / self._rate.per_second
+            if self._database.one(_TRY, {**self._fields(1), "full": full}) is not None:
+                return True
+            self._none_before = now + 1 / self._rate.per_second
+            return False
 
     def charge(self, context: Waiter, count: float) -> None:
         """Take tokens without waiting, for a request that cannot wait."""

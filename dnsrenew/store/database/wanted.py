@@ -41,6 +41,24 @@ SELECT number, name, wanted, tags, identifiers FROM jsonb_to_recordset(%(rows)s:
 _PUT: Final = f"INSERT INTO staged {_ROWS}"
 _FEW: Final = f"WITH staged AS MATERIALIZED ({_ROWS})"
 """Before a statement: a few rows are given with it, so that adding one certificate makes no table."""
+_BY_INDEX: Final = """
+SELECT staged.number, 'domain', stands.name, stands.tags, (
+    SELECT min(own) FROM unnest(staged.identifiers) AS own WHERE own = ANY(stands.identifiers))
+  FROM staged JOIN dnsrenew_certificate AS stands ON stands.identifiers && staged.identifiers
+  WHERE stands.wanted IS NOT NULL AND stands.name <> staged.name
+    AND NOT stands.tags && staged.tags AND cardinality(stands.tags) + cardinality(staged.tags) > 0
+    AND NOT EXISTS (SELECT FROM staged AS too WHERE too.name = stands.name)
+"""
+# Thousands of look-ups in the index would take longer than one look at each certificate.
+_BY_HASH: Final = """
+SELECT one.number, 'domain', stands.name, stands.tags, min(one.domain)
+  FROM (SELECT number, name, tags, unnest(identifiers) AS domain FROM staged) AS one
+  JOIN (SELECT name, tags, unnest(identifiers) AS domain FROM dnsrenew_certificate WHERE wanted IS NOT NULL) AS stands
+    USING (domain)
+  LEFT JOIN staged AS too ON too.name = stands.name
+  WHERE too.name IS NULL AND NOT stands.tags && one.tags AND cardinality(stands.tags) + cardinality(one.tags) > 0
+  GROUP BY one.number, stands.name, stands.tags
+"""
 _CLASHES: Final = """
 SELECT number, clash, other, tags, domain FROM (
   SELECT staged.number, 'tags' AS clash, stands.name AS other, stands.tags, NULL AS domain
@@ -51,12 +69,7 @@ SELECT number, clash, other, tags, domain FROM (
   FROM staged JOIN dnsrenew_certificate AS stands USING (name)
   WHERE stands.wanted IS NOT NULL AND stands.origin <> %(origin)s
   UNION ALL
-  SELECT staged.number, 'domain', stands.name, stands.tags, (
-    SELECT min(own) FROM unnest(staged.identifiers) AS own WHERE own = ANY(stands.identifiers))
-  FROM staged JOIN dnsrenew_certificate AS stands ON stands.identifiers && staged.identifiers
-  WHERE stands.wanted IS NOT NULL AND stands.name <> staged.name
-    AND NOT stands.tags && staged.tags AND cardinality(stands.tags) + cardinality(staged.tags) > 0
-    AND stands.name NOT IN (SELECT name FROM staged)
+  {domains}
   UNION ALL
   SELECT one.number, 'twice', two.name, two.tags, min(one.domain)
   FROM (SELECT number, name, tags, unnest(identifiers) AS domain FROM staged) AS one
@@ -251,7 +264,8 @@ class _Adding:
 
     def clashes(self) -> list[FoundClash]:
         """Return why documents are refused."""
-        rows = self._transaction.fetch(f"{self._prefix} {_CLASHES}", self._given)
+        domains = _BY_INDEX if self._prefix else _BY_HASH
+        rows = self._transaction.fetch(f"{self._prefix} {_CLASHES.replace('{domains}', domains)}", self._given)
         return [FoundClash(number, clash, other, tuple(tags), domain) for number, clash, other, tags, domain in rows]
 
     def write(self) -> AddedCounts:

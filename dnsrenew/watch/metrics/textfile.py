@@ -31,9 +31,12 @@ _FULL: Final = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBI
 
 
 def write_after_run(config: Config, store: Store, context: Context, outcomes: Sequence[Outcome]) -> None:
-    """Write the file that ``[metrics]`` names, if it names one; what prevents it becomes a warning."""
+    """Write the file that ``[metrics]`` names, if it names one; what prevents it becomes a warning.
+
+    In a fleet only workers write it: it has the numbers of the whole fleet.
+    """
     path = config.metrics and config.metrics.textfile
-    if not path:
+    if not path or config.fleet is not None:
         return
     now = context.clock.now()
     try:

@@ -1,0 +1,56 @@
+"""A worker that dies, is cut off or is overtaken at each point of a job: see tests/kit/fleet_faults.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.kit import fleet_faults
+from tests.kit.fleet_faults import FAULTS, REPEAT, all_points, read_rows, struck
+from tests.kit.fleet_world import FleetWorlds
+from tests.kit.postgres import Postgres
+
+SAMPLES = 5
+"""Points of each fault in every run of the tests; `make soak` has all."""
+Places = list[tuple[str, str]]
+
+
+@pytest.fixture(scope="module")
+def worlds(postgres: Postgres) -> Iterator[FleetWorlds]:
+    """Worlds in a database of this module."""
+    address = postgres.new_database()
+    yield FleetWorlds(postgres, address)
+    postgres.drop(address)
+
+
+@pytest.fixture(scope="module")
+def places(worlds: FleetWorlds) -> Places:
+    """All points, in order."""
+    return all_points(worlds)
+
+
+def check(worlds: FleetWorlds, places: Places, fault: str, chosen: Places) -> None:
+    """Let something happen at some points; all has to be as the page says."""
+    rows = read_rows(places)
+    for run, point in chosen:
+        assert struck(worlds, run, fault, point) == rows[run, fault, point], REPEAT
+
+
+def test_the_page_has_every_point(places: Places) -> None:
+    """A new point needs a new line of the page, and the page is as its generator writes it."""
+    assert fleet_faults.PAGE.read_text("utf-8") == fleet_faults.page(read_rows(places)), REPEAT
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_some_points(worlds: FleetWorlds, places: Places, fault: str) -> None:
+    """Some points for each fault, others for another one."""
+    step = len(places) // SAMPLES
+    check(worlds, places, fault, places[FAULTS.index(fault) * step // len(FAULTS) :: step])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_point(worlds: FleetWorlds, places: Places, fault: str) -> None:
+    """At each point, as the page says."""
+    check(worlds, places, fault, places)

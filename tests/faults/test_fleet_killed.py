@@ -1,0 +1,160 @@
+"""Real workers that are killed, stopped, or have a wrong clock; Pebble as the CA, BIND or DuckDNS as the DNS host."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from dnsrenew.fleet.status import fleet_status
+from tests.kit.duckdns import DuckDns
+from tests.kit.fleet_killed import NAMES, WorkerProcesses
+from tests.kit.fleet_stage import PATIENCE, FleetStage, wait_until
+from tests.kit.postgres import DatabaseAddress
+from tests.kit.processes import Zygote
+from tests.lab.acmemessages import Request
+from tests.lab.workspace import Workspace
+
+EVENTS = (
+    "certificate-started",
+    "route-started",
+    "order-created",
+    "txt-writing",
+    "txt-written",
+    "dns-waiting",
+    "dns-visible",
+    "challenges-answered",
+    "authorizations-valid",
+    "order-finalized",
+    "txt-removed",
+    "certificate-stored",
+    "certificate-finished",
+)
+POINTS = [*(f"event {kind}" for kind in EVENTS), "add, not sent", "add, done", "remove, not sent", "remove, done"]
+ALWAYS = {"event txt-written", "event order-finalized"}
+"""Killed there in every run of the tests; at the others by `make soak`."""
+NEWEST = "SELECT chain, version, number FROM dnsrenew_version JOIN dnsrenew_certificate USING (name)"
+
+
+@pytest.fixture(scope="module")
+def fleet_zygote() -> Iterator[Zygote]:
+    """A process that has loaded the program and forks workers."""
+    with Zygote("tests.kit.fleet_dying") as started:
+        yield started
+
+
+@pytest.fixture
+def workers(
+    workspace: Workspace, address: DatabaseAddress, fleet_zygote: Zygote, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[WorkerProcesses]:
+    """Workers of a fleet that wants nothing yet; those in threads of the test look often for what others left."""
+    monkeypatch.setattr("dnsrenew.fleet.session.LOOK", 0.1)
+    monkeypatch.setattr("dnsrenew.fleet.queue._POLL", 0.1)
+    stage = FleetStage(workspace, address)
+    with workspace.lab.acme_proxy() as proxy:
+        yield WorkerProcesses(stage, fleet_zygote, proxy)
+    stage.database.close()
+
+
+@pytest.mark.parametrize(
+    "point", [point if point in ALWAYS else pytest.param(point, marks=pytest.mark.slow) for point in POINTS]
+)
+def test_a_worker_is_killed(workers: WorkerProcesses, point: str) -> None:
+    """Another one finishes what it had begun, with one order more at most for each certificate, and tidies up."""
+    stage = workers.stage
+    stage.add(*NAMES)
+    with workers.worker(point) as run:
+        assert run.end() == -signal.SIGKILL
+    workers.wait_until_dead()
+    before = workers.ordered()
+    with stage.crew() as (crew,):
+        workers.assert_right(*NAMES)
+    ordered = workers.ordered()
+    for name in NAMES:
+        domain = f"{name}.example.test"
+        assert 1 <= ordered[domain] <= before[domain] + 1 <= 2
+    assert crew.error is None
+    assert len(crew.heard.of("renewed")) <= len(NAMES)
+    assert fleet_status(stage.database, {}).due == 0
+
+
+def test_every_event_of_a_worker_is_a_point(workers: WorkerProcesses) -> None:
+    """A new event is killed at, too."""
+    workers.stage.add("one")
+    with workers.worker() as run:
+        workers.assert_right("one")
+        wait_until(lambda: run.has_passed("event certificate-finished"))
+        passed = {line for line in run._read("passed").splitlines() if not line.startswith("disk")}
+    assert passed - {"event warning", "event dns-waiting"} == {*POINTS} - {"event dns-waiting"}
+
+
+def test_two_workers_and_one_of_them_dies(workers: WorkerProcesses) -> None:
+    """What the other one does is not disturbed; only what the dead one had begun is ordered a second time."""
+    names = [f"n{number}" for number in range(8)]
+    workers.stage.add(*names)
+    with workers.worker(concurrency=2), workers.worker("event txt-written (2)", concurrency=2) as dying:
+        assert dying.end() == -signal.SIGKILL
+        workers.stage.database.execute(
+            "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '31 seconds' "
+            "WHERE id = (SELECT max(id) FROM procrastinate_workers)"
+        )
+        workers.assert_right(*names)
+    ordered = workers.ordered()
+    assert set(ordered.values()) <= {1, 2}
+    assert sum(ordered.values()) <= len(names) + 2
+
+
+def test_a_worker_that_wakes_up_sends_nothing_more(workers: WorkerProcesses, duck: DuckDns) -> None:
+    """A worker that was stopped for longer than the server waits has lost a zone with one value to another worker.
+
+    It wakes up while the value of the other one is in the zone.
+    """
+    stage, gate = workers.stage, Gate()
+    workers.ca.on_request = gate.hold
+    token = {"provider": "duckdns", "token": "env:DUCK_TOKEN"}
+    stage.write(
+        ca__lab__directory=workers.ca.directory_url, dns={"duck": token}, dns__home__tsig_secret=None, dns__home=None
+    )
+    stage.add("home", domains=["home.duckdns.org"])
+    with workers.worker("event dns-visible", number=signal.SIGSTOP, FLEET_PATIENCE="1") as sleeper:
+        try: wait_until(lambda: psutil.Process(sleeper.pid).status() == psutil.STATUS_STOPPED)
+        except AssertionError: print(sleeper._read("err"), sleeper._read("passed"), stage.jobs(), stage.dues(), psutil.Process(sleeper.pid).status()); raise
+        first = duck.values["home"]
+        workers.wait_until_dead()
+        with stage.crew():
+            wait_until(gate.reached.is_set)
+            sent, second = [*duck.requests], duck.values["home"]
+            assert first != second != ""
+            os.kill(sleeper.pid, signal.SIGCONT)
+            wait_until(lambda: sleeper.has_passed("event certificate-finished"))
+            wait_until(lambda: len(fleet_status(stage.database, {}).workers) == 2)  # it has connected again
+            assert (duck.requests, gate.asked) == (sent, ["challenge"])
+            gate.opened.set()
+            workers.assert_right("home")
+            newest = stage.database.fetch(NEWEST)
+    assert duck.values["home"] == ""
+    assert stage.database.fetch(NEWEST) == newest
+    assert workers.ordered() == {"home.duckdns.org": 2}
+
+
+class Gate:
+    """A CA that answers no challenge until it is opened.
+
+    :ivar asked: what it was asked for since the first challenge.
+    """
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+        self.opened = threading.Event()
+        self.asked: list[str] = []
+
+    def hold(self, request: Request) -> None:
+        """Hold a challenge."""
+        if request.kind == "challenge" or self.reached.is_set():
+            self.asked.append(request.kind)
+            self.reached.set()
+            assert self.opened.wait(PATIENCE)

@@ -1,0 +1,158 @@
+"""Several schedulers, clocks that differ, a rolling upgrade, and a database whose disk is full."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dnsrenew.errors import StoreError
+from dnsrenew.fleet.status import fleet_status
+from dnsrenew.store.database.due_dates import DueDates
+from tests.kit.fleet_faults import assert_right
+from tests.kit.fleet_killed import WorkerProcesses
+from tests.kit.fleet_stage import FleetStage, wait_until
+from tests.kit.fleet_world import FleetWorlds, Watch
+from tests.kit.postgres import DatabaseAddress, Postgres
+from tests.kit.processes import Zygote
+from tests.lab.workspace import Workspace
+
+AHEAD = 600
+"""Seconds by which the clock of one machine differs."""
+SCANS = """
+INSERT INTO procrastinate_jobs (queue_name, task_name) SELECT 'dnsrenew', 'dnsrenew.scan' FROM generate_series(1, 4)
+"""
+HOUR = 3600.0
+
+
+@pytest.fixture(scope="module")
+def fleet_zygote() -> Iterator[Zygote]:
+    """A process that has loaded the program and forks workers."""
+    with Zygote("tests.kit.fleet_dying") as started:
+        yield started
+
+
+@pytest.fixture
+def workers(
+    workspace: Workspace, address: DatabaseAddress, fleet_zygote: Zygote, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[WorkerProcesses]:
+    """Workers of a fleet that wants nothing yet."""
+    monkeypatch.setattr("dnsrenew.fleet.session.LOOK", 0.1)
+    monkeypatch.setattr("dnsrenew.fleet.queue._POLL", 0.1)
+    stage = FleetStage(workspace, address)
+    with workspace.lab.acme_proxy() as proxy:
+        yield WorkerProcesses(stage, fleet_zygote, proxy)
+    stage.database.close()
+
+
+def test_schedulers_whose_clocks_differ(workers: WorkerProcesses) -> None:
+    """Scans at the same moment, ten minutes apart by the clocks of their machines: each certificate is ordered once."""
+    names = [f"n{number}" for number in range(8)]
+    workers.stage.add(*names)
+    with workers.worker(FLEET_CLOCK=str(AHEAD)), workers.worker(FLEET_CLOCK=str(-AHEAD)):
+        workers.stage.database.execute(SCANS)
+        workers.assert_right(*names)
+        workers.stage.database.execute(SCANS)
+        wait_until(lambda: not workers.stage.database.fetch("SELECT FROM procrastinate_jobs WHERE status = 'doing'"))
+        assert fleet_status(workers.stage.database, {}).due == 0
+    assert workers.ordered() == {f"{name}.example.test": 1 for name in names}
+    assert all(5 * HOUR < due < 8 * HOUR for due in workers.stage.dues().values())  # Pebble names six hours
+
+
+@pytest.mark.parametrize("ahead", [AHEAD, -AHEAD])
+def test_a_dead_worker_whose_clock_was_wrong(workers: WorkerProcesses, ahead: int) -> None:
+    """Its TXT values are taken away at once by a worker with another clock: only the database's clock counts."""
+    workers.stage.add("one")
+    with workers.worker("event txt-written", FLEET_CLOCK=str(ahead)) as run:
+        assert run.end() == -signal.SIGKILL
+    assert workers.values()
+    workers.wait_until_dead()
+    with workers.worker(FLEET_CLOCK=str(-ahead)):
+        wait_until(lambda: not workers.stage.journal() and workers.stage.versions())
+    assert workers.values() == set()
+    assert workers.ordered() == {"one.example.test": 2}
+
+
+def test_a_rolling_upgrade(workers: WorkerProcesses, postgres: Postgres) -> None:
+    """A worker that runs goes on when a later version changes the tables; one that connects anew is refused."""
+    stage = workers.stage
+    with stage.crew() as (running,):
+        wait_until(lambda: running.heard.starts)
+        stage.database.execute("UPDATE dnsrenew_schema SET version = version + 1")
+        with stage.crew() as (refused,):
+            wait_until(lambda: not refused.is_alive)
+        assert isinstance(refused.error, StoreError)
+        assert refused.error.code == "store-newer"
+        stage.add("one")
+        DueDates(stage.database).scan_soon()
+        wait_until(stage.versions)
+        postgres.terminate(stage.address)
+        wait_until(lambda: not running.is_alive)
+        assert isinstance(running.error, StoreError)
+        assert running.error.code == "store-newer"
+    assert workers.ordered() == {"one.example.test": 1}
+    assert stage.journal() == 0
+
+
+# ── a full disk ─────────────────────────────────────────────────────────────────────────
+
+FULL_AT = ("before", "event order-created", "event txt-written", "event order-finalized")
+MIB = 32
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[tuple[Postgres, FleetWorlds]]:
+    """Worlds in a database on a disk that fills up."""
+    with Postgres.running(small_disk=MIB) as server:
+        address = server.new_database()
+        with server.admin() as admin:
+            admin.execute(f"CREATE TABLESPACE small OWNER dnsrenew LOCATION '{server.small_disk}'".encode())
+            admin.execute(f"ALTER DATABASE {address.name} SET TABLESPACE small".encode())
+        yield server, FleetWorlds(server, address)
+
+
+def small_disk_of(server: Postgres) -> Path:
+    """The folder of the small file system, which only the server sees."""
+    return Path(f"/proc/{server._process.pid}/root{server.small_disk}")
+
+
+def code_of(call: Callable[[], object]) -> str:
+    """The code of the error of a call; empty if there is none."""
+    try:
+        call()
+    except StoreError as error:
+        return error.code
+    return ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a file system can be mounted by root only")
+@pytest.mark.parametrize("at", FULL_AT)
+def test_a_full_disk(small: tuple[Postgres, FleetWorlds], at: str) -> None:
+    """It is said; nothing is ordered twice, lost or left over; with room again, all goes on."""
+    server, worlds = small
+    with worlds.world() as world:  # the tables are empty, so that each needs room
+        filler = small_disk_of(server) / "filler"
+
+        def fill() -> None:
+            with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+                while True:
+                    file.write(bytes(4096))
+
+        if at == "before":
+            fill()
+        with world.machine(Watch(at, fill)) as machine:
+            try:
+                codes = [code_of(machine.work)]
+            finally:
+                filler.unlink()
+        codes += [outcome.error.code for outcome in machine.outcomes if outcome.error is not None]
+        assert "store-full" in codes
+        assert world.orders == (at != "before")
+        assert world.ours == set()
+        with world.machine() as next_one:
+            next_one.work()
+        assert_right(world, None)

@@ -1,0 +1,68 @@
+"""The program with a fleet, started so that it sends itself a signal at one point: see dying.py.
+
+``FLEET_PATIENCE`` in the environment: after how many seconds this process counts a silent database as gone; its server
+frees the locks after twice the time. ``FLEET_CLOCK``: by how many seconds the clock of this machine is ahead.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import procrastinate.periodic
+import procrastinate.utils
+
+import dnsrenew.fleet.certificate_job
+import dnsrenew.store.database.database_store  # noqa: F401  # loaded here once, and not in each process
+from dnsrenew.base.clock import SystemClock
+from dnsrenew.fleet import queue, session, worker
+from tests.kit.dying import Death, serve
+
+
+class FleetDeath(Death):
+    """Lets a worker die, or stop, at a point."""
+
+    def __init__(self, point: str, number: int, passed: str, heard: str) -> None:
+        super().__init__(point, number, passed, heard)
+        if number == signal.SIGSTOP:  # no handler is called: it goes on after SIGCONT
+            self._heard.set()
+
+    def watch(self) -> None:
+        """Report every point of the run here."""
+        super().watch()
+        change_module(session, LOOK=0.2)
+        change_module(queue, _POLL=0.1)
+        if patience := os.environ.get("FLEET_PATIENCE"):
+            change_module(worker, PATIENCE=float(patience))
+            change_module(queue, DEADLINE=float(patience), _HEARTBEAT=float(patience) / 5)
+        if ahead := os.environ.get("FLEET_CLOCK"):
+            be_ahead(float(ahead))
+
+
+def change_module(module: Any, **values: float) -> None:
+    """Change times of a module in this process."""
+    for name, value in values.items():
+        assert hasattr(module, name)
+        setattr(module, name, value)
+
+
+def be_ahead(seconds: float) -> None:
+    """Let the wall clock of this process be wrong."""
+
+    def now(_: Any = None) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=seconds)
+
+    clock: Any = SystemClock
+    clock.now = now
+    utils: Any = procrastinate.utils
+    utils.utcnow = now
+    periodic: Any = procrastinate.periodic
+    periodic.time = SimpleNamespace(time=lambda: time.time() + seconds)
+
+
+if __name__ == "__main__":
+    serve(FleetDeath)
