@@ -1,4 +1,4 @@
-"""`python -m bench.fleet [NAME…]`: measure and print the table. All servers run on loopback and are stopped at the end."""
+"""`python -m bench.fleet [NAME…]`: measure and print the table. All servers run on loopback and are stopped then."""
 
 from __future__ import annotations
 

@@ -100,8 +100,8 @@ Calculated from the figures above, for certificates of 90 days from one CA that 
 
 {paper}
 
-The figures say what comes first: the CA. Its limit is for an address, and dnsrenew shares one pace for each CA among all
-machines, whatever their addresses are. Where that is too slow, divide the fleet into several databases; that also
+The figures say what comes first: the CA. Its limit is for an address, and dnsrenew shares one pace for each CA among
+all machines, whatever their addresses are. Where that is too slow, divide the fleet into several databases; that also
 makes `fleet status`, which counts all rows, as fast as it is above.
 
 ## What is measured
@@ -112,11 +112,11 @@ makes `fleet status`, which counts all rows, as fast as it is above.
 - **The scan** is what a worker does once a minute: it looks for what is due, and queues a job for each. It queues at
   most 10,000; the fastest fleets do less in a minute.
 - **`fleet status`, whole command**: from the start of Python to its end.
-- **Renewals**: {renewed} certificates of the fleet are due. Workers are `dnsrenew worker`, each a process of its own with
-  16 certificates at once. The CA is the one of the tests, in a process of its own, over HTTPS; it waits 50 ms before each
-  answer, looks for the TXT values, and issues. It does not verify signatures of requests. The DNS host is a BIND, used by
-  RFC 2136, which is near; dnsrenew looks at it before and after it writes. The time runs from the scan to the last
-  certificate. One worker waits most of the time; four workers and the servers do not fit onto two cores.
+- **Renewals**: {renewed} certificates of the fleet are due. Workers are `dnsrenew worker`, each a process of its own
+  with 16 certificates at once. The CA is the one of the tests, in a process of its own, over HTTPS; it waits 50 ms
+  before each answer, looks for the TXT values, and issues. It does not verify signatures of requests. The DNS host is
+  a BIND, used by RFC 2136, which is near; dnsrenew looks at it before and after it writes. The time runs from the scan
+  to the last certificate. One worker waits most of the time; four workers and the servers do not fit onto two cores.
 - **Processor time** is that of all workers (user and system), divided by the renewals: 67 ms are 15 a second for each
   core.
 - **SQL statements** are counted by the server (`pg_stat_statements`): those of dnsrenew and of procrastinate, with
@@ -130,7 +130,7 @@ makes `fleet status`, which counts all rows, as fast as it is above.
   tables with {certificates} certificates, the scan of each minute, procrastinate's queue, the decision what is due, the
   spread, the next look, and the pace of requests that all workers share. Every twentieth job is real as a whole, with
   locks, fences, ledger and storing; of the others the rows are read and written by one statement for fifty. Not real
-  are: the clock (also that of the database), the CA and DNS. In their place, an order takes eight requests of the pace and
-  the time that one core needs for it, and is counted against a model of the limits of Let's Encrypt, which exempts
-  orders that say what they replace.
+  are: the clock (also that of the database), the CA and DNS. In their place, an order takes eight requests of the
+  pace and the time that one core needs for it, and is counted against a model of the limits of Let's Encrypt, which
+  exempts orders that say what they replace.
 """

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench import processes
+from bench.figures import Figure, Unit
 from dnsrenew import x509
 from dnsrenew.fallback.history import route_key
 from dnsrenew.model import CertificateSpec, Route
@@ -28,8 +29,6 @@ from tests.lab.settings import to_toml
 SEAL: Final = b"bench" * 6 + b"!!"
 ZONE: Final = "example.test"
 ROUTE: Final = Route("dns-01", dns=("home",))
-SETTINGS: Final = {"shared_buffers": "256MB", "shared_preload_libraries": "pg_stat_statements", "max_wal_size": "4GB"}
-"""Of the server: Debian's defaults, with a cache as for a small server, and a count of all statements."""
 _MORE: Final = 1_000
 KEPT: Final = 3
 """The versions of each certificate, as after years."""
@@ -46,11 +45,13 @@ SELECT name, jsonb_build_object('name', name, 'domains', jsonb_build_array(domai
     || jsonb_build_object('domains', jsonb_build_array(domain), 'identifiers', jsonb_build_array(domain),
       'serial', md5(name), 'not_before', to_char(begin, %(form)s), 'not_after', to_char(begin + %(lifetime)s, %(form)s),
       'ari', jsonb_build_object('start', to_char(begin + %(lifetime)s * 0.647, %(form)s),
-        'end', to_char(begin + %(lifetime)s * 0.687, %(form)s), 'chosen', to_char(begin + %(lifetime)s * 0.66, %(form)s),
-        'explanation', NULL, 'next_poll', to_char(poll, %(form)s))) END,
+        'end', to_char(begin + %(lifetime)s * 0.687, %(form)s),
+        'chosen', to_char(begin + %(lifetime)s * 0.66, %(form)s),
+        'next_poll', to_char(poll, %(form)s), 'explanation', NULL)) END,
   CASE WHEN number %% 500 <> 7 THEN %(kept)s END, CASE WHEN number %% 500 <> 7 THEN begin + %(lifetime)s END, poll
 FROM (
-  SELECT number, 'c' || lpad(number::text, 8, '0') AS name, 'c' || lpad(number::text, 8, '0') || '.example.test' AS domain,
+  SELECT number, 'c' || lpad(number::text, 8, '0') AS name,
+    'c' || lpad(number::text, 8, '0') || '.example.test' AS domain,
     date_trunc('second', now() - CASE WHEN number %% 1000 = 11 THEN interval '95 days'
       ELSE (number * 0.61803398875 %% 1)::float8 * interval '55 days' END) AS begin,
     now() + %(first)s + (number * 0.7548776662 %% 1)::float8 * interval '6 hours'
@@ -116,6 +117,11 @@ class Fleet:
             """,  # noqa: S608  # no text of others
             {"count": count, "form": _RFC3339},
         )
+
+
+def postgres() -> contextlib.AbstractContextManager[Postgres]:
+    """Start a server with Debian's defaults, but a cache as for a small server, and a count of all statements."""
+    return Postgres.running(shared_buffers="256MB", shared_preload_libraries="pg_stat_statements", max_wal_size="4GB")
 
 
 @contextlib.contextmanager
@@ -193,3 +199,9 @@ def folder(address: DatabaseAddress, **settings: Any) -> Iterator[tuple[Path, di
         (path / "dnsrenew.toml").chmod(0o600)
         secrets = {"DATABASE_PASSWORD": PASSWORD, "DNSRENEW_BENCH_SEAL": base64.b64encode(SEAL).decode()}
         yield path, processes.environment(path, secrets)
+
+
+def figure(key: str, what: str, value: tuple[Unit, float], goal: float | None = None, detail: str = "") -> Figure:
+    """Return a figure of one measurement."""
+    unit, measured = value
+    return Figure(key=key, what=what, unit=unit, goal=goal, value=measured, best=measured, detail=detail)

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from bench.figures import COUNT, MILLISECONDS, Figure, Unit, of_samples
+from bench.figures import COUNT, MILLISECONDS, Figure, Unit
 from bench.fleet import memory, renewing, revocation
-from bench.fleet.generated import SETTINGS, fleet
+from bench.fleet.generated import figure, fleet, postgres
 from bench.fleet.looking import looking
-from bench.fleet.renewing import Done
+from bench.fleet.renewing import STATEMENTS, Done
 from bench.fleet_handshakes import fleet_handshakes
-from tests.kit.postgres import Postgres
 
 _KILOBYTES: Final = Unit(" kB", 1, 1 / 1000)
 _RATE: Final = Unit(" a second", 1)
@@ -38,10 +37,10 @@ class Scale:
 
 def database(scale: Scale) -> list[Figure]:
     """The scan, the status, the size of the database, the index of a server."""
-    with Postgres.running(**SETTINGS) as server, fleet(server, scale.certificates) as made:
+    with postgres() as server, fleet(server, scale.certificates) as made:
         size = made.one(_SIZE) / scale.certificates
         figures = [
-            _one("size", "database, for each certificate with three versions", _KILOBYTES, None, size, ""),
+            figure("size", "database, for each certificate with three versions", (_KILOBYTES, size)),
             *memory.index(made, scale.certificates),
         ]
         return [*looking(made, scale.certificates, None), *figures]
@@ -51,7 +50,7 @@ def renewals(scale: Scale) -> list[Figure]:
     """Renewals by workers."""
     figures = []
     with (
-        Postgres.running(**SETTINGS) as server,
+        postgres() as server,
         fleet(server, scale.certificates) as made,
         renewing.surroundings() as settings,
     ):
@@ -63,35 +62,33 @@ def renewals(scale: Scale) -> list[Figure]:
 
 def _of_workers(number: int, done: Done) -> list[Figure]:
     who = f"{number} worker{'s' if number > 1 else ''}"
-    each = done.processor / done.count
+    each, database = done.processor / done.count, done.server / done.count
+    rate = f"{1 / each:.1f} a second for each core; the database took {database * 1000:.1f} ms more"
+    goal = 1 / renewing.EACH_CORE
     return [
-        _one(
-            f"renewals-{number}", f"renewals by {who}", _RATE, None, done.each_second, f"{done.count:,} in {done.seconds:.0f} s"
-        ),
-        _one(
-            f"processor-{number}",
-            f"{who}: processor time of the workers for each",
-            MILLISECONDS,
-            1 / renewing.EACH_CORE,
-            each,
-            f"{1 / each:.1f} a second for each core; the database took {done.server / done.count * 1000:.1f} ms more",
-        ),
-        _one(f"statements-{number}", f"{who}: SQL statements for each", COUNT, renewing.STATEMENTS, done.statements / done.count, ""),
-    ]  # fmt: skip
+        figure(f"renewals-{number}", f"renewals by {who}", (_RATE, done.each_second), detail=_span(done)),
+        figure(f"processor-{number}", f"{who}: processor time for each", (MILLISECONDS, each), goal, rate),
+        figure(f"statements-{number}", f"{who}: SQL statements for each", (COUNT, done.each_statements), STATEMENTS),
+    ]
 
 
 def _of_polls(done: Done) -> list[Figure]:
     each = done.processor / done.count
+    rate = f"{done.each_second:.0f} a second by 1 worker"
     return [
-        _one("poll", "a poll of renewal information: processor time of the worker", MILLISECONDS, None, each, f"{done.each_second:.0f} a second by 1 worker"),
-        _one("poll-statements", "its SQL statements", COUNT, None, done.statements / done.count, ""),
-    ]  # fmt: skip
+        figure("poll", "a poll of renewal information: processor time", (MILLISECONDS, each), detail=rate),
+        figure("poll-statements", "its SQL statements", (COUNT, done.each_statements)),
+    ]
+
+
+def _span(done: Done) -> str:
+    return f"{done.count:,} in {done.seconds:.0f} s"
 
 
 def workers_memory(scale: Scale) -> list[Figure]:
     """The memory of a worker of small and large fleets."""
     counts = [*(count for count in _FEW if count < scale.certificates), scale.certificates]
-    with Postgres.running(**SETTINGS) as server, renewing.surroundings() as settings:
+    with postgres() as server, renewing.surroundings() as settings:
         return memory.worker(server, counts, settings)
 
 
@@ -102,12 +99,8 @@ def handshakes(_scale: Scale) -> list[Figure]:
 
 def mass_revocation(scale: Scale) -> list[Figure]:
     """A mass revocation in simulated time."""
-    with Postgres.running(**SETTINGS) as server:
+    with postgres() as server:
         return revocation.revocation(server, scale.certificates, _REVOKED_RATE)
-
-
-def _one(key: str, what: str, unit: Unit, goal: float | None, value: float, detail: str) -> Figure:
-    return Figure(key=key, what=what, unit=unit, goal=goal, value=value, best=value, detail=detail)
 
 
 MEASUREMENTS: Final[dict[str, Callable[[Scale], list[Figure]]]] = {

@@ -11,7 +11,7 @@ from typing import Any, Final
 from bench import processes
 from bench.figures import MIB, TIMES, Figure
 from bench.fleet import renewing
-from bench.fleet.generated import Fleet, fleet, folder
+from bench.fleet.generated import Fleet, figure, fleet, folder
 from bench.processes import RunFailedError
 from tests.kit.postgres import Postgres
 
@@ -43,20 +43,10 @@ def worker(server: Postgres, counts: Sequence[int], settings: Mapping[str, Any])
             done = renewing.run(made, 1, 0, settings)
         found.append(done.resident)
         what = f"memory of a worker of a fleet of {count:,}"
-        figures.append(_one(f"worker-{count}", what, done.resident, ""))
-    return [*figures, _ratio(counts, found)]
-
-
-def _ratio(counts: Sequence[int], found: Sequence[float]) -> Figure:
-    return Figure(
-        key="worker-memory",
-        what=f"memory of a worker: {counts[-1]:,} certificates against {counts[0]:,}",
-        unit=TIMES,
-        goal=_GOAL,
-        value=found[-1] / found[0],
-        best=found[-1] / found[0],
-        detail=f"{found[-1]:.0f} MiB : {found[0]:.0f} MiB",
-    )
+        figures.append(figure(f"worker-{count}", what, (MIB, done.resident)))
+    what = f"memory of a worker: {counts[-1]:,} certificates against {counts[0]:,}"
+    detail = f"{found[-1]:.0f} MiB : {found[0]:.0f} MiB"
+    return [*figures, figure("worker-memory", what, (TIMES, found[-1] / found[0]), _GOAL, detail)]
 
 
 def index(made: Fleet, count: int) -> list[Figure]:
@@ -71,8 +61,4 @@ def index(made: Fleet, count: int) -> list[Figure]:
     assert names > count * 0.9
     what = f"memory that `ssl_context` takes for {count:,} names"
     detail = f"{size / names:.0f} bytes a name in the index; the rest are modules, threads and connections"
-    return [_one("index", what, (after - before) / 2**20, detail)]
-
-
-def _one(key: str, what: str, value: float, detail: str) -> Figure:
-    return Figure(key=key, what=what, unit=MIB, goal=None, value=value, best=value, detail=detail)
+    return [figure("index", what, (MIB, (after - before) / 2**20), detail=detail)]

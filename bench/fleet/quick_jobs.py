@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bench.fleet.simulated import CA, StandIn
 from dnsrenew.base.values import replace
@@ -19,6 +18,9 @@ from dnsrenew.store.database.connection import Database
 from dnsrenew.store.database.json_values import json_text
 from dnsrenew.store.database.seal import OPEN
 from dnsrenew.store.state import State, issued_meta
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _READ: Final = """
 SELECT name, wanted, slot, state::text, chain FROM dnsrenew_certificate

@@ -16,7 +16,7 @@ import psutil
 
 from bench import processes
 from bench.fleet.distant_ca import distant_ca
-from bench.fleet.generated import Fleet, folder
+from bench.fleet.generated import KEPT, Fleet, folder
 from bench.processes import RunFailedError
 from tests.lab import Lab
 
@@ -30,6 +30,13 @@ _END: Final = 90.0
 _STATEMENTS: Final = """
 SELECT sum(calls)::float8, sum(total_exec_time)::float8 / 1000 FROM pg_stat_statements
 WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+_ISSUED: Final = """
+SELECT count(*) FROM dnsrenew_version WHERE issued > now() - interval '30 minutes' AND number > %s
+"""
+_FAILED: Final = """
+SELECT count(*) FROM dnsrenew_certificate
+WHERE expires < now() + interval '30 days' AND due > now() AND state ->> 'failures' <> '0'
 """
 
 
@@ -56,14 +63,22 @@ class Done:
         """Certificates a second."""
         return self.count / self.seconds
 
+    @property
+    def each_statements(self) -> float:
+        """Statements for each."""
+        return self.statements / self.count
+
 
 @contextlib.contextmanager
 def surroundings(delay: float = DELAY) -> Iterator[dict[str, Any]]:
     """Start a CA and real name servers; give the tables of a dnsrenew.toml for them."""
-    with tempfile.TemporaryDirectory() as place, Lab.start(second=False) as lab:
-        with distant_ca(Path(place), delay, (lab.ns[0], lab.port)) as ca:
-            config = lab.config()
-            yield {"ca": {"lab": ca}, "dns": config["dns"], "resolver": config["resolver"]}
+    with (
+        tempfile.TemporaryDirectory() as place,
+        Lab.start(second=False) as lab,
+        distant_ca(Path(place), delay, (lab.ns[0], lab.port)) as ca,
+    ):
+        config = lab.config()
+        yield {"ca": {"lab": ca}, "dns": config["dns"], "resolver": config["resolver"]}
 
 
 @contextlib.contextmanager
@@ -115,17 +130,15 @@ def run(fleet: Fleet, number: int, count: int, settings: Mapping[str, Any], *, r
         statements, server = fleet.database.fetch(_STATEMENTS)[0]
         resident = max(each.memory_info().rss for each in processes_) / 2**20
     if renew:
-        failed = fleet.one("SELECT count(*) FROM dnsrenew_certificate WHERE expires < now() + interval '30 days'"
-                           " AND due > now() AND state ->> 'failures' <> '0'")  # fmt: skip
-        _check(fleet, count, failed)
+        _check(fleet, count)
     return Done(
         count=count, seconds=seconds, processor=processor, statements=statements, server=server, resident=resident
     )
 
 
-def _check(fleet: Fleet, count: int, failed: int) -> None:
-    issued = fleet.one("SELECT count(*) FROM dnsrenew_version WHERE issued > now() - interval '15 minutes' AND ca = 'lab'"
-                       " AND number > 3")  # fmt: skip
+def _check(fleet: Fleet, count: int) -> None:
+    failed = fleet.one(_FAILED)
+    issued = fleet.one(_ISSUED, KEPT)
     if failed or issued < count:
         raise RunFailedError(f"{issued} certificates were issued, {failed} have failed")
 

@@ -1,9 +1,9 @@
 """A mass revocation: the CA tells all certificates by their renewal information that they are to be replaced at once.
 
-Real for all: the scan, procrastinate's queue, the decision what is due, the spread, due dates, the pace of requests that
-all workers share. Every twentieth job is real as a whole: poll, locks and fences, the ledger, storing; of the others the
-outcome is written by one statement for many. There is a stand-in for the CA and DNS, which counts against a model of the
-limits, and the clock is simulated.
+Real for all: the scan, procrastinate's queue, the decision what is due, the spread, due dates, the pace of requests
+that all workers share. Every twentieth job is real as a whole: poll, locks and fences, the ledger, storing; of the
+others the outcome is written by one statement for many. There is a stand-in for the CA and DNS, which counts against a
+model of the limits, and the clock is simulated.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
-from bench.figures import COUNT, Figure, Unit, of_samples
+from bench.figures import COUNT, Figure, Unit
 from bench.fleet import simulated
-from bench.fleet.generated import KEPT, fill
+from bench.fleet.generated import KEPT, figure, fill
 from bench.fleet.quick_jobs import QuickJobs
 from bench.fleet.simulated import SimulatedClock, StandIn, simulated_database
 from bench.processes import RunFailedError
@@ -42,6 +42,8 @@ from tests.kit.postgres import DatabaseAddress, Postgres
 _HOURS: Final = Unit(" h", 1, 1 / 3600)
 _DAY: Final = 24 * 3600.0
 _MINUTE: Final = 60.0
+_SECOND: Final = 250.0
+"""Requests a second that Let's Encrypt allows an address."""
 _POLL_PART: Final = 0.2
 """The time of a poll, as a part of that of a renewal."""
 _WHOLE: Final = 20
@@ -89,28 +91,14 @@ def revocation(server: Postgres, count: int, each_second: float) -> list[Figure]
 
 def _figures(count: int, course: Course, ca: StandIn, spent: float) -> list[Figure]:
     what = f"a mass revocation: {count:,} certificates replaced, simulated time"
-    most = max(ca.requests.values())
-    replaced = of_samples("revocation", what, _HOURS, _DAY, [course.seconds])
-    detail = f"half of them after {course.halves / 3600:.1f} h; {course.jobs:,} jobs in {spent:.0f} s of real time"
+    halves = f"half of them after {course.halves / 3600:.1f} h; {course.jobs:,} jobs in {spent:.0f} s of real time"
+    orders = f"{ca.orders:,} orders, {ca.exempt:,} of them exempt; at least {ca.limits.orders.least} of 300 left"
+    most, beyond = float(max(ca.requests.values())), float(len(ca.limits.exceeded))
     return [
-        _with_detail(replaced, detail),
-        _with_detail(
-            of_samples(
-                "revocation-limits", "orders beyond a limit of the CA", COUNT, 0.0, [float(len(ca.limits.exceeded))]
-            ),
-            f"{ca.orders:,} orders, {ca.exempt:,} of them exempt; at least {ca.limits.orders.least} of 300 left",
-        ),
-        of_samples(
-            "revocation-requests", "requests in its busiest second; the CA allows 250", COUNT, 250.0, [float(most)]
-        ),
+        figure("revocation", what, (_HOURS, course.seconds), _DAY, halves),
+        figure("revocation-limits", "its orders beyond a limit of the CA", (COUNT, beyond), 0.0, orders),
+        figure("revocation-requests", "its requests in the busiest second", (COUNT, most), _SECOND),
     ]
-
-
-def _with_detail(figure: Figure, detail: str) -> Figure:
-    return Figure(
-        key=figure.key, what=figure.what, unit=figure.unit, goal=figure.goal, value=figure.value, best=figure.best,
-        detail=detail,
-    )  # fmt: skip
 
 
 class _Day:
@@ -138,7 +126,7 @@ class _Day:
             worker = await manager.register_worker()
             while course.replaced < count and self._clock.monotonic() < _DAY and not self._failed:
                 await self._scan_in_time()
-                jobs = []
+                jobs: list[Any] = []
                 while len(jobs) < _AHEAD and (job := await manager.fetch_job([QUEUE], worker)) is not None:
                     jobs.append(job)
                 if jobs:
@@ -171,7 +159,7 @@ class _Day:
                 await self._queue.app.job_manager.finish_job(job, Status.SUCCEEDED, delete_job=True)
                 self._course.jobs += 1
 
-    def _ended(self, _spec: CertificateSpec, outcome: Outcome) -> None:
+    def _ended(self, _spec: CertificateSpec | None, outcome: Outcome) -> None:
         self._course.replaced += outcome.status == "renewed"
         if outcome.status not in {"renewed", "not-due"}:
             self._failed.append(f"{outcome.name}: {outcome.status}: {outcome.error}")

@@ -7,11 +7,10 @@ our statements and for those of procrastinate.
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
 from dnsrenew.base.values import replace
@@ -29,6 +28,9 @@ from tests.kit.certificates import LIFETIME, issue
 from tests.kit.memory import threads_at_once
 from tests.kit.postgres import DatabaseAddress, Postgres
 
+if TYPE_CHECKING:
+    import threading
+
 CA: Final = "lab"
 DIRECTORY: Final = "https://acme-v02.api.letsencrypt.org/directory"
 """Its limits are known; nothing is sent there."""
@@ -40,8 +42,10 @@ _POLL: Final = 21_600.0
 _SIMULATED: Final = (
     "CREATE SCHEMA simulated AUTHORIZATION dnsrenew",
     "CREATE SEQUENCE simulated.milliseconds",
-    "CREATE FUNCTION simulated.now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS"
-    " 'SELECT to_timestamp(last_value / 1000.0) FROM simulated.milliseconds'",
+    """
+    CREATE FUNCTION simulated.now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS
+    'SELECT to_timestamp(last_value / 1000.0) FROM simulated.milliseconds'
+    """,
     "GRANT ALL ON SEQUENCE simulated.milliseconds TO dnsrenew",
 )
 
