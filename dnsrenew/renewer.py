@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dnsrenew.challenges.dns01.leftovers import CleanupResult
     from dnsrenew.challenges.http01.app import AppResponses
     from dnsrenew.config import Config
-    from dnsrenew.model import Diagnosis
+    from dnsrenew.model import Diagnosis, Notice
     from dnsrenew.operations.accounts import AccountStatus
     from dnsrenew.operations.fleet_certificates import FleetCertificates
     from dnsrenew.operations.revoke import Revocation
@@ -135,7 +135,7 @@ class Renewer:
         log_idle(outcomes)
         if dry_run:
             return outcomes
-        self._write_metrics(context, outcomes)
+        outcomes = self._write_metrics(context, outcomes)
         return self._tell(context, specs, outcomes, whole=names is None)
 
     def deploy(
@@ -481,13 +481,15 @@ class Renewer:
         with self._redactor.guard_logs(*DRIVEN):
             after_failure.explain(context, config, self._store, outcomes, services)
 
-    def _write_metrics(self, context: Context, outcomes: Sequence[Outcome]) -> None:
-        """Write the text file of ``[metrics]``."""
+    def _write_metrics(self, context: Context, outcomes: list[Outcome]) -> list[Outcome]:
+        """Write the text file of ``[metrics]``; return the outcomes, with a warning if it cannot be written."""
         if self._config.metrics is None or self._config.metrics.textfile is None:
-            return
+            return outcomes
         from dnsrenew.watch.metrics.textfile import write_after_run  # needed only with [metrics]
 
+        before = len(context.notices)
         write_after_run(self._config, self._store, context, outcomes)
+        return _with_warnings(outcomes, context.notices[before:])
 
     def _tell(
         self, context: Context, specs: Sequence[CertificateSpec], outcomes: list[Outcome], *, whole: bool
@@ -500,8 +502,7 @@ class Renewer:
         before = len(context.notices)
         with self._redactor.guard_logs(*DRIVEN):
             Teller(self._config.notify, self._store, context, self._language).tell(specs, outcomes, whole=whole)
-        warnings = tuple(context.notices[before:])
-        return [replace(each, warnings=(*each.warnings, *warnings)) for each in outcomes] if warnings else outcomes
+        return _with_warnings(outcomes, context.notices[before:])
 
     @property
     def _fleet(self) -> FleetCertificates | None:
@@ -552,3 +553,8 @@ class Renewer:
             redactor=self._redactor,
             emitter=self._emitter,
         )
+
+
+def _with_warnings(outcomes: list[Outcome], warnings: Sequence[Notice]) -> list[Outcome]:
+    """Return the outcomes, each with the warnings of the whole run."""
+    return [replace(each, warnings=(*each.warnings, *warnings)) for each in outcomes] if warnings else outcomes

@@ -160,7 +160,7 @@ OUTSIDE_ALL_ZONES_NEAREST: Final = Text(
 )
 FLEET_UNSEALED: Final = Text(
     "fleet-unsealed",
-    "Private keys are stored in the database as they are: whoever can read the database has them.",
+    "Private keys are stored in the database unencrypted.",
     'Write seal = "env:DNSRENEW_SEAL" into [fleet], with 32 random bytes in base64 (openssl rand -base64 32).',
 )
 METRICS_NOT_PROM: Final = Text(

@@ -16,6 +16,7 @@ from dnsrenew.config.as_document import document_of
 from dnsrenew.config.documents import TAGS
 from dnsrenew.errors import ConfigError
 from dnsrenew.fleet import texts
+from dnsrenew.store.database.due_dates import DueDates
 from dnsrenew.store.database.wanted import AddedCounts, FoundClash, NewDocument, WantedCertificates
 from dnsrenew.validation.mistakes import Mistake, config_error, describe_found, quoted
 
@@ -152,6 +153,8 @@ class _Gathered:
         with adder.store.locks.hold(_KEY, texts.LIST_OF_FLEET, wait=_WAIT, context=adder.context):
             written = wanted.add(self._documents(), self._origin)
         if isinstance(written, AddedCounts):
+            if written.added or written.changed:
+                DueDates(adder.store.database).scan_soon()
             return written
         self.refuse([_clash(clash) for clash in written], None)
         self._raise_mistakes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import ssl
 
     from dnsrenew.config import Config
+    from dnsrenew.fleet.serving.context import FleetContext
     from dnsrenew.fleet.status import FleetStatus
     from dnsrenew.model import Certificate
     from dnsrenew.store.database.database_store import DatabaseStore
@@ -49,6 +51,7 @@ class Fleet:
         self._config = config
         self._store = store_of(config)
         self._on_event = on_event
+        self._contexts: weakref.WeakSet[FleetContext] = weakref.WeakSet()
         self._certificates = FleetCertificates(config, WantedCertificates(self._store.database))
 
     def add(
@@ -59,7 +62,7 @@ class Fleet:
         tags: str | Iterable[str] = (),
         **settings: Any,  # of a certificate, as in the configuration
     ) -> str:
-        """Add a certificate, or change it if the fleet has one of this name; a worker obtains it within a minute.
+        """Add a certificate, or change it if the fleet has one of this name; a worker obtains it within seconds.
 
         :param domains: the domains, and IP addresses.
         :param name: its name; default: the first domain, with ``_`` for ``*``.
@@ -143,10 +146,17 @@ class Fleet:
         from dnsrenew.fleet.serving.server import ssl_context  # not needed by other calls
 
         parts = _ServedParts(self._config, self._store, self.add)
-        return ssl_context(parts, cache=cache, on_unknown=on_unknown, on_event=self._on_event)
+        context = ssl_context(parts, cache=cache, on_unknown=on_unknown, on_event=self._on_event)
+        self._contexts.add(context)
+        return context
 
     def close(self) -> None:
-        """Close the connections that are not in use; a later call connects again."""
+        """End what follows the database for its contexts, and close the connections.
+
+        A later call connects again; the contexts go on serving what they have in memory.
+        """
+        for context in list(self._contexts):
+            context.close()
         self._store.close()
 
     def _stored(self, name: str) -> Certificate | None:

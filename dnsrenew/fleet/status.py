@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.model import rfc3339
-from dnsrenew.store.json_files import DamagedFile, NewerSchema
-from dnsrenew.store.ledger.values import ANY, LedgerState
-from dnsrenew.store.waits import is_waiting
+from dnsrenew.store.ledger.values import ANY
+from dnsrenew.store.waits import LONGEST
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -30,8 +29,7 @@ SELECT
     count(*) FILTER (WHERE state = 'expired'),
     count(*) FILTER (WHERE state = 'revoked'),
     count(*) FILTER (WHERE is_due),
-    count(*) FILTER (WHERE is_failing),
-    now()
+    count(*) FILTER (WHERE is_failing)
 FROM (
     SELECT
         CASE
@@ -79,7 +77,19 @@ WHERE issued > now() - interval '1 hour' AND (
 )
 GROUP BY ca ORDER BY ca
 """
-_LEDGERS: Final = "SELECT directory, ledger FROM dnsrenew_account"
+# As dnsrenew.store.waits: a wait that a wrong clock has stored is none.
+_LIMITS: Final = """
+WITH held AS (
+    SELECT directory, max(until) FILTER (WHERE key = %(any)s) AS until, max(url) FILTER (WHERE key = %(any)s) AS url,
+        count(*) FILTER (WHERE key <> %(any)s) AS sets
+    FROM dnsrenew_limit
+    WHERE kind = 'waits' AND until > now() AND until - since <= %(longest)s
+        AND since - now() <= least(until - since, interval '1 day')
+    GROUP BY directory
+)
+SELECT directory, until, COALESCE(sets, 0), url
+FROM (SELECT directory FROM dnsrenew_account UNION SELECT directory FROM held) AS known LEFT JOIN held USING (directory)
+"""
 _LACKING: Final = """
 SELECT certificate.name, content
 FROM dnsrenew_document AS document
@@ -163,15 +173,15 @@ def fleet_status(database: Database, cas: Mapping[str, CA], tag: str | None = No
     """
     given = {"tag": tag, "shown": SHOWN, "lacking": LACKING}
     counted = database.one(_COUNTS, given)
-    valid, missing, expired, revoked, due, failing, now = counted or (0,) * 7
+    valid, missing, expired, revoked, due, failing = counted or (0,) * 6
     overdue = tuple((name, since) for name, since in database.fetch(_OVERDUE, given))
     workers = tuple(
         WorkerStatus(host=host, pid=pid, doing=tuple(names)) for host, pid, names in database.fetch(_WORKERS)
     )
     names: dict[str, str] = {ca.directory: name for name, ca in cas.items()}
     limits = {
-        names.get(str(directory), str(directory)): limits_left(_read(ledger), now)
-        for directory, ledger in database.fetch(_LEDGERS)
+        names.get(str(directory), str(directory)): CaLimits(until=until, held=held, pause_url=url)
+        for directory, until, held, url in database.fetch(_LIMITS, {"any": ANY, "longest": LONGEST})
     }
     return FleetStatus(
         counts={"valid": valid, "missing": missing, "expired": expired, "revoked": revoked},
@@ -183,22 +193,3 @@ def fleet_status(database: Database, cas: Mapping[str, CA], tag: str | None = No
         limits=dict(sorted(limits.items())),
         lacking={name: tuple(json.loads(bytes(lacks))) for name, lacks in database.fetch(_LACKING, given)},
     )
-
-
-def limits_left(ledger: LedgerState, now: datetime) -> CaLimits:
-    """Return what a ledger leaves at a time."""
-    waits = {key: wait for key, wait in ledger.waits.items() if is_waiting(wait.since, wait.until, now)}
-    account = waits.pop(ANY, None)
-    return CaLimits(
-        until=None if account is None else account.until,
-        held=len(waits),
-        pause_url=None if account is None else account.url,
-    )
-
-
-def _read(ledger: Any) -> LedgerState:  # JSON, or None
-    """Return a ledger; one that cannot be read counts as empty, as for a run."""
-    try:
-        return LedgerState() if ledger is None else LedgerState.from_json(json.dumps(ledger).encode())
-    except (DamagedFile, NewerSchema):
-        return LedgerState()

@@ -119,6 +119,15 @@ def test_a_missing_folder_is_a_warning_and_fails_nothing(stage: Stage) -> None:
     assert "[metrics]" in fix
 
 
+def test_a_warning_is_in_each_outcome(stage: Stage) -> None:
+    """So a script finds it in `warnings` of `renew --json`; without a fault there is none."""
+    (fine,) = stage.renewer().renew()
+    stage.file.unlink()
+    stage.file.parent.rmdir()
+    found = stage.renewer(SPEC, OTHER).renew(["home"])
+    assert [[notice.code for notice in each.warnings] for each in [fine, *found]] == [[], ["metrics-unwritable"]]
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS])
 def test_a_full_disk_keeps_the_old_file(stage: Stage, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Half of the new content was written; the old file is whole, and no other one stays."""

@@ -388,18 +388,38 @@ def test_all_machines_know_it(site: StoreSite) -> None:
     assert Stage(site).until() == 60
 
 
-@pytest.mark.parametrize(("ledger", "codes"), [("[]", ["store-damaged"]), ('{"schema": 2}', ["store-newer"])])
-def test_a_ledger_that_no_dnsrenew_wrote_stops_nothing(
-    database_site: DatabaseSite, ledger: str, codes: list[str]
-) -> None:
-    """It counts as empty, with a warning; one of a later version stays as it is."""
+def test_an_order_costs_the_same_whatever_the_others_are(database_site: DatabaseSite) -> None:
+    """Of a hundred thousand sets of names only the one is read and written that an order is about."""
     stage = Stage(database_site)
-    stage.ledger.note_retry_after(60)
-    database_site.execute("UPDATE dnsrenew_account SET ledger = %s::jsonb", ledger)
-    assert stage.until() is None
-    assert stage.warnings() == codes
-    stage.ledger.note_retry_after(90)
-    assert stage.until() == (90 if codes == ["store-damaged"] else None)
+    database_site.execute(
+        "INSERT INTO dnsrenew_limit (directory, key, kind, until)"
+        " SELECT %s, md5(number::text), 'sets', %s FROM generate_series(1, 20000) AS number",
+        LE,
+        stage.clock.now() + WEEK,
+    )
+    place = stage.ledger.place
+    heard: list[LedgerState] = []
+    place.change(stage.context, lambda state, _: heard.append(state) or state, {set_key(HOME)})  # type: ignore[func-returns-value]
+    for _ in range(5):
+        stage.ledger.note_certificate(HOME)
+    assert stage.until() is not None
+    assert heard == [LedgerState()]
+    assert place.read(stage.context, read_only=True, keys={set_key(HOME)}) == LedgerState(
+        sets={set_key(HOME): stage.clock.now() + WEEK}
+    )
+
+
+def test_what_is_over_does_not_pile_up(database_site: DatabaseSite) -> None:
+    """Each change removes some rows that do not count any more; those that count stay."""
+    stage = Stage(database_site)
+    for number in range(30):
+        stage.ledger.note_certificate([f"{number}.test"])
+    stage.clock.elapsed += 8 * 86400
+    for number in range(4):
+        stage.ledger.note_certificate([f"new-{number}.test"])
+    state = stage.ledger.place.read(stage.context, read_only=True)
+    assert state is not None
+    assert set(state.sets) == {set_key([f"new-{number}.test"]) for number in range(4)}
 
 
 JSON = st.recursive(
@@ -473,8 +493,9 @@ def test_a_folder_in_its_place_stops_nothing(folder_stage: Stage) -> None:
     assert folder_stage.until() == 60
 
 
-def test_unknown_fields_are_kept(stage: Stage) -> None:
+def test_unknown_fields_are_kept(folder_stage: Stage) -> None:
     """Fields of a newer dnsrenew with the same schema are kept."""
+    stage = folder_stage
     stage.ledger.place.change(stage.context, lambda state, _: replace(state, extra={"orders": {"x": 1}}))
     stage.ledger.note_retry_after(60)
     state = stage.ledger.place.read(stage.context, read_only=True)

@@ -151,11 +151,11 @@ class DatabaseStore(Store):
 
     def ledger(self, directory_url: str, ca_name: str, context: Context) -> Ledger:
         """See :meth:`Store.ledger`."""
-        from dnsrenew.store.database.ledger import LedgerRow  # not needed while nothing is due
+        from dnsrenew.store.database.ledger import LedgerRows  # not needed while nothing is due
         from dnsrenew.store.ledger import Ledger
 
         path = f"{self.place} (ledger of {account_label(ca_name, directory_url)})"
-        return Ledger.at(LedgerRow(self.database, directory_url, path), ca_name, directory_url, context)
+        return Ledger.at(LedgerRows(self.database, directory_url, path), ca_name, directory_url, context)
 
     @functools.cached_property
     def journal(self) -> JournalRows:

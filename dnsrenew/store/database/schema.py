@@ -104,9 +104,21 @@ CREATE TABLE dnsrenew_account (
   directory text PRIMARY KEY,
   key bytea,
   next_key bytea,
-  data jsonb,
-  ledger jsonb
+  data jsonb
 );
+
+CREATE TABLE dnsrenew_limit (
+  directory text NOT NULL,
+  key text NOT NULL,
+  kind text NOT NULL,
+  until timestamptz NOT NULL,
+  since timestamptz,
+  url text,
+  PRIMARY KEY (directory, key, kind)
+);
+CREATE INDEX dnsrenew_limit_until ON dnsrenew_limit (until);
+CREATE INDEX dnsrenew_limit_waits ON dnsrenew_limit (directory) WHERE kind = 'waits';
+COMMENT ON TABLE dnsrenew_limit IS 'The ledgers: what a CA counts for a name or a set of names, and its waits.';
 
 CREATE TABLE dnsrenew_journal (
   id bigserial PRIMARY KEY,

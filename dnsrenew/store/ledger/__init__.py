@@ -15,7 +15,7 @@ from dnsrenew.errors import CAError, Cancelled, LockedError, StoreError
 from dnsrenew.model import rfc3339
 from dnsrenew.store import texts
 from dnsrenew.store.ledger.ca_limits import FAILED_ORDERS, LIMITS, NONE, Limits
-from dnsrenew.store.ledger.values import Blocked, LedgerState
+from dnsrenew.store.ledger.values import ANY, Blocked, LedgerState, set_key
 
 if TYPE_CHECKING:
     from dnsrenew.runtime.context import Context
@@ -40,17 +40,24 @@ class LedgerPlace(Protocol):
     def path(self) -> str:
         """Where it is, for messages."""
 
-    def read(self, context: Context, *, read_only: bool) -> LedgerState | None:
+    def read(self, context: Context, *, read_only: bool, keys: Collection[str] | None = None) -> LedgerState | None:
         """Return the ledger; None with a warning if it must stay as it is.
 
         A damaged one counts as empty, with a warning.
 
         :param read_only: a damaged file stays where it is; None then.
+        :param keys: names, and keys of sets of names or of waits; what has other keys may be left out. None: all.
         """
 
-    def change(self, context: Context, change: Callable[[LedgerState, datetime], LedgerState]) -> None:
+    def change(
+        self,
+        context: Context,
+        change: Callable[[LedgerState, datetime], LedgerState],
+        keys: Collection[str] | None = None,
+    ) -> None:
         """Replace the ledger; no other writer comes between.
 
+        :param keys: the change is only about these, as for :meth:`read`; None: about all.
         :raises StoreError: it cannot be written.
         :raises LockedError: another run writes for too long.
         :raises Cancelled: cancelled.
@@ -93,7 +100,8 @@ class Ledger(Frozen):
         :returns: ``ca-ledger``, for the attempt; ``evidence["until"]`` and ``retry_after`` say when to try again.
         """
         now = self.context.clock.now()
-        state = self.place.read(self.context, read_only=self.read_only) or LedgerState()
+        keys = {ANY, set_key(identifiers), *identifiers}
+        state = self.place.read(self.context, read_only=self.read_only, keys=keys) or LedgerState()
         blocked = state.blocked(identifiers, self.limits, now, replaces=replaces, expires=expires, attended=attended)
         return None if blocked is None else self._error(blocked, identifiers, now)
 
@@ -108,17 +116,19 @@ class Ledger(Frozen):
     def note_failed_validation(self, identifiers: Collection[str]) -> None:
         """Record one failed validation of each identifier (``*.`` included)."""
         if self.limits.failed is not None and identifiers:
-            self._change(lambda state, now: state.with_failed(identifiers, self.limits, now))
+            self._change(lambda state, now: state.with_failed(identifiers, self.limits, now), set(identifiers))
 
     def note_failed_orders(self, identifiers: Collection[str], count: int) -> None:
         """Record orders for this set of names that led to no certificate."""
         if count:
-            self._change(lambda state, now: state.with_failed_orders(identifiers, count, now))
+            keys = {set_key(identifiers)}
+            self._change(lambda state, now: state.with_failed_orders(identifiers, count, now), keys)
 
     def note_certificate(self, identifiers: Collection[str]) -> None:
         """Record a certificate for this set of names; the CA counts those with ``replaces`` too."""
         if self.limits.same_set is not None:
-            self._change(lambda state, now: state.with_certificate(identifiers, self.limits, now))
+            keys = {set_key(identifiers)}
+            self._change(lambda state, now: state.with_certificate(identifiers, self.limits, now), keys)
 
     def note_retry_after(
         self, seconds: float, identifiers: Collection[str] | None = None, *, url: str | None = None
@@ -128,7 +138,8 @@ class Ledger(Frozen):
         :param identifiers: those of the refused order; None: the CA refuses every request.
         :param url: where a person ends the pause, if the CA has paused a name.
         """
-        self._change(lambda state, now: state.with_wait(seconds, identifiers, now, url=url))
+        keys = {ANY if identifiers is None else set_key(identifiers)}
+        self._change(lambda state, now: state.with_wait(seconds, identifiers, now, url=url), keys)
 
     def _error(self, blocked: Blocked, identifiers: Collection[str], now: datetime) -> CAError:
         until, names = rfc3339(blocked.until), blocked.identifier or _abbreviated(identifiers)
@@ -158,11 +169,11 @@ class Ledger(Frozen):
         """Where it is, for messages."""
         return self.place.path
 
-    def _change(self, change: Callable[[LedgerState, datetime], LedgerState]) -> None:
+    def _change(self, change: Callable[[LedgerState, datetime], LedgerState], keys: Collection[str]) -> None:
         # A cancelled run has still been refused: it gets a few seconds to record that.
         context = self.context.for_cleanup(2 * WAIT, WAIT / 2)
         try:
-            self.place.change(context, change)
+            self.place.change(context, change, keys)
         except (StoreError, LockedError) as error:
             _, message, fix = texts.LEDGER_NOT_SAVED.fill(ca=self.ca, cause=error.message, cause_fix=error.fix)
             self.context.warn(error.code, message, fix)

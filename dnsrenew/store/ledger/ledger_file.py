@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from dnsrenew.errors import StoreError
@@ -35,7 +35,13 @@ class LedgerFile:
         self._folder = paths.account(ca, directory)
         self.path = os.path.join(self._folder, "ledger.json")
 
-    def read(self, context: Context, *, read_only: bool) -> LedgerState | None:
+    def read(
+        self,
+        context: Context,
+        *,
+        read_only: bool,
+        keys: Collection[str] | None = None,  # noqa: ARG002  # all of it
+    ) -> LedgerState | None:
         """Return the ledger; None with a warning if the file must stay as it is."""
         try:
             self._disk.refuse_links(self._paths.root, self.path)
@@ -54,7 +60,12 @@ class LedgerFile:
             context.warn(error.code, error.message, error.fix)
         return None
 
-    def change(self, context: Context, change: Callable[[LedgerState, datetime], LedgerState]) -> None:
+    def change(
+        self,
+        context: Context,
+        change: Callable[[LedgerState, datetime], LedgerState],
+        keys: Collection[str] | None = None,  # noqa: ARG002  # all of it
+    ) -> None:
         """Replace the ledger under its lock.
 
         :raises StoreError: it cannot be written.

@@ -199,9 +199,13 @@ def _take(
 # ── JSON ────────────────────────────────────────────────────────────────────────────────
 
 
-def _rounded_up(time: datetime) -> str | None:
+def rounded_up(time: datetime) -> datetime:
     """Return a time rounded up to whole seconds: the CA refuses an order that comes a second early."""
-    return rfc3339(time + _SECOND if time.microsecond else time)
+    return (time + _SECOND if time.microsecond else time).replace(microsecond=0)
+
+
+def _rounded_up(time: datetime) -> str | None:
+    return rfc3339(rounded_up(time))
 
 
 def _table(value: object) -> dict[str, Any]:
