@@ -74,7 +74,7 @@ def _polls(wanted: float, polls: float) -> str:
         return text
     return (
         f"{text}. The pace leaves {polls:.0f}, so each certificate is polled once in {_COUNT / polls / 3600:.0f} h; "
-        "RFC 9773 allows 24 h"
+        "RFC 9773 wants 24 h at most"
     )
 
 

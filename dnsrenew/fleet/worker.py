@@ -161,7 +161,7 @@ class FleetWorker:
         seals = Seals(config.seals())
         store = DatabaseStore(database, seals, worker=True)
         try:
-            store.check_ground()
+            store.prove_writable()
             self._session = WorkerSession(store, seals, self._settings(concurrency))
             yield self._session
         finally:

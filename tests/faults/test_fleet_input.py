@@ -49,14 +49,16 @@ class Ground:
             ca__lab__directory=self.ca.directory_url,
         )
 
-    def role(self, name: str, *grants: str) -> None:
-        """Use another role, with these rights."""
+    def role(self, name: str, *grants: str, revoked: str = "") -> None:
+        """Use another role, with these rights, except one."""
         with self.postgres.admin() as admin:
             admin.execute(f"DROP ROLE IF EXISTS {name}".encode())
         self.postgres.new_role(name)
         with self.postgres.admin(self.stage.address.name) as admin:
             for grant in grants:
                 admin.execute(f"{grant} TO {name}".encode())
+            if revoked:
+                admin.execute(f"REVOKE {revoked} FROM {name}".encode())
         self.use(user=name)
 
     def execute(self, statement: str) -> None:
@@ -88,6 +90,16 @@ CASES: dict[str, tuple[Break, str, int]] = {
     "no rights": (lambda ground: ground.role("nobody"), "store-refused", 1),
     "no right to insert": (
         lambda ground: ground.role("reader", "GRANT SELECT ON ALL TABLES IN SCHEMA public"),
+        "store-refused",
+        1,
+    ),
+    "one right is missing": (
+        lambda ground: ground.role(
+            "careful",
+            "GRANT ALL ON ALL TABLES IN SCHEMA public",
+            "GRANT ALL ON ALL SEQUENCES IN SCHEMA public",
+            revoked="INSERT ON dnsrenew_version",
+        ),
         "store-refused",
         1,
     ),

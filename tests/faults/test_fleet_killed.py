@@ -121,10 +121,11 @@ def test_a_worker_that_wakes_up_sends_nothing_more(workers: WorkerProcesses, duc
     )
     stage.add("home", domains=["home.duckdns.org"])
     with workers.worker("event dns-visible", number=signal.SIGSTOP, FLEET_PATIENCE="1") as sleeper:
-        try: wait_until(lambda: psutil.Process(sleeper.pid).status() == psutil.STATUS_STOPPED)
-        except AssertionError: print(sleeper._read("err"), sleeper._read("passed"), stage.jobs(), stage.dues(), psutil.Process(sleeper.pid).status()); raise
+        wait_until(lambda: psutil.Process(sleeper.pid).status() == psutil.STATUS_STOPPED)
         first = duck.values["home"]
         workers.wait_until_dead()
+        status, cleaned = stage.workspace.run_json("cleanup")
+        assert (status, [value["value"] for value in cleaned["removed"]], duck.values["home"]) == (0, [first], "")
         with stage.crew():
             wait_until(gate.reached.is_set)
             sent, second = [*duck.requests], duck.values["home"]

@@ -49,7 +49,10 @@ _TYPED: Final = frozenset(
 _TYPED_PHRASES: Final = frozenset({"dnsrenew.config.texts.EAB_TABLE", "dnsrenew.setup.init.texts.SHOWN_YES"})
 """Phrases that are only what is typed."""
 _FOR_PROGRAMS: Final = frozenset(
-    f"dnsrenew.serving.texts.{name}" for name in ("NO_SUCH_APP", "NO_CERTIFICATE_OF_ONES_OWN")
+    {
+        *(f"dnsrenew.serving.texts.{name}" for name in ("NO_SUCH_APP", "NO_CERTIFICATE_OF_ONES_OWN")),
+        *(f"dnsrenew.fleet.serving.texts.NO_{name}" for name in ("FUNCTION", "COROUTINE", "SIZE", "BOOL")),
+    }
 )
 """Texts of exceptions that only a program in Python meets."""
 

@@ -23,6 +23,7 @@ from dnsrenew.store.database.certificate_rows import CertificateRows
 from dnsrenew.store.database.documents import DocumentRows, DocumentTable
 from dnsrenew.store.database.json_values import damaged_value
 from dnsrenew.store.database.locks import LockSession
+from dnsrenew.store.database.rights import check_rights
 from dnsrenew.store.database.seal import place
 from dnsrenew.store.paths import account_label, check_name, zone_key
 from dnsrenew.store.protocol import Store, unchanged
@@ -77,6 +78,7 @@ class DatabaseStore(Store):
         self._rows = CertificateRows(database, seals, self.locks, self.place)
         self._documents = DocumentTable(database, seals, self.locks)
         self._is_checked = False
+        self._may_write = False
         weakref.finalize(self, _close, self.locks, database).atexit = False  # the system does it, without a wait
 
     def close(self) -> None:
@@ -110,8 +112,11 @@ class DatabaseStore(Store):
         """See :meth:`Store.close_root`: the roles of the database decide."""
 
     def prove_writable(self, name: str | None = None) -> None:
-        """See :meth:`Store.prove_writable`; one statement."""
+        """See :meth:`Store.prove_writable`; one statement, and one more the first time."""
         self.check_ground()
+        if not self._may_write:
+            check_rights(self.database)
+            self._may_write = True
         key = "" if name is None else f"certificate-{check_name(name)}"
         self.locks.run_fenced(key, _PROVE, {"holder": self.locks.holder})
 

@@ -21,8 +21,9 @@ _OLDEST: Final = 140000
 _PACKAGE: Final = "psycopg[binary,pool]"
 _NO_TRANSACTIONS: Final = "08P01"
 """PgBouncer's answer to a BEGIN if it pools single statements."""
-_IDLE_IN_TRANSACTION: Final = 15_000
-"""Milliseconds after which the server ends the transaction of a client that hangs, and with it its row locks."""
+_IDLE_IN_TRANSACTION: Final = 5_000
+"""Milliseconds after which the server ends the transaction of a client that hangs, and with it its row locks: others
+that wait for those rows give up after 10 s."""
 _HANDOVER: Final = 0.1
 """Seconds for the end of a thread that has connected in time."""
 _SETUP: Final = """

@@ -160,6 +160,7 @@ LOCKED_BY: Final = Text(
     "Run it again when that run has finished, or add --wait to wait for it.",
 )
 
+RIGHT_MISSING: Final = Phrase("it may not change {table}")
 CUT: Final = Phrase("the server closed the connection")
 FAILED_BEFORE: Final = Phrase("an earlier statement of the transaction failed")
 CUT_FOR_LOCKS: Final = Phrase("the connection that holds the locks was lost")

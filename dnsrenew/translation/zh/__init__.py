@@ -8,6 +8,8 @@ One term for one thing:
 - route 途径, run 运行, secret 凭据, staging CA 测试 CA（staging）, store 存储目录, token 令牌, webroot 网站根目录
 - wildcard 通配符域名, zone 区域, this host 本机, DNS host 服务商, provider file provider 文件, answer 应答
 - renew 续期, due 应续期 or 待续期, overdue 续期逾期, expire 过期 or 到期, deploy 部署, dry run 试运行
+- fleet 集群, worker 工作进程, tag 标签, seal `seal` 的密钥 (to seal 加密), database 数据库 (its tables 数据表),
+  on demand 按需, name set 域名组合; a store that may be a database 存储位置
 - schedule 自动续期, error 错误, fix 处理办法; the reader is 您, and what to do begins with 请
 
 Names of programs, of protocols, of record types and of what is typed stay: CA, DNS, TXT, CNAME, ACME, profile.
@@ -25,6 +27,7 @@ _FOLDERS: Final = (
     "challenges",
     "checks",
     "cli",
+    "cli_fleet",
     "cli_more",
     "config",
     "config_mistakes",
@@ -44,7 +47,9 @@ _FOLDERS: Final = (
     "drivers_options",
     "errors",
     "fallback",
+    "fleet",
     "help",
+    "help_fleet",
     "http",
     "importing",
     "init",
@@ -54,6 +59,7 @@ _FOLDERS: Final = (
     "secrets",
     "serving",
     "store",
+    "store_database",
     "system",
     "testing",
     "validation",

@@ -38,6 +38,7 @@ TEXTS: Final = {
     "No configuration found. Searched: {searched}.": "没有找到配置。已查找：{searched}。",
     "No file matches {patterns} in include.": "没有文件与 include 中的 {patterns} 匹配。",
     "Other users can read these files with secrets: {files}.": "其他用户可以读取这些含有凭据的文件：{files}。",
+    "Private keys are stored in the database unencrypted.": "私钥未加密就存入数据库。",
     "Rename it to {name}.": "请把它重命名为 {name}。",
     "Run `{command}`, move the file to a folder that only {user} can change, or allow it with --insist "
     "(insist=True).": ("请运行 `{command}`，或把文件移到只有 {user} 能更改的目录，或用 --insist（insist=True）允许。"),
@@ -99,6 +100,9 @@ TEXTS: Final = {
     ),
     "Write it to a file and name that file; dnsrenew reads it more than once.": (
         "请把内容写入文件并指定该文件；dnsrenew 会多次读取它。"
+    ),
+    'Write seal = "env:DNSRENEW_SEAL" into [fleet], with 32 random bytes in base64 (openssl rand -base64 32).': (
+        '请在 [fleet] 中写上 seal = "env:DNSRENEW_SEAL"，值为 base64 形式的 32 个随机字节（openssl rand -base64 32）。'
     ),
     "Write {nearest} if you mean that, unless a CNAME at _acme-challenge of the name leads into one of these zones.": (
         "如果您指的是 {nearest}，请改成它，除非该名称 _acme-challenge 处的 CNAME 指向其中一个区域。"

@@ -9,6 +9,9 @@ TEXTS: Final = {
     '"{scheme}:" with nothing after it': '"{scheme}:" 之后没有内容',
     "1 to 64 characters a-z, 0-9, dot, hyphen and underscore, without a dot or hyphen at the start or a dot at the "
     "end": ("1 到 64 个字符，由 a-z、0-9、点、连字符和下划线组成，不能以点或连字符开头，也不能以点结尾"),
+    "32 random bytes in base64, as `openssl rand -base64 32` prints them": (
+        "base64 形式的 32 个随机字节，由 `openssl rand -base64 32` 打印"
+    ),
     "Create it and paste your {key} into it.": "请创建该文件，并把您的 {key} 粘贴进去。",
     "Move this line, and other such lines, above the first [table].": "请把此行和其他类似的行移到第一个 [table] 之前。",
     "Read the terms of service of {terms}, and write agree_terms = true if you agree.": (
@@ -22,19 +25,28 @@ TEXTS: Final = {
     "a DNS host with a built-in or installed driver, see `dnsrenew providers`": (
         "有内置驱动或已安装驱动的 DNS 服务商，见 `dnsrenew providers`"
     ),
+    "a Deployment or a table: the database holds no code": "Deployment 或表（数据库中不存放代码）",
+    'a JSON object such as {{"domains": ["shop.example.com"]}}': '{{"domains": ["shop.example.com"]}} 这样的 JSON 对象',
     "a URL": "一个 URL",
     'a URL in resolver.doh, or "authoritative"': 'resolver.doh 中的 URL，或 "authoritative"',
+    "a URL such as postgresql://dnsrenew@db.example/dnsrenew": "postgresql://dnsrenew@db.example/dnsrenew 这样的 URL",
+    "a URL that libpq does not understand": "libpq 无法识别的 URL",
     "a URL that starts with https://": "以 https:// 开头的 URL",
     "a URL that starts with https:// and has no user name": "以 https:// 开头且不含用户名的 URL",
     "a URL that starts with https:// or http://": "以 https:// 或 http:// 开头的 URL",
     "a URL that starts with https:// or http:// and has no user name": "以 https:// 或 http:// 开头且不含用户名的 URL",
+    "a URL with a password": "含有密码的 URL",
     "a URL with a user name": "含有用户名的 URL",
     "a [dns.NAME] (in Python: dns=…) that can write its TXT records": (
         "能写入其 TXT 记录的 [dns.NAME]（在 Python 中为 dns=…）"
     ),
+    "a callable": "可调用对象",
     "a certificate, but no DNS account": "有证书，但没有 DNS 账户",
     'a command as a list of texts, such as {{ command = ["pass", "show", "dns"] }}': (
         '以文本列表表示的命令，例如 {{ command = ["pass", "show", "dns"] }}'
+    ),
+    'a database for all machines: store = {{ url = "postgresql://…", password = "env:NAME" }}': (
+        '供所有机器使用的数据库：store = {{ url = "postgresql://…", password = "env:NAME" }}'
     ),
     "a different name for each: DnsAccount(…, name=…)": "各不相同的名称：DnsAccount(…, name=…)",
     "a different one: it is the same as number {number} in the list": "其他途径（它与列表中的第 {number} 个相同）",
@@ -55,6 +67,7 @@ TEXTS: Final = {
     "a file with the CA's root certificates in PEM form (-----BEGIN CERTIFICATE-----)": (
         "含有 CA 根证书的 PEM 文件（-----BEGIN CERTIFICATE-----）"
     ),
+    "a fleet whose store is a folder": "集群的 store 是目录",
     "a fraction of the lifetime between 0 and 1": "0 与 1 之间的有效期比例",
     'a fraction of the lifetime such as "1/3", or a time such as "10 days" or "36 hours"': (
         '有效期的几分之几，例如 "1/3"；或一段时间，例如 "10 days" 或 "36 hours"'
@@ -104,6 +117,9 @@ TEXTS: Final = {
     "a public name: no public CA issues for the name of a local network": (
         "公共域名（公共 CA 不为局域网中的名称签发证书）"
     ),
+    'a reference such as "env:NAME" or "file:PATH": the database holds no secret of yours': (
+        '"env:NAME" 或 "file:PATH" 这样的引用（数据库中不存放您的凭据）'
+    ),
     "a route": "一个途径",
     'a route that can validate an IP address, not only dns-01: routes = [{{ challenge = "dns-01" }}, {{ '
     'challenge = "http-01" }}]': (
@@ -118,7 +134,9 @@ TEXTS: Final = {
     'a secret as "env:NAME", "file:PATH", "keyring:SERVICE/USER", {{ command = ["…"] }} or "literal:…"': (
         '写成 "env:NAME"、"file:PATH"、"keyring:SERVICE/USER"、{{ command = ["…"] }} 或 "literal:…" 的凭据'
     ),
+    "a secret in plain text": "明文凭据",
     "a secret that can be read": "可以读取的凭据",
+    "a secret, or a list of secrets": "凭据，或凭据的列表",
     "a table [ca.NAME]": "写成 [ca.NAME] 的表",
     "a table [dns.NAME], whose name you choose": "写成 [dns.NAME] 的表，名称由您自定",
     "a text that is not empty": "非空文本",
@@ -171,6 +189,7 @@ TEXTS: Final = {
     ),
     "no file at {path}": "{path} 处没有文件",
     "no file to write": "没有要写入的文件",
+    "no such key here: each certificate has its own {key}": "不写此键（每个证书各有自己的 {key}）",
     "no such key: the word after `dns.` is the account's name": "不写此键（`dns.` 之后的词就是账户的名称）",
     "one IP address, not a network: remove the / and everything after it": (
         "单个 IP 地址，而不是网段（请删除 / 及其后的全部内容）"
@@ -182,6 +201,7 @@ TEXTS: Final = {
     "tables [[certificate]], with two brackets": "用双层方括号写成 [[certificate]] 的表",
     "tables [ca.NAME]": "写成 [ca.NAME] 的表",
     "tables [dns.NAME]": "写成 [dns.NAME] 的表",
+    'texts of up to {most} characters, such as ["customer-7"]': '不超过 {most} 个字符的文本，例如 ["customer-7"]',
     "the CA {ca} without its external account binding": "CA {ca} 没有外部账户绑定（EAB）",
     "the CA {ca}, which gives its binding for an e-mail address, without `contact`": (
         "CA {ca} 凭电子邮件地址提供外部账户绑定，但没有 `contact`"
@@ -189,6 +209,9 @@ TEXTS: Final = {
     'the IP address without a port: "{address}"': '不带端口的 IP 地址："{address}"',
     'the IP address without brackets: "{address}"': '不带方括号的 IP 地址："{address}"',
     'the IPv4 address itself: "{address}"': 'IPv4 地址本身："{address}"',
+    'the URL without the password, and the password as a secret: {{ url = "postgresql://…", password = "env:NAME" }}': (
+        '不带密码的 URL，密码另写成凭据：{{ url = "postgresql://…", password = "env:NAME" }}'
+    ),
     "the arguments": "参数",
     "the binding for an e-mail address, which this CA does not give": "凭电子邮件地址的外部账户绑定，而此 CA 不提供",
     "the configuration": "配置",
@@ -217,7 +240,9 @@ TEXTS: Final = {
     "the name {name} a second time": "重复的名称 {name}",
     'the names of environment variables, such as env = ["VAULT_TOKEN"]': '环境变量的名称，例如 env = ["VAULT_TOKEN"]',
     "the package apprise, which sends the messages, is not installed": "没有安装用于发送消息的 apprise 软件包",
-    "the path of a folder; databases are reserved for a later version": "目录的路径（数据库留给以后的版本使用）",
+    "the packages for PostgreSQL are not installed": "没有安装用于 PostgreSQL 的软件包",
+    "the packages psycopg, psycopg-pool and procrastinate": "软件包 psycopg、psycopg-pool 和 procrastinate",
+    "the path of a folder, or a URL that starts with postgresql://": "目录的路径，或以 postgresql:// 开头的 URL",
     "the path of an existing file": "现有文件的路径",
     "the path of an existing file, or a pattern such as conf.d/*.toml": (
         "现有文件的路径，或 conf.d/*.toml 这样的匹配模式"

@@ -23,7 +23,11 @@ TEXTS: Final = {
     "Look at it with the rights of an administrator: dnsrenew schedule show": (
         "请用管理员权限查看：dnsrenew schedule show"
     ),
+    "Look at the store check first.": "请先查看检查项 store 的结果。",
     "No run has worked on {name} yet.": "还没有任何一次运行处理过 {name}。",
+    "No worker of the fleet is alive, so nothing renews its certificates.": (
+        "集群没有运行中的工作进程，因此不会续期其证书。"
+    ),
     "Nothing answers at {port}, where the certificate should be served.": "应当提供证书的 {port} 没有应答。",
     "Nothing on this host renews the certificates automatically, and it has neither systemd nor cron.": (
         "本机没有自动续期证书的设置，而且没有 systemd 和 cron。"
@@ -40,6 +44,7 @@ TEXTS: Final = {
     "Run dnsrenew renew {name}, which tries it again.": "请运行 dnsrenew renew {name}，它会再次尝试。",
     "Run dnsrenew renew {name}: the order shows it.": "请运行 dnsrenew renew {name}：订单会显示结果。",
     "Set it up: dnsrenew schedule install": "请设置自动续期：dnsrenew schedule install",
+    "Start one: dnsrenew worker": "请启动一个：dnsrenew worker",
     "Start the server at {port}; if it has moved, correct verify in the deploy entry.": (
         "请启动 {port} 处的服务器；如果它已迁移，请更正 deploy 条目中的 verify。"
     ),
@@ -75,9 +80,13 @@ TEXTS: Final = {
     "This check failed itself ({cause}).": "此项检查自身出错（{cause}）。",
     "This could not be found out in time.": "未能及时查明。",
     "Use another challenge or another CA for {name}.": "请为 {name} 使用其他验证方式或其他 CA。",
+    "Whether a worker of the fleet is alive is unknown, because the database cannot be read.": (
+        "无法读取数据库，因此无法得知集群是否有运行中的工作进程。"
+    ),
     "Whether the CA {ca} offers dns-persist-01 is not known before an order.": (
         "在下订单之前，无法得知 CA {ca} 是否提供 dns-persist-01。"
     ),
+    "Workers of the fleet that are alive: {workers}.": "集群中运行中的工作进程：{workers}。",
     "dns-persist-01 at the CA {ca} failed on {time} with the error {code}.": (
         "在 CA {ca} 使用 dns-persist-01 于 {time} 失败，错误为 {code}。"
     ),

@@ -24,6 +24,9 @@ TEXTS: Final = {
     "No attempt is made before {time}.": "{time} 之前不再尝试。",
     "No certificate could be obtained for {domains}. {details}": "无法为 {domains} 获取证书。{details}",
     "No certificate has a name that matches {name}.": "没有名称与 {name} 匹配的证书。",
+    "Remove one of them: the table, or run dnsrenew fleet remove {name}.": (
+        "请去掉其中之一：删除该表，或运行 dnsrenew fleet remove {name}。"
+    ),
     "Replace the certificate (dnsrenew renew --force {name}), and ask the CA to revoke the old one.": (
         "请替换该证书（dnsrenew renew --force {name}），并要求 CA 吊销旧证书。"
     ),
@@ -32,6 +35,7 @@ TEXTS: Final = {
     "{name} --force.": (
         "请在 {issuer} 处吊销它（序列号 {serial}），然后用 dnsrenew install 或 dnsrenew renew {name} --force 替换它。"
     ),
+    "Run dnsrenew fleet remove {name}.": "请运行 dnsrenew fleet remove {name}。",
     "Run dnsrenew renew: it creates the account together with the first certificate from this CA.": (
         "请运行 dnsrenew renew：它会在从此 CA 获取第一个证书时创建账户。"
     ),
@@ -47,10 +51,14 @@ TEXTS: Final = {
     "The certificate in force, {name} from {issuer}, is valid until {not_after}, longer than the given one "
     "({given}).": ("正在使用的证书 {name}（签发者 {issuer}）有效期至 {not_after}，比给出的证书（{given}）更长。"),
     "The certificate is for a key that was revoked as compromised.": "该证书使用的私钥曾因泄露而被吊销。",
+    "The certificate {name} has a table in the configuration, and was added to the fleet too.": (
+        "证书 {name} 在配置中有表，同时也已添加到集群中。"
+    ),
     "The certificate {name} has not been obtained yet.": "尚未获取证书 {name}。",
     "The certificate {name} is in the configuration {path}, so the next run would obtain it again.": (
         "证书 {name} 在配置 {path} 中，因此下次运行会重新获取它。"
     ),
+    "The certificate {name} is in the fleet.": "证书 {name} 在集群中。",
     "The certificate {name} was issued by {issuer} and installed by hand: dnsrenew revokes only what it has "
     "obtained.": ("证书 {name} 由 {issuer} 签发并手动安装：dnsrenew 只吊销由它获取的证书。"),
     "The renewal failed.": "续期失败。",
@@ -63,6 +71,9 @@ TEXTS: Final = {
         "配置中没有名为 {name} 的证书，也没有其他证书。"
     ),
     "There is no certificate named {name} in the configuration.": "配置中没有名为 {name} 的证书。",
+    "There is no certificate named {name}, neither in the configuration nor in the fleet.": (
+        "配置和集群中都没有名为 {name} 的证书。"
+    ),
     "There is no certificate named {name}, neither in the configuration nor in the store.": (
         "配置和存储目录中都没有名为 {name} 的证书。"
     ),

@@ -23,6 +23,7 @@ TEXTS: Final = {
     "Everybody can write to {path} (mode {mode}), and so replace the store {store}.": (
         "所有用户都可以写入 {path}（权限 {mode}），从而可以替换存储目录 {store}。"
     ),
+    "Find out what has changed it in the database.": "请查明数据库中的它是被什么更改的。",
     "Find out what removed it.": "请查明是什么删除了它。",
     "Find the cause before you order again; to order before {until}, use `--now` (in Python: now=True).": (
         "请先查明原因再下单；若要在 {until} 之前下单，请使用 `--now`（在 Python 中：now=True）。"
