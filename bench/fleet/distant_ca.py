@@ -27,6 +27,8 @@ from dnsrenew.http import Response
 from tests.kit.acme_server import UNAUTHORIZED, AcmeServer, Problem, Proof
 from tests.lab.certs import LabCA
 
+CAS: Final = 4
+"""Addresses, each with accounts and orders of its own: dnsrenew keeps a pace for each."""
 _HOST: Final = "127.0.0.1"
 _WAITING: Final = 256
 _DNS_SECONDS: Final = 5.0
@@ -34,7 +36,7 @@ _DNS_SECONDS: Final = 5.0
 
 @contextlib.contextmanager
 def distant_ca(place: Path, delay: float, dns_server: tuple[str, int]) -> Iterator[dict[str, Any]]:
-    """Start the CA; give its table for a dnsrenew.toml.
+    """Start the CA under several addresses; give their tables for a dnsrenew.toml.
 
     :param delay: seconds before each answer.
     :param dns_server: the address of the server that has the TXT values.
@@ -44,8 +46,12 @@ def distant_ca(place: Path, delay: float, dns_server: tuple[str, int]) -> Iterat
     with subprocess.Popen(command, cwd=processes.ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            port = int(process.stdout.readline())
-            yield {"directory": f"https://{_HOST}:{port}/directory", "trust": str(tls.trust_pem)}
+            found = process.stdout.readline().split()
+            trust = str(tls.trust_pem)
+            yield {
+                f"lab{number}": {"directory": f"https://{_HOST}:{port}/directory", "trust": trust}
+                for number, port in enumerate(found)
+            }
         finally:
             process.kill()
 
@@ -54,11 +60,13 @@ def serve(folder: str, delay: str, dns_host: str, dns_port: str) -> None:
     """Answer until the process is killed."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(Path(folder) / "localhost.pem", Path(folder) / "localhost.key")
-    server = _Server(context, float(delay))
+    servers = [_Server(context, float(delay)) for _ in range(CAS)]
     where = dns_host, int(dns_port)
-    server.ca = AcmeServer(f"{server.url}/directory", SystemClock(), lambda proof: _validate(proof, where))
-    print(server.server_port, flush=True)
-    server.serve_forever()
+    for server in servers:
+        server.ca = AcmeServer(f"{server.url}/directory", SystemClock(), lambda proof: _validate(proof, where))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(*(server.server_port for server in servers), flush=True)
+    threading.Event().wait()
 
 
 def _validate(proof: Proof, where: tuple[str, int]) -> Problem | None:

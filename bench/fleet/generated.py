@@ -96,18 +96,21 @@ class Fleet:
             with self.server.admin(self.address.name) as admin:
                 admin.execute(statement.encode())
 
-    def make_due(self, count: int, *, renew: bool = True) -> None:
+    def make_due(self, count: int, *, renew: bool = True, cas: int = 1) -> None:
         """Let so many valid certificates be due.
 
+        :param cas: they are of so many CAs.
         :param renew: they are to be renewed; else only their renewal information is to be polled.
         """
         change = (
             "state || jsonb_build_object('not_before', to_char(now() - interval '70 days', %(form)s),"
-            " 'not_after', to_char(now() + interval '20 days', %(form)s), 'ari', NULL)"
+            " 'not_after', to_char(now() + interval '20 days', %(form)s), 'ari', NULL,"
+            " 'ca', 'lab' || mod(substr(name, 2)::int, %(cas)s))"
             if renew
             else "jsonb_set(state, '{ari,next_poll}', to_jsonb(to_char(now() - interval '1 minute', %(form)s)))"
         )
-        expires = ", expires = date_trunc('second', now() + interval '20 days')" if renew else ""
+        wanted = ", wanted = wanted || jsonb_build_object('ca', 'lab' || mod(substr(name, 2)::int, %(cas)s))"
+        expires = f"{wanted}, expires = date_trunc('second', now() + interval '20 days')" if renew else ""
         self.database.execute(
             f"""
             UPDATE dnsrenew_certificate SET due = now() - interval '1 minute', state = {change} {expires}
@@ -115,7 +118,7 @@ class Fleet:
               AND expires > now() + interval '30 days' AND state ->> 'failures' = '0'
               AND state -> 'revoked' IS NULL ORDER BY due DESC LIMIT %(count)s)
             """,  # noqa: S608  # no text of others
-            {"count": count, "form": _RFC3339},
+            {"count": count, "form": _RFC3339, "cas": cas},
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 
@@ -76,6 +77,20 @@ def test_requests_to_a_ca_cost_few_statements(database: Database) -> None:
     for _ in range(100):
         waited(bucket)
     assert database.queries - before == 4
+
+
+def test_waiting_costs_no_more_statements(database: Database) -> None:
+    """Where a CA is busy, requests wait one after the other at its pace, for as few statements."""
+    bucket, clock = SharedBucket(database, "ca", Rate(25, 125.0)), FakeClock()
+    context = Context(clock=clock)
+    bucket.charge(context, 1_000)  # others
+    before = database.queries
+    times = [now for _ in range(100) if (now := bucket.take(context) or clock.elapsed)]
+    assert database.queries - before == 4
+    steps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert 7.5 < times[0] < 8.1
+    assert all(step >= 0 for step in steps)
+    assert sum(steps) >= 99 / 125 - 0.01
 
 
 def test_unused_tokens_are_not_kept(database: Database) -> None:

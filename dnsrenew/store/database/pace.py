@@ -48,7 +48,8 @@ class SharedBucket(TokenBucket):
         self._at_once = max(1.0, float(int(rate.per_second * _TAKEN_AT_ONCE)))
         self._guard = threading.Lock()
         self._stock = 0.0
-        self._stocked_at = 0.0
+        self._stock_at = 0.0
+        """When the last token of the stock exists; they come one after the other."""
         self._none_before = 0.0
 
     def take(self, context: Waiter, count: float = 1) -> None:
@@ -87,25 +88,18 @@ class SharedBucket(TokenBucket):
     def _reserve(self, context: Waiter, count: float) -> float:
         """Take tokens, and return for how many seconds the caller has to wait."""
         now = context.clock.monotonic()
-        if now - self._stocked_at > _KEPT:
+        if now - self._stock_at > _KEPT:
             self._stock = 0.0
-        if count <= self._stock:
-            self._stock -= count
-            return 0.0
-        wanted = max(count - self._stock, self._at_once)
-        row = self._database.one(_TAKE, self._fields(wanted))
-        ahead = row[0] if row is not None else 0.0
-        over = ahead * self._rate.per_second - self._rate.burst  # tokens that do not exist yet
-        if over <= 0:
-            self._stock, self._stocked_at = self._stock + wanted - count, now
-            return 0.0
+        if count > self._stock:
+            wanted = max(count - self._stock, self._at_once)
+            row = self._database.one(_TAKE, self._fields(wanted))
+            ahead = row[0] if row is not None else 0.0
+            self._stock += wanted
+            self._stock_at = now + max(ahead - self._rate.burst / self._rate.per_second, 0.0)
         # As the bucket of one process: a caller needs one token to proceed, and what it takes beyond that is a debt.
-        surplus = self._stock + wanted - count
-        if surplus > 0:
-            self._database.execute(_GIVE, self._fields(surplus))
-            over -= surplus
-        self._stock = 0.0
-        return max(over - max(count - 1, 0.0), 0.0) / self._rate.per_second
+        first_at = self._stock_at - (self._stock - 1) / self._rate.per_second
+        self._stock -= count
+        return max(first_at - now, 0.0)
 
     def _fields(self, tokens: float) -> dict[str, object]:
         return {"key": self._key, "take": tokens / self._rate.per_second}
