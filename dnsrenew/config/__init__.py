@@ -121,8 +121,8 @@ class Config(Frozen, kw_only=True, public=True):
     ) -> Self:
         """Make a configuration from the tables that a file would hold.
 
-        Every ``str`` is the value itself; a reference to a secret is ``Secret.env("NAME")`` and so on. ``Route``,
-        ``CA``, ``DnsAccount`` … can take the place of their tables.
+        References to secrets, such as ``"env:NAME"``, are read as in a file. ``Route``, ``CA``, ``DnsAccount`` … can
+        take the place of their tables; in their keyword arguments a ``str`` is the secret itself.
 
         :param base: the base of relative paths; its ``state`` is the default store. Default: the current folder,
             and the user's store.

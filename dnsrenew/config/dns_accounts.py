@@ -114,6 +114,7 @@ class DnsAccountTables:
             scope.mistake(path, texts.SECOND_ACCOUNT, texts.ANOTHER_NAME.format(where=where))
             return
         self.files[name] = scope.file
+        scope = scope._replace(literal=isinstance(value, DnsAccount))
         common: dict[str, Any] = {}
         options: dict[str, Any] = {}
         for key, given in table.items():

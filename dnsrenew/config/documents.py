@@ -47,7 +47,7 @@ class CertificateDocuments:
     def read(self, document: object, *, python: bool = False) -> ReadDocument:
         """Read a document with all its mistakes. A key that is null is not there, and has no default either.
 
-        :param python: whether it was made in Python, where a ``str`` is never a reference to a secret.
+        :param python: whether it was made in Python.
         :raises ConfigError: ``config-untrusted``: others can change a program that it names.
         """
         report = MistakeReport()

@@ -137,7 +137,9 @@ class FieldScope(NamedTuple):
 
     :ivar file: the file's absolute path, or ``""`` for a configuration made in Python.
     :ivar folder: the base of relative paths.
-    :ivar python: whether it was made in Python, where a ``str`` is never a reference to a secret.
+    :ivar python: whether it was made in Python.
+    :ivar literal: whether a ``str`` is a secret itself, never a reference: in a value made with keyword arguments, such
+        as ``DnsAccount(…)``.
     """
 
     file: str
@@ -145,6 +147,7 @@ class FieldScope(NamedTuple):
     python: bool
     report: MistakeReport
     checks: FileChecks
+    literal: bool = False
 
     def mistake(
         self, path: KeyPath, found: str, expected: str, nearest: str | None = None, fix: str | None = None

@@ -52,7 +52,7 @@ def _referenced(value: Any, scope: FieldScope, path: KeyPath) -> Secret | None:
 
     if isinstance(value, Secret):
         return value
-    if scope.python:
+    if scope.literal:
         return None
     if isinstance(value, str):
         return _reference(value, scope)

@@ -70,7 +70,7 @@ class FleetAdder(Frozen):
     def add_one(self, document: Mapping[str, Any]) -> str:
         """Add or change a certificate that a program describes; return its name. Errors are those of :meth:`add_lines`.
 
-        :param document: the values of a certificate, and ``tags``; each text is the value itself, no reference.
+        :param document: the values of a certificate, and ``tags``.
         """
         found = self.documents.read(document, python=True)
         if found.spec is None:

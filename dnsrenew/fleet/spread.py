@@ -29,6 +29,8 @@ SOONEST: Final = timedelta(minutes=1)
 """The shortest time between two looks: also of what is due again at once, or held by another program."""
 UNKNOWN: Final = timedelta(minutes=10)
 """The time to the next look after a failure that left no time in the state, such as a store that was full."""
+_DUE: Final = frozenset({"failed", "deferred"})
+"""The outcomes of what stays due."""
 DEPLOYMENTS: Final = timedelta(hours=1)
 """The time to the next try of a deployment that failed."""
 
@@ -50,7 +52,8 @@ def next_look(spec: CertificateSpec, slot: float, state: State, outcome: Outcome
     :param outcome: of the job.
     """
     times = [_next_try(spec, slot, state, outcome, now)]
-    if (poll := _next_poll(slot, state, now)) is not None:
+    # What is due is not polled: its next attempt alone decides.
+    if outcome.status not in _DUE and (poll := _next_poll(slot, state, now)) is not None:
         times.append(poll)
     if any(not result.ok for result in outcome.deployed):
         times.append(now + DEPLOYMENTS * (1 + slot / 2))
@@ -59,7 +62,7 @@ def next_look(spec: CertificateSpec, slot: float, state: State, outcome: Outcome
 
 def _next_try(spec: CertificateSpec, slot: float, state: State, outcome: Outcome, now: datetime) -> datetime:
     """Return when the certificate is renewed, or tried again."""
-    if outcome.status in {"failed", "deferred"}:
+    if outcome.status in _DUE:
         known = max((time for time in (outcome.next_attempt, state.next_attempt) if time is not None), default=None)
         return now + UNKNOWN * (1 + slot) if known is None or known <= now else known
     if outcome.status in {"locked", "interrupted"}:
@@ -70,7 +73,7 @@ def _next_try(spec: CertificateSpec, slot: float, state: State, outcome: Outcome
 
 def _next_poll(slot: float, state: State, now: datetime) -> datetime | None:
     """Return when the CA is asked for its window again; None if it is not asked."""
-    if state.ari is None or state.not_after is None or not state.ca or state.revoked:
+    if state.ari is None or state.not_after is None or state.not_after <= now or not state.ca or state.revoked:
         return None
     pause = state.ari["next_poll"] - now
     if pause <= timedelta(0):  # it was to be polled, and was not

@@ -69,7 +69,7 @@ ORDER BY host, pid
 _LAST_HOUR: Final = """
 SELECT ca, count(*)
 FROM dnsrenew_version
-WHERE issued > now() - interval '1 hour' AND (
+WHERE issued > now() - interval '1 hour' AND ca IS NOT NULL AND (
     %(tag)s::text IS NULL OR name IN (
         SELECT name
         FROM dnsrenew_certificate WHERE wanted IS NOT NULL AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text])

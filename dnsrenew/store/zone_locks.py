@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import copy
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.errors import LockedError
+from dnsrenew.base.values import replace
+from dnsrenew.errors import LockedError, StoreError
 from dnsrenew.runtime.fair_lock import FairLock
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 WRITING: Final = 60.0
 """Seconds to wait for other writers of a zone even without ``wait``; each sends only a few requests to its host."""
+_PAUSE: Final = 0.02
 
 
 class ZoneLocks:
@@ -64,10 +65,41 @@ class ZoneLocks:
             yield
 
 
+class _Shared:
+    """A lock that is held for some threads.
+
+    :param locks: frees it at the end.
+    :param guards: raise an error once it is lost.
+    """
+
+    def __init__(self, locks: contextlib.ExitStack, guards: Sequence[Callable[[], object]]) -> None:
+        self.locks = locks
+        self.users = 1
+        self._guards = guards
+
+    def check(self) -> None:
+        """Return unless it is lost.
+
+        :raises StoreError: it is.
+        """
+        for guard in self._guards:
+            guard()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it may belong to another run by now."""
+        try:
+            self.check()
+        except StoreError:
+            return True
+        return False
+
+
 class SharedLock:
     """Locks shared by the threads of a run, from the first thread that needs one to the last that releases it.
 
-    So another run cannot take a zone between two certificates of this run.
+    So another run cannot take a zone between two certificates of this run. Each thread notices when its lock is lost,
+    and none joins a lost one.
 
     :param lock: returns the lock that excludes other runs; its arguments are the context, the key and the seconds to
         wait.
@@ -77,8 +109,7 @@ class SharedLock:
         self._lock = lock
         self._turns = FairLock()
         self._guard = threading.Lock()
-        self._users = Counter[str]()
-        self._locks: dict[str, contextlib.ExitStack] = {}
+        self._locks: dict[str, _Shared] = {}
 
     @contextlib.contextmanager
     def hold(self, context: Context, what: str, wait: float) -> Iterator[None]:
@@ -89,30 +120,43 @@ class SharedLock:
         """
         end = context.clock.monotonic() + wait
         with self._turns.hold(context, what):  # one thread acquires; the wait of the others counts too
-            if not self._join(what):
-                self._begin(context, what, max(end - context.clock.monotonic(), 0.0))
+            shared = self._join(context, what) or self._begin(context, what, end)
+        context.guards.append(shared.check)
         try:
             yield
         finally:
-            self._leave(what)
+            context.guards.remove(shared.check)
+            self._leave(what, shared)
 
-    def _join(self, what: str) -> bool:
-        with self._guard:
-            if what not in self._locks:
-                return False
-            self._users[what] += 1
-            return True
+    def _join(self, context: Context, what: str) -> _Shared | None:
+        """Return the lock with one user more; None: nobody has it."""
+        end = context.clock.monotonic() + WRITING
+        while True:
+            with self._guard:
+                shared = self._locks.get(what)
+                if shared is None:
+                    return None
+                if not shared.is_lost:
+                    shared.users += 1
+                    return shared
+            if context.clock.monotonic() >= end:
+                return None  # then the store refuses it
+            context.wait(_PAUSE)  # the threads that have lost it end at their next step
 
-    def _begin(self, context: Context, what: str, left: float) -> None:
+    def _begin(self, context: Context, what: str, end: float) -> _Shared:
+        own = replace(context, guards=[*context.guards])
+        before = len(own.guards)
         locks = contextlib.ExitStack()
-        locks.enter_context(self._lock(context, what, left))
+        locks.enter_context(self._lock(own, what, max(end - context.clock.monotonic(), 0.0)))
+        shared = _Shared(locks, own.guards[before:])
         with self._guard:
-            self._locks[what] = locks
-            self._users[what] = 1
+            self._locks[what] = shared
+        return shared
 
-    def _leave(self, what: str) -> None:
+    def _leave(self, what: str, shared: _Shared) -> None:
         with self._guard:
-            self._users[what] -= 1
-            if not self._users[what]:
-                del self._users[what]
-                self._locks.pop(what).close()
+            shared.users -= 1
+            if not shared.users:
+                if self._locks.get(what) is shared:
+                    del self._locks[what]
+                shared.locks.close()

@@ -78,7 +78,7 @@ def ground(workspace: Workspace, postgres: Postgres, address: DatabaseAddress) -
     stage.database.close()
     with postgres.admin(address.name) as admin:
         for role in ("reader", "nobody", "careful"):
-            if admin.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,)).fetchone():
+            if admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone():
                 admin.execute(f"DROP OWNED BY {role}".encode())
                 admin.execute(f"DROP ROLE {role}".encode())
 

@@ -57,7 +57,7 @@ def test_schedulers_whose_clocks_differ(workers: WorkerProcesses) -> None:
         workers.stage.database.execute(SCANS)
         workers.assert_right(*names)
         workers.stage.database.execute(SCANS)
-        wait_until(lambda: not workers.stage.database.fetch("SELECT FROM procrastinate_jobs WHERE status = 'doing'"))
+        wait_until(lambda: not workers.stage.database.fetch("SELECT 1 FROM procrastinate_jobs WHERE status = 'doing'"))
         assert fleet_status(workers.stage.database, {}).due == 0
     assert workers.ordered() == {f"{name}.example.test": 1 for name in names}
     assert all(5 * HOUR < due < 8 * HOUR for due in workers.stage.dues().values())  # Pebble names six hours

@@ -267,7 +267,7 @@ def test_another_worker_finishes_what_a_killed_one_began(stage: FleetStage, coun
     try:
         wait_until(lambda: stage.lab.txt("_acme-challenge.shop.example.test"))
         # Once the host has answered; or what it was asked for could still come, and the entry would stay for a while.
-        wait_until(lambda: stage.database.fetch("SELECT FROM dnsrenew_journal WHERE NOT asked"))
+        wait_until(lambda: stage.database.fetch("SELECT 1 FROM dnsrenew_journal WHERE NOT asked"))
     finally:
         process.kill()
         process.communicate()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -317,8 +318,10 @@ def main(tell: Callable[[str], object]) -> None:
             for run, point in places:
                 rows[run, fault, point] = struck(worlds, run, fault, point)
             tell(f"{fault}: {len(places)} points\n")
+            sys.stdout.flush()
     PAGE.write_text(page(rows), "utf-8")
 
 
 if __name__ == "__main__":
+    logging.disable()  # each fault is told
     main(sys.stdout.write)

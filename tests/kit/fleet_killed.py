@@ -56,6 +56,10 @@ class WorkerProcesses:
                 os.kill(run.pid, signal.SIGKILL)
                 run.end()
 
+    def wait_for_workers(self, count: int) -> None:
+        """Wait until so many have registered with the queue."""
+        wait_until(lambda: self.stage.database.one("SELECT count(*) FROM procrastinate_workers") == (count,))
+
     def wait_until_dead(self) -> None:
         """Wait until the server knows that no worker is alive; let half a minute pass for the queue."""
         wait_until(lambda: self.stage.database.one("SELECT count(*) FROM dnsrenew_alive") == (0,))

@@ -377,7 +377,7 @@ class FleetWorld:
         lost = {
             pid for connection, pid in machine.database.opened.items() if connection.closed or machine.watch.is_dead
         }
-        wait_until(lambda: not self.observer.fetch("SELECT FROM pg_stat_activity WHERE pid = ANY(%s)", (list(lost),)))
+        wait_until(lambda: not self.observer.fetch("SELECT 1 FROM pg_stat_activity WHERE pid = ANY(%s)", (list(lost),)))
 
     def let_ten_minutes_pass(self) -> None:
         """Let the time pass in which a host may still do what it was asked for."""

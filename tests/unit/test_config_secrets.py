@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.config import Config
+from dnsrenew.model import CA, Deployment, DnsAccount
 from dnsrenew.secrets import Secret
 from dnsrenew.validation.mistakes import Mistake
 from tests.kit.config_files import AGREED, GOOD, check, load, mistake, mistakes
@@ -140,15 +141,34 @@ def test_check_resolves_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert "hush" not in str(said)
 
 
-def test_in_python_a_text_is_the_value() -> None:
-    """In Python only a `Secret` is a reference, and a text gives no warning."""
-    account: dict[str, Any] = {"provider": "rfc2136", "server": "h", "tsig_secret": "env:X"}
-    mapping = {"dns": {"home": account}, "certificate": [{"domains": ["a.test"]}]}
+def test_a_mapping_has_references() -> None:
+    """`from_dict` reads references as a file does; a `Secret` and a secret itself are fine too, without a warning."""
+    ca: dict[str, Any] = {"directory": "https://ca.test/directory", "eab": {"kid": "k", "hmac": "env:MAC"}}
+    for given, reference in (("env:X", "env:X"), (Secret.env("X"), "env:X"), ("canary", "literal")):
+        account = {"provider": "rfc2136", "server": "h", "tsig_secret": given}
+        deploy = [{"to": "pkcs12", "path": "/p", "password": "env:P12"}]
+        mapping = {
+            "dns": {"home": account},
+            "ca": {"own": ca},
+            "certificate": [{"domains": ["a.test"], "deploy": deploy}],
+        }
+        config = Config.from_dict(mapping)
+        assert config.accounts["home"].options["tsig_secret"].reference == reference
+        assert config.cas["own"].eab.hmac.reference == "env:MAC"  # type: ignore[union-attr]
+        assert config.certificates[0].deploy[0].options["password"].reference == "env:P12"  # type: ignore[union-attr]
+        assert config.warnings == ()
+
+
+def test_keyword_arguments_are_values() -> None:
+    """A `str` in the keyword arguments of `DnsAccount`, `CA` and `Deployment` is the secret itself."""
+    account = DnsAccount("rfc2136", name="home", server="h", tsig_secret="env:X")
+    ca = CA("https://ca.test/directory", eab={"kid": "k", "hmac": "env:MAC"})
+    deploy = [Deployment("pkcs12", path="/p", password="env:P12")]
+    mapping = {"dns": {"home": account}, "ca": {"own": ca}, "certificate": [{"domains": ["a.test"], "deploy": deploy}]}
     config = Config.from_dict(mapping)
     assert config.accounts["home"].options["tsig_secret"].reveal() == "env:X"
-    assert config.warnings == ()
-    account["tsig_secret"] = Secret.env("X")
-    assert Config.from_dict(mapping).accounts["home"].options["tsig_secret"].reference == "env:X"
+    assert config.cas["own"].eab.hmac.reveal() == "env:MAC"  # type: ignore[union-attr]
+    assert config.certificates[0].deploy[0].options["password"].reveal() == "env:P12"  # type: ignore[union-attr]
 
 
 def test_a_pickled_config_has_no_secret(tmp_path: Path) -> None:

@@ -63,8 +63,10 @@ _PRUNE: Final = """
 )
 """
 _ADD: Final = """
-INSERT INTO dnsrenew_version (name, number, chain, key, meta, ca)
-SELECT %(name)s, %(number)s, %(chain)s, %(key)s::bytea, %(meta)s::jsonb, nullif(%(ca)s::text, '') FROM fence RETURNING 1
+INSERT INTO dnsrenew_version (name, number, chain, key, meta, ca, issued)
+SELECT %(name)s, %(number)s, %(chain)s, %(key)s::bytea, %(meta)s::jsonb, nullif(%(ca)s::text, ''),
+  coalesce(%(issued)s::timestamptz, now())
+FROM fence RETURNING 1
 """
 _ADD_ALONE: Final = f"{_PRUNE} {_ADD}"
 _KEEP: Final = f", added AS ({_ADD}) {_PRUNE} {_PUT_INTO_FORCE}"
@@ -213,14 +215,16 @@ class CertificateRows(DamageReports):
         return int(max(highest, state.version or 0, state.switching or 0)) + 1
 
     def add(self, name: str, number: int, pair: tuple[str, bytes], meta: Meta, in_force: int | None) -> None:
-        """Add a version that is not in force."""
+        """Add a version that is not in force: moved, imported or installed by hand, so not issued just now."""
         values = {"in_force": in_force, "keep": KEEP, **self._version_values(name, number, pair, meta)}
+        values["issued"] = meta.not_before
         self._write(name, _ADD_ALONE, values)
 
     def keep(self, name: str, number: int, pair: tuple[str, bytes], meta: Meta, state: State) -> None:
         """Add a version, put it into force with this state, and remove old ones."""
         # The statement does not see its own version, so one less of the others is kept.
         values = {"in_force": None, "keep": KEEP - 1, **self._version_values(name, number, pair, meta)}
+        values["issued"] = None  # now: the CA may set not_before an hour back
         self._write(name, _KEEP, {**values, **_state_values(state)})
 
     def activate(self, name: str, number: int, state: State) -> None:

@@ -85,6 +85,11 @@ class DatabaseStore(Store):
         """Free all locks and close the connections; a later use connects again."""
         _close(self.locks, self.database)
 
+    def end(self) -> None:
+        """Close for ever: a call that is late cannot register this process again."""
+        self.locks.end()
+        self.close()
+
     @property
     def path(self) -> Path | None:
         """None: it is no folder."""

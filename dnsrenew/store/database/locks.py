@@ -1,7 +1,7 @@
 """Locks that end with the connection that holds them (advisory locks of PostgreSQL).
 
 All locks of a process are on one connection (:mod:`.lock_connection`). The statement that takes a lock also counts up
-its fence, the number that each write compares (:meth:`LockSession.fenced`), so that a holder that has lost its lock
+its fence, the number that each write compares (:meth:`LockSession.run_fenced`), so that a holder that has lost its lock
 without noticing cannot write over its successor.
 """
 
@@ -13,6 +13,7 @@ import os
 import platform
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -25,13 +26,14 @@ from dnsrenew.store.database.lock_connection import LockConnection
 
 if TYPE_CHECKING:
     from dnsrenew.runtime.context import Context
-    from dnsrenew.store.database.connection import Database, Row, Transaction
+    from dnsrenew.store.database.connection import Database, Row
 
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 0.5
 _EVENT_SECONDS: Final = 1.0
 """Seconds of waiting before the ``lock-waiting`` event; most waits are shorter."""
 _ROW_IS_LOCKED: Final = "55P03"
+_CERTIFICATE: Final = "certificate-"
 _TAKE: Final = """
 WITH taken AS MATERIALIZED (SELECT pg_try_advisory_lock(hashtextextended('dnsrenew:' || %(key)s, 0)) AS is_ours)
 INSERT INTO dnsrenew_lock AS lock (key, fence, holder) SELECT %(key)s, 1, %(holder)s FROM taken WHERE is_ours
@@ -52,10 +54,33 @@ SELECT EXISTS (
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 )
 """
-_FENCE: Final = "SELECT 1 FROM dnsrenew_lock WHERE key = %s AND fence = %s AND holder = %s FOR SHARE"
-_NAMED_FENCE: Final = """
-SELECT 1 FROM dnsrenew_lock WHERE key = %(fence_key)s AND fence = %(fence)s AND holder = %(fence_holder)s FOR SHARE
+_FENCE: Final = """
+SELECT 1 FROM dnsrenew_lock AS lock WHERE key = %(fence_key)s AND fence = %(fence)s AND holder = %(fence_holder)s
+FOR SHARE OF lock
 """
+_WANTED: Final = """
+SELECT 1 FROM dnsrenew_certificate AS known WHERE name = %(fence_name)s AND wanted IS NOT NULL FOR KEY SHARE OF known
+"""
+# The lock comes first, as where a certificate is removed: two that wait for each other would be a deadlock.
+_WANTED_FENCE: Final = """
+SELECT 1 FROM dnsrenew_lock AS lock, dnsrenew_certificate AS known
+WHERE key = %(fence_key)s AND fence = %(fence)s AND holder = %(fence_holder)s
+  AND name = %(fence_name)s AND wanted IS NOT NULL
+FOR SHARE OF lock FOR KEY SHARE OF known
+"""
+# Whoever holds a lock has its row, and a row that is taken meanwhile is not old any more.
+_FORGET: Final = """
+DELETE FROM dnsrenew_lock WHERE key IN (
+  SELECT key FROM dnsrenew_lock AS lock WHERE since < now() - interval '1 day' AND NOT EXISTS (
+    SELECT FROM pg_locks AS taken WHERE locktype = 'advisory' AND objsubid = 1
+      AND classid = ((hashtextextended('dnsrenew:' || key, 0) >> 32) & 4294967295)::oid
+      AND objid = (hashtextextended('dnsrenew:' || key, 0) & 4294967295)::oid
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  )
+  LIMIT %s FOR UPDATE OF lock SKIP LOCKED
+)
+"""
+_FORGOTTEN_AT_ONCE: Final = 10_000
 
 
 class _Held(Frozen):
@@ -84,10 +109,13 @@ class LockSession:
         self._worker = worker
         self._connecting = threading.Lock()
         self._connection: LockConnection | None = None
+        self._has_ended = False
         self._failure: tuple[float, StoreError] | None = None
         self._guard = threading.Lock()
         self._held: dict[str, _Held | None] = {}
         """By key; None: a thread is about to take it."""
+        self._only_wanted = Counter[str]()
+        """By key: how many jobs write only while the fleet wants the certificate."""
 
     @property
     def holder(self) -> int:
@@ -124,21 +152,6 @@ class LockSession:
         """
         return self._database.one(_IS_HELD, (key,)) == (True,)
 
-    @contextlib.contextmanager
-    def fenced(self, key: str) -> Iterator[Transaction]:
-        """Begin a transaction that takes effect only if nobody has taken this lock since we did.
-
-        Without a lock of this process on the key, it is a plain transaction.
-
-        :raises StoreError: ``store-unreachable``: somebody has; nothing was written. And those of a transaction.
-        """
-        with self._guard:
-            held = self._held.get(key)
-        with self._database.transaction() as transaction:
-            if held is not None and not transaction.fetch(_FENCE, (key, held.fence, held.connection.holder)):
-                raise self._database.error(texts.TAKEN_OVER, what=held.what)
-            yield transaction
-
     def run_fenced(self, key: str, statement: str, params: Mapping[str, Any]) -> list[Row]:
         """Execute one statement that takes effect only if nobody has taken this lock since we did; return its rows.
 
@@ -149,24 +162,40 @@ class LockSession:
         :raises StoreError: ``store-unreachable``: somebody has; nothing was written. And those of a statement.
         """
         with self._guard:
-            held = self._held.get(key)
+            held, name = self._held.get(key), key.removeprefix(_CERTIFICATE) if self._only_wanted[key] else None
+        given = {**params, "fence_name": name}
         if held is None:
-            return self._database.fetch(f"WITH fence AS (SELECT 1) {statement}", params)
+            return self._database.fetch(f"WITH fence AS ({_WANTED if name else 'SELECT 1'}) {statement}", given)
         fence = {"fence_key": key, "fence": held.fence, "fence_holder": held.connection.holder}
-        rows = self._database.fetch(f"WITH fence AS MATERIALIZED ({_NAMED_FENCE}) {statement}", {**params, **fence})
+        with_fence = f"WITH fence AS MATERIALIZED ({_WANTED_FENCE if name else _FENCE})"
+        rows = self._database.fetch(f"{with_fence} {statement}", {**given, **fence})
         if not rows:
             raise self._database.error(texts.TAKEN_OVER, what=held.what)
         return rows
 
-    def guard(self) -> None:
-        """Return unless a lock that this process holds is lost.
+    @contextlib.contextmanager
+    def only_wanted(self, name: str) -> Iterator[None]:
+        """Let no write of this process to a certificate take effect once the fleet does not want it any more.
 
-        :raises StoreError: ``store-unreachable``.
+        So a job does not bring back a certificate that was removed before it took the lock.
         """
+        key = f"{_CERTIFICATE}{name}"
         with self._guard:
-            every = [held for held in self._held.values() if held is not None]
-        for held in every:
-            self._check(held)
+            self._only_wanted[key] += 1
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._only_wanted[key] -= 1
+                if not self._only_wanted[key]:
+                    del self._only_wanted[key]
+
+    def forget_old(self) -> None:
+        """Forget who held locks that are free and were taken a day ago or earlier; ten thousand at most.
+
+        :raises StoreError: the database cannot be asked.
+        """
+        self._database.execute(_FORGET, (_FORGOTTEN_AT_ONCE,))
 
     def close(self) -> None:
         """Free all locks and close the connection; a later use makes a new one."""
@@ -174,6 +203,12 @@ class LockSession:
             connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+    def end(self) -> None:
+        """Close for ever: a later use raises ``store-unreachable``, and the process is not registered again."""
+        with self._connecting:
+            self._has_ended = True
+        self.close()
 
     # ── taking and freeing ──────────────────────────────────────────────────────────────
 
@@ -218,8 +253,7 @@ class LockSession:
         try:
             rows = connection.fetch(_TAKE, {"key": key, "holder": connection.holder})
         except BaseException as error:
-            with contextlib.suppress(StoreError):  # what fails after the lock was taken does not free it
-                connection.fetch(_FREE, (key,))
+            self._free(connection, key)  # what fails after the lock was taken does not free it
             if isinstance(error, StoreError) and error.evidence.get("sqlstate") == _ROW_IS_LOCKED:
                 return None  # the last write of an older holder is under way
             raise
@@ -231,11 +265,17 @@ class LockSession:
     def _release(self, key: str, held: _Held) -> None:
         try:
             if not held.connection.is_lost:
-                with contextlib.suppress(StoreError):  # lost meanwhile, and the lock with it
-                    held.connection.fetch(_FREE, (key,))
+                self._free(held.connection, key)
         finally:
             with self._guard:
                 del self._held[key]
+
+    def _free(self, connection: LockConnection, key: str) -> None:
+        """Free a lock; where the server refuses, end the connection, or the lock would be taken for as long as it."""
+        try:
+            connection.fetch(_FREE, (key,))
+        except StoreError:
+            connection.end()
 
     def _check(self, held: _Held) -> None:
         if held.connection.is_lost:
@@ -263,6 +303,8 @@ class LockSession:
         """Return the connection; make a new one if it is lost. Threads that wait for it share its failure."""
         called = time.monotonic()
         with self._connecting:
+            if self._has_ended:
+                raise self._database.error(texts.UNREACHABLE, reason=texts.CUT_FOR_LOCKS)
             if self._connection is not None and not self._connection.is_lost:
                 return self._connection
             if self._failure is not None and self._failure[0] >= called:

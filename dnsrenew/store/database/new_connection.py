@@ -71,9 +71,11 @@ def _open(server: Server) -> DeadlineConnection:
     task.done.wait(server.patience)
     with turn:
         given_up.set()
-    if isinstance(task.error, psycopg.Error):
+    # libpq gives up at the same moment: its error may come only now, and must not be looked at before.
+    is_done = task.done.wait(_HANDOVER)
+    if is_done and isinstance(task.error, psycopg.Error):
         raise server.translate(task.error)
-    opened = task.result() if task.done.wait(_HANDOVER) else None
+    opened = task.result() if is_done else None
     if opened is None:
         raise server.error(texts.SILENT, seconds=server.patience)
     return opened
