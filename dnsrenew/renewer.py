@@ -17,7 +17,14 @@ from dnsrenew.model import Certificate, CertificateSpec, Outcome
 from dnsrenew.operations import texts
 from dnsrenew.operations.event_log import EventLog, log_idle
 from dnsrenew.operations.selection import selected, unknown_certificate
-from dnsrenew.operations.status import CertificateStatus, asker, status_of, unconfigured, unconfigured_status
+from dnsrenew.operations.status import (
+    CertificateStatus,
+    asker,
+    status_of,
+    unconfigured,
+    unconfigured_status,
+    unreadable_status,
+)
 from dnsrenew.renewal.batch import DRIVEN, Batch
 from dnsrenew.renewal.fingerprints import Fingerprints
 from dnsrenew.renewal.options import RunOptions
@@ -100,8 +107,8 @@ class Renewer:
         :raises ConfigError: ``certificate-unknown``: a name is not in the configuration. Nothing else is raised, except
             ``KeyboardInterrupt`` if this thread is interrupted.
         """
-        specs = self._chosen(names)
         context = self._context(cancel)
+        specs = self._chosen(names, context)
         options = RunOptions(
             force=force,
             now=now,
@@ -231,12 +238,14 @@ class Renewer:
         context, store = self._context(None), self._checked_store()
         orphans = unconfigured(self._config, store)
         if (fleet := self._fleet) is not None:
-            specs, left = fleet.chosen_with(names, orphans)
+            specs, left, unreadable = fleet.chosen_with(names, orphans)
         else:
+            unreadable = []
             chosen = selected(names, [*(spec.name for spec in self._config.certificates), *orphans])
             specs = [spec for spec in self._config.certificates if spec.name in chosen]
             left = [name for name in orphans if name in chosen]
         configured = [status_of(spec, store, context) for spec in specs]
+        configured += [unreadable_status(each, store, context) for each in unreadable]
         return [*configured, *(unconfigured_status(name, orphans[name], store) for name in left)]
 
     def certificate(self, name: str) -> Certificate:
@@ -428,14 +437,15 @@ class Renewer:
     ) -> list[Diagnosis]:
         """Return a diagnosis for each certificate; as :meth:`diagnose`, within the same 15 seconds for all.
 
-        :param names: names of certificates, or patterns such as ``web-*``; None: all. Of a fleet: those that have
-            waited the longest for a worker, twenty at most.
+        :param names: names of certificates, or patterns such as ``web-*``; None: all. Of a fleet: twenty, those that
+            fail first, then those that are due first.
         """
         from dnsrenew.doctor import records
         from dnsrenew.doctor.examine import examine
 
         context = self._context(cancel)
-        specs = self._fleet.examined() if names is None and self._fleet is not None else self._chosen(names)
+        fleet = self._fleet if names is None else None
+        specs = self._chosen(names, context) if fleet is None else fleet.examined(context.warn)
         with self._redactor.guard_logs(*DRIVEN):
             found = examine(context, self._config, self._store, specs, probe=probe)
         return records.compare(found, self._store, context.clock.now(), keep=record)
@@ -513,9 +523,9 @@ class Renewer:
 
         return fleet_certificates(self._config, self._store)
 
-    def _chosen(self, names: Iterable[str] | None) -> list[CertificateSpec]:
+    def _chosen(self, names: Iterable[str] | None, context: Context | None = None) -> list[CertificateSpec]:
         if (fleet := self._fleet) is not None:
-            return fleet.chosen(names)
+            return fleet.chosen(names, None if context is None else context.warn)
         chosen = selected(names, [spec.name for spec in self._config.certificates])
         return [spec for spec in self._config.certificates if spec.name in chosen]
 

@@ -8,14 +8,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dnsrenew import __version__
-from dnsrenew.cli import doctor_text, language, texts
+from dnsrenew.cli import doctor_text, formatting, language, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.language import say
+from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.errors import ConfigError, DnsRenewError
+from dnsrenew.operations.texts import FLEET_LACKS
 
 if TYPE_CHECKING:
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.config import Config
+    from dnsrenew.events import Event
     from dnsrenew.model import Diagnosis
     from dnsrenew.operations.status import CertificateStatus
 
@@ -28,7 +31,8 @@ def doctor(invocation: Invocation) -> int:
     if options.redact and not (options.markdown or options.json or options.report):
         raise usage(texts.REDACT_ALONE)
     config, error = _config(invocation)
-    found = _examine(invocation, config)
+    left_out: list[Event] = []
+    found = _examine(invocation, config, left_out)
     statuses = _statuses(invocation, config) if config is not None and options.report else []
     shown = found
     if options.redact:
@@ -37,13 +41,13 @@ def doctor(invocation: Invocation) -> int:
         _write_report(invocation, shown, statuses)
     document = {"diagnoses": [diagnosis.to_dict() for diagnosis in shown]}
     invocation.terminal.write_document(document if error is None else {**document, "error": error.to_dict()})
-    _show(invocation, shown)
+    _show(invocation, config, shown)
     if error is not None:
         from dnsrenew.cli.error_text import write_error
 
         write_error(invocation.terminal, error)
         return 2
-    return int(any(diagnosis.renewable is False for diagnosis in found))
+    return int(bool(left_out) or any(diagnosis.renewable is False for diagnosis in found))
 
 
 def _config(invocation: Invocation) -> tuple[Config | None, ConfigError | None]:
@@ -55,14 +59,24 @@ def _config(invocation: Invocation) -> tuple[Config | None, ConfigError | None]:
         return None, error
 
 
-def _examine(invocation: Invocation, config: Config | None) -> list[Diagnosis]:
-    """Examine the chosen certificates; with ``--record``, keep what was found."""
+def _examine(invocation: Invocation, config: Config | None, left_out: list[Event]) -> list[Diagnosis]:
+    """Examine the chosen certificates; with ``--record``, keep what was found.
+
+    :param left_out: gets the warning about certificates of a fleet that the configuration cannot renew.
+    """
     from dnsrenew.doctor.examine import examine
 
     options = invocation.options
     if config is None:
         return invocation.signals.run(partial(examine, invocation.context(), None, None, ()))
-    renewer = invocation.renewer(config)
+    progress = PlainProgress(invocation.terminal)
+
+    def listen(event: Event) -> None:
+        if event.data.get("code") == FLEET_LACKS.code:
+            left_out.append(event)
+            progress.write_warning(event)
+
+    renewer = invocation.renewer(config, listen)
     return invocation.signals.run(
         partial(
             renewer.diagnose_all,
@@ -75,7 +89,7 @@ def _examine(invocation: Invocation, config: Config | None) -> list[Diagnosis]:
     )
 
 
-def _show(invocation: Invocation, found: Sequence[Diagnosis]) -> None:
+def _show(invocation: Invocation, config: Config | None, found: Sequence[Diagnosis]) -> None:
     terminal = invocation.terminal
     if invocation.options.markdown:
         from dnsrenew.doctor.markdown import markdown
@@ -84,10 +98,29 @@ def _show(invocation: Invocation, found: Sequence[Diagnosis]) -> None:
         return
     columns, _ = terminal.out.size()
     lines = doctor_text.lines(found, columns, verbose=terminal.verbose, quiet=terminal.quiet)
-    if not found:
-        lines = [texts.NO_CERTIFICATES]
+    total = _total(invocation, config, len(found))
+    if total > len(found) and not terminal.quiet:
+        lines += formatting.wrap(
+            texts.FLEET_EXAMINED.format(examined=f"{len(found):,}", total=f"{total:,}"), columns, "", "  "
+        )
+    elif not found:
+        lines = [texts.NO_CERTIFICATES if config is None or config.fleet is None else texts.FLEET_EMPTY]
     if lines:  # with -q, only what is wrong
         terminal.write_result("\n".join(lines))
+
+
+def _total(invocation: Invocation, config: Config | None, examined: int) -> int:
+    """Return how many certificates there are to examine where nobody has named any; otherwise those that were."""
+    if config is None or config.fleet is None or invocation.options.names:
+        return examined
+    from dnsrenew.fleet.fleet import store_of  # few stores are databases
+    from dnsrenew.operations.fleet_certificates import fleet_certificates
+
+    store = store_of(config)
+    try:
+        return invocation.signals.run(fleet_certificates(config, store).count)
+    finally:
+        store.close()
 
 
 def _system() -> str:

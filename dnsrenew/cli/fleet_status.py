@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from dnsrenew.cli.invocation import Invocation
+    from dnsrenew.config import Config
     from dnsrenew.fleet.status import CaLimits, FleetStatus
 
 
@@ -20,35 +21,58 @@ def fleet_status(invocation: Invocation) -> int:
 
     :raises StoreError: the database cannot be read.
     """
-    from dnsrenew.fleet.fleet import Fleet
-
-    fleet, tag = Fleet(invocation.config()), invocation.options.tag
     terminal = invocation.terminal
-    found = invocation.signals.run(partial(fleet.status, tag))
+    tag = invocation.options.tag
+    found, now = invocation.signals.run(partial(_read, invocation.config(), tag))
     terminal.write_document(found.to_dict())
-    terminal.write_result("\n".join(status_lines(found, invocation.clock.now(), terminal.out.size()[0])))
+    terminal.write_result("\n".join(status_lines(found, now, terminal.out.size()[0], tag)))
     return 0
 
 
-def status_lines(found: FleetStatus, now: datetime, columns: int | None) -> list[str]:
+def _read(config: Config, tag: str | None) -> tuple[FleetStatus, datetime]:
+    """Return the status, and the time of the database: that of this machine may be another one."""
+    from dnsrenew.fleet import status
+    from dnsrenew.fleet.fleet import store_of
+
+    store = store_of(config)
+    try:
+        store.check_ground()
+        return status.fleet_status(store.database, config.cas, tag), store.database.clock.now()
+    finally:
+        store.close()
+
+
+def status_lines(found: FleetStatus, now: datetime, columns: int | None, tag: str | None = None) -> list[str]:
     """Return the status as lines.
 
     :param columns: the width of the terminal; None: it is none.
+    :param tag: only certificates with this tag were counted.
     """
-    lines = list(_counted(found, columns))
+    lines = list(_counted(found, columns, tag))
     for heading, pairs in _sections(found, now):
         if pairs:
             lines += [texts.FLEET_HEADINGS[heading], *formatting.fields(pairs, columns)]
     return lines
 
 
-def _counted(found: FleetStatus, columns: int | None) -> Iterator[str]:
-    total = sum(found.counts.values())
-    if not total:
+def _counted(found: FleetStatus, columns: int | None, tag: str | None) -> Iterator[str]:
+    if sum(found.counts.values()):
+        yield from _states(found, columns)
+    elif tag is not None:
+        yield from formatting.wrap(texts.FLEET_EMPTY_TAG.format(tag=tag), columns, "", "  ")
+    elif not found.stored_only:
         yield texts.FLEET_EMPTY
-        return
-    states = [texts.FLEET_STATE.format(count=f"{count:,}", state=state) for state, count in found.counts.items()]
-    states = [shown for shown, count in zip(states, found.counts.values(), strict=True) if count]
+    if found.stored_only:
+        yield from formatting.wrap(texts.FLEET_STORED.format(count=f"{found.stored_only:,}"), columns, "", "  ")
+
+
+def _states(found: FleetStatus, columns: int | None) -> Iterator[str]:
+    total = sum(found.counts.values())
+    states = [
+        texts.FLEET_STATE.format(count=f"{count:,}", state=texts.STATE_WORDS[state])
+        for state, count in found.counts.items()
+        if count
+    ]
     certificates = formatting.count(total, texts.CERTIFICATE)
     line = texts.FLEET_COUNTS.format(certificates=certificates, states=texts.SEPARATOR.join(states))
     yield from formatting.wrap(line, columns, "", "  ")
@@ -80,6 +104,8 @@ def _limits(limits: CaLimits) -> str:
         text = texts.FLEET_PAUSED.format(url=limits.pause_url)
     elif limits.until is not None:
         text = texts.FLEET_UNTIL.format(time=formatting.moment(limits.until))
+    elif limits.left is not None:
+        text = texts.FLEET_LEFT.format(orders=formatting.count(limits.left, texts.FLEET_ORDERS))
     else:
         text = texts.FLEET_TAKES_ORDERS
     if limits.held:

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.renew import jitter
 from dnsrenew.cli.run_watch import RunWatch
-from dnsrenew.cli.service_log import event_progress, use_service_log, write_outcomes, write_service_error
+from dnsrenew.cli.service_log import (
+    event_progress,
+    use_service_log,
+    write_outcomes,
+    write_reload_error,
+    write_service_error,
+)
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
 from dnsrenew.renewal.next_run import NextRun, next_run
 
@@ -73,9 +79,7 @@ def _read_again(invocation: Invocation, config: Config, watch: RunWatch) -> Conf
         new = invocation.config(needs_certificates=True)
         watch.use(new)
     except ConfigError as error:
-        write_service_error(terminal, error)
-        status = texts.CONFIG_KEPT
-        terminal.write_message(status)
+        status = write_reload_error(terminal, error)
     else:
         config = new
         terminal.write_info(status)

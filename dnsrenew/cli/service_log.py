@@ -20,7 +20,7 @@ from dnsrenew.cli.progress import PlainProgress, Progress
 if TYPE_CHECKING:
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.cli.terminal import Terminal
-    from dnsrenew.errors import DnsRenewError
+    from dnsrenew.errors import ConfigError, DnsRenewError
     from dnsrenew.model import Outcome
 
 
@@ -56,6 +56,16 @@ def event_progress(invocation: Invocation) -> Progress:
 def write_service_error(terminal: Terminal, error: DnsRenewError) -> None:
     """Write an error that is about no certificate."""
     terminal.write_message(f"✗ {sentences(error.message, error.fix)}", LineFields(ERROR, code=error.code))
+
+
+def write_reload_error(terminal: Terminal, error: ConfigError) -> str:
+    """Write why a configuration cannot be read again, and that the old one stays in use; return the latter."""
+    if error.evidence.get("mistakes"):  # each says what is expected; to run a command again helps nobody here
+        terminal.write_message(f"✗ {say(error.message).strip()}", LineFields(ERROR, code=error.code))
+    else:
+        write_service_error(terminal, error)
+    terminal.write_message(texts.CONFIG_KEPT)
+    return texts.CONFIG_KEPT
 
 
 def write_outcomes(invocation: Invocation, outcomes: Sequence[Outcome]) -> None:

@@ -44,6 +44,11 @@ def is_undeployed(certificate: CertificateStatus) -> bool:
     return certificate.deployment_pending or any(not result.ok for result in certificate.deployed)
 
 
+def _is_unreadable(certificate: CertificateStatus) -> bool:
+    """Return whether only the store tells something: it cannot be read whole, or the configuration lacks a table."""
+    return not certificate.known or (certificate.reason is None and certificate.state != "unconfigured")
+
+
 class StatusText:
     """Formats certificates.
 
@@ -158,7 +163,7 @@ class StatusText:
         return formatting.when(expiry, self._now, life)
 
     def _renewal(self, certificate: CertificateStatus, reasons: Mapping[str, str]) -> str:
-        if not certificate.known or certificate.state == "unconfigured":  # nothing renews it
+        if _is_unreadable(certificate) or certificate.state == "unconfigured":  # nothing renews it
             return "-"
         if certificate.state != "valid" or certificate.next_renewal is None:
             time = None if self._is_manual else certificate.next_attempt
@@ -177,6 +182,8 @@ class StatusText:
             return f"{red('✗')} {shown}"
         if is_overdue(certificate, self._now):
             return f"{red('✗')} {texts.STATES['overdue']}"
+        if _is_unreadable(certificate):
+            return f"{yellow('!')} {shown}"
         if certificate.last_failure is not None:
             word = texts.STATES["failed" if state == "valid" else "failing"]
             return f"{yellow('!')} {word.format(state=shown)}"
@@ -214,7 +221,7 @@ class StatusText:
             "ago": formatting.distance(time, self._now) if time else "",
             "route": formatting.describe_route(route) if isinstance(route, Mapping) else "",
         }
-        if not same[0].known:
+        if _is_unreadable(same[0]):
             template = texts.UNREADABLE_CERTIFICATE
         else:
             template = texts.FAILURES[bool(fields["ago"]), bool(fields["route"])]
@@ -235,7 +242,7 @@ class StatusText:
             if one.state == "unconfigured":
                 forgotten.append(one.name)
             elif one.last_failure is not None:
-                failing += [one.name] if one.known and one.state != "valid" else []
+                failing += [] if _is_unreadable(one) or one.state == "valid" else [one.name]
             elif one.state != "valid" or is_overdue(one, self._now):
                 pending.append(one.name)
             elif one.deployment_pending:

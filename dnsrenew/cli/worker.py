@@ -9,7 +9,7 @@ from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.language import sentences
 from dnsrenew.cli.line_fields import ERROR, LineFields
 from dnsrenew.cli.run_watch import RunWatch
-from dnsrenew.cli.service_log import event_progress, use_service_log, write_outcomes, write_service_error
+from dnsrenew.cli.service_log import event_progress, use_service_log, write_outcomes, write_reload_error
 from dnsrenew.errors import Cancelled, ConfigError
 from dnsrenew.events import Emitter
 
@@ -97,9 +97,7 @@ class _Work:
             config = self._invocation.config()
             self._watch.use(config)
         except ConfigError as error:
-            write_service_error(self._terminal, error)
-            status = texts.CONFIG_KEPT
-            self._terminal.write_message(status)
+            status = write_reload_error(self._terminal, error)
         except Cancelled:
             return  # the next look at the signals stops the worker
         else:

@@ -56,6 +56,10 @@ def _propagation(value: Any, scope: FieldScope, path: KeyPath) -> Propagation:
     return Propagation(**_PROPAGATION.read(value, scope, path))
 
 
+_MOST_DOMAINS: Final = 1000
+"""Domains of a certificate: CAs allow 100 to 250 (a limit of theirs that may rise)."""
+
+
 def _domains(value: Any, scope: FieldScope, path: KeyPath) -> dict[str, str] | None:
     """Read the domains, A-labels → as written; return None if one is invalid."""
     if isinstance(value, str):
@@ -63,6 +67,8 @@ def _domains(value: Any, scope: FieldScope, path: KeyPath) -> dict[str, str] | N
         return {identifier: written}
     if not isinstance(value, (list, tuple)) or not value:
         raise FieldError(texts.DOMAINS, found=describe_found(value) if value or value is None else EMPTY_LIST)
+    if len(value) > _MOST_DOMAINS:
+        raise FieldError(texts.MANY_DOMAINS.format(most=_MOST_DOMAINS), found=texts.DOMAINS_FOUND.format(count=len(value)))
     domains: dict[str, str] = {}
     is_valid = True
     for index, item in enumerate(value):

@@ -36,13 +36,13 @@ class CertificateDocuments:
 
     :param certificates: knows the accounts and the CAs.
     :param main: the scope of the configuration; paths in a document are relative to its folder.
-    :param defaults: the values of ``[fleet.defaults]``.
+    :ivar defaults: the values of ``[fleet.defaults]``.
     """
 
     def __init__(self, certificates: CertificateTables, main: FieldScope, defaults: Mapping[str, Any]) -> None:
         self._tables = certificates.empty()
         self._folder, self._checks = main.folder, main.checks
-        self._defaults = dict(defaults)
+        self.defaults = dict(defaults)
 
     def read(self, document: object, *, python: bool = False) -> ReadDocument:
         """Read a document with all its mistakes. A key that is null is not there, and has no default either.
@@ -56,7 +56,7 @@ class CertificateDocuments:
         if table is None:
             scope.mistake((), kind(document), texts.A_DOCUMENT)
             return ReadDocument(None, (), _mistakes(report))
-        table, defaults = _merged(table, self._defaults)
+        table, defaults = _merged(table, self.defaults)
         tags = _read_tags(table.pop(TAGS), scope) if TAGS in table else ()
         spec = self._tables.empty().read_document(table, scope, defaults)
         for use in report.secrets:
@@ -80,7 +80,7 @@ class CertificateDocuments:
 
         A dns-01 route that names no account needs any; ``dns`` stands for it.
         """
-        table, defaults = _merged(document, self._defaults)
+        table, defaults = _merged(document, self.defaults)
         return [key for key in dict.fromkeys(_needed({**defaults, **table})) if not self._tables.has(key)]
 
 

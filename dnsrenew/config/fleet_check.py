@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.installation import install_command
 from dnsrenew.config import texts
 from dnsrenew.config.schema import Unlocated
 from dnsrenew.model import StoreAddress
+from dnsrenew.store.database.packages import missing_packages
 
 if TYPE_CHECKING:
     from dnsrenew.config.loader import Draft
 
 _STORE: Final = ("store",)
-_PACKAGES: Final = {"psycopg": "psycopg[binary,pool]", "psycopg_pool": "psycopg-pool", "procrastinate": "procrastinate"}
-"""The modules, and what is installed for each."""
 
 
 def check_fleet(draft: Draft) -> None:
@@ -23,7 +21,7 @@ def check_fleet(draft: Draft) -> None:
     store = draft.values.get("store")
     if not isinstance(store, StoreAddress) or draft.report.has_mistake(_STORE):
         return
-    missing = [package for module, package in _PACKAGES.items() if importlib.util.find_spec(module) is None]
+    missing = missing_packages()
     if missing:
         fix = texts.INSTALL.format(command=install_command(*missing))
         draft.report.add(

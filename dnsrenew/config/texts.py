@@ -250,6 +250,8 @@ FILE_EXISTS: Final = Phrase("the path of an existing file")
 # ── phrases: lists ──────────────────────────────────────────────────────────────────────
 
 DOMAINS: Final = Phrase('a list with at least one domain name, such as ["example.com"]')
+MANY_DOMAINS: Final = Phrase("at most {most:,} domains; a CA allows 100 to 250 in a certificate")
+DOMAINS_FOUND: Final = Phrase("{count:,} domains")
 CONTACTS: Final = Phrase('a list of mail addresses, such as ["me@example.com"]')
 ZONES: Final = Phrase('a list with at least one zone, such as ["example.com"]')
 ROUTES: Final = Phrase("a list with at least one route")

@@ -35,9 +35,6 @@ _MOST: Final = 100
 """Mistakes after which no more lines are read."""
 _IN_MEMORY: Final = 4 << 20
 """Bytes of documents that are kept in memory; more of them are in a file."""
-_WAIT: Final = 60.0
-"""Seconds to wait for another program that adds certificates."""
-_KEY: Final = "adding"
 
 
 class FleetAdder(Frozen):
@@ -150,8 +147,7 @@ class _Gathered:
         self._raise_mistakes()
         adder = self._adder
         wanted = WantedCertificates(adder.store.database)
-        with adder.store.locks.hold(_KEY, texts.LIST_OF_FLEET, wait=_WAIT, context=adder.context):
-            written = wanted.add(self._documents(), self._origin)
+        written = wanted.add(self._documents(), self._origin, adder.context)
         if isinstance(written, AddedCounts):
             if written.added or written.changed:
                 DueDates(adder.store.database).scan_soon()
@@ -215,7 +211,7 @@ def _clash(found: FoundClash) -> Mistake:
     if found.clash == "origin":
         return Mistake("", found.number, "name", quoted(found.other), texts.OTHER_ORIGIN)
     if found.clash == "tags":
-        expected = texts.NAME_OF_TAGS.format(tags=tags)
+        expected = texts.NAME_OF_TAGS.format(tags=tags) if tags else texts.NAME_WITHOUT_TAGS
         return Mistake("", found.number, "name", quoted(found.other), expected)
     domain = describe_found(found.domain)
     template = texts.DOMAIN_OF_TAGS if tags else texts.DOMAIN_WITHOUT_TAGS

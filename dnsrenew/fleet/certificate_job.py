@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from dnsrenew.fleet.shared_services import SharedServices, WorkerRun
     from dnsrenew.model import CertificateSpec
     from dnsrenew.runtime.context import Context
-    from dnsrenew.store import State, Store
+    from dnsrenew.store import State
+    from dnsrenew.store.database.database_store import DatabaseStore
     from dnsrenew.store.database.due_dates import DueDates, WantedRow
 
 _logger = logging.getLogger("dnsrenew.fleet")
@@ -40,7 +41,7 @@ class CertificateJobs(Frozen):
     :ivar ended: called with the certificate, or None if it is not known, and the outcome of each job.
     """
 
-    store: Store
+    store: DatabaseStore
     dates: DueDates
     services: SharedServices
     ended: Callable[[CertificateSpec | None, Outcome], object]
@@ -70,7 +71,8 @@ class CertificateJobs(Frozen):
             self.dates.forget_lacking(name)
         context = replace(run.context, cancel=cancel, guards=[])
         try:
-            self._look(run, run.documents.spec(row.document), row, context)
+            with self.store.locks.only_wanted(name):  # it may be removed before its lock is taken
+                self._look(run, run.documents.spec(row.document), row, context)
         except (HandedBack, StoreError):
             raise
         except Exception as error:  # noqa: BLE001  # the border: one certificate never stops the worker

@@ -13,6 +13,7 @@ from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.events import Emitter, Event
 from dnsrenew.fleet import texts
 from dnsrenew.fleet.adding import FleetAdder
+from dnsrenew.fleet.removing import not_wanted
 from dnsrenew.operations.event_log import EventLog
 from dnsrenew.operations.fleet_certificates import FleetCertificates
 from dnsrenew.operations.texts import CERTIFICATE_MISSING
@@ -90,7 +91,7 @@ class Fleet:
         """
         self._store.check_ground()
         if self._certificates.wanted.get(name) is None:
-            raise ConfigError.of(texts.NAME_UNKNOWN, name=name)
+            raise not_wanted(self._certificates.wanted, name)
         self._certificates.wanted.remove([name])
 
     def certificate(self, name: str) -> Certificate:
@@ -110,13 +111,15 @@ class Fleet:
     def certificates(self, tag: str | None = None) -> Iterator[Certificate]:
         """Give the current certificates in the order of their names, reading as it goes.
 
-        Those that have not been obtained yet are left out.
+        Those that have not been obtained yet are left out; those that are only stored, which no worker renews, are not.
 
         :param tag: only those with this tag.
         :raises StoreError: the database cannot be read.
         """
         self._store.check_ground()
-        stored = (self._stored(each.name) for each in self._certificates.wanted.all(tag))
+        wanted = self._certificates.wanted
+        names = wanted.stored() if tag is None else (each.name for each in wanted.all(tag))
+        stored = map(self._stored, names)
         return (found for found in stored if found is not None)
 
     def status(self, tag: str | None = None) -> FleetStatus:

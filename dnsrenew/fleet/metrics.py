@@ -13,7 +13,7 @@ from dnsrenew.base import threads
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import ConfigError, DnsRenewError
 from dnsrenew.fleet import texts as fleet_texts
-from dnsrenew.fleet.status import fleet_status
+from dnsrenew.fleet.status import IS_DUE, fleet_status
 from dnsrenew.model import StoreAddress
 from dnsrenew.store.ledger.ca_limits import NEW_ORDERS, OTHER_NEW_ORDERS
 from dnsrenew.watch.metrics import texts
@@ -36,15 +36,15 @@ BETWEEN_FILES: Final = 60.0
 """Seconds between two text files."""
 
 # A week is left, and a quarter of the lifetime: a certificate of six days always has less than a week.
-_MORE: Final = """
+_MORE: Final = f"""
 SELECT
     count(*) FILTER (
         WHERE expires > now() AND expires < now() + interval '7 days' AND expires - now() < (
-            expires - CASE WHEN state ->> 'not_before' ~ '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ$'
+            expires - CASE WHEN state ->> 'not_before' ~ '^\\d{{4}}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ$'
                            THEN (state ->> 'not_before')::timestamptz END
         ) / 4
     ),
-    COALESCE(EXTRACT(EPOCH FROM now() - min(due) FILTER (WHERE due <= now())), 0)::double precision
+    COALESCE(EXTRACT(EPOCH FROM now() - min(due) FILTER (WHERE {IS_DUE})), 0)::double precision
 FROM dnsrenew_certificate WHERE wanted IS NOT NULL
 """
 _ON_DEMAND: Final = """
@@ -209,6 +209,8 @@ def fleet_lines(found: FleetReading | None) -> Iterator[str]:
     )
     lacking = [("", len(status.lacking))]
     yield from metric("fleet_lacking", "Certificates that no worker has an account or a CA for, up to 100.", lacking)
+    stored = [("", status.stored_only)]
+    yield from metric("fleet_stored_only", "Certificates that are stored, and that no worker renews.", stored)
     yield from metric("fleet_workers", "Workers that are alive.", [("", len(status.workers))])
     working = [("", sum(len(worker.doing) for worker in status.workers))]
     yield from metric("fleet_working", "Certificates that workers work on.", working)

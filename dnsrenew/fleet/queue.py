@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from procrastinate.job_context import JobContext
 
 T = TypeVar("T")
+_logger = logging.getLogger("dnsrenew.fleet")
 
 QUEUE: Final = "dnsrenew"
 SCAN: Final = "dnsrenew.scan"
@@ -149,19 +151,25 @@ class WorkQueue:
             (result,) = await asyncio.gather(worker, return_exceptions=True)
         if ended or not isinstance(result, asyncio.CancelledError):
             # Its heartbeat, its deferrer or its listener failed: by the database, or it would not have been noticed.
-            self._note_lost(result if isinstance(result, BaseException) else ConnectionError())
+            cause = result if isinstance(result, BaseException) else ConnectionError()
+            self._note_lost(cause.__cause__ or cause)
+
+    async def _open(self) -> None:
+        await self.app.open_async()
+        for former in [*self._registrations]:  # its jobs then count as those of a dead worker, at once
+            await self.app.job_manager.unregister_worker(former)
+            self._registrations.discard(former)
+        await self.rescue()  # before a worker says that it is ready: it uses the tables
 
     @contextlib.asynccontextmanager
-    async def opened(self) -> AsyncIterator[None]:
+    async def opened(self, stop: asyncio.Event | None = None) -> AsyncIterator[None]:
         """Connect, and disconnect at the end.
 
-        :raises ConnectorException: the database does not answer.
+        :param stop: ends the attempt to connect; the block then runs without a connection.
+        :raises ConnectorException: the database does not answer, or its tables do not fit.
         """
         try:
-            await self.app.open_async()
-            for former in [*self._registrations]:  # its jobs then count as those of a dead worker, at once
-                await self.app.job_manager.unregister_worker(former)
-                self._registrations.discard(former)
+            await unless(stop or asyncio.Event(), self._open())
             yield
         finally:
             with contextlib.suppress(Exception):  # the connections may be dead
@@ -212,6 +220,10 @@ class WorkQueue:
                     await manager.retry_job(job, retry_at=_AT_ONCE_AGAIN)
                 except exceptions.UniqueViolation:  # its certificate is queued again already
                     await manager.finish_job(job, jobs.Status.FAILED, delete_job=True)
+                except exceptions.ConnectorException as error:  # its worker lives, and has ended it meanwhile
+                    if self.lost.is_set():
+                        raise
+                    _logger.debug("a job was not rescued: %r", error.__cause__)
         return len(stalled)
 
     @contextlib.asynccontextmanager
@@ -229,6 +241,19 @@ def _job(due: DueCertificate) -> jobs.Job:
     return jobs.Job(
         queue=QUEUE, task_name=RENEW, task_kwargs={"name": due.name}, lock=None, queueing_lock=lock, priority=priority
     )
+
+
+async def unless(stop: asyncio.Event, call: Coroutine[Any, Any, object]) -> None:
+    """Wait for a call; cancel it once ``stop`` is set."""
+    task, sign = asyncio.create_task(call), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([task, sign], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        sign.cancel()
+        task.cancel()
+        (result,) = await asyncio.gather(task, return_exceptions=True)
+    if isinstance(result, BaseException) and not (stop.is_set() and isinstance(result, asyncio.CancelledError)):
+        raise result
 
 
 async def in_thread(function: Callable[[], T], cancel: threading.Event) -> T:

@@ -62,6 +62,20 @@ class QueueConnector(procrastinate.PsycopgConnector):
             pool_factory=_pool,
         )
         self._on_lost = on_lost
+        self._conninfo, self._options = conninfo, dict(connection)
+
+    async def open_async(self, pool: Any = None) -> None:
+        """Connect.
+
+        :raises ConnectorException: the database does not answer, or refuses the connection.
+        """
+        try:
+            # The pool connects in the background, and says only that it took too long: this one tells the reason.
+            async with asyncio.timeout(DEADLINE):
+                await (await _LimitedConnection.connect(self._conninfo, **self._options)).close()
+            await super().open_async(pool)
+        except (TimeoutError, psycopg.Error) as error:
+            raise exceptions.ConnectorException from error
 
     async def execute_query_async(self, query: Any, **arguments: Any) -> None:
         """Execute a statement."""
@@ -92,9 +106,17 @@ class QueueConnector(procrastinate.PsycopgConnector):
             raise
 
 
+class _LimitedPool(psycopg_pool.AsyncConnectionPool[Any]):
+    """A pool that gives up at the deadline."""
+
+    async def open(self, wait: bool = False, timeout: float = 0) -> None:  # noqa: ARG002, FBT001, FBT002, ASYNC109
+        """Connect."""
+        await super().open(wait, DEADLINE)
+
+
 def _pool(**options: Any) -> psycopg_pool.AsyncConnectionPool[Any]:
     """Return a pool that does not try each connection before it is used: a dead one makes the worker start anew."""
-    return psycopg_pool.AsyncConnectionPool(**{**options, "check": None})
+    return _LimitedPool(**{**options, "check": None})
 
 
 async def _commit_each(connection: Any) -> None:

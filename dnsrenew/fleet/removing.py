@@ -49,13 +49,19 @@ def chosen(wanted: WantedCertificates, names: Sequence[str], tag: str | None) ->
 def _named(wanted: WantedCertificates, name: str) -> list[str]:
     if not is_pattern(name):
         if wanted.get(name) is None:
-            raise ConfigError.of(texts.NAME_UNKNOWN, name=name)
+            raise not_wanted(wanted, name)
         return [name]
     pattern = name.lower()
     found = [each.name for each in wanted.all() if fnmatchcase(each.name, pattern)]
     if not found:
         raise ConfigError.of(texts.NAME_NO_MATCH, name=name)
     return found
+
+
+def not_wanted(wanted: WantedCertificates, name: str) -> ConfigError:
+    """Return the error for a certificate that the fleet does not want; it may be stored."""
+    is_stored = name in wanted.unwanted()
+    return ConfigError.of(texts.NAME_ONLY_STORED if is_stored else texts.NAME_UNKNOWN, name=name)
 
 
 def remove(

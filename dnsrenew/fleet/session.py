@@ -7,12 +7,14 @@ import contextlib
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.events import Emitter, Event
+from dnsrenew.fleet import texts
 from dnsrenew.fleet.certificate_job import CertificateJobs
 from dnsrenew.fleet.queue import QueueTasks, WorkQueue, in_thread
 from dnsrenew.fleet.shared_services import SharedServices, WorkerRun
@@ -22,14 +24,18 @@ from dnsrenew.renewal.fingerprints import Fingerprints
 from dnsrenew.renewal.options import RunOptions
 from dnsrenew.renewal.services import LazyServices, make_services
 from dnsrenew.runtime.context import Context
+from dnsrenew.store.database import texts as store_texts
 from dnsrenew.store.database.due_dates import DueDates
+from dnsrenew.store.database.new_connection import connection_options
+from dnsrenew.store.database.old_locks import forget_old_locks
 from dnsrenew.store.database.pace import SharedBuckets
 from dnsrenew.store.database.schema import reseal
 
 if TYPE_CHECKING:
     from dnsrenew.config import Config
+    from dnsrenew.errors import StoreError
+    from dnsrenew.fleet.run_redactors import RunRedactors
     from dnsrenew.model import CertificateSpec, Outcome
-    from dnsrenew.secrets import Redactor
     from dnsrenew.store.database.database_store import DatabaseStore
     from dnsrenew.store.database.seal import Seals
 
@@ -41,7 +47,15 @@ LOOK: Final = 10.0
 """Seconds between two looks for what dead workers left: jobs, TXT values, renames."""
 _TELL: Final = 60.0
 """Seconds between two messages: one tells all that has happened since the last one."""
+_FORGET: Final = 3600.0
+"""Seconds between two times at which rows about old locks are removed."""
+_MOST_UNTOLD: Final = 10_000
+"""Outcomes that wait for the next message, at most; the latest stay."""
 _POLL: Final = 0.1
+_UNFIT: Final = ("42", "3F")
+"""SQLSTATE classes of tables that are missing, of another version, or not ours to use."""
+_NAMED: Final = {"42501", "42P05", "3F000"}
+"""Those for which the store has words of its own."""
 
 
 class SessionSettings(Frozen):
@@ -58,7 +72,7 @@ class SessionSettings(Frozen):
     """
 
     config: Callable[[], Config]
-    redactor: Redactor
+    redactors: RunRedactors
     on_event: Callable[[Event], object] | None
     language: str | None
     concurrency: int
@@ -85,45 +99,70 @@ class WorkerSession:
         self._emitter = Emitter(self._clock, self._hear)
         self._buckets = SharedBuckets(store.database)
         self._guard = threading.Lock()
-        self._untold: list[tuple[CertificateSpec, Outcome]] = []
+        self._untold: deque[tuple[CertificateSpec, Outcome]] = deque(maxlen=_MOST_UNTOLD)
         self._told_at = time.monotonic()
+        self._forget_at = 0.0
         self.services = SharedServices(self._new_run, self._clock.monotonic)
         self._dates = DueDates(store.database)
         jobs = CertificateJobs(store, self._dates, self.services, self._ended)
         self._tasks = QueueTasks(self._dates.due, jobs.do)
 
-    async def run(self) -> None:
-        """Work until the session is over, or the database is lost."""
+    async def run(self) -> StoreError | None:
+        """Work until the session is over, or the database is lost; return how it was lost.
+
+        :raises StoreError: the tables of the queue cannot be used: ``store-schema``, ``store-refused``.
+        """
         from procrastinate.exceptions import ConnectorException
 
-        queue = WorkQueue(*self._connection(), self._tasks, self._settings.registrations)
+        queue = self._queue()
         stop = asyncio.Event()
+        watch = asyncio.create_task(self._watch(stop))  # before it connects, which may take a while
         try:
-            async with queue.opened():
-                await in_thread(self._dates.scan_soon, threading.Event())
-                watch = asyncio.create_task(self._watch(stop))
-                look = asyncio.create_task(self._look(queue, stop))
-                self._settings.ready()
-                try:
-                    await queue.work(self._settings.concurrency, stop, GRACEFUL)
-                finally:
-                    stop.set()
-                    look.cancel()
-                    await asyncio.gather(watch, look, return_exceptions=True)
-                    await in_thread(self._tell, threading.Event())
+            async with queue.opened(stop):
+                if not stop.is_set():
+                    await self._work(queue, stop)
         except ConnectorException as error:
-            queue.cause = queue.cause or error
+            queue.cause = queue.cause or error.__cause__ or error
         finally:
+            stop.set()
+            await asyncio.gather(watch, return_exceptions=True)
             self.services.renew()  # closes the connections
-        if queue.cause is not None:
-            _logger.debug("the database was lost: %r", queue.cause)
+        return None if queue.cause is None else self._loss(queue.cause)
 
-    def _connection(self) -> tuple[str, dict[str, Any]]:
-        """Return the address of the database and the options of procrastinate's connections."""
+    def _queue(self) -> WorkQueue:
         database = self._store.database
-        options: dict[str, Any] = {"connect_timeout": 10, "application_name": "dnsrenew", "tcp_user_timeout": 10_000}
-        password = database.address.read_password()
-        return database.address.url, options if password is None else {**options, "password": password}
+        # The options hold the password: no variable of a traceback may have them.
+        return WorkQueue(database.address.url, connection_options(database), self._tasks, self._settings.registrations)
+
+    async def _work(self, queue: WorkQueue, stop: asyncio.Event) -> None:
+        await in_thread(self._dates.scan_soon, threading.Event())
+        look = asyncio.create_task(self._look(queue, stop))
+        self._settings.ready()
+        try:
+            await queue.work(self._settings.concurrency, stop, GRACEFUL)
+        finally:
+            stop.set()
+            look.cancel()
+            await asyncio.gather(look, return_exceptions=True)
+            await in_thread(partial(self._try, self._tell), threading.Event())
+
+    def _loss(self, cause: BaseException) -> StoreError:
+        """Return the error for what ended the queue.
+
+        :raises StoreError: to wait would not help.
+        """
+        import psycopg
+
+        _logger.debug("the database was lost: %r", cause)
+        database = self._store.database
+        if isinstance(cause, TimeoutError):
+            return database.error(store_texts.SILENT, seconds=database.patience)
+        if not isinstance(cause, psycopg.Error):  # of procrastinate, and without a reason
+            return database.error(store_texts.UNREACHABLE, reason=store_texts.CUT)
+        error, state = database.translate(cause), cause.sqlstate or ""
+        if state.startswith(_UNFIT):
+            raise error if state in _NAMED else database.error(texts.QUEUE_UNFIT, reason=error.evidence["reason"])
+        return error
 
     # ── beside the jobs ─────────────────────────────────────────────────────────────────
 
@@ -138,24 +177,43 @@ class WorkerSession:
     async def _look(self, queue: WorkQueue, stop: asyncio.Event) -> None:
         """Look for what dead workers left, again and again."""
         while not stop.is_set():
-            cancel = threading.Event()
             try:
                 await queue.rescue()
-                await in_thread(partial(self._clean_up, cancel), cancel)
             except Exception as error:  # noqa: BLE001  # the border: the next look meets it again
-                _logger.debug("the look for what dead workers left failed: %r", error)
+                _logger.debug("jobs of dead workers were not looked for: %r", error)
+            cancel = threading.Event()
+            await in_thread(partial(self._look_once, cancel), cancel)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK):
                     await stop.wait()
 
+    def _look_once(self, cancel: threading.Event) -> None:
+        """Do all that is to be done beside the jobs; what fails stops nothing else."""
+        self._try(lambda: self._store.locks.holder)  # registers this process again if its connection was lost
+        self._try(partial(self._clean_up, cancel))
+        if time.monotonic() - self._told_at >= _TELL:
+            self._try(self._tell)
+        self._try(self._forget_locks)
+        self._try(self._reseal)
+
+    def _try(self, step: Callable[[], object]) -> None:
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001  # the border: the next look meets it again
+            _logger.debug("a look beside the jobs failed: %r", error)
+
     def _clean_up(self, cancel: threading.Event) -> None:
-        """Remove TXT values and complete renames of dead workers; tell what has happened."""
-        _ = self._store.locks.holder  # registers this process again if the connection of its locks was lost
+        """Remove TXT values and complete renames of dead workers."""
         with self.services.use() as run:
             context = replace(run.context, cancel=cancel)
             Batch(run.config, self._store, run.services.get, context, run.options).clean_up()
-        if time.monotonic() - self._told_at >= _TELL:
-            self._tell()
+
+    def _forget_locks(self) -> None:
+        if time.monotonic() >= self._forget_at:
+            self._forget_at = time.monotonic() + _FORGET
+            forget_old_locks(self._store.database)
+
+    def _reseal(self) -> None:
         if self._seals is not None:
             reseal(self._store.database, self._seals)
             self._seals = None
@@ -164,14 +222,15 @@ class WorkerSession:
         """Send messages about what has changed."""
         self._told_at = time.monotonic()
         with self._guard:
-            untold, self._untold = self._untold, []
+            untold = [*self._untold]
+            self._untold.clear()
         config = self._settings.config()
         if not untold or config.notify is None:
             return
         from dnsrenew.watch.notify.tell import Teller  # needed only with [notify]
 
         context = self._context()
-        with self._settings.redactor.guard_logs(*DRIVEN):
+        with context.redactor.guard_logs(*DRIVEN):
             teller = Teller(config.notify, self._store, context, self._settings.language)
             teller.tell([spec for spec, _ in untold], [outcome for _, outcome in untold], whole=False)
 
@@ -192,7 +251,7 @@ class WorkerSession:
 
     def _context(self) -> Context:
         return Context(
-            clock=self._clock, redactor=self._settings.redactor, emitter=self._emitter, buckets=self._buckets
+            clock=self._clock, redactor=self._settings.redactors.new(), emitter=self._emitter, buckets=self._buckets
         )
 
     def _hear(self, event: Event) -> None:

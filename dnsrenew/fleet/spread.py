@@ -73,7 +73,7 @@ def _next_try(spec: CertificateSpec, slot: float, state: State, outcome: Outcome
 
 def _next_poll(slot: float, state: State, now: datetime) -> datetime | None:
     """Return when the CA is asked for its window again; None if it is not asked."""
-    if state.ari is None or state.not_after is None or state.not_after <= now or not state.ca or state.revoked:
+    if state.ari is None or state.not_after is None or not state.ca or state.revoked:
         return None
     pause = state.ari["next_poll"] - now
     if pause <= timedelta(0):  # it was to be polled, and was not

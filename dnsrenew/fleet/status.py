@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base.values import Frozen
+from dnsrenew.base.values import Frozen, replace
 from dnsrenew.model import rfc3339
+from dnsrenew.store.ledger.ca_limits import NEW_ORDERS
 from dnsrenew.store.ledger.values import ANY
 from dnsrenew.store.waits import LONGEST
 
@@ -22,14 +23,22 @@ SHOWN: Final = 10
 LACKING: Final = 100
 """The same, for those that lack an account."""
 
-_COUNTS: Final = """
+# A valid certificate whose state was written is looked at by the next worker that looks; that is no renewal.
+IS_DUE: Final = """due <= now() AND (
+    due <= now() - interval '1 minute' OR expires IS NULL OR expires <= now()
+    OR COALESCE(state -> 'revoked' = 'true' OR state -> 'failures' > '0', false)
+)"""
+"""The condition of a certificate that a worker should renew now."""
+_COUNTS: Final = f"""
 SELECT
     count(*) FILTER (WHERE state = 'valid'),
     count(*) FILTER (WHERE state = 'missing'),
     count(*) FILTER (WHERE state = 'expired'),
     count(*) FILTER (WHERE state = 'revoked'),
     count(*) FILTER (WHERE is_due),
-    count(*) FILTER (WHERE is_failing)
+    count(*) FILTER (WHERE is_failing),
+    (SELECT count(*) FROM dnsrenew_certificate
+     WHERE wanted IS NULL AND version IS NOT NULL AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text]))
 FROM (
     SELECT
         CASE
@@ -38,16 +47,17 @@ FROM (
             WHEN state -> 'revoked' = 'true' THEN 'revoked'
             ELSE 'valid'
         END AS state,
-        due <= now() AS is_due,
+        {IS_DUE} AS is_due,
         COALESCE(state -> 'failures' > '0', false) AS is_failing
     FROM dnsrenew_certificate
     WHERE wanted IS NOT NULL AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text])
 ) AS certificate
 """
-_OVERDUE: Final = """
+_OVERDUE: Final = f"""
 SELECT name, due
 FROM dnsrenew_certificate
-WHERE wanted IS NOT NULL AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text]) AND due <= now()
+WHERE wanted IS NOT NULL AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text])
+    AND {IS_DUE} AND name <> ALL(%(doing)s)
 ORDER BY due, name LIMIT %(shown)s
 """
 _WORKERS: Final = """
@@ -67,16 +77,16 @@ WHERE worker
 ORDER BY host, pid
 """
 _LAST_HOUR: Final = """
+SELECT ca, count(*) FROM dnsrenew_issued WHERE issued > now() - interval '1 hour' GROUP BY ca ORDER BY ca
+"""
+_LAST_HOUR_OF_TAG: Final = """
 SELECT ca, count(*)
 FROM dnsrenew_version
-WHERE issued > now() - interval '1 hour' AND ca IS NOT NULL AND (
-    %(tag)s::text IS NULL OR name IN (
-        SELECT name
-        FROM dnsrenew_certificate WHERE wanted IS NOT NULL AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text])
-    )
-)
+WHERE issued > now() - interval '1 hour' AND ca IS NOT NULL
+    AND name IN (SELECT name FROM dnsrenew_certificate WHERE wanted IS NOT NULL AND tags @> ARRAY[%(tag)s::text])
 GROUP BY ca ORDER BY ca
 """
+_ORDERED: Final = "SELECT ca, count(*) FROM dnsrenew_issued WHERE issued > now() - %s GROUP BY ca"
 # As dnsrenew.store.waits: a wait that a wrong clock has stored is none.
 _LIMITS: Final = """
 WITH held AS (
@@ -123,10 +133,14 @@ class CaLimits(Frozen, kw_only=True, public=True):
     """For how many sets of names, or names, it would refuse an order now."""
     pause_url: str | None = None
     """Where a person ends the pause of the account; None: it is not paused."""
+    left: int | None = None
+    """About how many orders the limit of the account leaves now, by the certificates that the fleet has had issued
+    lately; orders that failed and those of others count at the CA too, renewals by ARI may not. None: the limit is
+    not known."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {"until": rfc3339(self.until), "held": self.held, "pause_url": self.pause_url}
+        return {"until": rfc3339(self.until), "held": self.held, "pause_url": self.pause_url, "left": self.left}
 
 
 class FleetStatus(Frozen, kw_only=True, public=True):
@@ -135,19 +149,23 @@ class FleetStatus(Frozen, kw_only=True, public=True):
     counts: Mapping[str, int]
     """The number of certificates by state: ``valid``, ``missing``, ``expired``, ``revoked``."""
     due: int
-    """How many wait for a worker, or are being worked on."""
+    """How many are to be renewed now: those that wait for a worker, and those that are being worked on."""
     failing: int
     """How many have failed the last time."""
     most_overdue: tuple[tuple[str, datetime], ...]
-    """Those that have waited the longest, with the time since when, in UTC; ten at most."""
+    """Those that have waited the longest, with the time since when, in UTC; ten at most. What a worker works on does
+    not wait."""
     workers: tuple[WorkerStatus, ...]
     """The workers that are alive."""
     last_hour: Mapping[str, int]
-    """The certificates of the last hour, by the name of the CA."""
+    """The certificates that were issued in the last hour, by the name of the CA. With a tag, without those that were
+    removed since."""
     limits: Mapping[str, CaLimits]
     """What the limits of each CA leave, by its name."""
     lacking: Mapping[str, tuple[str, ...]]
     """Certificates that no worker takes, with the accounts and CAs that its file lacks; a hundred at most."""
+    stored_only: int = 0
+    """How many are stored and not wanted, such as those of ``fleet load``: no worker renews them."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -161,6 +179,7 @@ class FleetStatus(Frozen, kw_only=True, public=True):
             "last_hour": dict(self.last_hour),
             "limits": {ca: limits.to_dict() for ca, limits in self.limits.items()},
             "lacking": [{"name": name, "lacks": list(lacks)} for name, lacks in self.lacking.items()],
+            "stored_only": self.stored_only,
         }
 
 
@@ -173,23 +192,40 @@ def fleet_status(database: Database, cas: Mapping[str, CA], tag: str | None = No
     """
     given = {"tag": tag, "shown": SHOWN, "lacking": LACKING}
     counted = database.one(_COUNTS, given)
-    valid, missing, expired, revoked, due, failing = counted or (0,) * 6
-    overdue = tuple((name, since) for name, since in database.fetch(_OVERDUE, given))
+    valid, missing, expired, revoked, due, failing, stored_only = counted or (0,) * 7
     workers = tuple(
         WorkerStatus(host=host, pid=pid, doing=tuple(names)) for host, pid, names in database.fetch(_WORKERS)
     )
+    doing = [name for worker in workers for name in worker.doing]
+    overdue = tuple((name, since) for name, since in database.fetch(_OVERDUE, {**given, "doing": doing}))
     names: dict[str, str] = {ca.directory: name for name, ca in cas.items()}
     limits = {
         names.get(str(directory), str(directory)): CaLimits(until=until, held=held, pause_url=url)
         for directory, until, held, url in database.fetch(_LIMITS, {"any": ANY, "longest": LONGEST})
     }
+    limits |= _with_left(database, cas, limits)
     return FleetStatus(
         counts={"valid": valid, "missing": missing, "expired": expired, "revoked": revoked},
         due=due,
         failing=failing,
         most_overdue=overdue,
         workers=workers,
-        last_hour=dict(database.fetch(_LAST_HOUR, given)),
+        last_hour=dict(database.fetch(_LAST_HOUR if tag is None else _LAST_HOUR_OF_TAG, given)),
         limits=dict(sorted(limits.items())),
         lacking={name: tuple(json.loads(bytes(lacks))) for name, lacks in database.fetch(_LACKING, given)},
+        stored_only=stored_only,
     )
+
+
+def _with_left(database: Database, cas: Mapping[str, CA], limits: Mapping[str, CaLimits]) -> dict[str, CaLimits]:
+    """Return the limits of the CAs whose limit of orders is known, with what it leaves."""
+    known = {name: NEW_ORDERS[ca.directory] for name, ca in cas.items() if ca.directory in NEW_ORDERS}
+    found = {}
+    for window in {limit.window for name, limit in known.items() if name in limits}:
+        ordered = dict(database.fetch(_ORDERED, (window,)))
+        for name, limit in known.items():
+            if name in limits and limit.window == window:
+                same = (other for other, ca in cas.items() if ca.directory == cas[name].directory)
+                left = limit.count - sum(ordered.get(other, 0) for other in same)
+                found[name] = replace(limits[name], left=max(left, 0) if limits[name].until is None else 0)
+    return found

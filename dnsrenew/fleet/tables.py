@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from dnsrenew.base.installation import install_command
 from dnsrenew.base.values import Frozen
-from dnsrenew.errors import StoreError
 from dnsrenew.store.database import schema
-from dnsrenew.store.database.texts import NO_PACKAGE
+from dnsrenew.store.database.packages import check_packages
 
 if TYPE_CHECKING:
     from dnsrenew.store.database.database_store import DatabaseStore
-
-_QUEUE: Final = "procrastinate"
 
 
 class InitializedFleet(Frozen, kw_only=True):
@@ -38,7 +33,6 @@ def initialize(store: DatabaseStore) -> InitializedFleet:
     :raises StoreError: ``store-newer``, ``store-refused``, ``store-unreachable``, ``seal-wrong``,
         ``store-extra-missing``.
     """
-    if importlib.util.find_spec(_QUEUE) is None:
-        raise StoreError.of(NO_PACKAGE, package=_QUEUE, command=install_command(_QUEUE))
+    check_packages()
     schema.initialize(store.database, store.seals)
     return InitializedFleet(schema=schema.VERSION, sealed=schema.reseal(store.database, store.seals))

@@ -23,11 +23,9 @@ OTHER_ORIGIN: Final = Phrase(
     "dnsrenew fleet sync)"
 )
 NAME_OF_TAGS: Final = Phrase("another name, or one of its tags: the fleet has this one with the tags {tags}")
+NAME_WITHOUT_TAGS: Final = Phrase("another name, or no tags: the fleet has this one without tags")
 DOMAIN_OF_TAGS: Final = Phrase("a domain that is not in the certificate {name} with other tags ({tags})")
 DOMAIN_WITHOUT_TAGS: Final = Phrase("a domain that is not in the certificate {name}, which has no tags")
-
-LIST_OF_FLEET: Final = "list of the certificates of the fleet"
-"""What is locked while certificates are added."""
 
 # ── errors ──────────────────────────────────────────────────────────────────────────────
 
@@ -36,10 +34,21 @@ NO_FLEET: Final = Text(
     "The store of the configuration is a folder, and machines that work together need a database.",
     'Write store = "postgresql://USER@HOST/DATABASE" into the configuration, then run dnsrenew fleet init.',
 )
+QUEUE_UNFIT: Final = Text(
+    "store-schema",
+    "The tables of the queue in the database {database} at {server} cannot be used: {reason}.",
+    "Run `dnsrenew fleet init`, which makes them if there are none. If it changes nothing, drop all whose name begins "
+    "with procrastinate_ and run it again: the jobs are made anew from the certificates.",
+)
 NAME_UNKNOWN: Final = Text(
     "certificate-unknown",
     "There is no certificate named {name} in the fleet.",
     "Correct the name; dnsrenew status lists the certificates.",
+)
+NAME_ONLY_STORED: Final = Text(
+    "certificate-unknown",
+    "The certificate {name} is stored, and is not in the fleet.",
+    "Run dnsrenew remove {name}.",
 )
 NAME_NO_MATCH: Final = Text(
     "certificate-unknown",

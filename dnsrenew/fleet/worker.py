@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.fleet import texts
+from dnsrenew.fleet.run_redactors import RunRedactors
 from dnsrenew.fleet.session import SessionSettings, WorkerSession
 from dnsrenew.model import StoreAddress
-from dnsrenew.secrets import Redactor
+from dnsrenew.store.database.packages import check_packages
 
 if TYPE_CHECKING:
     from dnsrenew.config import Config
@@ -76,7 +77,7 @@ class FleetWorker:
         self._on_event = on_event
         self._concurrency = concurrency
         self._language = language
-        self._redactor = Redactor()
+        self._redactors = RunRedactors()
         self._hearing = threading.RLock()
         self._stop = threading.Event()
         self._again = threading.Event()
@@ -84,8 +85,8 @@ class FleetWorker:
         self._registrations: set[int] = set()
 
     def redact(self, text: str) -> str:
-        """Return a text without the secrets that were used so far."""
-        return self._redactor.redact(text)
+        """Return a text without the secrets that are in use, or were in the last minutes."""
+        return self._redactors.redact(text)
 
     def stop(self) -> None:
         """Take no more jobs; end what is under way within a minute, and hand back the rest."""
@@ -107,17 +108,18 @@ class FleetWorker:
         """Work until :meth:`stop` is called; wait for a database that does not answer.
 
         :raises StoreError: the database can be reached, and cannot be used: ``store-schema``, ``store-newer``,
-            ``store-refused``, ``store-read-only``, ``store-pooler``, ``seal-wrong``.
+            ``store-refused``, ``store-read-only``, ``store-pooler``, ``seal-wrong``, ``store-extra-missing``.
         :raises SecretError: the password or a seal cannot be read.
         :raises ConfigError: ``no-fleet``: the store is a folder.
         """
         losses = 0
         while not self._stop.is_set():
             self._again.clear()
-            started, error = time.monotonic(), None
+            started, error = time.monotonic(), None  # type: float, StoreError | None
             try:
-                with self._opened() as session:
-                    asyncio.run(session.run())
+                # psycopg cannot use the event loop that is the default on Windows.
+                with self._opened() as session, asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+                    error = runner.run(session.run())
             except StoreError as problem:
                 if problem.code != "store-unreachable":
                     raise
@@ -130,7 +132,7 @@ class FleetWorker:
     def _pause(self, error: StoreError | None, losses: int) -> None:
         """Wait before the next try to reach the database.
 
-        :param error: why it cannot be reached; None: it was lost, and may answer again.
+        :param error: why it cannot be reached, or was lost; None: the session ended otherwise.
         :param losses: how often in a row it could not be reached.
         """
         longest = min(2.0 ** min(losses, 10) / 2, _LONGEST_PAUSE)
@@ -154,6 +156,7 @@ class FleetWorker:
         config = self._config
         if config.fleet is None or not isinstance(config.store, StoreAddress):
             raise ConfigError.of(texts.NO_FLEET)
+        check_packages()
         for use in config.secrets:
             use.secret.forget()
         concurrency = self._concurrency or config.fleet.concurrency
@@ -166,13 +169,13 @@ class FleetWorker:
             yield self._session
         finally:
             self._session = None
-            store.close()
+            store.end()  # a job that is late must not register this worker again
 
     def _settings(self, concurrency: int) -> SessionSettings:
         listener = self._listener
         return SessionSettings(
             config=lambda: self._config,
-            redactor=self._redactor,
+            redactors=self._redactors,
             on_event=self._on_event,
             language=self._language,
             concurrency=concurrency,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import ConfigError
+from dnsrenew.model import CertificateSpec
 from dnsrenew.operations import texts
 from dnsrenew.operations.selection import is_pattern
 from dnsrenew.store.database.wanted import WantedCertificate, WantedCertificates
@@ -17,13 +17,42 @@ from dnsrenew.store.database.wanted import WantedCertificate, WantedCertificates
 if TYPE_CHECKING:
     from dnsrenew.config import Config
     from dnsrenew.config.documents import CertificateDocuments
-    from dnsrenew.model import CertificateSpec
     from dnsrenew.store import Store
 
-_logger = logging.getLogger("dnsrenew.operations.fleet_certificates")
-
 _EXAMINED: Final = 20
-"""Overdue certificates that are looked at where nobody has named any."""
+"""Certificates that are looked at where nobody has named any."""
+_NAMED: Final = 5
+"""Names in a warning; the rest is counted."""
+
+Warn = Callable[[str, str, str], object]
+"""Called with code, message and fix of a warning."""
+
+
+class UnreadableCertificate(NamedTuple):
+    """A certificate of the fleet that this configuration cannot renew.
+
+    :ivar error: why: the configuration lacks an account or a CA, or the document has mistakes.
+    """
+
+    name: str
+    domains: tuple[str, ...]
+    ca: str
+    error: ConfigError
+
+
+class ChosenCertificates(NamedTuple):
+    """The certificates that a call is about.
+
+    :ivar stored: the names of those that are only stored.
+    :ivar unreadable: those of the fleet that this configuration cannot renew.
+    """
+
+    specs: list[CertificateSpec]
+    stored: list[str]
+    unreadable: list[UnreadableCertificate]
+
+
+_Read = CertificateSpec | UnreadableCertificate
 
 
 class FleetCertificates(Frozen):
@@ -53,84 +82,98 @@ class FleetCertificates(Frozen):
     def find(self, name: str) -> CertificateSpec | None:
         """Return a certificate of the fleet, or None.
 
-        :raises ConfigError: as :meth:`spec_of`.
+        :raises ConfigError: ``fleet-lacks``: the configuration lacks an account or a CA; as :meth:`spec_of`.
         """
-        found = self.wanted.get(name)
-        return None if found is None else self.spec_of(found.document)
+        wanted = self.wanted.get(name)
+        return None if wanted is None else _must_be_readable(self._read(wanted))
 
     def all(self, tag: str | None = None) -> Iterator[CertificateSpec]:
         """Give the certificates of the fleet in the order of their names, reading as it goes.
 
-        Those whose accounts or CAs the configuration lacks are left out, as a worker does, and those with mistakes are
-        too, with a line in the log.
+        Those that this configuration cannot renew are left out, as a worker does.
         """
-        return (spec for each in self.wanted.all(tag) if (spec := self._readable(each)) is not None)
+        return (found for each in self.wanted.all(tag) if isinstance(found := self._read(each), CertificateSpec))
 
-    def _readable(self, wanted: WantedCertificate) -> CertificateSpec | None:
-        if self.lacks(wanted.document):
-            return None
+    def _read(self, wanted: WantedCertificate) -> _Read:
+        """Return the certificate, or why this configuration cannot renew it."""
         try:
+            if lacks := self.lacks(wanted.document):
+                path = str(self.config.path or "")
+                text = texts.FLEET_LACKS if path else texts.FLEET_LACKS_IN_PYTHON
+                raise ConfigError.of(text, name=wanted.name, tables=lacks, path=path)
             return self.spec_of(wanted.document)
         except ConfigError as error:
-            _logger.warning("the certificate %s of the fleet is left out: %s", wanted.name, error.message)
-            return None
+            document = {**self._documents.defaults, **wanted.document}
+            ca = document.get("ca") or self.config.default_ca
+            return UnreadableCertificate(wanted.name, tuple(document.get("domains") or ()), str(ca), error)
 
     # ── those of the tables too ─────────────────────────────────────────────────────────
 
-    def chosen(self, names: Iterable[str] | None) -> list[CertificateSpec]:
+    def chosen(self, names: Iterable[str] | None, warn: Warn | None = None) -> list[CertificateSpec]:
         """Return the certificates with these names, or that match these patterns; None: all.
 
         Those of the tables come first, in their order. A table that stands in the fleet too (``fleet sync``) is there
-        once.
+        once. Those that this configuration cannot renew are left out, unless they were named.
 
+        :param warn: called with code, message and fix of a warning, if some are left out.
         :raises ConfigError: ``certificate-unknown``; ``fleet-name-taken``: a name is that of a table and was added to
             the fleet; as :meth:`find`.
         """
-        self.check_names()
-        if names is None:
-            return [*self._tables.values(), *self._others()]
-        found: dict[str, CertificateSpec] = {}
-        for name in [names] if isinstance(names, str) else names:
-            found |= self._matching(name) if is_pattern(name) else {name: self.one(name)}
-        return [*(spec for spec in self._tables.values() if spec.name in found), *self._not_in_tables(found)]
+        named = names if names is None or isinstance(names, str) else list(names)
+        found = self.chosen_with(named, ())
+        wanted = {named} if isinstance(named, str) else set(named or ())
+        for each in found.unreadable:
+            if each.name in wanted:
+                raise each.error
+        self._warn(found.unreadable, warn)
+        return found.specs
 
-    def chosen_with(
-        self, names: Iterable[str] | None, stored: Iterable[str]
-    ) -> tuple[list[CertificateSpec], list[str]]:
-        """Return as :meth:`chosen` does, and the names of those that are only stored.
+    def chosen_with(self, names: Iterable[str] | None, stored: Iterable[str]) -> ChosenCertificates:
+        """Return as :meth:`chosen` does, and those that are only stored, and those that cannot be renewed.
 
         :param stored: the names of those that are only stored.
         """
+        self.check_names()
         if names is None:
-            return self.chosen(None), list(stored)
+            return self._sorted({found.name: found for found in self._everything()}, stored)
         wanted = [names] if isinstance(names, str) else list(names)
         left = [each for each in stored if any(_is_meant(each, name) for name in wanted)]
-        specs: list[CertificateSpec] = []
+        chosen: dict[str, _Read] = {}
         for name in wanted:
             try:
-                specs += self.chosen([name])
+                chosen |= self._matching(name) if is_pattern(name) else {name: self._one(name)}
             except ConfigError:
                 if not any(_is_meant(each, name) for each in left):
                     raise
-        tables = self._tables
-        unique = {spec.name: spec for spec in specs}
-        return [*(tables[name] for name in tables if name in unique), *self._not_in_tables(unique)], left
+        return self._sorted(chosen, left)
 
     def one(self, name: str) -> CertificateSpec:
         """Return a certificate of a table or of the fleet.
 
         :raises ConfigError: ``certificate-unknown``; as :meth:`find`.
         """
-        spec = self._tables.get(name) or self.find(name)
-        if spec is None:
-            raise ConfigError.of(texts.NOT_IN_FLEET, name=name)
-        return spec
+        return _must_be_readable(self._one(name))
 
-    def examined(self) -> list[CertificateSpec]:
-        """Return those of the tables, and some of the fleet that have waited the longest for a worker."""
-        overdue = [self.wanted.get(name) for name in self.wanted.overdue(_EXAMINED)]
-        specs = {each.name: self._readable(each) for each in overdue if each is not None}
-        return [*self._tables.values(), *(spec for name, spec in specs.items() if spec and name not in self._tables)]
+    def examined(self, warn: Warn | None = None) -> list[CertificateSpec]:
+        """Return those of the tables, and twenty of the fleet: those that fail first, then those that are due first.
+
+        :param warn: as for :meth:`chosen`.
+        """
+        tables = self._tables
+        found = [self._read(each) for each in self.wanted.troubled(_EXAMINED, without=[*tables])]
+        self._warn([each for each in found if isinstance(each, UnreadableCertificate)], warn)
+        return [*tables.values(), *(spec for spec in found if isinstance(spec, CertificateSpec))]
+
+    def count(self) -> int:
+        """Return how many there are, with those of the tables."""
+        return len(self._tables) + self.wanted.count(without=[*self._tables])
+
+    def _warn(self, unreadable: Sequence[UnreadableCertificate], warn: Warn | None) -> None:
+        if not unreadable or warn is None:
+            return
+        names = [each.name for each in unreadable]
+        shown = names if len(names) <= _NAMED else [*names[:_NAMED], "…"]
+        warn(*texts.LEFT_OUT.fill(count=len(names), names=shown))
 
     def check_names(self) -> None:
         """Refuse tables whose names were added to the fleet.
@@ -145,20 +188,41 @@ class FleetCertificates(Frozen):
     def _tables(self) -> dict[str, CertificateSpec]:
         return {spec.name: spec for spec in self.config.certificates}
 
-    def _others(self) -> Iterator[CertificateSpec]:
+    def _everything(self) -> Iterator[_Read]:
         tables = self._tables
-        return (spec for spec in self.all() if spec.name not in tables)
+        others = (each for each in self.wanted.all() if each.name not in tables)
+        return itertools.chain(tables.values(), map(self._read, others))
 
-    def _matching(self, pattern: str) -> dict[str, CertificateSpec]:
-        specs = itertools.chain(self._tables.values(), self._others())
-        found = {spec.name: spec for spec in specs if fnmatchcase(spec.name, pattern.lower())}
+    def _matching(self, pattern: str) -> dict[str, _Read]:
+        found = {each.name: each for each in self._everything() if fnmatchcase(each.name, pattern.lower())}
         if not found:
             raise ConfigError.of(texts.NO_MATCH, name=pattern)
         return found
 
-    def _not_in_tables(self, found: Mapping[str, CertificateSpec]) -> list[CertificateSpec]:
+    def _one(self, name: str) -> _Read:
+        if (spec := self._tables.get(name)) is not None:
+            return spec
+        wanted = self.wanted.get(name)
+        if wanted is None:
+            raise ConfigError.of(texts.NOT_IN_FLEET, name=name)
+        return self._read(wanted)
+
+    def _sorted(self, chosen: Mapping[str, _Read], stored: Iterable[str]) -> ChosenCertificates:
+        """Put those of the tables first, in their order."""
         tables = self._tables
-        return [spec for name, spec in sorted(found.items()) if name not in tables]
+        ordered = [*(chosen[name] for name in tables if name in chosen)]
+        ordered += [found for name, found in sorted(chosen.items()) if name not in tables]
+        return ChosenCertificates(
+            [found for found in ordered if isinstance(found, CertificateSpec)],
+            list(stored),
+            [found for found in ordered if isinstance(found, UnreadableCertificate)],
+        )
+
+
+def _must_be_readable(found: _Read) -> CertificateSpec:
+    if isinstance(found, UnreadableCertificate):
+        raise found.error
+    return found
 
 
 def _is_meant(name: str, wanted: str) -> bool:

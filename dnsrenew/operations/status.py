@@ -10,6 +10,7 @@ from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import StoreError
 from dnsrenew.fallback import history
 from dnsrenew.model import rfc3339
+from dnsrenew.operations import texts
 from dnsrenew.renewal import due
 from dnsrenew.renewal.check_due import why
 from dnsrenew.renewal.options import RunOptions
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from dnsrenew.config import Config
     from dnsrenew.model import CertificateSpec, DeploymentResult
+    from dnsrenew.operations.fleet_certificates import UnreadableCertificate
     from dnsrenew.runtime.context import Context
     from dnsrenew.store import Store
 
@@ -62,7 +64,9 @@ class CertificateStatus(Frozen, kw_only=True, public=True):
     next_renewal: datetime | None
     """When it becomes due, in UTC."""
     reason: str | None
-    """Why it is due, or will be: a :data:`RenewalReason`; None if it is unconfigured."""
+    """Why it is due, or will be: a :data:`RenewalReason`; None if it is unconfigured, or in the fleet with an account
+    or a CA that the configuration lacks (``last_failure`` says which).
+    """
     route: dict[str, Any] | None
     """The route that led to the current certificate, as in an outcome; None if unknown."""
     last_failure: dict[str, Any] | None
@@ -191,6 +195,45 @@ def _only_stored(config: Config, store: Store) -> list[str]:
 
 def _asks_no_more(asked_by: str, path: str) -> bool:
     return asked_by == path or (asked_by != "" and not os.path.exists(asked_by))
+
+
+def unreadable_status(found: UnreadableCertificate, store: Store, context: Context) -> CertificateStatus:
+    """Return the status of a certificate of the fleet that the configuration cannot renew: what the store knows."""
+    now, known = context.clock.now(), True
+    code, message, fix = found.error.code, found.error.message, found.error.fix
+    if code == texts.FLEET_LACKS.code:  # many certificates may lack the same: a text without the name
+        code, message, fix = texts.CONFIG_LACKS.fill(**found.error.evidence)
+    try:
+        state = store.read_state(found.name, quarantine=False)
+    except StoreError as error:
+        state, known = State(), False
+        code, message, fix = error.code, error.message, error.fix
+    return CertificateStatus(
+        name=found.name,
+        domains=found.domains,
+        ca=state.ca or found.ca,
+        issuer=state.issuer,
+        serial=state.serial,
+        not_before=state.not_before,
+        not_after=state.not_after,
+        state=_stored_state(state, now),
+        next_renewal=None,
+        reason=None,
+        route=None,
+        last_failure={"time": rfc3339(now), "code": code, "message": message, "fix": fix},
+        next_attempt=None,
+        path=store.current(found.name),
+        known=known,
+    )
+
+
+def _stored_state(state: State, now: datetime) -> CertificateState:
+    """Return the state of a certificate of which only the store is known."""
+    if state.version is None or state.not_after is None:
+        return "missing"
+    if state.not_after <= now:
+        return "expired"
+    return "revoked" if state.revoked else "valid"
 
 
 def unconfigured_status(name: str, state: State, store: Store) -> CertificateStatus:

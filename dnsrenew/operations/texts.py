@@ -38,6 +38,26 @@ NOT_IN_FLEET: Final = Text(
     "There is no certificate named {name}, neither in the configuration nor in the fleet.",
     "Run dnsrenew status to list the certificates.",
 )
+FLEET_LACKS: Final = Text(
+    "fleet-lacks",
+    "{name} needs the table {tables}, which {path} lacks.",
+    "Add it to {path}, or change the certificate: dnsrenew fleet add FILE",
+)
+FLEET_LACKS_IN_PYTHON: Final = Text(
+    "fleet-lacks",
+    "{name} needs the account or CA {tables}, which the configuration lacks.",
+    "Give it to the configuration, or change the certificate with Fleet.add().",
+)
+CONFIG_LACKS: Final = Text(
+    "fleet-lacks",
+    "The configuration {path} has no {tables}.",
+    "Add the table, or change the certificate: dnsrenew fleet add FILE",
+)
+LEFT_OUT: Final = Text(
+    "fleet-lacks",
+    "Certificates of the fleet that this configuration cannot renew were left out: {count:,} ({names}).",
+    "Run dnsrenew status --failing to see why.",
+)
 NAME_TAKEN: Final = Text(
     "fleet-name-taken",
     "The certificate {name} has a table in the configuration, and was added to the fleet too.",

@@ -131,8 +131,10 @@ def _obtain(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt) -> Issue
         placements = _preflight(job, attempt)
         if planner.apply_preflight(attempt, placements):
             raise Reselect
-        same_names = services.locks.hold_all(context, ca_name, job.spec.identifiers)
-        with same_names, services.solvers.exclusive(context, placements.placements.values()):
+        names = job.spec.identifiers
+        same_names = services.locks.hold_all(context, ca_name, names)
+        elsewhere = services.store.lock_names(names, context=context, wait=job.options.wait)
+        with same_names, elsewhere, services.solvers.exclusive(context, placements.placements.values()):
             return _issue(job, attempt, placements)
 
 

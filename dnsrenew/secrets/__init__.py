@@ -190,6 +190,12 @@ class Redactor:
                 self._encodings |= encodings(value)
         return value
 
+    def __or__(self, other: Redactor) -> Redactor:
+        """Return a redactor of the secrets that both know now."""
+        both = Redactor()
+        both._encodings = self._encodings | other._encodings
+        return both
+
     def redact(self, text: str) -> str:
         """Return the text with every secret, in any encoding, replaced by ``•••``."""
         if not self._encodings:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,6 +134,16 @@ class FolderStore(Store):
             with self._lock(f"next-{readable}", what, context, wait):
                 lock.enter_context(self._lock(f"writing-{readable}", what, context, wait))
             yield
+
+    def lock_names(
+        self,
+        identifiers: Collection[str],  # noqa: ARG002  # one machine alone uses a folder
+        *,
+        context: Context,  # noqa: ARG002
+        wait: float = 0,  # noqa: ARG002
+    ) -> AbstractContextManager[None]:
+        """See :meth:`Store.lock_names`: the refusal of the CA keeps the few runs of one machine apart."""
+        return contextlib.nullcontext()
 
     def _lock(self, name: str, what: str, context: Context, wait: float) -> AbstractContextManager[None]:
         self._folders.make_base()

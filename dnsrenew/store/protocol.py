@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -97,6 +97,14 @@ class Store(Protocol):
 
         A second lock holds the place of the next writer, so a run that writes repeatedly lets other runs in between.
         Parameters and errors are those of :meth:`lock_zone`.
+        """
+
+    def lock_names(
+        self, identifiers: Collection[str], *, context: Context, wait: float = 0
+    ) -> AbstractContextManager[None]:
+        """Exclude other machines from ordering a certificate for the same set of names (RFC 8555 section 7.4).
+
+        A CA may return the same order to both. Other parameters and errors are those of :meth:`lock_zone`.
         """
 
     def accounts(self, directory_url: str, ca_name: str, context: Context | None = None) -> StoredAccount:

@@ -101,6 +101,7 @@ def test_two_workers_and_one_of_them_dies(workers: WorkerProcesses) -> None:
             workers.stage.add(*names)
             DueDates(workers.stage.database).scan_soon()
             assert dying.end() == -signal.SIGKILL
+        workers.stage.lab.flush()
         workers.stage.database.execute(
             "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '31 seconds' "
             "WHERE id = (SELECT max(id) FROM procrastinate_workers)"

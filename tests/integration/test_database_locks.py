@@ -370,46 +370,58 @@ def _number(database: Database) -> Any:
     return row and row[0]
 
 
-def test_an_older_holder_does_not_overwrite(database: Database, address: DatabaseAddress, postgres: Postgres) -> None:
+WRITE = """
+, written AS (UPDATE dnsrenew_certificate SET version = %(version)s WHERE name = 'home' AND EXISTS (SELECT FROM fence))
+SELECT 1 FROM fence
+"""
+
+
+def cut(locks: LockSession, postgres: Postgres) -> None:
+    """End the connection of the locks."""
+    (pid,) = locks._connected().fetch("SELECT pg_backend_pid()")[0]
+    with postgres.admin() as admin:
+        admin.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+
+
+def test_an_older_holder_does_not_overwrite(database: Database, postgres: Postgres) -> None:
     """A holder that has not noticed its loss cannot write once somebody else has held the lock."""
-    write = "UPDATE dnsrenew_certificate SET version = %s WHERE name = 'home'"
     database.execute("INSERT INTO dnsrenew_certificate (name, version) VALUES ('home', 0)")
     with session(database) as one, session(database) as two, one.hold(KEY, WHAT, wait=0, context=Context()):
-        with one.fenced(KEY) as transaction:
-            transaction.execute(write, (1,))
-        with postgres.admin() as admin:
-            (pid,) = one._connected().fetch("SELECT pg_backend_pid()")[0]
-            admin.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
-        with one.fenced(KEY) as transaction:  # nobody has held it since: what was issued is not lost
-            transaction.execute(write, (2,))
-        with two.hold(KEY, WHAT, wait=SOON, context=Context()), two.fenced(KEY) as transaction:
-            transaction.execute(write, (3,))
-
-        def overwrite() -> None:
-            with one.fenced(KEY) as transaction:
-                transaction.execute(write, (4,))
-
-        assert "nothing was written" in lost(overwrite).message
+        one.run_fenced(KEY, WRITE, {"version": 1})
+        cut(one, postgres)
+        one.run_fenced(KEY, WRITE, {"version": 2})  # nobody has held it since: what was issued is not lost
+        assert _number(database) == 2
+        with two.hold(KEY, WHAT, wait=SOON, context=Context()):
+            two.run_fenced(KEY, WRITE, {"version": 3})
+        assert "nothing was written" in lost(lambda: one.run_fenced(KEY, WRITE, {"version": 4})).message
     assert _number(database) == 3
 
 
 def test_a_new_holder_waits_for_the_write_of_the_old_one(database: Database, postgres: Postgres) -> None:
     """A write that is under way when the lock changes hands ends before the new holder reads."""
+    database.execute("INSERT INTO dnsrenew_certificate (name, version) VALUES ('home', 0)")
     with session(database) as one, session(database) as two, one.hold(KEY, WHAT, wait=0, context=Context()):
-        with one.fenced(KEY):
-            with postgres.admin() as admin:
-                (pid,) = one._connected().fetch("SELECT pg_backend_pid()")[0]
-                admin.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+        with database.transaction() as transaction:
+            transaction.fetch("SELECT FROM dnsrenew_certificate FOR UPDATE")
+            write = threads.start(lambda: one.run_fenced(KEY, WRITE, {"version": 1}))
+            while not database.fetch("SELECT FROM pg_locks WHERE NOT granted"):
+                assert not write.done.wait(0.01)
+            cut(one, postgres)
             taken = threads.start(lambda: take(two, wait=SOON))
             assert not taken.done.wait(0.1)
+        assert write.done.wait(SOON)
+        write.result()
         assert taken.done.wait(SOON)
         taken.result()
+    assert _number(database) == 1
 
 
 def test_without_a_lock_a_write_is_not_fenced(database: Database) -> None:
-    """A tool that holds no lock writes as in any transaction."""
-    with session(database) as locks, locks.fenced(KEY) as transaction:
-        assert transaction.one("SELECT 1") == (1,)
+    """A tool that holds no lock writes as in any statement."""
+    database.execute("INSERT INTO dnsrenew_certificate (name, version) VALUES ('home', 0)")
+    with session(database) as locks:
+        locks.run_fenced(KEY, WRITE, {"version": 1})
+    assert _number(database) == 1
 
 
 def test_a_fork_holds_no_locks(database: Database) -> None:

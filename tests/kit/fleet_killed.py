@@ -63,6 +63,7 @@ class WorkerProcesses:
     def wait_until_dead(self) -> None:
         """Wait until the server knows that no worker is alive; let half a minute pass for the queue."""
         wait_until(lambda: self.stage.database.one("SELECT count(*) FROM dnsrenew_alive") == (0,))
+        self.stage.lab.flush()  # or the CA's resolver would still have the values of the dead workers
         self.stage.database.execute(_STALLED)
 
     def let_ten_minutes_pass(self) -> None:

@@ -199,7 +199,7 @@ def test_a_hangup_reads_the_configuration_again(
     assert service.times == [0, 0, 0, 43_200]
     assert [config.accounts for config in used] == [{"home": 1}, *[{"new": 1}] * 3]
     err = capsys.readouterr().err
-    assert "Read the configuration again (SIGHUP)." in err
+    assert "The configuration was read again." in err
     assert "✗ dnsrenew.toml:3: ca: a mistake. Correct it." in err
     assert "The configuration has a mistake: continuing with the previous one." in err
 
@@ -223,7 +223,7 @@ def test_a_hangup_wakes_the_real_process(*, ignored: bool) -> None:
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=10)
     assert process.returncode == 143
-    assert any("Read the configuration again" in line for line in seen)
+    assert any("The configuration was read again" in line for line in seen)
 
 
 def test_a_terminal_that_closes_ends_it() -> None:

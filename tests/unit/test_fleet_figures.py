@@ -51,7 +51,7 @@ def test_ten_million_on_paper() -> None:
 @pytest.mark.parametrize(("value", "words"), [(0.9, "Every goal is met"), (1.2, "- scan: 1.20 s instead of ≤ 1.00 s")])
 def test_missed_goals_are_named(value: float, words: str) -> None:
     """A goal that is missed stands below the table."""
-    few = {key: 0.1 for key in VALUES}
+    few = dict.fromkeys(VALUES, 0.1)
     assert words in made(**few, scan=value)
 
 

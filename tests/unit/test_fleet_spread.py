@@ -132,3 +132,12 @@ def test_nothing_is_looked_at_without_a_pause() -> None:
     """What is due again at once waits a minute: no certificate keeps a worker busy alone."""
     late = START + LIFE - timedelta(seconds=1)
     assert next_look(SPEC, 0.5, state(), outcome(), late) == late + SOONEST
+
+
+@pytest.mark.parametrize("status", ["failed", "deferred"])
+@pytest.mark.parametrize("age", [70 * DAY, 95 * DAY])
+def test_a_poll_does_not_hasten_the_next_attempt(status: OutcomeStatus, age: timedelta) -> None:
+    """What is due is not polled, so the time of a poll that has passed brings no look before the next attempt."""
+    now = START + age
+    known = state(ari=ari(poll=age - DAY), next_attempt=now + DAY)
+    assert next_look(SPEC, 0.3, known, outcome(status, next_attempt=now + DAY), now) == now + DAY

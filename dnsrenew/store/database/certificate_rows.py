@@ -69,7 +69,19 @@ SELECT %(name)s, %(number)s, %(chain)s, %(key)s::bytea, %(meta)s::jsonb, nullif(
 FROM fence RETURNING 1
 """
 _ADD_ALONE: Final = f"{_PRUNE} {_ADD}"
-_KEEP: Final = f", added AS ({_ADD}) {_PRUNE} {_PUT_INTO_FORCE}"
+# A row for each, not one that counts: runs would wait for each other's. As many old ones leave, so that few are there.
+_COUNT: Final = """
+, counted AS (
+  INSERT INTO dnsrenew_issued (ca) SELECT %(ca)s::text FROM fence WHERE %(ca)s::text <> ''
+)
+, forgotten AS (
+  DELETE FROM dnsrenew_issued WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM dnsrenew_issued WHERE issued < now() - interval '1 day'
+    ORDER BY issued LIMIT 10 FOR UPDATE SKIP LOCKED
+  ))
+)
+"""
+_KEEP: Final = f", added AS ({_ADD}) {_COUNT} {_PRUNE} {_PUT_INTO_FORCE}"
 _ACTIVATE: Final = f"{_PRUNE} {_PUT_INTO_FORCE}"
 _NOTE: Final = """
 , noted AS (

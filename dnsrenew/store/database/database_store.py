@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import replace
@@ -53,12 +54,15 @@ Change = Callable[[State], State]
 _FINGERPRINT_KEY: Final = "fingerprint-key"
 _LENGTH: Final = 32
 """Bytes of that key."""
+_SHOWN_NAMES: Final = 3
+"""Names of a set that messages show."""
 _READ_SETTING: Final = "SELECT value FROM dnsrenew_setting WHERE name = %s"
 _MAKE_SETTING: Final = "INSERT INTO dnsrenew_setting (name, value) VALUES (%s, %s) ON CONFLICT DO NOTHING"
 # The row of this process: nobody else writes to it.
 _PROVE: Final = """
 , proof AS (UPDATE dnsrenew_holder SET since = since WHERE id = %(holder)s AND EXISTS (SELECT FROM fence))
-SELECT 1 FROM fence
+SELECT EXISTS (SELECT FROM dnsrenew_seal WHERE id = %(seal)s), EXISTS (SELECT FROM dnsrenew_seal WHERE id = '')
+FROM fence
 """
 
 
@@ -117,13 +121,20 @@ class DatabaseStore(Store):
         """See :meth:`Store.close_root`: the roles of the database decide."""
 
     def prove_writable(self, name: str | None = None) -> None:
-        """See :meth:`Store.prove_writable`; one statement, and one more the first time."""
+        """See :meth:`Store.prove_writable`; one statement, and one more the first time.
+
+        The seals are looked at again if another process has sealed all values anew and has forgotten our first seal.
+        """
         self.check_ground()
         if not self._may_write:
             check_rights(self.database)
             self._may_write = True
         key = "" if name is None else f"certificate-{check_name(name)}"
-        self.locks.run_fenced(key, _PROVE, {"holder": self.locks.holder})
+        given = {"holder": self.locks.holder, "seal": self.seals.ids[0]}
+        for is_noted, may_be_unsealed in self.locks.run_fenced(key, _PROVE, given):
+            self.seals.may_be_unsealed = not self.seals or may_be_unsealed
+            if not is_noted:
+                schema.check(self.database, self.seals)
 
     # ── locks ───────────────────────────────────────────────────────────────────────────
 
@@ -143,6 +154,15 @@ class DatabaseStore(Store):
             with self._lock(f"next-{readable}", what, context, wait):
                 lock.enter_context(self._lock(f"writing-{readable}", what, context, wait))
             yield
+
+    def lock_names(
+        self, identifiers: Collection[str], *, context: Context, wait: float = 0
+    ) -> AbstractContextManager[None]:
+        """See :meth:`Store.lock_names`."""
+        names = sorted(set(identifiers))
+        shown = ", ".join(names[:_SHOWN_NAMES]) + (", …" if len(names) > _SHOWN_NAMES else "")
+        key = f"same-{hashlib.sha256(' '.join(names).encode()).hexdigest()[:32]}"
+        return self._lock(key, f"set of domains {shown}", context, wait)
 
     def _lock(self, key: str, what: str, context: Context, wait: float) -> AbstractContextManager[None]:
         self.check_ground()

@@ -48,7 +48,8 @@ WHERE name = %s AND due = %s AND wanted = %s::jsonb
 """
 _NOTE_LACKING: Final = """
 INSERT INTO dnsrenew_document (name, kind, content)
-VALUES (%s, 'lacks', %s)
+SELECT name, 'lacks', %(lacks)s FROM dnsrenew_certificate
+WHERE name = %(name)s AND wanted IS NOT NULL FOR KEY SHARE
 ON CONFLICT (name, kind) DO UPDATE SET content = EXCLUDED.content, made = now()
 """
 
@@ -122,7 +123,7 @@ class DueDates(Frozen):
 
     def note_lacking(self, name: str, lacks: Sequence[str]) -> None:
         """Note what the file of every worker that looked at a certificate lacks, for the status of the fleet."""
-        self.database.execute(_NOTE_LACKING, (name, json.dumps(list(lacks)).encode()))
+        self.database.execute(_NOTE_LACKING, {"name": name, "lacks": json.dumps(list(lacks)).encode()})
 
     def forget_lacking(self, name: str) -> None:
         """Forget what was noted: a worker has all that the certificate needs."""

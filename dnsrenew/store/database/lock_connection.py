@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Final
@@ -35,13 +36,15 @@ FROM new
 _FORGET_DEAD: Final = "DELETE FROM dnsrenew_holder WHERE id NOT IN (SELECT id FROM dnsrenew_alive)"
 _FORGET: Final = "DELETE FROM dnsrenew_holder WHERE id = %s"
 _PING: Final = "SELECT clock_timestamp()"
+# Both go on during a suspend; on macOS it is mach_continuous_time(), and time.monotonic() is mach_absolute_time().
+_CLOCK: Final[int | None] = getattr(
+    time, "CLOCK_MONOTONIC_RAW" if sys.platform == "darwin" else "CLOCK_BOOTTIME", None
+)
 
 
 def _seconds() -> float:
     """Return the seconds of a clock that goes on while this host is suspended."""
-    if hasattr(time, "CLOCK_BOOTTIME"):
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-    return time.monotonic()
+    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
 
 
 class LockConnection:
@@ -106,6 +109,10 @@ class LockConnection:
         if not self.is_lost:
             with contextlib.suppress(StoreError):
                 self.fetch(_FORGET, (self.holder,))
+        self.end()
+
+    def end(self) -> None:
+        """Close the connection: all its locks are lost."""
         self._end.set()
         if self._process == os.getpid():
             with self._turn:

@@ -68,19 +68,6 @@ WHERE key = %(fence_key)s AND fence = %(fence)s AND holder = %(fence_holder)s
   AND name = %(fence_name)s AND wanted IS NOT NULL
 FOR SHARE OF lock FOR KEY SHARE OF known
 """
-# Whoever holds a lock has its row, and a row that is taken meanwhile is not old any more.
-_FORGET: Final = """
-DELETE FROM dnsrenew_lock WHERE key IN (
-  SELECT key FROM dnsrenew_lock AS lock WHERE since < now() - interval '1 day' AND NOT EXISTS (
-    SELECT FROM pg_locks AS taken WHERE locktype = 'advisory' AND objsubid = 1
-      AND classid = ((hashtextextended('dnsrenew:' || key, 0) >> 32) & 4294967295)::oid
-      AND objid = (hashtextextended('dnsrenew:' || key, 0) & 4294967295)::oid
-      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-  )
-  LIMIT %s FOR UPDATE OF lock SKIP LOCKED
-)
-"""
-_FORGOTTEN_AT_ONCE: Final = 10_000
 
 
 class _Held(Frozen):
@@ -189,13 +176,6 @@ class LockSession:
                 self._only_wanted[key] -= 1
                 if not self._only_wanted[key]:
                     del self._only_wanted[key]
-
-    def forget_old(self) -> None:
-        """Forget who held locks that are free and were taken a day ago or earlier; ten thousand at most.
-
-        :raises StoreError: the database cannot be asked.
-        """
-        self._database.execute(_FORGET, (_FORGOTTEN_AT_ONCE,))
 
     def close(self) -> None:
         """Free all locks and close the connection; a later use makes a new one."""

@@ -8,9 +8,9 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import threads
-from dnsrenew.base.installation import install_command
 from dnsrenew.errors import StoreError
 from dnsrenew.store.database import texts
+from dnsrenew.store.database.packages import check_packages
 
 if TYPE_CHECKING:
     from dnsrenew.store.database.deadlines import DeadlineConnection
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _OLDEST: Final = 140000
 """PostgreSQL 14: before it, idle_session_timeout does not exist, which frees the locks of a host that hangs."""
-_PACKAGE: Final = "psycopg[binary,pool]"
 _NO_TRANSACTIONS: Final = "08P01"
 """PgBouncer's answer to a BEGIN if it pools single statements."""
 _IDLE_IN_TRANSACTION: Final = 5_000
@@ -54,12 +53,13 @@ def _open(server: Server) -> DeadlineConnection:
 
         from dnsrenew.store.database.deadlines import DeadlineConnection
     except ImportError:
-        raise StoreError.of(texts.NO_PACKAGE, package="psycopg", command=install_command(_PACKAGE)) from None
+        check_packages()
+        raise
     turn, given_up = threading.Lock(), threading.Event()
 
     def connect() -> DeadlineConnection | None:
         # The options hold the password: no variable of a traceback may have them.
-        connection = DeadlineConnection.connect(server.address.url, autocommit=True, **_options(server))
+        connection = DeadlineConnection.connect(server.address.url, autocommit=True, **connection_options(server))
         connection.patience = server.patience
         with turn:
             if not given_up.is_set():
@@ -81,8 +81,11 @@ def _open(server: Server) -> DeadlineConnection:
     return opened
 
 
-def _options(server: Server) -> dict[str, Any]:
-    """Return libpq's parameters; those in the URL take precedence."""
+def connection_options(server: Server) -> dict[str, Any]:
+    """Return libpq's parameters without those in the URL, which take precedence.
+
+    :raises StoreError: ``store-bad-path``: the URL cannot be read.
+    """
     import psycopg
     from psycopg.conninfo import conninfo_to_dict
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.store.database import texts
-from dnsrenew.store.database.seal import Seals, place
+from dnsrenew.store.database.seal import UNSEALED_ID, Seals, place
 
 if TYPE_CHECKING:
     from dnsrenew.store.database.connection import Database, Transaction
@@ -66,6 +66,7 @@ CREATE TABLE dnsrenew_certificate (
   tags text[] NOT NULL DEFAULT '{}',
   origin text,
   identifiers text[] NOT NULL DEFAULT '{}',
+  parents text[] NOT NULL DEFAULT '{}',
   slot double precision NOT NULL
     DEFAULT ((nextval('dnsrenew_slot')::numeric * 0.61803398874989484820) % 1)::double precision,
   due timestamptz NOT NULL DEFAULT now(),
@@ -77,6 +78,8 @@ CREATE TABLE dnsrenew_certificate (
 CREATE INDEX dnsrenew_certificate_due ON dnsrenew_certificate (due) WHERE wanted IS NOT NULL;
 CREATE INDEX dnsrenew_certificate_tags ON dnsrenew_certificate USING gin (tags);
 CREATE INDEX dnsrenew_certificate_identifiers ON dnsrenew_certificate USING gin (identifiers) WITH (fastupdate = off);
+CREATE INDEX dnsrenew_certificate_parents ON dnsrenew_certificate USING gin (parents) WITH (fastupdate = off);
+COMMENT ON COLUMN dnsrenew_certificate.parents IS 'The wildcards that cover an identifier.';
 CREATE INDEX dnsrenew_certificate_changed ON dnsrenew_certificate (changed);
 
 CREATE TABLE dnsrenew_version (
@@ -90,6 +93,10 @@ CREATE TABLE dnsrenew_version (
   PRIMARY KEY (name, number)
 );
 CREATE INDEX dnsrenew_version_issued ON dnsrenew_version (issued);
+CREATE TABLE dnsrenew_issued (ca text NOT NULL, issued timestamptz NOT NULL DEFAULT now());
+CREATE INDEX dnsrenew_issued_time ON dnsrenew_issued (issued);
+COMMENT ON TABLE dnsrenew_issued IS 'A row for each certificate that a CA issued in the last day, removed ones too.';
+
 CREATE INDEX dnsrenew_version_seal ON dnsrenew_version (substr(key, 1, 5));
 
 CREATE TABLE dnsrenew_document (
@@ -187,6 +194,7 @@ def check(database: Database, seals: Seals) -> None:
     for name, proof in known.items():
         if not seals.proves(name, proof):
             raise database.error(texts.SEAL_WRONG if seals else texts.SEAL_MISSING)
+    seals.may_be_unsealed = not seals or UNSEALED_ID in known
     if seals.ids[0] not in known:
         database.execute(
             "INSERT INTO dnsrenew_seal (id, proof) VALUES (%s, %s) ON CONFLICT DO NOTHING",
@@ -206,6 +214,7 @@ def reseal(database: Database, seals: Seals) -> int:
         return 0
     count = sum(_reseal(database, seals, column) for column in _VALUES)
     database.execute("DELETE FROM dnsrenew_seal WHERE id <> %s", (seals.ids[0],))
+    seals.may_be_unsealed = False
     return count
 
 
@@ -222,6 +231,8 @@ def _reseal(database: Database, seals: Seals, column: tuple[str, str, str, str])
     """  # noqa: S608
     write = f"UPDATE dnsrenew_{table} SET {value} = %s WHERE {name} = %s AND {kind} = %s"  # noqa: S608
     count = 0
+    if table == "version" and _has_only(database, seals.prefix):
+        return 0
     while True:
         with database.transaction() as transaction:
             rows = transaction.fetch(read, {"seal": seals.prefix})
@@ -231,6 +242,15 @@ def _reseal(database: Database, seals: Seals, column: tuple[str, str, str, str])
         count += len(rows)
         if len(rows) < _AT_ONCE:
             return count
+
+
+def _has_only(database: Database, prefix: bytes) -> bool:
+    """Tell whether every key of a version begins with a prefix, from both ends of the index: no row is read."""
+    ends = """
+      (SELECT substr(key, 1, 5) FROM dnsrenew_version ORDER BY substr(key, 1, 5) LIMIT 1) UNION ALL
+      (SELECT substr(key, 1, 5) FROM dnsrenew_version ORDER BY substr(key, 1, 5) DESC LIMIT 1)
+    """
+    return all(bytes(start) == prefix for (start,) in database.fetch(ends))
 
 
 def _version(transaction: Transaction) -> int:

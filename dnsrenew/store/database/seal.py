@@ -33,13 +33,18 @@ def place(table: str, name: str, kind: object) -> str:
 
 
 class Seals:
-    """The seals of a fleet: the first one seals, all open. Immutable.
+    """The seals of a fleet: the first one seals, all open.
+
+    An unsealed value is refused where there are seals, unless the tables say that some values are still unsealed:
+    whoever can write to the database could put a key of his own there.
 
     :param keys: 32 bytes each; none: values are stored unsealed.
+    :ivar may_be_unsealed: whether values may be unsealed; the tables tell (:func:`.schema.check`).
     """
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._keys = {hashlib.sha256(key).digest()[:_ID]: key for key in keys}
+        self.may_be_unsealed = not self._keys
 
     @property
     def ids(self) -> tuple[bytes, ...]:
@@ -69,7 +74,7 @@ class Seals:
 
         :raises StoreError: ``seal-wrong``: it was changed or moved, or none of the seals has sealed it.
         """
-        if blob[:1] == OPEN:
+        if blob[:1] == OPEN and self.may_be_unsealed:
             return blob[1:]
         key = self._keys.get(blob[1 : 1 + _ID]) if blob[:1] == SEALED else None
         data = None if key is None else aead.decrypt(key, blob[1 + _ID :], place.encode())

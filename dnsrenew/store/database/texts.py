@@ -44,8 +44,8 @@ BAD_ADDRESS: Final = Text(
 )
 NO_PACKAGE: Final = Text(
     "store-extra-missing",
-    "The store is a PostgreSQL database, and the package {package} is not installed.",
-    "Install it: {command}",
+    "The store is a PostgreSQL database, and packages for it are not installed: {packages}.",
+    "Install them: {command}",
 )
 
 # ── refusals of the server ──────────────────────────────────────────────────────────────

@@ -11,8 +11,11 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
 from dnsrenew.base.values import Frozen
+from dnsrenew.store.database.clashes import CLASHES, CLASHES_OF_FEW
+from dnsrenew.store.database.turns import take_turn
 
 if TYPE_CHECKING:
+    from dnsrenew.runtime.context import Context
     from dnsrenew.store.database.connection import Database, Transaction
 
 T = TypeVar("T")
@@ -28,6 +31,11 @@ _AT_ONCE: Final = 1000
 """Rows of one statement."""
 _PATIENCE: Final = 300.0
 """Seconds that each statement of a change may take."""
+_WAIT: Final = 60.0
+"""Seconds to wait for another program that adds certificates."""
+_TURN: Final = "adding"
+_LIST: Final = "list of the certificates of the fleet"
+"""What is locked meanwhile."""
 
 _STAGE: Final = """
 CREATE TEMPORARY TABLE staged (
@@ -41,44 +49,6 @@ SELECT number, name, wanted, tags, identifiers FROM jsonb_to_recordset(%(rows)s:
 _PUT: Final = f"INSERT INTO staged {_ROWS}"
 _FEW: Final = f"WITH staged AS MATERIALIZED ({_ROWS})"
 """Before a statement: a few rows are given with it, so that adding one certificate makes no table."""
-_BY_INDEX: Final = """
-SELECT staged.number, 'domain', stands.name, stands.tags, (
-    SELECT min(own) FROM unnest(staged.identifiers) AS own WHERE own = ANY(stands.identifiers))
-  FROM staged JOIN dnsrenew_certificate AS stands ON stands.identifiers && staged.identifiers
-  WHERE stands.wanted IS NOT NULL AND stands.name <> staged.name
-    AND NOT stands.tags && staged.tags AND cardinality(stands.tags) + cardinality(staged.tags) > 0
-    AND NOT EXISTS (SELECT FROM staged AS too WHERE too.name = stands.name)
-"""
-# Thousands of look-ups in the index would take longer than one look at each certificate.
-_BY_HASH: Final = """
-SELECT one.number, 'domain', stands.name, stands.tags, min(one.domain)
-  FROM (SELECT number, name, tags, unnest(identifiers) AS domain FROM staged) AS one
-  JOIN (SELECT name, tags, unnest(identifiers) AS domain FROM dnsrenew_certificate WHERE wanted IS NOT NULL) AS stands
-    USING (domain)
-  LEFT JOIN staged AS too ON too.name = stands.name
-  WHERE too.name IS NULL AND NOT stands.tags && one.tags AND cardinality(stands.tags) + cardinality(one.tags) > 0
-  GROUP BY one.number, stands.name, stands.tags
-"""
-_CLASHES: Final = """
-SELECT number, clash, other, tags, domain FROM (
-  SELECT staged.number, 'tags' AS clash, stands.name AS other, stands.tags, NULL AS domain
-  FROM staged JOIN dnsrenew_certificate AS stands USING (name)
-  WHERE stands.wanted IS NOT NULL AND cardinality(stands.tags) > 0 AND NOT stands.tags && staged.tags
-  UNION ALL
-  SELECT staged.number, 'origin', stands.name, stands.tags, NULL
-  FROM staged JOIN dnsrenew_certificate AS stands USING (name)
-  WHERE stands.wanted IS NOT NULL AND stands.origin <> %(origin)s
-  UNION ALL
-  {domains}
-  UNION ALL
-  SELECT one.number, 'twice', two.name, two.tags, min(one.domain)
-  FROM (SELECT number, name, tags, unnest(identifiers) AS domain FROM staged) AS one
-  JOIN (SELECT number, name, tags, unnest(identifiers) AS domain FROM staged) AS two USING (domain)
-  WHERE one.number > two.number
-    AND NOT one.tags && two.tags AND cardinality(one.tags) + cardinality(two.tags) > 0
-  GROUP BY one.number, two.name, two.tags
-) AS found ORDER BY number, clash LIMIT 100
-"""
 _COUNT: Final = """
 SELECT
   count(*) FILTER (WHERE stands.wanted IS NULL),
@@ -86,13 +56,16 @@ SELECT
   count(*) FILTER (WHERE stands.wanted = staged.wanted AND stands.tags = staged.tags)
 FROM staged LEFT JOIN dnsrenew_certificate AS stands USING (name)
 """
-# What is missing is due at once, and so is what has changed: a worker looks whether it has to be renewed.
+# What is missing is due at once, and so is what has changed: a worker looks whether it has to be renewed. All changes
+# take rows in the same order, or two of them could wait for each other.
 _WRITE: Final = """
-INSERT INTO dnsrenew_certificate AS stands (name, wanted, tags, origin, identifiers)
-SELECT name, wanted, tags, %(origin)s, identifiers FROM staged ORDER BY number
+INSERT INTO dnsrenew_certificate AS stands (name, wanted, tags, origin, identifiers, parents)
+SELECT name, wanted, tags, %(origin)s, identifiers,
+  ARRAY(SELECT DISTINCT '*.' || substr(one, strpos(one, '.') + 1) FROM unnest(identifiers) AS one WHERE one !~ '^[*]')
+FROM staged ORDER BY name COLLATE "C"
 ON CONFLICT (name) DO UPDATE SET
   wanted = EXCLUDED.wanted, tags = EXCLUDED.tags, origin = EXCLUDED.origin, identifiers = EXCLUDED.identifiers,
-  due = now(), changed = nextval('dnsrenew_change')
+  parents = EXCLUDED.parents, due = now(), changed = nextval('dnsrenew_change')
 WHERE (stands.wanted, stands.tags, stands.origin) IS DISTINCT FROM (EXCLUDED.wanted, EXCLUDED.tags, EXCLUDED.origin)
 """
 
@@ -104,13 +77,19 @@ ORDER BY name LIMIT {_AT_ONCE}
 _ADDED: Final = """
 SELECT name FROM dnsrenew_certificate WHERE wanted IS NOT NULL AND origin = 'add' AND name = ANY(%s) ORDER BY name
 """
+_STORED: Final = f"""
+SELECT name FROM dnsrenew_certificate WHERE version IS NOT NULL AND name > %s ORDER BY name LIMIT {_AT_ONCE}
+"""
 _UNWANTED: Final = "SELECT name FROM dnsrenew_certificate WHERE wanted IS NULL ORDER BY name"
-_OVERDUE: Final = """
-SELECT name FROM dnsrenew_certificate WHERE wanted IS NOT NULL AND due <= now() ORDER BY due, name LIMIT %s
+_NUMBER: Final = "SELECT count(*) FROM dnsrenew_certificate WHERE wanted IS NOT NULL AND name <> ALL(%s)"
+_TROUBLED: Final = f"""
+{_READ} AND name <> ALL(%(without)s) ORDER BY COALESCE(state -> 'failures' > '0', false) DESC, due, name LIMIT %(most)s
 """
 # A run that is under way has its fence taken: it can write nothing any more, and does not bring the certificate back.
 _REMOVE: Final = (
-    "UPDATE dnsrenew_lock SET fence = fence + 1 WHERE key = ANY(%(locks)s)",
+    'SELECT FROM dnsrenew_lock WHERE key = ANY(%(locks)s) ORDER BY key COLLATE "C" FOR UPDATE',
+    'SELECT FROM dnsrenew_certificate WHERE name = ANY(%(names)s) ORDER BY name COLLATE "C" FOR UPDATE',
+    "DELETE FROM dnsrenew_lock WHERE key = ANY(%(locks)s)",
     "DELETE FROM dnsrenew_document WHERE name = ANY(%(names)s)",
     "DELETE FROM dnsrenew_version WHERE name = ANY(%(names)s)",
     "DELETE FROM dnsrenew_certificate WHERE name = ANY(%(names)s)",
@@ -170,16 +149,24 @@ class WantedCertificates(Frozen):
 
     database: Database
 
-    def add(self, documents: Iterable[NewDocument], origin: Origin) -> AddedCounts | list[FoundClash]:
+    def add(
+        self, documents: Iterable[NewDocument], origin: Origin, context: Context | None = None
+    ) -> AddedCounts | list[FoundClash]:
         """Add or change certificates: all, or, if some are refused, none.
 
-        The caller excludes others who add, so that nobody adds the same domain at the same moment.
+        Nobody else adds until the transaction has ended, so that nobody adds the same domain at the same moment.
 
+        :param context: for the wait for others who add, a minute at most.
         :returns: what was done, or what was found; a hundred clashes at most.
+        :raises LockedError: another program adds certificates.
+        :raises Cancelled: cancelled while waiting.
         """
+        from dnsrenew.runtime.context import Context as AnyContext  # slow to load
+
         parts = _parts(documents)
         first, second = next(parts, ()), next(parts, ())
         with self.database.transaction(patience=_PATIENCE) as transaction:
+            take_turn(transaction, _TURN, _LIST, wait=_WAIT, context=context or AnyContext())
             adding = _Adding(transaction, origin, _json_rows(first))
             if second:
                 adding.stage()
@@ -203,22 +190,35 @@ class WantedCertificates(Frozen):
             yield from map(_wanted, rows)
             after = rows[-1][0]
 
-    def count(self) -> int:
-        """Return how many there are."""
-        row = self.database.one("SELECT count(*) FROM dnsrenew_certificate WHERE wanted IS NOT NULL")
+    def count(self, without: Sequence[str] = ()) -> int:
+        """Return how many there are.
+
+        :param without: not those with these names.
+        """
+        row = self.database.one(_NUMBER, (list(without),))
         return int(row[0]) if row else 0
 
     def added_by_name(self, names: Sequence[str]) -> list[str]:
         """Return which of these names are those of certificates that were added, not those of a configuration."""
         return [name for (name,) in self.database.fetch(_ADDED, (list(names),))]
 
+    def stored(self) -> Iterator[str]:
+        """Give the names of all certificates that were obtained, wanted or not, a thousand at a time."""
+        after = ""
+        while rows := self.database.fetch(_STORED, (after,)):
+            yield from (name for (name,) in rows)
+            after = rows[-1][0]
+
     def unwanted(self) -> list[str]:
         """Return the names of the certificates that are only stored, sorted."""
         return [name for (name,) in self.database.fetch(_UNWANTED)]
 
-    def overdue(self, most: int) -> list[str]:
-        """Return the names of the certificates that have waited the longest for a worker."""
-        return [name for (name,) in self.database.fetch(_OVERDUE, (most,))]
+    def troubled(self, most: int, without: Sequence[str] = ()) -> list[WantedCertificate]:
+        """Return certificates: those that fail, then those that are due first.
+
+        :param without: not those with these names.
+        """
+        return [_wanted(row) for row in self.database.fetch(_TROUBLED, {"most": most, "without": list(without)})]
 
     def workers(self) -> int:
         """Return how many workers are alive, which obtain what is wanted."""
@@ -231,7 +231,7 @@ class WantedCertificates(Frozen):
         A run that is under way for one of them writes nothing any more. Its TXT values stay in the journal.
         """
         with self.database.transaction(patience=_PATIENCE) as transaction:
-            for part in _parts(names):
+            for part in _parts(sorted(names)):  # two that remove the same ones wait for each other in turn
                 given = {"names": list(part), "locks": [f"certificate-{name}" for name in part]}
                 for statement in _REMOVE:
                     transaction.fetch(statement, given)
@@ -264,8 +264,8 @@ class _Adding:
 
     def clashes(self) -> list[FoundClash]:
         """Return why documents are refused."""
-        domains = _BY_INDEX if self._prefix else _BY_HASH
-        rows = self._transaction.fetch(f"{self._prefix} {_CLASHES.replace('{domains}', domains)}", self._given)
+        clashes = CLASHES_OF_FEW if self._prefix else CLASHES
+        rows = self._transaction.fetch(f"{self._prefix} {clashes}", self._given)
         return [FoundClash(number, clash, other, tuple(tags), domain) for number, clash, other, tags, domain in rows]
 
     def write(self) -> AddedCounts:

@@ -54,6 +54,7 @@ TEXTS: Final = {
     "name set": "域名组合",
     "nothing to do": "空闲",
     "start one: dnsrenew worker": "请启动一个：dnsrenew worker",
+    "takes about {orders} now": "目前约可接受 {orders}",
     "takes no orders until {time}": "{time} 之前不接受订单",
     "takes orders": "接受订单",
     "{added} added, {changed} changed, {same} unchanged": "已添加 {added} 个，已更改 {changed} 个，未变 {same} 个",
@@ -64,6 +65,9 @@ TEXTS: Final = {
     "{certificates}: {states}": "{certificates}：{states}",
     "{due} due, {failing} failing": "{due} 个待续期，{failing} 个续期失败",
     "{error} Trying again until it answers.": "{error}dnsrenew 会一直重试，直到数据库有应答。",
+    "{examined} of {total} certificates examined, those that fail and those due first; name others.": (
+        "已检查 {total} 个证书中的 {examined} 个，即续期失败的和最先应续期的；若要检查其他证书，请写明名称。"
+    ),
     "{limits}; {sets} held back": "{limits}；暂缓 {sets}",
     "{name} was left out: files of its certificate are missing or damaged.": (
         "已略去 {name}：其证书的文件缺失或已损坏。"

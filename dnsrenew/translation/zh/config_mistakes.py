@@ -168,6 +168,9 @@ TEXTS: Final = {
     "another name: {where} uses it already": "其他名称（{where} 已使用此名称）",
     "another text": "其他文本",
     "at least one of {keys}": "{keys} 中的至少一个",
+    "at most {most:,} domains; a CA allows 100 to 250 in a certificate": (
+        "最多 {most:,} 个域名（CA 允许每个证书有 100 到 250 个）"
+    ),
     "certificate number {number}": "第 {number} 个证书",
     "certificate number {number} in {file}": "{file} 中的第 {number} 个证书",
     "each account once": "每个账户只写一次",
@@ -255,6 +258,7 @@ TEXTS: Final = {
     "this line above the first [table] of the file": "此行位于文件中第一个 [table] 之前",
     "two accounts of this name": "两个同名的账户",
     "your e-mail address in `contact`": "`contact` 中的您的电子邮件地址",
+    "{count:,} domains": "{count:,} 个域名",
     "{domain} outside the zones of the accounts": "{domain} 不在这些账户的区域中",
     "{file}, which cannot be read ({cause})": "{file}，无法读取（{cause}）",
     "{file}, which holds no certificate in PEM form": "{file}，其中没有 PEM 格式的证书",

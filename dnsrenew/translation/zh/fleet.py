@@ -23,6 +23,11 @@ TEXTS: Final = {
     ),
     "No certificate of the fleet has a name that matches {name}.": "集群中没有名称与 {name} 匹配的证书。",
     "No certificate of the fleet has the tag {tag}.": "集群中没有带标签 {tag} 的证书。",
+    "Run `dnsrenew fleet init`, which makes them if there are none. If it changes nothing, drop all whose name "
+    "begins with procrastinate_ and run it again: the jobs are made anew from the certificates.": (
+        "请运行 `dnsrenew fleet init`，它会创建缺少的数据表。如果仍无法使用，请删除名称以 procrastinate_ 开头的所有数据"
+        "表，然后重新运行：任务会根据证书重新生成。"
+    ),
     "The function on_unknown of the program failed, so a name was not obtained on demand: {reason}.": (
         "程序的函数 on_unknown 出错，因此没有按需获取某个名称的证书：{reason}。"
     ),
@@ -38,6 +43,9 @@ TEXTS: Final = {
     "The store of the configuration is a folder, and machines that work together need a database.": (
         "配置中的 `store` 是目录，而多台机器协同工作需要数据库。"
     ),
+    "The tables of the queue in the database {database} at {server} cannot be used: {reason}.": (
+        "无法使用 {server} 上数据库 {database} 中的队列数据表：{reason}。"
+    ),
     "There is no certificate named {name} in the fleet.": "集群中没有名为 {name} 的证书。",
     'Write store = "postgresql://USER@HOST/DATABASE" into the configuration, then run dnsrenew fleet init.': (
         '请在配置中写上 store = "postgresql://USER@HOST/DATABASE"，然后运行 dnsrenew fleet init。'
@@ -48,6 +56,9 @@ TEXTS: Final = {
     "a domain that is not in the certificate {name}, which has no tags": "未用于证书 {name}（它没有标签）的域名",
     "a line of more than {most:,} bytes": "超过 {most:,} 字节的行",
     "a line that is not UTF-8 text (byte {position})": "不是 UTF-8 文本的行（第 {position} 字节）",
+    "another name, or no tags: the fleet has this one without tags": (
+        "其他名称，或不写标签（集群中已有此名称的证书，它没有标签）"
+    ),
     "another name, or one of its tags: the fleet has this one with the tags {tags}": (
         "其他名称，或写上该证书的一个标签（集群中已有此名称的证书，标签为 {tags}）"
     ),
@@ -59,7 +70,6 @@ TEXTS: Final = {
     "each name once: line {line} has it too": "每个名称只写一次（第 {line} 行已有此名称）",
     "half of a character (a lone surrogate)": "半个字符（单独的代理码位）",
     "line": "此行",
-    "list of the certificates of the fleet": "集群的证书列表",
     "no valid JSON (column {column}: {reason})": "不是有效的 JSON（第 {column} 列：{reason}）",
     'one JSON object a line, such as {{"domains": ["shop.example.com"], "tags": ["customer-7"]}}': (
         '每行一个 JSON 对象，例如 {{"domains": ["shop.example.com"], "tags": ["customer-7"]}}'

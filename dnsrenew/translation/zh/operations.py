@@ -8,14 +8,26 @@ TEXTS: Final = {
     "Add --yes to install the given one all the same.": "若仍要安装给出的证书，请加上 --yes。",
     "Add [[certificate]] with its domains to the configuration.": "请在配置中添加带有 domains 的 [[certificate]] 表。",
     "Add [ca.{ca}] with its directory to the configuration again.": "请把 [ca.{ca}] 及其 directory 重新加入配置。",
+    "Add it to {path}, or change the certificate: dnsrenew fleet add FILE": (
+        "请把它加入 {path}，或更改证书：dnsrenew fleet add FILE"
+    ),
     "Add the intermediate certificate of the issuer to the file and install it again, unless all clients trust it.": (
         "请把签发者的中间证书加入该文件并重新安装，除非所有客户端都信任它。"
     ),
     "Add the key that the certificate was requested with: --key FILE": "请加上申请该证书时所用的私钥：--key FILE",
+    "Add the table, or change the certificate: dnsrenew fleet add FILE": (
+        "请添加该表，或更改证书：dnsrenew fleet add FILE"
+    ),
     "An earlier attempt failed.": "之前的一次尝试失败。",
+    "Certificates of the fleet that this configuration cannot renew were left out: {count:,} ({names}).": (
+        "已略去集群中此配置无法续期的证书：{count:,} 个（{names}）。"
+    ),
     "Did you mean {nearest}?": "是否想输入 {nearest}？",
     "Files of the certificate {name} in the store are missing or damaged.": (
         "证书 {name} 在存储目录中的文件缺失或已损坏。"
+    ),
+    "Give it to the configuration, or change the certificate with Fleet.add().": (
+        "请把它加入配置，或用 Fleet.add() 更改证书。"
     ),
     "List the certificates with: dnsrenew status": "请运行 dnsrenew status 列出证书。",
     "Make a new key and CSR with dnsrenew csr {name} --new if the issuer has not made a certificate yet.": (
@@ -39,6 +51,7 @@ TEXTS: Final = {
     "Run dnsrenew renew: it creates the account together with the first certificate from this CA.": (
         "请运行 dnsrenew renew：它会在从此 CA 获取第一个证书时创建账户。"
     ),
+    "Run dnsrenew status --failing to see why.": "请运行 dnsrenew status --failing 查看原因。",
     "Run dnsrenew status to list the certificates.": "请运行 dnsrenew status 列出证书。",
     "Run dnsrenew status to list the {count:,} certificates.": "请运行 dnsrenew status 列出全部 {count:,} 个证书。",
     "Run: dnsrenew renew {name}": "请运行：dnsrenew renew {name}",
@@ -61,6 +74,7 @@ TEXTS: Final = {
     "The certificate {name} is in the fleet.": "证书 {name} 在集群中。",
     "The certificate {name} was issued by {issuer} and installed by hand: dnsrenew revokes only what it has "
     "obtained.": ("证书 {name} 由 {issuer} 签发并手动安装：dnsrenew 只吊销由它获取的证书。"),
+    "The configuration {path} has no {tables}.": "配置 {path} 中没有 {tables}。",
     "The renewal failed.": "续期失败。",
     "The stored CSR of {name} is for {names} with a key of the kind {kind}, and the configuration has changed.": (
         "已保存的 {name} 的 CSR 用于 {names}，密钥类型为 {kind}，而配置已更改。"
@@ -92,6 +106,10 @@ TEXTS: Final = {
     "Try again.": "请重试。",
     "Use one of these names: {known}.": "请使用以下名称之一：{known}。",
     "Use one of these reasons: {reasons}.": "请使用以下原因之一：{reasons}。",
+    "{name} needs the account or CA {tables}, which the configuration lacks.": (
+        "{name} 需要账户或 CA {tables}，而配置中没有。"
+    ),
+    "{name} needs the table {tables}, which {path} lacks.": "{name} 需要表 {tables}，而 {path} 中没有。",
     "{path} is damaged, so the certificate {name} cannot be revoked with it.": (
         "{path} 已损坏，因此无法用它吊销证书 {name}。"
     ),

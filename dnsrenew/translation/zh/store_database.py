@@ -33,7 +33,7 @@ TEXTS: Final = {
         "请在服务器上创建一个：`CREATE SCHEMA public AUTHORIZATION {user};`"
     ),
     "Free space on the disk of the database server.": "请在数据库服务器的磁盘上腾出空间。",
-    "Install it: {command}": "请安装它：{command}",
+    "Install them: {command}": "请安装它们：{command}",
     "Look into the log of PostgreSQL; report it if it is not explained there.": (
         "请查看 PostgreSQL 的日志；如果日志中没有说明原因，请报告此问题。"
     ),
@@ -116,8 +116,8 @@ TEXTS: Final = {
     "The search path of {user} in the database {database} names no schema that exists.": (
         "{user} 在数据库 {database} 中的搜索路径（search_path）没有指向任何现有的 schema。"
     ),
-    "The store is a PostgreSQL database, and the package {package} is not installed.": (
-        "存储位置是 PostgreSQL 数据库，但没有安装软件包 {package}。"
+    "The store is a PostgreSQL database, and packages for it are not installed: {packages}.": (
+        "存储位置是 PostgreSQL 数据库，但没有安装所需的软件包：{packages}。"
     ),
     "The tables in the database {database} at {server} are of version {found}, and this dnsrenew needs {version}.": (
         "{server} 上数据库 {database} 中的数据表为版本 {found}，而此 dnsrenew 需要版本 {version}。"
@@ -128,6 +128,7 @@ TEXTS: Final = {
         "数据库中 {place} 处的内容无法解密：它被更改或移动过，或是用其他密钥加密的。"
     ),
     "an earlier statement of the transaction failed": "事务中之前的一条语句失败",
+    "it may not change {table}": "无权更改 {table}",
     "the connection that holds the locks was lost": "持有锁的连接已中断",
     "the server closed the connection": "服务器关闭了连接",
 }
