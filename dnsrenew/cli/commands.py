@@ -424,32 +424,39 @@ COMMANDS: Final = {
     "worker": Command(
         "renew what is due in a fleet, on any number of machines",
         (),
-        (Option("--concurrency", "certificates at once (default: as [fleet] says, or 16)", "N", "workers"),),
+        (
+            Option(
+                "--concurrency",
+                "certificates to process in parallel (default: `concurrency` of [fleet], or 16)",
+                "N",
+                "workers",
+            ),
+        ),
         (
             ("dnsrenew worker --config /etc/dnsrenew/dnsrenew.toml", ""),
             ("kill -HUP PID", "read the configuration again"),
         ),
         "Takes certificates that are due from the database, the most urgent first, until it is stopped. It waits for a "
-        "database that does not answer. Ctrl-C ends it with exit status 130, SIGTERM with 143: it takes no more, ends "
-        "within a minute what is under way, and hands back the rest. SIGHUP makes it read the configuration again; if "
-        "that has a mistake, it says so and keeps the old one.\n"
+        "database that does not answer. Ctrl-C ends it with exit status 130, SIGTERM with 143: it takes no more "
+        "certificates, finishes those in progress within a minute, and returns the rest to the queue. SIGHUP makes it "
+        "read the configuration again; if that has a mistake, it says so and keeps the old one.\n"
         "The log goes to standard error. With --json each log line is a JSON object, and standard output gets one "
-        "document at the end: how many certificates had which outcome.",
+        "document at the end: the number of certificates by outcome.",
     ),
     "fleet": Command(
         "manage certificates that several machines share in a database",
         examples=(
-            ("dnsrenew fleet init", "make the tables"),
+            ("dnsrenew fleet init", "create the tables"),
             ("dnsrenew fleet add customers.jsonl", "add certificates"),
             ("dnsrenew worker", "obtain and renew them, on any number of machines"),
         ),
         notes="The store of the configuration is a PostgreSQL database. Without a command it shows the status.",
     ),
     "fleet init": Command(
-        "make the tables, or bring them to this version",
+        "create the tables, or upgrade them to this version",
         examples=(("dnsrenew fleet init", "in the database that `store` names"),),
-        notes="Repeated, it changes nothing. It also seals private keys anew after a new seal was put first into "
-        "[fleet] seal.",
+        notes="Running it again changes nothing. After you put a new seal first into `seal` of [fleet], it seals the "
+        "private keys with that one.",
     ),
     "fleet add": Command(
         "add or change certificates, all or none",
@@ -458,12 +465,12 @@ COMMANDS: Final = {
             ("dnsrenew fleet add customers.jsonl", ""),
             ("""echo '{"domains": ["shop.example.com"], "tags": ["customer-7"]}' | dnsrenew fleet add -""", ""),
         ),
-        notes="Each line is a JSON object: what [[certificate]] can say, and tags. What it does not say, "
-        "[fleet.defaults] say. A certificate with tags is changed, and its domains are given to another one, only by a "
-        "line that has one of those tags.",
+        notes="Each line is a JSON object with the keys of a [[certificate]] table, and tags. [fleet.defaults] "
+        "supplies keys that are missing. A line can change a certificate that has tags, or take one of its domains, "
+        "only if the line has one of these tags.",
     ),
     "fleet remove": Command(
-        "take certificates out of the fleet, with their private keys",
+        "remove certificates from the fleet, with their private keys",
         (Argument("names", "NAME", _NAMES, many=True),),
         (
             Option("--tag", "all certificates with this tag", "TAG", "text"),
@@ -478,31 +485,31 @@ COMMANDS: Final = {
         "Without --revoke they stay valid at the CA until they expire. Servers stop serving them within seconds.",
     ),
     "fleet status": Command(
-        "show how the fleet is doing",
+        "show the status of the fleet",
         (),
         (Option("--tag", "count only certificates with this tag", "TAG", "text"),),
         (("dnsrenew fleet status", ""), ("dnsrenew fleet status --tag customer-7 --json", "")),
-        "Counts by state, what waits for a worker, the workers that are alive and what they do, the certificates of "
-        "the last hour, and what the limits of the CAs leave.",
+        "Shows certificates by state, those that wait for a worker, the running workers and what they do, the "
+        "certificates issued in the last hour, and what the limits of the CAs still allow.",
     ),
     "fleet sync": Command(
         "write the [[certificate]] tables of the configuration into the fleet",
         examples=(("dnsrenew fleet sync", "from now on the workers renew them"),),
-        notes="A table that was taken out of the configuration stays in the fleet; take it out with dnsrenew fleet "
-        "remove.",
+        notes="Removing a table from the configuration does not remove its certificate from the fleet; use dnsrenew "
+        "fleet remove.",
     ),
     "fleet load": Command(
         "write the content of a folder store into the database",
-        (Argument("folder", "FOLDER", "the folder that `store` named before", "files", required=True),),
+        (Argument("folder", "FOLDER", "the folder of the store", "files", required=True),),
         examples=(("dnsrenew fleet load /var/lib/dnsrenew", ""),),
-        notes="Accounts with their keys, certificates, what the CAs said of limits, and orders under way. Of a "
-        "certificate that both have, the newer one wins. The folder stays as it is.",
+        notes="Loads accounts with their keys, certificates, limits that the CAs reported, and pending orders. If both "
+        "have a certificate, the newer one is kept. The folder stays as it is.",
     ),
     "fleet dump": Command(
         "write the content of the database into an empty folder",
         (Argument("folder", "FOLDER", "a folder that is empty or does not exist", "files", required=True),),
-        examples=(("dnsrenew fleet dump backup", 'a store that works at once, with store = "backup"'),),
-        notes="It has private keys that are not sealed. The documents of fleet add are not in it.",
+        examples=(("dnsrenew fleet dump backup", 'a folder store, to use with store = "backup"'),),
+        notes="The folder has the private keys unencrypted. What `fleet add` wrote (settings and tags) is not in it.",
     ),
     "export": Command(
         "write the store and the configuration to one file",

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dnsrenew import __version__
-from dnsrenew.cli import doctor_text, formatting, language, texts
+from dnsrenew.cli import doctor_text, fleet, formatting, language, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.language import say
 from dnsrenew.cli.progress import PlainProgress
@@ -98,7 +98,7 @@ def _show(invocation: Invocation, config: Config | None, found: Sequence[Diagnos
         return
     columns, _ = terminal.out.size()
     lines = doctor_text.lines(found, columns, verbose=terminal.verbose, quiet=terminal.quiet)
-    total = _total(invocation, config, len(found))
+    total = _total(invocation, config, found)
     if total > len(found) and not terminal.quiet:
         lines += formatting.wrap(
             texts.FLEET_EXAMINED.format(examined=f"{len(found):,}", total=f"{total:,}"), columns, "", "  "
@@ -109,18 +109,11 @@ def _show(invocation: Invocation, config: Config | None, found: Sequence[Diagnos
         terminal.write_result("\n".join(lines))
 
 
-def _total(invocation: Invocation, config: Config | None, examined: int) -> int:
-    """Return how many certificates there are to examine where nobody has named any; otherwise those that were."""
+def _total(invocation: Invocation, config: Config | None, found: Sequence[Diagnosis]) -> int:
+    """Return how many certificates there are, where nobody has named any; otherwise those that were examined."""
     if config is None or config.fleet is None or invocation.options.names:
-        return examined
-    from dnsrenew.fleet.fleet import store_of  # few stores are databases
-    from dnsrenew.operations.fleet_certificates import fleet_certificates
-
-    store = store_of(config)
-    try:
-        return invocation.signals.run(fleet_certificates(config, store).count)
-    finally:
-        store.close()
+        return len(found)
+    return fleet.count(invocation, config)
 
 
 def _system() -> str:

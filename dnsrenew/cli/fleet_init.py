@@ -31,7 +31,7 @@ def fleet_init(invocation: Invocation) -> int:
     if not terminal.quiet:
         lines = [texts.FLEET_READY.format(version=done.schema, place=store.place)]
         if done.sealed:
-            lines.append(texts.FLEET_SEALED.format(count=f"{done.sealed:,}"))
+            lines.append(texts.FLEET_SEALED.format(keys=formatting.count(done.sealed, texts.FLEET_KEYS)))
         columns = terminal.out.size()[0]
         wrapped = [line for text in lines for line in formatting.wrap(text, columns, f"{green('✓')} ", "  ")]
         terminal.write_result("\n".join(wrapped))

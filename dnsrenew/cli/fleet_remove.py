@@ -41,7 +41,8 @@ def fleet_remove(invocation: Invocation) -> int:
     try:
         signals.run(store.check_ground)
         names = signals.run(partial(removing.chosen, wanted, options.names, options.tag))
-        _confirm(invocation, names)
+        obtained = signals.run(partial(wanted.obtained, names)) if options.revoke else []
+        _confirm(invocation, names, len(obtained))
         revoke: Any = None  # a function, or None
         if options.revoke:
             renewer = invocation.renewer(config, PlainProgress(terminal))
@@ -54,11 +55,12 @@ def fleet_remove(invocation: Invocation) -> int:
     return int(bool(result.failed))
 
 
-def _confirm(invocation: Invocation, names: list[str]) -> None:
+def _confirm(invocation: Invocation, names: list[str], obtained: int) -> None:
     certificates = formatting.count(len(names), texts.CERTIFICATE)
     shown = formatting.listed(names[:_SHOWN]) if len(names) <= _SHOWN else texts.SEPARATOR.join([*names[:_SHOWN], "…"])
-    template = texts.FLEET_REVOKE_QUESTION if invocation.options.revoke else texts.FLEET_REMOVE_QUESTION
-    confirm(invocation, template.format(certificates=certificates, names=shown), _COMMAND)
+    revoked = formatting.count(obtained, texts.CERTIFICATE)
+    template = texts.FLEET_REVOKE_QUESTION if obtained else texts.FLEET_REMOVE_QUESTION
+    confirm(invocation, template.format(certificates=certificates, names=shown, revoked=revoked), _COMMAND)
 
 
 def _show(invocation: Invocation, result: RemovedCertificates) -> None:
@@ -68,5 +70,7 @@ def _show(invocation: Invocation, result: RemovedCertificates) -> None:
         terminal.write_message("\n".join(error_text.lines(error, columns, f"{red('✗')} {name}: ")))
     if result.removed and not terminal.quiet:
         certificates = formatting.count(len(result.removed), texts.CERTIFICATE)
-        line = texts.FLEET_REMOVED.format(certificates=certificates)
+        revoked = formatting.count(len(result.revoked), texts.CERTIFICATE)
+        template = texts.FLEET_REVOKED if result.revoked else texts.FLEET_REMOVED
+        line = template.format(certificates=certificates, revoked=revoked)
         terminal.write_result("\n".join(formatting.wrap(line, terminal.out.size()[0], f"{green('✓')} ", "  ")))

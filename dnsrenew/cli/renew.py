@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import replace
-from dnsrenew.cli import formatting, texts
+from dnsrenew.cli import fleet, formatting, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.event_lines import EventLines, log_line
 from dnsrenew.cli.journal_lines import use_journal
@@ -199,6 +199,8 @@ def _problem_lines(text: OutcomeText, outcomes: Sequence[Outcome]) -> list[str]:
 def _result(invocation: Invocation, config: Config, outcomes: Sequence[Outcome]) -> list[str]:
     """Return the result: what is fine first, then what failed, the summary, and whether anything renews by itself."""
     options, columns = invocation.options, invocation.terminal.out.size()[0]
+    if not outcomes and config.fleet is not None:
+        return [] if fleet.count(invocation, config) else [texts.FLEET_EMPTY]
     idle = all(outcome.status == "not-due" for outcome in outcomes)  # then it is not worth a look at the machine
     by_hand = [] if idle or options.scheduled else needs_person(config, {outcome.name for outcome in outcomes})
     alone = len(by_hand) == len(outcomes)  # then no schedule changes anything

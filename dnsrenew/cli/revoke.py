@@ -41,12 +41,15 @@ def revoke(invocation: Invocation) -> int:
     revocation = invocation.signals.run(work, cleans_up=True)
     terminal.write_document({"revoked": revocation.to_dict()})
     if not terminal.quiet:
-        lines = _lines(revocation, terminal.out.size()[0], configured=found.configured)
+        following = texts.NOT_REPLACED
+        if found.configured:
+            following = texts.REPLACE if config.fleet is None else texts.REPLACE_IN_FLEET
+        lines = _lines(revocation, terminal.out.size()[0], following.format(name=revocation.name))
         terminal.write_result("\n".join(lines))
     return 0
 
 
-def _lines(revocation: Revocation, columns: int | None, *, configured: bool) -> list[str]:
+def _lines(revocation: Revocation, columns: int | None, following: str) -> list[str]:
     if revocation.already:
         template, mark = texts.ALREADY_REVOKED, yellow("!")
     else:
@@ -55,5 +58,4 @@ def _lines(revocation: Revocation, columns: int | None, *, configured: bool) -> 
     head = template.format(name=revocation.name, ca=revocation.ca, reason=revocation.reason)
     lines = formatting.wrap(head, columns, f"{mark} ", "  ")
     lines += formatting.fields([(LABELS["serial"], revocation.serial)], columns)
-    following = texts.REPLACE.format(name=revocation.name) if configured else texts.NOT_REPLACED
     return lines + formatting.wrap(following, columns, f"{yellow('→')} ", "  ")

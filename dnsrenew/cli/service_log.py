@@ -90,7 +90,7 @@ def _outcome_line(outcome_text: OutcomeText, outcome: Outcome) -> str:
     error = outcome.error
     if error is None:
         return "; ".join(" ".join(line.split()) for line in outcome_text.lines(outcome))
-    next_attempt = outcome_text.next_attempt(outcome)
+    next_attempt = "" if outcome.status == "deferred" else outcome_text.next_attempt(outcome)  # its head says it
     template = texts.LOG_LINE_NEXT if next_attempt else texts.LOG_LINE
     message = say(error.evidence.get("failure", error.message)).strip()  # the way not to wait is for people at a prompt
     fields = {"outcome": outcome_text.head(outcome), "message": message, "fix": say(error.fix).strip()}

@@ -66,7 +66,7 @@ def _counts(found: Sequence[CertificateStatus]) -> dict[str, int]:
 def _show(invocation: Invocation, config: Config, found: Sequence[CertificateStatus], now: datetime) -> None:
     terminal, chosen = invocation.terminal, _chosen(invocation, found, now)
     if not found:
-        terminal.write_result(dim(texts.NO_CERTIFICATES))
+        terminal.write_result(dim(texts.NO_CERTIFICATES if config.fleet is None else texts.FLEET_EMPTY))
         return
     if terminal.quiet and not chosen:
         return

@@ -226,7 +226,7 @@ class StatusText:
         else:
             template = texts.FAILURES[bool(fields["ago"]), bool(fields["route"])]
         following = self._next_attempt(same)
-        return f"{template.format_map(fields)} {following}" if following else template.format_map(fields)
+        return texts.SPACE.join(filter(None, (template.format_map(fields), following)))
 
     def _next_attempt(self, same: Sequence[CertificateStatus]) -> str:
         one = same[0]

@@ -590,13 +590,16 @@ RECENTLY_READ: Final = "The private key of {name} was read {ago}: a server may s
 CERTIFICATE_REMOVED: Final = "{name} deleted from the store"
 DEACTIVATE_QUESTION: Final = "Close the account at {cas} for ever? Certificates stay valid."
 DEACTIVATE_SEVERAL_QUESTION: Final = "Close the accounts at {cas} for ever? Certificates stay valid."
-REVOKING: Final = "Revoking {name} (reason: {reason}). The next run replaces it."
+REVOKING: Final = "Revoking {name} (reason: {reason})."
 REVOKED_BY_ACCOUNT: Final = "{name} revoked at {ca} (reason: {reason}, signed with the account key)"
 REVOKED_BY_KEY: Final = "{name} revoked at {ca} (reason: {reason}, signed with the certificate's key)"
 ALREADY_REVOKED: Final = "{name} was already revoked at {ca}. The store now records it."
 REPLACE: Final = (
     "To replace it now, run: dnsrenew renew {name}. Otherwise the next run replaces it, unless you remove it from "
     "the configuration."
+)
+REPLACE_IN_FLEET: Final = (
+    "A worker replaces it within a minute, unless you remove it from the fleet: dnsrenew fleet remove {name}"
 )
 NOT_REPLACED: Final = "It is not in the configuration, so nothing replaces it."
 
@@ -759,9 +762,9 @@ SCHEDULE_HERE: Final = "Renew automatically from now on, and only here: dnsrenew
 # ── a fleet: worker, fleet status ───────────────────────────────────────────────────────
 
 WORKER_READY: Final = "Waiting for certificates that are due; {certificates} at once."
-WORKER_WAITING: Final = "{error} Trying again until it answers."
+WORKER_WAITING: Final = "{error} Retrying until the database answers."
 WORKER_BACK: Final = "The database answers again."
-WORKER_STOPPING: Final = "Stopping: what is under way ends within a minute, the rest is handed back."
+WORKER_STOPPING: Final = "Stopping: certificates in progress finish within a minute, the rest return to the queue."
 WORKER_DONE: Final = "Stopped. Renewed: {renewed}, failed: {failed}."
 FLEET_EMPTY: Final = "The fleet has no certificates. Add some: dnsrenew fleet add FILE"
 FLEET_EXAMINED: Final = "{examined} of {total} certificates examined, those that fail and those due first; name others."
@@ -775,7 +778,7 @@ FLEET_HEADINGS: Final = {
     "workers": "Workers",
     "hour": "Certificates in the last hour",
     "limits": "Limits of the CAs",
-    "lacking": "No worker has the account or the CA",
+    "lacking": "Not renewed: a DNS account or CA is missing from the configuration of the workers",
 }
 FLEET_NO_WORKER: Final = "start one: dnsrenew worker"
 FLEET_WORKER: Final = "{pid} on {host}"
@@ -787,7 +790,7 @@ FLEET_LEFT: Final = "takes about {orders} now"
 FLEET_ORDERS: Final = "order"
 FLEET_UNTIL: Final = "takes no orders until {time}"
 FLEET_PAUSED: Final = "has paused the account: {url}"
-FLEET_HELD: Final = "{limits}; {sets} held back"
+FLEET_HELD: Final = "{limits}; would refuse {sets} now"
 FLEET_SETS: Final = "name set"
 
 # ── a fleet: init, add, sync, remove, load, dump ────────────────────────────────────────
@@ -799,24 +802,32 @@ FLEET_FILE_UNREADABLE: Final = Text(
 )
 NAMES_OR_TAG: Final = Text(
     "usage",
-    "either NAME or --tag says which certificates are meant",
+    "certificate names or --tag are needed, not both",
     "Give names, or --tag TAG.",
 )
 FLEET_READY: Final = "The tables in {place} are ready (version {version})."
-FLEET_SEALED: Final = "Sealed {count} private keys with the first seal."
+FLEET_SEALED: Final = "{keys} sealed with the first seal."
+FLEET_KEYS: Final = "private key"
 FLEET_ADDED: Final = "{added} added, {changed} changed, {same} unchanged"
-FLEET_NEXT: Final = "A worker looks at them within a minute: dnsrenew worker, then dnsrenew fleet status"
-FLEET_REMOVE_QUESTION: Final = "Take {certificates} ({names}) out of the fleet, with private keys?"
-FLEET_REVOKE_QUESTION: Final = "Revoke {certificates} ({names}), and take them out of the fleet with private keys?"
-FLEET_REMOVED: Final = "{certificates} taken out of the fleet"
+FLEET_NEXT: Final = "Workers pick them up within a minute. If none runs: dnsrenew worker"
+FLEET_REMOVE_QUESTION: Final = "Remove {certificates} ({names}) from the fleet, and delete private keys?"
+FLEET_REVOKE_QUESTION: Final = (
+    "Revoke {revoked}, then remove {certificates} ({names}) from the fleet, and delete private keys?"
+)
+FLEET_REMOVED: Final = "{certificates} removed from the fleet"
+FLEET_REVOKED: Final = "{revoked} revoked, {certificates} removed from the fleet"
 FLEET_LOADED: Final = "{certificates} and {accounts} written into the database"
 FLEET_DUMPED: Final = "{certificates} and {accounts} written into {folder}"
-FLEET_KEPT: Final = "{certificates} left alone: what is there is as new or newer"
-FLEET_KEPT_ACCOUNT: Final = "There is another account at {ca} already; it stays."
+FLEET_KEPT: Final = "{certificates} unchanged: the stored version is as new or newer"
+FLEET_KEPT_ACCOUNT: Final = "The account at {ca} was not replaced: another one is stored already."
 FLEET_DAMAGED: Final = "{name} was left out: files of its certificate are missing or damaged."
 FLEET_JOURNAL_FOLDER: Final = (
-    "Killed runs left TXT records that only {folder} knows of: run dnsrenew cleanup with the configuration of that "
-    "store."
+    "Interrupted runs left TXT records in DNS, which only {folder} lists. Remove them: dnsrenew cleanup, with the "
+    "configuration of that store"
 )
-FLEET_JOURNAL: Final = "Killed runs left TXT records that only the database knows of: run dnsrenew cleanup."
-FLEET_LOAD_NEXT: Final = "Have the workers renew them: dnsrenew fleet sync, or dnsrenew fleet add FILE"
+FLEET_JOURNAL: Final = (
+    "Interrupted runs left TXT records in DNS, which only the database lists. Remove them: dnsrenew cleanup"
+)
+FLEET_LOAD_NEXT: Final = (
+    "Add them to the fleet, so that workers renew them: dnsrenew fleet sync, or dnsrenew fleet add FILE"
+)

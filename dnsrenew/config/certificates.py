@@ -68,7 +68,9 @@ def _domains(value: Any, scope: FieldScope, path: KeyPath) -> dict[str, str] | N
     if not isinstance(value, (list, tuple)) or not value:
         raise FieldError(texts.DOMAINS, found=describe_found(value) if value or value is None else EMPTY_LIST)
     if len(value) > _MOST_DOMAINS:
-        raise FieldError(texts.MANY_DOMAINS.format(most=_MOST_DOMAINS), found=texts.DOMAINS_FOUND.format(count=len(value)))
+        raise FieldError(
+            texts.MANY_DOMAINS.format(most=_MOST_DOMAINS), found=texts.DOMAINS_FOUND.format(count=len(value))
+        )
     domains: dict[str, str] = {}
     is_valid = True
     for index, item in enumerate(value):
@@ -109,7 +111,11 @@ def _no_default(value: Any, _scope: FieldScope, path: KeyPath) -> None:
     raise FieldError(texts.DEFAULTS_KEY.format(key=path[-1]), found=kind(value))
 
 
-_DEFAULTS: Final = Table("fleet.defaults", {"name": Key(_no_default), "domains": Key(_no_default), **_SETTINGS})
+_DEFAULTS: Final = Table(
+    "fleet.defaults", {"name": Key(_no_default), "domains": Key(_no_default), **_SETTINGS}, offered=tuple(_SETTINGS)
+)
+_DOCUMENT: Final = Table("certificate", _CERTIFICATE.keys, offered=(*_CERTIFICATE.keys, "tags"))
+"""A document of a fleet; whoever reads it takes its tags out before."""
 
 
 class CertificateTables:
@@ -151,7 +157,7 @@ class CertificateTables:
         :param defaults: values for what it does not say, from :meth:`read_defaults`.
         """
         self._accounts.absence_reported = False
-        values = _CERTIFICATE.read(table, scope, ())
+        values = _DOCUMENT.read(table, scope, ())
         self._read_one({**defaults, **values}, {**defaults, **table}, scope, ())
         return self.specs[0] if self.specs else None
 

@@ -7,7 +7,7 @@ all mistakes are reported together.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dnsrenew.base.values import Frozen
@@ -193,10 +193,14 @@ def as_table(value: object) -> Mapping[str, Any] | None:
 
 
 class Table:
-    """The keys of one kind of table."""
+    """The keys of one kind of table.
 
-    def __init__(self, name: str, keys: Mapping[str, Key]) -> None:
+    :param offered: the keys that the mistake of an unknown one names, if they are not these.
+    """
+
+    def __init__(self, name: str, keys: Mapping[str, Key], *, offered: Sequence[str] | None = None) -> None:
         self.keys = keys
+        self._offered = tuple(keys if offered is None else offered)
         self.name = name
         self._required = tuple(key for key, spec in keys.items() if spec.required)
 
@@ -228,5 +232,5 @@ class Table:
         if path and key in TOP_LEVEL and not scope.python:
             scope.misplaced((*path, str(key)))
             return
-        keys = tuple(self.keys)
+        keys = self._offered
         scope.mistake((*path, str(key)), UNKNOWN_KEY, one_of(keys), nearest(key, keys))

@@ -161,7 +161,8 @@ OUTSIDE_ALL_ZONES_NEAREST: Final = Text(
 FLEET_UNSEALED: Final = Text(
     "fleet-unsealed",
     "Private keys are stored in the database unencrypted.",
-    'Write seal = "env:DNSRENEW_SEAL" into [fleet], with 32 random bytes in base64 (openssl rand -base64 32).',
+    "Set DNSRENEW_SEAL to 32 random bytes in base64 (openssl rand -base64 32), and write "
+    'seal = "env:DNSRENEW_SEAL" into [fleet].',
 )
 METRICS_NOT_PROM: Final = Text(
     "metrics-file-name",
@@ -202,16 +203,16 @@ STORE_OF_FLEET: Final = Phrase(
     'a database for all machines: store = {{ url = "postgresql://…", password = "env:NAME" }}'
 )
 SEALS: Final = Phrase("a secret, or a list of secrets")
-NO_SEAL: Final = Phrase("another text")
+NO_SEAL: Final = Phrase("a text that is not 32 bytes in base64")
 SEAL: Final = Phrase("32 random bytes in base64, as `openssl rand -base64 32` prints them")
 DEFAULTS_KEY: Final = Phrase("no such key here: each certificate has its own {key}")
 A_DOCUMENT: Final = Phrase('a JSON object such as {{"domains": ["shop.example.com"]}}')
 THE_DOCUMENT: Final = Phrase("the certificate")
 TAGS: Final = Phrase('texts of up to {most} characters, such as ["customer-7"]')
 SECRET_IN_DATABASE: Final = Phrase("a secret in plain text")
-SECRET_REFERENCE: Final = Phrase('a reference such as "env:NAME" or "file:PATH": the database holds no secret of yours')
+SECRET_REFERENCE: Final = Phrase('a reference such as "env:NAME" or "file:PATH": the database stores no secrets')
 CALLABLE_IN_DATABASE: Final = Phrase("a callable")
-A_DEPLOYMENT: Final = Phrase("a Deployment or a table: the database holds no code")
+A_DEPLOYMENT: Final = Phrase("a Deployment or a table: a callable cannot be stored in the database")
 NO_FLEET_PACKAGES: Final = Phrase("the packages for PostgreSQL are not installed")
 FLEET_PACKAGES: Final = Phrase("the packages psycopg, psycopg-pool and procrastinate")
 NOT_READ_BY_LIBPQ: Final = Phrase("a URL that libpq does not understand")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base.values import Frozen
 from dnsrenew.config.as_document import document_of
 from dnsrenew.config.documents import TAGS
+from dnsrenew.config.texts import THE_DOCUMENT
 from dnsrenew.errors import ConfigError
 from dnsrenew.fleet import texts
 from dnsrenew.store.database.due_dates import DueDates
@@ -87,7 +88,7 @@ class FleetAdder(Frozen):
                     gathered.take(number, document_of(spec))
                 except ConfigError as error:
                     found = [Mistake(**each) for each in error.evidence["mistakes"]]
-                    gathered.refuse([each._replace(key=f"{spec.name}.{each.key}") for each in found], None)
+                    gathered.refuse(found, number)
             return gathered.write()
 
 
@@ -152,7 +153,9 @@ class _Gathered:
             if written.added or written.changed:
                 DueDates(adder.store.database).scan_soon()
             return written
-        self.refuse([_clash(clash) for clash in written], None)
+        # Without tags, a table cannot have one of those that clash: that it was added by name is said anyway.
+        clashes = [clash for clash in written if clash.clash != "tags" or self._origin == "add"]
+        self.refuse([_clash(clash, self._origin) for clash in clashes], None)
         self._raise_mistakes()
         return AddedCounts(0, 0, 0)
 
@@ -162,19 +165,32 @@ class _Gathered:
         :param number: of the line; None: they know it.
         :raises ConfigError: there are many by now.
         """
-        has_lines = bool(self._file) and self._origin == "add"
         for each in mistakes:
-            line = (each.line if number is None else number) if has_lines else None
-            self._mistakes.append(each._replace(file=self._file, line=line))
+            key = texts.THE_LINE if self._has_lines and each.key == THE_DOCUMENT else each.key
+            line = each.line if number is None else number
+            self._mistakes.append(each._replace(file=self._file, line=line, key=key))
         if len(self._mistakes) >= _MOST:
             self._raise_mistakes()
 
     def _refuse_name(self, name: str, number: int, expected: str) -> None:
         self.refuse([Mistake("", None, "name", quoted(name), expected)], number)
 
+    @property
+    def _has_lines(self) -> bool:
+        return bool(self._file) and self._origin == "add"
+
     def _raise_mistakes(self) -> None:
-        if self._mistakes:
-            raise config_error(self._mistakes)
+        found = self._mistakes
+        if not found:
+            return
+        if self._origin == "sync":
+            from dnsrenew.config.table_lines import in_tables  # needed only after a mistake
+
+            specs = self._adder.config.certificates
+            found = in_tables(self._adder.config, [(specs[(each.line or 1) - 1].name, each) for each in found])
+        elif not self._has_lines:
+            found = [each._replace(line=None) for each in found]
+        raise config_error(found)
 
     def _documents(self) -> Iterator[NewDocument]:
         self._aside.seek(0)
@@ -205,11 +221,15 @@ def _parsed(line: bytes) -> object:
     return value
 
 
-def _clash(found: FoundClash) -> Mistake:
-    """Return a clash as a mistake of its line."""
+def _clash(found: FoundClash, origin: Origin) -> Mistake:
+    """Return a clash as a mistake of its line.
+
+    :param origin: of what is refused; the certificate that stands in its way has the same one unless it is told.
+    """
     tags = list(found.tags)
     if found.clash == "origin":
-        return Mistake("", found.number, "name", quoted(found.other), texts.OTHER_ORIGIN)
+        expected = texts.SYNCED_BEFORE if origin == "add" else texts.ADDED_BEFORE
+        return Mistake("", found.number, "name", quoted(found.other), expected)
     if found.clash == "tags":
         expected = texts.NAME_OF_TAGS.format(tags=tags) if tags else texts.NAME_WITHOUT_TAGS
         return Mistake("", found.number, "name", quoted(found.other), expected)

@@ -46,7 +46,7 @@ SELECT
     ),
     COALESCE(EXTRACT(EPOCH FROM now() - min(due) FILTER (WHERE {IS_DUE})), 0)::double precision
 FROM dnsrenew_certificate WHERE wanted IS NOT NULL
-"""
+"""  # noqa: S608  # of constants
 _ON_DEMAND: Final = """
 SELECT key, EXTRACT(EPOCH FROM empty_until - now())::double precision
 FROM dnsrenew_pace WHERE starts_with(key, 'on-demand ')

@@ -159,7 +159,6 @@ class WorkQueue:
         for former in [*self._registrations]:  # its jobs then count as those of a dead worker, at once
             await self.app.job_manager.unregister_worker(former)
             self._registrations.discard(former)
-        await self.rescue()  # before a worker says that it is ready: it uses the tables
 
     @contextlib.asynccontextmanager
     async def opened(self, stop: asyncio.Event | None = None) -> AsyncIterator[None]:

@@ -21,15 +21,17 @@ class RemovedCertificates(Frozen):
     """What was taken out.
 
     :ivar failed: the certificates that could not be revoked, with the error; they are still in the fleet.
+    :ivar revoked: those that were revoked before.
     """
 
     removed: tuple[str, ...]
     failed: tuple[tuple[str, DnsRenewError], ...] = ()
+    revoked: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         failed = [{"name": name, "error": error.to_dict()} for name, error in self.failed]
-        return {"removed": list(self.removed), "failed": failed}
+        return {"removed": list(self.removed), "failed": failed, "revoked": list(self.revoked)}
 
 
 def chosen(wanted: WantedCertificates, names: Sequence[str], tag: str | None) -> list[str]:
@@ -74,22 +76,26 @@ def remove(
     :raises StoreError: the database cannot be written; nothing was taken out.
     :raises Cancelled: cancelled; nothing was taken out, and some may be revoked.
     """
-    failed = [] if revoke is None else _revoke_all(names, revoke)
+    revoked, failed = ([], []) if revoke is None else _revoke_all(names, revoke)
     kept = {name for name, _ in failed}
     removed = [name for name in names if name not in kept]
     wanted.remove(removed)
-    return RemovedCertificates(tuple(removed), tuple(failed))
+    return RemovedCertificates(tuple(removed), tuple(failed), tuple(revoked))
 
 
-def _revoke_all(names: Sequence[str], revoke: Callable[[str], object]) -> list[tuple[str, DnsRenewError]]:
-    """Revoke certificates; return those that could not be revoked, with the error."""
+def _revoke_all(
+    names: Sequence[str], revoke: Callable[[str], object]
+) -> tuple[list[str], list[tuple[str, DnsRenewError]]]:
+    """Revoke certificates; return those that were revoked, and those that could not be, with the error."""
+    revoked: list[str] = []
     failed: list[tuple[str, DnsRenewError]] = []
     for name in names:
         try:
             revoke(name)
+            revoked.append(name)
         except Cancelled:
             raise
         except DnsRenewError as error:
             if error.code != _MISSING:
                 failed.append((name, error))
-    return failed
+    return revoked, failed

@@ -16,7 +16,7 @@ from dnsrenew.base.values import Frozen, replace
 from dnsrenew.events import Emitter, Event
 from dnsrenew.fleet import texts
 from dnsrenew.fleet.certificate_job import CertificateJobs
-from dnsrenew.fleet.queue import QueueTasks, WorkQueue, in_thread
+from dnsrenew.fleet.queue import QueueTasks, WorkQueue, in_thread, unless
 from dnsrenew.fleet.shared_services import SharedServices, WorkerRun
 from dnsrenew.operations.event_log import EventLog
 from dnsrenew.renewal.batch import DRIVEN, Batch
@@ -135,6 +135,7 @@ class WorkerSession:
         return WorkQueue(database.address.url, connection_options(database), self._tasks, self._settings.registrations)
 
     async def _work(self, queue: WorkQueue, stop: asyncio.Event) -> None:
+        await unless(stop, queue.rescue())  # before it says that it is ready: this uses the tables
         await in_thread(self._dates.scan_soon, threading.Event())
         look = asyncio.create_task(self._look(queue, stop))
         self._settings.ready()

@@ -52,14 +52,14 @@ FROM (
     FROM dnsrenew_certificate
     WHERE wanted IS NOT NULL AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text])
 ) AS certificate
-"""
+"""  # noqa: S608  # of constants
 _OVERDUE: Final = f"""
 SELECT name, due
 FROM dnsrenew_certificate
 WHERE wanted IS NOT NULL AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text])
     AND {IS_DUE} AND name <> ALL(%(doing)s)
 ORDER BY due, name LIMIT %(shown)s
-"""
+"""  # noqa: S608  # of constants
 _WORKERS: Final = """
 WITH held AS MATERIALIZED (
     SELECT (classid::bigint << 32) | objid::bigint AS lock FROM pg_locks
@@ -222,7 +222,7 @@ def _with_left(database: Database, cas: Mapping[str, CA], limits: Mapping[str, C
     known = {name: NEW_ORDERS[ca.directory] for name, ca in cas.items() if ca.directory in NEW_ORDERS}
     found = {}
     for window in {limit.window for name, limit in known.items() if name in limits}:
-        ordered = dict(database.fetch(_ORDERED, (window,)))
+        ordered: dict[str, int] = dict(database.fetch(_ORDERED, (window,)))
         for name, limit in known.items():
             if name in limits and limit.window == window:
                 same = (other for other, ca in cas.items() if ca.directory == cas[name].directory)

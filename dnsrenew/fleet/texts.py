@@ -11,27 +11,25 @@ from dnsrenew.errors import Phrase, Text
 THE_LINE: Final = Phrase("line")
 A_LINE: Final = Phrase('one JSON object a line, such as {{"domains": ["shop.example.com"], "tags": ["customer-7"]}}')
 NO_JSON: Final = Phrase("no valid JSON (column {column}: {reason})")
-STRANGE_JSON: Final = Phrase("JSON that cannot be kept: numbers without an end, or thousands of nested values")
+STRANGE_JSON: Final = Phrase("JSON with NaN or Infinity, or with values nested too deeply")
 NOT_UTF8: Final = Phrase("a line that is not UTF-8 text (byte {position})")
-HALF_CHARACTER: Final = Phrase("half of a character (a lone surrogate)")
+HALF_CHARACTER: Final = Phrase("an incomplete character (a lone surrogate)")
 NUL_IN_LINE: Final = Phrase("a text with a NUL character")
 LONG_LINE: Final = Phrase("a line of more than {most:,} bytes")
 ANOTHER_LINE: Final = Phrase("each name once: line {line} has it too")
 IN_CONFIGURATION: Final = Phrase("another name: a table of the configuration has this one")
-OTHER_ORIGIN: Final = Phrase(
-    "another name: the fleet has this one from elsewhere (dnsrenew fleet add, or the tables of a configuration by "
-    "dnsrenew fleet sync)"
-)
-NAME_OF_TAGS: Final = Phrase("another name, or one of its tags: the fleet has this one with the tags {tags}")
-NAME_WITHOUT_TAGS: Final = Phrase("another name, or no tags: the fleet has this one without tags")
-DOMAIN_OF_TAGS: Final = Phrase("a domain that is not in the certificate {name} with other tags ({tags})")
-DOMAIN_WITHOUT_TAGS: Final = Phrase("a domain that is not in the certificate {name}, which has no tags")
+ADDED_BEFORE: Final = Phrase("another name: dnsrenew fleet add added this one")
+SYNCED_BEFORE: Final = Phrase("another name: dnsrenew fleet sync wrote this one from a configuration")
+NAME_OF_TAGS: Final = Phrase("another name, or one of the tags of the existing certificate ({tags})")
+NAME_WITHOUT_TAGS: Final = Phrase("another name, or no tags: the existing certificate has none")
+DOMAIN_OF_TAGS: Final = Phrase("another domain: the certificate {name} with other tags ({tags}) has this one")
+DOMAIN_WITHOUT_TAGS: Final = Phrase("another domain: the certificate {name}, which has no tags, has this one")
 
 # ── errors ──────────────────────────────────────────────────────────────────────────────
 
 NO_FLEET: Final = Text(
     "no-fleet",
-    "The store of the configuration is a folder, and machines that work together need a database.",
+    "The store of the configuration is a folder, and this command needs a database.",
     'Write store = "postgresql://USER@HOST/DATABASE" into the configuration, then run dnsrenew fleet init.',
 )
 QUEUE_UNFIT: Final = Text(
@@ -43,7 +41,7 @@ QUEUE_UNFIT: Final = Text(
 NAME_UNKNOWN: Final = Text(
     "certificate-unknown",
     "There is no certificate named {name} in the fleet.",
-    "Correct the name; dnsrenew status lists the certificates.",
+    "Run dnsrenew status to list the certificates.",
 )
 NAME_ONLY_STORED: Final = Text(
     "certificate-unknown",
@@ -53,16 +51,16 @@ NAME_ONLY_STORED: Final = Text(
 NAME_NO_MATCH: Final = Text(
     "certificate-unknown",
     "No certificate of the fleet has a name that matches {name}.",
-    "Correct the pattern; dnsrenew status lists the certificates.",
+    "Run dnsrenew status to list the certificates.",
 )
 TAG_UNKNOWN: Final = Text(
     "certificate-unknown",
     "No certificate of the fleet has the tag {tag}.",
-    "Correct the tag.",
+    "Run dnsrenew fleet status to count the certificates of the fleet.",
 )
 FOLDER_MISSING: Final = Text(
     "fleet-no-store",
-    "{folder} is not the store of a dnsrenew: it has no folder accounts and no folder certificates.",
+    "{folder} is not a store: it has neither an accounts nor a certificates folder.",
     "Give the folder that `store` of a configuration names.",
 )
 FOLDER_NOT_EMPTY: Final = Text(

@@ -115,7 +115,8 @@ class FleetWorker:
         losses = 0
         while not self._stop.is_set():
             self._again.clear()
-            started, error = time.monotonic(), None  # type: float, StoreError | None
+            started = time.monotonic()
+            error: StoreError | None = None
             try:
                 # psycopg cannot use the event loop that is the default on Windows.
                 with self._opened() as session, asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:

@@ -10,7 +10,7 @@ from dnsrenew.base import names
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.dns01.accounts import AccountChoice
 from dnsrenew.challenges.dns01.records import OWN_LABEL
-from dnsrenew.errors import DnsError
+from dnsrenew.errors import ConfigError, DnsError
 from dnsrenew.model import Route
 from dnsrenew.operations import texts
 from dnsrenew.operations.delegate_account import choose_account, choose_domains, target_name, writers_of
@@ -93,7 +93,11 @@ def delegate(context: Context, config: Config, store: Store, name: str, to: str 
     :raises LockedError: another run uses the DNS account.
     :raises Cancelled: the wait was cancelled; a second call goes on.
     """
-    chosen = choose_domains(config, name)
+    try:
+        chosen = choose_domains(config, name)
+    except ConfigError:
+        _refuse_fleet(config, store, name)
+        raise
     its = context.for_certificate(chosen.specs[0].name)
     store.check_ground()
     services = make_services(config, store, context)
@@ -104,6 +108,19 @@ def delegate(context: Context, config: Config, store: Store, name: str, to: str 
             return _by_cname(its, config, services, chosen, choose_account(config, to, chosen.domains))
     finally:
         services.close()
+
+
+def _refuse_fleet(config: Config, store: Store, name: str) -> None:
+    """Refuse a certificate of a fleet: it has no table that a route could be written into.
+
+    :raises ConfigError: ``certificate-unknown``.
+    """
+    if config.fleet is None:
+        return
+    from dnsrenew.operations.fleet_certificates import fleet_certificates  # few stores are databases
+
+    if fleet_certificates(config, store).wanted.get(name) is not None:
+        raise ConfigError.of(texts.DELEGATE_FLEET, name=name) from None
 
 
 def _by_cname(

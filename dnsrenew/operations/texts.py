@@ -61,7 +61,7 @@ LEFT_OUT: Final = Text(
 NAME_TAKEN: Final = Text(
     "fleet-name-taken",
     "The certificate {name} has a table in the configuration, and was added to the fleet too.",
-    "Remove one of them: the table, or run dnsrenew fleet remove {name}.",
+    "Remove the table, or run dnsrenew fleet remove {name}.",
 )
 CERTIFICATE_MISSING: Final = Text(
     "certificate-missing",
@@ -96,8 +96,8 @@ NOT_STORED_NEAREST: Final = Text(
 )
 STILL_IN_FLEET: Final = Text(
     "certificate-configured",
-    "The certificate {name} is in the fleet.",
-    "Run dnsrenew fleet remove {name}.",
+    "The certificate {name} is in the fleet, so a worker would obtain it again.",
+    "Remove it from the fleet: dnsrenew fleet remove {name}",
 )
 STILL_CONFIGURED: Final = Text(
     "certificate-configured",
@@ -193,6 +193,11 @@ DELEGATE_NAME: Final = Text(
     "certificate-unknown",
     "{name} is neither a certificate of the configuration nor a domain of one.",
     "Use one of these: {known}.",
+)
+DELEGATE_FLEET: Final = Text(
+    "certificate-unknown",
+    "The certificate {name} is in the fleet, and dnsrenew delegate takes only the tables of the configuration.",
+    "Set the CNAME record yourself, and give the certificate a route with `alias`: dnsrenew fleet add FILE",
 )
 DELEGATE_NAME_NEAREST: Final = Text(
     "certificate-unknown",

@@ -16,7 +16,8 @@ from dnsrenew.store.database.due_dates import DueDates
 from tests.kit.fleet_faults import assert_right
 from tests.kit.fleet_killed import WorkerProcesses
 from tests.kit.fleet_stage import FleetStage, wait_until
-from tests.kit.fleet_world import FleetWorlds, Watch
+from tests.kit.fleet_watch import Watch
+from tests.kit.fleet_world import FleetWorlds
 from tests.kit.postgres import DatabaseAddress, Postgres
 from tests.kit.processes import Zygote
 from tests.lab.workspace import Workspace

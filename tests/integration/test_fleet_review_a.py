@@ -204,10 +204,15 @@ def test_a_step_that_fails_stops_no_other(stage: FleetStage, monkeypatch: pytest
     """Messages and the re-seal do not wait for what fails before them."""
     done = threading.Event()
     told = threading.Event()
+
+    def fail_to_tell() -> None:
+        told.set()
+        raise OSError
+
     monkeypatch.setattr("dnsrenew.fleet.session._TELL", 0.0)
     monkeypatch.setattr("dnsrenew.fleet.queue.WorkQueue.rescue", mock.AsyncMock(side_effect=[0, *[OSError()] * 999]))
     monkeypatch.setattr(WorkerSession, "_clean_up", mock.Mock(side_effect=OSError()))
-    monkeypatch.setattr(WorkerSession, "_tell", lambda _: (told.set(), 1 / 0))
+    monkeypatch.setattr(WorkerSession, "_tell", mock.Mock(side_effect=fail_to_tell))
     monkeypatch.setattr(session_module, "reseal", lambda *_: done.set())
     with stage.crew() as (crew,):
         wait_until(lambda: done.is_set() and told.is_set())
@@ -316,7 +321,9 @@ def test_a_version_without_a_ca_counts_nowhere(stage: FleetStage) -> None:
     stage.database.execute("INSERT INTO dnsrenew_version VALUES ('x', 1, 'c', 'k', '{}', NULL)")
     stage.database.execute("INSERT INTO dnsrenew_version VALUES ('x', 2, 'c', 'k', '{}', 'lab')")
     stage.add("x")
-    found = fleet_status(stage.database, {})
+    stage.database.execute("UPDATE dnsrenew_certificate SET tags = '{shop}'")
+    assert fleet_status(stage.database, {}).last_hour == {}
+    found = fleet_status(stage.database, {}, "shop")
     assert found.last_hour == {"lab": 1}
     assert status_lines(found, stage.database.clock.now(), 80)
     assert list(fleet_lines(FleetReading(status=found, expiring=0, overdue=0.0, on_demand={})))
@@ -343,8 +350,7 @@ def test_what_a_known_limit_leaves(stage: FleetStage) -> None:
     for directory in (ca.directory for ca in cas.values()):
         stage.database.execute("INSERT INTO dnsrenew_account (directory) VALUES (%s)", (directory,))
     stage.database.execute(
-        "INSERT INTO dnsrenew_version (name, number, chain, key, meta, ca, issued)"
-        " SELECT 'x', n, '', '', '{}', 'le', now() - n * interval '1 hour' FROM generate_series(1, 5) AS n"
+        "INSERT INTO dnsrenew_issued SELECT 'le', now() - n * interval '1 hour' FROM generate_series(1, 5) AS n"
     )
     found = fleet_status(stage.database, cas)
     assert {name: each.left for name, each in found.limits.items()} == {"le": 298, "lab": None}

@@ -27,10 +27,8 @@ from dnsrenew.store.database.schema import initialize
 from dnsrenew.store.database.seal import Seals
 from dnsrenew.validation.mistakes import Mistake, config_error
 from tests.integration.test_fleet_commands import FleetFolder, open_store
-from tests.kit.fleet_stage import FleetStage
 from tests.kit.postgres import DatabaseAddress, address, postgres  # noqa: F401  # fixtures
 from tests.kit.stores import keep
-from tests.lab.workspace import Workspace
 
 
 @pytest.fixture
@@ -213,9 +211,7 @@ def _examined(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         from dnsrenew.model import Diagnosis
 
         seen.extend(spec.name for spec in specs)
-        return [
-            Diagnosis(name=spec.name, renewable=True, route=None, next_action=None, checks=()) for spec in specs
-        ]
+        return [Diagnosis(name=spec.name, renewable=True, route=None, next_action=None, checks=()) for spec in specs]
 
     monkeypatch.setattr("dnsrenew.doctor.examine.examine", examine)
     return seen
@@ -225,9 +221,7 @@ def _examined(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize("command", ["worker", "fleet init", "fleet status"])
-def test_missing_packages_are_named_together(
-    fleet: FleetFolder, monkeypatch: pytest.MonkeyPatch, command: str
-) -> None:
+def test_missing_packages_are_named_together(fleet: FleetFolder, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     """Whatever is missing is named with one command to install it."""
     found = fleet.config()
     monkeypatch.setattr("dnsrenew.cli.invocation.Invocation.config", lambda *_, **__: found)
@@ -299,7 +293,9 @@ def test_a_tag_of_no_certificate_is_told(fleet: FleetFolder, capsys: pytest.Capt
 
 
 def test_what_was_loaded_is_not_nothing(
-    fleet: FleetFolder, address: DatabaseAddress, capsys: pytest.CaptureFixture[str]  # noqa: F811
+    fleet: FleetFolder,
+    address: DatabaseAddress,
+    capsys: pytest.CaptureFixture[str],  # noqa: F811
 ) -> None:
     """After `fleet load` the status says that no worker renews them; a program gets them; `fleet remove` says how."""
     with open_store(fleet) as store:
@@ -331,3 +327,96 @@ def test_a_mistake_after_sighup_has_no_wrong_next_step(capsys: pytest.CaptureFix
     err = capsys.readouterr().err
     assert "run the command again" not in err
     assert err.rstrip().endswith("reload (SIGHUP).")
+
+
+# ── mistakes in what is added ───────────────────────────────────────────────────────────
+
+
+def test_mistakes_of_sync_have_a_line(fleet: FleetFolder) -> None:
+    """A table whose name was added by `fleet add`, with tags, is one mistake, at its line of the file."""
+    fleet.add({"name": "shop", "domains": ["shop.duckdns.org"], "tags": ["us"]})
+    fleet.add_table("home")
+    fleet.add_table("shop", domain="other")
+    (found,) = fleet.refused("fleet sync")["evidence"]["mistakes"]
+    assert found["file"] == str(fleet.path)
+    assert fleet.path.read_text().splitlines()[found["line"] - 1] == 'name = "shop"'
+    assert found["key"] == "certificate[1].name"
+
+
+def test_unknown_keys_name_those_that_are_possible(fleet: FleetFolder, address: DatabaseAddress) -> None:  # noqa: F811
+    """A line can have tags; defaults can have neither a name nor domains."""
+    error = fleet.refused(f"fleet add {fleet.lines({'domains': ['a.duckdns.org'], 'tagz': ['us']})}")
+    assert error["evidence"]["mistakes"][0]["nearest"] == "tags"
+    fleet.write(address, more='colour = "red"\n')
+    (found,) = fleet.refused("fleet status")["evidence"]["mistakes"]
+    assert "domains" not in found["expected"]
+    assert "name," not in found["expected"]
+
+
+def test_a_line_is_always_called_so(fleet: FleetFolder) -> None:
+    """Whether it is no JSON or no object."""
+    assert fleet.mistakes("{", "3") == [(1, "line"), (2, "line")]
+
+
+# ── revoke, remove, renew, delegate ─────────────────────────────────────────────────────
+
+
+def test_what_was_never_obtained_is_not_revoked(
+    fleet: FleetFolder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The question counts those that have a certificate, and the result says how many were revoked."""
+    asked: list[str] = []
+    monkeypatch.setattr("dnsrenew.cli.fleet_remove.confirm", lambda _, question, __: asked.append(question))
+    monkeypatch.setattr("dnsrenew.renewer.Renewer.revoke", _revoke)
+    for name in ("home", "shop", "club"):
+        fleet.add({"name": name, "domains": [f"{name}.duckdns.org"]})
+    with open_store(fleet) as store:
+        keep(store, 1)
+    out, _ = shown(fleet, "fleet remove club --revoke", capsys)
+    assert "revoke" not in asked[0].lower()
+    assert "revoked" not in out
+    out, _ = shown(fleet, "fleet remove home shop --revoke", capsys)
+    assert asked[1].startswith("Revoke 1 certificate, then remove 2 certificates (home, shop)")
+    assert "1 certificate revoked, 2 certificates removed" in out
+
+
+def _revoke(_: object, name: str, **__: object) -> None:
+    if name != "home":
+        raise StoreError("certificate-missing", "none", fix="")
+
+
+def test_renew_of_an_empty_fleet_says_how_to_fill_it(fleet: FleetFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not a count of nothing."""
+    out, _ = shown(fleet, "renew", capsys)
+    assert out.startswith("The fleet has no certificates.")
+
+
+def test_delegate_takes_tables_only(fleet: FleetFolder) -> None:
+    """A certificate of the fleet is not said to be unknown."""
+    fleet.add({"name": "shop", "domains": ["shop.duckdns.org"]})
+    assert "is in the fleet" in fleet.refused("delegate shop")["message"]
+
+
+# ── the database ────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("parameter", ["sslmode=bogus", "connect_timeout=soon"])
+def test_a_bad_parameter_of_the_address_is_a_mistake(
+    fleet: FleetFolder,
+    address: DatabaseAddress,
+    parameter: str,  # noqa: F811
+) -> None:
+    """Whoever reads the error looks at the configuration, not at the network."""
+    fleet.path.write_text(fleet.path.read_text().replace(address.url, f"{address.url}?{parameter}"))
+    error = fleet.refused("fleet status", status=1)
+    assert error["code"] == "store-bad-path"
+    assert parameter.partition("=")[2] in error["message"]
+
+
+def test_a_table_that_is_gone_is_not_made_by_init(fleet: FleetFolder, database: Database) -> None:
+    """The version says that the tables are there: only a backup has what was in it."""
+    database.execute("DROP TABLE dnsrenew_certificate")
+    for command in ("fleet status", "status"):
+        error = fleet.refused(command, status=1)
+        assert "dnsrenew_certificate" in error["message"]
+        assert "backup" in error["fix"]

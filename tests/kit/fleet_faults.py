@@ -18,7 +18,8 @@ from dnsrenew.errors import StoreError
 from dnsrenew.fleet.queue import HandedBack
 from dnsrenew.store.database.lock_connection import LockConnection
 from tests.kit.child import ROOT
-from tests.kit.fleet_world import NAME, FleetWorld, FleetWorlds, Killed, Machine, Watch, suspended
+from tests.kit.fleet_watch import Killed, Watch
+from tests.kit.fleet_world import NAME, FleetWorld, FleetWorlds, Machine, suspended
 from tests.kit.postgres import Postgres
 
 PAGE: Final = ROOT / "docs" / "internals" / "fleet-faults.md"

@@ -1,7 +1,7 @@
 """Machines of a fleet with a real PostgreSQL, and a CA and a DNS host in memory that count what they are sent.
 
 The workers are those of the program, without the queue. Everything that a job does with others passes a
-:class:`Watch`: each statement, each request to the CA, each call of the DNS host, each event. At one of these points
+:class:`.Watch`: each statement, each request to the CA, each call of the DNS host, each event. At one of these points
 a test lets something happen: the machine dies, or its database does.
 
 A machine that dies runs no ``finally``: from then on nothing of it passes, and its connections are cut without a
@@ -12,12 +12,11 @@ real processes.
 from __future__ import annotations
 
 import contextlib
-import re
 import socket
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, Final, TypeVar, cast
 from unittest import mock
@@ -30,23 +29,28 @@ from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.values import replace
 from dnsrenew.config.fleet import FleetSettings
 from dnsrenew.drivers.provider import Behaviour
-from dnsrenew.events import Event
+from dnsrenew.events import Emitter, Event
 from dnsrenew.fleet.certificate_job import CertificateJobs
-from dnsrenew.fleet.session import SessionSettings, WorkerSession
+from dnsrenew.fleet.shared_services import SharedServices, WorkerRun
 from dnsrenew.http import Response as HttpResponse
 from dnsrenew.model import CertificateSpec, Outcome, Route
 from dnsrenew.renewal.batch import Batch
-from dnsrenew.secrets import Redactor
+from dnsrenew.renewal.fingerprints import Fingerprints
+from dnsrenew.renewal.options import RunOptions
+from dnsrenew.renewal.services import LazyServices, make_services
+from dnsrenew.runtime.context import Context
 from dnsrenew.store.database import lock_connection, new_connection
 from dnsrenew.store.database.clock import DatabaseClock
 from dnsrenew.store.database.connection import Database
 from dnsrenew.store.database.database_store import DatabaseStore
 from dnsrenew.store.database.due_dates import DueDates
+from dnsrenew.store.database.pace import SharedBuckets
 from dnsrenew.store.database.schema import initialize
 from dnsrenew.store.database.seal import Seals
 from dnsrenew.store.journal_entry import LATEST
 from tests.kit.acme_server import UNAUTHORIZED, AcmeServer, Limits, Problem, Proof
 from tests.kit.dns import Host, MemoryDns
+from tests.kit.fleet_watch import Watch, WatchedDatabase
 from tests.kit.memory import host_config, in_memory, threads_at_once
 from tests.kit.postgres import DatabaseAddress, Postgres, Proxy
 from tests.kit.year_world import CAS
@@ -61,7 +65,6 @@ SHORT: Final = 0.1
 """The patience of a machine while its network hangs."""
 _SOON: Final = 10.0
 _LONGEST_WAIT: Final = 0.01
-_PING: Final = "SELECT clock_timestamp()"
 _TABLES: Final = """
 SELECT string_agg(tablename, ', ') FROM pg_tables
 WHERE tablename LIKE 'dnsrenew\\_%' AND tablename <> 'dnsrenew_schema'
@@ -73,104 +76,6 @@ SET page = jsonb_set(
 )
 WHERE holder IS NULL OR holder NOT IN (SELECT id FROM dnsrenew_alive)
 """
-_TABLE: Final = re.compile(r"\b(INSERT INTO|UPDATE|DELETE FROM|FROM) dnsrenew_(?!lock\b|alive\b)(\w+)")
-
-
-class Killed(BaseException):
-    """The machine is dead."""
-
-
-class Watch:
-    """What a machine does passes here.
-
-    :param at: the point at which something happens; None: nowhere.
-    :param strike: what happens.
-    :ivar seen: the points so far.
-    :ivar requests: the requests to the CA and calls of the DNS host, in order.
-    :ivar sent_before: their number when it happened; None: it has not.
-    """
-
-    def __init__(self, at: str | None = None, strike: Callable[[], None] | None = None) -> None:
-        self._at = at
-        self._strike = strike
-        self._times: Counter[str] = Counter()
-        self.seen: list[str] = []
-        self.requests: list[str] = []
-        self.sent_before: int | None = None
-        self.is_dead = False
-
-    def pass_by(self, what: str) -> None:
-        """Let something happen, or continue."""
-        if self.is_dead:
-            raise Killed
-        self._times[what] += 1
-        number = self._times[what]
-        point = what if number == 1 else f"{what} ({number})"
-        self.seen.append(point)
-        if point == self._at and self._strike is not None:
-            self.sent_before = len(self.requests)
-            self._strike()
-            if self.is_dead:
-                raise Killed
-
-    def around(self, what: str, done: str, call: Callable[[], T]) -> T:
-        """Make a call to another party; something may happen before it, or before its result is known."""
-        self.pass_by(f"{what}, not sent")
-        value = call()
-        self.pass_by(f"{what}, {done}")
-        return value
-
-    def request(self, what: str, done: str, call: Callable[[], T]) -> T:
-        """Make a request to the CA or the DNS host."""
-
-        def sent() -> T:
-            self.requests.append(what)
-            return call()
-
-        return self.around(what, done, sent)
-
-    @property
-    def sent_after(self) -> list[str]:
-        """What was sent after it happened."""
-        return self.requests[self.sent_before or 0 :]
-
-
-class WatchedDatabase(Database):
-    """The database of a machine.
-
-    :ivar opened: its connections, with the process of the server for each.
-    """
-
-    def __init__(self, address: DatabaseAddress, watch: Watch) -> None:
-        super().__init__(address)
-        self.watch = watch
-        self.opened: dict[Any, int] = {}
-
-    def run(self, connection: Any, sql: str, params: Any = ()) -> tuple[list[tuple[Any, ...]], int]:
-        """Execute a statement; heartbeats have a thread of their own, and are no points."""
-        if connection not in self.opened:
-            self.opened[connection] = connection.info.backend_pid
-        if sql == _PING:
-            return super().run(connection, sql, params)
-        return self.watch.around(
-            f"database: {plain(sql, params)}", "done", lambda: super(WatchedDatabase, self).run(connection, sql, params)
-        )
-
-
-def plain(sql: str, params: Any) -> str:
-    """Say in a few words what a statement does."""
-    if "pg_try_advisory_lock" in sql or "pg_advisory_unlock" in sql:
-        what = "unlock" if "unlock" in sql else "lock"
-        key = params.get("key") if isinstance(params, Mapping) else params[0]
-        return "register" if "dnsrenew_holder" in sql else f"{what} {str(key).partition('-')[0]}"
-    found = _TABLE.findall(sql)
-    if not found:
-        return "connect" if "pg_backend_pid" in sql else sql.split(maxsplit=1)[0]
-    writes = [(verb, table) for verb, table in found if verb != "FROM"]
-    states = [(verb, table) for verb, table in found if table == "certificate"]
-    verb, table = next(iter(writes or states or found))
-    verbs = {"INSERT INTO": "write", "UPDATE": "change", "DELETE FROM": "remove", "FROM": "read"}
-    return f"{verbs[verb]} {table}"
 
 
 class CountingCA(AcmeServer):
@@ -204,20 +109,16 @@ class Machine:
         self.outcomes: list[Outcome] = []
         self.database = WatchedDatabase(world.address.at(world.proxy.port), watch)
         self.store = DatabaseStore(self.database, SEALS, worker=True)
-        settings = SessionSettings(
-            config=world.config,
-            redactor=Redactor(),
-            on_event=self._hear,
-            language=None,
-            concurrency=1,
-            is_over=lambda: False,
-            ready=lambda: None,
-            alive=lambda: None,
-            ended=lambda _: None,
-            registrations=set(),
-        )
-        self._services = WorkerSession(self.store, SEALS, settings).services
+        self._services = SharedServices(self._new_run, self.database.clock.monotonic)
         self._jobs = CertificateJobs(self.store, DueDates(self.database), self._services, self._ended)
+
+    def _new_run(self) -> WorkerRun:
+        """Return what the jobs of a worker share: see :mod:`dnsrenew.fleet.session`."""
+        config, clock = self.world.config(), self.database.clock
+        context = Context(clock=clock, emitter=Emitter(clock, self._hear), buckets=SharedBuckets(self.database))
+        services = LazyServices(partial(make_services, config, self.store, context))
+        options = RunOptions(fingerprint=Fingerprints(config, self.store).of)
+        return WorkerRun(config, config.fleet.documents, context, services, options)
 
     def _ended(self, _: CertificateSpec | None, outcome: Outcome) -> None:
         self.outcomes.append(outcome)

@@ -37,7 +37,7 @@ def test_revoke_says_what_it_does_and_what_comes_next(renewer: FakeRenewer, caps
     """Before, on standard error; afterwards, what is revoked and how it is replaced."""
     assert main(["revoke", "home", "--yes", "--reason", "key-compromise", "--wait", "3"]) == 0
     out, err = capsys.readouterr()
-    assert "Revoking home (reason: key-compromise). The next run replaces it." in err
+    assert "Revoking home (reason: key-compromise)." in err
     lines = out.splitlines()
     assert lines[:2] == ["✓ home revoked at lab (reason: key-compromise, signed with the account key)", "  serial  2f"]
     assert lines[2].startswith(

@@ -201,7 +201,7 @@ def test_a_hangup_reads_the_configuration_again(
     err = capsys.readouterr().err
     assert "The configuration was read again." in err
     assert "✗ dnsrenew.toml:3: ca: a mistake. Correct it." in err
-    assert "The configuration has a mistake: continuing with the previous one." in err
+    assert "Continuing with the previous configuration. Correct the mistake, then reload (SIGHUP)." in err
 
 
 @needs_hangup

@@ -62,7 +62,7 @@ WORKERS_NONE: Final = Text(
 )
 WORKERS_UNKNOWN: Final = Text(
     "schedule",
-    "Whether a worker of the fleet is alive is unknown, because the database cannot be read.",
+    "It is not known whether a worker of the fleet runs, because the database cannot be read.",
     "Look at the store check first.",
 )
 SCHEDULE_UNKNOWN: Final = Text(

@@ -8,23 +8,23 @@ from dnsrenew.errors import Text
 
 NOT_FOLLOWED: Final = Text(
     "serve-database",
-    "The server cannot read the database of the fleet, and goes on with the certificates that it knows: {reason}.",
-    "It is tried again every second; check that the database runs.",
+    "The server cannot read the database of the fleet, and keeps serving the certificates in memory: {reason}.",
+    "Check that the database runs; the server retries every second.",
 )
 NOT_LOADED: Final = Text(
     "serve-unusable",
     "The server cannot use version {version} of the certificate {name} from the database: {reason}.",
-    "If the reason does not help, renew it again: dnsrenew renew --force {name}.",
+    "Fix the cause, or renew the certificate: dnsrenew renew --force {name}",
 )
 NOT_ASKED: Final = Text(
     "on-unknown-failed",
-    "The function on_unknown of the program failed, so a name was not obtained on demand: {reason}.",
+    "on_unknown failed for {name}, so no certificate was obtained: {reason}.",
     "Correct the function; it has to return True or False.",
 )
 NOT_ADDED: Final = Text(
     "on-demand-failed",
-    "The name {name} was allowed, and could not be added to the fleet: {reason}.",
-    "It is tried again when a client asks for the name; correct what the reason says.",
+    "on_unknown allowed {name}, but it could not be added to the fleet: {reason}.",
+    "Fix the cause; the next client that asks for the name starts another attempt.",
 )
 NO_FUNCTION: Final = "on_unknown must be a function that takes a name and returns True or False, not {found}"
 NO_COROUTINE: Final = (

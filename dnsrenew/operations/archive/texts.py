@@ -15,7 +15,7 @@ EXPORT_EXISTS: Final = Text(
 )
 EXPORT_OF_DATABASE: Final = Text(
     "export-database",
-    "The store is the database {store}, and an export takes a folder.",
+    "The store is the database {store}, and export works only with a folder.",
     "Write it to a folder with dnsrenew fleet dump FOLDER, or back up the database with pg_dump.",
 )
 EXPORT_UNWRITABLE: Final = Text(
@@ -93,6 +93,6 @@ CONFIG_UNWRITABLE: Final = Text(
 )
 STORE_IN_URL: Final = Text(
     "restore-damaged",
-    "The configuration in {file} names a store that is no folder.",
-    "Give a file that dnsrenew export has written; a database gets the content of a folder from dnsrenew fleet load.",
+    "The configuration in {file} has a database as its store. Nothing was restored.",
+    "Restore an export of a folder, then run dnsrenew fleet load FOLDER.",
 )

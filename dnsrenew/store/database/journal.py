@@ -199,7 +199,7 @@ class JournalRows:
 
         :raises StoreError: the journal cannot be read.
         """
-        return [self.path(number) for number, page in self.database.fetch(_PAGES) if not _is_readable(page)]
+        return [self.path(number) for number, page in self.database.fetch(_PAGES) if _values([page]) == set()]
 
     def _dead(self, context: Context) -> list[JournalEntry]:
         """Return the entries of dead runs that have values to remove."""
@@ -240,14 +240,6 @@ class JournalRows:
             self.database.execute(_GIVE_UP, (numbers,))
             with self._guard:
                 self._given_up.difference_update(numbers)
-
-
-def _is_readable(page: str) -> bool:
-    try:
-        JournalPage.from_json(page.encode())
-    except (DamagedFile, NewerSchema):
-        return False
-    return True
 
 
 def _values(pages: Iterable[str]) -> set[WrittenValue]:

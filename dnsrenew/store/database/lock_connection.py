@@ -37,9 +37,7 @@ _FORGET_DEAD: Final = "DELETE FROM dnsrenew_holder WHERE id NOT IN (SELECT id FR
 _FORGET: Final = "DELETE FROM dnsrenew_holder WHERE id = %s"
 _PING: Final = "SELECT clock_timestamp()"
 # Both go on during a suspend; on macOS it is mach_continuous_time(), and time.monotonic() is mach_absolute_time().
-_CLOCK: Final[int | None] = getattr(
-    time, "CLOCK_MONOTONIC_RAW" if sys.platform == "darwin" else "CLOCK_BOOTTIME", None
-)
+_CLOCK: Final[int | None] = getattr(time, "CLOCK_MONOTONIC_RAW" if sys.platform == "darwin" else "CLOCK_BOOTTIME", None)
 
 
 def _seconds() -> float:

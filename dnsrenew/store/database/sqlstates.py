@@ -27,7 +27,12 @@ _LOGINS: Final = (
     ),
 )
 """PostgreSQL's English words; those of a server that speaks another language make an unreachable database of it."""
-_PREFIX: Final = re.compile(r"^.*(?:failed: |FATAL: )\s*")
+_PARAMETER: Final = re.compile(r"\binvalid (?:\w+ value: |port number|integer value)|^bad value for ")
+"""libpq's words about a parameter of the address that it does not understand."""
+_NO_TABLE: Final = "42P01"
+_OUR_TABLE: Final = re.compile(r'"dnsrenew_(?!schema")\w+"')
+"""A table that is missing; without dnsrenew_schema, there are none yet."""
+_PREFIX: Final = re.compile(r"^.*(?:failed: |FATAL: |connection is bad: )\s*")
 
 
 def translate(error: psycopg.Error, place: Mapping[str, Any], seconds: float, password: str | None) -> StoreError:
@@ -45,6 +50,10 @@ def translate(error: psycopg.Error, place: Mapping[str, Any], seconds: float, pa
 def _text(error: psycopg.Error, words: str) -> Text:
     if isinstance(error, (SilentServerError, psycopg.errors.ConnectionTimeout)):
         return texts.SILENT
+    if error.sqlstate is None and _PARAMETER.search(words):
+        return texts.BAD_PARAMETER
+    if error.sqlstate == _NO_TABLE and _OUR_TABLE.search(words):
+        return texts.TABLE_MISSING
     state = error.sqlstate or _state_of_login(words)
     if state is None:
         is_connection = isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))

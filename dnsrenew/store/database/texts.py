@@ -19,7 +19,7 @@ CROWDED: Final = Text(
     "store-unreachable",
     "The database server {server} accepts no more connections: {reason}.",
     "Raise max_connections of PostgreSQL, or a CONNECTION LIMIT of {user} or {database}; a worker uses one connection "
-    "for each certificate at once, and a few more.",
+    "for each certificate in progress, and a few more.",
 )
 BUSY: Final = Text(
     "store-unreachable",
@@ -35,12 +35,17 @@ TAKEN_OVER: Final = Text(
     "store-unreachable",
     "The connection to the database at {server} was lost, and another run has locked the {what} since; nothing was "
     "written.",
-    "Nothing has to be done for the {what}; check the network between this host and {server}.",
+    "The other run continues with the {what}; check the network between this host and {server}.",
 )
 BAD_ADDRESS: Final = Text(
     "store-bad-path",
-    "The address of the database cannot be read.",
+    "The address of the database is not valid.",
     "Set `store` to an address such as postgresql://USER@HOST/DATABASE.",
+)
+BAD_PARAMETER: Final = Text(
+    "store-bad-path",
+    "A parameter in the address of the database is not valid: {reason}.",
+    "Correct `store`.",
 )
 NO_PACKAGE: Final = Text(
     "store-extra-missing",
@@ -62,10 +67,9 @@ NO_DATABASE: Final = Text(
 )
 NO_RIGHTS: Final = Text(
     "store-refused",
-    "The database at {server} does not let {user} do this: {reason}.",
-    "Make {user} the owner of the tables, or on the server run `GRANT USAGE, CREATE ON SCHEMA public TO {user}; GRANT "
-    "ALL ON ALL TABLES IN SCHEMA public TO {user}; GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {user};` in the "
-    "database {database}.",
+    "The database at {server} denied {user} a statement: {reason}.",
+    "Make {user} the owner of the tables in {database}, or grant it all rights on the schema, its tables and its "
+    "sequences.",
 )
 TOO_OLD: Final = Text(
     "store-refused",
@@ -74,7 +78,7 @@ TOO_OLD: Final = Text(
 )
 POOLER: Final = Text(
     "store-pooler",
-    "A connection pooler at {server} gives each transaction another session, and locks would not hold.",
+    "A connection pooler at {server} gives each transaction another session, so locks do not hold.",
     "Set `store` to the address of PostgreSQL itself, or set the pooler to session mode (PgBouncer: "
     "pool_mode = session).",
 )
@@ -102,7 +106,7 @@ IO_ERROR: Final = Text(
 FAILED: Final = Text(
     "store-failed",
     "The database at {server} refused a statement: {reason}.",
-    "Look into the log of PostgreSQL; report it if it is not explained there.",
+    "Check the log of PostgreSQL; if it does not explain the error, report it.",
 )
 
 # ── the schema ──────────────────────────────────────────────────────────────────────────
@@ -111,6 +115,11 @@ NO_SCHEMA: Final = Text(
     "store-schema",
     "The database {database} at {server} has no tables of dnsrenew.",
     "Run `dnsrenew fleet init`.",
+)
+TABLE_MISSING: Final = Text(
+    "store-schema",
+    "A table or column of dnsrenew is missing in the database {database} at {server}: {reason}.",
+    "Restore the database from a backup.",
 )
 OLDER: Final = Text(
     "store-schema",
@@ -133,7 +142,7 @@ NO_PLACE: Final = Text(
 
 SEAL_WRONG: Final = Text(
     "seal-wrong",
-    "The private keys in the database {database} at {server} are sealed with another seal than `seal` of [fleet].",
+    "The private keys in the database {database} at {server} are sealed with a seal that [fleet] does not have.",
     "Set `seal` to the seal of this fleet, or to a list with the new seal first and the old one after it.",
 )
 SEAL_MISSING: Final = Text(

@@ -79,7 +79,10 @@ SELECT name FROM dnsrenew_certificate WHERE wanted IS NOT NULL AND origin = 'add
 """
 _STORED: Final = f"""
 SELECT name FROM dnsrenew_certificate WHERE version IS NOT NULL AND name > %s ORDER BY name LIMIT {_AT_ONCE}
-"""
+"""  # noqa: S608  # of constants
+_OBTAINED: Final = (
+    "SELECT name FROM dnsrenew_certificate WHERE version IS NOT NULL AND name = ANY(%s) ORDER BY name"
+)
 _UNWANTED: Final = "SELECT name FROM dnsrenew_certificate WHERE wanted IS NULL ORDER BY name"
 _NUMBER: Final = "SELECT count(*) FROM dnsrenew_certificate WHERE wanted IS NOT NULL AND name <> ALL(%s)"
 _TROUBLED: Final = f"""
@@ -167,6 +170,7 @@ class WantedCertificates(Frozen):
         first, second = next(parts, ()), next(parts, ())
         with self.database.transaction(patience=_PATIENCE) as transaction:
             take_turn(transaction, _TURN, _LIST, wait=_WAIT, context=context or AnyContext())
+            transaction.execute("SET LOCAL jit = off")  # to compile the look for clashes takes longer than the look
             adding = _Adding(transaction, origin, _json_rows(first))
             if second:
                 adding.stage()
@@ -201,6 +205,10 @@ class WantedCertificates(Frozen):
     def added_by_name(self, names: Sequence[str]) -> list[str]:
         """Return which of these names are those of certificates that were added, not those of a configuration."""
         return [name for (name,) in self.database.fetch(_ADDED, (list(names),))]
+
+    def obtained(self, names: Sequence[str]) -> list[str]:
+        """Return which of these certificates were obtained, sorted."""
+        return [name for (name,) in self.database.fetch(_OBTAINED, (list(names),))]
 
     def stored(self) -> Iterator[str]:
         """Give the names of all certificates that were obtained, wanted or not, a thousand at a time."""

@@ -33,6 +33,9 @@ TEXTS: Final = {
     "CA": "CA 机构",
     "Close the account at {cas} for ever? Certificates stay valid.": "要永久关闭在 {cas} 的账户吗？证书仍然有效。",
     "Close the accounts at {cas} for ever? Certificates stay valid.": "要永久关闭在 {cas} 的这些账户吗？证书仍然有效。",
+    "Continuing with the previous configuration. Correct the mistake, then reload (SIGHUP).": (
+        "继续使用之前的配置。请改正错误，然后重新加载（SIGHUP）。"
+    ),
     "Could not read the current certificate.": "无法读取当前证书。",
     "DNS HOST": "DNS 服务商",
     "DNS account": "DNS 账户",
@@ -95,7 +98,6 @@ TEXTS: Final = {
     "Options": "选项",
     "RENEWAL": "续期",
     "ROUTE": "途径",
-    "Read the configuration again (SIGHUP).": "已重新读取配置（SIGHUP）。",
     "Remove old TXT values from the _acme-challenge names of your domains at your DNS host, then delete the file.": (
         "请在 DNS 服务商处删除各域名 _acme-challenge 下的旧 TXT 值，然后删除该文件。"
     ),
@@ -131,7 +133,7 @@ TEXTS: Final = {
     ),
     "TXT value": "TXT 值",
     "The Task Scheduler renews automatically.": "任务计划程序会自动续期。",
-    "The configuration has a mistake: continuing with the previous one.": "配置有错误：继续使用之前的配置。",
+    "The configuration was read again.": "已重新读取配置。",
     "The private key of {name} was read {ago}: a server may still use it.": (
         "{name} 的私钥在{ago}被读取过：可能仍有服务器在使用它。"
     ),

@@ -63,6 +63,10 @@ TEXTS: Final = {
     "{certificates} left alone: what is there is as new or newer": "{certificates}保持不变：已有的版本相同或更新",
     "{certificates} taken out of the fleet": "已从集群中删除 {certificates}",
     "{certificates}: {states}": "{certificates}：{states}",
+    "{count} stored that no worker renews: dnsrenew fleet sync, or dnsrenew fleet add FILE": (
+        "{count} 个已保存的证书没有工作进程续期：请运行 dnsrenew fleet sync，或 dnsrenew fleet add FILE"
+    ),
+    "{count} {state}": "{count} 个{state}",
     "{due} due, {failing} failing": "{due} 个待续期，{failing} 个续期失败",
     "{error} Trying again until it answers.": "{error}dnsrenew 会一直重试，直到数据库有应答。",
     "{examined} of {total} certificates examined, those that fail and those due first; name others.": (

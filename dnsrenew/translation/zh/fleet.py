@@ -28,6 +28,8 @@ TEXTS: Final = {
         "请运行 `dnsrenew fleet init`，它会创建缺少的数据表。如果仍无法使用，请删除名称以 procrastinate_ 开头的所有数据"
         "表，然后重新运行：任务会根据证书重新生成。"
     ),
+    "Run dnsrenew remove {name}.": "请运行 dnsrenew remove {name}。",
+    "The certificate {name} is stored, and is not in the fleet.": "证书 {name} 已保存在数据库中，但不在集群中。",
     "The function on_unknown of the program failed, so a name was not obtained on demand: {reason}.": (
         "程序的函数 on_unknown 出错，因此没有按需获取某个名称的证书：{reason}。"
     ),
