@@ -51,7 +51,8 @@ def status_lines(found: FleetStatus, now: datetime, columns: int | None, tag: st
     lines = list(_counted(found, columns, tag))
     for heading, pairs in _sections(found, now):
         if pairs:
-            lines += [texts.FLEET_HEADINGS[heading], *formatting.fields(pairs, columns)]
+            lines += formatting.wrap(texts.FLEET_HEADINGS[heading], columns, "", "")
+            lines += formatting.fields(pairs, columns)
     return lines
 
 

@@ -10,6 +10,7 @@ from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.terminal import green, yellow
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.config.locate import SYSTEM_STORE
+from dnsrenew.errors import ConfigError
 from dnsrenew.schedule import Host, JobNeeds, ScheduledJob, ScheduleKind, SchedulePlan
 from dnsrenew.schedule.detect import UNKNOWN, detect
 
@@ -59,10 +60,25 @@ def _missing(invocation: Invocation, host: Host, job: ScheduledJob, available: l
     if active.kind is not None:
         text = texts.SCHEDULE_BY_HAND.format(renewed_by=texts.RENEWED_BY[active.kind])
         return formatting.wrap(text, columns, f"{green('✓')} ", "  ")
+    if _is_fleet(job.config):
+        lines = formatting.wrap(texts.SCHEDULE_FLEET, columns, f"{yellow('!')} ", "  ")
+        return [*lines, *formatting.wrap(texts.SCHEDULE_WORKER, columns, f"{yellow('→')} ", "  ")]
     error = scheduling.no_kind(host)
     advice = texts.SCHEDULE_INSTALL if available else sentences(error.message, error.fix)
     lines = formatting.wrap(texts.SCHEDULE_MISSING, columns, f"{yellow('!')} ", "  ")
     return [*lines, *formatting.wrap(advice, columns, f"{yellow('→')} ", "  ")]
+
+
+def _is_fleet(path: str) -> bool:
+    """Return whether the configuration can be read, and has a fleet."""
+    if not path:
+        return False
+    from dnsrenew.config import Config
+
+    try:
+        return Config.load(path, insist=True).fleet is not None
+    except ConfigError:
+        return False
 
 
 def _described(plan: SchedulePlan, job: ScheduledJob, available: list[ScheduleKind], columns: int | None) -> list[str]:

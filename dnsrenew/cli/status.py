@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.cli import formatting, texts
+from dnsrenew.cli import fleet, formatting, texts
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.schedule_note import active_schedule
 from dnsrenew.cli.status_text import StatusText, needs_attention
@@ -71,7 +71,15 @@ def _show(invocation: Invocation, config: Config, found: Sequence[CertificateSta
     if terminal.quiet and not chosen:
         return
     schedule, columns = active_schedule(config), terminal.out.size()[0]
-    text = StatusText(now, columns, path=str(config.path), verbose=terminal.verbose > 0, schedule=schedule)
+    text = StatusText(
+        now,
+        columns,
+        path=str(config.path),
+        verbose=terminal.verbose > 0,
+        schedule=schedule,
+        tables=None if config.fleet is None else [spec.name for spec in config.certificates],
+        workers=0 if config.fleet is None else fleet.workers(invocation, config),
+    )
     lines = text.certificates(chosen) if chosen else [_nothing_chosen(invocation)]
     lines += text.problems(chosen)
     if not terminal.quiet:

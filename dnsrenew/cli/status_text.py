@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -55,11 +55,23 @@ class StatusText:
     :param columns: the width of the terminal, or None for lines of any width.
     :param path: the configuration.
     :param schedule: what renews by itself; where nothing does, no time of a next try is shown.
+    :param tables: the names in the configuration, if it has a fleet, whose workers renew the others.
+    :param workers: how many workers are alive.
     """
 
     def __init__(
-        self, now: datetime, columns: int | None, *, path: str, verbose: bool, schedule: ActiveSchedule
+        self,
+        now: datetime,
+        columns: int | None,
+        *,
+        path: str,
+        verbose: bool,
+        schedule: ActiveSchedule,
+        tables: Collection[str] | None = None,
+        workers: int = 0,
     ) -> None:
+        self._tables = tables
+        self._workers = workers
         self._now = now
         self._columns = columns
         self._path = path
@@ -247,9 +259,13 @@ class StatusText:
                 pending.append(one.name)
             elif one.deployment_pending:
                 undeployed.append(one.name)
+        by_hand = [name for name in pending if self._tables is None or name in self._tables]
+        if len(by_hand) < len(pending) and not self._workers:
+            waiting = [name for name in pending if name not in by_hand]
+            yield texts.START_WORKER.format(names=formatting.listed(waiting))
         for names, command, flags, template in (
             (failing, "dnsrenew renew", ["--now"], texts.RETRY_NOW),
-            (pending, "dnsrenew renew", [], texts.RENEW_NOW),
+            (by_hand, "dnsrenew renew", [], texts.RENEW_NOW),
             (undeployed, "dnsrenew deploy", [], texts.DEPLOY_NOW),
         ):
             if names:

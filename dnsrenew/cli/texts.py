@@ -479,6 +479,7 @@ SEVERAL_UNCONFIGURED: Final = (
 DEPLOY_NOW: Final = "{names}: to deploy now, run: {command}"
 
 RETRY_NOW: Final = "{names}: to retry now, run: {command}"
+START_WORKER: Final = "{names}: no worker runs. Start one: dnsrenew worker"
 RENEW_NOW: Final = "{names}: to obtain or renew now, run: {command}"
 FAILURES: Final = {
     (True, True): "{name} failed {ago} by {route}: {message}",
@@ -667,6 +668,8 @@ SCHEDULE_TWICE: Final = "{kind} already runs dnsrenew renew, by a job that dnsre
 SCHEDULERS: Final = {"systemd": "systemd", "cron": "cron", "launchd": "launchd", "windows": "Windows Task Scheduler"}
 """What runs a schedule, by its kind."""
 SCHEDULE_MISSING: Final = "No schedule is installed. Nothing renews automatically."
+SCHEDULE_FLEET: Final = "No schedule is installed: workers renew the certificates of a fleet."
+SCHEDULE_WORKER: Final = "Run, on one machine or more: dnsrenew worker"
 SCHEDULE_PREVIEW: Final = "This would be installed: {title}, {times}."
 SCHEDULE_PREVIEW_EXAMPLE: Final = (
     "This would be installed: {title}, {times}. No configuration was found; {example} stands for yours."

@@ -228,8 +228,8 @@ def _clash(found: FoundClash, origin: Origin) -> Mistake:
     """
     tags = list(found.tags)
     if found.clash == "origin":
-        expected = texts.SYNCED_BEFORE if origin == "add" else texts.ADDED_BEFORE
-        return Mistake("", found.number, "name", quoted(found.other), expected)
+        before = texts.SYNCED_BEFORE if origin == "add" else texts.ADDED_BEFORE
+        return Mistake("", found.number, "name", quoted(found.other), before)
     if found.clash == "tags":
         expected = texts.NAME_OF_TAGS.format(tags=tags) if tags else texts.NAME_WITHOUT_TAGS
         return Mistake("", found.number, "name", quoted(found.other), expected)

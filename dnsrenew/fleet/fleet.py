@@ -67,8 +67,8 @@ class Fleet:
 
         :param domains: the domains, and IP addresses.
         :param name: its name; default: the first domain, with ``_`` for ``*``.
-        :param tags: whose it is. What stands is changed only with one of its own tags, and so are its domains given to
-            another certificate.
+        :param tags: whose it is. What stands is changed only with one of its own tags, or without tags if it has none,
+            and so are its domains given to another certificate. A wildcard counts as the names that it covers.
         :param settings: what ``[[certificate]]`` can say: ``routes``, ``key``, ``deploy`` … A secret is a
             :class:`Secret` that refers to one, such as ``Secret.env("NAME")``: the database holds none.
         :returns: the name.

@@ -8,18 +8,23 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from dnsrenew.base.clock import SystemClock
 from dnsrenew.cli import main
-from dnsrenew.cli.service_log import write_reload_error
+from dnsrenew.cli.service_log import write_outcomes, write_reload_error
 from dnsrenew.cli.terminal import Terminal
-from dnsrenew.errors import ConfigError, StoreError
+from dnsrenew.errors import CAError, ConfigError, StoreError
 from dnsrenew.fleet.fleet import Fleet
 from dnsrenew.fleet.metrics import fleet_lines, read_fleet
 from dnsrenew.fleet.status import fleet_status
+from dnsrenew.model import Outcome
+from dnsrenew.operations.revoke import Revocation
 from dnsrenew.runtime.context import Context
 from dnsrenew.store.database.connection import Database
 from dnsrenew.store.database.database_store import DatabaseStore
@@ -294,8 +299,7 @@ def test_a_tag_of_no_certificate_is_told(fleet: FleetFolder, capsys: pytest.Capt
 
 def test_what_was_loaded_is_not_nothing(
     fleet: FleetFolder,
-    address: DatabaseAddress,
-    capsys: pytest.CaptureFixture[str],  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """After `fleet load` the status says that no worker renews them; a program gets them; `fleet remove` says how."""
     with open_store(fleet) as store:
@@ -403,8 +407,8 @@ def test_delegate_takes_tables_only(fleet: FleetFolder) -> None:
 @pytest.mark.parametrize("parameter", ["sslmode=bogus", "connect_timeout=soon"])
 def test_a_bad_parameter_of_the_address_is_a_mistake(
     fleet: FleetFolder,
-    address: DatabaseAddress,
-    parameter: str,  # noqa: F811
+    address: DatabaseAddress,  # noqa: F811
+    parameter: str,
 ) -> None:
     """Whoever reads the error looks at the configuration, not at the network."""
     fleet.path.write_text(fleet.path.read_text().replace(address.url, f"{address.url}?{parameter}"))
@@ -420,3 +424,55 @@ def test_a_table_that_is_gone_is_not_made_by_init(fleet: FleetFolder, database: 
         error = fleet.refused(command, status=1)
         assert "dnsrenew_certificate" in error["message"]
         assert "backup" in error["fix"]
+
+
+# ── next steps in a fleet ───────────────────────────────────────────────────────────────
+
+
+def test_the_next_step_is_a_worker(
+    fleet: FleetFolder,
+    database: Database,
+    address: DatabaseAddress,  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Where one lives, there is none; `schedule show` does not say that nothing renews."""
+    out, _ = shown(fleet, "status", capsys)
+    assert out.startswith("The fleet has no certificates.")
+    fleet.add({"name": "shop", "domains": ["shop.duckdns.org"]})
+    out, _ = shown(fleet, "status", capsys)
+    assert "no worker runs. Start one: dnsrenew worker" in out
+    assert "dnsrenew renew" not in out
+    worker = DatabaseStore(Database(address), Seals([b"s" * 32]), worker=True)
+    with worker.lock("other", context=Context(clock=database.clock)):
+        out, _ = shown(fleet, "status", capsys)
+    assert "Start one" not in out
+    worker.close()
+    out, _ = shown(fleet, "schedule show", capsys)
+    assert "workers renew the certificates" in out
+
+
+def test_a_revoked_certificate_of_a_fleet_is_replaced_by_a_worker(
+    fleet: FleetFolder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is said once, after it was revoked; nothing tells to change the configuration."""
+    done = Revocation(name="home", ca="lab", serial="1", reason="unspecified", already=False, signed_by="account")
+    monkeypatch.setattr("dnsrenew.renewer.Renewer.revoke", lambda *_, **__: done)
+    fleet.add({"name": "home", "domains": ["home.duckdns.org"]})
+    with open_store(fleet) as store:
+        keep(store, 1)
+    out, err = shown(fleet, "revoke home --yes", capsys)
+    assert "dnsrenew fleet remove home" in out
+    assert "configuration" not in out
+    assert (out + err).count("replaces it") == 1
+
+
+def test_a_deferred_line_says_its_date_once(fleet: FleetFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    """The head of the line has it."""
+    until = datetime.now(UTC) + timedelta(hours=5)
+    error = CAError("ca-rate-limited", "The CA asked to wait.", fix="Wait.")
+    outcome = Outcome(
+        name="shop", status="deferred", reason="missing", domains=("shop.test",), error=error, next_attempt=until
+    )
+    terminal, clock = Terminal(), SystemClock()
+    write_outcomes(SimpleNamespace(terminal=terminal, clock=clock), [outcome])  # type: ignore[arg-type]
+    assert capsys.readouterr().err.count(" UTC (") == 1

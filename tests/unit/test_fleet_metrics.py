@@ -100,6 +100,7 @@ def test_every_metric_is_there() -> None:
         ("failing", ()): 3,
         ("expiring", ()): 4,
         ("lacking", ()): 1,
+        ("stored_only", ()): 0,
         ("workers", ()): 2,
         ("working", ()): 2,
         ("ca_issued_last_hour", (("ca", "lab"),)): 5,

@@ -267,7 +267,7 @@ def test_a_renewal_costs_few_statements(database_site: DatabaseSite) -> None:
     host.clock.elapsed += timedelta(days=61).total_seconds()
     host.call(renewed)
     assert counts["not-due"] <= 6
-    assert counts["renewed"] <= 32
+    assert counts["renewed"] <= 34
 
 
 def test_another_seal_is_told_before_anything_is_ordered(database_site: DatabaseSite) -> None:

@@ -157,7 +157,7 @@ class LockSession:
         with_fence = f"WITH fence AS MATERIALIZED ({_WANTED_FENCE if name else _FENCE})"
         rows = self._database.fetch(f"{with_fence} {statement}", {**given, **fence})
         if not rows:
-            raise self._database.error(texts.TAKEN_OVER, what=held.what)
+            raise self._database.error(texts.REMOVED if name else texts.TAKEN_OVER, what=held.what)
         return rows
 
     @contextlib.contextmanager

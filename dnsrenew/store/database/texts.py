@@ -37,6 +37,11 @@ TAKEN_OVER: Final = Text(
     "written.",
     "The other run continues with the {what}; check the network between this host and {server}.",
 )
+REMOVED: Final = Text(
+    "store-unreachable",
+    "The {what} was removed from the fleet, or another run has locked it since; nothing was written.",
+    "Nothing has to be done for the {what}; if it was not removed, check the network between this host and {server}.",
+)
 BAD_ADDRESS: Final = Text(
     "store-bad-path",
     "The address of the database is not valid.",
