@@ -63,5 +63,18 @@ def key_list(name: str) -> str:
 
 BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     f"keys-of-{name}": partial(key_list, name)
-    for name in ("main", "certificate", "route", "propagation", "dns", "ca", "resolver", "doctor", "notify", "metrics", "store", "fleet")
+    for name in (
+        "main",
+        "certificate",
+        "route",
+        "propagation",
+        "dns",
+        "ca",
+        "resolver",
+        "doctor",
+        "notify",
+        "metrics",
+        "store",
+        "fleet",
+    )
 }

@@ -27,16 +27,18 @@ def worker(invocation: Invocation) -> int:
     """Work until a signal arrives; return the exit status for the signal.
 
     :raises ConfigError: the configuration has mistakes, or is not that of a fleet.
-    :raises StoreError: the database can be reached, and cannot be used.
+    :raises StoreError: the database can be reached, and cannot be used; ``store-extra-missing``.
     :raises Cancelled: a signal arrived, and something did not end in time.
     """
     from dnsrenew.fleet.metrics import FleetNumbers  # not needed by other commands
     from dnsrenew.runtime.context import Context
+    from dnsrenew.store.database.packages import check_packages
 
     terminal, signals = invocation.terminal, invocation.signals
     use_service_log(invocation)
     signals.allow(SECONDS)
     config = invocation.config()
+    check_packages()  # the queue cannot even be imported without them
     context = Context(clock=invocation.clock, emitter=Emitter(invocation.clock, event_progress(invocation)))
     with FleetNumbers(config, invocation.clock.monotonic, context) as numbers, RunWatch(invocation, numbers) as watch:
         watch.use(config)

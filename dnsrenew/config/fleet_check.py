@@ -24,9 +24,7 @@ def check_fleet(draft: Draft) -> None:
     missing = missing_packages()
     if missing:
         fix = texts.INSTALL.format(command=install_command(*missing))
-        draft.report.add(
-            Unlocated(draft.main.file, _STORE, texts.NO_FLEET_PACKAGES, texts.FLEET_PACKAGES, fix=fix)
-        )
+        draft.report.add(Unlocated(draft.main.file, _STORE, texts.NO_FLEET_PACKAGES, texts.FLEET_PACKAGES, fix=fix))
     elif not _is_understood(store.url):
         draft.report.add(Unlocated(draft.main.file, _STORE, texts.NOT_READ_BY_LIBPQ, texts.DATABASE_URL))
 

@@ -19,7 +19,6 @@ from dnsrenew.fleet import texts
 from dnsrenew.fleet.run_redactors import RunRedactors
 from dnsrenew.fleet.session import SessionSettings, WorkerSession
 from dnsrenew.model import StoreAddress
-from dnsrenew.store.database.packages import check_packages
 
 if TYPE_CHECKING:
     from dnsrenew.config import Config
@@ -108,7 +107,7 @@ class FleetWorker:
         """Work until :meth:`stop` is called; wait for a database that does not answer.
 
         :raises StoreError: the database can be reached, and cannot be used: ``store-schema``, ``store-newer``,
-            ``store-refused``, ``store-read-only``, ``store-pooler``, ``seal-wrong``, ``store-extra-missing``.
+            ``store-refused``, ``store-read-only``, ``store-pooler``, ``seal-wrong``.
         :raises SecretError: the password or a seal cannot be read.
         :raises ConfigError: ``no-fleet``: the store is a folder.
         """
@@ -157,7 +156,6 @@ class FleetWorker:
         config = self._config
         if config.fleet is None or not isinstance(config.store, StoreAddress):
             raise ConfigError.of(texts.NO_FLEET)
-        check_packages()
         for use in config.secrets:
             use.secret.forget()
         concurrency = self._concurrency or config.fleet.concurrency

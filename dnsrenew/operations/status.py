@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import StoreError
 from dnsrenew.fallback import history
-from dnsrenew.model import rfc3339
+from dnsrenew.model import Notice, rfc3339
 from dnsrenew.operations import texts
 from dnsrenew.renewal import due
 from dnsrenew.renewal.check_due import why
@@ -202,7 +202,8 @@ def unreadable_status(found: UnreadableCertificate, store: Store, context: Conte
     now, known = context.clock.now(), True
     code, message, fix = found.error.code, found.error.message, found.error.fix
     if code == texts.FLEET_LACKS.code:  # many certificates may lack the same: a text without the name
-        code, message, fix = texts.CONFIG_LACKS.fill(**found.error.evidence)
+        notice = Notice(*texts.CONFIG_LACKS.fill(**found.error.evidence))
+        code, message, fix = notice.code, notice.message, notice.fix
     try:
         state = store.read_state(found.name, quarantine=False)
     except StoreError as error:

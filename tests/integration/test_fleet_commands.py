@@ -392,7 +392,12 @@ def test_certificates_are_taken_out(fleet: FleetFolder) -> None:
             next(heard)  # it listens
             assert fleet.run("fleet remove c d* --yes")["removed"] == ["c", "d1", "d2"]
             assert sorted(next(filter(None, heard))) == ["c", "d1", "d2"]
-        assert fleet.run("fleet remove --tag x --yes") == {"version": 1, "removed": ["a", "b"], "failed": [], "revoked": []}
+        assert fleet.run("fleet remove --tag x --yes") == {
+            "version": 1,
+            "removed": ["a", "b"],
+            "failed": [],
+            "revoked": [],
+        }
         left = "SELECT name FROM dnsrenew_certificate UNION ALL SELECT name FROM dnsrenew_version"
         assert store.database.fetch(left) == []
 

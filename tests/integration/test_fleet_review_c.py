@@ -232,7 +232,10 @@ def test_missing_packages_are_named_together(fleet: FleetFolder, monkeypatch: py
     monkeypatch.setattr("dnsrenew.cli.invocation.Invocation.config", lambda *_, **__: found)
     find, gone = importlib.util.find_spec, {"psycopg", "procrastinate"}
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name in gone else find(name, *more))
-    monkeypatch.setitem(sys.modules, "psycopg", None)
+    for module in ("psycopg", "procrastinate"):
+        monkeypatch.setitem(sys.modules, module, None)
+    for module in ("worker", "session", "queue", "certificate_job"):
+        monkeypatch.delitem(sys.modules, f"dnsrenew.fleet.{module}", raising=False)
     error = fleet.refused(command, status=1)
     assert error["code"] == "store-extra-missing"
     assert error["evidence"]["packages"] == ["psycopg[binary,pool]", "procrastinate"]

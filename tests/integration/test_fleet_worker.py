@@ -411,7 +411,13 @@ def test_the_log_of_a_worker(stage: FleetStage) -> None:
     finally:
         status, _, err = end(process, signal.SIGINT)
     assert status == 130, err
-    for words in ("16 certificates at once", "shop: ", "The configuration was read again", "previous configuration", "Stopped"):
+    for words in (
+        "16 certificates at once",
+        "shop: ",
+        "The configuration was read again",
+        "previous configuration",
+        "Stopped",
+    ):
         assert words in err
     assert "Traceback" not in err
 

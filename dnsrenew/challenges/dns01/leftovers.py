@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from dnsrenew.drivers.provider import Provider
     from dnsrenew.model import DnsAccount, TxtRecord
     from dnsrenew.runtime.context import Context
-    from dnsrenew.store.parts import Journal
     from dnsrenew.store.journal_entry import WrittenValue
+    from dnsrenew.store.parts import Journal
     from dnsrenew.store.zone_locks import ZoneLocks
 
 SECONDS: Final = 180.0

@@ -11,8 +11,8 @@ from dnsrenew.runtime.fair_lock import FairLock
 if TYPE_CHECKING:
     from dnsrenew.challenges.dns01.records import TxtValue
     from dnsrenew.runtime.context import Context
-    from dnsrenew.store.parts import Journal
     from dnsrenew.store.journal_entry import JournalEntry, WrittenValue
+    from dnsrenew.store.parts import Journal
 
     _Key = tuple[str | None, WrittenValue]
 

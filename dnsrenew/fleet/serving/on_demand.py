@@ -138,11 +138,11 @@ class OnDemand:
         try:
             allowed = self._on_unknown(name)
         except Exception as error:  # noqa: BLE001  # the program's function may raise anything
-            self._warnings.warn(None, *texts.NOT_ASKED.fill(name=name, reason=type(error).__name__))
+            self._warnings.warn(None, *texts.NOT_ASKED.fill(reason=type(error).__name__))
             return False
         if not isinstance(allowed, bool):
             reason = texts.NO_BOOL.format(found=type(allowed).__name__)
-            self._warnings.warn(None, *texts.NOT_ASKED.fill(name=name, reason=reason))
+            self._warnings.warn(None, *texts.NOT_ASKED.fill(reason=reason))
         return allowed is True
 
     def _seconds_until(self, free: datetime) -> float:

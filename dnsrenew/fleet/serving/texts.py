@@ -18,7 +18,7 @@ NOT_LOADED: Final = Text(
 )
 NOT_ASKED: Final = Text(
     "on-unknown-failed",
-    "on_unknown failed for {name}, so no certificate was obtained: {reason}.",
+    "on_unknown failed, so no certificate was obtained on demand: {reason}.",
     "Correct the function; it has to return True or False.",
 )
 NOT_ADDED: Final = Text(

@@ -80,9 +80,7 @@ SELECT name FROM dnsrenew_certificate WHERE wanted IS NOT NULL AND origin = 'add
 _STORED: Final = f"""
 SELECT name FROM dnsrenew_certificate WHERE version IS NOT NULL AND name > %s ORDER BY name LIMIT {_AT_ONCE}
 """  # noqa: S608  # of constants
-_OBTAINED: Final = (
-    "SELECT name FROM dnsrenew_certificate WHERE version IS NOT NULL AND name = ANY(%s) ORDER BY name"
-)
+_OBTAINED: Final = "SELECT name FROM dnsrenew_certificate WHERE version IS NOT NULL AND name = ANY(%s) ORDER BY name"
 _UNWANTED: Final = "SELECT name FROM dnsrenew_certificate WHERE wanted IS NULL ORDER BY name"
 _NUMBER: Final = "SELECT count(*) FROM dnsrenew_certificate WHERE wanted IS NOT NULL AND name <> ALL(%s)"
 _TROUBLED: Final = f"""

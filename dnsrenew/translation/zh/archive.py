@@ -12,9 +12,6 @@ TEXTS: Final = {
         "请指定一个文件，所在的目录可供您写入，且磁盘有空间。"
     ),
     "Give a file that dnsrenew export has written.": "请指定由 dnsrenew export 写出的文件。",
-    "Give a file that dnsrenew export has written; a database gets the content of a folder from dnsrenew fleet load.": (
-        "请指定由 dnsrenew export 写出的文件；若要把目录的内容写入数据库，请用 dnsrenew fleet load。"
-    ),
     "Give another name, or move {file} elsewhere.": "请使用其他名称，或把 {file} 移到别处。",
     "Give the passphrase with which it was exported.": "请输入导出时所用的口令。",
     "Make it readable for the user that runs dnsrenew.": "请使运行 dnsrenew 的用户可以读取它。",
@@ -24,14 +21,19 @@ TEXTS: Final = {
     'Put them into files of their own (`"file:NAME"`), or export with --secrets.': (
         '请把它们分别存入单独的文件（`"file:NAME"`），或用 --secrets 导出。'
     ),
+    "Restore an export of a folder, then run dnsrenew fleet load FOLDER.": (
+        "请恢复由目录导出的文件，然后运行 dnsrenew fleet load FOLDER。"
+    ),
     "Restore it with that version, or a later one.": "请用该版本或更新的版本恢复。",
     "Send it to a program that reads to the end, or to a file on a disk with space.": (
         "请把它输出到会读到末尾的程序，或输出到文件，且磁盘有空间。"
     ),
     "Standard output cannot be written: {reason}.": "无法写到标准输出：{reason}。",
-    "The configuration in {file} names a store that is no folder.": "{file} 中的配置所指定的存储位置不是目录。",
+    "The configuration in {file} has a database as its store. Nothing was restored.": (
+        "{file} 中的配置以数据库为存储位置。没有恢复任何内容。"
+    ),
     "The passphrase does not open {file}. Nothing was restored.": "该口令无法打开 {file}。没有恢复任何内容。",
-    "The store is the database {store}, and an export takes a folder.": (
+    "The store is the database {store}, and export works only with a folder.": (
         "存储位置是数据库 {store}，而导出只适用于目录。"
     ),
     "Use another copy of it.": "请使用它的另一份副本。",

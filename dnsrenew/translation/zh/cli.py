@@ -106,9 +106,6 @@ TEXTS: Final = {
     "Revoke {certificate}? Clients that check revocation reject it at once.": (
         "要吊销 {certificate} 吗？检查吊销状态的客户端会立即拒绝它。"
     ),
-    "Revoking {name} (reason: {reason}). The next run replaces it.": (
-        "正在吊销 {name}（原因：{reason}）。下次运行会替换它。"
-    ),
     "Run dnsrenew schedule remove first.": "请先运行 dnsrenew schedule remove。",
     "Run dnsrenew schedule show.": "请运行 dnsrenew schedule show。",
     "Run it again.": "请重新运行。",

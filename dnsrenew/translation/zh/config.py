@@ -54,6 +54,11 @@ TEXTS: Final = {
         "请运行 dnsrenew init，或创建 {suggested}，或用 --config 指定您的文件。"
     ),
     "Save it as UTF-8 text.": "请把它保存为 UTF-8 文本。",
+    'Set DNSRENEW_SEAL to 32 random bytes in base64 (openssl rand -base64 32), and write seal = "env:DNSRENEW_SEAL" '
+    "into [fleet].": (
+        "请把 DNSRENEW_SEAL 设为 base64 形式的 32 个随机字节（openssl rand -base64 32），并在 [fleet] 中写上 seal = "
+        '"env:DNSRENEW_SEAL"。'
+    ),
     "The access list of {path} lets others change it, and so decide what dnsrenew does as {user}.": (
         "{path} 的访问控制列表允许他人更改它，从而决定 dnsrenew 以 {user} 的身份做什么。"
     ),
@@ -100,9 +105,6 @@ TEXTS: Final = {
     ),
     "Write it to a file and name that file; dnsrenew reads it more than once.": (
         "请把内容写入文件并指定该文件；dnsrenew 会多次读取它。"
-    ),
-    'Write seal = "env:DNSRENEW_SEAL" into [fleet], with 32 random bytes in base64 (openssl rand -base64 32).': (
-        '请在 [fleet] 中写上 seal = "env:DNSRENEW_SEAL"，值为 base64 形式的 32 个随机字节（openssl rand -base64 32）。'
     ),
     "Write {nearest} if you mean that, unless a CNAME at _acme-challenge of the name leads into one of these zones.": (
         "如果您指的是 {nearest}，请改成它，除非该名称 _acme-challenge 处的 CNAME 指向其中一个区域。"

@@ -25,7 +25,9 @@ TEXTS: Final = {
     "a DNS host with a built-in or installed driver, see `dnsrenew providers`": (
         "有内置驱动或已安装驱动的 DNS 服务商，见 `dnsrenew providers`"
     ),
-    "a Deployment or a table: the database holds no code": "Deployment 或表（数据库中不存放代码）",
+    "a Deployment or a table: a callable cannot be stored in the database": (
+        "Deployment 或表（可调用对象无法存入数据库）"
+    ),
     'a JSON object such as {{"domains": ["shop.example.com"]}}': '{{"domains": ["shop.example.com"]}} 这样的 JSON 对象',
     "a URL": "一个 URL",
     'a URL in resolver.doh, or "authoritative"': 'resolver.doh 中的 URL，或 "authoritative"',
@@ -117,8 +119,8 @@ TEXTS: Final = {
     "a public name: no public CA issues for the name of a local network": (
         "公共域名（公共 CA 不为局域网中的名称签发证书）"
     ),
-    'a reference such as "env:NAME" or "file:PATH": the database holds no secret of yours': (
-        '"env:NAME" 或 "file:PATH" 这样的引用（数据库中不存放您的凭据）'
+    'a reference such as "env:NAME" or "file:PATH": the database stores no secrets': (
+        '"env:NAME" 或 "file:PATH" 这样的引用（数据库中不存放凭据）'
     ),
     "a route": "一个途径",
     'a route that can validate an IP address, not only dns-01: routes = [{{ challenge = "dns-01" }}, {{ '
@@ -139,6 +141,7 @@ TEXTS: Final = {
     "a secret, or a list of secrets": "凭据，或凭据的列表",
     "a table [ca.NAME]": "写成 [ca.NAME] 的表",
     "a table [dns.NAME], whose name you choose": "写成 [dns.NAME] 的表，名称由您自定",
+    "a text that is not 32 bytes in base64": "不是 base64 形式的 32 个字节",
     "a text that is not empty": "非空文本",
     "a text with a NUL character": "含有 NUL 字符的文本",
     "a time in {units}": "以 {units} 为单位的时间",

@@ -16,6 +16,9 @@ TEXTS: Final = {
     "Give {user} a folder of its own: change store in the configuration, or run: sudo install -d -o {user} {path}": (
         "请为 {user} 提供专用的目录：更改配置中的 store，或运行：sudo install -d -o {user} {path}"
     ),
+    "It is not known whether a worker of the fleet runs, because the database cannot be read.": (
+        "无法读取数据库，因此无法得知集群是否有运行中的工作进程。"
+    ),
     "It is not known whether anything renews the certificates automatically.": "无法得知证书是否会自动续期。",
     "Keep dnsrenew run running, or call dnsrenew renew --scheduled from a scheduler of yours.": (
         "请让 dnsrenew run 保持运行，或由您自己的定时任务调用 dnsrenew renew --scheduled。"
@@ -80,9 +83,6 @@ TEXTS: Final = {
     "This check failed itself ({cause}).": "此项检查自身出错（{cause}）。",
     "This could not be found out in time.": "未能及时查明。",
     "Use another challenge or another CA for {name}.": "请为 {name} 使用其他验证方式或其他 CA。",
-    "Whether a worker of the fleet is alive is unknown, because the database cannot be read.": (
-        "无法读取数据库，因此无法得知集群是否有运行中的工作进程。"
-    ),
     "Whether the CA {ca} offers dns-persist-01 is not known before an order.": (
         "在下订单之前，无法得知 CA {ca} 是否提供 dns-persist-01。"
     ),

@@ -36,9 +36,8 @@ TEXTS: Final = {
     "No attempt is made before {time}.": "{time} 之前不再尝试。",
     "No certificate could be obtained for {domains}. {details}": "无法为 {domains} 获取证书。{details}",
     "No certificate has a name that matches {name}.": "没有名称与 {name} 匹配的证书。",
-    "Remove one of them: the table, or run dnsrenew fleet remove {name}.": (
-        "请去掉其中之一：删除该表，或运行 dnsrenew fleet remove {name}。"
-    ),
+    "Remove it from the fleet: dnsrenew fleet remove {name}": "请把它从集群中删除：dnsrenew fleet remove {name}",
+    "Remove the table, or run dnsrenew fleet remove {name}.": "请删除该表，或运行 dnsrenew fleet remove {name}。",
     "Replace the certificate (dnsrenew renew --force {name}), and ask the CA to revoke the old one.": (
         "请替换该证书（dnsrenew renew --force {name}），并要求 CA 吊销旧证书。"
     ),
@@ -47,7 +46,6 @@ TEXTS: Final = {
     "{name} --force.": (
         "请在 {issuer} 处吊销它（序列号 {serial}），然后用 dnsrenew install 或 dnsrenew renew {name} --force 替换它。"
     ),
-    "Run dnsrenew fleet remove {name}.": "请运行 dnsrenew fleet remove {name}。",
     "Run dnsrenew renew: it creates the account together with the first certificate from this CA.": (
         "请运行 dnsrenew renew：它会在从此 CA 获取第一个证书时创建账户。"
     ),
@@ -55,6 +53,9 @@ TEXTS: Final = {
     "Run dnsrenew status to list the certificates.": "请运行 dnsrenew status 列出证书。",
     "Run dnsrenew status to list the {count:,} certificates.": "请运行 dnsrenew status 列出全部 {count:,} 个证书。",
     "Run: dnsrenew renew {name}": "请运行：dnsrenew renew {name}",
+    "Set the CNAME record yourself, and give the certificate a route with `alias`: dnsrenew fleet add FILE": (
+        "请自行设置 CNAME 记录，并为该证书写上带 `alias` 的途径：dnsrenew fleet add FILE"
+    ),
     "Skipped {route}: the same.": "已跳过 {route}：同上。",
     "Skipped {route}: {reason}": "已跳过 {route}：{reason}",
     "Take it out of the configuration first.": "请先把它从配置中删除。",
@@ -71,7 +72,12 @@ TEXTS: Final = {
     "The certificate {name} is in the configuration {path}, so the next run would obtain it again.": (
         "证书 {name} 在配置 {path} 中，因此下次运行会重新获取它。"
     ),
-    "The certificate {name} is in the fleet.": "证书 {name} 在集群中。",
+    "The certificate {name} is in the fleet, and dnsrenew delegate takes only the tables of the configuration.": (
+        "证书 {name} 在集群中，而 dnsrenew delegate 只适用于配置中的表。"
+    ),
+    "The certificate {name} is in the fleet, so a worker would obtain it again.": (
+        "证书 {name} 在集群中，因此工作进程会重新获取它。"
+    ),
     "The certificate {name} was issued by {issuer} and installed by hand: dnsrenew revokes only what it has "
     "obtained.": ("证书 {name} 由 {issuer} 签发并手动安装：dnsrenew 只吊销由它获取的证书。"),
     "The configuration {path} has no {tables}.": "配置 {path} 中没有 {tables}。",
