@@ -31,7 +31,7 @@ from dnsrenew.store.database.database_store import DatabaseStore
 from dnsrenew.store.database.schema import initialize
 from dnsrenew.store.database.seal import Seals
 from dnsrenew.validation.mistakes import Mistake, config_error
-from tests.integration.test_fleet_commands import FleetFolder, open_store
+from tests.kit.fleet_folder import FleetFolder, open_store
 from tests.kit.postgres import DatabaseAddress, address, postgres  # noqa: F401  # fixtures
 from tests.kit.stores import keep
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
 import shutil
 import signal
 import subprocess
@@ -304,6 +303,8 @@ def _program(name: str) -> str:
 
 
 def _ids() -> tuple[int, int]:
+    import pwd  # not on Windows
+
     user = pwd.getpwnam("postgres")
     return user.pw_uid, user.pw_gid
 

@@ -265,7 +265,7 @@ def test_a_reload_moves_the_endpoint(
         monkeypatch.setattr(Invocation, "config", lambda _invocation, **_: found.pop(0))
         assert service.run() == 143
     assert open_now == [[listen], [second], [second], []]
-    assert "continuing with the previous one" in capsys.readouterr().err
+    assert "Continuing with the previous configuration" in capsys.readouterr().err
 
 
 def _is_open(address: str) -> bool:

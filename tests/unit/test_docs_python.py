@@ -34,6 +34,7 @@ RUN_ELSEWHERE = {
     "docs/guides/python-asyncio.md",
     "docs/guides/monitoring.md",
     "docs/guides/testing.md",
+    "docs/guides/fleet.md",
 }
 
 

@@ -28,7 +28,7 @@ OWNERS = {
     "lexicon": {"drivers/lexicon"},
     "procrastinate": {"fleet", "store/database/schema"},
     "psutil": {"doctor/host"},
-    "psycopg": {"store/database", "config/fleet_check", "fleet/queue_connections"},
+    "psycopg": {"store/database", "config/fleet_check", "fleet/queue_connections", "fleet/session"},
     "psycopg_pool": {"fleet/queue_connections"},  # procrastinate's pool
     "pytest": {"testing/plugin"},
     "requests": {"http", "drivers/lexicon/patches"},  # it is changed there for other libraries

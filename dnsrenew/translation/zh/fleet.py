@@ -68,8 +68,8 @@ TEXTS: Final = {
     "on_unknown allowed {name}, but it could not be added to the fleet: {reason}.": (
         "on_unknown 允许了 {name}，但无法把它加入集群：{reason}。"
     ),
-    "on_unknown failed for {name}, so no certificate was obtained: {reason}.": (
-        "on_unknown 处理 {name} 时出错，因此没有获取证书：{reason}。"
+    "on_unknown failed, so no certificate was obtained on demand: {reason}.": (
+        "on_unknown 出错，因此没有按需获取证书：{reason}。"
     ),
     'one JSON object a line, such as {{"domains": ["shop.example.com"], "tags": ["customer-7"]}}': (
         '每行一个 JSON 对象，例如 {{"domains": ["shop.example.com"], "tags": ["customer-7"]}}'
