@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.cli import fleet, formatting, texts
 from dnsrenew.cli.progress import PlainProgress
-from dnsrenew.cli.schedule_note import active_schedule
+from dnsrenew.cli.schedule_note import active_schedule, needs_person
 from dnsrenew.cli.status_text import StatusText, needs_attention
 from dnsrenew.cli.terminal import dim
 
@@ -77,13 +77,14 @@ def _show(invocation: Invocation, config: Config, found: Sequence[CertificateSta
         path=str(config.path),
         verbose=terminal.verbose > 0,
         schedule=schedule,
+        by_hand=needs_person(config, {certificate.name for certificate in found}),
         tables=None if config.fleet is None else [spec.name for spec in config.certificates],
         workers=0 if config.fleet is None else fleet.workers(invocation, config),
     )
     lines = text.certificates(chosen) if chosen else [_nothing_chosen(invocation)]
     lines += text.problems(chosen)
     if not terminal.quiet:
-        lines = [*text.summary(found, _counts(found)), *lines, *text.schedule()]
+        lines = [*text.summary(found, _counts(found)), *lines, *text.schedule(found)]
     terminal.write_result("\n".join(lines))
 
 

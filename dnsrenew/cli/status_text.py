@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.deployment_text import deployment_lines
 from dnsrenew.cli.language import say
-from dnsrenew.cli.schedule_note import nothing_renews
+from dnsrenew.cli.schedule_note import nothing_renews, renewed_by_hand
 from dnsrenew.cli.status_table import table
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
@@ -55,6 +55,7 @@ class StatusText:
     :param columns: the width of the terminal, or None for lines of any width.
     :param path: the configuration.
     :param schedule: what renews by itself; where nothing does, no time of a next try is shown.
+    :param by_hand: the certificates that no schedule can renew, because a person sets the records.
     :param tables: the names in the configuration, if it has a fleet, whose workers renew the others.
     :param workers: how many workers are alive.
     """
@@ -67,6 +68,7 @@ class StatusText:
         path: str,
         verbose: bool,
         schedule: ActiveSchedule,
+        by_hand: Collection[str] = (),
         tables: Collection[str] | None = None,
         workers: int = 0,
     ) -> None:
@@ -77,6 +79,7 @@ class StatusText:
         self._path = path
         self._verbose = verbose
         self._schedule = schedule
+        self._by_hand = by_hand
         self._is_manual = schedule.installed is False
 
     def summary(self, found: Sequence[CertificateStatus], counts: Mapping[str, int]) -> list[str]:
@@ -127,11 +130,16 @@ class StatusText:
         line = texts.CSR_PENDING.format(name=name, ago=formatting.distance(since, self._now))
         return formatting.wrap(line, self._columns, f"{yellow('→')} ", "  ")
 
-    def schedule(self) -> list[str]:
+    def schedule(self, found: Sequence[CertificateStatus]) -> list[str]:
         """Return what renews by itself, or that nothing does; nothing if that is not known."""
-        if self._is_manual:
-            return formatting.wrap(nothing_renews(), self._columns, f"{yellow('!')} ", "  ")
-        return self._wrap(dim(texts.RENEWED_BY[self._schedule.kind])) if self._schedule.kind else []
+        lines: list[str] = []
+        if self._by_hand:
+            lines += formatting.wrap(renewed_by_hand(self._by_hand), self._columns, f"{yellow('!')} ", "  ")
+        if self._is_manual and any(certificate.name not in self._by_hand for certificate in found):
+            lines += formatting.wrap(nothing_renews(), self._columns, f"{yellow('!')} ", "  ")
+        elif self._schedule.kind:
+            lines += self._wrap(dim(texts.RENEWED_BY[self._schedule.kind]))
+        return lines
 
     # ── a certificate ───────────────────────────────────────────────────────────────────
 

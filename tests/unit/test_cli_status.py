@@ -3,15 +3,16 @@
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from dnsrenew.cli import main, terminal
 from dnsrenew.cli.status_text import needs_attention
-from dnsrenew.model import DeploymentResult
+from dnsrenew.model import DeploymentResult, DnsAccount, Route
 from dnsrenew.schedule.detect import UNKNOWN, ActiveSchedule
-from tests.kit.cli_stage import FakeRenewer, FakeStatus, install, now, valid
+from tests.kit.cli_stage import FakeConfig, FakeRenewer, FakeStatus, install, now, valid
 
 FAILURE = {"time": now() - timedelta(hours=3), "code": "ca-dns", "message": "The CA did not see the value."}
 PROBLEMS = {
@@ -37,8 +38,9 @@ def show(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
         line: str = "status",
         status: int = 0,
         schedule: ActiveSchedule = UNKNOWN,
+        config: FakeConfig | None = None,
     ) -> list[str]:
-        install(FakeRenewer(statuses=certificates), None, monkeypatch.setattr, schedule=schedule)
+        install(FakeRenewer(statuses=certificates), config, monkeypatch.setattr, schedule=schedule)
         monkeypatch.setattr(terminal.Output, "size", lambda _self: (columns, 24))
         assert main(line.split()) == status
         return capsys.readouterr().out.splitlines()
@@ -252,6 +254,20 @@ def test_whether_anything_renews_is_told(show: Show) -> None:
     assert lines[1].split()[4] == "DUE"
     assert "Next attempt" not in "".join(lines)
     assert " now " in lines[3]
+
+
+@pytest.mark.parametrize("names", [["home"], ["home", "other"]])
+def test_what_needs_a_person_is_told(show: Show, names: list[str]) -> None:
+    """No schedule can renew it, so the command that installs one is named only for the others."""
+    person, api = DnsAccount("manual", name="person"), DnsAccount("duckdns", name="api")
+    specs = [
+        SimpleNamespace(name=name, routes=[Route("dns-01", dns=["person" if name == "home" else "api"])])
+        for name in names
+    ]
+    config = FakeConfig(tuple(specs), {"person": person, "api": api})
+    said = " ".join(show(*map(valid, names), schedule=ActiveSchedule(installed=False), config=config))
+    assert "No schedule can renew home, because a person sets the records" in said
+    assert ("dnsrenew schedule install" in said) is (len(names) == 2)
 
 
 def test_deployments_are_told(show: Show) -> None:
