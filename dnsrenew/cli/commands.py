@@ -463,7 +463,7 @@ COMMANDS: Final = {
         (Argument("file", "FILE", "JSON lines; - for standard input", "files", required=True),),
         examples=(
             ("dnsrenew fleet add customers.jsonl", ""),
-            ("dnsrenew fleet add - < customers.jsonl", ""),
+            ("dnsrenew fleet add -", ""),
         ),
         notes="Each line is a JSON object with the keys of a [[certificate]] table, and tags. [fleet.defaults] "
         "supplies keys that are missing. A line can change a certificate that has tags, or take one of its domains, "
