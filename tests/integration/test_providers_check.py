@@ -160,7 +160,7 @@ def test_a_killed_check_is_cleaned_up(workspace: Workspace) -> None:
 
 
 def test_an_interrupted_check_cleans_up(workspace: Workspace) -> None:
-    """After SIGINT the exit status is 130; `cleanup` removes what a slow machine had no time for, and nothing is left."""
+    """After SIGINT the exit status is 130; what a slow machine had no time for, `cleanup` removes."""
     with subprocess.Popen(
         [sys.executable, "-m", "dnsrenew", "providers", "--check", "home"],
         cwd=workspace.path,
