@@ -88,7 +88,7 @@ class ChangeFeed:
 
     def _listen(self) -> None:
         with self._source.database.notifications(CHANNEL) as notifications:
-            connections = 1  # the first one misses none: what is removed meanwhile counts as a removal
+            connections = 0  # what is removed before the first one listens is found by a comparison, within a second
             while not self._stopping.is_set():
                 try:
                     told = notifications.wait(PAUSE)
