@@ -41,6 +41,9 @@ class BackgroundLoader:
         self._lock = threading.Lock()
         self._wanted: queue.Queue[str] = queue.Queue(QUEUED)
         self._loading: dict[str, threading.Event] = {}
+        self._running: set[str] = set()
+        self._again: set[str] = set()
+        """Asked for after their reading had begun, which may have missed what is new."""
         for _ in range(THREADS):
             threads.start(self._work, "load")
 
@@ -48,16 +51,24 @@ class BackgroundLoader:
         """Have a certificate loaded soon; return what is set afterwards, or None if too many are waiting."""
         with self._lock:
             if (event := self._loading.get(certificate)) is not None:
+                if certificate in self._running:
+                    self._again.add(certificate)
                 return event
-            with contextlib.suppress(queue.Full):
-                self._wanted.put_nowait(certificate)
-                event = self._loading[certificate] = threading.Event()
-            return event
+            return self._enter(certificate)
+
+    def _enter(self, certificate: str) -> threading.Event | None:
+        """Have a certificate loaded that is not being loaded; the lock is held."""
+        with contextlib.suppress(queue.Full):
+            self._wanted.put_nowait(certificate)
+            self._loading[certificate] = threading.Event()
+        return self._loading.get(certificate)
 
     def _work(self) -> None:
         while not self._stopping.is_set():
             if not (certificates := self._next()):
                 continue
+            with self._lock:
+                self._running.update(certificates)
             try:
                 self._load(certificates)
             except Exception as error:  # noqa: BLE001  # the next handshake asks again
@@ -66,6 +77,11 @@ class BackgroundLoader:
             finally:
                 with self._lock:
                     done = [self._loading.pop(each) for each in certificates]
+                    self._running.difference_update(certificates)
+                    again = self._again.intersection(certificates)
+                    self._again -= again
+                    for each in again:
+                        self._enter(each)
                 for event in done:
                     event.set()
 
