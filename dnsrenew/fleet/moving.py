@@ -20,7 +20,6 @@ from dnsrenew.store.state import Meta, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
     from pathlib import Path
 
     from dnsrenew.config import Config
@@ -151,8 +150,8 @@ class _Move:
         here = self._source.ledger(directory, ca, self._context).place.read(self._context, read_only=True)
         if here is None or here == LedgerState():
             return
-        merge: Callable[[LedgerState, datetime], LedgerState] = lambda there, _now: _merged(here, there)  # noqa: E731
-        self._target.ledger(directory, ca, self._context).place.change(self._context, merge)
+        target = self._target.ledger(directory, ca, self._context).place
+        target.change(self._context, lambda there, _now: _merged(here, there))
 
     # ── certificates ────────────────────────────────────────────────────────────────────
 

@@ -81,7 +81,7 @@ class QueueTasks(Frozen):
 class _HandBack(BaseRetryStrategy):
     """Puts a job into the queue again that was handed back, or that a stop of its worker has ended."""
 
-    def get_retry_decision(self, *, exception: BaseException, job: jobs.Job) -> RetryDecision | None:  # noqa: ARG002
+    def get_retry_decision(self, *, exception: BaseException, job: jobs.Job) -> RetryDecision | None:  # noqa: ARG002  # procrastinate's interface
         if isinstance(exception, HandedBack):
             return RetryDecision(retry_at=exception.at)
         if isinstance(exception, asyncio.CancelledError):

@@ -261,7 +261,7 @@ class LockSession:
         if held.connection.is_lost:
             raise self._database.error(texts.LOST, what=held.what)
 
-    # ── who holds it ────────────────────────────────────────────────────────────────────
+    # ── the owner ────────────────────────────────────────────────────────────────────
 
     def _refused(self, key: str, what: str) -> LockedError:
         owner = self._owner(key)
