@@ -8,6 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.kit.duckdns import PROVIDERS, DuckDns, DuckDnsZone, add_zone
+from tests.kit.fleet_killed import WorkerProcesses
+from tests.kit.fleet_stage import FleetStage
+from tests.kit.postgres import DatabaseAddress
 from tests.kit.processes import Zygote
 from tests.kit.renew_stage import Stage
 from tests.lab.workspace import Workspace
@@ -48,3 +51,23 @@ def duck(workspace: Workspace) -> Iterator[DuckDns]:
         changes = {"dns": {"duck": account}, "dns.home.tsig_secret": None, "dns.home": None}
         workspace.write({**changes, "certificate": [certificate]})
         yield server
+
+
+@pytest.fixture(scope="session")
+def fleet_zygote() -> Iterator[Zygote]:
+    """A process that has loaded the program and forks workers."""
+    with Zygote("tests.kit.fleet_dying") as started:
+        yield started
+
+
+@pytest.fixture
+def workers(
+    workspace: Workspace, address: DatabaseAddress, fleet_zygote: Zygote, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[WorkerProcesses]:
+    """Workers of a fleet that wants nothing yet; those in threads of the test look often for what others left."""
+    monkeypatch.setattr("dnsrenew.fleet.session.LOOK", 0.1)
+    monkeypatch.setattr("dnsrenew.fleet.queue._POLL", 0.1)
+    stage = FleetStage(workspace, address)
+    with workspace.lab.acme_proxy() as proxy:
+        yield WorkerProcesses(stage, fleet_zygote, proxy)
+    stage.database.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -14,11 +13,8 @@ from dnsrenew.fleet.status import fleet_status
 from dnsrenew.store.database.due_dates import DueDates
 from tests.kit.duckdns import DuckDns
 from tests.kit.fleet_killed import NAMES, WorkerProcesses
-from tests.kit.fleet_stage import PATIENCE, FleetStage, wait_until
-from tests.kit.postgres import DatabaseAddress
-from tests.kit.processes import Zygote
+from tests.kit.fleet_stage import PATIENCE, wait_until
 from tests.lab.acmemessages import Request
-from tests.lab.workspace import Workspace
 
 EVENTS = (
     "certificate-started",
@@ -39,26 +35,6 @@ POINTS = [*(f"event {kind}" for kind in EVENTS), "add, not sent", "add, done", "
 ALWAYS = {"event txt-written", "event order-finalized"}
 """Killed there in every run of the tests; at the others by `make soak`."""
 NEWEST = "SELECT chain, version, number FROM dnsrenew_version JOIN dnsrenew_certificate USING (name)"
-
-
-@pytest.fixture(scope="module")
-def fleet_zygote() -> Iterator[Zygote]:
-    """A process that has loaded the program and forks workers."""
-    with Zygote("tests.kit.fleet_dying") as started:
-        yield started
-
-
-@pytest.fixture
-def workers(
-    workspace: Workspace, address: DatabaseAddress, fleet_zygote: Zygote, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[WorkerProcesses]:
-    """Workers of a fleet that wants nothing yet; those in threads of the test look often for what others left."""
-    monkeypatch.setattr("dnsrenew.fleet.session.LOOK", 0.1)
-    monkeypatch.setattr("dnsrenew.fleet.queue._POLL", 0.1)
-    stage = FleetStage(workspace, address)
-    with workspace.lab.acme_proxy() as proxy:
-        yield WorkerProcesses(stage, fleet_zygote, proxy)
-    stage.database.close()
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,10 @@ from dnsrenew.fleet.status import fleet_status
 from dnsrenew.store.database.due_dates import DueDates
 from tests.kit.fleet_faults import assert_right
 from tests.kit.fleet_killed import WorkerProcesses
-from tests.kit.fleet_stage import FleetStage, wait_until
+from tests.kit.fleet_stage import wait_until
 from tests.kit.fleet_watch import Watch
 from tests.kit.fleet_world import FleetWorlds
-from tests.kit.postgres import DatabaseAddress, Postgres
-from tests.kit.processes import Zygote
-from tests.lab.workspace import Workspace
+from tests.kit.postgres import Postgres
 
 AHEAD = 600
 """Seconds by which the clock of one machine differs."""
@@ -28,26 +26,6 @@ SCANS = """
 INSERT INTO procrastinate_jobs (queue_name, task_name) SELECT 'dnsrenew', 'dnsrenew.scan' FROM generate_series(1, 4)
 """
 HOUR = 3600.0
-
-
-@pytest.fixture(scope="module")
-def fleet_zygote() -> Iterator[Zygote]:
-    """A process that has loaded the program and forks workers."""
-    with Zygote("tests.kit.fleet_dying") as started:
-        yield started
-
-
-@pytest.fixture
-def workers(
-    workspace: Workspace, address: DatabaseAddress, fleet_zygote: Zygote, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[WorkerProcesses]:
-    """Workers of a fleet that wants nothing yet."""
-    monkeypatch.setattr("dnsrenew.fleet.session.LOOK", 0.1)
-    monkeypatch.setattr("dnsrenew.fleet.queue._POLL", 0.1)
-    stage = FleetStage(workspace, address)
-    with workspace.lab.acme_proxy() as proxy:
-        yield WorkerProcesses(stage, fleet_zygote, proxy)
-    stage.database.close()
 
 
 def test_schedulers_whose_clocks_differ(workers: WorkerProcesses) -> None:
