@@ -101,9 +101,9 @@ class RecipeWorld:
 def main() -> None:
     """Run a recipe in the current folder. ``root.pem`` there is the root of its certificates."""
     folder = Path.cwd()
-    root = Path("root.new")
+    root = Path(f"root.{os.getpid()}")  # of its own: several processes of a recipe may start together
     root.write_text(issuer(f"{_CA} 1").pem, "ascii")
-    root.rename("root.pem")  # at once whole, for a test that waits for it
+    root.replace("root.pem")  # at once whole, for a test that waits for it
     sys.path.insert(0, str(folder))
     with RecipeWorld(folder).in_place():
         runpy.run_path(sys.argv[1], run_name="__main__")
