@@ -12,7 +12,7 @@ from dnsrenew.errors import DnsError, PropagationError
 from tests.kit.dns_stage import ViewStage, questions, record
 from tests.kit.renew_stage import Stage
 from tests.lab import Lab, dnsforwarder
-from tests.lab.workspace import Workspace
+from tests.lab.workspace import Workspace, forget_account
 
 
 def test_the_apex_and_its_wildcard_have_one_target(lab: Lab) -> None:
@@ -89,6 +89,7 @@ def test_an_unconfirmed_cname_into_another_zone_is_a_warning(workspace: Workspac
     assert "_dmarc.example.test in the zone example.test" in warning.message
     alias = {"challenge": "dns-01", "alias": "_dmarc.example.test"}
     for said in ({"certificate.0.routes": [alias]}, {"dns.home.zones": ["example.test"]}):
+        forget_account(stage.workspace.store)
         assert stage.renewed({**unlimited, **said}, force=True).warnings == ()
     assert set(stage.written()) == {("home", "example.test.", "_dmarc.example.test.")}
 

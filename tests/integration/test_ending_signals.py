@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 from dataclasses import dataclass
 from typing import Any
@@ -20,16 +19,6 @@ from tests.lab.workspace import Workspace
 SIGNALS = pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 
 
-def kept_with_a_new_account(workspace: Workspace) -> Kept:
-    """Store a certificate in force, without the account of the template.
-
-    For that account the CA may return the order of a run that another test has stopped, with valid authorizations.
-    """
-    kept = Kept.place(workspace)
-    shutil.rmtree(workspace.store / "accounts")
-    return kept
-
-
 def interrupted(document: Any) -> dict[str, Any]:
     """Return the outcome of a run that was stopped."""
     (outcome,) = document["outcomes"]
@@ -43,7 +32,7 @@ def interrupted(document: Any) -> dict[str, Any]:
 @SIGNALS
 def test_while_waiting_for_dns(workspace: Workspace, number: int, status: int) -> None:
     """A name server lags: the values are removed, the old certificate stays, the document is complete."""
-    kept = kept_with_a_new_account(workspace)
+    kept = Kept.place(workspace)
     workspace.lab.lag = 10.0
     with Run.start(workspace, "renew", "--force", "--json") as run:
         run.wait_for("TXT values written")
@@ -88,7 +77,7 @@ def test_while_the_dns_server_hangs(workspace: Workspace, number: int, status: i
 
 def test_while_the_resolver_is_silent(workspace: Workspace) -> None:
     """Nothing is ordered yet."""
-    kept = kept_with_a_new_account(workspace)
+    kept = Kept.place(workspace)
     with workspace.lab.silent("127.0.0.1", workspace.lab.reserve()) as silent:
         workspace.write({"resolver.nameservers": [f"127.0.0.1:{silent.port}"]})
         with Run.start(workspace, "renew", "--force", "--json", "-v") as run:
@@ -124,7 +113,7 @@ class Updates:
 @pytest.mark.leaves_txt
 def test_values_that_cannot_be_removed_in_time(workspace: Workspace) -> None:
     """The server fails after it wrote: the run ends within five seconds, and a warning names the values."""
-    kept = kept_with_a_new_account(workspace)
+    kept = Kept.place(workspace)
     workspace.lab.lag = 10.0
     with workspace.lab.forwarder("127.0.0.3", Updates(1, None)):
         workspace.write({"dns.home.server": f"127.0.0.3:{workspace.lab.port}"})
@@ -142,7 +131,7 @@ def test_values_that_cannot_be_removed_in_time(workspace: Workspace) -> None:
 @pytest.mark.leaves_txt
 def test_a_second_signal_ends_at_once(workspace: Workspace) -> None:
     """There is still a document, and the old certificate."""
-    kept = kept_with_a_new_account(workspace)
+    kept = Kept.place(workspace)
     workspace.lab.lag = 10.0
     with workspace.lab.forwarder("127.0.0.3", Updates(1, None)):
         workspace.write({"dns.home.server": f"127.0.0.3:{workspace.lab.port}"})

@@ -191,6 +191,11 @@ def test_a_ca_in_repair(stage: Stage, other: AcmeProxy) -> None:
 # ── a CA that never decides ─────────────────────────────────────────────────────────────
 
 
+def not_validated(request: Request) -> Response | None:
+    """The CA accepts the response to a challenge, and never looks: no later order finds a valid authorization."""
+    return Response.of_json(200, {"type": "dns-01", "status": "pending"}) if request.kind == "challenge" else None
+
+
 def pending_for_ever(request: Request, response: Response) -> Response:
     """The challenge has an error, but the authorization and the order stay pending."""
     if request.kind == "authorization" and response.status == 200:
@@ -216,7 +221,7 @@ def processing_for_ever(request: Request, response: Response) -> Response:
 def test_a_failure_that_stays_pending_for_ever(stage: Stage, other: AcmeProxy, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error of the challenge counts after the CA's `timeout`; twice on the same route, then the second CA."""
     monkeypatch.setattr(planner, "SETTLE_AGAIN", 0.1)
-    with stage.lab.acme_proxy(None, pending_for_ever) as proxy:
+    with stage.lab.acme_proxy(not_validated, pending_for_ever) as proxy:
         outcome = stage.renewed({**ROUTES, **through(proxy)})
     first = ("lab", "dns-01", ("home",), 1, "ca-dns")
     assert attempt_rows(outcome) == [first, first, WON]

@@ -10,6 +10,7 @@ import pytest
 
 from tests.kit.fallback_stage import DNS, SITE, attempt_rows, codes, dns, http, second_ca, site
 from tests.kit.renew_stage import Stage
+from tests.lab.workspace import forget_account
 
 HOUR = timedelta(hours=1)
 DUE = timedelta(days=61)
@@ -31,6 +32,7 @@ def test_the_route_that_worked_comes_before_the_one_that_failed(stage: Stage, se
     changes = closed_first(stage, second)
     assert methods(stage.renewed(changes)) == ["http-01", "dns-01"]
     assert methods(stage.renewed(changes, HOUR, force=True)) == ["dns-01"]
+    forget_account(stage.workspace.store)
     assert methods(stage.renewed(changes, 26 * HOUR, force=True)) == ["http-01", "dns-01"]
 
 
@@ -40,6 +42,7 @@ def test_a_route_that_failed_is_still_tried_after_the_one_that_worked(stage: Sta
     routes = {"certificate.0.routes": [{**http(port)}, dns("home")]}
     shut = {"certificate.0.routes": [http(port, listen=f"127.0.0.1:{stage.lab.reserve()}"), dns("home")]}
     assert methods(stage.renewed({**site(stage), **shut})) == ["http-01", "dns-01"]
+    forget_account(stage.workspace.store)
     broken = {"dns.home.tsig_name": "nobody"}
     outcome = stage.one({**site(stage), **shut, **broken}, HOUR, force=True)
     assert methods(outcome) == ["dns-01", "http-01"]

@@ -19,6 +19,7 @@ from dnsrenew.events import KINDS
 from dnsrenew.runtime.context import Context
 from tests.kit.renew_stage import Stage, certificates, error_of
 from tests.lab.settings import to_toml
+from tests.lab.workspace import forget_account
 
 
 class Listener:
@@ -94,6 +95,7 @@ def test_the_library_never_prints(stage: Stage, capfd: pytest.CaptureFixture[str
     handlers, root.handlers = root.handlers, []
     try:
         stage.renewed()
+        forget_account(stage.workspace.store)
         stage.lab.lag = 60.0
         stage.failed({"certificate.0.propagation": {"timeout": 1}}, force=True)
     finally:

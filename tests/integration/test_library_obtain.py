@@ -17,7 +17,7 @@ from dnsrenew.runtime.context import Context
 from tests.kit.folders import here
 from tests.kit.renew_stage import error_of, leaf, names_in, through
 from tests.lab import Lab
-from tests.lab.workspace import Workspace
+from tests.lab.workspace import Workspace, forget_account
 
 
 class Program:
@@ -116,6 +116,7 @@ def test_force_renews(program: Program) -> None:
 def test_a_failed_renewal_keeps_what_is_valid(program: Program, caplog: pytest.LogCaptureFixture) -> None:
     """The stored certificate is returned, with a warning in the log and an event."""
     stored = program.obtain()
+    forget_account(program.store)
     program.lab.lag = 60.0
     with caplog.at_level(logging.WARNING, "dnsrenew"):
         kept = program.obtain(force=True, propagation={"timeout": 1})

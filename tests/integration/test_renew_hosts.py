@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.kit.renew_stage import Stage, certificates, everywhere
-from tests.lab.workspace import Workspace
+from tests.lab.workspace import Workspace, forget_account
 
 # Installed as pip installs it. It writes by RFC 2136 and records its calls in a diary; with
 # `keeps = "one"` its host holds one value for a name, as some hosts do.
@@ -206,6 +206,7 @@ def test_ttl_and_settle_have_defaults_of_the_host(stage: Stage) -> None:
     assert {round(data["timeout"]) for data in stage.event_data("dns-waiting")} == {77}
     assert stage.event_data("dns-visible")[0]["seconds"] >= 1
     stage.base["dns.home.ttl"] = 44
+    forget_account(stage.workspace.store)
     stage.renewed({"certificate.0.propagation": {"settle": 0, "timeout": 55}}, force=True)
     assert {round(data["timeout"]) for data in stage.event_data("dns-waiting")} == {55}
     assert seen == [33, 44]

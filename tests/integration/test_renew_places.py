@@ -8,7 +8,7 @@ import pytest
 
 from tests.kit.renew_stage import Stage, error_of, names_in, orders, until
 from tests.lab import SECONDARY
-from tests.lab.workspace import Workspace
+from tests.lab.workspace import Workspace, forget_account
 
 
 @pytest.fixture
@@ -133,5 +133,6 @@ def test_a_zone_that_moved_since_the_last_run_is_found_again(stage: Stage) -> No
     stage.lab.update("parent.test", add=[("child", "NS", "ns1.parent.test.")])
     stage.lab.add_zone("child.parent.test")
     until(lambda: bool(stage.lab.ask("child.parent.test", "NS", SECONDARY).answer))
+    forget_account(stage.workspace.store)
     stage.renewed(changes, force=True)
     assert stage.written()[0][1] == "child.parent.test."

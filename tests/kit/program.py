@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.lab.workspace import Workspace
+from tests.lab.workspace import Workspace, forget_account
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -80,10 +80,11 @@ class Kept:
 
 @functools.cache
 def _template(lab: Lab) -> Path:
-    """A store with a certificate, obtained by the program once for each lab."""
+    """A store with a certificate and no account, obtained by the program once for each lab."""
     workspace = Workspace(lab, lab.folder / "template")
     done = workspace.run("renew")
     assert done.returncode == 0, done.stderr
+    forget_account(workspace.store)
     lab.flush()  # or the CA's resolver would remember these TXT values
     return workspace.store
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 
 _ROOT = Path(__file__).resolve().parents[2]
 _STRIPPED = ("DNSRENEW_", "LEXICON_", "XDG_")
+
+
+def forget_account(store: Path) -> None:
+    """Remove the account from a store, so that the next order needs validations.
+
+    To the same account Pebble gives a valid authorization in one of a hundred orders, even if told never to.
+    """
+    shutil.rmtree(store / "accounts")
 
 
 @dataclass
