@@ -19,7 +19,8 @@ from bench import page
 from bench.figures import MILLISECONDS, SECONDS, Figure, Unit, of_pairs, of_samples
 from dnsrenew.fleet.serving.context import FleetContext
 from dnsrenew.store.database.seal import OPEN
-from tests.kit.certificates import LIFETIME, issue
+from dnsrenew.testing.box.issuer import LIFETIME
+from tests.kit.certificates import issue
 from tests.kit.postgres import Postgres
 from tests.kit.served_fleet import FleetInDatabase, until
 

@@ -238,7 +238,8 @@ class Renewer:
         context, store = self._context(None), self._checked_store()
         orphans = unconfigured(self._config, store)
         if (fleet := self._fleet) is not None:
-            specs, left, unreadable = fleet.chosen_with(names, orphans)
+            found = fleet.chosen_with(names, orphans)
+            specs, left, unreadable = found.specs, found.stored, found.unreadable
         else:
             unreadable = []
             chosen = selected(names, [*(spec.name for spec in self._config.certificates), *orphans])

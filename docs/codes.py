@@ -16,6 +16,7 @@ from functools import cache
 from string import Formatter
 from typing import Any, Final
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.doctor.table import TABLE
 from dnsrenew.errors import Text
 from docs import uses
@@ -60,13 +61,15 @@ def catalogue() -> Mapping[tuple[str, str], tuple[Text, ...]]:
 
 
 def _texts_in(value: Any) -> Iterator[Text]:
-    """Give the texts in a constant, also those in a table or in a named tuple of texts."""
+    """Give the texts in a constant, also those in a table or in a value."""
     if isinstance(value, Text):
         yield value
     elif isinstance(value, Mapping):
         yield from (text for each in value.values() for text in _texts_in(each))
     elif isinstance(value, (tuple, list)):
         yield from (text for each in value for text in _texts_in(each))
+    elif isinstance(value, Frozen):
+        yield from _texts_in(vars(value))
 
 
 @cache

@@ -24,7 +24,9 @@ import dns.rdatatype
 from bench import processes
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.http import Response
-from tests.kit.acme_server import UNAUTHORIZED, AcmeServer, Problem, Proof
+from dnsrenew.testing.box.answers import AcmeProblem
+from dnsrenew.testing.box.validation import Proof
+from tests.kit.acme_server import UNAUTHORIZED, AcmeServer
 from tests.lab.certs import LabCA
 
 CAS: Final = 4
@@ -69,7 +71,7 @@ def serve(folder: str, delay: str, dns_host: str, dns_port: str) -> None:
     threading.Event().wait()
 
 
-def _validate(proof: Proof, where: tuple[str, int]) -> Problem | None:
+def _validate(proof: Proof, where: tuple[str, int]) -> AcmeProblem | None:
     """Look for the TXT value."""
     query = dns.message.make_query(proof.txt_name, "TXT")
     try:

@@ -22,7 +22,8 @@ from dnsrenew.store.database.connection import Database
 from dnsrenew.store.database.schema import initialize
 from dnsrenew.store.database.seal import Seals
 from dnsrenew.store.state import Meta, State, issued_meta
-from tests.kit.certificates import LIFETIME, Issuer
+from dnsrenew.testing.box.issuer import LIFETIME
+from tests.kit.certificates import issuer
 from tests.kit.postgres import PASSWORD, DatabaseAddress, Postgres
 from tests.lab.settings import to_toml
 
@@ -173,8 +174,8 @@ def fill(database: Database, count: int, *, first: timedelta) -> None:
 def certificate(begin: datetime) -> tuple[str, bytes, Meta]:
     """Return a chain, as long as those of public CAs, its key, and what is stored of it."""
     key, name = x509.new_key("ecdsa-p256"), f"c00000001.{ZONE}"
-    root = Issuer("A root of a public CA")
-    chain = Issuer("An intermediate of a public CA", root).sign(key.public_key(), [name], begin)
+    root = issuer("A root of a public CA")
+    chain = issuer("An intermediate of a public CA", root).sign(key.public_key(), [name], begin)
     pem, facts = x509.key_to_pem(key), x509.read_certificate(chain)
     # What the signatures of logs and of RSA keys add; nobody reads it.
     chain += f"-----BEGIN CERTIFICATE-----\n{base64.encodebytes(os.urandom(_MORE)).decode()}-----END CERTIFICATE-----\n"

@@ -23,8 +23,10 @@ from dnsrenew.store.database.connection import Database
 from dnsrenew.store.database.database_store import DatabaseStore
 from dnsrenew.store.database.schema import initialize
 from dnsrenew.store.database.seal import Seals
-from tests.kit.acme_server import Limits, suggest
-from tests.kit.certificates import LIFETIME, issue
+from dnsrenew.testing.box.issuer import LIFETIME
+from dnsrenew.testing.box.order_server import suggest
+from tests.kit.acme_server import Limits
+from tests.kit.certificates import issue
 from tests.kit.memory import threads_at_once
 from tests.kit.postgres import DatabaseAddress, Postgres
 

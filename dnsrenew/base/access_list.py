@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import struct
 import sys
-from typing import Final, NamedTuple
+from typing import Final
+
+from dnsrenew.base.values import Frozen
 
 _ATTRIBUTE: Final = "system.posix_acl_access"
 _VERSION: Final = 4
@@ -15,7 +17,7 @@ _KINDS: Final = {0x02: "user", 0x08: "group"}
 """The tags of entries that name a user or a group; the others are in the mode."""
 
 
-class Named(NamedTuple):
+class Named(Frozen):
     """A user or a group that an access list allows something.
 
     :ivar kind: ``user`` or ``group``.

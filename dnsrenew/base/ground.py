@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 from dnsrenew.base.files import open_with_info
 from dnsrenew.base.values import Frozen
@@ -45,7 +45,7 @@ class Weakness(Frozen):
     command: str
 
 
-class _Way(NamedTuple):
+class _Way(Frozen):
     """The result of a walk: the path without links, and the first part that others can change."""
 
     real: str
@@ -132,8 +132,8 @@ class Ground:
         from dnsrenew.base import access_list  # rarely needed: few groups may write
 
         return any(
-            not self.is_own_group(number) if kind == "group" else number not in (0, self._uid)
-            for kind, number in access_list.allowed(path, bit)
+            not self.is_own_group(each.number) if each.kind == "group" else each.number not in (0, self._uid)
+            for each in access_list.allowed(path, bit)
         )
 
     # ── the walk ────────────────────────────────────────────────────────────────────────
@@ -155,7 +155,8 @@ class Ground:
 
     def _walk(self, start: _Way, path: str, *, only_links: bool = False) -> _Way:
         """Judge every part of a path from a folder on; a link is judged, then replaced by its target."""
-        (here, weakness), rest, links = start, parts_of(path), 0
+        here, weakness = start.real, start.weakness
+        rest, links = parts_of(path), 0
         while rest:
             name = rest.pop()
             if name == os.pardir:

@@ -11,9 +11,10 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 from dnsrenew.base.ground import MAX_LINKS, Ground, Weakness, parts_of
+from dnsrenew.base.values import Frozen
 
 _OPENS_LINKS: Final = getattr(os, "O_PATH", 0)
 _PART: Final = _OPENS_LINKS | getattr(os, "O_NOFOLLOW", 0)
@@ -30,7 +31,7 @@ class ForeignLinkError(Exception):
         self.link = link
 
 
-class OpenFolder(NamedTuple):
+class OpenFolder(Frozen):
     """A folder for the calls of ``os``: each gets ``at(name)``, and ``handle`` as its ``dir_fd``.
 
     :ivar handle: its descriptor; None: its path is used.

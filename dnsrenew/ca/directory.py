@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.ca import texts
 from dnsrenew.ca.clean import MAX_ENTRIES, MAX_NAME, MAX_WORD, one_line
 from dnsrenew.ca.problems import content_type
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _REQUIRED: Final = ("newNonce", "newAccount", "newOrder")
 
 
-class Directory(NamedTuple):
+class Directory(Frozen):
     """A directory, parsed tolerantly; :func:`read_directory` checks the required resources.
 
     :ivar url: the URL that answered; other URLs may be relative to it.

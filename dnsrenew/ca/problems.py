@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from dnsrenew.base.clock import rejects_dates
+from dnsrenew.base.values import Frozen
 from dnsrenew.ca import problem_table, texts
 from dnsrenew.ca.clean import MAX_ENTRIES, MAX_TEXT, MAX_WORD, cut, links, printable
 from dnsrenew.ca.resources import Authorization, Problem, identifier_of, parse_problem
@@ -33,7 +34,7 @@ _URL: Final = r"https?://[!-~]{1,4000}"
 _HELP: Final = rf"(?i)https?://[!-~]{{1,{_MAX_HELP}}}"
 
 
-class Problems(NamedTuple):
+class Problems(Frozen):
     """Builds the errors of one CA.
 
     :ivar name: the name of the CA.

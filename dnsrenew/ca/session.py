@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.ca.account import AccountSession
 from dnsrenew.ca.directory import Directory, read_directory
 from dnsrenew.ca.resources import base64url
@@ -25,7 +26,7 @@ _BAD_SIGNATURE: Final = frozenset({"malformed", "unauthorized"})
 """Problem types of a signature with a key that is not the account's, among other causes."""
 
 
-class Opened(NamedTuple):
+class Opened(Frozen):
     """The directory and the account of an opened session.
 
     :ivar thumbprint: of the account key (RFC 7638). It is computed once, because it costs as much as a signature and
@@ -37,7 +38,7 @@ class Opened(NamedTuple):
     thumbprint: str
 
 
-class AccountIdentity(NamedTuple):
+class AccountIdentity(Frozen):
     """An account at a CA, as a dns-persist-01 record may name it.
 
     :ivar ca: the name of the CA.

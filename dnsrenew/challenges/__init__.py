@@ -7,9 +7,10 @@ keys in ``config/routes.py``. The ``__init__`` of that folder imports nothing: t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.names import is_ip, is_wildcard
+from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.dns01 import texts as dns01_texts
 from dnsrenew.challenges.dns_persist01 import texts as dns_persist01_texts
 from dnsrenew.challenges.http01 import texts as http01_texts
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from dnsrenew.errors import Text
 
 
-class ChallengeType(NamedTuple):
+class ChallengeType(Frozen):
     """What the fallback needs to know of a challenge type.
 
     :ivar module: the module with its ``make_solver``.

@@ -8,10 +8,11 @@ import socket
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from dnsrenew.base import host_port
 from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.port_owner import owner_of
 from dnsrenew.challenges.server import ChallengeServer
 from dnsrenew.errors import ChallengeError, Text
@@ -27,7 +28,7 @@ _FORBIDDEN: Final = {errno.EACCES, errno.EPERM}
 _ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # not bound: the address to connect to for each wildcard address
 
 
-class PortTexts(NamedTuple):
+class PortTexts(Frozen):
     """The texts of the errors of a port."""
 
     taken: Text
@@ -37,7 +38,7 @@ class PortTexts(NamedTuple):
     failed: Text
 
 
-class Endpoint(NamedTuple):
+class Endpoint(Frozen):
     """One socket address."""
 
     family: socket.AddressFamily

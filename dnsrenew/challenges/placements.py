@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from dnsrenew.base.values import Frozen
@@ -47,7 +46,6 @@ class Blocker(Frozen):
     error: AttemptError
 
 
-@dataclass(slots=True)
 class Placements:
     """What the preflight of a route selection found.
 
@@ -57,13 +55,13 @@ class Placements:
     :ivar opened: identifiers whose route names no account and was expanded: that route, and one for each account.
     """
 
-    routes: dict[str, Route]
-    validated: Collection[str] = ()
-    placements: dict[str, Placement] = field(default_factory=dict)
-    blockers: list[Blocker] = field(default_factory=list)
-    opened: dict[str, tuple[Route, list[Route]]] = field(default_factory=dict)
-
-    _blocked: dict[str, AttemptError] = field(default_factory=dict)
+    def __init__(self, routes: dict[str, Route], validated: Collection[str] = ()) -> None:
+        self.routes = routes
+        self.validated = validated
+        self.placements: dict[str, Placement] = {}
+        self.blockers: list[Blocker] = []
+        self.opened: dict[str, tuple[Route, list[Route]]] = {}
+        self._blocked: dict[str, AttemptError] = {}
 
     def block(self, route: Route, identifiers: Sequence[str], error: AttemptError) -> None:
         """Note that a route cannot work for some identifiers."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import Final, NamedTuple
+from typing import Final
+
+from dnsrenew.base.values import Frozen
 
 _LISTENING: Final = "0A"
 _MAX_NAME: Final = 15
 """Characters of a name; Linux keeps no more."""
 
 
-class PortOwner(NamedTuple):
+class PortOwner(Frozen):
     """A process and the name of its program."""
 
     pid: int

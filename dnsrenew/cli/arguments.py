@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from types import SimpleNamespace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from dnsrenew.base.durations import seconds_of, unit_seconds
+from dnsrenew.base.values import Frozen
 from dnsrenew.cli import commands, texts
 from dnsrenew.cli.command_types import Argument, Option
 from dnsrenew.cli.commands import COMMANDS, GLOBAL, GROUPS, INSIST, LANGUAGES, SYNONYMS, VERSION
@@ -26,7 +27,7 @@ class Options(SimpleNamespace):
     """The values of arguments and options, by name."""
 
 
-class Request(NamedTuple):
+class Request(Frozen):
     """A command line that was understood.
 
     :ivar command: the command, or None; of a group its first word, and ``options.action`` is the second.

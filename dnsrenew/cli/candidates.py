@@ -7,8 +7,9 @@ The last word is the one at the cursor. The answer has a line for each candidate
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.cli import commands
 from dnsrenew.cli.command_types import Option
 from dnsrenew.cli.commands import COMMANDS, GROUPS
@@ -24,7 +25,7 @@ _EMPTY: Final = '""'
 """What PowerShell gives for an empty word; it drops a really empty one."""
 
 
-class _Typed(NamedTuple):
+class _Typed(Frozen):
     """The words before the cursor.
 
     :ivar name: the command; None: there is none yet.

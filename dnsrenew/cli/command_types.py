@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dnsrenew.base.values import Frozen
 
 
-class Argument(NamedTuple):
+class Argument(Frozen):
     """A positional argument.
 
     :ivar name: its name in the parsed options.
@@ -31,7 +31,7 @@ class Argument(NamedTuple):
         return shown if self.required else f"[{shown}]"
 
 
-class Option(NamedTuple):
+class Option(Frozen):
     """An option.
 
     :ivar flag: its long form; without the dashes its name in the parsed options.
@@ -64,7 +64,7 @@ class Option(NamedTuple):
         return f"{self.short}, {self.flag}{value}" if self.short else f"{self.flag}{value}"
 
 
-class Command(NamedTuple):
+class Command(Frozen):
     """A command.
 
     :ivar examples: pairs of a command line and a comment.

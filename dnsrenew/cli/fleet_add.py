@@ -74,13 +74,13 @@ def _opened(path: str) -> Iterator[BinaryIO]:
 
 def _show(invocation: Invocation, counts: AddedCounts) -> None:
     terminal = invocation.terminal
-    terminal.write_document(counts._asdict())
+    terminal.write_document(dict(vars(counts)))
     if terminal.quiet:
         return
     columns = terminal.out.size()[0]
     changed = counts.added or counts.changed
     mark = green("✓") if changed else dim("·")
-    line = texts.FLEET_ADDED.format(**{key: f"{count:,}" for key, count in counts._asdict().items()})
+    line = texts.FLEET_ADDED.format(**{key: f"{count:,}" for key, count in vars(counts).items()})
     lines = formatting.wrap(line, columns, f"{mark} ", "  ")
     if changed:
         lines += formatting.wrap(texts.FLEET_NEXT, columns, f"{yellow('→')} ", "  ")

@@ -16,7 +16,9 @@ _COLOUR_MARKS: Final = range(0xE000, 0xE006)  # the colour marks of terminal.py 
 GLUE: Final = "\u00a0"
 """A space at which lines are not broken."""
 
-_CHINESE_WORD: Final = re.compile(
+_CHINESE: Final = ("\u3000", "\u9fff")
+# Compiled on first use: so large a class takes five milliseconds.
+_CHINESE_WORD: Final = (
     "[\ue000-\ue005（「『《“‘]*(?:[\u3400-\u9fff]|[^\u3400-\u9fff，。、；：！？]+|.)[，。、；：！？）」』》”’…\ue000-\ue005]*"
 )
 """A Chinese character or a run of others, with the punctuation that may not begin or end a line."""
@@ -216,9 +218,15 @@ def wrap(text: str, columns: int | None, first: str = "", rest: str = "") -> lis
 def _words(paragraph: str) -> Iterator[tuple[str, str]]:
     """Give each word with the space that follows it. Chinese has none, and is broken between any two characters."""
     for word in paragraph.split(" "):
-        parts = [word] if word.isascii() else _CHINESE_WORD.findall(word) or [""]
+        parts = re.findall(_CHINESE_WORD, word) if _is_chinese(word) else [word]
         yield from ((part, "") for part in parts[:-1])
         yield parts[-1], " "
+
+
+def _is_chinese(word: str) -> bool:
+    """Tell whether a word has a Chinese character or mark."""
+    first, last = _CHINESE
+    return not word.isascii() and any(first <= each <= last for each in word)
 
 
 def fields(pairs: Sequence[tuple[str, str]], columns: int | None) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import Phrase, Text
 from dnsrenew.translation import Translator, language_of
 
@@ -72,8 +73,8 @@ def _translated(value: Any, translator: Translator) -> Any:
         return value
     if isinstance(value, Text):
         return value._replace(message=translator.template(value.message), fix=translator.template(value.fix))
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(_translated(each, translator) for each in value))
+    if isinstance(value, Frozen):
+        return replace(value, **{name: _translated(each, translator) for name, each in vars(value).items()})
     if isinstance(value, (tuple, list)):
         return type(value)(_translated(each, translator) for each in value)
     return value

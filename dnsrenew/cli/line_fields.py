@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.base.values import Frozen
 
 if TYPE_CHECKING:
     from dnsrenew.model import Outcome
@@ -13,7 +15,7 @@ INFO: Final = 6
 """Priorities, as in syslog(3)."""
 
 
-class LineFields(NamedTuple):
+class LineFields(Frozen):
     """The fields of one line.
 
     :ivar priority: a priority of syslog(3).

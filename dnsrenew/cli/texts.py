@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Final
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.errors import Phrase, Text
 
 
@@ -168,7 +169,7 @@ EXPECTED_VALUES: Final = {
 # ── events ──────────────────────────────────────────────────────────────────────────────
 
 
-class EventSentence(NamedTuple):
+class EventSentence(Frozen):
     """How an event is shown.
 
     :ivar activity: what the run does next, or "" if the event does not change that.

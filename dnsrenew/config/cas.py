@@ -112,7 +112,7 @@ class CaTables:
         table = as_table(value)
         if table is None:
             raise FieldError(texts.CA_TABLE, found=kind(value))
-        scope = scope._replace(literal=isinstance(value, CA))
+        scope = replace(scope, literal=isinstance(value, CA))
         if "name" in table and not scope.python:
             scope.mistake((*path, "name"), UNKNOWN_KEY, one_of(_TOML_KEYS))
         values = _CA.read(table, scope, path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.values import replace
 from dnsrenew.config import texts
 from dnsrenew.config.cas import trust_file
 from dnsrenew.config.fields import (
@@ -49,7 +50,7 @@ def deployment(value: Any, scope: FieldScope, path: KeyPath) -> Deployment | Cal
         scope.mistake((*path, "to"), describe_found(to), one_of(known), nearest(to, known))
         return Deployment(_RUN)
     options = {key: item for key, item in table.items() if key != "to"}
-    scope = scope._replace(literal=isinstance(value, Deployment))
+    scope = replace(scope, literal=isinstance(value, Deployment))
     if kind.any_options:
         return Deployment(to, **{key: maybe_secret(item, scope, (*path, key)) for key, item in options.items()})
     return Deployment(to, **_read(kind, options, scope, path))

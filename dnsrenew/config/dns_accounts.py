@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.names import is_at_or_below
+from dnsrenew.base.values import replace
 from dnsrenew.config import texts
 from dnsrenew.config.fields import each_key, file_path, integer, list_of, plain_name, text, zone
 from dnsrenew.config.programs import dns_hook
@@ -114,7 +115,7 @@ class DnsAccountTables:
             scope.mistake(path, texts.SECOND_ACCOUNT, texts.ANOTHER_NAME.format(where=where))
             return
         self.files[name] = scope.file
-        scope = scope._replace(literal=isinstance(value, DnsAccount))
+        scope = replace(scope, literal=isinstance(value, DnsAccount))
         common: dict[str, Any] = {}
         options: dict[str, Any] = {}
         for key, given in table.items():

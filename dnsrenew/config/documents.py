@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config import texts
 from dnsrenew.config.schema import FieldScope, MistakeReport, as_table
 from dnsrenew.validation.mistakes import FieldError, Mistake, config_error, describe_found, kind
@@ -20,7 +21,7 @@ _LONGEST: Final = 100
 _LITERAL: Final = "literal"
 
 
-class ReadDocument(NamedTuple):
+class ReadDocument(Frozen):
     """A document as read.
 
     :ivar spec: the certificate; None after a mistake.
@@ -129,6 +130,6 @@ def read_tags(value: object) -> tuple[str, ...]:
 
 def _mistakes(report: MistakeReport) -> list[Mistake]:
     return [
-        mistake._replace(key=texts.THE_DOCUMENT) if mistake.key == texts.ARGUMENTS else mistake
+        replace(mistake, key=texts.THE_DOCUMENT) if mistake.key == texts.ARGUMENTS else mistake
         for mistake in report.mistakes()
     ]

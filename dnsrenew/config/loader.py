@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.config import locate, texts
 from dnsrenew.config.cas import CaTables
 from dnsrenew.config.certificates import CertificateTables
@@ -73,7 +74,7 @@ _MAIN: Final = Table(
 _INCLUDED: Final = Table("included", _SHARED)
 
 
-class Draft(NamedTuple):
+class Draft(Frozen):
     """A configuration as read, with its mistakes; :meth:`fields` raises them.
 
     :ivar main: the scope of the file, or of the mapping.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import filterfalse
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from dnsrenew.base.names import base_domain, is_ip, is_wildcard
+from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
 from dnsrenew.config.cas import CaTables
 from dnsrenew.config.dns_accounts import DnsAccountTables
@@ -77,7 +78,7 @@ def route(value: Any, scope: FieldScope, path: KeyPath) -> Route | None:
     return Route(**values)
 
 
-class RouteNeeds(NamedTuple):
+class RouteNeeds(Frozen):
     """What the check of routes needs of a certificate: its routes as read, its domains and its CA."""
 
     routes: tuple[Route | None, ...]

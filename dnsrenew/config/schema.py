@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
@@ -35,7 +35,7 @@ TOP_LEVEL: Final = frozenset({"include", "store", "contact", "agree_terms", "def
 """Keys of the whole file. In a table they belong above it: TOML gives a line to the last [table] before it."""
 
 
-class SecretUse(NamedTuple):
+class SecretUse(Frozen):
     """A secret and its key, so that ``dnsrenew check`` can report one that cannot be read."""
 
     file: str
@@ -43,7 +43,7 @@ class SecretUse(NamedTuple):
     secret: Secret
 
 
-class Unlocated(NamedTuple):
+class Unlocated(Frozen):
     """A mistake whose line is looked up when it is shown; the fields are those of :class:`Mistake`."""
 
     file: str
@@ -118,10 +118,11 @@ class MistakeReport:
     def _locate(self, mistake: Unlocated, lines: dict[KeyPath, int]) -> Mistake:
         from dnsrenew.validation.toml_positions import line_of
 
-        file, path, found, expected, nearest, fix = mistake
+        file, path = mistake.file, mistake.path
         shown = self.shown(file, path)
         key, place = (shown_key(path), shown) if file else (shown, None)
-        return Mistake(file, line_of(path, lines), key, found, expected, nearest, fix, place)
+        line = line_of(path, lines)
+        return Mistake(file, line, key, mistake.found, mistake.expected, mistake.nearest, mistake.fix, place)
 
     def raise_mistakes(self) -> None:
         """Raise one error that lists all mistakes, if there are any.
@@ -132,7 +133,7 @@ class MistakeReport:
             raise config_error(self.mistakes())
 
 
-class FieldScope(NamedTuple):
+class FieldScope(Frozen):
     """Where a value comes from.
 
     :ivar file: the file's absolute path, or ``""`` for a configuration made in Python.
@@ -167,7 +168,7 @@ class FieldScope(NamedTuple):
 ReadField = Callable[[Any, FieldScope, KeyPath], Any]
 
 
-class Key(NamedTuple):
+class Key(Frozen):
     """One key of a table."""
 
     read: ReadField

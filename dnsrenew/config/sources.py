@@ -7,9 +7,10 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from dnsrenew.base.files import NotAFileError
+from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
 from dnsrenew.config.fields import list_of, text
 from dnsrenew.config.file_checks import FileChecks
@@ -32,7 +33,7 @@ SHOWN_KEYS: Final = frozenset(
 """Keys that hold no secret: a syntax error shows their values, and an export too where they are commented out."""
 
 
-class Source(NamedTuple):
+class Source(Frozen):
     """One file, or a mapping made in Python, with the scope of its values."""
 
     table: dict[str, Any]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.values import replace
 from dnsrenew.config.loader import read_file
 from dnsrenew.config.schema import MistakeReport, Unlocated
 from dnsrenew.errors import ConfigError
@@ -34,7 +35,7 @@ def in_tables(config: Config, found: Sequence[tuple[str, Mistake]]) -> list[Mist
             key = (*path, *_path(mistake.key))
             report.add(Unlocated(scope.file, key, mistake.found, mistake.expected, mistake.nearest, mistake.fix))
         else:
-            report.add_located(mistake._replace(key=f"{name}.{mistake.key}", file=str(config.path or ""), line=None))
+            report.add_located(replace(mistake, key=f"{name}.{mistake.key}", file=str(config.path or ""), line=None))
     return report.mistakes()
 
 

@@ -13,7 +13,7 @@ import secrets
 import stat
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from dnsrenew.base.files import is_closed_by_unit, open_file
 from dnsrenew.base.open_folder import ForeignLinkError, OpenFolder, open_folder
@@ -56,7 +56,7 @@ class TargetFile(Frozen, hidden=("content",)):
     is_strict: bool = False
 
 
-class Found(NamedTuple):
+class Found(Frozen, hidden=("content",)):
     """What is in the place of a file.
 
     :ivar content: of a link, the content of the file that it leads to; empty if there is none.

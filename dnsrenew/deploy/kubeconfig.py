@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from dnsrenew.base import host_port
 from dnsrenew.base.values import Frozen
@@ -22,7 +22,7 @@ POD_FOLDER: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 _DEFAULT: Final = "default"
 
 
-class Pair(NamedTuple):
+class Pair(Frozen, hidden=("key",)):
     """A client certificate and its key, PEM."""
 
     certificate: bytes

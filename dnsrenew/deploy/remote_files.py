@@ -11,8 +11,9 @@ import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
 from dnsrenew.errors import DeployError
 
@@ -26,7 +27,7 @@ _DENIED: Final = "Permission denied"
 _SUFFIX: Final = ".dnsrenew-new"
 
 
-class RemoteFile(NamedTuple):
+class RemoteFile(Frozen, hidden=("content",)):
     """A file that is on the host.
 
     :ivar owner: the name or number of its user; None: not known.

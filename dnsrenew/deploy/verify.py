@@ -6,7 +6,7 @@ import socket
 import ssl
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import host_port
 from dnsrenew.base.values import Frozen
@@ -41,7 +41,7 @@ class Wanted(Frozen):
     is_ecdsa: bool
 
 
-class SeenPort(NamedTuple):
+class SeenPort(Frozen):
     """What one port does.
 
     :ivar leaf: the certificate that it serves, DER; None: there is none.

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 import dns.rdatatype
 import dns.rdtypes.ANY.CAA
 
 from dnsrenew.base import names, threads
+from dnsrenew.base.values import Frozen, replace
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.lookup import FoundAnswer, LookupResult, MissingAnswer, list_reasons, questions
 from dnsrenew.dns.recursive import Recursion
@@ -33,7 +34,7 @@ _RECURSIVE_SECONDS: Final = 1.5
 """For recursive servers: some home routers drop queries of this type."""
 
 
-class CaaRecord(NamedTuple):
+class CaaRecord(Frozen):
     """One CAA record (RFC 8659 section 4.1).
 
     :ivar value: one character for each octet.
@@ -44,7 +45,7 @@ class CaaRecord(NamedTuple):
     value: str
 
 
-class CaaAnswer(NamedTuple):
+class CaaAnswer(Frozen):
     """The CAA records that apply to a domain.
 
     :ivar records: empty if neither the domain nor a name above it has some, and if they are unknown.
@@ -61,7 +62,7 @@ class CaaAnswer(NamedTuple):
     is_tcp: bool = False
 
 
-class _NameCaa(NamedTuple):
+class _NameCaa(Frozen):
     """The CAA records of one name.
 
     :ivar alias: the target of its CNAME record.
@@ -160,7 +161,7 @@ class CaaLookup:
             elif cut := wire.referral(result.answer, zone, name):
                 referred[name] = cut
             else:
-                found = self.known[name] = _read(result.answer, name)._replace(is_tcp=result.is_tcp)
+                found = self.known[name] = replace(_read(result.answer, name), is_tcp=result.is_tcp)
                 if found.alias is not None and found.alias not in self.known:
                     aliases[found.alias] = zone
         return referred | self._zones_of(context, aliases)
@@ -222,7 +223,7 @@ class CaaLookup:
         for _ in range(_MAX_HOPS):
             found = self.known.get(end)
             if found is None or found.alias is None:
-                return end, found and found._replace(is_tcp=is_tcp and found.is_tcp)
+                return end, found and replace(found, is_tcp=is_tcp and found.is_tcp)
             end, is_tcp = found.alias, is_tcp and found.is_tcp
         return end, _unknown(texts.CAA_CNAME_LOOP, name)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import dns.rdatatype
 
 from dnsrenew.base import names
+from dnsrenew.base.values import Frozen
 from dnsrenew.dns import probes, texts, wire
 from dnsrenew.dns.delegation import random_child
 from dnsrenew.dns.ipv6_source import only_local
@@ -32,7 +33,7 @@ _OTHERS: Final = {
 """Types of records beside which a CNAME record cannot stand (RFC 1034 section 3.6.2)."""
 
 
-class CnameAnswer(NamedTuple):
+class CnameAnswer(Frozen):
     """What one address says about a name.
 
     :ivar server: the name of the name server.

@@ -7,11 +7,12 @@ belongs at the name itself. A CNAME is from a wildcard if a random sibling has t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import dns.rdatatype
 
 from dnsrenew.base import names
+from dnsrenew.base.values import Frozen
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.lookup import FoundAnswer, list_reasons
 from dnsrenew.dns.wire import Name
@@ -25,7 +26,7 @@ _MAX_HOPS: Final = 16
 _CNAME = dns.rdatatype.CNAME
 
 
-class Target(NamedTuple):
+class Target(Frozen):
     """Where the TXT of a challenge belongs.
 
     :ivar name: its owner name; absolute.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.ipv6_source import only_local
 from dnsrenew.dns.letter_case import LetterCase
@@ -28,7 +29,7 @@ _NO_TIMEOUT: Final = 60.0
 _MAX_LISTED: Final = 5  # servers in a sentence
 
 
-class FoundAnswer(NamedTuple):
+class FoundAnswer(Frozen):
     """The accepted answer, and the address it came from.
 
     :ivar is_tcp: whether it came over TCP (or HTTPS), where it cannot be forged from elsewhere.
@@ -39,7 +40,7 @@ class FoundAnswer(NamedTuple):
     is_tcp: bool = False
 
 
-class MissingAnswer(NamedTuple):
+class MissingAnswer(Frozen):
     """No server gave an acceptable answer.
 
     :ivar reasons: for each address the last reason, as a clause that continues "the server …".

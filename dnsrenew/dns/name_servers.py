@@ -6,10 +6,11 @@ Whoever runs a zone chooses what it lists. Without a limit, one zone could make 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import dns.rdatatype
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.dns import resolvers, texts, wire
 from dnsrenew.dns.lookup import FoundAnswer, LookupResult, MissingAnswer, list_reasons, questions
 from dnsrenew.dns.query import Address
@@ -25,7 +26,7 @@ MAX_NAMES: Final = 13
 MAX_ADDRESSES: Final = 32
 
 
-class NameServer(NamedTuple):
+class NameServer(Frozen):
     """One address of one name server; a name server without any has the address ``""``."""
 
     name: str

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 import dns.rdatatype
 
+from dnsrenew.base.values import Frozen, replace
 from dnsrenew.dns import probes, wire
 from dnsrenew.dns.delegation import random_child
 from dnsrenew.dns.probes import ProbeQuestion
@@ -31,7 +32,7 @@ no server of its zone answers.
 """
 
 
-class NameRecords(NamedTuple):
+class NameRecords(Frozen):
     """The addresses of a name at the servers of its zone.
 
     :ivar addresses: the A and AAAA addresses of all servers together.
@@ -45,7 +46,7 @@ class NameRecords(NamedTuple):
     ttl: int | None = None
 
 
-class ResolvedName(NamedTuple):
+class ResolvedName(Frozen):
     """What the recursive servers of this host say about a name.
 
     :ivar rcode: the response code, such as ``NOERROR``; empty if none answers.
@@ -55,7 +56,7 @@ class ResolvedName(NamedTuple):
     addresses: tuple[str, ...] = ()
 
 
-class ServedTexts(NamedTuple):
+class ServedTexts(Frozen):
     """The TXT values at a name, by the address of the server, without those that a wildcard gives to every name."""
 
     name: str
@@ -90,7 +91,7 @@ class NameSurvey:
             further = elsewhere.get(wire.from_text(end), NameRecords("unknown"))
             if found[name].chain and further.existence == "absent":
                 further = NameRecords("empty")  # the name itself exists
-            found[name] = further._replace(chain=(*found[name].chain, *further.chain), ttl=found[name].ttl)
+            found[name] = replace(further, chain=(*found[name].chain, *further.chain), ttl=found[name].ttl)
         return found
 
     def resolved(self, context: Context, wanted: Iterable[str]) -> dict[str, ResolvedName]:

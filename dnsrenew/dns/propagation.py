@@ -9,11 +9,12 @@ errors, such as SERVFAIL, is given up at the time-out.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import dns.rdatatype
 
 from dnsrenew.base import names
+from dnsrenew.base.values import Frozen
 from dnsrenew.dns import propagation_report, wire
 from dnsrenew.dns.doh import Doh
 from dnsrenew.dns.doh_propagation import wait_at_doh
@@ -239,7 +240,7 @@ def polls_for(context: Context, zones: Zones, expected: Expected, seconds: float
     return polls
 
 
-class ServedValues(NamedTuple):
+class ServedValues(Frozen):
     """The TXT values at a name, from all addresses of its name servers together.
 
     :ivar ttl: their longest TTL, in seconds.

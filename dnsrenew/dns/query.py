@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.dns import wire
 from dnsrenew.dns.wire import DnsQuestion, Message
 
@@ -16,7 +17,7 @@ Address = tuple[str, int]
 _DATAGRAMS: Final = 16  # read from one socket in a row
 
 
-class Reply(NamedTuple):
+class Reply(Frozen):
     """The result of one query.
 
     :ivar answer: the message, or None.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
+from dnsrenew.base.values import Frozen, replace
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.ipv6_source import only_local
 from dnsrenew.dns.name_servers import NameServer
@@ -31,7 +32,7 @@ def gap(elapsed: float) -> float:
     return min(max(elapsed / _FRACTION, _MIN_GAP), _MAX_GAP)
 
 
-class AddressAnswer(NamedTuple):
+class AddressAnswer(Frozen):
     """The content of one answer.
 
     :ivar rcode: the name of the response code; empty if there is no valid answer.
@@ -216,7 +217,7 @@ class ServerPoll:
         """Return what the address answered for one name."""
         answer = self.answers.get(question) or AddressAnswer(reason=self.skip_reason or texts.NOT_ASKED)
         if self.serial is not None:
-            answer = answer._replace(serial=self.serial)
+            answer = replace(answer, serial=self.serial)
         return {
             "server": self.server.name,
             "address": self.server.address,

@@ -6,10 +6,11 @@ Any answer shows that the way is open, also a refusal.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import dns.rdatatype
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.dns import probes, wire
 from dnsrenew.dns.lookup import Lookup
 from dnsrenew.dns.query import Address, Reply
@@ -19,7 +20,7 @@ ROOT_SERVERS: Final = ("198.41.0.4", "193.0.14.129", "202.12.27.33")
 """a, k and m.root-servers.net: operated by three organizations, the same addresses for decades."""
 
 
-class ServerPort(NamedTuple):
+class ServerPort(Frozen):
     """What one address of a name server lets through.
 
     :ivar udp: whether an answer came by UDP.

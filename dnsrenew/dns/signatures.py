@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 import dns.dnssec
 import dns.exception
@@ -18,6 +18,7 @@ import dns.rdtypes.ANY.DS
 import dns.rdtypes.ANY.RRSIG
 import dns.rrset
 
+from dnsrenew.base.values import Frozen, replace
 from dnsrenew.dns import probes, wire
 from dnsrenew.dns.delegation import challenge_name
 from dnsrenew.dns.probes import ProbeQuestion
@@ -42,7 +43,7 @@ DnsKey = dns.rdtypes.ANY.DNSKEY.DNSKEY
 Signature = dns.rdtypes.ANY.RRSIG.RRSIG
 
 
-class SignatureFault(NamedTuple):
+class SignatureFault(Frozen):
     """What is wrong with a signed zone at one server.
 
     :ivar kind: ``no-key`` (the zone has no keys), ``ds-mismatch`` (no DS record fits a key), ``unsigned`` (a signature
@@ -57,7 +58,7 @@ class SignatureFault(NamedTuple):
     when: datetime | None = None
 
 
-class SignedZone(NamedTuple):
+class SignedZone(Frozen):
     """The signatures of a zone.
 
     :ivar ds: the DS records in the zone above, as text; None if they are unknown.
@@ -108,7 +109,7 @@ def examine(context: Context, survey: Survey, cut: ZoneCut, zone: ZoneFacts, dom
         given = {probe: answer for probe, answer in zip(questions, answers, strict=True) if answer is not None}
         if questions[0] in given:
             checked.append(server)
-            faults += [fault._replace(server=server) for fault in _check(name, usable, given, now)]
+            faults += [replace(fault, server=server) for fault in _check(name, usable, given, now)]
     return SignedZone(cut.zone, shown, True, tuple(checked), tuple(faults))
 
 

@@ -16,7 +16,7 @@ from dnsrenew.dns.doh import Doh
 from dnsrenew.dns.lookup import FoundAnswer, Lookup, list_reasons
 from dnsrenew.dns.recursive import Recursion
 from dnsrenew.dns.server_ports import ROOT_SERVERS, ServerPort, probe_ports
-from dnsrenew.dns.wildcard_shadow import shadowed
+from dnsrenew.dns.wildcard_shadow import Placed, shadowed
 from dnsrenew.dns.zones import Zones
 from dnsrenew.errors import AttemptError, Cancelled, DnsError
 from dnsrenew.model import PropagationCheck, Resolver, TxtRecord
@@ -106,10 +106,10 @@ class DnsView:
         code, message, fix = text.fill(**fields)
         return DnsError(code, message, fix=fix, evidence=evidence)
 
-    def warn_wildcard_shadow(self, context: Context, targets: Mapping[str, Target]) -> None:
+    def warn_wildcard_shadow(self, context: Context, targets: Mapping[str, Placed]) -> None:
         """Warn (``wildcard-shadow``) about domains that vanish while their TXT exists; it takes at most three seconds.
 
-        :param targets: the result of :meth:`challenge_targets`.
+        :param targets: where the TXT for each identifier is placed.
         """
         try:
             domains = self.shadowed(context.within(_SHADOW_SECONDS), targets)
@@ -119,7 +119,7 @@ class DnsView:
         for domain in domains:
             context.warn(*texts.WILDCARD_SHADOW.fill(domain=domain, parent=domain.partition(".")[2]))
 
-    def shadowed(self, context: Context, targets: Mapping[str, Target]) -> list[str]:
+    def shadowed(self, context: Context, targets: Mapping[str, Placed]) -> list[str]:
         """Return the domains (without ``*.``) that vanish while their TXT exists.
 
         :raises Cancelled: the caller cancelled.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import dns.rdatatype
 
 from dnsrenew.base import names
 from dnsrenew.dns import wire
-from dnsrenew.dns.delegation import Target, challenge_name, random_child
+from dnsrenew.dns.delegation import challenge_name, random_child
 from dnsrenew.dns.lookup import FoundAnswer, LookupResult
 from dnsrenew.dns.wire import Name
 from dnsrenew.dns.zones import Zones
@@ -18,7 +19,19 @@ _A = dns.rdatatype.A
 _RecordData = frozenset[tuple[int, str]]
 
 
-def shadowed(context: Context, zones: Zones, targets: Mapping[str, Target]) -> list[str]:
+class Placed(Protocol):
+    """Where the TXT for an identifier is placed; both names are absolute."""
+
+    @property
+    def name(self) -> str:
+        """The owner name of the TXT record."""
+
+    @property
+    def served_zone(self) -> str:
+        """The zone of that name."""
+
+
+def shadowed(context: Context, zones: Zones, targets: Mapping[str, Placed]) -> list[str]:
     """Return the domains (without ``*.``) that a TXT at their target would make vanish.
 
     A random name below such a domain has the same records as a random sibling of the domain: both come from the
@@ -40,7 +53,7 @@ def shadowed(context: Context, zones: Zones, targets: Mapping[str, Target]) -> l
     ]
 
 
-def _is_direct(domain: str, target: Target) -> bool:
+def _is_direct(domain: str, target: Placed) -> bool:
     return (
         target.name == challenge_name(domain)
         and names.absolute(domain) != target.served_zone

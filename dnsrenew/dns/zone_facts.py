@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dnsrenew.base.values import Frozen
 
 
-class ZoneCut(NamedTuple):
+class ZoneCut(Frozen):
     """A zone on the way to a name.
 
     :ivar parent: the zone above.
@@ -17,7 +17,7 @@ class ZoneCut(NamedTuple):
     resolves: bool = True
 
 
-class NamePath(NamedTuple):
+class NamePath(Frozen):
     """What the recursive servers know about a name.
 
     :ivar cuts: the zones that it is in, from the top; no top-level domain.
@@ -35,7 +35,7 @@ class NamePath(NamedTuple):
         return self.cuts[-1].zone if self.cuts else None
 
 
-class ZoneServer(NamedTuple):
+class ZoneServer(Frozen):
     """One address of one name server.
 
     :ivar address: empty if none is known.
@@ -52,7 +52,7 @@ class ZoneServer(NamedTuple):
     ns: tuple[str, ...] | None = None
 
 
-class ZoneFacts(NamedTuple):
+class ZoneFacts(Frozen):
     """A zone and its name servers.
 
     :ivar parent_ns: the name servers that the zone above lists; None if it does not say.

@@ -14,6 +14,7 @@ import dns.rdtypes.IN.A
 import dns.rdtypes.IN.AAAA
 
 from dnsrenew.base import names as texts_of_names
+from dnsrenew.base.values import replace
 from dnsrenew.dns import probes, wire
 from dnsrenew.dns.ipv6_source import only_local
 from dnsrenew.dns.lookup import FoundAnswer, Lookup, MissingAnswer
@@ -95,7 +96,7 @@ class Survey:
         paths = {name: _path(start, known) for name, start in starts.items()}
         broken = {name: path for name, path in paths.items() if _is_broken(starts[name], path, known)}
         for name, cut in self._referrals(context, {name: starts[name] for name in broken}, broken).items():
-            paths[name] = paths[name]._replace(cuts=(*paths[name].cuts, cut))
+            paths[name] = replace(paths[name], cuts=(*paths[name].cuts, cut))
         return paths
 
     def _referrals(

@@ -8,12 +8,13 @@ CNAME: the answer has one hop, or the SOA record of the zone if there is no CNAM
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import dns.name
 import dns.rdatatype
 
 from dnsrenew.base.names import absolute, relative
+from dnsrenew.base.values import Frozen
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.lookup import FoundAnswer, Lookup, LookupResult, MissingAnswer, questions
 from dnsrenew.dns.name_servers import NameServer, NameServers
@@ -31,7 +32,7 @@ _A = dns.rdatatype.A
 _AAAA = dns.rdatatype.AAAA
 
 
-class ZoneOf(NamedTuple):
+class ZoneOf(Frozen):
     """The zone of a name.
 
     :ivar zone: the zone by SOA; the root if there is none.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 from dnsrenew.base import names
+from dnsrenew.base.values import Frozen
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.doctor.table import TABLE
 
@@ -85,7 +86,7 @@ _CLASSES: Final = tuple(
 """The words for addresses that tell their class, because the class explains most troubles with routers."""
 
 
-class _Span(NamedTuple):
+class _Span(Frozen):
     start: int
     end: int
     mask: str

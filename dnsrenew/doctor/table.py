@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from dnsrenew.base.values import Frozen
 
 if TYPE_CHECKING:
     from dnsrenew.model import Check
@@ -25,7 +27,7 @@ INBOUND: Final = ("http-01", "tls-alpn-01")
 ALL: Final = ("all",)
 
 
-class CheckEntry(NamedTuple):
+class CheckEntry(Frozen):
     """One check.
 
     :ivar rows: the rows of causes that it finds, in the table of docs/how-it-works/diagnosis.md.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import names
@@ -68,7 +67,6 @@ _TEXTS: Final = {
 _KINDS: Final = {"timeout": "provider-timeout", "tls": "provider-untrusted", "too-large": "provider-malformed-answer"}
 
 
-@dataclass
 class _Findings:
     """The facts in an exception and its causes.
 
@@ -76,15 +74,16 @@ class _Findings:
     :ivar reason: the text of the operating system.
     """
 
-    code: str | None = None
-    status: int | None = None
-    answer: str = ""
-    headers: Any = None
-    if_missing: str | None = None
-    reason: str = ""
-    classes: set[str] = field(default_factory=set)
-    kind: str | None = None
-    text: str = ""
+    def __init__(self) -> None:
+        self.code: str | None = None
+        self.status: int | None = None
+        self.answer = ""
+        self.headers: Any = None
+        self.if_missing: str | None = None
+        self.reason = ""
+        self.classes: set[str] = set()
+        self.kind: str | None = None
+        self.text = ""
 
     @property
     def redirected(self) -> bool:

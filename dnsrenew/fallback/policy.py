@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from enum import Enum
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.errors import CAError, ChallengeError, ProviderError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class NextAction(Enum):
     STOP = "stop: no CA can help"
 
 
-class PolicyRow(NamedTuple):
+class PolicyRow(Frozen):
     """One row of the table; ``code`` may end in ``*``."""
 
     code: str

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base.values import Frozen
+from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config.as_document import document_of
 from dnsrenew.config.documents import TAGS
 from dnsrenew.config.texts import THE_DOCUMENT
@@ -141,7 +141,7 @@ class _Gathered:
         else:
             wanted = {key: value for key, value in dict(document).items() if key != TAGS}  # type: ignore[call-overload]
             new = NewDocument(number, name, wanted, found.tags, found.spec.identifiers)
-            self._aside.write(json.dumps(new).encode() + b"\n")
+            self._aside.write(json.dumps(vars(new)).encode() + b"\n")
 
     def write(self) -> AddedCounts:
         """Write the documents, unless there is a mistake."""
@@ -168,7 +168,7 @@ class _Gathered:
         for each in mistakes:
             key = texts.THE_LINE if self._has_lines and each.key == THE_DOCUMENT else each.key
             line = each.line if number is None else number
-            self._mistakes.append(each._replace(file=self._file, line=line, key=key))
+            self._mistakes.append(replace(each, file=self._file, line=line, key=key))
         if len(self._mistakes) >= _MOST:
             self._raise_mistakes()
 
@@ -189,12 +189,12 @@ class _Gathered:
             specs = self._adder.config.certificates
             found = in_tables(self._adder.config, [(specs[(each.line or 1) - 1].name, each) for each in found])
         elif not self._has_lines:
-            found = [each._replace(line=None) for each in found]
+            found = [replace(each, line=None) for each in found]
         raise config_error(found)
 
     def _documents(self) -> Iterator[NewDocument]:
         self._aside.seek(0)
-        return (NewDocument(*json.loads(line)) for line in self._aside)
+        return (NewDocument(**json.loads(line)) for line in self._aside)
 
 
 def _parsed(line: bytes) -> object:

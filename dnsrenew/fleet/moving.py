@@ -90,7 +90,7 @@ def dump(config: Config, source: DatabaseStore, folder: Path, context: Context) 
     target.check_ground()
     names = {ca.directory: name for name, ca in reversed([*config.cas.items()])}
     places = [
-        place._replace(ca=names.get(place.directory) or host_name(place.directory))
+        replace(place, ca=names.get(place.directory) or host_name(place.directory))
         for place in in_database(source.database)
     ]
     return _Move(source, target, places, context).run()
@@ -132,7 +132,7 @@ class _Move:
 
     def _move_account(self, place: AccountPlace) -> bool | None:
         """Move an account and its ledger; return False if another account stays, None if there is none."""
-        directory, ca = place
+        directory, ca = place.directory, place.ca
         self._move_ledger(directory, ca)
         account = self._source.accounts(directory, ca, self._context).load()
         if account is None:

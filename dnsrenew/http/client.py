@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -24,6 +24,7 @@ from urllib3 import exceptions as urllib3_errors
 
 from dnsrenew import __version__
 from dnsrenew.base.host_port import is_ip
+from dnsrenew.base.values import Frozen
 from dnsrenew.http import texts
 from dnsrenew.http.adapter import TIMEOUT, Adapter, tls_context
 from dnsrenew.http.failures import HttpFailure, failure
@@ -45,7 +46,7 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _SECONDS: Final = re.compile(r"\s*(\d{1,9})\s*")
 
 
-class Response(NamedTuple):
+class Response(Frozen):
     """A complete answer.
 
     :ivar headers: case-insensitive; repeated headers are joined by a comma.

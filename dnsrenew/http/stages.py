@@ -11,10 +11,11 @@ import socket
 import ssl
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import unquote, urlsplit
 
 from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.values import Frozen
 from dnsrenew.errors import Cancelled
 from dnsrenew.http.adapter import tls_context
 
@@ -49,7 +50,7 @@ StageFault = Literal[
 """Why a stage ended the connection; ``""``: it did not. ``silent``: there was no answer in time."""
 
 
-class Stage(NamedTuple):
+class Stage(Frozen):
     """One stage of a connection.
 
     :ivar detail: the name of the system's error, OpenSSL's reason or the status of the proxy; empty if there is none.
@@ -63,7 +64,7 @@ class Stage(NamedTuple):
     certificate: bytes = b""
 
 
-class ConnectionStages(NamedTuple):
+class ConnectionStages(Frozen):
     """The stages of a connection up to the first that failed.
 
     :ivar host: the host that was connected to: that of the URL, or the proxy.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.http import texts
 from dnsrenew.http.adapter import POOLS
 from dnsrenew.http.failures import HttpFailure
@@ -16,7 +17,7 @@ _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 _PORTS: Final = {"http": 80, "https": 443}
 
 
-class _Origin(NamedTuple):
+class _Origin(Frozen):
     scheme: str
     host: str
     port: int | None

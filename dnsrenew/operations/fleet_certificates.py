@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import ConfigError
@@ -28,7 +28,7 @@ Warn = Callable[[str, str, str], object]
 """Called with code, message and fix of a warning."""
 
 
-class UnreadableCertificate(NamedTuple):
+class UnreadableCertificate(Frozen):
     """A certificate of the fleet that this configuration cannot renew.
 
     :ivar error: why: the configuration lacks an account or a CA, or the document has mistakes.
@@ -40,7 +40,7 @@ class UnreadableCertificate(NamedTuple):
     error: ConfigError
 
 
-class ChosenCertificates(NamedTuple):
+class ChosenCertificates(Frozen):
     """The certificates that a call is about.
 
     :ivar stored: the names of those that are only stored.

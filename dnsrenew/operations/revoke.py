@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import CAError, Cancelled, ConfigError, DnsRenewError, StoreError
@@ -52,7 +52,7 @@ class Revocation(Frozen, kw_only=True, public=True):
         return dict(vars(self))
 
 
-class _Revoked(NamedTuple):
+class _Revoked(Frozen):
     """The certificate to revoke, and where its files are."""
 
     store: Store

@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.base.values import Frozen, replace
 
 if TYPE_CHECKING:
     from dnsrenew.errors import DnsRenewError
@@ -15,7 +17,7 @@ OPEN_SECONDS: Final = 120.0
 """Seconds until an open circuit closes: longer than cleanup takes after a time-out."""
 
 
-class _OpenCircuit(NamedTuple):
+class _OpenCircuit(Frozen):
     since: float
     error: DnsRenewError
     probe: str | None
@@ -45,7 +47,7 @@ class CircuitBreaker:
             if circuit is None or context.clock.monotonic() >= circuit.since + OPEN_SECONDS:
                 return
             if circuit.probe in {None, certificate}:
-                self._open[endpoint] = circuit._replace(probe=certificate)
+                self._open[endpoint] = replace(circuit, probe=certificate)
                 return
         raise copy.copy(circuit.error) from None  # each caller adds to its own traceback and evidence
 

@@ -6,7 +6,9 @@ A run with one certificate never waits for a token. Stricter limits arrive as a 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+from dnsrenew.base.values import Frozen
 
 if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
@@ -26,7 +28,7 @@ class Waiter(Protocol):
         """
 
 
-class Rate(NamedTuple):
+class Rate(Frozen):
     """A burst, and the rate afterwards."""
 
     burst: int

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.store import json_files
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.state import SCHEMA
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from dnsrenew.store.snapshot import StoreSnapshot
 
 
-class AccountPlace(NamedTuple):
+class AccountPlace(Frozen):
     """Where an account is at home.
 
     :ivar directory: the directory URL of its CA (RFC 8555 section 7.1.1).

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import StoreError
@@ -45,7 +45,7 @@ class StoredFile(Frozen, hidden=("data",)):
     private: bool
 
 
-class CertificateFiles(NamedTuple):
+class CertificateFiles(Frozen):
     """The files of one certificate.
 
     :ivar state: as read.

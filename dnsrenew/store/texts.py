@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from dnsrenew.base.ground import Fault
+from dnsrenew.base.values import Frozen
 from dnsrenew.errors import Phrase, Text
 
 # ── the time in which a CA counts ───────────────────────────────────────────────────────
@@ -143,7 +144,7 @@ WEAK_ABOVE: Final[Mapping[Fault, Text]] = {
 """A folder or link on the way to the store."""
 
 
-class DeniedTexts(NamedTuple):
+class DeniedTexts(Frozen):
     """The texts of one cause of a denied access."""
 
     reading: Text
@@ -213,7 +214,7 @@ BAD_PATH: Final = Text(
 # ── damaged files ───────────────────────────────────────────────────────────────────────
 
 
-class DamageTexts(NamedTuple):
+class DamageTexts(Frozen):
     """The texts of one kind of damaged file, by what happened to the file.
 
     :ivar quarantined: renamed to ``{copy}``.

@@ -7,7 +7,9 @@ at a name without records; the others stand at the first name.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
+
+from dnsrenew.base.values import Frozen
 
 Verb = Literal["add", "remove"]
 Needs = Literal["names", "removes", "parallel", "ttl", "wrong"]
@@ -16,14 +18,14 @@ Script = Literal["many", "one", "two"]
 SCRIPTS: Final[tuple[Script, ...]] = ("many", "one", "two")
 
 
-class DriverCall(NamedTuple):
+class DriverCall(Frozen):
     """One call of a driver with some records."""
 
     verb: Verb
     records: tuple[str, ...]
 
 
-class MustStep(NamedTuple):
+class MustStep(Frozen):
     """What tests one MUST.
 
     :ivar key: the key of its sentence.

@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import Final
+
+from dnsrenew.base.values import Frozen
 
 _LEAST_LETTERS: Final = 6
 """Letters that a template needs; others match what is no message."""
@@ -18,7 +20,7 @@ _MOST_TEXT: Final = 4000
 _WORD: Final = re.compile(r"[^\W\d_]+")
 
 
-class _Template(NamedTuple):
+class _Template(Frozen):
     """A template in parts: a text, a field, a text, a field … and a text.
 
     :ivar size: the number of letters in its texts, and of all characters.

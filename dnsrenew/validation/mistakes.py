@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from unicodedata import east_asian_width
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.errors import ConfigError, Message, series
 from dnsrenew.validation import texts
 
@@ -35,7 +36,7 @@ _ERRORS: Final = {
 }
 
 
-class Mistake(NamedTuple):
+class Mistake(Frozen):
     """One mistake; ``str()`` is the line that is shown.
 
     :ivar file: the file, or ``""`` for a configuration made in Python.
@@ -103,7 +104,7 @@ class Mistake(NamedTuple):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, as in the evidence of an error."""
-        return self._asdict()
+        return dict(vars(self))
 
 
 class FieldError(ValueError):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.errors import Phrase, Text
 
 
-class ChainTexts(NamedTuple):
+class ChainTexts(Frozen):
     """What is said of a chain that is wrong, by what is wrong with it.
 
     :ivar pem: it cannot be read.

@@ -3,7 +3,7 @@
 In memory, with dnsrenew itself real except for its HTTP client, its DNS view and its ports:
 
 - ``clock``: ``FakeClock`` (runs only during waits), ``RealClock`` (shifted or accelerated)
-- ``acme_server``: ``AcmeServer``, the CA: RFC 8555 and RFC 9773 at the level of HTTP, with limits, ARI and faults
+- ``acme_server``: ``AcmeServer``, the CA of ``dnsrenew.testing`` without sockets, with limits and hooks for faults
 - ``dns``: ``Host`` (a DNS host that may fail), ``MemoryDns`` (the name servers)
 - ``memory``: ``in_memory()`` installs these for the runs in a block; also ``Ports``, ``host_config``
 - ``recipes``: the Python files in a guide, and a process that runs them with a CA and a DNS host in memory

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import errno
 import json
 import os
@@ -27,7 +28,10 @@ from dnsrenew.renewer import Renewer
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import AtomicFiles, FolderStore
 from dnsrenew.testing import InMemoryDriver
-from tests.kit.acme_server import UNAUTHORIZED, AcmeServer, Problem, Proof
+from dnsrenew.testing.box.answers import AcmeProblem
+from dnsrenew.testing.box.resources import BoxAccount
+from dnsrenew.testing.box.validation import Proof
+from tests.kit.acme_server import UNAUTHORIZED, AcmeServer
 from tests.kit.clock import FakeClock
 from tests.kit.dns import MemoryDns
 from tests.kit.memory import host_config, in_memory
@@ -141,7 +145,7 @@ class World:
     spec: CertificateSpec = SPEC
     clock: FakeClock = field(default_factory=FakeClock)
     driver: InMemoryDriver = field(default_factory=InMemoryDriver)
-    accounts: dict[str, str] = field(default_factory=dict)
+    accounts: dict[str, BoxAccount] = field(default_factory=dict)
     ca: AcmeServer = field(init=False)
     _stored: threading.Event = field(default_factory=threading.Event)
 
@@ -149,7 +153,7 @@ class World:
         self.ca = AcmeServer(DIRECTORY, self.clock, self._validate, accounts=self.accounts)
         self.driver.add([FOREIGN])
 
-    def _validate(self, proof: Proof) -> Problem | None:
+    def _validate(self, proof: Proof) -> AcmeProblem | None:
         return None if proof.expected in self.driver.look(proof.txt_name) else UNAUTHORIZED
 
     # ── before a run ────────────────────────────────────────────────────────────────────
@@ -158,7 +162,7 @@ class World:
         """Return a copy of this world."""
         if self.path.exists():
             shutil.copytree(self.path, path, symlinks=True)
-        other = World(path, self.spec, accounts=dict(self.accounts))
+        other = World(path, self.spec, accounts=copy.deepcopy(self.accounts))
         other.clock.elapsed = self.clock.elapsed
         other.ca.take_over(self.ca)
         other.driver.values = {name: list(values) for name, values in self.driver.values.items()}

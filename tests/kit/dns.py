@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from dnsrenew.base.names import base_domain, is_ip, relative
+from dnsrenew.base.values import replace
 from dnsrenew.dns import Target
 from dnsrenew.dns.caa_lookup import CaaAnswer, CaaRecord
 from dnsrenew.errors import DnsError, PropagationError, ProviderError
@@ -136,7 +137,7 @@ class MemoryDns:
         """Return the same records, as if read over TCP."""
         answers = self.caa(context, identifiers)
         real = {name: CaaAnswer() if base_domain(name) in self.forged else answer for name, answer in answers.items()}
-        return {name: answer._replace(is_tcp=True) for name, answer in real.items()}
+        return {name: replace(answer, is_tcp=True) for name, answer in real.items()}
 
     def _caa(self, domain: str) -> CaaAnswer:
         value = self.caa_values.get(domain)

@@ -48,7 +48,9 @@ from dnsrenew.store.database.pace import SharedBuckets
 from dnsrenew.store.database.schema import initialize
 from dnsrenew.store.database.seal import Seals
 from dnsrenew.store.journal_entry import LATEST
-from tests.kit.acme_server import UNAUTHORIZED, AcmeServer, Limits, Problem, Proof
+from dnsrenew.testing.box.answers import AcmeProblem
+from dnsrenew.testing.box.validation import Proof
+from tests.kit.acme_server import UNAUTHORIZED, AcmeServer, Limits
 from tests.kit.dns import Host, MemoryDns
 from tests.kit.fleet_watch import Watch, WatchedDatabase
 from tests.kit.memory import host_config, in_memory, threads_at_once
@@ -88,7 +90,7 @@ class CountingCA(AcmeServer):
 
     def request(self, method: str, url: str, **more: Any) -> HttpResponse:
         """Answer a request."""
-        path = url.removeprefix(self._base).strip("/").split("/")[0]
+        path = url.removeprefix(self.base).strip("/").split("/")[0]
         kind = "directory" if url == self.directory else path
         return self._world.watch.request(
             f"CA: {kind}", "answered", lambda: super(CountingCA, self).request(method, url, **more)
@@ -200,7 +202,7 @@ class FleetWorld:
     def _counted(self, what: str, call: Callable[..., None]) -> Callable[..., None]:
         return lambda records: self.watch.request(f"DNS host: {what}", "done", lambda: call(records))
 
-    def validate(self, proof: Proof) -> Problem | None:
+    def validate(self, proof: Proof) -> AcmeProblem | None:
         """Look at what is published."""
         return None if proof.expected in self.host.look(proof.txt_name) else UNAUTHORIZED
 

@@ -12,8 +12,11 @@ from cryptography import x509
 from dnsrenew.base.clock import Clock
 from dnsrenew.http import HttpFailure
 from dnsrenew.http import Response as HttpResponse
-from tests.kit.acme_server import DAY, HOUR, UNAUTHORIZED, AcmeServer, Bucket, Limits, Order, Problem, Proof, Refusal
-from tests.lab.acmemessages import Request, Response
+from dnsrenew.testing.box.answers import AcmeProblem, BoxAnswer
+from dnsrenew.testing.box.resources import BoxOrder
+from dnsrenew.testing.box.signed_request import SignedRequest
+from dnsrenew.testing.box.validation import Proof
+from tests.kit.acme_server import DAY, HOUR, UNAUTHORIZED, AcmeServer, Bucket, Limits
 
 if TYPE_CHECKING:
     from tests.kit.machine_gate import Gate
@@ -97,7 +100,7 @@ class FaultyCA(AcmeServer):
         failed = {f"failed {name}": self.count.failed[name] for name in names}
         return {same_set(names): self.count.same_set[frozenset(names)], **failed}
 
-    def _validate_proof(self, proof: Proof) -> Problem | None:
+    def _validate_proof(self, proof: Proof) -> AcmeProblem | None:
         if self.fate != "blind" and proof.expected in self._served(proof.txt_name):
             return None
         self.counted.append(Counted(self._clock.now(), f"failed {proof.identifier}", self.run))
@@ -114,7 +117,7 @@ class FaultyCA(AcmeServer):
         gate.check()
         return super().request(method, url, **more)
 
-    def _newOrder(self, request: Request) -> Response:
+    def _new_order(self, request: SignedRequest, url: str) -> BoxAnswer:
         payload = request.payload or {}
         listed = [each["value"] for each in payload["identifiers"]]
         names, now, replaces = frozenset(listed), self._clock.now(), "replaces" in payload
@@ -122,18 +125,18 @@ class FaultyCA(AcmeServer):
             self.made.append(Made(now, self.run, names))
         self._refused_with = (self.run, names) if replaces else None
         if self.fate == "busy":
-            raise Refusal(500, "serverInternal", "the server is busy")
+            raise AcmeProblem("serverInternal", "the server is busy")
         if self.fate == "limit":
             self.waits[names] = now + ASKS_TO_WAIT, self.run
-            raise Refusal(429, "rateLimited", "wait", ("Retry-After", str(int(ASKS_TO_WAIT.total_seconds()))))
+            raise AcmeProblem("rateLimited", "wait", retry_after=int(ASKS_TO_WAIT.total_seconds()))
         if not replaces:
             self._record_an_early_order(names, now)
         unfinished = self._unfinished(names, now)
         if unfinished is not None:
             return self._shown(unfinished, 201)
         try:
-            response = super()._newOrder(request)
-        except Refusal:
+            response = super()._new_order(request, url)
+        except AcmeProblem:
             beyond = [key for key, bucket in self._buckets(listed).items() if bucket.left(now) < 1]
             self.made += [Made(now, self.run, names, key) for key in beyond]
             self.waits[names] = now + HOUR, self.run
@@ -141,7 +144,7 @@ class FaultyCA(AcmeServer):
         self._refused_with = None
         return response
 
-    def _unfinished(self, names: frozenset[str], now: datetime) -> Order | None:
+    def _unfinished(self, names: frozenset[str], now: datetime) -> BoxOrder | None:
         """Return a usable order for the same names, as Let's Encrypt does."""
         for order in self.orders.values() if self.name == "le" else ():
             usable = order.status in {"pending", "ready"} and now - order.created <= KEPT
@@ -154,20 +157,19 @@ class FaultyCA(AcmeServer):
         if now < until:
             self.made.append(Made(now, self.run, names, f"wait {run}"))
 
-    def order_of(self, request: Request) -> Order:
-        """Return an order, unless it is too old."""
-        order = super().order_of(request)
+    def _order_at(self, request: SignedRequest, url: str) -> BoxOrder:
+        order = super()._order_at(request, url)
         if self._clock.now() - order.created > KEPT:
-            raise Refusal(404, "malformed", "there is no such order any more")
+            raise AcmeProblem("notFound", "there is no such order any more")
         order.processing = self.fate == "slow" and order.chain is not None
         return order
 
-    def _finalize(self, request: Request) -> Response:
+    def _finalize(self, request: SignedRequest, url: str) -> BoxAnswer:
         if self.fate == "refuses":
-            raise Refusal(500, "serverInternal", "the server cannot issue")
-        return super()._finalize(request)
+            raise AcmeProblem("serverInternal", "the server cannot issue")
+        return super()._finalize(request, url)
 
-    def _issue(self, order: Order, csr: x509.CertificateSigningRequest) -> None:
+    def _issue(self, order: BoxOrder, csr: x509.CertificateSigningRequest) -> None:
         if self.fate == "wrong":  # for another name, so that it counts against no limit
             order.chain = self._issuer.sign(csr.public_key(), ("wrong.test",), self._clock.now() - HOUR)
             return
@@ -180,10 +182,10 @@ class FaultyCA(AcmeServer):
         self.waits.pop(names, None)
         order.processing = self.fate == "slow"
 
-    def _certificate(self, request: Request) -> Response:
+    def _download(self, request: SignedRequest, url: str) -> BoxAnswer:
         if self.fate == "lost":
             raise HttpFailure("timeout", "nothing was answered within 30 s")
-        return super()._certificate(request)
+        return super()._download(request, url)
 
 
 def same_set(names: Sequence[str]) -> str:

@@ -16,8 +16,10 @@ from dnsrenew.config import Config
 from dnsrenew.config.notify import NotifySettings
 from dnsrenew.model import CA, CertificateSpec, Route
 from dnsrenew.secrets import Secret
+from dnsrenew.testing.box.answers import AcmeProblem
+from dnsrenew.testing.box.validation import Proof
 from dnsrenew.testing.in_memory import InMemoryDriver
-from tests.kit.acme_server import UNAUTHORIZED, AcmeServer, Problem, Proof
+from tests.kit.acme_server import UNAUTHORIZED, AcmeServer
 from tests.kit.api_server import Api, Asked
 from tests.kit.clock import START, FakeClock
 from tests.kit.dns import MemoryDns
@@ -105,7 +107,7 @@ class NotifyStage:
         found = [event.data for event in self.events if event.kind == "warning"]
         return [data["message"] for data in found if data["code"] == "notify-failed"]
 
-    def _validate(self, proof: Proof) -> Problem | None:
+    def _validate(self, proof: Proof) -> AcmeProblem | None:
         if self.refuses:
             return UNAUTHORIZED
         return None if proof.expected in self.driver.look(proof.txt_name) else UNAUTHORIZED

@@ -11,6 +11,42 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from dnsrenew.base.names import base_domain, is_wildcard
+from dnsrenew.testing.box.validation import Proof
+
+
+class PersistProof(Proof):
+    """A proof that any of several TXT values gives.
+
+    :ivar issuers: the issuer domain names of the CA.
+    :ivar uris: those that stand for the account.
+    """
+
+    issuers: Collection[str]
+    uris: Collection[str]
+    now: datetime
+
+    @property
+    def txt_name(self) -> str:
+        """The absolute name of the TXT record."""
+        return f"_validation-persist.{base_domain(self.identifier)}."
+
+    def is_met_by(self, values: Collection[str]) -> bool:
+        """Tell whether one of the published values validates the name."""
+        for value in values:
+            issuer, *parameters = (part.strip(" \t") for part in value.split(";"))
+            given = list(_pairs(parameters))
+            tags = dict(given)
+            is_ours = issuer.lower().rstrip(".") in self.issuers and tags.get("accounturi") in self.uris
+            if not is_ours or len(tags) < len(given):
+                continue
+            until = tags.get("persistuntil")
+            if until is not None and (not until.isdecimal() or int(until) < self.now.timestamp()):
+                continue
+            if not is_wildcard(self.identifier) or tags.get("policy", "").lower() == "wildcard":
+                return True
+        return False
+
 
 def challenge_fields(dialect: str, issuers: Sequence[str], account_url: str) -> dict[str, Any]:
     """The fields of a challenge; there is no token."""
@@ -34,24 +70,6 @@ def account_uris(dialect: str, base: str, domain: str, account_url: str, keys: S
             digest = hashlib.sha256(bytes([len(name)]) + f"{name}{key}{account_url}".encode()).digest()
             uris.add(f"{base}/hash/sha-256/{base64.urlsafe_b64encode(digest).decode().rstrip('=')}")
     return uris
-
-
-def is_met(
-    values: Collection[str], issuers: Collection[str], uris: Collection[str], now: datetime, *, wildcard: bool
-) -> bool:
-    """Tell whether one of the TXT values validates the name."""
-    for value in values:
-        issuer, *parameters = (part.strip(" \t") for part in value.split(";"))
-        given = list(_pairs(parameters))
-        tags = dict(given)
-        if issuer.lower().rstrip(".") not in issuers or len(tags) < len(given) or tags.get("accounturi") not in uris:
-            continue
-        until = tags.get("persistuntil")
-        if until is not None and (not until.isdecimal() or int(until) < now.timestamp()):
-            continue
-        if not wildcard or tags.get("policy", "").lower() == "wildcard":
-            return True
-    return False
 
 
 def _pairs(parameters: Sequence[str]) -> Iterator[tuple[str, str]]:

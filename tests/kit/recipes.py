@@ -23,7 +23,9 @@ from urllib.request import urlopen
 import dnsrenew
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.testing import InMemoryDriver
-from tests.kit.acme_server import UNAUTHORIZED, AcmeServer, Problem, Proof
+from dnsrenew.testing.box.answers import AcmeProblem
+from dnsrenew.testing.box.validation import Proof
+from tests.kit.acme_server import UNAUTHORIZED, AcmeServer
 from tests.kit.certificates import issuer
 from tests.kit.dns import MemoryDns
 from tests.kit.memory import in_memory
@@ -88,12 +90,12 @@ class RecipeWorld:
     def _hear(self, event: dnsrenew.Event) -> None:
         self.on_event(event)
 
-    def _validate(self, proof: Proof) -> Problem | None:
+    def _validate(self, proof: Proof) -> AcmeProblem | None:
         if proof.challenge == "http-01":
             return self._look(f"http://127.0.0.1:{os.environ['RECIPE_PORT']}", proof)
         return None if proof.expected in self.driver.look(proof.txt_name) else UNAUTHORIZED
 
-    def _look(self, url: str, proof: Proof) -> Problem | None:
+    def _look(self, url: str, proof: Proof) -> AcmeProblem | None:
         with urlopen(f"{url}/.well-known/acme-challenge/{proof.token}", timeout=10) as answer:  # noqa: S310  # a constant
             return None if answer.read() == proof.expected.encode() else UNAUTHORIZED
 

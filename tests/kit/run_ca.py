@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from cryptography import x509 as crypto
 
 from dnsrenew.base.clock import Clock
 from dnsrenew.http import HttpFailure
-from tests.kit.acme_server import CHALLENGES, UNAUTHORIZED, AcmeServer, Order, Problem, Proof, Refusal, problem
-from tests.lab.acmemessages import Request, Response
+from dnsrenew.testing.box.answers import AcmeProblem, BoxAnswer
+from dnsrenew.testing.box.resources import BoxAccount, BoxOrder, identifier_of
+from dnsrenew.testing.box.signed_request import SignedRequest
+from dnsrenew.testing.box.validation import Proof
+from tests.kit.acme_server import CHALLENGES, UNAUTHORIZED, AcmeServer
 
 Shown = Callable[[Proof], Mapping[str | None, Collection[str]]]
 """Returns the published values for a proof, by account (None: http-01)."""
-REFUSALS: dict[str, tuple[int, str]] = {
-    "ca-account-refused": (400, "accountDoesNotExist"),
-    "ca-caa": (403, "caa"),
-    "ca-error": (400, "strange"),
-    "ca-malformed-name": (400, "malformed"),
-    "ca-rate-limited": (429, "rateLimited"),
-    "ca-rejected-identifier": (400, "rejectedIdentifier"),
-    "ca-server-error": (500, "serverInternal"),
+UNKNOWN = "unknown-01"
+"""It offers one more challenge, of a type that no client knows: it refuses no name."""
+REFUSALS: Mapping[str, str] = {
+    "ca-account-refused": "accountDoesNotExist",
+    "ca-caa": "caa",
+    "ca-error": "strange",
+    "ca-malformed-name": "malformed",
+    "ca-rate-limited": "rateLimited",
+    "ca-rejected-identifier": "rejectedIdentifier",
+    "ca-server-error": "serverInternal",
 }
-"""The server's status and problem type, by the error code of the client."""
+"""The problem type of the server, by the error code of the client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,14 @@ class StageCA(AcmeServer):
     """
 
     def __init__(
-        self, name: str, directory: str, authority: Authority, clock: Clock, *, shown: Shown, accounts: dict[str, str]
+        self,
+        name: str,
+        directory: str,
+        authority: Authority,
+        clock: Clock,
+        *,
+        shown: Shown,
+        accounts: dict[str, BoxAccount],
     ) -> None:
         super().__init__(
             directory,
@@ -72,7 +83,7 @@ class StageCA(AcmeServer):
             self._validate_proof,
             name=name,
             accounts=accounts,
-            offers=authority.offers,
+            offers=(*authority.offers, UNKNOWN),
             reuses=authority.reuses,
             meta={"caaIdentities": [f"{name}.test"]},
             dialect=authority.dialect,
@@ -85,7 +96,7 @@ class StageCA(AcmeServer):
         self._rejected: set[tuple[str, str | None, str]] = set()
         self._repeats: tuple[str, ...] | None = None
 
-    def _validate_proof(self, proof: Proof) -> Problem | None:
+    def _validate_proof(self, proof: Proof) -> AcmeProblem | None:
         shown = self._shown_for(proof)
         holders = [account for account, values in shown.items() if proof.is_met_by(values)]
         for account in holders:
@@ -93,15 +104,14 @@ class StageCA(AcmeServer):
             key = (proof.challenge, account, proof.identifier)
             if proof.identifier in about and not (self.authority.once and key in self._rejected):
                 self._rejected.add(key)
-                return problem(kind, "not as it should be")
+                return AcmeProblem(kind, "not as it should be")
         return None if holders else UNAUTHORIZED
 
-    def _public(self, request: Request) -> Response:
-        if request.kind == "directory":
-            self._fail(self.authority.opening)
-        return super()._public(request)
+    def _directory(self, rest: str) -> BoxAnswer:
+        self._fail(self.authority.opening)
+        return super()._directory(rest)
 
-    def _newOrder(self, request: Request) -> Response:
+    def _new_order(self, request: SignedRequest, url: str) -> BoxAnswer:
         payload = request.payload or {}
         names = tuple(each["value"] for each in payload["identifiers"])
         if names != self._repeats:
@@ -110,18 +120,18 @@ class StageCA(AcmeServer):
         self._fail(self.authority.ordering)
         self.made += 1
         self._repeats = None
-        return super()._newOrder(request)
+        return super()._new_order(request, url)
 
-    def _finalize(self, request: Request) -> Response:
-        code, order = self.authority.issuing, self.order_of(request)
+    def _finalize(self, request: SignedRequest, url: str) -> BoxAnswer:
+        code, order = self.authority.issuing, self._order_at(request, url)
         if code == "ca-order-invalid":
-            order.error = problem("strange", "it was given up")
+            order.error = AcmeProblem("strange", "it was given up")
             return self._shown(order)
         if code not in {"wrong", "ca-timeout"}:
             self._fail(code)
-        return super()._finalize(request)
+        return super()._finalize(request, url)
 
-    def _issue(self, order: Order, csr: crypto.CertificateSigningRequest) -> None:
+    def _issue(self, order: BoxOrder, csr: crypto.CertificateSigningRequest) -> None:
         order.processing = self.authority.issuing == "ca-timeout"
         if self.authority.issuing == "wrong":
             order.chain = self._issuer.sign(csr.public_key(), order.names[1:] or ("wrong.test",), self._clock.now())
@@ -133,12 +143,8 @@ class StageCA(AcmeServer):
             return
         if code == "ca-unreachable":
             raise HttpFailure("connect", "the connection was refused")
-        status, kind = REFUSALS[code]
-        blamed, after = self.authority.blamed, self.authority.retry_after
-        headers = [] if after is None else [("Retry-After", str(int(after)))]
-        refusal = Refusal(status, kind, f"the CA says {code}", *headers)
-        if blamed is not None:
-            about: dict[str, Any] = {"identifier": {"type": "dns", "value": blamed}}
-            body = {**refusal.response.json(), "subproblems": [problem(kind, "no", **about)]}
-            refusal.response = refusal.response.with_json(body)
-        raise refusal
+        kind, blamed, after = REFUSALS[code], self.authority.blamed, self.authority.retry_after
+        about = [] if blamed is None else [{**AcmeProblem(kind, "no").document(), "identifier": identifier_of(blamed)}]
+        raise AcmeProblem(
+            kind, f"the CA says {code}", retry_after=None if after is None else int(after), subproblems=about
+        )

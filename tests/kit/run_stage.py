@@ -31,7 +31,8 @@ from dnsrenew.store import FolderStore
 from dnsrenew.store.account_parts import LostAccount
 from dnsrenew.store.ledger import Ledger
 from dnsrenew.store.zone_locks import ZoneLocks
-from tests.kit.acme_server import Proof
+from dnsrenew.testing.box.resources import BoxAccount
+from dnsrenew.testing.box.validation import Proof
 from tests.kit.certificates import issue
 from tests.kit.clock import START, FakeClock
 from tests.kit.dns import Host, MemoryDns
@@ -72,7 +73,7 @@ class Stage:
     def __init__(self, path: Path, world: World) -> None:
         self.store = FolderStore(path)
         self.clock = FakeClock()
-        self.accounts: dict[str, dict[str, str]] = {name: {} for name in DIRECTORIES}
+        self.accounts: dict[str, dict[str, BoxAccount]] = {name: {} for name in DIRECTORIES}
         self.events: list[Event] = []
         self.context = Context(
             clock=self.clock, random=random.Random(1), emitter=Emitter(self.clock, self._hear)

@@ -16,6 +16,7 @@ from dnsrenew.errors import DnsRenewError
 from dnsrenew.http import HttpClient, HttpFailure, Response
 from dnsrenew.model import CA, Profile
 from dnsrenew.runtime.context import Context
+from dnsrenew.testing.box.resources import IssuedCertificate
 from tests.kit.acme_server import AcmeServer, nothing
 from tests.kit.ca_box import MemoryStore
 from tests.kit.clock import START, FakeClock
@@ -38,14 +39,10 @@ META: Final[dict[str, Any]] = {
     "profiles": {"classic": "The usual"},
 }
 MORE: Final[dict[str, dict[str, Any]]] = {
-    "newAccount": {"contact": ["mailto:me@a.test"], "orders": f"{CA_URL}/orders"},
-    "account": {"orders": f"{CA_URL}/orders"},
-    "newOrder": {"expires": "2026-12-01T00:00:00Z"},
-    "order": {"expires": "2026-12-01T00:00:00Z"},
     "authorization": {"expires": "2026-12-01T00:00:00Z"},
     "renewalInfo": {"explanationURL": f"{CA_URL}/why"},
 }
-"""Optional fields of the answers."""
+"""Optional fields of the answers that it would not have."""
 MORE_HEADERS: Final[dict[str, dict[str, str]]] = {
     "renewalInfo": {"Retry-After": "3600"},
     "certificate": {"Link": f'<{CA_URL}/certificate/1>;rel="alternate"'},
@@ -75,7 +72,7 @@ class ScriptedCA(AcmeServer):
 
     def __init__(self, changes: Mapping[str, Answer], clock: FakeClock) -> None:
         super().__init__(f"{CA_URL}/directory", clock, nothing, name="ca", meta=META)
-        self.issued["x.y"] = START - timedelta(days=60), START + timedelta(days=30)
+        self.issued["x.y"] = IssuedCertificate(NAMES, START - timedelta(days=60), START + timedelta(days=30), CHAIN)
         self._changes = changes
         self.answers: dict[str, Answer] = {}
 
@@ -87,7 +84,7 @@ class ScriptedCA(AcmeServer):
         kind = Request(method, url.removeprefix(CA_URL), {}, b"", 0).kind
         if kind in self._changes and self._changes[kind][0] >= 400:  # a refused request changes nothing
             self.counts[kind] += 1
-            said = Response(200, {"Replay-Nonce": self._nonce()}, b"{}", url)
+            said = Response(200, {"Replay-Nonce": self.nonce()}, b"{}", url)
         else:
             said = super().request(method, url, data=data, **more)
         nonce = said.headers["Replay-Nonce"]

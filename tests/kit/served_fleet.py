@@ -22,7 +22,8 @@ from dnsrenew.fleet.serving.server import ssl_context
 from dnsrenew.store.database.connection import Database
 from dnsrenew.store.database.schema import check, initialize
 from dnsrenew.store.database.seal import Seals, place
-from tests.kit.certificates import DAY, LIFETIME, issue
+from dnsrenew.testing.box.issuer import LIFETIME
+from tests.kit.certificates import DAY, issue
 from tests.kit.postgres import DatabaseAddress
 
 SEALS: Final = Seals([b"s" * 32])

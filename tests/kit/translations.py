@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any, Final
 
 import dnsrenew
+from dnsrenew.base.values import Frozen
 from dnsrenew.cli import commands, texts, texts_doctor
 from dnsrenew.doctor.forms import texts as forms_texts
 from dnsrenew.doctor.report import texts as report_texts
@@ -106,6 +107,8 @@ def _strings(value: Any, *, with_texts: bool = True) -> Iterator[str]:
         yield from (each for item in value.values() for each in _strings(item, with_texts=with_texts))
     elif isinstance(value, (tuple, list)):
         yield from (each for item in value for each in _strings(item, with_texts=with_texts))
+    elif isinstance(value, Frozen):
+        yield from _strings(vars(value), with_texts=with_texts)
 
 
 def _help() -> Iterator[str]:

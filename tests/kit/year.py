@@ -14,7 +14,8 @@ from typing import Final
 
 from dnsrenew.model import CertificateSpec, Outcome
 from dnsrenew.schedule.plan import JITTER
-from tests.kit.acme_server import DAY, HOUR, Limits, suggest
+from dnsrenew.testing.box.order_server import suggest
+from tests.kit.acme_server import DAY, HOUR, Limits
 from tests.kit.year_world import ROUTES, SECOND, START, World, certificate, world
 
 DAYS: Final = 365

@@ -18,7 +18,10 @@ from dnsrenew.model import CA, CertificateSpec, Outcome, Route
 from dnsrenew.renewer import Renewer
 from dnsrenew.runtime.context import Context
 from dnsrenew.testing import InMemoryDriver
-from tests.kit.acme_server import UNAUTHORIZED, AcmeServer, Limits, Problem, Proof, Suggest, problem
+from dnsrenew.testing.box.answers import AcmeProblem
+from dnsrenew.testing.box.order_server import Suggest
+from dnsrenew.testing.box.validation import Proof
+from tests.kit.acme_server import UNAUTHORIZED, AcmeServer, Limits
 from tests.kit.clock import FakeClock
 from tests.kit.dns import MemoryDns
 from tests.kit.folders import quick_folder
@@ -69,11 +72,11 @@ class World:
         self.port_closes = port_closes
         self.path = path
 
-    def _validate(self, proof: Proof) -> Problem | None:
+    def _validate(self, proof: Proof) -> AcmeProblem | None:
         if proof.challenge == "dns-01":
             return None if proof.expected in self.driver.look(proof.txt_name) else UNAUTHORIZED
         if self.clock.now() >= self.port_closes:
-            return problem("connection", "Timeout during connect (likely firewall problem)")
+            return AcmeProblem("connection", "Timeout during connect (likely firewall problem)")
         return None if proof.expected.encode() == self.web.contents.get(proof.token) else UNAUTHORIZED
 
     def set_time(self, now: datetime) -> None:

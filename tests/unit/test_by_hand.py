@@ -28,13 +28,14 @@ from dnsrenew.renewal.renewal_info import is_poll_due
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import AtomicFiles, FolderStore
 from dnsrenew.store.signing_requests import RequestFolders
-from tests.kit.certificates import DAY, LIFETIME, Issuer, issuer
+from dnsrenew.testing.box.issuer import LIFETIME, BoxIssuer
+from tests.kit.certificates import DAY, issuer
 from tests.kit.clock import START, FakeClock
 from tests.kit.memory import host_config
 from tests.kit.stores import DIRECTORY, SPEC, Killed, Killing, keep, leftovers
 
 NAMES = SPEC.identifiers
-OWN = Issuer("Bought 1", issuer("Bought Root"))
+OWN = issuer("Bought 1", issuer("Bought Root"))
 """An intermediate certificate, with its root."""
 KEY = x509.new_key("ecdsa-p256")
 PUBLIC_KEY = KEY.public_key()
@@ -80,7 +81,7 @@ def signed(
     key: Any = PUBLIC_KEY,
     names: Any = NAMES,
     *,
-    by: Issuer = OWN,
+    by: BoxIssuer = OWN,
     begin: timedelta = timedelta(0),
     days: float = 90,
 ) -> bytes:

@@ -263,8 +263,8 @@ def test_a_record_that_is_there(wait: Callable[[Rounds], list[Event]]) -> None:
 
 def test_every_address_must_have_it(wait: Callable[[Rounds], list[Event]]) -> None:
     """One that lags is waited for."""
-    second = THERE._replace(address="192.0.2.2")
-    events = wait([[NOT_YET, NOT_YET], [THERE, second._replace(target=None)], [THERE, second]])
+    second = replace(THERE, address="192.0.2.2")
+    events = wait([[NOT_YET, NOT_YET], [THERE, replace(second, target=None)], [THERE, second]])
     assert kinds(events) == ["cname-needed", "cname-waiting", "cname-waiting", "cname-visible"]
     assert [each["state"] for each in events[2].data["servers"]] == ["agrees", "waiting"]
 
@@ -292,10 +292,10 @@ def test_no_address_answers(wait: Callable[[Rounds], list[Event]]) -> None:
 def test_a_record_that_leads_elsewhere(wait: Callable[[Rounds], list[Event]]) -> None:
     """It is told once, with where it leads; so are a doubled name and a wildcard."""
     wrong = [
-        [NOT_YET._replace(target="y.test")],
-        [NOT_YET._replace(target="y.test")],
-        [NOT_YET._replace(doubled=True)],
-        [NOT_YET._replace(of_wildcard="w.test")],
+        [replace(NOT_YET, target="y.test")],
+        [replace(NOT_YET, target="y.test")],
+        [replace(NOT_YET, doubled=True)],
+        [replace(NOT_YET, of_wildcard="w.test")],
     ]
     told = [event.data for event in wait([*wrong, [THERE]]) if event.kind == "warning"]
     assert [each["code"] for each in told] == ["delegate-cname-elsewhere", "delegate-name-doubled", "delegate-wildcard"]

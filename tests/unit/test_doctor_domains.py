@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from dnsrenew.base.values import replace
 from dnsrenew.checks import addresses as checked_addresses
 from dnsrenew.checks import proxies
 from dnsrenew.dns import Target
@@ -114,10 +115,10 @@ SIGNED = SignedZone(ZONE, ("1 13 2 ab",), is_supported=True, checked=("a", "b"))
     [
         (SIGNED, False, "ok", ()),
         (SIGNED, True, "bad", ("all",)),
-        (SIGNED._replace(faults=(EXPIRED,)), False, "bad", ()),
-        (SIGNED._replace(faults=(EXPIRED,)), True, "bad", ("all",)),
-        (SIGNED._replace(checked=("a",), faults=(EXPIRED,)), False, "bad", ("all",)),
-        (SIGNED._replace(checked=()), False, "unknown", ()),
+        (replace(SIGNED, faults=(EXPIRED,)), False, "bad", ()),
+        (replace(SIGNED, faults=(EXPIRED,)), True, "bad", ("all",)),
+        (replace(SIGNED, checked=("a",), faults=(EXPIRED,)), False, "bad", ("all",)),
+        (replace(SIGNED, checked=()), False, "unknown", ()),
         (SignedZone(ZONE, ()), False, "ok", ()),
         (SignedZone(ZONE, ("1 12 3 ab",)), False, "unknown", ()),
         (SignedZone(ZONE), False, "unknown", ()),
@@ -132,7 +133,7 @@ def test_signatures(signed: SignedZone, refused: bool, result: str, blocks: tupl
 @pytest.mark.parametrize("kind", sorted(zones._FAULTS))
 def test_every_fault_has_a_text(kind: str) -> None:
     """Filled from what was found."""
-    signed = SIGNED._replace(checked=("a",), faults=(EXPIRED._replace(kind=kind),))
+    signed = replace(SIGNED, checked=("a",), faults=(replace(EXPIRED, kind=kind),))
     check = combined([zones.judge_signatures(signed, [NAME], is_refused=False)], {})
     assert (check.code, check.result) == ("dnssec", "bad")
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pytest
 
+from dnsrenew.base.values import replace
 from dnsrenew.dns.server_ports import ServerPort
 from dnsrenew.doctor.host.dns_port import judge_port_53
 from dnsrenew.doctor.host.firewall import judge_firewall
@@ -245,7 +246,7 @@ def firewall(dump: RuleDump, port: int = 80, family: Family = "ipv4") -> Check:
     """The check of one family, on eth0."""
     judgement = dump.judge(Packet(family, port, "eth0"))
     evidence = {"rule": "a rule", **judgement.evidence}
-    return judge_firewall(port, {family: judgement._replace(evidence=evidence)}, dump)
+    return judge_firewall(port, {family: replace(judgement, evidence=evidence)}, dump)
 
 
 def nft(*rules: list[dict[str, Any]], policy: str = "accept", more: Sequence[dict[str, Any]] = ()) -> RuleDump:

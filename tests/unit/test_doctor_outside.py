@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.doctor.facts import Facts
 from dnsrenew.doctor.host.machine import Family, PortFailure, machine
@@ -25,7 +26,7 @@ from tests.lab import ports
 
 OPEN = PortSeen("203.0.113.7", open=True)
 CLOSED = PortSeen("203.0.113.7", open=False, error="timeout")
-PROVEN = OPEN._replace(answer="secret")
+PROVEN = replace(OPEN, answer="secret")
 OPEN_IPV6 = PortSeen("2001:db8::7", open=True, answer="secret")
 NO_IPV6: dict[Family, HelperFailure] = {"ipv6": HelperFailure("absent", "")}
 KINDS: tuple[HelperFailureKind, ...] = ("absent", "silent", "busy", "nonsense", "proxied")
@@ -56,7 +57,7 @@ def told(check: Check) -> tuple[str, tuple[str, ...]]:
         (OutsideView({"ipv4": CLOSED}, NO_IPV6, "other"), False, "bad"),
         (OutsideView({"ipv4": CLOSED}, NO_IPV6, "nothing"), False, "unknown"),
         *(
-            (OutsideView({"ipv4": CLOSED._replace(error=error)}, NO_IPV6, "own"), False, "bad")
+            (OutsideView({"ipv4": replace(CLOSED, error=error)}, NO_IPV6, "own"), False, "bad")
             for error in helper.ERRORS
         ),
         *((OutsideView({}, {"ipv4": HelperFailure(kind, ""), **NO_IPV6}), False, "unknown") for kind in KINDS),
@@ -165,7 +166,7 @@ def fetched(port: int, listen: str, asked: Asked) -> tuple[int, dict[str, Any]]:
 
     query = parse_qs(urlsplit(asked.path).query)
     seen = look("127.0.0.1", port, query["token"][0], at=int(listen.rpartition(":")[2]))
-    return 200, {"version": 1, "port": port, **seen._asdict()}
+    return 200, {"version": 1, "port": port, **vars(seen)}
 
 
 @pytest.mark.parametrize(("port", "challenge"), [(80, "http-01"), (443, "tls-alpn-01")])

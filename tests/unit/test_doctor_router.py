@@ -7,10 +7,12 @@ import struct
 
 import pytest
 
+from dnsrenew.base.values import replace
 from dnsrenew.doctor.router import nat_pmp, ssdp, upnp
 from dnsrenew.doctor.router.address_kinds import kind_of
 from dnsrenew.doctor.router.gateway import default_gateway, from_table
 from dnsrenew.doctor.router.router import judge_forwarded, judge_nat
+from dnsrenew.doctor.router.ssdp import RouterSearch
 from dnsrenew.doctor.router.surroundings import Surroundings
 from dnsrenew.doctor.router.upnp import PortMapping, UpnpRouter
 from dnsrenew.model import Check
@@ -56,18 +58,18 @@ def test_the_kind_of_an_address(address: str, kind: str) -> None:
         (Surroundings("203.0.113.7"), [], ("ok", ())),
         (Surroundings(None, IPV6), [], ("ok", ())),
         (Surroundings(None), [], ("unknown", ())),
-        (HOME._replace(gateway=None), [], ("unknown", ())),
+        (replace(HOME, gateway=None), [], ("unknown", ())),
         (HOME, [], ("unknown", ())),
-        (HOME._replace(wan={"upnp": "203.0.113.7"}), [], ("ok", ())),
-        (HOME._replace(wan={"upnp": "203.0.113.7"}), ["203.0.113.7"], ("ok", ())),
-        (HOME._replace(wan={"upnp": "203.0.113.7"}), ["203.0.113.8"], ("unknown", ())),
-        (HOME._replace(wan={"upnp": "", "nat-pmp": "0.0.0.0"}), [], ("unknown", ())),
-        (HOME._replace(wan={"upnp": "", "nat-pmp": "100.64.0.2"}), [], ("bad", INBOUND)),
-        (HOME._replace(wan={"upnp": "10.0.0.2", "nat-pmp": "203.0.113.7"}), [], ("ok", ())),
-        (HOME._replace(wan={"upnp": "10.0.0.2"}), [], ("bad", ())),
-        (HOME._replace(wan={"upnp": "192.0.0.2"}), [], ("bad", INBOUND)),
-        (HOME._replace(wan={"upnp": "192.0.0.2"}, ipv6=IPV6), [], ("bad", ())),
-        (HOME._replace(wan={"upnp": "100.64.0.2"}, ipv6=IPV6), [], ("bad", ())),
+        (replace(HOME, wan={"upnp": "203.0.113.7"}), [], ("ok", ())),
+        (replace(HOME, wan={"upnp": "203.0.113.7"}), ["203.0.113.7"], ("ok", ())),
+        (replace(HOME, wan={"upnp": "203.0.113.7"}), ["203.0.113.8"], ("unknown", ())),
+        (replace(HOME, wan={"upnp": "", "nat-pmp": "0.0.0.0"}), [], ("unknown", ())),
+        (replace(HOME, wan={"upnp": "", "nat-pmp": "100.64.0.2"}), [], ("bad", INBOUND)),
+        (replace(HOME, wan={"upnp": "10.0.0.2", "nat-pmp": "203.0.113.7"}), [], ("ok", ())),
+        (replace(HOME, wan={"upnp": "10.0.0.2"}), [], ("bad", ())),
+        (replace(HOME, wan={"upnp": "192.0.0.2"}), [], ("bad", INBOUND)),
+        (replace(HOME, wan={"upnp": "192.0.0.2"}, ipv6=IPV6), [], ("bad", ())),
+        (replace(HOME, wan={"upnp": "100.64.0.2"}, ipv6=IPV6), [], ("bad", ())),
         (Surroundings("100.64.0.2"), [], ("bad", INBOUND)),
     ],
 )
@@ -86,16 +88,16 @@ def web(host: str, port: int = 80, protocol: str = "tcp") -> tuple[PortMapping, 
     [
         (Surroundings("203.0.113.7"), 80, [], ("ok", ())),
         (Surroundings(None, IPV6), 80, [], ("ok", ())),
-        (HOME._replace(gateway=None), 80, [], ("unknown", ())),
+        (replace(HOME, gateway=None), 80, [], ("unknown", ())),
         (HOME, 80, [], ("unknown", ())),
-        (HOME._replace(mappings=()), 80, [], ("unknown", ())),
-        (HOME._replace(mappings=web("192.168.7.20")), 80, [], ("ok", ())),
-        (HOME._replace(mappings=web("192.168.7.20", 8080)), 8080, [], ("ok", ())),
-        (HOME._replace(mappings=web("192.168.7.20", 8080)), None, [], ("ok", ())),
-        (HOME._replace(mappings=web("192.168.7.20", 8080)), 80, [], ("unknown", ("http-01",))),
-        (HOME._replace(mappings=web("192.168.7.99")), 80, [], ("bad", ("http-01",))),
-        (HOME._replace(mappings=web("192.168.7.99")), 80, ["203.0.113.7"], ("ok", ())),
-        (HOME._replace(mappings=web("192.168.7.99", protocol="udp")), 80, [], ("unknown", ())),
+        (replace(HOME, mappings=()), 80, [], ("unknown", ())),
+        (replace(HOME, mappings=web("192.168.7.20")), 80, [], ("ok", ())),
+        (replace(HOME, mappings=web("192.168.7.20", 8080)), 8080, [], ("ok", ())),
+        (replace(HOME, mappings=web("192.168.7.20", 8080)), None, [], ("ok", ())),
+        (replace(HOME, mappings=web("192.168.7.20", 8080)), 80, [], ("unknown", ("http-01",))),
+        (replace(HOME, mappings=web("192.168.7.99")), 80, [], ("bad", ("http-01",))),
+        (replace(HOME, mappings=web("192.168.7.99")), 80, ["203.0.113.7"], ("ok", ())),
+        (replace(HOME, mappings=web("192.168.7.99", protocol="udp")), 80, [], ("unknown", ())),
     ],
 )
 def test_port_80_forwarded(
@@ -180,7 +182,7 @@ def found_at(*urls: str) -> bytes:
 def test_the_router_is_found() -> None:
     """The description is at the address that was asked."""
     with answering(lambda _: found_at("http://127.0.0.1:5000/a.xml")) as port:
-        assert ssdp.search(Context(), LOOPBACK, LOOPBACK, port) == ("http://127.0.0.1:5000/a.xml", ())
+        assert ssdp.search(Context(), LOOPBACK, LOOPBACK, port) == RouterSearch("http://127.0.0.1:5000/a.xml")
 
 
 @pytest.mark.parametrize(
@@ -201,7 +203,7 @@ def test_a_router_that_sends_us_elsewhere(monkeypatch: pytest.MonkeyPatch, url: 
     """No URL is opened but one of the router itself."""
     monkeypatch.setattr(ssdp, "_SEARCH_WAITS", (0.05,))
     with answering(lambda _: found_at(url)) as port:
-        assert ssdp.search(Context(), LOOPBACK, LOOPBACK, port) == (None, ())
+        assert ssdp.search(Context(), LOOPBACK, LOOPBACK, port) == RouterSearch(None)
 
 
 def test_another_device_answers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +215,7 @@ def test_another_device_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         silent.bind((LOOPBACK, port))
         monkeypatch.setattr(ssdp, "_GROUP", "127.0.0.3")
-        assert ssdp.search(Context(), LOOPBACK, LOOPBACK, port) == (None, ("127.0.0.3",))
+        assert ssdp.search(Context(), LOOPBACK, LOOPBACK, port) == RouterSearch(None, ("127.0.0.3",))
 
 
 # ── what the router says ────────────────────────────────────────────────────────────────

@@ -56,7 +56,9 @@ class Stage:
     def look(self, *blockers: Blocker, opened: Mapping[str, tuple[Route, list[Route]]] | None = None) -> bool:
         """Apply a preflight to the next attempt; return whether another selection is needed."""
         self.attempt = self.next()
-        places = Placements(dict(self.attempt.selection.routes), blockers=list(blockers), opened=dict(opened or {}))
+        places = Placements(dict(self.attempt.selection.routes))
+        places.blockers += blockers
+        places.opened |= opened or {}
         places.routes.update({name: several[0] for name, (_, several) in places.opened.items()})
         return self.planner.apply_preflight(self.attempt, places)
 

@@ -12,7 +12,7 @@ import pytest
 from dnsrenew.errors import StoreError
 from dnsrenew.fleet.serving import loading
 from dnsrenew.fleet.serving.cache import CachedContext, ContextCache
-from dnsrenew.fleet.serving.index import NameIndex
+from dnsrenew.fleet.serving.index import FoundName, NameIndex
 from dnsrenew.fleet.serving.loading import BackgroundLoader
 from dnsrenew.fleet.serving.server_threads import ServerThreads
 from dnsrenew.store.database.served_certificates import ServedCertificate
@@ -61,7 +61,7 @@ def test_a_new_version_replaces_all_names(index: NameIndex) -> None:
     assert index.put([first, certificate("b.x")]) == []
     assert index.put([second]) == ["pair"]
     assert found(index, "a.x", "c.x", "pair") == [None, "pair", "pair"]
-    assert index.find("pair") == ("pair", 2)
+    assert index.find("pair") == FoundName("pair", 2)
 
 
 def test_all_certificates_are_given_in_pages(index: NameIndex) -> None:

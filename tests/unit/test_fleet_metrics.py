@@ -22,6 +22,7 @@ from dnsrenew.fleet.status import CaLimits, FleetStatus, WorkerStatus
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore
 from dnsrenew.watch.metrics.endpoint import MetricsServer
+from dnsrenew.watch.metrics.health import Health
 from dnsrenew.watch.metrics.textfile import write_after_run
 from tests.kit.clock import START, FakeClock
 from tests.kit.watching import config_for, get, parsed, value
@@ -117,7 +118,7 @@ def test_the_database_is_asked_at_most_every_fifteen_seconds(source: Source) -> 
     """However often a worker is scraped; another configuration is read at once."""
     for _ in range(5):
         assert source.sample("due") == 9
-        assert source.numbers.health() == (True, "ok")
+        assert source.numbers.health() == Health(True, "ok")
     assert source.reads == 1
     source.clock.elapsed += MAX_AGE
     assert source.sample("due") == 9
@@ -132,7 +133,7 @@ def test_without_a_database_that_is_all_that_is_said(source: Source) -> None:
     """The scrape succeeds, so that an alert can tell it from a worker that is gone; the health is bad."""
     source.error = StoreError("store-unreachable", "It is gone.", fix="Look.")
     assert parsed(source.numbers.text()) == {("dnsrenew_fleet_database_reachable", ()): 0}
-    assert source.numbers.health() == (False, "the store cannot be read (store-unreachable)")
+    assert source.numbers.health() == Health(False, "the store cannot be read (store-unreachable)")
     source.error = None
     source.clock.elapsed += MAX_AGE
     assert source.numbers.health().ok

@@ -8,7 +8,7 @@ import pytest
 from dnsrenew import x509
 from dnsrenew.setup.importing import hfs
 from dnsrenew.setup.importing.found import FoundData
-from tests.kit.certificates import Issuer, issue
+from tests.kit.certificates import issue, issuer
 from tests.kit.tool_folders import LETSENCRYPT, OldMachine
 
 CONFIG = """\
@@ -123,7 +123,7 @@ def test_a_self_signed_certificate_is_left_out(machine: OldMachine) -> None:
     folder = write(machine)
     key = x509.new_key("ecdsa-p256")
     (folder / "acme.key").write_bytes(x509.key_to_pem(key))
-    root = Issuer("files.example.test")
+    root = issuer("files.example.test")
     (folder / "acme.cer").write_text(root.pem)
     (folder / "acme.key").write_bytes(x509.key_to_pem(root._key))
     found = read(machine)

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from dnsrenew import x509
 from dnsrenew.setup.importing import pem
 from dnsrenew.setup.importing.found import FoundCertificate, FoundData
-from tests.kit.certificates import Issuer, issue
+from tests.kit.certificates import issue, issuer
 from tests.kit.tool_folders import OldMachine
 
 NOW = datetime.now(UTC)
@@ -67,15 +67,15 @@ def test_a_pair(machine: OldMachine, folder: Path) -> None:
 
 def test_a_chain_in_parts(machine: OldMachine, folder: Path) -> None:
     """The chain is put in order, whatever the order of the files and of the certificates in them."""
-    root = Issuer("Root")
-    above = Issuer("Intermediate", root)
+    root = issuer("Root")
+    above = issuer("Intermediate", root)
     key = x509.new_key("rsa2048")
     chain = above.sign(key.public_key(), ["example.test"], NOW)
     leaf, rest = x509.split_chain(chain)
     intermediate, top = x509.split_chain(rest)
     (folder / "cert.pem").write_text(leaf)
     (folder / "bundle.pem").write_text(top + intermediate)
-    (folder / "other-ca.pem").write_text(Issuer("Other").pem)
+    (folder / "other-ca.pem").write_text(issuer("Other").pem)
     (folder / "key.pem").write_bytes(x509.key_to_pem(key))
     certificate = only(machine, folder)
     assert certificate.fullchain_pem == leaf + intermediate
@@ -105,7 +105,7 @@ def test_several_pairs(machine: OldMachine, folder: Path) -> None:
 
 def test_the_newest_certificate_of_a_key(machine: OldMachine, folder: Path) -> None:
     """A key that was kept has several certificates."""
-    key, ca = x509.new_key("ecdsa-p256"), Issuer("CA")
+    key, ca = x509.new_key("ecdsa-p256"), issuer("CA")
     for number, age in enumerate((60, 1, 120)):
         pem_text = ca.sign(key.public_key(), ["a.test"], NOW - timedelta(days=age))
         (folder / f"{number}.crt").write_text(pem_text)
@@ -119,7 +119,7 @@ def test_what_is_no_pair_is_named(machine: OldMachine, folder: Path) -> None:
     """A key alone, a self-signed certificate, an encrypted key; only a lost pair counts as one."""
     key = x509.new_key("ecdsa-p256")
     (folder / "alone.key").write_bytes(x509.key_to_pem(key))
-    root = Issuer("self.test")
+    root = issuer("self.test")
     (folder / "self.pem").write_bytes(root.pem.encode() + x509.key_to_pem(root._key))
     found = read(machine, folder)
     assert (found.certificates, codes(found)) == (

@@ -34,14 +34,12 @@ def draft(tmp_path: Path) -> InitDraft:
         environ={},
         has_scheduler=True,
     )
-    return InitDraft(
-        around,
-        domains=("example.org", "*.example.org"),
-        contact=("me@example.org",),
-        agree_terms=True,
-        provider=find_provider("cloudflare"),
-        secrets={"auth_token": TOKEN},
-    )
+    draft = InitDraft(around, domains=("example.org", "*.example.org"))
+    draft.contact = ("me@example.org",)
+    draft.agree_terms = True
+    draft.provider = find_provider("cloudflare")
+    draft.secrets = {"auth_token": TOKEN}
+    return draft
 
 
 def names(folder: Path) -> list[str]:

@@ -13,7 +13,9 @@ from dnsrenew import Event, Outcome, Renewer, Route
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.model import CA, CertificateSpec
 from dnsrenew.testing import InMemoryDriver
-from tests.kit.acme_server import UNAUTHORIZED, AcmeServer, Problem, Proof
+from dnsrenew.testing.box.answers import AcmeProblem
+from dnsrenew.testing.box.validation import Proof
+from tests.kit.acme_server import UNAUTHORIZED, AcmeServer
 from tests.kit.dns import MemoryDns
 from tests.kit.memory import Ports, host_config, in_memory
 
@@ -86,7 +88,7 @@ class Host:
         config = host_config(self.folder / "state", specs, {"home": self.driver}, {"lab": CA(DIRECTORY)})
         return Renewer(config, on_event=self.events.append).renew(cancel=cancel)
 
-    def _validate(self, proof: Proof) -> Problem | None:
+    def _validate(self, proof: Proof) -> AcmeProblem | None:
         if self.is_wrong:
             return UNAUTHORIZED
         if proof.challenge == "dns-01":

@@ -19,7 +19,9 @@ from dnsrenew.runtime.context import Context
 from dnsrenew.serving.challenge_app import wrapped
 from dnsrenew.store import FolderStore
 from dnsrenew.testing import InMemoryDriver
-from tests.kit.acme_server import UNAUTHORIZED, AcmeServer, Problem, Proof
+from dnsrenew.testing.box.answers import AcmeProblem
+from dnsrenew.testing.box.validation import Proof
+from tests.kit.acme_server import UNAUTHORIZED, AcmeServer
 from tests.kit.certificates import issue
 from tests.kit.dns import MemoryDns
 from tests.kit.memory import host_config, in_memory
@@ -62,7 +64,7 @@ class World:
         """Return the certificate."""
         return CertificateSpec(name="home", domains=("x.test",), identifiers=("x.test",), ca="lab", routes=routes)
 
-    def _validate(self, proof: Proof) -> Problem | None:
+    def _validate(self, proof: Proof) -> AcmeProblem | None:
         if proof.challenge == "dns-01":
             return None if proof.expected in self.driver.look(proof.txt_name) else UNAUTHORIZED
         return None if get(self.app, PATH + proof.token) == proof.expected.encode() else UNAUTHORIZED

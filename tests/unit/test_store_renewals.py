@@ -20,8 +20,10 @@ from dnsrenew.secrets import Secret
 from dnsrenew.store import Store
 from dnsrenew.store.opening import open_store
 from dnsrenew.testing import InMemoryDriver
-from tests.kit.acme_server import UNAUTHORIZED, AcmeServer, Problem, Proof
-from tests.kit.certificates import Issuer, issuer
+from dnsrenew.testing.box.answers import AcmeProblem
+from dnsrenew.testing.box.validation import Proof
+from tests.kit.acme_server import UNAUTHORIZED, AcmeServer
+from tests.kit.certificates import issuer
 from tests.kit.clock import START, FakeClock
 from tests.kit.dns import MemoryDns
 from tests.kit.memory import host_config, in_memory
@@ -78,7 +80,7 @@ class Host:
         """The kinds of the events of the last run."""
         return [event.kind for event in self.events]
 
-    def _validate(self, proof: Proof) -> Problem | None:
+    def _validate(self, proof: Proof) -> AcmeProblem | None:
         shown = not self.refuses and proof.expected in self.driver.look(proof.txt_name)
         return None if shown else UNAUTHORIZED
 
@@ -185,7 +187,7 @@ def test_a_certificate_of_another_issuer_is_installed(host: Host) -> None:
     (waiting,) = host.call(lambda renewer: renewer.status())
     assert waiting.csr_since is not None
     request = host.store.signing_requests
-    bought = Issuer("Bought 1", issuer("Bought Root"))
+    bought = issuer("Bought 1", issuer("Bought Root"))
     key = x509.key_from_pem(_key_of(host.store))
     pem = bought.sign(key.public_key(), SPEC.identifiers, START, timedelta(days=90)).encode()
     done = host.call(lambda renewer: renewer.install("home", pem))

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.doctor.table import TABLE
 from dnsrenew.errors import Text
 from docs import codes
@@ -46,6 +47,8 @@ def phrases(name: str, value: Any) -> Iterator[tuple[str, str]]:
     elif isinstance(value, (tuple, list)):
         for number, each in enumerate(value):
             yield from phrases(f"{name}.{number}", each)
+    elif isinstance(value, Frozen):
+        yield from phrases(name, tuple(vars(value).values()))
 
 
 def catalogues() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import dataclasses
 import importlib
@@ -12,6 +13,7 @@ import pydoc
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -19,6 +21,12 @@ import pytest
 import dnsrenew
 from dnsrenew import Certificate, Outcome, TxtRecord
 from dnsrenew.base.values import Frozen, field, field_names, replace
+
+PACKAGE = Path(dnsrenew.__file__).parent
+NOT_FROZEN = {
+    "errors.py": "a text of an error: errors is the lowest floor, below that of Frozen",
+    "testing/box/resources.py": "the accounts, orders and authorizations of the box: records that change",
+}
 
 
 class Plain(Frozen):
@@ -218,3 +226,40 @@ def test_the_slow_modules_are_loaded_when_they_are_needed() -> None:
     """A run in which nothing is due loads neither dataclasses nor inspect for its values."""
     code = "import sys, dnsrenew.model; sys.exit(bool({'inspect', 'dataclasses'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def other_values(source: str) -> list[str]:
+    """The classes of a file that are named tuples or dataclasses."""
+    others = {"NamedTuple", "namedtuple", "dataclass", "make_dataclass"}
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        makers: list[ast.expr] = [*node.bases, *node.decorator_list] if isinstance(node, ast.ClassDef) else []
+        makers += [node] if isinstance(node, ast.Call) else []
+        names = {ast.unparse(each.func if isinstance(each, ast.Call) else each).rpartition(".")[2] for each in makers}
+        if names & others:
+            found.append(node.name if isinstance(node, ast.ClassDef) else ast.unparse(node))
+    return found
+
+
+def test_values_are_written_in_one_way() -> None:
+    """No class of the package is a named tuple or a dataclass, but for those that cannot be frozen."""
+    sources = {path.relative_to(PACKAGE).as_posix(): path.read_text("utf-8") for path in PACKAGE.rglob("*.py")}
+    del sources["base/values.py"]  # it makes the dataclass behind a value
+    assert {path for path, source in sources.items() if other_values(source)} == NOT_FROZEN.keys()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "class X(NamedTuple):\n    a: int",
+        "class X(typing.NamedTuple):\n    a: int",
+        "class X(Base, NamedTuple):\n    a: int",
+        "@dataclass\nclass X:\n    a: int",
+        "@dataclasses.dataclass(frozen=True)\nclass X:\n    a: int",
+        "X = NamedTuple('X', [('a', int)])",
+        "X = collections.namedtuple('X', 'a')",
+    ],
+)
+def test_another_way_is_seen(source: str) -> None:
+    """However it is imported, with arguments or without."""
+    assert other_values(source) != []

@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import names, threads
 from dnsrenew.base.values import Frozen, field
@@ -34,7 +34,7 @@ _HOST_CODES: Final = frozenset(
 """Errors that another zone of the same account would meet too."""
 
 
-class LeftoverGroup(NamedTuple):
+class LeftoverGroup(Frozen):
     """Values that are removed together.
 
     :ivar has_moved: the account was configured for another host when it wrote them.

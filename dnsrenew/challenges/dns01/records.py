@@ -64,6 +64,7 @@ class TxtPlacement(Frozen):
     """Where the TXT values of one identifier go.
 
     :ivar name: the owner name of the TXT record; absolute.
+    :ivar served_zone: the zone of that name in DNS; absolute.
     :ivar writers: the accounts that write it, each with its zone (absolute); several if several hosts serve the zone.
     """
 
@@ -71,6 +72,7 @@ class TxtPlacement(Frozen):
 
     identifier: str
     name: str
+    served_zone: str
     writers: tuple[tuple[RecordWriter, str], ...]
 
     @property

@@ -69,10 +69,11 @@ class Dns01(Solver):
         for identifier, error in refused.items():
             placements.block(route, [identifier], error)
         self._accounts.place_all(context, targets, route, placements)
-        self._dns.warn_wildcard_shadow(context, targets)
 
     def prepare(self, context: Context, placements: Collection[TxtPlacement]) -> None:
         """Read the secrets of the accounts that will write and make their drivers, before anything is ordered.
+
+        Warn of names that their TXT records will hide.
 
         :raises SecretError: a reference cannot be resolved.
         :raises ConfigError: an option is wrong, or a driver is not installed.
@@ -83,6 +84,7 @@ class Dns01(Solver):
             self._hosts.check(context, writer.account.name)
             invoke.prepare(context, writer.provider, writer.account)
             warm_up(writer.provider, context.remembered.setdefault(writer.account.name, {}))
+        self._dns.warn_wildcard_shadow(context, {placement.identifier: placement for placement in placements})
 
     # ── values ──────────────────────────────────────────────────────────────────────────
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from dnsrenew.base import names
+from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.dns_persist01 import texts
 from dnsrenew.challenges.dns_persist01.record import line
 from dnsrenew.challenges.dns_persist01.values import RENEWED_BEFORE, PersistValue, time_text
@@ -21,7 +22,7 @@ There = Mapping[str, set[str] | None]
 """The TXT values at each name; None: DNS does not tell."""
 
 
-class Decision(NamedTuple):
+class Decision(Frozen):
     """What is done for each group.
 
     :ivar use: the text of the record in DNS that a group can use, by the key of its values; None: the CA can tell.

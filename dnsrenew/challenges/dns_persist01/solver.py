@@ -105,7 +105,6 @@ class DnsPersist01(Solver):
                 is_named=bool(route.dns),
                 unable=unable,
             )
-        self._dns.warn_wildcard_shadow(context, targets)
 
     def _writers(self, target: Target, route: Route) -> tuple[list[RecordWriter], tuple[str, ...]]:
         """Return the accounts that write: all of the route if each can, else the one with the longest zone.
@@ -164,7 +163,8 @@ class DnsPersist01(Solver):
         groups = by_record(values)
         with self._alone(context, {value.placement.name for value in values}):
             there = self.look_up(context, {value.placement.name for value in values})
-            use, write = decide(context, groups, there)
+            decision = decide(context, groups, there)
+            use, write = decision.use, decision.write
             if write:
                 try:
                     self._write(context, write)
@@ -258,7 +258,7 @@ class DnsPersist01(Solver):
 
 
 def _txt_placement(placement: PersistPlacement) -> TxtPlacement:
-    return TxtPlacement(placement.identifier, placement.name, placement.writers)
+    return TxtPlacement(placement.identifier, placement.name, placement.zone, placement.writers)
 
 
 def _may_write(writer: RecordWriter, target: Target) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Collection
-from typing import Final, NamedTuple
+from typing import Final
 
 from dnsrenew.base import host_port
+from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.server import MAX_BYTES, ChallengeServer, Client
 
 PATH: Final = "/.well-known/acme-challenge/"
@@ -20,7 +21,7 @@ _HOST: Final = re.compile(rb"\nhost:[ \t]*(?P<host>[^\s:]*|\[[^\s\]]*\])(?::[0-9
 _REFERER: Final = re.compile(rb"\nreferer:[ \t]*https?://(?P<host>[^\s:/]+)", re.IGNORECASE)
 
 
-class TokenResponse(NamedTuple):
+class TokenResponse(Frozen):
     """The response for one token.
 
     :ivar host: the identifier that it validates.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.model import Check
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from dnsrenew.model import CheckResult
 
 
-class NameFinding(NamedTuple):
+class NameFinding(Frozen):
     """What was found about some identifiers.
 
     :ivar names: the identifiers of the certificate that it is about.

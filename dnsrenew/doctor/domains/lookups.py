@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.public_suffixes import is_public_suffix
+from dnsrenew.base.values import replace
 from dnsrenew.errors import DnsRenewError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def paths(facts: Facts, wanted: tuple[str, ...]) -> dict[str, NamePath]:
 
 def _below_suffix(path: NamePath) -> NamePath:
     suffixes = [cut.zone for cut in path.cuts if is_public_suffix(cut.zone)]
-    return path._replace(cuts=path.cuts[len(suffixes) :], above=suffixes[-1]) if suffixes else path
+    return replace(path, cuts=path.cuts[len(suffixes) :], above=suffixes[-1]) if suffixes else path
 
 
 def zone(facts: Facts, cut: ZoneCut) -> ZoneFacts:

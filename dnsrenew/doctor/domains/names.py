@@ -119,7 +119,7 @@ def name_exists(facts: Facts, spec: CertificateSpec) -> Check | None:
         judge_existence(name, paths[name].zone, records[name], is_needed=is_needed and name in spec.identifiers)
         for name in wanted
     ]
-    return combined(findings, {"records": {name: its._asdict() for name, its in records.items()}})
+    return combined(findings, {"records": {name: dict(vars(its)) for name, its in records.items()}})
 
 
 def judge_existence(name: str, zone: str | None, records: NameRecords, *, is_needed: bool) -> NameFinding:
@@ -149,7 +149,7 @@ def split_dns(facts: Facts, spec: CertificateSpec) -> Check | None:
         return None
     records, resolved = lookups.records(facts, spec), lookups.resolved(facts, spec)
     findings = [judge_views(name, records[name], resolved[name]) for name in wanted]
-    shown = {name: its._asdict() for name, its in resolved.items()}
+    shown = {name: dict(vars(its)) for name, its in resolved.items()}
     outside = {name: list(its.addresses) for name, its in records.items()}
     return combined(findings, {"resolved": shown, "authoritative": outside})
 

@@ -54,7 +54,7 @@ def delegation(facts: Facts, spec: CertificateSpec) -> Check | None:
 
 
 def _shown(zone: ZoneFacts) -> dict[str, Any]:
-    return {**zone._asdict(), "servers": [server._asdict() for server in zone.servers]}
+    return {**vars(zone), "servers": [dict(vars(server)) for server in zone.servers]}
 
 
 def judge_delegation(zone: ZoneFacts, names: Sequence[str]) -> NameFinding:
@@ -162,8 +162,8 @@ def dnssec(facts: Facts, spec: CertificateSpec) -> Check | None:
             continue
         signed, is_refused = task.result()
         findings.append(judge_signatures(signed, names, is_refused=is_refused))
-        faults = [{**fault._asdict(), "when": rfc3339(fault.when)} for fault in signed.faults]
-        shown.append({**signed._asdict(), "parent": cut.parent, "faults": faults, "refused": is_refused})
+        faults = [{**vars(fault), "when": rfc3339(fault.when)} for fault in signed.faults]
+        shown.append({**vars(signed), "parent": cut.parent, "faults": faults, "refused": is_refused})
     return combined(findings, {"zones": shown})
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import host_port
+from dnsrenew.base.values import replace
 from dnsrenew.doctor.host import texts
 from dnsrenew.doctor.host.machine import FAMILIES, LABELS, Family, clean, family_of, machine, own_addresses, ways_out
 from dnsrenew.doctor.host.names import records
@@ -94,7 +95,7 @@ def _families(facts: Facts, spec: CertificateSpec | None) -> list[Family]:
 def _with_rule(judgement: Judgement, described: Any) -> Judgement:
     if judgement.fate == "open":
         return judgement
-    return judgement._replace(evidence={**judgement.evidence, "rule": described(judgement.evidence)})
+    return replace(judgement, evidence={**judgement.evidence, "rule": described(judgement.evidence)})
 
 
 def judge_firewall(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from dnsrenew.base import host_port, names, threads
+from dnsrenew.base.values import Frozen
 from dnsrenew.doctor.host import texts
 from dnsrenew.doctor.host.machine import Family, WayOut, clean, ways_out
 from dnsrenew.doctor.table import ALL
@@ -30,7 +31,7 @@ _MAX_BODY: Final = 1 << 20
 _SIGN_IN_NEEDED: Final = 511  # RFC 6585 section 6
 
 
-class PlainAnswer(NamedTuple):
+class PlainAnswer(Frozen):
     """How the host of a CA answers without TLS, where a network may answer in its place.
 
     :ivar leads_to: the host that it redirects to; empty if to none.

@@ -9,9 +9,10 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.base import host_port
+from dnsrenew.base.values import Frozen
 from dnsrenew.errors import ChallengeError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _CONNECT_SECONDS: Final = 1.0
 _IFF_TUN: Final = 1  # in tun_flags (linux/if_tun.h); a tap device is the way out of many a container
 
 
-class WayOut(NamedTuple):
+class WayOut(Frozen):
     """How this host reaches public addresses of one family.
 
     :ivar source: the address that it sends from.
@@ -45,7 +46,7 @@ class WayOut(NamedTuple):
     link: Link = "other"
 
 
-class Listener(NamedTuple):
+class Listener(Frozen):
     """A TCP socket that listens.
 
     :ivar pid: of the process that opened it; None: only root may see it.
@@ -58,7 +59,7 @@ class Listener(NamedTuple):
     program: str = ""
 
 
-class PortFailure(NamedTuple):
+class PortFailure(Frozen):
     """Why a port cannot be opened.
 
     :ivar kind: the end of the error's code: ``port-taken``, ``port-forbidden``, ``address-missing`` or ``port-failed``.

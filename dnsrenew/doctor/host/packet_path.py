@@ -7,10 +7,10 @@ through the chains is the same for all.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
+from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.doctor.host.machine import Family
 
 Action = Literal["accept", "drop", "pass on", "jump", "goto", "return", "none", "unknown"]
@@ -33,7 +33,7 @@ class Applies(IntEnum):
     YES = 3
 
 
-class Packet(NamedTuple):
+class Packet(Frozen):
     """What is known of the packet.
 
     :ivar interface: on which it arrives; empty if unknown, but never the loopback interface.
@@ -44,7 +44,7 @@ class Packet(NamedTuple):
     interface: str = ""
 
 
-class FirewallRule(NamedTuple):
+class FirewallRule(Frozen):
     """A rule, as far as it is about the packet.
 
     :ivar evidence: where it is, and what it says.
@@ -53,10 +53,10 @@ class FirewallRule(NamedTuple):
     applies: Applies
     action: Action
     target: str = ""
-    evidence: Mapping[str, Any] = {}
+    evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Chain(NamedTuple):
+class Chain(Frozen):
     """A chain of rules.
 
     :ivar hook: where packets enter it; empty if only rules lead to it.
@@ -68,14 +68,14 @@ class Chain(NamedTuple):
     priority: int
     policy: Action
     rules: Sequence[FirewallRule]
-    evidence: Mapping[str, Any] = {}
+    evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Judgement(NamedTuple):
+class Judgement(Frozen):
     """What becomes of the packet, and the rule or policy that decides it."""
 
     fate: Fate
-    evidence: Mapping[str, Any] = {}
+    evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
 def judge(tables: Sequence[Mapping[str, Chain]]) -> Judgement:
@@ -108,15 +108,15 @@ def _changes(rule: FirewallRule, action: Action) -> bool:
     return rule.action != action and not is_exception
 
 
-@dataclass
 class _Walk:
     """One way through the chains of a table.
 
     :ivar perhaps: the rules on it that end the way for some packets, with how they apply.
     """
 
-    chains: Mapping[str, Chain]
-    perhaps: list[FirewallRule] = field(default_factory=list)
+    def __init__(self, chains: Mapping[str, Chain]) -> None:
+        self.chains = chains
+        self.perhaps: list[FirewallRule] = []
 
     def take(self, name: str, strength: Applies, depth: int = 0) -> FirewallRule | None:
         """Go through a chain; return the rule that ends the way, or None at the end of the chain.
@@ -133,7 +133,7 @@ class _Walk:
                     return end
                 continue
             if applies < Applies.YES or rule.action == "unknown":
-                self.perhaps.append(rule._replace(applies=applies))
+                self.perhaps.append(replace(rule, applies=applies))
             if rule.applies == Applies.YES and rule.action != "unknown":
                 return None if rule.action == "return" else rule
         return None
@@ -141,5 +141,5 @@ class _Walk:
     def _enter(self, rule: FirewallRule, applies: Applies, depth: int) -> FirewallRule | None:
         if rule.target in self.chains and depth < _MAX_DEPTH:
             return self.take(rule.target, applies, depth + 1)
-        self.perhaps.append(rule._replace(applies=applies, action="unknown"))
+        self.perhaps.append(replace(rule, applies=applies, action="unknown"))
         return None

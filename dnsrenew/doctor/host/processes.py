@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dnsrenew.base.values import Frozen
 
 
-class RunningProgram(NamedTuple):
+class RunningProgram(Frozen):
     """A process.
 
     :ivar name: the name of its program, without an ending.

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import dnsrenew.http
 from dnsrenew import x509
 from dnsrenew.base import threads
+from dnsrenew.base.values import Frozen
 from dnsrenew.ca.clean import MAX_WORD, one_line
 from dnsrenew.doctor.issuer import directory, texts
 from dnsrenew.doctor.issuer.directory import DirectoryAnswer
@@ -57,7 +58,7 @@ _PROXY_FAULTS: Final[Mapping[tuple[str, str], Text]] = {
 """The same for the stages that are those of a proxy."""
 
 
-class _Place(NamedTuple):
+class _Place(Frozen):
     """Where an examination of the stages ended."""
 
     stage: str

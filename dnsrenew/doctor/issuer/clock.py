@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.clock import rejects_dates
+from dnsrenew.base.values import Frozen
 from dnsrenew.ca.clock_skew import clock_fault
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.doctor.issuer import directory, texts
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _WITHOUT_CONFIG: Final = "letsencrypt"
 
 
-class ClockReading(NamedTuple):
+class ClockReading(Frozen):
     """By how much the clock of this host is ahead of that of a server."""
 
     source: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.doctor.forms.arranged import GROUPS, group
 from dnsrenew.doctor.forms.sentences import Say
 from dnsrenew.doctor.report import texts
@@ -32,7 +33,7 @@ Placed = Sequence[tuple[int, Check]]
 """Checks, each with the number of its section."""
 
 
-class _Box(NamedTuple):
+class _Box(Frozen):
     x: float
     y: float
     width: float

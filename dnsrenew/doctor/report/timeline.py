@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.doctor.report import texts
 from dnsrenew.doctor.report.markup import text
 
@@ -18,7 +19,7 @@ _STATES: Final = {"valid": "ok", "due": "worth-knowing"}
 _WIDTH: Final = 1000
 
 
-class _Scale(NamedTuple):
+class _Scale(Frozen):
     start: datetime
     end: datetime
 

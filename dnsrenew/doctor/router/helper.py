@@ -5,10 +5,11 @@ The helper may be anybody's: its answer is small, of one form, and every text in
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from dnsrenew.base.host_port import is_ip
+from dnsrenew.base.values import Frozen
 from dnsrenew.ca.clean import one_line
 from dnsrenew.http import HttpClient, HttpFailure, Response
 
@@ -30,7 +31,7 @@ HelperFailureKind = Literal["absent", "silent", "busy", "nonsense", "proxied"]
 """``absent``: it has no address of this family. ``proxied``: it sees a proxy before it, not this host."""
 
 
-class PortSeen(NamedTuple):
+class PortSeen(Frozen):
     """What the helper saw.
 
     :ivar address: the public address of this host, as the helper sees it.
@@ -49,11 +50,11 @@ class PortSeen(NamedTuple):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as evidence."""
-        shown = self._asdict()
+        shown = vars(self)
         return {key: shown[key] for key in ("address", "open", "error", "banner", "seconds")}
 
 
-class HelperFailure(NamedTuple):
+class HelperFailure(Frozen):
     """Why the helper says nothing.
 
     :ivar detail: for the evidence.
@@ -64,7 +65,7 @@ class HelperFailure(NamedTuple):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the failure as evidence."""
-        return self._asdict()
+        return dict(vars(self))
 
 
 def server_name(token: str) -> str:

@@ -11,9 +11,10 @@ import hashlib
 import secrets
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.base import host_port
+from dnsrenew.base.values import Frozen, replace
 from dnsrenew.doctor.host.machine import (
     FAMILIES,
     LABELS,
@@ -47,7 +48,7 @@ Answering = Literal["own", "other", "nothing"]
 """What answers on this host while the helper looks: this program, another one, or nothing as far as we know."""
 
 
-class OutsideView(NamedTuple):
+class OutsideView(Frozen):
     """What the helper said about a port, by family.
 
     :ivar expected: what this program answers on the port; empty: it does not.
@@ -206,10 +207,10 @@ def _look(facts: Facts, url: str, port: int, listen: str | None, context: Contex
     token = secrets.token_hex(16)
     if failure is not None:
         is_taken = failure.kind == _TAKEN or bool(others)
-        return _ask(context, url, port, token)._replace(answering="other" if is_taken else "nothing")
+        return replace(_ask(context, url, port, token), answering="other" if is_taken else "nothing")
     try:
         with _SERVING[port](listen, token) as expected:
-            return _ask(context, url, port, token)._replace(answering="own", expected=expected)
+            return replace(_ask(context, url, port, token), answering="own", expected=expected)
     except ChallengeError:  # taken in the meantime
         return _ask(context, url, port, token)
 

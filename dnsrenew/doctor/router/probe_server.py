@@ -167,7 +167,7 @@ class _ProbeHandler(BaseHTTPRequestHandler):
         elif port not in map(str, PORTS) or not _TOKEN.fullmatch(token):
             self._answer(400, {"error": "port-or-token"})
         else:
-            self._answer(200, {"port": int(port), **look(address, int(port), token)._asdict()})
+            self._answer(200, {"port": int(port), **vars(look(address, int(port), token))})
 
     def _answer(self, status: int, value: dict[str, Any]) -> None:
         body = json.dumps({"version": helper.VERSION, **value}).encode("ascii")

@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
+
+from dnsrenew.base.values import Frozen
 
 if TYPE_CHECKING:
     from dnsrenew.runtime.context import Context
@@ -30,7 +32,7 @@ _MOST_OTHERS: Final = 5
 _MOST_ANSWERS: Final = 50
 
 
-class RouterSearch(NamedTuple):
+class RouterSearch(Frozen):
     """The answers to a search.
 
     :ivar location: the URL of the router's description; None: it did not answer.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from dnsrenew.base import threads
+from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.doctor.host.machine import WayOut, is_global_ipv6, own_addresses, ways_out
 from dnsrenew.doctor.router import nat_pmp, ssdp, upnp
 from dnsrenew.doctor.router.address_kinds import kind_of
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from dnsrenew.runtime.context import Context
 
 
-class Surroundings(NamedTuple):
+class Surroundings(Frozen):
     """What is known of the way from the Internet to this host.
 
     :ivar host: the IPv4 address that this host sends from; None: it has no IPv4.
@@ -33,7 +34,7 @@ class Surroundings(NamedTuple):
     host: str | None
     ipv6: str | None = None
     gateway: str | None = None
-    wan: Mapping[str, str] = {}
+    wan: Mapping[str, str] = field(default_factory=dict)
     mappings: tuple[PortMapping, ...] | None = None
     own: frozenset[str] = frozenset()
     model: str = ""
@@ -76,7 +77,9 @@ class Surroundings(NamedTuple):
 def surroundings(facts: Facts) -> Surroundings:
     """Return the way from the Internet to this host; the router is asked once."""
     ways, own = ways_out(facts), frozenset(own_addresses(facts))
-    return facts.once("surroundings", partial(_find, ways["ipv4"] and ways["ipv4"].source, _public(ways["ipv6"]), own))
+    way = ways["ipv4"]
+    host = None if way is None else way.source
+    return facts.once("surroundings", partial(_find, host, _public(ways["ipv6"]), own))
 
 
 def _public(way: WayOut | None) -> str | None:
@@ -93,7 +96,8 @@ def _find(host: str | None, ipv6: str | None, own: frozenset[str], context: Cont
     nat_pmp_task = threads.start(partial(nat_pmp.external_address, context, gateway))
     router, ignored = context.join(threads.start(partial(_ask_upnp, context, gateway, host)))
     told = {"upnp": router.external, "nat-pmp": context.join(nat_pmp_task)}
-    return here._replace(
+    return replace(
+        here,
         gateway=gateway,
         wan={protocol: address for protocol, address in told.items() if address is not None},
         mappings=router.mappings,

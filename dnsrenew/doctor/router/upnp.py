@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin
 from xml.etree import ElementTree
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.ca.clean import one_line
 from dnsrenew.doctor.router.ssdp import is_at
 from dnsrenew.http import HttpClient, HttpFailure, Response
@@ -38,7 +39,7 @@ _ENVELOPE: Final = (
 _MAX_NAME: Final = 60
 
 
-class PortMapping(NamedTuple):
+class PortMapping(Frozen):
     """A port that the router forwards.
 
     :ivar host: the address of a host in this network.
@@ -51,10 +52,10 @@ class PortMapping(NamedTuple):
 
     def to_dict(self) -> dict[str, str | int]:
         """Return the mapping as evidence."""
-        return self._asdict()
+        return dict(vars(self))
 
 
-class UpnpRouter(NamedTuple):
+class UpnpRouter(Frozen):
     """What the router said.
 
     :ivar model: its name for itself.

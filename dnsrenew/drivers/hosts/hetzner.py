@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.drivers.host_api import HostApi, by_zone, content_of, label, pick, quoted, refusal, segment, unquoted
 from dnsrenew.drivers.host_error import HostError, unknown_zone
 from dnsrenew.drivers.hosts import texts
@@ -76,7 +77,7 @@ class HetznerDriver:
             running += unfinished
 
 
-class _NamePart(NamedTuple):
+class _NamePart(Frozen):
     """The values of one name, and the path of its record set."""
 
     zone: str

@@ -55,7 +55,7 @@ class IonosDriver(RecordDriver):
             for record in records
         ]
         answer = api.json("POST", f"/v1/zones/{segment(zone)}/records", content=content)
-        created = {entry[1:]: entry.identifier for entry in map(_entry, pick(answer, kind=list))}
+        created = {(entry.name, entry.value): entry.identifier for entry in map(_entry, pick(answer, kind=list))}
         for record in records:
             yield record, created.get((names.relative(record.name), record.value))
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from dnsrenew.base import names
+from dnsrenew.base.values import Frozen
 from dnsrenew.drivers.host_api import HostApi, by_zone
 from dnsrenew.drivers.host_error import HostError
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from dnsrenew.model import TxtRecord
 
 
-class TxtEntry(NamedTuple):
+class TxtEntry(Frozen):
     """A TXT record of a host: its identifier, its absolute name, and its value without quotes."""
 
     identifier: Any

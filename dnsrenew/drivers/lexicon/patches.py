@@ -16,12 +16,13 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from functools import cache
 from types import ModuleType, SimpleNamespace
-from typing import Any, NamedTuple, Never
+from typing import Any, Never
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.http import third_party
 
 
-class RequestLimits(NamedTuple):
+class RequestLimits(Frozen):
     """Seconds to connect, and seconds for an answer."""
 
     connect: float
@@ -152,7 +153,7 @@ def _patch_urllib() -> None:
     handler.redirect_request = redirect_request
 
 
-class _Parts(NamedTuple):
+class _Parts(Frozen):
     subdomain: str
     domain: str
     suffix: str

@@ -8,7 +8,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.base.values import Frozen
 
 if TYPE_CHECKING:
     from dnsrenew.store.database.served_certificates import ServedCertificate
@@ -30,7 +32,7 @@ _PAGE: Final = (
 )
 
 
-class FoundName(NamedTuple):
+class FoundName(Frozen):
     """The certificate for a name."""
 
     certificate: str

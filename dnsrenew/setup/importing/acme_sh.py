@@ -10,8 +10,9 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.setup.importing import (
     acme_sh_accounts,
     acme_sh_deploys,
@@ -53,7 +54,7 @@ _READ: Final = re.compile(
 """Settings that are read here, or that have no meaning for us."""
 
 
-class _DomainFolder(NamedTuple):
+class _DomainFolder(Frozen):
     """The folder of a certificate, its first name, and its settings."""
 
     path: Path
@@ -147,7 +148,7 @@ def _trust(common: ShellSettings | None, servers: list[str], notes: reading.Note
 def _certificate(
     found: _DomainFolder, common: ShellSettings | None, host: HostView, notes: reading.Notes
 ) -> FoundCertificate | None:
-    folder, name, settings = found
+    folder, name, settings = found.path, found.name, found.settings
     pair = _pair(folder, name, settings, notes)
     domains = _domains(settings) or reading.certificate_names(pair.chain if pair else None)
     if pair is None or not domains:

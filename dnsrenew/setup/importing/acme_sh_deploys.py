@@ -7,8 +7,9 @@ import re
 import shlex
 import stat
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.schedule.machine import read
 from dnsrenew.setup.importing import texts
 from dnsrenew.setup.importing.acme_sh_routes import ABSENT
@@ -36,7 +37,7 @@ _VARIABLES: Final = (
 _VARIABLE: Final = re.compile(r"\b(?:CERT_PATH|CERT_KEY_PATH|CA_CERT_PATH|CERT_FULLCHAIN_PATH|Le_Domain)\b")
 
 
-class Programs(NamedTuple):
+class Programs(Frozen):
     """What becomes of a new certificate, and the programs around a renewal."""
 
     deployments: tuple[FoundDeployment, ...]

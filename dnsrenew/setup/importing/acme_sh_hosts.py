@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from dnsrenew.base import host_port
+from dnsrenew.base.values import Frozen
 from dnsrenew.setup.importing import addresses, reading
 from dnsrenew.setup.importing.on_machine import inside
 
@@ -24,7 +25,7 @@ _TSIG: Final = re.compile(r"key\s+\"?([^\s\"{]+)\"?\s*\{([^}]*)\}")
 _TSIG_FIELD: Final = re.compile(r"(algorithm|secret)\s+\"?([^\s\";]+)\"?")
 
 
-class Kept(NamedTuple):
+class Kept(Frozen):
     """The settings that acme.sh keeps: those of the certificate, then those of all."""
 
     settings: Sequence[ShellSettings]
@@ -41,7 +42,7 @@ class Kept(NamedTuple):
         return self.notes.text(inside(self.host, path)) or "" if path else ""
 
 
-class DnsScript(NamedTuple):
+class DnsScript(Frozen):
     """A script for a DNS host.
 
     :ivar provider: the file in ``providers/``; "" for a host that we do not support.

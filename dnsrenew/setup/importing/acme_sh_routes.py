@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import host_port
+from dnsrenew.base.values import Frozen
 from dnsrenew.setup.importing import reading, texts, webroots
 from dnsrenew.setup.importing.acme_sh_hosts import SCRIPTS, Kept
 from dnsrenew.setup.importing.found import FoundDnsAccount, FoundRoute
@@ -21,7 +22,7 @@ _KEY: Final = "Le_Webroot"
 _HTTP_NET: Final = "http.net"
 
 
-class _ProvedBy(NamedTuple):
+class _ProvedBy(Frozen):
     """A word of ``Le_Webroot`` and the alias of a name."""
 
     word: str

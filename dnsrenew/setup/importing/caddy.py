@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.setup.importing import addresses, caddyfile, reading, texts
 from dnsrenew.setup.importing.caddy_sites import SiteTls, sites
@@ -36,7 +37,7 @@ _ZEROSSL: Final = "acme.zerossl.com"
 _GROUP: Final = "caddy"
 
 
-class _Caddy(NamedTuple):
+class _Caddy(Frozen):
     """What is known of Caddy on a machine.
 
     :ivar servers: the directory URLs of its CAs.

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.setup.importing import reading, texts
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _FILE: Final = re.compile(r"\{file\.([^}]+)\}")
 Values = dict[str, str]
 
 
-class DnsModule(NamedTuple):
+class DnsModule(Frozen):
     """A DNS module of Caddy.
 
     :ivar provider: the file in ``providers/``.

@@ -9,7 +9,9 @@ import glob
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.base.values import Frozen, replace
 
 if TYPE_CHECKING:
     from dnsrenew.setup.importing.reading import Notes
@@ -19,7 +21,7 @@ _DEEPEST: Final = 10
 _QUOTES: Final = '"`'
 
 
-class Line(NamedTuple):
+class Line(Frozen):
     """A line, and the block that it opens.
 
     :ivar file: the file.
@@ -44,7 +46,7 @@ class Line(NamedTuple):
         return self.words[0] if self.words else ""
 
 
-class Site(NamedTuple):
+class Site(Frozen):
     """A site block.
 
     :ivar addresses: as written.
@@ -57,7 +59,7 @@ class Site(NamedTuple):
     number: int
 
 
-class Caddyfile(NamedTuple):
+class Caddyfile(Frozen):
     """A Caddyfile with its imports.
 
     :ivar options: the global options.
@@ -107,7 +109,7 @@ def _imported(
     for line in lines:
         if line.name != "import" or len(line.words) < 2 or depth == 0:
             block = None if line.block is None else tuple(_imported(line.block, snippets, notes, depth))
-            yield line._replace(block=block)
+            yield replace(line, block=block)
             continue
         name, arguments = line.words[1], line.words[2:]
         if name in snippets:
@@ -127,7 +129,7 @@ def _with_arguments(line: Line, arguments: Sequence[str]) -> Line:
         forms = (f"{{args[{number}]}}", f"{{args.{number}}}")
         words = tuple(word.replace(forms[0], value).replace(forms[1], value) for word in words)
     block = None if line.block is None else tuple(_with_arguments(each, arguments) for each in line.block)
-    return line._replace(words=words, block=block)
+    return replace(line, words=words, block=block)
 
 
 # ── lines and words ─────────────────────────────────────────────────────────────────────

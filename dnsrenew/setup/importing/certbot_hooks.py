@@ -9,8 +9,9 @@ import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.setup.importing import reading, texts
 from dnsrenew.setup.importing.found import FoundDeployment, FoundRoute, shell
 
@@ -38,14 +39,14 @@ _WITHOUT_MEANING: Final = frozenset(
 _KINDS: Final = {"pre_hook": "pre", "post_hook": "post", "deploy_hook": "deploy", "renew_hook": "deploy"}
 
 
-class Hook(NamedTuple):
+class Hook(Frozen):
     """A command for the shell, and where it stands."""
 
     command: str
     source: str
 
 
-class Hooks(NamedTuple):
+class Hooks(Frozen):
     """The hooks of all certificates."""
 
     pre: tuple[Hook, ...] = ()
@@ -53,7 +54,7 @@ class Hooks(NamedTuple):
     post: tuple[Hook, ...] = ()
 
 
-class HookPrograms(NamedTuple):
+class HookPrograms(Frozen):
     """The hooks of a certificate, as programs of ours."""
 
     deployments: tuple[FoundDeployment, ...]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
+
+from dnsrenew.base.values import Frozen
 
 
-class DnsPlugin(NamedTuple):
+class DnsPlugin(Frozen):
     """A DNS plug-in.
 
     :ivar provider: the file in ``providers/``; "" for a host that we do not support.

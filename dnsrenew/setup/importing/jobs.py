@@ -9,7 +9,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.schedule.machine import entries, read
@@ -39,7 +39,7 @@ _EXEC_PREFIXES: Final = "@-:+!"
 Environment = Mapping[str, str]
 
 
-class JobPlace(NamedTuple):
+class JobPlace(Frozen):
     """Where a call stands: the first fields of a :class:`FoundJob`."""
 
     file: str
@@ -159,7 +159,8 @@ def _calls(command: str, host: HostView, program: str, environment: Environment,
         own = {**environment, **_assignments(words[:index])}
         rest = words[index + 1 :]
         end = next((number for number, word in enumerate(rest) if word in _SEPARATORS), len(rest))
-        yield FoundJob(*place, tuple(_expanded(word, own) for word in rest[:end]), own)
+        arguments = tuple(_expanded(word, own) for word in rest[:end])
+        yield FoundJob(place.file, place.line, place.kind, place.unit, arguments, own)
     if named:
         return
     for index, word in enumerate(words):

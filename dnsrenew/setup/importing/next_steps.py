@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.config import Config, check_config
 from dnsrenew.errors import ConfigError, Message
 from dnsrenew.schedule.machine import read
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from dnsrenew.setup.importing.timers import StopCommand
 
 
-class NextSteps(NamedTuple):
+class NextSteps(Frozen):
     """What is left to do.
 
     :ivar withheld: why the commands that stop the other tool are not among the steps; empty if they are, or if nothing

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import files
+from dnsrenew.base.values import Frozen
 from dnsrenew.setup.importing import reading, texts
 from dnsrenew.setup.importing.found import FileRole, FoundCertificate, FoundData, FoundFile, HostView
 from dnsrenew.setup.importing.pem_pairs import BEGIN_CERTIFICATE, BEGIN_KEY, PemPair, private_key
@@ -23,7 +24,7 @@ _DEEPEST: Final = 1
 """Folders below the given one."""
 
 
-class _PemFile(NamedTuple):
+class _PemFile(Frozen, hidden=("data",)):
     """A file with certificates, a key, or both."""
 
     path: Path

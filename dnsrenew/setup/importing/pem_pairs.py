@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.setup.importing import texts
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ BEGIN_KEY: Final = b"PRIVATE KEY-----"
 _ENCRYPTED: Final = (b"BEGIN ENCRYPTED PRIVATE KEY", b"Proc-Type: 4,ENCRYPTED")
 
 
-class PemPair(NamedTuple):
+class PemPair(Frozen, hidden=("key",)):
     """A chain, leaf first, and its private key as unencrypted PKCS#8; both None if there is no whole pair."""
 
     chain: str | None = None

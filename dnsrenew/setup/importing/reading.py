@@ -6,9 +6,10 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import files
+from dnsrenew.base.values import Frozen
 from dnsrenew.setup.importing import texts
 from dnsrenew.setup.importing.found import FoundDnsAccount, NotUnderstood
 
@@ -135,7 +136,7 @@ def certificate_names(chain: bytes | str | None) -> tuple[str, ...]:
         return ()
 
 
-class Setting(NamedTuple):
+class Setting(Frozen):
     """A line ``key = value`` of an INI file.
 
     :ivar sections: the names of the sections that it stands in, outermost first.

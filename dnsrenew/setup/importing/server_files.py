@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from dnsrenew.base import files
+from dnsrenew.base.values import Frozen
 
 _FOLDERS: Final = ("etc", "usr/local/etc", "opt/homebrew/etc", "usr/local/nginx/conf", "opt/bitnami")
 _SKIPPED_FOLDERS: Final = frozenset(
@@ -22,7 +23,7 @@ _MOST: Final = 50_000
 """Files that are looked at."""
 
 
-class ServerKind(NamedTuple):
+class ServerKind(Frozen):
     """A kind of server.
 
     :ivar name: its name for people.
@@ -69,7 +70,7 @@ SERVERS: Final = (
 _UNKNOWN: Final = ServerKind("", "", ())
 
 
-class ConfigFile(NamedTuple):
+class ConfigFile(Frozen):
     """A configuration file.
 
     :ivar path: as it is on the machine, without the root of a test.

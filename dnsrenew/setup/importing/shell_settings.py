@@ -9,8 +9,9 @@ import base64
 import os
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.setup.importing import texts
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _ESCAPED: Final = re.compile(r"\\([\\\"$`])")
 _BASE64: Final = re.compile(r"__ACME_BASE64__START_(.*)__ACME_BASE64__END_", re.DOTALL)
 
 
-class Assigned(NamedTuple):
+class Assigned(Frozen):
     """A value, and the line where it stands, from 1."""
 
     value: str

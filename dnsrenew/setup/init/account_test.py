@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.values import replace
 from dnsrenew.errors import Cancelled, ConfigError, as_clause
 from dnsrenew.secrets import Secret
 from dnsrenew.setup.init import texts
@@ -119,7 +120,7 @@ def mistakes_of(error: ConfigError, prefix: str = "") -> str:
     from dnsrenew.validation.mistakes import Mistake
 
     mistakes = [Mistake(**one) for one in error.evidence.get("mistakes", ())]
-    found = [each._replace(key=each.key.removeprefix(prefix), place=None).sentence for each in mistakes]
+    found = [replace(each, key=each.key.removeprefix(prefix), place=None).sentence for each in mistakes]
     return "; ".join(map(str, found)).removesuffix(".") or as_clause(error.message)
 
 

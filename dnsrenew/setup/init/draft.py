@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from dataclasses import field as draft_field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dnsrenew.base.values import Frozen, field, replace
@@ -109,7 +107,6 @@ class InitSurroundings(Frozen, kw_only=True):
     has_scheduler: bool
 
 
-@dataclass
 class InitDraft:
     """The answers so far.
 
@@ -125,25 +122,26 @@ class InitDraft:
     :ivar rehearse: whether to rehearse first.
     """
 
-    around: InitSurroundings
-    is_attended: bool = True
-    tables: Mapping[str, Any] = draft_field(default_factory=dict)
-    domains: tuple[str, ...] = ()
-    contact: tuple[str, ...] = ()
-    agree_terms: bool = False
-    provider: Provider | None = None
-    options: dict[str, Any] = draft_field(default_factory=dict)
-    secrets: dict[str, Any] = draft_field(default_factory=dict, repr=False)
-    account_zones: tuple[str, ...] = ()
-    is_delegated: bool = False
-    zones: dict[str, str] = draft_field(default_factory=dict)
-    name_servers: tuple[str, ...] = ()
-    deployments: Sequence[PlannedDeployment] = ()
-    schedule: bool = False
-    rehearse: bool = False
-    _servers: list[FoundServer] | None = None
-    _host: ServerHost | None = None
-    _dns: DnsView | None = None
+    def __init__(self, around: InitSurroundings, *, is_attended: bool = True, domains: tuple[str, ...] = ()) -> None:
+        self.around = around
+        self.is_attended = is_attended
+        self.tables: Mapping[str, Any] = {}
+        self.domains = domains
+        self.contact: tuple[str, ...] = ()
+        self.agree_terms = False
+        self.provider: Provider | None = None
+        self.options: dict[str, Any] = {}
+        self.secrets: dict[str, Any] = {}
+        self.account_zones: tuple[str, ...] = ()
+        self.is_delegated = False
+        self.zones: dict[str, str] = {}
+        self.name_servers: tuple[str, ...] = ()
+        self.deployments: Sequence[PlannedDeployment] = ()
+        self.schedule = False
+        self.rehearse = False
+        self._servers: list[FoundServer] | None = None
+        self._host: ServerHost | None = None
+        self._dns: DnsView | None = None
 
     @property
     def host(self) -> ServerHost:

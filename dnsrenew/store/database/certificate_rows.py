@@ -6,9 +6,9 @@ certificate since, nothing is written.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base.values import replace
+from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import StoreError
 from dnsrenew.model import Notice
 from dnsrenew.store import damage, texts, version_meta
@@ -106,7 +106,7 @@ SELECT pg_notify('dnsrenew_changed', %(name)s) FROM fence
 """
 
 
-class Lengths(NamedTuple):
+class Lengths(Frozen):
     """The bytes of a version: of the chain, and of the key as it is stored."""
 
     chain: int

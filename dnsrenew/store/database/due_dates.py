@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import StoreError
@@ -63,7 +63,7 @@ WHERE NOT EXISTS (SELECT FROM procrastinate_jobs WHERE status = 'todo' AND queue
 """
 
 
-class DueCertificate(NamedTuple):
+class DueCertificate(Frozen):
     """A certificate that a worker is to look at.
 
     :ivar seconds_left: until it expires; negative if it has, 0 if there is none yet.
@@ -73,7 +73,7 @@ class DueCertificate(NamedTuple):
     seconds_left: float
 
 
-class WantedRow(NamedTuple):
+class WantedRow(Frozen):
     """What is wanted of a certificate.
 
     :ivar document: what ``[[certificate]]`` may say.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.store.database.seal import place
@@ -43,7 +43,7 @@ WHERE certificate.name = ANY(%s)
 """
 
 
-class ServedCertificate(NamedTuple):
+class ServedCertificate(Frozen):
     """A certificate, by its version in force.
 
     :ivar version: its number; None if there is none yet, which :meth:`ServedCertificates.all` leaves out.
@@ -59,7 +59,7 @@ class ServedCertificate(NamedTuple):
     names: Sequence[str]
 
 
-class Pulse(NamedTuple):
+class Pulse(Frozen):
     """Whether anything has changed, in a few bytes.
 
     :ivar changed: the number of the last change, also of one that is not committed yet.
@@ -70,7 +70,7 @@ class Pulse(NamedTuple):
     removals: int
 
 
-class SealedPair(NamedTuple):
+class SealedPair(Frozen):
     """A certificate in force, with its key.
 
     :ivar chain: the certificate and its chain, PEM.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.store.database.clashes import CLASHES, CLASHES_OF_FEW
@@ -98,7 +98,7 @@ _REMOVE: Final = (
 )
 
 
-class NewDocument(NamedTuple):
+class NewDocument(Frozen):
     """A document to be added.
 
     :ivar number: of its line, or in its list: unique among those that are added.
@@ -112,7 +112,7 @@ class NewDocument(NamedTuple):
     identifiers: Sequence[str]
 
 
-class FoundClash(NamedTuple):
+class FoundClash(Frozen):
     """Why a document is refused.
 
     :ivar number: of the document.
@@ -128,7 +128,7 @@ class FoundClash(NamedTuple):
     domain: str | None
 
 
-class AddedCounts(NamedTuple):
+class AddedCounts(Frozen):
     """What became of documents."""
 
     added: int
@@ -136,7 +136,7 @@ class AddedCounts(NamedTuple):
     same: int
 
 
-class WantedCertificate(NamedTuple):
+class WantedCertificate(Frozen):
     """A certificate that the fleet wants."""
 
     name: str
@@ -289,7 +289,7 @@ def _parts(items: Iterable[T]) -> Iterator[Sequence[T]]:
 
 
 def _json_rows(part: Iterable[NewDocument]) -> str:
-    return json.dumps([document._asdict() for document in part], ensure_ascii=False)
+    return json.dumps([vars(document) for document in part], ensure_ascii=False)
 
 
 def _wanted(row: tuple[Any, ...]) -> WantedCertificate:

@@ -13,7 +13,7 @@ from dnsrenew.drivers.provider import OWN_OBJECT
 from dnsrenew.model import CA, DnsAccount, Resolver
 from dnsrenew.testing.box.answers import AcmeProblem
 from dnsrenew.testing.box.https_server import BoxHttpsServer
-from dnsrenew.testing.box.issuer import BoxIssuer
+from dnsrenew.testing.box.issuer import LIFETIME, BoxIssuer
 from dnsrenew.testing.box.name_server import BoxNameServer
 from dnsrenew.testing.box.order_server import OrderServer
 from dnsrenew.testing.box.resources import IssuedCertificate
@@ -22,7 +22,6 @@ from dnsrenew.testing.in_memory import InMemoryDriver
 
 _TTL: Final = 1
 """Seconds; a second order for a name waits until no resolver of the CA can have the value of the first."""
-_LIFETIME: Final = timedelta(days=90)
 _ERRORS: Final = frozenset({
     "accountDoesNotExist", "alreadyReplaced", "alreadyRevoked", "badCSR", "badNonce", "badPublicKey",
     "badRevocationReason", "badSignatureAlgorithm", "caa", "compound", "connection", "dns", "externalAccountRequired",
@@ -59,15 +58,16 @@ class AcmeBox:
 
     def __init__(self, folder: Path, *, lifetime: timedelta, http_port: int | None) -> None:
         now = datetime.now(UTC).replace(microsecond=0)
-        issuer = BoxIssuer(now)
+        issuer = BoxIssuer("dnsrenew test CA", now)
         self.driver = InMemoryDriver()
         self.dns = DnsAccount(OWN_OBJECT, name="box", ttl=_TTL, driver=self.driver)
         self.store = folder / "store"
-        self.root_pem, self.trust = issuer.root_pem, folder / "root.pem"
-        self.trust.write_text(issuer.root_pem, "ascii")
+        self.root_pem, self.trust = issuer.pem, folder / "root.pem"
+        self.trust.write_text(issuer.pem, "ascii")
         server_pem = folder / "server.pem"
         server_pem.write_text(issuer.server_pem(now), "ascii")
-        self._orders = OrderServer(issuer, BoxValidation(self._values, http_port), lifetime)
+        validation = BoxValidation(self._values, http_port)
+        self._orders = OrderServer("", issuer, validation.validate, lifetime=lifetime, offers=validation.offers)
         self._https = BoxHttpsServer(self._orders, server_pem)
         self._name_server = BoxNameServer(self._values)
         self.directory = f"{self._orders.base}/directory"
@@ -89,7 +89,7 @@ class AcmeBox:
     @property
     def issued(self) -> list[IssuedCertificate]:
         """The certificates that the CA has issued, in the order of their issue."""
-        return list(self._orders.issued)
+        return list(self._orders.issued.values())
 
     @property
     def age(self) -> timedelta:
@@ -154,7 +154,7 @@ def _check_known(argument: str, word: str, known: Collection[str]) -> None:
 
 
 @contextlib.contextmanager
-def acme_box(*, lifetime: timedelta = _LIFETIME, http_port: int | None = None) -> Iterator[AcmeBox]:
+def acme_box(*, lifetime: timedelta = LIFETIME, http_port: int | None = None) -> Iterator[AcmeBox]:
     """Run a CA and DNS in this process, for the tests of a program that obtains certificates.
 
     Nothing leaves this machine, and no privileges are needed. The CA signs real certificates and validates what is

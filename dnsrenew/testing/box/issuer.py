@@ -1,4 +1,4 @@
-"""The root of a box, and the certificates that it signs: real ones, which TLS accepts."""
+"""Roots and intermediates of a box, and the certificates that they sign: real ones, which TLS accepts."""
 
 from __future__ import annotations
 
@@ -13,57 +13,77 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+LIFETIME: Final = timedelta(days=90)
 _ROOT_LIFETIME: Final = timedelta(days=3650)
 
 
 class BoxIssuer:
-    """A root that signs certificates for servers.
+    """A root, or an intermediate below another issuer, that signs certificates.
 
-    :param now: the time at which the root is made.
-    :ivar root_pem: its certificate.
+    :param now: the time at which it is made.
+    :param purposes: of the certificates that it signs.
+    :ivar name: its common name.
+    :ivar pem: its own certificate, and those above it.
     """
 
-    def __init__(self, now: datetime) -> None:
+    def __init__(
+        self,
+        name: str,
+        now: datetime,
+        above: BoxIssuer | None = None,
+        purposes: Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.SERVER_AUTH,),
+    ) -> None:
+        self.name = name
+        self._purposes = purposes
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "dnsrenew test CA")])
-        key = self._key.public_key()
-        builder = _builder(self._name, self._name, key, now - _ROOT_LIFETIME, now + _ROOT_LIFETIME)
-        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        builder = builder.add_extension(_usage(is_ca=True), critical=True)
-        self._authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(key)
-        root = builder.sign(self._key, hashes.SHA256())
-        self.root_pem: str = root.public_bytes(Encoding.PEM).decode()
+        self._subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        self._authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        own = (above or self).certify(
+            self._subject,
+            self._key.public_key(),
+            now - _ROOT_LIFETIME,
+            now + _ROOT_LIFETIME,
+            (x509.BasicConstraints(ca=True, path_length=None), True),
+            (_usage(is_ca=True), True),
+        )
+        self.pem: str = own + (above.pem if above else "")
 
-    def sign(self, key: Any, names: Sequence[str], begin: datetime, end: datetime) -> str:
-        """Return a certificate for DNS names and IP addresses, with the root, as PEM.
+    def sign(self, key: Any, names: Sequence[str], begin: datetime, lifetime: timedelta = LIFETIME) -> str:
+        """Return a certificate for DNS names and IP addresses, with its chain, as PEM.
 
         :param key: the public key.
         """
-        builder = _builder(self._name, x509.Name([]), key, begin, end)
-        purposes = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
-        for extension, critical in (
+        begin = begin.replace(microsecond=0)
+        leaf = self.certify(
+            x509.Name([]),
+            key,
+            begin,
+            begin + lifetime,
             (x509.BasicConstraints(ca=False, path_length=None), True),
             (_usage(is_ca=False), True),
-            (purposes, False),
+            (x509.ExtendedKeyUsage(self._purposes), False),
             (x509.SubjectAlternativeName([_general_name(name) for name in names]), True),
-            (self._authority, False),
-        ):
-            builder = builder.add_extension(extension, critical=critical)
-        leaf: x509.Certificate = builder.sign(self._key, hashes.SHA256())
-        return leaf.public_bytes(Encoding.PEM).decode() + self.root_pem
+        )
+        return leaf + self.pem
 
     def server_pem(self, now: datetime) -> str:
         """Return a new key with its certificate for loopback, for the server of the box itself."""
         key = ec.generate_private_key(ec.SECP256R1())
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-        chain = self.sign(key.public_key(), ("localhost", "127.0.0.1"), now - timedelta(days=1), now + _ROOT_LIFETIME)
-        return pem + chain
+        return pem + self.sign(key.public_key(), ("localhost", "127.0.0.1"), now - timedelta(days=1), _ROOT_LIFETIME)
 
+    def certify(
+        self, subject: x509.Name, key: Any, begin: datetime, end: datetime, *extensions: tuple[x509.ExtensionType, bool]
+    ) -> str:
+        """Return one certificate, as PEM.
 
-def _builder(issuer: x509.Name, subject: x509.Name, key: Any, begin: datetime, end: datetime) -> Any:
-    serial, identifier = x509.random_serial_number(), x509.SubjectKeyIdentifier.from_public_key(key)
-    builder = x509.CertificateBuilder(issuer, subject, key, serial, begin, end)
-    return builder.add_extension(identifier, critical=False)
+        :param extensions: each with whether it is critical; those that identify the keys are added.
+        """
+        serial, identifier = x509.random_serial_number(), x509.SubjectKeyIdentifier.from_public_key(key)
+        builder = x509.CertificateBuilder(self._subject, subject, key, serial, begin, end)
+        for extension, critical in (*extensions, (identifier, False), (self._authority, False)):
+            builder = builder.add_extension(extension, critical=critical)
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
 
 
 def _usage(*, is_ca: bool) -> x509.KeyUsage:

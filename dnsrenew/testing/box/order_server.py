@@ -1,198 +1,148 @@
-"""The CA of a box: accounts, orders, authorizations and certificates (RFC 8555), and ARI (RFC 9773), without HTTP."""
+"""The CA of a box: orders, authorizations and certificates (RFC 8555 section 7.4 on), and ARI (RFC 9773)."""
 
 from __future__ import annotations
 
-import json
 import secrets
-import threading
-from collections import deque
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+import ssl
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
+from dnsrenew.base.clock import Clock, SystemClock
+from dnsrenew.base.names import is_ip, is_wildcard
 from dnsrenew.ca.ari import cert_id
 from dnsrenew.model import rfc3339
+from dnsrenew.testing.box.account_server import AccountServer
 from dnsrenew.testing.box.answers import AcmeProblem, BoxAnswer, json_answer
-from dnsrenew.testing.box.issuer import BoxIssuer
-from dnsrenew.testing.box.resources import BoxAccount, BoxAuthorization, BoxOrder, IssuedCertificate, identifier_of
-from dnsrenew.testing.box.signed_request import SignedRequest, decoded, thumbprint
-from dnsrenew.testing.box.validation import BoxValidation
+from dnsrenew.testing.box.issuer import LIFETIME, BoxIssuer
+from dnsrenew.testing.box.resources import (
+    BoxAccount,
+    BoxAuthorization,
+    BoxOrder,
+    IssuedCertificate,
+    Json,
+    identifier_of,
+)
+from dnsrenew.testing.box.signed_request import SignedRequest, decoded
+from dnsrenew.testing.box.validation import Proof, Validate
 
-_RESOURCES: Final = ("newNonce", "newAccount", "newOrder", "revokeCert", "keyChange", "renewalInfo")
-_ORDER_LIFETIME: Final = timedelta(days=1)
+_SHORT: Final = timedelta(days=10)
+_UNFIT: Final = {"http-01": is_wildcard, "dns-01": is_ip, "dns-persist-01": is_ip}
+"""For each challenge type, whether it cannot validate a name."""
+
+Suggest = Callable[[datetime, datetime], tuple[datetime, datetime]]
+"""From the dates of a certificate to the window in which the CA suggests its renewal (RFC 9773)."""
 
 
-class OrderServer:
+def suggest(begin: datetime, end: datetime) -> tuple[datetime, datetime]:
+    """Return the window that Let's Encrypt's software suggests: a fiftieth to each side of the time it advises."""
+    lifetime = end - begin
+    advised = end - (lifetime / 2 if lifetime < _SHORT else lifetime / 3)
+    return advised - lifetime / 50, advised + lifetime / 50
+
+
+class OrderServer(AccountServer):
     """The CA. Thread-safe.
 
+    :param base: the address that its URLs begin with.
+    :param validate: looks at what is published.
+    :param verifies: whether it checks the signatures of requests and CSRs.
     :param lifetime: of its certificates.
-    :ivar base: the address that its URLs begin with.
+    :param suggest: suggests a window for a renewal; None: the CA has no ARI.
+    :param offers: the challenge types.
+    :param reuses: whether what is valid stays valid in the next order of the account.
+    :param accounts: by URL; the CA adds new ones.
+    :param meta: what the directory says beside the resources.
     :ivar age: how old a certificate is when it is issued.
-    :ivar issued: the certificates, in the order of their issue.
+    :ivar orders: by URL.
+    :ivar issued: the certificates by their ARI identifiers, in the order of their issue.
     """
 
-    def __init__(self, issuer: BoxIssuer, validation: BoxValidation, lifetime: timedelta) -> None:
-        self.base = ""
+    def __init__(
+        self,
+        base: str,
+        issuer: BoxIssuer,
+        validate: Validate,
+        *,
+        verifies: bool = True,
+        clock: Clock | None = None,
+        lifetime: timedelta = LIFETIME,
+        suggest: Suggest | None = suggest,
+        offers: Collection[str] = ("dns-01",),
+        reuses: bool = False,
+        accounts: dict[str, BoxAccount] | None = None,
+        meta: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(base, verifies=verifies, accounts=accounts, meta=meta)
         self.age = timedelta(0)
-        self.issued: list[IssuedCertificate] = []
-        self._issuer, self._validation, self._lifetime = issuer, validation, lifetime
-        self._accounts: dict[str, BoxAccount] = {}
-        self._orders: dict[str, BoxOrder] = {}
+        self.orders: dict[str, BoxOrder] = {}
+        self.issued: dict[str, IssuedCertificate] = {}
+        self._issuer, self._validate, self._clock = issuer, validate, clock or SystemClock()
+        self._lifetime, self._offers, self._reuses = lifetime, offers, reuses
         self._authorizations: dict[str, BoxAuthorization] = {}
-        self._by_cert_id: dict[str, IssuedCertificate] = {}
-        self._revoked: set[bytes] = set()
-        self._nonces: set[str] = set()
-        self._failures: dict[str, deque[AcmeProblem]] = {}
-        self._lock = threading.RLock()
-        self._resources: Mapping[str, Callable[[SignedRequest, str], BoxAnswer]] = {
-            "newAccount": self._new_account,
+        self._valid: dict[tuple[str, str], BoxAuthorization] = {}
+        self._replaced: set[str] = set()
+        self._revoked: set[str] = set()
+        self._public |= {} if suggest is None else {"renewalInfo": partial(self._renewal_info, suggest)}
+        self._resources |= {
             "newOrder": self._new_order,
-            "account": self._change_account,
             "order": self._show_order,
             "authorization": self._show_authorization,
             "challenge": self._answer_challenge,
             "finalize": self._finalize,
             "certificate": self._download,
             "revokeCert": self._revoke,
-            "keyChange": self._change_key,
         }
-
-    @property
-    def resources(self) -> frozenset[str]:
-        """The resources to which a request can be sent."""
-        return frozenset(self._resources)
-
-    def fail(self, resource: str, problem: AcmeProblem) -> None:
-        """Refuse the next request for a resource that has no refusal yet."""
-        with self._lock:
-            self._failures.setdefault(resource, deque()).append(problem)
-
-    def nonce(self) -> str:
-        """Return a new nonce."""
-        with self._lock:
-            self._nonces.add(nonce := secrets.token_urlsafe(16))
-        return nonce
-
-    def answer(self, method: str, path: str, body: bytes) -> BoxAnswer:
-        """Answer a request, a refusal as a problem document (RFC 8555 section 6.7)."""
-        try:
-            if method == "POST":
-                return self._post(path, SignedRequest.read(body))
-            return self._get(path)
-        except AcmeProblem as problem:
-            return problem.answer()
-
-    # ── requests ────────────────────────────────────────────────────────────────────────
-
-    def _get(self, path: str) -> BoxAnswer:
-        resource, _, rest = path.strip("/").partition("/")
-        if resource == "directory":
-            return json_answer({**{name: f"{self.base}/{name}" for name in _RESOURCES}, "meta": {}})
-        if resource == "newNonce":
-            return BoxAnswer(200, headers=(("Cache-Control", "no-store"),))
-        if resource == "renewalInfo":
-            return self._renewal_info(rest)
-        raise AcmeProblem("notFound", f"there is no {path}")
-
-    def _post(self, path: str, request: SignedRequest) -> BoxAnswer:
-        resource = path.strip("/").partition("/")[0]
-        if resource not in self._resources:
-            raise AcmeProblem("notFound", f"there is no {path}")
-        work = self._resources[resource]
-        with self._lock:
-            self._check(path, request, resource)
-            if resource != "challenge":
-                if failures := self._failures.get(resource):
-                    raise failures.popleft()
-                return work(request, f"{self.base}{path}")
-        # Without the lock: a validation by http-01 asks the program under test.
-        return work(request, f"{self.base}{path}")
-
-    def _check(self, path: str, request: SignedRequest, resource: str) -> None:
-        """Check nonce, URL, key and signature (RFC 8555 section 6)."""
-        header = request.header
-        if header.get("nonce") not in self._nonces:
-            raise AcmeProblem("badNonce", "the nonce is not known")
-        self._nonces.discard(header["nonce"])
-        if header.get("url") != f"{self.base}{path}":
-            raise AcmeProblem("unauthorized", "the URL of the JWS is another one")
-        if resource in {"newAccount", "revokeCert"} and "jwk" in header:
-            request.verify(header["jwk"])
-            return
-        account = self._accounts.get(str(header.get("kid")))
-        if account is None:
-            raise AcmeProblem("accountDoesNotExist", "there is no such account")
-        if account.status != "valid":
-            raise AcmeProblem("unauthorized", f"the account is {account.status}")
-        request.verify(account.jwk)
-
-    def _renewal_info(self, identifier: str) -> BoxAnswer:
-        certificate = self._by_cert_id.get(identifier)
-        if certificate is None:
-            raise AcmeProblem("notFound", "there is no such certificate")
-        lifetime = certificate.not_after - certificate.not_before
-        advised = certificate.not_after - lifetime / 3
-        window = {"start": rfc3339(advised - lifetime / 50), "end": rfc3339(advised + lifetime / 50)}
-        return json_answer({"suggestedWindow": window}, headers=(("Retry-After", "21600"),))
-
-    # ── accounts ────────────────────────────────────────────────────────────────────────
-
-    def _new_account(self, request: SignedRequest, _url: str) -> BoxAnswer:
-        jwk, wanted = request.header["jwk"], request.payload or {}
-        mark = thumbprint(jwk)
-        for account in self._accounts.values():
-            if thumbprint(account.jwk) == mark:
-                return json_answer(account.to_dict(), headers=(("Location", account.url),))
-        if wanted.get("onlyReturnExisting"):
-            raise AcmeProblem("accountDoesNotExist", "there is no account with this key")
-        account = BoxAccount(f"{self.base}/account/{len(self._accounts) + 1}", jwk, wanted.get("contact", ()))
-        self._accounts[account.url] = account
-        return json_answer(account.to_dict(), 201, (("Location", account.url),))
-
-    def _change_account(self, request: SignedRequest, url: str) -> BoxAnswer:
-        account, changes = self._accounts[request.header["kid"]], request.payload or {}
-        if url != account.url:
-            raise AcmeProblem("unauthorized", "the account is another one")
-        account.contact = changes.get("contact", account.contact)
-        account.status = "deactivated" if changes.get("status") == "deactivated" else account.status
-        return json_answer(account.to_dict())
-
-    def _change_key(self, request: SignedRequest, _url: str) -> BoxAnswer:
-        """Replace the key of an account (RFC 8555 section 7.3.5)."""
-        inner = SignedRequest.read(json.dumps(request.payload).encode())
-        account, jwk = self._accounts[request.header["kid"]], inner.header.get("jwk", {})
-        inner.verify(jwk)
-        if any(thumbprint(each.jwk) == thumbprint(jwk) for each in self._accounts.values()):
-            raise AcmeProblem("malformed", "another account has this key")
-        account.jwk = jwk
-        return json_answer(account.to_dict())
 
     # ── orders ──────────────────────────────────────────────────────────────────────────
 
     def _new_order(self, request: SignedRequest, _url: str) -> BoxAnswer:
-        payload, number = request.payload or {}, len(self._orders) + 1
+        payload = request.payload or {}
         names = tuple(str(each["value"]).lower() for each in payload.get("identifiers", ()))
         if not names or [identifier_of(name) for name in names] != payload["identifiers"]:
             raise AcmeProblem("malformed", "the identifiers are wrong")
-        authorizations = []
-        for index, name in enumerate(names):
-            types = self._validation.types(name)
-            if not types:
-                raise AcmeProblem("rejectedIdentifier", f"no challenge is offered for {name}")
-            authorizations.append(BoxAuthorization(f"{self.base}/authorization/{number}/{index}", name, types))
-        expires = rfc3339(_now() + _ORDER_LIFETIME) or ""
-        url, account = f"{self.base}/order/{number}", request.header["kid"]
-        order = BoxOrder(url, account, names, authorizations, expires, payload.get("replaces"))
-        self._orders[url] = order
-        self._authorizations |= {each.url: each for each in authorizations}
-        return json_answer(order.to_dict(), 201, (("Location", url),))
+        replaces = payload.get("replaces")
+        if replaces not in self.issued or replaces in self._replaced:
+            replaces = None
+        order = self._make_order(request.header["kid"], names, replaces, payload.get("profile"))
+        return self._shown(order, 201)
 
-    def _order_at(self, url: str, request: SignedRequest) -> BoxOrder:
-        number = url.removeprefix(self.base).split("/")[2]
-        order = self._orders.get(f"{self.base}/order/{number}")
+    def _make_order(self, account: str, names: tuple[str, ...], replaces: str | None, profile: str | None) -> BoxOrder:
+        number = len(self.orders) + 1
+        authorizations = [
+            self._authorize(f"{self.base}/authorization/{number}/{index}", account, name)
+            for index, name in enumerate(names)
+        ]
+        order = BoxOrder(
+            f"{self.base}/order/{number}", account, names, authorizations, self._clock.now(), replaces, profile
+        )
+        self.orders[order.url] = order
+        return order
+
+    def _authorize(self, url: str, account: str, name: str) -> BoxAuthorization:
+        """Return what is valid and may be reused, else a new authorization."""
+        known = self._valid.get((account, name)) if self._reuses else None
+        if known is not None and known.status == "valid":
+            return known
+        types = [kind for kind in self._offers if kind not in _UNFIT or not _UNFIT[kind](name)]
+        if not types:
+            raise AcmeProblem("rejectedIdentifier", f"no challenge is offered for {name}")
+        challenges = {kind: self._challenge_fields(kind, account) for kind in types}
+        self._authorizations[url] = BoxAuthorization(url, account, name, challenges)
+        return self._authorizations[url]
+
+    def _challenge_fields(self, _kind: str, _account: str) -> Json:
+        """Return the fields of a new challenge that are special to its type."""
+        return {"token": secrets.token_urlsafe(32)}
+
+    def _shown(self, order: BoxOrder, status: int = 200) -> BoxAnswer:
+        return json_answer(order.to_dict(), status, (("Location", order.url),))
+
+    def _order_at(self, request: SignedRequest, url: str) -> BoxOrder:
+        order = self.orders.get(f"{self.base}/order/{url.rpartition('/')[2]}")
         if order is None:
             raise AcmeProblem("notFound", "there is no such order")
         if order.account != request.header["kid"]:
@@ -200,66 +150,76 @@ class OrderServer:
         return order
 
     def _show_order(self, request: SignedRequest, url: str) -> BoxAnswer:
-        return json_answer(self._order_at(url, request).to_dict())
+        return self._shown(self._order_at(request, url))
+
+    # ── authorizations ──────────────────────────────────────────────────────────────────
+
+    def _authorization_at(self, request: SignedRequest, url: str) -> BoxAuthorization:
+        authorization = self._authorizations.get(url)
+        if authorization is None:
+            raise AcmeProblem("notFound", "there is no such authorization")
+        if authorization.account != request.header["kid"]:
+            raise AcmeProblem("unauthorized", "the authorization is of another account")
+        return authorization
 
     def _show_authorization(self, request: SignedRequest, url: str) -> BoxAnswer:
-        self._order_at(url, request)
-        authorization = self._authorizations[url]
+        authorization = self._authorization_at(request, url)
         if (request.payload or {}).get("status") == "deactivated":
             authorization.status = "deactivated"
         return json_answer(authorization.to_dict())
 
     def _answer_challenge(self, request: SignedRequest, url: str) -> BoxAnswer:
         """Validate at once (RFC 8555 section 7.5.1)."""
-        self._order_at(url, request)
-        path, _, kind = url.replace("/challenge/", "/authorization/").rpartition("/")
-        authorization = self._authorizations.get(path)
-        if authorization is None or kind not in authorization.types:
+        place, _, kind = url.replace("/challenge/", "/authorization/").rpartition("/")
+        authorization = self._authorization_at(request, place)
+        if kind not in authorization.challenges:
             raise AcmeProblem("notFound", "there is no such challenge")
-        mark = thumbprint(self._accounts[request.header["kid"]].jwk)
         if authorization.status == "pending":
-            error = self._validated(authorization, kind, mark)
+            error = self._failure_of("challenge") or self._validate(self._proof(authorization, kind))
             with self._lock:
-                authorization.answered, authorization.error = kind, error
-                authorization.status = "valid" if error is None else "invalid"
+                self._end_validation(authorization, kind, error)
         return json_answer(authorization.challenge(kind), headers=(("Link", f'<{authorization.url}>;rel="up"'),))
 
-    def _validated(self, authorization: BoxAuthorization, kind: str, mark: str) -> dict[str, Any] | None:
-        try:
-            with self._lock:
-                if failures := self._failures.get("challenge"):
-                    raise failures.popleft()
-            self._validation.validate(kind, authorization.identifier, authorization.token, mark)
-        except AcmeProblem as problem:
-            return problem.document()
-        return None
+    def _proof(self, authorization: BoxAuthorization, kind: str) -> Proof:
+        mark = self.accounts[authorization.account].thumbprint
+        return Proof.of(kind, authorization.identifier, authorization.challenges[kind]["token"], mark)
+
+    def _end_validation(self, authorization: BoxAuthorization, kind: str, error: AcmeProblem | None) -> None:
+        authorization.answered, authorization.error = kind, error
+        authorization.status = "valid" if error is None else "invalid"
+        if error is None:
+            self._valid[authorization.account, authorization.identifier] = authorization
 
     # ── certificates ────────────────────────────────────────────────────────────────────
 
     def _finalize(self, request: SignedRequest, url: str) -> BoxAnswer:
-        order = self._order_at(url, request)
+        order = self._order_at(request, url)
         if order.chain is None:
             if order.status != "ready":
                 raise AcmeProblem("orderNotReady", f"the order is {order.status}")
-            try:
-                csr = x509.load_der_x509_csr(decoded((request.payload or {})["csr"]))
-            except (KeyError, ValueError):
-                raise AcmeProblem("badCSR", "the CSR cannot be read") from None
-            if not csr.is_signature_valid or _names_in(csr) != set(order.names):
-                raise AcmeProblem("badCSR", "the CSR has other names than the order, or a wrong signature")
-            self._issue(order, csr)
-        return json_answer(order.to_dict(), headers=(("Location", order.url),))
+            self._issue(order, self._csr_for(order, request))
+        return self._shown(order)
+
+    def _csr_for(self, order: BoxOrder, request: SignedRequest) -> x509.CertificateSigningRequest:
+        """Return the CSR of a request, which has to be for the names of the order."""
+        try:
+            csr = x509.load_der_x509_csr(decoded((request.payload or {})["csr"]))
+        except (KeyError, ValueError):
+            raise AcmeProblem("badCSR", "the CSR cannot be read") from None
+        if _names_in(csr) != set(order.names) or (self._verifies and not csr.is_signature_valid):
+            raise AcmeProblem("badCSR", "the CSR has other names than the order, or a wrong signature")
+        return csr
 
     def _issue(self, order: BoxOrder, csr: x509.CertificateSigningRequest) -> None:
-        begin = _now() - self.age
-        end = begin + self._lifetime
-        order.chain = self._issuer.sign(csr.public_key(), order.names, begin, end)
-        certificate = IssuedCertificate(order.names, begin, end, order.chain, order.replaces)
-        self.issued.append(certificate)
-        self._by_cert_id[cert_id(order.chain)] = certificate
+        begin = (self._clock.now() - self.age).replace(microsecond=0)
+        order.chain = self._issuer.sign(csr.public_key(), order.names, begin, self._lifetime)
+        issued = IssuedCertificate(order.names, begin, begin + self._lifetime, order.chain, order.replaces)
+        self.issued[cert_id(order.chain)] = issued
+        if order.replaces is not None:
+            self._replaced.add(order.replaces)
 
     def _download(self, request: SignedRequest, url: str) -> BoxAnswer:
-        order = self._order_at(url, request)
+        order = self._order_at(request, url)
         if order.chain is None:
             raise AcmeProblem("notFound", "there is no certificate yet")
         return BoxAnswer(200, order.chain.encode(), (("Content-Type", "application/pem-certificate-chain"),))
@@ -267,15 +227,23 @@ class OrderServer:
     def _revoke(self, request: SignedRequest, _url: str) -> BoxAnswer:
         """Revoke a certificate; the key of the account or that of the certificate signs (RFC 8555 section 7.6)."""
         try:
-            der = decoded((request.payload or {})["certificate"])
+            pem = ssl.DER_cert_to_PEM_cert(decoded((request.payload or {})["certificate"]))
         except (KeyError, ValueError):
             raise AcmeProblem("malformed", "the certificate cannot be read") from None
-        if der not in {_der(each.pem) for each in self.issued}:
+        if not any(each.pem.startswith(pem) for each in self.issued.values()):
             raise AcmeProblem("notFound", "there is no such certificate")
-        if der in self._revoked:
+        if pem in self._revoked:
             raise AcmeProblem("alreadyRevoked", "it is revoked already")
-        self._revoked.add(der)
+        self._revoked.add(pem)
         return BoxAnswer(200)
+
+    def _renewal_info(self, suggest: Suggest, identifier: str) -> BoxAnswer:
+        issued = self.issued.get(identifier)
+        if issued is None:
+            raise AcmeProblem("notFound", "there is no such certificate")
+        begin, end = suggest(issued.not_before, issued.not_after)
+        window = {"start": rfc3339(begin), "end": rfc3339(end)}
+        return json_answer({"suggestedWindow": window}, headers=(("Retry-After", "21600"),))
 
 
 def _names_in(csr: x509.CertificateSigningRequest) -> set[str]:
@@ -284,11 +252,3 @@ def _names_in(csr: x509.CertificateSigningRequest) -> set[str]:
     except x509.ExtensionNotFound:
         return set()
     return {*found.get_values_for_type(x509.DNSName), *map(str, found.get_values_for_type(x509.IPAddress))}
-
-
-def _der(pem: str) -> bytes:
-    return x509.load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.DER)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0)

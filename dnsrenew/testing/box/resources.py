@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.names import base_domain, is_ip, is_wildcard
 from dnsrenew.base.values import Frozen
+from dnsrenew.model import rfc3339
+from dnsrenew.testing.box.signed_request import thumbprint
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from dnsrenew.testing.box.answers import AcmeProblem
+
 Json = dict[str, Any]
+_ORDER_LIFETIME: Final = timedelta(days=7)
 
 
 class IssuedCertificate(Frozen):
@@ -35,12 +40,21 @@ class IssuedCertificate(Frozen):
 
 @dataclass
 class BoxAccount:
-    """An account. Its keys are those that it has had; the last one is in force."""
+    """An account.
+
+    :ivar former: the thumbprints of the keys that it had before.
+    """
 
     url: str
     jwk: Mapping[str, Any]
     contact: Sequence[str] = ()
     status: str = "valid"
+    former: list[str] = field(default_factory=list)
+
+    @property
+    def thumbprint(self) -> str:
+        """The thumbprint of its key."""
+        return thumbprint(self.jwk)
 
     def to_dict(self) -> Json:
         """Return the account object."""
@@ -51,20 +65,23 @@ class BoxAccount:
 class BoxAuthorization:
     """An authorization with a challenge of each type.
 
+    :ivar account: the URL of its account.
+    :ivar challenges: the fields of each challenge that are special to its type.
+    :ivar answered: the type of the challenge that the client has responded to.
     :ivar error: why it is invalid.
     """
 
     url: str
+    account: str
     identifier: str
-    types: Sequence[str]
+    challenges: Mapping[str, Json]
     status: str = "pending"
     answered: str | None = None
-    error: Json | None = None
-    token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    error: AcmeProblem | None = None
 
     def to_dict(self) -> Json:
         """Return the authorization object."""
-        shown = self.types if self.answered is None else [self.answered]
+        shown = self.challenges if self.answered is None else [self.answered]
         body: Json = {
             "status": self.status,
             "identifier": identifier_of(base_domain(self.identifier)),
@@ -76,8 +93,8 @@ class BoxAuthorization:
         """Return the challenge object of a type."""
         status = "pending" if self.status == "deactivated" else self.status
         url = f"{self.url.replace('/authorization/', '/challenge/')}/{kind}"
-        body: Json = {"type": kind, "url": url, "token": self.token, "status": status}
-        return body | ({} if self.error is None else {"error": self.error})
+        body: Json = {"type": kind, "url": url, "status": status, **self.challenges[kind]}
+        return body | ({} if self.error is None else {"error": self.error.document()})
 
 
 @dataclass
@@ -86,20 +103,29 @@ class BoxOrder:
 
     :ivar account: the URL of its account.
     :ivar chain: the certificate, once it is issued.
+    :ivar processing: whether the CA says that it is still at it.
+    :ivar error: why the CA gave it up after the CSR came.
     """
 
     url: str
     account: str
     names: tuple[str, ...]
     authorizations: list[BoxAuthorization]
-    expires: str
+    created: datetime
     replaces: str | None = None
-    chain: str | None = None
+    profile: str | None = None
+    chain: str | None = field(default=None, repr=False)
+    processing: bool = False
+    error: AcmeProblem | None = None
 
     @property
     def status(self) -> str:
         """The status (RFC 8555 section 7.1.6)."""
         seen = {each.status for each in self.authorizations}
+        if self.error is not None:
+            return "invalid"
+        if self.processing:
+            return "processing"
         if self.chain is not None:
             return "valid"
         if not seen <= {"pending", "valid"}:
@@ -110,13 +136,15 @@ class BoxOrder:
         """Return the order object."""
         body: Json = {
             "status": self.status,
-            "expires": self.expires,
+            "expires": rfc3339(self.created + _ORDER_LIFETIME),
             "identifiers": [identifier_of(name) for name in self.names],
             "authorizations": [each.url for each in self.authorizations],
             "finalize": self.url.replace("/order/", "/finalize/"),
         }
         body |= {} if self.replaces is None else {"replaces": self.replaces}
-        return body | ({"certificate": self.url.replace("/order/", "/certificate/")} if self.chain else {})
+        body |= {} if self.profile is None else {"profile": self.profile}
+        body |= {} if self.error is None else {"error": self.error.document()}
+        return body | ({"certificate": self.url.replace("/order/", "/certificate/")} if self.status == "valid" else {})
 
 
 def identifier_of(name: str) -> Json:

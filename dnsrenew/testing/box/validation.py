@@ -4,15 +4,49 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
-from dnsrenew.base.names import base_domain, is_ip, is_wildcard
+from dnsrenew.base.names import base_domain
+from dnsrenew.base.values import Frozen
 from dnsrenew.testing.box.answers import AcmeProblem
 from dnsrenew.testing.box.signed_request import encoded
 
 _SECONDS: Final = 5.0
 _MOST: Final = 4096
+
+
+class Proof(Frozen):
+    """What a CA looks for to validate a challenge (RFC 8555 section 8).
+
+    :ivar expected: the key authorization (http-01), or the TXT value (dns-01).
+    """
+
+    challenge: str
+    identifier: str
+    token: str
+    expected: str
+
+    @classmethod
+    def of(cls, challenge: str, identifier: str, token: str, thumbprint: str) -> Proof:
+        """Return the proof of the holder of an account key."""
+        expected = f"{token}.{thumbprint}"
+        if challenge == "dns-01":
+            expected = encoded(hashlib.sha256(expected.encode()).digest())
+        return cls(challenge, identifier, token, expected)
+
+    @property
+    def txt_name(self) -> str:
+        """The absolute name of the TXT record."""
+        return f"_acme-challenge.{base_domain(self.identifier)}."
+
+    def is_met_by(self, values: Collection[str]) -> bool:
+        """Tell whether the published values validate the name."""
+        return self.expected in values
+
+
+Validate = Callable[[Proof], AcmeProblem | None]
+"""Looks at what is published; returns what is wrong with it, or None."""
 
 
 class BoxValidation:
@@ -25,42 +59,32 @@ class BoxValidation:
     def __init__(self, values: Callable[[str], set[str]], http_port: int | None) -> None:
         self._values = values
         self._http_port = http_port
+        self.offers = ("dns-01",) if http_port is None else ("dns-01", "http-01")
 
-    def types(self, identifier: str) -> list[str]:
-        """Return the challenge types that are offered for a name."""
-        http = [] if self._http_port is None or is_wildcard(identifier) else ["http-01"]
-        return http if is_ip(identifier) else ["dns-01", *http]
+    def validate(self, proof: Proof) -> AcmeProblem | None:
+        """Look at what is published; return what is wrong with it, or None."""
+        return self._validate_dns(proof) if proof.challenge == "dns-01" else self._validate_http(proof)
 
-    def validate(self, kind: str, identifier: str, token: str, thumbprint: str) -> None:
-        """Look at what is published.
-
-        :raises AcmeProblem: it is not there, or not right.
-        """
-        key_authorization = f"{token}.{thumbprint}"
-        if kind == "dns-01":
-            self._validate_dns(base_domain(identifier), key_authorization)
-        else:
-            self._validate_http(identifier, token, key_authorization)
-
-    def _validate_dns(self, domain: str, key_authorization: str) -> None:
+    def _validate_dns(self, proof: Proof) -> AcmeProblem | None:
         """Compare the TXT values (RFC 8555 section 8.4)."""
-        name = f"_acme-challenge.{domain.lower()}."
-        found = self._values(name)
-        if encoded(hashlib.sha256(key_authorization.encode()).digest()) not in found:
-            what = f"{len(found)} other TXT values" if found else "no TXT value"
-            raise AcmeProblem("unauthorized" if found else "dns", f"there is {what} at {name}")
+        found = self._values(proof.txt_name)
+        if proof.is_met_by(found):
+            return None
+        what = f"{len(found)} other TXT values" if found else "no TXT value"
+        return AcmeProblem("unauthorized" if found else "dns", f"there is {what} at {proof.txt_name}")
 
-    def _validate_http(self, host: str, token: str, key_authorization: str) -> None:
+    def _validate_http(self, proof: Proof) -> AcmeProblem | None:
         """Compare the response of the web server (RFC 8555 section 8.3)."""
         connection = http.client.HTTPConnection("127.0.0.1", self._http_port, timeout=_SECONDS)
         try:
-            connection.request("GET", f"/.well-known/acme-challenge/{token}", headers={"Host": host})
+            path = f"/.well-known/acme-challenge/{proof.token}"
+            connection.request("GET", path, headers={"Host": proof.identifier})
             answer = connection.getresponse()
             status, body = answer.status, answer.read(_MOST).decode("utf-8", "replace")
         except (OSError, http.client.HTTPException) as error:
-            reason = type(error).__name__
-            raise AcmeProblem("connection", f"port {self._http_port} does not answer ({reason})") from None
+            return AcmeProblem("connection", f"port {self._http_port} does not answer ({type(error).__name__})")
         finally:
             connection.close()
-        if status != 200 or body.rstrip() != key_authorization:
-            raise AcmeProblem("unauthorized", f"the response has status {status} and another content")
+        if status == 200 and body.rstrip() == proof.expected:
+            return None
+        return AcmeProblem("unauthorized", f"the response has status {status} and another content")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.watch.metrics import texts
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ _SHOWN: Final = 10
 _PROBLEMS: Final[tuple[tuple[str, Phrase], ...]] = (("expired", texts.EXPIRED), ("missing", texts.MISSING))
 
 
-class Health(NamedTuple):
+class Health(Frozen):
     """The answer of ``/healthz``.
 
     :ivar ok: False for status 503.
