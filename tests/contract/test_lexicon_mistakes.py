@@ -39,7 +39,7 @@ def account_of(provider: Provider, **options: str) -> DnsAccount:
     return DnsAccount(provider.name, name="mine", **{**given, **options})
 
 
-class Stage:
+class MistakeStage:
     """Calls at an API in place of a host.
 
     :ivar asked: what it was asked.
@@ -91,14 +91,14 @@ def test_a_refused_removal_is_an_error(context: Context, monkeypatch: pytest.Mon
             return 200, {"kind": "Native", "rrsets": [{**standing, "records": contents}]}
         return 422, {"error": "The zone is locked"}
 
-    error = Stage(context, monkeypatch, name, hook).failure(call_remove)
+    error = MistakeStage(context, monkeypatch, name, hook).failure(call_remove)
     assert error.code == "provider-refused"
     assert "The zone is locked" in error.message
 
 
 def test_devnomads_gets_no_change_of_nothing(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     """Removing a value that is not there changes nothing."""
-    stage = Stage(context, monkeypatch, "devnomads", lambda _: (200, {"kind": "Native", "rrsets": []}))
+    stage = MistakeStage(context, monkeypatch, "devnomads", lambda _: (200, {"kind": "Native", "rrsets": []}))
     assert stage.call(call_remove) is None
     assert {asked.method for asked in stage.asked} == {"GET"}
 
@@ -166,7 +166,7 @@ REFUSING = {"regfish": _regfish, "namesilo": _namesilo, "easydns": _easydns, "di
 @pytest.mark.parametrize("name", REFUSING)
 def test_a_refused_addition_is_an_error(context: Context, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """The provider takes it for a value that exists already; the list shows that it does not."""
-    error = Stage(context, monkeypatch, name, REFUSING[name]).failure(call_add)
+    error = MistakeStage(context, monkeypatch, name, REFUSING[name]).failure(call_add)
     assert error.code == "provider-refused"
     assert "TTL is too low" in error.message
 
@@ -181,7 +181,7 @@ def _there_already(asked: Asked) -> Answer:
 
 def test_a_value_that_exists_already_is_no_error(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     """The list shows that it is there."""
-    assert Stage(context, monkeypatch, "regfish", _there_already).call(call_add) is None
+    assert MistakeStage(context, monkeypatch, "regfish", _there_already).call(call_add) is None
 
 
 # ── single hosts ────────────────────────────────────────────────────────────────────────
@@ -209,7 +209,7 @@ def test_mythic_beasts_is_not_asked_whether_the_value_is_published(
         assert "verify" not in asked.path
         return 200, {"zones": [ZONE]} if asked.method == "GET" else {"message": "1 record added"}
 
-    stage = Stage(context, monkeypatch, MYTHIC_BEASTS, hook)
+    stage = MistakeStage(context, monkeypatch, MYTHIC_BEASTS, hook)
     assert stage.call(call_add) is None
     assert [asked.method for asked in stage.asked] == ["GET", "POST"]
 
@@ -230,7 +230,7 @@ def test_dynu_removes_a_value_with_the_letters_of_its_type(
             return 200, {"domains": [{"name": ZONE, "id": 3}]}
         return 200, {"dnsRecords": [record, other, a]}
 
-    stage = Stage(context, monkeypatch, "dynu", hook)
+    stage = MistakeStage(context, monkeypatch, "dynu", hook)
 
     def remove(context: Context, provider: Provider, account: DnsAccount, _: Sequence[TxtRecord]) -> None:
         call_remove(context, provider, account, [TxtRecord(RECORD.zone, RECORD.name, value, 60)])
@@ -257,7 +257,7 @@ def test_wedos_with_several_domains(context: Context, monkeypatch: pytest.Monkey
             data = {"domain": [{"name": "first.example"}, {"name": ZONE}, {"name": "last.example"}]}
         return 200, {"response": {"code": 1000, "result": "OK", "data": data}}
 
-    stage = Stage(context, monkeypatch, "wedos", hook)
+    stage = MistakeStage(context, monkeypatch, "wedos", hook)
     assert stage.call(call_add) is None
     commands = [_wedos(asked)["command"] for asked in stage.asked]
     assert commands == ["dns-domains-list", "dns-rows-list", "dns-row-add", "dns-domain-commit"]
@@ -277,7 +277,7 @@ def test_wedos_without_the_domain(
     context: Context, monkeypatch: pytest.MonkeyPatch, response: dict[str, Any], code: str
 ) -> None:
     """An account that does not have it, and one that is not let in, are told apart."""
-    error = Stage(context, monkeypatch, "wedos", lambda _: (200, {"response": response})).failure(call_add)
+    error = MistakeStage(context, monkeypatch, "wedos", lambda _: (200, {"response": response})).failure(call_add)
     assert error.code == code
 
 

@@ -15,7 +15,7 @@ from dnsrenew.errors import StoreError
 from tests.kit import disk
 from tests.kit.disk import KINDS, Matrix, column, columns
 from tests.kit.disk_checks import check_error, check_next
-from tests.kit.disk_world import CHANGING, CODES, Effect, Fault, Kind, Operation, World, refuse
+from tests.kit.disk_world import CHANGING, CODES, DiskWorld, Effect, Fault, Kind, Operation, refuse
 from tests.kit.folders import quick_folder
 
 PAGE = columns()
@@ -119,7 +119,7 @@ def test_a_folder_that_vanishes(matrix: Matrix, place: str) -> None:
             check_next(world, more=lost)
 
 
-def moved(world: World, place: str, gone: Path) -> Effect:
+def moved(world: DiskWorld, place: str, gone: Path) -> Effect:
     """Return a fault that moves a folder away, once."""
 
     def effect(since: int, _: Operation) -> None:

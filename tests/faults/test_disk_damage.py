@@ -18,7 +18,7 @@ from typing import Final, Literal
 import pytest
 
 from dnsrenew.base.values import replace
-from tests.kit.disk_world import LEFT, Fault, Operation, Ran, World, refuse
+from tests.kit.disk_world import LEFT, DiskWorld, Fault, Operation, Ran, refuse
 from tests.kit.folders import quick_folder
 
 Damage = Literal["empty", "truncated", "garbage", "newer", "folder", "link"]
@@ -60,10 +60,10 @@ CASES: Final = [
 
 
 @pytest.fixture(scope="module")
-def template() -> Iterator[World]:
+def template() -> Iterator[DiskWorld]:
     """A due certificate, an order whose certificate the CA has issued, and the TXT value of a killed run."""
     with quick_folder() as folder:
-        world = World(folder / "template")
+        world = DiskWorld(folder / "template")
         world.prepare("renewal")
         clean = world.copied(folder / "clean").run().seen
         at = clean.index(Operation("mkdir", "certificates/home/versions/aside"))
@@ -73,23 +73,23 @@ def template() -> Iterator[World]:
 
 
 @pytest.fixture(scope="module")
-def quiet_template() -> Iterator[World]:
+def quiet_template() -> Iterator[DiskWorld]:
     """A certificate that is not due, and the TXT value of a killed run."""
     with quick_folder() as folder:
-        world = World(folder / "template")
+        world = DiskWorld(folder / "template")
         world.prepare("sweep")
         yield world
 
 
 @pytest.fixture
-def world(template: World) -> Iterator[World]:
+def world(template: DiskWorld) -> Iterator[DiskWorld]:
     """A copy of the template."""
     path = template.path.parent / "run"
     yield template.copied(path)
     shutil.rmtree(path)
 
 
-def path_of(world: World, file: str) -> Path:
+def path_of(world: DiskWorld, file: str) -> Path:
     """Return the path of a file; the folder of the account has a longer name."""
     (account,) = (world.path / "accounts").iterdir()
     return world.path / file.replace("accounts/lab", f"accounts/{account.name}").replace(
@@ -132,7 +132,7 @@ def messages(ran: Ran) -> list[str]:
 
 
 @pytest.mark.parametrize(("file", "how"), CASES)
-def test_damage(world: World, file: str, how: Damage) -> None:
+def test_damage(world: DiskWorld, file: str, how: Damage) -> None:
     """The table says what happens; the CA issues another certificate only if the first one is lost."""
     path, elsewhere = path_of(world, file), world.path.parent / "elsewhere"
     elsewhere.write_text(MINE)
@@ -168,7 +168,7 @@ def test_damage(world: World, file: str, how: Damage) -> None:
     assert world.left() == ({LEFT.value} if file == "journal/home-1.json" else set())
 
 
-def test_a_key_that_cannot_be_used_again(template: World, tmp_path: Path) -> None:
+def test_a_key_that_cannot_be_used_again(template: DiskWorld, tmp_path: Path) -> None:
     """A damaged key of the right size is found when it is to be reused; it is reported and stops no renewal."""
     world = template.copied(tmp_path / "state")
     world.spec = replace(world.spec, reuse_key=True)
@@ -185,7 +185,7 @@ def test_a_key_that_cannot_be_used_again(template: World, tmp_path: Path) -> Non
 @pytest.mark.parametrize("folder", ["journal", "locks", "accounts", "certificates", "certificates/home"])
 @pytest.mark.parametrize("due", [True, False])
 def test_a_file_in_the_place_of_a_folder(
-    template: World, quiet_template: World, tmp_path: Path, folder: str, due: bool
+    template: DiskWorld, quiet_template: DiskWorld, tmp_path: Path, folder: str, due: bool
 ) -> None:
     """The error names the file, the file is kept, and nothing is ordered."""
     world = (template if due else quiet_template).copied(tmp_path / "state")
@@ -209,7 +209,7 @@ READ: Final = {"certificates/home/state.json", "certificates/home/current", "jou
 
 
 @pytest.mark.parametrize(("file", "how"), [case for case in CASES if not case[0].startswith("certificates/home/order")])
-def test_damage_where_nothing_is_due(quiet_template: World, file: str, how: Damage) -> None:
+def test_damage_where_nothing_is_due(quiet_template: DiskWorld, file: str, how: Damage) -> None:
     """Damage is reported where it matters; only a lost key or chain costs a certificate.
 
     The parts of the chain are rebuilt from the full chain.
@@ -232,7 +232,7 @@ def test_damage_where_nothing_is_due(quiet_template: World, file: str, how: Dama
 
 
 @pytest.mark.parametrize("what", ["privkey.pem", "fullchain.pem", ""], ids=["key", "chain", "version"])
-def test_a_missing_file_is_reported(quiet_template: World, tmp_path: Path, what: str) -> None:
+def test_a_missing_file_is_reported(quiet_template: DiskWorld, tmp_path: Path, what: str) -> None:
     """Without the file the certificate is useless: a new one is obtained, and a warning says why."""
     world = quiet_template.copied(tmp_path / "state")
     path = world.path / "certificates/home/versions/3" / what

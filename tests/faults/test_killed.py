@@ -17,7 +17,7 @@ from tests.kit import killed
 from tests.kit.ca_gate import Gate
 from tests.kit.duckdns import DuckDns
 from tests.kit.killed import Row
-from tests.kit.processes import FOREIGN, NAME, NEVER, Stage, Zygote, wait_until
+from tests.kit.processes import FOREIGN, NAME, NEVER, ProcessStage, Zygote, wait_until
 from tests.kit.processes import foreign as somebody_else
 from tests.kit.program import PATIENCE
 from tests.kit.stopped import Stopped, stop, stopped_at
@@ -35,9 +35,9 @@ def foreign(workspace: Workspace) -> Iterator[None]:
 
 
 @pytest.fixture
-def stage(workspace: Workspace, zygote: Zygote, foreign: None) -> Iterator[Stage]:
+def stage(workspace: Workspace, zygote: Zygote, foreign: None) -> Iterator[ProcessStage]:
     """A certificate in force that is to be replaced."""
-    with Stage.at(workspace, zygote, "renewal") as made:
+    with ProcessStage.at(workspace, zygote, "renewal") as made:
         yield made
 
 
@@ -46,7 +46,7 @@ def stage(workspace: Workspace, zygote: Zygote, foreign: None) -> Iterator[Stage
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.kind}: {row.point}")
 def test_killed_and_run_again(workspace: Workspace, zygote: Zygote, foreign: None, row: Row) -> None:
-    """The result is that of the page: at most one more order, and everything that `Stage.assert_right` checks."""
+    """The result is that of the page: at most one more order, and what `ProcessStage.assert_right` checks."""
     found = killed.killed_at(workspace, zygote, row.kind, row.point)
     assert found == row
     assert found.more <= 1
@@ -84,7 +84,7 @@ def test_sigterm_at_the_same_points(workspace: Workspace, zygote: Zygote, foreig
 @pytest.mark.parametrize("row", killed.stopped_rows(), ids=lambda row: f"{row.kind}: {row.point}")
 def test_ctrl_c_at_the_same_points(workspace: Workspace, zygote: Zygote, foreign: None, row: Stopped) -> None:
     """The result is the same, except for the exit status."""
-    with Stage.at(workspace, zygote, row.kind) as stage:
+    with ProcessStage.at(workspace, zygote, row.kind) as stage:
         assert stop(stage, row.point, signal.SIGINT) == row.ended
 
 
@@ -92,7 +92,7 @@ SWEEP = ["remove, not sent", "remove, done", "disk: unlink journal/home-1.json",
 
 
 @pytest.mark.parametrize("point", SWEEP)
-def test_killed_again_while_sweeping(stage: Stage, point: str) -> None:
+def test_killed_again_while_sweeping(stage: ProcessStage, point: str) -> None:
     """The cleanup is killed too, at each of its steps: the third run does the rest."""
     stage.die("event txt-written")
     assert len(stage.ours()) == 2
@@ -100,7 +100,7 @@ def test_killed_again_while_sweeping(stage: Stage, point: str) -> None:
     assert stage.next_run()[0] == "renewed"
 
 
-def test_killed_many_times(stage: Stage) -> None:
+def test_killed_many_times(stage: ProcessStage) -> None:
     """One run removes the values of several killed runs."""
     for _ in range(3):
         stage.workspace.lab.flush()
@@ -145,7 +145,7 @@ def test_one_of_two_runs_is_killed(workspace: Workspace, zygote: Zygote) -> None
 def test_the_first_of_nine_is_killed(workspace: Workspace, zygote: Zygote, foreign: None) -> None:
     """The others waited for it: one of them obtains the certificate, and the next run cleans up."""
     lab = workspace.lab
-    with Stage.at(workspace, zygote, "renewal") as stage:
+    with ProcessStage.at(workspace, zygote, "renewal") as stage:
         lab.lag = 2.0
         dying = zygote.start(workspace, "event dns-visible", "renew")
         wait_until(lambda: lab.txt(NAME) - {FOREIGN})

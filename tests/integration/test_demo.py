@@ -25,7 +25,7 @@ _PATIENCE = 60.0
 
 
 @dataclass
-class Stage:
+class DemoStage:
     """Runs the demo in a session of its own, with temporary files only in `folder`."""
 
     folder: Path
@@ -70,14 +70,14 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+def stage(tmp_path: Path) -> Iterator[DemoStage]:
     """A stage; afterwards no file and no process is left."""
-    made = Stage(tmp_path)
+    made = DemoStage(tmp_path)
     yield made
     assert made.left() == []
 
 
-def test_the_demo(stage: Stage) -> None:
+def test_the_demo(stage: DemoStage) -> None:
     """Without a terminal: plain lines, every check holds, exit status 0, in less than 30 s."""
     begin = time.monotonic()
     status, output = stage.run()
@@ -108,7 +108,7 @@ def test_the_demo(stage: Stage) -> None:
         assert re.search(wanted, output, re.MULTILINE), (wanted, output)
 
 
-def test_a_narrow_terminal_without_colours_and_with_ascii_alone(stage: Stage) -> None:
+def test_a_narrow_terminal_without_colours_and_with_ascii_alone(stage: DemoStage) -> None:
     """40 columns, NO_COLOR, ASCII: the same output, and the terminal breaks no line."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
@@ -134,7 +134,7 @@ def test_a_narrow_terminal_without_colours_and_with_ascii_alone(stage: Stage) ->
     ["without port 80", "(removed at the end)", "TXT values written", "Is it true?"],
     ids=["starting", "before", "during", "after"],
 )
-def test_ctrl_c_leaves_nothing(stage: Stage, moment: str) -> None:
+def test_ctrl_c_leaves_nothing(stage: DemoStage, moment: str) -> None:
     """Ctrl-C at the start of the servers and before, during and after the run: exit status 130, nothing is left."""
     with stage.start() as process:
         assert process.stdout is not None
@@ -155,7 +155,7 @@ def test_ctrl_c_leaves_nothing(stage: Stage, moment: str) -> None:
         assert "TXT values removed" in rest, "the program was not given the time to clean up"
 
 
-def test_sigterm_is_passed_on(stage: Stage) -> None:
+def test_sigterm_is_passed_on(stage: DemoStage) -> None:
     """A SIGTERM for the demo stops the program, which cleans up; the exit status is 143."""
     with stage.start() as process:
         assert process.stdout is not None
@@ -167,7 +167,7 @@ def test_sigterm_is_passed_on(stage: Stage) -> None:
     assert "TXT values removed" in rest
 
 
-def test_a_missing_program_is_one_sentence(stage: Stage) -> None:
+def test_a_missing_program_is_one_sentence(stage: DemoStage) -> None:
     """Without Pebble and openssl nothing starts, and one sentence says what to install."""
     status, output = stage.run(env={"PATH": str(stage.folder / "nothing")})
     assert status == 1
@@ -184,7 +184,7 @@ def test_a_missing_program_is_one_sentence(stage: Stage) -> None:
     ],
     ids=["program-fails", "short-lag", "no-lag"],
 )
-def test_a_failed_check_is_printed(stage: Stage, change: str, said: str) -> None:
+def test_a_failed_check_is_printed(stage: DemoStage, change: str, said: str) -> None:
     """If the program fails or the secondary does not lag: ✗, exit status 1, and nothing is left."""
     status, output = stage.run("-c", f"import sys\nfrom tests.lab import demo\n{change}\nsys.exit(demo.main())")
     assert status == 1

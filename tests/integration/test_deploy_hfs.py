@@ -37,7 +37,7 @@ def old_script() -> Path:
     return hfs.or_skip(hfs.find_old)
 
 
-class Stage:
+class HfsStage:
     """A folder of HFS with an old pair, a new one in the store, and deployments of it."""
 
     def __init__(self, path: Path, script: Path) -> None:
@@ -76,9 +76,9 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path, script: Path) -> Stage:
+def stage(tmp_path: Path, script: Path) -> HfsStage:
     """A folder of HFS."""
-    return Stage(tmp_path, script)
+    return HfsStage(tmp_path, script)
 
 
 def code(result: DeploymentResult) -> str:
@@ -91,7 +91,7 @@ SETTINGS = ("cert", "private_key", "https_port", "acme_renew")
 """Those that a deployment changes."""
 
 
-def test_a_new_certificate_while_a_download_runs_on(stage: Stage) -> None:
+def test_a_new_certificate_while_a_download_runs_on(stage: HfsStage) -> None:
     """HFS serves it without a restart, its own renewal is off, and a second time nothing is done; so is a third one."""
     size = 64 << 20
     shared = hfs.shared_file(stage.folder / "big.bin", size)
@@ -116,7 +116,7 @@ def test_a_new_certificate_while_a_download_runs_on(stage: Stage) -> None:
     assert (stage.folder / "dnsrenew-home.key").stat().st_mode & 0o777 == 0o600
 
 
-def test_what_is_not_served_is_put_back(stage: Stage) -> None:
+def test_what_is_not_served_is_put_back(stage: HfsStage) -> None:
     """The settings come back at the first deployment, and the files at a later one."""
     with stage.running(acme_renew="true") as server:
         before = server.settings(*SETTINGS)
@@ -133,7 +133,7 @@ def test_what_is_not_served_is_put_back(stage: Stage) -> None:
         assert (again.ok, again.served) == (True, True)
 
 
-def test_the_first_certificate(stage: Stage) -> None:
+def test_the_first_certificate(stage: HfsStage) -> None:
     """HTTPS was switched on in the admin page, as the guide says; the port opens with the certificate."""
     with stage.fresh() as server:
         result = stage.deploy(server.url)
@@ -141,7 +141,7 @@ def test_the_first_certificate(stage: Stage) -> None:
         assert server.leaf() == here(stage.new.certificate_path).read_text()
 
 
-def test_it_serves_the_responses_of_a_webroot(stage: Stage) -> None:
+def test_it_serves_the_responses_of_a_webroot(stage: HfsStage) -> None:
     """The second configuration of the guide: a hidden folder in the source of the root."""
     folder = stage.folder / "public" / ".well-known" / "acme-challenge"
     folder.mkdir(parents=True)
@@ -151,7 +151,7 @@ def test_it_serves_the_responses_of_a_webroot(stage: Stage) -> None:
     assert answer == (200, b"token.thumbprint")
 
 
-def test_https_that_is_off(stage: Stage) -> None:
+def test_https_that_is_off(stage: HfsStage) -> None:
     """It is not switched on unasked; a port that is taken is an error, and it is off again."""
     with stage.running(https_port=-1) as server:
         assert code(stage.deploy(server.url)) == "deploy-unsupported"
@@ -165,7 +165,7 @@ def test_https_that_is_off(stage: Stage) -> None:
         assert server.settings(*SETTINGS)[2] == -1
 
 
-def test_an_admin_that_is_locked(stage: Stage) -> None:
+def test_an_admin_that_is_locked(stage: HfsStage) -> None:
     """Without the password, or with a wrong one, HFS refuses, and serves the old certificate on."""
     accounts = "{ boss: { password: right-word, admin: true } }"
     with stage.running(localhost_admin="false", accounts=accounts) as server:
@@ -176,7 +176,7 @@ def test_an_admin_that_is_locked(stage: Stage) -> None:
         assert stage.deploy(server.url, user="boss", password=Secret("right-word")).served
 
 
-def test_hfs_that_is_down(stage: Stage) -> None:
+def test_hfs_that_is_down(stage: HfsStage) -> None:
     """It was there at the last renewal: nothing is written, and the next run tries again."""
     with stage.running() as server:
         assert stage.deploy(server.url).ok
@@ -188,7 +188,7 @@ def test_hfs_that_is_down(stage: Stage) -> None:
 
 def test_hfs_that_is_too_old(tmp_path: Path, old_script: Path) -> None:
     """HFS 0.52 does not tell its folder. With `files` it serves the new pair without a restart; a download runs on."""
-    stage, size = Stage(tmp_path, old_script), 32 << 20
+    stage, size = HfsStage(tmp_path, old_script), 32 << 20
     with stage.running(vfs=hfs.shared_file(stage.folder / "big.bin", size)) as server:
         assert code(stage.deploy(server.url)) == "deploy-unsupported"
         assert server.leaf() == here(stage.old.certificate_path).read_text()
@@ -206,5 +206,5 @@ def test_hfs_that_has_another_folder(tmp_path: Path) -> None:
     """The folder of a container is not here (as a stand-in)."""
     answers = {"/~/api/get_status": {"cwd": "/no/such/folder"}, "/~/api/get_config": {"https_port": 443}}
     with Api(lambda asked: (200, answers[asked.path])) as api:
-        result = Stage(tmp_path, Path()).deploy(api.url)
+        result = HfsStage(tmp_path, Path()).deploy(api.url)
     assert (code(result), result.changed) == ("deploy-unwritable", False)

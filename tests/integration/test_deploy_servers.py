@@ -27,7 +27,7 @@ from tests.kit.processes import wait_until
 from tests.kit.servers import Served
 
 
-class Stage:
+class ServerStage:
     """An old pair in a folder, a new one in the store, and deployments of it.
 
     :ivar kept: what the store keeps for the entry.
@@ -53,13 +53,13 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
+def stage(tmp_path: Path) -> ServerStage:
     """Pairs in a folder."""
-    return Stage(tmp_path)
+    return ServerStage(tmp_path)
 
 
 @pytest.fixture
-def nginx(stage: Stage) -> Iterator[Served]:
+def nginx(stage: ServerStage) -> Iterator[Served]:
     """Nginx that serves the old pair."""
     with servers.nginx(stage.folder) as server:
         yield server
@@ -90,7 +90,7 @@ ROOT_ONLY = {"dovecot", "postfix"}
 @pytest.mark.parametrize(
     ("name", "key"), [*((name, "ecdsa-p256") for name in PAIRS), ("nginx", "rsa2048"), ("apache", "rsa2048")]
 )
-def test_a_pair_and_a_reload(stage: Stage, name: str, key: str) -> None:
+def test_a_pair_and_a_reload(stage: ServerStage, name: str, key: str) -> None:
     """The port serves the new certificate, of another type of key too; a second time nothing is done."""
     if name in ROOT_ONLY and os.geteuid() != 0:
         pytest.skip(f"{name} starts as root only")
@@ -103,7 +103,7 @@ def test_a_pair_and_a_reload(stage: Stage, name: str, key: str) -> None:
         wait_until(lambda: not stage.deploy("files", new, **pair(server)).changed)
 
 
-def test_haproxy_over_its_socket(stage: Stage) -> None:
+def test_haproxy_over_its_socket(stage: ServerStage) -> None:
     """No reload, and the other certificate of the same port is served on; a restart has the new one too."""
     with servers.haproxy(stage.folder) as server:
         options = {"certificate": str(server.combined), "verify": [server.address], **server.more}
@@ -116,7 +116,7 @@ def test_haproxy_over_its_socket(stage: Stage) -> None:
         assert serves(restarted, stage.new)
 
 
-def test_haproxy_with_the_file_of_a_killed_run(stage: Stage) -> None:
+def test_haproxy_with_the_file_of_a_killed_run(stage: ServerStage) -> None:
     """The file is new and the running certificate old: it is set, though the file stays."""
     with servers.haproxy(stage.folder) as server:
         options = {"certificate": str(server.combined), "verify": [server.address], **server.more}
@@ -125,7 +125,7 @@ def test_haproxy_with_the_file_of_a_killed_run(stage: Stage) -> None:
         assert serves(server, stage.new)
 
 
-def test_caddy_by_its_admin_api(stage: Stage) -> None:
+def test_caddy_by_its_admin_api(stage: ServerStage) -> None:
     """Caddy loads its configuration again though it has not changed."""
     with servers.caddy(stage.folder) as server:
         options = {"certificate": str(server.certificate), "key": str(server.key), "verify": [server.address]}
@@ -136,7 +136,7 @@ def test_caddy_by_its_admin_api(stage: Stage) -> None:
 
 @pytest.mark.skipif(shutil.which("keytool") is None, reason="Java is not installed; openssl reads the file elsewhere")
 @pytest.mark.parametrize("legacy", [False, True])
-def test_keytool_reads_the_pkcs12(stage: Stage, legacy: bool) -> None:
+def test_keytool_reads_the_pkcs12(stage: ServerStage, legacy: bool) -> None:
     """Java finds key and chain under the alias."""
     path = stage.folder / "tls.pfx"
     options = {"path": str(path), "password": Secret("pass-word"), "alias": "unifi", "legacy": legacy}
@@ -151,7 +151,7 @@ def test_keytool_reads_the_pkcs12(stage: Stage, legacy: bool) -> None:
 # ── the old certificate is served on ────────────────────────────────────────────────────
 
 
-def assert_back(stage: Stage, server: Served, result: DeploymentResult, code: str) -> None:
+def assert_back(stage: ServerStage, server: Served, result: DeploymentResult, code: str) -> None:
     """The old pair is in place and served, and there is one error; the next try, with a good entry, succeeds."""
     assert result.error is not None
     assert (result.ok, result.error["code"], stage.notices) == (False, code, [])
@@ -172,7 +172,7 @@ RELOADS = {
 
 
 @pytest.mark.parametrize("kind", RELOADS)
-def test_a_reload_that_does_not_work(stage: Stage, nginx: Served, kind: str) -> None:
+def test_a_reload_that_does_not_work(stage: ServerStage, nginx: Served, kind: str) -> None:
     """Whatever it does, the old pair comes back."""
     reload, code = RELOADS[kind]
     result = stage.deploy("files", **pair(nginx, reload=reload, timeout=0.5))
@@ -180,7 +180,7 @@ def test_a_reload_that_does_not_work(stage: Stage, nginx: Served, kind: str) -> 
     assert_back(stage, nginx, result, code)
 
 
-def test_a_configuration_that_is_broken_meanwhile(stage: Stage, nginx: Served) -> None:
+def test_a_configuration_that_is_broken_meanwhile(stage: ServerStage, nginx: Served) -> None:
     """`nginx -s reload` refuses it and says where: this is in the error."""
     conf = stage.folder / "nginx.conf"
     good = conf.read_text()
@@ -191,7 +191,7 @@ def test_a_configuration_that_is_broken_meanwhile(stage: Stage, nginx: Served) -
     assert_back(stage, nginx, result, "deploy-refused")
 
 
-def test_a_reload_that_leaves_a_child(stage: Stage, nginx: Served) -> None:
+def test_a_reload_that_leaves_a_child(stage: ServerStage, nginx: Served) -> None:
     """A program that goes on in the background, with our pipe, holds up nothing."""
     command = " ".join(nginx.reload)
     result = stage.deploy("files", **pair(nginx, reload=["sh", "-c", f"sleep 20 & {command}"]))
@@ -199,21 +199,21 @@ def test_a_reload_that_leaves_a_child(stage: Stage, nginx: Served) -> None:
     assert result.seconds < 10
 
 
-def test_a_port_that_serves_another_certificate(stage: Stage, nginx: Served) -> None:
+def test_a_port_that_serves_another_certificate(stage: ServerStage, nginx: Served) -> None:
     """The reload does nothing, or `verify` names another server."""
     result = stage.deploy("files", **pair(nginx, reload=["true"], verify_timeout=0.5))
     assert (result.served, result.rolled_back) == (False, True)
     assert_back(stage, nginx, result, "deploy-not-served")
 
 
-def test_a_port_that_nobody_listens_at(stage: Stage, nginx: Served) -> None:
+def test_a_port_that_nobody_listens_at(stage: ServerStage, nginx: Served) -> None:
     """One of two ports is closed."""
     result = stage.deploy("files", **pair(nginx, verify=[nginx.address, "127.0.0.1:1"], verify_timeout=0.5))
     assert (result.served, result.rolled_back) == (False, True)
     assert_back(stage, nginx, result, "deploy-unreachable")
 
 
-def test_a_folder_that_is_missing(stage: Stage, nginx: Served) -> None:
+def test_a_folder_that_is_missing(stage: ServerStage, nginx: Served) -> None:
     """It is not made, and nothing is written, though the other file could be."""
     result = stage.deploy("files", **pair(nginx, key=str(stage.folder / "keys" / "key.pem")))
     assert (result.changed, result.rolled_back) == (False, False)
@@ -221,14 +221,14 @@ def test_a_folder_that_is_missing(stage: Stage, nginx: Served) -> None:
     assert_back(stage, nginx, result, "deploy-unwritable")
 
 
-def test_an_owner_that_is_gone(stage: Stage, nginx: Served) -> None:
+def test_an_owner_that_is_gone(stage: ServerStage, nginx: Served) -> None:
     """It was there when the configuration was read."""
     result = stage.deploy("files", **pair(nginx, owner="no-such-user"))
     assert (result.changed, result.rolled_back) == (False, False)
     assert_back(stage, nginx, result, "deploy-unwritable")
 
 
-def test_a_socket_that_is_missing(stage: Stage) -> None:
+def test_a_socket_that_is_missing(stage: ServerStage) -> None:
     """HAProxy runs without it, or somewhere else."""
     with servers.haproxy(stage.folder) as server:
         options = {"certificate": str(server.combined), "verify": [server.address]}
@@ -240,7 +240,7 @@ def test_a_socket_that_is_missing(stage: Stage) -> None:
         assert stage.deploy("haproxy", **options, **server.more).ok
 
 
-def test_a_file_that_haproxy_does_not_know(stage: Stage) -> None:
+def test_a_file_that_haproxy_does_not_know(stage: ServerStage) -> None:
     """No `crt` names it: the error says so, and the old content comes back."""
     with servers.haproxy(stage.folder) as server:
         unknown = stage.folder / "unknown.pem"
@@ -251,7 +251,7 @@ def test_a_file_that_haproxy_does_not_know(stage: Stage) -> None:
         assert serves(server, stage.old)
 
 
-def test_caddy_that_is_down(stage: Stage) -> None:
+def test_caddy_that_is_down(stage: ServerStage) -> None:
     """The files are the old ones, for its next start."""
     options = {"certificate": str(stage.folder / "cert.pem"), "key": str(stage.folder / "key.pem")}
     result = stage.deploy("caddy", **options, url="http://127.0.0.1:1")
@@ -344,7 +344,7 @@ cp "$RENEWED_LINEAGE"/privkey.pem {folder}/key.pem
 
 
 @pytest.mark.parametrize("name", HOOKS)
-def test_a_hook_of_certbot(stage: Stage, nginx: Served, name: str) -> None:
+def test_a_hook_of_certbot(stage: ServerStage, nginx: Served, name: str) -> None:
     """It runs as it is, and the port serves the new certificate."""
     hook = stage.folder / "hook.sh"
     hook.write_text(HOOKS[name].format(reload=" ".join(nginx.reload), folder=stage.folder))

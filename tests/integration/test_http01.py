@@ -39,7 +39,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @dataclass
-class Stage:
+class Http01Stage:
     """A CA that validates real names, and the solver."""
 
     lab: Lab
@@ -92,11 +92,11 @@ class Stage:
 
 
 @pytest.fixture
-def stage(lab: Lab) -> Iterator[Stage]:
+def stage(lab: Lab) -> Iterator[Http01Stage]:
     """A stage; afterwards nothing of ours listens."""
     lab.add_zone("web.test", RECORDS)
     listeners = HttpListeners()
-    made = Stage(lab, Http01(listeners=listeners), listeners)
+    made = Http01Stage(lab, Http01(listeners=listeners), listeners)
     yield made
     assert not made.is_open()
 
@@ -104,7 +104,7 @@ def stage(lab: Lab) -> Iterator[Stage]:
 # ── the listener ────────────────────────────────────────────────────────────────────────
 
 
-def test_the_ca_finds_the_answer_at_the_listener(stage: Stage) -> None:
+def test_the_ca_finds_the_answer_at_the_listener(stage: Http01Stage) -> None:
     """A certificate for two names; the port is open only during the order."""
     facts = stage.issue(Route("http-01", listen=f":{stage.port}"))
     assert set(facts.names) == set(NAMES)
@@ -112,13 +112,13 @@ def test_the_ca_finds_the_answer_at_the_listener(stage: Stage) -> None:
 
 @pytest.mark.skipif(not has_ipv6(), reason="this host has no IPv6")
 @pytest.mark.parametrize("listen", [":{}", "[::1]:{}"])
-def test_the_ca_may_come_by_ipv6(stage: Stage, listen: str) -> None:
+def test_the_ca_may_come_by_ipv6(stage: Http01Stage, listen: str) -> None:
     """A name with only an AAAA record is validated over IPv6."""
     facts = stage.issue(Route("http-01", listen=listen.format(stage.port)), ["six.web.test"])
     assert facts.names == ("six.web.test",)
 
 
-def test_certificates_at_once_share_the_port(stage: Stage) -> None:
+def test_certificates_at_once_share_the_port(stage: Http01Stage) -> None:
     """Four orders at a time use one listener."""
     route = Route("http-01", listen=f"127.0.0.1:{stage.port}")
     stage.client().open(Context())  # the account is created once
@@ -145,7 +145,7 @@ def redirect(port: int, url: str) -> Iterator[None]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
-def test_a_redirect_to_a_name_that_is_not_validated_is_followed(stage: Stage) -> None:
+def test_a_redirect_to_a_name_that_is_not_validated_is_followed(stage: Http01Stage) -> None:
     """One host may answer for all: Host has its name, and Referer the validated name."""
     stage.lab.add_zone("answers.test", "@ A 127.0.0.3\n")
     with redirect(stage.port, f"http://answers.test:{stage.port}"):
@@ -153,7 +153,7 @@ def test_a_redirect_to_a_name_that_is_not_validated_is_followed(stage: Stage) ->
     assert set(facts.names) == set(NAMES)
 
 
-def test_an_answer_that_the_ca_does_not_get(stage: Stage) -> None:
+def test_an_answer_that_the_ca_does_not_get(stage: Http01Stage) -> None:
     """The CA asks another port: its error has the name, and our port is closed again."""
     other = stage.lab.reserve("127.0.0.1")
     with pytest.raises(CAError) as caught:
@@ -164,7 +164,7 @@ def test_an_answer_that_the_ca_does_not_get(stage: Stage) -> None:
         assert probe.connect_ex(("127.0.0.1", other)) != 0
 
 
-def test_another_process_that_has_the_port_is_named(stage: Stage) -> None:
+def test_another_process_that_has_the_port_is_named(stage: Http01Stage) -> None:
     """Before an order, the error names the process that has the port."""
     code = (
         "import sys\n"
@@ -247,7 +247,7 @@ def serving(server: ThreadingHTTPServer) -> Iterator[None]:
         thread.join()
 
 
-def test_the_ca_finds_the_answer_in_the_webroot(stage: Stage, tmp_path: Path) -> None:
+def test_the_ca_finds_the_answer_in_the_webroot(stage: Http01Stage, tmp_path: Path) -> None:
     """Another web server serves our files; afterwards the folder is as before."""
     (tmp_path / "index.html").write_text("hello")
     with web_server(stage.port, tmp_path) as asked:
@@ -258,7 +258,7 @@ def test_the_ca_finds_the_answer_in_the_webroot(stage: Stage, tmp_path: Path) ->
     assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
 
 
-def test_a_webroot_that_is_not_served(stage: Stage, tmp_path: Path) -> None:
+def test_a_webroot_that_is_not_served(stage: Http01Stage, tmp_path: Path) -> None:
     """The web server serves another folder: the CA's error has the name, and our files are removed."""
     shown, ours = tmp_path / "shown", tmp_path / "ours"
     shown.mkdir()
@@ -277,7 +277,7 @@ def open_folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def test_nginx_serves_the_webroot(stage: Stage, open_folder: Path) -> None:
+def test_nginx_serves_the_webroot(stage: Http01Stage, open_folder: Path) -> None:
     """The web server nginx runs as another user, and our umask is 077."""
     webroot, own = open_folder / "html", open_folder / "nginx"
     webroot.mkdir(mode=0o755)
@@ -306,7 +306,7 @@ SWAP = 'while :; do for file in "$1"/*; do [ -f "$file" ] && rm -f "$file" && mk
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no FIFOs on Windows")
-def test_the_owner_of_the_folder_cannot_block_a_run(stage: Stage, open_folder: Path) -> None:
+def test_the_owner_of_the_folder_cannot_block_a_run(stage: Http01Stage, open_folder: Path) -> None:
     """Another user replaces every file with a pipe at once: the run fails, and ends."""
     folder = open_folder / ".well-known/acme-challenge"
     folder.mkdir(parents=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, get_args
 
 from tests.kit.disk_checks import check_files, check_next, check_run
-from tests.kit.disk_world import CODES, READING, Fault, Kind, Operation, Ran, Tree, World, refuse
+from tests.kit.disk_world import CODES, READING, DiskWorld, Fault, Kind, Operation, Ran, Tree, refuse
 from tests.kit.folders import quick_folder
 from tests.lab.acmemessages import Request
 
@@ -41,7 +41,7 @@ class Matrix:
     def __init__(self, folder: Path, kind: Kind) -> None:
         self.kind = kind
         self._folder = folder
-        self._template = World(folder / "template")
+        self._template = DiskWorld(folder / "template")
         self._template.prepare(kind)
         self.before_order = 0
         self._seen_trees: set[frozenset[tuple[str, int, int]]] = set()
@@ -58,7 +58,7 @@ class Matrix:
             self.before_order = len(fault.seen)
 
     @contextlib.contextmanager
-    def world(self) -> Iterator[World]:
+    def world(self) -> Iterator[DiskWorld]:
         """A world for one run."""
         path = self._folder / "run"
         try:

@@ -12,10 +12,10 @@ from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore, json_files
 from dnsrenew.store.journal_entry import LATEST
 from dnsrenew.store.state import SCHEMA
-from tests.kit.disk_world import CODES, SEASON, Ran, Tree, World
+from tests.kit.disk_world import CODES, SEASON, DiskWorld, Ran, Tree
 
 
-def check_run(world: World, ran: Ran, served: dict[str, bytes], number: int) -> None:
+def check_run(world: DiskWorld, ran: Ran, served: dict[str, bytes], number: int) -> None:
     """After a run with a fault: no error or one with a code, and a complete certificate in force; no value is lost."""
     outcome = ran.outcome
     if outcome.error is not None:
@@ -42,7 +42,7 @@ def check_files(before: Tree, after: Tree) -> None:
             assert content == data or json_files.load(content, SCHEMA), path
 
 
-def check_error(error: Any, world: World, number: int) -> None:
+def check_error(error: Any, world: DiskWorld, number: int) -> None:
     """The error has a code of the store, its evidence, and one sentence on what to do."""
     assert isinstance(error, StoreError), error
     assert error.code in CODES[number], error
@@ -52,7 +52,7 @@ def check_error(error: Any, world: World, number: int) -> None:
     assert ".tmp-" not in error.message  # the user cannot find that name
 
 
-def check_next(world: World, *, more: int = 0) -> None:
+def check_next(world: DiskWorld, *, more: int = 0) -> None:
     """The next run succeeds, with the certificate of the same order if it was issued; then nothing is left.
 
     Incomplete files in shared folders are removed after an hour.

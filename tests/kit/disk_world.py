@@ -138,7 +138,7 @@ class Ran:
 
 
 @dataclass
-class World:
+class DiskWorld:
     """A host with a store, DNS and a CA."""
 
     path: Path
@@ -158,11 +158,11 @@ class World:
 
     # ── before a run ────────────────────────────────────────────────────────────────────
 
-    def copied(self, path: Path) -> World:
+    def copied(self, path: Path) -> DiskWorld:
         """Return a copy of this world."""
         if self.path.exists():
             shutil.copytree(self.path, path, symlinks=True)
-        other = World(path, self.spec, accounts=copy.deepcopy(self.accounts))
+        other = DiskWorld(path, self.spec, accounts=copy.deepcopy(self.accounts))
         other.clock.elapsed = self.clock.elapsed
         other.ca.take_over(self.ca)
         other.driver.values = {name: list(values) for name, values in self.driver.values.items()}

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.kit.child import ROOT
-from tests.kit.processes import NEVER, Stage, Zygote, foreign
+from tests.kit.processes import NEVER, ProcessStage, Zygote, foreign
 from tests.kit.program import Kept
 from tests.kit.stopped import Stopped, stopped_at
 from tests.lab import Lab
@@ -48,13 +48,13 @@ class Row(NamedTuple):
 
 def points(workspace: Workspace, zygote: Zygote, kind: str) -> list[str]:
     """Return all points of an undisturbed run, in order."""
-    with Stage.at(workspace, zygote, kind) as stage:
+    with ProcessStage.at(workspace, zygote, kind) as stage:
         return stage.die(NEVER)
 
 
 def killed_at(workspace: Workspace, zygote: Zygote, kind: str, point: str) -> Row:
     """Kill a run at a point, make the next one, and check that all is right."""
-    with Stage.at(workspace, zygote, kind) as stage:
+    with ProcessStage.at(workspace, zygote, kind) as stage:
         before = Kept.of(workspace.store) if kind == "renewal" else None
         stage.die(point)
         left, orders = len(stage.ours()), stage.orders

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from dnsrenew.errors import AttemptError, CAError
 from dnsrenew.model import Attempt, CertificateSpec, Outcome
 from tests.kit.machine_ca import KEPT, Counted, FaultyCA, IssuedHere, Made
-from tests.kit.machine_world import FOREIGN, Ran, World
+from tests.kit.machine_world import FOREIGN, MachineWorld, Ran
 
 MINUTE: Final = timedelta(minutes=1)
 WITHOUT_ORDER: Final = timedelta(minutes=45)
@@ -54,7 +54,7 @@ class Known:
 class Model:
     """What is known of a world, and what must hold in it."""
 
-    def __init__(self, world: World, specs: Sequence[CertificateSpec]) -> None:
+    def __init__(self, world: MachineWorld, specs: Sequence[CertificateSpec]) -> None:
         self.world = world
         self.known = {spec.name: Known(spec) for spec in specs}
         self._hidden: set[tuple[str, str]] = set()

@@ -53,7 +53,7 @@ class Ran:
     acts: int
 
 
-class World:
+class MachineWorld:
     """Everything except the model.
 
     :ivar config: the certificates and the accounts that they use.
@@ -130,7 +130,7 @@ class World:
 class _Renewer(Renewer):
     """A renewer with the disk and the randomness of the world."""
 
-    def __init__(self, config: Config, world: World) -> None:
+    def __init__(self, config: Config, world: MachineWorld) -> None:
         super().__init__(config, clock=world.clock)
         self._store = FolderStore(here(config.store), disk=AtomicFiles(world.gate.disk))
         self._chance = world.chance
@@ -140,7 +140,7 @@ class _Renewer(Renewer):
 
 
 @contextlib.contextmanager
-def world() -> Iterator[World]:
+def world() -> Iterator[MachineWorld]:
     """Make a world with an empty store. fsync does nothing: a power cut is not one of the faults."""
     with quick_folder() as folder, mock.patch.object(os, "fsync"), threads_at_once():
-        yield World(folder / "state")
+        yield MachineWorld(folder / "state")

@@ -113,7 +113,7 @@ class Run:
 
 
 @dataclass
-class Stage:
+class ProcessStage:
     """A workspace whose CA counts what it has done, and can kill the process at a request.
 
     :ivar asked: the requests of the latest run that the CA has answered, by kind.
@@ -145,7 +145,7 @@ class Stage:
 
     @classmethod
     @contextlib.contextmanager
-    def at(cls, workspace: Workspace, zygote: Zygote, kind: str) -> Iterator[Stage]:
+    def at(cls, workspace: Workspace, zygote: Zygote, kind: str) -> Iterator[ProcessStage]:
         """Make a stage: with a certificate in force that needs another kind of key, or with an empty store."""
         stage = cls(workspace, zygote, kind)
         stage._log_from = workspace.lab.pebble.process.log_path.stat().st_size

@@ -47,7 +47,7 @@ DIRECTORIES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class RunWorld:
     """What fails.
 
     :ivar hosts: the fate of each DNS account's host: see :class:`Host`.
@@ -67,10 +67,10 @@ class World:
     stop: int | None = None
 
 
-class Stage:
+class RunStage:
     """One store, and runs in a world that may change between them."""
 
-    def __init__(self, path: Path, world: World) -> None:
+    def __init__(self, path: Path, world: RunWorld) -> None:
         self.store = FolderStore(path)
         self.clock = FakeClock()
         self.accounts: dict[str, dict[str, BoxAccount]] = {name: {} for name in DIRECTORIES}
@@ -80,7 +80,7 @@ class Stage:
         ).for_certificate("home")
         self.enter(world)
 
-    def enter(self, world: World) -> None:
+    def enter(self, world: RunWorld) -> None:
         """Replace the world."""
         self.world = world
         self.hosts = {name: Host(fate, one=fate == "one") for name, fate in world.hosts.items()}

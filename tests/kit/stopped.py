@@ -6,7 +6,7 @@ import json
 import signal
 from typing import Final, NamedTuple
 
-from tests.kit.processes import Stage, Zygote, settle
+from tests.kit.processes import ProcessStage, Zygote, settle
 from tests.kit.program import Kept
 from tests.lab.workspace import Workspace
 
@@ -30,14 +30,14 @@ class Stopped(NamedTuple):
 
 def stopped_at(workspace: Workspace, zygote: Zygote, kind: str, point: str, number: int) -> Stopped:
     """Stop a run at a point, make the next one, and check each result."""
-    with Stage.at(workspace, zygote, kind) as stage:
+    with ProcessStage.at(workspace, zygote, kind) as stage:
         ended = stop(stage, point, number)
         then, swept = stage.next_run(forked=True)
         assert (swept, stage.issued) == (0, 1)
         return Stopped(kind, point, ended, then, stage.orders)
 
 
-def stop(stage: Stage, point: str, number: int) -> str:
+def stop(stage: ProcessStage, point: str, number: int) -> str:
     """Stop a run at a point and check that it cleaned up; return its outcome's status."""
     store = stage.workspace.store
     before = Kept.of(store) if stage.kind == "renewal" else None

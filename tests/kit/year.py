@@ -16,7 +16,7 @@ from dnsrenew.model import CertificateSpec, Outcome
 from dnsrenew.schedule.plan import JITTER
 from dnsrenew.testing.box.order_server import suggest
 from tests.kit.acme_server import DAY, HOUR, Limits
-from tests.kit.year_world import ROUTES, SECOND, START, World, certificate, world
+from tests.kit.year_world import ROUTES, SECOND, START, YearWorld, certificate, world
 
 DAYS: Final = 365
 HALF: Final = START + 182 * DAY
@@ -150,13 +150,13 @@ def live(scene: Scene) -> Year:
     return year
 
 
-def _moments(scene: Scene, here: World) -> Iterator[datetime]:
+def _moments(scene: Scene, here: YearWorld) -> Iterator[datetime]:
     part = DAY / scene.runs_a_day
     for number in range(DAYS * scene.runs_a_day):
         yield START + number * part + here.chance.random() * timedelta(seconds=JITTER)
 
 
-def _happen(year: Year, here: World) -> None:
+def _happen(year: Year, here: YearWorld) -> None:
     """Switch off the host, or the CA, when the renewal has just become due."""
     now, due = here.clock.now(), here.renewer([year.scene.spec]).status()[0].next_renewal
     if due is not None and due <= now:
@@ -167,11 +167,11 @@ def _happen(year: Year, here: World) -> None:
     here.cas["le"].up = year.down is None or not _is_within(here, year.down)
 
 
-def _is_within(here: World, time: tuple[datetime, datetime]) -> bool:
+def _is_within(here: YearWorld, time: tuple[datetime, datetime]) -> bool:
     return time[0] <= here.clock.now() < time[1]
 
 
-def _run(scene: Scene, here: World) -> Run:
+def _run(scene: Scene, here: YearWorld) -> Run:
     renewer = here.renewer([scene.spec])
     now, until = here.clock.now(), renewer.status()[0].not_after
     (outcome,) = renewer.run()

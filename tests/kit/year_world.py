@@ -42,7 +42,7 @@ def certificate(name: str = "home", *, routes: Sequence[Route] = ROUTES) -> Cert
     return CertificateSpec(name=name, domains=domains, identifiers=domains, ca="le", routes=tuple(routes))
 
 
-class World:
+class YearWorld:
     """One host, its DNS and two CAs, on one clock.
 
     :param path: the folder of the store.
@@ -97,7 +97,7 @@ class World:
 class SeededRenewer(Renewer):
     """A renewer with the randomness and services of the world, in one thread, so that a seed gives one result."""
 
-    def __init__(self, config: Config, world: World) -> None:
+    def __init__(self, config: Config, world: YearWorld) -> None:
         super().__init__(config, clock=world.clock)
         self._world = world
 
@@ -112,7 +112,7 @@ class SeededRenewer(Renewer):
 
 
 @contextmanager
-def world(lifetime: timedelta, *, ari: Suggest | None, seed: int, port_closes: datetime) -> Iterator[World]:
+def world(lifetime: timedelta, *, ari: Suggest | None, seed: int, port_closes: datetime) -> Iterator[YearWorld]:
     """Make a world with an empty store; fsync does nothing, because the disk is not tested here."""
     with quick_folder() as folder, mock.patch.object(os, "fsync"):
-        yield World(folder, lifetime, ari=ari, seed=seed, port_closes=port_closes)
+        yield YearWorld(folder, lifetime, ari=ari, seed=seed, port_closes=port_closes)

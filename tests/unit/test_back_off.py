@@ -19,30 +19,30 @@ from tests.kit.clock import FakeClock
 from tests.kit.dns import MemoryDns
 from tests.kit.memory import in_memory
 from tests.kit.run_ca import Authority
-from tests.kit.run_stage import Stage, World
+from tests.kit.run_stage import RunStage, RunWorld
 from tests.kit.stores import DIRECTORY, keep
 from tests.kit.stores import SPEC as STORED
 
 SPEC = CertificateSpec(
     name="home", domains=("x.test",), identifiers=("x.test",), ca="one", routes=(Route("dns-01", dns=("a",)),)
 )
-WORKS = World(hosts={"a": "ok"})
-HOST_REFUSES = World(hosts={"a": "refuses"})
-CA_REFUSES = World({"one": Authority(ordering="ca-rejected-identifier")}, hosts={"a": "ok"})
-CA_ASKS_TO_WAIT = World({"one": Authority(ordering="ca-server-error", retry_after=7200)}, hosts={"a": "ok"})
-NO_NETWORK = World({"one": Authority(opening="ca-unreachable")}, hosts={"a": "ok"})
-NO_SECRET = World(hosts={"a": "secretless"})
-INVALID = World({"one": Authority(rejects={("dns-01", "a"): ("dns", ("x.test",))})}, hosts={"a": "ok"})
+WORKS = RunWorld(hosts={"a": "ok"})
+HOST_REFUSES = RunWorld(hosts={"a": "refuses"})
+CA_REFUSES = RunWorld({"one": Authority(ordering="ca-rejected-identifier")}, hosts={"a": "ok"})
+CA_ASKS_TO_WAIT = RunWorld({"one": Authority(ordering="ca-server-error", retry_after=7200)}, hosts={"a": "ok"})
+NO_NETWORK = RunWorld({"one": Authority(opening="ca-unreachable")}, hosts={"a": "ok"})
+NO_SECRET = RunWorld(hosts={"a": "secretless"})
+INVALID = RunWorld({"one": Authority(rejects={("dns-01", "a"): ("dns", ("x.test",))})}, hosts={"a": "ok"})
 
 
-def pause(stage: Stage, outcome: Outcome) -> timedelta:
+def pause(stage: RunStage, outcome: Outcome) -> timedelta:
     """Return how long the next attempt waits."""
     assert outcome.status == "failed"
     assert outcome.next_attempt is not None
     return outcome.next_attempt - stage.clock.now()
 
 
-def wait_for_next(stage: Stage, outcome: Outcome) -> None:
+def wait_for_next(stage: RunStage, outcome: Outcome) -> None:
     """Let the time pass until the next attempt."""
     stage.clock.elapsed += pause(stage, outcome).total_seconds()
 
@@ -51,9 +51,9 @@ def wait_for_next(stage: Stage, outcome: Outcome) -> None:
 
 
 @pytest.mark.parametrize("world", [HOST_REFUSES, CA_REFUSES, NO_NETWORK, NO_SECRET, INVALID])
-def test_a_person_who_has_fixed_it_is_tried_at_once(tmp_path: Path, world: World) -> None:
+def test_a_person_who_has_fixed_it_is_tried_at_once(tmp_path: Path, world: RunWorld) -> None:
     """Whatever failed, and however often a schedule has failed before; where nobody waits for it, it is deferred."""
-    stage = Stage(tmp_path, world)
+    stage = RunStage(tmp_path, world)
     for _ in range(3):
         outcome = stage.run(SPEC)
         if outcome.next_attempt is not None:  # a missing secret is looked for by every run
@@ -67,7 +67,7 @@ def test_a_person_who_has_fixed_it_is_tried_at_once(tmp_path: Path, world: World
 
 def test_what_the_ca_asked_for_holds_a_person_too(tmp_path: Path) -> None:
     """The outcome says until when, and how to try all the same."""
-    stage = Stage(tmp_path, CA_ASKS_TO_WAIT)
+    stage = RunStage(tmp_path, CA_ASKS_TO_WAIT)
     assert stage.run(SPEC, attended=True).status == "failed"
     stage.enter(WORKS)
     held = stage.run(SPEC, attended=True)
@@ -82,7 +82,7 @@ def test_what_the_ca_asked_for_holds_a_person_too(tmp_path: Path) -> None:
 
 def test_the_ledger_holds_a_person_too(tmp_path: Path) -> None:
     """The CA allows five failed validations in an hour."""
-    stage = Stage(tmp_path, INVALID)
+    stage = RunStage(tmp_path, INVALID)
     outcomes = [stage.run(SPEC, attended=True) for _ in range(6)]
     held = outcomes[-1]
     assert held.status == "deferred"
@@ -94,10 +94,12 @@ def test_the_ledger_holds_a_person_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("world", [CA_REFUSES, HOST_REFUSES])
 @pytest.mark.parametrize("ca", ["one", "two"])
-def test_after_five_orders_in_an_hour_a_person_is_told_when_it_goes_on(tmp_path: Path, world: World, ca: str) -> None:
+def test_after_five_orders_in_an_hour_a_person_is_told_when_it_goes_on(
+    tmp_path: Path, world: RunWorld, ca: str
+) -> None:
     """At any CA; ``now`` goes on at once, another set of names is not meant, and neither is another CA."""
     spec = replace(SPEC, ca=ca)
-    stage = Stage(tmp_path, replace(world, authorities={ca: world.authorities.get("one", Authority())}))
+    stage = RunStage(tmp_path, replace(world, authorities={ca: world.authorities.get("one", Authority())}))
     assert [stage.run(spec, attended=True).status for _ in range(5)] == ["failed"] * 5
     asked = len(stage.cas[ca].asked)
     held = stage.run(spec, attended=True)
@@ -119,7 +121,7 @@ def test_after_five_orders_in_an_hour_a_person_is_told_when_it_goes_on(tmp_path:
 
 def test_the_orders_of_a_person_hold_no_schedule(tmp_path: Path) -> None:
     """It has its own pauses."""
-    stage = Stage(tmp_path, HOST_REFUSES)
+    stage = RunStage(tmp_path, HOST_REFUSES)
     outcomes = [stage.run(SPEC, attended=True) for _ in range(5)]
     stage.enter(WORKS)
     wait_for_next(stage, outcomes[-1])
@@ -130,9 +132,9 @@ def test_the_orders_of_a_person_hold_no_schedule(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("world", [CA_REFUSES, INVALID])
-def test_pauses_grow_where_a_ca_was_asked(tmp_path: Path, world: World) -> None:
+def test_pauses_grow_where_a_ca_was_asked(tmp_path: Path, world: RunWorld) -> None:
     """1, 10, 100 minutes, a day, each up to a fifth longer or shorter."""
-    stage = Stage(tmp_path, world)
+    stage = RunStage(tmp_path, world)
     for minutes in (1, 10, 100, 1440, 1440):
         outcome = stage.run(SPEC)
         assert 0.8 * minutes * 60 <= pause(stage, outcome).total_seconds() <= 1.2 * minutes * 60 + 1
@@ -140,9 +142,9 @@ def test_pauses_grow_where_a_ca_was_asked(tmp_path: Path, world: World) -> None:
 
 
 @pytest.mark.parametrize("world", [HOST_REFUSES, NO_NETWORK])
-def test_what_no_ca_decided_waits_an_hour_at_most(tmp_path: Path, world: World) -> None:
+def test_what_no_ca_decided_waits_an_hour_at_most(tmp_path: Path, world: RunWorld) -> None:
     """A network or a DNS host that fails for days is tried every hour, and does not prolong a later pause."""
-    stage = Stage(tmp_path, world)
+    stage = RunStage(tmp_path, world)
     for _ in range(8):
         outcome = stage.run(SPEC)
         assert timedelta(seconds=48) <= pause(stage, outcome) <= timedelta(hours=1)
@@ -153,7 +155,7 @@ def test_what_no_ca_decided_waits_an_hour_at_most(tmp_path: Path, world: World) 
 
 def test_a_missing_secret_prolongs_no_pause(tmp_path: Path) -> None:
     """It is looked for by every run."""
-    stage = Stage(tmp_path, NO_SECRET)
+    stage = RunStage(tmp_path, NO_SECRET)
     for _ in range(5):
         outcome = stage.run(SPEC)
         assert (outcome.status, outcome.error and outcome.error.code) == ("failed", "secret-missing")

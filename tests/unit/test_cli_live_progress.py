@@ -60,7 +60,7 @@ class Terminal(io.StringIO):
         return "\n".join(self.lines).rstrip().split("\n")
 
 
-class Stage:
+class DisplayStage:
     """A display on a terminal, and a script that plays to it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, columns: int = 80, rows: int = 24) -> None:
@@ -96,7 +96,7 @@ class Stage:
 
 def test_name_servers_are_shown_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """While DNS is waited for, each name server stands there with its state, and the time moves."""
-    stage = Stage(monkeypatch)
+    stage = DisplayStage(monkeypatch)
     stage.run_started("home")
     stage.script.begin()
     stage.waiting("agrees", "waiting", "unreachable", "skipped")
@@ -116,7 +116,7 @@ def test_name_servers_are_shown_one_by_one(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_finished_steps_stay_and_the_block_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the end the finished steps stand there with their times, the block is gone and the cursor is back."""
-    stage = Stage(monkeypatch)
+    stage = DisplayStage(monkeypatch)
     happy(stage.emitter, threading.Event())
     stage.progress.close()
     assert [re.sub(r" +[\d.]+ s$", "", line) for line in stage.shown] == [
@@ -135,7 +135,7 @@ def test_finished_steps_stay_and_the_block_goes(monkeypatch: pytest.MonkeyPatch)
 
 def test_the_times_of_the_steps_make_the_total(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waiting for the CA to issue is in the last step's time, and nothing is counted twice."""
-    stage = Stage(monkeypatch)
+    stage = DisplayStage(monkeypatch)
     script = stage.script
     script.begin()
     for kind, data in (
@@ -158,7 +158,7 @@ def test_the_times_of_the_steps_make_the_total(monkeypatch: pytest.MonkeyPatch) 
 
 def test_idns_stay_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
     """The CA knows A-labels; people are told what they wrote, in their order."""
-    stage = Stage(monkeypatch)
+    stage = DisplayStage(monkeypatch)
     stage.script.say("certificate-started", reason="missing", domains=["bücher.test", "a.test"])
     stage.script.say("order-created", url="", domains=["xn--bcher-kva.test", "a.test"], pending=[])
     stage.script.say("authorizations-valid", domains=["a.test", "xn--bcher-kva.test"])
@@ -167,7 +167,7 @@ def test_idns_stay_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_order_that_is_taken_up_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A person sees why nothing is ordered and nothing is written to DNS."""
-    stage = Stage(monkeypatch)
+    stage = DisplayStage(monkeypatch)
     stage.script.say("certificate-started", reason="missing", domains=["a.test"])
     stage.script.say("order-resumed", ca="lab", url="", domains=["a.test"], status="valid")
     assert "resumed the order of an interrupted run at lab" in stage.shown[-2]
@@ -176,14 +176,14 @@ def test_an_order_that_is_taken_up_is_told(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_time_is_never_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a narrow window the time moves to the next line together with the last word."""
-    stage = Stage(monkeypatch, 40)
+    stage = DisplayStage(monkeypatch, 40)
     stage.script.begin()
     assert stage.shown[-3:-1] == ["  ✓ 2 TXT values written to", "    example.test  0.02 s"]
 
 
 def test_after_a_pause_the_block_is_drawn_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a shell wrote after Ctrl-Z is not overwritten, and the cursor hides again."""
-    stage = Stage(monkeypatch)
+    stage = DisplayStage(monkeypatch)
     stage.run_started("home")
     stage.script.begin()
     stage.waiting("waiting")
@@ -199,7 +199,7 @@ def test_after_a_pause_the_block_is_drawn_anew(monkeypatch: pytest.MonkeyPatch) 
 
 def test_other_lines_come_above_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
     """A warning, or any other line, does not run into what is being rewritten."""
-    stage = Stage(monkeypatch)
+    stage = DisplayStage(monkeypatch)
     stage.run_started("home")
     stage.script.begin()
     stage.waiting("waiting")
@@ -213,7 +213,7 @@ def test_other_lines_come_above_the_block(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize("columns", [40, 60, 80, 200])
 def test_no_line_is_wider_than_the_window(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
     """Down to 40 columns lines are cut or broken between words; what moves is never as wide as the window."""
-    stage = Stage(monkeypatch, columns)
+    stage = DisplayStage(monkeypatch, columns)
     stage.run_started("home")
     stage.script.begin()
     stage.waiting("waiting", "agrees")
@@ -225,7 +225,7 @@ def test_no_line_is_wider_than_the_window(monkeypatch: pytest.MonkeyPatch, colum
 
 def test_a_low_window_shows_what_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     """With more under work than the window has lines, the rest is counted."""
-    stage = Stage(monkeypatch, rows=10)
+    stage = DisplayStage(monkeypatch, rows=10)
     names = [f"site{number}" for number in range(12)]
     stage.run_started(*names)
     for name in names:
@@ -238,7 +238,7 @@ def test_a_low_window_shows_what_fits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_run_of_many_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """How many have ended, and how many of these have failed, below what is in progress."""
-    stage = Stage(monkeypatch)
+    stage = DisplayStage(monkeypatch)
     names = [f"site{number}" for number in range(300)]
     stage.run_started(*names)
     for number, name in enumerate(names[:39]):
@@ -256,7 +256,7 @@ def test_a_run_of_many_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_window_that_became_narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a resize as many lines are taken back as the old block now covers."""
-    stage = Stage(monkeypatch, 80)
+    stage = DisplayStage(monkeypatch, 80)
     stage.run_started("home")
     stage.script.begin()
     stage.waiting("waiting")
@@ -269,7 +269,7 @@ def test_a_window_that_became_narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_several_show_their_step_and_their_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """With several certificates only ends and failures stay; what each is doing stands in the block."""
-    stage = Stage(monkeypatch)
+    stage = DisplayStage(monkeypatch)
     crowd(stage.emitter, threading.Event())
     stage.progress.close()
     shown = sorted(re.sub(r" +[\d.]+ s$", "", line) for line in stage.shown)
@@ -286,7 +286,7 @@ def test_several_show_their_step_and_their_end(monkeypatch: pytest.MonkeyPatch) 
 
 def test_many_servers_are_summed_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A zone with many name servers takes one line."""
-    stage = Stage(monkeypatch, 120)
+    stage = DisplayStage(monkeypatch, 120)
     stage.run_started("home")
     stage.script.begin()
     stage.waiting(*["agrees"] * 10, "waiting")
@@ -295,7 +295,7 @@ def test_many_servers_are_summed_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_error_is_told_where_the_result_is_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """If standard output goes elsewhere, the failure's message stands in the progress, once."""
-    stage = Stage(monkeypatch)
+    stage = DisplayStage(monkeypatch)
     progress = LiveProgress(stage.output, stage.clock, show_errors=True)
     emitter = Emitter(stage.clock, progress)
     script = Script(emitter, threading.Event())
@@ -307,7 +307,7 @@ def test_the_error_is_told_where_the_result_is_not_seen(monkeypatch: pytest.Monk
 
 def test_nothing_is_said_after_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread that was left behind cannot write into the result."""
-    stage = Stage(monkeypatch)
+    stage = DisplayStage(monkeypatch)
     stage.progress.close()
     happy(stage.emitter, threading.Event())
     assert stage.shown == [""]
@@ -315,7 +315,7 @@ def test_nothing_is_said_after_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_not_due_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     """What another run renewed meanwhile is no news."""
-    stage = Stage(monkeypatch)
+    stage = DisplayStage(monkeypatch)
     stage.run_started("home", "shop")
     stage.script.finish(outcome(status="not-due"))
     stage.progress.close()
@@ -339,7 +339,7 @@ def test_only_events_that_exist_are_told() -> None:
 
 def test_nothing_moves_for_a_reader_that_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """After Ctrl-S and Ctrl-Q no film of old frames runs; what is done is told all the same."""
-    stage = Stage(monkeypatch)
+    stage = DisplayStage(monkeypatch)
     stage.run_started("home", "shop")
     stage.script.begin()
     stage.output.err.writer = SimpleNamespace(is_behind=True, put=lambda write: write())  # type: ignore[assignment]

@@ -37,7 +37,7 @@ from tests.kit.acme_dns import DOMAIN, AcmeDns
 from tests.kit.clock import FakeClock
 from tests.kit.memory import threads_at_once
 from tests.kit.run_ca import Authority
-from tests.kit.run_stage import Stage, World
+from tests.kit.run_stage import RunStage, RunWorld
 
 ACME = {"provider": "acme-dns", "api": "http://127.0.0.1:1"}
 OWN = {"provider": "rfc2136", "server": "127.0.0.1", "zones": ["example.test"]}
@@ -477,7 +477,7 @@ def test_a_name_with_quotes() -> None:
 PERSIST_NAME = "_validation-persist.x.test."
 
 
-def persisted(stage: Stage) -> list[dict[str, str]]:
+def persisted(stage: RunStage) -> list[dict[str, str]]:
     """Have the record set for a certificate of the stage; return the records."""
     names = ("x.test", "*.x.test")
     spec = CertificateSpec(
@@ -490,10 +490,10 @@ def persisted(stage: Stage) -> list[dict[str, str]]:
         ]
 
 
-def stage_of(folder: Path, *, offers: tuple[str, ...] = ("dns-01", "dns-persist-01"), **world: Any) -> Stage:
+def stage_of(folder: Path, *, offers: tuple[str, ...] = ("dns-01", "dns-persist-01"), **world: Any) -> RunStage:
     """A stage whose CA offers dns-persist-01."""
     authority = Authority(offers=offers, dialect="01")
-    return Stage(folder / "state", World({"one": authority}, {"a": "ok"}, **world))
+    return RunStage(folder / "state", RunWorld({"one": authority}, {"a": "ok"}, **world))
 
 
 def test_the_lasting_record_is_written_once(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from tests.kit.deployments import KeptFiles, TlsServer, make_certificate
 from tests.kit.folders import here
 
 
-class Stage:
+class EngineStage:
     """A target folder with an old pair, a server that serves it, and what the store keeps."""
 
     def __init__(self, folder: Path) -> None:
@@ -63,9 +63,9 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
+def stage(tmp_path: Path) -> EngineStage:
     """A target without a pair yet."""
-    return Stage(tmp_path)
+    return EngineStage(tmp_path)
 
 
 def reload_by(server: TlsServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,12 +73,12 @@ def reload_by(server: TlsServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "run", lambda *_, **__: server.reload())
 
 
-def kinds(stage: Stage) -> list[str]:
+def kinds(stage: EngineStage) -> list[str]:
     """Return the kinds of all events."""
     return [event.kind for event in stage.events]
 
 
-def test_files_are_written_with_their_modes(stage: Stage) -> None:
+def test_files_are_written_with_their_modes(stage: EngineStage) -> None:
     """Files are written with their modes, and nothing is left beside them."""
     new = stage.make()
     result = stage.deploy(stage.entry(), new)
@@ -95,7 +95,7 @@ def test_files_are_written_with_their_modes(stage: Stage) -> None:
     assert kinds(stage) == ["deploy-started", "deployed"]
 
 
-def test_what_is_in_place_is_left_alone(stage: Stage) -> None:
+def test_what_is_in_place_is_left_alone(stage: EngineStage) -> None:
     """Files with the same content are not touched, and nothing is reloaded."""
     new = stage.make()
     stage.place(new)
@@ -105,7 +105,7 @@ def test_what_is_in_place_is_left_alone(stage: Stage) -> None:
     assert stage.certificate.stat() == before
 
 
-def test_files_in_place_that_were_not_activated_are(stage: Stage, tmp_path: Path) -> None:
+def test_files_in_place_that_were_not_activated_are(stage: EngineStage, tmp_path: Path) -> None:
     """A run was killed between the files and the reload; without a port to ask, the note in the store tells it."""
     new, out = stage.make(), tmp_path / "reloaded"
     stage.place(new)
@@ -116,7 +116,7 @@ def test_files_in_place_that_were_not_activated_are(stage: Stage, tmp_path: Path
     assert not stage.deploy(stage.entry(reload=program), new).changed
 
 
-def test_the_port_serves_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_port_serves_it(stage: EngineStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A deployment counts when the port serves the certificate."""
     old, new = stage.make(), stage.make()
     stage.place(old)
@@ -129,7 +129,7 @@ def test_the_port_serves_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> No
         assert (again.ok, again.changed, again.served, server.reloads) == (True, False, True, 2)
 
 
-def test_files_in_place_that_are_not_served_are_activated(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_in_place_that_are_not_served_are_activated(stage: EngineStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The files of a run that was killed before the reload are activated."""
     old, new = stage.make(), stage.make()
     stage.place(old)
@@ -140,7 +140,7 @@ def test_files_in_place_that_are_not_served_are_activated(stage: Stage, monkeypa
         assert (result.ok, result.served, server.reloads) == (True, True, 2)
 
 
-def test_a_port_that_serves_another_one_gets_the_old_files_back(stage: Stage) -> None:
+def test_a_port_that_serves_another_one_gets_the_old_files_back(stage: EngineStage) -> None:
     """If the port keeps serving another certificate, the old files come back."""
     old, new = stage.make(), stage.make()
     stage.place(old)
@@ -154,7 +154,7 @@ def test_a_port_that_serves_another_one_gets_the_old_files_back(stage: Stage) ->
     assert kinds(stage) == ["deploy-started", "deploy-rolled-back", "deploy-failed"]
 
 
-def test_a_reload_that_fails_gets_the_old_files_back(stage: Stage) -> None:
+def test_a_reload_that_fails_gets_the_old_files_back(stage: EngineStage) -> None:
     """If the reload fails, the old files come back, and the end of its output is in the error."""
     old, new = stage.make(), stage.make()
     stage.place(old)
@@ -169,7 +169,7 @@ def test_a_reload_that_fails_gets_the_old_files_back(stage: Stage) -> None:
     assert not stage.kept.is_begun
 
 
-def test_without_old_files_the_new_ones_stay(stage: Stage) -> None:
+def test_without_old_files_the_new_ones_stay(stage: EngineStage) -> None:
     """Where no old file was, the new ones stay."""
     new = stage.make()
     result = stage.deploy(stage.entry(reload=["/no/such/program"]), new)
@@ -178,7 +178,7 @@ def test_without_old_files_the_new_ones_stay(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("more", [(), ("chain", "leaf")])
-def test_an_expired_certificate_does_not_come_back(stage: Stage, more: tuple[str, ...]) -> None:
+def test_an_expired_certificate_does_not_come_back(stage: EngineStage, more: tuple[str, ...]) -> None:
     """An expired certificate is not put back, also where the file of its chain, which is valid, comes first."""
     old, new = stage.make(days=0.0005), stage.make()
     stage.place(old)
@@ -193,7 +193,7 @@ def test_an_expired_certificate_does_not_come_back(stage: Stage, more: tuple[str
     assert stage.key.read_text() == new.private_key_pem
 
 
-def test_the_old_files_come_back_as_they_were(stage: Stage, tmp_path: Path) -> None:
+def test_the_old_files_come_back_as_they_were(stage: EngineStage, tmp_path: Path) -> None:
     """With their modes, and a link as a link: a server of another user may read them only so."""
     old, new = stage.make(), stage.make()
     stage.certificate.symlink_to(here(old.fullchain_path))
@@ -206,7 +206,7 @@ def test_the_old_files_come_back_as_they_were(stage: Stage, tmp_path: Path) -> N
     assert stage.has(old)
 
 
-def test_a_link_is_replaced_by_a_file(stage: Stage) -> None:
+def test_a_link_is_replaced_by_a_file(stage: EngineStage) -> None:
     """Though it leads to the same content; what it leads to is not written."""
     old, new = stage.make(), stage.make()
     stage.place(old)
@@ -218,7 +218,7 @@ def test_a_link_is_replaced_by_a_file(stage: Stage) -> None:
     assert old.fullchain_pem == content
 
 
-def test_what_is_no_certificate_is_not_replaced(stage: Stage) -> None:
+def test_what_is_no_certificate_is_not_replaced(stage: EngineStage) -> None:
     """A path that leads to a large file is a mistake."""
     stage.key.write_bytes(bytes(1 << 21))
     result = stage.deploy(stage.entry(), stage.make())
@@ -227,7 +227,7 @@ def test_what_is_no_certificate_is_not_replaced(stage: Stage) -> None:
     assert (result.changed, stage.key.stat().st_size) == (False, 1 << 21)
 
 
-def test_the_last_certificate_but_one_never_comes_back(stage: Stage) -> None:
+def test_the_last_certificate_but_one_never_comes_back(stage: EngineStage) -> None:
     """A change that wrote nothing puts nothing back, whatever an earlier one has kept."""
     certificates = [stage.make(), stage.make(), stage.make()]
     stage.place(certificates[0])
@@ -251,7 +251,7 @@ def test_the_last_certificate_but_one_never_comes_back(stage: Stage) -> None:
         assert stage.has(certificates[1])
 
 
-def test_what_a_killed_run_has_replaced_comes_back(stage: Stage) -> None:
+def test_what_a_killed_run_has_replaced_comes_back(stage: EngineStage) -> None:
     """The next run finds the new files, fails to activate them, and puts back what the first one had kept."""
     old, new = stage.make(), stage.make()
     stage.place(old)
@@ -271,7 +271,7 @@ def test_what_a_killed_run_has_replaced_comes_back(stage: Stage) -> None:
     assert (result.rolled_back, stage.has(old)) == (True, True)
 
 
-def test_a_rename_that_is_refused(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rename_that_is_refused(stage: EngineStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that is a mount of its own cannot be replaced: the old pair comes back, and no later run completes it."""
     old, new = stage.make(), stage.make()
     stage.place(old)
@@ -290,7 +290,7 @@ def test_a_rename_that_is_refused(stage: Stage, monkeypatch: pytest.MonkeyPatch)
     assert sorted(path.name for path in stage.target.iterdir()) == ["cert.pem", "key.pem"]
 
 
-def test_old_files_that_cannot_be_activated_any_more(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_files_that_cannot_be_activated_any_more(stage: EngineStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The new ones were activated and not served: what the server has now is unknown, and said."""
     old, new = stage.make(), stage.make()
     stage.place(old)
@@ -303,7 +303,7 @@ def test_old_files_that_cannot_be_activated_any_more(stage: Stage, monkeypatch: 
     assert [notice.code for notice in stage.notices] == ["deploy-not-restored"]
 
 
-def test_a_program_that_hangs_is_ended(stage: Stage) -> None:
+def test_a_program_that_hangs_is_ended(stage: EngineStage) -> None:
     """A program has its time limit."""
     program = [sys.executable, "-c", "import time; time.sleep(60)"]
     result = stage.deploy(stage.entry(reload=program, timeout=0.5), stage.make())
@@ -312,7 +312,7 @@ def test_a_program_that_hangs_is_ended(stage: Stage) -> None:
     assert result.seconds < 10
 
 
-def test_a_pair_that_does_not_fit_is_not_written(stage: Stage) -> None:
+def test_a_pair_that_does_not_fit_is_not_written(stage: EngineStage) -> None:
     """A pair that cannot be loaded is not written."""
     new = stage.make()
     here(new.private_key_path).write_text(stage.make().private_key_pem)
@@ -323,7 +323,7 @@ def test_a_pair_that_does_not_fit_is_not_written(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("break_it", ["folder", "file"])
-def test_a_target_that_cannot_be_written(stage: Stage, break_it: str) -> None:
+def test_a_target_that_cannot_be_written(stage: EngineStage, break_it: str) -> None:
     """A missing folder, or a folder in the place of a file, is an error before anything is written."""
     if break_it == "folder":
         stage.target.rmdir()
@@ -335,7 +335,7 @@ def test_a_target_that_cannot_be_written(stage: Stage, break_it: str) -> None:
     assert not result.changed
 
 
-def test_a_target_that_the_unit_makes_read_only(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_target_that_the_unit_makes_read_only(stage: EngineStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The systemd unit names what may be written; `schedule install` names it anew."""
 
     def refuse(*_: object) -> None:
@@ -349,7 +349,7 @@ def test_a_target_that_the_unit_makes_read_only(stage: Stage, monkeypatch: pytes
     assert "dnsrenew schedule install" in result.error["fix"]
 
 
-def test_killed_between_the_renames_the_next_run_ends_them(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_between_the_renames_the_next_run_ends_them(stage: EngineStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The renames of a killed run are noted, and can be completed."""
     old, new = stage.make(), stage.make()
     stage.place(old)
@@ -372,7 +372,7 @@ def test_killed_between_the_renames_the_next_run_ends_them(stage: Stage, monkeyp
     assert stage.has(new)
 
 
-def test_a_callable_of_the_program_is_called(stage: Stage) -> None:
+def test_a_callable_of_the_program_is_called(stage: EngineStage) -> None:
     """A callable gets the certificate."""
     got: list[Certificate] = []
     new = stage.make()
@@ -380,7 +380,7 @@ def test_a_callable_of_the_program_is_called(stage: Stage) -> None:
     assert (result.ok, result.to, got) == (True, "python", [new])
 
 
-def test_an_error_of_a_deployer_is_told_as_ours(stage: Stage) -> None:
+def test_an_error_of_a_deployer_is_told_as_ours(stage: EngineStage) -> None:
     """An unexpected error of a deployer is translated."""
 
     def fails(_: Certificate) -> None:
@@ -392,7 +392,7 @@ def test_an_error_of_a_deployer_is_told_as_ours(stage: Stage) -> None:
     assert "ZeroDivisionError" in result.error["message"]
 
 
-def test_a_package_that_is_broken(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_that_is_broken(stage: EngineStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its deployment fails, and the configuration can be read all the same."""
     point = metadata.EntryPoint("broken", "no_such_module:Deployer", "dnsrenew.deployers")
     monkeypatch.setattr(metadata, "entry_points", lambda **_: metadata.EntryPoints([point]))
@@ -401,7 +401,7 @@ def test_a_package_that_is_broken(stage: Stage, monkeypatch: pytest.MonkeyPatch)
     assert (result.error["code"], result.target) == ("deploy-refused", "x")
 
 
-def test_entries_do_not_depend_on_each_other(stage: Stage) -> None:
+def test_entries_do_not_depend_on_each_other(stage: EngineStage) -> None:
     """An entry is carried out although the one before it failed."""
 
     def refuses(_: Certificate) -> None:

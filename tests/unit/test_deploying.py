@@ -18,7 +18,7 @@ from dnsrenew.store import FolderStore
 from tests.kit.clock import FakeClock
 from tests.kit.memory import host_config
 from tests.kit.run_ca import Authority
-from tests.kit.run_stage import Stage, World
+from tests.kit.run_stage import RunStage, RunWorld
 from tests.kit.stores import DIRECTORY, SPEC, keep
 
 
@@ -173,8 +173,8 @@ def test_a_live_run_completes_its_renames_itself(host: Host) -> None:
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_renewed_certificate_is_deployed(tmp_path: Path, fails: bool) -> None:
     """And a failed renewal deploys the one in force."""
-    world = World(hosts={"home": "ok"}, authorities={"one": Authority(ordering="ca-server-error")} if fails else {})
-    stage = Stage(tmp_path / "state", world)
+    world = RunWorld(hosts={"home": "ok"}, authorities={"one": Authority(ordering="ca-server-error")} if fails else {})
+    stage = RunStage(tmp_path / "state", world)
     got: list[str] = []
     routes = (Route("dns-01", dns=("home",)),)
     spec = replace(SPEC, ca="one", routes=routes, deploy=(lambda certificate: got.append(certificate.serial),))

@@ -42,7 +42,7 @@ from tests.kit.dns import MemoryDns
 ROUTE = Route("dns-01")
 
 
-class Stage:
+class Dns01Stage:
     """Accounts at hosts that behave as a test wants; `locked` has every lock that was taken, in order."""
 
     def __init__(self, *zones: str, cnames: Mapping[str, str] | None = None) -> None:
@@ -146,7 +146,7 @@ def texts(rounds: list[list[TxtValue]]) -> list[list[str]]:
 
 def test_a_name_and_its_wildcard_have_one_place() -> None:
     """A wildcard is validated at its base domain (RFC 8555 section 8.4)."""
-    stage = Stage()
+    stage = Dns01Stage()
     stage.account("home")
     placed = stage.place("example.test", "*.example.test")
     assert {place.name for place in placed.values()} == {"_acme-challenge.example.test."}
@@ -174,7 +174,7 @@ def test_the_longest_fitting_zone_comes_first_then_the_order_of_the_file(
 
     A route without accounts expands to one route for each account that fits, so that another is left if one fails.
     """
-    stage = Stage()
+    stage = Dns01Stage()
     for account, zones in accounts.items():
         stage.account(account, *zones)
     assert stage.accounts_for(name) == [(account,) for account in order]
@@ -182,7 +182,7 @@ def test_the_longest_fitting_zone_comes_first_then_the_order_of_the_file(
 
 def test_a_route_that_stands_for_several_hands_on_what_it_says() -> None:
     """An expanded route keeps its CA, alias and follow_cname; a route with accounts is not expanded."""
-    stage = Stage()
+    stage = Dns01Stage()
     stage.account("home")
     route = Route("dns-01", ca="two", alias="x.other.test", follow_cname=False)
     assert stage.choice.routes("x.other.test.", route) == [
@@ -194,7 +194,7 @@ def test_a_route_that_stands_for_several_hands_on_what_it_says() -> None:
 
 def test_the_stated_zone_is_the_zone() -> None:
     """The zone is that of the account, then the suffix of the host, then that of the SOA record."""
-    stage = Stage("example.test", "sub.example.test", "duckdns.org")
+    stage = Dns01Stage("example.test", "sub.example.test", "duckdns.org")
     stage.account("stated", "example.test")
     assert spots(stage.place("x.sub.example.test")["x.sub.example.test"]) == [("stated", "example.test.")]
     stage.account("duck", suffixes=("duckdns.org",))
@@ -206,7 +206,7 @@ def test_the_stated_zone_is_the_zone() -> None:
 
 def test_a_host_with_suffixes_writes_nowhere_else() -> None:
     """An account of DuckDNS without zones cannot write example.test."""
-    stage = Stage()
+    stage = Dns01Stage()
     stage.account("duck", suffixes=("duckdns.org",))
     with pytest.raises(DnsError) as caught:
         stage.place("www.example.test")
@@ -217,7 +217,7 @@ def test_a_host_with_suffixes_writes_nowhere_else() -> None:
 
 def test_the_account_is_chosen_by_where_a_cname_ends() -> None:
     """The account is chosen by the target of the CNAME, not by the validated name."""
-    stage = Stage(cnames={"_acme-challenge.example.test.": "x.other.test."})
+    stage = Dns01Stage(cnames={"_acme-challenge.example.test.": "x.other.test."})
     stage.account("home", "example.test")
     stage.account("other", "other.test")
     place = stage.place("example.test")["example.test"]
@@ -226,7 +226,7 @@ def test_the_account_is_chosen_by_where_a_cname_ends() -> None:
 
 def test_a_cname_into_another_zone_is_a_warning() -> None:
     """Where neither the account nor the route limits it, whoever runs a name's DNS chooses what is written beside."""
-    stage = Stage(cnames={"_acme-challenge.www.example.test.": "_dmarc.other.test."})
+    stage = Dns01Stage(cnames={"_acme-challenge.www.example.test.": "_dmarc.other.test."})
     stage.account("home")
     assert spots(stage.place("www.example.test")["www.example.test"]) == [("home", "other.test.")]
     (notice,) = stage.context.notices
@@ -254,7 +254,7 @@ def test_what_the_configuration_says_is_no_warning(
     name: str, end: str, zones: tuple[str, ...], route: Route, warns: bool
 ) -> None:
     """Nor is a record of ACME's own name, or one in the zone of the identifier."""
-    stage = Stage("example.test", "sub.example.test", "other.test")
+    stage = Dns01Stage("example.test", "sub.example.test", "other.test")
     stage.dns.cnames = {f"_acme-challenge.{name.removeprefix('*.')}.": end}
     stage.account("home", *zones)
     stage.place(name, route=route)
@@ -263,7 +263,7 @@ def test_what_the_configuration_says_is_no_warning(
 
 def test_each_account_without_zones_is_named() -> None:
     """A host with suffixes has no zones either: the zone in the fix is the one that it writes."""
-    stage = Stage("example.test", "duckdns.org", cnames={"_acme-challenge.example.test.": "home.duckdns.org."})
+    stage = Dns01Stage("example.test", "duckdns.org", cnames={"_acme-challenge.example.test.": "home.duckdns.org."})
     stage.account("duck", suffixes=("duckdns.org",))
     stage.account("any")
     stage.account("limited", "home.duckdns.org")
@@ -277,7 +277,7 @@ def test_each_account_without_zones_is_named() -> None:
 
 def test_a_route_limits_the_accounts() -> None:
     """A route's accounts are used even if another account fits better; one that may not write is an error."""
-    stage = Stage()
+    stage = Dns01Stage()
     stage.account("wide", "test")
     stage.account("close", "example.test")
     placed = stage.place("example.test", route=Route("dns-01", dns=("wide",)))
@@ -292,7 +292,7 @@ def test_a_route_limits_the_accounts() -> None:
 
 def test_a_zone_at_two_hosts_has_two_writers() -> None:
     """Two hosts of one zone both write the value, each in its own zone and with its own TTL."""
-    stage = Stage()
+    stage = Dns01Stage()
     stage.account("a", "example.test", ttl=600)
     stage.account("b")
     both = Route("dns-01", dns=("b", "a"))
@@ -307,7 +307,7 @@ def test_a_zone_at_two_hosts_has_two_writers() -> None:
 
 def test_a_route_s_names_are_looked_up_together() -> None:
     """All names of a route are looked up in one call, with alias, follow_cname and check."""
-    stage = Stage()
+    stage = Dns01Stage()
     route = Route("dns-01", alias="x.other.test", follow_cname=False)
     targets, refused = stage.choice.targets(stage.context, ["a.example.test", "c.example.test"], route, "doh")
     assert refused == {}
@@ -318,7 +318,7 @@ def test_a_route_s_names_are_looked_up_together() -> None:
 
 def test_a_name_that_is_lost_takes_no_other_with_it() -> None:
     """Each name gets its own target or error; a cancel is raised."""
-    stage = Stage()
+    stage = Dns01Stage()
     stage.dns.lost = {"b.example.test"}
     names = ["a.example.test", "b.example.test", "c.example.test"]
     targets, refused = stage.choice.targets(stage.context, names, ROUTE, "authoritative")
@@ -335,7 +335,7 @@ def test_a_name_that_is_lost_takes_no_other_with_it() -> None:
 
 def test_only_the_secrets_of_those_who_write_are_read() -> None:
     """Secrets are read once for each writing account; a missing one stops only the routes that need it."""
-    stage = Stage()
+    stage = Dns01Stage()
     asked: list[str] = []
 
     def secret(name: str) -> Secret:
@@ -358,7 +358,7 @@ def test_only_the_secrets_of_those_who_write_are_read() -> None:
 
 def test_the_account_s_ttl_wins_over_the_host_s() -> None:
     """The record has absolute names, the value unchanged, and the TTL of the account or the host."""
-    stage = Stage()
+    stage = Dns01Stage()
     stage.account("home", "example.test", ttl=600)
     (ours,) = stage.values("example.test")
     assert ours.record == TxtRecord("example.test.", "_acme-challenge.example.test.", "v1", 600)
@@ -394,7 +394,7 @@ def test_values_that_cannot_stand_together_take_turns(
 
     All certificates take the locks in the same order, so that they do not deadlock.
     """
-    stage = Stage()
+    stage = Dns01Stage()
     stage.account("home", **behaviour)
     assert texts(rounds_of(stage.values(*NAMES))) == rounds
     with stage.dns01.exclusive(stage.context, list(reversed(stage.place(*NAMES).values()))):
@@ -409,7 +409,7 @@ def test_no_value_is_no_round() -> None:
 
 def test_hosts_of_both_kinds_share_the_first_round() -> None:
     """Only a host that keeps one value needs a second batch."""
-    stage = Stage()
+    stage = Dns01Stage()
     stage.account("many", "other.test")
     stage.account("one", "example.test", values="one")
     values = stage.values("other.test", "*.other.test", "example.test", "*.example.test")
@@ -418,7 +418,7 @@ def test_hosts_of_both_kinds_share_the_first_round() -> None:
 
 def test_a_host_that_keeps_two_values() -> None:
     """A domain and its wildcard are in one batch; the names that share a place with them wait for the next."""
-    stage = Stage()
+    stage = Dns01Stage()
     stage.account("two", values="two", scope="zone")
     values = stage.values("example.test", "*.example.test", "www.example.test", "a.example.test", "b.example.test")
     assert texts(rounds_of(values)) == [["v1", "v2"], ["v3", "v4"], ["v5"]]
@@ -426,7 +426,7 @@ def test_a_host_that_keeps_two_values() -> None:
 
 def test_an_account_that_needs_a_cname() -> None:
     """It writes the name that the CNAME leads to; without one, the error names `dnsrenew delegate`, before an order."""
-    stage = Stage("example.test", "other.test", cnames={"_acme-challenge.example.test.": "x1.other.test."})
+    stage = Dns01Stage("example.test", "other.test", cnames={"_acme-challenge.example.test.": "x1.other.test."})
     stage.account("home", delegated=True)
     assert stage.place("example.test")["example.test"].name == "x1.other.test."
     with pytest.raises(DnsError) as caught:
@@ -437,7 +437,7 @@ def test_an_account_that_needs_a_cname() -> None:
 
 def test_records_that_a_person_sets() -> None:
     """Without a person the route is ruled out before an order; with one, an event tells the records."""
-    stage = Stage()
+    stage = Dns01Stage()
     stage.account("me", by_hand=True, removes=False)
     with pytest.raises(ChallengeError) as caught:
         stage.place("example.test")
@@ -454,7 +454,7 @@ BOTH = Route("dns-01", dns=("many", "one"))
 
 def test_the_values_of_one_name_stay_together() -> None:
     """The values of one name at two hosts are in the same batch, even if only one host keeps one value."""
-    stage = Stage()
+    stage = Dns01Stage()
     stage.account("many")
     stage.account("one", values="one")
     values = stage.values("example.test", "*.example.test", "other.test", route=BOTH)
@@ -476,7 +476,7 @@ def test_rounds_are_right_for_any_hosts(names: list[str], hosts: list[tuple[str,
 
     A value is in a later batch only if one of its keys is full in each batch before.
     """
-    stage = Stage()
+    stage = Dns01Stage()
     for number, (many, scope) in enumerate(hosts):
         stage.account(str(number), values=many, scope=scope)
     route = Route("dns-01", dns=[str(number) for number in range(len(hosts))])
@@ -502,7 +502,7 @@ def test_rounds_are_right_for_any_hosts(names: list[str], hosts: list[tuple[str,
 
 def test_each_account_is_written_to_once() -> None:
     """Each account gets one call with all its records; events are emitted before and after."""
-    stage = Stage()
+    stage = Dns01Stage()
     home, other = stage.account("home", "example.test"), stage.account("other", "other.test")
     values = stage.values("example.test", "*.example.test", "other.test")
     dns01 = stage.dns01
@@ -519,7 +519,7 @@ def test_each_account_is_written_to_once() -> None:
 
 def test_a_zone_at_two_hosts_is_written_at_both_and_waited_for_once() -> None:
     """A value at two hosts is written and removed at both, and waited for once."""
-    stage = Stage()
+    stage = Dns01Stage()
     a, b = stage.account("a"), stage.account("b", settle=9)
     values = stage.values("example.test", route=Route("dns-01", dns=("a", "b")))
     dns01 = stage.dns01
@@ -536,7 +536,7 @@ def test_a_zone_at_two_hosts_is_written_at_both_and_waited_for_once() -> None:
 
 def test_a_second_try_settles_longer() -> None:
     """A second try adds its settle to that of the user or the host."""
-    stage = Stage()
+    stage = Dns01Stage()
     stage.account("home", settle=20)
     values = stage.values("example.test")
     stage.dns01.wait_visible(stage.context, values, Propagation(), 15.0)
@@ -546,7 +546,7 @@ def test_a_second_try_settles_longer() -> None:
 
 def test_an_exclusive_host_is_written_to_alone() -> None:
     """Calls of an exclusive host hold the locks of their zones."""
-    stage = Stage()
+    stage = Dns01Stage()
     stage.account("home", exclusive=True)
     writing = [f"writing {zone}" for zone in ("example.test.", "other.test.")]
     dns01 = stage.dns01
@@ -599,7 +599,7 @@ class Silent(InMemoryDriver):
 
 def test_a_host_that_does_not_answer_is_not_waited_for_by_everybody() -> None:
     """After a time-out, other certificates fail at once, except one that probes the host."""
-    stage = Stage()
+    stage = Dns01Stage()
     driver, last_resort = cast("Silent", stage.account("home", driver=Silent())), stage.account("spare")
     dns01, values = stage.dns01, stage.values("example.test", route=Route("dns-01", dns=("home",)))
     placements = stage.place("example.test", route=Route("dns-01", dns=("home",))).values()
@@ -624,7 +624,7 @@ def test_a_host_that_does_not_answer_is_not_waited_for_by_everybody() -> None:
 @pytest.mark.parametrize(("code", "goes_on"), [("provider-refused", True), ("provider-unreachable", False)])
 def test_to_refuse_is_to_answer(code: str, goes_on: bool) -> None:
     """A refusal closes the circuit breaker; an unreachable host does not."""
-    stage = Stage()
+    stage = Dns01Stage()
     refusing = cast("Silent", stage.account("home", driver=Silent()))
     dns01, values = stage.dns01, stage.values("example.test")
     first, probe, other = (stage.context.for_certificate(name) for name in ("first", "probe", "other"))
@@ -642,7 +642,7 @@ def test_to_refuse_is_to_answer(code: str, goes_on: bool) -> None:
 
 def test_a_host_that_refuses_at_once_is_asked_by_every_certificate() -> None:
     """A refusal does not open the circuit breaker: each certificate asks the host."""
-    stage = Stage()
+    stage = Dns01Stage()
     refusing = cast("Refusing", stage.account("home", driver=Refusing("add")))
     dns01, values = stage.dns01, stage.values("example.test")
     for _ in range(2):
@@ -654,7 +654,7 @@ def test_a_host_that_refuses_at_once_is_asked_by_every_certificate() -> None:
 
 def test_one_account_that_fails_does_not_cut_the_other_short() -> None:
     """An error of one account is raised after all accounts have ended, so that withdraw() removes everything."""
-    stage = Stage()
+    stage = Dns01Stage()
     stage.account("home", "example.test", driver=Refusing("add"))
     other = stage.account("other", "other.test")
     values = stage.values("example.test", "other.test")
@@ -669,7 +669,7 @@ def test_one_account_that_fails_does_not_cut_the_other_short() -> None:
 
 def test_what_cannot_be_withdrawn_is_a_warning() -> None:
     """A failed removal is a warning with the name, not an error, and the event has the value."""
-    stage = Stage()
+    stage = Dns01Stage()
     stage.account("home", "example.test", driver=Refusing("remove"))
     other = stage.account("other", "other.test")
     values = stage.values("example.test", "other.test")
@@ -719,7 +719,7 @@ def test_what_is_not_seen_may_stand_all_the_same(
     tmp_path: Path, codes: list[str], identifiers: list[str], kept: int, *, writes: bool
 ) -> None:
     """A value counts as not written only if the host refused it and DNS does not serve it."""
-    stage, journal = Stage(), FolderStore(tmp_path).journal
+    stage, journal = Dns01Stage(), FolderStore(tmp_path).journal
     stage.account("home", driver=Saying(*codes, writes=writes))
     stage.hosts.clear()  # no name server shows anything yet
     stage.journal = journal
@@ -749,7 +749,7 @@ def test_what_was_not_answered_stays_in_the_journal(tmp_path: Path, codes: list[
                 raise ProviderError(codes.pop(), "No answer.", fix="Wait.")
             super().add(records)
 
-    stage = Stage()
+    stage = Dns01Stage()
     stage.journal = journal
     home = stage.account("home", driver=Late())
     dns01, values = stage.dns01, stage.values("example.test", "*.example.test")
@@ -771,7 +771,7 @@ def test_what_was_not_answered_stays_in_the_journal(tmp_path: Path, codes: list[
 
 def test_what_was_refused_and_is_seen_was_written() -> None:
     """A refused value that DNS serves stays in the journal."""
-    stage = Stage()
+    stage = Dns01Stage()
     stage.account("home", driver=Saying("provider-unauthorized", writes=True))
     dns01, values = stage.dns01, stage.values("example.test")
     with pytest.raises(ProviderError):
@@ -782,7 +782,7 @@ def test_what_was_refused_and_is_seen_was_written() -> None:
 
 def test_where_there_is_nothing_to_remove_nobody_is_asked() -> None:
     """A host with `removes = false` is not asked to remove; other hosts are."""
-    stage = Stage()
+    stage = Dns01Stage()
     lasting = Refusing()
     stage.account("lasting", "example.test", driver=lasting, removes=False)
     other = stage.account("other", "other.test")
@@ -798,7 +798,7 @@ def test_where_there_is_nothing_to_remove_nobody_is_asked() -> None:
 
 def test_values_are_withdrawn_after_the_caller_asked_to_stop() -> None:
     """Values are withdrawn after a cancel, within the grace period."""
-    stage = Stage()
+    stage = Dns01Stage()
     home = stage.account("home")
     values = stage.values("example.test")
     dns01 = stage.dns01
@@ -810,7 +810,7 @@ def test_values_are_withdrawn_after_the_caller_asked_to_stop() -> None:
 
 def test_what_one_certificate_withdraws_another_may_be_writing(tmp_path: Path) -> None:
     """A value of two certificates stays in the journal of each until that one withdraws it."""
-    stage, store = Stage(), FolderStore(tmp_path)
+    stage, store = Dns01Stage(), FolderStore(tmp_path)
     stage.account("home")
     values = stage.values("example.test")
     stage.journal = store.journal
@@ -828,7 +828,7 @@ def test_what_one_certificate_withdraws_another_may_be_writing(tmp_path: Path) -
 
 def test_a_value_that_two_certificates_need_stands_until_the_last(tmp_path: Path) -> None:
     """The first certificate to end does not remove a shared value, and deletes its own journal entry."""
-    stage = Stage()
+    stage = Dns01Stage()
     stage.journal = FolderStore(tmp_path).journal
     home = stage.account("home")
     dns01, values = stage.dns01, stage.values("example.test", "*.example.test")
@@ -846,7 +846,7 @@ def test_a_value_that_two_certificates_need_stands_until_the_last(tmp_path: Path
 
 def test_who_could_not_remove_a_shared_value_leaves_it_to_the_other(tmp_path: Path) -> None:
     """If one certificate cannot remove a shared value, the last one removes it."""
-    stage = Stage()
+    stage = Dns01Stage()
     stage.journal = FolderStore(tmp_path).journal
     home = cast("Refusing", stage.account("home", driver=Refusing("remove")))
     dns01, values = stage.dns01, stage.values("example.test")
@@ -870,7 +870,7 @@ def test_a_mark_that_cannot_be_written_asks_nobody(tmp_path: Path) -> None:
                 raise StoreError("store-full", "The disk is full.", fix="Make room.")
             super().write(path, data, mode, sync=sync)
 
-    stage = Stage()
+    stage = Dns01Stage()
     stage.journal = JournalFolder(Full(), Paths(str(tmp_path)))
     home = cast("Refusing", stage.account("home", driver=Refusing()))
     dns01, values, context = stage.dns01, stage.values("example.test"), replace(stage.context, certificate="home")
@@ -896,7 +896,7 @@ def test_a_value_is_not_written_while_it_is_taken_away() -> None:
         def check(self) -> None:
             came.set()
 
-    stage = Stage()
+    stage = Dns01Stage()
     home = stage.account("home", driver=Slow())
     dns01, values = stage.dns01, stage.values("example.test")
     one = replace(stage.context, certificate="one", clock=SystemClock())
@@ -914,7 +914,7 @@ def test_a_value_is_not_written_while_it_is_taken_away() -> None:
 
 def test_a_host_that_hangs_does_not_keep_the_end_waiting() -> None:
     """After a cancel, a removal that hangs is abandoned after the grace period, with a warning."""
-    stage = Stage()
+    stage = Dns01Stage()
     gate = threading.Event()
 
     class Hanging(InMemoryDriver):
@@ -949,7 +949,7 @@ def test_a_host_that_hangs_does_not_keep_the_end_waiting() -> None:
 )
 def test_the_user_s_word_on_waiting_wins(wanted: Propagation, timeout: float, settle: float) -> None:
     """The user's timeout and settle win, also a settle of 0; otherwise those of the slowest host count."""
-    stage = Stage()
+    stage = Dns01Stage()
     stage.account("quick", "example.test", propagation_timeout=60, settle=20)
     stage.account("slow", "other.test", propagation_timeout=300)
     stage.dns01.wait_visible(stage.context, stage.values("example.test", "other.test"), wanted)

@@ -13,7 +13,7 @@ from dnsrenew.challenges.dns_persist01.values import end_of
 from dnsrenew.errors import DnsRenewError
 from dnsrenew.model import CertificateSpec, Outcome, Route
 from tests.kit.run_ca import Authority
-from tests.kit.run_stage import Stage, World
+from tests.kit.run_stage import RunStage, RunWorld
 
 PERSIST = Route("dns-persist-01", ca="one")
 BY_A = Route("dns-persist-01", dns="a", ca="one")
@@ -22,7 +22,7 @@ NAME = "_validation-persist.x.test."
 OFFERED = ("http-01", "dns-01", "dns-persist-01")
 ELSEWHERE = {"a": ("other.test",)}
 DIALECTS = ("00", "01", "02")
-MakeStage = Callable[..., Stage]
+MakeStage = Callable[..., RunStage]
 
 
 def spec(*routes: Route, domains: tuple[str, ...] = ("x.test",)) -> CertificateSpec:
@@ -34,36 +34,36 @@ def spec(*routes: Route, domains: tuple[str, ...] = ("x.test",)) -> CertificateS
 def make(tmp_path: Path) -> MakeStage:
     """Return a function that makes a stage whose CA offers dns-persist-01."""
 
-    def stage(dialect: str = "01", offers: tuple[str, ...] = OFFERED, **world: Any) -> Stage:
+    def stage(dialect: str = "01", offers: tuple[str, ...] = OFFERED, **world: Any) -> RunStage:
         authority = Authority(offers=offers, dialect=dialect)
         hosts = world.pop("hosts", {"a": "ok"})
-        return Stage(tmp_path / "state", World({"one": authority, "stage": authority}, hosts, **world))
+        return RunStage(tmp_path / "state", RunWorld({"one": authority, "stage": authority}, hosts, **world))
 
     return stage
 
 
-def account_url(stage: Stage) -> str:
+def account_url(stage: RunStage) -> str:
     """The URL of the account, which is created if there is none."""
     return stage._client("one").open(stage.context)
 
 
-def put(stage: Stage, text: str, host: str = "a", name: str = NAME) -> str:
+def put(stage: RunStage, text: str, host: str = "a", name: str = NAME) -> str:
     """Set a record, as a person does; return its text."""
     stage.hosts[host].values.setdefault(name, []).append(text)
     return text
 
 
-def record(stage: Stage, *more: str, url: str | None = None, issuer: str = "one.test") -> str:
+def record(stage: RunStage, *more: str, url: str | None = None, issuer: str = "one.test") -> str:
     """The text of a record for our account, or another."""
     return "; ".join([issuer, f"accounturi={url or account_url(stage)}", *more])
 
 
-def until(stage: Stage, days: float) -> str:
+def until(stage: RunStage, days: float) -> str:
     """A persistUntil so many days from now."""
     return f"persistUntil={int((stage.clock.now() + timedelta(days=days)).timestamp())}"
 
 
-def there(stage: Stage, name: str = NAME) -> set[str]:
+def there(stage: RunStage, name: str = NAME) -> set[str]:
     """The values in DNS at a name."""
     return stage.dns.served(name)
 
@@ -83,12 +83,12 @@ def rows(outcome: Outcome) -> list[tuple[str, int, str | None]]:
     ]
 
 
-def written(stage: Stage) -> list[str]:
+def written(stage: RunStage) -> list[str]:
     """The values that accounts were asked to write."""
     return [record["value"] for data in stage.event_data("txt-writing") for record in data["records"]]
 
 
-def warnings(stage: Stage) -> list[Mapping[str, Any]]:
+def warnings(stage: RunStage) -> list[Mapping[str, Any]]:
     """The warnings of the run that are about these records."""
     return [data for data in stage.event_data("warning") if data["code"].startswith("dns-persist")]
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dnsrenew.fallback.history import route_key
 from dnsrenew.model import CertificateSpec, Route
 from tests.kit.run_ca import Authority
-from tests.kit.run_stage import Stage, World
+from tests.kit.run_stage import RunStage, RunWorld
 
 DOMAINS = ("x.test", "*.x.test", "www.x.test", "y.test")
 ACCOUNTS = ("a", "b")
@@ -45,7 +45,7 @@ class Case:
 
     routes: list[Route]
     domains: list[str]
-    world: World
+    world: RunWorld
     standing: list[tuple[int, bool, bool]]
     dry_run: bool
 
@@ -56,9 +56,9 @@ class Case:
         return CertificateSpec(name="home", domains=names, identifiers=names, ca="one", routes=tuple(self.routes))
 
 
-def world(authority: Authority, hosts: Mapping[str, str], zones: Mapping[str, tuple[str, ...]], stop: int) -> World:
+def world(authority: Authority, hosts: Mapping[str, str], zones: Mapping[str, tuple[str, ...]], stop: int) -> RunWorld:
     """A world with one CA and its staging CA."""
-    return World({"one": authority, "stage": authority}, hosts, zones, stop=stop or None)
+    return RunWorld({"one": authority, "stage": authority}, hosts, zones, stop=stop or None)
 
 
 CASES = st.builds(
@@ -82,7 +82,7 @@ CASES = st.builds(
 def test_every_run_keeps_what_it_did_not_write(case: Case) -> None:
     """Foreign records survive, ours are only replaced by better ones, no other value is left, and orders are few."""
     with tempfile.TemporaryDirectory() as folder:
-        stage = Stage(Path(folder), case.world)
+        stage = RunStage(Path(folder), case.world)
         foreign, ours = put_records(stage, case)
         outcome = stage.run(case.spec, **({"dry_run": True} if case.dry_run else {}))
         assert outcome.error is None or outcome.error.code != "internal-error", outcome.error.evidence
@@ -105,7 +105,7 @@ def test_every_run_keeps_what_it_did_not_write(case: Case) -> None:
         assert ordered <= 2 * sum(1 if route.dns else 1 + len(ACCOUNTS) for route in case.routes) * (1 + case.dry_run)
 
 
-def put_records(stage: Stage, case: Case) -> tuple[set[str], set[str]]:
+def put_records(stage: RunStage, case: Case) -> tuple[set[str], set[str]]:
     """Set the records of the case at the host of the first account; return those of others and those of ours."""
     url = stage._client("one").open(stage.context.for_certificate("other")) if case.standing else ""
     foreign: set[str] = set()

@@ -10,7 +10,7 @@ import pytest
 from dnsrenew.model import CertificateSpec, Route
 from dnsrenew.operations.status import status_of
 from tests.kit.run_ca import Authority
-from tests.kit.run_stage import DIRECTORIES, Stage, World
+from tests.kit.run_stage import DIRECTORIES, RunStage, RunWorld
 
 SPEC = CertificateSpec(
     name="home", domains=("x.test",), identifiers=("x.test",), ca="one", routes=(Route("dns-01", dns=("a",)),)
@@ -20,9 +20,9 @@ SPEC = CertificateSpec(
 @pytest.mark.parametrize("fate", ["refuses", "secretless"])
 def test_a_failure_of_what_was_only_forced_is_the_run_s_alone(tmp_path: Path, fate: str) -> None:
     """The outcome has the error; the status shows none, and the renewal that is due later waits for nothing."""
-    stage = Stage(tmp_path, World(hosts={"a": "ok"}))
+    stage = RunStage(tmp_path, RunWorld(hosts={"a": "ok"}))
     assert stage.run(SPEC).status == "renewed"
-    stage.enter(World(hosts={"a": fate}))
+    stage.enter(RunWorld(hosts={"a": fate}))
     outcomes = [stage.run(SPEC, force=True) for _ in range(4)]
     assert {(outcome.status, outcome.reason) for outcome in outcomes} == {("failed", "forced")}
     outcome = outcomes[-1]
@@ -34,13 +34,13 @@ def test_a_failure_of_what_was_only_forced_is_the_run_s_alone(tmp_path: Path, fa
     assert stage.run(SPEC).status == "not-due"
     assert status.next_renewal is not None
     stage.clock.elapsed += (status.next_renewal - stage.clock.now()).total_seconds()
-    stage.enter(World(hosts={"a": "ok"}))
+    stage.enter(RunWorld(hosts={"a": "ok"}))
     assert stage.run(SPEC).status == "renewed"
 
 
 def test_what_is_due_is_tried_again_after_a_pause(tmp_path: Path) -> None:
     """Forced or not: then the pause is what is waited for."""
-    stage = Stage(tmp_path, World(hosts={"a": "refuses"}))
+    stage = RunStage(tmp_path, RunWorld(hosts={"a": "refuses"}))
     outcome = stage.run(SPEC, force=True)
     assert (outcome.status, outcome.reason) == ("failed", "missing")
     assert outcome.next_attempt is not None
@@ -56,7 +56,7 @@ TWO = replace(SPEC, routes=(Route("dns-01", dns=("a",)), Route("dns-01", dns=("a
 
 def test_while_one_ca_asks_to_wait_only_the_other_is_tried(tmp_path: Path) -> None:
     """Its wait is kept by the run after it too, although that one comes sooner; then it is asked again."""
-    stage = Stage(tmp_path, World({"one": BUSY, "two": Authority(ordering="ca-caa")}, hosts={"a": "ok"}))
+    stage = RunStage(tmp_path, RunWorld({"one": BUSY, "two": Authority(ordering="ca-caa")}, hosts={"a": "ok"}))
     first = stage.run(TWO)
     assert [attempt.error and attempt.error.code for attempt in first.attempts] == ["ca-server-error", "ca-caa"]
     assert first.next_attempt is not None
@@ -73,7 +73,7 @@ def test_while_one_ca_asks_to_wait_only_the_other_is_tried(tmp_path: Path) -> No
 @pytest.mark.parametrize("stands", [False, True])
 def test_a_ca_that_was_added_is_tried_at_once_where_no_certificate_stands(tmp_path: Path, *, stands: bool) -> None:
     """The wait is the other CA's, which is not asked again; with a valid certificate there is time."""
-    stage = Stage(tmp_path, World({"one": BUSY}, hosts={"a": "ok"}))
+    stage = RunStage(tmp_path, RunWorld({"one": BUSY}, hosts={"a": "ok"}))
     if stands:
         stage.keep(SPEC)
     edition = {"fingerprint": lambda spec, _failed: len(spec.routes)}
@@ -86,7 +86,7 @@ def test_a_ca_that_was_added_is_tried_at_once_where_no_certificate_stands(tmp_pa
 
 def test_the_wait_of_another_certificate_ends_in_time_for_this_one(tmp_path: Path) -> None:
     """A CA asked the whole account to wait for a week; a certificate of another CA that ends before is not given up."""
-    stage = Stage(tmp_path, World(hosts={"a": "ok"}))
+    stage = RunStage(tmp_path, RunWorld(hosts={"a": "ok"}))
     stage.keep(replace(SPEC, ca="two"), "two")
     left = timedelta(days=4)
     stage.clock.elapsed = (timedelta(days=26)).total_seconds()
@@ -104,13 +104,13 @@ def test_the_wait_of_another_certificate_ends_in_time_for_this_one(tmp_path: Pat
 @pytest.mark.parametrize("damage", [lambda key: key.write_text("nothing"), lambda key: key.unlink()])
 def test_a_pinned_account_is_not_replaced(tmp_path: Path, damage: Callable[[Path], object]) -> None:
     """CAA would forbid the new one: nothing is created, and the backup of the key mends it."""
-    stage = Stage(tmp_path, World(hosts={"a": "ok"}))
+    stage = RunStage(tmp_path, RunWorld(hosts={"a": "ok"}))
     assert stage.run(SPEC).status == "renewed"
     (url,) = stage.accounts["one"]
     (key,) = tmp_path.glob("accounts/*/key.pem")
     backup = key.read_bytes()
     damage(key)
-    stage.enter(World(hosts={"a": "ok"}, caa={"x.test": f"one.test; accounturi={url}"}))
+    stage.enter(RunWorld(hosts={"a": "ok"}, caa={"x.test": f"one.test; accounturi={url}"}))
     for _ in range(2):
         outcome = stage.run(SPEC, force=True)
         assert (outcome.status, outcome.error and outcome.error.code) == ("failed", "account-pinned")
@@ -128,11 +128,11 @@ def test_a_pinned_account_is_not_replaced(tmp_path: Path, damage: Callable[[Path
 @pytest.mark.parametrize("caa", [{}, {"x.test": "one.test"}, {"x.test": "one.test; accounturi=https://one.test/other"}])
 def test_an_account_that_is_not_pinned_is_replaced(tmp_path: Path, caa: dict[str, str]) -> None:
     """Records that do not name it are judged as always."""
-    stage = Stage(tmp_path, World(hosts={"a": "ok"}))
+    stage = RunStage(tmp_path, RunWorld(hosts={"a": "ok"}))
     stage.run(SPEC)
     (key,) = tmp_path.glob("accounts/*/key.pem")
     key.write_text("nothing")
-    stage.enter(World(hosts={"a": "ok"}, caa=caa))
+    stage.enter(RunWorld(hosts={"a": "ok"}, caa=caa))
     outcome = stage.run(SPEC, force=True)
     assert len(stage.accounts["one"]) == 2
     assert (outcome.status == "renewed") is ("accounturi" not in str(caa))
@@ -141,6 +141,6 @@ def test_an_account_that_is_not_pinned_is_replaced(tmp_path: Path, caa: dict[str
 @pytest.mark.parametrize("forged", [True, False])
 def test_a_denial_by_caa_counts_only_if_tcp_confirms_it(tmp_path: Path, forged: bool) -> None:
     """Anybody near enough can forge an answer over UDP."""
-    stage = Stage(tmp_path, World(hosts={"a": "ok"}, caa={"x.test": "other.test"}))
+    stage = RunStage(tmp_path, RunWorld(hosts={"a": "ok"}, caa={"x.test": "other.test"}))
     stage.dns.forged = ["x.test"] if forged else []
     assert stage.run(SPEC).status == ("renewed" if forged else "failed")

@@ -30,7 +30,7 @@ TWO = Route("dns-01", dns="c", ca="two")
 SELF = {"one": "one", "two": "two"}
 
 
-class Stage:
+class PlannerStage:
     """A planner for some names and routes, and its events."""
 
     def __init__(
@@ -103,7 +103,7 @@ def refused(account: str) -> ProviderError:
 
 def test_a_mix_is_told_with_its_names() -> None:
     """The routes of different names are listed by domain; equal routes have no names."""
-    stage = Stage(HTTP, A)
+    stage = PlannerStage(HTTP, A)
     assert stage.next().taken().to_dict() == {
         "ca": "one",
         "challenge": "mixed",
@@ -113,12 +113,12 @@ def test_a_mix_is_told_with_its_names() -> None:
             WILD: {"challenge": "dns-01", "dns": ["a"]},
         },
     }
-    assert Stage(A).next().taken().to_dict() == {"ca": "one", "challenge": "dns-01", "dns": ["a"]}
+    assert PlannerStage(A).next().taken().to_dict() == {"ca": "one", "challenge": "dns-01", "dns": ["a"]}
 
 
 def test_a_mix_of_accounts_is_told_with_its_names() -> None:
     """Two accounts for two names are listed by name: otherwise they would look like one zone at both hosts."""
-    stage = Stage(A, B, names=[APEX, OTHER])
+    stage = PlannerStage(A, B, names=[APEX, OTHER])
     stage.look(Blocker(A, (OTHER,), DnsError("dns-no-account", "No.", fix="Add it.")))
     assert stage.next().taken().to_dict() == {
         "ca": "one",
@@ -130,20 +130,20 @@ def test_a_mix_of_accounts_is_told_with_its_names() -> None:
         },
     }
     both = Route("dns-01", dns=("a", "b"), ca="one")
-    assert Stage(both).next().taken().names is None
+    assert PlannerStage(both).next().taken().names is None
 
 
 def test_a_route_that_no_name_can_take_is_told_as_skipped() -> None:
     """http-01 is skipped if all names are wildcards, and not if another name can take it."""
-    stage = Stage(HTTP, A, names=[WILD])
+    stage = PlannerStage(HTTP, A, names=[WILD])
     assert stage.told() == [("http-01", (), 0, "http-wildcard")]
     assert stage.routes() == {WILD: A}
-    assert Stage(HTTP, A).told() == []
+    assert PlannerStage(HTTP, A).told() == []
 
 
 def test_in_a_rehearsal_the_twins_are_asked() -> None:
     """In a dry run, two routes whose CAs share a staging CA are one route."""
-    stage = Stage(replace(A, ca=None), replace(A, ca="two"), authority={"one": "stage", "two": "stage"})
+    stage = PlannerStage(replace(A, ca=None), replace(A, ca="two"), authority={"one": "stage", "two": "stage"})
     stage.fail(refused("a"), APEX, WILD)
     assert stage.told() == [("dns-01", ("a",), 1, "provider-refused")]
     assert stage.planner.attempts[0].route.ca == "stage"
@@ -152,7 +152,7 @@ def test_in_a_rehearsal_the_twins_are_asked() -> None:
 
 def test_a_name_without_any_route_is_an_error_of_its_own() -> None:
     """Without any attempt, the error names the identifier without a route."""
-    stage = Stage(HTTP)
+    stage = PlannerStage(HTTP)
     assert stage.planner.next() is None
     assert stage.planner.error.code == "no-route-left"
     assert WILD in stage.planner.error.message
@@ -173,7 +173,7 @@ def test_a_name_without_any_route_is_an_error_of_its_own() -> None:
 )
 def test_what_is_about_http_leaves_the_dns_route_to_the_others(error: AttemptError) -> None:
     """A closed port 80 must not drop the dns-01 route of the wildcard, which has no other."""
-    stage = Stage(HTTP, A)
+    stage = PlannerStage(HTTP, A)
     stage.fail(error, APEX, WILD)
     assert stage.routes() == {APEX: A, WILD: A}
 
@@ -190,7 +190,7 @@ def test_what_is_about_http_leaves_the_dns_route_to_the_others(error: AttemptErr
 )
 def test_what_is_about_dns_leaves_the_http_route_to_the_others(error: AttemptError) -> None:
     """A DNS error leaves the http-01 route of another name in place."""
-    stage = Stage(HTTP, A, B)
+    stage = PlannerStage(HTTP, A, B)
     stage.fail(error, APEX, WILD)
     assert stage.routes() == {APEX: HTTP, WILD: B}
 
@@ -200,7 +200,7 @@ def test_what_is_about_dns_leaves_the_http_route_to_the_others(error: AttemptErr
 )
 def test_a_ca_that_cannot_connect_is_unreachable(route: Route, code: str, port: str) -> None:
     """The error names the port; its subproblem has the same code."""
-    stage = Stage(route, names=(APEX,))
+    stage = PlannerStage(route, names=(APEX,))
     problem = {"type": "connection", "code": "ca-connection", "detail": "No.", "identifier": APEX}
     stage.fail(CAError("ca-connection", "No.", fix="Ask.", subproblems=[problem]), APEX)
     (attempt,) = [one for one in stage.planner.attempts if one.orders]
@@ -212,7 +212,7 @@ def test_a_ca_that_cannot_connect_is_unreachable(route: Route, code: str, port: 
 
 def test_who_wrote_what_is_seen_keeps_the_route() -> None:
     """If the value of one account is not visible, the name of the other account keeps its route."""
-    stage = Stage(A, B, TWO, names=[APEX, OTHER])
+    stage = PlannerStage(A, B, TWO, names=[APEX, OTHER])
     stage.look(Blocker(A, (OTHER,), DnsError("dns-no-account", "No.", fix="Add it.")))
     late = PropagationError("propagation-timeout", "No.", fix="Wait.", evidence={"identifiers": [OTHER]})
     assert stage.order(APEX, OTHER).culprits(late) == [B]
@@ -223,7 +223,7 @@ def test_who_wrote_what_is_seen_keeps_the_route() -> None:
 def test_of_two_accounts_only_the_one_that_failed_is_left() -> None:
     """A route with two accounts fails if one of them fails."""
     both = Route("dns-01", dns=("a", "b"), ca="one")
-    stage = Stage(both, A, B, names=[APEX])
+    stage = PlannerStage(both, A, B, names=[APEX])
     stage.fail(refused("b"), APEX)
     assert stage.routes() == {APEX: A}
 
@@ -232,14 +232,14 @@ def test_of_two_accounts_only_the_one_that_failed_is_left() -> None:
 @pytest.mark.parametrize("error", [ca_error("ca-error"), ca_error("ca-order-invalid", APEX), refused("a")])
 def test_a_way_that_failed_is_not_gone_again(error: AttemptError, pending: tuple[str, ...]) -> None:
     """The run ends if an attempt fails before its order, or because of names that are all valid."""
-    stage = Stage(A, names=[APEX, OTHER])
+    stage = PlannerStage(A, names=[APEX, OTHER])
     stage.fail(error, *pending)
     assert stage.routes() == {}
 
 
 def test_a_proved_name_keeps_its_route() -> None:
     """A validated name keeps its route; the others drop theirs until none is left."""
-    stage = Stage(HTTP, A, names=[APEX, OTHER, WILD])
+    stage = PlannerStage(HTTP, A, names=[APEX, OTHER, WILD])
     stage.fail(ca_error("ca-connection", APEX), APEX, OTHER, WILD)
     assert stage.routes() == {APEX: A, OTHER: HTTP, WILD: A}
     assert stage.next().validated == {OTHER, WILD}
@@ -249,14 +249,14 @@ def test_a_proved_name_keeps_its_route() -> None:
 
 def test_what_the_ca_has_not_looked_at_is_not_proved() -> None:
     """A name that the CA left undecided drops the failed route too."""
-    stage = Stage(HTTP, A, names=[APEX, OTHER])
+    stage = PlannerStage(HTTP, A, names=[APEX, OTHER])
     stage.fail(ca_error("ca-connection", APEX, evidence={"undecided": [OTHER]}), APEX, OTHER)
     assert stage.routes() == {APEX: A, OTHER: A}
 
 
 def test_a_proved_name_outlives_an_order_that_was_refused() -> None:
     """A validated name keeps its route after a refused order; the others continue with theirs."""
-    stage = Stage(HTTP, A, B, names=[APEX, OTHER])
+    stage = PlannerStage(HTTP, A, B, names=[APEX, OTHER])
     stage.fail(ca_error("ca-connection", APEX), APEX, OTHER)
     stage.fail(ca_error("ca-error"))
     assert stage.routes() == {APEX: B, OTHER: HTTP}
@@ -264,7 +264,7 @@ def test_a_proved_name_outlives_an_order_that_was_refused() -> None:
 
 def test_where_the_ca_keeps_nothing_nobody_keeps_a_failed_route() -> None:
     """If the CA does not reuse authorizations, no name keeps a failed route."""
-    stage = Stage(HTTP, A, B, names=[APEX, OTHER])
+    stage = PlannerStage(HTTP, A, B, names=[APEX, OTHER])
     stage.fail(ca_error("ca-connection", APEX), APEX, OTHER)
     stage.fail(ca_error("ca-connection", OTHER), APEX, OTHER)
     assert stage.routes() == {APEX: A, OTHER: A}
@@ -274,7 +274,7 @@ def test_where_the_ca_keeps_nothing_nobody_keeps_a_failed_route() -> None:
 
 def test_a_way_that_fails_with_all_names_proved_is_left_by_all() -> None:
     """If all names are valid, a failure drops the route for all of them, so that the run ends."""
-    stage = Stage(HTTP, A, names=[APEX, OTHER])
+    stage = PlannerStage(HTTP, A, names=[APEX, OTHER])
     stage.fail(ca_error("ca-connection", APEX), APEX, OTHER)
     stage.fail(ca_error("ca-error"))
     assert stage.routes() == {}
@@ -292,7 +292,7 @@ def several(*about: tuple[str, str], **more: Any) -> CAError:
 
 def test_each_name_is_mended_by_what_is_said_of_it() -> None:
     """The apex drops http-01 and the wildcard retries dns-01, both in the next order."""
-    stage = Stage(HTTP, A, B)
+    stage = PlannerStage(HTTP, A, B)
     stage.fail(several((APEX, "ca-connection"), (WILD, "ca-unauthorized")), APEX, WILD, seen=True)
     assert stage.routes() == {APEX: A, WILD: A}
     assert stage.next().settle == SETTLE_AGAIN
@@ -306,7 +306,7 @@ def test_each_name_is_mended_by_what_is_said_of_it() -> None:
 
 def test_of_one_route_one_name_may_leave_and_another_try_again() -> None:
     """Of two names with one route, one drops it and the other gets a second try."""
-    stage = Stage(A, B, names=[APEX, OTHER])
+    stage = PlannerStage(A, B, names=[APEX, OTHER])
     stage.fail(several((APEX, "ca-connection"), (OTHER, "ca-dns")), APEX, OTHER, seen=True)
     assert stage.routes() == {APEX: B, OTHER: A}
     stage.fail(several((OTHER, "ca-dns")), OTHER, seen=True)
@@ -316,14 +316,14 @@ def test_of_one_route_one_name_may_leave_and_another_try_again() -> None:
 @pytest.mark.parametrize("strongest", ["ca-rejected-identifier", "ca-malformed-name"])
 def test_what_is_said_of_one_name_can_be_about_the_whole_ca(strongest: str) -> None:
     """If the code of one name concerns the whole CA, its routes are dropped; or the run stops."""
-    stage = Stage(HTTP, A, TWO, names=[APEX, OTHER])
+    stage = PlannerStage(HTTP, A, TWO, names=[APEX, OTHER])
     stage.fail(several((APEX, "ca-connection"), (OTHER, strongest)))
     assert stage.routes() == ({APEX: TWO, OTHER: TWO} if strongest == "ca-rejected-identifier" else {})
 
 
 def test_a_closed_port_is_said_though_another_name_failed_otherwise() -> None:
     """The error says that port 80 is unreachable, even if another name failed for another reason."""
-    stage = Stage(HTTP, A, names=[APEX, OTHER])
+    stage = PlannerStage(HTTP, A, names=[APEX, OTHER])
     stage.fail(several((APEX, "ca-connection"), (OTHER, "ca-unauthorized")), APEX, OTHER, seen=True)
     assert stage.planner.error.code == "http-unreachable"
     assert stage.routes() == {APEX: A, OTHER: A}
@@ -334,7 +334,7 @@ def test_a_closed_port_is_said_though_another_name_failed_otherwise() -> None:
 
 def test_what_the_ca_missed_is_tried_once_more_with_a_longer_settle() -> None:
     """If the CA did not see a value that was visible here, the route gets one second try."""
-    stage = Stage(A, B, names=[APEX])
+    stage = PlannerStage(A, B, names=[APEX])
     assert stage.next().settle == 0
     stage.fail(ca_error("ca-unauthorized", APEX), APEX, seen=True)
     assert stage.routes() == {APEX: A}
@@ -347,7 +347,7 @@ def test_what_the_ca_missed_is_tried_once_more_with_a_longer_settle() -> None:
 @pytest.mark.parametrize(("route", "seen"), [(A, False), (HTTP, True)])
 def test_not_everything_is_worth_a_second_try(route: Route, seen: bool) -> None:
     """There is no second try for values that were not visible here, nor for http-01."""
-    stage = Stage(route, B, names=[APEX])
+    stage = PlannerStage(route, B, names=[APEX])
     stage.fail(ca_error("ca-unauthorized", APEX), APEX, seen=seen)
     assert stage.routes() == {APEX: B}
 
@@ -357,7 +357,7 @@ def test_not_everything_is_worth_a_second_try(route: Route, seen: bool) -> None:
 
 def test_a_ca_that_is_left_is_left_by_all_its_routes() -> None:
     """Each remaining route of a dropped CA is reported as skipped once, with the error of the CA."""
-    stage = Stage(HTTP, A, B, TWO)
+    stage = PlannerStage(HTTP, A, B, TWO)
     stage.fail(ca_error("ca-rate-limited"), APEX, WILD)
     assert stage.told() == [("mixed", ("a",), 1, "ca-rate-limited"), ("dns-01", ("b",), 0, "ca-rate-limited")]
     assert stage.routes() == {APEX: TWO, WILD: TWO}
@@ -366,7 +366,7 @@ def test_a_ca_that_is_left_is_left_by_all_its_routes() -> None:
 
 def test_a_name_that_no_ca_can_certify_stops_everything() -> None:
     """A name that no CA can certify stops the run; the remaining routes are not reported."""
-    stage = Stage(A, TWO)
+    stage = PlannerStage(A, TWO)
     stage.fail(ca_error("ca-malformed-name", APEX), APEX, WILD)
     assert stage.planner.next() is None
     assert len(stage.planner.attempts) == 1
@@ -375,7 +375,7 @@ def test_a_name_that_no_ca_can_certify_stops_everything() -> None:
 
 def test_caa_that_denies_the_ca_skips_all_its_routes_once_each() -> None:
     """If CAA forbids the CA for several names and routes, each route is skipped once."""
-    stage = Stage(HTTP, A, B, TWO)
+    stage = PlannerStage(HTTP, A, B, TWO)
     denials = [
         Blocker(route, (name,), DnsError("caa", f"Not for {name}.", fix="Add it.", evidence={"scope": "ca"}))
         for name, route in ((APEX, HTTP), (WILD, A))
@@ -391,7 +391,7 @@ def test_caa_that_denies_the_ca_skips_all_its_routes_once_each() -> None:
 
 def test_a_skip_is_for_the_names_it_is_about() -> None:
     """A blocker skips a route only for its own names."""
-    stage = Stage(A, B, names=[APEX, OTHER])
+    stage = PlannerStage(A, B, names=[APEX, OTHER])
     assert stage.look(Blocker(A, (OTHER,), DnsError("dns-no-account", "No.", fix="Add it.")))
     assert stage.routes() == {APEX: A, OTHER: B}
     assert stage.told() == [("dns-01", ("a",), 0, "dns-no-account")]
@@ -402,7 +402,7 @@ def test_a_skip_is_for_the_names_it_is_about() -> None:
 
 def test_a_route_without_accounts_becomes_one_for_each() -> None:
     """A route without accounts expands to one for each account; the second is tried after the first fails."""
-    stage = Stage(ANY, names=[APEX])
+    stage = PlannerStage(ANY, names=[APEX])
     assert not stage.look(opened={APEX: (ANY, [A, B])})
     assert stage.attempt.selection.routes == {APEX: A}
     stage.attempt.pending = [APEX]
@@ -412,7 +412,7 @@ def test_a_route_without_accounts_becomes_one_for_each() -> None:
 
 def test_what_failed_does_not_come_back_in_disguise() -> None:
     """A failed account is not tried again when a route without accounts is expanded."""
-    stage = Stage(A, ANY, names=[APEX])
+    stage = PlannerStage(A, ANY, names=[APEX])
     stage.fail(refused("a"), APEX)
     assert stage.routes() == {APEX: ANY}
     assert stage.look(opened={APEX: (ANY, [A, B])})  # look anew: not by the first of them
@@ -423,7 +423,7 @@ def test_what_failed_does_not_come_back_in_disguise() -> None:
 
 def test_what_it_stands_for_is_tried_in_its_place() -> None:
     """The expanded routes come in place of the original, also if the user lists one of them again."""
-    stage = Stage(ANY, HTTP, A, names=[APEX])
+    stage = PlannerStage(ANY, HTTP, A, names=[APEX])
     assert not stage.look(opened={APEX: (ANY, [A, B])})
     stage.attempt.pending = [APEX]
     stage.planner.failed(stage.attempt, refused("a"))
@@ -439,7 +439,7 @@ def test_what_it_stands_for_is_tried_in_its_place() -> None:
 
 def test_what_failed_and_what_worked_is_remembered() -> None:
     """The state records failed and successful routes; the account that worked comes first next time."""
-    stage = Stage(ANY, names=[APEX])
+    stage = PlannerStage(ANY, names=[APEX])
     stage.look(opened={APEX: (ANY, [A, B])})
     stage.attempt.pending = [APEX]
     stage.planner.failed(stage.attempt, refused("a"))
@@ -447,22 +447,22 @@ def test_what_failed_and_what_worked_is_remembered() -> None:
     assert set(state.routes) == {route_key(A, "one")}
     assert set(state.worked) == {route_key(B, "one"), route_key(ANY, "one")}
 
-    later = Stage(ANY, names=[APEX], state=state)
+    later = PlannerStage(ANY, names=[APEX], state=state)
     assert later.look(opened={APEX: (ANY, [A, B])})
     assert later.routes() == {APEX: B}
 
 
 def test_a_route_has_failed_when_all_it_stands_for_have() -> None:
     """An expanded route has failed only if all its routes failed; skipped routes do not count."""
-    stage = Stage(ANY, HTTP, names=[APEX])
+    stage = PlannerStage(ANY, HTTP, names=[APEX])
     stage.look(opened={APEX: (ANY, [A])})
     stage.attempt.pending = [APEX]
     stage.planner.failed(stage.attempt, refused("a"))
     state = stage.planner.with_route_history(State(), START, [HTTP])
     assert set(state.routes) == {route_key(A, "one"), route_key(ANY, "one")}
-    assert Stage(ANY, HTTP, names=[APEX], state=state).routes() == {APEX: HTTP}
+    assert PlannerStage(ANY, HTTP, names=[APEX], state=state).routes() == {APEX: HTTP}
 
-    skipped = Stage(A, names=[APEX])
+    skipped = PlannerStage(A, names=[APEX])
     skipped.look(Blocker(A, (APEX,), DnsError("dns-no-zone", "No.", fix="Register it.")))
     assert skipped.planner.with_route_history(State(), START).routes == {}
 
@@ -472,12 +472,12 @@ def test_a_route_has_failed_when_all_it_stands_for_have() -> None:
 
 def test_who_is_asked_to_wait_by_all_waits_for_the_first() -> None:
     """The wait is the shortest one, and only if every CA asked to wait."""
-    stage = Stage(A, TWO, names=[APEX])
+    stage = PlannerStage(A, TWO, names=[APEX])
     stage.fail(ca_error("ca-rate-limited", retry_after=3600.0), APEX)
     assert stage.planner.asked_to_wait() == 3600.0
     stage.fail(ca_error("ca-rate-limited", retry_after=60.0), APEX)
     assert stage.planner.asked_to_wait() == 60.0
-    stage = Stage(A, TWO, names=[APEX])
+    stage = PlannerStage(A, TWO, names=[APEX])
     stage.fail(ca_error("ca-rate-limited", retry_after=3600.0), APEX)
     stage.fail(refused("c"), APEX)
     assert stage.planner.asked_to_wait() is None
@@ -485,7 +485,7 @@ def test_who_is_asked_to_wait_by_all_waits_for_the_first() -> None:
 
 def test_held_back_by_the_ledger_is_nothing_tried() -> None:
     """A run that only the ledger stopped counts as no attempt, unless something else was tried."""
-    stage = Stage(A, TWO, names=[APEX])
+    stage = PlannerStage(A, TWO, names=[APEX])
     assert not stage.planner.only_held()
     stage.fail(ca_error("ca-ledger", retry_after=60.0), APEX)
     assert stage.planner.only_held()
@@ -496,7 +496,7 @@ def test_held_back_by_the_ledger_is_nothing_tried() -> None:
 def test_a_skip_beside_the_ledger_is_nothing_tried_either() -> None:
     """A skipped route next to a ledger deferral does not make it an attempt."""
     taken = ChallengeError("http-port-taken", "No.", fix="Free it.")
-    stage = Stage(HTTP, A, TWO, names=[APEX])
+    stage = PlannerStage(HTTP, A, TWO, names=[APEX])
     assert stage.look(Blocker(HTTP, (APEX,), taken))
     stage.fail(ca_error("ca-ledger", retry_after=60.0))
     assert stage.look(Blocker(TWO, (APEX,), DnsError("dns-no-account", "No.", fix="Add it.")))
@@ -508,7 +508,7 @@ def test_a_skip_beside_the_ledger_is_nothing_tried_either() -> None:
 
 def test_only_skips_are_no_deferral() -> None:
     """Skips alone are not a deferral, because no CA named a time."""
-    stage = Stage(HTTP, names=[APEX])
+    stage = PlannerStage(HTTP, names=[APEX])
     stage.look(Blocker(HTTP, (APEX,), ChallengeError("http-port-taken", "No.", fix="Free it.")))
     assert not stage.planner.only_held()
     assert stage.planner.error.code == "http-port-taken"
@@ -516,7 +516,7 @@ def test_only_skips_are_no_deferral() -> None:
 
 def test_a_closed_port_is_said_in_our_words() -> None:
     """An unreachable port gets our own text, with the CA's message and evidence; dns-01 keeps the CA's text."""
-    stage = Stage(HTTP, A)
+    stage = PlannerStage(HTTP, A)
     stage.clock.elapsed += timedelta(seconds=3).total_seconds()
     stage.fail(ca_error("ca-connection", APEX, type="connection", detail="timed out"), APEX, WILD)
     (attempt,) = stage.planner.attempts

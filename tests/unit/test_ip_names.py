@@ -27,7 +27,7 @@ from dnsrenew.runtime.context import Context
 from tests.kit.certificates import issuer
 from tests.kit.clock import START
 from tests.kit.config_files import AGREED, GOOD, HOME, check, load, mistake, mistakes
-from tests.kit.run_stage import Stage, World
+from tests.kit.run_stage import RunStage, RunWorld
 
 FOUR, SIX = "192.0.2.7", "2001:db8::7"
 PUBLIC = "8.8.8.8"
@@ -240,7 +240,7 @@ def spec(*identifiers: str, routes: tuple[Route, ...]) -> CertificateSpec:
 
 def test_a_mixed_certificate_is_one_order(tmp_path: Path) -> None:
     """The DNS host is asked for the domains only."""
-    stage = Stage(tmp_path / "state", World(hosts={"a": "well"}))
+    stage = RunStage(tmp_path / "state", RunWorld(hosts={"a": "well"}))
     outcome = stage.run(spec("*.x.test", FOUR, SIX, routes=(DNS, HTTP)))
     assert (outcome.status, [attempt.orders for attempt in outcome.attempts]) == ("renewed", [1])
     assert [identifiers for identifiers, _ in stage.dns.asked] == [["*.x.test"]]
@@ -252,7 +252,7 @@ def test_a_mixed_certificate_is_one_order(tmp_path: Path) -> None:
 
 def test_a_route_that_validates_no_address_is_skipped(tmp_path: Path) -> None:
     """It costs no order, and the outcome says why."""
-    stage = Stage(tmp_path / "state", World(hosts={"a": "well"}))
+    stage = RunStage(tmp_path / "state", RunWorld(hosts={"a": "well"}))
     outcome = stage.run(spec(FOUR, routes=(DNS, HTTP)))
     codes = [(attempt.orders, attempt.error and attempt.error.code) for attempt in outcome.attempts]
     assert (outcome.status, codes) == ("renewed", [(0, "dns-ip-address"), (1, None)])

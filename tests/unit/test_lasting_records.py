@@ -12,19 +12,19 @@ from dnsrenew.model import Route
 from dnsrenew.operations.lasting_records import LastingRecord, find_records, set_records
 from dnsrenew.renewal.job import Services
 from tests.kit.run_ca import Authority
-from tests.kit.run_stage import Stage, World
+from tests.kit.run_stage import RunStage, RunWorld
 
 NAMES = ("x.test", "*.x.test", "y.test")
 ROUTE = Route("dns-persist-01", ca="one")
 OFFERED = ("http-01", "dns-01", "dns-persist-01")
 
 
-def stage_of(path: Path, dialect: str = "01", offers: tuple[str, ...] = OFFERED, **world: Any) -> Stage:
+def stage_of(path: Path, dialect: str = "01", offers: tuple[str, ...] = OFFERED, **world: Any) -> RunStage:
     """A stage whose CA offers the challenge."""
-    return Stage(path / "state", World({"one": Authority(offers=offers, dialect=dialect)}, {"a": "ok"}, **world))
+    return RunStage(path / "state", RunWorld({"one": Authority(offers=offers, dialect=dialect)}, {"a": "ok"}, **world))
 
 
-def found(stage: Stage, services: Services) -> list[LastingRecord]:
+def found(stage: RunStage, services: Services) -> list[LastingRecord]:
     """The records for the names."""
     return find_records(services, stage.context, "one", NAMES, ROUTE)
 

@@ -64,7 +64,7 @@ class Hanging(InMemoryDriver):
         self.go.wait(30)
 
 
-class Stage:
+class LeftoverStage:
     """A store, accounts at fake hosts, and the events."""
 
     def __init__(self, root: Path) -> None:
@@ -137,9 +137,9 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
+def stage(tmp_path: Path) -> LeftoverStage:
     """An empty store."""
-    return Stage(tmp_path)
+    return LeftoverStage(tmp_path)
 
 
 def txt(value: str, account: str = "one", zone: str = "home.test.", label: str = "_acme-challenge") -> WrittenValue:
@@ -160,14 +160,14 @@ def texts(values: Sequence[WrittenValue]) -> list[str]:
 # ── removed ─────────────────────────────────────────────────────────────────────────────
 
 
-def test_nothing_left_is_nothing_done(stage: Stage) -> None:
+def test_nothing_left_is_nothing_done(stage: LeftoverStage) -> None:
     """An empty journal means no call, no event and no file."""
     assert stage.sweep() == CleanupResult()
     assert stage.events == []
     assert list(stage.root.iterdir()) == []
 
 
-def test_only_leftovers_are_removed(stage: Stage) -> None:
+def test_only_leftovers_are_removed(stage: LeftoverStage) -> None:
     """Values of several accounts and zones are removed; foreign values stay, and the journal is empty afterwards."""
     one, two = stage.account("one"), stage.account("two")
     foreign = txt("foreign")[0]
@@ -189,7 +189,7 @@ def test_only_leftovers_are_removed(stage: Stage) -> None:
     assert stage.sweep() == CleanupResult()
 
 
-def test_a_value_that_the_host_may_still_write(stage: Stage) -> None:
+def test_a_value_that_the_host_may_still_write(stage: LeftoverStage) -> None:
     """It is removed, and the result says that it will be once more."""
     stage.account("one")
     a, b = txt("a"), txt("b", zone="other.test.")
@@ -202,7 +202,7 @@ def test_a_value_that_the_host_may_still_write(stage: Stage) -> None:
     assert stage.sweep() == CleanupResult((a,), late=(a,))
 
 
-def test_values_that_are_already_gone(stage: Stage) -> None:
+def test_values_that_are_already_gone(stage: LeftoverStage) -> None:
     """Values that the killed run had already removed count as removed."""
     stage.account("one")
     stage.journal.enter(stage.context, "home", [txt("a")]).keep()
@@ -210,7 +210,7 @@ def test_values_that_are_already_gone(stage: Stage) -> None:
     assert stage.files() == []
 
 
-def test_values_of_a_live_run_stay(stage: Stage) -> None:
+def test_values_of_a_live_run_stay(stage: LeftoverStage) -> None:
     """The values of a running run are not removed, also if it is in this process."""
     driver = stage.account("one")
     stage.leave_values(txt("dead"))
@@ -235,7 +235,7 @@ DIES = """if True:
 """
 
 
-def test_after_a_sigkill(stage: Stage) -> None:
+def test_after_a_sigkill(stage: LeftoverStage) -> None:
     """After SIGKILL with values in DNS, the next process removes them."""
     driver = stage.account("one")
     driver.add([txt("a")[0]])
@@ -249,7 +249,7 @@ def test_after_a_sigkill(stage: Stage) -> None:
 # ── kept ────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_account_that_is_gone(stage: Stage) -> None:
+def test_an_account_that_is_gone(stage: LeftoverStage) -> None:
     """The values of a missing account stay in the journal with a fix, and are removed when the account is back."""
     stage.account("two")
     gone, other = txt("a"), txt("b", "two")
@@ -269,7 +269,7 @@ def test_an_account_that_is_gone(stage: Stage) -> None:
     assert texts(stage.sweep().removed) == ["a", "c"]
 
 
-def test_a_value_removed_by_hand_needs_no_account(stage: Stage) -> None:
+def test_a_value_removed_by_hand_needs_no_account(stage: LeftoverStage) -> None:
     """A value that no name server serves is deleted from the journal; one that cannot be looked up stays."""
     stage.leave_values(txt("a"))
     assert stage.sweep(served=lambda *_: {"a", "foreign"}).removed == ()
@@ -280,7 +280,7 @@ def test_a_value_removed_by_hand_needs_no_account(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("refusal_there", [None, "provider-zone-unknown"])
-def test_an_account_that_has_another_host_by_now(stage: Stage, refusal_there: str | None) -> None:
+def test_an_account_that_has_another_host_by_now(stage: LeftoverStage, refusal_there: str | None) -> None:
     """The response of another host proves nothing: a value is gone only when DNS does not serve it."""
     old, served = stage.account("one"), {"a"}
     stage.leave_values(txt("a"))
@@ -296,7 +296,7 @@ def test_an_account_that_has_another_host_by_now(stage: Stage, refusal_there: st
     assert old.values == {}
 
 
-def test_an_account_that_is_configured_in_another_way_for_the_same_host(stage: Stage) -> None:
+def test_an_account_that_is_configured_in_another_way_for_the_same_host(stage: LeftoverStage) -> None:
     """If the account reaches the same host, the value is removed; a new secret does not change the host."""
     driver = stage.account("one")
     stage.leave_values(txt("a"))
@@ -308,7 +308,7 @@ def test_an_account_that_is_configured_in_another_way_for_the_same_host(stage: S
     assert mark(DnsAccount("host-one", server="x")) != mark(DnsAccount("host-one", server="y"))
 
 
-def test_another_host_that_is_down(stage: Stage) -> None:
+def test_another_host_that_is_down(stage: LeftoverStage) -> None:
     """If the new host is down, its error is the reason."""
     stage.account("one")
     stage.leave_values(txt("a"))
@@ -320,7 +320,7 @@ def test_another_host_that_is_down(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("code", ["provider-refused", "provider-unauthorized", "provider-zone-unknown", "provider-bug"])
-def test_a_zone_that_cannot_be_written_holds_up_no_other(stage: Stage, code: str) -> None:
+def test_a_zone_that_cannot_be_written_holds_up_no_other(stage: LeftoverStage, code: str) -> None:
     """An error of one zone does not affect other zones and accounts."""
     driver = Failing(refusal(code), zones=["home.test."])
     stage.account("one", driver)
@@ -337,7 +337,7 @@ def test_a_zone_that_cannot_be_written_holds_up_no_other(stage: Stage, code: str
     assert stage.left() == {txt("a")}
 
 
-def test_a_host_that_is_down_is_asked_in_one_zone(stage: Stage) -> None:
+def test_a_host_that_is_down_is_asked_in_one_zone(stage: LeftoverStage) -> None:
     """A host that is down is asked once; its other zones are kept with the same error."""
     down = refusal("provider-unreachable", left_behind=True)
     driver = Failing(down)
@@ -350,7 +350,7 @@ def test_a_host_that_is_down_is_asked_in_one_zone(stage: Stage) -> None:
     assert texts(stage.sweep().removed) == ["a", "b"]
 
 
-def test_a_secret_that_is_missing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_that_is_missing(stage: LeftoverStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The values stay, and the error names the missing secret."""
     monkeypatch.delenv("DNSRENEW_TEST_NONE", raising=False)
     stage.account("one")
@@ -362,7 +362,7 @@ def test_a_secret_that_is_missing(stage: Stage, monkeypatch: pytest.MonkeyPatch)
     assert stage.left() == {txt("a"), txt("b", zone="other.test.")}
 
 
-def test_a_driver_that_is_not_installed(stage: Stage) -> None:
+def test_a_driver_that_is_not_installed(stage: LeftoverStage) -> None:
     """If the driver is not installed, the values stay."""
     stage.accounts["one"] = DnsAccount("exotic", name="one")
     stage.providers["exotic"] = Provider(name="exotic", title="Exotic", driver="exotic", any_options=True)
@@ -371,7 +371,7 @@ def test_a_driver_that_is_not_installed(stage: Stage) -> None:
     assert error.code == "driver-missing"
 
 
-def test_no_secret_is_reported(stage: Stage) -> None:
+def test_no_secret_is_reported(stage: LeftoverStage) -> None:
     """No secret is in the result, an event or the journal, whatever a driver raises."""
     driver = Failing(ValueError(f"https://host.test/?token={CANARY}"))
     stage.account("one", driver)
@@ -402,7 +402,7 @@ def test_no_secret_is_reported(stage: Stage) -> None:
         ({"values": "one", "scope": "zone", "exclusive": True}, ["home.test.", "writing home.test."]),
     ],
 )
-def test_zones_are_locked_as_in_a_run(stage: Stage, behaviour: dict[str, Any], places: list[str]) -> None:
+def test_zones_are_locked_as_in_a_run(stage: LeftoverStage, behaviour: dict[str, Any], places: list[str]) -> None:
     """Zones that hold one value or take one writer are locked, as in a run."""
     stage.account("one", **behaviour)
     stage.leave_values(txt("a"), txt("b", label="x"))
@@ -414,7 +414,7 @@ def test_zones_are_locked_as_in_a_run(stage: Stage, behaviour: dict[str, Any], p
     ("behaviour", "place"),
     [({"values": "one", "scope": "zone"}, "home.test."), ({"exclusive": True}, "writing home.test.")],
 )
-def test_a_zone_that_a_run_holds_is_kept_for_later(stage: Stage, behaviour: dict[str, Any], place: str) -> None:
+def test_a_zone_that_a_run_holds_is_kept_for_later(stage: LeftoverStage, behaviour: dict[str, Any], place: str) -> None:
     """A value whose zone another run has locked is kept; other zones of the account are cleaned up."""
     stage.account("one", **behaviour)
     stage.leave_values(txt("a"), txt("b", zone="other.test."))
@@ -442,7 +442,7 @@ def unseen(*_: object) -> set[str]:
     ],
 )
 def test_a_host_that_keeps_one_value_is_not_made_to_clear_anothers(
-    stage: Stage, look: Callable[..., set[str]] | None, values: str, calls: int
+    stage: LeftoverStage, look: Callable[..., set[str]] | None, values: str, calls: int
 ) -> None:
     """If a single-value host serves another value, ours counts as removed, and the host is not called."""
     driver = Failing(ValueError(), zones=["none."])
@@ -457,7 +457,7 @@ def test_a_host_that_keeps_one_value_is_not_made_to_clear_anothers(
 # ── time limits ─────────────────────────────────────────────────────────────────────────
 
 
-def test_a_host_that_hangs_is_left_when_the_time_is_up(stage: Stage) -> None:
+def test_a_host_that_hangs_is_left_when_the_time_is_up(stage: LeftoverStage) -> None:
     """At the time limit, the values of a host that hangs are kept, and those of others are removed."""
     hanging = stage.account("one", Hanging())
     stage.account("two")
@@ -474,7 +474,7 @@ def test_a_host_that_hangs_is_left_when_the_time_is_up(stage: Stage) -> None:
     assert stage.left() == {txt("a"), txt("c", zone="other.test.")}
 
 
-def test_ctrl_c(stage: Stage) -> None:
+def test_ctrl_c(stage: LeftoverStage) -> None:
     """A cancel ends at once: removed values are deleted from the journal, and the lock is free."""
     hanging = stage.account("one", Hanging())
     stage.account("two")
@@ -497,7 +497,7 @@ def test_ctrl_c(stage: Stage) -> None:
     assert stage.left() == {txt("a")}
 
 
-def test_many_accounts_at_once(stage: Stage) -> None:
+def test_many_accounts_at_once(stage: LeftoverStage) -> None:
     """Accounts are cleaned up in parallel: the slowest one decides, not the sum."""
     together = threading.Barrier(8)
 
@@ -515,7 +515,7 @@ def test_many_accounts_at_once(stage: Stage) -> None:
 # ── before a run ────────────────────────────────────────────────────────────────────────
 
 
-def test_before_a_run_what_is_kept_is_a_warning(stage: Stage) -> None:
+def test_before_a_run_what_is_kept_is_a_warning(stage: LeftoverStage) -> None:
     """There is one warning for each account and reason, with a fix."""
     stage.account("two", Failing(refusal("provider-refused", "The host says no.")))
     stage.leave_values(txt("a"), txt("b", zone="other.test."), txt("c", "two"))
@@ -527,7 +527,7 @@ def test_before_a_run_what_is_kept_is_a_warning(stage: Stage) -> None:
     assert "_acme-challenge.home.test, _acme-challenge.other.test" in gone.message
 
 
-def test_before_a_run_another_sweeper_is_not_waited_for(stage: Stage) -> None:
+def test_before_a_run_another_sweeper_is_not_waited_for(stage: LeftoverStage) -> None:
     """If another cleanup is running, a run continues without a warning, and `cleanup` raises LockedError."""
     stage.account("one")
     stage.leave_values(txt("a"))
@@ -539,7 +539,7 @@ def test_before_a_run_another_sweeper_is_not_waited_for(stage: Stage) -> None:
     assert stage.left() == {txt("a")}
 
 
-def test_a_cancel_before_a_run(stage: Stage) -> None:
+def test_a_cancel_before_a_run(stage: LeftoverStage) -> None:
     """After a cancel, the cleanup before a run raises nothing, and `cleanup` raises Cancelled."""
     stage.account("one")
     stage.leave_values(txt("a"))
@@ -551,7 +551,7 @@ def test_a_cancel_before_a_run(stage: Stage) -> None:
     assert stage.left() == {txt("a")}
 
 
-def test_before_a_run_a_journal_that_cannot_be_read_is_a_warning(stage: Stage) -> None:
+def test_before_a_run_a_journal_that_cannot_be_read_is_a_warning(stage: LeftoverStage) -> None:
     """An unreadable journal is a warning before a run, and an error of `cleanup`."""
     (stage.root / "journal").write_text("in the way")
     stage.sweep_first()

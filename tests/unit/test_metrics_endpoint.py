@@ -32,7 +32,7 @@ SHOP = replace(SPEC, name="shop")
 GET = b"GET /healthz HTTP/1.1\r\n"
 
 
-class Stage:
+class EndpointStage:
     """A store with the certificate `home`, and an endpoint on a free port."""
 
     def __init__(self, folder: Path) -> None:
@@ -68,14 +68,14 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+def stage(tmp_path: Path) -> Iterator[EndpointStage]:
     """A stage, closed afterwards."""
-    stage = Stage(tmp_path / "state")
+    stage = EndpointStage(tmp_path / "state")
     yield stage
     stage.close()
 
 
-def test_metrics(stage: Stage) -> None:
+def test_metrics(stage: EndpointStage) -> None:
     """The numbers of the store, and those of the last round once there is one."""
     address = stage.start()
     status, text = get(address, "/metrics")
@@ -90,7 +90,7 @@ def test_metrics(stage: Stage) -> None:
     assert value(parsed(get(address, "/metrics")[1]), "last_run_success") == 0
 
 
-def test_the_headers_are_those_of_the_format(stage: Stage) -> None:
+def test_the_headers_are_those_of_the_format(stage: EndpointStage) -> None:
     """Prometheus chooses its parser by them; the name of the server says no more than that."""
     head = ask(stage.start(), b"HEAD /metrics HTTP/1.0\r\n\r\n").decode()
     assert "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n" in head
@@ -98,7 +98,7 @@ def test_the_headers_are_those_of_the_format(stage: Stage) -> None:
     assert head.endswith("\r\n\r\n")
 
 
-def test_health(stage: Stage) -> None:
+def test_health(stage: EndpointStage) -> None:
     """200 while all is well; 503 and one line if a certificate is missing or expired, or the last round failed."""
     address = stage.start()
     assert get(address, "/healthz") == (200, "ok\n")
@@ -116,7 +116,7 @@ def test_health(stage: Stage) -> None:
     assert get(address, "/healthz") == (200, "ok\n")
 
 
-def test_health_of_many_is_one_short_line(stage: Stage) -> None:
+def test_health_of_many_is_one_short_line(stage: EndpointStage) -> None:
     """Ten names are shown, the others are counted."""
     stage.use(*(replace(SPEC, name=f"site{number}") for number in range(25)))
     _, line = get(stage.start(), "/healthz")
@@ -124,7 +124,7 @@ def test_health_of_many_is_one_short_line(stage: Stage) -> None:
     assert line.endswith(" and 15 more\n")
 
 
-def test_a_store_that_cannot_be_read(stage: Stage) -> None:
+def test_a_store_that_cannot_be_read(stage: EndpointStage) -> None:
     """Neither path says that all is well."""
     address = stage.start()
     stage.folder.chmod(0o777)
@@ -133,7 +133,7 @@ def test_a_store_that_cannot_be_read(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/metric", "/metrics/", "/healthz%00", "/../metrics"])
-def test_other_paths(stage: Stage, path: str) -> None:
+def test_other_paths(stage: EndpointStage, path: str) -> None:
     """They are 404, and repeat nothing."""
     assert get(stage.start(), path) == (404, "not found\n")
 
@@ -148,7 +148,7 @@ def test_other_paths(stage: Stage, path: str) -> None:
         (GET + b"X: " + b"a" * MAX_REQUEST + b"\r\n\r\n", b"431"),
     ],
 )
-def test_a_bad_request(stage: Stage, request_: bytes, status: bytes) -> None:
+def test_a_bad_request(stage: EndpointStage, request_: bytes, status: bytes) -> None:
     """It gets a status; one that is too long is not read to its end, so the kernel may drop the answer."""
     try:
         answer = ask(stage.start(), request_)
@@ -159,7 +159,7 @@ def test_a_bad_request(stage: Stage, request_: bytes, status: bytes) -> None:
     assert answer.endswith(b"bad request\n")
 
 
-def test_a_slow_client_is_cut_off(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_client_is_cut_off(stage: EndpointStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The time is for the whole request: a byte now and then does not prolong it; others are answered meanwhile."""
     monkeypatch.setattr(endpoint, "SECONDS", 0.3)
     address = stage.start()
@@ -182,7 +182,7 @@ def test_a_slow_client_is_cut_off(stage: Stage, monkeypatch: pytest.MonkeyPatch)
         assert 0.2 < time.monotonic() - before < 3
 
 
-def test_too_many_connections_are_closed_at_once(stage: Stage) -> None:
+def test_too_many_connections_are_closed_at_once(stage: EndpointStage) -> None:
     """There is a limit; when one of them ends, the next is answered."""
     address = stage.start()
     host, _, port = address.partition(":")
@@ -208,7 +208,7 @@ def test_too_many_connections_are_closed_at_once(stage: Stage) -> None:
     assert status == 200
 
 
-def test_the_store_is_read_once_in_some_seconds(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_store_is_read_once_in_some_seconds(stage: EndpointStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many requests at once share one reading, and so do those within the next seconds."""
     readings: list[float] = []
 
@@ -232,7 +232,7 @@ def test_the_store_is_read_once_in_some_seconds(stage: Stage, monkeypatch: pytes
     assert len(readings) == 3
 
 
-def test_a_round_does_not_wait_for_a_reading(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_round_does_not_wait_for_a_reading(stage: EndpointStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that hangs holds up requests, and no renewal; what was read before the round is not kept after it."""
     begun, go = threading.Event(), threading.Event()
 
@@ -255,7 +255,7 @@ def test_a_round_does_not_wait_for_a_reading(stage: Stage, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:{}", "[::1]:{}", "localhost:{}", ":{}"])
-def test_each_form_of_address(stage: Stage, listen: str) -> None:
+def test_each_form_of_address(stage: EndpointStage, listen: str) -> None:
     """IPv4, IPv6, a name, and all addresses at once."""
     if "[" in listen and not ports.has_ipv6():
         pytest.skip("this host has no IPv6")
@@ -268,7 +268,7 @@ def test_each_form_of_address(stage: Stage, listen: str) -> None:
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:{}", ":{}"])
-def test_a_taken_port(stage: Stage, listen: str) -> None:
+def test_a_taken_port(stage: EndpointStage, listen: str) -> None:
     """The error names the address and the reason."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1" if listen[0] != ":" else "0.0.0.0", 0))
@@ -281,14 +281,14 @@ def test_a_taken_port(stage: Stage, listen: str) -> None:
     assert "in use" in caught.value.evidence["cause"]
 
 
-def test_an_address_of_another_host(stage: Stage) -> None:
+def test_an_address_of_another_host(stage: EndpointStage) -> None:
     """It is a mistake of the configuration, too."""
     with pytest.raises(ConfigError) as caught:
         stage.start("192.0.2.1:9719")
     assert caught.value.code == "metrics-port"
 
 
-def test_a_stopped_endpoint_frees_its_port(stage: Stage) -> None:
+def test_a_stopped_endpoint_frees_its_port(stage: EndpointStage) -> None:
     """It can be opened again at once, although clients were connected."""
     address = stage.start()
     get(address, "/healthz")

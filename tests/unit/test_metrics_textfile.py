@@ -29,7 +29,7 @@ OTHER = replace(SPEC, name="shop")
 NOW = START + timedelta(days=2)
 
 
-class Stage:
+class TextfileStage:
     """A store with the certificate `home`, and a renewer that writes metrics."""
 
     def __init__(self, folder: Path) -> None:
@@ -51,10 +51,10 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+def stage(tmp_path: Path) -> Iterator[TextfileStage]:
     """A stage; the umask is strict, as that of the service."""
     before = os.umask(0o077)
-    yield Stage(tmp_path)
+    yield TextfileStage(tmp_path)
     os.umask(before)
 
 
@@ -68,7 +68,7 @@ def play(monkeypatch: pytest.MonkeyPatch, **more: Any) -> None:
     monkeypatch.setattr(renew, "renew_certificate", done)
 
 
-def test_each_run_writes_it_for_everybody(stage: Stage) -> None:
+def test_each_run_writes_it_for_everybody(stage: TextfileStage) -> None:
     """Also a run in which nothing was due; the node exporter is another user."""
     stage.renewer().renew()
     samples = parsed(stage.file.read_text())
@@ -80,7 +80,7 @@ def test_each_run_writes_it_for_everybody(stage: Stage) -> None:
     assert stage.events == []
 
 
-def test_a_run_for_some_tells_of_all(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_for_some_tells_of_all(stage: TextfileStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file has every certificate, whichever the run was for; a failure is one in the file too."""
     play(monkeypatch, status="failed")
     stage.renewer(SPEC, OTHER).renew(["shop"])
@@ -92,7 +92,7 @@ def test_a_run_for_some_tells_of_all(stage: Stage, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize(("status", "success"), [("interrupted", 0), ("locked", 1), ("renewed", 1), ("deferred", 0)])
 def test_success_is_that_of_the_exit_status(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, status: str, success: int
+    stage: TextfileStage, monkeypatch: pytest.MonkeyPatch, status: str, success: int
 ) -> None:
     """A certificate that another run works on is no failure."""
     play(monkeypatch, status=status)
@@ -100,7 +100,7 @@ def test_success_is_that_of_the_exit_status(
     assert value(parsed(stage.file.read_text()), "last_run_success") == success
 
 
-def test_a_dry_run_and_a_mistake_write_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dry_run_and_a_mistake_write_nothing(stage: TextfileStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rehearsal is no run, and a name that is not configured is none either."""
     play(monkeypatch, status="rehearsed")
     stage.renewer(OTHER).renew(dry_run=True)
@@ -109,7 +109,7 @@ def test_a_dry_run_and_a_mistake_write_nothing(stage: Stage, monkeypatch: pytest
     assert not stage.file.exists()
 
 
-def test_a_missing_folder_is_a_warning_and_fails_nothing(stage: Stage) -> None:
+def test_a_missing_folder_is_a_warning_and_fails_nothing(stage: TextfileStage) -> None:
     """The outcomes are those of a run without metrics."""
     stage.file.parent.rmdir()
     (outcome,) = stage.renewer().renew()
@@ -119,7 +119,7 @@ def test_a_missing_folder_is_a_warning_and_fails_nothing(stage: Stage) -> None:
     assert "[metrics]" in fix
 
 
-def test_a_warning_is_in_each_outcome(stage: Stage) -> None:
+def test_a_warning_is_in_each_outcome(stage: TextfileStage) -> None:
     """So a script finds it in `warnings` of `renew --json`; without a fault there is none."""
     (fine,) = stage.renewer().renew()
     stage.file.unlink()
@@ -129,7 +129,7 @@ def test_a_warning_is_in_each_outcome(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS])
-def test_a_full_disk_keeps_the_old_file(stage: Stage, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+def test_a_full_disk_keeps_the_old_file(stage: TextfileStage, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Half of the new content was written; the old file is whole, and no other one stays."""
     stage.file.write_text("old\n")
     write = os_calls.write_all
@@ -149,7 +149,7 @@ def test_a_full_disk_keeps_the_old_file(stage: Stage, monkeypatch: pytest.Monkey
     assert ("ReadWritePaths=" in fix) == (number == errno.EROFS)
 
 
-def test_a_store_of_others_is_a_warning(stage: Stage) -> None:
+def test_a_store_of_others_is_a_warning(stage: TextfileStage) -> None:
     """The numbers cannot be read; the file stays as it was."""
     stage.file.write_text("old\n")
     stage.store.chmod(0o777)
@@ -159,7 +159,7 @@ def test_a_store_of_others_is_a_warning(stage: Stage) -> None:
     assert "metrics-unwritable" in {code for code, _ in stage.warnings()}
 
 
-def test_it_is_replaced_as_a_whole(stage: Stage) -> None:
+def test_it_is_replaced_as_a_whole(stage: TextfileStage) -> None:
     """Who has it open reads the old content to its end; a link in its place is replaced, and not followed."""
     stage.file.write_text("old\n")
     with stage.file.open() as reader:
@@ -175,7 +175,7 @@ def test_it_is_replaced_as_a_whole(stage: Stage) -> None:
     assert not stage.file.is_symlink()
 
 
-def test_what_a_killed_run_left_is_in_nobodys_way(stage: Stage) -> None:
+def test_what_a_killed_run_left_is_in_nobodys_way(stage: TextfileStage) -> None:
     """A process with the same number replaces it; its name is none that the collector reads."""
     left = stage.file.with_name(f".dnsrenew.prom.{os.getpid()}.tmp")
     left.write_text("half")

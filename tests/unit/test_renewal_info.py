@@ -32,7 +32,7 @@ def window(begin: float, end: float, *, url: str | None = None, after: float = 2
     return Window(START + begin * DAY, START + end * DAY, url, after)
 
 
-class Stage:
+class RenewalInfoStage:
     """A store with certificates, and one CA for all."""
 
     def __init__(self, path: Path) -> None:
@@ -74,9 +74,9 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
+def stage(tmp_path: Path) -> RenewalInfoStage:
     """An empty store."""
-    return Stage(tmp_path / "state")
+    return RenewalInfoStage(tmp_path / "state")
 
 
 # ── when ────────────────────────────────────────────────────────────────────────────────
@@ -110,7 +110,7 @@ def test_nobody_is_asked_about_what_is_over_or_never_was() -> None:
 # ── what ────────────────────────────────────────────────────────────────────────────────
 
 
-def test_each_ca_is_asked_once_about_all_of_its_own(stage: Stage) -> None:
+def test_each_ca_is_asked_once_about_all_of_its_own(stage: RenewalInfoStage) -> None:
     """Each CA gets one call for all its certificates, and each response is stored with its own."""
     ids = {name: stage.keep(name, ca) for name, ca in (("a", "one"), ("b", "two"), ("c", "one"))}
     stage.ask("a", "b", "c", answers=[window(10, 11), window(20, 21), window(30, 31)])
@@ -118,7 +118,7 @@ def test_each_ca_is_asked_once_about_all_of_its_own(stage: Stage) -> None:
     assert [stage.wish(name)["start"] for name in "acb"] == [START + days * DAY for days in (10, 20, 30)]
 
 
-def test_one_time_in_the_window_is_kept(stage: Stage) -> None:
+def test_one_time_in_the_window_is_kept(stage: RenewalInfoStage) -> None:
     """The same window keeps the chosen time, and updates the explanation and next_poll."""
     stage.keep("home")
     stage.ask("home", answers=[window(10, 20, url="https://ca.test/why")])
@@ -132,7 +132,7 @@ def test_one_time_in_the_window_is_kept(stage: Stage) -> None:
     assert stage.wish() == {**first, "explanation": None, "next_poll": START + DAY + timedelta(minutes=1)}
 
 
-def test_another_window_means_another_time(stage: Stage) -> None:
+def test_another_window_means_another_time(stage: RenewalInfoStage) -> None:
     """A changed window gets a new random time, which may be now."""
     stage.keep("home")
     stage.ask("home", answers=[window(50, 60)])
@@ -143,7 +143,7 @@ def test_another_window_means_another_time(stage: Stage) -> None:
     assert due.why_due(replace(SPEC, ca="one"), stage.store.read_state("home"), START, whole=True) == "ari"
 
 
-def test_no_answer_changes_nothing_but_the_next_question(stage: Stage) -> None:
+def test_no_answer_changes_nothing_but_the_next_question(stage: RenewalInfoStage) -> None:
     """Without a response the known window is kept, and next_poll moves."""
     stage.keep("home")
     stage.ask("home", answers=[SHUT])
@@ -155,7 +155,7 @@ def test_no_answer_changes_nothing_but_the_next_question(stage: Stage) -> None:
     assert stage.wish() == {**known, "next_poll": START + HOUR}
 
 
-def test_a_certificate_that_is_not_there_is_not_asked_about(stage: Stage) -> None:
+def test_a_certificate_that_is_not_there_is_not_asked_about(stage: RenewalInfoStage) -> None:
     """A certificate with missing or damaged files is not asked about; it is renewed anyway."""
     stage.keep("home")
     stage.keep("torn")
@@ -166,7 +166,7 @@ def test_a_certificate_that_is_not_there_is_not_asked_about(stage: Stage) -> Non
     assert stage.store.read_state("torn").ari is None
 
 
-def test_a_wish_that_cannot_be_kept_is_forgotten(stage: Stage) -> None:
+def test_a_wish_that_cannot_be_kept_is_forgotten(stage: RenewalInfoStage) -> None:
     """A window is discarded if another run holds the lock of the certificate."""
     stage.keep("home")
     with stage.store.lock("home", context=Context()):
@@ -174,7 +174,7 @@ def test_a_wish_that_cannot_be_kept_is_forgotten(stage: Stage) -> None:
     assert stage.store.read_state("home").ari is None
 
 
-def test_a_wish_about_the_certificate_before_is_none_about_this_one(stage: Stage) -> None:
+def test_a_wish_about_the_certificate_before_is_none_about_this_one(stage: RenewalInfoStage) -> None:
     """A window is discarded if another run has replaced the certificate meanwhile."""
     stage.keep("home")
     before = {"home": stage.store.read_state("home")}

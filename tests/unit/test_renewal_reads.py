@@ -10,7 +10,7 @@ import pytest
 
 from dnsrenew.model import CertificateSpec, Route
 from dnsrenew.store import AtomicFiles
-from tests.kit.run_stage import Stage, World
+from tests.kit.run_stage import RunStage, RunWorld
 
 SPEC = CertificateSpec(
     name="site",
@@ -39,7 +39,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize(("host", "status"), [("ok", "renewed"), ("half", "failed")])
 def test_state_json_is_read_twice_in_a_renewal(tmp_path: Path, reads: list[str], host: str, status: str) -> None:
     """Once before the lock and once after it, whether it succeeds or fails."""
-    assert Stage(tmp_path / "state", World(hosts={"a": host})).run(SPEC).status == status
+    assert RunStage(tmp_path / "state", RunWorld(hosts={"a": host})).run(SPEC).status == status
     assert len([path for path in reads if path.endswith("/state.json")]) == 2
 
 

@@ -40,7 +40,7 @@ ISSUED = 1
 BEGIN = START + ISSUED * DAYS
 
 
-class Stage:
+class RenewerStage:
     """A store with the certificate `home`, and a renewer at any date."""
 
     def __init__(self, path: Path) -> None:
@@ -72,9 +72,9 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
+def stage(tmp_path: Path) -> RenewerStage:
     """A stage with one current certificate."""
-    return Stage(tmp_path / "state")
+    return RenewerStage(tmp_path / "state")
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def named(name: str, **changes: Any) -> CertificateSpec:
 
 
 @pytest.mark.usefixtures("no_services")
-def test_what_is_not_due_needs_no_services_no_lock_and_no_event(stage: Stage) -> None:
+def test_what_is_not_due_needs_no_services_no_lock_and_no_event(stage: RenewerStage) -> None:
     """A certificate that is not due costs one read of one file: 10,000 must take less than a second."""
     locks = sorted((stage.path / "locks").iterdir())
     before = {path: path.stat().st_mtime_ns for path in stage.path.rglob("*")}
@@ -112,7 +112,7 @@ def test_what_is_not_due_needs_no_services_no_lock_and_no_event(stage: Stage) ->
 
 @pytest.mark.usefixtures("no_services")
 @pytest.mark.skipif(os.name == "nt", reason="modes")
-def test_a_store_that_stood_open_is_closed_where_nothing_is_due(stage: Stage) -> None:
+def test_a_store_that_stood_open_is_closed_where_nothing_is_due(stage: RenewerStage) -> None:
     """A run closes a store with open permissions, also if nothing is due."""
     stage.path.chmod(0o755)
     (outcome,) = stage.renewer().renew()
@@ -122,7 +122,7 @@ def test_a_store_that_stood_open_is_closed_where_nothing_is_due(stage: Stage) ->
 
 
 @pytest.mark.usefixtures("no_services")
-def test_a_store_that_cannot_be_closed_is_said(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_cannot_be_closed_is_said(stage: RenewerStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store whose permissions cannot be changed is a warning; nothing that needs no write fails."""
 
     def refuse(_: Store) -> None:
@@ -137,7 +137,7 @@ def test_a_store_that_cannot_be_closed_is_said(stage: Stage, monkeypatch: pytest
 @pytest.mark.usefixtures("no_services")
 @pytest.mark.parametrize("state_json", [True, False])
 def test_a_version_that_may_not_be_read_is_not_missing(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, state_json: bool
+    stage: RenewerStage, monkeypatch: pytest.MonkeyPatch, state_json: bool
 ) -> None:
     """An unreadable version, as after a copy by root, fails with its path, without an order; the other continues."""
     keep_other(stage)
@@ -167,7 +167,7 @@ def test_a_version_that_may_not_be_read_is_not_missing(
         stage.renewer().certificate("home")
 
 
-def keep_other(stage: Stage) -> None:
+def keep_other(stage: RenewerStage) -> None:
     """Store the same certificate under another name."""
     with stage.store.lock("other", context=Context()):
         stage.store.keep(named("other"), "lab", *issue(ISSUED), state=stage.store.read_state("other"))
@@ -175,7 +175,7 @@ def keep_other(stage: Stage) -> None:
 
 @pytest.mark.usefixtures("no_services")
 @pytest.mark.skipif(os.name == "nt", reason="`current` is a folder there")
-def test_called_away_before_what_is_amiss_is_mended(stage: Stage) -> None:
+def test_called_away_before_what_is_amiss_is_mended(stage: RenewerStage) -> None:
     """A cancelled run leaves the repair of `current` to the next one, and raises nothing."""
     current = stage.path / "certificates/home/current"
     current.unlink()
@@ -189,7 +189,7 @@ def test_called_away_before_what_is_amiss_is_mended(stage: Stage) -> None:
 
 
 @pytest.mark.usefixtures("no_services")
-def test_one_state_that_cannot_be_read_again_ends_no_run(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_state_that_cannot_be_read_again_ends_no_run(stage: RenewerStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error in one state is in its outcome; the other certificates have theirs."""
     keep_other(stage)
     (stage.path / "certificates/home/current").unlink()
@@ -212,7 +212,7 @@ def test_one_state_that_cannot_be_read_again_ends_no_run(stage: Stage, monkeypat
 
 
 @pytest.mark.usefixtures("no_services")
-def test_a_stale_lock_file_stops_nobody(stage: Stage) -> None:
+def test_a_stale_lock_file_stops_nobody(stage: RenewerStage) -> None:
     """A stale lock file blocks nothing: the lock is that of the operating system."""
     with stage.store.lock("home", context=Context()):
         (outcome,) = stage.renewer().renew()
@@ -237,7 +237,7 @@ def test_a_stale_lock_file_stops_nobody(stage: Stage) -> None:
         (1, {"name": "new"}, "missing"),
     ],
 )
-def test_why_it_is_due(stage: Stage, days: float, changes: dict[str, Any], reason: str | None) -> None:
+def test_why_it_is_due(stage: RenewerStage, days: float, changes: dict[str, Any], reason: str | None) -> None:
     """The reason is the most urgent one, and the same in `renew` and `status`."""
     spec = replace(SPEC, **changes)
     status = stage.status(spec, days)
@@ -249,7 +249,7 @@ def test_why_it_is_due(stage: Stage, days: float, changes: dict[str, Any], reaso
 # ── status ──────────────────────────────────────────────────────────────────────────────
 
 
-def test_status_says_what_stands(stage: Stage) -> None:
+def test_status_says_what_stands(stage: RenewerStage) -> None:
     """The status has every field, times in UTC with whole seconds, and an absolute path."""
     _, _, facts = issue(ISSUED)
     assert stage.status().to_dict() == {
@@ -275,7 +275,7 @@ def test_status_says_what_stands(stage: Stage) -> None:
     json.dumps(stage.status().to_dict())
 
 
-def test_status_of_nothing_says_what_is_wanted(stage: Stage) -> None:
+def test_status_of_nothing_says_what_is_wanted(stage: RenewerStage) -> None:
     """The status of a missing certificate has no facts and no path, and the configured CA."""
     status = stage.status(named("new", ca="staging"))
     assert (status.state, status.reason, status.ca) == ("missing", "missing", "staging")
@@ -284,7 +284,7 @@ def test_status_of_nothing_says_what_is_wanted(stage: Stage) -> None:
     }
 
 
-def test_status_has_the_last_failure(stage: Stage) -> None:
+def test_status_has_the_last_failure(stage: RenewerStage) -> None:
     """The status shows the last failure of a valid certificate, takes no lock and changes nothing."""
     now = BEGIN + DAYS
     with stage.store.lock("home", context=Context()):
@@ -313,7 +313,9 @@ DNS = Route("dns-01", dns=("home", "b+c/d"), follow_cname=False)
         ([], None),
     ],
 )  # fmt: skip
-def test_status_has_the_route_that_worked(stage: Stage, worked: list[Route], route: dict[str, Any] | None) -> None:
+def test_status_has_the_route_that_worked(
+    stage: RenewerStage, worked: list[Route], route: dict[str, Any] | None
+) -> None:
     """The status shows the route as in an outcome, or None if it is unknown or no certificate exists."""
     keys = [history.route_key(one, "lab") for one in worked]
     stage.store.update("home", lambda state: history.remember_success(state, keys, BEGIN))
@@ -323,7 +325,7 @@ def test_status_has_the_route_that_worked(stage: Stage, worked: list[Route], rou
 
 
 @pytest.mark.usefixtures("no_services")
-def test_a_damaged_state_is_made_anew_and_said(stage: Stage) -> None:
+def test_a_damaged_state_is_made_anew_and_said(stage: RenewerStage) -> None:
     """A damaged state is rebuilt from the stored versions; the certificate is not due, and the outcome warns."""
     (stage.path / "certificates/home/state.json").write_text("{")
     (outcome,) = stage.renewer().renew()
@@ -332,7 +334,7 @@ def test_a_damaged_state_is_made_anew_and_said(stage: Stage) -> None:
     assert (stage.path / "certificates/home/state.json.damaged").exists()
 
 
-def test_a_state_of_a_later_version_fails_that_certificate_only(stage: Stage) -> None:
+def test_a_state_of_a_later_version_fails_that_certificate_only(stage: RenewerStage) -> None:
     """A state of a later version is not changed; the other certificates are renewed."""
     state = stage.path / "certificates/home/state.json"
     later = json.dumps({"schema": 99})
@@ -346,7 +348,7 @@ def test_a_state_of_a_later_version_fails_that_certificate_only(stage: Stage) ->
     assert state.read_text() == later
 
 
-def test_what_a_later_version_left_is_told_as_far_as_it_is_sure(stage: Stage) -> None:
+def test_what_a_later_version_left_is_told_as_far_as_it_is_sure(stage: RenewerStage) -> None:
     """With an unreadable state, the status has the facts of the certificate in ``current``."""
     (stage.path / "certificates/home/state.json").write_text(json.dumps({"schema": 99}))
     status = stage.status()
@@ -360,7 +362,7 @@ def test_what_a_later_version_left_is_told_as_far_as_it_is_sure(stage: Stage) ->
     assert outcome.path == stage.store.current("home")
 
 
-def test_where_nothing_can_be_read_nothing_is_said_to_be_missing(stage: Stage) -> None:
+def test_where_nothing_can_be_read_nothing_is_said_to_be_missing(stage: RenewerStage) -> None:
     """If nothing can be read, the outcome has no reason, and the status has known=False."""
     (stage.path / "certificates/home/state.json").write_text(json.dumps({"schema": 99}))
     (stage.path / "certificates/home/current").unlink()
@@ -388,7 +390,7 @@ def done(spec: CertificateSpec) -> Outcome:
     return Outcome(name=spec.name, status="renewed", reason="missing", domains=spec.domains)
 
 
-def test_outcomes_are_in_the_order_of_the_file(stage: Stage, plays: Callable[..., None]) -> None:
+def test_outcomes_are_in_the_order_of_the_file(stage: RenewerStage, plays: Callable[..., None]) -> None:
     """Outcomes keep the order of the configuration, although the last one is ready first."""
     specs = [named("a"), named("b"), SPEC, named("c")]
     ready = {name: threading.Event() for name in "abc"}
@@ -419,7 +421,7 @@ def test_outcomes_are_in_the_order_of_the_file(stage: Stage, plays: Callable[...
 
 
 @pytest.mark.parametrize("workers", [1, 2, 8])
-def test_no_more_than_workers_are_under_way(stage: Stage, plays: Callable[..., None], workers: int) -> None:
+def test_no_more_than_workers_are_under_way(stage: RenewerStage, plays: Callable[..., None], workers: int) -> None:
     """Exactly `workers` renewals run at the same time."""
     lock, now, most = threading.Lock(), [0], [0]
     full = threading.Barrier(workers)
@@ -439,7 +441,7 @@ def test_no_more_than_workers_are_under_way(stage: Stage, plays: Callable[..., N
     assert most == [workers]
 
 
-def test_force_works_on_what_is_not_due_too(stage: Stage, plays: Callable[..., None]) -> None:
+def test_force_works_on_what_is_not_due_too(stage: RenewerStage, plays: Callable[..., None]) -> None:
     """`force` renews certificates that are not due: all, or the named ones."""
     seen: list[str] = []
 
@@ -452,7 +454,7 @@ def test_force_works_on_what_is_not_due_too(stage: Stage, plays: Callable[..., N
     assert seen == ["home"]
 
 
-def test_names_choose_in_the_order_of_the_file(stage: Stage, plays: Callable[..., None]) -> None:
+def test_names_choose_in_the_order_of_the_file(stage: RenewerStage, plays: Callable[..., None]) -> None:
     """Names may repeat and come from an iterator; an empty list renews nothing."""
     plays(done)
     renewer = stage.renewer(named("a"), named("b"), named("c"))
@@ -462,14 +464,14 @@ def test_names_choose_in_the_order_of_the_file(stage: Stage, plays: Callable[...
 
 
 @pytest.mark.usefixtures("no_services")
-def test_a_text_is_one_name(stage: Stage) -> None:
+def test_a_text_is_one_name(stage: RenewerStage) -> None:
     """A string is one name, not a list of letters."""
     renewer = stage.renewer(SPEC, named("a"))
     assert [one.name for one in renewer.status("home")] == ["home"]
     assert [done.name for done in renewer.renew("home")] == ["home"]
 
 
-def test_an_unknown_name_is_told_with_the_nearest(stage: Stage) -> None:
+def test_an_unknown_name_is_told_with_the_nearest(stage: RenewerStage) -> None:
     """Every call with an unknown name raises before anything else, with the nearest name."""
     renewer = stage.renewer(SPEC, named("a"))
     calls: list[Callable[[], object]] = [
@@ -488,7 +490,9 @@ def test_an_unknown_name_is_told_with_the_nearest(stage: Stage) -> None:
     assert "home" in caught.value.fix
 
 
-def test_an_error_of_our_own_making_is_one_failed_certificate(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_our_own_making_is_one_failed_certificate(
+    stage: RenewerStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A bug fails one certificate only, without a traceback for the user."""
 
     def broken(*_: Any, **__: Any) -> Any:
@@ -557,7 +561,7 @@ def test_a_ca_of_ones_own_needs_a_twin_of_ones_own() -> None:
 # ── the certificate ─────────────────────────────────────────────────────────────────────
 
 
-def test_the_certificate_in_force_is_handed_out(stage: Stage) -> None:
+def test_the_certificate_in_force_is_handed_out(stage: RenewerStage) -> None:
     """The returned paths belong to one version, which stays when a newer one is stored."""
     first = stage.renewer().certificate("home")
     folders = {here(path).parent for path in (first.fullchain_path, first.private_key_path)}
@@ -567,7 +571,7 @@ def test_the_certificate_in_force_is_handed_out(stage: Stage) -> None:
     assert first.fullchain_pem == issue(ISSUED)[0]
 
 
-def test_a_certificate_that_is_not_there_is_an_error_that_says_what_to_run(stage: Stage) -> None:
+def test_a_certificate_that_is_not_there_is_an_error_that_says_what_to_run(stage: RenewerStage) -> None:
     """A missing certificate is `certificate-missing`, with the command to run."""
     with pytest.raises(StoreError) as caught:
         stage.renewer(named("new")).certificate("new")
@@ -576,7 +580,7 @@ def test_a_certificate_that_is_not_there_is_an_error_that_says_what_to_run(stage
 
 
 @pytest.mark.parametrize(("days", "valid"), [(89.9, True), (90, False)])
-def test_an_expired_certificate_is_no_usable_one(stage: Stage, days: float, *, valid: bool) -> None:
+def test_an_expired_certificate_is_no_usable_one(stage: RenewerStage, days: float, *, valid: bool) -> None:
     """usable_certificate() returns None for an expired certificate."""
     assert (stage.renewer(days=days).usable_certificate("home") is not None) is valid
     assert stage.renewer(named("new")).usable_certificate("new") is None

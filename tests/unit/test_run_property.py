@@ -19,7 +19,7 @@ from dnsrenew.fallback.policy import NextAction, action_for_code, next_action
 from dnsrenew.model import Attempt, CertificateSpec, Outcome, Route
 from tests.kit.acme_server import CHALLENGES as KINDS
 from tests.kit.run_ca import Authority
-from tests.kit.run_stage import Stage, World
+from tests.kit.run_stage import RunStage, RunWorld
 
 DOMAINS = ("x.test", "*.x.test", "www.x.test", "y.test")
 ACCOUNTS = ("a", "b", "c")
@@ -55,7 +55,7 @@ AUTHORITIES = st.builds(
     offers=mostly(KINDS, ("dns-01",), ("http-01",)),
 )  # fmt: skip
 WORLDS = st.builds(
-    World,
+    RunWorld,
     authorities=st.fixed_dictionaries({"one": AUTHORITIES, "two": AUTHORITIES, "stage": AUTHORITIES}),
     hosts=st.fixed_dictionaries(
         dict.fromkeys(ACCOUNTS, mostly("ok", "refuses", "half", "down", "hidden", "keeps", "one", "secretless"))
@@ -84,7 +84,7 @@ class Case:
 
     routes: list[Route]
     domains: list[str]
-    worlds: list[World]
+    worlds: list[RunWorld]
     had: bool
     wishes: dict[str, bool]
 
@@ -115,7 +115,7 @@ def test_every_run_keeps_its_promises(case: Case) -> None:
     So does the next run, in another world.
     """
     with tempfile.TemporaryDirectory() as folder:
-        stage = Stage(Path(folder), case.worlds[0])
+        stage = RunStage(Path(folder), case.worlds[0])
         if case.had:
             stage.keep(case.spec)
         for world in case.worlds:
@@ -124,7 +124,7 @@ def test_every_run_keeps_its_promises(case: Case) -> None:
             stage.clock.elapsed += 3600.0
 
 
-def one_run(stage: Stage, spec: CertificateSpec, wishes: dict[str, bool]) -> None:
+def one_run(stage: RunStage, spec: CertificateSpec, wishes: dict[str, bool]) -> None:
     """Make a run, and check its result."""
     before = stage.store.read_state("home")
     certificate = stage.store.certificate("home", before)
@@ -148,7 +148,7 @@ def one_run(stage: Stage, spec: CertificateSpec, wishes: dict[str, bool]) -> Non
         assert outcome.status != "failed" or outcome.error is not None
 
 
-def nothing_is_left(stage: Stage) -> None:
+def nothing_is_left(stage: RunStage) -> None:
     """No TXT value is left unless the host refuses removals, which is reported; no HTTP response is left."""
     kept = {name for name, host in stage.hosts.items() if any(host.values.values())}
     assert all(stage.hosts[name].fate == "keeps" for name in kept)
@@ -156,7 +156,7 @@ def nothing_is_left(stage: Stage) -> None:
     assert not stage.ports.contents
 
 
-def orders_are_few(stage: Stage, spec: CertificateSpec, outcome: Outcome, *, twice: bool) -> None:
+def orders_are_few(stage: RunStage, spec: CertificateSpec, outcome: Outcome, *, twice: bool) -> None:
     """There is at most one order for each route, and one more if the CA did not see a visible TXT value.
 
     :param twice: a rehearsal orders again if authorizations are valid.
@@ -190,7 +190,7 @@ def is_worth_another(attempt: Attempt) -> bool:
     return isinstance(error, AttemptError) and NextAction.AGAIN in {next_action(error), *map(action_for_code, codes)}
 
 
-def attempts_are_reported(stage: Stage, spec: CertificateSpec, outcome: Outcome) -> None:
+def attempts_are_reported(stage: RunStage, spec: CertificateSpec, outcome: Outcome) -> None:
     """Every attempt is reported in order, with its error; only the last one may have none."""
     *failed, last = outcome.attempts or [None]
     assert all(attempt is not None and attempt.error is not None for attempt in failed)
@@ -239,7 +239,7 @@ def is_complete(spec: CertificateSpec, attempt: Attempt) -> None:
     assert attempt.seconds >= 0
 
 
-def is_whole(stage: Stage, spec: CertificateSpec) -> None:
+def is_whole(stage: RunStage, spec: CertificateSpec) -> None:
     """The stored certificate has all names, the right key, and is in force."""
     state = stage.store.read_state("home")
     stored = stage.store.certificate("home", state)

@@ -19,7 +19,7 @@ from dnsrenew.renewer import Renewer
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore
 from tests.kit.clock import START, FakeClock
-from tests.kit.run_stage import Stage, World
+from tests.kit.run_stage import RunStage, RunWorld
 from tests.kit.stores import SPEC, keep
 
 NAMES = ["shop", *(f"web-{number:03}" for number in range(300))]
@@ -117,7 +117,7 @@ def test_who_asks_is_noted_once(make: Make, tmp_path: Path) -> None:
 
 def test_a_renewal_notes_who_asks(tmp_path: Path) -> None:
     """With the new certificate."""
-    stage = Stage(tmp_path, World(hosts={"a": "ok"}))
+    stage = RunStage(tmp_path, RunWorld(hosts={"a": "ok"}))
     spec = replace(SPEC, routes=(Route("dns-01", dns=("a",)),), ca="one")
     assert stage.run(spec, asked_by="/etc/dnsrenew/dnsrenew.toml").status == "renewed"
     assert stage.store.read_state(spec.name).asked_by == "/etc/dnsrenew/dnsrenew.toml"

@@ -42,7 +42,7 @@ def get(app: Any, path: str, method: str = "GET") -> bytes:
     return b"".join(app({"REQUEST_METHOD": method, "PATH_INFO": path}, lambda *_: None))
 
 
-class World:
+class AppWorld:
     """A CA that asks the app at port 80, and a host.
 
     :ivar app: what is at port 80.
@@ -71,14 +71,14 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path) -> Iterator[AppWorld]:
     """One of them."""
-    world = World(tmp_path)
+    world = AppWorld(tmp_path)
     with in_memory([world.ca], world.dns):
         yield world
 
 
-def test_the_app_answers_the_ca(world: World) -> None:
+def test_the_app_answers_the_ca(world: AppWorld) -> None:
     """And goes on answering everything else; nothing is left afterwards."""
     served = world.renewer(APP).serve()
     world.app = served.http01_app(hello)
@@ -90,7 +90,7 @@ def test_the_app_answers_the_ca(world: World) -> None:
     assert get(world.app, f"{PATH}../../../fingerprint.key") == b"hello"
 
 
-def test_without_an_app_entering_says_so(world: World) -> None:
+def test_without_an_app_entering_says_so(world: AppWorld) -> None:
     """Nothing was ordered. A failed try of the command makes the server not wait."""
     (outcome,) = world.renewer(APP).renew()
     assert outcome.status == "failed"
@@ -105,7 +105,7 @@ def test_without_an_app_entering_says_so(world: World) -> None:
         assert served.certificate.domains == ("x.test",)
 
 
-def test_the_responses_of_killed_runs_are_removed(world: World) -> None:
+def test_the_responses_of_killed_runs_are_removed(world: AppWorld) -> None:
     """By the next run, and by a cleanup. Young ones stay: another process may need them."""
     folder = world.folder.joinpath("state", "http-01", *PATH.strip("/").split("/"))
     folder.mkdir(parents=True)
@@ -125,14 +125,14 @@ def test_the_responses_of_killed_runs_are_removed(world: World) -> None:
     assert list(folder.iterdir()) == [young]
 
 
-def test_the_command_takes_the_next_route(world: World) -> None:
+def test_the_command_takes_the_next_route(world: AppWorld) -> None:
     """The route is skipped with no order."""
     (outcome,) = world.renewer(APP, Route("dns-01", dns="home")).renew()
     assert outcome.status == "renewed"
     assert [each.orders for each in outcome.attempts] == [0, 1]
 
 
-def test_another_worker_has_the_response(world: World) -> None:
+def test_another_worker_has_the_response(world: AppWorld) -> None:
     """The CA's request may reach any process that serves the app."""
     served, other = world.renewer(APP).serve(), world.renewer(APP).serve()
     served.http01_app(hello)
@@ -141,7 +141,7 @@ def test_another_worker_has_the_response(world: World) -> None:
         assert served.certificate.domains == ("x.test",)
 
 
-def test_one_server_renews_and_the_other_follows(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_server_renews_and_the_other_follows(world: AppWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two processes with one store find at the same time that it is due: there is one order."""
     monkeypatch.setattr("dnsrenew.serving.served._LOOK", 0.01)
     first, second = (world.renewer(Route("dns-01", dns="home")).serve() for _ in range(2))

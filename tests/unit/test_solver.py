@@ -16,7 +16,7 @@ from dnsrenew.dns.caa_lookup import CaaAnswer, CaaRecord
 from dnsrenew.errors import AttemptError, ChallengeError, PropagationError, ProviderError
 from dnsrenew.model import Propagation, Route
 from dnsrenew.runtime.context import Context
-from tests.kit.run_stage import Stage, World
+from tests.kit.run_stage import RunStage, RunWorld
 
 APEX, WILD, OTHER = "x.test", "*.x.test", "y.test"
 HTTP = Route("http-01", listen=":80", ca="one")
@@ -28,7 +28,7 @@ ANY = Route("dns-01", ca="one")
 class Box:
     """The solvers of a stage, and its CA."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: RunStage) -> None:
         self.stage = stage
         self.context = stage.context
         services = stage._services({})
@@ -55,7 +55,7 @@ class Box:
 @pytest.fixture
 def box(tmp_path: Path) -> Callable[..., Box]:
     """Return a function that makes a box from the options of a world."""
-    return lambda **world: Box(Stage(tmp_path / "state", World(**world)))
+    return lambda **world: Box(RunStage(tmp_path / "state", RunWorld(**world)))
 
 
 # ── placements ──────────────────────────────────────────────────────────────────────────

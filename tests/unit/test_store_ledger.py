@@ -38,7 +38,7 @@ SECOND = timedelta(seconds=1)
 HOME = ["home.test", "*.home.test"]
 
 
-class Stage:
+class LedgerStage:
     """A ledger with a clock that the test moves."""
 
     def __init__(self, root: Path | StoreSite, directory: str = LE, hook: Counting | None = None) -> None:
@@ -63,18 +63,18 @@ class Stage:
 
 
 @pytest.fixture
-def stage(site: StoreSite) -> Stage:
+def stage(site: StoreSite) -> LedgerStage:
     """Return the ledger of an account at Let's Encrypt, in an empty store."""
-    return Stage(site)
+    return LedgerStage(site)
 
 
 @pytest.fixture
-def folder_stage(tmp_path: Path) -> Stage:
+def folder_stage(tmp_path: Path) -> LedgerStage:
     """Return the ledger in a folder."""
-    return Stage(tmp_path)
+    return LedgerStage(tmp_path)
 
 
-def test_what_another_run_is_just_writing_there_stays(folder_stage: Stage) -> None:
+def test_what_another_run_is_just_writing_there_stays(folder_stage: LedgerStage) -> None:
     """The account's files are written to the same folder: only temporary files older than an hour are removed."""
     folder_stage.ledger.note_failed_validation(HOME)
     young, old = (folder_stage.path.with_name(name) for name in (".tmp-1-1", ".tmp-1-2"))
@@ -88,14 +88,14 @@ def test_what_another_run_is_just_writing_there_stays(folder_stage: Stage) -> No
 # ── what refuses an order ───────────────────────────────────────────────────────────────
 
 
-def test_nothing_known_holds_nothing(stage: Stage) -> None:
+def test_nothing_known_holds_nothing(stage: LedgerStage) -> None:
     """An empty ledger needs no file, and a query creates none."""
     assert stage.until() is None
     assert not stage.path.exists()
     assert stage.warnings() == []
 
 
-def test_five_failures_of_a_name_hold_it(stage: Stage) -> None:
+def test_five_failures_of_a_name_hold_it(stage: LedgerStage) -> None:
     """The sixth order within the hour is blocked until one failure has expired; other names are not blocked."""
     for _ in range(5):
         assert stage.until() is None
@@ -107,7 +107,7 @@ def test_five_failures_of_a_name_hold_it(stage: Stage) -> None:
     assert stage.until() is None
 
 
-def test_five_certificates_of_a_set_hold_it(stage: Stage) -> None:
+def test_five_certificates_of_a_set_hold_it(stage: LedgerStage) -> None:
     """Of exactly this set, in any order; one more name makes another set."""
     for _ in range(5):
         assert stage.until() is None
@@ -117,7 +117,7 @@ def test_five_certificates_of_a_set_hold_it(stage: Stage) -> None:
     assert stage.until(HOME[:1]) is None
 
 
-def test_a_replacement_is_never_held(stage: Stage) -> None:
+def test_a_replacement_is_never_held(stage: LedgerStage) -> None:
     """No limit blocks an order with ``replaces``, but the CA counts its certificate."""
     stage.ledger.note_retry_after(3600)
     for _ in range(9):
@@ -130,7 +130,7 @@ def test_a_replacement_is_never_held(stage: Stage) -> None:
 @pytest.mark.parametrize("directory", [LE, "https://ca.test/directory"])
 def test_five_failed_orders_hold_a_person(site: StoreSite, directory: str) -> None:
     """At any CA, with ``replaces`` too; not a schedule, which has pauses, and not other names."""
-    stage = Stage(site, directory)
+    stage = LedgerStage(site, directory)
     stage.ledger.note_failed_orders(HOME, 0)
     assert not stage.path.exists()
     for count in (2, 2, 1):
@@ -147,7 +147,7 @@ def test_five_failed_orders_hold_a_person(site: StoreSite, directory: str) -> No
     assert stage.ledger.may_order(HOME, attended=True) is None
 
 
-def test_a_retry_after_holds_what_it_was_said_of(stage: Stage) -> None:
+def test_a_retry_after_holds_what_it_was_said_of(stage: LedgerStage) -> None:
     """It blocks the same names, or all orders, for as long as the CA asked, at most a week."""
     stage.ledger.note_retry_after(90.5, HOME)
     assert stage.until() == 91
@@ -160,7 +160,7 @@ def test_a_retry_after_holds_what_it_was_said_of(stage: Stage) -> None:
     assert stage.until(["other.test"]) is None
 
 
-def test_a_retry_after_leaves_a_quarter_of_a_valid_certificate(stage: Stage) -> None:
+def test_a_retry_after_leaves_a_quarter_of_a_valid_certificate(stage: LedgerStage) -> None:
     """Counted from the time that the CA asked; a pause is ended by a person, and an expired one sets no bound."""
     expires = stage.clock.now() + timedelta(days=4)
     stage.ledger.note_retry_after(WEEK.total_seconds(), HOME)
@@ -178,7 +178,7 @@ def test_a_retry_after_leaves_a_quarter_of_a_valid_certificate(stage: Stage) -> 
     assert error.retry_after == WEEK.total_seconds()
 
 
-def test_a_paused_name_is_held_for_a_person(stage: Stage) -> None:
+def test_a_paused_name_is_held_for_a_person(stage: LedgerStage) -> None:
     """It blocks a replacement too; the error has the URL. A certificate for these names ends it."""
     stage.ledger.note_retry_after(3600, HOME, url="https://ca.test/unpause")
     for replaces in (False, True):
@@ -193,7 +193,7 @@ def test_a_paused_name_is_held_for_a_person(stage: Stage) -> None:
     assert stage.ledger.may_order(HOME) is None
 
 
-def test_what_holds_for_everything_holds_before_an_order(stage: Stage) -> None:
+def test_what_holds_for_everything_holds_before_an_order(stage: LedgerStage) -> None:
     """The CA refuses an account: no other certificate needs to ask for one."""
     stage.ledger.note_retry_after(3600)
     error = stage.ledger.may_begin()
@@ -203,7 +203,7 @@ def test_what_holds_for_everything_holds_before_an_order(stage: Stage) -> None:
 
 def test_an_unknown_ca_has_no_limits_but_its_own_word(site: StoreSite) -> None:
     """For other CAs only a Retry-After is recorded."""
-    stage = Stage(site, "https://ca.test/dir")
+    stage = LedgerStage(site, "https://ca.test/dir")
     for _ in range(50):
         stage.ledger.note_failed_validation(HOME)
         stage.ledger.note_certificate(HOME)
@@ -212,7 +212,7 @@ def test_an_unknown_ca_has_no_limits_but_its_own_word(site: StoreSite) -> None:
     assert stage.until() == 60
 
 
-def test_the_error_says_who_what_and_until_when(stage: Stage) -> None:
+def test_the_error_says_who_what_and_until_when(stage: LedgerStage) -> None:
     """It can be used as the error of the attempt."""
     stage.ledger.note_retry_after(60)
     error = stage.ledger.may_order(["home.test"])
@@ -324,7 +324,7 @@ def test_no_clock_makes_it_hold_for_long(limit: Limit, steps: list[tuple[timedel
         book = LedgerState.from_json(book.to_json())
 
 
-def test_a_small_step_back_is_put_up_with(stage: Stage) -> None:
+def test_a_small_step_back_is_put_up_with(stage: LedgerStage) -> None:
     """A clock that is set back by minutes loses no entry."""
     for _ in range(5):
         stage.ledger.note_failed_validation(HOME)
@@ -334,7 +334,7 @@ def test_a_small_step_back_is_put_up_with(stage: Stage) -> None:
     assert stage.until() is None
 
 
-def test_what_has_come_back_is_forgotten(stage: Stage) -> None:
+def test_what_has_come_back_is_forgotten(stage: LedgerStage) -> None:
     """The file contains no expired entries."""
     stage.ledger.note_failed_validation(["a.test"])
     stage.ledger.note_certificate(["a.test"])
@@ -367,10 +367,10 @@ def test_a_large_fleet_keeps_the_emptiest_buckets() -> None:
 
 def test_another_run_knows_it_too(tmp_path: Path) -> None:
     """It is in the account's folder, private."""
-    stage = Stage(tmp_path)
+    stage = LedgerStage(tmp_path)
     stage.store.accounts(LE, "letsencrypt").save(AccountData(key_pem=issue(98)[1]))
     stage.ledger.note_retry_after(60)
-    assert Stage(tmp_path).until() == 60
+    assert LedgerStage(tmp_path).until() == 60
     assert {path.name for path in stage.path.parent.iterdir()} == {"account.json", "key.pem", "ledger.json"}
     assert stage.path.stat().st_mode & 0o777 == 0o600
     assert stage.path.parent.stat().st_mode & 0o777 == 0o700
@@ -379,18 +379,18 @@ def test_another_run_knows_it_too(tmp_path: Path) -> None:
 
 def test_all_machines_know_it(site: StoreSite) -> None:
     """The ledger is there before the account, and stays when the account is closed."""
-    stage = Stage(site)
+    stage = LedgerStage(site)
     stage.ledger.note_retry_after(60)
     account = stage.store.accounts(LE, "letsencrypt")
     assert account.load() is None
     account.save(AccountData(key_pem=issue(98)[1]))
     account.remove()
-    assert Stage(site).until() == 60
+    assert LedgerStage(site).until() == 60
 
 
 def test_an_order_costs_the_same_whatever_the_others_are(database_site: DatabaseSite) -> None:
     """Of a hundred thousand sets of names only the one is read and written that an order is about."""
-    stage = Stage(database_site)
+    stage = LedgerStage(database_site)
     database_site.execute(
         "INSERT INTO dnsrenew_limit (directory, key, kind, until)"
         " SELECT %s, md5(number::text), 'sets', %s FROM generate_series(1, 20000) AS number",
@@ -411,7 +411,7 @@ def test_an_order_costs_the_same_whatever_the_others_are(database_site: Database
 
 def test_what_is_over_does_not_pile_up(database_site: DatabaseSite) -> None:
     """Each change removes some rows that do not count any more; those that count stay."""
-    stage = Stage(database_site)
+    stage = LedgerStage(database_site)
     for number in range(30):
         stage.ledger.note_certificate([f"{number}.test"])
     stage.clock.elapsed += 8 * 86400
@@ -454,7 +454,7 @@ NEARLY = st.fixed_dictionaries(
 def test_any_octets_are_a_ledger_or_set_aside(data: bytes) -> None:
     """Any content: an order is blocked for a week at most, the next entry is kept, and no file is lost."""
     with tempfile.TemporaryDirectory() as folder:
-        stage = Stage(Path(folder))
+        stage = LedgerStage(Path(folder))
         stage.path.parent.mkdir(parents=True)
         stage.path.write_bytes(data)
         held = stage.until()
@@ -472,7 +472,7 @@ def test_any_octets_are_a_ledger_or_set_aside(data: bytes) -> None:
             assert not aside.exists()
 
 
-def test_damage_is_said_and_gone_on_with(folder_stage: Stage) -> None:
+def test_damage_is_said_and_gone_on_with(folder_stage: LedgerStage) -> None:
     """The warning names the file and the consequence."""
     folder_stage.path.parent.mkdir(parents=True)
     folder_stage.path.write_bytes(b"{")
@@ -483,7 +483,7 @@ def test_damage_is_said_and_gone_on_with(folder_stage: Stage) -> None:
     assert "ledger.json.damaged" in notice.fix
 
 
-def test_a_folder_in_its_place_stops_nothing(folder_stage: Stage) -> None:
+def test_a_folder_in_its_place_stops_nothing(folder_stage: LedgerStage) -> None:
     """It is renamed like any other damage."""
     folder_stage.path.mkdir(parents=True)
     assert folder_stage.until() is None
@@ -493,7 +493,7 @@ def test_a_folder_in_its_place_stops_nothing(folder_stage: Stage) -> None:
     assert folder_stage.until() == 60
 
 
-def test_unknown_fields_are_kept(folder_stage: Stage) -> None:
+def test_unknown_fields_are_kept(folder_stage: LedgerStage) -> None:
     """Fields of a newer dnsrenew with the same schema are kept."""
     stage = folder_stage
     stage.ledger.place.change(stage.context, lambda state, _: replace(state, extra={"orders": {"x": 1}}))
@@ -511,7 +511,7 @@ def note(store: Store) -> None:
 
 def stands(root: Path) -> int:
     """Return the number of recorded entries."""
-    full_at = LedgerState.from_json(Path(Stage(root).ledger.path).read_bytes()).failed["home.test"]
+    full_at = LedgerState.from_json(Path(LedgerStage(root).ledger.path).read_bytes()).failed["home.test"]
     return round((full_at - START) / timedelta(minutes=12))
 
 
@@ -526,7 +526,7 @@ def test_a_kill_leaves_the_old_or_the_new(tmp_path: Path) -> None:
         with pytest.raises(Killed):
             note(FolderStore(root, disk=AtomicFiles(Killing(at))))
         assert stands(root) in {1, 2}
-        assert Stage(root).warnings() == []
+        assert LedgerStage(root).warnings() == []
         note(FolderStore(root))
         assert stands(root) in {2, 3}
 
@@ -539,7 +539,7 @@ def test_a_refusal_of_the_disk_stops_no_renewal(tmp_path: Path, number: int) -> 
     for at in range(steps):
         root = tmp_path / str(at)
         note(FolderStore(root))
-        stage = Stage(root, hook=Failing(at, number))
+        stage = LedgerStage(root, hook=Failing(at, number))
         stage.ledger.note_failed_validation(["home.test"])
         assert stands(root) in {1, 2}
         assert stands(root) == 2 or len(stage.warnings()) == 1
@@ -556,7 +556,7 @@ def test_threads_and_processes_lose_nothing(site: StoreSite) -> None:
     for process in processes:
         process.join(60)
     assert [process.exitcode for process in processes] == [0, 0]
-    stage = Stage(site)
+    stage = LedgerStage(site)
     state = stage.ledger.place.read(stage.context, read_only=True)
     assert state is not None
     assert set(state.failed) == set(names)
@@ -580,7 +580,7 @@ def _two_threads(where: str, process: str) -> None:
 
 def test_a_busy_ledger_stops_no_renewal(tmp_path: Path) -> None:
     """If another run holds the lock for long, the entry is lost, with a warning."""
-    stage = Stage(tmp_path)
+    stage = LedgerStage(tmp_path)
     assert isinstance(stage.ledger.place, LedgerFile)
     with stage.ledger.place._lock(Context()):
         stage.ledger.note_retry_after(60)
@@ -588,7 +588,7 @@ def test_a_busy_ledger_stops_no_renewal(tmp_path: Path) -> None:
     assert stage.until() is None
 
 
-def test_who_is_called_away_still_notes(stage: Stage) -> None:
+def test_who_is_called_away_still_notes(stage: LedgerStage) -> None:
     """Ctrl-C after the refusal: it is still recorded for the next run."""
     stage.context.cancel.set()
     stage.ledger.note_retry_after(60)
@@ -614,7 +614,7 @@ def test_asking_costs_one_read(tmp_path: Path) -> None:
     """No lock, no write: a query precedes every order."""
     note(FolderStore(tmp_path))
     counting = Counting()
-    stage = Stage(tmp_path, hook=counting)
+    stage = LedgerStage(tmp_path, hook=counting)
     stage.until()
     assert [operation for operation, _ in counting.seen] == ["read"]
 

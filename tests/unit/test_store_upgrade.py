@@ -20,7 +20,7 @@ from dnsrenew.store.notified import Told
 from tests.kit.archives import exported, restored
 from tests.kit.clock import START, FakeClock
 from tests.kit.config_files import GOOD, write
-from tests.kit.run_stage import DIRECTORIES, Stage, World
+from tests.kit.run_stage import DIRECTORIES, RunStage, RunWorld
 from tests.kit.stores import DIRECTORY
 
 DATA = Path(__file__).resolve().parents[1] / "data"
@@ -128,7 +128,7 @@ def test_it_is_exported_and_restored(old: Path, tmp_path: Path) -> None:
 
 def test_it_is_renewed(old: Path) -> None:
     """When it is due; the version before stays beside the new one."""
-    stage = Stage(old.parent / "state", World(hosts={"a": "ok"}))
+    stage = RunStage(old.parent / "state", RunWorld(hosts={"a": "ok"}))
     assert stage.run(SPEC).status == "not-due"
     state = stage.store.read_state("site")
     assert state.not_after is not None
