@@ -18,7 +18,10 @@ GLUE: Final = "\u00a0"
 
 _CHINESE: Final = ("\u3000", "\u9fff")
 # Compiled on first use: so large a class takes five milliseconds.
-_CHINESE_WORD: Final = "[\ue000-\ue005（「『《“‘]*(?:[\u3400-\u9fff]|[^\u3400-\u9fff，。、；：！？]+|.)[，。、；：！？）」』》”’…\ue000-\ue005]*"
+_CHINESE_WORD: Final = (
+    "[\ue000-\ue005（「『《“‘]*(?:[\u3400-\u9fff]|[^\u3400-\u9fff，。、；：！？]+|.)"
+    "[，。、；：！？）」』》”’…\ue000-\ue005]*"
+)
 """A Chinese character or a run of others, with the punctuation that may not begin or end a line."""
 
 _SHORT_LIFE: Final = timedelta(days=10)
