@@ -313,7 +313,7 @@ def test_a_database_that_is_gone_during_a_renewal(database_site: DatabaseSite) -
     def cut(event: Event) -> None:
         if event.kind == "challenges-answered":
             database_site.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "  # and wait for its end
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
 
