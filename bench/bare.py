@@ -1,8 +1,8 @@
-"""The bare script: the minimum of a Python client for a certificate.
+"""A bare script: the minimum of a Python client for a certificate.
 
 Run it: `python bench/bare.py SETTINGS FOLDER NAME…`. One requests.Session, cryptography, dnspython; one thread; no
-store, no config, no checks, no retries, no clean-up. It is told what dnsrenew has to find out (the zone and the
-addresses of its servers), keeps nothing but the chain and the key, and asks again after 20 ms, whatever Retry-After
+store, no config, no checks, no retries, no clean-up. Its settings contain what dnsrenew has to find out (the zone and
+the addresses of its servers). It keeps only the chain and the key, and polls again after 20 ms, whatever Retry-After
 the CA sends. What dnsrenew costs is measured against it.
 """
 

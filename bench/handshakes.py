@@ -20,7 +20,7 @@ _GOAL: Final = 1.02
 
 
 def handshakes(rounds: int | None) -> list[Figure]:
-    """Full handshakes (TLS 1.3, ECDSA), both sides in memory; the certificate of ours was replaced before."""
+    """Measure full handshakes (TLS 1.3, ECDSA), both sides in memory, after dnsrenew's certificate was replaced."""
     pem, key, _ = issue([_NAME], datetime.now(UTC) - timedelta(minutes=1))
     with tempfile.TemporaryDirectory() as folder:
         files = Path(folder, "fullchain.pem"), Path(folder, "privkey.pem")

@@ -21,7 +21,7 @@ _STATUS = (10_000, 1.0)
 
 
 def idle(rounds: int | None) -> list[Figure]:
-    """`dnsrenew renew` with this number of certificates, none of them due, and `dnsrenew status`."""
+    """Measure `dnsrenew renew` with this number of certificates, none of them due, and `dnsrenew status`."""
     figures = []
     with Place() as place:
         model = place.fresh(place.config(1))

@@ -28,6 +28,9 @@ Types of single values:
 Drivers for DNS hosts:
     Driver, DriverContext, TxtRecord
 
+Deployers of your own:
+    Deployer, DeployerContext, SavedFiles
+
 Errors:
     DnsRenewError, ConfigError, SecretError, StoreError, LockedError, Cancelled, DeployError, RenewalFailed,
     AttemptError, ProviderError, DnsError, PropagationError, ChallengeError, CAError
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
     from dnsrenew.challenges.dns01.leftovers import CleanupResult
     from dnsrenew.config import Config
+    from dnsrenew.deploy.protocol import Deployer, DeployerContext, SavedFiles
     from dnsrenew.drivers.protocol import Driver, DriverContext
     from dnsrenew.errors import (
         AttemptError,
@@ -125,6 +129,8 @@ __all__ = [
     "Config",
     "ConfigError",
     "DeployError",
+    "Deployer",
+    "DeployerContext",
     "Deployment",
     "DeploymentResult",
     "Diagnosis",
@@ -155,6 +161,7 @@ __all__ = [
     "Revocation",
     "Route",
     "RouteTaken",
+    "SavedFiles",
     "Secret",
     "SecretError",
     "Served",
@@ -175,8 +182,8 @@ _HOMES = {
     "CleanupResult": "challenges.dns01.leftovers",
     "Clock": "base.clock",
     "Config": "config",
-    "Driver": "drivers.protocol",
-    "DriverContext": "drivers.protocol",
+    **dict.fromkeys(["Deployer", "DeployerContext", "SavedFiles"], "deploy.protocol"),
+    **dict.fromkeys(["Driver", "DriverContext"], "drivers.protocol"),
     "Event": "events",
     "Fleet": "fleet.fleet",
     **dict.fromkeys(["CaLimits", "FleetStatus", "WorkerStatus"], "fleet.status"),

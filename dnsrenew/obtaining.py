@@ -33,7 +33,7 @@ def obtain(  # public: one argument for each key of a configuration file
     domains: str | Sequence[str],
     *,
     dns: DnsAccount | Driver | Iterable[DnsAccount | Driver] = (),
-    contact: str | Sequence[str] = (),
+    contact: str | Sequence[str] | None = (),
     agree_terms: bool = False,
     ca: str | CA = "letsencrypt",
     store: Path | str | None = None,
@@ -44,7 +44,10 @@ def obtain(  # public: one argument for each key of a configuration file
     renew_before: str | None = None,
     routes: Sequence[Route] | None = None,
     propagation: Propagation | Mapping[str, Any] | None = None,
-    deploy: Sequence[Deployment | Mapping[str, Any] | Callable[[Certificate], object]] = (),
+    deploy: Deployment
+    | Mapping[str, Any]
+    | Callable[[Certificate], object]
+    | Sequence[Deployment | Mapping[str, Any] | Callable[[Certificate], object]] = (),
     resolver: Resolver | Mapping[str, Any] | None = None,
     force: bool = False,
     now: bool = False,
@@ -64,8 +67,8 @@ def obtain(  # public: one argument for each key of a configuration file
 
     :param domains: the DNS names; ``*.example.com`` is a wildcard. An IP address needs a route other than dns-01.
     :param dns: the DNS accounts that write the TXT values: one, several, or any object with ``add`` and ``remove``
-        (see :class:`Driver`).
-    :param contact: e-mail addresses for the CA.
+        (see :class:`Driver`). Accounts at one provider without a ``name`` are numbered: ``rfc2136``, ``rfc2136-2``.
+    :param contact: e-mail addresses for the CA; None: none.
     :param agree_terms: whether you agree to the CA's terms of service; if not, the error shows their URL.
     :param ca: a built-in name (``letsencrypt``, ``letsencrypt-staging`` …) or a :class:`CA`.
     :param store: the folder for certificates and accounts; None: the state folder of the user.
@@ -79,7 +82,8 @@ def obtain(  # public: one argument for each key of a configuration file
         seconds until it is an error, seconds to wait after all name servers agree, and what is queried (also ``doh``,
         ``none``). A missing key, and None, mean the default of the DNS host.
     :param deploy: what to do with a new certificate: a :class:`Deployment`, a table as in ``dnsrenew.toml``, or a
-        function that takes the certificate. If one fails, there is a warning, and it is tried again by the next call.
+        function that takes the certificate; one, or several. If one fails, there is a warning, and it is tried again
+        by the next call.
     :param resolver: how this host queries DNS.
     :param force: renew even if it is not due.
     :param now: do not wait after an earlier failure, nor for a limit of the CA that is known. A changed argument or
@@ -116,7 +120,7 @@ def serve(  # public: the arguments of obtain()
     domains: str | Sequence[str],
     *,
     dns: DnsAccount | Driver | Iterable[DnsAccount | Driver] = (),
-    contact: str | Sequence[str] = (),
+    contact: str | Sequence[str] | None = (),
     agree_terms: bool = False,
     ca: str | CA = "letsencrypt",
     store: Path | str | None = None,
@@ -127,7 +131,10 @@ def serve(  # public: the arguments of obtain()
     renew_before: str | None = None,
     routes: Sequence[Route] | None = None,
     propagation: Propagation | Mapping[str, Any] | None = None,
-    deploy: Sequence[Deployment | Mapping[str, Any] | Callable[[Certificate], object]] = (),
+    deploy: Deployment
+    | Mapping[str, Any]
+    | Callable[[Certificate], object]
+    | Sequence[Deployment | Mapping[str, Any] | Callable[[Certificate], object]] = (),
     resolver: Resolver | Mapping[str, Any] | None = None,
     on_event: Callable[[Event], object] | None = None,
 ) -> Served:
@@ -149,19 +156,16 @@ def serve(  # public: the arguments of obtain()
 serve.__module__ = "dnsrenew"
 
 
-def _config(domains: str | Sequence[str], *, dns: object, contact: str | Sequence[str], **settings: Any) -> Config:
+def _config(
+    domains: str | Sequence[str], *, dns: object, contact: str | Sequence[str] | None, **settings: Any
+) -> Config:
     """Return the configuration of one certificate.
 
     :param settings: the other arguments of :func:`obtain`, as they are.
     """
     from dnsrenew.config import single_certificate  # not needed to import this module
 
-    return single_certificate(
-        [domains] if isinstance(domains, str) else list(domains),
-        dns=_accounts(dns),
-        contact=[contact] if isinstance(contact, str) else list(contact),
-        **settings,
-    )
+    return single_certificate(domains, dns=_accounts(dns), contact=() if contact is None else contact, **settings)
 
 
 def _accounts(dns: object) -> list[DnsAccount]:

@@ -74,6 +74,7 @@ class Renewer:
         self._clock = clock or self._store.clock or SystemClock()
         self._emitter = Emitter(self._clock, EventLog(), *([on_event] if on_event else []))
         self._redactor = Redactor()
+        self._redactor.add_known(use.secret for use in config.secrets)
         self._served_responses: AppResponses | None = None
 
     def renew(
@@ -154,10 +155,13 @@ class Renewer:
         wait: float = 0,
         cancel: threading.Event | None = None,
     ) -> list[Outcome]:
-        """Deploy the certificates in the store where that has not succeeded yet; renew nothing.
+        """Deploy the certificates in the store to every target that does not have them; renew nothing.
+
+        Every target is looked at. What cannot be looked at (``run``, ``webhook``, ``docker``, ``synology``, a callable)
+        has the certificate if this entry has succeeded with it, and each port of ``verify`` serves it.
 
         :param names: names of certificates; None: all.
-        :param force: deploy also where nothing has changed.
+        :param force: activate and verify also where the certificate is already.
         :param workers: certificates worked on at once.
         :param wait: seconds to wait for another run that holds a lock.
         :param cancel: set it to stop; programs that were started are ended.
@@ -229,14 +233,16 @@ class Renewer:
         """Return the status of each certificate from the store; contacts no CA and no DNS.
 
         After those of the configuration come the certificates that it asked for once and no longer names
-        (``unconfigured``). A certificate that a program asked for is none of them.
+        (``unconfigured``). A certificate that a program asked for is none of them. In a fleet, one that is only stored
+        is ``unconfigured`` too if it is named.
 
         :param names: names of certificates, or patterns such as ``web-*``; None: all.
         :raises ConfigError: ``certificate-unknown``.
         :raises StoreError: ``store-not-private``: others can change the store.
         """
         context, store = self._context(None), self._checked_store()
-        orphans = unconfigured(self._config, store)
+        names = names if names is None or isinstance(names, str) else list(names)
+        orphans = unconfigured(self._config, store, names)
         if (fleet := self._fleet) is not None:
             found = fleet.chosen_with(names, orphans)
             specs, left, unreadable = found.specs, found.stored, found.unreadable
@@ -256,7 +262,7 @@ class Renewer:
         :raises StoreError: ``certificate-missing``: it has not been obtained yet; ``store-not-private``: others can
             change the store.
         """
-        (spec,) = self._chosen([name])
+        spec = self._one(name)
         store = self._checked_store()
         found = store.certificate(spec.name, store.read_state(spec.name))
         if found is None:
@@ -265,8 +271,11 @@ class Renewer:
         return found
 
     def usable_certificate(self, name: str) -> Certificate | None:
-        """Return the current certificate if it is not expired or revoked, and valid for all configured names."""
-        (spec,) = self._chosen([name])
+        """Return the current certificate if it is not expired or revoked, and valid for all configured names.
+
+        :raises ConfigError: ``certificate-unknown``.
+        """
+        spec = self._one(name)
         try:
             store = self._checked_store()
             state = store.read_state(name)
@@ -283,13 +292,13 @@ class Renewer:
     def serve(self, *names: str) -> Served:
         """Return the certificates of a running server, which are renewed in the background once it is entered.
 
-        :param names: names of certificates, the one for unknown server names first; none: all.
+        :param names: names of certificates, or patterns such as ``web-*``, the one for unknown server names first;
+            none: all.
         :raises ConfigError: ``certificate-unknown``.
         """
         from dnsrenew.serving.served import CertificateSource, Served  # not needed by other calls
 
-        chosen = names or tuple(spec.name for spec in self._chosen(None))
-        self._chosen(chosen)  # before anything else is done: the names are checked
+        chosen = self._in_order(names)
         source = CertificateSource(
             chosen,
             partial(self._obtain, chosen),
@@ -536,8 +545,14 @@ class Renewer:
             return fleet.one(name)
         found = next((spec for spec in self._config.certificates if spec.name == name), None)
         if found is None:
-            raise unknown_certificate(name, [spec.name for spec in self._config.certificates])
+            known = [spec.name for spec in self._config.certificates]
+            raise unknown_certificate(name, known, patterns=False)
         return found
+
+    def _in_order(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the names of certificates for some names and patterns, in their order and each once; none: all."""
+        groups = [[name] for name in names] if names else [None]
+        return tuple(dict.fromkeys(spec.name for group in groups for spec in self._chosen(group)))
 
     @contextlib.contextmanager
     def _working(self, context: Context) -> Iterator[Services]:

@@ -19,6 +19,7 @@ TYPES: Final[Mapping[str, str]] = {
     "flag": "true or false",
     "mode": 'text, such as `"0640"`',
     "number": "number",
+    "limit": "number",
     "port": "number",
     "remote": "list of texts",
     "private": "path",
@@ -64,7 +65,12 @@ If that fails, the old certificate is put back and loaded again, unless it has e
 again at every run, and the exit status is 1 until it succeeds. A target that has the certificate already is left alone.
 
 - `dnsrenew renew` deploys after a renewal, and also where nothing is due but a deployment has not succeeded yet.
-- `dnsrenew deploy` deploys what is in the store, `dnsrenew deploy --force` although nothing has changed.
+- `dnsrenew deploy` looks at every target, and deploys what is in the store where the target does not have it;
+  `dnsrenew deploy --force` also activates and verifies it where it is already. A program, a webhook, a container and
+  Synology DSM cannot be looked at: such an entry runs again only with `--force`, or if a port of its `verify` serves
+  another certificate.
+- An entry that was edited is deployed again, also if only the value of one of its secrets has changed (a secret from a
+  command or a keyring counts by its reference).
 - Files are written beside their place and renamed; a pair is replaced within milliseconds, and a run that was killed in
   between is completed by the next one, before anything else. A missing folder is not created, and a link is replaced
   by a file.
@@ -90,7 +96,7 @@ TLS 1.2 at that port, or leave `verify` out.
 ## Deployers of your own
 
 In Python, `deploy` also takes any function of a `Certificate`. A package can add a target with the entry point group
-`dnsrenew.deployers`; the docstring of `dnsrenew.deploy.protocol.Deployer` is its contract.
+`dnsrenew.deployers`; the docstring of `dnsrenew.Deployer` is its contract.
 """
 
 

@@ -19,6 +19,8 @@ NOT_FOR_USERS: Final[Mapping[str, frozenset[str]]] = {
     ),
     "DnsRenewError": frozenset({"of"}),
     "Check": frozenset({"of"}),
+    "DeployerContext": frozenset({"run"}),
+    "SavedFiles": frozenset({"begin", "clear_renames", "end", "is_begun", "note_renames"}),
     "Secret": frozenset({"as_reference", "forget", "identity"}),
 }
 """Attributes of public classes that only dnsrenew itself uses."""

@@ -1,4 +1,7 @@
-"""`python -m bench.fleet [NAME…]`: measure and print the table. All servers run on loopback and are stopped then."""
+"""`python -m bench.fleet [NAME…]`: measure and print the table.
+
+All servers run on loopback and are stopped at the end.
+"""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ class Fleet:
         return row[0] if row else None
 
     def settle(self) -> None:
-        """Let the server do now what it would do in the middle of a measurement."""
+        """Run the server's maintenance now, so that it does not start in the middle of a measurement."""
         for statement in ("VACUUM ANALYZE", "CHECKPOINT"):
             with self.server.admin(self.address.name) as admin:
                 admin.execute(statement.encode())

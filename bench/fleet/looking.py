@@ -1,4 +1,4 @@
-"""What is due, and how the fleet is doing: with 100,000 certificates."""
+"""The time of scans for due certificates and of the status, with 100,000 certificates."""
 
 from __future__ import annotations
 

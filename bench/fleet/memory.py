@@ -1,4 +1,4 @@
-"""The memory of a worker, and of what a server knows of each name."""
+"""The memory of a worker, and that of a server for each name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""2,000 renewals by one, two and four workers, at a CA 50 ms away: how many a second, at which cost."""
+"""2,000 renewals by one, two and four workers, at a CA 50 ms away: the rate and its cost."""
 
 from __future__ import annotations
 

@@ -102,12 +102,7 @@ def simulated_database(server: Postgres) -> Iterator[tuple[DatabaseAddress, Data
 
 
 class StandIn:
-    """In the place of the CA: tells windows, and issues the same certificate to all.
-
-    :param revoked: the certificate that all have and that is revoked.
-    :ivar limits: what Let's Encrypt counts.
-    :ivar requests: by second.
-    """
+    """A stand-in for the CA. It reports suggested windows and issues the same certificate to all."""
 
     def __init__(self, clock: SimulatedClock, revoked: str) -> None:
         self._clock = clock
@@ -127,7 +122,7 @@ class StandIn:
     # ── as a CA client ──────────────────────────────────────────────────────────────────
 
     def offers_renewal_info(self, _context: Context) -> bool:
-        """Tell that it does."""
+        """Return true: it offers renewal information."""
         return True
 
     def renewal_windows(self, context: Context, ids: Sequence[str]) -> list[Window]:

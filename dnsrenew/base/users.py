@@ -1,6 +1,27 @@
-"""Names of users, and the groups that have one user only; POSIX."""
+"""Names and home folders of users, and the groups that have one user only; POSIX, but for :func:`this_user`."""
 
 from __future__ import annotations
+
+
+def this_user() -> str:
+    """Return the login name of this user, or the number as text: in a container the system may know none."""
+    import getpass
+    import os
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return str(os.getuid()) if hasattr(os, "getuid") else ""
+
+
+def home_of(name: str) -> str:
+    """Return the home folder of a user by login name; "" if it is not known."""
+    try:
+        import pwd
+
+        return pwd.getpwnam(name).pw_dir
+    except (ImportError, KeyError, ValueError):  # Windows has no such users
+        return ""
 
 
 def user_name(uid: int) -> str:

@@ -27,13 +27,11 @@ class Directory(Frozen):
 
     :ivar url: the URL that answered; other URLs may be relative to it.
     :ivar ahead: by how much the local clock was ahead of the CA's when the answer arrived; zero without a ``Date``.
-    :ivar is_dated: whether it came with a ``Date``.
     """
 
     url: str
     fields: Mapping[str, Any]
     ahead: timedelta = timedelta()
-    is_dated: bool = False
 
     def resource(self, name: str) -> str | None:
         """Return the URL of a resource, such as ``renewalInfo``; None if the CA does not offer it."""
@@ -107,7 +105,7 @@ def read_directory(context: Context, transport: Transport, url: str, *, policy: 
         if not missing:
             date = date_of(response.headers)
             ahead = timedelta() if date is None else context.clock.now() - date
-            return Directory(response.url, fields, ahead, is_dated=date is not None)
+            return Directory(response.url, fields, ahead)
         text = texts.NOT_ACME_FIELDS
     except CAError as error:
         status = error.evidence.get("status", 0)

@@ -69,11 +69,15 @@ class Signer(Frozen, hidden=("key",)):
 
 
 class Transport:
-    """Sends requests to one CA; shared by all threads."""
+    """Sends requests to one CA; shared by all threads.
 
-    def __init__(self, name: str, http: HttpClient) -> None:
+    :param on_response: called with each answer, whatever its status.
+    """
+
+    def __init__(self, name: str, http: HttpClient, on_response: Callable[[Response], object] | None = None) -> None:
         self._name = name
         self._http = http
+        self._on_response = on_response
         self._nonces: deque[str] = deque(maxlen=_MAX_NONCES)
         self._under_way = threading.BoundedSemaphore(WIDTH)
         self.new_nonce_url = ""
@@ -191,6 +195,8 @@ class Transport:
                 if failure.kind in _LOST:
                     raise Transient(error, tries=None if failure.kind in _UNSENT else tries) from None
                 raise error from None
+        if self._on_response is not None:
+            self._on_response(response)
         seconds = context.clock.monotonic() - started
         self._distance = seconds if self._distance is None else min(seconds, self._distance)
         _logger.debug("%s %s: %d", method, url, response.status)

@@ -118,7 +118,7 @@ def judge(
     :param identifier: A-labels; a wildcard is judged by ``issuewild`` (RFC 8659 section 4.3).
     :param challenge: the method, such as ``"dns-01"``.
     :param ca_identities: the CA's identities in CAA records (``caaIdentities`` of its directory); if it has none, the
-        verdict is unknown.
+        verdict is unknown, unless the records forbid every CA.
     :param account_url: the URL of the account at this CA; None if it is not known yet.
     """
     identities = tuple(identity.lower() for identity in ca_identities)
@@ -128,6 +128,9 @@ def judge(
     if not answer.records:
         return Check.of(texts.CAA_UNRESTRICTED, "ok", case.evidence())
     if not identities:
+        if _forbids_all(case):
+            evidence = case.evidence(scope="ca", record=case.text(_relevant(case)[0]), wanted=None)
+            return Check.of(texts.CAA_FORBIDS_ALL, "bad", evidence, place=case.place)
         return Check.of(texts.CAA_NO_IDENTITIES, "unknown", case.evidence(), place=case.place)
     return _judge_records(case)
 
@@ -187,6 +190,12 @@ def _relevant(case: _Case) -> list[Record]:
         by_tag.setdefault(record.tag.lower(), []).append(record)
     wild = names.is_wildcard(case.identifier)
     return (by_tag["issuewild"] if wild else []) or by_tag["issue"]
+
+
+def _forbids_all(case: _Case) -> bool:
+    """Tell whether no record names a CA: an empty issuer domain, or a malformed value (RFC 8659 section 4.2)."""
+    issuers = [parse_issuer(record.value) for record in _relevant(case)]
+    return bool(issuers) and not any(issuer is not None and issuer.domain for issuer in issuers)
 
 
 def _grade(case: _Case, value: str) -> _Grade:

@@ -67,6 +67,11 @@ CAA_CRITICAL: Final = Text(
     "{identifier}.",
     "Remove this record at the DNS host of {owner}: {record}",
 )
+CAA_FORBIDS_ALL: Final = Text(
+    "caa",
+    "The CAA records at {place} allow no CA to issue for {identifier}.",
+    "Replace this record by one that names the CA, or remove it, at the DNS host of {owner}: {record}",
+)
 _ADD: Final = "Add this record at the DNS host of {owner}: {wanted}"
 CAA_OTHER_CA: Final = Text(
     "caa", "The CAA records at {place} allow only {issuers}, not {ca}, to issue for {identifier}.", _ADD

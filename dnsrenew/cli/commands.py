@@ -122,19 +122,21 @@ COMMANDS: Final = {
         "is in the store but no longer in the configuration (unconfigured). With -q only such certificates are shown.",
     ),
     "deploy": Command(
-        "deploy stored certificates where that has not succeeded yet",
+        "deploy stored certificates to targets that do not have them",
         (Argument("names", "NAME", f"certificates to deploy: {_NAMES} (default: all)", "certificates", many=True),),
         (
-            Option("--force", "deploy although nothing has changed"),
+            Option("--force", "activate and verify also where the certificate is already"),
             _WORKERS,
             _wait(_OTHER_RUN),
         ),
         (
-            ("dnsrenew deploy", "what has not succeeded yet"),
-            ("dnsrenew deploy home --force", "write the files and reload the server again"),
+            ("dnsrenew deploy", "look at every target, and deploy where it differs"),
+            ("dnsrenew deploy home --force", "reload the server although it has the files"),
         ),
         "Runs the deploy entries of the configuration with the certificates in the store, and renews nothing. Every "
-        "renew does this too. The exit status is 1 if a certificate is not deployed.",
+        "renew does this too for entries that have not succeeded yet. Programs, webhooks, containers and Synology DSM "
+        "cannot be looked at: such an entry runs again only with --force, or if a port of `verify` serves another "
+        "certificate. The exit status is 1 if a certificate is not deployed.",
     ),
     "check": Command(
         "validate the configuration and its secrets, offline",

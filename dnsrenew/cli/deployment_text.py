@@ -22,11 +22,11 @@ def deployment_lines(result: DeploymentResult, columns: int | None, name: str = 
     if result.ok:
         line = (texts.DEPLOYED_AND_SERVED if result.served else texts.DEPLOYED).format(target=target)
         return formatting.wrap(line, columns, f"{indent}{green('✓')} ", f"{indent}  ")
-    error = result.error or {}
+    message, fix = ("", "") if result.error is None else (result.error.message, result.error.fix)
     template = texts.PUT_BACK if result.rolled_back else texts.NOT_DEPLOYED
-    line = template.format(target=target, error=say(error.get("message", "")).strip())
+    line = template.format(target=target, error=say(message).strip())
     head = f"{indent}{red('✗')} {name}: " if name else f"{indent}{red('✗')} "
     lines = formatting.wrap(line, columns, head, f"{indent}  ")
-    if error.get("fix"):
-        lines += formatting.wrap(say(error["fix"]), columns, f"{indent}  {yellow('→')} ", f"{indent}    ")
+    if fix:
+        lines += formatting.wrap(say(fix), columns, f"{indent}  {yellow('→')} ", f"{indent}    ")
     return lines

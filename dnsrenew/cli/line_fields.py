@@ -37,4 +37,4 @@ def outcome_fields(outcome: Outcome) -> LineFields:
     if outcome.error is not None:
         return LineFields(ERROR, outcome.name, outcome.error.code)
     errors = (result.error for result in outcome.deployed if not result.ok and result.error is not None)
-    return LineFields(ERROR, outcome.name, next((str(error.get("code")) for error in errors), None))
+    return LineFields(ERROR, outcome.name, next((error.code for error in errors), None))

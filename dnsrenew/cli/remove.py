@@ -48,6 +48,9 @@ def _warnings(found: StoredCertificate, now: datetime) -> list[str]:
     lines = []
     if found.other_config:
         lines.append(texts.OTHER_CONFIG.format(name=found.name, path=found.other_config))
+    if found.last_used is not None:
+        ago = formatting.distance(found.last_used, now)
+        lines.append(texts.RECENTLY_USED.format(name=found.name, ago=ago))
     if found.last_read is not None:
         ago = formatting.distance(found.last_read, now)
         lines.append(texts.RECENTLY_READ.format(name=found.name, ago=ago))

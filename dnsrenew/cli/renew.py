@@ -18,7 +18,7 @@ from dnsrenew.cli.live_progress import make_progress
 from dnsrenew.cli.outcome_text import OutcomeText, is_first
 from dnsrenew.cli.schedule_note import active_schedule, needs_person, nothing_renews, renewed_by_hand
 from dnsrenew.cli.terminal import dim, yellow
-from dnsrenew.errors import Cancelled
+from dnsrenew.errors import Cancelled, stopped
 from dnsrenew.renewal.run_result import exit_status
 
 if TYPE_CHECKING:
@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 _MOST_LINES: Final = 10
 """With more successes than this, each has one line; those that are not due are only counted. ``-v`` shows all."""
 
+_UNDER_WAY: Final[Mapping[str, str]] = {
+    "certificate-started": "renewal",
+    "deploy-started": "deployment",
+    **dict.fromkeys(("certificate-stored", "deployed", "deploy-failed", "certificate-finished"), "nothing"),
+}
+"""What is under way for a certificate, by its last event of these kinds."""
 _FINE: Final = ("renewed", "rehearsed", "not-due")
 _ORDER: Final = ("obtained", "renewed", "rehearsed", "failed", "interrupted", "locked", "deferred", "not-due")
 
@@ -47,7 +53,11 @@ def renew(invocation: Invocation) -> int:
     _check_options(invocation, config)
     seconds = jitter(invocation)
     if seconds:
-        invocation.signals.run(partial(invocation.context().wait, seconds))
+        try:
+            invocation.signals.run(partial(invocation.context().wait, seconds))
+        except Cancelled as error:
+            _write_stopped(invocation, config, error, {})
+            raise
     progress = _progress(invocation)
     try:
         outcomes = _run(invocation, config, progress)
@@ -94,8 +104,11 @@ def jitter(invocation: Invocation) -> float:
 def _run(invocation: Invocation, config: Config, progress: Progress) -> list[Outcome]:
     options, signals, terminal = invocation.options, invocation.signals, invocation.terminal
     finished: dict[str | None, Mapping[str, Any]] = {}
+    under_way: dict[str | None, str] = {}
 
     def listen(event: Event) -> None:
+        if event.kind in _UNDER_WAY:
+            under_way[event.certificate] = _UNDER_WAY[event.kind]
         if event.kind == "certificate-finished":
             finished[event.certificate] = event.data
         elif event.kind == "run-started":  # there is work to do, which makes garbage
@@ -109,7 +122,9 @@ def _run(invocation: Invocation, config: Config, progress: Progress) -> list[Out
         nonlocal stopping
         if signals.status is not None and not stopping:
             stopping = True
-            terminal.write_message(f"{yellow('!')} {texts.STOPPING}")
+            doing = {"nothing", *list(under_way.values())}
+            line = next(line for what, line in texts.STOPPING.items() if what in doing)
+            terminal.write_message(f"{yellow('!')} {line}")
         progress.tick()
 
     work = partial(
@@ -127,9 +142,16 @@ def _run(invocation: Invocation, config: Config, progress: Progress) -> list[Out
     try:
         return signals.run(work, cleans_up=True, tick=tick)
     except Cancelled as error:  # the run did not end in time: its events are all that is known
-        outcomes = [finished.get(spec.name) or _unfinished(spec, error) for spec in _selected(invocation, config)]
-        terminal.write_document({"outcomes": outcomes, "error": error.to_dict()})
+        _write_stopped(invocation, config, error, finished)
         raise
+
+
+def _write_stopped(
+    invocation: Invocation, config: Config, error: Cancelled, finished: Mapping[str | None, Mapping[str, Any]]
+) -> None:
+    """Write the document of a run that did not end, or not begin."""
+    outcomes = [finished.get(spec.name) or _unfinished(spec, error) for spec in _selected(invocation, config)]
+    invocation.terminal.write_document({"outcomes": outcomes, "error": error.to_dict()})
 
 
 def _selected(invocation: Invocation, config: Config) -> list[CertificateSpec]:
@@ -156,7 +178,8 @@ def _unfinished(spec: CertificateSpec, error: Cancelled) -> dict[str, Any]:
 def _show(invocation: Invocation, config: Config, outcomes: Sequence[Outcome]) -> None:
     terminal = invocation.terminal
     if terminal.json:
-        terminal.write_document({"outcomes": [outcome.to_dict() for outcome in outcomes]})
+        error = {} if invocation.signals.status is None else {"error": stopped().to_dict()}
+        terminal.write_document({"outcomes": [outcome.to_dict() for outcome in outcomes], **error})
     if terminal.quiet and terminal.journal_line is not None:
         _log_problems(invocation, outcomes)
     elif terminal.json or terminal.quiet:

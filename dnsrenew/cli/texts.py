@@ -295,7 +295,12 @@ MORE_CERTIFICATE: Final = "more certificate"
 
 # ── results of renew and run ────────────────────────────────────────────────────────────
 
-STOPPING: Final = "Stopping: removing our TXT records. To stop at once, interrupt again."
+STOPPING: Final = {
+    "renewal": "Stopping: removing our TXT records. To stop at once, interrupt again.",
+    "deployment": "Stopping: ending the deployment. To stop at once, interrupt again.",
+    "nothing": "Stopping. To stop at once, interrupt again.",
+}
+"""By what is under way; the first one is said."""
 DELAYED: Final = "Starting in {delay} (--jitter)"
 NO_CERTIFICATES: Final = "No certificates are configured."
 EXPECTED_CERTIFICATE: Final = Phrase("a [[certificate]] with its domains")
@@ -588,6 +593,7 @@ CERTIFICATE_AND_DOMAINS: Final = "{name} ({domains})"
 REVOKE_QUESTION: Final = "Revoke {certificate}? Clients that check revocation reject it at once."
 REMOVE_QUESTION: Final = "Delete {certificate} from the store, with its private keys?"
 OTHER_CONFIG: Final = "{name} was obtained for another configuration, {path}, which may still name it."
+RECENTLY_USED: Final = "A Python program used {name} {ago}: it may still need it."
 RECENTLY_READ: Final = "The private key of {name} was read {ago}: a server may still use it."
 CERTIFICATE_REMOVED: Final = "{name} deleted from the store"
 DEACTIVATE_QUESTION: Final = "Close the account at {cas} for ever? Certificates stay valid."

@@ -161,7 +161,7 @@ def check_config(explicit: str | os.PathLike[str] | None = None, *, insist: bool
     return Config(**checked_fields(path, found=found, insist=insist, clock=clock))
 
 
-def single_certificate(domains: list[str], **arguments: Any) -> Config:
+def single_certificate(domains: object, **arguments: Any) -> Config:
     """Make the configuration of one certificate from the arguments of :func:`dnsrenew.obtain`.
 
     :raises ConfigError: ``config-invalid``; the keys are the names of the arguments.

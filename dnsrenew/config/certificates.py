@@ -88,8 +88,22 @@ def _domains(value: Any, scope: FieldScope, path: KeyPath) -> dict[str, str] | N
     return domains if is_valid else None
 
 
+def _ca(value: Any, scope: FieldScope, path: KeyPath) -> str:
+    """Read the name of a CA. A URL was probably meant for the CA itself."""
+    try:
+        return plain_name(value, scope, path)
+    except FieldError:
+        if not scope.python:
+            raise
+        raise FieldError(texts.CA_ARGUMENT) from None
+
+
+def _deploy(value: Any, scope: FieldScope, path: KeyPath) -> tuple[Any, ...]:
+    return list_of(deployment, texts.DEPLOYMENTS if scope.python else texts.TABLES)(value, scope, path)
+
+
 _SETTINGS: Final = {
-    "ca": Key(plain_name),
+    "ca": Key(_ca),
     "key": Key(choice("ecdsa-p256", "ecdsa-p384", "rsa2048", "rsa3072", "rsa4096")),
     "reuse_key": Key(flag),
     "profile": Key(_profile),
@@ -99,7 +113,7 @@ _SETTINGS: Final = {
     "propagation": Key(_propagation),
     "before": Key(command),
     "after": Key(command),
-    "deploy": Key(list_of(deployment, texts.TABLES)),
+    "deploy": Key(_deploy),
     "notify": Key(flag),
 }
 _CERTIFICATE: Final = Table(

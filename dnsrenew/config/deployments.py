@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from dnsrenew.base.values import replace
 from dnsrenew.config import texts
@@ -18,6 +20,7 @@ from dnsrenew.config.fields import (
     seconds,
     target_address,
     text,
+    time_limit,
     web_url,
 )
 from dnsrenew.config.programs import command
@@ -30,8 +33,13 @@ if TYPE_CHECKING:
     from dnsrenew.deploy.options import TargetKind, TargetOption
 
 _RUN: Final = "run"
-_FOR_OTHERS: Final = 0o007
-_FOR_GROUP: Final = 0o070
+_KEY_MODE: Final = 0o600
+"""The bits that the mode of a key may have."""
+_FOR_GROUP: Final = 0o040
+"""One more, where the group is named."""
+_OTHERS_WRITE: Final = 0o002
+_WRITTEN: Final = ("certificate", "chain", "leaf", "key", "combined")
+"""Options that name a file with a content of its own."""
 
 
 def deployment(value: Any, scope: FieldScope, path: KeyPath) -> Deployment | Callable[..., object]:
@@ -68,15 +76,46 @@ def _read(kind: TargetKind, table: Mapping[str, Any], scope: FieldScope, path: K
     values = Table(f"deploy.{kind.to}", schema).read(table, scope, path)
     if kind.one_of and not any(name in table for name in kind.one_of):
         scope.mistake(path, texts.NO_FILE, texts.AT_LEAST_ONE.format(keys=one_of(kind.one_of)))
-    _check_key_mode(values, scope, path)
+    _check_modes(values, table, scope, path)
+    _check_files(values, scope, path)
+    _check_access(kind, values, table, scope, path)
     return values
 
 
-def _check_key_mode(values: Mapping[str, Any], scope: FieldScope, path: KeyPath) -> None:
-    """Refuse a key that others can read; its group may, where the group is named."""
-    mode = int(values.get("key_mode") or "0600", 8)
-    if mode & _FOR_OTHERS or (mode & _FOR_GROUP and "group" not in values):
+def _check_modes(values: Mapping[str, Any], table: Mapping[str, Any], scope: FieldScope, path: KeyPath) -> None:
+    """Refuse a key that others can read (its group may, where the group is named), and a file that others can write."""
+    for_key = _KEY_MODE | (_FOR_GROUP if "group" in table else 0)
+    if int(values.get("key_mode") or "0600", 8) & ~for_key:
         scope.mistake((*path, "key_mode"), describe_found(values["key_mode"]), texts.KEY_MODE)
+    if int(values.get("mode") or "0644", 8) & _OTHERS_WRITE:
+        scope.mistake((*path, "mode"), describe_found(values["mode"]), texts.OPEN_MODE)
+
+
+def _check_files(values: Mapping[str, Any], scope: FieldScope, path: KeyPath) -> None:
+    """Refuse one file for two contents."""
+    first: dict[str, str] = {}
+    for name in (each for each in _WRITTEN if each in values):
+        other = first.setdefault(os.path.normpath(values[name]), name)
+        if other != name:
+            scope.mistake((*path, name), describe_found(values[name]), texts.OWN_FILE.format(key=other))
+
+
+def _check_access(
+    kind: TargetKind, values: Mapping[str, Any], table: Mapping[str, Any], scope: FieldScope, path: KeyPath
+) -> None:
+    """Refuse an address to which no secret would be sent, and an API without a login."""
+    if "url" in values and (kind.needs_https or "user" in table):
+        _check_url(values["url"], scope, (*path, "url"))
+    if kind.needs_login and "token" not in table and not {"user", "password"} <= table.keys():
+        scope.mistake(path, texts.NO_LOGIN, texts.LOGIN)
+
+
+def _check_url(url: str, scope: FieldScope, path: KeyPath) -> None:
+    from dnsrenew.deploy.http_api import is_safe
+
+    if not is_safe(url):  # its path and query, which can be secret, are not shown
+        parts = urlsplit(url)
+        scope.mistake(path, describe_found(f"{parts.scheme}://{parts.netloc}"), texts.SAFE_URL)
 
 
 def _reader(option: TargetOption) -> ReadField:
@@ -132,6 +171,7 @@ _READERS: Final[Mapping[str, ReadField]] = {
     "flag": flag,
     "mode": file_mode,
     "number": seconds(0),
+    "limit": time_limit,
     "port": integer(1, 65535),
     "url": web_url,
     "secret": secret,

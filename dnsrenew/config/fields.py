@@ -69,6 +69,17 @@ def seconds(least: int) -> ReadField:
     return read
 
 
+def time_limit(value: Any, scope: FieldScope, path: KeyPath) -> float:
+    """Read seconds, more than 0 and at most a day."""
+    try:
+        limit = seconds(0)(value, scope, path)
+    except FieldError:
+        limit = 0.0
+    if limit > 0:
+        return limit
+    raise FieldError(texts.TIME_LIMIT.format(most=_DAY))
+
+
 def choice(*words: str, reserved: tuple[str, ...] = ()) -> ReadField:
     """Return a reader of one of these words.
 

@@ -28,7 +28,8 @@ def secret(value: Any, scope: FieldScope, path: KeyPath) -> Secret:
     read = _referenced(value, scope, path)
     if read is None:
         if not isinstance(value, str) or not value:
-            raise FieldError(texts.REFERENCE, found=EMPTY_TEXT if value == "" else kind(value))
+            expected = texts.SECRET_VALUE if scope.literal else texts.REFERENCE
+            raise FieldError(expected, found=EMPTY_TEXT if value == "" else kind(value))
         read = _literal(value)
         if not scope.python:
             scope.report.secret_files[scope.file] = None
@@ -85,7 +86,8 @@ def _reference(value: str, scope: FieldScope) -> Secret | None:
         scope.report.secret_files[file] = None
         return Secret.file(file)
     if scheme == "literal":
-        scope.report.secret_files[scope.file] = None
+        if not scope.python:
+            scope.report.secret_files[scope.file] = None
         return Secret(rest)
     service, slash, user = rest.rpartition("/")
     if not (service and slash and user):

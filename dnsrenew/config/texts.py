@@ -257,6 +257,8 @@ CONTACTS: Final = Phrase('a list of mail addresses, such as ["me@example.com"]')
 ZONES: Final = Phrase('a list with at least one zone, such as ["example.com"]')
 ROUTES: Final = Phrase("a list with at least one route")
 TABLES: Final = Phrase("a list of tables")
+DEPLOYMENTS: Final = Phrase("a list of Deployment, tables and functions of a Certificate")
+CA_ARGUMENT: Final = Phrase('the name of a CA, or a CA such as CA("https://…")')
 ADDRESSES: Final = Phrase("a list of addresses HOST[:PORT]")
 URLS: Final = Phrase("a list of https URLs")
 INCLUDES: Final = Phrase('a list of paths such as ["conf.d/*.toml"]')
@@ -399,9 +401,15 @@ WILDCARD: Final = Phrase("a dns-01 route as well: http-01 and tls-alpn-01 cannot
 # ── phrases: deployments ────────────────────────────────────────────────────────────────
 
 DEPLOYMENT: Final = Phrase("{{ to = {targets}, … }} or {{ run = […] }}")
-NO_FILE: Final = Phrase("no file to write")
+NO_FILE: Final = Phrase("nothing to do")
 AT_LEAST_ONE: Final = Phrase("at least one of {keys}")
-KEY_MODE: Final = Phrase('a mode that shows the key to nobody else, such as "0600", or "0640" with a group')
+KEY_MODE: Final = Phrase('a mode with which only its owner reads the key, such as "0600", or with `group` also "0640"')
+OPEN_MODE: Final = Phrase('a mode with which others cannot write, such as "0644"')
+OWN_FILE: Final = Phrase("a file of its own, because `{key}` names this one too")
+SAFE_URL: Final = Phrase("a URL that starts with https://, or with http:// and names this machine")
+NO_LOGIN: Final = Phrase("no login")
+LOGIN: Final = Phrase("`token`, or `user` and `password`")
+TIME_LIMIT: Final = Phrase("a number of seconds above 0, at most {most}")
 USER: Final = Phrase("the name of a user of this system")
 GROUP: Final = Phrase("the name of a group of this system")
 
@@ -410,6 +418,7 @@ GROUP: Final = Phrase("the name of a group of this system")
 REFERENCE: Final = Phrase(
     'a secret as "env:NAME", "file:PATH", "keyring:SERVICE/USER", {{ command = ["…"] }} or "literal:…"'
 )
+SECRET_VALUE: Final = Phrase('a str, or a Secret such as Secret.env("NAME")')
 REFERENCE_EMPTY: Final = Phrase('"{scheme}:" with nothing after it')
 REFERENCE_NUL: Final = Phrase("a text with a NUL character")
 KEYRING: Final = '"keyring:SERVICE/USER"'

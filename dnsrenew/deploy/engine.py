@@ -7,6 +7,7 @@ order of the file and do not depend on each other.
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import ssl
 from collections.abc import Callable, Sequence
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
     from dnsrenew.runtime.context import Context
 
 _logger: Final = logging.getLogger("dnsrenew.deploy")
+_NOTHING_DONE: Final = frozenset(
+    text.message
+    for text in (
+        *(texts.PROGRAM_MISSING, texts.NO_ANSWER, texts.HFS_SILENT, texts.HAPROXY_SILENT, texts.DOCKER_SILENT),
+        *(texts.API_UNTRUSTED, texts.API_LOGIN, texts.API_NO_LOGIN, texts.SYNOLOGY_LOGIN),
+        *(texts.SSH_MISSING, texts.SSH_HOST_KEY, texts.SSH_LOGIN, texts.SSH_SILENT),
+    )
+)
+"""The messages of errors before a step has changed anything: a program that was not found, a connection refused."""
 
 
 def deploy(
@@ -35,14 +45,17 @@ def deploy(
     saved: Callable[[str], SavedFiles],
     *,
     force: bool = False,
+    succeeded: bool = False,
 ) -> list[DeploymentResult]:
     """Deploy a certificate to each entry; return the results in order. An error of one is in its result.
 
     :param saved: returns what is kept in the store for an entry, by its id.
     :param force: activate and verify also what is in use already.
+    :param succeeded: whether the entries have succeeded with this certificate; of a target that cannot be looked at,
+        this tells that it has the certificate.
     :raises Cancelled: the run was cancelled; the entry at work is still pending.
     """
-    return [_EntryRun(context, entry, certificate, saved(entry.id), force).run() for entry in entries]
+    return [_EntryRun(context, entry, certificate, saved(entry.id), force, succeeded).run() for entry in entries]
 
 
 class _EntryRun(Frozen):
@@ -53,6 +66,7 @@ class _EntryRun(Frozen):
     certificate: Certificate
     saved: SavedFiles
     force: bool
+    succeeded: bool
 
     def run(self) -> DeploymentResult:
         """Deploy, and return what became of it."""
@@ -68,9 +82,16 @@ class _EntryRun(Frozen):
             self._check_pair()
             deployer = self._guarded(lambda: self.entry.make(DeployerContext(
                 options=self.entry.options, saved=self.saved, run=self.context, logger=_logger)))  # fmt: skip
+        except DnsRenewError as error:
+            return self._failed(error)
+        result = self._deploy(deployer)
+        return replace(result, target=getattr(deployer, "found", "") or result.target)
+
+    def _deploy(self, deployer: Deployer) -> DeploymentResult:
+        try:
             addresses = self._addresses(deployer)
             wanted = verify.wanted(self.certificate, self.entry.options, addresses) if addresses else None
-            is_there = self._guarded(lambda: deployer.check(self.certificate))
+            is_there = self._is_there(deployer)
             if is_there and not self.force and self._is_in_use(wanted):
                 self.saved.end()
                 return self._result(ok=True, served=True if wanted else None)
@@ -78,6 +99,11 @@ class _EntryRun(Frozen):
         except DnsRenewError as error:
             return self._failed(error)
         return self._replace(deployer, wanted)
+
+    def _is_there(self, deployer: Deployer) -> bool:
+        if self.succeeded and not self.entry.can_look:
+            return True
+        return bool(self._guarded(lambda: deployer.check(self.certificate)))
 
     def _replace(self, deployer: Deployer, wanted: verify.Wanted | None) -> DeploymentResult:
         """Write, activate and verify; put the old certificate back if that fails."""
@@ -90,11 +116,23 @@ class _EntryRun(Frozen):
             raise
         except DnsRenewError as error:
             rolled_back = self._restore(deployer)
-            served = False if error.code in {"deploy-not-served", "deploy-unreachable"} else None
-            changed = rolled_back or (isinstance(error, DeployError) and error.code != "deploy-unwritable")
+            is_seen = wanted is not None and error.code in {"deploy-not-served", "deploy-unreachable"}
+            served = False if is_seen else None
+            changed = rolled_back or self._has_changed(deployer, error)
             return replace(self._failed(error), changed=changed, served=served, rolled_back=rolled_back)
         self.saved.end()
         return self._result(ok=True, changed=True, served=True if wanted else None)
+
+    def _has_changed(self, deployer: Deployer, error: DnsRenewError) -> bool:
+        """Tell whether a deployment that failed may have written or activated anything.
+
+        A deployer that knows has the attribute ``has_changed``.
+        """
+        if not isinstance(error, DeployError) or error.code == "deploy-unwritable":
+            return False
+        if getattr(error.message, "template", None) not in _NOTHING_DONE:
+            return True
+        return bool(getattr(deployer, "has_changed", False))
 
     def _is_in_use(self, wanted: verify.Wanted | None) -> bool:
         """Tell whether the certificate that is there is served; a run may have been killed before it activated it."""
@@ -157,7 +195,8 @@ class _EntryRun(Frozen):
             raise
         except Exception as error:  # noqa: BLE001  # a deployer of a third party may raise any
             cause = self.context.redactor.redact(f"{type(error).__name__}: {error}")
-            raise DeployError.of(texts.UNEXPECTED, to=self.entry.to, cause=cause) from None
+        # Not above: the error of the deployer, which may show a secret, would stay in `__context__`.
+        raise DeployError.of(texts.UNEXPECTED, to=self.entry.to, cause=cause)
 
     def _result(self, **fields: Any) -> DeploymentResult:
         return DeploymentResult(to=self.entry.to, target=self.entry.target, **fields)
@@ -165,7 +204,7 @@ class _EntryRun(Frozen):
     def _failed(self, error: DnsRenewError) -> DeploymentResult:
         if isinstance(error, Cancelled):
             raise error
-        return self._result(ok=False, error=error.to_dict())
+        return self._result(ok=False, error=copy.copy(error))  # without its traceback, which may have secrets
 
     def _emit(self, kind: str, **more: Any) -> None:
         self.context.emit(kind, **{"to": self.entry.to, "target": self.entry.target, **more})

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from dnsrenew.base.values import Frozen
+from dnsrenew.base.values import Frozen, replace
 from dnsrenew.deploy import catalogue
 from dnsrenew.model import Deployment
 
@@ -24,6 +25,7 @@ class Entry(Frozen):
     :ivar target: the target itself, for people.
     :ivar options: the options, read and checked.
     :ivar make: makes the deployer.
+    :ivar can_look: whether the deployer can tell what the target has; otherwise only the record of its success can.
     """
 
     id: str
@@ -31,6 +33,21 @@ class Entry(Frozen):
     target: str
     options: Mapping[str, Any]
     make: Callable[[DeployerContext], Deployer]
+    can_look: bool = True
+
+
+def entries(deploy: Iterable[Deployment | Callable[[Certificate], object]]) -> list[Entry]:
+    """Return the entries of a certificate, in order; each has an id of its own.
+
+    :raises KeyError: there is no such kind of target; the configuration has checked it.
+    """
+    found = [entry(one) for one in deploy]
+    return [replace(one, id=id_) for one, id_ in zip(found, _distinct(one.id for one in found), strict=True)]
+
+
+def entry_ids(deploy: Iterable[Deployment | Callable[[Certificate], object]]) -> list[str]:
+    """Return the ids of :func:`entries` without importing their targets."""
+    return _distinct(entry_id(one) for one in deploy)
 
 
 def entry(deployment: Deployment | Callable[[Certificate], object]) -> Entry:
@@ -44,7 +61,7 @@ def entry(deployment: Deployment | Callable[[Certificate], object]) -> Entry:
     if kind is None:
         raise KeyError(deployment.to)
     options = deployment.options
-    return Entry(_id(deployment.to, options), deployment.to, kind.describe(options), options, kind.make)
+    return Entry(_id(deployment.to, options), deployment.to, kind.describe(options), options, kind.make, kind.can_look)
 
 
 def entry_id(deployment: Deployment | Callable[[Certificate], object]) -> str:
@@ -59,6 +76,16 @@ def _id(to: str, options: Mapping[str, Any]) -> str:
     return hashlib.sha256(plain.encode()).hexdigest()[:16]
 
 
+def _distinct(ids: Iterable[str]) -> list[str]:
+    """Number the ids that occur again, as those of two lambdas: the first one keeps its id."""
+    count, found = Counter[str](), []
+    for one in ids:
+        count[one] += 1
+        number = count[one]
+        found.append(one if number == 1 else hashlib.sha256(f"{one} {number}".encode()).hexdigest()[:16])
+    return found
+
+
 def _plain(value: Any) -> str:
     return str(getattr(value, "reference", value))  # of a secret, its reference
 
@@ -69,7 +96,7 @@ def _name(function: Callable[..., object]) -> str:
 
 def _of_callable(function: Callable[[Certificate], object]) -> Entry:
     name = _name(function)
-    return Entry(entry_id(function), "python", name, {}, lambda _: _CallableDeployer(function))
+    return Entry(entry_id(function), "python", name, {}, lambda _: _CallableDeployer(function), can_look=False)
 
 
 class _CallableDeployer:

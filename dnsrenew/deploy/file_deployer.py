@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 
 
 class FileDeployer(ABC):
-    """Replaces files and activates them; puts them back and activates them again."""
+    """Replaces files and activates them; puts them back and activates them again.
+
+    :ivar has_changed: whether it has written or activated anything.
+    """
 
     def __init__(self, context: DeployerContext) -> None:
         self._context = context
         self._options = context.options
         self._files: list[TargetFile] = []
         self._is_activated = False
+        self.has_changed = False
 
     @abstractmethod
     def make(self, certificate: Certificate) -> list[TargetFile]:
@@ -59,8 +63,9 @@ class FileDeployer(ABC):
     def deploy(self, certificate: Certificate) -> None:
         """Replace the files that differ, and activate them."""
         self._files = self.make(certificate)
-        more = {} if is_in_place(self._files) else self.kept()
-        replace_files(self._context.saved, self._files, more=more)
+        is_there = is_in_place(self._files)
+        replace_files(self._context.saved, self._files, more={} if is_there else self.kept())
+        self.has_changed = not is_there
         self.activate()
         self._is_activated = True
 

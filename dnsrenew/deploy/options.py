@@ -20,6 +20,7 @@ Kind = Literal[
     "flag",
     "mode",
     "number",
+    "limit",
     "port",
     "url",
     "secret",
@@ -35,8 +36,8 @@ Kind = Literal[
 """How a value is read.
 
 ``path`` is a file that is written, ``file`` one that is read, ``private`` one that is read and has a secret, ``trust``
-one with root certificates. ``words`` is a command of this machine as a list, ``remote`` one of another machine or of a
-container, ``address`` a ``HOST:PORT``, ``owner`` an existing user.
+one with root certificates. ``limit`` is seconds, more than 0. ``words`` is a command of this machine as a list,
+``remote`` one of another machine or of a container, ``address`` a ``HOST:PORT``, ``owner`` an existing user.
 """
 
 
@@ -66,6 +67,10 @@ class TargetKind(Frozen, kw_only=True):
     :ivar has_reload: whether it takes a ``reload`` command.
     :ivar describe: returns the target itself for people and JSON, from the options.
     :ivar make: makes the deployer.
+    :ivar can_look: whether its deployer can tell what the target has; otherwise only the success of an entry tells
+        that it has the certificate.
+    :ivar needs_login: whether ``token``, or ``user`` and ``password``, are required.
+    :ivar needs_https: whether ``url`` must be HTTPS or on this machine; otherwise it must with a ``user`` only.
     :ivar any_options: whether any option is accepted (a deployer of another package).
     :ivar note: what else to know, for the documentation.
     :ivar example: an entry for the documentation.
@@ -78,6 +83,9 @@ class TargetKind(Frozen, kw_only=True):
     has_reload: bool = False
     describe: Callable[[Mapping[str, Any]], str]
     make: Callable[[DeployerContext], Deployer]
+    can_look: bool = True
+    needs_login: bool = False
+    needs_https: bool = True
     any_options: bool = False
     note: str = ""
     example: Mapping[str, Any] = field(default_factory=dict)
@@ -97,7 +105,7 @@ COMMON: Final[Mapping[str, TargetOption]] = {
 }
 RELOAD: Final[Mapping[str, TargetOption]] = {
     "reload": TargetOption("words", "The program that activates the files, as a list; no shell."),
-    "timeout": TargetOption("number", "Seconds that it may take.", default=PROGRAM_TIMEOUT),
+    "timeout": TargetOption("limit", "Seconds that it may take.", default=PROGRAM_TIMEOUT),
     "env": TargetOption(
         "names", "Names of environment variables that it gets, besides those that every program needs."
     ),

@@ -19,7 +19,10 @@ ENTRY_POINT_GROUP = "dnsrenew.deployers"
 
 
 class SavedFiles(Protocol):
-    """What a deployer keeps in the store for one entry: the old files of the target, and renames under way."""
+    """What a deployer keeps in the store for one entry of ``deploy``: the old content of the target, for ``restore``.
+
+    dnsrenew begins and ends each change. A deployer calls ``keep`` before it writes, and ``kept`` in ``restore``.
+    """
 
     def begin(self) -> None:
         """Note that the target is being changed, and forget what an earlier change that ended has saved.
@@ -56,19 +59,30 @@ class SavedFiles(Protocol):
         """Forget the renames: they are done."""
 
 
-class DeployerContext(Frozen):
-    """The argument of a deployer's constructor.
+SavedFiles.__module__ = "dnsrenew"  # not in the class: that would be a member of the protocol
 
-    :ivar options: the options of the entry, read and checked; secrets are :class:`~dnsrenew.Secret`.
-    :ivar saved: what the deployer keeps in the store.
-    :ivar run: clock, cancel and redaction of the run. ``run.check()`` raises after a cancel or the deadline.
-    :ivar logger: the logger of the deployer.
-    """
+
+class DeployerContext(Frozen, public=True):
+    """The argument of a deployer's constructor."""
 
     options: Mapping[str, Any]
+    """The options of the entry, read and checked; secrets are :class:`Secret`. Reveal one only where it is used:
+    :meth:`reveal`.
+    """
     saved: SavedFiles
+    """What the deployer keeps in the store."""
+    # For dnsrenew only, so it has no docstring: clock, cancel and redaction of the run.
     run: Context
     logger: logging.Logger
+    """The logger of the deployer."""
+
+    def check(self) -> None:
+        """Return while the run waits for the deployment. Call it before each write, and while you wait.
+
+        :raises Cancelled: the run was cancelled, or the call is too late.
+        :raises StoreError: the run has lost a lock; write nothing more.
+        """
+        self.run.check()
 
     def reveal(self, secret: Secret) -> str:
         """Return the value of a secret, which no text shows from now on.
@@ -88,8 +102,8 @@ class Deployer(Protocol):
     - After an exception of ``deploy``, or if the port does not serve the certificate, ``restore`` is called once. It
       MUST put back what ``deploy`` replaced, and activate it; if nothing was replaced, it MUST change nothing.
     - An instance is used by one thread, for one certificate; open connections in a call, not before.
-    - Calls MUST end soon after ``context.run.check()`` raises.
-    - An exception SHOULD be a :class:`~dnsrenew.DeployError`; dnsrenew translates any other.
+    - Calls MUST end soon after ``context.check()`` raises.
+    - An exception SHOULD be a :class:`DeployError`; dnsrenew translates any other.
     """
 
     def check(self, certificate: Certificate) -> bool:
@@ -109,3 +123,6 @@ class Deployer(Protocol):
 
         :raises DeployError: it could not be put back.
         """
+
+
+Deployer.__module__ = "dnsrenew"  # as above

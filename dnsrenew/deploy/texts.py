@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dnsrenew.errors import Text
+from dnsrenew.errors import Phrase, Text
 
 # ── before anything is written ──────────────────────────────────────────────────────────
 
@@ -120,6 +120,7 @@ NOT_SERVED: Final = Text(
     "{address} still serves another certificate for {name} after {seconds} s: {subject}, valid until {not_after}.",
     "Check that the server's configuration names these files, and that the `reload` command loads them.",
 )
+NO_NAME: Final = Phrase("one without a name")
 OTHER_KEY_SERVED: Final = Text(
     "deploy-not-served",
     "{address} serves another certificate for {name} after {seconds} s, with an {key} key in place of {expected}: "

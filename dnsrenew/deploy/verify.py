@@ -179,7 +179,10 @@ def _error(wrong: SeenPort, wanted: Wanted, seconds: float) -> DeployError:
         facts, is_ecdsa = x509.read_certificate(pem), x509.has_ecdsa_key(pem)
     except ValueError:
         return DeployError.of(texts.NOT_SERVED, **evidence, subject="unreadable", not_after="unknown")
-    evidence |= {"subject": ", ".join(facts.names[:3]), "not_after": facts.not_after.strftime("%Y-%m-%d")}
+    evidence |= {
+        "subject": ", ".join(facts.names[:3]) or x509.subject_of(pem) or texts.NO_NAME,
+        "not_after": facts.not_after.strftime("%Y-%m-%d"),
+    }
     if is_ecdsa == wanted.is_ecdsa:
         return DeployError.of(texts.NOT_SERVED, **evidence)
     found, expected = ("ECDSA", "RSA") if is_ecdsa else ("RSA", "ECDSA")

@@ -11,13 +11,14 @@ from typing import Final
 import dns.rdatatype
 
 from dnsrenew.base.values import Frozen
-from dnsrenew.dns import probes, wire
+from dnsrenew.dns import probes, texts, wire
 from dnsrenew.dns.lookup import Lookup
 from dnsrenew.dns.query import Address, Reply
 from dnsrenew.runtime.context import Context
 
 ROOT_SERVERS: Final = ("198.41.0.4", "193.0.14.129", "202.12.27.33")
 """a, k and m.root-servers.net: operated by three organizations, the same addresses for decades."""
+_REFUSALS: Final = frozenset({texts.REFUSED, texts.CONNECTION_LOST})
 
 
 class ServerPort(Frozen):
@@ -28,6 +29,8 @@ class ServerPort(Frozen):
     :ivar has_route: whether this host has a route to the address.
     :ivar is_authority: whether an answer came from the server itself; a resolver on the path, to which all queries
         are redirected, is no authority.
+    :ivar zone: the zone for which it was queried.
+    :ivar is_refused: whether its host refused the connection.
     """
 
     address: str
@@ -35,6 +38,13 @@ class ServerPort(Frozen):
     tcp: bool
     has_route: bool
     is_authority: bool
+    zone: str = ""
+    is_refused: bool = False
+
+    @property
+    def answers(self) -> bool:
+        """Whether an answer came by any protocol."""
+        return self.udp or self.tcp
 
 
 def probe_ports(context: Context, lookup: Lookup, servers: Mapping[Address, wire.Name]) -> list[ServerPort]:
@@ -48,10 +58,10 @@ def probe_ports(context: Context, lookup: Lookup, servers: Mapping[Address, wire
         for address, zone in servers.items()
     }
     replies = probes.ask(context, lookup, [key for its in keys.values() for key in its])
-    return [_port(address[0], [replies.get(key) for key in its]) for address, its in keys.items()]
+    return [_port(address[0], servers[address], [replies.get(key) for key in its]) for address, its in keys.items()]
 
 
-def _port(address: str, replies: Sequence[Reply | None]) -> ServerPort:
+def _port(address: str, zone: wire.Name, replies: Sequence[Reply | None]) -> ServerPort:
     answers = [reply.answer if reply is not None else None for reply in replies]
     return ServerPort(
         address,
@@ -59,4 +69,6 @@ def _port(address: str, replies: Sequence[Reply | None]) -> ServerPort:
         tcp=answers[1] is not None,
         has_route=not all(reply is not None and reply.no_route for reply in replies),
         is_authority=any(answer is not None and wire.is_authoritative(answer) for answer in answers),
+        zone=wire.shown(zone),
+        is_refused=any(reply is not None and reply.reason in _REFUSALS for reply in replies),
     )

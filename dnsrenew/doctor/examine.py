@@ -44,6 +44,8 @@ def examine(
     :raises Cancelled: the caller cancelled.
     """
     seconds = SECONDS + (_probe_time(config, specs) if probe and config else 0.0)
+    if config is not None:
+        config = _with_all(config, specs)
     facts = Facts(context.within(seconds), config, store, probe=probe)
     try:
         found = run_all(context, _jobs(facts, specs))
@@ -52,6 +54,13 @@ def examine(
     if config is None:
         return [Diagnosis(name=None, renewable=None, route=None, next_action=None, checks=tuple(found.values()))]
     return [verdict.diagnosis(spec, options(facts, spec), _of_certificate(facts, spec, found)) for spec in specs]
+
+
+def _with_all(config: Config, specs: Sequence[CertificateSpec]) -> Config:
+    """Return the configuration with these certificates too: those of a fleet have no table, but need the same host."""
+    names = {spec.name for spec in config.certificates}
+    others = [spec for spec in specs if spec.name not in names]
+    return replace(config, certificates=(*config.certificates, *others)) if others else config
 
 
 def _probe_time(config: Config, specs: Sequence[CertificateSpec]) -> float:

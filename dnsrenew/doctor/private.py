@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.users import this_user
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.doctor.masks import SHORTEST, Kind
 from dnsrenew.model import Deployment
@@ -30,17 +31,14 @@ _KEYS: Final[Mapping[str, Kind]] = {
 
 def of_host() -> Iterator[Private]:
     """Give the names of this host and of its user."""
-    import getpass
     import socket
 
     host = socket.gethostname()
     yield from (("host", name) for name in (host, host.partition(".")[0]))
     yield "path", os.path.expanduser("~")
     yield from (("user", name) for name in (os.environ.get("SUDO_USER"), os.environ.get("USERNAME")) if name)
-    try:
-        yield "user", getpass.getuser()
-    except (OSError, KeyError, ImportError):  # the user has no name
-        pass
+    if not (user := this_user()).isdecimal():  # a user without a name
+        yield "user", user
 
 
 def of_config(config: Config) -> Iterator[Private]:

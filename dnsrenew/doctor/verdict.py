@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import itertools
+from collections.abc import Collection, Iterable, Sequence
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.fallback.candidates import Candidates, Selection
 from dnsrenew.model import Check, Diagnosis, RouteTaken
@@ -12,6 +13,8 @@ from dnsrenew.model import Check, Diagnosis, RouteTaken
 if TYPE_CHECKING:
     from dnsrenew.doctor.options import Options
     from dnsrenew.model import CertificateSpec, Route
+
+_EXPIRY: Final = "expiry"
 
 
 def diagnosis(spec: CertificateSpec, options: Options, checks: Sequence[Check]) -> Diagnosis:
@@ -71,12 +74,21 @@ def taken(selection: Selection) -> RouteTaken:
 def _next_action(options: Options, checks: Sequence[Check], *, renewable: bool | None) -> str | None:
     """Return the fix of the most urgent check: that stops the renewal, or may stop it, or only needs a person."""
     if renewable is False:
-        candidates = (check for check in checks if check.result == "bad" and _concerns(check, options))
+        candidates: Iterable[Check] = (check for check in checks if check.result == "bad" and _concerns(check, options))
     elif renewable is None:
         candidates = (check for check in checks if check.result != "ok" and _concerns(check, options))
     else:  # a route that is stopped needs nobody as long as another works
-        candidates = (check for check in checks if check.result == "bad" and not check.blocks)
+        missing = (
+            check for check in checks if check.code == _EXPIRY and check.result == "unknown" and _is_absent(check)
+        )
+        candidates = itertools.chain(missing, (each for each in checks if each.result == "bad" and not each.blocks))
     return next((check.fix for check in candidates if check.fix), None)
+
+
+def _is_absent(check: Check) -> bool:
+    """Tell whether there is no certificate yet, so that obtaining it comes first."""
+    evidence = check.evidence
+    return check.code == _EXPIRY and "not_after" in evidence and evidence["not_after"] is None
 
 
 def _concerns(check: Check, options: Options) -> bool:

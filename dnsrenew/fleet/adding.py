@@ -231,8 +231,7 @@ def _clash(found: FoundClash, origin: Origin) -> Mistake:
         before = texts.SYNCED_BEFORE if origin == "add" else texts.ADDED_BEFORE
         return Mistake("", found.number, "name", quoted(found.other), before)
     if found.clash == "tags":
-        expected = texts.NAME_OF_TAGS.format(tags=tags) if tags else texts.NAME_WITHOUT_TAGS
-        return Mistake("", found.number, "name", quoted(found.other), expected)
+        return Mistake("", found.number, "name", quoted(found.other), texts.NAME_OF_TAGS.format(tags=tags))
     domain = describe_found(found.domain)
     template = texts.DOMAIN_OF_TAGS if tags else texts.DOMAIN_WITHOUT_TAGS
     return Mistake("", found.number, "domains", domain, template.format(name=found.other, tags=tags))

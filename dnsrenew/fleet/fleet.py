@@ -23,6 +23,7 @@ from dnsrenew.store.opening import open_store
 
 if TYPE_CHECKING:
     import ssl
+    from typing import Self
 
     from dnsrenew.config import Config
     from dnsrenew.fleet.serving.context import FleetContext
@@ -37,7 +38,7 @@ class Fleet:
     """Certificates in a database that any number of machines share: adds and removes them, and serves them.
 
     Thread-safe. Workers (``dnsrenew worker``) obtain and renew what is in it. Its methods block; in asyncio, call them
-    with :func:`asyncio.to_thread`.
+    with :func:`asyncio.to_thread`. ``with Fleet(config) as fleet:`` closes it at the end.
 
     :param config: its ``store`` is a database. Certificates are added with its accounts and CAs, and with
         ``[fleet.defaults]``.
@@ -55,6 +56,12 @@ class Fleet:
         self._contexts: weakref.WeakSet[FleetContext] = weakref.WeakSet()
         self._certificates = FleetCertificates(config, WantedCertificates(self._store.database))
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def add(
         self,
         domains: str | Sequence[str],
@@ -67,8 +74,9 @@ class Fleet:
 
         :param domains: the domains, and IP addresses.
         :param name: its name; default: the first domain, with ``_`` for ``*``.
-        :param tags: whose it is. What stands is changed only with one of its own tags, or without tags if it has none,
-            and so are its domains given to another certificate. A wildcard counts as the names that it covers.
+        :param tags: whose it is. What stands is changed only with one of its own tags; if it has none, with any, which
+            it gets, or without. Its domains are given to another certificate only with one of its tags, or without tags
+            if it has none. A wildcard counts as the names that it covers.
         :param settings: what ``[[certificate]]`` can say: ``routes``, ``key``, ``deploy`` … A secret is a
             :class:`Secret` that refers to one, such as ``Secret.env("NAME")``: the database holds none.
         :returns: the name.

@@ -62,7 +62,7 @@ def _named(wanted: WantedCertificates, name: str) -> list[str]:
 
 def not_wanted(wanted: WantedCertificates, name: str) -> ConfigError:
     """Return the error for a certificate that the fleet does not want; it may be stored."""
-    is_stored = name in wanted.unwanted()
+    is_stored = wanted.only_stored([name])
     return ConfigError.of(texts.NAME_ONLY_STORED if is_stored else texts.NAME_UNKNOWN, name=name)
 
 

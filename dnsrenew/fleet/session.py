@@ -244,6 +244,7 @@ class WorkerSession:
             use.secret.forget()
         self._log = EventLog()  # it remembers what it has logged
         context = self._context()
+        context.redactor.add_known(use.secret for use in config.secrets)
         services = LazyServices(partial(make_services, config, self._store, context))
         options = RunOptions(fingerprint=Fingerprints(config, self._store).of)
         if config.fleet is None:

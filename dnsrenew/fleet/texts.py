@@ -21,7 +21,6 @@ IN_CONFIGURATION: Final = Phrase("another name: a table of the configuration has
 ADDED_BEFORE: Final = Phrase("another name: dnsrenew fleet add added this one")
 SYNCED_BEFORE: Final = Phrase("another name: dnsrenew fleet sync wrote this one from a configuration")
 NAME_OF_TAGS: Final = Phrase("another name, or one of the tags of the existing certificate ({tags})")
-NAME_WITHOUT_TAGS: Final = Phrase("another name, or no tags: the existing certificate has none")
 DOMAIN_OF_TAGS: Final = Phrase("another domain: the certificate {name} with other tags ({tags}) has this one")
 DOMAIN_WITHOUT_TAGS: Final = Phrase("another domain: the certificate {name}, which has no tags, has this one")
 

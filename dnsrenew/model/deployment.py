@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dnsrenew.base.values import Frozen
+
+if TYPE_CHECKING:
+    from dnsrenew.errors import DnsRenewError
 
 
 class Deployment:
@@ -46,15 +48,15 @@ class DeploymentResult(Frozen, kw_only=True, public=True):
     ok: bool
     """Whether the target has the certificate, and serves it where that was verified."""
     changed: bool = False
-    """Whether anything was written or activated."""
+    """Whether anything was written or activated. In the outcome of a run that did not try it, it is False."""
     served: bool | None = None
     """Whether every port of ``verify`` serves it; None if none was verified."""
     rolled_back: bool = False
     """Whether the old certificate was put back."""
     seconds: float = 0.0
-    """The duration in seconds."""
-    error: Mapping[str, Any] | None = None
-    """The error in its JSON form; None for success."""
+    """The duration in seconds; 0 in the outcome of a run that did not try it."""
+    error: DnsRenewError | None = None
+    """Why the target does not have it, mostly a :class:`~dnsrenew.DeployError`; None for success."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -66,5 +68,5 @@ class DeploymentResult(Frozen, kw_only=True, public=True):
             "served": self.served,
             "rolled_back": self.rolled_back,
             "seconds": round(self.seconds, 3),
-            "error": None if self.error is None else dict(self.error),
+            "error": None if self.error is None else self.error.to_dict(),
         }

@@ -26,7 +26,9 @@ def deploy(
 ) -> list[Outcome]:
     """Deploy the certificates in force; return the outcomes in order. An error of one is in its outcome.
 
-    :param force: deploy also what has succeeded before.
+    Every target is looked at that can be, also where the entry has succeeded before.
+
+    :param force: deploy also to targets that have the certificate.
     :param wait: seconds to wait for another run that holds a lock.
     :param workers: certificates worked on at once.
     """
@@ -56,7 +58,7 @@ def _deploy(context: Context, store: Store, spec: CertificateSpec, *, force: boo
                 text = texts.CERTIFICATE_MISSING if state.version is None else texts.CERTIFICATE_DAMAGED
                 raise StoreError.of(text, name=spec.name)
             known = outcome(spec, store, state, "not-due", context)
-            return deploying.deploy_pending(spec, known, store, context, force=force)
+            return deploying.deploy_pending(spec, known, store, context, force=force, look=True)
     except LockedError as error:
         return outcome(spec, store, state, "locked", context, error=error)
     except Cancelled as error:

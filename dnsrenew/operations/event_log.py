@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.model import rfc3339
+from dnsrenew.renewal import due
 
 if TYPE_CHECKING:
     from dnsrenew.events import Event
@@ -25,6 +27,9 @@ _WAITING_FOR_RUN: Final = "%s: waiting for another run (process %s on %s)"
 _DEPLOYED: Final = "%s: deployed to %s %s"
 _NOT_DEPLOYED: Final = "%s: not deployed to %s %s: %s"
 _WARNING: Final = "%s%s %s"
+
+_UNFIT: Final = frozenset({"missing", "expired", "revoked", "changed"})
+"""Reasons to renew a certificate that cannot be used, or is not what the configuration asks for."""
 
 _logger = logging.getLogger("dnsrenew")
 
@@ -45,7 +50,7 @@ class EventLog:
         match event.kind:
             case "certificate-finished":
                 self._waiting.discard(name)
-                _log_outcome(name, data, now=rfc3339(event.time) or "")
+                _log_outcome(name, data, event.time)
             case "dns-waiting":
                 self._log_servers(name, data)
             case "dns-visible" | "route-failed":
@@ -84,16 +89,26 @@ def log_idle(outcomes: Iterable[Outcome]) -> None:
             _logger.info(_DEFERRED, outcome.name, rfc3339(outcome.next_attempt), outcome.error)
 
 
-def _log_outcome(name: str | None, data: Mapping[str, Any], *, now: str) -> None:
+def _log_outcome(name: str | None, data: Mapping[str, Any], now: datetime) -> None:
     status, domains, until = data["status"], ", ".join(data["domains"]), data["not_after"]
     if status == "renewed":
         _logger.info(_OBTAINED if data["reason"] == "missing" else _RENEWED, name, domains, until)
     elif status == "rehearsed":
         _logger.info(_REHEARSED, name, domains)
     elif status not in {"not-due", "deferred"}:  # those are logged by log_idle()
-        # Without a valid certificate a person is needed; otherwise the next run tries again.
-        is_urgent = status == "failed" and (until is None or until <= now)
-        _logger.log(logging.WARNING if is_urgent else logging.INFO, _NOT_RENEWED, name, status, _text(data["error"]))
+        level = logging.WARNING if status == "failed" and _needs_person(data, now) else logging.INFO
+        _logger.log(level, _NOT_RENEWED, name, status, _text(data["error"]))
+
+
+def _needs_person(data: Mapping[str, Any], now: datetime) -> bool:
+    """Return whether a failed renewal needs a person: the stored certificate cannot serve, or its own time has come.
+
+    Otherwise it was renewed early, as the CA suggested or a caller forced, and later runs try again in good time.
+    """
+    if data["reason"] in _UNFIT or data["not_before"] is None or data["not_after"] is None:
+        return True
+    begin, end = datetime.fromisoformat(data["not_before"]), datetime.fromisoformat(data["not_after"])
+    return now >= min(end, due.renewal_time(begin, end, None))
 
 
 def _text(error: Mapping[str, Any] | None) -> str:

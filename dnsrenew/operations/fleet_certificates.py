@@ -147,6 +147,23 @@ class FleetCertificates(Frozen):
                     raise
         return self._sorted(chosen, left)
 
+    def only_stored(self, names: Iterable[str] | None) -> dict[str, str]:
+        """Return the certificates that nothing names, with what asked for each last.
+
+        :param names: only those with these names, or that match these patterns; None: all.
+        """
+        wanted = [names] if isinstance(names, str) else names if names is None else list(names)
+        if wanted is None or any(map(is_pattern, wanted)):
+            found = self.wanted.only_stored()
+        else:
+            found = self.wanted.only_stored(wanted)
+        tables = self._tables
+        return {
+            name: asked_by
+            for name, asked_by in found.items()
+            if name not in tables and (wanted is None or any(_is_meant(name, each) for each in wanted))
+        }
+
     def one(self, name: str) -> CertificateSpec:
         """Return a certificate of a table or of the fleet.
 
@@ -234,9 +251,11 @@ def fleet_certificates(config: Config, store: Store) -> FleetCertificates:
     """Return the certificates of a configuration whose store is a database.
 
     :param store: the store of the configuration.
+    :raises StoreError: the database cannot be used: ``store-schema``, ``store-newer``, ``seal-wrong`` …
     """
     from dnsrenew.store.database.database_store import DatabaseStore
 
     if not isinstance(store, DatabaseStore):
         raise TypeError("the store of this configuration is a folder")
+    store.check_ground()  # before any statement asks for a table that may not be there
     return FleetCertificates(config, WantedCertificates(store.database))

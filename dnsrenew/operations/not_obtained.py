@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dnsrenew.model import Certificate, Outcome
 
 _logger: Final = logging.getLogger("dnsrenew")
+_NO_APP: Final = "http-no-app"
 OTHERS: Final = 180.0
 """Seconds to wait for another process that works on a certificate, if no usable one is stored.
 
@@ -44,9 +45,14 @@ def usable(outcome: Outcome, stored: Certificate | None, emit: Callable[..., Non
 
 
 def not_obtained(outcome: Outcome, cause: DnsRenewError) -> RenewalFailed:
-    """Return the error of a failed renewal: every attempt, the cause and its fix."""
+    """Return the error of a failed renewal: every attempt, the cause and its fix.
+
+    Its code is ``renewal-failed``; ``http-no-app`` if nothing but the app of a server was missing.
+    """
     details = " ".join(_details(outcome, cause))
     code, message, fix = texts.NOT_OBTAINED.fill(domains=outcome.domains, details=details, cause_fix=cause.fix)
+    if {cause.code, *(attempt.error.code for attempt in outcome.attempts if attempt.error)} == {_NO_APP}:
+        code = _NO_APP
     evidence = {"cause": cause.to_dict(), "attempts": [attempt.to_dict() for attempt in outcome.attempts]}
     return RenewalFailed(code, message, fix=fix, evidence=evidence, attempts=outcome.attempts)
 

@@ -77,6 +77,8 @@ def revoke(
         compromised = _key_hash(revoked) if reason == "key-compromise" else None
         # Mark it before the request: the disk may be full, or the process may be killed after the CA has revoked.
         store.note_revocation(name, store.update(name, partial(_mark_revoked, compromised)))
+        for notice in store.read_state(name).notices:
+            context.warn(notice.code, notice.message, notice.fix)
         try:
             already, signed_by = _revoke(services.ca(ca), revoked, REASONS[reason], context)
         except DnsRenewError as error:

@@ -32,12 +32,16 @@ def selected(wanted: Iterable[str] | None, known: Sequence[str]) -> Collection[s
     return found
 
 
-def unknown_certificate(name: str, known: Sequence[str]) -> ConfigError:
-    """Return the error for a name, or a pattern, of no certificate."""
-    similar = nearest(name, list(known))
+def unknown_certificate(name: object, known: Sequence[str], *, patterns: bool = True) -> ConfigError:
+    """Return the error for a name, or a pattern, of no certificate.
+
+    :param patterns: whether a pattern can be given; if not, it is a name that no certificate has.
+    """
+    name = str(name)
+    similar = None if is_pattern(name) else nearest(name, list(known))
     if not known:
         text = texts.CERTIFICATE_UNKNOWN_NONE
-    elif is_pattern(name):
+    elif patterns and is_pattern(name):
         text = texts.NO_MATCH
     elif similar:
         text = texts.CERTIFICATE_UNKNOWN_NEAREST
@@ -46,9 +50,9 @@ def unknown_certificate(name: str, known: Sequence[str]) -> ConfigError:
     return ConfigError.of(text, name=name, nearest=similar, known=list(known), count=len(known))
 
 
-def is_pattern(name: str) -> bool:
+def is_pattern(name: object) -> bool:
     """Tell whether a name is a pattern."""
-    return not _PATTERN.isdisjoint(name)
+    return isinstance(name, str) and not _PATTERN.isdisjoint(name)
 
 
 def _matches(pattern: str, known: Iterable[str]) -> set[str]:

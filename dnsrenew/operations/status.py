@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.base.values import Frozen, replace
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dnsrenew.config import Config
-    from dnsrenew.model import CertificateSpec, DeploymentResult
+    from dnsrenew.model import CertificateSpec, DeploymentResult, RenewalReason
     from dnsrenew.operations.fleet_certificates import UnreadableCertificate
     from dnsrenew.runtime.context import Context
     from dnsrenew.store import Store
@@ -62,7 +63,7 @@ class CertificateStatus(Frozen, kw_only=True, public=True):
     state: CertificateState
     """The state of the certificate."""
     next_renewal: datetime | None
-    """When it becomes due, in UTC."""
+    """When it becomes due, in UTC; not later than now if it is due."""
     reason: str | None
     """Why it is due, or will be: a :data:`RenewalReason`; None if it is unconfigured, or in the fleet with an account
     or a CA that the configuration lacks (``last_failure`` says which).
@@ -114,7 +115,7 @@ def status_of(spec: CertificateSpec, store: Store, context: Context) -> Certific
     exists = reason != "missing"
     route = history.route_from_keys(state.worked)
     at = due.next_renewal(spec, state)
-    deployed, pending = _deployments(spec, state) if spec.deploy else ((), False)
+    deployed, pending = _deployments(spec, state, store) if spec.deploy else ((), False)
     return CertificateStatus(
         name=spec.name,
         domains=spec.domains,
@@ -124,7 +125,7 @@ def status_of(spec: CertificateSpec, store: Store, context: Context) -> Certific
         not_before=state.not_before if exists else None,
         not_after=state.not_after if exists else None,
         state=_STATES.get(reason, "due"),
-        next_renewal=at if exists else None,
+        next_renewal=_due_at(at, reason, now) if exists else None,
         reason=reason or due.next_reason(state, at),
         route=None if not exists or route is None else route.to_dict(),
         last_failure=_shown(state.last_failure),
@@ -135,6 +136,11 @@ def status_of(spec: CertificateSpec, store: Store, context: Context) -> Certific
         csr_since=_awaited_since(spec.name, store, state),
         known=known,
     )
+
+
+def _due_at(at: datetime | None, reason: RenewalReason | None, now: datetime) -> datetime | None:
+    """Return when the certificate is due: one that was revoked or changed is due now, whatever is left of its life."""
+    return at if at is None or reason is None else min(at, now.replace(microsecond=0))
 
 
 def _shown(failure: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -149,10 +155,10 @@ def _awaited_since(name: str, store: Store, state: State) -> datetime | None:
     return None if made and state.not_before and state.not_before > made else made
 
 
-def _deployments(spec: CertificateSpec, state: State) -> tuple[tuple[DeploymentResult, ...], bool]:
+def _deployments(spec: CertificateSpec, state: State, store: Store) -> tuple[tuple[DeploymentResult, ...], bool]:
     from dnsrenew.renewal import deploying  # few certificates are deployed
 
-    return deploying.recorded(spec, state), deploying.is_pending(spec, state)
+    return deploying.recorded(spec, state), deploying.is_pending(spec, state, store)
 
 
 # ── certificates that the configuration no longer names ─────────────────────────────────
@@ -163,34 +169,43 @@ def asker(config: Config) -> str:
     return "" if config.path is None else str(config.path)
 
 
-def unconfigured(config: Config, store: Store) -> dict[str, State]:
+def unconfigured(config: Config, store: Store, names: Iterable[str] | None = None) -> dict[str, State]:
     """Return the certificates that this configuration asked for and no longer names, with their states.
 
     So are those of a configuration that no longer exists. Those of other programs and configurations are not meant.
+
+    :param names: names and patterns: of a fleet, only those that are meant, whatever asked for them.
     """
+    if config.fleet is not None:
+        return _only_stored(config, store, names)
     if config.path is None:
         return {}
     named = {spec.name for spec in config.certificates}
-    found: dict[str, State] = {}
-    for name in _only_stored(config, store):
-        if name in named:
-            continue
-        try:
-            state = store.read_state(name, quarantine=False)
-        except StoreError:
-            continue  # it is not known whose it is
-        if state.version is not None and _asks_no_more(state.asked_by, str(config.path)):
-            found[name] = state
-    return found
+    states = _states([name for name in store.names() if name not in named], store)
+    return {name: state for name, state in states.items() if _asks_no_more(state.asked_by, str(config.path))}
 
 
-def _only_stored(config: Config, store: Store) -> list[str]:
-    """Return the names of stored certificates, without those that a fleet wants."""
-    if config.fleet is None:
-        return store.names()
+def _only_stored(config: Config, store: Store, names: Iterable[str] | None) -> dict[str, State]:
+    """Return the certificates in the database of a fleet that nothing names, with their states."""
     from dnsrenew.operations.fleet_certificates import fleet_certificates  # few stores are databases
 
-    return fleet_certificates(config, store).wanted.unwanted()
+    found = fleet_certificates(config, store).only_stored(names)
+    if names is None:
+        path = "" if config.path is None else str(config.path)
+        over = {asked_by for asked_by in set(found.values()) if path and _asks_no_more(asked_by, path)}
+        found = {name: asked_by for name, asked_by in found.items() if asked_by in over}
+    return _states(found, store)
+
+
+def _states(names: Iterable[str], store: Store) -> dict[str, State]:
+    """Return the states of certificates, without those that cannot be read: it is not known whose they are."""
+    found: dict[str, State] = {}
+    for name in names:
+        with contextlib.suppress(StoreError):
+            state = store.read_state(name, quarantine=False)
+            if state.version is not None:
+                found[name] = state
+    return found
 
 
 def _asks_no_more(asked_by: str, path: str) -> bool:

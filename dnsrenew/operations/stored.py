@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dnsrenew.store import Store
 
 _RECENT: Final = timedelta(days=30)
-"""A certificate that was read within this time may still be in use."""
+"""A certificate that was read or asked for within this time may still be in use."""
 
 
 _AT_ONCE: Final = 60.0
@@ -32,6 +32,7 @@ class StoredCertificate(Frozen, kw_only=True):
     :ivar configured: whether the configuration names it.
     :ivar serial: "" if there is none yet, as for the next two.
     :ivar other_config: another configuration that asked for it last; "": none, or not known.
+    :ivar last_used: when a Python program asked for it (``obtain``, ``serve``), to the day, if that was within 30 days.
     :ivar last_read: when its private key was read, if that was within 30 days and the file system records it;
         a database does not.
     """
@@ -41,6 +42,7 @@ class StoredCertificate(Frozen, kw_only=True):
     domains: tuple[str, ...]
     serial: str
     not_after: datetime | None
+    last_used: datetime | None
     last_read: datetime | None
     other_config: str
 
@@ -51,6 +53,7 @@ class StoredCertificate(Frozen, kw_only=True):
             "domains": list(self.domains),
             "serial": self.serial or None,
             "not_after": rfc3339(self.not_after),
+            "last_used": rfc3339(self.last_used),
             "last_read": rfc3339(self.last_read),
         }
 
@@ -69,14 +72,15 @@ def find(name: str, config: Config, store: Store, now: datetime) -> StoredCertif
     if name not in configured and name not in names:
         raise _unknown(name, list(dict.fromkeys([*configured, *names])))
     state, read = _read(name, store)
-    is_recent = read is not None and now - read < _RECENT
+    used = state.asked_at
     return StoredCertificate(
         name=name,
         configured=name in configured,
         domains=state.domains or configured.get(name, ()),
         serial=state.serial,
         not_after=state.not_after,
-        last_read=read if is_recent else None,
+        last_used=used if used is not None and now - used < _RECENT else None,
+        last_read=read if read is not None and now - read < _RECENT else None,
         other_config=_other(state.asked_by, config),
     )
 

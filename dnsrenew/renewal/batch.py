@@ -6,6 +6,7 @@ import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 DRIVEN: Final = ("dnsrenew", "urllib3", "requests", "acme", "josepy", "tldextract", "filelock", "dns")
 """Loggers, ours and those of the libraries we use, whose lines are redacted during a run."""
+
+_DAY: Final = timedelta(days=1)
 
 _logger = logging.getLogger("dnsrenew.renewal.batch")
 
@@ -127,7 +130,7 @@ class Batch(Frozen):
             if isinstance(found, Outcome) and self.store.repair(spec.name, state, self.context):
                 state = self.store.read_state(spec.name)
                 found = self._check_due(spec, state)
-            if isinstance(found, Outcome) and state.asked_by != self.options.asked_by:
+            if isinstance(found, Outcome) and self._is_asker_news(state):
                 self._note_asker(spec, state)
             if isinstance(found, Outcome) and spec.deploy:
                 return self._check_deployed(spec, state, found)
@@ -135,13 +138,20 @@ class Batch(Frozen):
             return None  # as in _read
         return found
 
+    def _is_asker_news(self, state: State) -> bool:
+        """Return whether to record what asks for the certificate: if that changed, and of a program once a day."""
+        if state.asked_by != self.options.asked_by:
+            return True
+        before, now = state.asked_at, self.context.clock.now()
+        return not state.asked_by and (before is None or not before <= now < before + _DAY)
+
     def _note_asker(self, spec: CertificateSpec, state: State) -> None:
-        """Record what asks for the certificate now, so that ``status`` can tell when nothing does; no error matters."""
+        """Record what asks for it now, so that ``status`` and ``remove`` can tell when nothing does; no error matters."""
         if self.options.dry_run or state.version is None or state.rebuilt:
             return
-        asked_by = self.options.asked_by
+        asked_by, now = self.options.asked_by, self.context.clock.now()
         with contextlib.suppress(StoreError, LockedError, Cancelled), self.store.lock(spec.name, context=self.context):
-            self.store.update(spec.name, lambda old: replace(old, asked_by=asked_by), sync=False)
+            self.store.update(spec.name, lambda old: old.asked(asked_by, now), sync=False)
 
     def _check_deployed(self, spec: CertificateSpec, state: State, found: Outcome) -> Outcome | None:
         """Return the outcome with the results of its deployments, or None if one is pending."""
@@ -149,9 +159,9 @@ class Batch(Frozen):
 
         if not self.options.deploy or self.options.dry_run:
             return found
-        if deploying.is_pending(spec, state):
+        if deploying.is_pending(spec, state, self.store):
             return None
-        return replace(found, deployed=deploying.recorded(spec, state))
+        return replace(found, deployed=deploying.not_tried(spec, state))
 
     def _check_due(self, spec: CertificateSpec, state: State) -> Due | Outcome:
         # A context for each certificate takes time, and only a warning needs it.

@@ -1,7 +1,7 @@
 """The deployments of one certificate: which are pending, and what became of them.
 
-An entry of ``deploy`` is pending until it has succeeded with the certificate in force and its present options. A failed
-one is tried at every run, also where nothing is due.
+An entry of ``deploy`` is pending until it has succeeded with the certificate in force and its present options, the
+values of secrets among them. A failed one is tried at every run, also where nothing is due.
 """
 
 from __future__ import annotations
@@ -9,40 +9,63 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import replace
 from dnsrenew.deploy import engine
-from dnsrenew.deploy.entry import entry, entry_id
+from dnsrenew.deploy.entry import Entry, entries, entry_ids
 from dnsrenew.deploy.file_set import complete_renames
-from dnsrenew.errors import DnsRenewError, LockedError, StoreError
-from dnsrenew.model import DeploymentResult, rfc3339
+from dnsrenew.errors import DeployError, DnsRenewError, LockedError, SecretError, StoreError
+from dnsrenew.model import Deployment, DeploymentResult, rfc3339
+from dnsrenew.secrets import Secret
 
 if TYPE_CHECKING:
     from dnsrenew.model import CertificateSpec, Outcome
     from dnsrenew.runtime.context import Context
     from dnsrenew.store import State, Store
 
-_FIELDS = ("to", "target", "ok", "changed", "served", "rolled_back", "seconds", "error")
+_FIELDS: Final = ("to", "target", "ok", "changed", "served", "rolled_back", "seconds")
+_KINDS: Final[Mapping[str, type[DnsRenewError]]] = {"deploy": DeployError, "secret": SecretError, "store": StoreError}
+"""The classes of the errors of deployments, by the begin of the code."""
+_SECRETS: Final = "secrets"
+"""The field of a record with the number of the secrets; a record of an older version has none."""
+_BYTES: Final = 6
+"""Of the hash: a number that every JSON parser reads exactly."""
 
 
-def is_pending(spec: CertificateSpec, state: State) -> bool:
-    """Tell whether an entry has not succeeded yet with the certificate in force; no port or file is looked at."""
-    return state.version is not None and any(_is_pending(state, entry_id(one)) for one in spec.deploy)
+def is_pending(spec: CertificateSpec, state: State, store: Store) -> bool:
+    """Tell whether an entry has not succeeded yet with the certificate in force; no target is looked at."""
+    if state.version is None:
+        return False
+    ids = entry_ids(spec.deploy)
+    options = (one.options if isinstance(one, Deployment) else {} for one in spec.deploy)
+    return any(_is_pending(state, one, each, store) for one, each in zip(ids, options, strict=True))
 
 
 def recorded(spec: CertificateSpec, state: State) -> tuple[DeploymentResult, ...]:
-    """Return the last results of the entries, in order, without those that were never tried."""
-    found = (state.deployments.get(entry_id(one)) for one in spec.deploy)
-    return tuple(_from_record(record) for record in found if record is not None)
+    """Return the results of the last tries of the entries, in order, without those that were never tried."""
+    found = (state.deployments.get(one) for one in entry_ids(spec.deploy))
+    return tuple(result_of(record) for record in found if record is not None)
+
+
+def not_tried(spec: CertificateSpec, state: State) -> tuple[DeploymentResult, ...]:
+    """Return the same for the outcome of a run that tried none of them."""
+    return tuple(_not_tried(result) for result in recorded(spec, state))
 
 
 def deploy_pending(
-    spec: CertificateSpec, outcome: Outcome, store: Store, context: Context, *, force: bool = False
+    spec: CertificateSpec,
+    outcome: Outcome,
+    store: Store,
+    context: Context,
+    *,
+    force: bool = False,
+    look: bool = False,
 ) -> Outcome:
     """Deploy to the pending entries, and return the outcome with the results; the caller holds the lock.
 
     :param force: deploy to every entry.
+    :param look: look also at the targets of the other entries, and deploy where they do not have the certificate.
     :raises StoreError: the state cannot be read.
     :raises Cancelled: the run was cancelled; what is left is still pending.
     """
@@ -50,19 +73,20 @@ def deploy_pending(
     certificate = store.certificate(spec.name, state)
     if certificate is None:
         return outcome
-    entries = [entry(one) for one in spec.deploy]
-    known = {one.id for one in entries}
+    targets = entries(spec.deploy)
+    known = {one.id for one in targets}
     state = replace(state, deployments={one: record for one, record in state.deployments.items() if one in known})
-    _take_over(store, spec.name, state, [one.id for one in entries])
+    _take_over(store, spec.name, state, [one.id for one in targets])
     before, results = len(context.notices), {}
-    for one in entries:
-        if not force and not _is_pending(state, one.id):
+    for one in targets:
+        succeeded = not _is_pending(state, one.id, one.options, store)
+        if succeeded and not force and not (look and _can_look(one)):
             continue
         saved = partial(store.deployment, spec.name)
-        (result,) = engine.deploy(context, [one], certificate, saved, force=force)
+        (result,) = engine.deploy(context, [one], certificate, saved, force=force, succeeded=succeeded)
         results[one.id] = result
-        state = _record(store, context, spec.name, state, {one.id: result})
-    deployed = tuple(results.get(one.id) or _from_record(state.deployments[one.id]) for one in entries)
+        state = _record(store, context, spec.name, state, one=one, result=result)
+    deployed = tuple(results.get(one.id) or _not_tried(result_of(state.deployments[one.id])) for one in targets)
     return replace(outcome, deployed=deployed, warnings=(*outcome.warnings, *context.notices[before:]))
 
 
@@ -84,10 +108,17 @@ def _take_over(store: Store, name: str, state: State, ids: Sequence[str]) -> Non
         anyone.forget_others(ids)
 
 
-def _record(store: Store, context: Context, name: str, state: State, results: Mapping[str, DeploymentResult]) -> State:
-    """Record results at once: a kill or a cancel at the next entry does not repeat this one."""
-    more = {"serial": state.serial, "time": rfc3339(context.clock.now())}
-    records = {**state.deployments, **{one: {**result.to_dict(), **more} for one, result in results.items()}}
+def _can_look(one: Entry) -> bool:
+    """Tell whether the target, or a port that it serves, shows what it has."""
+    return one.can_look or bool(one.options.get("verify"))
+
+
+def _record(store: Store, context: Context, name: str, state: State, *, one: Entry, result: DeploymentResult) -> State:
+    """Record a result at once: a kill or a cancel at the next entry does not repeat this one."""
+    record = {**result.to_dict(), "serial": state.serial, "time": rfc3339(context.clock.now())}
+    if result.ok and (secrets := _secrets(one.options, store)) is not None:
+        record[_SECRETS] = secrets
+    records = {**state.deployments, one.id: record}
     try:
         return store.update(name, lambda old: replace(old, deployments=records), known=state, sync=False)
     except StoreError as error:  # it is deployed all the same; the next run looks again
@@ -112,12 +143,51 @@ def complete_renames_of_killed_runs(store: Store, context: Context) -> None:
                 unfinished.forget()
 
 
-def _is_pending(state: State, one: str) -> bool:
+def _is_pending(state: State, one: str, options: Mapping[str, Any], store: Store) -> bool:
     record = state.deployments.get(one)
-    return record is None or not record["ok"] or record.get("serial") != state.serial
+    if record is None or not record["ok"] or record.get("serial") != state.serial:
+        return True
+    if _SECRETS not in record:
+        return False
+    present = _secrets(options, store)
+    return present is not None and present != record[_SECRETS]
 
 
-def _from_record(record: Mapping[str, Any]) -> DeploymentResult:
-    """Return a stored result as one of a run that changed nothing."""
+def _secrets(options: Mapping[str, Any], store: Store) -> int | None:
+    """Return a number that changes with the secrets of an entry, and reveals nothing without the key of the store.
+
+    None if there are none, or one cannot be read: nothing else may need it now.
+    """
+    secrets = {name: value for name, value in options.items() if isinstance(value, Secret)}
+    if not secrets:
+        return None
+    identities = {name: value.identity() for name, value in sorted(secrets.items())}
+    if any(identities[name] == value.reference for name, value in secrets.items()):  # without a value
+        return None
+    import hmac  # late: few deployments have secrets
+
+    try:
+        key = store.fingerprint_key()
+    except StoreError:  # an edit is then not noticed
+        return None
+    mac = hmac.digest(key, repr(identities).encode("utf-8", "surrogatepass"), "sha256")
+    return int.from_bytes(mac[:_BYTES])
+
+
+def result_of(record: Mapping[str, Any]) -> DeploymentResult:
+    """Return the result that was recorded."""
     fields = {name: record[name] for name in _FIELDS if name in record}
-    return DeploymentResult(**{**fields, "changed": False, "seconds": 0.0})
+    error = record.get("error")
+    return DeploymentResult(**fields, error=_error_of(error) if type(error) is dict else None)
+
+
+def _error_of(record: Mapping[str, Any]) -> DnsRenewError:
+    code = str(record.get("code", ""))
+    kind = _KINDS.get(code.partition("-")[0], DnsRenewError)
+    evidence = record.get("evidence")
+    texts = (str(record.get(name, "")) for name in ("message", "fix"))
+    return kind(code, next(texts), fix=next(texts), evidence=evidence if type(evidence) is dict else None)
+
+
+def _not_tried(result: DeploymentResult) -> DeploymentResult:
+    return replace(result, changed=False, seconds=0.0)

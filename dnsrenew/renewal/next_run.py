@@ -15,6 +15,10 @@ INTERVAL: Final = 43_200.0
 """Seconds between two runs if nothing is due earlier: twice a day."""
 
 _SHORTEST: Final = timedelta(minutes=1)
+"""Before the next run after a failure, or for a certificate that is due again as soon as it was renewed."""
+_SOONEST: Final = timedelta(seconds=1)
+"""Before the next run for a renewal time that is still to come: some certificates are valid for seconds."""
+_PART_OF_LIFETIME: Final = 10
 _AFTER_A_FAILURE: Final = timedelta(hours=1)
 _AFTER_A_LOCK: Final = timedelta(minutes=10)
 
@@ -42,7 +46,7 @@ def next_run(outcomes: Sequence[Outcome] | None, now: datetime, interval: float 
     first, name = min(times, default=(last, None))
     if first >= last:
         return NextRun(last)
-    return NextRun(max(first, now + _SHORTEST), name)
+    return NextRun(first, name)
 
 
 def _time(outcome: Outcome, now: datetime) -> datetime | None:
@@ -50,7 +54,20 @@ def _time(outcome: Outcome, now: datetime) -> datetime | None:
     if outcome.status == "locked":
         return now + _AFTER_A_LOCK
     if outcome.status in ("failed", "deferred", "interrupted"):
-        return outcome.next_attempt or now + _AFTER_A_FAILURE
+        return max(outcome.next_attempt or now + _AFTER_A_FAILURE, now + _SHORTEST)
     if any(not result.ok for result in outcome.deployed):
         return now + _AFTER_A_FAILURE
-    return outcome.next_renewal
+    if outcome.next_renewal is None:
+        return None
+    return max(outcome.next_renewal, now + (_SOONEST if outcome.next_renewal > now else _pause(outcome)))
+
+
+def _pause(outcome: Outcome) -> timedelta:
+    """Return the pause before a certificate that is due already: a minute, for one valid for minutes a part of them.
+
+    A certificate that is due whenever it was renewed is not renewed without a pause.
+    """
+    if outcome.not_before is None or outcome.not_after is None:
+        return _SHORTEST
+    part = (outcome.not_after - outcome.not_before) / _PART_OF_LIFETIME
+    return min(max(part, _SOONEST), _SHORTEST)

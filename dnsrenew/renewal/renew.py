@@ -291,7 +291,8 @@ def _store(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, issued: I
     until = due.end_of_pause(job.state, job.reason, now)
 
     def remember(state: State) -> State:
-        state = replace(state, without_profile=without_profile, past_window_until=until, asked_by=job.options.asked_by)
+        state = replace(state, without_profile=without_profile, past_window_until=until)
+        state = state.asked(job.options.asked_by, now)
         return query.with_window(planner.with_route_history(state, now, attempt.selection.distinct()))
 
     state = store.keep(spec, ca, issued.fullchain_pem, issued.key_pem, facts, state=job.state, remember=remember)

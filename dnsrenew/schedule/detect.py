@@ -7,20 +7,16 @@ be found out is unknown.
 from __future__ import annotations
 
 import os
-import re
-import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from dnsrenew.base.values import Frozen
+from dnsrenew.schedule.found_command import FoundCommand
 from dnsrenew.schedule.machine import Machine, lines, read, runs_systemd, this_machine
-from dnsrenew.schedule.sources import sources
+from dnsrenew.schedule.sources import RUN, sources
 
 _MOST_WORDS: Final = 10
 """The first words of a command that can be a script; a line of a crontab begins with a time and a user."""
-_COMMAND: Final = re.compile(r"""(?:^|[\s/\\"'=;&|(>])dnsrenew(?:\.exe)?["']?\s+((?:"[^"]*"|'[^']*'|[^;&|\n<])*)""")
-"""The program in a command line, and its arguments."""
-_WORKS: Final = frozenset({"renew", "run"})
 
 
 class ActiveSchedule(Frozen):
@@ -44,15 +40,18 @@ UNKNOWN: Final = ActiveSchedule(None)
 def detect(config: str | os.PathLike[str], machine: Machine | None = None) -> ActiveSchedule:
     """Return what runs ``dnsrenew renew`` for a configuration by itself, or keeps ``dnsrenew run`` running.
 
-    A command that names another configuration does not count; one that names none does.
+    A command that reads another configuration does not count. One whose configuration is not known counts if it is in a
+    timer or a crontab; a running process makes the answer unknown then, as any number of them may run.
     """
     machine, path = machine or this_machine(), os.path.realpath(config)
     is_known = machine.platform != "win32"  # there, only an administrator can read all tasks
     for kind, commands in sources(machine.platform):
         try:
             for command in commands(machine):
-                if _renews(command, path) or any(_renews(line, path) for line in _script(command, machine)):
+                answer = command.renews(path)
+                if answer or (kind != RUN and (answer is None or _script_renews(command, machine, path))):
                     return ActiveSchedule(True, kind)
+                is_known = is_known and answer is not None
         except Exception:  # noqa: BLE001  # a hint only: nothing on a machine may stop the command that gives it
             is_known = False
     return ActiveSchedule(False) if is_known else UNKNOWN
@@ -67,27 +66,9 @@ def has_scheduler(machine: Machine | None = None) -> bool:
     return not is_unix or runs_systemd(machine) or shutil.which("crontab") is not None
 
 
-def _renews(command: str, config: str) -> bool:
-    """Return whether a command line renews the certificates of a configuration."""
-    for match in _COMMAND.finditer(command):
-        words = _words(match[1])
-        if _WORKS & set(words) and "--dry-run" not in words:
-            named = _named_config(words)
-            if named is None or not _is_absolute(named) or os.path.realpath(os.path.expanduser(named)) == config:
-                return True
-    return False
-
-
-def _is_absolute(path: str) -> bool:
-    """Return whether a path is the same for each process, on any system; the folder of another one is not known."""
-    return path.startswith(("/", "~")) or path[1:2] == ":"
-
-
-def _words(text: str) -> list[str]:
-    try:
-        return shlex.split(text.replace("\\", "\\\\") if ":\\" in text else text)  # a path of Windows
-    except ValueError:
-        return text.replace('"', "").replace("'", "").split()
+def _script_renews(command: FoundCommand, machine: Machine, config: str) -> bool:
+    """Return whether the script that a command runs renews, as far as can be told."""
+    return any(FoundCommand(line).renews(config) is not False for line in _script(command.line, machine))
 
 
 def _script(command: str, machine: Machine) -> Iterator[str]:
@@ -96,11 +77,3 @@ def _script(command: str, machine: Machine) -> Iterator[str]:
         path = word.lstrip("-@:+!\"'").rstrip("\"'")
         if path.startswith("/"):
             yield from lines(read(machine.root / path[1:], only=b"#!"))
-
-
-def _named_config(words: Sequence[str]) -> str | None:
-    for index, word in enumerate(words):
-        flag, equals, value = word.partition("=")
-        if flag == "--config":
-            return value if equals else next(iter(words[index + 1 :]), None)
-    return None

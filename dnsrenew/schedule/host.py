@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 
+from dnsrenew.base.users import this_user
 from dnsrenew.base.values import replace
 from dnsrenew.errors import ConfigError
 from dnsrenew.schedule import texts
@@ -23,13 +24,12 @@ from dnsrenew.schedule.plan import (
 
 def this_host(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Host:
     """Return the properties of this machine."""
-    import getpass
     import socket
 
     home = os.path.expanduser("~")
     if platform == "win32":
         domain = environ.get("USERDOMAIN", "")
-        user = environ.get("USERNAME") or getpass.getuser()
+        user = environ.get("USERNAME") or this_user()
         folder = environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
         name = f"{domain}\\{user}" if domain else user
         return Host(
@@ -45,7 +45,7 @@ def this_host(environ: Mapping[str, str] = os.environ, platform: str = sys.platf
     return Host(
         platform=platform,
         admin=os.geteuid() == 0,
-        user=getpass.getuser(),
+        user=this_user(),
         uid=os.getuid(),
         home=home,
         config_home=given if os.path.isabs(given) else os.path.join(home, ".config"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from dnsrenew.base.values import Frozen
 
@@ -36,6 +36,35 @@ def program_output(*arguments: str) -> str:
     return "" if done.status else done.output.decode(errors="replace")
 
 
+class ProcessView(Frozen):
+    """What this user may see of a process.
+
+    :ivar folder: its current folder; None if that cannot be read, as for the next two.
+    """
+
+    folder: str | None = None
+    environ: Mapping[str, str] | None = None
+    user: str = ""
+
+
+def view_process(pid: int) -> ProcessView:
+    """Return what can be seen of a process of this machine."""
+    import psutil
+
+    def read_of(look: Callable[[psutil.Process], Any]) -> Any:
+        try:
+            return look(process)
+        except (psutil.Error, OSError):
+            return None
+
+    try:
+        process = psutil.Process(pid)
+    except (psutil.Error, OSError):
+        return ProcessView()
+    folder, environ = read_of(psutil.Process.cwd), read_of(psutil.Process.environ)
+    return ProcessView(folder or None, environ or None, read_of(psutil.Process.username) or "")
+
+
 class Machine(Frozen):
     """Where a machine keeps its schedules.
 
@@ -43,12 +72,14 @@ class Machine(Frozen):
     :ivar home: the user's home folder.
     :ivar platform: as ``sys.platform``.
     :ivar output: runs a program and returns what it prints.
+    :ivar look: returns what can be seen of a process.
     """
 
     root: Path
     home: Path
     platform: str = sys.platform
     output: Callable[..., str] = program_output
+    look: Callable[[int], ProcessView] = view_process
 
 
 def this_machine() -> Machine:

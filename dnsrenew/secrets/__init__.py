@@ -9,10 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.errors import SecretError
+from dnsrenew.errors import ConfigError, SecretError
 from dnsrenew.secrets import sources, texts
+
+if TYPE_CHECKING:
+    from dnsrenew.errors import Phrase
 
 HIDDEN: Final = texts.HIDDEN
 _READ_AT_WILL: Final = frozenset({"literal", "env", "file"})
@@ -27,7 +30,7 @@ class Secret:
     """A value that is never shown: its ``str``, ``repr`` and ``format`` are ``•••``.
 
     It may be a reference (``Secret.env("NAME")``), which :meth:`reveal` resolves on the first call. A copy is the same
-    secret. A pickle has neither the value nor the reference: :meth:`reveal` of an unpickled secret fails.
+    secret. A pickle has the reference and never the value: :meth:`reveal` of an unpickled secret fails.
     """
 
     __module__ = "dnsrenew"
@@ -37,6 +40,8 @@ class Secret:
     }
 
     def __init__(self, value: str) -> None:
+        if not isinstance(value, str):
+            raise _mistake("Secret", value, texts.A_STR)
         self.reference = "literal"
         self._details = ""
         self._value: str | None = value
@@ -55,18 +60,27 @@ class Secret:
 
     @classmethod
     def env(cls, name: str) -> Secret:
-        """Refer to an environment variable."""
+        """Refer to an environment variable.
+
+        :raises ConfigError: ``config-invalid``: the name is empty or no ``str``; the same for the other references.
+        """
+        _check_text("Secret.env", name, texts.VARIABLE)
         return cls._reference(f"env:{name}", lambda _: sources.from_environment(name))
 
     @classmethod
     def file(cls, path: str | os.PathLike[str]) -> Secret:
         """Refer to a file (UTF-8); one final newline is removed."""
-        return cls._reference(f"file:{os.fspath(path)}", lambda _: sources.from_file(Path(path)))
+        name = os.fspath(path)
+        _check_text("Secret.file", name, texts.FILE)
+        return cls._reference(f"file:{name}", lambda _: sources.from_file(Path(name)))
 
     @classmethod
     def keyring(cls, service_and_user: str) -> Secret:
         """Refer to ``SERVICE/USER`` in the system's keyring (split at the last ``/``; needs the package keyring)."""
+        _check_text("Secret.keyring", service_and_user, texts.KEYRING)
         service, _, user = service_and_user.rpartition("/")
+        if not (service and user):
+            raise _mistake("Secret.keyring", service_and_user, texts.KEYRING, found=texts.NO_USER)
         return cls._reference(f"keyring:{service_and_user}", lambda _: sources.from_keyring(service, user))
 
     @classmethod
@@ -78,8 +92,12 @@ class Secret:
         :param env: names of environment variables for the program, such as the token of a password store, in addition
             to those that every program needs (``PATH``, ``HOME`` …).
         """
-        arguments, names = list(arguments), list(env)
-        reference = f"command:{arguments[0] if arguments else ''}"
+        arguments = _texts("Secret.command", arguments, texts.ARGUMENTS)
+        names = _texts("Secret.command(env=…)", env, texts.NAMES)
+        if not arguments or not arguments[0]:
+            found = texts.EMPTY_TEXT if arguments else texts.EMPTY_LIST
+            raise _mistake("Secret.command", arguments, texts.ARGUMENTS, found=found)
+        reference = f"command:{arguments[0]}"
         details = repr((arguments, names))
         return cls._reference(reference, lambda cancel: sources.from_command(arguments, names, cancel), details=details)
 
@@ -174,12 +192,54 @@ def _unpickled(reference: str) -> Secret:
     return Secret._reference(reference, refuse)  # noqa: SLF001  # a constructor of this module
 
 
+def _check_text(call: str, value: object, expected: Phrase) -> None:
+    if not isinstance(value, str) or not value:
+        raise _mistake(call, value, expected)
+
+
+def _texts(call: str, values: object, expected: Phrase) -> list[str]:
+    """Return a list of texts. One text is a mistake: it would be taken as a list of letters."""
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise _mistake(call, values, expected)
+    listed = list(values)
+    for each in listed:
+        if not isinstance(each, str):
+            raise _mistake(call, each, expected)
+    return listed
+
+
+def _mistake(call: str, value: object, expected: Phrase, found: Phrase | None = None) -> ConfigError:
+    """Return the error of a wrong argument; the value may be a secret, so only its type is shown."""
+    values = {"key": call, "found": found or _kind(value), "expected": expected}
+    evidence = {"mistakes": [{"file": "", "line": None, **values, "nearest": None}]}
+    code, message, fix = texts.ARGUMENT.fill(**values)
+    return ConfigError(code, message, fix=fix, evidence=evidence)
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return texts.NOTHING
+    if isinstance(value, (int, float)):
+        return texts.NUMBER
+    return texts.EMPTY_TEXT if value == "" else texts.OF_TYPE.format(type=type(value).__name__)
+
+
 class Redactor:
     """Redacts the secrets of a run from any text."""
 
     def __init__(self) -> None:
         self._encodings: frozenset[str] = frozenset()
+        self._waiting: frozenset[str] = frozenset()
         self._lock = threading.Lock()
+
+    def add_known(self, secrets: Iterable[Secret]) -> None:
+        """Add the secrets whose values the configuration has, before anything uses them.
+
+        Their encodings are made when there is a text to redact: most runs have none.
+        """
+        values = {each._value for each in secrets if each.reference == "literal" and each._value}  # noqa: SLF001
+        with self._lock:
+            self._waiting |= values
 
     def add(self, value: str) -> str:
         """Add a secret in all its encodings, and return it."""
@@ -194,10 +254,12 @@ class Redactor:
         """Return a redactor of the secrets that both know now."""
         both = Redactor()
         both._encodings = self._encodings | other._encodings
+        both._waiting = self._waiting | other._waiting
         return both
 
     def redact(self, text: str) -> str:
         """Return the text with every secret, in any encoding, replaced by ``•••``."""
+        self._encode_waiting()
         if not self._encodings:
             return text
         from dnsrenew.secrets.encodings import find_secret
@@ -208,6 +270,16 @@ class Redactor:
                 pieces += [text[done:begin], HIDDEN]
             done = max(done, end)
         return "".join([*pieces, text[done:]])
+
+    def _encode_waiting(self) -> None:
+        if not self._waiting:
+            return
+        from dnsrenew.secrets.encodings import encodings
+
+        with self._lock:
+            long = [each for each in self._waiting if len(each) >= _MIN_LENGTH]
+            self._encodings = self._encodings.union(*map(encodings, long))
+            self._waiting = frozenset()  # last: other threads look at it without the lock
 
     def redact_values(self, value: Any) -> Any:  # JSON values
         """Return a JSON value with every text in it redacted; any other object becomes its redacted text."""

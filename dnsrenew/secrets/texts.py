@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dnsrenew.errors import Text
+from dnsrenew.errors import Phrase, Text
 
 HIDDEN: Final = "•••"
 """Stands for a secret in every text."""
@@ -53,7 +53,7 @@ KEYRING_NO_ENTRY: Final = Text(
 )
 UNPICKLED: Final = Text(
     _MISSING,
-    "The secret {reference} cannot be read: it comes from a pickle, which has neither its value nor its source.",
+    "The secret {reference} cannot be read: it comes from a pickle, which has no values of secrets.",
     "Make the Secret in this process, for example with Secret.env or Secret.file.",
 )
 
@@ -89,3 +89,23 @@ COMMAND_PRINTED_NOTHING: Final = Text(
     "The secret {reference} cannot be read: the command printed nothing.",
     _RUN_BY_HAND,
 )
+
+# ── arguments in Python ─────────────────────────────────────────────────────────────────
+
+ARGUMENT: Final = Text(
+    "config-invalid",
+    "{key}: {found}, expected {expected}.",
+    "Fix this and call again; nothing was changed.",
+)
+EMPTY_TEXT: Final = Phrase("an empty text")
+EMPTY_LIST: Final = Phrase("an empty list")
+NOTHING: Final = Phrase("nothing")
+NUMBER: Final = Phrase("a number")
+OF_TYPE: Final = Phrase("a {type}")
+A_STR: Final = Phrase("a str")
+VARIABLE: Final = Phrase("the name of an environment variable")
+FILE: Final = Phrase("the path of a file")
+KEYRING: Final = Phrase("SERVICE/USER")
+NO_USER: Final = Phrase("a text without service and user")
+ARGUMENTS: Final = Phrase('a list of str, the first not empty, such as ["pass", "show", "dns"]')
+NAMES: Final = Phrase("a list of str, the names of environment variables")

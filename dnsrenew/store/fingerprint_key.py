@@ -17,7 +17,8 @@ _LENGTH: Final = 32
 class FingerprintKey:
     """``fingerprint.key`` in the store's folder; made when it is first needed. Thread-safe.
 
-    A lost key costs nothing: each certificate that failed before is tried once without a wait.
+    A lost key costs little: each certificate that failed before is tried once without a wait, and each deployment with
+    a secret is done once more.
     """
 
     def __init__(self, disk: AtomicFiles, paths: Paths, folders: Directories) -> None:

@@ -334,7 +334,9 @@ class FolderStore(Store):
 
     def note_revocation(self, name: str, state: State) -> None:
         """See :meth:`Store.note_revocation`."""
-        self._versions(name).note_revocation(state)
+        warning = self._versions(name).note_revocation(state)
+        if warning is not None:
+            self._states.report(name, warning)
 
     def keep(
         self,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SCHEMA: Final = 1
 """Of state.json, meta.json and account.json. Increased only if an older dnsrenew would misread a file."""
 
+_ASKED_AT: Final = "asked_at"
+
 
 class Meta(Frozen, kw_only=True):
     """The data of one version, so that no PEM has to be parsed.
@@ -186,6 +188,19 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
         makes it five times as large.
         """
         return int((self.last_failure or {}).get("without_order", 0))
+
+    @property
+    def asked_at(self) -> datetime | None:
+        """When a program asked for it last, to the day; None: none did, or it is not known. In ``extra``, as above."""
+        try:
+            return json_files.time(self.extra.get(_ASKED_AT))
+        except DamagedFile:
+            return None
+
+    def asked(self, asked_by: str, now: datetime) -> State:
+        """Return the state after a configuration or a program (``""``) has asked for it."""
+        extra = self.extra if asked_by else {**self.extra, _ASKED_AT: rfc3339(now)}
+        return replace(self, asked_by=asked_by, extra=extra)
 
     def to_json(self) -> bytes:
         """Return the bytes of ``state.json``."""

@@ -33,23 +33,23 @@ class StateFiles(DamageReports):
         try:
             data = json_files.read(self._disk, path)
             if data is None:
-                return self._from_versions(name)
+                return self._from_versions(name, mend=quarantine)
             state = State.from_json(data)
         except DamagedFile as fault:
             if not quarantine:
-                state = self._from_versions(name)
+                state = self._from_versions(name, mend=False)
                 return replace(state, notices=(*state.notices, damage.pending(path, texts.STATE_DAMAGED, str(fault))))
             self._disk.refuse_links(self._paths.root, path)
             self.report(name, damage.quarantine(self._disk, path, texts.STATE_DAMAGED, str(fault)))
-            return self._from_versions(name)
+            return self._from_versions(name, mend=True)
         except NewerSchema as error:
             raise damage.newer_schema(path, error.schema, SCHEMA) from None
         return replace(state, notices=self._warnings[name]) if name in self._warnings else state
 
-    def _from_versions(self, name: str) -> State:
+    def _from_versions(self, name: str, *, mend: bool) -> State:
         versions = self._versions(name)
         for number in reversed(versions.numbers()):
-            meta, warning = versions.meta(number)
+            meta, warning = versions.meta(number, mend=mend)
             if warning is not None:
                 self.report(name, warning)
             if meta is not None:

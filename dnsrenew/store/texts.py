@@ -52,6 +52,11 @@ NOT_A_FOLDER: Final = Text(
     "{culprit} should be a folder, but is a file.",
     "Move the file {culprit} elsewhere, or set `store` to another folder.",
 )
+NO_NEW_FOLDER: Final = Text(
+    "store-failed",
+    "The folder {path} for the store cannot be made: the file system of {existing} takes no new folders.",
+    "Set `store` to a folder on another file system.",
+)
 VANISHED: Final = Text(
     "store-vanished",
     "{path} or its folder no longer exists.",
@@ -248,6 +253,10 @@ def _damage(message: str) -> DamageTexts:
 STATE_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew rebuilds it from the certificates in the store.")
 VERSION_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew renews the certificate.")
 CHAIN_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew rebuilds it from fullchain.pem.")
+META_LOST: Final = _damage(
+    "{path} is damaged: {reason}. dnsrenew makes it anew from the certificate, which does not tell its CA and profile; "
+    "the next renewal records them."
+)
 META_DAMAGED: Final = Text(
     "store-damaged",
     "{path} is damaged: {reason}. dnsrenew reads the certificate instead, which does not tell its CA and profile.",

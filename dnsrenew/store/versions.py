@@ -147,33 +147,41 @@ class Versions:
         self._disk.sync_folder(self._versions)
         return number
 
-    def meta(self, number: int) -> tuple[Meta | None, Notice | None]:
+    def meta(self, number: int, *, mend: bool) -> tuple[Meta | None, Notice | None]:
         """Return the data of a version, and a warning if meta.json is damaged; None if the version is incomplete.
 
         The certificate decides: meta.json counts only if it has the dates and the serial number of the certificate.
+
+        :param mend: set a damaged meta.json aside, and make it anew from the certificate.
         """
-        return version_meta.read(self._disk, self.path(number)) if self.is_complete(number) else (None, None)
+        return version_meta.read(self._disk, self.path(number), mend=mend) if self.is_complete(number) else (None, None)
 
     def is_by_hand(self, state: State) -> bool:
         """Tell whether the version in force was installed by hand: then it names no CA."""
-        meta = self._intact_meta(state)
-        return meta is not None and not meta.ca
+        if state.version is None:
+            return False
+        meta, damaged = self.meta(state.version, mend=False)
+        return not (meta is None or damaged) and version_meta.is_by_hand(self._disk, self.path(state.version))
 
-    def _intact_meta(self, state: State) -> Meta | None:
-        """Return the data of the version in force; None if there is none, or they are damaged."""
-        meta, damaged = (None, None) if state.version is None else self.meta(state.version)
-        return None if damaged else meta
-
-    def note_revocation(self, state: State) -> None:
+    def note_revocation(self, state: State) -> Notice | None:
         """Record in the version in force what the state says of its revocation and of compromised keys, durably.
 
+        :returns: the warning if meta.json was damaged: it is made anew, and the state says what the certificate does
+            not.
         :raises StoreError: it cannot be written.
         """
-        meta = self._intact_meta(state)
+        meta, damaged = (None, None) if state.version is None else self.meta(state.version, mend=True)
         if state.version is None or meta is None:
-            return
+            return None
+        folder = self.path(state.version)
+        if damaged and self.meta(state.version, mend=False)[1]:
+            return damaged  # it is of a newer dnsrenew, or could not be set aside
+        if damaged and state.serial == meta.serial:
+            meta = replace(meta, **{name: getattr(state, name) for name in ("ca", "profile", "domains", "identifiers")})
+        knows_ca = bool(meta.ca) or version_meta.is_by_hand(self._disk, folder)
         noted = replace(meta, revoked=state.revoked, compromised_keys=state.compromised_keys)
-        version_meta.write(self._disk, self.path(state.version), noted)
+        version_meta.write(self._disk, folder, noted, knows_ca=knows_ca)
+        return damaged
 
     def certificate(self, name: str, state: State) -> Certificate | None:
         """Return the certificate in force, with paths into its version; None if the state names none."""

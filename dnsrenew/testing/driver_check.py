@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from dnsrenew.base import names
 from dnsrenew.base.clock import SystemClock
@@ -30,7 +30,7 @@ def check_driver(
     patience: float = 60.0,
     wrong: Callable[[], Driver] | None = None,
     parallel: bool = False,
-    values: ValuesKept = "many",
+    values: Literal["many", "one"] = "many",
     clock: Clock | None = None,
 ) -> None:
     """Test a driver against the contract of :class:`~dnsrenew.Driver`, in a real zone.

@@ -13,9 +13,13 @@ from dnsrenew.errors import Phrase, Text
 
 _FIX_ONE: Final = "Fix this and run the command again; nothing was changed."
 _FIX_ALL: Final = "Fix these {count} mistakes and run the command again; nothing was changed."
+_FIX_ONE_CALL: Final = "Fix this and call again; nothing was changed."
+_FIX_ALL_CALLS: Final = "Fix these {count} mistakes and call again; nothing was changed."
 
 CONFIG_INVALID_ONE: Final = Text("config-invalid", "{lines}", _FIX_ONE)
 CONFIG_INVALID: Final = Text("config-invalid", "{lines}", _FIX_ALL)
+ARGUMENT_INVALID: Final = Text("config-invalid", "{lines}", _FIX_ONE_CALL)
+ARGUMENTS_INVALID: Final = Text("config-invalid", "{lines}", _FIX_ALL_CALLS)
 CONFIG_SYNTAX_ONE: Final = Text("config-syntax", "{lines}", _FIX_ONE)
 CONFIG_SYNTAX: Final = Text("config-syntax", "{lines}", _FIX_ALL)
 PROVIDER_INVALID_ONE: Final = Text("provider-invalid", "{lines}", _FIX_ONE)

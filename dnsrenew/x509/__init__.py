@@ -11,6 +11,7 @@ from dnsrenew.x509.certificates import (
     key_hash_of_certificate,
     read_certificate,
     split_chain,
+    subject_of,
     to_der,
     top_issuer,
 )
@@ -72,6 +73,7 @@ __all__ = [
     "request_to_pem",
     "self_signed_pem",
     "split_chain",
+    "subject_of",
     "to_der",
     "to_pkcs12",
     "top_issuer",

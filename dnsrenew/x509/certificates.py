@@ -174,6 +174,14 @@ def issuer_name(name: x509.Name) -> str:
     return _line(name.rfc4514_string())
 
 
+def subject_of(pem: str) -> str:
+    """Return the name of the subject of a certificate as people know it; "" if it has none.
+
+    :raises ValueError: it cannot be read.
+    """
+    return issuer_name(load(pem).subject)
+
+
 def _line(text: str) -> str:
     """Return a text as one short line without control characters: it is shown on terminals and kept in the state."""
     return "".join(letter if letter.isprintable() else " " for letter in text[:_MAX_SHOWN])

@@ -67,7 +67,7 @@ def test_each_domain_is_cleared_once(duck: DuckDns, provider: Provider, context:
 def test_ko_names_both_causes(
     duck: DuckDns, provider: Provider, context: Context, all_logs: LogTexts, case: tuple[str, str]
 ) -> None:
-    """KO means a wrong token or a foreign domain; the token is in no text and no log."""
+    """KO means a wrong token or a foreign domain. No text and no log has the token."""
     token, domain = case
     with pytest.raises(ProviderError) as caught:
         call_add(context, provider, account(token), [record("v", domain)])
@@ -78,7 +78,7 @@ def test_ko_names_both_causes(
 
 
 def test_errors_name_a_compatible_service(duck: DuckDns, provider: Provider, context: Context) -> None:
-    """A user's provider file has another suffix and address: the error has these, not those of DuckDNS."""
+    """An error names the suffix and address of a user's own provider file, not those of DuckDNS."""
     elsewhere = TxtRecord("other.dyn.mine.test.", "_acme-challenge.other.dyn.mine.test.", "v", 60)
     with pytest.raises(ProviderError) as caught:
         call_add(context, provider, account(), [elsewhere])
@@ -100,7 +100,7 @@ def test_errors_name_a_compatible_service(duck: DuckDns, provider: Provider, con
 def test_other_answers(
     duck: DuckDns, provider: Provider, context: Context, answer: tuple[int, str], outcome: tuple[str, int]
 ) -> None:
-    """A 5xx is tried three times; a 429 and a hotel's log-in page once."""
+    """A 5xx is tried three times. A 429 and a hotel's log-in page are tried once."""
     duck.answer = answer
     with pytest.raises(ProviderError) as caught:
         call_add(context, provider, account(), [record("v")])

@@ -57,7 +57,7 @@ def test_cloudflare_with_a_wrong_token(monkeypatch: pytest.MonkeyPatch, context:
 
 
 def test_cloudflare_with_a_foreign_zone(monkeypatch: pytest.MonkeyPatch, context: Context) -> None:
-    """The token has no access to the zone."""
+    """A token without access to the zone gets `provider-zone-unknown`. The message names the zone."""
     record = TxtRecord("elsewhere.org.", "_acme-challenge.elsewhere.org.", "v", 60)
     with Cloudflare() as host:
         redirect_to(monkeypatch, host.url)

@@ -50,7 +50,7 @@ def test_it_keeps_the_contract(powerdns: PowerDns) -> None:
 
 
 def test_a_zone_below_another_and_one_of_a_single_label(powerdns: PowerDns, context: Context) -> None:
-    """The zone is the given one, at any depth, whatever a public suffix list says."""
+    """The given zone is used at any depth. A public suffix list is not considered."""
     for zone in ("deep.sub.pdns.test", "toplevel"):
         powerdns.add_zone(zone, (powerdns.address,))
         record = TxtRecord(f"{zone}.", f"_acme-challenge.{zone}.", "value", 60)
@@ -61,7 +61,7 @@ def test_a_zone_below_another_and_one_of_a_single_label(powerdns: PowerDns, cont
 
 
 def test_records_of_several_zones_in_one_call(powerdns: PowerDns, context: Context) -> None:
-    """There is one session for each zone; all records are written."""
+    """Each zone has one session, and all records are written."""
     powerdns.add_zone("second.pdns.test", (powerdns.address,))
     records = [
         TxtRecord(zone, f"_acme-challenge.{host}.{zone}", host * 3, 60)
@@ -97,7 +97,7 @@ def _calling(call: Any, context: Context, account: DnsAccount, record: TxtRecord
 def test_nothing_but_the_host_is_asked(
     powerdns: PowerDns, context: Context, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """No public suffix list is downloaded and no name is resolved: only the API's address is connected to."""
+    """Only the API's address is connected to: no public suffix list is downloaded and no name is resolved."""
     log = tmp_path / "connections"
     in_child(monkeypatch, "record_connections", str(log))
     call_add(context, shipped(), powerdns_account(powerdns), [RECORD])
@@ -126,7 +126,7 @@ def test_every_request_has_a_time_out(bind: Lab) -> None:
 
 
 def test_no_provider_module_gets_the_real_requests() -> None:
-    """Each known provider can be loaded, and sends with our requests with time-outs; no provider is missing here."""
+    """Each known provider can be loaded and sends with a requests that has time-outs."""
     found = inside("""
 import importlib, pkgutil, requests
 real, get = requests.Session, requests.get
@@ -232,7 +232,7 @@ result = time.monotonic() - started""")
 
 
 def test_an_answer_is_bounded(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More than 16 MiB are not read; the error says so."""
+    """A response above 16 MiB is not read completely. The error states this."""
     body = b" " * (third_party.MOST + 1)
     error, asked = failure(context, lambda _: (200, body))
     assert error.code == "provider-malformed-answer"
@@ -254,7 +254,7 @@ def test_the_host_programs_own_requests_stay_as_they_are(powerdns: PowerDns, con
 def test_prints_of_a_provider_are_not_read_as_answers(
     powerdns: PowerDns, context: Context, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A provider that prints, reads its standard input and writes to file descriptors does what it is to do."""
+    """A provider still works if it prints, reads its standard input and writes to file descriptors."""
     in_child(monkeypatch, "print_much")
     call_add(context, shipped(), powerdns_account(powerdns), [RECORD])
     assert served_by(powerdns)(RECORD.name) == {RECORD.value}
@@ -296,7 +296,7 @@ def failure(
     ],
 )
 def test_each_answer_has_its_code(context: Context, all_logs: LogTexts, answer: Answer, code: str) -> None:
-    """Each refusal has its code, a message, one sentence to act on, and no secret."""
+    """Each refusal has its code, a message and one sentence as its fix, and no secret."""
     error, _ = failure(context, lambda _: answer)
     assert error.code == code
     assert isinstance(error, ProviderError)
@@ -309,14 +309,14 @@ def test_each_answer_has_its_code(context: Context, all_logs: LogTexts, answer: 
 
 
 def test_a_retry_after_is_evidence(context: Context) -> None:
-    """The Retry-After is in the evidence; a wait of over five minutes is not made."""
+    """The Retry-After is in the evidence. A wait of over five minutes is not made."""
     error, asked = failure(context, lambda _: (429, "slow"), {"Retry-After": "3600"})
     assert error.evidence["retry_after"] == 3600
     assert asked == 1
 
 
 def test_a_host_in_trouble_is_asked_three_times(context: Context) -> None:
-    """A 5xx is tried again; a refusal is not."""
+    """A 5xx is retried, a refusal is not."""
     assert failure(context, lambda _: (502, "bad gateway"))[1] == 3
     assert failure(context, lambda _: (403, "no"))[1] == 1
 
@@ -347,7 +347,7 @@ def test_an_exception_about_a_missing_value_is_ignored(context: Context, monkeyp
 
 
 def test_a_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without boto3 the error has the command that installs it for this interpreter."""
+    """If boto3 is missing, the error has the command that installs it for this interpreter."""
     monkeypatch.setitem(usable.EXTRAS, "route53", "no_such_module_here")
     with pytest.raises(ProviderError) as caught:
         usable.check("route53")
@@ -402,7 +402,7 @@ REFUSED_BY_AWS = (
 def test_route_53_through_the_real_boto3(
     context: Context, all_logs: LogTexts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Without any AWS configuration on the machine, a refusal has its code and no key is in a log."""
+    """On a machine without AWS configuration, a refusal has its code and no key reaches a log."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))

@@ -1,4 +1,4 @@
-"""Mistakes of single providers of lexicon 3.25, which are mended in its process."""
+"""Mistakes of single providers of lexicon 3.25, which are patched in its process."""
 
 from __future__ import annotations
 
@@ -40,10 +40,7 @@ def account_of(provider: Provider, **options: str) -> DnsAccount:
 
 
 class MistakeStage:
-    """Calls at an API in place of a host.
-
-    :ivar asked: what it was asked.
-    """
+    """Calls a provider against a stand-in API."""
 
     def __init__(
         self, context: Context, monkeypatch: pytest.MonkeyPatch, provider: str | Provider, hook: Callable[[Asked], Any]
@@ -97,7 +94,7 @@ def test_a_refused_removal_is_an_error(context: Context, monkeypatch: pytest.Mon
 
 
 def test_devnomads_gets_no_change_of_nothing(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Removing a value that is not there changes nothing."""
+    """Removing an absent value changes nothing."""
     stage = MistakeStage(context, monkeypatch, "devnomads", lambda _: (200, {"kind": "Native", "rrsets": []}))
     assert stage.call(call_remove) is None
     assert {asked.method for asked in stage.asked} == {"GET"}
@@ -113,7 +110,7 @@ def test_devnomads_gets_no_change_of_nothing(context: Context, monkeypatch: pyte
 def test_other_values_of_a_name_stay(
     context: Context, monkeypatch: pytest.MonkeyPatch, name: str, kind: type[Host]
 ) -> None:
-    """Also when a value is removed that is not there, and the host passes the conformance test."""
+    """Removing a value, even an absent one, leaves other values. The host passes the conformance test."""
     provider = provider_of(name)
     options = {"cloud_id": "c", "folder_id": "f"} if name == "yandexcloud" else {}
     account = account_of(provider, **options)
@@ -165,7 +162,10 @@ REFUSING = {"regfish": _regfish, "namesilo": _namesilo, "easydns": _easydns, "di
 
 @pytest.mark.parametrize("name", REFUSING)
 def test_a_refused_addition_is_an_error(context: Context, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """The provider takes it for a value that exists already; the list shows that it does not."""
+    """The provider takes a refusal for an existing value.
+
+    The list shows that the value is missing, so it is an error.
+    """
     error = MistakeStage(context, monkeypatch, name, REFUSING[name]).failure(call_add)
     assert error.code == "provider-refused"
     assert "TTL is too low" in error.message
@@ -180,7 +180,7 @@ def _there_already(asked: Asked) -> Answer:
 
 
 def test_a_value_that_exists_already_is_no_error(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The list shows that it is there."""
+    """A refusal is no error if the list has the value."""
     assert MistakeStage(context, monkeypatch, "regfish", _there_already).call(call_add) is None
 
 
@@ -203,7 +203,10 @@ secret = true
 def test_mythic_beasts_is_not_asked_whether_the_value_is_published(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its answer would wait for that; dnsrenew looks itself, and longer."""
+    """The request omits `verify`.
+
+    Mythic Beasts would delay its answer; dnsrenew waits for propagation itself, and longer.
+    """
 
     def hook(asked: Asked) -> Answer:
         assert "verify" not in asked.path
@@ -276,13 +279,13 @@ def test_wedos_with_several_domains(context: Context, monkeypatch: pytest.Monkey
 def test_wedos_without_the_domain(
     context: Context, monkeypatch: pytest.MonkeyPatch, response: dict[str, Any], code: str
 ) -> None:
-    """An account that does not have it, and one that is not let in, are told apart."""
+    """An account without the domain and a refused login have different error codes."""
     error = MistakeStage(context, monkeypatch, "wedos", lambda _: (200, {"response": response})).failure(call_add)
     assert error.code == code
 
 
 def test_the_hour_in_prague() -> None:
-    """It is that of the time zone database, at each hour of several years."""
+    """The hour equals that of the time zone database, at each hour of several years."""
     zone = ZoneInfo("Europe/Prague")
     for year in range(2025, 2030):
         start = datetime(year, 1, 1, tzinfo=UTC)
@@ -300,7 +303,7 @@ class Hurricane:
 
 
 def test_a_wrong_password_at_hurricane_electric() -> None:
-    """It is an error, and the right one."""
+    """A wrong password raises `provider-unauthorized`."""
     kind = type("Provider", (Hurricane,), {})
     provider_patches.patch_provider("henet", kind, LIMITS)
     with pytest.raises(provider_patches.RefusedByHost) as caught:
@@ -318,7 +321,7 @@ class TencentError(Exception):
 
 @pytest.mark.parametrize("code", ["ResourceNotFound.NoDataOfRecord", "AuthFailure.SecretIdNotFound"])
 def test_an_empty_list_at_tencent_cloud(code: str) -> None:
-    """The host has an error for it, which is none; all others are."""
+    """The host's error for an empty list is read as an empty list. All its other errors are raised."""
 
     def list_records(*_: Any) -> Any:
         raise TencentError(code)
@@ -333,7 +336,7 @@ def test_an_empty_list_at_tencent_cloud(code: str) -> None:
 
 
 def test_another_version_of_lexicon() -> None:
-    """A provider that no longer has what is patched is used as it is."""
+    """A provider without the code to be patched is used unchanged."""
     kind = type("Provider", (), {})
     for name in ("dynu", "aliyun", "regfish", "route 53"):
         provider_patches.patch_provider(name, kind, LIMITS)

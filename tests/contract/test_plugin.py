@@ -84,7 +84,7 @@ def test_it_is_found_and_keeps_the_contract(installed: Path) -> None:
 
 
 def test_every_plug_in_that_is_listed_is_found(installed: Path) -> None:
-    """Any name works; names of our own drivers are never taken from a plug-in."""
+    """Any name works. A built-in name is never taken from a plug-in."""
     listed = set(provider_names())
     assert {"zonefile", "Zone.File", "broken"} <= listed
     assert not {"lexicon"} & listed
@@ -96,7 +96,7 @@ def test_every_plug_in_that_is_listed_is_found(installed: Path) -> None:
 
 
 def test_our_own_drivers_are_registered_as_plug_ins() -> None:
-    """The entry points are those of the table that the loading uses."""
+    """The registered entry points equal the table of built-in drivers, and each can be loaded."""
     project = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
     registered = project["entry-points"][ENTRY_POINT_GROUP]
     assert registered == {name: ":".join(place) for name, place in BUILT_IN.items()}

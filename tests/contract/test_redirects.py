@@ -72,7 +72,7 @@ def refusal(context: Context, api: Api) -> ProviderError:
     ],
 )
 def test_which_redirects_are_followed(method: str, location: str | None, detail: str | None) -> None:
-    """Only those of a read request, within the same origin."""
+    """A redirect is followed only for a read request and within the same origin."""
     if detail is None:
         assert urlsplit(redirected(method, "https://api.test/zones", location)).hostname == "api.test"
         return
@@ -85,7 +85,7 @@ def test_which_redirects_are_followed(method: str, location: str | None, detail:
 def test_a_redirect_to_another_host_takes_nothing_there(
     context: Context, all_logs: LogTexts, other: Api, writes: bool
 ) -> None:
-    """With each status, for a read and a change: nothing is sent there, and the error has no key."""
+    """A redirect to another host is not followed, for any status, a read or a change. The error has no key."""
     codes = iter(CODES * 2)
     there = other.url.replace("127.0.0.1", "localhost")
 
@@ -105,7 +105,7 @@ def test_a_redirect_to_another_host_takes_nothing_there(
 
 @pytest.mark.parametrize("location", ["////{0}/x", "http:////{0}/x", "/\\{0}/x", "http:{0}/x", "\xe9"])
 def test_an_address_is_not_read_in_two_ways(other: Api, location: str) -> None:
-    """A Location that we take for a path is not another host for requests."""
+    """A Location that counts as a path here does not lead requests to another host."""
     place = location.format(other.url.removeprefix("http://"))
     answers: Iterator[Answer] = iter([(302, ""), (404, "")])
     with Api(lambda _: next(answers), {"Location": place}) as api:
@@ -154,7 +154,7 @@ def test_no_provider_of_lexicon_follows(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 def test_duckdns_does_not_follow(monkeypatch: pytest.MonkeyPatch, other: Api) -> None:
-    """The token is in the URL."""
+    """DuckDNS has the token in its URL, so no redirect is followed."""
     with Api(lambda _: (307, ""), {"Location": other.url}) as api:
         monkeypatch.setattr("dnsrenew.drivers.hosts.duckdns.ADDRESS", api.url)
         with pytest.raises(HttpFailure, match="redirect"):

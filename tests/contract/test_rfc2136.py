@@ -29,7 +29,7 @@ RECORD = TxtRecord("example.test.", "_acme-challenge.example.test.", "v" * 43, 6
 
 
 def test_by_default_the_zones_own_servers_are_asked(bind: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without `look`, check_driver queries all servers of the zone, also one that lags."""
+    """Without `look`, check_driver queries all servers of the zone, including one that lags."""
     lab_resolver = Resolver(nameservers=(bind.nameserver,), authoritative_port=bind.port)
     monkeypatch.setattr("dnsrenew.model.Resolver", lambda: lab_resolver)
     check_driver(maker(rfc2136_account(bind)), "example.test", patience=10)
@@ -76,7 +76,7 @@ def test_it_keeps_the_contract(bind: Lab) -> None:
 
 
 def test_without_a_key_the_update_is_sent_unsigned(context: Context) -> None:
-    """Without a key the update is sent unsigned, over TCP; the server's answer decides."""
+    """Without a key the update is sent unsigned, over TCP."""
     provider = provider_of("rfc2136")
     with _Server() as server:
         account = DnsAccount("rfc2136", name="home", server=f"127.0.0.1:{server.port}")
@@ -122,7 +122,7 @@ def test_any_text_is_written_exactly(bind: Lab, context: Context) -> None:
     ],
 )
 def test_a_wrong_key_has_its_own_code(bind: Lab, context: Context, changes: dict[str, str | None], words: str) -> None:
-    """A wrong secret, name or algorithm, or no key: unauthorized, with what to compare."""
+    """A wrong secret, name or algorithm, or no key, is `provider-unauthorized`, with what to compare."""
     error = error_of(context, rfc2136_account(bind, **changes))
     assert error.code == "provider-unauthorized"
     assert words in error.message
@@ -141,7 +141,7 @@ def test_a_wrong_key_has_its_own_code(bind: Lab, context: Context, changes: dict
 def test_a_refusal_is_believed_without_a_signature(
     bind: Lab, context: Context, answered: dns.rcode.Rcode, code: str, words: str
 ) -> None:
-    """A server without keys cannot sign: its refusal counts, its success does not."""
+    """A server without keys cannot sign: its refusal is accepted, its success is not."""
     with bind.forwarder("127.0.0.3", rcode(answered)):
         error = error_of(context, rfc2136_account(bind, server=f"127.0.0.3:{bind.port}"))
     assert error.code == code
@@ -161,7 +161,7 @@ def test_a_wrong_clock(bind: Lab, context: Context, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_zone_that_refuses(bind: Lab, context: Context) -> None:
-    """The key may not change the zone: unauthorized, with the server's answer as evidence."""
+    """If the key may not change the zone, the error is unauthorized, with the server's answer as evidence."""
     bind.add_zone("locked.test", refuse=True)
     error = error_of(context, rfc2136_account(bind), TxtRecord("locked.test.", "_a.locked.test.", "v", 60))
     assert error.code == "provider-unauthorized"
@@ -170,14 +170,14 @@ def test_a_zone_that_refuses(bind: Lab, context: Context) -> None:
 
 
 def test_a_zone_that_is_elsewhere(bind: Lab, context: Context) -> None:
-    """The server does not have the zone."""
+    """A zone that the server does not have is refused, with the server's answer as evidence."""
     error = error_of(context, rfc2136_account(bind), TxtRecord("nowhere.test.", "_a.nowhere.test.", "v", 60))
     assert error.evidence["rcode"] in {"NOTAUTH", "NOTZONE", "REFUSED"}
     assert error.code in {"provider-unauthorized", "provider-zone-unknown"}
 
 
 def test_a_dead_server(bind: Lab, context: Context) -> None:
-    """Nothing listens: unreachable, with the address in the message."""
+    """A server that refuses the connection is unreachable. The message has its address."""
     port = bind.reserve()
     error = error_of(context, rfc2136_account(bind, server=f"127.0.0.1:{port}"))
     assert error.code == "provider-unreachable"
@@ -213,7 +213,7 @@ def test_a_call_that_was_left_behind_writes_nothing_more(bind: Lab) -> None:
 
 
 def test_the_secret_stays_secret(bind: Lab, context: Context, all_logs: LogTexts) -> None:
-    """Neither errors nor logs have the TSIG secret, after a success and after every kind of failure."""
+    """Errors and logs do not contain the TSIG secret, whatever kind of failure occurs."""
     secret = bind.key.secret
     texts = []
     for changes in ({"tsig_name": "nobody"}, {"server": f"127.0.0.1:{bind.reserve()}"}, {"tsig_algorithm": "hmac-md5"}):
@@ -248,5 +248,5 @@ def test_a_wrong_option_is_reported_before_a_request(bind: Lab, changes: dict[st
 
 @pytest.mark.parametrize("server", ["127.0.0.1", "[::1]", "::1", "[::1]:5353", "ns1.example.test", "localhost:5353"])
 def test_addresses_in_every_spelling(bind: Lab, server: str) -> None:
-    """HOST, HOST:PORT, IPv6 with and without brackets and port."""
+    """HOST, HOST:PORT, and IPv6 with and without brackets and port are accepted."""
     maker(rfc2136_account(bind, server=server))()

@@ -64,7 +64,7 @@ def fleet_zygote() -> Iterator[Zygote]:
 def workers(
     workspace: Workspace, address: DatabaseAddress, fleet_zygote: Zygote, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[WorkerProcesses]:
-    """Workers of a fleet that wants nothing yet; those in threads of the test look often for what others left."""
+    """Workers of a fleet without certificates; those in threads of the test look often for work of others."""
     monkeypatch.setattr("dnsrenew.fleet.session.LOOK", 0.1)
     monkeypatch.setattr("dnsrenew.fleet.queue._POLL", 0.1)
     stage = FleetStage(workspace, address)

@@ -40,12 +40,12 @@ def only_outcome(run: Run) -> tuple[int, str, Any]:
 
 
 def certificates(number: int) -> list[dict[str, Any]]:
-    """The tables of this number of certificates."""
+    """Return the tables of this number of certificates."""
     return [{"name": f"host{each}", "domains": [f"host{each}.example.test"]} for each in range(number)]
 
 
 def versions(workspace: Workspace, name: str = "home") -> int:
-    """How many versions of this certificate were ever in force."""
+    """Return how many versions of this certificate were ever in force."""
     return len(list((workspace.store / "certificates" / name / "versions").glob("[0-9]*")))
 
 
@@ -119,7 +119,7 @@ def test_ten_runs_make_one_account(workspace: Workspace, zygote: Zygote) -> None
 
 
 def test_two_runs_share_ten_certificates(workspace: Workspace, zygote: Zygote) -> None:
-    """Each certificate is obtained once, by one of the runs; for the other run it is not due."""
+    """Each of ten certificates is obtained once by one of two runs, and is not due for the other run."""
     with workspace.lab.acme_proxy() as proxy:
         workspace.write({"certificate": certificates(10), "ca.lab.directory": proxy.directory_url})
         runs = [start(zygote, workspace, "--wait", "60") for _ in range(2)]
@@ -136,7 +136,7 @@ def test_two_runs_share_ten_certificates(workspace: Workspace, zygote: Zygote) -
 
 
 def test_a_kill_of_the_run_at_work(workspace: Workspace, zygote: Zygote) -> None:
-    """The waiting run gets the lock and resumes the same order."""
+    """After a kill of the run at work, the waiting run gets the lock and resumes the same order."""
     with Gate.before(workspace, "finalize") as gate:
         first = start(zygote, workspace)
         gate.wait()
@@ -154,7 +154,7 @@ def test_a_kill_of_the_run_at_work(workspace: Workspace, zygote: Zygote) -> None
 
 
 def test_a_kill_of_the_waiting_run(workspace: Workspace, zygote: Zygote) -> None:
-    """The run at work keeps its lock, which a third run reports, and finishes."""
+    """After a kill of the waiting run, the run at work keeps its lock and finishes."""
     with Gate.before(workspace, "finalize") as gate:
         first = start(zygote, workspace)
         gate.wait()
@@ -175,7 +175,7 @@ def test_a_kill_of_the_waiting_run(workspace: Workspace, zygote: Zygote) -> None
 
 @pytest.mark.parametrize("host", [os.uname().nodename, "another-host"])
 def test_a_lock_file_of_a_dead_process_blocks_nothing(workspace: Workspace, zygote: Zygote, host: str) -> None:
-    """The file alone is not a lock, whichever process and host wrote it."""
+    """A lock file alone is not a lock, for any process and host that it names."""
     assert only_outcome(start(zygote, workspace)) == (0, "renewed", None)
     locks = workspace.store / "locks"
     card = json.dumps({"pid": 1, "host": host, "since": "2026-01-01T00:00:00Z"})
@@ -252,7 +252,7 @@ def test_without_wait_a_locked_zone_is_reported(workspace: Workspace, zygote: Zy
 
 
 def test_a_kill_frees_the_zone(workspace: Workspace, zygote: Zygote, duck: DuckDns) -> None:
-    """The waiting run gets the zone at once and replaces the value of the killed run."""
+    """After a kill, the waiting run gets the zone at once and replaces the value of the killed run."""
     with Gate.before(workspace, "challenge") as gate:
         first, second = both_at_the_zone(workspace, zygote, duck, gate)
         first.signal(signal.SIGKILL)

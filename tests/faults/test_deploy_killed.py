@@ -1,4 +1,4 @@
-"""SIGKILL at every step of a deployment: a pair that fits is in place, and the next run ends well."""
+"""SIGKILL at every step of a deployment: a pair that fits is in place, and the next run succeeds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PAIR = ("cert.pem", "key.pem")
 
 
 class Place:
-    """A store with a certificate, a target with an old pair, and a reload that says what a server would load.
+    """A store with a certificate, a target with an old pair, and a reload that reports what a server would load.
 
     :ivar path: the folder of the program, and in ``env`` its environment: what a Zygote wants of a workspace.
     """
@@ -59,20 +59,20 @@ class Place:
         (self.path / "dnsrenew.toml").write_text(to_toml({**settings, "certificate": [home]}))
 
     def run(self, zygote: Zygote, point: str, *arguments: str) -> End:
-        """Deploy until the point."""
+        """Deploy until this point."""
         return zygote.start(cast("Workspace", self), point, "deploy", *arguments).ended()
 
     def pair(self) -> tuple[bytes, bytes] | None:
-        """Return what is in place."""
+        """Return the pair that is in place."""
         files = [self.target / name for name in PAIR]
         return (files[0].read_bytes(), files[1].read_bytes()) if all(file.exists() for file in files) else None
 
     def noted(self) -> list[Path]:
-        """Return the renames that the journal names."""
+        """Return the renames in the journal."""
         return list((self.store / "journal").glob("*.renames"))
 
     def assert_fits(self) -> None:
-        """A pair that fits is in place, or the journal names the renames between which it was."""
+        """Check that a fitting pair is in place, or that the journal has the renames of the mixed one."""
         pair = self.pair()
         mixed = [] if pair is None else [part for part in pair if part in (*self.old, *self.new)]
         assert pair in {None, self.old, self.new} or (len(mixed) == 2 and self.noted()), pair
@@ -80,7 +80,7 @@ class Place:
             assert self.loaded.read_bytes() in {b"".join(self.old), b"".join(self.new)}
 
     def assert_right(self) -> None:
-        """The new pair is in place and loaded, and nothing is left beside it, in the journal, or open."""
+        """Check that the new pair is in place and loaded, and that no file, journal entry or descriptor is left."""
         assert (self.pair(), self.loaded.read_bytes()) == (self.new, b"".join(self.new))
         assert sorted(path.name for path in self.target.iterdir()) == list(PAIR)
         assert self.noted() == []
@@ -96,7 +96,7 @@ def dying() -> Iterator[Zygote]:
 
 @pytest.mark.parametrize("kind", ["renewal", "first", "rollback"])
 def test_killed_at_every_step(tmp_path: Path, dying: Zygote, kind: str) -> None:
-    """Of a deployment, of the first one, and of one that puts the old pair back."""
+    """A deployment, a first one and one that is rolled back are killed at every step. The next run succeeds."""
     path = tmp_path / "place"  # always the same: the store names the files of an entry by its options
     whole = Place(path, kind).run(dying, NEVER)
     assert whole.status == (1 if kind == "rollback" else 0), whole
@@ -123,7 +123,7 @@ def test_killed_at_every_step(tmp_path: Path, dying: Zygote, kind: str) -> None:
 
 
 def test_a_mixed_pair_is_completed_before_anything_else(tmp_path: Path, dying: Zygote) -> None:
-    """Also where the entry is not in the configuration any more."""
+    """A mixed pair is completed first, even if its entry is no longer in the configuration."""
     place = Place(tmp_path / "place", "renewal")
     place.run(dying, "file: rename key.pem")
     assert place.pair() == (place.new[0], place.old[1])

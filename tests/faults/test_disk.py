@@ -87,7 +87,7 @@ def test_a_cleanup_on_a_bad_disk(matrix: Matrix, number: int) -> None:
 @renewal
 @pytest.mark.parametrize("number", CHANGING, ids=errno.errorcode.get)
 def test_a_disk_that_stays_full_or_read_only(matrix: Matrix, number: int) -> None:
-    """From one operation on every change fails, so nothing can be tidied up; the next run on a good disk succeeds."""
+    """If every change fails from one operation on, a run cannot clean up. The next run on a good disk succeeds."""
     for at, operation in enumerate(matrix.clean):
         if operation.what in CHANGING[number]:
             matrix.refuse(at, number, for_good=True)
@@ -98,7 +98,7 @@ def test_a_disk_that_stays_full_or_read_only(matrix: Matrix, number: int) -> Non
     "place", ["", "certificates/home", "journal", "locks", "accounts"], ids=lambda place: place or "store"
 )
 def test_a_folder_that_vanishes(matrix: Matrix, place: str) -> None:
-    """A folder is moved away during the run: the TXT values are removed all the same, and the next run succeeds.
+    """If a folder is moved away during a run, the TXT values are still removed, and the next run succeeds.
 
     The moved folder is not changed, so it can be moved back.
     """

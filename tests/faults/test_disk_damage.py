@@ -133,7 +133,7 @@ def messages(ran: Ran) -> list[str]:
 
 @pytest.mark.parametrize(("file", "how"), CASES)
 def test_damage(world: DiskWorld, file: str, how: Damage) -> None:
-    """The table says what happens; the CA issues another certificate only if the first one is lost."""
+    """Each kind of damage has the result in the table. The CA issues again only if the certificate is lost."""
     path, elsewhere = path_of(world, file), world.path.parent / "elsewhere"
     elsewhere.write_text(MINE)
     elsewhere.chmod(0o666)
@@ -169,7 +169,7 @@ def test_damage(world: DiskWorld, file: str, how: Damage) -> None:
 
 
 def test_a_key_that_cannot_be_used_again(template: DiskWorld, tmp_path: Path) -> None:
-    """A damaged key of the right size is found when it is to be reused; it is reported and stops no renewal."""
+    """A damaged key of the right size is reported when it would be reused, and the renewal succeeds."""
     world = template.copied(tmp_path / "state")
     world.spec = replace(world.spec, reuse_key=True)
     remove(path_of(world, "certificates/home/order"))
@@ -210,7 +210,7 @@ READ: Final = {"certificates/home/state.json", "certificates/home/current", "jou
 
 @pytest.mark.parametrize(("file", "how"), [case for case in CASES if not case[0].startswith("certificates/home/order")])
 def test_damage_where_nothing_is_due(quiet_template: DiskWorld, file: str, how: Damage) -> None:
-    """Damage is reported where it matters; only a lost key or chain costs a certificate.
+    """If nothing is due, damage is reported; only a lost key or chain causes a renewal.
 
     The parts of the chain are rebuilt from the full chain.
     """

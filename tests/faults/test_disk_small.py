@@ -44,7 +44,7 @@ def accepted(workspace: Workspace) -> Iterator[Counter[str]]:
 
 
 def run_both(workspace: Workspace, disks: SmallFs, accepted: Counter[str], setup: DiskFault) -> str | None:
-    """Renew on that file system and then on a good one; return where the first run could not write, if it failed.
+    """Renew on that file system and then on a good one; return the path that the first run could not write, if any.
 
     The old certificate is complete in between and none of our values are in DNS. At the end there is one certificate,
     and at most one order without a certificate.
@@ -88,7 +88,7 @@ def run_both(workspace: Workspace, disks: SmallFs, accepted: Counter[str], setup
 def failing_paths(
     workspace: Workspace, disks: SmallFs, accepted: Counter[str], faults: Iterable[DiskFault]
 ) -> set[str]:
-    """Run with each fault until there is room enough; return the paths in the store that could not be written."""
+    """Run with each fault until there is enough space; return the paths in the store that could not be written."""
     found: set[str] = set()
     for setup in faults:
         place = run_both(workspace, disks, accepted, setup)
@@ -105,7 +105,7 @@ NO_INODES = pytest.param("no inodes", marks=pytest.mark.slow)
 def test_a_disk_that_is_full_from_the_beginning(
     workspace: Workspace, disks: SmallFs, accepted: Counter[str], fate: str, step: int
 ) -> None:
-    """With no space left, then a little more each time: nothing is ordered that could not be stored."""
+    """With no free space, then a little more each time, nothing is ordered that could not be stored."""
     faults = (DiskFault(fate=fate, leave=leave) for leave in range(0, 60, step))
     assert failing_paths(workspace, disks, accepted, faults) >= {".", "journal", "certificates/home/versions"}
 
@@ -126,5 +126,5 @@ def test_a_disk_that_fills_up_after_the_order(
 
 @pytest.mark.parametrize("at", ["start", "certificate-started", "order-created", "txt-written", "authorizations-valid"])
 def test_a_disk_that_becomes_read_only(workspace: Workspace, disks: SmallFs, accepted: Counter[str], at: str) -> None:
-    """Before the run, or during it."""
+    """The file system becomes read-only before the run or during it, and the next run on a good one succeeds."""
     assert run_both(workspace, disks, accepted, DiskFault(fate="read-only", at=at)) is not None

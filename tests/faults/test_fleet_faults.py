@@ -26,18 +26,18 @@ def worlds(postgres: Postgres) -> Iterator[FleetWorlds]:
 
 @pytest.fixture(scope="module")
 def places(worlds: FleetWorlds) -> Places:
-    """All points, in order."""
+    """Return all points, in order."""
     return all_points(worlds)
 
 
 @pytest.fixture(scope="module")
 def listed(places: Places) -> Places:
-    """Those that are on the page."""
+    """Return the points that are on the page."""
     return [*filter(is_on_page, places)]
 
 
 def check(worlds: FleetWorlds, listed: Places, fault: str, chosen: Places) -> None:
-    """Let something happen at some points; all has to be as the page says."""
+    """Inject a fault at some points; each must have the result of the page."""
     rows = read_rows(listed)
     for run, point in chosen:
         assert struck(worlds, run, fault, point) == rows[run, fault, point], REPEAT
@@ -50,7 +50,7 @@ def test_the_page_has_every_point(listed: Places) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_some_points(worlds: FleetWorlds, listed: Places, fault: str) -> None:
-    """Some points for each fault, others for another one."""
+    """A sample of points for each fault has the results of the page."""
     step = len(listed) // SAMPLES
     check(worlds, listed, fault, listed[FAULTS.index(fault) * step // len(FAULTS) :: step])
 
@@ -58,13 +58,13 @@ def test_some_points(worlds: FleetWorlds, listed: Places, fault: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_point(worlds: FleetWorlds, listed: Places, fault: str) -> None:
-    """At each point, as the page says."""
+    """Each point has the result of the page."""
     check(worlds, listed, fault, listed)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_question_to_the_database(worlds: FleetWorlds, places: Places, listed: Places, fault: str) -> None:
-    """What only reads has no line of the page, and leaves nothing behind either."""
+    """A fault at a query that only reads, which is not on the page, leaves nothing behind either."""
     for run, point in [place for place in places if place not in listed]:
         assert struck(worlds, run, fault, point).then in {"renewed", "not-due"}

@@ -1,4 +1,4 @@
-"""A database that cannot be used, and files that are wrong: said at once, and nothing is ordered."""
+"""A database that cannot be used, and wrong files: each is reported at once, and nothing is ordered."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Break = Callable[["Ground"], None]
 
 
 class Ground:
-    """A fleet whose database is sealed, and which wants one certificate.
+    """A fleet with a sealed database and one certificate to obtain.
 
     :ivar ca: counts what it is asked for.
     """
@@ -69,7 +69,7 @@ class Ground:
 
 @pytest.fixture
 def ground(workspace: Workspace, postgres: Postgres, address: DatabaseAddress) -> Iterator[Ground]:
-    """A fleet that wants one certificate."""
+    """A fleet with one certificate to obtain."""
     stage = FleetStage(workspace, address)
     with workspace.lab.acme_proxy() as ca:
         yield Ground(stage, postgres, ca)
@@ -115,7 +115,7 @@ CASES: dict[str, tuple[Break, str, int]] = {
 
 
 def refusal(ground: Ground, command: str) -> tuple[int, str]:
-    """Run a command, which is refused; return the exit status and the code of the error."""
+    """Run a command that is refused; return the exit status and the code of the error."""
     status, document = ground.stage.workspace.run_json(command, timeout=20)
     error = document["outcomes"][0]["error"] if document.get("outcomes") else document["error"]
     assert len(error["fix"]) > 10
@@ -127,7 +127,7 @@ def refusal(ground: Ground, command: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_database_that_cannot_be_used(ground: Ground, case: str) -> None:
-    """A worker ends, and so does a command, with a code and a fix, before the CA is asked for anything."""
+    """A worker and a command end with a code and a fix, before a request to the CA."""
     breaking, code, exits = CASES[case]
     breaking(ground)
     try:
@@ -137,7 +137,7 @@ def test_a_database_that_cannot_be_used(ground: Ground, case: str) -> None:
 
 
 def test_a_replica(ground: Ground) -> None:
-    """A server that only reads is refused."""
+    """A server that is read-only is refused."""
     with Postgres.running(standby=True) as replica:
         ground.use(where=DatabaseAddress("postgres", replica.port))
         assert refusal(ground, "worker") == refusal(ground, "renew") == (1, "store-read-only")
@@ -156,14 +156,14 @@ def add(ground: Ground, lines: list[str]) -> tuple[int, list[tuple[int, str]]]:
 
 
 def count(ground: Ground) -> int:
-    """The number of certificates that are wanted."""
+    """Return the number of certificates in the fleet."""
     return int(
         (ground.stage.database.one("SELECT count(*) FROM dnsrenew_certificate WHERE wanted IS NOT NULL") or (0,))[0]
     )
 
 
 def test_one_mistake_in_100_000_lines(ground: Ground) -> None:
-    """The line is named within a minute, and nothing is added."""
+    """One wrong line of 100,000 is named within a minute, and nothing is added."""
     lines = [f'{{"domains": ["n{number}.example.test"]}}' for number in range(LINES)]
     lines[77_776] = '{"domains": ["n 77776.example.test"]}'
     started = time.monotonic()
@@ -173,7 +173,7 @@ def test_one_mistake_in_100_000_lines(ground: Ground) -> None:
 
 
 def test_a_name_twice_in_a_file(ground: Ground) -> None:
-    """The second line is named, with the first one."""
+    """If a name is in two lines, the second line is reported, with the number of the first."""
     line = '{"domains": ["a.example.test"]}'
     assert add(ground, [line, "", line]) == (2, [(3, "name")])
     assert "line 1" in ground.stage.workspace.captured[-2] + ground.stage.workspace.captured[-1]
@@ -181,7 +181,7 @@ def test_a_name_twice_in_a_file(ground: Ground) -> None:
 
 
 def test_a_domain_of_another_tag(ground: Ground) -> None:
-    """Neither the certificate of another customer nor one of his domains can be taken."""
+    """A line cannot change the certificate of another tag or take one of its domains."""
     ours = ['{"name": "alice", "domains": ["a.example.test"], "tags": ["alice"]}']
     assert add(ground, ours) == (0, [])
     for theirs, key in (
@@ -197,7 +197,7 @@ def test_a_domain_of_another_tag(ground: Ground) -> None:
 
 
 def test_fleet_init_while_workers_run(ground: Ground) -> None:
-    """It changes nothing for them, and they go on; the keys are sealed with the new seal."""
+    """`fleet init` succeeds while a worker runs, and does not disturb it."""
     stage = ground.stage
     stage.database.execute("UPDATE dnsrenew_certificate SET due = now() + interval '1 day'")
     with stage.crew() as (crew,):

@@ -41,7 +41,7 @@ NEWEST = "SELECT chain, version, number FROM dnsrenew_version JOIN dnsrenew_cert
     "point", [point if point in ALWAYS else pytest.param(point, marks=pytest.mark.slow) for point in POINTS]
 )
 def test_a_worker_is_killed(workers: WorkerProcesses, point: str) -> None:
-    """Another one finishes what it had begun, with one order more at most for each certificate, and tidies up."""
+    """After a kill another worker completes the certificates, with at most one more order for each, and cleans up."""
     stage = workers.stage
     stage.add(*NAMES)
     with workers.worker(point) as run:
@@ -58,7 +58,7 @@ def test_a_worker_is_killed(workers: WorkerProcesses, point: str) -> None:
 
 
 def test_every_event_of_a_worker_is_a_point(workers: WorkerProcesses) -> None:
-    """A new event is killed at, too."""
+    """Every event of a worker is a point at which it is killed."""
     workers.stage.add("one")
     with workers.worker() as run:
         workers.assert_right("one")
@@ -68,7 +68,7 @@ def test_every_event_of_a_worker_is_a_point(workers: WorkerProcesses) -> None:
 
 
 def test_two_workers_and_one_of_them_dies(workers: WorkerProcesses) -> None:
-    """What the other one does is not disturbed; only what the dead one had begun is ordered a second time."""
+    """If one of two workers dies, the other one continues. Only certificates of the dead one are ordered again."""
     names = [f"n{number}" for number in range(8)]
     with workers.worker(concurrency=2):
         workers.wait_for_workers(1)
@@ -89,7 +89,7 @@ def test_two_workers_and_one_of_them_dies(workers: WorkerProcesses) -> None:
 
 
 def test_a_worker_that_wakes_up_sends_nothing_more(workers: WorkerProcesses, duck: DuckDns) -> None:
-    """A worker that was stopped for longer than the server waits has lost a zone with one value to another worker.
+    """A worker that was stopped for longer than the server waits has lost its zone, and sends no more requests.
 
     It wakes up while the value of the other one is in the zone.
     """
@@ -134,7 +134,7 @@ class Gate:
         self.asked: list[str] = []
 
     def hold(self, request: Request) -> None:
-        """Hold a challenge."""
+        """Hold a challenge until the gate is opened."""
         if request.kind == "challenge" or self.reached.is_set():
             self.asked.append(request.kind)
             self.reached.set()

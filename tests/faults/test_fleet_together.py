@@ -29,7 +29,7 @@ HOUR = 3600.0
 
 
 def test_schedulers_whose_clocks_differ(workers: WorkerProcesses) -> None:
-    """Scans at the same moment, ten minutes apart by the clocks of their machines: each certificate is ordered once."""
+    """Simultaneous scans of machines whose clocks differ by ten minutes order each certificate once."""
     names = [f"n{number}" for number in range(8)]
     workers.stage.add(*names)
     with workers.worker(FLEET_CLOCK=str(AHEAD)), workers.worker(FLEET_CLOCK=str(-AHEAD)):
@@ -44,7 +44,7 @@ def test_schedulers_whose_clocks_differ(workers: WorkerProcesses) -> None:
 
 @pytest.mark.parametrize("ahead", [AHEAD, -AHEAD])
 def test_a_dead_worker_whose_clock_was_wrong(workers: WorkerProcesses, ahead: int) -> None:
-    """Its TXT values are taken away at once by a worker with another clock: only the database's clock counts."""
+    """A worker with another clock removes the TXT values of a dead worker, because only the database's clock counts."""
     workers.stage.add("one")
     with workers.worker("event txt-written", FLEET_CLOCK=str(ahead)) as run:
         assert run.end() == -signal.SIGKILL
@@ -57,7 +57,7 @@ def test_a_dead_worker_whose_clock_was_wrong(workers: WorkerProcesses, ahead: in
 
 
 def test_a_rolling_upgrade(workers: WorkerProcesses, postgres: Postgres) -> None:
-    """A worker that runs goes on when a later version changes the tables; one that connects anew is refused."""
+    """A running worker continues after a newer version changes the tables. A worker that connects later is refused."""
     stage = workers.stage
     with stage.crew() as (running,):
         wait_until(lambda: running.heard.starts)
@@ -85,7 +85,7 @@ MIB = 32
 
 @pytest.fixture(scope="module")
 def small() -> Iterator[tuple[Postgres, FleetWorlds]]:
-    """Worlds in a database on a disk that fills up."""
+    """Worlds in a database on a disk that can be filled."""
     with Postgres.running(small_disk=MIB) as server:
         address = server.new_database()
         with server.admin() as admin:
@@ -95,12 +95,12 @@ def small() -> Iterator[tuple[Postgres, FleetWorlds]]:
 
 
 def small_disk_of(server: Postgres) -> Path:
-    """The folder of the small file system, which only the server sees."""
+    """Return the folder of the small file system, which only the server sees."""
     return Path(f"/proc/{server._process.pid}/root{server.small_disk}")
 
 
 def code_of(call: Callable[[], object]) -> str:
-    """The code of the error of a call; empty if there is none."""
+    """Return the code of the error of a call, or an empty string."""
     try:
         call()
     except StoreError as error:
@@ -111,7 +111,7 @@ def code_of(call: Callable[[], object]) -> str:
 @pytest.mark.skipif(os.geteuid() != 0, reason="a file system can be mounted by root only")
 @pytest.mark.parametrize("at", FULL_AT)
 def test_a_full_disk(small: tuple[Postgres, FleetWorlds], at: str) -> None:
-    """It is said; nothing is ordered twice, lost or left over; with room again, all goes on."""
+    """A full disk is reported, and nothing is ordered twice, lost or left over. With free space work continues."""
     server, worlds = small
     with worlds.world() as world:  # the tables are empty, so that each needs room
         filler = small_disk_of(server) / "filler"

@@ -46,7 +46,7 @@ def stage(workspace: Workspace, zygote: Zygote, foreign: None) -> Iterator[Proce
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.kind}: {row.point}")
 def test_killed_and_run_again(workspace: Workspace, zygote: Zygote, foreign: None, row: Row) -> None:
-    """The result is that of the page: at most one more order, and what `ProcessStage.assert_right` checks."""
+    """Each kill has the result of the page: at most one more order, and the checks of `ProcessStage.assert_right`."""
     found = killed.killed_at(workspace, zygote, row.kind, row.point)
     assert found == row
     assert found.more <= 1
@@ -77,13 +77,13 @@ def test_an_order_on_disk_is_resumed() -> None:
 
 @pytest.mark.parametrize("row", killed.stopped_rows(), ids=lambda row: f"{row.kind}: {row.point}")
 def test_sigterm_at_the_same_points(workspace: Workspace, zygote: Zygote, foreign: None, row: Stopped) -> None:
-    """The result is that of the page: the run removes its values within five seconds, the next one does the rest."""
+    """After SIGTERM the run removes its values within five seconds, and the next run has the result of the page."""
     assert stopped_at(workspace, zygote, row.kind, row.point, signal.SIGTERM) == row
 
 
 @pytest.mark.parametrize("row", killed.stopped_rows(), ids=lambda row: f"{row.kind}: {row.point}")
 def test_ctrl_c_at_the_same_points(workspace: Workspace, zygote: Zygote, foreign: None, row: Stopped) -> None:
-    """The result is the same, except for the exit status."""
+    """After Ctrl-C the result is that of SIGTERM, except for the exit status."""
     with ProcessStage.at(workspace, zygote, row.kind) as stage:
         assert stop(stage, row.point, signal.SIGINT) == row.ended
 
@@ -93,7 +93,7 @@ SWEEP = ["remove, not sent", "remove, done", "disk: unlink journal/home-1.json",
 
 @pytest.mark.parametrize("point", SWEEP)
 def test_killed_again_while_sweeping(stage: ProcessStage, point: str) -> None:
-    """The cleanup is killed too, at each of its steps: the third run does the rest."""
+    """If the cleanup is killed too, at any of its steps, the third run completes it."""
     stage.die("event txt-written")
     assert len(stage.ours()) == 2
     stage.die(point)
@@ -115,12 +115,12 @@ TWO = [{"name": name, "domains": [f"{name}.example.test"]} for name in ("one", "
 
 
 def texts(lab: Lab, name: str) -> set[str]:
-    """The TXT values of a name now."""
+    """Return the current TXT values of a name."""
     return lab.txt(f"_acme-challenge.{name}.example.test")
 
 
 def test_one_of_two_runs_is_killed(workspace: Workspace, zygote: Zygote) -> None:
-    """The next run removes the values of the killed run only; the other run succeeds."""
+    """The next run removes only the values of the killed run, and the other run succeeds."""
     lab = workspace.lab
     with Gate.before(workspace, "challenge") as gate:
         workspace.write({"certificate": TWO, "ca.lab.directory": gate.directory_url})
@@ -143,7 +143,7 @@ def test_one_of_two_runs_is_killed(workspace: Workspace, zygote: Zygote) -> None
 
 
 def test_the_first_of_nine_is_killed(workspace: Workspace, zygote: Zygote, foreign: None) -> None:
-    """The others waited for it: one of them obtains the certificate, and the next run cleans up."""
+    """If the first of nine runs is killed, one of the others obtains the certificate, and the next run cleans up."""
     lab = workspace.lab
     with ProcessStage.at(workspace, zygote, "renewal") as stage:
         lab.lag = 2.0
@@ -192,7 +192,7 @@ def wait_for_the_sweep(workspace: Workspace) -> None:
 
 
 def removed_at_last(workspace: Workspace) -> None:
-    """`cleanup` removes and reports the value, and finds nothing the second time."""
+    """Check that `cleanup` removes and reports the value, and finds nothing the second time."""
     values = list(workspace.lab.txt(NAME))
     status, document = workspace.run_json("cleanup")
     assert (status, [value["value"] for value in document["removed"]]) == (0, values)
@@ -202,7 +202,7 @@ def removed_at_last(workspace: Workspace) -> None:
 
 
 def test_a_host_that_is_down(workspace: Workspace, zygote: Zygote) -> None:
-    """The value stays with a warning, renewals continue, and the value is removed when the host is back."""
+    """While the host is down, the value stays with a warning and renewals continue. Later it is removed."""
     config = leave_a_value(workspace, zygote)
     down = f"127.0.0.1:{workspace.lab.reserve()}"
     workspace.write({**config, "dns.home.server": down})
@@ -217,7 +217,7 @@ def test_a_host_that_is_down(workspace: Workspace, zygote: Zygote) -> None:
 
 
 def test_a_sweep_that_hangs_is_stopped(workspace: Workspace, zygote: Zygote) -> None:
-    """Ctrl-C does not wait for the host; the value stays in the journal."""
+    """Ctrl-C ends a cleanup that waits for the host, and the value stays in the journal."""
     config = leave_a_value(workspace, zygote)
     with workspace.lab.silent("127.0.0.5"):
         workspace.write({**config, "dns.home.server": f"127.0.0.5:{workspace.lab.port}"})
@@ -234,7 +234,7 @@ def test_a_sweep_that_hangs_is_stopped(workspace: Workspace, zygote: Zygote) -> 
 
 
 def test_a_removed_account(workspace: Workspace, zygote: Zygote) -> None:
-    """The value stays until the account is back; the warning names the file of the journal."""
+    """A value whose account was removed stays until it is back, and the warning names the file of the journal."""
     config = leave_a_value(workspace, zygote)
     workspace.write({**config, "dns.home.tsig_secret": None, "dns.home": None})
     (warning,) = renewed_with_a_value_left(workspace)
@@ -251,7 +251,7 @@ def test_a_removed_account(workspace: Workspace, zygote: Zygote) -> None:
 
 
 def test_a_value_that_was_removed_by_hand(workspace: Workspace, zygote: Zygote) -> None:
-    """Without an account, the value is deleted from the journal once no name server serves it."""
+    """Without its account, a value is deleted from the journal once no name server serves it."""
     config = leave_a_value(workspace, zygote)
     workspace.write({**config, "dns.home.tsig_secret": None, "dns.home": None})
     assert workspace.run_json("cleanup")[0] == 1
@@ -262,7 +262,7 @@ def test_a_value_that_was_removed_by_hand(workspace: Workspace, zygote: Zygote) 
 
 
 def test_an_account_that_was_pointed_at_another_host(workspace: Workspace, zygote: Zygote) -> None:
-    """The new host has the zone but not the value: the value stays with a warning, and no renewal is stopped."""
+    """If the account is moved to a host without the value, the value stays with a warning, and renewals continue."""
     config = leave_a_value(workspace, zygote)
     with workspace.lab.powerdns() as other:
         other.add_zone("example.test", (other.address,))
@@ -305,7 +305,7 @@ def test_a_second_sweep_exits_with_3(workspace: Workspace, zygote: Zygote) -> No
 def test_a_host_that_keeps_one_value(
     workspace: Workspace, zygote: Zygote, duck: DuckDns, now: str | None, afterwards: str
 ) -> None:
-    """Our value is cleared; a foreign value that replaced it stays, and ours counts as removed."""
+    """At a host with one value, ours is cleared. If a foreign value replaced it, ours counts as removed."""
     assert zygote.start(workspace, "event txt-written", "renew").end() == -signal.SIGKILL
     assert duck.values["home"]
     duck.values["home"] = now or duck.values["home"]

@@ -1,4 +1,4 @@
-"""Faults of any kind in any order, checked against a model: see tests/kit/machine.py."""
+"""Random sequences of faults, checked against a model: see tests/kit/machine.py."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ QUIET: Final = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.fi
 
 @pytest.mark.timeout(600)  # Hypothesis shrinks a failure, which takes long
 def test_any_order_of_faults_loses_nothing() -> None:
-    """Our TXT values are in the journal, `current` is complete, no limit is exceeded; repaired, one run succeeds."""
+    """No TXT value is lost, `current` is complete and no limit is exceeded. After a repair one run succeeds."""
     run_state_machine_as_test(
         Machine,
         settings=settings(
@@ -105,7 +105,7 @@ BROKEN: Final[list[Broken]] = [
 
 @pytest.mark.parametrize("broken", BROKEN, ids=[each[2] for each in BROKEN])
 def test_the_model_finds_a_missing_guard(monkeypatch: pytest.MonkeyPatch, broken: Broken) -> None:
-    """With a guard replaced, the model finds the error; without the replacement, the same steps pass."""
+    """If a guard is removed, the model finds the error. With the guard, the same steps pass."""
     steps, owner, name, instead, words = broken
     go_through(steps)
     monkeypatch.setattr(owner, name, instead)

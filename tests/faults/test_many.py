@@ -40,12 +40,12 @@ secret = true
 
 
 def sound_certificates(count: int) -> list[dict[str, Any]]:
-    """The tables of this number of certificates that can be obtained."""
+    """Return the tables of this number of certificates that can be obtained."""
     return certificates(*(f"good{number:02}" for number in range(count)))
 
 
 def routed_by(account: str) -> dict[str, Any]:
-    """A route by this account only."""
+    """Return a route by this account only."""
     return {"routes": [{"challenge": "dns-01", "dns": account}]}
 
 
@@ -76,7 +76,7 @@ class Until:
 
 
 def by_status(outcomes: list[Outcome]) -> dict[str, list[str]]:
-    """The names of each status, in the order of the outcomes."""
+    """Return the names of each status, in the order of the outcomes."""
     found: dict[str, list[str]] = {}
     for outcome in outcomes:
         found.setdefault(outcome.status, []).append(outcome.name)
@@ -84,10 +84,9 @@ def by_status(outcomes: list[Outcome]) -> dict[str, list[str]]:
 
 
 def test_a_certificate_that_fails_or_hangs_delays_no_other(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A silent CA, a silent DNS host, a CA that is down, and a zone that refuses come first in the file.
+    """Certificates that fail or hang come first in the file, and all others are renewed while they hang.
 
-    More certificates use the silent host than there are workers. All others are renewed while those still hang. The
-    outcomes have the order of the file.
+    More certificates use the silent host than there are workers. The outcomes have the order of the file.
     """
     monkeypatch.setattr(context, "LONG", 0.5)
     lab, wanted = stage.lab, 36
@@ -167,7 +166,7 @@ class OneAtATime:
 
 
 def test_a_host_that_takes_one_change_at_a_time_gets_one_at_a_time(stage: Stage) -> None:
-    """Eight workers use one zone of an exclusive provider: one of them writes at a time."""
+    """Of eight workers in one zone of an exclusive host, only one writes at a time."""
     provide(stage, "narrow", NARROW)
     host, wanted = OneAtATime(), 16
     with stage.lab.forwarder("127.0.0.3", host) as forwarder:
@@ -182,7 +181,7 @@ def test_a_host_that_takes_one_change_at_a_time_gets_one_at_a_time(stage: Stage)
 
 
 def test_a_host_that_hangs_is_not_waited_for_by_every_certificate(stage: Stage) -> None:
-    """More certificates than workers use the host and come first; most of the later ones order nothing."""
+    """If a host hangs, most of its later certificates order nothing instead of waiting for it too."""
     provide(stage, "busy", BUSY)
     hanging = certificates(*(f"hanging{number:02}" for number in range(2 * WORKERS)), **routed_by("busy"))
     with Api(lambda _: (408, "")) as server:

@@ -31,7 +31,7 @@ PARTS: Final = (
 @pytest.mark.slow
 @pytest.mark.parametrize("sides", PARTS, ids=lambda sides: sides[0])
 def test_each_fault_has_the_result_of_the_page(lab: Lab, sides: tuple[str, ...]) -> None:
-    """Each line of the page holds.
+    """A renewal with each fault has the result of the page.
 
     Cases that differ are repeated alone: when two dozen runs share the machine, a server that takes more than 0.6 s is
     not the first to answer, and another one is queried.
@@ -63,7 +63,7 @@ def test_after_the_clock_is_corrected_the_run_succeeds(workspace: Workspace, day
 
 
 def test_the_page_has_every_part() -> None:
-    """The page has all parts in the order in which they are written, and all of them are repeated here."""
+    """The page has all parts in the order in which they are written, and a test repeats each of them."""
     titles = [part.partition("\n")[0] for part in PAGE.read_text("utf-8").split("\n## ")[1:]]
     assert titles == list(network_page.SIDES)
     assert [side for sides in PARTS for side in sides] == titles

@@ -87,7 +87,7 @@ def through(talk: Talk, ca: LabCA, port: int) -> int:
 
 
 def test_a_sound_proxy_is_used(ca: LabCA, server: int) -> None:
-    """The tunnel is made, and the certificate of the server is the one that is checked."""
+    """The request uses the proxy's tunnel, and the certificate of the server is checked."""
 
     def passes_on(connection: socket.socket) -> None:
         connection.recv(65536)
@@ -119,7 +119,7 @@ def test_a_sound_proxy_is_used(ca: LabCA, server: int) -> None:
     ids=["silent", "drip", "endless", "closes", "no HTTP", "407", "502", "HTML in the tunnel", "a drip in the tunnel"],
 )
 def test_a_proxy_that_misbehaves_is_left_in_time(ca: LabCA, server: int, talk: Talk, kind: str, words: str) -> None:
-    """The failure has the right kind, and the password of the proxy is in no text."""
+    """A proxy that misbehaves is a failure of the right kind, and its password is in no text."""
     started = time.monotonic()
     with pytest.raises(HttpFailure) as caught:
         through(talk, ca, server)

@@ -77,7 +77,7 @@ EXCEPTIONS: Final = {
 
 
 def findings(source: str) -> Iterator[tuple[str, int]]:
-    """Yield what may wait without a limit: a word and the line."""
+    """Yield the calls that may wait without a limit, each with its word and line."""
     for function in ast.walk(ast.parse(source)):
         if isinstance(function, ast.FunctionDef | ast.Module):
             yield from _in_function(function)
@@ -136,7 +136,7 @@ def test_every_exception_is_needed() -> None:
     ],
 )
 def test_a_call_without_a_time_out_is_found(source: str, word: str) -> None:
-    """The search finds each form."""
+    """The search finds each form of a call without a time-out."""
     assert [found for found, _ in findings(source)] == [word]
 
 
@@ -150,7 +150,7 @@ def test_a_call_without_a_time_out_is_found(source: str, word: str) -> None:
     ],
 )
 def test_a_call_with_a_time_out_is_not_found(source: str) -> None:
-    """The search finds nothing in it."""
+    """The search finds no fault in a call with a time-out."""
     assert list(findings(source)) == []
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C ends a run within five seconds, whatever it waits for, and the next run does the rest.
+"""Ctrl-C ends a run within five seconds while it waits for anything, and the next run does the rest.
 
 DNS and a silent CA are in tests/integration/test_ending_signals.py.
 """
@@ -36,7 +36,7 @@ def start(zygote: Zygote, workspace: Workspace, *arguments: str) -> Run:
 
 
 def stop(run: Run, number: int = signal.SIGINT) -> tuple[int, Any]:
-    """Send a signal; return the exit status and the document, which are there within five seconds."""
+    """Send a signal; return the exit status and the document, which must arrive within five seconds."""
     run.signal(number)
     end = run.ended()
     assert end.seconds is not None
@@ -56,7 +56,7 @@ def interrupted(ended: tuple[int, Any], status: int = 130) -> None:
 
 
 def test_a_secret_that_hangs(workspace: Workspace, zygote: Zygote) -> None:
-    """The program of a secret does not end."""
+    """A signal ends a run that waits for the program of a secret."""
     kept = Kept.place(workspace)
     told = workspace.path / "told"
     workspace.write({"dns.home.tsig_secret": {"command": ["sh", "-c", f"echo > {told}; exec sleep 7"]}})
@@ -101,7 +101,7 @@ def test_a_key_that_takes_long(workspace: Workspace) -> None:
 
 
 def test_a_start_that_was_put_off(workspace: Workspace, zygote: Zygote) -> None:
-    """Before a run has started there is an error and no outcome."""
+    """A signal before the start of a run gives an error without an outcome."""
     run = start(zygote, workspace, "renew", "--jitter", "3600")
     wait_until(lambda: run.has_printed("--jitter"))
     status, document = stop(run)
@@ -109,7 +109,7 @@ def test_a_start_that_was_put_off(workspace: Workspace, zygote: Zygote) -> None:
 
 
 def test_a_lock_of_the_account(workspace: Workspace, zygote: Zygote) -> None:
-    """Another run, for another certificate, creates the account at a silent CA."""
+    """A signal ends a run that waits for another run, which creates the account at a silent CA."""
     with Gate.before(workspace, "newAccount") as gate:
         certificates = [{"name": name, "domains": [f"{name}.example.test"]} for name in ("one", "two")]
         workspace.write({"certificate": certificates, "ca.lab.directory": gate.directory_url})
@@ -126,7 +126,7 @@ def test_a_lock_of_the_account(workspace: Workspace, zygote: Zygote) -> None:
 
 @contextmanager
 def left_at_a_silent_host(workspace: Workspace, zygote: Zygote) -> Iterator[None]:
-    """A killed run has left values at a host that is silent during the block."""
+    """Leave values of a killed run at a host that is silent during the block."""
     assert zygote.start(workspace, "event txt-written", "renew").end() == -signal.SIGKILL
     with workspace.lab.silent(SILENT):
         workspace.write({"dns.home.server": f"{SILENT}:{workspace.lab.port}"})
@@ -195,7 +195,7 @@ def stuck(workspace: Workspace) -> Path:
 
 @pytest.mark.parametrize("twice", [False, True])
 def test_a_plug_in_that_never_returns(workspace: Workspace, stuck: Path, *, twice: bool) -> None:
-    """The driver is abandoned, a warning names what it may have written, and the journal has it for the next run.
+    """A driver that hangs is abandoned. A warning names its values, and the journal has them for the next run.
 
     The second signal ends the run at once, and the journal has the values too.
     """
@@ -224,7 +224,7 @@ def test_a_plug_in_that_never_returns(workspace: Workspace, stuck: Path, *, twic
 
 
 def test_renewal_information_is_no_reason_to_interrupt(workspace: Workspace, zygote: Zygote) -> None:
-    """Nothing is due, and the CA is asked for its renewal information: there is nothing to interrupt."""
+    """If nothing is due, a signal during the request for renewal information interrupts no certificate."""
     kept = Kept.place(workspace)
     path = workspace.store / "certificates" / "home" / "state.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "ari": None}))
@@ -237,7 +237,7 @@ def test_renewal_information_is_no_reason_to_interrupt(workspace: Workspace, zyg
 
 
 def test_a_new_certificate_is_not_interrupted(workspace: Workspace, zygote: Zygote) -> None:
-    """The certificate is in force before the CA is asked for its renewal information, and stays."""
+    """A signal during the request for renewal information keeps the new certificate in force."""
     with Gate.before(workspace, "renewalInfo") as gate:
         run = start(zygote, workspace, "renew")
         gate.wait()
@@ -248,7 +248,7 @@ def test_a_new_certificate_is_not_interrupted(workspace: Workspace, zygote: Zygo
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_the_service(workspace: Workspace, zygote: Zygote, number: int, status: int) -> None:
-    """`dnsrenew run` is interrupted in the middle of a renewal, and removes its values."""
+    """A signal in the middle of a renewal ends `dnsrenew run`, which removes its values."""
     with Gate.before(workspace, "challenge") as gate:
         run = start(zygote, workspace, "run")
         gate.wait()
@@ -278,7 +278,7 @@ def test_cancel_while_the_ca_is_silent(workspace: Workspace, kind: str) -> None:
 
 
 def test_cancel_while_another_run_is_waited_for(workspace: Workspace, zygote: Zygote) -> None:
-    """The other run is not affected."""
+    """A cancel ends the wait for another run, which is not affected."""
     cancel = threading.Event()
     events: list[str] = []
     with Gate.before(workspace, "finalize") as gate:

@@ -31,7 +31,7 @@ def made(proxy: AcmeProxy) -> list[int]:
 
 
 def test_the_account_is_made_once_and_found_by_the_next_process(stage: Stage) -> None:
-    """Its key is ES256 and stays; the second process sends no account request."""
+    """The account's key is ES256 and does not change. The second process sends no account request."""
     workspace = stage.workspace
     with stage.lab.acme_proxy() as proxy:
         workspace.write({**through(proxy), "certificate": certificates("a", "b")})
@@ -50,7 +50,7 @@ def test_the_account_is_made_once_and_found_by_the_next_process(stage: Stage) ->
 
 @pytest.mark.parametrize("contact", [["you@example.test"], []])
 def test_a_changed_contact_reaches_the_ca(stage: Stage, contact: list[str]) -> None:
-    """It is sent once, with the next order; the account stays the same."""
+    """A changed contact is sent once, with the next order. The account stays the same."""
     with stage.lab.acme_proxy() as proxy:
         stage.renewed(through(proxy))
         first = url(stage)
@@ -79,7 +79,7 @@ def test_a_new_contact_can_be_sent_at_once(stage: Stage) -> None:
 
 
 def test_a_closed_account_is_replaced_by_the_next_order(stage: Stage) -> None:
-    """`account deactivate` closes it at the CA and deletes its key; certificates stay."""
+    """`account deactivate` closes the account at the CA and deletes its key. Certificates stay."""
     workspace = stage.workspace
     assert workspace.run_json("account", "deactivate") == (0, {"version": 1, "accounts": []})  # nothing to ask about
     with stage.lab.acme_proxy() as proxy:
@@ -100,7 +100,7 @@ def test_a_closed_account_is_replaced_by_the_next_order(stage: Stage) -> None:
 
 
 def test_an_account_that_was_closed_elsewhere(stage: Stage) -> None:
-    """The CA refuses to close it again, and its key is deleted all the same."""
+    """If the CA refuses to close an account that is already closed, its key is deleted too."""
     workspace = stage.workspace
     stage.renewed()
     kept = {path: path.read_bytes() for path in (folder(stage) / "key.pem", folder(stage) / "account.json")}

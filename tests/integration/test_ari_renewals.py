@@ -42,7 +42,7 @@ def stage(workspace: Workspace, ca: AcmeProxy) -> Stage:
 
 
 def own_id(stage: Stage) -> str:
-    """The ARI identifier of the certificate in force."""
+    """Return the ARI identifier of the certificate in force."""
     return cert_id((stage.workspace.store / "certificates" / "home" / "current" / "cert.pem").read_text())
 
 
@@ -79,7 +79,7 @@ def chosen(stage: Stage) -> datetime | None:
 
 
 def test_a_new_certificate_is_asked_about_once(stage: Stage, ca: AcmeProxy) -> None:
-    """The run that obtains it asks (RFC 9773 section 4.3), a real Pebble gives a window, the next run does not ask."""
+    """The run that obtains a certificate requests its renewal information (RFC 9773 section 4.3); the next does not."""
     outcome = stage.renewed(force=True)
     assert ca.counts["renewalInfo"] == 1
     (asked,) = ca.of_kind("renewalInfo")
@@ -92,7 +92,7 @@ def test_a_new_certificate_is_asked_about_once(stage: Stage, ca: AcmeProxy) -> N
 
 
 def test_a_window_in_the_past_at_issuance_means_the_next_run(stage: Stage, ca: AcmeProxy) -> None:
-    """The same run does not renew; if the new certificate has a past window too, it waits a day."""
+    """The same run does not renew. If the next certificate has a past window too, a renewal waits a day."""
     ca.on_request = window_answer(-3 * DAY, -2 * DAY)
     stage.renewed(force=True)
     assert (ca.counts["newOrder"], ca.counts["renewalInfo"]) == (1, 1)
@@ -108,7 +108,7 @@ def test_a_window_in_the_past_at_issuance_means_the_next_run(stage: Stage, ca: A
 
 
 def test_without_an_answer_at_issuance_the_ca_is_asked_an_hour_later(stage: Stage, ca: AcmeProxy) -> None:
-    """The CA may not know the certificate yet; our own margin applies."""
+    """If the CA did not answer at issuance, it is asked again after an hour, and our own margin applies until then."""
     assert stage.one(later=timedelta(minutes=59)).status == "not-due"
     assert not ca.exchanges
     assert stage.one(later=timedelta(minutes=62)).status == "not-due"
@@ -117,7 +117,7 @@ def test_without_an_answer_at_issuance_the_ca_is_asked_an_hour_later(stage: Stag
 
 
 def test_a_missing_answer_delays_a_renewal_for_seconds_only(stage: Stage, ca: AcmeProxy) -> None:
-    """The certificate is in force before the request; a rehearsal does not ask."""
+    """The certificate is in force before its renewal information is requested. A rehearsal requests none."""
     done = threading.Event()
     ca.on_request = lambda request: hang(request, done, [])
     stored: list[float] = []
@@ -135,7 +135,7 @@ def test_a_missing_answer_delays_a_renewal_for_seconds_only(stage: Stage, ca: Ac
 
 
 def test_a_missing_answer_delays_one_certificate_of_many(workspace: Workspace, ca: AcmeProxy) -> None:
-    """Later certificates of the run do not ask."""
+    """After one missing answer, later certificates of the run do not request renewal information."""
     done = threading.Event()
     asked: list[str] = []
     ca.on_request = lambda request: hang(request, done, asked)
@@ -163,7 +163,7 @@ def test_a_known_time_costs_no_request(stage: Stage, ca: AcmeProxy) -> None:
 
 
 def test_the_time_is_chosen_once_and_again_only_when_the_window_changes(stage: Stage, ca: AcmeProxy) -> None:
-    """A random time in the window; the same one for the same window, a new one for a new window."""
+    """A random time in the window is chosen. It stays for the same window, and a new window gets a new time."""
     ca.on_request = window_answer(30 * DAY, 40 * DAY)
     outcome = stage.one(later=ASKED)
     first = chosen(stage)
@@ -181,7 +181,7 @@ def test_the_time_is_chosen_once_and_again_only_when_the_window_changes(stage: S
 
 
 def test_a_window_in_the_past_means_now(stage: Stage, ca: AcmeProxy) -> None:
-    """The run that asks renews; the reason is `ari`, and the order has `replaces`."""
+    """A window in the past renews at once, with the reason `ari` and an order with `replaces`."""
     before = own_id(stage)
     ca.on_request = window_answer(-3 * DAY, -2 * DAY)
     outcome = stage.renewed(later=ASKED)
@@ -194,7 +194,7 @@ def test_a_window_in_the_past_means_now(stage: Stage, ca: AcmeProxy) -> None:
 
 
 def test_the_time_in_the_window_comes(stage: Stage, ca: AcmeProxy) -> None:
-    """The certificate is renewed at that time, long before our own margin of a third."""
+    """The certificate is renewed at the chosen time, long before our own margin of a third."""
     ca.on_request = window_answer(10 * DAY, 11 * DAY)
     assert stage.one(later=ASKED).status == "not-due"
     assert stage.one(later=9 * DAY).status == "not-due"
@@ -209,7 +209,7 @@ def test_a_late_window_makes_nothing_later(stage: Stage, ca: AcmeProxy) -> None:
 
 
 def test_the_explanation_is_shown(stage: Stage, ca: AcmeProxy) -> None:
-    """As a warning with its address, as long as the window applies."""
+    """The explanation's address is in a warning as long as the window applies."""
     ca.on_request = window_answer(10 * DAY, 11 * DAY, explanationURL=PAGE)
     outcome = stage.one(later=ASKED)
     (warning,) = outcome.warnings
@@ -241,7 +241,7 @@ WRONG = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_an_unusable_answer_changes_nothing(stage: Stage, ca: AcmeProxy, name: str) -> None:
-    """Not due, no error, no warning; and the CA is not asked again in the next minute."""
+    """After an unusable answer the certificate is not due, without a warning. The CA is not asked again at once."""
     ca.on_request = answers(WRONG[name])
     outcome = stage.one(later=ASKED)
     assert (outcome.status, outcome.error, outcome.warnings) == ("not-due", None, ())
@@ -254,7 +254,7 @@ def test_an_unusable_answer_changes_nothing(stage: Stage, ca: AcmeProxy, name: s
 
 
 def test_a_chosen_time_outlives_a_fault(stage: Stage, ca: AcmeProxy) -> None:
-    """The CA fails at the next request: the chosen time applies."""
+    """If the CA fails at the next request, the time chosen before still applies."""
     ca.on_request = window_answer(10 * DAY, 11 * DAY)
     stage.one(later=ASKED)
     first = chosen(stage)
@@ -264,14 +264,14 @@ def test_a_chosen_time_outlives_a_fault(stage: Stage, ca: AcmeProxy) -> None:
 
 
 def test_a_ca_that_is_down_when_asked(stage: Stage, ca: AcmeProxy) -> None:
-    """Without a directory, a certificate that is not due stays so, without a warning."""
+    """If the directory is unavailable, a certificate that is not due stays so, without a warning."""
     down = {"ca.lab.directory": f"https://127.0.0.1:{stage.lab.reserve()}/dir"}
     outcome = stage.one(down, ASKED)
     assert (outcome.status, outcome.error, outcome.warnings) == ("not-due", None, ())
 
 
 def test_an_expired_certificate_is_not_asked_about(stage: Stage, ca: AcmeProxy) -> None:
-    """It is renewed without `replaces` (RFC 9773 section 4.3)."""
+    """An expired certificate is renewed without a request and without `replaces` (RFC 9773 section 4.3)."""
     outcome = stage.one(later=LIFE + DAY)
     assert outcome.reason == "expired"
     assert ca.counts["renewalInfo"] == 0
@@ -279,7 +279,7 @@ def test_an_expired_certificate_is_not_asked_about(stage: Stage, ca: AcmeProxy) 
 
 
 def test_many_are_asked_in_one_run(workspace: Workspace, ca: AcmeProxy) -> None:
-    """One request for each; only the one whose time has come is renewed."""
+    """Each certificate is requested once, and only the one whose time has come is renewed."""
     stage = Stage(workspace, {"ca.lab.directory": ca.directory_url})
     ca.on_request = answers(WRONG["not-found"])
     three = {"certificate": certificates("a", "b", "c")}
@@ -304,7 +304,7 @@ def test_many_are_asked_in_one_run(workspace: Workspace, ca: AcmeProxy) -> None:
 
 
 def test_a_due_certificate_is_not_asked_about(stage: Stage, ca: AcmeProxy) -> None:
-    """A window would not delay it, so a silent CA does not delay the order."""
+    """A due certificate is ordered without a request, so that a silent CA does not delay it."""
     for how in ({"later": 61 * DAY}, {"force": True}):
         ca.exchanges.clear()
         stage.renewed(None, **how)
@@ -313,7 +313,7 @@ def test_a_due_certificate_is_not_asked_about(stage: Stage, ca: AcmeProxy) -> No
 
 
 def test_cas_are_asked_at_once_and_a_few_seconds_in_all(workspace: Workspace, ca: AcmeProxy) -> None:
-    """Two CAs do not answer; the answer of a third is kept."""
+    """CAs are asked in parallel. If two do not answer, the answer of a third is used."""
     stage = Stage(workspace, {"ca.lab.directory": ca.directory_url})
     done = threading.Event()
     with second_ca(stage) as other, second_ca(stage, "third") as third:
@@ -338,7 +338,7 @@ def test_cas_are_asked_at_once_and_a_few_seconds_in_all(workspace: Workspace, ca
 
 
 def replaces_of_orders(ca: AcmeProxy) -> list[str | None]:
-    """The `replaces` of each newOrder."""
+    """Return the `replaces` of each newOrder."""
     return [(exchange.request.payload or {}).get("replaces") for exchange in ca.of_kind("newOrder")]
 
 
@@ -351,7 +351,7 @@ def test_a_renewal_sends_replaces(stage: Stage, ca: AcmeProxy) -> None:
 
 @pytest.mark.parametrize(("status", "kind"), [(409, "alreadyReplaced"), (409, "malformed"), (500, "serverInternal")])
 def test_a_refused_replaces_never_blocks(stage: Stage, ca: AcmeProxy, status: int, kind: str) -> None:
-    """The same run orders again without it, and no attempt has failed."""
+    """If the CA refuses `replaces`, the same run orders again without it, and no attempt has failed."""
     before = own_id(stage)
 
     def refuse(request: Request) -> Response | None:
@@ -367,7 +367,7 @@ def test_a_refused_replaces_never_blocks(stage: Stage, ca: AcmeProxy, status: in
 
 
 def test_a_certificate_that_was_replaced_already(stage: Stage, ca: AcmeProxy) -> None:
-    """The new certificate and its order were lost (a store from a backup): Pebble refuses with 409."""
+    """If a store from a backup orders again, Pebble refuses `replaces` with 409, and the certificate is renewed."""
 
     def lose(request: Request, response: Response) -> Response:
         return Response(404, b"") if request.kind == "certificate" else response

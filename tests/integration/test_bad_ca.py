@@ -80,7 +80,7 @@ def orders(outcome: Mapping[str, Any]) -> list[int]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
 def test_a_fault_of_the_ca(workspace: Workspace, case: Case) -> None:
-    """The renewal fails with the name and the words of the CA; published values are removed."""
+    """The renewal fails with the CA's name and words, and published values are removed."""
     kept = Kept.place(workspace)
     with faulty_ca(workspace, case.breaking):
         outcome = failed(workspace, "renew", "--force", code=case.code, words=case.words)
@@ -106,7 +106,7 @@ def test_a_ca_that_fails_every_time(
 
 
 def test_a_ca_that_is_down(workspace: Workspace) -> None:
-    """Nothing listens at its address: nothing is ordered, and the error names the CA."""
+    """If nothing listens at the CA's address, nothing is ordered, and the error names the CA."""
     kept = Kept.place(workspace)
     workspace.write({"ca.lab.directory": f"https://127.0.0.1:{workspace.lab.reserve()}/dir"})
     outcome = failed(workspace, "renew", "--force", code="ca-unreachable", words=("lab", "refused"), again=False)
@@ -116,14 +116,14 @@ def test_a_ca_that_is_down(workspace: Workspace) -> None:
 
 
 def test_a_ca_whose_name_is_not_in_dns(workspace: Workspace) -> None:
-    """The address of the directory has a typo."""
+    """A directory whose host name does not exist is reported."""
     workspace.write({"ca.lab.directory": "https://acme.invalid/dir"})
     outcome = failed(workspace, "renew", code="ca-unreachable", words=("lab", "name"), again=False)
     assert outcome["error"]["evidence"]["stage"] == "dns"
 
 
 def test_not_an_https_server(workspace: Workspace) -> None:
-    """The port speaks HTTP without TLS."""
+    """A port that speaks HTTP without TLS is reported."""
     with HTTPServer(("127.0.0.1", workspace.lab.reserve()), BaseHTTPRequestHandler) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         workspace.write({"ca.lab.directory": f"https://127.0.0.1:{server.server_port}/dir"})
@@ -186,7 +186,7 @@ class OneDisappears:
 
 
 def test_one_of_three_names_is_invalid(workspace: Workspace) -> None:
-    """The error has this name, with the CA's words, and none of the others."""
+    """The error has the name that failed, with the CA's words, and none of the others."""
     kept = Kept.place(workspace)
     changes = {"certificate.0.domains": ["example.test", "good.example.test", "bad.example.test"]}
     breaking = OneDisappears(workspace, "bad.example.test")
@@ -257,7 +257,7 @@ class Forger:
     ids=["another-key", "other-names", "a-name-missing", "expired", "a-broken-chain"],
 )
 def test_a_wrong_certificate(workspace: Workspace, forger: Forger, words: tuple[str, ...], wrong: str) -> None:
-    """It is not stored, and the error says what is wrong with it."""
+    """A wrong certificate is not stored, and the error says what is wrong with it."""
     kept = Kept.place(workspace)
     with faulty_ca(workspace, forger.request, forger.response):
         outcome = failed(workspace, "renew", "--force", code="certificate-wrong", words=words)

@@ -126,7 +126,7 @@ def test_an_unknown_certificate_name(workspace: Workspace, command: str) -> None
 def test_a_config_that_was_named_and_is_not_there(
     workspace: Workspace, arguments: tuple[str, ...], env: dict[str, str], words: tuple[str, ...]
 ) -> None:
-    """No other file is used instead of the given one."""
+    """If the given file is missing, no other file is used."""
     status, document = workspace.run_json("renew", *arguments, env=env)
     assert status == 2
     check_error(document["error"], "config-missing", words)
@@ -144,7 +144,7 @@ def test_a_config_that_was_named_and_is_not_there(
     ids=["variable", "file", "program", "program-that-fails", "keyring"],
 )
 def test_a_secret_reference_to_nothing(workspace: Workspace, reference: object, words: tuple[str, ...]) -> None:
-    """It stops the renewal before an order; `check` reports it; `status` does not need the secret."""
+    """A missing secret stops the renewal before an order. `check` reports it; `status` does not need the secret."""
     kept = Kept.place(workspace)
     workspace.write({"dns.home.tsig_secret": reference})
     outcome = failed(workspace, "renew", "--force", code="secret-missing", words=words)

@@ -167,7 +167,7 @@ sys.exit(main(sys.argv[1:]))
 
 
 def test_a_dns_server_that_takes_updates_and_is_silent(workspace: Workspace) -> None:
-    """It is asked three times; the error names it."""
+    """If the DNS server is silent, the error names it, and a warning says that a value may have been written."""
     kept = Kept.place(workspace)
     with workspace.lab.silent("127.0.0.5"):
         workspace.write({"dns.home.server": f"127.0.0.5:{workspace.lab.port}"})
@@ -180,7 +180,7 @@ def test_a_dns_server_that_takes_updates_and_is_silent(workspace: Workspace) -> 
 
 
 def test_a_resolver_that_is_silent(workspace: Workspace) -> None:
-    """Nothing is ordered; the error names the server."""
+    """If the recursive server is silent, nothing is ordered, and the error names the server."""
     kept = Kept.place(workspace)
     with workspace.lab.silent("127.0.0.1", workspace.lab.reserve()) as silent:
         workspace.write({"resolver.nameservers": [f"127.0.0.1:{silent.port}"]})
@@ -190,7 +190,7 @@ def test_a_resolver_that_is_silent(workspace: Workspace) -> None:
 
 
 def test_name_servers_that_are_all_silent(workspace: Workspace) -> None:
-    """Nothing is ordered for a zone that cannot be queried."""
+    """If all name servers of a zone are silent, nothing is ordered."""
     kept = Kept.place(workspace)
     workspace.lab.add_zone("bad-silent.test", ns=["127.0.0.9"])
     workspace.write({"certificate.0.domains": ["bad-silent.test"], "dns.home.zones": ["bad-silent.test"]})
@@ -257,7 +257,7 @@ def own_network() -> list[str]:
     ids=["nobody-there", "no-route", "the-system's-resolver"],
 )
 def test_no_network_at_all(workspace: Workspace, changes: dict[str, Any], words: tuple[str, ...]) -> None:
-    """An offline machine reports it soon, and keeps its certificate."""
+    """Without a network the renewal fails soon, and the certificate stays."""
     kept = Kept.place(workspace)
     workspace.write(changes)
     done = run_inside(workspace, own_network(), "renew", "--force", "--json")

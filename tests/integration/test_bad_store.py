@@ -50,7 +50,7 @@ def closed_to_us(path: Path) -> Iterator[None]:
 
 
 def test_a_new_store_where_nothing_may_be_written(workspace: Workspace) -> None:
-    """Before an order, the error names the owner of the folder and the current user."""
+    """If a new store cannot be written, the error before an order names the owner of the folder."""
     theirs = workspace.path / "theirs"
     theirs.mkdir()
     workspace.write({"store": str(theirs / "state")})
@@ -63,7 +63,7 @@ def test_a_new_store_where_nothing_may_be_written(workspace: Workspace) -> None:
 
 
 def test_a_store_of_another_user(workspace: Workspace) -> None:
-    """After one `sudo dnsrenew`, the certificate stays and can be used."""
+    """If the store belongs to another user, the error says so, and the certificate is unchanged."""
     kept = Kept.place(workspace)
     with closed_to_us(workspace.store):
         for arguments, code in ATTEMPTS:

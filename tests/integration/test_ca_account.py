@@ -29,7 +29,7 @@ BOUND = {"always_valid": True, "eab": {"kid-1": MAC}}
 
 
 def payloads(box: Box, kind: str) -> list[dict[str, Any]]:
-    """The payloads of all requests of this kind."""
+    """Return the payloads of all requests of this kind."""
     return [exchange.request.payload or {} for exchange in box.proxy.of_kind(kind)]
 
 
@@ -43,7 +43,7 @@ def unpack(text: str) -> bytes:
 
 @pytest.mark.parametrize("secret", [MAC, f" {MAC}=="])
 def test_a_bound_account_is_made(run_pebble: Callable[..., Box], secret: str) -> None:
-    """A real Pebble accepts the binding, with or without padding; the inner JWS is that of RFC 8555 section 7.3.4."""
+    """Pebble accepts the binding, with or without padding. The inner JWS is that of RFC 8555 section 7.3.4."""
     box = run_pebble(**BOUND)
     context = Context()
     client = box.client(eab=Eab("kid-1", Secret(secret)))
@@ -60,7 +60,7 @@ def test_a_bound_account_is_made(run_pebble: Callable[..., Box], secret: str) ->
 
 
 def test_the_secret_of_a_known_account_is_not_read(run_pebble: Callable[..., Box]) -> None:
-    """The secret is needed once, so a locked keyring or a used binding does not matter later."""
+    """The secret of a binding is not read again after the account was created."""
     box = run_pebble(**BOUND)
     url = box.client(eab=Eab("kid-1", MAC)).open(Context())
     nowhere = Eab("kid-1", Secret.env("DNSRENEW_TEST_NOT_SET"))
@@ -81,7 +81,7 @@ def test_the_secret_of_a_known_account_is_not_read(run_pebble: Callable[..., Box
     ],
 )
 def test_an_invalid_binding_is_reported_before_a_request(run_pebble: Callable[..., Box], text: str, says: str) -> None:
-    """The error does not have the key, and no account key is stored."""
+    """An invalid binding is an error before a request. The error does not have the key."""
     box = run_pebble(**BOUND)
     error = refused(lambda: box.client(eab=Eab("kid-1", text)).open(Context()))
     assert error.code == "eab-invalid"
@@ -91,7 +91,7 @@ def test_an_invalid_binding_is_reported_before_a_request(run_pebble: Callable[..
 
 
 def test_a_binding_without_a_key_id_or_secret(run_pebble: Callable[..., Box]) -> None:
-    """The fallback may use another CA; the cause is in the error."""
+    """A missing key id or secret is an error before a request, and the evidence has the cause."""
     box = run_pebble(**BOUND)
     assert "`eab.kid` is empty" in refused(lambda: box.client(eab=Eab("", MAC)).open(Context())).message
     missing = Eab("kid-1", Secret.env("DNSRENEW_TEST_NOT_SET"))
@@ -103,7 +103,7 @@ def test_a_binding_without_a_key_id_or_secret(run_pebble: Callable[..., Box]) ->
 
 @pytest.mark.parametrize("eab", [Eab("kid-2", MAC), Eab("kid-1", "AAAA")])
 def test_a_binding_that_the_ca_refuses(run_pebble: Callable[..., Box], eab: Eab) -> None:
-    """A real Pebble refuses it; the error says what to do."""
+    """If Pebble refuses the binding, the fix says to get a new one."""
     box = run_pebble(**BOUND)
     error = refused(lambda: box.client(eab=eab).open(Context()))
     assert error.code == "ca-account-refused"
@@ -120,7 +120,7 @@ def test_a_ca_that_wants_no_binding_gets_none(box: Box) -> None:
 
 
 def test_the_account_is_shown(box: Box) -> None:
-    """Its URL is the `accounturi` of CAA; a query creates no account."""
+    """`account_info` returns URL, contact and status, and creates no account."""
     assert box.client().account_info(Context()) is None
     assert box.proxy.counts["newAccount"] == 0
     url = box.client().open(Context())
@@ -130,7 +130,7 @@ def test_the_account_is_shown(box: Box) -> None:
 
 
 def test_an_account_that_the_ca_lost_is_shown_as_unknown(box: Box, run_pebble: Callable[..., Box]) -> None:
-    """With its URL or without; a query does not create it again."""
+    """An account that the CA does not know is `unknown`, with a stored URL or without."""
     box.client().open(Context())
     box.proxy.upstream = run_pebble(always_valid=True).pebble
     info = box.client().account_info(Context())
@@ -143,7 +143,7 @@ def test_an_account_that_the_ca_lost_is_shown_as_unknown(box: Box, run_pebble: C
 
 
 def test_an_account_whose_file_is_lost_is_found_by_its_key(box: Box) -> None:
-    """The key is enough."""
+    """If account.json is lost, the account is found by its key."""
     url = box.client().open(Context())
     box.store.account = AccountData(box.store.account.key_pem)
     info = box.client().account_info(Context())
@@ -153,7 +153,7 @@ def test_an_account_whose_file_is_lost_is_found_by_its_key(box: Box) -> None:
 
 
 def test_a_closed_account_is_shown_as_such(box: Box) -> None:
-    """CAs answer `unauthorized` for it."""
+    """An account for which the CA answers `unauthorized` is `deactivated`."""
     box.client().open(Context())
     box.proxy.on_request = refusing("account", Response.problem(401, "unauthorized", "account is deactivated"))
     info = box.client().account_info(Context())
@@ -162,7 +162,7 @@ def test_a_closed_account_is_shown_as_such(box: Box) -> None:
 
 
 def test_a_lost_key_is_a_new_account(box: Box) -> None:
-    """Without its key an account cannot be used."""
+    """If the key is lost, a new account is created."""
     url = box.client().open(Context())
     box.store.account = None
     assert box.client().open(Context()) != url
@@ -192,7 +192,7 @@ class Rolling:
         return CAClient(ca, http, accounts, contact=["me@example.test"], agree_terms=True)
 
     def keys(self) -> tuple[bytes, bytes | None]:
-        """The key on the disk, and the next key."""
+        """Return the key on the disk and the next key."""
         (folder,) = (here(self.store.path) / "accounts").iterdir()
         beside = folder / "key.next.pem"
         return (folder / "key.pem").read_bytes(), beside.read_bytes() if beside.exists() else None
@@ -218,7 +218,7 @@ def rolling(box: Box, store: Store) -> Rolling:
 
 
 def test_a_key_is_changed(rolling: Rolling) -> None:
-    """A real Pebble: the URL stays, and the client and the next process use the new key."""
+    """A key change at Pebble keeps the URL. The same client and the next process use the new key."""
     old, _ = rolling.keys()
     client = rolling.client()
     url = client.open(Context())
@@ -263,7 +263,7 @@ def test_the_new_key_is_on_disk_before_it_is_sent(rolling: Rolling) -> None:
 
 
 def test_a_lost_answer_to_a_key_change(rolling: Rolling) -> None:
-    """The CA has changed the key, which a query with the new key shows."""
+    """If the answer to a key change is lost, a query with the new key shows that the CA changed it."""
     old, _ = rolling.keys()
     rolling.box.proxy.on_response = lambda request, response: DROP if request.kind == "keyChange" else response
     rolling.client().roll_key(Context())
@@ -273,7 +273,7 @@ def test_a_lost_answer_to_a_key_change(rolling: Rolling) -> None:
 
 
 def test_a_refusal_keeps_the_old_key(rolling: Rolling) -> None:
-    """The next key is deleted."""
+    """If the CA refuses the key change, the old key stays and the next key is deleted."""
     old, _ = rolling.keys()
     rolling.box.proxy.on_request = refusing("keyChange", Response.problem(403, "unauthorized", "not today"))
     error = refused(lambda: rolling.client().roll_key(Context()))
@@ -285,7 +285,7 @@ def test_a_refusal_keeps_the_old_key(rolling: Rolling) -> None:
 
 @pytest.mark.parametrize("reached", [True, False])
 def test_a_crash_in_between_is_settled_by_the_next_process(rolling: Rolling, reached: bool) -> None:
-    """Whether the CA has changed the key is unknown, and both keys are on disk."""
+    """While the result of a key change is unknown, both keys stay on disk. The next process finds the right one."""
     old, _ = rolling.keys()
 
     def die(request: Request) -> Response | None:
@@ -309,7 +309,7 @@ def test_a_crash_in_between_is_settled_by_the_next_process(rolling: Rolling, rea
 
 @pytest.mark.parametrize("reached", [True, False])
 def test_an_unclear_answer_loses_no_key(rolling: Rolling, reached: bool) -> None:
-    """The CA does not answer accountDoesNotExist: the key that it accepts is kept."""
+    """If the CA's answer to one key is unclear, the key that it accepts is kept."""
     old, _ = rolling.keys()
     if reached:
         rolling.client().roll_key(Context())
@@ -331,7 +331,7 @@ def test_an_unclear_answer_loses_no_key(rolling: Rolling, reached: bool) -> None
 
 
 def test_both_keys_are_kept_while_the_ca_takes_neither(rolling: Rolling) -> None:
-    """The CA's error is raised, and no key is deleted."""
+    """If the CA accepts none of two keys, its error is raised and both are kept."""
     old, _ = rolling.keys()
     new = x509.key_to_pem(x509.new_key("ecdsa-p256"))
     (folder,) = (here(rolling.store.path) / "accounts").iterdir()
@@ -343,7 +343,7 @@ def test_both_keys_are_kept_while_the_ca_takes_neither(rolling: Rolling) -> None
 
 
 def test_a_ca_without_key_changes(rolling: Rolling) -> None:
-    """Nothing is written (ZeroSSL, for example)."""
+    """At a CA without keyChange (ZeroSSL, for example), no key is written."""
     rolling.box.proxy.on_response = not_offered("keyChange")
     before = rolling.keys()
     error = refused(lambda: rolling.client().roll_key(Context()))
@@ -367,7 +367,7 @@ def test_another_process_that_changed_the_key_is_followed(rolling: Rolling, run_
 
 @pytest.mark.parametrize("settled", [True, False], ids=["changed", "being changed"])
 def test_a_run_that_is_open_goes_on_with_the_new_key(rolling: Rolling, settled: bool) -> None:
-    """A real Pebble answers `malformed` to the old key; the new key may still be the next one."""
+    """A client with the old key, to which Pebble answers `malformed`, continues with the new one."""
     slow = rolling.client()
     slow.open(Context())
     old, _ = rolling.keys()
@@ -393,7 +393,7 @@ def test_a_malformed_request_with_the_right_key_is_sent_once(rolling: Rolling) -
 
 
 def test_the_next_key_alone_is_the_key(rolling: Rolling) -> None:
-    """key.pem was deleted during a change: the account is found by the next key."""
+    """If only key.next.pem is left, the account is found by it."""
     client = rolling.client()
     url = client.roll_key(Context())
     key, _ = rolling.keys()

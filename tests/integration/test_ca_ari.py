@@ -52,7 +52,7 @@ def nothing(box: Box, response: Response) -> NoWindow:
 
 
 def test_a_real_ca_names_a_window_in_the_lifetime(box: Box) -> None:
-    """The request is not authenticated and needs no account."""
+    """Pebble returns a window within the certificate's lifetime, for an unauthenticated request without an account."""
     client, context = box.client(), Context()
     order = client.new_order(context, ["example.test"])
     answer_pending(client, context, order)
@@ -69,7 +69,7 @@ def test_a_real_ca_names_a_window_in_the_lifetime(box: Box) -> None:
 
 
 def test_a_window_is_read_with_tolerance(box: Box) -> None:
-    """Offsets, fractions, lower case, unknown fields; with the explanation's URL."""
+    """A window may have offsets, fractions, lower case letters and unknown fields."""
     body = {
         "suggestedWindow": {"start": "2026-12-01t02:00:00.123456789+02:00", "end": "2026-12-03T00:00:00z", "x": 1},
         "explanationURL": "https://ca.test/why?x=1",
@@ -82,7 +82,7 @@ def test_a_window_is_read_with_tolerance(box: Box) -> None:
 
 
 def test_a_past_window_is_a_window(box: Box) -> None:
-    """The CA wants the renewal now."""
+    """A window in the past is returned as it is."""
     past = {"suggestedWindow": {"start": "2020-01-01T00:00:00Z", "end": "2020-01-02T00:00:00Z"}}
     assert window(box, past).end.year == 2020
 
@@ -91,12 +91,12 @@ def test_a_past_window_is_a_window(box: Box) -> None:
     "url", [None, 7, "javascript:alert(1)", "https://x.test/\x1b[31m", "https://x y", "http://[", "x" * 2000]
 )
 def test_an_explanation_that_cannot_be_shown_is_left_out(box: Box, url: object) -> None:
-    """Only a plain web address is printed on a terminal."""
+    """An explanation URL that is not a plain web address is dropped."""
     assert window(box, {**GOOD, "explanationURL": url}).explanation_url is None
 
 
 def test_any_time_in_the_window_may_be_chosen(box: Box) -> None:
-    """Uniformly in the rest of the window, to spread clients; its end if it is past."""
+    """The time is chosen uniformly in the rest of the window. For a past window it is the end."""
     found = window(box, GOOD)
     chance = random.Random(1)
     for now in (found.start - timedelta(days=9), found.start + (found.end - found.start) / 2):
@@ -113,7 +113,7 @@ def test_any_time_in_the_window_may_be_chosen(box: Box) -> None:
     [(None, 21600), ("nonsense", 21600), ("0", 60), ("3600", 3600), ("999999999", 86400), ("date", 7200)],
 )
 def test_retry_after_is_kept_within_bounds(box: Box, asked: str | None, seconds: float) -> None:
-    """A minute to a day, in both forms; six hours by default."""
+    """The Retry-After, in seconds or as a date, is limited to a minute to a day. The default is six hours."""
     if asked == "date":
         asked = format_datetime(box.clock.now() + timedelta(seconds=7200), usegmt=True)
     headers = () if asked is None else (("Retry-After", asked),)
@@ -138,20 +138,20 @@ def test_retry_after_is_kept_within_bounds(box: Box, asked: str | None, seconds:
     ],
 )
 def test_a_malformed_answer_is_no_window(box: Box, body: Any) -> None:
-    """The reason says what is wrong, and the Retry-After applies."""
+    """A malformed answer has the code `ari-malformed`, and its Retry-After applies."""
     found = nothing(box, Response.of_json(200, body, ("Retry-After", "600")))
     assert (found.code, found.status, found.retry_after) == ("ari-malformed", 200, 600)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"\xff", b"[" * 100_000])
 def test_what_is_not_json_is_no_window(box: Box, body: bytes) -> None:
-    """As from a captive portal."""
+    """An answer that is not JSON, as from a captive portal, has the code `ari-malformed`."""
     assert nothing(box, Response(200, body, (("Content-Type", "text/html"),))).code == "ari-malformed"
 
 
 @pytest.mark.parametrize("status", [404, 400])
 def test_a_certificate_that_the_ca_does_not_know(box: Box, status: int) -> None:
-    """404, or 400 from a real Pebble for a foreign issuer; asked once, and only this certificate is affected."""
+    """A 404, or Pebble's 400 for a foreign issuer, affects only this certificate and is not repeated."""
     found = answer(box, Response.problem(404, "malformed", "unknown") if status == 404 else None)
     assert isinstance(found, NoWindow)
     assert (found.status, found.retry_after, found.is_for_all) == (status, None, False)
@@ -169,7 +169,7 @@ def test_a_certificate_that_the_ca_does_not_know(box: Box, status: int) -> None:
     ids=["500", "503", "429", "reset"],
 )
 def test_a_ca_in_trouble_is_no_window(box: Box, response: Response, times: int, for_all: bool) -> None:
-    """At most two requests, and no wait."""
+    """A CA in trouble gets at most two requests, and the client does not wait."""
     found = nothing(box, response)
     assert box.proxy.counts["renewalInfo"] == times
     assert found.is_for_all is for_all
@@ -178,7 +178,7 @@ def test_a_ca_in_trouble_is_no_window(box: Box, response: Response, times: int, 
 
 
 def test_a_ca_that_is_down_is_no_window(lab_ca: LabCA) -> None:
-    """The directory is unavailable too."""
+    """If the directory is unavailable, each certificate has the reason `ca-unreachable`."""
     with reserve("127.0.0.1") as port:
         ca = CA(f"https://127.0.0.1:{port.number}/dir", name="lab")
         client = CAClient(ca, HttpClient(trust=lab_ca.trust_pem), MemoryStore(), contact=[], agree_terms=True)
@@ -187,7 +187,7 @@ def test_a_ca_that_is_down_is_no_window(lab_ca: LabCA) -> None:
 
 
 def test_a_ca_without_ari_is_not_asked(box: Box) -> None:
-    """The directory has no renewalInfo: asked again in a day."""
+    """A CA without renewalInfo gets no request, and is asked again in a day."""
     box.proxy.on_response = not_offered("renewalInfo")
     (found,) = box.client().renewal_windows(box.context, [ID])
     assert isinstance(found, NoWindow)
@@ -199,7 +199,7 @@ def test_a_ca_without_ari_is_not_asked(box: Box) -> None:
 
 
 def test_many_are_asked_at_once_and_answered_in_order(box: Box) -> None:
-    """Each gets its own answer."""
+    """Thirty certificates get their own windows, in the order of the request."""
 
     def by_id(request: Request) -> Response | None:
         if request.kind != "renewalInfo":
@@ -215,7 +215,7 @@ def test_many_are_asked_at_once_and_answered_in_order(box: Box) -> None:
 
 
 def test_what_fails_for_all_is_asked_a_few_times_only(box: Box) -> None:
-    """A thousand certificates of a busy CA: only requests that are already running are sent."""
+    """A busy CA gets at most 32 requests for a thousand certificates."""
     box.proxy.on_request = lambda request: Response(503, b"busy") if request.kind == "renewalInfo" else None
     found = box.client().renewal_windows(box.context, [ID] * 1000)
     assert len(found) == 1000
@@ -224,7 +224,7 @@ def test_what_fails_for_all_is_asked_a_few_times_only(box: Box) -> None:
 
 
 def test_what_is_late_takes_nothing_from_the_others(box: Box) -> None:
-    """One answer hangs: the deadline ends the wait, and the other answers are there."""
+    """If one answer hangs, the deadline ends its wait, and the other answers are returned."""
     held = threading.Event()
 
     def hang(request: Request) -> Response | None:
@@ -245,7 +245,7 @@ def test_what_is_late_takes_nothing_from_the_others(box: Box) -> None:
 
 
 def test_a_cancel_is_not_reported_as_a_late_answer(box: Box) -> None:
-    """A cancel raises Cancelled."""
+    """A cancel during the request raises Cancelled."""
     held, context = threading.Event(), box.context
 
     def stop(request: Request) -> Any:
@@ -264,6 +264,6 @@ def test_a_cancel_is_not_reported_as_a_late_answer(box: Box) -> None:
 
 
 def test_no_certificates_no_request(box: Box) -> None:
-    """Not even the directory is requested."""
+    """Without certificates not even the directory is requested."""
     assert box.client().renewal_windows(box.context, []) == []
     assert not box.proxy.exchanges

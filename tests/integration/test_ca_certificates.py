@@ -42,7 +42,7 @@ def chains(run_pebble: Callable[..., Box]) -> tuple[Box, list[str]]:
 
 
 def test_of_thousands_of_alternates_a_few_are_fetched(box: Box) -> None:
-    """Each is a request; if none of the first ones fits, there is a warning."""
+    """Fewer than 20 of 500 alternate chains are requested. If none of them fits, there is a warning."""
 
     def listing(request: Request, response: Response) -> Response:
         if request.kind != "certificate" or "/alternate/" in request.path:
@@ -60,7 +60,7 @@ def test_of_thousands_of_alternates_a_few_are_fetched(box: Box) -> None:
 
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_the_chain_to_the_configured_root(chains: tuple[Box, list[str]], place: int) -> None:
-    """The root is that of the topmost issuer's common name; alternates are fetched only if the default does not fit."""
+    """A chain is chosen by its topmost issuer's name. Alternates are requested only if the default does not fit."""
     box, roots = chains
     context = Context()
     chain, key = issued(box.client(), context, preferred_chain=f" {roots[place].upper()} ")
@@ -90,7 +90,7 @@ def test_an_unknown_chain_is_a_warning(chains: tuple[Box, list[str]]) -> None:
 
 
 def test_a_ca_without_alternates(box: Box) -> None:
-    """The warning is the same."""
+    """If the CA has no alternate chain, the default one is used with a warning."""
     context = Context()
     assert issued(box.client(), context, preferred_chain="ISRG Root X9")
     assert [notice.code for notice in context.notices] == ["chain-unknown"]
@@ -100,7 +100,7 @@ def test_a_ca_without_alternates(box: Box) -> None:
     "trouble", [Response(404, b"no"), Response(200, b"<html>"), DROP], ids=["404", "html", "reset"]
 )
 def test_an_alternate_that_fails_costs_no_certificate(chains: tuple[Box, list[str]], trouble: Response) -> None:
-    """The default chain is used, because another order would count against the CA's limits."""
+    """If an alternate chain cannot be fetched, the default one is used, because another order would count at the CA."""
     box, roots = chains
 
     def hide(request: Request) -> Response | None:
@@ -117,7 +117,7 @@ def test_an_alternate_that_fails_costs_no_certificate(chains: tuple[Box, list[st
 
 
 def test_a_certificate_is_revoked_by_its_account(box: Box) -> None:
-    """A real Pebble; the second time has its own code."""
+    """Pebble revokes the certificate. A second revocation has its own code."""
     client, context = box.client(), Context()
     chain, _ = issued(client, context)
     client.revoke(context, chain, 4)
@@ -133,7 +133,7 @@ def test_a_certificate_is_revoked_by_its_account(box: Box) -> None:
 
 @pytest.mark.parametrize("kind", ["ecdsa-p256", "ecdsa-p384", "rsa2048"])
 def test_a_certificate_is_revoked_by_its_own_key(box: Box, kind: KeyKind) -> None:
-    """No account is needed, and none is created."""
+    """The certificate's own key can revoke it, and no account is created."""
     chain, key = issued(box.client(), Context(), kind)
     before = box.proxy.counts["newAccount"]
     box.store = MemoryStore()
@@ -146,7 +146,7 @@ def test_a_certificate_is_revoked_by_its_own_key(box: Box, kind: KeyKind) -> Non
 
 
 def test_another_account_or_key_may_not_revoke(box: Box) -> None:
-    """The fix says which keys may."""
+    """If another account or key revokes, the CA refuses, and the fix names the keys that may."""
     chain, _ = issued(box.client(), Context())
     box.store = MemoryStore()
     by_account = refused(lambda: box.client().revoke(Context(), chain))
@@ -157,7 +157,7 @@ def test_another_account_or_key_may_not_revoke(box: Box) -> None:
 
 
 def test_a_reason_that_the_ca_does_not_take(box: Box) -> None:
-    """`badRevocationReason`; the certificate is not revoked."""
+    """If the CA answers `badRevocationReason`, the certificate is not revoked."""
     client, context = box.client(), Context()
     chain, _ = issued(client, context)
     error = refused(lambda: client.revoke(context, chain, 7))
@@ -166,7 +166,7 @@ def test_a_reason_that_the_ca_does_not_take(box: Box) -> None:
 
 
 def test_a_ca_without_revocation(box: Box) -> None:
-    """The directory has no revokeCert."""
+    """A CA without revokeCert is reported."""
     chain, _ = issued(box.client(), Context())
 
     box.proxy.on_response = not_offered("revokeCert")
@@ -175,7 +175,7 @@ def test_a_ca_without_revocation(box: Box) -> None:
 
 
 def test_a_text_without_a_certificate_is_not_sent(box: Box) -> None:
-    """This is a ValueError."""
+    """A text without a certificate raises ValueError."""
     with pytest.raises(ValueError, match="no certificate"):
         box.client().revoke(Context(), "hello")
     assert box.proxy.counts["revokeCert"] == 0

@@ -56,7 +56,7 @@ def test_an_order_that_is_ready_at_once_answers_nothing(run_pebble: Callable[...
 
 
 def test_names_done_in_groups_are_awaited_one_after_the_other(box: Box) -> None:
-    """For a DNS host with one value, each group is valid before the next is answered."""
+    """For a DNS host with one value, each group of names is valid before the next is answered."""
     client, context = box.client(), Context()
     names = ["one.example.test", "two.example.test"]
     order = client.new_order(context, names)
@@ -99,7 +99,7 @@ def test_refused_nonces_are_replaced(run_pebble: Callable[..., Box]) -> None:
 
 
 def test_all_nonces_refused_ends_with_an_error(run_pebble: Callable[..., Box]) -> None:
-    """After 25 retries; no message has the nonce."""
+    """After 25 retries with refused nonces the request fails, and the error has no nonce."""
     box = run_pebble(always_valid=True, nonce_reject=100)
     error = refused(lambda: box.client().open(box.context))
     assert error.code == "ca-error"
@@ -110,7 +110,7 @@ def test_all_nonces_refused_ends_with_an_error(run_pebble: Callable[..., Box]) -
 
 
 def test_what_was_signed_is_not_quoted(box: Box) -> None:
-    """The CA repeats the nonce and the signature in its words: neither is in a message."""
+    """If the CA repeats the nonce and the signature in its error, our message has none of them."""
 
     def quote(request: Request) -> Response | None:
         if request.kind != "newOrder":
@@ -130,7 +130,7 @@ def test_what_was_signed_is_not_quoted(box: Box) -> None:
     "kind", ["directory", "newAccount", "newOrder", "authorization", "challenge", "finalize", "certificate"]
 )
 def test_a_lost_answer_is_requested_again(box: Box, kind: str) -> None:
-    """The request is sent again, except that after finalize the order is read."""
+    """After a lost answer the request is sent again. After finalize the order is read instead."""
 
     def lose(request: Request, response: Response) -> Response:
         return DROP if request.kind == kind and request.number == 1 else response
@@ -141,7 +141,7 @@ def test_a_lost_answer_is_requested_again(box: Box, kind: str) -> None:
 
 
 def test_a_lost_new_order_is_sent_once_more_only(box: Box) -> None:
-    """At most two orders, and then an error."""
+    """A lost newOrder is sent once more, and then fails."""
     box.proxy.on_response = lambda request, response: DROP if request.kind == "newOrder" else response
     error = refused(lambda: box.client().new_order(box.context, ["example.test"]))
     assert (error.code, error.evidence["stage"]) == ("ca-unreachable", "reset")
@@ -151,7 +151,7 @@ def test_a_lost_new_order_is_sent_once_more_only(box: Box) -> None:
 @pytest.mark.parametrize("form", ["seconds", "date"])
 @pytest.mark.parametrize("kind", ["directory", "newNonce", "newOrder", "challenge", "finalize", "order"])
 def test_a_busy_ca_is_waited_for(box: Box, kind: str, form: str) -> None:
-    """503 with HTML and a Retry-After in either form: the client waits that long."""
+    """After a 503 the client waits for the Retry-After, in seconds or as a date."""
 
     def busy(request: Request) -> Response | None:
         if request.kind != kind or request.number > 1:
@@ -166,7 +166,7 @@ def test_a_busy_ca_is_waited_for(box: Box, kind: str, form: str) -> None:
 
 
 def test_a_ca_that_stays_busy_ends_with_its_own_wait(box: Box) -> None:
-    """A Retry-After longer than our wait is in the error, for the next attempt."""
+    """A Retry-After longer than our wait ends the request, and is in the error for the next attempt."""
     headers = (("Content-Type", "text/html"), ("Retry-After", "3600"))
     box.proxy.on_request = lambda _request: Response(503, b"<html>", headers)
     error = refused(lambda: box.client().open(box.context))
@@ -175,7 +175,7 @@ def test_a_ca_that_stays_busy_ends_with_its_own_wait(box: Box) -> None:
 
 
 def test_a_rate_limit_is_not_tried_again(box: Box) -> None:
-    """429: one request; the error has the CA's words and its Retry-After."""
+    """A 429 is not repeated. The error has the CA's words and its Retry-After."""
     box.proxy.on_request = refusing(
         "newOrder", Response.problem(429, "rateLimited", "too many certificates", ("Retry-After", "86400"))
     )
@@ -255,7 +255,7 @@ def test_a_pending_validation_is_waited_for_after_a_failure(box: Box) -> None:
 
 
 def test_an_undecided_name_is_reported(box: Box) -> None:
-    """It is neither valid nor failed."""
+    """A name that is still pending after another one failed is in the error."""
     box.proxy.on_response = pending_until(box, "a.example.test", 300)
     error = refused(lambda: box.issue(THREE, box.context))
     assert error.evidence["identifiers"] == ["b.example.test"]
@@ -282,7 +282,7 @@ def test_unanswered_challenges_are_not_waited_for(box: Box) -> None:
 
 
 def test_a_failed_challenge_that_stays_pending_ends_at_the_time_out(box: Box) -> None:
-    """At the time-out, the error of the challenge is the reason."""
+    """If an authorization stays pending until the time-out, the error of its challenge is the reason."""
     box.proxy.on_response = change_authorization(
         "a.example.test", status="pending", challenges=failed_challenge("pending")
     )
@@ -301,7 +301,7 @@ def test_a_deactivated_authorization_is_a_failure(box: Box) -> None:
 
 
 def test_a_ca_that_never_decides_ends_at_the_time_out(box: Box) -> None:
-    """The authorization stays pending without an error."""
+    """An authorization that stays pending without an error ends at the time-out."""
     box.proxy.on_response = change_authorization("a.example.test", status="pending", challenges=[])
     error = refused(lambda: box.issue(THREE, box.context))
     assert (error.code, error.evidence["identifiers"]) == ("ca-timeout", ["a.example.test"])
@@ -309,7 +309,7 @@ def test_a_ca_that_never_decides_ends_at_the_time_out(box: Box) -> None:
 
 
 def test_every_name_that_failed_is_named(run_pebble: Callable[..., Box]) -> None:
-    """A CA that validates and finds no DNS: one error has all three names with their reasons."""
+    """If the CA finds no DNS, one error has all three names with their reasons."""
     box = run_pebble()
     error = refused(lambda: box.issue(THREE))
     assert set(error.evidence["identifiers"]) == set(THREE)
@@ -318,7 +318,7 @@ def test_every_name_that_failed_is_named(run_pebble: Callable[..., Box]) -> None
 
 
 def test_a_failed_group_ends_the_waiting_for_it(run_pebble: Callable[..., Box]) -> None:
-    """The same for names that are validated one after the other."""
+    """A failed name ends the wait also if names are validated one after the other."""
     box = run_pebble()
     client, context = box.client(), Context()
     order = client.new_order(context, ["example.test"])
@@ -328,7 +328,7 @@ def test_a_failed_group_ends_the_waiting_for_it(run_pebble: Callable[..., Box]) 
 
 
 def test_a_name_that_the_ca_never_certifies_is_named(box: Box) -> None:
-    """`rejectedIdentifier` at newOrder, for one of three names."""
+    """After `rejectedIdentifier` for one of three names, the error has that name."""
     names = ["a.example.test", "www.blocked.test", "c.example.test"]
     error = refused(lambda: box.client().new_order(box.context, names))
     assert (error.code, error.type) == ("ca-rejected-identifier", "rejectedIdentifier")
@@ -336,7 +336,7 @@ def test_a_name_that_the_ca_never_certifies_is_named(box: Box) -> None:
 
 
 def test_subproblems_name_the_identifiers(box: Box) -> None:
-    """RFC 8555 section 6.7.1, with an unknown type and control characters."""
+    """Names come from subproblems (RFC 8555 section 6.7.1), also with an unknown type or control characters."""
     subproblems = [
         {
             "type": "urn:ietf:params:acme:error:caa",
@@ -400,7 +400,7 @@ def test_a_finalize_too_early_waits_for_the_order(box: Box) -> None:
 
 
 def test_finalize_that_is_always_lost_ends(box: Box) -> None:
-    """Three requests, and the order is read between them."""
+    """A finalize whose answers are all lost is sent three times, and the order is read between them."""
     box.proxy.on_request = lambda request: DROP if request.kind == "finalize" else None
     error = refused(lambda: box.issue(["example.test"], box.context))
     assert error.code == "ca-unreachable"
@@ -408,14 +408,14 @@ def test_finalize_that_is_always_lost_ends(box: Box) -> None:
 
 
 def test_an_order_never_ready_for_finalize_ends_at_the_time_out(box: Box) -> None:
-    """The order is `ready`, and finalize answers orderNotReady, again and again."""
+    """An order that is `ready` while finalize answers orderNotReady ends at the time-out."""
     box.proxy.on_request = refusing("finalize", Response.problem(403, "orderNotReady", "not yet"))
     error = refused(lambda: box.issue(["example.test"], box.context))
     assert error.code == "ca-timeout"
 
 
 def test_caa_at_finalize(box: Box) -> None:
-    """The order becomes invalid although all names are valid: its own error is the reason."""
+    """If an order becomes invalid although all names are valid, its own error is the reason."""
     caa = {"type": "urn:ietf:params:acme:error:caa", "detail": "CAA record forbids"}
 
     def forbid(request: Request, response: Response) -> Response:
@@ -429,7 +429,7 @@ def test_caa_at_finalize(box: Box) -> None:
 
 
 def test_a_refused_csr(box: Box) -> None:
-    """BadCSR is not tried again."""
+    """A CSR that is refused with badCSR is not sent again."""
     box.proxy.on_request = refusing("finalize", Response.problem(400, "badCSR", "key too short"))
     assert refused(lambda: box.issue(["example.test"], box.context)).code == "ca-bad-csr"
     assert box.proxy.counts["finalize"] == 1
@@ -440,7 +440,7 @@ def test_a_refused_csr(box: Box) -> None:
 
 @pytest.mark.parametrize("kind", ["newOrder", "authorization", "challenge", "finalize", "order", "certificate"])
 def test_html_in_place_of_json_is_a_typed_error(box: Box, kind: str) -> None:
-    """As from a captive portal; if the CA has accepted the request, the order continues."""
+    """HTML in place of JSON, as from a captive portal, is an error. If the CA has the request, the order continues."""
     box.proxy.on_response = lambda request, response: HTML if request.kind == kind else response
     if kind in {"challenge", "finalize"}:
         assert box.issue(["example.test"], box.context)
@@ -451,7 +451,7 @@ def test_html_in_place_of_json_is_a_typed_error(box: Box, kind: str) -> None:
 @pytest.mark.parametrize("body", [b"[]", b"null", b"{}", b'{"status": 7}', b"\xff\xfe", b"[" * 100_000])
 @pytest.mark.parametrize("kind", ["newOrder", "authorization"])
 def test_json_of_the_wrong_form_is_a_typed_error(box: Box, kind: str, body: bytes) -> None:
-    """Types are checked before use."""
+    """JSON with wrong types is an error."""
     location = ("Location", f"{box.proxy.url}/my-order/1")
     box.proxy.on_request = lambda request: Response(201, body, (location,)) if request.kind == kind else None
     assert refused(lambda: box.issue(["example.test"], box.context)).code == "ca-malformed-answer"
@@ -468,7 +468,7 @@ def test_json_of_the_wrong_form_is_a_typed_error(box: Box, kind: str, body: byte
     ],
 )
 def test_an_invalid_directory(box: Box, answer: Response) -> None:
-    """The message has the address in the configuration."""
+    """The error of an invalid directory has the configured address."""
     box.proxy.on_request = lambda request: answer
     error = refused(lambda: box.client().open(box.context))
     assert error.code == "ca-not-acme"
@@ -476,7 +476,7 @@ def test_an_invalid_directory(box: Box, answer: Response) -> None:
 
 
 def test_an_endpoint_with_a_foreign_certificate_is_not_trusted(pebble: Pebble, lab_ca: LabCA, tmp_path: Path) -> None:
-    """Nothing is sent, and the connection is not tried again."""
+    """An endpoint with an untrusted certificate gets no request, and the connection is not tried again."""
     with AcmeProxy(pebble, lab_ca, endpoint=LabCA(tmp_path)) as proxy:
         box = Box(pebble, lab_ca, proxy)
         error = refused(lambda: box.client().open(box.context))
@@ -485,7 +485,7 @@ def test_an_endpoint_with_a_foreign_certificate_is_not_trusted(pebble: Pebble, l
 
 
 def test_a_ca_that_is_down_is_tried_three_times(lab_ca: LabCA) -> None:
-    """Connection refused: the error follows after two seconds."""
+    """If the connection is refused three times, the request fails with `ca-unreachable`."""
     clock = ca_clock()
     with reserve("127.0.0.1") as port:
         ca = CA(f"https://127.0.0.1:{port.number}/dir", name="lab")
@@ -497,7 +497,7 @@ def test_a_ca_that_is_down_is_tried_three_times(lab_ca: LabCA) -> None:
 
 
 def test_an_answer_over_a_mebibyte_is_refused(box: Box) -> None:
-    """This limits the memory."""
+    """An answer of more than one MiB is an error, which limits the memory."""
     box.proxy.on_response = lambda request, response: (
         Response(200, b"x" * (1 << 20) + b"x", response.headers) if request.kind == "certificate" else response
     )
@@ -507,7 +507,7 @@ def test_an_answer_over_a_mebibyte_is_refused(box: Box) -> None:
 
 
 def test_a_redirect_of_a_signed_request_is_refused(box: Box) -> None:
-    """A signature has its URL, so the request is sent to no other."""
+    """A redirect of a signed request is not followed, because the signature has its URL."""
     redirect = Response(307, b"", (("Location", "https://elsewhere.test/"),))
     box.proxy.on_request = lambda request: redirect if request.kind == "newOrder" else None
     error = refused(lambda: box.client().new_order(box.context, ["example.test"]))
@@ -519,7 +519,7 @@ def test_a_redirect_of_a_signed_request_is_refused(box: Box) -> None:
 
 
 def test_eight_threads_make_one_account(box: Box) -> None:
-    """The directory is read once and the account created once; all threads get the same URL."""
+    """Eight threads read the directory once and create one account."""
     client = box.client()
     tasks = Context().call_all([lambda: client.open(Context())] * 8, 8)
     assert {task.result() for task in tasks} == {box.store.account.url}
@@ -527,7 +527,7 @@ def test_eight_threads_make_one_account(box: Box) -> None:
 
 
 def test_a_failed_opening_is_shared_and_kept_for_a_moment(box: Box) -> None:
-    """Eight certificates wait for one CA that refuses: it is asked once, also for those soon after."""
+    """If the CA refuses the account, eight threads share one request, and so do those soon after."""
     gate = threading.Event()
 
     def refuse(request: Request) -> Response | None:
@@ -559,7 +559,7 @@ def test_a_failed_opening_is_shared_and_kept_for_a_moment(box: Box) -> None:
 
 
 def test_a_new_process_finds_the_account(box: Box) -> None:
-    """A known account costs no request; without its URL it is found by its key."""
+    """A new process uses the known account without a request. Without its URL the account is found by its key."""
     url = box.client().open(Context())
     box.issue(["example.test"])
     assert box.proxy.counts["newAccount"] == 1
@@ -569,7 +569,7 @@ def test_a_new_process_finds_the_account(box: Box) -> None:
 
 
 def test_an_account_that_the_ca_lost_is_made_again_with_the_same_key(box: Box, run_pebble: Callable[..., Box]) -> None:
-    """accountDoesNotExist: newAccount once, then the request again, in any thread."""
+    """After accountDoesNotExist the account is created once again with the same key, and the request is repeated."""
     old = box.client().open(Context())
     key = box.store.account.key_pem
     box.proxy.upstream = run_pebble(always_valid=True).pebble
@@ -583,14 +583,14 @@ def test_an_account_that_the_ca_lost_is_made_again_with_the_same_key(box: Box, r
 
 
 def test_a_ca_that_takes_the_account_and_does_not_know_it_ends(box: Box) -> None:
-    """The account is created again once only."""
+    """If the CA does not know the account that it has just created, it is created again only once."""
     box.proxy.on_request = refusing("newOrder", Response.problem(400, "accountDoesNotExist", "unknown account"))
     error = refused(lambda: box.client().new_order(box.context, ["example.test"]))
     assert (error.code, box.proxy.counts["newAccount"]) == ("ca-account-refused", 2)
 
 
 def test_terms_that_were_not_agreed_to_are_shown(box: Box) -> None:
-    """The message has their address, and neither a key nor an account is created."""
+    """Without agreement the error has the address of the terms. No key and no account is created."""
     error = refused(lambda: box.client(agree_terms=False).open(Context()))
     assert error.code == "ca-terms"
     assert error.evidence["terms"] in error.message
@@ -600,7 +600,7 @@ def test_terms_that_were_not_agreed_to_are_shown(box: Box) -> None:
 
 
 def test_changed_terms_are_shown(box: Box) -> None:
-    """`userActionRequired` has the address to visit."""
+    """The error for `userActionRequired` has the address to visit."""
     body = {
         "type": "urn:ietf:params:acme:error:userActionRequired",
         "detail": "Terms changed",
@@ -613,7 +613,7 @@ def test_changed_terms_are_shown(box: Box) -> None:
 
 
 def test_a_refused_account(box: Box) -> None:
-    """The error has the CA's words, and the key is kept for the next try."""
+    """If the CA refuses the account, the error has its words, and the key is kept for the next try."""
     box.proxy.on_request = refusing("newAccount", Response.problem(400, "invalidContact", "example.test is forbidden"))
     error = refused(lambda: box.client().open(Context()))
     assert error.code == "ca-account-refused"
@@ -622,13 +622,13 @@ def test_a_refused_account(box: Box) -> None:
 
 
 def test_a_missing_binding(run_pebble: Callable[..., Box]) -> None:
-    """The directory has `externalAccountRequired`."""
+    """A CA with `externalAccountRequired` is reported if no binding is configured."""
     box = run_pebble(eab={"kid-1": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"})
     assert refused(lambda: box.client().open(Context())).code == "ca-eab-required"
 
 
 def test_a_changed_contact_is_sent_once(box: Box) -> None:
-    """A refusal is a warning, because no certificate depends on it."""
+    """A changed contact is sent once. If the CA refuses it, there is a warning."""
     box.client().open(Context())
     box.client(contact=["you@example.test"]).open(Context())
     assert box.store.account.contact == ("mailto:you@example.test",)
@@ -641,7 +641,7 @@ def test_a_changed_contact_is_sent_once(box: Box) -> None:
 
 
 def test_every_request_has_a_user_agent(box: Box) -> None:
-    """User-Agent and content type (RFC 8555 sections 6.1 and 6.2); contacts are mailto URLs."""
+    """Requests have the User-Agent and content type of RFC 8555 sections 6.1 and 6.2, and contacts are mailto URLs."""
     box.issue(["example.test"])
     for exchange in box.proxy.exchanges:
         headers = {key.lower(): value for key, value in exchange.request.headers.items()}

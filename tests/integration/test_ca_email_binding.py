@@ -26,7 +26,7 @@ def client(box: Box) -> CAClient:
 def test_an_account_is_created_with_the_fetched_binding(
     run_pebble: Callable[..., Box], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is fetched once, when the account is created, and is stored nowhere."""
+    """The binding is fetched once, when the account is created, and is not stored."""
     box = run_pebble(always_valid=True, eab={"kid-1": MAC})
     answer = {"success": True, "eab_kid": "kid-1", "eab_hmac_key": MAC}
     with Api(lambda _: (200, answer)) as service:

@@ -21,7 +21,7 @@ def limited(box: Box, response: Response) -> CAError:
 @pytest.mark.parametrize("seconds", [30, 86400])
 @pytest.mark.parametrize("form", ["seconds", "date"])
 def test_a_limit_has_the_wait_that_the_ca_asks_for(box: Box, form: str, seconds: int) -> None:
-    """Seconds or a date; the attempt ends at once, without a wait."""
+    """A Retry-After in seconds or as a date is in the error. The attempt ends without a wait."""
     date = format_datetime(box.clock.now() + timedelta(seconds=seconds), usegmt=True)
     after = str(seconds) if form == "seconds" else date
     error = limited(box, Response.problem(429, "rateLimited", "too many", ("Retry-After", after)))
@@ -33,7 +33,7 @@ def test_a_limit_has_the_wait_that_the_ca_asks_for(box: Box, form: str, seconds:
 
 @pytest.mark.parametrize("end", [".", ")", " and wait", ""])
 def test_a_pause_shows_where_it_is_ended(box: Box, end: str) -> None:
-    """The evidence and the message have the address, without what follows it."""
+    """The evidence and the message have the address that ends the pause."""
     address = UNPAUSE + "c2ln"
     words = f"Your account is temporarily prevented from requesting certificates. Please visit: {address}{end}"
     error = limited(box, Response.problem(429, "rateLimited", words))
@@ -52,7 +52,7 @@ def test_a_long_address_is_shown_whole(box: Box) -> None:
 
 
 def test_a_page_about_limits_is_no_pause(box: Box) -> None:
-    """Most limits name a page that explains them, in the text or as a link."""
+    """An address that only explains a limit, in the text or as a link, is not a pause."""
     error = limited(box, Response.problem(429, "rateLimited", "too many: see https://ca.test/docs/limits/#x."))
     assert (error.evidence["help"], "url" in error.evidence) == ("https://ca.test/docs/limits/#x", False)
     link = ("Link", '<https://x.test/dir>;rel="index", <https://ca.test/limits>; rel="help"')
@@ -62,7 +62,7 @@ def test_a_page_about_limits_is_no_pause(box: Box) -> None:
 
 @pytest.mark.parametrize("detail", [None, 7, ["https://x.test/unpause"], "http://", "https://\x1b[31m/unpause"])
 def test_odd_words_are_harmless(box: Box, detail: object) -> None:
-    """The detail may be any JSON value."""
+    """The detail of a problem may be any JSON value."""
     body = {"type": "urn:ietf:params:acme:error:rateLimited", "detail": detail}
     error = limited(box, Response.of_json(429, body))
     assert error.code == "ca-rate-limited"
@@ -74,7 +74,7 @@ def test_odd_words_are_harmless(box: Box, detail: object) -> None:
     [(429, None, "ca-rate-limited"), (429, "novelty", "ca-rate-limited"), (500, "novelty", "ca-server-error")],
 )
 def test_the_status_decides_if_the_type_is_unknown(box: Box, status: int, kind: str | None, code: str) -> None:
-    """An unknown or missing type; the type is kept."""
+    """If the type is unknown or missing, the status decides. The type is kept."""
     body = {"detail": "no"} | ({"type": f"urn:ietf:params:acme:error:{kind}"} if kind else {})
     error = limited(box, Response.of_json(status, body, ("Retry-After", "60")))
     assert (error.code, error.type, error.retry_after) == (code, kind, 60)
@@ -104,7 +104,7 @@ def test_the_status_decides_if_the_type_is_unknown(box: Box, status: int, kind: 
     ],
 )
 def test_every_type_keeps_the_fields_of_the_problem(box: Box, kind: str, code: str) -> None:
-    """Type, detail, subproblems and Retry-After."""
+    """Errors of every type have the problem's type, detail, subproblems and Retry-After."""
     subproblem = {"type": "urn:ietf:params:acme:error:dns", "detail": "sub", "identifier": {"value": "a.test"}}
     body = {"type": f"urn:ietf:params:acme:error:{kind}", "detail": "words", "subproblems": [subproblem]}
     error = limited(box, Response.of_json(400, body, ("Retry-After", "600")))

@@ -19,7 +19,7 @@ REPLACES = "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"
 
 
 def sent(box: Box) -> list[dict[str, Any]]:
-    """The payload of each newOrder."""
+    """Return the payload of each newOrder."""
     return [exchange.request.payload or {} for exchange in box.proxy.of_kind("newOrder")]
 
 
@@ -62,7 +62,7 @@ def test_replaces_is_accepted_once(box: Box) -> None:
     [(409, "alreadyReplaced"), (409, "malformed"), (500, "serverInternal"), (403, "unauthorized"), (404, "malformed")],
 )
 def test_a_refused_replaces_is_left_out(box: Box, status: int, kind: str) -> None:
-    """Whatever the CA's reason, the order is sent again without it, because ARI never blocks a renewal."""
+    """If the CA refuses `replaces` for any reason, the order is sent again without it."""
     box.proxy.on_request = refuse_orders(kind, "replaces", status)
     order = box.client().new_order(box.context, ["example.test"], replaces=REPLACES)
     assert (order.status, order.replaces) == ("pending", None)
@@ -71,7 +71,7 @@ def test_a_refused_replaces_is_left_out(box: Box, status: int, kind: str) -> Non
 
 @pytest.mark.parametrize("lost", [1, 2])
 def test_a_lost_order_with_replaces_is_sent_once_more_only(box: Box, lost: int) -> None:
-    """It is sent again without `replaces`, which may be the cause. At most two orders, as always."""
+    """A lost order with `replaces` is sent once more, without it."""
     box.proxy.on_response = lambda request, response: (
         DROP if request.kind == "newOrder" and request.number <= lost else response
     )
@@ -84,7 +84,7 @@ def test_a_lost_order_with_replaces_is_sent_once_more_only(box: Box, lost: int) 
 
 
 def test_a_rate_limit_is_not_circumvented(box: Box) -> None:
-    """An order without `replaces` would meet more limits."""
+    """A rate-limited order with `replaces` is not sent again without it."""
     box.proxy.on_request = refusing("newOrder", Response.problem(429, "rateLimited", "slowly", ("Retry-After", "3600")))
     error = refused(lambda: box.client().new_order(box.context, ["example.test"], replaces=REPLACES))
     assert (error.code, error.retry_after) == ("ca-rate-limited", 3600)
@@ -102,7 +102,7 @@ def test_without_renewal_info_no_replaces_is_sent(box: Box) -> None:
 
 
 def test_a_profile_on_offer_is_ordered(box: Box) -> None:
-    """Required, preferred, or by its name alone; `caa_identities` needs no account."""
+    """An offered profile is ordered, whether it is required, preferred or given by its name."""
     box.proxy.on_response = with_meta(profiles={"short": "six days", "odd": 7}, caaIdentities=["CA.test", 5])
     client, context = box.client(), box.context
     assert client.caa_identities(context) == ("ca.test",)
@@ -114,7 +114,7 @@ def test_a_profile_on_offer_is_ordered(box: Box) -> None:
 
 
 def test_a_required_profile_that_is_not_there_orders_nothing(box: Box) -> None:
-    """The error names those on offer, and nothing is sent."""
+    """If a required profile is not offered, no order is sent, and the error names the offered ones."""
     box.proxy.on_response = with_meta(profiles={"classic": "", "short": ""})
     error = refused(lambda: box.client().new_order(box.context, ["example.test"], profile=Profile("tiny")))
     assert error.code == "ca-profile-unknown"
@@ -123,7 +123,7 @@ def test_a_required_profile_that_is_not_there_orders_nothing(box: Box) -> None:
 
 
 def test_a_preferred_profile_that_is_not_there_is_a_warning(box: Box) -> None:
-    """A real Pebble offers none; the default one is ordered."""
+    """If a preferred profile is not offered, there is a warning, and the default one is ordered."""
     client, context = box.client(), box.context
     client.new_order(context, ["example.test"], profile=Profile("tiny", required=False))
     (notice,) = context.notices
@@ -136,7 +136,7 @@ def test_a_preferred_profile_that_is_not_there_is_a_warning(box: Box) -> None:
 
 @pytest.mark.parametrize("required", [True, False])
 def test_a_profile_that_is_offered_and_refused(box: Box, required: bool) -> None:
-    """`invalidProfile`: an error if required; if preferred, a warning and an order without it."""
+    """After `invalidProfile` a required profile is an error; a preferred one is a warning and an order without it."""
     box.proxy.on_response = with_meta(profiles={"short": "for the chosen few"})
     box.proxy.on_request = refuse_orders("invalidProfile", "profile")
     client, context = box.client(), box.context
@@ -172,14 +172,14 @@ def test_authorizations_are_ended_so_that_the_next_are_fresh(run_pebble: Callabl
 
 @pytest.mark.parametrize(("name", "named"), [("*.*.test", 1), ("exa_mple.test", 2)])
 def test_a_name_that_no_ca_can_certify(box: Box, name: str, named: int) -> None:
-    """A real Pebble: malformed; if it does not say which name, the error has all."""
+    """A malformed name is in the error. If Pebble does not say which name it is, the error has all names."""
     error = refused(lambda: box.client().new_order(box.context, ["example.test", name]))
     assert (error.code, error.type) == ("ca-malformed-name", "malformed")
     assert error.evidence["identifiers"] == ["example.test", name][-named:]
 
 
 def test_a_malformed_name_in_a_subproblem(box: Box) -> None:
-    """Let's Encrypt names it in a subproblem."""
+    """A malformed name in a subproblem, as from Let's Encrypt, is in the error."""
     malformed = "urn:ietf:params:acme:error:malformed"
     subproblem = {"type": malformed, "detail": "bad", "identifier": {"type": "dns", "value": "b..test"}}
     body = {"type": malformed, "detail": "Error creating new order", "subproblems": [subproblem]}
@@ -192,20 +192,20 @@ def test_a_malformed_name_in_a_subproblem(box: Box) -> None:
     "words", ["no", "see https://a.test/help", "about www.a.test", "about a.test.example", "https://x.test/a.test/"]
 )
 def test_a_malformed_order_that_is_not_about_a_name(box: Box, words: str) -> None:
-    """Another CA may accept the order, so the name is not blamed."""
+    """A malformed order without a name blames no name, because another CA may accept it."""
     box.proxy.on_request = refusing("newOrder", Response.problem(400, "malformed", words))
     assert refused(lambda: box.client().new_order(box.context, ["a.test"])).code == "ca-error"
 
 
 def test_a_plain_order_has_only_identifiers(box: Box) -> None:
-    """Old servers get no new field."""
+    """An order without options has only its identifiers, so that old servers accept it."""
     box.client().new_order(box.context, ["example.test"])
     assert json.dumps(sent(box)[0]) == '{"identifiers": [{"type": "dns", "value": "example.test"}]}'
 
 
 @pytest.mark.parametrize("count", [1001, 20_000])
 def test_too_many_authorizations_are_refused(box: Box, count: int) -> None:
-    """Each would be a request, and an answer of one MiB can have tens of thousands."""
+    """An order with too many authorizations is an error, because each would be a request."""
 
     def respond(request: Request, response: Response) -> Response:
         if request.kind != "newOrder":
@@ -232,7 +232,7 @@ def at(box: Box, **wrong: float) -> Context:
     "wrong", [{"minutes": -62}, {"days": -400}, {"days": 400}], ids=["an-hour-behind", "a-year-behind", "a-year-ahead"]
 )
 def test_nothing_is_ordered_by_a_clock_that_is_far_off(box: Box, wrong: dict[str, float]) -> None:
-    """The CA's Date shows that no certificate of today would be valid here."""
+    """If the CA's Date shows that our clock is far off, nothing is ordered."""
     context = at(box, **wrong)
     error = refused(lambda: box.client().new_order(context, ["example.test"]))
     assert error.code == "clock-wrong"
@@ -242,14 +242,14 @@ def test_nothing_is_ordered_by_a_clock_that_is_far_off(box: Box, wrong: dict[str
 
 @pytest.mark.parametrize("wrong", [{"minutes": -50}, {"days": 3}], ids=["a-little-behind", "days-ahead"])
 def test_a_clock_that_is_a_little_off_stops_nothing(box: Box, wrong: dict[str, float]) -> None:
-    """A new certificate is valid here too; a difference of days is a warning."""
+    """A clock that is off by days causes a warning, and the order is sent."""
     context = at(box, **wrong)
     assert box.issue(["example.test"], context)
     assert [notice.code for notice in context.notices] == (["clock-ahead"] if "days" in wrong else [])
 
 
 def test_a_clock_that_may_be_right_is_not_warned_of(box: Box) -> None:
-    """At less than a day, the CA's clock may be the wrong one."""
+    """A difference of less than a day causes no warning, because the CA's clock may be wrong."""
     context = at(box, hours=20)
     assert box.client().new_order(context, ["example.test"])
     assert context.notices == []
@@ -257,6 +257,6 @@ def test_a_clock_that_may_be_right_is_not_warned_of(box: Box) -> None:
 
 @pytest.mark.parametrize("date", ["soon", None])
 def test_a_ca_without_a_date_is_trusted(box: Box, date: str | None) -> None:
-    """The certificate itself is checked at the end, as always."""
+    """If the CA sends no Date, the order is sent."""
     box.proxy.on_response = lambda _request, response: response.with_header("Date", date)
     assert box.client().new_order(at(box, days=-400), ["example.test"])

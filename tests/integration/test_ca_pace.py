@@ -41,7 +41,7 @@ class Impatient(HttpClient):
 
 
 def test_a_ca_that_hangs_is_probed_by_one_certificate(box: Box) -> None:
-    """One certificate at a time checks whether the CA answers again; the others send nothing."""
+    """While a CA hangs, one certificate at a time checks whether it answers again. The others send no request."""
     http = Impatient(trust=box.lab_ca.trust_pem)
     ca = CA(box.proxy.directory_url, name="lab")
     client = CAClient(ca, http, box.store, contact=["me@example.test"], agree_terms=True)

@@ -42,7 +42,7 @@ def in_force(stage: Stage) -> Path:
 @pytest.mark.parametrize("file", ["privkey.pem", "fullchain.pem"])
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_is_reported_and_costs_a_renewal(stage: Stage, file: str, damage: str) -> None:
-    """`status` says that it is missing; the next run names the file, sets it aside, and obtains a new version."""
+    """`status` reports the certificate as missing. The next run sets the file aside and obtains a new version."""
     folder = in_force(stage)
     DAMAGES[damage](folder / file)
     (status,) = stage.renewer().status()
@@ -60,7 +60,7 @@ def test_a_damaged_file_is_reported_and_costs_a_renewal(stage: Stage, file: str,
 @pytest.mark.parametrize("file", ["cert.pem", "chain.pem"])
 @pytest.mark.parametrize("damage", [*DAMAGES, "gone"])
 def test_a_part_of_the_chain_is_made_anew(stage: Stage, file: str, damage: str) -> None:
-    """It is rebuilt from the full chain, without a renewal; the damaged part is set aside."""
+    """A damaged part of the chain is set aside and rebuilt from the full chain, without a renewal."""
     path = in_force(stage) / file
     before = path.read_bytes()
     (DAMAGES | {"gone": Path.unlink})[damage](path)
@@ -83,7 +83,7 @@ def test_a_rehearsal_leaves_it_as_it_is(stage: Stage) -> None:
 
 
 def test_a_damaged_file_stays_until_there_is_another(stage: Stage) -> None:
-    """The CA is down: the file is reported and stays, and the outcome has no certificate."""
+    """If the CA is down, the damaged file is reported and stays, and the outcome has no certificate."""
     folder = in_force(stage)
     DAMAGES["of another program"](folder / "fullchain.pem")
     down = {"ca.lab.directory": f"https://127.0.0.1:{stage.lab.reserve()}/dir"}
@@ -95,7 +95,7 @@ def test_a_damaged_file_stays_until_there_is_another(stage: Stage) -> None:
 
 
 def test_a_damaged_state_is_an_event_if_nothing_is_due(stage: Stage) -> None:
-    """The warning is an event too."""
+    """If nothing is due, the warning about a damaged state is an event too."""
     path = stage.workspace.store / "certificates" / "home" / "state.json"
     path.write_bytes(b"{")
     outcome = stage.one()
@@ -106,7 +106,7 @@ def test_a_damaged_state_is_an_event_if_nothing_is_due(stage: Stage) -> None:
 
 
 def test_a_damaged_state_is_printed(stage: Stage) -> None:
-    """`renew` prints it if nothing is due, also with `-q`; so does `status`, which does not change the file."""
+    """`renew` prints a damaged state, also with `-q`. So does `status`, which does not change the file."""
     path = stage.workspace.store / "certificates" / "home" / "state.json"
     for arguments in (("status",), ("renew", "-q"), ("renew",)):
         path.write_bytes(b"{")

@@ -46,13 +46,13 @@ def proxy(postgres: Postgres) -> Iterator[Proxy]:
 
 @pytest.fixture
 def distant(address: DatabaseAddress, proxy: Proxy) -> Iterator[Database]:
-    """A database behind the proxy; it may be silent for a short time only."""
+    """A database behind the proxy, with a short patience."""
     with contextlib.closing(Database(address.at(proxy.port), patience=SHORT)) as database:
         yield database
 
 
 def failure(of: Callable[[], object], code: str) -> StoreError:
-    """The error of a call; it has the code, and the password is nowhere in it or around it."""
+    """Return the error of a call. It has this code, and neither the error nor its context has the password."""
     with pytest.raises(StoreError) as caught:
         of()
     error = caught.value
@@ -80,7 +80,7 @@ def _ask(address: Address, patience: float = 10.0) -> list[tuple[Any, ...]]:
 
 
 def test_values_go_in_and_come_out(database: Database) -> None:
-    """Rows are tuples; times are in UTC, whatever the server's zone is."""
+    """Rows are tuples, and times are in UTC."""
     row = database.one("SELECT %s::text, 2, now(), %s::bytea", ("ü", b"\0\1"))
 
     assert row is not None
@@ -93,13 +93,13 @@ def test_values_go_in_and_come_out(database: Database) -> None:
 
 
 def test_a_statement_tells_how_many_rows_it_changed(database: Database) -> None:
-    """`execute` returns the number of rows."""
+    """`execute` returns the number of changed rows."""
     assert database.execute("INSERT INTO t SELECT generate_series(1, 3)") == 3
     assert database.execute("DELETE FROM t WHERE i > 1") == 2
 
 
 def test_queries_are_counted(database: Database) -> None:
-    """BEGIN and COMMIT count too; an idle connection is used again without a question."""
+    """BEGIN and COMMIT are counted too. An idle connection is reused without another query."""
     before = database.queries
     database.fetch("SELECT 1")
     with database.transaction() as transaction:
@@ -109,7 +109,7 @@ def test_queries_are_counted(database: Database) -> None:
 
 
 def test_a_transaction_takes_effect_as_a_whole(database: Database) -> None:
-    """Nothing is there of one that failed."""
+    """A transaction is visible after its end. One that fails changes nothing."""
     with database.transaction() as transaction:
         transaction.execute("INSERT INTO t VALUES (1)")
         assert database.fetch("SELECT * FROM t") == []
@@ -126,7 +126,7 @@ def test_a_transaction_takes_effect_as_a_whole(database: Database) -> None:
 
 
 def test_an_error_inside_a_transaction_is_ours(database: Database) -> None:
-    """A caller inside the block meets a StoreError; catching it does not make the transaction succeed."""
+    """A failed statement raises StoreError. The transaction fails even if the caller catches the error."""
 
     def swallow() -> None:
         with database.transaction() as transaction:
@@ -138,7 +138,7 @@ def test_an_error_inside_a_transaction_is_ours(database: Database) -> None:
 
 
 def test_a_stream_is_read_in_parts(database: Database) -> None:
-    """Rows come one by one; a stream that is closed early gives its connection back."""
+    """A stream reads its rows in parts. A stream that is closed early returns its connection."""
     database.execute("INSERT INTO t SELECT generate_series(1, 2500)")
 
     assert sum(i for (i,) in database.stream("SELECT i FROM t WHERE i <= %s", (2400,))) == 2400 * 2401 // 2
@@ -151,7 +151,7 @@ def test_a_stream_is_read_in_parts(database: Database) -> None:
 
 
 def test_threads_share_a_few_connections(address: DatabaseAddress, postgres: Postgres) -> None:
-    """Twenty threads with three connections wait for each other; nobody fails."""
+    """Twenty threads share three connections, and no call fails."""
     with contextlib.closing(Database(address, size=3)) as database:
         tasks = threads.start_all([lambda: database.one("SELECT pg_sleep(0.005)")] * 20, 20)
         for task in tasks:
@@ -161,7 +161,7 @@ def test_threads_share_a_few_connections(address: DatabaseAddress, postgres: Pos
 
 
 def test_no_free_connection(address: DatabaseAddress) -> None:
-    """A call that gets no connection in time fails instead of waiting for ever."""
+    """A call that gets no connection in time fails, and the fix names the concurrency."""
     with (
         contextlib.closing(Database(address, size=1, patience=SHORT)) as database,
         database.transaction(),
@@ -170,7 +170,7 @@ def test_no_free_connection(address: DatabaseAddress) -> None:
 
 
 def test_the_clock_is_that_of_the_database(address: DatabaseAddress, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host whose clock is wrong by ten minutes reads the time of the database."""
+    """The clock of a database does not use the clock of this host."""
     from dnsrenew.base.clock import SystemClock
 
     with contextlib.closing(Database(address)) as database:
@@ -180,7 +180,7 @@ def test_the_clock_is_that_of_the_database(address: DatabaseAddress, monkeypatch
 
 
 def test_the_clock_without_a_database() -> None:
-    """As long as the database cannot be asked, the clock of this host is used."""
+    """The clock of this host is used until the database has been queried."""
     database = Database(DatabaseAddress("none", 1))
 
     assert abs(database.clock.now().timestamp() - time.time()) < SOON
@@ -204,7 +204,7 @@ def test_the_clock_without_a_database() -> None:
 def test_no_login(
     address: DatabaseAddress, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], code: str, words: str
 ) -> None:
-    """A refused login and a server that is not there have codes of their own, and say where to look."""
+    """A refused login, an unreachable server and a bad URL have different codes, and the fix says where to look."""
     monkeypatch.setenv("PGPASSFILE", "/nonexistent")
     monkeypatch.delenv("PGPASSWORD", raising=False)
 
@@ -215,7 +215,7 @@ def test_no_login(
 
 
 def test_a_password_that_cannot_be_read(address: DatabaseAddress) -> None:
-    """The error of the secret is raised as it is."""
+    """If the secret of the password fails, its own error is raised."""
     from dnsrenew.model.store_address import StoreAddress
 
     with pytest.raises(SecretError):
@@ -223,7 +223,7 @@ def test_a_password_that_cannot_be_read(address: DatabaseAddress) -> None:
 
 
 def test_a_missing_package(address: DatabaseAddress, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without psycopg the error has the command that installs it."""
+    """Without psycopg the fix names the package to install."""
     monkeypatch.setitem(sys.modules, "psycopg", None)
 
     error = failure(lambda: _ask(address), "store-extra-missing")
@@ -232,7 +232,7 @@ def test_a_missing_package(address: DatabaseAddress, monkeypatch: pytest.MonkeyP
 
 
 def test_no_rights(database: Database, postgres: Postgres, address: DatabaseAddress) -> None:
-    """A role without rights is told which to grant."""
+    """The fix for a role without rights names the `grant` that it needs."""
     postgres.new_role(f"guest_{address.name}")
     with contextlib.closing(Database(replace(address, user=f"guest_{address.name}"))) as guest:
         error = failure(lambda: guest.fetch("SELECT * FROM t"), "store-refused")
@@ -241,7 +241,7 @@ def test_no_rights(database: Database, postgres: Postgres, address: DatabaseAddr
 
 
 def test_a_role_that_only_reads(postgres: Postgres, address: DatabaseAddress) -> None:
-    """A session that is read-only is refused at the start, before anything is ordered."""
+    """A role whose sessions are read-only is refused when it connects, and the fix names the role."""
     role = f"reader_{address.name}"
     postgres.new_role(role, f"ALTER ROLE {role} SET default_transaction_read_only = on")
 
@@ -249,7 +249,7 @@ def test_a_role_that_only_reads(postgres: Postgres, address: DatabaseAddress) ->
 
 
 def test_too_many_connections(postgres: Postgres, address: DatabaseAddress) -> None:
-    """A limit of the server is named; a worker waits, as for a server that is down."""
+    """If the server allows no more connections, the error is `store-unreachable`, so that a worker waits."""
     role = f"many_{address.name}"
     postgres.new_role(role, f"ALTER ROLE {role} CONNECTION LIMIT 0")
 
@@ -257,7 +257,7 @@ def test_too_many_connections(postgres: Postgres, address: DatabaseAddress) -> N
 
 
 def test_read_only_meanwhile(database: Database) -> None:
-    """A write that the server refuses because it only reads has the same code."""
+    """A write in a transaction that is read-only fails with `store-read-only`."""
 
     def write() -> None:
         with database.transaction() as transaction:
@@ -268,7 +268,7 @@ def test_read_only_meanwhile(database: Database) -> None:
 
 
 def test_a_replica() -> None:
-    """A real replica is refused at the start: its primary is the address to set."""
+    """A replica is refused when it is connected to, and the fix says to set the primary's address."""
     with Postgres.running(standby=True) as replica:
         error = failure(lambda: _ask(DatabaseAddress("postgres", replica.port)), "store-read-only")
 
@@ -277,7 +277,7 @@ def test_a_replica() -> None:
 
 @pytest.mark.skipif("os.geteuid() != 0", reason="a file system can be mounted by root only")
 def test_a_full_disk() -> None:
-    """A full disk under the database is said; what is stored stays readable."""
+    """A full disk of the server is reported as `store-full`, and stored rows can be read."""
     with Postgres.running(small_disk=4) as server:
         address = server.new_database()
         with server.admin() as admin:
@@ -294,7 +294,7 @@ def test_a_full_disk() -> None:
 
 
 def test_other_errors_are_quoted(database: Database) -> None:
-    """What has no code of its own quotes the server."""
+    """An error without its own code quotes the server's message."""
     error = failure(lambda: database.fetch("SELEC 1"), "store-failed")
 
     assert error.evidence["sqlstate"] == "42601"
@@ -302,14 +302,14 @@ def test_other_errors_are_quoted(database: Database) -> None:
 
 
 def test_a_password_in_the_words_of_the_server(database: Database) -> None:
-    """A server that quotes the password gets it removed."""
+    """The password is removed from a server's message."""
     sql = f"DO $$ BEGIN RAISE EXCEPTION 'it is {PASSWORD}'; END $$"
 
     assert "•••" in failure(lambda: database.execute(sql), "store-failed").message
 
 
 def test_too_old(address: DatabaseAddress, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that cannot free the locks of a host that hangs is refused."""
+    """A server that is too old is refused, and the error names the oldest supported version."""
     monkeypatch.setattr("dnsrenew.store.database.new_connection._OLDEST", 990000)
 
     assert "14 or later" in failure(lambda: _ask(address), "store-refused").message
@@ -319,7 +319,7 @@ def test_too_old(address: DatabaseAddress, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_server_that_accepts_and_never_answers() -> None:
-    """The login ends after the patience, which libpq's own time-out of at least 2 s is not."""
+    """A login ends after the patience, which may be shorter than libpq's minimum of 2 s."""
     with socket.create_server((LOOPBACK, 0)) as silent:
         start = time.monotonic()
         failure(lambda: _ask(DatabaseAddress("d", silent.getsockname()[1]), SHORT), "store-unreachable")
@@ -328,7 +328,7 @@ def test_a_server_that_accepts_and_never_answers() -> None:
 
 
 def test_a_late_login_is_closed(address: DatabaseAddress, proxy: Proxy, postgres: Postgres) -> None:
-    """A connection that comes when nobody waits for it any more is closed."""
+    """A login that ends after its time-out is closed."""
     proxy.hang()
     failure(lambda: _ask(address.at(proxy.port), SHORT), "store-unreachable")
     proxy.flow()
@@ -340,7 +340,7 @@ def test_a_late_login_is_closed(address: DatabaseAddress, proxy: Proxy, postgres
 
 
 def test_a_connection_that_hangs(distant: Database, proxy: Proxy) -> None:
-    """A statement ends after the patience; so does the next one; and when the network is back, all is well."""
+    """Each statement ends after the patience, and statements work again when the network is back."""
     distant.fetch("SELECT 1")
     proxy.hang()
     for _ in range(2):
@@ -353,7 +353,7 @@ def test_a_connection_that_hangs(distant: Database, proxy: Proxy) -> None:
 
 
 def test_a_transaction_that_hangs(distant: Database, proxy: Proxy) -> None:
-    """Its end waits no second time: a rollback would not be answered either."""
+    """A transaction whose statement timed out does not wait for a rollback too."""
     start = time.monotonic()
 
     def work() -> None:
@@ -366,7 +366,7 @@ def test_a_transaction_that_hangs(distant: Database, proxy: Proxy) -> None:
 
 
 def test_a_slow_statement_ends_on_the_server_too(address: DatabaseAddress, postgres: Postgres) -> None:
-    """What this process gave up on does not go on there."""
+    """After the time-out of a statement, the server cancels it too."""
     with contextlib.closing(Database(address, patience=SHORT)) as database:
         failure(lambda: database.fetch("SELECT pg_sleep(30)"), "store-unreachable")
         end = time.monotonic() + SOON
@@ -402,7 +402,7 @@ def test_a_cut_in_the_middle(distant: Database, proxy: Proxy) -> None:
 
 
 def test_a_network_that_refuses(distant: Database, proxy: Proxy) -> None:
-    """A proxy or firewall that resets connections."""
+    """While a proxy refuses connections, calls fail. Afterwards they work again."""
     proxy.cut(refuse=True)
     failure(lambda: distant.fetch("SELECT 1"), "store-unreachable")
     proxy.flow()
@@ -412,7 +412,7 @@ def test_a_network_that_refuses(distant: Database, proxy: Proxy) -> None:
 
 @pytest.mark.parametrize("kill", [False, True], ids=["stop", "kill -9"])
 def test_a_restart_of_the_server(database: Database, postgres: Postgres, kill: bool) -> None:
-    """While it is down: store-unreachable; afterwards everything committed is there."""
+    """While the server is down, calls fail with `store-unreachable`. Afterwards committed rows can be read."""
     database.execute("INSERT INTO t VALUES (1)")
     with postgres.stopped(kill=kill):
         failure(lambda: database.fetch("SELECT 1"), "store-unreachable")
@@ -421,7 +421,7 @@ def test_a_restart_of_the_server(database: Database, postgres: Postgres, kill: b
 
 
 def test_a_fork_uses_connections_of_its_own(database: Database) -> None:
-    """The connections of the parent are left alone in a child process."""
+    """A child process does not use or close the connections of its parent."""
     database.fetch("SELECT 1")
     parent = database._idle[0]
     database._process -= 1  # as in a child
@@ -437,14 +437,14 @@ def test_a_fork_uses_connections_of_its_own(database: Database) -> None:
 
 
 def test_a_pooler_by_transaction_is_refused(address: DatabaseAddress, postgres: Postgres) -> None:
-    """Locks would not hold behind it; it is found at the first connection, also when nobody else uses it."""
+    """A pooler in transaction mode is refused at the first connection, because it does not keep locks."""
     with Pooler(postgres, address.name, by_transaction=True) as pooler:
         for _ in range(3):
             assert "session" in failure(lambda: _ask(address.at(pooler.port)), "store-pooler").fix
 
 
 def test_a_pooler_by_session_is_used(address: DatabaseAddress, postgres: Postgres) -> None:
-    """A pooler that keeps sessions apart is no obstacle."""
+    """A pooler in session mode is accepted."""
     with Pooler(postgres, address.name, by_transaction=False) as pooler:
         assert _ask(address.at(pooler.port)) == [(1,)]
 
@@ -453,7 +453,7 @@ def test_a_pooler_by_session_is_used(address: DatabaseAddress, postgres: Postgre
 
 
 def test_what_is_told_is_heard(database: Database) -> None:
-    """Payloads come in order, those of a transaction when it is committed."""
+    """Notifications arrive in order, after the commit of their transaction."""
     with database.notifications("dnsrenew_changed") as feed:
         assert feed.wait(0) == []
         with database.transaction() as transaction:
@@ -465,7 +465,7 @@ def test_what_is_told_is_heard(database: Database) -> None:
 
 
 def test_a_feed_that_hangs(distant: Database, database: Database, proxy: Proxy) -> None:
-    """A silent server is noticed within the patience; the feed connects again when it is asked again."""
+    """A feed notices a silent server within the patience, and connects again at the next call."""
     with distant.notifications("c") as feed:
         feed.wait(0)
         proxy.hang()
@@ -480,7 +480,7 @@ def test_a_feed_that_hangs(distant: Database, database: Database, proxy: Proxy) 
 
 
 def test_a_feed_that_is_cut(distant: Database, proxy: Proxy) -> None:
-    """A cut wakes the feed at once."""
+    """A feed whose connection is cut raises at once."""
     with distant.notifications("c") as feed:
         feed.wait(0)
         proxy.cut()
@@ -490,7 +490,7 @@ def test_a_feed_that_is_cut(distant: Database, proxy: Proxy) -> None:
 
 
 def test_a_quiet_feed_asks_whether_the_server_is_there(database: Database) -> None:
-    """The question itself disturbs nobody, and what was told meanwhile is heard."""
+    """While a quiet feed checks its connection, no notification is lost."""
     database.patience = SHORT
     with database.notifications("c") as feed:
         feed.wait(0)

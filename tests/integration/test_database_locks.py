@@ -98,7 +98,7 @@ def take(locks: LockSession, key: str = KEY, wait: float = 0, context: Context |
 
 
 def refused(locks: LockSession, key: str = KEY) -> dict[str, Any]:
-    """The evidence of the error of a lock that is taken."""
+    """Return the evidence of the LockedError."""
     with pytest.raises(LockedError) as caught:
         take(locks, key)
     assert caught.value.code == "locked"
@@ -106,7 +106,7 @@ def refused(locks: LockSession, key: str = KEY) -> dict[str, Any]:
 
 
 def lost(call: Callable[[], object]) -> StoreError:
-    """The error of a call that finds the connection lost."""
+    """Return the error of a call that finds its connection lost."""
     with pytest.raises(StoreError) as caught:
         call()
     assert caught.value.code == "store-unreachable"
@@ -125,7 +125,7 @@ def until(condition: Callable[[], object]) -> None:
 
 
 def test_two_sessions_exclude_each_other(database: Database) -> None:
-    """The second one is told which process holds the lock, on which host, and since when."""
+    """Only one session holds a lock. The error of another one has process, host and time."""
     with session(database) as one, session(database) as two:
         with one.hold(KEY, WHAT, wait=0, context=Context()):
             evidence = refused(two)
@@ -139,7 +139,7 @@ def test_two_sessions_exclude_each_other(database: Database) -> None:
 
 
 def test_threads_exclude_each_other(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Threads of one process share a connection, and still only one of them holds a lock; no server is asked."""
+    """Threads of one process exclude each other, without a query to the server."""
     monkeypatch.setattr(locks_module, "_LONGEST_PAUSE", 0.02)
     with session(database) as locks:
         with locks.hold(KEY, WHAT, wait=0, context=Context()):
@@ -161,7 +161,7 @@ def test_threads_exclude_each_other(database: Database, monkeypatch: pytest.Monk
 
 
 def test_a_lock_takes_two_statements(database: Database) -> None:
-    """One to take it, with its fence, and one to free it."""
+    """A lock takes one statement to acquire, with its fence, and one to release."""
     with session(database) as locks:
         take(locks)
         before = database.queries
@@ -170,7 +170,7 @@ def test_a_lock_takes_two_statements(database: Database) -> None:
 
 
 def test_waiting(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that waits gets the lock when it is free, and tells meanwhile that it waits."""
+    """A waiting run emits an event, and gets the lock when it is free."""
     monkeypatch.setattr(locks_module, "_EVENT_SECONDS", 0.05)
     heard: list[str] = []
     emitter = Emitter(SystemClock(), lambda event: heard.append(event.kind))
@@ -185,7 +185,7 @@ def test_waiting(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_cancel_ends_the_wait(database: Database) -> None:
-    """Nothing is held afterwards."""
+    """A cancelled wait raises Cancelled, and holds no lock afterwards."""
     context = Context()
     context.cancel.set()
     with session(database) as locks, pytest.raises(Cancelled):
@@ -196,7 +196,7 @@ def test_a_cancel_ends_the_wait(database: Database) -> None:
 
 
 def test_a_lock_that_cannot_be_written_down_is_not_held(database: Database) -> None:
-    """If the fence cannot be counted up, because the disk is full or a right is missing, the lock is free again."""
+    """If the fence cannot be written, the lock is released."""
     database.execute("ALTER TABLE dnsrenew_lock ADD CONSTRAINT broken CHECK (fence = 0)")
     with session(database) as one, session(database) as two:
         with pytest.raises(StoreError):
@@ -209,7 +209,7 @@ def test_a_lock_that_cannot_be_written_down_is_not_held(database: Database) -> N
 
 
 def test_kill_9_frees_the_lock(database: Database, address: DatabaseAddress) -> None:
-    """The lock of a killed process is free at once, and whoever connects next forgets the process."""
+    """The lock of a killed process is released, and the next session deletes the row of the process."""
     with session(database) as locks:
         with child(address) as (process, holder):
             assert refused(locks)["pid"] == process.pid
@@ -224,7 +224,7 @@ def test_kill_9_frees_the_lock(database: Database, address: DatabaseAddress) -> 
 
 
 def test_a_process_that_ends_forgets_itself(database: Database, address: DatabaseAddress) -> None:
-    """Nothing of it is left."""
+    """A process deletes its own row when it ends."""
     with child(address) as (process, _):
         process.communicate(timeout=SOON)
         assert process.returncode == 0
@@ -233,8 +233,8 @@ def test_a_process_that_ends_forgets_itself(database: Database, address: Databas
 
 
 def test_a_stopped_process_loses_its_locks(address: DatabaseAddress, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that hangs keeps its lock for twice the patience; nothing on its host has to notice."""
-    monkeypatch.setattr(lock_connection, "_BEATS", 1e4)  # its heart has stopped
+    """A process that sends no heartbeat loses its locks after the patience, and notices it."""
+    monkeypatch.setattr(lock_connection, "_BEATS", 1e4)  # it sends no heartbeat
     context = Context()
     with (
         contextlib.closing(Database(address, patience=SHORT)) as hanging,
@@ -250,7 +250,7 @@ def test_a_stopped_process_loses_its_locks(address: DatabaseAddress, monkeypatch
 
 
 def test_a_host_that_was_suspended(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After more than 10 s without an answer the lock counts as lost, before anything is sent to the server."""
+    """If the server has not answered for longer than the patience, the guard counts the lock as lost."""
     context = Context()
     with session(database) as locks, locks.hold(KEY, WHAT, wait=0, context=context):
         context.check()
@@ -262,7 +262,7 @@ def test_a_host_that_was_suspended(database: Database, monkeypatch: pytest.Monke
 def test_the_server_waits_longer_than_the_client(
     database: Database, address: DatabaseAddress, postgres: Postgres
 ) -> None:
-    """The server frees the locks of a silent session after 20 s: later than the client gives up, and within 30 s."""
+    """The server ends a silent session after 20 s; the client gives up after 10 s."""
     with session(database) as locks:
         (row,) = locks._connected().fetch("SELECT current_setting('idle_session_timeout')")
 
@@ -274,7 +274,7 @@ def test_the_server_waits_longer_than_the_client(
 
 
 def test_a_cut_is_noticed_before_the_next_step(distant: Database, proxy: Proxy) -> None:
-    """The guard of the lock stops the run, its cleanup too, as soon as the connection is gone."""
+    """After a cut, the guard of the lock stops the run and its cleanup."""
     context = Context()
     with session(distant) as locks, locks.hold(KEY, WHAT, wait=0, context=context):
         context.check()
@@ -286,7 +286,7 @@ def test_a_cut_is_noticed_before_the_next_step(distant: Database, proxy: Proxy) 
 
 
 def test_after_a_new_connection_the_old_locks_stay_lost(distant: Database, proxy: Proxy) -> None:
-    """A lock that was lost is not held again because another one is."""
+    """A lost lock stays lost after the session has connected again for another lock."""
     context, later = Context(), Context()
     with session(distant) as locks, locks.hold(KEY, WHAT, wait=0, context=context):
         before = locks.holder
@@ -301,7 +301,7 @@ def test_after_a_new_connection_the_old_locks_stay_lost(distant: Database, proxy
 
 @pytest.mark.parametrize("kill", [False, True], ids=["restart", "kill -9"])
 def test_a_restart_of_the_server_ends_all_locks(database: Database, postgres: Postgres, kill: bool) -> None:
-    """The run stops; a new run gets the lock."""
+    """After a restart of the server the old lock is lost, and another session can take it."""
     context = Context()
     with session(database) as locks, locks.hold(KEY, WHAT, wait=0, context=context):
         with postgres.stopped(kill=kill):
@@ -313,7 +313,7 @@ def test_a_restart_of_the_server_ends_all_locks(database: Database, postgres: Po
 
 
 def test_a_connection_that_hangs(address: DatabaseAddress, proxy: Proxy) -> None:
-    """The client counts the lock as lost after its patience; only then the server gives it to another one."""
+    """The client counts its lock as lost before the server gives the lock to another session."""
     with (
         contextlib.closing(Database(address.at(proxy.port), patience=SHORT)) as distant,
         contextlib.closing(Database(address)) as near,
@@ -340,7 +340,7 @@ def test_a_connection_that_hangs(address: DatabaseAddress, proxy: Proxy) -> None
 
 
 def test_threads_share_a_failure_to_connect(address: DatabaseAddress, proxy: Proxy) -> None:
-    """Ten threads do not wait ten times the patience for a server that hangs."""
+    """Ten threads share one failed connection instead of waiting one after the other."""
     with contextlib.closing(Database(address.at(proxy.port), patience=SHORT)) as distant, session(distant) as locks:
         proxy.hang()
         start = time.monotonic()
@@ -352,7 +352,7 @@ def test_threads_share_a_failure_to_connect(address: DatabaseAddress, proxy: Pro
 
 
 def test_the_heartbeat_keeps_the_lock(address: DatabaseAddress) -> None:
-    """A run that does nothing with the database for longer than the server waits keeps its lock."""
+    """Heartbeats keep the lock of a run that sends no statements."""
     with contextlib.closing(Database(address, patience=SHORT)) as database, session(database) as locks:
         context = Context()
         with locks.hold(KEY, WHAT, wait=0, context=context):
@@ -384,12 +384,12 @@ def cut(locks: LockSession, postgres: Postgres) -> None:
 
 
 def test_an_older_holder_does_not_overwrite(database: Database, postgres: Postgres) -> None:
-    """A holder that has not noticed its loss cannot write once somebody else has held the lock."""
+    """A holder whose lock was lost cannot write after another session has held the lock."""
     database.execute("INSERT INTO dnsrenew_certificate (name, version) VALUES ('home', 0)")
     with session(database) as one, session(database) as two, one.hold(KEY, WHAT, wait=0, context=Context()):
         one.run_fenced(KEY, WRITE, {"version": 1})
         cut(one, postgres)
-        one.run_fenced(KEY, WRITE, {"version": 2})  # nobody has held it since: what was issued is not lost
+        one.run_fenced(KEY, WRITE, {"version": 2})  # no other session has held it since: no certificate is lost
         assert _number(database) == 2
         with two.hold(KEY, WHAT, wait=SOON, context=Context()):
             two.run_fenced(KEY, WRITE, {"version": 3})
@@ -398,7 +398,7 @@ def test_an_older_holder_does_not_overwrite(database: Database, postgres: Postgr
 
 
 def test_a_new_holder_waits_for_the_write_of_the_old_one(database: Database, postgres: Postgres) -> None:
-    """A write that is under way when the lock changes hands ends before the new holder reads."""
+    """A new holder gets the lock only after a running write of the old holder has ended."""
     database.execute("INSERT INTO dnsrenew_certificate (name, version) VALUES ('home', 0)")
     with session(database) as one, session(database) as two, one.hold(KEY, WHAT, wait=0, context=Context()):
         with database.transaction() as transaction:
@@ -417,7 +417,7 @@ def test_a_new_holder_waits_for_the_write_of_the_old_one(database: Database, pos
 
 
 def test_without_a_lock_a_write_is_not_fenced(database: Database) -> None:
-    """A tool that holds no lock writes as in any statement."""
+    """A session without a lock can write."""
     database.execute("INSERT INTO dnsrenew_certificate (name, version) VALUES ('home', 0)")
     with session(database) as locks:
         locks.run_fenced(KEY, WRITE, {"version": 1})
@@ -425,7 +425,7 @@ def test_without_a_lock_a_write_is_not_fenced(database: Database) -> None:
 
 
 def test_a_fork_holds_no_locks(database: Database) -> None:
-    """A child process connects by itself: the locks of its parent are not its own."""
+    """A child process is a holder of its own, without the locks of its parent."""
     with session(database) as locks:
         parent = locks.holder
         connection = locks._connection
@@ -437,7 +437,7 @@ def test_a_fork_holds_no_locks(database: Database) -> None:
 
 
 def test_signals_do_not_break_the_connection(database: Database) -> None:
-    """Ctrl-C in the middle of a statement leaves a session that can be used."""
+    """After Ctrl-C during a statement, the session can take a lock."""
     with session(database) as locks:
         take(locks)
         threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()

@@ -27,7 +27,7 @@ def database(address: DatabaseAddress) -> Iterator[Database]:
 
 
 def refused(database: Database, *keys: bytes) -> str:
-    """The code with which these seals are refused; empty if they are not."""
+    """Return the code with which these seals are refused, or an empty string."""
     try:
         schema.check(database, Seals(keys))
     except StoreError as error:
@@ -39,7 +39,7 @@ def refused(database: Database, *keys: bytes) -> str:
 
 
 def test_a_new_schema_can_be_used(database: Database) -> None:
-    """`initialize` makes the tables and those of the queue; a second time it does nothing."""
+    """`initialize` creates our tables and those of the queue. A second call changes nothing."""
     assert refused(database, OLD) == "store-schema"
     for _ in range(2):
         schema.initialize(database, Seals([OLD]))
@@ -50,7 +50,7 @@ def test_a_new_schema_can_be_used(database: Database) -> None:
 
 
 def test_two_initialize_at_once(address: DatabaseAddress) -> None:
-    """One of them makes the tables, the other one finds them."""
+    """Simultaneous calls of `initialize` all succeed."""
 
     def initialize() -> None:
         with contextlib.closing(Database(address)) as database:
@@ -63,7 +63,7 @@ def test_two_initialize_at_once(address: DatabaseAddress) -> None:
 
 @pytest.mark.parametrize(("version", "code"), [(schema.VERSION + 1, "store-newer"), (0, "store-schema")])
 def test_another_version(database: Database, version: int, code: str) -> None:
-    """A later version is refused by everything, `initialize` too; an older one asks for `initialize`."""
+    """A newer schema is refused, by `initialize` too. For an older one the error is `store-schema`."""
     schema.initialize(database, Seals([OLD]))
     database.execute("UPDATE dnsrenew_schema SET version = %s", (version,))
 
@@ -75,7 +75,7 @@ def test_another_version(database: Database, version: int, code: str) -> None:
 
 
 def test_an_older_schema_is_brought_to_this_version(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the steps that are missing are made."""
+    """`initialize` runs only the missing steps on an older schema."""
     schema.initialize(database, Seals([OLD]))
     monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, "CREATE TABLE later ()"))
     monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
@@ -88,7 +88,7 @@ def test_an_older_schema_is_brought_to_this_version(database: Database, monkeypa
 
 
 def test_a_step_that_fails_changes_nothing(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The steps are one transaction."""
+    """If one step of `initialize` fails, no table is created."""
     monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, "CREATE TABLE broken (nonsense)"))
     with pytest.raises(StoreError):
         schema.initialize(database, Seals([OLD]))
@@ -97,7 +97,7 @@ def test_a_step_that_fails_changes_nothing(database: Database, monkeypatch: pyte
 
 
 def test_no_right_to_create(database: Database, postgres: Postgres, address: DatabaseAddress) -> None:
-    """A role that may not create tables is told which right it lacks."""
+    """If a role may not create tables, the fix names the missing right."""
     postgres.new_role(f"guest_{address.name}")
     with contextlib.closing(Database(replace(address, user=f"guest_{address.name}"))) as guest:
         with pytest.raises(StoreError) as caught:
@@ -109,7 +109,7 @@ def test_no_right_to_create(database: Database, postgres: Postgres, address: Dat
 
 
 def test_a_schema_of_its_own(database: Database, address: DatabaseAddress) -> None:
-    """The tables are in the first schema of the search path; without one it is said."""
+    """The tables are in the first schema of the search path. If it has none, the fix is `CREATE SCHEMA`."""
     database.execute("CREATE SCHEMA dnsrenew")  # of the same name as the role: the search path has it first
     schema.initialize(database, Seals([OLD]))
     assert database.one("SELECT to_regclass('dnsrenew.dnsrenew_version') IS NOT NULL") == (True,)
@@ -122,7 +122,7 @@ def test_a_schema_of_its_own(database: Database, address: DatabaseAddress) -> No
 
 
 def test_slots_are_spread(database: Database) -> None:
-    """However many certificates come one after the other, no tenth of the time has more than its share and one."""
+    """A hundred certificates get evenly spread slots: nine to eleven in each tenth."""
     schema.initialize(database, Seals([]))
     database.execute("INSERT INTO dnsrenew_certificate (name) SELECT 'c' || n FROM generate_series(1, 100) n")
     counts = database.fetch("SELECT count(*) FROM dnsrenew_certificate GROUP BY floor(slot * 10)")
@@ -136,7 +136,7 @@ def test_slots_are_spread(database: Database) -> None:
 
 
 def test_a_sealed_value_is_opened_at_its_place_only() -> None:
-    """Neither a changed byte, nor another place, nor another seal opens it, and each is `seal-wrong`."""
+    """A changed value, another place or another seal is refused with `seal-wrong`."""
     seals, at = Seals([OLD]), place("version", "home", 1)
     blob = seals.seal(b"the key", at)
     assert b"the key" not in blob
@@ -155,7 +155,7 @@ def test_a_sealed_value_is_opened_at_its_place_only() -> None:
 
 
 def test_without_a_seal_values_are_stored_as_they_are() -> None:
-    """Where there is a seal, they are opened only as long as the tables say so: until all is sealed."""
+    """Without a seal, values are stored unsealed. A seal opens them only while the tables allow it."""
     blob = Seals([]).seal(b"the key", "p")
 
     assert blob == b"\0the key"
@@ -169,12 +169,12 @@ def test_without_a_seal_values_are_stored_as_they_are() -> None:
 
 
 def test_seals_do_not_show_their_keys() -> None:
-    """Neither `str` nor `repr` has a key."""
+    """`str` and `repr` of seals do not show their keys."""
     assert OLD.decode() not in f"{Seals([OLD])!r} {Seals([OLD])}"
 
 
 def test_a_wrong_seal_is_found_before_anything_is_opened(database: Database) -> None:
-    """It is refused at the start, also if nothing is stored yet; so is none at all."""
+    """A wrong or missing seal is refused at the start, even if no value is stored."""
     schema.initialize(database, Seals([OLD]))
 
     assert refused(database, OTHER) == "seal-wrong"
@@ -186,7 +186,7 @@ def test_a_wrong_seal_is_found_before_anything_is_opened(database: Database) -> 
 
 
 def test_a_forged_proof(database: Database) -> None:
-    """A seal whose name was put into the table is not taken for ours without its proof."""
+    """A seal in the table is refused if its proof is wrong."""
     schema.initialize(database, Seals([OLD]))
     database.execute("UPDATE dnsrenew_seal SET proof = %s", (Seals([OTHER]).proof(),))
 
@@ -228,7 +228,7 @@ def _read(database: Database, seals: Seals) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("before", [[OLD], []], ids=["sealed", "unsealed"])
 def test_a_new_seal_seals_everything_anew(database: Database, before: list[bytes]) -> None:
-    """Afterwards the old seal is not needed and not accepted; values that are not sealed stay."""
+    """After a re-seal the new seal opens every value, the old one is refused, and public values are unchanged."""
     schema.initialize(database, Seals(before))
     stored = _store(database, Seals(before), count=schema._AT_ONCE + 1)
     both = Seals([NEW, *before])
@@ -244,7 +244,7 @@ def test_a_new_seal_seals_everything_anew(database: Database, before: list[bytes
 
 
 def test_without_a_seal_nothing_is_sealed_anew(database: Database) -> None:
-    """It does nothing."""
+    """`reseal` without a seal changes no value."""
     schema.initialize(database, Seals([]))
     _store(database, Seals([]))
 
@@ -252,7 +252,7 @@ def test_without_a_seal_nothing_is_sealed_anew(database: Database) -> None:
 
 
 def test_a_value_that_cannot_be_opened_keeps_the_old_seal(database: Database) -> None:
-    """Nothing is forgotten while something cannot be sealed anew."""
+    """If a value cannot be opened, `reseal` fails and both seals stay registered."""
     schema.initialize(database, Seals([OLD]))
     _store(database, Seals([OLD]))
     database.execute("UPDATE dnsrenew_account SET key = %s", (Seals([OTHER]).seal(b"", "elsewhere"),))

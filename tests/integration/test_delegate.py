@@ -62,7 +62,7 @@ def with_other(workspace: Workspace, *domains: str, **certificate: Any) -> Path:
 
 
 def registration(workspace: Workspace) -> dict[str, str]:
-    """What the file beside the configuration holds."""
+    """Return the registration that is stored beside the configuration."""
     file = workspace.path / "acme-dns-acme.json"
     assert file.stat().st_mode & 0o777 == 0o600
     found: dict[str, str] = json.loads(file.read_text())
@@ -73,7 +73,7 @@ def registration(workspace: Workspace) -> dict[str, str]:
 
 
 def test_from_the_record_to_the_certificate(by_hand: Lab, workspace: Workspace, acme: AcmeDns) -> None:
-    """It registers, says what to set, waits for both servers, tests; a renewal then needs nothing else."""
+    """`delegate` registers, shows the record, waits for both servers and tests. A renewal then succeeds."""
     path = with_acme(workspace, acme, ZONE, f"*.{ZONE}")
     before = path.read_bytes()
     with Run.start(workspace, "delegate", "home") as run:
@@ -96,7 +96,7 @@ def test_from_the_record_to_the_certificate(by_hand: Lab, workspace: Workspace, 
 
 
 def test_it_can_be_run_again(by_hand: Lab, workspace: Workspace, acme: AcmeDns) -> None:
-    """The registration is used again, and a record that is there costs no wait."""
+    """A second run reuses the registration and the existing record, and has the same result."""
     with_acme(workspace, acme)
     with Run.start(workspace, "delegate", "home", "--json") as run:
         run.wait_for("not there yet at")
@@ -119,7 +119,7 @@ def test_it_can_be_run_again(by_hand: Lab, workspace: Workspace, acme: AcmeDns) 
 
 
 def test_a_closed_server(workspace: Workspace, acme: AcmeDns) -> None:
-    """A server that registers nobody is named, before anything is shown to be set; no file is left."""
+    """If the acme-dns server refuses registrations, the error says so. No record is shown and no file is written."""
     acme.closed = 404
     with_acme(workspace, acme)
     done = workspace.run("delegate", "home", "--json")
@@ -131,7 +131,7 @@ def test_a_closed_server(workspace: Workspace, acme: AcmeDns) -> None:
 
 
 def test_a_server_that_is_down(by_hand: Lab, workspace: Workspace, acme: AcmeDns) -> None:
-    """The error names the account and what the host says."""
+    """If the acme-dns server is down, the error is `provider-unreachable` and no file is written."""
     acme_at = f"http://127.0.0.1:{by_hand.reserve()}"
     workspace.write(
         {
@@ -145,7 +145,7 @@ def test_a_server_that_is_down(by_hand: Lab, workspace: Workspace, acme: AcmeDns
 
 
 def test_a_name_that_cannot_be_used(workspace: Workspace, acme: AcmeDns) -> None:
-    """A server cannot have a record set that leads to a name of its choice outside its registration."""
+    """A registration with a name outside the server's domain is refused, and no file is written."""
     acme.fulldomain = "victim.example.test"
     with_acme(workspace, acme)
     status, document = workspace.run_json("delegate", "home")
@@ -157,7 +157,7 @@ def test_a_name_that_cannot_be_used(workspace: Workspace, acme: AcmeDns) -> None
 
 
 def test_another_account(by_hand: Lab, workspace: Workspace) -> None:
-    """Two domains, one of them with a wildcard; the route is taken anyway, and the renewal uses it."""
+    """Records for two domains and a wildcard are checked. The configuration is unchanged, and a renewal succeeds."""
     path = with_other(workspace, ZONE, f"*.{ZONE}", f"www.{ZONE}")
     before = path.read_bytes()
     targets = {name: f"_acme-challenge.{name}.{ELSEWHERE}" for name in (ZONE, f"www.{ZONE}")}
@@ -180,7 +180,7 @@ def test_another_account(by_hand: Lab, workspace: Workspace) -> None:
 
 
 def test_the_route_is_written(by_hand: Lab, workspace: Workspace) -> None:
-    """It is the first one; comments, the other routes and the mode stay, and the next renewal takes it."""
+    """The new route is written as the first one. The rest of the file and its mode are unchanged."""
     with_other(workspace, f"www.{ZONE}")
     text = workspace.config_path.read_text().replace(
         f'domains = ["www.{ZONE}"]',
@@ -203,7 +203,7 @@ def test_the_route_is_written(by_hand: Lab, workspace: Workspace) -> None:
 
 
 def test_a_file_that_is_not_edited(by_hand: Lab, workspace: Workspace) -> None:
-    """A certificate of an included file is left alone; the lines to add are printed as they are."""
+    """A certificate in an included file is not edited. The route to add is printed."""
     with_other(workspace)
     text = workspace.config_path.read_text()
     main, header, certificate = text.partition("[[certificate]]")
@@ -219,7 +219,7 @@ def test_a_file_that_is_not_edited(by_hand: Lab, workspace: Workspace) -> None:
 
 
 def test_a_server_that_refuses(by_hand: Lab, workspace: Workspace) -> None:
-    """An address without a name server is no reason to wait for ever; a warning names it."""
+    """A name server that cannot be queried is named in a warning, and the command does not wait for it."""
     zone = "half-delegate.test"
     by_hand.add_zone(zone, ns=("127.0.0.1", "127.0.0.9"), refuse=True)
     workspace.write({"dns.home.zones": [ELSEWHERE], "certificate": [{"name": "home", "domains": [zone]}]})
@@ -235,7 +235,7 @@ def test_a_server_that_refuses(by_hand: Lab, workspace: Workspace) -> None:
 
 
 def test_mistakes_are_told_while_it_waits(by_hand: Lab, workspace: Workspace) -> None:
-    """A record in the way, a CNAME record that leads elsewhere, one at a doubled name: each is told."""
+    """While it waits, `delegate` reports a TXT record in the way, a wrong target and a doubled zone name."""
     with_other(workspace)
     name, value = f"_acme-challenge.{ZONE}", f"_acme-challenge.{ZONE}.{ELSEWHERE}"
     by_hand.update(ZONE, add=[("_acme-challenge", "TXT", "old")], ttl=1)
@@ -252,7 +252,7 @@ def test_mistakes_are_told_while_it_waits(by_hand: Lab, workspace: Workspace) ->
 
 
 def test_a_chain_that_ends_there(by_hand: Lab, workspace: Workspace) -> None:
-    """A CNAME record to another name is right if that leads to the account."""
+    """A chain of CNAME records that ends at the account is accepted."""
     with_other(workspace, f"www.{ZONE}")
     point(by_hand, f"_acme-challenge.{ZONE}", "www")
     point(by_hand, f"_acme-challenge.www.{ZONE}.{ELSEWHERE}")
@@ -262,7 +262,7 @@ def test_a_chain_that_ends_there(by_hand: Lab, workspace: Workspace) -> None:
 
 
 def test_a_wildcard_is_not_enough(by_hand: Lab, workspace: Workspace) -> None:
-    """A CNAME record of a wildcard is gone as soon as something stands at the name: it is told, and waited on."""
+    """A wildcard CNAME record is reported and not accepted; `delegate` waits for a record at the name itself."""
     with_other(workspace, f"a.wild.{ZONE}")
     with Run.start(workspace, "delegate", "home", "--json") as run:
         run.wait_for("Only a wildcard record answers")
@@ -272,7 +272,7 @@ def test_a_wildcard_is_not_enough(by_hand: Lab, workspace: Workspace) -> None:
 
 
 def test_a_name_that_is_a_zone(by_hand: Lab, workspace: Workspace) -> None:
-    """A CNAME record cannot stand where NS records lead to another zone: it is said at once."""
+    """If NS records delegate the challenge name, `delegate` ends with `delegate-own-zone`."""
     own = f"_acme-challenge.own.{ZONE}"
     with_other(workspace, f"own.{ZONE}")
     with by_hand.powerdns() as server:
@@ -288,7 +288,7 @@ def test_a_name_that_is_a_zone(by_hand: Lab, workspace: Workspace) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_waits_until_it_is_stopped(by_hand: Lab, workspace: Workspace, number: signal.Signals) -> None:
-    """Nothing is written, and nothing is left in DNS."""
+    """`delegate` waits until SIGINT or SIGTERM. It then changes no file and leaves no value in DNS."""
     path = with_other(workspace)
     before = path.read_bytes()
     with Run.start(workspace, "delegate", "home", "--json") as run:
@@ -301,7 +301,7 @@ def test_it_waits_until_it_is_stopped(by_hand: Lab, workspace: Workspace, number
 
 
 def test_an_account_that_cannot_write(by_hand: Lab, workspace: Workspace) -> None:
-    """The record is there, and the test value is refused: the error is that of the DNS host, no route is written."""
+    """If the test value is refused, the error is that of the DNS host, and no route is written."""
     path = with_other(workspace, routes=[{"challenge": "http-01", "listen": ":80"}])
     workspace.env["TSIG_SECRET"] = "d3Jvbmcgc2VjcmV0IG9mIHRoZSBrZXk="
     before = path.read_bytes()

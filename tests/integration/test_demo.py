@@ -1,4 +1,4 @@
-"""`make demo` works on any machine, shows the truth, and leaves nothing."""
+"""`make demo` works on any machine, checks what it shows, and leaves no file or process."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def stage(tmp_path: Path) -> Iterator[DemoStage]:
 
 
 def test_the_demo(stage: DemoStage) -> None:
-    """Without a terminal: plain lines, every check holds, exit status 0, in less than 30 s."""
+    """Without a terminal the demo prints plain lines. Every check holds, and the exit status is 0."""
     begin = time.monotonic()
     status, output = stage.run()
     assert status == 0, output
@@ -109,7 +109,7 @@ def test_the_demo(stage: DemoStage) -> None:
 
 
 def test_a_narrow_terminal_without_colours_and_with_ascii_alone(stage: DemoStage) -> None:
-    """40 columns, NO_COLOR, ASCII: the same output, and the terminal breaks no line."""
+    """With 40 columns, NO_COLOR and ASCII the output has no colour, and no line is longer than the terminal."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
     environment = {"TERM": "xterm-256color", "NO_COLOR": "1", "PYTHONIOENCODING": "ascii"}
@@ -135,7 +135,7 @@ def test_a_narrow_terminal_without_colours_and_with_ascii_alone(stage: DemoStage
     ids=["starting", "before", "during", "after"],
 )
 def test_ctrl_c_leaves_nothing(stage: DemoStage, moment: str) -> None:
-    """Ctrl-C at the start of the servers and before, during and after the run: exit status 130, nothing is left."""
+    """Ctrl-C at any stage of the demo ends it with exit status 130, and leaves no file or process."""
     with stage.start() as process:
         assert process.stdout is not None
         seen = ""
@@ -185,7 +185,7 @@ def test_a_missing_program_is_one_sentence(stage: DemoStage) -> None:
     ids=["program-fails", "short-lag", "no-lag"],
 )
 def test_a_failed_check_is_printed(stage: DemoStage, change: str, said: str) -> None:
-    """If the program fails or the secondary does not lag: ✗, exit status 1, and nothing is left."""
+    """If the program fails or the secondary does not lag, the demo prints the failed check and exits with 1."""
     status, output = stage.run("-c", f"import sys\nfrom tests.lab import demo\n{change}\nsys.exit(demo.main())")
     assert status == 1
     assert said in output

@@ -82,9 +82,9 @@ def stage(tmp_path: Path, script: Path) -> HfsStage:
 
 
 def code(result: DeploymentResult) -> str:
-    """Return the code of its error."""
+    """Return the code of the result's error."""
     assert result.error is not None
-    return str(result.error["code"])
+    return str(result.error.code)
 
 
 SETTINGS = ("cert", "private_key", "https_port", "acme_renew")
@@ -92,7 +92,7 @@ SETTINGS = ("cert", "private_key", "https_port", "acme_renew")
 
 
 def test_a_new_certificate_while_a_download_runs_on(stage: HfsStage) -> None:
-    """HFS serves it without a restart, its own renewal is off, and a second time nothing is done; so is a third one."""
+    """HFS serves new certificates during a download, its own renewal is disabled, and a repetition changes nothing."""
     size = 64 << 20
     shared = hfs.shared_file(stage.folder / "big.bin", size)
     with stage.running(acme_renew="true", vfs=shared) as server, server.download("/big.bin") as response:
@@ -117,7 +117,7 @@ def test_a_new_certificate_while_a_download_runs_on(stage: HfsStage) -> None:
 
 
 def test_what_is_not_served_is_put_back(stage: HfsStage) -> None:
-    """The settings come back at the first deployment, and the files at a later one."""
+    """A failed check restores the settings after the first deployment, and the files after a later one."""
     with stage.running(acme_renew="true") as server:
         before = server.settings(*SETTINGS)
         result = stage.deploy(server.url, verify=["127.0.0.1:1"], verify_timeout=0.5)
@@ -134,7 +134,7 @@ def test_what_is_not_served_is_put_back(stage: HfsStage) -> None:
 
 
 def test_the_first_certificate(stage: HfsStage) -> None:
-    """HTTPS was switched on in the admin page, as the guide says; the port opens with the certificate."""
+    """A fresh HFS with HTTPS enabled serves its first certificate after the deployment."""
     with stage.fresh() as server:
         result = stage.deploy(server.url)
         assert (result.ok, result.served, stage.notices) == (True, True, [])
@@ -142,7 +142,7 @@ def test_the_first_certificate(stage: HfsStage) -> None:
 
 
 def test_it_serves_the_responses_of_a_webroot(stage: HfsStage) -> None:
-    """The second configuration of the guide: a hidden folder in the source of the root."""
+    """HFS serves a response from `.well-known` in its shared folder, as in the guide's second configuration."""
     folder = stage.folder / "public" / ".well-known" / "acme-challenge"
     folder.mkdir(parents=True)
     (folder / "token").write_text("token.thumbprint")
@@ -152,7 +152,7 @@ def test_it_serves_the_responses_of_a_webroot(stage: HfsStage) -> None:
 
 
 def test_https_that_is_off(stage: HfsStage) -> None:
-    """It is not switched on unasked; a port that is taken is an error, and it is off again."""
+    """HTTPS is enabled only with `https = true`. If its port is taken, it is disabled again."""
     with stage.running(https_port=-1) as server:
         assert code(stage.deploy(server.url)) == "deploy-unsupported"
         with closing(socket.socket()) as taken:
@@ -166,7 +166,7 @@ def test_https_that_is_off(stage: HfsStage) -> None:
 
 
 def test_an_admin_that_is_locked(stage: HfsStage) -> None:
-    """Without the password, or with a wrong one, HFS refuses, and serves the old certificate on."""
+    """Without the password, or with a wrong one, the deployment is refused and the old certificate is served."""
     accounts = "{ boss: { password: right-word, admin: true } }"
     with stage.running(localhost_admin="false", accounts=accounts) as server:
         assert code(stage.deploy(server.url)) == "deploy-refused"
@@ -177,7 +177,7 @@ def test_an_admin_that_is_locked(stage: HfsStage) -> None:
 
 
 def test_hfs_that_is_down(stage: HfsStage) -> None:
-    """It was there at the last renewal: nothing is written, and the next run tries again."""
+    """If HFS is down, the deployment fails with `deploy-unreachable` and writes nothing."""
     with stage.running() as server:
         assert stage.deploy(server.url).ok
     third = stage.make()
@@ -187,7 +187,7 @@ def test_hfs_that_is_down(stage: HfsStage) -> None:
 
 
 def test_hfs_that_is_too_old(tmp_path: Path, old_script: Path) -> None:
-    """HFS 0.52 does not tell its folder. With `files` it serves the new pair without a restart; a download runs on."""
+    """HFS 0.52 is refused by the target `hfs`. With `files` it serves the new pair while a download continues."""
     stage, size = HfsStage(tmp_path, old_script), 32 << 20
     with stage.running(vfs=hfs.shared_file(stage.folder / "big.bin", size)) as server:
         assert code(stage.deploy(server.url)) == "deploy-unsupported"
@@ -203,7 +203,7 @@ def test_hfs_that_is_too_old(tmp_path: Path, old_script: Path) -> None:
 
 
 def test_hfs_that_has_another_folder(tmp_path: Path) -> None:
-    """The folder of a container is not here (as a stand-in)."""
+    """If the folder of HFS is not on this machine, as with a container, the deployment changes nothing."""
     answers = {"/~/api/get_status": {"cwd": "/no/such/folder"}, "/~/api/get_config": {"https_port": 443}}
     with Api(lambda asked: (200, answers[asked.path])) as api:
         result = HfsStage(tmp_path, Path()).deploy(api.url)

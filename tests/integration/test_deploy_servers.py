@@ -1,4 +1,4 @@
-"""Deployments to real servers: each serves an old pair, gets a new one from the engine, and is asked by its port."""
+"""Deployments to real servers: each serves an old pair, gets a new one, and is checked at its port."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ ROOT_ONLY = {"dovecot", "postfix"}
     ("name", "key"), [*((name, "ecdsa-p256") for name in PAIRS), ("nginx", "rsa2048"), ("apache", "rsa2048")]
 )
 def test_a_pair_and_a_reload(stage: ServerStage, name: str, key: str) -> None:
-    """The port serves the new certificate, of another type of key too; a second time nothing is done."""
+    """The port serves the new certificate, also with another type of key. A repetition changes nothing."""
     if name in ROOT_ONLY and os.geteuid() != 0:
         pytest.skip(f"{name} starts as root only")
     new = make_certificate(stage.versions, key=key)
@@ -104,7 +104,7 @@ def test_a_pair_and_a_reload(stage: ServerStage, name: str, key: str) -> None:
 
 
 def test_haproxy_over_its_socket(stage: ServerStage) -> None:
-    """No reload, and the other certificate of the same port is served on; a restart has the new one too."""
+    """HAProxy serves the new certificate beside another one without a reload, and also after a restart."""
     with servers.haproxy(stage.folder) as server:
         options = {"certificate": str(server.combined), "verify": [server.address], **server.more}
         first = stage.deploy("haproxy", **options)
@@ -117,7 +117,7 @@ def test_haproxy_over_its_socket(stage: ServerStage) -> None:
 
 
 def test_haproxy_with_the_file_of_a_killed_run(stage: ServerStage) -> None:
-    """The file is new and the running certificate old: it is set, though the file stays."""
+    """If only the file is new, as after a kill, the running HAProxy gets the new certificate too."""
     with servers.haproxy(stage.folder) as server:
         options = {"certificate": str(server.combined), "verify": [server.address], **server.more}
         servers.place(stage.folder, stage.new)
@@ -126,7 +126,7 @@ def test_haproxy_with_the_file_of_a_killed_run(stage: ServerStage) -> None:
 
 
 def test_caddy_by_its_admin_api(stage: ServerStage) -> None:
-    """Caddy loads its configuration again though it has not changed."""
+    """Caddy serves the new pair by its admin API, and a repetition changes nothing."""
     with servers.caddy(stage.folder) as server:
         options = {"certificate": str(server.certificate), "key": str(server.key), "verify": [server.address]}
         first = stage.deploy("caddy", **options, **server.more)
@@ -137,7 +137,7 @@ def test_caddy_by_its_admin_api(stage: ServerStage) -> None:
 @pytest.mark.skipif(shutil.which("keytool") is None, reason="Java is not installed; openssl reads the file elsewhere")
 @pytest.mark.parametrize("legacy", [False, True])
 def test_keytool_reads_the_pkcs12(stage: ServerStage, legacy: bool) -> None:
-    """Java finds key and chain under the alias."""
+    """Java's keytool finds the key and the chain under the alias."""
     path = stage.folder / "tls.pfx"
     options = {"path": str(path), "password": Secret("pass-word"), "alias": "unifi", "legacy": legacy}
     assert stage.deploy("pkcs12", **options).ok
@@ -152,9 +152,9 @@ def test_keytool_reads_the_pkcs12(stage: ServerStage, legacy: bool) -> None:
 
 
 def assert_back(stage: ServerStage, server: Served, result: DeploymentResult, code: str) -> None:
-    """The old pair is in place and served, and there is one error; the next try, with a good entry, succeeds."""
+    """Check that the old pair is in place and served, with one error, and that a correct entry then succeeds."""
     assert result.error is not None
-    assert (result.ok, result.error["code"], stage.notices) == (False, code, [])
+    assert (result.ok, result.error.code, stage.notices) == (False, code, [])
     assert server.certificate.read_text() == stage.old.fullchain_pem
     assert server.key.read_text() == stage.old.private_key_pem
     assert serves(server, stage.old)
@@ -173,7 +173,7 @@ RELOADS = {
 
 @pytest.mark.parametrize("kind", RELOADS)
 def test_a_reload_that_does_not_work(stage: ServerStage, nginx: Served, kind: str) -> None:
-    """Whatever it does, the old pair comes back."""
+    """If the reload fails, is missing or hangs, the old pair is restored."""
     reload, code = RELOADS[kind]
     result = stage.deploy("files", **pair(nginx, reload=reload, timeout=0.5))
     assert (result.changed, result.rolled_back) == (True, True)
@@ -181,7 +181,7 @@ def test_a_reload_that_does_not_work(stage: ServerStage, nginx: Served, kind: st
 
 
 def test_a_configuration_that_is_broken_meanwhile(stage: ServerStage, nginx: Served) -> None:
-    """`nginx -s reload` refuses it and says where: this is in the error."""
+    """If nginx refuses its configuration, the error has nginx's message and the old pair is restored."""
     conf = stage.folder / "nginx.conf"
     good = conf.read_text()
     conf.write_text(f"{good}\nno_such_directive on;\n")
@@ -192,7 +192,7 @@ def test_a_configuration_that_is_broken_meanwhile(stage: ServerStage, nginx: Ser
 
 
 def test_a_reload_that_leaves_a_child(stage: ServerStage, nginx: Served) -> None:
-    """A program that goes on in the background, with our pipe, holds up nothing."""
+    """A background process of the reload that keeps its output open does not delay the deployment."""
     command = " ".join(nginx.reload)
     result = stage.deploy("files", **pair(nginx, reload=["sh", "-c", f"sleep 20 & {command}"]))
     assert (result.ok, result.served) == (True, True)
@@ -200,21 +200,21 @@ def test_a_reload_that_leaves_a_child(stage: ServerStage, nginx: Served) -> None
 
 
 def test_a_port_that_serves_another_certificate(stage: ServerStage, nginx: Served) -> None:
-    """The reload does nothing, or `verify` names another server."""
+    """If the port still serves the old certificate, the old pair is restored."""
     result = stage.deploy("files", **pair(nginx, reload=["true"], verify_timeout=0.5))
     assert (result.served, result.rolled_back) == (False, True)
     assert_back(stage, nginx, result, "deploy-not-served")
 
 
 def test_a_port_that_nobody_listens_at(stage: ServerStage, nginx: Served) -> None:
-    """One of two ports is closed."""
+    """If one of two ports is closed, the old pair is restored."""
     result = stage.deploy("files", **pair(nginx, verify=[nginx.address, "127.0.0.1:1"], verify_timeout=0.5))
     assert (result.served, result.rolled_back) == (False, True)
     assert_back(stage, nginx, result, "deploy-unreachable")
 
 
 def test_a_folder_that_is_missing(stage: ServerStage, nginx: Served) -> None:
-    """It is not made, and nothing is written, though the other file could be."""
+    """A missing folder of one file is not created, and no file is written."""
     result = stage.deploy("files", **pair(nginx, key=str(stage.folder / "keys" / "key.pem")))
     assert (result.changed, result.rolled_back) == (False, False)
     assert not (stage.folder / "keys").exists()
@@ -222,41 +222,41 @@ def test_a_folder_that_is_missing(stage: ServerStage, nginx: Served) -> None:
 
 
 def test_an_owner_that_is_gone(stage: ServerStage, nginx: Served) -> None:
-    """It was there when the configuration was read."""
+    """If the owner does not exist, no file is written."""
     result = stage.deploy("files", **pair(nginx, owner="no-such-user"))
     assert (result.changed, result.rolled_back) == (False, False)
     assert_back(stage, nginx, result, "deploy-unwritable")
 
 
 def test_a_socket_that_is_missing(stage: ServerStage) -> None:
-    """HAProxy runs without it, or somewhere else."""
+    """If HAProxy's socket is missing, the old file is restored."""
     with servers.haproxy(stage.folder) as server:
         options = {"certificate": str(server.combined), "verify": [server.address]}
         result = stage.deploy("haproxy", **options, socket=str(stage.folder / "no.sock"))
         assert result.error is not None
-        assert (result.error["code"], result.rolled_back, stage.notices) == ("deploy-unreachable", True, [])
+        assert (result.error.code, result.rolled_back, stage.notices) == ("deploy-unreachable", True, [])
         assert server.combined.read_text() == stage.old.private_key_pem + stage.old.fullchain_pem
         assert serves(server, stage.old)
         assert stage.deploy("haproxy", **options, **server.more).ok
 
 
 def test_a_file_that_haproxy_does_not_know(stage: ServerStage) -> None:
-    """No `crt` names it: the error says so, and the old content comes back."""
+    """If HAProxy does not use the file, the deployment is refused and the old content is restored."""
     with servers.haproxy(stage.folder) as server:
         unknown = stage.folder / "unknown.pem"
         unknown.write_text("old")
         result = stage.deploy("haproxy", certificate=str(unknown), **server.more)
         assert result.error is not None
-        assert (result.error["code"], unknown.read_text()) == ("deploy-refused", "old")
+        assert (result.error.code, unknown.read_text()) == ("deploy-refused", "old")
         assert serves(server, stage.old)
 
 
 def test_caddy_that_is_down(stage: ServerStage) -> None:
-    """The files are the old ones, for its next start."""
+    """If Caddy is down, the old files are restored for its next start."""
     options = {"certificate": str(stage.folder / "cert.pem"), "key": str(stage.folder / "key.pem")}
     result = stage.deploy("caddy", **options, url="http://127.0.0.1:1")
     assert result.error is not None
-    assert (result.error["code"], result.rolled_back) == ("deploy-unreachable", True)
+    assert (result.error.code, result.rolled_back) == ("deploy-unreachable", True)
     assert (stage.folder / "key.pem").read_text() == stage.old.private_key_pem
 
 
@@ -290,7 +290,7 @@ def deploy():
     (result,) = engine.deploy(context, [one], new, lambda _: kept)
     pair = (target / "cert.pem").read_text(), (target / "key.pem").read_text()
     known = {(each.fullchain_pem, each.private_key_pem): name for name, each in (("old", old), ("new", new))}
-    code = result.error and result.error["code"]
+    code = result.error and result.error.code
     print(result.ok, result.changed, result.rolled_back, code, known.get(pair), sorted(os.listdir(target)))
 deploy()
 os.ftruncate(filler, 0)
@@ -299,7 +299,7 @@ deploy()
 
 
 def test_a_disk_that_fills_up_half_way(tmp_path: Path) -> None:
-    """The certificate fits and the key does not: both are the old ones, nothing is left, and it is tried again."""
+    """If the disk has room for the certificate but not for the key, both files stay old. A later try succeeds."""
     unshare = ("--mount",) if os.geteuid() == 0 else ("--map-root-user", "--mount")
     names = ["cert.pem", "filler", "key.pem"]
     assert run_python(_FULL, str(tmp_path), unshare=unshare).splitlines() == [
@@ -345,7 +345,7 @@ cp "$RENEWED_LINEAGE"/privkey.pem {folder}/key.pem
 
 @pytest.mark.parametrize("name", HOOKS)
 def test_a_hook_of_certbot(stage: ServerStage, nginx: Served, name: str) -> None:
-    """It runs as it is, and the port serves the new certificate."""
+    """A certbot hook runs unchanged, and the port serves the new certificate."""
     hook = stage.folder / "hook.sh"
     hook.write_text(HOOKS[name].format(reload=" ".join(nginx.reload), folder=stage.folder))
     hook.chmod(0o755)

@@ -58,7 +58,7 @@ class Target:
         return result
 
     def has(self, certificate: Certificate) -> bool:
-        """Whether both files are those of a certificate, and nothing else is in the folder."""
+        """Return whether both files are those of a certificate, and no other file is in the folder."""
         names = sorted(path.name for path in self.folder.iterdir())
         contents = self.certificate.read_text(), self.key.read_text()
         return names == ["cert.pem", "key.pem"] and contents == (certificate.fullchain_pem, certificate.private_key_pem)
@@ -68,11 +68,11 @@ def error_of(result: DeploymentResult) -> dict[str, Any]:
     """The error of a failed result."""
     assert not result.ok
     assert result.error is not None
-    return dict(result.error)
+    return result.error.to_dict()
 
 
 def test_a_pair_arrives_and_is_loaded(server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]) -> None:
-    """Modes are set, the program runs with its arguments as they are, and a second run changes nothing."""
+    """Modes are set, the reload gets its arguments unchanged, and a second deployment changes nothing."""
     old, new = pair
     said = tmp_path / "said"
     words = ["a b", "$HOME; false", "it's", "*"]
@@ -93,7 +93,7 @@ def test_a_pair_arrives_and_is_loaded(server: Sshd, tmp_path: Path, pair: tuple[
 
 
 def test_the_port_serves_it(server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]) -> None:
-    """A server that reads its files at each connection serves the new certificate."""
+    """A certificate that the port does not serve is rolled back. One that it serves is a success."""
     old, new = pair
     target = Target(server, tmp_path)
     target.put(old)
@@ -115,7 +115,7 @@ def test_the_port_serves_it(server: Sshd, tmp_path: Path, pair: tuple[Certificat
 def test_a_reload_that_fails_brings_the_old_pair_back(
     server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]
 ) -> None:
-    """With its modes and owners; the end of what the program printed is in the error."""
+    """After a failed reload the old pair is back with its modes and owners. The error has the output."""
     old, new = pair
     target = Target(server, tmp_path)
     target.put(old)
@@ -133,7 +133,7 @@ def test_a_reload_that_fails_brings_the_old_pair_back(
 
 
 def test_a_reload_that_hangs_is_ended(server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]) -> None:
-    """At the time limit."""
+    """A reload that hangs ends at the time limit, and the old pair is back."""
     target = Target(server, tmp_path)
     target.put(pair[0])
     target.options |= {"reload": ["sleep", "60"], "timeout": 2.0}
@@ -143,7 +143,7 @@ def test_a_reload_that_hangs_is_ended(server: Sshd, tmp_path: Path, pair: tuple[
 
 
 def test_a_changed_host_key_gets_nothing(server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]) -> None:
-    """Neither does an unknown one; no file of known hosts is changed."""
+    """A host with a changed or unknown key gets no file, and known_hosts is not changed."""
     target, known = Target(server, tmp_path), server.folder / "known_hosts"
     before = known.read_text()
     try:
@@ -163,7 +163,7 @@ def test_a_changed_host_key_gets_nothing(server: Sshd, tmp_path: Path, pair: tup
 
 
 def test_a_refused_key(server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]) -> None:
-    """The login is refused."""
+    """If the host refuses the login, the error has OpenSSH's reason."""
     target = Target(server, tmp_path, identity=str(make_key(tmp_path / "other")))
     error = error_of(target.put(pair[0]))
     assert error["code"] == "deploy-refused"
@@ -171,7 +171,7 @@ def test_a_refused_key(server: Sshd, tmp_path: Path, pair: tuple[Certificate, Ce
 
 
 def test_files_of_the_login_with_odd_names(server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]) -> None:
-    """OpenSSH splits paths at blanks and expands %, if it may."""
+    """Paths of the identity and of known_hosts can have blanks, `%` and `#`."""
     odd = tmp_path / "my keys %h #1"
     odd.mkdir()
     for name in ("identity", "known_hosts"):
@@ -181,7 +181,7 @@ def test_files_of_the_login_with_odd_names(server: Sshd, tmp_path: Path, pair: t
 
 
 def test_a_host_that_is_not_there(server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]) -> None:
-    """Nothing listens at that port."""
+    """If nothing listens at the port, the error is `deploy-unreachable`."""
     target = Target(server, tmp_path, port=1)
     error = error_of(target.put(pair[0]))
     assert error["code"] == "deploy-unreachable"
@@ -189,7 +189,7 @@ def test_a_host_that_is_not_there(server: Sshd, tmp_path: Path, pair: tuple[Cert
 
 
 def test_a_missing_folder_is_not_made(server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]) -> None:
-    """And where one of two files cannot be written, the other is not replaced."""
+    """If the folder of one file is missing, it is not created and the other file is not replaced."""
     target = Target(server, tmp_path)
     target.put(pair[0])
     before = target.certificate.read_text()
@@ -203,14 +203,14 @@ def test_a_missing_folder_is_not_made(server: Sshd, tmp_path: Path, pair: tuple[
 def test_a_path_with_a_line_break_is_refused(
     server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]
 ) -> None:
-    """It could smuggle in a command of sftp."""
+    """A path with a line break is refused, because it could contain a command for sftp."""
     target = Target(server, tmp_path, key=f"{tmp_path}/x\n!touch {tmp_path}/bad")
     assert error_of(target.put(pair[0]))["code"] == "deploy-unwritable"
     assert not (tmp_path / "bad").exists()
 
 
 def test_a_killed_run_is_ended_by_the_next(server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]) -> None:
-    """Killed between the renames, it left a pair that does not fit; what it had kept is still what comes back."""
+    """After a kill between the renames, a failed deployment restores the old pair, and a later one succeeds."""
     old, new = pair
     target = Target(server, tmp_path)
     target.put(old)
@@ -228,7 +228,7 @@ def test_a_killed_run_is_ended_by_the_next(server: Sshd, tmp_path: Path, pair: t
 
 
 def test_an_owner_that_the_host_refuses(server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]) -> None:
-    """Nothing is replaced."""
+    """If the host refuses the owner, the old pair is in place."""
     target = Target(server, tmp_path)
     target.put(pair[0])
     target.options["owner"] = "no-such-user"
@@ -237,7 +237,7 @@ def test_an_owner_that_the_host_refuses(server: Sshd, tmp_path: Path, pair: tupl
 
 
 def test_no_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, pair: tuple[Certificate, Certificate]) -> None:
-    """OpenSSH is not installed."""
+    """If OpenSSH is not installed, the deployment fails with an error that says so."""
     monkeypatch.setenv("PATH", str(tmp_path))
     options = {"host": "192.0.2.1", "certificate": "/etc/tls/cert.pem"}
     with pytest.raises(DeployError) as missing:

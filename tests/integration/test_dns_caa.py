@@ -60,7 +60,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_of_record_is_read_and_judged(lab: Lab, kind: str) -> None:
-    """One zone for each kind; for the domain and its wildcard."""
+    """Each kind of CAA record has the right verdict for the domain and for its wildcard."""
     records, plain, wild = KINDS[kind]
     line = f"@ {records}" if records.startswith("TYPE") else f"@ CAA {records}"
     lab.add_zone(f"{kind}-caa.test", f"{line}\n")
@@ -71,7 +71,7 @@ def test_each_kind_of_record_is_read_and_judged(lab: Lab, kind: str) -> None:
 
 
 def test_no_record_anywhere_is_no_restriction_and_costs_two_questions(lab: Lab) -> None:
-    """With known targets: one query to the zone's servers and one about the top level, also for the wildcard."""
+    """If the targets are known, a domain and its wildcard cost one query to their zone and one to the top level."""
     with lab.resolver_forwarder() as resolver, lab.forwarder("127.0.0.3") as server:
         lab.add_zone("free-caa.test", ns=["127.0.0.3"])
         stage = ViewStage(lab, nameserver="{}:{}".format(*resolver.listen))
@@ -87,7 +87,7 @@ def test_no_record_anywhere_is_no_restriction_and_costs_two_questions(lab: Lab) 
 
 
 def test_without_a_target_the_zone_is_found_first(lab: Lab) -> None:
-    """For http-01: SOA, NS and addresses, then the same two queries."""
+    """Without a known target the zone is found first, by SOA, NS and addresses. Then the CAA queries are the same."""
     with lab.resolver_forwarder() as resolver, lab.forwarder("127.0.0.3") as server:
         lab.add_zone("cold-caa.test", ns=["127.0.0.3"])
         assert caa_of(lab, "cold-caa.test", ViewStage(lab, nameserver="{}:{}".format(*resolver.listen))) == CaaAnswer()
@@ -102,7 +102,7 @@ def test_without_a_target_the_zone_is_found_first(lab: Lab) -> None:
 
 
 def test_the_nearest_set_counts(lab: Lab) -> None:
-    """A name without a set has that of its parents, at any depth, whether or not the name exists."""
+    """A name without a CAA set has that of its nearest parent, whether or not the name exists."""
     lab.add_zone("near-caa.test", '@ CAA 0 issue "else.test"\nwww CAA 0 issue "lab-ca.test"\n')
     assert verdict_of(lab, "www.near-caa.test").result == "ok"
     assert verdict_of(lab, "a.b.www.near-caa.test").evidence["found_at"] == "www.near-caa.test"
@@ -112,14 +112,14 @@ def test_the_nearest_set_counts(lab: Lab) -> None:
 
 
 def test_a_wildcard_in_the_zone_has_records_for_names_below(lab: Lab) -> None:
-    """They count as any others."""
+    """CAA records of a DNS wildcard count for the names below it."""
     lab.add_zone("star-caa.test", '* CAA 0 issue "else.test"\n')
     assert verdict_of(lab, "www.star-caa.test").evidence["found_at"] == "www.star-caa.test"
     assert verdict_of(lab, "star-caa.test").result == "ok"
 
 
 def test_the_set_of_the_zone_above_counts_for_a_delegated_one(lab: Lab) -> None:
-    """It is read from the servers of the zone above, not from a resolver."""
+    """The CAA set of a parent zone is read from that zone's servers, not from a resolver."""
     lab.add_zone("up-caa.test", '@ CAA 0 issue "else.test"\n')
     lab.add_zone("sub.up-caa.test")
     with lab.resolver_forwarder(_liar('0 issue ";"')) as resolver:
@@ -129,7 +129,7 @@ def test_the_set_of_the_zone_above_counts_for_a_delegated_one(lab: Lab) -> None:
 
 
 def test_records_that_only_a_resolver_shows_are_no_denial(lab: Lab) -> None:
-    """The zone's own servers have none."""
+    """CAA records that only a resolver shows, and the zone's own servers lack, deny nothing."""
     lab.add_zone("lie-caa.test")
     lab.add_zone("sub.lie-caa.test")
     with lab.resolver_forwarder(_liar('0 issue ";"', only="lie-caa.test")) as resolver:
@@ -183,13 +183,13 @@ def test_a_loop_of_cnames_is_unknown(lab: Lab) -> None:
 
 
 def test_a_dangling_cname_below_a_set_is_unknown(lab: Lab) -> None:
-    """Only a resolver says that the target does not exist, which is not enough for a denial."""
+    """If only a resolver says that a CNAME target does not exist, the result is unknown."""
     lab.add_zone("dangle-caa.test", 'www CNAME x.nowhere.invalid.\n@ CAA 0 issue "else.test"\n')
     assert verdict_of(lab, "www.dangle-caa.test").result == "unknown"
 
 
 def test_servfail_is_unknown(lab: Lab) -> None:
-    """The CA will refuse, but from here it proves nothing; the parents are not queried."""
+    """A SERVFAIL is unknown, because it proves nothing from here. The parents are not queried."""
     with lab.forwarder("127.0.0.3", _failing("servfail-caa.test")):
         lab.add_zone("servfail-caa.test", '@ CAA 0 issue ";"\nwww CAA 0 issue "lab-ca.test"\n', ns=["127.0.0.3"])
         assert verdict_of(lab, "servfail-caa.test").result == "unknown"
@@ -242,7 +242,7 @@ def test_a_router_that_drops_this_type_costs_two_seconds_once(lab: Lab) -> None:
 
 
 def test_silent_servers_are_unknown_after_four_seconds(lab: Lab) -> None:
-    """The renewal continues."""
+    """If all servers are silent, the result is unknown after four seconds."""
     with lab.silent("127.0.0.5"), lab.silent("127.0.0.6"):
         lab.add_zone("silent-caa.test", ns=["127.0.0.5", "127.0.0.6"])
         stage = ViewStage(lab)
@@ -252,13 +252,13 @@ def test_silent_servers_are_unknown_after_four_seconds(lab: Lab) -> None:
 
 
 def test_no_resolver_at_all_is_unknown(lab: Lab) -> None:
-    """Other queries report that."""
+    """Without a resolver the result is unknown, without an error."""
     stage = ViewStage(lab, nameserver=f"127.0.0.1:{lab.reserve()}")
     assert caa_of(lab, "example.test", stage).unknown_reason
 
 
 def test_zones_whose_servers_do_not_answer_here_are_not_asked_again(lab: Lab) -> None:
-    """If port 53 is closed, the search for the target has already waited for them."""
+    """If a zone's servers did not answer the search for the target, the result is unknown."""
     lab.add_zone("closed-caa.test", ns=["127.0.0.9"])
     stage = ViewStage(lab)
     stage.view.challenge_targets(stage.context, ["closed-caa.test"], check="none")
@@ -266,7 +266,7 @@ def test_zones_whose_servers_do_not_answer_here_are_not_asked_again(lab: Lab) ->
 
 
 def test_a_cancel_is_seen_at_once(lab: Lab) -> None:
-    """A cancel is not a time-out."""
+    """A cancel during the CAA lookup raises Cancelled, not a time-out."""
     with lab.silent("127.0.0.5"):
         lab.add_zone("cancel-caa.test", ns=["127.0.0.5"])
         stage = ViewStage(lab)
@@ -278,7 +278,7 @@ def test_a_cancel_is_seen_at_once(lab: Lab) -> None:
 
 
 def test_names_below_one_parent_share_its_answers(lab: Lab) -> None:
-    """One query for each name, one for the parent, one for the top level."""
+    """For names below one parent there is one query for each, one for the parent, and one for the top level."""
     with lab.resolver_forwarder() as resolver, lab.forwarder("127.0.0.3") as server:
         lab.add_zone("many-caa.test", ns=["127.0.0.3"])
         stage = ViewStage(lab, nameserver="{}:{}".format(*resolver.listen))

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.leaves_txt
 
 
 def test_check_doh_asks_after_settle_and_not_before(lab: Lab) -> None:
-    """An earlier query would be cached as absence."""
+    """The DoH server is queried only after `settle`, because an earlier query would be cached as absence."""
     lab.update("example.test", add=[("doh1", "TXT", "new")])
     until_both_serve(lab, "doh1.example.test")
     with DohServer(resolving(lab)) as server:
@@ -29,7 +29,7 @@ def test_check_doh_asks_after_settle_and_not_before(lab: Lab) -> None:
 
 
 def test_closed_name_servers_are_replaced_by_doh(lab: Lab) -> None:
-    """No name server is reachable; the challenge name is not queried before the values are written."""
+    """If no name server is reachable, DoH is used. The challenge name is not queried before the values are written."""
     lab.add_zone("walled.test", ns=["127.0.0.6"])
     lab.update("walled.test", add=[("_acme-challenge", "TXT", "new")])
     until_both_serve(lab, "_acme-challenge.walled.test")
@@ -43,7 +43,7 @@ def test_closed_name_servers_are_replaced_by_doh(lab: Lab) -> None:
 
 
 def test_without_any_recursive_server_doh_finds_the_zone(lab: Lab) -> None:
-    """The recursive server is not tried a second time."""
+    """If the recursive server is down, DoH finds the zone, and the recursive server is not tried again."""
     with DohServer(resolving(lab)) as server:
         stage = ViewStage(lab, doh=(server.url,), nameserver=f"127.0.0.1:{lab.reserve()}")
         assert stage.target("a.example.test").served_zone == "example.test."
@@ -51,7 +51,7 @@ def test_without_any_recursive_server_doh_finds_the_zone(lab: Lab) -> None:
 
 
 def test_doh_that_never_shows_the_value_times_out(lab: Lab) -> None:
-    """The error says what to do."""
+    """If DoH never shows the value, the error says what to do."""
     with DohServer(resolving(lab)) as server:
         stage = ViewStage(lab, doh=(server.url,))
         with pytest.raises(PropagationError) as caught:
@@ -66,7 +66,7 @@ def test_doh_that_never_shows_the_value_times_out(lab: Lab) -> None:
     [(503, b"<html>", "HTTP status 503"), (200, b"<html>", "not a DNS answer"), (200, b"", "not a DNS answer")],
 )
 def test_something_else_at_the_address_is_no_answer(lab: Lab, status: int, body: bytes, reason: str) -> None:
-    """HTML, an error, or nothing: three tries, then an error."""
+    """HTML, an error or silence at the DoH address is tried three times, and is then an error."""
     with DohServer(lambda _: body, status) as server:
         stage = ViewStage(lab, doh=(server.url,))
         with pytest.raises(PropagationError, match=reason) as caught:
@@ -76,7 +76,7 @@ def test_something_else_at_the_address_is_no_answer(lab: Lab, status: int, body:
 
 
 def test_no_dns_server_and_no_doh_server(lab: Lab) -> None:
-    """Neither port 53 nor HTTPS is reachable."""
+    """If port 53 and the DoH server are unreachable, the lookup fails."""
     stage = ViewStage(lab, doh=(f"http://127.0.0.1:{lab.reserve()}/",), nameserver=f"127.0.0.1:{lab.reserve()}")
     with pytest.raises(DnsError) as caught:
         stage.target("example.test")
@@ -84,7 +84,7 @@ def test_no_dns_server_and_no_doh_server(lab: Lab) -> None:
 
 
 def test_check_doh_without_a_server_is_a_mistake(lab: Lab) -> None:
-    """The error has the line to write."""
+    """`check = "doh"` without a server is a mistake, and the error has the line to write."""
     with pytest.raises(PropagationError, match=r"doh = \[") as caught:
         ViewStage(lab).wait(record("doh4.example.test"), check="doh")
     assert caught.value.code == "doh-missing"

@@ -82,7 +82,7 @@ def recursive(lab: Lab, hook: Hook) -> Iterator[tuple[ViewStage, DnsForwarder]]:
 
 
 def test_the_figures() -> None:
-    """All lookups before an order end within 30 s, and one silent server gets all its rounds."""
+    """The limits of all lookups before an order are 30 s together, and leave time for all rounds to a silent server."""
     assert view._TARGETS_SECONDS + view._SHADOW_SECONDS + 2 * caa_lookup._SECONDS <= 30
     assert 2 * lookup_module.SECONDS < view._TARGETS_SECONDS  # a closed network: no resolver, no name server
     assert sum(udp + tcp for udp, tcp in lookup_module.ROUNDS) < lookup_module.SECONDS
@@ -94,7 +94,7 @@ def test_the_figures() -> None:
 
 @pytest.mark.usefixtures("hurried")
 def test_many_silent_addresses_cost_no_more_than_one(lab: Lab) -> None:
-    """The error names them."""
+    """Many silent addresses take no longer than one, and the error names them."""
     addresses = [f"127.0.0.{number}" for number in range(3, 11)]
     lab.add_zone("silent-host.test", ns=["127.0.0.3"])
     with contextlib.ExitStack() as stack:
@@ -112,7 +112,7 @@ def test_many_silent_addresses_cost_no_more_than_one(lab: Lab) -> None:
 
 
 def test_hundreds_of_name_servers_are_not_all_used(lab: Lab) -> None:
-    """Thirteen of them are used, at random, with a warning."""
+    """Of hundreds of name servers, thirteen are used at random, with a warning."""
     lab.add_zone("crowd.test")
     names = [f"n{number}.crowd.test" for number in range(300)]
 
@@ -130,7 +130,7 @@ def test_hundreds_of_name_servers_are_not_all_used(lab: Lab) -> None:
 
 
 def test_hundreds_of_addresses_are_not_all_queried(lab: Lab) -> None:
-    """Thirty-two of them are used, at random, with a warning; the wait for values uses the same ones."""
+    """Of hundreds of addresses, thirty-two are used at random, with a warning, and by the wait for values too."""
     lab.add_zone("spread.test", ns=["127.0.0.3"])
     addresses = [f"127.7.{number // 200}.{number % 200 + 1}" for number in range(400)]  # nothing listens there
     listed = listing("spread.test", "A", *addresses, at="ns1.spread.test")
@@ -141,7 +141,7 @@ def test_hundreds_of_addresses_are_not_all_queried(lab: Lab) -> None:
 
 
 def test_thousands_of_addresses_in_one_answer_are_not_read(lab: Lab) -> None:
-    """The error says so, and names the server."""
+    """An answer with thousands of addresses is not read. The error says so, and names the server."""
     lab.add_zone("flood.test", ns=["127.0.0.3"])
     addresses = [f"127.7.{number // 250}.{number % 250 + 1}" for number in range(4000)]
     listed = listing("flood.test", "A", *addresses, at="ns1.flood.test")
@@ -152,7 +152,7 @@ def test_thousands_of_addresses_in_one_answer_are_not_read(lab: Lab) -> None:
 
 
 def test_servfail_with_much_behind_it_is_servfail(lab: Lab) -> None:
-    """Sixteen kilobytes over TCP are not read."""
+    """The body of a large SERVFAIL answer is not read."""
     lab.add_zone("heavy.test", ns=["127.0.0.3"])
 
     def hook(query: Query) -> Answer:
@@ -183,7 +183,7 @@ def onward(query: Query) -> Answer:
 
 @pytest.mark.parametrize(("pause", "code"), [(0.0, "cname-loop"), (0.5, "dns-unreachable")], ids=["quick", "slow"])
 def test_an_endless_chain_of_aliases_ends(lab: Lab, pause: float, code: str) -> None:
-    """After sixteen hops, or after 18 s if each answer takes half a second."""
+    """A chain of aliases ends after sixteen hops, or after 18 s if the answers are slow."""
     lab.add_zone(f"onward-{code}.test", ns=["127.0.0.3"])
     clock = JumpingClock()
 
@@ -223,11 +223,11 @@ def test_the_wait_for_values_includes_finding_their_zone(lab: Lab) -> None:
     assert clock.monotonic() - begin < 6
 
 
-# ── forgers who do not see the queries ──────────────────────────────────────────────────
+# ── forgers that do not see the queries ─────────────────────────────────────────────────
 
 
 def test_every_question_has_random_case(lab: Lab) -> None:
-    """At the zone's servers and at recursive ones; a server that repeats the case is not queried over TCP."""
+    """Queries have random case. A server that repeats the case is not queried over TCP."""
     lab.add_zone("mixed.test", "_acme-challenge CNAME deeper.mixed.test.\n", ns=["127.0.0.3"])
     with lab.resolver_forwarder() as resolver, lab.forwarder() as server:
         stage = ViewStage(lab, nameserver="{}:{}".format(*resolver.listen))
@@ -263,7 +263,7 @@ def denying(query: Query) -> Answer:
 
 
 def test_an_answer_in_another_case_is_not_used(lab: Lab) -> None:
-    """The query is sent again over TCP."""
+    """If an answer over UDP has another case, the query is sent again over TCP."""
     lab.add_zone("guessed.test", ns=["127.0.0.3"])
     with lab.forwarder(hook=forging(elsewhere, same_case=False)) as server:
         assert ViewStage(lab).target("guessed.test").hops == ()
@@ -273,7 +273,7 @@ def test_an_answer_in_another_case_is_not_used(lab: Lab) -> None:
 @pytest.mark.parametrize("tcp", [True, False], ids=["with TCP", "without TCP"])
 @pytest.mark.leaves_txt
 def test_servers_that_lower_the_case_still_work(lab: Lab, *, tcp: bool) -> None:
-    """A recursive server and a name server; that the latter has no TCP is found out once in a run."""
+    """Servers that lower the case are used over TCP. A server without TCP is found out once in a run."""
     zone = f"lowering-{tcp}.test".lower()
     lab.add_zone(zone, ns=["127.0.0.3"])
     lab.update(zone, add=[("spot", "TXT", "new")])
@@ -288,7 +288,7 @@ def test_servers_that_lower_the_case_still_work(lab: Lab, *, tcp: bool) -> None:
 
 
 def test_an_alias_to_another_zone_is_checked_over_tcp(lab: Lab) -> None:
-    """An alias that only UDP shows is ignored; without TCP it counts, and the target says so."""
+    """An alias that only UDP shows is ignored. If TCP fails, the alias is used, and the target says so."""
     lab.add_zone("aliased-udp.test", ns=["127.0.0.3"])
     with lab.forwarder(hook=forging(elsewhere, same_case=True)) as server:
         target = ViewStage(lab).target("aliased-udp.test")
@@ -302,7 +302,7 @@ def test_an_alias_to_another_zone_is_checked_over_tcp(lab: Lab) -> None:
 
 
 def test_a_denial_is_checked_over_tcp(lab: Lab) -> None:
-    """A forged denial is ignored; a real one, or one without TCP, counts, and the evidence has the transport."""
+    """A forged CAA denial is ignored. A real one, or one without TCP, counts, and the evidence has the transport."""
     lab.add_zone("denied-udp.test", ns=["127.0.0.3"])
     routes = {"denied-udp.test": Route("dns-01")}
 

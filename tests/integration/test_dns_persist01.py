@@ -37,7 +37,7 @@ def zone(lab: Lab, name: str, *routes: dict[str, Any], wild: bool = False, mine:
 
 
 def test_the_name_servers_tell_which_records_there_are(lab: Lab) -> None:
-    """Values come whole, with their semicolons; a name without any has none."""
+    """Values are read from the name servers whole, with their semicolons. A name without a record has no value."""
     lab.add_zone("persist-values.test")
     lab.update("persist-values.test", add=[("_validation-persist", "TXT", f'"{TEXT}"')])
     stage = ViewStage(lab)
@@ -46,7 +46,7 @@ def test_the_name_servers_tell_which_records_there_are(lab: Lab) -> None:
 
 
 def test_the_resolver_tells_where_the_name_servers_do_not(lab: Lab) -> None:
-    """Of a zone whose servers do not answer this host, recursive servers know the values; without them nobody does."""
+    """If the name servers do not answer, values come from the recursive server. Without it they are unknown."""
     lab.add_zone("persist-closed.test")
     lab.update("persist-closed.test", add=[("_validation-persist", "TXT", f'"{TEXT}"')])
     name = "_validation-persist.persist-closed.test."
@@ -58,7 +58,7 @@ def test_the_resolver_tells_where_the_name_servers_do_not(lab: Lab) -> None:
 
 
 def test_a_cname_leads_to_the_place_of_the_record(lab: Lab) -> None:
-    """As a CA follows it: the label is that of this challenge, not _acme-challenge."""
+    """A CNAME at the label `_validation-persist` is followed, as a CA does."""
     lab.add_zone("persist-cname.test", "_validation-persist CNAME spot.example.test.")
     stage = ViewStage(lab)
     assert stage.target("*.persist-cname.test", label="_validation-persist").name == "spot.example.test."
@@ -68,7 +68,7 @@ def test_a_cname_leads_to_the_place_of_the_record(lab: Lab) -> None:
 
 
 def test_pebble_does_not_offer_it(stage: Stage) -> None:
-    """One order is spent, no lasting record is written, and dns-01 follows in the same run."""
+    """If the CA does not offer dns-persist-01, no record is written, and dns-01 follows in the same run."""
     changes = zone(stage.lab, "persist-pebble.test", PERSIST, {"challenge": "dns-01", "dns": "home"}, wild=True)
     outcome = stage.renewed(changes)
     assert attempt_rows(outcome) == [
@@ -95,7 +95,7 @@ def other_ca(stage: Stage, tmp_path: Path) -> Iterator[Stage]:
 
 @offered
 def test_a_ca_validates_a_domain_and_its_wildcard_by_one_record(other_ca: Stage) -> None:
-    """The account writes it by a dynamic update; the next renewal needs no account, and writes nothing."""
+    """The account writes one record for a domain and its wildcard. The next renewal needs no account and no record."""
     lab, changes = other_ca.lab, zone(other_ca.lab, "persist-a2c.test", BY_HOME, wild=True)
     outcome = other_ca.renewed(changes)
     assert attempt_rows(outcome) == [("a2c", "dns-persist-01", ("home",), 1, None)]
@@ -109,7 +109,7 @@ def test_a_ca_validates_a_domain_and_its_wildcard_by_one_record(other_ca: Stage)
 
 @offered
 def test_a_ca_validates_the_record_that_the_error_shows(other_ca: Stage) -> None:
-    """A person copies it into the zone; foreign records beside it do not matter."""
+    """The value in the error can be copied into the zone, beside foreign records, and the next run succeeds."""
     lab, changes = other_ca.lab, zone(other_ca.lab, "persist-hand.test", PERSIST, mine=False)
     error = error_of(other_ca.one(changes))
     assert error.code == "dns-persist-missing"
@@ -121,7 +121,7 @@ def test_a_ca_validates_the_record_that_the_error_shows(other_ca: Stage) -> None
 
 @offered
 def test_a_ca_accepts_the_record_after_a_new_account_key(other_ca: Stage) -> None:
-    """The account URL stays the same."""
+    """After a change of the account's key the record is still valid, because the account URL stays the same."""
     changes = zone(other_ca.lab, "persist-roll.test", BY_HOME)
     other_ca.renewed(changes)
     other_ca.renewer(changes).roll_accounts(["a2c"])

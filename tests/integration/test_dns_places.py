@@ -16,7 +16,7 @@ from tests.lab.workspace import Workspace, forget_account
 
 
 def test_the_apex_and_its_wildcard_have_one_target(lab: Lab) -> None:
-    """Both are validated at the same name, in the zone of the SOA."""
+    """The apex and its wildcard have the same challenge name, in the zone of the SOA."""
     stage = ViewStage(lab)
     targets = stage.view.challenge_targets(stage.context, ["example.test", "*.example.test"])
     assert targets["example.test"] == targets["*.example.test"]
@@ -56,7 +56,7 @@ def test_a_zone_cut_at_the_challenge_name_itself_is_found(lab: Lab) -> None:
 
 
 def test_a_cut_at_the_very_name_on_the_servers_of_its_parent_is_found(lab: Lab) -> None:
-    """There is no referral, so the SOA shows the zone."""
+    """If the parent's servers also serve the zone, there is no referral, and the SOA shows the zone."""
     lab.add_zone("spot.example.test", ns=["127.0.0.1"])
     lab.add_zone("own.test", "_acme-challenge CNAME spot.example.test.\n")
     stage = ViewStage(lab)
@@ -95,7 +95,7 @@ def test_an_unconfirmed_cname_into_another_zone_is_a_warning(workspace: Workspac
 
 
 def test_follow_cname_false_stays_at_the_name(lab: Lab) -> None:
-    """The CNAME is ignored, and the zone is found."""
+    """With `follow_cname = false` the CNAME is ignored, and the zone of the name itself is found."""
     lab.add_zone("staying.test", "_acme-challenge CNAME x.other.test.\n")
     stage = ViewStage(lab)
     target = stage.target("staying.test", follow_cname=False)
@@ -103,7 +103,7 @@ def test_follow_cname_false_stays_at_the_name(lab: Lab) -> None:
 
 
 def test_a_wildcard_cname_is_no_delegation(lab: Lab) -> None:
-    """It does not apply once the TXT is written, so the TXT is written at the name itself."""
+    """A wildcard CNAME is not followed, because it does not apply once the TXT record is written."""
     lab.add_zone("starry.test", "* CNAME www.other.test.\n*.deep A 192.0.2.1\n")
     stage = ViewStage(lab)
     found = stage.view.challenge_targets(stage.context, ["starry.test", "a.starry.test"])
@@ -115,7 +115,7 @@ def test_a_wildcard_cname_is_no_delegation(lab: Lab) -> None:
 
 
 def test_a_real_cname_beside_a_wildcard_cname_is_followed(lab: Lab) -> None:
-    """A random name beside it has another answer."""
+    """A CNAME that differs from the wildcard's is followed."""
     lab.add_zone("beside.test", "* CNAME www.other.test.\n_acme-challenge CNAME x.other.test.\n")
     stage = ViewStage(lab)
     assert stage.target("beside.test").name == "x.other.test."
@@ -123,14 +123,14 @@ def test_a_real_cname_beside_a_wildcard_cname_is_followed(lab: Lab) -> None:
 
 @pytest.mark.leaves_txt
 def test_a_wildcard_txt_is_no_delegation_and_no_value(lab: Lab) -> None:
-    """Foreign values at the name do not matter."""
+    """TXT values of a wildcard are ignored."""
     lab.add_zone("texts.test", '* TXT "wild"\n')
     stage = ViewStage(lab)
     assert stage.target("texts.test").name == "_acme-challenge.texts.test."
 
 
 def test_a_loop_of_cnames_is_refused(lab: Lab) -> None:
-    """Before an order; the evidence has the hops."""
+    """A loop of CNAME records is refused before an order, and the evidence has the hops."""
     lab.add_zone("looping.test", "_acme-challenge CNAME a\na CNAME b\nb CNAME a\n")
     stage = ViewStage(lab)
     with pytest.raises(DnsError) as caught:
@@ -142,7 +142,7 @@ def test_a_loop_of_cnames_is_refused(lab: Lab) -> None:
 
 
 def test_a_cname_into_no_zone_is_refused(lab: Lab) -> None:
-    """No one can write there."""
+    """A CNAME to a name that is in no zone is refused."""
     lab.add_zone("dangling.test", "_acme-challenge CNAME x.gone.invalid.\n")
     stage = ViewStage(lab)
     with pytest.raises(DnsError, match=r"x\.gone\.invalid") as caught:
@@ -151,7 +151,7 @@ def test_a_cname_into_no_zone_is_refused(lab: Lab) -> None:
 
 
 def test_a_name_in_no_zone_is_refused(lab: Lab) -> None:
-    """The message has the user's name, without our label."""
+    """A name that is in no zone is refused, and the message has the user's name without our label."""
     stage = ViewStage(lab)
     with pytest.raises(DnsError, match=r"www\.nowhere\.invalid") as caught:
         stage.target("www.nowhere.invalid")
@@ -162,7 +162,7 @@ def test_a_name_in_no_zone_is_refused(lab: Lab) -> None:
 
 
 def test_an_unregistered_domain_is_refused(lab: Lab) -> None:
-    """Its zone would be the registry's, which has a DS record; a private top-level zone has none."""
+    """A name directly in a top-level zone is refused as unregistered if that zone has a DS record."""
     lab.add_zone("toplevel")
     lab.add_zone("pointing.test", "_acme-challenge CNAME x.misspelt.toplevel.\n")
 
@@ -187,7 +187,7 @@ def test_an_unregistered_domain_is_refused(lab: Lab) -> None:
 
 
 def test_an_alias_must_be_where_the_cname_leads(lab: Lab) -> None:
-    """The CA follows the CNAME, so another alias would fail."""
+    """An alias that differs from the CNAME's target is refused, and the fix has the CNAME record to set."""
     lab.add_zone("aliased.test", "_acme-challenge CNAME x.other.test.\n*.w CNAME x.other.test.\n")
     stage = ViewStage(lab)
     assert stage.target("aliased.test", alias="X.other.test").name == "x.other.test."
@@ -204,7 +204,7 @@ def test_an_alias_must_be_where_the_cname_leads(lab: Lab) -> None:
 
 
 def test_an_alias_with_a_cname_of_its_own(lab: Lab) -> None:
-    """A TXT cannot be beside a CNAME."""
+    """An alias that is itself a CNAME is refused, and the error has the alias at its end."""
     lab.add_zone("chained.test", "_acme-challenge CNAME mid\nmid CNAME end.other.test.\n")
     stage = ViewStage(lab)
     with pytest.raises(DnsError, match=r'alias = "end\.other\.test"'):
@@ -212,7 +212,7 @@ def test_an_alias_with_a_cname_of_its_own(lab: Lab) -> None:
 
 
 def test_no_recursive_server_is_asked_for_the_name(lab: Lab) -> None:
-    """It would cache the absence: of the challenge name, and of the CNAME's target."""
+    """No recursive server is queried for the challenge name or the CNAME's target: it would cache the absence."""
     lab.add_zone("quiet.test", "_acme-challenge CNAME spot.other.test.\n")
     with lab.resolver_forwarder() as recursive:
         stage = ViewStage(lab, nameserver="{}:{}".format(*recursive.listen))
@@ -226,7 +226,7 @@ def test_no_recursive_server_is_asked_for_the_name(lab: Lab) -> None:
 
 
 def test_what_was_found_is_remembered_for_the_run(lab: Lab) -> None:
-    """A second name in the same zone costs no query about its name servers."""
+    """A second name in the same zone needs no query about its name servers."""
     with lab.resolver_forwarder() as recursive:
         stage = ViewStage(lab, nameserver="{}:{}".format(*recursive.listen))
         stage.target("a.example.test")
@@ -236,7 +236,7 @@ def test_what_was_found_is_remembered_for_the_run(lab: Lab) -> None:
 
 
 def test_a_resolver_that_fails_at_first_is_asked_again(lab: Lab) -> None:
-    """The first answer is SERVFAIL."""
+    """After one SERVFAIL the resolver is queried again."""
     fail = dnsforwarder.rcode(2)  # type: ignore[arg-type]  # SERVFAIL
     with lab.resolver_forwarder(lambda query: fail(query) if query.number == 1 else query.forward()) as recursive:
         stage = ViewStage(lab, nameserver="{}:{}".format(*recursive.listen))
@@ -244,7 +244,7 @@ def test_a_resolver_that_fails_at_first_is_asked_again(lab: Lab) -> None:
 
 
 def test_after_servfail_the_zone_is_found_by_climbing(lab: Lab) -> None:
-    """SERVFAIL for the name, but not for its parent: the zone's own servers know the rest."""
+    """If the resolver fails for the name, the zone is found by the parent's name."""
     fail = dnsforwarder.rcode(2)  # type: ignore[arg-type]  # SERVFAIL
 
     def hook(query: dnsforwarder.Query) -> object:
@@ -256,7 +256,7 @@ def test_after_servfail_the_zone_is_found_by_climbing(lab: Lab) -> None:
 
 
 def test_a_silent_resolver_is_passed_over_and_stays_last(lab: Lab) -> None:
-    """It costs little more than half a second, once in a run."""
+    """A silent resolver costs little more than half a second, once in a run."""
     with lab.silent(port=(port := lab.reserve("127.0.0.5"))):
         stage = ViewStage(lab, nameserver=(f"127.0.0.5:{port}", lab.nameserver))
         for domain, seconds in (("a.example.test", 1.5), ("b.example.test", 0.4)):
@@ -266,7 +266,7 @@ def test_a_silent_resolver_is_passed_over_and_stays_last(lab: Lab) -> None:
 
 
 def test_no_network(lab: Lab) -> None:
-    """Nothing listens at the recursive server's port."""
+    """If nothing listens at the recursive server's port, the error says that the network is missing."""
     stage = ViewStage(lab, nameserver=f"127.0.0.1:{lab.reserve()}")
     with pytest.raises(DnsError, match="No DNS server can be reached from here") as caught:
         stage.target("example.test")
@@ -274,7 +274,7 @@ def test_no_network(lab: Lab) -> None:
 
 
 def test_a_resolver_that_fails_for_every_name_is_no_network(lab: Lab) -> None:
-    """A home router answers like this while it is offline."""
+    """A resolver that fails for every name, as a home router does, counts as a missing network."""
     with lab.resolver_forwarder(dnsforwarder.rcode(2)) as recursive:  # type: ignore[arg-type]  # SERVFAIL
         stage = ViewStage(lab, nameserver="{}:{}".format(*recursive.listen))
         with pytest.raises(DnsError, match="answers SERVFAIL") as caught:
@@ -283,7 +283,7 @@ def test_a_resolver_that_fails_for_every_name_is_no_network(lab: Lab) -> None:
 
 
 def test_without_an_soa_the_zone_is_found_by_climbing(lab: Lab) -> None:
-    """systemd-resolved does this in negative answers: the zone is found by climbing."""
+    """If negative answers lack the SOA, as with systemd-resolved, the zone is found by the parent names."""
 
     def bare(query: dnsforwarder.Query) -> object:
         answer = dns.message.from_wire(query.forward())
@@ -299,7 +299,7 @@ def test_without_an_soa_the_zone_is_found_by_climbing(lab: Lab) -> None:
 
 
 def test_a_zone_whose_servers_are_all_down(lab: Lab) -> None:
-    """With `check = "none"` the name is used as it is, with a warning."""
+    """With `check = "none"` and all servers down, the name is used as it is, with a warning."""
     lab.add_zone("downed.test", ns=["127.0.0.6"])
     stage = ViewStage(lab)
     with pytest.raises(DnsError, match=r"downed\.test") as caught:
@@ -329,7 +329,7 @@ def test_a_zone_whose_servers_are_all_down(lab: Lab) -> None:
 def test_a_name_that_exists_by_a_wildcard_has_a_warning(
     lab: Lab, zone: str, records: str, domain: str, *, warned: bool
 ) -> None:
-    """It vanishes while the TXT below it exists (RFC 4592); a name with its own record does not."""
+    """A name that exists only by a wildcard has a warning, because it vanishes while a TXT is below it (RFC 4592)."""
     lab.add_zone(zone, records)
     stage = ViewStage(lab)
     stage.view.warn_wildcard_shadow(stage.context, stage.view.challenge_targets(stage.context, [domain]))

@@ -47,7 +47,7 @@ def test_a_value_at_all_servers_is_seen_at_once(lab: Lab) -> None:
 
 
 def test_the_wait_ends_when_the_last_server_has_the_value(lab: Lab) -> None:
-    """Little more than the lag: polls every 20 ms at first, later every fiftieth of the time waited."""
+    """The wait is little longer than the lag. Polls are every 20 ms at first, and less often later."""
     lab.lag = 1.5
     lab.update("example.test", add=[("spot2", "TXT", "new")])
     begin = time.monotonic()
@@ -61,14 +61,14 @@ def test_the_wait_ends_when_the_last_server_has_the_value(lab: Lab) -> None:
 
 
 def test_settle_is_added(lab: Lab) -> None:
-    """These seconds follow after all servers agree."""
+    """The seconds of `settle` follow after all servers agree."""
     lab.update("example.test", add=[("spot3", "TXT", "new")])
     until_both_serve(lab, "spot3.example.test")
     assert 0.3 <= ViewStage(lab).wait(record("spot3.example.test"), settle=0.3) < 3
 
 
 def test_a_hundred_names_are_seen_in_one_go(lab: Lab) -> None:
-    """Each at each address, all in parallel."""
+    """A hundred names are queried in parallel, each at each address."""
     names = [f"n{number}" for number in range(100)]
     lab.lag = 0.5
     lab.update("example.test", add=[(name, "TXT", "new") for name in names])
@@ -93,7 +93,7 @@ def test_a_lagging_server_is_not_flooded_for_a_hundred_names(lab: Lab) -> None:
 
 
 def test_one_question_is_under_way_to_an_address_for_a_name(lab: Lab) -> None:
-    """However slow the answer is."""
+    """If answers are slow, only one query for a name is in progress at an address."""
     name = served_by(lab, "slow.test", "127.0.0.3", value=None)
     under_way, most = 0, 0
     lock = threading.Lock()
@@ -117,7 +117,7 @@ def test_one_question_is_under_way_to_an_address_for_a_name(lab: Lab) -> None:
 
 
 def test_one_silent_server_does_not_stop_us_but_is_named(lab: Lab) -> None:
-    """Three tries, at most six seconds after the others agree; then a warning names it."""
+    """A silent server gets three tries, at most six seconds after the others agree. Then a warning names it."""
     name = served_by(lab, "silent.test", "127.0.0.1", "127.0.0.5")
     with lab.silent("127.0.0.5"):
         stage = ViewStage(lab)
@@ -128,7 +128,7 @@ def test_one_silent_server_does_not_stop_us_but_is_named(lab: Lab) -> None:
 
 
 def test_a_server_that_refuses_connections_costs_a_second(lab: Lab) -> None:
-    """The kernel reports the refusal at once, so the three tries are quick."""
+    """A server that refuses connections takes about a second, because the refusal is immediate."""
     name = served_by(lab, "refusing-port.test", "127.0.0.1", "127.0.0.6")
     stage = ViewStage(lab)
     assert stage.wait(record(name)) < 2.0
@@ -136,7 +136,7 @@ def test_a_server_that_refuses_connections_costs_a_second(lab: Lab) -> None:
 
 
 def test_a_server_that_comes_back_is_waited_for_while_others_lag(lab: Lab) -> None:
-    """It is given up only after all others have the value."""
+    """A server is given up only after all others have the value."""
     name = served_by(lab, "returning.test", "127.0.0.1", "127.0.0.2", "127.0.0.6", value=None)
     lab.lag = 2.0
     lab.update("returning.test", add=[("spot", "TXT", "new")])
@@ -150,7 +150,7 @@ def test_a_server_that_comes_back_is_waited_for_while_others_lag(lab: Lab) -> No
 
 
 def test_no_server_at_all_is_an_error(lab: Lab) -> None:
-    """The evidence has every server and its reason."""
+    """If no server answers, the evidence has every server and its reason."""
     name = served_by(lab, "gone.test", "127.0.0.6", "127.0.0.7")
     stage = ViewStage(lab)
     with pytest.raises(PropagationError, match=r"gone\.test") as caught:
@@ -161,7 +161,7 @@ def test_no_server_at_all_is_an_error(lab: Lab) -> None:
 
 
 def test_servfail_and_refused_are_not_yet(lab: Lab) -> None:
-    """The servers are queried again."""
+    """A server that answers SERVFAIL or REFUSED is queried again."""
     for zone, code in (("servfail.test", dns.rcode.SERVFAIL), ("refused.test", dns.rcode.REFUSED)):
         name = served_by(lab, zone, "127.0.0.1", "127.0.0.3")
         begin = time.monotonic()
@@ -195,7 +195,7 @@ def test_a_truncated_answer_is_asked_for_by_tcp(lab: Lab) -> None:
 
 
 def test_a_really_large_answer_is_read_whole(lab: Lab) -> None:
-    """A hundred values at one name."""
+    """An answer with a hundred values is read completely."""
     name = served_by(lab, "large.test", "127.0.0.1", value=None)
     values = [f"{number:043d}" for number in range(100)]
     lab.update("large.test", add=[("spot", "TXT", value) for value in values])
@@ -203,7 +203,7 @@ def test_a_really_large_answer_is_read_whole(lab: Lab) -> None:
 
 
 def test_a_server_that_knows_no_edns_is_asked_without(lab: Lab) -> None:
-    """FORMERR (RFC 6891 section 7)."""
+    """After FORMERR the server is queried without EDNS (RFC 6891 section 7)."""
     name = served_by(lab, "old.test", "127.0.0.3")
     formerr = dnsforwarder.rcode(dns.rcode.FORMERR)
     with lab.forwarder(hook=lambda query: formerr(query) if query.message.edns >= 0 else query.forward()):
@@ -243,7 +243,7 @@ def test_forged_answers_are_not_believed(lab: Lab) -> None:
 
 
 def test_a_family_without_a_route_is_skipped_at_no_cost(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without IPv6: recorded, no warning, no time."""
+    """On a machine without IPv6, AAAA addresses are recorded and skipped without a warning or a wait."""
     name = served_by(lab, "dual.test", "127.0.0.1", "2001:db8::53")
     monkeypatch.setattr(
         engine_module.QueryEngine.__init__, "__kwdefaults__", {"per_address": 16, "make_socket": NoIPv6}
@@ -257,7 +257,7 @@ def test_a_family_without_a_route_is_skipped_at_no_cost(lab: Lab, monkeypatch: p
 
 
 def test_a_family_with_local_addresses_only_is_skipped_at_no_cost(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A container with a default IPv6 route and no global IPv6 address."""
+    """IPv6 is skipped if the host has a default route and no global address, as in a container."""
     name = served_by(lab, "ula.test", "127.0.0.1", "2001:db8::53")
     monkeypatch.setattr(poll_module, "only_local", lambda address: ":" in address)
     monkeypatch.setattr(lookup_module, "only_local", lambda address: ":" in address)
@@ -278,7 +278,7 @@ def test_ipv6_is_asked_like_any_other(lab: Lab) -> None:
 
 
 def test_a_name_server_without_an_address_is_noted(lab: Lab) -> None:
-    """This is an error only if it is the only one."""
+    """A name server without an address is recorded. It is an error only if it is the only one."""
     lab.add_zone("half.test", "@ NS nobody.invalid.\n", ns=["127.0.0.1"])
     lab.update("half.test", add=[("spot", "TXT", "new")])
     stage = ViewStage(lab)
@@ -289,7 +289,7 @@ def test_a_name_server_without_an_address_is_noted(lab: Lab) -> None:
 
 
 def test_at_the_time_out_each_address_is_reported(lab: Lab) -> None:
-    """The message names the server that lacks the value; the evidence has each answer and serial."""
+    """At the time-out, the message names the server that lacks the value. The evidence has each answer and serial."""
     name = served_by(lab, "stale.test", "127.0.0.1", "127.0.0.3")
     lab.update("stale.test", add=[("other", "TXT", "old")])
     with lab.forwarder(hook=lambda query: _empty(query) if "spot" in query.name else query.forward()):
@@ -311,7 +311,7 @@ def test_at_the_time_out_each_address_is_reported(lab: Lab) -> None:
 
 
 def test_at_the_time_out_a_server_that_has_only_failed_is_unreachable(lab: Lab) -> None:
-    """If all others have the value it is a warning; if it is the only one, an error."""
+    """At the time-out, a server that never answered is a warning if all others agree, and else an error."""
     name = served_by(lab, "sick.test", "127.0.0.1", "127.0.0.3")
     alone = served_by(lab, "sicker.test", "127.0.0.3")
     with lab.forwarder(hook=SERVFAIL):
@@ -326,7 +326,7 @@ def test_at_the_time_out_a_server_that_has_only_failed_is_unreachable(lab: Lab) 
 
 
 def test_a_value_that_no_server_has(lab: Lab) -> None:
-    """It was probably written elsewhere."""
+    """If no server has the value, the evidence has each server's NXDOMAIN and serial."""
     with pytest.raises(PropagationError) as caught:
         ViewStage(lab).wait(record("never.example.test"), timeout=0.3)
     assert {entry["rcode"] for entry in caught.value.evidence["servers"]} == {"NXDOMAIN"}
@@ -334,7 +334,7 @@ def test_a_value_that_no_server_has(lab: Lab) -> None:
 
 
 def test_cancel_ends_the_wait_within_a_second(lab: Lab) -> None:
-    """With and without answers."""
+    """A cancel ends the wait within a second, with and without answers."""
     name = served_by(lab, "stopping.test", "127.0.0.1", "127.0.0.5")
     with lab.silent("127.0.0.5"):
         for wanted in (record(name), record("never.example.test")):
@@ -347,13 +347,13 @@ def test_cancel_ends_the_wait_within_a_second(lab: Lab) -> None:
 
 
 def test_check_none_only_settles(lab: Lab) -> None:
-    """No server is queried."""
+    """With `check = "none"` no server is queried, and only `settle` is waited for."""
     stage = ViewStage(lab)
     assert 0.1 <= stage.wait(record("never.example.test"), settle=0.1, check="none") < 2
 
 
 def test_no_recursive_server_is_asked_for_the_value(lab: Lab) -> None:
-    """Neither while it is missing nor afterwards."""
+    """The recursive server gets no query for the value, during the wait and after it."""
     lab.lag = 0.3
     lab.update("example.test", add=[("spot25", "TXT", "new")])
     with lab.resolver_forwarder() as recursive:
@@ -363,7 +363,7 @@ def test_no_recursive_server_is_asked_for_the_value(lab: Lab) -> None:
 
 
 def test_values_are_those_of_all_servers_together(lab: Lab) -> None:
-    """The test of drivers uses this."""
+    """The values of a name are those of all its servers together."""
     lab.lag = 60
     stage = ViewStage(lab)
     assert stage.view.values(stage.context, "spot26.example.test") == set()

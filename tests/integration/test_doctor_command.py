@@ -1,4 +1,4 @@
-"""`dnsrenew doctor` as a whole: real servers, healthy hosts of many shapes, the forms, the exit statuses."""
+"""`dnsrenew doctor` as a whole: real servers, healthy hosts of many shapes, output forms, exit statuses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Change = Callable[[Workspace], dict[str, Any]]
 
 
 def http(workspace: Workspace) -> dict[str, Any]:
-    """A route that listens, for which only somebody outside can tell whether it works."""
+    """A route that listens; only a host outside can tell whether it works."""
     return {"challenge": "http-01", "listen": f"127.0.0.1:{workspace.lab.reserve()}"}
 
 
@@ -44,14 +44,14 @@ SHAPES: Final[dict[str, Change]] = {
 
 
 def bad(document: dict[str, Any]) -> set[str]:
-    """The codes of everything that is bad, but for what no lab has."""
+    """Return the codes of all bad checks, except those that no lab can pass."""
     checks = [check for diagnosis in document["diagnoses"] for check in diagnosis["checks"]]
     return {check["code"] for check in checks if check["result"] == "bad"} - NOT_OF_THE_LAB
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_healthy_host_has_no_fault(workspace: Workspace, shape: str) -> None:
-    """Whatever is configured, nothing is bad, and the certificate can be renewed by dns-01."""
+    """With each configuration no check is bad, and the certificate can be renewed by dns-01."""
     if shape == "port 80 first":
         workspace.lab.add_zone("eighty.test", "@ A 127.0.0.1\n")
     workspace.write(SHAPES[shape](workspace))
@@ -65,7 +65,7 @@ def test_a_healthy_host_has_no_fault(workspace: Workspace, shape: str) -> None:
 
 
 def test_before_and_after_the_first_renewal(workspace: Workspace) -> None:
-    """A host without a certificate yet, and with one: no fault either time; `expiry` tells them apart."""
+    """No check is bad before or after the first renewal. `expiry` is unknown before it and ok after it."""
     _, before = workspace.run_json("doctor")
     assert workspace.run("renew").returncode == 0
     _, after = workspace.run_json("doctor", "--probe", "--record")
@@ -77,7 +77,7 @@ def test_before_and_after_the_first_renewal(workspace: Workspace) -> None:
 
 
 def test_without_a_configuration_the_host_is_looked_at(workspace: Workspace) -> None:
-    """The error is said, the host is looked at all the same, and the exit status is 2."""
+    """Without a configuration the error is shown, the host is examined, and the exit status is 2."""
     workspace.config_path.unlink()
     status, document = workspace.run_json("doctor")
     assert (status, document["error"]["code"]) == (2, "config-missing")
@@ -87,7 +87,7 @@ def test_without_a_configuration_the_host_is_looked_at(workspace: Workspace) -> 
 
 
 def test_a_mistake_in_the_configuration(workspace: Workspace) -> None:
-    """It is said as `check` says it; the host is looked at all the same."""
+    """A mistake in the configuration is shown as by `check`, and the host is examined."""
     workspace.write({"certificate.0.key": "rsa1"})
     status, document = workspace.run_json("doctor")
     assert (status, document["error"]["code"]) == (2, "config-invalid")
@@ -96,13 +96,13 @@ def test_a_mistake_in_the_configuration(workspace: Workspace) -> None:
 
 
 def test_an_unknown_certificate(workspace: Workspace) -> None:
-    """A name that is not configured is a wrong usage."""
+    """The name of a certificate that is not configured is wrong usage."""
     status, document = workspace.run_json("doctor", "nothing")
     assert (status, document["error"]["code"]) == (2, "certificate-unknown")
 
 
 def test_what_cannot_be_renewed(workspace: Workspace) -> None:
-    """Exit status 1, and the next action is the fix of what stops it; other faults are told too."""
+    """If a certificate cannot be renewed, the exit status is 1 and the next action is the fix of a blocking check."""
     workspace.write({"certificate.0.domains": ["gone.elsewhere.test"], "dns.home.zones": ["example.test"]})
     status, document = workspace.run_json("doctor")
     (diagnosis,) = document["diagnoses"]
@@ -112,7 +112,7 @@ def test_what_cannot_be_renewed(workspace: Workspace) -> None:
 
 
 def test_a_store_that_others_can_change(workspace: Workspace) -> None:
-    """The doctor says so, with the command that mends it, and reads nothing from it."""
+    """A store that other users can change is bad. The fix has the command, and the doctor reads nothing from it."""
     workspace.run("renew")
     workspace.store.chmod(0o777)
     status, document = workspace.run_json("doctor")
@@ -126,7 +126,7 @@ def test_a_store_that_others_can_change(workspace: Workspace) -> None:
 
 
 def test_the_forms(workspace: Workspace, tmp_path: Path) -> None:
-    """Terminal, Markdown without names, and a page that only the user can read."""
+    """`doctor` prints to the terminal, as Markdown without names, and to a page that only the user can read."""
     report = tmp_path / "report.html"
     done = workspace.run("doctor", "--report", str(report))
     assert done.returncode == 0
@@ -141,7 +141,7 @@ def test_the_forms(workspace: Workspace, tmp_path: Path) -> None:
 
 
 def test_the_language(workspace: Workspace) -> None:
-    """The terminal follows the environment; JSON only `--lang`: then every sentence of the checks is Chinese."""
+    """The terminal follows the environment. JSON is Chinese only with `--lang zh`, and then completely."""
     chinese = {"LANG": "zh_CN.UTF-8", "LC_ALL": ""}
     assert "续期" in workspace.run("doctor", env=chinese).stdout
     plain, asked = (
@@ -153,12 +153,12 @@ def test_the_language(workspace: Workspace) -> None:
 
 
 def parts(check: dict[str, Any]) -> list[str]:
-    """The sentences of a check."""
+    """Return the sentences of a check."""
     return [part for part in (check["summary"], check["fix"]) if part]
 
 
 def test_a_failed_renewal_says_what_the_doctor_found(workspace: Workspace) -> None:
-    """The checks that fit the error are in its evidence, and on the terminal below it."""
+    """The checks that fit the error of a renewal are in its evidence and on the terminal."""
     workspace.write({"ca.lab.directory": f"https://127.0.0.1:{workspace.lab.reserve()}/dir"})
     status, document = workspace.run_json("renew")
     (outcome,) = document["outcomes"]
@@ -168,7 +168,7 @@ def test_a_failed_renewal_says_what_the_doctor_found(workspace: Workspace) -> No
 
 
 def test_a_challenge_that_only_an_order_shows(workspace: Workspace) -> None:
-    """dns-persist-01 is not called a route that works; what a run records about it is said afterwards."""
+    """dns-persist-01 does not count as a working route before an order. Afterwards the recorded result is shown."""
     routes = [{"challenge": "dns-persist-01"}, {"challenge": "dns-01", "dns": "home"}]
     workspace.write({"certificate.0.routes": routes})
     before = workspace.run("doctor").stdout
@@ -181,7 +181,7 @@ def test_a_challenge_that_only_an_order_shows(workspace: Workspace) -> None:
 
 
 def test_routes_that_no_run_without_a_person_can_use(workspace: Workspace) -> None:
-    """A person at a terminal, or a CNAME record, is what is missing; DNS is not blamed."""
+    """For a manual account and for acme-dns without a CNAME record, the next action names `dnsrenew delegate`."""
     for account in ({"provider": "manual"}, {"provider": "acme-dns", "api": "https://127.0.0.1:1"}):
         workspace.write({"dns.other": account, "certificate.0.routes": [{"challenge": "dns-01", "dns": "other"}]})
         end = workspace.run("doctor").stdout.splitlines()[-1]

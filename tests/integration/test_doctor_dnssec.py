@@ -1,4 +1,4 @@
-"""The check of DNSSEC signatures: zones that BIND's tools have signed, and spoiled ones."""
+"""The check of DNSSEC signatures: zones that BIND's tools have signed, and broken ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def judged(lab: Lab, folder: Path, host: str, **how: str) -> Check:
 
 
 def fault(check: Check) -> tuple[str, str]:
-    """Return the first fault: its kind, and the records that it is about."""
+    """Return the kind of the first fault and the records that it is about."""
     faults = check.evidence["zones"][0]["faults"]
     assert {each["server"] for each in faults} == {PRIMARY, SECONDARY}
     return faults[0]["kind"], faults[0]["record"]
@@ -39,7 +39,7 @@ def fault(check: Check) -> tuple[str, str]:
     [("plain", "ECDSAP256SHA256", False), ("hashed", "ED25519", True), ("rsa", "RSASHA256", False)],
 )
 def test_a_signed_zone_is_well(lab: Lab, tmp_path: Path, name: str, algorithm: str, nsec3: bool) -> None:
-    """Its keys, its SOA record, the address of the host, and the absence of a TXT record."""
+    """A zone that is signed correctly, with NSEC or NSEC3, is ok at both servers."""
     zone = f"{name}.registry.test"
     host = serve(lab, zone, sign(tmp_path / "keys", zone, algorithm=algorithm, nsec3=nsec3))
     check = judged(lab, tmp_path, host)
@@ -52,7 +52,7 @@ def test_a_signed_zone_is_well(lab: Lab, tmp_path: Path, name: str, algorithm: s
 
 @pytest.mark.parametrize("signed", [False, True])
 def test_without_a_ds_record_nobody_checks(lab: Lab, tmp_path: Path, signed: bool) -> None:
-    """Signed or not, even if all signatures have expired."""
+    """A zone without a DS record is ok, even if all its signatures have expired."""
     zone = f"insecure{int(signed)}.registry.test"
     old = sign(tmp_path / "keys", zone, begin=-9 * DAY, end=-DAY) if signed else None
     check = judged(lab, tmp_path, serve(lab, zone, old, ds=()))
@@ -60,7 +60,7 @@ def test_without_a_ds_record_nobody_checks(lab: Lab, tmp_path: Path, signed: boo
 
 
 def test_expired_signatures_stop_everything(lab: Lab, tmp_path: Path) -> None:
-    """The evidence says which, and since when."""
+    """Expired signatures block all challenges. The evidence has the records and the time."""
     zone = "expired.registry.test"
     check = judged(lab, tmp_path, serve(lab, zone, sign(tmp_path / "keys", zone, begin=-9 * DAY, end=-DAY)))
     assert (check.result, check.blocks) == ("bad", ("all",))
@@ -70,7 +70,7 @@ def test_expired_signatures_stop_everything(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_signatures_of_tomorrow_are_not_valid_yet(lab: Lab, tmp_path: Path) -> None:
-    """A clock is wrong: here, or where the zone is signed."""
+    """Signatures that begin tomorrow are bad, because a clock is wrong."""
     zone = "early.registry.test"
     check = judged(lab, tmp_path, serve(lab, zone, sign(tmp_path / "keys", zone, begin=DAY)))
     assert (check.result, fault(check)[0]) == ("bad", "early")
@@ -78,7 +78,7 @@ def test_signatures_of_tomorrow_are_not_valid_yet(lab: Lab, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("signed", [False, True])
 def test_a_ds_record_that_fits_no_key_stops_everything(lab: Lab, tmp_path: Path, signed: bool) -> None:
-    """The zone got other keys, or its new DNS host does not sign."""
+    """A DS record that fits no key blocks all challenges, whether the zone is signed or not."""
     zone = f"mismatch{int(signed)}.registry.test"
     check = judged(lab, tmp_path, serve(lab, zone, sign(tmp_path / "keys", zone) if signed else None, ds=[OTHER_KEY]))
     assert (check.result, check.blocks) == ("bad", ("all",))
@@ -86,7 +86,7 @@ def test_a_ds_record_that_fits_no_key_stops_everything(lab: Lab, tmp_path: Path,
 
 
 def test_one_ds_record_that_fits_is_enough(lab: Lab, tmp_path: Path) -> None:
-    """During a change of keys there are two."""
+    """If one of two DS records fits, as during a key rollover, the zone is ok."""
     zone = "rollover.registry.test"
     signed = sign(tmp_path / "keys", zone)
     assert judged(lab, tmp_path, serve(lab, zone, signed, ds=[*signed.ds, OTHER_KEY])).result == "ok"
@@ -94,14 +94,14 @@ def test_one_ds_record_that_fits_is_enough(lab: Lab, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ds", ["12345 250 2 " + "AB" * 32, "12345 13 9 " + "AB" * 32])
 def test_what_nobody_can_check_is_unknown(lab: Lab, tmp_path: Path, ds: str) -> None:
-    """Resolvers treat a zone whose algorithms they do not know as unsigned, so it stops nothing."""
+    """An unsupported algorithm is unknown and blocks nothing, because resolvers treat the zone as unsigned."""
     zone = f"private{ds.split()[1]}.registry.test"
     check = judged(lab, tmp_path, serve(lab, zone, sign(tmp_path / "keys", zone), ds=[ds]))
     assert (check.result, check.blocks) == ("unknown", ())
 
 
 def test_a_record_that_was_changed_after_the_signing_is_refused(lab: Lab, tmp_path: Path) -> None:
-    """As is one that was added."""
+    """A record that was changed after the zone was signed is bad."""
     zone = "changed.registry.test"
     signed = sign(tmp_path / "keys", zone)
     host = serve(lab, zone, signed, change=lambda text: text.replace("192.0.2.80", "192.0.2.81"))
@@ -119,7 +119,7 @@ def stripped(query: Query) -> Answer:
 
 @pytest.mark.parametrize("ns", [("127.0.0.3",), (PRIMARY, "127.0.0.3")])
 def test_a_server_that_loses_signatures_is_seen(lab: Lab, tmp_path: Path, ns: tuple[str, ...]) -> None:
-    """If another one does not, the CA gets its answers there."""
+    """A server that sends no signatures is bad. It blocks all challenges only if no other server sends them."""
     zone = f"stripped{len(ns)}.registry.test"
     host = serve(lab, zone, sign(tmp_path / "keys", zone, ns=ns), ns=ns)
     with lab.forwarder(hook=stripped):
@@ -138,7 +138,7 @@ def no_denial(query: Query) -> Answer:
 
 
 def test_an_absence_needs_a_proof(lab: Lab, tmp_path: Path) -> None:
-    """The CA looks for the TXT record, finds none on another server, and believes neither."""
+    """A negative answer without NSEC records is bad, because the CA does not accept it."""
     zone = "unproved.registry.test"
     host = serve(lab, zone, sign(tmp_path / "keys", zone, ns=["127.0.0.3"]), ns=["127.0.0.3"])
     with lab.forwarder(hook=no_denial):
@@ -148,7 +148,7 @@ def test_an_absence_needs_a_proof(lab: Lab, tmp_path: Path) -> None:
 
 
 def refusing(*zones: str) -> Callable[[Query], Answer]:
-    """Return a validating resolver that finds these zones bogus."""
+    """Return a validating resolver that answers SERVFAIL for these zones."""
 
     def hook(query: Query) -> Answer:
         if query.name not in zones or query.message.flags & dns.flags.CD:
@@ -166,7 +166,7 @@ def refusing(*zones: str) -> Callable[[Query], Answer]:
 def test_a_resolver_that_refuses_only_this_zone_is_believed(
     lab: Lab, tmp_path: Path, zones: list[str], result: str
 ) -> None:
-    """One that refuses the zone above too may have a wrong clock, or an old key of the root."""
+    """A resolver's refusal counts only if it accepts the parent zone; otherwise its clock or root key may be wrong."""
     host = serve(lab, "refused.registry.test", None)
     with lab.resolver_forwarder(refusing(*zones)) as resolver:
         check = judged(lab, tmp_path, host, nameserver="{}:{}".format(*resolver.listen))

@@ -1,4 +1,4 @@
-"""The checks of names at real servers: each is made true and false."""
+"""The checks of names at real servers; each is tested with good and bad cases."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def child(lab: Lab, first: Hook, second: Hook | None = None) -> Iterator[str]:
 
 
 def zone_of(check: Check, name: str) -> dict[str, Any]:
-    """Return what a check says about a zone."""
+    """Return the evidence of a check about a zone."""
     found: dict[str, Any] = next(each for each in check.evidence["zones"] if each["zone"] == name)
     return found
 
 
 def test_a_healthy_name_has_no_fault_and_takes_no_time(lab: Lab, tmp_path: Path) -> None:
-    """Whatever its routes."""
+    """With three routes, all checks of healthy names are ok within two seconds."""
     lab.add_zone("healthy.test", "www A 127.0.0.1\n@ A 127.0.0.1")
     doctor = DomainDoctor(lab, tmp_path, "healthy.test", "www.healthy.test", routes=(DNS, HTTP, TLS))
     begin = time.monotonic()
@@ -63,7 +63,7 @@ def test_a_healthy_name_has_no_fault_and_takes_no_time(lab: Lab, tmp_path: Path)
 
 
 def test_a_certificate_by_dns_needs_no_address(lab: Lab, tmp_path: Path) -> None:
-    """A host at home, and a wildcard."""
+    """For dns-01 a name without an address is ok, and so is a wildcard."""
     names = ("inside.example.test", "*.example.test")
     check = examined(lab, tmp_path, "name-exists", *names)
     assert (check.result, check.evidence["records"]["inside.example.test"]["existence"]) == ("ok", "absent")
@@ -74,7 +74,7 @@ def test_a_certificate_by_dns_needs_no_address(lab: Lab, tmp_path: Path) -> None
 
 
 def test_a_delegation_is_compared_with_the_zone_above(lab: Lab, tmp_path: Path) -> None:
-    """Every address is asked by UDP and by TCP."""
+    """The name servers of the parent zone are queried at each address, by UDP and by TCP."""
     with child(lab, answering(CHILD, LISTED)) as host:
         check = examined(lab, tmp_path, "delegation", host)
     assert check.result == "ok"
@@ -96,7 +96,7 @@ def test_a_delegation_is_compared_with_the_zone_above(lab: Lab, tmp_path: Path) 
     ],
 )
 def test_one_bad_server_stops_nothing(lab: Lab, tmp_path: Path, hook: Hook, udp: str, tcp: str) -> None:
-    """The table says how each answers."""
+    """One bad server of two is bad and blocks nothing. The evidence has its answers by UDP and TCP."""
     good = answering(CHILD, LISTED)
     only_tcp = hook is dnsforwarder.udp_is_silent
     bad: Hook = (lambda query: good(query) if query.transport == "tcp" else None) if only_tcp else hook
@@ -109,7 +109,7 @@ def test_one_bad_server_stops_nothing(lab: Lab, tmp_path: Path, hook: Hook, udp:
 
 
 def test_differing_lists_stop_nothing(lab: Lab, tmp_path: Path) -> None:
-    """The zone above names a server that the zone does not."""
+    """If the parent zone has other NS records, the result is bad and blocks nothing."""
     with child(lab, answering(CHILD, f"@ NS ns1\nns1 A {SERVERS[0]}\nns2 A {SERVERS[1]}")) as host:
         check = examined(lab, tmp_path, "delegation", host)
     assert (check.result, check.blocks) == ("bad", ())
@@ -117,7 +117,7 @@ def test_differing_lists_stop_nothing(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_servers_that_do_not_agree_stop_nothing(lab: Lab, tmp_path: Path) -> None:
-    """One has an old version of the zone."""
+    """If two servers have different versions of the zone, the result is bad."""
     old = answering(CHILD, f"@ NS ns1\nns1 A {SERVERS[0]}")
     with child(lab, answering(CHILD, LISTED), old) as host:
         assert examined(lab, tmp_path, "delegation", host).result == "bad"
@@ -125,21 +125,21 @@ def test_servers_that_do_not_agree_stop_nothing(lab: Lab, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("hook", [dnsforwarder.rcode(dns.rcode.REFUSED), dnsforwarder.strip_aa])
 def test_a_zone_that_no_server_knows_stops_everything(lab: Lab, tmp_path: Path, hook: Hook) -> None:
-    """The recursive server cannot resolve it: it is found by the zone above."""
+    """If no server of a zone answers with authority, all challenges of its names are blocked."""
     with child(lab, hook) as host:
         check = examined(lab, tmp_path, "delegation", host, "www.example.test")
     assert (check.result, check.blocks, check.evidence["names"]) == ("bad", ("all",), [host])
 
 
 def test_servers_where_nothing_runs_stop_everything(lab: Lab, tmp_path: Path) -> None:
-    """Their hosts refuse the connection."""
+    """If all servers of a zone refuse connections, all challenges are blocked."""
     lab.add_zone("above.test", "dead NS ns1.dead\nns1.dead A 127.0.0.9")
     check = examined(lab, tmp_path, "delegation", "dead.above.test")
     assert (check.result, check.blocks) == ("bad", ("all",))
 
 
 def test_silent_servers_are_unknown_and_cost_ten_seconds_at_most(lab: Lab, tmp_path: Path) -> None:
-    """All checks together: the network between may be the reason."""
+    """Silent servers are unknown within ten seconds, because the network may be the reason."""
     with child(lab, dnsforwarder.drop) as host:
         doctor = DomainDoctor(lab, tmp_path, host, routes=(DNS, HTTP))
         begin = time.monotonic()
@@ -150,7 +150,7 @@ def test_silent_servers_are_unknown_and_cost_ten_seconds_at_most(lab: Lab, tmp_p
 
 
 def test_a_resolver_that_is_down_makes_everything_unknown(lab: Lab, tmp_path: Path) -> None:
-    """With the error of a renewal."""
+    """If the recursive server is down, the check raises the error of a renewal."""
     doctor = DomainDoctor(lab, tmp_path, "example.test", nameserver=f"127.0.0.1:{lab.reserve(PRIMARY)}")
     with pytest.raises(DnsError) as caught:
         doctor.check("delegation")
@@ -161,7 +161,7 @@ def test_a_resolver_that_is_down_makes_everything_unknown(lab: Lab, tmp_path: Pa
 
 
 def test_a_domain_that_nobody_has_stops_everything(lab: Lab, tmp_path: Path) -> None:
-    """No zone above it exists; the name has no address either."""
+    """A domain that does not exist blocks all challenges."""
     doctor = DomainDoctor(lab, tmp_path, "nosuch.test", routes=(DNS, HTTP))
     check = doctor.check("domain")
     assert (check.result, check.blocks, check.evidence["names"]) == ("bad", ("all",), ["nosuch.test"])
@@ -170,7 +170,7 @@ def test_a_domain_that_nobody_has_stops_everything(lab: Lab, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(("name", "is_suffix"), [("co.uk", True), ("nas.local", False), ("nas", False)])
 def test_no_public_ca_issues_for_every_name(lab: Lab, tmp_path: Path, name: str, is_suffix: bool) -> None:
-    """A CA of one's own does."""
+    """For a public CA, public suffixes and local names are bad. A private CA may issue for them."""
     doctor = DomainDoctor(lab, tmp_path, "example.test")
     spec = replace(doctor.spec, domains=(name,), identifiers=(name, f"*.{name}"), routes=(Route("dns-01", dns="home"),))
     doctor.spec = replace(spec, ca="letsencrypt")
@@ -200,7 +200,7 @@ def registry(query: Query) -> Answer:
 
 @pytest.mark.parametrize("is_gone", [True, False])
 def test_the_registry_is_asked_itself(lab: Lab, tmp_path: Path, is_gone: bool) -> None:
-    """A domain is not registered if its name servers say so."""
+    """A domain is not registered if the name servers of its top-level domain say so."""
     lab.add_zone("registrar.test", ns=["127.0.0.3"])
     top = answering(
         "test", "@ NS ns1.registrar\nregistry NS ns1.registrar\nlapsed NS ns1.elsewhere" if not is_gone else "@ NS x"
@@ -217,7 +217,7 @@ def test_the_registry_is_asked_itself(lab: Lab, tmp_path: Path, is_gone: bool) -
 def test_a_name_without_an_address_stops_what_connects_to_it(
     lab: Lab, tmp_path: Path, name: str, existence: str
 ) -> None:
-    """A dynamic DNS name that has lapsed, while its zone lives; dns-01 needs none."""
+    """A name without an address blocks http-01 and tls-alpn-01."""
     lab.add_zone("lapse.test", "empty MX 10 mail\n@ A 127.0.0.1")
     doctor = DomainDoctor(lab, tmp_path, name, "lapse.test", routes=(DNS, HTTP))
     check = doctor.check("name-exists")
@@ -230,7 +230,7 @@ def test_a_name_without_an_address_stops_what_connects_to_it(
 
 
 def test_an_address_elsewhere_is_no_address_of_ours(lab: Lab, tmp_path: Path) -> None:
-    """The evidence has what was found, ours, and the TTL."""
+    """An address that is not ours is not ok. The evidence has the addresses found and their TTL."""
     lab.add_zone("moved.test", "www A 198.18.0.1\nwww AAAA 2001:db8:77::1\n@ A 127.0.0.1")
     check = examined(lab, tmp_path, "address", "moved.test", "www.moved.test", routes=(HTTP,))
     assert check.result in {"bad", "unknown"}  # as this machine has a public address, or none
@@ -248,7 +248,7 @@ def test_an_address_elsewhere_is_no_address_of_ours(lab: Lab, tmp_path: Path) ->
     ],
 )
 def test_a_cdn_stops_tls_alpn_only(lab: Lab, tmp_path: Path, records: str, seen: str) -> None:
-    """By its addresses, or its name; whether http-01 works through it is unknown."""
+    """A CDN, found by its address or name, blocks tls-alpn-01 only."""
     zone = f"cdn{len(records)}.test"
     lab.add_zone(zone, records)
     doctor = DomainDoctor(lab, tmp_path, f"www.{zone}", routes=(HTTP, TLS))
@@ -260,7 +260,7 @@ def test_a_cdn_stops_tls_alpn_only(lab: Lab, tmp_path: Path, records: str, seen:
 
 
 def test_a_cname_to_another_zone_is_followed_to_its_address(lab: Lab, tmp_path: Path) -> None:
-    """By the recursive server."""
+    """A CNAME to another zone is followed, and its address counts."""
     lab.add_zone("alias-doctor.test", "www CNAME host.target.test.\nlost CNAME gone.target.test.")
     lab.add_zone("target.test", "host A 127.0.0.1")
     check = examined(lab, tmp_path, "address", "www.alias-doctor.test", routes=(HTTP,))
@@ -268,7 +268,7 @@ def test_a_cname_to_another_zone_is_followed_to_its_address(lab: Lab, tmp_path: 
 
 
 def test_a_cname_to_nowhere_is_a_name_without_an_address(lab: Lab, tmp_path: Path) -> None:
-    """The name itself exists."""
+    """A name whose CNAME target does not exist is bad: it exists without an address."""
     lab.add_zone("alias-doctor.test", "www CNAME host.target.test.\nlost CNAME gone.target.test.")
     lab.add_zone("target.test", "host A 127.0.0.1")
     check = examined(lab, tmp_path, "name-exists", "lost.alias-doctor.test", routes=(HTTP,))
@@ -276,7 +276,7 @@ def test_a_cname_to_nowhere_is_a_name_without_an_address(lab: Lab, tmp_path: Pat
 
 
 def test_where_port_53_is_closed_doh_knows_enough(lab: Lab, tmp_path: Path) -> None:
-    """What only the servers of the zone can say is unknown, and stops nothing."""
+    """If only DoH is reachable, name and address are ok, and no check blocks a challenge."""
     lab.add_zone("walls.test", "@ A 127.0.0.1", ns=["127.0.0.6"])
     with DohServer(resolving(lab)) as server:
         doctor = DomainDoctor(
@@ -291,7 +291,7 @@ def test_where_port_53_is_closed_doh_knows_enough(lab: Lab, tmp_path: Path) -> N
     ("here", "result"), [("192.168.1.7", "bad"), ("", "bad"), ("203.0.113.9", "unknown"), ("203.0.113.1", "ok")]
 )
 def test_another_view_inside_is_seen(lab: Lab, tmp_path: Path, here: str, result: str) -> None:
-    """A split horizon, a filter against rebinding, a record that has just changed. It stops nothing."""
+    """A different answer of the local resolver is bad or unknown, and blocks nothing."""
     lab.add_zone("split.test", "www A 203.0.113.1")
 
     def hook(query: Query) -> Answer:
@@ -330,7 +330,7 @@ _acme-challenge.good CNAME good.target.test.
 def test_a_cname_that_leads_astray_stops_dns(
     lab: Lab, tmp_path: Path, name: str, route: dict[str, str], code: str
 ) -> None:
-    """Only for that name; with the texts of a renewal."""
+    """A wrong CNAME record or alias blocks dns-01 for its name only, with the error of a renewal."""
     lab.add_zone("cnames.test", CNAMES)
     lab.add_zone("target.test", "host A 127.0.0.1")
     names = [f"{name}.cnames.test", *(() if route else ("example.test",))]
@@ -340,7 +340,7 @@ def test_a_cname_that_leads_astray_stops_dns(
 
 
 def test_another_route_may_arrive(lab: Lab, tmp_path: Path) -> None:
-    """Then it is worth knowing, and stops nothing."""
+    """If another route is usable, a wrong alias blocks nothing."""
     lab.add_zone("cnames.test", CNAMES)
     routes = ({**DNS, "alias": "other.target.test"}, {**DNS, "follow_cname": False})
     check = examined(lab, tmp_path, "cname", "good.cnames.test", routes=routes)
@@ -348,7 +348,7 @@ def test_another_route_may_arrive(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_where_the_txt_record_goes_is_said(lab: Lab, tmp_path: Path) -> None:
-    """At the end of the CNAME records."""
+    """The summary has the target of the CNAME records, and the evidence has its zone."""
     lab.add_zone("cnames.test", CNAMES)
     lab.add_zone("target.test", "host A 127.0.0.1")
     check = examined(lab, tmp_path, "cname", "good.cnames.test")
@@ -367,7 +367,7 @@ def test_where_the_txt_record_goes_is_said(lab: Lab, tmp_path: Path) -> None:
     ],
 )
 def test_old_values_are_found(lab: Lab, tmp_path: Path, owner: str, code: str) -> None:
-    """At the challenge name, or at the name with the zone twice; what a wildcard gives to every name is none."""
+    """Old values at the challenge name, or with the zone twice, are bad. Those of a wildcard are ok."""
     lab.add_zone("stale-doctor.test", "@ A 127.0.0.1")
     lab.update("stale-doctor.test", add=[(owner, "TXT", '"old\\027value"')])
     check = examined(lab, tmp_path, "txt-stale", "www.stale-doctor.test", "stale-doctor.test")
@@ -380,7 +380,7 @@ def test_old_values_are_found(lab: Lab, tmp_path: Path, owner: str, code: str) -
 
 @pytest.mark.leaves_txt
 def test_the_value_of_a_live_run_is_not_old(lab: Lab, tmp_path: Path) -> None:
-    """The journal knows; when the run is dead, it is."""
+    """A value of a live run, which the journal names, is ok; after the end of the run it is old."""
     lab.add_zone("live.test", "@ A 127.0.0.1")
     lab.update("live.test", add=[("_acme-challenge", "TXT", "now")])
     doctor = DomainDoctor(lab, tmp_path, "live.test")
@@ -393,7 +393,7 @@ def test_the_value_of_a_live_run_is_not_old(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_a_name_of_a_wildcard_vanishes(lab: Lab, tmp_path: Path) -> None:
-    """One with a record of its own does not."""
+    """A name that exists only by a wildcard is bad; one with a record of its own is ok."""
     lab.add_zone("shade.test", "* A 127.0.0.1\nown A 127.0.0.1")
     check = examined(lab, tmp_path, "wildcard-shadow", "own.shade.test", "x.shade.test")
     assert (check.result, check.blocks, check.evidence["names"]) == ("bad", (), ["x.shade.test"])
@@ -404,7 +404,7 @@ def test_a_name_of_a_wildcard_vanishes(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_a_hostile_zone_ends_in_time(lab: Lab, tmp_path: Path) -> None:
-    """Hundreds of name servers, thousands of addresses, a message of nonsense over TCP, values with escapes."""
+    """The checks of a hostile zone end within ten seconds, and show no control characters."""
     lab.add_zone("hostile.test", ns=["127.0.0.3"])
 
     def hook(query: Query) -> Answer:

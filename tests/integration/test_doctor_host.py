@@ -42,7 +42,7 @@ def host(machine: NetHost) -> NetHost:
 
 
 def verdict(check: dict[str, Any]) -> tuple[str, list[str]]:
-    """What a check says, and what it stops."""
+    """Return the result of a check and the challenges that it blocks."""
     return check["result"], check["blocks"]
 
 
@@ -50,7 +50,7 @@ def verdict(check: dict[str, Any]) -> tuple[str, list[str]]:
 
 
 def test_a_free_port_is_ok(host: NetHost) -> None:
-    """Both ports can be opened, with a configuration and without."""
+    """A free port is ok, with a configuration and without. A webroot needs no free port."""
     for code, routes in (("port-80-free", LISTEN), ("port-443-free", TLS)):
         assert verdict(host.check(code, routes=routes)) == ("ok", [])
     assert verdict(host.check("port-80-free", config=False)) == ("ok", [])
@@ -58,7 +58,7 @@ def test_a_free_port_is_ok(host: NetHost) -> None:
 
 
 def test_a_taken_port_names_its_program(host: NetHost) -> None:
-    """The program is named with its process; hostile characters in its name are gone."""
+    """The program at a taken port is named with its process id, without control characters."""
     pid = host.listen(("0.0.0.0", 80), ("::", 80), program="ng\x1b[31minx")
     check = host.check("port-80-free", routes=LISTEN)
     assert verdict(check) == ("bad", HTTP)
@@ -73,7 +73,7 @@ def test_a_taken_port_names_its_program(host: NetHost) -> None:
 
 
 def test_the_port_of_another_user_is_taken_by_nobody_knows_whom(host: NetHost) -> None:
-    """Without root the owner is unknown, and the fix says how to find it."""
+    """Without root the program at a port is unknown, and the fix has the command to find it."""
     host.run("sysctl -qw net.ipv4.ip_unprivileged_port_start=0")
     host.listen(("0.0.0.0", 443))
     check = host.check("port-443-free", routes=TLS, user=True)
@@ -84,7 +84,7 @@ def test_the_port_of_another_user_is_taken_by_nobody_knows_whom(host: NetHost) -
 
 
 def test_an_ordinary_user_may_not_open_the_port(host: NetHost) -> None:
-    """That is bad for a route that listens, and unknown as long as there is none."""
+    """A port that this user may not open is bad for a route that listens, and unknown without a configuration."""
     check = host.check("port-80-free", routes=LISTEN, user=True)
     assert verdict(check) == ("bad", HTTP)
     assert check["evidence"]["error"] == "EACCES"
@@ -92,7 +92,7 @@ def test_an_ordinary_user_may_not_open_the_port(host: NetHost) -> None:
 
 
 def test_an_address_of_another_host_is_bad(host: NetHost) -> None:
-    """`listen` names an address that this host does not have."""
+    """`listen` with an address that this host does not have is bad."""
     check = host.check("port-80-free", routes=[{"challenge": "http-01", "listen": "192.0.2.99:80"}])
     assert verdict(check) == ("bad", HTTP)
     assert check["evidence"]["error"] == "EADDRNOTAVAIL"
@@ -102,12 +102,12 @@ def test_an_address_of_another_host_is_bad(host: NetHost) -> None:
 
 
 def listens(host: NetHost, *addresses: str, **about: Any) -> dict[str, Any]:
-    """The check of a webroot, of a name with these addresses."""
+    """Return the check of a webroot for a name with these addresses."""
     return host.check("port-80-listens", routes=WEBROOT, addresses={"a.test": addresses}, **about)
 
 
 def test_a_web_server_on_all_addresses_is_ok(host: NetHost) -> None:
-    """Both families are served; a route that listens itself needs no server."""
+    """A web server on all addresses is ok. A route that listens itself needs no web server."""
     host.run(*ONLINE, *ONLINE6)
     host.listen(("0.0.0.0", 80), ("::", 80))
     assert verdict(listens(host, OWN, OWN6)) == ("ok", [])
@@ -116,7 +116,7 @@ def test_a_web_server_on_all_addresses_is_ok(host: NetHost) -> None:
 
 
 def test_a_web_server_on_loopback_alone_is_bad(host: NetHost) -> None:
-    """The addresses are in the evidence."""
+    """A web server on loopback alone is bad, and the evidence has its addresses."""
     host.run(*ONLINE)
     host.listen(("127.0.0.1", 80))
     check = listens(host, OWN)
@@ -125,7 +125,7 @@ def test_a_web_server_on_loopback_alone_is_bad(host: NetHost) -> None:
 
 
 def test_a_family_without_a_web_server_is_bad(host: NetHost) -> None:
-    """It stops the names that have no other address; an AAAA record that is not ours is left to `address`."""
+    """A missing address family blocks http-01 only for names without another address. Foreign addresses are ignored."""
     host.run(*ONLINE, *ONLINE6)
     host.listen(("0.0.0.0", 80))
     check = listens(host, OWN, OWN6)
@@ -136,7 +136,7 @@ def test_a_family_without_a_web_server_is_bad(host: NetHost) -> None:
 
 
 def test_no_web_server_is_bad_only_where_no_router_can_explain_it(host: NetHost) -> None:
-    """Behind a router the port may be another; a rule may pass it on; without root the rules are unknown."""
+    """Without a web server, http-01 is unknown behind a router or without root, and ok if a rule redirects the port."""
     host.run(*ONLINE)
     assert verdict(listens(host, "198.51.100.7")) == ("unknown", HTTP)
     assert verdict(listens(host, OWN)) == ("bad", HTTP)
@@ -150,13 +150,13 @@ def test_no_web_server_is_bad_only_where_no_router_can_explain_it(host: NetHost)
 
 
 def firewall(host: NetHost, *commands: str, **about: Any) -> dict[str, Any]:
-    """The check with these rules."""
+    """Return the check with these rules."""
     host.run(*commands)
     return host.check("port-80-firewall", **{"addresses": {"a.test": [OWN]}, **about})
 
 
 def rules(*texts: str) -> tuple[str, ...]:
-    """The commands that make a chain with these rules."""
+    """Return the commands that create a chain with these rules."""
     return *INPUT, *(f"nft add rule inet filter input '{text}'" for text in texts)
 
 
@@ -191,14 +191,14 @@ UNSURE: Final = {
 
 @pytest.mark.parametrize("case", OPEN)
 def test_an_open_firewall_is_ok(host: NetHost, case: str) -> None:
-    """Nothing closes the port to a CA."""
+    """Rules that let a CA connect to the port are ok."""
     host.run(*ONLINE)
     assert verdict(firewall(host, *OPEN[case])) == ("ok", [])
 
 
 @pytest.mark.parametrize("case", CLOSED)
 def test_a_closed_firewall_is_bad_and_its_fix_opens_it(host: NetHost, case: str) -> None:
-    """The rule is the evidence; the command of the fix makes the check ok."""
+    """Rules that close the port are bad. The evidence has the rule, and the command in the fix opens the port."""
     host.run(*ONLINE)
     check = firewall(host, *CLOSED[case])
     assert verdict(check) == ("bad", HTTP)
@@ -209,7 +209,7 @@ def test_a_closed_firewall_is_bad_and_its_fix_opens_it(host: NetHost, case: str)
 
 @pytest.mark.parametrize("case", UNSURE)
 def test_a_firewall_that_depends_on_more_is_unknown(host: NetHost, case: str) -> None:
-    """The rule that makes it so is named."""
+    """A rule whose effect depends on the sender or on a mark is unknown, and the evidence has the rule."""
     host.run(*ONLINE)
     check = firewall(host, *UNSURE[case])
     assert verdict(check) == ("unknown", HTTP)
@@ -217,7 +217,7 @@ def test_a_firewall_that_depends_on_more_is_unknown(host: NetHost, case: str) ->
 
 
 def test_a_firewall_may_close_one_family_only(host: NetHost) -> None:
-    """A CA tries the other one, so it stops nothing; a program that is run before may open the port."""
+    """A firewall that closes one of two families blocks nothing. With a `before` command the result is unknown."""
     host.run(*ONLINE, *ONLINE6)
     check = firewall(host, "ip6tables -A INPUT -p tcp --dport 80 -j DROP", addresses={"a.test": [OWN, OWN6]})
     assert verdict(check) == ("bad", [])
@@ -227,7 +227,7 @@ def test_a_firewall_may_close_one_family_only(host: NetHost) -> None:
 
 
 def test_the_rules_are_unknown_without_root(host: NetHost) -> None:
-    """What needs root is said; nothing fails."""
+    """Without root the firewall is unknown, and the fix names `sudo`."""
     check = firewall(host, *ONLINE, *CLOSED["drop"], user=True)
     assert verdict(check) == ("unknown", HTTP)
     assert "sudo" in check["fix"]
@@ -237,7 +237,7 @@ def test_the_rules_are_unknown_without_root(host: NetHost) -> None:
 
 
 def test_no_route_at_all_is_bad(host: NetHost) -> None:
-    """Everything is stopped, unless the CA answers all the same."""
+    """A host without a route is bad for all challenges, unless the CA answers."""
     assert verdict(host.check("internet")) == ("bad", ["all"])
     host.ask(redirect="127.0.0.1", location="200")
     assert verdict(host.check("internet", directory="http://127.0.0.1/directory")) == ("ok", [])
@@ -245,7 +245,7 @@ def test_no_route_at_all_is_bad(host: NetHost) -> None:
 
 
 def test_a_sign_in_page_is_bad(host: NetHost, tmp_path: Path) -> None:
-    """A redirect to a foreign host, or the status 511; the CA's own redirect is none."""
+    """A redirect to a foreign host or the status 511 is bad; a redirect of the CA itself is unknown."""
     host.run(*ONLINE)
     host.ask(hosts=f"{OWN} acme.ca.test\n", folder=str(tmp_path))
     about = {"directory": "https://acme.ca.test/directory", "nameserver": OWN}
@@ -258,7 +258,7 @@ def test_a_sign_in_page_is_bad(host: NetHost, tmp_path: Path) -> None:
 
 
 def test_a_tunnel_is_a_vpn(host: NetHost) -> None:
-    """The default route, or the halves of OpenVPN, lead into a tunnel; an Ethernet interface is none."""
+    """A tunnel is bad if a default route, or half of one, leads into it; it blocks nothing."""
     host.run(*ONLINE)
     assert verdict(host.check("vpn")) == ("ok", [])
     host.run("ip tuntap add dev t0 mode tun", "ip addr add 10.8.0.2/24 dev t0", "ip link set t0 up")
@@ -270,7 +270,7 @@ def test_a_tunnel_is_a_vpn(host: NetHost) -> None:
 
 
 def test_ipv6_without_a_route_is_bad(host: NetHost) -> None:
-    """It stops names that have nothing else; a host without IPv6 is fine."""
+    """IPv6 without a route blocks names that have only IPv6. A host and a name without IPv6 are ok."""
     host.run(*ONLINE)
     assert verdict(host.check("ipv6", addresses={"a.test": [OWN]})) == ("ok", [])
     assert verdict(host.check("ipv6", addresses={"a.test": [OWN, OWN6]})) == ("unknown", [])
@@ -284,7 +284,7 @@ def test_ipv6_without_a_route_is_bad(host: NetHost) -> None:
 
 
 def test_ipv6_that_gets_no_answer_is_bad(host: NetHost, tmp_path: Path) -> None:
-    """A CA answers by IPv4 and not by IPv6; if it answers by neither, IPv6 may well work."""
+    """IPv6 is bad if the CA answers by IPv4 only, and ok if it answers by neither."""
     host.run(*ONLINE, *ONLINE6)
     host.ask(dns=SERVER, folder=str(tmp_path))
     about: dict[str, Any] = {"directory": "https://ca.a.test:8443/directory", "addresses": {"a.test": [OWN6]}}
@@ -299,7 +299,7 @@ def test_ipv6_that_gets_no_answer_is_bad(host: NetHost, tmp_path: Path) -> None:
 
 
 def test_port_53_is_closed_by_the_network(host: NetHost, tmp_path: Path) -> None:
-    """Open, half open, closed: without DNS over HTTPS bad, with it ok."""
+    """A closed port 53 blocks dns-01, unless DNS over HTTPS is configured. A port closed only for TCP does not."""
     host.run(*ONLINE)
     host.ask(dns=SERVER, folder=str(tmp_path))
     about: dict[str, Any] = {"routes": [{"challenge": "dns-01"}]}

@@ -32,7 +32,7 @@ Make = Callable[..., Facts]
 
 @pytest.fixture
 def facts(lab: Lab, tmp_path: Path) -> Iterator[Make]:
-    """Makes the facts of the lab's configuration, with changes."""
+    """Create the facts of the lab's configuration, with changes."""
     made: list[Facts] = []
 
     def make(changes: Mapping[str, Any] | None = None, later: timedelta = timedelta()) -> Facts:
@@ -78,7 +78,7 @@ PORTS: dict[str, tuple[Callable[[Lab], AbstractContextManager[Any]], str, str]] 
 
 @pytest.mark.parametrize("what", PORTS)
 def test_a_port_that_is_no_ca(lab: Lab, facts: Make, what: str) -> None:
-    """The stage is named; what hangs costs no more than five seconds, the time of a failed renewal."""
+    """The evidence names the stage that failed, within five seconds."""
     make, stage, result = PORTS[what]
     with make(lab) as port:
         started = time.monotonic()
@@ -91,7 +91,7 @@ def test_a_port_that_is_no_ca(lab: Lab, facts: Make, what: str) -> None:
 
 
 def test_the_ca_answers(lab: Lab, facts: Make) -> None:
-    """A CA that works, its clock, and what it wants for an account."""
+    """For a working CA, the checks of the CA, the clock and the terms are ok."""
     found = facts()
     assert reachable.ca_reachable(found, "lab").result == "ok"
     assert clock.clock(found).result == "ok"
@@ -108,7 +108,7 @@ def test_the_ca_answers(lab: Lab, facts: Make) -> None:
     ],
 )
 def test_a_directory_that_is_none(lab: Lab, facts: Make, answer: Response, stage: str) -> None:
-    """HTML, half a directory, a server error, a missing page with hostile bytes."""
+    """An HTML page, an incomplete directory or an error status is bad, and the summary has no control characters."""
     with lab.acme_proxy(lambda _: answer) as proxy:
         check = reachable.ca_reachable(facts({"ca.lab.directory": proxy.directory_url}), "lab")
     assert (check.result, check.evidence["stage"], check.blocks) == ("bad", stage, ALL)
@@ -116,7 +116,7 @@ def test_a_directory_that_is_none(lab: Lab, facts: Make, answer: Response, stage
 
 
 def test_a_ca_that_takes_the_request_and_hangs(lab: Lab, facts: Make) -> None:
-    """TLS is fine, and no answer comes: unknown, within five seconds."""
+    """A CA that accepts the request and sends no response is unknown within five seconds."""
     end = threading.Event()
 
     def hang(_: Request) -> Response | None:
@@ -133,7 +133,7 @@ def test_a_ca_that_takes_the_request_and_hangs(lab: Lab, facts: Make) -> None:
 
 
 def test_a_name_that_nobody_knows(facts: Make) -> None:
-    """Whether it does not exist or DNS does not answer, the stage is dns."""
+    """If the CA's name cannot be resolved, the stage is `dns`."""
     check = reachable.ca_reachable(facts(at(14000, "ca.nowhere.invalid")), "lab")
     assert (check.result in {"bad", "unknown"}, check.evidence["stage"]) == (True, "dns")
 
@@ -142,7 +142,7 @@ def test_a_name_that_nobody_knows(facts: Make) -> None:
 
 
 def proxy_that(answers: bytes, target: tuple[str, int] | None = None) -> badports.Talker:
-    """An HTTP proxy that gives one answer to CONNECT; with a target, it then connects to that."""
+    """Return an HTTP proxy that gives one answer to CONNECT, and connects to the target if there is one."""
 
     def talk(client: socket.socket) -> None:
         while b"\r\n\r\n" not in (client.recv(4096) or b"\r\n\r\n"):
@@ -157,7 +157,7 @@ def proxy_that(answers: bytes, target: tuple[str, int] | None = None) -> badport
 
 
 def pump(source: socket.socket, sink: socket.socket) -> None:
-    """Copy what comes until the end."""
+    """Copy data until the end."""
     with contextlib.suppress(OSError):
         while data := source.recv(65536):
             sink.sendall(data)
@@ -165,14 +165,14 @@ def pump(source: socket.socket, sink: socket.socket) -> None:
 
 @pytest.fixture
 def through(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Sets the proxy of the environment."""
+    """Set the proxy of the environment."""
     for name in ("no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY", "https_proxy"):
         monkeypatch.delenv(name, raising=False)
     return lambda port: monkeypatch.setenv("HTTPS_PROXY", f"http://user:canary@127.0.0.1:{port}")
 
 
 def test_a_proxy_that_denies(facts: Make, through: Callable[[int], None]) -> None:
-    """It is the proxy's answer, and its password is not shown."""
+    """The evidence names the proxy that refused the connection, without its password."""
     with proxy_that(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n") as proxy:
         through(proxy.port)
         check = reachable.ca_reachable(facts(at(14000, "ca.test")), "lab")
@@ -182,7 +182,7 @@ def test_a_proxy_that_denies(facts: Make, through: Callable[[int], None]) -> Non
 
 
 def test_a_proxy_that_intercepts(lab: Lab, facts: Make, through: Callable[[int], None]) -> None:
-    """The issuer that it presents is shown."""
+    """The evidence has the issuer of the certificate that an intercepting proxy presents."""
     with badports.with_certificate(lab.another_ca().another_context("ca.test")) as inspection:
         established = b"HTTP/1.1 200 Connection established\r\n\r\n"
         with proxy_that(established, ("127.0.0.1", inspection.port)) as proxy:
@@ -194,7 +194,7 @@ def test_a_proxy_that_intercepts(lab: Lab, facts: Make, through: Callable[[int],
 
 
 def test_a_proxy_that_is_not_there(facts: Make, through: Callable[[int], None]) -> None:
-    """Name and connection are the proxy's."""
+    """If the proxy is down, the stage is `tcp` and the evidence names the proxy."""
     with badports.NobodyThere() as nobody:
         through(nobody.port)
         check = reachable.ca_reachable(facts(at(14000, "ca.test")), "lab")
@@ -214,7 +214,7 @@ def test_a_proxy_that_is_not_there(facts: Make, through: Callable[[int], None]) 
     ],
 )
 def test_a_clock_that_is_off(facts: Make, later: timedelta, result: str, blocks: tuple[str, ...]) -> None:
-    """By the Date of a real CA."""
+    """The clock is compared with the Date of a real CA: more than an hour late blocks all challenges."""
     check = clock.clock(facts(later=later))
     assert (check.result, check.blocks) == (result, blocks)
     assert abs(check.evidence["ahead"] - later.total_seconds()) < 5
@@ -235,7 +235,7 @@ RECORDS = {
 
 
 def test_caa_records_at_real_servers(lab: Lab, facts: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each kind in one certificate: the names that are denied are named, the others are not."""
+    """In a certificate with many names, exactly those that CAA records deny are named."""
     identity = "pebble.letsencrypt.org"
     for zone, (records, _result, _scope) in RECORDS.items():
         lab.add_zone(zone, f"{records.format(ca=identity)}\n" if records else "")
@@ -252,7 +252,7 @@ def test_caa_records_at_real_servers(lab: Lab, facts: Make, monkeypatch: pytest.
 
 
 def one(found: Facts, zone: str) -> Check:
-    """The check of a certificate for one name."""
+    """Return the check of a certificate for one name."""
     from dnsrenew.base.values import replace
 
     spec: CertificateSpec = replace(found.its.certificates[0], name=zone, domains=(zone,), identifiers=(zone,))
@@ -262,7 +262,7 @@ def one(found: Facts, zone: str) -> Check:
 
 
 def test_a_wildcard_that_is_denied(lab: Lab, facts: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``issuewild`` is about the wildcard only."""
+    """``issuewild`` denies the wildcard and not the name itself."""
     lab.add_zone("wild-doctor.test", '@ CAA 0 issue "ca.test"\n@ CAA 0 issuewild ";"\n')
     monkeypatch.setattr("dnsrenew.ca.directory.Directory.caa_identities", ("ca.test",))
     names = ["wild-doctor.test", "*.wild-doctor.test"]

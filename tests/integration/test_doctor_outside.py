@@ -1,4 +1,4 @@
-"""Ports as our helper outside sees them, in network namespaces: forwarded, closed, blocked, and in use."""
+"""Ports as the helper outside sees them, in network namespaces: forwarded, closed, blocked, and in use."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ OUTSIDE: Final = ("port-80-outside", "port-443-outside")
 
 
 def look(network: HomeNetwork, *codes: str, routes: list[dict[str, Any]] = BOTH) -> dict[str, Any]:
-    """The checks, with the helper."""
+    """Return these checks, made with the helper."""
     return network.look(*codes, routes=routes, probe_url=HELPER)
 
 
 def results(found: dict[str, Any]) -> dict[str, tuple[str, list[str]]]:
-    """The result of each check, and what it blocks."""
+    """Return the result of each check and the challenges that it blocks."""
     return {code: (check["result"], check["blocks"]) for code, check in found.items()}
 
 
 def test_ports_that_are_open(tmp_path: Path) -> None:
-    """The helper gets what only this host knows, also through a mapping that UPnP does not show.
+    """Open ports are ok, because the helper gets an answer of our own listener, even if UPnP shows no mapping.
 
-    Our own listener is nobody who has the port.
+    Our own listener does not make the port taken.
     """
     with home(tmp_path) as network:
         for port in (80, 443):
@@ -41,7 +41,7 @@ def test_ports_that_are_open(tmp_path: Path) -> None:
 
 
 def test_ports_that_are_closed(tmp_path: Path) -> None:
-    """Without a mapping the router itself refuses."""
+    """Without a mapping the router refuses the connection, and both ports are bad."""
     with home(tmp_path) as network:
         found = look(network, "port-80-forwarded", *OUTSIDE)
     assert results(found) == {
@@ -53,7 +53,7 @@ def test_ports_that_are_closed(tmp_path: Path) -> None:
 
 
 def test_a_port_that_the_provider_blocks(tmp_path: Path) -> None:
-    """The mapping is there and 443 is open: the likely cause is named, and the result is as certain as before."""
+    """If the provider drops port 80 and 443 is open, port 80 is bad and the evidence names the open port."""
     drop = 'add rule inet filter forward oifname "in" tcp dport 80 drop'
     with home(tmp_path) as network:
         network.rules("provider", f"add table inet filter\n{_FORWARD}\n{drop}")
@@ -69,7 +69,7 @@ _FORWARD: Final = "add chain inet filter forward { type filter hook forward prio
 
 
 def test_a_firewall_that_rejects(tmp_path: Path) -> None:
-    """A firewall of the router that rejects is as bad as one that drops."""
+    """A router's firewall that rejects connections makes the port bad."""
     with home(tmp_path, upnp=False) as network:
         network.forward_by_hand(80)
         network.rules("router", "insert rule inet filter forward tcp dport 80 reject with icmpx admin-prohibited")
@@ -78,7 +78,7 @@ def test_a_firewall_that_rejects(tmp_path: Path) -> None:
 
 
 def test_a_port_with_a_web_server(tmp_path: Path) -> None:
-    """Any answer of a program that has the port means that it is open."""
+    """A port at which another program answers is open."""
     with home(tmp_path, upnp=False) as network:
         network.forward_by_hand(80)
         network.start_web_server("host", 80)
@@ -89,7 +89,7 @@ def test_a_port_with_a_web_server(tmp_path: Path) -> None:
 
 
 def test_a_port_that_leads_to_another_device(tmp_path: Path) -> None:
-    """The router answers itself: open, but not this host, so it is not known what a CA would get."""
+    """A port that the router answers itself is open, but the result is unknown."""
     with home(tmp_path, upnp=False) as network:
         network.start_web_server("router", 80)
         found = look(network, "port-80-outside", routes=HTTP)
@@ -98,7 +98,7 @@ def test_a_port_that_leads_to_another_device(tmp_path: Path) -> None:
 
 
 def test_no_permission_to_listen(tmp_path: Path) -> None:
-    """Nothing listens and this user may not: a closed port proves nothing."""
+    """If nothing listens and this user may not, a closed port is unknown."""
     with home(tmp_path, upnp=False) as network:
         network.forward_by_hand(80)
         found = network.look("port-80-outside", routes=HTTP, probe_url=HELPER, may_bind=False)
@@ -107,7 +107,7 @@ def test_no_permission_to_listen(tmp_path: Path) -> None:
 
 
 def test_no_helper(tmp_path: Path) -> None:
-    """Without one it is unknown; the fix says how to look."""
+    """Without the helper the ports are unknown, and the fix has an address to open from outside."""
     with home(tmp_path, upnp=False, helper=False) as network:
         network.forward_by_hand(80)
         found = network.look(*OUTSIDE, routes=BOTH)

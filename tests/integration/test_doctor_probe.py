@@ -53,7 +53,7 @@ probe.txt_probe(Facts(context, config, FolderStore(config.store)), config.certif
 
 @pytest.fixture
 def facts(lab: Lab, tmp_path: Path) -> Iterator[Make]:
-    """Makes the facts of the lab's configuration, with changes."""
+    """Create the facts of the lab's configuration, with changes."""
     made: list[Facts] = []
 
     def make(changes: Mapping[str, Any] | None = None) -> Facts:
@@ -68,7 +68,7 @@ def facts(lab: Lab, tmp_path: Path) -> Iterator[Make]:
 
 
 def spec_of(found: Facts) -> CertificateSpec:
-    """Its certificate."""
+    """Return the certificate of the facts."""
     return found.its.certificates[0]
 
 
@@ -87,7 +87,7 @@ def journal(found: Facts) -> list[Path]:
 
 
 def test_a_value_at_bind(lab: Lab, facts: Make) -> None:
-    """It is seen only when the secondary has it too; the foreign value stays."""
+    """The test value is ok only when the secondary has it too. It is removed, and the foreign value stays."""
     lab.lag = 0.6
     found = facts()
     credentials, value = probed(found)
@@ -99,7 +99,7 @@ def test_a_value_at_bind(lab: Lab, facts: Make) -> None:
 
 
 def test_a_wrong_tsig_key(facts: Make) -> None:
-    """The name server tells that the signature is wrong; nothing was written."""
+    """A wrong TSIG key blocks dns-01, and nothing is written."""
     found = facts({"dns.home.tsig_secret": "d3Jvbmcgc2VjcmV0IG9mIHRoZSBrZXk="})
     credentials, value = probed(found)
     assert (credentials.result, credentials.blocks) == ("bad", DNS)
@@ -109,7 +109,7 @@ def test_a_wrong_tsig_key(facts: Make) -> None:
 
 
 def test_a_key_that_may_not_write(lab: Lab, facts: Make) -> None:
-    """One zone allows the key, the other does not: only the names of the other are stopped."""
+    """If a key may write only one of two zones, only the names of the other zone are bad."""
     lab.add_zone("closed-doctor.test", refuse=True)
     certificate = [{"name": "home", "domains": ["example.test", "closed-doctor.test", "*.closed-doctor.test"]}]
     found = facts({"dns.home.zones": ["example.test", "closed-doctor.test"], "certificate": certificate})
@@ -121,7 +121,7 @@ def test_a_key_that_may_not_write(lab: Lab, facts: Make) -> None:
 
 
 def test_a_server_that_lags_too_long(lab: Lab, facts: Make) -> None:
-    """After the time-out of the certificate it is certain that the value is not seen everywhere."""
+    """A value that is not at all servers before the certificate's time-out is bad, and is removed."""
     with never_shows(lab, "slow-doctor.test") as zone:
         certificate = [{"name": "home", "domains": [zone], "propagation": {"timeout": 1}}]
         found = facts({"dns.home.zones": [zone], "certificate": certificate})
@@ -151,7 +151,7 @@ def never_shows(lab: Lab, zone: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("right", [True, False])
 def test_a_token_of_powerdns(lab: Lab, facts: Make, right: bool) -> None:
-    """The status of the host and its page are told, not the token."""
+    """For a wrong token the evidence has the HTTP status and the fix has the host's page. The token is not shown."""
     with lab.powerdns() as server:
         server.add_zone(
             "pdns-doctor.test", (server.address,), (("_acme-challenge.pdns-doctor.test.", "TXT", '"foreign"'),)
@@ -175,7 +175,7 @@ def test_a_token_of_powerdns(lab: Lab, facts: Make, right: bool) -> None:
 
 @pytest.fixture
 def duck(lab: Lab, tmp_path: Path) -> Iterator[DuckDns]:
-    """DuckDNS, and our provider file that points to it."""
+    """DuckDNS as a stand-in, and our provider file that points to it."""
     add_zone(lab)
     (tmp_path / "providers").mkdir()
     with DuckDns(secrets.token_hex(16), "home") as server, DuckDnsZone(lab, server):
@@ -185,7 +185,7 @@ def duck(lab: Lab, tmp_path: Path) -> Iterator[DuckDns]:
 
 
 def at_duck(facts: Make, token: str) -> tuple[Check, Check]:
-    """The two checks for a name at DuckDNS."""
+    """Return the two checks for a name at DuckDNS."""
     certificate = [{"name": "home", "domains": ["home.duckdns.org", "*.home.duckdns.org"]}]
     account = {"provider": "duckdns", "token": token}
     found = facts({"dns.home.tsig_secret": None, "dns": {"home": account}, "certificate": certificate})
@@ -193,14 +193,14 @@ def at_duck(facts: Make, token: str) -> tuple[Check, Check]:
 
 
 def test_the_one_value_of_duckdns(facts: Make, duck: DuckDns) -> None:
-    """A free one is tested, and cleared."""
+    """If DuckDNS has no value, a test value is written and cleared."""
     credentials, value = at_duck(facts, duck.token)
     assert (credentials.result, value.result) == ("ok", "ok")
     assert [request.get("clear") for request in duck.requests] == [None, "true"]
 
 
 def test_a_value_at_duckdns_is_not_replaced(facts: Make, duck: DuckDns) -> None:
-    """A value that somebody needs stays; nothing is sent."""
+    """If DuckDNS already has a value, no request is sent and the result is unknown."""
     duck.values["home"] = "somebody's"
     credentials, value = at_duck(facts, duck.token)
     assert (credentials.result, value.result) == ("unknown", "unknown")
@@ -208,7 +208,7 @@ def test_a_value_at_duckdns_is_not_replaced(facts: Make, duck: DuckDns) -> None:
 
 
 def test_a_wrong_token_of_duckdns(facts: Make, duck: DuckDns) -> None:
-    """It answers KO, whatever is wrong."""
+    """A wrong token of DuckDNS blocks dns-01."""
     _, value = at_duck(facts, secrets.token_hex(16))
     assert (value.result, value.blocks) == ("bad", DNS)
     assert "duckdns" in value.fix.lower()
@@ -218,7 +218,7 @@ def test_a_wrong_token_of_duckdns(facts: Make, duck: DuckDns) -> None:
 
 
 def test_a_killed_examination_is_cleaned_up(lab: Lab, workspace: Workspace) -> None:
-    """Kill -9 while the value is in DNS: cleanup removes it, and the journal is empty."""
+    """After `kill -9` while the test value is in DNS, `cleanup` removes it."""
     done = subprocess.run(
         [sys.executable, "-c", KILLED],
         cwd=workspace.path,
@@ -240,7 +240,7 @@ def test_a_killed_examination_is_cleaned_up(lab: Lab, workspace: Workspace) -> N
 
 
 def test_the_command(workspace: Workspace) -> None:
-    """Every check of accounts and CAs is made, at once with the others; the test value is nobody's old value."""
+    """`doctor --probe` makes all checks of accounts and CAs, and its test value does not count as an old value."""
     status, document = workspace.run_json("doctor", "--probe")
     (diagnosis,) = document["diagnoses"]
     results = {check["code"]: check["result"] for check in diagnosis["checks"]}
@@ -251,7 +251,7 @@ def test_the_command(workspace: Workspace) -> None:
 
 
 def test_the_command_without_agreement(workspace: Workspace) -> None:
-    """The next action is to agree; nothing else is wrong."""
+    """Without agreement to the terms, the next action is to agree."""
     workspace.write({"agree_terms": False})
     status, document = workspace.run_json("doctor")
     (diagnosis,) = document["diagnoses"]
@@ -260,7 +260,7 @@ def test_the_command_without_agreement(workspace: Workspace) -> None:
 
 
 def test_an_interrupt_takes_the_value_back(lab: Lab, workspace: Workspace) -> None:
-    """Ctrl-C while the value is waited for: it is removed before the command ends."""
+    """Ctrl-C while the test value is waited for removes it before the command ends."""
     with never_shows(lab, "stop-doctor.test") as zone:
         certificate = [{"name": "home", "domains": [zone]}]
         workspace.write({"dns.home.zones": [zone], "certificate": certificate})

@@ -16,12 +16,12 @@ CODES: Final = (*CHECKS, "public")
 
 
 def result(check: dict[str, Any]) -> tuple[str, list[str]]:
-    """The result, and what it blocks."""
+    """Return the result and the challenges that it blocks."""
     return check["result"], check["blocks"]
 
 
 def test_a_router_with_a_public_address_and_a_mapping(tmp_path: Path) -> None:
-    """UPnP and NAT-PMP tell the address, UPnP the mapping; the address is one of this host's public ones."""
+    """UPnP and NAT-PMP report the router's public address, and UPnP reports the mapping."""
     with home(tmp_path, helper=False) as network:
         network.add_mapping(80)
         found = network.look(*CODES, routes=LISTEN)
@@ -48,7 +48,7 @@ def test_a_mapping_that_leads_elsewhere(tmp_path: Path, port: int) -> None:
 
 
 def test_carrier_grade_nat(tmp_path: Path) -> None:
-    """The router has an address of 100.64.0.0/10: no challenge gets in. The helper sees the provider's address."""
+    """A router address of 100.64.0.0/10 blocks http-01 and tls-alpn-01. The helper sees the provider's address."""
     with home(tmp_path, "100.64.0.2") as network:
         found = network.look(*CODES, routes=LISTEN, probe_url=HELPER)
     assert result(found["nat"]) == ("bad", ["http-01", "tls-alpn-01"])
@@ -62,13 +62,13 @@ def test_carrier_grade_nat(tmp_path: Path) -> None:
     [("10.0.0.2", ("bad", [])), ("192.0.0.2", ("bad", ["http-01", "tls-alpn-01"]))],
 )
 def test_other_addresses_that_are_not_public(tmp_path: Path, wan: str, expected: tuple[str, list[str]]) -> None:
-    """A private address is a second router, which can forward too; one of DS-Lite is the end for IPv4."""
+    """A private router address is bad and blocks nothing; an address of DS-Lite blocks http-01 and tls-alpn-01."""
     with home(tmp_path, wan, helper=False) as network:
         assert result(network.look(*CODES, routes=LISTEN)["nat"]) == expected
 
 
 def test_a_router_that_tells_nothing(tmp_path: Path) -> None:
-    """Without UPnP and NAT-PMP all is unknown, and known to be so within two seconds."""
+    """Without UPnP and NAT-PMP every check is unknown after a short time."""
     with home(tmp_path, upnp=False, helper=False) as network:
         began = time.monotonic()
         found = network.look(*CODES, routes=LISTEN)
@@ -79,7 +79,7 @@ def test_a_router_that_tells_nothing(tmp_path: Path) -> None:
 
 
 def test_a_host_with_a_public_address(tmp_path: Path) -> None:
-    """No router is asked."""
+    """A host with a public address is ok, and no router is queried."""
     with home(tmp_path, upnp=False, helper=False) as network:
         found = network.look(*CODES, routes=LISTEN, place="outside")
     assert {check: result(found[check]) for check in CHECKS} == dict.fromkeys(CHECKS, ("ok", []))

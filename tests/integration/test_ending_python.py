@@ -25,7 +25,7 @@ OWNER = "_acme-challenge.example.test"
 
 
 def arguments(lab: Lab, store: Path) -> dict[str, Any]:
-    """The arguments of `dnsrenew.obtain` for this lab."""
+    """Return the arguments of `dnsrenew.obtain` for this lab."""
     account = {**lab.account(lab.key, "example.test"), "tsig_secret": lab.key.secret}
     return {
         "dns": DnsAccount(account.pop("provider"), name="home", **account),
@@ -50,7 +50,7 @@ def on(kind: str, act: Callable[[], object]) -> Callable[[Event], None]:
 
 @pytest.mark.parametrize("kind", ["certificate-started", "order-created", "txt-written", "dns-waiting"])
 def test_cancel_ends_obtain(lab: Lab, tmp_path: Path, kind: str) -> None:
-    """`Cancelled` is raised soon, and the TXT values are removed by then."""
+    """After a cancel `obtain` raises Cancelled soon, and the TXT values are removed by then."""
     lab.lag = 10.0
     cancel = threading.Event()
     moments: list[float] = []
@@ -68,7 +68,7 @@ def test_cancel_ends_obtain(lab: Lab, tmp_path: Path, kind: str) -> None:
 
 
 def test_a_cancel_before_the_start(lab: Lab, tmp_path: Path) -> None:
-    """Nothing is ordered."""
+    """If the call is cancelled before its start, nothing is ordered."""
     cancel = threading.Event()
     cancel.set()
     kinds: list[str] = []
@@ -80,7 +80,7 @@ def test_a_cancel_before_the_start(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_cancel_keeps_the_stored_certificate(workspace: Workspace) -> None:
-    """`Renewer.renew` does not raise: the outcome is interrupted, and the old certificate stays."""
+    """A cancelled `Renewer.renew` returns an interrupted outcome, and the old certificate stays."""
     kept = Kept.place(workspace)
     workspace.lab.lag = 10.0
     cancel = threading.Event()
@@ -115,7 +115,7 @@ class Hanging:
 
 
 def test_cancel_while_a_driver_hangs(lab: Lab, tmp_path: Path) -> None:
-    """The driver is abandoned; when `add` returns after all, `remove` is called for its values."""
+    """A driver that hangs is abandoned at a cancel. If its `add` returns later, `remove` is called for its values."""
     cancel, driver = threading.Event(), Hanging()
 
     def stop_when_it_hangs() -> None:
@@ -151,7 +151,7 @@ class Refusing:
 
 @pytest.mark.leaves_txt
 def test_an_error_while_withdrawing_hides_nothing(lab: Lab, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """`Cancelled` is raised, and an event has the values that are left."""
+    """If a removal fails after a cancel, `Cancelled` is still raised, and an event has the values that are left."""
     lab.lag = 10.0
     cancel = threading.Event()
     events: list[Event] = []
@@ -193,7 +193,7 @@ except KeyboardInterrupt:
 
 
 def test_ctrl_c_in_a_program_of_ones_own(workspace: Workspace) -> None:
-    """`obtain` lets KeyboardInterrupt pass, after it has removed the TXT values; the old certificate stays."""
+    """At Ctrl-C `obtain` removes the TXT values and passes KeyboardInterrupt on. The old certificate stays."""
     kept = Kept.place(workspace)
     lab = workspace.lab
     lab.lag = 10.0

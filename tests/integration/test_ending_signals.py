@@ -31,7 +31,7 @@ def interrupted(document: Any) -> dict[str, Any]:
 
 @SIGNALS
 def test_while_waiting_for_dns(workspace: Workspace, number: int, status: int) -> None:
-    """A name server lags: the values are removed, the old certificate stays, the document is complete."""
+    """A signal during the wait for DNS removes the values. The old certificate stays, and the document is complete."""
     kept = Kept.place(workspace)
     workspace.lab.lag = 10.0
     with Run.start(workspace, "renew", "--force", "--json") as run:
@@ -50,7 +50,7 @@ def test_while_waiting_for_dns(workspace: Workspace, number: int, status: int) -
 @SIGNALS
 @pytest.mark.parametrize("kind", REQUESTS[:-1])
 def test_while_the_ca_is_silent(workspace: Workspace, kind: str, number: int, status: int) -> None:
-    """No request delays the end."""
+    """A signal ends a run that waits for the CA, for each kind of request."""
     kept = Kept.place(workspace)
     with Gate.before(workspace, kind) as gate, Run.start(workspace, "renew", "--force", "--json") as run:
         gate.wait()
@@ -63,7 +63,7 @@ def test_while_the_ca_is_silent(workspace: Workspace, kind: str, number: int, st
 
 @SIGNALS
 def test_while_the_dns_server_hangs(workspace: Workspace, number: int, status: int) -> None:
-    """The server of the updates does not answer: neither the update nor the removal is waited for."""
+    """If the server of the updates is silent, a signal ends the run without waiting for the update or the removal."""
     kept = Kept.place(workspace)
     with workspace.lab.silent("127.0.0.5"):
         workspace.write({"dns.home.server": f"127.0.0.5:{workspace.lab.port}"})
@@ -76,7 +76,7 @@ def test_while_the_dns_server_hangs(workspace: Workspace, number: int, status: i
 
 
 def test_while_the_resolver_is_silent(workspace: Workspace) -> None:
-    """Nothing is ordered yet."""
+    """A signal while the resolver is silent ends the run before an order."""
     kept = Kept.place(workspace)
     with workspace.lab.silent("127.0.0.1", workspace.lab.reserve()) as silent:
         workspace.write({"resolver.nameservers": [f"127.0.0.1:{silent.port}"]})
@@ -112,7 +112,7 @@ class Updates:
 
 @pytest.mark.leaves_txt
 def test_values_that_cannot_be_removed_in_time(workspace: Workspace) -> None:
-    """The server fails after it wrote: the run ends within five seconds, and a warning names the values."""
+    """If the DNS server fails after a write, the run ends within five seconds, and a warning names the values."""
     kept = Kept.place(workspace)
     workspace.lab.lag = 10.0
     with workspace.lab.forwarder("127.0.0.3", Updates(1, None)):
@@ -130,7 +130,7 @@ def test_values_that_cannot_be_removed_in_time(workspace: Workspace) -> None:
 
 @pytest.mark.leaves_txt
 def test_a_second_signal_ends_at_once(workspace: Workspace) -> None:
-    """There is still a document, and the old certificate."""
+    """A second signal ends the run at once, with a document. The old certificate stays."""
     kept = Kept.place(workspace)
     workspace.lab.lag = 10.0
     with workspace.lab.forwarder("127.0.0.3", Updates(1, None)):
@@ -146,7 +146,7 @@ def test_a_second_signal_ends_at_once(workspace: Workspace) -> None:
 
 
 def test_several_certificates_are_interrupted(workspace: Workspace) -> None:
-    """There is one outcome for each, also for one that had not started."""
+    """Each certificate has an outcome, also one that had not started."""
     certificates = [{"name": f"host{number}", "domains": [f"host{number}.example.test"]} for number in range(4)]
     workspace.write({"certificate": certificates})
     workspace.lab.lag = 10.0
@@ -164,7 +164,7 @@ def test_several_certificates_are_interrupted(workspace: Workspace) -> None:
 
 @pytest.mark.leaves_txt
 def test_an_error_while_withdrawing_does_not_hide_the_first(workspace: Workspace) -> None:
-    """DNS never agrees, then the DNS server refuses: the error is the first one, the second is a warning."""
+    """If DNS never agrees and the removal fails, the outcome has the first error and a warning for the second."""
     kept = Kept.place(workspace)
     workspace.lab.lag = 3.0
     with workspace.lab.forwarder("127.0.0.3", Updates(1, dns.rcode.REFUSED)):
@@ -181,7 +181,7 @@ def test_an_error_while_withdrawing_does_not_hide_the_first(workspace: Workspace
 
 @pytest.mark.leaves_txt
 def test_an_error_while_withdrawing_does_not_undo_a_success(workspace: Workspace) -> None:
-    """The certificate is stored, and the values that stay are a warning."""
+    """If the removal fails after the issuance, the certificate is stored, and a warning names the values."""
     with workspace.lab.forwarder("127.0.0.3", Updates(1, dns.rcode.REFUSED)):
         workspace.write({"dns.home.server": f"127.0.0.3:{workspace.lab.port}"})
         status, document = workspace.run_json("renew")

@@ -54,7 +54,7 @@ def test_without_routes_the_fitting_accounts_are_tried_one_after_the_other(stage
 
 
 def test_an_account_that_does_not_have_the_zone_is_skipped(stage: Stage) -> None:
-    """It costs no order; one error has all its names."""
+    """An account without the zone is skipped without an order. One error has all its names."""
     with stage.lab.acme_proxy() as proxy:
         routes = {"certificate.0.routes": [dns("other"), dns("home")]}
         outcome = stage.renewed({**through(proxy), **routes, "dns.other.zones": ["other.test"]})
@@ -103,12 +103,12 @@ def test_a_name_server_that_lags_costs_only_the_account_that_writes_its_zone(sta
 
 
 def failure_codes(stage: Stage) -> list[str]:
-    """The error codes of failed routes."""
+    """Return the error codes of failed routes."""
     return [data["error"]["code"] for data in stage.event_data("route-failed")]
 
 
 def test_one_name_of_two_moves_to_another_account(stage: Stage) -> None:
-    """Only the account of the failed name changes."""
+    """If one of two names fails, only its account changes for the next attempt."""
     lab = stage.lab
     lab.add_zone("plain.test")
     with lab.another_pebble(authz_reuse=100) as ca:
@@ -137,15 +137,15 @@ class Both:
     powerdns: PowerDns
 
     def at_powerdns(self) -> set[str]:
-        """The TXT values at PowerDNS."""
+        """Return the TXT values at PowerDNS."""
         return self.stage.lab.txt(OWNER, self.powerdns.address)
 
     def at_bind(self) -> set[str]:
-        """The TXT values at BIND."""
+        """Return the TXT values at BIND."""
         return self.stage.lab.txt(OWNER)
 
     def changes(self, *routes: dict[str, Any]) -> dict[str, Any]:
-        """A certificate for the zone, by these routes."""
+        """Return a certificate for the zone, with these routes."""
         return {
             "certificate.0.domains": [ZONE, f"*.{ZONE}"],
             "certificate.0.routes": list(routes),
@@ -180,7 +180,7 @@ def both_are_clean(bind: set[str], powerdns: set[str]) -> bool:
 
 
 def test_both_hosts_are_written_and_waited_for_and_cleaned(both: Both) -> None:
-    """`dns = ["a", "b"]`: one route, one order, each value at both hosts; the foreign value stays."""
+    """With `dns = ["a", "b"]` each value is written at both hosts, in one order. The foreign value stays."""
     stage = both.stage
     seen: list[tuple[set[str], set[str]]] = []
     stage.on_kind["dns-visible"] = lambda: seen.append((both.at_bind(), both.at_powerdns()))
@@ -193,7 +193,7 @@ def test_both_hosts_are_written_and_waited_for_and_cleaned(both: Both) -> None:
 
 
 def test_one_host_of_two_alone_is_not_enough(both: Both) -> None:
-    """PowerDNS never shows a value at BIND: the CA is not asked, and the next route writes at both.
+    """If only one of two hosts gets the value, the CA is not asked. The next route writes at both.
 
     The values of the first route are removed before the second one writes.
     """
@@ -211,7 +211,7 @@ def test_one_host_of_two_alone_is_not_enough(both: Both) -> None:
 
 
 def test_one_host_of_two_refuses(both: Both) -> None:
-    """The values at the other host are removed, and the error names the account."""
+    """If one host refuses, the values at the other host are removed, and the error names the account."""
     stage = both.stage
     changes = both.changes(dns("home", "pdns"))
     outcome = stage.one({**changes, "dns.pdns.auth_token": "canary-of-a-wrong-key"})

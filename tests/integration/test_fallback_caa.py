@@ -57,7 +57,7 @@ def asked(stage: Stage, changes: dict[str, Any], **how: Any) -> tuple[Outcome, A
 
 @pytest.mark.parametrize("kind", FORBIDDEN)
 def test_what_caa_forbids_is_skipped_without_an_order(stage: Stage, kind: str) -> None:
-    """The error has the record, and the one to add; no validation is spent, and no TXT is written."""
+    """A route that CAA forbids is skipped without an order or a TXT value. The error has the record to add."""
     record, scope = FORBIDDEN[kind]
     outcome, proxy = asked(stage, zone(stage, kind, record))
     assert outcome.status == "failed"
@@ -75,7 +75,7 @@ def test_what_caa_forbids_is_skipped_without_an_order(stage: Stage, kind: str) -
 
 @pytest.mark.parametrize("kind", ["another-ca", "critical", "another-account"])
 def test_another_ca_may_be_allowed(stage: Stage, kind: str) -> None:
-    """All routes of this CA are skipped; the second CA, without restrictions, issues."""
+    """If CAA forbids the first CA, all its routes are skipped without an order, and the second CA issues."""
     last_resort = {**stage.lab.account(stage.lab.key, "caa-fallback.test"), "tsig_secret": stage.lab.key.secret}
     routes = [by_dns("home"), by_dns("spare"), by_dns("home", ca="other")]
     with second_ca(stage):
@@ -97,7 +97,7 @@ def test_another_ca_may_be_allowed(stage: Stage, kind: str) -> None:
 
 
 def test_another_method_may_be_allowed(stage: Stage) -> None:
-    """`validationmethods=http-01`: dns-01 is skipped, http-01 at the same CA is not."""
+    """With `validationmethods=http-01`, dns-01 is skipped, and http-01 at the same CA is used."""
     changes = zone(stage, "method", f'0 issue "{CA}; validationmethods=http-01"')
     routes = [DNS, http(stage.lab.pebble.http_port)]
     outcome, proxy = asked(stage, {**changes, "certificate.0.routes": routes})
@@ -120,7 +120,7 @@ def test_a_wildcard_has_a_rule_of_its_own(stage: Stage) -> None:
 
 
 def test_our_own_account_is_let_through(stage: Stage) -> None:
-    """`accounturi` is the URL of our account at this CA."""
+    """A record whose `accounturi` is our account at this CA allows the route."""
     with stage.lab.acme_proxy(None, IDENTITIES) as proxy:
         stage.renewed(through(proxy))  # creates the account
         (account,) = proxy.of_kind("newAccount")
@@ -133,20 +133,20 @@ def test_our_own_account_is_let_through(stage: Stage) -> None:
 
 @pytest.mark.parametrize("records", [(), (f'0 issue "{CA}"',), ('0 iodef "mailto:me@example.test"',)])
 def test_what_allows_us_stops_nothing(stage: Stage, records: tuple[str, ...]) -> None:
-    """No record, one for this CA, or one about something else."""
+    """A route is used if there is no CAA record, one for this CA, or one with another property."""
     outcome, _ = asked(stage, zone(stage, f"allowed{len(records)}-{len(''.join(records))}", *records))
     assert outcome.status == "renewed"
     assert codes(outcome) == [None]
 
 
 def test_a_ca_without_identities_decides(stage: Stage) -> None:
-    """Without `caaIdentities` nothing is certain."""
+    """If the CA's directory has no `caaIdentities`, no route is skipped."""
     outcome = stage.renewed(zone(stage, "unsaid", '0 issue "else.test"'))
     assert codes(outcome) == [None]
 
 
 def test_the_skip_is_not_remembered_as_a_failure_of_the_route(stage: Stage) -> None:
-    """After the record is corrected, the route is the first again."""
+    """A route that CAA forbade is the first again after the record is corrected."""
     changes = zone(stage, "mended", '0 issue "else.test"')
     routes = {"certificate.0.routes": [by_dns("home"), http(stage.lab.pebble.http_port)]}
     outcome, _ = asked(stage, {**changes, **routes})

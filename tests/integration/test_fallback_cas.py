@@ -48,12 +48,12 @@ def other(stage: Stage) -> Iterator[AcmeProxy]:
 
 
 def accounts(stage: Stage) -> dict[str, Path]:
-    """The folder of each CA's account, by the name of the CA."""
+    """Return the folder of each CA's account, by the name of the CA."""
     return {path.name.rpartition("-")[0]: path for path in (stage.workspace.store / "accounts").iterdir()}
 
 
 def test_the_first_ca_is_down(stage: Stage, other: AcmeProxy) -> None:
-    """It costs no order, and the second CA issues in the same run."""
+    """If the first CA is down, no order is spent, and the second CA issues in the same run."""
     down = f"https://127.0.0.1:{stage.lab.reserve()}/dir"
     outcome = stage.renewed({**ROUTES, "ca.lab.directory": down})
     assert attempt_rows(outcome) == [("lab", "dns-01", (), 0, "ca-unreachable"), WON]
@@ -65,7 +65,7 @@ def test_the_first_ca_is_down(stage: Stage, other: AcmeProxy) -> None:
 
 
 def test_each_ca_has_an_account_and_a_key_of_its_own(stage: Stage, other: AcmeProxy) -> None:
-    """The first one refuses the order after its account was created."""
+    """Each CA has its own account and key, even if the first refuses the order after its account was created."""
     with stage.lab.acme_proxy(refusing("newOrder", problem("rejectedIdentifier", "not these", 400))) as proxy:
         stage.renewed({**ROUTES, **through(proxy)})
     folders = accounts(stage)
@@ -98,7 +98,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize("name", REFUSALS)
 def test_the_first_ca_refuses(stage: Stage, other: AcmeProxy, name: str) -> None:
-    """Another CA may accept; the other routes of this CA are not tried, which the outcome shows."""
+    """If the first CA refuses, its other routes are not tried, and the second CA issues."""
     kind, response, code = REFUSALS[name]
     last_resort = {**stage.lab.account(stage.lab.key, "example.test"), "tsig_secret": stage.lab.key.secret}
     routes = [dns("home"), dns("spare"), dns("home", ca="other")]
@@ -115,7 +115,7 @@ def test_the_first_ca_refuses(stage: Stage, other: AcmeProxy, name: str) -> None
 
 
 def test_the_first_ca_does_not_know_its_terms_agreed_to(stage: Stage, other: AcmeProxy) -> None:
-    """Both CAs need agreement, so no route is left, and no account is created."""
+    """If the terms of both CAs are not agreed to, no route is left, and no account is created."""
     outcome = stage.one({**ROUTES, "agree_terms": False})
     assert outcome.status == "failed"
     assert codes(outcome) == ["ca-terms", "ca-terms"]
@@ -123,7 +123,7 @@ def test_the_first_ca_does_not_know_its_terms_agreed_to(stage: Stage, other: Acm
 
 
 def test_a_name_that_no_ca_can_certify_stops_the_run(stage: Stage, other: AcmeProxy) -> None:
-    """The second CA gets no request."""
+    """If no CA can certify a name, the second CA gets no request."""
     words = problem("malformed", 'Error creating new order :: Invalid DNS identifier "example.test"', 400)
     with stage.lab.acme_proxy(refusing("newOrder", words)) as proxy:
         outcome = stage.one({**ROUTES, **through(proxy)})
@@ -151,7 +151,7 @@ def limit(seconds: str, detail: str = "too many certificates already issued") ->
 
 @pytest.mark.parametrize("form", [seconds_form, date_form], ids=lambda form: form.__name__)
 def test_the_first_ca_is_at_its_limit(stage: Stage, other: AcmeProxy, form: Any) -> None:
-    """The second issues; until the first one's Retry-After is over it gets no order, even with force."""
+    """The second CA issues. Until the first one's Retry-After is over, it gets no order, even with `--force`."""
     with stage.lab.acme_proxy(refusing("newOrder", limit(form(7200)))) as proxy:
         changes = {**ROUTES, **through(proxy)}
         outcome = stage.renewed(changes)
@@ -180,7 +180,7 @@ def test_both_are_at_their_limits(stage: Stage, other: AcmeProxy) -> None:
 
 
 def test_a_ca_in_repair(stage: Stage, other: AcmeProxy) -> None:
-    """503 with a page and a long Retry-After: the run does not wait."""
+    """A CA that answers 503 with a long Retry-After is not waited for."""
     page = Response(503, b"<h1>Maintenance</h1>", (("Content-Type", "text/html"), ("Retry-After", "3600")))
     with stage.lab.acme_proxy(refusing("newOrder", page)) as proxy:
         outcome = stage.renewed({**ROUTES, **through(proxy)})
@@ -219,7 +219,7 @@ def processing_for_ever(request: Request, response: Response) -> Response:
 
 
 def test_a_failure_that_stays_pending_for_ever(stage: Stage, other: AcmeProxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error of the challenge counts after the CA's `timeout`; twice on the same route, then the second CA."""
+    """If an order stays pending, the error of its challenge counts after the time-out. The route is tried twice."""
     monkeypatch.setattr(planner, "SETTLE_AGAIN", 0.1)
     with stage.lab.acme_proxy(not_validated, pending_for_ever) as proxy:
         outcome = stage.renewed({**ROUTES, **through(proxy)})
@@ -229,7 +229,7 @@ def test_a_failure_that_stays_pending_for_ever(stage: Stage, other: AcmeProxy, m
 
 
 def test_the_first_ca_never_decides(stage: Stage, other: AcmeProxy) -> None:
-    """After its `timeout` the second CA is used; the published values are removed first."""
+    """If the first CA never decides, the published values are removed after the time-out, and the second CA issues."""
     with stage.lab.acme_proxy(None, processing_for_ever) as proxy:
         outcome = stage.renewed({**ROUTES, **through(proxy)})
     assert attempt_rows(outcome) == [("lab", "dns-01", ("home",), 1, "ca-timeout"), WON]
@@ -238,7 +238,7 @@ def test_the_first_ca_never_decides(stage: Stage, other: AcmeProxy) -> None:
 
 
 def test_an_answer_that_is_lost_after_finalize_is_no_reason_to_leave(stage: Stage, other: AcmeProxy) -> None:
-    """The answers to newOrder and finalize are lost: the same CA issues, once."""
+    """If the answers to newOrder and finalize are lost, the same CA issues once."""
     lost: set[str] = set()
 
     def lose(request: Request, response: Response) -> Response:
@@ -256,7 +256,7 @@ def test_an_answer_that_is_lost_after_finalize_is_no_reason_to_leave(stage: Stag
 
 
 def test_names_with_different_cas_go_where_all_can_go(stage: Stage, other: AcmeProxy) -> None:
-    """A certificate is from one CA: the apex could use the first, the wildcard has only the second."""
+    """If the wildcard can use only the second CA, the whole certificate is obtained there."""
     routes = [{"challenge": "http-01", "listen": f"127.0.0.1:{stage.lab.reserve()}"}, {**DNS, "ca": "other"}]
     with stage.lab.acme_proxy() as proxy:
         outcome = stage.renewed({**through(proxy), "certificate.0.routes": routes})
@@ -265,7 +265,7 @@ def test_names_with_different_cas_go_where_all_can_go(stage: Stage, other: AcmeP
 
 
 def test_the_error_after_all_cas_have_failed(stage: Stage, other: AcmeProxy) -> None:
-    """Each attempt names its CA and its reason; the error has one thing to do."""
+    """The error of each attempt names its CA, and the fix of the outcome is one sentence."""
     other.on_request = refusing("newOrder", problem("rejectedIdentifier", "Not here either.", 400))
     with stage.lab.acme_proxy(refusing("newOrder", problem("userActionRequired", "Read the terms."))) as proxy:
         outcome = stage.one({**ROUTES, **through(proxy)})

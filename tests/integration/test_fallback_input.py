@@ -14,7 +14,7 @@ HMAC = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
 
 @pytest.mark.parametrize("hmac", ["not base64url!", "a"])
 def test_a_binding_that_is_not_base64url(stage: Stage, hmac: str) -> None:
-    """The error does not have the key, nothing is sent to that CA, and the other one issues."""
+    """An invalid binding is not sent and not shown in the error. The other CA issues."""
     with second_ca(stage), stage.lab.acme_proxy() as proxy:
         routes = {"certificate.0.routes": [DNS, {**DNS, "ca": "other"}]}
         changes = {**through(proxy), **routes, "ca.lab.eab": {"kid": "kid-1", "hmac": hmac}}
@@ -41,7 +41,7 @@ def test_a_binding_that_the_second_ca_wants(stage: Stage) -> None:
 
 
 def test_an_unknown_profile(stage: Stage) -> None:
-    """A required one that is not offered: no order at this CA; the error has those on offer."""
+    """If a required profile is not offered, the CA gets no order, and the error has the offered ones."""
     with stage.lab.acme_proxy(None, with_meta(profiles={"classic": "90 days"})) as proxy:
         outcome = stage.one({**through(proxy), "certificate.0.profile": "shortlived"})
     assert attempt_rows(outcome) == [("lab", "dns-01", ("home",), 0, "ca-profile-unknown")]
@@ -51,7 +51,7 @@ def test_an_unknown_profile(stage: Stage) -> None:
 
 
 def test_an_unknown_profile_that_is_only_preferred(stage: Stage) -> None:
-    """The default one is used, with a warning."""
+    """If a preferred profile is not offered, the default one is used, with a warning."""
     with stage.lab.acme_proxy(None, with_meta(profiles={"classic": "90 days"})) as proxy:
         outcome = stage.renewed({**through(proxy), "certificate.0.profile": {"prefer": "shortlived"}})
         assert [notice.code for notice in outcome.warnings] == ["profile-unknown"]
@@ -60,7 +60,7 @@ def test_an_unknown_profile_that_is_only_preferred(stage: Stage) -> None:
 
 
 def test_an_unknown_chain(stage: Stage) -> None:
-    """The default chain is used, and the warning has those on offer."""
+    """If the preferred chain is unknown, the default one is used, and the warning has the offered ones."""
     outcome = stage.renewed({"certificate.0.preferred_chain": "Root of Nobody"})
     (warning,) = outcome.warnings
     assert warning.code == "chain-unknown"

@@ -22,7 +22,7 @@ def test_http_01_alone_needs_no_dns(stage: Stage) -> None:
 
 
 def test_port_80_is_closed(stage: Stage) -> None:
-    """The CA cannot connect: the next order of the run uses DNS; one certificate, two attempts in the outcome."""
+    """If the CA cannot connect to port 80, the next order of the run uses dns-01. The outcome has both attempts."""
     routes = [http(stage.lab.reserve()), dns("home")]
     with stage.lab.acme_proxy() as proxy:
         outcome = stage.renewed({**site(stage), **through(proxy), "certificate.0.routes": routes})
@@ -54,7 +54,7 @@ def test_port_80_is_closed(stage: Stage) -> None:
 
 
 def test_the_port_is_taken(stage: Stage) -> None:
-    """This is certain, so it costs no order; the skipped route is an attempt with its code."""
+    """A port that is taken skips the route without an order. The skipped route is an attempt with its code."""
     with socket.create_server(("127.0.0.1", 0)) as taken, stage.lab.acme_proxy() as proxy:
         port = taken.getsockname()[1]
         changes = {**site(stage), **through(proxy), "certificate.0.routes": [http(port), DNS]}
@@ -68,7 +68,7 @@ def test_the_port_is_taken(stage: Stage) -> None:
 
 @pytest.mark.parametrize("kind", ["file", "not/there", "closed"])
 def test_a_webroot_that_cannot_be_written(stage: Stage, kind: str) -> None:
-    """The route is skipped before an order; the error has the folder and what to do."""
+    """A webroot that cannot be written skips the route before an order. The error has the folder."""
     (stage.workspace.path / "file").write_text("no folder")
     # Not even root can write in /proc.
     folder = Path(f"/proc/{os.getpid()}/net") if kind == "closed" else stage.workspace.path / kind
@@ -82,7 +82,7 @@ def test_a_webroot_that_cannot_be_written(stage: Stage, kind: str) -> None:
 
 
 def test_apex_by_http_01_and_wildcard_by_dns_01_in_one_order(stage: Stage) -> None:
-    """The wildcard cannot use http-01, so one order has both challenges, and the outcome has each name's route."""
+    """One order uses http-01 for the apex and dns-01 for its wildcard, and the outcome has each name's route."""
     routes = [http(stage.lab.pebble.http_port), dns("home")]
     with stage.lab.acme_proxy() as proxy:
         names = [SITE, f"*.{SITE}"]
@@ -100,7 +100,7 @@ def test_apex_by_http_01_and_wildcard_by_dns_01_in_one_order(stage: Stage) -> No
 
 
 def test_the_failed_part_of_a_mix_moves_and_what_is_valid_stays(stage: Stage) -> None:
-    """The apex fails by HTTP, the wildcard is valid by DNS: the second order validates the failed names only."""
+    """If http-01 fails and dns-01 succeeds in one order, the second order validates only the failed names."""
     names = [SITE, f"*.{SITE}", f"www.{SITE}"]
     # Apex and wildcard share a TXT name, which the CA's resolvers have just cached.
     with stage.lab.another_pebble(authz_reuse=100) as ca:
@@ -120,7 +120,7 @@ def test_the_failed_part_of_a_mix_moves_and_what_is_valid_stays(stage: Stage) ->
 
 
 def test_one_name_that_fails_takes_all_unproved_ones_to_the_next_route(stage: Stage) -> None:
-    """Only `mail` leads elsewhere: the error has only this name, and only this name is validated again."""
+    """If one of several names fails, the error has only this name, and only it is validated again."""
     stage.lab.add_zone("away.test", "@ A 127.0.0.1\nwww A 127.0.0.1\nmail A 127.0.0.9\n")
     names = ["away.test", "www.away.test", "mail.away.test"]
     with stage.lab.another_pebble(authz_reuse=100) as ca:
@@ -140,7 +140,7 @@ def test_one_name_that_fails_takes_all_unproved_ones_to_the_next_route(stage: St
 
 
 def test_no_route_is_left(stage: Stage) -> None:
-    """HTTP is closed and the DNS host refuses: one order each, two attempts, and nothing is left published."""
+    """If http-01 and dns-01 both fail, there are two attempts with an order each, and nothing is left published."""
     stage.lab.add_zone("closed-site.test", "@ A 127.0.0.1", refuse=True)
     changes = {
         "dns.home.zones": ["closed-site.test"],
@@ -158,7 +158,7 @@ def test_no_route_is_left(stage: Stage) -> None:
 
 
 def test_no_route_is_left_after_skipping(stage: Stage) -> None:
-    """All routes are skipped: no order is made, and each attempt has its reason."""
+    """If all routes are skipped, no order is made, and each attempt has its reason."""
     with socket.create_server(("127.0.0.1", 0)) as taken, stage.lab.acme_proxy() as proxy:
         port = taken.getsockname()[1]
         routes = [http(port), dns("home", follow_cname=True)]

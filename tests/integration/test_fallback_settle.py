@@ -78,13 +78,13 @@ def ca_with_view(stage: Stage, view: CaView) -> Iterator[Pebble]:
 
 
 def settled(stage: Stage) -> list[float]:
-    """The seconds of each wait for DNS."""
+    """Return the seconds of each wait for DNS."""
     return [data["seconds"] for data in stage.event_data("dns-visible")]
 
 
 @pytest.mark.parametrize("what", [NXDOMAIN, old_value, rcode(dns.rcode.SERVFAIL)], ids=["absent", "old", "servfail"])
 def test_the_ca_sees_nothing_and_then_the_value(stage: Stage, what: Any) -> None:
-    """The second order on the same route, after a longer settle, succeeds; both attempts are in the outcome."""
+    """If the CA sees no value, a second order on the same route after a longer wait succeeds."""
     view = CaView(blind=True, what=what)
     stage.on_kind["route-failed"] = view.open_eyes
     with ca_with_view(stage, view):
@@ -98,7 +98,7 @@ def test_the_ca_sees_nothing_and_then_the_value(stage: Stage, what: Any) -> None
 
 
 def test_once_more_and_not_for_ever(stage: Stage) -> None:
-    """The CA never sees the value: two orders on that route, then the next route."""
+    """If the CA never sees the value, the route gets two orders, and then the next route is used."""
     view = CaView(blind=True)
     with ca_with_view(stage, view) as ca:
         outcome = stage.renewed({**site(stage), "certificate.0.routes": [DNS, http(ca.http_port)]})
@@ -112,7 +112,7 @@ def test_once_more_and_not_for_ever(stage: Stage) -> None:
 
 
 def test_each_account_has_its_second_try(stage: Stage) -> None:
-    """Two accounts: one order for each route, and one more for each; then the run fails."""
+    """Each of two accounts gets two orders, and then the run fails."""
     last_resort = {**stage.lab.account(stage.lab.key, "example.test"), "tsig_secret": stage.lab.key.secret}
     changes = {
         "dns.spare": last_resort,
@@ -127,7 +127,7 @@ def test_each_account_has_its_second_try(stage: Stage) -> None:
 
 
 def test_a_value_that_is_not_visible_here_is_not_tried_again(stage: Stage) -> None:
-    """The secondary is too slow for our own check, so the CA is not asked."""
+    """If the secondary is too slow for our own check, the CA is not asked."""
     stage.lab.lag = 60.0
     view = CaView(blind=False)
     with ca_with_view(stage, view):
@@ -138,7 +138,7 @@ def test_a_value_that_is_not_visible_here_is_not_tried_again(stage: Stage) -> No
 
 
 def test_a_failed_http_01_is_not_tried_again(stage: Stage) -> None:
-    """The CA got the answer of another web server, which a wait does not change."""
+    """A failed http-01 is not tried again, because a wait does not change the answer of another web server."""
     lab = stage.lab
     lab.add_zone("wrong-web.test", "@ A 127.0.0.1")
     with ca_with_view(stage, CaView(blind=False)) as ca:

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dnsrenew import CAError, Config, Renewer, StoreError
+from dnsrenew import CAError, Config, Fleet, Renewer, StoreError
 from dnsrenew.base.values import replace
 from dnsrenew.fleet import removing
 from dnsrenew.runtime.context import Context
@@ -47,9 +47,48 @@ def fleet(empty: FleetFolder) -> FleetFolder:
 
 # ── init ────────────────────────────────────────────────────────────────────────────────
 
+COMMANDS = (
+    "renew",
+    "status",
+    "deploy",
+    "revoke x --yes",
+    "csr x",
+    "remove x --yes",
+    "account show",
+    "cleanup",
+    "fleet status",
+    "fleet remove x --yes",
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_names_init_before_there_are_tables(empty: FleetFolder, command: str) -> None:
+    """No command takes a database without tables for a damaged one."""
+    error = empty.refused(command, status=1)
+    assert (error["code"], error["fix"]) == ("store-schema", "Run `dnsrenew fleet init`.")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_database_of_a_later_version_or_another_seal_is_one_error(
+    fleet: FleetFolder,
+    address: DatabaseAddress,  # noqa: F811
+    postgres: Postgres,  # noqa: F811
+    command: str,
+) -> None:
+    """A newer schema or a wrong seal is one error of the command, not one for each certificate."""
+    fleet.add({"domains": ["a.duckdns.org"], "name": "x"}, {"domains": ["b.duckdns.org"], "name": "y"})
+    (fleet.folder / "other.secret").write_text(OTHER_SEAL)
+    (fleet.folder / "other.secret").chmod(0o600)
+    fleet.write(address, seal='"file:other.secret"')
+    assert fleet.refused(command, status=1)["code"] == "seal-wrong"
+    with postgres.admin(address.name) as admin:
+        admin.execute("UPDATE dnsrenew_schema SET version = version + 1")
+    assert fleet.refused(command, status=1)["code"] == "store-newer"
+
+
 
 def test_init_makes_the_tables_once(empty: FleetFolder, address: DatabaseAddress, postgres: Postgres) -> None:  # noqa: F811
-    """Before, every command names it; repeated, it changes nothing; a later version is refused."""
+    """Before `fleet init`, every command names it. A second one changes nothing; a later version is refused."""
     for command in ("fleet sync", "fleet status", "status", "fleet remove x --yes", "fleet dump out"):
         error = empty.refused(command, status=1)
         assert (error["code"], "fleet init" in error["fix"]) == ("store-schema", True)
@@ -64,7 +103,7 @@ def test_init_makes_the_tables_once(empty: FleetFolder, address: DatabaseAddress
 
 
 def test_init_without_rights(empty: FleetFolder, postgres: Postgres, address: DatabaseAddress) -> None:  # noqa: F811
-    """A role that may not create tables, and a wrong password."""
+    """`fleet init` is refused for a role that may not create tables, and for a wrong password."""
     postgres.new_role("reader")
     empty.write(replace_user(address, "reader"))
     assert empty.refused("fleet init", status=1)["code"] == "store-refused"
@@ -78,7 +117,7 @@ def replace_user(where: DatabaseAddress, user: str) -> DatabaseAddress:
 
 
 def test_init_where_nothing_answers(empty: FleetFolder, address: DatabaseAddress) -> None:  # noqa: F811
-    """It is the database that cannot be reached."""
+    """If nothing listens at the address of the database, the error is `store-unreachable`."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     empty.write(address.at(port))
@@ -86,14 +125,14 @@ def test_init_where_nothing_answers(empty: FleetFolder, address: DatabaseAddress
 
 
 def test_a_folder_is_no_fleet(empty: FleetFolder) -> None:
-    """The configuration needs a database."""
+    """A configuration whose store is a folder is refused by every fleet command."""
     empty.path.write_text('store = "state"\n')
     for command in ("init", "sync", "status", "remove x --yes", "load x", "dump x", "add x"):
         assert empty.refused(f"fleet {command}")["code"] in {"no-fleet", "fleet-file-unreadable"}
 
 
 def test_a_seal_of_another_length(empty: FleetFolder) -> None:
-    """It is a mistake of the configuration, before the database is asked."""
+    """A seal of the wrong length is a mistake of the configuration. The error does not show the seal."""
     (empty.folder / "seal.secret").write_text(base64.b64encode(b"canary" * 5).decode())
     error = empty.refused("fleet init")
     assert [each["key"] for each in error["evidence"]["mistakes"]] == ["fleet.seal"]
@@ -101,7 +140,7 @@ def test_a_seal_of_another_length(empty: FleetFolder) -> None:
 
 
 def test_another_seal_is_refused_and_a_new_one_seals_anew(fleet: FleetFolder, address: DatabaseAddress) -> None:  # noqa: F811
-    """Nothing is added under a wrong seal; with the new one first, init seals the keys again."""
+    """Nothing is added under a wrong seal. If the new seal is first in the list, `fleet init` seals the keys again."""
     fill_store(fleet.folder / "old")
     fleet.run("fleet load old")
     (fleet.folder / "new-seal.secret").write_text(OTHER_SEAL)
@@ -122,7 +161,7 @@ def test_another_seal_is_refused_and_a_new_one_seals_anew(fleet: FleetFolder, ad
 
 
 def test_lines_are_added_and_changed(fleet: FleetFolder) -> None:
-    """What stands already is changed, or is the same; what is not said comes from the defaults."""
+    """A line for an existing certificate changes it or leaves it the same. Missing options come from the defaults."""
     one, two = {"domains": ["a.duckdns.org"], "tags": ["x"]}, {"name": "b", "domains": ["b.duckdns.org"]}
     assert fleet.add(one, "", two) == {"added": 2, "changed": 0, "same": 0}
     assert fleet.add(one, {**two, "key": "ecdsa-p384"}) == {"added": 0, "changed": 1, "same": 1}
@@ -131,7 +170,7 @@ def test_lines_are_added_and_changed(fleet: FleetFolder) -> None:
 
 
 def test_lines_come_from_standard_input(fleet: FleetFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A byte order mark, and lines that end as on Windows."""
+    """Standard input may have a byte order mark, empty lines and Windows line endings. Its mistakes have a line."""
     data = b'\xef\xbb\xbf{"domains": ["a.duckdns.org"]}\r\n\r\n{"domains": ["b.duckdns.org"]}\r\n'
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(data)))
     assert fleet.run("fleet add -")["added"] == 2
@@ -142,12 +181,12 @@ def test_lines_come_from_standard_input(fleet: FleetFolder, monkeypatch: pytest.
 
 @pytest.mark.parametrize("file", ["nix.jsonl", "."])
 def test_a_file_that_cannot_be_read(fleet: FleetFolder, file: str) -> None:
-    """It is wrong usage."""
+    """A file that is missing or is a folder is wrong usage."""
     assert fleet.refused(f"fleet add {file}")["code"] == "fleet-file-unreadable"
 
 
 def test_one_mistake_among_many_lines_adds_nothing(fleet: FleetFolder) -> None:
-    """The line is named."""
+    """One wrong line among 3,000 is named, and no line is added."""
     lines = [{"domains": [f"n{number}.duckdns.org"]} for number in range(3000)]
     lines[2345] = {"domain": ["x.duckdns.org"]}
     assert fleet.mistakes(*lines) == [(2346, "domain"), (2346, "domains")]
@@ -155,7 +194,7 @@ def test_one_mistake_among_many_lines_adds_nothing(fleet: FleetFolder) -> None:
 
 
 def test_every_wrong_line_is_named(fleet: FleetFolder) -> None:
-    """What is no JSON, no object, twice, unknown to the configuration, or a secret."""
+    """Each line is named that is invalid JSON, not an object, a duplicate, invalid in the fleet, or has a secret."""
     fleet.add_table("tab")
     assert fleet.mistakes(
         {"domains": ["a.duckdns.org"]},
@@ -184,12 +223,12 @@ def test_every_wrong_line_is_named(fleet: FleetFolder) -> None:
 
 
 def test_a_hundred_mistakes_are_enough(fleet: FleetFolder) -> None:
-    """The rest of the file is not read."""
+    """Reading stops after a hundred mistakes."""
     assert len(fleet.mistakes(*["nonsense"] * 1000)) == 100
 
 
 def test_what_has_other_tags_is_not_taken(fleet: FleetFolder) -> None:
-    """Neither by its name nor by its domains; with one of its tags it is."""
+    """A certificate with other tags is not changed by its name or its domains. One common tag allows the change."""
     fleet.add(
         {"name": "shop", "domains": ["a.duckdns.org", "b.duckdns.org"], "tags": ["alice", "web"]},
         {"name": "own", "domains": ["own.duckdns.org"]},
@@ -200,7 +239,6 @@ def test_what_has_other_tags_is_not_taken(fleet: FleetFolder) -> None:
         assert fleet.mistakes(theirs) == [(1, "name")]
         assert fleet.mistakes({"domains": ["z.duckdns.org"]}, domain) == [(2, "domains")]
     assert fleet.mistakes({"name": "x", "domains": ["own.duckdns.org"], "tags": ["bob"]}) == [(1, "domains")]
-    assert fleet.mistakes({"name": "own", "domains": ["own.duckdns.org"], "tags": ["bob"]}) == [(1, "name")]
     both = [{"name": name, "domains": ["q.duckdns.org"], "tags": [name]} for name in ("p1", "p2")]
     assert fleet.mistakes(*both) == [(2, "domains")]
     assert fleet.names() == ["own", "shop"]
@@ -212,8 +250,20 @@ def test_what_has_other_tags_is_not_taken(fleet: FleetFolder) -> None:
     ) == {"added": 2, "changed": 1, "same": 1}
 
 
+def test_what_has_no_tags_gets_some(fleet: FleetFolder) -> None:
+    """A certificate without tags gets them from a line or from `Fleet.add`. After that, other tags are refused."""
+    assert fleet.add({"name": "shop", "domains": ["a.duckdns.org"]})["added"] == 1
+    assert fleet.add({"name": "shop", "domains": ["a.duckdns.org"], "tags": ["bob"]})["changed"] == 1
+    assert fleet.run("fleet status --tag bob")["counts"]["missing"] == 1
+    assert fleet.mistakes({"name": "shop", "domains": ["a.duckdns.org"], "tags": ["eve"]}) == [(1, "name")]
+    with Fleet(Config.load(fleet.path)) as program:
+        program.add("b.duckdns.org")
+        assert program.add("b.duckdns.org", tags=["bob"]) == "b.duckdns.org"
+        assert program.status(tag="bob").counts["missing"] == 2
+
+
 def test_many_are_added_in_little_memory(fleet: FleetFolder) -> None:
-    """Documents are not kept in memory, only their names, and few statements write them."""
+    """Twenty thousand lines are added with less than 15 MB of memory and fewer than 60 statements."""
     lines = (b'{"domains": ["n%d.duckdns.org", "*.n%d.duckdns.org"]}' % (number, number) for number in range(20_000))
     from dnsrenew.fleet.fleet import adder  # late, as the command imports it
 
@@ -235,7 +285,7 @@ def test_many_are_added_in_little_memory(fleet: FleetFolder) -> None:
 
 
 def test_tables_are_written_into_the_fleet(fleet: FleetFolder) -> None:
-    """As they are, without the defaults of the fleet; `status` shows them once."""
+    """`fleet sync` writes tables without the defaults of the fleet. `status` shows each certificate once."""
     fleet.add_table("tab")
     fleet.add_table("two")
     assert fleet.run("fleet sync") == {"version": 1, "added": 2, "changed": 0, "same": 0}
@@ -254,7 +304,7 @@ def test_tables_are_written_into_the_fleet(fleet: FleetFolder) -> None:
 
 
 def test_a_name_is_in_a_table_or_was_added(fleet: FleetFolder) -> None:
-    """Both is a mistake, from either side and for every run."""
+    """A name that is in a table and was also added is a mistake for `fleet sync`, `renew`, `status` and `deploy`."""
     fleet.add({"name": "tab", "domains": ["a.duckdns.org"]})
     fleet.add_table("tab")
     (mistake,) = fleet.refused("fleet sync")["evidence"]["mistakes"]
@@ -268,7 +318,7 @@ def test_a_name_is_in_a_table_or_was_added(fleet: FleetFolder) -> None:
 
 
 def test_a_table_with_a_secret_is_not_synced(fleet: FleetFolder) -> None:
-    """The database holds none."""
+    """A table with a literal secret is refused, because the database stores no such secrets."""
     fleet.add_table("tab")
     with fleet.path.open("a") as file:
         file.write('deploy = [{ to = "webhook", url = "https://a.test/x", secret = "literal:canary" }]\n')
@@ -290,7 +340,7 @@ def keep(store: DatabaseStore | FolderStore, name: str, serial: int = 1) -> Stat
 
 
 def test_certificates_are_taken_out(fleet: FleetFolder) -> None:
-    """By name, by pattern and by tag, with versions and keys; servers are told."""
+    """Certificates are removed by name, by pattern and by tag, with their versions. Servers get a notification."""
     for name, tag in (("a", "x"), ("b", "x"), ("c", "y"), ("d1", "y"), ("d2", "y")):
         fleet.add({"name": name, "domains": [f"{name}.duckdns.org"], "tags": [tag]})
     with open_store(fleet) as store:
@@ -312,7 +362,7 @@ def test_certificates_are_taken_out(fleet: FleetFolder) -> None:
 
 
 def test_nobody_was_asked(fleet: FleetFolder) -> None:
-    """Without a terminal and without --yes nothing is taken out; nor is what is not there."""
+    """Without a terminal and without `--yes`, nothing is removed. An unknown name, pattern or tag is an error."""
     fleet.add({"name": "a", "domains": ["a.duckdns.org"], "tags": ["x"]})
     for command in ("a", "--tag x", "", "a --tag x --yes"):
         assert fleet.refused(f"fleet remove {command}")["code"] == "usage"
@@ -323,7 +373,7 @@ def test_nobody_was_asked(fleet: FleetFolder) -> None:
 
 
 def test_a_run_under_way_does_not_bring_it_back(fleet: FleetFolder) -> None:
-    """What it wants to write is refused."""
+    """A run that holds the lock of a removed certificate cannot write its state any more."""
     fleet.add({"name": "a", "domains": ["a.duckdns.org"]})
     with open_store(fleet) as store, store.lock("a", context=Context()):
         store.write_state("a", State(failures=1))
@@ -334,7 +384,7 @@ def test_a_run_under_way_does_not_bring_it_back(fleet: FleetFolder) -> None:
 
 
 def test_what_cannot_be_revoked_stays(fleet: FleetFolder) -> None:
-    """What was never obtained is none to revoke."""
+    """A certificate whose revocation fails stays. One that was never obtained is removed without a revocation."""
     for name in ("a", "b", "c"):
         fleet.add({"name": name, "domains": [f"{name}.duckdns.org"]})
 
@@ -356,7 +406,7 @@ def test_what_cannot_be_revoked_stays(fleet: FleetFolder) -> None:
 
 
 def test_a_folder_goes_into_the_database_and_back(fleet: FleetFolder) -> None:
-    """Accounts with both keys, ledgers, versions in force with their states, orders, requests, what was told."""
+    """`fleet load` and `fleet dump` keep accounts, versions, states, orders, certificate requests and notifications."""
     old = fill_store(fleet.folder / "old", asked_by="/etc/dnsrenew/dnsrenew.toml")
     loaded = fleet.run("fleet load old")
     assert {**loaded, "journal": 0} == {
@@ -383,7 +433,7 @@ def test_a_folder_goes_into_the_database_and_back(fleet: FleetFolder) -> None:
 
 
 def test_the_newer_version_wins(fleet: FleetFolder) -> None:
-    """In the database and in the folder, whichever is loaded."""
+    """`fleet load` keeps the newer version, whether it is in the database or in the folder."""
     folder = FolderStore(fleet.folder / "old")
     keep(folder, "a", 1)
     keep(folder, "b", 4)
@@ -397,7 +447,7 @@ def test_the_newer_version_wins(fleet: FleetFolder) -> None:
 
 
 def test_another_account_stays(fleet: FleetFolder) -> None:
-    """That of the database goes on being used."""
+    """If the database already has another account key for the CA, `fleet load` keeps it."""
     fill_store(fleet.folder / "old")
     fleet.run("fleet load old")
     other = fill_store(fleet.folder / "other")
@@ -410,14 +460,14 @@ def test_another_account_stays(fleet: FleetFolder) -> None:
 
 
 def test_a_damaged_certificate_is_left_out(fleet: FleetFolder) -> None:
-    """It is named, and the exit status says so."""
+    """`fleet load` skips a damaged certificate, names it, and exits with 1."""
     keep(FolderStore(fleet.folder / "old"), "a")
     (fleet.folder / "old/certificates/a/versions/1/privkey.pem").unlink()
     assert fleet.run("fleet load old", status=1)["damaged"] == ["a"]
 
 
 def test_folders_that_are_refused(fleet: FleetFolder) -> None:
-    """No store to load, and a folder to dump into that is not empty."""
+    """`fleet load` refuses a path without a store; `fleet dump` refuses a file and a folder that is not empty."""
     (fleet.folder / "empty").mkdir()
     (fleet.folder / "full").mkdir()
     (fleet.folder / "full/x").touch()
@@ -429,6 +479,6 @@ def test_folders_that_are_refused(fleet: FleetFolder) -> None:
 
 
 def test_an_archive_needs_a_folder(fleet: FleetFolder) -> None:
-    """The command that writes one is named."""
+    """`export` of a fleet is refused, and the fix names `fleet dump`."""
     error = fleet.refused("export x.tgz")
     assert (error["code"], "fleet dump" in error["fix"]) == ("export-database", True)

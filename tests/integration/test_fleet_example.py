@@ -27,7 +27,7 @@ BLANK = "\r\n\r\n"
 
 @pytest.fixture
 def fleet(workspace: Workspace, address: DatabaseAddress) -> Iterator[FleetStage]:
-    """A fleet without certificates, and one customer, whose zone only the customer can change: it has the CNAME."""
+    """A fleet without certificates, and one customer, whose zone only has the CNAME and cannot be changed."""
     own = f"@ A 127.0.0.1\n_acme-challenge CNAME _acme-challenge.{CUSTOMER}.{OURS}.\n"
     workspace.lab.add_zone(CUSTOMER, own, refuse=True)
     stage = FleetStage(workspace, address)
@@ -58,7 +58,7 @@ def serving(fleet: FleetStage) -> Iterator[int]:
 
 
 def answer(port: int, name: str) -> str | None:
-    """Return the page of a name, with the names of its certificate before it; or the alert; None: nobody listens."""
+    """Return the certificate's names and the page, or the alert; None if nothing listens."""
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
     try:
@@ -78,7 +78,7 @@ def answer(port: int, name: str) -> str | None:
 
 
 def test_a_customer_gets_the_alert_first_and_the_page_afterwards(fleet: FleetStage) -> None:
-    """A name that is on the list is added and obtained by a worker; a name that is not gets the alert, always."""
+    """A listed name gets the alert until a worker has obtained its certificate. Other names always get the alert."""
     with serving(fleet) as port:
         assert answer(port, CUSTOMER) == "TLSV1_UNRECOGNIZED_NAME"
         wait_until(fleet.dues, "the name is in the fleet")
@@ -95,5 +95,5 @@ def test_a_customer_gets_the_alert_first_and_the_page_afterwards(fleet: FleetSta
 
 
 def test_the_guide_shows_the_example_as_it_is() -> None:
-    """The file that runs here."""
+    """The guide shows exactly the file that these tests run."""
     assert recipe_files("fleet.md")["fleet_example.py"] == EXAMPLE.read_text("utf-8")

@@ -31,7 +31,7 @@ def fleet(address: DatabaseAddress) -> Iterator[FleetInDatabase]:  # noqa: F811
 
 
 class Program:
-    """The function of a program, which remembers what it was asked."""
+    """The function of a program, which records the names that it was asked for."""
 
     def __init__(self, answer: Callable[[str], object]) -> None:
         self.asked: list[str] = []
@@ -53,7 +53,7 @@ def settled(context: FleetContext) -> None:
 
 
 def test_an_allowed_name_is_obtained(fleet: FleetInDatabase) -> None:
-    """That handshake fails, it is added once however many clients ask, and the next ones after its issue succeed."""
+    """A name is added once for many handshakes. Handshakes fail until its certificate is issued, and then succeed."""
     program = Program(lambda name: name.startswith("good"))
     with LoopServer(context := fleet.context(on_unknown=program)) as server:
         for _ in range(5):
@@ -69,7 +69,7 @@ def test_an_allowed_name_is_obtained(fleet: FleetInDatabase) -> None:
 
 
 def test_only_host_names_are_asked_for(fleet: FleetInDatabase) -> None:
-    """Anything else cannot have a certificate."""
+    """The program is asked for host names only, because nothing else can have a certificate."""
     program = Program(lambda _name: False)
     context = fleet.context(on_unknown=program)
     wrong = ["", "localhost", "1.2.3.4", "a.1", "-a.example", "a-.example", "a_b.example", "a..example", "*.example",
@@ -82,7 +82,7 @@ def test_only_host_names_are_asked_for(fleet: FleetInDatabase) -> None:
 
 
 def test_a_function_that_hangs_holds_up_no_handshake(fleet: FleetInDatabase) -> None:
-    """Neither those of unknown names, nor others."""
+    """While the function hangs, known names are served and unknown names get the alert."""
     serial, go_on = fleet.issue("a.example"), threading.Event()
     program = Program(lambda _name: go_on.wait(20))
     with LoopServer(context := fleet.context(on_unknown=program)) as server:
@@ -100,7 +100,7 @@ def test_a_function_that_hangs_holds_up_no_handshake(fleet: FleetInDatabase) -> 
 
 @pytest.mark.parametrize("answer", [None, 1, "no", 0])
 def test_anything_but_true_denies(fleet: FleetInDatabase, answer: object) -> None:
-    """A forgotten ``return`` allows nothing, and is said."""
+    """Every answer except ``True`` denies the name, as after a forgotten ``return``, and is reported."""
     context = fleet.context(on_unknown=Program(lambda _name: answer))
     context.find("a.example")
     settled(context)
@@ -108,7 +108,7 @@ def test_anything_but_true_denies(fleet: FleetInDatabase, answer: object) -> Non
 
 
 def test_a_function_that_raises_denies(fleet: FleetInDatabase) -> None:
-    """It is said once, and the next name is asked for all the same."""
+    """An exception denies the name and is reported once. The function is still called for the next name."""
 
     def fail(name: str) -> bool:
         if name.startswith("bad"):
@@ -123,7 +123,7 @@ def test_a_function_that_raises_denies(fleet: FleetInDatabase) -> None:
 
 
 def test_an_answer_is_forgotten_after_a_while(fleet: FleetInDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A customer who has just signed up is not denied for long."""
+    """A denied name is asked for again later, so that a new customer does not have to wait long."""
     monkeypatch.setattr(module, "_DENIED", 0.0)
     customers: set[str] = set()
     program = Program(customers.__contains__)
@@ -137,7 +137,7 @@ def test_an_answer_is_forgotten_after_a_while(fleet: FleetInDatabase, monkeypatc
 
 
 def test_a_flood_fills_no_table(fleet: FleetInDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Queue and answers have a size; a name that found no place is asked for by its next handshake."""
+    """The queue and the table of answers are bounded. Names that come after the flood are asked for again."""
     monkeypatch.setattr(module, "QUEUED", 10)
     monkeypatch.setattr(module, "REMEMBERED", 20)
     go_on = threading.Event()
@@ -158,7 +158,7 @@ def test_a_flood_fills_no_table(fleet: FleetInDatabase, monkeypatch: pytest.Monk
 
 
 def test_what_is_wanted_already_is_not_added(fleet: FleetInDatabase) -> None:
-    """A worker is obtaining it; a name under a wildcard of the fleet too."""
+    """A name that the fleet already wants, itself or by a wildcard, is not added again."""
     fleet.want("a.example")
     fleet.want("*.b.example")
     context = fleet.context(on_unknown=Program(lambda _name: True))
@@ -169,7 +169,7 @@ def test_what_is_wanted_already_is_not_added(fleet: FleetInDatabase) -> None:
 
 
 def test_a_name_that_cannot_be_added_is_tried_again(fleet: FleetInDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reason is said; the program is not asked again."""
+    """A failed addition is reported and tried again, without another call of the function."""
     monkeypatch.setattr(module, "_RETRY", 0.0)
     failures = [ConfigError("config-invalid", "There is no account.", fix="Add one.")]
     add = fleet.add
@@ -193,13 +193,13 @@ def test_a_name_that_cannot_be_added_is_tried_again(fleet: FleetInDatabase, monk
 
 
 def test_half_of_what_the_ca_allows_is_for_renewals(fleet: FleetInDatabase) -> None:
-    """Let's Encrypt: 300 new orders in three hours."""
+    """Names on demand get half of the limit of Let's Encrypt: 150 of 300 orders in three hours."""
     directory, limit = serving.demand_limit(fleet.config)
     assert (directory, limit) == ("https://acme-v02.api.letsencrypt.org/directory", Limit(150, HOURS))
 
 
 def test_only_allowed_names_count_each_once(fleet: FleetInDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On all machines together. What comes beyond the rate waits for its turn, and is not asked for again."""
+    """Denied names do not count, and an allowed name counts once on all machines. Names beyond the rate wait."""
     monkeypatch.setattr(serving, "demand_limit", lambda _config: ("https://ca.example/", Limit(3, HOURS)))
     programs = [Program(lambda name: name.startswith("good")) for _ in range(2)]
     contexts = [fleet.context(on_unknown=program) for program in programs]
@@ -218,7 +218,7 @@ def test_only_allowed_names_count_each_once(fleet: FleetInDatabase, monkeypatch:
 
 
 def test_the_rate_is_refilled(fleet: FleetInDatabase) -> None:
-    """A third of it after a third of the time, by the clock of the database; a name never takes two tokens."""
+    """After a third of the period a third of the rate is free, by the database's clock. A name takes one token."""
     rate = DemandRate(fleet.database, "https://ca.example/", Limit(3, HOURS))
     assert [rate.take(f"{number}.example") for number in (1, 2, 2, 3)] == [None] * 4
     free = rate.take("4.example")
@@ -233,7 +233,7 @@ def test_the_rate_is_refilled(fleet: FleetInDatabase) -> None:
 
 
 def test_machines_at_once_do_not_exceed_the_rate(fleet: FleetInDatabase) -> None:
-    """Five threads ask for the same thirty names, of which ten get a token."""
+    """Five threads ask for the same thirty names, and ten of the names get a token."""
     rate = DemandRate(fleet.database, "https://ca.example/", Limit(10, HOURS))
     taken: list[object] = []
     threads = [

@@ -39,14 +39,14 @@ def waited(bucket: SharedBucket, count: float = 1) -> float:
 
 
 def test_machines_share_a_burst(database: Database) -> None:
-    """What one machine takes is gone for the others: the burst is there once."""
+    """Two machines together get one burst of tokens."""
     machines = [SharedBucket(database, "ca", SLOW) for _ in range(2)]
     assert [waited(machines[number % 2]) for number in range(10)] == [0.0] * 10
     assert all(waited(machine) > 900 for machine in machines)
 
 
 def test_each_waits_longer_than_the_one_before(database: Database) -> None:
-    """Callers who wait get their tokens one after the other, whatever their machine."""
+    """Waiting callers get their tokens one after the other, on any machine."""
     machines = [SharedBucket(database, "ca", SLOW) for _ in range(2)]
     waited(machines[0], 10)
     waits = [round(waited(machines[number % 2]) / 1000) for number in range(4)]
@@ -54,14 +54,14 @@ def test_each_waits_longer_than_the_one_before(database: Database) -> None:
 
 
 def test_tokens_beyond_one_are_a_debt(database: Database) -> None:
-    """As in one process: one token is enough to begin, and the next caller waits for the rest."""
+    """A caller can take more tokens than the bucket has, and the next caller waits for them."""
     bucket = SharedBucket(database, "dns", SLOW)
     assert waited(bucket, 15) == 0.0
     assert round(waited(bucket) / 1000) == 6
 
 
 def test_keys_do_not_disturb_each_other(database: Database) -> None:
-    """Each CA, and each DNS account, has its own."""
+    """Each CA and each DNS account has a bucket of its own."""
     buckets = SharedBuckets(database)
     context = Context(clock=FakeClock())
     buckets.of_account("home").take(context, 100)
@@ -71,7 +71,7 @@ def test_keys_do_not_disturb_each_other(database: Database) -> None:
 
 
 def test_requests_to_a_ca_cost_few_statements(database: Database) -> None:
-    """A hundred requests, those of some seven certificates, take four statements."""
+    """A hundred requests take four statements."""
     bucket = SharedBucket(database, "ca", CA_REQUESTS)
     before = database.queries
     for _ in range(100):
@@ -80,10 +80,10 @@ def test_requests_to_a_ca_cost_few_statements(database: Database) -> None:
 
 
 def test_waiting_costs_no_more_statements(database: Database) -> None:
-    """Where a CA is busy, requests wait one after the other at its pace, for as few statements."""
+    """A hundred requests that wait at the pace of a busy CA take four statements too."""
     bucket, clock = SharedBucket(database, "ca", Rate(25, 125.0)), FakeClock()
     context = Context(clock=clock)
-    bucket.charge(context, 1_000)  # others
+    bucket.charge(context, 1_000)  # by other machines
     before = database.queries
     times = []
     for _ in range(100):
@@ -97,7 +97,7 @@ def test_waiting_costs_no_more_statements(database: Database) -> None:
 
 
 def test_unused_tokens_are_not_kept(database: Database) -> None:
-    """What was fetched for a burst is not used for another one later."""
+    """Tokens that were fetched for one burst are not used ten seconds later."""
     bucket, clock = SharedBucket(database, "ca", CA_REQUESTS), FakeClock()
     bucket.take(Context(clock=clock))
     before = database.queries
@@ -107,7 +107,7 @@ def test_unused_tokens_are_not_kept(database: Database) -> None:
 
 
 def test_a_caller_who_gives_up_returns_his_tokens(database: Database) -> None:
-    """A cancel during the wait costs the others nothing."""
+    """A caller that is cancelled while it waits returns its tokens."""
     bucket = SharedBucket(database, "ca", SLOW)
     waited(bucket, 10)
     cancel = threading.Event()
@@ -118,7 +118,7 @@ def test_a_caller_who_gives_up_returns_his_tokens(database: Database) -> None:
 
 
 def test_trying_takes_only_what_is_there(database: Database) -> None:
-    """Who does not want to wait is told so, takes nothing, and asks the database once."""
+    """`try_take` returns False if the bucket is empty, takes nothing, and asks the database once."""
     bucket, context = SharedBucket(database, "nonces", SLOW), Context(clock=FakeClock())
     assert [bucket.try_take(context) for _ in range(11)] == [True] * 10 + [False]
     before = database.queries
@@ -128,7 +128,7 @@ def test_trying_takes_only_what_is_there(database: Database) -> None:
 
 
 def test_charging_does_not_wait(database: Database) -> None:
-    """A request that cannot wait is counted; the next one waits for it."""
+    """`charge` takes tokens without a wait, and the next caller waits for them."""
     bucket, clock = SharedBucket(database, "dns", HOST_REQUESTS), FakeClock()
     bucket.charge(Context(clock=clock), 130)
     assert clock.elapsed == 0.0
@@ -136,7 +136,7 @@ def test_charging_does_not_wait(database: Database) -> None:
 
 
 def test_the_database_has_to_answer(postgres: Postgres, database: Database) -> None:  # noqa: F811
-    """Without the database nothing is sent."""
+    """`take` raises StoreError if the database is down."""
     bucket = SharedBucket(database, "ca", SLOW)
     with postgres.stopped(), pytest.raises(StoreError) as raised:
         bucket.take(Context(clock=FakeClock()))

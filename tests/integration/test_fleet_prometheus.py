@@ -53,7 +53,7 @@ def fleet(workspace: Workspace, address: DatabaseAddress, listen: str) -> Iterat
 
 
 def test_prometheus_fires_the_alerts(fleet: FleetStage, listen: str) -> None:
-    """Of a certificate that expires; when the worker has ended, of that. Every panel of the board finds its numbers."""
+    """Prometheus fires for an expiring certificate and for an ended worker. Every panel of the dashboard has data."""
     worker = fleet.process()
     try:
         with running_prometheus(fleet.workspace.path / "prometheus", listen, ALERTS, "dnsrenew-fleet") as prometheus:
@@ -82,13 +82,13 @@ def test_prometheus_fires_the_alerts(fleet: FleetStage, listen: str) -> None:
 
 
 def test_the_alerts_fire_when_they_should() -> None:
-    """With made-up series: when each alert fires, and what it says."""
+    """The alert rules are valid for promtool, and their unit tests pass."""
     assert "SUCCESS" in promtool("check", "rules", ALERTS)
     promtool("test", "rules", ROOT / "tests" / "data" / "fleet_alerts_test.yml")
 
 
 def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
-    """The unit of the docs, with a program that is there."""
+    """systemd-analyze finds no fault in the worker's unit of the docs."""
     unit = tmp_path / "dnsrenew-worker.service"
     text = (MONITORING / unit.name).read_text("utf-8")
     unit.write_text(text.replace("/usr/local/bin/dnsrenew", sys.executable), "utf-8")

@@ -34,9 +34,10 @@ def database(address: DatabaseAddress) -> Iterator[Database]:  # noqa: F811
 
 
 def add(database: Database, *names: str, due: str = "-1 hour", expires: str | None = None) -> None:
-    """Want certificates.
+    """Add certificates to the fleet.
 
     :param due: when a worker is to look, from now.
+
     :param expires: when the stored certificate expires, from now; None: there is none.
     """
     for name in names:
@@ -114,7 +115,7 @@ def work(
 
 
 def test_scan_queues_what_is_due(database: Database) -> None:
-    """What is due is queued, the least time left first; what is not due, or only stored, is not."""
+    """A scan queues due certificates, the least time left first. Others, and those that are only stored, are not."""
     add(database, "month", expires="30 days")
     add(database, "hour", expires="1 hour")
     add(database, "expired", expires="-1 day")
@@ -126,7 +127,7 @@ def test_scan_queues_what_is_due(database: Database) -> None:
 
 
 def test_scan_leaves_what_has_a_job(database: Database) -> None:
-    """A certificate that is queued, or being worked on, gets no second job."""
+    """A certificate that is queued or at work gets no second job."""
     add(database, "queued", "doing", "new")
     use(database, WorkQueue.scan)
     database.execute("DELETE FROM procrastinate_jobs WHERE args ->> 'name' = 'new'")
@@ -136,7 +137,7 @@ def test_scan_leaves_what_has_a_job(database: Database) -> None:
 
 
 def test_two_scans_at_once_do_no_harm(database: Database) -> None:
-    """However many schedulers scan at once, each certificate gets one job."""
+    """Simultaneous scans create one job for each certificate."""
     add(database, *(f"c{number}" for number in range(50)))
 
     async def both(queue: WorkQueue) -> None:
@@ -149,7 +150,7 @@ def test_two_scans_at_once_do_no_harm(database: Database) -> None:
 
 
 def test_a_job_that_appeared_meanwhile_stops_no_other(database: Database) -> None:
-    """A certificate that was queued between the look and the write is left out; the others are queued."""
+    """If one certificate is queued during a scan, the scan queues the others."""
     add(database, *(f"c{number}" for number in range(9)))
     found = DueDates(database).due(100)
     use(database, WorkQueue.scan)
@@ -169,7 +170,7 @@ def test_a_job_that_appeared_meanwhile_stops_no_other(database: Database) -> Non
 
 
 def test_the_scan_of_each_minute_is_deferred_once(database: Database) -> None:
-    """Workers whose clocks agree defer one scan a minute together; it runs when a worker starts, and its row goes."""
+    """A worker defers one scan when it starts, and the finished jobs are deleted."""
     add(database, "home")
     done: list[str] = []
     work(database, lambda name, _tries, _cancel: done.append(name), until=lambda: bool(done))
@@ -179,7 +180,7 @@ def test_the_scan_of_each_minute_is_deferred_once(database: Database) -> None:
 
 
 def test_a_scan_can_be_asked_for(database: Database) -> None:
-    """Who has added something need not wait for the next minute; one scan that waits is enough for all who ask."""
+    """A scan can be requested before the next minute. Two requests make one job."""
     dates = DueDates(database)
     dates.scan_soon()
     dates.scan_soon()
@@ -199,7 +200,7 @@ def test_a_scan_can_be_asked_for(database: Database) -> None:
 
 
 def test_jobs_run_side_by_side(database: Database) -> None:
-    """As many jobs run at once as the concurrency says, whatever the number of cores."""
+    """Twenty jobs run at the same time if the concurrency is 20."""
     add(database, *(f"c{number}" for number in range(20)))
     meeting = threading.Barrier(20, timeout=15)
     met: list[str] = []
@@ -213,7 +214,7 @@ def test_jobs_run_side_by_side(database: Database) -> None:
 
 
 def test_what_is_handed_back_is_done_again(database: Database) -> None:
-    """A job that was handed back is taken again, and knows how often that was."""
+    """A job that is handed back is taken again, with the number of its tries."""
     add(database, "home")
     seen: list[int] = []
 
@@ -228,7 +229,7 @@ def test_what_is_handed_back_is_done_again(database: Database) -> None:
 
 
 def test_what_is_handed_on_for_later_waits(database: Database) -> None:
-    """A job that is for later stays in the queue until then, by the database's clock."""
+    """A job that is handed back for later stays in the queue until then, by the database's clock."""
     add(database, "home")
     seen: list[int] = []
 
@@ -243,7 +244,7 @@ def test_what_is_handed_on_for_later_waits(database: Database) -> None:
 
 
 def test_a_stop_ends_what_is_under_way(database: Database) -> None:
-    """A worker that is stopped takes no more jobs, and ends those that it has."""
+    """A worker that is stopped finishes its job and takes no other."""
     add(database, "a", "b", "c")
     started, release, done = threading.Event(), threading.Event(), []
 
@@ -259,7 +260,7 @@ def test_a_stop_ends_what_is_under_way(database: Database) -> None:
 
 
 def test_a_stop_hands_back_what_does_not_end(database: Database) -> None:
-    """What is not done in time is told to end, and goes back into the queue at once."""
+    """A job that does not end in time after a stop is cancelled and put back into the queue."""
     add(database, "home")
     started, told = threading.Event(), []
 
@@ -277,7 +278,7 @@ def test_a_stop_hands_back_what_does_not_end(database: Database) -> None:
 
 
 def take_job(database: Database, heartbeat: str) -> None:
-    """Let a worker take the only job, whose last heartbeat was then."""
+    """Let a worker with this last heartbeat take the only job."""
     database.execute(
         "WITH worker AS (INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() + %s::interval) RETURNING id)"
         " UPDATE procrastinate_jobs SET status = 'doing', worker_id = (SELECT id FROM worker)",
@@ -286,7 +287,7 @@ def take_job(database: Database, heartbeat: str) -> None:
 
 
 def test_jobs_of_dead_workers_are_rescued_once(database: Database) -> None:
-    """A job whose worker gave no sign for half a minute goes back into the queue, however many look at once."""
+    """A job whose worker sent no heartbeat for 31 seconds is put back into the queue once."""
     add(database, "home")
     use(database, WorkQueue.scan)
     take_job(database, "-31 seconds")
@@ -301,7 +302,7 @@ def test_jobs_of_dead_workers_are_rescued_once(database: Database) -> None:
 
 
 def test_jobs_of_live_workers_are_left_alone(database: Database) -> None:
-    """A job whose worker has given a sign of life stays with it."""
+    """A job whose worker sent a heartbeat 20 seconds ago stays with it."""
     add(database, "home")
     use(database, WorkQueue.scan)
     take_job(database, "-20 seconds")
@@ -310,7 +311,7 @@ def test_jobs_of_live_workers_are_left_alone(database: Database) -> None:
 
 
 def test_a_stalled_job_that_is_queued_again_is_dropped(database: Database) -> None:
-    """Where the certificate of a stalled job has a new one, the old one goes."""
+    """A stalled job is deleted if its certificate already has a new job."""
     add(database, "home")
     use(database, WorkQueue.scan)
     take_job(database, "-1 hour")
@@ -323,7 +324,7 @@ def test_a_stalled_job_that_is_queued_again_is_dropped(database: Database) -> No
 
 
 def test_a_lost_database_ends_the_work(postgres: Postgres, database: Database) -> None:  # noqa: F811
-    """A worker whose connections are gone stops; what it had goes back into the queue of whoever asks next."""
+    """A worker that loses its connections stops, and another one can rescue its job."""
     add(database, "home")
     started = threading.Event()
 

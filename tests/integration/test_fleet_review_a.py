@@ -1,4 +1,4 @@
-"""Faults of workers and of the status that a review found: lost databases, unfit tables, secrets, clocks."""
+"""Faults of workers and of the status that a review found: lost databases, wrong tables, secrets, clocks."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def session_of(crew: Crew) -> WorkerSession:
 
 @pytest.fixture
 def lost_early(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """Does something once, between the check of the store and the opening of the queue."""
+    """Call `do` once, between the check of the store and the opening of the queue."""
     at = SimpleNamespace(do=lambda: None, done=False)
     run = WorkerSession.run
 
@@ -82,7 +82,7 @@ def test_a_database_that_stops_before_the_queue_opens(
     postgres: Postgres,  # noqa: F811
     lost_early: SimpleNamespace,
 ) -> None:
-    """A worker whose database goes away after the check of its store says so, waits, and goes on."""
+    """A worker whose database stops before the queue is open reports it, waits, and starts when it is back."""
     lost_early.do = postgres.stop
     try:
         with stage.crew() as (crew,):
@@ -101,7 +101,7 @@ def test_a_stop_is_seen_while_the_queue_opens(
     lost_early: SimpleNamespace,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A worker that cannot open its queue, for the server is silent, ends at once when it is stopped."""
+    """A worker ends when it is stopped, even if a silent server delays the opening of its queue."""
     monkeypatch.setattr("dnsrenew.fleet.queue_connections.DEADLINE", 50.0)
     monkeypatch.setattr("dnsrenew.fleet.worker.PATIENCE", 1.0)
     with Proxy(address.port) as proxy:
@@ -117,7 +117,7 @@ def test_a_stop_is_seen_while_the_queue_opens(
 
 
 def test_a_queue_without_a_connection_says_why(stage: FleetStage, postgres: Postgres) -> None:  # noqa: F811
-    """Where the server has no connection left for the queue, the worker waits with the words of the server."""
+    """If the server has no connection left for the queue, the worker waits and reports the server's message."""
     with postgres.admin() as admin:
         admin.execute("ALTER ROLE dnsrenew CONNECTION LIMIT 2")
     stage.database.close()
@@ -140,7 +140,7 @@ def test_a_queue_whose_tables_do_not_fit_ends_the_worker(
     postgres: Postgres,  # noqa: F811
     change: str,
 ) -> None:
-    """A worker that cannot use the tables of the queue ends with the reason, and never says that it is ready."""
+    """A worker that cannot use the tables of the queue ends with `store-schema` before it is ready."""
     with postgres.admin(stage.address.name) as admin:
         admin.execute(change.encode())
     with stage.crew() as (crew,):
@@ -151,7 +151,7 @@ def test_a_queue_whose_tables_do_not_fit_ends_the_worker(
 
 
 def test_a_queue_that_may_not_be_used_ends_the_worker(stage: FleetStage, postgres: Postgres) -> None:  # noqa: F811
-    """A worker whose role may not call a function of the queue ends with the right that it lacks."""
+    """A worker whose role may not call a function of the queue ends, and the error names the function."""
     with postgres.admin(stage.address.name) as admin:
         admin.execute("ALTER FUNCTION procrastinate_register_worker_v1 OWNER TO postgres")
         admin.execute("REVOKE EXECUTE ON FUNCTION procrastinate_register_worker_v1 FROM PUBLIC")
@@ -162,13 +162,13 @@ def test_a_queue_that_may_not_be_used_ends_the_worker(stage: FleetStage, postgre
 
 
 def test_the_tables_of_the_queue_are_those_of_one_version() -> None:
-    """The schema of procrastinate is the one that a fleet has; another one needs a step in schema.py."""
+    """The installed procrastinate has the schema of the fleet. A newer one needs a step in schema.py."""
     newest = max(path.name for path in Path(SchemaManager.get_migrations_path()).glob("*.sql"))
     assert newest == "03.04.00_50_post_add_retry_failed_job_procedure.sql"
 
 
 def test_the_default_loop_is_not_used(stage: FleetStage) -> None:
-    """A worker has an event loop that psycopg can use, also where the default is another one, as on Windows."""
+    """A worker creates its own event loop, because psycopg cannot use the default one of Windows."""
 
     class Proactor(asyncio.DefaultEventLoopPolicy):
         def new_event_loop(self) -> asyncio.AbstractEventLoop:
@@ -185,7 +185,7 @@ def test_the_default_loop_is_not_used(stage: FleetStage) -> None:
 
 
 def test_the_url_decides_for_all_connections(stage: FleetStage) -> None:
-    """What the URL says for libpq holds for the connections of the store and for those of the queue."""
+    """Parameters of the URL apply to the connections of the store and of the queue."""
     store = {"url": f"{stage.address.url}?application_name=mine", "password": "env:DATABASE_PASSWORD"}
     stage.write(store=store)
     with stage.crew() as (crew,):
@@ -201,7 +201,7 @@ def test_the_url_decides_for_all_connections(stage: FleetStage) -> None:
 
 
 def test_a_step_that_fails_stops_no_other(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Messages and the re-seal do not wait for what fails before them."""
+    """Notifications and the re-seal run although the rescue and the cleanup fail."""
     done = threading.Event()
     told = threading.Event()
 
@@ -220,7 +220,7 @@ def test_a_step_that_fails_stops_no_other(stage: FleetStage, monkeypatch: pytest
 
 
 def test_a_job_that_cannot_be_rescued_stops_no_other(stage: FleetStage) -> None:
-    """The jobs of dead workers go back into the queue one by one."""
+    """If one job of a dead worker cannot be rescued, the others are."""
     stage.database.execute(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'ended meanwhile'; END $$"
     )
@@ -241,7 +241,7 @@ def test_a_job_that_cannot_be_rescued_stops_no_other(stage: FleetStage) -> None:
 
 
 def test_outcomes_that_wait_for_a_message_are_bounded(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long no message is sent, the latest outcomes are kept, and no more."""
+    """The number of outcomes that wait for a notification is limited."""
     monkeypatch.setattr("dnsrenew.fleet.session._MOST_UNTOLD", 3)
     with stage.crew() as (crew,):
         untold = session_of(crew)._untold
@@ -250,7 +250,7 @@ def test_outcomes_that_wait_for_a_message_are_bounded(stage: FleetStage, monkeyp
 
 
 def test_a_late_call_registers_no_worker(stage: FleetStage) -> None:
-    """A job that outlives its session cannot make a worker of it that nobody sees end."""
+    """After the end of a session its store refuses calls, so that no worker is listed."""
     with stage.crew() as (crew,):
         store = session_of(crew)._store
     with pytest.raises(StoreError) as caught:
@@ -260,7 +260,7 @@ def test_a_late_call_registers_no_worker(stage: FleetStage) -> None:
 
 
 def test_old_secrets_are_forgotten(stage: FleetStage) -> None:
-    """Each generation of services has a redactor of its own; the worker redacts what any of them uses."""
+    """Each run has a redactor of its own; the worker redacts the secrets of all of them."""
     with stage.crew() as (crew,):
         session = session_of(crew)
         first, second = session._new_run(), session._new_run()
@@ -271,7 +271,7 @@ def test_old_secrets_are_forgotten(stage: FleetStage) -> None:
 
 
 def test_a_redactor_forgets_what_is_not_used() -> None:
-    """A secret is redacted while its run lives and a while after; then it costs nothing any more."""
+    """The secrets of a run are redacted while it is referenced, and forgotten some runs later."""
     every = RunRedactors()
     used, ended = every.new(), every.new()
     used.add("in-use-0123")
@@ -287,7 +287,7 @@ def test_a_redactor_forgets_what_is_not_used() -> None:
 
 
 def test_a_start_reads_no_key_that_is_sealed(stage: FleetStage) -> None:
-    """Where the first seal sealed all keys, the look for others reads none of them."""
+    """If the first seal sealed all keys, the search for other seals uses an index and reads no key."""
     seals = Seals([b"k" * 32])
     stage.database.execute(
         "INSERT INTO dnsrenew_version (name, number, chain, key, meta)"
@@ -305,7 +305,7 @@ def test_a_start_reads_no_key_that_is_sealed(stage: FleetStage) -> None:
 
 
 def test_keys_of_another_seal_are_found(stage: FleetStage) -> None:
-    """One key that another seal sealed, before or after ours in the index, is sealed anew."""
+    """A key of another seal is sealed again, wherever that seal is in the index."""
     for old, new in ((b"a" * 32, b"b" * 32), (b"b" * 32, b"a" * 32)):
         sealed = Seals([old]).seal(b"KEY", "version:c:1")
         stage.database.execute("DELETE FROM dnsrenew_version")
@@ -317,7 +317,7 @@ def test_keys_of_another_seal_are_found(stage: FleetStage) -> None:
 
 
 def test_a_version_without_a_ca_counts_nowhere(stage: FleetStage) -> None:
-    """What was installed by hand is no certificate of the last hour; the status and the metrics show the others."""
+    """A version without a CA is not counted in the last hour, and does not break the status or the metrics."""
     stage.database.execute("INSERT INTO dnsrenew_version VALUES ('x', 1, 'c', 'k', '{}', NULL)")
     stage.database.execute("INSERT INTO dnsrenew_version VALUES ('x', 2, 'c', 'k', '{}', 'lab')")
     stage.add("x")
@@ -330,7 +330,7 @@ def test_a_version_without_a_ca_counts_nowhere(stage: FleetStage) -> None:
 
 
 def test_what_is_moved_was_not_issued_now(stage: FleetStage) -> None:
-    """A version that ``fleet load`` writes was issued when it begins to be valid."""
+    """A version that ``fleet load`` writes counts as issued at its `not_before`."""
     store, now = DatabaseStore(stage.database, Seals([])), stage.database.clock.now().replace(microsecond=0)
     begin = now - timedelta(days=9)
     meta = Meta(
@@ -344,7 +344,7 @@ def test_what_is_moved_was_not_issued_now(stage: FleetStage) -> None:
 
 
 def test_what_a_known_limit_leaves(stage: FleetStage) -> None:
-    """Of the orders that a CA is known to allow, those of the last hours are taken off; a CA that waits takes none."""
+    """The status shows the known limit of a CA minus the recent orders, and zero during a Retry-After."""
     cas = {"le": CA(LETS_ENCRYPT, name="le"), "lab": CA("https://ca.test/directory", name="lab")}
     ledger = DatabaseStore(stage.database, Seals([])).ledger(LETS_ENCRYPT, "le", Context(clock=stage.database.clock))
     for directory in (ca.directory for ca in cas.values()):
@@ -363,7 +363,7 @@ def test_what_a_known_limit_leaves(stage: FleetStage) -> None:
 
 
 def test_the_clock_of_the_database_measures_the_wait(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``fleet status`` on a machine whose clock is wrong shows how long a certificate really waits."""
+    """``fleet status`` measures the wait by the database's clock, even if the machine's clock is wrong."""
     stage.add("shop")
     stage.database.execute("UPDATE dnsrenew_certificate SET due = now() - interval '3 hours'")
     monkeypatch.setattr("dnsrenew.base.clock.SystemClock.now", lambda _: stage.database.clock.now() + timedelta(days=9))

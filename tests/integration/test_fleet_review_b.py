@@ -106,7 +106,7 @@ def stage(workspace: Workspace, address: DatabaseAddress, ca: AcmeProxy) -> Iter
 def test_a_certificate_removed_before_its_lock_stays_removed(
     stage: FleetStage, ca: AcmeProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A job that has read what is wanted orders nothing and writes nothing, no failure either."""
+    """If a certificate is removed after a job has read it, the job makes no order and writes nothing."""
     stage.add(NAME)
     lock, removed = DatabaseStore.lock, threading.Event()
 
@@ -127,7 +127,7 @@ def test_a_certificate_removed_before_its_lock_stays_removed(
 def test_what_is_removed_while_a_job_takes_its_lock_is_not_written(
     database: Database, address: DatabaseAddress
 ) -> None:
-    """The removal is under way: the write waits for it, and has no effect."""
+    """A write during the removal of its certificate waits for the removal, and then fails."""
     add(database, (NAME, ["shop.example.com"], []))
     with opened(address) as store, store.locks.only_wanted(NAME), database.transaction() as removal:
         removal.execute("DELETE FROM dnsrenew_certificate")
@@ -148,7 +148,7 @@ def test_what_is_removed_while_a_job_takes_its_lock_is_not_written(
 
 
 def test_a_certificate_of_a_configuration_needs_no_row(database: Database, address: DatabaseAddress) -> None:
-    """The fleet does not want it: its first state makes its row."""
+    """A certificate that the fleet does not want has no row; its first state creates one."""
     with opened(address) as store, store.lock(NAME, context=Context()):
         store.prove_writable(NAME)
         store.write_state(NAME, State(failures=1))
@@ -156,7 +156,7 @@ def test_a_certificate_of_a_configuration_needs_no_row(database: Database, addre
 
 
 def test_a_removal_forgets_the_lock(database: Database, address: DatabaseAddress) -> None:
-    """A holder writes nothing any more, and no row is left of certificates that are gone."""
+    """A removal deletes the row of the lock, and its holder can write nothing any more."""
     add(database, (NAME, ["shop.example.com"], []))
     with opened(address) as store:
         with store.lock(NAME, context=Context()):
@@ -169,7 +169,7 @@ def test_a_removal_forgets_the_lock(database: Database, address: DatabaseAddress
 
 
 def test_old_locks_are_forgotten(database: Database, address: DatabaseAddress) -> None:
-    """Rows about zones that nobody has locked for a day go; those of held locks and of today stay."""
+    """The row of a zone's lock is deleted after a day without use. Rows of held locks and newer rows stay."""
     with opened(address) as store:
         for zone in ("old.example", "new.example"):
             with store.lock_zone(zone, context=Context()):
@@ -185,14 +185,14 @@ def test_old_locks_are_forgotten(database: Database, address: DatabaseAddress) -
 
 
 def test_a_worker_forgets_old_locks(stage: FleetStage) -> None:
-    """It does so with its first look."""
+    """A running worker deletes the rows of old locks."""
     stage.database.execute("INSERT INTO dnsrenew_lock VALUES ('zone-gone', 1, 1, now() - interval '2 days')")
     with stage.crew():
         wait_until(lambda: not stage.database.fetch("SELECT 1 FROM dnsrenew_lock WHERE key = 'zone-gone'"))
 
 
 def test_two_removals_and_an_addition_at_once(database: Database, address: DatabaseAddress) -> None:
-    """Whatever the order of the names, none of them is ended as a deadlock."""
+    """Simultaneous removals and additions do not deadlock, in any order of the names."""
     many = [f"n{number}" for number in range(1200)]
     documents = [(name, [f"{name}.example.com"], list[str]()) for name in many]
     with contextlib.closing(Database(address)) as other:
@@ -217,7 +217,7 @@ def test_two_removals_and_an_addition_at_once(database: Database, address: Datab
 def test_a_lost_lock_of_a_zone_is_not_passed_on(
     database: Database, address: DatabaseAddress, postgres: Postgres
 ) -> None:
-    """The next certificate of this process takes the lock anew, so that no other process has the zone meanwhile."""
+    """After the loss of a zone's lock, the next certificate of the process takes the lock again."""
     entered, go, have = threading.Event(), threading.Event(), threading.Event()
     database.fetch("SELECT 1")
     with opened(address) as store, opened(address) as other:
@@ -256,7 +256,7 @@ def test_a_lost_lock_of_a_zone_is_not_passed_on(
 def test_each_user_of_a_shared_lock_notices_its_loss(
     database: Database, address: DatabaseAddress, postgres: Postgres
 ) -> None:
-    """Not only the certificate that has taken it."""
+    """Every certificate that uses the lock of a zone notices its loss, not only the one that took it."""
     database.fetch("SELECT 1")
     with opened(address) as store, contextlib.ExitStack() as stack:
         zones, contexts = ZoneLocks(store), [Context(), Context()]
@@ -272,7 +272,7 @@ def test_each_user_of_a_shared_lock_notices_its_loss(
 
 
 def test_a_lock_that_cannot_be_freed_is_lost(database: Database, address: DatabaseAddress) -> None:
-    """Its connection ends, because an unlock that failed would leave it locked for as long as the process lives."""
+    """If an unlock fails, another process gets the lock, because the connection is closed."""
     broken = "SELECT 1 / 0 WHERE %s <> ''"
     with opened(address) as store, opened(address) as other:
         with (
@@ -285,7 +285,7 @@ def test_a_lock_that_cannot_be_freed_is_lost(database: Database, address: Databa
 
 
 def test_the_same_set_of_names_on_two_machines(database: Database, address: DatabaseAddress) -> None:
-    """One of them orders at a time, whatever its certificate is called; in any order of the names."""
+    """Only one machine at a time can order a set of names, in any order of the names."""
     with (
         opened(address) as one,
         opened(address) as two,
@@ -298,7 +298,7 @@ def test_the_same_set_of_names_on_two_machines(database: Database, address: Data
 
 
 def test_an_order_waits_for_one_of_the_same_names(stage: FleetStage, ca: AcmeProxy, address: DatabaseAddress) -> None:
-    """A certificate whose names another machine is ordering is not ordered meanwhile."""
+    """A worker makes no order for names that another machine has locked."""
     stage.add(NAME)
     with (
         opened(address) as other,
@@ -337,7 +337,7 @@ def test_a_domain_is_not_added_twice_whatever_breaks(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What excludes other additions ends with the transaction: if it is lost, nothing was added."""
+    """An addition whose connection is lost adds nothing, and another one can add the same domain."""
     monkeypatch.setenv("DATABASE_PASSWORD", PASSWORD)
     made = config(tmp_path, address)
     write, wrote, go = wanted._Adding.write, threading.Event(), threading.Event()
@@ -364,7 +364,7 @@ def test_a_domain_is_not_added_twice_whatever_breaks(
 def test_an_addition_waits_for_another(
     database: Database, address: DatabaseAddress, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It begins when the other one has ended, and gives up with words after a minute."""
+    """An addition starts when the one before has ended; after the time-out it raises LockedError."""
     documents = [NewDocument(1, NAME, {"name": NAME}, [], ["shop.example.com"])]
     with contextlib.closing(Database(address)) as other:
         with database.transaction() as transaction:
@@ -401,7 +401,7 @@ def test_tags_see_wildcards(  # noqa: PLR0917
     turned: bool,
     at_once: int,
 ) -> None:
-    """A wildcard belongs to whoever has the name above it or below it; whichever is added first, or both at once."""
+    """A wildcard and a name that it covers, or its parent, need a common tag, in any order of the additions."""
     monkeypatch.setattr(wanted, "_AT_ONCE", at_once)
     first, second = (two, one) if turned else (one, two)
     mine, theirs = ("mine", ["www.example.net", first], ["A"]), ("theirs", [second, "example.info"], ["B"])
@@ -415,17 +415,23 @@ def test_tags_see_wildcards(  # noqa: PLR0917
         assert add(database, ("own", [second], ["B", "A"]), other) == AddedCounts(1, 0, 1)
 
 
-def test_a_name_without_tags_is_not_taken(database: Database) -> None:
-    """A line with tags does not change a certificate that has none, as for its domains."""
-    add(database, ("home", ["home.example.org"], []))
-    assert add(database, ("home", ["evil.example.org"], ["B"])) == [FoundClash(1, "tags", "home", (), None)]
+def test_a_certificate_without_tags_gets_some_and_then_belongs_to_them(database: Database) -> None:
+    """A line with tags changes a certificate that has none; from then on only one of these tags does."""
+    add(database, ("home", ["home.example.org"], []), ("other", ["other.example.org"], []))
     assert add(database, ("home", ["www.example.org"], [])) == AddedCounts(0, 1, 0)
+    assert add(database, ("home", ["www.example.org"], ["A"])) == AddedCounts(0, 1, 0)
+    for tags in ([], ["B"]):
+        assert add(database, ("home", ["www.example.org"], tags)) == [FoundClash(1, "tags", "home", ("A",), None)]
+    assert add(database, ("home", ["www.example.org"], ["A", "B"])) == AddedCounts(0, 1, 0)
+    assert add(database, ("home", ["other.example.org"], ["A"])) == [
+        FoundClash(1, "domain", "other", (), "other.example.org")
+    ]
 
 
 def test_a_thousand_domains_at_most(
     database: Database, address: DatabaseAddress, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """More are a mistake in words, and nothing is added."""
+    """A certificate with more than 1,000 domains is a mistake, and is not added."""
     monkeypatch.setenv("DATABASE_PASSWORD", PASSWORD)
     with contextlib.closing(Fleet(config(tmp_path, address))) as fleet:
         fleet.add([f"n{number}.duckdns.org" for number in range(1000)])
@@ -454,7 +460,7 @@ def noted(database: Database) -> set[bytes]:
 def test_a_process_notices_a_seal_that_was_replaced(
     database: Database, address: DatabaseAddress, seals: list[bytes]
 ) -> None:
-    """A running process whose seal was taken out orders nothing, so that it seals nothing with it."""
+    """A running process whose seal was replaced is refused before it orders, so that it seals nothing with it."""
     database.execute("DELETE FROM dnsrenew_seal")
     with opened(address, *seals) as old, opened(address, NEW, *seals) as new:
         old.prove_writable()
@@ -466,7 +472,7 @@ def test_a_process_notices_a_seal_that_was_replaced(
 
 
 def test_a_process_that_still_seals_with_the_old_seal_says_so(database: Database, address: DatabaseAddress) -> None:
-    """The tables name its seal again, so that nobody who lacks it starts."""
+    """A process that still uses the old seal registers it again, and a process without that seal is refused."""
     database.execute("DELETE FROM dnsrenew_seal")
     with opened(address, OLD, NEW) as slow, opened(address, NEW, OLD) as new, opened(address, NEW) as last:
         slow.prove_writable()
@@ -481,7 +487,7 @@ def test_a_process_that_still_seals_with_the_old_seal_says_so(database: Database
 
 
 def test_an_unsealed_key_is_refused_where_keys_are_sealed(database: Database, address: DatabaseAddress) -> None:
-    """Whoever can write to the database cannot put a key of his own there; until all is sealed, unsealed ones open."""
+    """Unsealed keys can be read until all are sealed. After that, an unsealed key in the database is refused."""
     before, foreign = pem(), pem()
     with opened(address) as unsealed:
         unsealed.prove_writable()

@@ -1,4 +1,4 @@
-"""What the operator of a fleet is told: by `status`, `doctor`, `renew`, `fleet status`, `worker` and the others."""
+"""The messages for the operator of a fleet: `status`, `doctor`, `renew`, `fleet status`, `worker` and others."""
 
 from __future__ import annotations
 
@@ -25,12 +25,14 @@ from dnsrenew.fleet.metrics import fleet_lines, read_fleet
 from dnsrenew.fleet.status import fleet_status
 from dnsrenew.model import Outcome
 from dnsrenew.operations.revoke import Revocation
+from dnsrenew.renewer import Renewer
 from dnsrenew.runtime.context import Context
 from dnsrenew.store.database.connection import Database
 from dnsrenew.store.database.database_store import DatabaseStore
 from dnsrenew.store.database.schema import initialize
 from dnsrenew.store.database.seal import Seals
 from dnsrenew.validation.mistakes import Mistake, config_error
+from tests.kit.archives import fill_store
 from tests.kit.fleet_folder import FleetFolder, open_store
 from tests.kit.postgres import DatabaseAddress, address, postgres  # noqa: F401  # fixtures
 from tests.kit.stores import keep
@@ -66,7 +68,7 @@ def tables(database: Database) -> Database:
 
 
 def shown(fleet: FleetFolder, command: str, capsys: pytest.CaptureFixture[str], *, status: int = 0) -> tuple[str, str]:
-    """Run a command for people; return what it wrote to standard output and to standard error, blanks as one."""
+    """Run a command; return standard output and standard error for people, with each run of blanks as one blank."""
     assert main([*command.split(), "--config", str(fleet.path)]) == status
     out, err = capsys.readouterr()
     return " ".join(out.split()), " ".join(err.split())
@@ -85,7 +87,7 @@ def lose_account(fleet: FleetFolder) -> None:
 
 
 class _Mute:
-    """A server that accepts connections and never says a word."""
+    """A server that accepts connections and never sends anything."""
 
     def __enter__(self) -> DatabaseAddress:
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=200)
@@ -107,7 +109,7 @@ class _Mute:
 
 
 def test_a_server_that_says_nothing_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whichever gives up first, libpq or the patience: the error is ours."""
+    """If libpq's own time-out ends the login first, the error is `store-unreachable` too."""
     import psycopg
 
     from dnsrenew.store.database.deadlines import DeadlineConnection
@@ -129,7 +131,7 @@ def test_a_server_that_says_nothing_is_unreachable(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_real_server_that_says_nothing_is_unreachable() -> None:
-    """Several that wait for a silent server until both limits end: each gets our error."""
+    """Sixteen threads that wait for a silent server all get `store-unreachable`."""
     with _Mute() as where:
         database = Database(where, patience=2.0)
         found: list[BaseException] = []
@@ -152,7 +154,7 @@ def test_a_real_server_that_says_nothing_is_unreachable() -> None:
 
 
 def test_status_lists_what_the_file_cannot_renew(fleet: FleetFolder, capsys: pytest.CaptureFixture[str]) -> None:
-    """It stands there with name, domains and state, and with the table that is missing; `--check` counts it."""
+    """`status` lists a certificate that the file cannot renew, with the missing table; `--check` exits with 1."""
     lose_account(fleet)
     (found,) = fleet.run("status --check", status=1)["certificates"]
     assert (found["name"], found["domains"], found["state"]) == ("shop", ["shop.duckdns.org"], "missing")
@@ -164,7 +166,7 @@ def test_status_lists_what_the_file_cannot_renew(fleet: FleetFolder, capsys: pyt
 
 
 def test_it_is_refused_by_name_with_file_and_table(fleet: FleetFolder) -> None:
-    """`renew NAME` says which table the file lacks for which certificate."""
+    """`renew NAME` reports which table the file lacks for which certificate."""
     lose_account(fleet)
     error = fleet.refused("renew shop")
     assert error["code"] == "fleet-lacks"
@@ -172,7 +174,7 @@ def test_it_is_refused_by_name_with_file_and_table(fleet: FleetFolder) -> None:
 
 
 def test_renew_warns_once_about_what_it_leaves_out(fleet: FleetFolder, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without names it does the others, and one line says what is left out."""
+    """`renew` without names prints one line about the certificates that it cannot renew."""
     lose_account(fleet)
     _, err = shown(fleet, "renew", capsys)
     assert err.count("(shop)") == 1
@@ -185,7 +187,7 @@ def test_renew_warns_once_about_what_it_leaves_out(fleet: FleetFolder, capsys: p
 def test_doctor_looks_at_what_fails(
     fleet: FleetFolder, database: Database, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A failing certificate waits for its next attempt and is not due; it is the first one that is examined."""
+    """`doctor` examines a failing certificate first, even if it is not due, and reports that it examined 20 of 25."""
     seen = _examined(monkeypatch)
     fleet.add(*({"name": f"c{n}", "domains": [f"c{n}.duckdns.org"]} for n in range(25)))
     database.execute("UPDATE dnsrenew_certificate SET due = now() + interval '1 hour'")
@@ -200,7 +202,7 @@ def test_doctor_looks_at_what_fails(
 def test_doctor_tells_what_the_file_lacks(
     fleet: FleetFolder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A certificate that this file cannot renew makes the exit status 1."""
+    """`doctor` names a certificate that this file cannot renew, and exits with 1."""
     _examined(monkeypatch)
     lose_account(fleet)
     out, err = shown(fleet, "doctor", capsys, status=1)
@@ -209,7 +211,7 @@ def test_doctor_tells_what_the_file_lacks(
 
 
 def _examined(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Let the examination only note the names."""
+    """Replace the examination by one that only records the names."""
     seen: list[str] = []
 
     def examine(context: object, config: object, store: object, specs: Any, **_: object) -> list[object]:
@@ -227,7 +229,7 @@ def _examined(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.mark.parametrize("command", ["worker", "fleet init", "fleet status"])
 def test_missing_packages_are_named_together(fleet: FleetFolder, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
-    """Whatever is missing is named with one command to install it."""
+    """One error names all missing packages."""
     found = fleet.config()
     monkeypatch.setattr("dnsrenew.cli.invocation.Invocation.config", lambda *_, **__: found)
     find, gone = importlib.util.find_spec, {"psycopg", "procrastinate"}
@@ -245,7 +247,7 @@ def test_missing_packages_are_named_together(fleet: FleetFolder, monkeypatch: py
 
 
 def test_a_valid_certificate_that_was_just_written_is_not_due(tables: Database) -> None:
-    """A run of `renew` writes its state, and a worker sets the next date; only after a minute something is wrong."""
+    """A valid certificate counts as overdue only after a minute, because its worker may not have set the next date."""
     _stored(tables, "fresh", due="0 s")
     _stored(tables, "late", due="-2 minutes")
     _stored(tables, "failing", due="-1 s", state={"failures": 1})
@@ -264,7 +266,7 @@ def _stored(database: Database, name: str, *, due: str, state: dict[str, Any] | 
 
 
 def test_what_a_worker_works_on_does_not_wait(tables: Database, address: DatabaseAddress) -> None:  # noqa: F811
-    """It is due, and not listed among those that have waited the longest."""
+    """A certificate that a worker has locked is due, but is not among the most overdue."""
     for name in ("held", "waiting"):
         _stored(tables, name, due="-1 hour")
     worker = DatabaseStore(Database(address), Seals([]), worker=True)
@@ -277,7 +279,7 @@ def test_what_a_worker_works_on_does_not_wait(tables: Database, address: Databas
 
 
 def test_a_removed_certificate_was_issued_all_the_same(tables: Database, address: DatabaseAddress) -> None:  # noqa: F811
-    """The number of the last hour does not fall when certificates are removed."""
+    """Removed certificates still count among those issued in the last hour."""
     store = DatabaseStore(Database(address), Seals([]))
     for serial in (1, 2):
         keep(store, serial)
@@ -291,7 +293,7 @@ def test_a_removed_certificate_was_issued_all_the_same(tables: Database, address
 
 
 def test_a_tag_of_no_certificate_is_told(fleet: FleetFolder, capsys: pytest.CaptureFixture[str]) -> None:
-    """The fleet is not said to be empty."""
+    """`fleet status --tag` reports that no certificate has the tag, not that the fleet is empty."""
     fleet.add({"name": "shop", "domains": ["shop.duckdns.org"], "tags": ["us"]})
     out, _ = shown(fleet, "fleet status --tag nope", capsys)
     assert out.startswith("No certificate of the fleet has the tag nope.")
@@ -304,7 +306,7 @@ def test_what_was_loaded_is_not_nothing(
     fleet: FleetFolder,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """After `fleet load` the status says that no worker renews them; a program gets them; `fleet remove` says how."""
+    """Certificates that are only stored are reported and available to programs; `fleet remove` names `remove`."""
     with open_store(fleet) as store:
         keep(store, 1)
     out, _ = shown(fleet, "fleet status", capsys)
@@ -322,11 +324,33 @@ def test_what_was_loaded_is_not_nothing(
     assert "dnsrenew_fleet_stored_only 1" in text
 
 
+def test_what_was_loaded_and_nothing_names_is_unconfigured(fleet: FleetFolder) -> None:
+    """`status` knows it by name, whatever asked for it; without names as that of a folder does."""
+    other = fleet.folder / "other.toml"
+    other.touch()
+    fill_store(fleet.folder / "old", asked_by=str(other))
+    fleet.run("fleet load old")
+
+    def listed(command: str, *, status: int = 0) -> list[tuple[str, str]]:
+        return [(each["name"], each["state"]) for each in fleet.run(command, status=status)["certificates"]]
+
+    assert listed("status") == [], "another configuration asks for it"
+    assert listed("status home") == listed("status h*") == [("home", "unconfigured")]
+    assert listed("status home --check", status=1) == [("home", "unconfigured")]
+    found = Renewer(fleet.config()).status(iter(["home"]))
+    assert [(each.name, each.state) for each in found] == [("home", "unconfigured")]
+    assert fleet.refused("status nix")["code"] == "certificate-unknown"
+    other.unlink()
+    assert ("home", "unconfigured") in listed("status")
+    fleet.add_table("home")
+    assert ("home", "unconfigured") not in listed("status home")
+
+
 # ── a worker's log ──────────────────────────────────────────────────────────────────────
 
 
 def test_a_mistake_after_sighup_has_no_wrong_next_step(capsys: pytest.CaptureFixture[str]) -> None:
-    """The mistake stands alone, and the next line says how to go on."""
+    """A mistake that is found after SIGHUP ends with the reload as the next step, not with another run."""
     mistake = Mistake("f.toml", 3, "", "x", "y", column=4, source="a = ]")
     error = config_error([mistake], code="config-syntax")
     terminal = Terminal()
@@ -340,7 +364,7 @@ def test_a_mistake_after_sighup_has_no_wrong_next_step(capsys: pytest.CaptureFix
 
 
 def test_mistakes_of_sync_have_a_line(fleet: FleetFolder) -> None:
-    """A table whose name was added by `fleet add`, with tags, is one mistake, at its line of the file."""
+    """A table whose name was added by `fleet add` is reported with its file and line."""
     fleet.add({"name": "shop", "domains": ["shop.duckdns.org"], "tags": ["us"]})
     fleet.add_table("home")
     fleet.add_table("shop", domain="other")
@@ -351,7 +375,7 @@ def test_mistakes_of_sync_have_a_line(fleet: FleetFolder) -> None:
 
 
 def test_unknown_keys_name_those_that_are_possible(fleet: FleetFolder, address: DatabaseAddress) -> None:  # noqa: F811
-    """A line can have tags; defaults can have neither a name nor domains."""
+    """For an unknown key the error names possible ones: `tags` for a line; no name and no domains for defaults."""
     error = fleet.refused(f"fleet add {fleet.lines({'domains': ['a.duckdns.org'], 'tagz': ['us']})}")
     assert error["evidence"]["mistakes"][0]["nearest"] == "tags"
     fleet.write(address, more='colour = "red"\n')
@@ -361,7 +385,7 @@ def test_unknown_keys_name_those_that_are_possible(fleet: FleetFolder, address: 
 
 
 def test_a_line_is_always_called_so(fleet: FleetFolder) -> None:
-    """Whether it is no JSON or no object."""
+    """The mistake has the key `line` for invalid JSON and for JSON that is not an object."""
     assert fleet.mistakes("{", "3") == [(1, "line"), (2, "line")]
 
 
@@ -371,7 +395,7 @@ def test_a_line_is_always_called_so(fleet: FleetFolder) -> None:
 def test_what_was_never_obtained_is_not_revoked(
     fleet: FleetFolder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The question counts those that have a certificate, and the result says how many were revoked."""
+    """The question and the result count only certificates that were obtained as revoked."""
     asked: list[str] = []
     monkeypatch.setattr("dnsrenew.cli.fleet_remove.confirm", lambda _, question, __: asked.append(question))
     monkeypatch.setattr("dnsrenew.renewer.Renewer.revoke", _revoke)
@@ -393,13 +417,13 @@ def _revoke(_: object, name: str, **__: object) -> None:
 
 
 def test_renew_of_an_empty_fleet_says_how_to_fill_it(fleet: FleetFolder, capsys: pytest.CaptureFixture[str]) -> None:
-    """Not a count of nothing."""
+    """`renew` reports that the fleet has no certificates."""
     out, _ = shown(fleet, "renew", capsys)
     assert out.startswith("The fleet has no certificates.")
 
 
 def test_delegate_takes_tables_only(fleet: FleetFolder) -> None:
-    """A certificate of the fleet is not said to be unknown."""
+    """`delegate` reports that a certificate is in the fleet, not that it is unknown."""
     fleet.add({"name": "shop", "domains": ["shop.duckdns.org"]})
     assert "is in the fleet" in fleet.refused("delegate shop")["message"]
 
@@ -413,7 +437,7 @@ def test_a_bad_parameter_of_the_address_is_a_mistake(
     address: DatabaseAddress,  # noqa: F811
     parameter: str,
 ) -> None:
-    """Whoever reads the error looks at the configuration, not at the network."""
+    """A bad parameter in the database URL is an error of the configuration, not of the network."""
     fleet.path.write_text(fleet.path.read_text().replace(address.url, f"{address.url}?{parameter}"))
     error = fleet.refused("fleet status", status=1)
     assert error["code"] == "store-bad-path"
@@ -421,7 +445,7 @@ def test_a_bad_parameter_of_the_address_is_a_mistake(
 
 
 def test_a_table_that_is_gone_is_not_made_by_init(fleet: FleetFolder, database: Database) -> None:
-    """The version says that the tables are there: only a backup has what was in it."""
+    """If a table is missing from the current schema, the error names it and the fix is a backup."""
     database.execute("DROP TABLE dnsrenew_certificate")
     for command in ("fleet status", "status"):
         error = fleet.refused(command, status=1)
@@ -438,7 +462,7 @@ def test_the_next_step_is_a_worker(
     address: DatabaseAddress,  # noqa: F811
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Where one lives, there is none; `schedule show` does not say that nothing renews."""
+    """If no worker runs, `status` says to start one. `schedule show` says that workers renew the certificates."""
     out, _ = shown(fleet, "status", capsys)
     assert out.startswith("The fleet has no certificates.")
     fleet.add({"name": "shop", "domains": ["shop.duckdns.org"]})
@@ -457,7 +481,7 @@ def test_the_next_step_is_a_worker(
 def test_a_revoked_certificate_of_a_fleet_is_replaced_by_a_worker(
     fleet: FleetFolder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """That is said once, after it was revoked; nothing tells to change the configuration."""
+    """After a revocation in a fleet the output says once that the certificate is replaced, and names `fleet remove`."""
     done = Revocation(name="home", ca="lab", serial="1", reason="unspecified", already=False, signed_by="account")
     monkeypatch.setattr("dnsrenew.renewer.Renewer.revoke", lambda *_, **__: done)
     fleet.add({"name": "home", "domains": ["home.duckdns.org"]})
@@ -470,7 +494,7 @@ def test_a_revoked_certificate_of_a_fleet_is_replaced_by_a_worker(
 
 
 def test_a_deferred_line_says_its_date_once(fleet: FleetFolder, capsys: pytest.CaptureFixture[str]) -> None:
-    """The head of the line has it."""
+    """The line of a deferred certificate has the date of the next attempt once."""
     until = datetime.now(UTC) + timedelta(hours=5)
     error = CAError("ca-rate-limited", "The CA asked to wait.", fix="Wait.")
     outcome = Outcome(

@@ -91,7 +91,7 @@ def write_value(stage: FleetStage) -> None:
 def test_a_database_restored_from_yesterday(
     stage: FleetStage, ca: AcmeProxy, postgres: Postgres, tmp_path: Path
 ) -> None:
-    """Nothing is ordered because of it; what is due later is ordered once more; what was added since is added again."""
+    """After the restore of a backup, a worker orders nothing. Later renewals and additions order once more."""
     obtain(stage, "kept", "renewed", "removed")
     leave_value(stage)
     dump = str(tmp_path / "fleet.dump")
@@ -116,7 +116,7 @@ def test_a_database_restored_from_yesterday(
     assert orders(ca) == before
     assert stage.lab.txt("_acme-challenge.kept.example.test") == set()
 
-    run(stage, "renew", "--force", "renewed")  # its predecessor was replaced already, as the CA knows
+    run(stage, "renew", "--force", "renewed")  # the CA knows that the previous certificate was replaced already
     obtain(stage, "added")
     assert stage.versions() == {"added": 1, "kept": 1, "removed": 1, "renewed": 2}
     assert orders(ca) == {**before, "renewed": 3, "added": 2}
@@ -125,7 +125,7 @@ def test_a_database_restored_from_yesterday(
 
 
 def test_a_seal_is_changed_in_three_steps(stage: FleetStage, ca: AcmeProxy) -> None:
-    """The old one first, the new one first, the new one alone; between them every process can read every key."""
+    """A seal is changed in three steps: old first, new first, new alone. Then only the new seal can read the keys."""
     for name in ("OLD", "NEW"):
         key = base64.b64encode(secrets.token_bytes(32)).decode()
         stage.workspace.env[name] = key
@@ -158,12 +158,12 @@ def test_a_seal_is_changed_in_three_steps(stage: FleetStage, ca: AcmeProxy) -> N
 
 
 def sealed_keys(stage: FleetStage) -> set[bytes]:
-    """Every private key of a certificate, as it is stored."""
+    """Return every private key of a certificate, as it is stored."""
     return {bytes(key) for (key,) in stage.database.fetch("SELECT key FROM dnsrenew_version")}
 
 
 def test_a_key_that_leaked(stage: FleetStage, ca: AcmeProxy) -> None:
-    """It is revoked, and a worker replaces it at once with a new key, although the certificate keeps its key."""
+    """After a revocation for key compromise, a worker replaces the certificate with a new key, despite `reuse_key`."""
     stage.add("shop", reuse_key=True)
     work(stage)
     store = DatabaseStore(stage.database, Seals([]))
@@ -176,7 +176,7 @@ def test_a_key_that_leaked(stage: FleetStage, ca: AcmeProxy) -> None:
 
 
 def test_a_fail_over_to_another_server(stage: FleetStage, ca: AcmeProxy) -> None:
-    """An address with several servers finds the one that is there and takes writes."""
+    """A database URL with two servers works if only the second one is up."""
     free = stage.lab.reserve("127.0.0.1")
     hosts = f"127.0.0.1:{free},{stage.address.host}:{stage.address.port}"
     url = f"postgresql://{stage.address.user}@{hosts}/{stage.address.name}?target_session_attrs=read-write"

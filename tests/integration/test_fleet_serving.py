@@ -61,7 +61,7 @@ def fleet(address: DatabaseAddress) -> Iterator[FleetInDatabase]:  # noqa: F811
 
 
 def test_each_name_gets_its_certificate(fleet: FleetInDatabase) -> None:
-    """By exact name before a wildcard, the newest of several; other spellings of a name are the same name."""
+    """An exact name comes before a wildcard. Other spellings of a name get the same certificate; unknown names fail."""
     old, exact = fleet.issue("old", "a.example"), fleet.issue("a", "a.example", "b.example")
     wild = fleet.issue("wild", "*.shop.example", "xn--bcher-kva.example")
     special = fleet.issue("special", "special.shop.example")
@@ -77,7 +77,7 @@ def test_each_name_gets_its_certificate(fleet: FleetInDatabase) -> None:
 
 
 def test_an_expired_certificate_does_not_hide_a_valid_one(fleet: FleetInDatabase) -> None:
-    """Alone, it is served all the same: its clients are told the true reason."""
+    """A valid certificate is preferred. An expired one is served only if it is the only one for the name."""
     alone = fleet.issue("alone.example", begin=expired())
     fleet.issue("a.shop.example", begin=expired())
     valid = fleet.issue("wild", "*.shop.example")
@@ -87,7 +87,7 @@ def test_an_expired_certificate_does_not_hide_a_valid_one(fleet: FleetInDatabase
 
 
 def test_a_new_version_is_served_within_two_seconds(fleet: FleetInDatabase) -> None:
-    """On every machine, and no handshake fails meanwhile."""
+    """Every machine serves a new version within two seconds, and no handshake fails meanwhile."""
     first = fleet.issue("a.example")
     with LoopServer(fleet.context()) as one, LoopServer(fleet.context()) as two:
         for server in (one, two):
@@ -100,7 +100,7 @@ def test_a_new_version_is_served_within_two_seconds(fleet: FleetInDatabase) -> N
 
 
 def test_a_notification_may_be_lost(fleet: FleetInDatabase) -> None:
-    """A new version is found in time without it; a removed name too."""
+    """New versions and removed names are found in time without a notification."""
     fleet.issue("a.example")
     fleet.issue("b.example")
     with LoopServer(fleet.context()) as server:
@@ -112,7 +112,7 @@ def test_a_notification_may_be_lost(fleet: FleetInDatabase) -> None:
 
 
 def test_a_new_name_is_loaded_before_it_is_asked_for(fleet: FleetInDatabase) -> None:
-    """The first handshake after the issue succeeds."""
+    """A new certificate is loaded in advance, so that its first handshake succeeds."""
     context = fleet.context()
     serial = fleet.issue("a.example")
     until(lambda: context._cache.version("a.example"))
@@ -121,7 +121,7 @@ def test_a_new_name_is_loaded_before_it_is_asked_for(fleet: FleetInDatabase) -> 
 
 
 def test_a_removed_name_is_served_no_more(fleet: FleetInDatabase) -> None:
-    """Another certificate with the name takes over; within a second if the notification arrives."""
+    """After a removal another certificate with the name is served; without one the name gets the alert."""
     other = fleet.issue("other", "a.example", "*.b.example")
     newer = fleet.issue("newer", "a.example", "c.example")
     with LoopServer(fleet.context()) as server:
@@ -135,7 +135,7 @@ def test_a_removed_name_is_served_no_more(fleet: FleetInDatabase) -> None:
 
 
 def test_a_name_can_leave_a_certificate(fleet: FleetInDatabase) -> None:
-    """A new version without it: the name is unknown. A new name of it is served."""
+    """A name that a new version lacks gets the alert, and a name that it adds is served."""
     first = fleet.issue("pair", "a.example", "b.example")
     with LoopServer(fleet.context()) as server:
         served(server.port, "b.example", first)
@@ -146,7 +146,7 @@ def test_a_name_can_leave_a_certificate(fleet: FleetInDatabase) -> None:
 
 
 def test_what_is_pushed_out_is_loaded_again(fleet: FleetInDatabase) -> None:
-    """On an event loop, that handshake gets the alert, and the next one the certificate."""
+    """If a certificate is not in the cache, an asyncio handshake gets the alert, and a later one the certificate."""
     serials = {f"{number}.example": fleet.issue(f"{number}.example") for number in range(3)}
     context = fleet.context(cache=2)
     with LoopServer(context) as server:
@@ -158,7 +158,7 @@ def test_what_is_pushed_out_is_loaded_again(fleet: FleetInDatabase) -> None:
 
 
 def test_a_handshake_in_a_thread_waits_for_the_load(fleet: FleetInDatabase) -> None:
-    """A short time, so it succeeds although the certificate is not in memory."""
+    """A handshake in a thread waits for the load of its certificate, so that most of them succeed."""
     serials = {f"{number}.example": fleet.issue(f"{number}.example") for number in range(10)}
     context = fleet.context(cache=1)
     with threaded_server(context) as port:
@@ -167,7 +167,7 @@ def test_a_handshake_in_a_thread_waits_for_the_load(fleet: FleetInDatabase) -> N
 
 
 def test_a_server_on_asyncio_of_others(fleet: FleetInDatabase) -> None:
-    """aiohttp, with its own loop."""
+    """The context works in aiohttp, which runs its own event loop."""
     serial = fleet.issue("a.example")
     context = fleet.context()
 
@@ -219,7 +219,7 @@ def page(port: int, name: str) -> tuple[str, str]:
 
 
 def test_the_database_may_be_gone(fleet: FleetInDatabase, postgres: Postgres) -> None:  # noqa: F811
-    """What is known goes on being served; the operator is told once; what was issued afterwards is served in time."""
+    """Without the database, known certificates are served. After its return, new versions and removals are found."""
     first = fleet.issue("a.example")
     with LoopServer(fleet.context()) as server:
         served(server.port, "a.example", first)
@@ -236,7 +236,7 @@ def test_the_database_may_be_gone(fleet: FleetInDatabase, postgres: Postgres) ->
 
 
 def test_a_removal_during_a_cut_is_found(address: DatabaseAddress) -> None:  # noqa: F811
-    """The connection is cut, a name is removed and one renewed, and the connection is there again."""
+    """Changes that are made while the connection is cut are found after it is back."""
     with Proxy(address.port) as proxy:
         fleet = FleetInDatabase(address)
         fleet.initialize()
@@ -255,7 +255,7 @@ def test_a_removal_during_a_cut_is_found(address: DatabaseAddress) -> None:  # n
 
 
 def test_an_older_database_is_taken_over(fleet: FleetInDatabase) -> None:
-    """Restored from yesterday's backup: the numbers of changes go back."""
+    """After the restore of a backup, whose change numbers are lower, only its certificates are served."""
     for number in range(5):
         fleet.issue(f"{number}.example")
     context = fleet.context()
@@ -270,7 +270,7 @@ def test_an_older_database_is_taken_over(fleet: FleetInDatabase) -> None:
 
 
 def test_a_hanging_database_holds_up_no_handshake(address: DatabaseAddress) -> None:  # noqa: F811
-    """Neither one whose certificate is in memory, nor one whose certificate has to be loaded."""
+    """If the database hangs, certificates in memory are served, and other names get the alert without a wait."""
     with Proxy(address.port) as proxy:
         fleet = FleetInDatabase(address.at(proxy.port), patience=1.0)
         fleet.initialize()
@@ -289,7 +289,7 @@ def test_a_hanging_database_holds_up_no_handshake(address: DatabaseAddress) -> N
 
 
 def test_without_a_database_there_is_no_context(fleet: FleetInDatabase, postgres: Postgres) -> None:  # noqa: F811
-    """The program is told at once."""
+    """Without the database, the call for a context raises StoreError."""
     fleet.issue("a.example")
     fleet.database.close()
     with postgres.stopped(), pytest.raises(StoreError) as raised:
@@ -298,7 +298,7 @@ def test_without_a_database_there_is_no_context(fleet: FleetInDatabase, postgres
 
 
 def test_a_pair_that_does_not_fit_changes_nothing(fleet: FleetInDatabase) -> None:
-    """The old version is served, the operator is told, and the next version is served."""
+    """If a new version's key does not fit, it is reported and the old version is served, until the next version."""
     first = fleet.issue("a.example")
     with LoopServer(fleet.context()) as server:
         served(server.port, "a.example", first)
@@ -311,7 +311,7 @@ def test_a_pair_that_does_not_fit_changes_nothing(fleet: FleetInDatabase) -> Non
 
 
 def test_a_key_of_another_seal_is_said(fleet: FleetInDatabase) -> None:
-    """And no key is in what is said."""
+    """A key that cannot be opened is reported as `serve-unusable`, and its name gets the alert."""
     fleet.issue("a.example")
     fleet.execute("UPDATE dnsrenew_version SET key = substr(key, 1, 20) || '\\x00'::bytea")
     with LoopServer(fleet.context()) as server:
@@ -321,7 +321,7 @@ def test_a_key_of_another_seal_is_said(fleet: FleetInDatabase) -> None:
 
 
 def test_one_damaged_state_hides_no_other_certificate(fleet: FleetInDatabase) -> None:
-    """What is wanted tells the names of the damaged one."""
+    """A certificate with a damaged state is served by its wanted names, and so are all others."""
     serials = {name: fleet.issue(name) for name in ("a.example", "b.example", "c.example")}
     fleet.execute("""UPDATE dnsrenew_certificate SET state = '{"not_before": 5}' WHERE name = 'b.example'""")
     fleet.execute("""UPDATE dnsrenew_certificate SET state = '{"identifiers": [1]}' WHERE name = 'c.example'""")
@@ -331,7 +331,7 @@ def test_one_damaged_state_hides_no_other_certificate(fleet: FleetInDatabase) ->
 
 
 def test_a_certificate_whose_versions_are_removed_is_served_no_more(fleet: FleetInDatabase) -> None:
-    """It stays wanted, so its row stays."""
+    """A certificate without a version is not served, although its row stays."""
     serial = fleet.issue("a.example")
     with LoopServer(fleet.context()) as server:
         served(server.port, "a.example", serial)
@@ -343,7 +343,7 @@ def test_a_certificate_whose_versions_are_removed_is_served_no_more(fleet: Fleet
 
 
 def test_settings_hold_for_every_certificate(fleet: FleetInDatabase, tmp_path: Path) -> None:
-    """ALPN, versions and client certificates, whether they are set before or after a certificate is loaded."""
+    """ALPN, TLS version and client certificates apply to certificates loaded before and after the setting."""
     names = ["a.example", "b.example"]
     serials = {name: fleet.issue(name) for name in names}
     context = fleet.context(cache=1)
@@ -378,7 +378,7 @@ def test_settings_hold_for_every_certificate(fleet: FleetInDatabase, tmp_path: P
 
 
 def test_the_program_may_serve_a_name_itself(fleet: FleetInDatabase, tmp_path: Path) -> None:
-    """Its own callback is asked for unknown names too; without an answer there is the alert."""
+    """The program's own callback can serve an unknown name. A name that it does not serve gets the alert."""
     chain, key, facts = issue(["own.example"], START)
     own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     pem_memory.load_pair(own, chain, key)
@@ -395,7 +395,7 @@ def test_the_program_may_serve_a_name_itself(fleet: FleetInDatabase, tmp_path: P
 
 
 def test_a_context_that_nobody_has_ends_its_threads(fleet: FleetInDatabase) -> None:
-    """And frees what it holds."""
+    """A context that is no longer referenced is freed, and its threads end."""
     fleet.issue("a.example")
     before = threading.active_count()
 
@@ -415,7 +415,7 @@ def test_a_context_that_nobody_has_ends_its_threads(fleet: FleetInDatabase) -> N
 
 
 def test_no_key_touches_the_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Where there are no files in memory, a private file is removed at once, also after a failure."""
+    """Without files in memory, a private file is used. It is removed at once, also after a failure."""
     chain, key, _ = issue(["a.example"], START)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     made: list[int] = []
@@ -435,7 +435,7 @@ def test_no_key_touches_the_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 @pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="there are no files in memory")
 def test_a_file_in_memory_needs_no_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """And leaves no descriptor open, also after a failure."""
+    """A pair is loaded without a temporary folder. No descriptor stays open, also after a failure."""
     chain, key, _ = issue(["a.example"], START)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
     before = len(os.listdir("/proc/self/fd"))
@@ -446,7 +446,7 @@ def test_a_file_in_memory_needs_no_folder(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 def test_a_mistake_in_the_call_is_said(fleet: FleetInDatabase) -> None:
-    """Before anything is started."""
+    """A wrong `cache` is a ValueError, and a wrong `on_unknown` is a TypeError."""
 
     async def coroutine(_name: str) -> bool:
         return True
@@ -463,7 +463,7 @@ def test_a_mistake_in_the_call_is_said(fleet: FleetInDatabase) -> None:
 
 
 def test_a_flood_of_invented_names(fleet: FleetInDatabase) -> None:
-    """Names that nobody has neither fill the memory nor reach the database; others are served meanwhile."""
+    """A flood of unknown names needs little memory and few statements, and other names are served meanwhile."""
     serial = fleet.issue("a.example")
     asked: list[str] = []
 
@@ -497,7 +497,7 @@ def test_a_flood_of_invented_names(fleet: FleetInDatabase) -> None:
 
 
 def test_what_a_worker_keeps_is_served(address: DatabaseAddress) -> None:  # noqa: F811
-    """The store writes it, and ``Fleet`` serves it; a name that ``on_unknown`` allows is wanted by the fleet."""
+    """A certificate in the store is served by ``Fleet``. A name that ``on_unknown`` allows is added to the fleet."""
     tables = FleetInDatabase(address)
     tables.initialize()
     settings: dict[str, Any] = {

@@ -37,7 +37,7 @@ def database(address: DatabaseAddress) -> Iterator[Database]:  # noqa: F811
 
 
 def add(database: Database, name: str, *, due: str = "1 hour", expires: str | None = None, **more: Any) -> None:
-    """Want a certificate; with ``expires`` one is stored, which expires then."""
+    """Want a certificate; with ``expires`` one is stored that expires at that time."""
     state, tags = more.get("state", {}), more.get("tags", [])
     database.execute(
         "INSERT INTO dnsrenew_certificate (name, wanted, due, expires, version, state, tags)"
@@ -47,7 +47,7 @@ def add(database: Database, name: str, *, due: str = "1 hour", expires: str | No
 
 
 def test_an_empty_fleet(database: Database) -> None:
-    """Without certificates all is zero, and nothing is an error."""
+    """Without certificates all counts are zero and all lists are empty."""
     assert fleet_status(database, CAS).to_dict() == {
         "version": 1,
         "counts": {"valid": 0, "missing": 0, "expired": 0, "revoked": 0},
@@ -63,7 +63,7 @@ def test_an_empty_fleet(database: Database) -> None:
 
 
 def test_the_counts(database: Database) -> None:
-    """Each certificate has one state; due and failing are counted besides; what is only stored is not counted."""
+    """Each wanted certificate has one state. Certificates that are only stored are not counted as due."""
     add(database, "valid", expires="30 days")
     add(database, "missing", due="-1 hour", state={"failures": 2})
     add(database, "expired", due="-1 day", expires="-1 day", state={"failures": 0})
@@ -77,14 +77,14 @@ def test_the_counts(database: Database) -> None:
 
 
 def test_the_most_overdue_are_ten(database: Database) -> None:
-    """However many wait, ten are named: those that have waited the longest."""
+    """The ten certificates that have been due the longest are named."""
     for number in range(12):
         add(database, f"c{number}", due=f"-{number} hours")
     assert [name for name, _ in fleet_status(database, CAS).most_overdue] == [f"c{n}" for n in range(11, 1, -1)]
 
 
 def test_only_those_with_a_tag(database: Database) -> None:
-    """With a tag, certificates without it count nowhere."""
+    """With a tag, only certificates that have it are counted and named."""
     add(database, "ours", due="-1 hour", tags=["us", "shop"])
     add(database, "theirs", due="-1 hour", tags=["them"])
     for name in ("ours", "theirs"):
@@ -97,7 +97,7 @@ def test_only_those_with_a_tag(database: Database) -> None:
 
 
 def issue(database: Database, name: str, ca: str, when: str) -> None:
-    """Store a version that a CA issued then."""
+    """Store a version that a CA issued at that time."""
     database.execute(
         "INSERT INTO dnsrenew_version (name, number, chain, key, meta, ca, issued)"
         " SELECT %s, count(*) + 1, '', '', '{}', %s, now() + %s::interval FROM dnsrenew_version WHERE name = %s",
@@ -107,7 +107,7 @@ def issue(database: Database, name: str, ca: str, when: str) -> None:
 
 
 def test_the_last_hour(database: Database) -> None:
-    """Certificates are counted by their CA; older ones are not."""
+    """Certificates of the last hour are counted by CA."""
     for name, ca, when in (("a", "lab", "-1 minute"), ("b", "lab", "-59 minutes"), ("c", "other", "-1 minute"),
                            ("d", "lab", "-61 minutes")):  # fmt: skip
         issue(database, name, ca, when)
@@ -115,7 +115,7 @@ def test_the_last_hour(database: Database) -> None:
 
 
 def test_what_the_limits_leave(database: Database) -> None:
-    """A wait of the account is told with its end, waits of sets of names are counted, under the name of the CA."""
+    """The status has the end of an account's Retry-After and the number of name sets that wait, for each CA."""
     context = Context(clock=database.clock)
     ledger = DatabaseStore(database, Seals([])).ledger(DIRECTORY, "lab", context)
     ledger.note_retry_after(600, ["one.test"])
@@ -129,7 +129,7 @@ def test_what_the_limits_leave(database: Database) -> None:
 
 
 def test_who_works_on_what(address: DatabaseAddress, database: Database) -> None:  # noqa: F811
-    """A worker is listed as long as its connection lives, with the certificates that it has locked; others are not."""
+    """A worker is listed while it is connected, with the certificates that it has locked. Other programs are not."""
     worker = DatabaseStore(Database(address), Seals([]), worker=True)
     program = DatabaseStore(Database(address), Seals([]))
     context = Context(clock=database.clock)
@@ -169,12 +169,12 @@ def status(**more: Any) -> FleetStatus:
 
 
 def shown(found: FleetStatus, now: datetime = START) -> list[str]:
-    """What a terminal of sixty columns shows."""
+    """Return the lines for a terminal of sixty columns."""
     return status_lines(found, now, 60)
 
 
 def test_it_fits_sixty_columns() -> None:
-    """Every line fits; the numbers, the workers and the limits are in it."""
+    """No line is longer than sixty columns, and the numbers, workers and limits are shown."""
     lines = shown(status())
     assert max(map(len, lines)) <= 60
     text = "\n".join(lines)
@@ -185,14 +185,14 @@ def test_it_fits_sixty_columns() -> None:
 
 
 def test_what_is_not_there_is_not_shown() -> None:
-    """A fleet in which nothing waits and nothing lacks shows neither heading; that no worker lives is shown."""
+    """Empty lists are not shown. Without workers, the lines name `dnsrenew worker`."""
     calm = status(due=0, failing=0, most_overdue=(), workers=(), last_hour={}, limits={}, lacking={})
     assert len(shown(calm)) == 3
     assert "dnsrenew worker" in "\n".join(shown(calm))
 
 
 def test_an_empty_fleet_says_how_to_fill_it() -> None:
-    """Without certificates the first line says what to do."""
+    """The first line for an empty fleet names `fleet add`."""
     empty = status(counts={"valid": 0, "missing": 0, "expired": 0, "revoked": 0})
     assert "fleet add" in shown(empty)[0]
 

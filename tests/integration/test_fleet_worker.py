@@ -68,7 +68,7 @@ def ordered(ca: AcmeProxy) -> Counter[str]:
 
 
 def end(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> tuple[int, str, str]:
-    """End a worker; return its exit status and what it wrote."""
+    """End a worker; return its exit status, its output and its log."""
     process.send_signal(number)
     out, err = process.communicate(timeout=PATIENCE)
     return process.returncode, out, err
@@ -78,7 +78,7 @@ def end(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> tuple[i
 
 
 def test_what_is_wanted_is_obtained(stage: FleetStage) -> None:
-    """A certificate of the fleet is in the database, and a worker looks at it again when its CA is to be asked."""
+    """A worker obtains the certificate, stores it, and sets the next look to the time of the next ARI poll."""
     stage.add("shop")
     with stage.crew() as (crew,):
         wait_until(lambda: crew.heard.of("renewed"))
@@ -96,7 +96,7 @@ def test_what_is_wanted_is_obtained(stage: FleetStage) -> None:
 
 
 def test_a_renewal_takes_few_statements(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One certificate costs at most forty statements, those of the queue included, which are three."""
+    """A worker sends at most 37 statements for each certificate, besides those of the queue."""
     monkeypatch.setattr("dnsrenew.fleet.session.LOOK", 60.0)  # this is about the jobs alone
     stage.add("first")
     with stage.crew() as (crew,):
@@ -137,7 +137,7 @@ def test_what_is_not_due_is_looked_at_and_left_alone(stage: FleetStage, counted:
 
 
 def test_a_failure_waits_for_its_next_attempt(stage: FleetStage, counted: AcmeProxy) -> None:
-    """A certificate that failed is looked at when its own pause is over; the cause was looked for."""
+    """A failed certificate is due again at its next attempt, and the status counts it as failing."""
     counted.on_request = lambda request: (
         Response.problem(403, "unauthorized", "no") if request.kind == "newOrder" else None
     )
@@ -152,7 +152,7 @@ def test_a_failure_waits_for_its_next_attempt(stage: FleetStage, counted: AcmePr
 
 
 def test_a_limit_of_the_account_holds_for_all_workers(stage: FleetStage, counted: AcmeProxy) -> None:
-    """After a 429 with Retry-After beyond newOrder no worker orders anything; at newOrder it holds for the names."""
+    """After a 429 with Retry-After at finalize, no worker sends an order to the CA until then."""
     limited = Response.problem(429, "rateLimited", "too many", ("Retry-After", "3600"))
     counted.on_request = lambda request: limited if request.kind == "finalize" else None
     stage.add("one")
@@ -167,7 +167,7 @@ def test_a_limit_of_the_account_holds_for_all_workers(stage: FleetStage, counted
 
 
 def test_a_change_during_a_job_is_looked_at(stage: FleetStage, counted: AcmeProxy) -> None:
-    """What is wanted anew while a worker is at it stays due."""
+    """A certificate that is changed while a worker renews it stays due, and is ordered again."""
     changed = threading.Event()
 
     def change(request: Any) -> None:
@@ -186,7 +186,7 @@ def test_a_change_during_a_job_is_looked_at(stage: FleetStage, counted: AcmeProx
 
 
 def test_a_certificate_that_is_removed_is_left_alone(stage: FleetStage, counted: AcmeProxy) -> None:
-    """What was taken out of the fleet after it was queued costs nothing."""
+    """A certificate that was removed after it was queued is not ordered."""
     stage.add("gone", "shop")
     stage.database.execute(
         "INSERT INTO procrastinate_jobs (queue_name, task_name, args, priority)"
@@ -199,7 +199,7 @@ def test_a_certificate_that_is_removed_is_left_alone(stage: FleetStage, counted:
 
 
 def test_what_a_document_of_another_version_says_stops_no_other(stage: FleetStage) -> None:
-    """A document that cannot be read is told, and looked at again later."""
+    """A document that cannot be read is reported as a failure and tried again later; others are renewed."""
     stage.add("strange", tomorrow=True)
     stage.add("shop")
     with stage.crew() as (crew,):
@@ -210,7 +210,7 @@ def test_what_a_document_of_another_version_says_stops_no_other(stage: FleetStag
 
 
 def test_a_bug_in_one_job_stops_no_other(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What must not happen is told as the failure of its certificate, which is looked at again later."""
+    """An unexpected exception is reported as the failure of its certificate, which is tried again later."""
 
     def broken(spec: CertificateSpec, slot: float, state: State) -> CertificateSpec:
         if spec.name == "strange":
@@ -231,7 +231,7 @@ def test_a_bug_in_one_job_stops_no_other(stage: FleetStage, monkeypatch: pytest.
 
 
 def test_another_worker_takes_what_one_has_no_account_for(stage: FleetStage) -> None:
-    """A certificate whose account is in one file only is taken by that worker, and nobody else tries."""
+    """A worker without the account of a certificate leaves it to a worker that has the account."""
     stage.add("shop", routes=[{"challenge": "dns-01", "dns": "second"}])
     with stage.crew() as (without,):
         stage.write(dns__second=stage.workspace.config()["dns"]["home"])
@@ -242,7 +242,7 @@ def test_another_worker_takes_what_one_has_no_account_for(stage: FleetStage) -> 
 
 
 def test_what_no_worker_has_an_account_for_is_named(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is handed on some times, then noted, and forgotten once a worker can take it."""
+    """The status names an account that no worker has, until a worker has it."""
     monkeypatch.setattr("dnsrenew.fleet.certificate_job._HAND_ON", (0.0, 0.0))
     stage.add("shop", routes=[{"challenge": "dns-01", "dns": "second"}])
     with stage.crew() as (crew,):
@@ -260,13 +260,13 @@ def test_what_no_worker_has_an_account_for_is_named(stage: FleetStage, monkeypat
 
 
 def test_another_worker_finishes_what_a_killed_one_began(stage: FleetStage, counted: AcmeProxy) -> None:
-    """After kill -9 in the middle of an order another worker takes its TXT value away, and makes at most one order."""
+    """After `kill -9` during an order, another worker removes its TXT value and makes one more order."""
     stage.lab.lag = 60.0  # it waits for DNS, with its value in it
     stage.add("shop")
     process = stage.process()
     try:
         wait_until(lambda: stage.lab.txt("_acme-challenge.shop.example.test"))
-        # Once the host has answered; or what it was asked for could still come, and the entry would stay for a while.
+        # After the answer of the host: until then the change could still come, and the entry would stay for a while.
         wait_until(lambda: stage.database.fetch("SELECT 1 FROM dnsrenew_journal WHERE NOT asked"))
     finally:
         process.kill()
@@ -287,7 +287,7 @@ def test_connections_that_are_cut_lose_no_certificate(
     stage: FleetStage,
     counted: AcmeProxy,
 ) -> None:
-    """A worker that loses all its connections in the middle of an order makes at most one order more."""
+    """A worker that loses all its connections during an order obtains the certificate with at most one more order."""
     cut = threading.Event()
 
     def cut_once(request: Any) -> None:
@@ -306,7 +306,7 @@ def test_connections_that_are_cut_lose_no_certificate(
 
 
 def test_a_worker_waits_for_a_database_that_restarts(postgres: Postgres, stage: FleetStage) -> None:  # noqa: F811
-    """While the database is gone a worker says so and waits; then it goes on, and shows itself again."""
+    """While the database is down, a worker reports it and waits. Afterwards it works again and is listed."""
     with stage.crew() as (crew,):
         wait_until(lambda: crew.heard.starts == 1)
         with postgres.stopped():
@@ -320,7 +320,7 @@ def test_a_worker_waits_for_a_database_that_restarts(postgres: Postgres, stage: 
 
 
 def test_a_worker_waits_for_a_database_at_its_start(stage: FleetStage, postgres: Postgres) -> None:  # noqa: F811
-    """A worker that is started before its database waits for it; a stop ends the wait."""
+    """A worker that starts before its database waits for it."""
     stage.add("shop")
     with Proxy(postgres.port) as proxy:
         proxy.cut(refuse=True)
@@ -336,7 +336,7 @@ def test_a_worker_waits_for_a_database_at_its_start(stage: FleetStage, postgres:
 
 
 def test_a_database_that_cannot_be_used_ends_the_worker(stage: FleetStage) -> None:
-    """Tables of a later version are no fault that passes: the worker ends, as in a rolling upgrade."""
+    """A worker ends if the schema of the database is newer than its own."""
     stage.database.execute("UPDATE dnsrenew_schema SET version = 999")
     with stage.crew() as (crew,):
         wait_until(lambda: not crew.is_alive)
@@ -345,7 +345,7 @@ def test_a_database_that_cannot_be_used_ends_the_worker(stage: FleetStage) -> No
 
 
 def test_a_clock_that_is_wrong_changes_nothing(stage: FleetStage, counted: AcmeProxy) -> None:
-    """A worker whose clock is ten minutes ahead obtains, hands on and plans as by the database's clock."""
+    """A worker whose clock is ten minutes ahead orders once and sets the next look by the database's clock."""
     ahead = timedelta(minutes=10)
 
     def now(_: SystemClock) -> datetime:
@@ -369,7 +369,7 @@ def test_a_clock_that_is_wrong_changes_nothing(stage: FleetStage, counted: AcmeP
 
 
 def test_a_worker_that_is_stopped_ends_what_is_under_way(stage: FleetStage) -> None:
-    """SIGTERM: what was begun is obtained, what is queued stays, the exit status is 143."""
+    """After SIGTERM the certificate at work is obtained, queued ones stay, and the exit status is 143."""
     stage.add("one", "two")
     process = stage.process("--concurrency", "1", "--json")
     try:
@@ -385,7 +385,7 @@ def test_a_worker_that_is_stopped_ends_what_is_under_way(stage: FleetStage) -> N
 
 
 def test_a_worker_hands_back_what_does_not_end(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is not done within a minute is withdrawn from DNS, and goes back into the queue."""
+    """A certificate that is not done in time is put back into the queue, and its TXT value is removed."""
     monkeypatch.setattr("dnsrenew.fleet.session.GRACEFUL", 0.1)
     stage.lab.lag = 60.0
     stage.add("shop")
@@ -398,7 +398,7 @@ def test_a_worker_hands_back_what_does_not_end(stage: FleetStage, monkeypatch: p
 
 
 def test_the_log_of_a_worker(stage: FleetStage) -> None:
-    """For people: that it waits, each step, what was obtained; SIGHUP reads the configuration again."""
+    """The log has the start, the certificate, both reloads after SIGHUP and the stop, and no traceback."""
     stage.add("shop")
     process = stage.process()
     try:
@@ -423,7 +423,7 @@ def test_the_log_of_a_worker(stage: FleetStage) -> None:
 
 
 def test_a_new_configuration_is_used_for_what_follows(stage: FleetStage) -> None:
-    """An account that was added is used without a new start."""
+    """A new account in the configuration is used without a new session."""
     stage.add("shop", routes=[{"challenge": "dns-01", "dns": "second"}])
     with stage.crew() as (crew,):
         wait_until(lambda: crew.heard.starts)
@@ -434,7 +434,7 @@ def test_a_new_configuration_is_used_for_what_follows(stage: FleetStage) -> None
 
 
 def test_another_concurrency_begins_a_new_session(stage: FleetStage) -> None:
-    """What belongs to the connections is made anew; nothing is lost."""
+    """A new concurrency starts a new session, which obtains certificates."""
     with stage.crew() as (crew,):
         wait_until(lambda: crew.heard.starts)
         stage.write(fleet={"concurrency": 2})
@@ -446,13 +446,13 @@ def test_another_concurrency_begins_a_new_session(stage: FleetStage) -> None:
 
 
 def test_a_folder_is_no_fleet(workspace: Workspace) -> None:
-    """A worker of a configuration whose store is a folder ends with 2."""
+    """`worker` exits with 2 if the store is a folder."""
     status, document = workspace.run_json("worker")
     assert (status, document["error"]["code"]) == (2, "no-fleet")
 
 
 def test_a_listener_that_fails_stops_nothing(stage: FleetStage) -> None:
-    """A bug in what hears the worker does not stop its work."""
+    """An exception in a listener does not stop the worker."""
 
     class Broken(Heard):
         def ended(self, outcome: object) -> None:
@@ -483,7 +483,7 @@ def test_a_connection_that_hangs_loses_no_certificate(
     counted: AcmeProxy,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A worker whose database accepts everything and answers nothing stops, and goes on when it answers again."""
+    """A worker whose database hangs waits, and then obtains the certificate with at most one more order."""
     monkeypatch.setattr("dnsrenew.fleet.queue_connections.DEADLINE", 1.0)
     monkeypatch.setattr("dnsrenew.fleet.queue._HEARTBEAT", 0.2)
     monkeypatch.setattr("dnsrenew.fleet.worker.PATIENCE", 1.0)

@@ -1,4 +1,4 @@
-"""The story that began this project, with HFS: port 80 is closed, nobody restarts it, the machine is off for weeks."""
+"""The story that began this project, with HFS: port 80 is closed, no person acts, the machine is off for weeks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SIZE = 64 << 20
 
 
 def scheduled(workspace: Workspace) -> tuple[int, Any]:
-    """Run what every schedule runs, at a boot too; return the exit status and the outcome."""
+    """Run the command that every schedule runs, also at a boot; return the exit status and the outcome."""
     workspace.lab.flush()
     status, document = workspace.run_json("renew", "--scheduled")
     (outcome,) = document["outcomes"]
@@ -43,7 +43,7 @@ def stored(workspace: Workspace) -> str:
 
 
 def age(workspace: Workspace, folder: Path) -> str:
-    """Replace the certificate by one as old as if months had passed, in the store and in HFS; return it."""
+    """Replace the certificate in the store and in HFS by one that is months old; return it."""
     (spec,) = Config.load(workspace.config_path).certificates
     pem, key, facts = issue(spec.identifiers, datetime.now(UTC) - AWAY)
     store = FolderStore(workspace.store)
@@ -63,7 +63,7 @@ def script() -> Path:
 def test_nobody_thinks_of_the_certificate_again(
     stage: Stage, script: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """It falls back to DNS-01, HFS serves it while a download runs on; weeks later the next start renews it."""
+    """A run falls back to dns-01, and HFS serves the certificate during a download. After weeks it is renewed again."""
     folder, workspace = tmp_path_factory.mktemp("hfs"), stage.workspace
     (folder / "public").mkdir()
     shared = hfs.shared_file(folder / "public" / "big.bin", SIZE)
@@ -106,7 +106,7 @@ def test_nobody_thinks_of_the_certificate_again(
 
 
 def test_the_picture_is_what_the_program_shows(script: Path) -> None:
-    """Recorded anew, the terminal ends with the same lines. `python -m docs.hfs_picture` makes it anew."""
+    """A new recording ends with the lines of the stored picture. `python -m docs.hfs_picture` updates it."""
     with tempfile.TemporaryDirectory(prefix="reader-") as folder:
         home = open_way(Path(folder)) / "home"
         with hfs_picture.running(home, script) as (reader, _):

@@ -34,7 +34,7 @@ def stage(workspace: Workspace, ca: AcmeProxy) -> Stage:
 
 
 def pause(outcome: Outcome, later: timedelta = NOW) -> float:
-    """The seconds from the run to the next attempt."""
+    """Return the seconds from the run to the next attempt."""
     assert outcome.next_attempt is not None
     return (outcome.next_attempt - datetime.now(UTC) - later).total_seconds()
 
@@ -60,7 +60,7 @@ def deferred(stage: Stage, ca: AcmeProxy, later: timedelta = NOW, **how: Any) ->
 
 
 def test_the_pauses_grow_to_a_day(stage: Stage, ca: AcmeProxy) -> None:
-    """1, 10, 100 minutes, then always a day, each ± 20 %; runs are deferred until then."""
+    """The pauses are 1, 10, 100 minutes, then a day, each ± 20 %. Runs before their end are deferred."""
     later = NOW
     for minutes in (1, 10, 100, 1440, 1440):
         outcome = refused(stage, ca, later)
@@ -74,7 +74,7 @@ def test_the_pauses_grow_to_a_day(stage: Stage, ca: AcmeProxy) -> None:
 
 
 def test_the_next_run_is_deferred(stage: Stage, ca: AcmeProxy) -> None:
-    """The outcome has the failure and the time of the next attempt; `status` has the same."""
+    """A deferred outcome has the failure and the time of the next attempt, and `status` has the same time."""
     failed = refused(stage, ca)
     outcome = deferred(stage, ca)
     assert outcome.next_attempt == failed.next_attempt
@@ -99,13 +99,13 @@ def test_now_and_force_override_the_pause(stage: Stage, ca: AcmeProxy, how: str)
 
 
 def test_now_does_not_renew_what_is_not_due(stage: Stage, ca: AcmeProxy) -> None:
-    """`--force` does."""
+    """`--now` does not renew a certificate that is not due."""
     stage.renewed()
     assert stage.one(now=True).status == "not-due"
 
 
 def test_success_forgets(stage: Stage, ca: AcmeProxy) -> None:
-    """The next failure waits a minute again, and `status` has no failure."""
+    """After a success `status` has no failure, and the next failure pauses for a minute again."""
     refused(stage, ca)
     refused(stage, ca, now=True)
     ca.on_request = None
@@ -137,7 +137,7 @@ def write(workspace: Workspace, ca: AcmeProxy, **changes: Any) -> None:
 
 
 def test_the_exit_status_is_1_as_long_as_the_last_attempt_failed(workspace: Workspace, ca: AcmeProxy) -> None:
-    """For `renew` and `status --check`; JSON and text have the time of the next attempt."""
+    """After a failure, `renew` and `status --check` exit with 1 until a success. The output has the next attempt."""
     write(workspace, ca)
     ca.on_request = REFUSED
     exit_status, document = workspace.run_json("renew")
@@ -158,7 +158,7 @@ def test_the_exit_status_is_1_as_long_as_the_last_attempt_failed(workspace: Work
 
 
 def test_an_edited_configuration_is_tried_at_once(workspace: Workspace, ca: AcmeProxy) -> None:
-    """A user who has corrected the file does not have to wait."""
+    """After an edit of the configuration that concerns the certificate, the next run is not deferred."""
     write(workspace, ca, **{"dns.home.server": f"127.0.0.1:{workspace.lab.reserve()}"})
     assert workspace.run("renew").returncode == 1
     assert workspace.run_json("renew")[1]["outcomes"][0]["status"] == "deferred"
@@ -169,7 +169,7 @@ def test_an_edited_configuration_is_tried_at_once(workspace: Workspace, ca: Acme
 
 
 def test_an_unrelated_edit_does_not_end_the_pause(workspace: Workspace, ca: AcmeProxy) -> None:
-    """A comment, an unused account, the margin: the run is deferred; also if the last configuration is unknown."""
+    """An edit of a comment, an unused account or the margin does not end the pause, nor if the old file is unknown."""
 
     def attempt_rows() -> str:
         outcome: str = workspace.run_json("renew")[1]["outcomes"][0]["status"]
@@ -206,7 +206,7 @@ def test_an_unrelated_edit_does_not_end_the_pause(workspace: Workspace, ca: Acme
     ids=lambda edit: next(iter(edit)),
 )
 def test_an_edit_of_what_it_depends_on_is_tried(workspace: Workspace, ca: AcmeProxy, edit: dict[str, Any]) -> None:
-    """The certificate, its CA, its account with its secret, the resolver."""
+    """An edit of the certificate, its CA, its account or the resolver ends the pause."""
     write(workspace, ca)
     ca.on_request = REFUSED
     assert workspace.run_json("renew")[1]["outcomes"][0]["status"] == "failed"
@@ -215,7 +215,7 @@ def test_an_edit_of_what_it_depends_on_is_tried(workspace: Workspace, ca: AcmePr
 
 
 def test_a_corrected_secret_is_tried_at_once(workspace: Workspace, ca: AcmeProxy) -> None:
-    """The file of the token is not the configuration, but a scheduled run notices its change too."""
+    """A changed file of a secret ends the pause of scheduled runs."""
     token = workspace.path / "token"
     token.write_text("d3Jvbmc=\n")
     token.chmod(0o600)
@@ -231,7 +231,7 @@ def test_a_corrected_secret_is_tried_at_once(workspace: Workspace, ca: AcmeProxy
 
 
 def test_a_run_at_a_terminal_is_never_deferred(workspace: Workspace, ca: AcmeProxy) -> None:
-    """A run at a terminal tries, because the cause may be fixed elsewhere; other runs wait."""
+    """A run at a terminal is not deferred, unless it has `--scheduled`."""
 
     def at_a_terminal(*arguments: str) -> tuple[int, str]:
         ours, theirs = pty.openpty()
@@ -266,7 +266,7 @@ def test_a_run_at_a_terminal_is_never_deferred(workspace: Workspace, ca: AcmePro
 
 
 def test_an_included_file_counts_too(workspace: Workspace, ca: AcmeProxy) -> None:
-    """An edit of a file in conf.d counts."""
+    """An edit of an included file ends the pause."""
     settings = workspace.config({"ca.lab.directory": ca.directory_url})
     account = settings.pop("dns")
     folder = workspace.path / "conf.d"
@@ -291,13 +291,13 @@ def limit(wait: str) -> Any:
 
 
 def in_an_hour() -> str:
-    """A Retry-After as a date."""
+    """Return a Retry-After of an hour as a date."""
     return format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
 
 
 @pytest.mark.parametrize("wait", ["3600", "date"])
 def test_a_long_retry_after_wins(stage: Stage, ca: AcmeProxy, wait: str) -> None:
-    """An hour instead of a minute, in both forms, exactly; the run itself does not wait."""
+    """A Retry-After of an hour, as seconds or as a date, is the exact pause. The run itself does not wait."""
     ca.on_request = limit(in_an_hour() if wait == "date" else wait)
     outcome = stage.one()
     assert codes(outcome) == ["ca-rate-limited"]
@@ -309,7 +309,7 @@ def test_a_long_retry_after_wins(stage: Stage, ca: AcmeProxy, wait: str) -> None
 
 
 def test_a_short_one_does_not_shorten_the_pause(stage: Stage, ca: AcmeProxy) -> None:
-    """The pause is a minute although the Retry-After is a second."""
+    """A Retry-After of a second does not shorten the pause of a minute."""
     ca.on_request = limit("1")
     outcome = stage.one()
     assert outcome.status == "failed"
@@ -317,7 +317,7 @@ def test_a_short_one_does_not_shorten_the_pause(stage: Stage, ca: AcmeProxy) -> 
 
 
 def test_a_retry_after_is_no_failure_with_a_valid_certificate(workspace: Workspace, ca: AcmeProxy) -> None:
-    """The refused run exits with 1; deferred ones with 0, because there is nothing to do."""
+    """With a valid certificate, runs that a Retry-After defers exit with 0. An edit does not override it."""
     write(workspace, ca)
     assert workspace.run("renew").returncode == 0
     write(workspace, ca, **{"certificate.0.key": "ecdsa-p384"})  # so it is due
@@ -336,7 +336,7 @@ def test_a_retry_after_is_no_failure_with_a_valid_certificate(workspace: Workspa
 
 
 def test_without_a_valid_certificate_a_deferred_run_exits_with_1(workspace: Workspace, ca: AcmeProxy) -> None:
-    """No certificate is in force for the names."""
+    """Without a valid certificate, a run that a Retry-After defers exits with 1."""
     write(workspace, ca)
     ca.on_request = limit("7200")
     assert workspace.run("renew").returncode == 1
@@ -361,7 +361,7 @@ def test_the_ledger_defers_a_forced_order_without_now(stage: Stage, ca: AcmeProx
 
 
 def test_a_limit_for_one_set_of_names_defers_no_other(stage: Stage, ca: AcmeProxy) -> None:
-    """The limit was for this order; another certificate of the account is renewed."""
+    """A limit at newOrder defers only that set of names. Another certificate of the account is renewed."""
     ca.on_request = limit("7200")
     stage.one()
     ca.on_request = None
@@ -370,7 +370,7 @@ def test_a_limit_for_one_set_of_names_defers_no_other(stage: Stage, ca: AcmeProx
 
 
 def test_a_renewal_with_replaces_is_never_deferred(stage: Stage, ca: AcmeProxy) -> None:
-    """RFC 9773: no limit counts for it, so the ledger does not defer it."""
+    """The ledger does not defer an order with `replaces`, because limits do not apply to it (RFC 9773)."""
     stage.renewed()
     ca.on_request = limit("7200")
     outcome = stage.one(force=True)
@@ -386,7 +386,7 @@ UNPAUSE = "https://portal.ca.test/unpause?jwt=abc.def.ghi"
 
 
 def test_a_paused_name_shows_where_it_is_unpaused_and_waits(stage: Stage, ca: AcmeProxy) -> None:
-    """The message and the evidence have the address, also while deferred; the pause is a day."""
+    """For a paused name, message and evidence have the address that ends the pause. The next attempt is in a day."""
     words = f"Your account is temporarily prevented from requesting certificates for example.test. Visit {UNPAUSE}"
     ca.on_request = refusing("newOrder", problem("rateLimited", words, 429))
     outcome = stage.one()
@@ -403,7 +403,7 @@ def test_a_paused_name_shows_where_it_is_unpaused_and_waits(stage: Stage, ca: Ac
 
 
 def test_a_paused_name_waits_also_where_another_ca_fails_after_it(stage: Stage, ca: AcmeProxy) -> None:
-    """The pause of the run is a minute, because of the other CA; the CA with the pause is not asked again."""
+    """A CA that has paused a name gets no order while another CA is tried again after a minute."""
     words = f"Your account is temporarily prevented from requesting certificates for example.test. Visit {UNPAUSE}"
     ca.on_request = refusing("newOrder", problem("rateLimited", words, 429))
     with second_ca(stage) as other:
@@ -421,7 +421,7 @@ def test_a_paused_name_waits_also_where_another_ca_fails_after_it(stage: Stage, 
 
 
 def test_an_account_that_is_refused_is_asked_for_once(stage: Stage, ca: AcmeProxy) -> None:
-    """By all certificates of a run together, and not again before the CA's Retry-After."""
+    """A refused account is requested once for all certificates of a run, and not again before the Retry-After."""
     ca.on_request = refusing("newAccount", problem("rateLimited", "too many accounts", 429, ("Retry-After", "7200")))
     many = {"certificate": certificates(*[f"n{number}" for number in range(12)])}
     outcomes = stage.run(many, workers=2)
@@ -432,7 +432,7 @@ def test_an_account_that_is_refused_is_asked_for_once(stage: Stage, ca: AcmeProx
 
 
 def test_a_ca_that_is_down_is_found_out_once(stage: Stage, ca: AcmeProxy) -> None:
-    """Sixteen certificates, two at a time: three requests in all, as for one, and two of the look for the cause."""
+    """For sixteen certificates, a CA that is down gets three requests, and two more of the search for the cause."""
     ca.on_request = lambda request: DROP
     many = {"certificate": certificates(*[f"n{number}" for number in range(16)])}
     outcomes = stage.run(many, workers=2)
@@ -444,7 +444,7 @@ def test_a_ca_that_is_down_is_found_out_once(stage: Stage, ca: AcmeProxy) -> Non
 
 
 def test_an_answer_of_the_ca_without_a_wait_is_remembered_as_any_failure(stage: Stage, ca: AcmeProxy) -> None:
-    """429 without Retry-After."""
+    """A 429 without Retry-After causes the pause of an ordinary failure."""
     ca.on_request = refusing("newOrder", Response(429, b"slow down"))
     outcome = stage.one()
     assert codes(outcome) == ["ca-rate-limited"]

@@ -22,13 +22,13 @@ def closed_first(stage: Stage, second: dict[str, Any]) -> dict[str, Any]:
 
 
 def methods(outcome: Any) -> list[str]:
-    """The challenge of every attempt."""
+    """Return the challenge of every attempt."""
     return [attempt.route.challenge for attempt in outcome.attempts]
 
 
 @pytest.mark.parametrize("second", [dns("home"), DNS], ids=["with-its-account", "with-any-account"])
 def test_the_route_that_worked_comes_before_the_one_that_failed(stage: Stage, second: dict[str, Any]) -> None:
-    """An hour later no order is spent on the closed port; after a day it is tried again."""
+    """A route that failed within a day comes after the one that worked. After a day it is tried first again."""
     changes = closed_first(stage, second)
     assert methods(stage.renewed(changes)) == ["http-01", "dns-01"]
     assert methods(stage.renewed(changes, HOUR, force=True)) == ["dns-01"]
@@ -37,7 +37,7 @@ def test_the_route_that_worked_comes_before_the_one_that_failed(stage: Stage, se
 
 
 def test_a_route_that_failed_is_still_tried_after_the_one_that_worked(stage: Stage) -> None:
-    """The DNS host refuses now: the first route is tried, and works again."""
+    """If the route that worked fails now, the one that failed before is tried, and can succeed."""
     port = stage.lab.pebble.http_port
     routes = {"certificate.0.routes": [{**http(port)}, dns("home")]}
     shut = {"certificate.0.routes": [http(port, listen=f"127.0.0.1:{stage.lab.reserve()}"), dns("home")]}
@@ -52,7 +52,7 @@ def test_a_route_that_failed_is_still_tried_after_the_one_that_worked(stage: Sta
 
 
 def test_a_skipped_route_is_no_failed_one(stage: Stage) -> None:
-    """The port was taken for a moment, which costs nothing, so the route stays the first."""
+    """A route that was skipped, because its port was taken, stays the first."""
     import socket
 
     port = stage.lab.pebble.http_port
@@ -63,7 +63,7 @@ def test_a_skipped_route_is_no_failed_one(stage: Stage) -> None:
 
 
 def test_a_ca_that_failed_comes_after_the_one_that_worked(stage: Stage) -> None:
-    """It was down an hour ago; the CA of the current certificate is tried first."""
+    """A CA that was down an hour ago comes after the CA of the current certificate."""
     down = f"https://127.0.0.1:{stage.lab.reserve()}/dir"
     changes = {"ca.lab.directory": down, "certificate.0.routes": [dns("home"), dns("home", ca="other")]}
     with second_ca(stage):
@@ -74,7 +74,7 @@ def test_a_ca_that_failed_comes_after_the_one_that_worked(stage: Stage) -> None:
 
 
 def test_what_is_remembered_can_be_read(stage: Stage) -> None:
-    """`state.json` has the routes by name."""
+    """`state.json` has the route that worked, by its name."""
     changes = closed_first(stage, dns("home"))
     stage.renewed(changes)
     state = json.loads((stage.workspace.store / "certificates" / "home" / "state.json").read_text())
@@ -82,7 +82,7 @@ def test_what_is_remembered_can_be_read(stage: Stage) -> None:
 
 
 def test_a_mix_remembers_each_of_its_routes(stage: Stage) -> None:
-    """The apex moves to DNS with the wildcard; the next renewal uses DNS at once."""
+    """A name that moved to dns-01 uses dns-01 first at the next renewal."""
     changes = {**closed_first(stage, dns("home")), "certificate.0.domains": [SITE, f"*.{SITE}"]}
     stage.on_kind["route-failed"] = stage.lab.flush
     assert methods(stage.renewed(changes)) == ["mixed", "dns-01"]

@@ -105,7 +105,7 @@ def stage(lab: Lab) -> Iterator[Http01Stage]:
 
 
 def test_the_ca_finds_the_answer_at_the_listener(stage: Http01Stage) -> None:
-    """A certificate for two names; the port is open only during the order."""
+    """The CA validates two names at our listener, and the port is open only during the order."""
     facts = stage.issue(Route("http-01", listen=f":{stage.port}"))
     assert set(facts.names) == set(NAMES)
 
@@ -146,7 +146,7 @@ def redirect(port: int, url: str) -> Iterator[None]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
 def test_a_redirect_to_a_name_that_is_not_validated_is_followed(stage: Http01Stage) -> None:
-    """One host may answer for all: Host has its name, and Referer the validated name."""
+    """A redirect to a name that is not validated is followed, and the listener answers there."""
     stage.lab.add_zone("answers.test", "@ A 127.0.0.3\n")
     with redirect(stage.port, f"http://answers.test:{stage.port}"):
         facts = stage.issue(Route("http-01", listen=f"127.0.0.3:{stage.port}"))
@@ -154,7 +154,7 @@ def test_a_redirect_to_a_name_that_is_not_validated_is_followed(stage: Http01Sta
 
 
 def test_an_answer_that_the_ca_does_not_get(stage: Http01Stage) -> None:
-    """The CA asks another port: its error has the name, and our port is closed again."""
+    """If the CA asks another port, its error has the name, and our port is closed again."""
     other = stage.lab.reserve("127.0.0.1")
     with pytest.raises(CAError) as caught:
         stage.issue(Route("http-01", listen=f"127.0.0.1:{other}"))
@@ -165,7 +165,7 @@ def test_an_answer_that_the_ca_does_not_get(stage: Http01Stage) -> None:
 
 
 def test_another_process_that_has_the_port_is_named(stage: Http01Stage) -> None:
-    """Before an order, the error names the process that has the port."""
+    """If another process has the port, the error names it before an order."""
     code = (
         "import sys\n"
         "from dnsrenew.challenges.http01.listener import Port, HttpListeners\n"
@@ -200,7 +200,7 @@ def _forbids_low_ports() -> bool:
 
 @pytest.mark.skipif(not _forbids_low_ports(), reason="everybody may listen on port 80 here")
 def test_port_80_without_the_right_to_it() -> None:
-    """The system refuses the port, and the fix says what helps."""
+    """If the system refuses port 80, the fix says how to get the right."""
     code = (
         "from dnsrenew.challenges.http01.solver import Http01\n"
         "from dnsrenew.runtime.context import Context\n"
@@ -248,7 +248,7 @@ def serving(server: ThreadingHTTPServer) -> Iterator[None]:
 
 
 def test_the_ca_finds_the_answer_in_the_webroot(stage: Http01Stage, tmp_path: Path) -> None:
-    """Another web server serves our files; afterwards the folder is as before."""
+    """Another web server serves our files to the CA. Afterwards the folder is as before."""
     (tmp_path / "index.html").write_text("hello")
     with web_server(stage.port, tmp_path) as asked:
         facts = stage.issue(Route("http-01", webroot=tmp_path))
@@ -259,7 +259,7 @@ def test_the_ca_finds_the_answer_in_the_webroot(stage: Http01Stage, tmp_path: Pa
 
 
 def test_a_webroot_that_is_not_served(stage: Http01Stage, tmp_path: Path) -> None:
-    """The web server serves another folder: the CA's error has the name, and our files are removed."""
+    """If the web server serves another folder, the CA's error has the name, and our files are removed."""
     shown, ours = tmp_path / "shown", tmp_path / "ours"
     shown.mkdir()
     ours.mkdir()
@@ -278,7 +278,7 @@ def open_folder() -> Iterator[Path]:
 
 
 def test_nginx_serves_the_webroot(stage: Http01Stage, open_folder: Path) -> None:
-    """The web server nginx runs as another user, and our umask is 077."""
+    """nginx, as another user, can read our files, even with the umask 077."""
     webroot, own = open_folder / "html", open_folder / "nginx"
     webroot.mkdir(mode=0o755)
     own.mkdir()
@@ -307,7 +307,7 @@ SWAP = 'while :; do for file in "$1"/*; do [ -f "$file" ] && rm -f "$file" && mk
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no FIFOs on Windows")
 def test_the_owner_of_the_folder_cannot_block_a_run(stage: Http01Stage, open_folder: Path) -> None:
-    """Another user replaces every file with a pipe at once: the run fails, and ends."""
+    """If another user replaces every file with a pipe, the run fails and ends."""
     folder = open_folder / ".well-known/acme-challenge"
     folder.mkdir(parents=True)
     other: dict[str, Any] = {}

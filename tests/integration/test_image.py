@@ -39,7 +39,7 @@ def container(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) ->
 
 @as_root
 def test_it_renews_tells_its_health_and_ends(container: Container, workspace: Workspace) -> None:
-    """As process 1 of an ordinary user without rights; nothing but the store can be written."""
+    """In the container, as an ordinary user, the program renews, reports its health, and ends at SIGTERM."""
     image = container.image
     assert container.run(*image.health).returncode == 1  # no certificate yet
     with container.start(*image.entry, *image.command, "--json") as process:

@@ -51,14 +51,14 @@ def running(folder: Path, box: Box) -> Iterator[None]:
 
 
 def read(folder: Path) -> FoundData:
-    """What is found on the machine."""
+    """Return what is found on the machine."""
     host = HostView(folder, folder, folder, {}, "linux")
     (data,) = [each for each in caddy.usual(host) if caddy.is_here(each)]
     return caddy.read(data, host)
 
 
 def test_what_caddy_obtained_is_taken_over(box: Box, tmp_path: Path) -> None:
-    """The certificate, its key and its CA; the account is used further, with the URL that the CA gave it."""
+    """The certificate, its key, its CA and the account are imported. The account's URL is the one at the CA."""
     with running(tmp_path, box):
         pass
     before = box.proxy.counts.copy()

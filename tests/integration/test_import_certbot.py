@@ -38,19 +38,19 @@ def issue(tool: OldTool, ca: AcmeProxy, *arguments: str) -> None:
 
 
 def signed_by(ca: AcmeProxy) -> set[str]:
-    """The account URLs of all orders."""
+    """Return the account URLs of all orders."""
     return {exchange.request.header["kid"] for exchange in ca.of_kind("newOrder")}
 
 
 def renewed(tool: OldTool, *arguments: str) -> Any:
-    """The only outcome of a run."""
+    """Return the only outcome of a run."""
     _, document = tool.dnsrenew("renew", *arguments)
     (outcome,) = document["outcomes"]
     return outcome
 
 
 def test_certbot_is_taken_over(tool: OldTool, ca: AcmeProxy) -> None:
-    """Nothing is asked of the CA and certbot's folder is unchanged; the first renewal is ours, with its RSA account."""
+    """The import sends no request and changes no file of certbot. The first renewal uses certbot's account."""
     hook, folder = tool.root / "hook.txt", tool.root / "le"
     command = f'echo "$RENEWED_LINEAGE $RENEWED_DOMAINS" > {hook}'
     issue(tool, ca, "-d", ZONE, "-d", f"*.{ZONE}", "--deploy-hook", command)
@@ -81,7 +81,7 @@ def test_certbot_is_taken_over(tool: OldTool, ca: AcmeProxy) -> None:
 
 
 def test_an_import_can_be_repeated(tool: OldTool, ca: AcmeProxy) -> None:
-    """The kind of key and its reuse are taken over; a second import writes nothing."""
+    """A second import writes nothing. The key type and `reuse_key` are imported."""
     issue(tool, ca, "-d", f"twice.{ZONE}", "--key-type", "rsa", "--rsa-key-size", "3072", "--reuse-key")
     _, first = tool.imported(tool.root / "le", "certbot")
     text = tool.target.read_text("utf-8")

@@ -32,14 +32,14 @@ def change(server: hfs.Hfs, **values: Any) -> None:
 
 
 def read(server: hfs.Hfs) -> FoundData:
-    """What is found in its folder."""
+    """Return what is found in its folder."""
     assert reader.is_here(server.folder)
     host = HostView(server.folder, server.folder, server.folder, {}, "linux")
     return reader.read(server.folder, host)
 
 
 def test_certificates_in_files_and_in_the_configuration(script: Path, tmp_path: Path) -> None:
-    """Both forms are the same certificate; the other settings are those of the admin page."""
+    """A certificate in files and one as text in the configuration are imported alike."""
     chain, key, _ = issue([NAME], datetime.now(UTC))
     (tmp_path / "own cert.pem").write_text(chain)
     (tmp_path / "own.key").write_bytes(key)

@@ -23,7 +23,7 @@ def tool(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> OldT
 
 
 def environment(tool: OldTool) -> Mapping[str, str]:
-    """What lego gets: the DNS host, and the root of the CA's endpoint."""
+    """Return lego's environment: the DNS host, and the root of the CA's endpoint."""
     lab = tool.workspace.lab
     return {
         "LEGO_CA_CERTIFICATES": str(tool.ca_file),
@@ -35,7 +35,7 @@ def environment(tool: OldTool) -> Mapping[str, str]:
 
 
 def options(tool: OldTool, ca: AcmeProxy, domain: str) -> list[str]:
-    """The options before lego's command. It asks the primary, so that the resolver caches nothing."""
+    """Return the options before lego's command. They name the primary, so that the resolver caches nothing."""
     lab = tool.workspace.lab
     own = [
         "--path",
@@ -61,7 +61,7 @@ def options(tool: OldTool, ca: AcmeProxy, domain: str) -> list[str]:
 
 
 def script(tool: OldTool, ca: AcmeProxy, domain: str, hook: Path) -> None:
-    """Write what a person lets cron run, beside lego's folder."""
+    """Write a script for cron, as a person does, beside lego's folder."""
     exports = [f"export {name}={value}" for name, value in environment(tool).items()]
     command = " ".join(["lego", *options(tool, ca, domain), "renew", "--days", "30", "--renew-hook"])
     lines = ["#!/bin/sh", *exports, f"{command} 'echo $LEGO_CERT_DOMAIN > {hook}'", ""]
@@ -69,7 +69,7 @@ def script(tool: OldTool, ca: AcmeProxy, domain: str, hook: Path) -> None:
 
 
 def test_lego_is_taken_over(tool: OldTool, ca: AcmeProxy) -> None:
-    """The script says the DNS host, its key and the hook; the first renewal is ours, with lego's P-384 account."""
+    """The DNS host, its key and the hook are read from the script. The first renewal uses lego's account."""
     domain, hook, folder = f"*.{ZONE}", tool.root / "hook.txt", tool.root / "data"
     tool.run("lego", *options(tool, ca, domain), "run", env=environment(tool))
     script(tool, ca, domain, hook)

@@ -55,7 +55,7 @@ def nginx(machine: OldMachine, folder: Path) -> Iterator[list[str]]:
 
 
 def test_nginx_is_switched(tmp_path: Path) -> None:
-    """Not with the old lines, not with the new ones before the reload, and after it."""
+    """The command that stops certbot is named only after nginx has loaded the new files."""
     machine, folder = OldMachine(tmp_path / "machine"), tmp_path / "nginx"
     folder.mkdir()
     machine.certbot_account(rsa_key())

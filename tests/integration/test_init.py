@@ -96,11 +96,11 @@ class Newcomer:
 
     @property
     def config(self) -> Path:
-        """The configuration."""
+        """The path of the configuration."""
         return self.workspace.config_path
 
     def answers(self, **more: Any) -> Path:
-        """Write a file of answers: where the lab is, and what else is given."""
+        """Write a file of answers: the address of the lab, and these values."""
         path = self.workspace.path.parent / "answers.toml"
         path.write_text(to_toml({**more, **self.given}))
         path.chmod(0o600)
@@ -112,11 +112,11 @@ class Newcomer:
         return Dialogue.start(argv, self.workspace.path, self.workspace.env, columns=columns)
 
     def left(self) -> list[str]:
-        """What is in the folder besides the home folder."""
+        """Return what is in the folder besides the home folder."""
         return sorted(path.name for path in self.workspace.path.iterdir() if path.name != "home")
 
     def crontab(self) -> str:
-        """The schedule that was installed; "" if none was."""
+        """Return the installed schedule, or an empty string."""
         home = self.workspace.path / "home"
         service = home / ".config" / "systemd" / "user" / "dnsrenew.service"
         paths = (self.cron / "dnsrenew", home / ".crontab", service)
@@ -144,14 +144,14 @@ def newcomer(lab: Lab, tmp_path: Path) -> Newcomer:
 
 
 def first_questions(talk: Dialogue, domain: str = f"www.{ZONE}") -> None:
-    """Answer those before the DNS host."""
+    """Answer the questions before the DNS host."""
     talk.answer("Which domain", domain)
     talk.answer("Which mail address", "me@example.test")
     talk.answer("Do you agree", "")
 
 
 def account_questions(talk: Dialogue, account: dict[str, Any], secret: str | None = None) -> None:
-    """Answer those about the account."""
+    """Answer the questions about the account."""
     for key in ("server", "tsig_name", "tsig_algorithm"):
         talk.answer(f"? {key}", account[key])
     talk.answer("? tsig_secret", account["tsig_secret"] if secret is None else secret)
@@ -161,7 +161,7 @@ def account_questions(talk: Dialogue, account: dict[str, Any], secret: str | Non
 
 
 def test_from_an_empty_folder_to_a_served_certificate(newcomer: Newcomer, lab: Lab, tmp_path: Path) -> None:
-    """Seven questions, then it rehearses, obtains, deploys to nginx, which serves it, and installs the schedule."""
+    """After seven questions, `init` rehearses, obtains, deploys to nginx and installs the schedule."""
     site = tmp_path / "site"
     site.mkdir()
     servers.place(site, make_certificate(tmp_path / "old"))
@@ -197,7 +197,7 @@ def test_from_an_empty_folder_to_a_served_certificate(newcomer: Newcomer, lab: L
 
 
 def test_sixty_columns_and_no_redrawing(newcomer: Newcomer) -> None:
-    """No line is longer than the terminal, and nothing moves the cursor: a screen reader can follow."""
+    """No line is longer than the terminal, and the cursor never moves back, so that a screen reader can follow."""
     with newcomer.talk(60, deploy="none", schedule=False, rehearse=False) as talk:
         first_questions(talk)
         talk.answer("Which DNS host", "?")
@@ -211,7 +211,7 @@ def test_sixty_columns_and_no_redrawing(newcomer: Newcomer) -> None:
 
 
 def test_in_chinese(newcomer: Newcomer) -> None:
-    """LANG decides: questions, explanations, faults and the end are Chinese, within the width of the terminal."""
+    """With a Chinese LANG the questions, explanations and errors are Chinese, within the width of the terminal."""
     newcomer.workspace.env.update(LANG="zh_CN.UTF-8", LC_ALL="zh_CN.UTF-8")
     with newcomer.talk(60, deploy="none", schedule=False, rehearse=False) as talk:
         talk.answer("哪个域名", "two words!.test")
@@ -235,7 +235,7 @@ def test_in_chinese(newcomer: Newcomer) -> None:
 
 
 def test_each_wrong_answer_is_explained_and_asked_again(newcomer: Newcomer) -> None:
-    """Names, addresses, agreement, host, token: each is tested at once; no configuration is left by a wrong one."""
+    """Each wrong answer is explained and asked again. No file is written before the answers are complete."""
     with newcomer.talk(deploy="none") as talk:
         for wrong, why in {
             "": "No domain is given",
@@ -278,7 +278,7 @@ def test_each_wrong_answer_is_explained_and_asked_again(newcomer: Newcomer) -> N
 
 
 def test_a_doubtful_answer_that_is_given_twice(newcomer: Newcomer) -> None:
-    """A name that is not in DNS yet is taken if a person insists; Enter is enough for that."""
+    """A name that is not in DNS is accepted if the answer is repeated with Enter."""
     with newcomer.talk(deploy="none", schedule=False, rehearse=False, contact="me@example.test") as talk:
         talk.answer("Which domain", f"later.{ZONE}")
         talk.expect("does not exist in DNS")
@@ -290,7 +290,7 @@ def test_a_doubtful_answer_that_is_given_twice(newcomer: Newcomer) -> None:
 
 
 def test_another_host_after_all(newcomer: Newcomer) -> None:
-    """From the options of a host one gets back to its choice."""
+    """The answer `<` to an option of a DNS host returns to the choice of the host."""
     with newcomer.talk(deploy="none", schedule=False, rehearse=False) as talk:
         first_questions(talk)
         talk.answer("Which DNS host", "desec")
@@ -302,7 +302,7 @@ def test_another_host_after_all(newcomer: Newcomer) -> None:
 
 
 def test_a_host_without_an_api(newcomer: Newcomer, lab: Lab) -> None:
-    """`delegate` is offered; the record to set is shown, waited for, and the certificate obtained."""
+    """For a DNS host without an API, `init` shows a CNAME record, waits for it, and obtains the certificate."""
     lab.add_zone(NO_API, "@ A 192.0.2.1\n", refuse=True)
     with newcomer.talk(deploy="none", schedule=False, rehearse=False) as talk:
         first_questions(talk, NO_API)
@@ -330,7 +330,7 @@ QUESTIONS: Final = ("Which domain", "Which mail address", "Do you agree", "Which
 
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_ctrl_c_at_a_question(newcomer: Newcomer, question: str) -> None:
-    """It ends with 130 and leaves nothing behind."""
+    """Ctrl-C at any question exits with 130 and leaves no file."""
     account = newcomer.account
     typed = {
         "Which domain": f"www.{ZONE}", "Which DNS host": "rfc2136", "? server": account["server"],
@@ -350,7 +350,7 @@ def test_ctrl_c_at_a_question(newcomer: Newcomer, question: str) -> None:
 
 
 def test_ctrl_c_during_the_test_of_the_account(newcomer: Newcomer, lab: Lab) -> None:
-    """The test value is removed first."""
+    """Ctrl-C during the test of the account removes the test value and leaves no file."""
     lab.lag = 30.0  # the second server does not have it for long
     with newcomer.talk(deploy="none") as talk:
         first_questions(talk)
@@ -368,7 +368,7 @@ def test_ctrl_c_during_the_test_of_the_account(newcomer: Newcomer, lab: Lab) -> 
 
 
 def test_a_script(newcomer: Newcomer) -> None:
-    """Answers in a file go through the same tests; one document tells what was done."""
+    """With a file of answers, `init` obtains the certificate and installs the schedule. Its document reports both."""
     answers = newcomer.answers(domains=[f"www.{ZONE}"], contact="me@example.test", agree_terms=True, deploy="none",
                                schedule=True, rehearse=True, provider="rfc2136",
                                **newcomer.account_options)  # fmt: skip
@@ -382,7 +382,7 @@ def test_a_script(newcomer: Newcomer) -> None:
 
 
 def test_options_in_place_of_a_file(newcomer: Newcomer) -> None:
-    """Flags have the same names; a secret is given as a reference, which stays one."""
+    """Options can replace the file of answers. A plain secret is refused; a reference is written as it is."""
     account = newcomer.account
     arguments = ["--domains", f"www.{ZONE}", "--agree-terms", "--provider", "RFC2136", "--rehearse", "no"]
     for key in ("server", "tsig_name", "tsig_algorithm"):
@@ -418,7 +418,7 @@ def test_options_in_place_of_a_file(newcomer: Newcomer) -> None:
 def test_a_wrong_answer_in_a_script(
     newcomer: Newcomer, change: dict[str, Any], code: str | None, status: int | None
 ) -> None:
-    """It ends with an error, and nothing is left."""
+    """A wrong answer in the file ends `init` with an error, and leaves no file."""
     right = {"domains": [f"www.{ZONE}"], "agree_terms": True, "provider": "rfc2136", **newcomer.account_options}
     path = newcomer.workspace.path.parent / "answers.toml"
     path.write_text(to_toml({**newcomer.given, **right, **change}))
@@ -433,7 +433,7 @@ def test_a_wrong_answer_in_a_script(
 
 
 def test_nobody_to_ask(newcomer: Newcomer) -> None:
-    """Without a terminal and without answers it ends with 2, and names what is missing."""
+    """Without a terminal and without answers, `init` exits with 2 and names the missing answers."""
     status, document = newcomer.run_json()
     assert (status, document["error"]["code"]) == (2, "init-no-answers")
     assert document["error"]["evidence"]["keys"] == ["domains", "agree_terms", "provider"]
@@ -441,7 +441,7 @@ def test_nobody_to_ask(newcomer: Newcomer) -> None:
 
 
 def test_a_configuration_that_exists(newcomer: Newcomer) -> None:
-    """It is never changed, wherever the command finds it; another one can be written beside it."""
+    """An existing configuration is not changed. `--config` can name another file."""
     newcomer.config.write_text("# mine\n")
     status, document = newcomer.run_json()
     assert (status, document["error"]["code"]) == (2, "init-config-exists")
@@ -452,7 +452,7 @@ def test_a_configuration_that_exists(newcomer: Newcomer) -> None:
 
 
 def test_a_failed_rehearsal(newcomer: Newcomer) -> None:
-    """Nothing is obtained; the configuration stays, and it is said what to run later."""
+    """If the rehearsal fails, no certificate is obtained, the configuration stays, and the next command is named."""
     newcomer.given["ca"]["letsencrypt"] |= {"staging": "closed"}
     newcomer.given["ca"]["closed"] = {"directory": f"https://127.0.0.1:{newcomer.workspace.lab.reserve()}/dir"}
     answers = newcomer.answers(
@@ -467,7 +467,7 @@ def test_a_failed_rehearsal(newcomer: Newcomer) -> None:
 
 
 def test_the_answers_are_a_document(newcomer: Newcomer) -> None:
-    """Answers that cannot be read, and ones that other users can read."""
+    """A file of answers that cannot be read is an error. One that other users can read causes a warning."""
     path = newcomer.workspace.path.parent / "answers.toml"
     path.write_text("domains = [\n")
     status, document = newcomer.run_json("--answers", str(path))

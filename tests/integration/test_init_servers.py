@@ -1,4 +1,4 @@
-"""`dnsrenew init` with real servers: each is found by its process, and the planned deployment puts a pair to work.
+"""`dnsrenew init` with real servers: each is found by its process, and the planned deployment succeeds.
 
 Jellyfin and Home Assistant are no packages of Debian; the unit tests describe machines with them.
 """
@@ -48,7 +48,7 @@ def draft(folder: Path, certificate: Certificate) -> InitDraft:
 
 
 def deploy(options: Mapping[str, Any], certificate: Certificate, base: Path) -> DeploymentResult:
-    """Deploy with the entry that was planned."""
+    """Deploy with the planned entry."""
     tables = {
         "dns": {"x": {"provider": "manual"}},
         "certificate": [{"domains": certificate.domains, "deploy": [options]}],
@@ -62,7 +62,7 @@ def deploy(options: Mapping[str, Any], certificate: Certificate, base: Path) -> 
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_found_planned_and_deployed(name: str, tmp_path: Path) -> None:
-    """The port serves the new certificate, with nothing but what was found on the machine."""
+    """A server is found by its process, and the planned entry deploys a certificate that its port serves."""
     folder = tmp_path / "server"
     folder.mkdir()
     old, new = (make_certificate(tmp_path / "versions") for _ in range(2))
@@ -86,7 +86,7 @@ def test_found_planned_and_deployed(name: str, tmp_path: Path) -> None:
 @pytest.mark.timeout(900)  # where HFS is compiled first
 @pytest.mark.parametrize("find", [hfs.find_old, hfs.find])
 def test_hfs(find: Callable[[], Path], tmp_path: Path) -> None:
-    """The real HFS is found by the title of its process, and serves the new certificate without a restart."""
+    """HFS is found by the title of its process, and serves the new certificate without a restart."""
     script, folder = hfs.or_skip(find), tmp_path / "hfs"
     folder.mkdir()
     new = make_certificate(tmp_path / "versions")
@@ -103,7 +103,7 @@ def test_hfs(find: Callable[[], Path], tmp_path: Path) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("find", [hfs.find_old, hfs.find])
 def test_hfs_without_https(find: Callable[[], Path], tmp_path: Path) -> None:
-    """The entry switches it on; that is port 443, so it is not carried out here."""
+    """For an HFS without HTTPS, the entry has `https = true`. It is not deployed here, because it uses port 443."""
     script, folder = hfs.or_skip(find), tmp_path / "hfs"
     folder.mkdir()
     with hfs.running(script, folder, {}) as server:

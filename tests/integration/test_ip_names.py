@@ -23,13 +23,13 @@ def stage(workspace: Workspace) -> Stage:
 
 
 def addresses_in(certificate: x509.Certificate) -> list[str]:
-    """The IP addresses in a certificate."""
+    """Return the IP addresses in a certificate."""
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return sorted(map(str, names.get_values_for_type(x509.IPAddress)))
 
 
 def route(stage: Stage, challenge: str) -> dict[str, Any]:
-    """A route at the port where this CA connects."""
+    """Return a route at the port where this CA connects."""
     pebble = stage.lab.pebble
     port = pebble.http_port if challenge == "http-01" else pebble.tls_port
     return {"challenge": challenge, "listen": f":{port}"}
@@ -37,7 +37,7 @@ def route(stage: Stage, challenge: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("challenge", ["http-01", "tls-alpn-01"])
 def test_the_ca_validates_addresses(stage: Stage, challenge: str) -> None:
-    """IPv4 and IPv6 in one order: in brackets in URLs, by reverse names in SNI. Without a DNS account."""
+    """An IPv4 and an IPv6 address are validated in one order, by http-01 or tls-alpn-01, without a DNS account."""
     changes = {"dns.home": None, "certificate.0.domains": ADDRESSES}
     outcome = stage.renewed({**changes, "certificate.0.routes": [route(stage, challenge)]})
     assert attempt_rows(outcome) == [("lab", challenge, (), 1, None)]
@@ -47,7 +47,7 @@ def test_the_ca_validates_addresses(stage: Stage, challenge: str) -> None:
 
 
 def test_a_mix_in_one_order(stage: Stage) -> None:
-    """A domain and its wildcard by dns-01, the addresses by http-01; no address is looked up in DNS."""
+    """One order validates a domain and its wildcard by dns-01, and addresses by http-01 without DNS."""
     domains = ["example.test", "*.example.test", *ADDRESSES]
     routes = [{"challenge": "dns-01"}, http(stage.lab.pebble.http_port, listen=f":{stage.lab.pebble.http_port}")]
     outcome = stage.renewed({"certificate.0.domains": domains, "certificate.0.routes": routes})
@@ -62,7 +62,7 @@ def test_a_mix_in_one_order(stage: Stage) -> None:
 
 @pytest.mark.skipif(not has_ipv6(), reason="this host has no IPv6")
 def test_the_name_of_an_ipv6_certificate(stage: Stage) -> None:
-    """Its folder has no colon, which Windows could not have; the certificate is found there again."""
+    """The folder of an IPv6 certificate has no colon, which Windows does not allow."""
     changes = {"dns.home": None, "certificate.0.domains": ["0:0::1"]}
     outcome = stage.renewed({**changes, "certificate.0.routes": [route(stage, "http-01")]})
     assert (outcome.name, outcome.domains) == ("0--1", ("::1",))
@@ -71,7 +71,7 @@ def test_the_name_of_an_ipv6_certificate(stage: Stage) -> None:
 
 
 def test_a_ca_that_does_not_find_the_address_here(stage: Stage) -> None:
-    """The error names the address, and no DNS server is asked for it."""
+    """If the CA cannot connect to an address, the error names the address."""
     port = stage.lab.reserve("127.0.0.1")
     routes = [{"challenge": "http-01", "listen": f"127.0.0.1:{port}"}]
     outcome = stage.one({"dns.home": None, "certificate.0.domains": ["127.0.0.1"], "certificate.0.routes": routes})

@@ -50,7 +50,7 @@ def until(condition: Callable[[], bool], patience: float = 5.0) -> float:
 
 @pytest.mark.leaves_txt
 def test_update_is_at_the_primary_now_and_at_the_secondary_after_the_lag(lab: Lab) -> None:
-    """The lag is exact: never less, and little more."""
+    """An update is at the primary at once, and at the secondary after the lag."""
     lab.lag = 0.3
     lab.update("example.test", add=[("late", "TXT", "one")], key=lab.key)
     assert lab.txt("late.example.test") == {"one"}
@@ -61,14 +61,14 @@ def test_update_is_at_the_primary_now_and_at_the_secondary_after_the_lag(lab: La
 
 @pytest.mark.leaves_txt
 def test_without_lag_the_secondary_follows_at_once(lab: Lab) -> None:
-    """A test that is not about propagation does not wait."""
+    """Without a lag the secondary has an update within 0.3 s."""
     lab.update("example.test", add=[("now", "TXT", "one")])
     assert until(lambda: bool(lab.txt("now.example.test", SECONDARY))) < 0.3
 
 
 @pytest.mark.leaves_txt
 def test_resolver_keeps_the_absence_of_a_name_until_flushed(lab: Lab) -> None:
-    """The resolver caches a query that was too early, as real ones do."""
+    """The resolver caches the absence of a name until it is flushed."""
     assert lab.resolve("early.example.test", "TXT").rcode() == dns.rcode.NXDOMAIN
     lab.update("example.test", add=[("early", "TXT", "one")])
     until(lambda: bool(lab.txt("early.example.test", SECONDARY)))
@@ -78,7 +78,7 @@ def test_resolver_keeps_the_absence_of_a_name_until_flushed(lab: Lab) -> None:
 
 
 def test_resolver_knows_no_other_internet(lab: Lab) -> None:
-    """A name outside the lab does not exist, without a time-out."""
+    """The resolver answers NXDOMAIN at once for a name outside the lab."""
     begin = time.monotonic()
     assert lab.resolve("www.example.com", "A").rcode() == dns.rcode.NXDOMAIN
     assert time.monotonic() - begin < 0.5
@@ -86,7 +86,7 @@ def test_resolver_knows_no_other_internet(lab: Lab) -> None:
 
 @pytest.mark.leaves_txt
 def test_resolver_follows_a_cname_into_another_zone(lab: Lab) -> None:
-    """The CA does so if `_acme-challenge` is delegated."""
+    """The resolver follows a CNAME into another zone."""
     lab.update("example.test", add=[("_acme-challenge.alias", "CNAME", "target.other.test.")])
     lab.update("other.test", add=[("target", "TXT", "one")], key=lab.other_key)
     while (
@@ -100,7 +100,7 @@ def test_resolver_follows_a_cname_into_another_zone(lab: Lab) -> None:
 
 
 def test_a_key_changes_its_own_zones_only(lab: Lab) -> None:
-    """The second account is refused in the first one's zone, and a zone can refuse all updates."""
+    """A key is refused in the zone of another key, and a zone can refuse all updates."""
     with pytest.raises(RuntimeError, match="REFUSED"):
         lab.update("example.test", add=[("x", "TXT", "one")], key=lab.other_key)
     lab.add_zone("refusing.test", refuse=True)
@@ -109,7 +109,7 @@ def test_a_key_changes_its_own_zones_only(lab: Lab) -> None:
 
 
 def test_a_zone_added_later_is_served_everywhere(lab: Lab) -> None:
-    """With its own records, at the primary, the secondary and the resolver."""
+    """A zone that is added later is served by the primary, the secondary and the resolver."""
     lab.add_zone("later.test", "www A 192.0.2.7\n_acme-challenge CNAME x.other.test.\n")
     for server in (PRIMARY, SECONDARY, "::1") if has_ipv6() else (PRIMARY, SECONDARY):
         assert "192.0.2.7" in lab.ask("www.later.test", "A", server).to_text()
@@ -119,7 +119,7 @@ def test_a_zone_added_later_is_served_everywhere(lab: Lab) -> None:
 
 
 def test_a_certificate_is_issued_under_the_ca_s_root(lab: Lab) -> None:
-    """The whole lab, with the lab's own client: the apex and its wildcard."""
+    """The lab's own client obtains a certificate for the apex and its wildcard, under the CA's root."""
     chain, _ = issue(lab, ["example.test", "*.example.test"])
     leaf, intermediate, *_ = x509.load_pem_x509_certificates(chain.encode())
     names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -129,14 +129,14 @@ def test_a_certificate_is_issued_under_the_ca_s_root(lab: Lab) -> None:
 
 
 def test_the_directory_answers_to_those_who_trust_the_lab(lab: Lab) -> None:
-    """Other clients refuse its certificate."""
+    """A client that trusts the lab gets the directory, and another one refuses its certificate."""
     assert requests.get(lab.directory_url, verify=str(lab.ca.trust_pem), timeout=5).json()["newOrder"]
     with pytest.raises(ssl.SSLCertVerificationError):
         fetch(lab.directory_url, context=ssl.create_default_context())
 
 
 def test_another_pebble_has_other_manners(lab: Lab) -> None:
-    """Options work: external accounts, alternate roots."""
+    """Another Pebble can need external accounts or have alternate roots."""
     with lab.another_pebble(eab={"kid-1": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"}) as ca:
         _, body = fetch(ca.directory_url, context=lab.ca.client_context())
         assert b'"externalAccountRequired": true' in body
@@ -145,7 +145,7 @@ def test_another_pebble_has_other_manners(lab: Lab) -> None:
 
 
 def test_powerdns_makes_a_zone_by_its_api(lab: Lab) -> None:
-    """The resolver finds the zone."""
+    """PowerDNS serves a zone that its API has added, and the resolver finds it."""
     with lab.powerdns() as powerdns:
         powerdns.add_zone("power.test", ("127.0.0.4",), (("www.power.test.", "A", "192.0.2.9"),))
         lab.resolver.set_stubs({"power.test": (powerdns.address,)})
@@ -154,7 +154,7 @@ def test_powerdns_makes_a_zone_by_its_api(lab: Lab) -> None:
 
 
 def test_the_acme_proxy_records_and_counts(lab: Lab) -> None:
-    """A client stays with the proxy, because Pebble's URLs follow the Host header."""
+    """The proxy records and counts all requests of a client."""
     with lab.acme_proxy() as proxy:
         issue(lab, ["example.test"], Client(proxy.directory_url, str(lab.ca.trust_pem)))
         counts = proxy.counts
@@ -166,7 +166,7 @@ def test_the_acme_proxy_records_and_counts(lab: Lab) -> None:
 
 
 def test_the_acme_proxy_answers_instead_changes_and_loses(lab: Lab) -> None:
-    """The three uses of its hooks."""
+    """Hooks of the proxy can answer, change an answer, or drop it."""
 
     def before(request: Request) -> Response | None:
         return Response(503, b"<html>busy</html>") if request.kind == "directory" and request.number == 1 else None
@@ -186,7 +186,7 @@ def test_the_acme_proxy_answers_instead_changes_and_loses(lab: Lab) -> None:
 
 
 def test_the_acme_proxy_raises_the_error_of_a_hook(lab: Lab) -> None:
-    """A mistake in a hook of a test is not taken for one of the program."""
+    """An exception in a hook of the proxy is raised at its end."""
 
     def broken(request: Request) -> Response | None:
         raise ZeroDivisionError(request.kind)
@@ -197,14 +197,14 @@ def test_the_acme_proxy_raises_the_error_of_a_hook(lab: Lab) -> None:
 
 
 def test_an_untrusted_endpoint(lab: Lab) -> None:
-    """The proxy can have a certificate of another issuer."""
+    """The proxy can have a certificate that the client does not trust."""
     with lab.acme_proxy(ca=lab.another_ca()) as proxy, pytest.raises(requests.exceptions.SSLError):
         requests.get(proxy.directory_url, verify=str(lab.ca.trust_pem), timeout=5)
 
 
 @pytest.mark.parametrize("tcp", [False, True], ids=["udp", "tcp"])
 def test_the_misbehaving_name_server(lab: Lab, *, tcp: bool) -> None:
-    """It forwards queries and signed updates, until a hook changes that."""
+    """The forwarder passes queries and signed updates on, until a hook changes them."""
     transport = dns.query.tcp if tcp else dns.query.udp
     query = dns.message.make_query("example.test", "SOA", flags=0)
 
@@ -231,7 +231,7 @@ def test_the_misbehaving_name_server(lab: Lab, *, tcp: bool) -> None:
 
 @pytest.mark.leaves_txt
 def test_a_stale_name_server_keeps_its_first_answer(lab: Lab) -> None:
-    """Its upstream has changed."""
+    """A stale name server keeps its first answer after its upstream has changed."""
     with lab.forwarder("127.0.0.3", dnsforwarder.Stale()):
         assert lab.txt("stale.example.test", "127.0.0.3") == set()
         lab.update("example.test", add=[("stale", "TXT", "one")])
@@ -240,7 +240,7 @@ def test_a_stale_name_server_keeps_its_first_answer(lab: Lab) -> None:
 
 
 def test_a_silent_server_accepts_and_says_nothing(lab: Lab) -> None:
-    """Neither over UDP nor TCP; a reserved port without a server refuses."""
+    """A silent server answers nothing, over UDP or TCP. A reserved port without a server refuses connections."""
     with lab.silent() as silent:
         with pytest.raises(dns.exception.Timeout):
             ask("example.test", "SOA", silent.address, silent.port, timeout=0.1)
@@ -253,7 +253,7 @@ def test_a_silent_server_accepts_and_says_nothing(lab: Lab) -> None:
 
 
 def test_a_lab_far_away_takes_a_round_trip_for_everything() -> None:
-    """UDP one, TCP two with its handshake, HTTPS three with both; a certificate is issued."""
+    """With a round trip of 50 ms, UDP takes one, TCP two and HTTPS three. A certificate is issued."""
     with Lab.start(round_trip=0.05, second=True) as far:
         server, port = far.ns[0], far.port
         query = dns.message.make_query("example.test", "SOA", flags=0)
@@ -273,7 +273,7 @@ def test_a_lab_far_away_takes_a_round_trip_for_everything() -> None:
 
 
 def test_two_labs_do_not_meet(lab: Lab) -> None:
-    """Two workers of pytest-xdist each start one."""
+    """Two labs have different ports and zones of their own."""
     with Lab.start(second=False) as other:
         assert other.port != lab.port
         other.update("example.test", add=[("mine", "TXT", "one")])
@@ -282,7 +282,7 @@ def test_two_labs_do_not_meet(lab: Lab) -> None:
 
 
 def test_the_servers_die_with_a_killed_test_run() -> None:
-    """Also after SIGKILL, which has no handler."""
+    """The servers end with their test run, even after SIGKILL."""
     code = (
         "from tests.lab import Lab; import time; lab = Lab.start();"
         "servers = (lab.primary, lab.secondary, lab.resolver, lab.pebble);"
@@ -307,7 +307,7 @@ def _alive(pid: int, folder: str) -> bool:
 
 
 def test_the_config_is_what_was_asked_for(workspace: Workspace) -> None:
-    """Dotted keys change it, None removes a key, and it has no secret."""
+    """Dotted keys change the configuration, and None removes a key."""
     workspace.write({"certificate.0.name": "x", "resolver": None, "dns.other": workspace.other_account()})
     read = tomllib.loads(workspace.config_path.read_text())
     assert read["certificate"] == [{"name": "x", "domains": ["example.test", "*.example.test"]}]
@@ -321,7 +321,7 @@ def test_the_config_is_what_was_asked_for(workspace: Workspace) -> None:
 
 
 def test_a_canary_is_found_however_it_is_written(tmp_path: Path) -> None:
-    """In files, in their names, in texts; encoded too."""
+    """A canary is found in files, in texts, and encoded."""
     canary = "geheim/+word=="
     (tmp_path / "clean").write_text("nothing")
     assert_no_canary([canary], paths=[tmp_path], texts=["nothing"])

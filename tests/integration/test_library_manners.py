@@ -41,7 +41,7 @@ class Listener:
 
 
 def test_events_come_one_at_a_time_and_are_json(stage: Stage) -> None:
-    """From eight threads; every kind is documented, every event is JSON, and times never decrease."""
+    """Events of eight threads arrive one at a time, in order of time, with documented kinds, and as JSON."""
     listener = Listener()
     names = [f"e{number}" for number in range(8)]
     stage.lab.lag = 0.2
@@ -60,7 +60,7 @@ def test_events_come_one_at_a_time_and_are_json(stage: Stage) -> None:
 
 
 def test_the_data_of_every_event_is_documented(stage: Stage) -> None:
-    """The fields are those of KINDS, no more and no fewer."""
+    """The data of each event has exactly the fields of KINDS."""
     stage.lab.add_zone("warned.test", "* A 192.0.2.7\n")
     stage.renewed({"dns.home.zones": ["warned.test"], "certificate.0.domains": ["www.warned.test"]})
     for event in stage.events:
@@ -78,7 +78,7 @@ def test_the_data_of_every_event_is_documented(stage: Stage) -> None:
 
 
 def test_a_listener_that_fails_breaks_nothing(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
-    """The error is logged, and the certificate is obtained."""
+    """An exception in a listener is logged, and the certificate is obtained."""
 
     def broken(event: Event) -> None:
         raise RuntimeError(f"no {event.kind} for me")
@@ -90,7 +90,7 @@ def test_a_listener_that_fails_breaks_nothing(stage: Stage, caplog: pytest.LogCa
 
 
 def test_the_library_never_prints(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
-    """Neither on success nor on failure, nor another library; logging without a handler is silent."""
+    """The library prints nothing, on success and on failure, and installs no log handler."""
     root = logging.getLogger()
     handlers, root.handlers = root.handlers, []
     try:
@@ -109,7 +109,7 @@ def test_the_library_never_prints(stage: Stage, capfd: pytest.CaptureFixture[str
 
 
 def test_nothing_secret_is_logged_at_debug(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
-    """A program that logs everything gets no TSIG secret and no private key."""
+    """The log at level DEBUG has no TSIG secret and no private key."""
     with caplog.at_level(logging.DEBUG):
         stage.renewed()
     texts = [f"{record.getMessage()} {record.exc_text or ''}" for record in caplog.records]
@@ -120,7 +120,7 @@ def test_nothing_secret_is_logged_at_debug(stage: Stage, caplog: pytest.LogCaptu
 
 
 def test_included_files_take_part(stage: Stage) -> None:
-    """Accounts and certificates of included files, with paths relative to these, in a real run."""
+    """Accounts and certificates of included files are used, with paths relative to these files."""
     workspace = stage.workspace
     folder = workspace.path / "conf.d"
     folder.mkdir()
@@ -141,7 +141,7 @@ def test_included_files_take_part(stage: Stage) -> None:
 def test_secrets_are_read_when_a_due_certificate_needs_them(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A missing secret stops neither `status`, nor certificates that are not due, nor other accounts."""
+    """A missing secret affects only due certificates of its account. `status` and other accounts still work."""
     monkeypatch.delenv("NOT_THERE", raising=False)
     both = {
         "dns.other": stage.other_account(),
@@ -159,7 +159,7 @@ def test_secrets_are_read_when_a_due_certificate_needs_them(
 
 
 def test_a_program_s_secret_is_run_once_for_many(stage: Stage) -> None:
-    """Eight due certificates, one call of the command: a keyring asks its owner once."""
+    """The command of a secret runs once for eight due certificates."""
     log = stage.workspace.path / "asked.txt"
     script = stage.workspace.path / "ask.py"
     script.write_text(f"import os\nopen({str(log)!r}, 'a').write('x')\nprint(os.environ['THE_KEY'])\n")
@@ -182,7 +182,7 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
 
 
 def test_the_store_is_private_under_any_umask(stage: Stage, umask: int) -> None:
-    """Folders 0700, keys and internal files 0600, certificates at most 0644, after a whole run."""
+    """With any umask, folders are 0700, keys are 0600 and other files are at most 0644."""
     stage.renewed()
     stage.one()
     store = stage.workspace.store
@@ -200,7 +200,7 @@ def test_the_store_is_private_under_any_umask(stage: Stage, umask: int) -> None:
 
 
 def test_a_renewal_takes_16_fsyncs_at_most(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Including the journal and the pending order; the first run also creates the store and the account.
+    """A renewal makes at most 16 fsyncs, and a first run at most 21.
 
     A run with nothing due makes none.
     """

@@ -44,12 +44,12 @@ class Program:
 
     @property
     def kinds(self) -> list[str]:
-        """The kinds of the events so far."""
+        """Return the kinds of the events so far."""
         return [event.kind for event in self.events]
 
 
 def account(lab: Lab) -> DnsAccount:
-    """The account of the zone example.test."""
+    """Return the account of the zone example.test."""
     return DnsAccount(
         "rfc2136",
         zones=["example.test"],
@@ -86,7 +86,7 @@ def program(workspace: Workspace) -> Program:
 
 
 def test_it_obtains_and_the_next_call_keeps(program: Program) -> None:
-    """The certificate can be used; the second call returns the same one without a request."""
+    """The certificate can be used, and the next call returns it without a request."""
     certificate = program.obtain(["example.test", "*.example.test"])
     assert certificate.name == "example.test"
     assert certificate.domains == ("example.test", "*.example.test")
@@ -105,7 +105,7 @@ def test_it_obtains_and_the_next_call_keeps(program: Program) -> None:
 
 
 def test_force_renews(program: Program) -> None:
-    """The call returns the new certificate; the paths of the old object still have the old pair."""
+    """With `force` the call returns a new certificate. The paths of the old object still have the old pair."""
     first = program.obtain()
     second = program.obtain(force=True)
     assert second.serial != first.serial
@@ -114,7 +114,7 @@ def test_force_renews(program: Program) -> None:
 
 
 def test_a_failed_renewal_keeps_what_is_valid(program: Program, caplog: pytest.LogCaptureFixture) -> None:
-    """The stored certificate is returned, with a warning in the log and an event."""
+    """If a renewal fails, the stored certificate is returned, with a warning in the log and an event."""
     stored = program.obtain()
     forget_account(program.store)
     program.lab.lag = 60.0
@@ -131,7 +131,7 @@ def test_a_failed_renewal_keeps_what_is_valid(program: Program, caplog: pytest.L
 
 
 def test_without_a_valid_one_the_failure_is_raised_with_its_attempts(program: Program) -> None:
-    """`RenewalFailed` has every attempt with its error, and a fix."""
+    """Without a valid certificate `RenewalFailed` is raised. It has every attempt with its error, and a fix."""
     program.lab.lag = 60.0
     with pytest.raises(RenewalFailed) as caught:
         program.obtain(propagation={"timeout": 1})
@@ -199,7 +199,7 @@ def test_a_missing_secret_is_a_renewal_failure(program: Program) -> None:
 
 
 def test_an_object_of_the_program_s_own_is_a_driver(program: Program) -> None:
-    """Any object with `add` and `remove`; its zone is found, and each method is called once."""
+    """Any object with `add` and `remove` is a driver. Its zone is found, and each method is called once."""
     driver = OwnDriver(program.lab)
     certificate = program.obtain(["example.test", "*.example.test"], dns=driver)
     assert names_in(leaf(here(certificate.certificate_path).parent)) == {"example.test", "*.example.test"}
@@ -215,7 +215,7 @@ def test_accounts_and_objects_may_be_mixed(program: Program) -> None:
 
 
 def test_an_own_driver_that_fails_is_asked_to_remove(program: Program) -> None:
-    """After an exception any part may be written, so `remove` gets all values; the error is ours."""
+    """If `add` of a program's driver raises, `remove` gets all values, and the error has our code."""
 
     class Failing(OwnDriver):
         def add(self, records: Sequence[TxtRecord]) -> None:
@@ -231,7 +231,7 @@ def test_an_own_driver_that_fails_is_asked_to_remove(program: Program) -> None:
 
 
 def test_two_certificates_of_one_name_have_names_of_their_own(program: Program) -> None:
-    """`name` distinguishes them in one store."""
+    """With different `name`s, two certificates for the same domain are in one store."""
     one, two = program.obtain(), program.obtain(name="second", key="ecdsa-p384")
     assert (one.name, two.name) == ("example.test", "second")
     assert sorted(path.name for path in (program.store / "certificates").iterdir()) == ["example.test", "second"]
@@ -246,7 +246,7 @@ def test_two_threads_at_once_obtain_once(program: Program) -> None:
 def test_the_store_is_the_user_s_when_none_is_named(
     program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the user's state folder (here by XDG)."""
+    """Without a given store, the user's state folder (here by XDG) is used."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "xdg"))
     certificate = program.obtain(store=None)
     assert here(certificate.path).is_relative_to(tmp_path / "xdg" / "dnsrenew")

@@ -29,7 +29,7 @@ DAY = timedelta(days=1)
 
 
 class Scene:
-    """`dnsrenew run` with a certificate that expires in five days, and a CA that nobody can reach.
+    """`dnsrenew run` with a certificate that expires in five days, and a CA that is down.
 
     :ivar listen: the address of its endpoint.
     :ivar textfile: the file that each round writes.
@@ -70,7 +70,7 @@ class Scene:
 
     @contextmanager
     def run(self) -> Iterator[subprocess.Popen[str]]:
-        """`dnsrenew run`, until the test ends it or this block does."""
+        """Run `dnsrenew run` until the test or the block ends."""
         argv = [sys.executable, "-m", "dnsrenew", "--config", str(self.config), "run"]
         with (self.folder / "run.log").open("a") as log:
             process = subprocess.Popen(argv, cwd=ROOT, stdout=log, stderr=log, text=True)
@@ -97,7 +97,7 @@ def prometheus(scene: Scene) -> Iterator[Prometheus]:
 
 
 def test_prometheus_fires_the_alerts(scene: Scene, prometheus: Prometheus) -> None:
-    """Of a certificate that expires, whose renewal fails; and when the service is gone, of that."""
+    """Prometheus fires for a certificate that expires and is not renewed, and for a service that has ended."""
     with scene.run() as process:
         until(lambda: prometheus.query("up == 1"))
         expected = {
@@ -116,7 +116,7 @@ def test_prometheus_fires_the_alerts(scene: Scene, prometheus: Prometheus) -> No
 
 
 def test_promtool_has_nothing_to_say(scene: Scene) -> None:
-    """About the endpoint and the text file, which have the same metrics, and about the health."""
+    """The endpoint and the text file are valid for promtool, and both have the same metrics."""
     with scene.run():
         until(scene.textfile.exists)
         served = until(lambda: "last_run" in (text := get(scene.listen, "/metrics")[1]) and text)
@@ -131,7 +131,7 @@ def test_promtool_has_nothing_to_say(scene: Scene) -> None:
 
 
 def _target(scene: Scene) -> str:
-    """The name of the deployment's target: the folder of its files, or the first of them."""
+    """Return the name of the deployment's target: the folder of its files, or the first of them."""
     from dnsrenew.deploy.entry import entry
 
     (spec,) = Config.load(scene.config).certificates
@@ -139,13 +139,13 @@ def _target(scene: Scene) -> str:
 
 
 def test_the_alerts_fire_when_they_should() -> None:
-    """With made-up series: when each alert fires, and what it says."""
+    """The alert rules are valid for promtool, and their unit tests pass."""
     assert "SUCCESS" in promtool("check", "rules", ALERTS)
     promtool("test", "rules", ROOT / "tests" / "data" / "alerts_test.yml")
 
 
 def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
-    """The unit of the docs, with a program that is there."""
+    """systemd-analyze finds no fault in the unit of the docs."""
     unit = tmp_path / "dnsrenew-run.service"
     text = (ALERTS.parent / unit.name).read_text("utf-8")
     unit.write_text(text.replace("/usr/local/bin/dnsrenew", sys.executable), "utf-8")
@@ -155,7 +155,7 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
 
 
 def test_renew_writes_the_text_file(scene: Scene) -> None:
-    """One run of the command, with a strict umask: everybody can read the file."""
+    """`renew` writes the text file with mode 0644, even with a strict umask."""
     argv = [sys.executable, "-m", "dnsrenew", "--config", str(scene.config), "renew", "--now"]
     done = subprocess.run(argv, check=False, cwd=ROOT, capture_output=True, text=True, timeout=60, umask=0o077)
     assert done.returncode == 1, done.stderr

@@ -101,7 +101,7 @@ CLIENTS = {
 @pytest.mark.parametrize("wrong", ["of-another-ca", "for-another-name", "expired"])
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_wrong_certificate_gets_nothing(lab_ca: LabCA, tmp_path: Path, client: str, wrong: str) -> None:
-    """The code is that of an untrusted server, which has received no request.
+    """A server with an untrusted certificate gets no request, and the error has its code.
 
     If the dates are wrong, the fix suspects the clock first.
     """
@@ -119,7 +119,7 @@ def test_a_wrong_certificate_gets_nothing(lab_ca: LabCA, tmp_path: Path, client:
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_right_certificate_gets_the_request(lab_ca: LabCA, client: str) -> None:
-    """The same requests arrive at a server with a right certificate."""
+    """A server with a trusted certificate gets the request."""
     ask, untrusted = CLIENTS[client]
     with https_server(lab_ca.server_context()) as server:
         assert ask(server.url, lab_ca) != untrusted

@@ -65,12 +65,12 @@ def _environment(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def verdicts(found: AccountCheck) -> dict[str, str]:
-    """The result of each MUST."""
+    """Return the result of each MUST."""
     return {each.key: each.result for each in found.results}
 
 
 def test_a_good_account_keeps_every_must(workspace: Workspace) -> None:
-    """One line for each MUST, exit status 0; nothing is left in the journal, and no secret is printed."""
+    """A good account has one line for each MUST. The journal is empty, and no secret is printed."""
     done = workspace.run("providers", "--check", "home")
     lines = done.stdout.splitlines()
     assert (done.returncode, [line[0] for line in lines[:-2]]) == (0, ["✓"] * len(texts.MUSTS))
@@ -80,7 +80,7 @@ def test_a_good_account_keeps_every_must(workspace: Workspace) -> None:
 
 
 def test_the_documents(workspace: Workspace) -> None:
-    """JSON has each MUST; the report for a pull request has no domain and no name of an account."""
+    """The JSON document has each MUST. The Markdown report has no domain and no name of an account."""
     status, document = workspace.run_json("providers", "--check", "home")
     assert (status, document["account"], document["zone"]) == (0, "home", "example.test")
     assert [each["must"] for each in document["checks"]] == list(texts.MUSTS)
@@ -92,7 +92,7 @@ def test_the_documents(workspace: Workspace) -> None:
 
 
 def test_a_wrong_account(workspace: Workspace) -> None:
-    """An unknown one is exit status 2; with a wrong secret the check ends at once, and nothing is left anywhere."""
+    """An unknown account exits with 2. With a wrong secret the check stops after the first MUST and leaves no value."""
     assert workspace.run("providers", "--check", "homer").returncode == 2
     workspace.env["TSIG_SECRET"] = workspace.lab.other_key.secret
     status, document = workspace.run_json("providers", "--check", "home")
@@ -109,14 +109,14 @@ def test_a_wrong_account(workspace: Workspace) -> None:
 
 
 def test_an_account_of_a_person_is_refused(workspace: Workspace) -> None:
-    """Nobody is asked to write some 20 values."""
+    """A manual account is refused, because a person would have to set some 20 values."""
     workspace.write({"dns.hand": {"provider": "manual"}})
     status, document = workspace.run_json("providers", "--check", "hand", timeout=20)
     assert (status, document["error"]["code"]) == (2, "check-by-hand")
 
 
 def test_an_account_of_acme_dns(workspace: Workspace) -> None:
-    """It is tested at the name of its registration, which it must have; nothing is in the journal."""
+    """An acme-dns account is tested at the name of its registration. Without a registration it is refused."""
     with AcmeDns() as server, AcmeDnsZone(workspace.lab, server):
         workspace.write({"dns.acme": {"provider": "acme-dns", "api": server.url}})
         status, document = workspace.run_json("providers", "--check", "acme")
@@ -136,13 +136,13 @@ def test_an_account_of_acme_dns(workspace: Workspace) -> None:
 
 
 def post(url: str) -> str:
-    """The answer to an empty request."""
+    """Return the response to an empty request."""
     with urllib.request.urlopen(url, b"{}") as answer:  # noqa: S310  # the stand-in on loopback
         return str(answer.read().decode())
 
 
 def test_a_killed_check_is_cleaned_up(workspace: Workspace) -> None:
-    """Its values are in the journal, and cleanup removes them."""
+    """After a kill, `cleanup` removes the values of the check."""
     done = subprocess.run(
         [sys.executable, "-c", KILLED],
         cwd=workspace.path,
@@ -160,7 +160,7 @@ def test_a_killed_check_is_cleaned_up(workspace: Workspace) -> None:
 
 
 def test_an_interrupted_check_cleans_up(workspace: Workspace) -> None:
-    """After SIGINT the exit status is 130; what a slow machine had no time for, `cleanup` removes."""
+    """After SIGINT the check ends within six seconds, and no value is left after `cleanup`."""
     with subprocess.Popen(
         [sys.executable, "-m", "dnsrenew", "providers", "--check", "home"],
         cwd=workspace.path,
@@ -181,7 +181,7 @@ def test_an_interrupted_check_cleans_up(workspace: Workspace) -> None:
 
 
 def test_the_zone_of_an_account_without_zones(workspace: Workspace) -> None:
-    """It is that of the first certificate that uses the account; without one the account must name it."""
+    """An account without `zones` is checked in the zone of its first certificate. Without one it is refused."""
     other = {key: value for key, value in workspace.other_account().items() if key != "zones"}
     workspace.write({"dns.home.zones": None, "certificate.0.domains": ["deep.example.test"]})
     assert checked(workspace).zone == "example.test"
@@ -216,14 +216,14 @@ def test_the_zone_of_an_account_without_zones(workspace: Workspace) -> None:
 def test_what_a_host_does_not_have_is_not_tested(
     workspace: Workspace, changes: dict[str, Any], untested: set[str]
 ) -> None:
-    """As the provider file says; the rest is."""
+    """A MUST that the provider file excludes is not tested, and the others are."""
     found = verdicts(checked(workspace, **changes))
     assert {key for key, result in found.items() if result == "not-tested"} == untested
     assert "broken" not in found.values()
 
 
 def test_the_one_value_of_a_zone_is_respected(workspace: Workspace) -> None:
-    """A check neither replaces a value that is in use, nor runs beside a renewal that uses it."""
+    """If a host holds one value for a zone, a check does not run while a renewal has the zone."""
     changes = {"values": '"one"', "scope": '"zone"'}
     checked(workspace, **changes)
     config = Config.load(workspace.config_path)

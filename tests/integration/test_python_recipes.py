@@ -57,7 +57,7 @@ def get(folder: Path, port: int) -> tuple[str, str]:
 
 
 def test_a_server_with_its_own_thread_serves_its_certificate_and_the_renewed_one(tmp_path: Path) -> None:
-    """It serves a certificate for its name, and after a renewal the new one, without a restart."""
+    """The server serves its certificate, and after a renewal the new one, without a restart."""
     serials: set[str] = set()
     with running(tmp_path) as port:
         end = time.monotonic() + PATIENCE
@@ -73,7 +73,7 @@ def test_a_server_with_its_own_thread_serves_its_certificate_and_the_renewed_one
 
 
 def test_the_reference_runs_and_logs_what_it_says(tmp_path: Path) -> None:
-    """Its blocks run one after the other, ``obtain`` last, because then logging is configured."""
+    """The blocks of the reference run one after the other, ``obtain`` last, because logging is configured by then."""
     page = (ROOT / "docs" / "reference" / "python.md").read_text("utf-8")
     obtain, *others = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     (tmp_path / "reference.py").write_text("\n".join([*others, obtain]))

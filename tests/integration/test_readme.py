@@ -52,7 +52,7 @@ def typed_to_the_end(reader: Reader, typed: list[Typed]) -> list[Typed]:
 
 
 def test_the_quick_start_of_the_readme(reader: Reader) -> None:
-    """From the empty home to a certificate that renews itself."""
+    """The commands of the README lead from an empty home to a certificate with a schedule."""
     part = between(README, "## Quick start", "## Python")
     reader.get_ready(blocks(part, "toml")[0])
     typed = list(commands(part))
@@ -65,7 +65,7 @@ def test_the_quick_start_of_the_readme(reader: Reader) -> None:
 
 
 def test_the_tutorial_and_a_backup(reader: Reader) -> None:
-    """Its steps 2 to 7, with all servers of step 6; then all is lost, and comes back as the guide says: no order."""
+    """Steps 2 to 7 of the tutorial work with all servers of step 6. A backup restores everything without an order."""
     part = between(TUTORIAL, "## 2. ", "## 8. ")
     config, *deployments = blocks(part, "toml")
     with home_servers.running(reader.folder, NAME) as servers:
@@ -89,14 +89,14 @@ def test_the_tutorial_and_a_backup(reader: Reader) -> None:
 
 
 def test_the_picture_is_what_the_program_shows(reader: Reader) -> None:
-    """Recorded anew, it ends with the same lines. `python -m docs.record` makes it anew."""
+    """A new recording ends with the lines of the stored picture. `python -m docs.record` updates it."""
     last = record.shown(record.record(reader)[-1].rows)
     drawn = lines_of(record.PICTURE.read_text("utf-8"))
     assert at_any_time(last) == at_any_time(drawn)
 
 
 def monitored(reader: Reader) -> list[str]:
-    """What the program of the monitoring guide prints, without its figures."""
+    """Return the output of the monitoring guide's program, without its figures."""
     (program,) = blocks((ROOT / "docs" / "guides" / "monitoring.md").read_text("utf-8"), "python")
     python = f"cd ~/certificates && {shlex.join([sys.executable, '-c', program])}"
     (done,) = reader.type([Typed(python, "")])
@@ -105,7 +105,7 @@ def monitored(reader: Reader) -> list[str]:
 
 
 def assert_scheduled(reader: Reader) -> None:
-    """There is a line in the user's crontab, or a timer of the user's systemd."""
+    """Check that there is a line in the user's crontab, or a timer of the user's systemd."""
     crontab = reader.folder / ".crontab"
     timer = reader.folder / ".config" / "systemd" / "user" / "dnsrenew.timer"
     assert timer.is_file() or "dnsrenew renew" in crontab.read_text()

@@ -52,7 +52,7 @@ def files(store: Path) -> dict[str, bytes]:
 
 
 def test_a_rehearsal_goes_all_the_way_and_keeps_nothing(stage: Stage, ca: AcmeProxy, staging: AcmeProxy) -> None:
-    """Order, TXT values, validation and issuance at the staging CA; the CA itself gets no request."""
+    """A rehearsal makes a whole order at the staging CA, and the CA itself gets no request."""
     outcome = rehearsal(stage)
     assert attempt_rows(outcome) == [("other", "dns-01", ("home",), 1, None)]
     assert staging.counts["certificate"] == 1
@@ -71,7 +71,7 @@ def test_a_rehearsal_goes_all_the_way_and_keeps_nothing(stage: Stage, ca: AcmePr
 
 
 def test_the_current_certificate_is_not_changed(stage: Stage, ca: AcmeProxy, staging: AcmeProxy) -> None:
-    """A rehearsal ignores that nothing is due; every file of the store stays as it is."""
+    """A rehearsal runs although nothing is due, and changes no file of the store."""
     stage.renewed()
     before = files(stage.workspace.store)
     outcome = rehearsal(stage)
@@ -84,7 +84,7 @@ def test_the_current_certificate_is_not_changed(stage: Stage, ca: AcmeProxy, sta
 
 
 def test_a_second_rehearsal_proves_afresh(stage: Stage, staging: AcmeProxy) -> None:
-    """Valid authorizations are deactivated first, so that DNS is really written."""
+    """A rehearsal deactivates valid authorizations first, so that DNS is really written."""
     rehearsal(stage)
     outcome = rehearsal(stage)
     assert len(stage.written()) == 2
@@ -93,7 +93,7 @@ def test_a_second_rehearsal_proves_afresh(stage: Stage, staging: AcmeProxy) -> N
 
 
 def test_its_failure_is_not_counted(stage: Stage, ca: AcmeProxy, staging: AcmeProxy) -> None:
-    """The next real run is not deferred, and its history does not have the failure."""
+    """A failed rehearsal does not defer the next real run, and is not in its history."""
     staging.on_request = refusing("newOrder", problem("rejectedIdentifier", "not here", 400))
     outcome = stage.one(dry_run=True)
     assert (outcome.status, codes(outcome)) == ("failed", ["ca-rejected-identifier"])
@@ -104,7 +104,7 @@ def test_its_failure_is_not_counted(stage: Stage, ca: AcmeProxy, staging: AcmePr
 
 
 def test_a_limit_of_the_staging_ca_holds_no_real_order(stage: Stage, ca: AcmeProxy, staging: AcmeProxy) -> None:
-    """A real failure does not defer a rehearsal either."""
+    """A limit of the staging CA does not defer a real order, and a real failure does not defer a rehearsal."""
     staging.on_request = refusing("newOrder", problem("rateLimited", "too many", 429, ("Retry-After", "7200")))
     assert stage.one(dry_run=True).status == "failed"
     ca.on_request = refusing("newOrder", problem("rejectedIdentifier", "not today", 400))
@@ -116,7 +116,7 @@ def test_a_limit_of_the_staging_ca_holds_no_real_order(stage: Stage, ca: AcmePro
 
 
 def test_all_routes_that_would_be_used(stage: Stage, staging: AcmeProxy) -> None:
-    """The rehearsal falls back as the real run, and its outcome has every attempt."""
+    """A rehearsal falls back as a real run does, and its outcome has every attempt."""
     outcome = rehearsal(stage, {**site(stage), "certificate.0.routes": [http(stage.lab.reserve()), dns("home")]})
     assert attempt_rows(outcome) == [
         ("other", "http-01", (), 1, "http-unreachable"),
@@ -126,7 +126,7 @@ def test_all_routes_that_would_be_used(stage: Stage, staging: AcmeProxy) -> None
 
 
 def test_a_mix_is_rehearsed(stage: Stage) -> None:
-    """Apex by http-01 and wildcard by dns-01, in one order at the staging CA."""
+    """A rehearsal can use http-01 for the apex and dns-01 for the wildcard in one order."""
     pebble = stage.lab.another_pebble()
     with second_ca(stage, pebble=pebble):
         names = [SITE, f"*.{SITE}"]
@@ -136,7 +136,7 @@ def test_a_mix_is_rehearsed(stage: Stage) -> None:
 
 
 def test_two_cas_with_one_staging_ca(stage: Stage, ca: AcmeProxy, staging: AcmeProxy) -> None:
-    """Built-in CAs without a staging CA use Let's Encrypt's: a route is rehearsed once."""
+    """If two CAs share a staging CA, each route is rehearsed once."""
     third = {"directory": ca.directory_url, "trust": str(stage.lab.ca.trust_pem), "staging": "other"}
     staging.on_request = refusing("newOrder", problem("rejectedIdentifier", "not here", 400))
     routes = [dns("home"), dns("home", ca="third")]
@@ -145,7 +145,7 @@ def test_two_cas_with_one_staging_ca(stage: Stage, ca: AcmeProxy, staging: AcmeP
 
 
 def test_a_ca_without_a_staging_ca(stage: Stage, ca: AcmeProxy) -> None:
-    """A configured CA without `staging`: the error names it and the key to add, and nothing is sent."""
+    """A configured CA without `staging` is an error that names it and the key to add. Nothing is sent."""
     outcome = stage.one({"ca.lab.staging": None}, dry_run=True)
     assert outcome.status == "failed"
     assert isinstance(outcome.error, ConfigError)
@@ -157,7 +157,7 @@ def test_a_ca_without_a_staging_ca(stage: Stage, ca: AcmeProxy) -> None:
 
 
 def test_a_ca_may_be_its_own_staging_ca(stage: Stage, ca: AcmeProxy) -> None:
-    """Nothing is stored, and the next real run makes its own order."""
+    """If a CA is its own staging CA, nothing is stored, and the next real run makes its own order."""
     outcome = rehearsal(stage, {"ca.lab.staging": "lab"})
     assert attempt_rows(outcome) == [("lab", "dns-01", ("home",), 1, None)]
     assert not (stage.workspace.store / "certificates" / "home" / "current").exists()
@@ -165,7 +165,7 @@ def test_a_ca_may_be_its_own_staging_ca(stage: Stage, ca: AcmeProxy) -> None:
 
 
 def test_a_failed_rehearsal_leaves_no_txt(stage: Stage, staging: AcmeProxy) -> None:
-    """Published values are removed (the lab checks this after each test)."""
+    """A failed rehearsal removes the published values (the lab checks this after each test)."""
     staging.on_request = refusing("finalize", problem("badCSR", "RSA only", 400))
     outcome = stage.one(dry_run=True)
     assert codes(outcome) == ["ca-bad-csr"]
@@ -173,7 +173,7 @@ def test_a_failed_rehearsal_leaves_no_txt(stage: Stage, staging: AcmeProxy) -> N
 
 
 def test_the_staging_ca_is_down(stage: Stage, ca: AcmeProxy) -> None:
-    """The error names the staging CA."""
+    """If the staging CA is down, the error names it."""
     down = {"directory": f"https://127.0.0.1:{stage.lab.reserve()}/dir"}
     outcome = stage.one({"ca.other": down}, dry_run=True)
     assert codes(outcome) == ["ca-unreachable"]
@@ -181,7 +181,7 @@ def test_the_staging_ca_is_down(stage: Stage, ca: AcmeProxy) -> None:
 
 
 def test_a_rehearsal_asks_for_no_renewal_information(stage: Stage, ca: AcmeProxy, staging: AcmeProxy) -> None:
-    """It is due, but the next real run asks, and stores the answer."""
+    """A rehearsal requests no renewal information. The next real run does, and stores the answer."""
     stage.renewed()
     before = files(stage.workspace.store)
     ca.exchanges.clear()
@@ -192,7 +192,7 @@ def test_a_rehearsal_asks_for_no_renewal_information(stage: Stage, ca: AcmeProxy
 
 
 def test_a_busy_staging_ca_does_not_hang_it(stage: Stage, staging: AcmeProxy) -> None:
-    """503 with a long Retry-After ends it."""
+    """A 503 of the staging CA with a long Retry-After ends the rehearsal."""
     page = Response(503, b"<h1>busy</h1>", (("Retry-After", "3600"),))
     staging.on_request = refusing("newOrder", page)
     outcome = stage.one(dry_run=True)

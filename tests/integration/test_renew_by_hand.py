@@ -53,7 +53,7 @@ def stage(workspace: Workspace) -> HandStage:
 
 @pytest.mark.leaves_txt
 def test_a_person_sets_the_records(stage: HandStage) -> None:
-    """The event names both records; the run goes on by itself as soon as every name server shows them."""
+    """The event has both records to set. The run continues when every name server shows them."""
 
     def person() -> None:
         (data,) = stage.event_data("txt-by-hand")
@@ -70,7 +70,7 @@ def test_a_person_sets_the_records(stage: HandStage) -> None:
 
 
 def test_without_a_terminal(stage: HandStage) -> None:
-    """A scheduled run makes no order; the error names `dnsrenew delegate`."""
+    """Without a terminal a manual account makes no order, and the fix names `dnsrenew delegate`."""
     outcome = stage.one()
     assert outcome.error is not None
     assert outcome.error.code == "manual-no-terminal"
@@ -80,7 +80,7 @@ def test_without_a_terminal(stage: HandStage) -> None:
 
 
 def test_a_program_of_the_user_s(stage: HandStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hook, named relative to the configuration, is called for each value, and removes them."""
+    """A hook, named relative to the configuration, is called to add and to remove each value."""
     folder = stage.workspace.path
     options = dict(rfc2136_account(stage.lab).options)
     monkeypatch.setenv("TSIG_SECRET", options.pop("tsig_secret"))

@@ -73,7 +73,7 @@ def test_names_below_one_domain_wait_for_each_other(stage: Stage, duck: DuckDns)
 
 
 def test_two_domains_are_done_at_once(stage: Stage, duck: DuckDns) -> None:
-    """Each has its own value: both are set before either is cleared."""
+    """Two domains have a value each: both are set before one is cleared."""
     stage.renewed({"certificate": [certificate("home", "spare")]})
     assert requests_made(duck) == ["set", "set", "clear", "clear"]
 
@@ -130,7 +130,7 @@ def test_the_shipped_file_is_used_without_a_file_of_the_user_s(stage: Stage) -> 
 
 
 def test_another_run_that_has_the_zone(stage: Stage) -> None:
-    """The outcome is `locked` and names the process; no failure is stored, and no order is made."""
+    """If another run has the zone, the outcome is `locked` with its process. No order is made, no failure stored."""
     with FolderStore(stage.workspace.store).lock_zone("home.duckdns.org.", context=Context()):
         outcome = stage.one({"certificate": [certificate("home")]})
     assert outcome.status == "locked"

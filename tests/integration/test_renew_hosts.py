@@ -108,7 +108,7 @@ def overlaps(stage: Stage) -> bool:
 
 
 def test_a_plug_in_obtains_a_certificate_without_a_provider_file(stage: Stage) -> None:
-    """Its entry point is a provider; one call has both values of the name."""
+    """A plug-in is found by its entry point. One call has both values of the name."""
     stage.renewed()
     assert [(entry["what"], entry["count"]) for entry in diary(stage)] == [
         ("add begins", 2),
@@ -139,7 +139,7 @@ def test_one_value_for_a_name_means_one_after_the_other_at_that_name(stage: Stag
 
 
 def test_two_certificates_wait_for_the_name_that_keeps_one_value(stage: Stage) -> None:
-    """From the first write to the last removal the name belongs to one certificate."""
+    """At a host with one value, a name belongs to one certificate from the first write to the last removal."""
     set_one_value(stage)
     tables = certificates("a", "b")
     tables[0]["domains"], tables[1]["domains"] = ["example.test"], ["*.example.test"]
@@ -160,7 +160,7 @@ def test_an_exclusive_host_has_one_writer_at_a_time(stage: Stage) -> None:
 
 
 def test_an_exclusive_host_has_one_writer_in_two_processes_too(stage: Stage) -> None:
-    """The lock is in the shared store."""
+    """Two processes never write at an exclusive host at once, because the lock is in the shared store."""
     set_behaviour(stage, "exclusive = true")
     changes = {key: value for key, value in stage.base.items() if not key.endswith("tsig_secret")}
     workspace = stage.workspace
@@ -193,7 +193,7 @@ def test_without_removal_remove_is_never_called(stage: Stage) -> None:
 
 
 def test_ttl_and_settle_have_defaults_of_the_host(stage: Stage) -> None:
-    """The provider file has defaults; the account's `ttl` and the certificate's `propagation` win."""
+    """The provider file has defaults of `ttl` and `settle`, which account and certificate can override."""
     set_behaviour(stage, "ttl = 33\nsettle = 1\npropagation_timeout = 77")
     seen: list[int] = []
 

@@ -38,7 +38,7 @@ NOTIFY_SECONDS = 0.6
 
 
 def account(lab: Lab, key: TsigKey = KEY, **changes: Any) -> dict[str, Any]:
-    """The options of an account at Knot; None takes one away."""
+    """Return the options of an account at Knot; None removes one."""
     options = {**lab.account(key), "server": f"{KNOT}:{lab.port}", "tsig_secret": key.secret, **changes}
     return {name: value for name, value in options.items() if value is not None and name != "zones"}
 
@@ -61,7 +61,7 @@ def refusal(lab: Lab, name: str = CHALLENGE, zone: str = ALONE.name, **changes: 
 
 @pytest.fixture
 def notify_port(lab: Lab) -> int:
-    """Where Knot sends its NOTIFY; without a listener it finds nobody."""
+    """The port of Knot's NOTIFY; without a listener nothing receives it."""
     return lab.reserve()
 
 
@@ -123,7 +123,7 @@ NOT_AUTHORIZED = "does not accept the key for the zone knot.test, or is not its 
     ids=["secret", "name", "algorithm", "unsigned", "key-of-another-zone", "name-that-the-key-may-not-change"],
 )
 def test_knot_refuses_a_wrong_key(lab: Lab, knot: Knot, changes: dict[str, Any], words: str) -> None:
-    """The error is about the key, and nothing is written. Knot has one answer for all but a wrong secret."""
+    """For a wrong key the error is about the key, and nothing is written."""
     error = refusal(lab, **changes)
     assert error.code == "provider-unauthorized"
     assert words in error.message
@@ -144,7 +144,7 @@ def test_knot_refuses_a_zone_that_it_does_not_have(lab: Lab) -> None:
 
 @pytest.mark.usefixtures("knot")
 def test_knot_refuses_a_name_outside_the_zone(lab: Lab) -> None:
-    """The zone of the account is not the zone of the name."""
+    """A name outside the account's zone is refused."""
     error = refusal(lab, CHALLENGE, WHOLE.name, key=OTHER_KEY)
     assert error.code == "provider-zone-unknown"
     assert "a name is outside the zone knotwhole.test (NOTZONE)" in error.message
@@ -189,7 +189,7 @@ def test_a_renewal_waits_for_nsd(stage: Stage, knot: Knot, nsd: Nsd) -> None:
 
 @pytest.mark.parametrize("key", [{}, NO_KEY], ids=["signed", "unsigned"])
 def test_nsd_refuses_an_update(stage: Stage, nsd: Nsd, key: dict[str, Any]) -> None:
-    """No challenge is answered, and the error says that this server takes no updates, and which one may."""
+    """NSD takes no updates: the error says so and names the server that does. No challenge is answered."""
     server = f"{nsd.address}:{nsd.port}"
     with stage.lab.acme_proxy() as proxy:
         changes = {"dns": {"home": account(stage.lab, server=server, **key)}, **certificate(BOTH.name)}

@@ -20,12 +20,12 @@ def stage(workspace: Workspace) -> Stage:
 
 
 def domains(*names: str, **more: Any) -> dict[str, Any]:
-    """The change to one certificate for these names."""
+    """Return the change to one certificate for these names."""
     return {"certificate": [{"name": "home", "domains": list(names), **more}]}
 
 
 def test_names_in_two_zones_are_written_by_two_accounts(stage: Stage) -> None:
-    """One order, one certificate; each value is written by the account of its zone."""
+    """In one order, each value is written by the account of its zone."""
     outcome = stage.renewed(domains("example.test", "www.other.test"))
     assert outcome.route is not None
     assert outcome.route.dns == ("home", "other")
@@ -47,7 +47,7 @@ def test_the_account_with_the_longest_fitting_zone_writes(stage: Stage) -> None:
 
 
 def test_the_account_without_zones_takes_the_rest(stage: Stage) -> None:
-    """It gets the names that no other account has; its zone is found by SOA."""
+    """An account without `zones` gets the names that no other account has. Its zone is found by SOA."""
     stage.lab.add_zone("rest.test")
     stage.renewed({"dns.home.zones": None, **domains("deep.er.rest.test", "www.other.test")})
     assert sorted(stage.written()) == [
@@ -57,7 +57,7 @@ def test_the_account_without_zones_takes_the_rest(stage: Stage) -> None:
 
 
 def test_a_route_may_name_its_account(stage: Stage) -> None:
-    """No other account is used, though its zone fits too."""
+    """If a route names its account, no other account is used, though its zone fits too."""
     changes = {"dns.twin": {**stage.lab.account(stage.lab.key, "example.test"), "tsig_secret": stage.lab.key.secret}}
     route = {"challenge": "dns-01", "dns": "twin"}
     outcome = stage.renewed({**changes, **domains("example.test", routes=[route])})
@@ -67,7 +67,7 @@ def test_a_route_may_name_its_account(stage: Stage) -> None:
 
 
 def test_a_cname_is_followed_into_another_zone_and_another_account(stage: Stage) -> None:
-    """No account writes the zone of the names: the delegation makes that unnecessary."""
+    """A CNAME is followed into another zone, so that no account needs to write the zone of the names."""
     stage.lab.add_zone("asks.test", "_acme-challenge CNAME asks.other.test.\n", refuse=True)
     outcome = stage.renewed(domains("asks.test", "*.asks.test"))
     assert names_in(stage.leaf()) == {"asks.test", "*.asks.test"}
@@ -96,14 +96,14 @@ def test_follow_cname_false_writes_at_the_name_itself(stage: Stage) -> None:
 
 
 def test_a_wildcard_cname_is_no_delegation(stage: Stage) -> None:
-    """It does not apply once the TXT is written, so the value is written at the name, and the CA sees it."""
+    """A wildcard CNAME is not followed. The value is written at the name, and the CA sees it."""
     stage.lab.add_zone("wild.test", "* CNAME www.other.test.\n")
     stage.renewed({"dns.home.zones": ["wild.test"], **domains("wild.test", "*.wild.test")})
     assert set(stage.written()) == {("home", "wild.test.", "_acme-challenge.wild.test.")}
 
 
 def test_a_name_that_no_account_may_write_is_refused_before_an_order(stage: Stage) -> None:
-    """The CNAME leads into a zone that no account has: the error has the name and the zones."""
+    """If a CNAME leads into a zone that no account has, the error has the name and the zones, before an order."""
     stage.lab.add_zone("strangers.test")
     stage.lab.add_zone("astray.test", "_acme-challenge CNAME astray.strangers.test.\n")
     changes = {"dns.home.zones": ["example.test", "astray.test"], **domains("astray.test")}
@@ -114,7 +114,7 @@ def test_a_name_that_no_account_may_write_is_refused_before_an_order(stage: Stag
 
 
 def test_a_name_that_lives_by_a_wildcard_is_warned_of(stage: Stage) -> None:
-    """The certificate is obtained, with a warning that the name vanished from DNS meanwhile."""
+    """For a name that exists by a wildcard, a warning says that it vanished from DNS meanwhile."""
     stage.lab.add_zone("shadow.test", "* A 192.0.2.7\nreal A 192.0.2.8\n")
     changes = {"dns.home.zones": ["shadow.test"], **domains("www.shadow.test", "real.shadow.test")}
     outcome = stage.renewed(changes)

@@ -25,7 +25,7 @@ def powerdns(lab: Lab) -> Iterator[PowerDns]:
 
 
 def values(server: PowerDns) -> set[str]:
-    """All TXT values of the zone."""
+    """Return all TXT values of the zone."""
     zone = server.api("GET", f"/zones/{ZONE}.")
     sets: list[dict[str, Any]] = [rrset for rrset in zone["rrsets"] if rrset["type"] == "TXT"]
     return {record["content"] for rrset in sets for record in rrset["records"]}
@@ -53,7 +53,7 @@ def test_apex_wildcard_and_a_host_in_one_order(stage: Stage, powerdns: PowerDns)
 
 
 def test_two_hosts_in_one_order(stage: Stage, powerdns: PowerDns) -> None:
-    """One name at BIND by RFC 2136, the other at PowerDNS by its API."""
+    """One order writes one name at BIND by RFC 2136, and the other at PowerDNS by its API."""
     bind = {**stage.lab.account(stage.lab.key, "example.test"), "tsig_secret": stage.lab.key.secret}
     names = [ZONE, "example.test"]
     before, started = set(RUNNING._processes), []
@@ -66,7 +66,7 @@ def test_two_hosts_in_one_order(stage: Stage, powerdns: PowerDns) -> None:
 
 
 def test_the_values_are_withdrawn_after_a_failure(stage: Stage, powerdns: PowerDns) -> None:
-    """The other host refuses: the values at PowerDNS are removed."""
+    """If the other host refuses, the values at PowerDNS are removed."""
     stage.lab.add_zone("closed.test", refuse=True)
     bind = {**stage.lab.account(stage.lab.key, "closed.test"), "tsig_secret": stage.lab.key.secret}
     names = [ZONE, "closed.test"]
@@ -77,7 +77,7 @@ def test_the_values_are_withdrawn_after_a_failure(stage: Stage, powerdns: PowerD
 
 @pytest.mark.parametrize("kind", ["certificate-started", "txt-written"])
 def test_the_process_of_lexicon_lives_as_long_as_the_run(stage: Stage, kind: str) -> None:
-    """It is there when the certificate is begun, and none is left afterwards."""
+    """The process of lexicon runs when the certificate is started, and has ended after the run."""
     before, found = set(RUNNING._processes), []
     stage.on_kind[kind] = lambda: found.append(len(RUNNING._processes - before))
     stage.renewed({"certificate": [{"name": "home", "domains": [ZONE]}]})

@@ -24,7 +24,7 @@ def requests(stage: Stage, proxy: AcmeProxy, count: int) -> Counter[str]:
 
 @pytest.mark.parametrize("count", [1, 3, 20])
 def test_n_names_take_4_plus_2n_requests(stage: Stage, count: int) -> None:
-    """An order, N authorizations, N answers, finalize, the order, the certificate; and one unsigned request.
+    """An order for N names takes 4 + 2N signed requests, and one unsigned request.
 
     On a busy machine the CA may need longer, which costs one more poll: the best of three runs counts.
     """
@@ -57,7 +57,7 @@ def test_many_certificates_share_directory_and_account(stage: Stage) -> None:
 
 
 def test_one_worker_does_one_certificate_after_the_other(stage: Stage) -> None:
-    """`workers` is the number of certificates at a time."""
+    """`workers` limits the certificates that are renewed at the same time."""
     stage.run({"certificate": certificates("a", "b", "c")}, workers=1)
     steps = [(event.kind, event.certificate) for event in stage.events]
     steps = [step for step in steps if step[0] in {"certificate-started", "certificate-finished"}]
@@ -65,7 +65,7 @@ def test_one_worker_does_one_certificate_after_the_other(stage: Stage) -> None:
 
 
 def test_two_certificates_for_the_same_names(stage: Stage) -> None:
-    """An EC and an RSA key, at a CA that returns one pending order for both, as Boulder does."""
+    """An EC and an RSA certificate are obtained at a CA that returns one pending order for both, as Boulder does."""
     pending: dict[str, Response] = {}
 
     def one_order(request: Request, response: Response) -> Response:

@@ -23,7 +23,7 @@ DAYS = timedelta(days=1)
 
 
 def current(workspace: Workspace, name: str = "home") -> Path:
-    """The folder of the current version."""
+    """Return the folder of the current version."""
     return (workspace.store / "certificates" / name / "current").resolve()
 
 
@@ -85,7 +85,7 @@ def test_foreign_values_survive_a_failure_too(stage: Stage) -> None:
 
 
 def test_what_is_not_due_costs_no_request_and_no_lock(stage: Stage) -> None:
-    """The second run uses neither the CA, nor DNS, nor the lock, and emits no event.
+    """A run with nothing due sends no request to the CA or to DNS, takes no lock, and emits no event.
 
     Half of the lifetime, because this CA suggests a renewal when about a third is left.
     """
@@ -102,7 +102,7 @@ def test_what_is_not_due_costs_no_request_and_no_lock(stage: Stage) -> None:
 
 
 def test_force_renews_what_is_not_due(stage: Stage) -> None:
-    """A new certificate with the reason `forced`, and a new key."""
+    """With `force` a certificate that is not due is renewed, with the reason `forced` and a new key."""
     first, key = stage.renewed(), stage.leaf().public_key()
     outcome = stage.renewed(force=True)
     assert outcome.reason == "forced"
@@ -111,7 +111,7 @@ def test_force_renews_what_is_not_due(stage: Stage) -> None:
 
 
 def test_it_is_renewed_when_the_configured_part_of_its_life_is_left(stage: Stage) -> None:
-    """Not due the day before; renewed at the time that the outcome has named.
+    """The certificate is not due the day before, and is renewed at the time that its outcome has named.
 
     Half of the lifetime, because this CA suggests a renewal when about a third is left.
     """
@@ -136,7 +136,7 @@ def test_it_is_renewed_when_the_configured_part_of_its_life_is_left(stage: Stage
     ],
 )
 def test_it_is_renewed_after_a_change_of_the_configuration(stage: Stage, changes: dict[str, Any], why: str) -> None:
-    """Names and kind of key: the current certificate is no longer the configured one."""
+    """A change of names or of the key type renews the certificate."""
     stage.renewed()
     outcome = stage.renewed(changes)
     assert outcome.reason == "changed", why
@@ -145,7 +145,7 @@ def test_it_is_renewed_after_a_change_of_the_configuration(stage: Stage, changes
 
 
 def test_it_is_renewed_at_another_ca(stage: Stage) -> None:
-    """With its own account there; the old CA gets no request."""
+    """If another CA is configured, the certificate is renewed there, with a new account. The old CA gets no request."""
     stage.renewed()
     with stage.lab.another_pebble() as pebble, stage.lab.acme_proxy() as old:
         second = {"directory": pebble.directory_url, "trust": str(pebble.trust_pem)}
@@ -182,7 +182,7 @@ def test_an_expired_certificate_is_renewed_as_expired(stage: Stage, hasty: Pebbl
 
 
 def test_three_versions_are_kept_and_current_moves(stage: Stage) -> None:
-    """So is the version whose paths this process got; `current` leads to the newest."""
+    """Three versions are kept, and the one whose paths this process got. `current` leads to the newest."""
     first, renewer = stage.renewed(), stage.renewer()
     held = renewer.certificate("home")
     seen = [first.serial, *(stage.renewed(force=True).serial for _ in range(2))]
@@ -215,7 +215,7 @@ def test_the_key_is_of_the_wanted_kind(stage: Stage, kind: str, found: str) -> N
 
 
 def test_international_names_go_both_ways(stage: Stage) -> None:
-    """Configured in Unicode, ordered and stored as A-labels, and printed as configured."""
+    """Names are configured and printed in Unicode, and ordered and stored as A-labels."""
     domains = ["Bücher.example.test", "*.bücher.example.test", "xn--mnchen-3ya.example.test"]
     outcome = stage.renewed({"certificate": [{"domains": domains}]})
     assert outcome.name == "xn--bcher-kva.example.test"
@@ -241,7 +241,7 @@ def test_an_order_that_is_ready_at_once_writes_no_dns(stage: Stage) -> None:
 
 
 def test_only_names_without_an_authorization_are_written(stage: Stage) -> None:
-    """A name is added: only its TXT value is written."""
+    """If a name is added, only its TXT value is written."""
     with stage.lab.another_pebble(authz_reuse=100) as pebble, stage.lab.acme_proxy(pebble=pebble) as proxy:
         stage.renewed(through(proxy))
         changes = {"certificate.0.domains": ["example.test", "*.example.test", "new.example.test"]}
@@ -266,7 +266,7 @@ def test_a_failed_certificate_does_not_stop_the_others(stage: Stage) -> None:
 
 
 def test_only_the_named_certificates_are_worked_on(stage: Stage) -> None:
-    """In the order of the file."""
+    """Only the named certificates are renewed, in the order of the file."""
     changes = {"certificate": certificates("a", "b", "c")}
     outcomes = stage.run(changes, names=["c", "a"])
     assert [(outcome.name, outcome.status) for outcome in outcomes] == [("a", "renewed"), ("c", "renewed")]

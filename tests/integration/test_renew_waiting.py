@@ -50,7 +50,7 @@ def test_at_the_time_out_the_values_are_removed(stage: Stage) -> None:
 
 
 def test_check_none_asks_no_name_server(stage: Stage) -> None:
-    """The wait is only `settle`."""
+    """With `check = "none"` no name server is queried, and the wait is only `settle`."""
     stage.lab.add_zone("unseen.test")
     changes = {
         "dns.home.zones": ["unseen.test"],

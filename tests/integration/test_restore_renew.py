@@ -23,14 +23,14 @@ def passphrase_file(workspace: Workspace) -> Path:
 
 
 def account_url(folder: Path) -> str:
-    """The URL of the only account of a store."""
+    """Return the URL of the only account of a store."""
     (path,) = folder.glob("state/accounts/*/account.json")
     url: str = json.loads(path.read_text())["url"]
     return url
 
 
 def restored(workspace: Workspace, archive: str, *more: str) -> Path:
-    """Restore into a new folder, delete the old one's configuration and store, and return the new folder."""
+    """Restore into a new folder, delete the old configuration and store, and return the new folder."""
     folder = workspace.path / "moved"
     done = workspace.run("restore", archive, "--config", str(folder / "dnsrenew.toml"), *more)
     assert done.returncode == 0, done.stderr
@@ -40,7 +40,7 @@ def restored(workspace: Workspace, archive: str, *more: str) -> Path:
 
 
 def test_with_keys_the_same_account_goes_on(workspace: Workspace, passphrase_file: Path) -> None:
-    """Nothing is due after the move; then it is renewed, with the account of before."""
+    """After a restore with keys nothing is due, and a forced renewal uses the same account."""
     sealed = ("--passphrase-file", str(passphrase_file))
     assert workspace.run("renew").returncode == 0
     before = account_url(workspace.path)
@@ -62,7 +62,7 @@ def test_with_keys_the_same_account_goes_on(workspace: Workspace, passphrase_fil
 
 
 def test_without_keys_it_is_obtained_anew(workspace: Workspace) -> None:
-    """A new account and a new certificate, without a word about damage."""
+    """After a restore without keys, a new account and a new certificate are created, without a warning about damage."""
     assert workspace.run("renew").returncode == 0
     before = account_url(workspace.path)
     assert workspace.run("export", "plain.tgz").returncode == 0

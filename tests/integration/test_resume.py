@@ -71,7 +71,7 @@ def leave_order(stage: Stage, ca: AcmeProxy, kind: str = "finalize", **how: Any)
 
 @pytest.mark.parametrize("kind", ["finalize", "certificate"])
 def test_the_certificate_of_the_same_order_is_fetched(stage: Stage, ca: AcmeProxy, kind: str) -> None:
-    """No second order, CSR or TXT value: the certificate has the key on disk."""
+    """The next run fetches the certificate of the pending order, without a second order, CSR or TXT value."""
     leave_order(stage, ca, kind)
     key = (order_folder(stage) / "key.pem").read_bytes()
     outcome = stage.renewed(later=SOON)
@@ -92,7 +92,7 @@ def test_the_certificate_of_the_same_order_is_fetched(stage: Stage, ca: AcmeProx
 
 
 def test_the_order_of_a_renewal_is_resumed(stage: Stage, ca: AcmeProxy) -> None:
-    """The old certificate is in force until then."""
+    """The old certificate is in force until the order of its renewal is resumed."""
     first = stage.renewed()
     leave_order(stage, ca, force=True)
     assert f"{stage.leaf().serial_number:x}" == first.serial
@@ -102,7 +102,7 @@ def test_the_order_of_a_renewal_is_resumed(stage: Stage, ca: AcmeProxy) -> None:
 
 
 def test_an_order_whose_csr_never_came_is_finalized(stage: Stage, ca: AcmeProxy) -> None:
-    """All names were valid, then the run ended: the CSR on disk is sent for the same order."""
+    """If a run ended before its CSR was sent, the next run sends the CSR on disk for the same order."""
     ca.on_request = refusing("finalize", problem("serverInternal", "closed for today", 403))
     assert stage.one().status == "failed"
     ca.on_request = None
@@ -112,7 +112,7 @@ def test_an_order_whose_csr_never_came_is_finalized(stage: Stage, ca: AcmeProxy)
 
 
 def test_resuming_needs_no_dns_account(stage: Stage, ca: AcmeProxy) -> None:
-    """The DNS account refuses by now, and the certificate is fetched."""
+    """A pending order is resumed even if the DNS account refuses every update."""
     leave_order(stage, ca)
     outcome = stage.renewed({"dns.home.tsig_secret": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}, SOON)
     assert codes(outcome) == [None]
@@ -132,7 +132,7 @@ def test_resuming_needs_no_dns_account(stage: Stage, ca: AcmeProxy) -> None:
     ids=["unknown", "not-ours", "bare", "invalid"],
 )
 def test_an_invalid_order_is_replaced(stage: Stage, ca: AcmeProxy, answer: Response) -> None:
-    """The CA does not have the order, or it is invalid: the same run makes a new one, without a failure."""
+    """If the CA does not have the order, or it is invalid, the same run makes a new one without a failure."""
     leave_order(stage, ca)
     old = json.loads((order_folder(stage) / "order.json").read_text())["url"]
     ca.on_request = lambda request: answer if old.endswith(request.path) else None
@@ -153,7 +153,7 @@ def test_an_invalid_order_is_replaced(stage: Stage, ca: AcmeProxy, answer: Respo
     ids=["400", "401", "403", "404", "410", "json"],
 )
 def test_a_page_of_a_middlebox_does_not_invalidate_the_order(stage: Stage, ca: AcmeProxy, answer: Response) -> None:
-    """From a firewall, for example: no new order is made, and the next run fetches the certificate."""
+    """A page of a firewall in place of the order does not cause a new order. The next run fetches the certificate."""
     leave_order(stage, ca)
     ca.on_request = refusing("order", answer)
     routes = {"certificate.0.routes": [{"challenge": "dns-01"}, {"challenge": "http-01", "webroot": "."}]}
@@ -166,7 +166,7 @@ def test_a_page_of_a_middlebox_does_not_invalidate_the_order(stage: Stage, ca: A
 
 @pytest.mark.parametrize("written", ["kept", None])
 def test_a_page_that_stays_costs_a_new_order_in_the_end(stage: Stage, ca: AcmeProxy, written: str | None) -> None:
-    """After a day; an order without a date may be that old."""
+    """If the page is still there after a day, or the order has no date, a new order is made."""
     leave_order(stage, ca)
     file = order_folder(stage) / "order.json"
     form = json.loads(file.read_text())
@@ -190,7 +190,7 @@ def test_a_certificate_that_is_never_sent_costs_a_new_order(stage: Stage, ca: Ac
 
 
 def test_an_order_that_becomes_invalid(stage: Stage, ca: AcmeProxy) -> None:
-    """It is processing at first."""
+    """An order that is processing and then invalid is replaced in the same run."""
     leave_order(stage, ca)
     form = json.loads((order_folder(stage) / "order.json").read_text())
     statuses = iter(["processing"])
@@ -208,7 +208,7 @@ def test_an_order_that_becomes_invalid(stage: Stage, ca: AcmeProxy) -> None:
 
 
 def test_an_order_that_the_ca_gave_up_is_not_kept(stage: Stage, ca: AcmeProxy) -> None:
-    """Its validation failed, so it is useless, and its key is deleted."""
+    """An order whose validation failed is deleted with its key."""
     outcome = stage.one({**site(stage), "certificate.0.routes": [http(stage.lab.reserve())]})
     assert codes(outcome) == ["http-unreachable"]
     assert not order_folder(stage).exists()
@@ -216,7 +216,7 @@ def test_an_order_that_the_ca_gave_up_is_not_kept(stage: Stage, ca: AcmeProxy) -
 
 
 def test_an_order_that_is_not_decided_in_time_is_kept(stage: Stage, ca: AcmeProxy) -> None:
-    """Its validation has failed once, and the CA may try again."""
+    """An order that is still pending after a failed validation is kept, because the CA may try again."""
 
     def undecided(request: Request, response: Response) -> Response:
         body = response.json() if request.kind in {"order", "authorization"} else {}
@@ -234,7 +234,7 @@ def test_an_order_that_is_not_decided_in_time_is_kept(stage: Stage, ca: AcmeProx
 
 
 def test_a_rehearsal_that_fails_leaves_what_is_there(stage: Stage, ca: AcmeProxy) -> None:
-    """The order is that of a real run, and may be valid."""
+    """A failed rehearsal keeps the pending order of a real run."""
     leave_order(stage, ca)
     with second_ca(stage):
         rehearsal = {"ca.lab.staging": "other", **site(stage), "certificate.0.routes": [http(stage.lab.reserve())]}
@@ -243,7 +243,7 @@ def test_a_rehearsal_that_fails_leaves_what_is_there(stage: Stage, ca: AcmeProxy
 
 
 def test_a_certificate_that_is_not_for_its_key(stage: Stage, ca: AcmeProxy) -> None:
-    """The CA sends another certificate: it is not stored, and a new order is made."""
+    """If the CA sends a certificate for another key, it is not stored, and a new order is made."""
     other = stage.renewed({"certificate.0.name": "other"})
     assert other.path is not None
     foreign = (other.path / "fullchain.pem").read_bytes()
@@ -255,7 +255,7 @@ def test_a_certificate_that_is_not_for_its_key(stage: Stage, ca: AcmeProxy) -> N
 
 
 def test_a_ca_that_is_still_down(stage: Stage, ca: AcmeProxy) -> None:
-    """The order is kept, no other is made there, and the next run resumes it."""
+    """While the CA is down, the order is kept and no other is made. A later run resumes it."""
     leave_order(stage, ca)
     down = {"ca.lab.directory": f"https://127.0.0.1:{stage.lab.reserve()}/dir"}
     assert codes(stage.one(down, SOON, now=True)) == ["ca-unreachable"]
@@ -267,7 +267,7 @@ def test_a_ca_that_is_still_down(stage: Stage, ca: AcmeProxy) -> None:
 
 
 def test_another_ca_may_issue_meanwhile(stage: Stage, ca: AcmeProxy) -> None:
-    """The fallback does not wait for the order, which is deleted once another certificate is in force."""
+    """If another CA issues the certificate, the pending order is deleted."""
     leave_order(stage, ca)
     with second_ca(stage):
         ca.on_request = refusing("directory", problem("serverInternal", "closed for today"))
@@ -284,7 +284,7 @@ def test_another_ca_may_issue_meanwhile(stage: Stage, ca: AcmeProxy) -> None:
     "changes", [{"certificate.0.domains": ["example.test"]}, {"certificate.0.key": "ecdsa-p384"}], ids=["names", "key"]
 )
 def test_an_order_for_something_else(stage: Stage, ca: AcmeProxy, changes: dict[str, Any]) -> None:
-    """The configuration was changed: the old order is deleted."""
+    """If names or key type were changed in the configuration, the old order is deleted."""
     leave_order(stage, ca)
     stage.renewed(changes, SOON)
     assert (ca.counts["newOrder"], len(sent(ca))) == (2, 2)
@@ -292,7 +292,7 @@ def test_an_order_for_something_else(stage: Stage, ca: AcmeProxy, changes: dict[
 
 
 def test_the_same_names_in_another_order(stage: Stage, ca: AcmeProxy) -> None:
-    """A CA counts them as one set; each name has its own route, and the outcome has the new order of names."""
+    """An order is resumed if the names are listed in another order. Each name keeps its own route."""
     names = [SITE, f"*.{SITE}"]
     stage.base |= {**site(stage, *names), "certificate.0.routes": [http(stage.lab.pebble.http_port), dns("home")]}
     leave_order(stage, ca)
@@ -305,7 +305,7 @@ def test_the_same_names_in_another_order(stage: Stage, ca: AcmeProxy) -> None:
 
 
 def test_another_account(stage: Stage, ca: AcmeProxy) -> None:
-    """The account was lost with its key: its order is not requested."""
+    """If the account was lost with its key, its order is not resumed, and a new one is made."""
     leave_order(stage, ca)
     shutil.rmtree(stage.workspace.store / "accounts")
     stage.renewed(later=SOON)
@@ -313,7 +313,7 @@ def test_another_account(stage: Stage, ca: AcmeProxy) -> None:
 
 
 def test_a_revocation_deletes_the_pending_order(stage: Stage, ca: AcmeProxy) -> None:
-    """The order may have the compromised key."""
+    """A revocation deletes the pending order, because it may have the compromised key."""
     stage.renewed()
     leave_order(stage, ca, force=True)
     stage.renewer().revoke("home", reason="key-compromise")
@@ -324,7 +324,7 @@ def test_a_revocation_deletes_the_pending_order(stage: Stage, ca: AcmeProxy) -> 
 
 
 def test_a_rehearsal_neither_leaves_nor_takes_one(stage: Stage, ca: AcmeProxy) -> None:
-    """It stores nothing, and a pending order is for a real run."""
+    """A rehearsal does not resume the pending order of a real run, and keeps it."""
     leave_order(stage, ca)
     with second_ca(stage) as twin:
         outcome = stage.one({"ca.lab.staging": "other"}, SOON, dry_run=True)
@@ -336,7 +336,7 @@ def test_a_rehearsal_neither_leaves_nor_takes_one(stage: Stage, ca: AcmeProxy) -
 
 
 def test_the_order_at_the_second_ca_is_resumed_first(stage: Stage, ca: AcmeProxy) -> None:
-    """The first CA works again: the order is resumed all the same, and its route is in the outcome and the state."""
+    """A pending order at the second CA is resumed even if the first CA works again."""
     with second_ca(stage) as other:
         routes = {"certificate.0.routes": [{"challenge": "dns-01"}, {"challenge": "dns-01", "ca": "other"}]}
         ca.on_request = refusing("newOrder", problem("rejectedIdentifier", "not these", 400))
@@ -355,7 +355,7 @@ def test_the_order_at_the_second_ca_is_resumed_first(stage: Stage, ca: AcmeProxy
 
 
 def test_a_certificate_is_fetched_after_the_clock_is_corrected(stage: Stage, ca: AcmeProxy) -> None:
-    """Any number of runs with the wrong clock make one order, and the fix is to set the clock."""
+    """With a wrong clock, repeated runs make one order. After the correction its certificate is fetched."""
     for _ in range(2):
         outcome = stage.one(later=timedelta(days=100), now=True)
         assert (error_of(outcome).code, ca.counts["newOrder"], len(sent(ca))) == ("clock-wrong", 1, 1)

@@ -35,7 +35,7 @@ def account(stage: Stage) -> Path:
 
 
 def test_a_revoked_certificate_is_replaced(stage: Stage) -> None:
-    """Signed with the account's key; `status` reports it, and the next run replaces the certificate."""
+    """A revocation is signed with the account's key. `status` reports it, and the next run replaces the certificate."""
     before = stage.leaf().serial_number
     exit_status, document = stage.workspace.run_json("revoke", "home", "--yes", "--reason", "superseded")
     revoked = document["revoked"]
@@ -50,7 +50,7 @@ def test_a_revoked_certificate_is_replaced(stage: Stage) -> None:
 
 @pytest.mark.parametrize("lost", [False, True])
 def test_the_key_of_a_revoked_certificate_is_not_kept(stage: Stage, *, lost: bool) -> None:
-    """`reuse_key` applies to renewals; after a revocation the key may be compromised, also if state.json is lost."""
+    """After a revocation `reuse_key` does not keep the key, because it may be compromised, even without state.json."""
     key = stage.workspace.store / "certificates/home/current/privkey.pem"
     keep = {"certificate.0.reuse_key": True}
     before = key.read_bytes()
@@ -65,7 +65,7 @@ def test_the_key_of_a_revoked_certificate_is_not_kept(stage: Stage, *, lost: boo
 
 @pytest.mark.parametrize("answer", [DROP, Response.problem(403, "unauthorized", "not yours")], ids=["lost", "refused"])
 def test_a_compromised_key_never_comes_back(stage: Stage, answer: Response) -> None:
-    """Neither by the order that was pending, nor if the CA's answer was lost or a refusal."""
+    """A key revoked as compromised is not reused by a pending order, even if the CA's answer is lost or an error."""
     key = stage.workspace.store / "certificates/home/current/privkey.pem"
     keep, before = {"certificate.0.reuse_key": True}, key.read_bytes()
 
@@ -87,7 +87,7 @@ def test_a_compromised_key_never_comes_back(stage: Stage, answer: Response) -> N
 
 
 def test_a_second_revocation(stage: Stage) -> None:
-    """It is no error, and marks the certificate: the first run may have crashed before that."""
+    """A second revocation succeeds and marks the certificate, because the first run may have crashed before that."""
     stage.renewer().revoke("home")
     store = FolderStore(stage.workspace.store)
     with store.lock("home", context=Context()):
@@ -100,7 +100,7 @@ def test_a_second_revocation(stage: Stage) -> None:
 
 
 def test_the_own_key_where_the_account_is_gone(stage: Stage) -> None:
-    """No account is created."""
+    """If the account is lost, the certificate's own key signs the revocation, and no account is created."""
     shutil.rmtree(account(stage))
     done = stage.renewer().revoke("home", reason="key-compromise")
     assert (done.signed_by, done.already) == ("certificate", False)
@@ -108,7 +108,7 @@ def test_the_own_key_where_the_account_is_gone(stage: Stage) -> None:
 
 
 def test_the_own_key_where_the_account_is_another_one(stage: Stage) -> None:
-    """The CA refuses the account, which did not obtain the certificate."""
+    """If the CA refuses the account, because another one obtained the certificate, the certificate's own key signs."""
     shutil.rmtree(account(stage))
     stage.run({"certificate": certificates("other")})
     assert stage.renewer().revoke("home").signed_by == "certificate"
@@ -116,7 +116,7 @@ def test_the_own_key_where_the_account_is_another_one(stage: Stage) -> None:
 
 @pytest.mark.parametrize(("file", "has_account"), [("fullchain.pem", True), ("privkey.pem", False)])
 def test_a_damaged_certificate_cannot_be_revoked(stage: Stage, file: str, has_account: bool) -> None:
-    """Also a file of the right size: the error names it, and nothing is marked."""
+    """A damaged file, even of the right size, ends the revocation with an error that names it. Nothing is marked."""
     path = (stage.workspace.store / "certificates/home/current" / file).resolve()
     path.write_bytes(b"?" * path.stat().st_size)
     if not has_account:
@@ -129,7 +129,7 @@ def test_a_damaged_certificate_cannot_be_revoked(stage: Stage, file: str, has_ac
 
 
 def test_a_certificate_that_is_not_configured_any_more(stage: Stage) -> None:
-    """It can be revoked while it is in the store, and the output does not promise a replacement."""
+    """A stored certificate without a configuration can be revoked, and the output says that nothing replaces it."""
     stage.workspace.write({"certificate": certificates("other")})
     done = stage.workspace.run("revoke", "home", "--yes")
     assert done.returncode == 0, done.stderr
@@ -137,7 +137,7 @@ def test_a_certificate_that_is_not_configured_any_more(stage: Stage) -> None:
 
 
 def test_errors_of_a_revocation(stage: Stage) -> None:
-    """Unknown names and reasons, no certificate, a CA that is not configured, a lock."""
+    """An unknown name or reason, a missing certificate, an unknown CA and a lock each have an error of their own."""
     renewer = stage.renewer({"certificate": certificates("home", "new")})
     for name, reason, code in (("hmoe", "unspecified", "certificate-unknown"), ("home", "whim", "reason-unknown")):
         with pytest.raises(ConfigError) as caught:
@@ -182,7 +182,7 @@ def test_a_possibly_revoked_certificate_is_replaced(stage: Stage, answer: Respon
 
 
 def test_a_ca_that_cannot_even_be_asked_marks_nothing(stage: Stage) -> None:
-    """The file of its roots is invalid: nothing is sent, and nothing is marked."""
+    """If the CA's trust file is invalid, the revocation fails and the certificate is not marked."""
     trust = stage.workspace.path / "roots.pem"
     trust.write_bytes(stage.lab.ca.trust_pem.read_bytes())
     renewer = stage.renewer({"ca.lab.trust": str(trust)})
@@ -193,7 +193,7 @@ def test_a_ca_that_cannot_even_be_asked_marks_nothing(stage: Stage) -> None:
 
 
 def test_a_revocation_at_a_silent_ca_can_be_interrupted(stage: Stage) -> None:
-    """Ctrl-C ends it within five seconds, and the lock is free."""
+    """Ctrl-C ends a revocation at a silent CA within five seconds, and frees the lock."""
     asked, go_on = threading.Event(), threading.Event()
 
     def silent(request: Request) -> Response | None:
@@ -226,7 +226,7 @@ def test_a_revocation_at_a_silent_ca_can_be_interrupted(stage: Stage) -> None:
 
 
 def accounts_of(workspace: Workspace, *arguments: str) -> list[dict[str, Any]]:
-    """The accounts in the output of `account`."""
+    """Return the accounts in the output of `account`."""
     status, document = workspace.run_json("account", *arguments)
     assert status == 0
     assert document["version"] == 1
@@ -235,7 +235,7 @@ def accounts_of(workspace: Workspace, *arguments: str) -> list[dict[str, Any]]:
 
 
 def test_accounts_are_shown_and_get_new_keys(stage: Stage) -> None:
-    """The URL stays, the key does not; the next certificate is obtained with the new one."""
+    """`account roll` changes the key and keeps the URL. The next renewal succeeds."""
     workspace = stage.workspace
     (one,) = accounts_of(workspace)
     url = json.loads((account(stage) / "account.json").read_text())["url"]
@@ -250,7 +250,7 @@ def test_accounts_are_shown_and_get_new_keys(stage: Stage) -> None:
 
 
 def test_an_account_that_is_not_there(stage: Stage) -> None:
-    """An account that was not created yet, and an unknown CA."""
+    """A CA without an account has the status `missing`. An unknown CA is wrong usage."""
     workspace = stage.workspace
     status, document = workspace.run_json("account", "show", "letsencrypt")
     (one,) = document["accounts"]
@@ -260,14 +260,14 @@ def test_an_account_that_is_not_there(stage: Stage) -> None:
 
 
 def test_no_account_at_all(workspace: Workspace) -> None:
-    """This is no error, and none is created."""
+    """`account` without any account succeeds, and creates none."""
     done = workspace.run("account")
     assert (done.returncode, done.stdout) == (0, "No CA accounts yet. The first order at a CA creates one.\n")
     assert not (workspace.store / "accounts").exists()
 
 
 def test_a_ca_that_is_down_still_shows_the_stored_url(stage: Stage) -> None:
-    """Exit status 1; the output has the stored URL."""
+    """If the CA is down, `account show` prints the stored URL and exits with 1."""
     with stage.lab.acme_proxy() as proxy:
         stage.run(through(proxy), force=True)
         stage.workspace.write(through(proxy))

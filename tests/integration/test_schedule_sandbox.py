@@ -76,7 +76,7 @@ def certificates(webroot: Path) -> list[dict[str, Any]]:
 
 
 def test_a_first_run_has_all_that_it_needs(workspace: Workspace, webroot: Path) -> None:
-    """It creates the account, writes DNS and another user's webroot, and stores; everything else is read-only."""
+    """A first run can create the account, write DNS and a foreign webroot, and store. Everything else is read-only."""
     workspace.lab.add_zone("sandboxed.test", "@ A 127.0.0.1\n")
     workspace.write({"certificate": certificates(webroot)})
     status, document = renew(workspace, installed(workspace))
@@ -86,7 +86,7 @@ def test_a_first_run_has_all_that_it_needs(workspace: Workspace, webroot: Path) 
 
 
 def test_a_folder_that_is_not_in_the_unit_is_read_only(workspace: Workspace) -> None:
-    """A store that was moved after the installation has its error code."""
+    """A store that was moved after the installation fails with its error code."""
     unit = installed(workspace)
     workspace.write({"store": "elsewhere"})
     status, document = renew(workspace, unit)

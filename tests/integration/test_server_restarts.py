@@ -43,7 +43,7 @@ def haproxy(folder: Path) -> Iterator[servers.Served]:
 
 @pytest.mark.parametrize("running", [servers.nginx, servers.apache, haproxy])
 def test_a_reload_is_seen(running: Running, tmp_path: Path) -> None:
-    """Not before it, and after it, though the main process is the same; a start is one too."""
+    """A start and a reload of nginx, Apache and HAProxy are detected, although the main process stays."""
     certificate = make_certificate(tmp_path / "pair")
     folder = tmp_path / "server"
     folder.mkdir()
@@ -58,7 +58,7 @@ def test_a_reload_is_seen(running: Running, tmp_path: Path) -> None:
 
 
 def test_a_server_that_reads_in_the_same_process(tmp_path: Path) -> None:
-    """Nothing shows a reload of Mosquitto, so it is not claimed; its start is seen."""
+    """A reload of Mosquitto cannot be detected, and is not claimed. Its start is detected."""
     certificate = make_certificate(tmp_path / "pair")
     folder = tmp_path / "server"
     folder.mkdir()
@@ -72,5 +72,5 @@ def test_a_server_that_reads_in_the_same_process(tmp_path: Path) -> None:
 
 
 def test_a_port_of_nobody() -> None:
-    """Nothing listens there."""
+    """For a port without a server, no reload is claimed."""
     assert not has_loaded_since(1, 0.0)

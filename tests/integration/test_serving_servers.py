@@ -103,7 +103,7 @@ def running(folder: Path, name: str, port: int) -> Iterator[subprocess.Popen[byt
     ],
 )
 def test_no_handshake_fails_across_three_renewals(name: str, hello: str, tmp_path: Path) -> None:
-    """And the new certificate is served by every worker at once."""
+    """No handshake fails during three renewals, and every worker serves the last certificate within two seconds."""
     keep(tmp_path)
     with reserve("127.0.0.1") as port, running(tmp_path, name, port.number):
         load = TlsLoad(port.number, DOMAIN, issuer("Stage CA 1").pem, hello)
@@ -119,7 +119,7 @@ def test_no_handshake_fails_across_three_renewals(name: str, hello: str, tmp_pat
 
 
 def test_an_app_at_port_80_answers_the_ca(tmp_path: Path) -> None:
-    """The example obtains its certificate by http-01, and ends by itself: no thread of ours holds it up."""
+    """The example obtains its certificate by http-01 and ends; no thread of ours keeps it alive."""
     with reserve("127.0.0.1") as port, running(tmp_path, "port_80_app.py", port.number) as process:
         assert process.wait(30) == 0, (tmp_path / "log.txt").read_text()
     printed = (tmp_path / "log.txt").read_text().splitlines()[-1]
@@ -127,7 +127,7 @@ def test_an_app_at_port_80_answers_the_ca(tmp_path: Path) -> None:
 
 
 def test_processes_that_start_together_obtain_one_certificate(tmp_path: Path) -> None:
-    """One of them orders; the others wait for it, and serve the same."""
+    """Four processes that start together all serve the same certificate."""
     code = "from tls import served\nwith served:\n    print(served.certificate.serial)\n"
     for file, text in {"tls.py": FILES["tls.py"], "worker.py": code}.items():
         (tmp_path / file).write_text(text)
@@ -143,7 +143,7 @@ def test_processes_that_start_together_obtain_one_certificate(tmp_path: Path) ->
 
 
 def test_every_example_is_run() -> None:
-    """A file that is added to the guide is added to the tests above."""
+    """Every file of the guide is run by a test."""
     run = {"flask_app.py", "uvicorn_app.py", "serve.py", "hypercorn_app.py", "aiohttp_app.py", "asyncio_app.py",
            "http_server_app.py", "port_80_app.py"}  # fmt: skip
     elsewhere = {"own_thread.py"}  # test_python_recipes.py

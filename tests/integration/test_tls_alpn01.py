@@ -46,7 +46,7 @@ def renewed(stage: Stage, *names: str, routes: list[dict[str, Any]] | None = Non
 
 
 def test_the_ca_validates_a_certificate_of_two_names(stage: Stage) -> None:
-    """One port, one challenge certificate for each name, and no TXT value."""
+    """Two names are validated at one port, each with its challenge certificate, and without a TXT value."""
     outcome = renewed(stage, "site.test", "www.site.test")
     assert attempt_rows(outcome) == [("lab", "tls-alpn-01", (), 1, None)]
     assert outcome.to_dict()["route"] == {"ca": "lab", "challenge": "tls-alpn-01", "dns": []}
@@ -56,7 +56,7 @@ def test_the_ca_validates_a_certificate_of_two_names(stage: Stage) -> None:
 @pytest.mark.skipif(not has_ipv6(), reason="this host has no IPv6")
 @pytest.mark.parametrize("host", ["", "[::1]"])
 def test_the_ca_can_connect_by_ipv6(stage: Stage, host: str) -> None:
-    """A name with only an AAAA record."""
+    """A name with only an AAAA record is validated over IPv6."""
     zone = "six-listen.test" if host else "six-any.test"
     stage.lab.add_zone(zone, "@ AAAA ::1\n")
     changes = {"dns.home.zones": [zone], "certificate.0.domains": [zone]}
@@ -64,7 +64,7 @@ def test_the_ca_can_connect_by_ipv6(stage: Stage, host: str) -> None:
 
 
 def test_a_wildcard_takes_the_dns_route_beside_it(stage: Stage) -> None:
-    """One order has both challenges."""
+    """One order uses tls-alpn-01 for a name and dns-01 for its wildcard."""
     routes = [alpn(stage), {"challenge": "dns-01", "dns": "home"}]
     outcome = renewed(stage, "site.test", "*.site.test", routes=routes)
     assert outcome.to_dict()["route"]["challenge"] == "mixed"
@@ -72,7 +72,7 @@ def test_a_wildcard_takes_the_dns_route_beside_it(stage: Stage) -> None:
 
 
 def test_a_taken_port_costs_no_order(stage: Stage) -> None:
-    """The error names the process; the next route is tried in the same run."""
+    """If the port is taken, the error names the process, and the next route is tried in the same run."""
     with socket.create_server(("127.0.0.1", stage.lab.pebble.tls_port)):
         outcome = renewed(stage, routes=[alpn(stage, "127.0.0.1"), {"challenge": "dns-01", "dns": "home"}])
         assert attempt_rows(outcome) == [
@@ -85,7 +85,7 @@ def test_a_taken_port_costs_no_order(stage: Stage) -> None:
 
 
 def test_a_ca_that_cannot_connect_costs_one_order(stage: Stage) -> None:
-    """The listener has another port: the next route is tried, and the port is closed again."""
+    """If the CA cannot connect, the next route is tried after one order, and the port is closed again."""
     free = socket.create_server(("127.0.0.1", 0))
     port = free.getsockname()[1]
     free.close()
@@ -95,7 +95,7 @@ def test_a_ca_that_cannot_connect_costs_one_order(stage: Stage) -> None:
 
 
 def test_certificates_at_once_share_the_port(stage: Stage) -> None:
-    """Each connection gets the certificate of its name."""
+    """At a shared port, each connection gets the certificate of its name."""
     names = ["site.test", "www.site.test", "mail.site.test"]
     certificates = [{"domains": [name], "routes": [alpn(stage)]} for name in names]
     outcomes = stage.run({**site(stage), "certificate": certificates})
@@ -103,7 +103,7 @@ def test_certificates_at_once_share_the_port(stage: Stage) -> None:
 
 
 def test_a_cancel_closes_the_port(stage: Stage) -> None:
-    """After the challenges are answered: the outcome is interrupted, and nothing listens."""
+    """A cancel after the challenges are answered interrupts the outcome and closes the port."""
     cancel = threading.Event()
     stage.on_kind["challenges-answered"] = cancel.set
     outcome = stage.one({**site(stage), "certificate.0.routes": [alpn(stage)]}, cancel=cancel)
@@ -132,7 +132,7 @@ def shake_hands(port: int, name: str, protocol: str | None = PROTOCOL) -> bytes 
 
 
 def test_strangers_learn_nothing(stage: Stage) -> None:
-    """An unknown name gets an alert, garbage and silence block nothing, and the CA is served meanwhile."""
+    """An unknown name gets an alert. Garbage and silence block nothing, and the CA is served meanwhile."""
     port = stage.lab.pebble.tls_port
     found: list[bytes | None] = []
 

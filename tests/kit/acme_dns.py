@@ -33,7 +33,7 @@ class AcmeDns(Api):
         self.values: dict[str, list[str]] = {}
 
     def look(self, name: str) -> set[str]:
-        """The TXT values served at a name."""
+        """Return the TXT values that are served at a name."""
         return {value for value in self.values.get(name.removesuffix("."), []) if value}
 
     def _answer(self, asked: Asked) -> Answer:

@@ -40,7 +40,7 @@ _PERSIST: Final = "dns-persist-01"
 
 
 class Bucket:
-    """So many within so long; what was used comes back steadily.
+    """A limit of a number of tokens in a period; used tokens come back steadily.
 
     :ivar least: how many were left when it was emptiest.
     """
@@ -57,7 +57,7 @@ class Bucket:
         return self._count - -(-missing // (self._window / self._count))
 
     def take(self, now: datetime) -> None:
-        """Take one; a bucket is not emptier than empty."""
+        """Take one token; the bucket never has fewer than zero."""
         self._full_at = min(max(self._full_at, now) + self._window / self._count, now + self._window)
         self.least = min(self.least, self.left(now))
 
@@ -116,7 +116,7 @@ def nothing(*_: Any) -> None:
 
 
 class AcmeServer(OrderServer):
-    """One CA, as :class:`OrderServer` is one, and more. Thread-safe.
+    """One CA, an :class:`OrderServer` with limits and hooks. Thread-safe.
 
     :param directory: the URL of its directory; all its URLs are of that host.
     :param limits: what it counts; None: it has no limits.
@@ -157,7 +157,7 @@ class AcmeServer(OrderServer):
         self.on_response: Callable[[Request, Response], Response | None] = nothing
 
     def take_over(self, other: AcmeServer) -> None:
-        """Know the orders and certificates that another server knows."""
+        """Adopt the orders and certificates of another server."""
         known = copy.deepcopy((other.orders, other._authorizations, other._valid))
         self.orders, self._authorizations, self._valid = known
         self.issued, self._replaced = dict(other.issued), set(other._replaced)
@@ -165,7 +165,7 @@ class AcmeServer(OrderServer):
     # ── HTTP ────────────────────────────────────────────────────────────────────────────
 
     def close(self) -> None:
-        """There are no connections."""
+        """Do nothing: there are no connections."""
 
     def request(self, method: str, url: str, *, data: bytes | None = None, **more: Any) -> HttpResponse:
         """Answer a request.
@@ -233,7 +233,7 @@ class AcmeServer(OrderServer):
 
 
 class Internet:
-    """In the place of an HttpClient: hands each request to the server whose host it names."""
+    """A replacement of HttpClient that passes each request to the server of its host."""
 
     def __init__(self, servers: Iterable[AcmeServer]) -> None:
         self._servers = {urlsplit(server.directory).netloc: server for server in servers}
@@ -249,4 +249,4 @@ class Internet:
         """There is no proxy."""
 
     def close(self) -> None:
-        """There are no connections."""
+        """Do nothing: there are no connections."""

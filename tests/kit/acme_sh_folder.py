@@ -13,12 +13,12 @@ from tests.kit.tool_folders import LETSENCRYPT, OldMachine
 
 
 def quoted(values: dict[str, str]) -> str:
-    """Assignments as `_save_conf` of acme.sh writes them."""
+    """Return assignments in the form of `_save_conf` of acme.sh."""
     return "".join(f"{key}='{value}'\n" for key, value in values.items())
 
 
 def in_base64(command: str) -> str:
-    """A command as acme.sh keeps it."""
+    """Return a command in the form in which acme.sh stores it."""
     return f"__ACME_BASE64__START_{base64.b64encode(command.encode()).decode()}__ACME_BASE64__END_"
 
 
@@ -34,7 +34,7 @@ class AcmeSh:
         return self.machine.write("home/me/.acme.sh/account.conf", "\n#LOG_FILE='x'\n" + quoted(values), 0o600)
 
     def account(self, path: str = "acme-v02.api.letsencrypt.org/directory", **values: str) -> x509.PrivateKey:
-        """An account; the key of a new one."""
+        """Write an account; return its new key."""
         key = x509.new_key("ecdsa-p256")
         place = f"home/me/.acme.sh/ca/{path}"
         self.machine.write(f"{place}/account.key", x509.key_to_pem(key).decode(), 0o600)
@@ -43,7 +43,7 @@ class AcmeSh:
         return key
 
     def certificate(self, *domains: str, folder: str = "", **values: str) -> Path:
-        """A certificate, and its settings."""
+        """Write a certificate and its settings."""
         name = domains[0]
         chain, key, _ = issue(list(domains), datetime.now(UTC) - timedelta(days=1))
         leaf, rest = x509.split_chain(chain)

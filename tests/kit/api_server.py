@@ -31,7 +31,7 @@ Answer = tuple[int, Any]
 
 @dataclass
 class Api:
-    """A server that answers with what `hook` returns: a status, and JSON, text or octets. It keeps every request.
+    """A server that answers with the result of `hook`: a status, and JSON, text or octets. It keeps every request.
 
     :ivar headers: of every answer.
     :ivar port: 0: any free port.

@@ -135,7 +135,7 @@ def _request() -> tuple[str, bytes]:
 
 
 def exported(config: Path, file: Path, passphrase: str | None = PASSPHRASE) -> ExportResult:
-    """Export; the clock stands."""
+    """Export with a clock that stands still."""
     return export(Config.load(config), file, Context(clock=FakeClock()), passphrase=_secret(passphrase))
 
 

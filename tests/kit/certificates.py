@@ -23,7 +23,7 @@ def issuer(name: str, above: BoxIssuer | None = None) -> BoxIssuer:
 
 
 def issue(identifiers: Sequence[str], begin: datetime) -> tuple[str, bytes, x509.CertificateFacts]:
-    """Return a chain, its key and what it says."""
+    """Return a chain, its key and its facts."""
     key = x509.new_key("ecdsa-p256")
     pem = issuer("Stage CA 1").sign(key.public_key(), identifiers, begin)
     return pem, x509.key_to_pem(key), x509.read_certificate(pem)

@@ -1,4 +1,4 @@
-"""A stage for the tests of the command: a renewer that plays a part, with realistic events."""
+"""A stage for the tests of the command: a renewer that plays a script, with realistic events."""
 
 import os
 import threading
@@ -23,12 +23,12 @@ STORE = "/srv/dnsrenew/state/certificates"
 
 
 def now() -> datetime:
-    """The time, in whole seconds."""
+    """Return the time, in whole seconds."""
     return datetime.now(UTC).replace(microsecond=0)
 
 
 def late() -> PropagationError:
-    """What a secondary that never follows comes to."""
+    """Return the error of a secondary that never follows."""
     return PropagationError(
         "propagation-timeout",
         "After 120 s not every name server of example.test showed the TXT values: ns2.example.test (127.0.0.2) still "
@@ -39,7 +39,7 @@ def late() -> PropagationError:
 
 
 def outcome(name: str = "home", status: str = "renewed", **more: Any) -> Outcome:
-    """An outcome with everything in it."""
+    """Return an outcome with every field."""
     life: dict[str, Any] = {
         "issuer": "Lab CA 1",
         "serial": "2f" * 16,
@@ -54,7 +54,7 @@ def outcome(name: str = "home", status: str = "renewed", **more: Any) -> Outcome
 
 
 def failed(name: str = "home", error: DnsRenewError | None = None, **more: Any) -> Outcome:
-    """A failure after one attempt."""
+    """Return a failure after one attempt."""
     error = error or late()
     attempt = Attempt(route=ROUTE, orders=1, seconds=121.3, error=error)
     return outcome(name, "failed", **{"error": error, "attempts": (attempt,)} | more)
@@ -100,7 +100,7 @@ def valid(name: str = "home", **more: Any) -> FakeStatus:
 
 @dataclass
 class FakeConfig:
-    """As much of a configuration as the command looks at."""
+    """The part of a configuration that the command reads."""
 
     certificates: tuple[Any, ...] = (SimpleNamespace(name="home", routes=()),)
     accounts: Mapping[str, Any] = None  # type: ignore[assignment]
@@ -121,7 +121,7 @@ class FakeConfig:
 
 
 class FakeRenewer:
-    """Plays what it is told.
+    """A renewer that plays a given script.
 
     :param play: gets the emitter and the cancel event, and returns the outcomes.
     """
@@ -154,44 +154,44 @@ class FakeRenewer:
         return Revocation(name=name, ca="lab", serial="2f", reason=reason, already=self.already, signed_by="account")
 
     def update_contacts(self, cas: Any = None, *, cancel: threading.Event) -> list[AccountStatus]:
-        """What was given."""
+        """Record the call; return the given accounts."""
         self.calls.append((cas, {"contact": True}))
         return self.held
 
     def deactivate_accounts(self, cas: Any = None, *, cancel: threading.Event) -> list[AccountStatus]:
-        """What was given."""
+        """Record the call; return the given accounts."""
         self.calls.append((cas, {"deactivate": True}))
         return self.held
 
     def accounts(self, cas: Any = None, *, cancel: threading.Event) -> list[AccountStatus]:
-        """What was given."""
+        """Record the call; return the given accounts."""
         self.calls.append((cas, {"new_key": False}))
         return self.held
 
     def roll_accounts(self, cas: Any = None, *, cancel: threading.Event) -> list[AccountStatus]:
-        """What was given."""
+        """Record the call; return the given accounts."""
         self.calls.append((cas, {"new_key": True}))
         return self.held
 
     def status(self, names: Any = None) -> list[FakeStatus]:
-        """What was given."""
+        """Return the given statuses."""
         return self.statuses
 
 
 class Script:
-    """Emits what a renewal emits, at a pace."""
+    """Emits the events of a renewal, at a pace."""
 
     def __init__(self, emitter: Emitter, cancel: threading.Event, pace: float = 0.0, name: str = "home") -> None:
         self.emitter, self.cancel, self.pace, self.name = emitter, cancel, pace, name
 
     def say(self, kind: str, **data: Any) -> None:
-        """One event, then a pause."""
+        """Emit one event, then pause."""
         self.emitter.emit(kind, self.name, data)
         if self.cancel.wait(self.pace):
             raise Cancelled("cancelled", "The run was cancelled before it finished.", fix="Run it again.")
 
     def begin(self) -> None:
-        """Until the values are written."""
+        """Emit the events until the values are written."""
         records = [
             {"zone": "example.test.", "name": "_acme-challenge.example.test.", "value": v, "dns": "home"}
             for v in ("x" * 43, "y" * 43)
@@ -221,7 +221,7 @@ class Script:
             at += step
 
     def end(self) -> Outcome:
-        """From the CA's look to the end."""
+        """Emit the events from the CA's validation to the end."""
         self.say("dns-visible", seconds=3.02)
         self.say("challenges-answered", domains=list(DOMAINS))
         self.say("authorizations-valid", domains=list(DOMAINS), seconds=0.4)
@@ -232,7 +232,7 @@ class Script:
         return self.finish(done)
 
     def finish(self, done: Outcome) -> Outcome:
-        """Tell the outcome."""
+        """Emit the outcome."""
         self.emitter.emit("certificate-finished", self.name, done.to_dict())
         return done
 

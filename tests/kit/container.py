@@ -25,7 +25,7 @@ HOME: Final = "/opt/dnsrenew"
 
 @dataclass(frozen=True)
 class Image:
-    """What the last stage of the Containerfile says.
+    """The last stage of the Containerfile.
 
     :ivar user: the numbers of its user and group.
     """
@@ -54,9 +54,9 @@ class Image:
 
 @dataclass(frozen=True)
 class Container:
-    """One container: the image and the folders that are mounted into it.
+    """One container: the image, and the folders that are mounted into it.
 
-    :ivar root: an empty folder; what is mounted there nobody else sees.
+    :ivar root: an empty folder; mounts in it are visible only in the container.
     """
 
     image: Image
@@ -65,7 +65,7 @@ class Container:
     store: str
 
     def start(self, *command: str) -> subprocess.Popen[str]:
-        """Start a command; its process 1 is a child of what is returned."""
+        """Start a command; its process 1 is a child of the returned process."""
         words = ["unshare", "--mount", "--pid", "--fork", "--kill-child", sys.executable, "-m", "tests.kit.container"]
         pipe = subprocess.PIPE
         document = json.dumps(asdict(self))
@@ -100,7 +100,7 @@ def _show(root: Path, source: str, target: str, options: str = "ro") -> None:
 
 
 def _furnish(container: Container) -> None:
-    """Mount all that is to be seen."""
+    """Mount all folders of the container."""
     root = Path(container.root)
     _mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", str(root))
     _show(root, "/usr", "/usr")

@@ -1,4 +1,4 @@
-"""Certificates for deployments, what the store keeps for them, and a TLS server that serves PEM files."""
+"""Certificates for deployments, the store's files for them, and a TLS server that serves PEM files."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def make_certificate(
 
 
 class KeptFiles:
-    """What the store keeps for an entry, in memory.
+    """The store's files for an entry, in memory.
 
     :ivar renames: what was noted and not cleared.
     :ivar noted: every note of renames.
@@ -66,13 +66,13 @@ class KeptFiles:
         self.is_begun = False
 
     def begin(self) -> None:
-        """Note that a change has begun; what one that has ended kept is forgotten."""
+        """Record that a change has begun; the files of an ended one are deleted."""
         if not self.is_begun:
             self.files = {}
         self.is_begun = True
 
     def end(self) -> None:
-        """Note that it has ended."""
+        """Record that the change has ended."""
         self.is_begun = False
 
     def keep(self, files: Mapping[str, bytes]) -> None:
@@ -80,16 +80,16 @@ class KeptFiles:
         self.files = dict(files)
 
     def kept(self) -> dict[str, bytes]:
-        """Return them."""
+        """Return the kept files."""
         return dict(self.files)
 
     def note_renames(self, renames: Sequence[tuple[str, str]]) -> None:
-        """Note renames."""
+        """Record renames."""
         self.renames = list(renames)
         self.noted.append(self.renames)
 
     def clear_renames(self) -> None:
-        """Forget them."""
+        """Delete the recorded renames."""
         self.renames = []
 
 
@@ -102,10 +102,10 @@ def deployer_context(options: Mapping[str, Any], kept: KeptFiles | None = None, 
 
 
 class TlsServer:
-    """A TLS server that reads its files when it is told to reload, as nginx does.
+    """A TLS server that reads its files only when it is reloaded, as nginx does.
 
     :ivar port: where it listens, on 127.0.0.1.
-    :ivar reloads: how often it was told to.
+    :ivar reloads: the number of its reloads.
     """
 
     def __init__(self, certificate: Path, key: Path) -> None:
@@ -122,7 +122,7 @@ class TlsServer:
 
     @contextmanager
     def running(self) -> Iterator[TlsServer]:
-        """Serve meanwhile."""
+        """Serve during the block."""
         self.reload()
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port = listener.getsockname()[1]

@@ -36,7 +36,7 @@ def check(
     blocks: tuple[str, ...] = (),
     **evidence: Any,  # JSON values
 ) -> Check:
-    """A check whose sentences are filled from its evidence, as those of the doctor are."""
+    """Return a check whose sentences are filled from its evidence, as those of the doctor are."""
     return Check.of(Text(code, summary, fix), result, evidence, blocks=blocks)
 
 
@@ -89,7 +89,7 @@ CLOSED = Change(code="port-80-free", was="ok", now="bad", since=NOW - 7 * DAY)
 def diagnosis(
     name: str | None, checks: Sequence[Check], renewable: bool | None = True, **more: Any
 ) -> Diagnosis:  # as the field
-    """A diagnosis; by default it can be renewed by dns-01."""
+    """Return a diagnosis; by default the certificate can be renewed by dns-01."""
     route = DNS if renewable else None
     return Diagnosis(**{
         "name": name, "renewable": renewable, "route": route, "next_action": None, "checks": tuple(checks), **more
@@ -111,7 +111,7 @@ HOST = diagnosis(None, [INTERNET, PORT_USED, OUTSIDE, NAT], renewable=None)
 
 
 def fleet(count: int) -> list[Diagnosis]:
-    """Many certificates on one host; one of them fails, one is not known."""
+    """Return diagnoses of many certificates on one host; one fails, one is unknown."""
     host = (INTERNET, CLOCK, STORE, CA, PORT_USED, NAT)
     good = [diagnosis(f"web-{n:03}.example.org", [*host, _exists(n)], next_action=NAT.fix) for n in range(count - 2)]
     return [good[0], NOTHING_WORKS, NOT_KNOWN, *good[1:]]
@@ -122,7 +122,7 @@ def _exists(number: int) -> Check:
 
 
 def hostile() -> Diagnosis:
-    """Every text of others is hostile."""
+    """Return a diagnosis in which every foreign text is hostile."""
     checks = [
         check(
             "served",
@@ -141,7 +141,7 @@ def hostile() -> Diagnosis:
 
 
 def status(name: str = HOUSE, age: float = 30, life: float = 90, **more: Any) -> CertificateStatus:
-    """The status of a certificate that is so many days old."""
+    """Return the status of a certificate that is this number of days old."""
     start = NOW - age * DAY
     return CertificateStatus(**{
         "name": name, "domains": (name,), "ca": "letsencrypt", "issuer": "R10", "serial": "2f" * 16,

@@ -1,4 +1,4 @@
-"""The program at a terminal: what it asks is waited for, and answered. POSIX."""
+"""The program at a terminal: its questions are waited for and answered. POSIX."""
 
 from __future__ import annotations
 
@@ -67,11 +67,11 @@ class Dialogue:
 
     @property
     def text(self) -> str:
-        """All that was shown, without escape sequences."""
+        """The text of the terminal, without escape sequences."""
         return _ESCAPES.sub("", self.shown).replace("\r", "")
 
     def expect(self, words: str) -> str:
-        """Wait until the terminal shows these words after what was expected before; return what was shown until then.
+        """Wait until the terminal shows these words after those expected before; return the text until then.
 
         Where the terminal is narrow, a line break can stand for a blank.
         """
@@ -111,7 +111,7 @@ class Dialogue:
         return self.process.returncode
 
     def _read(self, seconds: float) -> bool:
-        """Read what is there; return False if nothing came."""
+        """Read the available output; return False if there was none."""
         if not select.select([self.handle], [], [], seconds)[0]:
             return False
         try:

@@ -82,7 +82,7 @@ class MemoryDns:
     :ivar lost: domains whose zone cannot be found.
     :ivar is_silent: whether no server tells which values there are.
     :ivar caa_values: the CAA record of a domain; ``"?"``: its servers do not answer.
-    :ivar forged: domains whose CAA record somebody else sends over UDP; over TCP there is none.
+    :ivar forged: domains with a forged CAA record over UDP; over TCP there is none.
     :ivar asked: the identifiers and options of each query for targets.
     :ivar waits: the arguments of each wait.
     """

@@ -26,7 +26,7 @@ class Host(Api):
         raise NotImplementedError
 
     def look(self, name: str) -> set[str]:
-        """The TXT values served at a name."""
+        """Return the TXT values that are served at a name."""
         return {value for owner, value in self.values.values() if owner == name.removesuffix(".")}
 
     def put(self, name: str, value: str) -> str:

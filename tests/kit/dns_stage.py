@@ -50,12 +50,12 @@ class ViewStage:
 
 
 def record(name: str, value: str = "new") -> TxtRecord:
-    """A record as the challenge code passes it; its zone does not matter here."""
+    """Return a record as the challenge code passes it; its zone does not matter here."""
     return TxtRecord("anything.", f"{name}.", value, 60)
 
 
 def questions(queries: Iterable[Query]) -> list[tuple[str, str]]:
-    """The name (in lower case) and type of every query that a forwarder got."""
+    """Return the name (in lower case) and type of every query that a forwarder got."""
     return [(f"{query.name}.", query.rdtype) for query in queries]
 
 

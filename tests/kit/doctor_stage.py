@@ -27,7 +27,7 @@ META = {"termsOfService": "https://ca.test/terms", "caaIdentities": ["ca.test"]}
 
 @dataclass
 class DoctorStage:
-    """What the checks get."""
+    """The arguments of the checks."""
 
     facts: Facts
     spec: CertificateSpec
@@ -60,7 +60,7 @@ def doctor_stage(
     clock: FakeClock | None = None,
     **config: Any,
 ) -> Iterator[DoctorStage]:
-    """Give the facts of one certificate.
+    """Yield the facts of one certificate.
 
     :param zones: the option of each account.
     :param dns: more fields of the view of DNS.

@@ -41,7 +41,7 @@ class DomainDoctor:
         nameserver: str | None = None,
         doh: tuple[str, ...] = (),
     ) -> None:
-        """Look at nothing yet."""
+        """Prepare an examination without any check."""
         settings = lab.config({"certificate": [{"name": "home", "domains": list(domains), "routes": list(routes)}]})
         settings["store"] = str(folder / "state")
         settings["dns"]["home"]["zones"] = ["test"]

@@ -18,7 +18,7 @@ CANARY = "c4naryT0ken+/with=signs&and%more"
 
 
 def rfc2136_account(lab: Lab, **changes: Any) -> DnsAccount:
-    """An account at the lab's primary."""
+    """Return an account at the lab's primary."""
     options: dict[str, Any] = {
         "server": lab.dns_server,
         "tsig_name": lab.key.name,
@@ -30,14 +30,14 @@ def rfc2136_account(lab: Lab, **changes: Any) -> DnsAccount:
 
 
 def powerdns_account(server: PowerDns, **changes: Any) -> DnsAccount:
-    """An account at a PowerDNS."""
+    """Return an account at a PowerDNS."""
     return DnsAccount(
         "powerdns", name="pdns", **{"pdns_server": server.api_url, "auth_token": server.api_key, **changes}
     )
 
 
 def provider_of(name: str) -> Provider:
-    """The provider with this name."""
+    """Return the provider with this name."""
     provider = find_provider(name)
     assert provider is not None
     return provider
@@ -65,7 +65,7 @@ class LogTexts(logging.Handler):
 
 
 def assert_nothing_foreign(error: BaseException) -> None:
-    """Check that neither cause nor context leads to an exception of another library."""
+    """Check that no cause and no context is an exception of another library."""
     one: BaseException | None = error
     while one is not None:
         assert type(one).__module__.partition(".")[0] == "dnsrenew"

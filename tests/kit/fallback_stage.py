@@ -26,17 +26,17 @@ def site(stage: Stage, *names: str) -> dict[str, Any]:
 
 
 def http(port: int, **more: Any) -> dict[str, Any]:
-    """An http-01 route with a listener at this port."""
+    """Return an http-01 route with a listener at this port."""
     return {"challenge": "http-01", "listen": f"127.0.0.1:{port}", **more}
 
 
 def dns(*accounts: str, **more: Any) -> dict[str, Any]:
-    """A dns-01 route with these accounts."""
+    """Return a dns-01 route with these accounts."""
     return {**DNS, "dns": accounts[0] if len(accounts) == 1 else list(accounts), **more}
 
 
 def attempt_rows(outcome: Outcome) -> list[AttemptRow]:
-    """The CA, challenge, accounts, number of orders and error code of every attempt."""
+    """Return the CA, challenge, accounts, number of orders and error code of every attempt."""
     return [
         (
             attempt.route.ca,
@@ -50,17 +50,17 @@ def attempt_rows(outcome: Outcome) -> list[AttemptRow]:
 
 
 def codes(outcome: Outcome) -> list[str | None]:
-    """The error code of every attempt."""
+    """Return the error code of every attempt."""
     return [attempt.error.code if attempt.error else None for attempt in outcome.attempts]
 
 
 def versions(stage: Stage, name: str = "home") -> int:
-    """The number of stored certificates."""
+    """Return the number of stored certificates."""
     return len(list((stage.workspace.store / "certificates" / name / "versions").glob("[0-9]*")))
 
 
 def problem(kind: str, detail: str, status: int = 403, *headers: tuple[str, str]) -> Response:
-    """A problem document."""
+    """Return a problem document."""
     return Response.problem(status, kind, detail, *headers)
 
 
@@ -90,5 +90,5 @@ def second_ca(stage: Stage, name: str = "other", pebble: Pebble | None = None) -
 
 
 def kinds_in_order(stage: Stage, *kinds: str) -> list[str]:
-    """The kinds of the events that are among these, in order."""
+    """Return the kinds of the events that are among these, in order."""
     return [kind for kind in stage.kinds() if kind in kinds]

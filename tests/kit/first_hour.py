@@ -1,4 +1,4 @@
-"""A reader of the documents: a user with a fresh home directory, who types what a page says, in its order.
+"""A reader of the documents: a user with a fresh home directory, in which the commands of a page are typed in order.
 
 The machine is the lab's: its CA replaces Let's Encrypt, and a stand-in replaces DuckDNS. A script replaces `nano` and
 writes what the page says to paste. Scripts replace the programs that would change this machine; they record their
@@ -151,13 +151,13 @@ class Reader:
 
 
 def steady(text: str, home: Path = Path("/home/me")) -> str:
-    """An output without what differs from run to run: dates, days, and the folder, which a terminal does not show."""
+    """Return an output without the parts that differ from run to run: dates, days, and the folder."""
     text = text.replace(f"{home}/certificates/", "").replace(f"{home}{ETC}", ETC)
     text = re.sub(r"\d{4}-\d\d-\d\d( \d\d:\d\d [A-Z]+)?", "DATE", text)
     return re.sub(r"\d+ days", "N days", text)
 
 
 def at_any_time(lines: list[str]) -> list[str]:
-    """Lines without dates, without how long a step took, and without what the CA suggested, if it did."""
+    """Return lines without dates, durations, and the CA's suggestion."""
     plain = [re.sub(r"[\d.]+ s\b", "N s", steady(line).replace(" *", "")) for line in lines]
     return [" ".join(line.split()) for line in plain if line and not line.startswith("* The CA")]

@@ -24,11 +24,11 @@ from tests.kit.dying import Death, serve
 
 
 class FleetDeath(Death):
-    """Lets a worker die, or stop, at a point."""
+    """Kills or stops a worker at a point."""
 
     def __init__(self, point: str, number: int, passed: str, heard: str) -> None:
         super().__init__(point, number, passed, heard)
-        if number == signal.SIGSTOP:  # no handler is called: it goes on after SIGCONT
+        if number == signal.SIGSTOP:  # no handler is called: it continues after SIGCONT
             self._heard.set()
 
     def watch(self) -> None:
@@ -52,7 +52,7 @@ def change_module(module: Any, **values: float) -> None:
 
 
 def be_ahead(seconds: float) -> None:
-    """Let the wall clock of this process be wrong."""
+    """Set the wall clock of this process ahead."""
 
     def now(_: Any = None) -> datetime:
         return datetime.now(UTC) + timedelta(seconds=seconds)

@@ -1,4 +1,4 @@
-"""One renewal of a fleet during which something happens, the next job, and the result; and the page with all of them.
+"""One renewal of a fleet with a fault, the next job, and the result; and the page with all of them.
 
 ``python -m tests.kit.fleet_faults`` runs all and writes docs/internals/fleet-faults.md; test_fleet_faults.py checks it.
 """
@@ -32,9 +32,9 @@ _GROUP: Final = re.compile(
 
 
 class Row(NamedTuple):
-    """What came of one fault.
+    """The result of one fault.
 
-    :ivar run: ``renewal`` (a certificate is in force) or ``first`` (there is neither one nor an account).
+    :ivar run: ``renewal`` (a certificate is in force) or ``first`` (there is no certificate and no account).
     :ivar outcome: of the job in which it happened.
     :ivar left: our TXT values in DNS afterwards.
     :ivar orders: orders of that job.
@@ -66,7 +66,7 @@ def _prepared(world: FleetWorld, run: str) -> FleetWorld:
 
 
 def struck(worlds: FleetWorlds, run: str, fault: str, point: str) -> Row:
-    """Let something happen at a point, do the next job, and check that all is right."""
+    """Inject a fault at a point, do the next job, and check the result."""
     with worlds.world() as world:
         _prepared(world, run)
         before = world.version()
@@ -106,7 +106,7 @@ class _Case(NamedTuple):
 
 
 def _killed(case: _Case) -> Row:
-    """The machine dies; another one goes on."""
+    """The machine dies; another one continues."""
     world = case.world
     watch = Watch(case.point, lambda: machine.die())  # noqa: PLW0108  # it is not made yet
     with world.machine(watch) as machine:
@@ -121,7 +121,7 @@ def _killed(case: _Case) -> Row:
 
 
 def _lost(case: _Case, strike: str) -> Row:
-    """The machine loses its database for a while; it goes on itself."""
+    """The machine loses its database for a while, and then continues."""
     world, held = case.world, [False]
 
     def lose() -> None:
@@ -152,9 +152,9 @@ def _lost(case: _Case, strike: str) -> Row:
 
 
 def _overtaken(case: _Case) -> Row:
-    """The server gives the locks of the machine to another one, which renews; the first one does not notice that.
+    """The server gives the locks of the machine to another one, which renews; the first one does not notice it.
 
-    Its guards are taken away: only the fences are left.
+    Its guards are removed: only the fences are left.
     """
     world = case.world
     newest: list[int | None] = []
@@ -185,7 +185,7 @@ def _overtaken(case: _Case) -> Row:
 
 
 def _outcome(machine: Machine) -> str:
-    """Do the job; return its outcome, or what became of it."""
+    """Do the job; return the status of its outcome, or a word for what ended it."""
     try:
         machine.work()
     except HandedBack:
@@ -229,12 +229,12 @@ def all_points(worlds: FleetWorlds) -> list[tuple[str, str]]:
 
 
 def is_on_page(place: tuple[str, str]) -> bool:
-    """Tell whether a point is on the page; what only reads is not, so that not every new question changes it."""
+    """Tell whether a point is on the page; points that only read are not, so that a new query does not change it."""
     return not place[1].startswith(_READS)
 
 
 def groups(rows: Iterable[Row]) -> Iterator[str]:
-    """Give a line of the table for all neighbours with the same result."""
+    """Yield a line of the table for all neighbours with the same result."""
     for (run, fault, *result), group in itertools.groupby(rows, lambda row: (*row[:2], *row[3:])):
         found = [row.point for row in group]
         cells = " | ".join(str(cell) for cell in result)
@@ -305,7 +305,7 @@ def page(rows: Mapping[tuple[str, str, str], Row]) -> str:
 
 @contextlib.contextmanager
 def fleet_worlds() -> Iterator[FleetWorlds]:
-    """Give worlds in a database server of their own."""
+    """Yield worlds in a database server of their own."""
     with Postgres.running() as server:
         yield FleetWorlds(server, server.new_database())
 
@@ -324,5 +324,5 @@ def main(tell: Callable[[str], object]) -> None:
 
 
 if __name__ == "__main__":
-    logging.disable()  # each fault is told
+    logging.disable()  # each fault is logged
     main(sys.stdout.write)

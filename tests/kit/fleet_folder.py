@@ -71,7 +71,7 @@ class FleetFolder:
         return "lines.jsonl"
 
     def add(self, *documents: object) -> dict[str, Any]:
-        """Add certificates; return what became of them."""
+        """Add certificates; return the counts."""
         found = self.run(f"fleet add {self.lines(*documents)}")
         return {key: value for key, value in found.items() if key != "version"}
 

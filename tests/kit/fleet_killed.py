@@ -52,12 +52,12 @@ class WorkerProcesses:
         try:
             yield run
         finally:
-            if psutil.pid_exists(run.pid):  # nobody has waited for its end yet
+            if psutil.pid_exists(run.pid):  # its end was not waited for yet
                 os.kill(run.pid, signal.SIGKILL)
                 run.end()
 
     def wait_for_workers(self, count: int) -> None:
-        """Wait until so many have registered with the queue."""
+        """Wait until this number of workers has registered with the queue."""
         wait_until(lambda: self.stage.database.one("SELECT count(*) FROM procrastinate_workers") == (count,))
 
     def wait_until_dead(self) -> None:
@@ -67,11 +67,11 @@ class WorkerProcesses:
         self.stage.database.execute(_STALLED)
 
     def let_ten_minutes_pass(self) -> None:
-        """Let the time pass in which a host may still do what it was asked for."""
+        """Let the time pass in which a host may still make a requested change."""
         age_journal(self.stage.database)
 
     def ordered(self) -> Counter[str]:
-        """The number of orders for each domain."""
+        """Return the number of orders for each domain."""
         return self._asked("newOrder", "identifiers")
 
     def _asked(self, kind: str, field: str) -> Counter[str]:
@@ -84,11 +84,11 @@ class WorkerProcesses:
         return names
 
     def values(self) -> set[str]:
-        """All TXT values in the lab."""
+        """Return all TXT values in the lab."""
         return {value for values in self.stage.lab.all_txt().values() for value in values}
 
     def assert_right(self, *names: str) -> None:
-        """Check that each certificate is in force, once and whole, and that nothing is left."""
+        """Check that each certificate is in force, once and complete, and that no value or entry is left."""
         wait_until(lambda: set(self.stage.versions()) == set(names) and not self.stage.jobs())
         self.let_ten_minutes_pass()
         wait_until(lambda: not self.stage.journal())

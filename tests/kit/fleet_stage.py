@@ -33,7 +33,7 @@ PATIENCE: Final = 60.0
 
 
 def wait_until(condition: Callable[[], object], what: str = "") -> None:
-    """Wait until something is so."""
+    """Wait until a condition is true."""
     end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end, f"it did not happen: {what or condition}"
@@ -42,30 +42,30 @@ def wait_until(condition: Callable[[], object], what: str = "") -> None:
 
 @dataclass
 class Heard:
-    """What a worker told."""
+    """The calls that a worker made to its listener."""
 
     outcomes: list[Outcome] = field(default_factory=list)
     waits: list[DnsRenewError] = field(default_factory=list)
     starts: int = 0
 
     def ready(self) -> None:
-        """It takes jobs."""
+        """Record that the worker takes jobs."""
         self.starts += 1
 
     def alive(self) -> None:
-        """It lives."""
+        """Record a sign of life."""
 
     def waiting(self, error: DnsRenewError, seconds: float) -> None:
-        """It waits for the database."""
+        """Record that the worker waits for the database."""
         assert 0 < seconds <= 30
         self.waits.append(error)
 
     def ended(self, outcome: Outcome) -> None:
-        """A job has ended."""
+        """Record the end of a job."""
         self.outcomes.append(outcome)
 
     def of(self, status: str) -> list[str]:
-        """The names with an outcome of this status."""
+        """Return the names with an outcome of this status."""
         return [outcome.name for outcome in self.outcomes if outcome.status == status]
 
 
@@ -86,11 +86,11 @@ class Crew:
             self.error = error
 
     def start(self) -> None:
-        """Let it work."""
+        """Start the worker."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Let it end what is under way."""
+        """Stop the worker after its current jobs."""
         self.worker.stop()
         self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
@@ -101,7 +101,7 @@ class Crew:
         return self._thread.is_alive()
 
     def kinds(self, name: str | None = None) -> list[str]:
-        """The kinds of its events, of one certificate."""
+        """Return the kinds of the worker's events, or those of one certificate."""
         return [event.kind for event in self.events if name in {None, event.certificate}]
 
 
@@ -144,7 +144,7 @@ class FleetStage:
 
     @contextlib.contextmanager
     def crew(self, count: int = 1, *, concurrency: int | None = None) -> Iterator[list[Crew]]:
-        """Let workers work in threads of the test."""
+        """Run workers in threads of the test."""
         with mock.patch.dict(os.environ, self.workspace.env):
             crews = [Crew(self.config(), concurrency) for _ in range(count)]
             for each in crews:
@@ -164,7 +164,7 @@ class FleetStage:
     # ── what became of it ───────────────────────────────────────────────────────────────
 
     def versions(self) -> dict[str, int]:
-        """The version in force of each certificate that has one."""
+        """Return the version in force of each certificate that has one."""
         return dict(
             self.database.fetch(
                 "SELECT name, version FROM dnsrenew_certificate WHERE version IS NOT NULL ORDER BY name"
@@ -172,13 +172,13 @@ class FleetStage:
         )
 
     def dues(self) -> dict[str, float]:
-        """In how many seconds a worker looks at each certificate."""
+        """Return the seconds until a worker looks at each certificate."""
         return dict(
             self.database.fetch("SELECT name, extract(epoch FROM due - now())::float8 FROM dnsrenew_certificate")
         )
 
     def jobs(self) -> dict[str, str]:
-        """The status of each job of a certificate."""
+        """Return the status of each job of a certificate."""
         return dict(
             self.database.fetch(
                 "SELECT args ->> 'name', status::text FROM procrastinate_jobs WHERE task_name = 'dnsrenew.renew'"
@@ -186,6 +186,6 @@ class FleetStage:
         )
 
     def journal(self) -> int:
-        """The number of entries of the journal."""
+        """Return the number of entries of the journal."""
         row = self.database.one("SELECT count(*) FROM dnsrenew_journal")
         return int(row[0]) if row else 0

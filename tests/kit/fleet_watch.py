@@ -1,4 +1,4 @@
-"""Watches what a machine of a fleet does: something can happen at each statement, request and event."""
+"""Watches the actions of a fleet's machine; a fault can be injected at each statement, request and event."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Killed(BaseException):
 
 
 class Watch:
-    """What a machine does passes here.
+    """The actions of a machine pass here.
 
     :param at: the point at which something happens; None: nowhere.
     :param strike: what happens.
@@ -40,7 +40,7 @@ class Watch:
         self.is_dead = False
 
     def pass_by(self, what: str) -> None:
-        """Let something happen, or continue."""
+        """Inject the fault here, or continue."""
         if self.is_dead:
             raise Killed
         self._times[what] += 1
@@ -54,7 +54,7 @@ class Watch:
                 raise Killed
 
     def around(self, what: str, done: str, call: Callable[[], T]) -> T:
-        """Make a call to another party; something may happen before it, or before its result is known."""
+        """Make a call to another party; the fault may come before it, or before its result is known."""
         self.pass_by(f"{what}, not sent")
         value = call()
         self.pass_by(f"{what}, {done}")
@@ -71,7 +71,7 @@ class Watch:
 
     @property
     def sent_after(self) -> list[str]:
-        """What was sent after it happened."""
+        """Return the requests that were sent after the fault."""
         return self.requests[self.sent_before or 0 :]
 
 
@@ -98,7 +98,7 @@ class WatchedDatabase(Database):
 
 
 def plain(sql: str, params: Any) -> str:
-    """Say in a few words what a statement does."""
+    """Describe a statement in a few words."""
     if "pg_try_advisory_lock" in sql or "pg_advisory_unlock" in sql:
         what = "unlock" if "unlock" in sql else "lock"
         key = params.get("key") if isinstance(params, Mapping) else params[0]

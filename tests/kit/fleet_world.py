@@ -100,7 +100,7 @@ class CountingCA(AcmeServer):
 class Machine:
     """One machine of the fleet: connections, locks and services of its own.
 
-    :ivar events: what it told.
+    :ivar events: its events.
     :ivar outcomes: of its jobs.
     """
 
@@ -115,7 +115,7 @@ class Machine:
         self._jobs = CertificateJobs(self.store, DueDates(self.database), self._services, self._ended)
 
     def _new_run(self) -> WorkerRun:
-        """Return what the jobs of a worker share: see :mod:`dnsrenew.fleet.session`."""
+        """Return the shared objects of a worker's jobs: see :mod:`dnsrenew.fleet.session`."""
         config, clock = self.world.config(), self.database.clock
         context = Context(clock=clock, emitter=Emitter(clock, self._hear), buckets=SharedBuckets(self.database))
         services = LazyServices(partial(make_services, config, self.store, context))
@@ -130,7 +130,7 @@ class Machine:
         self.watch.pass_by(f"event {event.kind}")
 
     def work(self) -> None:
-        """Do one job, as the queue lets a worker do; what the job raises goes to the caller."""
+        """Do one job as the queue does; its exceptions are raised."""
         self.world.watch = self.watch
         self.store.check_ground()
         with self._services.use() as run:
@@ -139,11 +139,11 @@ class Machine:
 
     @property
     def holds_a_lock(self) -> bool:
-        """Whether it holds a lock, or believes so."""
+        """Whether the machine holds a lock, or has not noticed its loss."""
         return bool(self.store.locks._held)
 
     def die(self) -> None:
-        """Die: nothing passes any more, and the kernel closes the connections."""
+        """Die: no further action passes, and the kernel closes the connections."""
         self.watch.is_dead = True
         for connection in self.database.opened:
             if not connection.closed:
@@ -154,17 +154,17 @@ class Machine:
             locks._end.set()  # the thread of the heartbeat
 
     def be_impatient(self) -> None:
-        """Wait only a moment for an answer from now on: a test has no ten seconds."""
+        """Set a short patience from now on, so that the test does not wait ten seconds."""
         self.database.patience = SHORT
         for connection in self.database.opened:
             connection.patience = SHORT
 
     def be_patient(self) -> None:
-        """Wait as long as a worker does."""
+        """Restore the patience of a worker."""
         self.database.patience = 10.0
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close all connections."""
         if not self.watch.is_dead:
             self.store.close()
         for connection in self.database.opened:
@@ -203,7 +203,7 @@ class FleetWorld:
         return lambda records: self.watch.request(f"DNS host: {what}", "done", lambda: call(records))
 
     def validate(self, proof: Proof) -> AcmeProblem | None:
-        """Look at what is published."""
+        """Validate the published values."""
         return None if proof.expected in self.host.look(proof.txt_name) else UNAUTHORIZED
 
     def config(self) -> Any:
@@ -216,7 +216,7 @@ class FleetWorld:
         return replace(plain_config, store=address, fleet=FleetSettings(documents=documents))
 
     def spec(self) -> CertificateSpec:
-        """What is wanted."""
+        """The wanted certificate."""
         key: Any = self.key
         routes = (Route("dns-01", dns=("home",), ca=CA),)
         return CertificateSpec(
@@ -232,7 +232,7 @@ class FleetWorld:
         )
 
     def issue_first(self) -> None:
-        """Obtain a first certificate; then want another kind of key, so that it is to be renewed."""
+        """Obtain a first certificate; then want another type of key, so that it is due."""
         with self.machine() as first:
             first.work()
         assert [outcome.status for outcome in first.outcomes] == ["renewed"], first.outcomes
@@ -242,7 +242,7 @@ class FleetWorld:
 
     @contextlib.contextmanager
     def machine(self, watch: Watch | None = None) -> Iterator[Machine]:
-        """Let a machine work during the block."""
+        """Run a machine during the block."""
         machine = Machine(self, watch or Watch())
         try:
             yield machine
@@ -283,7 +283,7 @@ class FleetWorld:
         wait_until(lambda: not self.observer.fetch("SELECT 1 FROM pg_stat_activity WHERE pid = ANY(%s)", (list(lost),)))
 
     def let_ten_minutes_pass(self) -> None:
-        """Let the time pass in which a host may still do what it was asked for."""
+        """Let the time pass in which a host may still make a requested change."""
         age_journal(self.observer)
 
 
@@ -293,7 +293,7 @@ def age_journal(database: Database) -> None:
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    """Wait until something is so."""
+    """Wait until a condition is true."""
     end = time.monotonic() + _SOON
     while not condition():
         assert time.monotonic() < end, "it did not happen"
@@ -326,7 +326,7 @@ class FleetWorlds:
 
 @contextlib.contextmanager
 def machines_at_once() -> Iterator[None]:
-    """Let what runs in threads run at once, except connecting, which has a time limit; let waits be short."""
+    """Run the work of threads where they are started, except connecting, which has a time limit; shorten waits."""
     real, ahead = SimpleNamespace(start=threads.start), [0.0]
 
     def wait(_: DatabaseClock, seconds: float, event: threading.Event) -> bool:
@@ -348,7 +348,7 @@ def machines_at_once() -> Iterator[None]:
 
 @contextlib.contextmanager
 def suspended() -> Iterator[Callable[[float], None]]:
-    """Give a function that lets time pass for the locks, as while a host is suspended or its network hangs."""
+    """Yield a function that lets time pass for the locks, as while a host is suspended."""
     real, ahead = lock_connection._seconds, [0.0]
 
     def pass_time(seconds: float) -> None:

@@ -39,11 +39,11 @@ _LOOPBACK: Final = "127.0.0.1"
 
 
 class NoHfsError(Exception):
-    """HFS is not there, and cannot be fetched; the message says why."""
+    """HFS is not installed and cannot be fetched; the message says why."""
 
 
 def or_skip(find: Callable[[], Path]) -> Path:
-    """Return the script of HFS; without it the test is left out, and says so."""
+    """Return the script of HFS; without it the test is skipped with the reason."""
     try:
         return find()
     except NoHfsError as error:
@@ -150,11 +150,11 @@ class Hfs:
         return (self.folder / "config.yaml").read_text()
 
     def leaf(self) -> str:
-        """Return the certificate that a client that is not ours gets, PEM."""
+        """Return the certificate that an independent client gets, PEM."""
         return ssl.get_server_certificate((_LOOPBACK, self.https_port))
 
     def settings(self, *names: str) -> list[Any]:
-        """Return some settings, as its API tells them."""
+        """Return some settings, as its API reports them."""
         headers = {"x-hfs-anti-csrf": "1", "Content-Type": "application/json"}
         body = json.dumps({"only": names}).encode()
         _, answer = fetch(f"{self.url}/~/api/get_config", method="POST", headers=headers, body=body)

@@ -30,7 +30,7 @@ class FreshServer(TlsServer):
         """Do nothing: the next connection reads the files."""
 
     @property
-    def _context(self) -> ssl.SSLContext:  # type: ignore[override]  # read anew each time
+    def _context(self) -> ssl.SSLContext:  # type: ignore[override]  # read again each time
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*self._files)
         return context

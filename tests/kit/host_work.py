@@ -1,4 +1,4 @@
-"""What the tests of drivers for HTTP APIs share: writing and removing at a stand-in, and the faults of a host."""
+"""Shared by the tests of drivers for HTTP APIs: writing and removing at a stand-in, and the faults of a host."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HTML = "<html><body>Bad gateway</body></html>"
 
 
 def always(status: int, body: object) -> Fault:
-    """A fault: this answer."""
+    """Return a fault that always gives this answer."""
 
     def answer(_: Asked) -> Answer:
         return status, body
@@ -57,7 +57,7 @@ class Work:
     def outcome(
         self, action: Callable[[Sequence[TxtRecord]], None], records: Sequence[TxtRecord]
     ) -> ProviderError | None:
-        """The error of an action, if it fails."""
+        """Return the error of an action, or None."""
         try:
             action(records)
         except ProviderError as error:
@@ -65,14 +65,14 @@ class Work:
         return None
 
     def failure(self, action: Callable[[Sequence[TxtRecord]], None], records: Sequence[TxtRecord]) -> ProviderError:
-        """The error of an action that has to fail."""
+        """Return the error of an action that must fail."""
         error = self.outcome(action, records)
         assert error is not None
         return error
 
 
 def requests_of(host: HostStandIn, action: Callable[[Sequence[TxtRecord]], None], records: Sequence[TxtRecord]) -> int:
-    """The number of requests that an action takes."""
+    """Return the number of requests that an action takes."""
     before = len(host.asked)
     action(records)
     return len(host.asked) - before

@@ -82,7 +82,7 @@ def rows() -> list[Row]:
 
 
 def stopped_rows() -> list[Stopped]:
-    """Read what the page says of runs that are asked to stop: the same points, in the same order."""
+    """Read the page's lines for runs that are stopped: the same points, in the same order."""
     places = iter(rows())
     return [
         Stopped(*next(places)[:2], ended, then, int(orders))

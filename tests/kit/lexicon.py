@@ -1,4 +1,4 @@
-"""Lexicon's own process in tests: with another provider in it, and what is true inside."""
+"""Lexicon's own process in tests: with another provider in it, and a view of its state."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def hang(file: str) -> None:
 
 
 def hang_at_import(file: str) -> None:
-    """The same, but the import of the provider waits."""
+    """Let the import of the provider wait for ever, in the same way."""
     vars(child)["provider_class"] = lambda *_: _wait(file)
 
 

@@ -92,6 +92,6 @@ class YandexCloud(Host):
 
 
 class Quoting(YandexCloud):
-    """The same, with values in quotes."""
+    """The host that shows values in quotes."""
 
     quoting = True

@@ -1,4 +1,4 @@
-"""What must hold after every step, whatever is broken; checked from outside the program."""
+"""The conditions after every step, with any fault; checked from outside the program."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Known:
 
     @property
     def names(self) -> frozenset[str]:
-        """The names of an order for it."""
+        """Return the names of an order for it."""
         return frozenset(self.spec.identifiers)
 
 
@@ -73,7 +73,7 @@ class Model:
     # ── after a run ─────────────────────────────────────────────────────────────────────
 
     def note(self, ran: Ran) -> None:
-        """Record a run, and check that it did only what it may do."""
+        """Record a run, and check that it made only permitted orders."""
         if not ran.knows:
             self._poor.add(ran.number)
         for name, ca in self.world.cas.items():

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class Ports:
-    """In the place of the listeners for http-01: they listen to nothing.
+    """A replacement of the listeners for http-01 that opens no port.
 
     :param fates: listen addresses that are ``taken``, or ``lost`` between the check and the use, or ``mute``.
     :ivar contents: what is served, by token.
@@ -43,11 +43,11 @@ class Ports:
         self.contents[token] = content.body
 
     def remove(self, listen: str, token: str, content: TokenResponse) -> None:
-        """Answer it no more."""
+        """Stop answering a token."""
         del self.contents[token]
 
     def ask(self, listen: str, token: str) -> dict[str, bytes]:
-        """What we answer ourselves."""
+        """Return our own response for a token."""
         body = b"" if self.fates.get(listen) == "mute" else self.contents[token]
         return {listen: b"HTTP/1.1 200 OK\r\n\r\n" + body}
 
@@ -120,6 +120,6 @@ def _all_at_once(_pool: threads.ThreadPool, functions: Sequence[Callable[[], T]]
 
 @contextlib.contextmanager
 def threads_at_once() -> Iterator[None]:
-    """Let what is to run in a thread run where it is started."""
+    """Run the work of a thread where the thread is started."""
     with mock.patch.object(threads, "start", _at_once), mock.patch.object(threads.ThreadPool, "start", _all_at_once):
         yield

@@ -129,7 +129,7 @@ class FormHost(RestHost):
 
 
 class DnsPod(FormHost):
-    """https://docs.dnspod.cn/api/: a status inside, whatever HTTP says."""
+    """https://docs.dnspod.cn/api/: the status is in the body, also with HTTP 200."""
 
     def form(self, path: str, fields: dict[str, str]) -> Answer:
         """Domain.Info, Record.List, Record.Create, Record.Remove."""

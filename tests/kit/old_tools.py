@@ -1,4 +1,4 @@
-"""certbot and lego as Debian has them, against the lab: what `dnsrenew import` takes over."""
+"""certbot and lego as Debian has them, against the lab, for tests of `dnsrenew import`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PATIENCE = 120.0
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder, with its bytes."""
+    """Return every file below a folder, with its bytes."""
     return {str(file): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
 
 
@@ -39,7 +39,7 @@ class OldTool:
         return self.workspace.lab.folder / "tls" / "lab-ca.pem"
 
     def run(self, *arguments: str, env: Mapping[str, str] | None = None) -> str:
-        """Run a tool; return what it printed. It must succeed."""
+        """Run a tool, which must succeed; return its output."""
         done = subprocess.run(
             arguments,
             env={**os.environ, "HOME": str(self.root), **(env or {})},
@@ -69,7 +69,7 @@ class OldTool:
         return self.dnsrenew("import", str(folder), "--from", kind)
 
     def at_the_lab(self, *, trust: bool = False) -> None:
-        """Add what only a lab needs: its name servers and, if `trust`, the root of its CA."""
+        """Add the settings that only a lab needs: its name servers and, if `trust`, the root of its CA."""
         lab = self.workspace.lab
         text = self.target.read_text("utf-8")
         if trust:

@@ -56,7 +56,7 @@ def challenge_fields(dialect: str, issuers: Sequence[str], account_url: str) -> 
 
 
 def meta_fields(dialect: str, issuers: Sequence[str], base: str) -> dict[str, Any]:
-    """What the directory says about it."""
+    """Return the directory's fields about it."""
     return {"issuerDomainNames": list(issuers), "accountHashPrefix": f"{base}/hash/"} if dialect == "02" else {}
 
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own (Debian's), databases in it, and a proxy that cuts, hangs and delays.
+"""A PostgreSQL server for the tests (Debian's), databases in it, and a proxy that cuts, hangs and delays.
 
 The server runs as the user ``postgres`` if the tests run as root, which initdb refuses. It listens on a Unix socket in
 its folder and on a free port of 127.0.0.1. It does not call fsync: what it has committed survives :meth:`Postgres.kill`
@@ -61,7 +61,7 @@ host  all all {LOOPBACK}/32 scram-sha-256
 
 @dataclass(frozen=True)
 class DatabaseAddress:
-    """Where a database is, as the program is told: the password is not a part of the URL.
+    """The address of a database as in the configuration: the password is not part of the URL.
 
     :ivar port: the port of the server, or of a proxy in front of it.
     """
@@ -94,7 +94,7 @@ class Postgres:
     """
 
     def __init__(self, folder: Path, port: int, *, small_disk: int = 0, **settings: str) -> None:
-        """Nothing is started yet.
+        """Prepare a server; nothing is started yet.
 
         :param folder: an empty folder that the user postgres can reach (pytest's ``tmp_path`` is not).
         :param small_disk: MiB of a file system of its own at :attr:`small_disk`, for a tablespace; root only.
@@ -154,17 +154,17 @@ class Postgres:
             (self._data / "standby.signal").touch()
 
     def start(self) -> Self:
-        """Start it, and wait until it answers."""
+        """Start the server, and wait until it answers."""
         self._process.start()
         self._process.wait_ready(self._answers, timeout=30)
         return self
 
     def stop(self) -> None:
-        """Stop it as its administrator does: sessions end with an error, what is committed is written."""
+        """Stop the server as its administrator does: sessions end with an error, committed data is written."""
         self._end(signal.SIGINT)
 
     def kill(self) -> None:
-        """End it as ``kill -9`` of all of its processes does; the next start recovers."""
+        """End the server as ``kill -9`` of all its processes does; the next start recovers."""
         if self._process.running:
             server = psutil.Process(self._process.pid)
             # All at once: the others would end in their own time, and a new server refuses to start until then.
@@ -178,13 +178,13 @@ class Postgres:
                 time.sleep(0.002)
 
     def restart(self) -> None:
-        """Stop it and start it again."""
+        """Stop the server and start it again."""
         self.stop()
         self.start()
 
     @contextlib.contextmanager
     def stopped(self, *, kill: bool = False) -> Iterator[None]:
-        """Stop or kill it during the block, and start it again."""
+        """Stop or kill the server during the block, and start it again."""
         self.kill() if kill else self.stop()
         try:
             yield
@@ -192,9 +192,9 @@ class Postgres:
             self.start()
 
     def new_database(self, template: DatabaseAddress | None = None, *, owner: str = USER) -> DatabaseAddress:
-        """Make a database and return where it is.
+        """Create a database and return its address.
 
-        :param template: a database to copy, which nobody may be connected to.
+        :param template: a database to copy, which must have no connections.
         """
         name = f"d{next(self._names)}"
         with self.admin() as admin:
@@ -238,12 +238,12 @@ class Postgres:
             return len(rows.fetchall())
 
     def log(self) -> str:
-        """Everything that it has written."""
+        """The complete log of the server."""
         return self._process.log()
 
     @property
     def small_disk(self) -> Path:
-        """An empty folder for a tablespace; on a small file system that only the server sees, if there is to be one."""
+        """An empty folder for a tablespace; on a small file system that only the server sees, if requested."""
         return self.folder / "small"
 
     @property
@@ -281,7 +281,7 @@ class Postgres:
 
 
 def _runs(process: psutil.Process) -> bool:
-    """Whether a process runs; one that its parent has not waited for yet does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -289,7 +289,7 @@ def _runs(process: psutil.Process) -> bool:
 
 
 def _memory() -> str | None:
-    """A file system in memory with room for the databases of the tests; on a disk their removal takes seconds."""
+    """Return a folder in memory for the databases, because their removal from a disk takes seconds; or None."""
     with contextlib.suppress(OSError):
         if shutil.disk_usage(_SHARED_MEMORY).free > _ROOM:
             return _SHARED_MEMORY
@@ -297,7 +297,7 @@ def _memory() -> str | None:
 
 
 def _program(name: str) -> str:
-    """The path of a program of the server; Debian keeps them out of PATH, by version."""
+    """Return the path of a program of the server; Debian keeps them out of PATH, by version."""
     found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: float(path.parts[4]))
     return str(found[-1]) if found else find_program(name)
 

@@ -1,4 +1,4 @@
-"""A connection pooler as PgBouncer is one: each client gets a session of the server for a transaction, or for good.
+"""A connection pooler like PgBouncer: each client gets a session of the server for a transaction, or until its end.
 
 It speaks PostgreSQL's protocol 3.0 (the chapters "Message Flow" and "Message Formats" of PostgreSQL's manual): it
 answers the login itself, with a process number of its own, and passes everything else on.
@@ -37,7 +37,7 @@ def _message(source: socket.socket) -> bytes:
 
 
 class _Session:
-    """A session of the server, as the superuser; ``greeting`` is what the server said at the login."""
+    """A session of the server, as the superuser; ``greeting`` is the server's answer to the login."""
 
     def __init__(self, path: Path, database: str) -> None:
         self.socket = socket.socket(socket.AF_UNIX)
@@ -51,7 +51,7 @@ class _Session:
                 self.greeting += message
 
     def ask(self, message: bytes, client: socket.socket) -> bool:
-        """Pass a message on, and the answers if it ends a round; tell whether the session is free afterwards."""
+        """Pass a message on, and the answers if it ends a round; return whether the session is free afterwards."""
         self.socket.sendall(message)
         if message[:1] not in b"QS":
             return False

@@ -58,7 +58,7 @@ class Zygote(Child):
 
 
 class End(NamedTuple):
-    """How a process ended.
+    """The end of a process.
 
     :ivar status: minus the number of the signal that ended it, or the exit status.
     :ivar out: what it wrote to standard output, and in ``err`` to standard error.
@@ -114,7 +114,7 @@ class Run:
 
 @dataclass
 class ProcessStage:
-    """A workspace whose CA counts what it has done, and can kill the process at a request.
+    """A workspace whose CA counts its requests, and can kill the process at one of them.
 
     :ivar asked: the requests of the latest run that the CA has answered, by kind.
     """
@@ -164,7 +164,7 @@ class ProcessStage:
         return DROP if late and self._deadly == "the CA has answered challenge" else None
 
     def _answered(self, request: Request, response: Response) -> Response:
-        """The CA has answered; at the point its answer is lost.
+        """Record the CA's answer; at the point the answer is lost.
 
         What would depend on chance is fixed here: a validation is finished before its answer is sent, and renewal
         information is sent late.
@@ -187,7 +187,7 @@ class ProcessStage:
         return response
 
     def _validations(self) -> int:
-        """The number of validations that the CA has finished."""
+        """Return the number of validations that the CA has finished."""
         with self.workspace.lab.pebble.process.log_path.open("rb") as log:
             log.seek(self._log_from)
             return len(re.findall(rb"set (?:IN)?VALID by", log.read()))

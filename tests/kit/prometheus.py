@@ -30,7 +30,7 @@ def until(check: Callable[[], Any]) -> Any:
 
 
 def promtool(*arguments: str | Path, text: str = "") -> str:
-    """Run promtool; return what it prints. A finding of it fails the test."""
+    """Run promtool; return its output. If it reports a fault, the test fails."""
     argv = [find_program("promtool"), *map(str, arguments)]
     done = subprocess.run(argv, check=False, input=text, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
@@ -38,7 +38,7 @@ def promtool(*arguments: str | Path, text: str = "") -> str:
 
 
 class Prometheus:
-    """A Prometheus that scrapes every second, with alerts of the docs but without their waits.
+    """A Prometheus that scrapes every second, with the alerts of the docs but without their waits.
 
     :param target: HOST:PORT that it scrapes.
     :param job: what it calls that.
@@ -82,7 +82,7 @@ scrape_configs:
         return result
 
     def ask_for_every_panel(self, dashboard: Path, may_be_empty: Callable[[str], bool]) -> None:
-        """Every query of a dashboard is valid, and finds something.
+        """Check that every query of a dashboard is valid and finds data.
 
         :param may_be_empty: tells which may find nothing.
         """

@@ -69,7 +69,7 @@ class RecipeWorld:
             yield
 
     def obtain(self, *domains: Any, **arguments: Any) -> dnsrenew.Certificate:
-        """Call ``obtain`` with the arguments of the recipe, as far as they do not lead out of this process."""
+        """Call ``obtain`` with the recipe's arguments, except those that lead out of this process."""
         own = self._own(self._obtain, domains, arguments)
         is_main = threading.current_thread() is threading.main_thread()
         force = {} if is_main or self._renewed.is_set() else {"force": True}

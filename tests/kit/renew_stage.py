@@ -35,15 +35,15 @@ class Stage:
         self._ran = False
 
     def other_account(self) -> dict[str, Any]:
-        """A second account, which can change only other.test."""
+        """Return a second account, which can change only other.test."""
         return {**self.lab.account(self.lab.other_key, "other.test"), "tsig_secret": self.lab.other_key.secret}
 
     def config(self, changes: Settings | None = None) -> Config:
-        """The configuration, with changes as in `Lab.config`."""
+        """Return the configuration, with changes as in `Lab.config`."""
         return Config.from_dict(self.lab.config({**self.base, **(changes or {})}), base=self.workspace.path)
 
     def renewer(self, changes: Settings | None = None, later: timedelta = timedelta()) -> Renewer:
-        """A renewer; `later` moves its date."""
+        """Return a renewer; `later` moves its date."""
         return Renewer(self.config(changes), on_event=self._heard, clock=RealClock(later))
 
     def run(self, changes: Settings | None = None, later: timedelta = timedelta(), **how: Any) -> list[Outcome]:
@@ -81,15 +81,15 @@ class Stage:
     # ── what happened ───────────────────────────────────────────────────────────────────
 
     def kinds(self, certificate: str | None = None) -> list[str]:
-        """The kinds of all events, or of those of one certificate."""
+        """Return the kinds of all events, or of those of one certificate."""
         return [event.kind for event in self.events if certificate is None or event.certificate == certificate]
 
     def event_data(self, kind: str) -> list[Mapping[str, Any]]:
-        """The data of all events of a kind."""
+        """Return the data of all events of a kind."""
         return [event.data for event in self.events if event.kind == kind]
 
     def written(self) -> list[tuple[str, str, str]]:
-        """The account, zone and name of every TXT value that was written, in order."""
+        """Return the account, zone and name of every TXT value that was written, in order."""
         records = [record for data in self.event_data("txt-writing") for record in data["records"]]
         return [(record["dns"], record["zone"], record["name"]) for record in records]
 
@@ -105,7 +105,7 @@ class Stage:
 
 
 def error_of(failed: Outcome | Attempt) -> DnsRenewError:
-    """The error of an outcome or of an attempt, which must have one."""
+    """Return the error of an outcome or of an attempt, which must have one."""
     assert failed.error is not None
     return failed.error
 
@@ -116,18 +116,18 @@ def leaf(folder: Path) -> x509.Certificate:
 
 
 def names_in(certificate: x509.Certificate) -> set[str]:
-    """The DNS names of a certificate."""
+    """Return the DNS names of a certificate."""
     found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return set(found.get_values_for_type(x509.DNSName))
 
 
 def certificates(*names: str, **more: Any) -> list[dict[str, Any]]:
-    """A `[[certificate]]` for each NAME, for the domain NAME.example.test."""
+    """Return a `[[certificate]]` for each NAME, for the domain NAME.example.test."""
     return [{"name": name, "domains": [f"{name}.example.test"], **more} for name in names]
 
 
 def through(proxy: AcmeProxy) -> dict[str, Any]:
-    """The change that makes the run use a proxy of the CA."""
+    """Return the change that makes the run use a proxy of the CA."""
     return {"ca.lab.directory": proxy.directory_url}
 
 

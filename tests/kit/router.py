@@ -110,7 +110,7 @@ class HomeNetwork:
         self.run(place, "ip", "link", "set", "lo", "up")
 
     def _link(self, *ends: tuple[str, str, str]) -> None:
-        """Lay a cable between two places: each with the name and the address of its interface."""
+        """Connect two places: each with the name and the address of its interface."""
         (first, its, _), (second, other, _) = ends
         peer = ["peer", "name", other, "netns", str(self._pids[second])]
         self.run(first, "ip", "link", "add", its, "type", "veth", *peer)
@@ -198,7 +198,7 @@ class HomeNetwork:
 
 @contextlib.contextmanager
 def home(folder: Path, wan: str = WAN, *, upnp: bool = True, helper: bool = True) -> Iterator[HomeNetwork]:
-    """Give the network; with UPnP in the router, and the helper outside."""
+    """Yield the network; with UPnP in the router, and the helper outside."""
     with HomeNetwork(folder, wan) as network:
         if upnp:
             network.start_upnpd()

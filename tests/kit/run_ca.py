@@ -45,6 +45,7 @@ class Authority:
     :ivar reuses: whether valid authorizations are reused.
     :ivar offers: the kinds of challenge.
     :ivar dialect: the draft of dns-persist-01.
+    :ivar named: whether its directory says what CAA records call it.
     """
 
     opening: str = ""
@@ -57,6 +58,7 @@ class Authority:
     reuses: bool = True
     offers: Collection[str] = CHALLENGES
     dialect: str = "01"
+    named: bool = True
 
 
 class StageCA(AcmeServer):
@@ -85,7 +87,7 @@ class StageCA(AcmeServer):
             accounts=accounts,
             offers=(*authority.offers, UNKNOWN),
             reuses=authority.reuses,
-            meta={"caaIdentities": [f"{name}.test"]},
+            meta={"caaIdentities": [f"{name}.test"]} if authority.named else {},
             dialect=authority.dialect,
             issuers=[f"{name}.test"],
         )

@@ -48,7 +48,7 @@ DIRECTORIES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class RunWorld:
-    """What fails.
+    """The faults of a world.
 
     :ivar hosts: the fate of each DNS account's host: see :class:`Host`.
     :ivar zones: the zones of each account; empty: any.
@@ -116,7 +116,7 @@ class RunStage:
         self.clock.elapsed += 2 * 86400.0
 
     def event_data(self, kind: str) -> list[Mapping[str, Any]]:
-        """The data of all events of a kind."""
+        """Return the data of all events of a kind."""
         return [event.data for event in self.events if event.kind == kind]
 
     def _hear(self, event: Event) -> None:
@@ -125,7 +125,7 @@ class RunStage:
             self.context.cancel.set()
 
     def _shown(self, proof: Proof) -> dict[str | None, set[str]]:
-        """What the CA sees of a proof, by the account that holds it."""
+        """Return what the CA sees of a proof, by the account that holds it."""
         if proof.challenge == "http-01":
             content = self.ports.contents.get(proof.token)
             return {} if content is None else {None: {content.decode()}}

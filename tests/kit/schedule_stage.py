@@ -36,7 +36,7 @@ JOB_ON_WINDOWS = ScheduledJob(
 
 
 def with_programs(job: ScheduledJob) -> ScheduledJob:
-    """The same job with a configuration that runs programs."""
+    """Return the same job with a configuration that runs programs."""
     return replace(job, needs=replace(job.needs, programs=("dns.home.tsig_secret", "certificate[0].deploy[0]")))
 
 
@@ -70,5 +70,5 @@ class Programs:
 
 
 def in_folder(host: Host, folder: Path) -> Host:
-    """The same machine, with the user's files in the test's folder."""
+    """Return the same machine, with the user's files in the test's folder."""
     return replace(host, home=str(folder), config_home=str(folder / ".config"))

@@ -1,4 +1,4 @@
-"""A search for secrets after every test: what the product is given as a secret must be in no output.
+"""A search for secrets after every test: no secret that the product gets may be in an output.
 
 A secret is every text in a ``Secret``, every text that a reference leads to or that the redactor is given, and the
 canaries of a workspace. After each test they are searched, in all encodings, in what was printed and logged (at level

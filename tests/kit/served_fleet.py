@@ -39,7 +39,7 @@ _TOLD: Final = "SELECT pg_notify('dnsrenew_changed', %s)"
 
 
 class FleetInDatabase:
-    """Certificates in the tables, written as a worker writes them; what ``Fleet`` is for a server.
+    """Certificates in the tables, written as a worker writes them; it replaces ``Fleet`` for a server.
 
     :ivar told: whether others are notified of changes.
     :ivar added: the names that were added.
@@ -57,12 +57,12 @@ class FleetInDatabase:
 
     @property
     def store(self) -> FleetInDatabase:
-        """What has the database and the seals."""
+        """The object with the database and the seals: this one."""
         return self
 
     @property
     def config(self) -> Config:
-        """A configuration whose fleet proves names by DNS."""
+        """A configuration whose fleet validates names by dns-01."""
         tables: dict[str, Any] = {
             "store": "postgresql://dnsrenew@127.0.0.1/fleet",
             "contact": "me@example.com",
@@ -81,7 +81,7 @@ class FleetInDatabase:
         initialize(self._writer, SEALS)
 
     def add(self, domains: Sequence[str], *, name: str | None = None) -> str:
-        """Note that names were added."""
+        """Record that names were added."""
         self.added += domains
         return domains[0]
 
@@ -199,7 +199,7 @@ async def _greet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 @contextmanager
 def threaded_server(context: ssl.SSLContext) -> Iterator[int]:
-    """Serve in a thread for each connection; give the port."""
+    """Serve in a thread for each connection; yield the port."""
 
     def serve(connection: socket.socket) -> None:
         with contextlib.suppress(OSError), connection, context.wrap_socket(connection, server_side=True) as secure:
@@ -245,7 +245,7 @@ def ask(port: int, name: str | None, context: ssl.SSLContext = _CLIENT) -> str:
 
 
 def until(condition: Callable[[], object], seconds: float = PATIENCE) -> float:
-    """Wait until something is true; return how many seconds that took."""
+    """Wait until a condition is true; return the seconds that it took."""
     begin = time.monotonic()
     while not condition():
         assert time.monotonic() < begin + seconds
@@ -254,7 +254,7 @@ def until(condition: Callable[[], object], seconds: float = PATIENCE) -> float:
 
 
 def served(port: int, name: str, serial: str, seconds: float = PATIENCE) -> float:
-    """Wait until a certificate is served for a name; return how many seconds that took."""
+    """Wait until a certificate is served for a name; return the seconds that it took."""
     return until(lambda: ask(port, name) == serial, seconds)
 
 

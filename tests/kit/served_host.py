@@ -68,7 +68,7 @@ class ServedHost:
         return Outcome(name="home", status="not-due", reason=None, domains=SPEC.domains, next_renewal=self.due)
 
     def renew(self, _cancel: threading.Event) -> list[Outcome]:
-        """Do what a run does in this test."""
+        """Do the run of this test."""
         self.runs += 1
         self.on_run()
         return [self.outcome()]

@@ -71,7 +71,7 @@ def place(folder: Path, certificate: Certificate) -> None:
 
 
 def accepts(port: int) -> Callable[[], bool]:
-    """Return what tells whether a port accepts connections."""
+    """Return a function that tells whether a port accepts connections."""
 
     def ask() -> bool:
         with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1):
@@ -263,7 +263,7 @@ def postfix(folder: Path) -> Iterator[Served]:
     """Postfix with STARTTLS on its SMTP port; it runs as root only."""
     with ports.reserve(LOOPBACK) as port, tempfile.TemporaryDirectory() as open_folder:
         home = Path(open_folder)
-        home.chmod(0o755)  # its processes run as another user, to whom the folders of pytest are closed
+        home.chmod(0o755)  # its processes run as another user, which cannot enter the folders of pytest
         for name in ("queue", "data"):
             (home / name).mkdir()
         shutil.chown(home / "data", "postfix")

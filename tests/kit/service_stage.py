@@ -19,7 +19,7 @@ Play = Callable[[Emitter, threading.Event], list[Outcome]]
 
 
 class Service:
-    """`dnsrenew run` on a stage: rounds are played one after the other; after the last one it is told to stop."""
+    """`dnsrenew run` on a stage: rounds are played one after the other, and it is stopped after the last one."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._monkeypatch = monkeypatch
@@ -53,11 +53,11 @@ class Service:
         return main(["run", *flags.split()])
 
     def stop(self) -> None:
-        """What the handler of SIGTERM does."""
+        """Act as the handler of SIGTERM."""
         self._signals.status = 143
         self._signals.cancel.set()
 
 
 def done(*outcomes: Outcome) -> Play:
-    """A round that comes to this."""
+    """Return a round with this result."""
     return lambda _emitter, _cancel: list(outcomes)

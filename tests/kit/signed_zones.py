@@ -1,4 +1,4 @@
-"""Zones signed by BIND's own tools, right and wrong."""
+"""Zones signed by BIND's own tools, correct and broken."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ _PRIVATE: Final = ("unshare", "--mount") if os.geteuid() == 0 else ("unshare", "
 
 @dataclass(frozen=True, kw_only=True)
 class DiskFault:
-    """What happens to the file system in one run.
+    """A fault of the file system in one run.
 
     :ivar fate: what happens to the file system: a key of :data:`FATES`.
     :ivar at: the event at which it happens; ``start``: before the program starts.

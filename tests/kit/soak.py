@@ -122,7 +122,7 @@ class Soak:
     # ── random choices ──────────────────────────────────────────────────────────────────
 
     def _change_something(self) -> str:
-        """Change the configuration, damage a file, or neither; return a description."""
+        """Change the configuration or damage a file, or do nothing; return a description."""
         chance = self.chance
         drawn = chance.random()
         if drawn < 0.25:

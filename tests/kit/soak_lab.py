@@ -46,7 +46,7 @@ times, locks Pebble 2.6 up for good: it takes its read lock twice, and the write
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault of a server.
+    """One fault of a server, at a kind of request.
 
     :ivar what: a word of :data:`CA_FAULTS` or :data:`DNS_FAULTS`, or ``kill``.
     :ivar kind: of request, at the CA.
@@ -71,7 +71,7 @@ class Fault:
 
 @dataclass(slots=True)
 class Issued:
-    """A certificate that the CA was asked for, and issued.
+    """A certificate that the CA has issued for an order.
 
     :ivar order: the last part of the order's path.
     """

@@ -1,4 +1,4 @@
-"""What must hold after each renewal of a soak."""
+"""The conditions after each renewal of a soak."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GARBAGE: Final = (b"", b"{", b'{"schema": 1, "values": 7}', bytes(range(200)))
 
 @dataclass(frozen=True, slots=True)
 class RunSeen:
-    """What was run, and how its processes ended."""
+    """The command of a run, and the end of its processes."""
 
     command: tuple[str, ...]
     at_once: int
@@ -126,7 +126,7 @@ class Checks:
             self._owed[name] = issued
 
     def _check_served(self, name: str) -> None:
-        """The certificate that a server would serve is complete; one that was in force is not gone."""
+        """Check that the certificate that a server would serve is complete, and that none in force is lost."""
         current = self.store / "certificates" / name / "current"
         if not current.is_symlink():
             assert name not in self._in_force, f"{name} was in force and is gone"

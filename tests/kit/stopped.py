@@ -14,7 +14,7 @@ STATUSES: Final = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
 class Stopped(NamedTuple):
-    """What the page says of one point.
+    """The page's line for one point.
 
     :ivar ended: the outcome's status: interrupted, or renewed if nothing was left to interrupt.
     :ivar then: the outcome's status of the next run.

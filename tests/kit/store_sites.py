@@ -1,4 +1,4 @@
-"""A place for a store, a folder or a database, for tests of what holds for both. A plugin with fixtures."""
+"""A place for a store, a folder or a database, for tests that apply to both. A plugin with fixtures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _templates: dict[str, DatabaseAddress] = {}
 
 
 class StoreSite(abc.ABC):
-    """A store, empty at first, and what happens to it behind the back of dnsrenew.
+    """A store, empty at first, with changes that dnsrenew does not make.
 
     :ivar where: what a configuration says.
     :ivar secrets: what a configuration says besides.

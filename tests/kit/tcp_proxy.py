@@ -1,4 +1,4 @@
-"""A TCP proxy on the loopback that cuts, hangs and delays what it passes on."""
+"""A TCP proxy on the loopback that cuts, hangs and delays its connections."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class Proxy:
         self.close()
 
     def hang(self) -> None:
-        """Accept connections and pass nothing on, not even an end, until :meth:`flow`."""
+        """Accept connections and pass nothing on, not even their end, until :meth:`flow`."""
         self._flows.clear()
 
     def flow(self) -> None:
-        """Pass on what was held back, and everything from now on; accept connections again."""
+        """Pass on the held data, and everything from now on; accept connections again."""
         self._refuses = False
         self._flows.set()
 

@@ -1,4 +1,4 @@
-"""Clients that make TLS handshakes with a server all the time, and remember each of them."""
+"""Clients that make TLS handshakes with a server all the time, and record each of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PATIENCE = 60.0
 
 
 class Seen(NamedTuple):
-    """One handshake: when it began, and the serial number of the server's certificate."""
+    """One handshake: its begin, and the serial number of the server's certificate."""
 
     began: float
     serial: str
@@ -39,7 +39,7 @@ class TlsLoad:
 
     @contextmanager
     def running(self, clients: int) -> Iterator[None]:
-        """Make handshakes meanwhile, one after the other in each client."""
+        """Make handshakes during the block, one after the other in each client."""
         threads = [threading.Thread(target=self._load, daemon=True) for _ in range(clients)]
         for thread in threads:
             thread.start()
@@ -75,7 +75,7 @@ class TlsLoad:
         return serial.lower().lstrip("0")
 
     def wait_for(self, serial: str, *, since: float, count: int) -> None:
-        """Wait until so many handshakes that began after a moment got a certificate."""
+        """Wait until this number of handshakes that began after a moment got a certificate."""
         end = time.monotonic() + PATIENCE
         while sum(seen.serial == serial for seen in self._after(since)) < count:
             assert time.monotonic() < end, self.failures

@@ -1,4 +1,4 @@
-"""A TLS server on loopback with what a test wants of it: two certificates, names, a version, STARTTLS."""
+"""A TLS server on loopback with options of a test: two certificates, names, a version, STARTTLS."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def serving(
     greet: Greet | None = None,
     only: ssl.TLSVersion | None = None,
 ) -> Iterator[int]:
-    """Serve meanwhile; give the port.
+    """Serve during the block; yield the port.
 
     :param certificates: one for each type of key.
     :param names: other certificates, by SNI.
@@ -76,7 +76,7 @@ def _serve(connection: socket.socket, context: ssl.SSLContext, greet: Greet | No
 
 
 def script(*lines: tuple[bytes, bytes]) -> Greet:
-    """Return what sends and then awaits bytes, line by line; ``b""`` sends or awaits nothing."""
+    """Return a function that sends and then awaits bytes, line by line; ``b""`` sends or awaits nothing."""
 
     def greet(connection: socket.socket) -> None:
         for sent, awaited in lines:

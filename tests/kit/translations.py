@@ -1,4 +1,4 @@
-"""Which English templates of the program there are, so that a catalogue can be compared with them.
+"""The English templates of the program, so that a catalogue can be compared with them.
 
 ``python -m tests.kit.translations zh`` prints those that the Chinese catalogue lacks, by the module that has them.
 """
@@ -81,14 +81,14 @@ def english() -> Mapping[str, set[str]]:
 
 
 def text_modules() -> list[str]:
-    """Return the modules with texts, but those of the program."""
+    """Return the modules with texts, except those of the program."""
     every = (each.name for each in walk_packages(dnsrenew.__path__, "dnsrenew."))
     program = {each.__name__ for each in PROGRAM}
     return [name for name in every if name.rpartition(".")[2].startswith("texts") and name not in program]
 
 
 def plain() -> Iterator[str]:
-    """Give the constants with words that are neither a text nor a phrase, so that they stay English, and the words."""
+    """Yield the constants with words that are no text and no phrase, so that they stay English, and the words."""
     for module in text_modules():
         for name, value in vars(import_module(module)).items():
             where = f"{module}.{name}"
@@ -98,7 +98,7 @@ def plain() -> Iterator[str]:
 
 
 def _strings(value: Any, *, with_texts: bool = True) -> Iterator[str]:
-    """Give the texts in a constant of the program."""
+    """Yield the texts in a constant of the program."""
     if isinstance(value, Text):
         yield from (value.message, value.fix) if with_texts else ()
     elif isinstance(value, str):
@@ -112,7 +112,7 @@ def _strings(value: Any, *, with_texts: bool = True) -> Iterator[str]:
 
 
 def _help() -> Iterator[str]:
-    """Give the texts of ``--help``."""
+    """Yield the texts of ``--help``."""
     yield from (commands.SUMMARY, commands.USAGE, commands.HEADING, *commands.HEADINGS.values())
     for option in (*commands.GLOBAL, commands.VERSION, commands.INSIST):
         yield option.help
@@ -127,7 +127,7 @@ def _help() -> Iterator[str]:
 
 
 def has_words(template: str) -> bool:
-    """Tell whether a template has more than fields, so that it needs a translation."""
+    """Return whether a template has more than fields, so that it needs a translation."""
     return any(character.isalpha() for text, *_ in string.Formatter().parse(template) for character in text or "")
 
 
@@ -137,7 +137,7 @@ def fields(template: str) -> list[str]:
 
 
 def modules(language: str) -> Iterator[ModuleType]:
-    """Give the modules of a catalogue."""
+    """Yield the modules of a catalogue."""
     package = import_module(f"dnsrenew.translation.{language}")
     for module in iter_modules(package.__path__):
         yield import_module(f"{package.__name__}.{module.name}")

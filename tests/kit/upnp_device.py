@@ -25,7 +25,7 @@ _FAULT = (
 
 
 def description(*services: tuple[str, str], name: str = "Box") -> str:
-    """A description with services: each with its type and its URL."""
+    """Return a description with services: each with its type and its URL."""
     filled = "".join(_SERVICE.format(kind=kind, url=url) for kind, url in services)
     return _DESCRIPTION.format(name=name, services=filled)
 
@@ -50,7 +50,7 @@ def mapping(external: str, host: str, port: str, **more: str) -> dict[str, str]:
 
 @dataclass
 class UpnpDevice:
-    """A device.
+    """A UPnP device with answers of the test.
 
     :ivar described: its description.
     :ivar external: its address; None: the action fails.
@@ -82,7 +82,7 @@ class UpnpDevice:
 
 @contextlib.contextmanager
 def answering(datagram: Callable[[bytes], bytes | None], host: str = LOOPBACK, port: int = 0) -> Iterator[int]:
-    """Answer datagrams; give the port."""
+    """Answer datagrams; yield the port."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind((host, port))
 

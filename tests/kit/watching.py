@@ -34,7 +34,7 @@ def config_for(store: Path, *specs: CertificateSpec, **more: Any) -> Config:
 
 
 def ask(address: str, request: bytes, timeout: float = 10.0) -> bytes:
-    """Send a request to HOST:PORT and return all of the answer."""
+    """Send a request to HOST:PORT and return the complete answer."""
     host, _, port = address.rpartition(":")
     with socket.create_connection((host.strip("[]"), int(port)), timeout=timeout) as connection:
         connection.sendall(request)
@@ -55,7 +55,7 @@ def get(address: str, path: str, version: str = "1.1") -> tuple[int, str]:
 
 
 def parsed(text: str) -> Samples:
-    """What Prometheus' parser reads; each sample once, each metric once and with its type."""
+    """Return the result of Prometheus' parser; check that each sample is once, each metric once and with its type."""
     found: Samples = {}
     seen = set()
     for family in text_string_to_metric_families(text):
@@ -70,7 +70,7 @@ def parsed(text: str) -> Samples:
 
 
 def value(samples: Samples, metric: str, /, **labels: str) -> float | None:
-    """One sample."""
+    """Return one sample."""
     return samples.get((f"dnsrenew_{metric}", tuple(sorted(labels.items()))))
 
 

@@ -1,4 +1,4 @@
-"""What passes through the ACME proxy: requests that can be read, responses that can be changed."""
+"""The messages of the ACME proxy: requests that can be read, responses that can be changed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _KINDS: Final = {
 
 @dataclass(frozen=True)
 class Request:
-    """What a client sent."""
+    """A client's request."""
 
     method: str
     path: str
@@ -65,7 +65,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """What goes back. Header names are as sent; `header` looks them up in any case."""
+    """The answer to a client. Header names are as sent; `header` finds them in any case."""
 
     status: int
     body: bytes = b""
@@ -106,9 +106,9 @@ def _nothing() -> Iterable[bytes]:
 
 @dataclass(frozen=True)
 class Raw(Response):
-    """Bytes in place of an answer, head and all; then the connection ends in its own way.
+    """Bytes in place of an answer, with its head; then the connection ends as `hold` or `reset` says.
 
-    `hold` says nothing more and waits until the client leaves; `reset` is an RST, with what was sent before it lost.
+    `hold` sends nothing more and waits until the client leaves; `reset` is an RST, which loses what was sent before it.
     """
 
     status: int = 0

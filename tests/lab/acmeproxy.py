@@ -31,7 +31,7 @@ _HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding",
 
 @dataclass
 class Exchange:
-    """One request and what the client got (None: nothing)."""
+    """One request and the client's answer (None: nothing)."""
 
     request: Request
     response: Response | None
@@ -39,7 +39,7 @@ class Exchange:
 
 @dataclass
 class AcmeProxy:
-    """Use it as a context manager. Hooks run in the connection's thread; what one raises is raised at the end."""
+    """A context manager. Hooks run in the connection's thread; an exception in one is raised at the end."""
 
     upstream: Pebble
     ca: LabCA
@@ -173,7 +173,7 @@ class _Server(ThreadingHTTPServer):
                 finally:
                     self._open.discard(wrapped)
         except OSError:
-            pass  # a client that went away, or does not trust us: its affair
+            pass  # a client that left, or does not trust us
         finally:
             upstream = getattr(self.local, "connection", None)
             if upstream is not None:
@@ -186,7 +186,7 @@ def _shutdown(connection: Any) -> None:
 
 
 def play(connection: Any, raw: Raw) -> None:
-    """Send the bytes until they end or the client leaves, and end as it is told."""
+    """Send the bytes until they end or the client leaves; then hold, reset or close the connection."""
     with contextlib.suppress(OSError):  # the client has had enough
         for part in raw.parts():
             connection.sendall(part)

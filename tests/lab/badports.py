@@ -1,4 +1,4 @@
-"""Ports of the lab on which something else is than what should be there. All are context managers with a `port`."""
+"""Ports of the lab with a wrong server. All are context managers with a `port`."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class _Reserved:
 
 
 class NobodyThere(_Reserved):
-    """Refuses connections."""
+    """A port that refuses connections."""
 
 
 class NoWay(_Reserved):
-    """Connections to it never come about: its queue is full, and the kernel drops every SYN, as a firewall does."""
+    """A port that completes no connection: its queue is full, and the kernel drops every SYN, as a firewall does."""
 
     def __init__(self) -> None:
         """Listen, and fill the queue."""
@@ -61,7 +61,7 @@ class NoWay(_Reserved):
 
 
 class Silence(_Reserved):
-    """Takes connections, and says nothing: no TLS handshake comes to an end."""
+    """A port that accepts connections and sends nothing: no TLS handshake ends."""
 
     def __init__(self) -> None:
         """Listen."""
@@ -75,7 +75,7 @@ class Silence(_Reserved):
 
 
 class Talker(_Reserved):
-    """Does with each connection as told, in a thread of its own, and closes it."""
+    """A server that calls a function with each connection, in a thread of its own, and closes it."""
 
     def __init__(self, talk: Callable[[socket.socket], object]) -> None:
         """Listen."""
@@ -106,7 +106,7 @@ class Talker(_Reserved):
 
 
 def with_certificate(context: ssl.SSLContext) -> Talker:
-    """A TLS server that answers 200 to whoever believes its certificate."""
+    """Return a TLS server that answers 200 to clients that accept its certificate."""
 
     def talk(connection: socket.socket) -> None:
         with context.wrap_socket(connection, server_side=True) as secure:
@@ -117,7 +117,7 @@ def with_certificate(context: ssl.SSLContext) -> Talker:
 
 
 def plain_http() -> Talker:
-    """An HTTP server without TLS, as it answers a TLS handshake."""
+    """Return an HTTP server without TLS, which answers a TLS handshake with the status 400."""
 
     def talk(connection: socket.socket) -> None:
         connection.recv(65536)

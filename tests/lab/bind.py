@@ -1,4 +1,4 @@
-"""BIND three times: a primary, a secondary, and a recursive resolver that lives in the lab's own small Internet."""
+"""BIND three times: a primary, a secondary, and a recursive resolver that knows only the lab's own Internet."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Named:
-    """What all three have in common: a folder, a configuration made from `zones`, and a control port."""
+    """The common part of all three: a folder, a configuration made from `zones`, and a control port."""
 
     name = "named"
 
@@ -48,17 +48,17 @@ class Named:
         return self
 
     def wait_ready(self) -> None:
-        """Until every zone is served (a secondary: has been transferred)."""
+        """Wait until every zone is served (a secondary: has been transferred)."""
         self.process.wait_ready(lambda: all(map(self._serves, list(self.zones))))
 
     def reload(self) -> None:
-        """Take up zones that were added to `zones`, and wait for them."""
+        """Load zones that were added to `zones`, and wait for them."""
         self._write()
         self.control("reconfig")
         self.wait_ready()
 
     def control(self, *command: str) -> None:
-        """One rndc command."""
+        """Run one rndc command."""
         argv = [find_program("rndc"), "-c", str(self.folder / "rndc.conf"), *command]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
         if done.returncode:
@@ -94,7 +94,7 @@ class Named:
 
 
 class BindPrimary(Named):
-    """Holds the zones, takes signed updates, and tells the lag relay (not the secondary) of each change."""
+    """Has the zones, takes signed updates, and notifies the lag relay (not the secondary) of each change."""
 
     name = "primary"
 
@@ -154,7 +154,7 @@ class BindSecondary(Named):
 
 
 class Resolver(Named):
-    """A recursive resolver with an ordinary cache. All it knows of the Internet is the lab.
+    """A recursive resolver with an ordinary cache. It knows no Internet but the lab.
 
     It works iteratively at the zones' own servers, as the resolver of a real CA does, so a lame or lagging server
     is felt. BIND's static stubs take no port, but its option `port` also sets where questions go to. The root zone
@@ -173,11 +173,11 @@ class Resolver(Named):
         self.stubs: dict[str, Sequence[str]] = {}
 
     def wait_ready(self) -> None:
-        """Until it answers for every zone it was told of."""
+        """Wait until it answers for every configured zone."""
         self.process.wait_ready(lambda: dnsclient.recurses(self.address, self.listen_port))
 
     def flush(self) -> None:
-        """Forget everything, so that no test is punished for what an earlier one asked."""
+        """Empty the cache, so that no test depends on the queries of an earlier one."""
         self.control("flush")
 
     def set_stubs(self, stubs: Mapping[str, Sequence[str]]) -> None:

@@ -1,4 +1,4 @@
-"""Whether a secret went anywhere it should not."""
+"""A search for secrets in outputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A certificate authority for the lab's own HTTPS endpoints: what `trust` in a dnsrenew.toml points at."""
+"""A certificate authority for the lab's own HTTPS endpoints: `trust` in a dnsrenew.toml names its root."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class LabCA:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Make both (some milliseconds)."""
+        """Create the root and the certificate (some milliseconds)."""
         folder.mkdir(parents=True, exist_ok=True)
         self.trust_pem = folder / "lab-ca.pem"
         self.certificate_pem = folder / "localhost.pem"
@@ -47,7 +47,7 @@ class LabCA:
     def _write_leaf(
         self, file: str, names: Iterable[str], key: ec.EllipticCurvePrivateKey, *, expired: bool = False
     ) -> None:
-        """Certify a key, and write both down."""
+        """Certify a key, and write both."""
         root_name = _name("dnsrenew lab root")
         authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._root_key.public_key())
         age = _LIFETIME * 2 if expired else dt.timedelta()
@@ -68,7 +68,7 @@ class LabCA:
         )
 
     def another_context(self, *names: str, expired: bool = False) -> ssl.SSLContext:
-        """For a server whose certificate is from this CA and wrong: for other names, or over for a month."""
+        """Return a context with a wrong certificate from this CA: for other names, or expired for a month."""
         file = f"another-{secrets.token_hex(8)}"  # several threads ask for one
         self._write_leaf(file, names, ec.generate_private_key(ec.SECP256R1()), expired=expired)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -76,13 +76,13 @@ class LabCA:
         return context
 
     def server_context(self) -> ssl.SSLContext:
-        """For a server of the lab's own."""
+        """Return a context for a server of the lab."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.certificate_pem, self.key_pem)
         return context
 
     def client_context(self) -> ssl.SSLContext:
-        """For a client that trusts this CA alone."""
+        """Return a context for a client that trusts only this CA."""
         return ssl.create_default_context(cafile=str(self.trust_pem))
 
 

@@ -45,7 +45,7 @@ async def _cancel_all() -> None:
 
 
 class TcpDelayProxy:
-    """TCP as over a line with the given round trip (seconds), the time of connecting included."""
+    """TCP over a line with the given round trip (seconds), including the connection."""
 
     def __init__(self, listen: tuple[str, int], target: tuple[str, int], round_trip: float) -> None:
         """`round_trip` may be changed at any time."""
@@ -133,7 +133,7 @@ class TcpDelayProxy:
 
 
 class UdpDelayProxy:
-    """UDP as over such a line. Each client address gets a socket of its own towards the target."""
+    """UDP over such a line. Each client address gets a socket of its own towards the target."""
 
     def __init__(self, listen: tuple[str, int], target: tuple[str, int], round_trip: float) -> None:
         """`round_trip` (seconds) may be changed at any time."""
@@ -243,7 +243,7 @@ class _UdpBack(asyncio.DatagramProtocol):
 
 
 class DnsDelayProxy:
-    """Both on one port: a name server that is far away."""
+    """UDP and TCP on one port: a name server that is far away."""
 
     def __init__(self, listen: tuple[str, int], target: tuple[str, int], round_trip: float) -> None:
         """`round_trip` in seconds."""
@@ -271,7 +271,7 @@ class DnsDelayProxy:
 
 
 class SilentServer:
-    """Takes TCP connections and UDP datagrams, and never answers. The kernel accepts for it: no thread needed."""
+    """Accepts TCP connections and UDP datagrams, and never answers. The kernel accepts for it: no thread is needed."""
 
     def __init__(self, address: str, port: int) -> None:
         """Listens at once."""

@@ -1,4 +1,4 @@
-"""What `make demo` shows: a certificate by DNS-01 on real servers of this machine, checked by eyes that are not ours.
+"""`make demo`: a certificate by dns-01 on real servers of this machine, checked by independent programs.
 
 Run it: `python -m tests.lab.demo`. The exit status is 0 only if all that has a ✓ was looked at and held.
 """
@@ -65,11 +65,11 @@ class _StoppedError(BaseException):
 
 
 class _FailedError(Exception):
-    """What would come next makes no sense any more; it has been said why."""
+    """The next steps make no sense any more; the reason has been printed."""
 
 
 class Page:
-    """What is printed. It fits the window, and counts the checks."""
+    """The output. It fits the window, and counts the checks."""
 
     def __init__(self) -> None:
         self._out = Terminal().out
@@ -82,18 +82,18 @@ class Page:
         self._out.write_line("\n".join(line.rstrip() for line in lines))
 
     def title(self, words: str) -> None:
-        """What comes next."""
+        """Print the title of the next part."""
         self.line(f"\n{bold(words)}")
 
     def check(self, held: object, words: str, otherwise: str) -> None:
-        """Say what was found: that it is so, or what is instead."""
+        """Print the result of a check: as expected, or what was found instead."""
         self.held += bool(held)
         self.failed += not held
         self.line(words if held else otherwise, f"  {green('✓') if held else red('✗')} ")
 
 
 class Demo:
-    """The show, in a lab that runs."""
+    """The demo, in a running lab."""
 
     def __init__(self, lab: Lab, page: Page) -> None:
         self._lab, self._page = lab, page
@@ -102,7 +102,7 @@ class Demo:
         self._current = self._user.store / "certificates" / "example.test" / "current"
 
     def show(self) -> None:
-        """All of it."""
+        """Show everything."""
         self._servers()
         self._config()
         self._obtain()
@@ -160,7 +160,7 @@ class Demo:
         self._page.check(_MEASURED < lag < total, f"{words} {rest}", "the secondary was not later than the primary")
 
     def _watch(self, seen: dict[str, float], over: threading.Event) -> None:
-        """Note, past dnsrenew, when each name server first shows two new values."""
+        """Record, without dnsrenew, when each name server first has two new values."""
         while not over.wait(0.01):
             for server in {PRIMARY, SECONDARY} - seen.keys():
                 with contextlib.suppress(OSError, dns.exception.DNSException):
@@ -191,7 +191,7 @@ class Demo:
         page.check(public == _openssl("pkey", "-in", key, "-pubout"), "its private key fits", "its key does not fit")
 
     def _only_foreign(self, server: str, timeout: float = 10.0) -> bool:
-        """Wait until the server has the value of somebody else and no other."""
+        """Wait until the server has only the foreign value."""
         end = time.monotonic() + timeout
         while (found := self._lab.txt(_TXT, server)) != _FOREIGN and time.monotonic() < end:
             time.sleep(0.01)
@@ -215,7 +215,7 @@ class Demo:
 
 
 def _let_end(program: subprocess.Popen[bytes], number: int) -> None:
-    """Let the program take back what it wrote. A Ctrl-C in the terminal was for it too; a second one would be rude."""
+    """Let the program remove its values. A Ctrl-C in the terminal reached it too, so no second one is sent."""
     if number != signal.SIGINT:
         program.terminate()
     try:
@@ -226,7 +226,7 @@ def _let_end(program: subprocess.Popen[bytes], number: int) -> None:
 
 
 def _openssl(*arguments: str) -> str:
-    """What openssl says, good or bad."""
+    """Return the output of openssl, on success or failure."""
     done = subprocess.run(["openssl", *arguments], capture_output=True, text=True, timeout=30, check=False)
     return (done.stdout + done.stderr).strip()
 
@@ -258,7 +258,7 @@ def _ignore_signals() -> None:
 
 
 def main() -> int:
-    """Show it; return the exit status."""
+    """Run the demo; return the exit status."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # servers that are half started could not be stopped
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:

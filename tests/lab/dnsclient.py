@@ -1,4 +1,4 @@
-"""The lab's own small questions to its DNS servers, one address and port at a time."""
+"""Queries to the lab's DNS servers, one address and port at a time."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ READY_TIMEOUT = 0.1
 def ask(
     name: str, rdtype: str, server: str, port: int, *, recurse: bool = False, timeout: float = 5.0
 ) -> dns.message.Message:
-    """One question to one server: UDP, then TCP when the answer is cut short."""
+    """Send one query to one server: by UDP, then by TCP if the answer is truncated."""
     query = dns.message.make_query(name, rdtype, flags=dns.flags.RD if recurse else 0)
     answer, _ = dns.query.udp_with_fallback(query, server, port=port, timeout=timeout)
     return answer
 
 
 def serves(zone: str, server: str, port: int) -> bool:
-    """Whether the server answers for the zone with authority, now."""
+    """Return whether the server answers for the zone with authority, now."""
     return serial(zone, server, port) is not None
 
 
 def serial(zone: str, server: str, port: int) -> int | None:
-    """The zone's SOA serial at this server, None when it does not (yet) serve the zone."""
+    """Return the zone's SOA serial at this server, or None if it does not (yet) serve the zone."""
     try:
         answer = ask(zone, "SOA", server, port, timeout=READY_TIMEOUT)
     except (OSError, dns.exception.DNSException):
@@ -48,10 +48,10 @@ def recurses(server: str, port: int) -> bool:
 
 
 def texts(answer: dns.message.Message) -> set[str]:
-    """The values of the TXT records in an answer."""
+    """Return the values of the TXT records in an answer."""
     return {value for rrset in answer.answer for value in values(rrset)}
 
 
 def values(rdataset: dns.rdataset.Rdataset) -> set[str]:
-    """The values of TXT records, each with its strings joined."""
+    """Return the values of TXT records, each with its strings joined."""
     return {b"".join(record.strings).decode() for record in rdataset if isinstance(record, dns.rdtypes.ANY.TXT.TXT)}

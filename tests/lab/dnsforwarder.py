@@ -1,4 +1,4 @@
-"""A name server that passes everything on to a good one, except where a hook makes it misbehave."""
+"""A name server that forwards everything to a good one, except where a hook makes it misbehave."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TIMEOUT = 10.0
 
 @dataclass(frozen=True)
 class Query:
-    """One question as it came in. `forward` asks the good server by the same transport."""
+    """One query as it arrived. `forward` sends it to the good server by the same transport."""
 
     wire: bytes
     transport: str
@@ -65,7 +65,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Wire:
-    """What goes out as it is, in place of an answer."""
+    """Octets that are sent as they are, in place of an answer."""
 
     datagrams: tuple[bytes, ...] = ()
     """Over UDP, in this order; a question that came by TCP gets none of them."""
@@ -156,7 +156,7 @@ def delay(seconds: float) -> Callable[[Query], bytes]:
 
 
 def rcode(code: dns.rcode.Rcode) -> Callable[[Query], dns.message.Message]:
-    """Answer with nothing but this code (SERVFAIL, REFUSED or another)."""
+    """Return a hook that answers only with this code (SERVFAIL, REFUSED or another)."""
 
     def hook(query: Query) -> dns.message.Message:
         answer = dns.message.make_response(query.message)
@@ -167,12 +167,12 @@ def rcode(code: dns.rcode.Rcode) -> Callable[[Query], dns.message.Message]:
 
 
 def strip_aa(query: Query) -> bytes:
-    """The right answer without authority: a lame server."""
+    """Give the right answer without authority: a lame server."""
     return _set_flags(query.forward(), clear=dns.flags.AA)
 
 
 def truncate(query: Query) -> bytes | dns.message.Message:
-    """Over UDP an empty answer that says "ask by TCP"."""
+    """Give an empty truncated answer over UDP."""
     if query.transport == "tcp":
         return query.forward()
     answer = dns.message.make_response(query.message)
@@ -181,12 +181,12 @@ def truncate(query: Query) -> bytes | dns.message.Message:
 
 
 def udp_is_silent(query: Query) -> bytes | None:
-    """Reachable by TCP only."""
+    """Answer over TCP only."""
     return query.forward() if query.transport == "tcp" else None
 
 
 class Stale:
-    """A server that has stopped following its primary: the first answer to a question is its answer for ever."""
+    """A server that no longer follows its primary: the first answer to a query is its answer for ever."""
 
     def __init__(self) -> None:
         """Nothing remembered yet."""
@@ -207,7 +207,7 @@ def _set_flags(wire: bytes, *, clear: int) -> bytes:
 
 
 def framed(wire: bytes) -> bytes:
-    """The message as it goes over TCP (RFC 1035 section 4.2.2)."""
+    """Return the message in the form for TCP (RFC 1035 section 4.2.2)."""
     return struct.pack("!H", len(wire)) + wire
 
 

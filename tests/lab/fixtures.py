@@ -17,7 +17,7 @@ LEAVES_TXT = "leaves_txt"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make our marker known."""
+    """Register our marker."""
     config.addinivalue_line("markers", f"{LEAVES_TXT}: the test leaves TXT values behind on purpose (they are removed)")
 
 
@@ -30,9 +30,9 @@ def running_lab() -> Iterator[Lab]:
 
 @pytest.fixture
 def lab(running_lab: Lab, request: pytest.FixtureRequest) -> Iterator[Lab]:
-    """The lab: no lag, an empty resolver cache; afterwards no TXT may be there that was not before.
+    """The lab: no lag, an empty resolver cache. After the test no TXT value may be left that was not there before.
 
-    A test that leaves one on purpose is marked `@pytest.mark.leaves_txt`; it is removed all the same.
+    A test that leaves one on purpose is marked `@pytest.mark.leaves_txt`; its values are removed too.
     """
     running_lab.lag = 0.0
     running_lab.flush()

@@ -1,4 +1,4 @@
-"""A plain HTTP server whose every answer a hook makes: a DNS host's API, or something else in its place."""
+"""A plain HTTP server with a hook for every answer: a DNS host's API, or something else in its place."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class HttpGate:
 
 
 def forwarded(port: int, request: Request) -> Response:
-    """What a server on another port of loopback answers."""
+    """Return the answer of a server on another port of loopback."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         connection.request(request.method, request.path, request.body, dict(request.headers))
@@ -61,11 +61,11 @@ class _Server(ThreadingHTTPServer):
     gate: HttpGate
 
     def shutdown_request(self, request: Any) -> None:
-        """Close it at once: an orderly end before that would spare the client a reset."""
+        """Close the connection at once, because an orderly end before that would prevent a reset."""
         self.close_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client went away: its affair."""
+        """Ignore that a client left."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -73,7 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def __getattr__(self, name: str) -> Callable[[], None]:
-        if name.startswith("do_"):  # whatever the method
+        if name.startswith("do_"):  # any method
             return self._answer
         raise AttributeError(name)
 

@@ -46,7 +46,7 @@ _TRIES = 3
 
 @dataclass(frozen=True, kw_only=True)
 class LabOptions:
-    """What `Lab.start` takes."""
+    """The options of `Lab.start`."""
 
     lag: float = 0.0
     """Seconds by which the secondary is behind; `lab.lag` changes it later."""
@@ -60,7 +60,7 @@ class LabOptions:
 
 
 class Lab(Records):
-    """All servers, and what a test does with them. Make it with `Lab.start`."""
+    """All servers, and their use in tests. Create it with `Lab.start`."""
 
     def __init__(self, options: LabOptions) -> None:
         """Prepare everything; nothing runs yet."""
@@ -160,7 +160,7 @@ class Lab(Records):
         return f"{self.ns[0]}:{self.port}"
 
     def reserve(self, *addresses: str) -> int:
-        """A free port on these addresses, ours until the lab ends. Left without a server, it refuses connections."""
+        """Reserve a free port on these addresses until the lab ends. Without a server it refuses connections."""
         return self._stack.enter_context(ports.reserve(*addresses or (PRIMARY,))).number
 
     def add_zone(
@@ -172,12 +172,13 @@ class Lab(Records):
         refuse: bool = False,
         ns: Iterable[str] | None = None,
     ) -> Zone:
-        """Make a zone, before the start or after it.
+        """Add a zone, before or after the start.
 
-        `records`: lines of a zone file, names relative to the zone; SOA and NS are made. `key`: who may change it, by
-        default `lab.key`; `refuse`: nobody may. `ns`: the addresses of its NS records, by default the primary and the
-        secondary; ::1 is the primary too, 127.0.0.3 to 127.0.0.10 are for a `forwarder` or a `silent` server (all on
-        `lab.port`). The resolver asks only the two. The same zone again is that zone; another of its name is an error.
+        `records`: lines of a zone file, names relative to the zone; SOA and NS are made. `key`: its key for
+        updates, by default `lab.key`; `refuse`: no key may. `ns`: the addresses of its NS records, by default the
+        primary and the secondary; ::1 is the primary too, 127.0.0.3 to 127.0.0.10 are for a `forwarder` or a
+        `silent` server (all on `lab.port`). The resolver queries only the two. The same zone again is that zone;
+        another of its name is an error.
         """
         held = tuple(address for address in (PRIMARY, SECONDARY) if address == PRIMARY or self.secondary)
         zone = Zone(name, records, tuple(ns) if ns else self.ns, held, None if refuse else key or self.key)
@@ -195,13 +196,13 @@ class Lab(Records):
         return zone
 
     def flush(self) -> None:
-        """Make the resolver forget everything."""
+        """Empty the resolver's cache."""
         self.resolver.flush()
 
     # More servers, for one test. All are context managers, started on entering.
 
     def another_pebble(self, options: PebbleOptions | None = None, **changes: Any) -> Pebble:
-        """A second CA: `with lab.another_pebble(strict=True) as ca`."""
+        """Return a second CA: `with lab.another_pebble(strict=True) as ca`."""
         folder = Path(tempfile.mkdtemp(prefix="pebble-", dir=self.folder))
         return Pebble(folder, self.ca, f"{PRIMARY}:{self.resolver_port}", options or PebbleOptions(**changes))
 
@@ -213,15 +214,15 @@ class Lab(Records):
         pebble: Pebble | None = None,
         ca: LabCA | None = None,
     ) -> AcmeProxy:
-        """A recording, misbehaving proxy in front of the CA; `ca`: another issuer of its HTTPS certificate."""
+        """Return a recording, misbehaving proxy in front of the CA; `ca`: another issuer of its HTTPS certificate."""
         return AcmeProxy(pebble or self.pebble, self.ca, on_request, on_response, endpoint=ca)
 
     def another_ca(self) -> LabCA:
-        """An issuer of HTTPS certificates that nobody trusts."""
+        """Return an issuer of HTTPS certificates that no client trusts."""
         return LabCA(Path(tempfile.mkdtemp(prefix="tls-", dir=self.folder)))
 
     def powerdns(self, address: str = "127.0.0.4") -> PowerDns:
-        """A PowerDNS on `lab.port` at this address. Tell the resolver of its zones: `lab.resolver.set_stubs`."""
+        """Return a PowerDNS on `lab.port` at this address. Announce its zones with `lab.resolver.set_stubs`."""
         return PowerDns(Path(tempfile.mkdtemp(prefix="powerdns-", dir=self.folder)), address, self.port)
 
     def forwarder(
@@ -242,7 +243,7 @@ class Lab(Records):
         """A server that accepts and never answers, on `lab.port` unless another port is given."""
         return SilentServer(address, self.port if port is None else port)
 
-    # What a program under test is told.
+    # The configuration of a program under test.
 
     def config(self, changes: Mapping[str, Any] | None = None) -> Settings:
         """The contract's dnsrenew.toml for this lab as a dictionary; see `settings.changed` for `changes`."""
@@ -261,7 +262,7 @@ class Lab(Records):
         )
 
     def config_toml(self, changes: Mapping[str, Any] | None = None) -> str:
-        """The same as TOML text."""
+        """Return the configuration as TOML text."""
         return to_toml(self.config(changes))
 
     def account(self, key: TsigKey, *zones: str) -> Settings:

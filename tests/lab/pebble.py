@@ -1,4 +1,4 @@
-"""Pebble, the test CA, with every knob it has."""
+"""Pebble, the test CA, with all its options."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class PebbleOptions:
-    """How the CA behaves. The defaults are kind and quick; Pebble's own are in brackets."""
+    """The behaviour of the CA. The defaults are simple and quick; Pebble's own are in brackets."""
 
     strict: bool = False
     nonce_reject: int = 0
@@ -64,7 +64,7 @@ class Pebble:
 
     @property
     def directory_url(self) -> str:
-        """Where an ACME client begins."""
+        """The URL of the directory."""
         return f"https://127.0.0.1:{self.port}/dir"
 
     @property

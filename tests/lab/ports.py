@@ -1,4 +1,4 @@
-"""Ports that no other lab on this machine takes meanwhile.
+"""Ports that are reserved, so that no other lab on this machine takes them.
 
 Asking the kernel whether a port is free says nothing about the next moment, and BIND listens with SO_REUSEPORT: two
 of its processes can share a port without a word, and each gets half of the questions. So a port is also *reserved*,
@@ -27,7 +27,7 @@ class Port:
     _guard: socket.socket
 
     def release(self) -> None:
-        """Let others have the port."""
+        """Free the port for others."""
         self._guard.close()
 
     def __enter__(self) -> Self:

@@ -18,7 +18,7 @@ _SCHEMA = Path("/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql")  # D
 
 
 class PowerDnsApiError(RuntimeError):
-    """The API did not do what was asked."""
+    """The API reported an error."""
 
 
 class PowerDns:
@@ -37,7 +37,7 @@ class PowerDns:
 
     @property
     def api_url(self) -> str:
-        """What lexicon calls `pdns_server`."""
+        """The value of `pdns_server` in lexicon."""
         return f"http://127.0.0.1:{self._api_port}"
 
     def start(self) -> Self:
@@ -97,7 +97,7 @@ class PowerDns:
         self.process.wait_ready(lambda: dnsclient.serves(name, self.address, self.port))
 
     def api(self, method: str, path: str, body: object = None) -> Any:
-        """One call below /api/v1/servers/localhost; what it answered."""
+        """Make one call below /api/v1/servers/localhost; return its answer."""
         status, answer = fetch(
             f"{self.api_url}/api/v1/servers/localhost{path}",
             method=method,

@@ -1,4 +1,4 @@
-"""A server as a child process: its log is kept, its readiness is asked for, its end is certain."""
+"""A server as a child process, with a log, a check of its readiness, and a certain end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TAIL = 30
 
 
 class ServerFailedError(RuntimeError):
-    """A server ended, or did not get ready in time; the message ends with what it logged last."""
+    """A server ended, or was not ready in time; the message ends with the end of its log."""
 
 
 def find_program(name: str) -> str:
@@ -71,7 +71,7 @@ class ServerProcess:
 
     @property
     def running(self) -> bool:
-        """Whether it was started and has not ended."""
+        """Whether the process was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
     def wait_ready(self, ready: Callable[[], bool], timeout: float = 15.0) -> None:
@@ -86,14 +86,14 @@ class ServerProcess:
             time.sleep(_POLL)
 
     def stop(self) -> None:
-        """Kill it: nothing it has is worth a tidy end, and that takes BIND a tenth of a second. May be called twice."""
+        """Kill the process, because a tidy end takes BIND a tenth of a second. May be called twice."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
             process.wait()
 
     def log(self) -> str:
-        """Everything it wrote so far."""
+        """Return the complete log so far."""
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     def _fail(self, what: str) -> None:

@@ -1,4 +1,4 @@
-"""What is in the lab's DNS, and changing it past the program under test."""
+"""The records of the lab's DNS, read and changed without the program under test."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Records:
         return dnsclient.ask(name, rdtype, server, self.port)
 
     def resolve(self, name: str, rdtype: str) -> dns.message.Message:
-        """Ask the recursive resolver, which then remembers the answer."""
+        """Query the recursive resolver, which then caches the answer."""
         return dnsclient.ask(name, rdtype, PRIMARY, self.resolver_port, recurse=True)
 
     def txt(self, name: str, server: str = PRIMARY) -> set[str]:
-        """The TXT values that an authoritative server has at the name now."""
+        """Return the TXT values that an authoritative server has at the name now."""
         return dnsclient.texts(self.ask(name, "TXT", server))
 
     def update(
@@ -66,7 +66,7 @@ class Records:
             raise RuntimeError(error)
 
     def all_txt(self) -> dict[str, set[str]]:
-        """Every TXT of every zone of the primary, by absolute name without a final dot."""
+        """Return every TXT of every zone of the primary, by absolute name without a final dot."""
         found = {}
         for name in self.zones:
             zone = dns.zone.Zone(f"{name}.", relativize=False)
@@ -76,7 +76,7 @@ class Records:
         return found
 
     def remove_txt_but(self, kept: Mapping[str, set[str]]) -> dict[str, set[str]]:
-        """Remove every TXT value that is not in `kept` (from `all_txt`); what was removed."""
+        """Remove every TXT value that is not in `kept` (from `all_txt`); return the removed ones."""
         removed = {name: values - kept.get(name, set()) for name, values in self.all_txt().items()}
         removed = {name: values for name, values in removed.items() if values}
         for name, values in removed.items():

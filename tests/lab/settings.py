@@ -15,7 +15,7 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
-    """A copy with the changes: `"dns.home.server": "…"`, `"certificate.0.domains": […]`; None takes the key away."""
+    """Return a copy with changes: `"dns.home.server": "…"`, `"certificate.0.domains": […]`; None removes the key."""
     result = copy.deepcopy(settings)
     for path, value in changes.items():
         *parents, last = path.split(".")
@@ -32,7 +32,7 @@ def changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
 
 
 def to_toml(settings: Settings) -> str:
-    """TOML that reads as a person would write it: a header for each account, CA and certificate."""
+    """Return TOML as a person would write it: a header for each account, CA and certificate."""
     plain = [f"{_key(key)} = {_value(value)}" for key, value in settings.items() if not _is_table(value)]
     blocks = ["\n".join(plain)] if plain else []
     for key, value in settings.items():

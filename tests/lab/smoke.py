@@ -1,4 +1,4 @@
-"""The least an ACME client does, with requests, cryptography and dnspython: proof that the lab fits together.
+"""A minimal ACME client, with requests, cryptography and dnspython: proof that the lab works.
 
 Run it: `python -m tests.lab.smoke [NAMES] [LAG]`. No checks, no retries, one thread: an example, not a client.
 """
@@ -32,7 +32,7 @@ def _b64(data: bytes) -> str:
 
 @dataclass
 class Client:
-    """An account at the CA, made when first needed."""
+    """An account at the CA, created at its first use."""
 
     directory_url: str
     trust: str
@@ -80,7 +80,7 @@ class Client:
         return response
 
     def poll(self, what: str, url: str, *wanted: str) -> dict[str, Any]:
-        """Look every 20 ms until the status is one of these."""
+        """Poll every 20 ms until the status is one of these."""
         end = time.monotonic() + _PATIENCE
         while time.monotonic() < end:
             response = self.post(url)
@@ -95,7 +95,7 @@ class Client:
 
 
 def issue(lab: Lab, domains: list[str], client: Client | None = None) -> tuple[str, dict[str, float]]:
-    """A chain in PEM for domains in the lab's example.test, and the seconds each step took."""
+    """Return a chain in PEM for domains in the lab's example.test, and the seconds of each step."""
     client = client or Client(lab.directory_url, str(lab.ca.trust_pem))
     marks = [("begin", time.perf_counter())]
 
@@ -149,7 +149,7 @@ def _wait_for(lab: Lab, records: list[tuple[str, str, str]]) -> None:
 
 
 def main() -> None:
-    """Issue one certificate and say how long each step took."""
+    """Issue one certificate and print the time of each step."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 2
     lag = float(sys.argv[2]) if len(sys.argv) > 2 else 0.0
     domains = ["example.test", "*.example.test"][:count] + [f"n{n}.example.test" for n in range(2, count)]

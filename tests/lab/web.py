@@ -1,4 +1,4 @@
-"""One small HTTP(S) request on loopback, past every proxy the environment may name."""
+"""One small HTTP(S) request on loopback, without any proxy of the environment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def fetch(
     context: ssl.SSLContext | None = None,
     timeout: float = 10.0,
 ) -> tuple[int, bytes]:
-    """The status and the body; `context` makes it HTTPS."""
+    """Return the status and the body; `context` makes it HTTPS."""
     parts = urlsplit(url)
     host, port = parts.hostname or "127.0.0.1", parts.port
     connection = (

@@ -27,14 +27,14 @@ _STRIPPED = ("DNSRENEW_", "LEXICON_", "XDG_")
 def forget_account(store: Path) -> None:
     """Remove the account from a store, so that the next order needs validations.
 
-    To the same account Pebble gives a valid authorization in one of a hundred orders, even if told never to.
+    To the same account Pebble gives a valid authorization in one of a hundred orders, even if configured not to.
     """
     shutil.rmtree(store / "accounts")
 
 
 @dataclass
 class Workspace:
-    """Nothing of the real user's is seen: HOME is inside, and the variables that dnsrenew reads are gone.
+    """A folder that hides the real user: HOME is inside, and the variables that dnsrenew reads are removed.
 
     The TSIG secrets are references to environment variables, so the config holds no secret, and every secret is a
     canary: `assert_clean` looks for all of them in every file below the folder and in all that `run` captured.
@@ -83,7 +83,7 @@ class Workspace:
         return {**account, "tsig_secret": "env:OTHER_TSIG_SECRET"}
 
     def write(self, changes: Mapping[str, Any] | None = None) -> Path:
-        """Write the config anew, with changes."""
+        """Write the config, with changes."""
         return self.write_text(to_toml(self.config(changes)))
 
     def write_text(self, text: str) -> Path:
@@ -95,7 +95,7 @@ class Workspace:
     def run(
         self, *arguments: str, timeout: float = 60.0, env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """`dnsrenew ARGUMENTS` in this folder."""
+        """Run `dnsrenew ARGUMENTS` in this folder."""
         done = subprocess.run(
             self.argv(*arguments),
             cwd=self.path,
@@ -109,12 +109,12 @@ class Workspace:
         return done
 
     def run_json(self, *arguments: str, **options: Any) -> tuple[int, Any]:
-        """The exit status and the document on standard output of `dnsrenew ARGUMENTS --json`."""
+        """Return the exit status and the document on standard output of `dnsrenew ARGUMENTS --json`."""
         done = self.run(*arguments, "--json", **options)
         return done.returncode, json.loads(done.stdout)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """The same without waiting, for tests that send signals. The caller ends it."""
+        """Start `dnsrenew ARGUMENTS` without waiting, for tests that send signals. The caller ends it."""
         return subprocess.Popen(
             self.argv(*arguments),
             cwd=self.path,
@@ -129,5 +129,5 @@ class Workspace:
         return [sys.executable, "-m", "dnsrenew", *arguments]
 
     def assert_clean(self, *, paths: Iterable[Path] = (), texts: Iterable[str] = ()) -> None:
-        """No canary in any file here, in what was captured, or in the given."""
+        """Check that no canary is in a file here, in captured output, or in the given paths and texts."""
         assert_no_canary(self.canaries, paths=[self.path, *paths], texts=[*self.captured, *texts])

@@ -1,4 +1,4 @@
-"""What a zone of the lab is made of."""
+"""The zones of the lab."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TsigKey:
 
 @dataclass(frozen=True)
 class Zone:
-    """A zone: its records but SOA and NS, which are made from `ns`, and who may change it.
+    """A zone: its records except SOA and NS, which are made from `ns`, and the keys that may change it.
 
     `ns` are the addresses its NS records lead to; `served_by` those of the primary and the secondary that really
     hold it, which is also what the lab's resolver asks.
@@ -45,7 +45,7 @@ class Zone:
     key: TsigKey | None = None
 
     def text(self) -> str:
-        """The zone file. The refresh time is so long that only a NOTIFY moves the secondary."""
+        """Return the zone file. The refresh time is so long that only a NOTIFY updates the secondary."""
         lines = [
             f"$ORIGIN {self.name}.",
             "$TTL 60",

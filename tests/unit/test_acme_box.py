@@ -1,4 +1,4 @@
-"""`dnsrenew.testing.acme_box`: what a program's tests do with it, and that the box is honest."""
+"""`dnsrenew.testing.acme_box`: its use in a program's tests, and that it behaves like a real CA."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def refused(box: AcmeBox, name: str, **how: Any) -> AttemptError:
 
 
 def test_a_certificate_for_names_and_a_wildcard(box: AcmeBox) -> None:
-    """It is obtained, kept, and withdrawn from DNS; the box knows what it has issued."""
+    """A certificate is obtained and kept, and its TXT records are removed. The box lists what it has issued."""
     names = ("example.com", "*.example.com", "www.a.b.example.net", "localhost")
     certificate = dnsrenew.obtain(names, **box.arguments)
     assert dnsrenew.obtain(names, **box.arguments).serial == certificate.serial
@@ -69,7 +69,7 @@ def test_a_certificate_for_names_and_a_wildcard(box: AcmeBox) -> None:
 
 
 def test_a_server_with_it_is_trusted(box: AcmeBox) -> None:
-    """By a client that trusts the root of the box, with all strictness of TLS."""
+    """A client that trusts the root of the box accepts the server, with strict X.509 verification."""
     certificate = dnsrenew.obtain(["example.com"], **box.arguments)
     client = ssl.create_default_context(cadata=box.root_pem)
     client.verify_flags |= ssl.VERIFY_X509_STRICT
@@ -88,7 +88,7 @@ def _serve_once(context: ssl.SSLContext, connection: socket.socket) -> None:
 
 
 def test_the_renewal_of_a_due_certificate(box: AcmeBox) -> None:
-    """A certificate that is old when it is issued is due at once; the next one names it (ARI)."""
+    """A certificate that is old when it is issued is due at once. Its renewal names it (ARI)."""
     box.age = 80 * DAY
     first = dnsrenew.obtain(["example.com"], **box.arguments)
     box.age = timedelta(0)
@@ -98,7 +98,7 @@ def test_the_renewal_of_a_due_certificate(box: AcmeBox) -> None:
 
 
 def test_a_server_renews_in_the_background(box: AcmeBox) -> None:
-    """`serve` gets a new certificate while it runs."""
+    """`serve` uses a renewed certificate while it runs."""
     box.age = 80 * DAY
     with dnsrenew.serve(["example.com"], **box.arguments) as served:
         first = served.certificate
@@ -123,7 +123,7 @@ def test_a_server_renews_in_the_background(box: AcmeBox) -> None:
     ],
 )
 def test_the_next_requests_fail_as_asked(box: AcmeBox, error: str, at: str | None, count: int) -> None:
-    """Each with its error; afterwards the CA works again."""
+    """Each next request fails with its configured error. Afterwards the CA works again."""
     box.fail_next(error, at=at, count=count, detail="because of the test")
     found = refused(box, "example.com")
     assert isinstance(found, dnsrenew.CAError)
@@ -136,21 +136,21 @@ def test_the_next_requests_fail_as_asked(box: AcmeBox, error: str, at: str | Non
     ("error", "at", "said"), [("rateLimit", None, "rateLimited"), ("rateLimited", "neworder", "newOrder")]
 )
 def test_a_word_that_no_request_would_meet_is_refused(box: AcmeBox, error: str, at: str | None, said: str) -> None:
-    """An unknown error or resource is a mistake of the test; the known words are named."""
+    """An unknown error or resource is refused. The error lists the known ones."""
     with pytest.raises(ValueError, match=said):
         box.fail_next(error, at=at)
     dnsrenew.obtain(["example.com"], **box.arguments)
 
 
 def test_a_failure_that_ends_is_survived(box: AcmeBox) -> None:
-    """Errors of the server are retried, and a used nonce is replaced."""
+    """Temporary server errors are retried, and a used nonce is replaced."""
     box.fail_next("badNonce", count=2)
     dnsrenew.obtain(["example.com"], **box.arguments)
     assert len(box.issued) == 1
 
 
 def test_the_time_that_the_ca_asks_to_wait(box: AcmeBox) -> None:
-    """It is in the error."""
+    """The error has the time that the CA asks to wait."""
     box.fail_next("rateLimited", retry_after=3600)
     error = refused(box, "example.com")
     assert isinstance(error, dnsrenew.CAError)
@@ -183,7 +183,7 @@ class Altering(Forgetful):
 
 @pytest.mark.parametrize("kind", ["nothing", "another value"])
 def test_a_name_without_its_value_is_not_validated(box: AcmeBox, kind: str) -> None:
-    """Whatever the client claims: the CA looks at DNS itself."""
+    """The CA looks up the TXT record itself. A missing or a wrong value fails the validation."""
     driver = Forgetful() if kind == "nothing" else Altering(box)
     error = refused(box, "example.com", dns=driver, propagation={"check": "none"})
     assert isinstance(error, dnsrenew.CAError)
@@ -192,7 +192,7 @@ def test_a_name_without_its_value_is_not_validated(box: AcmeBox, kind: str) -> N
 
 
 def test_http_01_is_validated_at_the_port() -> None:
-    """With a response there it is valid, for an IP address too; a wildcard cannot be validated by it."""
+    """The CA fetches the response from the port, for a DNS name and an IP address. Without a response it refuses."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with acme_box(http_port=port) as box:
@@ -247,13 +247,13 @@ def post(box: AcmeBox, resource: str, header: dict[str, Any]) -> Any:
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"protected": "", "payload": "", "signature": ""}', b"\xff"])
 def test_a_body_that_is_no_jws(body: bytes) -> None:
-    """It is refused, not an error of the box."""
+    """A body that is no JWS is refused with `malformed`."""
     with pytest.raises(AcmeProblem, match="malformed"):
         SignedRequest.read(body)
 
 
 def test_the_thumbprint_of_a_key() -> None:
-    """That of the example in RFC 7638 section 3.1; a key of another kind is refused."""
+    """The thumbprint equals the example in RFC 7638 section 3.1. A key of another kind is refused."""
     modulus = (
         "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknj"
         "hMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQv"
@@ -267,7 +267,7 @@ def test_the_thumbprint_of_a_key() -> None:
 
 
 def test_accounts_keys_and_revocation(box: AcmeBox) -> None:
-    """What else a client does: an account is kept, its key is replaced, a certificate is revoked once."""
+    """An account is kept, its key is rolled over, a certificate is revoked, and the account is deactivated."""
     dnsrenew.obtain(["example.com"], **box.arguments)
     text = {
         "store": str(box.store),
@@ -305,7 +305,7 @@ def test_accounts_keys_and_revocation(box: AcmeBox) -> None:
     ],
 )
 def test_the_name_server(box: AcmeBox, name: str, kind: str, answers: list[str], rcode: str) -> None:
-    """It is authoritative, and what is not there is denied with the SOA of the zone."""
+    """The name server answers authoritatively. Negative answers have the SOA record of the zone."""
     box.driver.add([TxtRecord("example.com.", "_acme-challenge.example.com.", "a-value", 60)])
     host, _, port = box.resolver.nameservers[0].partition(":")
     for ask in (dns.query.udp, dns.query.tcp):
@@ -317,7 +317,7 @@ def test_the_name_server(box: AcmeBox, name: str, kind: str, answers: list[str],
 
 
 def test_garbage_gets_no_answer(box: AcmeBox) -> None:
-    """And harms nothing."""
+    """The server ignores garbage and continues to work."""
     host, _, port = box.resolver.nameservers[0].partition(":")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.sendto(b"\x00", (host, int(port)))
@@ -331,7 +331,7 @@ def test_garbage_gets_no_answer(box: AcmeBox) -> None:
 
 
 def test_boxes_are_separate_and_end() -> None:
-    """Two at once share nothing; afterwards neither port answers, no thread is left, and the folder is gone."""
+    """Two boxes share nothing. A closed box leaves no open port, no thread and no folder."""
     before = {thread for thread in threading.enumerate() if thread.name == "dnsrenew-box"}
     with acme_box() as one, acme_box() as other:
         dnsrenew.obtain(["example.com"], **one.arguments)
@@ -348,14 +348,14 @@ def test_boxes_are_separate_and_end() -> None:
 
 
 def test_a_box_starts_fast() -> None:
-    """Many tests start one."""
+    """A box starts in less than 0.3 s, because many tests start one."""
     started = time.perf_counter()
     with acme_box():
         assert time.perf_counter() - started < 0.3
 
 
 def test_the_lifetime(tmp_path: Path) -> None:
-    """As asked for."""
+    """A certificate has the lifetime that the box was given."""
     with acme_box(lifetime=timedelta(hours=2)) as box:
         certificate = dnsrenew.obtain(["example.com"], **{**box.arguments, "store": tmp_path / "store"})
         assert certificate.not_after - certificate.not_before == timedelta(hours=2)
@@ -383,7 +383,7 @@ def test_bad_driver(driver_check):
 
 
 def test_the_plug_in(tmp_path: Path) -> None:
-    """The fixture of the box, and a test for each MUST; what cannot be tested is skipped."""
+    """The plug-in provides the fixture and one test for each MUST. A test that does not apply is skipped."""
     (tmp_path / "test_it.py").write_text(PLUGIN)
     root = Path(dnsrenew.__file__).parents[1]
     environment = {"PYTHONPATH": str(root), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "HOME": str(tmp_path)}
@@ -397,7 +397,7 @@ def test_the_plug_in(tmp_path: Path) -> None:
 
 
 def test_the_plug_in_loads_nothing_heavy() -> None:
-    """Pytest imports it at every start, in projects that do not use it too."""
+    """The plug-in loads no heavy module, because pytest imports it at every start."""
     script = (
         "import pytest, sys; before = set(sys.modules); import dnsrenew.testing.plugin; "
         "print(sorted({name.partition('.')[0] for name in set(sys.modules) - before}))"

@@ -70,7 +70,7 @@ def add(name: str, **options: Any) -> ProviderError:
 @pytest.mark.parametrize(("address", "found"), WRONG)
 @pytest.mark.parametrize(("host", "option"), [("httpreq", "api"), ("powerdns", "pdns_server"), ("bunny", "api")])
 def test_a_wrong_address_is_a_mistake(tmp_path: Path, host: str, option: str, address: str, found: str) -> None:
-    """It has its line and an example; the address, which may hold a password, is not shown."""
+    """The mistake has the line and an example. It does not show the address, which may contain a password."""
     more = {"httpreq": "", "powerdns": 'auth_token = "t"\n', "bunny": 'auth_token = "t"\n'}[host]
     said = mistake(tmp_path, f'{CERTIFICATE}[dns.a]\nprovider = "{host}"\n{option} = "{address}"\n{more}')
     assert (said["line"], said["key"], said["found"]) == (5, f"dns.a.{option}", found)
@@ -80,7 +80,7 @@ def test_a_wrong_address_is_a_mistake(tmp_path: Path, host: str, option: str, ad
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:5380", "https://h.test/a/b/", " https://[::1]:8443/x ", ""])
 def test_a_right_address(tmp_path: Path, address: str) -> None:
-    """A port, a path and a final slash are valid; so is an empty text where the address is optional."""
+    """A port, a path and a final slash are valid. An optional address may be empty."""
     assert load(tmp_path, f'{CERTIFICATE}[dns.a]\nprovider = "bunny"\napi = "{address}"\nauth_token = "t"\n')
 
 
@@ -107,7 +107,7 @@ def test_a_wrong_address_from_python(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("name", sorted(PAGES))
 def test_an_error_names_the_address_in_use(name: str, error: Exception) -> None:
-    """The host and port of the option, without a user name, and the page of the host; else the title of the host."""
+    """The error has the configured host and port without a user name, or else the title of the host."""
     fix = error_of(error, name, api="https://u:canary@panel.test:8443/x").fix
     assert "panel.test:8443" in fix
     assert PAGES[name] in fix
@@ -119,12 +119,12 @@ def test_an_error_names_the_address_in_use(name: str, error: Exception) -> None:
 
 @pytest.mark.parametrize("error", [HostError("slow down", status=429), HostError("no", status=400)], ids=str)
 def test_the_command_reads_as_a_place_to_look_at(error: Exception) -> None:
-    """For a host without a website the page is a command, which is something to see."""
+    """The fix refers to `dnsrenew providers` for a host without a website."""
     assert "see `dnsrenew providers mine`" in error_of(error, "mine").fix
 
 
 def test_a_server_that_is_not_reached() -> None:
-    """acme-dns is a server of one's own: its address stands in the error, not only the page of the project."""
+    """acme-dns is a user's own server, so the error has its address, not only the project's page."""
     error = add("acme-dns", **OPTIONS["acme-dns"], api="http://127.0.0.1:1/x/")
     assert error.code == "provider-unreachable"
     assert "can reach 127.0.0.1:1, and" in error.fix
@@ -133,7 +133,7 @@ def test_a_server_that_is_not_reached() -> None:
 
 @pytest.mark.parametrize("name", sorted(OPTIONS))
 def test_nothing_at_the_address(name: str) -> None:
-    """A server that is not asked for its zones answers 404 to a wrong base address: `api` is to be corrected."""
+    """A 404 from a server without a list of zones is reported as a wrong `api`."""
     with Api(lambda _: (404, "404 page not found")) as server:
         error = add(name, **OPTIONS[name], api=f"{server.url}/wrong")
     assert error.code == "provider-address-wrong"
@@ -142,13 +142,13 @@ def test_nothing_at_the_address(name: str) -> None:
 
 
 def test_a_404_that_names_a_zone() -> None:
-    """What the server says counts more than the status."""
+    """The server's text takes precedence over the HTTP status."""
     with Api(lambda _: (404, "no zone example.com")) as server:
         assert add("httpreq", api=server.url).code == "provider-zone-unknown"
 
 
 def test_the_reason_of_lexicon() -> None:
-    """A connection that is refused in lexicon's process has the text of the system, as one of a native driver."""
+    """A connection refused in lexicon's process is reported with the system's text, as for a native driver."""
     with badports.NobodyThere() as there:
         error = add("powerdns", pdns_server=f"http://127.0.0.1:{there.port}", auth_token="t-canary")
     assert error.code == "provider-unreachable"
@@ -157,13 +157,13 @@ def test_the_reason_of_lexicon() -> None:
 
 
 def test_the_reason_survives_the_way_between_processes() -> None:
-    """The text of the system is in the description of an exception, and in the one that is rebuilt."""
+    """The system's text is in the description of an exception and in the rebuilt one."""
     rebuilt = rebuild(json.loads(json.dumps(describe(ConnectionRefusedError(111, "Connection refused")))))
     assert error_of(rebuilt, "desec").message.endswith("cannot be reached: Connection refused.")
 
 
 def test_a_field_that_is_missing() -> None:
-    """The message says what is wrong with the answer."""
+    """The message names what is wrong with the answer."""
     with Api(lambda _: (200, {"Item": []})) as server:
         error = add("bunny", api=server.url, auth_token="t")
     assert error.code == "provider-malformed-answer"

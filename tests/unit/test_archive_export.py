@@ -1,4 +1,4 @@
-"""What `export` puts into a file, and what it leaves out."""
+"""The contents of an exported file, and what is left out."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def contents(file: Path) -> dict[str, bytes]:
 
 
 def test_without_secrets_no_key_and_no_secret_is_in_it(config: Path, tmp_path: Path) -> None:
-    """Every byte is searched: for keys, for secrets in plain, in files, in comments and in commented-out lines."""
+    """No byte of the file is from a key or a secret: in plain, in files, in comments or in commented-out lines."""
     result = exported(config, tmp_path / "a.tgz", None)
     found = contents(tmp_path / "a.tgz")
     assert_no_canary(CANARIES, texts=[data.decode("latin-1") for data in found.values()])
@@ -58,7 +58,7 @@ def test_without_secrets_no_key_and_no_secret_is_in_it(config: Path, tmp_path: P
 
 
 def test_a_run_s_own_files_stay_behind(config: Path, tmp_path: Path) -> None:
-    """Journal, orders and what a deployment kept belong to this machine; the first two are named."""
+    """Journal, orders and kept files of deployments are not exported. The first two are named."""
     result = exported(config, tmp_path / "a.tgz", None)
     names = contents(tmp_path / "a.tgz")
     assert not [
@@ -68,7 +68,7 @@ def test_a_run_s_own_files_stay_behind(config: Path, tmp_path: Path) -> None:
 
 
 def test_the_sums_are_those_of_sha256sum(config: Path, tmp_path: Path) -> None:
-    """Each file before them has its line."""
+    """SHA256SUMS has a line for every other file, in the format of sha256sum."""
     exported(config, tmp_path / "a.tgz", None)
     found = contents(tmp_path / "a.tgz")
     sums = found.pop("SHA256SUMS").decode()
@@ -76,7 +76,7 @@ def test_the_sums_are_those_of_sha256sum(config: Path, tmp_path: Path) -> None:
 
 
 def test_it_is_private_and_replaces_nothing(config: Path, tmp_path: Path) -> None:
-    """Mode 0600; an existing file, or a link, is left as it is."""
+    """The file has mode 0600. An existing file or link is not replaced."""
     file = tmp_path / "a.tgz"
     exported(config, file, None)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -92,7 +92,7 @@ def test_it_is_private_and_replaces_nothing(config: Path, tmp_path: Path) -> Non
 
 
 def test_a_full_disk_leaves_no_file(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor a part of one; the error names the file."""
+    """A full disk leaves no partial file. The error tells the reason."""
 
     def refuse(_file: object) -> None:
         raise OSError(28, "No space left on device")
@@ -106,7 +106,7 @@ def test_a_full_disk_leaves_no_file(config: Path, tmp_path: Path, monkeypatch: p
 
 
 def test_a_cancel_leaves_no_file(config: Path, tmp_path: Path) -> None:
-    """Ctrl-C during a long export."""
+    """Ctrl-C during a long export leaves no file."""
     cancel = threading.Event()
     cancel.set()
     context = Context(clock=FakeClock(), cancel=cancel)
@@ -116,7 +116,7 @@ def test_a_cancel_leaves_no_file(config: Path, tmp_path: Path) -> None:
 
 
 def test_files_elsewhere_are_named(config: Path, tmp_path: Path) -> None:
-    """A path out of the folder of the configuration could not be restored without writing anywhere."""
+    """Files outside the configuration's folder are named and not exported."""
     token = tmp_path / "token.secret"
     token.write_text("outside-canary\n")
     token.chmod(0o600)
@@ -128,7 +128,7 @@ def test_files_elsewhere_are_named(config: Path, tmp_path: Path) -> None:
 
 
 def test_a_damaged_certificate_is_named(config: Path, tmp_path: Path) -> None:
-    """Its state is in the file, so that a restored store renews it."""
+    """The damaged certificate is listed as left out. Its state is exported, so that a restored store renews it."""
     (config.parent / "state/certificates/home/versions/1/privkey.pem").unlink()
     result = exported(config, tmp_path / "a.tgz", None)
     assert result.certificates == 1
@@ -137,7 +137,7 @@ def test_a_damaged_certificate_is_named(config: Path, tmp_path: Path) -> None:
 
 
 def test_a_renewal_meanwhile_does_no_harm(tmp_path: Path) -> None:
-    """A version is replaced and pruned between the reading of the state and of its files: the state is read again."""
+    """If a version is pruned between reading the state and its files, the state is read again."""
     root = tmp_path / "state"
     store = fill_store(root)
 
@@ -158,7 +158,7 @@ def test_a_renewal_meanwhile_does_no_harm(tmp_path: Path) -> None:
 
 
 def test_nothing_is_written_to_the_store(config: Path, tmp_path: Path) -> None:
-    """Also a store that is damaged is left as it is: only renew repairs it."""
+    """Export does not change the store, even a damaged one: only renew repairs it."""
     state = config.parent / "state/certificates/home/state.json"
     state.write_text("{")
     before = sorted(path for path in config.parent.rglob("*"))
@@ -192,14 +192,14 @@ def test_masked(text: str, keys: list[tuple[str | int, ...]], expected: str | No
 
 
 def test_a_secret_in_another_place_is_masked_too() -> None:
-    """In comments and in other values."""
+    """A secret is masked in comments and in other values too."""
     text = 'a = "geheim"\nurl = "https://x/?t=geheim"  # geheim'
     found = masked(text, [("a",)], redact=lambda part: part.replace("geheim", "•••"))
     assert found == 'a = "•••"\nurl = "https://x/?t=•••"  # •••'
 
 
 def test_options_of_a_plug_in_can_be_secrets(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody has said what they are, so their texts are masked; references, zones and numbers stay."""
+    """All texts in the options of a plug-in are masked. References, zones and numbers stay."""
     monkeypatch.setattr("dnsrenew.drivers.catalogue.plug_in_names", lambda: ["myplugin"])
     table = """
 [dns.plugged]
@@ -216,7 +216,10 @@ parts = ["plugged-canary", { n = 1 }]
 
 
 def test_arguments_that_could_hold_a_secret_are_named(config: Path, tmp_path: Path) -> None:
-    """They stay as they are, so each is said with its certificate and entry; a sealed file is not looked at."""
+    """Such arguments are exported unchanged and listed with certificate and entry.
+
+    In a sealed file they are not listed.
+    """
     included = config.parent / "conf.d/certificates.toml"
     text = included.read_text()
     entries = """deploy = [

@@ -1,4 +1,4 @@
-"""What `restore` refuses: what stands already, and files that are damaged or hostile. Nothing is written then."""
+"""What `restore` refuses: existing targets, and damaged or hostile files. Nothing is written then."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def target(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["dnsrenew.toml", "conf.d/certificates.toml", "state/accounts/x", "state/other.txt"])
 def test_nothing_is_overwritten(source: Path, target: Path, name: str) -> None:
-    """Neither a configuration, nor another file of one, nor a store, nor what lies in its folder."""
+    """Restore refuses to overwrite a configuration, an included file, a store or another file in its folder."""
     path = target.parent / name
     path.parent.mkdir(parents=True, mode=0o700)
     path.write_text("mine")
@@ -64,7 +64,7 @@ def test_nothing_is_overwritten(source: Path, target: Path, name: str) -> None:
 
 
 def test_an_empty_folder_is_used(source: Path, target: Path) -> None:
-    """Such as a volume that is mounted there."""
+    """An empty folder is used, such as a mounted volume."""
     (target.parent / "state/lost+found").mkdir(parents=True, mode=0o700)
     (target.parent / "state").chmod(0o700)
     restored(source / "sealed.dr", target)
@@ -72,7 +72,7 @@ def test_an_empty_folder_is_used(source: Path, target: Path) -> None:
 
 
 def test_a_wrong_passphrase(source: Path, target: Path) -> None:
-    """It is said, and nothing is written."""
+    """A wrong passphrase is reported, without showing it."""
     error = refused(source / "sealed.dr", target, "correct horse batterz")
     assert error.code == "restore-passphrase"
     assert "batterz" not in f"{error} {error.evidence}"
@@ -81,7 +81,7 @@ def test_a_wrong_passphrase(source: Path, target: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["sealed.dr", "plain.tgz"])
 def test_a_file_that_is_cut_off(source: Path, target: Path, tmp_path: Path, kind: str) -> None:
-    """At any place."""
+    """A file that is cut off at any place is reported as damaged."""
     data = (source / kind).read_bytes()
     passphrase = PASSPHRASE if kind == "sealed.dr" else None
     file = tmp_path / "cut"
@@ -91,7 +91,7 @@ def test_a_file_that_is_cut_off(source: Path, target: Path, tmp_path: Path, kind
 
 
 def test_a_changed_bit_in_a_plain_file(source: Path, target: Path, tmp_path: Path) -> None:
-    """Anywhere: it is refused, or (a field of gzip that says nothing) what is restored is what was exported."""
+    """A changed bit is detected, or the restored content is the exported one (some fields of gzip have no effect)."""
     data = (source / "plain.tgz").read_bytes()
     restored(source / "plain.tgz", target, None)
     expected = tree(target.parent)
@@ -135,7 +135,7 @@ def link(name: str, kind: bytes = tarfile.SYMTYPE, to: str = "/etc/passwd") -> t
     ],
 )
 def test_paths_that_lead_elsewhere(target: Path, tmp_path: Path, name: str) -> None:
-    """A hostile archive with correct sums: no file of it is written."""
+    """An archive with paths outside its folder is refused, even with correct checksums."""
     file = tmp_path / "evil.tgz"
     file.write_bytes(make_tar({"archive.json": header(), "config/dnsrenew.toml": TOML, name: b"x"}))
     assert refused(file, target).code == "restore-damaged"
@@ -145,7 +145,7 @@ def test_paths_that_lead_elsewhere(target: Path, tmp_path: Path, name: str) -> N
     "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE]
 )
 def test_members_that_are_no_files(target: Path, tmp_path: Path, kind: bytes) -> None:
-    """Links, devices, pipes, folders."""
+    """Links, devices, pipes and folders in an archive are refused."""
     file = tmp_path / "evil.tgz"
     files = {"archive.json": header(), "config/dnsrenew.toml": TOML}
     file.write_bytes(make_tar(files, members=[link("config/evil", kind)]))
@@ -153,7 +153,7 @@ def test_members_that_are_no_files(target: Path, tmp_path: Path, kind: bytes) ->
 
 
 def test_other_hostile_files(target: Path, tmp_path: Path) -> None:
-    """A state that names another version, a name twice, no configuration, a size beyond all, a bomb, a newer format."""
+    """A wrong version, a duplicate name, no configuration, a huge size, a bomb and a newer format are refused."""
     state = b'{"schema": 1, "version": 2, "not_before": "2026-01-01T00:00:00Z", "not_after": "2026-02-01T00:00:00Z"}'
     base = {"archive.json": header(), "config/dnsrenew.toml": TOML}
     name = "store/certificates/home"
@@ -181,7 +181,7 @@ def test_other_hostile_files(target: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_no_file(target: Path, tmp_path: Path) -> None:
-    """A folder, nothing, a pipe: an error at once."""
+    """A folder, a missing file and a pipe are errors at once."""
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "nothing", tmp_path / "pipe"):
         assert refused(path, target).code == "restore-unreadable"

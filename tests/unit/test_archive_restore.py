@@ -1,4 +1,4 @@
-"""`restore`: all or nothing, only where nothing is, and nothing outside of its two folders."""
+"""`restore`: complete or nothing, only into empty places, and nothing outside its two folders."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def target(tmp_path: Path) -> Path:
 
 
 def test_everything_is_as_before(source: Path, target: Path) -> None:
-    """Configuration, account, ledger, versions in force, requests: the same bytes but for the path in the state."""
+    """Configuration, account, ledger, current versions and requests have the same bytes, except for one path."""
     result = restored(source / "sealed.dr", target)
     old, new = tree(source / "old"), tree(target.parent)
     gone = {name for name in old if name not in new}
@@ -77,7 +77,7 @@ def test_everything_is_as_before(source: Path, target: Path) -> None:
 
 
 def test_status_shows_the_same(source: Path, target: Path) -> None:
-    """In another folder; only paths differ."""
+    """The status after a restore into another folder equals the one before, except for paths."""
     restored(source / "sealed.dr", target)
 
     def shown(path: Path) -> list[dict[str, Any]]:
@@ -88,7 +88,7 @@ def test_status_shows_the_same(source: Path, target: Path) -> None:
 
 
 def test_it_is_private(source: Path, target: Path) -> None:
-    """Folders 0700, files 0600; a program stays one, certificates may be read."""
+    """Folders have mode 0700 and files 0600. Programs stay executable, and certificates may be readable."""
     before = os.umask(0)
     try:
         restored(source / "sealed.dr", target)
@@ -103,7 +103,7 @@ def test_it_is_private(source: Path, target: Path) -> None:
 
 
 def test_without_keys_everything_else_is_there(source: Path, target: Path) -> None:
-    """The certificates count as missing; the secrets to fill in and the files to copy are named at their new places."""
+    """The certificates count as missing. Secrets to fill in and files to copy are named at their new places."""
     result = restored(source / "plain.tgz", target, None)
     assert (result.certificates, result.keyless, result.accounts) == (0, 2, 0)
     assert [(each["file"], each["line"], each["key"]) for each in result.masked] == [
@@ -116,7 +116,7 @@ def test_without_keys_everything_else_is_there(source: Path, target: Path) -> No
 
 
 def test_on_windows_current_is_a_folder(source: Path, tmp_path: Path) -> None:
-    """The store is built as this system needs it, wherever it was exported."""
+    """The store is created in the form of this system, wherever it was exported."""
     builder = StoreBuilder(tmp_path / "state", windows=True)
     with builder:
         chain, key, _ = issue(1)
@@ -145,7 +145,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, hook: Callable[[str, str], None]) -
 
 
 def test_every_operation_may_fail(source: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk at any operation: an error, and nothing is left; the next try succeeds."""
+    """A full disk at any operation is an error and leaves nothing. The next try succeeds."""
     at = 0
     while True:
         hook = Failing(at, errno.ENOSPC)
@@ -163,7 +163,7 @@ def test_every_operation_may_fail(source: Path, target: Path, monkeypatch: pytes
 
 
 def test_a_kill_leaves_no_configuration(source: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At any operation: the configuration is written last, so nothing half restored is ever in use."""
+    """The configuration is written last, so that a kill at any operation leaves no half-restored one in use."""
     for at in range(0, 400, 13):
         hook = Killing(at)
         failing(monkeypatch, hook)
@@ -181,7 +181,7 @@ def test_a_kill_leaves_no_configuration(source: Path, target: Path, monkeypatch:
 def test_a_configuration_that_appears_meanwhile_stays(
     source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between the check and the last step: it is not overwritten, and the restored store is taken away again."""
+    """A configuration that appears during the restore is not overwritten, and the restored store is removed."""
     commit = NewFiles.commit
 
     def late(new: NewFiles) -> None:
@@ -196,7 +196,7 @@ def test_a_configuration_that_appears_meanwhile_stays(
 
 
 def test_a_cancel_leaves_nothing(source: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C while files are written."""
+    """Ctrl-C during the restore leaves no files."""
     cancel = threading.Event()
     add = StoreBuilder.add
 
@@ -212,7 +212,7 @@ def test_a_cancel_leaves_nothing(source: Path, target: Path, monkeypatch: pytest
 
 
 def test_ground_that_others_can_change(source: Path, target: Path) -> None:
-    """A folder that everybody can write to is refused before anything is written."""
+    """A folder that all users can write to is refused before anything is written."""
     target.parent.mkdir(parents=True)
     target.parent.chmod(0o777)
     assert refused(source / "sealed.dr", target, PASSPHRASE).code in {"store-not-private", "config-untrusted"}

@@ -1,4 +1,4 @@
-"""Nobody is sent away who has just fixed the cause: who waits after a failure, for how long, and what ends the wait."""
+"""Back-off after a failure: when it applies, how long it lasts, and what ends it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def wait_for_next(stage: RunStage, outcome: Outcome) -> None:
 
 @pytest.mark.parametrize("world", [HOST_REFUSES, CA_REFUSES, NO_NETWORK, NO_SECRET, INVALID])
 def test_a_person_who_has_fixed_it_is_tried_at_once(tmp_path: Path, world: RunWorld) -> None:
-    """Whatever failed, and however often a schedule has failed before; where nobody waits for it, it is deferred."""
+    """An attended run tries at once after any failure. An unattended run is deferred."""
     stage = RunStage(tmp_path, world)
     for _ in range(3):
         outcome = stage.run(SPEC)
@@ -66,7 +66,7 @@ def test_a_person_who_has_fixed_it_is_tried_at_once(tmp_path: Path, world: RunWo
 
 
 def test_what_the_ca_asked_for_holds_a_person_too(tmp_path: Path) -> None:
-    """The outcome says until when, and how to try all the same."""
+    """Retry-After of the CA applies to an attended run too. The outcome has its end and names `now`."""
     stage = RunStage(tmp_path, CA_ASKS_TO_WAIT)
     assert stage.run(SPEC, attended=True).status == "failed"
     stage.enter(WORKS)
@@ -81,7 +81,7 @@ def test_what_the_ca_asked_for_holds_a_person_too(tmp_path: Path) -> None:
 
 
 def test_the_ledger_holds_a_person_too(tmp_path: Path) -> None:
-    """The CA allows five failed validations in an hour."""
+    """The limit of five failed validations in an hour applies to an attended run too."""
     stage = RunStage(tmp_path, INVALID)
     outcomes = [stage.run(SPEC, attended=True) for _ in range(6)]
     held = outcomes[-1]
@@ -97,7 +97,10 @@ def test_the_ledger_holds_a_person_too(tmp_path: Path) -> None:
 def test_after_five_orders_in_an_hour_a_person_is_told_when_it_goes_on(
     tmp_path: Path, world: RunWorld, ca: str
 ) -> None:
-    """At any CA; ``now`` goes on at once, another set of names is not meant, and neither is another CA."""
+    """After five failed orders in an hour, an attended run is deferred at any CA.
+
+    `now` overrides it; it applies to the same names and CA only.
+    """
     spec = replace(SPEC, ca=ca)
     stage = RunStage(tmp_path, replace(world, authorities={ca: world.authorities.get("one", Authority())}))
     assert [stage.run(spec, attended=True).status for _ in range(5)] == ["failed"] * 5
@@ -120,7 +123,7 @@ def test_after_five_orders_in_an_hour_a_person_is_told_when_it_goes_on(
 
 
 def test_the_orders_of_a_person_hold_no_schedule(tmp_path: Path) -> None:
-    """It has its own pauses."""
+    """Failed attended runs do not block the next scheduled run."""
     stage = RunStage(tmp_path, HOST_REFUSES)
     outcomes = [stage.run(SPEC, attended=True) for _ in range(5)]
     stage.enter(WORKS)
@@ -133,7 +136,7 @@ def test_the_orders_of_a_person_hold_no_schedule(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("world", [CA_REFUSES, INVALID])
 def test_pauses_grow_where_a_ca_was_asked(tmp_path: Path, world: RunWorld) -> None:
-    """1, 10, 100 minutes, a day, each up to a fifth longer or shorter."""
+    """The pauses are 1, 10 and 100 minutes, then a day, each up to a fifth longer or shorter."""
     stage = RunStage(tmp_path, world)
     for minutes in (1, 10, 100, 1440, 1440):
         outcome = stage.run(SPEC)
@@ -143,7 +146,7 @@ def test_pauses_grow_where_a_ca_was_asked(tmp_path: Path, world: RunWorld) -> No
 
 @pytest.mark.parametrize("world", [HOST_REFUSES, NO_NETWORK])
 def test_what_no_ca_decided_waits_an_hour_at_most(tmp_path: Path, world: RunWorld) -> None:
-    """A network or a DNS host that fails for days is tried every hour, and does not prolong a later pause."""
+    """After failures of a network or a DNS host, the pause is at most an hour and does not prolong a later one."""
     stage = RunStage(tmp_path, world)
     for _ in range(8):
         outcome = stage.run(SPEC)
@@ -154,7 +157,7 @@ def test_what_no_ca_decided_waits_an_hour_at_most(tmp_path: Path, world: RunWorl
 
 
 def test_a_missing_secret_prolongs_no_pause(tmp_path: Path) -> None:
-    """It is looked for by every run."""
+    """Every run looks for a missing secret, and the failures do not prolong the back-off."""
     stage = RunStage(tmp_path, NO_SECRET)
     for _ in range(5):
         outcome = stage.run(SPEC)
@@ -167,7 +170,7 @@ def test_a_missing_secret_prolongs_no_pause(tmp_path: Path) -> None:
 
 
 class Program:
-    """A program that calls ``obtain()`` again and again; nothing listens where its DNS host should be."""
+    """A program that calls ``obtain()`` repeatedly, with a DNS host that is down."""
 
     def __init__(self, store: Path) -> None:
         self.clock = FakeClock()
@@ -194,7 +197,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
 
 
 def test_arguments_in_python_are_edits(program: Program) -> None:
-    """The same call waits, and its error says how not to; another token, or another argument, is tried at once."""
+    """The same call is deferred, and its error names the override. Another token or argument is tried at once."""
     assert program.attempts("YQ==") == 1
     assert program.attempts("YQ==") == 0
     assert "now=True" in program.message
@@ -211,7 +214,7 @@ def test_now_in_python(program: Program) -> None:
 
 
 def test_a_file_that_is_put_right_is_an_edit(program: Program, tmp_path: Path) -> None:
-    """Also for a program that keeps its account for months: the value is read again by each call."""
+    """A corrected secret file ends the back-off, for a long-lived program too: each call reads the value again."""
     file = tmp_path / "token"
     file.write_text("YQ==")
     secret = dnsrenew.Secret.file(file)
@@ -224,7 +227,7 @@ def test_a_file_that_is_put_right_is_an_edit(program: Program, tmp_path: Path) -
 
 
 def test_no_value_is_in_the_store(program: Program, tmp_path: Path) -> None:
-    """Nor anything that it could be found out by, without the key: the state has one number of 48 bits."""
+    """The store has no secret value. The state has a keyed checksum of 48 bits only."""
     program.attempts("Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5")
     (state,) = tmp_path.glob("store/certificates/*/state.json")
     assert re.search(r'"tried_with": \d{1,15}\b', state.read_text())
@@ -235,7 +238,7 @@ def test_no_value_is_in_the_store(program: Program, tmp_path: Path) -> None:
 def test_where_nothing_has_failed_no_secret_is_read(
     program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nor is a key made for the store: a certificate that is not due costs nothing more than before."""
+    """A certificate that is not due and has not failed reads no secret and creates no fingerprint key."""
     store = FolderStore(tmp_path)
     read: list[Path] = []
     keep(store, 1)

@@ -1,4 +1,4 @@
-"""What the Makefile and CI install and make: nothing without a hash, nothing unasked, and lists that are complete."""
+"""What the Makefile and CI install and build: hashes for everything, no unasked change, and complete lists."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def locked(path: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.name)
 def test_every_package_of_a_lock_has_a_hash(path: Path) -> None:
-    """And no address of an index."""
+    """Every package has a SHA-256 hash. The file has no URL of an index."""
     text = path.read_text("utf-8")
     entries = re.split(r"^(?=[\w.-]+==)", text, flags=re.MULTILINE)[1:]
     assert len(entries) == len(re.findall(r"^[^#\s]", text, re.MULTILINE)) > 10
@@ -36,14 +36,14 @@ def test_every_package_of_a_lock_has_a_hash(path: Path) -> None:
 
 
 def test_the_tools_of_the_makefile_are_locked() -> None:
-    """uv, which makes the locks, too."""
+    """All tools have locked versions, including uv, which makes the locks."""
     wanted = re.findall(r"^([\w-]+)", (CI / "tools.in").read_text("utf-8"), re.MULTILINE)
     assert "uv" in wanted
     assert set(wanted) <= locked(CI / "tools.lock").keys()
 
 
 def test_nothing_is_installed_without_a_hash() -> None:
-    """Each `pip install` needs hashes, or installs nothing but this project."""
+    """Each `pip install` needs hashes, or installs only this project."""
     text = "\n".join(path.read_text("utf-8") for path in (ROOT / "Makefile", CI / "run", CI / "debian-packages"))
     installs = re.findall(r"pip\W+install .*", text)
     assert len(installs) == 4
@@ -70,7 +70,7 @@ def calls(folder: Path, program: str) -> list[str]:
 
 @pytest.mark.parametrize(("answer", "status"), [(b"n\n", 1), (b"\n", 1), (b"y\n", 0)])
 def test_sudo_is_used_after_a_yes_only(answer: bytes, status: int, host: dict[str, str], tmp_path: Path) -> None:
-    """At a terminal it asks, and says what is missing."""
+    """At a terminal the script lists the missing packages and asks. It uses sudo only after a yes."""
     terminal, end = pty.openpty()
     os.write(terminal, answer)
     done = subprocess.run(
@@ -86,7 +86,7 @@ def test_sudo_is_used_after_a_yes_only(answer: bytes, status: int, host: dict[st
 
 
 def test_without_a_terminal_nobody_is_asked(host: dict[str, str], tmp_path: Path) -> None:
-    """An ordinary user is told what to install; root installs it."""
+    """Without a terminal, an ordinary user sees the command to run as root. Root installs the packages."""
     command = [CI / "debian-packages"]
     options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "env": host}
     done = subprocess.run(command, **options, timeout=60, check=False)
@@ -121,7 +121,7 @@ SKIPPED = {"name": "c", "skip_reason": "not found on PyPI"}
 def test_an_audit_without_data_is_no_success(
     pypi: list[Any] | None, osv: list[Any] | None, status: int, said: str, tmp_path: Path
 ) -> None:
-    """pip-audit itself ends with success if it knows nothing of any package."""
+    """An audit without data fails, although pip-audit itself would succeed."""
     answers = {
         name: "Failed to resolve" if found is None else json.dumps({"dependencies": found, "fixes": []})
         for name, found in (("pypi", pypi), ("osv", osv))
@@ -162,7 +162,7 @@ def sbom(folder: Path) -> Path:
 
 
 def test_the_sbom_lists_what_the_wheel_needs(tmp_path: Path) -> None:
-    """Every dependency and theirs with the version of the lock, and no tool of developers."""
+    """The SBOM has every direct and indirect dependency with its locked version, and no developer tool."""
     document = json.loads(sbom(tmp_path).read_text("utf-8"))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     versions = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in locked(LOCKS[0]).items()}
@@ -177,7 +177,7 @@ def test_the_sbom_lists_what_the_wheel_needs(tmp_path: Path) -> None:
 
 
 def test_the_wheel_has_its_sbom(tmp_path: Path) -> None:
-    """`make wheel` builds with DNSRENEW_SBOM; any other build has none, for it fixes no versions."""
+    """`make wheel` builds with DNSRENEW_SBOM. Other builds have no SBOM, because they pin no versions."""
     path = sbom(tmp_path)
     for number, environ in enumerate(({"DNSRENEW_SBOM": str(path)}, {})):
         folder = tmp_path / str(number)

@@ -1,4 +1,4 @@
-"""Certificates by hand: the CSR with its stored key, and every file that can be given for it."""
+"""Certificates installed by hand: the CSR with its stored key, and every accepted file."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def quick(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("kind", ["ecdsa-p256", "ecdsa-p384", "rsa2048"])
 def test_the_csr_is_for_what_is_configured(tmp_path: Path, kind: Any) -> None:
-    """The domains as A-labels in the alternative names, and the configured kind of key."""
+    """The CSR has the domains as A-labels in its alternative names, and the configured key type."""
     desk = Desk(tmp_path, replace(SPEC, key=kind))
     request = crypto.load_pem_x509_csr(desk.renewer.csr("home").encode())
     names = request.extensions.get_extension_for_class(crypto.SubjectAlternativeName).value
@@ -128,7 +128,7 @@ def test_the_csr_is_for_what_is_configured(tmp_path: Path, kind: Any) -> None:
 
 
 def test_the_csr_stays_the_same(desk: Desk) -> None:
-    """So that the answer to it can be installed; with `new` the key is another one."""
+    """Repeated calls return the same CSR, so that its certificate can be installed. `new` creates another key."""
     first = desk.renewer.csr("home")
     assert desk.renewer.csr("home") == first
     other = desk.renewer.csr("home", new=True)
@@ -138,7 +138,7 @@ def test_the_csr_stays_the_same(desk: Desk) -> None:
 
 
 def test_the_key_of_a_csr_is_private(desk: Desk) -> None:
-    """And in no representation."""
+    """The files of the key are private, and no representation shows it."""
     desk.renewer.csr("home")
     assert stat.S_IMODE((desk.folder / "csr").stat().st_mode) == 0o700
     assert stat.S_IMODE((desk.folder / "csr/key.pem").stat().st_mode) == 0o600
@@ -147,7 +147,7 @@ def test_the_key_of_a_csr_is_private(desk: Desk) -> None:
 
 
 def test_a_key_that_is_reused_is_that_of_the_csr(desk: Desk) -> None:
-    """As the configuration says; a new one is made on demand."""
+    """With `reuse_key` the CSR has the key in use. `new` creates another one."""
     desk.renewer.install("home", signed(), KEY_PEM)
     desk.use(replace(SPEC, reuse_key=True))
     assert crypto.load_pem_x509_csr(desk.renewer.csr("home").encode()).public_key() == PUBLIC_KEY
@@ -155,7 +155,7 @@ def test_a_key_that_is_reused_is_that_of_the_csr(desk: Desk) -> None:
 
 
 def test_a_changed_configuration_is_said(desk: Desk) -> None:
-    """The key is not thrown away: the issuer may be at work with it."""
+    """A changed configuration is reported. The key stays, because the issuer may be using its CSR."""
     first = desk.renewer.csr("home")
     desk.use(replace(SPEC, domains=("other.test",), identifiers=("other.test",)))
     assert desk.renewer.csr("home") == first
@@ -165,7 +165,7 @@ def test_a_changed_configuration_is_said(desk: Desk) -> None:
 
 
 def test_a_damaged_csr_is_set_aside(desk: Desk) -> None:
-    """With its key, which may be somebody's only one; the next one is whole."""
+    """A damaged CSR is kept with its key, which may be the only copy. The next CSR is complete."""
     first = desk.renewer.csr("home")
     (desk.folder / "csr/csr.pem").write_bytes(b"")
     assert desk.renewer.csr("home") != first
@@ -174,7 +174,7 @@ def test_a_damaged_csr_is_set_aside(desk: Desk) -> None:
 
 
 def test_another_run_works_on_it(desk: Desk) -> None:
-    """Then nothing is made."""
+    """While another run holds the lock, no CSR is made."""
     with desk.store.lock("home", context=Context()), pytest.raises(LockedError):
         desk.renewer.csr("home")
     assert not desk.folder.exists()
@@ -182,7 +182,7 @@ def test_another_run_works_on_it(desk: Desk) -> None:
 
 @pytest.mark.parametrize("name", ["away", "ho*"])
 def test_an_unknown_name(desk: Desk, name: str) -> None:
-    """A pattern is not a name here."""
+    """An unknown name and a pattern are refused."""
     with pytest.raises(ConfigError) as caught:
         desk.renewer.csr(name)
     assert caught.value.code == "certificate-unknown"
@@ -192,7 +192,7 @@ def test_an_unknown_name(desk: Desk, name: str) -> None:
 
 
 def test_a_kill_at_any_point_leaves_a_whole_csr_or_none(quick: Path) -> None:
-    """Without a CSR a new one is made; never one whose key is lost."""
+    """A kill at any operation leaves a complete CSR or none. A new one can be created afterwards."""
     for at in range(100):
         desk = Desk(quick / str(at))
         first = desk.renewer.csr("home")
@@ -212,7 +212,7 @@ def test_a_kill_at_any_point_leaves_a_whole_csr_or_none(quick: Path) -> None:
 
 
 def test_status_shows_since_when_a_certificate_is_awaited(desk: Desk) -> None:
-    """Until it is installed."""
+    """The status has the time of the CSR until its certificate is installed."""
     csr = desk.renewer.csr("home")
     os.utime(desk.folder / "csr/csr.pem", (START.timestamp(), START.timestamp()))
     (status,) = desk.renewer.status()
@@ -224,7 +224,7 @@ def test_status_shows_since_when_a_certificate_is_awaited(desk: Desk) -> None:
 
 
 def test_after_a_renewal_none_is_awaited(desk: Desk) -> None:
-    """`status` no longer asks for the certificate, which can be installed all the same."""
+    """After a renewal `status` no longer shows the CSR as pending. Its certificate can still be installed."""
     csr = desk.renewer.csr("home")
     os.utime(desk.folder / "csr/csr.pem", (START.timestamp(), START.timestamp()))
     keep(desk.store, 1)
@@ -236,7 +236,7 @@ def test_after_a_renewal_none_is_awaited(desk: Desk) -> None:
 
 
 def test_the_answer_to_the_csr_is_installed(desk: Desk) -> None:
-    """It is in force with the stored key, which is needed no more, and the configured CA renews it when it is due."""
+    """The certificate is stored with the key of the CSR, and the CSR is deleted. It is not due until its time."""
     answer = desk.answer(desk.renewer.csr("home"))
     outcome = desk.renewer.install("home", answer)
     assert (outcome.status, outcome.issuer, outcome.domains) == ("renewed", "Bought 1", SPEC.domains)
@@ -253,7 +253,7 @@ def test_the_answer_to_the_csr_is_installed(desk: Desk) -> None:
 
 
 def test_it_is_watched_like_ours(desk: Desk) -> None:
-    """It becomes due, and expires."""
+    """An installed certificate becomes due and expires like any other."""
     desk.renewer.install("home", signed(), KEY_PEM)
     for day, state in ((59, "valid"), (61, "due"), (91, "expired")):
         desk.clock.elapsed = (day * DAY).total_seconds()
@@ -261,14 +261,14 @@ def test_it_is_watched_like_ours(desk: Desk) -> None:
 
 
 def test_another_kind_of_key_is_no_change(desk: Desk) -> None:
-    """The next run does not replace what was just installed."""
+    """The next run does not replace an installed certificate with another key type."""
     key = x509.new_key("rsa2048")
     desk.renewer.install("home", signed(key.public_key()), x509.key_to_pem(key))
     assert desk.renewer.renew()[0].status == "not-due"
 
 
 def test_a_key_that_is_given_leaves_the_csr(desk: Desk) -> None:
-    """Its certificate may still come."""
+    """Installing a certificate with its own key keeps the CSR, whose certificate can still be installed."""
     csr = desk.renewer.csr("home")
     desk.renewer.install("home", signed(), KEY_PEM)
     assert desk.renewer.csr("home") == csr
@@ -295,7 +295,7 @@ def forms() -> dict[str, Callable[[bytes], bytes]]:
 
 @pytest.mark.parametrize("form", forms())
 def test_a_chain_in_any_form_and_order(desk: Desk, form: str) -> None:
-    """What is in force is PEM, leaf first, and only the chain."""
+    """The stored chain is PEM with the leaf first, for every accepted form and order."""
     pem = signed()
     desk.renewer.install("home", forms()[form](pem), KEY_PEM)
     assert desk.in_force().encode() == pem
@@ -303,7 +303,7 @@ def test_a_chain_in_any_form_and_order(desk: Desk, form: str) -> None:
 
 
 def test_a_single_certificate_in_der(desk: Desk) -> None:
-    """Its intermediate is missing, so clients may refuse it: that is a warning."""
+    """A certificate without its intermediate is installed with a warning that the chain is incomplete."""
     leaf = certificates(signed())[0]
     desk.renewer.install("home", leaf.public_bytes(Encoding.DER), KEY_PEM)
     assert desk.in_force().encode() == leaf.public_bytes(Encoding.PEM)
@@ -322,19 +322,19 @@ def key_forms() -> dict[str, bytes]:
 
 @pytest.mark.parametrize("form", key_forms())
 def test_a_key_in_any_form(desk: Desk, form: str) -> None:
-    """It is stored as ours are."""
+    """A key of any accepted form is stored in the usual form."""
     desk.renewer.install("home", signed(), key_forms()[form])
     assert (desk.folder / "current/privkey.pem").read_bytes() == KEY_PEM
 
 
 def test_certificate_and_key_in_one_file(desk: Desk) -> None:
-    """As HAProxy has them."""
+    """One file may hold both certificate and key, as for HAProxy."""
     desk.renewer.install("home", KEY_PEM + signed())
     assert (desk.folder / "current/privkey.pem").read_bytes() == KEY_PEM
 
 
 def test_a_wildcard_stands_for_the_names_below_it(desk: Desk) -> None:
-    """Clients accept it, and the next run does not count it as a change."""
+    """A wildcard covers configured names below it, and the next run does not replace it."""
     desk.use(replace(SPEC, domains=("a.home.test", "home.test"), identifiers=("a.home.test", "home.test")))
     desk.renewer.install("home", signed(names=["*.home.test", "home.test"]), KEY_PEM)
     assert desk.renewer.renew()[0].status == "not-due"
@@ -375,7 +375,7 @@ def wrong() -> dict[str, tuple[str, bytes]]:
 
 @pytest.mark.parametrize("case", wrong())
 def test_a_wrong_certificate_is_refused(desk: Desk, case: str) -> None:
-    """Nothing is written, and what is in force stays."""
+    """Nothing is written, and the current certificate stays."""
     keep(desk.store, 1)
     before = desk.in_force()
     what, data = wrong()[case]
@@ -388,7 +388,7 @@ def test_a_wrong_certificate_is_refused(desk: Desk, case: str) -> None:
 
 
 def test_the_missing_issuer_is_named(desk: Desk) -> None:
-    """So that it can be looked for."""
+    """The error names the missing issuer."""
     leaf, _, root = blocks(signed())
     with pytest.raises(CAError) as caught:
         desk.renewer.install("home", leaf + root, KEY_PEM)
@@ -396,7 +396,7 @@ def test_the_missing_issuer_is_named(desk: Desk) -> None:
 
 
 def wrong_keys() -> dict[str, tuple[bytes, str]]:
-    """Return key files that are of no use, with a word of the answer."""
+    """Return unusable key files, each with a word of the expected error."""
     encryption = serialization.BestAvailableEncryption(b"passphrase")
     pkcs8, traditional = serialization.PrivateFormat.PKCS8, serialization.PrivateFormat.TraditionalOpenSSL
     edwards = ed25519.Ed25519PrivateKey.generate()
@@ -413,7 +413,7 @@ def wrong_keys() -> dict[str, tuple[bytes, str]]:
 
 @pytest.mark.parametrize("case", wrong_keys())
 def test_a_wrong_key_is_refused(desk: Desk, case: str) -> None:
-    """With the way out, and without the key."""
+    """The error names the remedy, and nothing is stored."""
     data, word = wrong_keys()[case]
     with pytest.raises(ConfigError) as caught:
         desk.renewer.install("home", signed(), data)
@@ -423,7 +423,7 @@ def test_a_wrong_key_is_refused(desk: Desk, case: str) -> None:
 
 
 def test_without_any_key(desk: Desk) -> None:
-    """No CSR was made here, so the key has to be given."""
+    """Without a CSR the key must be given."""
     with pytest.raises(ConfigError) as caught:
         desk.renewer.install("home", signed())
     assert caught.value.code == "key-wrong"
@@ -431,7 +431,7 @@ def test_without_any_key(desk: Desk) -> None:
 
 
 def test_an_older_certificate_is_refused_unless_it_is_meant(desk: Desk) -> None:
-    """But not where the one in force is of no use."""
+    """An older certificate needs `older`, unless the one in use is revoked."""
     desk.renewer.install("home", signed(days=90), KEY_PEM)
     with pytest.raises(ConfigError) as caught:
         desk.renewer.install("home", older := signed(days=30), KEY_PEM)
@@ -445,14 +445,14 @@ def test_an_older_certificate_is_refused_unless_it_is_meant(desk: Desk) -> None:
 
 
 def test_the_same_certificate_is_not_stored_twice(desk: Desk) -> None:
-    """It is in force already."""
+    """Installing the certificate that is in use stores nothing."""
     desk.renewer.install("home", pem := signed(), KEY_PEM)
     assert desk.renewer.install("home", pem, KEY_PEM).status == "not-due"
     assert len(list((desk.folder / "versions").iterdir())) == 1
 
 
 def test_only_its_issuer_can_revoke_it(desk: Desk) -> None:
-    """The error names the issuer, and nothing is sent: the account at the configured CA is not even looked for."""
+    """The error names the issuer. Nothing is sent, and the account is not looked up."""
     desk.renewer.install("home", signed(), KEY_PEM)
     with pytest.raises(ConfigError) as caught:
         desk.renewer.revoke("home")
@@ -461,7 +461,7 @@ def test_only_its_issuer_can_revoke_it(desk: Desk) -> None:
 
 
 def test_a_compromised_key_is_not_used_again(desk: Desk) -> None:
-    """Whoever signs a certificate for it."""
+    """A certificate for a compromised key is refused."""
     keep(desk.store, 1)
     with desk.store.lock("home", context=Context()):
         desk.store.update("home", lambda state: replace(state, compromised_keys=(x509.key_hash(KEY),)))
@@ -471,7 +471,7 @@ def test_a_compromised_key_is_not_used_again(desk: Desk) -> None:
 
 
 def test_a_store_that_cannot_be_written(desk: Desk) -> None:
-    """Says so, and the old certificate stays."""
+    """The error is reported, and the old certificate stays."""
     keep(desk.store, 1)
     before = desk.in_force()
     versions = desk.folder / "versions"
@@ -486,7 +486,7 @@ def test_a_store_that_cannot_be_written(desk: Desk) -> None:
 
 @pytest.mark.parametrize("windows", [False, True], ids=["symlink", "copies"])
 def test_a_kill_at_any_point_of_an_installation(quick: Path, windows: bool) -> None:
-    """The old certificate is in force or the new one, whole; and the key of the CSR is not lost before."""
+    """A kill leaves the old or the new certificate in use, complete. The CSR's key is not lost before."""
     for at in range(200):
         desk = Desk(quick / str(at))
         keep(desk.store, 1)
@@ -516,7 +516,7 @@ def test_a_kill_at_any_point_of_an_installation(quick: Path, windows: bool) -> N
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_it_is_deployed(desk: Desk, tmp_path: Path, fails: bool) -> None:
-    """A failed deployment is in the outcome, and the certificate stays installed."""
+    """A failed deployment is in the outcome. The certificate stays installed."""
     if not fails:
         (tmp_path / "target").mkdir()
     entry = Deployment("files", combined=str(tmp_path / "target/home.pem"))
@@ -527,7 +527,7 @@ def test_it_is_deployed(desk: Desk, tmp_path: Path, fails: bool) -> None:
 
 
 def test_deployment_can_be_left_to_the_next_run(desk: Desk, tmp_path: Path) -> None:
-    """As with renew; installing the same certificate again deploys it too."""
+    """With `deploy=False` nothing is deployed. Installing the same certificate again deploys it."""
     entry = Deployment("files", combined=str(tmp_path / "home.pem"))
     desk.use(replace(SPEC, deploy=(entry,)))
     pem = signed()
@@ -538,7 +538,7 @@ def test_deployment_can_be_left_to_the_next_run(desk: Desk, tmp_path: Path) -> N
 
 
 def test_a_chain_that_was_completed_is_deployed_again(desk: Desk, tmp_path: Path) -> None:
-    """The certificate is the same, and what is served is not."""
+    """The same certificate with a completed chain is deployed again."""
     desk.use(replace(SPEC, deploy=(Deployment("files", combined=str(tmp_path / "home.pem")),)))
     pem = signed()
     desk.renewer.install("home", blocks(pem)[0], KEY_PEM)
@@ -548,7 +548,7 @@ def test_a_chain_that_was_completed_is_deployed_again(desk: Desk, tmp_path: Path
 
 
 def test_ctrl_c_ends_a_deployment(desk: Desk) -> None:
-    """In the caller's own thread: what deploys is told, and the exception comes when it has ended."""
+    """Ctrl-C cancels the deployment. KeyboardInterrupt is raised after the deployment has ended."""
     cancel, ended = threading.Event(), threading.Event()
 
     def slow(_: Certificate) -> None:
@@ -564,6 +564,6 @@ def test_ctrl_c_ends_a_deployment(desk: Desk) -> None:
 
 
 def test_the_configured_ca_is_not_asked_about_it(desk: Desk) -> None:
-    """It has not issued it, so it has no renewal information."""
+    """Renewal information of an installed certificate is not polled: the configured CA did not issue it."""
     desk.renewer.install("home", signed(), KEY_PEM)
     assert not is_poll_due(desk.store.read_state("home"), desk.clock.now() + 2 * DAY)

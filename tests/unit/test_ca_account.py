@@ -1,4 +1,4 @@
-"""The account at a CA and its stored copy, while other runs use it too."""
+"""The account at a CA and its stored copy, with concurrent runs."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def find(store: AccountFiles, meanwhile: Callable[[], object] = lambda: None) ->
 
 
 def test_a_changed_contact_is_told_and_kept(tmp_path: Path) -> None:
-    """The other fields are unchanged."""
+    """A changed contact is sent to the CA and stored. The other fields are unchanged."""
     folder(tmp_path).save(OLD)
     assert find(folder(tmp_path)) == AccountData(OLD_KEY, URL, CONTACT)
 
@@ -60,7 +60,7 @@ def test_a_changed_contact_is_told_and_kept(tmp_path: Path) -> None:
     ids=["changed", "being changed"],
 )
 def test_a_changed_contact_takes_no_key_back(tmp_path: Path, changed: AccountData) -> None:
-    """Another run changes the key during the update: the new key stays, because the CA accepts no other."""
+    """If another run changes the key during the update, the new key stays, because the CA accepts no other."""
     folder(tmp_path).save(OLD)
 
     def roll() -> None:
@@ -72,7 +72,7 @@ def test_a_changed_contact_takes_no_key_back(tmp_path: Path, changed: AccountDat
 
 
 def test_a_changed_contact_waits_for_nobody_in_vain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If another run holds the lock too long, the next run updates the contact again."""
+    """If another run holds the lock too long, the contact is not updated and the stored account is used."""
 
     def held(*_: object) -> None:
         raise LockedError("locked", "Another run is at it.", fix="Wait.")

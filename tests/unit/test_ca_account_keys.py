@@ -1,4 +1,4 @@
-"""The keys that an account can have: ours are P-256, imported accounts go on with theirs."""
+"""Supported account keys: new ones are P-256, imported accounts keep theirs."""
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -13,7 +13,7 @@ from dnsrenew.model.account import THUMBPRINTS, AccountData
 
 @pytest.mark.parametrize(("kind", "algorithm"), [("ecdsa-p256", ES256), ("ecdsa-p384", ES384), ("rsa2048", RS256)])
 def test_each_key_signs_with_its_algorithm(kind: KeyKind, algorithm: JWASignature) -> None:
-    """The algorithm is that of RFC 7518 section 3.1, and the thumbprint of the key is kept with the account."""
+    """Each key signs with the algorithm of RFC 7518 section 3.1. Its thumbprint is stored with the account."""
     account = AccountData(x509.key_to_pem(x509.new_key(kind)), "https://ca.test/acct/1")
     signer = signer_of(account)
     assert (signer.algorithm, signer.url, signer.earlier_thumbprints) == (algorithm, account.url, ())
@@ -22,7 +22,7 @@ def test_each_key_signs_with_its_algorithm(kind: KeyKind, algorithm: JWASignatur
 
 
 def test_a_key_that_no_ca_accepts() -> None:
-    """A P-521 key is refused, and so is what is no key."""
+    """A P-521 key and text that is no key are refused."""
     for pem in (x509.key_to_pem(ec.generate_private_key(ec.SECP521R1())), b"no key"):
         with pytest.raises(StoreError) as raised:
             signer_of(AccountData(pem))

@@ -28,26 +28,26 @@ def certificate(serial: int, authority: bytes | None = AUTHORITY) -> str:
 
 
 def test_the_vector_of_the_rfc() -> None:
-    """The leading 00 of a serial number with the high bit set is kept."""
+    """The identifier equals the RFC's example: a leading 00 of the serial number is kept."""
     assert cert_id(certificate(0x87654321)) == "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"
     assert cert_id(certificate(0x87654321).encode()) == "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"
 
 
 def test_a_small_serial_has_no_leading_00() -> None:
-    """The encoding is DER, and base64url has no padding."""
+    """The serial number is encoded as DER, in base64url without padding."""
     assert cert_id(certificate(0x7F)).endswith(".fw")
     assert cert_id(certificate(0x80)).endswith(".AIA")
     assert "=" not in cert_id(certificate(1))
 
 
 def test_a_certificate_without_an_authority_has_none() -> None:
-    """A self-signed certificate, for example."""
+    """A certificate without an authority key identifier, such as a self-signed one, has no ARI identifier."""
     with pytest.raises(ValueError, match="no authority key identifier"):
         cert_id(certificate(1, None))
 
 
 def test_what_is_no_certificate_has_none() -> None:
-    """The error does not quote the text."""
+    """Text that is no certificate has no identifier. The error does not quote it."""
     with pytest.raises(ValueError, match="no certificate"):
         cert_id("hello")
 
@@ -61,7 +61,7 @@ def test_what_is_no_certificate_has_none() -> None:
     )
 )
 def test_any_json_is_a_window_or_a_value_error(body: object) -> None:
-    """The result is a window or a ValueError."""
+    """Any JSON gives a window or a ValueError."""
     try:
         window = parse_window(body, 60)
     except ValueError:
@@ -70,5 +70,5 @@ def test_any_json_is_a_window_or_a_value_error(body: object) -> None:
 
 
 def test_the_next_question_is_a_minute_to_a_day_away() -> None:
-    """Whatever the CA sends."""
+    """Retry-After of renewal information is limited to between a minute and a day."""
     assert [clamp(each) for each in (None, 0, 59, 61, 1e9)] == [None, 60, 60, 61, 86400]

@@ -47,21 +47,21 @@ def assert_harmless(*texts: str | None) -> None:
     ],
 )
 def test_links_are_found_by_their_relation(header: str, found: list[str]) -> None:
-    """RFC 8288, as far as CAs use it."""
+    """Links are found by their relation (RFC 8288), in the forms that CAs use."""
     assert clean.links(header, "alternate") == found
 
 
 @pytest.mark.parametrize("part", ["<", "<<a>", "<http://a>;", ">;", '<a>;rel="', "<http://a.test/>;rel=", ";rel=\t"])
 @pytest.mark.parametrize("relation", ["alternate", "help"])
 def test_a_link_header_of_megabytes_takes_no_time(part: str, relation: str) -> None:
-    """Ninety headers of 64 KB arrive joined; only the beginning is read."""
+    """Of ninety joined headers of 64 KB only the beginning is read."""
     started = time.process_time()
     clean.links(part * (5_850_000 // len(part)), relation)
     assert time.process_time() - started < 1
 
 
 def test_a_hostile_link_header_does_not_stop_the_run() -> None:
-    """The certificate is had all the same, with a preferred chain that is looked for."""
+    """A hostile Link header does not prevent issuance, even with a preferred chain, and is parsed in seconds."""
     status, headers, body = ANSWERS["certificate"]
     started = time.process_time()
     visit = Visit({"certificate": (status, {**headers, "Link": "<" * 200_000}, body)})
@@ -70,7 +70,7 @@ def test_a_hostile_link_header_does_not_stop_the_run() -> None:
 
 
 def test_the_directory_is_cleaned() -> None:
-    """Terms, CAA identities and profiles; entries beyond a hundred are ignored."""
+    """Terms, CAA identities and profiles are cleaned. Entries beyond a hundred are ignored."""
     meta = {"termsOfService": EVIL, "caaIdentities": [EVIL] * 500, "profiles": {EVIL: EVIL}}
     directory = Directory(CA_URL, {"meta": meta})
     assert_harmless(directory.terms_of_service, *directory.caa_identities, *directory.profiles.keys())
@@ -80,7 +80,7 @@ def test_the_directory_is_cleaned() -> None:
 
 
 def test_orders_and_authorizations_are_cleaned() -> None:
-    """Identifiers, statuses and types; a URL that is too long is none."""
+    """Identifiers, statuses and types lose control characters. A URL that is too long is refused."""
     name = {"type": "dns", "value": EVIL}
     order = parse_order(CA_URL, {**JSON["newOrder"][2], "status": EVIL, "identifiers": [name, name]})
     assert_harmless(order.status, *order.identifiers)
@@ -96,7 +96,7 @@ def test_orders_and_authorizations_are_cleaned() -> None:
 
 
 def test_the_account_as_the_ca_describes_it_is_cleaned() -> None:
-    """`account show` prints it."""
+    """The account's fields are cleaned, because `account show` prints them."""
     visit = changed("account", contact=[EVIL] * 200, status=EVIL)
     visit.ca.open(visit.context)
     info = visit.ca.account_info(visit.context)
@@ -107,7 +107,7 @@ def test_the_account_as_the_ca_describes_it_is_cleaned() -> None:
 
 @pytest.mark.parametrize("kind", ["newAccount", "newOrder", "finalize"])
 def test_problem_documents_are_cleaned(kind: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Type, detail, instance and a thousand subproblems: the message is one line, and so is each line of the log."""
+    """The message for a hostile problem document is one line, and so is each log line."""
     caplog.set_level(logging.DEBUG)
     each = {"type": EVIL, "detail": EVIL[:900], "identifier": {"type": "dns", "value": EVIL[:900]}}
     kinds = ("rateLimited", "userActionRequired", "malformed")
@@ -128,7 +128,7 @@ def rate_limited(detail: str) -> tuple[int, dict[str, str], bytes]:
 
 
 def test_a_secret_with_invisible_characters_is_redacted() -> None:
-    """Before these characters become blanks."""
+    """A secret is redacted before its invisible characters become blanks."""
     visit = Visit({"newOrder": rate_limited("The key canary\u200b-1234\u00ad5678 is wrong")})
     visit.context.redactor.add("canary-12345678")
     visit.whole_way()
@@ -137,7 +137,7 @@ def test_a_secret_with_invisible_characters_is_redacted() -> None:
 
 
 def test_the_end_of_a_wait_can_be_shown_in_local_time() -> None:
-    """The error has it in UTC, and keeps the time behind it."""
+    """The error shows the end in UTC and keeps the time itself."""
     visit = Visit({"newOrder": rate_limited("Slower")})
     visit.whole_way()
     fix = visit.errors[0].fix
@@ -147,7 +147,7 @@ def test_the_end_of_a_wait_can_be_shown_in_local_time() -> None:
 
 
 def test_a_thousand_failed_names_make_one_message() -> None:
-    """The evidence names all of them, and the message, which the state keeps, the first ones."""
+    """The evidence has all names. The message, which the state keeps, has the first ones."""
     failed = [
         parse_authorization(
             f"{CA_URL}/{number}",
@@ -165,7 +165,7 @@ def test_a_thousand_failed_names_make_one_message() -> None:
 
 
 def test_profiles_that_are_offered_are_listed_in_short() -> None:
-    """Ten thousand profiles with long names."""
+    """The message lists few of ten thousand profiles with long names."""
     profiles = {f"{number}{EVIL[:500]}": "" for number in range(1500)}
     visit = changed("directory", meta={**META, "profiles": profiles})
     with pytest.raises(CAError, match="does not offer") as caught:

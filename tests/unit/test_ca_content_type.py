@@ -13,7 +13,7 @@ ODD = "text/\x1b[31mhtml\x9b\x07; charset=utf-8"
     ("place", "status", "code"), [("directory", 200, "ca-not-acme"), ("newAccount", 503, "ca-server-error")]
 )
 def test_a_content_type_is_shown_without_control_characters(place: str, status: int, code: str) -> None:
-    """In the error for an invalid directory, and for a refusal without a problem document."""
+    """Errors show the content type of a CA's response without its control characters."""
     visited = Visit({place: (status, {"Content-Type": ODD}, b"<html>")})
     visited.do(lambda: visited.ca.open(visited.context))
     (error,) = visited.errors

@@ -33,7 +33,7 @@ from tests.kit.scripted_ca import KEY
     ],
 )
 def test_a_mac_key_has_a_form(text: str, fault: str | None) -> None:
-    """`check` and the CA client use the same description."""
+    """A MAC key is base64url. The description of any other text says what is wrong."""
     assert mac_key_fault(text) == fault
 
 
@@ -51,7 +51,7 @@ def bind(context: Context, secret: Secret) -> None:
 
 
 def test_reading_the_secret_has_a_time_limit(hangs: Secret, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All certificates of the CA wait for it, and another CA may not need it."""
+    """Reading the secret has a time limit, because all certificates of the CA wait for it."""
     monkeypatch.setattr(eab, "SECONDS", 0.1)
     with pytest.raises(CAError, match="keyring:ca/me could not be read within") as caught:
         bind(Context(), hangs)
@@ -59,7 +59,7 @@ def test_reading_the_secret_has_a_time_limit(hangs: Secret, monkeypatch: pytest.
 
 
 def test_a_cancel_ends_the_wait_for_the_secret(hangs: Secret) -> None:
-    """The error is Cancelled, and not a time-out."""
+    """The error is Cancelled, not a time-out."""
     context = Context()
     threading.Timer(0.1, context.cancel.set).start()
     with pytest.raises(Cancelled):

@@ -27,7 +27,7 @@ ZEROSSL = GOOD + 'ca = "zerossl"\n[ca.zerossl]\neab = "email"\n'
 
 
 class Service:
-    """The service, whose answers a test sets."""
+    """The service, with answers set by a test."""
 
     def __init__(self) -> None:
         self.answers: list[Answer] = [(200, GIVEN)]
@@ -61,7 +61,7 @@ def refused(call: Callable[[], object]) -> CAError:
 
 
 def test_the_binding_is_fetched_for_the_first_address(service: Service) -> None:
-    """One POST with the form field `email`; the MAC key is a secret from then on."""
+    """One POST has the form field `email`. The received MAC key is a secret."""
     context = Context(clock=FakeClock())
     eab = ask("tel:+49123", "mailto:me+tls@example.test", "mailto:you@example.test", context=context)
     assert (eab.kid, eab.hmac.reveal()) == ("kid-7", MAC)
@@ -75,13 +75,13 @@ def test_the_binding_is_fetched_for_the_first_address(service: Service) -> None:
 
 @pytest.mark.parametrize("contact", [(), ("tel:+49123",)])
 def test_without_an_address_nothing_is_sent(service: Service, contact: tuple[str, ...]) -> None:
-    """A contact can be a telephone number, or missing."""
+    """Without an e-mail address in the contact nothing is sent."""
     assert refused(lambda: ask(*contact)).code == "eab-invalid"
     assert service.api.asked == []
 
 
 def test_a_ca_without_the_service(service: Service) -> None:
-    """Nothing is sent: the address would go to a stranger."""
+    """Nothing is sent to a CA without this service."""
     error = refused(lambda: ask("mailto:me@example.test", directory="https://other.test/dir"))
     assert (error.code, service.api.asked) == ("eab-invalid", [])
 
@@ -101,14 +101,14 @@ def test_a_refused_address(service: Service) -> None:
      {**GIVEN, "success": False}, {"success": False, "error": "no"}, {"error": {"type": 3}}],
 )  # fmt: skip
 def test_an_unexpected_answer(service: Service, answer: Any) -> None:
-    """Half a binding is none."""
+    """An incomplete external account binding is refused."""
     service.answers = [(200, answer)]
     error = refused(lambda: ask("mailto:me@example.test"))
     assert (error.code, error.evidence) == ("eab-invalid", {"ca": "lab", "status": 200})
 
 
 def test_an_overloaded_service_is_asked_again(service: Service) -> None:
-    """Three requests at most; each answer would be a binding of its own, so nothing is lost."""
+    """An overloaded service gets at most three requests."""
     service.answers = [(503, "busy"), (502, "busy"), (200, GIVEN)]
     assert ask("mailto:me@example.test").kid == "kid-7"
     service.answers = [(503, "busy")]
@@ -117,7 +117,7 @@ def test_an_overloaded_service_is_asked_again(service: Service) -> None:
 
 
 def test_a_service_that_is_gone(service: Service) -> None:
-    """The error is that of a CA that does not answer: another CA may be tried."""
+    """The error is that of an unreachable CA, so that another CA may be tried."""
     service.api.__exit__(None, None, None)
     error = refused(lambda: ask("mailto:me@example.test"))
     assert error.code == "ca-unreachable"
@@ -127,7 +127,7 @@ def test_a_service_that_is_gone(service: Service) -> None:
 
 
 def test_the_configuration_says_email(tmp_path: Path) -> None:
-    """There is no secret to read."""
+    """With `email` no secret is read."""
     config = load(tmp_path, 'contact = ["me@example.test"]\n' + ZEROSSL)
     assert (config.cas["zerossl"].eab, config.secrets) == ("email", ())
     assert CA("https://acme.zerossl.com/v2/DV90", eab="email").eab == "email"
@@ -135,27 +135,27 @@ def test_the_configuration_says_email(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("near", ["e-mail", "Email", "EMAIL", "mail", "emails", "by-email"])
 def test_what_resembles_email_is_a_mistake_that_names_it(tmp_path: Path, near: str) -> None:
-    """The word is the nearest valid one; what was written can be a key, so it is not shown."""
+    """A misspelt `email` is a mistake with the proposal. The value is not shown, because it could be a key."""
     said = mistake(tmp_path, 'contact = ["me@example.test"]\n' + ZEROSSL.replace('"email"', f'"{near}"'))
     assert (said["key"], said["nearest"]) == ("ca.zerossl.eab", "email")
     assert '"email"' in said["expected"]
 
 
 def test_any_other_text_is_a_mistake_that_names_the_forms(tmp_path: Path) -> None:
-    """A text far from the word has no nearest one."""
+    """Any other text is a mistake that lists the valid forms, without a proposal."""
     said = mistake(tmp_path, 'contact = ["me@example.test"]\n' + ZEROSSL.replace('"email"', '"kid-7"'))
     assert (said.get("nearest"), '"email"' in said["expected"], "kid-7" in str(said)) == (None, True, False)
 
 
 def test_email_without_a_contact_is_a_mistake(tmp_path: Path) -> None:
-    """The address is in `contact`."""
+    """`email` without an e-mail address in `contact` is a mistake."""
     said = mistake(tmp_path, ZEROSSL)
     assert said["key"] == "certificate[0].ca"
     assert "contact" in said["expected"]
 
 
 def test_email_at_another_ca_is_a_mistake(tmp_path: Path) -> None:
-    """Only one CA has this service; a key of its own under the name counts as another CA."""
+    """`eab = "email"` is accepted only for the CA with this service, not for another directory under its name."""
     contact = 'contact = ["me@example.test"]\n'
     said = mistake(tmp_path, contact + GOOD + '[ca.google]\neab = "email"\n')
     assert said["key"] == "ca.google.eab"

@@ -1,4 +1,4 @@
-"""An order is finalized when it is known to be ready, and polled before only where the CA may be slower than we are."""
+"""An order is finalized when it is ready. It is polled before only if the CA may be slower than the client."""
 
 from collections.abc import Callable
 from typing import Any
@@ -68,12 +68,12 @@ def issue(visit: Visit) -> str:
 
 
 def test_a_near_ca_is_not_polled() -> None:
-    """It validates while we wait for some milliseconds: 4 + 2N requests at most."""
+    """The order of a near CA is finalized without polling, with at most 4 + 2N requests."""
     assert SlowCA(Visit({})).requests() == (0, 1)
 
 
 def test_a_far_ca_is_polled_first_and_refuses_nothing() -> None:
-    """It takes seconds, and its order is finalized once."""
+    """The order of a far CA is polled until it is ready, and finalized once."""
     polled, finalized = SlowCA(Visit({}), seconds=3, round_trip=FAR).requests()
     assert finalized == 1
     assert 1 < polled < 20
@@ -81,14 +81,14 @@ def test_a_far_ca_is_polled_first_and_refuses_nothing() -> None:
 
 @pytest.mark.parametrize("round_trip", [0.0, FAR])
 def test_a_ca_that_says_at_once_that_a_challenge_is_valid_is_not_polled(round_trip: float) -> None:
-    """As one that validates before it answers."""
+    """If the CA reports the challenge as valid at once, the order is finalized without polling."""
     visit = Visit({})
     assert SlowCA(visit, round_trip=round_trip, says="valid").requests() == (0, 1)
     assert visit.context.clock.monotonic() < 1
 
 
 def test_a_near_ca_that_is_slow_refuses_once() -> None:
-    """After that its orders are polled too, also by later runs; the account is written once more."""
+    """After a near CA refused once, its orders are polled, even by later runs. The account is saved once more."""
     first, later = Visit({}), Visit({})
     slow = SlowCA(first, seconds=3)
     assert [slow.requests()[1] for _ in range(3)] == [2, 1, 1]
@@ -99,7 +99,7 @@ def test_a_near_ca_that_is_slow_refuses_once() -> None:
 
 
 def test_a_ca_that_calls_a_challenge_valid_too_early_is_polled_after_its_refusal() -> None:
-    """What it says of the challenge may be wrong; the order counts."""
+    """If the CA reports a challenge as valid too early, the order is polled after the refusal and finalized again."""
     polled, finalized = SlowCA(Visit({}), seconds=3, round_trip=FAR, says="valid").requests()
     assert finalized == 2
     assert polled > 1
@@ -107,7 +107,10 @@ def test_a_ca_that_calls_a_challenge_valid_too_early_is_polled_after_its_refusal
 
 @pytest.mark.parametrize(("asked", "longest"), [(0, 1), (7, 7), (300, 20), (301, 0)])
 def test_a_retry_after_within_a_run(asked: int, longest: int) -> None:
-    """At least a second, at most the time-out of the CA (20 s here); one of more than 5 minutes ends the attempt."""
+    """A wait lasts from a second to the time-out of the CA (20 s here).
+
+    Retry-After above 5 minutes ends the attempt.
+    """
     visit = Visit({})
     SlowCA(visit, seconds=1000, round_trip=FAR)
     slowly: Callable[[Request, Response], Response | None] = visit.server.on_response

@@ -54,7 +54,7 @@ class Doorman:
 
 
 def test_a_waiting_request_is_not_sent_after_a_cancel() -> None:
-    """It may be a new order, which no run would continue."""
+    """A queued request is not sent after cancellation: it could be a new order, which no run would continue."""
     http, context = SlowHttp(), Context()
     transport = Transport("lab", cast("HttpClient", http))
     transport._under_way = door = Doorman(transport._under_way)  # type: ignore[assignment]
@@ -124,7 +124,7 @@ class NonceHttp:
     ("seconds", "requests", "wanted"), [(0.05, 6, 6), (0.05, 500, WIDTH), (0.05, 0, 0), (0.001, 500, 0)]
 )
 def test_connections_to_a_far_ca_are_opened_ahead(seconds: float, requests: int, wanted: int) -> None:
-    """One for each concurrent request that follows; none to a near one, where they cost more than they save."""
+    """One connection is opened ahead for each concurrent request to a far CA, and no connection to a near one."""
     clock = FakeClock()
     http = NonceHttp(clock, seconds, wanted)
     transport = Transport("lab", cast("HttpClient", http))

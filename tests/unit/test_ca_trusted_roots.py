@@ -1,4 +1,4 @@
-"""A chain to a root that nobody here knows: a warning, where the system's roots can be listed."""
+"""A chain to an unknown root causes a warning where the system's roots can be listed."""
 
 import ssl
 from collections.abc import Callable
@@ -72,13 +72,13 @@ def warnings(chain: str, previous: str | None = None) -> list[str]:
 @pytest.mark.parametrize("chain", [CHAIN, CROSS_SIGNED, CHAIN + certificate(ROOT, ROOT)])
 @pytest.mark.parametrize("hashed", [False, True])
 def test_a_chain_to_a_root_of_the_system(system: Callable[..., None], chain: str, *, hashed: bool) -> None:
-    """In its file or its folder; also where the chain goes on above it."""
+    """A root in the system's file or folder is known, even if the chain continues above it."""
     system(OTHER, hashed=ROOT) if hashed else system(OTHER, ROOT)
     assert warnings(chain) == []
 
 
 def test_a_chain_to_nobody(system: Callable[..., None]) -> None:
-    """Nobody has this root, or only one of the same name with another key."""
+    """A root that is not installed causes a warning, even if one has the same name and another key."""
     system(OTHER)
     assert warnings(CHAIN) == ["chain-unknown-root"]
     system(OTHER, IMPOSTOR)
@@ -86,7 +86,7 @@ def test_a_chain_to_nobody(system: Callable[..., None]) -> None:
 
 
 def test_the_root_of_the_certificate_in_force_is_known(system: Callable[..., None]) -> None:
-    """By name and key; the certificate between may be another one, and one that cannot be read knows none."""
+    """The root of the current certificate is known by name and key. An unreadable certificate makes no root known."""
     system(OTHER)
     assert warnings(CHAIN, previous=certificate(LEAF, NEXT) + certificate(NEXT, ROOT)) == []
     assert warnings(CHAIN, previous=certificate(LEAF, NEXT) + certificate(NEXT, IMPOSTOR)) == ["chain-unknown-root"]
@@ -94,6 +94,6 @@ def test_the_root_of_the_certificate_in_force_is_known(system: Callable[..., Non
 
 
 def test_where_no_roots_can_be_listed_nothing_is_said(system: Callable[..., None]) -> None:
-    """A system without a file or a folder of roots, as Windows or a container."""
+    """Without a file or folder of system roots, as on Windows, there is no warning."""
     system()
     assert warnings(CHAIN) == []

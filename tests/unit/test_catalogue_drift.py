@@ -1,6 +1,6 @@
-"""The catalogue of DNS hosts and dns-lexicon, held side by side: neither gains or loses anything without a word.
+"""The catalogue of DNS hosts is compared with dns-lexicon, so that a change in either fails a test.
 
-The modules of lexicon are read, not imported: some need packages that are not installed here.
+The modules of lexicon are parsed, not imported: some need packages that are not installed here.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ HOSTS_LEFT_OUT: dict[str, dict[str, Any]] = tomllib.loads(LEFT_OUT.read_text("ut
 
 
 def options_of(name: str, sources: Sources) -> set[str]:
-    """The options of one of lexicon's providers: those it declares or reads, also in the provider that it extends."""
+    """Return the options that a provider of lexicon declares or reads, with those of the provider that it extends."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(sources[name])):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
@@ -99,12 +99,12 @@ def test_lexicon_was_found() -> None:
 
 
 def test_lexicon_has_every_option() -> None:
-    """Whatever a provider file asks for or sets is an option that lexicon's provider declares or reads."""
+    """Every option that a provider file asks for or sets is declared or read by lexicon's provider."""
     assert unknown_to_lexicon(FILES, SOURCES) == set()
 
 
 def test_an_option_that_lexicon_has_not_is_found() -> None:
-    """A misspelt option, one that lexicon dropped, and a provider that it dropped are reported."""
+    """A misspelt option, and an option or provider that lexicon dropped, are reported."""
     files: Files = {
         "cloudflare": {
             "driver": "lexicon",
@@ -119,13 +119,13 @@ def test_an_option_that_lexicon_has_not_is_found() -> None:
 
 
 def test_no_provider_of_lexicon_is_missing() -> None:
-    """Each has a file in providers/, or providers/_left_out.toml names it; no file uses one that is left out."""
+    """Each provider has a file in providers/ or is listed in providers/_left_out.toml. No file uses a left-out one."""
     assert without_a_word(FILES, HOSTS_LEFT_OUT, SOURCES) == set()
     assert left_out_wrongly(FILES, HOSTS_LEFT_OUT, SOURCES) == set()
 
 
 def test_a_new_provider_of_lexicon_is_found() -> None:
-    """A provider that lexicon gained is reported, until it has a file (under any name) or is named as left out."""
+    """A new provider of lexicon is reported until it has a file or is listed as left out."""
     sources = {"one": "", "two": "", "three": "", "brandnew": ""}
     files: Files = {
         "uno": {"driver": "lexicon", "driver_options": {"provider": "one"}, "options": {}},
@@ -136,7 +136,7 @@ def test_a_new_provider_of_lexicon_is_found() -> None:
 
 
 def test_an_outdated_entry_is_found() -> None:
-    """A host that is named as left out although lexicon dropped it, or although a file uses it, is reported."""
+    """A left-out host is reported if lexicon dropped it or if a file uses it."""
     files: Files = {"uno": {"driver": "lexicon", "driver_options": {"provider": "one"}, "options": {}}}
     left_out: Files = {"one": {}, "gone": {}, "two": {}, "none": {"api": False}}
     assert left_out_wrongly(files, left_out, {"one": "", "two": ""}) == {"one", "gone"}
@@ -145,7 +145,7 @@ def test_an_outdated_entry_is_found() -> None:
 
 @pytest.mark.parametrize("name", sorted(HOSTS_LEFT_OUT))
 def test_what_is_left_out_says_why(name: str) -> None:
-    """A host that is left out has its title, the reason in a sentence, the page that shows it, and what to do."""
+    """A left-out host has its title, the reason in a sentence, the page that shows it, and the alternative."""
     entry = dict(HOSTS_LEFT_OUT[name])
     assert entry.pop("api", False) is False
     needed = {"title", "why", "source", "instead"}
@@ -162,7 +162,7 @@ def test_environment_variables_have_possible_names() -> None:
 
 
 def test_an_impossible_environment_variable_is_found() -> None:
-    """A name that no shell can set, and one for two options, are reported; a secret in its place is too."""
+    """An impossible name, one for two options, and a secret in its place are reported."""
     files: Files = {
         "host": {
             "options": {

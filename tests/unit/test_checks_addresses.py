@@ -1,4 +1,4 @@
-"""Whether a name leads here: what is certain, what is likely, and what is found out after an http-01 proof failed."""
+"""Whether a name leads to this host: certain and likely results, and the explanation of a failed http-01 validation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DNS = Route("dns-01", dns="a", ca="one")
 
 
 def test_a_name_without_addresses_is_certain() -> None:
-    """No CA finds anything to ask."""
+    """A name without addresses is bad, because no CA can connect to it."""
     verdict = judge(NAME, [], [PRIVATE])
     assert verdict.result == "bad"
     assert "no A or AAAA" in verdict.summary
@@ -32,7 +32,7 @@ def test_a_name_without_addresses_is_certain() -> None:
 
 
 def test_a_name_that_leads_here_is_well() -> None:
-    """By every one of its addresses."""
+    """A name is fine if all its addresses are those of this host."""
     verdict = judge(NAME, [PUBLIC, "2001:db8::7"], [PUBLIC, "2001:db8::7", PRIVATE])
     assert (verdict.result, verdict.fix) == ("ok", "")
     assert verdict.evidence["addresses"] == {"A": [PUBLIC], "AAAA": ["2001:db8::7"]}
@@ -52,14 +52,17 @@ def test_a_name_that_leads_here_is_well() -> None:
 def test_another_address_than_ours_is_certainly_wrong_if_we_have_a_public_one(
     found: list[str], ours: list[str], router: list[str], blocks: bool
 ) -> None:
-    """Of this family, this host or its router. An A record does not matter to a CA that finds a good AAAA record."""
+    """An address of another host is wrong if this host or its router has a public one of that family.
+
+    A wrong A record does not matter beside a good AAAA record.
+    """
     verdict = judge(NAME, found, ours, router=router)
     assert (verdict.code, verdict.result) == ("address", "bad")
     assert verdict.blocks == (("http-01", "tls-alpn-01") if blocks else ())
 
 
 def test_the_routers_address_is_ours() -> None:
-    """Whether it passes requests on is another question."""
+    """The router's public address counts as one of this host."""
     assert judge(NAME, [ROUTER], [PRIVATE], router=[ROUTER]).result == "ok"
 
 
@@ -71,7 +74,7 @@ def test_the_routers_address_is_ours() -> None:
     ],
 )
 def test_a_proxy_or_another_host_may_answer(found: list[str], how: dict[str, str], said: str) -> None:
-    """Even if this host has a public address."""
+    """The result is unknown if a proxy or another host may answer, even if this host has a public address."""
     verdict = judge(NAME, found, [PUBLIC], proxy=how.get("proxy"))
     assert (verdict.result, verdict.blocks) == ("unknown", ("http-01", "tls-alpn-01"))
     assert said in verdict.summary
@@ -85,7 +88,7 @@ def test_a_proxy_or_another_host_may_answer(found: list[str], how: dict[str, str
     ],
 )
 def test_what_is_local(address: str, is_ours: bool) -> None:
-    """Nobody outside reaches it."""
+    """An address that is not reachable from the Internet is local."""
     assert is_local(address) is is_ours
 
 
@@ -100,7 +103,7 @@ def test_what_is_local(address: str, is_ours: bool) -> None:
 def test_an_address_that_is_not_ours_is_likely_the_reason(
     found: list[str], ours: list[str], said: str, fix: str
 ) -> None:
-    """Not certainly: a router may hand it on. Of IPv6 first, which a CA asks by first."""
+    """A foreign address is unknown, not wrong: a router may forward it. IPv6 is judged first, as CAs prefer it."""
     verdict = judge(NAME, found, ours)
     assert verdict.result == "unknown"
     assert said in verdict.summary
@@ -109,7 +112,7 @@ def test_an_address_that_is_not_ours_is_likely_the_reason(
 
 
 class FakeDns:
-    """Knows some addresses, or nothing."""
+    """DNS with some known addresses, or none."""
 
     def __init__(self, known: dict[str, tuple[str, ...]] | None) -> None:
         self.known = known
@@ -124,7 +127,7 @@ class FakeDns:
 
 
 def failed(*about: str, code: str = "ca-connection") -> CAError:
-    """A CA that does not find proved what it should."""
+    """Return the error of a CA that did not find the expected response."""
     problems: list[dict[str, Any]] = [{"type": "x", "code": code, "detail": "no", "identifier": each} for each in about]
     return CAError(code, "No.", fix="Ask.", subproblems=problems)
 
@@ -138,7 +141,7 @@ def explained(error: AttemptError, known: dict[str, tuple[str, ...]] | None = No
 
 @pytest.mark.parametrize("code", ["ca-connection", "ca-unauthorized"])
 def test_where_the_name_leads_becomes_evidence(code: str) -> None:
-    """Only of the names that failed by http-01; this host knows its own addresses without asking anybody."""
+    """The evidence has the addresses of the names that failed by http-01, and those of this host."""
     error = failed(NAME, WILD, code=code)
     assert explained(error, {NAME: ("127.0.0.1",)}).asked == [NAME]
     assert error.evidence["addresses"] == {NAME: {"A": ["127.0.0.1"], "AAAA": []}}
@@ -148,7 +151,7 @@ def test_where_the_name_leads_becomes_evidence(code: str) -> None:
 
 
 def test_what_is_likely_is_said_with_what_to_do() -> None:
-    """The CA's words come first."""
+    """The likely cause and its fix follow the CA's message."""
     error = failed(NAME)
     explained(error, {NAME: ("192.0.2.123",)})
     assert "192.0.2.123" in error.evidence["likely"]
@@ -168,7 +171,7 @@ def test_what_is_likely_is_said_with_what_to_do() -> None:
     ],
 )
 def test_what_cannot_be_found_out_changes_nothing(error: AttemptError, asked: list[str]) -> None:
-    """And what is not about http-01 is not looked into."""
+    """An unknown address leaves the error unchanged. Errors of other challenges cause no lookup."""
     assert explained(error).asked == asked
     assert error.evidence == {}
     assert (error.message, error.fix) == ("No.", "Ask.")

@@ -1,4 +1,4 @@
-"""What CAA records mean for a CA, an account and a method (RFC 8659, RFC 8657)."""
+"""The meaning of CAA records for a CA, an account and a method (RFC 8659, RFC 8657)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ACCOUNT = "https://acme-v02.api.letsencrypt.org/acme/acct/7"
 
 @dataclass(frozen=True)
 class Record:
-    """As dns/ gives it."""
+    """A CAA record in the form of dns/."""
 
     flags: int
     tag: str
@@ -30,7 +30,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Answer:
-    """As dns/ gives it."""
+    """An answer in the form of dns/."""
 
     records: tuple[Record, ...] = ()
     found_at: str | None = None
@@ -84,7 +84,7 @@ NOT_CA, NOT_ACCOUNT, NOT_METHOD = ("bad", "ca"), ("bad", "account"), ("bad", "me
     ],
 )
 def test_a_value_is_read(value: str, parsed: Issuer) -> None:
-    """As the grammar of RFC 8659 section 4.2 has it, blanks where it allows them."""
+    """A value is parsed by the grammar of RFC 8659 section 4.2, with optional white space."""
     assert parse_issuer(value) == parsed
 
 
@@ -98,14 +98,14 @@ def test_a_value_is_read(value: str, parsed: Issuer) -> None:
     ],
 )  # fmt: skip
 def test_a_malformed_value_is_told(value: str) -> None:
-    """Leniency here would promise what the CA refuses: it treats such a record as one for nobody."""
+    """A malformed value allows no CA, as the CA itself treats it."""
     assert parse_issuer(value) is None
     assert verdict((0, "issue", value)) == NOT_CA
     assert verdict((0, "issue", value), (0, "issue", "letsencrypt.org")) == OK
 
 
 def test_methods_are_read() -> None:
-    """A list with commas, and no blanks."""
+    """Methods are a list with commas, without blanks."""
     assert parse_methods("dns-01,ca-x") == ("dns-01", "ca-x")
     assert parse_methods("") == ()
     assert [parse_methods(value) for value in ("dns-01,", "a b", ",", "a,,b", "dns_01")] == [None] * 5
@@ -123,7 +123,7 @@ VALUES = st.one_of(
 
 @given(VALUES)
 def test_no_value_is_an_exception(value: str) -> None:
-    """And what was read is written as a value that says the same."""
+    """No text raises an exception, and a parsed value survives writing and parsing."""
     issuer = parse_issuer(value)
     if issuer is not None:
         assert parse_issuer(str(issuer)) == issuer
@@ -140,7 +140,7 @@ def test_no_value_is_an_exception(value: str) -> None:
 def test_no_set_of_records_is_an_exception(
     records: list[tuple[int, str, str]], identifier: str, account: str | None
 ) -> None:
-    """There is a verdict, and a denial has an error that says what to do; nobody's order of records matters."""
+    """Every set of records has a verdict, which does not depend on their order. A denial's error has the fix."""
     assert verdict(*records, identifier=identifier, account=account) == verdict(
         *reversed(records), identifier=identifier, account=account
     )
@@ -153,7 +153,7 @@ def test_no_set_of_records_is_an_exception(
     st.sampled_from(["ca", "account", "method"]), st.booleans(), st.sampled_from(["dns-01", "http-01"]), st.booleans()
 )
 def test_the_record_that_is_asked_for_mends_it(scope: str, wild: bool, challenge: str, strict: bool) -> None:
-    """Whatever was denied: with the record of the fix beside the others it is allowed."""
+    """After adding the record that the fix names, issuance is allowed."""
     value = {
         "ca": "else.test",
         "account": "le.test; accounturi=https://acme-v02.api.letsencrypt.org/acme/acct/8; validationmethods=x-01",
@@ -173,7 +173,7 @@ def test_the_record_that_is_asked_for_mends_it(scope: str, wild: bool, challenge
 
 
 def test_no_record_is_no_restriction() -> None:
-    """And nothing known is nothing denied."""
+    """Without CAA records issuance is allowed. If the lookup fails, the result is unknown."""
     free = caa.judge(Answer(), "example.com", "dns-01", ca_identities=CA, account_url=None)
     assert (free.code, free.result) == ("caa", "ok")
     unknown = caa.judge(
@@ -210,13 +210,13 @@ def test_no_record_is_no_restriction() -> None:
     ],
 )
 def test_a_set_is_judged(records: list[tuple[int, str, str]], plain: tuple[str, str], wild: tuple[str, str]) -> None:
-    """RFC 8659 section 4; where CAs are known to differ it is unknown."""
+    """A set is judged by RFC 8659 section 4. If CAs are known to differ, the result is unknown."""
     assert verdict(*records) == plain
     assert verdict(*records, identifier="*.example.com") == wild
 
 
 def test_a_ca_without_names_is_not_judged() -> None:
-    """A private one may not look at CAA at all."""
+    """A CA without CAA identities is not judged: a private CA may ignore CAA."""
     assert verdict((0, "issue", ";"), ca=()) == UNKNOWN
     assert verdict((128, "tbs", ";"), ca=()) == UNKNOWN
 
@@ -243,18 +243,18 @@ def test_a_ca_without_names_is_not_judged() -> None:
     ],
 )
 def test_account_and_method_are_judged(parameters: str, wanted: tuple[str, str]) -> None:
-    """RFC 8657; what another account or another method would mend is told apart."""
+    """`accounturi` and `validationmethods` (RFC 8657) are judged, with different results for account and method."""
     assert verdict((0, "issue", f"letsencrypt.org; {parameters}")) == wanted
 
 
 def test_an_account_that_is_not_known_yet_is_not_denied() -> None:
-    """Before the first order there is none; but a method is denied without."""
+    """Before the first order the account is unknown, and so is the result. A method is denied even then."""
     assert verdict((0, "issue", f"le.test; accounturi={ACCOUNT}"), account=None) == UNKNOWN
     assert verdict((0, "issue", "le.test; accounturi=x; validationmethods=http-01"), account=None) == NOT_METHOD
 
 
 def test_the_mildest_denial_counts() -> None:
-    """If one record would let another method in, that is what is said."""
+    """If several records deny, the verdict is the one that is easiest to satisfy: method, then account, then CA."""
     account, method = (0, "issue", "le.test; accounturi=x"), (0, "issue", "le.test; validationmethods=http-01")
     assert verdict(account, method, (0, "issue", "else.test")) == NOT_METHOD
     assert verdict(account, (0, "issue", "else.test")) == NOT_ACCOUNT
@@ -272,7 +272,7 @@ def text(*records: tuple[int, str, str], owner: str = "example.com", challenge: 
 
 
 def test_the_text_of_each_denial() -> None:
-    """What stands there, and the one thing to do."""
+    """The error shows the existing records and the one record to add."""
     assert text((0, "issue", "b.test"), (0, "issue", "a.test")) == (
         "The CAA records at example.com allow only b.test and a.test, not letsencrypt.org, to issue for "
         "www.example.com. "
@@ -302,7 +302,7 @@ def test_the_text_of_each_denial() -> None:
 
 
 def test_denials_are_for_those_who_are_denied() -> None:
-    """By identifier; one without an answer is not judged, and each error survives pickling."""
+    """Only denied identifiers have an error, which survives pickling. An identifier without an answer is not judged."""
     answers = {"a.test": answer((0, "issue", ";")), "b.test": Answer(), "c.test": Answer(unknown_reason="x")}
     routes = dict.fromkeys(["a.test", "b.test", "c.test", "d.test"], Route("dns-01"))
     errors = caa.denials(answers, routes, CA, ACCOUNT)

@@ -33,19 +33,19 @@ def goes_on(breaker: CircuitBreaker, run: Context, certificate: str) -> bool:
 
 
 def test_a_new_circuit_is_closed(run: Context) -> None:
-    """Every certificate goes on."""
+    """A new circuit lets every certificate through."""
     assert goes_on(CircuitBreaker(), run, "one")
 
 
 def test_one_certificate_probes_at_a_time(run: Context) -> None:
-    """The probe may call any number of times; the others get the error of the earlier call."""
+    """The probing certificate may call any number of times. The others get the earlier error."""
     breaker = CircuitBreaker()
     hang(breaker, run.for_certificate("one"))
     assert [goes_on(breaker, run, name) for name in ("two", "three", "two", "one")] == [True, False, True, False]
 
 
 def test_another_certificate_probes_after_the_probe_times_out(run: Context) -> None:
-    """A time-out of another certificate does not change the probe."""
+    """Only a time-out of the probing certificate lets another one probe."""
     breaker = CircuitBreaker()
     hang(breaker, run.for_certificate("one"))
     assert goes_on(breaker, run, "two")
@@ -56,7 +56,7 @@ def test_another_certificate_probes_after_the_probe_times_out(run: Context) -> N
 
 
 def test_a_success_closes_the_circuit(run: Context) -> None:
-    """Every certificate goes on again."""
+    """After a success every certificate is let through again."""
     breaker = CircuitBreaker()
     hang(breaker, run.for_certificate("one"))
     assert goes_on(breaker, run, "two")
@@ -65,7 +65,7 @@ def test_a_success_closes_the_circuit(run: Context) -> None:
 
 
 def test_a_success_meanwhile_keeps_the_circuit_closed(run: Context) -> None:
-    """One certificate that times out does not stop the others while the host answers them."""
+    """A time-out of one certificate does not stop the others while the host answers them."""
     breaker, started = CircuitBreaker(), run.clock.monotonic()
     run.wait(30)
     breaker.record_success(run, "host")
@@ -75,7 +75,7 @@ def test_a_success_meanwhile_keeps_the_circuit_closed(run: Context) -> None:
 
 
 def test_the_circuit_closes_after_a_while(run: Context) -> None:
-    """Also if the probe never calls the host."""
+    """The circuit closes after OPEN_SECONDS, even if the probe never calls the host."""
     breaker = CircuitBreaker()
     hang(breaker, run.for_certificate("one"))
     assert goes_on(breaker, run, "two")
@@ -86,7 +86,7 @@ def test_the_circuit_closes_after_a_while(run: Context) -> None:
 
 
 def test_each_host_has_its_own_circuit(run: Context) -> None:
-    """Another host is not affected."""
+    """A time-out of one host does not affect another one."""
     breaker = CircuitBreaker()
     hang(breaker, run.for_certificate("one"))
     for name in ("two", "three"):
@@ -94,7 +94,7 @@ def test_each_host_has_its_own_circuit(run: Context) -> None:
 
 
 def test_each_certificate_gets_its_own_copy_of_the_error(run: Context) -> None:
-    """Evidence that one adds does not appear in the others."""
+    """Each certificate gets its own copy of the error, so that added evidence is not shared."""
     breaker = CircuitBreaker()
     hang(breaker, run.for_certificate("one"))
     assert goes_on(breaker, run, "two")

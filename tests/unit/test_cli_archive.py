@@ -32,7 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_round_trip(folder: Path, tmp_path: Path, capsys: Captured) -> None:
-    """Both commands with a file for the passphrase; the documents say what was done."""
+    """Both commands work with a passphrase file. Their documents have the results."""
     assert main(["export", "../a.dr", "--secrets", "--passphrase-file", "../pass.secret", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["version"] == 1
@@ -50,7 +50,7 @@ def test_the_round_trip(folder: Path, tmp_path: Path, capsys: Captured) -> None:
 
 
 def test_without_secrets_it_says_what_is_to_be_done(folder: Path, tmp_path: Path, capsys: Captured) -> None:
-    """What was masked, kept and left out; after the restore, step by step, what to fill in and to copy."""
+    """Export lists what was masked, kept and left out. Restore lists what to fill in and to copy."""
     included = folder / "conf.d/certificates.toml"
     included.write_text(included.read_text() + 'deploy = [{ run = ["/bin/x", "--pin", "4"] }]\n')
     assert main(["export", str(tmp_path / "a.tgz")]) == 0
@@ -68,7 +68,7 @@ def test_without_secrets_it_says_what_is_to_be_done(folder: Path, tmp_path: Path
 
 
 def test_standard_output(folder: Path, tmp_path: Path) -> None:
-    """The archive alone; what there is to say goes to standard error."""
+    """Standard output has the archive alone. Messages are on standard error."""
     command = [sys.executable, "-m", "dnsrenew", "export", "-"]
     root = str(Path(__file__).parents[2])
     done = subprocess.run(command, capture_output=True, check=True, env={**os.environ, "PYTHONPATH": root})
@@ -119,7 +119,7 @@ def test_wrong_usage(folder: Path, capsys: Captured, line: str, said: str) -> No
 def test_a_restore_without_a_place_uses_the_default(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
-    """That of the commands: the user's config folder, with the store in the user's state folder."""
+    """The default place is that of the other commands: the system's for root, else the user's config folder."""
     assert main(["export", str(tmp_path / "a.tgz")]) == 0
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -207,7 +207,7 @@ def test_a_new_passphrase_is_typed_twice(
     status: int,
     said: str,
 ) -> None:
-    """It is not shown, and the terminal shows what is typed again afterwards, also after Ctrl-C."""
+    """The passphrase is not shown. The terminal echoes again afterwards, even after Ctrl-C."""
     found, screen, shows = typed(["export", "a.dr", "--secrets"], answers)
     assert found == status, screen
     assert said in screen
@@ -219,7 +219,7 @@ def test_a_new_passphrase_is_typed_twice(
 def test_the_passphrase_of_a_file_is_asked_for(
     folder: Path, tmp_path: Path, typed: Callable[[list[str], Typed], tuple[int, str, bool]]
 ) -> None:
-    """Once; a wrong one is said."""
+    """The passphrase is asked for once. A wrong one is reported."""
     assert main(["export", "a.dr", "--secrets", "--passphrase-file", "../pass.secret"]) == 0
     line = ["restore", "a.dr", "--config", str(tmp_path / "new/dnsrenew.toml")]
     status, screen, _ = typed(line, [(KNOWN, b"wrong one\n")])

@@ -18,7 +18,7 @@ def parsed(line: str) -> Request:
 
 
 def test_flags_of_every_command_stand_anywhere() -> None:
-    """Before the command, after it, between the names."""
+    """Flags are accepted before the command, after it and between the names."""
     for line in (
         "--json --config a.toml renew home shop",
         "renew --json home --config a.toml shop",
@@ -34,7 +34,7 @@ def test_flags_of_every_command_stand_anywhere() -> None:
 
 
 def test_wait_takes_a_time_or_nothing() -> None:
-    """`--wait` alone waits long, and a certificate's name after it is a name."""
+    """`--wait` alone waits long. A certificate's name after it is a name."""
     assert parsed("renew").options.wait == 0
     assert parsed("renew --wait").options.wait == WAIT_LONG
     for line, seconds in (("--wait 30 home", 30), ("--wait 5m home", 300), ("--wait=2h home", 7200)):
@@ -53,12 +53,12 @@ def test_wait_takes_a_time_or_nothing() -> None:
     ],
 )
 def test_a_time_is_written_as_people_write_it(text: str, seconds: float | None) -> None:
-    """A number of seconds, or a number and a unit, in letters or words."""
+    """A time is a number of seconds, or a number and a unit, in letters or words."""
     assert seconds_of(text) == seconds
 
 
 def test_two_words_are_one_time() -> None:
-    """`14 days` needs no quotes: nobody has a certificate named days."""
+    """`14 days` needs no quotes and is read as one duration."""
     request = parsed("status --expiring 14 days web")
     assert (request.options.expiring, request.options.names) == (1_209_600, ["web"])
     assert parse(["run", "--interval", "2 hours"]).options.interval == 7200
@@ -95,7 +95,7 @@ def test_two_words_are_one_time() -> None:
     ],
 )
 def test_wrong_usage(line: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A wrong command line is one error, the nearest valid word, and where to find help; exit status 2."""
+    """A wrong command line gives one error with exit status 2."""
     with pytest.raises(ConfigError) as caught:
         parsed(line)
     assert caught.value.code == "usage"
@@ -109,7 +109,7 @@ def test_wrong_usage(line: str, said: str, capsys: pytest.CaptureFixture[str]) -
 
 @pytest.mark.parametrize("line", ["cleanup --now", "status --forse", "check --worker 3", "account --dry-run"])
 def test_no_flag_is_proposed_that_the_command_does_not_have(line: str) -> None:
-    """What another command has is of no use here, and least of all the very flag that was refused."""
+    """A mistyped flag gets no suggestion from another command."""
     with pytest.raises(ConfigError) as caught:
         parsed(line)
     assert "Did you mean" not in str(caught.value)
@@ -117,7 +117,7 @@ def test_no_flag_is_proposed_that_the_command_does_not_have(line: str) -> None:
 
 @pytest.mark.parametrize(("word", "command"), SYNONYMS.items())
 def test_what_other_programs_call_it_is_understood(word: str, command: str) -> None:
-    """`list`, `obtain`, `delete`: the error names the command that does it, and that command exists."""
+    """For `list`, `obtain` or `delete` the error names the existing command that does it."""
     with pytest.raises(ConfigError) as caught:
         parsed(word)
     assert f"Did you mean {command}?" in caught.value.fix
@@ -127,7 +127,7 @@ def test_what_other_programs_call_it_is_understood(word: str, command: str) -> N
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_that_reads_the_configuration_can_insist(command: str) -> None:
-    """Before the command and after it."""
+    """Each command that reads the configuration accepts --insist before and after its name."""
     if not COMMANDS[command].reads_config:
         with pytest.raises(ConfigError):
             parsed(f"{command} --insist")
@@ -139,7 +139,7 @@ def test_every_command_that_reads_the_configuration_can_insist(command: str) -> 
 
 
 def test_the_commands_of_a_group_have_arguments_of_their_own() -> None:
-    """Options can stand before the second word; without it the group shows what there is."""
+    """Options may precede the second word. Without it the group runs `show`."""
     assert parsed("account").options.action == "show"
     request = parsed("schedule --kind cron install")
     assert (request.command, request.options.action, request.options.kind) == ("schedule", "install", "cron")
@@ -151,7 +151,7 @@ def test_the_commands_of_a_group_have_arguments_of_their_own() -> None:
 
 
 def test_the_reasons_are_those_of_the_operation() -> None:
-    """The table of commands imports nothing, so it repeats them."""
+    """The table of commands repeats the reasons of the operation, because it imports nothing."""
     assert tuple(revoke.REASONS) == REASONS
 
 
@@ -159,7 +159,7 @@ def test_the_reasons_are_those_of_the_operation() -> None:
     "line", ["help renew", "renew --help", "renew -h", "--help renew", "renew --nonsense -h", "help --no-color renew"]
 )
 def test_help_is_where_it_is_looked_for(line: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """As a command, as an option, before or after; a mistake elsewhere does not keep it from those who need it."""
+    """Help is shown for the command and the option, before or after the name, even beside a mistake."""
     assert main(line.split()) == 0
     assert capsys.readouterr().out.startswith("usage: dnsrenew renew [NAME ...] [options]\n")
 

@@ -1,4 +1,4 @@
-"""Who waits after a failure: a schedule and a pipe do, a person at a terminal does not."""
+"""Detecting an attended run: a schedule and a pipe are unattended, a person at a terminal is attended."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def attended(
 
 @pytest.mark.parametrize("arguments", [["renew"], ["renew", "home"], ["renew", "-q"], ["renew", "--json"]])
 def test_a_person_at_a_terminal(monkeypatch: pytest.MonkeyPatch, terminal: str, arguments: list[str]) -> None:
-    """Wherever the result goes."""
+    """A run at a terminal is attended, wherever its result goes."""
     assert attended(monkeypatch, terminal, arguments)
 
 
@@ -55,13 +55,13 @@ def test_a_pipe(monkeypatch: pytest.MonkeyPatch, terminal: str, where: dict[str,
 
 
 def test_what_a_schedule_runs(monkeypatch: pytest.MonkeyPatch, terminal: str) -> None:
-    """It says so, also where it has a terminal, as in a container."""
+    """The command line of a schedule is unattended, even with a terminal, as in a container."""
     job = ScheduledJob(program=(), config="/etc/dnsrenew/dnsrenew.toml", minute=0)
     assert not attended(monkeypatch, terminal, job.command_line(jitter=False))
 
 
 def test_closed_streams(monkeypatch: pytest.MonkeyPatch, terminal: str) -> None:
-    """A service may have none."""
+    """A run without standard input, as of a service, is unattended."""
     renewer = FakeRenewer()
     install(renewer, put=monkeypatch.setattr)
     monkeypatch.setattr(sys, "stdin", None)

@@ -29,7 +29,7 @@ def txt(value: str, account: str = "home", zone: str = "example.test.") -> Writt
 
 
 class Cleaner(FakeRenewer):
-    """Finds what it is told."""
+    """A renewer whose cleanup has a given result."""
 
     found: CleanupResult | DnsRenewError = CleanupResult()
 
@@ -58,7 +58,7 @@ def test_nothing_left(renewer: Cleaner, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_each_value_that_is_gone_is_named(renewer: Cleaner, capsys: pytest.CaptureFixture[str]) -> None:
-    """By the name where it stood and the account that wrote it; an object of a Python program has no name."""
+    """Each removed value is listed under its name and account. The object of a Python program has no account name."""
     renewer.found = CleanupResult((txt("a"), txt("b"), txt("c", "", "other.test.")))
     assert main(["cleanup", "--wait", "3"]) == 0
     assert capsys.readouterr().out.splitlines() == [
@@ -72,7 +72,7 @@ def test_each_value_that_is_gone_is_named(renewer: Cleaner, capsys: pytest.Captu
 
 
 def test_a_value_that_may_come_back_is_told(renewer: Cleaner, capsys: pytest.CaptureFixture[str]) -> None:
-    """So that nobody wonders why the next cleanup removes it once more."""
+    """The output warns of a value that a request under way may write again."""
     renewer.found = CleanupResult((txt("a"), txt("b")), late=(txt("b"),))
     assert main(["cleanup"]) == 0
     last = capsys.readouterr().out.splitlines()[-1]
@@ -86,7 +86,7 @@ KEPT = CleanupResult(
 
 
 def test_what_stays_is_named_with_the_reason(renewer: Cleaner, capsys: pytest.CaptureFixture[str]) -> None:
-    """One reason is said once, below all that it keeps, with what to do; exit status 1."""
+    """A common reason is shown once with its fix, below all values that stay. The exit status is 1."""
     renewer.found = KEPT
     assert main(["cleanup"]) == 1
     assert capsys.readouterr().out.splitlines() == [
@@ -109,7 +109,7 @@ def test_what_stays_is_named_with_the_reason(renewer: Cleaner, capsys: pytest.Ca
 
 
 def test_quiet_is_what_stays_on_standard_error(renewer: Cleaner, capsys: pytest.CaptureFixture[str]) -> None:
-    """And nothing where nothing stays."""
+    """With -q only values that were not removed are reported, on standard error."""
     renewer.found = KEPT
     assert main(["cleanup", "-q"]) == 1
     out, err = capsys.readouterr()
@@ -123,7 +123,7 @@ def test_quiet_is_what_stays_on_standard_error(renewer: Cleaner, capsys: pytest.
 
 
 def test_what_the_journal_does_not_tell_is_said(renewer: Cleaner, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every time, until somebody has looked: nobody else knows of those values."""
+    """Every cleanup reports a damaged or unknown journal file, because only that file lists its values."""
     renewer.found = CleanupResult(unreadable=("/store/journal/away-1.json.damaged", "/store/journal/home-1.json"))
     assert main(["cleanup"]) == 1
     out, _ = capsys.readouterr()
@@ -140,7 +140,7 @@ def test_what_the_journal_does_not_tell_is_said(renewer: Cleaner, capsys: pytest
 
 
 def test_for_programs(renewer: Cleaner, capsys: pytest.CaptureFixture[str]) -> None:
-    """The document of the contract, also when there is nothing."""
+    """The JSON document has removed and kept values, even if there are none."""
     renewer.found = CleanupResult((txt("a"),), ((txt("b", "old"), GONE),))
     assert main(["cleanup", "--json"]) == 1
     out, err = capsys.readouterr()
@@ -167,7 +167,7 @@ def test_for_programs(renewer: Cleaner, capsys: pytest.CaptureFixture[str]) -> N
     ],
 )
 def test_what_stops_it(renewer: Cleaner, error: DnsRenewError, status: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """Another one that is at it: nothing has failed. The rest is as everywhere."""
+    """An error is a JSON document with its exit status."""
     renewer.found = error
     assert main(["cleanup", "--json"]) == status
     document: dict[str, Any] = json.loads(capsys.readouterr().out)
@@ -176,14 +176,14 @@ def test_what_stops_it(renewer: Cleaner, error: DnsRenewError, status: int, caps
 
 @pytest.mark.parametrize("line", ["cleanup home", "cleanup --force"])
 def test_wrong_use(renewer: Cleaner, line: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """It takes no name: it is about dead runs, not certificates."""
+    """Cleanup accepts no certificate name."""
     assert main(line.split()) == 2
     assert renewer.calls == []
 
 
 @pytest.mark.parametrize("quiet", [False, True])
 def test_a_renewal_says_what_it_has_swept(quiet: bool, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line before its own story; with -q none."""
+    """A renewal reports removed leftovers in one line. With -q it reports nothing."""
     records = [
         {"zone": "example.test.", "name": "_acme-challenge.example.test.", "value": v, "dns": "home"} for v in "ab"
     ]

@@ -106,13 +106,13 @@ def words(line: str) -> list[str]:
 )  # fmt: skip
 @pytest.mark.usefixtures("folder")
 def test_candidates(line: str, expected: list[str]) -> None:
-    """Commands, options, values, and names from the configuration; no secret is read, and no error is shown."""
+    """Candidates are commands, options, values and names of the configuration."""
     assert words(line) == expected
 
 
 @pytest.mark.usefixtures("folder")
 def test_candidates_are_described() -> None:
-    """For the shells that show it: zsh, fish, PowerShell."""
+    """Candidates have descriptions, which zsh, fish and PowerShell show."""
     assert answer(["renew", "s"]) == "shop\tshop.duckdns.org, *.shop.duckdns.org\n"
     assert answer(["renew", "--al"]) == "--all\twith --force: renew all certificates\n"
 
@@ -139,7 +139,7 @@ def shell(folder: Path) -> Callable[..., list[str]]:
 
 @needs("bash")
 def test_bash(shell: Callable[..., list[str]]) -> None:
-    """Words are parted at =, as bash does."""
+    """Completion works in bash, which splits words at =."""
     assert shell("bash", "-c", BASH, "bash", "dnsrenew", "renew", "") == ["home", "shop"]
     assert shell("bash", "-c", BASH, "bash", "dnsrenew", "revoke", "--reason", "=", "k") == ["key-compromise"]
     assert shell("bash", "-c", BASH, "bash", "dnsrenew", "--config", "dns") == ["dnsrenew.toml"]
@@ -148,14 +148,14 @@ def test_bash(shell: Callable[..., list[str]]) -> None:
 
 @needs("bash")
 def test_bash_runs_no_name_of_a_file(shell: Callable[..., list[str]], folder: Path) -> None:
-    """Where bash itself does not quote names (version 3, and here, where no completion runs), the script does."""
+    """The script quotes file names itself where bash does not (version 3), so that no name is executed."""
     (folder / "a $(id)").touch()
     assert shell("bash", "-c", BASH, "bash", "dnsrenew", "--config", "a") == [r"a\ \$\(id\)"]
 
 
 @needs("fish")
 def test_fish(shell: Callable[..., list[str]]) -> None:
-    """With descriptions."""
+    """Completion works in fish, with descriptions."""
 
     def complete(line: str) -> list[str]:
         return shell("fish", "-c", f'dnsrenew completion fish | source; complete -C "{line}"')
@@ -177,12 +177,12 @@ def test_fish(shell: Callable[..., list[str]]) -> None:
     ],
 )
 def test_zsh(shell: Callable[..., list[str]], typed: str, completed: str) -> None:
-    """In an interactive shell, with the Tab key."""
+    """Completion works in an interactive zsh, with the Tab key."""
     assert shell("zsh", "-f", "-c", ZSH, "zsh", typed) == [completed]
 
 
 def test_the_scripts_are_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
-    """One for each shell; a wrong one is named. PowerShell's is not run here: Debian has none."""
+    """Each shell has a script; a wrong shell name is an error. PowerShell's is not run here: Debian has none."""
     for name in SHELLS:
         assert main(["completion", name]) == 0
         out, err = capsys.readouterr()

@@ -43,7 +43,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_right_configuration(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What was looked at is counted; programs get `ok`; the file is named on standard error."""
+    """The output counts what was checked. JSON has `ok`. Standard error names the file."""
     assert main(["check"]) == 0
     out, err = capsys.readouterr()
     assert out == f"✓ {folder}/dnsrenew.toml is valid: 1 certificate, 1 DNS account, all secrets readable\n"
@@ -59,7 +59,7 @@ def test_a_right_configuration(folder: Path, capsys: pytest.CaptureFixture[str])
 def test_a_window_gets_the_short_path(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a terminal the file is named from the current folder; elsewhere in full, and cut at its beginning."""
+    """A terminal shows the path relative to the current folder, or else the full path, shortened at its beginning."""
     monkeypatch.setattr(terminal.Output, "size", lambda _self: (40, 24))
     assert main(["check"]) == 0
     assert capsys.readouterr().err == "Using dnsrenew.toml\n"
@@ -73,7 +73,7 @@ def test_a_window_gets_the_short_path(
 
 
 def test_all_mistakes_in_one_go(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each mistake is one line with file, line, key and the nearest valid word, for every command."""
+    """Every command lists all mistakes, each in one line with file, line, key and the nearest valid word."""
     (folder / "dnsrenew.toml").write_text(WRONG)
     for command in ("check", "renew", "status"):
         assert main([command, "--json"]) == 2
@@ -139,7 +139,7 @@ def test_a_driver_that_is_not_installed(folder: Path, capsys: pytest.CaptureFixt
 @as_root
 @pytest.mark.parametrize("command", ["check", "renew", "status", "cleanup", "account", "run", "revoke home"])
 def test_a_configuration_that_others_can_change(folder: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
-    """Root is refused, whoever names it, before anything in it is used; every command says how to insist."""
+    """Root may not use a file that others can change. Every command refuses it and names --insist."""
     path = folder / "dnsrenew.toml"
     os.chown(path, NOBODY, NOBODY)
     path.chmod(0o666)
@@ -151,7 +151,7 @@ def test_a_configuration_that_others_can_change(folder: Path, capsys: pytest.Cap
 
 @as_root
 def test_what_a_user_names_is_used_with_a_warning(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without one where he insists, as root may as well."""
+    """A named file is used with a warning, or with --insist without one. A file that was only found is refused."""
     path = open_way(folder) / "dnsrenew.toml"
     os.chown(path, NOBODY, NOBODY)
     path.chmod(0o666)
@@ -168,7 +168,7 @@ def test_what_a_user_names_is_used_with_a_warning(folder: Path, capsys: pytest.C
 def test_every_answer_of_status_2_has_mistakes(
     folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
-    """A program finds the list also where nothing in the configuration is wrong: then it is empty."""
+    """An error with exit status 2 has a list of mistakes, which is empty if the configuration is right."""
     assert main([*arguments, "--json"]) == 2
     document = json.loads(capsys.readouterr().out)
     assert document["error"]["code"] in {"certificate-unknown", "usage"}
@@ -177,7 +177,7 @@ def test_every_answer_of_status_2_has_mistakes(
 
 
 def test_no_configuration(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where there is none, it is said where it was looked for; a named one that is missing is named."""
+    """If no configuration exists, the error lists the places searched. A missing named one is named."""
     (folder / "dnsrenew.toml").unlink()
     if not Path("/etc/dnsrenew/dnsrenew.toml").exists():
         assert main(["renew", "--json"]) == 2
@@ -189,7 +189,7 @@ def test_no_configuration(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_status_of_what_was_never_obtained(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """On an empty store `status` shows what is missing and creates nothing."""
+    """On an empty store `status` shows the certificate as missing and creates nothing."""
     assert main(["status", "--check"]) == 1
     assert "✗ missing" in capsys.readouterr().out
     assert [path.name for path in folder.iterdir()] == ["dnsrenew.toml"]

@@ -36,7 +36,7 @@ def server(address: str, state: str) -> dict[str, str]:
 
 
 class Delegator:
-    """Stands in for the operation: waits for a record, as far as it is told."""
+    """A stand-in for the operation. It emits the given waits for a record."""
 
     def __init__(self) -> None:
         self.result: Delegated | DnsRenewError = DONE
@@ -73,7 +73,7 @@ def replaced(**changes: Any) -> Delegated:
 
 
 def test_the_record_and_the_wait(operation: Delegator, capsys: pytest.CaptureFixture[str]) -> None:
-    """The record is the result; the wait is told on standard error, when something changes or a minute is over."""
+    """Standard output has the record. Standard error has progress, at each change and each minute."""
     operation.waits = (
         (0.0, ("waiting", "waiting")),
         (2.0, ("waiting", "waiting")),
@@ -101,7 +101,7 @@ def test_the_record_and_the_wait(operation: Delegator, capsys: pytest.CaptureFix
 
 
 def test_a_record_that_is_there(operation: Delegator, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing has to be set, so no record is shown."""
+    """If the record exists, none is shown for setting."""
     assert main(["delegate", "home"]) == 0
     out = capsys.readouterr().out
     assert "Set this" not in out
@@ -109,7 +109,7 @@ def test_a_record_that_is_there(operation: Delegator, capsys: pytest.CaptureFixt
 
 
 def test_json(operation: Delegator, capsys: pytest.CaptureFixture[str]) -> None:
-    """One document at the end; a person finds the record on standard error meanwhile."""
+    """Standard output has one document at the end. Standard error shows the record meanwhile."""
     operation.waits = ((2.0, ("waiting",)),)
     operation.result = replaced(written="/etc/dnsrenew/dnsrenew.toml")
     assert main(["delegate", "home", "--json"]) == 0
@@ -130,7 +130,7 @@ def test_json(operation: Delegator, capsys: pytest.CaptureFixture[str]) -> None:
 def test_lines_to_add_are_printed_as_they_are(
     operation: Delegator, capsys: pytest.CaptureFixture[str], quiet: list[str]
 ) -> None:
-    """They can be copied; with -q they are the only thing that is said of the result."""
+    """The lines can be copied. With -q they are the only output about the result."""
     operation.result = replaced(to_add=(RouteToAdd("home", LINES, is_entry=False),))
     assert main(["delegate", "home", *quiet]) == 0
     out, err = capsys.readouterr()
@@ -151,7 +151,7 @@ def test_lines_to_add_are_printed_as_they_are(
 def test_what_was_done(
     operation: Delegator, capsys: pytest.CaptureFixture[str], changes: dict[str, Any], words: str
 ) -> None:
-    """The last lines say whether the account was tested, and where the route is."""
+    """The last lines show whether the account was tested, and where the route was written."""
     operation.result = replaced(**changes)
     assert main(["delegate", "home"]) == 0
     assert words in capsys.readouterr().out
@@ -167,7 +167,7 @@ def test_what_is_not_clear(operation: Delegator, capsys: pytest.CaptureFixture[s
 
 @pytest.mark.parametrize("columns", [20, 40, 60, 80, 120])
 def test_a_narrow_terminal(columns: int) -> None:
-    """Where the table does not fit, each part is on a line, so that a value can be copied; none is broken."""
+    """If the table does not fit, each part is on its own line. No value is broken."""
     lines = record_lines(shown(RECORD, WWW), columns)
     parts = "\n".join(lines).replace("\ue004", "").replace("\ue000", "").splitlines()
     for record in (RECORD, WWW):

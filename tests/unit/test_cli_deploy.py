@@ -89,7 +89,7 @@ def answer(csr: str, **how: Any) -> str:
 
 
 def test_deployed_or_not(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A line for each target, with the fix of what failed; what has succeeded is left alone the next time."""
+    """Each target has one line, a failed one with its fix. A successful one is not repeated the next time."""
     assert main(["deploy", "home"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "home"
@@ -100,15 +100,17 @@ def test_deployed_or_not(kept: Path, capsys: pytest.CaptureFixture[str]) -> None
     (kept / "served/home.pem").unlink()
     assert main(["deploy"]) == 0
     out = capsys.readouterr().out
-    assert f"  · deployed before: files {kept}/served/home.pem\n" in out
+    assert f"  ✓ deployed: files {kept}/served/home.pem\n" in out
     assert f"  ✓ deployed: files {kept}/gone/home.pem\n" in out
-    assert not (kept / "served/home.pem").exists()
-    assert main(["deploy", "--force"]) == 0
     assert (kept / "served/home.pem").exists()
+    assert main(["deploy"]) == 0
+    assert f"  · deployed before: files {kept}/served/home.pem\n" in capsys.readouterr().out
+    assert main(["deploy", "--force"]) == 0
+    assert f"  ✓ deployed: files {kept}/served/home.pem\n" in capsys.readouterr().out
 
 
 def test_deployments_for_programs(kept: Path, outcomes: Callable[..., list[dict[str, Any]]]) -> None:
-    """The outcomes of renew, with the status `not-due`; a certificate without deploy is one, too."""
+    """The JSON outcomes are those of renew with the status `not-due`, even for a certificate without deployments."""
     found = outcomes("deploy", status=1)
     assert [(one["name"], one["status"], [each["ok"] for each in one["deployed"]]) for one in found] == [
         ("home", "not-due", [True, False]),
@@ -119,7 +121,7 @@ def test_deployments_for_programs(kept: Path, outcomes: Callable[..., list[dict[
 
 
 def test_only_failures_with_q(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With the name of the certificate, on standard error."""
+    """With -q only failures are printed, with the certificate's name, on standard error."""
     assert main(["deploy", "-q"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
@@ -128,7 +130,7 @@ def test_only_failures_with_q(kept: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_what_has_nothing_to_deploy_is_said(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """If it was named; that is no failure."""
+    """A named certificate without deployments is reported. It is not a failure."""
     assert main(["deploy", "shop"]) == 0
     assert capsys.readouterr().out == f"Nothing to deploy for shop: {kept}/dnsrenew.toml has no deploy there.\n"
     (kept / "gone").mkdir()
@@ -137,7 +139,7 @@ def test_what_has_nothing_to_deploy_is_said(kept: Path, capsys: pytest.CaptureFi
 
 
 def test_what_is_not_there_yet(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """There is nothing to deploy, and the command that obtains it is named."""
+    """A certificate that was not obtained yet is a failure, whose fix is the command that obtains it."""
     assert main(["deploy", "home"]) == 1
     assert capsys.readouterr().out.splitlines() == [
         "✗ home: The certificate home has not been obtained yet.",
@@ -147,7 +149,7 @@ def test_what_is_not_there_yet(here: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_a_damaged_certificate_is_not_deployed(kept: Path, outcomes: Callable[..., list[dict[str, Any]]]) -> None:
-    """The target keeps what it has."""
+    """A damaged certificate is not deployed, and the target is left unchanged."""
     (kept / "state/certificates/home/versions/1/privkey.pem").write_bytes(b"")
     (found,) = outcomes("deploy home", status=1)
     assert (found["status"], found["error"]["code"]) == ("failed", "certificate-missing")
@@ -163,7 +165,7 @@ def test_another_run_holds_the_lock(kept: Path, outcomes: Callable[..., list[dic
 
 @pytest.mark.parametrize("line", ["deploy away", "deploy x*", "csr away", "csr h*", "csr", "install", "install home"])
 def test_wrong_use_of_names(here: Path, line: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A name that is not there, or is missing, is a mistake in the command line."""
+    """An unknown or a missing name is a mistake in the command line."""
     assert main([*line.split(), "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["error"]["code"] in {"certificate-unknown", "usage"}
 
@@ -172,7 +174,7 @@ def test_wrong_use_of_names(here: Path, line: str, capsys: pytest.CaptureFixture
 
 
 def test_the_csr_goes_into_a_pipe(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Standard output has nothing else; what comes next is on standard error."""
+    """Standard output has only the CSR. The next step is on standard error."""
     assert main(["csr", "home"]) == 0
     out, err = capsys.readouterr()
     assert out.startswith("-----BEGIN CERTIFICATE REQUEST-----\n")
@@ -187,7 +189,7 @@ def test_the_csr_goes_into_a_pipe(here: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_status_shows_what_is_awaited(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With the command that ends it."""
+    """`status` shows a pending CSR. JSON has `csr_since`."""
     main(["csr", "home"])
     capsys.readouterr()
     main(["status"])
@@ -202,7 +204,7 @@ def test_status_shows_what_is_awaited(here: Path, capsys: pytest.CaptureFixture[
 
 
 def test_from_the_csr_to_the_server(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Installed, deployed, shown; a failed deployment is exit status 1, as with renew."""
+    """The certificate is installed, deployed and shown. A failed deployment gives exit status 1."""
     main(["csr", "home"])
     Path("home.crt").write_text(answer(capsys.readouterr().out))
     assert main(["install", "home", "--certificate", "home.crt"]) == 1
@@ -222,7 +224,7 @@ def test_from_the_csr_to_the_server(here: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_install_for_programs(here: Path, outcomes: Callable[..., list[dict[str, Any]]]) -> None:
-    """The outcome of renew, without a route; it can be left undeployed."""
+    """The JSON outcome is that of renew, without a route. With --no-deploy nothing is deployed."""
     key = x509.new_key("ecdsa-p256")
     Path("home.key").write_bytes(x509.key_to_pem(key))
     Path("home.crt").write_text(bought(["home.duckdns.org"], key=key.public_key()))
@@ -243,7 +245,7 @@ def test_install_for_programs(here: Path, outcomes: Callable[..., list[dict[str,
 def test_a_wrong_file(
     kept: Path, capsys: pytest.CaptureFixture[str], content: str | None, status: int, code: str
 ) -> None:
-    """One error with its code, and the certificate in force stays."""
+    """A wrong file gives one error with its code. The current certificate stays."""
     before = (kept / "state/certificates/home/current/fullchain.pem").read_text()
     main(["csr", "home"])
     capsys.readouterr()
@@ -266,7 +268,7 @@ def test_a_folder_in_the_place_of_the_key(here: Path, capsys: pytest.CaptureFixt
 
 
 def test_an_older_one_without_a_terminal(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nobody can be asked, so it needs --yes."""
+    """Without a terminal, installing an older certificate needs --yes."""
     main(["csr", "home"])
     Path("home.crt").write_text(answer(capsys.readouterr().out, days=10))
     assert main(["install", "home", "--certificate", "home.crt", "--no-deploy", "--json"]) == 2
@@ -279,7 +281,7 @@ def test_an_older_one_without_a_terminal(kept: Path, capsys: pytest.CaptureFixtu
 def test_a_person_is_asked_about_an_older_one(
     kept: Path, capsys: pytest.CaptureFixture[str], typed: bytes, status: int
 ) -> None:
-    """The question says which one ends when."""
+    """The prompt names both expiry dates."""
     import pty
 
     main(["csr", "home"])

@@ -19,7 +19,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, object], list[d
 
 
 def test_each_event_is_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """In order, with the waits for DNS, as `Event.to_dict` gives them; messages are lines too."""
+    """Each event is one line in order, waits for DNS included. Messages are lines too."""
     install(FakeRenewer(happy), put=monkeypatch.setattr)
     assert main(["renew", "--json", "--events"]) == 0
     document, found = lines(capsys)
@@ -36,7 +36,7 @@ def test_each_event_is_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 def test_a_failure_and_a_warning_are_lines_too(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A program never meets a line that it cannot read; with -q there are only these."""
+    """Failures and warnings are JSON lines too. With -q there are only warnings and results."""
     install(FakeRenewer(unhappy), put=monkeypatch.setattr)
     assert main(["renew", "--json", "--events"]) == 1
     _, found = lines(capsys)
@@ -58,7 +58,7 @@ def test_several_at_once_do_not_mix_their_lines(
 
 
 def test_a_mistake_is_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Before any certificate, too."""
+    """An error before any certificate is a JSON line too."""
     from dnsrenew.cli.invocation import Invocation
 
     def broken(_invocation: object, **_: bool) -> FakeConfig:

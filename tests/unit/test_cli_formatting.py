@@ -49,7 +49,7 @@ def test_seconds(value: float, words: str) -> None:
     ],
 )
 def test_distance(gap: timedelta, words: str) -> None:
-    """A certificate of 90 days is said to be one, an hour after it was made."""
+    """A distance is rounded to whole units, so that a new certificate of 90 days is shown as such."""
     assert formatting.distance(NOW + gap, NOW) == words
 
 
@@ -79,14 +79,14 @@ def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     ],
 )
 def test_times_are_local(zone: Callable[[str], None], name: str, shown: str) -> None:
-    """With the zone; where that has no name, with its distance from UTC."""
+    """Times are local and name the zone. A zone without a name is shown as its offset from UTC."""
     zone(name)
     assert formatting.moment(NOW) == shown
     assert formatting.date(NOW, NOW) == shown
 
 
 def test_lines_of_a_log_have_the_local_time(zone: Callable[[str], None]) -> None:
-    """One that a program can read too, and that agrees with the times in the line."""
+    """The time of a log line is local, with its offset, in ISO 8601."""
     zone("CET-1CEST,M3.5.0,M10.5.0/3")
     assert formatting.stamp(NOW) == "2026-11-25T11:00:00+01:00"
     zone("UTC")
@@ -94,7 +94,7 @@ def test_lines_of_a_log_have_the_local_time(zone: Callable[[str], None]) -> None
 
 
 def test_a_local_day_is_the_day(zone: Callable[[str], None]) -> None:
-    """A date alone is the local one too."""
+    """A date without a time is the local date."""
     zone("NZST-12NZDT,M9.5.0,M4.1.0/3")
     assert formatting.date(NOW + timedelta(days=60, hours=3), NOW) == "2027-01-25"
 
@@ -108,7 +108,7 @@ def test_a_time_that_has_no_local_one(zone: Callable[[str], None]) -> None:
 
 
 def test_dates_are_exact_where_it_matters(zone: Callable[[str], None]) -> None:
-    """The time of day is told close by and for short-lived certificates."""
+    """The time of day is shown for near dates and for short-lived certificates."""
     zone("UTC")
     assert formatting.date(NOW + timedelta(days=60), NOW) == "2027-01-24"
     assert formatting.date(NOW + timedelta(hours=5), NOW) == "2026-11-25 15:00 UTC"
@@ -116,7 +116,7 @@ def test_dates_are_exact_where_it_matters(zone: Callable[[str], None]) -> None:
 
 
 def test_as_time() -> None:
-    """Times are taken as they come; what is none is none."""
+    """A datetime or a timestamp becomes a time. Anything else becomes None."""
     assert formatting.as_time("2026-11-25T10:00:00Z") == NOW
     assert formatting.as_time(NOW) is NOW
     assert formatting.as_time("yesterday") is None
@@ -131,7 +131,7 @@ def test_listed() -> None:
 
 @given(st.text(), st.integers(1, 40))
 def test_fit_never_exceeds(words: str, columns: int) -> None:
-    """Whatever the text, it takes at most so many columns."""
+    """A fitted text never takes more than the given number of columns."""
     assert formatting.width(formatting.fit(words, columns)) <= columns
 
 
@@ -144,7 +144,7 @@ def test_fit_keeps_colours_whole() -> None:
 
 @given(st.lists(st.text(st.characters(exclude_categories=("C", "Z")), min_size=1), min_size=1), st.integers(10, 60))
 def test_wrap_loses_nothing(words: list[str], columns: int) -> None:
-    """Every word is there, in order, and only a word that is longer than a line sticks out."""
+    """All words are kept in order. Only a word longer than a line exceeds the width."""
     lines = formatting.wrap(" ".join(words), columns, "> ", "  ")
     assert "".join(line[2:].replace(" ", "") for line in lines) == "".join(words).replace(" ", "")
     for line in lines:
@@ -152,7 +152,7 @@ def test_wrap_loses_nothing(words: list[str], columns: int) -> None:
 
 
 def test_chinese_is_broken_between_characters() -> None:
-    """No line begins or ends with punctuation that does not belong there; commands and names stay whole."""
+    """Lines are broken between characters, with regard to punctuation. Commands and names stay whole."""
     text = "证书 home 已过期，请运行：dnsrenew renew home。（详见“文档”。）"
     assert formatting.wrap(text, 16) == [
         "证书 home 已过",
@@ -165,7 +165,7 @@ def test_chinese_is_broken_between_characters() -> None:
 
 
 def test_paths_keep_their_end() -> None:
-    """Below the current folder a path starts there; too long a path loses its first folders."""
+    """A path below the current folder is relative to it. A path that is too long loses its first folders."""
     assert formatting.relative_path("/srv/x/state/a.pem", "/srv/x") == "state/a.pem"
     assert formatting.relative_path("/srv/xy/a.pem", "/srv/x") == "/srv/xy/a.pem"
     assert formatting.relative_path("/srv/a.pem", "/") == "/srv/a.pem"
@@ -175,6 +175,6 @@ def test_paths_keep_their_end() -> None:
 
 
 def test_fields_are_aligned() -> None:
-    """Labels stand in one column, texts in another, and a long text keeps its own."""
+    """Labels and texts are aligned in columns, even if a text wraps."""
     lines = formatting.fields([("a", "one two three"), ("label", "x")], 16)
     assert lines == ["  a      one two", "         three", "  label  x"]

@@ -25,13 +25,13 @@ def picture(columns: int) -> str:
 
 @pytest.mark.parametrize("columns", WIDTHS)
 def test_the_help_is_as_agreed(columns: int) -> None:
-    """Every change is seen in the diff."""
+    """The help equals the golden files, so that every change is seen in the diff."""
     assert picture(columns) == (GOLDEN / f"help-{columns}.txt").read_text("utf-8")
 
 
 @pytest.mark.parametrize("columns", [50, *WIDTHS])
 def test_the_help_fits_the_terminal(columns: int) -> None:
-    """Everything is wrapped but the command lines of examples, which are to be copied; all is plain ASCII."""
+    """Every line fits, except for command lines of examples, which can be copied. All text is ASCII."""
     for text in (top_help(columns), *(command_help(name, columns) for name in COMMANDS)):
         assert text.isascii()
         long = [line for line in text.splitlines() if len(line) > columns]
@@ -40,7 +40,7 @@ def test_the_help_fits_the_terminal(columns: int) -> None:
 
 @pytest.mark.parametrize("columns", [50, *WIDTHS])
 def test_chinese_help_fits_the_terminal(columns: int) -> None:
-    """A Chinese character takes two columns, in the comments of examples too."""
+    """Every line fits, counting two columns for a Chinese character."""
     say = Translator("zh").template
     for text in (top_help(columns, say), *(command_help(name, columns, say) for name in COMMANDS)):
         long = [line for line in text.splitlines() if formatting.width(line) > columns]
@@ -49,7 +49,7 @@ def test_chinese_help_fits_the_terminal(columns: int) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself(name: str) -> None:
-    """With an example that can be copied, and with every option."""
+    """The help of every command has an example that can be copied and the common options."""
     text = command_help(name)
     examples = text.partition("Examples:\n")[2]
     assert f"dnsrenew {name}" in examples

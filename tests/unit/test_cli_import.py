@@ -60,7 +60,7 @@ def test_the_document(machine: OldMachine, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_the_lines(machine: OldMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    """A person reads what was taken over and what to do next; what was not understood is on standard error."""
+    """The output shows what was imported and the next steps. What was not understood is on standard error."""
     assert run(machine) == 0
     shown = capsys.readouterr()
     assert "example.test" in shown.out
@@ -71,7 +71,7 @@ def test_the_lines(machine: OldMachine, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_a_lost_certificate_is_exit_1(machine: OldMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    """The rest is taken over all the same."""
+    """A certificate that cannot be read gives exit status 1. The others are imported."""
     machine.certbot_certificate("other.test")
     (machine.letsencrypt / "archive/other.test/privkey1.pem").unlink()
     assert run(machine, "--json") == 1
@@ -87,7 +87,7 @@ def test_a_lost_certificate_is_exit_1(machine: OldMachine, capsys: pytest.Captur
     [["--from", "x"], ["--from", "lego"], ["more"], ["--config", "/gone/\0"]],
 )
 def test_wrong_usage_is_exit_2(machine: OldMachine, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
-    """An unknown tool, one that is not there, and a second path are refused before anything is written."""
+    """An unknown tool, a missing one and a second path are refused before anything is written."""
     assert run(machine, "--json", *arguments) in {1, 2}
     assert "error" in json.loads(capsys.readouterr().out)
     assert not machine.target.exists()
@@ -96,7 +96,7 @@ def test_wrong_usage_is_exit_2(machine: OldMachine, capsys: pytest.CaptureFixtur
 def test_the_default_is_in_the_current_folder(
     machine: OldMachine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As that of `init`; one that commands would find is never written over."""
+    """The configuration is written to the current folder, as by `init`. An existing one is not overwritten."""
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     target = machine.home / "dnsrenew.toml"
     target.write_text("# mine\n")
@@ -113,7 +113,7 @@ def test_the_default_is_in_the_current_folder(
 def test_not_in_a_folder_that_others_can_change(
     machine: OldMachine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """With `sudo` in the home of a user, it is written where only root can change it."""
+    """If others can change the current folder, as with `sudo` in a user's home, the system folder is used."""
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     system = tmp_path / "system"
     monkeypatch.setattr(locate, "SYSTEM_FOLDER", str(system))

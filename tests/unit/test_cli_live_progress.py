@@ -95,7 +95,7 @@ class DisplayStage:
 
 
 def test_name_servers_are_shown_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While DNS is waited for, each name server stands there with its state, and the time moves."""
+    """While waiting for DNS, each name server is shown with its state, and the elapsed time is updated."""
     stage = DisplayStage(monkeypatch)
     stage.run_started("home")
     stage.script.begin()
@@ -115,7 +115,7 @@ def test_name_servers_are_shown_one_by_one(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_finished_steps_stay_and_the_block_goes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the end the finished steps stand there with their times, the block is gone and the cursor is back."""
+    """At the end the finished steps are shown with their times, the block is removed and the cursor is visible."""
     stage = DisplayStage(monkeypatch)
     happy(stage.emitter, threading.Event())
     stage.progress.close()
@@ -157,7 +157,7 @@ def test_the_times_of_the_steps_make_the_total(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_idns_stay_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The CA knows A-labels; people are told what they wrote, in their order."""
+    """Names are shown as configured and in that order, although the CA uses A-labels."""
     stage = DisplayStage(monkeypatch)
     stage.script.say("certificate-started", reason="missing", domains=["bücher.test", "a.test"])
     stage.script.say("order-created", url="", domains=["xn--bcher-kva.test", "a.test"], pending=[])
@@ -182,7 +182,7 @@ def test_a_time_is_never_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_after_a_pause_the_block_is_drawn_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a shell wrote after Ctrl-Z is not overwritten, and the cursor hides again."""
+    """After Ctrl-Z, the shell's output is not overwritten, and the cursor is hidden again."""
     stage = DisplayStage(monkeypatch)
     stage.run_started("home")
     stage.script.begin()
@@ -212,7 +212,7 @@ def test_other_lines_come_above_the_block(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 200])
 def test_no_line_is_wider_than_the_window(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
-    """Down to 40 columns lines are cut or broken between words; what moves is never as wide as the window."""
+    """Lines are cut or broken between words, down to 40 columns. The block is narrower than the window."""
     stage = DisplayStage(monkeypatch, columns)
     stage.run_started("home")
     stage.script.begin()
@@ -224,7 +224,7 @@ def test_no_line_is_wider_than_the_window(monkeypatch: pytest.MonkeyPatch, colum
 
 
 def test_a_low_window_shows_what_fits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With more under work than the window has lines, the rest is counted."""
+    """If more certificates are in progress than lines fit, the rest is counted."""
     stage = DisplayStage(monkeypatch, rows=10)
     names = [f"site{number}" for number in range(12)]
     stage.run_started(*names)
@@ -255,7 +255,7 @@ def test_a_run_of_many_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_window_that_became_narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a resize as many lines are taken back as the old block now covers."""
+    """After a resize, as many lines are erased as the old block now covers."""
     stage = DisplayStage(monkeypatch, 80)
     stage.run_started("home")
     stage.script.begin()
@@ -268,7 +268,7 @@ def test_a_window_that_became_narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_several_show_their_step_and_their_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With several certificates only ends and failures stay; what each is doing stands in the block."""
+    """With several certificates, only results and failures stay. Their current steps are shown in the block."""
     stage = DisplayStage(monkeypatch)
     crowd(stage.emitter, threading.Event())
     stage.progress.close()
@@ -294,7 +294,7 @@ def test_many_servers_are_summed_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_error_is_told_where_the_result_is_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If standard output goes elsewhere, the failure's message stands in the progress, once."""
+    """If standard output goes elsewhere, the progress shows the failure's message once."""
     stage = DisplayStage(monkeypatch)
     progress = LiveProgress(stage.output, stage.clock, show_errors=True)
     emitter = Emitter(stage.clock, progress)
@@ -306,7 +306,7 @@ def test_the_error_is_told_where_the_result_is_not_seen(monkeypatch: pytest.Monk
 
 
 def test_nothing_is_said_after_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thread that was left behind cannot write into the result."""
+    """After close() an abandoned thread cannot write to the terminal."""
     stage = DisplayStage(monkeypatch)
     stage.progress.close()
     happy(stage.emitter, threading.Event())
@@ -314,7 +314,7 @@ def test_nothing_is_said_after_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_not_due_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What another run renewed meanwhile is no news."""
+    """A certificate that another run has renewed meanwhile is not reported."""
     stage = DisplayStage(monkeypatch)
     stage.run_started("home", "shop")
     stage.script.finish(outcome(status="not-due"))
@@ -323,7 +323,7 @@ def test_not_due_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_dumb_terminals_get_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without cursor movement, or with -q, there is no live display."""
+    """With a dumb terminal or -q there is no live display."""
     monkeypatch.setattr("sys.stderr", Terminal())
     monkeypatch.setenv("TERM", "dumb")
     assert type(live_progress.make_progress(terminal.Terminal(), FakeClock())) is PlainProgress
@@ -338,7 +338,7 @@ def test_only_events_that_exist_are_told() -> None:
 
 
 def test_nothing_moves_for_a_reader_that_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After Ctrl-S and Ctrl-Q no film of old frames runs; what is done is told all the same."""
+    """While the terminal is paused (Ctrl-S), the block is not redrawn. Finished steps are still written."""
     stage = DisplayStage(monkeypatch)
     stage.run_started("home", "shop")
     stage.script.begin()

@@ -51,7 +51,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_mistake_on_a_terminal(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int
 ) -> None:
-    """As in tests/unit/golden (to renew one, delete it and run this twice); no line is wider than the terminal."""
+    """The output equals tests/unit/golden (to renew one, delete it and run this twice).
+
+    No line is wider than the terminal.
+    """
     monkeypatch.setattr(terminal.Output, "size", lambda _self: (columns, 24))
     pictures = []
     for title, text in PICTURES.items():
@@ -80,7 +83,7 @@ def test_colours(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: 
 
 
 def test_elsewhere_a_mistake_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """For editors and grep it has the whole path and no mark; a syntax error is followed by its line."""
+    """For editors and grep, each mistake has its full path and no mark. A syntax error shows its source line."""
     path = folder / "dnsrenew.toml"
     path.write_text(PICTURES["words that are nearly right"])
     assert main(["check", "-q"]) == 2
@@ -134,7 +137,7 @@ def test_check_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_the_traceback_of_a_guarded_record(capsys: pytest.CaptureFixture[str]) -> None:
-    """The log of a library has its traceback as text, without secrets; only -vv shows it."""
+    """The redacted traceback of a library's log record is shown with -vv only."""
     record = logging.LogRecord("dnsrenew.drivers", logging.WARNING, __file__, 1, "no answer", (), None)
     record.exc_text = "Traceback:\n  •••"
     for verbose in (1, 2):

@@ -78,7 +78,7 @@ def to(*addresses: str) -> str:
 def test_a_test_message_goes_to_every_address(
     here: Path, receiver: Receiver, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One line an address; nothing goes to the heartbeat."""
+    """Each address gets a test message and has its output line. The heartbeat gets nothing."""
     write(here, table(to(receiver.address, receiver.address), f'heartbeat = "literal:{receiver.url}/beat"'))
     assert main(["notify", "test"]) == 0
     assert receiver.titles == ["dnsrenew: test message"] * 2
@@ -92,7 +92,7 @@ def test_a_test_message_goes_to_every_address(
 def test_one_address_that_fails_is_exit_status_1(
     here: Path, receiver: Receiver, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The others get their message; JSON has one entry an address."""
+    """If one address fails, the others still get their message. JSON has one entry for each address."""
     write(here, table(to(receiver.address, "nfty://topic-of-mine", f"json://127.0.0.1:1/{TOKEN}")))
     assert main(["notify", "test", "--json"]) == 1
     out, err = capsys.readouterr()
@@ -109,7 +109,7 @@ def test_one_address_that_fails_is_exit_status_1(
 def test_a_test_without_addresses_is_a_mistake(
     here: Path, lines: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """There is nothing to test."""
+    """`notify test` without addresses is a mistake."""
     write(here, table(*lines) if lines else HEAD)
     assert main(["notify", "test"]) == 2
     assert "notify.to" in capsys.readouterr().err
@@ -121,7 +121,7 @@ def test_a_test_without_addresses_is_a_mistake(
 def test_renew_tells_a_failed_deployment_once(
     here: Path, receiver: Receiver, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each run sends a heartbeat, and the first one a message."""
+    """Each run sends a heartbeat. Only the first one sends a message."""
     write(here, table(to(receiver.address), f'heartbeat = "literal:{receiver.url}/beat"', deploy=True))
     assert [main(["renew"]) for _ in range(3)] == [1, 1, 1]
     asked = sorted(request.path for request in receiver.asked)
@@ -132,7 +132,7 @@ def test_renew_tells_a_failed_deployment_once(
 def test_a_message_that_is_not_sent_is_a_warning_of_the_run(
     here: Path, receiver: Receiver, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is in the outcome and on standard error, and the exit status is that of the certificates."""
+    """An unsent message is a warning in the outcome and on standard error. The exit status is not affected."""
     receiver.status = 500
     write(here, table(f'heartbeat = "literal:{receiver.url}/beat"'))
     assert main(["renew", "--json"]) == 0
@@ -168,7 +168,7 @@ def test_run_tells_in_each_round(
 
 
 def test_the_table_is_read(tmp_path: Path) -> None:
-    """All addresses are secrets; one text stands for a list of one."""
+    """Addresses are secrets. A single text is accepted for a list."""
     config = load(tmp_path, table('to = "env:NTFY_URL"', 'heartbeat = "env:HEARTBEAT"', 'on = ["failed"]'))
     expected = NotifySettings(to=(Secret.env("NTFY_URL"),), on=("failed",), heartbeat=Secret.env("HEARTBEAT"))
     assert config.notify == expected
@@ -178,7 +178,7 @@ def test_the_table_is_read(tmp_path: Path) -> None:
 
 
 def test_an_address_in_plain_is_a_warning(tmp_path: Path) -> None:
-    """As for every secret."""
+    """A secret URL in plain text causes a warning, which does not show it."""
     config = load(tmp_path, table('to = ["mailtos://user:word@mail.test"]'))
     assert [notice.code for notice in config.warnings] == ["secret-plain"]
     assert "word" not in repr(config.warnings)
@@ -194,7 +194,7 @@ def test_an_address_in_plain_is_a_warning(tmp_path: Path) -> None:
     ],
 )
 def test_mistakes_of_the_table(tmp_path: Path, lines: tuple[str, ...], keys: list[str]) -> None:
-    """All in one go, each with its key."""
+    """All mistakes are listed together, each with its key."""
     assert [mistake["key"] for mistake in mistakes(tmp_path, table(*lines))] == keys
 
 
@@ -210,7 +210,7 @@ def test_check_finds_addresses_that_cannot_be_used(tmp_path: Path, caplog: pytes
 
 
 def test_check_names_the_missing_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is part of an extra; a heartbeat needs none."""
+    """The check names the missing package of the extra. A heartbeat needs no package."""
     monkeypatch.setattr(notify_check, "_PACKAGE", "no_such_package")
     with pytest.raises(ConfigError) as caught:
         check(tmp_path, table(to("json://127.0.0.1/x")))
@@ -219,7 +219,7 @@ def test_check_names_the_missing_package(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_the_addresses_of_the_guide_are_addresses_of_apprise() -> None:
-    """Each can be copied, with values of one's own in place of the words in capitals."""
+    """Each address of the guide is valid after its capital words are replaced."""
     page = (DOCS / "guides" / "notifications.md").read_text("utf-8")
     found = re.findall(r"`([a-z]+://[^`]*)`", page)
     assert len(found) > 4

@@ -1,4 +1,4 @@
-"""The thread that writes: in order, whole, and nobody waits for its reader who has to stop."""
+"""The writer thread: it writes in order and completely, and a slow reader does not block a cancelled run."""
 
 import threading
 import time
@@ -11,10 +11,7 @@ from dnsrenew.cli.output_thread import WriterThread
 
 
 class Reader:
-    """What is written; it takes nothing before it is told to.
-
-    :ivar left: seconds until the process has to have ended.
-    """
+    """A reader that takes nothing before it is released."""
 
     def __init__(self) -> None:
         self.read: list[int] = []
@@ -42,7 +39,7 @@ def reader() -> Iterator[Reader]:
 
 
 def test_all_arrives_in_order(reader: Reader) -> None:
-    """However late the reader is, and what is put while it is being waited for too."""
+    """All texts arrive in order, even if the reader is late."""
     for number in range(100):
         reader.say(number)
     assert reader.writer.is_behind
@@ -54,7 +51,7 @@ def test_all_arrives_in_order(reader: Reader) -> None:
 
 
 def test_a_text_that_cannot_be_written_stops_no_other(reader: Reader) -> None:
-    """Whatever the stream raises."""
+    """An exception in one write does not prevent the next one."""
     reader.writer.put(lambda: 1 / 0)
     reader.say(1)
     reader.reads.set()
@@ -64,7 +61,7 @@ def test_a_text_that_cannot_be_written_stops_no_other(reader: Reader) -> None:
 
 @pytest.mark.parametrize("left", [60.0, 0.2, 0.0])
 def test_after_a_signal_the_reader_is_not_waited_for(reader: Reader, left: float) -> None:
-    """What is left gets a second, or half of the time that there is; and it gets it once."""
+    """After a signal, the remaining output gets at most one second or half of the remaining time, once."""
     reader.say(1)
     reader.left = left
     began = time.monotonic()
@@ -74,7 +71,7 @@ def test_after_a_signal_the_reader_is_not_waited_for(reader: Reader, left: float
 
 
 def test_a_signal_that_comes_meanwhile_ends_the_wait(reader: Reader) -> None:
-    """Of a result that nobody reads."""
+    """A signal ends the wait for a reader that does not read."""
     reader.say(1)
     threading.Timer(0.1, lambda: setattr(reader, "left", 0.1)).start()
     assert not reader.writer.drain()
@@ -87,7 +84,7 @@ def test_a_wait_may_have_an_end(reader: Reader) -> None:
 
 
 def test_who_is_far_ahead_waits(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that memory does not fill up; but not when told to stop."""
+    """A writer waits while the queue is full, so that memory stays limited. After a signal it does not wait."""
     monkeypatch.setattr(output_thread, "_CAPACITY", 2)
     said = threading.Event()
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from dnsrenew.cli import main, terminal
-from dnsrenew.errors import AttemptError, LockedError
+from dnsrenew.errors import AttemptError, DeployError, LockedError
 from dnsrenew.events import Emitter
 from dnsrenew.model import Attempt, DeploymentResult, Outcome, OutcomeStatus, RouteTaken
 from dnsrenew.schedule import detect
@@ -29,7 +29,7 @@ LIFE: dict[str, Any] = {"not_before": NOW - DAY, "not_after": NOW + 89 * DAY, "n
 SLOW = "1 of 2 name servers updated after 120 s: ns2.duckdns.org (192.0.2.2) answers NXDOMAIN."
 FIX = "DNS can be slow: try again in 10 minutes, or write propagation = { timeout = 600 } in the certificate."
 HFS: dict[str, Any] = {"to": "hfs", "target": "http://127.0.0.1:8080"}
-REFUSED = {"message": "HFS at http://127.0.0.1:8080 does not answer.", "fix": "Start HFS."}
+REFUSED = DeployError("deploy-unreachable", "HFS at http://127.0.0.1:8080 does not answer.", fix="Start HFS.")
 ERROR = AttemptError("propagation-timeout", SLOW, fix=FIX)
 
 
@@ -53,7 +53,7 @@ def failed(domains: Sequence[str], **more: Any) -> Outcome:
 
 
 class Scene(NamedTuple):
-    """A command line, what it is about, and what renews by itself."""
+    """A command line, the certificates or outcomes that it shows, and the active schedule."""
 
     line: str
     shown: Sequence[Any]
@@ -135,7 +135,10 @@ def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no tzset")
 @pytest.mark.parametrize("columns", [60, 80, 120])
 def test_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
-    """As in tests/unit/golden (to renew one, delete it and run this twice); no line is wider than the terminal."""
+    """The output equals tests/unit/golden (to renew one, delete it and run this twice).
+
+    No line is wider than the terminal.
+    """
     monkeypatch.setattr(terminal.Output, "size", lambda _self: (columns, 24))
     monkeypatch.setattr(detect, "has_scheduler", lambda: True)
     pictures = []

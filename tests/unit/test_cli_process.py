@@ -35,7 +35,7 @@ def play(emitter, cancel):
     threading.Event().wait()
 specs = [SimpleNamespace(name=name, domains=("example.test",)) for name in ("done", "home")]
 install(FakeRenewer(play), FakeConfig(certificates=tuple(specs)))
-sys.exit(main(["renew", "--json"]))
+sys.exit(main(["renew", "--json", *sys.argv[1:]]))
 """
 TALKING = """
 import os, sys
@@ -69,18 +69,19 @@ def started(arguments: list[str]) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_the_run_tidily(number: int, status: int) -> None:
-    """The values are withdrawn, the document is whole, the exit status says which signal it was."""
+    """After a signal the TXT values are removed, the document is complete, and the exit status is the signal's."""
     process = started([*STAGE, "happy", "0.2", "renew", "--json"])
     process.send_signal(number)
     out, err = process.communicate(timeout=10)
     assert process.returncode == status
-    assert json.loads(out)["outcomes"][0]["status"] == "interrupted"
+    document = json.loads(out)
+    assert (document["outcomes"][0]["status"], document["error"]["code"]) == ("interrupted", "cancelled")
     assert "2 TXT values removed" in err
     assert "Traceback" not in err
 
 
 def test_a_second_signal_ends_at_once() -> None:
-    """Somebody who cannot wait is obeyed, and still gets a JSON document."""
+    """A second signal ends the process at once. Standard output still gets a JSON document."""
     process = started([sys.executable, "-c", HANGING])
     process.send_signal(signal.SIGTERM)
     assert process.stderr is not None
@@ -94,7 +95,10 @@ def test_a_second_signal_ends_at_once() -> None:
 
 
 def test_a_renewal_that_hangs_is_left_behind() -> None:
-    """Within five seconds everything ends, even if something does not react; what is known of each is told."""
+    """The process ends within five seconds, even if a renewal hangs.
+
+    The known result of each certificate is reported.
+    """
     process = started([sys.executable, "-c", HANGING])
     before = time.monotonic()
     process.send_signal(signal.SIGINT)
@@ -110,8 +114,27 @@ def test_a_renewal_that_hangs_is_left_behind() -> None:
     assert "it first removes the TXT records" in err
 
 
+def test_a_signal_before_the_run_begins() -> None:
+    """A signal during --jitter ends the process too. The document has an outcome of each certificate, and the error."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HANGING, "--jitter", "600"],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    assert any("(--jitter)" in process.stderr.readline() for _ in range(2))
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=10)
+    assert process.returncode == 143
+    document = json.loads(out)
+    assert document["error"]["code"] == "cancelled"
+    assert [(outcome["name"], outcome["status"]) for outcome in document["outcomes"]] == [
+        ("done", "interrupted"),
+        ("home", "interrupted"),
+    ]
+
+
 def talking(seconds: float, *arguments: str, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
-    """A process that has said more than the pipe takes, which nobody reads; its work goes on for some seconds."""
+    """Start a process that has written more than the pipe takes. It then works for some seconds."""
     ours, theirs = os.pipe()
     process = subprocess.Popen(
         [sys.executable, "-c", TALKING, str(theirs), str(seconds), *arguments],
@@ -131,7 +154,7 @@ def talking(seconds: float, *arguments: str, stderr: int = subprocess.PIPE) -> s
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_reader_that_does_not_read_keeps_nobody_from_stopping(number: int, status: int) -> None:
-    """Ctrl-S, a stuck pipe: the run puts everything back, tells it on the other stream, and ends."""
+    """A blocked standard output does not prevent a stop: the run cleans up, reports and ends."""
     process = talking(60, "renew", "--json")
     before = time.monotonic()
     process.send_signal(number)
@@ -145,7 +168,7 @@ def test_a_reader_that_does_not_read_keeps_nobody_from_stopping(number: int, sta
 
 
 def test_a_result_that_nobody_reads_keeps_nobody_from_stopping() -> None:
-    """It is given up when told to stop, and not before."""
+    """The process waits for its reader until a signal arrives, and then ends."""
     process = talking(0, "renew", stderr=subprocess.STDOUT)
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(0.3)
@@ -158,7 +181,7 @@ def test_a_result_that_nobody_reads_keeps_nobody_from_stopping() -> None:
 
 
 def test_a_late_reader_gets_everything() -> None:
-    """Nothing is lost, everything is in its order, and the result comes last."""
+    """A late reader gets all lines in order, with the result last."""
     out, _ = talking(0.3, "renew", stderr=subprocess.STDOUT).communicate(timeout=20)
     lines = out.splitlines()
     warnings = [line for line in lines if "Warning" in line]
@@ -170,7 +193,7 @@ def test_a_late_reader_gets_everything() -> None:
 
 
 def test_a_reader_that_leaves_changes_nothing() -> None:
-    """`dnsrenew renew | head -1` renews, is silent about the pipe, and tells the renewal's status."""
+    """`dnsrenew renew | head -1` renews, ignores the broken pipe and has the exit status of the renewal."""
     for redirect in ("2>/dev/null", "2>&1"):
         line = f"set -o pipefail; {' '.join(STAGE)} happy 0.005 renew -v {redirect} | true"
         done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -179,7 +202,7 @@ def test_a_reader_that_leaves_changes_nothing() -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk needs Linux")
 def test_a_result_that_cannot_be_written() -> None:
-    """A full disk is told, and is a failure."""
+    """A full disk is reported as an error, with exit status 1."""
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [*STAGE, "happy", "0", "renew", "--json", "-q"], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, check=False
@@ -220,7 +243,7 @@ def on_a_terminal(part: str, pace: str) -> tuple[str, int]:
 
 
 def test_the_display_on_a_real_terminal() -> None:
-    """On a pseudo-terminal the block is rewritten, colours arrive, and the cursor comes back."""
+    """On a pseudo-terminal the block is rewritten in colour, and the cursor is restored."""
     text, status = on_a_terminal("happy", "0.02")
     assert status == 0
     assert "\x1b[32m✓\x1b[0m ns1.example.test 127.0.0.1" in text
@@ -229,7 +252,7 @@ def test_the_display_on_a_real_terminal() -> None:
 
 
 def test_a_crowd_on_a_real_terminal() -> None:
-    """The block counts those that have ended; in the end the one that failed stands last."""
+    """The block counts the finished certificates. The result lists the failed one last."""
     text, status = on_a_terminal("crowd", "0.05")
     assert status == 1
     assert "  0 of 6 certificates done" in text
@@ -240,7 +263,7 @@ def test_a_crowd_on_a_real_terminal() -> None:
 
 
 def test_ctrl_z_gives_the_cursor_back() -> None:
-    """A run that is paused leaves a terminal that can be used, and goes on as if nothing had been."""
+    """A paused run restores the cursor. After SIGCONT it continues as before."""
     terminal, slave = pty.openpty()
     # A group of its own, whose parent is of this session: in an orphaned group the kernel would stop nobody.
     process = subprocess.Popen(
@@ -267,7 +290,7 @@ def test_ctrl_z_gives_the_cursor_back() -> None:
 
 
 def test_an_ascii_terminal() -> None:
-    """Where only ASCII can be shown, only ASCII is."""
+    """In an ASCII locale, all output is ASCII."""
     environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     environment.pop("PYTHONIOENCODING", None)
     done = subprocess.run([*STAGE, "happy", "0"], cwd=ROOT, capture_output=True, env=environment, check=False)
@@ -296,7 +319,7 @@ def test_nothing_heavy_is_loaded(line: str, heavy: set[str]) -> None:
 
 
 def test_a_run_with_nothing_to_do_loads_nothing_heavy(tmp_path: Path) -> None:
-    """It is started every few hours: no library is loaded, and nothing that compiles classes of ours at each start."""
+    """A run with nothing due loads no heavy library and no module that compiles classes at start."""
     domains = ("a.example.com",)
     spec = CertificateSpec(name="home", domains=domains, identifiers=domains, ca="letsencrypt")
     store = FolderStore(tmp_path / "state")
@@ -324,7 +347,7 @@ def test_run_as_a_module() -> None:
 
 
 def test_stopped_before_it_began(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Ctrl-C while the program itself is loaded: a program that reads the answer gets one all the same."""
+    """After Ctrl-C while the program is being loaded, standard output still gets a JSON document."""
 
     def interrupted(_arguments: object) -> int:
         raise KeyboardInterrupt

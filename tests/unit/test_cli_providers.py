@@ -21,7 +21,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_providers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """All DNS hosts with what they need; no configuration is wanted for that."""
+    """The list has all DNS hosts with their options and needs no configuration."""
     assert main(["providers"]) == 0
     out = capsys.readouterr().out
     assert "duckdns  " in out
@@ -32,7 +32,7 @@ def test_providers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_one_provider(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What it needs, a block that can be copied, its limits; with -q the block alone."""
+    """The output has the options, a block that can be copied and the limits. With -q it is the block alone."""
     assert main(["providers", "duckdns"]) == 0
     out = capsys.readouterr().out
     for words in ("Options", '\n[dns.duckdns]\nprovider = "duckdns"\n', "one TXT value for the whole zone"):
@@ -65,7 +65,7 @@ def test_ones_own_provider_is_found(folder: Path, capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize("name", ["Cloudflare", "CLOUDFLARE"])
 def test_the_case_of_a_name_does_not_matter(folder: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
-    """The block has the name as it must be written, and reads the secret from a file."""
+    """The block has the name in its correct form and reads the secret from a file."""
     assert main(["providers", name, "-q"]) == 0
     out = capsys.readouterr().out
     assert 'provider = "cloudflare"' in out
@@ -77,7 +77,7 @@ def test_the_case_of_a_name_does_not_matter(folder: Path, capsys: pytest.Capture
     ("word", "names"), [("azon", ["route53"]), ("KNOT", ["rfc2136"]), ("duckdns", ["duckdns"]), ("hetzner.com", [])]
 )
 def test_search(folder: Path, capsys: pytest.CaptureFixture[str], word: str, names: list[str]) -> None:
-    """In the name, the title and the address."""
+    """The search covers the name, the title and the address."""
     assert main(["providers", "--search", word, "--json"]) == 0
     found = [provider["name"] for provider in json.loads(capsys.readouterr().out)["providers"]]
     assert found == (names or ["hetzner"])
@@ -96,7 +96,7 @@ def test_search(folder: Path, capsys: pytest.CaptureFixture[str], word: str, nam
 def test_an_unknown_host_has_other_ways(
     folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
 ) -> None:
-    """A provider file, a driver of one's own, a CNAME record; exit status 2."""
+    """For an unknown host the error proposes a driver or a CNAME record, with exit status 2."""
     assert main(["providers", *arguments]) == 2
     err = capsys.readouterr().err
     assert said in err
@@ -115,7 +115,7 @@ def test_a_host_that_is_left_out(folder: Path, capsys: pytest.CaptureFixture[str
 def test_no_column_is_cut(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int
 ) -> None:
-    """The list at three widths. To renew one, delete it and run this twice."""
+    """The list equals the golden files at three widths. To renew one, delete it and run this twice."""
     monkeypatch.setattr(terminal.Output, "size", lambda _self: (columns, 24))
     assert main(["providers"]) == 0
     out = capsys.readouterr().out

@@ -39,7 +39,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_what_is_written_passes_at_once(
     folder: Path, capsys: pytest.CaptureFixture[str], name: str, module: str
 ) -> None:
-    """The test is green, with warnings as errors, and ruff has nothing to say."""
+    """The generated test passes with warnings as errors, and ruff reports nothing."""
     assert main(["providers", "--new", name, "--json"]) == 0
     files = [folder / f"{module}.py", folder / f"test_{module}.py"]
     assert json.loads(capsys.readouterr().out)["written"] == [str(file) for file in files]
@@ -61,7 +61,7 @@ def test_what_is_written_is_typed(folder: Path) -> None:
     [(' if each["content"] == record.value', ""), ("in self._find(record):", "in self._find(record)[1:]:")],
 )
 def test_the_test_that_is_written_can_fail(folder: Path, change: str, to: str) -> None:
-    """A driver that removes other values, or none, fails it."""
+    """A driver that removes other values or no value fails the generated test."""
     assert main(["providers", "--new", "myhost"]) == 0
     driver = folder / "myhost.py"
     text = driver.read_text("utf-8")
@@ -102,14 +102,14 @@ def test_a_name_that_is_no_module_is_refused(folder: Path, capsys: pytest.Captur
 def test_a_name_that_something_else_has_is_refused(
     folder: Path, capsys: pytest.CaptureFixture[str], name: str, said: str
 ) -> None:
-    """The message tells what: Python, pytest, Windows, or the length; nothing is written."""
+    """The message names the reason: Python, pytest, Windows or the length. Nothing is written."""
     assert main(["providers", "--new", name]) == 2
     assert said in " ".join(capsys.readouterr().err.split())
     assert list(folder.iterdir()) == []
 
 
 def test_a_name_that_is_taken_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """By a host that is known, or by a file of the user."""
+    """The name of a known host or of a user's provider file is refused."""
     (folder / "dnsrenew.toml").touch()
     (folder / "providers").mkdir()
     (folder / "providers" / "mine.toml").write_text('title = "Mine"\ndriver = "lexicon"\n')
@@ -121,7 +121,7 @@ def test_a_name_that_is_taken_is_refused(folder: Path, capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize("existing", ["myhost.py", "test_myhost.py"])
 def test_no_file_is_written_over(folder: Path, capsys: pytest.CaptureFixture[str], existing: str) -> None:
-    """If one of both exists, none is written; a link that leads nowhere is a file too."""
+    """If one of both files exists, even as a dangling link, nothing is written."""
     (folder / existing).symlink_to(folder / "nowhere")
     assert main(["providers", "--new", "myhost", "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["error"]["evidence"]["path"] == existing
@@ -131,7 +131,7 @@ def test_no_file_is_written_over(folder: Path, capsys: pytest.CaptureFixture[str
 def test_a_folder_that_cannot_be_written_is_said(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the reason of the system."""
+    """The error has the system's reason."""
     monkeypatch.setattr("dnsrenew.cli.providers_new.open", _refuse, raising=False)
     assert main(["providers", "--new", "myhost", "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["error"]["evidence"]["reason"] == "Permission denied"
@@ -146,7 +146,7 @@ def _refuse(*_: object, **__: object) -> None:
     [["--new", "a", "--check", "b"], ["--new", "a", "--search", "b"], ["cloudflare", "--check", "b"], ["--markdown"]],
 )
 def test_options_that_contradict_each_other(folder: Path, arguments: list[str]) -> None:
-    """One thing at a time; a report needs a check."""
+    """Contradicting options give exit status 2."""
     assert main(["providers", *arguments]) == 2
 
 

@@ -53,7 +53,7 @@ def read_again(folder: Path, *, written: timedelta, read: timedelta) -> None:
 
 
 def test_it_is_deleted_with_its_keys(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing of it is left but its lock, which another process may hold; the document says what is gone."""
+    """The certificate is deleted with its keys. Removing it again is an error."""
     assert main(["remove", "old", "--yes"]) == 0
     out, err = capsys.readouterr()
     assert out == "✓ old deleted from the store\n"
@@ -75,7 +75,7 @@ def test_it_is_deleted_with_its_keys(old: Path, capsys: pytest.CaptureFixture[st
 def test_a_program_that_still_uses_it_is_mentioned(
     old: Path, capsys: pytest.CaptureFixture[str], *, written: timedelta, read: timedelta, expected: bool
 ) -> None:
-    """As far as the file system knows: the private key was read within 30 days."""
+    """The output mentions that the private key was read within the last 30 days."""
     read_again(old, written=written, read=read)
     assert main(["remove", "old", "--yes", "--json"]) == 0
     out, err = capsys.readouterr()
@@ -83,6 +83,22 @@ def test_a_program_that_still_uses_it_is_mentioned(
     assert (removed["name"], removed["domains"]) == ("old", ["old.example.test"])
     assert removed["last_read"] == ((NOW - read).isoformat().replace("+00:00", "Z") if expected else None)
     assert ("The private key of old was read 3 days ago: a server may still use it." in err) is expected
+
+
+@pytest.mark.parametrize(("days", "expected"), [(3, True), (31, False)])
+def test_a_program_that_asked_for_it_is_mentioned(
+    old: Path, capsys: pytest.CaptureFixture[str], *, days: int, expected: bool
+) -> None:
+    """The output mentions that a Python program used the certificate within the last 30 days."""
+    store, used = FolderStore(old.parents[1]), NOW - timedelta(days=days)
+    with store.lock("old", context=Context()):
+        store.update("old", lambda state: state.asked("", used))
+    assert main(["remove", "old", "--yes", "--json"]) == 0
+    out, err = capsys.readouterr()
+    removed = json.loads(out)["removed"]
+    assert removed["last_used"] == (used.isoformat().replace("+00:00", "Z") if expected else None)
+    assert removed["last_read"] is None
+    assert ("A Python program used old 3 days ago: it may still need it." in err) is expected
 
 
 def test_another_configuration_that_asked_for_it_is_named(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,7 +124,7 @@ def test_another_configuration_that_asked_for_it_is_named(old: Path, capsys: pyt
     ],
 )
 def test_what_is_refused(old: Path, capsys: pytest.CaptureFixture[str], line: str, code: str, said: str) -> None:
-    """What is still configured, what does not exist, and what nobody confirms: exit status 2, and nothing is done."""
+    """A configured or unknown certificate, and an unconfirmed removal, give exit status 2. Nothing is deleted."""
     assert main([*line.split(), "--json"]) == 2
     out, err = capsys.readouterr()
     assert json.loads(out)["error"]["code"] == code
@@ -126,7 +142,7 @@ def test_one_that_another_run_works_on_stays(old: Path, capsys: pytest.CaptureFi
 
 
 def test_one_whose_state_is_damaged_can_be_deleted(old: Path) -> None:
-    """A file that cannot be read keeps nobody from deleting it."""
+    """A certificate whose state cannot be read can be deleted."""
     (old / "state.json").write_text('{"schema": 99}')
     assert main(["remove", "old", "--yes"]) == 0
     assert not old.exists()
@@ -178,7 +194,7 @@ def asked(old: Path) -> Callable[[bytes], tuple[int, str]]:
 def test_a_person_is_asked(
     old: Path, asked: Callable[[bytes], tuple[int, str]], answer: bytes, status: int, said: str
 ) -> None:
-    """Only y and yes are an agreement; Ctrl-C ends the question at once."""
+    """Only y and yes confirm. Ctrl-C ends the prompt at once."""
     found, screen = asked(answer)
     assert found == status, screen
     assert "Delete old (old.example.test) from the store, with its private keys? [y/N]" in screen

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import signal
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +16,7 @@ from typing import Any, Final
 import pytest
 
 from dnsrenew.cli import main, terminal
-from dnsrenew.errors import AttemptError, CAError, Cancelled, ConfigError, LockedError, StoreError
+from dnsrenew.errors import AttemptError, CAError, Cancelled, ConfigError, DeployError, LockedError, StoreError
 from dnsrenew.events import Emitter
 from dnsrenew.model import Attempt, DeploymentResult, DnsAccount, Notice, Outcome, Route
 from dnsrenew.renewal.run_result import exit_status
@@ -39,6 +41,7 @@ Stage = Callable[..., FakeRenewer]
 LOCKED = LockedError("locked", "Another run (process 7 on box) works on home.", fix="Wait, or use --wait.")
 STOPPED = Cancelled("cancelled", "The run was stopped.", fix="Run it again.")
 SHORT = "The CA cannot reach this host by HTTP on port 80."
+REFUSED = DeployError("deploy-refused", "No.", fix="Y.")
 SKIPPED = AttemptError("caa", "CAA forbids it.", fix="Add the record.")
 LIMITED = CAError("ca-rate-limited", "Too many.", fix="Wait.", retry_after=3600.0)
 
@@ -49,7 +52,7 @@ def held(limit: str) -> CAError:
 
 
 def skipped(error: AttemptError) -> Attempt:
-    """An attempt that was none."""
+    """Return an attempt that was skipped."""
     return Attempt(route=replace(ROUTE, dns=("b",)), orders=0, seconds=0.0, error=error)
 
 
@@ -95,7 +98,7 @@ def test_exit_status(outcomes: list[Outcome], status: int) -> None:
 def test_a_configuration_without_a_certificate_is_a_mistake(
     line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing would ever be renewed, and a monitor that asks would be told that all is well."""
+    """A configuration without a certificate is refused: it would renew nothing and still look healthy to a monitor."""
     path = tmp_path / "dnsrenew.toml"
     path.write_text("agree_terms = true\n")
     assert main([*line.split(), "--json", f"--config={path}"]) == 2
@@ -109,7 +112,7 @@ def test_a_configuration_without_a_certificate_is_a_mistake(
 
 
 def test_success_says_what_a_person_needs(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """Names, validity, the next renewal and the two files, on standard output; the steps on standard error."""
+    """Standard output has names, validity, the next renewal and the two files. Standard error has the steps."""
     stage(happy)
     assert main(["renew"]) == 0
     out, err = capsys.readouterr()
@@ -127,7 +130,7 @@ def test_success_says_what_a_person_needs(stage: Stage, capsys: pytest.CaptureFi
 def test_failure_says_what_was_tried_what_stopped_it_and_what_to_do(
     stage: Stage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The result of a failure is for the person who must act."""
+    """A failure shows the attempts, the error, the fix and the certificate that stays in use."""
     stage([failed()])
     assert main(["renew"]) == 1
     out = capsys.readouterr().out
@@ -148,11 +151,7 @@ def test_failure_says_what_was_tried_what_stopped_it_and_what_to_do(
         (outcome(status="not-due"), "· home not due: valid until "),
         (outcome(reason="renew-before"), "✓ home renewed: "),
         (
-            outcome(
-                deployed=(
-                    DeploymentResult(to="hfs", target="http://x", ok=False, error={"message": "No.", "fix": "Y."}),
-                )
-            ),
+            outcome(deployed=(DeploymentResult(to="hfs", target="http://x", ok=False, error=REFUSED),)),
             "✗ not deployed: hfs http://x: No.\n    → Y.\n",
         ),
         (failed(not_after=None), "There is no certificate yet."),
@@ -168,7 +167,7 @@ def test_failure_says_what_was_tried_what_stopped_it_and_what_to_do(
     ],
 )
 def test_every_status_has_words(stage: Stage, capsys: pytest.CaptureFixture[str], done: Outcome, said: str) -> None:
-    """Each status is told in a line that a person understands."""
+    """Each status has a sentence."""
     stage([done])
     main(["renew"])
     assert said in capsys.readouterr().out
@@ -194,7 +193,7 @@ NOBODY = ActiveSchedule(False)
 def test_after_a_success_it_is_said_that_nothing_renews(
     stage: Stage, capsys: pytest.CaptureFixture[str], line: str, done: Outcome, schedule: ActiveSchedule, *, said: bool
 ) -> None:
-    """With the command that changes it, and not to a schedule."""
+    """Without a schedule, a success names the command that installs one. A scheduled run does not."""
     stage([done], None, schedule)
     main(line.split())
     shown = "".join(capsys.readouterr())
@@ -220,7 +219,7 @@ API: Final = Route("dns-01", dns="api")
 def test_a_certificate_that_needs_a_person(
     stage: Stage, capsys: pytest.CaptureFixture[str], routes: list[Route], schedule: ActiveSchedule, *, is_by_hand: bool
 ) -> None:
-    """No schedule can renew it, installed or not, so that is said in place of the command that installs one."""
+    """The output states that no schedule can renew the certificate, instead of proposing one."""
     accounts = {name: DnsAccount("manual", name=name) for name in ("person", "person-2")}
     accounts["api"] = DnsAccount("duckdns", name="api")
     config = FakeConfig((SimpleNamespace(name="home", routes=routes),), accounts)
@@ -233,7 +232,7 @@ def test_a_certificate_that_needs_a_person(
 
 
 def test_one_of_two_needs_a_person(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """The other one needs the schedule; both are said."""
+    """If only one certificate needs a person, the schedule is still proposed for the other."""
     accounts = {"person": DnsAccount("manual", name="person"), "api": DnsAccount("duckdns", name="api")}
     specs = (SimpleNamespace(name="home", routes=[BY_HAND]), SimpleNamespace(name="b", routes=[API]))
     stage([outcome(), outcome("b")], FakeConfig(specs, accounts), NOBODY)
@@ -247,7 +246,7 @@ def test_one_of_two_needs_a_person(stage: Stage, capsys: pytest.CaptureFixture[s
 def test_a_next_time_is_only_told_where_something_tries(
     stage: Stage, capsys: pytest.CaptureFixture[str], schedule: ActiveSchedule
 ) -> None:
-    """Otherwise when it is due, and how to try again."""
+    """Without a schedule the output has the due date instead of a next renewal, and the command to retry."""
     stage([outcome(), outcome("b", "not-due"), failed("c", next_attempt=now() + timedelta(hours=1))], None, schedule)
     assert main(["renew"]) == 1
     out = capsys.readouterr().out
@@ -258,7 +257,7 @@ def test_a_next_time_is_only_told_where_something_tries(
 
 
 def test_failures_come_last(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """What needs a person stands right above the summary, and many successes have one line each."""
+    """Failures are printed just above the summary. Each success has one line."""
     stage([failed("broken"), *(outcome(f"site{number}") for number in range(20))])
     assert main(["renew"]) == 1
     lines = capsys.readouterr().out.splitlines()
@@ -267,7 +266,7 @@ def test_failures_come_last(stage: Stage, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_a_port_that_this_user_cannot_open_is_no_warning(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """An ordinary user with http-01 first would read it at every renewal; the result has it."""
+    """A forbidden port causes no warning with -q. The result shows the route as skipped."""
     port = AttemptError("http-port-forbidden", "Not allowed.", fix="Run it as root.")
     way = Attempt(route=replace(ROUTE, challenge="http-01", dns=()), orders=0, seconds=0.0, error=port)
     stage([outcome(attempts=(way, Attempt(route=ROUTE, orders=1, seconds=2.0)))])
@@ -294,7 +293,7 @@ def test_many_that_a_stop_interrupted_share_a_line(stage: Stage, capsys: pytest.
 
 
 def test_many_that_are_not_due_are_one_line(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """Ten thousand certificates do not hide the one that failed; -v lists them."""
+    """Certificates that are not due are only counted. With -v they are listed."""
     many = [outcome(f"site{number}", "not-due") for number in range(1000)]
     stage([*many, failed("broken")])
     assert main(["renew"]) == 1
@@ -309,7 +308,7 @@ def test_many_that_are_not_due_are_one_line(stage: Stage, capsys: pytest.Capture
 def test_json_is_one_document_and_errors_are_on_standard_error(
     stage: Stage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With --json programs read standard output and people standard error."""
+    """With --json standard output has one document. Failures are on standard error."""
     stage([outcome("good"), failed("bad")])
     assert main(["renew", "--json"]) == 1
     out, err = capsys.readouterr()
@@ -321,7 +320,7 @@ def test_json_is_one_document_and_errors_are_on_standard_error(
 
 
 def test_quiet_is_silent_when_all_is_well(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """With -q a timer's mail is empty until something is wrong."""
+    """With -q a success prints nothing. A failure and warnings are on standard error."""
     stage(happy)
     assert main(["renew", "-q"]) == 0
     assert capsys.readouterr() == ("", "")
@@ -334,7 +333,7 @@ def test_quiet_is_silent_when_all_is_well(stage: Stage, capsys: pytest.CaptureFi
 
 
 def test_warnings_of_the_configuration_are_said(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """A warning reaches people with -q and with --json too, on standard error."""
+    """A warning of the configuration is on standard error, even with -q and --json."""
     stage([outcome()], FakeConfig(warnings=(Notice("plain-secret", "A secret is written plainly.", "Use env:."),)))
     main(["renew", "-q", "--json"])
     out, err = capsys.readouterr()
@@ -354,7 +353,7 @@ def test_warnings_of_the_configuration_are_said(stage: Stage, capsys: pytest.Cap
     ],
 )
 def test_force_wants_to_be_meant(stage: Stage, line: str, certificates: int, status: int) -> None:
-    """--force on several certificates wants names or --all; a refused one renews nothing."""
+    """--force on several certificates needs names or --all. Otherwise nothing is renewed."""
     renewer = stage([outcome()], FakeConfig(FakeConfig.certificates * certificates))
     assert main(line.split()) == status
     assert bool(renewer.calls) is (status == 0)
@@ -371,7 +370,7 @@ def lost(**route: Any) -> Attempt:
 
 
 def test_flags_reach_the_renewer(stage: Stage) -> None:
-    """What was asked for is what is done."""
+    """Each flag is passed to the renewer."""
     renewer = stage([outcome()])
     main(["renew", "a", "b", "--force", "--now", "--workers", "3", "--wait", "5"])
     how = {"force": True, "now": True, "attended": False, "dry_run": False, "deploy": True, "workers": 3, "wait": 5.0}
@@ -382,7 +381,7 @@ def test_flags_reach_the_renewer(stage: Stage) -> None:
 
 
 def test_a_rehearsal_says_what_was_rehearsed_and_where(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """At which CA, by which ways, and that nothing was kept; it is well, and no --all is asked for."""
+    """A dry run shows the CA and the attempts, and that nothing was saved. It succeeds and does not ask for --all."""
     way = Attempt(route=replace(ROUTE, ca="lab-staging"), orders=1, seconds=2.0)
     done = outcome(status="rehearsed", route=way.route, attempts=(lost(ca="lab-staging"), way))
     stage([done], FakeConfig(FakeConfig.certificates * 2))
@@ -396,14 +395,14 @@ def test_a_rehearsal_says_what_was_rehearsed_and_where(stage: Stage, capsys: pyt
 
 
 def test_a_failed_rehearsal_is_told_as_one(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is no failed renewal."""
+    """A failed dry run is reported as a failed dry run, not as a failed renewal."""
     stage([failed()])
     assert main(["renew", "--dry-run"]) == 1
     assert capsys.readouterr().out.startswith("✗ home dry run failed: ")
 
 
 def test_a_rehearsal_is_told_as_one(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nobody is told that it is forced."""
+    """The progress of a dry run does not call it forced."""
 
     def play(emitter: Emitter, cancel: threading.Event) -> list[Outcome]:
         script = Script(emitter, cancel)
@@ -416,7 +415,7 @@ def test_a_rehearsal_is_told_as_one(stage: Stage, capsys: pytest.CaptureFixture[
 
 
 def test_a_fallback_says_what_is_to_be_mended(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """The certificate is there, by another way than the first: why, and what to do about that, is told below it."""
+    """A certificate obtained by a later route shows each failed or skipped route, with its reason and fix."""
     way = Attempt(route=ROUTE, orders=1, seconds=2.0)
     skip = skipped(SKIPPED)
     stage([outcome(attempts=(lost(), skip, way))])
@@ -429,9 +428,9 @@ def test_a_fallback_says_what_is_to_be_mended(stage: Stage, capsys: pytest.Captu
 
 
 def test_quiet_warns_in_one_line_of_a_broken_way(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """A timer's mail says that another way than the first was needed, and what mends that; it is well all the same.
+    """With -q one line names the routes that failed before the successful one, and the fix.
 
-    A way that worked at its second try is not broken.
+    The exit status is 0. A route that succeeded at its second try is not reported.
     """
     way = Attempt(route=ROUTE, orders=1, seconds=2.0)
     stage([outcome(route=ROUTE, attempts=(lost(), way))])
@@ -449,7 +448,7 @@ def test_quiet_warns_in_one_line_of_a_broken_way(stage: Stage, capsys: pytest.Ca
 
 
 def test_a_failure_after_several_ways(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """A line for each with its reason, what stopped the last, the one thing to do, and when it is tried again."""
+    """Each attempt has one line with its reason, followed by the last error, its fix and the next attempt."""
     skip = skipped(SKIPPED)
     last = failed().attempts[0]
     stage([failed(error=last.error, attempts=(lost(), skip, last), next_attempt=now() + timedelta(minutes=10.5))])
@@ -469,7 +468,7 @@ def test_a_failure_after_several_ways(stage: Stage, capsys: pytest.CaptureFixtur
 
 
 def test_a_deferred_one_says_what_failed_and_when_it_goes_on(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """What failed before, what to do, and how to try at once; the exit status is 1 as long as it failed last."""
+    """A deferred renewal shows the last failure, its fix and the command to retry now. The exit status is 1."""
     error = AttemptError("x", "The update failed.", fix="Look at it.", evidence={"time": "2020-01-01T00:00:00Z"})
     stage([outcome(status="deferred", error=error, next_attempt=now() + timedelta(minutes=9.5))])
     assert main(["renew"]) == 1
@@ -483,7 +482,7 @@ def test_a_deferred_one_says_what_failed_and_when_it_goes_on(stage: Stage, capsy
 
 
 def test_a_deferred_one_that_the_ca_put_off(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing is wrong as long as a certificate stands; a page of the CA's is named."""
+    """A deferral by the CA gives exit status 0 while the certificate is valid. The CA's page is shown."""
     error = CAError("x", "Too many.", fix="Wait.", retry_after=60.0, evidence={"url": "https://ca.test/unpause"})
     stage([outcome(status="deferred", error=error, next_attempt=now() + timedelta(days=3))])
     assert main(["renew"]) == 0
@@ -494,7 +493,7 @@ def test_a_deferred_one_that_the_ca_put_off(stage: Stage, capsys: pytest.Capture
 
 
 def test_a_deferred_one_that_our_ledger_put_off(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """A limit that dnsrenew keeps by itself is not put into the mouth of the CA."""
+    """The output distinguishes a limit that dnsrenew keeps itself from a wait that the CA asked for."""
     stage([outcome(status="deferred", error=held("failed-orders"), next_attempt=now() + timedelta(minutes=9))])
     assert main(["renew"]) == 1
     assert "  to retry now  dnsrenew renew home --now\n" in capsys.readouterr().out
@@ -504,7 +503,7 @@ def test_a_deferred_one_that_our_ledger_put_off(stage: Stage, capsys: pytest.Cap
 
 
 def test_jitter_starts_later(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """--jitter says how long it waits, and then runs."""
+    """--jitter shows its delay and then runs."""
     renewer = stage([outcome()])
     assert main(["renew", "--jitter", "0.05"]) == 0
     assert renewer.calls
@@ -512,7 +511,7 @@ def test_jitter_starts_later(stage: Stage, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_an_unexpected_error_shows_no_traceback(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """A bug of ours is a typed error without its text, which may hold anything; -vv shows the traceback."""
+    """A bug becomes a typed error without the exception's text, which could hold a secret. -vv shows the traceback."""
 
     def bug(_emitter: Emitter, _cancel: threading.Event) -> list[Outcome]:
         raise RuntimeError("token-4711")
@@ -531,7 +530,7 @@ def test_an_unexpected_error_shows_no_traceback(stage: Stage, capsys: pytest.Cap
 def test_a_traceback_shows_no_secret(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With -vv it is told what a bug of ours stumbled over, but for the secrets that the run has used."""
+    """With -vv the traceback of a bug is shown without the secrets that the run has used."""
     path = tmp_path / "dnsrenew.toml"
     path.write_text('[[certificate]]\ndomains = ["a.test"]\nroutes = [{ challenge = "http-01" }]\n')
 
@@ -578,7 +577,7 @@ def test_an_error_before_any_certificate(stage: Stage, capsys: pytest.CaptureFix
 
 
 def test_log_lines_are_lines(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """Our log's warnings are told without a traceback, foreign ones not at all; -v and -vv tell more."""
+    """Warnings of dnsrenew's log are shown without a traceback, those of other packages are not. -vv shows more."""
 
     def play(_emitter: Emitter, _cancel: threading.Event) -> list[Outcome]:
         try:
@@ -645,7 +644,7 @@ def test_paths_stay_whole(
     columns: int,
     lines: list[str],
 ) -> None:
-    """Files below the current folder are named from there, and a path is never broken where it can fit."""
+    """A path below the current folder is relative to it. A path is not broken if it fits."""
     folder = window(columns) / "state/certificates/example.test/current"
     stage([outcome(path=folder)])
     main(["renew"])
@@ -655,7 +654,7 @@ def test_paths_stay_whole(
 def test_not_due_fits_the_window(
     stage: Stage, window: Callable[[int], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The line that a timer's run prints most often is broken between words."""
+    """The line for certificates that are not due is broken between words."""
     window(40)
     stage([outcome(status="not-due")])
     main(["renew"])
@@ -671,7 +670,7 @@ def lines_of(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 
 def test_plain_lines_tell_the_story(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line for each step, with the certificate's name; who is waited for, once."""
+    """Each step has one line with the certificate's name. A wait has one line that names its servers."""
     stage(partial(happy, lag=9.0))
     main(["renew"])
     lines = lines_of(capsys)
@@ -693,7 +692,7 @@ def test_plain_lines_tell_the_story(stage: Stage, capsys: pytest.CaptureFixture[
 
 
 def test_a_long_wait_is_mentioned_every_ten_seconds(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing is repeated but a sign of life every ten seconds."""
+    """A long wait is reported every ten seconds."""
     stage(partial(happy, lag=35.0))
     main(["renew"])
     told = [line.split(", ")[1].split(" so")[0] for line in lines_of(capsys) if "waiting" in line]
@@ -701,7 +700,7 @@ def test_a_long_wait_is_mentioned_every_ten_seconds(stage: Stage, capsys: pytest
 
 
 def test_a_change_is_told_at_once(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """A server that stops answering is told when it does."""
+    """A server that stops answering is reported at once."""
 
     def play(emitter: Emitter, cancel: threading.Event) -> list[Outcome]:
         script = Script(emitter, cancel)
@@ -720,7 +719,7 @@ def test_a_change_is_told_at_once(stage: Stage, capsys: pytest.CaptureFixture[st
 
 
 def test_verbose_shows_the_values(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """With -v the TXT names and values, the route and the order's address are told."""
+    """With -v the output has the TXT names and values, the route and the order's URL."""
     stage(happy)
     main(["renew", "-v"])
     err = capsys.readouterr().err
@@ -730,7 +729,7 @@ def test_verbose_shows_the_values(stage: Stage, capsys: pytest.CaptureFixture[st
 
 
 def test_several_at_once_keep_their_names(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """Lines of certificates worked on at once are told apart by their names; one failure fails the run."""
+    """Lines of concurrent certificates have their names. One failure fails the run."""
     stage(crowd)
     assert main(["renew"]) == 1
     out, err = capsys.readouterr()
@@ -741,7 +740,7 @@ def test_several_at_once_keep_their_names(stage: Stage, capsys: pytest.CaptureFi
 
 
 def test_an_interruption_is_no_failure(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """Who pressed Ctrl-C is not told that the route failed."""
+    """After Ctrl-C the output does not call the route failed."""
 
     def play(emitter: Emitter, cancel: threading.Event) -> list[Outcome]:
         script = Script(emitter, cancel)
@@ -754,8 +753,50 @@ def test_an_interruption_is_no_failure(stage: Stage, capsys: pytest.CaptureFixtu
     assert "failed" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("events", "doing"),
+    [
+        (["certificate-started"], "Stopping: removing our TXT records. To"),
+        (["certificate-started", "certificate-stored"], "Stopping. To"),
+        (["certificate-started", "certificate-stored", "deploy-started"], "Stopping: ending the deployment. To"),
+        (["deploy-started"], "Stopping: ending the deployment. To"),
+        (["deploy-started", "deployed"], "Stopping. To"),
+        ([], "Stopping. To"),
+    ],
+)
+def test_a_stop_says_what_it_ends(
+    stage: Stage,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    events: list[str],
+    doing: str,
+) -> None:
+    """After Ctrl-C the message mentions TXT records only during a renewal, and a deployment only during one."""
+    shown, write = threading.Event(), terminal.Terminal.write_message
+
+    def write_message(self: terminal.Terminal, *told: Any) -> None:
+        write(self, *told)
+        if "Stopping" in told[0]:
+            shown.set()
+
+    monkeypatch.setattr(terminal.Terminal, "write_message", write_message)
+
+    def play(emitter: Emitter, _cancel: threading.Event) -> list[Outcome]:
+        script = Script(emitter, threading.Event())
+        for kind in events:
+            data = {"reason": "missing", "domains": ["a.test"]} if kind == "certificate-started" else {}
+            script.say(kind, **data)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert shown.wait(10)
+        return [script.finish(outcome(status="interrupted", error=STOPPED))]
+
+    stage(play)
+    assert main(["renew"]) == 130
+    assert doing in capsys.readouterr().err
+
+
 def test_the_next_way_is_told_with_why_the_last_one_failed(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """As soon as it is known that there is one; the last failure is left to the result."""
+    """The next route is announced with the error of the previous one. The last failure is left to the result."""
 
     def play(emitter: Emitter, cancel: threading.Event) -> list[Outcome]:
         script = Script(emitter, cancel)
@@ -785,7 +826,7 @@ def test_the_next_way_is_told_with_why_the_last_one_failed(stage: Stage, capsys:
 
 
 def test_http_01_and_waiting_are_told(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where the answers stand, that they are withdrawn, what is waited for."""
+    """The output shows where http-01 responses are published, their removal, and each wait."""
 
     def play(emitter: Emitter, cancel: threading.Event) -> list[Outcome]:
         script = Script(emitter, cancel)

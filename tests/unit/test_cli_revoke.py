@@ -34,7 +34,7 @@ def renewer(monkeypatch: pytest.MonkeyPatch) -> FakeRenewer:
 
 
 def test_revoke_says_what_it_does_and_what_comes_next(renewer: FakeRenewer, capsys: pytest.CaptureFixture[str]) -> None:
-    """Before, on standard error; afterwards, what is revoked and how it is replaced."""
+    """Standard error announces the revocation. The result shows what was revoked and how it is replaced."""
     assert main(["revoke", "home", "--yes", "--reason", "key-compromise", "--wait", "3"]) == 0
     out, err = capsys.readouterr()
     assert "Revoking home (reason: key-compromise)." in err
@@ -47,14 +47,14 @@ def test_revoke_says_what_it_does_and_what_comes_next(renewer: FakeRenewer, caps
 
 
 def test_the_help_names_every_reason(capsys: pytest.CaptureFixture[str]) -> None:
-    """To be copied."""
+    """The help lists every reason."""
     assert main(["revoke", "--help"]) == 0
     words = set(capsys.readouterr().out.replace(",", " ").replace(".", " ").split())
     assert words >= set(REASONS)
 
 
 def test_revoke_for_programs(renewer: FakeRenewer, capsys: pytest.CaptureFixture[str]) -> None:
-    """One document; with -q nothing at all."""
+    """With --json the output is one document, with -q it is empty."""
     renewer.already = True
     assert main(["revoke", "home", "--json", "-y"]) == 0
     assert json.loads(capsys.readouterr().out)["revoked"] == {
@@ -77,14 +77,14 @@ def test_revoke_for_programs(renewer: FakeRenewer, capsys: pytest.CaptureFixture
     ],
 )
 def test_wrong_use(renewer: FakeRenewer, line: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing is revoked by a guess."""
+    """A wrong command line revokes nothing."""
     assert main([*line.split(), "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "usage"
     assert renewer.calls == []
 
 
 def test_another_run_is_exit_status_three(renewer: FakeRenewer) -> None:
-    """As for `renew`: nothing has failed."""
+    """If another run holds the lock, the exit status is 3, as for `renew`."""
 
     def locked(_emitter: Emitter, _cancel: threading.Event) -> list[Outcome]:
         raise LockedError("locked", "Another run works on it.", fix="Wait.")
@@ -106,7 +106,10 @@ def shown(renewer: FakeRenewer, capsys: pytest.CaptureFixture[str]) -> Callable[
 
 
 def test_accounts(shown: Callable[..., list[str]], renewer: FakeRenewer) -> None:
-    """The URL is what CAA records want; one that could not be asked is exit status 1, and the others are shown."""
+    """Each account has its URL and contact.
+
+    One that could not be queried gives exit status 1 and does not hide others.
+    """
     assert shown("account", HELD, LOST, SILENT, status=1) == [
         "✓ lab: valid",
         "  account  https://lab.test/a/1",
@@ -121,14 +124,14 @@ def test_accounts(shown: Callable[..., list[str]], renewer: FakeRenewer) -> None
 
 
 def test_new_keys(shown: Callable[..., list[str]], renewer: FakeRenewer) -> None:
-    """Of the named, or of all."""
+    """`account roll` replaces the keys of the named CA or of all."""
     assert shown("account roll lab", HELD)[0] == "✓ lab: key replaced"
     assert shown("account roll", HELD, HELD)[0] == "✓ lab: key replaced"
     assert renewer.calls == [(["lab"], {"new_key": True}), (None, {"new_key": True})]
 
 
 def test_contacts(shown: Callable[..., list[str]], renewer: FakeRenewer) -> None:
-    """What the CA has now is shown."""
+    """The output shows the contact that the CA has now."""
     assert shown("account contact lab", HELD) == [
         "✓ lab: contact updated",
         "  account  https://lab.test/a/1",
@@ -138,7 +141,7 @@ def test_contacts(shown: Callable[..., list[str]], renewer: FakeRenewer) -> None
 
 
 def test_a_closed_account(shown: Callable[..., list[str]], renewer: FakeRenewer) -> None:
-    """With --yes nobody is asked; one that could not be closed is exit status 1."""
+    """With --yes there is no prompt. An account that could not be closed gives exit status 1."""
     closed = replace(HELD, status="deactivated")
     lines = shown("account deactivate --yes", closed, SILENT, status=1)
     assert lines[0] == "✓ lab: closed for ever; the next order creates a new account"
@@ -148,12 +151,12 @@ def test_a_closed_account(shown: Callable[..., list[str]], renewer: FakeRenewer)
 
 
 def test_without_an_account_nobody_is_asked(shown: Callable[..., list[str]]) -> None:
-    """There is nothing to close."""
+    """Without an account there is no prompt."""
     assert shown("account deactivate") == ["No CA accounts yet. The first order at a CA creates one."]
 
 
 def test_accounts_for_programs(shown: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]) -> None:
-    """The document of the contract; with -q only what is wrong, on standard error."""
+    """JSON has all accounts. With -q nothing is printed if all are valid."""
     (line,) = shown("account show --json", HELD)
     assert json.loads(line) == {
         "version": 1,

@@ -34,7 +34,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Service:
 
 
 def test_it_looks_at_once_and_twice_a_day(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
-    """The first look is now, the next ones half a day apart, slept in slices of a minute; it says so."""
+    """The first round starts at once, the next ones every 12 hours. The sleep has slices of a minute."""
     assert service.run(done(outcome()), done(outcome(status="not-due"))) == 143
     assert service.times == [0, 43_200, 86_400]
     assert max(service.clock.waits) <= 60
@@ -59,7 +59,7 @@ def test_it_looks_when_something_is_due(service: Service, capsys: pytest.Capture
 
 
 def test_nothing_ends_it(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
-    """A store that cannot be read, or a bug, is told and tried again an hour later."""
+    """After an unreadable store or a bug, the error is reported and the next round follows an hour later."""
 
     def broken(_emitter: Emitter, _cancel: threading.Event) -> list[Outcome]:
         raise StoreError("store-unreadable", "The store is damaged.", fix="Look.")
@@ -76,7 +76,7 @@ def test_nothing_ends_it(service: Service, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_a_suspended_machine_is_not_late(service: Service) -> None:
-    """While a laptop sleeps only the wall clock goes on: the look is made when it wakes."""
+    """After a suspend, the next round follows when the machine wakes: the interval is measured by the wall clock."""
 
     def shut_the_lid(_emitter: Emitter, _cancel: threading.Event) -> list[Outcome]:
         wait = service.clock.wait
@@ -94,7 +94,7 @@ def test_a_suspended_machine_is_not_late(service: Service) -> None:
 
 
 def test_interval_and_jitter(service: Service) -> None:
-    """--interval shortens the sleep, --jitter lengthens it by chance, the first one too."""
+    """--interval shortens the sleep. --jitter adds a random delay, before the first round too."""
     service.run(done(outcome()), done(outcome()), flags="--interval 600 --jitter 100")
     first, second, third = service.times
     assert 0 < first <= 100
@@ -103,7 +103,7 @@ def test_interval_and_jitter(service: Service) -> None:
 
 
 def test_an_interrupted_renewal_is_told(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
-    """In words: the status is the signal's, whatever was under way."""
+    """An interrupted renewal is reported in words. The exit status is that of the signal."""
 
     def cut(_emitter: Emitter, _cancel: threading.Event) -> list[Outcome]:
         service.stop()
@@ -133,7 +133,7 @@ def test_json_lines(service: Service, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_quiet_says_only_what_is_wrong(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
-    """With -q all is silent until something fails."""
+    """With -q nothing is printed until something fails."""
     service.run(done(outcome()), flags="-q")
     assert capsys.readouterr() == ("", "")
     service.clock = FakeClock(now())
@@ -148,7 +148,7 @@ def test_quiet_says_only_what_is_wrong(service: Service, capsys: pytest.CaptureF
 
 @pytest.mark.parametrize("line", ["run --interval 5", "run --interval 100000", "run home"])
 def test_wrong_usage(line: str) -> None:
-    """An interval is from a minute to a day; it renews all certificates."""
+    """An interval outside a minute to a day and a certificate name are refused."""
     assert main(line.split()) == 2
 
 
@@ -172,7 +172,10 @@ def test_told_to_stop_while_it_sleeps(number: int, status: int) -> None:
 def test_a_hangup_reads_the_configuration_again(
     service: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The next round comes at once and uses it; a mistake in it is told, and the one before stays in use."""
+    """After SIGHUP the next round starts at once, with the new configuration.
+
+    An invalid one is reported, and the old one stays in use.
+    """
     used: list[Any] = []
     found: list[FakeConfig | ConfigError] = [FakeConfig(), FakeConfig(accounts={"new": 1})]
     found.append(ConfigError("config-invalid", "dnsrenew.toml:3: ca: a mistake.", fix="Correct it."))
@@ -207,7 +210,7 @@ def test_a_hangup_reads_the_configuration_again(
 @needs_hangup
 @pytest.mark.parametrize("ignored", [False, True])
 def test_a_hangup_wakes_the_real_process(*, ignored: bool) -> None:
-    """It sleeps for half a day, and looks at once; below nohup too."""
+    """SIGHUP starts the next round at once in a sleeping process, even below nohup."""
     prefix = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh"] if ignored else []
     process = subprocess.Popen(
         [*prefix, *STAGE, "happy", "0", "run"], cwd=ROOT, stderr=subprocess.PIPE, text=True, encoding="utf-8"
@@ -227,7 +230,7 @@ def test_a_hangup_wakes_the_real_process(*, ignored: bool) -> None:
 
 
 def test_a_terminal_that_closes_ends_it() -> None:
-    """The hangup then means that nobody is there any more."""
+    """SIGHUP from a closed terminal ends the process."""
     pty = pytest.importorskip("pty", reason="terminals of POSIX")
     ours, theirs = pty.openpty()
     process = subprocess.Popen(

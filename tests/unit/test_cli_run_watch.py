@@ -1,4 +1,4 @@
-"""What `dnsrenew run` tells systemd and Prometheus: messages in their order, signs of life, and the endpoint."""
+"""The messages of `dnsrenew run` to systemd, its watchdog signals, and the metrics endpoint."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def messages(receiver: NotifySocket) -> list[list[str]]:
 
 
 def test_the_messages_of_a_life(service: Service, systemd: NotifySocket) -> None:
-    """It is ready before the first round, says what it does and what is next, and says that it stops."""
+    """READY comes before the first round, a status before and after each round, and STOPPING at the end."""
     assert service.run(done(outcome()), done(outcome("shop"))) == 143
     first, *rounds, last = messages(systemd)
     assert first == ["READY=1", "STATUS=Started."]
@@ -91,7 +91,7 @@ def test_the_messages_of_a_life(service: Service, systemd: NotifySocket) -> None
 def test_a_reload_has_a_beginning_and_an_end(
     service: Service, systemd: NotifySocket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also if the new configuration has a mistake: then the status says that the old one stays."""
+    """Each reload sends RELOADING and READY, even if the new configuration is invalid and the old one stays."""
     found: list[FakeConfig | ConfigError] = [FakeConfig(), FakeConfig()]
     found.append(ConfigError("config-invalid", "dnsrenew.toml:3: ca: a mistake.", fix="Correct it."))
 
@@ -132,7 +132,7 @@ def test_a_mistake_at_the_start_is_never_ready(
 def test_each_slice_of_the_sleep_and_each_event_is_a_sign_of_life(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In its sleep the next sign is promised within minutes, and comes within one; in a round, within hours."""
+    """While asleep, a sign of life comes every minute. During a round, every event is one, valid for hours."""
     given: list[tuple[float, float]] = []
     give = LifeSign.give
 
@@ -157,7 +157,7 @@ def test_each_slice_of_the_sleep_and_each_event_is_a_sign_of_life(
 
 
 def test_the_watchdog_of_the_real_process(systemd: NotifySocket, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It speaks while the process sleeps."""
+    """The watchdog signals continue while the process sleeps."""
     monkeypatch.setenv("WATCHDOG_USEC", "100000")
     process = subprocess.Popen(
         [*SERVICE, "happy", "0", "run"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -174,7 +174,7 @@ def test_the_watchdog_of_the_real_process(systemd: NotifySocket, monkeypatch: py
 
 
 def test_a_round_that_hangs_silences_the_watchdog(systemd: NotifySocket, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without an event for longer than a round may be silent, systemd hears nothing, and ends the service."""
+    """A round that hangs stops the watchdog signals, so that systemd ends the service."""
     monkeypatch.setenv("WATCHDOG_USEC", "100000")
     process = subprocess.Popen(
         [sys.executable, "-c", HANGING], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -209,7 +209,7 @@ def configured(folder: Path, listen: str | None) -> Any:
 def test_the_endpoint_lives_as_long_as_the_service(
     service: Service, listen: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It answers from the first round on, knows the last one, and is closed at the end."""
+    """The endpoint answers from the first round on, reports a failed round, and is closed at the end."""
     seen: list[tuple[int, str]] = []
 
     def look(_emitter: Emitter, _cancel: threading.Event) -> list[Outcome]:
@@ -230,7 +230,7 @@ def test_the_endpoint_lives_as_long_as_the_service(
 def test_a_taken_port_ends_the_start(
     service: Service, listen: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing is renewed; the error says which address."""
+    """If the port is taken, nothing is renewed and the error names the address."""
     service.config = configured(tmp_path, listen)
     host, _, port = listen.partition(":")
     with socket.socket() as taken:
@@ -246,7 +246,10 @@ def test_a_taken_port_ends_the_start(
 def test_a_reload_moves_the_endpoint(
     service: Service, listen: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The old address is closed; one that is taken is a mistake, and the old one goes on; none closes it."""
+    """A reload closes the old address.
+
+    If the new one is taken, the old one stays. Without one the endpoint is closed.
+    """
     with ports.reserve("127.0.0.1") as other, socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -1,4 +1,4 @@
-"""`dnsrenew schedule`: what it says, what it leaves alone, and what programs get to read."""
+"""`dnsrenew schedule`: its messages, its effects, and its output for programs."""
 
 import json
 import os
@@ -55,7 +55,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_a_life(machine: Machine, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """Nothing; installed, with every line of it shown; installed already; shown; removed; nothing."""
+    """A schedule is installed, shown, installed again and removed, with the right message at each step."""
     machine()
     assert main(["schedule"]) == 0
     out = said(capsys)
@@ -80,7 +80,7 @@ def test_a_life(machine: Machine, capsys: pytest.CaptureFixture[str], tmp_path: 
 
 
 def test_programs_read_json(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each action is one document."""
+    """With --json each action prints one document."""
     machine()
     documents = []
     for action in ("show", "install", "show", "remove"):
@@ -95,7 +95,7 @@ def test_programs_read_json(machine: Machine, capsys: pytest.CaptureFixture[str]
 def test_a_job_written_by_hand(
     machine: Machine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`show` agrees with `status` that something renews; `install` says that two jobs would run."""
+    """`show` recognizes a job written by hand. `install` warns that two jobs would run."""
     machine()
     for module in (schedule_command, schedule_preview):
         monkeypatch.setattr(module, "detect", lambda _config: ActiveSchedule(True, "cron"))
@@ -111,7 +111,7 @@ def test_a_job_written_by_hand(
 
 
 def test_only_one_kind_at_a_time(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
-    """Two schedules for one machine would be a puzzle: the first has to go; remove finds it whatever its kind."""
+    """A second schedule of another kind is refused. `remove` finds the installed one, whatever its kind."""
     run = machine()
     assert main(["schedule", "install", "--kind", "cron"]) == 0
     assert "Cron does not catch up" in said(capsys)
@@ -122,7 +122,7 @@ def test_only_one_kind_at_a_time(machine: Machine, capsys: pytest.CaptureFixture
 
 
 def test_a_kind_that_is_not_here(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
-    """A wrong --kind names those that are possible; a container is told of `dnsrenew run`."""
+    """An unavailable --kind is an error. In a container the fix is `dnsrenew run`."""
     machine()
     assert main(["schedule", "install", "--kind", "launchd"]) == 2
     assert "launchd is not available on this machine" in said(capsys)
@@ -144,7 +144,7 @@ def test_a_kind_that_is_not_here(machine: Machine, capsys: pytest.CaptureFixture
 def test_what_would_be_written_can_be_looked_at_anywhere(
     machine: Machine, capsys: pytest.CaptureFixture[str], host: Host, kind: str, line: str
 ) -> None:
-    """`show --kind` prints any of the four kinds, ready for a file; what else there is to know is beside it."""
+    """`show --kind` prints any of the four kinds for a file. Further information is on standard error."""
     machine(host)
     assert main(["schedule", "show", "--kind", kind]) == 0
     out, err = capsys.readouterr()
@@ -163,7 +163,7 @@ def test_what_would_be_written_can_be_looked_at_anywhere(
 
 
 def test_a_container_has_nothing_installed(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
-    """To look there is no mistake: nothing is installed, and what to do instead is said."""
+    """In a container `show` succeeds, reports that no schedule is installed and names the alternative."""
     machine(CONTAINER)
     assert main(["schedule", "show"]) == 0
     out = said(capsys)
@@ -179,7 +179,7 @@ def test_a_container_has_nothing_installed(machine: Machine, capsys: pytest.Capt
 def test_without_a_configuration_an_example_is_shown(
     machine: Machine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To look there needs no configuration."""
+    """`show` works without a configuration and shows an example."""
 
     def none(_self: object) -> Path:
         raise ConfigError("config-missing", "There is none.", fix="Write one.")
@@ -191,7 +191,7 @@ def test_without_a_configuration_an_example_is_shown(
 
 
 def test_secrets_of_the_terminal_are_warned_of(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
-    """A secret in an environment variable would be missing at night: it is said now."""
+    """Installing warns of a secret in an environment variable, which the schedule would not have."""
     machine(secret='"env:TSIG_SECRET"')
     assert main(["schedule", "install", "-q"]) == 0
     out, err = capsys.readouterr()
@@ -200,7 +200,10 @@ def test_secrets_of_the_terminal_are_warned_of(machine: Machine, capsys: pytest.
 
 
 def test_what_may_fail_is_said(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without lingering it is installed all the same, with a warning; a timer that does not start is a failure."""
+    """If lingering cannot be enabled, the schedule is installed with a warning.
+
+    A timer that does not start is a failure.
+    """
     machine(refuse=["loginctl"])
     assert main(["schedule", "install"]) == 0
     assert "! loginctl enable-linger joe failed. Until an administrator" in said(capsys)
@@ -213,7 +216,7 @@ def test_what_may_fail_is_said(machine: Machine, capsys: pytest.CaptureFixture[s
 
 
 def test_what_is_not_switched_on_is_said(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its files alone renew nothing; installing again switches it on."""
+    """A schedule that is installed but inactive is reported with its reason. Installing again activates it."""
     machine()
     assert main(["schedule", "install"]) == 0
     machine(refuse=["systemctl --user is-enabled"])
@@ -231,7 +234,7 @@ def test_what_is_not_switched_on_is_said(machine: Machine, capsys: pytest.Captur
 
 
 def test_somebody_who_may_not_use_cron(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
-    """A kind that cannot be looked at does not stand in the way of the others."""
+    """A kind that cannot be read does not prevent using another one."""
     machine(refuse=["crontab"])
     assert main(["schedule", "install"]) == 0
     assert main(["schedule", "show", "--kind", "cron"]) == 1
@@ -245,7 +248,7 @@ def test_somebody_who_may_not_use_cron(machine: Machine, capsys: pytest.CaptureF
 def test_the_sandbox_follows_the_configuration(
     machine: Machine, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """A run that starts no program has one; after an edit of the configuration the unit is to be installed again."""
+    """The sandbox depends on the configuration. After an edit `show` asks to install the unit again."""
     units = tmp_path / ".config/systemd/user"
     machine()
     assert main(["schedule", "install"]) == 0
@@ -264,7 +267,7 @@ def test_the_sandbox_follows_the_configuration(
 
 
 def test_a_preview_says_what_is_left_out(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
-    """Before anything is installed."""
+    """`show` names the options that limit the sandbox, before anything is installed."""
     machine(secret=COMMAND)
     assert main(["schedule", "show"]) == 0
     assert "dns.home.tsig_secret" in said(capsys)
@@ -282,7 +285,7 @@ def give_away(path: Path) -> None:
 def test_root_installs_no_program_that_others_can_change(
     part: str, machine: Machine, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It would run as root four times a day. With --insist it does, and the unit says so."""
+    """Root may not install a program that others can change. --insist installs it, and the unit says so."""
     others = tmp_path / "others"
     others.mkdir()
     code = others / "dnsrenew"
@@ -314,7 +317,7 @@ def test_root_installs_no_program_that_others_can_change(
 def test_root_installs_no_configuration_that_others_can_change(
     machine: Machine, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It can run programs as root."""
+    """Root may not schedule a configuration that others can change, because it can run programs as root."""
     run = machine()
     monkeypatch.setattr("dnsrenew.config.file_checks._is_root", lambda: True)
     give_away(tmp_path / "dnsrenew.toml")
@@ -324,7 +327,7 @@ def test_root_installs_no_configuration_that_others_can_change(
 
 
 def test_what_is_shown_with_a_kind_can_go_into_a_file(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of one file exactly its text; of two, each below its path; of what is installed, that."""
+    """One file is shown as its exact text, two each below its path. An installed schedule is shown as it is."""
     machine(MAC_USER)
     assert main(["schedule", "show", "--kind", "launchd", "-q"]) == 0
     assert capsys.readouterr().out.startswith("<?xml")

@@ -29,7 +29,7 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (BREAK, 130), (signal.SIGTERM, 143)])
 @pytest.mark.usefixtures("windows")
 def test_the_first_signal_asks_to_stop(number: signal.Signals, status: int) -> None:
-    """Ctrl-C and Ctrl-Break are the same; what is under way is told, and nothing is raised in its midst."""
+    """The first signal sets `cancel`, and `check` raises Cancelled. Ctrl-C and Ctrl-Break are treated alike."""
     with SignalHandler() as signals:
         signal.raise_signal(number)
         assert (signals.status, signals.cancel.is_set()) == (status, True)
@@ -40,7 +40,10 @@ def test_the_first_signal_asks_to_stop(number: signal.Signals, status: int) -> N
 @pytest.mark.parametrize("second", [signal.SIGINT, BREAK, signal.SIGTERM])
 @pytest.mark.usefixtures("windows")
 def test_the_second_signal_ends_the_process(monkeypatch: pytest.MonkeyPatch, second: signal.Signals) -> None:
-    """Whichever it is: after the last words, with the status of the first one. The same twice within 0.2 s is one."""
+    """A second signal of any kind ends the process with the status of the first one.
+
+    A repetition within 0.2 s is ignored.
+    """
     ended: list[object] = []
     monkeypatch.setattr(os, "_exit", ended.append)
     monkeypatch.setattr("dnsrenew.cli.signals.RUNNING", subprocesses._Running())
@@ -71,7 +74,7 @@ def test_a_call_is_left_behind() -> None:
 
 
 def test_in_another_thread_no_signal_is_touched() -> None:
-    """Python lets only the main thread set handlers: who runs the command elsewhere keeps theirs."""
+    """Outside the main thread no signal handler is set: Python would not allow it."""
     before = signal.getsignal(signal.SIGTERM)
     seen: list[object] = []
 

@@ -10,6 +10,7 @@ import pytest
 
 from dnsrenew.cli import main, terminal
 from dnsrenew.cli.status_text import needs_attention
+from dnsrenew.errors import DeployError
 from dnsrenew.model import DeploymentResult, DnsAccount, Route
 from dnsrenew.schedule.detect import UNKNOWN, ActiveSchedule
 from tests.kit.cli_stage import FakeConfig, FakeRenewer, FakeStatus, install, now, valid
@@ -63,7 +64,7 @@ def test_a_table(show: Show) -> None:
 @pytest.mark.parametrize("columns", [60, 80, 100, 132])
 @pytest.mark.parametrize("length", [10, 30, 45])
 def test_it_fits_the_window_and_no_name_is_cut(show: Show, columns: int, length: int) -> None:
-    """Long lists of domains are shortened, wrapped or moved below; names and dates stay whole."""
+    """Long lists of domains are shortened, wrapped or moved below. Names and dates stay whole."""
     name = "a" * length
     lines = show(valid(name, domains=tuple(f"host{n}.example.test" for n in range(50))), valid(), columns=columns)
     assert max(map(len, lines)) <= columns
@@ -75,7 +76,7 @@ def test_it_fits_the_window_and_no_name_is_cut(show: Show, columns: int, length:
 
 
 def test_a_name_that_is_the_domain_stands_once(show: Show) -> None:
-    """Where every certificate is named like its only domain, no column repeats that."""
+    """If every certificate has the name of its only domain, the domain column is omitted."""
     lines = show(valid("a.test", domains=("a.test",)), valid("b.test", domains=("b.test",)))
     assert lines[1].split() == ["NAME", "CA", "EXPIRES", "RENEWAL", "STATE"]
     assert lines[2].count("a.test") == 1
@@ -85,7 +86,7 @@ def test_a_name_that_is_the_domain_stands_once(show: Show) -> None:
 
 @pytest.mark.parametrize("columns", [40, 60, 79])
 def test_a_narrow_window(show: Show, columns: int) -> None:
-    """Below 80 columns each certificate is a card."""
+    """Below 80 columns each certificate is shown as a card."""
     lines = show(valid(), PROBLEMS["missing"], columns=columns)
     assert max(map(len, lines)) <= columns
     assert "home  ✓ valid" in lines
@@ -95,7 +96,7 @@ def test_a_narrow_window(show: Show, columns: int) -> None:
 
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_check_complains(show: Show, problem: str) -> None:
-    """Whatever needs a person is exit status 1, is counted, and the state says what it is."""
+    """With --check each problem gives exit status 1, is counted, and is named in the state column."""
     certificate = PROBLEMS[problem]
     assert needs_attention(certificate, now())  # type: ignore[arg-type]
     lines = show(valid("fine"), certificate, line="status --check", status=1)
@@ -105,12 +106,12 @@ def test_check_complains(show: Show, problem: str) -> None:
 
 
 def test_check_is_content(show: Show) -> None:
-    """Valid is well, and so is what became due today: the next run will renew it."""
+    """With --check a valid certificate, or one that became due today, gives exit status 0."""
     show(valid(), valid("due", state="due", next_renewal=now() - timedelta(hours=5)), line="status --check")
 
 
 def test_problems_are_explained(show: Show) -> None:
-    """Below the table stands why something failed and when it is tried again, and what to run for the rest."""
+    """Below the table each failure has its reason, the next attempt and the command to run."""
     failure = FAILURE | {"time": "2020-01-01T00:00:00Z"}
     lines = show(
         valid(state="due", last_failure=failure, next_attempt=now() + timedelta(days=3)),
@@ -122,7 +123,7 @@ def test_problems_are_explained(show: Show) -> None:
 
 
 def test_a_failure_of_what_is_not_due_is_not_tried_again(show: Show) -> None:
-    """It was forced: `--now` would do nothing, and the date is the one of the renewal."""
+    """A failed forced renewal of a certificate that is not due proposes --force, not --now."""
     lines = show(valid(last_failure=FAILURE))
     assert lines[2].endswith("! valid, failed")
     assert "It is not due before 20" in lines[3]
@@ -131,7 +132,7 @@ def test_a_failure_of_what_is_not_due_is_not_tried_again(show: Show) -> None:
 
 
 def test_a_cause_that_is_common_is_told_once(show: Show) -> None:
-    """With the number of certificates, some of their names, and the earliest next attempt."""
+    """A common cause is shown once, with the number of certificates, some names and the earliest next attempt."""
     due = [
         valid(f"site{n}", state="due", next_attempt=now() + timedelta(days=3 + n),
               last_failure=FAILURE | {"time": f"2020-01-01T00:00:0{n}Z"})
@@ -150,7 +151,7 @@ UNREAD = {"code": "store-newer", "message": "A later dnsrenew wrote it.", "fix":
 
 
 def test_what_cannot_be_read_is_not_called_missing(show: Show) -> None:
-    """Nor is an attempt proposed that could not help: the error says what does."""
+    """An unreadable certificate is shown as unknown or unreadable, not as missing. Its error has the fix."""
     new = FakeStatus(name="new", state="missing", reason="missing", known=False, last_failure=UNREAD)
     served = valid(known=False, last_failure=UNREAD)
     lines = show(new, served, line="status --check", status=1)
@@ -167,7 +168,7 @@ HTTP = {"ca": "lab", "challenge": "http-01", "dns": []}
 
 
 def test_the_route_is_told(show: Show) -> None:
-    """By which way it was obtained: in the table where there is room, in a narrow window, and with -v anywhere."""
+    """The route is a column in a wide table. A narrow window and -v show it below the certificate."""
     mine = valid(route=ROUTE)
     _, heads, row = show(mine, columns=132)
     assert heads.split() == ["NAME", "DOMAINS", "CA", "ROUTE", "EXPIRES", "RENEWAL", "STATE"]
@@ -179,7 +180,7 @@ def test_the_route_is_told(show: Show) -> None:
 
 
 def test_the_way_that_failed_is_told(show: Show) -> None:
-    """With the failure: which way it was, and which ones had been tried before it."""
+    """A failure shows its route and the routes tried before it."""
     attempts = [{"route": HTTP, "code": "http-unreachable"}, {"route": ROUTE, "code": "ca-dns"}]
     lines = show(valid(last_failure=FAILURE | {"route": ROUTE, "attempts": attempts}))
     assert any(" ago by dns-01 with home at lab: The CA did not" in line for line in lines)
@@ -187,14 +188,14 @@ def test_the_way_that_failed_is_told(show: Show) -> None:
 
 
 def test_why_is_told(show: Show) -> None:
-    """A reason that is not the usual one is told."""
+    """An unusual reason for the renewal is shown."""
     assert " *  " in show(valid(reason="ari"))[2]
     assert any(line.endswith(" (suggested by the CA)") for line in show(valid(reason="ari"), columns=60))
     assert "due (changed)" in show(valid(state="due", reason="changed"))[2]
 
 
 def test_json(show: Show) -> None:
-    """The document has the chosen certificates, what renews them, and how many there are in each state."""
+    """The document has the selected certificates, the schedule and the counts by state."""
     mine = [valid(), valid("old", state="unconfigured"), *(valid(f"due{n}", state="due") for n in range(2))]
     (line,) = show(*mine, line="status --json --failing", schedule=ActiveSchedule(True, "cron"))
     document: dict[str, Any] = json.loads(line)
@@ -205,7 +206,7 @@ def test_json(show: Show) -> None:
 
 
 def test_without_certificates(show: Show) -> None:
-    """That there is none is said."""
+    """The output states that no certificates are configured."""
     assert show() == ["No certificates are configured."]
     assert json.loads(show(line="status --json")[0])["certificates"] == []
 
@@ -222,7 +223,7 @@ def test_without_certificates(show: Show) -> None:
     ],
 )
 def test_what_is_chosen(show: Show, line: str, names: list[str]) -> None:
-    """By what needs a person, or by the time until the expiry; the counts are of all, and with -q there are none."""
+    """--failing and --expiring select the rows. The counts cover all certificates; with -q there are none."""
     mine = (
         valid("fine"),
         valid("soon", not_after=now() + timedelta(days=13)),
@@ -237,14 +238,14 @@ def test_what_is_chosen(show: Show, line: str, names: list[str]) -> None:
 
 
 def test_nothing_is_chosen(show: Show) -> None:
-    """It is said that nothing is wrong; with -q nothing is said."""
+    """If the selection is empty, the output states that nothing is wrong. With -q it is empty."""
     assert show(valid(), line="status --failing") == ["1 certificate: 1 valid", "No certificate needs attention."]
     assert show(valid(), line="status --expiring 2d")[1] == "No certificate expires within 2 days."
     assert show(valid(), line="status -q") == []
 
 
 def test_whether_anything_renews_is_told(show: Show) -> None:
-    """What does, or the command that makes it so; without it there is no next renewal and no next attempt."""
+    """The active schedule is named. Without one, its command is shown, and no next renewal or attempt."""
     assert show(valid(), schedule=ActiveSchedule(True, "systemd"))[-1] == "systemd renews automatically."
     assert len(show(valid())) == 3  # nobody knows
     mine = valid("x", state="due", last_failure=FAILURE, next_attempt=now() + timedelta(days=3))
@@ -258,7 +259,7 @@ def test_whether_anything_renews_is_told(show: Show) -> None:
 
 @pytest.mark.parametrize("names", [["home"], ["home", "other"]])
 def test_what_needs_a_person_is_told(show: Show, names: list[str]) -> None:
-    """No schedule can renew it, so the command that installs one is named only for the others."""
+    """The command that installs a schedule is shown only if a certificate can be renewed without a person."""
     person, api = DnsAccount("manual", name="person"), DnsAccount("duckdns", name="api")
     specs = [
         SimpleNamespace(name=name, routes=[Route("dns-01", dns=["person" if name == "home" else "api"])])
@@ -271,8 +272,9 @@ def test_what_needs_a_person_is_told(show: Show, names: list[str]) -> None:
 
 
 def test_deployments_are_told(show: Show) -> None:
-    """A server that does not have it, with what to do, and with -v those that have it."""
-    bad = DeploymentResult(to="hfs", target="http://x", ok=False, error={"message": "It is down.", "fix": "Start it."})
+    """A failed deployment is shown with its fix, and with -v the successful ones too."""
+    down = DeployError("deploy-unreachable", "It is down.", fix="Start it.")
+    bad = DeploymentResult(to="hfs", target="http://x", ok=False, error=down)
     good = DeploymentResult(to="nginx", target="/etc/nginx", ok=True, served=True)
     lines = show(valid(deployed=(good, bad), deployment_pending=True), line="status --check -v", status=1)
     assert lines[-4:] == [
@@ -284,7 +286,7 @@ def test_deployments_are_told(show: Show) -> None:
 
 
 def test_what_the_configuration_forgot_is_told(show: Show) -> None:
-    """With both ways out, and never all names on one line."""
+    """Unconfigured certificates are listed in a short line with the two remedies."""
     lines = show(*(valid(f"web-{n:03}", state="unconfigured") for n in range(300)), line="status --check", status=1)
     assert lines[-1].startswith("→ web-000, web-001, web-002, web-003 and 296 more: no longer in ")
     assert lines[-1].endswith("or run: dnsrenew remove NAME")

@@ -38,13 +38,13 @@ def written(text: str, stream: io.StringIO, **how: Any) -> str:
 
 
 def test_control_characters_never_arrive() -> None:
-    """What a CA or a name server says cannot move the cursor, set a title or turn the writing round."""
+    """Control characters in texts of a CA or a name server are replaced before they reach the terminal."""
     arrived = written("a\x1b[2Jb\x9b1mc\u202ed\x07\re", FakeTerminal())
     assert arrived == "a?[2Jb?1mc?d??e\n"
 
 
 def test_colours_only_on_a_terminal() -> None:
-    """Colours arrive on a terminal, and not in files, on dumb terminals or where nobody wants them."""
+    """Colours are written to a terminal, but not to a file, a dumb terminal or with --no-color."""
     assert written(green("ok"), FakeTerminal()) == "\x1b[32mok\x1b[0m\n"
     assert written(green("ok"), io.StringIO()) == "ok\n"
     assert written(green("ok"), FakeTerminal(), dumb=True) == "ok\n"
@@ -53,7 +53,7 @@ def test_colours_only_on_a_terminal() -> None:
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
 def test_other_encodings_get_characters_they_have(encoding: str) -> None:
-    """Where UTF-8 is missing, signs become ASCII and names are escaped; nothing raises."""
+    """Without UTF-8, signs become ASCII and other characters are escaped."""
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding=encoding)
     Output(stream, colour=False, dumb=False).write_line("✓ … — “a” 日本")
@@ -69,7 +69,7 @@ def test_other_encodings_get_characters_they_have(encoding: str) -> None:
     ],
 )
 def test_writing_never_raises(error: Exception, failed: str) -> None:
-    """A reader that left, a full disk and a closed stream are remembered and left alone."""
+    """A broken pipe, a full disk and a closed stream are recorded, and nothing more is written."""
     output = Output(Broken(error), colour=False, dumb=False)
     output.write_line("x")
     output.write_line("y")
@@ -77,14 +77,14 @@ def test_writing_never_raises(error: Exception, failed: str) -> None:
 
 
 def test_a_missing_stream_is_nothing() -> None:
-    """With standard output closed from the start, nothing is written and nothing raises."""
+    """If standard output is closed from the start, writing does nothing."""
     output = Output(None, colour=True, dumb=False)
     output.write_line("x")
     assert (output.is_terminal, output.failure, output.size()) == (False, None, (None, 24))
 
 
 def test_one_document(capsys: pytest.CaptureFixture[str]) -> None:
-    """With --json results for people are silent, and a second document is dropped."""
+    """With --json the text results are omitted, and a second document is dropped."""
     terminal = Terminal(json=True)
     terminal.write_result("for people")
     terminal.write_document({"ok": True})
@@ -93,13 +93,13 @@ def test_one_document(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_final_message_is_the_document(capsys: pytest.CaptureFixture[str]) -> None:
-    """Of a run that is ended at once while its result waits for the reader of standard error."""
+    """A run that is ended while it waits for the reader of standard error still writes its JSON document."""
 
     class Ended(Exception):
         """The process is no more."""
 
     class Stuck:
-        """Takes nothing; the second signal comes meanwhile."""
+        """A stuck writer, during whose wait the second signal arrives."""
 
         def drain(self, _most: float) -> bool:
             """Never."""

@@ -17,5 +17,5 @@ from dnsrenew.base.clock import rejects_dates
     ],
 )
 def test_a_certificate_rejected_for_its_dates_is_recognized(message: str, *, expected: bool) -> None:
-    """Both of OpenSSL's reasons about dates, and no other."""
+    """Both of OpenSSL's messages about dates are recognized, and no others."""
     assert rejects_dates(message) is expected

@@ -144,7 +144,7 @@ def test_a_default_name_that_cannot_be(tmp_path: Path, domain: str) -> None:
 
 
 def test_the_same_name_twice(tmp_path: Path) -> None:
-    """Two certificates with the same name are a mistake, also with a default name."""
+    """Two certificates with the same name are a mistake, even if one is a default name."""
     said = mistake(tmp_path, GOOD + CERTIFICATE.replace('["', '["x.test", "') + 'name = "example.test"\n')
     assert (said["line"], said["key"]) == (8, "certificate[1].name")
 
@@ -153,7 +153,7 @@ def test_the_same_name_twice(tmp_path: Path) -> None:
 
 
 def test_internationalized_domains(tmp_path: Path) -> None:
-    """U-labels and A-labels are accepted; the CA gets A-labels, everything else the lower-case original."""
+    """U-labels and A-labels are accepted. The CA gets A-labels, the configuration keeps the lower-case original."""
     (spec,) = load(tmp_path, certificate('["*.BÜCHER.test", "xn--mnchen-3ya.Test.", "faß.test"]')).certificates
     assert spec.domains == ("*.bücher.test", "xn--mnchen-3ya.test", "faß.test")
     assert spec.identifiers == ("*.xn--bcher-kva.test", "xn--mnchen-3ya.test", "xn--fa-hia.test")
@@ -188,7 +188,7 @@ def test_internationalized_domains(tmp_path: Path) -> None:
     ],
 )
 def test_bad_domains(tmp_path: Path, domain: str, hint: str) -> None:
-    """An invalid domain name is a mistake that says what is wrong with it."""
+    """An invalid domain name is a mistake with its reason."""
     said = mistake(tmp_path, certificate(f'["good.test", "{domain}"]'))
     assert said["key"] == "certificate[0].domains[1]"
     assert hint in said["expected"]
@@ -196,7 +196,7 @@ def test_bad_domains(tmp_path: Path, domain: str, hint: str) -> None:
 
 @pytest.mark.parametrize("again", ["EXAMPLE.test", "example.test.", "xn--mnchen-3ya.test"])
 def test_the_same_domain_twice(tmp_path: Path, again: str) -> None:
-    """A domain is listed once in a certificate, however it is written; two certificates can share it."""
+    """A domain may occur once in a certificate, in any form. Two certificates may share it."""
     said = mistake(tmp_path, certificate(f'["example.test", "münchen.test", "{again}"]'))
     assert "each domain once" in said["expected"]
     assert len(load(tmp_path, GOOD + CERTIFICATE + 'name = "b"\n').certificates) == 2
@@ -236,7 +236,7 @@ def test_http_01_alone(tmp_path: Path, answer: str) -> None:
 
 
 def test_tls_alpn_01_alone(tmp_path: Path) -> None:
-    """It needs no DNS account, takes ``listen`` but no webroot, and cannot have a wildcard."""
+    """tls-alpn-01 needs no DNS account, takes ``listen`` but no webroot, and cannot validate a wildcard."""
     text = routes('{ challenge = "tls-alpn-01" }, { challenge = "tls-alpn-01", listen = ":8443" }').removeprefix(HOME)
     (spec,) = load(tmp_path, text).certificates
     assert [(one.challenge, one.listen) for one in spec.routes] == [("tls-alpn-01", None), ("tls-alpn-01", ":8443")]
@@ -249,7 +249,10 @@ def test_tls_alpn_01_alone(tmp_path: Path) -> None:
 
 
 def test_dns_persist_01_alone(tmp_path: Path) -> None:
-    """It needs no DNS account, may have one, can have a wildcard and no IP address, and takes no other key."""
+    """dns-persist-01 works with or without a DNS account and validates wildcards, not IP addresses.
+
+    Other keys are mistakes.
+    """
     persist = '{ challenge = "dns-persist-01" }'
     text = routes(persist, domains='["a.test", "*.a.test"]').removeprefix(HOME)
     (spec,) = load(tmp_path, text).certificates
@@ -272,7 +275,7 @@ def test_a_record_that_a_person_sets_needs_no_zone(tmp_path: Path) -> None:
 
 
 def test_a_dns_01_route_needs_an_account(tmp_path: Path) -> None:
-    """A dns-01 route without any account is a mistake, also beside http-01."""
+    """A dns-01 route without any account is a mistake, even beside http-01."""
     text = routes('{ challenge = "http-01" }', '{ challenge = "dns-01" }').removeprefix(HOME)
     assert "no DNS account" in mistake(tmp_path, text)["found"]
 
@@ -287,7 +290,7 @@ def test_a_dns_01_route_needs_an_account(tmp_path: Path) -> None:
     ],
 )
 def test_two_routes_alike(tmp_path: Path, one: str, other: str) -> None:
-    """Two routes that do the same are a mistake, however they are written: both would fail."""
+    """Two routes that do the same are a mistake in any form, because both would fail."""
     said = mistake(tmp_path, ACCOUNT.format("b", '["b.test"]') + routes(f"{{ {one} }}", f"{{ {other} }}"))
     assert (said["key"], said["expected"]) == (
         "certificate[0].routes[1]",
@@ -325,7 +328,7 @@ def test_http_01_has_one_way_to_answer(tmp_path: Path) -> None:
 
 
 def test_programs_around_the_port(tmp_path: Path) -> None:
-    """``before`` and ``after``: a program and its arguments; a path is relative to the file."""
+    """``before`` and ``after`` are a program with its arguments. A path is relative to the file."""
     (tmp_path / "stop.sh").touch(0o700)
     answer = routes('{ challenge = "http-01" }')
     (spec,) = load(tmp_path, answer + 'before = ["./stop.sh", "web"]\nafter = ["not-in-path"]\n').certificates
@@ -336,7 +339,7 @@ def test_programs_around_the_port(tmp_path: Path) -> None:
 
 
 def test_one_text_is_a_list_of_one(tmp_path: Path) -> None:
-    """As in Python, one text can stand for a list of contacts, domains or zones."""
+    """One text is accepted for a list of contacts, domains or zones."""
     config = load(
         tmp_path,
         'contact = "me@example.com"\n'
@@ -350,7 +353,7 @@ def test_one_text_is_a_list_of_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["DuckDNS", "duckdns", "DUCKDNS"])
 def test_the_name_of_a_host_in_any_case(tmp_path: Path, name: str) -> None:
-    """A host is found by its name in any case of letters; both accounts have the same host."""
+    """A host is found by its name in any letter case."""
     text = f'[dns.a]\nprovider = "{name}"\ntoken = "env:T"\n[dns.b]\nprovider = "duckdns"\ntoken = "env:T"\n'
     config = load(tmp_path, text + CERTIFICATE)
     assert config.accounts["a"].provider == config.accounts["b"].provider == "duckdns"
@@ -428,7 +431,7 @@ def test_a_chain_and_a_key_that_stays(tmp_path: Path) -> None:
 
 
 def test_a_ca_with_a_binding_and_a_staging_ca(tmp_path: Path) -> None:
-    """The MAC key of the binding is a secret; `staging` names an existing CA."""
+    """The MAC key of the binding is a secret. `staging` names an existing CA."""
     config = load(
         tmp_path,
         GOOD + '[ca.zerossl]\neab = { kid = "k", hmac = "env:H" }\nstaging = "google-staging"\n',
@@ -441,7 +444,7 @@ def test_a_ca_with_a_binding_and_a_staging_ca(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ca", ["google", "google-staging", "zerossl", "sslcom", "actalis"])
 def test_a_ca_without_the_binding_it_requires(tmp_path: Path, ca: str) -> None:
-    """The mistake says where to get a binding; with another directory under the name none is required."""
+    """The mistake names where to get a binding. Another directory under the CA's name needs none."""
     said = mistake(tmp_path, GOOD + f'ca = "{ca}"\n')
     assert said["found"] == f'the CA "{ca}" without its external account binding'
     assert said["expected"].startswith(f"[ca.{ca}] with eab = {{ kid = …, hmac = … }} from ")

@@ -41,7 +41,7 @@ def test_an_agreement_with_a_mistake_is_not_missing_too(tmp_path: Path, lines: s
 
 
 def test_the_terms_of_every_ca_that_is_used(tmp_path: Path) -> None:
-    """Each built-in CA of a route is named once; a CA of one's own, and one that is not used, is not."""
+    """Each used built-in CA is named once. A private or an unused CA is not."""
     route = '{ challenge = "dns-01", ca = "letsencrypt-staging" }'
     text = f'{GOOD}ca = "lab"\nroutes = [{{ challenge = "dns-01" }}, {route}]\n{names("b.test")}ca = "lab"\n{LAB}'
     said = mistake(tmp_path, text, check)
@@ -51,7 +51,7 @@ def test_the_terms_of_every_ca_that_is_used(tmp_path: Path) -> None:
 
 
 def test_another_ca_under_a_built_in_name(tmp_path: Path) -> None:
-    """A CA of one's own issues for any name, and has its own terms."""
+    """Another directory under a built-in name may issue for any name and has its own terms."""
     text = f'{HOME}{names("localhost")}[ca.letsencrypt]\ndirectory = "https://127.0.0.1:14000/dir"\n'
     assert check(tmp_path, text).warnings == ()
 
@@ -75,7 +75,7 @@ def test_another_ca_under_a_built_in_name(tmp_path: Path) -> None:
     ],
 )
 def test_a_name_for_which_no_public_ca_issues(tmp_path: Path, domain: str, expected: str) -> None:
-    """It is named before an order; another CA can issue for it."""
+    """A name with which no public CA can issue is a mistake, found before an order. A private CA may issue for it."""
     said = mistake(tmp_path, AGREED + HOME + names("example.org", domain), check)
     assert (said["line"], said["key"]) == (6, "certificate[0].domains[1]")
     assert said["found"] == f'"{domain}"'
@@ -87,7 +87,7 @@ def test_a_name_for_which_no_public_ca_issues(tmp_path: Path, domain: str, expec
     "domain", ["example.org", "a.co.uk", "github.io", "local.example.org", "home.arpa.example.org", "bücher.example"]
 )
 def test_a_public_name(tmp_path: Path, domain: str) -> None:
-    """Only the last label counts."""
+    """Only the last label decides whether a name is public."""
     assert check(tmp_path, AGREED + HOME + names(domain)).warnings == ()
 
 
@@ -104,7 +104,7 @@ def test_a_public_name(tmp_path: Path, domain: str) -> None:
     ],
 )
 def test_a_domain_outside_all_zones(tmp_path: Path, account: str, domain: str, zones: str, meant: str | None) -> None:
-    """It is a warning, because a CNAME can lead into a zone; the name that was probably meant is proposed."""
+    """Such a domain causes a warning, because a CNAME can lead into a zone. The probable name is proposed."""
     (notice,) = check(tmp_path, AGREED + account + names(domain, f"*.{domain}")).warnings
     assert notice.code == "domain-outside-zones"
     assert f" {domain}: " in notice.message
@@ -113,7 +113,7 @@ def test_a_domain_outside_all_zones(tmp_path: Path, account: str, domain: str, z
 
 
 def test_the_accounts_of_the_route_count(tmp_path: Path) -> None:
-    """Another account that can write the name does not help a route that names its account."""
+    """Only the accounts that a route names count, even if another one could write the name."""
     text = AGREED + DUCKDNS + HOME + names("example.org")
     assert check(tmp_path, text).warnings == ()
     (notice,) = check(tmp_path, text + 'routes = [{ challenge = "dns-01", dns = "duck" }]\n').warnings
@@ -122,13 +122,13 @@ def test_the_accounts_of_the_route_count(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("other", ['{ challenge = "http-01" }', '{ challenge = "dns-01", alias = "x.duckdns.org" }'])
 def test_another_route_that_can_work(tmp_path: Path, other: str) -> None:
-    """One route is enough; what an alias must be is checked in the route itself."""
+    """One working route is enough."""
     routes = f'routes = [{{ challenge = "dns-01" }}, {other}]\n'
     assert check(tmp_path, AGREED + DUCKDNS + names("example.org") + routes).warnings == ()
 
 
 def test_one_warning_for_many_domains(tmp_path: Path) -> None:
-    """A file with a wrong zone has one warning; it names three domains."""
+    """A wrong zone causes one warning, which names a few domains and counts the rest."""
     domains = [f"host{number}.example.org" for number in range(100)]
     (notice,) = check(tmp_path, AGREED + DUCKDNS + names(*domains)).warnings
     assert "host0.example.org, host1.example.org, host2.example.org and 97 more: " in notice.message
@@ -138,7 +138,7 @@ def test_one_warning_for_many_domains(tmp_path: Path) -> None:
 
 
 def test_an_api_without_encryption(tmp_path: Path) -> None:
-    """The warnings of the drivers are those of the check."""
+    """The check shows the warnings of the drivers."""
     account = '[dns.p]\nprovider = "powerdns"\nauth_token = "literal:t"\npdns_server = "http://192.0.2.1:8081"\n'
     (notice,) = check(tmp_path, AGREED + account + 'pdns_server_id = "localhost"\n' + CERTIFICATE).warnings
     assert notice.code == "api-not-encrypted"
@@ -162,6 +162,6 @@ def test_all_mistakes_in_one_go(tmp_path: Path) -> None:
 
 
 def test_an_account_with_a_mistake_has_no_second(tmp_path: Path) -> None:
-    """Its driver would only say the same in other words."""
+    """An account with a mistake in the file is reported once: its driver is not asked."""
     text = AGREED + '[dns.a]\nprovider = "rfc2136"\n' + CERTIFICATE
     assert [one["key"] for one in mistakes(tmp_path, text, check)] == ["dns.a.server"]

@@ -1,4 +1,4 @@
-"""Which file is read, what it includes, and what its paths are relative to."""
+"""Finding the configuration file, its includes, and its relative paths."""
 
 import errno
 import os
@@ -66,7 +66,7 @@ def test_a_named_file_that_is_not_there(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_file_with_a_second_ending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What Notepad has saved is found, and the error says what to do."""
+    """The error names a file that Notepad saved as dnsrenew.toml.txt, and its fix."""
     (tmp_path / "dnsrenew.toml.txt").write_text(GOOD)
     monkeypatch.chdir(tmp_path)
     for explicit in (None, "dnsrenew.toml"):
@@ -78,7 +78,7 @@ def test_a_file_with_a_second_ending(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_current_folder_that_was_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The search continues without it."""
+    """The search continues if the current folder was deleted."""
     own = write(tmp_path / "home/.config/dnsrenew", GOOD)
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
@@ -107,7 +107,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_a_file_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fix names the user who needs access."""
+    """The error of an unreadable file names the user that needs access."""
 
     def refuse(*_: Any, **__: Any) -> Any:
         raise PermissionError(13, "Permission denied")
@@ -130,7 +130,7 @@ def test_a_file_of_windows(tmp_path: Path) -> None:
 
 
 def test_folders_of_each_system() -> None:
-    """The user's folders follow the conventions of each system; without a home there are none."""
+    """The user's folders follow the conventions of each system. Without a home there is none."""
     linux = {"HOME": "/h", "XDG_CONFIG_HOME": "/c", "XDG_STATE_HOME": "rel"}
     assert locate.user_folder(linux, "linux") == "/c/dnsrenew"
     assert locate.user_store(linux, "linux") == "/h/.local/state/dnsrenew", "a relative XDG folder is ignored"
@@ -153,7 +153,7 @@ def test_default_stores(tmp_path: Path) -> None:
 
 
 def test_paths_are_relative_to_their_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Paths are relative to their own file, also in an included one; ~ is the home."""
+    """Paths are relative to their own file, which may be an included one. ~ is the home folder."""
     monkeypatch.chdir("/")
     write(tmp_path, ROOTS, "conf.d/roots.pem")
     write(tmp_path, '[ca.lab]\ndirectory = "https://h/d"\ntrust = "roots.pem"\n', "conf.d/lab.toml")
@@ -169,7 +169,7 @@ def test_paths_are_relative_to_their_file(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_include(tmp_path: Path) -> None:
-    """Included tables follow the file's own, sorted, each read once; a pattern without a match is a warning."""
+    """Included tables follow the file's own, sorted, each read once. A pattern without a match causes a warning."""
     write(tmp_path, CERTIFICATE.replace("example", "b"), "conf.d/b.toml")
     write(
         tmp_path, CERTIFICATE.replace("example", "a") + '[dns.other]\nprovider="rfc2136"\nserver="h"', "conf.d/a.toml"
@@ -189,7 +189,7 @@ def test_the_folder_of_a_pattern_is_no_pattern(tmp_path: Path) -> None:
 
 
 def test_clashes_across_files(tmp_path: Path) -> None:
-    """An account, a CA or a certificate is defined once; an included file includes nothing."""
+    """An account, a CA or a certificate may be defined once. An included file may not include others."""
     again = 'include = ["x.toml"]\n' + GOOD + '[ca.lab]\ndirectory = "https://h/d"\n'
     write(tmp_path, again, "conf.d/a.toml")
     said = mistakes(tmp_path, 'include = ["conf.d/*"]\n' + GOOD + '[ca.lab]\ndirectory = "https://h/d"\n')
@@ -242,7 +242,7 @@ def test_a_file_of_roots(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_file_of_roots_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The mistake says why the file cannot be read."""
+    """The mistake has the reason why the file cannot be read."""
     path = tmp_path / "roots.pem"
     path.write_text(ROOTS)
 
@@ -284,7 +284,7 @@ def test_own_providers_come_first(tmp_path: Path) -> None:
 
 
 def test_a_pipe_in_the_place_of_an_own_provider(tmp_path: Path) -> None:
-    """It is a mistake at once; the pipe is not read."""
+    """A pipe in place of a provider file is a mistake. It is not read."""
     (tmp_path / "providers").mkdir()
     os.mkfifo(tmp_path / "providers/mine.toml")
     said = mistakes(tmp_path, HOME.replace("rfc2136", "mine") + CERTIFICATE)

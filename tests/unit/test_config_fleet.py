@@ -51,7 +51,7 @@ def test_the_store_can_be_a_database(tmp_path: Path, url: str) -> None:
 
 
 def test_the_password_is_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is resolved when it is needed, and shown nowhere."""
+    """The password is resolved when it is used. No representation shows it."""
     text = f'store = {{ url = "{URL}", password = "env:PGPASSWORD" }}\n{SEALED}'
     monkeypatch.setenv("PGPASSWORD", "canary")
     config = load(tmp_path, text + HOME)
@@ -62,7 +62,7 @@ def test_the_password_is_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_program_gives_values() -> None:
-    """In Python a text is the value itself, and the address can be the value of the package."""
+    """In Python a text is the value itself, and the store may be a StoreAddress."""
     config = Config.from_dict({"store": StoreAddress(URL, "the-password"), "fleet": {"seal": SEAL}})
     assert isinstance(config.store, StoreAddress)
     assert config.store.read_password() == "the-password"
@@ -86,7 +86,7 @@ def test_a_program_gives_values() -> None:
     ],
 )
 def test_a_wrong_address_is_a_mistake(tmp_path: Path, line: str, key: str, found: str) -> None:
-    """It is told without the password that it may have in it."""
+    """A wrong database URL is reported without the password in it."""
     said = mistake(tmp_path, f"{line}\n{HOME}")
     assert (said["line"], said["key"], said["found"]) == (1, key, found)
     assert "canary" not in json.dumps(said)
@@ -96,7 +96,7 @@ def test_a_wrong_address_is_a_mistake(tmp_path: Path, line: str, key: str, found
 
 
 def test_without_a_table_the_defaults_hold(tmp_path: Path) -> None:
-    """A database is enough; unsealed keys are a warning, and no certificate is none."""
+    """A database without a `[fleet]` table is valid, even without certificates. Unsealed keys cause a warning."""
     config = load(tmp_path, STORE + HOME)
     assert config.fleet is not None
     assert (config.fleet.concurrency, config.fleet.seal, config.seals()) == (16, (), ())
@@ -117,7 +117,7 @@ def test_seals_are_one_or_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("value", ["canary", base64.b64encode(b"c" * 31).decode(), "c" * 32, "c" * 64])
 def test_a_seal_of_another_length_is_a_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    """For `check` and when it is used, without a part of it."""
+    """A seal of a wrong length is a mistake in `check` and at use. The error shows no part of it."""
     monkeypatch.setenv("SEAL", value)
     text = AGREED + STORE + SEALED + "concurrency = 4\n" + HOME
     said = mistake(tmp_path, text, check)
@@ -132,7 +132,7 @@ def test_a_seal_of_another_length_is_a_mistake(tmp_path: Path, monkeypatch: pyte
 
 
 def test_every_mistake_of_the_table_has_its_line(tmp_path: Path) -> None:
-    """Numbers, secrets, and whatever the defaults say of certificates."""
+    """Every mistake in `[fleet]` and its defaults has its line and key."""
     found = mistakes(
         tmp_path,
         STORE
@@ -162,19 +162,19 @@ def test_a_fleet_without_a_database_is_a_mistake(tmp_path: Path, store: str) -> 
 
 
 def test_a_wrong_store_is_one_mistake(tmp_path: Path) -> None:
-    """It is not said that `[fleet]` needs another one too."""
+    """A wrong store is one mistake, without another one about `[fleet]`."""
     assert mistake(tmp_path, f'store = "mysql://x"\n[fleet]\n{HOME}')["key"] == "store"
 
 
 def test_included_files_have_no_fleet(tmp_path: Path) -> None:
-    """One file decides where the keys are."""
+    """An included file may not have a `[fleet]` table."""
     (tmp_path / "more.toml").write_text("[fleet]\nconcurrency = 2\n")
     said = mistake(tmp_path, 'include = ["more.toml"]\n' + STORE + HOME)
     assert (Path(said["file"]).name, said["key"]) == ("more.toml", "fleet")
 
 
 def test_check_finds_missing_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command that installs them is told."""
+    """The fix has the command that installs the missing packages."""
     find = importlib.util.find_spec
 
     def without(name: str, package: str | None = None) -> Any:
@@ -188,7 +188,7 @@ def test_check_finds_missing_packages(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_check_finds_an_address_that_libpq_refuses(tmp_path: Path) -> None:
-    """Such as an option that it does not know."""
+    """A database URL that libpq refuses, as for an unknown option, is a mistake."""
     assert mistake(tmp_path, AGREED + f'store = "{URL}?sslmod=require"\n' + HOME, check)["key"] == "store"
 
 
@@ -203,7 +203,7 @@ def test_other_parts_know_that_there_is_no_folder(tmp_path: Path) -> None:
 
 
 def test_defaults_fill_what_a_document_does_not_say(tmp_path: Path) -> None:
-    """Null is neither said nor a default."""
+    """Defaults fill the keys that a document lacks. Null resets a key to the built-in default."""
     reader = documents(
         tmp_path,
         STORE
@@ -219,7 +219,7 @@ def test_defaults_fill_what_a_document_does_not_say(tmp_path: Path) -> None:
 
 
 def test_a_document_is_read_as_a_table(tmp_path: Path) -> None:
-    """All mistakes in one go, each with its key; references are references."""
+    """All mistakes of a document are listed together, each with its key."""
     reader = documents(tmp_path)
     found = refused(
         reader,
@@ -256,7 +256,7 @@ def test_no_secret_goes_into_the_database(tmp_path: Path, secret: str) -> None:
 
 @pytest.mark.parametrize("document", [[], "x", 3, None])
 def test_what_is_no_table_is_refused(tmp_path: Path, document: object) -> None:
-    """It has no keys."""
+    """A document that is no table is refused."""
     assert len(refused(documents(tmp_path), document)) == 1
 
 
@@ -280,7 +280,7 @@ def test_tags(tmp_path: Path, tags: object, read: tuple[str, ...] | None) -> Non
 
 
 def test_what_a_configuration_lacks_is_named(tmp_path: Path) -> None:
-    """Accounts and CAs; a dns-01 route without an account needs any."""
+    """Missing accounts and CAs are listed. A dns-01 route without an account needs any account."""
     with_account, without = documents(tmp_path), documents(tmp_path, STORE)
     routes = [{"challenge": "dns-01", "dns": ["home", "other"]}, {"challenge": "http-01", "ca": "lab"}]
     assert with_account.lacks({"domains": ["a.test"], "ca": "x", "routes": routes}) == ["ca.x", "dns.other", "ca.lab"]
@@ -288,13 +288,13 @@ def test_what_a_configuration_lacks_is_named(tmp_path: Path) -> None:
 
 
 def test_every_document_without_an_account_is_refused(tmp_path: Path) -> None:
-    """Not only the first one."""
+    """Without a DNS account every document is refused, not only the first one."""
     reader = documents(tmp_path, STORE)
     assert [refused(reader, {"domains": ["a.test"]})[0][0] for _ in range(2)] == ["the certificate"] * 2
 
 
 def test_a_table_becomes_a_document_that_means_the_same(tmp_path: Path) -> None:
-    """Whatever the defaults of the fleet are."""
+    """A certificate table converted to a document means the same, regardless of the fleet's defaults."""
     config = load(
         tmp_path,
         STORE
@@ -316,7 +316,7 @@ def test_a_table_becomes_a_document_that_means_the_same(tmp_path: Path) -> None:
 
 
 def test_only_what_was_said_is_kept(tmp_path: Path) -> None:
-    """The defaults go on filling the rest."""
+    """Only the given keys are kept, so that defaults still apply to the rest."""
     found = documents(tmp_path).read({"domains": ["a.test"], "renew_before": RenewBefore(fraction=0.4)}, python=True)
     assert found.spec is not None
     assert document_of(found.spec, ["renew_before"]) == {

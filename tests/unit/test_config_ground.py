@@ -1,4 +1,4 @@
-"""Who else could change what a configuration uses, and who else can read its secrets."""
+"""Checks of who else can change the files of a configuration, or read its secrets."""
 
 import os
 import shutil
@@ -50,7 +50,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def give_away(path: Path) -> None:
-    """Let it belong to somebody else."""
+    """Give the file to another user."""
     os.chown(path, NOBODY, -1, follow_symlinks=False)
 
 
@@ -86,7 +86,7 @@ def of_ground(config: Config) -> list[str]:
 
 
 def test_a_sound_folder_is_used_without_a_word(folder: Path) -> None:
-    """Nothing to say where only root and the user can write; not even of a group that is the user's own."""
+    """There is no warning if only root and the user can write, or the user's own group."""
     if Ground().is_own_group(os.getegid()):  # as with a umask of 002
         (folder / "conf.d").chmod(0o775)
         (folder / "token").chmod(0o660)
@@ -107,7 +107,7 @@ def test_a_sound_folder_is_used_without_a_word(folder: Path) -> None:
     ],
 )
 def test_root_refuses_every_weak_file(folder: Path, name: str, weaken: Weakening, fault: str, command: str) -> None:
-    """Also of a named configuration: the error names the file and the command; --insist uses it."""
+    """Root refuses each file that others can change. The error has the path and the command; --insist uses it."""
     weaken(folder / name)
     for load in (Config.find, lambda: Config.load("dnsrenew.toml"), lambda: Config.find("dnsrenew.toml")):
         evidence = refused(load)
@@ -121,7 +121,7 @@ def test_root_refuses_every_weak_file(folder: Path, name: str, weaken: Weakening
 @as_root
 @pytest.mark.parametrize("weak", ["conf.d", "providers"])
 def test_nobody_else_may_add_files(folder: Path, weak: str) -> None:
-    """The sticky bit is not enough for a folder in which any file is used; it is for one above a named file."""
+    """A sticky folder is refused if any file in it is used, but accepted above a named file."""
     make_sticky(folder)
     assert of_ground(Config.find()) == []
     make_sticky(folder / weak)
@@ -141,7 +141,7 @@ def test_a_folder_above_that_belongs_to_another_user(folder: Path) -> None:
 
 @as_root
 def test_a_link_of_another_user(folder: Path) -> None:
-    """The command changes the link, and not the file that it leads to."""
+    """The command changes the owner of the link, not of its target."""
     (folder / "roots.pem").rename(folder / "real.pem")
     (folder / "roots.pem").symlink_to("real.pem")
     assert of_ground(Config.find()) == []
@@ -168,7 +168,7 @@ def test_a_user_is_warned_of_what_he_named(folder: Path, name: str, weaken: Weak
 
 @as_root
 def test_one_warning_for_one_folder(folder: Path) -> None:
-    """However many files are in it."""
+    """A folder causes one warning, however many files are in it."""
     open_to_all(folder)
     (folder / "token").chmod(0o644)
     with acting_as(NOBODY):
@@ -177,7 +177,7 @@ def test_one_warning_for_one_folder(folder: Path) -> None:
 
 @as_root
 def test_a_configuration_of_python(folder: Path) -> None:
-    """What a program names as `trust`, and the provider files that are found, are judged as of a named file."""
+    """The `trust` file and the provider files of a Python configuration are checked like those of a named file."""
     tables = {"ca": {"lab": {"directory": "https://h/d", "trust": "roots.pem"}}}
     open_to_all(folder / "roots.pem")
     assert refused(lambda: Config.from_dict(tables, base="."))["path"] == str(folder / "roots.pem")
@@ -192,7 +192,7 @@ def test_a_configuration_of_python(folder: Path) -> None:
 @as_root
 @pytest.mark.parametrize("name", ["dnsrenew.toml", "conf.d/more.toml", "providers/rfc2136.toml", "roots.pem"])
 def test_what_is_read_is_what_was_judged(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """A file that is replaced between the two is judged once more when it is open."""
+    """A file that is replaced after its check is checked again when it is opened."""
     real_open = os.open
 
     def replace_first(path: Any, *arguments: Any, **more: Any) -> int:
@@ -208,7 +208,7 @@ def test_what_is_read_is_what_was_judged(folder: Path, monkeypatch: pytest.Monke
 
 @as_root
 def test_a_secret_that_is_not_there_yet(folder: Path) -> None:
-    """Nobody else may be able to create it: it is read later."""
+    """The folder of a missing secret file is checked: another user must not be able to create the file."""
     (folder / "token").unlink()
     assert of_ground(Config.find()) == []
     make_sticky(folder)
@@ -219,7 +219,7 @@ def test_a_secret_that_is_not_there_yet(folder: Path) -> None:
 
 
 def test_a_pipe_of_the_shell(folder: Path) -> None:
-    """The path `<(…)` leads nowhere on the disk; the error still says that it is a pipe."""
+    """A pipe of the shell, `<(…)`, is refused with that reason."""
     reading, writing = os.pipe()
     try:
         with pytest.raises(ConfigError, match="it is a pipe"):
@@ -230,7 +230,7 @@ def test_a_pipe_of_the_shell(folder: Path) -> None:
 
 
 def test_a_program_is_relative_to_its_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And not to the current folder, where another program of this name lies."""
+    """A relative program is found beside its configuration file, not in the current folder."""
     elsewhere = folder / "elsewhere"
     write(elsewhere, "#!/bin/sh\necho wrong\n", "tell").chmod(0o755)
     monkeypatch.chdir(elsewhere)
@@ -241,7 +241,7 @@ def test_a_program_is_relative_to_its_file(folder: Path, monkeypatch: pytest.Mon
 
 @as_root
 def test_a_program_in_path(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file that is found is judged, and it is the one that runs, whatever is put before it later."""
+    """The program found in PATH is checked, and the same one runs even if another one appears before it later."""
     monkeypatch.setenv("PATH", f"{folder}/first:{folder}:{os.environ['PATH']}")
     (folder / "dnsrenew.toml").write_text(EVERYTHING.replace("./tell", "tell"))
     hmac = Config.find().cas["lab"].eab
@@ -257,7 +257,7 @@ def test_a_program_in_path(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_folder_is_judged_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With thousands of included files, each costs one look more than to open it."""
+    """Each folder is checked once. Each included file costs one lstat."""
     for number in range(50):
         write(folder, CERTIFICATE.replace("example", f"a{number}"), f"conf.d/{number}.toml")
     looks: list[str] = []
@@ -275,7 +275,7 @@ def test_a_folder_is_judged_once(folder: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_folder_that_did_not_exist_is_judged_when_it_does(folder: Path) -> None:
-    """Only a folder that is there is remembered as sound."""
+    """A folder that did not exist is checked again after its creation."""
     ground, path = Ground(), folder / "later/providers"
     assert ground.weakness(path / "a.toml") is None
     path.mkdir(parents=True)
@@ -294,7 +294,7 @@ def open_files(config: Config) -> str:
 
 
 def test_a_secret_file_that_others_can_read(folder: Path) -> None:
-    """It is used, with a warning that has the command; not where a closed folder is above it."""
+    """A secret file that others can read causes a warning with the command, unless a folder above is private."""
     (folder / "token").chmod(0o644)
     for insist in (False, True):
         said = open_files(Config.load("dnsrenew.toml", insist=insist))
@@ -305,7 +305,7 @@ def test_a_secret_file_that_others_can_read(folder: Path) -> None:
 
 @pytest.mark.parametrize("value", ['"canary"', '"literal:canary"', '"vault:canary"'])
 def test_a_secret_in_a_file_that_others_can_read(folder: Path, value: str) -> None:
-    """A configuration that holds a secret itself is such a file."""
+    """A configuration with a plain secret causes a warning if others can read it."""
     (folder / "dnsrenew.toml").write_text(EVERYTHING.replace('"file:token"', value))
     said = open_files(Config.load("dnsrenew.toml"))
     assert f"chmod 600 {folder}/dnsrenew.toml" in said
@@ -341,7 +341,7 @@ IN_A_CONTAINER = """if True:
 
 
 def test_the_volumes_of_kubernetes(tmp_path: Path) -> None:
-    """A folder that everybody could write to, and secrets that everybody can read: no other mode is possible there."""
+    """Volumes of Kubernetes, whose modes cannot be changed, cause no error."""
     text = GOOD.replace("[[", 'tsig_name = "k"\ntsig_secret = "file:token"\n[[')
     own = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
     done = subprocess.run(

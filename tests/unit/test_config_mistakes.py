@@ -32,7 +32,7 @@ CASES = [
     ('default_ca = "letsencript"\n' + GOOD, 1, "default_ca", '"letsencript"', "letsencrypt"),
     ('default_ca = "zerossl"\n' + GOOD, 1, "default_ca", "without its external", "app.zerossl.com"),
     ('include = "conf.d/*.toml"\n' + GOOD, 1, "include", "a text", "a list of paths"),
-    ('include = ["other.toml"]\n' + GOOD, 1, "include[0]", "no file at", "an existing file"),
+    ('include = ["other.toml"]\n' + GOOD, 1, "include[0]", "nothing to do at", "an existing file"),
     ("dns = 1\n" + CERTIFICATE, 1, "dns", "a number", "[dns.NAME]"),
     ("ca = []\n" + GOOD, 1, "ca", "a list", "[ca.NAME]"),
     (HOME + '[certificate]\ndomains = ["a.test"]\n', 4, "certificate", "a table", "[[certificate]]"),
@@ -126,7 +126,7 @@ CASES = [
     # deploy
     (GOOD + "deploy = [{}]\n", 6, "certificate[0].deploy[0]", "a table", "run"),
     (GOOD + 'deploy = [{ to = "file" }]\n', 6, "certificate[0].deploy[0].to", '"file"', "files"),
-    (GOOD + 'deploy = [{ to = "files" }]\n', 6, "certificate[0].deploy[0]", "no file", "combined"),
+    (GOOD + 'deploy = [{ to = "files" }]\n', 6, "certificate[0].deploy[0]", "nothing to do", "combined"),
     (
         GOOD + 'deploy = [{ to = "files", key = "k", mode = "abc" }]\n',
         6,
@@ -143,7 +143,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case[2])
 def test_one_mistake(tmp_path: Path, case: tuple[str, int, str, str, str]) -> None:
-    """A mistake is one line with its position, what was found, and what is expected or the nearest word."""
+    """A mistake has its position, the value found, and the expected one or the nearest word."""
     text, line, key, found, hint = case
     said = mistake(tmp_path, text)
     assert (said["file"], said["line"], said["key"]) == (str(tmp_path / "dnsrenew.toml"), line, key)
@@ -184,7 +184,7 @@ def test_all_mistakes_in_one_go(tmp_path: Path) -> None:
     ],
 )
 def test_people_count_from_1(path: KeyPath, place: str) -> None:
-    """A certificate has its name or its number, and an item of a list its number; the key is for programs."""
+    """In a shown place, a certificate has its name or number, and a list item its number, counted from 1."""
     assert shown_place(path, {"certificate": [{"name": "home"}, {"name": 3}, {}]}) == place
 
 
@@ -197,7 +197,7 @@ def test_a_mistake_names_its_certificate(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("table", ["[dns.home]", "[[certificate]]", "[resolver]"])
 def test_a_key_of_the_file_below_a_table(tmp_path: Path, table: str) -> None:
-    """TOML gives it to the last table: the mistake says where the line belongs."""
+    """A top-level key below a table belongs to that table in TOML. The mistake says where to move it."""
     text = GOOD if table == "[[certificate]]" else f"{CERTIFICATE}{HOME}" if table == "[dns.home]" else f"{GOOD}{table}"
     said = mistakes(tmp_path, f'{text}\nagree_terms = true\ncontact = "me@example.com"\n')
     assert [one["key"].rpartition(".")[2] for one in said] == ["agree_terms", "contact"]
@@ -207,7 +207,7 @@ def test_a_key_of_the_file_below_a_table(tmp_path: Path, table: str) -> None:
 
 
 def test_an_option_that_is_missing_reads_as_a_sentence(tmp_path: Path) -> None:
-    """A missing option names its provider and is described; abbreviations keep their capitals."""
+    """A missing option is described with its provider. Abbreviations keep their capitals."""
     said = mistake(tmp_path, GOOD.replace('server = "127.0.0.1:5301"\n', ""))
     assert (said["key"], said["found"]) == ("dns.home.server", "missing")
     assert said["expected"].startswith("address of the primary name server, HOST[:PORT]")
@@ -232,7 +232,7 @@ def test_a_wrong_secret_is_not_shown(tmp_path: Path) -> None:
 
 
 def test_what_is_shown_cannot_move_the_cursor() -> None:
-    """A text is shown in quotes, cut, and without control characters; a huge number is not shown."""
+    """A text is shown quoted, cut and without control characters. A huge number is not shown."""
     assert quoted("\x1b[2J") == '"\\x1b[2J"'
     assert len(quoted("x" * 1000)) < 100
     assert describe_found(10**5000) == "a very large number"
@@ -241,14 +241,14 @@ def test_what_is_shown_cannot_move_the_cursor() -> None:
 
 
 def test_the_nearest_word() -> None:
-    """The nearest word is found in any case of letters; without a near word none is proposed."""
+    """The nearest word is found in any letter case. Without a near word there is no proposal."""
     assert nearest("RSA-2048", ("rsa2048", "rsa4096")) == "rsa2048"
     assert nearest("zzz", ("rsa2048", "rsa4096")) is None
     assert nearest(3, ("rsa2048",)) is None
 
 
 def test_enumerations() -> None:
-    """Valid words are enumerated; of very many the rest is counted."""
+    """Valid words are enumerated. Of very many the rest is counted."""
     assert [one_of(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
         "none",
         '"a"',

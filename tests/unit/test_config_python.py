@@ -8,7 +8,7 @@ import pytest
 
 from dnsrenew.config import Config, single_certificate
 from dnsrenew.errors import ConfigError
-from dnsrenew.model import CA, DnsAccount, Profile, Propagation, RenewBefore, Resolver, Route
+from dnsrenew.model import CA, Deployment, DnsAccount, Profile, Propagation, RenewBefore, Resolver, Route
 from dnsrenew.secrets import Secret
 
 HOME = DnsAccount("rfc2136", name="home", server="127.0.0.1", tsig_secret="s")
@@ -25,7 +25,7 @@ def wrong(call: Any, *arguments: Any, **named: Any) -> list[dict[str, Any]]:
 
 
 def test_from_dict(tmp_path: Path) -> None:
-    """`from_dict` accepts mappings, sequences and paths of any type; paths are relative to `base`."""
+    """`from_dict` accepts mappings, sequences and paths of any type. Paths are relative to `base`."""
     config = Config.from_dict(
         MappingProxyType(
             {
@@ -84,7 +84,7 @@ def test_a_text_is_one_zone() -> None:
 
 
 def test_the_key_names_an_account_that_has_no_name() -> None:
-    """A `DnsAccount` without a name gets the name of its key, and routes find it by that."""
+    """A `DnsAccount` without a name gets its key as its name."""
     certificate = {"domains": ["a.test"], "routes": [Route("dns-01", dns=("h",))]}
     config = Config.from_dict({"dns": {"h": DnsAccount("rfc2136", server="s")}, "certificate": [certificate]})
     assert config.accounts == {"h": DnsAccount("rfc2136", name="h", server="s")}
@@ -138,7 +138,7 @@ def test_single_certificate(tmp_path: Path) -> None:
 
 
 def test_a_driver_of_ones_own() -> None:
-    """An object with add and remove is an account without a provider, and is kept as it is."""
+    """An object with add and remove is an account without a provider. It is stored unchanged."""
 
     class Odd:
         """Cannot be compared."""
@@ -167,6 +167,74 @@ def test_two_accounts_of_one_name() -> None:
     """Two accounts of one provider need different names."""
     (said,) = wrong(single_certificate, ["a.test"], dns=[HOME, HOME])
     assert said["key"] == "dns.home"
+
+
+def test_accounts_at_one_provider_are_numbered() -> None:
+    """Accounts without a name of their own are numbered, in their order. The accounts of the caller stay as they are."""
+    given = [DnsAccount("rfc2136", server=f"h{number}") for number in range(3)]
+    taken = DnsAccount("duckdns", name="rfc2136-2", token="t")
+    config = single_certificate(["a.test"], dns=[given[0], taken, *given[1:]], routes=[Route("dns-01", dns="rfc2136-3")])
+    found = {name: account.options.get("server") for name, account in config.accounts.items()}
+    assert found == {"rfc2136": "h0", "rfc2136-2": None, "rfc2136-3": "h1", "rfc2136-4": "h2"}
+    assert {account.name for account in config.accounts.values()} == set(found)
+    assert [account.name for account in given] == ["rfc2136"] * 3
+
+
+@pytest.mark.parametrize("route", [Route("dns-01", dns="rfc2136"), {"challenge": "dns-01", "dns": ["x", "rfc2136"]}])
+def test_a_route_names_one_of_two_accounts(route: Any) -> None:
+    """If a route names the provider, it is not clear which account is meant: that stays a mistake."""
+    accounts = [DnsAccount("rfc2136", server="h"), DnsAccount("rfc2136", server="i")]
+    (said,) = wrong(single_certificate, ["a.test"], dns=accounts, routes=[route])
+    assert (said["key"], said["found"]) == ("dns.rfc2136", "two accounts of this name")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key", "found", "expected"),
+    [
+        ({"domains": None}, "domains", "nothing", "a list with at least one domain name"),
+        ({"domains": 3}, "domains", "3", "a list with at least one domain name"),
+        ({"domains": b"a.test"}, "domains", "a bytes", "a list with at least one domain name"),
+        ({"contact": 3}, "contact", "3", "a list of mail addresses"),
+        ({"contact": b"x"}, "contact", "a bytes", "a list of mail addresses"),
+        ({"ca": "https://h/d"}, "ca", '"https://h/d"', 'the name of a CA, or a CA such as CA("https://…")'),
+        ({"deploy": 3}, "deploy", "3", "a list of Deployment, tables and functions of a Certificate"),
+        ({"deploy": [Deployment("docker", container="c")]}, "deploy[0]", "nothing to do", 'at least one of "signal"'),
+        (
+            {"dns": [DnsAccount("cloudflare", auth_token=3)]},
+            "dns.cloudflare.auth_token",
+            "a number",
+            'a str, or a Secret such as Secret.env("NAME")',
+        ),
+    ],
+)
+def test_an_argument_of_a_wrong_type(arguments: dict[str, Any], key: str, found: str, expected: str) -> None:
+    """It is a mistake with the words of Python, as any other; `fix` is about the call."""
+    with pytest.raises(ConfigError) as caught:
+        single_certificate(**{"domains": ["a.test"], "dns": [HOME], "agree_terms": True, **arguments})
+    (said,) = caught.value.evidence["mistakes"]
+    assert (said["key"], said["found"]) == (key, found)
+    assert said["expected"].startswith(expected)
+    assert caught.value.fix == "Fix this and call again; nothing was changed."
+
+
+def test_several_mistakes_of_a_call() -> None:
+    """`fix` counts them."""
+    with pytest.raises(ConfigError, match="Fix these 2 mistakes and call again; nothing was changed."):
+        single_certificate(None, dns=[HOME], key="rsa")
+
+
+@pytest.mark.parametrize("deploy", [print, Deployment("run", run=["true"]), {"run": ["true"]}])
+def test_a_single_deployment_needs_no_list(deploy: Any) -> None:
+    """A function, a Deployment and a table can stand alone."""
+    (spec,) = single_certificate(["a.test"], dns=[HOME], agree_terms=True, deploy=deploy).certificates
+    assert spec.deploy == (deploy,) if callable(deploy) else len(spec.deploy) == 1
+
+
+def test_a_secret_in_the_program_is_in_no_file(tmp_path: Path) -> None:
+    """`literal:` in tables of Python leads to no warning about a file."""
+    home = {"provider": "rfc2136", "server": "h", "tsig_name": "n", "tsig_secret": "literal:c2VjcmV0"}
+    config = Config.from_dict({"dns": {"home": home}}, base=tmp_path)
+    assert {notice.code for notice in config.warnings} == {"no-certificates"}
 
 
 @pytest.mark.parametrize("directory", ["", "http://h/d", "https://[", "https://"])

@@ -63,7 +63,7 @@ def test_a_literal(tmp_path: Path) -> None:
 
 
 def test_plain_secrets_are_warned_about_once(tmp_path: Path) -> None:
-    """One warning names the keys of all plain secrets, and shows none."""
+    """One warning names the keys of all plain secrets. It shows no secret."""
     text = with_secret('"canary-1"') + 'deploy = [{ to = "pkcs12", path = "p", password = "canary-2" }]\n'
     config = load(tmp_path, text)
     (notice,) = [one for one in config.warnings if one.code == "secret-plain"]
@@ -104,7 +104,7 @@ def test_only_secret_options_have_references(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("_plug_in")
 def test_a_driver_without_a_file(tmp_path: Path) -> None:
-    """Any option of a provider without a file can be a reference; other values are kept."""
+    """Any option of a provider without a file can be a reference. Other values stay."""
     options = 'a = "env:A"\nb = "text"\nc = { command = ["x"] }\nd = 5\ne = { f = 1 }\n'
     config = load(tmp_path, f'[dns.x]\nprovider = "mine"\n{options}[[certificate]]\ndomains = ["a.test"]\n')
     assert config.accounts["x"].options == {
@@ -119,7 +119,7 @@ def test_a_driver_without_a_file(tmp_path: Path) -> None:
 
 
 def test_check_resolves_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`check` resolves every reference; each that cannot be read is a mistake with its line."""
+    """`check` resolves every reference. Each unreadable one is a mistake with its line."""
     monkeypatch.setenv("GOOD", "hush")
     monkeypatch.delenv("GONE", raising=False)
     (tmp_path / "more.toml").write_text('[dns.b]\nprovider = "rfc2136"\nserver = "h"\ntsig_secret = "file:gone"\n')
@@ -142,7 +142,7 @@ def test_check_resolves_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_mapping_has_references() -> None:
-    """`from_dict` reads references as a file does; a `Secret` and a secret itself are fine too, without a warning."""
+    """`from_dict` reads references like a file. A `Secret` and a plain secret are accepted without a warning."""
     ca: dict[str, Any] = {"directory": "https://ca.test/directory", "eab": {"kid": "k", "hmac": "env:MAC"}}
     for given, reference in (("env:X", "env:X"), (Secret.env("X"), "env:X"), ("canary", "literal")):
         account = {"provider": "rfc2136", "server": "h", "tsig_secret": given}
@@ -190,7 +190,7 @@ def test_a_pickled_config_has_no_secret(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistyped_scheme(tmp_path: Path, value: str, meant: str) -> None:
-    """It is used as the secret itself; the warning names the nearest scheme and shows nothing of the value."""
+    """A mistyped scheme is used as the secret itself. The warning proposes the nearest scheme without the value."""
     config = load(tmp_path, with_secret(f'"{value}"'))
     assert config.accounts["home"].options["tsig_secret"].reveal() == value
     (notice,) = config.warnings
@@ -201,7 +201,7 @@ def test_a_mistyped_scheme(tmp_path: Path, value: str, meant: str) -> None:
 
 @pytest.mark.parametrize("value", ["vault:dns/token", "op:x"])
 def test_a_reference_of_another_program(tmp_path: Path, value: str) -> None:
-    """It is used as the secret itself; the warning lists the valid references."""
+    """Another program's reference is used as the secret itself. The warning lists the valid references."""
     config = load(tmp_path, with_secret(f'"{value}"'))
     (notice,) = config.warnings
     assert notice.code == "secret-odd"
@@ -229,7 +229,7 @@ def test_a_plain_secret_is_only_plain(tmp_path: Path, value: str) -> None:
     ],
 )
 def test_the_key_of_a_binding_has_a_form(tmp_path: Path, hmac: str, found: str | None) -> None:
-    """`check` reports a MAC key that is not base64url, and shows nothing of it."""
+    """`check` reports a MAC key that is not base64url, without showing it."""
     (tmp_path / "mac.secret").write_text("canary, and a space\n")
     text = f"{AGREED}{GOOD}[ca.lab]\neab = {{ kid = 'k', hmac = '{hmac}' }}\n{LAB}"
     if found is None:
@@ -254,7 +254,7 @@ def test_the_key_of_a_binding_has_a_form(tmp_path: Path, hmac: str, found: str |
     ],
 )
 def test_a_token_has_the_form_of_its_host(tmp_path: Path, content: str, found: str | None) -> None:
-    """DuckDNS tokens are one word; `check` says what is wrong with the file, and shows nothing of it."""
+    """`check` reports a DuckDNS token of a wrong form, without showing it."""
     (tmp_path / "duckdns-token.secret").write_text(content, "utf-8")
     (tmp_path / "duckdns-token.secret").chmod(0o600)
     text = f'{AGREED}[dns.d]\nprovider = "duckdns"\ntoken = "file:duckdns-token.secret"\n{HOUSE}'
@@ -283,7 +283,7 @@ def test_a_literal_token_has_the_form_of_its_host(tmp_path: Path) -> None:
     ],
 )
 def test_a_service_account_has_the_form_of_its_host(tmp_path: Path, key: str, found: str | None) -> None:
-    """`check` finds a key file of Google Cloud that is not in base64, and shows nothing of it."""
+    """`check` reports a Google Cloud key file that is not base64, without showing it."""
     option = f"auth_service_account_info = 'literal:{key}'"
     text = f'{AGREED}[dns.d]\nprovider = "googleclouddns"\n{option}\n{HOUSE}'
     if found is None:

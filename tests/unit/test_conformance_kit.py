@@ -59,7 +59,10 @@ class KeepsTwo(InMemoryDriver):
 
 
 def test_the_check_goes_on_after_a_broken_must() -> None:
-    """What follows is tested at new names; what cannot be prepared there is not tested, with the reason."""
+    """After a broken MUST, later steps are tested at new names.
+
+    A step without its precondition is not tested, with the reason.
+    """
     found = checked(host_of(KeepsTwo()))
     verdicts = {key: each.result for key, each in found.items()}
     assert list(verdicts)[:3] == ["add-writes", "ttl", "add-keeps-others"]
@@ -72,7 +75,7 @@ def test_the_check_goes_on_after_a_broken_must() -> None:
 
 @pytest.mark.parametrize("key", sorted({step.key for step in MANY} - {"wrong-credentials"}))
 def test_each_must_can_be_tested_alone(key: str) -> None:
-    """With the values that it needs, at new names; one result."""
+    """Each MUST can be tested alone. Its preparation uses new names, and there is one result."""
     driver = InMemoryDriver()
     driver.add([TxtRecord(ZONE, f"_acme-challenge.{ZONE}", "foreign", 60)])
     found = checked(host_of(driver), only=key)
@@ -81,7 +84,7 @@ def test_each_must_can_be_tested_alone(key: str) -> None:
 
 
 def test_a_host_with_one_value() -> None:
-    """What needs two values at a name is not tested; the rest holds for a host that replaces."""
+    """Steps that need two values at a name are not tested. The others pass for a host that replaces values."""
 
     class Replacing(InMemoryDriver):
         def add(self, records: Sequence[TxtRecord]) -> None:
@@ -95,7 +98,7 @@ def test_a_host_with_one_value() -> None:
 
 
 def test_a_host_that_needs_no_removals() -> None:
-    """No removal is asked for, not even at the end."""
+    """A host that needs no removals gets none, not even at the end."""
 
     def remove(_: object) -> None:
         raise AssertionError("it was asked to remove")
@@ -108,7 +111,7 @@ def test_a_host_that_needs_no_removals() -> None:
 
 
 def test_an_account_with_one_name_of_two_values() -> None:
-    """As acme-dns: everything is written at that name, and a third value is never needed."""
+    """A host with two values at one fixed name, as acme-dns, passes the steps that apply to it."""
 
     class Ring(InMemoryDriver):
         def add(self, records: Sequence[TxtRecord]) -> None:
@@ -139,7 +142,7 @@ def test_an_account_with_one_name_of_two_values() -> None:
     ],
 )
 def test_a_first_write_without_hope_is_the_last(code: str) -> None:
-    """The rest is not tested, and nothing is asked of the host again, not even to remove what it refused."""
+    """If the first write fails for good, no further step is tested and the host gets no further request."""
     calls: list[object] = []
     refuse = raising(code)
 
@@ -158,7 +161,7 @@ def test_a_first_write_without_hope_is_the_last(code: str) -> None:
 
 
 def test_values_of_a_refused_call_are_not_said_to_be_left() -> None:
-    """The host wrote nothing, and whether it shows them need not be known."""
+    """Values of a refused call are not reported as left over."""
 
     def blind(_: str) -> set[str]:
         raise ProviderError("dns-unreachable", "No answer.", fix="Ask.")
@@ -170,7 +173,7 @@ def test_values_of_a_refused_call_are_not_said_to_be_left() -> None:
 
 
 def test_a_later_refusal_is_not_the_end() -> None:
-    """Once a write has succeeded, each MUST is tested."""
+    """After one successful write every MUST is tested, even if a later call fails."""
     driver = InMemoryDriver()
     refuse = raising("provider-timeout", calls=1)
 
@@ -185,7 +188,7 @@ def test_a_later_refusal_is_not_the_end() -> None:
 
 @pytest.mark.parametrize("zone", ["not a zone..", "", "*.example.test"])
 def test_a_zone_that_is_no_domain_name(zone: str) -> None:
-    """It is a mistake of the test, told before anything is written."""
+    """An invalid zone is an error of the caller. It is raised before anything is written."""
     driver = InMemoryDriver()
     with pytest.raises(ValueError, match="zone="):
         check_driver(lambda: driver, zone, look=driver.look)
@@ -194,7 +197,7 @@ def test_a_zone_that_is_no_domain_name(zone: str) -> None:
 
 @pytest.mark.parametrize(("ttl", "result"), [(60, "ok"), (3600, "broken")])
 def test_the_ttl_is_compared(ttl: int, result: str) -> None:
-    """With that of the servers."""
+    """The TTL is compared with that of the servers."""
     found = checked(host_of(InMemoryDriver(), ttl=lambda _: ttl))["ttl"]
     assert (found.result, found.reason.endswith("is 3600 instead of 60 seconds.")) == (result, result == "broken")
 
@@ -222,7 +225,7 @@ def raising(code: str, calls: int = 0) -> Callable[[Sequence[TxtRecord]], None]:
     ],
 )
 def test_wrong_credentials(error: Exception | None, result: str) -> None:
-    """They must be refused as such: by the code that dnsrenew makes of the exception."""
+    """Wrong credentials must raise an error with the code of a refused login."""
     driver = InMemoryDriver()
 
     def add_wrong(records: Sequence[TxtRecord]) -> None:
@@ -249,7 +252,7 @@ def test_wrong_credentials_that_write_all_the_same() -> None:
 
 @pytest.mark.parametrize(("code", "result"), [("provider-rate-limited", "ok"), ("provider-refused", "broken")])
 def test_a_host_may_ask_to_wait(code: str, result: str) -> None:
-    """In the burst only, and with the right code."""
+    """A host may ask to wait during the burst, with the right code."""
     driver = InMemoryDriver()
     refuse = raising(code, calls=3)
 
@@ -264,7 +267,7 @@ class Racing(InMemoryDriver):
     """Reads, lets others write, and writes all values of the name."""
 
     def add(self, records: Sequence[TxtRecord]) -> None:
-        """Lose what another call writes meanwhile."""
+        """Overwrite values that a concurrent call has written."""
         before = {record.name: sorted(self.look(record.name)) for record in records}
         FakeClock(pause=0.02).wait(0.02, Context().cancel)
         for name, values in before.items():
@@ -273,13 +276,13 @@ class Racing(InMemoryDriver):
 
 
 def test_a_driver_that_loses_values_of_another_is_found() -> None:
-    """Only where two write at one name at the same time."""
+    """A driver that loses concurrent writes breaks only the MUST about parallel writes at one name."""
     found = checked(host_of(Racing()))
     assert [key for key, each in found.items() if each.result == "broken"] == ["parallel-name"]
 
 
 def test_parallel_calls_are_made_on_demand() -> None:
-    """By check_driver: hosts with one writer at a time cannot pass."""
+    """check_driver tests parallel calls only with `parallel=True`: some hosts allow one writer at a time."""
     driver = Racing()
     result = {each.key: each for each in run_check(InMemoryDriver, ZONE, look=lambda _: set(), only="parallel-name")}
     assert result["parallel-name"].reason == texts.NOT_PARALLEL
@@ -313,7 +316,7 @@ def test_the_json_form() -> None:
 
 
 def test_the_script_needs_what_was_written_before() -> None:
-    """No step removes or repeats a value that no earlier step has written, but those that are about that."""
+    """Each step's precondition is fulfilled by the earlier steps."""
     for steps in (MANY, ONE, TWO):
         present: frozenset[str] = frozenset()
         for step, before in script("many" if steps is MANY else "one" if steps is ONE else "two", ()):
@@ -336,5 +339,5 @@ def test_the_script_needs_what_was_written_before() -> None:
     ],
 )
 def test_a_wrong_secret_has_the_form_of_the_right_one(secret: str, wrong: str | None) -> None:
-    """So that the host refuses the secret, not its form; what has no simple form is left alone."""
+    """A wrong secret has the form of the right one, so that the host refuses the secret, not its form."""
     assert wrong_secret(secret) == wrong

@@ -1,4 +1,4 @@
-"""Waiting, blocking calls and being called away."""
+"""Waiting, blocking calls and cancellation."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from tests.kit.clock import FakeClock
 
 
 def test_waiting_takes_the_time_of_the_clock() -> None:
-    """A wait is as long as asked, however the clock cuts it."""
+    """A wait takes the requested time."""
     clock = FakeClock()
     Context(clock=clock).wait(200)
     assert clock.elapsed == pytest.approx(200)
@@ -29,7 +29,7 @@ def test_a_cancelled_wait_ends_at_once() -> None:
 
 
 def test_a_hanging_call_is_left_behind() -> None:
-    """A call that never returns does not hold up the one who is called away."""
+    """A call that never returns does not delay the cancellation."""
     context = Context()
     release = threading.Event()
     threading.Timer(0.05, context.cancel.set).start()
@@ -41,7 +41,7 @@ def test_a_hanging_call_is_left_behind() -> None:
 
 
 def test_a_time_within_a_time_ends_with_the_earlier() -> None:
-    """Whichever is the inner one."""
+    """Of two nested deadlines the earlier one counts."""
     context = Context(clock=FakeClock())
     ends = [context.within(outer).within(inner).deadline for outer, inner in ((60, 10), (10, 60))]
     assert ends == [10, 10]
@@ -77,13 +77,13 @@ def test_calls_run_at_most_limit_at_once_and_come_back_in_order() -> None:
 
 @pytest.mark.parametrize("limit", [0, -1])
 def test_at_least_one_call_is_under_way(limit: int) -> None:
-    """A program that asks for no worker gets one, and does not wait for ever."""
+    """A limit below one counts as one, so that the calls make progress."""
     context = Context(deadline=Context().clock.monotonic() + 10)
     assert [task.result() for task in context.call_all([lambda: 1, lambda: 2], limit)] == [1, 2]
 
 
 def test_putting_back_goes_on_for_its_grace_after_a_cancel() -> None:
-    """What puts things back has its grace, and not a second more."""
+    """After cancellation, cleanup continues for its grace period and then ends."""
     clock = FakeClock()
     context = Context(clock=clock)
     context.cancel.set()
@@ -95,7 +95,7 @@ def test_putting_back_goes_on_for_its_grace_after_a_cancel() -> None:
 
 
 def test_putting_back_ends_at_its_deadline_without_a_cancel() -> None:
-    """A host that hangs does not keep it for ever."""
+    """Without cancellation, cleanup ends at its deadline, even if a host hangs."""
     clock = FakeClock()
     with pytest.raises(Cancelled):
         Context(clock=clock).for_cleanup(60, 4).wait(1000)
@@ -113,7 +113,7 @@ def test_a_warning_is_noted_once_and_told() -> None:
 
 
 def test_a_listener_that_fails_breaks_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """Its exception is logged, and the run goes on."""
+    """The exception of a listener does not reach the run."""
 
     def listener(_event: Event) -> None:
         raise RuntimeError("listener")

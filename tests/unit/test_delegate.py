@@ -63,7 +63,7 @@ def test_a_wildcard_shares_the_record_of_its_domain() -> None:
 
 
 def test_domains_of_an_account_with_zones_are_left_out() -> None:
-    """They have somebody to write their records; if all have, the user means them all the same."""
+    """Domains in the zones of an account are left out. If all are in such zones, all are chosen."""
     mixed = config({"name": "home", "domains": ["www.example.test", "a.test"]}, own=OWN, acme=ACME)
     assert choose_domains(mixed, "home").domains == ("a.test",)
     own = config({"name": "home", "domains": ["www.example.test"]}, own=OWN, acme=ACME)
@@ -72,7 +72,7 @@ def test_domains_of_an_account_with_zones_are_left_out() -> None:
 
 @pytest.mark.parametrize("name", ["b.test", "B.test.", "*.b.test"])
 def test_a_domain_means_every_certificate_that_has_it(name: str) -> None:
-    """In any letter case, and as a wildcard too."""
+    """A domain selects every certificate that has it, in any letter case and as a wildcard."""
     several = config(
         {"name": "one", "domains": ["a.test", "b.test"]},
         {"name": "two", "domains": ["*.b.test"]},
@@ -85,7 +85,7 @@ def test_a_domain_means_every_certificate_that_has_it(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["hom", "c.test", "", "a..test", "192.0.2.1"])
 def test_an_unknown_name(name: str) -> None:
-    """The error lists what there is, or what was probably meant."""
+    """An unknown certificate name or domain is refused."""
     mixed = config({"name": "home", "domains": ["a.test", "192.0.2.1"], "routes": [{"challenge": "http-01"}]})
     with pytest.raises(ConfigError) as caught:
         choose_domains(mixed, name)
@@ -112,7 +112,7 @@ def test_addresses_need_no_record() -> None:
     ],
 )
 def test_the_account_that_writes(accounts: dict[str, Any], to: str | None, expected: tuple[str, str | None]) -> None:
-    """It is named, or its zone is, or it is the only one that can be meant."""
+    """The account is found by its name, by its zone, or as the only possible one."""
     chosen = choose_account(config(**accounts), to, ["www.example.test"])
     assert (chosen.name, chosen.zone) == expected
 
@@ -134,7 +134,7 @@ def test_the_account_that_writes(accounts: dict[str, Any], to: str | None, expec
     ],
 )
 def test_an_account_that_cannot_be_meant(accounts: dict[str, Any], to: str | None, code: str, words: str) -> None:
-    """The error says what to type."""
+    """The error names what to specify."""
     with pytest.raises(ConfigError) as caught:
         choose_account(config(**accounts), to, ["www.example.test"])
     assert caught.value.code == code
@@ -142,7 +142,7 @@ def test_an_account_that_cannot_be_meant(accounts: dict[str, Any], to: str | Non
 
 
 def test_the_name_in_the_zone() -> None:
-    """It is the same for a domain each time; a long one is hashed, and two of those differ."""
+    """The target name of a domain is always the same. Long names are hashed, with different results."""
     assert target_name("a.test", "b.test") == "_acme-challenge.a.test.b.test"
     long = [f"{letter}{'x' * 60}.{'y' * 60}.{'z' * 60}.test" for letter in "ab"]
     targets = [target_name(each, "some.other.zone.example.test") for each in long * 2]
@@ -161,7 +161,7 @@ def acme_account(server: AcmeDns, file: Path | None, **options: str) -> Any:
 
 
 def test_a_registration_is_made_once(tmp_path: Path) -> None:
-    """Its file is private, and is read the next time."""
+    """The registration is stored in a private file and read the next time."""
     file = tmp_path / "acme.json"
     with AcmeDns() as server:
         first = registered_name(Context(), acme_account(server, file))
@@ -174,7 +174,7 @@ def test_a_registration_is_made_once(tmp_path: Path) -> None:
 
 
 def test_another_process_was_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its registration stays and is used: a CNAME record may lead to it already."""
+    """The registration of a faster process is kept and used: a CNAME record may already lead to it."""
     file = tmp_path / "acme.json"
     register = delegate_registration._register
 
@@ -191,7 +191,7 @@ def test_another_process_was_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    """The server is not asked for a registration that would be lost."""
+    """If the file cannot be written, no registration is requested."""
     with AcmeDns() as server, pytest.raises(StoreError) as caught:
         registered_name(Context(), acme_account(server, tmp_path / "missing" / "acme.json"))
     assert caught.value.code == "acme-dns-unwritable"
@@ -199,7 +199,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_a_registration_in_options_does_not_say_its_name(tmp_path: Path) -> None:
-    """Nothing is registered beside it."""
+    """A registration in options lacks its name, so it is refused and nothing is registered."""
     with AcmeDns() as server:
         given = {"username": "u", "password": "p", "subdomain": "s"}
         for file, options in ((tmp_path / "acme.json", given), (None, {})):
@@ -257,12 +257,12 @@ def kinds(events: Iterable[Event]) -> list[str]:
 
 
 def test_a_record_that_is_there(wait: Callable[[Rounds], list[Event]]) -> None:
-    """Nobody is asked to set it; letter case does not matter."""
+    """An existing record causes no request to set it. Letter case does not matter."""
     assert kinds(wait([[THERE]])) == ["cname-visible"]
 
 
 def test_every_address_must_have_it(wait: Callable[[Rounds], list[Event]]) -> None:
-    """One that lags is waited for."""
+    """The wait ends when every address has the record."""
     second = replace(THERE, address="192.0.2.2")
     events = wait([[NOT_YET, NOT_YET], [THERE, replace(second, target=None)], [THERE, second]])
     assert kinds(events) == ["cname-needed", "cname-waiting", "cname-waiting", "cname-visible"]
@@ -270,7 +270,7 @@ def test_every_address_must_have_it(wait: Callable[[Rounds], list[Event]]) -> No
 
 
 def test_an_address_that_does_not_answer_is_left_out(wait: Callable[[Rounds], list[Event]]) -> None:
-    """After three rounds, with a warning, since it cannot be late."""
+    """An address that does not answer is skipped after three rounds, with a warning."""
     events = wait([[THERE, SILENT]])
     assert kinds(events) == [
         "cname-needed",
@@ -290,7 +290,7 @@ def test_no_address_answers(wait: Callable[[Rounds], list[Event]]) -> None:
 
 
 def test_a_record_that_leads_elsewhere(wait: Callable[[Rounds], list[Event]]) -> None:
-    """It is told once, with where it leads; so are a doubled name and a wildcard."""
+    """A wrong target is reported once, with the target. A doubled name and a wildcard are reported too."""
     wrong = [
         [replace(NOT_YET, target="y.test")],
         [replace(NOT_YET, target="y.test")],
@@ -303,7 +303,7 @@ def test_a_record_that_leads_elsewhere(wait: Callable[[Rounds], list[Event]]) ->
 
 
 def test_a_long_wait_asks_seldom(wait: Callable[[Rounds], list[Event]]) -> None:
-    """After some minutes, every ten seconds."""
+    """After some minutes DNS is queried every ten seconds."""
     times = [event.data["seconds"] for event in wait([*[[NOT_YET]] * 200, [THERE]]) if event.kind == "cname-waiting"]
     assert times[1] < 1
     assert times[-1] - times[-2] == pytest.approx(10)
@@ -361,7 +361,7 @@ ADDED = '{ challenge = "dns-01", dns = "acme" }'
 )
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
 def test_the_route_is_added(tmp_path: Path, before: str, after: str, ends: str) -> None:
-    """Before the others, with the comments, the indentation and the line ends as they are."""
+    """The route is added before the others. Comments, indentation and line endings stay."""
     text = (HEAD + before).replace("\n", ends)
     found, spec = spec_in(tmp_path, text)
     assert write_routes(found, [spec], TO_ACME) == ()
@@ -382,7 +382,7 @@ def test_it_is_added_to_several(tmp_path: Path) -> None:
 
 
 def test_a_link_to_another_folder(tmp_path: Path) -> None:
-    """A file in another folder has other relative paths, so what is right there may be wrong here: it is not edited."""
+    """A configuration linked from another folder is not edited, because its relative paths differ."""
     text = f'{HEAD}[[certificate]]\ndomains = "a.test"\n'
     (tmp_path / "real").mkdir()
     spec_in(tmp_path / "real", text)
@@ -404,13 +404,13 @@ def test_a_link_to_another_folder(tmp_path: Path) -> None:
     ],
 )
 def test_the_account_is_taken_anyway(routes: list[Route], first: tuple[str, ...], expected: bool) -> None:
-    """Then nothing has to be written: the first route takes it of itself."""
+    """If the first route already uses the account, nothing is written."""
     spec = CertificateSpec(name="x", domains=("x.test",), identifiers=("x.test",), ca="lab", routes=tuple(routes))
     assert takes_account(spec, TO_ACME, lambda _: [first]) is expected
 
 
 def test_a_route_to_the_account_is_enough_at_any_place() -> None:
-    """The user has chosen the order; a route to another CA is another one."""
+    """A route to the account at any place is enough. A route to another CA does not count."""
     spec = CertificateSpec(
         name="x",
         domains=("x.test",),
@@ -432,7 +432,7 @@ def test_a_route_to_the_account_is_enough_at_any_place() -> None:
     ids=["array", "inline", "mixed"],
 )
 def test_a_form_that_is_not_edited(tmp_path: Path, certificate: str) -> None:
-    """The file stays as it is, and the lines to add are returned."""
+    """A table in an unsupported form stays unchanged, and the lines to add are returned."""
     text = certificate + HEAD if certificate.startswith("certificate") else HEAD + certificate
     found, spec = spec_in(tmp_path, text)
     (to_add,) = write_routes(found, [spec], TO_ACME)
@@ -442,7 +442,7 @@ def test_a_form_that_is_not_edited(tmp_path: Path, certificate: str) -> None:
 
 
 def test_a_file_that_changes_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What an editor saves at this moment is not lost."""
+    """A change that an editor saves meanwhile is not overwritten."""
     found, spec = spec_in(tmp_path, f'{HEAD}[[certificate]]\ndomains = "a.test"\n')
     path, load = tmp_path / "dnsrenew.toml", Config.load
 
@@ -463,7 +463,7 @@ def test_a_program_has_no_file() -> None:
 
 
 def test_a_name_with_quotes() -> None:
-    """The name of an account is written as TOML wants it."""
+    """An account name with quotes is escaped for TOML."""
     odd = Route("dns-01", dns='a "b" é')
     assert tomllib.loads(lines_to_add(odd, has_routes=False))["routes"][0]["dns"] == 'a "b" é'
     spec = CertificateSpec(name="x", domains=("x.test",), identifiers=("x.test",), ca="lab")
@@ -497,7 +497,7 @@ def stage_of(folder: Path, *, offers: tuple[str, ...] = ("dns-01", "dns-persist-
 
 
 def test_the_lasting_record_is_written_once(tmp_path: Path) -> None:
-    """One for the domain and its wildcard; it stays, and the next call finds it."""
+    """One record serves a domain and its wildcard. It stays, and the next call finds it."""
     stage = stage_of(tmp_path)
     first = persisted(stage)
     assert [(each["name"], each["type"]) for each in first] == [("_validation-persist.x.test", "TXT")]
@@ -516,7 +516,7 @@ def test_the_lasting_record_is_written_once(tmp_path: Path) -> None:
     ],
 )
 def test_a_lasting_record_that_cannot_be_written(tmp_path: Path, world: dict[str, Any], code: str) -> None:
-    """One order at most is spent, and nothing is written; without an account the error holds the record."""
+    """Nothing is written. Without an account the error has the record."""
     stage = stage_of(tmp_path, **world)
     with pytest.raises(AttemptError) as caught:
         persisted(stage)

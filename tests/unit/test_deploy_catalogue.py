@@ -44,7 +44,7 @@ def read(folder: Path, to: str, options: Mapping[str, Any]) -> Deployment:
 
 @pytest.mark.parametrize("to", KINDS)
 def test_the_example_is_valid(to: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Documentation shows it, so it can be copied; the target can be named from it."""
+    """The example of each target can be read, and its target is named."""
     monkeypatch.setattr("dnsrenew.base.users.group_id", lambda _: 1)
     kind = catalogue.target(to)
     assert kind is not None
@@ -53,7 +53,7 @@ def test_the_example_is_valid(to: str, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_program_of_another_machine_is_taken_as_it_is(tmp_path: Path) -> None:
-    """It is not looked for here, nor judged; a port is a number."""
+    """A program that runs on another machine or in a container is neither searched nor checked here."""
     options = {"host": "web1", "port": 2222, "key": "/etc/tls/key.pem", "reload": ["bin/reload", "now"]}
     found = read(tmp_path, "ssh", options).options
     assert (found["reload"], found["port"], found["key"]) == (("bin/reload", "now"), 2222, "/etc/tls/key.pem")
@@ -74,18 +74,50 @@ def test_a_program_of_another_machine_is_taken_as_it_is(tmp_path: Path) -> None:
         ("proxmox", {"token": "env:X"}, "url"),
         ("synology", {"url": "https://nas.test", "user": "a"}, "password"),
         ("truenas", {"url": "https://root:word@nas.test", "token": "env:X"}, "url"),
+        ("webhook", {"url": "http://hook.test/path-word"}, "names this machine"),
+        ("caddy", {"url": "http://caddy.test:2019", "certificate": "/c.pem", "key": "/k.pem"}, "names this machine"),
+        ("hfs", {"url": "http://hfs.test", "user": "a", "password": "env:X"}, "names this machine"),
+        ("proxmox", {"url": "https://pve.test:8006"}, "`user` and `password`"),
+        ("proxmox", {"url": "https://pve.test:8006", "user": "root@pam"}, "`user` and `password`"),
+        ("truenas", {"url": "https://nas.test", "password": "env:X"}, "`user` and `password`"),
+        ("files", {"certificate": "/tls.pem", "key": "/tls.pem"}, "`certificate` names this one too"),
+        ("ssh", {"host": "web1", "key": "/a/../tls.pem", "chain": "/tls.pem"}, "`chain` names this one too"),
+        ("files", {"certificate": "/c.pem", "mode": "0666"}, "others cannot write"),
+        ("files", {"key": "/k.pem", "key_mode": "0700"}, "only its owner"),
+        ("files", {"key": "/k.pem", "key_mode": "0440"}, "only its owner"),
+        ("files", {"key": "/k.pem", "key_mode": "0660", "group": "0"}, "only its owner"),
+        ("files", {"key": "/k.pem", "key_mode": "0644", "group": "0"}, "only its owner"),
+        ("files", {"key": "/k.pem", "timeout": 0}, "above 0"),
+        ("run", {"run": ["/bin/true"], "timeout": 0}, "above 0"),
     ],
 )
 def test_mistakes(to: str, options: Mapping[str, Any], words: str, tmp_path: Path) -> None:
-    """Each names the option."""
+    """Each mistake names its option."""
     with pytest.raises(ConfigError) as wrong:
         read(tmp_path, to, options)
     (mistake,) = wrong.value.evidence["mistakes"]
     assert words in str(mistake)
+    assert "path-word" not in str(mistake)
+
+
+@pytest.mark.parametrize(
+    ("to", "options"),
+    [
+        ("webhook", {"url": "http://[::1]:8080/hook"}),
+        ("hfs", {"url": "http://127.0.0.1:8080", "user": "a", "password": "env:X"}),
+        ("hfs", {"url": "http://hfs.test"}),
+        ("truenas", {"url": "https://nas.test", "user": "root", "password": "env:X"}),
+        ("files", {"key": "/k.pem", "key_mode": "0440", "group": "0"}),
+        ("files", {"key": "/k.pem", "key_mode": "0400", "timeout": 0.5, "verify_timeout": 0}),
+    ],
+)
+def test_entries_that_can_work(to: str, options: Mapping[str, Any], tmp_path: Path) -> None:
+    """Plain HTTP on this machine, a password instead of a token, and modes for the group are valid."""
+    assert read(tmp_path, to, options).to == to
 
 
 def test_roots_are_read_at_once(tmp_path: Path) -> None:
-    """A file without any is a mistake, and so is none."""
+    """A missing file of roots, or one without a certificate, is a mistake."""
     roots, options = tmp_path / "roots.pem", {"url": "https://nas.test", "token": "env:X", "trust": "roots.pem"}
     for content in (None, "no roots"):
         if content is not None:
@@ -99,7 +131,7 @@ def test_roots_are_read_at_once(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="modes of Unix")
 @pytest.mark.parametrize("key", ["identity", "known_hosts"])
 def test_a_file_that_others_can_change(key: str, tmp_path: Path) -> None:
-    """Who changes it decides where the private key goes."""
+    """Root refuses a file that others can change. Other users get a warning."""
     (tmp_path / "file").write_text("")
     (tmp_path / "file").chmod(0o666)
     options = {"host": "web1", "key": "/etc/tls/key.pem", key: "file"}

@@ -119,20 +119,20 @@ def put(docker: Engine, tmp_path: Path, **options: Any) -> None:
 
 
 def test_a_signal(docker: Engine, tmp_path: Path) -> None:
-    """It goes to the first process of the container."""
+    """The signal is sent to the container."""
     put(docker, tmp_path, signal="SIGHUP")
     assert docker.told == ["signal=SIGHUP"]
 
 
 def test_a_program(docker: Engine, tmp_path: Path) -> None:
-    """Its words are passed as they are."""
+    """The arguments of the program are passed unchanged."""
     docker.output = [(1, b"reloading\n")]
     put(docker, tmp_path, run=("nginx", "-s", "re load"))
     assert docker.told == [["nginx", "-s", "re load"]]
 
 
 def test_a_program_that_fails(docker: Engine, tmp_path: Path) -> None:
-    """Both streams of its output are in the error, without the headers between them."""
+    """The error has both output streams, without the headers between them."""
     docker.status, docker.output = 3, [(1, b"testing "), (2, b"no such\n\x1b[31m file\n")]
     with pytest.raises(DeployError) as failed:
         put(docker, tmp_path, run=("nginx", "-t"))
@@ -149,7 +149,7 @@ def test_a_program_that_hangs(docker: Engine, tmp_path: Path) -> None:
 
 
 def test_a_container_that_is_not_there(docker: Engine, tmp_path: Path) -> None:
-    """What Docker says is in the error; so if it does not run."""
+    """A missing or stopped container is an error with Docker's message."""
     with pytest.raises(DeployError) as missing:
         put(docker, tmp_path, container="mail", signal="SIGHUP")
     docker.is_running = False
@@ -162,7 +162,7 @@ def test_a_container_that_is_not_there(docker: Engine, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("nonsense", [b"", b"<html>", b"[]", b"{}", b"[" * 50_000])
 def test_another_server_at_the_socket(docker: Engine, tmp_path: Path, nonsense: bytes) -> None:
-    """It is not taken for Docker."""
+    """A server that is not Docker gives `deploy-unsupported`."""
     docker.nonsense = nonsense
     with pytest.raises(DeployError) as strange:
         put(docker, tmp_path, run=("true",))
@@ -170,7 +170,7 @@ def test_another_server_at_the_socket(docker: Engine, tmp_path: Path, nonsense: 
 
 
 def test_no_socket(tmp_path: Path) -> None:
-    """Docker does not run, or the user may not use it."""
+    """A missing socket is `deploy-unreachable`."""
     options = {"container": "web", "signal": "SIGHUP", "socket": str(tmp_path / "none.sock")}
     with pytest.raises(DeployError) as silent:
         DockerDeployer(deployer_context(options)).deploy(make_certificate(tmp_path / "store"))
@@ -178,7 +178,7 @@ def test_no_socket(tmp_path: Path) -> None:
 
 
 def test_it_can_neither_look_nor_put_back(tmp_path: Path) -> None:
-    """It only tells."""
+    """The target can neither check nor restore a certificate."""
     deployer = DockerDeployer(deployer_context({"container": "web", "run": ("nginx", "-s", "reload")}))
     assert not deployer.check(make_certificate(tmp_path))
     assert not deployer.restore()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pickle
 import sys
 from collections.abc import Callable
 from importlib import metadata
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from dnsrenew import Certificate, Event, StoreError
+from dnsrenew import Certificate, Event, Secret, StoreError
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.deploy import aside, engine, file_set, programs
 from dnsrenew.deploy.entry import Entry, entry
@@ -57,7 +58,7 @@ class EngineStage:
         return result
 
     def has(self, certificate: Certificate) -> bool:
-        """Tell whether this pair is in place."""
+        """Return whether this pair is in place."""
         pair = self.certificate.read_text(), self.key.read_text()
         return pair == (certificate.fullchain_pem, certificate.private_key_pem)
 
@@ -79,7 +80,7 @@ def kinds(stage: EngineStage) -> list[str]:
 
 
 def test_files_are_written_with_their_modes(stage: EngineStage) -> None:
-    """Files are written with their modes, and nothing is left beside them."""
+    """Files are written with their modes. No other file is left."""
     new = stage.make()
     result = stage.deploy(stage.entry(), new)
     assert (result.ok, result.changed, result.served, result.rolled_back, result.error) == (
@@ -106,7 +107,7 @@ def test_what_is_in_place_is_left_alone(stage: EngineStage) -> None:
 
 
 def test_files_in_place_that_were_not_activated_are(stage: EngineStage, tmp_path: Path) -> None:
-    """A run was killed between the files and the reload; without a port to ask, the note in the store tells it."""
+    """If a run was killed between writing the files and the reload, the next run reloads."""
     new, out = stage.make(), tmp_path / "reloaded"
     stage.place(new)
     stage.kept.begin()
@@ -141,7 +142,7 @@ def test_files_in_place_that_are_not_served_are_activated(stage: EngineStage, mo
 
 
 def test_a_port_that_serves_another_one_gets_the_old_files_back(stage: EngineStage) -> None:
-    """If the port keeps serving another certificate, the old files come back."""
+    """If the port keeps serving another certificate, the old files are restored."""
     old, new = stage.make(), stage.make()
     stage.place(old)
     with TlsServer(stage.certificate, stage.key).running() as server:
@@ -149,28 +150,28 @@ def test_a_port_that_serves_another_one_gets_the_old_files_back(stage: EngineSta
         result = stage.deploy(stage.entry(**options), new)
     assert (result.ok, result.served, result.rolled_back) == (False, False, True)
     assert result.error is not None
-    assert result.error["code"] == "deploy-not-served"
+    assert result.error.code == "deploy-not-served"
     assert stage.has(old)
     assert kinds(stage) == ["deploy-started", "deploy-rolled-back", "deploy-failed"]
 
 
 def test_a_reload_that_fails_gets_the_old_files_back(stage: EngineStage) -> None:
-    """If the reload fails, the old files come back, and the end of its output is in the error."""
+    """If the reload fails, the old files are restored, and the error has the end of the reload's output."""
     old, new = stage.make(), stage.make()
     stage.place(old)
     program = [sys.executable, "-c", "import sys; print('x' * 70000); sys.exit('no such directive\\x1b[2J')"]
     result = stage.deploy(stage.entry(reload=program), new)
     assert result.error is not None
-    assert result.error["code"] == "deploy-refused"
-    assert "status 1" in result.error["message"]
-    assert "no such directive[2J" in result.error["message"]
+    assert result.error.code == "deploy-refused"
+    assert "status 1" in result.error.message
+    assert "no such directive[2J" in result.error.message
     assert stage.has(old)
     assert (result.rolled_back, stage.notices) == (True, [])  # the new one was never in use: one error is enough
     assert not stage.kept.is_begun
 
 
 def test_without_old_files_the_new_ones_stay(stage: EngineStage) -> None:
-    """Where no old file was, the new ones stay."""
+    """If there were no old files, a failed reload leaves the new ones."""
     new = stage.make()
     result = stage.deploy(stage.entry(reload=["/no/such/program"]), new)
     assert (result.ok, result.rolled_back) == (False, False)
@@ -179,7 +180,7 @@ def test_without_old_files_the_new_ones_stay(stage: EngineStage) -> None:
 
 @pytest.mark.parametrize("more", [(), ("chain", "leaf")])
 def test_an_expired_certificate_does_not_come_back(stage: EngineStage, more: tuple[str, ...]) -> None:
-    """An expired certificate is not put back, also where the file of its chain, which is valid, comes first."""
+    """An expired certificate is not restored, even if the valid file of its chain comes first."""
     old, new = stage.make(days=0.0005), stage.make()
     stage.place(old)
     paths = {part: str(stage.target / f"{part}.pem") for part in more}
@@ -194,7 +195,7 @@ def test_an_expired_certificate_does_not_come_back(stage: EngineStage, more: tup
 
 
 def test_the_old_files_come_back_as_they_were(stage: EngineStage, tmp_path: Path) -> None:
-    """With their modes, and a link as a link: a server of another user may read them only so."""
+    """Old files are restored with their modes, and a link as a link."""
     old, new = stage.make(), stage.make()
     stage.certificate.symlink_to(here(old.fullchain_path))
     stage.key.write_text(old.private_key_pem)
@@ -207,7 +208,7 @@ def test_the_old_files_come_back_as_they_were(stage: EngineStage, tmp_path: Path
 
 
 def test_a_link_is_replaced_by_a_file(stage: EngineStage) -> None:
-    """Though it leads to the same content; what it leads to is not written."""
+    """A link is replaced even if its target has the same content. Its target is not written."""
     old, new = stage.make(), stage.make()
     stage.place(old)
     stage.certificate.unlink()
@@ -223,12 +224,12 @@ def test_what_is_no_certificate_is_not_replaced(stage: EngineStage) -> None:
     stage.key.write_bytes(bytes(1 << 21))
     result = stage.deploy(stage.entry(), stage.make())
     assert result.error is not None
-    assert result.error["code"] == "deploy-unwritable"
+    assert result.error.code == "deploy-unwritable"
     assert (result.changed, stage.key.stat().st_size) == (False, 1 << 21)
 
 
 def test_the_last_certificate_but_one_never_comes_back(stage: EngineStage) -> None:
-    """A change that wrote nothing puts nothing back, whatever an earlier one has kept."""
+    """A deployment that wrote nothing restores nothing, even if an earlier one has kept files."""
     certificates = [stage.make(), stage.make(), stage.make()]
     stage.place(certificates[0])
     assert stage.deploy(stage.entry(), certificates[1]).ok
@@ -272,7 +273,7 @@ def test_what_a_killed_run_has_replaced_comes_back(stage: EngineStage) -> None:
 
 
 def test_a_rename_that_is_refused(stage: EngineStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that is a mount of its own cannot be replaced: the old pair comes back, and no later run completes it."""
+    """If a file cannot be replaced, such as a mount, the old pair is restored."""
     old, new = stage.make(), stage.make()
     stage.place(old)
     real = aside.rename
@@ -285,13 +286,13 @@ def test_a_rename_that_is_refused(stage: EngineStage, monkeypatch: pytest.Monkey
     monkeypatch.setattr(aside, "rename", refuse)
     result = stage.deploy(stage.entry(), new)
     assert result.error is not None
-    assert (result.error["code"], result.rolled_back) == ("deploy-unwritable", True)
+    assert (result.error.code, result.rolled_back) == ("deploy-unwritable", True)
     assert (stage.has(old), stage.kept.renames) == (True, [])
     assert sorted(path.name for path in stage.target.iterdir()) == ["cert.pem", "key.pem"]
 
 
 def test_old_files_that_cannot_be_activated_any_more(stage: EngineStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The new ones were activated and not served: what the server has now is unknown, and said."""
+    """If the restored files cannot be activated, the error states that the server's certificate is unknown."""
     old, new = stage.make(), stage.make()
     stage.place(old)
     with TlsServer(stage.certificate, stage.key).running() as server:
@@ -308,7 +309,7 @@ def test_a_program_that_hangs_is_ended(stage: EngineStage) -> None:
     program = [sys.executable, "-c", "import time; time.sleep(60)"]
     result = stage.deploy(stage.entry(reload=program, timeout=0.5), stage.make())
     assert result.error is not None
-    assert result.error["code"] == "deploy-timeout"
+    assert result.error.code == "deploy-timeout"
     assert result.seconds < 10
 
 
@@ -318,7 +319,7 @@ def test_a_pair_that_does_not_fit_is_not_written(stage: EngineStage) -> None:
     here(new.private_key_path).write_text(stage.make().private_key_pem)
     result = stage.deploy(stage.entry(), new)
     assert result.error is not None
-    assert result.error["code"] == "deploy-pair"
+    assert result.error.code == "deploy-pair"
     assert list(stage.target.iterdir()) == []
 
 
@@ -331,12 +332,12 @@ def test_a_target_that_cannot_be_written(stage: EngineStage, break_it: str) -> N
         stage.key.mkdir()
     result = stage.deploy(stage.entry(), stage.make())
     assert result.error is not None
-    assert result.error["code"] == "deploy-unwritable"
+    assert result.error.code == "deploy-unwritable"
     assert not result.changed
 
 
 def test_a_target_that_the_unit_makes_read_only(stage: EngineStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The systemd unit names what may be written; `schedule install` names it anew."""
+    """A read-only target under systemd is an error whose fix is `schedule install`, which updates the unit."""
 
     def refuse(*_: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
@@ -345,8 +346,8 @@ def test_a_target_that_the_unit_makes_read_only(stage: EngineStage, monkeypatch:
     monkeypatch.setenv("INVOCATION_ID", "0123456789abcdef0123456789abcdef")
     result = stage.deploy(stage.entry(), stage.make())
     assert result.error is not None
-    assert result.error["code"] == "deploy-unwritable"
-    assert "dnsrenew schedule install" in result.error["fix"]
+    assert result.error.code == "deploy-unwritable"
+    assert "dnsrenew schedule install" in result.error.fix
 
 
 def test_killed_between_the_renames_the_next_run_ends_them(stage: EngineStage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -372,6 +373,40 @@ def test_killed_between_the_renames_the_next_run_ends_them(stage: EngineStage, m
     assert stage.has(new)
 
 
+def test_what_changed_nothing_is_told_as_unchanged(stage: EngineStage, tmp_path: Path) -> None:
+    """A missing program or socket, or a refused connection, leaves the target unchanged."""
+    new, closed = stage.make(), "http://127.0.0.1:1"
+    stage.place(new)
+    entries = [
+        entry(Deployment("run", run=["/no/such/program"])),
+        entry(Deployment("webhook", url=closed)),
+        entry(Deployment("docker", container="web", signal="HUP", socket=str(tmp_path / "no.sock"))),
+        entry(Deployment("synology", url=closed, user="a", password=Secret("word"))),
+    ]
+    for one in entries:
+        result = stage.deploy(one, new)
+        assert (one.to, result.ok, result.changed, result.served) == (one.to, False, False, None)
+    stage.kept.begin()  # as after a kill before the reload
+    result = stage.deploy(stage.entry(reload=["/no/such/program"]), new)
+    assert (result.ok, result.changed) == (False, False)
+
+
+def test_a_program_that_ran_may_have_changed_something(stage: EngineStage) -> None:
+    """A program that was started and failed may have changed the target."""
+    result = stage.deploy(entry(Deployment("run", run=[sys.executable, "-c", "raise SystemExit(3)"])), stage.make())
+    assert (result.ok, result.changed) == (False, True)
+
+
+def test_the_error_of_a_result_is_an_exception(stage: EngineStage) -> None:
+    """A failed result has a DeployError without traceback, as an outcome has an error. The JSON form has its fields."""
+    result = pickle.loads(pickle.dumps(stage.deploy(entry(Deployment("run", run=["/no/such/program"])), stage.make())))
+    assert isinstance(result.error, DeployError)
+    assert (result.error.code, result.error.__traceback__) == ("deploy-refused", None)
+    assert result.to_dict()["error"] == result.error.to_dict()
+    with pytest.raises(DeployError):
+        raise result.error
+
+
 def test_a_callable_of_the_program_is_called(stage: EngineStage) -> None:
     """A callable gets the certificate."""
     got: list[Certificate] = []
@@ -388,21 +423,21 @@ def test_an_error_of_a_deployer_is_told_as_ours(stage: EngineStage) -> None:
 
     result = stage.deploy(entry(fails), stage.make())
     assert result.error is not None
-    assert result.error["code"] == "deploy-refused"
-    assert "ZeroDivisionError" in result.error["message"]
+    assert result.error.code == "deploy-refused"
+    assert "ZeroDivisionError" in result.error.message
 
 
 def test_a_package_that_is_broken(stage: EngineStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its deployment fails, and the configuration can be read all the same."""
+    """The deployment of a broken package fails. The configuration can still be read."""
     point = metadata.EntryPoint("broken", "no_such_module:Deployer", "dnsrenew.deployers")
     monkeypatch.setattr(metadata, "entry_points", lambda **_: metadata.EntryPoints([point]))
     result = stage.deploy(entry(Deployment("broken", host="x")), stage.make())
     assert result.error is not None
-    assert (result.error["code"], result.target) == ("deploy-refused", "x")
+    assert (result.error.code, result.target) == ("deploy-refused", "x")
 
 
 def test_entries_do_not_depend_on_each_other(stage: EngineStage) -> None:
-    """An entry is carried out although the one before it failed."""
+    """An entry is deployed even if the previous one failed."""
 
     def refuses(_: Certificate) -> None:
         raise DeployError("deploy-refused", "No.", fix="Do it.")

@@ -1,4 +1,4 @@
-"""HFS on this machine tells where its folder is, and so could a program of any other user."""
+"""Finding the folder of HFS on this machine, and guarding against a program of another user that imitates it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def deploy(tmp_path: Path, **options: Any) -> None:
 
 
 def test_the_private_key_is_not_written_where_another_user_says(tmp_path: Path) -> None:
-    """A process of theirs that is called hfs, or that took the port, would get it."""
+    """A folder reported by another user's process is refused, so that it does not get the private key."""
     with pytest.raises(DeployError) as caught:
         deploy(tmp_path)
     assert caught.value.code == "deploy-unsupported"
@@ -50,7 +50,7 @@ def test_a_folder_that_the_entry_names_is_used(tmp_path: Path) -> None:
 
 
 def test_a_password_does_not_leave_this_machine_in_plain() -> None:
-    """HFS on another machine is asked with TLS only, if it is told a password."""
+    """A password is sent to HFS on another machine over TLS only."""
     options = {"url": "http://hfs.example.test", "user": "boss", "password": Secret("right-word")}
     with pytest.raises(DeployError) as caught:
         HfsDeployer(deployer_context(options)).verify_addresses()

@@ -1,4 +1,4 @@
-"""What every target with an HTTP API does with an answer that is none, a refusal, or not of its API."""
+"""Malformed, refusing and foreign answers, for every target with an HTTP API."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def failing(to: str, url: str, tmp_path: Path) -> DeployError:
 def test_answers_that_are_no_success(
     to: str, status: int, answer: Any, expected: tuple[str, str], tmp_path: Path
 ) -> None:
-    """Each is one error with a code of its own."""
+    """Each kind of failure has its own error code."""
     with Api(lambda _: (status, answer), headers={"Location": "https://192.0.2.1/"} if status == 302 else {}) as api:
         error = failing(to, api.url, tmp_path)
     code, words = expected
@@ -78,7 +78,7 @@ def test_answers_that_are_no_success(
 
 @each_target
 def test_no_answer(to: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A port that is closed, and one that accepts and says nothing."""
+    """A silent port is a time-out, a closed one is unreachable."""
     monkeypatch.setattr(http_api, "_TIMEOUT", (0.2, 0.2))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -95,7 +95,7 @@ def test_nothing_is_sent_in_plain_to_another_machine(to: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("to", ["proxmox", "truenas"])
 def test_no_login_in_the_entry(to: str, tmp_path: Path) -> None:
-    """Neither a token nor a password is a mistake, said as such."""
+    """An entry without token and password is an error."""
     kind = target(to)
     assert kind is not None
     with pytest.raises(DeployError) as missing:
@@ -122,7 +122,7 @@ def with_tls(api: Api, folder: Path, ca: str, client_ca: str | None = None) -> I
 
 
 def test_the_roots_of_trust_count_too(tmp_path: Path) -> None:
-    """An API with a root of its own is asked; another one is not, and nothing is sent to it."""
+    """An API with a root in `trust` is used. Any other one gets no request."""
     trust, wrong = tmp_path / "root.pem", tmp_path / "wrong.pem"
     trust.write_text(issuer("API CA").pem)
     wrong.write_text(issuer("Another CA").pem)
@@ -137,7 +137,7 @@ def test_the_roots_of_trust_count_too(tmp_path: Path) -> None:
 
 
 def test_a_file_without_roots(tmp_path: Path) -> None:
-    """It is an error before anything is sent."""
+    """A missing or empty file of roots is an error before anything is sent."""
     (tmp_path / "empty.pem").write_text("")
     for name in ("empty.pem", "missing.pem"):
         with pytest.raises(DeployError) as unusable:
@@ -146,7 +146,7 @@ def test_a_file_without_roots(tmp_path: Path) -> None:
 
 
 def test_a_client_certificate(tmp_path: Path) -> None:
-    """It is shown to the API; a damaged one is an error before anything is sent."""
+    """The client certificate is sent to the API. A damaged one is an error before anything is sent."""
     trust, key = tmp_path / "root.pem", x509.new_key("ecdsa-p256")
     trust.write_text(issuer("API CA").pem)
     begin = datetime.now(UTC) - timedelta(hours=1)

@@ -116,7 +116,7 @@ def put(options: dict[str, Any], certificate: Certificate, **more: Any) -> Deplo
 
 
 def test_a_secret_is_made_and_changed(cluster: Cluster, options: dict[str, Any], tmp_path: Path) -> None:
-    """Both keys in one request; labels and other keys stay, and the same pair is not sent again."""
+    """Both keys are sent in one request. Labels and other keys stay, and an unchanged pair is not sent."""
     first, second = make_certificate(tmp_path / "a"), make_certificate(tmp_path / "b")
     assert put(options, first).changed
     assert cluster.has(first)
@@ -132,7 +132,7 @@ def test_a_secret_is_made_and_changed(cluster: Cluster, options: dict[str, Any],
 
 
 def test_the_old_pair_comes_back(cluster: Cluster, options: dict[str, Any], tmp_path: Path) -> None:
-    """If a port does not serve the new one; where there was no secret, the new one stays."""
+    """If a port does not serve the new pair, the old one is restored. Without an old secret the new one stays."""
     first, second = make_certificate(tmp_path / "a"), make_certificate(tmp_path / "b")
     unserved = {"verify": ("127.0.0.1:1",), "verify_timeout": 0.0}
     result = put(options, first, **unserved)
@@ -158,13 +158,13 @@ def test_refusals(cluster: Cluster, options: dict[str, Any], tmp_path: Path) -> 
     forbidden = put(options, certificate)
     for result, words in ((opaque, "type Opaque"), (immutable, "field is immutable"), (forbidden, "(HTTP 403)")):
         assert result.error is not None
-        assert result.error["code"] == "deploy-refused"
-        assert words in result.error["message"]
+        assert result.error.code == "deploy-refused"
+        assert words in result.error.message
         assert not result.rolled_back
 
 
 def test_an_answer_that_is_no_secret(tmp_path: Path) -> None:
-    """Another server, or a proxy."""
+    """An answer of another kind is `deploy-unsupported`."""
     with Api(lambda _: (200, {"kind": "Ingress"})) as api:
         options = {"secret": "site-tls", "kubeconfig": str(write(tmp_path, api.url))}
         with pytest.raises(DeployError) as strange:
@@ -176,7 +176,7 @@ def test_an_answer_that_is_no_secret(tmp_path: Path) -> None:
 
 
 def test_certificates_of_a_kubeconfig(tmp_path: Path) -> None:
-    """Inline as base64, or in files beside it; so is a token."""
+    """Certificates and tokens are read inline or from files."""
     encoded = {name: base64.b64encode(name.encode()).decode() for name in ("cert", "key")}
     data = {"client-certificate-data": encoded["cert"], "client-key-data": encoded["key"]}
     found = kubeconfig.read(str(write(tmp_path, "https://k8s.test", token="", **data)))
@@ -196,7 +196,7 @@ def test_certificates_of_a_kubeconfig(tmp_path: Path) -> None:
     ],
 )
 def test_a_kubeconfig_that_cannot_be_used(tmp_path: Path, content: str | None, words: str) -> None:
-    """The error says how to write one that can."""
+    """The fix has the command that writes a usable kubeconfig."""
     path = tmp_path / "config.secret"
     if content is not None:
         path.write_text(content)
@@ -218,7 +218,7 @@ def test_a_user_without_what_is_needed(tmp_path: Path, user: dict[str, str]) -> 
 
 
 def test_a_pod(tmp_path: Path) -> None:
-    """Its service account is found in its folder and its environment."""
+    """The service account of a pod is read from its folder and environment."""
     environ = {"KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "6443"}
     for names in ({}, environ):
         with pytest.raises(DeployError) as outside:

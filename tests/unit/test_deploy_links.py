@@ -1,4 +1,4 @@
-"""Root deploys into folders of other users, who must not choose which files it replaces."""
+"""Root deploys into folders of other users, whose links must not redirect its writes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def put(path: Path) -> None:
 
 
 def test_a_link_of_another_user_leads_nowhere(home: Path) -> None:
-    """The error names the link; nothing is read, written or given away."""
+    """A link of another user is refused and named. Its target is not changed."""
     path = home / "tls/cert.pem"
     for use in (put, lambda path: is_in_place([TargetFile(str(path), b"new", 0o644)])):
         with pytest.raises(DeployError) as caught:
@@ -74,7 +74,7 @@ def test_a_link_that_comes_during_a_deployment_leads_nowhere(home: Path) -> None
 def test_a_link_that_comes_at_the_last_moment_leads_nowhere(
     home: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    """Between the check of the folder and its use: the file goes to the folder that was checked."""
+    """If a folder is swapped after its check, the file is written to the checked folder."""
     folder, etc = home / "own", home.parent / "etc"
     call = getattr(os, step)
     seen: list[Any] = []
@@ -100,7 +100,7 @@ def test_a_link_that_comes_at_the_last_moment_leads_nowhere(
 
 
 def test_folders_of_another_user_and_links_of_root_are_used(home: Path) -> None:
-    """As they are after an installation."""
+    """A folder of another user and a link owned by root are accepted."""
     put(home / "cert.pem")
     assert (home / "cert.pem").stat().st_uid == OTHER
     os.chown(home / "tls", 0, 0, follow_symlinks=False)

@@ -28,7 +28,7 @@ CSRF = "65A1:csrf-token-of-pve"
 
 
 class ProxmoxNode:
-    """A node: its uploaded certificate, and what it was asked."""
+    """A node with its uploaded certificate."""
 
     def __init__(self) -> None:
         self.custom: str | None = None
@@ -94,7 +94,7 @@ def deployer(url: str, kept: KeptFiles | None = None, **options: Any) -> Proxmox
 
 
 def test_a_certificate_is_uploaded(node: ProxmoxNode, url: str, tmp_path: Path) -> None:
-    """The node restarts its web server, and has it from now on; an older one is replaced."""
+    """The certificate is uploaded, the web server restarts, and an older one is replaced."""
     first, second = make_certificate(tmp_path / "a"), make_certificate(tmp_path / "b")
     assert not deployer(url).check(first)
     deployer(url).deploy(first)
@@ -106,7 +106,7 @@ def test_a_certificate_is_uploaded(node: ProxmoxNode, url: str, tmp_path: Path) 
 
 
 def test_a_password_will_do(node: ProxmoxNode, url: str, tmp_path: Path) -> None:
-    """It is exchanged for a ticket; a wrong one is refused."""
+    """A password is exchanged for a ticket. A wrong one is refused."""
     certificate = make_certificate(tmp_path)
     deployer(url, user="root@pam", password=Secret("password-of-pve")).deploy(certificate)
     assert node.custom == certificate.fullchain_pem
@@ -116,7 +116,7 @@ def test_a_password_will_do(node: ProxmoxNode, url: str, tmp_path: Path) -> None
 
 
 def test_a_wrong_token(node: ProxmoxNode, url: str, tmp_path: Path) -> None:
-    """Nothing is changed."""
+    """A wrong token is refused, and nothing is changed."""
     with pytest.raises(DeployError) as refused:
         deployer(url, token=Secret("root@pam!x=wrong-token")).check(make_certificate(tmp_path))
     assert refused.value.code == "deploy-refused"
@@ -143,7 +143,7 @@ def test_one_that_is_not_served_is_deleted(node: ProxmoxNode, url: str, tmp_path
 
 
 def test_the_node_of_the_address(tmp_path: Path) -> None:
-    """Without `node` it is the first part of the host."""
+    """Without `node` the first label of the host is used."""
     with Api(lambda _: (200, {"data": []})) as api:
         here = api.url.replace("127.0.0.1", "localhost")
         ProxmoxDeployer(deployer_context({"url": here, "token": Secret(TOKEN)})).check(make_certificate(tmp_path))

@@ -132,7 +132,7 @@ def whole(certificate: Certificate) -> str:
 
 
 def test_the_default_certificate_is_replaced(dsm: Dsm, url: str, tmp_path: Path) -> None:
-    """It stays the default one with its id, so that the services go on with it; the others stay as they are."""
+    """The default certificate is replaced under its id, so that the services keep using it. Others stay unchanged."""
     certificate = make_certificate(tmp_path)
     put(url, certificate)
     mail, default = dsm.certificates
@@ -142,7 +142,7 @@ def test_the_default_certificate_is_replaced(dsm: Dsm, url: str, tmp_path: Path)
 
 
 def test_one_by_its_description(dsm: Dsm, url: str, tmp_path: Path) -> None:
-    """It is replaced if there is one, and made otherwise; neither becomes the default."""
+    """A certificate is replaced by its description, or else created. It does not become the default."""
     certificate = make_certificate(tmp_path)
     put(url, certificate, description="mail")
     put(url, certificate, description="web ä")
@@ -152,7 +152,7 @@ def test_one_by_its_description(dsm: Dsm, url: str, tmp_path: Path) -> None:
 
 
 def test_a_trusted_device_spares_the_second_factor(dsm: Dsm, url: str, tmp_path: Path) -> None:
-    """Its id and its name are sent with the login."""
+    """The id and the name of a trusted device are sent with the login."""
     put(url, make_certificate(tmp_path), device=Secret("device-id-of-a-test"), device_name="laptop")
     assert (dsm.login["device_id"], dsm.login["device_name"]) == ("device-id-of-a-test", "laptop")
 
@@ -169,7 +169,7 @@ def test_a_trusted_device_spares_the_second_factor(dsm: Dsm, url: str, tmp_path:
     ],
 )
 def test_refusals(dsm: Dsm, url: str, tmp_path: Path, refusal: tuple[str, int], words: str) -> None:
-    """Each names what DSM refused; the session is closed, and nothing is changed."""
+    """Each error names what DSM refused. Nothing is changed."""
     dsm.refusals = dict([refusal])
     with pytest.raises(DeployError) as refused:
         put(url, make_certificate(tmp_path))
@@ -179,14 +179,14 @@ def test_refusals(dsm: Dsm, url: str, tmp_path: Path, refusal: tuple[str, int], 
 
 
 def test_a_wrong_password(url: str, tmp_path: Path) -> None:
-    """It is said."""
+    """A wrong password is named in the error."""
     with pytest.raises(DeployError) as refused:
         put(url, make_certificate(tmp_path), password=Secret("another-password"))
     assert "password is wrong" in refused.value.message
 
 
 def test_what_dsm_cannot_do(url: str, tmp_path: Path) -> None:
-    """It shows neither certificates nor keys: nothing can be compared or put back."""
+    """DSM shows neither certificates nor keys, so nothing can be compared or restored."""
     options = {"url": url, "user": "admin", "password": Secret(PASSWORD)}
     deployer = SynologyDeployer(deployer_context(options))
     assert not deployer.check(make_certificate(tmp_path))

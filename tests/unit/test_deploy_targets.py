@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+import dnsrenew
 from dnsrenew import Secret
 from dnsrenew.deploy import catalogue, engine
 from dnsrenew.deploy.entry import entry
@@ -28,8 +29,30 @@ from dnsrenew.deploy.targets.webhook import WebhookDeployer
 from dnsrenew.errors import DeployError
 from dnsrenew.model import Deployment
 from dnsrenew.runtime.context import Context
+from tests.kit.api_server import Api
 from tests.kit.deployments import KeptFiles, deployer_context, make_certificate
 from tests.kit.folders import here
+
+# ── hfs ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_hfs_that_was_found_is_named_by_its_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without `url` the result has the address at which HFS answered. If none answers, it says what was looked for."""
+    folder = tmp_path / "hfs"
+    folder.mkdir()
+    answers: dict[str, dict[str, Any]] = {
+        "/~/api/get_status": {"cwd": str(folder), "https": {"listening": True}},
+        "/~/api/get_config": {"https_port": -1},
+    }
+    new, one = make_certificate(tmp_path / "store"), entry(Deployment("hfs"))
+    with Api(lambda asked: (200, answers[asked.path])) as api:
+        monkeypatch.setattr("dnsrenew.deploy.targets.hfs._candidates", lambda _: ["http://127.0.0.1:1", api.url])
+        (found,) = engine.deploy(Context(), [one], new, lambda _: KeptFiles())
+    assert found.error is not None
+    assert (found.target, found.error.code) == (api.url, "deploy-unsupported")
+    (gone,) = engine.deploy(Context(), [one], new, lambda _: KeptFiles())
+    assert gone.target == "HFS on this machine"
+
 
 # ── pkcs12 ──────────────────────────────────────────────────────────────────────────────
 
@@ -42,7 +65,7 @@ def openssl(path: Path, password: str, *more: str) -> str:
 
 @pytest.mark.parametrize("legacy", [False, True])
 def test_openssl_reads_the_file(tmp_path: Path, legacy: bool) -> None:
-    """The leaf, the chain and the key are in it, under the alias."""
+    """The file has the leaf, the chain and the key, under the alias."""
     certificate, path = make_certificate(tmp_path / "store"), tmp_path / "tls.pfx"
     options = {"path": str(path), "password": Secret("pass-word"), "alias": "unifi", "legacy": legacy}
     Pkcs12Deployer(deployer_context(options)).deploy(certificate)
@@ -55,7 +78,7 @@ def test_openssl_reads_the_file(tmp_path: Path, legacy: bool) -> None:
 
 
 def test_the_same_pair_is_not_written_twice(tmp_path: Path) -> None:
-    """Though the bytes of each file would differ; another password or another pair is written."""
+    """The same pair is not written again. Another password or another pair is."""
     first, second, path = make_certificate(tmp_path / "a"), make_certificate(tmp_path / "b"), tmp_path / "tls.pfx"
     deployer = Pkcs12Deployer(deployer_context({"path": str(path), "password": Secret("pass-word")}))
     deployer.deploy(first)
@@ -71,7 +94,7 @@ def test_the_same_pair_is_not_written_twice(tmp_path: Path) -> None:
 
 
 def test_a_damaged_file_is_replaced(tmp_path: Path) -> None:
-    """What cannot be opened is not the certificate."""
+    """A file that cannot be opened is replaced."""
     path = tmp_path / "tls.pfx"
     path.write_bytes(b"no PKCS#12")
     certificate = make_certificate(tmp_path / "store")
@@ -81,7 +104,7 @@ def test_a_damaged_file_is_replaced(tmp_path: Path) -> None:
 
 
 def test_an_expired_one_does_not_come_back(tmp_path: Path) -> None:
-    """Its expiry is known though the file is encrypted."""
+    """An expired certificate is not restored. Its expiry is known although the file is encrypted."""
     old, new = make_certificate(tmp_path / "a", days=0.0005), make_certificate(tmp_path / "b")
     path, kept = tmp_path / "tls.pfx", KeptFiles()
     options = {"path": str(path), "password": Secret("pass-word")}
@@ -96,7 +119,7 @@ def test_an_expired_one_does_not_come_back(tmp_path: Path) -> None:
 
 
 def test_a_program_gets_the_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its variables, those of certbot, the named ones, and no others."""
+    """The program gets dnsrenew's variables, those of certbot, the configured ones, and no others."""
     monkeypatch.setenv("TOKEN", "t")
     monkeypatch.setenv("OTHER", "o")
     certificate, out = make_certificate(tmp_path / "store"), tmp_path / "out.json"
@@ -147,7 +170,7 @@ def listening(status: int = 200) -> Iterator[tuple[str, list[Any]]]:
 
 @pytest.mark.parametrize("include", ["public", "key"])
 def test_the_certificate_is_posted_signed(tmp_path: Path, include: str) -> None:
-    """The signature is over the body; the key is in it only if wanted."""
+    """The signature covers the body. The key is included only if configured."""
     certificate = make_certificate(tmp_path)
     with listening() as (url, got):
         options = {"url": url, "secret": Secret("hook-secret"), "include": include}
@@ -167,7 +190,7 @@ def test_the_certificate_is_posted_signed(tmp_path: Path, include: str) -> None:
 
 
 def test_an_address_that_refuses(tmp_path: Path) -> None:
-    """Anything but 2xx is an error, and so is no answer; a token in the address is not shown."""
+    """A status other than 2xx is an error, and so is no answer. The URL's token is not shown."""
     certificate = make_certificate(tmp_path)
     with listening(status=302) as (url, _):
         assert WEBHOOK.describe({"url": url}) == url.partition("/hook")[0]
@@ -182,7 +205,7 @@ def test_an_address_that_refuses(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["http://192.0.2.1/x", "http://example.test/x", "http://127.0.0.1.example.test/"])
 def test_nothing_is_sent_in_plain_to_another_machine(tmp_path: Path, url: str) -> None:
-    """Only this machine is reached without TLS."""
+    """A URL without TLS is refused for another machine."""
     with pytest.raises(DeployError) as refused:
         WebhookDeployer(deployer_context({"url": url})).check(make_certificate(tmp_path))
     assert "not encrypted" in refused.value.message
@@ -193,7 +216,7 @@ def test_nothing_is_sent_in_plain_to_another_machine(tmp_path: Path, url: str) -
 
 @pytest.mark.parametrize("to", catalogue.BUILT_IN)
 def test_the_example_of_a_target(to: str) -> None:
-    """It has the options of its target, the required ones too, and no others."""
+    """The example has all required options of its target, and no unknown ones."""
     kind = catalogue.target(to)
     assert kind is not None
     options = all_options(kind)
@@ -203,6 +226,41 @@ def test_the_example_of_a_target(to: str) -> None:
 
 
 def test_caddy_on_another_machine_is_not_asked_in_plain() -> None:
-    """Its configuration, which is read and sent back, may hold secrets."""
+    """Caddy's configuration may hold secrets, so a URL without TLS is refused for another machine."""
     with pytest.raises(DeployError, match="not encrypted"):
         CaddyDeployer(deployer_context({"url": "http://192.0.2.1:2019", "certificate": "/x/c.pem", "key": "/x/k.pem"}))
+
+
+# ── deployers of other packages ─────────────────────────────────────────────────────────
+
+
+def test_a_deployer_asks_whether_the_run_goes_on() -> None:
+    """`check` of the context raises after a cancel, so that no deployer needs what is not public."""
+    cancel = threading.Event()
+    context = deployer_context({}, cancel=cancel)
+    assert isinstance(context, dnsrenew.DeployerContext)
+    context.check()
+    cancel.set()
+    with pytest.raises(dnsrenew.Cancelled):
+        context.check()
+
+
+def test_a_class_with_the_methods_is_a_deployer() -> None:
+    """The public names are enough to check and to annotate a deployer of one's own."""
+
+    class Own:
+        def __init__(self, context: dnsrenew.DeployerContext) -> None:
+            self._saved: dnsrenew.SavedFiles = context.saved
+
+        def check(self, _certificate: dnsrenew.Certificate) -> bool:
+            return False
+
+        def deploy(self, certificate: dnsrenew.Certificate) -> None:
+            self._saved.keep({"x": certificate.fullchain_pem.encode()})
+
+        def restore(self) -> bool:
+            return bool(self._saved.kept())
+
+    own: dnsrenew.Deployer = Own(deployer_context({}))
+    assert isinstance(own, dnsrenew.Deployer)
+    assert not isinstance(object(), dnsrenew.Deployer)

@@ -125,7 +125,10 @@ def served(nas: TrueNas) -> str:
 
 @pytest.mark.parametrize("is_old", [False, True])
 def test_a_certificate_is_imported_and_used(nas: TrueNas, url: str, tmp_path: Path, is_old: bool) -> None:
-    """The web interface restarts once; older imports of ours are deleted, others and the one before are not."""
+    """The web interface restarts once.
+
+    Older imports are deleted, except for the previous one; other certificates stay.
+    """
     nas.is_old = is_old
     certificates = [make_certificate(tmp_path / "store") for _ in range(4)]
     nas.certificates[9] = {"id": 9, "name": "dnsrenew_other_5d", "certificate": "of another"}
@@ -146,14 +149,14 @@ def test_a_password_will_do(nas: TrueNas, url: str, tmp_path: Path) -> None:
 
 
 def test_a_wrong_key(nas: TrueNas, url: str, tmp_path: Path) -> None:
-    """Nothing is changed."""
+    """A wrong API key is refused, and nothing is changed."""
     with pytest.raises(DeployError) as refused:
         deployer(url, token=Secret("1-another-api-key")).check(make_certificate(tmp_path))
     assert (refused.value.code, served(nas)) == ("deploy-refused", "old")
 
 
 def test_a_version_without_the_api(tmp_path: Path) -> None:
-    """TrueNAS 26 answers 404; the error says what to do instead."""
+    """A version without the API is an error that names the alternative."""
     with Api(lambda _: (404, "<html>404 Not Found</html>")) as api, pytest.raises(DeployError) as gone:
         deployer(api.url).check(make_certificate(tmp_path))
     assert gone.value.code == "deploy-unsupported"
@@ -188,7 +191,7 @@ def put_unserved(url: str, certificate: Certificate) -> DeploymentResult:
 
 
 def test_the_old_one_comes_back(nas: TrueNas, url: str, tmp_path: Path) -> None:
-    """TrueNAS still has it; the import is used again by the next try."""
+    """The old certificate is restored. The next try reuses the import."""
     certificate = make_certificate(tmp_path)
     result = put_unserved(url, certificate)
     assert (result.ok, result.rolled_back, served(nas), nas.restarts) == (False, True, "old", 2)

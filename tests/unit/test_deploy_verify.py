@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import socket
 import ssl
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from dnsrenew import Certificate
+from dnsrenew.base.values import replace
 from dnsrenew.deploy import verify
 from dnsrenew.errors import DeployError
 from dnsrenew.runtime.context import Context
@@ -47,10 +54,18 @@ def is_served(certificate: Certificate, *addresses: str, **options: Any) -> bool
 
 
 def error(certificate: Certificate, *addresses: str, **options: Any) -> DeployError:
-    """Wait, in vain."""
+    """Return the error of a wait that fails."""
     with pytest.raises(DeployError) as raised:
         verify.wait_served(Context(), verify.wanted(certificate, options, addresses), 0.1)
     return raised.value
+
+
+def self_signed(subject: x509.Name) -> tuple[bytes, bytes]:
+    """Return a certificate with no alternative name, and its key."""
+    key, begin = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    builder = x509.CertificateBuilder(subject, subject, key.public_key(), 7, begin, begin + timedelta(days=9))
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return builder.sign(key, SHA256()).public_bytes(Encoding.PEM), pem
 
 
 # ── two certificates ────────────────────────────────────────────────────────────────────
@@ -58,7 +73,7 @@ def error(certificate: Certificate, *addresses: str, **options: Any) -> DeployEr
 
 @pytest.mark.parametrize("key", ["ecdsa-p256", "rsa2048"])
 def test_a_server_with_two_certificates(tmp_path: Path, key: str) -> None:
-    """It is asked for that of our type: new or old, whatever the other one is."""
+    """The server is asked for a certificate of the deployed key type. The other one does not matter."""
     other = make_certificate(tmp_path, key="rsa2048" if key == "ecdsa-p256" else "ecdsa-p256")
     old, new = make_certificate(tmp_path, key=key), make_certificate(tmp_path, key=key)
     with serving(new, other) as port:
@@ -68,7 +83,7 @@ def test_a_server_with_two_certificates(tmp_path: Path, key: str) -> None:
 
 
 def test_a_server_with_two_certificates_and_tls_1_3_only(tmp_path: Path) -> None:
-    """It serves ECDSA, so nothing shows that it has our RSA certificate: the error names the types and the way out."""
+    """Such a server serves ECDSA, so an RSA certificate cannot be verified: the error names the types and TLS 1.2."""
     rsa, ecdsa = make_certificate(tmp_path, key="rsa2048"), make_certificate(tmp_path)
     with serving(rsa, ecdsa, only=ssl.TLSVersion.TLSv1_3) as port:
         assert is_served(ecdsa, f"127.0.0.1:{port}")
@@ -80,7 +95,7 @@ def test_a_server_with_two_certificates_and_tls_1_3_only(tmp_path: Path) -> None
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 @pytest.mark.parametrize("key", ["ecdsa-p256", "rsa2048"])
 def test_a_server_with_one_version(tmp_path: Path, version: ssl.TLSVersion, key: str) -> None:
-    """TLS 1.2 only, TLS 1.3 only; another certificate is told by its names."""
+    """A server with only TLS 1.2 or TLS 1.3 is verified. The error names the subject of another certificate."""
     new, old = make_certificate(tmp_path, key=key), make_certificate(tmp_path, domains=["old.test"])
     with serving(new, only=version) as port:
         assert is_served(new, f"127.0.0.1:{port}")
@@ -89,12 +104,25 @@ def test_a_server_with_one_version(tmp_path: Path, version: ssl.TLSVersion, key:
     assert (failed.code, failed.evidence["subject"]) == ("deploy-not-served", "old.test")
 
 
+def test_a_certificate_without_names(tmp_path: Path) -> None:
+    """The error has the subject of a certificate without alternative names, or says that it has no name."""
+    new = make_certificate(tmp_path)
+    for subject, told in (([x509.NameAttribute(NameOID.COMMON_NAME, "router")], "router"), ([], "one without a name")):
+        pem, key = self_signed(x509.Name(subject))
+        served = replace(new, fullchain_path=tmp_path / "c.pem", private_key_path=tmp_path / "k.pem")
+        (tmp_path / "c.pem").write_bytes(pem)
+        (tmp_path / "k.pem").write_bytes(key)
+        with serving(served) as port:
+            failed = error(new, f"127.0.0.1:{port}")
+        assert f" 0 s: {told}, valid until" in failed.message
+
+
 # ── addresses ───────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.skipif(not ports.has_ipv6(), reason="this machine has no IPv6")
 def test_every_address_that_accepts_must_serve_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a host with IPv4 and IPv6; an address that refuses does not matter, unless all do."""
+    """Each address of a host that accepts must serve the certificate. A refused one matters only if all refuse."""
     old, new = make_certificate(tmp_path), make_certificate(tmp_path)
     real = socket.getaddrinfo
 
@@ -123,7 +151,7 @@ def test_every_port_must_serve_it(tmp_path: Path) -> None:
 
 
 def test_a_name_that_has_no_address(tmp_path: Path) -> None:
-    """It is unreachable, and the resolver's words are told."""
+    """A name without an address is unreachable. The error has the resolver's reason."""
     failed = error(make_certificate(tmp_path), "no-such-host.invalid:443")
     assert (failed.code, bool(failed.evidence["reason"])) == ("deploy-unreachable", True)
 
@@ -142,7 +170,7 @@ NAMES = {
 
 @pytest.mark.parametrize("domains", NAMES)
 def test_the_name_that_is_asked_for(tmp_path: Path, domains: tuple[str, ...]) -> None:
-    """The first that is no wildcard; a certificate of addresses needs none."""
+    """SNI is the first domain that is no wildcard. A certificate for IP addresses needs none."""
     asked: list[str | None] = []
     new = make_certificate(tmp_path, domains=domains)
     with serving(new, asked=asked) as port:
@@ -151,7 +179,7 @@ def test_the_name_that_is_asked_for(tmp_path: Path, domains: tuple[str, ...]) ->
 
 
 def test_a_server_with_several_names(tmp_path: Path) -> None:
-    """Without SNI, or for a name that it does not know, it serves another certificate."""
+    """Without SNI, or for an unknown name, the server's default certificate is compared."""
     new, default = make_certificate(tmp_path), make_certificate(tmp_path, domains=["default.test"])
     with serving(default, names={"example.test": new}) as port:
         where = f"127.0.0.1:{port}"
@@ -175,7 +203,7 @@ def test_starttls(tmp_path: Path, protocol: str) -> None:
 
 @pytest.mark.parametrize("protocol", STARTTLS)
 def test_starttls_that_is_refused(tmp_path: Path, protocol: str) -> None:
-    """It has TLS switched off: the error has its words."""
+    """If STARTTLS is refused, the error has the server's reason."""
     new = make_certificate(tmp_path)
     with serving(new, greet=REFUSED[protocol]) as port:
         failed = error(new, f"127.0.0.1:{port}", starttls=protocol)
@@ -184,7 +212,7 @@ def test_starttls_that_is_refused(tmp_path: Path, protocol: str) -> None:
 
 
 def test_a_port_without_tls(tmp_path: Path) -> None:
-    """What it says instead is no certificate."""
+    """A port without TLS gives `deploy-not-served`."""
     new = make_certificate(tmp_path)
     with serving(new, greet=script((b"HTTP/1.1 400 Bad Request\r\n\r\n", b"x"))) as port:
         assert error(new, f"127.0.0.1:{port}").code == "deploy-not-served"

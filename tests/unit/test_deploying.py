@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import pkcs12
 
-from dnsrenew import Certificate, Deployment, Event, Outcome, Renewer
+from dnsrenew import Certificate, Deployment, Event, Outcome, Renewer, Secret
 from dnsrenew.base.values import replace
-from dnsrenew.errors import Cancelled
+from dnsrenew.deploy.entry import entries, entry_id, entry_ids
+from dnsrenew.errors import Cancelled, DeployError
 from dnsrenew.model import CA, Route
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore
@@ -40,11 +42,20 @@ class Host:
             "files", certificate=str(self.target / f"{name}.pem"), key=str(self.target / f"{name}.key"), **options
         )
 
-    def run(self, *deploy: Any, **options: Any) -> Outcome:
-        """Run once with these entries."""
+    def renewer(self, *deploy: Any) -> Renewer:
+        """Return a renewer with these entries."""
         spec = replace(SPEC, deploy=deploy)
         config = host_config(self.store.path, [spec], {}, {"lab": CA(DIRECTORY)})
-        (outcome,) = Renewer(config, clock=self.clock, on_event=self.events.append).renew(**options)
+        return Renewer(config, clock=self.clock, on_event=self.events.append)
+
+    def run(self, *deploy: Any, **options: Any) -> Outcome:
+        """Run once with these entries."""
+        (outcome,) = self.renewer(*deploy).renew(**options)
+        return outcome
+
+    def deploy(self, *deploy: Any, **options: Any) -> Outcome:
+        """Deploy once to these entries, and renew nothing."""
+        (outcome,) = self.renewer(*deploy).deploy(**options)
         return outcome
 
 
@@ -60,7 +71,7 @@ def shown(outcome: Outcome) -> list[tuple[bool, bool]]:
 
 
 def test_a_pending_deployment_is_tried_where_nothing_is_due(host: Host) -> None:
-    """Once; afterwards the outcome has the last result, and no file is looked at."""
+    """A pending deployment runs once. Later outcomes repeat its result without reading files."""
     first = host.run(host.files())
     assert (first.status, shown(first)) == ("not-due", [(True, True)])
     (host.target / "x.pem").unlink()
@@ -70,7 +81,7 @@ def test_a_pending_deployment_is_tried_where_nothing_is_due(host: Host) -> None:
 
 
 def test_an_edited_entry_is_pending_again(host: Host) -> None:
-    """Its options are others now."""
+    """An entry with changed options is deployed again."""
     host.run(host.files())
     outcome = host.run(host.files(key_mode="0400"))
     assert shown(outcome) == [(True, True)]
@@ -80,7 +91,7 @@ def test_an_edited_entry_is_pending_again(host: Host) -> None:
 
 
 def test_a_corrected_reload_is_run(host: Host) -> None:
-    """The files of the first try are there, and were never activated; nothing of the old entry is kept."""
+    """A corrected reload runs although the files are in place. The old entry is deleted."""
     out = host.folder / "reloaded"
     first = host.run(host.files(reload=["/no/such/program"]))
     assert shown(first) == [(False, True)]
@@ -90,7 +101,7 @@ def test_a_corrected_reload_is_run(host: Host) -> None:
 
 
 def test_a_failed_one_is_tried_at_every_run(host: Host) -> None:
-    """Until it succeeds; the others are left alone."""
+    """A failed deployment is retried at every run until it succeeds. Others are not repeated."""
     calls: list[Certificate] = []
 
     def broken(certificate: Certificate) -> None:
@@ -107,8 +118,133 @@ def test_a_failed_one_is_tried_at_every_run(host: Host) -> None:
     ]
 
 
+class Hook:
+    """Objects that can be called, and methods, all of one name."""
+
+    def __init__(self, calls: list[str], word: str) -> None:
+        self.calls, self.word = calls, word
+
+    def __call__(self, _: Certificate) -> None:
+        """Note that the object was called."""
+        self.calls.append(self.word)
+
+    def notify(self, _: Certificate) -> None:
+        """Note that this method was called."""
+        self.calls.append(f"{self.word} by a method")
+
+
+def test_each_of_several_callables_is_called(host: Host) -> None:
+    """Lambdas, objects and methods of the same name are entries of their own. So are entries with equal options."""
+    calls: list[str] = []
+    first, second = Hook(calls, "c"), Hook(calls, "d")
+    steps = [lambda _: calls.append("a"), lambda _: calls.append("b"), first, second, first.notify, second.notify]
+    files = [host.files(), host.files()]
+    assert len(host.run(*steps, *files).deployed) == 8
+    assert calls == ["a", "b", "c", "d", "c by a method", "d by a method"]
+    assert shown(host.run(*steps, *files)) == [(True, False)] * 8
+    assert len(calls) == 6
+    assert len(set(entry_ids([*steps, *files]))) == 8
+    assert entry_ids(steps) == [one.id for one in entries(steps)]
+    assert entry_ids(steps)[0] == entry_id(steps[0])  # as in the records of older versions
+
+
+def test_deploy_looks_at_every_target(host: Host) -> None:
+    """`deploy` writes what was removed or changed by hand and leaves the rest. `renew` does not look."""
+    calls: list[Certificate] = []
+    steps = [host.files("a"), host.files("b"), calls.append]
+    host.run(*steps)
+    (host.target / "a.pem").unlink()
+    (host.target / "b.key").write_text("by hand")
+    assert shown(host.run(*steps)) == [(True, False)] * 3
+    assert not (host.target / "a.pem").exists()
+    assert shown(host.deploy(*steps)) == [(True, True), (True, True), (True, False)]
+    assert (host.target / "b.key").read_text() == (host.target / "a.key").read_text()
+    assert shown(host.deploy(*steps)) == [(True, False)] * 3
+    assert len(calls) == 1
+    host.target.joinpath("b.key").unlink()
+    host.target.joinpath("b.key").mkdir()
+    assert shown(host.deploy(*steps)) == [(True, False), (False, False), (True, False)]
+    assert shown(host.run(*steps))[1] == (False, False)  # pending again
+
+
+def test_deploy_runs_a_program_again_if_a_port_serves_another_certificate(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program is not looked at, but the ports of its `verify` are."""
+    served, ran = [True], host.folder / "ran"
+    monkeypatch.setattr("dnsrenew.deploy.verify.is_served", lambda *_: served[0])
+    monkeypatch.setattr("dnsrenew.deploy.verify.wait_served", lambda *_: None)
+    command = [sys.executable, "-c", f"open({str(ran)!r}, 'a').write('x')"]
+    step = Deployment("run", run=command, verify=("127.0.0.1:1",))
+    host.run(step)
+    assert shown(host.deploy(step)) == [(True, False)]
+    served[0] = False
+    assert shown(host.deploy(step)) == [(True, True)]
+    assert ran.read_text() == "xx"
+
+
+def test_a_changed_secret_is_deployed(host: Host) -> None:
+    """A new password, of a file or a literal, makes the entry pending. One that cannot be read does not."""
+    path, word = host.target / "tls.pfx", host.folder / "word"
+
+    def step(secret: Secret | None = None) -> Deployment:
+        return Deployment("pkcs12", path=str(path), password=secret or Secret.file(word))
+
+    word.write_text("one-word")
+    assert shown(host.run(step())) == [(True, True)]
+    assert shown(host.run(step())) == [(True, False)]
+    word.write_text("two-words")
+    assert shown(host.run(step())) == [(True, True)]
+    assert pkcs12.load_pkcs12(path.read_bytes(), b"two-words").cert is not None
+    word.unlink()
+    outcome = host.run(step())
+    assert (shown(outcome), outcome.warnings) == ([(True, False)], ())
+    (status,) = host.renewer(step()).status()
+    assert not status.deployment_pending
+    assert shown(host.run(step(Secret("first-word")))) == [(True, True)]
+    assert shown(host.run(step(Secret("other-word")))) == [(True, True)]
+    state = (host.store.path / "certificates" / SPEC.name / "state.json").read_text()
+    assert not any(each in state for each in ("two-words", "other-word"))
+
+
+def test_a_record_of_an_older_version_is_kept(host: Host) -> None:
+    """A record without its secrets is not pending, because it is not known which they were."""
+    step = Deployment("pkcs12", path=str(host.target / "tls.pfx"), password=Secret("one-word"))
+    host.run(step)
+    path = host.store.path / "certificates" / SPEC.name / "state.json"
+    document = json.loads(path.read_text())
+    for record in document["deployments"].values():
+        del record["secrets"]
+    path.write_text(json.dumps(document))
+    assert shown(host.run(step)) == [(True, False)]
+
+
+def test_a_secret_is_not_read_for_entries_without_one(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key of the store is read only for entries with secrets: many certificates may be idle."""
+    host.run(host.files())
+    monkeypatch.setattr(FolderStore, "fingerprint_key", None)
+    assert shown(host.run(host.files())) == [(True, False)]
+
+
+def test_status_has_the_last_try(host: Host) -> None:
+    """`status` shows the result of the last try unchanged, with its error. A run that tries nothing changes nothing."""
+    steps = [host.files(), Deployment("run", run=["/no/such/program"])]
+    done = host.run(*steps).deployed
+    (status,) = host.renewer(*steps).status()
+    assert [one.to_dict() for one in status.deployed] == [one.to_dict() for one in done]
+    assert isinstance(status.deployed[1].error, DeployError)
+    path = host.store.path / "certificates" / SPEC.name / "state.json"
+    document = json.loads(path.read_text())
+    document["deployments"][entry_id(host.files())]["seconds"] = 1.5
+    path.write_text(json.dumps(document))
+    untouched = host.run(host.files()).deployed[0]
+    assert (untouched.changed, untouched.seconds) == (False, 0)
+    (status,) = host.renewer(host.files()).status()
+    assert (status.deployed[0].changed, status.deployed[0].seconds) == (True, 1.5)
+
+
 def test_what_has_succeeded_is_not_repeated_after_a_cancel(host: Host) -> None:
-    """Each result is recorded before the next entry begins."""
+    """Each result is recorded before the next entry begins, so that a cancel does not repeat it."""
     calls: list[Certificate] = []
 
     def stops(_: Certificate) -> None:
@@ -123,20 +259,23 @@ def test_what_has_succeeded_is_not_repeated_after_a_cancel(host: Host) -> None:
 
 
 def test_deployments_can_be_left_to_a_later_run(host: Host) -> None:
-    """Then they are not in the outcome, and the next run tries them."""
+    """With `deploy=False` the outcome has no deployments, and the next run makes them."""
     later = host.run(host.files(), deploy=False)
     assert later.deployed == ()
     assert shown(host.run(host.files())) == [(True, True)]
 
 
 def test_a_dry_run_deploys_nothing(host: Host) -> None:
-    """It keeps nothing either."""
+    """A dry run deploys nothing and records nothing."""
     assert host.run(host.files(), dry_run=True).deployed == ()
     assert list(host.target.iterdir()) == []
 
 
 def test_the_results_are_in_the_state(host: Host) -> None:
-    """With the serial number, so that the next certificate is deployed again; entries that are gone are forgotten."""
+    """Results are stored with the serial number, so that the next certificate is deployed.
+
+    Removed entries are deleted.
+    """
     host.run(host.files("a"), host.files("b"))
     host.run(host.files("c"))
     state = json.loads((host.store.path / "certificates" / SPEC.name / "state.json").read_text())
@@ -146,7 +285,7 @@ def test_the_results_are_in_the_state(host: Host) -> None:
 
 
 def test_the_renames_of_a_killed_run_are_completed_first(host: Host) -> None:
-    """Certificate and key fit again, whatever the configuration says now."""
+    """Pending renames are completed first, even for removed entries, so that certificate and key match."""
     kept = host.store.deployment(SPEC.name, "0123456789abcdef")
     aside, final = host.target / ".x.key.1.dnsrenew-new", host.target / "x.key"
     aside.write_text("new key")
@@ -160,7 +299,7 @@ def test_the_renames_of_a_killed_run_are_completed_first(host: Host) -> None:
 
 
 def test_a_live_run_completes_its_renames_itself(host: Host) -> None:
-    """Whoever holds the lock of the certificate is at work."""
+    """While another run holds the certificate's lock, its renames are not completed."""
     kept = host.store.deployment(SPEC.name, "0123456789abcdef")
     aside, final = host.target / ".x.key.1.dnsrenew-new", host.target / "x.key"
     aside.write_text("new key")
@@ -172,7 +311,7 @@ def test_a_live_run_completes_its_renames_itself(host: Host) -> None:
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_renewed_certificate_is_deployed(tmp_path: Path, fails: bool) -> None:
-    """And a failed renewal deploys the one in force."""
+    """A renewal deploys the new certificate. A failed renewal deploys the current one."""
     world = RunWorld(hosts={"home": "ok"}, authorities={"one": Authority(ordering="ca-server-error")} if fails else {})
     stage = RunStage(tmp_path / "state", world)
     got: list[str] = []

@@ -127,7 +127,7 @@ class Dns01Stage:
         return [value for number, place in enumerate(placed, 1) for value in self.dns01.values(place, f"v{number}")]
 
     def kinds(self) -> list[str]:
-        """What was told."""
+        """The kinds of the emitted events."""
         return [event.kind for event in self.events]
 
 
@@ -225,7 +225,7 @@ def test_the_account_is_chosen_by_where_a_cname_ends() -> None:
 
 
 def test_a_cname_into_another_zone_is_a_warning() -> None:
-    """Where neither the account nor the route limits it, whoever runs a name's DNS chooses what is written beside."""
+    """A CNAME into a zone that neither account nor route names causes a warning with both remedies."""
     stage = Dns01Stage(cnames={"_acme-challenge.www.example.test.": "_dmarc.other.test."})
     stage.account("home")
     assert spots(stage.place("www.example.test")["www.example.test"]) == [("home", "other.test.")]
@@ -253,7 +253,7 @@ def test_a_cname_into_another_zone_is_a_warning() -> None:
 def test_what_the_configuration_says_is_no_warning(
     name: str, end: str, zones: tuple[str, ...], route: Route, warns: bool
 ) -> None:
-    """Nor is a record of ACME's own name, or one in the zone of the identifier."""
+    """A configured target, an ACME name or a name in the identifier's zone causes no warning."""
     stage = Dns01Stage("example.test", "sub.example.test", "other.test")
     stage.dns.cnames = {f"_acme-challenge.{name.removeprefix('*.')}.": end}
     stage.account("home", *zones)
@@ -425,7 +425,7 @@ def test_a_host_that_keeps_two_values() -> None:
 
 
 def test_an_account_that_needs_a_cname() -> None:
-    """It writes the name that the CNAME leads to; without one, the error names `dnsrenew delegate`, before an order."""
+    """The account writes the target of the CNAME. Without one, the error names `dnsrenew delegate`, before an order."""
     stage = Dns01Stage("example.test", "other.test", cnames={"_acme-challenge.example.test.": "x1.other.test."})
     stage.account("home", delegated=True)
     assert stage.place("example.test")["example.test"].name == "x1.other.test."
@@ -436,7 +436,7 @@ def test_an_account_that_needs_a_cname() -> None:
 
 
 def test_records_that_a_person_sets() -> None:
-    """Without a person the route is ruled out before an order; with one, an event tells the records."""
+    """Without a person the route is ruled out before an order. With one, an event has the records to set."""
     stage = Dns01Stage()
     stage.account("me", by_hand=True, removes=False)
     with pytest.raises(ChallengeError) as caught:
@@ -472,7 +472,7 @@ def test_the_values_of_one_name_stay_together() -> None:
     ),
 )
 def test_rounds_are_right_for_any_hosts(names: list[str], hosts: list[tuple[str, str]]) -> None:
-    """For any hosts, each value is in one batch, with the others of its name, and no key holds more than its host does.
+    """For any hosts, each value is in one batch, and no key holds more values than its host allows.
 
     A value is in a later batch only if one of its keys is full in each batch before.
     """
@@ -862,7 +862,7 @@ def test_who_could_not_remove_a_shared_value_leaves_it_to_the_other(tmp_path: Pa
 
 
 def test_a_mark_that_cannot_be_written_asks_nobody(tmp_path: Path) -> None:
-    """If the journal cannot be written, the host gets no request, neither to add nor to remove."""
+    """If the journal cannot be written, the host gets no request to add or to remove."""
 
     class Full(AtomicFiles):
         def write(self, path: str, data: bytes, mode: int, *, sync: bool = True) -> None:
@@ -948,7 +948,7 @@ def test_a_host_that_hangs_does_not_keep_the_end_waiting() -> None:
     ],
 )
 def test_the_user_s_word_on_waiting_wins(wanted: Propagation, timeout: float, settle: float) -> None:
-    """The user's timeout and settle win, also a settle of 0; otherwise those of the slowest host count."""
+    """The user's timeout and settle take precedence, even a settle of 0. The defaults are those of the slowest host."""
     stage = Dns01Stage()
     stage.account("quick", "example.test", propagation_timeout=60, settle=20)
     stage.account("slow", "other.test", propagation_timeout=300)

@@ -43,7 +43,7 @@ def make(tmp_path: Path) -> MakeStage:
 
 
 def account_url(stage: RunStage) -> str:
-    """The URL of the account, which is created if there is none."""
+    """Return the URL of the account, creating it if necessary."""
     return stage._client("one").open(stage.context)
 
 
@@ -130,7 +130,7 @@ def test_its_secrets_are_not_read_while_the_record_is_there(make: MakeStage) -> 
 
 
 def test_a_record_of_one_more_name_of_the_ca_counts(make: MakeStage) -> None:
-    """Any of the issuer domain names that the CA offers is valid, and the account URL beside the URI that it shows."""
+    """A record with any of the issuer domain names that the CA offers is valid."""
     stage = make("01")
     stage.cas["one"].issuers = ("first.test", "second.test")
     put(stage, record(stage, issuer="second.test"))
@@ -144,7 +144,7 @@ def test_a_record_of_one_more_name_of_the_ca_counts(make: MakeStage) -> None:
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("route", [PERSIST, BY_A], ids=["fitting", "named"])
 def test_an_account_writes_the_record_once(make: MakeStage, dialect: str, route: Route) -> None:
-    """The CA validates it; it stays, it is in no journal, and the next renewals write nothing."""
+    """The record stays, is in no journal, and is not written again by the next renewal."""
     stage = make(dialect)
     outcome = stage.run(spec(route))
     assert rows(outcome) == [("dns-persist-01", 1, None)]
@@ -163,7 +163,7 @@ def test_an_account_writes_the_record_once(make: MakeStage, dialect: str, route:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_wildcard_and_its_domain_share_one_record(make: MakeStage, dialect: str) -> None:
-    """It has policy=wildcard, and both names are validated by it."""
+    """The shared record has policy=wildcard. Both names are validated by it."""
     stage = make(dialect)
     outcome = stage.run(spec(PERSIST, domains=("x.test", "*.x.test")))
     assert outcome.status == "renewed"
@@ -181,7 +181,7 @@ def test_each_domain_has_a_record_of_its_own(make: MakeStage, dialect: str) -> N
 
 
 def test_a_record_without_the_policy_does_not_do_for_a_wildcard(make: MakeStage) -> None:
-    """A new one is written, and the old one, which it replaces in all, is removed only after that is visible."""
+    """A record with the policy replaces one without. The old one is removed only after the new one is visible."""
     stage = make()
     old = put(stage, record(stage, until(stage, 300)))
     seen: list[set[str]] = []
@@ -205,7 +205,7 @@ def test_foreign_values_are_kept(make: MakeStage) -> None:
 
 
 def test_a_host_that_keeps_one_value_is_not_asked(make: MakeStage) -> None:
-    """The next dns-01 value would replace the record, so the error shows it to a person."""
+    """A host with one value is not used, because dns-01 would replace the record. The error has the record."""
     stage = make(hosts={"a": "one"})
     error = error_of(stage.run(spec(BY_A)))
     assert error.code == "dns-persist-missing"
@@ -216,7 +216,10 @@ def test_a_host_that_keeps_one_value_is_not_asked(make: MakeStage) -> None:
 
 @pytest.mark.parametrize("zones", [(), ("far.test",)], ids=["no-zones", "zones"])
 def test_where_a_cname_leads_only_an_account_with_zones_writes(make: MakeStage, zones: tuple[str, ...]) -> None:
-    """Whoever runs the DNS of the domain can change the CNAME, and the record stays; a person sets it at its target."""
+    """A record behind a CNAME is written only by an account with zones.
+
+    Otherwise the error has the target for a person.
+    """
     stage = make(zones={"a": zones})
     stage.dns.cnames = {NAME: "x.far.test."}
     outcome = stage.run(spec(BY_A))
@@ -230,7 +233,7 @@ def test_where_a_cname_leads_only_an_account_with_zones_writes(make: MakeStage, 
 
 
 def test_a_record_that_drivers_cannot_write_is_left_to_a_person(make: MakeStage) -> None:
-    """A driver writes 255 octets at most; a person can split the text."""
+    """A record above 255 octets is not written by a driver. The error has it for a person."""
     stage = make()
     stage.cas["one"].on_response = offering({"accounturi": f"https://acme-v02.api.letsencrypt.org/{'a' * 250}"})
     error = error_of(stage.run(spec(BY_A)))
@@ -247,7 +250,7 @@ def test_a_host_that_refuses_is_left_for_the_next_route(make: MakeStage) -> None
 
 
 def test_a_record_that_no_server_shows_is_no_reason_to_ask_the_ca(make: MakeStage) -> None:
-    """The error names the name; the record stays for the next run."""
+    """If no server shows the record, the error names the identifier, and the CA is not asked to validate."""
     stage = make(hosts={"a": "hidden"})
     error = error_of(stage.run(spec(BY_A)))
     assert error.code == "propagation-timeout"
@@ -256,7 +259,7 @@ def test_a_record_that_no_server_shows_is_no_reason_to_ask_the_ca(make: MakeStag
 
 
 def test_two_certificates_write_one_record(make: MakeStage) -> None:
-    """The second one uses what the first one wrote, before DNS shows it."""
+    """The second certificate uses the record of the first one, even before DNS shows it."""
     stage = make()
     services = stage._services({})
     stage._services = lambda wishes: services  # type: ignore[method-assign]  # as in one run
@@ -271,7 +274,7 @@ def test_two_certificates_write_one_record(make: MakeStage) -> None:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_the_error_holds_the_exact_record(make: MakeStage, dialect: str) -> None:
-    """Without an account nothing is written; once a person has set the record, the CA validates it."""
+    """Without an account nothing is written. After a person has set the record of the error, the renewal succeeds."""
     stage = make(dialect, zones=ELSEWHERE)
     outcome = stage.run(spec(PERSIST, domains=("x.test", "*.x.test")))
     error = error_of(outcome)
@@ -285,7 +288,7 @@ def test_the_error_holds_the_exact_record(make: MakeStage, dialect: str) -> None
 
 
 def test_the_error_holds_the_record_of_every_name(make: MakeStage) -> None:
-    """One run shows a person all that is to be set."""
+    """The error has the records of all names."""
     stage = make(zones=ELSEWHERE)
     error = error_of(stage.run(spec(PERSIST, domains=("x.test", "y.test"))))
     names = [each["name"] for each in error.evidence["records"]]
@@ -306,7 +309,7 @@ def test_the_error_holds_the_record_of_every_name(make: MakeStage) -> None:
 def test_a_record_that_does_not_do_is_explained(
     make: MakeStage, parameters: tuple[float, ...], url: str | None, domains: tuple[str, ...], said: str
 ) -> None:
-    """The message says what is wrong with the record that is there; the CA is not asked."""
+    """The message states what is wrong with the existing record. The CA is not asked to validate."""
     stage = make(zones=ELSEWHERE)
     text = put(stage, record(stage, *(until(stage, days) for days in parameters), url=url))
     error = error_of(stage.run(spec(PERSIST, domains=domains)))
@@ -317,7 +320,7 @@ def test_a_record_that_does_not_do_is_explained(
 
 
 def test_where_no_server_answers_the_ca_decides(make: MakeStage) -> None:
-    """This host cannot look, and the record may be there."""
+    """If no name server answers, the CA is asked to validate: the record may exist."""
     stage = make(zones=ELSEWHERE)
     put(stage, record(stage))
     stage.dns.is_silent = True
@@ -328,7 +331,7 @@ def test_where_no_server_answers_the_ca_decides(make: MakeStage) -> None:
 
 
 def test_an_account_renews_a_record_in_time(make: MakeStage) -> None:
-    """Within 30 days of its end a new record replaces it."""
+    """A record is replaced within 30 days of its end."""
     stage = make()
     old = put(stage, record(stage, until(stage, 29)))
     assert stage.run(spec(PERSIST)).status == "renewed"
@@ -339,7 +342,7 @@ def test_an_account_renews_a_record_in_time(make: MakeStage) -> None:
 
 
 def test_an_old_record_that_stays_is_a_warning(make: MakeStage) -> None:
-    """The renewal succeeds all the same."""
+    """An old record that cannot be removed causes a warning. The renewal succeeds."""
     stage = make(hosts={"a": "keeps"})
     old = put(stage, record(stage, until(stage, 29)))
     assert stage.run(spec(PERSIST)).status == "renewed"
@@ -350,7 +353,7 @@ def test_an_old_record_that_stays_is_a_warning(make: MakeStage) -> None:
 
 @pytest.mark.parametrize("fate", ["refuses", "down", "secretless"])
 def test_a_valid_record_that_cannot_be_renewed_is_used(make: MakeStage, fate: str) -> None:
-    """A warning says why and until when; the certificate is renewed."""
+    """If the record cannot be replaced, the certificate is renewed with a warning."""
     stage = make(hosts={"a": fate})
     old = put(stage, record(stage, until(stage, 29)))
     if fate == "secretless":  # read before an order, so that it can still be mended
@@ -378,7 +381,7 @@ def test_without_an_account_a_person_is_warned(make: MakeStage) -> None:
 
 @pytest.mark.parametrize("routes", [(PERSIST, DNS), (BY_A, DNS)], ids=["fitting", "named"])
 def test_a_ca_without_it_costs_one_order(make: MakeStage, routes: tuple[Route, ...]) -> None:
-    """The same run falls back to dns-01; no lasting record is written."""
+    """If the CA does not offer it, the run falls back to dns-01 after one order and writes no lasting record."""
     stage = make(offers=("http-01", "dns-01"))
     outcome = stage.run(spec(*routes))
     assert rows(outcome) == [("dns-persist-01", 1, "ca-no-challenge"), ("dns-01", 1, None)]
@@ -389,14 +392,14 @@ def test_a_ca_without_it_costs_one_order(make: MakeStage, routes: tuple[Route, .
 
 
 def test_the_next_renewal_does_not_spend_the_order_again(make: MakeStage) -> None:
-    """For a day the route that failed comes last."""
+    """The next renewal tries the failed route last."""
     stage = make(offers=("http-01", "dns-01"))
     stage.run(spec(PERSIST, DNS))
     assert rows(stage.run(spec(PERSIST, DNS), force=True)) == [("dns-01", 1, None)]
 
 
 def test_without_another_route_the_error_says_what_the_ca_offers(make: MakeStage) -> None:
-    """One order, nothing written."""
+    """The error states that the CA does not offer dns-persist-01. Nothing is written."""
     stage = make(offers=("http-01", "dns-01"))
     outcome = stage.run(spec(PERSIST))
     assert rows(outcome) == [("dns-persist-01", 1, "ca-no-challenge")]
@@ -420,7 +423,7 @@ def test_without_another_route_the_error_says_what_the_ca_offers(make: MakeStage
 def test_a_malformed_offer_is_left_for_the_next_route(
     make: MakeStage, dialect: str, change: dict[str, Any], said: str
 ) -> None:
-    """Nothing is written: in particular no record for an account elsewhere, whatever the CA says."""
+    """A malformed offer of the CA writes no record, and the next route is tried."""
     stage = make(dialect)
     stage.cas["one"].on_response = offering(change)
     outcome = stage.run(spec(PERSIST, DNS))
@@ -453,7 +456,7 @@ def test_a_new_account_key_leaves_the_record_valid(make: MakeStage, dialect: str
 
 
 def test_a_dry_run_leaves_no_record(make: MakeStage) -> None:
-    """Its record would be for the staging CA, so it is journaled and removed as a dns-01 value is."""
+    """A dry run removes its record, which is for the staging CA, like a dns-01 value."""
     stage = make()
     outcome = stage.run(spec(PERSIST), dry_run=True)
     assert outcome.status == "rehearsed"
@@ -462,7 +465,7 @@ def test_a_dry_run_leaves_no_record(make: MakeStage) -> None:
 
 
 def test_a_run_that_is_stopped_keeps_the_record(make: MakeStage) -> None:
-    """A cancel right after the write: the record is no leftover, and the next run uses it."""
+    """A record written right before a cancel stays, and the next run uses it."""
     stage = make()
     hear = stage._hear
 

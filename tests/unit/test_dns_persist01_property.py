@@ -80,7 +80,7 @@ CASES = st.builds(
 @settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(CASES)
 def test_every_run_keeps_what_it_did_not_write(case: Case) -> None:
-    """Foreign records survive, ours are only replaced by better ones, no other value is left, and orders are few."""
+    """Foreign records stay, own ones are only replaced by better ones, no other value is left, and orders are few."""
     with tempfile.TemporaryDirectory() as folder:
         stage = RunStage(Path(folder), case.world)
         foreign, ours = put_records(stage, case)
@@ -106,7 +106,7 @@ def test_every_run_keeps_what_it_did_not_write(case: Case) -> None:
 
 
 def put_records(stage: RunStage, case: Case) -> tuple[set[str], set[str]]:
-    """Set the records of the case at the host of the first account; return those of others and those of ours."""
+    """Set the records of the case at the first account's host. Return the foreign and the own ones."""
     url = stage._client("one").open(stage.context.for_certificate("other")) if case.standing else ""
     foreign: set[str] = set()
     ours: set[str] = set()

@@ -24,7 +24,7 @@ RECORDS = st.builds(PersistRecord, ISSUERS, URIS, st.booleans(), st.none() | st.
 
 @given(RECORDS)
 def test_what_is_written_is_read_again(record: PersistRecord) -> None:
-    """Every record survives writing and parsing; it holds the account and has no final semicolon."""
+    """Every record survives writing and parsing. It has no final semicolon."""
     text = str(record)
     assert PersistRecord.parse(text) == record
     assert is_uri(record.account_uri)
@@ -43,7 +43,7 @@ def test_blanks_case_and_unknown_parameters_change_nothing(record: PersistRecord
 
 @given(st.text(max_size=200))
 def test_the_parser_never_raises(text: str) -> None:
-    """Any text is a record or none."""
+    """Any text is parsed to a record or to None."""
     record = PersistRecord.parse(text)
     assert record is None or PersistRecord.parse(str(record)) == record
 
@@ -71,7 +71,7 @@ def test_malformed_texts_are_no_records(text: str) -> None:
 
 
 def test_only_the_policy_wildcard_means_wildcards() -> None:
-    """Another policy counts as none."""
+    """Any other policy counts as no policy."""
     other = PersistRecord.parse(f"ca.test; accounturi={URL}; policy=everything")
     assert other is not None
     assert not other.wildcard
@@ -87,7 +87,7 @@ def test_the_hash_is_that_of_the_draft() -> None:
 
 
 def test_a_record_is_valid_until_its_second() -> None:
-    """After persistUntil a CA does not accept it."""
+    """A record is invalid from the second of persistUntil."""
     record = PersistRecord("ca.test", URL, until=int(NOW.timestamp()))
     assert record.is_valid_at(datetime(2026, 11, 27, 11, 59, 59, tzinfo=UTC))
     assert not record.is_valid_at(NOW)
@@ -101,12 +101,12 @@ def test_two_runs_of_a_day_write_the_same_value() -> None:
 
 
 def test_a_time_beyond_all_calendars_is_shown_as_a_number() -> None:
-    """A record may say so."""
+    """A time beyond the calendar is shown as a number."""
     assert time_text(10**17) == str(10**17)
 
 
 def test_records_that_end_soon_do_not_spare_the_secrets() -> None:
-    """Before the CA says which record it wants, any that lasts may be the one."""
+    """Only a record that does not end soon makes it likely that none has to be written."""
     lasting = f"ca.test; accounturi={URL}; persistUntil={end_of(NOW)}"
     assert may_be_there({"other", lasting}, NOW)
     assert not may_be_there({f"ca.test; accounturi={URL}; persistUntil={int(NOW.timestamp()) + 86400}"}, NOW)
@@ -114,7 +114,7 @@ def test_records_that_end_soon_do_not_spare_the_secrets() -> None:
 
 
 def test_a_record_is_shown_as_in_a_zone_file() -> None:
-    """People copy it from the error."""
+    """A record is shown in zone file syntax, so that it can be copied from the error."""
     record = PersistRecord("ca.test", URL, wildcard=True, until=1)
     shown = f'_validation-persist.x.test TXT "ca.test; accounturi={URL}; policy=wildcard; persistUntil=1"'
     assert line("_validation-persist.x.test.", record) == shown

@@ -1,4 +1,4 @@
-"""The pace of the propagation wait, and what it says: no server, no real time."""
+"""The pace of the propagation wait and its reports, without servers or real time."""
 
 import contextlib
 import errno
@@ -51,7 +51,7 @@ FAILING = -2.0
 
 
 class Scripted(QueryEngine):
-    """Name servers that answer in no time; `shows` tells which address has the value when (None: silence)."""
+    """Name servers that answer at once. `shows` has the time at which each address has the value (None: silence)."""
 
     def __init__(self, context: Context, time: FakeClock, shows: dict[str, float | None]) -> None:
         super().__init__(context)
@@ -101,13 +101,13 @@ def rounds(
 
 
 def test_the_gap_is_a_fiftieth_of_the_time_waited() -> None:
-    """From 20 ms to 2 s."""
+    """The pause between polls is a fiftieth of the elapsed time, from 20 ms to 2 s."""
     assert [gap(elapsed) for elapsed in (0, 0.5, 1, 10, 60, 100, 6000)] == [0.02, 0.02, 0.02, 0.2, 1.2, 2.0, 2.0]
 
 
 @pytest.mark.parametrize("lag", [0.5, 3, 10, 60, 300])
 def test_the_wait_ends_within_a_fiftieth_of_the_lag(lag: float) -> None:
-    """Or 20 ms, or at most 2 s."""
+    """The wait ends within a fiftieth of the lag, but at least 20 ms and at most 2 s."""
     wait, engine, _ = rounds({"1": 0, "2": lag})
     assert wait.run()
     assert lag <= engine.time.elapsed <= lag + gap(lag) + 0.001
@@ -115,14 +115,14 @@ def test_the_wait_ends_within_a_fiftieth_of_the_lag(lag: float) -> None:
 
 
 def test_ten_minutes_cost_a_few_hundred_questions() -> None:
-    """Even for a hundred names."""
+    """Ten minutes cost fewer than 800 queries, even for a hundred names."""
     wait, engine, _ = rounds({"1": 600}, names=[f"n{number}" for number in range(100)], timeout=1200)
     assert wait.run()
     assert len(engine.asked) < 800
 
 
 def test_a_silent_address_is_given_up_after_three_tries_when_the_others_agree() -> None:
-    """Not before: while somebody lags it may come back."""
+    """A silent address is queried until all others agree, and at least three times."""
     wait, engine, polls = rounds({"1": 20, "2": None})
     assert wait.run()
     assert polls[1].state == "unreachable"
@@ -134,7 +134,7 @@ def test_a_silent_address_is_given_up_after_three_tries_when_the_others_agree() 
 
 
 def test_silence_for_one_of_a_hundred_names_is_not_waited_for_a_hundred_times() -> None:
-    """The rest of the round is left out."""
+    """An address that is silent for one name is not queried for the others in that round."""
     _, engine, polls = (parts := rounds({"1": 0, "2": None}, names=[f"n{number}" for number in range(100)]))
     assert parts[0].run()
     assert sum(address == "2" for _, address, _ in engine.asked) <= PER_ADDRESS + 2
@@ -167,7 +167,7 @@ def test_at_the_time_out_only_those_who_answer_are_late() -> None:
 
 @pytest.mark.parametrize(("others", "agree"), [({"1": 0.0}, True), ({"1": 0.0, "3": 1000.0}, False), ({}, True)])
 def test_a_server_that_has_only_failed_is_not_late(others: dict[str, float | None], *, agree: bool) -> None:
-    """It is waited for until the time-out: SERVFAIL is "not yet". Then it is unreachable, whatever the others show."""
+    """A server that only answers SERVFAIL is queried until the time-out, and is then unreachable."""
     wait, engine, polls = rounds({**others, "2": FAILING}, timeout=30)
     assert wait.run() is agree
     assert engine.time.elapsed >= 30
@@ -180,7 +180,7 @@ def test_a_server_that_has_only_failed_is_not_late(others: dict[str, float | Non
 
 
 def test_a_server_that_has_worked_before_it_fails_is_late() -> None:
-    """It is one of the zone's, and the CA may ask it when it works again."""
+    """A server that worked before it failed stays `waiting`: the CA may ask it when it works again."""
     wait, engine, polls = rounds({"1": 0, "2": 1000}, timeout=30)
     engine.fails_from = 10
     assert not wait.run()
@@ -188,7 +188,7 @@ def test_a_server_that_has_worked_before_it_fails_is_late() -> None:
 
 
 def test_what_is_reported_always_has_the_same_keys() -> None:
-    """For addresses that answer, fail, keep silent, or were never asked."""
+    """The evidence has the same keys for addresses that answer, fail, stay silent or were never queried."""
     poll = ServerPoll(ZONE, NameServer("ns", ""), {QUESTION: frozenset({"new"})})
     never = poll.evidence(QUESTION)
     assert (never["values"], never["rcode"], never["serial"], never["reason"]) == ([], None, None, "it has no address")
@@ -210,7 +210,7 @@ def locals_only(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
 
 
 def test_what_can_hardly_be_reached_is_left_out_while_another_address_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However late that one is; and at the time out it is not among those that are late."""
+    """A hardly reachable address is skipped if another one answers, however late. The time-out does not list it."""
     locals_only(monkeypatch, "2")
     wait, engine, polls = rounds({"1": 5, "2": None})
     assert wait.run()
@@ -227,7 +227,7 @@ def test_what_can_hardly_be_reached_is_left_out_while_another_address_answers(mo
 def test_what_can_hardly_be_reached_is_asked_when_nobody_else_answers(
     shows: dict[str, float | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody may translate addresses on the way."""
+    """Such an address is queried if no other answers: addresses may be translated on the way."""
     locals_only(monkeypatch, "2")
     wait, _, polls = rounds(shows)
     assert wait.run()
@@ -251,7 +251,7 @@ def test_what_can_hardly_be_reached_is_asked_when_nobody_else_answers(
 def test_a_global_address_is_not_answered_at_a_local_one(
     address: str, source: str | None, local: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the kernel says about the route."""
+    """A global address counts as hardly reachable if the kernel would use a local source address."""
 
     class Link:
         def __enter__(self) -> Self:
@@ -273,7 +273,7 @@ def test_a_global_address_is_not_answered_at_a_local_one(
 
 @pytest.mark.parametrize("code", [errno.EHOSTUNREACH, errno.ENETUNREACH])
 def test_a_network_that_finds_no_way_is_not_a_broken_connection(code: int) -> None:
-    """A router says so a moment later; it may be one host that is down."""
+    """An ICMP error of a router is reported as a missing route."""
     assert query_errors.reason(OSError(code, "x")) == "cannot be reached: a router reports no route to it"
 
 
@@ -294,7 +294,7 @@ class Scarce:
 
 @pytest.fixture
 def silent() -> Iterator[Address]:
-    """A port at which nobody answers."""
+    """A port that does not answer."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
         yield server.getsockname()
@@ -306,7 +306,7 @@ def numbered(count: int) -> list[DnsQuestion]:
 
 
 def test_with_few_sockets_everybody_is_asked_all_the_same(silent: Address) -> None:
-    """Some after the others; a server that was not asked yet is not taken for one that is out of reach."""
+    """With few sockets all queries are still sent, some later. A query that waits does not count as unreachable."""
     sockets = Scarce(3)
     with QueryEngine(Context(), make_socket=sockets) as engine:
         for question in numbered(12):
@@ -319,7 +319,7 @@ def test_with_few_sockets_everybody_is_asked_all_the_same(silent: Address) -> No
 
 
 def test_without_any_socket_it_is_said_after_a_while() -> None:
-    """All at once then, and as what it is."""
+    """If no socket can be opened, all queries fail after 5 s, with that reason."""
     time = FakeClock()
     with QueryEngine(Context(clock=time), make_socket=Scarce(0)) as engine:
         for question in numbered(3):
@@ -334,7 +334,7 @@ def test_without_any_socket_it_is_said_after_a_while() -> None:
 
 
 def test_a_socket_that_cannot_be_used_is_closed() -> None:
-    """Whatever the system has against it."""
+    """A socket is closed if connecting it raises an OSError."""
     made: list[socket.socket] = []
 
     class Unusable(socket.socket):
@@ -350,7 +350,7 @@ def test_a_socket_that_cannot_be_used_is_closed() -> None:
 
 
 def test_the_sockets_of_all_threads_are_counted_together(silent: Address) -> None:
-    """A process has so many; but nobody waits until others have done."""
+    """All threads share the socket limit. Each gets a minimum, and freed sockets can be used again."""
     with contextlib.ExitStack() as held:
         engines = [held.enter_context(QueryEngine(Context(), per_address=100)) for _ in range(3)]
         for engine in engines:
@@ -366,7 +366,7 @@ def test_the_sockets_of_all_threads_are_counted_together(silent: Address) -> Non
 
 
 def test_a_server_that_could_not_be_asked_is_waited_for() -> None:
-    """It is neither skipped nor given up as silent, whatever the others show."""
+    """A server that could not be queried is neither skipped nor given up, even if the others agree."""
     wait, _, polls = rounds({"1": 0, "2": UNASKED}, timeout=30)
     assert not wait.run()
     assert [poll.state for poll in polls] == ["agrees", "waiting"]
@@ -385,7 +385,7 @@ class ScriptedDoh(Doh):
         self.script = list(script)
 
     def query(self, url: str, question: DnsQuestion) -> Message:
-        """Return or raise the next thing; the last one for ever."""
+        """Return or raise the next item of the script. The last one repeats."""
         said = self.script.pop(0) if len(self.script) > 1 else self.script[0]
         if isinstance(said, NoDohAnswer):
             raise said
@@ -402,7 +402,7 @@ def test_doh_is_asked_a_second_apart_until_it_shows_the_value() -> None:
 
 
 def test_doh_gives_up_at_the_time_out() -> None:
-    """And shows what is missing."""
+    """The wait at DoH ends at the time-out. The error shows the missing name."""
     question = DnsQuestion(wire.from_text("a.example.test"), TXT)
     doh = ScriptedDoh(answer(question))
     with pytest.raises(PropagationError, match="is not updated yet") as caught:
@@ -424,7 +424,7 @@ class StuckDoh(ScriptedDoh):
 
 
 def test_a_doh_server_that_is_stuck_ends_at_the_time_out() -> None:
-    """Its answer is not waited for."""
+    """A DoH server that does not answer does not extend the wait."""
     question = DnsQuestion(wire.from_text("a.example.test"), TXT)
     doh = StuckDoh()
     begin = time.monotonic()

@@ -67,7 +67,7 @@ def test_no_page_of_a_host_is_left_over() -> None:
 
 @pytest.mark.parametrize("text", CONFIGS)
 def test_a_configuration_in_the_documents_is_right(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each can be copied: it has no mistake and no warning. The users and groups of servers are taken to be there."""
+    """Each configuration in the documents has no mistake and no warning. All users and groups are assumed to exist."""
     for find in ("user_id", "group_id"):
         monkeypatch.setattr(users, find, lambda _: 1)
     (tmp_path / "dnsrenew.toml").write_text(text, "utf-8")
@@ -78,7 +78,7 @@ def test_a_configuration_in_the_documents_is_right(text: str, tmp_path: Path, mo
 
 @pytest.mark.parametrize("text", PYTHON)
 def test_python_in_the_documents_compiles(text: str) -> None:
-    """Each block is Python."""
+    """Each Python block compiles."""
     compile(text, "block", "exec")
 
 
@@ -123,7 +123,7 @@ def test_every_code_has_a_meaning_and_nothing_else_has(kind: str, found: object)
 
 
 def test_no_code_is_overlooked() -> None:
-    """Each text in the source that is spelled like a code is one, or an event, or listed here."""
+    """Each text in the source that looks like a code is a code, an event, or listed here."""
     known = (
         codes.errors().keys()
         | codes.warnings().keys()
@@ -137,7 +137,7 @@ def test_no_code_is_overlooked() -> None:
 
 
 def test_the_class_of_a_text_is_found() -> None:
-    """One of each way in which a text is used: directly, by a helper, from a table, as a warning, as both."""
+    """The class of a text is found for each way of use: direct, by a helper, from a table, as a warning."""
     found = codes.errors()
     assert found["config-missing"].classes == {"ConfigError"}
     assert found["config-syntax"].classes == {"ConfigError"}
@@ -150,7 +150,7 @@ def test_the_class_of_a_text_is_found() -> None:
 
 @pytest.mark.parametrize("code", sorted(codes.errors()))
 def test_an_error_is_explained_in_words(code: str) -> None:
-    """Meaning and fix are sentences; only a code whose text takes the fix of another error has none."""
+    """Each code has a meaning and a fix in sentences, except one code, which repeats the fix of another error."""
     meaning = tables.meanings()["errors"][code]
     assert meaning.endswith(".")
     assert meaning[0].isupper()
@@ -226,7 +226,7 @@ def test_a_number_in_the_documents_is_that_of_the_program(page: str, sentence: s
 
 
 def test_the_margin_is_as_documented() -> None:
-    """A third of the lifetime is left, or a half of a short one."""
+    """The page states the margin: a third of the lifetime, or a half of a short one."""
     begin = datetime(2026, 1, 1, tzinfo=UTC)
     long, short = timedelta(days=90), timedelta(days=6)
     assert due.renewal_time(begin, begin + long, None) == begin + long * 2 / 3

@@ -54,13 +54,13 @@ _REST = {
 
 
 def test_every_key_is_on_the_page() -> None:
-    """Each key that the program reads is described, and no other."""
+    """The page describes exactly the keys that the program reads."""
     described = {table: sorted(keys) for table, keys in configuration.entries().items()}
     assert described == {table: sorted(keys) for table, keys in configuration.schemas().items()}
 
 
 def test_a_required_key_has_no_default_and_every_other_has_one() -> None:
-    """The page says for each key what happens without it."""
+    """The page has a default for each key that is not required."""
     for table, key in ENTRIES:
         is_required = configuration.schemas()[table][key]
         entry = configuration.entries()[table][key]
@@ -70,7 +70,7 @@ def test_a_required_key_has_no_default_and_every_other_has_one() -> None:
 
 @pytest.mark.parametrize(("table", "key"), ENTRIES)
 def test_the_example_of_a_key_is_accepted(table: str, key: str, tmp_path: Path) -> None:
-    """Each example can be copied."""
+    """The example of each key can be copied."""
     (tmp_path / "lab-ca.pem").write_text(ROOTS)
     (tmp_path / "conf.d").mkdir()
     (tmp_path / "conf.d" / "more.toml").write_text("")
@@ -86,7 +86,7 @@ def test_the_example_of_a_key_is_accepted(table: str, key: str, tmp_path: Path) 
 
 
 def test_the_defaults_are_those_of_the_program() -> None:
-    """Where the program has a value, the page has the same."""
+    """The page shows the program's default values."""
     spec = CertificateSpec(name="home", domains=("a.test",), identifiers=("a.test",), ca="lab")
     of: dict[str, dict[str, str | float]] = {
         "certificate": {"key": spec.key, "reuse_key": spec.reuse_key},
@@ -103,7 +103,7 @@ def test_the_defaults_are_those_of_the_program() -> None:
 
 
 def test_the_guides_name_options_that_are_there() -> None:
-    """Each account in the table of the guide for certbot has the options of its host."""
+    """The guide for certbot names only existing options of each host."""
     page = (DOCS / "guides" / "from-certbot.md").read_text("utf-8")
     rows = re.findall(r'^\|.*\| `provider = "(\w+)"`, (.*) \|$', page, re.MULTILINE)
     assert len(rows) > 3
@@ -121,7 +121,7 @@ def _in_toml(value: str | float) -> str:
 
 
 def test_every_field_of_an_outcome_and_of_a_status_is_on_the_page() -> None:
-    """The tables of the page have the fields of the documents, in the example too."""
+    """The page has all fields of the JSON documents."""
     page = (DOCS / "reference" / "json.md").read_text("utf-8")
     outcomes, status = (
         page[page.index(f"## `dnsrenew {name}`") :].partition("\n## ")[0] for name in ("renew", "status")

@@ -30,7 +30,7 @@ FROM_CERTBOT = (DOCS / "guides" / "from-certbot.md").read_text("utf-8")
 
 
 def test_the_file_of_answers_has_every_answer() -> None:
-    """The example has all keys and no other; each is an option of the command too."""
+    """The example has exactly the known keys. Each is an option of the command too."""
     (block,) = (text for text in re.findall(r"```text\n(.*?)```", START_PAGE, re.DOTALL) if "agree_terms" in text)
     answers = tomllib.loads(block)
     assert set(answers) - {"token"} == {*KEYS, PROVIDER}
@@ -47,7 +47,7 @@ def test_the_servers_that_init_finds() -> None:
 
 
 def test_the_changes_that_are_told() -> None:
-    """The example of the guide has all; without `on` all but the last are told."""
+    """The guide's example lists all kinds of changes. The default of `on` has all but the last."""
     (line,) = re.findall(r"^on = .*$", NOTIFICATIONS, re.MULTILINE)
     kinds = tomllib.loads(line)["on"]
     assert tuple(kinds) == get_args(ChangeKind)
@@ -68,7 +68,7 @@ def test_each_metric_has_the_labels_and_states_of_the_table() -> None:
 
 
 def test_the_answer_of_healthz() -> None:
-    """The example is what the endpoint says, and so is the word for all is well."""
+    """The page shows the texts that the endpoint returns."""
     assert f"$ curl http://127.0.0.1:9719/healthz\n{metrics_texts.MISSING.format(names='shop')}\n" in MONITORING
     assert f"answers 200 and `{metrics_texts.HEALTHY}`" in MONITORING
 
@@ -80,14 +80,14 @@ def test_the_keys_of_metrics() -> None:
 
 
 def test_every_tool_of_the_import_has_its_row() -> None:
-    """PEM files and HFS, which have no settings to look for, are in the text."""
+    """Each tool has its row. PEM files and HFS are described in the text."""
     rows = set(re.findall(r"^\| (\S+) \| (?:`|its )", MOVING, re.MULTILINE))
     assert rows == {kind.title for name, kind in KINDS.items() if name not in {"pem", "hfs"}}
     assert "~/.hfs" in MOVING
 
 
 def test_the_credentials_of_certbot_are_those_of_the_import() -> None:
-    """Each key of the table by hand leads to the option that the import takes."""
+    """The table maps certbot's keys to the options that the import uses."""
     rows = re.findall(r"^\| (`dns_.*?) \| (`provider = .*) \|$", FROM_CERTBOT, re.MULTILINE)
     assert rows
     for left, right in rows:

@@ -33,7 +33,7 @@ _ELSEWHERE = re.compile(r"""(?<![^\s"'`(=])/(root|home/(?!me\b)\w+|work|tmp)/"""
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_link_leads_somewhere(page: Path) -> None:
-    """The file is there, and the heading, by the anchors of a forge and by those of the site."""
+    """Each link has its file, and its heading by the anchors of a forge and of the site."""
     dead = []
     for target, anchor in _LINK.findall(without_blocks(page.read_text("utf-8"))):
         file = (page.parent / target).resolve() if target else page
@@ -57,7 +57,7 @@ def test_no_page_of_the_site_links_to_what_the_site_has_not(page: Path) -> None:
 
 
 def test_every_page_is_in_the_index_and_in_the_site() -> None:
-    """The index links every page, and the navigation has it; DNS hosts and checks have a list of their own."""
+    """The index and the navigation have every page. DNS hosts and checks have their own lists."""
     there = {page.relative_to(DOCS).as_posix() for page in PAGES if page.is_relative_to(DOCS)}
     linked = {target for target, _ in _LINK.findall((DOCS / "README.md").read_text("utf-8"))}
     listed = ("reference/providers/", "reference/checks/")
@@ -77,7 +77,7 @@ def test_the_site_loads_nothing_from_elsewhere() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_command_in_the_documents_is_understood(page: Path) -> None:
-    """Each `dnsrenew` that is typed on a page has a command and options that are there."""
+    """Each `dnsrenew` command on a page has existing commands and options."""
     for typed in commands(page.read_text("utf-8")):
         for part in re.split(r"\s*(?:&&|\|\|?|;)\s*", typed.command):
             words = part.removeprefix("sudo ").removeprefix("source <(").split()
@@ -88,7 +88,7 @@ def test_every_command_in_the_documents_is_understood(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_the_documents_know_no_machine_and_no_index(page: Path) -> None:
-    """No path of the machine where they were written; the reader's home is /home/me."""
+    """No page has a path of a machine or an index host."""
     assert _ELSEWHERE.findall(re.sub(r"https?://\S+", "", page.read_text("utf-8"))) == []
 
 
@@ -96,7 +96,7 @@ def test_the_documents_know_no_machine_and_no_index(page: Path) -> None:
 
 
 def test_the_order_of_the_readme() -> None:
-    """What it is, five short points, installing, the quick start, and then the rest."""
+    """The README has one sentence, five short points, and its sections in this order."""
     assert re.findall(r"^## (.*)$", README, re.MULTILINE) == [
         "Install", "Quick start", "Automatic renewal", "Python", "DNS hosts", "Compared with others", "Documentation",
     ]  # fmt: skip
@@ -109,14 +109,14 @@ def test_the_order_of_the_readme() -> None:
 
 
 def test_the_install_lines_are_for_all_systems() -> None:
-    """One block each: Debian and its like, macOS, Windows; each installs from the copy that the reader has."""
+    """Debian, macOS and Windows each have one block that installs from the reader's copy."""
     part = README[README.index("## Install") : README.index("## Quick start")]
     assert len(blocks(part, "sh", "powershell")) == 3  # not "console": a prompt cannot be pasted
     assert all("pipx install ." in block for block in blocks(part, "sh", "powershell"))
 
 
 def test_no_address_is_invented() -> None:
-    """The package names no place where the project is not; CONTRIBUTING lists what is to be filled in."""
+    """The package has no project URLs. CONTRIBUTING lists the files to complete before publication."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert "urls" not in project
     table = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("### When it is published")[2].partition("\n## ")[0]
@@ -145,7 +145,7 @@ def _cells(text: str, first: str) -> list[str]:
 
 
 def test_the_picture_of_the_readme() -> None:
-    """It shows commands of the quick start and their success, loads nothing, and knows no machine."""
+    """The picture shows commands of the quick start and their success. It loads nothing and names no machine."""
     text = PICTURE.read_text("utf-8")
     lines = lines_of(text)
     typed = {line.removeprefix("$ ") for line in lines if line.startswith("$ ")}
@@ -158,7 +158,7 @@ def test_the_picture_of_the_readme() -> None:
 
 
 def test_the_picture_of_hfs() -> None:
-    """It shows the fallback, the deployment and the page, loads nothing, and is the first one of the README."""
+    """The picture shows the fallback, the deployment and the page. It loads nothing and comes first in the README."""
     text = HFS_PICTURE.read_text("utf-8")
     ended = " ".join(lines_of(terminal_of(text)))
     assert all(words in ended for words in ("http-01 at letsencrypt", "dns-01 with duckdns", "now served"))

@@ -47,7 +47,7 @@ def run(page: Path, number: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", DOCS / "reference" / "python.md"], ids=name_of)
 def test_obtain_as_the_page_shows_it(page: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It obtains the certificate of the page; only CA, DNS host and store are the test's."""
+    """The page's example obtains its certificate, with the CA, DNS host and store of the test."""
     with RecipeWorld(tmp_path).in_place():
         names = run(page, 0)
     assert names["certificate"].domains == ("example.com", "*.example.com")
@@ -56,7 +56,7 @@ def test_obtain_as_the_page_shows_it(page: Path, tmp_path: Path, capsys: pytest.
 
 
 def test_serve_as_the_readme_shows_it(tmp_path: Path) -> None:
-    """The app gets the context of a certificate for the domain; all else is in the tests of serving.md."""
+    """The README's example gives the app the served context."""
     seen = []
 
     class App:
@@ -84,7 +84,7 @@ def test_a_certificate_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_errors_of_the_reference() -> None:
-    """The match over the cause tells errors apart."""
+    """The match over the error's cause distinguishes the errors."""
     (number,) = (
         index
         for index, block in enumerate(blocks((DOCS / "reference" / "python.md").read_text("utf-8"), "python"))
@@ -100,7 +100,7 @@ def test_the_errors_of_the_reference() -> None:
 def test_the_listener_of_the_events(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It runs where a dnsrenew.toml is, and prints the route that failed: nothing listens at port 1."""
+    """The example runs beside a dnsrenew.toml and prints the failed route."""
     (tmp_path / "dnsrenew.toml").write_text(CONFIG)
     monkeypatch.chdir(tmp_path)
     names = run(DOCS / "reference" / "events.md", 0)
@@ -109,7 +109,7 @@ def test_the_listener_of_the_events(
 
 
 def test_every_other_block_is_known() -> None:
-    """A page with Python is run by a test here, or by another, or defines a driver."""
+    """Every page with Python is run by a test or is listed."""
     pages = {name_of(page) for page in PAGES if blocks(page.read_text("utf-8"), "python")}
     here = {"README.md", "docs/reference/python.md", "docs/reference/events.md", "docs/guides/writing-a-driver.md",
             "docs/guides/by-hand.md"}  # fmt: skip

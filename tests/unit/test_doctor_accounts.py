@@ -42,7 +42,7 @@ ONE = Behaviour(values="one")
     ],
 )
 def test_secrets(tmp_path: Path, secret: Secret, result: str) -> None:
-    """Each is read as a renewal reads it, and never shown."""
+    """A secret is read as by a renewal and is never shown."""
     with doctor_stage(tmp_path) as stage:
         account(stage, "home").options["token"] = secret
         check = accounts.secrets(stage.facts, "home")
@@ -55,7 +55,7 @@ def test_secrets(tmp_path: Path, secret: Secret, result: str) -> None:
 
 
 def test_a_secret_of_another_form(tmp_path: Path) -> None:
-    """What cannot be a token is found before the host refuses it."""
+    """A value that cannot be a token is found without asking the host. The check does not show it."""
     with doctor_stage(tmp_path) as stage:
         account(stage, "home").options["token"] = Secret("token = canary")
         host = stage.config.providers["host-home"]
@@ -93,7 +93,7 @@ def test_every_name_has_an_account(tmp_path: Path) -> None:
 
 
 def test_a_name_without_an_account(tmp_path: Path) -> None:
-    """Only that name is stopped, and only by dns-01."""
+    """Only dns-01 is blocked, and only the name outside all zones is named."""
     with doctor_stage(tmp_path, domains=("a.test", "b.test"), zones={"home": ("a.test",)}) as stage:
         check = accounts.dns_account(stage.facts, stage.spec)
     assert (check.result, check.blocks, check.evidence["names"]) == ("bad", DNS, ["b.test"])
@@ -117,14 +117,14 @@ def test_no_account_at_all(tmp_path: Path) -> None:
 
 
 def test_names_whose_dns_does_not_answer(tmp_path: Path) -> None:
-    """Whether an account may write is unknown if nobody knows where."""
+    """If the DNS of a name does not answer, it is unknown whether the account may write."""
     with doctor_stage(tmp_path, domains=("a.test", "b.test"), dns={"lost": ["b.test"]}) as stage:
         check = accounts.dns_account(stage.facts, stage.spec)
     assert (check.result, check.blocks, check.evidence["names"]) == ("unknown", DNS, ["b.test"])
 
 
 def test_a_route_that_needs_a_person(tmp_path: Path) -> None:
-    """It may be of use at a terminal, so it is unknown; a CNAME record would make it one that needs nobody."""
+    """A route by hand is unknown, as it works at a terminal only. The fix is `dnsrenew delegate`."""
     domains = ("a.test", "*.a.test")
     with doctor_stage(tmp_path, domains=domains, behaviours={"home": Behaviour(by_hand=True)}) as stage:
         check = accounts.dns_account(stage.facts, stage.spec)
@@ -135,7 +135,7 @@ def test_a_route_that_needs_a_person(tmp_path: Path) -> None:
 
 
 def test_a_person_and_names_whose_dns_does_not_answer(tmp_path: Path) -> None:
-    """What is wrong with DNS comes first."""
+    """Names without DNS and names of a route by hand are reported together as unknown."""
     behaviours = {"home": Behaviour(by_hand=True)}
     with doctor_stage(tmp_path, domains=("a.test", "b.test"), behaviours=behaviours, dns={"lost": ["b.test"]}) as stage:
         check = accounts.dns_account(stage.facts, stage.spec)
@@ -144,7 +144,7 @@ def test_a_person_and_names_whose_dns_does_not_answer(tmp_path: Path) -> None:
 
 
 def test_an_account_that_no_cname_leads_to(tmp_path: Path) -> None:
-    """It cannot write, and that is certain; the command that helps is named."""
+    """An account without its CNAME cannot write, which is bad. The fix names the command."""
     behaviours = {"home": Behaviour(delegated=True)}
     with doctor_stage(tmp_path, domains=("*.a.test",), behaviours=behaviours) as stage:
         check = accounts.dns_account(stage.facts, stage.spec)
@@ -161,7 +161,7 @@ def test_an_account_that_no_cname_leads_to(tmp_path: Path) -> None:
     ],
 )
 def test_a_driver_that_cannot_be_made(tmp_path: Path, provider: Provider, options: dict[str, str], code: str) -> None:
-    """Not installed, or with a wrong option: the account is of no use."""
+    """A driver that is not installed or has a wrong option makes the account bad."""
     with doctor_stage(tmp_path) as stage:
         stage.config.providers["host-home"] = provider  # type: ignore[index]  # a dict, seen as a Mapping
         account(stage, "home").options.update(options)
@@ -171,7 +171,7 @@ def test_a_driver_that_cannot_be_made(tmp_path: Path, provider: Provider, option
 
 
 def test_a_driver_that_works(tmp_path: Path) -> None:
-    """There is nothing to say; a missing secret is said by another check."""
+    """A working driver gives no check. A missing secret is reported by another check."""
     with doctor_stage(tmp_path) as stage:
         assert driver.dns_account(stage.facts, "home") is None
         account(stage, "home").options["token"] = Secret.env("NO_SUCH_VARIABLE_HERE")
@@ -196,7 +196,7 @@ def credentials(stage: DoctorStage, name: str = "home") -> Check:
 
 
 def test_a_value_is_written_seen_and_removed(tmp_path: Path) -> None:
-    """One value for each zone; both checks share it, and nothing else is touched."""
+    """One test value is written for each zone, seen and removed. Both checks share it."""
     host = Host()
     host.add([FOREIGN])
     with doctor_stage(tmp_path, domains=("a.test", "*.a.test", "b.test"), hosts={"home": host}) as stage:
@@ -215,7 +215,7 @@ def test_a_value_is_written_seen_and_removed(tmp_path: Path) -> None:
 
 
 def test_a_host_that_refuses(tmp_path: Path) -> None:
-    """The names of the zone are stopped; nothing is left."""
+    """A host that refuses blocks the names of its zone. No value is left."""
     with doctor_stage(tmp_path, hosts={"home": Host("refuses")}) as stage:
         check = probed(stage)
         assert (check.result, check.blocks, check.evidence["names"]) == ("bad", DNS, ["a.test"])
@@ -225,7 +225,7 @@ def test_a_host_that_refuses(tmp_path: Path) -> None:
 
 
 def test_a_host_that_does_not_remove(tmp_path: Path) -> None:
-    """It is worth knowing, and what stays is in the journal for cleanup."""
+    """A host that does not remove values is bad but blocks nothing. The journal keeps the value for cleanup."""
     host = Host("keeps")
     with doctor_stage(tmp_path, hosts={"home": host}) as stage:
         check = probed(stage)
@@ -240,7 +240,7 @@ def test_a_host_that_does_not_remove(tmp_path: Path) -> None:
 
 
 def test_a_value_that_is_not_seen(tmp_path: Path) -> None:
-    """After the time-out it is certain; the value is removed."""
+    """A value that is not visible before the time-out is bad. It is removed."""
     host = Host("hidden")
     with doctor_stage(tmp_path, hosts={"home": host}) as stage:
         check = probed(stage)
@@ -283,7 +283,7 @@ def test_credentials_that_a_host_refuses(tmp_path: Path) -> None:
 
 
 def test_a_host_that_keeps_one_value_in_use(tmp_path: Path) -> None:
-    """A test would replace the value that is there, so there is none."""
+    """A host that keeps one value is not tested while it has one, which the test would replace."""
     host = Host(one=True)
     host.add([FOREIGN])
     with doctor_stage(tmp_path, hosts={"home": host}, behaviours={"home": ONE}) as stage:
@@ -294,7 +294,7 @@ def test_a_host_that_keeps_one_value_in_use(tmp_path: Path) -> None:
 
 
 def test_a_host_that_keeps_one_value(tmp_path: Path) -> None:
-    """An empty one is tested like any other."""
+    """A host that keeps one value is tested if it has none."""
     host = Host(one=True)
     with doctor_stage(tmp_path, hosts={"home": host}, behaviours={"home": ONE}) as stage:
         assert probed(stage).result == "ok"
@@ -302,7 +302,7 @@ def test_a_host_that_keeps_one_value(tmp_path: Path) -> None:
 
 
 def test_a_zone_that_a_run_uses(tmp_path: Path) -> None:
-    """Nothing is written while a renewal has its value there."""
+    """Nothing is written while a renewal uses the zone."""
     host = Host(one=True)
     with doctor_stage(tmp_path, hosts={"home": host}, behaviours={"home": ONE}) as stage:
         name = "_acme-challenge.a.test."
@@ -322,7 +322,7 @@ def test_two_accounts_of_one_route_write_together(tmp_path: Path) -> None:
 
 
 def test_the_other_account_is_not_blamed(tmp_path: Path) -> None:
-    """Only the account that refused is bad."""
+    """Only the account whose host refused is bad."""
     hosts = {"one": Host("refuses"), "two": Host()}
     with doctor_stage(tmp_path, hosts=hosts, routes=(Route("dns-01", dns=("one", "two")),)) as stage:
         assert [probed(stage, name).result for name in hosts] == ["bad", "unknown"]
@@ -330,14 +330,14 @@ def test_the_other_account_is_not_blamed(tmp_path: Path) -> None:
 
 
 def test_an_account_that_writes_nowhere(tmp_path: Path) -> None:
-    """Another check says so."""
+    """An account without a fitting zone has no such check: another one reports it."""
     with doctor_stage(tmp_path, zones={"home": ("b.test",)}) as stage:
         assert probe.txt_probe(stage.facts, stage.spec, "home") is None
         assert probe.dns_credentials(stage.facts, stage.spec, "home") is None
 
 
 def test_nobody_looks_if_the_user_says_so(tmp_path: Path) -> None:
-    """With ``propagation.check = "none"`` only the rights are tested."""
+    """With ``propagation.check = "none"`` only the write access is tested."""
     with doctor_stage(tmp_path) as stage:
         spec = replace(stage.spec, propagation=Propagation(check="none"))
         check = probe.txt_probe(stage.facts, spec, "home")
@@ -346,7 +346,7 @@ def test_nobody_looks_if_the_user_says_so(tmp_path: Path) -> None:
 
 
 def test_a_cancel_takes_the_value_back(tmp_path: Path) -> None:
-    """Ctrl-C during the wait: the value is gone when the examination has been closed, however slow the host is."""
+    """Ctrl-C during the wait removes the value before the diagnosis is closed."""
     reached, closing = threading.Event(), threading.Event()
 
     def slow(call: Callable[[], None]) -> None:
@@ -395,13 +395,13 @@ ZONE = ProbedZone("a.test", "_acme-challenge.a.test", ("a.test",), write_seconds
     ],
 )
 def test_verdicts_of_a_test(result: ProbeResult, expected: tuple[str, tuple[str, ...]]) -> None:
-    """What is not certain is unknown."""
+    """An uncertain result is unknown."""
     check = judge_probe(result, "home")
     assert (check.result, check.blocks) == expected
 
 
 def test_credentials_without_a_status() -> None:
-    """A name server that refuses a key explains it itself."""
+    """An error without an HTTP status is shown with its own message and fix."""
     error = ProviderError("provider-unauthorized", "The key is wrong.", fix="Compare it.", evidence={"account": "home"})
     found = ProbeResult((replace(ZONE, error=error),))
     check = judge_credentials(found, "home", Provider(name="x", title="X", driver="rfc2136", website="https://x.test"))

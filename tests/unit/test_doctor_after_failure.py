@@ -72,7 +72,7 @@ def codes(outcome: Outcome) -> list[str]:
 
 
 def test_the_checks_fit_the_error(made: list[str], explain: Explain) -> None:
-    """A CA that cannot be reached: the way out, the clock, the CA; in the shape of the doctor's JSON."""
+    """The checks depend on the error and have the form of the doctor's JSON."""
     outcome = failed("a")
     explain(outcome)
     assert codes(outcome) == ["internet", "clock", "ca-reachable"]
@@ -88,7 +88,7 @@ def test_the_checks_fit_the_error(made: list[str], explain: Explain) -> None:
 
 
 def test_the_same_cause_is_looked_for_once(made: list[str], explain: Explain) -> None:
-    """Three certificates with the same errors share one look; another cause has its own."""
+    """Certificates with the same error share one diagnosis."""
     outcomes = [failed("a"), failed("b"), failed("c"), failed("d", "http-unreachable")]
     explain(*outcomes)
     assert made.count("ca-reachable") == 1
@@ -97,7 +97,7 @@ def test_the_same_cause_is_looked_for_once(made: list[str], explain: Explain) ->
 
 
 def test_other_outcomes_are_left_alone(made: list[str], explain: Explain) -> None:
-    """An error for which there is no check, and an outcome that is no failure, cost nothing."""
+    """An error without checks, and an outcome that is no failure, cause no diagnosis."""
     other = failed("a", "ca-profile-unknown")
     locked = Outcome(name="b", status="locked", reason=None, domains=("b",), error=failed("b").error)
     explain(other, locked)
@@ -105,7 +105,7 @@ def test_other_outcomes_are_left_alone(made: list[str], explain: Explain) -> Non
 
 
 def test_a_cancel_ends_it(made: list[str], explain: Explain) -> None:
-    """Ctrl-C during the look: the outcomes stay as they are."""
+    """After a cancel the outcomes stay unchanged."""
     cancel = threading.Event()
     cancel.set()
     outcome = failed("a")
@@ -114,6 +114,6 @@ def test_a_cancel_ends_it(made: list[str], explain: Explain) -> None:
 
 
 def test_every_code_exists() -> None:
-    """Each check that is named is in the table, and writes nothing."""
+    """Each named check exists and writes nothing."""
     known = {entry.code for entry in TABLE if not entry.only_probe}
     assert {code for codes in after_failure.FITTING.values() for code in codes} <= known

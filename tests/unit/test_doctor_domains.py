@@ -69,7 +69,7 @@ SIX = {"address": "2001:db8::53"}
     ],
 )
 def test_what_is_wrong_with_a_zone_that_works_stops_nothing(servers: list[ZoneServer], result: str, text: Any) -> None:
-    """Only what is certain is bad."""
+    """A fault of a zone that works blocks nothing. An uncertain one is unknown."""
     finding = zones.judge_delegation(zone(*servers), [NAME])
     assert (finding.result, finding.text, finding.blocks) == (result, text, ())
 
@@ -87,7 +87,7 @@ def test_what_is_wrong_with_a_zone_that_works_stops_nothing(servers: list[ZoneSe
     ],
 )
 def test_a_zone_that_no_server_serves_stops_everything(servers: list[ZoneServer], result: str) -> None:
-    """For all its names."""
+    """A zone that no server serves blocks all its names."""
     finding = zones.judge_delegation(zone(*servers), [NAME])
     assert (finding.result, finding.blocks, finding.names) == (result, ("all",), [NAME])
     # Port 53 may be closed here if a resolver gets answers.
@@ -125,7 +125,7 @@ SIGNED = SignedZone(ZONE, ("1 13 2 ab",), is_supported=True, checked=("a", "b"))
     ],
 )
 def test_signatures(signed: SignedZone, refused: bool, result: str, blocks: tuple[str, ...]) -> None:
-    """One server with right signatures is enough, unless a resolver here got the wrong ones."""
+    """One server with valid signatures is enough, unless a resolver here refuses them."""
     finding = zones.judge_signatures(signed, [NAME], is_refused=refused)
     assert (finding.result, finding.blocks) == (result, blocks)
 
@@ -157,7 +157,7 @@ def test_every_fault_has_a_text(kind: str) -> None:
     ],
 )
 def test_a_domain(path: NamePath, registered: ZoneFacts | None, is_public: bool, text: Any) -> None:
-    """What is bad stops everything, what is unknown may."""
+    """A bad or an unknown domain blocks all challenges."""
     finding = names.judge_domain(NAME, [NAME], path, registered, is_public=is_public)
     assert finding.text == text
     assert finding.blocks == (() if finding.result == "ok" else ("all",))
@@ -177,7 +177,7 @@ def test_a_domain(path: NamePath, registered: ZoneFacts | None, is_public: bool,
     ],
 )
 def test_whether_a_name_exists(records: NameRecords, needed: bool, result: str) -> None:
-    """It matters only if a CA connects to it."""
+    """A missing name blocks only challenges for which the CA connects to it."""
     for its in (ZONE, None):
         finding = names.judge_existence(NAME, its, records, is_needed=needed)
         assert (finding.result, finding.blocks) == (result, () if result == "ok" else IN)
@@ -199,14 +199,14 @@ def test_whether_a_name_exists(records: NameRecords, needed: bool, result: str) 
     ],
 )
 def test_two_views(outside: tuple[str, ...], here: tuple[str, ...], result: str) -> None:
-    """Nothing has to be done about a difference, and it stops nothing."""
+    """A difference between the views has no fix and blocks nothing."""
     finding = names.judge_views(NAME, NameRecords("records", outside), ResolvedName("NOERROR", here))
     check = combined([finding], {})
     assert (check.result, check.blocks, check.fix) == (result, (), "")
 
 
 def test_a_resolver_that_fails_tells_no_difference() -> None:
-    """It is unknown."""
+    """If the resolver fails, the difference between the views is unknown."""
     for rcode in ("SERVFAIL", ""):
         finding = names.judge_views(NAME, NameRecords("records", ("203.0.113.1",)), ResolvedName(rcode))
         assert finding.result == "unknown"
@@ -228,7 +228,7 @@ def test_a_resolver_that_fails_tells_no_difference() -> None:
     ],
 )
 def test_a_cdn_is_known_by_address_or_name(found: list[str], chain: list[str], provider: str | None) -> None:
-    """By the lists that it publishes."""
+    """A CDN is recognized by its published addresses or names. It blocks tls-alpn-01."""
     seen = proxies.find(found, chain)
     assert (seen and seen[0]) == provider
     finding = addresses.judge_proxy(NAME, NameRecords("records", tuple(found), tuple(chain)))
@@ -237,7 +237,7 @@ def test_a_cdn_is_known_by_address_or_name(found: list[str], chain: list[str], p
 
 
 def test_the_worst_address_is_told_and_each_is_evidence() -> None:
-    """Only the names that are as bad are stopped."""
+    """The check has the worst result and the names with it. The evidence has each address."""
     made = {
         name: checked_addresses.judge(name, [found], ["192.0.2.1"])
         for name, found in {"a.x": "192.0.2.1", "b.x": "192.0.2.2", "c.x": "192.0.2.3"}.items()
@@ -281,14 +281,14 @@ def test_only_values_of_live_runs_are_not_old() -> None:
 def test_a_name_is_stopped_if_no_way_arrives(
     ways: list[dict[str, Any]], result: str, names: list[str] | None, blocks: tuple[str, ...]
 ) -> None:
-    """Routes may go different ways."""
+    """A name is blocked if none of its routes has a usable CNAME."""
     check = challenge_names.judge_cnames(ways)
     assert (check.result, check.evidence.get("names"), check.blocks) == (result, names, blocks)
     json.dumps(check.to_dict())
 
 
 def test_a_shadowed_name_is_named_as_the_certificate_has_it() -> None:
-    """With and without wildcard."""
+    """A shadowed name is listed as configured, with and without its wildcard."""
     spec = cast("CertificateSpec", type("Spec", (), {"identifiers": ("a.x", "*.a.x", "b.x")}))
     check = challenge_names.judge_shadows(spec, ["a.x"])
     assert (check.result, check.blocks, check.evidence["names"]) == ("bad", (), ["a.x", "*.a.x"])
@@ -299,7 +299,7 @@ def test_a_shadowed_name_is_named_as_the_certificate_has_it() -> None:
 
 
 def test_what_stops_a_challenge_comes_before_what_stops_none() -> None:
-    """And what is certain before what is not; all names that are as bad are stopped."""
+    """Blocking findings come before others, and bad before unknown. All names of the worst ones are listed."""
     stops, worse = ("all",), texts.EXISTS_NOWHERE
     found = [
         NameFinding("ok", worse, ["a"], {"domain": "a"}),

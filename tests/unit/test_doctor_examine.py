@@ -51,7 +51,7 @@ def ok(code: str) -> Check:
 
 
 def test_a_check_that_hangs_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The examination ends at its deadline, whatever hangs; what hung may stop what its check can stop."""
+    """The diagnosis ends at its deadline. A check that hangs is unknown and blocks what it can block."""
     monkeypatch.setattr(examine, "SECONDS", 0.3)
     end = threading.Event()
 
@@ -71,7 +71,7 @@ def test_a_check_that_hangs_is_unknown(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_an_error_in_a_check_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error of ours is told as it is, any other one as a bug."""
+    """A known error is shown with its message, another one as a bug. The other checks run."""
 
     def make(code: str) -> Check:
         if code == "clock":
@@ -98,7 +98,10 @@ def test_what_has_nothing_to_do_with_the_routes_is_not_listed(tmp_path: Path, mo
     ("domain", "accounts"), [("x.one.test", ["one"]), ("x.two.test", ["two"]), ("elsewhere.test", ["one", "two"])]
 )
 def test_the_accounts_that_a_certificate_may_use(tmp_path: Path, domain: str, accounts: list[str]) -> None:
-    """Those whose zones have its names; outside all zones a CNAME may lead to any of them."""
+    """The accounts whose zones have the domain are used.
+
+    Outside all zones every account is, as a CNAME may lead to it.
+    """
     account = {"provider": "duckdns", "token": Secret("a-token")}
     tables = {
         "dns": {name: {**account, "zones": [f"{name}.test"]} for name in ("one", "two")},

@@ -34,7 +34,7 @@ HTTP: Final = ("http-01",)
 
 
 def verdict(check: Check | None) -> tuple[str, tuple[str, ...]]:
-    """What a check says, and what it stops. Its sentences are whole."""
+    """Return the result of a check and what it blocks. Its sentences must be complete."""
     assert check is not None
     json.dumps(check.evidence)
     for sentence in filter(None, (check.summary, check.fix)):
@@ -52,7 +52,7 @@ def internet(*plain: PlainAnswer, way: WayOut | None = ETHERNET, **about: Any) -
 
 
 def test_only_a_missing_route_and_a_sign_in_page_are_certain() -> None:
-    """Anything else that keeps the CAs silent is unknown; an answer is ok, even without a route."""
+    """A missing route and a sign-in page are bad. Other silence is unknown; an answer is ok."""
     assert verdict(internet(way=None)) == ("bad", ("all",))
     assert verdict(internet(PlainAnswer("ca.test", leads_to="login.hotel.test"))) == ("bad", ("all",))
     assert verdict(internet()) == verdict(internet(has_dns=False)) == ("unknown", ("all",))
@@ -79,12 +79,15 @@ def test_only_a_missing_route_and_a_sign_in_page_are_certain() -> None:
     ],
 )
 def test_a_sign_in_page_leads_everybody_to_one_foreign_host(answers: Sequence[PlainAnswer], is_portal: bool) -> None:
-    """A CA's own redirect, and answers that differ, are none."""
+    """Redirects of all CAs to one foreign host are a sign-in page.
+
+    A CA's own redirect and different answers are not.
+    """
     assert (sign_in_page(answers) is not None) == is_portal
 
 
 def test_a_vpn_is_bad_but_stops_nothing() -> None:
-    """The line of a provider may look like one, and an address on two interfaces tells nothing."""
+    """A VPN is bad without blocking anything. A provider's line or an unknown interface is unknown."""
     assert verdict(judge_vpn({"ipv4": ETHERNET, "ipv6": None})) == ("ok", ())
     assert verdict(judge_vpn({"ipv4": ETHERNET, "ipv6": TUNNEL})) == ("bad", ())
     assert verdict(judge_vpn({"ipv4": LINE, "ipv6": None})) == ("unknown", ())
@@ -104,7 +107,7 @@ def test_a_vpn_is_bad_but_stops_nothing() -> None:
     ],
 )
 def test_the_kind_of_an_interface(tmp_path: Path, uevent: str, flags: str | None, pppoe: str, link: str) -> None:
-    """A tun device and WireGuard are VPNs; a tap device is what containers have; PPPoE is a provider's line."""
+    """A tun device and WireGuard are VPNs. A tap device and PPPoE are not."""
     (tmp_path / "x0").mkdir()
     (tmp_path / "x0" / "uevent").write_text(uevent)
     if flags is not None:
@@ -114,7 +117,7 @@ def test_the_kind_of_an_interface(tmp_path: Path, uevent: str, flags: str | None
 
 
 def test_the_kind_of_an_interface_elsewhere(tmp_path: Path) -> None:
-    """Without /sys its name tells."""
+    """Without /sys the name of an interface decides its kind."""
     assert [link_of(name, tmp_path / "none") for name in ("utun4", "en0", "")] == ["vpn", "other", "other"]
 
 
@@ -175,7 +178,10 @@ DNS: Final = ("dns-01",)
 def test_port_53_is_closed_if_nobody_answers(
     servers: list[ServerPort], roots: list[ServerPort], about: dict[str, Any], expected: tuple[str, Any]
 ) -> None:
-    """The root servers tell a closed port from servers that are down; a resolver on the way is no name server."""
+    """The root servers distinguish a closed port from servers that are down.
+
+    An answering resolver is no name server.
+    """
     assert verdict(judge_port_53(servers, roots, **about)) == expected
 
 
@@ -195,7 +201,7 @@ class Host(ThisHost):
 
 
 def test_every_reason_for_a_closed_port_has_its_sentence() -> None:
-    """Only a port that another user may open is unknown, and only without a route."""
+    """Each reason is bad with its own sentence. Without a certificate a taken port is ok."""
     seen = set()
     for kind, number in (
         ("port-taken", errno.EADDRINUSE),
@@ -221,7 +227,7 @@ def listening(*addresses: str, served: Sequence[Family] = (), **about: Any) -> C
 
 
 def test_a_web_server_has_to_answer_one_family_of_every_name() -> None:
-    """What is missing but can be done without stops nothing."""
+    """Each name needs one address family that the web server answers. A missing optional family blocks nothing."""
     assert verdict(listening("0.0.0.0", "::", served=["ipv4", "ipv6"])) == ("ok", ())
     assert verdict(listening("0.0.0.0", served=["ipv4"])) == ("bad", ())
     assert verdict(listening("0.0.0.0", served=["ipv4"], wanted={"a.test": ["ipv6"]})) == ("bad", HTTP)
@@ -293,7 +299,7 @@ def test_firewalld_is_read_and_opened_by_firewalld() -> None:
 
 
 def test_a_port_of_a_container_is_passed_on() -> None:
-    """As Docker writes it; the chain INPUT does not see such a connection."""
+    """A port forwarded by Docker is open, because such a connection does not pass the INPUT chain."""
     dump = RuleDump(
         iptables="*nat\n:PREROUTING ACCEPT [0:0]\n:DOCKER - [0:0]\n"
         "-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER\n-A DOCKER -i docker0 -j RETURN\n"
@@ -333,7 +339,7 @@ def test_a_port_of_a_container_is_passed_on() -> None:
     ],
 )  # fmt: skip
 def test_a_rule_of_nftables(rule: list[dict[str, Any]], expected: str) -> None:
-    """What is not understood is unknown, never ok and never bad."""
+    """A rule that is not understood is unknown."""
     where = {"family": "inet", "table": "t"}
     sets: list[dict[str, Any]] = [
         {"set": {**where, "name": "ports", "elem": [80, 443]}},
@@ -350,7 +356,7 @@ def test_chains_that_never_end_do() -> None:
 
 @pytest.mark.parametrize("text", ["", "null", "[]", '{"nftables": 1}', '{"nftables": [{"rule": {}}]}', "[" * 100_000])
 def test_what_is_not_the_json_of_nft_is_unknown(text: str) -> None:
-    """A program of the same name, or another version of it."""
+    """Output that is not nft's JSON is unknown."""
     assert firewall(RuleDump(nft=text or " ")).result == "unknown"
 
 
@@ -373,7 +379,7 @@ def test_what_is_not_the_json_of_nft_is_unknown(text: str) -> None:
     ],
 )
 def test_a_rule_of_iptables(rule: str, expected: str) -> None:
-    """What is not understood is unknown, never ok and never bad."""
+    """A rule that is not understood is unknown."""
     dump = RuleDump(iptables=f"*filter\n:INPUT ACCEPT [0:0]\n-A INPUT {rule}\nCOMMIT\n")
     assert firewall(dump).result == expected
 

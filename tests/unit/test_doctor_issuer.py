@@ -75,7 +75,7 @@ DNS, TCP, TLS = Stage("dns", 0.1), Stage("tcp", 0.1), Stage("tls", 0.1)
     ],
 )
 def test_the_stage_of_a_connection_that_fails(found: ConnectionStages, stage: str, result: str) -> None:
-    """Each fault has its stage; silence is unknown, all else certain."""
+    """Each fault has its stage. Silence is unknown, other faults are bad."""
     check = reachable.judge(LAB, no_answer(), found, START)
     assert (check.result, check.evidence["stage"], check.blocks) == (result, stage, ALL)
     assert [each["result"] for each in check.evidence["stages"]] == ["ok"] * (len(found.stages) - 1) + [result]
@@ -99,7 +99,7 @@ def test_the_stage_of_a_connection_that_fails(found: ConnectionStages, stage: st
     ],
 )
 def test_what_fails_after_the_connection(code: str, evidence: Mapping[str, Any], stage: str, result: str) -> None:
-    """What the CA sends is the stage http or acme."""
+    """A faulty response of the CA is reported at the stage http or acme."""
     error = CAError(code, "It failed.", fix="", evidence=evidence)
     check = reachable.judge(LAB, no_answer(error), stages(DNS, TCP, TLS), START)
     assert (check.result, check.evidence["stage"], check.blocks) == (result, stage, ALL)
@@ -107,7 +107,7 @@ def test_what_fails_after_the_connection(code: str, evidence: Mapping[str, Any],
 
 
 def test_a_ca_in_memory_answers(tmp_path: Path) -> None:
-    """One request is enough for all checks of a CA."""
+    """All checks of a CA share one request."""
     with doctor_stage(tmp_path) as stage:
         assert reachable.ca_reachable(stage.facts, "lab").result == "ok"
         account.ca_terms(stage.facts, "lab")
@@ -140,7 +140,7 @@ def test_roots_that_cannot_be_read(tmp_path: Path) -> None:
     ],
 )
 def test_the_clock(tmp_path: Path, ahead: timedelta, result: str, blocks: tuple[str, ...]) -> None:
-    """As long as a renewal takes a clock, so does the doctor; one that is ahead stops nothing."""
+    """The tolerance for a wrong clock is that of a renewal. A clock that is ahead blocks nothing."""
     check = clock.judge([ClockReading("lab", ahead)], START)
     assert (check.result, check.blocks) == (result, blocks)
     assert check.evidence["ahead"] == ahead.total_seconds()
@@ -162,7 +162,7 @@ def test_one_ca_that_agrees_is_enough() -> None:
 
 
 def test_a_clock_that_nobody_tells(tmp_path: Path) -> None:
-    """Without a Date the clock is unknown; a certificate that is not valid by this clock is a hint."""
+    """Without a Date header the clock is unknown. A certificate outside its validity period is a hint."""
     with doctor_stage(tmp_path) as stage:
         unknown = clock.clock(stage.facts)
     assert (unknown.result, unknown.blocks) == ("unknown", ())
@@ -171,7 +171,7 @@ def test_a_clock_that_nobody_tells(tmp_path: Path) -> None:
 
 
 def test_the_clock_without_a_configuration(tmp_path: Path) -> None:
-    """Let's Encrypt is asked."""
+    """Without a configuration and an answer the clock is unknown."""
     with doctor_stage(tmp_path) as stage:
         check = clock.clock(Facts(stage.facts.context, None, None))
     assert check.result == "unknown"
@@ -193,7 +193,7 @@ EAB = Eab("kid", "c2VjcmV0")
     ],
 )
 def test_the_terms(tmp_path: Path, agreed: bool, eab: Eab | None, meta: Mapping[str, Any], result: str) -> None:
-    """What a new account needs is there, or the fix says what is missing."""
+    """The check is ok if a new account can be created. Otherwise the fix names what is missing."""
     with doctor_stage(tmp_path, ca=replace(LAB, eab=eab), agree_terms=agreed) as stage:
         stage.server.meta = dict(meta)
         check = account.ca_terms(stage.facts, "lab")
@@ -203,7 +203,7 @@ def test_the_terms(tmp_path: Path, agreed: bool, eab: Eab | None, meta: Mapping[
 
 
 def test_an_account_needs_no_terms(tmp_path: Path) -> None:
-    """An account that exists is used, whatever the CA says now; nothing is asked."""
+    """An existing account needs no agreement, and the CA gets no request."""
     with doctor_stage(tmp_path, agree_terms=False) as stage:
         store_account(stage)
         assert account.ca_terms(stage.facts, "lab").result == "ok"
@@ -211,7 +211,7 @@ def test_an_account_needs_no_terms(tmp_path: Path) -> None:
 
 
 def test_terms_of_a_ca_that_is_down(tmp_path: Path) -> None:
-    """They are unknown."""
+    """If the CA is down, its terms are unknown."""
     with doctor_stage(tmp_path) as stage:
         stage.server.up = False
         check = account.ca_terms(stage.facts, "lab")
@@ -231,7 +231,7 @@ def store_account(stage: DoctorStage) -> str:
     [(Secret("c2VjcmV0"), "ok"), (Secret("a+b/c="), "bad"), (Secret.env("NO_SUCH_VARIABLE_HERE"), "bad")],
 )
 def test_the_key_of_the_binding(tmp_path: Path, hmac: Secret, result: str) -> None:
-    """It can be read, and is base64url."""
+    """The key must be readable and base64url."""
     with doctor_stage(tmp_path, ca=replace(LAB, eab=Eab("kid", hmac))) as stage:
         check = account.secrets(stage.facts, "lab")
     assert check is not None
@@ -254,14 +254,14 @@ def limited(stage: DoctorStage) -> Check:
 
 
 def test_no_limit(tmp_path: Path) -> None:
-    """Nothing is known at first, and nothing is written to find that out."""
+    """Without recorded limits the check is ok, and nothing is written."""
     with doctor_stage(tmp_path) as stage:
         assert limited(stage).result == "ok"
         assert not here(stage.config.store).exists()
 
 
 def test_limits_of_the_ca(tmp_path: Path) -> None:
-    """Failed validations, a Retry-After and a pause each say which and until when."""
+    """Failed validations, Retry-After and a pause are each reported with their end."""
     with doctor_stage(tmp_path, ca=CA(LETSENCRYPT, name="lab")) as stage:
         ledger = stage.facts.store.ledger(LETSENCRYPT, "lab", Context(clock=stage.clock))
         for _ in range(5):
@@ -278,7 +278,7 @@ def test_limits_of_the_ca(tmp_path: Path) -> None:
 
 
 def test_failed_orders_hold_back_only_a_person(tmp_path: Path) -> None:
-    """The schedule goes on, so nothing is stopped."""
+    """Failed orders are bad but block nothing, because scheduled runs continue."""
     with doctor_stage(tmp_path) as stage:
         stage.facts.store.ledger(DIRECTORY, "lab", Context(clock=stage.clock)).note_failed_orders(["a.test"], 5)
         check = limited(stage)
@@ -325,7 +325,7 @@ OURS = "https://ca.test/account/1"
     ],
 )
 def test_caa_records(tmp_path: Path, value: str, result: str, scope: str | None) -> None:
-    """Each kind of record, for the only challenge of the certificate: what is denied is denied for all."""
+    """Each kind of record has its result. A denial blocks the only challenge."""
     with doctor_stage(tmp_path, dns={"caa_values": {"a.test": value}}) as stage:
         store_account(stage)
         check = caa.caa(stage.facts, stage.spec, "lab")
@@ -338,7 +338,7 @@ def test_caa_records(tmp_path: Path, value: str, result: str, scope: str | None)
 
 
 def test_caa_without_an_account(tmp_path: Path) -> None:
-    """Whether the account to come is meant is not known."""
+    """Without an account it is unknown whether `accounturi` allows it."""
     with doctor_stage(tmp_path, dns={"caa_values": {"a.test": f"ca.test; accounturi={OURS}"}}) as stage:
         check = caa.caa(stage.facts, stage.spec, "lab")
     assert check is not None
@@ -346,7 +346,7 @@ def test_caa_without_an_account(tmp_path: Path) -> None:
 
 
 def test_caa_for_one_method_stops_that_one(tmp_path: Path) -> None:
-    """With a second challenge only the denied one is stopped, for the names that have it."""
+    """A denied method blocks only that challenge, and only the names that deny it are listed."""
     routes = (Route("http-01", listen=":80"), Route("dns-01"))
     values = {"a.test": "ca.test; validationmethods=dns-01"}
     with doctor_stage(tmp_path, domains=("a.test", "b.test"), routes=routes, dns={"caa_values": values}) as stage:
@@ -357,7 +357,7 @@ def test_caa_for_one_method_stops_that_one(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_denied_altogether_comes_first(tmp_path: Path) -> None:
-    """It stops the certificate, so the names with one denied method wait."""
+    """A name that is denied for all methods is reported before names with one denied method."""
     routes = (Route("http-01", listen=":80"), Route("dns-01"))
     values = {"a.test": "ca.test; validationmethods=dns-01", "b.test": "other.test"}
     with doctor_stage(tmp_path, domains=("a.test", "b.test"), routes=routes, dns={"caa_values": values}) as stage:
@@ -375,7 +375,7 @@ def test_a_forged_record_denies_nothing(tmp_path: Path) -> None:
 
 
 def test_caa_of_a_ca_that_does_not_answer(tmp_path: Path) -> None:
-    """Records may name it or not; without records every CA may issue."""
+    """If the CA does not answer, CAA records are unknown. Without records the check is ok."""
     with doctor_stage(tmp_path, dns={"caa_values": {"a.test": "ca.test"}}) as stage:
         stage.server.up = False
         check = caa.caa(stage.facts, stage.spec, "lab")
@@ -389,7 +389,7 @@ def test_caa_of_a_ca_that_does_not_answer(tmp_path: Path) -> None:
 
 
 def test_a_ca_of_ones_own_ignores_caa(tmp_path: Path) -> None:
-    """One without a name in CAA records is not stopped by them."""
+    """For a CA without CAA identities the result is unknown and blocks nothing."""
     with doctor_stage(tmp_path, dns={"caa_values": {"a.test": "other.test"}}) as stage:
         stage.server.meta = {}
         check = caa.caa(stage.facts, stage.spec, "lab")
@@ -398,7 +398,7 @@ def test_a_ca_of_ones_own_ignores_caa(tmp_path: Path) -> None:
 
 
 def test_a_critical_record_with_hostile_bytes() -> None:
-    """An unknown critical tag denies all; its bytes come out as in a zone file."""
+    """An unknown critical tag denies all. Its bytes are shown as printable text."""
     answer = CaaAnswer((CaaRecord(128, "t\x1b", "\x07x"),), "a.test", "a.test", is_tcp=True)
     verdicts = caa._judge_pairs([("a.test", "dns-01")], {"a.test": answer}, identities=["ca.test"], account=None)
     check = caa.judge("lab", verdicts, ["ca.test"])
@@ -407,6 +407,6 @@ def test_a_critical_record_with_hostile_bytes() -> None:
 
 
 def test_caa_is_not_about_addresses(tmp_path: Path) -> None:
-    """A certificate for an address only has no such check."""
+    """A certificate for IP addresses only has no CAA check."""
     with doctor_stage(tmp_path, domains=("192.0.2.1",), routes=(Route("http-01", listen=":80"),)) as stage:
         assert caa.caa(stage.facts, stage.spec, "lab") is None

@@ -55,7 +55,7 @@ def obtain(found: Facts) -> None:
 
 
 def test_a_store_that_does_not_exist_yet(tmp_path: Path) -> None:
-    """It is not made; the folder in which it will be made must be writable."""
+    """The check does not create the store. It checks the folder in which the store would be created."""
     found = facts(tmp_path)
     check = store.store(found)
     assert check is not None
@@ -64,7 +64,7 @@ def test_a_store_that_does_not_exist_yet(tmp_path: Path) -> None:
 
 
 def test_a_store_that_works(tmp_path: Path) -> None:
-    """Temporary files are written to it and removed."""
+    """The check leaves no temporary file in the store."""
     found = facts(tmp_path)
     obtain(found)
     before = sorted(here(found.store.path).rglob("*"))
@@ -75,7 +75,7 @@ def test_a_store_that_works(tmp_path: Path) -> None:
 
 
 def test_a_store_that_others_can_change(tmp_path: Path) -> None:
-    """It is refused as a renewal refuses it, with the command that mends it."""
+    """Such a store is refused as by a renewal. The fix has the command."""
     found = facts(tmp_path)
     obtain(found)
     here(found.store.path).chmod(0o777)
@@ -96,13 +96,13 @@ def test_a_store_that_others_can_change(tmp_path: Path) -> None:
     ],
 )
 def test_the_space_of_the_disk(free: int, files: int | None, result: str, blocks: tuple[str, ...]) -> None:
-    """Only a disk that cannot hold one renewal stops it."""
+    """Only a disk without space for one renewal blocks it."""
     check = store.space("/srv/store", free, files)
     assert (check.result, check.blocks) == (result, blocks)
 
 
 def test_the_space_of_this_disk(tmp_path: Path) -> None:
-    """It is that of the disk on which the store will be."""
+    """The free space is that of the disk on which the store will be."""
     check = store.store_space(facts(tmp_path))
     assert check is not None
     assert check.evidence["free_bytes"] > 0
@@ -115,7 +115,7 @@ def test_the_space_of_this_disk(tmp_path: Path) -> None:
     ("days", "expiry", "last_run"), [(0, "ok", "ok"), (61, "ok", "ok"), (63, "bad", "bad"), (91, "bad", "bad")]
 )
 def test_a_certificate_that_nobody_renews(tmp_path: Path, days: int, expiry: str, last_run: str) -> None:
-    """It is due after 60 days; a host that was off for a day is no fault yet."""
+    """A certificate overdue by more than a day is reported, without blocking anything."""
     clock = FakeClock()
     found = facts(tmp_path, clock)
     obtain(found)
@@ -126,7 +126,7 @@ def test_a_certificate_that_nobody_renews(tmp_path: Path, days: int, expiry: str
 
 
 def test_no_certificate_yet(tmp_path: Path) -> None:
-    """A host before its first renewal is not at fault, and there is something to do."""
+    """Before the first renewal the expiry is unknown, and the fix is the command."""
     found = facts(tmp_path)
     check = schedule.expiry(found, spec_of(found))
     assert (check.result, check.fix) == ("unknown", "Obtain it: dnsrenew renew home")
@@ -144,7 +144,7 @@ def persist(found: Facts) -> Check:
 
 
 def test_dns_persist_01_is_not_known_before_an_order(tmp_path: Path) -> None:
-    """So the next route is the one that would be taken; at another CA there is nothing to say."""
+    """It is unknown before an order, so the next route is the expected one. For another CA there is no check."""
     found = facts(tmp_path, routes=[PERSIST, {"challenge": "http-01", "listen": ":80"}])
     check = persist(found)
     assert (check.result, check.blocks) == ("unknown", ("dns-persist-01",))
@@ -167,7 +167,7 @@ def test_dns_persist_01_is_not_known_before_an_order(tmp_path: Path) -> None:
     ],
 )
 def test_what_a_run_recorded_about_dns_persist_01(tmp_path: Path, code: str | None, hours: int, result: str) -> None:
-    """That the CA did not offer it, another error, or that it led to the certificate in use."""
+    """The check has the recorded result: not offered by the CA, another error, or success."""
     found = facts(tmp_path, clock := FakeClock(), routes=[PERSIST])
     obtain(found)
     state, key, then = found.state(NAME), "letsencrypt/dns-persist-01", clock.now() - timedelta(hours=hours)
@@ -181,7 +181,7 @@ def test_what_a_run_recorded_about_dns_persist_01(tmp_path: Path, code: str | No
 
 
 def test_a_failure_of_the_last_run(tmp_path: Path) -> None:
-    """It is said again, with its advice."""
+    """The failure of the last run is shown with its fix."""
     found = facts(tmp_path)
     failure = {"time": "2026-11-25T09:00:00Z", "code": "ca-dns", "message": "It saw nothing.", "fix": "Look again."}
     found.store.update(NAME, lambda state: replace(state, failures=2, last_failure=failure))
@@ -191,7 +191,7 @@ def test_a_failure_of_the_last_run(tmp_path: Path) -> None:
 
 
 def test_a_revoked_certificate(tmp_path: Path) -> None:
-    """It has to be replaced."""
+    """A revoked certificate is bad."""
     found = facts(tmp_path)
     obtain(found)
     found.store.update(NAME, lambda state: replace(state, revoked=True))
@@ -200,7 +200,7 @@ def test_a_revoked_certificate(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("installed", "result"), [(True, "ok"), (False, "bad"), (None, "unknown")])
 def test_the_schedule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: bool | None, result: str) -> None:
-    """What nothing renews is bad, and stops nothing."""
+    """A missing schedule is bad but blocks nothing."""
     monkeypatch.setattr(schedules, "detect", lambda _path: ActiveSchedule(installed, "cron"))
     check = schedule.schedule(facts(tmp_path))
     assert check is not None
@@ -262,14 +262,14 @@ def test_nothing_listens(tmp_path: Path) -> None:
 
 
 def test_a_certificate_that_is_not_deployed(tmp_path: Path) -> None:
-    """A target that has failed is named, also where its port cannot be seen to be wrong."""
+    """A failed target is named, even if its port serves the right certificate."""
     with serving(stored(deployed_facts(tmp_path))) as port:
         check = look(deployed_facts(tmp_path, port, ok=False))
     assert (check.result, check.evidence["targets"]) == ("bad", ["/srv/full.pem"])
 
 
 def test_without_deployments_there_is_nothing_to_say(tmp_path: Path) -> None:
-    """So is it without a certificate."""
+    """Without deployments or without a certificate there is no check of the served one."""
     found = facts(tmp_path)
     assert served.served(found, spec_of(found)) is None
     obtain(found)

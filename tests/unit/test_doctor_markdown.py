@@ -34,7 +34,7 @@ def test_the_order_of_a_post() -> None:
 
 
 def test_several_certificates_fit_a_post() -> None:
-    """What is equal is once; certificates that are alike are one headline."""
+    """Equal checks are shown once. Similar certificates share one headline."""
     text = shown(*diagnoses.fleet(300))
     assert text.count("`port-80-free`") == 1
     assert "### ✅ 298 certificates can be renewed by dns-01 with duckdns at letsencrypt" in text
@@ -42,21 +42,21 @@ def test_several_certificates_fit_a_post() -> None:
 
 
 def test_the_host_alone() -> None:
-    """Without a configuration there is no certificate to talk about."""
+    """Without a configuration only the host is reported."""
     text = shown(diagnoses.HOST)
     assert "### This host, without a configuration" in text
     assert "`port-80-free`" in text
 
 
 def test_changes() -> None:
-    """What changed is a list."""
+    """Changes are shown as a list."""
     assert "- The public address has changed since 2026-11-20 10:00 UTC: 203.0.113.4 → 203.0.113.9." in shown(
         diagnoses.FALLBACK
     )
 
 
 def test_hostile_bytes_are_text() -> None:
-    """Nothing of others is markup, HTML, a fence, a heading or the name of a member; nothing is invisible."""
+    """Foreign text cannot become markup, HTML, a fence, a heading or a mention. Invisible characters are shown."""
     text = shown(diagnoses.hostile())
     fences = re.findall(r"^(`{3,})json\n(.+)\n\1$", text, re.MULTILINE)
     assert len(fences) == len(diagnoses.HOSTILE)
@@ -71,7 +71,7 @@ def test_hostile_bytes_are_text() -> None:
 
 
 def test_escapes() -> None:
-    """A text is shown as it is."""
+    """Markup characters in a text are escaped."""
     assert escaped("- a_b\n# c") == r"\- a\_b \# c"
     assert escaped("1. first, root@host @all") == "1\\. first, root@host @\u200ball"
     assert escaped("<b>&amp;</b> | `x` [y](z) $1$") == r"\<b\>\&amp;\</b\> \| \`x\` \[y\](z) \$1\$"

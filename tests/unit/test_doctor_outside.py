@@ -1,4 +1,4 @@
-"""The helper outside: what its answers mean, and what it may send; real ones are in tests/integration."""
+"""The external helper: judging its answers and limiting them. Real helpers are in tests/integration."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ KINDS: tuple[HelperFailureKind, ...] = ("absent", "silent", "busy", "nonsense", 
 
 @pytest.fixture
 def free_port() -> Iterator[int]:
-    """A port that nobody uses."""
+    """A port that is not in use."""
     with ports.reserve("127.0.0.1") as port:
         yield port.number
 
 
 def told(check: Check) -> tuple[str, tuple[str, ...]]:
-    """The result, and what it blocks."""
+    """Return the result and what it blocks."""
     return check.result, check.blocks
 
 
@@ -65,7 +65,7 @@ def told(check: Check) -> tuple[str, tuple[str, ...]]:
 )
 @pytest.mark.parametrize("port", [80, 443])
 def test_what_the_answers_mean(port: int, view: OutsideView, has_ipv6: bool, result: str) -> None:
-    """Bad only if something answers here, and no way is left that the helper did not try."""
+    """The result is bad only if this host answers and the helper tried every address family."""
     check = judge(port, view, "helper.test", has_ipv6=has_ipv6)
     blocks = ("http-01",) if port == 80 else ("tls-alpn-01",)
     assert told(check) == (result, () if result == "ok" else blocks)
@@ -87,7 +87,7 @@ def ask(status: int, answer: object, **headers: str) -> PortSeen | HelperFailure
 
 
 def test_a_valid_answer() -> None:
-    """It is read; more members are ignored, texts are cleaned, and the question has port and token."""
+    """Unknown members are ignored and texts are cleaned. The request has port and token."""
     with Api(lambda _: (200, good(banner="ng\x1b[31minx", more=[1]))) as api:
         seen = helper.ask(f"{api.url}/look?key=1", "ipv4", 80, "token")
     assert seen == PortSeen("203.0.113.7", open=True, banner="ng [31minx", seconds=0.01)
@@ -121,20 +121,20 @@ def test_a_valid_answer() -> None:
     ],
 )
 def test_a_helper_that_lies_or_makes_no_sense(status: int, answer: object) -> None:
-    """Nothing of it is believed."""
+    """A malformed or contradictory answer is rejected."""
     found = ask(status, answer)
     assert isinstance(found, HelperFailure)
     assert found.kind == "nonsense"
 
 
 def test_a_helper_that_sends_us_elsewhere_or_away() -> None:
-    """A redirect is not followed; one that is busy says so."""
+    """A redirect is not followed. Status 429 means that the helper is busy."""
     assert getattr(ask(302, "", Location="http://127.0.0.1:1/"), "kind", None) == "nonsense"
     assert getattr(ask(429, {}), "kind", None) == "busy"
 
 
 def test_a_helper_that_hangs_or_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Within its time-out nothing is known; without an address of the family there is nothing to ask."""
+    """A helper without an answer is silent. One without an address of the family is absent."""
     monkeypatch.setattr(helper, "_TIMEOUT", (0.3, 0.3))
     with Api(lambda _: (time.sleep(1), "")) as api:  # type: ignore[func-returns-value,arg-type,return-value]
         found = [helper.ask(api.url, family, 80, "token") for family in ("ipv4", "ipv6")]
@@ -143,7 +143,7 @@ def test_a_helper_that_hangs_or_is_not_there(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_url_of_the_helper_is_not_shown() -> None:
-    """It may hold a password or a key."""
+    """Only host and port of the helper's URL are shown, because it may hold a password or a key."""
     assert helper.shown_url("https://me:secret@helper.test:8443/look?key=secret") == "helper.test:8443"
 
 
@@ -171,7 +171,7 @@ def fetched(port: int, listen: str, asked: Asked) -> tuple[int, dict[str, Any]]:
 
 @pytest.mark.parametrize(("port", "challenge"), [(80, "http-01"), (443, "tls-alpn-01")])
 def test_a_port_that_is_proven_to_be_open(tmp_path: Path, free_port: int, port: int, challenge: str) -> None:
-    """We serve what only we know while the helper looks, and close the port afterwards."""
+    """A listener with a secret response proves that the port is open. It is closed afterwards."""
     listen = f"127.0.0.1:{free_port}"
     with Api(partial(fetched, port, listen)) as api:
         found = facts(tmp_path, api.url, challenge=challenge, listen=listen)
@@ -182,7 +182,7 @@ def test_a_port_that_is_proven_to_be_open(tmp_path: Path, free_port: int, port: 
 
 
 def test_a_helper_that_only_claims_it(tmp_path: Path, free_port: int) -> None:
-    """It cannot know the text, so an invented answer is unknown."""
+    """The helper cannot know the expected text, so an invented answer is unknown."""
     with Api(lambda _: (200, good(answer="guessed"))) as api:
         found = facts(tmp_path, api.url, challenge="http-01", listen=f"127.0.0.1:{free_port}")
         check = outside.port_80_outside(found, found.its.certificates[0])
@@ -190,7 +190,7 @@ def test_a_helper_that_only_claims_it(tmp_path: Path, free_port: int) -> None:
 
 
 def test_a_helper_behind_a_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It sees a loopback address, although it is not on this host: it would look at itself."""
+    """A helper that sees a loopback address is behind a proxy, so the result is unknown."""
     monkeypatch.setattr(outside, "_is_here", lambda _: False)
     with Api(lambda _: (200, good(address="127.0.0.1"))) as api:
         found = facts(tmp_path, api.url, challenge="http-01", webroot=str(tmp_path))
@@ -200,7 +200,7 @@ def test_a_helper_behind_a_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_without_a_helper(tmp_path: Path) -> None:
-    """The fix names a page to open; without a configuration there is no name."""
+    """Without a helper the fix names a page to open."""
     found = facts(tmp_path, None, challenge="http-01")
     check = outside.port_80_outside(found, found.its.certificates[0])
     assert told(check) == ("unknown", ("http-01",))

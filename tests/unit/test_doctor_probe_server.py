@@ -1,4 +1,4 @@
-"""The helper that we serve: it looks only at who asks, at two ports, and not too often."""
+"""The helper as a server: it probes only the client's address, at two ports, within limits."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from tests.lab import ports
 
 @pytest.fixture
 def free_port() -> Iterator[int]:
-    """A port that nobody uses."""
+    """A port that is not in use."""
     with ports.reserve("127.0.0.1") as port:
         yield port.number
 
 
 @contextmanager
 def serving(listen: str, clock: FakeClock | None = None) -> Iterator[None]:
-    """Be the helper meanwhile."""
+    """Run the helper."""
     context = Context(clock=clock or FakeClock())
     ready = threading.Event()
     task = threads.start(lambda: serve(context, listen, lambda _: ready.set()))
@@ -74,7 +74,7 @@ def looked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, str]]:
 
 
 def test_it_looks_at_the_address_that_asks(free_port: int, looked: list[tuple[str, int, str]]) -> None:
-    """By IPv4 and IPv6 on one socket; an address in the request is ignored."""
+    """The client's address is probed over IPv4 and IPv6. An address in the request is ignored."""
     with serving(f":{free_port}"):
         for host in ("127.0.0.1", "::1"):
             address = join(host, free_port)
@@ -99,7 +99,7 @@ def test_it_looks_at_the_address_that_asks(free_port: int, looked: list[tuple[st
 def test_what_it_refuses(
     free_port: int, looked: list[tuple[str, int, str]], query: str, headers: dict[str, str]
 ) -> None:
-    """Other ports, other tokens, and requests that came through a proxy, whose client it cannot see."""
+    """Other ports, other tokens and requests through a proxy are refused."""
     with serving(f"127.0.0.1:{free_port}"):
         status, value = get(f"127.0.0.1:{free_port}", f"/?{query}", **headers)
     assert (status, looked) == (400, [])
@@ -108,7 +108,7 @@ def test_what_it_refuses(
 
 @pytest.mark.parametrize("request_line", [b"POST / HTTP/1.1\r\n\r\n", b"\x00\xff\r\n\r\n", b"GET " + b"/" * 70_000])
 def test_other_requests(free_port: int, request_line: bytes) -> None:
-    """They get an error of HTTP, and the next request is served."""
+    """An invalid request gets an HTTP error, and the next request is served."""
     with serving(f"127.0.0.1:{free_port}"):
         with socket.create_connection(("127.0.0.1", free_port), timeout=10) as client:
             client.sendall(request_line)
@@ -117,7 +117,7 @@ def test_other_requests(free_port: int, request_line: bytes) -> None:
 
 
 def test_it_is_not_asked_too_often(free_port: int, looked: list[tuple[str, int, str]]) -> None:
-    """After thirty requests in a minute it says 429; the next minute it serves again."""
+    """After thirty requests in a minute the helper answers 429. The next minute it serves again."""
     clock = FakeClock()
     address = f"127.0.0.1:{free_port}"
     with serving(address, clock):
@@ -129,7 +129,7 @@ def test_it_is_not_asked_too_often(free_port: int, looked: list[tuple[str, int, 
 
 
 def test_clients_that_hold_connections(monkeypatch: pytest.MonkeyPatch, free_port: int) -> None:
-    """Of one network only four at once; a connection ends after a time, however slowly it sends."""
+    """One network may hold four connections. A slow connection is closed after its time limit."""
     monkeypatch.setattr(probe_server, "_CLIENT_SECONDS", 0.5)
     with serving(f"127.0.0.1:{free_port}"):
         held = [socket.create_connection(("127.0.0.1", free_port), timeout=10) for _ in range(5)]
@@ -146,7 +146,7 @@ def test_clients_that_hold_connections(monkeypatch: pytest.MonkeyPatch, free_por
     "listen", ["", "8090", "host", "host:", "[::1:80", "127.0.0.1:99999", "no.such.host.invalid:8090"]
 )
 def test_no_address_to_listen_on(listen: str) -> None:
-    """It is said before anything is served."""
+    """An unusable address is an error before anything is served."""
     with pytest.raises(ConfigError) as caught:
         serve(Context(), listen, lambda _: None)
     assert caught.value.code == "probe-address"
@@ -180,7 +180,7 @@ def test_the_address_of_a_client(address: str, seen: str) -> None:
 
 
 def test_a_web_server() -> None:
-    """Its name is told, cleaned; a body only if it has one for the token."""
+    """The server's name is reported, cleaned. A body is reported only for its token."""
     with Api(lambda asked: (200, "body" * 100) if asked.path.endswith("/token") else (404, "none")) as api:
         port = int(api.url.rpartition(":")[2])
         for token, answer in (("token", "bodybody"), ("other", "")):
@@ -202,7 +202,7 @@ def _says(text: bytes) -> Callable[[socket.socket], None]:
 @pytest.mark.parametrize("port", [80, 443])
 @pytest.mark.parametrize("text", [b"", b"\xff\x00nonsense\r\n", b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 1000])
 def test_a_port_that_speaks_something_else(monkeypatch: pytest.MonkeyPatch, port: int, text: bytes) -> None:
-    """It is open, and nothing else is known; it may hang as it likes."""
+    """Such a port is open, and nothing else is reported, even if it hangs."""
     monkeypatch.setattr(port_look, "ANSWER_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threads.start(lambda: _says(text)(listener))
@@ -211,6 +211,6 @@ def test_a_port_that_speaks_something_else(monkeypatch: pytest.MonkeyPatch, port
 
 
 def test_a_closed_port(free_port: int) -> None:
-    """Refused is told apart from what gives no answer."""
+    """A refused connection differs from one without an answer."""
     seen = look("127.0.0.1", 80, "token", at=free_port)
     assert (seen.open, seen.error) == (False, "refused")

@@ -23,7 +23,7 @@ def outside(result: str) -> Check:
 
 
 def test_what_changed_since_it_worked(tmp_path: Path) -> None:
-    """The base is the last renewable diagnosis; the time is that of the last record with the old value."""
+    """Changes are relative to the last renewable diagnosis. The time is that of the last record with the old value."""
     store = FolderStore(tmp_path / "state")
     for day, result, renewable in ((0, "ok", True), (1, "ok", True), (2, "bad", False)):
         records.compare([diagnosis(outside(result), renewable=renewable)], store, DAYS[day], keep=True)
@@ -35,7 +35,7 @@ def test_what_changed_since_it_worked(tmp_path: Path) -> None:
 
 
 def test_without_a_record_nothing_has_changed(tmp_path: Path) -> None:
-    """Nothing is written without ``--record``, and nothing is unknown as a change."""
+    """Without ``--record`` nothing is written. An unknown result is no change."""
     store = FolderStore(tmp_path / "state")
     (first,) = records.compare([diagnosis(outside("ok"))], store, DAYS[0], keep=False)
     assert first.changes == ()
@@ -46,7 +46,7 @@ def test_without_a_record_nothing_has_changed(tmp_path: Path) -> None:
 
 
 def test_a_damaged_record_counts_as_none(tmp_path: Path) -> None:
-    """Nothing depends on the file: it is not an error, and the next record replaces it."""
+    """A damaged record is ignored, and the next record replaces it."""
     store = FolderStore(tmp_path / "state")
     records.compare([diagnosis(outside("ok"))], store, DAYS[0], keep=True)
     (path,) = (tmp_path / "state").rglob("doctor.json")
@@ -68,7 +68,7 @@ def test_only_so_many_are_kept(tmp_path: Path) -> None:
 
 
 def test_an_address_and_a_port_are_compared_themselves(tmp_path: Path) -> None:
-    """The record says which address it was, and what the port did; a result alone would not tell."""
+    """Changes of an address and of a port's state are reported with both values."""
     store = FolderStore(tmp_path / "state")
     old = [Check("address", "ok", "", {"ours": {"A": ["203.0.113.4"], "AAAA": []}}),
            Check("port-80-outside", "ok", "", {"answers": {"IPv4": {"open": True, "error": None}}})]  # fmt: skip

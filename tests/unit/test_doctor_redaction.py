@@ -62,13 +62,13 @@ KEPT = [
 
 @pytest.mark.parametrize(("text", "masked"), MASKED)
 def test_it_is_masked(text: str, masked: str) -> None:
-    """What looks private is; its class and its relation to other names can be seen."""
+    """Private text is masked. Its kind and its relation to other names stay visible."""
     assert Masks().masked(text) == masked
 
 
 @pytest.mark.parametrize("text", KEPT)
 def test_it_stays(text: str) -> None:
-    """What helps a stranger and tells nothing stays."""
+    """Helpful text that reveals nothing stays."""
     assert Masks().masked(text) == text
 
 
@@ -81,7 +81,7 @@ def known_masks(*known: tuple[Kind, str]) -> Masks:
 
 
 def test_what_is_known_is_masked_inside_words() -> None:
-    """A user's name is found in any case, and in other words; a short one only as a word."""
+    """A known name is masked in any letter case and inside other words. A short one is masked only as a word."""
     masks = known_masks(("user", "Alice"), ("account", "dd"), ("name", "my certs"), ("user", "nginx"))
     assert masks.masked("alice's AliceServer, dd, add, nginx") == "user-1's user-1Server, account-1, add, nginx"
     assert masks.masked("/srv/my certs/alice.conf") == "name-2/user-1.conf"
@@ -115,7 +115,7 @@ PIECES = st.text(string.ascii_letters + string.digits + "-_./:@\\ éßЖ", min_s
 @settings(max_examples=200, deadline=None)
 @given(known=PIECES, before=st.text(max_size=6), after=st.text(max_size=6))
 def test_nothing_known_survives(known: str, before: str, after: str) -> None:
-    """No known string of at least 4 characters is in any form, whatever surrounds it."""
+    """A known string of at least 4 characters is masked in any surrounding text."""
     known = known.strip()
     words = shown(redact([everything("ž")], [("user", "ž")])).lower()
     assume(len(known) >= 4 and any(map(str.isalpha, known)))
@@ -125,7 +125,7 @@ def test_nothing_known_survives(known: str, before: str, after: str) -> None:
 
 
 def test_the_same_thing_has_the_same_mask_everywhere() -> None:
-    """In sentences, evidence, headlines and changes, of every certificate."""
+    """The same value has the same mask in sentences, evidence, headlines and changes of all certificates."""
     first, second = redact([diagnoses.FALLBACK, diagnoses.NOT_KNOWN])
     assert first.name == "name-1.domain-1"
     assert second.name == "name-3.domain-2"  # name-2 is a name server
@@ -147,7 +147,7 @@ def test_the_time_line_has_the_same_masks() -> None:
 
 
 def test_the_sentence_itself_stays() -> None:
-    """Of a sentence only the fields are masked, so that a name that is a word of it does no harm, and it translates."""
+    """Only the fields of a sentence are masked, so that it can be translated."""
     check = diagnoses.check("store", "bad", "The store {path} is full.", "Delete {path}.", (), path="/srv/full")
     (found,) = redact([diagnoses.diagnosis("full", [check])])
     assert found.checks[0].summary == "The store path-1 is full."
@@ -156,7 +156,7 @@ def test_the_sentence_itself_stays() -> None:
 
 
 def test_public_things_stay() -> None:
-    """CAs, providers, codes, challenges, ports and numbers help, and tell nothing."""
+    """CAs, providers, codes, challenges, ports and numbers are not masked."""
     text = shown(redact([diagnoses.NOTHING_WORKS]))
     for word in ("letsencrypt", "duckdns", "port-80-free", "http-01", "nginx", "812", "401"):
         assert word in text
@@ -164,7 +164,7 @@ def test_public_things_stay() -> None:
 
 
 def test_values_of_records_are_masked_by_their_key() -> None:
-    """A TXT value is private whatever it looks like, also where a sentence repeats it."""
+    """A TXT value is masked whatever its text, even where a sentence repeats it."""
     evidence: dict[str, Any] = {"values": ["hello world"], "users": ["bob-the-user"], "store": "read-only"}
     check = diagnoses.check("txt-stale", "bad", "Old: {values}.", **evidence)
     (found,) = redact([diagnoses.diagnosis("x", [check])])
@@ -173,7 +173,7 @@ def test_values_of_records_are_masked_by_their_key() -> None:
 
 
 def test_the_configuration_tells_what_is_private(tmp_path: Path) -> None:
-    """Names, paths, addresses and keys in it are masked, and those of this host."""
+    """Names, paths, addresses and keys of the configuration and of this host are masked."""
     config = Config.from_dict(
         {
             "agree_terms": True,
@@ -201,7 +201,7 @@ def test_the_configuration_tells_what_is_private(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("piece", ["a.", "1.", "~/", "-", "é", "%", "C:\\a ", ":", "a@", "x://", "/"])
 def test_a_long_text_of_others_is_quick(piece: str) -> None:
-    """No pattern takes a time that grows with the square of the length: it would be minutes."""
+    """The masking time of a long text does not grow with the square of its length."""
     started = time.thread_time()
     Masks().masked(piece * 20_000)
     assert time.thread_time() - started < 5

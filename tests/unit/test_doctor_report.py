@@ -1,4 +1,4 @@
-"""The report: one file that loads nothing, safe whatever it shows, and readable in a real browser."""
+"""The report: one file that loads nothing, is safe for any text, and is readable in a real browser."""
 
 import re
 import shutil
@@ -73,7 +73,7 @@ class Page(HTMLParser):
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_it_loads_and_runs_nothing(scene: str) -> None:
-    """No script, no handler, no address but places in the page; the policy forbids the rest."""
+    """The page has no script, event handler or external address."""
     text = report(SCENES[scene])
     page = Page(text)
     assert {tag for tag, _ in page.tags} & {
@@ -97,7 +97,7 @@ def test_it_loads_and_runs_nothing(scene: str) -> None:
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_links_lead_somewhere(scene: str) -> None:
-    """Each id is there once, and each link of the picture and of the headlines has a target."""
+    """Each id is unique, and each link has a target."""
     page = Page(report(SCENES[scene]))
     ids = [its["id"] for _, its in page.tags if "id" in its]
     assert len(ids) == len(set(ids))
@@ -107,7 +107,7 @@ def test_links_lead_somewhere(scene: str) -> None:
 
 
 def test_hostile_text_is_shown_as_it_is() -> None:
-    """What others wrote is text, with escapes for what cannot be seen."""
+    """Foreign text is shown as text. Invisible characters are escaped."""
     found = report(SCENES["hostile"])
     page = Page(found)
     assert "<img src=x onerror=alert(1)>" in page.text
@@ -141,7 +141,7 @@ def test_several_certificates_share_what_is_equal() -> None:
 
 
 def test_no_evidence_is_lost() -> None:
-    """Equal sentences with different evidence stay apart; equal evidence is shown once."""
+    """Equal sentences with different evidence are shown separately."""
     checks = [diagnoses.check("caa", "ok", "No CAA record is there.", zone=zone) for zone in ("a.example", "b.example")]
     found = report([diagnoses.diagnosis(f"web-{number}", [check]) for number, check in enumerate(checks)])
     assert found.count("No CAA record is there.") == 2
@@ -150,12 +150,12 @@ def test_no_evidence_is_lost() -> None:
 
 
 def test_every_check_concerns_a_part_of_the_network() -> None:
-    """No check is missing in the picture, and none is there that does not exist."""
+    """The picture covers exactly the existing checks."""
     assert {code for codes in CODES.values() for code in codes} == {entry.code for entry in TABLE}
 
 
 def test_parts_have_the_colour_of_their_worst_check() -> None:
-    """A part says in words, too, how it is."""
+    """Each part states its worst result in words."""
     found = report(SCENES["nothing"])
     nodes = dict(re.findall(r'class="label"[^>]*>([^<]+)</text><text class="state"[^>]*>([^<]+)<', found))
     assert nodes["Port 80"] == "✗ 1 is wrong"
@@ -166,7 +166,7 @@ def test_parts_have_the_colour_of_their_worst_check() -> None:
 
 
 def test_without_certificates_there_is_no_time_line() -> None:
-    """A host without a configuration has none."""
+    """The report of a host without a configuration has no time line."""
     assert "<table" not in html([diagnoses.HOST], now=diagnoses.NOW, version="1", system="Linux")
 
 
@@ -222,7 +222,7 @@ addEventListener("load", () => {{
 
 
 def browse(folder: Path, page: Path, *options: str) -> tuple[str, str]:
-    """Open a page in a browser without a window; return what it writes, and its log."""
+    """Open a page in a headless browser. Return its output and its log."""
     command = [
         str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
         "--hide-scrollbars", "--no-first-run", "--disable-background-networking", "--allow-file-access-from-files",
@@ -234,7 +234,7 @@ def browse(folder: Path, page: Path, *options: str) -> tuple[str, str]:
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 def test_a_browser_shows_it(tmp_path: Path) -> None:
-    """Nothing is wider than a phone, a tablet or a desktop, one of the two pictures is shown, no error is logged."""
+    """In a browser nothing is wider than the window and no error is logged."""
     frames = ""
     for scene, found in SCENES.items():
         (tmp_path / f"{scene}.html").write_text(report(found), "utf-8")
@@ -250,7 +250,7 @@ def test_a_browser_shows_it(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 def test_a_browser_shows_it_dark_too(tmp_path: Path) -> None:
-    """The colours follow those of the system."""
+    """The page has different colours in the system's dark mode."""
     page = tmp_path / "page.html"
     page.write_text(report(SCENES["fallback"]), "utf-8")
     sizes = []

@@ -1,4 +1,4 @@
-"""The router: what its answers mean, and what it may not do to us; real ones are in tests/integration."""
+"""The router: judging its answers and guarding against them. Real routers are in tests/integration."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ IPV6 = "2001:db8::20"
 
 
 def told(check: Check) -> tuple[str, tuple[str, ...]]:
-    """The result, and what it blocks."""
+    """Return the result and what it blocks."""
     return check.result, check.blocks
 
 
@@ -74,7 +74,7 @@ def test_the_kind_of_an_address(address: str, kind: str) -> None:
     ],
 )
 def test_nat(here: Surroundings, seen: list[str], expected: tuple[str, tuple[str, ...]]) -> None:
-    """Only an address that no connection reaches stops the challenges; IPv6 is another way in."""
+    """Only an address that no connection reaches blocks the challenges. IPv6 is another way in."""
     assert told(judge_nat(here, seen)) == expected
 
 
@@ -103,7 +103,7 @@ def web(host: str, port: int = 80, protocol: str = "tcp") -> tuple[PortMapping, 
 def test_port_80_forwarded(
     here: Surroundings, port: int | None, proven: list[str], expected: tuple[str, tuple[str, ...]]
 ) -> None:
-    """Bad only if the mapping leads elsewhere, and no helper came through all the same."""
+    """A mapping is bad only if it leads elsewhere and no helper reached the port."""
     assert told(judge_forwarded(here, port, proven)) == expected
 
 
@@ -123,7 +123,7 @@ def as_table(address: str) -> str:
 
 
 def test_the_gateway_of_the_best_default_route() -> None:
-    """A route through a tunnel has no gateway; of the others that with the lowest metric counts."""
+    """The gateway is that of the default route with the lowest metric. A tunnel has none."""
     numbers = {
         "any": "0.0.0.0",
         "far": "10.0.0.1",
@@ -155,13 +155,13 @@ _GOOD = b"\0\x80\0\0\0\0\0\x01" + socket.inet_aton("100.64.0.2")
     ],
 )
 def test_answers_of_nat_pmp(said: bytes, address: str | None) -> None:
-    """Twelve octets that say success, or nothing."""
+    """Only a successful response of twelve octets has an address."""
     with answering(lambda asked: said if asked == b"\0\0" else None) as port:
         assert nat_pmp.external_address(Context(), LOOPBACK, port) == address
 
 
 def test_a_router_without_nat_pmp(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It refuses, or is silent; a packet that is lost is sent again."""
+    """A router that refuses or stays silent has no address. A lost packet is sent again."""
     lost = iter([None, _GOOD])
     with answering(lambda _: next(lost)) as port:
         assert nat_pmp.external_address(Context(), LOOPBACK, port) == "100.64.0.2"
@@ -180,7 +180,7 @@ def found_at(*urls: str) -> bytes:
 
 
 def test_the_router_is_found() -> None:
-    """The description is at the address that was asked."""
+    """The router is found by an answer whose URL is at the queried address."""
     with answering(lambda _: found_at("http://127.0.0.1:5000/a.xml")) as port:
         assert ssdp.search(Context(), LOOPBACK, LOOPBACK, port) == RouterSearch("http://127.0.0.1:5000/a.xml")
 
@@ -207,7 +207,7 @@ def test_a_router_that_sends_us_elsewhere(monkeypatch: pytest.MonkeyPatch, url: 
 
 
 def test_another_device_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is not the gateway is ignored, and named in the evidence."""
+    """The answer of a device that is not the gateway is ignored. The evidence names the device."""
     monkeypatch.setattr(ssdp, "_SEARCH_WAITS", (0.05,))
     with (
         answering(lambda _: found_at("http://127.0.0.3:5000/"), "127.0.0.3") as port,
@@ -228,7 +228,7 @@ def ask(device: UpnpDevice) -> UpnpRouter:
 
 
 def test_the_mappings() -> None:
-    """Those that are off, for few hosts only, or malformed do not count."""
+    """Mappings that are disabled, limited to some hosts or malformed are ignored."""
     device = UpnpDevice(
         entries=[
             mapping("80", "192.168.7.20", "80"),
@@ -250,7 +250,7 @@ def test_the_mappings() -> None:
 
 @pytest.mark.parametrize("knows_ports", [True, False])
 def test_no_mappings(knows_ports: bool) -> None:
-    """The router says that it has none, by one action or the other."""
+    """A router without mappings has an empty list, by either of the two actions."""
     assert ask(UpnpDevice(knows_ports=knows_ports)).mappings == ()
 
 
@@ -263,7 +263,7 @@ def test_an_endless_list_of_mappings() -> None:
 
 
 def test_the_line_that_is_up() -> None:
-    """A router has a service for each line; one that is off has no address."""
+    """A router has one service for each line. The address is that of the active line."""
     lines = iter(["", "203.0.113.7"])
 
     class TwoLines(UpnpDevice):
@@ -294,12 +294,12 @@ def test_the_line_that_is_up() -> None:
     ],
 )
 def test_a_description_that_is_nonsense(described: str) -> None:
-    """It tells nothing; nothing is expanded, followed or believed."""
+    """A malformed description gives no address. It is neither expanded nor followed."""
     assert ask(UpnpDevice(described)).external is None
 
 
 def test_a_name_with_escape_sequences() -> None:
-    """What is shown is one printable line, cut."""
+    """The shown name is one printable line of limited length."""
     assert (
         ask(UpnpDevice(description((KIND, "/ctl"), name="B\u202eox\n" + "x" * 200))).model == "B ox " + "x" * 54 + "…"
     )

@@ -37,7 +37,10 @@ def shown(found: Sequence[Diagnosis], columns: int | None = None, verbose: int =
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
 def test_pictures(columns: int) -> None:
-    """As in tests/unit/golden (to renew one, delete it and run this twice); no line is wider than the terminal."""
+    """The output equals tests/unit/golden (to renew one, delete it and run this twice).
+
+    No line is wider than the terminal.
+    """
     pictures = []
     for title, (found, verbose, quiet) in SCENES.items():
         text = shown(found, columns, verbose, quiet=quiet)
@@ -52,14 +55,14 @@ def test_pictures(columns: int) -> None:
 
 
 def test_the_last_line_is_the_conclusion() -> None:
-    """The route, or the next action; of several certificates that of the first that cannot be renewed."""
+    """The last line has the route or the next action, for several certificates that of the first failing one."""
     assert "dns-01 with duckdns at letsencrypt" in shown([diagnoses.HEALTHY]).splitlines()[-1]
     for found in ([diagnoses.NOTHING_WORKS], diagnoses.fleet(30)):
         assert diagnoses.CREDENTIALS.fix in shown(found).splitlines()[-1]
 
 
 def test_what_is_equal_is_said_once() -> None:
-    """300 certificates on a host with a port in use fit on a page; every failure has its own lines."""
+    """Equal checks of 300 certificates are shown once. Every failure has its own lines."""
     text = shown(diagnoses.fleet(300))
     assert text.count(diagnoses.PORT_USED.summary) == 1
     assert len(text.splitlines()) < 40
@@ -68,13 +71,13 @@ def test_what_is_equal_is_said_once() -> None:
 
 
 def test_with_v_every_certificate_has_its_line() -> None:
-    """With -v nothing is left out."""
+    """With -v every certificate has its line."""
     text = shown(diagnoses.fleet(300), verbose=1)
     assert all(f" {each.name}" in text for each in diagnoses.fleet(300))
 
 
 def test_quiet_shows_only_what_is_bad() -> None:
-    """With -q there is no word about what is unknown or good."""
+    """With -q only bad results are shown."""
     assert shown([diagnoses.HEALTHY, diagnoses.NOT_KNOWN], quiet=True) == ""
     text = shown([diagnoses.FALLBACK], quiet=True)
     assert diagnoses.PORT_USED.fix in text
@@ -91,7 +94,7 @@ def test_hostile_bytes_stay_on_their_line() -> None:
 
 
 def test_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A terminal without our signs gets letters that mean the same."""
+    """On an ASCII terminal, signs are replaced by ASCII text."""
     stream = io.TextIOWrapper(io.BytesIO(), "ascii")
     monkeypatch.setattr(stream, "isatty", lambda: False)
     output = Output(stream, colour=False, dumb=True)
@@ -100,12 +103,12 @@ def test_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_check_through_one_account_says_so() -> None:
-    """A bad account stops only routes through it."""
+    """A bad account is reported as blocking only its own routes."""
     assert "Stops routes through duckdns." in shown([diagnoses.NOTHING_WORKS])
 
 
 def test_certificates_are_counted() -> None:
-    """The line that counts has only what there is."""
+    """The summary counts only the states that occur."""
     can, cannot, unknown = diagnoses.HEALTHY, diagnoses.NOTHING_WORKS, diagnoses.NOT_KNOWN
     assert "all 2 certificates can be renewed" in shown([can, can])
     assert "Of 2 certificates, 1 can be renewed and 1 cannot." in shown([can, cannot])
@@ -115,6 +118,6 @@ def test_certificates_are_counted() -> None:
 
 
 def test_no_action_is_known() -> None:
-    """Without an action the conclusion says that there is none."""
+    """Without an action the conclusion states that none was found."""
     stuck = replace(diagnoses.NOTHING_WORKS, next_action=None)
     assert "could be done" in shown([stuck]).splitlines()[-1]

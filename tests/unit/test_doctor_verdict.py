@@ -67,12 +67,12 @@ def shown(found: Diagnosis) -> tuple[bool | None, str | None, str | None]:
 def test_the_route_and_the_next_action(
     checks: list[Check], expected: tuple[bool | None, str | None, str | None]
 ) -> None:
-    """What is bad stops its route only; a route that is stopped needs nobody while another works."""
+    """A bad check blocks only its own challenges. A blocked route needs no action while another one works."""
     assert shown(diagnose(*checks)) == expected
 
 
 def test_an_unknown_check_does_not_stop_what_is_certainly_stopped() -> None:
-    """The next action is that of the certain blocker, also if an unknown one comes first."""
+    """The next action is that of the certain blocker, even if an unknown one precedes it."""
     found = diagnose(check("clock", "unknown", "all"), check("domain", "bad", "all"))
     assert shown(found) == (False, None, "Mend domain.")
 
@@ -104,7 +104,7 @@ def test_each_name_has_accounts_of_its_own() -> None:
 
 
 def test_a_name_without_any_route() -> None:
-    """What is wrong is the next action, although it stops no route that there is."""
+    """If a name has no route, the next action is the fix of a bad check, even if that check blocks no route."""
     spec = CertificateSpec(name="a", domains=("a.test",), identifiers=("a.test",), ca="le")
     found = verdict.diagnosis(spec, {"a.test": []}, [check("schedule"), check("dns-account", "bad", "dns-01")])
     assert shown(found) == (False, None, "Mend dns-account.")
@@ -127,7 +127,7 @@ def test_the_form() -> None:
 
 
 def test_every_cause_has_a_check_and_every_code_is_that_of_the_contract() -> None:
-    """No row of the causes is without a check; the codes are those that users rely on."""
+    """Each cause in the table has a check. The codes are those that users rely on."""
     assert {row for entry in TABLE for row in entry.rows} == set(range(1, len(checks.CAUSES) + 1))
     assert {entry.code for entry in TABLE} == {
         "internet",

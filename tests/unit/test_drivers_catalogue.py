@@ -138,7 +138,7 @@ def test_defaults() -> None:
 
 
 def test_all_mistakes_are_named_at_once_with_their_lines() -> None:
-    """Every mistake of a file is told in one go, with line, key and the nearest word."""
+    """All mistakes of a file are reported together, with line, key and the nearest word."""
     text = (
         'titel = "x"\ndriver = "lexicon"\nwebsite = "mine"\n[options.token]\nsecert = true\n[options.name]\n'
         '[options.Bad]\n[behaviour]\nttl = 0\nvalues = "three"\nsettle = true\n'
@@ -157,7 +157,10 @@ def test_all_mistakes_are_named_at_once_with_their_lines() -> None:
 
 
 def test_a_mistake_in_an_inline_table_has_its_line() -> None:
-    """So has one behind a text of several lines, in which something like a key stands; words are quoted as anywhere."""
+    """A mistake in an inline table has its line, even after a multi-line text that looks like a key.
+
+    Values are quoted.
+    """
     text = (
         'title = """\nttl = 0\n"""\ndriver = "lexicon"\n'
         'options = { token = { secret = "\\u001b" } }\nbehaviour = { ttl = 0 }\n'
@@ -205,13 +208,13 @@ def test_each_key_is_checked(line: str, key: str) -> None:
 
 
 def test_a_syntax_error_has_its_line() -> None:
-    """What is no TOML is told with its line."""
+    """A TOML syntax error has its line."""
     ((line, key, *_),) = mistakes('title = "M"\ndriver = x\n')
     assert (line, key) == (2, "driver")
 
 
 def test_the_users_own_files_come_first(tmp_path: Path) -> None:
-    """A file in the user's folder wins over ours, the first folder over the second, and no other file is read."""
+    """A user's provider file takes precedence over a built-in one, and the first folder over the second."""
     first, second = tmp_path / "1", tmp_path / "2"
     for folder, title in ((first, "First"), (second, "Second")):
         folder.mkdir()
@@ -231,7 +234,7 @@ def test_the_users_own_files_come_first(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["nobody", "../providers/powerdns", "Powerdns", "a/b", "."])
 def test_an_unknown_provider_is_none(name: str, tmp_path: Path) -> None:
-    """Neither an unknown name nor one that would leave the folder finds anything."""
+    """An unknown name and a name that would leave the folder give None."""
     (tmp_path / "a").mkdir()
     assert find_provider(name, [tmp_path]) is None
 
@@ -280,7 +283,7 @@ def test_a_table_is_no_plain_option() -> None:
 
 
 def test_who_is_a_secret() -> None:
-    """What the file marks; of a driver without a file, anything."""
+    """The options marked in the file are secrets. Without a file every option is one."""
     provider = parse_provider(FILE, "mine")
     assert provider.is_secret("auth_key")
     assert not provider.is_secret("region")
@@ -289,7 +292,7 @@ def test_who_is_a_secret() -> None:
 
 
 def test_looking_up_a_provider_imports_nothing_heavy() -> None:
-    """Configurations are read at every start: no heavy library is loaded for it, and no plug-in sought."""
+    """Looking up a provider loads no heavy library and searches no plug-ins."""
     code = (
         "import sys; from dnsrenew.drivers.catalogue import *; p = find_provider('cloudflare'); "
         "assert not check_options(p, {'auth_token': 'x'}); "

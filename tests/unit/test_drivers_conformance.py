@@ -19,7 +19,7 @@ def says(driver: InMemoryDriver) -> str:
 
 
 def test_a_good_driver_passes_and_leaves_nothing() -> None:
-    """The in-memory driver passes; foreign values stand, ours are gone."""
+    """The in-memory driver passes. Foreign values stay and test values are removed."""
     driver = InMemoryDriver()
     driver.add([TxtRecord("example.test.", "_acme-challenge.example.test.", "foreign", 60)])
     check_driver(lambda: driver, "example.test.", look=driver.look, patience=0)
@@ -67,7 +67,7 @@ class Sweeping(InMemoryDriver):
     """Removes all values of a name."""
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
-        """Sweep."""
+        """Remove all values of the names."""
         for record in records:
             self.values.pop(record.name, None)
 
@@ -109,7 +109,7 @@ def test_each_broken_must_is_named(kind: type[InMemoryDriver], sentence: str) ->
 
 
 def test_a_driver_that_raises_is_told_with_its_exception() -> None:
-    """The exception's type and words are in the sentence, and it is the cause."""
+    """The failure has the exception's type and message, and the exception as its cause."""
     driver = FussyAdd()
     with pytest.raises(AssertionError, match=r"but it raised ValueError: exists") as caught:
         check_driver(lambda: driver, "example.test", look=driver.look, clock=FakeClock())
@@ -117,14 +117,14 @@ def test_a_driver_that_raises_is_told_with_its_exception() -> None:
 
 
 def test_what_a_failed_test_wrote_is_removed() -> None:
-    """After a failure too, nothing is left."""
+    """A failed test leaves no values."""
     driver = FussyAdd()
     says(driver)
     assert driver.values == {}
 
 
 class Popping(InMemoryDriver):
-    """Removes whole names, and stumbles over those that are gone."""
+    """Removes whole names and raises an error for absent ones."""
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
         """Pop."""
@@ -141,7 +141,7 @@ class Refusing(InMemoryDriver):
 
 
 def test_the_verdict_is_not_replaced_by_what_the_driver_raises_while_it_is_cleaned_up() -> None:
-    """A driver that breaks a MUST often cannot clean up either; what may be left is noted."""
+    """The failed MUST is reported even if the cleanup fails too. Values that may be left are notes."""
     assert "remove MUST remove the value, and only it, but at" in says(Popping())
     driver = Refusing()
     with pytest.raises(AssertionError, match="but it raised SystemExit: 3") as caught:
@@ -154,7 +154,7 @@ def test_the_verdict_is_not_replaced_by_what_the_driver_raises_while_it_is_clean
 
 
 def test_a_driver_that_cannot_be_made_is_told_as_one() -> None:
-    """Whatever its constructor raises."""
+    """The failure names the exception that the constructor raised."""
 
     def make() -> InMemoryDriver:
         raise KeyError("token")
@@ -164,7 +164,7 @@ def test_a_driver_that_cannot_be_made_is_told_as_one() -> None:
 
 
 def test_a_test_that_is_interrupted_cleans_up() -> None:
-    """And ends as it was told to."""
+    """Ctrl-C removes the test values and raises KeyboardInterrupt."""
     driver = InMemoryDriver()
 
     def look(name: str) -> set[str]:
@@ -209,7 +209,7 @@ class Lagging(InMemoryDriver):
 
 
 def test_a_change_that_takes_time_is_waited_for() -> None:
-    """Visibility may lag: the test looks again until its patience ends."""
+    """The test polls until the change is visible or its patience ends."""
     clock = FakeClock()
     driver = Lagging(clock)
     check_driver(lambda: driver, "example.test", look=driver.look, clock=clock, patience=10)

@@ -64,7 +64,7 @@ def test_the_contract_of_drivers(tmp_path: Path) -> None:
 
 
 def test_the_arguments(tmp_path: Path) -> None:
-    """They are add or remove, the zone and the name without a final dot, the value, and the TTL."""
+    """The arguments are add or remove, the zone and the name without a final dot, the value, and the TTL."""
     hook = account(program(tmp_path, f"import sys\nopen({str(tmp_path / 'seen')!r}, 'a').write(repr(sys.argv[1:]))"))
     call_add(Context(clock=FakeClock()), provider_of("hook"), hook, [RECORD])
     call_remove(Context(clock=FakeClock()), provider_of("hook"), hook, [RECORD])
@@ -73,7 +73,7 @@ def test_the_arguments(tmp_path: Path) -> None:
 
 
 def test_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The program gets the variables that it names, and no others of the user's."""
+    """The program gets only the configured variables."""
     monkeypatch.setenv("DNS_TOKEN", "token-0000")
     monkeypatch.setenv("OTHER_TOKEN", "token-1111")
     source = f"import os\nopen({str(tmp_path / 'seen')!r}, 'w').write(repr(sorted(os.environ)))"
@@ -93,19 +93,19 @@ def test_a_program_that_fails(tmp_path: Path) -> None:
 
 
 def test_a_program_that_fails_silently(tmp_path: Path) -> None:
-    """The error says its status."""
+    """The error has the exit status."""
     assert failure(program(tmp_path, "raise SystemExit(1)")).message.endswith("failed: it ended with status 1.")
 
 
 def test_a_program_that_does_not_exist(tmp_path: Path) -> None:
-    """The error names it."""
+    """The error names the missing program."""
     error = failure([str(tmp_path / "nothing")])
     assert error.code == "hook-missing"
     assert "nothing" in error.message
 
 
 def test_a_program_that_cannot_be_run_is_found_before_an_order(tmp_path: Path) -> None:
-    """`check` and the preparation of an order find it too: the driver cannot be made."""
+    """A program that cannot be run is found when the order is prepared."""
     (tmp_path / "plain").write_text("")
     for name in ("plain", "nothing"):
         with pytest.raises(DnsRenewError) as caught:
@@ -114,7 +114,7 @@ def test_a_program_that_cannot_be_run_is_found_before_an_order(tmp_path: Path) -
 
 
 def test_secrets_in_the_output(tmp_path: Path) -> None:
-    """What the run knows as a secret is hidden in the output of a program."""
+    """A known secret is masked in the output of a program."""
     context = Context(clock=FakeClock())
     context.redactor.add("s3cret-token-0000")
     words = program(tmp_path, "print('the token s3cret-' + 'token-0000 is wrong')\nraise SystemExit(1)")

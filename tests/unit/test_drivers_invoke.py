@@ -34,7 +34,7 @@ RECORD = TxtRecord("example.test.", "_acme-challenge.example.test.", "value", 60
 
 
 class Acting:
-    """A driver that does what it is told."""
+    """A driver that runs a given function."""
 
     def __init__(self, act: Callable[[], None]) -> None:
         self.act = act
@@ -142,7 +142,7 @@ def from_aws(status: int, code: str) -> Exception:
     ],
 )
 def test_foreign_exceptions_are_classified(error: BaseException, code: str) -> None:
-    """By status, by kind and by text, whichever library raised them."""
+    """An exception of any library is classified by status, type and text."""
     assert classify(error) == code
 
 
@@ -158,7 +158,7 @@ def test_foreign_exceptions_are_classified(error: BaseException, code: str) -> N
     ids=["refused", "closed", "cut off", "no HTTP", "too deep"],
 )
 def test_what_requests_really_raises_is_classified(talk: bytes | None, code: str) -> None:
-    """Behind its exceptions are urllib3's, of which some have the names of others: nobody there is no refusal."""
+    """Real exceptions of requests get the right code, although some wrapped ones of urllib3 have misleading names."""
 
     def server(connection: socket.socket) -> None:
         connection.recv(65536)
@@ -173,7 +173,7 @@ def test_what_requests_really_raises_is_classified(talk: bytes | None, code: str
 
 
 def test_an_object_of_the_program_s_own_is_told_in_a_sentence() -> None:
-    """It has no host's name: the account names it."""
+    """A program's own driver has no host name, so its error names the account."""
 
     def act() -> None:
         raise ValueError("nope")
@@ -184,14 +184,14 @@ def test_an_object_of_the_program_s_own_is_told_in_a_sentence() -> None:
 
 
 def test_the_cause_of_an_exception_counts() -> None:
-    """A status in the exception behind tells more than the one in front."""
+    """A status in the chained exception takes precedence."""
     front = Exception("could not authenticate the domain")
     front.__context__ = with_status(429)
     assert classify(front) == "provider-rate-limited"
 
 
 def test_nothing_secret_and_nothing_foreign_is_in_an_error() -> None:
-    """Message, fix and evidence are redacted; no foreign exception hangs on to ours."""
+    """Message, fix and evidence are redacted. The error has no foreign exception as its cause."""
     inner = with_status(400, f"bad token {CANARY} in it")
 
     def act() -> None:
@@ -218,7 +218,7 @@ def test_nothing_secret_and_nothing_foreign_is_in_an_error() -> None:
     ids=["answer", "text", "cause"],
 )
 def test_a_text_is_cut_after_its_secrets_are_taken_out(error: Exception) -> None:
-    """The beginning of a secret that lies across the cut would not be known as one."""
+    """A text is redacted before it is cut. Otherwise the beginning of a secret could remain."""
     told, _ = failure(raising(error), token=Secret(LONG_CANARY))
     assert LONG_CANARY[:8] not in repr(told.to_dict())
 
@@ -228,7 +228,7 @@ def test_a_text_is_cut_after_its_secrets_are_taken_out(error: Exception) -> None
     [with_status(400, "no\x1b[31m\x9b1m\x07"), ValueError("no\x1b[31m\x9b1m"), HttpFailure("dns", "no\x1b[31m\x9b1m")],
 )
 def test_what_a_host_says_steers_no_terminal(error: Exception) -> None:
-    """Control characters in its words become spaces."""
+    """Control characters in a host's message become spaces."""
     told, _ = failure(raising(error))
     assert told.message.isprintable()
     assert told.message.endswith(": no [31m 1m.")
@@ -236,9 +236,9 @@ def test_what_a_host_says_steers_no_terminal(error: Exception) -> None:
 
 @pytest.mark.shows_secret
 def test_an_error_in_our_words_passes_redacted() -> None:
-    """A driver's own ProviderError keeps its code and gains the account; a secret in it is taken out.
+    """A driver's own ProviderError keeps its code, gains the account, and is redacted.
 
-    The secret stays in the driver's object, which nobody gets.
+    The driver's original object is not changed.
     """
     own = ProviderError("my-code", f"no: {CANARY}", fix=f"not {CANARY}", evidence={"a": [{"b": CANARY}], "c": object()})
     own.__cause__ = ValueError(CANARY)
@@ -254,7 +254,7 @@ def test_an_error_in_our_words_passes_redacted() -> None:
 
 @pytest.mark.shows_secret
 def test_a_driver_s_own_class_of_error_becomes_one_of_ours() -> None:
-    """It may have any fields, in which the secret stays; the message of ours is redacted when it is made."""
+    """A driver's subclass of ProviderError becomes a redacted ProviderError without its extra fields."""
 
     class QuotaError(ProviderError):
         def __init__(self, answer: str) -> None:
@@ -288,7 +288,7 @@ def test_no_try_begins_after_a_minute() -> None:
 
 
 def test_a_try_that_works_is_the_end() -> None:
-    """What succeeds at the second try has succeeded."""
+    """A call that succeeds at the second try succeeds."""
     outcomes: list[Exception | None] = [TimeoutError(), None]
 
     def act() -> None:
@@ -302,7 +302,7 @@ def test_a_try_that_works_is_the_end() -> None:
 
 @pytest.mark.parametrize(("asked", "waits"), [(7, [7, 7]), (0, [1, 1]), (301, [])])
 def test_retry_after_is_kept_between_a_second_and_five_minutes(asked: int, waits: list[float]) -> None:
-    """A rate limit with a short Retry-After is waited for; a longer one ends the attempt and is evidence."""
+    """A short Retry-After is waited for. A longer one ends the attempt and is in the evidence."""
     clock = FakeClock()
     limit = with_status(429)
     limit.response.headers = {"Retry-After": str(asked)}  # type: ignore[attr-defined]
@@ -312,7 +312,7 @@ def test_retry_after_is_kept_between_a_second_and_five_minutes(asked: int, waits
 
 
 def test_a_driver_that_hangs_is_left_behind() -> None:
-    """At the deadline the call is left, said to be so, not tried again, and told to stop."""
+    """At the deadline the call fails with a time-out, is not retried, and gets its cancel event."""
     clock, released, told = FakeClock(), threading.Event(), threading.Event()
     provider = Provider(name="h", title="Hanging", driver="rfc2136")
 
@@ -340,7 +340,7 @@ def test_a_driver_that_hangs_is_left_behind() -> None:
 
 
 def test_a_cancel_ends_the_call_at_once() -> None:
-    """The caller gets Cancelled at once; the call goes on in its thread."""
+    """The caller gets Cancelled at once. The driver's call continues in its thread."""
     context, released = Context(), threading.Event()
 
     def act() -> None:
@@ -353,7 +353,7 @@ def test_a_cancel_ends_the_call_at_once() -> None:
 
 
 def test_a_cancel_ends_a_program_that_is_asked_for_a_secret() -> None:
-    """It is told, as a driver is."""
+    """Cancellation also ends a program that is asked for a secret."""
     context, told = Context(), threading.Event()
 
     def ask(cancel: threading.Event | None) -> str:
@@ -370,7 +370,7 @@ def test_a_cancel_ends_a_program_that_is_asked_for_a_secret() -> None:
 
 
 def test_a_secret_that_is_missing_stops_the_call_before_the_driver() -> None:
-    """A reference that leads to nothing is a SecretError that says whose it is."""
+    """A missing secret is a SecretError that names the option and the account."""
     error, calls = failure(raising(ValueError()), token=Secret.env("NO_SUCH_VARIABLE_HERE"))
     assert isinstance(error, SecretError)
     assert f"The option token of the account {error.evidence['account']} needs it." in error.message
@@ -408,7 +408,7 @@ def test_what_a_driver_logs_is_redacted(caplog: pytest.LogCaptureFixture) -> Non
 def test_credentials_that_leave_this_machine_in_plain_are_a_warning(
     provider: str, driver_options: dict[str, str], options: dict[str, str], host: str | None
 ) -> None:
-    """An http:// address of another host is no error; the warning names the account, the option and the host."""
+    """An http:// URL of another host causes a warning."""
     found = find_provider(provider)
     assert found is not None
     found = replace(found, driver_options={**found.driver_options, **driver_options})
@@ -428,7 +428,7 @@ def made(provider: Provider, account: DnsAccount) -> Any:
 
 
 def test_options_arrive_with_their_type(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A secret is a Secret, whatever it was given as; another option is text; reserved ones stay outside."""
+    """A secret option is a Secret, whether given as text or as Secret. Other options are text."""
     monkeypatch.setattr("dnsrenew.drivers.loading._driver_class", lambda _: InMemoryDriver)
     options = {"token": OptionSpec(secret=True), "key": OptionSpec(secret=True), "region": OptionSpec()}
     provider = Provider(name="p", title="P", driver="p", options=options, driver_options={"fixed": 1})
@@ -444,7 +444,7 @@ def test_options_arrive_with_their_type(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_without_a_provider_file_options_arrive_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a plug-in without a file, a reference is a Secret and a string is a string."""
+    """For a plug-in without a file, a reference is a Secret and a string is a string."""
     monkeypatch.setattr("dnsrenew.drivers.loading._driver_class", lambda _: InMemoryDriver)
     provider = Provider(name="p", title="P", driver="p", any_options=True)
     context = made(provider, DnsAccount("p", token=Secret("t"), region="r")).context
@@ -454,14 +454,14 @@ def test_without_a_provider_file_options_arrive_as_they_are(monkeypatch: pytest.
 
 @pytest.mark.parametrize(("driver", "code"), [("nobody", "driver-missing")])
 def test_a_driver_that_is_not_here_is_said(driver: str, code: str) -> None:
-    """One that comes later, and one that nobody brings."""
+    """A driver that is not supported yet and an unknown one each raise a ConfigError."""
     with pytest.raises(ConfigError) as caught:
         made(Provider(name="p", title="P", driver=driver), DnsAccount("p"))
     assert caught.value.code == code
 
 
 def test_an_object_that_is_no_driver_is_said() -> None:
-    """An object without both methods, and a class that makes such objects."""
+    """An object without both methods, and a class that creates one, are refused."""
     with pytest.raises(ConfigError) as caught:
         made(*of(object()))
     assert caught.value.code == "driver-invalid"
@@ -473,7 +473,7 @@ def test_an_object_that_is_no_driver_is_said() -> None:
 
 
 def test_a_deadline_does_not_go_below_zero() -> None:
-    """Seconds left: down to 0.0."""
+    """The seconds left never become negative."""
     clock = FakeClock()
     deadline = CallDeadline(clock, 2)
     clock.elapsed = 1.5

@@ -1,4 +1,4 @@
-"""An error that comes from lexicon's own process means the same as one that was raised here."""
+"""Errors from lexicon's own process have the same meaning as errors raised here."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ ERRORS: list[BaseException] = [
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_it_means_the_same(error: BaseException) -> None:
-    """The code, the message, the fix and the evidence are those of the exception itself."""
+    """An error sent between processes has the code, message, fix and evidence of the exception itself."""
     account = DnsAccount("route53", name="aws", auth_access_key="AKIA", auth_access_secret="x")
     records = [TxtRecord("example.com.", "_acme-challenge.example.com.", "v", 60)]
 
@@ -116,7 +116,7 @@ def test_it_means_the_same(error: BaseException) -> None:
 
 
 def test_causes_in_a_circle_end() -> None:
-    """As with the exceptions themselves."""
+    """A loop of causes ends."""
     first, second = ValueError("first"), ValueError("second")
     first.__cause__, second.__cause__ = second, first
     assert [each["text"] for each in describe(first)["chain"]] == ["first", "second"]

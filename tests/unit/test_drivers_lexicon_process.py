@@ -1,4 +1,4 @@
-"""Lexicon's own process: started early, shared, told its secrets by a pipe, and never left behind."""
+"""Lexicon's own process: started early, shared, given its secrets by a pipe, and always ended."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def until(condition: Callable[[], bool], what: str) -> None:
 
 
 def is_gone(pid: int) -> bool:
-    """Whether no process has this PID; one that nobody waits for does not count."""
+    """Return whether the process has ended. A zombie counts as ended."""
     try:
         return ") Z " in Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -109,7 +109,7 @@ def api() -> Iterator[Api]:
 
 
 def test_the_start_waits_for_nothing(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It returns although the process never becomes ready. Reading the secrets starts none."""
+    """The start does not wait until the process is ready. Reading the secrets does not start it."""
     monkeypatch.setattr(process, "BOOT", "import time; time.sleep(600)")
     prepare(context, PROVIDER, ACCOUNT)
     assert running() == []
@@ -120,7 +120,7 @@ def test_the_start_waits_for_nothing(context: Context, monkeypatch: pytest.Monke
 
 
 def test_one_process_serves_all_threads_of_a_run(context: Context, api: Api) -> None:
-    """It is started before the order, and used by all calls, also at the same time."""
+    """The process is started before the order and serves all calls, even concurrent ones."""
     meeting = threading.Barrier(4)
 
     def answer(asked: Asked) -> Answer:
@@ -149,7 +149,7 @@ def test_one_process_serves_all_threads_of_a_run(context: Context, api: Api) -> 
     ],
 )
 def test_it_starts_with_the_certificate(context: Context, routes: tuple[Route, ...], count: int) -> None:
-    """It is started before the modules for the CA are loaded, if the first route names its account."""
+    """The process starts with the certificate if the first route uses lexicon, and only once."""
     accounts = {"pdns": ACCOUNT, "other": DnsAccount("rfc2136", name="other")}
     config: Any = SimpleNamespace(
         accounts=accounts, providers={"powerdns": PROVIDER, "rfc2136": provider_of("rfc2136")}
@@ -163,7 +163,7 @@ def test_it_starts_with_the_certificate(context: Context, routes: tuple[Route, .
 
 
 def test_what_cannot_be_started(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The call reports it; starting it early reports nothing."""
+    """An early start that fails reports nothing. The call reports the error."""
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     start(context, ACCOUNT)
     with pytest.raises(ProviderError) as caught:
@@ -179,7 +179,7 @@ def test_what_cannot_be_started(context: Context, monkeypatch: pytest.MonkeyPatc
 def test_no_secret_is_in_its_arguments_or_environment(
     context: Context, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither that of the account, nor what our own environment holds for other programs."""
+    """The arguments and environment contain neither the account's secret nor those in the parent's environment."""
     for name in ("LEXICON_POWERDNS_TOKEN", "AWS_SECRET_ACCESS_KEY", "TSIG_SECRET", "PYTHONSTARTUP"):
         monkeypatch.setenv(name, CANARY)
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test:3128")
@@ -210,7 +210,7 @@ def hung(monkeypatch: pytest.MonkeyPatch, file: Path) -> Callable[[], list[int]]
 def test_a_hung_host_leaves_nothing_behind(
     context: Context, clock: FakeClock, api: Api, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """At the deadline the process ends with all that it started; the value may be there; the next call works."""
+    """At the deadline the process and its children end, and `left_behind` is true. The next call works."""
     pids = hung(monkeypatch, tmp_path / "pids")
 
     def let_time_pass() -> None:
@@ -227,7 +227,7 @@ def test_a_hung_host_leaves_nothing_behind(
 
 
 def test_a_cancel_ends_it(context: Context, api: Api, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A call that the caller gives up goes on nowhere."""
+    """A cancelled call ends the process and its children."""
     pids = hung(monkeypatch, tmp_path / "pids")
 
     def cancel() -> None:
@@ -242,7 +242,7 @@ def test_a_cancel_ends_it(context: Context, api: Api, monkeypatch: pytest.Monkey
 
 
 def test_a_call_that_hangs_does_not_stop_another(context: Context, clock: FakeClock, api: Api) -> None:
-    """The process of a hung call gets no new calls, and ends when the others have ended. It writes nothing more."""
+    """The process of a hung call gets no new calls and ends after the others have ended."""
     over = threading.Event()
 
     def answer(asked: Asked) -> Answer:
@@ -297,7 +297,7 @@ driver.add([TxtRecord("a.test.", "_acme-challenge.a.test.", "v", 60)])
 
 @pytest.mark.parametrize("change", ["hang", "hang_at_import"])
 def test_it_ends_when_its_parent_is_killed(api: Api, tmp_path: Path, change: str) -> None:
-    """Also while a call hangs or the provider is imported, and with all that it started."""
+    """The process and its children end with a killed parent, even during a call or an import."""
     file = tmp_path / "pids"
     path = json.dumps([str(ROOT), *sys.path])
     parent = subprocess.Popen([sys.executable, "-I", "-c", _PARENT, path, change, str(file), api.url])
@@ -311,7 +311,7 @@ def test_it_ends_when_its_parent_is_killed(api: Api, tmp_path: Path, change: str
 
 
 def test_it_ends_with_its_run(context: Context, api: Api) -> None:
-    """Afterwards a call that was left behind starts no other."""
+    """The process ends with its run, and no new one can be started."""
     call_add(context, PROVIDER, at(api), [record("a.test")])
     (child,) = running()
     context.close()
@@ -321,7 +321,7 @@ def test_it_ends_with_its_run(context: Context, api: Api) -> None:
 
 
 def test_it_ends_with_a_driver_that_belongs_to_no_run(api: Api) -> None:
-    """As in a conformance test: when the object is no longer used."""
+    """The process of a driver outside a run ends when the driver object is deleted."""
     driver = loading.make_driver(PROVIDER, at(api), seconds_left=lambda: 30.0, cancel=threading.Event())
     driver.add([record("a.test")])
     (child,) = running()
@@ -331,7 +331,7 @@ def test_it_ends_with_a_driver_that_belongs_to_no_run(api: Api) -> None:
 
 
 def test_it_ends_when_it_is_not_needed_for_long(context: Context, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run over many accounts does not keep a process for each; the next call starts another."""
+    """An idle process ends. The next call starts another one."""
     monkeypatch.setattr(process, "IDLE_SECONDS", 0.05)
     call_add(context, PROVIDER, at(api), [record("a.test")])
     until(lambda: not running(), "it is kept")
@@ -339,7 +339,7 @@ def test_it_ends_when_it_is_not_needed_for_long(context: Context, api: Api, monk
 
 
 def test_one_that_ends_by_itself_is_an_error(context: Context, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error says how it ended; the next call starts another, also where it was killed between two calls."""
+    """The error has the exit status. The next call starts another process."""
     in_child(monkeypatch, "exit_now", 3)
     with pytest.raises(ProviderError) as caught:
         call_add(context, PROVIDER, at(api), [record("a.test")])

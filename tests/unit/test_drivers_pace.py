@@ -22,7 +22,7 @@ ASKED = 1 + REQUESTS_A_RECORD * len(MANY)
 
 @pytest.fixture
 def context() -> Context:
-    """A context whose time passes only while somebody waits."""
+    """A context whose time passes only during waits."""
     return Context(clock=FakeClock())
 
 
@@ -34,7 +34,7 @@ def host(name: str = "") -> tuple[Provider, DnsAccount]:
 
 
 def test_a_certificate_with_a_hundred_names_does_not_wait(context: Context) -> None:
-    """Its values are written and removed at once, however many they are."""
+    """All values of a certificate are written and removed without waiting."""
     provider, account = host()
     prepare(context, provider, account)
     call_add(context, provider, account, MANY)
@@ -43,7 +43,7 @@ def test_a_certificate_with_a_hundred_names_does_not_wait(context: Context) -> N
 
 
 def test_the_next_certificate_waits_for_what_was_written_and_removed(context: Context) -> None:
-    """All accounts at one host wait for each other, another host for none."""
+    """All accounts at one host share its rate limit. Another host is not affected."""
     provider, account = host("slow")
     call_add(context, provider, account, MANY)
     call_remove(context, provider, account, MANY)
@@ -55,7 +55,7 @@ def test_the_next_certificate_waits_for_what_was_written_and_removed(context: Co
 
 
 def test_who_waits_for_a_host_can_be_called_away(context: Context) -> None:
-    """Ctrl-C ends that waiting too, and nothing is written."""
+    """Cancellation ends the wait for the rate limit, and nothing is written."""
     provider, account = host()
     call_add(context, provider, account, MANY)
     context.cancel.set()
@@ -72,7 +72,7 @@ def test_who_waits_for_a_host_can_be_called_away(context: Context) -> None:
 
 @pytest.mark.parametrize("name", ["rfc2136", "powerdns"])
 def test_ones_own_servers_are_not_spared(context: Context, name: str) -> None:
-    """They say for themselves what they can take."""
+    """A user's own server has no rate limit."""
     known = find_provider(name)
     assert known is not None
     _, account = host()

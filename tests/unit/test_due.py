@@ -25,7 +25,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
     ],
 )
 def test_the_margin_follows_the_lifetime(lifetime: timedelta, wanted: RenewBefore | None, margin: timedelta) -> None:
-    """A third before the end, a half for short ones, what the user asked for; never more than there is."""
+    """The margin is a third of the lifetime, a half of a short one, or as configured within limits."""
     assert renewal_time(START, START + lifetime, wanted) == START + lifetime - margin
 
 
@@ -36,6 +36,6 @@ def test_the_margin_follows_the_lifetime(lifetime: timedelta, wanted: RenewBefor
     | st.builds(RenewBefore, seconds=st.floats(1, 1e9)),
 )
 def test_a_new_certificate_is_never_due_at_once(lifetime: timedelta, wanted: RenewBefore | None) -> None:
-    """Whatever is configured, the renewal lies within the lifetime, so that no run renews what it just renewed."""
+    """For any configuration the renewal time lies within the lifetime, so that a new certificate is not due."""
     at = renewal_time(START, START + lifetime, wanted)
     assert START < at <= START + lifetime

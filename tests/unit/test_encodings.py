@@ -81,19 +81,19 @@ WRITINGS += [in_page, in_address, in_address_of_net, quote, quote_plus]
 @pytest.mark.parametrize("outer", WRITINGS)
 @pytest.mark.parametrize("inner", WRITINGS)
 def test_one_encoding_inside_another(inner: Writing, outer: Writing) -> None:
-    """Nothing of the secret is left, and the text around it stays."""
+    """A secret in nested encodings is masked completely. The text around it stays."""
     assert redacted(SECRET, f"the key {outer(inner(SECRET))} is wrong") == f"the key {HIDDEN} is wrong"
 
 
 @given(SECRETS, st.sampled_from(WRITINGS), st.sampled_from(WRITINGS))
 def test_any_secret(secret: str, inner: Writing, outer: Writing) -> None:
-    """The same for any characters of the secret, also for escapes in it."""
+    """Any secret in nested encodings is masked, even one with escapes."""
     assert redacted(secret, f"{EDGE}{outer(inner(secret))}{EDGE}") == f"{EDGE}{HIDDEN}{EDGE}"
 
 
 @given(SECRETS, st.data())
 def test_some_characters_escaped(secret: str, data: st.DataObject) -> None:
-    """A host may escape any of them; of percent signs or ampersands, it escapes all."""
+    """A secret is masked even if only some of its characters are escaped."""
     ways: list[Writing] = [in_address, in_address_of_net] if data.draw(st.booleans()) else [in_page, in_entities]
     chosen = [data.draw(st.sampled_from(ways if each in "%&" else [*ways, plain])) for each in secret]
     text = "".join(writing(each) for writing, each in zip(chosen, secret, strict=True))
@@ -114,12 +114,12 @@ def test_some_characters_escaped(secret: str, data: st.DataObject) -> None:
     ],
 )
 def test_other_encodings(text: str) -> None:
-    """In hexadecimal, in the wrong character set, in upper case, and in base64 that is escaped again."""
+    """A secret is masked in hexadecimal, in a wrong character set, in upper case, and in escaped base64."""
     assert redacted(SECRET, f"the key {text} is wrong") == f"the key {HIDDEN} is wrong"
 
 
 def test_base64url() -> None:
-    """With its two other characters, and after another text."""
+    """A secret is masked in base64url, with its special characters and after another text."""
     secret = "~?>~?>~?>~?>~?>"
     assert redacted(secret, base64.urlsafe_b64encode(secret.encode()).decode()) == HIDDEN
     assert "_" not in redacted(secret, base64.urlsafe_b64encode(b"u:" + secret.encode()).decode())
@@ -135,7 +135,7 @@ def test_bytes_that_are_not_utf_8() -> None:
     ["\\", "%", "&", "%zz %4", "&amp", "&#;", "&#x110000;", "&nosuch;", "\\u12", "\\U00110000", "\\ud83d", "%ff%c3"],
 )
 def test_what_only_begins_like_an_escape(text: str) -> None:
-    """It stays, and the secret beside it is found."""
+    """An incomplete escape stays, and the secret beside it is masked."""
     assert redacted("canary/1", f"{text} canary%2F1 {text}") == f"{text} {HIDDEN} {text}"
 
 
@@ -156,7 +156,7 @@ CUT = [
 
 @pytest.mark.parametrize("text", CUT)
 def test_the_beginning_of_a_secret_that_a_host_cut(text: str) -> None:
-    """The beginning is hidden from 8 characters on, and the text around it stays."""
+    """A beginning of at least 8 characters is masked. The text around it stays."""
     shown = redacted(TOKEN, f"token {text}")
     assert shown.startswith((f"token {HIDDEN}", f"token '{HIDDEN}'"))
     assert "012" not in shown
@@ -165,7 +165,7 @@ def test_the_beginning_of_a_secret_that_a_host_cut(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["cfpat_0 is short", "cfpat_0123456789xyz", "cfpat_01-other", "see cfpat_012X"])
 def test_what_only_begins_like_a_secret(text: str) -> None:
-    """Fewer than 8 characters, and another word with the same beginning, stay."""
+    """A beginning below 8 characters, and another word with the same beginning, stay."""
     assert redacted(TOKEN, text) == text
 
 
@@ -174,7 +174,7 @@ def test_what_only_begins_like_a_secret(text: str) -> None:
     [("\n", plain), ("\r\n    ", plain), ("\n\t", plain), ("\n", in_json), ("\r\n", in_address)],
 )
 def test_a_secret_that_a_host_broke_into_lines(line_break: str, escape: Writing) -> None:
-    """The lines are hidden together, also where the line breaks are escaped; those around them stay."""
+    """A secret broken into lines is masked as one, even with escaped line breaks. Lines around it stay."""
     broken = line_break.join((TOKEN[:5], TOKEN[5:20], TOKEN[20:]))
     assert redacted(TOKEN, f"the key\n{escape(broken)}\nis wrong") == f"the key\n{HIDDEN}\nis wrong"
 
@@ -182,14 +182,14 @@ def test_a_secret_that_a_host_broke_into_lines(line_break: str, escape: Writing)
 @pytest.mark.parametrize("escape", [plain, in_json, in_address, in_entities])
 @pytest.mark.parametrize("invisible", ["\u200b", "\u00ad", "\u200d\ufe0f", "\ufeff", "\U000e0020"])
 def test_a_secret_that_is_broken_by_invisible_characters(invisible: str, escape: Writing) -> None:
-    """Zero-width spaces and soft hyphens, as pages put them into long words."""
+    """A secret with zero-width spaces or soft hyphens is masked."""
     broken = invisible.join((TOKEN[:5], TOKEN[5:20], TOKEN[20:]))
     assert redacted(TOKEN, f"the key {escape(broken)} is wrong") == f"the key {HIDDEN} is wrong"
 
 
 @given(SECRETS.filter(lambda secret: len(secret) > 8), st.data())
 def test_any_secret_that_a_host_cut(secret: str, data: st.DataObject) -> None:
-    """Whatever a secret contains, no beginning of 8 characters is left before an ellipsis."""
+    """A beginning of at least 8 characters of any secret is masked before an ellipsis."""
     length = data.draw(st.integers(8, len(secret)))
     assert redacted(secret, f"{EDGE}{secret[:length]}…") == f"{EDGE}{HIDDEN}…"
 

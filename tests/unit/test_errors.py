@@ -13,7 +13,7 @@ ALL = [value for value in vars(errors).values() if isinstance(value, type) and i
 
 @pytest.mark.parametrize("kind", ALL)
 def test_every_error_carries_code_message_evidence_and_fix(kind: type[errors.DnsRenewError]) -> None:
-    """The text is the message and the fix; the JSON form has all four."""
+    """The text has the message and the fix. The JSON form has all four."""
     error = kind("some-code", "It did not work.", fix="Do this.", evidence={"a": 1})
     assert str(error) == "It did not work. Do this."
     assert json.loads(json.dumps(error.to_dict())) == {
@@ -27,7 +27,7 @@ def test_every_error_carries_code_message_evidence_and_fix(kind: type[errors.Dns
 @pytest.mark.parametrize("kind", ALL)
 @pytest.mark.parametrize("travel", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))])
 def test_every_error_survives_pickling(kind: type[errors.DnsRenewError], travel: object) -> None:
-    """All attributes arrive, the class too."""
+    """All attributes and the class survive."""
     error = kind("some-code", "It did not work.", fix="Do this.", evidence={"a": [1]})
     if isinstance(error, errors.CAError):
         error.retry_after = 7.0
@@ -38,7 +38,7 @@ def test_every_error_survives_pickling(kind: type[errors.DnsRenewError], travel:
 
 
 def test_a_pickle_keeps_the_cause_that_is_ours() -> None:
-    """An error of dnsrenew comes along; any other may not be picklable, and may hold a secret."""
+    """A cause of dnsrenew is pickled. Any other one is dropped, because it may hold a secret."""
     error = errors.StoreError("some-code", "It did not work.", fix="Do this.")
     error.__cause__ = errors.DnsError("dns-no-zone", "There is none.", fix="Make one.")
     arrived = pickle.loads(pickle.dumps(error)).__cause__
@@ -48,14 +48,14 @@ def test_a_pickle_keeps_the_cause_that_is_ours() -> None:
 
 
 def test_a_copy_has_evidence_of_its_own() -> None:
-    """Those who are told of the same failure each add to theirs."""
+    """Evidence added to a copy does not change the original."""
     error = errors.StoreError("some-code", "It did not work.", fix="Do this.", evidence={"a": 1})
     copy.copy(error).with_evidence(b=2)
     assert error.evidence == {"a": 1}
 
 
 def test_a_ca_error_names_type_detail_subproblems_and_retry_after() -> None:
-    """What the CA said can be read by a program."""
+    """The fields of the CA's problem document are attributes of the error."""
     error = errors.CAError(
         "ca-rate-limited", "Too many.", fix="Wait.", type="rateLimited", detail="too many", retry_after=60,
         subproblems=[{"type": "x", "identifier": "example.test"}],
@@ -82,7 +82,7 @@ def test_only_attempt_errors_let_another_route_be_tried() -> None:
     ],
 )
 def test_times_in_messages_have_one_form(value: object, shown: str) -> None:
-    """Short, with the zone; the evidence keeps what programs read."""
+    """The message has a short time with its zone. The evidence has the original value."""
     error = errors.DnsRenewError.of(errors.Text("x", "It is {value}.", "Look."), value=value)
     assert error.message == f"It is {shown}."
     assert error.evidence == {"value": value}

@@ -42,13 +42,19 @@ def lines(caplog: pytest.LogCaptureFixture) -> Iterator[list[tuple[str, str]]]:
 
 
 def outcome(status: Any, **more: Any) -> Outcome:
-    """The outcome of a certificate that is valid for 60 days, unless said otherwise."""
-    facts = {"name": "home", "reason": "ari", "domains": ("x.test", "*.x.test"), "not_after": LATER}
+    """The outcome of a certificate that is valid for 60 of its 90 days, unless said otherwise."""
+    life = {"not_before": START - timedelta(days=30), "not_after": LATER}
+    facts = {"name": "home", "reason": "ari", "domains": ("x.test", "*.x.test"), **life}
     return Outcome(status=status, **{**facts, **more})
 
 
+def short_lived(left: int) -> dict[str, Any]:
+    """The validity of a certificate of 6 days, with so many left."""
+    return {"not_before": START + timedelta(days=left - 6), "not_after": START + timedelta(days=left)}
+
+
 def finished(log: EventLog, done: Outcome) -> None:
-    """Tell a log of the end of a certificate."""
+    """Send a log the end of a certificate."""
     log(Event("certificate-finished", START, done.name, done.to_dict()))
 
 
@@ -59,13 +65,24 @@ def finished(log: EventLog, done: Outcome) -> None:
         (outcome("renewed", reason="missing"), "INFO", "obtained a certificate for x.test, *.x.test, valid until"),
         (outcome("rehearsed"), "INFO", "the dry run succeeded for x.test, *.x.test"),
         (outcome("failed", error=ERROR), "INFO", "failed: The host refuses the token. Make a new one."),
+        (outcome("failed", error=ERROR, reason="forced"), "INFO", "failed: The host refuses the token."),
+        (outcome("failed", error=ERROR, reason="revoked"), "WARNING", "failed: The host refuses the token."),
+        (outcome("failed", error=ERROR, reason="changed"), "WARNING", "failed: The host refuses the token."),
+        (outcome("failed", error=ERROR, not_after=START + timedelta(days=15)), "WARNING", "failed: The host refuses"),
+        (outcome("failed", error=ERROR, not_after=START + timedelta(days=16)), "INFO", "failed: The host refuses"),
+        (outcome("failed", error=ERROR, **short_lived(3)), "WARNING", "failed: The host refuses the token."),
+        (outcome("failed", error=ERROR, **short_lived(4)), "INFO", "failed: The host refuses the token."),
         (outcome("failed", error=ERROR, not_after=None), "WARNING", "failed: The host refuses the token."),
         (outcome("failed", error=ERROR, not_after=START), "WARNING", "failed: The host refuses the token."),
         (outcome("locked", error=ERROR, not_after=None), "INFO", "locked: The host refuses the token."),
     ],
 )
 def test_an_outcome_is_a_line(done: Outcome, level: str, text: str, lines: list[tuple[str, str]]) -> None:
-    """INFO if the next run may help; WARNING if nothing valid is left, which needs a person."""
+    """The level is INFO if later runs may help and WARNING if a person must act.
+
+    That is a failure where the stored certificate cannot be used or is not what the configuration asks for, or where
+    less than a third of its lifetime is left (half for a short-lived one).
+    """
     finished(EventLog(), done)
     ((found, line),) = lines
     assert found == level
@@ -73,7 +90,7 @@ def test_an_outcome_is_a_line(done: Outcome, level: str, text: str, lines: list[
 
 
 def test_a_certificate_that_is_not_due_is_a_detail(lines: list[tuple[str, str]]) -> None:
-    """DEBUG; one that is due and put off is INFO. Their events are no second line."""
+    """A certificate that is not due is logged with DEBUG, a deferred one with INFO, once each."""
     log, idle, deferred = EventLog(), outcome("not-due"), outcome("deferred", error=ERROR, next_attempt=LATER)
     finished(log, idle)
     finished(log, deferred)
@@ -83,7 +100,7 @@ def test_a_certificate_that_is_not_due_is_a_detail(lines: list[tuple[str, str]])
 
 
 def test_a_wait_is_a_line(lines: list[tuple[str, str]]) -> None:
-    """The first event of a wait for name servers, with those that are late; the next wait is another line."""
+    """The first event of a wait for name servers is logged, with their number. The next wait is logged again."""
     log = EventLog()
     servers = [{"state": state} for state in ("agrees", "waiting", "skipped", "waiting")]
     for kind in ("dns-waiting", "dns-waiting", "dns-visible", "dns-waiting"):
@@ -101,7 +118,7 @@ def test_a_wait_is_a_line(lines: list[tuple[str, str]]) -> None:
 
 
 def test_a_warning_is_logged_once(lines: list[tuple[str, str]]) -> None:
-    """However often it comes; another certificate's is another one, and one of a run has no name."""
+    """A repeated warning is logged once for each certificate. One of the run has no name."""
     log, data = EventLog(), {"code": "c", "message": "It is so.", "fix": "Do this."}
     for name in ("home", "home", "other", None):
         log(Event("warning", START, name, data))
@@ -113,7 +130,7 @@ def test_a_warning_is_logged_once(lines: list[tuple[str, str]]) -> None:
 
 
 def test_deployments_are_lines(lines: list[tuple[str, str]]) -> None:
-    """Done is INFO; what failed needs a person."""
+    """A deployment is logged with INFO, a failed one with WARNING."""
     log, data = EventLog(), {"to": "files", "target": "/srv/x.pem", "error": None}
     log(Event("deployed", START, "home", data))
     log(Event("deploy-failed", START, "home", {**data, "error": ERROR.to_dict()}))
@@ -124,7 +141,7 @@ def test_deployments_are_lines(lines: list[tuple[str, str]]) -> None:
 
 
 def test_the_log_and_a_listener_both_get_an_event(lines: list[tuple[str, str]]) -> None:
-    """And a listener that fails stops neither."""
+    """The log and a listener both get an event, even if the listener fails."""
     heard: list[str] = []
 
     def broken(event: Event) -> None:
@@ -137,14 +154,17 @@ def test_the_log_and_a_listener_both_get_an_event(lines: list[tuple[str, str]]) 
 
 
 def test_the_command_shows_events_only_once() -> None:
-    """It has lines of its own for them; what other loggers have is shown with ``-v``."""
+    """The command has its own output for events, so it does not show their log lines.
+
+    Other loggers are shown with ``-vv``.
+    """
     handler = LogLines(Terminal(verbose=2))
     shown = [name for name in ("dnsrenew", "dnsrenew.ca") if handler.filter(logging.makeLogRecord({"name": name}))]
     assert shown == ["dnsrenew.ca"]
 
 
 def test_a_whole_call_of_obtain_is_logged(tmp_path: Path, lines: list[tuple[str, str]]) -> None:
-    """A program that only configures logging learns that it obtained a certificate, and later that it is not due."""
+    """The log shows that obtain() obtained a certificate, and later that it is not due."""
     world = RecipeWorld(tmp_path)
     with world.in_place():
         certificate = dnsrenew.obtain("home.example.com", dns=world.driver, agree_terms=True)

@@ -39,13 +39,13 @@ CALLS = [(kind, keys, whole) for kind, keys, whole in emitted() if not kind.star
 
 
 def test_every_kind_is_emitted_and_none_beside_them() -> None:
-    """The list has no kind too many and none too few."""
+    """The kinds in the list are exactly those that the code emits."""
     assert {kind for kind, _, _ in emitted()} == set(KINDS)
 
 
 @pytest.mark.parametrize(("kind", "keys", "whole"), CALLS, ids=[kind for kind, _, _ in CALLS])
 def test_an_event_has_the_data_that_is_documented(kind: str, keys: set[str], whole: bool) -> None:
-    """Each key of a call is in the list; if the call has no others, each key of the list is in the call."""
+    """The keys of each emitted event are documented. Unless it has dynamic ones, all documented keys are emitted."""
     if kind == "certificate-finished":  # an outcome
         return
     assert keys <= documented(kind)
@@ -54,5 +54,5 @@ def test_an_event_has_the_data_that_is_documented(kind: str, keys: set[str], who
 
 @pytest.mark.parametrize("kind", ["deployed", "deploy-failed"])
 def test_the_result_of_a_deployment_is_an_event(kind: str) -> None:
-    """Its data is the JSON form of the result."""
+    """The data of the event is the JSON form of the result."""
     assert documented(kind) == set(DeploymentResult(to="files", target="x", ok=True).to_dict())

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dnsrenew.base.values import replace as replaced
 from dnsrenew.model import CertificateSpec, Route
 from dnsrenew.operations.status import status_of
 from tests.kit.run_ca import Authority
@@ -19,7 +20,7 @@ SPEC = CertificateSpec(
 
 @pytest.mark.parametrize("fate", ["refuses", "secretless"])
 def test_a_failure_of_what_was_only_forced_is_the_run_s_alone(tmp_path: Path, fate: str) -> None:
-    """The outcome has the error; the status shows none, and the renewal that is due later waits for nothing."""
+    """A failed forced renewal is in the outcome, but not in the status, and does not delay the regular renewal."""
     stage = RunStage(tmp_path, RunWorld(hosts={"a": "ok"}))
     assert stage.run(SPEC).status == "renewed"
     stage.enter(RunWorld(hosts={"a": fate}))
@@ -36,6 +37,23 @@ def test_a_failure_of_what_was_only_forced_is_the_run_s_alone(tmp_path: Path, fa
     stage.clock.elapsed += (status.next_renewal - stage.clock.now()).total_seconds()
     stage.enter(RunWorld(hosts={"a": "ok"}))
     assert stage.run(SPEC).status == "renewed"
+
+
+@pytest.mark.parametrize("reason", ["revoked", "changed"])
+def test_what_is_due_for_another_reason_is_due_now(tmp_path: Path, reason: str) -> None:
+    """The status of a revoked or changed certificate gives no renewal time in the future."""
+    stage = RunStage(tmp_path, RunWorld(hosts={"a": "ok"}))
+    assert stage.run(SPEC).status == "renewed"
+    later = status_of(SPEC, stage.store, stage.context).next_renewal
+    now = stage.clock.now().replace(microsecond=0)
+    assert later is not None
+    assert later > now
+    with stage.store.lock("home", context=stage.context):
+        stage.store.update("home", lambda state: replaced(state, revoked=reason == "revoked"))
+    status = status_of(SPEC if reason == "revoked" else replace(SPEC, key="rsa2048"), stage.store, stage.context)
+    assert (status.reason, status.next_renewal) == (reason, now)
+    stage.clock.elapsed += (later - now).total_seconds() + 3600
+    assert status_of(SPEC, stage.store, stage.context).next_renewal == later
 
 
 def test_what_is_due_is_tried_again_after_a_pause(tmp_path: Path) -> None:
@@ -55,7 +73,7 @@ TWO = replace(SPEC, routes=(Route("dns-01", dns=("a",)), Route("dns-01", dns=("a
 
 
 def test_while_one_ca_asks_to_wait_only_the_other_is_tried(tmp_path: Path) -> None:
-    """Its wait is kept by the run after it too, although that one comes sooner; then it is asked again."""
+    """While one CA asks to wait, earlier runs try only the other one. After the wait it is tried again."""
     stage = RunStage(tmp_path, RunWorld({"one": BUSY, "two": Authority(ordering="ca-caa")}, hosts={"a": "ok"}))
     first = stage.run(TWO)
     assert [attempt.error and attempt.error.code for attempt in first.attempts] == ["ca-server-error", "ca-caa"]
@@ -72,7 +90,7 @@ def test_while_one_ca_asks_to_wait_only_the_other_is_tried(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("stands", [False, True])
 def test_a_ca_that_was_added_is_tried_at_once_where_no_certificate_stands(tmp_path: Path, *, stands: bool) -> None:
-    """The wait is the other CA's, which is not asked again; with a valid certificate there is time."""
+    """Without a valid certificate an added CA is tried at once. The waiting one is not asked again."""
     stage = RunStage(tmp_path, RunWorld({"one": BUSY}, hosts={"a": "ok"}))
     if stands:
         stage.keep(SPEC)
@@ -85,7 +103,7 @@ def test_a_ca_that_was_added_is_tried_at_once_where_no_certificate_stands(tmp_pa
 
 
 def test_the_wait_of_another_certificate_ends_in_time_for_this_one(tmp_path: Path) -> None:
-    """A CA asked the whole account to wait for a week; a certificate of another CA that ends before is not given up."""
+    """A wait of the whole account is limited by the remaining lifetime of this certificate."""
     stage = RunStage(tmp_path, RunWorld(hosts={"a": "ok"}))
     stage.keep(replace(SPEC, ca="two"), "two")
     left = timedelta(days=4)
@@ -103,7 +121,7 @@ def test_the_wait_of_another_certificate_ends_in_time_for_this_one(tmp_path: Pat
 
 @pytest.mark.parametrize("damage", [lambda key: key.write_text("nothing"), lambda key: key.unlink()])
 def test_a_pinned_account_is_not_replaced(tmp_path: Path, damage: Callable[[Path], object]) -> None:
-    """CAA would forbid the new one: nothing is created, and the backup of the key mends it."""
+    """An account that CAA pins is not replaced. The error asks for the key's backup."""
     stage = RunStage(tmp_path, RunWorld(hosts={"a": "ok"}))
     assert stage.run(SPEC).status == "renewed"
     (url,) = stage.accounts["one"]
@@ -127,7 +145,7 @@ def test_a_pinned_account_is_not_replaced(tmp_path: Path, damage: Callable[[Path
 
 @pytest.mark.parametrize("caa", [{}, {"x.test": "one.test"}, {"x.test": "one.test; accounturi=https://one.test/other"}])
 def test_an_account_that_is_not_pinned_is_replaced(tmp_path: Path, caa: dict[str, str]) -> None:
-    """Records that do not name it are judged as always."""
+    """An account that no CAA record pins is replaced. Other CAA records are judged as usual."""
     stage = RunStage(tmp_path, RunWorld(hosts={"a": "ok"}))
     stage.run(SPEC)
     (key,) = tmp_path.glob("accounts/*/key.pem")

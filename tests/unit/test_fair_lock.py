@@ -27,7 +27,7 @@ class Noting(Context):
 
 
 def goes(lock: FairLock, ca: str, names: list[str]) -> threading.Event:
-    """Start a thread that holds the lock; the event tells that it did."""
+    """Start a thread that takes the lock. Return the event that it sets."""
     had = threading.Event()
 
     def go() -> None:
@@ -39,7 +39,7 @@ def goes(lock: FairLock, ca: str, names: list[str]) -> threading.Event:
 
 
 def test_the_same_names_at_the_same_ca_go_one_after_the_other() -> None:
-    """In any order of the names; another CA or another set of names does not wait."""
+    """The same names at one CA are locked in any order. Another CA or another set of names is not locked."""
     lock = FairLock()
     with lock.hold_all(Context(), "lab", NAMES):
         assert goes(lock, "other", NAMES).wait(5)
@@ -50,7 +50,7 @@ def test_the_same_names_at_the_same_ca_go_one_after_the_other() -> None:
 
 
 def test_a_failure_releases_the_lock() -> None:
-    """The next caller gets it."""
+    """After a failure the next caller gets the lock."""
     lock = FairLock()
     with pytest.raises(ZeroDivisionError), lock.hold_all(Context(), "lab", NAMES):
         raise ZeroDivisionError
@@ -70,7 +70,7 @@ def test_a_waiting_caller_can_be_cancelled() -> None:
 
 
 def test_first_come_first_served(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With any number of callers, also if the later ones poll more often."""
+    """The callers get the lock in their order of arrival."""
     monkeypatch.setattr(threads, "SLICE", 0.001)
     lock, order = FairLock(), list[int]()
 
@@ -89,7 +89,7 @@ def test_first_come_first_served(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_cancelled_caller_leaves_the_queue() -> None:
-    """Later callers do not wait for it."""
+    """Later callers do not wait for a cancelled one."""
     lock, context = FairLock(), Context()
     context.cancel.set()
     with lock.hold(Context(), "zone"), pytest.raises(Cancelled), lock.hold(context, "zone"):

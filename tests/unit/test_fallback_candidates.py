@@ -78,7 +78,7 @@ def test_all_names_go_to_one_ca() -> None:
 
 
 def test_no_route_left_is_no_choice() -> None:
-    """choose() returns None, and stuck() the names without a route."""
+    """If no route is left, choose() returns None and stuck() the names without a route."""
     plan = Candidates({"x.test": [HTTP], "y.test": [DNS]}, ROUTES)
     plan.drop(HTTP, ["x.test"])
     assert plan.choose() is None

@@ -98,7 +98,7 @@ def test_what_is_kept_of_many_attempts_is_small() -> None:
 
 
 def test_the_pauses_are_those_of_the_facts() -> None:
-    """The pauses are those that Let's Encrypt asks of clients."""
+    """The back-off times are 1, 10, 100 and 1440 minutes, which Let's Encrypt asks of clients."""
     assert [pause.total_seconds() / 60 for pause in PAUSES] == [1, 10, 100, 1440]
 
 
@@ -183,7 +183,7 @@ def test_any_two_times_in_the_file(until: timedelta, since: timedelta | None, ju
 
 
 def test_without_the_time_of_writing_two_days_are_believed() -> None:
-    """Without attempt_set_at, a pause of a day counts, and one of a month is ignored."""
+    """Without attempt_set_at, a pause of a day counts. One of a month is ignored."""
     assert history.deferred_until(State(next_attempt=NOW + DAY), NOW) == NOW + DAY
     assert history.deferred_until(State(next_attempt=NOW + 30 * DAY), NOW) is None
 

@@ -93,19 +93,19 @@ def test_what_counts_as_an_edit(folder: Path, edit: Edit) -> None:
     ],
 )
 def test_what_does_not(folder: Path, edit: Edit) -> None:
-    """Another certificate, another CA, an account that no route of it uses, the margin, an order of accounts."""
+    """Changes of other certificates, other CAs, unused accounts, the margin or the order of accounts do not count."""
     assert number(folder, edit) == number(folder)
 
 
 def test_an_account_that_a_cname_led_to_counts(folder: Path) -> None:
-    """It was used by an attempt, whatever its zones are."""
+    """A change to an account that an attempt used changes the fingerprint, whatever its zones are."""
     edit: Edit = lambda tables: tables["dns"]["cname"].update(server="127.0.0.2")  # noqa: E731
     assert number(folder, edit, used=("cname",)) != number(folder, used=("cname",))
     assert number(folder, used=("gone",)) == number(folder)
 
 
 def test_routes_that_name_their_accounts_use_no_others(folder: Path) -> None:
-    """Then even an account for the same zone does not matter."""
+    """If a route names its accounts, other accounts for the same zone do not count."""
 
     def named(document: dict[str, Any]) -> None:
         document["certificate"][0]["routes"] = [{"challenge": "dns-01", "dns": "home"}]
@@ -118,7 +118,7 @@ def test_routes_that_name_their_accounts_use_no_others(folder: Path) -> None:
 
 
 def test_the_value_of_a_secret_counts(folder: Path) -> None:
-    """Also of a file, which the configuration only names, and of one that could not be read."""
+    """The fingerprint depends on the value of a secret file, and on whether it could be read."""
     before = number(folder)
     (folder / "token").unlink()
     missing = number(folder)
@@ -139,7 +139,7 @@ def test_without_the_key_a_value_cannot_be_tried_out(folder: Path) -> None:
 
 
 def test_the_key_is_made_once_and_is_private(tmp_path: Path) -> None:
-    """Another process finds the same; a damaged one is replaced; it is not foreign to the store."""
+    """The key is private and the same for another process. A damaged one is replaced."""
     file = tmp_path / "store" / "fingerprint.key"
     key = FolderStore(file.parent).fingerprint_key()
     assert len(key) == 32
@@ -155,5 +155,5 @@ def test_the_key_is_made_once_and_is_private(tmp_path: Path) -> None:
 
 
 def test_each_store_has_a_key_of_its_own(tmp_path: Path) -> None:
-    """It is random."""
+    """Two stores have different keys."""
     assert FolderStore(tmp_path / "a").fingerprint_key() != FolderStore(tmp_path / "b").fingerprint_key()

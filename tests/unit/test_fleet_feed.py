@@ -60,7 +60,7 @@ class Table:
         return iter([each for each, changed in self.rows.values() if changed > number])
 
     def missing(self, certificates: Sequence[str]) -> list[str]:
-        """Return those that are not in force."""
+        """Return the certificates without a version in use."""
         self._read("missing")
         return [name for name in certificates if name not in self.rows or self.rows[name][0].version is None]
 
@@ -76,10 +76,7 @@ class Table:
 
 
 class Follower:
-    """A feed whose looks the test makes.
-
-    :ivar taken: what was told to be new.
-    """
+    """A feed that is polled by the test."""
 
     def __init__(self) -> None:
         self.table = Table()
@@ -116,7 +113,7 @@ def follower() -> Follower:
 
 
 def test_a_change_without_a_notification_is_found(follower: Follower) -> None:
-    """By the next look, once; and after some seconds without changes, a look costs one statement."""
+    """The next poll finds the change once. After some seconds without changes, a poll costs one statement."""
     follower.table.put("a", 2)
     follower.look()
     assert (follower.version("a"), follower.taken) == (2, ["a"])
@@ -131,7 +128,7 @@ def test_a_change_without_a_notification_is_found(follower: Follower) -> None:
 
 @pytest.mark.parametrize("late", [1, 2, 10, 19])
 def test_a_transaction_that_ends_late_is_found(follower: Follower, late: int) -> None:
-    """Its change has a lower number than others that are known already."""
+    """A change is found although its number is lower than known ones."""
     follower.table.changed += 1
     number = follower.table.changed
     follower.table.put("b", 1)
@@ -144,14 +141,14 @@ def test_a_transaction_that_ends_late_is_found(follower: Follower, late: int) ->
 
 
 def test_a_transaction_that_was_under_way_at_the_start_is_found(follower: Follower) -> None:
-    """Its number was given out before everything was read."""
+    """A change is found although its number precedes the first full read."""
     follower.table.put("b", 1, number=follower.table.changed - 5)
     follower.look()
     assert follower.version("b") == 1
 
 
 def test_a_read_that_fails_is_made_again(follower: Follower) -> None:
-    """Nothing is taken for known before it was read, however long that takes."""
+    """A failed read is repeated until the change is known."""
     follower.table.put("a", 2)
     follower.table.gone = {"changed"}
     for _ in range(60):
@@ -163,7 +160,7 @@ def test_a_read_that_fails_is_made_again(follower: Follower) -> None:
 
 
 def test_a_removal_without_a_notification_is_found(follower: Follower) -> None:
-    """By the counter of the statistics; also if the comparison fails at first."""
+    """The counter of the statistics reveals a removal, even if the comparison fails at first."""
     follower.table.put("b", 1)
     follower.look()
     follower.table.remove("b")
@@ -176,7 +173,7 @@ def test_a_removal_without_a_notification_is_found(follower: Follower) -> None:
 
 
 def test_removals_with_a_notification_need_no_comparison(follower: Follower) -> None:
-    """Whether the statistics tell of them before or after it."""
+    """A removal with a notification needs no comparison with the database."""
     follower.table.put("b", 1)
     follower.look()
     follower.table.remove("b")
@@ -215,7 +212,7 @@ def test_an_older_database_replaces_everything(follower: Follower) -> None:
 
 
 def test_a_notification_takes_over_at_once(follower: Follower) -> None:
-    """What is new, changed, without a version, or gone."""
+    """A notification adds, changes and removes certificates at once."""
     follower.table.put("a", 2)
     follower.table.put("b", 1)
     follower.table.put("c", None)

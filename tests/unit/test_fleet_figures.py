@@ -1,4 +1,4 @@
-"""The page of figures of a fleet, and what it calculates from them."""
+"""The page of a fleet's measurements and its calculations."""
 
 import re
 from pathlib import Path
@@ -35,7 +35,7 @@ def made(**changes: float) -> str:
 
 
 def test_ten_million_on_paper() -> None:
-    """Sizes and times grow with the fleet; polls are held back by the pace, and what takes too long is said."""
+    """Sizes and times grow with the fleet. Polls are limited by their rate."""
     found = rows(made())
     assert found["database"].startswith("200 GB")
     assert found["renewals"].startswith("2.0 a second")
@@ -50,13 +50,13 @@ def test_ten_million_on_paper() -> None:
 
 @pytest.mark.parametrize(("value", "words"), [(0.9, "Every goal is met"), (1.2, "- scan: 1.20 s instead of ≤ 1.00 s")])
 def test_missed_goals_are_named(value: float, words: str) -> None:
-    """A goal that is missed stands below the table."""
+    """A missed goal is named below the table."""
     few = dict.fromkeys(VALUES, 0.1)
     assert words in made(**few, scan=value)
 
 
 def test_the_page_is_that_of_the_program() -> None:
-    """Its words are those of the program; its figures are from a full measurement."""
+    """The text of the page is that of the program. Its figures are from a full measurement."""
     page = PAGE.read_text("utf-8")
     words = made().partition("## What is measured")[2]
     assert page.partition("## What is measured")[2] == words

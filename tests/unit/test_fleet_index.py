@@ -46,7 +46,7 @@ def test_the_newest_valid_certificate_is_found(index: NameIndex) -> None:
 
 
 def test_a_removed_certificate_leaves_its_names_to_others(index: NameIndex) -> None:
-    """Also if it is called like one of its names."""
+    """The names of a removed certificate are served by others, even a name equal to the certificate's."""
     index.put([certificate("a.x", "a.x", "b.x", begin=5), certificate("other", "a.x"), certificate("c.x")])
     assert found(index, "a.x", "b.x", "c.x") == ["a.x", "a.x", "c.x"]
     index.remove(["a.x", "unknown"])
@@ -55,7 +55,7 @@ def test_a_removed_certificate_leaves_its_names_to_others(index: NameIndex) -> N
 
 
 def test_a_new_version_replaces_all_names(index: NameIndex) -> None:
-    """Those that it does not have any more are gone; what has not changed is not told."""
+    """A new version removes names that it no longer has. An unchanged certificate is not reported."""
     first, second = certificate("pair", "a.x", "pair"), certificate("pair", "c.x", "pair", version=2)
     assert index.put([first, certificate("b.x")]) == ["pair", "b.x"]
     assert index.put([first, certificate("b.x")]) == []
@@ -65,7 +65,7 @@ def test_a_new_version_replaces_all_names(index: NameIndex) -> None:
 
 
 def test_all_certificates_are_given_in_pages(index: NameIndex) -> None:
-    """Also those that are removed while they are gone through."""
+    """All certificates are returned in pages, even if they are removed during the iteration."""
     index.fill([certificate(f"{number}.x") for number in range(25)])
     index.fill([certificate("many", *[f"{number}.y" for number in range(5)])])
     pages = list(index.pages(10))
@@ -77,7 +77,7 @@ def test_all_certificates_are_given_in_pages(index: NameIndex) -> None:
 
 
 def test_a_name_takes_few_bytes(index: NameIndex) -> None:
-    """So a million fits into any server; a certificate of another name takes twice as much."""
+    """A name takes less than 80 bytes, so that a million fits into any server."""
     index.fill([certificate(f"customer{number:06}.shop.example") for number in range(20_000)])
     assert index.size / 20_000 < 80
     index.fill([certificate(f"c{number}", f"other{number:06}.shop.example") for number in range(20_000)])
@@ -85,7 +85,7 @@ def test_a_name_takes_few_bytes(index: NameIndex) -> None:
 
 
 def test_a_search_during_writes_finds_every_name(index: NameIndex) -> None:
-    """From several threads: a name has a certificate at every moment."""
+    """During concurrent writes every name has a certificate at every moment."""
     index.put([certificate(f"{number}.x") for number in range(100)])
     done = threading.Event()
     missed: list[str] = []
@@ -114,7 +114,7 @@ def context(version: int = 1, end: float = 2000) -> CachedContext:
 
 
 def test_what_was_asked_for_the_longest_ago_goes_first() -> None:
-    """And is freed at once."""
+    """The least recently used context is removed first, and its memory is freed at once."""
     cache = ContextCache(2)
     first = context()
     freed = weakref.ref(first.context)
@@ -131,7 +131,7 @@ def test_what_was_asked_for_the_longest_ago_goes_first() -> None:
 
 
 def test_an_expired_certificate_goes_unless_it_is_asked_for() -> None:
-    """Between two sweeps."""
+    """An expired context is removed unless it was used since the last sweep."""
     cache = ContextCache(9)
     for name, end in {"valid": 2000.0, "asked": 999.0, "idle": 999.0}.items():
         cache.put(name, context(end=end))
@@ -142,7 +142,7 @@ def test_an_expired_certificate_goes_unless_it_is_asked_for() -> None:
 
 
 def test_a_wildcard_covers_one_label() -> None:
-    """What a context of an old version can serve."""
+    """A wildcard covers exactly one label."""
     old = CachedContext(1, ["a.x", "*.b.x"], 0, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
     assert [old.covers(name) for name in ("a.x", "1.b.x", "b.x", "1.1.b.x")] == [True, True, False, False]
 
@@ -151,7 +151,7 @@ def test_a_wildcard_covers_one_label() -> None:
 
 
 def test_each_certificate_is_loaded_once_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those who ask meanwhile share the load; what finds no place in the queue is refused."""
+    """Concurrent requests share one load. A request that exceeds the queue is refused."""
     monkeypatch.setattr(loading, "QUEUED", 5)
     threads, go_on = ServerThreads(), threading.Event()
     loaded: list[str] = []
@@ -174,7 +174,7 @@ def test_each_certificate_is_loaded_once_at_a_time(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_failed_load_can_be_asked_for_again() -> None:
-    """The error is told, and the thread goes on."""
+    """A failed load reports its error, and the next request loads again."""
     threads, errors = ServerThreads(), [StoreError("store-unreachable", "It is gone.", fix="Wait.")]
     told: list[Exception] = []
     loaded: list[str] = []

@@ -10,7 +10,7 @@ from dnsrenew.fleet.serving.server_threads import ServerThreads
 
 
 def test_what_is_asked_for_while_it_is_read_is_read_again() -> None:
-    """The reading that is under way may have missed the new version; until then one reading is enough."""
+    """A request during a load causes a second load, because the first may have missed the new version."""
     begun, go_on, second = threading.Event(), threading.Event(), threading.Event()
     loads: list[Sequence[str]] = []
 

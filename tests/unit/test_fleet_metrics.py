@@ -88,7 +88,7 @@ def source(tmp_path: Path) -> Iterator[Source]:
 
 
 def test_every_metric_is_there() -> None:
-    """Sums over the fleet; no series names a certificate."""
+    """The metrics are sums over the fleet, without certificate names."""
     samples = parsed("".join(f"{line}\n" for line in fleet_lines(READING)))
     expected: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {
         ("database_reachable", ()): 1,
@@ -115,7 +115,7 @@ def test_every_metric_is_there() -> None:
 
 
 def test_the_database_is_asked_at_most_every_fifteen_seconds(source: Source) -> None:
-    """However often a worker is scraped; another configuration is read at once."""
+    """The database is read at most every 15 s, or at once for a new configuration."""
     for _ in range(5):
         assert source.sample("due") == 9
         assert source.numbers.health() == Health(True, "ok")
@@ -130,7 +130,7 @@ def test_the_database_is_asked_at_most_every_fifteen_seconds(source: Source) -> 
 
 
 def test_without_a_database_that_is_all_that_is_said(source: Source) -> None:
-    """The scrape succeeds, so that an alert can tell it from a worker that is gone; the health is bad."""
+    """Without the database the scrape succeeds with that one metric, and the health is bad."""
     source.error = StoreError("store-unreachable", "It is gone.", fix="Look.")
     assert parsed(source.numbers.text()) == {("dnsrenew_fleet_database_reachable", ()): 0}
     assert source.numbers.health() == Health(False, "the store cannot be read (store-unreachable)")
@@ -140,7 +140,7 @@ def test_without_a_database_that_is_all_that_is_said(source: Source) -> None:
 
 
 def test_a_bug_in_a_look_ends_nothing(source: Source) -> None:
-    """The next look reads again."""
+    """After a failed reading the next one succeeds."""
     source.error = RuntimeError("a bug")
     assert source.sample("database_reachable") == 0
     source.error = None
@@ -149,7 +149,7 @@ def test_a_bug_in_a_look_ends_nothing(source: Source) -> None:
 
 
 def test_a_database_that_hangs_holds_up_no_scrape(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The answer has the old numbers until the look ends; there is one look at a time."""
+    """While the database hangs, scrapes get the old numbers, and only one reading runs."""
     monkeypatch.setattr(metrics, "PATIENCE", 0.05)
     assert source.sample("due") == 9
     source.hangs.clear()
@@ -166,7 +166,7 @@ def test_a_database_that_hangs_holds_up_no_scrape(source: Source, monkeypatch: p
 
 
 def test_the_endpoint_serves_them(source: Source) -> None:
-    """``/metrics`` with status 200 also without a database, ``/healthz`` with 503 then."""
+    """Without a database ``/metrics`` answers 200 and ``/healthz`` 503."""
     with ports.reserve("127.0.0.1") as port:
         server = MetricsServer.start(f"127.0.0.1:{port.number}", source.numbers, time.monotonic)
         try:
@@ -183,7 +183,7 @@ def test_the_endpoint_serves_them(source: Source) -> None:
 def test_the_text_file_is_written_again_and_again(
     source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the worker runs; to another place once the configuration says so."""
+    """The file is written while the worker runs, and to another path after a configuration change."""
     monkeypatch.setattr(metrics, "BETWEEN_FILES", 0.01)
     first, second = tmp_path / "one.prom", tmp_path / "two.prom"
     source.numbers.use(replace(source.config, metrics=MetricsSettings(textfile=str(first))))
@@ -198,7 +198,7 @@ def test_the_text_file_is_written_again_and_again(
 def test_a_text_file_that_cannot_be_written_is_a_warning(
     source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once, not each minute; the worker goes on."""
+    """A text file that cannot be written causes one warning, and the worker continues."""
     monkeypatch.setattr(metrics, "BETWEEN_FILES", 0.01)
     missing = tmp_path / "missing" / "fleet.prom"
     source.numbers.use(replace(source.config, metrics=MetricsSettings(textfile=str(missing))))
@@ -210,7 +210,7 @@ def test_a_text_file_that_cannot_be_written_is_a_warning(
 
 
 def test_a_run_leaves_the_text_file_to_the_workers(source: Source, tmp_path: Path) -> None:
-    """A command on a machine of the fleet would replace the numbers of all by those of some."""
+    """A single run does not write the fleet's text file: it knows only some of the certificates."""
     path = tmp_path / "fleet.prom"
     tables = {"store": "postgresql://dnsrenew@127.0.0.1/fleet", "metrics": {"textfile": str(path)}}
     config = Config.from_dict({**tables, "contact": "me@example.com", "agree_terms": True})

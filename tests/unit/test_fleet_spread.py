@@ -66,7 +66,7 @@ def test_a_renewal_is_only_moved_earlier(slot: float, wanted: RenewBefore | None
 
 
 def test_what_the_worker_plans_is_due_then() -> None:
-    """At the time that was set, the certificate is due by the same rule, and not before."""
+    """The certificate is due at the planned time and not before, by the same rule."""
     at = next_look(SPEC, 0.5, state(), outcome("renewed"), START)
     moved = spread(SPEC, 0.5, state())
     assert due.why_due(moved, state(), at - timedelta(seconds=1), whole=True) is None
@@ -74,19 +74,19 @@ def test_what_the_worker_plans_is_due_then() -> None:
 
 
 def test_a_time_of_the_ca_is_not_moved() -> None:
-    """The time that was chosen in the CA's window stands as it is."""
+    """A time chosen in the CA's suggested window is not moved."""
     suggested = state(ari=ari(poll=80 * DAY, chosen=10 * DAY))
     assert next_look(SPEC, 0.9, suggested, outcome(), START) == START + 10 * DAY
 
 
 def test_what_is_missing_is_not_moved() -> None:
-    """Without a stored certificate the rule stays what it is."""
+    """Without a stored certificate the rule is not changed."""
     assert spread(SPEC, 0.7, State()) == SPEC
 
 
 @pytest.mark.parametrize("slot", [0.0, 0.5, 0.99])
 def test_a_poll_is_never_earlier_than_the_ca_asked_for(slot: float) -> None:
-    """The CA is asked again after the time that it gave, by up to a quarter later."""
+    """A poll follows the CA's time by up to a quarter of the wait."""
     at = next_look(SPEC, slot, state(ari=ari(poll=timedelta(hours=6))), outcome(), START)
     assert timedelta(hours=6) <= at - START <= timedelta(hours=7.5)
 
@@ -97,25 +97,25 @@ def test_polls_are_a_day_apart_at_most() -> None:
 
 
 def test_a_poll_that_failed_is_tried_again_later() -> None:
-    """What could not be polled now is not polled again at once."""
+    """A failed poll is not repeated at once."""
     at = next_look(SPEC, 0.0, state(ari=ari(poll=-DAY)), outcome(), START)
     assert at == START + UNKNOWN
 
 
 def test_after_a_failure_its_own_pause_counts() -> None:
-    """The next attempt is that of the outcome, which a run of one machine would make too."""
+    """After a failure the next attempt is that of the outcome."""
     failed = outcome("failed", next_attempt=START + 3 * DAY, error=CAError("ca-refused", "no", fix="-"))
     assert next_look(SPEC, 0.9, State(), failed, START) == START + 3 * DAY
 
 
 def test_a_failure_without_a_time_is_tried_again_soon() -> None:
-    """A failure that left no time, such as that of the store, is tried again within minutes."""
+    """A failure without a next attempt is retried within minutes."""
     failed = outcome("failed", error=CAError("ca-refused", "no", fix="-"))
     assert UNKNOWN <= next_look(SPEC, 0.5, state(), failed, START) - START <= 2 * UNKNOWN
 
 
 def test_what_another_program_holds_is_looked_at_again() -> None:
-    """A certificate that somebody else works on is looked at again in a minute."""
+    """A certificate that another run has locked is checked again after a minute."""
     assert next_look(SPEC, 0.5, state(), outcome("locked"), START) == START + SOONEST
 
 
@@ -129,7 +129,7 @@ def test_a_failed_deployment_is_tried_again() -> None:
 
 
 def test_nothing_is_looked_at_without_a_pause() -> None:
-    """What is due again at once waits a minute: no certificate keeps a worker busy alone."""
+    """A certificate that is due again at once waits a minute, so that it does not occupy a worker."""
     late = START + LIFE - timedelta(seconds=1)
     assert next_look(SPEC, 0.5, state(), outcome(), late) == late + SOONEST
 
@@ -137,7 +137,7 @@ def test_nothing_is_looked_at_without_a_pause() -> None:
 @pytest.mark.parametrize("status", ["failed", "deferred"])
 @pytest.mark.parametrize("age", [70 * DAY, 95 * DAY])
 def test_a_poll_does_not_hasten_the_next_attempt(status: OutcomeStatus, age: timedelta) -> None:
-    """What is due is not polled, so the time of a poll that has passed brings no look before the next attempt."""
+    """A due certificate is not polled, so an overdue poll does not bring forward the next attempt."""
     now = START + age
     known = state(ari=ari(poll=age - DAY), next_attempt=now + DAY)
     assert next_look(SPEC, 0.3, known, outcome(status, next_attempt=now + DAY), now) == now + DAY

@@ -80,7 +80,7 @@ def visit(changes: dict[str, Answer]) -> list[str]:
 
 
 def test_without_changes_nothing_fails() -> None:
-    """The recorded answers are those of a CA without faults."""
+    """The recorded answers, unchanged, cause no error."""
     visited = Visit({})
     assert visited.whole_way()
     assert visited.errors == []
@@ -116,7 +116,7 @@ def test_any_header(name: str) -> None:
 
 
 def test_any_retry_after() -> None:
-    """The result is a finite number of seconds, or None."""
+    """Any Retry-After gives a finite number of seconds or None."""
     for text in HEADER_TEXTS:
         seconds = retry_after({"Retry-After": text}, START)
         assert seconds is None or 0 <= seconds < float("inf")

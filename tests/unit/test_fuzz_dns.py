@@ -1,4 +1,4 @@
-"""Any octets from a name server are an answer or none; any CAA record has a verdict."""
+"""Any octets from a name server are parsed to an answer or to None. Any CAA record has a verdict."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ ASKED = {
 
 
 def read(case: Asked, data: bytes) -> bool:
-    """Read octets as an answer, with all readers; tell whether they are one."""
+    """Read octets as an answer, with all readers. Return whether they are one."""
     if not wire.belongs(data, case.query):
         return False
     wire.is_truncated(data)
@@ -194,7 +194,7 @@ LONG = ["a" * 10_000, "-" * 10_000, ";" * 10_000, "a;b=" * 3000, "a-" * 5000]
 
 @pytest.mark.parametrize("text", ["", ";", ";;", "=", ";=;", "\x00", *LONG])
 def test_long_and_empty_caa_values(text: str) -> None:
-    """They are parsed at once, or are malformed."""
+    """Long and empty values are parsed quickly or are malformed."""
     issuer = parse_issuer(text)
     assert issuer is None or parse_issuer(str(issuer)) == issuer
     parse_methods(text)
@@ -219,7 +219,7 @@ def doh() -> Iterator[tuple[DohServer, Doh]]:
 
 
 def test_a_doh_answer_has_as_many_octets_as_one_over_tcp(doh: tuple[DohServer, Doh]) -> None:
-    """At most 65,535 octets are read."""
+    """A DoH answer above 65,535 octets is refused."""
     server, client = doh
     server.body = b"\0\0" + ASKED["txt"].answer[2:] + bytes(65_535)
     with pytest.raises(NoDohAnswer, match="65,535 octets"):
@@ -229,7 +229,7 @@ def test_a_doh_answer_has_as_many_octets_as_one_over_tcp(doh: tuple[DohServer, D
 @bounded(40)
 @given(body=edited(b"\0\0" + ASKED["txt"].answer[2:]) | st.binary(max_size=60))
 def test_any_doh_answer(doh: tuple[DohServer, Doh], body: bytes) -> None:
-    """The body is an answer to the query, or none."""
+    """Any body is parsed to an answer or raises NoDohAnswer."""
     server, client = doh
     server.body = body
     try:

@@ -96,7 +96,7 @@ def changed(data: bytes, number: int) -> Iterator[bytes]:
 
 
 def parse(source: str) -> Provider | None:
-    """Read a provider and use it; None: it has a mistake, which can be printed."""
+    """Read a provider and use it. Return None if it has a mistake, which must be printable."""
     try:
         provider = parse_provider(source, "host", "host.toml")
     except ConfigError as error:
@@ -153,7 +153,7 @@ def test_a_provider_of_any_name(tmp_path: Path, name: str) -> None:
 
 
 def test_any_included_file(tmp_path: Path) -> None:
-    """It is a part of the configuration, or its mistakes are named as those of the main file."""
+    """Any included file is accepted, or its mistakes are reported like those of the main file."""
     main = write(tmp_path, 'include = ["conf.d/*.toml"]\n' + GOOD)
     part = write(tmp_path, INCLUDED, "conf.d/part.toml")
     assert set(Config.load(main).accounts) == {"home", "other"}
@@ -187,7 +187,7 @@ def test_any_included_file(tmp_path: Path) -> None:
     ],
 )
 def test_any_pattern_of_an_include(tmp_path: Path, pattern: str) -> None:
-    """It matches files or nothing, or is a mistake."""
+    """Any pattern is accepted or is a mistake."""
     write(tmp_path, "", "conf.d/empty.toml")
     main = write(tmp_path, f'include = ["{pattern}"]\n' + GOOD)
     try:

@@ -201,5 +201,5 @@ def test_duckdns_answers_ok(server: Server, body: bytes) -> None:
 @bounded(20)
 @given(body=st.binary(max_size=40) | edited(b"KO") | st.sampled_from([b"OKAY", b"<html>OK", b"", CANARY.encode()]))
 def test_duckdns_answers_anything_else(server: Server, status: int, body: bytes) -> None:
-    """Only `OK` with status 200 is success; the answer is not repeated in the error."""
+    """Only `OK` with status 200 is success."""
     assert (code_for_answer(server, status, body) == "written") == (status == 200 and body.split()[:1] == [b"OK"])

@@ -148,7 +148,7 @@ FORMS: dict[str, tuple[type[Form], dict[str, Any], Callable[[Any], Iterator[Form
 
 
 def check(name: str, data: bytes) -> bool:
-    """Read octets and use the value; tell whether they were valid."""
+    """Read octets and use the value. Return whether they were valid."""
     kind, _, use = FORMS[name]
     try:
         form = kind.from_json(data)
@@ -242,7 +242,7 @@ def test_a_damaged_state_costs_no_certificate(store: Store, data: bytes) -> None
 
 
 def test_any_account(quick: Path) -> None:
-    """With its key the account exists, whatever its other file says; only a newer version is refused."""
+    """An account with its key can be loaded, whatever its other file contains. Only a newer schema is refused."""
     context = Context()
     folder = FolderStore(quick).accounts(DIRECTORY, "lab", context)
     folder.save(AccountData(key_pem=issue(98)[1]))

@@ -83,7 +83,7 @@ def changes(data: bytes, *, every: int, news: tuple[int, ...] = (0, 1, 0x7F, 0x8
 
 
 def read(text: str) -> bool:
-    """Read a chain with all readers; tell whether it is the expected certificate."""
+    """Read a chain with all readers. Return whether it is the expected certificate."""
     readers: tuple[Callable[[str], object], ...] = (x509.read_certificate, x509.split_chain, x509.to_der, cert_id)
     for reader in readers:
         try:

@@ -64,7 +64,7 @@ def found(path: Path, *, any_entry: bool = False, uid: int = USER.pw_uid) -> tup
     ],
 )
 def test_a_folder_on_the_way(tmp_path: Path, owner: int, group: int, mode: int, fault: str | None) -> None:
-    """It is owned by root or the user, and others cannot write to it unless it is sticky; their own group may."""
+    """A folder must belong to root or the user. Others may write to it only if it is sticky."""
     above = put(tmp_path / "above", owner, group, mode)
     expected = None if fault is None else (fault, str(above))
     assert found(put(above / "file.txt")) == expected
@@ -73,7 +73,7 @@ def test_a_folder_on_the_way(tmp_path: Path, owner: int, group: int, mode: int, 
 
 @pytest.mark.parametrize(("mode", "fault"), [(0o755, None), (0o1775, "group"), (0o1777, "everybody")])
 def test_a_folder_in_which_any_file_is_used(tmp_path: Path, mode: int, fault: str | None) -> None:
-    """The sticky bit does not keep others from adding a file, so it excuses only folders on the way."""
+    """The sticky bit does not excuse a folder in which any file is used, because others can add files."""
     folder = put(tmp_path / "store", 0, OTHER, mode)
     assert found(folder) is None
     assert found(folder, any_entry=True) == (fault and (fault, str(folder)))
@@ -93,7 +93,7 @@ def test_a_folder_in_which_any_file_is_used(tmp_path: Path, mode: int, fault: st
     ],
 )
 def test_a_file(tmp_path: Path, owner: int, group: int, mode: int, fault: str | None) -> None:
-    """A file is judged like the folders on the way, by its path and again when it is open."""
+    """A file is checked by its path, and again when it is open."""
     file = put(tmp_path / "file.txt", owner, group, mode)
     assert found(file) == (fault and (fault, str(file)))
     handle, weakness = Ground(USER.pw_uid).open(file)
@@ -112,7 +112,7 @@ def test_a_file(tmp_path: Path, owner: int, group: int, mode: int, fault: str | 
     ],
 )
 def test_an_access_list(tmp_path: Path, kind: str, number: int, rights: int, fault: str | None) -> None:
-    """Somebody whom an access list lets write is one of the others, although the group is the user's own."""
+    """A user or group with write access by an access list counts as another user. The command of the fix removes it."""
     folder = put(tmp_path / "folder", USER.pw_uid, USER.pw_gid)
     file = put(folder / "file.txt", USER.pw_uid, USER.pw_gid, 0o600)
     let(folder, kind, number, rights)
@@ -125,7 +125,7 @@ def test_an_access_list(tmp_path: Path, kind: str, number: int, rights: int, fau
 
 
 def test_an_access_list_of_a_secret(tmp_path: Path) -> None:
-    """Who may read a file by its access list is one of the others too."""
+    """A user with read access by an access list counts as another user."""
     for part in tmp_path.parents:
         if part.stat().st_uid == 0 and not part.stat().st_mode & stat.S_IXOTH:
             part.chmod(part.stat().st_mode | 0o011)
@@ -138,7 +138,7 @@ def test_an_access_list_of_a_secret(tmp_path: Path) -> None:
 
 
 def test_links_are_judged_and_followed(tmp_path: Path) -> None:
-    """A link, the folder it is in and all that it leads through: relative, absolute, several, with ``..``."""
+    """A link, its folder and its whole path are checked, for relative, absolute and chained links."""
     good, weak = put(tmp_path / "good"), put(tmp_path / "weak", mode=0o777)
     put(good / "file.txt")
     put(weak / "file.txt")
@@ -153,7 +153,7 @@ def test_links_are_judged_and_followed(tmp_path: Path) -> None:
 
 
 def test_the_topmost_part_is_named(tmp_path: Path) -> None:
-    """Nothing below it can be trusted."""
+    """The topmost weak part is named, because nothing below it can be trusted."""
     top = put(tmp_path / "top", OTHER)
     below = put(top / "below", mode=0o777)
     assert found(put(below / "file.txt", OTHER)) == ("owner", str(top))
@@ -170,7 +170,7 @@ def test_root_trusts_root_alone(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_replaced_after_the_look(tmp_path: Path) -> None:
-    """What is opened is judged, not what lay there before."""
+    """The file that is opened is checked, not the one that was there before."""
     file = put(tmp_path / "file.txt")
     ground = Ground(USER.pw_uid)
     assert ground.weakness(file) is None
@@ -188,7 +188,7 @@ def test_a_file_that_is_replaced_after_the_look(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["above", "it's here"])
 def test_the_commands_mend_it(tmp_path: Path, name: str) -> None:
-    """Each names one part; after all of them the path is trusted."""
+    """After running the command for each weak part, the path is trusted."""
     above = put(tmp_path / name, OTHER, OTHER, 0o777)
     file = put(above / "file.txt", 0, OTHER, 0o664)
     commands = []
@@ -212,7 +212,7 @@ def test_the_commands_mend_it(tmp_path: Path, name: str) -> None:
     ],
 )
 def test_whether_others_can_read(tmp_path: Path, folder: int, file: int, group: int, readable: bool) -> None:
-    """A file is readable for others if its mode says so, and they can pass every folder above it."""
+    """Others can read a file if its mode allows it and they can pass every folder above."""
     for part in tmp_path.parents:
         if part.stat().st_uid == 0 and not part.stat().st_mode & stat.S_IXOTH:
             part.chmod(part.stat().st_mode | 0o011)
@@ -258,7 +258,7 @@ ANN = "ann:x:7001:7001::/:/bin/sh\n"
     ],
 )
 def test_which_group_is_the_users_own(tmp_path: Path, passwd: str, group: str, said: str) -> None:
-    """The primary group, named like the user, without another member; tried with real entries."""
+    """The user's own group is the primary one with the user's name and no other member."""
     assert run_python(GROUPS, str(tmp_path), passwd, group, unshare=("--mount",)).strip() == said
 
 
@@ -277,7 +277,7 @@ CONTAINER = """if True:
 
 
 def test_in_a_user_namespace_the_host_is_root_above_a_mount(tmp_path: Path) -> None:
-    """As in a rootless container: folders of users that are not mapped are trusted only above a mount point."""
+    """In a rootless container, folders of unmapped users are trusted only above a mount point."""
     above = put(tmp_path / "abo ve", OTHER, OTHER)
     volume = put(above / "volume")
     said = run_python(CONTAINER, str(above), str(volume), unshare=("--map-root-user", "--mount")).splitlines()

@@ -20,7 +20,7 @@ from dnsrenew.dns import resolvers
     ],
 )
 def test_host_and_port_are_read_as_people_write_them(text: str, expected: tuple[str, int]) -> None:
-    """IPv6 in brackets when a port follows; what is put together again is the same."""
+    """IPv6 needs brackets before a port. Splitting and joining are inverse."""
     assert host_port.split(text, 53) == expected
     assert host_port.split(host_port.join(*expected)) == expected
     assert host_port.split(resolvers.host_and_port(*expected), 53) == expected
@@ -30,13 +30,13 @@ def test_host_and_port_are_read_as_people_write_them(text: str, expected: tuple[
     "text", ["h:", "h:x", "h:-1", "h:٣", "[::1", "[::1]x", "[::1]:", "[]:1", "[h]:1", "::1:x", "1:2:3", "h:1:2"]
 )
 def test_what_is_neither_is_refused(text: str) -> None:
-    """And not guessed at."""
+    """A text that is neither form is refused."""
     with pytest.raises(ValueError, match=r"^"):
         host_port.split(text)
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "123456", "9" * 5000])
 def test_a_port_that_there_is_not(port: str) -> None:
-    """Told apart from what is no number."""
+    """A number that is no valid port raises PortError."""
     with pytest.raises(host_port.PortError):
         host_port.split(f"h:{port}")

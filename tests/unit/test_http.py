@@ -104,7 +104,7 @@ def fails(call: Callable[[], object]) -> HttpFailure:
 
 
 def test_a_connection_is_used_again(client: HttpClient, server: Server) -> None:
-    """Two requests use one connection; headers are case-insensitive, and the default headers are sent."""
+    """Two requests share one connection. Headers are case-insensitive."""
     server.will(server.answers(ok(b'{"a": 1}', "Replay-Nonce: x"), ok(b"no", status="404 Not Found")))
     first = client.request("GET", server.url)
     second = client.request("POST", server.url, data=b"{}", headers={"X-Test": "1"})
@@ -169,7 +169,7 @@ def test_a_slow_answer_leaves_the_next_its_time(client: HttpClient, server: Serv
     ],
 )
 def test_an_answer_that_breaks_off_is_a_reset(client: HttpClient, server: Server, answer: bytes, detail: str) -> None:
-    """No answer, half a body, or invalid HTTP; the detail names no Python class."""
+    """No response, a cut body and invalid HTTP are a reset. The detail names no Python class."""
     server.will(server.answers(answer))
     failure = fails(lambda: client.request("GET", server.url, timeout=QUICK))
     assert (failure.kind, failure.detail) == ("reset", detail)
@@ -177,7 +177,7 @@ def test_an_answer_that_breaks_off_is_a_reset(client: HttpClient, server: Server
 
 @pytest.mark.parametrize("form", ["length", "chunks", "end"])
 def test_a_long_body_is_refused(client: HttpClient, server: Server, form: str) -> None:
-    """Whatever its framing; a body of exactly the limit is accepted."""
+    """A body above the limit is refused with any framing. A body of exactly the limit is accepted."""
 
     def answer(body: bytes) -> bytes:
         if form == "length":
@@ -193,7 +193,7 @@ def test_a_long_body_is_refused(client: HttpClient, server: Server, form: str) -
 
 
 def test_redirects_are_followed_only_where_asked_and_only_reading(client: HttpClient, server: Server) -> None:
-    """A GET follows five redirects, a POST none; the failure names the host."""
+    """Redirects are followed only for a GET that allows them, and only a limited number of times."""
     away = ok(b"", "Location: /next", status="302 Found")
     server.will(server.answers(away, ok(b"here")))
     response = client.request("GET", server.url, redirects=True)
@@ -235,7 +235,7 @@ def test_where_there_is_nobody(client: HttpClient, server: Server) -> None:
 
 
 def test_a_host_of_many_addresses_has_no_more_time(client: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All addresses share the connect time-out, and the last one is tried too."""
+    """All addresses share the connect time-out. The last one is tried too."""
     real, addresses = socket.getaddrinfo, ["127.0.0.1"] * 6
 
     def resolve(host: str, port: int, *rest: Any, **more: Any) -> Any:
@@ -260,7 +260,7 @@ def test_a_host_of_many_addresses_has_no_more_time(client: HttpClient, monkeypat
 
 
 def test_a_failure_shows_no_secret_of_the_url(client: HttpClient, server: Server) -> None:
-    """No text contains a token in the query, as DuckDNS uses it."""
+    """No text contains a token of the query."""
     server.will(server.answers(b""))
     failure = fails(lambda: client.request("GET", server.url, params={"token": "canary"}))
     assert "canary" not in repr(failure)
@@ -269,7 +269,7 @@ def test_a_failure_shows_no_secret_of_the_url(client: HttpClient, server: Server
 def test_the_debug_output_of_the_standard_library_is_off(
     client: HttpClient, server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A program that switches it on does not see our requests, nor those of lexicon: they have credentials."""
+    """Debug output of http.client does not show requests of dnsrenew or lexicon, which contain credentials."""
     monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
     server.will(server.answers(ok(b"")), server.answers(ok(b"")))
     client.request("GET", server.url + "?token=canary-of-the-url")
@@ -283,7 +283,7 @@ def test_the_debug_output_of_the_standard_library_is_off(
 
 
 def test_only_the_given_roots_are_trusted(tmp_path: Path) -> None:
-    """Configured roots replace the system's roots; without them, only the system's roots are trusted."""
+    """Configured roots replace the system's roots. Without them only the system's are trusted."""
     ours, theirs = LabCA(tmp_path / "ours"), LabCA(tmp_path / "theirs")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
@@ -337,7 +337,7 @@ def test_a_proxy_of_another_kind_is_told_as_one(monkeypatch: pytest.MonkeyPatch,
 def test_the_environment_s_proxy_is_used_and_its_exceptions_too(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """HTTP_PROXY and NO_PROXY are used; the failure of a proxy names the proxy, without its password."""
+    """HTTP_PROXY and NO_PROXY are used. The error names the proxy without its password."""
     proxy = Server()
     monkeypatch.setenv("http_proxy", f"http://user:canary@127.0.0.1:{proxy.port}")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
@@ -386,12 +386,12 @@ def test_what_stays_on_this_machine_reaches_no_proxy(server: Server, monkeypatch
     ],
 )
 def test_retry_after_in_both_forms(text: str, seconds: float | None) -> None:
-    """Seconds, or a date of any zone; anything else is None."""
+    """Retry-After is read as seconds or as a date of any zone. Anything else is None."""
     assert retry_after({"Retry-After": text}, NOW) == seconds
 
 
 def test_no_retry_after_is_none() -> None:
-    """Without the header it is None."""
+    """Without the header the result is None."""
     assert retry_after({}, NOW) is None
 
 

@@ -52,7 +52,7 @@ def port() -> Iterator[int]:
 
 @pytest.fixture
 def listeners() -> Iterator[HttpListeners]:
-    """Return listeners; at the end of the test none may be open."""
+    """Yield listeners. At the end of the test all must be closed."""
     made = HttpListeners()
     yield made
     assert made._servers == {}
@@ -861,7 +861,7 @@ def test_a_file_server_may_give_the_folders_of_root_to_another_user(
 def test_a_folder_that_was_swapped_keeps_its_mode(
     foreign: Path, monkeypatch: pytest.MonkeyPatch, content: Sequence[str], mask: int
 ) -> None:
-    """Whoever owns the webroot swaps the folder that we just made for a private one: the private one stays private."""
+    """If the owner of the webroot swaps a new folder for a private one, the private one keeps its mode."""
     private, place = foreign / "private", foreign / ".well-known"
     private.mkdir(mode=0o700)
     for name in content:
@@ -1094,7 +1094,7 @@ class SlowPlace:
 
 
 def test_a_publish_that_is_left_behind_undoes_itself(listeners: HttpListeners) -> None:
-    """A cancel does not wait for a slow publish, which removes afterwards what it has published."""
+    """A cancel does not wait for a slow publish, which afterwards removes what it has published."""
     place, cancel, http01 = SlowPlace(), threading.Event(), Http01(listeners=listeners)
     context = Told().context(cancel)
     value = HttpValue(HttpPlacement("a.test", place, webroot="/slow"), TOKEN, ANSWER.decode())

@@ -51,7 +51,7 @@ def codes(found: FoundData) -> list[str]:
 
 
 def test_the_folder_is_found(tool: AcmeSh) -> None:
-    """It is in the home folder, or where LE_CONFIG_HOME says; an ordinary folder is none."""
+    """The folder is in the home folder or named by LE_CONFIG_HOME. Other folders are not accepted."""
     host = tool.machine.host()
     assert tool.folder in acme_sh.usual(host)
     assert not acme_sh.is_here(tool.folder)
@@ -63,7 +63,7 @@ def test_the_folder_is_found(tool: AcmeSh) -> None:
 
 
 def test_the_folder_of_the_certificates_can_be_another_one(tool: AcmeSh) -> None:
-    """CERT_HOME is used if it exists here: a copy has the paths of another machine."""
+    """CERT_HOME is used if it exists, because a copy has the paths of another machine."""
     tool.certificate("example.test")
     tool.common(CERT_HOME="/nowhere")
     assert len(read(tool).certificates) == 1
@@ -78,7 +78,7 @@ def test_the_folder_of_the_certificates_can_be_another_one(tool: AcmeSh) -> None
 
 
 def test_an_account(tool: AcmeSh) -> None:
-    """The key, the URL and the address are kept; the directory URL is the path of the folder."""
+    """Key, URL and contact are imported. The directory URL is derived from the folder's path."""
     key = tool.account(ACCOUNT_URL="https://acme-v02.api.letsencrypt.org/acme/acct/1", CA_EMAIL="me@example.test")
     (account,) = read(tool).accounts
     assert x509.key_hash(x509.key_from_pem(account.key_pem)) == x509.key_hash(key)
@@ -87,7 +87,7 @@ def test_an_account(tool: AcmeSh) -> None:
 
 
 def test_an_account_without_its_settings(tool: AcmeSh) -> None:
-    """The CA finds an account by its key; the address may be in the answer of the CA."""
+    """An account without its settings is imported by its key. The contact is read from the CA's answer."""
     tool.account()
     (tool.folder / "ca/acme-v02.api.letsencrypt.org/directory/ca.conf").unlink()
     (account,) = read(tool).accounts
@@ -112,7 +112,7 @@ def test_the_directory_of_an_account(tool: AcmeSh, path: str, server: str, expec
 
 
 def test_one_account_key_for_all_cas(tool: AcmeSh) -> None:
-    """`--accountkey` names a key outside of the folder; an account that has one of its own uses that."""
+    """A shared key of `--accountkey` is used for accounts without their own key."""
     key, own = tool.account(ACCOUNT_URL="https://ca.test/acct/1"), tool.account("ca.test/dir")
     file = tool.folder / "ca/acme-v02.api.letsencrypt.org/directory/account.key"
     file.rename(tool.machine.root / "shared.key")
@@ -124,7 +124,7 @@ def test_one_account_key_for_all_cas(tool: AcmeSh) -> None:
 
 
 def test_an_account_at_an_unknown_ca_is_named(tool: AcmeSh) -> None:
-    """It is lost, and said so; that of the first version of the protocol, too. A deactivated one is not looked at."""
+    """An account at an unknown or an ACME v1 CA is reported as lost. A deactivated one is ignored."""
     tool.account("unknown.test")
     tool.account("acme-v01.api.letsencrypt.org/directory")
     tool.account("ca.test/dir/deactivated/7")
@@ -134,7 +134,7 @@ def test_an_account_at_an_unknown_ca_is_named(tool: AcmeSh) -> None:
 
 
 def test_the_binding_of_zerossl_is_by_email(tool: AcmeSh) -> None:
-    """acme.sh fetches and keeps it; an account of a website, or at another CA, keeps its own."""
+    """ZeroSSL's binding becomes one by e-mail if acme.sh fetched it. Other bindings are imported."""
     own = {"CA_EAB_KEY_ID": "kid", "CA_EAB_HMAC_KEY": CANARY}
     tool.account("acme.zerossl.com/v2/DV90", CA_EMAIL="me@example.test", **own)
     tool.account("ca.test/dir", CA_EMAIL="me@example.test", **own)
@@ -170,7 +170,7 @@ def test_a_damaged_account_is_named(tool: AcmeSh, content: str) -> None:
 
 
 def test_a_certificate(tool: AcmeSh) -> None:
-    """Names, key, chain, CA and account are as they were; the files are those that servers may name."""
+    """Names, key, chain, CA and account are imported. The files are those that servers may name."""
     tool.common(**{TOKEN: CANARY})
     tool.certificate("example.test", "*.example.test", Le_Preferred_Chain=in_base64("ISRG Root X1"))
     found = read(tool)
@@ -200,7 +200,7 @@ def test_a_certificate(tool: AcmeSh) -> None:
 
 
 def test_acme_sh_keeps_the_key_of_a_certificate(tool: AcmeSh) -> None:
-    """So does the configuration, unless a new key was wanted each time: a record TLSA can name it."""
+    """`reuse_key` is true, as acme.sh reuses keys, unless a new key was requested each time."""
     tool.certificate("a.test")
     tool.certificate("b.test", Le_ForceNewDomainKey="1")
     assert [certificate.reuse_key for certificate in read(tool).certificates] == [True, False]
@@ -217,7 +217,7 @@ def test_acme_sh_keeps_the_key_of_a_certificate(tool: AcmeSh) -> None:
     ],
 )
 def test_the_type_of_the_key(tool: AcmeSh, length: str, kind: str | None, noted: bool) -> None:
-    """A type that we do not have becomes the nearest one, and is named; none is the type of the certificate."""
+    """An unsupported key type becomes the nearest one and is reported. A missing one is that of the certificate."""
     tool.common(**{TOKEN: "t"})
     tool.certificate("example.test", Le_Keylength=length)
     found = read(tool)
@@ -226,7 +226,7 @@ def test_the_type_of_the_key(tool: AcmeSh, length: str, kind: str | None, noted:
 
 
 def test_ecdsa_and_rsa_for_the_same_names(tool: AcmeSh) -> None:
-    """Two folders are two certificates; what becomes of them is decided later."""
+    """Two folders for the same names are two certificates."""
     tool.certificate("example.test")
     tool.certificate("example.test", folder="example.test", Le_Keylength="2048")
     assert {certificate.key for certificate in read(tool).certificates} == {"ecdsa-p256", "rsa2048"}
@@ -246,7 +246,7 @@ def test_settings_that_we_do_not_have_are_named_with_their_lines(tool: AcmeSh) -
 
 
 def test_the_root_certificates_of_a_private_ca(tool: AcmeSh) -> None:
-    """CA_BUNDLE is for the CA's own server; a public CA does not need it."""
+    """CA_BUNDLE is imported for a private CA only."""
     tool.common(CA_BUNDLE="/etc/lab-ca.pem")
     tool.certificate("a.test", Le_API="https://ca.test/dir")
     tool.certificate("b.test")
@@ -257,7 +257,7 @@ def test_the_root_certificates_of_a_private_ca(tool: AcmeSh) -> None:
 
 
 def test_a_certificate_that_was_never_issued_is_left_out(tool: AcmeSh) -> None:
-    """acme.sh does not renew it either; a removed one is not mentioned."""
+    """A certificate that was never issued is reported and not imported. A removed one is ignored."""
     tool.settings(["failed.test"], "home/me/.acme.sh/failed.test_ecc")
     tool.machine.write("home/me/.acme.sh/failed.test_ecc/failed.test.key", "")
     file = tool.certificate("removed.test")
@@ -271,7 +271,7 @@ def test_a_certificate_that_was_never_issued_is_left_out(tool: AcmeSh) -> None:
 
 @pytest.mark.parametrize("content", [None, "", "\0\1\2", "Le_Domain='x"])
 def test_a_certificate_without_its_settings(tool: AcmeSh, content: str | None) -> None:
-    """Its names are those of the certificate, and how they are proved is asked for."""
+    """The names are those of the certificate. The missing DNS host is reported."""
     file = tool.certificate("example.test", "b.test")
     if content is None:
         file.unlink()
@@ -285,7 +285,7 @@ def test_a_certificate_without_its_settings(tool: AcmeSh, content: str | None) -
 
 @pytest.mark.parametrize("gone", ["example.test.key", "fullchain.cer", "ca.cer"])
 def test_a_half_written_folder(tool: AcmeSh, gone: str) -> None:
-    """Without the key the certificate is lost; the chain can be put together of its parts."""
+    """Without its key the certificate is lost. A missing chain is assembled from its parts."""
     tool.common(**{TOKEN: "t"})
     tool.certificate("example.test")
     (tool.folder / "example.test_ecc" / gone).unlink()
@@ -300,7 +300,7 @@ def test_a_half_written_folder(tool: AcmeSh, gone: str) -> None:
     ["https://[x", "https://ca.test:99999/dir", "ftp://ca.test", "https://", "x", "https:// a", "http://ca.test"],
 )
 def test_a_damaged_address_of_a_ca(tool: AcmeSh, server: str) -> None:
-    """The default CA renews the certificate, and it is said."""
+    """A damaged CA URL is reported, and the default CA is used."""
     tool.common(**{TOKEN: "t", "DEFAULT_ACME_SERVER": server, "SAVED_DA_Api": server})
     tool.account("ca.test/dir", ACCOUNT_URL=server)
     tool.certificate("example.test", Le_API=server)
@@ -312,7 +312,7 @@ def test_a_damaged_address_of_a_ca(tool: AcmeSh, server: str) -> None:
 
 
 def test_a_key_of_another_certificate(tool: AcmeSh) -> None:
-    """The pair is not taken over, so that no server gets it; the names are."""
+    """A pair that does not match is reported and not imported. The names are imported."""
     tool.common(**{TOKEN: "t"})
     tool.certificate("a.test")
     tool.certificate("b.test")
@@ -327,7 +327,7 @@ def test_a_key_of_another_certificate(tool: AcmeSh) -> None:
 
 
 def test_assignments_are_read_without_a_shell(tmp_path: Path) -> None:
-    """Nothing is run or expanded; a quoted value may have several lines; SAVED_ comes first."""
+    """Nothing is run or expanded. A quoted value may span lines. A SAVED_ value takes precedence."""
     text = (
         'A=\'$(touch x) `id` "q"\'\n# B=\'no\'\n  export C="a \\"b\\" \\$HOME"\nD=bare # comment\n'
         "E='two\nlines'\nF=''\nSAVED_G='new'\nG='old'\nSAVED_H=''\nH='plain'\nfunction x {\nI='it's'\nJ='last'"
@@ -350,7 +350,7 @@ def test_assignments_are_read_without_a_shell(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("form", ["{key}='{value}'", "export {key}='{value}'", "  {key}='{value}' # comment"])
 def test_a_value_is_the_one_that_a_shell_gets(tmp_path: Path, value: str, form: str) -> None:
-    """acme.sh itself reads its files with `.`; a line before and one after are read, too."""
+    """A value is read as by a shell, with the assignments around it."""
     file = tmp_path / "x.conf"
     file.write_text(f"A='1'\n{form.format(key='B', value=value)}\nC='3'\n")
     command = f'. {file}; printf \'%s|\' "$A" "$B" "$C"'
@@ -373,7 +373,7 @@ def test_what_a_person_wrote_is_what_a_shell_gets(tmp_path: Path, written: str) 
 
 @pytest.mark.parametrize("text", ["__ACME_BASE64__START_%%%__ACME_BASE64__END_", in_base64("true")[:-3]])
 def test_a_value_whose_base64_is_damaged(tmp_path: Path, text: str) -> None:
-    """It is no command."""
+    """A value with damaged base64 is not decoded to a command."""
     settings = ShellSettings(tmp_path / "x.conf", f"A='{text}'")
     assert "true" not in settings.get("A")
 
@@ -481,7 +481,7 @@ def account(tool: AcmeSh, script: str) -> FoundDnsAccount:
 
 @pytest.mark.parametrize(("script", "kept", "expected"), KEPT)
 def test_the_settings_of_a_script(tool: AcmeSh, script: str, kept: dict[str, str], expected: dict[str, object]) -> None:
-    """The options are those that the provider's file asks for, and its secrets are secrets."""
+    """The settings become the options of the provider file, and its secret options are secrets."""
     tool.common(**{f"SAVED_{key}": value for key, value in kept.items()})
     found = account(tool, script)
     assert {**found.options, **found.secrets} == expected
@@ -495,7 +495,7 @@ def test_the_settings_of_a_script(tool: AcmeSh, script: str, kept: dict[str, str
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_every_script_names_a_provider_and_its_options(name: str) -> None:
-    """The table does not go out of date when an option is renamed."""
+    """Each script's provider and options exist."""
     script = SCRIPTS[name]
     known = find_provider(script.provider)
     assert known is not None
@@ -503,7 +503,7 @@ def test_every_script_names_a_provider_and_its_options(name: str) -> None:
 
 
 def test_the_key_file_of_nsupdate(tool: AcmeSh) -> None:
-    """The name, the algorithm and the secret are those of the file that tsig-keygen writes."""
+    """Name, algorithm and secret are read from the file that tsig-keygen writes."""
     key = 'key "acme" {\n\talgorithm hmac-sha512;\n\tsecret "c2VjcmV0Cg==";\n};\n'
     tool.machine.write("etc/update.key", key, 0o600)
     kept = {
@@ -524,7 +524,7 @@ def test_the_key_file_of_nsupdate(tool: AcmeSh) -> None:
 
 
 def test_the_settings_of_a_certificate_come_first(tool: AcmeSh) -> None:
-    """Some scripts keep their settings there; older versions wrote them without the prefix."""
+    """Settings of the certificate take precedence over those of the account."""
     tool.common(CF_Token="old", SAVED_CF_Zone_ID="z")
     assert account(tool, "dns_cf").secrets["auth_token"] == "old"
     tool.certificate("example.test", Le_Webroot="dns_cf", CF_Token="own")
@@ -544,7 +544,7 @@ def test_the_settings_of_a_certificate_come_first(tool: AcmeSh) -> None:
     ],
 )
 def test_settings_that_a_script_does_not_keep_are_named(tool: AcmeSh, script: str, missing: str) -> None:
-    """The account is there without them; the line is that of the script's name."""
+    """Missing options are reported at the line of the script's name."""
     tool.common(SAVED_NAMECHEAP_SOURCEIP="https://ifconfig.co/ip")
     account(tool, script)
     (note,) = read(tool).not_understood
@@ -554,7 +554,7 @@ def test_settings_that_a_script_does_not_keep_are_named(tool: AcmeSh, script: st
 
 
 def test_one_provider_under_two_names(tool: AcmeSh) -> None:
-    """hosting.de's script is used for http.net, too."""
+    """The hosting.de script with http.net's endpoint becomes the provider httpnet."""
     tool.common(SAVED_HOSTINGDE_APIKEY="k", SAVED_HOSTINGDE_ENDPOINT="https://partner.http.net")
     assert account(tool, "dns_hostingde").provider == "httpnet"
 
@@ -563,7 +563,7 @@ def test_one_provider_under_two_names(tool: AcmeSh) -> None:
 
 
 def test_ways_of_each_name(tool: AcmeSh) -> None:
-    """A list that is too short goes on with its last item; an alias is the target of the CNAME."""
+    """A list that is too short repeats its last item. An alias is the target of the CNAME."""
     tool.common(**{TOKEN: "t"})
     (tool.machine.root / "var/www").mkdir(parents=True)
     tool.certificate(
@@ -590,7 +590,7 @@ def test_ways_of_each_name(tool: AcmeSh) -> None:
     ],
 )
 def test_a_listener_of_its_own(tool: AcmeSh, settings: dict[str, str], challenge: str, listen: str) -> None:
-    """It is where acme.sh's was; the programs around it go on freeing the port."""
+    """The listener of acme.sh is kept, and so are the programs that free its port."""
     hooks = {"Le_PreHook": in_base64("systemctl stop x"), "Le_PostHook": in_base64("systemctl start x")}
     tool.certificate("example.test", **settings, **hooks)
     certificate = only(tool)
@@ -602,7 +602,7 @@ def test_a_listener_of_its_own(tool: AcmeSh, settings: dict[str, str], challenge
 
 
 def test_hooks_without_a_port(tool: AcmeSh) -> None:
-    """What ran after each try runs after each new certificate; what ran before is named."""
+    """A hook after each try becomes a deployment. A hook before it is reported."""
     tool.common(**{TOKEN: "t"})
     hooks = {"Le_PreHook": "before", "Le_PostHook": in_base64("after"), "Le_RenewHook": in_base64("renewed 'x'")}
     tool.certificate("example.test", **hooks)
@@ -617,7 +617,7 @@ def test_hooks_without_a_port(tool: AcmeSh) -> None:
 
 
 def test_a_server_that_acme_sh_edited(tool: AcmeSh) -> None:
-    """The webroot is that of the server's configuration, if it is clear."""
+    """The webroot is guessed from the server's configuration, which is reported."""
     tool.certificate("example.test", Le_Webroot="nginx:")
     found = read(tool)
     assert (codes(found), found.certificates[0].routes) == (["import-dns-unknown"], ())
@@ -630,7 +630,7 @@ def test_a_server_that_acme_sh_edited(tool: AcmeSh) -> None:
 
 @pytest.mark.parametrize("way", ["dns_unheard_of", "stateless"])
 def test_a_way_without_equivalent_is_named(tool: AcmeSh, way: str) -> None:
-    """The certificate is read all the same; records set by hand are the provider `manual`."""
+    """The certificate is imported without a route, which is reported. Records by hand become the provider `manual`."""
     tool.certificate("example.test", Le_Webroot=way)
     found = read(tool)
     assert (codes(found), found.certificates[0].routes) == (["import-dns-unknown"], ())
@@ -664,7 +664,7 @@ def test_installed_files_and_their_reload(tool: AcmeSh) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no sh")
 def test_the_variables_of_acme_sh_go_on_working(tool: AcmeSh) -> None:
-    """A command, or a script that it runs, has them from ours; a reload has none, so it becomes an entry of its own."""
+    """A command or a script that uses the variables of acme.sh gets them. It becomes an entry of its own."""
     tool.machine.write("opt/hook.sh", "#!/bin/sh\ncp $CERT_KEY_PATH /x\n", 0o755)
     command = 'echo "$Le_Domain $CERT_FULLCHAIN_PATH"'
     keys = {"Le_RealKeyPath": "/etc/key.pem", "Le_ReloadCmd": in_base64(command), "Le_RenewHook": "/opt/hook.sh now"}
@@ -680,7 +680,7 @@ def test_the_variables_of_acme_sh_go_on_working(tool: AcmeSh) -> None:
 
 
 def test_a_chain_that_was_appended(tool: AcmeSh) -> None:
-    """acme.sh appends the chain if both paths are the same; a command alone is the target `run`."""
+    """Equal paths for certificate and chain give one file. A lone command becomes the target `run`."""
     tool.certificate("a.test", Le_RealCertPath="/x.pem", Le_RealCACertPath="/x.pem")
     tool.certificate("b.test", Le_ReloadCmd="reload")
     files, run = (certificate.deployments[0] for certificate in read(tool).certificates)
@@ -753,7 +753,7 @@ DEPLOYED: list[tuple[str, dict[str, str], str, dict[str, object], dict[str, str]
 def test_a_deploy_script(
     tool: AcmeSh, script: str, kept: dict[str, str], expected: tuple[str, dict[str, object], dict[str, str]]
 ) -> None:
-    """It becomes a target of ours."""
+    """A deploy script becomes the matching target."""
     tool.common(**{TOKEN: "t"})
     tool.certificate("example.test", Le_DeployHook=f"{script},", **kept)
     (deployment,) = only(tool).deployments
@@ -762,7 +762,7 @@ def test_a_deploy_script(
 
 
 def test_a_deploy_script_without_equivalent_is_named(tool: AcmeSh) -> None:
-    """Its line is said."""
+    """The unsupported script is reported by its name."""
     tool.common(**{TOKEN: "t"})
     tool.certificate("example.test", Le_DeployHook="fritzbox")
     found = read(tool)

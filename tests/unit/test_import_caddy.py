@@ -1,4 +1,4 @@
-"""What is read from Caddy's data folder and from its Caddyfile; and damage.
+"""Import from Caddy's data folder and its Caddyfile, also if they are damaged.
 
 The layouts are those of caddyserver.com/docs/conventions and /docs/caddyfile.
 """
@@ -76,7 +76,7 @@ def notes(found: FoundData) -> list[tuple[str, int | None, str]]:
 
 
 def test_the_folder_is_found(tool: Caddy) -> None:
-    """It is that of the service, of the user, or where the system puts such data."""
+    """The folder is that of the service, of the user, or of the system's convention."""
     host = tool.machine.host()
     assert tool.folder in caddy.usual(host)
     assert tool.machine.home / "Library/Application Support/Caddy" in caddy.usual(tool.machine.host("darwin"))
@@ -87,7 +87,7 @@ def test_the_folder_is_found(tool: Caddy) -> None:
 
 
 def test_accounts(tool: Caddy) -> None:
-    """The key, the URL and the contact are kept; that of ZeroSSL has its binding by e-mail."""
+    """Key, URL and contact are imported. ZeroSSL's binding becomes one by e-mail."""
     key = tool.account(url="https://acme-v02.api.letsencrypt.org/acme/acct/1")
     tool.account("acme.zerossl.com-v2-dv90")
     tool.account("ca.test-14000-dir", email="default")
@@ -102,7 +102,7 @@ def test_accounts(tool: Caddy) -> None:
 
 
 def test_an_account_at_an_unknown_ca_is_named(tool: Caddy) -> None:
-    """It is lost, and said so."""
+    """An account at an unknown CA is reported as lost."""
     tool.account("ca.test-dir")
     found = read(tool)
     assert found.accounts == ()
@@ -110,7 +110,7 @@ def test_an_account_at_an_unknown_ca_is_named(tool: Caddy) -> None:
 
 
 def test_a_certificate_whose_ports_caddy_has(tool: Caddy) -> None:
-    """It is taken over; how its name can be proved is asked for."""
+    """The certificate is imported without a route, which is reported."""
     folder = tool.certificate("example.test")
     found = read(tool)
     (certificate,) = found.certificates
@@ -129,7 +129,7 @@ def test_a_certificate_whose_ports_caddy_has(tool: Caddy) -> None:
 
 
 def test_the_newest_of_two_cas_is_taken(tool: Caddy) -> None:
-    """Caddy keeps the one of the CA that it used before; that of its own CA is left to it."""
+    """Of two certificates for the same name the newer one is imported. One of Caddy's own CA is not."""
     import os
 
     old = tool.certificate("example.test", "acme.zerossl.com-v2-dv90", "https://acme.zerossl.com/v2/DV90", days=50)
@@ -143,7 +143,7 @@ def test_the_newest_of_two_cas_is_taken(tool: Caddy) -> None:
 
 @pytest.mark.parametrize("gone", [".json", ".crt", ".key"])
 def test_a_half_written_folder(tool: Caddy, gone: str) -> None:
-    """Without a half of the pair it is lost; its names may be in the other file."""
+    """Without certificate or key it is lost. Its names are read from the remaining file."""
     folder = tool.certificate("*.example.test")
     (folder / f"{folder.name}{gone}").unlink()
     found = read(tool)
@@ -156,7 +156,7 @@ def test_a_half_written_folder(tool: Caddy, gone: str) -> None:
 
 @pytest.mark.parametrize("content", ["", "[]", '{"sans": 3, "issuer_data": []}', "{"])
 def test_a_damaged_document(tool: Caddy, content: str) -> None:
-    """The names are those of the certificate, and the CA is that of the folder."""
+    """The names are read from the certificate, and the CA from the folder."""
     folder = tool.certificate("example.test")
     (folder / "example.test.json").write_text(content)
     (certificate,) = read(tool).certificates
@@ -167,7 +167,7 @@ def test_a_damaged_document(tool: Caddy, content: str) -> None:
 
 
 def test_a_dns_module_and_its_token(tool: Caddy) -> None:
-    """The token is in the unit; the new files are beside the Caddyfile, and the line to write is said."""
+    """The module's token is read from the unit's environment."""
     tool.certificate("example.test")
     tool.config("example.test {\n\ttls me@example.test {\n\t\tdns cloudflare {env.CF_API_TOKEN}\n\t}\n}\n")
     override = f'[Service]\nEnvironment="CF_API_TOKEN={CANARY}" OTHER=x\n'
@@ -188,7 +188,7 @@ def test_a_dns_module_and_its_token(tool: Caddy) -> None:
 
 
 def test_the_environment_of_the_unit(tool: Caddy) -> None:
-    """Later additions win; a file with variables is read; a default in the Caddyfile is used without a variable."""
+    """Later settings take precedence. Environment files and defaults in the Caddyfile are read."""
     tool.machine.write(
         "usr/lib/systemd/system/caddy.service", "[Service]\nEnvironment=A=old\nEnvironmentFile=-/etc/c.env\n"
     )
@@ -209,7 +209,7 @@ def test_the_environment_of_the_unit(tool: Caddy) -> None:
 
 
 def test_global_options_and_sites(tool: Caddy) -> None:
-    """A site's own settings win; what has no equivalent is said, line by line, and the rest is left to Caddy."""
+    """A site's settings take precedence over global ones. Unsupported lines are reported."""
     for domain in ("a.test", "b.test", "*.c.test", "d.test"):
         tool.certificate(domain)
     tool.config(
@@ -239,7 +239,7 @@ def test_global_options_and_sites(tool: Caddy) -> None:
 
 
 def test_issuers_and_aliases(tool: Caddy) -> None:
-    """A block `issuer` has the same settings; Caddy's own CA is none of ours."""
+    """A block `issuer` has the same settings. Another issuer is reported."""
     tool.certificate("a.test")
     tool.config(
         "a.test {\n tls {\n  issuer acme https://ca.test/dir {\n   dns acmedns {\n    server_url https://x.test\n"
@@ -273,7 +273,7 @@ def test_issuers_and_aliases(tool: Caddy) -> None:
     ],
 )
 def test_the_settings_of_a_module(tool: Caddy, line: str, expected: dict[str, str]) -> None:
-    """They become the options of the provider (README files of github.com/caddy-dns)."""
+    """The settings become the options of the provider (README files of github.com/caddy-dns)."""
     tool.certificate("a.test")
     tool.config(f"a.test {{\ntls {{\n{line}\n}}\n}}\n")
     (certificate,) = read(tool).certificates
@@ -293,7 +293,7 @@ def test_a_token_in_a_file(tool: Caddy) -> None:
 
 
 def test_a_module_without_equivalent_is_named(tool: Caddy) -> None:
-    """The certificate has no route; its secret is not shown."""
+    """An unsupported module is reported with its line, without its secret. The certificate has no route."""
     tool.certificate("a.test")
     tool.config(f"a.test {{\ntls {{\ndns unheard_of {CANARY}\n}}\n}}\n")
     found = read(tool)
@@ -303,7 +303,7 @@ def test_a_module_without_equivalent_is_named(tool: Caddy) -> None:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_every_module_names_a_provider_and_its_options(name: str) -> None:
-    """The table does not go out of date when an option is renamed."""
+    """Each module's provider and options exist."""
     module = MODULES[name]
     known = find_provider(module.provider)
     assert known is not None
@@ -327,7 +327,7 @@ def test_every_module_names_a_provider_and_its_options(name: str) -> None:
     ],
 )
 def test_a_damaged_caddyfile(tool: Caddy, text: str) -> None:
-    """What can be read is read; nothing is raised."""
+    """A damaged Caddyfile does not prevent the import of the certificate."""
     tool.certificate("a.test")
     tool.config(text)
     assert [certificate.name for certificate in read(tool).certificates] == ["a.test"]
@@ -335,7 +335,7 @@ def test_a_damaged_caddyfile(tool: Caddy, text: str) -> None:
 
 @pytest.mark.parametrize("server", ["https://[x", "https://ca.test:0/dir", "x"])
 def test_a_damaged_address_of_a_ca(tool: Caddy, server: str) -> None:
-    """It is left out; the CA of a certificate is then that of its folder."""
+    """A damaged URL of a CA is reported and omitted. The CA of a certificate is then that of its folder."""
     tool.account(url=server)
     tool.certificate("a.test", ca=server)
     tool.config(f"a.test {{\n tls {{\n  ca {server}\n  issuer acme {server}\n }}\n}}\n")
@@ -352,7 +352,7 @@ def test_a_caddyfile_that_imports_itself(tool: Caddy) -> None:
 
 
 def test_lines_and_words(tmp_path: Path) -> None:
-    """Quotes, comments and lines are those of the Caddyfile."""
+    """Quotes, comments and lines are parsed as in a Caddyfile."""
     file = tmp_path / "Caddyfile"
     file.write_text('one.test\n\n# comment\ntls "a \\" b" `c"d`x e#f # g\nheader {\n  X "two\nlines"\n}\ny\n')
     found = caddyfile.read(file, Notes())

@@ -41,7 +41,7 @@ def codes(found: FoundData) -> list[str]:
 
 
 def test_an_account_has_its_key_and_its_url(machine: OldMachine) -> None:
-    """The JSON Web Key becomes PEM; the URL and the contact are those of the registration."""
+    """The JSON Web Key becomes PEM. The URL and the contact are those of the registration."""
     key = rsa_key()
     machine.certbot_account(key)
     (account,) = read(machine).accounts
@@ -51,7 +51,7 @@ def test_an_account_has_its_key_and_its_url(machine: OldMachine) -> None:
 
 
 def test_the_directory_of_an_account_is_that_of_its_certificates(machine: OldMachine) -> None:
-    """A path in the folder's name can be shortened; the settings of a certificate have the whole URL."""
+    """The directory URL is read from the certificate's settings, because the folder's name may be shortened."""
     machine.certbot_account(rsa_key(), host="ca.test")
     machine.certbot_certificate("example.test", server="https://ca.test/acme/v2/directory")
     (account,) = read(machine).accounts
@@ -60,7 +60,7 @@ def test_the_directory_of_an_account_is_that_of_its_certificates(machine: OldMac
 
 @pytest.mark.parametrize("content", ["", "{", '{"kty": "RSA"}', "[]"])
 def test_a_damaged_account_is_named(machine: OldMachine, content: str) -> None:
-    """An account whose key is damaged is lost, and said so; the rest is read."""
+    """An account with a damaged key is reported as lost. The rest is imported."""
     folder = machine.certbot_account(rsa_key())
     (folder / "private_key.json").write_text(content)
     machine.certbot_certificate("example.test")
@@ -115,7 +115,7 @@ PLUGINS: list[tuple[str, str, str, dict[str, str]]] = [
 def test_the_credentials_of_a_plug_in(
     machine: OldMachine, plugin: str, ini: str, provider: str, expected: dict[str, str]
 ) -> None:
-    """The options are those that the provider's file asks for, and its secrets are secrets."""
+    """The credentials become the options of the provider file, and its secret options are secrets."""
     lines = [f"dns_{plugin}_{line}" for line in ini.splitlines()]
     file = machine.write("root/credentials.ini", "\n".join(["# a comment", *lines, ""]), 0o600)
     machine.certbot_certificate(
@@ -132,7 +132,7 @@ def test_the_credentials_of_a_plug_in(
 
 
 def test_the_key_file_of_google(machine: OldMachine) -> None:
-    """The JSON file of a service account becomes one secret, in the form that the driver wants."""
+    """The JSON key file becomes one secret in the form of the driver."""
     file = machine.write("root/google.json", '{"type": "service_account", "project_id": "p"}', 0o600)
     machine.certbot_certificate("example.test", authenticator="dns-google", dns_google_credentials=str(file))
     account = only_route(machine).dns
@@ -141,7 +141,7 @@ def test_the_key_file_of_google(machine: OldMachine) -> None:
 
 
 def test_the_access_key_of_route53(machine: OldMachine) -> None:
-    """The key is in the files of the AWS command line; another profile does not count."""
+    """The key is read from the default profile of the AWS files."""
     machine.certbot_certificate("example.test", authenticator="dns-route53")
     assert codes(read(machine)) == ["import-dns-unknown"]
     text = "[other]\naws_access_key_id = no\n[default]\naws_access_key_id = AKIA\naws_secret_access_key = s\n"
@@ -152,7 +152,7 @@ def test_the_access_key_of_route53(machine: OldMachine) -> None:
 
 
 def test_lines_of_credentials_that_are_not_understood(machine: OldMachine) -> None:
-    """Each has its note with its line, and no value is shown; those of another plug-in are not ours."""
+    """Each such line has a note with its number, without its value. Lines of another plug-in are ignored."""
     text = (
         "dns_luadns_email = me@x.test\ndns_luadns_token: geheim\ndns_luadns_odd = geheim\n\ndns_ovh_endpoint = x\nodd"
     )
@@ -166,7 +166,7 @@ def test_lines_of_credentials_that_are_not_understood(machine: OldMachine) -> No
 
 @pytest.mark.parametrize("line", ["deploy-hook: reload", "deploy-hook reload", "quiet", "--agree-tos"])
 def test_a_line_of_cli_ini_that_is_no_assignment(machine: OldMachine, line: str) -> None:
-    """It is said with its number, because it could be a hook."""
+    """A line that is no assignment is reported with its number, because it could be a hook."""
     machine.write("etc/letsencrypt/cli.ini", f"# mine\nmax-log-backups = 0\n{line}\n")
     machine.certbot_certificate("example.test")
     (note,) = read(machine).not_understood
@@ -174,7 +174,7 @@ def test_a_line_of_cli_ini_that_is_no_assignment(machine: OldMachine, line: str)
 
 
 def test_credentials_that_cannot_be_read_are_named(machine: OldMachine) -> None:
-    """The account is there without them; which file and which options are missing is said."""
+    """Missing credentials are reported with their file and options. The account is not lost."""
     machine.certbot_certificate(
         "example.test", authenticator="dns-cloudflare", dns_cloudflare_credentials=str(machine.root / "gone.ini")
     )
@@ -186,7 +186,7 @@ def test_credentials_that_cannot_be_read_are_named(machine: OldMachine) -> None:
 
 @pytest.mark.parametrize("plugin", ["dns-cloudxns", "dns-unheard-of", "dns_unheard_of", "certbot-x:auth"])
 def test_a_plug_in_without_equivalent_is_named(machine: OldMachine, plugin: str) -> None:
-    """The certificate is read all the same."""
+    """The certificate is imported without a route, which is reported."""
     machine.certbot_certificate("example.test", authenticator=plugin)
     found = read(machine)
     assert (codes(found), found.certificates[0].routes) == (["import-dns-unknown"], ())
@@ -216,7 +216,7 @@ def test_webroots(machine: OldMachine) -> None:
     [({}, ":80"), ({"http01_port": "8080"}, ":8080"), ({"http01_address": "2001:db8::1"}, "[2001:db8::1]:80")],
 )
 def test_standalone(machine: OldMachine, parameters: dict[str, str], listen: str) -> None:
-    """The listener is where certbot's was; the programs around it go on freeing the port."""
+    """The listener of certbot and the programs that free its port are imported."""
     machine.certbot_certificate("example.test", pre_hook="stop x", post_hook="start x", parameters=parameters)
     (certificate,) = read(machine).certificates
     assert (certificate.routes[0].listen, certificate.before, certificate.after, certificate.deployments) == (
@@ -228,7 +228,7 @@ def test_standalone(machine: OldMachine, parameters: dict[str, str], listen: str
 
 
 def test_a_plug_in_that_edits_nginx(machine: OldMachine) -> None:
-    """The folder that nginx serves for the name is the webroot, and that this is a guess is said."""
+    """The webroot is guessed from nginx's configuration, which is reported."""
     machine.certbot_certificate("example.test", authenticator="nginx", installer="nginx")
     assert codes(read(machine)) == ["import-dns-unknown"]
     server = "server {\n  server_name example.test;\n  root /srv/www; # for all\n}\n"
@@ -255,7 +255,7 @@ def test_manual_hooks(machine: OldMachine) -> None:
 
 
 def test_manual_hooks_for_http(machine: OldMachine) -> None:
-    """There is no program for http-01, and that is said."""
+    """Manual hooks for http-01 are unsupported, which is reported."""
     machine.certbot_certificate("example.test", authenticator="manual", pref_challs="http-01,", manual_auth_hook="a.sh")
     assert codes(read(machine)) == ["import-dns-unknown"]
 
@@ -275,7 +275,7 @@ def test_manual_hooks_for_http(machine: OldMachine) -> None:
     ],
 )
 def test_the_type_of_the_key(machine: OldMachine, parameters: dict[str, str], key: str | None) -> None:
-    """The type is that of the settings; one that we lack is said."""
+    """The key type is that of the settings. An unsupported one is reported."""
     machine.certbot_certificate("example.test", parameters=parameters)
     found = read(machine)
     assert found.certificates[0].key == key
@@ -283,7 +283,7 @@ def test_the_type_of_the_key(machine: OldMachine, parameters: dict[str, str], ke
 
 
 def test_other_settings(machine: OldMachine) -> None:
-    """What we have too is taken over, what we lack is named with its line, and never with its value."""
+    """Supported settings are imported. Others are reported with their line, without their value."""
     machine.certbot_certificate(
         "example.test",
         reuse_key="True",
@@ -306,7 +306,7 @@ def test_other_settings(machine: OldMachine) -> None:
 
 
 def test_a_certificate_that_certbot_does_not_renew(machine: OldMachine) -> None:
-    """It is taken over, and that it is renewed from now on is said."""
+    """A certificate with `autorenew = False` is imported and reported, because dnsrenew will renew it."""
     machine.certbot_certificate("example.test", autorenew="False")
     found = read(machine)
     assert [(note.code, note.text) for note in found.not_understood] == [("import-not-understood", "autorenew = False")]
@@ -337,7 +337,7 @@ def test_a_hook_that_is_gone_is_named(machine: OldMachine) -> None:
 
 
 def test_hooks_without_a_port_to_free(machine: OldMachine) -> None:
-    """With DNS no port is opened: what ran afterwards runs after a new certificate, what ran before is left out."""
+    """With DNS no port is opened: the post-hook becomes a deployment and the pre-hook is reported."""
     file = machine.write("root/c.ini", "dns_cloudflare_api_token = t\n", 0o600)
     parameters = {"authenticator": "dns-cloudflare", "dns_cloudflare_credentials": str(file)}
     machine.certbot_certificate("example.test", pre_hook="a", post_hook="b, \"c\" '#d'", parameters=parameters)
@@ -362,7 +362,7 @@ def test_a_certificate_without_settings_is_kept(machine: OldMachine) -> None:
 
 @pytest.mark.parametrize("file", ["privkey.pem", "fullchain.pem"])
 def test_a_missing_file_loses_the_certificate(machine: OldMachine, file: str) -> None:
-    """The names are kept where the certificate can be read; that something is lost is said."""
+    """A certificate with a missing file is reported as lost, and no key is imported."""
     machine.certbot_certificate("example.test")
     (machine.letsencrypt / "archive" / "example.test" / file.replace(".", "1.")).unlink()
     found = read(machine)
@@ -371,7 +371,7 @@ def test_a_missing_file_loses_the_certificate(machine: OldMachine, file: str) ->
 
 
 def test_settings_without_a_certificate_name_what_is_missing(machine: OldMachine) -> None:
-    """The file in `renewal/` is there; what is missing is the certificate, and no other user would see it."""
+    """The note names the missing certificate file and does not propose another user."""
     machine.write("etc/letsencrypt/renewal/half.test.conf", "version = 4.0.0\n[renewalparams]\naccount = a1\n")
     live = machine.letsencrypt / "live/half.test"
     notes = {Path(note.file).name: note for note in read(machine).not_understood}
@@ -381,7 +381,7 @@ def test_settings_without_a_certificate_name_what_is_missing(machine: OldMachine
 
 
 def test_lines_that_are_no_settings_are_named(machine: OldMachine) -> None:
-    """Each has its number; without its section, the file names no authenticator."""
+    """Each malformed line is reported with its number."""
     file = machine.certbot_certificate("example.test")
     text = file.read_text().replace("[renewalparams]", "[renewalparams") + "autorenew\nthis line is broken\n"
     file.write_text(text)
@@ -392,7 +392,7 @@ def test_lines_that_are_no_settings_are_named(machine: OldMachine) -> None:
 
 
 def test_a_folder_in_place_of_a_file_stops_nothing(machine: OldMachine) -> None:
-    """Each file that cannot be read is named, and the rest is read."""
+    """Each unreadable file is reported, and the rest is imported."""
     machine.certbot_certificate("good.test")
     (machine.letsencrypt / "renewal" / "bad.conf").mkdir()
     machine.write("etc/letsencrypt/renewal/binary.conf", "\x00\xff[[[")
@@ -403,7 +403,7 @@ def test_a_folder_in_place_of_a_file_stops_nothing(machine: OldMachine) -> None:
 
 
 def test_only_its_folder_is_its_own(machine: OldMachine) -> None:
-    """A folder of another tool, an empty one and none at all are none of certbot's."""
+    """A folder of another tool, an empty one and a missing one are not accepted."""
     machine.lego_account()
     for folder in (machine.lego, machine.home, machine.root / "none"):
         assert not certbot.is_here(folder)
@@ -412,7 +412,7 @@ def test_only_its_folder_is_its_own(machine: OldMachine) -> None:
 
 
 def test_a_copy_in_another_place_is_read(machine: OldMachine, tmp_path: Path) -> None:
-    """The settings name absolute paths; the files in the copy count."""
+    """In a moved copy the files of the copy are read, although the settings have absolute paths."""
     machine.certbot_certificate("example.test")
     copy = tmp_path / "copy"
     machine.letsencrypt.rename(copy)
@@ -422,7 +422,7 @@ def test_a_copy_in_another_place_is_read(machine: OldMachine, tmp_path: Path) ->
 
 
 def test_jwk_of_all_kinds() -> None:
-    """ECDSA keys and RSA keys without their primes are read too (RFC 7518 section 6.3.2)."""
+    """ECDSA keys, and RSA keys without their primes, are read (RFC 7518 section 6.3.2)."""
     from josepy.jwk import JWKEC, JWKRSA
 
     for key in (x509.new_key("ecdsa-p256"), x509.new_key("ecdsa-p384")):

@@ -53,7 +53,7 @@ def test_store_and_configuration_agree(machine: OldMachine) -> None:
 
 
 def test_secrets_are_in_files_of_their_own(machine: OldMachine) -> None:
-    """Secret files and the configuration are private; the secret stands nowhere else."""
+    """Secret files and the configuration are private. The secret is nowhere else."""
     result = take_over(machine)
     secret = machine.target.parent / "cloudflare-auth-token.txt"
     assert result.written == [str(secret), str(machine.target)]
@@ -64,7 +64,7 @@ def test_secrets_are_in_files_of_their_own(machine: OldMachine) -> None:
 
 
 def test_a_secret_file_of_somebody_else_is_left_alone(machine: OldMachine) -> None:
-    """Another content under the name of a secret file stays; the same content is used."""
+    """An existing file with other content stays, and the secret gets another file name."""
     first = machine.target.parent / "cloudflare-auth-token.txt"
     first.write_text("other\n")
     take_over(machine)
@@ -74,14 +74,14 @@ def test_a_secret_file_of_somebody_else_is_left_alone(machine: OldMachine) -> No
 
 
 def test_hooks_that_have_run_are_not_run_again(machine: OldMachine) -> None:
-    """The old tool ran them for this certificate; they run for the next one."""
+    """Hooks count as run for the imported certificate."""
     take_over(machine)
     (record,) = machine.store.read_state("example.test").deployments.values()
     assert (record["ok"], record["to"]) == (True, "run")
 
 
 def test_missing_secrets_stop_only_their_certificates(tmp_path: Path) -> None:
-    """The reference names the file that a person has to write; the configuration is valid, and the steps say it."""
+    """A missing secret becomes a reference to a file. The configuration is valid, and the steps name the file."""
     machine = OldMachine(tmp_path / "machine")
     machine.certbot_account(rsa_key())
     machine.certbot_certificate("example.test", authenticator="dns-luadns", dns_luadns_credentials="/gone.ini")
@@ -105,7 +105,7 @@ def test_an_unknown_dns_host_stops_only_its_certificate(tmp_path: Path) -> None:
 
 
 def test_without_an_account_the_terms_are_open(tmp_path: Path) -> None:
-    """Nobody agrees for the user; what is missing is the first step."""
+    """Without an account the terms are not agreed to. Agreeing is the first step."""
     machine = OldMachine(tmp_path / "machine")
     machine.certbot_certificate("example.test")
     result = take_over(machine)
@@ -117,7 +117,7 @@ def test_without_an_account_the_terms_are_open(tmp_path: Path) -> None:
 
 
 def test_an_expired_certificate_is_obtained_anew(tmp_path: Path) -> None:
-    """It is not stored, which is said, and nothing is lost."""
+    """An expired certificate is configured but not stored, which is reported. It does not count as lost."""
     machine = OldMachine(tmp_path / "machine")
     machine.certbot_account(rsa_key())
     machine.certbot_certificate("example.test", age=timedelta(days=400))
@@ -128,7 +128,7 @@ def test_an_expired_certificate_is_obtained_anew(tmp_path: Path) -> None:
 
 
 def test_a_key_of_another_certificate_is_lost(machine: OldMachine) -> None:
-    """A pair that does not fit is not stored, and the exit status says so."""
+    """A pair that does not match is reported as lost and not stored."""
     archive = machine.letsencrypt / "archive"
     machine.certbot_certificate("other.test")
     (archive / "other.test" / "privkey1.pem").write_bytes((archive / "example.test" / "privkey1.pem").read_bytes())
@@ -138,7 +138,7 @@ def test_a_key_of_another_certificate_is_lost(machine: OldMachine) -> None:
 
 
 def test_what_the_store_has_stays(machine: OldMachine) -> None:
-    """A newer certificate and another account of the store are kept; the import says what it left out."""
+    """A newer certificate and another account in the store are kept, and the import reports this."""
     take_over(machine)
     serial = machine.store.read_state("example.test").serial
     machine.target.unlink()
@@ -160,7 +160,7 @@ def test_what_the_store_has_stays(machine: OldMachine) -> None:
 
 
 def test_a_configuration_is_never_written_over(machine: OldMachine) -> None:
-    """That of a person is refused, before anything is stored."""
+    """An existing configuration is refused before anything is stored."""
     machine.target.write_text("# mine\n")
     with pytest.raises(ConfigError) as raised:
         take_over(machine)
@@ -169,7 +169,7 @@ def test_a_configuration_is_never_written_over(machine: OldMachine) -> None:
 
 
 def test_an_interrupted_import_is_repeated(machine: OldMachine) -> None:
-    """The configuration comes last; without it, the same is done again, with the same result."""
+    """The configuration is written last. Repeating an interrupted import gives the same result."""
     take_over(machine)
     text = machine.target.read_text()
     machine.target.unlink()
@@ -179,7 +179,7 @@ def test_an_interrupted_import_is_repeated(machine: OldMachine) -> None:
 
 
 def test_a_folder_that_cannot_be_written(machine: OldMachine) -> None:
-    """The error names it; a file stands in its way."""
+    """A file in place of the folder is an error."""
     machine.target.parent.rmdir()
     machine.target.parent.write_text("")
     with pytest.raises(StoreError) as raised:
@@ -188,7 +188,7 @@ def test_a_folder_that_cannot_be_written(machine: OldMachine) -> None:
 
 
 def test_nothing_to_import(machine: OldMachine) -> None:
-    """The places that were looked at are named; a folder of nobody is named too."""
+    """The error names the searched places or the given folder."""
     with pytest.raises(ConfigError) as raised:
         machine.imported(kind="lego")
     assert raised.value.code == "import-nothing-found"
@@ -199,7 +199,7 @@ def test_nothing_to_import(machine: OldMachine) -> None:
 
 
 def test_without_anything_usable_nothing_is_written(tmp_path: Path) -> None:
-    """A configuration without a certificate would only be in the way."""
+    """Without a usable certificate nothing is written."""
     machine = OldMachine(tmp_path / "machine")
     machine.lego_account(host="unknown.test")
     result = machine.imported(machine.lego, "lego")
@@ -208,7 +208,7 @@ def test_without_anything_usable_nothing_is_written(tmp_path: Path) -> None:
 
 
 def test_the_usual_places_are_found(machine: OldMachine) -> None:
-    """Without a path, certbot is found where it is by default."""
+    """Without a path, certbot is found in its default folder."""
     assert machine.imported(kind="certbot").tools == [f"certbot in {machine.letsencrypt}"]
 
 
@@ -233,7 +233,7 @@ def with_servers(machine: OldMachine) -> None:
 
 
 def test_servers_are_led_to_new_files(machine: OldMachine) -> None:
-    """Each line of an enabled site is named with what to write; one entry writes the files and reloads the servers."""
+    """Each line to change is listed with its new text. One entry writes the files and reloads the servers."""
     with_servers(machine)
     result = take_over(machine)
     new = machine.target.parent / "live" / "example.test"
@@ -253,7 +253,7 @@ def test_servers_are_led_to_new_files(machine: OldMachine) -> None:
 
 
 def test_a_line_with_two_files_has_both_replaced(machine: OldMachine) -> None:
-    """One line to write is enough, whatever stands in it."""
+    """The proposed line replaces both paths."""
     with_servers(machine)
     line = take_over(machine).lines[2]
     assert str(machine.letsencrypt) not in line.new
@@ -261,7 +261,7 @@ def test_a_line_with_two_files_has_both_replaced(machine: OldMachine) -> None:
 
 
 def test_the_timer_is_stopped_at_once_where_no_server_reads(machine: OldMachine) -> None:
-    """The command is a step; where a server reads the files, it comes after a second look."""
+    """The command that stops the timer is a step only if no server reads the old files."""
     machine.write("run/systemd/system/x", "")
     machine.write("usr/lib/systemd/system/certbot.timer", "[Timer]\n")
     machine.write("usr/lib/systemd/system/certbot.service", "[Service]\nExecStart=/usr/bin/certbot -q renew\n")
@@ -330,7 +330,7 @@ def copy_in_a_hook(machine: OldMachine) -> str:
 def test_the_old_tool_goes_on_while_something_depends_on_it(
     machine: OldMachine, spoil: Callable[[OldMachine], str]
 ) -> None:
-    """No step has the command that stops it; the last one names what is the cause."""
+    """No step has the command that stops the tool. The last one names the cause."""
     with_timer(machine)
     cause = spoil(machine)
     steps = take_over(machine).steps
@@ -340,7 +340,7 @@ def test_the_old_tool_goes_on_while_something_depends_on_it(
 
 
 def test_the_old_tool_is_stopped_when_the_route_was_replaced(machine: OldMachine) -> None:
-    """A second look at the configuration sees what the person wrote."""
+    """After the route was replaced, a second import names the command that stops the tool."""
     with_timer(machine)
     use_an_odd_plug_in(machine)
     assert not any(COMMAND in step for step in take_over(machine).steps)
@@ -353,7 +353,7 @@ def test_the_old_tool_is_stopped_when_the_route_was_replaced(machine: OldMachine
 
 
 def test_a_copy_in_another_place_stops_no_timer(machine: OldMachine, tmp_path: Path) -> None:
-    """The timer of this machine renews the usual folder, which may be another one's."""
+    """Importing a copy does not stop this machine's timer, which may renew another folder."""
     with_timer(machine)
     machine.letsencrypt.rename(tmp_path / "copy")
     result = machine.imported(tmp_path / "copy", "certbot")
@@ -361,7 +361,7 @@ def test_a_copy_in_another_place_stops_no_timer(machine: OldMachine, tmp_path: P
 
 
 def test_a_path_that_does_not_exist(machine: OldMachine) -> None:
-    """That is said, and not that it is no folder of a tool."""
+    """The error states that the path does not exist."""
     with pytest.raises(ConfigError) as raised:
         machine.imported(machine.home / "none")
     assert raised.value.code == "import-nothing-found"
@@ -371,7 +371,7 @@ def test_a_path_that_does_not_exist(machine: OldMachine) -> None:
 def test_a_path_behind_a_closed_folder_is_not_called_missing(
     machine: OldMachine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The user may not look there, so nobody knows."""
+    """The error does not state that an inaccessible path is missing."""
 
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError
@@ -413,7 +413,7 @@ def test_a_path_behind_a_closed_folder_is_not_called_missing(
     ],
 )
 def test_what_stops_a_tool(machine: OldMachine, kind: str, path: str, text: str, command: str | None) -> None:
-    """The command depends on what runs the tool; a line of a crontab is removed by hand."""
+    """The command depends on what runs the tool. A line of a crontab has none."""
     machine.write(path, text)
     assert [stop.command for stop in timers.stop_commands(kind, machine.host())] == (
         [] if command is None else [command]
@@ -421,7 +421,7 @@ def test_what_stops_a_tool(machine: OldMachine, kind: str, path: str, text: str,
 
 
 def test_a_hook_that_reads_the_old_files_is_named(machine: OldMachine) -> None:
-    """A script that copies from certbot's folder would copy the same certificate for ever."""
+    """A script that reads certbot's folder is reported: it would keep copying the old certificate."""
     live = machine.letsencrypt / "live/example.test"
     script = machine.write("opt/copy", f"#!/bin/sh\ncat {live}/fullchain.pem > /srv/x\n", 0o755)
     conf = machine.letsencrypt / "renewal/example.test.conf"
@@ -436,7 +436,7 @@ def test_a_hook_that_reads_the_old_files_is_named(machine: OldMachine) -> None:
     "value", ["a", 'quote " and \\', "new\nline\ttab", "\x7f\x00", "ä€", 5, True, ["a", "b"], {"a": 1, "b c": "x"}]
 )
 def test_toml_reads_what_was_written(value: object) -> None:
-    """Every value comes back as it was."""
+    """Every value survives writing and parsing."""
     import tomllib
 
     assert tomllib.loads("\n".join(toml.assignment("odd key", value))) == {"odd key": value}

@@ -51,7 +51,7 @@ def codes(found: FoundData) -> list[str]:
 
 
 def test_the_certificate_that_hfs_obtained(machine: OldMachine) -> None:
-    """It is one of Let's Encrypt, by http-01 at port 80; the new one goes to HFS."""
+    """The certificate is renewed at Let's Encrypt by http-01 at port 80 and deployed to HFS."""
     folder = write(machine)
     found = read(machine)
     (certificate,) = found.certificates
@@ -71,7 +71,7 @@ def test_the_certificate_that_hfs_obtained(machine: OldMachine) -> None:
 
 
 def test_the_folder_is_found(machine: OldMachine) -> None:
-    """It is `.hfs` of the user; a file of this name with other settings is not HFS's."""
+    """The folder is `.hfs` of the user. A configuration with other settings is not accepted."""
     folder = write(machine)
     assert folder in hfs.usual(machine.host())
     assert hfs.is_here(folder)
@@ -81,7 +81,7 @@ def test_the_folder_is_found(machine: OldMachine) -> None:
 
 
 def test_port_80_is_that_of_hfs(machine: OldMachine) -> None:
-    """Without a route it is said; 80 is the default."""
+    """If HFS uses port 80, which is its default, there is no route, and this is reported."""
     write(machine, CONFIG.replace("port: 8080\n", ""))
     found = read(machine)
     (certificate,) = found.certificates
@@ -91,14 +91,14 @@ def test_port_80_is_that_of_hfs(machine: OldMachine) -> None:
 
 @pytest.mark.parametrize("https", ["https_port: -1\n", ""])
 def test_https_that_is_off_is_named(machine: OldMachine, https: str) -> None:
-    """The line is said if there is one."""
+    """Disabled HTTPS is reported, with its line if there is one."""
     write(machine, CONFIG.replace("https_port: 443\n", https))
     (note,) = read(machine).not_understood
     assert (note.code, note.line) == ("import-hfs-https-off", 6 if https else None)
 
 
 def test_a_certificate_of_another_tool(machine: OldMachine) -> None:
-    """Its names are those of the certificate, and its CA is not known; paths can be relative or absolute."""
+    """The names are read from the certificate, and the CA is unknown. Paths may be relative or absolute."""
     folder = write(machine)
     text = CONFIG.replace("cert: acme.cer", f'cert: "{folder}/own.pem"').replace("acme_domain: files", "x: files")
     (folder / "acme.cer").rename(folder / "own.pem")
@@ -108,7 +108,7 @@ def test_a_certificate_of_another_tool(machine: OldMachine) -> None:
 
 
 def test_a_certificate_in_the_configuration_itself(machine: OldMachine) -> None:
-    """HFS also takes the text in place of a path; YAML writes it as a block, or in quotes."""
+    """Certificate and key are also read from the configuration itself, as a block or in quotes."""
     chain, key, _ = issue(["a.test"], datetime.now(UTC))
     block = "".join(f"  {line}\n" for line in chain.splitlines())
     quoted = key.decode().replace("\n", "\\n")
@@ -119,7 +119,7 @@ def test_a_certificate_in_the_configuration_itself(machine: OldMachine) -> None:
 
 
 def test_a_self_signed_certificate_is_left_out(machine: OldMachine) -> None:
-    """The domain is taken over, if there is one."""
+    """A self-signed certificate is not imported. Its domain is."""
     folder = write(machine)
     key = x509.new_key("ecdsa-p256")
     (folder / "acme.key").write_bytes(x509.key_to_pem(key))
@@ -136,7 +136,7 @@ def test_a_self_signed_certificate_is_left_out(machine: OldMachine) -> None:
 
 
 def test_settings_of_a_later_version_are_named(machine: OldMachine) -> None:
-    """Only what is about certificates; the value can be a secret."""
+    """Unknown settings about certificates are reported without their values, which may be secret."""
     write(machine, CONFIG + "acme_dns_token: canary\nlog: x\n")
     (note,) = read(machine).not_understood
     assert (note.code, note.line, note.text) == ("import-not-understood", 11, "acme_dns_token")
@@ -147,7 +147,7 @@ def test_settings_of_a_later_version_are_named(machine: OldMachine) -> None:
     [("acme.cer", ["import-unreadable"]), ("acme.key", ["import-unreadable"]), ("config.yaml", ["import-unreadable"])],
 )
 def test_missing_files(machine: OldMachine, gone: str, expected: list[str]) -> None:
-    """The certificate is lost, and said so; its names are in the configuration."""
+    """A certificate with a missing file is reported as lost."""
     (write(machine) / gone).unlink()
     found = read(machine)
     assert codes(found) == expected
@@ -161,7 +161,7 @@ def test_missing_files(machine: OldMachine, gone: str, expected: list[str]) -> N
     "text", ["", "vfs:", "cert: |", "acme_domain: ''\n", "\0", "acme_domain: ,\nvfs:\n", "cert: >\n\n"]
 )
 def test_a_configuration_without_a_domain(machine: OldMachine, text: str) -> None:
-    """There is nothing to take over; nothing is raised."""
+    """A configuration without a domain is reported, and nothing is imported."""
     write(machine, text, pair=False)
     found = read(machine)
     assert (found.certificates, codes(found)) == ((), ["import-not-understood"])

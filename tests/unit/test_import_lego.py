@@ -54,7 +54,7 @@ def cron(machine: OldMachine, arguments: str, environment: str = "") -> None:
 
 @pytest.mark.parametrize("newer", [False, True])
 def test_an_account(tmp_path: Path, newer: bool) -> None:
-    """Accounts of lego 4 and 5 have their key, their URL and their contact; the host decides the directory."""
+    """Accounts of lego 4 and 5 have their key, URL and contact. The host name decides the directory URL."""
     machine = OldMachine(tmp_path / "machine")
     machine.lego_account(newer=newer)
     (account,) = read(machine).accounts
@@ -64,7 +64,10 @@ def test_an_account(tmp_path: Path, newer: bool) -> None:
 
 
 def test_a_ca_of_ones_own_is_known_by_the_call(machine: OldMachine) -> None:
-    """For a CA, lego keeps only host and port; the directory URL and its roots are in what calls lego."""
+    """For a CA, lego stores only host and port.
+
+    The directory URL and roots are read from the command that calls lego.
+    """
     machine.lego_account(host="ca.test_14000")
     found = read(machine)
     assert next((note.code, note.loses) for note in found.not_understood) == ("import-ca-unknown", True)
@@ -76,7 +79,7 @@ def test_a_ca_of_ones_own_is_known_by_the_call(machine: OldMachine) -> None:
 
 
 def test_a_certificate_without_a_bundle(tmp_path: Path) -> None:
-    """With `--no-bundle` the issuer is in a file of its own."""
+    """With `--no-bundle` the issuer is read from its own file."""
     machine = OldMachine(tmp_path / "machine")
     machine.lego_certificate(["example.test"], bundle=False)
     certificate = only(machine)
@@ -84,7 +87,7 @@ def test_a_certificate_without_a_bundle(tmp_path: Path) -> None:
 
 
 def test_a_key_without_its_account_and_other_damage(machine: OldMachine) -> None:
-    """What is damaged is named; it is lost, and the rest is not."""
+    """Damaged files are reported as lost. The others are imported."""
     machine.lego_certificate(["bad.test"])
     (machine.lego / "certificates" / "bad.test.crt").write_text("nothing")
     machine.lego_certificate(["gone.test"])
@@ -98,7 +101,7 @@ def test_a_key_without_its_account_and_other_damage(machine: OldMachine) -> None
 
 
 def test_only_its_folder_is_its_own(machine: OldMachine) -> None:
-    """A folder of certbot is none of lego's."""
+    """A folder of certbot and a missing one are not accepted."""
     machine.certbot_certificate("example.test")
     assert lego.is_here(machine.lego)
     assert not lego.is_here(machine.letsencrypt)
@@ -107,7 +110,7 @@ def test_only_its_folder_is_its_own(machine: OldMachine) -> None:
 
 
 def test_without_a_call_the_dns_host_is_unknown(machine: OldMachine) -> None:
-    """In its folder lego keeps nothing of it, and that is said."""
+    """lego stores no DNS host, so without a command that calls it there is no route, which is reported."""
     found = read(machine)
     assert (codes(found), found.certificates[0].routes) == (["import-dns-unknown"], ())
 
@@ -116,7 +119,7 @@ def test_without_a_call_the_dns_host_is_unknown(machine: OldMachine) -> None:
 
 
 def test_a_systemd_unit(machine: OldMachine) -> None:
-    """The unit says the DNS host with its token, the type of key, and the hook, which keeps lego's variables."""
+    """DNS host, token, key type and hook are read from the unit. The hook keeps lego's variables."""
     machine.write("etc/systemd/system/lego.service", SERVICE.format(path=machine.lego))
     certificate = only(machine)
     (route,), (deployment,) = certificate.routes, certificate.deployments
@@ -142,7 +145,7 @@ def test_an_environment_file(machine: OldMachine, name: str) -> None:
 
 
 def test_a_script_that_a_unit_runs(machine: OldMachine) -> None:
-    """A script is read for its variables; a variable that only a shell could tell is missing, and named."""
+    """Variables are read from the script. One that only a shell could evaluate is reported."""
     script = f"#!/bin/sh\nset -e\nexport DUCKDNS_TOKEN=$(cat /x)\nDIR={machine.lego}\n"
     call = "lego --path $DIR --dns duckdns -d example.test renew\n"
     machine.write("usr/local/bin/renew", script + call, 0o755)
@@ -155,7 +158,7 @@ def test_a_script_that_a_unit_runs(machine: OldMachine) -> None:
 
 
 def test_a_crontab(machine: OldMachine) -> None:
-    """Variables stand above the line, or in front of the program."""
+    """Variables are read from lines above the entry and from its beginning."""
     cron(machine, "--dns ovh -d example.test,*.example.test renew --days 45", "OVH_ENDPOINT=ovh-eu")
     text = (machine.root / "etc/cron.d/lego").read_text()
     names = ("OVH_APPLICATION_KEY", "OVH_APPLICATION_SECRET", "OVH_CONSUMER_KEY")
@@ -170,7 +173,7 @@ def test_a_crontab(machine: OldMachine) -> None:
 
 
 def test_a_compose_file(machine: OldMachine) -> None:
-    """A compose file beside the folder says the same."""
+    """DNS host and token are read from a compose file beside the folder."""
     (machine.lego.parent / "compose.yml").write_text(
         "services:\n  lego:\n    image: goacme/lego\n    environment:\n      - DESEC_TOKEN=dddd\n"
         '    command: ["--dns", "desec", "-d", "example.test", "renew"]\n'
@@ -190,14 +193,14 @@ def test_a_compose_file(machine: OldMachine) -> None:
     ],
 )
 def test_other_challenges(machine: OldMachine, options: str, expected: tuple[str, str | None, str | None]) -> None:
-    """Each challenge of lego is a route."""
+    """Each challenge of lego becomes a route."""
     cron(machine, f"{options} -d example.test renew")
     (route,) = only(machine).routes
     assert (route.challenge, route.listen, route.webroot) == expected
 
 
 def test_a_program_for_dns(machine: OldMachine) -> None:
-    """The provider `exec` of lego becomes our provider `hook`."""
+    """The provider `exec` of lego becomes the provider `hook`."""
     program = machine.write("opt/dns", "#!/bin/sh\n", 0o755)
     cron(machine, "--dns exec -d example.test renew", f"EXEC_PATH={program}")
     account = only(machine).routes[0].dns
@@ -209,7 +212,7 @@ def test_a_program_for_dns(machine: OldMachine) -> None:
 
 @pytest.mark.parametrize("host", ["unheard-of", "hurricane", "../x"])
 def test_a_host_that_we_lack_is_named(machine: OldMachine, host: str) -> None:
-    """The certificate is read all the same, and the line is named."""
+    """An unsupported DNS host is reported with its line. The certificate is imported."""
     cron(machine, f"--dns {host} -d example.test renew")
     found = read(machine)
     assert codes(found) == ["import-dns-unknown"]
@@ -217,7 +220,7 @@ def test_a_host_that_we_lack_is_named(machine: OldMachine, host: str) -> None:
 
 
 def test_options_that_we_lack_are_named(machine: OldMachine) -> None:
-    """Each with its line; a value is not shown."""
+    """Unsupported options are reported without their values."""
     cron(machine, "--http --must-staple --key-type rsa8192 --pfx --pfx.pass geheim -d example.test renew")
     found = read(machine)
     assert [note.text for note in found.not_understood] == ["--pfx", "--pfx.pass", "--must-staple", "--key-type"]
@@ -225,7 +228,7 @@ def test_options_that_we_lack_are_named(machine: OldMachine) -> None:
 
 
 def test_the_call_of_another_folder_does_not_count(machine: OldMachine) -> None:
-    """Two folders of lego on one machine have calls of their own; each certificate has the one with its domains."""
+    """A command for another folder of lego is ignored. Each certificate gets the command with its domains."""
     machine.lego_certificate(["second.test"])
     machine.write("etc/cron.d/other", "0 3 * * * root lego --path /srv/other --http -d example.test renew\n")
     cron(machine, "--tls -d second.test renew")
@@ -234,6 +237,6 @@ def test_the_call_of_another_folder_does_not_count(machine: OldMachine) -> None:
 
 
 def test_the_configuration_file_of_lego_5_is_named(machine: OldMachine) -> None:
-    """It is not read, and that is said."""
+    """The configuration file of lego 5 is not read, which is reported."""
     (machine.lego.parent / ".lego.yml").write_text("certificates: {}\n")
     assert "import-not-understood" in codes(read(machine))

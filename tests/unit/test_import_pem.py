@@ -52,7 +52,7 @@ def codes(found: FoundData) -> list[str]:
 
 
 def test_a_pair(machine: OldMachine, folder: Path) -> None:
-    """Names and types of files do not matter; the key becomes PKCS#8, and the root is left out."""
+    """Names and types of files do not matter. The key is imported, and the root is left out."""
     chain, key, _ = issue(["example.test", "*.example.test"], NOW)
     (folder / "a").write_text(f"Bag Attributes\n{chain}".replace("\n", "\r\n"), newline="")
     (folder / "b.txt").write_bytes(key)
@@ -66,7 +66,7 @@ def test_a_pair(machine: OldMachine, folder: Path) -> None:
 
 
 def test_a_chain_in_parts(machine: OldMachine, folder: Path) -> None:
-    """The chain is put in order, whatever the order of the files and of the certificates in them."""
+    """The chain is put in order, regardless of the order of the files and of the certificates in them."""
     root = issuer("Root")
     above = issuer("Intermediate", root)
     key = x509.new_key("rsa2048")
@@ -83,7 +83,7 @@ def test_a_chain_in_parts(machine: OldMachine, folder: Path) -> None:
 
 
 def test_one_file_with_both(machine: OldMachine, folder: Path) -> None:
-    """As HAProxy has it; the file itself can be named."""
+    """One file may hold both, as for HAProxy. The file itself can be named."""
     chain, key, _ = issue(["a.test"], NOW)
     (folder / "a.pem").write_bytes(chain.encode() + key)
     assert roles(only(machine, folder / "a.pem")) == {"a.pem": "combined"}
@@ -91,7 +91,7 @@ def test_one_file_with_both(machine: OldMachine, folder: Path) -> None:
 
 
 def test_several_pairs(machine: OldMachine, folder: Path) -> None:
-    """Each key has its certificate, also in folders below; a file names its own pair only."""
+    """Each key is matched with its certificate, even in subfolders. A named file imports its own pair only."""
     for name in ("a.test", "b.test"):
         chain, key, _ = issue([name], NOW)
         (folder / name).mkdir()
@@ -116,7 +116,7 @@ def test_the_newest_certificate_of_a_key(machine: OldMachine, folder: Path) -> N
 
 
 def test_what_is_no_pair_is_named(machine: OldMachine, folder: Path) -> None:
-    """A key alone, a self-signed certificate, an encrypted key; only a lost pair counts as one."""
+    """A lone key, a self-signed certificate and an encrypted key are reported. Only a lost pair counts as lost."""
     key = x509.new_key("ecdsa-p256")
     (folder / "alone.key").write_bytes(x509.key_to_pem(key))
     root = issuer("self.test")
@@ -147,7 +147,7 @@ def test_a_damaged_certificate(machine: OldMachine, folder: Path, damage: str) -
 
 
 def test_a_folder_without_pem_files(machine: OldMachine, folder: Path) -> None:
-    """It is no folder of this kind; named all the same, it ends with an error."""
+    """A folder without usable PEM files is not accepted. If it is named explicitly, it is reported as damaged."""
     (folder / "big.pem").write_bytes(b"-----BEGIN CERTIFICATE-----" + bytes(1 << 20))
     assert not pem.is_here(folder)
     assert not pem.is_here(folder / "gone")

@@ -60,7 +60,7 @@ def data(*certificates: FoundCertificate, accounts: tuple[FoundAccount, ...] = (
     ],
 )
 def test_a_name_is_valid_on_every_system(name: str, expected: str) -> None:
-    """The tool's name is kept as far as the store can have it."""
+    """The tool's name is kept as far as the store allows it."""
     assert plan(certificate(name, "a.test")).certificates[0].name == expected
 
 
@@ -71,7 +71,7 @@ def test_names_do_not_clash() -> None:
 
 
 def test_two_tools_for_the_same_domains() -> None:
-    """The newer certificate is taken over, with the hooks, files and routes of both; that is said, nothing is lost."""
+    """The newer certificate is imported with the hooks, files and routes of both, which is reported."""
     run = FoundDeployment(to="run", source="x", options={"run": ["sh", "-c", "reload"]})
     old = certificate("a", "a.test", age=30, deployments=(run,), files=(FoundFile("/old/a.pem", "certificate"),))
     new = certificate("b", "a.test", routes=(), files=(FoundFile("/new/a.pem", "certificate"),))
@@ -91,7 +91,7 @@ def test_a_tool_without_its_certificate_loses_to_one_that_has_it() -> None:
 
 
 def test_accounts_at_one_ca() -> None:
-    """The same key is one account; another key is another CA of the same address, used by its certificates."""
+    """Equal keys are one account. Another key becomes another CA with the same URL."""
     first, same, second = account("one"), account("same"), account("two", key=1, contact=("mailto:b@x.test",))
     used = (
         certificate("a.test", account="two"),
@@ -109,14 +109,14 @@ def test_accounts_at_one_ca() -> None:
 
 
 def test_a_ca_of_ones_own() -> None:
-    """Its name is that of its host; a certificate without an account has its CA too."""
+    """A private CA is named after its host. It is configured even if its certificate has no account."""
     found = plan(certificate("a.test", directory="https://ca.test:14000/dir"))
     assert [(ca.name, ca.account, ca.is_built_in) for ca in found.cas] == [("ca-test-14000", None, False)]
     assert found.certificates[0].ca == "ca-test-14000"
 
 
 def test_dns_accounts_once() -> None:
-    """Equal accounts are one, wherever they stood; others have a number."""
+    """Equal accounts are imported once. Others get a number."""
     same = FoundDnsAccount(provider="cloudflare", source="b.ini", secrets={"auth_token": "t"})
     other = FoundDnsAccount(provider="cloudflare", source="b.ini", secrets={"auth_token": "u"})
     routes = [FoundRoute(challenge="dns-01", dns=each) for each in (same, other)]
@@ -132,7 +132,7 @@ def test_without_a_route_a_person_sets_the_records() -> None:
 
 
 def test_the_type_of_the_next_key() -> None:
-    """What the tool was told counts, else the key that the certificate has."""
+    """The tool's setting takes precedence over the type of the current key."""
     found = plan(certificate("a.test", key="rsa4096"), certificate("b.test"), certificate("c.test", key_pem=None))
     assert [each.key for each in found.certificates] == ["rsa4096", "ecdsa-p256", "ecdsa-p256"]
 

@@ -100,7 +100,7 @@ def test_not_before_the_lines_are_changed(switched: Switched) -> None:
 
 
 def test_the_new_files_are_there_at_once(switched: Switched) -> None:
-    """A line that names them works before anything is deployed; nobody has to run a command for that."""
+    """The new files exist right after the import, without a deployment."""
     folder = switched.machine.target.parent / "live/example.test"
     assert (folder / "fullchain.pem").read_text() == switched.stored.fullchain_pem
     assert (folder / "privkey.pem").read_text() == switched.stored.private_key_pem
@@ -110,13 +110,13 @@ def test_the_new_files_are_there_at_once(switched: Switched) -> None:
 
 
 def test_another_certificate_is_served(switched: Switched, tmp_path: Path) -> None:
-    """The port has the last word, whatever the configuration says."""
+    """If the port serves another certificate, the old folder is not named for removal."""
     with switched.serving(make_certificate(tmp_path / "other", "example.test")):
         assert_withheld(switched.again(), f"localhost:{switched.port} serves another certificate")
 
 
 def test_a_port_that_is_closed(switched: Switched) -> None:
-    """What cannot be seen is not assumed."""
+    """If the port is closed, the old folder is not named for removal."""
     assert_withheld(switched.again(), f"localhost:{switched.port} served no certificate")
 
 
@@ -127,7 +127,7 @@ def test_the_same_certificate_proves_nothing(switched: Switched) -> None:
 
 
 def test_a_server_that_was_loaded_since(switched: Switched, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then it has read the new paths; the time is that of the change of its configuration."""
+    """A server loaded after the change of its configuration uses the new paths."""
     asked: list[tuple[int, float]] = []
 
     def loaded(port: int, moment: float) -> bool:
@@ -151,7 +151,7 @@ def test_a_server_that_was_loaded_since(switched: Switched, monkeypatch: pytest.
     ],
 )
 def test_a_deployment_that_reloaded_it_since(switched: Switched, fields: dict[str, Any], is_proof: bool) -> None:
-    """One that was carried out after the change proves it, an earlier one or one that did nothing does not."""
+    """A deployment after the change proves it. An earlier one, or one without a change, does not."""
     store = switched.machine.store
     state = store.read_state("example.test")
     (entry,) = Config.load(switched.machine.target).certificates[0].deploy
@@ -164,7 +164,7 @@ def test_a_deployment_that_reloaded_it_since(switched: Switched, fields: dict[st
 
 
 def test_a_newer_certificate_of_the_store(switched: Switched) -> None:
-    """Only the new files have it, so serving it proves that they are read."""
+    """Only the new files have the newer certificate, so serving it proves that they are used."""
     machine = switched.machine
     archive = machine.letsencrypt / "archive/example.test"
     for file in sorted((machine.letsencrypt / "live/example.test").iterdir()):
@@ -179,7 +179,7 @@ def test_a_newer_certificate_of_the_store(switched: Switched) -> None:
 
 
 def test_no_configuration_names_the_new_files(switched: Switched) -> None:
-    """A site that was removed needs no entry; when that is gone, nothing keeps the old tool."""
+    """The old folder is kept while an entry exists but no server's configuration names the new files."""
     switched.config.unlink()
     assert_withheld(switched.again(), "No configuration of a server names")
     target = switched.machine.target
@@ -188,7 +188,7 @@ def test_no_configuration_names_the_new_files(switched: Switched) -> None:
 
 
 def test_every_server_has_to_be_seen(switched: Switched, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One whose port is not known is named with the way out."""
+    """A server with an unknown port is named with its remedy."""
     monkeypatch.setattr(restarts, "has_loaded_since", lambda *_: True)
     new = switched.machine.target.parent / "live/example.test/fullchain.pem"
     odd = switched.machine.write("etc/odd/odd.conf", f"cert = {new}\n")
@@ -230,6 +230,6 @@ def test_each_port_of_a_configuration_is_asked(
 
 
 def test_a_store_without_the_certificate(switched: Switched) -> None:
-    """There is nothing to compare with."""
+    """Without the certificate in the store, the old folder is not named for removal."""
     switched.machine.store.remove("example.test")
     assert_withheld(switched.again(), "The store has no certificate example.test")

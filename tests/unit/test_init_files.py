@@ -48,7 +48,7 @@ def names(folder: Path) -> list[str]:
 
 
 def test_the_configuration_says_what_was_answered(draft: InitDraft) -> None:
-    """It is read without a warning, has comments, and the secret is in a private file beside it."""
+    """The configuration loads without a warning and has comments. The secret is in a private file beside it."""
     folders = (f"{draft.folder}/live/example.org",)
     entry = {"to": "files", "certificate": f"{folders[0]}/fullchain.pem", "key": f"{folders[0]}/privkey.pem"}
     draft.deployments = [
@@ -77,7 +77,7 @@ def test_the_configuration_says_what_was_answered(draft: InitDraft) -> None:
 
 
 def test_tables_that_were_given(draft: InitDraft) -> None:
-    """They stand in the configuration as they were."""
+    """Given tables are written to the configuration unchanged."""
     tables: dict[str, Any] = {
         "default_ca": "lab",
         "ca": {"lab": {"directory": "https://ca.example/dir", "eab": {"kid": "k", "hmac": "env:HMAC"}}},
@@ -98,7 +98,7 @@ def test_references_stay_references(draft: InitDraft) -> None:
 
 
 def test_a_file_of_another_secret_is_left_alone(draft: InitDraft) -> None:
-    """The new one gets a number; one with the same secret is used."""
+    """An existing file with another secret stays. The new file gets a number."""
     folder = draft.around.config.parent
     folder.mkdir()
     (folder / "cloudflare-auth-token.txt").write_text("another\n")
@@ -108,7 +108,7 @@ def test_a_file_of_another_secret_is_left_alone(draft: InitDraft) -> None:
 
 
 def test_a_configuration_that_exists(draft: InitDraft) -> None:
-    """It is kept, and nothing else is written."""
+    """An existing configuration is kept, and nothing else is written."""
     config = draft.around.config
     config.parent.mkdir()
     config.write_text("# mine\n")
@@ -120,7 +120,7 @@ def test_a_configuration_that_exists(draft: InitDraft) -> None:
 
 
 def test_after_a_mistake_nothing_is_left(draft: InitDraft) -> None:
-    """Of a configuration that could not be read neither file nor folder stays."""
+    """If the configuration would be invalid, neither file nor folder is left."""
     draft.tables = {"notify": {"too": []}}
     with pytest.raises(ConfigError):
         write_files(draft, make_files(draft))
@@ -136,13 +136,13 @@ def question(key: str) -> Any:
 
 
 def test_there_are_seven_questions() -> None:
-    """Each with a help, in the order of the contract."""
+    """There are seven questions in the order of the contract."""
     keys = ["domains", "contact", "agree_terms", "provider", "deploy", "schedule", "rehearse"]
     assert [each.key for each in questions()] == keys
 
 
 def test_the_domain_of_a_server(draft: InitDraft) -> None:
-    """The first public name in a configuration is the default; a local one is none."""
+    """The default is the first public name in a server's configuration."""
     draft._servers = [FoundServer(key="nginx", title="nginx", names=("nas.local", "~^www", "files.example.org"))]
     assert question("domains").prompt(draft).default == "files.example.org"
     draft._servers = []
@@ -150,7 +150,7 @@ def test_the_domain_of_a_server(draft: InitDraft) -> None:
 
 
 def test_the_mail_address_of_git(draft: InitDraft, tmp_path: Path) -> None:
-    """It is the default; none is an answer too."""
+    """The default is git's address. No address is accepted too."""
     assert question("contact").prompt(draft).shown == "none"
     (tmp_path / "home" / "joe").mkdir(parents=True)
     (tmp_path / "home" / "joe" / ".gitconfig").write_text("[user]\n\tname = Joe\n\temail = joe@example.org\n")
@@ -161,19 +161,19 @@ def test_the_mail_address_of_git(draft: InitDraft, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("text", "value"), [("y", True), ("YES", True), ("n", False), ("No", False)])
 def test_yes_and_no(draft: InitDraft, text: str, value: bool) -> None:
-    """In any case."""
+    """Yes and no are read in any letter case."""
     question("rehearse").check(draft, question("rehearse").read(text), Doubt())
     assert draft.rehearse is value
 
 
 def test_nothing_gets_the_certificate(draft: InitDraft) -> None:
-    """That is the answer of a script that gives none."""
+    """Without an answer nothing is deployed."""
     question("deploy").check(draft, question("deploy").missing, Doubt())
     assert list(draft.deployments) == []
 
 
 def test_no_scheduler(draft: InitDraft) -> None:
-    """It is not asked for, and cannot be had."""
+    """Without a scheduler the question is skipped, and a yes is an error."""
     object.__setattr__(draft.around, "has_scheduler", False)
     assert not question("schedule").applies(draft)
     with pytest.raises(ConfigError, match="cron"):
@@ -181,7 +181,7 @@ def test_no_scheduler(draft: InitDraft) -> None:
 
 
 def test_the_terms_of_another_ca(draft: InitDraft) -> None:
-    """It is named; a private one need not have an address of its terms."""
+    """The question names the CA. A private one needs no URL of its terms."""
     assert "letsencrypt.org" in str(question("agree_terms").prompt(draft).text)
     draft.tables = {"default_ca": "lab", "ca": {"lab": {"directory": "https://ca.example/dir"}}}
     assert "lab" in str(question("agree_terms").prompt(draft).text)

@@ -27,7 +27,7 @@ RIGHT: dict[str, Any] = {
 
 @pytest.fixture
 def draft(tmp_path: Path) -> InitDraft:
-    """No answers, where nobody can be asked."""
+    """A draft without answers, without a terminal."""
     host = ServerHost(root=tmp_path, home=Path("/home/joe"), programs=(), user="joe", is_admin=False)
     around = InitSurroundings(
         context=Context(),
@@ -94,7 +94,7 @@ def test_right_answers(draft: InitDraft, changes: dict[str, Any]) -> None:
     ],
 )
 def test_wrong_answers(draft: InitDraft, changes: dict[str, Any], words: str) -> None:
-    """The key and what is wrong with it are said."""
+    """The error names the key and what is wrong."""
     with pytest.raises(ConfigError) as caught:
         check(draft, **changes)
     assert caught.value.code == "init-answer-wrong"
@@ -111,7 +111,7 @@ def test_a_person_has_to_set_records_and_nobody_is_there(draft: InitDraft) -> No
 
 
 def test_all_mistakes_are_listed(draft: InitDraft) -> None:
-    """One run is enough to see them."""
+    """All mistakes are listed together."""
     with pytest.raises(ConfigError) as caught:
         check(draft, schedule=3, rehearse="perhaps", zones=5, schedul=1, auth_token={"command": "x"}, default_ca="no")
     assert caught.value.code == "init-answer-wrong"
@@ -121,7 +121,7 @@ def test_all_mistakes_are_listed(draft: InitDraft) -> None:
 
 
 def test_a_late_mistake_is_not_reported_at_the_trial_file(draft: InitDraft) -> None:
-    """That file is gone; the key is named."""
+    """The error names the key, not the temporary file."""
     check(draft, auth_token="env:TOKEN", notify={"too": []})
     draft.domains, draft.agree_terms = ("example.org",), True
     with pytest.raises(ConfigError) as caught:
@@ -131,7 +131,7 @@ def test_a_late_mistake_is_not_reported_at_the_trial_file(draft: InitDraft) -> N
 
 
 def test_the_option_of_the_next_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They need it for a configuration that they do not find by themselves."""
+    """The next commands have --config only if they would not find the configuration."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DNSRENEW_CONFIG", raising=False)
     (tmp_path / "dnsrenew.toml").touch()

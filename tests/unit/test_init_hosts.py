@@ -1,4 +1,4 @@
-"""`dnsrenew init`: the DNS host of a domain, what it is asked for, and answers that are given before."""
+"""`dnsrenew init`: the DNS host of a domain, its options, and answers given in advance."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ PROVIDERS = [provider for name in provider_names() if (provider := find_provider
     ],
 )
 def test_the_host_by_its_name_servers(servers: list[str], hosts: list[str]) -> None:
-    """Names in any case, with or without a final dot; a name that only looks like one is none."""
+    """The host is found by its name servers, in any letter case and with or without a final dot."""
     assert [each.name for each in dns_host.hosts_of(PROVIDERS, servers, ["example.org"])] == hosts
 
 
@@ -53,7 +53,7 @@ def test_the_host_by_the_domain() -> None:
 
 
 def test_what_is_asked() -> None:
-    """The required options; where no required one is a secret, all: RFC 2136 has an optional key."""
+    """The required options are asked for. If none of them is a secret, optional secrets are asked for too."""
     by_name = {provider.name: provider for provider in PROVIDERS}
     assert list(dns_host.asked_options(by_name["cloudflare"])) == ["auth_token"]
     assert list(dns_host.asked_options(by_name["duckdns"])) == ["token"]
@@ -68,7 +68,7 @@ def test_options_from_a_line() -> None:
 
 
 def test_options_with_mistakes() -> None:
-    """What is missing or unknown is said; a value is not."""
+    """A missing or unknown option is named. No value is shown."""
     provider = Provider(
         name="x", title="X", driver="x", options={"token": OptionSpec(required=True, secret=True), "zone": OptionSpec()}
     )
@@ -85,12 +85,12 @@ def test_options_with_mistakes() -> None:
      ("x", False), ("file:", False), ("https://x", False)],
 )  # fmt: skip
 def test_references(value: Any, is_one: bool) -> None:
-    """A reference stays one in the configuration; anything else is written to a private file."""
+    """A reference is recognized by its scheme."""
     assert account_test.is_reference(value) is is_one
 
 
 def test_secrets_are_found_from_the_folder_of_the_configuration(tmp_path: Path) -> None:
-    """As the configuration will read them."""
+    """Secrets are read relative to the configuration's folder."""
     (tmp_path / "token.txt").write_text("t0ken\n")
     assert account_test.as_secret("file:token.txt", str(tmp_path)).reveal() == "t0ken"
     assert account_test.as_secret("t0ken", str(tmp_path)).reveal() == "t0ken"
@@ -101,7 +101,7 @@ def test_secrets_are_found_from_the_folder_of_the_configuration(tmp_path: Path) 
 
 
 def test_answers_of_a_file_and_of_the_command_line(tmp_path: Path) -> None:
-    """Options win; what is no answer and no table of the configuration is an option of the host."""
+    """The command line takes precedence over the file. An unknown key becomes an option of the host."""
     path = tmp_path / "answers.toml"
     path.write_text('domains = ["a.example"]\nprovider = "desec"\nauth_token = "file:t"\nschedule = true\n[ca.lab]\n')
     found = read_answers(path, {"domains": "b.example", "contact": None, "agree_terms": False}, ["api=https://x"])
@@ -115,7 +115,7 @@ def test_answers_of_a_file_and_of_the_command_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("option", ["auth_token=plain", "auth-token=plain"])
 def test_a_secret_on_the_command_line(option: str) -> None:
-    """It is refused, and not repeated."""
+    """A secret on the command line is refused. The error does not show it."""
     with pytest.raises(ConfigError) as caught:
         read_answers(None, {"provider": "deSEC"}, [option])
     assert caught.value.evidence == {"option": "auth_token"}
@@ -123,7 +123,7 @@ def test_a_secret_on_the_command_line(option: str) -> None:
 
 
 def test_an_option_without_a_value() -> None:
-    """It has to be KEY=VALUE."""
+    """An option must be KEY=VALUE."""
     with pytest.raises(ConfigError, match="KEY=VALUE"):
         read_answers(None, {}, ["server"])
 
@@ -143,7 +143,7 @@ def test_answers_that_cannot_be_read(tmp_path: Path, content: bytes | None) -> N
     ("token", "mode", "is_open"), [("plain", 0o644, True), ("plain", 0o600, False), ("file:x", 0o644, False)]
 )
 def test_a_file_of_answers_that_others_can_read(tmp_path: Path, token: str, mode: int, is_open: bool) -> None:
-    """It matters only if it has a secret."""
+    """Such a file causes a warning only if it contains a secret."""
     path = tmp_path / "answers.toml"
     path.write_text(f'provider = "desec"\nauth_token = "{token}"\n')
     path.chmod(mode)

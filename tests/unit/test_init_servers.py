@@ -158,7 +158,7 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def test_nginx_of_a_package(machine: Machine) -> None:
-    """Its files are replaced in place, the service is reloaded, and the port of that server is verified."""
+    """The files of nginx are replaced in place, the service is reloaded, and its port is verified."""
     machine.file("/etc/nginx/nginx.conf", NGINX)
     machine.file("/etc/nginx/sites-enabled/default", SITES)
     machine.program("nginx", "nginx:", "master", "process", "/usr/sbin/nginx", "-g", "daemon", "on;", unit="nginx")
@@ -197,7 +197,7 @@ def test_nginx_without_the_domain(machine: Machine) -> None:
     ["/etc/letsencrypt/live/x/fullchain.pem", "/etc/ssl/certs/ssl-cert-snakeoil.pem", "/tls/$ssl_name.pem"],
 )
 def test_the_files_of_another_program(machine: Machine, path: str) -> None:
-    """They are not written: the other program would write them again; the line to change is named."""
+    """Files of another program are not written, because it would overwrite them. The line to change is named."""
     site = SITES.replace("/etc/nginx/tls/site.pem", path)
     machine.file("/etc/nginx/nginx.conf", NGINX)
     machine.file("/etc/nginx/sites-enabled/default", site)
@@ -208,7 +208,7 @@ def test_the_files_of_another_program(machine: Machine, path: str) -> None:
 
 
 def test_a_wildcard(machine: Machine) -> None:
-    """It is for every server of a name that it covers; without a plain name nothing can be verified by name."""
+    """A wildcard is deployed to each server with a matching name, without verification."""
     machine.file("/etc/nginx/nginx.conf", NGINX)
     machine.file("/etc/nginx/sites-enabled/default", SITES)
     machine.program("nginx", "nginx")
@@ -232,7 +232,7 @@ def test_apache(machine: Machine) -> None:
 
 
 def test_haproxy(machine: Machine) -> None:
-    """With an admin socket it needs no reload."""
+    """With an admin socket HAProxy is updated without a reload."""
     machine.file("/etc/haproxy/haproxy.cfg", HAPROXY)
     machine.program("haproxy", "/usr/sbin/haproxy", "-Ws", "-f", "/etc/haproxy/haproxy.cfg", unit="haproxy")
     assert machine.entry() == {
@@ -244,7 +244,7 @@ def test_haproxy(machine: Machine) -> None:
 
 
 def test_haproxy_without_a_socket(machine: Machine) -> None:
-    """It gets one file, and is reloaded."""
+    """Without an admin socket HAProxy gets one file and is reloaded."""
     machine.file("/etc/haproxy/haproxy.cfg", HAPROXY.replace("level admin", "level user"))
     machine.program("haproxy", "/usr/sbin/haproxy", "-f", "/etc/haproxy/haproxy.cfg", unit="haproxy")
     assert machine.entry() == {
@@ -256,7 +256,7 @@ def test_haproxy_without_a_socket(machine: Machine) -> None:
 
 
 def test_caddy_with_files_of_its_own(machine: Machine) -> None:
-    """It is asked over its admin API."""
+    """Caddy with certificate files is updated over its admin API."""
     machine.file("/etc/caddy/Caddyfile", CADDYFILE)
     machine.program("caddy", "/usr/bin/caddy", "run", "--config", "/etc/caddy/Caddyfile")
     assert machine.entry() == {
@@ -269,14 +269,14 @@ def test_caddy_with_files_of_its_own(machine: Machine) -> None:
 
 
 def test_caddy_that_obtains_its_own(machine: Machine) -> None:
-    """It needs nothing from us."""
+    """A Caddy that obtains its own certificates is ignored."""
     machine.file("/etc/caddy/Caddyfile", "www.example.org {\n}\n")
     machine.program("caddy", "/usr/bin/caddy", "run", "--config", "/etc/caddy/Caddyfile")
     assert find_servers(machine.host) == []
 
 
 def test_mosquitto(machine: Machine) -> None:
-    """The listener with the files; included folders are read."""
+    """The listener and its files are found, even in included folders."""
     machine.file("/etc/mosquitto/mosquitto.conf", "include_dir /etc/mosquitto/conf.d\n")
     machine.file("/etc/mosquitto/conf.d/tls.conf", MOSQUITTO)
     machine.program("mosquitto", "/usr/sbin/mosquitto", "-c", "/etc/mosquitto/mosquitto.conf", user="mosquitto")
@@ -286,7 +286,7 @@ def test_mosquitto(machine: Machine) -> None:
 
 
 def test_jellyfin(machine: Machine) -> None:
-    """Its file and its password come from its configuration; the password is a secret of the entry."""
+    """The file and the password are read from Jellyfin's configuration. The password becomes a secret of the entry."""
     machine.file("/etc/jellyfin/network.xml", JELLYFIN)
     machine.program("jellyfin", "/usr/bin/jellyfin", "--configdir=/etc/jellyfin", unit="jellyfin", user="jellyfin")
     (planned,) = deployments.plan(machine.found(), machine.draft())
@@ -301,7 +301,7 @@ def test_jellyfin(machine: Machine) -> None:
 
 
 def test_home_assistant(machine: Machine) -> None:
-    """Python runs it; without TLS in its configuration, the lines to set are named."""
+    """Home Assistant is found although Python runs it. Without TLS the lines to set are named."""
     config = machine.file("/srv/ha/configuration.yaml", HOME_ASSISTANT)
     command = ("/srv/ha/bin/python3", "/srv/ha/bin/hass", "-c", "/srv/ha")
     machine.program("python3.11", *command, unit="home-assistant@ha", user="root")
@@ -318,7 +318,7 @@ def test_home_assistant(machine: Machine) -> None:
 @pytest.mark.parametrize("program", [("node", "node", "/opt/hfs/src/index.js"), ("HFS 3.2.2", "HFS 3.2.2", "", "")])
 @pytest.mark.parametrize(("text", "https"), [("port: 8080\n", True), ("port: 8080\nhttps_port: 443\n", None)])
 def test_hfs(machine: Machine, text: str, https: bool | None, program: tuple[str, ...]) -> None:
-    """A process with its configuration in its folder, by its command or its title; HTTPS that is off is switched on."""
+    """HFS is found by its command or its title. Disabled HTTPS is enabled."""
     machine.file("/home/joe/.hfs/config.yaml", f"{text}base_url: https://files.example.org\n")
     machine.program(*program, folder="/home/joe/.hfs")
     assert machine.found().names == ("files.example.org",)
@@ -328,7 +328,7 @@ def test_hfs(machine: Machine, text: str, https: bool | None, program: tuple[str
 
 
 def test_a_server_in_a_container(machine: Machine) -> None:
-    """Its files are not those of this machine."""
+    """A server in a container is ignored, because its files are not those of this machine."""
     machine.file("/etc/nginx/nginx.conf", NGINX)
     machine.program("nginx", "nginx:", "master", "process", "nginx", "-g", "daemon", "off;")
     machine.file("/proc/100/cgroup", "0::/system.slice/docker-0123.scope\n")
@@ -336,7 +336,7 @@ def test_a_server_in_a_container(machine: Machine) -> None:
 
 
 def test_two_of_a_kind(machine: Machine) -> None:
-    """The second one has a number; an answer can be a name or a number."""
+    """A second server of a kind gets a number. An answer may be a name or a number."""
     for port in (1, 2):
         machine.file(f"/srv/{port}.conf", SITES.replace("/etc/nginx/tls", f"/srv/{port}"))
         machine.program("nginx", "nginx", "-c", f"/srv/{port}.conf")
@@ -353,7 +353,7 @@ def test_two_of_a_kind(machine: Machine) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="modes of POSIX")
 def test_a_server_that_belongs_to_root(machine: Machine) -> None:
-    """An ordinary user cannot reload it: the answer is refused, and says so."""
+    """An ordinary user cannot reload such a server, so the answer is refused."""
     machine.file("/etc/nginx/nginx.conf", SITES)
     machine.file("/etc/nginx/tls/site.pem", "")
     machine.program("nginx", "nginx", unit="nginx")
@@ -365,14 +365,14 @@ def test_a_server_that_belongs_to_root(machine: Machine) -> None:
 
 
 def test_nothing_runs(machine: Machine) -> None:
-    """No server is found; a process without a command line, as another user's, is none."""
+    """Without a server the list is empty. A process without a command line is ignored."""
     machine.program("nginx-exporter", "nginx-exporter")
     machine.program("kworker")
     assert find_servers(machine.host) == []
 
 
 def test_command_lines() -> None:
-    """An option with its value in the same word, or in the next; a process that renamed itself."""
+    """An option's value may be in the same word or the next one. A changed process title is parsed too."""
     assert argument(["x", "--config=/a"], "--config") == argument(["x", "-c", "/a"], "-c") == "/a"
     assert argument(["x", "-c"], "-c") == ""
     assert words(RunningProgram(1, "nginx", ("nginx: master process /usr/sbin/nginx -c /a",)))[0] == "/usr/sbin/nginx"

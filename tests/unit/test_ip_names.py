@@ -61,7 +61,7 @@ def test_an_address_has_one_form(written: str, one_form: str) -> None:
 
 
 def test_an_address_in_urls_and_in_sni() -> None:
-    """Brackets in a URL; the reverse name in the handshake (RFC 8738 section 6)."""
+    """An IPv6 address has brackets in a URL. The TLS handshake has the reverse name (RFC 8738 section 6)."""
     assert (names.url_host(FOUR), names.url_host(SIX)) == (FOUR, f"[{SIX}]")
     assert names.reverse_name(FOUR) == "7.2.0.192.in-addr.arpa"
     assert names.reverse_name(SIX) == f"7.{'0.' * 23}8.b.d.0.1.0.0.2.ip6.arpa"
@@ -71,7 +71,7 @@ def test_an_address_in_urls_and_in_sni() -> None:
 
 
 def test_addresses_need_no_dns_account(tmp_path: Path) -> None:
-    """They are kept in their one form; the name has no colon."""
+    """IP addresses are stored in canonical form. The default name has no colon."""
     (spec,) = load(tmp_path, certificate("2001:DB8:0::7", FOUR)).certificates
     assert (spec.name, spec.domains, spec.identifiers) == ("2001-db8--7", (SIX, FOUR), (SIX, FOUR))
 
@@ -83,7 +83,7 @@ def test_the_default_name_is_valid_everywhere(tmp_path: Path, domain: str, name:
 
 
 def test_a_mix_of_domains_and_addresses(tmp_path: Path) -> None:
-    """Each name has its route; an account limited to its zones is not asked to write for an address."""
+    """Domains and addresses each have a fitting route. An account's zones do not apply to an address."""
     text = HOME + 'zones = ["example.test"]\n' + certificate("*.example.test", FOUR, more=BY_BOTH)
     assert load(tmp_path, text).warnings == ()
     text = text.replace('challenge = "dns-01"', 'challenge = "dns-01", follow_cname = false')
@@ -99,7 +99,7 @@ def test_a_mix_of_domains_and_addresses(tmp_path: Path) -> None:
     ],
 )
 def test_dns_01_alone_is_a_mistake(tmp_path: Path, domains: list[str], more: str, way: str) -> None:
-    """The way is named; so is the place."""
+    """An address with dns-01 only is a mistake, with the alternative."""
     found = mistake(tmp_path, HOME + certificate(*domains, more=more))
     assert found["key"] == f"certificate[0].domains[{len(domains) - 1}]"
     assert found["expected"].endswith(way)
@@ -139,24 +139,24 @@ def test_a_wildcard_and_an_address_need_two_routes(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_nearly_an_address(tmp_path: Path, domain: str, words: str) -> None:
-    """The one thing that is wrong is named, with the address as it is to be written."""
+    """The mistake names what is wrong and the correct form of the address."""
     assert words in mistake(tmp_path, HOME + certificate(domain))["expected"]
 
 
 def test_two_forms_of_one_address(tmp_path: Path) -> None:
-    """They are one name."""
+    """Two forms of one address are a duplicate."""
     assert "again" in mistake(tmp_path, certificate(SIX, "2001:0db8::0007"))["expected"]
 
 
 @pytest.mark.parametrize("key", [f'zones = ["{FOUR}"]\n', f'zones = ["{SIX}"]\n'])
 def test_a_zone_is_no_address(tmp_path: Path, key: str) -> None:
-    """Nor is an alias, which is read in the same way."""
+    """An IP address is refused as a zone and as an alias."""
     assert "not an IP address" in mistake(tmp_path, HOME + key + GOOD.removeprefix(HOME))["expected"]
 
 
 @pytest.mark.parametrize("address", ["192.168.1.7", "10.0.0.1", "100.64.0.1", "127.0.0.1", "fd00::7", "::1", FOUR, SIX])
 def test_no_public_ca_issues_for_a_private_address(tmp_path: Path, address: str) -> None:
-    """`check` says so; a CA of one's own may."""
+    """`check` refuses a private address at a public CA. A private CA may issue for it."""
     lab = '[ca.lab]\ndirectory = "https://127.0.0.1/dir"\n'
     assert check(tmp_path, lab + certificate(address, more='ca = "lab"\n' + BY_HTTP)).certificates
     more = 'profile = "shortlived"\n' + BY_HTTP
@@ -165,7 +165,7 @@ def test_no_public_ca_issues_for_a_private_address(tmp_path: Path, address: str)
 
 @pytest.mark.parametrize("address", [PUBLIC, "2001:4860:4860::8888"])
 def test_lets_encrypt_wants_its_profile_for_short_lives(tmp_path: Path, address: str) -> None:
-    """`check` names the line; another CA decides itself, and a route that no address takes does not count."""
+    """`check` asks for the profile that Let's Encrypt requires for IP addresses. Other CAs decide themselves."""
 
     def checked(more: str) -> Any:
         return mistake(tmp_path, AGREED + certificate(address, more=more), check)
@@ -187,7 +187,7 @@ def test_lets_encrypt_wants_its_profile_for_short_lives(tmp_path: Path, address:
 
 
 def test_a_request_has_addresses_as_addresses() -> None:
-    """RFC 8738 section 3; as DNS names no client would accept them."""
+    """A CSR has IP addresses as such, not as DNS names (RFC 8738 section 3)."""
     request = crypto.load_der_x509_csr(x509.make_csr(x509.new_key("ecdsa-p256"), ["example.test", FOUR, SIX]))
     san = request.extensions.get_extension_for_class(crypto.SubjectAlternativeName).value
     assert san.get_values_for_type(crypto.DNSName) == ["example.test"]
@@ -195,7 +195,7 @@ def test_a_request_has_addresses_as_addresses() -> None:
 
 
 def test_a_certificate_must_name_the_address_as_one() -> None:
-    """One that has it as a DNS name is not for it."""
+    """A certificate with the address as a DNS name is refused."""
     key = x509.new_key("ecdsa-p256")
     chain = issuer("CA").sign(key.public_key(), ["example.test", SIX, FOUR], START)
     assert x509.check_chain(chain, key, [FOUR, SIX], START).names == ("example.test", SIX, FOUR)
@@ -215,7 +215,7 @@ def test_a_certificate_must_name_the_address_as_one() -> None:
 
 
 def test_a_ca_may_write_an_address_in_another_form() -> None:
-    """Its authorization is found again by the one form; what is no address is only another name."""
+    """An address from a CA is read in canonical form. Any other value is read as a name."""
     url = "https://ca.test/1"
 
     def authorized(kind: str, value: str) -> str:
@@ -239,7 +239,7 @@ def spec(*identifiers: str, routes: tuple[Route, ...]) -> CertificateSpec:
 
 
 def test_a_mixed_certificate_is_one_order(tmp_path: Path) -> None:
-    """The DNS host is asked for the domains only."""
+    """Domains and addresses share one order. The DNS host is used for the domains only."""
     stage = RunStage(tmp_path / "state", RunWorld(hosts={"a": "well"}))
     outcome = stage.run(spec("*.x.test", FOUR, SIX, routes=(DNS, HTTP)))
     assert (outcome.status, [attempt.orders for attempt in outcome.attempts]) == ("renewed", [1])
@@ -251,7 +251,7 @@ def test_a_mixed_certificate_is_one_order(tmp_path: Path) -> None:
 
 
 def test_a_route_that_validates_no_address_is_skipped(tmp_path: Path) -> None:
-    """It costs no order, and the outcome says why."""
+    """Such a route is skipped without an order. The outcome has the reason."""
     stage = RunStage(tmp_path / "state", RunWorld(hosts={"a": "well"}))
     outcome = stage.run(spec(FOUR, routes=(DNS, HTTP)))
     codes = [(attempt.orders, attempt.error and attempt.error.code) for attempt in outcome.attempts]
@@ -259,7 +259,7 @@ def test_a_route_that_validates_no_address_is_skipped(tmp_path: Path) -> None:
 
 
 def test_an_address_is_not_looked_up() -> None:
-    """Neither for CAA records, which only domain names have: no server is asked, so none is needed."""
+    """An IP address causes no CAA query, because only domain names have CAA records."""
     view = DnsView(Resolver(nameservers=("127.0.0.1:9",)))
     assert view.caa(Context(), [FOUR, SIX]) == {}
     assert view.caa_by_tcp(Context(), [FOUR, SIX]) == {}
@@ -269,13 +269,13 @@ def test_an_address_is_not_looked_up() -> None:
 
 
 def test_the_url_of_an_ipv6_address() -> None:
-    """As in events."""
+    """The URL of an IPv6 address has brackets."""
     value = HttpValue(HttpPlacement(SIX, cast("Responder", None), listen=":80"), "token", "x")
     assert value.described["url"] == f"http://[{SIX}]/.well-known/acme-challenge/token"
 
 
 def test_the_challenge_certificate_of_an_address() -> None:
-    """It has the address; the CA asks for it by the reverse name."""
+    """The certificate has the address. SNI is its reverse DNS name (RFC 8738 section 6)."""
     made = ChallengeCertificate.make(SIX, bytes(32))
     extensions = crypto.load_der_x509_certificate(made.der).extensions
     san = extensions.get_extension_for_class(crypto.SubjectAlternativeName).value
@@ -292,7 +292,7 @@ def failed(*about: str) -> CAError:
 
 @pytest.mark.parametrize(("route", "port"), [(HTTP, "80"), (ALPN, "443")])
 def test_nobody_is_sent_to_dns_01_for_an_address(route: Route, port: str) -> None:
-    """Where a domain failed as well, it is."""
+    """The fix proposes dns-01 only if a domain failed too."""
     only = describe_error(failed(FOUR), Selection("one", {FOUR: route}), [route])
     mixed = describe_error(failed(FOUR), Selection("one", {FOUR: route, "x.test": route}), [route])
     assert only.code == mixed.code
@@ -302,7 +302,7 @@ def test_nobody_is_sent_to_dns_01_for_an_address(route: Route, port: str) -> Non
 
 
 def test_an_address_that_is_not_here_is_the_likely_cause() -> None:
-    """It is its own only address: DNS is not asked."""
+    """An IP address that is not one of this host is named as the likely cause, without a DNS query."""
     error = failed(FOUR)
     explain(Context(), cast("DnsView", None), [FOUR], error)
     assert error.evidence["addresses"] == {FOUR: {"A": [FOUR], "AAAA": []}}

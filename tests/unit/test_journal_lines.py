@@ -16,7 +16,7 @@ import pytest
 from dnsrenew.base import journal
 from dnsrenew.base.journal import SystemdJournal, encode, is_read_by_journal
 from dnsrenew.cli import main
-from dnsrenew.errors import StoreError
+from dnsrenew.errors import DeployError, StoreError
 from dnsrenew.events import Emitter
 from dnsrenew.model import DeploymentResult, Outcome
 from tests.kit.cli_stage import FakeRenewer, failed, happy, install, outcome, unhappy
@@ -107,7 +107,7 @@ def test_the_forms_of_a_value(value: str, data: bytes) -> None:
 
 
 def test_only_a_stream_that_the_journal_reads(tmp_path: Path) -> None:
-    """The variable is inherited; device and inode say whether it is about this stream."""
+    """The variable must match the stream's device and inode, because it is inherited."""
     with (tmp_path / "err").open("w") as stream:
         info = os.fstat(stream.fileno())
         read = partial(is_read_by_journal, stream.fileno())
@@ -119,7 +119,7 @@ def test_only_a_stream_that_the_journal_reads(tmp_path: Path) -> None:
 
 
 def test_a_journal_that_takes_nothing(tmp_path: Path, stand_in: StandIn) -> None:
-    """The caller learns it: no socket, and a line that is larger than a datagram."""
+    """Sending returns false without a socket and for a line that exceeds a datagram."""
     assert not SystemdJournal(str(tmp_path / "nobody")).send({"MESSAGE": "x"})
     assert not SystemdJournal(stand_in.path).send({"MESSAGE": "x" * (1 << 24)})
     assert SystemdJournal(stand_in.path).send({"MESSAGE": "x"})
@@ -127,7 +127,7 @@ def test_a_journal_that_takes_nothing(tmp_path: Path, stand_in: StandIn) -> None
 
 
 def last_round(end: Callable[[], list[Outcome]]) -> FakeRenewer:
-    """A renewer of `dnsrenew run` that is told to stop in its first round."""
+    """Return a renewer of `dnsrenew run` that is stopped in its first round."""
 
     def play(_emitter: Emitter, _cancel: threading.Event) -> list[Outcome]:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -137,8 +137,9 @@ def last_round(end: Callable[[], list[Outcome]]) -> FakeRenewer:
 
 
 def test_run_sends_lines_with_fields(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each with its certificate, its code and a priority; standard error stays empty."""
-    late = DeploymentResult(to="hfs", target="http://x", ok=False, error={"code": "deploy-refused", "message": "No."})
+    """Each line has its certificate, code and priority."""
+    refused = DeployError("deploy-refused", "No.", fix="Allow it.")
+    late = DeploymentResult(to="hfs", target="http://x", ok=False, error=refused)
     outcomes = [outcome("good"), failed("bad"), outcome("late", deployed=(late,))]
     install(last_round(lambda: outcomes), None, monkeypatch.setattr)
     assert stand_in.command("run") == 143
@@ -154,7 +155,7 @@ def test_run_sends_lines_with_fields(stand_in: StandIn, monkeypatch: pytest.Monk
 
 
 def test_an_error_of_the_whole_round(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has a code and no certificate."""
+    """The journal entry has a code and no certificate."""
 
     def broken() -> list[Outcome]:
         raise StoreError("store-unreadable", "The store is damaged.", fix="Look.")
@@ -169,7 +170,7 @@ def test_an_error_of_the_whole_round(stand_in: StandIn, monkeypatch: pytest.Monk
 def test_a_scheduled_renewal_sends_its_steps_and_its_failures(
     stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The steps of a certificate have its name; with -q a failure is one entry, with its fix in further lines."""
+    """Each step has its certificate's name. With -q a failure is one entry with its fix."""
     install(FakeRenewer(happy), None, monkeypatch.setattr)
     assert stand_in.command("renew --scheduled") == 0
     steps = [entry for entry in stand_in.entries() if entry.get("DNSRENEW_CERTIFICATE") == "home"]
@@ -187,7 +188,7 @@ def test_a_scheduled_renewal_sends_its_steps_and_its_failures(
 
 @pytest.mark.parametrize("line", ["renew -q", "renew --scheduled -q --json"])
 def test_a_person_and_a_program_get_plain_lines(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
-    """Only what runs by itself writes to the journal, and --json keeps its form."""
+    """A command at a terminal and --json write no journal entries."""
     install(FakeRenewer(unhappy), None, monkeypatch.setattr)
     stand_in.command(line)
     assert stand_in.entries() == []
@@ -195,7 +196,7 @@ def test_a_person_and_a_program_get_plain_lines(stand_in: StandIn, monkeypatch: 
 
 
 def test_without_the_socket_lines_are_plain(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The journal reads standard error all the same, and no line is lost."""
+    """Without the journal's socket all lines are written to standard error."""
     os.unlink(stand_in.path)
     install(last_round(lambda: [failed("bad")]), None, monkeypatch.setattr)
     assert stand_in.command("run") == 143

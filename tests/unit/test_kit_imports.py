@@ -12,7 +12,7 @@ SHARED = ("tests.kit", "tests.lab")
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Yield the modules of the tests that a file imports, also those in the text of a child process."""
+    """Yield the test modules that a file imports, including those in the code of a child process."""
     package = path.relative_to(TESTS.parent).with_suffix("").parts[:-1]
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
@@ -31,7 +31,7 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def test_the_tests_import_the_kit_and_the_lab_only() -> None:
-    """A helper that two tests need stands in tests/kit; one that needs a real server stands in tests/lab."""
+    """Tests import shared code only from tests/kit and tests/lab."""
     found = [
         f"{path.relative_to(TESTS)}: {module}"
         for path in sorted(TESTS.rglob("*.py"))
@@ -42,7 +42,7 @@ def test_the_tests_import_the_kit_and_the_lab_only() -> None:
 
 
 def test_the_lab_needs_no_kit() -> None:
-    """The real servers know nothing of the stand-ins."""
+    """The lab does not import the kit."""
     lab = [path for path in (TESTS / "lab").glob("*.py") if any("tests.kit" in module for module in imported(path))]
     assert lab == []
 

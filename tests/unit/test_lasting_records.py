@@ -31,7 +31,7 @@ def found(stage: RunStage, services: Services) -> list[LastingRecord]:
 
 @pytest.mark.parametrize("dialect", ["00", "01", "02"])
 def test_records_are_found_and_set(tmp_path: Path, dialect: str) -> None:
-    """One order, nothing written while looking; then an account writes each record once."""
+    """The records are found with one order and without writing. An account then writes each once."""
     stage = stage_of(tmp_path, dialect)
     services = stage._services({})
     records = found(stage, services)
@@ -61,7 +61,7 @@ def test_without_an_account_the_error_holds_the_records(tmp_path: Path) -> None:
 
 
 def test_a_ca_without_the_challenge_costs_one_order(tmp_path: Path) -> None:
-    """Nothing is written."""
+    """If the CA does not offer the challenge, one order is made and the error reports it."""
     stage = stage_of(tmp_path, offers=("http-01", "dns-01"))
     with pytest.raises(CAError) as caught:
         found(stage, stage._services({}))
@@ -70,7 +70,7 @@ def test_a_ca_without_the_challenge_costs_one_order(tmp_path: Path) -> None:
 
 
 def test_a_name_without_a_zone_costs_no_order(tmp_path: Path) -> None:
-    """DNS is asked first."""
+    """DNS is queried first, so a name without a zone causes no order."""
     stage = stage_of(tmp_path, lost=("y.test",))
     with pytest.raises(DnsError) as caught:
         found(stage, stage._services({}))

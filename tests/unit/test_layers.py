@@ -66,23 +66,23 @@ FILES = sorted(
 
 @pytest.mark.parametrize("path", FILES)
 def test_imports_point_down(path: str) -> None:
-    """A file imports only what lies below its folder, and only the libraries it owns."""
+    """A file imports only from lower floors, and only the libraries that it owns."""
     assert violations((PACKAGE / path).read_text(encoding="utf-8"), path) == []
 
 
 def test_the_root_has_few_files() -> None:
-    """Everything but the entry points and what every folder needs stands in a folder."""
+    """Few files are at the package's root."""
     assert len([file for file in PACKAGE.iterdir() if file.is_file()]) <= MOST_AT_THE_ROOT
 
 
 def circles(sources: Mapping[str, str]) -> list[str]:
-    """Files that reach themselves by their imports; late imports and those for typing count too."""
+    """Return the files that import themselves indirectly. Late and typing imports count too."""
     edges = floors.edges(sources)
     return [start for start in sorted(edges) if start in floors.reached(edges, start)]
 
 
 def test_no_file_is_in_an_import_circle() -> None:
-    """No file imports itself, not even by way of others, late or for typing."""
+    """No file imports itself, even indirectly, late or for typing."""
     assert circles({path: (PACKAGE / path).read_text(encoding="utf-8") for path in FILES}) == []
 
 
@@ -118,7 +118,7 @@ def test_a_planted_circle_is_found() -> None:
     ],
 )
 def test_a_planted_violation_is_found(path: str, source: str) -> None:
-    """Upwards, sideways, late, for typing, relative, somebody else's library: each is seen."""
+    """Each kind of forbidden import is found: upwards, sideways, late, for typing, relative, or foreign."""
     assert len(violations(source, path)) == 1
 
 
@@ -137,7 +137,7 @@ def test_a_planted_violation_is_found(path: str, source: str) -> None:
     ],
 )
 def test_what_is_allowed_is_quiet(path: str, source: str) -> None:
-    """Down, within one's own folder, one's own library."""
+    """Imports from below, from the same folder and of an owned library are allowed."""
     assert violations(source, path) == []
 
 

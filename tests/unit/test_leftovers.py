@@ -190,7 +190,7 @@ def test_only_leftovers_are_removed(stage: LeftoverStage) -> None:
 
 
 def test_a_value_that_the_host_may_still_write(stage: LeftoverStage) -> None:
-    """It is removed, and the result says that it will be once more."""
+    """The value is removed, and the result lists it as one that will be removed again."""
     stage.account("one")
     a, b = txt("a"), txt("b", zone="other.test.")
     entry = stage.journal.enter(stage.context, "home", [a], {})
@@ -297,7 +297,7 @@ def test_an_account_that_has_another_host_by_now(stage: LeftoverStage, refusal_t
 
 
 def test_an_account_that_is_configured_in_another_way_for_the_same_host(stage: LeftoverStage) -> None:
-    """If the account reaches the same host, the value is removed; a new secret does not change the host."""
+    """If the account reaches the same host, the value is removed. A new secret does not change the host."""
     driver = stage.account("one")
     stage.leave_values(txt("a"))
     stage.account("one", driver, server="192.0.2.1")
@@ -444,7 +444,7 @@ def unseen(*_: object) -> set[str]:
 def test_a_host_that_keeps_one_value_is_not_made_to_clear_anothers(
     stage: LeftoverStage, look: Callable[..., set[str]] | None, values: str, calls: int
 ) -> None:
-    """If a single-value host serves another value, ours counts as removed, and the host is not called."""
+    """If a single-value host serves a foreign value, the own one counts as removed, and the host is not called."""
     driver = Failing(ValueError(), zones=["none."])
     stage.account("one", driver, values=values)
     stage.leave_values(txt("a"))

@@ -96,7 +96,7 @@ def server(tmp_path: Path) -> Server:
 
 @pytest.mark.parametrize("keys", [("ecdsa-p256", "ecdsa-p256"), ("ecdsa-p256", "rsa2048"), ("rsa2048", "ecdsa-p256")])
 def test_new_handshakes_get_the_new_certificate(server: Server, keys: tuple[str, str]) -> None:
-    """Whatever the types of the keys, and back again."""
+    """New handshakes get the new certificate, for all key types and after each switch."""
     old, new = (server.make(key=key) for key in keys)
     for certificate in (old, new, old, new):
         server.serve(certificate)
@@ -105,7 +105,7 @@ def test_new_handshakes_get_the_new_certificate(server: Server, keys: tuple[str,
 
 
 def test_a_certificate_of_the_program_is_refused(server: Server) -> None:
-    """At once: no connection would get it."""
+    """load_cert_chain() raises TypeError, because no connection would get that certificate."""
     old, own = server.make(), server.make()
     server.serve(old)
     with pytest.raises(TypeError, match="sni_callback"):
@@ -124,7 +124,7 @@ def test_a_pair_that_does_not_fit_changes_nothing(server: Server) -> None:
 
 
 def test_certificates_are_told_apart_by_name(server: Server) -> None:
-    """By exact name, then by wildcard; unknown names get the first."""
+    """The exact name takes precedence over a wildcard. Unknown names get the first certificate."""
     first, second, third = server.make(), server.make(), server.make()
     server.context.serve(
         [pair(first), pair(second, ("*.other.test", "other.test")), pair(third, ("exact.other.test",))]
@@ -166,7 +166,7 @@ def test_settings_hold_after_a_switch_of_the_key_type(server: Server, tmp_path: 
 
 
 def test_a_callback_of_the_program_can_refuse(server: Server) -> None:
-    """Its answer is the answer of the context."""
+    """A refusal by the program's callback ends the handshake."""
     server.serve(server.make())
     refuse = ssl.AlertDescription.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
     server.context.sni_callback = lambda *_: refuse
@@ -175,7 +175,7 @@ def test_a_callback_of_the_program_can_refuse(server: Server) -> None:
 
 
 def test_switches_during_handshakes_are_safe(server: Server) -> None:
-    """Loading into a context in use crashes the process: so this runs in one of its own, and none may fail."""
+    """Switching certificates during handshakes neither crashes the process nor fails a handshake."""
     certificates = [server.make(), server.make()]
     files = [str(path) for one in certificates for path in (one.fullchain_path, one.private_key_path)]
     code = """
@@ -215,7 +215,7 @@ print(len(done), failed)
 
 
 def test_the_callback_of_the_program_can_be_read(server: Server) -> None:
-    """So that a program can wrap one callback in another."""
+    """The program's callback can be read, so that another one can wrap it."""
     assert server.context.sni_callback is None
     callback = lambda *_: None  # noqa: E731  # compared by identity
     server.context.sni_callback = callback
@@ -223,7 +223,7 @@ def test_the_callback_of_the_program_can_be_read(server: Server) -> None:
 
 
 def test_a_session_is_resumed_after_a_switch(server: Server) -> None:
-    """Also from an ECDSA to an RSA certificate: the tickets are those of the one context."""
+    """A session is resumed after a switch from an ECDSA to an RSA certificate."""
     client = client_context(maximum_version=ssl.TLSVersion.TLSv1_2)
     server.serve(server.make())
     session = server.handshake(client).session
@@ -232,9 +232,10 @@ def test_a_session_is_resumed_after_a_switch(server: Server) -> None:
 
 
 def test_an_address_gets_the_certificate_with_it(server: Server) -> None:
-    """Clients of an IP address send no name, so the address that they connected to tells. Without a socket: the first.
+    """Clients of an IP address send no SNI, so the local address of the connection decides.
 
-    An IPv6 socket that takes IPv4 connections too reports a mapped address.
+    Without a socket the first certificate is served. An IPv6 socket that takes IPv4 connections too reports a mapped
+    address.
     """
     first, second = server.make(), server.make()
     server.context.serve([pair(first), pair(second, ("127.0.0.1",))])

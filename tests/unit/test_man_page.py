@@ -19,7 +19,7 @@ needs_mandoc = pytest.mark.skipif(shutil.which("mandoc") is None, reason="there 
 
 @needs_mandoc
 def test_mandoc_finds_no_mistake() -> None:
-    """Only the date is missing, which would make every build differ."""
+    """The lint of mandoc reports only the missing date, which would make every build differ."""
     done = subprocess.run(
         ["mandoc", "-T", "lint", "-W", "warning", str(PAGE)], capture_output=True, text=True, check=False
     )
@@ -28,7 +28,7 @@ def test_mandoc_finds_no_mistake() -> None:
 
 @needs_mandoc
 def test_every_command_and_option_is_there() -> None:
-    """As text, with its dashes and quotes."""
+    """The rendered page has every command and option with its dashes and quotes."""
     shown = subprocess.run(["mandoc", "-T", "utf8", str(PAGE)], capture_output=True, text=True, check=True).stdout
     text = " ".join(re.sub(".\b", "", shown).split())
     for name, command in COMMANDS.items():
@@ -39,7 +39,7 @@ def test_every_command_and_option_is_there() -> None:
 
 
 def test_the_page_has_a_part_for_each_command() -> None:
-    """With its usage and its examples; each part can be linked to."""
+    """Each command has a section. All links lead to existing sections."""
     text = command_line.page()
     anchors = {line[3:].replace(" ", "-") for line in text.splitlines() if line.startswith("## ")}
     assert set(re.findall(r"\(#([a-z-]+)\)", text)) <= anchors

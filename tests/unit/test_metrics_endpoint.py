@@ -76,7 +76,7 @@ def stage(tmp_path: Path) -> Iterator[EndpointStage]:
 
 
 def test_metrics(stage: EndpointStage) -> None:
-    """The numbers of the store, and those of the last round once there is one."""
+    """The metrics are those of the store and, after a round, those of the last round."""
     address = stage.start()
     status, text = get(address, "/metrics")
     assert status == 200
@@ -91,7 +91,7 @@ def test_metrics(stage: EndpointStage) -> None:
 
 
 def test_the_headers_are_those_of_the_format(stage: EndpointStage) -> None:
-    """Prometheus chooses its parser by them; the name of the server says no more than that."""
+    """The content type is that of the format. The Server header has no version."""
     head = ask(stage.start(), b"HEAD /metrics HTTP/1.0\r\n\r\n").decode()
     assert "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n" in head
     assert "Server: dnsrenew\r\n" in head
@@ -99,7 +99,7 @@ def test_the_headers_are_those_of_the_format(stage: EndpointStage) -> None:
 
 
 def test_health(stage: EndpointStage) -> None:
-    """200 while all is well; 503 and one line if a certificate is missing or expired, or the last round failed."""
+    """The status is 200, or 503 with one line if a certificate is missing or expired, or the last round failed."""
     address = stage.start()
     assert get(address, "/healthz") == (200, "ok\n")
     stage.use(SPEC, SHOP)
@@ -125,7 +125,7 @@ def test_health_of_many_is_one_short_line(stage: EndpointStage) -> None:
 
 
 def test_a_store_that_cannot_be_read(stage: EndpointStage) -> None:
-    """Neither path says that all is well."""
+    """Both paths answer 503."""
     address = stage.start()
     stage.folder.chmod(0o777)
     assert get(address, "/healthz") == (503, "the store cannot be read (store-not-private)\n")
@@ -134,7 +134,7 @@ def test_a_store_that_cannot_be_read(stage: EndpointStage) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/metric", "/metrics/", "/healthz%00", "/../metrics"])
 def test_other_paths(stage: EndpointStage, path: str) -> None:
-    """They are 404, and repeat nothing."""
+    """Another path gets status 404, without repeating it."""
     assert get(stage.start(), path) == (404, "not found\n")
 
 
@@ -149,7 +149,7 @@ def test_other_paths(stage: EndpointStage, path: str) -> None:
     ],
 )
 def test_a_bad_request(stage: EndpointStage, request_: bytes, status: bytes) -> None:
-    """It gets a status; one that is too long is not read to its end, so the kernel may drop the answer."""
+    """A bad request gets an error status. One that is too long is not read completely, so its response may be lost."""
     try:
         answer = ask(stage.start(), request_)
     except ConnectionResetError:
@@ -160,7 +160,7 @@ def test_a_bad_request(stage: EndpointStage, request_: bytes, status: bytes) -> 
 
 
 def test_a_slow_client_is_cut_off(stage: EndpointStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The time is for the whole request: a byte now and then does not prolong it; others are answered meanwhile."""
+    """The time limit is for the whole request, so single bytes do not extend it. Other clients are served meanwhile."""
     monkeypatch.setattr(endpoint, "SECONDS", 0.3)
     address = stage.start()
     host, _, port = address.partition(":")
@@ -183,7 +183,7 @@ def test_a_slow_client_is_cut_off(stage: EndpointStage, monkeypatch: pytest.Monk
 
 
 def test_too_many_connections_are_closed_at_once(stage: EndpointStage) -> None:
-    """There is a limit; when one of them ends, the next is answered."""
+    """A connection above the limit is closed at once. After another one has ended, the next is served."""
     address = stage.start()
     host, _, port = address.partition(":")
     idle = [socket.create_connection((host, int(port)), timeout=5) for _ in range(MAX_CONNECTIONS)]
@@ -209,7 +209,7 @@ def test_too_many_connections_are_closed_at_once(stage: EndpointStage) -> None:
 
 
 def test_the_store_is_read_once_in_some_seconds(stage: EndpointStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many requests at once share one reading, and so do those within the next seconds."""
+    """Concurrent requests, and those of the next seconds, share one reading. The end of a round makes a new one."""
     readings: list[float] = []
 
     def counted(*arguments: Any) -> Any:
@@ -233,7 +233,7 @@ def test_the_store_is_read_once_in_some_seconds(stage: EndpointStage, monkeypatc
 
 
 def test_a_round_does_not_wait_for_a_reading(stage: EndpointStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store that hangs holds up requests, and no renewal; what was read before the round is not kept after it."""
+    """The end of a round does not wait for a hanging reading. A reading from before is not kept."""
     begun, go = threading.Event(), threading.Event()
 
     def hang(*_: Any) -> Any:
@@ -282,14 +282,14 @@ def test_a_taken_port(stage: EndpointStage, listen: str) -> None:
 
 
 def test_an_address_of_another_host(stage: EndpointStage) -> None:
-    """It is a mistake of the configuration, too."""
+    """An address of another host raises ConfigError."""
     with pytest.raises(ConfigError) as caught:
         stage.start("192.0.2.1:9719")
     assert caught.value.code == "metrics-port"
 
 
 def test_a_stopped_endpoint_frees_its_port(stage: EndpointStage) -> None:
-    """It can be opened again at once, although clients were connected."""
+    """The port can be opened again at once after a stop."""
     address = stage.start()
     get(address, "/healthz")
     stage.servers.pop().stop()

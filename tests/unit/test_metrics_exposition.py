@@ -26,7 +26,7 @@ BEGIN = START + DAY
 
 
 def test_every_promised_metric_is_there() -> None:
-    """Times are seconds since the epoch; exactly one state is 1."""
+    """Times are seconds since the epoch. Exactly one state is 1."""
     deployed = {("files", "/etc/nginx/tls"): True, ("hfs", "http://127.0.0.1:80"): False}
     one = numbers(failures=3, state="due", deployed=deployed)
     samples = parsed(exposition([one], LastRun(START + DAY, success=False)))
@@ -43,7 +43,7 @@ def test_every_promised_metric_is_there() -> None:
 
 
 def test_what_is_unknown_has_no_sample() -> None:
-    """A missing certificate has no times, and before the first run there is no last one."""
+    """A missing certificate has no times. Before the first run there are no metrics of it."""
     missing = numbers(not_before=None, not_after=None, next_renewal=None, state="missing")
     samples = parsed(exposition([missing], None))
     assert {name for name, _ in samples} == {"dnsrenew_certificate_state", "dnsrenew_certificate_failures"}
@@ -92,7 +92,10 @@ def _record(**more: Any) -> Mapping[str, Any]:
 
 
 def test_a_target_has_the_certificate_in_force_or_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """0 after a failure, with an older certificate, and before the first try; two entries of one target are one."""
+    """The value is 0 after a failure, with an older certificate, and before the first try.
+
+    Entries of one target share a sample.
+    """
     from dnsrenew.deploy.entry import entry
 
     first, second, third = (
@@ -112,20 +115,20 @@ def test_a_target_has_the_certificate_in_force_or_not(tmp_path: Path, monkeypatc
         (found,) = collected(tmp_path / "state", spec)
         return found.deployed
 
-    good = _record(serial=state.serial)
+    good = _record(serial=state.serial, target=targets[0])
+    other = {**good, "target": targets[1]}
     a, b = ("files", targets[0]), ("files", targets[1])
     assert targets[0] == targets[2]
     assert look() == {a: False, b: False}
-    assert look(_0=good, _1=_record(serial="older"), _2=good) == {a: True, b: False}
-    assert look(_0=good, _1=good, _2={**good, "ok": False}) == {a: False, b: True}
-    assert look(_0={**good, "target": targets[0]}, _1={**good, "target": targets[1]}, _2={**good, "target": a[1]}) == {
-        a: True,
-        b: True,
-    }
+    assert look(_0=good, _1={**other, "serial": "older"}, _2=good) == {a: True, b: False}
+    assert look(_0=good, _1=other, _2={**good, "ok": False}) == {a: False, b: True}
+    assert look(_0=good, _1=other, _2=good) == {a: True, b: True}
+    found = {**other, "target": "/found", "ok": False}  # as of an HFS that was found
+    assert look(_0=good, _1=found, _2=good) == {a: True, ("files", "/found"): False}
 
 
 def test_a_state_that_cannot_be_read_counts_as_a_failure(tmp_path: Path) -> None:
-    """It hides no other certificate."""
+    """An unreadable state counts as a failure and does not affect other certificates."""
     store = FolderStore(tmp_path / "state")
     keep(store, 1)
     path = next((tmp_path / "state").rglob("state.json"))
@@ -136,7 +139,7 @@ def test_a_state_that_cannot_be_read_counts_as_a_failure(tmp_path: Path) -> None
 
 
 def test_reading_states_again_is_for_failures_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For a fleet without failures each state is read once."""
+    """Without failures each state is read once."""
     keep(FolderStore(tmp_path / "state"), 1)
 
     def read(*_: Any) -> int:

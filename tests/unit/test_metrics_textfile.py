@@ -69,7 +69,7 @@ def play(monkeypatch: pytest.MonkeyPatch, **more: Any) -> None:
 
 
 def test_each_run_writes_it_for_everybody(stage: TextfileStage) -> None:
-    """Also a run in which nothing was due; the node exporter is another user."""
+    """Each run writes the file, even if nothing was due. The file is readable by all users."""
     stage.renewer().renew()
     samples = parsed(stage.file.read_text())
     assert value(samples, "certificate_state", name="home", state="valid") == 1
@@ -81,7 +81,7 @@ def test_each_run_writes_it_for_everybody(stage: TextfileStage) -> None:
 
 
 def test_a_run_for_some_tells_of_all(stage: TextfileStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file has every certificate, whichever the run was for; a failure is one in the file too."""
+    """The file has every certificate, even those that the run did not select. A failed run is recorded as such."""
     play(monkeypatch, status="failed")
     stage.renewer(SPEC, OTHER).renew(["shop"])
     samples = parsed(stage.file.read_text())
@@ -101,7 +101,7 @@ def test_success_is_that_of_the_exit_status(
 
 
 def test_a_dry_run_and_a_mistake_write_nothing(stage: TextfileStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A rehearsal is no run, and a name that is not configured is none either."""
+    """A dry run and an unknown certificate name write no file."""
     play(monkeypatch, status="rehearsed")
     stage.renewer(OTHER).renew(dry_run=True)
     with pytest.raises(ConfigError):
@@ -110,7 +110,7 @@ def test_a_dry_run_and_a_mistake_write_nothing(stage: TextfileStage, monkeypatch
 
 
 def test_a_missing_folder_is_a_warning_and_fails_nothing(stage: TextfileStage) -> None:
-    """The outcomes are those of a run without metrics."""
+    """A missing folder causes a warning and does not change the outcome."""
     stage.file.parent.rmdir()
     (outcome,) = stage.renewer().renew()
     assert outcome.status == "not-due"
@@ -120,7 +120,7 @@ def test_a_missing_folder_is_a_warning_and_fails_nothing(stage: TextfileStage) -
 
 
 def test_a_warning_is_in_each_outcome(stage: TextfileStage) -> None:
-    """So a script finds it in `warnings` of `renew --json`; without a fault there is none."""
+    """The warning is in the outcome. Without a fault there is none."""
     (fine,) = stage.renewer().renew()
     stage.file.unlink()
     stage.file.parent.rmdir()
@@ -130,7 +130,7 @@ def test_a_warning_is_in_each_outcome(stage: TextfileStage) -> None:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS])
 def test_a_full_disk_keeps_the_old_file(stage: TextfileStage, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """Half of the new content was written; the old file is whole, and no other one stays."""
+    """On a full disk the old file stays complete, and no temporary file is left."""
     stage.file.write_text("old\n")
     write = os_calls.write_all
 
@@ -150,7 +150,7 @@ def test_a_full_disk_keeps_the_old_file(stage: TextfileStage, monkeypatch: pytes
 
 
 def test_a_store_of_others_is_a_warning(stage: TextfileStage) -> None:
-    """The numbers cannot be read; the file stays as it was."""
+    """If others can change the store, the file stays unchanged, with a warning."""
     stage.file.write_text("old\n")
     stage.store.chmod(0o777)
     renewer = stage.renewer()
@@ -160,7 +160,7 @@ def test_a_store_of_others_is_a_warning(stage: TextfileStage) -> None:
 
 
 def test_it_is_replaced_as_a_whole(stage: TextfileStage) -> None:
-    """Who has it open reads the old content to its end; a link in its place is replaced, and not followed."""
+    """A reader with the open file still reads the old content. A link in its place is replaced, not followed."""
     stage.file.write_text("old\n")
     with stage.file.open() as reader:
         replace_file(str(stage.file), b"new\n")
@@ -176,7 +176,7 @@ def test_it_is_replaced_as_a_whole(stage: TextfileStage) -> None:
 
 
 def test_what_a_killed_run_left_is_in_nobodys_way(stage: TextfileStage) -> None:
-    """A process with the same number replaces it; its name is none that the collector reads."""
+    """A temporary file of a killed run is replaced. Its name does not end with .prom."""
     left = stage.file.with_name(f".dnsrenew.prom.{os.getpid()}.tmp")
     left.write_text("half")
     stage.renewer().renew()

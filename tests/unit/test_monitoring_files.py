@@ -48,7 +48,7 @@ def values_of(value: Any, key: str) -> Iterator[Any]:
 
 @pytest.mark.parametrize(("guide", "metrics"), [(GUIDE, METRICS), (FLEET_GUIDE, FLEET_METRICS)])
 def test_the_guide_lists_every_metric(guide: str, metrics: set[str]) -> None:
-    """And no other."""
+    """The guide lists exactly the existing metrics."""
     assert set(re.findall(r"^\| `(dnsrenew_[a-z_]+)", guide, re.MULTILINE)) == metrics
 
 
@@ -90,7 +90,7 @@ def test_every_query_goes_to_the_chosen_data_source(name: str, chosen: list[str]
 
 @pytest.mark.parametrize("name", ["dashboard.json", "fleet-dashboard.json"])
 def test_panels_have_their_own_number_and_place(name: str) -> None:
-    """None covers another one."""
+    """Panels have unique numbers and do not overlap."""
     panels = board(name)["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     taken: set[tuple[int, int]] = set()
@@ -106,7 +106,7 @@ def test_panels_have_their_own_number_and_place(name: str) -> None:
 
 
 def test_the_guides_link_the_files() -> None:
-    """Each of them; those of a fleet in its own guide."""
+    """Each file is linked in its guide, those of a fleet in the fleet's."""
     linked = {guide: set(re.findall(r"\.\./monitoring/([\w.-]+)", guide)) for guide in (GUIDE, FLEET_GUIDE)}
     fleet = {file.name for file in FOLDER.iterdir() if "fleet" in file.name or "worker" in file.name}
     assert linked[FLEET_GUIDE] == fleet

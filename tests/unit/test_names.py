@@ -41,7 +41,7 @@ def test_a_labels(domain: str, expected: str) -> None:
     "domain", ["", ".", "a..b", "-a.b", "a b.c", "a" * 64 + ".com", "x." * 130 + "com", "*.*.a", "☃-.a"]
 )
 def test_what_is_no_domain_is_refused(domain: str) -> None:
-    """Each with a reason."""
+    """An invalid domain is refused with a reason."""
     with pytest.raises(names.InvalidName, match=r"\w"):
         names.to_a_labels(domain)
 
@@ -70,5 +70,5 @@ def test_any_text_gives_a_name_or_a_reason(text: str) -> None:
     ],
 )
 def test_a_certificate_covers_its_names_and_a_wildcard_one_label(wanted: list[str], *, covered: bool) -> None:
-    """As a browser judges it (RFC 6125 section 6.4.3)."""
+    """A name is matched as by a browser (RFC 6125 section 6.4.3)."""
     assert names.covers(("a.test", "*.b.test"), wanted) is covered

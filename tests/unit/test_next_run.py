@@ -1,6 +1,6 @@
 """How long `dnsrenew run` sleeps between two runs."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -12,6 +12,11 @@ NOW = now()
 HALF_DAY = timedelta(hours=12)
 
 
+def short_lived(next_renewal: datetime | None) -> Outcome:
+    """A certificate that is valid for 20 seconds."""
+    return outcome(not_before=NOW - timedelta(seconds=15), not_after=NOW + timedelta(seconds=5), next_renewal=next_renewal)
+
+
 @pytest.mark.parametrize(
     ("outcomes", "after", "name"),
     [
@@ -20,6 +25,11 @@ HALF_DAY = timedelta(hours=12)
         ([outcome()], HALF_DAY, None),
         ([outcome(), outcome("soon", next_renewal=NOW + timedelta(hours=3))], timedelta(hours=3), "soon"),
         ([outcome(next_renewal=NOW - timedelta(hours=3))], timedelta(minutes=1), "home"),
+        ([outcome(next_renewal=NOW + timedelta(seconds=10))], timedelta(seconds=10), "home"),
+        ([outcome(next_renewal=NOW + timedelta(milliseconds=10))], timedelta(seconds=1), "home"),
+        ([short_lived(NOW + timedelta(seconds=10))], timedelta(seconds=10), "home"),
+        ([short_lived(NOW - timedelta(seconds=5))], timedelta(seconds=2), "home"),
+        ([failed(next_attempt=NOW + timedelta(seconds=10)), short_lived(None)], timedelta(minutes=1), "home"),
         ([outcome(next_renewal=None)], HALF_DAY, None),
         ([failed()], timedelta(hours=1), "home"),
         ([failed(next_attempt=NOW + timedelta(minutes=10))], timedelta(minutes=10), "home"),
@@ -34,7 +44,10 @@ HALF_DAY = timedelta(hours=12)
     ],
 )
 def test_the_next_run(outcomes: list[Outcome] | None, after: timedelta, name: str | None) -> None:
-    """The next run is when a certificate is due or can be tried again, in 1 minute to 12 hours."""
+    """The next run is when a certificate is due (in 1 second at least) or can be tried again (in 1 minute), or in 12 hours.
+
+    A certificate that is due already has a pause of 1 minute, one that is valid for seconds of a tenth of its life.
+    """
     following = next_run(outcomes, NOW)
     assert (following.time - NOW, following.name) == (after, name)
 

@@ -50,7 +50,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def told(stage: NotifyStage, name: str = "home") -> Told:
-    """Return what was told about a certificate."""
+    """Return the record of what was notified about a certificate."""
     return FolderStore(stage.path / "state").told.read(name)
 
 
@@ -112,7 +112,7 @@ def test_a_message_tells_what_happened_what_to_do_and_what_comes_next(
 
 
 def test_a_message_has_the_causes_that_the_doctor_found() -> None:
-    """Only those that are certainly bad, and three at most."""
+    """The message has at most three causes, and only those with the result bad."""
     checks = [{"result": kind, "summary": f"Cause {number}.", "fix": "Mend it."} for number, kind in enumerate(_KINDS)]
     error = AttemptError("ca-unreachable", "No answer.", fix="Look.", evidence={"checks": checks})
     outcome = Outcome(name="home", status="failed", reason="missing", domains=("home.test",), error=error)
@@ -127,7 +127,7 @@ _KINDS = ("ok", "bad", "unknown", "bad", "bad", "bad")
 
 
 def test_one_message_tells_all_certificates_of_a_run(stage: NotifyStage, receiver: Receiver) -> None:
-    """The title names the first and counts the others; a certificate with notify = false is left out."""
+    """The title names the first certificate and counts the others. One with notify = false is left out."""
     names = [f"site{number}" for number in range(4)]
     stage.specs = tuple(
         replace(SPEC, name=name, domains=(f"{name}.test",), identifiers=(f"{name}.test",), notify=name != "site3")
@@ -157,7 +157,7 @@ def test_a_crowd_is_told_in_a_message_of_bounded_length(stage: NotifyStage, rece
 def test_the_messages_are_in_the_language_of_the_environment_or_of_the_program(
     stage: NotifyStage, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """LANG decides, and --lang before it."""
+    """The environment decides the language, unless --lang is given."""
     asked: list[str] = []
 
     def make(language: str, _: object) -> _Plain:
@@ -187,7 +187,7 @@ class _Plain:
 
 
 def test_a_dry_run_tells_nobody(stage: NotifyStage, receiver: Receiver) -> None:
-    """Neither its failure nor a heartbeat."""
+    """A dry run sends neither its failure nor a heartbeat."""
     stage.notify(receiver.address, heartbeat=receiver.url)
     stage.refuses = True
     stage.one(day=0, dry_run=True)
@@ -196,7 +196,7 @@ def test_a_dry_run_tells_nobody(stage: NotifyStage, receiver: Receiver) -> None:
 
 
 def test_a_run_over_named_certificates_tells_too(stage: NotifyStage, receiver: Receiver) -> None:
-    """What is named is told."""
+    """A run with named certificates sends notifications too."""
     stage.notify(receiver.address)
     stage.refuses = True
     stage.run("home", day=0)
@@ -204,7 +204,7 @@ def test_a_run_over_named_certificates_tells_too(stage: NotifyStage, receiver: R
 
 
 def test_a_cancelled_run_sends_nothing_and_the_next_one_tells(stage: NotifyStage, receiver: Receiver) -> None:
-    """The process is to end at once; nothing is lost."""
+    """A cancelled run sends nothing. The next one sends the message."""
     stage.notify(receiver.address)
     stage.refuses = True
     cancel = threading.Event()
@@ -218,7 +218,7 @@ def test_a_cancelled_run_sends_nothing_and_the_next_one_tells(stage: NotifyStage
 def test_a_failure_of_a_run_that_was_killed_before_its_message_is_told_by_the_next(
     stage: NotifyStage, receiver: Receiver
 ) -> None:
-    """That one does not try again, because the failure defers it."""
+    """If a run was killed before its notification, the next run sends it, even though that one is deferred."""
     stage.refuses = True
     stage.one(day=0)
     stage.notify(receiver.address)
@@ -230,7 +230,7 @@ def test_a_failure_of_a_run_that_was_killed_before_its_message_is_told_by_the_ne
 def test_a_crash_between_the_message_and_the_record_tells_it_again(
     stage: NotifyStage, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may be told twice, and is never lost; a record that cannot be written is a warning."""
+    """If the record cannot be written, there is a warning, and the next run sends the notification again."""
 
     def refuse(*_: object) -> None:
         raise StoreError("store-full", "The disk is full.", fix="Free space.")
@@ -248,7 +248,7 @@ def test_a_crash_between_the_message_and_the_record_tells_it_again(
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"schema": 1, "deployments": []}', b'{"schema": 9, "failed": true}'])
 def test_a_damaged_record_counts_as_missing(stage: NotifyStage, receiver: Receiver, content: bytes) -> None:
-    """The change is told once more, and the record is written anew."""
+    """With a damaged record the change is notified again, and the record is replaced."""
     stage.notify(receiver.address)
     stage.refuses = True
     stage.one(day=0)
@@ -269,7 +269,7 @@ def test_without_the_table_nothing_is_loaded(stage: NotifyStage) -> None:
 def test_a_store_that_others_can_change_tells_no_certificate_but_the_heartbeat_fails(
     stage: NotifyStage, receiver: Receiver
 ) -> None:
-    """What was told cannot be trusted there."""
+    """With a store that others can change, only the heartbeat's failure is sent: the records cannot be trusted."""
     stage.notify(receiver.address, heartbeat=f"{receiver.url}/ping")
     (stage.path / "state").mkdir(mode=0o777)
     (stage.path / "state").chmod(0o777)
@@ -285,7 +285,7 @@ def test_a_store_that_others_can_change_tells_no_certificate_but_the_heartbeat_f
 def test_a_message_that_is_refused_is_a_warning_and_is_sent_by_the_next_run(
     stage: NotifyStage, receiver: Receiver
 ) -> None:
-    """The renewal is as it was; the warning names the address by its place and kind."""
+    """A refused message causes a warning that names the address by place and kind. The next run sends it."""
     stage.notify(receiver.address, on=("renewed",))
     receiver.status = 500
     outcome = stage.one(day=0)
@@ -300,7 +300,7 @@ def test_a_message_that_is_refused_is_a_warning_and_is_sent_by_the_next_run(
 
 
 def test_a_closed_port_is_a_warning(stage: NotifyStage) -> None:
-    """Nobody listens there."""
+    """A closed port at the receiver causes a warning."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -315,7 +315,7 @@ def test_a_closed_port_is_a_warning(stage: NotifyStage) -> None:
 def test_an_address_that_hangs_holds_up_neither_the_other_one_nor_the_run(
     stage: NotifyStage, receiver: Receiver
 ) -> None:
-    """The other one gets its message; the run ends at the limit, and what hangs is left behind."""
+    """If one address hangs, the others get their message, and the run ends at its limit."""
     stage.one(day=0)
     stage.refuses = True
     with hanging() as (address, count):
@@ -362,7 +362,7 @@ def test_an_address_that_apprise_does_not_know_is_a_warning(stage: NotifyStage, 
 
 
 def test_an_address_that_cannot_be_resolved_is_a_warning(stage: NotifyStage, receiver: Receiver) -> None:
-    """The others hear all the same."""
+    """A URL whose secret cannot be read causes a warning. The other receivers get their notification."""
     stage.notify("", receiver.address)
     assert stage.settings is not None
     stage.settings = replace(stage.settings, to=(Secret.env("NO_SUCH_VARIABLE"), stage.settings.to[1]))
@@ -387,7 +387,7 @@ def test_without_apprise_the_warning_names_the_command(
 
 
 def test_a_bug_in_the_messages_fails_no_renewal(stage: NotifyStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is a warning."""
+    """A bug in the notifications becomes a warning."""
     monkeypatch.setattr("dnsrenew.watch.notify.tell.compare", lambda *_: 1 / 0)
     stage.notify("json://127.0.0.1")
     outcome = stage.one(day=0)
@@ -400,7 +400,7 @@ def test_a_bug_in_the_messages_fails_no_renewal(stage: NotifyStage, monkeypatch:
 def test_no_part_of_an_address_is_logged_told_or_stored(
     stage: NotifyStage, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Apprise and urllib3 log addresses, passwords and paths with DEBUG; a failure may quote them too."""
+    """No log, outcome, event or file has a part of an address, even at the level DEBUG."""
     caplog.set_level(1)
     for name in ("apprise", "urllib3"):
         logging.getLogger(name).setLevel(1)
@@ -460,7 +460,7 @@ def test_where_another_run_holds_a_lock_no_heartbeat_is_sent(beating: NotifyStag
 def test_a_heartbeat_is_tried_again_after_an_error_of_the_server(
     beating: NotifyStage, receiver: Receiver, status: int, requests: int
 ) -> None:
-    """Once; another error is a mistake in the address. Both are warnings."""
+    """A heartbeat is retried once after a server error, and not after another error. Both are warnings."""
     beating.notify(heartbeat=f"{receiver.url}/{TOKEN}")
     receiver.status = status
     assert len(beats(beating, receiver)) == requests

@@ -1,12 +1,13 @@
-"""What is told of a certificate, over many runs: each change once."""
+"""Notifications about a certificate over many runs: each change is reported once."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
 
+from dnsrenew.base.values import replace
 from dnsrenew.config.notify import ChangeKind, NotifySettings
-from dnsrenew.errors import AttemptError, CAError
+from dnsrenew.errors import AttemptError, CAError, DeployError
 from dnsrenew.model import DeploymentResult, Outcome
 from dnsrenew.store.notified import Told
 from dnsrenew.watch.notify.changes import News, compare
@@ -21,7 +22,7 @@ LIMITED = CAError("ca-ledger", "The CA would refuse an order.", fix="Wait.", ret
 
 
 class Life:
-    """A certificate of 90 days, and what was told of it, which is kept from run to run."""
+    """A certificate of 90 days and its record of notifications, kept from run to run."""
 
     def __init__(self, on: tuple[ChangeKind, ...] = DEFAULT) -> None:
         self.on = on
@@ -29,7 +30,7 @@ class Life:
         self.serial = 1
 
     def run(self, status: str, day: float, **more: Any) -> News:
-        """Compare the outcome of a run, so many days after the start of the certificate, and tell what is new."""
+        """Compare the outcome of a run, this number of days after the start of the certificate. Return the news."""
         fields: dict[str, Any] = {
             "reason": "renew-before",
             "domains": ("home.test",),
@@ -51,12 +52,12 @@ class Life:
 
 def result(target: str = "/srv/a.pem", *, ok: bool = False) -> DeploymentResult:
     """Return the result of a deployment."""
-    error = None if ok else {"code": "deploy-failed", "message": "It could not be written.", "fix": "Look."}
+    error = None if ok else DeployError("deploy-unwritable", "It could not be written.", fix="Look.")
     return DeploymentResult(to="files", target=target, ok=ok, error=error)
 
 
 def test_a_failing_certificate_is_told_at_its_first_failure_at_a_third_and_at_a_sixth() -> None:
-    """Five failures that begin early give three messages; the end gives one, and a fine run none."""
+    """Repeated failures cause three notifications. The recovery causes one, and a later success none."""
     life = Life()
     days = [50, 51, 61, 62, 75.5, 76, 89, 95]
     assert [life.kinds("failed", day) for day in days] == [
@@ -76,7 +77,7 @@ def test_a_failing_certificate_is_told_at_its_first_failure_at_a_third_and_at_a_
 
 
 def test_a_first_failure_when_a_third_is_left_is_one_change() -> None:
-    """By default a certificate is due when a third is left: the first message tells both."""
+    """If the first failure occurs when a third of the lifetime is left, one notification has both kinds."""
     life = Life()
     first = life.run("failed", 60.5)
     assert (first.kinds, first.expiring) == (("failed", "expiring"), 1)
@@ -92,7 +93,7 @@ def test_a_first_failure_when_a_sixth_is_left_is_not_followed_by_the_third() -> 
 
 
 def test_a_deferred_renewal_is_told_if_its_failure_was_not() -> None:
-    """The run that failed may have been killed before it told that."""
+    """A deferred renewal reports its failure if the failed run did not."""
     life = Life()
     assert life.kinds("deferred", 50, error=EARLIER) == ("failed",)
     assert life.kinds("deferred", 51, error=EARLIER) == ()
@@ -100,7 +101,7 @@ def test_a_deferred_renewal_is_told_if_its_failure_was_not() -> None:
 
 
 def test_a_limit_of_the_ca_is_no_failure_but_the_certificate_may_expire() -> None:
-    """Nothing was tried; when a third is left, the certificate is missing its renewal all the same."""
+    """A rate limit of the CA is not reported as a failure. The approaching expiry is."""
     life = Life()
     assert life.kinds("deferred", 50, error=LIMITED) == ()
     assert life.kinds("deferred", 61, error=LIMITED) == ("expiring",)
@@ -108,7 +109,7 @@ def test_a_limit_of_the_ca_is_no_failure_but_the_certificate_may_expire() -> Non
 
 
 def test_locks_interruptions_and_dry_runs_change_nothing() -> None:
-    """Also where a failure was told."""
+    """Locked, interrupted and dry runs cause no notification and do not change the record of a failure."""
     life = Life()
     life.run("failed", 61)
     told = life.told
@@ -118,14 +119,14 @@ def test_locks_interruptions_and_dry_runs_change_nothing() -> None:
 
 
 def test_a_forced_renewal_that_fails_is_not_told() -> None:
-    """The certificate is not due, and a person is there."""
+    """A failed forced renewal is not reported, because the certificate is not due."""
     life = Life()
     assert life.kinds("failed", 10, reason="forced") == ()
     assert life.kinds("not-due", 11) == ()
 
 
 def test_a_certificate_that_does_not_exist_yet_fails_without_an_expiry() -> None:
-    """There is no lifetime to warn about."""
+    """A missing certificate causes no expiry warning."""
     life = Life()
     missing = {"serial": None, "not_before": None, "not_after": None, "reason": "missing"}
     assert life.kinds("failed", 0, **missing) == ("failed",)
@@ -134,15 +135,25 @@ def test_a_certificate_that_does_not_exist_yet_fails_without_an_expiry() -> None
 
 
 def test_the_warnings_begin_anew_with_another_certificate() -> None:
-    """Another program may have replaced it while nobody looked."""
+    """After another program replaced the certificate, the expiry warnings start again."""
     life = Life()
     life.run("failed", 80)
     life.serial = 2
     assert life.kinds("failed", 80) == ("expiring",)
 
 
+def test_a_target_that_was_found_in_the_meantime_has_recovered() -> None:
+    """The only target of its kind is reported as recovered although it has another name by now."""
+    life = Life()
+    lost = replace(result("HFS on this machine"), to="hfs")
+    found = replace(result("http://127.0.0.1:80", ok=True), to="hfs")
+    assert life.kinds("not-due", 0, deployed=(lost, result(ok=True))) == ("not-deployed",)
+    assert life.run("not-due", 1, deployed=(found, result(ok=True))).deployed == (found,)
+    assert life.kinds("not-due", 2, deployed=(found, result(ok=True))) == ()
+
+
 def test_a_failed_deployment_is_told_once_for_each_target_and_certificate() -> None:
-    """Each target, each new certificate, and the success afterwards."""
+    """A failed deployment is reported once for each target and certificate, and its later success once."""
     life = Life()
     a, b = result("/srv/a.pem"), result("/srv/b.pem")
     assert life.run("renewed", 0, deployed=(a, result("/srv/b.pem", ok=True))).not_deployed == (a,)
@@ -159,7 +170,7 @@ def test_a_failed_deployment_is_told_once_for_each_target_and_certificate() -> N
 
 
 def test_a_target_that_is_no_longer_configured_is_forgotten() -> None:
-    """It can neither fail nor recover."""
+    """A removed target is deleted from the record."""
     life = Life()
     life.run("not-due", 1, deployed=(result("/srv/a.pem"),))
     assert life.kinds("not-due", 2, deployed=(result("/srv/b.pem", ok=True),)) == ()
@@ -167,7 +178,7 @@ def test_a_target_that_is_no_longer_configured_is_forgotten() -> None:
 
 
 def test_a_renewal_is_told_only_if_that_is_wanted() -> None:
-    """A certificate that was there before is not news; a new serial number is, also one of a run that was killed."""
+    """If enabled, each new serial number is reported, even one of a killed run. An existing certificate is not."""
     assert Life().kinds("renewed", 0) == ()
     life = Life(ALL)
     assert life.kinds("not-due", 1) == ()
@@ -180,7 +191,7 @@ def test_a_renewal_is_told_only_if_that_is_wanted() -> None:
 
 
 def test_a_recovery_and_a_renewal_are_told_together() -> None:
-    """One certificate has one place in a message."""
+    """A recovery and a renewal are reported in one message."""
     life = Life(ALL)
     life.run("failed", 61)
     life.serial = 2
@@ -188,7 +199,7 @@ def test_a_recovery_and_a_renewal_are_told_together() -> None:
 
 
 def test_what_is_not_wanted_leaves_no_trace() -> None:
-    """A recovery is told only after a failure was told."""
+    """A recovery is reported only if its failure was. Disabled kinds are not recorded."""
     life = Life(("recovered",))
     assert life.kinds("failed", 80, deployed=(result(),)) == ()
     assert life.kinds("renewed", 81, deployed=(result(ok=True),)) == ()

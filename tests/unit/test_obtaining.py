@@ -36,8 +36,8 @@ class Listed:
         return iter("abc")
 
 
-def accounts(dns: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dnsrenew.DnsAccount]:
-    """Return the accounts that a call of obtain() uses."""
+def config_of(folder: Path, monkeypatch: pytest.MonkeyPatch, **arguments: Any) -> Any:
+    """Return the configuration that a call of obtain() makes."""
     seen: list[Any] = []
 
     class Stopped(Exception):
@@ -49,8 +49,13 @@ def accounts(dns: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[st
 
     monkeypatch.setattr("dnsrenew.obtaining.Renewer", stop)
     with pytest.raises(Stopped):
-        dnsrenew.obtain("home.example.test", dns=dns, store=folder)
-    return dict(seen[0].accounts)
+        dnsrenew.obtain("home.example.test", store=folder, **arguments)
+    return seen[0]
+
+
+def accounts(dns: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dnsrenew.DnsAccount]:
+    """Return the accounts that a call of obtain() uses."""
+    return dict(config_of(folder, monkeypatch, dns=dns).accounts)
 
 
 def home(name: str = "home") -> dnsrenew.DnsAccount:
@@ -58,9 +63,15 @@ def home(name: str = "home") -> dnsrenew.DnsAccount:
     return dnsrenew.DnsAccount("rfc2136", name=name, server="127.0.0.1")
 
 
+@pytest.mark.parametrize(("contact", "kept"), [(None, ()), ((), ()), ("me@example.test", ("me@example.test",))])
+def test_a_contact_is_not_needed(contact: Any, kept: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`contact=None` is the same as none at all."""
+    assert config_of(tmp_path, monkeypatch, dns=home(), contact=contact).contact == kept
+
+
 @pytest.mark.parametrize("several", [list, tuple, set, frozenset, iter, dict.fromkeys])
 def test_accounts_come_in_any_collection(several: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Accounts come as a list, a set (which has add and remove too, but is no driver) or an iterator."""
+    """Accounts may be given as a list, a set or an iterator. A set is not taken for a driver."""
     given: Iterable[object] = several([home(), home("shop")])
     assert accounts(given, tmp_path, monkeypatch).keys() == {"home", "shop"}
 
@@ -76,7 +87,7 @@ def test_a_driver_is_one_however_it_is_made(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_driver_has_one_call_at_a_time() -> None:
-    """Calls of a driver never overlap, also after a time-out: remove() starts after add() has ended."""
+    """Calls of a driver never overlap: remove() starts after add() has ended, even after a time-out."""
     adding, go_on = threading.Event(), threading.Event()
 
     class Slow(InMemoryDriver):
@@ -97,7 +108,7 @@ def test_a_driver_has_one_call_at_a_time() -> None:
 
 
 def test_a_certificate_without_a_dns_account(tmp_path: Path) -> None:
-    """HTTP-01 needs no account; where one is missing, the mistake says how to give it in Python."""
+    """HTTP-01 needs no account. If one is missing, the error names the Python argument."""
     cancel = threading.Event()
     cancel.set()
     without: dict[str, Any] = {"contact": "me@example.test", "agree_terms": True, "store": tmp_path, "cancel": cancel}
@@ -159,7 +170,7 @@ def call(folder: Path, **how: Any) -> dnsrenew.Certificate:
 
 
 def test_the_first_of_several_obtains_and_the_others_wait(tmp_path: Path, clock: FakeClock) -> None:
-    """Of four concurrent calls one obtains the certificate, and all return it."""
+    """If another caller holds the lock, the call waits and returns the certificate that the other one obtained."""
     store = FolderStore(tmp_path)
     first = store.lock("home", context=Context())
     first.__enter__()
@@ -184,7 +195,7 @@ def test_it_waits_three_minutes_at_most(tmp_path: Path, clock: FakeClock) -> Non
 
 
 def test_the_error_that_stopped_the_run_is_the_cause(tmp_path: Path, clock: FakeClock) -> None:
-    """A program can look at its class; it comes without its traceback, and a pickle has it too."""
+    """The cause is the original error without its traceback, even after pickling."""
     with FolderStore(tmp_path).lock("home", context=Context()), pytest.raises(RenewalFailed) as caught:
         call(tmp_path)
     for error in (caught.value, pickle.loads(pickle.dumps(caught.value))):
@@ -203,7 +214,7 @@ def test_waiting_for_another_process_can_be_stopped(tmp_path: Path, clock: FakeC
 
 
 def test_where_a_valid_one_stands_nobody_waits(tmp_path: Path, clock: FakeClock) -> None:
-    """If a valid certificate is stored, obtain() returns it without waiting for another process."""
+    """If a valid certificate is stored, obtain() returns it without waiting for the lock."""
     store = FolderStore(tmp_path)
     keep(store, 1)
     with store.lock("home", context=Context()):
@@ -212,7 +223,7 @@ def test_where_a_valid_one_stands_nobody_waits(tmp_path: Path, clock: FakeClock)
 
 
 def test_a_certificate_that_lacks_a_name_is_not_returned(tmp_path: Path, clock: FakeClock) -> None:
-    """A program that got it would serve a name that its certificate is not valid for."""
+    """A stored certificate without all requested names is not returned."""
     store = FolderStore(tmp_path)
     keep(store, 1)
     with store.lock("home", context=Context()), pytest.raises(RenewalFailed):
@@ -221,7 +232,7 @@ def test_a_certificate_that_lacks_a_name_is_not_returned(tmp_path: Path, clock: 
 
 
 def test_a_revoked_certificate_is_not_returned(tmp_path: Path, clock: FakeClock) -> None:
-    """Clients that look at revocation refuse it."""
+    """A revoked certificate is not returned."""
     store = FolderStore(tmp_path)
     keep(store, 1)
     with store.lock("home", context=Context()):

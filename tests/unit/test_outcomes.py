@@ -46,7 +46,7 @@ def test_what_is_in_force_is_told_whatever_happened(store: Store) -> None:
 
 @pytest.mark.parametrize(("state", "reason"), [(None, None), (State(), "missing")])
 def test_without_a_certificate_there_are_no_facts(store: Store, state: State | None, reason: str | None) -> None:
-    """An empty state means missing; for an unread state the reason is None."""
+    """An empty state means missing. For an unread state the reason is None."""
     told = outcome(SPEC, store, state, "failed", context_at(), error=FAULT)
     assert (told.reason, told.domains) == (reason, SPEC.domains)
     assert {told.issuer, told.serial, told.not_before, told.not_after, told.next_renewal, told.path} == {None}
@@ -78,7 +78,7 @@ def test_nothing_holds_back_what_never_failed(store: Store) -> None:
 
 
 def test_what_is_held_back_tells_why_and_until_when(store: Store) -> None:
-    """A deferred outcome has the error of the last attempt, the time of the next one, and how not to wait for it."""
+    """A deferred outcome has the last error, the time of the next attempt and the override."""
     failed = history.after_failure(State(), FAULT, START, random.Random(1))
     told = deferred(SPEC, store, State.from_json(failed.to_json()), "missing", context_at())
     assert told is not None

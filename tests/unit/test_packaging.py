@@ -66,7 +66,7 @@ def check(wheel: Path) -> tuple[int, str]:
 
 
 def test_a_wheel_is_the_same_wherever_it_is_built(wheel: Path, copy: Path, tmp_path: Path) -> None:
-    """Byte for byte, whatever the age and the mode of the files."""
+    """The wheel is identical byte for byte, regardless of the age and mode of the files."""
     for path in copy.rglob("*.py"):
         path.chmod(0o644)
         os.utime(path)
@@ -74,7 +74,7 @@ def test_a_wheel_is_the_same_wherever_it_is_built(wheel: Path, copy: Path, tmp_p
 
 
 def test_a_wheel_is_checked(wheel: Path, tmp_path: Path) -> None:
-    """It is complete; one without providers, types or SBOM, and one with tests, is refused."""
+    """A complete wheel passes. One without providers, types or SBOM, or with tests, is refused."""
     status, said = check(wheel)
     assert status == 0, said
     bad = tmp_path / wheel.name
@@ -105,7 +105,7 @@ def locked(path: Path) -> dict[tuple[str, str], list[str]]:
 
 
 def test_the_image_has_what_was_tested() -> None:
-    """Its lock is a part of requirements.lock, with the same hashes, and without the tools of developers."""
+    """The image's lock is a subset of requirements.lock with the same hashes, and has no developer tools."""
     image, all_ = locked(CI / "image.lock"), locked(ROOT / "requirements.lock")
     assert all(hashes for hashes in image.values())
     assert {package: all_.get(package) for package in image} == image
@@ -115,7 +115,7 @@ def test_the_image_has_what_was_tested() -> None:
 
 
 def test_the_image_is_made_of_what_reaches_its_builder() -> None:
-    """What is copied is not ignored, nothing is installed without a hash, and the user is not root."""
+    """All copied files are available to the builder, each install needs hashes, and the user is not root."""
     text = (ROOT / "Containerfile").read_text("utf-8").replace("\\\n", "")
     ignored = (ROOT / ".containerignore").read_text("utf-8").splitlines()
     sources = [word for line in re.findall(r"^COPY (?!--from)(.*) \S+$", text, re.MULTILINE) for word in line.split()]
@@ -204,7 +204,7 @@ def imported(tree: ast.Module) -> Iterator[Path]:
 
 
 def test_every_system_can_collect_the_tests_that_need_no_servers() -> None:
-    """Neither the product nor a unit test needs, while it is imported, what Windows does not have."""
+    """No module of the product and of the unit tests imports what Windows does not have."""
     rest = [ROOT / "tests/conftest.py", *ROOT.glob("dnsrenew/**/*.py"), *ROOT.glob("tests/unit/*.py")]
     found, seen = {}, set(rest)
     while rest:

@@ -106,7 +106,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
 
 
 def test_they_run_around_the_use_of_the_port(host: Host) -> None:
-    """Once for all certificates that share it at the time, and not where nothing is due."""
+    """The programs run once around a shared use of the port, and not if nothing is due."""
     assert [one.status for one in host.renew(HTTP, names=("x", "y", "z"))] == ["renewed"] * 3
     log = host.log()
     assert log in [["stop", "start"] * number for number in (1, 2, 3)]
@@ -116,13 +116,13 @@ def test_they_run_around_the_use_of_the_port(host: Host) -> None:
 
 @pytest.mark.parametrize("route", [DNS, Route("http-01", webroot="WEBROOT")])
 def test_they_do_not_run_without_a_port(host: Host, route: Route) -> None:
-    """A webroot and DNS need none."""
+    """The programs do not run for a webroot or DNS route."""
     host.renew(route)
     assert host.log() == []
 
 
 def test_after_runs_after_a_failure(host: Host) -> None:
-    """The CA refuses the response; the next route does not need the port."""
+    """`after` runs even if the validation fails."""
     host.is_wrong = True
     (outcome,) = host.renew(HTTP)
     assert outcome.status == "failed"
@@ -130,7 +130,7 @@ def test_after_runs_after_a_failure(host: Host) -> None:
 
 
 def test_a_before_that_fails_rules_the_route_out(host: Host) -> None:
-    """Nothing is ordered by it, the server is started again, and another route works."""
+    """If `before` fails, the route is ruled out without an order, `after` runs, and another route is used."""
     (outcome,) = host.renew(HTTP, DNS, programs={"before": host.program("stop", "sys.exit('no such unit')")})
     assert outcome.status == "renewed"
     first, second = outcome.attempts
@@ -141,7 +141,7 @@ def test_a_before_that_fails_rules_the_route_out(host: Host) -> None:
 
 
 def test_an_after_that_fails_is_a_warning(host: Host) -> None:
-    """The certificate is there all the same."""
+    """A failing `after` program causes a warning. The certificate is renewed."""
     (outcome,) = host.renew(HTTP, programs={"after": host.program("start", "sys.exit(1)")})
     assert outcome.status == "renewed"
     assert [notice.code for notice in outcome.warnings] == ["listen-after-failed"]

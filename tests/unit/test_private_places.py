@@ -104,7 +104,7 @@ def picture(folder: Path) -> dict[str, tuple[int, bytes]]:
 @pytest.mark.parametrize("damaged", [False, True], ids=["good", "damaged"])
 @pytest.mark.parametrize("place", [*FOLDERS, *FILES])
 def test_a_link_leads_nothing_out_of_the_store(tmp_path: Path, place: str, damaged: bool) -> None:
-    """The target of a link stays as it is: a valid or damaged folder or file of the store's format."""
+    """The target of a link is not changed, even a damaged file or folder in the store's format."""
     root, outside = full_store(tmp_path / "state"), tmp_path / "outside"
     (inside,) = root.glob(place)
     inside.rename(outside)

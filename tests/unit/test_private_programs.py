@@ -50,7 +50,7 @@ def environment_of(secret: Secret) -> tuple[dict[str, str], list[str]]:
 
 
 def test_a_program_gets_what_it_needs_and_no_secret() -> None:
-    """It gets the search path, the home directory and the language, and no secret."""
+    """A program gets the search path, the home directory and the language, and no secret."""
     environ, arguments = environment_of(Secret.command([sys.executable, "-c", TELLS_ALL]))
     assert environ["PATH"] == os.environ["PATH"]
     assert environ["LC_TIME"] == "de_DE.UTF-8"
@@ -59,7 +59,7 @@ def test_a_program_gets_what_it_needs_and_no_secret() -> None:
 
 
 def test_a_variable_that_is_named_is_passed_on(tmp_path: Path) -> None:
-    """Only the variables in `env` are passed on too."""
+    """In addition, a program gets only the variables in `env`."""
     program = json.dumps([sys.executable, "-c", TELLS_ALL])
     config = load(
         tmp_path,
@@ -76,7 +76,7 @@ def test_a_variable_that_is_named_is_passed_on(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("names", ['"VAULT_TOKEN"', "[1]", '[""]', '["A=B"]', '["A\\u0000"]', "{}"])
 def test_invalid_names_of_variables(tmp_path: Path, names: str) -> None:
-    """They are a mistake in the configuration."""
+    """An invalid variable name is a mistake in the configuration."""
     found = mistake(
         tmp_path,
         f'[dns.home]\nprovider = "duckdns"\ntoken = {{ command = ["x"], env = {names} }}\n'
@@ -86,7 +86,7 @@ def test_invalid_names_of_variables(tmp_path: Path, names: str) -> None:
 
 
 def test_programs_of_the_schedule_get_as_little() -> None:
-    """They run in English, because their output is parsed."""
+    """Programs of the schedule get no secret and run in English, because their output is parsed."""
     ran = installer.run_program([sys.executable, "-c", TELLS_ALL])
     environ, _ = json.loads(ran.out)
     assert environ["LC_ALL"] == "C"
@@ -95,7 +95,7 @@ def test_programs_of_the_schedule_get_as_little() -> None:
 
 
 def test_the_output_of_a_failed_program_is_hidden() -> None:
-    """It is not in the error, nor in a variable of the traceback."""
+    """The output is neither in the error nor in a variable of the traceback."""
     program = "import os, sys; print(os.environ['VAULT_TOKEN']); sys.exit(3)"
     prints = Secret.command([sys.executable, "-c", program], env=["VAULT_TOKEN"])
     with pytest.raises(SecretError) as caught:
@@ -185,7 +185,7 @@ PAIR = 1 if sys.platform == "win32" else 2
 
 
 def test_a_program_that_takes_too_long(witness: Witness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is ended together with its children."""
+    """At its time limit the program is ended together with its children."""
     now = [0.0]
     monkeypatch.setattr(subprocesses, "time", SimpleNamespace(monotonic=lambda: now[0]))
     asked = threads.start(lambda: message_of(Secret.command(witness.pair(STAYS))))
@@ -198,7 +198,7 @@ def test_a_program_that_takes_too_long(witness: Witness, monkeypatch: pytest.Mon
 
 
 def test_a_program_that_is_not_waited_for_any_more(witness: Witness) -> None:
-    """A cancel ends it with its children, and no further program is started."""
+    """Cancellation ends the program with its children, and no further program is started."""
     cancel = threading.Event()
     secret = Secret.command(witness.pair(STAYS))
     asked = threads.start(lambda: secret.reveal(cancel=cancel))
@@ -212,7 +212,7 @@ def test_a_program_that_is_not_waited_for_any_more(witness: Witness) -> None:
 
 
 def test_a_program_that_prints_for_ever() -> None:
-    """It is ended, and its output is truncated at the limit."""
+    """A program that prints too much is ended, and its output is truncated at the limit."""
     endless = "import sys\nwhile True: sys.stdout.write('secret' * 1000)"
     assert "printed more than 64 KiB" in message_of(Secret.command([sys.executable, "-c", endless]))
     ended = run([sys.executable, "-c", endless], env=environment(), seconds=30, limit=1000)
@@ -232,7 +232,10 @@ def test_the_most_that_a_program_may_print(size: int, fits: bool) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a pipe is handed on there only on purpose")
 def test_a_child_that_a_program_leaves_running(witness: Witness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It continues, as an agent should; it is not waited for although it keeps the output open."""
+    """A child process that a program leaves running continues.
+
+    It is not waited for, although it keeps the output open.
+    """
     monkeypatch.setattr(subprocesses, "_LINGER", 0.2)
     leaves = witness.pair("s.close(); print('told', flush=True)")
     assert Secret.command(leaves).reveal() == "told"
@@ -245,7 +248,7 @@ def test_a_child_that_a_program_leaves_running(witness: Witness, monkeypatch: py
     ["", "i = SignalHandler(iter((0, 1)).__next__); i._statuses = {2: 130}; i._handle(2, None); i._handle(2, None)"],
 )
 def test_no_program_outlives_us(witness: Witness, end: str) -> None:
-    """Neither a normal nor an immediate end of our process leaves programs or their children."""
+    """When the process exits, normally or at once, its programs and their children end."""
     words = [sys.executable, "-c", ASKS.format(end=end), witness.pair(STAYS)[2]]
     with subprocess.Popen(words, stdin=subprocess.PIPE) as ours:
         witness.wait_for_starts(PAIR)
@@ -256,7 +259,7 @@ def test_no_program_outlives_us(witness: Witness, end: str) -> None:
 
 @pytest.mark.parametrize(("mask", "folder"), [(0o000, 0o755), (0o027, 0o750), (0o077, 0o700), (0o777, 0o700)])
 def test_what_a_schedule_writes_is_open_to_no_other_writer(tmp_path: Path, mask: int, folder: int) -> None:
-    """Under any umask only the owner can write there, and no folder is opened."""
+    """Under any umask only the owner can write to the created files and folders."""
     plan = make_plan("systemd", JOB_OF_JOE, in_folder(DEBIAN_USER, tmp_path))
     old = os.umask(mask)
     try:
@@ -280,7 +283,7 @@ def calls() -> Iterator[tuple[str, ast.Call]]:
 
 
 def test_every_program_is_a_list_with_an_environment_and_a_time_limit() -> None:
-    """Programs are run in two places, neither with a shell, and nowhere else."""
+    """Programs are started in two places only, without a shell."""
     found: dict[str, set[str | None]] = {}
     ways = {"base/subprocesses.py": "subprocess.Popen", "schedule/installer.py": "subprocess.run"}
     for place, call in calls():
@@ -300,10 +303,9 @@ def test_every_program_is_a_list_with_an_environment_and_a_time_limit() -> None:
 
 
 def test_no_way_round_the_verification_of_tls() -> None:
-    """Nothing in the package turns it off, for a CA, a DNS host or a resolver.
+    """The package does not disable TLS verification for a CA, a DNS host or a resolver.
 
-    Two places read a certificate without verification and compare its octets: tls-alpn-01 at its own listener, and the
-    check of a deployment at a server. Neither sends anything secret.
+    Exempt are the files that compare or inspect the certificate of a server instead.
     """
     for place, call in calls():
         for keyword in call.keywords:

@@ -104,7 +104,7 @@ def test_an_object_with_a_secret_does_not_show_it(holder: str, printer: str) -> 
 
 @pytest.mark.parametrize("holder", ["secret", "account", "accounts", "eab", "ca", "ca from a mapping", "error"])
 def test_a_pickle_does_not_have_the_secret(holder: str) -> None:
-    """Neither a pickle nor a copy of the fields has the secret."""
+    """A pickle and a copy of the fields do not contain the secret."""
     held = HOLDERS[holder]()
     assert CANARY.encode() not in pickle.dumps(held)
     assert CANARY not in repr(vars(copy.deepcopy(held)) if hasattr(held, "__dict__") else copy.deepcopy(held))
@@ -113,7 +113,7 @@ def test_a_pickle_does_not_have_the_secret(holder: str) -> None:
 
 
 def test_a_secret_option_of_an_argument_becomes_a_secret() -> None:
-    """Options that the provider file marks as secret become a ``Secret``; others stay texts."""
+    """Options that the provider file marks as secret become a ``Secret``. Others stay text."""
     given = DnsAccount("powerdns", name="home", pdns_server="http://127.0.0.1:8081", auth_token=CANARY)
     used = single_certificate(["a.test"], dns=[given], agree_terms=True).accounts["home"]
     assert isinstance(used.options["auth_token"], Secret)
@@ -122,7 +122,7 @@ def test_a_secret_option_of_an_argument_becomes_a_secret() -> None:
 
 
 def test_a_subclass_hides_what_its_base_hides() -> None:
-    """It may hide more, and never less."""
+    """A subclass hides the fields of its base and may hide more."""
 
     class Holder(Frozen, hidden=("key",)):
         key: str

@@ -26,7 +26,7 @@ THROUGH_LEXICON = [name for name in NAMES if 'driver  = "lexicon"' in (FOLDER / 
 
 
 def shipped(name: str) -> Provider:
-    """One of ours."""
+    """Return a built-in provider."""
     found = catalogue.find_provider(name)
     assert found is not None
     return found
@@ -52,7 +52,7 @@ def test_all_are_there() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_is_complete(name: str) -> None:
-    """Each file says what the host is called, where its pages are, what each option is, and what its limits are."""
+    """Each file has links, a description of each option, and a note on its limits."""
     provider = shipped(name)
     if name not in OUR_OWN:
         assert provider.website.startswith("https://")
@@ -94,7 +94,7 @@ def test_its_options_are_lexicons(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_its_driver_can_be_made(name: str) -> None:
-    """With every option filled in, a driver is made without a word to anyone."""
+    """With every option filled in, the driver can be created, or the note names the missing package."""
     provider = shipped(name)
     values: dict[str, str] = {"server": "127.0.0.1", "tsig_algorithm": "hmac-sha256", "tsig_secret": "c2VjcmV0"}
     options: dict[str, Any] = {
@@ -113,7 +113,7 @@ def test_its_driver_can_be_made(name: str) -> None:
 
 
 def test_what_needs_more_than_lexicon_is_known() -> None:
-    """No drift: our list of lexicon's extras is lexicon's own."""
+    """The list of lexicon's extras equals lexicon's own."""
     from importlib.metadata import requires
 
     extras = {
@@ -134,7 +134,7 @@ def test_hosts_that_rewrite_are_exclusive() -> None:
 
 
 def test_duckdns_keeps_one_value_for_a_zone() -> None:
-    """DuckDNS: one value for the domain and all below it, the domain being one label more than duckdns.org."""
+    """DuckDNS holds one value for a domain and all names below it. The zone is one label below duckdns.org."""
     provider = shipped("duckdns")
     assert (provider.behaviour.values, provider.behaviour.scope) == ("one", "zone")
     assert catalogue.zone_for(provider, "_acme-challenge.a.home.duckdns.org.") == "home.duckdns.org."

@@ -36,6 +36,8 @@ PUBLIC = [
     *(
         "ConfigError",
         "DeployError",
+        "Deployer",
+        "DeployerContext",
         "Deployment",
         "DeploymentResult",
         "Diagnosis",
@@ -57,8 +59,8 @@ PUBLIC = [
     ),
     *("CaLimits", "FleetStatus", "WorkerStatus"),
     *("Profile", "Propagation", "PropagationCheck", "PropagationError", "ProviderError", "RenewBefore"),
-    *("RenewalFailed", "RenewalReason", "Renewer", "Resolver", "Revocation", "Route", "RouteTaken", "Secret"),
-    *("SecretError", "Served", "StoreAddress", "StoreError", "TxtRecord", "__version__", "obtain", "serve"),
+    *("RenewalFailed", "RenewalReason", "Renewer", "Resolver", "Revocation", "Route", "RouteTaken", "SavedFiles"),
+    *("Secret", "SecretError", "Served", "StoreAddress", "StoreError", "TxtRecord", "__version__", "obtain", "serve"),
 ]
 CLASSES = [name for name in PUBLIC if inspect.isclass(getattr(dnsrenew, name))]
 VALUES = [name for name in CLASSES if issubclass(getattr(dnsrenew, name), Frozen)]
@@ -68,14 +70,14 @@ MODULES = {"logging", "os", "ssl", "threading"}
 
 
 def test_the_list_is_kept() -> None:
-    """`__all__` is exactly the published list, and `dir()` shows it before anything is loaded."""
+    """`__all__` is exactly the published list. `dir()` shows all its names."""
     assert sorted(dnsrenew.__all__) == sorted(PUBLIC)
     assert set(PUBLIC) <= set(dir(dnsrenew))
 
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_each_name_resolves(name: str) -> None:
-    """A class or a function has a docstring of its own and is named after the package; any other is a Literal."""
+    """A class or a function has its own docstring and the package's name. Any other name is a Literal."""
     thing = getattr(dnsrenew, name)
     if inspect.isclass(thing) or inspect.isfunction(thing):
         assert (thing.__module__, thing.__qualname__) == ("dnsrenew", name)
@@ -87,7 +89,7 @@ def test_each_name_resolves(name: str) -> None:
 
 
 def test_a_class_has_one_name_wherever_it_is_imported_from() -> None:
-    """A class that was never asked for by its public name has that name all the same."""
+    """A class has its public name even if it was imported from its own module."""
     assert OutcomeAtHome is dnsrenew.Outcome
     code = "from dnsrenew.model import TxtRecord as T; from dnsrenew.errors import DnsError as E; print(T, E)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
@@ -95,7 +97,7 @@ def test_a_class_has_one_name_wherever_it_is_imported_from() -> None:
 
 
 def attributes(cls: type) -> Iterator[str]:
-    """The public attributes of a class that are not those of every exception."""
+    """The public attributes of a class, without those of every exception."""
     for name in dir(cls):
         if not name.startswith("_") and not hasattr(Exception, name):
             yield name
@@ -103,7 +105,7 @@ def attributes(cls: type) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_what_completion_offers_is_documented(name: str) -> None:
-    """Every attribute has a docstring of its own: not none, and not that of its type."""
+    """Every public attribute has a docstring that is not that of its type."""
     cls = getattr(dnsrenew, name)
     for attribute in set(attributes(cls)) - NOT_FOR_USERS.get(name, set()):
         found = getattr(cls, attribute)
@@ -115,7 +117,7 @@ def test_what_completion_offers_is_documented(name: str) -> None:
 
 @pytest.mark.parametrize("name", VALUES)
 def test_a_value_offers_nothing_of_how_it_is_made(name: str) -> None:
-    """Its attributes are its fields and its own methods; ``help`` shows no private one."""
+    """The attributes are the fields and the class's methods. ``help`` shows no private one."""
     cls = getattr(dnsrenew, name)
     assert not set(attributes(Frozen))
     shown = pydoc.plain(pydoc.render_doc(cls))
@@ -125,7 +127,7 @@ def test_a_value_offers_nothing_of_how_it_is_made(name: str) -> None:
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_attributes_of_errors_and_slots_are_declared(name: str) -> None:
-    """An attribute that is set in ``__init__`` has a declaration or a documented slot: editors and pages show it."""
+    """Each attribute of an error is declared, so that editors and pages show it."""
     cls = getattr(dnsrenew, name)
     if issubclass(cls, dnsrenew.DnsRenewError):
         made = cls("code", "message", fix="fix")
@@ -159,7 +161,7 @@ def unknown_types(kind: str) -> set[str]:
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_every_type_in_a_class_has_a_public_name(name: str) -> None:
-    """What its fields hold, and its methods take and return, can be written in an annotation."""
+    """Every type in fields and methods can be written in an annotation."""
     is_created = name not in python_reference.groups()["Results"]  # by a user
     found = {
         attribute: unknown
@@ -185,20 +187,20 @@ def test_a_type_without_a_public_name_is_found() -> None:
 
 
 def test_help_lists_the_public_names_first() -> None:
-    """``help(dnsrenew)`` has each of them before it comes to modules that are not public."""
+    """``help(dnsrenew)`` lists the public names before modules that are not public."""
     shown = pydoc.plain(pydoc.render_doc(dnsrenew))
     first = shown[: shown.index("PACKAGE CONTENTS")].replace(",", " ").split()
     assert set(PUBLIC) - set(first) == {"__version__"}
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
-    """A typo gets Python's own error, with the name in it."""
+    """An unknown name raises AttributeError with the name."""
     with pytest.raises(AttributeError, match="obtian"):
         getattr(dnsrenew, "obtian")  # noqa: B009 - mypy knows that it is not there
 
 
 def test_an_import_loads_no_library() -> None:
-    """`import dnsrenew` and its version load none of the libraries and no module of our own: start-up is a feature."""
+    """`import dnsrenew` with its version loads neither a library nor another module of the package."""
     program = """if True:
         import sys
         before = set(sys.modules)

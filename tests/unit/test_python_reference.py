@@ -24,21 +24,21 @@ def entry(name: str) -> str:
 
 
 def test_every_public_name_has_one_section() -> None:
-    """Those of dnsrenew in its groups, and those of dnsrenew.testing; nothing else."""
+    """The sections are exactly the public names of dnsrenew and dnsrenew.testing."""
     listed = re.findall(r"^### `([\w.]+)`$", TEXT, re.MULTILINE)
     wanted = [name for name in dnsrenew.__all__ if name != "__version__"]
     assert sorted(listed) == sorted([*wanted, *(f"testing.{name}" for name in testing.__all__)])
 
 
 def test_every_section_has_a_text() -> None:
-    """At least a sentence below its heading."""
+    """Every section has at least one sentence."""
     for name in re.findall(r"^### `([\w.]+)`$", TEXT, re.MULTILINE):
         prose = re.sub(r"```py\n.*?```|Derived from [^\n]*", "", entry(name), flags=re.DOTALL)
         assert re.search(r"[A-Z].*\.", prose, re.DOTALL), name
 
 
 def test_nothing_of_the_markup_of_docstrings_is_left() -> None:
-    """No roles, no double backticks, no fields; and no module that is not public."""
+    """The page has no markup of docstrings and no module that is not public."""
     for left in (":class:", ":func:", ":meth:", ":data:", ":param", ":raises", ":ivar", "``x", "<factory>"):
         assert left not in TEXT
     assert not re.search(r"(?<!`)``(?!`)", TEXT)
@@ -46,7 +46,7 @@ def test_nothing_of_the_markup_of_docstrings_is_left() -> None:
 
 
 def test_every_link_leads_to_a_heading() -> None:
-    """Also those of methods."""
+    """Every link leads to a heading."""
     headings = re.findall(r"^#+ (.*)$", f"{PAGE.read_text('utf-8')}\n{TEXT}", re.MULTILINE)
     anchors = {re.sub(r"[^\w-]", "", heading.lower().replace(" ", "-")) for heading in headings}
     links = set(re.findall(r"\]\(#([^)]+)\)", f"{PAGE.read_text('utf-8')}\n{TEXT}"))
@@ -77,7 +77,7 @@ def test_a_section_has_what_a_reader_looks_for(name: str, parts: list[str]) -> N
 
 
 def test_every_logger_is_listed() -> None:
-    """By its name, or by the name that it is below."""
+    """Every logger is listed by its own name or that of a parent."""
     sources = (path.read_text("utf-8") for path in PACKAGE.rglob("*.py"))
     used = {name for text in sources for name in re.findall(r'getLogger\(f?"(dnsrenew[\w.]*)', text)}
     listed = re.findall(r"^\| `(dnsrenew[\w.]*?)(?:\.NAME|\.…)?` \|", PAGE.read_text("utf-8"), re.MULTILINE)

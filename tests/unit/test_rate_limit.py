@@ -17,7 +17,7 @@ SLOW = Rate(burst=3, per_second=2.0)
 
 @pytest.fixture
 def context() -> Context:
-    """A context whose time passes only while somebody waits."""
+    """A context whose time passes only during waits."""
     return Context(clock=FakeClock())
 
 
@@ -31,12 +31,12 @@ def moments(context: Context, bucket: TokenBucket, counts: list[float]) -> list[
 
 
 def test_so_many_at_once_and_then_so_many_a_second(context: Context) -> None:
-    """The first ones do not wait; the others come at the rate."""
+    """The burst does not wait. Further requests follow at the rate."""
     assert moments(context, TokenBucket(SLOW), [1] * 6) == [0, 0, 0, 0.5, 1.0, 1.5]
 
 
 def test_it_fills_up_again_and_not_beyond(context: Context) -> None:
-    """After a long pause there are as many tokens as in the beginning, and no more."""
+    """After a long pause the bucket is full again, and no fuller."""
     bucket = TokenBucket(SLOW)
     moments(context, bucket, [1] * 3)
     context.wait(1000)
@@ -44,12 +44,12 @@ def test_it_fills_up_again_and_not_beyond(context: Context) -> None:
 
 
 def test_one_token_is_enough_to_begin_and_the_rest_is_owed(context: Context) -> None:
-    """Something large is not held up by its size; who comes after it waits until the debt is paid."""
+    """A large request starts at once. The next one waits until its tokens are refilled."""
     assert moments(context, TokenBucket(SLOW), [10, 1]) == [0, 4.0]
 
 
 def test_what_cannot_wait_is_charged(context: Context) -> None:
-    """It goes on at once even when nothing is left; the next one waits for it."""
+    """charge() does not wait even if no token is left. The next call waits."""
     bucket = TokenBucket(SLOW)
     bucket.charge(context, 5)
     assert context.clock.monotonic() == 0
@@ -57,7 +57,7 @@ def test_what_cannot_wait_is_charged(context: Context) -> None:
 
 
 def test_one_is_taken_only_if_it_is_there(context: Context) -> None:
-    """Who may do something else instead does not wait."""
+    """try_take() returns false instead of waiting."""
     bucket = TokenBucket(SLOW)
     assert [bucket.try_take(context) for _ in range(4)] == [True, True, True, False]
     context.wait(0.5)
@@ -65,7 +65,7 @@ def test_one_is_taken_only_if_it_is_there(context: Context) -> None:
 
 
 def test_who_is_called_away_gives_back(context: Context) -> None:
-    """A cancelled wait costs those after it nothing."""
+    """A cancelled wait returns its tokens."""
     bucket = TokenBucket(SLOW)
     bucket.take(context, 3)
     away = Context(clock=context.clock)
@@ -76,7 +76,7 @@ def test_who_is_called_away_gives_back(context: Context) -> None:
 
 
 def test_threads_get_no_more_than_there_is() -> None:
-    """Twenty that come at once are booked one after the other: the last one for when there is a token for it."""
+    """Concurrent threads are booked one after the other, each for the time of its token."""
     clock = FakeClock()
     bucket, begin = TokenBucket(SLOW), threading.Barrier(20)
     waits: list[float] = []
@@ -98,7 +98,7 @@ def test_threads_get_no_more_than_there_is() -> None:
 
 
 def test_each_ca_and_each_host_has_its_own(context: Context) -> None:
-    """One that is used up holds up no other; the contexts of one run share them."""
+    """Each CA has its own buckets, which the contexts of one run share."""
     buckets = context.buckets
     made = [buckets.of_ca("a"), buckets.of_ca("b"), buckets.of_nonces("a"), buckets.of_account("a")]
     assert len(set(map(id, made))) == len(made)

@@ -94,12 +94,12 @@ def asked_at(next_poll: datetime | None) -> bool:
     [(None, True), (-1, True), (0, True), (1, False), (24, False), (25, True), (24 * 365, True)],
 )
 def test_it_is_asked_when_its_time_has_come(hours: float | None, asked: bool) -> None:
-    """A query is due at next_poll; a next_poll more than a day ahead is ignored as a clock jump."""
+    """A poll is due at next_poll. A next_poll more than a day ahead is ignored as a clock jump."""
     assert asked_at(None if hours is None else START + DAY + hours * HOUR) is asked
 
 
 def test_nobody_is_asked_about_what_is_over_or_never_was() -> None:
-    """Nothing is asked after expiry, without a certificate, or without a known CA."""
+    """There is no poll after expiry, without a certificate, or without a known CA."""
     over = State(ca="one", not_before=START - 90 * DAY, not_after=START)
     assert not is_poll_due(over, START)
     assert is_poll_due(over, START - HOUR)
@@ -111,7 +111,7 @@ def test_nobody_is_asked_about_what_is_over_or_never_was() -> None:
 
 
 def test_each_ca_is_asked_once_about_all_of_its_own(stage: RenewalInfoStage) -> None:
-    """Each CA gets one call for all its certificates, and each response is stored with its own."""
+    """Each CA gets one call for all its certificates. Each response is stored with its own certificate."""
     ids = {name: stage.keep(name, ca) for name, ca in (("a", "one"), ("b", "two"), ("c", "one"))}
     stage.ask("a", "b", "c", answers=[window(10, 11), window(20, 21), window(30, 31)])
     assert stage.asked == [("one", [ids["a"], ids["c"]]), ("two", [ids["b"]])]
@@ -144,7 +144,7 @@ def test_another_window_means_another_time(stage: RenewalInfoStage) -> None:
 
 
 def test_no_answer_changes_nothing_but_the_next_question(stage: RenewalInfoStage) -> None:
-    """Without a response the known window is kept, and next_poll moves."""
+    """Without a response the known window is kept and next_poll moves."""
     stage.keep("home")
     stage.ask("home", answers=[SHUT])
     assert stage.wish() == {"start": None, "end": None, "chosen": None, "explanation": None, "next_poll": START + HOUR}
@@ -156,7 +156,7 @@ def test_no_answer_changes_nothing_but_the_next_question(stage: RenewalInfoStage
 
 
 def test_a_certificate_that_is_not_there_is_not_asked_about(stage: RenewalInfoStage) -> None:
-    """A certificate with missing or damaged files is not asked about; it is renewed anyway."""
+    """A certificate with missing or damaged files is not polled."""
     stage.keep("home")
     stage.keep("torn")
     for path in (stage.store.path / "certificates/torn/versions").glob("*/fullchain.pem"):

@@ -38,7 +38,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.mark.parametrize(("host", "status"), [("ok", "renewed"), ("half", "failed")])
 def test_state_json_is_read_twice_in_a_renewal(tmp_path: Path, reads: list[str], host: str, status: str) -> None:
-    """Once before the lock and once after it, whether it succeeds or fails."""
+    """The state is read once before and once after the lock, in a successful and a failed renewal."""
     assert RunStage(tmp_path / "state", RunWorld(hosts={"a": host})).run(SPEC).status == status
     assert len([path for path in reads if path.endswith("/state.json")]) == 2
 
@@ -68,7 +68,7 @@ NOTHING_DUE = (
 
 
 def test_a_run_with_nothing_due_loads_no_heavy_module() -> None:
-    """They are imported at the seams: a timer starts this program every few hours."""
+    """A run with nothing due loads no heavy module, because a timer starts it every few hours."""
     code = "import sys, dnsrenew.cli.renew, dnsrenew.renewer, dnsrenew.renewal.batch; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     loaded = set(done.stdout.split())

@@ -21,7 +21,7 @@ from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.events import Event
 from dnsrenew.fallback import history
-from dnsrenew.model import CA, CertificateSpec, Outcome, RenewBefore, Resolver, Route
+from dnsrenew.model import CA, Certificate, CertificateSpec, DnsAccount, Outcome, RenewBefore, Resolver, Route
 from dnsrenew.operations.status import CertificateStatus
 from dnsrenew.renewal import renew
 from dnsrenew.renewal.services import StagingCAs
@@ -584,3 +584,27 @@ def test_an_expired_certificate_is_no_usable_one(stage: RenewerStage, days: floa
     """usable_certificate() returns None for an expired certificate."""
     assert (stage.renewer(days=days).usable_certificate("home") is not None) is valid
     assert stage.renewer(named("new")).usable_certificate("new") is None
+
+
+@pytest.mark.parametrize("as_file", [True, False])
+def test_a_secret_that_nothing_resolves_is_not_shown(tmp_path: Path, as_file: bool) -> None:
+    """A literal secret is redacted from the start of a run, although nothing needs its account."""
+    keep(FolderStore(tmp_path / "state"), ISSUED)
+    canary = "Y2FuYXJ5Y2FuYXJ5"
+
+    def fails(_: Certificate) -> None:
+        raise ValueError(f"refused: {canary}")
+
+    options = {"server": "127.0.0.1:1", "tsig_name": "n"}
+    home: Any = {"provider": "rfc2136", "tsig_secret": f"literal:{canary}", **options}
+    table = {"name": SPEC.name, "domains": list(SPEC.domains), "deploy": [fails]}
+    account = home if as_file else DnsAccount("rfc2136", name="home", tsig_secret=canary, **options)
+    mapping = {"dns": {"home": account}, "certificate": [table], "default_ca": "lab"}
+    config = Config.from_dict({"ca": {"lab": {"directory": NOBODY}}, **mapping}, base=tmp_path)
+    renewer = Renewer(config, clock=FakeClock(BEGIN + DAYS))
+    (outcome,) = renewer.renew()
+    assert outcome.status == "not-due"
+    shown = json.dumps(outcome.to_dict()["deployed"], ensure_ascii=False)
+    assert "refused: •••" in shown
+    assert canary not in shown
+    assert renewer.redact(canary) == "•••"

@@ -28,7 +28,7 @@ def failing(times: int, *, after: float | None = None, tries: int | None = None)
 
 @pytest.fixture
 def clock() -> FakeClock:
-    """Return a clock that starts anew."""
+    """Return a new clock."""
     return FakeClock()
 
 
@@ -59,21 +59,21 @@ def test_after_the_last_try_the_error_itself_is_raised(context: Context) -> None
 
 
 def test_a_wait_that_was_asked_for_is_kept(context: Context, clock: FakeClock) -> None:
-    """Retry-After counts instead of our own wait, and is at least a second."""
+    """Retry-After replaces the default wait and is at least a second."""
     assert resend(context, failing(2, after=7)) == 3
     assert resend(context, failing(1, after=0)) == 2
     assert clock.waits == [7, 7, 1]
 
 
 def test_a_wait_beyond_the_limit_ends_it_at_once(context: Context, clock: FakeClock) -> None:
-    """Nobody sleeps in order to give up afterwards."""
+    """A wait beyond the limit raises the error at once, without sleeping."""
     with pytest.raises(ValueError, match="failure 1"):
         resend(context, failing(1, after=61))
     assert clock.waits == []
 
 
 def test_a_call_that_is_slow_itself_counts(context: Context, clock: FakeClock) -> None:
-    """The limit runs from the first try, so a second try that is too late is not made."""
+    """The time limit includes the calls themselves, so a retry that is too late is not made."""
 
     def slow() -> int:
         clock.elapsed += 60
@@ -85,7 +85,7 @@ def test_a_call_that_is_slow_itself_counts(context: Context, clock: FakeClock) -
 
 
 def test_a_failure_may_allow_fewer_tries(context: Context) -> None:
-    """After a lost newOrder one more try is made, not two."""
+    """A failure or a policy may allow fewer tries."""
     with pytest.raises(ValueError, match="failure 2"):
         resend(context, failing(9, tries=2))
     with pytest.raises(ValueError, match="failure 1"):
@@ -93,7 +93,7 @@ def test_a_failure_may_allow_fewer_tries(context: Context) -> None:
 
 
 def test_another_error_passes_at_once(context: Context, clock: FakeClock) -> None:
-    """Only what says so is tried again, in the first try and in a later one."""
+    """Only a Transient error is retried. Any other one is raised at once, even in a later try."""
     errors = [Transient(ValueError("first")), KeyError("second")]
 
     def call() -> int:
@@ -112,6 +112,6 @@ def test_a_cancel_ends_the_waiting(context: Context) -> None:
 
 
 def test_tenacity_is_imported_by_the_first_failure() -> None:
-    """Start-up does not pay for it."""
+    """Importing the module does not load tenacity."""
     code = "import sys, dnsrenew.runtime.retry; sys.exit('tenacity' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

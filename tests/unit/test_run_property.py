@@ -110,9 +110,9 @@ CASES = st.builds(
 @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(CASES)
 def test_every_run_keeps_its_promises(case: Case) -> None:
-    """It ends, orders once per route at most, leaves no TXT, stores complete certificates, reports each attempt.
+    """A run ends, orders at most once per route, leaves no TXT, stores complete certificates and reports each attempt.
 
-    So does the next run, in another world.
+    The next run, in another world, does the same.
     """
     with tempfile.TemporaryDirectory() as folder:
         stage = RunStage(Path(folder), case.worlds[0])
@@ -184,14 +184,14 @@ def concrete(spec: CertificateSpec, *, rehearsed: bool) -> set[Route]:
 
 
 def is_worth_another(attempt: Attempt) -> bool:
-    """Tell whether the CA did not see a value that we saw."""
+    """Return whether the CA did not see a value that was visible here."""
     error = attempt.error
     codes = [problem.get("code", "") for problem in error.subproblems] if isinstance(error, CAError) else []
     return isinstance(error, AttemptError) and NextAction.AGAIN in {next_action(error), *map(action_for_code, codes)}
 
 
 def attempts_are_reported(stage: RunStage, spec: CertificateSpec, outcome: Outcome) -> None:
-    """Every attempt is reported in order, with its error; only the last one may have none."""
+    """Every attempt is reported in order, with its error. Only the last one may have no error."""
     *failed, last = outcome.attempts or [None]
     assert all(attempt is not None and attempt.error is not None for attempt in failed)
     if last is None:
@@ -218,7 +218,7 @@ def attempts_are_reported(stage: RunStage, spec: CertificateSpec, outcome: Outco
 
 
 def event_of(attempt: Attempt) -> tuple[str, str, list[str], str] | None:
-    """Return what the event of a failed attempt has; None if no route failed."""
+    """Return the data of the event of a failed attempt. Return None if no route failed."""
     if not isinstance(attempt.error, AttemptError):
         return None
     return attempt.route.ca, attempt.route.challenge, list(attempt.route.dns), attempt.error.code

@@ -1,8 +1,9 @@
-"""What renews by itself is found, whoever set it up; what cannot be known is unknown."""
+"""Detection of an active schedule, however it was set up. If it cannot be determined, it is unknown."""
 
 import os
 import shlex
 import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from dnsrenew.schedule import Host, ScheduledJob, ScheduleKind, make_plan
 from dnsrenew.schedule.detect import UNKNOWN, ActiveSchedule, detect, has_scheduler
-from dnsrenew.schedule.machine import Machine, program_output
+from dnsrenew.schedule.machine import Machine, ProcessView, program_output, view_process
 from tests.kit.schedule_stage import (
     DEBIAN_ROOT,
     DEBIAN_USER,
@@ -65,7 +66,7 @@ def enable(machine: Machine, unit: str, wanted_by: str = "timers.target") -> Non
 def test_what_we_install_is_found(
     machine: Machine, kind: ScheduleKind, job: ScheduledJob, host: Host, *, ours: bool
 ) -> None:
-    """Each kind of schedule, for its own configuration only."""
+    """Each installed kind of schedule is found, for its own configuration only."""
     machine = replace(machine, home=machine.root / host.home.lstrip("/"), platform=host.platform)
     plan = make_plan(kind, job, host)
     for file in plan.files:
@@ -91,7 +92,7 @@ def test_what_we_install_is_found(
     ],
 )
 def test_cron_lines_by_hand(machine: Machine, path: str, line: str) -> None:
-    """In the files of the system, with or without a shell, also in a script that cron runs."""
+    """Cron lines are found in system files, with or without a shell, and in a script that cron runs."""
     put(machine, "/opt/certs.sh", "#!/bin/sh\ndnsrenew renew -q || mail -s failed root\n")
     put(machine, path, f"{line}\n")
     assert detect(CONFIG, machine) == ActiveSchedule(True, "cron")
@@ -109,7 +110,7 @@ def test_cron_lines_by_hand(machine: Machine, path: str, line: str) -> None:
     ],
 )
 def test_what_renews_something_else(machine: Machine, line: str) -> None:
-    """A comment, another command, a rehearsal or another configuration renews nothing here."""
+    """A comment, another command, a dry run or another configuration does not count."""
     put(machine, "/etc/cron.d/certs", f"{line}\n")
     assert detect(CONFIG, machine) == NONE
 
@@ -126,7 +127,7 @@ def test_units_by_hand(machine: Machine) -> None:
 
 @pytest.mark.parametrize("answer", ["active\n", "inactive\n", ""])
 def test_what_was_started_by_hand_is_asked_for(machine: Machine, answer: str) -> None:
-    """Systemd answers slowly, so it is asked only about units of ours that are not enabled."""
+    """Calling systemctl is slow, so only units of dnsrenew that are not enabled are queried."""
     asked: list[tuple[str, ...]] = []
 
     def output(*words: str) -> str:
@@ -157,29 +158,136 @@ def test_a_service_that_stays(machine: Machine) -> None:
         (["python", "-m", "dnsrenew", "-v", "run"], True),
         (["dnsrenew", "run", "--config", "/other.toml"], False),
         (["dnsrenew", "run", "--config", "./dnsrenew.toml"], True),
+        (["dnsrenew", "run", "--config", "../dnsrenew.toml"], False),
         (["dnsrenew", "renew"], False),
         (["sh", "-c", "dnsrenew run; dnsrenew status"], False),
         (["vi", "how-dnsrenew", "run"], False),
     ],
 )
 def test_a_running_process(machine: Machine, words: list[str], *, found: bool) -> None:
-    """`dnsrenew run` in a container or a terminal; a single renewal that happens to run is none."""
+    """A running `dnsrenew run` is found. A single renewal is not a schedule."""
     put(machine, "/proc/7/cmdline", "\0".join([*words, ""]))
     put(machine, "/proc/version", "Linux")
+    view = ProcessView("/etc/dnsrenew", {"DNSRENEW_CONFIG": CONFIG}, "root")
+    machine = replace(machine, look={7: view}.__getitem__)
     assert detect(CONFIG, machine) == (ActiveSchedule(True, "run") if found else NONE)
-    mac = replace(machine, platform="darwin", output=lambda name, *_: " ".join(words) if name == "ps" else "")
+    listed = f"  7 {' '.join(words)}"
+    mac = replace(machine, platform="darwin", output=lambda name, *_: listed if name == "ps" else "")
     (machine.root / "proc/7/cmdline").unlink()
     assert detect(CONFIG, mac).installed is found
 
 
+HERE, THERE = "a/dnsrenew.toml", "b/dnsrenew.toml"
+"""Two configurations of one machine."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "folder", "environ", "counts"),
+    [
+        ([], "a", {}, True),
+        ([], "b", {}, False),
+        ([], "b", {"DNSRENEW_CONFIG": "{root}/a/dnsrenew.toml"}, True),
+        ([], "a", {"DNSRENEW_CONFIG": "../b/dnsrenew.toml"}, False),
+        ([], "", {"XDG_CONFIG_HOME": "{root}/xdg"}, False),
+        (["--config", "dnsrenew.toml"], "a", {}, True),
+        (["--config=dnsrenew.toml"], "b", None, False),
+        (["--config", "{root}/a/dnsrenew.toml"], None, None, True),
+        ([], None, {}, None),
+        ([], "a", None, None),
+        (["--config", "dnsrenew.toml"], None, {}, None),
+    ],
+)
+def test_a_process_runs_for_its_own_configuration(
+    machine: Machine,
+    arguments: list[str],
+    folder: str | None,
+    environ: dict[str, str] | None,
+    *,
+    counts: bool | None,
+) -> None:
+    """A `dnsrenew run` counts for the configuration that it reads; unknown, if its folder cannot be read."""
+    for config in (HERE, THERE, "xdg/dnsrenew/dnsrenew.toml"):
+        put(machine, config, "")
+    root = str(machine.root)
+    words = ["dnsrenew", "run", *(each.format(root=root) for each in arguments)]
+    put(machine, "/proc/7/cmdline", "\0".join([*words, ""]))
+    variables = None if environ is None else {key: value.format(root=root) for key, value in environ.items()}
+    view = ProcessView(None if folder is None else f"{root}/{folder}", variables, "root")
+    found = detect(machine.root / HERE, replace(machine, look=lambda _: view))
+    assert found == ActiveSchedule(counts, "run" if counts else None)
+
+
+def test_a_real_process_is_seen(tmp_path: Path) -> None:
+    """The folder and the environment of a process are read from the system."""
+    asked = "import sys; print(flush=True); sys.stdin.read()"
+    variables = {**os.environ, "DNSRENEW_CONFIG": "x.toml"}
+    with subprocess.Popen(
+        [sys.executable, "-c", asked], cwd=tmp_path, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        view = view_process(process.pid)
+        process.communicate()
+    assert view.folder == os.path.realpath(tmp_path)
+    assert view.environ is not None
+    assert view.environ["DNSRENEW_CONFIG"] == "x.toml"
+    assert view_process(process.pid) == ProcessView()
+
+
+@pytest.mark.parametrize(
+    ("unit", "counts"),
+    [
+        ("WorkingDirectory={root}/a\nExecStart=dnsrenew renew", True),
+        ("WorkingDirectory={root}/b\nExecStart=dnsrenew renew", False),
+        ("WorkingDirectory=-{root}/b\nExecStart=dnsrenew renew --config dnsrenew.toml", False),
+        ("WorkingDirectory=%h/b\nExecStart=dnsrenew renew --config dnsrenew.toml", True),
+        ("WorkingDirectory={root}/b\nExecStart=dnsrenew renew --config %h/dnsrenew.toml", True),
+        ("WorkingDirectory={root}/b\nExecStart=sh -c 'cd x && dnsrenew renew'", True),
+        ("WorkingDirectory={root}/b\nEnvironment=DNSRENEW_CONFIG=/x\nExecStart=dnsrenew renew", True),
+        ("WorkingDirectory={root}/b\nEnvironmentFile=/etc/default/x\nExecStart=dnsrenew renew", True),
+    ],
+)
+def test_the_folder_of_a_unit(machine: Machine, unit: str, *, counts: bool) -> None:
+    """A unit counts unless its folder certainly leads it to another configuration."""
+    put(machine, HERE, "")
+    put(machine, THERE, "")
+    text = unit.format(root=machine.root).replace("\\n", "\n")
+    service = put(machine, "/etc/systemd/system/certs.service", f"[Service]\n{text}\n")
+    enable(machine, "/etc/systemd/system/certs.service", "multi-user.target")
+    assert detect(machine.root / HERE, machine) == (ActiveSchedule(True, "systemd") if counts else NONE)
+    (service.parent / "certs.service.d").mkdir()  # as `systemctl edit` makes it
+    assert detect(machine.root / HERE, machine) == ActiveSchedule(True, "systemd")
+
+
+@pytest.mark.parametrize(
+    ("crontab", "counts"),
+    [
+        ("HOME={root}/a\n0 4 * * * root dnsrenew renew", True),
+        ("HOME={root}/b\n0 4 * * * root dnsrenew renew", False),
+        ("HOME={root}/b\n@daily root dnsrenew renew --config dnsrenew.toml", False),
+        ("HOME={root}/b\n@daily root dnsrenew renew --config ../a/dnsrenew.toml", True),
+        ("HOME={root}/b\n@daily root cd ../a && dnsrenew renew", True),
+        ("DNSRENEW_CONFIG={root}/b/dnsrenew.toml\n@daily root dnsrenew renew", False),
+        ("@daily root DNSRENEW_CONFIG={root}/b/dnsrenew.toml dnsrenew renew", False),
+        ("@daily no-such-user dnsrenew renew", True),
+    ],
+)
+def test_the_home_of_a_crontab(machine: Machine, crontab: str, *, counts: bool) -> None:
+    """A line of a crontab counts unless its folder or its variables certainly lead it to another configuration."""
+    put(machine, HERE, "")
+    put(machine, THERE, "")
+    put(machine, "/etc/crontab", crontab.format(root=machine.root).replace("\\n", "\n") + "\n")
+    assert detect(machine.root / HERE, machine) == (ActiveSchedule(True, "cron") if counts else NONE)
+
+
 def test_what_cannot_be_found_out_is_unknown(machine: Machine) -> None:
-    """A program that hangs or a damaged file stops nothing; what is found all the same counts."""
+    """If a program hangs, the result is unknown, unless a schedule is found otherwise."""
 
     def hangs(*_: str) -> str:
         raise TimeoutError
 
     assert detect(CONFIG, replace(machine, output=hangs)) == UNKNOWN
-    put(machine, "/proc/7/cmdline", "dnsrenew\0run\0")
+    put(machine, "/proc/7/cmdline", f"dnsrenew\0run\0--config\0{CONFIG}\0")
     assert detect(CONFIG, replace(machine, output=hangs)) == ActiveSchedule(True, "run")
     put(machine, "/Library/LaunchAgents/x.plist", "no plist")
     assert detect(CONFIG, replace(machine, platform="darwin")) == NONE
@@ -188,14 +296,14 @@ def test_what_cannot_be_found_out_is_unknown(machine: Machine) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such files")
 def test_a_pipe_is_not_waited_for(machine: Machine) -> None:
-    """What stands in a folder of cron may be anything."""
+    """A pipe in a folder of cron does not block the detection."""
     put(machine, "/etc/cron.d/x", "")
     os.mkfifo(machine.root / "etc/cron.d/pipe")
     assert detect(CONFIG, machine) == NONE
 
 
 def test_this_machine_is_looked_at_quickly() -> None:
-    """Whatever runs here, it is found out in a fraction of the time of a command."""
+    """The detection on this machine takes less than half a second."""
     detect(CONFIG)  # loads what it needs
     before = time.perf_counter()
     assert detect(CONFIG).to_dict().keys() == {"installed", "kind"}
@@ -203,7 +311,7 @@ def test_this_machine_is_looked_at_quickly() -> None:
 
 
 def test_a_program_that_is_missing_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each first certificate looks for a crontab: on a machine without cron, a process would be started in vain."""
+    """A missing program is noticed without starting a process."""
     started: list[object] = []
     monkeypatch.setattr(subprocess, "Popen", lambda *arguments, **_: started.append(arguments))
     assert program_output("no-such-program-at-all", "-l") == ""
@@ -211,7 +319,7 @@ def test_a_program_that_is_missing_starts_no_process(monkeypatch: pytest.MonkeyP
 
 
 def test_a_config_with_a_space(machine: Machine, tmp_path: Path) -> None:
-    """Quoting by hand is read as the shell reads it."""
+    """A quoted path is parsed as by a shell."""
     config = tmp_path / "my conf" / "dnsrenew.toml"
     for written in (shlex.quote(str(config)), str(config).replace(" ", "\\ "), f'"{config}"'):
         put(machine, "/etc/crontab", f"0 4 * * * root dnsrenew renew --config {written} -q\n")
@@ -219,7 +327,7 @@ def test_a_config_with_a_space(machine: Machine, tmp_path: Path) -> None:
 
 
 def test_whether_a_schedule_can_be_installed(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With systemd, with cron, or on a system that brings its own."""
+    """A schedule can be installed with systemd, with cron, or on a system with its own scheduler."""
     monkeypatch.setenv("PATH", str(machine.root))
     bare = replace(machine, root=machine.root / "etc")
     assert has_scheduler(machine)

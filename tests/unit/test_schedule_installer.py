@@ -34,7 +34,7 @@ def state_of(plan: SchedulePlan, run: Programs) -> str:
 
 
 def test_units_are_installed_and_removed(tmp_path: Path) -> None:
-    """The files are written and started, then stopped and removed; a second time changes nothing."""
+    """Units are installed and started, then stopped and removed. A repetition changes nothing."""
     plan, run = units(tmp_path), Programs()
     assert state_of(plan, run) == "none"
     assert installer.install(plan, run) == []
@@ -50,7 +50,7 @@ def test_units_are_installed_and_removed(tmp_path: Path) -> None:
 
 
 def test_files_of_an_older_version_are_replaced(tmp_path: Path) -> None:
-    """After an update of the program the files are updated."""
+    """Files of an older version are replaced."""
     run = Programs()
     installer.install(units(tmp_path, replace(JOB_OF_JOE, program=("/old/dnsrenew",))), run)
     assert state_of(units(tmp_path), run) == "older"
@@ -59,7 +59,7 @@ def test_files_of_an_older_version_are_replaced(tmp_path: Path) -> None:
 
 
 def test_another_configuration_is_not_replaced(tmp_path: Path) -> None:
-    """A second configuration is refused, because it would end the renewals of the first; remove removes either."""
+    """The schedule of another configuration is not replaced. `remove` removes it."""
     run = Programs()
     installer.install(units(tmp_path, OTHER_JOB), run)
     assert state_of(units(tmp_path), run) == "other"
@@ -103,7 +103,7 @@ def test_the_crontab_keeps_its_other_lines(before: str | None) -> None:
 
 
 def test_an_unreadable_crontab_is_not_overwritten() -> None:
-    """A crontab that cannot be read is an error; a missing one is not."""
+    """A crontab that cannot be read is an error and is not overwritten."""
     plan, run = make_plan("cron", JOB_OF_JOE, DEBIAN_USER), Programs(crontab=FOREIGN, refuse=["crontab -l"])
     with pytest.raises(DnsRenewError, match="Access denied") as caught:
         installer.install(plan, run)
@@ -112,7 +112,7 @@ def test_an_unreadable_crontab_is_not_overwritten() -> None:
 
 
 def test_optional_commands_are_reported_and_required_ones_stop(tmp_path: Path) -> None:
-    """Without lingering the timer works while the user is logged in; without systemctl it is an error."""
+    """A failing loginctl is reported. A failing systemctl is an error."""
     failed = installer.install(units(tmp_path), Programs(refuse=["loginctl"]))
     assert [command.arguments[0] for command in failed] == ["loginctl"]
     assert "only while you are logged in" in failed[0].fix
@@ -124,7 +124,7 @@ def test_optional_commands_are_reported_and_required_ones_stop(tmp_path: Path) -
 
 @pytest.mark.parametrize("refused", ["systemctl --user daemon-reload", "systemctl --user enable"])
 def test_a_schedule_that_cannot_be_started_is_removed(tmp_path: Path, refused: str) -> None:
-    """It would look installed and never run; files of an earlier installation are kept."""
+    """A schedule that cannot be started is removed, so that it does not look installed. An earlier one stays."""
     plan, run = units(tmp_path), Programs(refuse=[refused])
     with pytest.raises(DnsRenewError, match="Access denied"):
         installer.install(plan, run)
@@ -163,7 +163,7 @@ def test_the_system_is_asked_whether_it_is_active(plan: SchedulePlan, asked: str
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    """The error names the file; nothing is started or left behind."""
+    """If the folder cannot be written, it is an error and nothing is started."""
     (tmp_path / "Library").write_text("in the way")
     plan, run = make_plan("launchd", JOB_OF_JOE, in_folder(MAC_USER, tmp_path)), Programs()
     with pytest.raises(DnsRenewError) as caught:
@@ -173,7 +173,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_real_programs() -> None:
-    """Output and status are returned; a program that does not exist gives status 127."""
+    """Output and status are returned. A missing program gives status 127."""
     assert installer.run_program(["cat"], "text").out == "text"
     assert installer.run_program(["false"]).status == 1
     assert installer.run_program(["no-such-program-4711"]).status == 127

@@ -52,7 +52,7 @@ CASES: dict[str, tuple[ScheduleKind, ScheduledJob, Host]] = {
 
 
 def written(plan: SchedulePlan) -> str:
-    """A plan as one text."""
+    """Return a plan as one text."""
     parts = [f"== {file.path}\n{file.text}" for file in plan.files] or [f"== crontab\n{plan.block}"]
     for title, commands in (("install", plan.enable), ("remove", (*plan.disable, *plan.after_removal))):
         lines = [f"{' '.join(command.arguments)}{'' if command.required else '  (optional)'}\n" for command in commands]
@@ -63,7 +63,7 @@ def written(plan: SchedulePlan) -> str:
 
 @pytest.mark.parametrize("name", CASES)
 def test_word_for_word(name: str) -> None:
-    """Files, commands and texts are as in tests/unit/golden (to renew one, delete it and run this twice)."""
+    """Files, commands and texts equal tests/unit/golden (to renew one, delete it and run this twice)."""
     kind, job, host = CASES[name]
     text = f"{make_plan(kind, job, host).title}\n{written(make_plan(kind, job, host))}"
     golden = GOLDEN / f"schedule-{name}.txt"
@@ -85,7 +85,7 @@ def test_installed_texts_are_recognized(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["launchd-daemon", "launchd-agent"])
 def test_property_lists_can_be_read(name: str) -> None:
-    """The arguments reach launchd unchanged, whatever the paths contain."""
+    """The arguments reach launchd unchanged, for any characters in the paths."""
     _, job, _ = CASES[name]
     (file,) = make_plan(*CASES[name]).files
     found = plistlib.loads(file.text.encode())
@@ -110,7 +110,7 @@ def test_tasks_can_be_read(name: str) -> None:
 
 @pytest.mark.parametrize("kind", ["cron", "launchd", "windows", "systemd"])
 def test_insisting_stands_in_what_is_installed(kind: ScheduleKind) -> None:
-    """A run that reads a configuration of other users says so in its command line; no other has the option."""
+    """--insist is in the installed command line only if it was given."""
     host = {"launchd": MAC_ROOT, "windows": WINDOWS_ADMIN}.get(kind, DEBIAN_ROOT)
     job = JOB_ON_WINDOWS if kind == "windows" else JOB
     assert "--insist" not in written(make_plan(kind, job, host))
@@ -138,7 +138,7 @@ def test_systemd_arguments() -> None:
     ],
 )
 def test_the_platform_decides(host: Host, found: list[ScheduleKind]) -> None:
-    """The preferred kind comes first; a container has none, and the error names `dnsrenew run`."""
+    """The preferred kind comes first. A container has none, and the error names `dnsrenew run`."""
     assert kinds(host) == found
     if found:
         assert default_kind(host) == found[0]
@@ -157,7 +157,7 @@ def test_this_machine() -> None:
 
 
 def test_windows_from_its_environment() -> None:
-    """On Windows the user name has the domain, and files go to the local application data."""
+    """On Windows the user name includes the domain, and files are in the local application data."""
     host = this_host({"USERDOMAIN": "D", "USERNAME": "joe", "LOCALAPPDATA": "C:\\L"}, "win32")
     assert (host.user, host.config_home, host.admin) == ("D\\joe", "C:\\L", False)
 

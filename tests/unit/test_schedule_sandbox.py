@@ -64,7 +64,7 @@ def executable(path: Path) -> Path:
     "word", ["/usr/bin/a", "/a b", "/100%", "/$HOME/x", '/a"b', "/a\\b", "/a'b", "/a;b", "/ü", '/a $b\\"c']
 )
 def test_systemd_accepts_the_units(variant: str, word: str, tmp_path: Path) -> None:
-    """systemd-analyze verify accepts every variant, whatever the paths contain."""
+    """systemd-analyze verify accepts every variant, for any characters in the paths."""
     job, host = VARIANTS[variant]
     needs = replace(job.needs, store=f"/srv{word}", writes=(f"/var/www{word}",)) if job.needs.store else job.needs
     program = executable(tmp_path / word.lstrip("/"))
@@ -85,14 +85,14 @@ def test_the_exposure_is_small(variant: str, tmp_path: Path) -> None:
 
 
 def test_what_a_run_writes_can_be_written() -> None:
-    """All else is read-only; a folder that is missing does not stop the run."""
+    """Only the needed paths are writable. A missing folder does not stop the run."""
     assert 'ReadWritePaths=-/var/lib/dnsrenew "-/var/www/my site" -/etc/nginx/100%%\n' in service(JOB, DEBIAN_ROOT)
     assert "ProtectSystem=strict\n" in service(JOB, DEBIAN_ROOT)
 
 
 @pytest.mark.parametrize("name", ["system-programs", "user-programs", "user-port", "unknown-configuration"])
 def test_what_would_stop_a_program_is_left_out(name: str) -> None:
-    """A program runs as it does in a terminal, but leaves no core dump; the note names the settings."""
+    """If programs run, settings that would restrict them are left out. The note names the options that need them."""
     job, host = VARIANTS[name]
     lines = service(job, host).splitlines()
     found = [line for line in lines if line.startswith(STOPS_PROGRAMS) and line != "RestrictRealtime=yes"]
@@ -105,7 +105,7 @@ def test_what_would_stop_a_program_is_left_out(name: str) -> None:
 
 @pytest.mark.parametrize("folder", ["/tmp/x", "/var/tmp/x"])
 def test_a_shared_folder_that_is_used_stays_visible(folder: str) -> None:
-    """With a store, a configuration or a secret in /tmp there is no private /tmp."""
+    """If the store, the configuration or a secret is in /tmp, the unit has no private /tmp."""
     assert "PrivateTmp=yes" in service(JOB, DEBIAN_ROOT)
     needs = (replace(NEEDS, store=folder), replace(NEEDS, writes=(folder,)), replace(NEEDS, reads=(folder,)))
     for job in (replace(JOB, config=folder), *[replace(JOB, needs=each) for each in needs]):
@@ -113,13 +113,13 @@ def test_a_shared_folder_that_is_used_stays_visible(folder: str) -> None:
 
 
 def test_a_lock_and_a_stop_are_no_failures() -> None:
-    """3: another run is at work. 143: `systemctl stop`."""
+    """The exit statuses 3 (locked) and 143 (`systemctl stop`) count as success."""
     for job, host in VARIANTS.values():
         assert "SuccessExitStatus=3 143\n" in service(job, host)
 
 
 def test_the_store_is_made_at_installation(tmp_path: Path) -> None:
-    """The service cannot make it, for the folder above it is read-only; it is private, whatever the umask."""
+    """The installation creates the store with mode 0700, because the service cannot: the folder above is read-only."""
     store = tmp_path / "new" / "state"
     plan = make_plan("systemd", replace(JOB, needs=JobNeeds(store=str(store))), DEBIAN_ROOT)
     assert plan.folders == (str(store),)
@@ -157,12 +157,12 @@ def needs(
 
 
 def test_a_plain_configuration_writes_its_store(tmp_path: Path) -> None:
-    """And runs nothing."""
+    """A plain configuration needs to write its store only, and runs no programs."""
     assert needs(tmp_path) == JobNeeds(store=str(tmp_path / "state"))
 
 
 def test_webroots_and_deployed_files_are_written(tmp_path: Path) -> None:
-    """Each folder once; a file is written beside itself first, so its folder is meant."""
+    """The folders of webroots and deployed files are writable, each listed once."""
     found = needs(
         tmp_path,
         routes='{ challenge = "http-01", webroot = "/var/www" }, { challenge = "http-01", webroot = "site" }',
@@ -184,21 +184,24 @@ def test_files_that_are_read(tmp_path: Path) -> None:
 
 
 def test_the_text_file_of_the_metrics_is_written(tmp_path: Path) -> None:
-    """It is written beside itself first, so its folder is meant."""
+    """The unit may write the folder of the text file, because a temporary file is written beside it."""
     text = '[metrics]\ntextfile = "/var/lib/prometheus/node-exporter/dnsrenew.prom"'
     assert needs(tmp_path, more=text).writes == ("/var/lib/prometheus/node-exporter",)
     assert needs(tmp_path, more='[metrics]\nlisten = ":9719"').writes == ()
 
 
 def test_hfs_writes_into_its_folder(tmp_path: Path) -> None:
-    """Without `folder`, nothing is known before a run: it looks for HFS, so no sandbox may stop it."""
+    """The unit may write the folder of HFS.
+
+    Without `folder` there is no sandbox, because HFS is searched at run time.
+    """
     found = needs(tmp_path, deploy='{ to = "hfs", folder = "/srv/hfs" }')
     assert (found.writes, found.programs) == (("/srv/hfs",), ())
     assert needs(tmp_path, deploy='{ to = "hfs" }').programs == ("certificate[0].deploy[0]",)
 
 
 def test_files_of_another_machine(tmp_path: Path) -> None:
-    """They are not written here; what the connection needs is read."""
+    """Files of another machine are not writable paths here. Files for the connection are readable paths."""
     (tmp_path / "nas.pem").write_text(issuer("NAS").pem)
     found = needs(
         tmp_path,
@@ -221,12 +224,12 @@ def test_files_of_another_machine(tmp_path: Path) -> None:
     ],
 )
 def test_programs_are_found(settings: dict[str, str], named: str, tmp_path: Path) -> None:
-    """A keyring counts: which program keeps it is not known."""
+    """Every setting that runs a program is found, including a keyring."""
     assert needs(tmp_path, **settings).programs == (named,)
 
 
 def test_a_driver_of_others_counts_as_a_program(tmp_path: Path) -> None:
-    """Nobody knows what it needs."""
+    """A plug-in driver counts as a program, because its needs are unknown."""
     path = tmp_path / "dnsrenew.toml"
     path.write_text(CONFIGURATION.format(secret='"env:X"', routes='{ challenge = "dns-01" }', deploy="", more=""))
     config = Config.load(path)
@@ -246,12 +249,12 @@ def test_a_driver_of_others_counts_as_a_program(tmp_path: Path) -> None:
     ],
 )
 def test_low_ports_are_found(route: str, low: object, tmp_path: Path) -> None:
-    """Port 80 and 443 unless a route says otherwise."""
+    """A low port is needed unless each route uses another one."""
     assert needs(tmp_path, routes=route).low_port is low
 
 
 def test_a_folder_with_a_line_break_is_refused() -> None:
-    """It could add a line to the unit."""
+    """A path with a line break is refused, because it could add a line to the unit."""
     with pytest.raises(ConfigError) as caught:
         this_job(DEBIAN_ROOT, "/etc/a.toml", JobNeeds(store="/srv/a\nExecStart=/bin/sh"))
     assert caught.value.code == "schedule-path"

@@ -36,7 +36,7 @@ def opened(data: bytes, passphrase: str = "correct horse") -> bytes:
 
 @pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK])
 def test_what_was_sealed_is_read(size: int) -> None:
-    """Any length, also those at the border of a chunk; twice the same content gives different bytes."""
+    """Content of any length can be opened again. Sealing the same content twice gives different bytes."""
     content = bytes(range(256)) * (size // 256) + bytes(size % 256)
     assert opened(sealed(content)) == content
     assert sealed(content) != sealed(content)
@@ -62,7 +62,7 @@ def test_a_wrong_passphrase_is_told_from_damage() -> None:
 
 
 def test_every_changed_bit_is_found() -> None:
-    """Of each byte one bit, in the head and in the content."""
+    """A changed bit in any byte of the head or the content is detected."""
     data = sealed(b"a short content")
     for at in range(len(data)):
         broken = bytearray(data)
@@ -72,7 +72,7 @@ def test_every_changed_bit_is_found() -> None:
 
 
 def test_chunks_cannot_be_cut_off_swapped_or_repeated() -> None:
-    """Every chunk is intact for itself; their order and the last one are sealed too."""
+    """A missing, swapped or repeated chunk is detected, although each chunk is intact."""
     data = sealed(bytes(3 * CHUNK))
     head, size = data[: sealing._HEAD + 16], CHUNK + 16
     chunks = [data[len(head) + at : len(head) + at + size] for at in range(0, len(data) - len(head), size)]
@@ -83,7 +83,7 @@ def test_chunks_cannot_be_cut_off_swapped_or_repeated() -> None:
 
 
 def test_a_file_cannot_ask_for_any_memory() -> None:
-    """The cost of scrypt comes from the file: one far above what is written is refused before it is used."""
+    """A scrypt cost far above the written one is refused before it is used."""
     data = bytearray(sealed(b""))
     data[len(sealing.MAGIC) + 1] = 30
     with pytest.raises(UnknownSealError):

@@ -62,7 +62,7 @@ def test_good(secret, tmp_path):
 
 
 def test_each_kind_of_leak_is_an_error(tmp_path: Path) -> None:
-    """What is printed, logged, told by an error or by what hangs on to it, an event, a file; in any spelling."""
+    """Each kind of leak in any encoding fails the test: output, log, error, chained exception, event and file."""
     path = tmp_path / "test_leaks.py"
     path.write_text(TESTS.replace("canary-watched-0c9f", "canary-" + "watched-0c9f"))
     command = [sys.executable, "-m", "pytest", "-p", "tests.kit.secrecy"]

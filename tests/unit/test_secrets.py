@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsrenew.base import threads
-from dnsrenew.errors import SecretError
+from dnsrenew.errors import ConfigError, SecretError
 from dnsrenew.model import DnsAccount
 from dnsrenew.secrets import HIDDEN, Redactor, Secret, sources
 
@@ -37,7 +37,7 @@ class OddText:
 
 
 def test_a_secret_is_never_shown() -> None:
-    """Neither its text, repr and format nor the text of an exception contains the value."""
+    """The text, repr and format of a secret and the text of an exception do not contain the value."""
     secret = Secret(CANARY)
     shown = [str(secret), repr(secret), f"{secret}", f"{secret:>30}", repr([secret]), repr({"a": secret})]
     shown += [str(ValueError(secret)), repr(copy.copy(secret))]
@@ -49,7 +49,7 @@ def test_a_secret_is_never_shown() -> None:
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
 def test_a_copy_is_the_same_secret(duplicate: Callable[[object], Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a value and of a reference, alone and in an account."""
+    """A copy of a value or a reference, alone or in an account, reveals the same secret."""
     assert duplicate(Secret(CANARY)).reveal() == CANARY
     account = DnsAccount("duckdns", name="home", zones="example.test", ttl=30, token=Secret(CANARY), server="192.0.2.1")
     again = duplicate(account)
@@ -63,7 +63,7 @@ def test_a_copy_is_the_same_secret(duplicate: Callable[[object], Any], monkeypat
 
 @pytest.mark.parametrize("secret", [Secret(CANARY), Secret.env("PATH")])
 def test_a_secret_is_not_pickled(secret: Secret) -> None:
-    """What comes out of a pickle says so instead of being a wrong value."""
+    """An unpickled secret has no value and raises SecretError with its reference."""
     pickled = pickle.dumps(secret)
     assert CANARY.encode() not in pickled
     again = pickle.loads(pickled)
@@ -74,7 +74,7 @@ def test_a_secret_is_not_pickled(secret: Secret) -> None:
 
 
 def test_a_pickled_account_has_no_secret() -> None:
-    """A text may be one: only the provider file tells. What is not a text stays."""
+    """All texts are removed from a pickled account, because each could be a secret. Other values stay."""
     account = DnsAccount("duckdns", name="home", zones="example.test", ttl=30, token=CANARY, retries=3)
     pickled = pickle.dumps(account)
     assert CANARY.encode() not in pickled
@@ -96,7 +96,7 @@ def test_a_pickled_account_has_no_secret() -> None:
 def test_a_missing_package_comes_with_the_command_that_installs_it(
     marker: str | None, has_pip: bool, command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The package itself, for the interpreter that runs: also in an environment of pipx or uv."""
+    """The fix has the command that installs the package for this interpreter, pipx and uv included."""
     environment = tmp_path / "venvs" / "dnsrenew-2"
     environment.mkdir(parents=True)
     if marker:
@@ -134,7 +134,7 @@ def test_references_are_resolved_when_revealed(tmp_path: Path, monkeypatch: pyte
     [("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("a\r", "a\r"), ("a\r\r\n", "a\r"), (" a ", " a ")],
 )
 def test_exactly_one_final_newline_is_removed(written: str, read: str, tmp_path: Path) -> None:
-    """As Unix or Windows writes it; a carriage return alone is not one. From a file and from a program."""
+    """One final newline of Unix or Windows is removed, from a file and from a program. A lone carriage return stays."""
     file = tmp_path / "token"
     file.write_bytes(written.encode())
     program = f"import sys; sys.stdout.buffer.write({written.encode()!r})"
@@ -179,16 +179,52 @@ def test_a_pipe_can_deliver_a_secret(tmp_path: Path) -> None:
     writer.join(10)
 
 
-@pytest.mark.parametrize("arguments", [[], ["true", "a\0b"]])
-def test_an_impossible_command(arguments: list[str]) -> None:
-    """An empty command, or one that no system accepts, is an error of the secret as any other."""
+def test_an_impossible_command() -> None:
+    """A command that no system accepts is an error of the secret as any other."""
     with pytest.raises(SecretError, match="cannot be run"):
-        Secret.command(arguments).reveal()
+        Secret.command(["true", "a\0b"]).reveal()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Secret(cast("str", None)), "Secret: nothing, expected a str."),
+        (lambda: Secret(cast("str", CANARY.encode())), "Secret: a bytes, expected a str."),
+        (lambda: Secret.env(""), "Secret.env: an empty text, expected the name of an environment variable."),
+        (lambda: Secret.env(cast("str", 3)), "Secret.env: a number, expected the name of an environment variable."),
+        (lambda: Secret.file(""), "Secret.file: an empty text, expected the path of a file."),
+        (lambda: Secret.keyring(CANARY.replace("/", "")), "Secret.keyring: a text without service and user, expected"),
+        (lambda: Secret.keyring("service/"), "Secret.keyring: a text without service and user, expected SERVICE/USER."),
+        (lambda: Secret.command("pass show x"), "Secret.command: a str, expected a list of str, the first not empty"),
+        (lambda: Secret.command([]), "Secret.command: an empty list, expected a list of str"),
+        (lambda: Secret.command([""]), "Secret.command: an empty text, expected a list of str"),
+        (lambda: Secret.command(["pass", cast("str", 3)]), "Secret.command: a number, expected a list of str"),
+        (lambda: Secret.command(["pass"], env="HOME"), "Secret.command(env=…): a str, expected a list of str, the names"),
+    ],
+)
+def test_a_wrong_argument(make: Callable[[], Secret], message: str) -> None:
+    """A wrong argument is a mistake at once, without its value: it may be the secret. `fix` is about the call."""
+    with pytest.raises(ConfigError) as caught:
+        make()
+    assert caught.value.message.startswith(message)
+    assert (caught.value.code, caught.value.fix) == ("config-invalid", "Fix this and call again; nothing was changed.")
+    assert caught.value.evidence["mistakes"][0]["key"] == message.partition(": ")[0]
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_value_in_the_configuration_is_redacted_before_it_is_used() -> None:
+    """What the configuration holds itself is redacted from the first text on; a reference once it is resolved."""
+    redactor = Redactor()
+    redactor.add_known([Secret(CANARY), Secret.env("DNSRENEW_TEST_TOKEN"), pickle.loads(pickle.dumps(Secret(CANARY)))])
+    both = Redactor() | redactor
+    encoded = base64.b64encode(CANARY.encode()).decode()
+    for each in (redactor, both):
+        assert each.redact(f"refused: {CANARY}, {encoded}") == f"refused: {HIDDEN}, {HIDDEN}"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the folder /dev/fd, and what the system tells of a pipe")
 def test_a_pipe_that_ends_empty() -> None:
-    """Its program has failed: that is an error at once, and the pipe keeps its mode."""
+    """An empty pipe is an error at once. The pipe keeps its blocking mode."""
     ours, theirs = os.pipe()
     os.close(theirs)
     with pytest.raises(SecretError, match="empty"):
@@ -198,7 +234,7 @@ def test_a_pipe_that_ends_empty() -> None:
 
 
 def test_a_pipe_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No writer, or one that does not stop; a device or a folder is not a file."""
+    """A pipe that stays open is a time-out error. A device and a folder are refused."""
     pipe = tmp_path / "token"
     os.mkfifo(pipe)
     monkeypatch.setattr(sources, "COMMAND_TIMEOUT", 0.1)
@@ -216,7 +252,7 @@ def test_a_pipe_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_threads_that_wait_for_a_secret_share_a_failure() -> None:
-    """A program that hangs runs once for all threads that wait for it, and again for a later call."""
+    """All threads that wait for a secret share one failed run of its program. A later call runs it again."""
     asked, go_on, times = threading.Event(), threading.Event(), list[None]()
 
     def read(_cancel: threading.Event | None) -> str:
@@ -265,7 +301,7 @@ def test_redaction_covers_the_usual_encodings() -> None:
 
 @pytest.mark.parametrize("user", ["", "u", "us", "use"])
 def test_redaction_covers_http_basic(user: str) -> None:
-    """In base64 after a name of any length, and before more text."""
+    """A secret is masked in base64 after a user name of any length and before more text."""
     redactor = Redactor()
     redactor.add(CANARY)
     encoded = base64.b64encode(f"{user}:{CANARY}:more".encode()).decode()
@@ -275,7 +311,7 @@ def test_redaction_covers_http_basic(user: str) -> None:
 
 
 def test_redaction_covers_a_line_of_a_secret() -> None:
-    """One line of a key with several, as an error of its parser may show it."""
+    """A single line of a multi-line secret is masked."""
     redactor = Redactor()
     redactor.add("-----BEGIN-----\nMIIEvQIBADANBgkq\n-----END-----\n")
     assert redactor.redact("bad line 'MIIEvQIBADANBgkq'") == f"bad line '{HIDDEN}'"
@@ -283,7 +319,7 @@ def test_redaction_covers_a_line_of_a_secret() -> None:
 
 @pytest.mark.parametrize("ascii_only", [True, False])
 def test_redaction_covers_json(ascii_only: bool) -> None:
-    """Quotation marks, backslashes and characters outside ASCII are escaped there."""
+    """A secret is masked with the escapes of JSON."""
     secret = 'c4nary"ä\\/\t'
     redactor = Redactor()
     redactor.add(secret)
@@ -293,7 +329,7 @@ def test_redaction_covers_json(ascii_only: bool) -> None:
 
 @given(st.text(min_size=3), st.text(), st.text())
 def test_no_secret_survives_redaction(secret: str, before: str, after: str) -> None:
-    """Whatever the secret and the text around it."""
+    """Any secret is masked in any surrounding text."""
     redactor = Redactor()
     redactor.add(secret)
     left = redactor.redact(before + secret + after)
@@ -332,7 +368,10 @@ def test_a_logger_that_is_made_under_guard_is_guarded_too(caplog: pytest.LogCapt
 
 
 def test_a_plug_in_with_a_handler_of_its_own_logs_no_secret() -> None:
-    """Its logger passes nothing on, and its handler is found all the same; other threads are not touched."""
+    """A plug-in's own log handler is redacted, even if its logger does not propagate.
+
+    Other threads are not affected.
+    """
     redactor, lines = Redactor(), list[str]()
 
     class Lines(logging.Handler):
@@ -376,7 +415,7 @@ def test_what_else_a_record_has_is_redacted(caplog: pytest.LogCaptureFixture) ->
 
 @pytest.mark.parametrize("words", ["%d " + CANARY, OddText(CANARY)])
 def test_a_wrong_log_call_of_a_library_is_no_error(words: object, caplog: pytest.LogCaptureFixture) -> None:
-    """It is logged without its arguments and without a secret, and raises nothing."""
+    """A log call with wrong arguments is logged without them and without a secret."""
     redactor = Redactor()
     redactor.add(CANARY)
     logger = logging.getLogger("urllib3.connectionpool")
@@ -412,7 +451,7 @@ def test_a_forgotten_secret_is_resolved_again(tmp_path: Path, monkeypatch: pytes
 
 
 def test_to_forget_does_not_wait_for_a_program(tmp_path: Path) -> None:
-    """The thread that has started it returns its value."""
+    """forget() does not wait for a running program, whose value is still returned."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     secret = Secret.command(["cat", str(pipe)])
@@ -425,7 +464,10 @@ def test_to_forget_does_not_wait_for_a_program(tmp_path: Path) -> None:
 
 
 def test_the_identity_of_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It changes with the value; of a command and a keyring only with the reference, and none of them is asked."""
+    """The identity changes with the value.
+
+    For a command and a keyring it depends on the reference, without calling them.
+    """
     file = tmp_path / "token"
     monkeypatch.delenv("DNSRENEW_TEST", raising=False)
 

@@ -17,7 +17,7 @@ from dnsrenew.operations.selection import selected
 from dnsrenew.operations.status import CertificateStatus
 from dnsrenew.renewer import Renewer
 from dnsrenew.runtime.context import Context
-from dnsrenew.store import FolderStore
+from dnsrenew.store import FolderStore, State
 from tests.kit.clock import START, FakeClock
 from tests.kit.run_stage import RunStage, RunWorld
 from tests.kit.stores import SPEC, keep
@@ -30,7 +30,7 @@ NAMES = ["shop", *(f"web-{number:03}" for number in range(300))]
     [(None, 301), (["shop"], 1), ("web-001", 1), (["web-*"], 300), (["WEB-00[12]", "shop"], 3), (["web-2?9"], 10)],
 )
 def test_names_and_patterns(wanted: list[str] | None, count: int) -> None:
-    """A name is one certificate, a pattern those that it matches."""
+    """A name selects one certificate. A pattern selects all that it matches."""
     assert len(selected(wanted, NAMES)) == count
 
 
@@ -46,7 +46,7 @@ def test_names_and_patterns(wanted: list[str] | None, count: int) -> None:
     ],
 )
 def test_what_is_not_known(wanted: str, known: list[str], fix: str) -> None:
-    """The error is short for any number of certificates, and says what helps."""
+    """The error for an unknown name has a fix."""
     with pytest.raises(ConfigError) as caught:
         selected([wanted], known)
     assert caught.value.code == "certificate-unknown"
@@ -78,7 +78,7 @@ def states(found: list[CertificateStatus]) -> dict[str, str]:
 
 
 def test_a_certificate_that_is_taken_out_is_unconfigured(make: Make) -> None:
-    """Once the configuration has asked for it; its name and its patterns find it."""
+    """A certificate removed from the configuration is unconfigured. Names and patterns still find it."""
     assert states(make("web").status()) == {"web": "missing"}  # nothing is known of `home`
     assert [outcome.status for outcome in make("home").renew()] == ["not-due"]
     renewer = make("web")
@@ -94,7 +94,7 @@ def test_a_certificate_that_is_taken_out_is_unconfigured(make: Make) -> None:
 
 
 def test_those_of_others_are_not_meant(make: Make, tmp_path: Path) -> None:
-    """Neither of another configuration while that exists, nor of a program."""
+    """Certificates of another existing configuration or of a program are not shown as unconfigured."""
     make("home", file="other.toml").renew()
     assert states(make("web").status()) == {"web": "missing"}
     (tmp_path / "other.toml").unlink()
@@ -106,7 +106,7 @@ def test_those_of_others_are_not_meant(make: Make, tmp_path: Path) -> None:
 
 
 def test_who_asks_is_noted_once(make: Make, tmp_path: Path) -> None:
-    """A run that finds nothing due and nothing new writes nothing; a dry run never does."""
+    """The configuration's path is stored once. A further run with nothing due writes nothing."""
     renewer, file = make("home"), tmp_path / "state/certificates/home/state.json"
     renewer.renew()
     assert FolderStore(tmp_path / "state").read_state("home").asked_by == str(tmp_path / "dnsrenew.toml")
@@ -115,15 +115,83 @@ def test_who_asks_is_noted_once(make: Make, tmp_path: Path) -> None:
     assert file.stat().st_mtime_ns == before
 
 
+def test_a_program_is_noted_once_a_day(tmp_path: Path) -> None:
+    """A program that finds nothing due leaves the time, at most once a day; a configuration leaves it as it is."""
+    keep(FolderStore(tmp_path), 1)
+    file, start = tmp_path / "certificates/home/state.json", START + timedelta(days=2)
+    config = Config.from_dict(
+        {
+            "store": str(tmp_path),
+            "default_ca": "lab",
+            "ca": {"lab": {"directory": "https://127.0.0.1:1/d"}},
+            "dns": {"x": {"provider": "rfc2136", "server": "127.0.0.1:1"}},
+            "certificate": [{"name": "home", "domains": ["münchen.test"]}],
+        }
+    )
+
+    def run(hours: int, config: Config = config) -> bool:
+        before = file.read_bytes()
+        (outcome,) = Renewer(config, clock=FakeClock(start + timedelta(hours=hours))).renew()
+        assert outcome.status == "not-due"
+        return file.read_bytes() != before
+
+    assert [run(hours) for hours in (0, 1, 23, 24, 25)] == [True, False, False, True, False]
+    assert FolderStore(tmp_path).read_state("home").asked_at == start + timedelta(hours=24)
+    assert run(49, changed(config, path=tmp_path / "dnsrenew.toml"))
+    state = FolderStore(tmp_path).read_state("home")
+    assert (state.asked_by, state.asked_at) == (str(tmp_path / "dnsrenew.toml"), start + timedelta(hours=24))
+
+
+@pytest.mark.parametrize("value", [b"7", b'"then"', b'"2026-11-25"', b"null", b"[]"])
+def test_a_time_that_is_none_is_not_known(value: bytes) -> None:
+    """A time that is not one does not make the state a damaged one."""
+    state = State.from_json(b'{"schema": 1, "asked_at": ' + value + b"}")
+    assert state.asked_at is None
+    assert state.asked("", START).asked_at == START
+
+
 def test_a_renewal_notes_who_asks(tmp_path: Path) -> None:
-    """With the new certificate."""
+    """A renewal stores the path of its configuration with the new certificate."""
     stage = RunStage(tmp_path, RunWorld(hosts={"a": "ok"}))
     spec = replace(SPEC, routes=(Route("dns-01", dns=("a",)),), ca="one")
     assert stage.run(spec, asked_by="/etc/dnsrenew/dnsrenew.toml").status == "renewed"
-    assert stage.store.read_state(spec.name).asked_by == "/etc/dnsrenew/dnsrenew.toml"
+    state = stage.store.read_state(spec.name)
+    assert (state.asked_by, state.asked_at) == ("/etc/dnsrenew/dnsrenew.toml", None)
+    assert stage.run(spec, force=True).status == "renewed"
+    state = stage.store.read_state(spec.name)
+    assert (state.asked_by, state.asked_at) == ("", stage.clock.now().replace(microsecond=0))
 
 
 def test_a_damaged_state_of_a_forgotten_one_stops_nothing(make: Make, tmp_path: Path) -> None:
-    """It is not known whose it was."""
+    """An unreadable state of an unconfigured certificate is ignored, because its configuration is unknown."""
     (tmp_path / "state/certificates/home/state.json").write_text('{"schema": 99}')
     assert states(make("web").status()) == {"web": "missing"}
+
+
+def test_a_pattern_is_no_name(make: Make) -> None:
+    """What returns one certificate takes a name. A pattern, or None, is an unknown one, whatever it would match."""
+    renewer = make("web-1", "web-2")
+    for find in (renewer.certificate, renewer.usable_certificate, renewer.revoke, renewer.diagnose):
+        for name in ("web-*", "web-[1]", None):
+            with pytest.raises(ConfigError) as caught:
+                find(name)  # type: ignore[arg-type]
+            assert caught.value.code == "certificate-unknown"
+            assert caught.value.message == f"There is no certificate named {name} in the configuration."
+            assert caught.value.fix == "Use one of these names: web-1, web-2."
+            assert caught.value.evidence["name"] == str(name)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        ([], ("web-2", "web-1", "mail")),
+        (["mail", "web-*"], ("mail", "web-2", "web-1")),
+        (["web-1", "web-1", "web-?"], ("web-1", "web-2")),
+    ],
+)
+def test_a_server_takes_patterns(wanted: list[str], names: tuple[str, ...], make: Make) -> None:
+    """They are expanded at once, in order, each name once; one that matches nothing is an error."""
+    renewer = make("web-2", "web-1", "mail")
+    assert renewer.serve(*wanted)._source.names == names
+    with pytest.raises(ConfigError, match="matches shop-\\*"):
+        renewer.serve(*wanted, "shop-*")

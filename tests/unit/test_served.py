@@ -43,7 +43,7 @@ def until(condition: Callable[[], object]) -> None:
 
 
 def test_a_certificate_of_another_process_is_taken_up(host: ServedHost) -> None:
-    """Without a renewal of our own."""
+    """A certificate stored by another process is served without a renewal."""
     first = host.keep()
     with host.served as served:
         assert served.certificate.serial == first
@@ -54,7 +54,7 @@ def test_a_certificate_of_another_process_is_taken_up(host: ServedHost) -> None:
 
 
 def test_what_is_due_is_renewed(host: ServedHost) -> None:
-    """And served at once."""
+    """A due certificate is renewed and served at once."""
     host.keep()
     host.due = SystemClock().now() - timedelta(seconds=1)
     serials: list[str] = []
@@ -73,7 +73,7 @@ def test_what_is_due_is_renewed(host: ServedHost) -> None:
 
 
 def test_a_failure_in_the_background_is_logged(host: ServedHost, caplog: pytest.LogCaptureFixture) -> None:
-    """The server goes on with what it has, and tries again later."""
+    """The failure is logged, and the current certificate stays in use."""
     serial = host.keep()
     host.due = SystemClock().now() - timedelta(seconds=1)
 
@@ -92,7 +92,10 @@ def test_a_failure_in_the_background_is_logged(host: ServedHost, caplog: pytest.
 
 
 def test_a_damaged_pair_in_the_store_is_not_served(host: ServedHost) -> None:
-    """The old one stays, others are taken up all the same, and so is a whole one afterwards. It is said once."""
+    """A damaged pair is not served, and the old one stays.
+
+    Other certificates and a later valid pair are served. There is one warning.
+    """
     first = host.keep()
     host.keep(OTHER)
     wrong = issue(SPEC.identifiers, SystemClock().now())[1]
@@ -108,7 +111,7 @@ def test_a_damaged_pair_in_the_store_is_not_served(host: ServedHost) -> None:
 
 
 def test_a_long_renewal_holds_nothing_up(host: ServedHost) -> None:
-    """What is stored while it runs is served at once: another certificate of the same run may take minutes."""
+    """A certificate that is stored during a long renewal is served at once."""
     host.keep()
     host.due = SystemClock().now() - timedelta(seconds=1)
     go_on = threading.Event()
@@ -127,7 +130,7 @@ def test_a_long_renewal_holds_nothing_up(host: ServedHost) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 def test_a_forked_process_follows(host: ServedHost) -> None:
-    """As the workers of a prefork server do: the threads of their parent do not survive the fork."""
+    """A forked process follows the store, although the threads of its parent do not survive the fork."""
     host.keep()
     with host.served as served, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12: this process has threads
@@ -149,13 +152,13 @@ def test_a_forked_process_follows(host: ServedHost) -> None:
 
 
 def test_without_a_certificate_entering_raises(host: ServedHost) -> None:
-    """What stopped the renewal is the cause."""
+    """Without a certificate, entering raises the error of the renewal or the store."""
     with pytest.raises((RenewalFailed, StoreError)):
         host.renewer.serve().__enter__()
 
 
 def test_close_ends_the_thread(host: ServedHost) -> None:
-    """At once, although it sleeps."""
+    """close() ends the thread at once, even while it sleeps."""
     host.keep()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_LOOK", 60.0)
@@ -165,7 +168,7 @@ def test_close_ends_the_thread(host: ServedHost) -> None:
 
 
 def test_nothing_hangs_at_the_end_of_the_program(tmp_path: Path) -> None:
-    """Neither a server that is not closed, nor a renewal that is at work; ``with`` works inside asyncio too."""
+    """The program ends with an open server and a running renewal. ``with`` works inside asyncio too."""
     code = """
 import asyncio, sys, threading
 from pathlib import Path
@@ -208,7 +211,7 @@ def test_a_held_version_is_not_pruned(host: ServedHost) -> None:
 
 
 def test_a_version_of_a_dead_process_is_pruned(host: ServedHost) -> None:
-    """The lock ends with the process, however it ends."""
+    """The hold on a version ends with its process, however it ends."""
     host.keep()
     folder = host.store.path / "certificates" / "home" / "versions" / "1"
     code = (

@@ -79,7 +79,7 @@ def world(tmp_path: Path) -> Iterator[AppWorld]:
 
 
 def test_the_app_answers_the_ca(world: AppWorld) -> None:
-    """And goes on answering everything else; nothing is left afterwards."""
+    """The wrapped app answers the CA and all its own requests. No response file is left afterwards."""
     served = world.renewer(APP).serve()
     world.app = served.http01_app(hello)
     assert get(world.app, "/") == b"hello"
@@ -91,13 +91,14 @@ def test_the_app_answers_the_ca(world: AppWorld) -> None:
 
 
 def test_without_an_app_entering_says_so(world: AppWorld) -> None:
-    """Nothing was ordered. A failed try of the command makes the server not wait."""
+    """Without an app, entering raises RenewalFailed, and nothing is ordered."""
     (outcome,) = world.renewer(APP).renew()
     assert outcome.status == "failed"
     assert [(each.orders, each.error and each.error.code) for each in outcome.attempts] == [(0, "http-no-app")]
     renewer = world.renewer(APP)
     with pytest.raises(RenewalFailed) as caught:
         renewer.serve().__enter__()
+    assert caught.value.code == "http-no-app"
     assert caught.value.evidence["cause"]["code"] == "http-no-app"
     served = renewer.serve()
     world.app = served.http01_app(hello)
@@ -106,7 +107,7 @@ def test_without_an_app_entering_says_so(world: AppWorld) -> None:
 
 
 def test_the_responses_of_killed_runs_are_removed(world: AppWorld) -> None:
-    """By the next run, and by a cleanup. Young ones stay: another process may need them."""
+    """The next run and a cleanup remove old responses. Young ones stay, because another process may need them."""
     folder = world.folder.joinpath("state", "http-01", *PATH.strip("/").split("/"))
     folder.mkdir(parents=True)
     left, young, again = (folder / name for name in ("left", "young", "again"))
@@ -142,7 +143,7 @@ def test_another_worker_has_the_response(world: AppWorld) -> None:
 
 
 def test_one_server_renews_and_the_other_follows(world: AppWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two processes with one store find at the same time that it is due: there is one order."""
+    """If two processes find the same certificate due, one order is made."""
     monkeypatch.setattr("dnsrenew.serving.served._LOOK", 0.01)
     first, second = (world.renewer(Route("dns-01", dns="home")).serve() for _ in range(2))
     with first, second:
@@ -181,7 +182,7 @@ class Framework:
 
 
 def test_an_asgi_app_is_wrapped_too() -> None:
-    """Also its lifespan and its WebSockets go to the app."""
+    """Responses are served for GET and HEAD. Everything else, such as the lifespan, is passed to the app."""
     app = wrapped(Framework(), {"a": b"a.key"}.get)
     start, body = ask(app, {"type": "http", "method": "GET", "path": f"{PATH}a"})
     assert (start["status"], body["body"]) == (200, b"a.key")
@@ -194,6 +195,6 @@ def test_an_asgi_app_is_wrapped_too() -> None:
 
 @pytest.mark.parametrize("app", [None, "app:app", Framework])
 def test_what_is_no_app_is_refused(app: object) -> None:
-    """At once, and not at the first request."""
+    """An object that is no app is refused when it is wrapped, not at the first request."""
     with pytest.raises(TypeError):
         wrapped(app, {"a": b"a.key"}.get)

@@ -10,7 +10,7 @@ from dnsrenew.runtime.single_flight import SingleFlight
 
 
 def test_what_each_is_told_is_its_own() -> None:
-    """The one whose call failed adds to the error, and so does who shares it: the others do not see it."""
+    """Each caller gets its own copy of the error, so that evidence added by one is not seen by others."""
 
     def make(_context: Context) -> str:
         raise CAError("ca-unreachable", "Nobody is there.", fix="Look.", evidence={"ca": "lab"})
@@ -24,7 +24,7 @@ def test_what_each_is_told_is_its_own() -> None:
 
 
 def test_a_mistake_of_our_own_keeps_its_place() -> None:
-    """An exception that is no error of ours comes out as it was raised."""
+    """An unexpected exception keeps its traceback."""
 
     def make(_context: Context) -> str:
         raise KeyError("lost")

@@ -104,7 +104,7 @@ def test_caa_blocks_the_route_that_it_forbids() -> None:
 
 
 def test_a_refused_account_blocks_all_its_routes() -> None:
-    """A refused account blocks all its routes, also those with a second account, and no others."""
+    """A refused account blocks all its routes, even those with a second account, and no others."""
     both = Route("dns-01", dns=("b", "a"), ca="one")
     placements = Placements({APEX: A, WILD: both, OTHER: HTTP})
     placements.refuse(ProviderError("provider-refused", "No.", fix="Look.", evidence={"account": "a"}))
@@ -115,7 +115,7 @@ def test_a_refused_account_blocks_all_its_routes() -> None:
 
 
 def test_http_values_are_in_the_first_batch(box: Callable[..., Box]) -> None:
-    """HTTP values are in the first batch; if all are HTTP there is one batch, without values none."""
+    """HTTP values are in the first batch. If all are HTTP there is one batch; without values there is none."""
     stage = box(hosts={"a": "one"})
     values = stage.values(stage.preflight(apex=A, wild=A, other=HTTP))
     rounds = stage.solvers.batches(values)

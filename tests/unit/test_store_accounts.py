@@ -42,7 +42,7 @@ def grow_old(root: Path) -> None:
 
 
 def test_what_is_saved_is_loaded(site: StoreSite) -> None:
-    """Every field is loaded again, by a later run too; an account that was never saved is None."""
+    """Every saved field is loaded, even by a later run. An account that was never saved is None."""
     assert accounts(site).load() is None
     accounts(site).save(FULL)
     assert accounts(site).load() == FULL
@@ -57,7 +57,7 @@ def test_each_directory_has_an_account_of_its_own(site: StoreSite) -> None:
 
 
 def test_an_account_is_closed_or_lost(site: StoreSite) -> None:
-    """A closed one is forgotten; of a lost one the URL and the keys that it had are known."""
+    """A closed account is deleted. For a lost one the URL and its former keys are known."""
     account = accounts(site)
     assert (account.registered_url(), account.lost()) == (None, None)
     account.save(FULL)
@@ -83,7 +83,7 @@ def test_the_next_key_is_kept_until_it_is_the_key(site: StoreSite) -> None:
 
 
 def test_all_configurations_share_the_account_of_a_directory(database_site: DatabaseSite) -> None:
-    """Whatever they call the CA; the lock is the same too."""
+    """Account and lock belong to the directory URL, not to the configured name of the CA."""
     store, clock = database_site.open(), FakeClock()
     store.accounts(DIRECTORY, "lab").save(FULL)
     assert store.accounts(DIRECTORY, "other").load() == FULL
@@ -96,7 +96,7 @@ def test_all_configurations_share_the_account_of_a_directory(database_site: Data
 
 
 def test_keys_are_sealed(database_site: DatabaseSite) -> None:
-    """Nothing that is stored has a private key in plain, and a key in another place opens nothing."""
+    """The database has no private key in plain text. A sealed key cannot be opened in another place."""
     accounts(database_site).save(CHANGING)
     store = database_site.open()
     keep(store, 1)
@@ -115,7 +115,7 @@ def test_keys_are_sealed(database_site: DatabaseSite) -> None:
 
 @pytest.mark.parametrize("data", ["[]", '{"schema": 1, "url": 5}', '{"schema": 1, "directory": "https://x.test"}'])
 def test_a_damaged_row_is_found_again_by_its_key(database_site: DatabaseSite, data: str) -> None:
-    """With a warning; one of a later version is refused."""
+    """A damaged row gives an account with its key, with a warning. One of a newer schema is refused."""
     accounts(database_site).save(FULL)
     database_site.execute("UPDATE dnsrenew_account SET data = %s::jsonb", data)
     context = Context()
@@ -134,7 +134,7 @@ def test_a_key_is_in_no_repr() -> None:
 
 @pytest.mark.parametrize("damage", [b"", b"garbage", KEY[:-40], KEY[:60]], ids=len)
 def test_a_damaged_key_is_set_aside(tmp_path: Path, damage: bytes) -> None:
-    """The file is renamed, with a warning, and there is no account: the CA client creates one with a new key."""
+    """A damaged key file is renamed with a warning, and there is no account."""
     accounts(tmp_path).save(FULL)
     file(tmp_path, "key.pem").write_bytes(damage)
     context = Context()
@@ -151,7 +151,7 @@ def test_a_damaged_key_is_set_aside(tmp_path: Path, damage: bytes) -> None:
 def test_a_damaged_account_is_found_again_by_its_key(
     tmp_path: Path, damage: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The key is valid, so the CA finds the account; without a context the warning goes to the log."""
+    """If only account.json is damaged, the account keeps its key. Without a context the warning is logged."""
     accounts(tmp_path).save(FULL)
     file(tmp_path, "account.json").write_bytes(damage)
     assert accounts(tmp_path).load() == AccountData(key_pem=KEY)
@@ -258,7 +258,7 @@ CHANGED = AccountData(key_pem=NEXT, url=URL, contact=FULL.contact, data=FULL.dat
 
 
 def test_the_next_key_stands_beside_the_key(tmp_path: Path) -> None:
-    """It is private, in no repr, and removed once it is abandoned or has replaced the key."""
+    """The next key is private and in no repr. It is removed once it is abandoned or has replaced the key."""
     accounts(tmp_path).save(FULL)
     accounts(tmp_path).save(CHANGING)
     assert accounts(tmp_path).load() == CHANGING

@@ -41,7 +41,7 @@ CODES = {
     errno.EACCES: {"store-not-writable", "store-unreadable", "store-not-private"},
     errno.EROFS: {"store-read-only"},
     errno.EIO: {"store-io-error"},
-    errno.ENOENT: {"store-vanished"},
+    errno.ENOENT: {"store-vanished", "store-failed"},
 }
 
 
@@ -59,7 +59,7 @@ def renewal(root: Path, disk: AtomicFiles, *, windows: bool) -> None:
 
 
 def refusal(work: Callable[[], object]) -> StoreError | None:
-    """Return the error of some work, or None."""
+    """Return the error of a function, or None."""
     try:
         work()
     except StoreError as error:
@@ -69,7 +69,7 @@ def refusal(work: Callable[[], object]) -> StoreError | None:
 
 @both
 def test_killed_anywhere_in_a_renewal(quick: Path, windows: bool) -> None:
-    """Killed before any operation: the old or the new certificate is in force, complete; the next run works."""
+    """A kill before any operation leaves the old or the new certificate in use, complete. The next run works."""
     keep(FolderStore(quick / "count", windows=windows), 1)
     count = len(operations(lambda store: keep(store, 2), quick / "count", windows=windows))
     assert count > 50
@@ -154,7 +154,7 @@ def test_every_refusal_is_typed(tmp_path: Path, number: int, code: str) -> None:
 def test_under_systemd_a_read_only_store_is_one_of_the_unit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_unit: bool
 ) -> None:
-    """The unit allows writing to paths that it names; `schedule install` names them anew."""
+    """Under systemd the fix for a read-only store is `schedule install`, which updates the unit's writable paths."""
     monkeypatch.delenv("INVOCATION_ID", raising=False)
     if in_unit:
         monkeypatch.setenv("INVOCATION_ID", "0123456789abcdef0123456789abcdef")
@@ -194,7 +194,7 @@ class Windows:
 def test_a_file_that_is_open_on_windows_is_replaced_a_moment_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another program may have the file open for a moment; after two seconds it is an error."""
+    """A file that is open in another program is replaced once it is closed. After two seconds it is an error."""
     path = tmp_path / "state.json"
     windows = Windows(monkeypatch, 0.3)
     AtomicFiles().write(str(path), b"new", 0o600)
@@ -241,7 +241,7 @@ def test_a_folder_in_the_place_of_a_file_is_told_on_windows_too(
 
 @pytest.mark.parametrize("has_it", [True, False])
 def test_macos_is_asked_for_more_than_fsync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_it: bool) -> None:
-    """On macOS fsync leaves the data in the cache of the drive; it is used only where F_FULLFSYNC is not supported."""
+    """On macOS F_FULLFSYNC is used, because fsync leaves data in the drive's cache. fsync is the fallback."""
     import fcntl
 
     calls: list[object] = []
@@ -269,7 +269,7 @@ def denied(*_: object, **__: object) -> None:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
 def test_nothing_unfinished_stays_after_an_error(quick: Path, number: int) -> None:
-    """A process that goes on removes its own temporary files."""
+    """After an error the process removes its own temporary files."""
     keep(FolderStore(quick / "count"), 1)
     count = len(operations(lambda store: keep(store, 2), quick / "count", windows=False))
     for at in range(count):
@@ -426,7 +426,7 @@ def open_path(tmp_path: Path) -> Path:
 
 
 def test_a_store_of_somebody_else(open_path: Path) -> None:
-    """Without the right to write or read, each method names the owner of the folder and the fix."""
+    """Without the right to write or read, each error names the path and the command to fix it."""
     keep(FolderStore(open_path / "state"), 1)
     (open_path / "state").chmod(0o500)
     writes = run(TRIES, str(open_path / "state")).splitlines()
@@ -479,7 +479,7 @@ def test_what_is_ours_and_refused_all_the_same(tmp_path: Path, ours: str) -> Non
 
 @as_root
 def test_what_is_above_the_store_is_given_to_nobody(open_path: Path) -> None:
-    """A private folder above the store has other content too: the fix is another user or another folder."""
+    """For a private folder above the store, the fix does not change its owner."""
     (open_path / "above/state").mkdir(parents=True)
     (open_path / "above").chmod(0o700)
     (line, *_) = run(TRIES, str(open_path / "above/state")).splitlines()
@@ -488,7 +488,7 @@ def test_what_is_above_the_store_is_given_to_nobody(open_path: Path) -> None:
 
 
 def test_root_without_its_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a container root may lack CAP_DAC_OVERRIDE: the message names the owner, and the fix has both ways out."""
+    """Root may lack CAP_DAC_OVERRIDE in a container. The fix has all remedies."""
     if os.geteuid() == 0:
         os.chown(tmp_path, 12345, 12345)
     monkeypatch.setattr("os.geteuid", lambda: 0)
@@ -508,9 +508,22 @@ def test_a_store_that_is_not_there_and_cannot_be_made(open_path: Path) -> None:
     assert f"sudo install -d -m 700 -o nobody {open_path}/above/state" in done[0]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+@pytest.mark.parametrize("path", ["/proc/dnsrenew", "/proc/dnsrenew/state"])
+def test_a_store_where_no_folder_can_be_made(path: str) -> None:
+    """The message does not blame a program that removes files; `fix` is another place."""
+    with pytest.raises(StoreError) as caught:
+        FolderStore(Path(path)).prove_writable("home")
+    assert caught.value.code == "store-failed"
+    assert caught.value.message == (
+        "The folder /proc/dnsrenew for the store cannot be made: the file system of /proc takes no new folders."
+    )
+    assert caught.value.fix == "Set `store` to a folder on another file system."
+
+
 @pytest.mark.parametrize("place", ["", "accounts", "certificates", "certificates/home", "certificates/home/versions"])
 def test_a_file_where_a_folder_should_be(tmp_path: Path, place: str) -> None:
-    """The message names the file, and the fix says to move it."""
+    """The message and the fix name the file that is in place of a folder."""
     path = tmp_path / "state" / place
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("in the way")
@@ -540,7 +553,7 @@ def test_a_file_system_without_links(tmp_path: Path, number: int) -> None:
 
 
 def test_a_link_that_stands_is_proof(tmp_path: Path) -> None:
-    """With a certificate in force, no link is tested."""
+    """If a certificate is in use, no test link is created."""
     keep(FolderStore(tmp_path), 1)
     counting = Counting()
     FolderStore(tmp_path, disk=AtomicFiles(counting)).prove_writable("home")
@@ -559,7 +572,7 @@ def test_a_file_above_the_store(tmp_path: Path) -> None:
 
 
 def test_a_store_that_vanishes_is_made_again(tmp_path: Path) -> None:
-    """The store may be removed between two runs: the next one creates it again, in the same process too."""
+    """A store that was removed between two runs is created again, even by the same process."""
     store = FolderStore(tmp_path / "state")
     keep(store, 1)
     AtomicFiles().remove(str(tmp_path / "state"))

@@ -1,4 +1,4 @@
-"""A store that others can change is not used, and the mode of a folder that is not ours alone is not changed."""
+"""A store that others can change is not used. The mode of a shared folder is not changed."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def shared_folder(_: Path, store: Path) -> str:
     ids=lambda weaken: weaken.__name__,
 )
 def test_a_store_that_others_can_change_is_not_used(tmp_path: Path, weaken: Callable[[Path, Path], str]) -> None:
-    """Every operation names the part, reads nothing, and changes no owner and no mode; a dry run too."""
+    """Such a store fails every run, even a dry run. Nothing is read or changed in it."""
     store = tmp_path / "above" / "state"
     store.parent.mkdir()
     first_issuance(FolderStore(store))
@@ -133,7 +133,7 @@ def test_a_store_that_others_can_change_is_not_used(tmp_path: Path, weaken: Call
 
 @pytest.mark.parametrize("weaken", [other_owner, open_folder_above, open_store, shared_folder])
 def test_the_user_may_insist(tmp_path: Path, weaken: Callable[[Path, Path], str]) -> None:
-    """Then nothing is checked; the mode of a folder that has other things in it stays as it is all the same."""
+    """With `insist` nothing is checked. The mode of a folder with other contents still stays unchanged."""
     store = tmp_path / "above" / "state"
     store.parent.mkdir()
     first_issuance(FolderStore(store))
@@ -147,7 +147,7 @@ def test_the_user_may_insist(tmp_path: Path, weaken: Callable[[Path, Path], str]
 
 @pytest.mark.parametrize("weaken", [other_owner, open_folder_above, group_above, open_store, shared_folder])
 def test_the_command_mends_it(tmp_path: Path, weaken: Callable[[Path, Path], str]) -> None:
-    """What the error names is enough."""
+    """After running the command of the error, the store is accepted."""
     store = tmp_path / "above" / "my state"
     store.parent.mkdir()
     first_issuance(FolderStore(store))
@@ -160,7 +160,7 @@ def test_the_command_mends_it(tmp_path: Path, weaken: Callable[[Path, Path], str
 
 
 def test_the_home_of_another_user_is_not_to_be_given_away(tmp_path: Path) -> None:
-    """Of a folder above the store that belongs to another user, no command is named."""
+    """For a folder above the store that belongs to another user, the fix is to run as that user, not chown."""
     store = tmp_path / "above" / "state"
     store.parent.mkdir()
     other_folder_above(store.parent, store)
@@ -234,7 +234,7 @@ def read(store: FolderStore, _: Context) -> object:
 def test_what_another_user_put_there_is_refused(
     tmp_path: Path, planted: str, use: Callable[[FolderStore, Context], object]
 ) -> None:
-    """Also after the store's own folder was given to the right user: each folder and file must be his or root's."""
+    """Each file and folder in the store must belong to its user or root, even if the store's own folder does."""
     store = filled(tmp_path / "my state")
     (path,) = store.path.glob(planted)
     os.chown(path, OTHER, OTHER)
@@ -249,7 +249,7 @@ def test_what_another_user_put_there_is_refused(
 
 
 def test_a_planted_journal_entry_is_refused_with_a_warning(tmp_path: Path) -> None:
-    """The entries of our own runs are cleaned up all the same."""
+    """A journal entry of another user is refused with a warning. The user's own entries are found."""
     store = filled(tmp_path)
     own = tmp_path / "journal/home-1.json"
     planted = tmp_path / "journal/away-1.json"
@@ -272,7 +272,7 @@ def test_the_folders_of_the_store_are_looked_at_before_each_use(tmp_path: Path, 
 
 
 def test_a_root_that_another_user_made_first(tmp_path: Path) -> None:
-    """Between the look at the way and the creation of the store, in a folder in which everybody may make one."""
+    """A store that another user created after the check is refused."""
     tmp_path.chmod(0o1777)
 
     def make(operation: str, path: str) -> None:
@@ -287,7 +287,7 @@ def test_a_root_that_another_user_made_first(tmp_path: Path) -> None:
 
 
 def test_a_link_that_another_user_made_first(tmp_path: Path) -> None:
-    """It leads to a folder of root, which is neither used nor closed to others."""
+    """A link that another user created in place of the store is refused. Its target is not changed."""
     tmp_path.chmod(0o1777)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -310,7 +310,7 @@ def test_a_link_that_another_user_made_first(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", [0o1777, 0o755, 0o700])
 def test_a_store_that_is_not_there_yet(tmp_path: Path, mode: int) -> None:
-    """In a private folder, in one like /srv, and in one like /tmp."""
+    """A new store can be created in a private folder, in one like /srv, and in one like /tmp."""
     tmp_path.chmod(mode)
     FolderStore(tmp_path / "a/state").check_ground()
     first_issuance(FolderStore(tmp_path / "a/state"))
@@ -339,7 +339,7 @@ def test_a_folder_that_is_ours_alone_is_closed(tmp_path: Path, mode: int, inside
 
 @pytest.mark.parametrize("mode", [0o700, 0o770])
 def test_a_private_folder_with_other_things_in_it(tmp_path: Path, mode: int) -> None:
-    """It is used, and its mode stays as it is; the group is root's own."""
+    """A private folder with other contents can be the store. Its mode stays unchanged."""
     (tmp_path / "notes").write_text("foreign")
     tmp_path.chmod(mode)
     store = FolderStore(tmp_path)

@@ -75,7 +75,7 @@ def clear(root: Path | StoreSite) -> None:
 
 
 def test_an_entry_from_its_beginning_to_its_end(tmp_path: Path) -> None:
-    """Cleanup does not find the entry of a live run; without values, no file stays on disk."""
+    """Cleanup ignores the entry of a live run. An entry without values leaves no file."""
     entry = journal(tmp_path).enter(Context(clock=FakeClock()), "home", [A, B, A], {"rfc": 7})
     assert list(entry.values) == [A, B]
     assert [entry.wrote_to("rfc", mark) for mark in (7, 8)] == [True, False]
@@ -101,7 +101,7 @@ def test_an_entry_from_its_beginning_to_its_end(tmp_path: Path) -> None:
 
 
 def test_what_is_kept_is_found_by_the_next_run(site: StoreSite) -> None:
-    """In the same process too, and only the remaining values; the same value of two accounts is two values."""
+    """The next run finds the remaining values of a kept entry. The same value of two accounts counts as two."""
     entry = journal(site).enter(Context(), "home", [A, B, ELSEWHERE])
     entry.remove([B, A])
     entry.keep()
@@ -113,7 +113,7 @@ def test_what_is_kept_is_found_by_the_next_run(site: StoreSite) -> None:
 
 
 def test_it_costs_two_fsyncs(tmp_path: Path) -> None:
-    """2 to enter (3 if the folder is created), none to end, 1 to keep a part."""
+    """Creating an entry costs 2 fsyncs (3 if the folder is created), removing it none, keeping a part of it 1."""
     disk = AtomicFiles()
     book = JournalFolder(disk, Paths(str(tmp_path)))
     book.enter(Context(), "home", [A]).remove([A])
@@ -137,7 +137,7 @@ def test_it_costs_two_fsyncs(tmp_path: Path) -> None:
 
 
 def test_the_file_is_durable_before_its_name_and_both_before_it_returns(tmp_path: Path) -> None:
-    """In this order: temporary file, fsync, rename, fsync of the folder."""
+    """The order is: temporary file, fsync, rename, fsync of the folder."""
     journal(tmp_path).enter(Context(), "home", [A]).remove([A])
     counting = Counting()
     journal(tmp_path, counting).enter(Context(), "home", [A])
@@ -180,7 +180,7 @@ def test_a_kept_entry_is_never_overwritten(site: StoreSite) -> None:
 
 @pytest.mark.parametrize("name", ["", "..", "../x", "a/b", "con", "A", "a\0"])
 def test_no_name_reaches_outside(site: StoreSite, name: str) -> None:
-    """The name of the certificate is checked again, because it is part of a file name."""
+    """A certificate's name that would leave the folder is refused."""
     with pytest.raises(StoreError) as caught:
         journal(site).enter(Context(), name, [A])
     assert caught.value.code == "store-bad-name"
@@ -188,7 +188,7 @@ def test_no_name_reaches_outside(site: StoreSite, name: str) -> None:
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077, 0o777])
 def test_private_under_any_umask(tmp_path: Path, mask: int) -> None:
-    """The folder is 0700 and its files 0600; an open folder is made private."""
+    """The folder has mode 0700 and its files 0600. An open folder is made private."""
     old = os.umask(mask)
     try:
         for mode in (None, 0o777):
@@ -205,7 +205,7 @@ def test_private_under_any_umask(tmp_path: Path, mask: int) -> None:
 
 @pytest.mark.parametrize("wrote", [True, False])
 def test_a_mark_lasts_as_long_as_a_host_may_be_at_work(site: StoreSite, wrote: bool) -> None:
-    """A killed run had asked the host: cleanup removes the value and keeps it, for ten minutes."""
+    """A value that was in flight is removed but stays in the journal for ten minutes."""
     clock = FakeClock()
     entry = journal(site).enter(Context(clock=clock), "home", [A, B])
     entry.mark_in_flight([A])
@@ -228,7 +228,7 @@ def test_a_mark_lasts_as_long_as_a_host_may_be_at_work(site: StoreSite, wrote: b
 
 
 def test_the_values_of_live_runs(site: StoreSite) -> None:
-    """Those of dead ones are not among them; the store tells in one look whether there may be any left."""
+    """live_values() has only values of live runs. `has_journal` reports whether any entry may exist."""
     store = site.open()
     assert (store.journal.live_values(), store.has_journal) == (set(), False)
     entry = store.journal.enter(Context(), "home", [A, ELSEWHERE])
@@ -241,7 +241,7 @@ def test_the_values_of_live_runs(site: StoreSite) -> None:
 
 
 def test_what_no_dnsrenew_wrote_is_told_and_left(database_site: DatabaseSite) -> None:
-    """A page of a later version, or of nobody; other entries are cleaned up, and new ones are made."""
+    """A page of a newer schema or with invalid content is reported and kept. Other entries are cleaned up."""
     for name in ("home", "away", "other"):
         journal(database_site).enter(Context(), name, [A]).keep()
     database_site.execute("UPDATE dnsrenew_journal SET page = '{\"schema\": 2}' WHERE certificate = 'home'")
@@ -256,7 +256,7 @@ def test_what_no_dnsrenew_wrote_is_told_and_left(database_site: DatabaseSite) ->
 
 
 def test_what_the_database_could_not_take_back_is_given_up_later(database_site: DatabaseSite) -> None:
-    """The process lives on, so its entry would count as live for ever."""
+    """An entry that could not be removed during an outage is released later, although its process lives on."""
     store = database_site.open()
     entry, other = (store.journal.enter(Context(), "home", [value]) for value in (A, B))
     database_site.execute("ALTER TABLE dnsrenew_journal RENAME TO hidden")
@@ -269,7 +269,7 @@ def test_what_the_database_could_not_take_back_is_given_up_later(database_site: 
 
 
 def test_the_entries_of_a_process_without_a_connection_are_those_of_a_dead_one(database_site: DatabaseSite) -> None:
-    """Its locks are free too; whoever finds them removes the values, and it marks nothing any more."""
+    """Without its connection a process loses its entries to the next cleanup, and can mark no more values."""
     store = database_site.open()
     entry = store.journal.enter(Context(), "home", [A])
     assert left(database_site) == []
@@ -319,7 +319,7 @@ def living(root: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_a_killed_process_leaves_what_the_next_finds(tmp_path: Path) -> None:
-    """Cleanup ignores the values of a live process and finds them after SIGKILL, whatever its files say."""
+    """Cleanup ignores the values of a live process and finds them after SIGKILL."""
     with living(tmp_path) as first, living(tmp_path) as second:
         assert left(tmp_path) == []
         first.send_signal(signal.SIGKILL)
@@ -333,7 +333,7 @@ def test_a_killed_process_leaves_what_the_next_finds(tmp_path: Path) -> None:
 
 
 def test_a_process_that_ends_by_itself_without_a_word(tmp_path: Path) -> None:
-    """An entry that was neither removed nor kept counts as that of a dead run too."""
+    """An entry of an ended process counts as that of a dead run, if it was not removed or kept."""
     with living(tmp_path) as process:
         assert process.stdin is not None
         process.stdin.close()
@@ -424,7 +424,7 @@ def test_killed_while_sweeping(quick: Path) -> None:
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES, errno.ENOENT])
 @pytest.mark.parametrize("for_good", [False, True])
 def test_refused_at_every_disk_operation(quick: Path, number: int, for_good: bool) -> None:
-    """Each operation fails: a StoreError before anything is written to DNS and no file left, or success."""
+    """If an operation fails, the result is a StoreError before any DNS write and without a file, or success."""
     counting = Counting()
     entry = journal(quick / "count", counting).enter(Context(), "home", [A, B])
     entered = len(counting.seen)
@@ -455,7 +455,7 @@ def test_refused_at_every_disk_operation(quick: Path, number: int, for_good: boo
 
 
 def test_where_no_open_file_can_be_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On Windows the file of the lock is removed after the release: no file stays there either."""
+    """On Windows the lock file is removed after its release, so that no file is left."""
     root, unlinked = str(tmp_path), list[str]()
     disk = AtomicFiles(lambda what, path: unlinked.append(path) if what == "unlink" else None)
     book = JournalFolder(disk, Paths(root))
@@ -473,7 +473,7 @@ def test_where_no_open_file_can_be_removed(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_keeping_on_a_full_disk(tmp_path: Path) -> None:
-    """An entry that cannot be rewritten stays as it was, with one value too many, and hides no other error."""
+    """An entry that cannot be rewritten keeps all its values."""
     journal(tmp_path).enter(Context(), "home", [A]).remove([A])
     counting = Counting()
     entry = journal(tmp_path, counting).enter(Context(), "home", [A, B])
@@ -489,7 +489,7 @@ def test_keeping_on_a_full_disk(tmp_path: Path) -> None:
 
 
 def test_an_empty_journal_costs_one_look(tmp_path: Path) -> None:
-    """No lock, no folder, no write: if the folder is missing, and if it has only foreign files."""
+    """An empty or missing journal costs one listing, without a lock or a write."""
     counting = Counting()
     with journal(tmp_path / "state", counting).left_over(Context()) as entries:
         assert entries == []
@@ -510,7 +510,7 @@ def test_one_sweeper_at_a_time(site: StoreSite) -> None:
 
 
 def test_a_run_that_begins_during_a_sweep(site: StoreSite) -> None:
-    """It enters its values, and the cleanup does not touch them."""
+    """A run that starts during a cleanup enters its values, and the cleanup does not touch them."""
     journal(site).enter(Context(), "home", [A]).keep()
     with journal(site).left_over(Context()) as entries:
         new = journal(site).enter(Context(), "home", [B])
@@ -523,7 +523,7 @@ def test_a_run_that_begins_during_a_sweep(site: StoreSite) -> None:
 
 
 def test_what_a_sweep_may_be_removing_is_entered_after_it(site: StoreSite) -> None:
-    """A CA asks for the same value again: the run waits for a cleanup that may be removing it."""
+    """A run waits to enter a value that a cleanup may be removing."""
     journal(site).enter(Context(), "home", [A]).keep()
     context, entered = Noting(), list[JournalEntry]()
     with journal(site).left_over(Context()) as entries:
@@ -548,7 +548,7 @@ class Noting(Context):
 
 
 def test_what_a_sweep_is_just_reading_is_entered_after_it(tmp_path: Path) -> None:
-    """The cleanup holds the lock of the dead entry and has not seen the new one: it may remove the value."""
+    """A run waits to enter a value while a cleanup reads the dead entry with the same value."""
     journal(tmp_path).enter(Context(), "home", [A]).keep()
     context, entered, tasks = Noting(), list[JournalEntry](), list[threads.Task[None]]()
 
@@ -591,7 +591,7 @@ def test_nor_is_one_that_a_host_may_still_be_asked_for(site: StoreSite) -> None:
 
 
 def test_a_run_that_begins_while_an_entry_is_read(tmp_path: Path) -> None:
-    """Only the lock is left; a run that would take its number takes another one, and does not count as dead."""
+    """A run that starts while a left-over lock is examined uses another number and does not count as dead."""
     journal(tmp_path).enter(Context(), "other", [B]).keep()
     (tmp_path / "journal" / "home-1.lock").touch()
     begun: list[JournalEntry] = []
@@ -606,7 +606,7 @@ def test_a_run_that_begins_while_an_entry_is_read(tmp_path: Path) -> None:
 
 
 def test_a_lock_without_an_entry_is_cleared_away(tmp_path: Path) -> None:
-    """A run that died before it wrote the entry left it; foreign files stay."""
+    """A lock without an entry is removed. Foreign files stay."""
     journal(tmp_path).enter(Context(), "home", [A]).keep()
     (tmp_path / "journal/away-1.lock").touch()
     (tmp_path / "journal/note.txt").touch()
@@ -615,7 +615,7 @@ def test_a_lock_without_an_entry_is_cleared_away(tmp_path: Path) -> None:
 
 
 def test_unfinished_files_go_when_they_are_old(tmp_path: Path) -> None:
-    """Another run may be writing a recent one."""
+    """Old temporary files are removed. Recent ones stay, because another run may be writing them."""
     journal(tmp_path).enter(Context(), "home", [A]).keep()
     old, young = tmp_path / "journal/.tmp-1-1", tmp_path / "journal/.tmp-1-2"
     old.touch()
@@ -626,7 +626,7 @@ def test_unfinished_files_go_when_they_are_old(tmp_path: Path) -> None:
 
 
 def test_called_away(site: StoreSite) -> None:
-    """Ctrl-C ends a cleanup before it begins, and an entry before it is written."""
+    """After a cancel, a cleanup does not begin and an entry is not written."""
     journal(site).enter(Context(), "home", [A]).keep()
     context = Context()
     context.cancel.set()
@@ -638,7 +638,7 @@ def test_called_away(site: StoreSite) -> None:
 
 
 def test_no_file_stays_open(tmp_path: Path) -> None:
-    """Neither entries nor cleanups leave a file open."""
+    """Entries and cleanups close all their files."""
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(5):
         journal(tmp_path).enter(Context(), "home", [A]).keep()
@@ -682,7 +682,7 @@ def form(**changes: Any) -> bytes:
     ],
 )
 def test_a_damaged_file_is_set_aside(tmp_path: Path, content: bytes) -> None:
-    """It is renamed, with a warning, and does not affect the other entries."""
+    """A damaged file is renamed with a warning. Other entries are not affected."""
     journal(tmp_path).enter(Context(), "home", [A]).keep()
     (tmp_path / "journal/away-1.json").write_bytes(content)
     context = Context()
@@ -695,7 +695,7 @@ def test_a_damaged_file_is_set_aside(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_file_of_a_later_dnsrenew(tmp_path: Path) -> None:
-    """It stays, every cleanup warns about it, and its number is not used again."""
+    """A file of a newer schema stays, every cleanup warns about it, and its number is not used again."""
     path = tmp_path / "journal/home-1.json"
     journal(tmp_path).enter(Context(), "home", [A]).keep()
     path.write_bytes(GOOD.replace(b'"schema": 1', b'"schema": 2'))
@@ -709,7 +709,7 @@ def test_a_file_of_a_later_dnsrenew(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_is_known(tmp_path: Path) -> None:
-    """Damaged files and those of a newer dnsrenew are listed as long as they exist; valid ones are not."""
+    """Damaged files and those of a newer schema are listed. Valid ones are not."""
     assert journal(tmp_path).unreadable() == []
     for name in ("home", "away", "other"):
         journal(tmp_path).enter(Context(), name, [A]).keep()
@@ -722,7 +722,7 @@ def test_what_cannot_be_read_is_known(tmp_path: Path) -> None:
 
 
 def test_a_damaged_file_of_a_run_that_lives_is_left_alone(tmp_path: Path) -> None:
-    """It stays until its lock is free."""
+    """A damaged file of a live run stays until its lock is released."""
     entry = journal(tmp_path).enter(Context(), "home", [A])
     Path(entry.path).write_bytes(b"{")
     context = Context()
@@ -764,7 +764,7 @@ def test_what_is_no_file(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_link_in_the_place_of_the_folder(tmp_path: Path) -> None:
-    """It is refused, and nothing is read or written through it."""
+    """A link in place of the folder is refused. Nothing is read or written through it."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere/home-1.json").write_bytes(GOOD)
     (tmp_path / "state").mkdir()
@@ -806,7 +806,7 @@ cut = st.tuples(st.integers(0, len(GOOD)), st.integers(0, len(GOOD)), st.binary(
 @settings(max_examples=400, deadline=None)
 @given(content=st.binary(max_size=200) | like_ours | cut)
 def test_any_bytes_are_values_or_damage(content: bytes) -> None:
-    """Any content: values that are in it word for word, or DamagedFile, or NewerSchema; no other error."""
+    """Any content gives values that it contains, DamagedFile or NewerSchema."""
     values = known(content)
     if values is not None:
         listed = json.loads(content)["values"]
@@ -837,6 +837,6 @@ written = st.tuples(st.builds(TxtRecord, text, text, text, st.integers(1, 1 << 3
 
 @given(values=st.lists(written.filter(lambda pair: pair[1].isprintable()), min_size=1, max_size=5, unique=True))
 def test_what_is_written_is_read(values: list[WrittenValue]) -> None:
-    """Every value is read as it was written, in its order."""
+    """Every value survives writing and reading, in its order."""
     page = JournalPage("home", "2026-11-25T10:00:00Z", tuple(values))
     assert JournalPage.from_json(page.to_json()) == page

@@ -89,14 +89,14 @@ def test_what_another_run_is_just_writing_there_stays(folder_stage: LedgerStage)
 
 
 def test_nothing_known_holds_nothing(stage: LedgerStage) -> None:
-    """An empty ledger needs no file, and a query creates none."""
+    """An empty ledger blocks nothing, and a query creates no file."""
     assert stage.until() is None
     assert not stage.path.exists()
     assert stage.warnings() == []
 
 
 def test_five_failures_of_a_name_hold_it(stage: LedgerStage) -> None:
-    """The sixth order within the hour is blocked until one failure has expired; other names are not blocked."""
+    """After five failures within an hour, orders with that name are blocked until one expires. Other names are not."""
     for _ in range(5):
         assert stage.until() is None
         stage.ledger.note_failed_validation(["home.test"])
@@ -108,7 +108,7 @@ def test_five_failures_of_a_name_hold_it(stage: LedgerStage) -> None:
 
 
 def test_five_certificates_of_a_set_hold_it(stage: LedgerStage) -> None:
-    """Of exactly this set, in any order; one more name makes another set."""
+    """Five certificates block exactly their set of names, in any order. Another set is not blocked."""
     for _ in range(5):
         assert stage.until() is None
         stage.ledger.note_certificate(HOME)
@@ -129,7 +129,10 @@ def test_a_replacement_is_never_held(stage: LedgerStage) -> None:
 
 @pytest.mark.parametrize("directory", [LE, "https://ca.test/directory"])
 def test_five_failed_orders_hold_a_person(site: StoreSite, directory: str) -> None:
-    """At any CA, with ``replaces`` too; not a schedule, which has pauses, and not other names."""
+    """Five failed orders block an attended run at any CA, even with ``replaces``.
+
+    Scheduled runs and other names are not blocked.
+    """
     stage = LedgerStage(site, directory)
     stage.ledger.note_failed_orders(HOME, 0)
     assert not stage.path.exists()
@@ -148,7 +151,7 @@ def test_five_failed_orders_hold_a_person(site: StoreSite, directory: str) -> No
 
 
 def test_a_retry_after_holds_what_it_was_said_of(stage: LedgerStage) -> None:
-    """It blocks the same names, or all orders, for as long as the CA asked, at most a week."""
+    """Retry-After blocks the same names, or all orders, for the requested time, but at most a week."""
     stage.ledger.note_retry_after(90.5, HOME)
     assert stage.until() == 91
     assert stage.until(["other.test"]) is None
@@ -161,7 +164,7 @@ def test_a_retry_after_holds_what_it_was_said_of(stage: LedgerStage) -> None:
 
 
 def test_a_retry_after_leaves_a_quarter_of_a_valid_certificate(stage: LedgerStage) -> None:
-    """Counted from the time that the CA asked; a pause is ended by a person, and an expired one sets no bound."""
+    """Retry-After may take at most three quarters of the remaining lifetime, counted from the time of the request."""
     expires = stage.clock.now() + timedelta(days=4)
     stage.ledger.note_retry_after(WEEK.total_seconds(), HOME)
     stage.clock.elapsed += 86_400
@@ -179,7 +182,7 @@ def test_a_retry_after_leaves_a_quarter_of_a_valid_certificate(stage: LedgerStag
 
 
 def test_a_paused_name_is_held_for_a_person(stage: LedgerStage) -> None:
-    """It blocks a replacement too; the error has the URL. A certificate for these names ends it."""
+    """A paused set blocks a replacement too. The error has the URL. A certificate for the names ends the pause."""
     stage.ledger.note_retry_after(3600, HOME, url="https://ca.test/unpause")
     for replaces in (False, True):
         error = stage.ledger.may_order(HOME, replaces=replaces)
@@ -202,7 +205,7 @@ def test_what_holds_for_everything_holds_before_an_order(stage: LedgerStage) -> 
 
 
 def test_an_unknown_ca_has_no_limits_but_its_own_word(site: StoreSite) -> None:
-    """For other CAs only a Retry-After is recorded."""
+    """For an unknown CA only Retry-After is recorded."""
     stage = LedgerStage(site, "https://ca.test/dir")
     for _ in range(50):
         stage.ledger.note_failed_validation(HOME)
@@ -213,7 +216,7 @@ def test_an_unknown_ca_has_no_limits_but_its_own_word(site: StoreSite) -> None:
 
 
 def test_the_error_says_who_what_and_until_when(stage: LedgerStage) -> None:
-    """It can be used as the error of the attempt."""
+    """The error names the CA, the limit, the names and the time. It is a CAError."""
     stage.ledger.note_retry_after(60)
     error = stage.ledger.may_order(["home.test"])
     assert isinstance(error, CAError)
@@ -247,7 +250,7 @@ def test_the_error_says_who_what_and_until_when(stage: LedgerStage) -> None:
 
 
 def test_the_limits_are_of_built_in_cas() -> None:
-    """The directory URLs are those of the config."""
+    """The limits are keyed by the directory URLs of the built-in CAs."""
     assert set(LIMITS) == {BUILT_IN[name].directory for name in ("letsencrypt", "letsencrypt-staging")}
     assert LIMITS[LE] == Limits(failed=Limit(5, HOUR), same_set=Limit(5, WEEK))
 
@@ -305,7 +308,7 @@ def test_the_ledger_agrees_with_the_bucket(limit: Limit, steps: list[tuple[timed
 
 @given(limit=LIMIT, steps=st.lists(st.tuples(LONG, st.sampled_from("fcw-")), max_size=12))
 def test_no_clock_makes_it_hold_for_long(limit: Limit, steps: list[tuple[timedelta, str]]) -> None:
-    """However the clock jumps, an order is blocked for the window at most, and for twice a Retry-After."""
+    """For any clock jumps, an order is blocked for the window at most, or for twice a Retry-After."""
     limits = Limits(failed=limit, same_set=limit)
     book = LedgerState()
     for jump, what in steps:
@@ -366,7 +369,7 @@ def test_a_large_fleet_keeps_the_emptiest_buckets() -> None:
 
 
 def test_another_run_knows_it_too(tmp_path: Path) -> None:
-    """It is in the account's folder, private."""
+    """The ledger is a private file in the account's folder, so that another run reads it."""
     stage = LedgerStage(tmp_path)
     stage.store.accounts(LE, "letsencrypt").save(AccountData(key_pem=issue(98)[1]))
     stage.ledger.note_retry_after(60)
@@ -378,7 +381,7 @@ def test_another_run_knows_it_too(tmp_path: Path) -> None:
 
 
 def test_all_machines_know_it(site: StoreSite) -> None:
-    """The ledger is there before the account, and stays when the account is closed."""
+    """The ledger exists before the account and stays after the account is removed."""
     stage = LedgerStage(site)
     stage.ledger.note_retry_after(60)
     account = stage.store.accounts(LE, "letsencrypt")
@@ -389,7 +392,7 @@ def test_all_machines_know_it(site: StoreSite) -> None:
 
 
 def test_an_order_costs_the_same_whatever_the_others_are(database_site: DatabaseSite) -> None:
-    """Of a hundred thousand sets of names only the one is read and written that an order is about."""
+    """Only the entry of the order's own set of names is read and written, however many others exist."""
     stage = LedgerStage(database_site)
     database_site.execute(
         "INSERT INTO dnsrenew_limit (directory, key, kind, until)"
@@ -410,7 +413,7 @@ def test_an_order_costs_the_same_whatever_the_others_are(database_site: Database
 
 
 def test_what_is_over_does_not_pile_up(database_site: DatabaseSite) -> None:
-    """Each change removes some rows that do not count any more; those that count stay."""
+    """Each change removes some expired rows. Rows that still count stay."""
     stage = LedgerStage(database_site)
     for number in range(30):
         stage.ledger.note_certificate([f"{number}.test"])
@@ -484,7 +487,7 @@ def test_damage_is_said_and_gone_on_with(folder_stage: LedgerStage) -> None:
 
 
 def test_a_folder_in_its_place_stops_nothing(folder_stage: LedgerStage) -> None:
-    """It is renamed like any other damage."""
+    """A folder in place of the file is renamed, like other damage."""
     folder_stage.path.mkdir(parents=True)
     assert folder_stage.until() is None
     folder_stage.ledger.note_retry_after(60)
@@ -516,7 +519,7 @@ def stands(root: Path) -> int:
 
 
 def test_a_kill_leaves_the_old_or_the_new(tmp_path: Path) -> None:
-    """Killed at any operation, the file is complete; its temporary file is removed an hour later."""
+    """A kill at any operation leaves a complete file."""
     note(FolderStore(tmp_path / "count"))
     steps = len(operations(note, tmp_path / "count", windows=False))
     assert steps > 5
@@ -533,7 +536,7 @@ def test_a_kill_leaves_the_old_or_the_new(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO])
 def test_a_refusal_of_the_disk_stops_no_renewal(tmp_path: Path, number: int) -> None:
-    """Whichever operation fails: no error, the old file or the new one, and a warning."""
+    """If any disk operation fails, the old or the new file stays, with a warning and without an error."""
     note(FolderStore(tmp_path / "count"))
     steps = len(operations(note, tmp_path / "count", windows=False))
     for at in range(steps):
@@ -579,7 +582,7 @@ def _two_threads(where: str, process: str) -> None:
 
 
 def test_a_busy_ledger_stops_no_renewal(tmp_path: Path) -> None:
-    """If another run holds the lock for long, the entry is lost, with a warning."""
+    """If another run holds the lock for too long, the entry is lost, with a warning."""
     stage = LedgerStage(tmp_path)
     assert isinstance(stage.ledger.place, LedgerFile)
     with stage.ledger.place._lock(Context()):
@@ -589,14 +592,14 @@ def test_a_busy_ledger_stops_no_renewal(tmp_path: Path) -> None:
 
 
 def test_who_is_called_away_still_notes(stage: LedgerStage) -> None:
-    """Ctrl-C after the refusal: it is still recorded for the next run."""
+    """A refusal is recorded even after a cancel."""
     stage.context.cancel.set()
     stage.ledger.note_retry_after(60)
     assert stage.until() == 60
 
 
 def test_a_time_that_is_none_is_damage() -> None:
-    """Times are whole seconds in UTC; anything else is damage."""
+    """A time that is not whole seconds in UTC is damage."""
     wrong: tuple[object, ...] = ("2026-11-25T10:00:00", "2026-11-25T10:00:00.5Z", 5, None, [])
     for value in wrong:
         with pytest.raises(DamagedFile, match=r"a time|table"):
@@ -604,7 +607,7 @@ def test_a_time_that_is_none_is_damage() -> None:
 
 
 def test_the_book_of_no_limits_is_itself() -> None:
-    """Without limits, nothing is recorded."""
+    """Without limits nothing is recorded."""
     book = LedgerState()
     assert book.with_failed(HOME, NONE, START) == book
     assert book.with_certificate(HOME, NONE, START) == book

@@ -1,4 +1,4 @@
-"""Locks: between threads, between processes, released by a death, told to who is kept out."""
+"""Locks between threads and between processes, their release by a dead process, and their errors."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def context(clock: FakeClock) -> Context:
 
 
 def test_two_runs(site: StoreSite) -> None:
-    """Each with a store of its own, as in two processes: a certificate, a zone, a writer, an account."""
+    """Two runs exclude each other for a certificate, a zone, a writer and an account."""
     first, second = site.open(), site.open()
     with first.lock("home", context=Context()), first.lock_zone("a.test.", context=Context()):
         for held in (second.lock("home", context=Context()), second.lock_zone("A.test", context=Context())):
@@ -51,7 +51,7 @@ def lock_file(root: Path) -> Path:
 
 
 def test_two_threads(site: StoreSite) -> None:
-    """A second thread of the same process is excluded too, and the error has the pid of its own process."""
+    """A second thread of the same process is excluded too. The error has its own process ID."""
     store = site.open()
     caught: list[LockedError] = []
 
@@ -76,7 +76,7 @@ def test_two_threads(site: StoreSite) -> None:
 
 
 def test_one_after_the_other(site: StoreSite) -> None:
-    """The lock is free after its release, and after an error; different certificates do not exclude each other."""
+    """A lock is free after its release and after an error. Different certificates do not exclude each other."""
     store = site.open()
     with pytest.raises(ZeroDivisionError), store.lock("home", context=Context()):
         raise ZeroDivisionError
@@ -133,7 +133,7 @@ def holder(root: Path) -> subprocess.Popen[str]:
 
 
 def test_two_processes_and_a_kill(tmp_path: Path) -> None:
-    """Another process is excluded, and the error names the owner; after a kill, nothing has to be cleared."""
+    """Another process is excluded, and the error names the owner. After a kill the lock is free."""
     store = FolderStore(tmp_path)
     with holder(tmp_path) as process:
         with pytest.raises(LockedError) as caught:
@@ -147,7 +147,7 @@ def test_two_processes_and_a_kill(tmp_path: Path) -> None:
 
 
 def test_waiting_for_another_process(tmp_path: Path) -> None:
-    """With `wait` the lock is taken as soon as the other process has released it, or has ended."""
+    """With `wait` the lock is taken as soon as the other process has released it or has ended."""
     with holder(tmp_path) as process:
         assert process.stdin is not None
         threading.Timer(0.05, process.stdin.close).start()
@@ -197,7 +197,7 @@ def test_waiting_ends(site: StoreSite) -> None:
 
 @pytest.mark.parametrize(("wait", "told"), [(0.9, 0), (90, 1)])
 def test_waiting_is_told(site: StoreSite, wait: float, told: int) -> None:
-    """One event with the owner, and none for a short wait."""
+    """A wait emits one event with the owner. A short wait emits none."""
     store, clock = site.open(), FakeClock()
     waiting = replace(context(clock), certificate="home")
     events: list[Event] = []
@@ -234,7 +234,7 @@ def test_whatever_the_file_holds(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_file_removed_while_it_is_opened(tmp_path: Path) -> None:
-    """A lock on a removed file would exclude nobody: the file is opened again."""
+    """A lock file that is removed while it is opened is opened again, because its lock would exclude no other run."""
     seen: list[str] = []
 
     def remove(operation: str, path: str) -> None:
@@ -260,7 +260,7 @@ def test_a_file_system_that_does_not_know_its_files(tmp_path: Path, monkeypatch:
 
 
 def test_a_pipe_is_no_lock(tmp_path: Path) -> None:
-    """A FIFO would block the reader of the owner's data for ever."""
+    """A FIFO in place of a lock file is refused: reading it would block."""
     (tmp_path / "locks").mkdir()
     os.mkfifo(lock_file(tmp_path))
     with pytest.raises(StoreError) as caught:
@@ -293,7 +293,7 @@ def test_a_file_system_without_locks(tmp_path: Path) -> None:
 
 
 def test_no_lock_stays_open(tmp_path: Path) -> None:
-    """Neither success nor failure leaves a file open."""
+    """Acquired and failed locks close their files."""
     store = FolderStore(tmp_path)
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(20):

@@ -1,4 +1,4 @@
-"""Private under any umask, whatever stood there before, and never outside the store."""
+"""Files and folders of the store are private under any umask, and nothing is written outside the store."""
 
 import os
 import stat
@@ -41,7 +41,7 @@ def assert_private(root: Path) -> None:
 @pytest.mark.parametrize("windows", [False, True], ids=["symlink", "copies"])
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077, 0o777])
 def test_modes_hold_under_any_umask(tmp_path: Path, mask: int, windows: bool) -> None:
-    """Folders 0700, keys and files of dnsrenew 0600, certificates 0644, whatever the umask."""
+    """Under any umask, folders have mode 0700, keys and dnsrenew's files 0600, certificates 0644."""
     with umask(mask):
         store = FolderStore(tmp_path / "a/b/state", windows=windows)
         first_issuance(store)
@@ -64,7 +64,7 @@ def test_what_stood_open_is_closed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", ["accounts", "certificates", "locks", "certificates/home"])
 def test_a_link_inside_the_store_is_not_followed(tmp_path: Path, place: str) -> None:
-    """The error names a folder that is a symbolic link, and nothing is written through it."""
+    """A folder that is a symbolic link is refused and named. Nothing is written through it."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     link = tmp_path / "state" / place
@@ -118,7 +118,7 @@ def test_removing_does_not_follow_links(tmp_path: Path) -> None:
 @pytest.mark.parametrize("when", ["list", "unlink", "rmdir"])
 @pytest.mark.skipif(os.name == "nt", reason="other users cannot rename our folders there")
 def test_removing_does_not_follow_a_link_that_was_put_there_meanwhile(tmp_path: Path, replaced: str, when: str) -> None:
-    """Any folder that is being emptied may become a link to a like one outside, at any moment."""
+    """If a folder becomes a link during its removal, nothing outside is removed."""
     inside, outside = tmp_path / "inside", tmp_path / "outside"
     for top in (inside, outside):
         (top / "a/b").mkdir(parents=True)
@@ -140,7 +140,7 @@ def test_removing_does_not_follow_a_link_that_was_put_there_meanwhile(tmp_path: 
 
 
 def test_a_folder_that_became_a_link_is_told(tmp_path: Path) -> None:
-    """The error says that it is a link."""
+    """A folder that became a link is reported as one."""
     (tmp_path / "folder").mkdir()
 
     def swap(operation: str, path: str) -> None:
@@ -153,7 +153,7 @@ def test_a_folder_that_became_a_link_is_told(tmp_path: Path) -> None:
 
 
 def test_removing_without_open_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on Windows, which finds everything by its path: the same is removed, and no target of a link."""
+    """Removal by path, as on Windows, removes the same and does not follow links."""
     monkeypatch.setattr(removal, "_RELATIVE", False)
     (tmp_path / "inside/a").mkdir(parents=True)
     (tmp_path / "inside/a/file").touch()
@@ -180,7 +180,7 @@ BAD_NAMES = [
 
 @pytest.mark.parametrize("name", BAD_NAMES)
 def test_no_name_reaches_outside(tmp_path: Path, name: str) -> None:
-    """Every method checks the name again, whatever the config allows."""
+    """Every method refuses a name that would leave the store."""
     store = FolderStore(tmp_path / "state")
     for door in (
         lambda: store.read_state(name),
@@ -211,7 +211,7 @@ def test_a_path_that_cannot_be_one(path: str) -> None:
 
 @pytest.mark.parametrize("ca", ["../../etc", "My CA!", "", "x" * 300, "a/b", "ö"])
 def test_an_account_folder_stays_in_the_store(tmp_path: Path, ca: str) -> None:
-    """Only the characters of a CA's name that are safe in a file name are used."""
+    """Unsafe characters in a CA's name are not used in file names."""
     store = FolderStore(tmp_path / "state")
     with store.accounts(DIRECTORY, ca).lock():
         pass

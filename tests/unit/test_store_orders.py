@@ -51,7 +51,7 @@ def quick(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_saved_loaded_cleared(site: StoreSite) -> None:
-    """An order is loaded as it was saved, by certificate; after `clear` no file is left."""
+    """Orders are saved, loaded and cleared by certificate."""
     assert load(site) is None
     orders(site).save("home", ORDER)
     orders(site).save("away", OTHER)
@@ -64,7 +64,7 @@ def test_saved_loaded_cleared(site: StoreSite) -> None:
 
 
 def test_the_files_of_an_order(tmp_path: Path) -> None:
-    """Three; after `clear` none is left."""
+    """An order has three files. `clear` removes all."""
     orders(tmp_path).save("home", ORDER)
     assert sorted(os.listdir(folder(tmp_path))) == ["csr.der", "key.pem", "order.json"]
     assert (folder(tmp_path) / "key.pem").read_bytes() == ORDER.key_pem
@@ -78,7 +78,7 @@ def test_the_files_of_an_order(tmp_path: Path) -> None:
     "content", [b"{", b'\x00{"schema": 1}', b'\x00{"schema": 2}', b"\x00", b"\x01\x00\x00\x00\x00" + bytes(40)]
 )
 def test_a_damaged_order_in_a_database_costs_a_new_one(database_site: DatabaseSite, content: bytes) -> None:
-    """It is removed with its key, with a warning."""
+    """A damaged order is removed with a warning."""
     orders(database_site).save("home", ORDER)
     database_site.execute("UPDATE dnsrenew_document SET content = %s WHERE kind = 'order'", content)
     context = Context()
@@ -94,7 +94,7 @@ def test_no_key_in_a_repr() -> None:
 
 
 def test_a_later_order_takes_the_place(site: StoreSite) -> None:
-    """Each certificate has one order: the last that was saved."""
+    """Each certificate has one order: the last one saved."""
     orders(site).save("home", ORDER)
     orders(site).save("home", dataclasses.replace(OTHER, version=3))
     found = load(site)
@@ -104,14 +104,14 @@ def test_a_later_order_takes_the_place(site: StoreSite) -> None:
 
 @pytest.mark.parametrize("version", [None, 2, 4])
 def test_an_order_that_has_done_its_work(site: StoreSite, version: int | None) -> None:
-    """With another version in force it is removed: its certificate is already stored."""
+    """An order is removed if another version is in use, because its certificate is already stored."""
     orders(site).save("home", ORDER)
     assert load(site, version=version) is None
     assert load(site) is None
 
 
 def test_it_costs_five_fsyncs(tmp_path: Path) -> None:
-    """Three files, their folder, its name; none to load and to clear."""
+    """Saving costs 5 fsyncs: three files, their folder and its name. Loading and clearing cost none."""
     disk = AtomicFiles()
     saved = OrderFolders(disk, Paths(str(tmp_path)))
     saved.save("home", ORDER)
@@ -124,7 +124,7 @@ def test_it_costs_five_fsyncs(tmp_path: Path) -> None:
 
 
 def test_everything_is_durable_before_the_name(tmp_path: Path) -> None:
-    """Each file and their folder are synced before the rename, the name after it."""
+    """Files and folder are synced before the rename, and the name after it."""
     orders(tmp_path).save("home", ORDER)
     orders(tmp_path).clear("home")
     counting = Counting()
@@ -135,7 +135,7 @@ def test_everything_is_durable_before_the_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077, 0o777])
 def test_private_under_any_umask(tmp_path: Path, mask: int) -> None:
-    """The folder is 0700 and its files 0600; open modes are restricted on load."""
+    """The folder has mode 0700 and its files 0600. Open modes are restricted on load."""
     old = os.umask(mask)
     try:
         orders(tmp_path / "state").save("home", ORDER)
@@ -171,7 +171,7 @@ def test_no_name_reaches_outside(site: StoreSite, name: str) -> None:
 
 @pytest.mark.parametrize("before", [None, OTHER])
 def test_killed_at_every_disk_operation_of_a_save(quick: Path, before: PendingOrder | None) -> None:
-    """Killed before any operation: the new order, the old one or none, complete; the next run works."""
+    """A kill before any operation leaves the new order, the old one or none, always complete. The next save works."""
 
     def prepare(root: Path) -> Path:
         if before is not None:
@@ -195,7 +195,7 @@ def test_killed_at_every_disk_operation_of_a_save(quick: Path, before: PendingOr
 
 
 def test_killed_at_every_disk_operation_of_a_clear(quick: Path) -> None:
-    """Killed before any operation: the complete order, or none; no file is renamed."""
+    """A kill before any operation leaves the complete order or none, without a warning."""
     counting = Counting()
     orders(quick / "count").save("home", ORDER)
     orders(quick / "count", counting).clear("home")
@@ -233,7 +233,10 @@ def test_refused_at_every_disk_operation_of_a_save(quick: Path, number: int) -> 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES])
 def test_refused_at_every_disk_operation_of_a_load_and_a_clear(quick: Path, number: int) -> None:
-    """Neither raises: an unreadable order is renamed, and one that cannot be removed does no harm."""
+    """If an operation fails, nothing is raised.
+
+    An unreadable order causes a warning, and one that stays is not loaded.
+    """
     counting = Counting()
     orders(quick / "count").save("home", ORDER)
     orders(quick / "count", counting).load(Context(), "home", version=3)
@@ -282,7 +285,7 @@ def form(**changes: object) -> bytes:
     ],
 )
 def test_a_damaged_order_is_set_aside(tmp_path: Path, file: str, content: bytes | None) -> None:
-    """Truncated, empty, missing, or of a newer dnsrenew: there is a warning, and a new order can be saved."""
+    """A truncated, empty, missing or newer file causes a warning, and a new order can be saved."""
     orders(tmp_path).save("home", ORDER)
     path = folder(tmp_path) / file
     if content is None:
@@ -301,7 +304,7 @@ def test_a_damaged_order_is_set_aside(tmp_path: Path, file: str, content: bytes 
 
 
 def test_damaged_orders_do_not_pile_up(tmp_path: Path) -> None:
-    """Of the damaged orders, the newest three are kept: what was ordered, without a private key."""
+    """Only the newest three damaged orders are kept, without their private keys."""
     for number in range(1, 6):
         orders(tmp_path).save("home", dataclasses.replace(ORDER, url=f"https://ca.test/order/{number}"))
         (folder(tmp_path) / "csr.der").write_bytes(b"")
@@ -315,7 +318,7 @@ def test_damaged_orders_do_not_pile_up(tmp_path: Path) -> None:
 
 
 def test_what_is_no_folder_is_set_aside(tmp_path: Path) -> None:
-    """A file, or a link, in its place: the target of the link is neither read nor changed."""
+    """A file or a link in place of the folder is renamed. The target of the link is not changed."""
     orders(tmp_path / "other").save("home", ORDER)
     orders(tmp_path / "state").save("home", ORDER)
     orders(tmp_path / "state").clear("home")
@@ -331,7 +334,7 @@ def test_what_is_no_folder_is_set_aside(tmp_path: Path) -> None:
 @settings(max_examples=150, deadline=None)
 @given(file=st.sampled_from(["order.json", "key.pem", "csr.der"]), data=st.data())
 def test_any_bytes_are_the_order_or_damage(file: str, data: st.DataObject) -> None:
-    """Any content of one of the files: the order as it was saved, or none."""
+    """With any content of one file, the saved order or None is loaded."""
     with tempfile.TemporaryDirectory() as root:
         orders(Path(root)).save("home", ORDER)
         path = folder(Path(root)) / file

@@ -26,7 +26,7 @@ TOLD = Told(failed=True, expiring=2, serial="0a", deployments={"x": "0b"}, renew
 
 
 def test_what_was_told_is_kept(site: StoreSite) -> None:
-    """By certificate; a record that says nothing is removed."""
+    """Records are stored by certificate. An empty record is removed."""
     assert site.open().told.read("home") == Told()
     site.open().told.write("home", TOLD)
     site.open().told.write("away", replace(TOLD, failed=False))
@@ -48,7 +48,7 @@ def test_the_last_diagnoses_are_kept(site: StoreSite) -> None:
 
 
 def test_the_key_of_fingerprints_is_the_same_for_all(site: StoreSite) -> None:
-    """It is made once, and random."""
+    """All stores of one place read the same random key."""
     first, second = site.open(), site.open()
     assert len(first.fingerprint_key()) == 32
     assert first.fingerprint_key() == second.fingerprint_key() == first.fingerprint_key()
@@ -59,7 +59,7 @@ def test_the_key_of_fingerprints_is_the_same_for_all(site: StoreSite) -> None:
 
 
 def test_a_request_waits_for_its_certificate(site: StoreSite) -> None:
-    """With its key; a later one takes its place, and it is removed when it is done."""
+    """A request is stored with its key, replaced by a later one, and removed by `clear`."""
     requests = site.open().signing_requests
     assert (requests.load(Context(), "home"), requests.made("home")) == (None, None)
     for names in (("a.test",), ("b.test", "c.test")):
@@ -78,7 +78,7 @@ def test_a_request_waits_for_its_certificate(site: StoreSite) -> None:
 
 
 def test_a_request_with_another_key_is_damaged(site: StoreSite) -> None:
-    """It is put away, with a warning; the next one can be made."""
+    """A request whose key does not match is set aside with a warning."""
     requests = site.open().signing_requests
     csr = x509.request_to_pem(x509.make_csr(x509.new_key("ecdsa-p256"), ["a.test"]))
     requests.save("home", csr, issue(1)[1])
@@ -93,7 +93,7 @@ def test_a_request_with_another_key_is_damaged(site: StoreSite) -> None:
 
 
 def test_the_old_files_of_a_target_are_kept_until_the_next_change(site: StoreSite) -> None:
-    """After a kill those that were saved first stay: the target had them before."""
+    """After a kill, the files that were saved first stay, because the target had them originally."""
     first = site.open().deployment("home", "one")
     assert (first.is_begun, first.kept()) == (False, {})
     keep(site.open(), 1)
@@ -114,7 +114,7 @@ def test_the_old_files_of_a_target_are_kept_until_the_next_change(site: StoreSit
 
 
 def test_entries_that_are_not_configured_any_more_are_forgotten(site: StoreSite) -> None:
-    """Whether one of them has begun a change is known until then."""
+    """Removed entries are deleted. Until then it is known whether one of them has begun a change."""
     keep(site.open(), 1)
     old, new = (site.open().deployment("home", entry) for entry in ("old", "new"))
     assert not new.have_others_begun(["new"])
@@ -128,7 +128,7 @@ def test_entries_that_are_not_configured_any_more_are_forgotten(site: StoreSite)
 
 
 def test_renames_are_known_until_they_are_done(site: StoreSite) -> None:
-    """Of several entries of several certificates; a run sees with its first look that there are some."""
+    """Pending renames of several entries and certificates are listed. `has_journal` reports them too."""
     store = site.open()
     keep(store, 1)  # makes the folders
     store.journal.enter(Context(), "home", [(_record(), "x")]).remove([(_record(), "x")])
@@ -153,7 +153,7 @@ def test_renames_are_known_until_they_are_done(site: StoreSite) -> None:
 
 
 def test_renames_are_those_of_one_machine(database_site: DatabaseSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another one has other files under the same paths."""
+    """Pending renames are visible only on the machine that noted them."""
     store = database_site.open()
     store.deployment("home", "a").note_renames([("/x.tmp", "/x")])
     with monkeypatch.context() as elsewhere:
@@ -188,7 +188,7 @@ def _keep(store: Store, serial: int, state: State) -> State:
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 def test_an_older_holder_writes_nothing(database_site: DatabaseSite, write: Callable[[Store], object]) -> None:
-    """Its connection is cut, another run locks the certificate and stores a newer version: that one stays."""
+    """A run that lost its connection cannot overwrite the newer version that another run has stored."""
     old, new = database_site.open(), database_site.open()
     keep(old, 1)
     context = Context()
@@ -212,7 +212,7 @@ def test_an_older_holder_writes_nothing(database_site: DatabaseSite, write: Call
 
 
 def test_a_run_that_holds_the_lock_writes(database_site: DatabaseSite) -> None:
-    """All of it, and others are kept out until the end."""
+    """The holder of the lock can write everything. Other runs are excluded meanwhile."""
     store, other = database_site.open(), database_site.open()
     with store.lock("home", context=Context()):
         assert _keep(store, 1, State()).version == 1
@@ -229,7 +229,7 @@ def test_a_run_that_holds_the_lock_writes(database_site: DatabaseSite) -> None:
 
 @pytest.mark.parametrize("text", ["a\0b", "\\u0000", "\\\0", "\\\\u0000\0", "ä€😀"])
 def test_a_text_of_any_characters_is_stored(site: StoreSite, text: str) -> None:
-    """A database has no NUL in JSON: another character takes its place there."""
+    """Any text is stored. A database replaces NUL by another character."""
     store = site.open()
     store.update("home", lambda state: state.failed("code", text, START))
     failure = site.open().read_state("home").last_failure
@@ -239,7 +239,7 @@ def test_a_text_of_any_characters_is_stored(site: StoreSite, text: str) -> None:
 
 
 def test_a_certificate_and_its_notification_are_one(database_site: DatabaseSite) -> None:
-    """Who listens is told once for each version, and not of a state."""
+    """Each new version causes one notification. A change of the state causes none."""
     store = database_site.open()
     with store.database.notifications("dnsrenew_changed") as heard:
         heard.wait(0)
@@ -265,7 +265,7 @@ def test_what_is_wanted_stays_wanted(database_site: DatabaseSite) -> None:
 
 
 def test_a_damaged_state_is_made_anew_by_the_next_run(database_site: DatabaseSite) -> None:
-    """With a warning; the certificate goes on."""
+    """A damaged state is rebuilt with a warning, and the certificate stays in use."""
     store = database_site.open()
     keep(store, 1)
     database_site.put_state(b'{"schema": 1, "version": "x"}')
@@ -278,7 +278,7 @@ def test_a_damaged_state_is_made_anew_by_the_next_run(database_site: DatabaseSit
 
 
 def test_the_folder_of_responses_ends_with_the_store(database_site: DatabaseSite) -> None:
-    """It is private."""
+    """The folder is private and is removed with the store object."""
     import gc
 
     from dnsrenew.store.opening import open_store

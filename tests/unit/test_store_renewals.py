@@ -98,7 +98,7 @@ def host(site: StoreSite) -> Host:
 
 
 def test_a_certificate_is_obtained_kept_and_renewed(host: Host) -> None:
-    """Missing, then not due, then due: three versions have three serial numbers, and nothing is left in DNS."""
+    """A certificate is obtained, then not due, then renewed. No TXT value is left in DNS."""
     first = host.run()
     assert (first.status, first.error) == ("renewed", None)
     assert host.run().status == "not-due"
@@ -114,7 +114,7 @@ def test_a_certificate_is_obtained_kept_and_renewed(host: Host) -> None:
 
 
 def test_what_is_stored_is_what_the_library_returns(host: Host) -> None:
-    """Chain and key fit, and make a context for a server; paths are those of a folder, or none."""
+    """The returned chain and key match and make a server context. Paths exist only for a folder store."""
     host.run()
     found = host.call(lambda renewer: renewer.certificate("home"))
     key = x509.key_from_pem(found.private_key_pem.encode())
@@ -125,7 +125,7 @@ def test_what_is_stored_is_what_the_library_returns(host: Host) -> None:
 
 
 def test_status_tells_the_same(host: Host) -> None:
-    """Before the first run and after it."""
+    """The status is missing before the first run and equals the outcome afterwards."""
     (missing,) = host.call(lambda renewer: renewer.status())
     assert (missing.state, missing.path) == ("missing", None)
     done = host.run()
@@ -134,7 +134,7 @@ def test_status_tells_the_same(host: Host) -> None:
 
 
 def test_a_failure_is_recorded(host: Host) -> None:
-    """The next run waits; no TXT value is left, and the ledger knows the failed validation."""
+    """After a failure the next run is deferred. A success resets the count."""
     host.refuses = True
     failed = host.run()
     assert failed.status == "failed"
@@ -166,7 +166,7 @@ def test_an_order_of_a_killed_run_is_taken_up(host: Host, monkeypatch: pytest.Mo
 
 
 def test_a_revoked_certificate_is_replaced(host: Host) -> None:
-    """At once, with another key where the old one is compromised."""
+    """A revoked certificate is replaced at once, with a new key if the old one is compromised."""
     first = host.run()
     key = host.store.read_private_key("home", host.store.read_state("home"))
     done = host.call(lambda renewer: renewer.revoke("home", reason="key-compromise"))
@@ -181,7 +181,10 @@ def test_a_revoked_certificate_is_replaced(host: Host) -> None:
 
 
 def test_a_certificate_of_another_issuer_is_installed(host: Host) -> None:
-    """Its request with the key waits in the store; it is not revoked at a CA of ours."""
+    """The store keeps the CSR with its key until its certificate is installed.
+
+    The certificate cannot be revoked at a configured CA.
+    """
     csr = host.call(lambda renewer: renewer.csr("home"))
     assert host.call(lambda renewer: renewer.csr("home")) == csr
     (waiting,) = host.call(lambda renewer: renewer.status())
@@ -208,7 +211,7 @@ def _key_of(store: Store) -> bytes:
 
 
 def test_deployments_get_the_certificate(host: Host, tmp_path: Path) -> None:
-    """Files, and a program that finds the files by the names of its environment; each once."""
+    """Files are deployed, and a program finds the certificate by its environment."""
     copy = tmp_path / "copy"
     program = f"import os, shutil; shutil.copytree(os.environ['RENEWED_LINEAGE'], {str(copy)!r})"
     parts = {name: str(tmp_path / f"{name}.pem") for name in ("certificate", "chain", "leaf", "key", "combined")}
@@ -233,7 +236,7 @@ def test_deployments_get_the_certificate(host: Host, tmp_path: Path) -> None:
 
 
 def test_a_server_serves_and_follows(host: Host) -> None:
-    """What another process has renewed is taken up."""
+    """A certificate renewed by another process is served."""
     host.run()
     renewer = host.renewer()
     with in_memory([host.ca], MemoryDns({"home": host.driver})), renewer.serve("home") as served:
@@ -251,7 +254,7 @@ def test_a_server_serves_and_follows(host: Host) -> None:
 
 
 def test_a_renewal_costs_few_statements(database_site: DatabaseSite) -> None:
-    """Of the store's part: 40 at most, all in all, and nothing due costs six."""
+    """A renewal costs the store 34 statements at most, and a run with nothing due 6."""
     host = Host(database_site)
     host.run()
     counts: dict[str, int] = {}
@@ -273,7 +276,7 @@ def test_a_renewal_costs_few_statements(database_site: DatabaseSite) -> None:
 
 
 def test_another_seal_is_told_before_anything_is_ordered(database_site: DatabaseSite) -> None:
-    """Also a missing one; the store stays as it is."""
+    """A wrong or missing seal is reported before an order."""
     host = Host(database_site)
     host.run()
     host.clock.elapsed += timedelta(days=61).total_seconds()
@@ -295,7 +298,7 @@ def test_another_seal_is_told_before_anything_is_ordered(database_site: Database
     ids=["nobody-there", "no-password"],
 )
 def test_without_the_database_nothing_is_ordered(database_site: DatabaseSite, address: StoreAddress, code: str) -> None:
-    """The outcome tells why; nothing is raised."""
+    """Without the database the outcome has the error, and nothing is ordered."""
     host = Host(database_site)
     renewer = Renewer(replace(host.config, store=address), clock=host.clock)
     with in_memory([host.ca], MemoryDns({"home": host.driver})):

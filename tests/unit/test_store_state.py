@@ -1,8 +1,9 @@
-"""state.json: strict when read, kept when unknown, made anew when damaged."""
+"""state.json: read strictly, unknown fields kept, rebuilt if damaged."""
 
 import json
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Callable
@@ -164,7 +165,7 @@ ARI = st.builds(
     )
 )
 def test_what_is_written_is_read(state: State) -> None:
-    """Any state is read as it was written."""
+    """Any state survives writing and reading."""
     assert State.from_json(state.to_json()) == state
 
 
@@ -185,7 +186,7 @@ def test_what_is_written_is_read(state: State) -> None:
     ids=lambda data: repr(data[:12]),
 )
 def test_a_damaged_state_is_made_anew(tmp_path: Path, data: bytes) -> None:
-    """The certificate in force is found again, the file is renamed, and there is one warning."""
+    """The current certificate is found, the damaged file is renamed, and there is one warning."""
     store = put(tmp_path, data)
     state = store.read_state("home")
     assert state == State().renewed(1, meta())
@@ -261,13 +262,13 @@ NOTHING = {"start": None, "end": None, "chosen": None, "next_poll": NOW, "explan
     ids=str,
 )
 def test_what_the_ca_suggested_can_be_asked_again(site: StoreSite, ari: object, expected: object) -> None:
-    """An invalid suggested window is dropped and is no damage: the CA can be asked again."""
+    """An invalid suggested window is dropped without a warning: the CA can be polled again."""
     store = put(site, valid(ari=ari))
     assert (store.read_state("home").ari, store.read_state("home").notices) == (expected, ())
 
 
 def test_a_new_certificate_starts_anew() -> None:
-    """Failures of the old certificate are reset; the history of routes stays."""
+    """A new certificate resets the failures. The history of routes stays."""
     said: dict[str, Any] = {
         "failures": 2,
         "next_attempt": NOW,
@@ -281,7 +282,10 @@ def test_a_new_certificate_starts_anew() -> None:
 
 
 def test_a_revocation_outlives_its_state(site: StoreSite) -> None:
-    """It is in the version too; compromised keys go on to later versions. What older versions wrote is read."""
+    """The version records the revocation too, and compromised keys are copied to later versions.
+
+    Older formats are read.
+    """
     store = site.open()
     keep(store, 1)
     with store.lock("home", context=Context()):
@@ -326,7 +330,7 @@ def test_a_state_of_the_first_dnsrenew_is_read(site: StoreSite) -> None:
 
 
 def test_the_newest_three_damaged_files_are_kept(tmp_path: Path) -> None:
-    """Each gets another name; the oldest go, by number and not by name, and a foreign name stays."""
+    """The newest three damaged files are kept, by number. A foreign name stays."""
     folder = tmp_path / "certificates/home"
     for number in range(1, 13):
         put(tmp_path, b"%d" % number).read_state("home")
@@ -339,7 +343,7 @@ def test_the_newest_three_damaged_files_are_kept(tmp_path: Path) -> None:
 
 
 def test_a_pipe_for_a_state_is_damage(tmp_path: Path) -> None:
-    """Opening it does not block: it is renamed."""
+    """A pipe in place of state.json is renamed without blocking."""
     store = put(tmp_path, b"")
     state_file(tmp_path).unlink()
     os.mkfifo(state_file(tmp_path))
@@ -398,7 +402,7 @@ def test_unknown_fields_are_kept(site: StoreSite) -> None:
 
 
 def test_failures_are_counted_and_forgotten(site: StoreSite) -> None:
-    """Each failure is counted and the last one is stored; a success resets them."""
+    """Failures are counted and the last one is stored. A success resets them."""
     store = site.open()
     fail(store, "dns-no-zone", "There is no zone.")
     fail(store, "ca-timeout", "It did not answer.", NOW + timedelta(days=1))
@@ -417,7 +421,7 @@ def test_failures_are_counted_and_forgotten(site: StoreSite) -> None:
 
 
 def test_a_state_that_is_gone_is_made_from_the_newest_whole_version(site: StoreSite) -> None:
-    """The newest complete version is in force; one without its key is skipped."""
+    """Without state.json the newest complete version is used. One without its key is skipped."""
     store = site.open()
     for serial in (1, 2, 3):
         keep(store, serial)
@@ -429,7 +433,10 @@ def test_a_state_that_is_gone_is_made_from_the_newest_whole_version(site: StoreS
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"{}", b'{"schema": 9}', None], ids=repr)
 def test_without_meta_the_certificate_is_read(tmp_path: Path, damage: bytes | None) -> None:
-    """If meta.json is damaged or missing too, the PEM files have everything but the CA and the spelling of IDNs."""
+    """If meta.json is damaged or missing, the state is rebuilt from the PEM files.
+
+    The CA and the spelling of IDNs are lost.
+    """
     store = put(tmp_path, b"{")
     path = tmp_path / "certificates/home/versions/1/meta.json"
     path.unlink() if damage is None else path.write_bytes(damage)
@@ -442,9 +449,57 @@ def test_without_meta_the_certificate_is_read(tmp_path: Path, damage: bytes | No
     assert FolderStore(tmp_path).read_state("home").notices == ()
 
 
+@pytest.mark.parametrize("damage", [b"", b"{", b"{}", None], ids=repr)
+def test_a_damaged_meta_is_set_aside_and_made_anew(tmp_path: Path, damage: bytes | None) -> None:
+    """It is said once. The new one does not say that the certificate was installed by hand."""
+    store = put(tmp_path, b"{")
+    path = tmp_path / "certificates/home/versions/1/meta.json"
+    path.unlink() if damage is None else path.write_bytes(damage)
+    (notice,) = store.read_state("home", quarantine=False).notices[:1]
+    assert "makes it anew" in notice.message
+    assert not path.with_name("meta.json.damaged").exists(), "`status` changes nothing"
+    state = store.read_state("home")
+    if damage is not None:
+        assert path.with_name("meta.json.damaged").read_bytes() == damage
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [each.code for each in state.notices] == ["store-damaged", "store-damaged"]
+    state_file(tmp_path).unlink(missing_ok=True)
+    again = FolderStore(tmp_path)
+    assert again.read_state("home") == state
+    assert again.read_state("home").notices == ()
+    assert not again.is_by_hand("home", state)
+
+
+def test_a_meta_of_a_newer_version_stays(tmp_path: Path) -> None:
+    """Its content is not damaged: it is neither renamed nor replaced, also by a revocation."""
+    store = put(tmp_path, b"{")
+    path = tmp_path / "certificates/home/versions/1/meta.json"
+    path.write_bytes(b'{"schema": 9}')
+    state = store.read_state("home")
+    with store.lock("home", context=Context()):
+        store.note_revocation("home", replace(state, revoked=True))
+    assert path.read_bytes() == b'{"schema": 9}'
+
+
+def test_a_revocation_makes_a_damaged_meta_anew_from_the_state(tmp_path: Path) -> None:
+    """The state knows the CA and the spelling of the domains, and the revocation is recorded."""
+    store = FolderStore(tmp_path)
+    state = keep(store, 1)
+    path = tmp_path / "certificates/home/versions/1/meta.json"
+    path.write_bytes(b"x")
+    with store.lock("home", context=Context()):
+        store.note_revocation("home", store.update("home", lambda found: replace(found, revoked=True)))
+    assert path.with_name("meta.json.damaged").read_bytes() == b"x"
+    (notice,) = store.read_state("home").notices
+    assert "makes it anew" in notice.message
+    state_file(tmp_path).unlink()
+    found = FolderStore(tmp_path).read_state("home")
+    assert (found.ca, found.domains, found.revoked) == (state.ca, state.domains, True)
+
+
 @pytest.mark.parametrize("field", ["not_before", "not_after", "serial", "all"])
 def test_a_meta_of_another_certificate_does_not_mislead(site: StoreSite, field: str) -> None:
-    """The certificate decides when it expires, whatever meta.json says; a reader is told too, and renames nothing."""
+    """If meta.json does not match the certificate, the certificate decides, with a warning."""
     document = json.loads(meta().to_json())
     wrong = {"not_before": "2020-01-01T00:00:00Z", "not_after": "2099-01-01T00:00:00Z", "serial": "ff", "ca": "other"}
     document |= wrong if field == "all" else {field: wrong[field]}
@@ -469,7 +524,7 @@ def test_a_version_of_garbage_is_no_certificate(tmp_path: Path) -> None:
 
 
 def test_ten_thousand_states(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
-    """The states of 10,000 certificates are read and their files checked; the time is reported."""
+    """The states of 10,000 certificates are read and their files checked. The time is reported."""
     keep(FolderStore(tmp_path), 1)
     data = state_file(tmp_path).read_bytes()
     for number in range(500):
@@ -505,7 +560,7 @@ def test_a_state_shares_its_keys() -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 700, LIMIT, LIMIT + 1, LIMIT + 9])
 def test_a_file_is_read_in_one_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    """With a buffer of its size: a buffer of the limit for each of 10,000 files doubles the time of the kernel."""
+    """A file is read by one call with a buffer of its size."""
     (tmp_path / "file").write_bytes(b"x" * size)
     asked: list[int] = []
     read = os.read
@@ -520,7 +575,7 @@ def test_a_file_is_read_in_one_call(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_file_that_comes_in_parts_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A network file system may return less than was asked for."""
+    """A file is read completely even if each read returns a part, as on a network file system."""
     (tmp_path / "file").write_bytes(b"0123456789")
     read = os.read
     monkeypatch.setattr(os, "read", lambda handle, wanted: read(handle, min(wanted, 3)))

@@ -56,7 +56,7 @@ def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def test_everything_in_it_is_read(tmp_path: Path) -> None:
-    """State, certificate, account, ledger, journal and the order of a killed run; nothing is set aside as damaged."""
+    """State, certificate, account, ledger, journal and pending order are read without damage."""
     old = written(FIRST, tmp_path / "state")
     store, context = FolderStore(old), Context()
     assert store.names() == ["failing", "home", "site"]
@@ -84,7 +84,7 @@ def test_everything_in_it_is_read(tmp_path: Path) -> None:
 
 
 def test_every_kind_of_file_is_read(tmp_path: Path) -> None:
-    """Also a key rollover that has not ended, requests, records, what a deployment kept, and the ledger."""
+    """Every kind of file of an older version is read, even a pending key rollover and the ledger."""
     old = written(ALL, tmp_path / "state")
     store, context = FolderStore(old), Context(clock=FakeClock())
     assert store.names() == ["home", "second", "site"]
@@ -107,7 +107,7 @@ def test_every_kind_of_file_is_read(tmp_path: Path) -> None:
 
 
 def test_it_is_shown(old: Path) -> None:
-    """Valid, with the route that led to it."""
+    """The certificate is shown as valid with its route."""
     context = Context(clock=FakeClock())
     shown = status_of(SPEC, FolderStore(old), context)
     assert (shown.state, shown.known, shown.last_failure) == ("valid", True, None)
@@ -116,7 +116,7 @@ def test_it_is_shown(old: Path) -> None:
 
 
 def test_it_is_exported_and_restored(old: Path, tmp_path: Path) -> None:
-    """What belongs to a run stays behind; everything else is as before, and is renewed."""
+    """A store of an older version can be exported, restored and renewed."""
     config = write(tmp_path, f'store = "state"\n{GOOD}')
     config.chmod(0o600)
     exported(config, tmp_path / "a.dr")
@@ -127,7 +127,7 @@ def test_it_is_exported_and_restored(old: Path, tmp_path: Path) -> None:
 
 
 def test_it_is_renewed(old: Path) -> None:
-    """When it is due; the version before stays beside the new one."""
+    """A certificate of an older version is renewed when it is due. The old version stays beside the new one."""
     stage = RunStage(old.parent / "state", RunWorld(hosts={"a": "ok"}))
     assert stage.run(SPEC).status == "not-due"
     state = stage.store.read_state("site")

@@ -34,7 +34,7 @@ def versions(root: Path) -> list[str]:
 
 
 def test_the_layout_is_the_contracts(tmp_path: Path) -> None:
-    """Every file has the path of the contract, and there are no others."""
+    """The files are exactly those of the contract."""
     first_issuance(FolderStore(tmp_path / "state"))
     found = {str(path.relative_to(tmp_path / "state")) for path in (tmp_path / "state").rglob("*") if path.is_file()}
     (account,) = os.listdir(tmp_path / "state/accounts")
@@ -53,7 +53,7 @@ def test_the_layout_is_the_contracts(tmp_path: Path) -> None:
 
 @both
 def test_a_new_certificate_is_in_force(tmp_path: Path, windows: bool) -> None:
-    """After `keep`, dnsrenew and other programs read it; its paths are absolute and in one version."""
+    """After `keep`, dnsrenew and other programs read the new certificate by absolute paths."""
     store = FolderStore(tmp_path, windows=windows)
     state = keep(store, 1)
     assert state == store.read_state("home") == assert_whole(store, {1})
@@ -79,7 +79,7 @@ def test_three_versions_are_kept_and_numbers_grow(tmp_path: Path, windows: bool)
 
 
 def test_a_number_is_never_used_twice(site: StoreSite) -> None:
-    """Not even after the versions were removed: the state has the number."""
+    """A version number is not reused, even after the versions were removed."""
     store = site.open()
     keep(store, 1)
     keep(store, 2)
@@ -89,7 +89,7 @@ def test_a_number_is_never_used_twice(site: StoreSite) -> None:
 
 
 def test_the_version_in_force_is_kept_behind_newer_ones(site: StoreSite) -> None:
-    """Newer versions that were never put into force do not displace it."""
+    """Newer versions that were never activated do not displace the current one."""
     store = site.open()
     state = keep(store, 1)
     chain, key, facts = issue(2)
@@ -110,7 +110,7 @@ def test_the_version_in_force_is_kept_behind_newer_ones(site: StoreSite) -> None
 
 
 def test_what_is_no_version_is_not_taken_for_one(tmp_path: Path) -> None:
-    """Foreign and temporary names do not count; temporary ones are removed, foreign ones stay."""
+    """Foreign and temporary names are no versions. Temporary ones are removed, foreign ones stay."""
     store = FolderStore(tmp_path)
     keep(store, 1)
     for name in ("007", "1.bak", "x", "٣", ".tmp-1-99"):
@@ -133,7 +133,7 @@ def test_a_chain_may_be_of_one_link(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["missing", "empty"])
 def test_without_its_key_there_is_no_certificate(tmp_path: Path, damage: str) -> None:
-    """A version without its key is incomplete: it is renewed, not returned."""
+    """A version without its key is incomplete and not returned."""
     store = FolderStore(tmp_path)
     state = keep(store, 1)
     key = tmp_path / "certificates/home/versions/1/privkey.pem"
@@ -143,7 +143,7 @@ def test_without_its_key_there_is_no_certificate(tmp_path: Path, damage: str) ->
 
 
 def test_nothing_stored_is_no_certificate(site: StoreSite) -> None:
-    """A missing store has no certificate, and a query does not create it."""
+    """A missing store has no certificate. A query does not create it."""
     store = site.open()
     assert store.read_state("home") == State()
     assert not store.is_whole("home", State())
@@ -155,7 +155,7 @@ def test_nothing_stored_is_no_certificate(site: StoreSite) -> None:
 
 
 def test_the_newest_three_are_kept(site: StoreSite) -> None:
-    """The fifth renewal keeps 3, 4 and 5; the fifth is in force for every reader, also in another run."""
+    """After five renewals, the versions 3, 4 and 5 are kept, and every reader gets the fifth."""
     state = State()
     for serial in range(1, 6):
         state = keep(site.open(), serial)
@@ -169,7 +169,7 @@ def test_the_newest_three_are_kept(site: StoreSite) -> None:
 
 
 def test_a_version_without_its_key_is_no_certificate(site: StoreSite) -> None:
-    """It is renewed, not returned, with a warning."""
+    """A version without its key is not returned, causes a warning, and can be replaced."""
     store = site.open()
     state = keep(store, 1)
     assert store.is_whole("home", state)
@@ -184,7 +184,7 @@ def test_a_version_without_its_key_is_no_certificate(site: StoreSite) -> None:
 
 
 def test_a_certificate_is_removed(site: StoreSite) -> None:
-    """With its versions, its order, its request and its state; another one stays."""
+    """A certificate is removed with its versions, order, request and state. Other certificates stay."""
     store = site.open()
     keep(store, 1)
     store.keep(replace(SPEC, name="away"), "lab", *issue(2), state=State())
@@ -200,7 +200,7 @@ def test_a_certificate_is_removed(site: StoreSite) -> None:
 
 
 def test_a_mark_tells_of_each_write(site: StoreSite) -> None:
-    """Of a state too, and not of a look."""
+    """The mark changes with each write of a version or a state, and not by reading."""
     store = site.open()
     marks = [store.mark("home")]
     keep(store, 1)
@@ -212,7 +212,7 @@ def test_a_mark_tells_of_each_write(site: StoreSite) -> None:
 
 
 def test_what_was_installed_by_hand_is_known(site: StoreSite) -> None:
-    """It names no CA."""
+    """A version without a CA counts as installed by hand."""
     store = site.open()
     state = keep(store, 1)
     assert not store.is_by_hand("home", state)
@@ -234,7 +234,7 @@ def test_what_was_installed_by_hand_is_known(site: StoreSite) -> None:
 
 @pytest.mark.parametrize("name", ["", "..", "../x", "a/b", "con"])
 def test_a_name_that_no_certificate_can_have_is_refused(site: StoreSite, name: str) -> None:
-    """Whatever is asked."""
+    """Every method refuses an invalid name."""
     store = site.open()
     for work in (
         lambda: store.read_state(name),
@@ -282,7 +282,7 @@ def test_a_foreign_current_is_set_aside(tmp_path: Path, windows: bool) -> None:
 
 @both
 def test_mending_costs_nothing_where_all_is_well(tmp_path: Path, windows: bool) -> None:
-    """Nothing is written, and no lock is taken."""
+    """A repair of an intact store writes nothing and takes no lock."""
     keep(FolderStore(tmp_path, windows=windows), 1)
     counting = Counting()
     store = FolderStore(tmp_path, disk=AtomicFiles(counting), windows=windows)
@@ -307,7 +307,7 @@ def test_mending_leaves_a_live_run_alone(tmp_path: Path, windows: bool) -> None:
 
 
 def test_copies_cut_short_are_completed(tmp_path: Path) -> None:
-    """Windows: killed between two files, the next run copies the rest; dnsrenew itself never reads a mixture."""
+    """On Windows, the run after a kill completes the copies. dnsrenew itself never reads a mixture."""
     keep(FolderStore(tmp_path, windows=True), 1)
     counting = Counting()
 
@@ -340,7 +340,7 @@ def test_copies_of_a_version_that_is_gone_are_put_back(tmp_path: Path) -> None:
 
 
 def test_a_file_in_use_does_not_cost_the_certificate(tmp_path: Path) -> None:
-    """Windows: if a program has a file of `current` open, there is a warning, and the next run copies it."""
+    """On Windows, an open file of `current` causes a warning, and the next run copies it."""
     keep(FolderStore(tmp_path, windows=True), 1)
 
     def in_use(operation: str, path: str) -> None:
@@ -385,7 +385,7 @@ def test_fsyncs_are_counted(tmp_path: Path) -> None:
 
 
 def test_a_version_is_durable_before_current_moves(tmp_path: Path) -> None:
-    """Every file, its folder and its number are synced before the link; state.json is last, and synced."""
+    """A version is synced before `current` is switched. state.json is written and synced last."""
     keep(FolderStore(tmp_path), 1)
     counting = Counting()
     keep(FolderStore(tmp_path, disk=AtomicFiles(counting)), 2)

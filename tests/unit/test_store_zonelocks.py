@@ -38,7 +38,7 @@ def store(site: StoreSite) -> Store:
 
 
 def is_free(store: Store) -> bool:
-    """Tell whether another run could lock the zone."""
+    """Return whether another run could lock the zone."""
     try:
         with ZoneLocks(store).value(Context(), ZONE):
             return True
@@ -61,7 +61,7 @@ def test_other_runs_are_kept_away_until_the_last_has_left(store: Store) -> None:
 
 
 def test_who_is_refused_leaves_nothing_behind(store: Store) -> None:
-    """Each certificate of a refused run asks again, and gets the zone once it is free."""
+    """A refused run can try again and gets the zone once it is free."""
     locks = ZoneLocks(store)
     with ZoneLocks(store).value(Context(), ZONE):
         for _ in range(2):
@@ -72,7 +72,7 @@ def test_who_is_refused_leaves_nothing_behind(store: Store) -> None:
 
 
 def test_a_run_that_waits_has_the_zone_afterwards(store: Store) -> None:
-    """One thread waits for the lock, the others share it: one wait per run."""
+    """The threads of a run share one wait for the lock."""
     locks, waiting, behind, both = ZoneLocks(store, wait=60), Waiting(), Waiting(), threading.Barrier(2)
     theirs = contextlib.ExitStack()
     theirs.enter_context(ZoneLocks(store).value(Context(), ZONE))
@@ -91,7 +91,7 @@ def test_a_run_that_waits_has_the_zone_afterwards(store: Store) -> None:
 
 
 def test_all_of_a_run_wait_together(store: Store) -> None:
-    """Another run does not release the lock: five certificates wait no longer than one."""
+    """If another run keeps the lock, five certificates wait no longer than one."""
     locks, barrier = ZoneLocks(store, wait=0.4), threading.Barrier(5)
 
     def go() -> None:
@@ -120,7 +120,7 @@ class Noting(Context):
 
 
 def test_writing_is_shared_in_turn_by_runs_that_write_again_and_again(store: Store) -> None:
-    """Even without `wait`, a run that has written lets the waiting run go first."""
+    """Even without `wait`, a run that has written lets a waiting run go first."""
     busy, other, waiting = ZoneLocks(store), ZoneLocks(store), Noting()
     order: list[str] = []
 
@@ -140,7 +140,7 @@ def test_writing_is_shared_in_turn_by_runs_that_write_again_and_again(store: Sto
 
 
 def test_who_writes_in_turn_waits_for_other_runs_only(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits for threads of the same run do not count; the refusal of one thread holds for those behind it."""
+    """Waits for threads of the same run do not count. The refusal of one thread applies to those behind it."""
     monkeypatch.setattr("dnsrenew.store.zone_locks.WRITING", 0.2)
     clock, locks = FakeClock(), ZoneLocks(store)
     context, behind = Context(clock=clock), Waiting(clock=clock)

@@ -30,7 +30,7 @@ def receiver(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NotifyS
 
 
 def test_a_message_is_one_datagram(receiver: NotifySocket) -> None:
-    """A line for each field; a line feed in a value begins no field of its own."""
+    """Each field is one line. A line feed in a value becomes a space."""
     notifier = ServiceNotifier.from_environment({"NOTIFY_SOCKET": receiver.address})
     assert notifier.send(READY=1, STATUS="Next check: soon.\nMAINPID=1")
     assert receiver.receive() == "READY=1\nSTATUS=Next check: soon. MAINPID=1"
@@ -38,12 +38,12 @@ def test_a_message_is_one_datagram(receiver: NotifySocket) -> None:
 
 @pytest.mark.parametrize("environ", [{}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "vsock:2:1"}])
 def test_without_systemd_nothing_is_sent(environ: dict[str, str]) -> None:
-    """Also where the address is of a kind that is not supported."""
+    """Without a supported socket address nothing is sent."""
     assert not ServiceNotifier.from_environment(environ).send(READY=1)
 
 
 def test_a_socket_that_is_gone_disturbs_nobody(tmp_path: Path) -> None:
-    """The service goes on."""
+    """If the socket does not exist, sending returns false."""
     assert not ServiceNotifier(str(tmp_path / "nobody")).send(READY=1)
     assert not ServiceNotifier("/" + 200 * "a").send(READY=1)
 
@@ -71,12 +71,12 @@ def test_a_full_queue_is_waited_for_only_briefly(tmp_path: Path, monkeypatch: py
     ],
 )
 def test_the_period_of_the_watchdog(environ: dict[str, str], period: float | None) -> None:
-    """It is for the process that systemd names, and for no child that inherited the variable."""
+    """The period is that of the process that systemd names, not of a child that inherited the variable."""
     assert watchdog_period(environ) == period
 
 
 def test_the_watchdog_is_silent_when_the_loop_hangs(receiver: NotifySocket) -> None:
-    """It speaks at half of the period while the signs of life come, and again once they do."""
+    """The watchdog sends as long as signs of life arrive, stops without them, and continues with the next one."""
     clock = FakeClock()
     sign = LifeSign(clock.monotonic)
     sign.give(150)

@@ -95,21 +95,21 @@ def test_a_text_is_plain(text: Text) -> None:
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_field_is_a_name(text: Text) -> None:
-    """Each field of a template is the name of evidence, not an expression."""
+    """Each field of a template is a name, not an expression."""
     for field in fields_of(f"{text.message} {text.fix}"):
         assert field.isidentifier()
 
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_text_can_be_filled(text: Text) -> None:
-    """Filled from evidence, no field is left."""
+    """A text with all fields filled has no field left."""
     values = dict.fromkeys(fields_of(f"{text.message} {text.fix}"), 1)
     assert not re.search(r"\{\w+\}", "".join(text.fill(**values)))  # { command = […] } is TOML
 
 
 @pytest.mark.parametrize(("module", "name"), list(codes.catalogue()))
 def test_a_text_is_used(module: str, name: str) -> None:
-    """Each text with a code is that of an error or a warning."""
+    """Each text with a code is used by an error or a warning."""
     texts = codes.catalogue()[module, name]
     if all(text.code and not text.code.startswith("ari-") for text in texts):
         assert codes.classes_of(module, name)

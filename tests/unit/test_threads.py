@@ -1,4 +1,4 @@
-"""The workers of a run: begun in their order, so many at once, and who is stuck does not keep the others waiting."""
+"""The worker threads of a run: their order, their limit, and how a blocked one releases its slot."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Work:
         return number
 
     def have_begun(self, count: int) -> bool:
-        """Whether so many more begin; nobody does after them."""
+        """Return whether exactly this many more tasks begin."""
         return all(self.begun.acquire(timeout=5) for _ in range(count)) and not self.begun.acquire(timeout=0.05)
 
 
@@ -46,7 +46,7 @@ def test_so_many_at_once_begun_in_their_order() -> None:
 
 
 def test_who_is_stuck_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host that does not answer holds up those that wait for it, and nobody else; who goes on is one too many."""
+    """A worker that waits long releases its slot to another task, and continues afterwards in addition to the limit."""
     monkeypatch.setattr(module, "LONG", 0.05)
     pool, work, answer = threads.ThreadPool(LIMIT), Work(), threading.Event()
     context = Context(pool=pool)
@@ -67,7 +67,7 @@ def test_who_is_stuck_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_there_is_an_end_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many are stuck, there are only so many threads."""
+    """The number of threads is limited, however many are blocked."""
     monkeypatch.setattr(module, "LONG", 0.05)
     pool, work, answer = threads.ThreadPool(LIMIT), Work(), threading.Event()
     context = Context(pool=pool)
@@ -85,7 +85,7 @@ def test_there_is_an_end_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_where_no_thread_is_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those that there are do all the work; only where there is none it is an error."""
+    """If no further thread can be started, the existing ones do all the work. Without any thread it is an error."""
     start, started = threading.Thread.start, list[threading.Thread]()
 
     def few(thread: threading.Thread) -> None:
@@ -103,7 +103,7 @@ def test_where_no_thread_is_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_another_thread_makes_no_room() -> None:
-    """One certificate writes to two hosts in two threads of its own: it is one that waits all the same."""
+    """release_slot() in a thread outside the pool lends one slot."""
     pool, work = threads.ThreadPool(1), Work()
     pool.start([partial(work.wait, number) for number in range(2)])
     with pool.release_slot():

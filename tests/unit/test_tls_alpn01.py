@@ -42,7 +42,7 @@ class SlowListeners:
 
 
 def test_a_port_that_opens_after_a_cancel_is_closed_again() -> None:
-    """The cleanup has already run when the call that was left behind opens the port."""
+    """A port that an abandoned call opens after the cleanup is closed again."""
     listeners, cancel = SlowListeners(), threading.Event()
     solver, context = TlsAlpn01(cast("TlsAlpnListeners", listeners)), Context(cancel=cancel)
 
@@ -75,7 +75,7 @@ def test_what_was_published_is_withdrawn_once() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
 def test_one_address_cannot_push_out_another() -> None:
-    """However many silent connections one address opens, the CA ends its handshake on an older one."""
+    """Silent connections of one address do not displace an older connection of the CA."""
     listeners, client = TlsAlpnListeners(), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
     client.set_alpn_protocols([PROTOCOL])

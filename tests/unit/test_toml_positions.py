@@ -115,7 +115,7 @@ def test_every_key_of_every_document_is_found(text: str) -> None:
 
 
 def test_where_each_value_stands() -> None:
-    """The text there is the value, for every key and every item of a list."""
+    """For every key and list item, the text at its position is the value."""
     spans = value_spans(TEXT)
     tables = tomllib.loads(TEXT)
     assert {("plain",), ("list", 2, "x", "y"), ("literal",), ("c", 1, "deep", 1, "n")} <= set(spans)

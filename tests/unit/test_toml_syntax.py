@@ -60,7 +60,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case[0].splitlines()[-1][:20])
 def test_the_likely_cause(case: tuple[str, tuple[int, int], str, str]) -> None:
-    """A beginner reads where it is and what to write."""
+    """A syntax error has its line, column, key and the expected text."""
     text, position, key, expected = case
     one = said(text)
     assert (one.line, one.column) == position
@@ -70,7 +70,7 @@ def test_the_likely_cause(case: tuple[str, tuple[int, int], str, str]) -> None:
 
 
 def test_the_line_with_a_caret() -> None:
-    """The caret is below the column, also after tabs and wide characters."""
+    """The caret is below the column, even after tabs and wide characters."""
     assert said('a = 1\ncontact = ["me]\n').excerpt() == ['  2 | contact = ["me]', "    |                ^"]
     assert said("\tstore = x\n").excerpt() == ["  1 |  store = x", "    |          ^"]
     assert said('contact = ["日本" x]\n').excerpt()[1] == "    |             \u3000\u3000  ^"
@@ -114,7 +114,7 @@ def test_a_depth_that_is_absurd(tmp_path: Path) -> None:
     ],
 )
 def test_what_can_be_a_secret_is_not_shown(text: str, shown: str) -> None:
-    """Only the values of keys that hold no secret are shown, and references; the caret stands where the line is cut."""
+    """Only values of keys without secrets and references are shown. The caret is at the end of a cut line."""
     one = said(text)
     assert one.source == shown
     assert "CANARY" not in "".join(map(str, vars(one).values()))
@@ -124,7 +124,7 @@ def test_what_can_be_a_secret_is_not_shown(text: str, shown: str) -> None:
 
 @given(st.text(st.sampled_from("ab =\n[]{}'\"#.,1\t“\\\r"), max_size=40))
 def test_every_error_has_a_place(text: str) -> None:
-    """Whatever the text, the error is in a line that exists, and its excerpt is two lines of the width."""
+    """For any text, the error has an existing line, and its excerpt is two lines within the width."""
     try:
         tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

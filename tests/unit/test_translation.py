@@ -61,7 +61,7 @@ def test_each_template_is_translated_once() -> None:
 
 
 def test_a_translation_has_the_same_fields() -> None:
-    """No fact is lost, and none is asked for that the evidence lacks."""
+    """A translation has exactly the fields of the English text."""
     wrong = [
         english
         for english, chinese in zh.CATALOGUE.items()
@@ -71,7 +71,7 @@ def test_a_translation_has_the_same_fields() -> None:
 
 
 def test_a_translation_is_chinese() -> None:
-    """A template that was only copied is no translation; commands and names stay."""
+    """No translation is a copy of its English text."""
     worded = {english: chinese for english, chinese in zh.CATALOGUE.items() if translations.has_words(english)}
     copied = [english for english, chinese in worded.items() if not CHINESE.search(chinese)]
     assert copied == []
@@ -101,7 +101,7 @@ def test_a_message_is_filled_in_the_language(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_clauses_are_translated() -> None:
-    """What each name server answers is a clause in the message; of its words only names and codes stay."""
+    """Clauses within a message are translated too. Only names and codes stay."""
     question = DnsQuestion(wire.from_text("_acme-challenge.home.test."), dns.rdatatype.TXT)
     errors = [
         OSError(errno.EMFILE, ""),
@@ -128,7 +128,7 @@ def test_clauses_are_translated() -> None:
 
 
 def test_a_message_is_a_text_elsewhere() -> None:
-    """It is compared, written and copied as the English text."""
+    """A message is compared, serialized and copied as its English text."""
     message = TEXT.fill(name="a", time="now", cause="b", commands=[])[1]
     assert isinstance(message, Message)
     assert message == "a expired on now: b"
@@ -137,7 +137,7 @@ def test_a_message_is_a_text_elsewhere() -> None:
 
 
 def test_only_sentences_of_a_document_are_translated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Programs read evidence, so it is the same in every language; checks within it have sentences of their own."""
+    """Sentences are translated, even in nested checks. Evidence stays in English."""
     monkeypatch.setattr(zh, "CATALOGUE", {"It is {what}.": "是 {what}。"})
     made = Text("", "It is {what}.", "").fill(what="lost")[1]
     document = {"message": made, "evidence": {"reason": made, "checks": [{"summary": made, "evidence": [made]}]}}
@@ -148,13 +148,13 @@ def test_only_sentences_of_a_document_are_translated(monkeypatch: pytest.MonkeyP
 
 
 def test_what_dnsrenew_did_not_write_stays() -> None:
-    """A text of a CA or of a host is shown as it is."""
+    """Text that is not dnsrenew's is shown unchanged."""
     assert Translator("zh").message("It is lost.") == "It is lost."
     assert Translator("en").message("x") == "x"
 
 
 def test_a_mistake_is_translated() -> None:
-    """Position, values and what is typed stay; every phrase of the line is in the language."""
+    """Every phrase of a mistake is translated. Position, values and text to type stay."""
     place = shown_place(("certificate", 0, "routes", 1, "dns"), {"certificate": [{"name": "home"}]})
     found = UNKNOWN_ACCOUNT.format(account='"hom"')
     expected = one_of(["home", "backup", "third"])
@@ -171,7 +171,7 @@ def test_a_mistake_is_translated() -> None:
 
 @pytest.mark.parametrize("several", [1, 2])
 def test_the_last_mistake_ends_with_a_stop(several: int) -> None:
-    """In English and in the other language."""
+    """The message ends with a full stop in both languages."""
     error = config_error([Mistake("", None, "store", EMPTY_TEXT, NOT_EMPTY)] * several)
     assert error.message.endswith("expected a text that is not empty.")
     assert Translator("zh").message(error.message).endswith("应为：非空文本。")
@@ -186,7 +186,7 @@ def test_a_clause_has_no_stop() -> None:
 
 
 def test_a_phrase_shows_braces() -> None:
-    """Two braces in a template are one in the text, also where it is not filled."""
+    """Doubled braces in a template become single ones, even without fields."""
     assert PROFILE == 'the name of a profile, or { prefer = "…" }'
     assert Translator("zh").message(PROFILE) == 'profile 的名称，或 { prefer = "…" }'
     assert BAD_LABEL.format(label="'{x}'") == "the label '{x}' is not made of 1 to 63 letters, digits and hyphens"
@@ -202,7 +202,7 @@ def test_a_phrase_shows_braces() -> None:
     ],
 )
 def test_a_series(separator: str, english: str, chinese: str) -> None:
-    """Each text of a series is translated, and what separates them."""
+    """Each text of a series and its separators are translated."""
     message = series([EMPTY_TEXT, "b"], separator)
     assert message == english
     assert Translator("zh").message(message) == chinese
@@ -210,7 +210,7 @@ def test_a_series(separator: str, english: str, chinese: str) -> None:
 
 
 def test_no_space_between_two_characters(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A template has spaces beside Latin values; beside a translated one they go, but never within a value."""
+    """Spaces beside a translated value are removed. Spaces within a value stay."""
     monkeypatch.setattr(zh, "CATALOGUE", {"It is {what} now.": "现在 {what} 了。", "an empty text": "空 文本"})
     text = Text("", "It is {what} now.", "")
     assert Translator("zh").message(text.fill(what=EMPTY_TEXT)[1]) == "现在空 文本了。"
@@ -233,13 +233,16 @@ def test_no_space_between_two_characters(monkeypatch: pytest.MonkeyPatch) -> Non
     ],
 )
 def test_a_stored_message_is_translated(english: str, chinese: str) -> None:
-    """The store has the English text alone; its template is found, and so are those of the values within it."""
+    """The store has English text only.
+
+    Its template, and those of the values within it, are found for the translation.
+    """
     assert Translator("zh", lambda time: f"{time:%H:%M}").message(english) == chinese
     assert Translator("en").message(english) == english
 
 
 def test_every_template_is_found_again() -> None:
-    """The text gives the template that it was filled from, or one with as many letters, and the same values."""
+    """The template of a filled text is found, unless it has too few letters."""
     templates = StoredMessages(zh.CATALOGUE)
     for english in zh.CATALOGUE:
         names = translations.fields(english)
@@ -253,19 +256,19 @@ def test_every_template_is_found_again() -> None:
 
 @pytest.mark.parametrize("text", ["a b", "x: y z", "missing", "no such thing at all", "x" * 9_000, "a\nb c"])
 def test_other_texts_give_no_template(text: str) -> None:
-    """What is too short or unknown is not taken for a message."""
+    """A text that is too short or unknown is not translated."""
     assert Translator("zh").message(text) == text
 
 
 def test_the_template_with_more_words_is_taken() -> None:
-    """What follows a colon is a field of its own, if there is such a template."""
+    """If several templates match, the one with more words is used."""
     templates = StoredMessages(["The host {name} refused it.", "The host {name} refused it: {answer}.", "{a} it: {b}"])
     found = templates.find("The host a refused it: no.")
     assert found == ("The host {name} refused it: {answer}.", {"name": "a", "answer": "no"})
 
 
 def test_a_value_stands_for_one_text() -> None:
-    """A field that stands twice has the same value twice."""
+    """A field that occurs twice must have the same value."""
     templates = StoredMessages(["{name} is not the same as {name}"])
     assert templates.find("a is not the same as a") == ("{name} is not the same as {name}", {"name": "a"})
     assert templates.find("a is not the same as b") is None
@@ -273,7 +276,7 @@ def test_a_value_stands_for_one_text() -> None:
 
 
 def test_times_are_local() -> None:
-    """A translator with a zone shows times in it, also in English."""
+    """A translator with a time format uses it, even in English."""
     (message,) = TEXT.fill(name="a", time="2026-11-26T22:15:20Z", cause="", commands=[])[1:2]
     seen: list[datetime] = []
     assert Translator("en", lambda time: seen.append(time) or "soon").message(message) == "a expired on soon: "  # type: ignore[func-returns-value]
@@ -292,5 +295,5 @@ def test_times_are_local() -> None:
     ],
 )
 def test_the_language_of_the_environment(environ: dict[str, str], language: str) -> None:
-    """LC_ALL before LC_MESSAGES before LANG; empty ones do not count."""
+    """LC_ALL takes precedence over LC_MESSAGES and LANG. Empty variables are ignored."""
     assert language_of(environ) == language

@@ -56,7 +56,7 @@ class More(Plain):
 
 
 class Own(Frozen):
-    """A value that takes what it keeps in another form."""
+    """A value whose constructor takes its field in another form."""
 
     words: tuple[str, ...]
 
@@ -74,7 +74,7 @@ class Standard:
 
 
 def test_fields_are_given_by_place_or_by_name() -> None:
-    """By place in the order of the class, by name in any; what is not given is the default."""
+    """Fields are given by position or by name. Omitted ones get their default."""
     value = Plain(1, c=[2])
     assert (value.a, value.b, value.c, value.kind) == (1, None, [2], "plain")
     assert Plain(c=[2], a=1) == value
@@ -82,7 +82,7 @@ def test_fields_are_given_by_place_or_by_name() -> None:
 
 
 def test_a_made_default_belongs_to_one_value() -> None:
-    """What one value collects, another has not."""
+    """A default from a factory is created for each value."""
     one, other = Plain(1), Plain(1)
     one.c.append(5)
     assert other.c == []
@@ -101,13 +101,13 @@ def test_a_made_default_belongs_to_one_value() -> None:
 )
 @pytest.mark.parametrize("of", [Plain, Standard])
 def test_a_wrong_call_is_refused(of: Callable[..., Any], call: Callable[[Any], Any]) -> None:
-    """A field that is missing, unknown, given twice, or one too many, as with a dataclass."""
+    """A missing, unknown, duplicate or surplus field raises TypeError."""
     with pytest.raises(TypeError):
         call(of)
 
 
 def test_fields_that_want_a_name_are_not_taken_by_place() -> None:
-    """With ``kw_only``; then one without a default may follow one with."""
+    """With ``kw_only`` a field is given by name only, and a required one may follow an optional one."""
     wrong: Callable[..., Named] = Named
     with pytest.raises(TypeError, match="1 positional"):
         wrong(1, secret="s")
@@ -116,7 +116,7 @@ def test_fields_that_want_a_name_are_not_taken_by_place() -> None:
 
 @pytest.mark.parametrize("value", [Plain(1), Standard(1)])
 def test_a_value_cannot_be_changed(value: Any) -> None:
-    """Neither by setting a field, old or new, nor by taking one away."""
+    """Existing and new fields cannot be set, and fields cannot be deleted."""
     for name in ("a", "new"):
         with pytest.raises((AttributeError, TypeError)):
             setattr(value, name, 2)
@@ -126,7 +126,7 @@ def test_a_value_cannot_be_changed(value: Any) -> None:
 
 
 def test_equality_is_of_one_class_and_its_fields() -> None:
-    """The same fields in another class are another value; those that do not count may differ."""
+    """Values are equal if their class and compared fields are equal."""
     assert Plain(1, "b") == Plain(1, "b") != Plain(1, "c")
     assert Plain(1) != Standard(1)
     assert Named(secret="s", note="x") == Named(secret="s", note="y")
@@ -143,7 +143,7 @@ def test_a_hidden_field_is_not_shown() -> None:
 
 
 def test_another_value_is_made_from_one() -> None:
-    """Only the named fields differ, the first stays as it was, and an unknown one is refused."""
+    """replace() returns a copy with changed fields. The original stays, and an unknown field is refused."""
     before = Plain(1, "b")
     assert replace(before, a=2) == before.__replace__(a=2) == Plain(2, "b")
     assert before == Plain(1, "b")
@@ -152,7 +152,7 @@ def test_another_value_is_made_from_one() -> None:
 
 
 def test_a_class_has_the_fields_of_the_one_it_extends() -> None:
-    """In front of its own."""
+    """A subclass has the fields of its base class before its own."""
     assert More(1, d=5) == More(1, None, [], 5)
     assert More(1) != Plain(1)
 
@@ -174,7 +174,7 @@ def test_the_standard_functions_take_them() -> None:
 
 
 def test_the_signature_tells_the_fields() -> None:
-    """``help`` and editors show what a class takes, as they do for a dataclass: by name only where it is so."""
+    """The signature equals that of a dataclass with the same fields."""
     ours, theirs = inspect.signature(Plain), inspect.signature(Standard)
     assert [str(each) for each in ours.parameters.values()] == [str(each) for each in theirs.parameters.values()]
     assert str(inspect.signature(Named)) == "(*, a: 'int' = 1, secret: 'str', note: 'str' = '')"
@@ -183,7 +183,7 @@ def test_the_signature_tells_the_fields() -> None:
 
 
 def test_every_frozen_class_has_a_signature() -> None:
-    """None of the package is told as ``(*values, **named)``, nor has fields that cannot be put in a row."""
+    """Each frozen class of the package has a signature with its fields."""
     for module in pkgutil.walk_packages(dnsrenew.__path__, "dnsrenew."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
@@ -195,7 +195,7 @@ def test_every_frozen_class_has_a_signature() -> None:
 
 
 def test_a_field_has_its_own_docstring() -> None:
-    """``Class.field`` has the docstring below the field in the source, also in a subclass, and never that of a type."""
+    """``Class.field`` has the docstring below the field, even in a subclass."""
     assert inspect.getdoc(Plain.a) == inspect.getdoc(More.a) == "What it is about,\nin two lines."
     assert inspect.getdoc(Plain.c) is None
     assert repr(Plain.b) == "<field: str | None>"
@@ -204,7 +204,7 @@ def test_a_field_has_its_own_docstring() -> None:
 
 
 def test_a_public_class_is_named_after_the_package() -> None:
-    """Its docstrings are still found, and it can be pickled by that name."""
+    """A public class is named and pickled under the package's name, and its fields keep their docstrings."""
     assert TxtRecord.__module__ == "dnsrenew"
     assert inspect.getdoc(TxtRecord.ttl) == "The TTL in seconds."
     record = TxtRecord("z.", "n.z.", "v", 60)
@@ -214,7 +214,7 @@ def test_a_public_class_is_named_after_the_package() -> None:
 
 
 def test_values_are_matched_by_place() -> None:
-    """In a ``case``, in the order of their fields; a class whose fields want names is matched by name."""
+    """A ``case`` matches fields by position, except for classes with ``kw_only``."""
     match More(1, "b", [2], 5):
         case More(a, b, c, d):
             assert (a, b, c, d) == (1, "b", [2], 5)
@@ -223,7 +223,7 @@ def test_values_are_matched_by_place() -> None:
 
 
 def test_the_slow_modules_are_loaded_when_they_are_needed() -> None:
-    """A run in which nothing is due loads neither dataclasses nor inspect for its values."""
+    """Importing dnsrenew.model loads neither dataclasses nor inspect."""
     code = "import sys, dnsrenew.model; sys.exit(bool({'inspect', 'dataclasses'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -242,7 +242,7 @@ def other_values(source: str) -> list[str]:
 
 
 def test_values_are_written_in_one_way() -> None:
-    """No class of the package is a named tuple or a dataclass, but for those that cannot be frozen."""
+    """The package has no named tuple or dataclass, except for the listed ones that cannot be frozen."""
     sources = {path.relative_to(PACKAGE).as_posix(): path.read_text("utf-8") for path in PACKAGE.rglob("*.py")}
     del sources["base/values.py"]  # it makes the dataclass behind a value
     assert {path for path, source in sources.items() if other_values(source)} == NOT_FROZEN.keys()
@@ -261,5 +261,5 @@ def test_values_are_written_in_one_way() -> None:
     ],
 )
 def test_another_way_is_seen(source: str) -> None:
-    """However it is imported, with arguments or without."""
+    """A dataclass or a named tuple is found in any form of import."""
     assert other_values(source) != []

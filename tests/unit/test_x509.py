@@ -94,7 +94,7 @@ def wrong(chain: str, key: x509.PrivateKey, names: Sequence[str] = NAMES) -> CAE
 
 @pytest.mark.parametrize("kind", ["ecdsa-p256", "ecdsa-p384", "rsa2048", "rsa3072", "rsa4096"])
 def test_every_kind_of_key_goes_to_pem_and_back(kind: KeyKind) -> None:
-    """A key is PKCS#8 without a password, and is known again as what it was."""
+    """A key is written as PKCS#8 without a password and read back as the same kind."""
     made = x509.new_key(kind)
     pem = x509.key_to_pem(made)
     assert pem.startswith(b"-----BEGIN PRIVATE KEY-----")
@@ -110,7 +110,7 @@ def test_a_foreign_kind_of_key_has_no_name_here() -> None:
 
 @pytest.mark.parametrize("pem", [b"", b"junk", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
 def test_what_is_no_key_is_a_value_error(pem: bytes) -> None:
-    """Junk where a key should be is said without showing it."""
+    """Text that is no key raises ValueError without showing it."""
     with pytest.raises(ValueError, match=r"^not an unencrypted private key in PEM form$"):
         x509.key_from_pem(pem)
 
@@ -143,7 +143,7 @@ def test_a_request_has_all_names_in_the_san_and_no_subject(kind: KeyKind) -> Non
 
 
 def test_a_certificate_is_read(authority: Authority, key: x509.PrivateKey) -> None:
-    """Issuer, serial, dates and names are those in the certificate, as str or bytes."""
+    """Issuer, serial, dates and names are those in the certificate, read from str or bytes."""
     chain = authority.issue(key)
     facts = x509.read_certificate(chain)
     assert (facts.issuer, facts.serial, facts.names) == ("Lab CA 1", "2f00ab", tuple(NAMES))
@@ -152,7 +152,7 @@ def test_a_certificate_is_read(authority: Authority, key: x509.PrivateKey) -> No
 
 
 def test_an_issuer_without_a_common_name_is_called_by_its_organisation(key: x509.PrivateKey) -> None:
-    """Google's and others' intermediates differ in what they say of themselves."""
+    """Without a common name the issuer is named by its organisation, or else by its whole name."""
     organisation = cx509.Name([cx509.NameAttribute(NameOID.ORGANIZATION_NAME, "Lab Ltd")])
     country = cx509.Name([cx509.NameAttribute(NameOID.COUNTRY_NAME, "NL")])
     assert x509.read_certificate(build(name("x"), key, organisation, key)).issuer == "Lab Ltd"
@@ -160,7 +160,7 @@ def test_an_issuer_without_a_common_name_is_called_by_its_organisation(key: x509
 
 
 def test_a_chain_is_split_into_leaf_and_rest(authority: Authority, key: x509.PrivateKey) -> None:
-    """Text between the certificates is dropped; both parts are PEM."""
+    """A chain is split into leaf and rest, both in PEM. Text between the certificates is dropped."""
     chain = authority.issue(key)
     leaf, rest = x509.split_chain("Subject: leaf\n" + chain.replace("-----BEGIN", "\n\n-----BEGIN"))
     assert leaf + rest == chain
@@ -170,7 +170,7 @@ def test_a_chain_is_split_into_leaf_and_rest(authority: Authority, key: x509.Pri
 
 
 def test_the_certificate_that_was_asked_for_passes(authority: Authority, key: x509.PrivateKey) -> None:
-    """Key, names, dates and chain are right; names in any order, and one more than asked for."""
+    """A certificate with right key, names, dates and chain passes, with names in any order and one more."""
     chain = authority.issue(key, [*reversed(NAMES), "www.example.test"])
     assert x509.check_chain(chain, key, NAMES, NOW).issuer == "Lab CA 1"
     leaf, _ = x509.split_chain(chain)
@@ -178,7 +178,7 @@ def test_the_certificate_that_was_asked_for_passes(authority: Authority, key: x5
 
 
 def test_a_clock_up_to_an_hour_behind_is_forgiven(authority: Authority, key: x509.PrivateKey) -> None:
-    """A certificate that begins in 50 minutes by our clock is kept; one that begins in 70 is not."""
+    """A certificate that begins in 50 minutes is accepted, one that begins in 70 is not."""
     leaf, _ = x509.split_chain(authority.issue(key, begin=50 / 1440))
     assert x509.check_chain(leaf, key, NAMES, NOW)
     leaf, _ = x509.split_chain(authority.issue(key, begin=70 / 1440))
@@ -186,7 +186,7 @@ def test_a_clock_up_to_an_hour_behind_is_forgiven(authority: Authority, key: x50
 
 
 def test_the_dates_of_a_chain_can_be_looked_at_alone(authority: Authority, key: x509.PrivateKey) -> None:
-    """Of all of it; what is no chain is valid at no time."""
+    """A chain is valid at a time if all its certificates are. Other text never is."""
     chain = authority.issue(key)
     days = [-1, -1 / 24, 0, 89, 90]
     assert [x509.is_valid_at(chain, NOW + timedelta(days=day)) for day in days] == [False, True, True, True, False]
@@ -197,13 +197,13 @@ def test_the_dates_of_a_chain_can_be_looked_at_alone(authority: Authority, key: 
 
 
 def test_another_key_is_refused(authority: Authority, key: x509.PrivateKey) -> None:
-    """A certificate for a key that is not ours could never be served."""
+    """A certificate for another key is refused."""
     error = wrong(authority.issue(x509.new_key("ecdsa-p256")), key)
     assert error.evidence["wrong"] == "key"
 
 
 def test_a_missing_name_is_named(authority: Authority, key: x509.PrivateKey) -> None:
-    """A certificate for other names says which are missing and which it has."""
+    """The error lists the missing and the existing names."""
     error = wrong(authority.issue(key, ["example.test"]), key)
     assert error.evidence == {"wrong": "names", "missing": ["*.example.test"], "names": ["example.test"]}
     assert "*.example.test" in error.message
@@ -230,14 +230,14 @@ def test_a_certificate_that_cannot_serve_is_refused(
 
 
 def test_a_certificate_for_servers_passes(authority: Authority, key: x509.PrivateKey) -> None:
-    """As public CAs issue them: no CA, for servers and perhaps for clients too."""
+    """A leaf certificate for servers, or for servers and clients, is accepted."""
     leaf = cx509.BasicConstraints(ca=False, path_length=None)
     for usage in ([SERVER], [CLIENT, SERVER]):
         assert x509.check_chain(authority.issue(key, more=[leaf, cx509.ExtendedKeyUsage(usage)]), key, NAMES, NOW)
 
 
 def test_an_error_lists_some_of_the_names_and_a_long_issuer_is_cut(authority: Authority, key: x509.PrivateKey) -> None:
-    """A certificate of a megabyte makes no error of a megabyte; a name that is too long for DNS is none."""
+    """A huge certificate gives a short error. A name that is too long for DNS is ignored, and a long issuer is cut."""
     names = [*(f"{'x' * 50}.n{number}.test" for number in range(3000)), "x" * 300 + ".test"]
     error = wrong(authority.issue(key, names), key)
     assert len(error.evidence["names"]) == 100
@@ -248,7 +248,7 @@ def test_an_error_lists_some_of_the_names_and_a_long_issuer_is_cut(authority: Au
 
 
 def test_an_expired_certificate_is_refused(authority: Authority, key: x509.PrivateKey) -> None:
-    """Over is over, to the second, for the leaf and for those above it."""
+    """A certificate is refused from the second of its expiry, the leaf and those above it."""
     assert wrong(authority.issue(key, begin=-90, end=0), key).evidence["wrong"] == "dates"
     leaf, _ = x509.split_chain(authority.issue(key))
     old = build(authority.name, authority.key, authority.root_name, authority.root_key, begin=-90, end=-1)
@@ -256,7 +256,7 @@ def test_an_expired_certificate_is_refused(authority: Authority, key: x509.Priva
 
 
 def test_a_broken_chain_is_refused(authority: Authority, key: x509.PrivateKey) -> None:
-    """A link that did not issue the one before it is found, by name and by signature."""
+    """A certificate in the chain that did not issue the previous one is found, by name and by signature."""
     leaf, intermediate = x509.split_chain(authority.issue(key))
     stranger = build(name("Stranger"), authority.root_key, name("Stranger"), authority.root_key)
     impostor = build(authority.name, authority.root_key, authority.root_name, authority.root_key)
@@ -270,5 +270,5 @@ def test_a_broken_chain_is_refused(authority: Authority, key: x509.PrivateKey) -
     ["", "<html>busy</html>", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "é" * 10],
 )
 def test_what_is_no_certificate_is_refused(text: str, key: x509.PrivateKey) -> None:
-    """An HTML page in place of a certificate is a typed error too."""
+    """Text that is no certificate is a typed error."""
     assert wrong(text, key).evidence["wrong"] == "pem"

@@ -1,4 +1,4 @@
-"""A whole year, and a fleet: no certificate expires that could have been renewed, and no limit is ever reached."""
+"""A simulated year: no certificate expires that could have been renewed, and no rate limit is reached."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ every_scene = pytest.mark.parametrize("scene", SCENES, ids=name)
 
 @every_scene
 def test_everything_happened_and_nothing_else(scene: Scene) -> None:
-    """The incidents came, each run ended as runs do, and no proof is left behind."""
+    """All planned incidents occurred, and no other error did."""
     year = live(scene)
     assert year.off is not None
     assert year.down is not None
@@ -51,7 +51,7 @@ def test_everything_happened_and_nothing_else(scene: Scene) -> None:
 
 @every_scene
 def test_no_order_is_beyond_a_limit(scene: Scene) -> None:
-    """Nor anywhere near: the CA's own count."""
+    """By the CA's own count, no rate limit is exceeded or nearly reached."""
     for limits in live(scene).limits.values():
         assert limits.exceeded == []
         assert limits.failed.least >= 4
@@ -61,7 +61,7 @@ def test_no_order_is_beyond_a_limit(scene: Scene) -> None:
 
 @every_scene
 def test_a_certificate_is_renewed_once_when_it_is_due(scene: Scene) -> None:
-    """As often as its lifetime asks for; runs between that order nothing."""
+    """The number of renewals follows from the lifetime. Runs in between create no order."""
     year = live(scene)
     due_after = scene.lifetime / 2 if scene.lifetime == SIX_DAYS else scene.lifetime * 2 / 3
     least = (365 * DAY - OFF - DOWN) / (due_after + 2 * DAY / scene.runs_a_day)
@@ -72,7 +72,7 @@ def test_a_certificate_is_renewed_once_when_it_is_due(scene: Scene) -> None:
 
 @pytest.mark.parametrize("scene", LONG, ids=name)
 def test_certificates_of_45_and_90_days_never_expire(scene: Scene) -> None:
-    """Whatever happens; and at the worst moment a week is left."""
+    """No certificate expires, and every renewal has more than a week left."""
     year = live(scene)
     assert year.gaps == []
     assert min(run.left for run in year.renewals if run.left is not None) > 7 * DAY
@@ -80,7 +80,7 @@ def test_certificates_of_45_and_90_days_never_expire(scene: Scene) -> None:
 
 @pytest.mark.parametrize("scene", SHORT, ids=name)
 def test_after_a_week_switched_off_the_first_run_renews(scene: Scene) -> None:
-    """A certificate of six days has expired by then, whatever the program does; that is the only gap in the year."""
+    """After a week switched off, the first run renews. That is the only gap of a certificate of six days."""
     year = live(scene)
     assert year.off is not None
     assert len(year.gaps) == 1
@@ -90,7 +90,7 @@ def test_after_a_week_switched_off_the_first_run_renews(scene: Scene) -> None:
 
 @every_scene
 def test_when_the_ca_is_back_the_wait_is_our_own_pause_at_most(scene: Scene) -> None:
-    """The first run after that pause renews; the only runs that missed a chance had to wait for it."""
+    """After an outage the renewal waits at most for the back-off and the next run."""
     year = live(scene)
     assert year.down is not None
     runs = year.until_renewed(year.down[0])
@@ -100,7 +100,7 @@ def test_when_the_ca_is_back_the_wait_is_our_own_pause_at_most(scene: Scene) -> 
 
 
 def test_a_second_ca_makes_the_outage_nothing() -> None:
-    """For a certificate of six days: the run that is due renews, with days left."""
+    """With a second CA, a certificate of six days is renewed during an outage, with more than two days left."""
     year = live(Scene(SIX_DAYS, second=True))
     assert year.down is not None
     (run,) = year.until_renewed(year.down[0])
@@ -127,7 +127,7 @@ def test_a_route_that_fails_for_good_costs_one_order_at_each_renewal(scene: Scen
     ("later", "orders"), [(timedelta(minutes=1), 1), (23 * HOUR, 1), (25 * HOUR, 2)], ids=["minute", "23h", "25h"]
 )
 def test_a_route_that_failed_within_a_day_comes_after_the_one_that_worked(later: timedelta, orders: int) -> None:
-    """Then it is the first again, as the user wants it."""
+    """A failed route comes last for a day. Then the configured order applies again."""
     with world(45 * DAY, ari=None, seed=1, port_closes=START) as here:
         renewer = here.renewer([certificate()])
         (first,) = renewer.run()
@@ -139,7 +139,7 @@ def test_a_route_that_failed_within_a_day_comes_after_the_one_that_worked(later:
 
 
 def test_a_route_is_the_first_again_when_it_is_mended() -> None:
-    """Nothing remembers the port that was closed for longer than a day."""
+    """A route that works again is used first after a day."""
     with world(45 * DAY, ari=None, seed=1, port_closes=START) as here:
         renewer = here.renewer([certificate()])
         renewer.run()
@@ -159,7 +159,7 @@ def middle_third(begin: datetime, end: datetime) -> tuple[datetime, datetime]:
 
 
 def test_a_fleet_is_spread_by_ari() -> None:
-    """150 certificates, all obtained in one run: they are renewed at an even pace, however unlike the days."""
+    """150 certificates of one run are renewed evenly over the suggested windows."""
     fleet = [certificate(f"n{number}") for number in range(150)]
     with world(45 * DAY, ari=middle_third, seed=1, port_closes=NEVER) as here:
         assert Counter(outcome.status for outcome in here.renewer(fleet).run()) == {"renewed": 150}
@@ -190,7 +190,7 @@ def around(begin: datetime, end: datetime) -> tuple[datetime, datetime]:
 
 
 def test_windows_in_the_past_mean_a_renewal_a_day() -> None:
-    """The first is obeyed by the next run; then each certificate has its day, and the outcome says why."""
+    """A window in the past renews at the next run, and then at most once a day."""
     with world(90 * DAY, ari=past, seed=1, port_closes=NEVER) as here:
         outcomes = []
         for hours in range(0, 24 * 4, 6):
@@ -219,7 +219,7 @@ def test_a_revoked_certificate_waits_for_no_day() -> None:
 
 
 def test_a_window_around_a_whole_life_renews_nothing_at_once() -> None:
-    """The time is chosen in what is still to come of it."""
+    """A time in the suggested window is chosen in the future."""
     with world(DAY, ari=around, seed=1, port_closes=NEVER) as here:
         for _ in range(10):
             renewer = here.renewer([certificate()])
@@ -235,7 +235,7 @@ def test_a_window_around_a_whole_life_renews_nothing_at_once() -> None:
 
 
 def test_the_same_seed_is_the_same_year_and_another_is_another() -> None:
-    """The page can only be compared if nothing but the seed makes it."""
+    """The same seed gives the same year, another seed another one."""
     scene = Scene(90 * DAY)
     first, second, other = (
         [(run.time, run.status, run.orders) for run in live.__wrapped__(each).runs]
@@ -246,7 +246,7 @@ def test_the_same_seed_is_the_same_year_and_another_is_another() -> None:
 
 
 def test_the_ca_sees_an_order_beyond_its_limit() -> None:
-    """Its count is worth something: the sixth certificate for the same names in a week is refused, and noted."""
+    """The simulated CA refuses and records the sixth certificate for the same names in a week."""
     with world(45 * DAY, ari=None, seed=1, port_closes=NEVER) as here:
         limits = here.limits["le"]
         for _ in range(5):

@@ -39,6 +39,7 @@ class CaddyDeployer(FileDeployer):
     def activate(self) -> None:
         """Post the running configuration back; without the header, Caddy ignores one that has not changed."""
         running = self._request("GET", "/config/")
+        self.has_changed = True
         loaded = self._request(
             "POST", "/load", running.body, {"Content-Type": "application/json", "Cache-Control": "must-revalidate"}
         )

@@ -37,6 +37,7 @@ class DockerDeployer:
 
     def __init__(self, context: DeployerContext) -> None:
         self._context = context
+        self.has_changed = False
         self._options = context.options
         self._socket = str(self._options.get("socket", _SOCKET))
         self._container = str(self._options["container"])
@@ -51,6 +52,7 @@ class DockerDeployer:
         path = f"/containers/{quote(self._container, safe='')}"
         if "signal" in self._options:
             self._ask("POST", f"{path}/kill?signal={quote(self._options['signal'], safe='')}")
+            self.has_changed = True
         if "run" in self._options:
             self._run(path, list(self._options["run"]))
 
@@ -61,6 +63,7 @@ class DockerDeployer:
     def _run(self, path: str, command: list[str]) -> None:
         document = {"Cmd": command, "AttachStdout": True, "AttachStderr": True}
         number = quote(str(self._field("Id", "POST", f"{path}/exec", document)), safe="")
+        self.has_changed = True
         output = self._ask("POST", f"/exec/{number}/start", {"Detach": False, "Tty": False})
         status = self._field("ExitCode", "GET", f"/exec/{number}/json")
         if status != 0:
@@ -168,12 +171,13 @@ TARGET = TargetKind(
         "container": TargetOption("text", "The name or id of the container.", required=True),
         "signal": TargetOption("text", "The signal to its first process, such as SIGHUP."),
         "run": TargetOption("remote", "A program in the container, as a list."),
-        "timeout": TargetOption("number", "Seconds that the program may take.", default=PROGRAM_TIMEOUT),
+        "timeout": TargetOption("limit", "Seconds that the program may take.", default=PROGRAM_TIMEOUT),
         "socket": TargetOption("path", "The socket of Docker.", default=_SOCKET),
     },
     one_of=("signal", "run"),
     describe=_describe,
     make=DockerDeployer,
+    can_look=False,
     note=(
         'Put an entry with to = "files" before it, which writes the certificate into a volume of the container. '
         "Tested with a stand-in that was written from the public API reference, not with Docker itself."

@@ -43,10 +43,15 @@ _PORT: Final = re.compile(r"^port:\s*(\d{1,5})\s*$", re.MULTILINE)
 
 
 class HfsDeployer:
-    """Writes two files into the folder of HFS, and has HFS use them."""
+    """Writes two files into the folder of HFS, and has HFS use them.
+
+    :ivar found: the address at which HFS was found, if the entry names none.
+    """
 
     def __init__(self, context: DeployerContext) -> None:
         self._context = context
+        self.has_changed = False
+        self.found = ""
         self._options = context.options
         self._files: list[TargetFile] = []
 
@@ -55,8 +60,12 @@ class HfsDeployer:
         """HFS at the given address, or the first one found on this machine that answers."""
         if "url" in self._options:
             return HfsApi(self._context, str(self._options["url"]))
-        found = [HfsApi(self._context, url) for url in dict.fromkeys(_candidates(self._options))]
-        return next((api for api in found if api.is_there()), found[0])
+        candidates = [HfsApi(self._context, url) for url in dict.fromkeys(_candidates(self._options))]
+        for api in candidates:
+            if api.is_there():
+                self.found = api.url
+                return api
+        return candidates[0]
 
     def verify_addresses(self) -> list[str]:
         """Return where HFS serves, or will serve, HTTPS.
@@ -82,6 +91,7 @@ class HfsDeployer:
         settings = self._api.settings(_KEYS)
         changes = {key: value for key, value in self._wanted(settings).items() if settings.get(key) != value}
         replace_files(self._context.saved, self._files, more=self._kept(settings) if changes else None)
+        self.has_changed = True
         if settings.get("acme_renew"):
             self._context.run.warn(*texts.HFS_RENEWAL_OFF.fill())
         self._set(changes)
@@ -200,5 +210,6 @@ TARGET = TargetKind(
     },
     describe=_describe,
     make=HfsDeployer,
+    needs_https=False,
     example={"url": "http://127.0.0.1:8080"},
 )

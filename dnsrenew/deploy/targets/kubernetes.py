@@ -37,6 +37,7 @@ class KubernetesDeployer:
 
     def __init__(self, context: DeployerContext) -> None:
         self._context = context
+        self.has_changed = False
         options = context.options
         cluster = kubeconfig.read(options["kubeconfig"]) if "kubeconfig" in options else kubeconfig.in_pod()
         self._api = _api(context, cluster)
@@ -57,6 +58,7 @@ class KubernetesDeployer:
             return
         if old is not None and not saved.kept():
             saved.keep({name: _decoded(value) for name, value in old.items()})
+        self.has_changed = True
         self._apply(new)
 
     def restore(self) -> bool:

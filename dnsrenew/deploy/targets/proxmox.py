@@ -30,6 +30,7 @@ class ProxmoxDeployer:
 
     def __init__(self, context: DeployerContext) -> None:
         self._context = context
+        self.has_changed = False
         options = context.options
         self._api = HttpApi(context.run, _NAME, f"{options['url'].rstrip('/')}/api2/json", trust=options.get("trust"))
         node = options.get("node") or (urlsplit(options["url"]).hostname or "").partition(".")[0]
@@ -50,6 +51,7 @@ class ProxmoxDeployer:
         if not saved.kept():
             old = self._custom()
             saved.keep({_NONE: b""} if old is None else {_OLD: old.encode("ascii", "replace")})
+        self.has_changed = True
         self._ask("POST", f"{self._path}/custom", as_form({
             "certificates": certificate.fullchain_pem, "key": certificate.private_key_pem, "force": "1", "restart": "1"
         }))  # fmt: skip
@@ -122,6 +124,7 @@ TARGET = TargetKind(
     },
     describe=_describe,
     make=ProxmoxDeployer,
+    needs_login=True,
     note=(
         "Where a certificate was uploaded before, the API does not give its key, so it cannot be put back. "
         "Tested with a stand-in that was written from the public API viewer, not with Proxmox VE itself."

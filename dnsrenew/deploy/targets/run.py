@@ -97,12 +97,13 @@ TARGET = TargetKind(
     title="A program of your own, such as a hook of certbot.",
     options={
         "run": TargetOption("words", "The program and its arguments as a list; no shell.", required=True),
-        "timeout": TargetOption("number", "Seconds that it may take.", default=PROGRAM_TIMEOUT),
+        "timeout": TargetOption("limit", "Seconds that it may take.", default=PROGRAM_TIMEOUT),
         "env": TargetOption(
             "names", "Names of environment variables that it gets, besides those that every program needs."
         ),
     },
     describe=_describe,
     make=RunDeployer,
+    can_look=False,
     example={"run": ["/usr/local/bin/after-renewal"]},
 )

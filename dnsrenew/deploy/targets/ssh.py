@@ -32,6 +32,7 @@ class SshDeployer:
         self._ssh = OpenSsh(context.run, context.options)
         self._files: list[TargetFile] = []
         self._is_activated = False
+        self.has_changed = False
 
     def check(self, certificate: Certificate) -> bool:
         """Return whether all files on the host have this content."""
@@ -47,6 +48,7 @@ class SshDeployer:
         if changed:
             if not saved.kept():  # otherwise a killed run has kept what was there before it
                 saved.keep(_kept(there) if len(there) == len(self._files) else {})
+            self.has_changed = True
             put(self._ssh, changed)
         self._activate()
         self._is_activated = True
@@ -113,7 +115,7 @@ TARGET = TargetKind(
         "owner": TargetOption("text", "The owner of all files there, set by chown."),
         "group": TargetOption("text", "The group of all files there, set by chown."),
         "reload": TargetOption("remote", "The program there that activates the files, as a list."),
-        "timeout": TargetOption("number", "Seconds that each command may take.", default=PROGRAM_TIMEOUT),
+        "timeout": TargetOption("limit", "Seconds that each command may take.", default=PROGRAM_TIMEOUT),
     },
     one_of=_FILES,
     describe=_describe,

@@ -45,6 +45,7 @@ class SynologyDeployer:
 
     def __init__(self, context: DeployerContext) -> None:
         self._context = context
+        self.has_changed = False
         options = context.options
         self._api = HttpApi(context.run, _NAME, f"{options['url'].rstrip('/')}/webapi", trust=options.get("trust"))
 
@@ -62,6 +63,7 @@ class SynologyDeployer:
                 **({"as_default": "true"} if found.get("is_default") else {}),
             }
             query = urlencode({"api": _CERTIFICATE, "method": "import", "version": "1"})
+            self.has_changed = True
             answer = self._api.ask("POST", f"/entry.cgi?{query}", _multipart(fields, certificate))
             self._data(f"{_CERTIFICATE} import", answer)
 
@@ -186,6 +188,7 @@ TARGET = TargetKind(
     },
     describe=_describe,
     make=SynologyDeployer,
+    can_look=False,
     note=(
         "DSM does not give the key of the old certificate, so it cannot be put back. Tested with a stand-in that was "
         "written from public documents and scripts, not with DSM itself."

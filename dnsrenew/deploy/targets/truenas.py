@@ -38,6 +38,7 @@ class TruenasDeployer:
 
     def __init__(self, context: DeployerContext) -> None:
         self._context = context
+        self.has_changed = False
         options = context.options
         self._api = HttpApi(context.run, _NAME, f"{options['url'].rstrip('/')}/api/v2.0", trust=options.get("trust"))
 
@@ -55,6 +56,7 @@ class TruenasDeployer:
             self._context.saved.keep({_ID: str(old).encode(), _OLD: pem.encode("ascii", "replace")})
         name = _import_name(certificate)
         new = self._find(name)
+        self.has_changed = True
         if new is None:
             self._import(name, certificate)
             new = self._find(name)
@@ -180,6 +182,7 @@ TARGET = TargetKind(
     },
     describe=_describe,
     make=TruenasDeployer,
+    needs_login=True,
     note=(
         "TrueNAS 26 and later have no REST API. Tested with a stand-in that was written from the public API reference, "
         "not with TrueNAS itself."

@@ -28,6 +28,7 @@ class WebhookDeployer:
 
     def __init__(self, context: DeployerContext) -> None:
         self._context = context
+        self.has_changed = False
 
     def check(self, _certificate: Certificate) -> bool:
         """Return False: the entry is not pending any more if the address has accepted the certificate."""
@@ -44,6 +45,7 @@ class WebhookDeployer:
         try:
             response = self._context.run.call(lambda: self._post(certificate))
         except HttpFailure as failure:
+            self.has_changed = failure.kind in {"timeout", "reset"}  # the request may have arrived
             reason = self._context.run.redactor.redact(failure.detail)
         if response is None:  # raised here: the original error, whose traceback has the private key, is not kept
             raise DeployError.of(texts.NO_ANSWER, url=shown, reason=reason)
@@ -98,5 +100,6 @@ TARGET = TargetKind(
     },
     describe=_describe,
     make=WebhookDeployer,
+    can_look=False,
     example={"url": "https://deploy.example.com/certificates", "secret": "file:webhook-secret.txt"},
 )

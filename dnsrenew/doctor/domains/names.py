@@ -44,7 +44,7 @@ def domain(facts: Facts, spec: CertificateSpec) -> Check | None:
     refused = {name for name in wanted if is_public and _is_refused(name)}
     paths = lookups.paths(facts, wanted)
     findings = []
-    for name in wanted:
+    for name in sorted(wanted, key=lambda each: each not in refused):  # whether one exists no longer matters then
         its = lookups.identifiers_of(spec, [name])
         if name in refused:
             text = texts.DOMAIN_SUFFIX if is_public_suffix(name) else texts.DOMAIN_NOT_PUBLIC
@@ -94,9 +94,9 @@ def _is_parking(server: str) -> bool:
 
 def _only_public_cas(facts: Facts, spec: CertificateSpec) -> bool:
     """Tell whether every CA of a certificate is a built-in one, and not another one under its name."""
-    from dnsrenew.config.cas import BUILT_IN
+    from dnsrenew.config.cas import is_built_in
 
-    return all(ca in BUILT_IN and facts.its.cas[ca].directory == BUILT_IN[ca].directory for ca in facts.cas(spec))
+    return all(is_built_in(facts.its.cas[ca]) for ca in facts.cas(spec))
 
 
 def _is_refused(name: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.names import is_ip
+from dnsrenew.base.values import Frozen
 from dnsrenew.doctor.host import texts
 from dnsrenew.doctor.table import DNS
 from dnsrenew.errors import DnsRenewError
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from dnsrenew.config import Config
     from dnsrenew.dns.server_ports import ServerPort
     from dnsrenew.doctor.facts import Facts
-    from dnsrenew.errors import Text
 
 _PORT: Final = 53
 _SECONDS: Final = 6.0
@@ -29,16 +29,19 @@ def port_53(facts: Facts) -> Check:
     port = facts.config.resolver.authoritative_port if facts.config is not None else _PORT
     doh = list(facts.config.resolver.doh) if facts.config is not None else []
     servers: list[ServerPort] = []
+    failure: DnsRenewError | None = None
     try:
         if identifiers:
             servers = facts.dns.server_ports(facts.context.within(_SECONDS), identifiers[:_MAX_NAMES])
-    except DnsRenewError:  # the DNS server that this host uses does not answer: ask some that need none
+    except DnsRenewError as error:  # the DNS server that this host uses does not answer: ask some that need none
         facts.context.check()
-    reachable = [one for one in servers if one.has_route]
+        failure = error
     roots: list[ServerPort] = []
-    if port == _PORT and not any(one.udp or one.tcp for one in reachable):
+    if port == _PORT and not any(one.is_authority for one in servers):
         roots = [one for one in facts.dns.root_ports(facts.context) if one.has_route]
-    return judge_port_53(reachable, roots, port=port, doh=doh, names=_needing(facts.config))
+    reachable = [one for one in servers if one.has_route]
+    without = Unqueried(identifiers[:_MAX_SHOWN] if not servers and identifiers else [], failure)
+    return judge_port_53(reachable, roots, port=port, doh=doh, names=_needing(facts.config), without=without)
 
 
 def _identifiers(config: Config | None) -> list[str]:
@@ -54,6 +57,17 @@ def _needing(config: Config | None) -> list[str] | None:
     return list(dict.fromkeys(name for spec in specs for name in spec.identifiers))
 
 
+class Unqueried(Frozen):
+    """Why no name server of the certificates was queried.
+
+    :ivar domains: those of which no zone with name servers is known.
+    :ivar failure: what the DNS server that this host uses did instead.
+    """
+
+    domains: Sequence[str] = ()
+    failure: DnsRenewError | None = None
+
+
 def judge_port_53(
     servers: Sequence[ServerPort],
     roots: Sequence[ServerPort],
@@ -61,31 +75,68 @@ def judge_port_53(
     port: int = _PORT,
     doh: Sequence[str] = (),
     names: Sequence[str] | None = None,
+    without: Unqueried | None = None,
 ) -> Check:
     """Return the check.
 
+    That the port is closed is certain only if the root servers are silent: other servers may be down.
+
     :param servers: the name servers of the certificates to which there is a route.
-    :param roots: the root servers, if no other server answers: they tell a closed port from servers that are down.
+    :param roots: the root servers, if no other server answers with authority.
     :param names: the names that need the answers of their own servers; None: all.
+    :param without: why ``servers`` is empty.
     """
     asked = servers or roots
     evidence: dict[str, Any] = {"port": port, "servers": [one.address for one in asked][:_MAX_SHOWN]}
     if names is not None:
         evidence["names"] = list(names)
     blocks = DNS if names is None or names else ()
-    open_to = [one for one in [*servers, *roots] if one.udp or one.tcp]
-    if not asked:
-        return Check.of(texts.PORT_53_NOBODY, "unknown", evidence, blocks=blocks)
-    if not open_to:
-        if doh:
-            return Check.of(texts.PORT_53_BY_DOH, "ok", {**evidence, "doh": list(doh)})
-        return Check.of(texts.PORT_53_CLOSED, "bad", evidence, blocks=blocks)
-    if not any(one.udp or one.tcp for one in asked):
+    if not any(one.answers for one in [*servers, *roots]):
+        return _unanswered(servers, roots, evidence, blocks=blocks, doh=doh, without=without or Unqueried())
+    if servers and not any(one.answers for one in servers):
         return Check.of(texts.PORT_53_SILENT, "unknown", evidence, blocks=blocks)
-    if not any(one.is_authority for one in open_to):
-        text: Text = texts.PORT_53_REDIRECTED
-        return Check.of(text, "ok" if doh else "unknown", evidence, blocks=blocks)
-    for protocol, is_open in (("UDP", any(one.udp for one in open_to)), ("TCP", any(one.tcp for one in open_to))):
+    if _is_redirected(servers, roots):
+        return Check.of(texts.PORT_53_REDIRECTED, "ok" if doh else "unknown", evidence, blocks=blocks)
+    for protocol, is_open in (
+        ("UDP", any(one.udp for one in [*servers, *roots])),
+        ("TCP", any(one.tcp for one in [*servers, *roots])),
+    ):
         if not is_open:
             return Check.of(texts.PORT_53_HALF, "bad", {**evidence, "protocol": protocol})
     return Check.of(texts.PORT_53_OK, "ok", evidence)
+
+
+def _unanswered(
+    servers: Sequence[ServerPort],
+    roots: Sequence[ServerPort],
+    evidence: dict[str, Any],
+    *,
+    blocks: tuple[str, ...],
+    doh: Sequence[str],
+    without: Unqueried,
+) -> Check:
+    """Return the check where no server answers at all."""
+    if doh and (servers or roots):
+        return Check.of(texts.PORT_53_BY_DOH, "ok", {**evidence, "doh": list(doh)})
+    if without.failure is not None:
+        failure = without.failure
+        about = {**evidence, "error": failure.to_dict()}
+        return Check("port-53", "unknown", failure.message, about, failure.fix, blocks)
+    if roots:
+        return Check.of(texts.PORT_53_CLOSED, "bad", evidence, blocks=blocks)
+    if any(one.is_refused for one in servers):
+        return Check.of(texts.PORT_53_SILENT, "unknown", evidence, blocks=blocks)
+    if servers:
+        return Check.of(texts.PORT_53_NO_ANSWER, "unknown", evidence, blocks=blocks)
+    if without.domains:
+        about = {**evidence, "domains": list(without.domains)}
+        return Check.of(texts.PORT_53_NO_ZONE, "unknown", about, blocks=blocks)
+    return Check.of(texts.PORT_53_NOBODY, "unknown", evidence, blocks=blocks)
+
+
+def _is_redirected(servers: Sequence[ServerPort], roots: Sequence[ServerPort]) -> bool:
+    """Tell whether something on the way answers: one zone alone may have servers that do not serve it."""
+    if any(one.is_authority for one in [*servers, *roots]):
+        return False
+    zones = {one.zone for one in servers if one.answers}
+    return len(zones) > 1 or any(one.answers for one in roots)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _HTTPS_SECONDS: Final = (2.5, 4.0)
+_CONNECT_SECONDS: Final = 2.0
 _HTTP_SECONDS: Final = (2.0, 2.0)
 _DNS_SECONDS: Final = 4.0
 _MAX_CAS: Final = 6
@@ -45,14 +47,17 @@ class PlainAnswer(Frozen):
 def internet(facts: Facts) -> Check:
     """Look for a CA that answers; if none does, for a route, a sign-in page and a DNS server."""
     cas = cas_used(facts)
-    answering = _first_answering(facts.context, cas)
+    reached = _reached(facts.context, cas)
+    answering = next((each.host for each in reached if each.is_good), "")
     ways = ways_out(facts)
     if answering or not any(ways.values()):
         return judge_internet(ways, answering)
     hosts = list(dict.fromkeys(host_of(ca.directory) for ca in cas))
     dns = threads.start(partial(_has_dns, facts, hosts))
+    connecting = threads.start(partial(_first_connected, facts.context, cas, reached))
     plain = [*_in_time(facts.context, [partial(_plain_answer, host) for host in hosts], _DNS_SECONDS)]
-    return judge_internet(ways, "", plain, has_dns=facts.context.join(dns), hosts=hosts)
+    has_dns, connected = facts.context.join(dns), facts.context.join(connecting)
+    return judge_internet(ways, "", plain, has_dns=has_dns, connected=connected, hosts=hosts)
 
 
 def judge_internet(
@@ -61,6 +66,7 @@ def judge_internet(
     plain: Sequence[PlainAnswer] = (),
     *,
     has_dns: bool = True,
+    connected: str = "",
     hosts: Sequence[str] = (),
 ) -> Check:
     """Return the check.
@@ -68,6 +74,7 @@ def judge_internet(
     :param answering: the host of a CA that answers; empty if none does.
     :param plain: what the hosts of the CAs answer without TLS.
     :param has_dns: whether a DNS server answers.
+    :param connected: the host of a CA that takes or refuses a connection; empty if none does.
     """
     evidence: dict[str, Any] = {
         family: {"address": way.source, "interface": way.interface} if way is not None else None
@@ -81,6 +88,8 @@ def judge_internet(
     if portal is not None:
         found = {"host": portal.host, "portal": portal.leads_to or portal.host, "status": portal.status}
         return Check.of(texts.INTERNET_SIGN_IN, "bad", {**evidence, **found}, blocks=ALL)
+    if connected and all(not answer.leads_to or _same_site(answer) for answer in plain):
+        return Check.of(texts.INTERNET_CONNECTED, "ok", {**evidence, "host": connected})
     text = texts.INTERNET_SILENT if has_dns else texts.INTERNET_NO_DNS
     return Check.of(text, "unknown", {**evidence, "hosts": list(hosts)}, blocks=ALL)
 
@@ -122,9 +131,45 @@ def host_of(directory: str) -> str:
     return urlsplit(directory).hostname or ""
 
 
-def _first_answering(context: Context, cas: Sequence[CA]) -> str:
-    """Return the host of the first CA that answers by HTTPS, with a certificate that is trusted."""
-    return next(filter(None, _in_time(context, [partial(_answers, ca) for ca in cas], sum(_HTTPS_SECONDS))), "")
+class _Reached(Frozen):
+    """How far a request to a CA came.
+
+    :ivar is_good: it answers by HTTPS, with a certificate that is trusted.
+    :ivar is_there: something at its address speaks: it resets the connection, or sends a TLS alert.
+    """
+
+    host: str
+    is_good: bool = False
+    is_there: bool = False
+
+
+def _reached(context: Context, cas: Sequence[CA]) -> list[_Reached]:
+    """Return how far requests come, until the first good answer."""
+    found = []
+    for each in _in_time(context, [partial(_ask, ca) for ca in cas], sum(_HTTPS_SECONDS)):
+        found.append(each)
+        if each.is_good:
+            break
+    return found
+
+
+def _first_connected(context: Context, cas: Sequence[CA], reached: Sequence[_Reached]) -> str:
+    """Return the host of the first CA that speaks, or at least takes or refuses a TCP connection; empty if none."""
+    there = next((each.host for each in reached if each.is_there), "")
+    tries = [partial(_connected, ca.directory) for ca in cas]
+    return there or next(filter(None, _in_time(context, tries, _CONNECT_SECONDS)), "")
+
+
+def _connected(directory: str) -> str:
+    parts = urlsplit(directory)
+    host, port = parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
+    try:
+        socket.create_connection((host, port), timeout=_CONNECT_SECONDS).close()
+    except ConnectionError:  # refused, or reset
+        return host
+    except OSError:
+        return ""
+    return host
 
 
 def _in_time(context: Context, functions: Sequence[Callable[[], T]], seconds: float) -> Iterator[T]:
@@ -137,20 +182,22 @@ def _in_time(context: Context, functions: Sequence[Callable[[], T]], seconds: fl
             context.check()
 
 
-def _answers(ca: CA) -> str:
+def _ask(ca: CA) -> _Reached:
     from dnsrenew.http import HttpFailure
 
+    host = host_of(ca.directory)
     try:
         client = _client(ca)
     except DnsRenewError:  # its trust file cannot be read, which ca-reachable says
-        return ""
+        return _Reached(host)
     try:
         client.request("GET", ca.directory, timeout=_HTTPS_SECONDS, max_bytes=_MAX_BODY)
     except HttpFailure as failure:
-        return host_of(ca.directory) if failure.kind in {"redirect", "too-large"} else ""
+        is_good = failure.kind in {"redirect", "too-large"}
+        return _Reached(host, is_good=is_good, is_there=failure.kind in {"tls", "reset"})
     finally:
         client.close()
-    return host_of(ca.directory)
+    return _Reached(host, is_good=True)
 
 
 def _client(ca: CA) -> HttpClient:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -119,11 +120,9 @@ def _owner(here: ThisHost, port: int) -> dict[str, Any]:
 
 
 def port_80_listens(facts: Facts, spec: CertificateSpec | None) -> Check | None:
-    """Look for a program that listens on port 80, for routes that a web server answers."""
-    if spec is not None and not any(
-        route.webroot or route.app for route in spec.routes if route.challenge == "http-01"
-    ):
-        return None
+    """Look for a program that listens on port 80, or at where dnsrenew itself would listen."""
+    if spec is not None and not listen_addresses(spec, "http-01", ":80")[1]:
+        return _own_listening(facts, spec)
     here = machine(facts)
     listening = listeners(facts, _PORT)
     if listening is None:
@@ -136,9 +135,81 @@ def port_80_listens(facts: Facts, spec: CertificateSpec | None) -> Check | None:
         _served(facts, here, listening),
         {name: _families(its, own) for name, its in records(facts, spec).items()},
         forwarded={fate_of(facts, family, _PORT) for family in FAMILIES},
-        is_direct=any(address in own for its in records(facts, spec).values() for address in its),
+        is_direct=_is_direct(facts, spec),
         only_listens=spec is None or not listen_addresses(spec, "http-01", ":80")[0],
     )
+
+
+def _own_listening(facts: Facts, spec: CertificateSpec) -> Check | None:
+    """Return the best check of the addresses at which routes of http-01 listen; None if none has an address."""
+    here, listening = machine(facts), listeners(facts, _PORT)
+    own = own_addresses(facts)
+    wanted = {name: _families(its, own) for name, its in records(facts, spec).items()}
+    is_passed_on = (
+        listening is None
+        or bool(spec.before)  # it may start a proxy
+        or bool(_served(facts, here, listening))
+        or bool({"passed on", "depends", "unknown"} & {fate_of(facts, family, _PORT) for family in FAMILIES})
+        or not _is_direct(facts, spec)
+    )
+    checks = [
+        judge_own(listen, addresses, wanted, is_passed_on=is_passed_on)
+        for listen in listen_addresses(spec, "http-01", ":80")[0]
+        if (addresses := _addresses_of(listen))
+    ]
+    return min(checks, key=lambda check: ("ok", "unknown", "bad").index(check.result), default=None)
+
+
+def _addresses_of(listen: str) -> list[str]:
+    """Return the addresses that a renewal would listen on; ``port-80-free`` says why there are none."""
+    host = host_port.split(listen)[0]
+    if not host:
+        return ["0.0.0.0", "::"]  # noqa: S104  # nothing is opened
+    try:
+        return [str(address[0]) for *_, address in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+    except OSError:
+        return []
+
+
+def judge_own(
+    listen: str, addresses: Sequence[str], wanted: Mapping[str, Sequence[Family]], *, is_passed_on: bool
+) -> Check:
+    """Return the check of an address at which dnsrenew itself listens.
+
+    :param addresses: those that it stands for.
+    :param wanted: the families by which a CA comes to each name.
+    :param is_passed_on: whether something may pass port 80 on: a proxy, the firewall, a router.
+    """
+    port = host_port.split(listen)[1]
+    evidence: dict[str, Any] = {"port": port, "listen": listen}
+    served = sorted({family_of(address) for address in addresses if not is_loopback(address)})
+    if not served:
+        if is_passed_on:
+            return Check.of(texts.LISTENS_OWN_LOOPBACK, "unknown", evidence)
+        return Check.of(texts.LISTENS_OWN_UNREACHED, "bad", evidence, blocks=HTTP)
+    unserved, partly, missing = _not_reached(wanted, served)
+    if not partly:
+        return Check.of(texts.LISTENS_OWN, "ok", evidence)
+    evidence |= {"names": unserved or partly, "served": _labels(served), "missing": _labels(missing)}
+    if port != _PORT:  # what passes port 80 on may take both families
+        return Check.of(texts.LISTENS_OWN_ONE_FAMILY, "unknown", evidence)
+    return Check.of(texts.LISTENS_OWN_ONE_FAMILY, "bad", evidence, blocks=HTTP if unserved else ())
+
+
+def _is_direct(facts: Facts, spec: CertificateSpec | None) -> bool:
+    """Tell whether a name has an address of this host, so that no router can change the port."""
+    own = own_addresses(facts)
+    found = [address for its in records(facts, spec).values() for address in its]
+    return any(address in own and not is_loopback(address) for address in found)
+
+
+def _not_reached(
+    wanted: Mapping[str, Sequence[Family]], served: Sequence[Family]
+) -> tuple[list[str], list[str], list[Family]]:
+    """Return the names that no family reaches, those that not all reach, and the families that are missing."""
+    unserved = [name for name, its in wanted.items() if its and not set(its) & set(served)]
+    partly = [name for name, its in wanted.items() if set(its) - set(served)]
+    return unserved, partly, sorted({family for name in partly for family in wanted[name]} - set(served))
 
 
 def _families(addresses: Sequence[str], own: Collection[str]) -> list[Family]:
@@ -190,10 +261,8 @@ def judge_listening(
     }
     if not served:
         return _not_served(evidence, listeners, forwarded, is_direct=is_direct, blocks=blocks)
-    unserved = [name for name, its in wanted.items() if its and not set(its) & set(served)]
-    partly = [name for name, its in wanted.items() if set(its) - set(served)]
+    unserved, partly, missing = _not_reached(wanted, served)
     if partly:
-        missing = sorted({family for name in partly for family in wanted[name]} - set(served))
         evidence |= {"names": unserved or partly, "served": _labels(served), "missing": _labels(missing)}
         text: Text = texts.LISTENS_ONE_FAMILY
         return Check.of(text, "bad", evidence, blocks=blocks if unserved else ())

@@ -9,6 +9,9 @@ from dnsrenew.errors import Text
 # ── the way out ─────────────────────────────────────────────────────────────────────────
 
 INTERNET_OK: Final = Text("internet", "The network works: {host} answers.", "")
+INTERNET_CONNECTED: Final = Text(
+    "internet", "The network works: {host} can be connected to, although it gives no good answer.", ""
+)
 INTERNET_NO_ROUTE: Final = Text(
     "internet",
     "This host is not connected: it has no route to the Internet, neither for IPv4 nor for IPv6.",
@@ -74,10 +77,15 @@ _SET_DOH: Final = (
     '["https://dns.google/dns-query", "https://cloudflare-dns.com/dns-query"].'
 )
 
+_CHECK_SERVERS: Final = (
+    "Check that these servers run, and that this host may query them at port {port} (UDP and TCP); where it may not, "
+    "set `doh` under [resolver]."
+)
+
 PORT_53_OK: Final = Text("port-53", "The name servers can be queried directly, by UDP and by TCP.", "")
 PORT_53_BY_DOH: Final = Text(
     "port-53",
-    "This network lets no DNS query out to port {port}; the DNS-over-HTTPS servers of the configuration are used "
+    "No name server can be queried from here at port {port}; the DNS-over-HTTPS servers of the configuration are used "
     "instead.",
     "",
 )
@@ -89,7 +97,19 @@ PORT_53_CLOSED: Final = Text(
 PORT_53_SILENT: Final = Text(
     "port-53",
     "DNS queries get out of this network, but none of the name servers of the domains answers: {servers}.",
-    "Look at the checks `delegation` and `domain`; if a firewall stops the queries, set `doh` under [resolver].",
+    _CHECK_SERVERS,
+)
+PORT_53_NO_ANSWER: Final = Text(
+    "port-53",
+    "None of the name servers of the domains answers this host at port {port}: {servers}. They are down, or a firewall "
+    "stops the queries.",
+    _CHECK_SERVERS,
+)
+PORT_53_NO_ZONE: Final = Text(
+    "port-53",
+    "No name server was queried: the DNS servers that this host uses know no zone of {domains}.",
+    "Check the spelling of {domains}; if DNS elsewhere knows the zone, set `nameservers` under [resolver] to servers "
+    "that know it.",
 )
 PORT_53_HALF: Final = Text(
     "port-53",
@@ -161,6 +181,23 @@ PORT_FAILED: Final = Text(
     "Repair what {error} says, or use a dns-01 route, which needs no port.",
 )
 
+LISTENS_OWN: Final = Text("port-80-listens", "dnsrenew itself listens at {listen} during a validation.", "")
+LISTENS_OWN_LOOPBACK: Final = Text(
+    "port-80-listens",
+    'Only this host itself can reach listen = "{listen}", so a CA gets an answer only if a program on this host passes '
+    "port 80 on to it.",
+    'Check that a proxy on this host passes requests on to {listen}, or use listen = ":80".',
+)
+LISTENS_OWN_UNREACHED: Final = Text(
+    "port-80-listens",
+    'Only this host itself can reach listen = "{listen}", and nothing passes port 80 on to it.',
+    'Let a web server pass requests on to {listen}, or use listen = ":80".',
+)
+LISTENS_OWN_ONE_FAMILY: Final = Text(
+    "port-80-listens",
+    'listen = "{listen}" takes {served} only, but {names} has an address of {missing} too.',
+    'Listen on all addresses with listen = ":{port}", or remove the DNS record with the address of {missing}.',
+)
 LISTENS_OK: Final = Text("port-80-listens", "A program listens on port {port} ({served}).", "")
 LISTENS_PASSED_ON: Final = Text(
     "port-80-listens", "Nothing listens on port {port} itself; a rule of the firewall passes it on.", ""

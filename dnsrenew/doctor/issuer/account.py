@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dnsrenew.config.cas import is_built_in
+from dnsrenew.config.texts import TERMS
 from dnsrenew.doctor.accounts import secret_values
 from dnsrenew.doctor.issuer import directory, texts
 from dnsrenew.doctor.table import ALL
@@ -42,6 +44,8 @@ def judge_terms(ca: CA, url: str | None, found: Directory | None, *, agreed: boo
     if url is not None:
         return Check.of(texts.TERMS_ACCOUNT, "ok", evidence)
     if found is None:
+        if is_built_in(ca) and not agreed:
+            return Check.of(texts.TERMS_NOT_AGREED, "bad", {**evidence, "terms": TERMS[ca.name]}, blocks=ALL)
         if agreed and ca.eab is not None:
             return Check.of(texts.TERMS_OK, "ok", evidence)
         return Check.of(texts.TERMS_UNKNOWN, "unknown", evidence, blocks=ALL)

@@ -13,6 +13,7 @@ from dnsrenew import x509
 from dnsrenew.base import threads
 from dnsrenew.base.values import Frozen
 from dnsrenew.ca.clean import MAX_WORD, one_line
+from dnsrenew.config.cas import is_built_in
 from dnsrenew.doctor.issuer import directory, texts
 from dnsrenew.doctor.issuer.directory import DirectoryAnswer
 from dnsrenew.doctor.table import ALL
@@ -56,6 +57,16 @@ _PROXY_FAULTS: Final[Mapping[tuple[str, str], Text]] = {
     ("tcp", "proxy"): texts.PROXY_DENIES,
 }
 """The same for the stages that are those of a proxy."""
+_OF_BUILT_IN: Final[Mapping[Text, Text]] = {
+    texts.DNS_NO_NAME: texts.BUILT_IN_NO_NAME,
+    texts.TCP_REFUSED: texts.BUILT_IN_REFUSED,
+    texts.TLS_UNTRUSTED: texts.BUILT_IN_UNTRUSTED,
+    texts.TLS_OTHER_NAME: texts.BUILT_IN_OTHER_NAME,
+    texts.TLS_FAILED: texts.BUILT_IN_NO_TLS,
+    texts.HTTP_STATUS: texts.BUILT_IN_STATUS,
+    texts.NOT_ACME: texts.BUILT_IN_NOT_ACME,
+}
+"""The texts whose fix is about the configuration."""
 
 
 class _Place(Frozen):
@@ -115,7 +126,8 @@ def judge(ca: CA, answer: DirectoryAnswer, stages: ConnectionStages | None, now:
         return Check.of(texts.TRUST_UNREADABLE, "bad", {**evidence, "stage": "tls", "path": str(ca.trust)}, blocks=ALL)
     place = _in_connection(stages, now) or _in_answer(answer.error)
     evidence |= {"stage": place.stage, **_address(ca, stages), "stages": _listed(stages, place), **place.more}
-    return Check.of(place.text, place.result, evidence, blocks=ALL)
+    text = _OF_BUILT_IN.get(place.text, place.text) if is_built_in(ca) else place.text
+    return Check.of(text, place.result, evidence, blocks=ALL)
 
 
 def _in_connection(stages: ConnectionStages, now: datetime) -> _Place | None:

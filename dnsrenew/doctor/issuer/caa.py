@@ -127,7 +127,8 @@ def _denied(ca: str, names: Sequence[str], blocks: tuple[str, ...], verdicts: Ve
         "owner": _each(check.evidence["owner"] for check in bad),
         "challenge": list(dict.fromkeys(challenge for (_, challenge), check in verdicts.items() if check in bad)),
     }
-    text = _TEXTS[bad[0].evidence["scope"]] if fields["wanted"] else texts.CAA_CRITICAL
+    without = texts.CAA_FORBIDS_ALL if "wanted" in bad[0].evidence else texts.CAA_CRITICAL
+    text = _TEXTS[bad[0].evidence["scope"]] if fields["wanted"] else without
     return Check.of(text, "bad", {**evidence, **fields}, blocks=blocks)
 
 

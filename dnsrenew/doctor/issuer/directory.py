@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +17,7 @@ from dnsrenew.runtime.retry import Policy
 if TYPE_CHECKING:
     from dnsrenew.ca.directory import Directory
     from dnsrenew.doctor.facts import Facts
+    from dnsrenew.http import Response
     from dnsrenew.model import CA
     from dnsrenew.runtime.context import Context
 
@@ -26,11 +29,13 @@ class DirectoryAnswer(Frozen):
     """The answer of a CA; without a directory and an error, there was none in time.
 
     :ivar seconds: until the answer, or the end of the wait.
+    :ivar ahead: by how much the clock of this host was ahead of the ``Date`` of any answer, an error too; None without.
     """
 
     directory: Directory | None
     error: CAError | None
     seconds: float
+    ahead: timedelta | None = None
 
 
 def ask(facts: Facts, ca: CA) -> DirectoryAnswer:
@@ -40,20 +45,27 @@ def ask(facts: Facts, ca: CA) -> DirectoryAnswer:
 
 def _ask(ca: CA, context: Context) -> DirectoryAnswer:
     started = context.clock.monotonic()
-    directory, error = None, None
+    directory, error, ahead = None, None, list[timedelta]()
+
+    def note(response: Response) -> None:
+        date = dnsrenew.http.date_of(response.headers)
+        if date is not None:
+            ahead.append(context.clock.now() - date)
+
     try:
-        directory = _read(ca, context.within(_SECONDS))
+        directory = _read(ca, context.within(_SECONDS), note)
     except CAError as refusal:
         error = refusal
     except Cancelled:
         context.check()
-    return DirectoryAnswer(directory, error, round(context.clock.monotonic() - started, 3))
+    seconds = round(context.clock.monotonic() - started, 3)
+    return DirectoryAnswer(directory, error, seconds, ahead[-1] if ahead else None)
 
 
-def _read(ca: CA, context: Context) -> Directory:
+def _read(ca: CA, context: Context, note: Callable[[Response], object]) -> Directory:
     http = dnsrenew.http.HttpClient(trust=ca.trust)
     try:
-        transport = Transport(ca.name or ca.directory, http)
+        transport = Transport(ca.name or ca.directory, http, note)
         return context.call(lambda: read_directory(context, transport, ca.directory, policy=_ONCE))
     finally:
         http.close()

@@ -106,6 +106,21 @@ NOT_ACME: Final = Text(
     "Set `directory` of the CA {ca} to the ACME address that it publishes; a login page of the network may answer too.",
 )
 
+# For a built-in CA the configuration cannot be wrong:
+
+_NETWORK: Final = "Log in to the network if it asks for that; otherwise exempt {host} from its TLS inspection."
+BUILT_IN_NO_NAME: Final = DNS_NO_NAME._replace(fix="Correct the DNS settings of this host: nslookup {host}")
+BUILT_IN_REFUSED: Final = TCP_REFUSED._replace(fix=TCP_SILENT.fix)
+BUILT_IN_UNTRUSTED: Final = TLS_UNTRUSTED._replace(
+    fix="Exempt {host} from TLS inspection, or update the root certificates of this host."
+)
+BUILT_IN_OTHER_NAME: Final = TLS_OTHER_NAME._replace(fix=_NETWORK)
+BUILT_IN_NO_TLS: Final = TLS_FAILED._replace(fix=_NETWORK)
+BUILT_IN_STATUS: Final = HTTP_STATUS._replace(fix=HTTP_BUSY.fix)
+BUILT_IN_NOT_ACME: Final = NOT_ACME._replace(
+    fix="Log in to the network if it asks for that; otherwise wait until the CA {ca} works again."
+)
+
 PROXY_NO_NAME: Final = Text(
     _REACHABLE,
     "The proxy {proxy}, which the environment sets for the CA {ca}, cannot be found: its name does not exist in DNS.",
@@ -209,6 +224,11 @@ CAA_OTHER_ACCOUNT: Final = Text(
 )
 CAA_OTHER_METHOD: Final = Text(
     "caa", "A CAA record lets the CA {ca} issue for {names}, but not by {challenge}: {record}", _ADD
+)
+CAA_FORBIDS_ALL: Final = Text(
+    "caa",
+    "A CAA record lets no CA issue for {names}: {record}",
+    "Replace this record by one that names the CA {ca}, or remove it, at the DNS host of {owner}: {record}",
 )
 CAA_CRITICAL: Final = Text(
     "caa",

@@ -28,7 +28,7 @@ def served(facts: Facts, spec: CertificateSpec) -> Check | None:
     ]
     if wrong:
         return wrong[0]
-    if deploying.is_pending(spec, state):
+    if deploying.is_pending(spec, state, facts.store):
         targets = [result.target for result in deploying.recorded(spec, state) if not result.ok]
         evidence = {"name": spec.name, "targets": targets or [getattr(each, "to", "python") for each in spec.deploy]}
         return Check.of(texts.SERVED_PENDING, "bad", evidence)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import shutil
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.users import this_user
 from dnsrenew.doctor.keeping import texts
 from dnsrenew.doctor.table import ALL
 from dnsrenew.errors import StoreError
@@ -37,7 +37,7 @@ def store(facts: Facts) -> Check | None:
 
 
 def _absent(path: str, existing: str) -> Check:
-    evidence = {"path": path, "existing": existing, "user": getpass.getuser()}
+    evidence = {"path": path, "existing": existing, "user": this_user()}
     if os.access(existing, os.W_OK | os.X_OK):
         return Check.of(texts.STORE_ABSENT, "ok", evidence)
     return Check.of(texts.STORE_NO_PARENT, "bad", evidence, blocks=ALL)

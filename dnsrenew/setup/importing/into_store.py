@@ -153,10 +153,10 @@ def note_programs(spec: CertificateSpec, store: FolderStore, context: Context) -
     :raises StoreError: the store cannot be written.
     :raises LockedError: another run works on it.
     """
-    from dnsrenew.deploy.entry import entry
-    from dnsrenew.model import Deployment, DeploymentResult, rfc3339
+    from dnsrenew.deploy.entry import entries
+    from dnsrenew.model import DeploymentResult, rfc3339
 
-    programs = [entry(each) for each in spec.deploy if isinstance(each, Deployment) and each.to == "run"]
+    programs = [each for each in entries(spec.deploy) if each.to == "run"]
     if not programs:
         return
     with store.lock(spec.name, context=context):

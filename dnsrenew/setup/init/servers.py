@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from dnsrenew.base.users import this_user
 from dnsrenew.base.values import replace
 from dnsrenew.doctor.host.processes import RunningProgram, running_programs
 from dnsrenew.setup.init import server_apps, web_servers
@@ -41,13 +42,11 @@ def find_servers(host: ServerHost) -> list[FoundServer]:
 
 def this_server_host() -> ServerHost:
     """Return the machine that this process runs on."""
-    import getpass
-
     is_admin = hasattr(os, "geteuid") and os.geteuid() == 0
     return ServerHost(
         root=Path("/"),
         home=Path(os.path.expanduser("~")),
         programs=tuple(running_programs()),
-        user=getpass.getuser(),
+        user=this_user(),
         is_admin=is_admin,
     )

@@ -11,6 +11,8 @@ from typing import Final
 
 _OTHER: Final = "NOT {one}.tags && {two}.tags AND cardinality({one}.tags) + cardinality({two}.tags) > 0"
 _STRANGERS: Final = _OTHER.format(one="stands", two="staged")
+# A certificate without tags belongs to nobody: a line of its name may give it some.
+_NOT_ITS_OWN: Final = "NOT stands.tags && staged.tags AND cardinality(stands.tags) > 0"
 # What certificates with the domain ``own`` or a wildcard about it have among their identifiers, except for those that
 # a wildcard ``own`` covers: their parents are it.
 _ABOUT: Final = """
@@ -72,7 +74,7 @@ def _clashes(domains: str) -> str:
 SELECT number, clash, other, tags, domain FROM (
   SELECT staged.number, 'tags' AS clash, stands.name AS other, stands.tags, NULL AS domain
   FROM staged JOIN dnsrenew_certificate AS stands USING (name)
-  WHERE stands.wanted IS NOT NULL AND {_STRANGERS}
+  WHERE stands.wanted IS NOT NULL AND {_NOT_ITS_OWN}
   UNION ALL
   SELECT staged.number, 'origin', stands.name, stands.tags, NULL
   FROM staged JOIN dnsrenew_certificate AS stands USING (name)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+
+from dnsrenew.base.users import this_user
 
 
 def read_place(url: str) -> dict[str, Any]:
@@ -15,7 +16,7 @@ def read_place(url: str) -> dict[str, Any]:
         given = conninfo_to_dict(url)
     except psycopg.Error:
         return {"server": "?", "database": "?", "user": "?"}
-    user = given.get("user") or getpass.getuser()
+    user = given.get("user") or this_user()
     hosts = str(given.get("host") or given.get("hostaddr") or "localhost").split(",")
     ports = str(given.get("port") or 5432).split(",")
     ports = ports if len(ports) == len(hosts) else [ports[0]] * len(hosts)

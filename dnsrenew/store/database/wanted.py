@@ -1,6 +1,7 @@
 """What a fleet wants: a document for each certificate, which says what ``[[certificate]]`` can say, and its tags.
 
-Tags tell whose a certificate is. A change that shares no tag with what stands is refused: the same customer, or nobody.
+Tags tell whose a certificate is. A change that shares no tag with what stands is refused; one without tags belongs to
+nobody, and can be given some.
 """
 
 from __future__ import annotations
@@ -81,7 +82,10 @@ _STORED: Final = f"""
 SELECT name FROM dnsrenew_certificate WHERE version IS NOT NULL AND name > %s ORDER BY name LIMIT {_AT_ONCE}
 """  # noqa: S608  # of constants
 _OBTAINED: Final = "SELECT name FROM dnsrenew_certificate WHERE version IS NOT NULL AND name = ANY(%s) ORDER BY name"
-_UNWANTED: Final = "SELECT name FROM dnsrenew_certificate WHERE wanted IS NULL ORDER BY name"
+_ONLY_STORED: Final = """
+SELECT name, COALESCE(state ->> 'asked_by', '') FROM dnsrenew_certificate
+WHERE wanted IS NULL AND version IS NOT NULL AND (%(names)s::text[] IS NULL OR name = ANY(%(names)s)) ORDER BY name
+"""
 _NUMBER: Final = "SELECT count(*) FROM dnsrenew_certificate WHERE wanted IS NOT NULL AND name <> ALL(%s)"
 _TROUBLED: Final = f"""
 {_READ} AND name <> ALL(%(without)s) ORDER BY COALESCE(state -> 'failures' > '0', false) DESC, due, name LIMIT %(most)s
@@ -215,9 +219,12 @@ class WantedCertificates(Frozen):
             yield from (name for (name,) in rows)
             after = rows[-1][0]
 
-    def unwanted(self) -> list[str]:
-        """Return the names of the certificates that are only stored, sorted."""
-        return [name for (name,) in self.database.fetch(_UNWANTED)]
+    def only_stored(self, names: Sequence[str] | None = None) -> dict[str, str]:
+        """Return the certificates that were obtained and are not wanted, sorted, each with what asked for it last.
+
+        :param names: only those of these names; None: all.
+        """
+        return dict(self.database.fetch(_ONLY_STORED, {"names": None if names is None else list(names)}))
 
     def troubled(self, most: int, without: Sequence[str] = ()) -> list[WantedCertificate]:
         """Return certificates: those that fail, then those that are due first.

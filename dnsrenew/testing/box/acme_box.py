@@ -169,3 +169,6 @@ def acme_box(*, lifetime: timedelta = LIFETIME, http_port: int | None = None) ->
         AcmeBox(Path(folder).resolve(), lifetime=lifetime, http_port=http_port) as box,
     ):
         yield box
+
+
+acme_box.__module__ = "dnsrenew.testing"

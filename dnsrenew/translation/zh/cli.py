@@ -125,12 +125,17 @@ TEXTS: Final = {
     "Stopped before the cleanup was finished.": "在清理完成之前停止。",
     "Stopped.": "已停止。",
     "Stopped. A renewal was interrupted.": "已停止，一次续期被中断。",
+    "Stopping. To stop at once, interrupt again.": "正在停止。若要立即停止，请再次中断。",
+    "Stopping: ending the deployment. To stop at once, interrupt again.": (
+        "正在停止：结束部署。若要立即停止，请再次中断。"
+    ),
     "Stopping: removing our TXT records. To stop at once, interrupt again.": (
         "正在停止：删除已写入的 TXT 记录。若要立即停止，请再次中断。"
     ),
     "TXT value": "TXT 值",
     "The Task Scheduler renews automatically.": "任务计划程序会自动续期。",
     "The configuration was read again.": "已重新读取配置。",
+    "A Python program used {name} {ago}: it may still need it.": "{ago}有 Python 程序使用过 {name}，可能仍需要它。",
     "The private key of {name} was read {ago}: a server may still use it.": (
         "{name} 的私钥在{ago}被读取过：可能仍有服务器在使用它。"
     ),

@@ -22,6 +22,8 @@ TEXTS: Final = {
     "[dns.NAME], where NAME is a word of your choice, such as [dns.{example}]": (
         "[dns.NAME]，其中 NAME 由您自定，例如 [dns.{example}]"
     ),
+    "`token`, or `user` and `password`": "`token`，或 `user` 和 `password`",
+    "no login": "没有登录凭据",
     "a DNS host with a built-in or installed driver, see `dnsrenew providers`": (
         "有内置驱动或已安装驱动的 DNS 服务商，见 `dnsrenew providers`"
     ),
@@ -35,6 +37,9 @@ TEXTS: Final = {
     "a URL that libpq does not understand": "libpq 无法识别的 URL",
     "a URL that starts with https://": "以 https:// 开头的 URL",
     "a URL that starts with https:// and has no user name": "以 https:// 开头且不含用户名的 URL",
+    "a URL that starts with https://, or with http:// and names this machine": (
+        "以 https:// 开头的 URL，或以 http:// 开头并指向本机的 URL"
+    ),
     "a URL that starts with https:// or http://": "以 https:// 或 http:// 开头的 URL",
     "a URL that starts with https:// or http:// and has no user name": "以 https:// 或 http:// 开头且不含用户名的 URL",
     "a URL with a password": "含有密码的 URL",
@@ -70,6 +75,7 @@ TEXTS: Final = {
         "含有 CA 根证书的 PEM 文件（-----BEGIN CERTIFICATE-----）"
     ),
     "a fleet whose store is a folder": "集群的 store 是目录",
+    "a file of its own, because `{key}` names this one too": "另一个文件（`{key}` 也指向此文件）",
     "a fraction of the lifetime between 0 and 1": "0 与 1 之间的有效期比例",
     'a fraction of the lifetime such as "1/3", or a time such as "10 days" or "36 hours"': (
         '有效期的几分之几，例如 "1/3"；或一段时间，例如 "10 days" 或 "36 hours"'
@@ -96,9 +102,10 @@ TEXTS: Final = {
     'a list with at least one zone, such as ["example.com"]': '至少有一个区域的列表，例如 ["example.com"]',
     'a mail address such as "me@example.com"': '邮件地址，例如 "me@example.com"',
     "a mapping of tables": "由表组成的映射",
-    'a mode that shows the key to nobody else, such as "0600", or "0640" with a group': (
-        '不让其他人看到私钥的权限，例如 "0600"，或在设置了用户组时用 "0640"'
+    'a mode with which only its owner reads the key, such as "0600", or with `group` also "0640"': (
+        '只有所有者能读取私钥的权限，例如 "0600"，设置了 `group` 时也可以是 "0640"'
     ),
+    'a mode with which others cannot write, such as "0644"': '不允许其他人写入的权限，例如 "0644"',
     "a name in {zones}": "{zones} 中的名称",
     "a name of letters, digits, dots, hyphens and underscores": "由字母、数字、点、连字符和下划线组成的名称",
     "a name that is not reserved on Windows": "不是 Windows 保留名的名称",
@@ -106,6 +113,7 @@ TEXTS: Final = {
     "a name without an underscore: no public CA issues for a name with one": (
         "不带下划线的名称（公共 CA 不为带下划线的名称签发证书）"
     ),
+    "a number of seconds above 0, at most {most}": "大于 0 且不超过 {most} 的秒数",
     "a number of seconds from {least} to {most}": "{least} 到 {most} 之间的秒数",
     "a pattern such as conf.d/*.toml": "conf.d/*.toml 这样的匹配模式",
     "a pattern that no file can match": "任何文件都无法匹配的模式",

@@ -249,6 +249,7 @@ TEXTS: Final = {
     "Write it with kubectl config view --minify --flatten --raw -o json, readable only by the user of dnsrenew.": (
         "请用 kubectl config view --minify --flatten --raw -o json 生成该文件，并只允许运行 dnsrenew 的用户读取。"
     ),
+    "one without a name": "没有名称的证书",
     "{address} accepts connections, but speaks no TLS there: {reason}.": (
         "{address} 接受连接，但在该处不使用 TLS：{reason}。"
     ),

@@ -53,7 +53,6 @@ TEXTS: Final = {
     "another domain: the certificate {name}, which has no tags, has this one": (
         "其他域名（没有标签的证书 {name} 已有此域名）"
     ),
-    "another name, or no tags: the existing certificate has none": "其他名称，或不写标签（现有的证书没有标签）",
     "another name, or one of the tags of the existing certificate ({tags})": (
         "其他名称，或写上现有证书的一个标签（{tags}）"
     ),

@@ -93,9 +93,12 @@ TEXTS: Final = {
         "每天运行四次 dnsrenew renew，每次随机延迟最多一小时。"
     ),
     "Runs the deploy entries of the configuration with the certificates in the store, and renews nothing. Every "
-    "renew does this too. The exit status is 1 if a certificate is not deployed.": (
-        "用存储目录中的证书执行配置中的 deploy 条目，不续期任何证书。每次 renew 也会这样做。如果有证书未部署，退出状态"
-        "为 1。"
+    "renew does this too for entries that have not succeeded yet. Programs, webhooks, containers and Synology DSM "
+    "cannot be looked at: such an entry runs again only with --force, or if a port of `verify` serves another "
+    "certificate. The exit status is 1 if a certificate is not deployed.": (
+        "用存储目录中的证书执行配置中的 deploy 条目，不续期任何证书。对于尚未成功的条目，每次 renew 也会这样做。程序、"
+        "webhook、容器和 Synology DSM 无法查看：这样的条目只有在使用 --force，或 `verify` 的端口提供另一个证书时才会再次"
+        "执行。如果有证书未部署，退出状态为 1。"
     ),
     "Shows for each address whether the message was sent, and if not, why. Nothing is sent to the heartbeat. The "
     "exit status is 1 if one address fails.": (
@@ -138,6 +141,7 @@ TEXTS: Final = {
     "a driver and its test to start from": "用作起点的驱动及其测试",
     "a test message to every address of [notify]": "向 [notify] 的每个地址发送测试消息",
     "account URLs, for accounturi in CAA records": "账户 URL，用于 CAA 记录中的 accounturi",
+    "activate and verify also where the certificate is already": "即使目标已有该证书，也重新启用并验证",
     "after a failure, wait as a schedule does; a person at a terminal does not wait": (
         "失败后像自动运行那样等待；在终端上手动运行则不等待"
     ),
@@ -184,8 +188,7 @@ TEXTS: Final = {
     ),
     "delay each check by a random time of up to TIME": "每次检查前随机延迟（最多 TIME）",
     "delete a certificate from the store that is no longer configured": "从存储目录中删除已不在配置中的证书",
-    "deploy although nothing has changed": "即使没有变化也部署",
-    "deploy stored certificates where that has not succeeded yet": "部署已保存但尚未成功部署的证书",
+    "deploy stored certificates to targets that do not have them": "把已保存的证书部署到还没有这些证书的目标",
     "do not ask before it replaces a certificate that is valid for longer": "替换有效期更长的证书之前不询问",
     "do not ask; needed where nobody can be asked": "不询问；在无法询问时必须加上",
     "do not wait after a failure or for a known rate limit of the CA": "失败后或遇到已知的 CA 速率限制时不等待",
@@ -215,6 +218,7 @@ TEXTS: Final = {
     "leave deployments to a later run": "把部署留给以后的运行",
     "let another DNS account answer, by one CNAME record set once": "只需设置一次 CNAME 记录，由另一个 DNS 账户应答",
     "list only the hosts with WORD in the name or the title": "只列出名称或标题中含有 WORD 的服务商",
+    "look at every target, and deploy where it differs": "查看每个目标，在不一致处部署",
     "list the supported DNS hosts, or show what one needs": "列出支持的 DNS 服务商，或显示某个服务商所需的选项",
     "make a new key and CSR; the earlier key is deleted": "生成新的私钥和 CSR；之前的私钥会被删除",
     "more output (-vv for bug reports)": "输出更多信息（-vv 用于报告错误）",
@@ -235,6 +239,7 @@ TEXTS: Final = {
     "print the completion script of a shell": "打印 shell 的补全脚本",
     "print the files without installing them": "打印文件内容但不安装",
     "read the configuration again": "重新读取配置",
+    "reload the server although it has the files": "即使服务器已有这些文件也重新加载",
     "read the passphrase from FILE instead of asking": "从 FILE 读取口令而不询问",
     "register at the acme-dns server, once, and say what to set": "在 acme-dns 服务器上注册一次，并给出要设置的记录",
     "rehearse at the CA's staging server first": "先用 CA 的测试服务器（staging）试运行",
@@ -306,7 +311,6 @@ TEXTS: Final = {
     "wait up to TIME (30, 5m, 2h) for another run that holds a lock; without TIME, up to a day": (
         "最多等待 TIME（30、5m、2h），直到持有锁的另一个运行结束；不给出 TIME 则最多一天"
     ),
-    "what has not succeeded yet": "尚未成功部署的证书",
     "what is found in the usual places": "在通常位置找到的内容",
     "what the DNS host needs, a block to copy": "DNS 服务商所需的选项，可复制的配置块",
     "with --check: print Markdown, for a pull request": "与 --check 一起使用：打印 Markdown，用于 pull request",
@@ -320,7 +324,6 @@ TEXTS: Final = {
     "with the key of dnsrenew csr home": "用 dnsrenew csr home 的私钥",
     "without keys and secrets": "不含私钥和凭据",
     "write NAME.py and test_NAME.py, to write a driver from": "写出 NAME.py 和 test_NAME.py，作为编写驱动的起点",
-    "write the files and reload the server again": "再次写入文件并重新加载服务器",
     "write the store and the configuration to one file": "把存储目录和配置写入一个文件",
     "you agree to the terms of service of the CA": "您同意 CA 的服务条款",
 }

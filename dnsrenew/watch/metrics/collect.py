@@ -100,15 +100,16 @@ def _deployed(spec: CertificateSpec, status: CertificateStatus, store: Store) ->
 def _entries(spec: CertificateSpec, status: CertificateStatus, store: Store) -> list[tuple[str, str, bool]]:
     if not status.deployment_pending:
         return [(result.to, result.target, result.ok) for result in status.deployed]
-    from dnsrenew.deploy.entry import entry  # it imports the targets
+    from dnsrenew.deploy.entry import entries  # it imports the targets
 
     try:
         state = store.read_state(spec.name, quarantine=False)
     except StoreError:  # its status says that it cannot be read
         return []
     found = []
-    for one in map(entry, spec.deploy):
+    for one in entries(spec.deploy):
         record = state.deployments.get(one.id)
         ok = record is not None and bool(record["ok"]) and record.get("serial") == state.serial
-        found.append((one.to, one.target, ok))
+        target = one.target if record is None else str(record.get("target", one.target))
+        found.append((one.to, target, ok))
     return found

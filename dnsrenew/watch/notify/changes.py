@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import Frozen, replace
@@ -18,6 +19,8 @@ _WORSE_FIRST: Final[tuple[ChangeKind, ...]] = ("failed", "expiring", "not-deploy
 _FINE: Final = frozenset({"renewed", "not-due"})
 _THIRD: Final = 1
 _SIXTH: Final = 2
+_FOUND: Final = frozenset({"hfs"})
+"""Kinds of targets that are named by their address once they were found."""
 _UNKNOWN: Final = "-"
 """No serial number: any certificate differs from it."""
 
@@ -121,10 +124,11 @@ def _deployments(news: News, on: Collection[ChangeKind]) -> News:
         return news
     serial, kept = outcome.serial or "", {}
     failed, recovered = [], []
+    moved = _moved(outcome.deployed, told)
     for result in outcome.deployed:
-        key = f"{result.to} {result.target}"
+        key = _key(result)
         if result.ok:
-            recovered += [result] if key in told else []
+            recovered += [result] if key in told or result.to in moved else []
         elif "not-deployed" in on:
             failed += [] if told.get(key) == serial else [result]
             kept[key] = serial
@@ -133,6 +137,17 @@ def _deployments(news: News, on: Collection[ChangeKind]) -> News:
     if recovered and "recovered" in on:
         news = replace(_add(news, "recovered"), deployed=tuple(recovered))
     return replace(news, told=replace(news.told, deployments=_sorted(kept)))
+
+
+def _key(result: DeploymentResult) -> str:
+    return f"{result.to} {result.target}"
+
+
+def _moved(deployed: Sequence[DeploymentResult], told: Collection[str]) -> set[str]:
+    """Return the kinds whose only target has another name than before, because it was found in the meantime."""
+    keys, kinds = {_key(one) for one in deployed}, Counter(one.to for one in deployed)
+    gone = [key.partition(" ")[0] for key in told if key not in keys]
+    return {kind for kind in gone if kind in _FOUND and kinds[kind] == 1}
 
 
 def _add(news: News, kind: ChangeKind) -> News:

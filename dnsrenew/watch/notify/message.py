@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import Message, as_clause
@@ -97,7 +97,7 @@ def _lines(news: News, now: datetime) -> Iterator[Message]:
     for result in news.not_deployed:
         yield texts.NOT_DEPLOYED.format(name=outcome.name, to=result.to, target=result.target)
         if result.error is not None:
-            yield _reason(result.error)
+            yield _reason(result.error.to_dict())
     for result in news.deployed:
         yield texts.DEPLOYED.format(name=outcome.name, to=result.to, target=result.target)
 
@@ -133,7 +133,7 @@ def _validity(outcome: Outcome) -> Iterator[Message]:
     yield template.format(until=rfc3339(outcome.not_after), renewal=rfc3339(outcome.next_renewal) or "")
 
 
-def _reason(error: Mapping[str, str]) -> Message:
+def _reason(error: Mapping[str, Any]) -> Message:
     """Return message and fix of an error; each stays a message, so that it can be translated."""
     message, fix = error["message"], error.get("fix") or ""
     return texts.REASON.format(message=message, fix=fix)

@@ -25,7 +25,7 @@ _AUTHORIZATION = re.compile(
 
 
 def signature(secret: str, asked: Asked, arguments: str, expires: str) -> str:
-    """The signature that a request has to have; `arguments` are the names of its signed parameters."""
+    """Return the signature that a request needs; `arguments` are the names of its signed parameters."""
     parts = urlsplit(asked.path)
     query = parse_qs(parts.query, keep_blank_values=True)
     values = "".join(query[name][0] for name in sorted(arguments.split(";")) if name)

@@ -19,7 +19,7 @@ Fault = Callable[[Asked], Answer]
 
 
 class HostStandIn(Api):
-    """A host with the zone `example.com`, which has an SPF record and a value of somebody else.
+    """A host with the zone `example.com`, which has an SPF record and a foreign value.
 
     A host defines the class variables and `answer`, which checks the credentials first, as the host does.
 
@@ -59,7 +59,7 @@ class HostStandIn(Api):
         """Answer a request as the host does."""
 
     def look(self, name: str) -> set[str]:
-        """The TXT values served at a name."""
+        """Return the TXT values that are served at a name."""
         return {value for owner, value in self.values.values() if owner == name.removesuffix(".").lower()}
 
     def put(self, name: str, value: str) -> str:
@@ -69,7 +69,7 @@ class HostStandIn(Api):
         return identifier
 
     def fill(self, count: int) -> None:
-        """Create records of somebody else."""
+        """Create foreign records."""
         for number in range(count):
             self.put(f"host{number}.{ZONE}", f"text {number}")
 
@@ -90,5 +90,5 @@ def record(value: str, name: str = f"_acme-challenge.{ZONE}.", zone: str = f"{ZO
 
 
 def records(count: int) -> list[TxtRecord]:
-    """Records at as many names of the zone."""
+    """Return records at this number of names of the zone."""
     return [record(f"value-{number}", f"_acme-challenge.n{number}.{ZONE}.") for number in range(count)]

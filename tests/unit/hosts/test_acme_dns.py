@@ -1,4 +1,4 @@
-"""acme-dns: a registration that holds two values, and the ways to it."""
+"""acme-dns: a registration that holds two values, and its configuration."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def account_of(server: AcmeDns, registration: dict[str, str], **changes: str) ->
 
 
 def test_two_values_stand_together(server: AcmeDns) -> None:
-    """A wildcard and its domain are validated together; writing both again leaves both; nothing is removed."""
+    """A wildcard and its domain have both values. Writing both again leaves both. Nothing is removed."""
     made = registration_at(server)
     account = account_of(server, made)
     add(account, record(made, ONE), record(made, TWO))
@@ -70,7 +70,7 @@ def test_two_values_stand_together(server: AcmeDns) -> None:
 
 
 def test_a_registration_in_a_file(server: AcmeDns, tmp_path: Path) -> None:
-    """The file that `delegate` writes serves as well as the three options."""
+    """The file that `delegate` writes replaces the three options."""
     made = registration_at(server)
     file = tmp_path / "acme-dns-mine.json"
     file.write_text(json.dumps(made))
@@ -79,7 +79,7 @@ def test_a_registration_in_a_file(server: AcmeDns, tmp_path: Path) -> None:
 
 
 def test_without_a_registration(server: AcmeDns, tmp_path: Path) -> None:
-    """The error names `dnsrenew delegate`; nothing is sent."""
+    """Without a registration the error names `dnsrenew delegate`, and nothing is sent."""
     account = DnsAccount("acme-dns", name="mine", api=server.url, registration=str(tmp_path / "none.json"))
     with pytest.raises(DnsRenewError) as caught:
         add(account, record({"fulldomain": f"x.{DOMAIN}"}, ONE))
@@ -90,7 +90,7 @@ def test_without_a_registration(server: AcmeDns, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"username": "x"}', "\x00"])
 def test_a_file_with_something_else(tmp_path: Path, content: str) -> None:
-    """It is named, and no part of its content is shown."""
+    """The error names the file and shows no part of its content."""
     file = tmp_path / "registration.json"
     file.write_text(content)
     with pytest.raises(SecretError) as caught:
@@ -110,7 +110,7 @@ def test_a_name_of_another_registration(server: AcmeDns) -> None:
 
 
 def test_wrong_credentials(server: AcmeDns) -> None:
-    """A wrong password is `provider-unauthorized`, and is not shown."""
+    """A wrong password is `provider-unauthorized`. It is not shown."""
     made = registration_at(server)
     with pytest.raises(DnsRenewError) as caught:
         add(account_of(server, made, password="wrong-pass-0000"), record(made, ONE))

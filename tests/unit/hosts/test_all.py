@@ -44,7 +44,7 @@ def test_the_contract_of_drivers(host: HostStandIn) -> None:
 
 
 def test_values_of_somebody_else_stay(host: HostStandIn) -> None:
-    """A value at the same name, and records at other names, survive writing and removing."""
+    """A foreign value at the same name, and records at other names, survive writing and removing."""
     work, before = Work(host), dict(host.values)
     work.add([record("one"), record("two")])
     assert host.look(FOREIGN[0]) == {"one", "two", FOREIGN[1]}
@@ -81,7 +81,7 @@ def test_a_later_process_removes_without_identifiers(host: HostStandIn) -> None:
 
 
 def test_a_zone_with_5000_records(host: HostStandIn) -> None:
-    """All pages are read: a value on the last one is found, and nothing else is removed."""
+    """All pages are read: a value on the last one is found, and no other record is removed."""
     host.fill(5000)
     Work(host).add([record("last")])
     host.fill(3)
@@ -93,7 +93,7 @@ def test_a_zone_with_5000_records(host: HostStandIn) -> None:
 
 
 def test_wrong_credentials(host: HostStandIn) -> None:
-    """A wrong secret is `provider-unauthorized`; the message names the account and the options, never the secret."""
+    """A wrong secret is `provider-unauthorized`. The message names the account and the options, never the secret."""
     wrong = "wr0ng-" + host.credentials[host.secret]
     error = Work(host, host.account(**{host.secret: wrong})).failure(
         Work(host, host.account(**{host.secret: wrong})).add, [record("one")]
@@ -105,7 +105,7 @@ def test_wrong_credentials(host: HostStandIn) -> None:
 
 
 def test_a_zone_that_is_not_in_the_account(host: HostStandIn) -> None:
-    """It is named, with what to do."""
+    """The error names the zone and has the code of an unknown zone."""
     elsewhere = record("one", "_acme-challenge.example.org.", "example.org.")
     error = Work(host).failure(Work(host).add, [elsewhere])
     assert error.code == host.unknown_zone
@@ -115,9 +115,9 @@ def test_a_zone_that_is_not_in_the_account(host: HostStandIn) -> None:
 @pytest.mark.parametrize("action", ["add", "remove"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_at_each_request(host: HostStandIn, fault: str, action: str) -> None:
-    """Whichever request fails, the error has the right code and a fix with a page, and siblings are kept.
+    """A fault at any request gives an error with the right code and a fix with a page.
 
-    The faults follow each other at every later request too, so that no further attempt hides one.
+    Other values are kept. The faults repeat at every later request, so that no further attempt hides one.
     """
     answer, codes = FAULTS[fault]
     if not host.bodies_are_defined:
@@ -146,7 +146,7 @@ def test_a_fault_at_each_request(host: HostStandIn, fault: str, action: str) -> 
 
 
 def test_a_retry_after_is_kept(host: HostStandIn) -> None:
-    """The call waits as long as the host asks, then does everything."""
+    """The call waits as long as the host asks, and then succeeds."""
     work = Work(host)
     host.headers["Retry-After"] = "7"
     host.faults = {0: FAULTS["429"][0]}
@@ -156,7 +156,7 @@ def test_a_retry_after_is_kept(host: HostStandIn) -> None:
 
 
 def test_nobody_answers(host: HostStandIn) -> None:
-    """A port that is closed is `provider-unreachable`."""
+    """A closed port is `provider-unreachable`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         closed = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -165,7 +165,7 @@ def test_nobody_answers(host: HostStandIn) -> None:
 
 
 def test_the_address_may_have_a_path_and_end_in_a_slash(host: HostStandIn) -> None:
-    """``api`` with a final slash is the same address."""
+    """``api`` may end with a slash."""
     Work(host, host.account(api=f"{host.url}/")).add([record("one")])
     assert host.look(FOREIGN[0]) == {"one", FOREIGN[1]}
 

@@ -34,7 +34,7 @@ def test_a_token_for_one_zone_needs_no_zone_id(host: Cloudflare) -> None:
 
 
 def test_the_active_one_of_two_zones_is_written(host: Cloudflare) -> None:
-    """The same zone may be pending in another account that the token sees."""
+    """The active zone is used if another account that the token sees has the same zone as pending."""
     host.pending = True
     Work(host).add([record("one")])
     assert host.look(FOREIGN[0]) == {"one", FOREIGN[1]}
@@ -42,7 +42,7 @@ def test_the_active_one_of_two_zones_is_written(host: Cloudflare) -> None:
 
 @pytest.mark.parametrize(("listing", "requests"), [("refused", 1), ("unauthorized", 2), ("empty", 2)])
 def test_a_token_without_zone_read(host: Cloudflare, listing: str, requests: int) -> None:
-    """A valid token that may not list zones is told apart from a wrong one, with both ways out."""
+    """A valid token that may not list zones gets an error of its own, with both remedies."""
     host.listing = listing
     error = Work(host).failure(Work(host).add, [record("one")])
     assert error.code == "provider-unauthorized"
@@ -62,7 +62,7 @@ def test_a_zone_id_needs_no_zone_read(host: Cloudflare, listing: str) -> None:
 
 
 def test_a_zone_id_of_another_zone(host: Cloudflare) -> None:
-    """What Cloudflare wrote below the other zone is removed again."""
+    """A record that Cloudflare wrote in the wrong zone is removed again."""
     work = Work(host, host.account(zone_id=ZONE_ID))
     before = sorted(host.values.values())
     error = work.failure(work.add, [record("one", "_acme-challenge.example.org.", "example.org.")])
@@ -87,7 +87,7 @@ def test_the_global_api_key(host: Cloudflare) -> None:
 
 
 def test_a_wrong_e_mail_address(host: Cloudflare) -> None:
-    """The Global API Key with another e-mail address is refused, without a look at tokens."""
+    """The Global API Key with another e-mail address is refused, without a request about tokens."""
     work = Work(host, host.account(auth_username="other@example.com"))
     assert work.failure(work.add, [record("one")]).code == "provider-unauthorized"
     assert len(host.asked) == 1
@@ -123,7 +123,7 @@ def test_error_codes(host: Cloudflare, answer: Answer, code: str) -> None:
 
 
 def test_a_full_zone(host: Cloudflare) -> None:
-    """A zone with as many records as its plan allows is told, and no limit of requests."""
+    """A zone that has reached its plan's number of records is reported as such, not as a rate limit."""
     host.quota = len(host.values)
     error = Work(host).failure(Work(host).add, [record("one")])
     assert error.code == "provider-refused"
@@ -147,7 +147,7 @@ def test_a_value_that_is_written_meanwhile(host: Cloudflare) -> None:
 
 
 def test_a_value_that_is_removed_meanwhile(host: Cloudflare) -> None:
-    """A record that is gone (81044) does not keep the others: what is left is looked up and removed."""
+    """A record that is gone (81044) does not prevent the others from being removed."""
     work = Work(host)
     work.add(records(3))
     host.values = {key: value for key, value in host.values.items() if value[1] != "value-1"}
@@ -156,7 +156,7 @@ def test_a_value_that_is_removed_meanwhile(host: Cloudflare) -> None:
 
 
 def test_more_values_than_a_batch_holds(host: Cloudflare) -> None:
-    """200 values go in each request."""
+    """Each request has at most 200 values."""
     work = Work(host)
     assert requests_of(host, work.add, records(401)) == 5
     assert requests_of(host, work.remove, records(401)) == 3

@@ -32,14 +32,14 @@ def test_requests(host: Desec) -> None:
 
 @pytest.mark.parametrize(("minimum", "ttl", "written"), [(3600, 60, 3600), (60, 120, 120), (3600, 7200, 7200)])
 def test_the_minimum_ttl_of_the_domain(host: Desec, minimum: int, ttl: int, written: int) -> None:
-    """A shorter TTL is raised to the minimum of the domain; a longer one stays."""
+    """A shorter TTL is raised to the minimum of the domain. A longer one stays."""
     host.minimum_ttl = minimum
     Work(host).add([record("one", "_acme-challenge.new.example.com.", ttl=ttl)])
     assert host.ttls["_acme-challenge.new.example.com"] == written
 
 
 def test_a_record_set_keeps_its_ttl(host: Desec) -> None:
-    """Values that are there already keep their TTL, before and after."""
+    """Existing values keep their TTL, before and after."""
     host.ttls[FOREIGN[0]] = 86400
     work = Work(host)
     work.add([record("one")])
@@ -55,7 +55,7 @@ def test_a_token_that_may_not_write(host: Desec) -> None:
 
 
 def test_a_limit_at_the_write(host: Desec) -> None:
-    """A throttled write is sent again after the time that the host tells."""
+    """A throttled write is sent again after the time given in Retry-After."""
     host.headers["Retry-After"] = "41"
     throttled = {"detail": "Request was throttled. Expected available in 41 seconds."}
     host.faults = {2: always(429, throttled)}
@@ -66,7 +66,7 @@ def test_a_limit_at_the_write(host: Desec) -> None:
 
 
 def test_a_day_s_limit_ends_the_call(host: Desec) -> None:
-    """A wait of hours is not begun; it is in the evidence."""
+    """The call fails at once if the wait is hours long. The evidence has the wait."""
     host.headers["Retry-After"] = "36000"
     host.faults = dict.fromkeys(range(100), FAULTS["429"][0])
     error = Work(host).failure(Work(host).add, [record("one")])
@@ -75,7 +75,7 @@ def test_a_day_s_limit_ends_the_call(host: Desec) -> None:
 
 
 def test_a_value_twice_in_a_call_is_written_once(host: Desec) -> None:
-    """The same record twice is one; nothing is sent that the set has twice."""
+    """The same record twice is one. A value that the set has already is not sent again."""
     Work(host).add([record("one"), record("one")])
     sent = json.loads(host.asked[-1].body)
     assert sorted(sent[0]["records"]) == ['"one"', f'"{FOREIGN[1]}"']

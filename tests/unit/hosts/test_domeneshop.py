@@ -20,7 +20,7 @@ def host() -> Iterator[Domeneshop]:
 
 
 def test_a_domain_without_the_dns_service(host: Domeneshop) -> None:
-    """Its name servers are elsewhere, so nothing is written."""
+    """The domain's name servers are elsewhere, so nothing is written."""
     host.has_dns = False
     work = Work(host)
     assert work.failure(work.add, [record("one")]).code == "provider-zone-unknown"
@@ -35,7 +35,7 @@ def test_a_ttl_is_rounded_up(host: Domeneshop, ttl: int, sent: int) -> None:
 
 
 def test_a_code_is_shown(host: Domeneshop) -> None:
-    """An error has a code and no message."""
+    """An error without a message shows its code."""
     host.faults = {2: always(400, {"code": "dns:invalid-host", "help": "See the documentation"})}
     work = Work(host)
     error = work.failure(work.add, [record("one")])
@@ -44,7 +44,7 @@ def test_a_code_is_shown(host: Domeneshop) -> None:
 
 
 def test_a_domain_of_another_account(host: Domeneshop) -> None:
-    """The API answers 403 for it, not 404."""
+    """A 403 for a domain of another account is `provider-unauthorized`."""
     host.faults = dict.fromkeys(range(1, 100), always(403, {"code": "resource:unauthorized"}))
     work = Work(host)
     assert work.failure(work.add, [record("one")]).code == "provider-unauthorized"

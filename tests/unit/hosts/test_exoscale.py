@@ -27,7 +27,7 @@ def short_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_stand_in_signs_as_documented() -> None:
-    """It has the signature of the documentation's example: GET with two parameters."""
+    """The stand-in's signature equals the documentation's example: GET with two parameters."""
     asked = Asked("GET", "/v2/resource/a02baf5a-a3e4-49a0-857b-8a08d276c1c0?p2=v2&p1=v1", {}, "")
     assert signature("example-secret", asked, "p1;p2", "1599140767") == "vPVxcXrf2my0TLdJ8WPIGa/vLld+FiJN+xtMs/vofHg="
 
@@ -51,7 +51,7 @@ def test_the_path_of_the_address_is_signed_too(host: Exoscale) -> None:
 
 @pytest.mark.parametrize("polls", [0, 1, 3])
 def test_operations_are_waited_for(host: Exoscale, polls: int) -> None:
-    """A change counts when its operation is finished; one that is finished at once needs no look."""
+    """A change succeeds when its operation is finished. One that is finished at once is not polled."""
     host.polls = polls
     work = Work(host)
     assert requests_of(host, work.add, [record("one"), record("two")]) == 2 + 2 * (1 + polls)
@@ -69,7 +69,7 @@ def test_operations_are_waited_for(host: Exoscale, polls: int) -> None:
     ],
 )
 def test_an_operation_that_fails(host: Exoscale, reason: str, code: str) -> None:
-    """Its reason decides the code, and its message is told."""
+    """The operation's reason decides the error code. The error has the operation's message."""
     host.reason = reason
     error = Work(host).failure(Work(host).add, [record("one")])
     assert error.code == code
@@ -77,7 +77,7 @@ def test_an_operation_that_fails(host: Exoscale, reason: str, code: str) -> None
 
 
 def test_a_record_that_vanishes_while_it_is_deleted(host: Exoscale) -> None:
-    """An operation that finds no record any more is no failure of a removal."""
+    """A removal succeeds if its operation finds no record any more."""
     work = Work(host)
     work.add([record("one")])
     host.reason = "not-found"
@@ -88,7 +88,7 @@ def test_a_record_that_vanishes_while_it_is_deleted(host: Exoscale) -> None:
 
 
 def test_an_operation_without_a_reference(host: Exoscale) -> None:
-    """The records are listed to remove them."""
+    """Without a reference in the operation, the records are listed for the removal."""
     host.tells = False
     work = Work(host)
     work.add(records(2))
@@ -98,14 +98,14 @@ def test_an_operation_without_a_reference(host: Exoscale) -> None:
 
 @pytest.mark.parametrize("apex", ["", ".", "@"])
 def test_the_names_of_the_zone_itself(host: Exoscale, apex: str) -> None:
-    """It is read in each form."""
+    """Each form of the apex name is recognized, so an existing value is not written twice."""
     host.apex = apex
     Work(host).add([record("v=spf1 -all", f"{ZONE}.")])
     assert [value for _, value in host.values.values()].count("v=spf1 -all") == 1
 
 
 def test_a_zone_with_an_international_name(host: Exoscale) -> None:
-    """The API names it in Unicode; another zone with a name that is none is passed over."""
+    """A zone name in Unicode is found by its A-label. A zone with an invalid name is skipped."""
     host.unicode_name = "bücher.test"
     wanted = record("one", "_acme-challenge.xn--bcher-kva.test.", "xn--bcher-kva.test.")
     Work(host).add([wanted])

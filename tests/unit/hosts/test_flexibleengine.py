@@ -1,4 +1,4 @@
-"""Flexible Engine: record sets keep what is theirs."""
+"""Flexible Engine: record sets keep their other properties."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def host() -> Iterator[FlexibleEngine]:
 
 
 def test_a_record_set_keeps_its_ttl_and_description(host: FlexibleEngine) -> None:
-    """Only its values change; a new one gets the TTL of the record."""
+    """Only the values of an existing record set change. A new one gets the TTL of the record."""
     host.ttls, host.notes = {FOREIGN[0]: 7200}, {FOREIGN[0]: "keep me"}
     work = Work(host)
     work.add([record("one"), record("two"), *records(1)])
@@ -30,7 +30,7 @@ def test_a_record_set_keeps_its_ttl_and_description(host: FlexibleEngine) -> Non
 
 
 def test_values_of_one_name_are_one_change(host: FlexibleEngine) -> None:
-    """Several values are written and removed together; nothing is written where nothing changes."""
+    """Several values are written and removed together. An unchanged record set is not written."""
     work, both = Work(host), [record("one"), record("two"), record("one")]
     work.add(both)
     work.add(both)
@@ -41,7 +41,10 @@ def test_values_of_one_name_are_one_change(host: FlexibleEngine) -> None:
 
 
 def test_the_zone_is_found_by_its_whole_name(host: FlexibleEngine) -> None:
-    """The list has other zones whose name contains it; it is asked for once in a run, or not at all with `zone_id`."""
+    """Other zones whose name contains it are ignored.
+
+    The zone is looked up once in a run, or not at all with `zone_id`.
+    """
     work = Work(host)
     work.add(records(1))
     work.remove(records(1))
@@ -54,13 +57,13 @@ def test_the_zone_is_found_by_its_whole_name(host: FlexibleEngine) -> None:
 
 
 def test_a_zone_id_of_another_zone(host: FlexibleEngine) -> None:
-    """The API knows no such zone in this account."""
+    """A `zone_id` that this account does not have is an unknown zone."""
     error = Work(host).failure(Work(host, host.account(zone_id="0" * 32)).add, [record("one")])
     assert error.code == "provider-zone-unknown"
 
 
 def test_a_record_set_that_is_being_deleted(host: FlexibleEngine) -> None:
-    """It is still listed, but its values are gone: a new one is created."""
+    """A listed record set that is being deleted is ignored, and a new one is created."""
     host.going = {f"_acme-challenge.n0.{ZONE}"}
     Work(host).add(records(1))
     assert host.look(records(1)[0].name) == {"value-0"}
@@ -68,7 +71,7 @@ def test_a_record_set_that_is_being_deleted(host: FlexibleEngine) -> None:
 
 
 def test_the_link_to_the_next_page_is_not_followed(host: FlexibleEngine) -> None:
-    """It may lead to another host, which would get the token: only its marker is used."""
+    """Only the marker of the link to the next page is used, because the link could send the token to another host."""
     host.fill(1200)
     Work(host).add([record("one"), *records(1)])
     pages = [asked.path for asked in host.asked if "marker=" in asked.path]

@@ -20,7 +20,7 @@ def host() -> Iterator[Glesys]:
 
 @pytest.mark.parametrize("status", [400, 403, 404])
 def test_a_record_that_is_gone(host: Glesys, status: int) -> None:
-    """Somebody has deleted it meanwhile: whatever status GleSYS has for it, the list decides."""
+    """Removing a record that was deleted meanwhile succeeds, whichever status GleSYS answers with: the list decides."""
     work = Work(host)
     work.add([record("one")])
     host.values = {key: entry for key, entry in host.values.items() if entry[1] != "one"}
@@ -30,7 +30,7 @@ def test_a_record_that_is_gone(host: Glesys, status: int) -> None:
 
 
 def test_a_record_that_must_not_be_deleted(host: Glesys) -> None:
-    """A refusal of a record that is still in the list is an error, with the words of GleSYS."""
+    """If a refused record is still in the list, it is an error with the message of GleSYS."""
     work = Work(host)
     work.add([record("one")])
     host.faults = {len(host.asked): always(*Glesys.status(403, "The key may not do this"))}
@@ -40,7 +40,7 @@ def test_a_record_that_must_not_be_deleted(host: Glesys) -> None:
 
 
 def test_an_error_with_the_status_200(host: Glesys) -> None:
-    """The status in the body counts."""
+    """The status in the body decides."""
     host.faults = {0: lambda _: (200, Glesys.status(400, "Too many records")[1])}
     error = Work(host).failure(Work(host).add, [record("one")])
     assert error.code == "provider-refused"

@@ -1,4 +1,4 @@
-"""GoDaddy: nothing is read to add; the other values of a name are written back as they are, or not touched."""
+"""GoDaddy: adding reads nothing, and other values of a name are written back unchanged or not at all."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_adding_reads_nothing(host: GoDaddy) -> None:
 
 
 def test_values_that_exist_are_looked_up_after_a_refusal(host: GoDaddy) -> None:
-    """Only the missing ones are sent again; none if all exist."""
+    """After a refusal, only the missing values are sent again. If all exist, nothing is sent."""
     Work(host).add([record("one")])
     Work(host).add([record("one"), record("two")])
     assert [asked.method for asked in host.asked] == ["PATCH", "PATCH", "GET", "PATCH"]
@@ -36,7 +36,7 @@ def test_values_that_exist_are_looked_up_after_a_refusal(host: GoDaddy) -> None:
 
 
 def test_other_values_keep_every_field(host: GoDaddy) -> None:
-    """The TTL and all other fields of the other values are the same after a removal."""
+    """After a removal the other values keep their TTL and all other fields."""
     host.put(FOREIGN[0], "second")
     host.more = {FOREIGN[1]: {"ttl": 7200, "weight": 5, "priority": 0}, "second": {"ttl": 3600}}
     before = dict(host.more)
@@ -54,7 +54,7 @@ def test_the_last_value_of_a_name_is_deleted(host: GoDaddy) -> None:
 
 
 def test_what_is_gone_is_not_removed(host: GoDaddy) -> None:
-    """A name without the value is read and not written; a name that is deleted meanwhile is no error."""
+    """A name without the value is read and not written. A name that is deleted meanwhile causes no error."""
     Work(host).remove([record("one"), *records(1)])
     assert [asked.method for asked in host.asked] == ["GET", "GET"]
     Work(host).add(records(1))
@@ -64,7 +64,7 @@ def test_what_is_gone_is_not_removed(host: GoDaddy) -> None:
 
 
 def test_a_field_that_cannot_be_written_back(host: GoDaddy) -> None:
-    """Nothing is removed; the error names the field."""
+    """Nothing is removed, and the error names the field."""
     host.put(FOREIGN[0], "one")
     host.more = {FOREIGN[1]: {"comment": "keep me", "empty": None}}
     before = dict(host.values)
@@ -76,7 +76,7 @@ def test_a_field_that_cannot_be_written_back(host: GoDaddy) -> None:
 
 
 def test_more_values_than_are_read(host: GoDaddy) -> None:
-    """Values that were not read would be lost, so nothing is removed."""
+    """Nothing is removed, because values that were not read would be lost."""
     for number in range(600):
         host.put(FOREIGN[0], f"text {number}")
     before = dict(host.values)
@@ -108,7 +108,7 @@ def test_a_small_account(host: GoDaddy) -> None:
 
 @pytest.mark.parametrize(("header", "seconds"), [(None, 31), ("9", 9)])
 def test_the_wait_of_a_rate_limit(host: GoDaddy, header: str | None, seconds: int) -> None:
-    """GoDaddy tells the seconds in the body; a header wins."""
+    """The wait is taken from the Retry-After header, or else from GoDaddy's response body."""
     work = Work(host)
     if header is not None:
         host.headers["Retry-After"] = header
@@ -118,7 +118,7 @@ def test_the_wait_of_a_rate_limit(host: GoDaddy, header: str | None, seconds: in
 
 
 def test_another_422(host: GoDaddy) -> None:
-    """It is told, and not taken for a value that exists."""
+    """A 422 with another code is reported with its message. It does not count as an existing value."""
     host.faults = {0: always(422, {"code": "INVALID_BODY", "message": "Request body doesn't fulfill schema"})}
     error = Work(host).failure(Work(host).add, [record("one")])
     assert error.code == "provider-refused"

@@ -31,7 +31,7 @@ def refused(status: int, code: str, message: str = "no") -> Answer:
 
 
 def test_a_token_of_the_old_dns_console(host: Hetzner) -> None:
-    """A token of 32 characters is told apart before any request, and before an order is created."""
+    """A token of 32 characters is refused as one of the old DNS Console, before any request."""
     work = Work(host, host.account(auth_token="jEheVytlAoFl7F8MqUQ7jAo2hOXASztX"))
     with pytest.raises(ProviderError) as caught:
         prepare(work.context, work.provider, work.account)
@@ -41,7 +41,7 @@ def test_a_token_of_the_old_dns_console(host: Hetzner) -> None:
 
 
 def test_requests(host: Hetzner) -> None:
-    """A request for each name, whose values go together, and one for all actions."""
+    """Each name takes one request for all its values, and all actions together take one."""
     work = Work(host)
     assert requests_of(host, work.add, [*records(4), record("second", records(1)[0].name)]) == 5
     assert requests_of(host, work.remove, [*records(4), record("second", records(1)[0].name)]) == 5
@@ -50,7 +50,7 @@ def test_requests(host: Hetzner) -> None:
 
 
 def test_more_actions_than_a_page_holds(host: Hetzner) -> None:
-    """50 actions are looked at in one request."""
+    """One request polls 50 actions."""
     assert requests_of(host, Work(host).add, records(51)) == 51 + 2
 
 
@@ -61,7 +61,7 @@ def test_actions_that_take_a_while(host: Hetzner) -> None:
 
 
 def test_an_action_that_fails(host: Hetzner) -> None:
-    """The message of the action is in the error."""
+    """The error has the message of the action."""
     host.failing = True
     error = Work(host).failure(Work(host).add, [record("one")])
     assert error.code == "provider-refused"
@@ -70,7 +70,7 @@ def test_an_action_that_fails(host: Hetzner) -> None:
 
 @pytest.mark.parametrize("strict", [True, False])
 def test_values_that_exist(host: Hetzner, strict: bool) -> None:
-    """The missing ones are added, whether the host takes a value twice or not."""
+    """Missing values are added, whether the host accepts a value twice or not."""
     host.strict = strict
     Work(host).add([record("one")])
     Work(host).add([record("one"), record("two")])
@@ -80,7 +80,7 @@ def test_values_that_exist(host: Hetzner, strict: bool) -> None:
 
 @pytest.mark.parametrize("strict", [True, False])
 def test_values_that_are_gone(host: Hetzner, strict: bool) -> None:
-    """The others are removed; a name without values is no error."""
+    """The remaining values are removed. A name without values is no error."""
     host.strict = strict
     Work(host).add([record("one")])
     Work(host).remove([record("one"), record("gone"), ABSENT])
@@ -88,7 +88,7 @@ def test_values_that_are_gone(host: Hetzner, strict: bool) -> None:
 
 
 def test_a_record_set_keeps_its_ttl(host: Hetzner) -> None:
-    """A value joins others with their TTL: the host refuses another one."""
+    """A new value gets the TTL of the existing ones, because the host refuses another one."""
     host.ttls[FOREIGN[0]] = 600
     Work(host).add([record("one")])
     assert host.look(FOREIGN[0]) == {"one", FOREIGN[1]}
@@ -96,14 +96,14 @@ def test_a_record_set_keeps_its_ttl(host: Hetzner) -> None:
 
 
 def test_removing_from_an_unknown_zone(host: Hetzner) -> None:
-    """A removal does not succeed because the zone is in another project."""
+    """Removing from a zone of another project is `provider-zone-unknown`."""
     error = Work(host).failure(Work(host).remove, [record("one", "_acme-challenge.example.org.", "example.org.")])
     assert error.code == "provider-zone-unknown"
 
 
 @pytest.mark.parametrize("action", ["add", "remove"])
 def test_a_refusal_for_another_reason(host: Hetzner, action: str) -> None:
-    """What the host refuses though the values are as they should be is reported, with its message."""
+    """A refusal that the values do not explain is reported with the host's message."""
     Work(host).add([record("one")])
     refusal = always(*refused(422, "incorrect_zone_mode", "not in primary mode"))
     host.faults = dict.fromkeys((len(host.asked), len(host.asked) + 2), refusal)
@@ -130,7 +130,7 @@ def test_error_codes(host: Hetzner, answer: Answer, code: str) -> None:
 
 
 def test_a_locked_zone_is_tried_again(host: Hetzner) -> None:
-    """While an action of somebody else runs, the call is made again."""
+    """While another action locks the zone, the call is retried."""
     host.faults = {0: always(*refused(423, "locked"))}
     Work(host).add([record("one")])
     assert host.look(FOREIGN[0]) == {"one", FOREIGN[1]}

@@ -21,14 +21,14 @@ def host() -> Iterator[Ionos]:
 
 
 def test_values_are_written_together(host: Ionos) -> None:
-    """Twenty names take three requests, and in the same run one for each to remove."""
+    """Twenty names take three requests to write, and one for each to remove in the same run."""
     work, wanted = Work(host), records(20)
     assert requests_of(host, work.add, wanted) == 3
     assert requests_of(host, work.remove, wanted) == 20
 
 
 def test_identifiers_are_matched_by_name_and_value(host: Ionos) -> None:
-    """The answer may have another order than the request: the right record is removed."""
+    """The right record is removed even if the answer has another order than the request."""
     work = Work(host)
     work.add([record("one"), record("two"), record("three")])
     assert requests_of(host, work.remove, [record("two")]) == 1
@@ -36,7 +36,7 @@ def test_identifiers_are_matched_by_name_and_value(host: Ionos) -> None:
 
 
 def test_an_answer_without_the_records(host: Ionos) -> None:
-    """Records whose identifiers are unknown are found before they are removed."""
+    """Records with unknown identifiers are looked up before they are removed."""
 
     def silent(asked: Asked) -> Answer:
         status, _ = host.answer(asked)
@@ -56,13 +56,13 @@ def test_the_minimum_ttl(host: Ionos) -> None:
 
 
 def test_a_value_twice_in_a_call(host: Ionos) -> None:
-    """It is written once."""
+    """A value that occurs twice in a call is written once."""
     Work(host).add([record("one"), record("one")])
     assert [value for _, value in host.values.values()].count("one") == 1
 
 
 def test_a_refusal_has_the_message_of_the_host(host: Ionos) -> None:
-    """Errors are a list."""
+    """The error has the message from the host's list of errors."""
     host.faults = {2: always(400, [{"code": "INVALID_RECORD", "message": "Record is invalid.", "parameters": {}}])}
     work = Work(host)
     error = work.failure(work.add, [record("one")])

@@ -1,4 +1,4 @@
-"""Loopia: names are made and removed, and its statuses and faults come with HTTP status 200."""
+"""Loopia: subdomains are created and removed. Its statuses and faults come with HTTP status 200."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def host() -> Iterator[Loopia]:
 
 
 def test_a_name_is_removed_by_the_run_that_made_it(host: Loopia) -> None:
-    """With its last record, and only then; a name that stood before stays."""
+    """The subdomain is removed only together with its last record. A subdomain that existed before stays."""
     work, wanted = Work(host), [record("one"), *records(2)]
     work.add(wanted)
     host.put("_acme-challenge.n1.example.com", "of somebody else")
@@ -34,7 +34,7 @@ def test_a_name_is_removed_by_the_run_that_made_it(host: Loopia) -> None:
 
 
 def test_a_later_process_leaves_the_name(host: Loopia) -> None:
-    """It removes the record, but cannot know who made the name."""
+    """A later process removes the record but leaves the subdomain, because it cannot know who created it."""
     Work(host).add(records(1))
     Work(host).remove(records(1))
     assert "_acme-challenge.n0" in host.subdomains
@@ -42,7 +42,7 @@ def test_a_later_process_leaves_the_name(host: Loopia) -> None:
 
 
 def test_a_name_that_exists_without_records(host: Loopia) -> None:
-    """It is not made again."""
+    """An existing subdomain without records is not created again."""
     host.subdomains.add("_acme-challenge.n0")
     Work(host).add(records(1))
     assert host.look(records(1)[0].name) == {"value-0"}
@@ -50,7 +50,7 @@ def test_a_name_that_exists_without_records(host: Loopia) -> None:
 
 @pytest.mark.parametrize("answer", [Loopia.returns("getSubdomains", "RATE_LIMITED"), Loopia.fault(429, "Limit.")])
 def test_the_limit_of_a_minute_is_waited_for(host: Loopia, answer: Answer) -> None:
-    """The call goes on after a minute."""
+    """The call is retried after a minute."""
     work = Work(host)
     host.faults = {0: lambda _: answer}
     work.add(records(1))

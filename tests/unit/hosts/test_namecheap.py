@@ -1,4 +1,4 @@
-"""Namecheap: the zone goes back as it was, or it is not written."""
+"""Namecheap: the zone is written back unchanged, or not at all."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def host() -> Iterator[Namecheap]:
 
 @pytest.mark.parametrize("email", ["MX", "OX", "GMAIL"])
 def test_everything_goes_back(host: Namecheap, email: str) -> None:
-    """Records of all types, TTL, preference and the e-mail setting are the same afterwards."""
+    """Records of all types, TTL, preference and the e-mail setting are unchanged afterwards."""
     host.email = email
     host.fields = {FOREIGN[1]: {"TTL": "7200", "MXPref": "10"}}
     before = copy.deepcopy(host.others)
@@ -37,7 +37,7 @@ def test_everything_goes_back(host: Namecheap, email: str) -> None:
 
 
 def test_a_zone_without_an_email_setting(host: Namecheap) -> None:
-    """None is sent where none is shown and no record needs it."""
+    """No e-mail setting is sent if the zone shows none and no record needs one."""
     host.email = None
     host.others = [entry("@", "A", "192.0.2.1")]
     Work(host).add([record("one")])
@@ -46,7 +46,7 @@ def test_a_zone_without_an_email_setting(host: Namecheap) -> None:
 
 
 def test_labels_of_mail_records(host: Namecheap) -> None:
-    """Those of the e-mail setting come back with it."""
+    """Records of the e-mail setting are written back with it."""
     host.others = [entry("@", "MX", "mx1.privateemail.com.", AssociatedAppTitle="OX", FriendlyName="MX1")]
     Work(host).add([record("one")])
     assert [fields["Address"] for fields in host.others] == ["mx1.privateemail.com."]
@@ -79,7 +79,7 @@ LOST: dict[str, tuple[Callable[[Namecheap], object], str]] = {
 @pytest.mark.parametrize("action", ["add", "remove"])
 @pytest.mark.parametrize("case", LOST)
 def test_what_would_be_lost_is_refused(host: Namecheap, case: str, action: str) -> None:
-    """Nothing is written, and the error names the record and the field."""
+    """Nothing is written, and the error names the record and the field that would be lost."""
     host.put(FOREIGN[0], "there")
     change, lost = LOST[case]
     change(host)
@@ -92,7 +92,7 @@ def test_what_would_be_lost_is_refused(host: Namecheap, case: str, action: str) 
 
 
 def test_a_zone_that_seems_empty(host: Namecheap) -> None:
-    """It is not written: the API may have failed to show its records."""
+    """A zone that seems empty is not written: the API may have failed to show its records."""
     host.others, host.values = [], {}
     error = Work(host).failure(Work(host).add, [record("one")])
     assert error.code == "provider-rewrite-unsafe"
@@ -101,7 +101,7 @@ def test_a_zone_that_seems_empty(host: Namecheap) -> None:
 
 
 def test_a_long_list_is_cut(host: Namecheap) -> None:
-    """Five are named; the rest are an ellipsis."""
+    """Five records are named. An ellipsis stands for the rest."""
     host.others += [entry(f"_s{number}._tcp", "SRV", "a.") for number in range(9)]
     error = Work(host).failure(Work(host).add, [record("one")])
     assert len(error.evidence["lost"]) == 6
@@ -109,7 +109,7 @@ def test_a_long_list_is_cut(host: Namecheap) -> None:
 
 
 def test_nothing_to_change_is_not_refused(host: Namecheap) -> None:
-    """The zone is read, and not written."""
+    """If nothing changes, the zone is read but not written."""
     host.others.append(entry("_x._tcp", "SRV", "a."))
     Work(host).add([record(FOREIGN[1])])
     Work(host).remove([record("never")])
@@ -126,7 +126,7 @@ def test_the_zone_is_read_right_before_each_change(host: Namecheap) -> None:
 
 
 def test_an_address_that_is_not_allowed(host: Namecheap) -> None:
-    """The message names the address, and the fix where to allow it."""
+    """The message names the address, and the fix names the page where to allow it."""
     work = Work(host, host.account(auth_client_ip="192.0.2.99"))
     error = work.failure(work.add, [record("one")])
     assert error.code == "provider-unauthorized"
@@ -136,7 +136,7 @@ def test_an_address_that_is_not_allowed(host: Namecheap) -> None:
 
 @pytest.mark.parametrize("shown", [True, False])
 def test_a_domain_with_other_name_servers(host: Namecheap, shown: bool) -> None:
-    """Records at Namecheap would not be served, so none is written."""
+    """Nothing is written if the domain uses other name servers, which would not serve the records."""
     if shown:
         host.shown["IsUsingOurDNS"] = "false"
     else:
@@ -165,7 +165,7 @@ def test_a_domain_with_other_name_servers(host: Namecheap, shown: bool) -> None:
     ],
 )
 def test_the_code_of_an_answer(host: Namecheap, answer: tuple[int, str], code: str) -> None:
-    """Errors have status 200; their number decides."""
+    """Errors have status 200, so their number decides."""
     host.faults = dict.fromkeys(range(9), lambda _: answer)
     error = Work(host).failure(Work(host).add, [record("one")])
     assert error.code == code
@@ -181,7 +181,7 @@ def test_a_write_without_success(host: Namecheap) -> None:
 
 @pytest.mark.parametrize("answer", [(405, ""), Namecheap.error("500000", "Too many requests")])
 def test_too_many_requests(host: Namecheap, answer: tuple[int, str]) -> None:
-    """The call goes on after a minute."""
+    """The call is retried after a minute."""
     work = Work(host)
     host.faults = {0: always(*answer)}
     work.add([record("one")])
@@ -190,6 +190,6 @@ def test_too_many_requests(host: Namecheap, answer: tuple[int, str]) -> None:
 
 
 def test_no_secret_in_a_url(host: Namecheap) -> None:
-    """Everything is sent in the body."""
+    """All parameters are sent in the body."""
     Work(host).add([record("one")])
     assert {(asked.method, asked.path) for asked in host.asked} == {("POST", "/")}

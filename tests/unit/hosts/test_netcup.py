@@ -33,7 +33,7 @@ def refused(code: int, message: str) -> object:
 
 
 def test_each_call_has_one_session(host: Netcup) -> None:
-    """A call logs in, changes all values with one request and logs out; nothing new is not written again."""
+    """A call logs in, changes all values with one request and logs out. Existing values are not written again."""
     work = Work(host)
     work.add([record("one"), record("two")])
     assert actions(host) == ["login", "infoDnsRecords", "updateDnsRecords", "logout"]
@@ -43,14 +43,14 @@ def test_each_call_has_one_session(host: Netcup) -> None:
 
 
 def test_the_password_is_sent_to_log_in_only(host: Netcup) -> None:
-    """All other requests have the session in its place."""
+    """Only the login has the password. All other requests have the session."""
     Work(host).add([record("one")])
     password = host.credentials["auth_api_password"]
     assert [password in asked.body for asked in host.asked] == [True, False, False, False]
 
 
 def test_a_session_ends_after_a_refusal_too(host: Netcup) -> None:
-    """A zone that is not there is named, and the session is ended."""
+    """A missing zone is named, and the session is ended."""
     work = Work(host)
     error = work.failure(work.add, [record("one", "_acme-challenge.example.org.", "example.org.")])
     assert (error.code, error.evidence["zone"]) == ("provider-zone-unknown", "example.org")
@@ -59,7 +59,7 @@ def test_a_session_ends_after_a_refusal_too(host: Netcup) -> None:
 
 
 def test_a_failed_logout_changes_nothing(host: Netcup) -> None:
-    """The values are written, so the call succeeds."""
+    """The call succeeds even if the logout fails."""
     host.faults = {LOGOUT: always(502, "")}
     Work(host).add([record("one")])
     assert host.look(FOREIGN[0]) == {"one", FOREIGN[1]}
@@ -67,7 +67,7 @@ def test_a_failed_logout_changes_nothing(host: Netcup) -> None:
 
 
 def test_a_session_that_is_lost_is_replaced(host: Netcup) -> None:
-    """The API forgets new sessions at times; the call is made again with another one."""
+    """If the API has lost the session, the call is repeated with a new one."""
 
     def lost(_: Asked) -> tuple[int, object]:
         host.sessions.clear()
@@ -89,7 +89,7 @@ def test_a_session_that_is_lost_is_replaced(host: Netcup) -> None:
     ],
 )
 def test_errors_of_the_api(host: Netcup, position: int, code: int, message: str, expected: str) -> None:
-    """The limit is recognized at each request; any other error of a login is one of the credentials."""
+    """The rate limit is recognized at each request. Any other error of a login is one of the credentials."""
     host.faults = dict.fromkeys(range(position, 100), always(200, refused(code, message)))
     work = Work(host)
     error = work.failure(work.add, [record("one")])

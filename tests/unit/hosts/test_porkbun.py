@@ -20,7 +20,7 @@ def host() -> Iterator[Porkbun]:
 
 
 def test_a_domain_without_api_access(host: Porkbun) -> None:
-    """The fix says where to switch it on."""
+    """The fix names where to enable the API access."""
     host.opted_in = False
     work = Work(host)
     error = work.failure(work.add, [record("one")])
@@ -29,7 +29,7 @@ def test_a_domain_without_api_access(host: Porkbun) -> None:
 
 
 def test_a_wrong_api_key(host: Porkbun) -> None:
-    """The other of the two keys is checked too."""
+    """A wrong API key is `provider-unauthorized`. It is not shown."""
     work = Work(host, host.account(auth_key="pk1_wrong"))
     error = work.failure(work.add, [record("one")])
     assert error.code == "provider-unauthorized"
@@ -47,14 +47,14 @@ def test_a_wrong_api_key(host: Porkbun) -> None:
     ],
 )
 def test_errors_of_the_api(host: Porkbun, status: int, code: str, expected: str) -> None:
-    """The code in the body counts, whatever the status is."""
+    """The code in the body decides, not the HTTP status."""
     host.faults = dict.fromkeys(range(100), always(status, {"status": "ERROR", "code": code, "message": "No."}))
     work = Work(host)
     assert work.failure(work.add, [record("one")]).code == expected
 
 
 def test_keys_are_in_the_body_only(host: Porkbun) -> None:
-    """Neither the address nor a header has one."""
+    """No key is in a URL or a header."""
     work = Work(host)
     work.add([record("one")])
     work.remove([record("one")])
@@ -65,7 +65,7 @@ def test_keys_are_in_the_body_only(host: Porkbun) -> None:
 
 
 def test_a_record_that_is_gone_already(host: Porkbun) -> None:
-    """The API refuses its identifier with HTTP 400; other values of the call are removed."""
+    """A removed record, which the API refuses with HTTP 400, does not prevent the removal of other values."""
     work = Work(host)
     work.add([record("one"), record("two")])
     host.values = {key: value for key, value in host.values.items() if value[1] != "one"}

@@ -9,7 +9,7 @@ from dnsrenew.drivers.host_api import quoted, unquoted
 
 @pytest.mark.parametrize("value", ["", "plain", "-_Az09", 'say "yes"', "back\\slash", "\\065", 'ends in \\"'])
 def test_a_value_survives_quotes(value: str) -> None:
-    """What is quoted reads back as it was."""
+    """A quoted value is read back unchanged."""
     assert unquoted(quoted(value)) == value
 
 
@@ -24,5 +24,5 @@ def test_a_value_survives_quotes(value: str) -> None:
     ],
 )
 def test_the_content_of_a_record(content: str, value: str) -> None:
-    """Strings are joined and escapes resolved; a content without quotes stays as it is."""
+    """Strings are joined and escapes resolved. A content without quotes stays unchanged."""
     assert unquoted(content) == value

@@ -29,7 +29,7 @@ def host() -> Iterator[Simply]:
     ],
 )
 def test_errors_of_the_api(host: Simply, http_status: int, status: int, message: str, expected: str) -> None:
-    """The status in the body counts with HTTP 200 too."""
+    """The status in the body decides, even with HTTP 200."""
     host.faults = dict.fromkeys(range(100), always(http_status, {"status": status, "message": message}))
     work = Work(host)
     error = work.failure(work.add, [record("one")])

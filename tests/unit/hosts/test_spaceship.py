@@ -10,7 +10,7 @@ from tests.kit.hosts.stand_in import record, records
 
 
 def test_more_than_a_request_holds() -> None:
-    """600 values are written in two requests, and removed in two."""
+    """600 values take two requests to write and two to remove."""
     with Spaceship() as host:
         Work(host).add(records(600))
         sizes = [len(json.loads(asked.body)["items"]) for asked in host.asked if asked.method == "PUT"]
@@ -30,7 +30,7 @@ def test_nothing_is_forced() -> None:
 
 
 def test_nothing_is_sent_for_what_is_done() -> None:
-    """Values that exist are not written again, and those that do not are not removed."""
+    """Values that exist are not written again. Absent values are not removed."""
     with Spaceship() as host:
         Work(host).add([record("one")])
         Work(host).add([record("one")])

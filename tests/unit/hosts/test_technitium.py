@@ -23,7 +23,7 @@ def host() -> Iterator[Technitium]:
 @pytest.mark.parametrize("strict", [True, False])
 @pytest.mark.parametrize("bearer", [True, False])
 def test_versions(host: Technitium, strict: bool, bearer: bool) -> None:
-    """Versions take the token as a header or as a parameter, and refuse a value that exists or accept it."""
+    """Both versions work: the token is a header or a parameter, and an existing value is refused or accepted."""
     host.strict, host.bearer = strict, bearer
     for _ in range(2):
         Work(host).add([record("one"), *records(2)])
@@ -35,7 +35,7 @@ def test_versions(host: Technitium, strict: bool, bearer: bool) -> None:
 
 
 def test_requests(host: Technitium) -> None:
-    """A request for each value, and the token in none of the addresses."""
+    """One request is made for each value. No URL has the token."""
     work = Work(host)
     assert requests_of(host, work.add, records(4)) == 4
     assert requests_of(host, work.remove, records(4)) == 4
@@ -43,7 +43,7 @@ def test_requests(host: Technitium) -> None:
 
 
 def test_a_user_that_may_not_modify_the_zone(host: Technitium) -> None:
-    """``Access was denied.`` is `provider-unauthorized`, and asks for nothing else."""
+    """``Access was denied.`` is `provider-unauthorized`, without another request."""
     host.denied = True
     assert Work(host).failure(Work(host).add, [record("one")]).code == "provider-unauthorized"
     assert len(host.asked) == 1
@@ -51,7 +51,7 @@ def test_a_user_that_may_not_modify_the_zone(host: Technitium) -> None:
 
 @pytest.mark.parametrize("action", ["add", "remove"])
 def test_another_error(host: Technitium, action: str) -> None:
-    """What the server refuses, though the value is not as it should be, is reported with its message."""
+    """A refusal that the value does not explain is reported with the server's message."""
     if action == "remove":
         Work(host).add([record("one")])
     answer = 200, {"status": "error", "errorMessage": "The zone is a secondary one.", "stackTrace": "at …"}

@@ -1,4 +1,4 @@
-"""Value Domain: the zone goes back line by line as it was, or it is not written."""
+"""Value Domain: the zone is written back line by line unchanged, or not at all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def host() -> Iterator[ValueDomain]:
 
 
 def test_every_other_line_goes_back(host: ValueDomain) -> None:
-    """Lines of all types, in their order and with their blanks and capitals; the TTL and the name servers too."""
+    """Other lines keep their order, blanks and letter case. The TTL and the name servers stay too."""
     host.ttl, host.fields = "7200", {"ns_type": "valuedomain11"}
     work = Work(host)
     work.add([record("one"), record("two")])
@@ -32,7 +32,7 @@ def test_every_other_line_goes_back(host: ValueDomain) -> None:
 
 @pytest.mark.parametrize(("text", "end"), [("a @ 1", ""), ("a @ 1\n", "\n"), ("b @ 1\r\na @ 1\r\n", "\n")])
 def test_the_ends_of_lines_stay(host: ValueDomain, text: str, end: str) -> None:
-    """Each line keeps its own, and so does the text; no empty line is made."""
+    """Each line keeps its line ending. No empty line is added."""
     answer = {"results": {"domainname": ZONE, "records": text, "ttl": 3600, "ns_type": "valuedomain1"}}
     host.faults = {0: lambda _: (200, answer)}
     Work(host).add([record("one")])
@@ -41,7 +41,7 @@ def test_the_ends_of_lines_stay(host: ValueDomain, text: str, end: str) -> None:
 
 @pytest.mark.parametrize("line", ["txt _acme-challenge one", "TXT  _ACME-Challenge  one", 'txt _acme-challenge "one"'])
 def test_a_value_in_another_form(host: ValueDomain, line: str) -> None:
-    """Capitals, more blanks and quotes are read; a value that stands so is not written again, and is removed."""
+    """Capitals, more blanks and quotes are recognized: such a value is not written again, and can be removed."""
     answer = {"results": {"domainname": ZONE, "records": f"{line}\na @ 1", "ttl": "3600", "ns_type": "valuedomain1"}}
     host.faults = dict.fromkeys((0, 1), lambda _: (200, answer))
     Work(host).add([record("one")])
@@ -62,7 +62,7 @@ def test_a_value_in_another_form(host: ValueDomain, line: str) -> None:
     ],
 )
 def test_what_would_be_lost_is_refused(host: ValueDomain, action: str, fields: dict[str, Any], lost: str) -> None:
-    """Nothing is written, and the error names the setting."""
+    """Nothing is written, and the error names the setting that would be lost."""
     host.put(FOREIGN[0], "there")
     host.fields |= fields
     before = dict(host.values)
@@ -73,7 +73,7 @@ def test_what_would_be_lost_is_refused(host: ValueDomain, action: str, fields: d
 
 
 def test_a_zone_that_seems_empty(host: ValueDomain) -> None:
-    """It is not written: the API may have failed to show its records."""
+    """A zone that seems empty is not written: the API may have failed to show its records."""
     host.others, host.values = "", {}
     error = Work(host).failure(Work(host).add, [record("one")])
     assert error.code == "provider-rewrite-unsafe"
@@ -82,7 +82,7 @@ def test_a_zone_that_seems_empty(host: ValueDomain) -> None:
 
 
 def test_nothing_to_change_is_not_refused(host: ValueDomain) -> None:
-    """The zone is read, and not written."""
+    """If nothing changes, the zone is read but not written."""
     host.fields["dnssec"] = "on"
     Work(host).add([record(FOREIGN[1])])
     Work(host).remove([record("never")])
