@@ -431,7 +431,7 @@ class Renewer:
             its propagation.
         :param record: keep what was found in the store, for the ``changes`` of later diagnoses.
         :raises ConfigError: ``certificate-unknown``.
-        :raises StoreError: ``record`` is set, and the store cannot be written.
+        :raises StoreError: ``record`` is set, and the store cannot be written; the database of a fleet cannot be read.
         :raises Cancelled: the run was cancelled.
         """
         (found,) = self.diagnose_all([self._one(name).name], probe=probe, record=record, cancel=cancel)

@@ -176,7 +176,8 @@ class Transport:
         if sent is not None:  # the CA may quote the signed request
             problems = Problems(self._name, partial(_redact_request, context.redactor.redact, sent))
         error = problems.refused(response, stage, after, now)
-        if response.status == 503 or (response.status >= 500 and tries is None):
+        asks_to_wait = response.status == 503 or (response.status == 429 and after is not None)
+        if asks_to_wait or (response.status >= 500 and tries is None):
             raise Transient(error, after=after)
         raise error
 

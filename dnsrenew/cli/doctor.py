@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from dnsrenew.cli import doctor_text, fleet, formatting, language, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.language import say
 from dnsrenew.cli.progress import PlainProgress
-from dnsrenew.errors import ConfigError, DnsRenewError
+from dnsrenew.errors import ConfigError, DnsRenewError, StoreError
 from dnsrenew.operations.texts import FLEET_LACKS
 
 if TYPE_CHECKING:
@@ -30,9 +31,11 @@ def doctor(invocation: Invocation) -> int:
         return _serve_probe(invocation)
     if options.redact and not (options.markdown or options.json or options.report):
         raise usage(texts.REDACT_ALONE)
+    error: DnsRenewError | None
     config, error = _config(invocation)
     left_out: list[Event] = []
-    found = _examine(invocation, config, left_out)
+    found, unread = _examine(invocation, config, left_out)
+    error = error or unread
     statuses = _statuses(invocation, config) if config is not None and options.report else []
     shown = found
     if options.redact:
@@ -41,12 +44,12 @@ def doctor(invocation: Invocation) -> int:
         _write_report(invocation, shown, statuses)
     document = {"diagnoses": [diagnosis.to_dict() for diagnosis in shown]}
     invocation.terminal.write_document(document if error is None else {**document, "error": error.to_dict()})
-    _show(invocation, config, shown)
+    _show(invocation, config, shown, has_total=error is None)
     if error is not None:
         from dnsrenew.cli.error_text import write_error
 
         write_error(invocation.terminal, error)
-        return 2
+        return 2 if isinstance(error, ConfigError) else 1
     return int(bool(left_out) or any(diagnosis.renewable is False for diagnosis in found))
 
 
@@ -59,8 +62,12 @@ def _config(invocation: Invocation) -> tuple[Config | None, ConfigError | None]:
         return None, error
 
 
-def _examine(invocation: Invocation, config: Config | None, left_out: list[Event]) -> list[Diagnosis]:
+def _examine(
+    invocation: Invocation, config: Config | None, left_out: list[Event]
+) -> tuple[list[Diagnosis], StoreError | None]:
     """Examine the chosen certificates; with ``--record``, keep what was found.
+
+    Return the error of a fleet too that cannot be read; then those of the tables are examined, else the host alone.
 
     :param left_out: gets the warning about certificates of a fleet that the configuration cannot renew.
     """
@@ -68,7 +75,7 @@ def _examine(invocation: Invocation, config: Config | None, left_out: list[Event
 
     options = invocation.options
     if config is None:
-        return invocation.signals.run(partial(examine, invocation.context(), None, None, ()))
+        return invocation.signals.run(partial(examine, invocation.context(), None, None, ())), None
     progress = PlainProgress(invocation.terminal)
 
     def listen(event: Event) -> None:
@@ -77,19 +84,29 @@ def _examine(invocation: Invocation, config: Config | None, left_out: list[Event
             progress.write_warning(event)
 
     renewer = invocation.renewer(config, listen)
-    return invocation.signals.run(
-        partial(
-            renewer.diagnose_all,
-            options.names or None,
-            probe=options.probe,
-            record=options.record,
-            cancel=invocation.signals.cancel,
-        ),
-        cleans_up=True,  # a test value is taken back
+    work = partial(
+        renewer.diagnose_all,
+        options.names or None,
+        probe=options.probe,
+        record=options.record,
+        cancel=invocation.signals.cancel,
     )
+    try:
+        return invocation.signals.run(work, cleans_up=True), None  # a test value is taken back
+    except StoreError as error:
+        if config.fleet is None:
+            raise
+        specs = [spec for spec in config.certificates if not options.names or _is_named(spec.name, options.names)]
+        store = invocation.store(config)
+        again = partial(examine, invocation.context(), config, store, specs, host_alone=not specs)
+        return invocation.signals.run(again), error
 
 
-def _show(invocation: Invocation, config: Config | None, found: Sequence[Diagnosis]) -> None:
+def _is_named(name: str, wanted: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, each.lower()) for each in wanted)
+
+
+def _show(invocation: Invocation, config: Config | None, found: Sequence[Diagnosis], *, has_total: bool) -> None:
     terminal = invocation.terminal
     if invocation.options.markdown:
         from dnsrenew.doctor.markdown import markdown
@@ -98,7 +115,7 @@ def _show(invocation: Invocation, config: Config | None, found: Sequence[Diagnos
         return
     columns, _ = terminal.out.size()
     lines = doctor_text.lines(found, columns, verbose=terminal.verbose, quiet=terminal.quiet)
-    total = _total(invocation, config, found)
+    total = _total(invocation, config, found) if has_total else len(found)
     if total > len(found) and not terminal.quiet:
         lines += formatting.wrap(
             texts.FLEET_EXAMINED.format(examined=f"{len(found):,}", total=f"{total:,}"), columns, "", "  "
@@ -168,7 +185,7 @@ def _private(path: str, flags: int) -> int:
 
 
 def _serve_probe(invocation: Invocation) -> int:
-    """Be the helper outside for other hosts, until a signal."""
+    """Be the helper outside for other hosts until a signal; return the exit status for it."""
     from dnsrenew.doctor.router.probe_server import serve
 
     def ready(address: str) -> None:
@@ -176,4 +193,5 @@ def _serve_probe(invocation: Invocation) -> int:
 
     serving = partial(serve, invocation.context(), invocation.options.serve_probe, ready)
     invocation.signals.run(serving, cleans_up=True)
-    return 0
+    invocation.terminal.write_info(texts.STOPPED)
+    return invocation.signals.status or 130

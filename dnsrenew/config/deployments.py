@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from dnsrenew.base.values import replace
 from dnsrenew.config import texts
@@ -111,6 +110,8 @@ def _check_access(
 
 
 def _check_url(url: str, scope: FieldScope, path: KeyPath) -> None:
+    from urllib.parse import urlsplit  # few configurations deploy to an address
+
     from dnsrenew.deploy.http_api import is_safe
 
     if not is_safe(url):  # its path and query, which can be secret, are not shown

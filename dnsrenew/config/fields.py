@@ -5,6 +5,7 @@ A reader returns the value, or raises ``FieldError`` with what it expects.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -71,12 +72,9 @@ def seconds(least: int) -> ReadField:
 
 def time_limit(value: Any, scope: FieldScope, path: KeyPath) -> float:
     """Read seconds, more than 0 and at most a day."""
-    try:
-        limit = seconds(0)(value, scope, path)
-    except FieldError:
-        limit = 0.0
-    if limit > 0:
-        return limit
+    if value != 0:
+        with contextlib.suppress(FieldError):
+            return float(seconds(0)(value, scope, path))
     raise FieldError(texts.TIME_LIMIT.format(most=_DAY))
 
 

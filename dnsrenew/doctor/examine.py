@@ -36,11 +36,13 @@ def examine(
     specs: Sequence[CertificateSpec],
     *,
     probe: bool = False,
+    host_alone: bool = False,
 ) -> list[Diagnosis]:
     """Return a diagnosis for each certificate; without a configuration, one of the host.
 
     :param probe: also write a test value to DNS with each account, and remove it; that may take the propagation
         time-out of the certificate.
+    :param host_alone: examine the host, as without a configuration, and the store: no certificate is known.
     :raises Cancelled: the caller cancelled.
     """
     seconds = SECONDS + (_probe_time(config, specs) if probe and config else 0.0)
@@ -48,10 +50,10 @@ def examine(
         config = _with_all(config, specs)
     facts = Facts(context.within(seconds), config, store, probe=probe)
     try:
-        found = run_all(context, _jobs(facts, specs))
+        found = run_all(context, _jobs_of_host(facts) if host_alone or config is None else _jobs(facts, specs))
     finally:
         facts.close()
-    if config is None:
+    if host_alone or config is None:
         return [Diagnosis(name=None, renewable=None, route=None, next_action=None, checks=tuple(found.values()))]
     return [verdict.diagnosis(spec, options(facts, spec), _of_certificate(facts, spec, found)) for spec in specs]
 
@@ -69,12 +71,17 @@ def _probe_time(config: Config, specs: Sequence[CertificateSpec]) -> float:
     return max((propagation_limit(config, spec) for spec in specs), default=0.0)
 
 
+def _jobs_of_host(facts: Facts) -> dict[Key, partial[Check | None]]:
+    """Return a call for each check that needs no certificate."""
+    return {
+        (entry.code,): partial(_make, facts, entry, **({} if entry.scope == "host" else {"spec": None}))
+        for entry in TABLE
+        if entry.scope == "host" or entry.on_host
+    }
+
+
 def _jobs(facts: Facts, specs: Sequence[CertificateSpec]) -> dict[Key, partial[Check | None]]:
     """Return a call for each check; what several certificates share is one call."""
-    if facts.config is None:
-        return {
-            (entry.code,): partial(_make, facts, entry) for entry in TABLE if entry.scope == "host" or entry.on_host
-        }
     made: dict[Key, partial[Check | None]] = {}
     for spec in specs:
         for entry in entries(facts, spec):
@@ -138,8 +145,6 @@ def run_all(context: Context, jobs: Mapping[Key, partial[Check | None]]) -> dict
 def _make(facts: Facts, entry: CheckEntry, **about: Any) -> Check | None:
     """Make one check. An error in it is no error of the examination."""
     try:
-        if facts.config is None and entry.scope != "host":
-            about = {"spec": None}
         check = entry.function(facts, **about)
     except Cancelled:
         return _late(entry, about)

@@ -48,6 +48,10 @@ GUARDED_LOGGERS: Final = (
 )
 # Retries start within a minute, but each Retry-After of the host may be longer.
 _POLICY: Final = replace(RESEND, within=RESEND.within + RESEND.tries * LONGEST_RETRY_AFTER)
+_PROGRAM: Final = "hook"
+"""The driver whose program, with its children, is killed after a cancel."""
+_KILL_SECONDS: Final = 1.0
+"""Seconds to wait for that; it takes a fifth of a second."""
 UNANSWERED: Final = frozenset({"provider-unreachable", "provider-timeout", "cancelled"})
 _RETRIED: Final = frozenset({"provider-unreachable", "provider-timeout", "provider-server-error"})
 
@@ -88,7 +92,9 @@ def call_add(
     provider: Provider,
     account: DnsAccount,
     records: Sequence[TxtRecord],
+    *,
     asking: Callable[[], object] = _nothing,
+    ended: Callable[[], object] = _nothing,
 ) -> list[str]:
     """Write the values with the driver of the account.
 
@@ -96,6 +102,7 @@ def call_add(
     error, any of the values may have been written. ``evidence["before"]`` has the codes of the earlier calls.
 
     :param asking: called after the wait for the rate limit, before the first request.
+    :param ended: called after a cancel if the driver's program was killed, so that nothing more is written.
     :returns: the codes of failed calls; after one of :data:`UNANSWERED`, the host may still write the values later.
 
     :raises ProviderError: the host refused or did not answer; it contains no secret.
@@ -103,7 +110,7 @@ def call_add(
     :raises SecretError: a secret cannot be resolved.
     :raises Cancelled: the caller cancelled; the call may continue, and write, in its daemon thread.
     """
-    return _Call(context, provider, account, tuple(records), "add", asking).run()
+    return _Call(context, provider, account, tuple(records), "add", asking, ended).run()
 
 
 def call_remove(context: Context, provider: Provider, account: DnsAccount, records: Sequence[TxtRecord]) -> list[str]:
@@ -115,6 +122,7 @@ class _Call(Frozen):
     """An action of a driver, with its retries.
 
     :ivar asking: called after the wait for the rate limit, before the first request.
+    :ivar ended: called after a cancel if the driver's program was killed.
     :ivar before: the errors of the calls so far.
     """
 
@@ -124,6 +132,7 @@ class _Call(Frozen):
     records: tuple[TxtRecord, ...]
     action: Action
     asking: Callable[[], object] = _nothing
+    ended: Callable[[], object] = _nothing
     before: list[DnsRenewError] = field(default_factory=list)
 
     def run(self) -> list[str]:
@@ -170,16 +179,27 @@ class _Call(Frozen):
         clock, end = self.context.clock, self.context.deadline
         deadline = CallDeadline(clock, seconds if end is None else min(seconds, end - clock.monotonic()))
         cancel = threading.Event()
+        done = threading.Event()
         try:
-            return replace(self.context, deadline=deadline.at).call(lambda: self._run_driver(deadline, cancel))
+            return replace(self.context, deadline=deadline.at).call(lambda: self._run_driver(deadline, cancel, done))
         except BaseException as error:
             cancel.set()
             if not isinstance(error, Cancelled):
                 raise
-            self.context.check()
+            self._check(done)
         return self._timed_out(seconds)
 
-    def _run_driver(self, deadline: CallDeadline, cancel: threading.Event) -> DnsRenewError | None:
+    def _check(self, done: threading.Event) -> None:
+        try:
+            self.context.check()
+        except Cancelled:
+            if self.provider.driver == _PROGRAM and done.wait(_KILL_SECONDS):
+                self.ended()
+            raise
+
+    def _run_driver(
+        self, deadline: CallDeadline, cancel: threading.Event, done: threading.Event
+    ) -> DnsRenewError | None:
         redactor = self.context.redactor
         try:
             self._reveal_secrets(cancel)
@@ -202,6 +222,8 @@ class _Call(Frozen):
 
             now = self.context.clock.now()
             return translate(error, self.provider, self.account, self.records, redactor=redactor, now=now)
+        finally:
+            done.set()
         return None
 
     def _reveal_secrets(self, cancel: threading.Event) -> None:

@@ -30,12 +30,14 @@ class JournalPage(Frozen):
     :ivar certificate: the certificate the values are for.
     :ivar since: the time from which the values may be in DNS (RFC 3339).
     :ivar hosts: by account, the fingerprint of the host it wrote to, if known.
+    :ivar removed: those of the values that were removed once, while a request could still write them.
     """
 
     certificate: str
     since: str
     values: tuple[WrittenValue, ...]
     hosts: Mapping[str, int] = field(default_factory=dict)
+    removed: tuple[WrittenValue, ...] = ()
 
     def is_recent(self, now: datetime) -> bool:
         """Tell whether a DNS host may still carry out a request of this entry."""
@@ -49,7 +51,9 @@ class JournalPage(Frozen):
             for record, account in self.values
         ]
         about = {"schema": SCHEMA, "certificate": self.certificate, "since": self.since}
-        return json_files.dump({**about, "values": values, "hosts": dict(self.hosts)})
+        page = {**about, "values": values, "hosts": dict(self.hosts)}
+        removed = [place for place, value in enumerate(self.values) if value in self.removed]
+        return json_files.dump({**page, "removed": removed} if removed else page)
 
     @classmethod
     def from_json(cls, data: bytes) -> JournalPage:
@@ -65,9 +69,15 @@ class JournalPage(Frozen):
         values, hosts = tuple(_written(item) for item in listed), document.get("hosts", {})
         if type(hosts) is not dict or not all(type(fingerprint) is int for fingerprint in hosts.values()):
             raise DamagedFile("its hosts are not an object of integers")
-        return cls(
-            json_files.string(document.get("certificate")), json_files.string(document.get("since")), values, hosts
-        )
+        certificate, since = (json_files.string(document.get(key)) for key in ("certificate", "since"))
+        return cls(certificate, since, values, hosts, _at(values, document.get("removed", [])))
+
+
+def _at(values: tuple[WrittenValue, ...], places: object) -> tuple[WrittenValue, ...]:
+    """Return the values at some places of the list."""
+    if type(places) is not list or not all(type(place) is int and 0 <= place < len(values) for place in places):
+        raise DamagedFile("what was removed is not a list of places")
+    return tuple(values[place] for place in places)
 
 
 def _written(item: object) -> WrittenValue:
@@ -106,6 +116,7 @@ class JournalEntry(abc.ABC):
         self._left = dict.fromkeys(page.values)
         self._in_flight = set(page.values) if in_flight else set[WrittenValue]()
         self._excluded: frozenset[WrittenValue] = frozenset()
+        self._removed_once = set(page.removed)
         self._guard = threading.Lock()
         self.path = path
 
@@ -144,6 +155,11 @@ class JournalEntry(abc.ABC):
         with self._guard:
             return [value for value in values if value in self._in_flight]
 
+    def removed_once(self, values: Iterable[WrittenValue]) -> list[WrittenValue]:
+        """Return those of the values that were removed already: they are here only because a request may write them."""
+        with self._guard:
+            return [value for value in values if value in self._removed_once]
+
     def remove(self, values: Iterable[WrittenValue]) -> None:
         """Drop values that are removed from DNS; the last one ends the entry and removes it from the store.
 
@@ -152,7 +168,9 @@ class JournalEntry(abc.ABC):
         """
         with self._guard:
             for value in values:
-                if value not in self._in_flight:
+                if value in self._in_flight:
+                    self._removed_once.add(value)
+                else:
                     self._left.pop(value, None)
             if not self._left:
                 self._end()
@@ -160,10 +178,12 @@ class JournalEntry(abc.ABC):
     def keep(self) -> None:
         """Leave the remaining values to cleanup: the entry counts as that of a dead run from now on. Raises nothing."""
         with self._guard:
-            is_shorter = 0 < len(self._left) < len(self._page.values)
-            if is_shorter:
-                self._page = replace(self._page, values=tuple(self._left))
-            self._leave(is_shorter=is_shorter)
+            left = tuple(self._left)
+            page = replace(self._page, values=left, removed=tuple(each for each in left if each in self._removed_once))
+            has_changed = bool(left) and page != self._page
+            if has_changed:
+                self._page = page
+            self._leave(has_changed=has_changed)
 
     @abc.abstractmethod
     def _put_mark(self) -> None:
@@ -178,8 +198,8 @@ class JournalEntry(abc.ABC):
         """Remove the entry, as far as possible."""
 
     @abc.abstractmethod
-    def _leave(self, *, is_shorter: bool) -> None:
+    def _leave(self, *, has_changed: bool) -> None:
         """Release the entry, as far as possible; it may have ended.
 
-        :param is_shorter: write the page first: some of its values are removed.
+        :param has_changed: write the page first: some of its values are removed.
         """

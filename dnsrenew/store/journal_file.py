@@ -45,12 +45,12 @@ class JournalFile(JournalEntry):
         self._disk.discard(self.path)
         self._release()
 
-    def _leave(self, *, is_shorter: bool) -> None:
-        """See :class:`JournalEntry`. 1 fsync if it is shorter: without it, a power cut could leave an empty file.
+    def _leave(self, *, has_changed: bool) -> None:
+        """See :class:`JournalEntry`. 1 fsync if it has changed: without it, a power cut could leave an empty file.
 
         The name needs none: the old file names more values, not fewer.
         """
-        if is_shorter:
+        if has_changed:
             with contextlib.suppress(StoreError):  # then the old file stays
                 self._disk.write(self.path, self._page.to_json(), PRIVATE)
         self._release()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from dnsrenew.base.values import replace
 from dnsrenew.store import damage, json_files, texts
@@ -13,6 +14,9 @@ from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.paths import Paths
 from dnsrenew.store.state import SCHEMA, State
 from dnsrenew.store.versions import Versions
+
+if TYPE_CHECKING:
+    from dnsrenew.model import Notice
 
 
 class StateFiles(DamageReports):
@@ -48,12 +52,16 @@ class StateFiles(DamageReports):
 
     def _from_versions(self, name: str, *, mend: bool) -> State:
         versions = self._versions(name)
+        pending: list[Notice] = []  # what is not mended is said by each reader
         for number in reversed(versions.numbers()):
             meta, warning = versions.meta(number, mend=mend)
-            if warning is not None:
+            if warning is not None and mend:
                 self.report(name, warning)
+            elif warning is not None:
+                pending.append(warning)
             if meta is not None:
-                return replace(State().renewed(number, meta), rebuilt=True, notices=self.warnings(name))
+                notices = (*self.warnings(name), *pending)
+                return replace(State().renewed(number, meta), rebuilt=True, notices=notices)
         return State(notices=self.warnings(name))
 
     def write(self, name: str, state: State, *, sync: bool = True) -> None:

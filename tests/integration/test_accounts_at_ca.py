@@ -64,7 +64,7 @@ def test_a_changed_contact_reaches_the_ca(stage: Stage, contact: list[str]) -> N
 
 
 def test_a_new_contact_can_be_sent_at_once(stage: Stage) -> None:
-    """`account contact` sends it without an order and prints the CA's contact; the next order sends nothing."""
+    """`account contact` sends a new contact and prints the CA's; the next order does not send it again."""
     workspace = stage.workspace
     with stage.lab.acme_proxy() as proxy:
         stage.renewed(through(proxy))

@@ -71,7 +71,7 @@ def test_the_chain_to_the_configured_root(chains: tuple[Box, list[str]], place: 
 
 
 def test_by_default_one_chain_is_fetched(chains: tuple[Box, list[str]]) -> None:
-    """Without `preferred_chain` there is one request."""
+    """Without `preferred_chain` only the default chain is requested."""
     box, roots = chains
     chain, _ = issued(box.client(), Context())
     assert x509.top_issuer(chain) == roots[0]
@@ -79,7 +79,7 @@ def test_by_default_one_chain_is_fetched(chains: tuple[Box, list[str]]) -> None:
 
 
 def test_an_unknown_chain_is_a_warning(chains: tuple[Box, list[str]]) -> None:
-    """The default chain is used, and the warning names those on offer."""
+    """If the preferred chain is unknown, the default one is used, and the warning names the offered ones."""
     box, roots = chains
     context = Context()
     chain, _ = issued(box.client(), context, preferred_chain="ISRG Root X9")

@@ -175,7 +175,7 @@ def test_a_ca_that_stays_busy_ends_with_its_own_wait(box: Box) -> None:
 
 
 def test_a_rate_limit_is_not_tried_again(box: Box) -> None:
-    """A 429 is not repeated. The error has the CA's words and its Retry-After."""
+    """A 429 with a long Retry-After is not repeated. The error has the CA's words and its Retry-After."""
     box.proxy.on_request = refusing(
         "newOrder", Response.problem(429, "rateLimited", "too many certificates", ("Retry-After", "86400"))
     )
@@ -369,7 +369,7 @@ def processing(retry_after: str) -> Callable[[Request, Response], Response]:
 
 
 def test_processing_for_ever_ends_at_the_time_out(box: Box) -> None:
-    """The CA has `timeout` seconds to issue, and its Retry-After is respected meanwhile."""
+    """An order that stays `processing` ends at the time-out, and the CA's Retry-After is respected until then."""
     box.proxy.on_response = processing("8")
     error = refused(lambda: box.issue(["example.test"], box.context))
     assert error.code == "ca-timeout"
@@ -379,7 +379,7 @@ def test_processing_for_ever_ends_at_the_time_out(box: Box) -> None:
 
 
 def test_a_retry_after_of_an_hour_ends_the_attempt(box: Box) -> None:
-    """The client does not wait an hour; the next attempt does."""
+    """A Retry-After of an hour ends the attempt without a wait, and is in the error."""
     box.proxy.on_response = processing("3600")
     error = refused(lambda: box.issue(["example.test"], box.context))
     assert (error.code, error.retry_after) == ("ca-timeout", 3600)
@@ -387,7 +387,7 @@ def test_a_retry_after_of_an_hour_ends_the_attempt(box: Box) -> None:
 
 
 def test_a_finalize_too_early_waits_for_the_order(box: Box) -> None:
-    """After orderNotReady the order is polled."""
+    """After orderNotReady the order is polled and finalize is sent again."""
 
     def early(request: Request) -> Response | None:
         if request.kind == "finalize" and request.number == 1:
@@ -400,7 +400,7 @@ def test_a_finalize_too_early_waits_for_the_order(box: Box) -> None:
 
 
 def test_finalize_that_is_always_lost_ends(box: Box) -> None:
-    """A finalize whose answers are all lost is sent three times, and the order is read between them."""
+    """A finalize whose answers are all lost is sent three times, and then the attempt fails."""
     box.proxy.on_request = lambda request: DROP if request.kind == "finalize" else None
     error = refused(lambda: box.issue(["example.test"], box.context))
     assert error.code == "ca-unreachable"

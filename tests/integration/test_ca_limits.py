@@ -18,7 +18,7 @@ def limited(box: Box, response: Response) -> CAError:
     return refused(lambda: box.client().new_order(box.context, ["example.test"]))
 
 
-@pytest.mark.parametrize("seconds", [30, 86400])
+@pytest.mark.parametrize("seconds", [90, 86400])
 @pytest.mark.parametrize("form", ["seconds", "date"])
 def test_a_limit_has_the_wait_that_the_ca_asks_for(box: Box, form: str, seconds: int) -> None:
     """A Retry-After in seconds or as a date is in the error. The attempt ends without a wait."""
@@ -29,6 +29,17 @@ def test_a_limit_has_the_wait_that_the_ca_asks_for(box: Box, form: str, seconds:
     assert error.retry_after == pytest.approx(seconds, abs=1)
     assert box.proxy.counts["newOrder"] == 1
     assert box.clock.waits == []
+
+
+@pytest.mark.parametrize("kind", ["directory", "newAccount", "newOrder", "authorization"])
+def test_a_short_wait_is_kept_within_the_run(box: Box, kind: str) -> None:
+    """A 429 with a Retry-After of up to a minute does not end the order: the request is sent again after it."""
+    limit = Response.problem(429, "rateLimited", "slowly", ("Retry-After", "7"))
+    box.proxy.on_request = lambda request: limit if request.kind == kind and request.number == 1 else None
+    client = box.client()
+    order = client.new_order(box.context, ["example.test"])
+    assert len(client.authorizations(box.context, order)) == 1
+    assert box.clock.waits == [7]
 
 
 @pytest.mark.parametrize("end", [".", ")", " and wait", ""])

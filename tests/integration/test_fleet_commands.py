@@ -86,7 +86,6 @@ def test_a_database_of_a_later_version_or_another_seal_is_one_error(
     assert fleet.refused(command, status=1)["code"] == "store-newer"
 
 
-
 def test_init_makes_the_tables_once(empty: FleetFolder, address: DatabaseAddress, postgres: Postgres) -> None:  # noqa: F811
     """Before `fleet init`, every command names it. A second one changes nothing; a later version is refused."""
     for command in ("fleet sync", "fleet status", "status", "fleet remove x --yes", "fleet dump out"):

@@ -52,7 +52,7 @@ def files(store: Path) -> dict[str, bytes]:
 
 
 def test_a_rehearsal_goes_all_the_way_and_keeps_nothing(stage: Stage, ca: AcmeProxy, staging: AcmeProxy) -> None:
-    """A rehearsal makes a whole order at the staging CA, and the CA itself gets no request."""
+    """A rehearsal makes a whole order at the staging CA and stores only an account there. The CA gets no request."""
     outcome = rehearsal(stage)
     assert attempt_rows(outcome) == [("other", "dns-01", ("home",), 1, None)]
     assert staging.counts["certificate"] == 1
@@ -157,7 +157,7 @@ def test_a_ca_without_a_staging_ca(stage: Stage, ca: AcmeProxy) -> None:
 
 
 def test_a_ca_may_be_its_own_staging_ca(stage: Stage, ca: AcmeProxy) -> None:
-    """If a CA is its own staging CA, nothing is stored, and the next real run makes its own order."""
+    """If a CA is its own staging CA, a rehearsal puts no certificate in force, and the next real run succeeds."""
     outcome = rehearsal(stage, {"ca.lab.staging": "lab"})
     assert attempt_rows(outcome) == [("lab", "dns-01", ("home",), 1, None)]
     assert not (stage.workspace.store / "certificates" / "home" / "current").exists()
@@ -181,7 +181,7 @@ def test_the_staging_ca_is_down(stage: Stage, ca: AcmeProxy) -> None:
 
 
 def test_a_rehearsal_asks_for_no_renewal_information(stage: Stage, ca: AcmeProxy, staging: AcmeProxy) -> None:
-    """A rehearsal requests no renewal information. The next real run does, and stores the answer."""
+    """A rehearsal requests no renewal information and changes no file of the store."""
     stage.renewed()
     before = files(stage.workspace.store)
     ca.exchanges.clear()

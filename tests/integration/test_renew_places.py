@@ -77,7 +77,7 @@ def test_a_cname_is_followed_into_another_zone_and_another_account(stage: Stage)
 
 
 def test_an_alias_is_taken_at_its_word(stage: Stage) -> None:
-    """The value is written at the alias; the CA follows the real CNAME."""
+    """With `alias` the value is written at the alias, and the CA follows the real CNAME."""
     stage.lab.add_zone("alias.test", "_acme-challenge CNAME stated.other.test.\n", refuse=True)
     route = {"challenge": "dns-01", "alias": "stated.other.test"}
     stage.renewed(domains("alias.test", routes=[route]))
@@ -85,7 +85,7 @@ def test_an_alias_is_taken_at_its_word(stage: Stage) -> None:
 
 
 def test_follow_cname_false_writes_at_the_name_itself(stage: Stage) -> None:
-    """Some hosts serve a CNAME only until a TXT is written there."""
+    """With `follow_cname = false` the value is written at the name itself, although it has a CNAME."""
     stage.lab.add_zone("stays.test", "_acme-challenge CNAME away.other.test.\n")
     route = {"challenge": "dns-01", "follow_cname": False}
     changes = {"dns.home.zones": ["stays.test"], **domains("stays.test", routes=[route])}

@@ -203,7 +203,7 @@ def test_three_versions_are_kept_and_current_moves(stage: Stage) -> None:
     ("kind", "found"), [("ecdsa-p256", "secp256r1"), ("ecdsa-p384", "secp384r1"), ("rsa2048", "2048")]
 )
 def test_the_key_is_of_the_wanted_kind(stage: Stage, kind: str, found: str) -> None:
-    """ECDSA P-256 and P-384, RSA 2048; the pair in the store fits."""
+    """The certificate has the configured type of key, and the pair in the store fits."""
     stage.renewed({"certificate.0.key": kind, "certificate.0.domains": ["example.test"]})
     key = stage.leaf().public_key()
     if isinstance(key, rsa.RSAPublicKey):
@@ -229,7 +229,7 @@ def test_international_names_go_both_ways(stage: Stage) -> None:
 
 
 def test_an_order_that_is_ready_at_once_writes_no_dns(stage: Stage) -> None:
-    """The CA reuses the authorizations: no TXT value is written, no challenge answered."""
+    """If the CA reuses all authorizations, no TXT value is written and no challenge is answered."""
     with stage.lab.another_pebble(authz_reuse=100) as pebble, stage.lab.acme_proxy(pebble=pebble) as proxy:
         stage.renewed(through(proxy))
         answered = proxy.counts["challenge"]
@@ -252,7 +252,7 @@ def test_only_names_without_an_authorization_are_written(stage: Stage) -> None:
 
 
 def test_a_failed_certificate_does_not_stop_the_others(stage: Stage) -> None:
-    """Two of five certificates are outside our zones: the outcomes have the order of the file."""
+    """If two of five certificates fail, the others are renewed, and the outcomes have the order of the file."""
     tables = certificates("a", "b", "c", "d", "e")
     tables[1]["domains"] = ["b.other.test"]
     tables[3]["domains"] = ["d.example.test", "d.other.test"]
@@ -274,7 +274,7 @@ def test_only_the_named_certificates_are_worked_on(stage: Stage) -> None:
 
 
 def test_a_second_run_in_the_process_is_locked(stage: Stage) -> None:
-    """The outcome is `locked`, with the process; nothing is requested."""
+    """A second run in the same process is `locked`, and its error has the process."""
     stage.lab.lag = 1.0
     seen: list[Outcome] = []
 

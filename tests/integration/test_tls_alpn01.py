@@ -72,7 +72,7 @@ def test_a_wildcard_takes_the_dns_route_beside_it(stage: Stage) -> None:
 
 
 def test_a_taken_port_costs_no_order(stage: Stage) -> None:
-    """If the port is taken, the error names the process, and the next route is tried in the same run."""
+    """If the port is taken, the evidence has it, and the next route is tried without an order for this one."""
     with socket.create_server(("127.0.0.1", stage.lab.pebble.tls_port)):
         outcome = renewed(stage, routes=[alpn(stage, "127.0.0.1"), {"challenge": "dns-01", "dns": "home"}])
         assert attempt_rows(outcome) == [
@@ -85,7 +85,7 @@ def test_a_taken_port_costs_no_order(stage: Stage) -> None:
 
 
 def test_a_ca_that_cannot_connect_costs_one_order(stage: Stage) -> None:
-    """If the CA cannot connect, the next route is tried after one order, and the port is closed again."""
+    """If the CA cannot connect, the attempt fails, and the next route succeeds in the same run."""
     free = socket.create_server(("127.0.0.1", 0))
     port = free.getsockname()[1]
     free.close()

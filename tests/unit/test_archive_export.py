@@ -216,10 +216,7 @@ parts = ["plugged-canary", { n = 1 }]
 
 
 def test_arguments_that_could_hold_a_secret_are_named(config: Path, tmp_path: Path) -> None:
-    """Such arguments are exported unchanged and listed with certificate and entry.
-
-    In a sealed file they are not listed.
-    """
+    """Arguments that could hold a secret are exported unchanged and listed. In a sealed file they are not listed."""
     included = config.parent / "conf.d/certificates.toml"
     text = included.read_text()
     entries = """deploy = [

@@ -104,7 +104,7 @@ def test_a_public_name(tmp_path: Path, domain: str) -> None:
     ],
 )
 def test_a_domain_outside_all_zones(tmp_path: Path, account: str, domain: str, zones: str, meant: str | None) -> None:
-    """Such a domain causes a warning, because a CNAME can lead into a zone. The probable name is proposed."""
+    """A domain outside all zones causes a warning, because a CNAME can lead into one. The probable name is proposed."""
     (notice,) = check(tmp_path, AGREED + account + names(domain, f"*.{domain}")).warnings
     assert notice.code == "domain-outside-zones"
     assert f" {domain}: " in notice.message

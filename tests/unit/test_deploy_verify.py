@@ -83,7 +83,7 @@ def test_a_server_with_two_certificates(tmp_path: Path, key: str) -> None:
 
 
 def test_a_server_with_two_certificates_and_tls_1_3_only(tmp_path: Path) -> None:
-    """Such a server serves ECDSA, so an RSA certificate cannot be verified: the error names the types and TLS 1.2."""
+    """With TLS 1.3 only, a server with two certificates serves ECDSA. For RSA the error names the types and TLS 1.2."""
     rsa, ecdsa = make_certificate(tmp_path, key="rsa2048"), make_certificate(tmp_path)
     with serving(rsa, ecdsa, only=ssl.TLSVersion.TLSv1_3) as port:
         assert is_served(ecdsa, f"127.0.0.1:{port}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,10 @@ def test_each_of_several_callables_is_called(host: Host) -> None:
     """Lambdas, objects and methods of the same name are entries of their own. So are entries with equal options."""
     calls: list[str] = []
     first, second = Hook(calls, "c"), Hook(calls, "d")
-    steps = [lambda _: calls.append("a"), lambda _: calls.append("b"), first, second, first.notify, second.notify]
+    steps: list[Callable[[Certificate], object]] = [
+        *(lambda _: calls.append("a"), lambda _: calls.append("b")),
+        *(first, second, first.notify, second.notify),
+    ]
     files = [host.files(), host.files()]
     assert len(host.run(*steps, *files).deployed) == 8
     assert calls == ["a", "b", "c", "d", "c by a method", "d by a method"]

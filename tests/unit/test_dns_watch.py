@@ -227,7 +227,7 @@ def test_what_can_hardly_be_reached_is_left_out_while_another_address_answers(mo
 def test_what_can_hardly_be_reached_is_asked_when_nobody_else_answers(
     shows: dict[str, float | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Such an address is queried if no other answers: addresses may be translated on the way."""
+    """A hardly reachable address is queried if no other answers: addresses may be translated on the way."""
     locals_only(monkeypatch, "2")
     wait, _, polls = rounds(shows)
     assert wait.run()

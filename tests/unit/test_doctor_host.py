@@ -12,15 +12,16 @@ import pytest
 
 from dnsrenew.base.values import replace
 from dnsrenew.dns.server_ports import ServerPort
-from dnsrenew.doctor.host.dns_port import judge_port_53
+from dnsrenew.doctor.host.dns_port import Unqueried, judge_port_53
 from dnsrenew.doctor.host.firewall import judge_firewall
 from dnsrenew.doctor.host.internet import PlainAnswer, judge_internet, sign_in_page
 from dnsrenew.doctor.host.machine import Family, Listener, PortFailure, ThisHost, WayOut, clean, link_of
 from dnsrenew.doctor.host.packet_path import Packet
-from dnsrenew.doctor.host.ports import judge_listening, judge_port
+from dnsrenew.doctor.host.ports import judge_listening, judge_own, judge_port
 from dnsrenew.doctor.host.rule_dumps import RuleDump
 from dnsrenew.doctor.host.ways import judge_ipv6, judge_vpn
 from dnsrenew.doctor.host.windows_firewall import judge_profiles
+from dnsrenew.errors import DnsError
 from dnsrenew.model import CertificateSpec, Check
 
 DATA: Final = Path(__file__).parents[1] / "data"
@@ -31,6 +32,7 @@ ETHERNET, TUNNEL, LINE = (
 )
 SPEC: Final = CertificateSpec(name="home", domains=("a.test",), identifiers=("a.test",), ca="lab")
 HTTP: Final = ("http-01",)
+ALL: Final = ("all",)
 
 
 def verdict(check: Check | None) -> tuple[str, tuple[str, ...]]:
@@ -58,6 +60,14 @@ def test_only_a_missing_route_and_a_sign_in_page_are_certain() -> None:
     assert verdict(internet()) == verdict(internet(has_dns=False)) == ("unknown", ("all",))
     assert internet().summary != internet(has_dns=False).summary
     assert verdict(internet(answering="ca.test", way=None)) == ("ok", ())
+    assert verdict(internet(PlainAnswer("ca.test", leads_to="login.hotel.test"), connected="ca.test")) == ("bad", ALL)
+
+
+def test_a_host_that_can_be_connected_to_shows_that_the_network_works() -> None:
+    """A connection counts without an answer, unless something may answer in place of the CA."""
+    assert verdict(internet(connected="ca.test")) == ("ok", ())
+    doubtful = PlainAnswer("ca.test", leads_to="a.test"), PlainAnswer("cb.test", leads_to="b.test")
+    assert verdict(internet(*doubtful, connected="ca.test")) == ("unknown", ALL)
 
 
 @pytest.mark.parametrize(
@@ -148,10 +158,13 @@ def test_broken_ipv6_stops_names_that_have_nothing_else(
 # ── DNS ─────────────────────────────────────────────────────────────────────────────────
 
 
-def server(*open_by: str, authority: bool = True) -> ServerPort:
-    """A name server that answers by these protocols."""
+def server(
+    *open_by: str, authority: bool = True, zone: str = "a.test", refused: bool = False
+) -> ServerPort:
+    """A name server of a zone that answers by these protocols."""
     is_open = {protocol: protocol in open_by for protocol in ("udp", "tcp")}
-    return ServerPort("192.0.2.53", **is_open, has_route=True, is_authority=authority and bool(open_by))
+    is_authority = authority and bool(open_by)
+    return ServerPort("192.0.2.53", **is_open, has_route=True, is_authority=is_authority, zone=zone, is_refused=refused)
 
 
 BOTH: Final = ("udp", "tcp")
@@ -166,11 +179,18 @@ DNS: Final = ("dns-01",)
         ([server("udp"), server("tcp")], [], {}, ("ok", ())),
         ([server("udp")], [], {}, ("bad", ())),
         ([server()], [server()], {}, ("bad", DNS)),
-        ([server()], [], {"port": 5353}, ("bad", DNS)),
+        ([server()], [], {"port": 5353}, ("unknown", DNS)),
+        ([server(), server(zone="b.test")], [], {"port": 5353}, ("unknown", DNS)),
+        ([server(refused=True)], [], {"port": 5353}, ("unknown", DNS)),
+        ([server(refused=True)], [server(refused=True)], {}, ("bad", DNS)),
         ([server()], [server()], {"names": []}, ("bad", ())),
         ([server()], [server()], {"doh": ["https://dns.test/dns-query"]}, ("ok", ())),
         ([server()], [server(*BOTH)], {}, ("unknown", DNS)),
-        ([server(*BOTH, authority=False)], [], {}, ("unknown", DNS)),
+        ([server(*BOTH, authority=False)], [], {}, ("ok", ())),
+        ([server(*BOTH, authority=False)], [server(*BOTH)], {}, ("ok", ())),
+        ([server(*BOTH, authority=False)], [server(*BOTH, authority=False)], {}, ("unknown", DNS)),
+        ([server(*BOTH, authority=False), server(*BOTH, authority=False, zone="b.test")], [], {}, ("unknown", DNS)),
+        ([server(*BOTH, authority=False), server(*BOTH, zone="b.test")], [], {}, ("ok", ())),
         ([], [server(*BOTH)], {}, ("ok", ())),
         ([], [], {}, ("unknown", DNS)),
     ],
@@ -178,11 +198,29 @@ DNS: Final = ("dns-01",)
 def test_port_53_is_closed_if_nobody_answers(
     servers: list[ServerPort], roots: list[ServerPort], about: dict[str, Any], expected: tuple[str, Any]
 ) -> None:
-    """The root servers distinguish a closed port from servers that are down.
-
-    An answering resolver is no name server.
-    """
+    """Only silent root servers show that the port is closed. Answers of one zone alone are not redirected queries."""
     assert verdict(judge_port_53(servers, roots, **about)) == expected
+
+
+def test_what_is_wrong_with_dns_is_said_instead_of_a_closed_port() -> None:
+    """Without a name server the check has the error of the resolver, or the domains without a zone."""
+    error = DnsError("dns-unreachable", "No DNS server answers.", fix="Set `resolver.nameservers`.")
+    for roots in ([], [server()]):
+        check = judge_port_53([], roots, without=Unqueried(failure=error))
+        assert verdict(check) == ("unknown", DNS)
+        assert (check.summary, check.fix) == (error.message, error.fix)
+    assert verdict(judge_port_53([], [server(*BOTH)], without=Unqueried(failure=error))) == ("ok", ())
+    missing = judge_port_53([], [], port=5353, without=Unqueried(["gone.test"]))
+    assert verdict(missing) == ("unknown", DNS)
+    assert "gone.test" in missing.summary
+    assert "`nameservers`" in missing.fix
+
+
+def test_a_refused_connection_shows_that_queries_get_out() -> None:
+    """The sentence for servers that refuse connections is another one than for silent servers."""
+    refused, silent = (judge_port_53([server(refused=each)], [], port=5353) for each in (True, False))
+    assert "DNS queries get out" in refused.summary
+    assert "firewall" in silent.summary
 
 
 # ── ports ───────────────────────────────────────────────────────────────────────────────
@@ -238,6 +276,24 @@ def test_a_web_server_has_to_answer_one_family_of_every_name() -> None:
     assert verdict(listening(is_direct=False)) == ("unknown", HTTP)
     assert verdict(listening(forwarded={"unknown"})) == ("unknown", HTTP)
     assert verdict(listening(forwarded={"passed on"})) == ("ok", ())
+
+
+def own(listen: str, *addresses: str, is_passed_on: bool = False, **wanted: list[Family]) -> Check:
+    """The check of a route that listens at these addresses."""
+    return judge_own(listen, addresses, wanted or {"a.test": ["ipv4", "ipv6"]}, is_passed_on=is_passed_on)
+
+
+def test_a_route_that_listens_itself_takes_every_family() -> None:
+    """A loopback address is bad only if nothing passes port 80 on. One family of two blocks nothing."""
+    assert verdict(own(":80", "0.0.0.0", "::")) == ("ok", ())
+    assert verdict(own(":8080", "0.0.0.0", "::")) == ("ok", ())
+    assert verdict(own("127.0.0.1:80", "127.0.0.1")) == ("bad", HTTP)
+    assert verdict(own("127.0.0.1:80", "127.0.0.1", is_passed_on=True)) == ("unknown", ())
+    assert verdict(own("0.0.0.0:80", "0.0.0.0")) == ("bad", ())
+    assert verdict(own("0.0.0.0:80", "0.0.0.0", a=["ipv4"])) == ("ok", ())
+    assert verdict(own("0.0.0.0:80", "0.0.0.0", a=["ipv6"])) == ("bad", HTTP)
+    assert verdict(own("0.0.0.0:8080", "0.0.0.0")) == ("unknown", ())
+    assert own("0.0.0.0:80", "0.0.0.0").evidence["missing"] == ["IPv6"]
 
 
 def test_names_that_others_choose_are_cleaned() -> None:

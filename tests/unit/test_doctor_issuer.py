@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.values import replace
+from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.dns.caa_lookup import CaaAnswer, CaaRecord
 from dnsrenew.doctor.facts import Facts
 from dnsrenew.doctor.issuer import account, caa, clock, limits
@@ -106,6 +107,23 @@ def test_what_fails_after_the_connection(code: str, evidence: Mapping[str, Any],
     assert [each["stage"] for each in check.evidence["stages"]][:4] == ["dns", "tcp", "tls", "http"]
 
 
+@pytest.mark.parametrize("fault", [("dns", "no-name"), ("tcp", "refused"), ("tls", "other-name"), ("tls", "no-tls")])
+def test_the_configuration_of_a_built_in_ca_is_not_to_be_corrected(fault: tuple[str, str]) -> None:
+    """Only for a CA of one's own the fix is about `directory`."""
+    before = {"dns": (), "tcp": (DNS,), "tls": (DNS, TCP)}[fault[0]]
+    found = stages(*before, Stage(fault[0], 0.1, fault[1], "a cause"))
+    fixes = [reachable.judge(ca, no_answer(), found, START).fix for ca in (LAB, BUILT_IN["letsencrypt"])]
+    assert ["`directory`" in fix for fix in fixes] == [True, False]
+
+
+@pytest.mark.parametrize(("status", "kind"), [(404, "text/html"), (200, "text/html")])
+def test_a_built_in_ca_that_is_no_acme_server_now(status: int, kind: str) -> None:
+    """The fix is not about `directory` either if a connection is made."""
+    error = CAError("ca-not-acme", "It is none.", fix="", evidence={"status": status, "content_type": kind})
+    fix = reachable.judge(BUILT_IN["letsencrypt"], no_answer(error), stages(DNS, TCP, TLS), START).fix
+    assert "`directory`" not in fix
+
+
 def test_a_ca_in_memory_answers(tmp_path: Path) -> None:
     """All checks of a CA share one request."""
     with doctor_stage(tmp_path) as stage:
@@ -152,6 +170,18 @@ def test_the_clock(tmp_path: Path, ahead: timedelta, result: str, blocks: tuple[
 def dated(date: datetime) -> Callable[[Request, Response], Response]:
     """Answers with a Date."""
     return lambda _, response: response.with_header("Date", format_datetime(date.astimezone(UTC), usegmt=True))
+
+
+def test_an_error_tells_the_time_too(tmp_path: Path) -> None:
+    """The Date of an answer counts whatever its status."""
+
+    def missing(_: Request, response: Response) -> Response:
+        return dated(START - timedelta(days=2))(_, Response(404, b"", response.headers))
+
+    with doctor_stage(tmp_path) as stage:
+        stage.server.on_response = missing
+        check = clock.clock(stage.facts)
+    assert (check.result, check.evidence["ahead"]) == ("bad", timedelta(days=2).total_seconds())
 
 
 def test_one_ca_that_agrees_is_enough() -> None:
@@ -216,6 +246,17 @@ def test_terms_of_a_ca_that_is_down(tmp_path: Path) -> None:
         stage.server.up = False
         check = account.ca_terms(stage.facts, "lab")
     assert (check.result, check.blocks) == ("unknown", ALL)
+
+
+@pytest.mark.parametrize(("agreed", "result"), [(False, "bad"), (True, "unknown")])
+def test_terms_of_a_built_in_ca_that_is_down(tmp_path: Path, agreed: bool, result: str) -> None:
+    """The terms of a built-in CA are known without asking it. Another CA under its name is not built in."""
+    with doctor_stage(tmp_path, agree_terms=agreed) as stage:
+        check = account.judge_terms(BUILT_IN["letsencrypt"], None, None, agreed=stage.config.agree_terms)
+        other = account.judge_terms(replace(LAB, name="letsencrypt"), None, None, agreed=agreed)
+    assert (check.result, check.blocks) == (result, ALL)
+    assert ("https://letsencrypt.org/repository/" in check.fix) is (result == "bad")
+    assert other.result == "unknown"
 
 
 def store_account(stage: DoctorStage) -> str:
@@ -395,6 +436,17 @@ def test_a_ca_of_ones_own_ignores_caa(tmp_path: Path) -> None:
         check = caa.caa(stage.facts, stage.spec, "lab")
     assert check is not None
     assert (check.result, check.blocks) == ("unknown", ())
+
+
+@pytest.mark.parametrize("is_up", [True, False])
+def test_records_that_let_no_ca_issue_stop_every_ca(tmp_path: Path, is_up: bool) -> None:
+    """An empty issuer domain denies also a CA without names in CAA records, and one that does not answer."""
+    with doctor_stage(tmp_path, dns={"caa_values": {"a.test": ";"}}) as stage:
+        stage.server.meta, stage.server.up = {}, is_up
+        check = caa.caa(stage.facts, stage.spec, "lab")
+    assert check is not None
+    assert (check.result, check.blocks, check.evidence["scope"]) == ("bad", ALL, "ca")
+    assert "Replace this record" in check.fix
 
 
 def test_a_critical_record_with_hostile_bytes() -> None:

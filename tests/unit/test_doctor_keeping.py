@@ -75,7 +75,7 @@ def test_a_store_that_works(tmp_path: Path) -> None:
 
 
 def test_a_store_that_others_can_change(tmp_path: Path) -> None:
-    """Such a store is refused as by a renewal. The fix has the command."""
+    """A store that others can change is refused as by a renewal. The fix has the command."""
     found = facts(tmp_path)
     obtain(found)
     here(found.store.path).chmod(0o777)
@@ -241,7 +241,8 @@ def test_a_port_serves_the_certificate_of_the_store(tmp_path: Path) -> None:
     """The fingerprints are the same."""
     with serving(stored(deployed_facts(tmp_path))) as port:
         check = look(deployed_facts(tmp_path, port))
-    assert (check.result, check.evidence["ports"]) == ("ok", [f"127.0.0.1:{port}"])
+    assert (check.result, check.evidence["ports"]) == ("ok", [{"port": f"127.0.0.1:{port}", "result": "ok"}])
+    assert f"127.0.0.1:{port}" in check.summary
 
 
 def test_a_port_serves_another_certificate(tmp_path: Path) -> None:
@@ -250,6 +251,20 @@ def test_a_port_serves_another_certificate(tmp_path: Path) -> None:
         check = look(deployed_facts(tmp_path, port))
     assert (check.result, check.evidence["port"]) == ("bad", f"127.0.0.1:{port}")
     assert check.fix == "Deploy it again: dnsrenew deploy home --force"
+
+
+def test_every_port_is_looked_at(tmp_path: Path) -> None:
+    """The evidence has each port. The summary names the first wrong one, and how many others are wrong."""
+    own = deployed_facts(tmp_path)
+    with serving(stored(own)) as right, serving(make_certificate(tmp_path / "other")) as wrong:
+        options = spec_of(own).deploy[0].options  # type: ignore[union-attr]  # it is no callable
+        options["verify"] = [f"127.0.0.1:{port}" for port in (right, wrong, 1)]
+        check = look(own)
+    assert [each["result"] for each in check.evidence["ports"]] == ["ok", "bad", "bad"]
+    assert [each.get("error") for each in check.evidence["ports"]] == [None, "deploy-not-served", "deploy-unreachable"]
+    assert check.evidence["port"] == f"127.0.0.1:{wrong}"
+    assert f"127.0.0.1:{wrong}" in check.summary
+    assert check.summary.endswith(": 1.")
 
 
 def test_nothing_listens(tmp_path: Path) -> None:

@@ -202,7 +202,7 @@ def _says(text: bytes) -> Callable[[socket.socket], None]:
 @pytest.mark.parametrize("port", [80, 443])
 @pytest.mark.parametrize("text", [b"", b"\xff\x00nonsense\r\n", b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 1000])
 def test_a_port_that_speaks_something_else(monkeypatch: pytest.MonkeyPatch, port: int, text: bytes) -> None:
-    """Such a port is open, and nothing else is reported, even if it hangs."""
+    """A port with another protocol is open, and nothing else is reported, even if it hangs."""
     monkeypatch.setattr(port_look, "ANSWER_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threads.start(lambda: _says(text)(listener))

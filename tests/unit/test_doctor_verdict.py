@@ -71,6 +71,14 @@ def test_the_route_and_the_next_action(
     assert shown(diagnose(*checks)) == expected
 
 
+def test_a_certificate_that_is_missing_is_obtained_first() -> None:
+    """The next action for a missing certificate comes before those that stop nothing, but after what stops it."""
+    absent = check("expiry", "unknown", not_after=None)
+    assert shown(diagnose(check("schedule", "bad"), absent)) == (True, "http-01  le", "Mend expiry.")
+    assert shown(diagnose(check("schedule", "bad"), check("expiry", "unknown")))[2] == "Mend schedule."
+    assert shown(diagnose(check("domain", "bad", "all"), absent))[2] == "Mend domain."
+
+
 def test_an_unknown_check_does_not_stop_what_is_certainly_stopped() -> None:
     """The next action is that of the certain blocker, even if an unknown one precedes it."""
     found = diagnose(check("clock", "unknown", "all"), check("domain", "bad", "all"))

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from dnsrenew.base import threads
+from dnsrenew.challenges.dns01.host_calls import HostCalls
+from dnsrenew.challenges.dns01.published import PublishedValues
+from dnsrenew.challenges.dns01.records import RecordWriter, TxtValue
 from dnsrenew.drivers.invoke import call_add, call_remove, prepare
-from dnsrenew.errors import DnsRenewError
+from dnsrenew.errors import Cancelled, DnsRenewError
 from dnsrenew.model import DnsAccount, TxtRecord
 from dnsrenew.runtime.context import Context
+from dnsrenew.store import FolderStore
+from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import check_driver
 from tests.kit.clock import FakeClock
 from tests.kit.drivers import maker, provider_of
@@ -111,6 +118,33 @@ def test_a_program_that_cannot_be_run_is_found_before_an_order(tmp_path: Path) -
         with pytest.raises(DnsRenewError) as caught:
             prepare(Context(clock=FakeClock()), provider_of("hook"), account([str(tmp_path / name)]))
         assert caught.value.code == "hook-missing"
+
+
+def test_a_program_that_was_killed_writes_nothing_more(tmp_path: Path) -> None:
+    """After a cancel the program is dead, so once its value is removed the journal keeps nothing."""
+    started = tmp_path / "started"
+    source = (
+        f"import pathlib, sys, time\npathlib.Path({str(started)!r}).touch()\ntime.sleep(sys.argv[1] == 'add' and 60)"
+    )
+    writer = RecordWriter(account(program(tmp_path, source)), provider_of("hook"))
+    value, context = TxtValue("example.com", writer, RECORD), Context(certificate="home")
+    store = FolderStore(tmp_path / "state")
+    published = PublishedValues(store.journal)
+    calls = HostCalls(ZoneLocks(store), published)
+
+    def stop() -> None:
+        while not started.exists():
+            time.sleep(0.01)
+        context.cancel.set()
+
+    with published.journaled(context, [value]):
+        stopper = threads.start(stop)
+        with pytest.raises(Cancelled):
+            calls.add(context, [value])
+        stopper.result()
+        assert published.state(context, value) == "unsure"
+        calls.remove(context.for_cleanup(10, 10), [value])
+    assert [path.name for path in (tmp_path / "state/journal").iterdir()] == []
 
 
 def test_secrets_in_the_output(tmp_path: Path) -> None:

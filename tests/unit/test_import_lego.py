@@ -64,10 +64,7 @@ def test_an_account(tmp_path: Path, newer: bool) -> None:
 
 
 def test_a_ca_of_ones_own_is_known_by_the_call(machine: OldMachine) -> None:
-    """For a CA, lego stores only host and port.
-
-    The directory URL and roots are read from the command that calls lego.
-    """
+    """The directory URL and roots of a private CA are read from the command: lego's folder has only host and port."""
     machine.lego_account(host="ca.test_14000")
     found = read(machine)
     assert next((note.code, note.loses) for note in found.not_understood) == ("import-ca-unknown", True)
@@ -110,7 +107,7 @@ def test_only_its_folder_is_its_own(machine: OldMachine) -> None:
 
 
 def test_without_a_call_the_dns_host_is_unknown(machine: OldMachine) -> None:
-    """lego stores no DNS host, so without a command that calls it there is no route, which is reported."""
+    """Without a command that calls lego, its DNS host is unknown: there is no route, which is reported."""
     found = read(machine)
     assert (codes(found), found.certificates[0].routes) == (["import-dns-unknown"], ())
 

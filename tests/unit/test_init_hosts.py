@@ -143,7 +143,7 @@ def test_answers_that_cannot_be_read(tmp_path: Path, content: bytes | None) -> N
     ("token", "mode", "is_open"), [("plain", 0o644, True), ("plain", 0o600, False), ("file:x", 0o644, False)]
 )
 def test_a_file_of_answers_that_others_can_read(tmp_path: Path, token: str, mode: int, is_open: bool) -> None:
-    """Such a file causes a warning only if it contains a secret."""
+    """A file of answers that others can read causes a warning only if it contains a secret."""
     path = tmp_path / "answers.toml"
     path.write_text(f'provider = "desec"\nauth_token = "{token}"\n')
     path.chmod(mode)

@@ -353,7 +353,7 @@ def test_two_of_a_kind(machine: Machine) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="modes of POSIX")
 def test_a_server_that_belongs_to_root(machine: Machine) -> None:
-    """An ordinary user cannot reload such a server, so the answer is refused."""
+    """A server of root cannot be reloaded by an ordinary user, so the answer is refused."""
     machine.file("/etc/nginx/nginx.conf", SITES)
     machine.file("/etc/nginx/tls/site.pem", "")
     machine.program("nginx", "nginx", unit="nginx")

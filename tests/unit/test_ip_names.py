@@ -251,7 +251,7 @@ def test_a_mixed_certificate_is_one_order(tmp_path: Path) -> None:
 
 
 def test_a_route_that_validates_no_address_is_skipped(tmp_path: Path) -> None:
-    """Such a route is skipped without an order. The outcome has the reason."""
+    """A dns-01 route for an IP address is skipped without an order. The outcome has the reason."""
     stage = RunStage(tmp_path / "state", RunWorld(hosts={"a": "well"}))
     outcome = stage.run(spec(FOUR, routes=(DNS, HTTP)))
     codes = [(attempt.orders, attempt.error and attempt.error.code) for attempt in outcome.attempts]

@@ -194,12 +194,18 @@ def test_an_impossible_command() -> None:
         (lambda: Secret.env(cast("str", 3)), "Secret.env: a number, expected the name of an environment variable."),
         (lambda: Secret.file(""), "Secret.file: an empty text, expected the path of a file."),
         (lambda: Secret.keyring(CANARY.replace("/", "")), "Secret.keyring: a text without service and user, expected"),
-        (lambda: Secret.keyring("service/"), "Secret.keyring: a text without service and user, expected SERVICE/USER."),
+        (
+            lambda: Secret.keyring("service/"),
+            "Secret.keyring: a text without service and user, expected a text SERVICE/USER.",
+        ),
         (lambda: Secret.command("pass show x"), "Secret.command: a str, expected a list of str, the first not empty"),
         (lambda: Secret.command([]), "Secret.command: an empty list, expected a list of str"),
         (lambda: Secret.command([""]), "Secret.command: an empty text, expected a list of str"),
         (lambda: Secret.command(["pass", cast("str", 3)]), "Secret.command: a number, expected a list of str"),
-        (lambda: Secret.command(["pass"], env="HOME"), "Secret.command(env=…): a str, expected a list of str, the names"),
+        (
+            lambda: Secret.command(["pass"], env="HOME"),
+            "Secret.command(env=…): a str, expected a list of str, the names",
+        ),
     ],
 )
 def test_a_wrong_argument(make: Callable[[], Secret], message: str) -> None:

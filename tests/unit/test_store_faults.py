@@ -108,7 +108,7 @@ def test_killed_anywhere_in_the_first_issuance(quick: Path, windows: bool) -> No
     ids=lambda value: errno.errorcode[value] if value > 1 else "for-good" if value else "once",
 )
 def test_refused_anywhere_in_a_renewal(quick: Path, number: int, for_good: bool, windows: bool) -> None:
-    """Each operation fails, once or from then on: a StoreError or success, and a complete certificate in force."""
+    """If an operation fails, once or permanently, a complete certificate stays in use. Any error is a StoreError."""
     keep(FolderStore(quick / "count", windows=windows), 1)
     count = len(operations(lambda store: keep(store, 2), quick / "count", windows=windows))
     for at in range(count):

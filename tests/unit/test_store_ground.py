@@ -105,7 +105,7 @@ def shared_folder(_: Path, store: Path) -> str:
     ids=lambda weaken: weaken.__name__,
 )
 def test_a_store_that_others_can_change_is_not_used(tmp_path: Path, weaken: Callable[[Path, Path], str]) -> None:
-    """Such a store fails every run, even a dry run. Nothing is read or changed in it."""
+    """A store that others can change fails every run, even a dry run. Nothing is read or changed in it."""
     store = tmp_path / "above" / "state"
     store.parent.mkdir()
     first_issuance(FolderStore(store))

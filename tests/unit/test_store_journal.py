@@ -227,6 +227,31 @@ def test_a_mark_lasts_as_long_as_a_host_may_be_at_work(site: StoreSite, wrote: b
     assert not site.open().has_journal
 
 
+def test_a_value_that_was_removed_once_is_known(site: StoreSite) -> None:
+    """Later cleanups can tell a value that was removed and may still be written from one that was not removed yet."""
+    entry = journal(site).enter(Context(), "home", [A, B, C])
+    entry.mark_in_flight([A, B])
+    entry.remove([B, C])
+    assert entry.removed_once([A, B, C]) == [B]
+    entry.keep()
+    with journal(site).left_over(Context()) as (found,):
+        assert (set(found.values), found.removed_once([A, B])) == ({A, B}, [B])
+        found.remove([A])
+    with journal(site).left_over(Context()) as (found,):
+        assert found.removed_once(found.values) == [A, B]
+
+
+@pytest.mark.parametrize("places", [b"[1]", b"[-1]", b"0", b'["0"]', b"[true]"])
+def test_places_that_are_none_are_damage(places: bytes) -> None:
+    """An entry that names other places as removed than those of its values is damaged."""
+    page = JournalPage("home", "2026-11-25T10:00:00Z", (A,), removed=(A,))
+    data = page.to_json()
+    assert JournalPage.from_json(data) == page
+    damaged = json.dumps(json.loads(data) | {"removed": json.loads(places)}).encode()
+    with pytest.raises(DamagedFile):
+        JournalPage.from_json(damaged)
+
+
 def test_the_values_of_live_runs(site: StoreSite) -> None:
     """live_values() has only values of live runs. `has_journal` reports whether any entry may exist."""
     store = site.open()

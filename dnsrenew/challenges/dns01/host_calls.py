@@ -94,8 +94,9 @@ class HostCalls:
         writer, records = values[0].writer, [value.record for value in values]
         self._breaker.check(context, writer.account.name)
         asking = partial(self._published.note, context, values, "asked")
+        ended = partial(self._published.note, context, values, "unsure")
         try:
-            tries = self._call(context, writer, records, partial(invoke.call_add, asking=asking))
+            tries = self._call(context, writer, records, partial(invoke.call_add, asking=asking, ended=ended))
         except StoreError:  # no request was sent
             raise
         except DnsRenewError as error:

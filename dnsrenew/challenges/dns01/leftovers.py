@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import Frozen, replace
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dnsrenew.drivers.provider import Provider
     from dnsrenew.model import DnsAccount, TxtRecord
     from dnsrenew.runtime.context import Context
-    from dnsrenew.store.journal_entry import WrittenValue
+    from dnsrenew.store.journal_entry import JournalEntry, WrittenValue
     from dnsrenew.store.parts import Journal
     from dnsrenew.store.zone_locks import ZoneLocks
 
@@ -29,7 +29,7 @@ class CleanupResult(Frozen, public=True):
     """The result of a cleanup."""
 
     removed: tuple[tuple[TxtRecord, str], ...] = ()
-    """The removed values, each with the name of its account."""
+    """The removed values, each with the name of its account; not those that an earlier cleanup has removed already."""
     kept: tuple[tuple[tuple[TxtRecord, str], DnsRenewError], ...] = ()
     """The values that stay in DNS and in the journal, each with the reason."""
     unreadable: tuple[str, ...] = ()
@@ -123,18 +123,29 @@ def _finish(removal: LeftoverRemoval, groups: LeftoverGroups) -> CleanupResult:
     late: dict[WrittenValue, None] = {}
     for group, values in groups.items():
         error = removal.result(group, values)
-        described = [_describe(value) for value in values]
         if error is None:
-            for entry in removal.entries:
-                if removal.has_moved(entry, group.account) is group.has_moved:
-                    entry.remove(values)
-                    late.update(dict.fromkeys(entry.in_flight(values)))
-            removed += values
-            removal.context.emit("swept", records=described)
+            entries = [each for each in removal.entries if removal.has_moved(each, group.account) is group.has_moved]
+            new = _not_removed_before(entries, values)
+            for entry in entries:
+                entry.remove(values)
+                late.update(dict.fromkeys(entry.in_flight(new)))
+            removed += new
+            if new:
+                removal.context.emit("swept", records=[_describe(value) for value in new])
         else:
             kept += [(value, error) for value in values]
-            removal.context.emit("sweep-kept", records=described, error=error.to_dict())
+            removal.context.emit("sweep-kept", records=[_describe(value) for value in values], error=error.to_dict())
     return CleanupResult(tuple(removed), tuple(kept), late=tuple(late))
+
+
+def _not_removed_before(entries: Sequence[JournalEntry], values: Sequence[WrittenValue]) -> list[WrittenValue]:
+    """Return the values without those that were only removed once more: nobody needs to know that."""
+    new: set[WrittenValue] = set()
+    for entry in entries:
+        listed = [value for value in values if value in entry.values]
+        new.update(listed)
+        new.difference_update(entry.removed_once(listed))
+    return [value for value in values if value in new]
 
 
 def _describe(value: WrittenValue) -> dict[str, str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.deploy import verify
 from dnsrenew.doctor.keeping import texts
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from dnsrenew.doctor.facts import Facts
     from dnsrenew.model import Certificate, CertificateSpec
 
+_AT_ONCE: Final = 8
+_UNREACHABLE: Final = "deploy-unreachable"
+
 
 def served(facts: Facts, spec: CertificateSpec) -> Check | None:
     """Ask each ``verify`` port of the deployments which certificate it serves; compare fingerprints."""
@@ -21,32 +26,40 @@ def served(facts: Facts, spec: CertificateSpec) -> Check | None:
     certificate = facts.store.certificate(spec.name, state)
     if certificate is None or not spec.deploy:
         return None
-    wrong = [
-        check
-        for entry in spec.deploy
-        if isinstance(entry, Deployment) and (check := _wrong(facts, certificate, entry.options)) is not None
-    ]
+    ports = [(entry.options, port) for entry in spec.deploy if isinstance(entry, Deployment) for port in _ports(entry)]
+    tasks = facts.context.call_all([partial(_look, facts, certificate, *each) for each in ports], _AT_ONCE)
+    found = [task.result() for task in tasks]
+    evidence: dict[str, Any] = {"name": spec.name, "ports": found}
+    wrong = [each for each in found if each["result"] != "ok"]
     if wrong:
-        return wrong[0]
+        return _not_served(evidence, wrong)
     if deploying.is_pending(spec, state, facts.store):
         targets = [result.target for result in deploying.recorded(spec, state) if not result.ok]
-        evidence = {"name": spec.name, "targets": targets or [getattr(each, "to", "python") for each in spec.deploy]}
+        evidence["targets"] = targets or [getattr(each, "to", "python") for each in spec.deploy]
         return Check.of(texts.SERVED_PENDING, "bad", evidence)
-    ports = [port for entry in spec.deploy if isinstance(entry, Deployment) for port in _ports(entry.options)]
-    return Check.of(texts.SERVED_OK, "ok", {"name": spec.name, "ports": ports}) if ports else None
+    return Check.of(texts.SERVED_OK, "ok", evidence, ports=[port for _, port in ports]) if ports else None
 
 
-def _wrong(facts: Facts, certificate: Certificate, options: dict[str, Any]) -> Check | None:
-    """Return what is wrong at the ports of one entry; None if nothing is."""
-    for port in _ports(options):
-        try:
-            verify.wait_served(facts.context, verify.wanted(certificate, options, [port]), 0)
-        except DeployError as error:
-            text = texts.SERVED_NOTHING if error.code == "deploy-unreachable" else texts.SERVED_OTHER
-            return Check.of(text, "bad", {**error.evidence, "name": certificate.name, "port": port})
-    return None
+def _look(facts: Facts, certificate: Certificate, options: Mapping[str, Any], port: str) -> dict[str, Any]:
+    """Return what a port of an entry does."""
+    try:
+        verify.wait_served(facts.context, verify.wanted(certificate, options, [port]), 0)
+    except DeployError as error:
+        return {"port": port, "result": "bad", "error": error.code, **error.evidence}
+    return {"port": port, "result": "ok"}
 
 
-def _ports(options: dict[str, Any]) -> list[str]:
-    ports = options.get("verify") or ()
+def _not_served(evidence: dict[str, Any], wrong: Sequence[Mapping[str, Any]]) -> Check:
+    """Return the check with the first of the wrong ports, and how many others there are."""
+    first, more = wrong[0], len(wrong) - 1
+    fields = {"port": first["port"], "more": more}
+    if first["error"] == _UNREACHABLE:
+        text = texts.SERVED_NOTHING_AND_MORE if more else texts.SERVED_NOTHING
+    else:
+        text = texts.SERVED_OTHER_AND_MORE if more else texts.SERVED_OTHER
+    return Check.of(text, "bad", {**evidence, "port": first["port"]}, **fields)
+
+
+def _ports(entry: Deployment) -> list[str]:
+    ports = entry.options.get("verify") or ()
     return [ports] if isinstance(ports, str) else list(ports)

@@ -41,6 +41,17 @@ SERVED_NOTHING: Final = Text(
     "Nothing answers at {port}, where the certificate should be served.",
     "Start the server at {port}; if it has moved, correct verify in the deploy entry.",
 )
+SERVED_OTHER_AND_MORE: Final = Text(
+    "served",
+    "{port} does not serve the certificate in the store: the server still has another one. Other ports that do not "
+    "serve it: {more}.",
+    SERVED_OTHER.fix,
+)
+SERVED_NOTHING_AND_MORE: Final = Text(
+    "served",
+    "Nothing answers at {port}, where the certificate should be served. Other ports that do not serve it: {more}.",
+    SERVED_NOTHING.fix,
+)
 SERVED_PENDING: Final = Text(
     "served",
     "The certificate in the store has not been deployed to {targets}.",

@@ -93,12 +93,12 @@ class JournalRow(JournalEntry):
         except StoreError:
             self._rows.give_up(self._number)
 
-    def _leave(self, *, is_shorter: bool) -> None:
-        is_kept_already = self._holder is None and not is_shorter
+    def _leave(self, *, has_changed: bool) -> None:
+        is_kept_already = self._holder is None and not has_changed
         if self._has_ended or is_kept_already:
             return
         try:
-            self._write(_LEAVE, page=json_text(self._page.to_json()) if is_shorter else None)
+            self._write(_LEAVE, page=json_text(self._page.to_json()) if has_changed else None)
         except StoreError:
             self._rows.give_up(self._number)
         self._holder = None

@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 TEXTS: Final = {
+    "a list of Deployment, tables and functions of a Certificate": (
+        "由 Deployment、表和接受 Certificate 的函数组成的列表"
+    ),
+    'a str, or a Secret such as Secret.env("NAME")': 'str，或 Secret，例如 Secret.env("NAME")',
     '"keyring:" without a service and a user': '"keyring:" 之后缺少服务和用户',
     '"{scheme}:" with nothing after it': '"{scheme}:" 之后没有内容',
     "1 to 64 characters a-z, 0-9, dot, hyphen and underscore, without a dot or hyphen at the start or a dot at the "
@@ -202,7 +206,6 @@ TEXTS: Final = {
         "可从您在 https://secure.ssl.com 的账户的 API 凭据中获取"
     ),
     "no file at {path}": "{path} 处没有文件",
-    "no file to write": "没有要写入的文件",
     "no such key here: each certificate has its own {key}": "不写此键（每个证书各有自己的 {key}）",
     "no such key: the word after `dns.` is the account's name": "不写此键（`dns.` 之后的词就是账户的名称）",
     "one IP address, not a network: remove the / and everything after it": (
@@ -238,6 +241,7 @@ TEXTS: Final = {
         "CA 给出的 base64url 形式的密钥：A-Z、a-z、0-9、- 和 _"
     ),
     "the name": "此名称",
+    'the name of a CA, or a CA such as CA("https://…")': 'CA 的名称，或 CA 对象，例如 CA("https://…")',
     "the name of a DNS host, of letters, digits, dots, hyphens and underscores": (
         "DNS 服务商的名称，由字母、数字、点、连字符和下划线组成"
     ),

@@ -25,8 +25,8 @@ TEXTS: Final = {
     ),
     "Run: keyring set {service} {user}.": "请运行：keyring set {service} {user}",
     "Set {variable} in the environment of dnsrenew.": "请在 dnsrenew 的环境中设置 {variable}。",
-    "The secret {reference} cannot be read: it comes from a pickle, which has neither its value nor its source.": (
-        "无法读取凭据 {reference}：它来自 pickle，其中既没有值也没有来源。"
+    "The secret {reference} cannot be read: it comes from a pickle, which has no values of secrets.": (
+        "无法读取凭据 {reference}：它来自 pickle，其中没有凭据的值。"
     ),
     "The secret {reference} cannot be read: the command cannot be run ({cause}).": (
         "无法读取凭据 {reference}：无法运行该命令（{cause}）。"
@@ -67,4 +67,13 @@ TEXTS: Final = {
     "Unlock the keyring for the user that runs dnsrenew.": "请为运行 dnsrenew 的用户解锁密钥环。",
     "Use a command that ends by itself and asks no question.": "请使用会自行结束且不提问的命令。",
     "Use a command that prints only the secret.": "请使用只输出凭据的命令。",
+    'a list of str, the first not empty, such as ["pass", "show", "dns"]': (
+        '由 str 组成的列表，第一项不能为空，例如 ["pass", "show", "dns"]'
+    ),
+    "a list of str, the names of environment variables": "由 str 组成的列表，即环境变量的名称",
+    "a str": "一个 str",
+    "a text SERVICE/USER": "SERVICE/USER 形式的文本",
+    "a text without service and user": "没有服务和用户的文本",
+    "the path of a file": "文件的路径",
+    "{key}: {found}, expected {expected}.": "{key}：{found}；应为：{expected}。",
 }

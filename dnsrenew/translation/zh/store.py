@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 TEXTS: Final = {
+    "Set `store` to a folder on another file system.": "请将 `store` 设为另一文件系统上的目录。",
+    "The folder {path} for the store cannot be made: the file system of {existing} takes no new folders.": (
+        "无法创建存储目录 {path}：{existing} 所在的文件系统不接受新目录。"
+    ),
     "A store is never overwritten, and {path} holds {found}.": "存储目录从不被覆盖，而 {path} 中有 {found}。",
     "Check the disk that holds {existing} (dmesg, smartctl), or set `store` to a folder on another disk.": (
         "请检查 {existing} 所在的磁盘（dmesg、smartctl），或把 `store` 设为另一磁盘上的目录。"

@@ -8,9 +8,13 @@ TEXTS: Final = {
     "/ in paths, also on Windows; or the path in single quotes": (
         "路径中使用 /（在 Windows 上也一样），或用单引号括住路径"
     ),
+    "Fix these {count} mistakes and call again; nothing was changed.": (
+        "请改正这 {count} 处错误，然后重新调用；没有更改任何内容。"
+    ),
     "Fix these {count} mistakes and run the command again; nothing was changed.": (
         "请改正这 {count} 处错误，然后重新运行命令；没有更改任何内容。"
     ),
+    "Fix this and call again; nothing was changed.": "请改正此错误，然后重新调用；没有更改任何内容。",
     "Fix this and run the command again; nothing was changed.": "请改正此错误，然后重新运行命令；没有更改任何内容。",
     "TOML, see https://toml.io": "TOML 语法，见 https://toml.io",
     "] after its name": "名称后有 ]",
