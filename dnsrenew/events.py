@@ -28,7 +28,7 @@ KINDS: Final[dict[str, str]] = {
     "txt-by-hand-over": "the TXT records that a person has set are not needed any more; data: records",
     "txt-written": "the DNS host wrote the TXT values; data: records, seconds",
     "dns-waiting": "the name servers are polled; data: seconds, timeout, servers (server, address, state, detail)",
-    "dns-visible": "every name server shows the TXT values; data: seconds",
+    "dns-visible": "every name server shows the TXT values (with a check of `propagation`); data: seconds",
     "caches-waiting": "the caches of the CA's resolvers may still hold an earlier TXT value; data: seconds",
     "http-published": "the http-01 responses are published; data: answers (identifier, url, listen, webroot), seconds",
     "http-visible": "this host serves the http-01 responses; data: answers",
@@ -52,6 +52,7 @@ KINDS: Final[dict[str, str]] = {
     "detail)",
     "cname-visible": "every name server shows the CNAME records; data: seconds",
     "warning": "a warning that does not stop the run; data: code, message, fix",
+    "message": "the command line says something; only in the lines of `--events`; data: message",
 }
 """Every kind of event, with the content of its ``data``."""
 

@@ -19,7 +19,8 @@ def log_line(invocation: Invocation, text: str) -> str:
     now = invocation.clock.now()
     text = invocation.terminal.err.render(text)
     if invocation.terminal.json:
-        return json.dumps({"time": rfc3339(now), "message": text})
+        data = {"message": text}
+        return json.dumps({"kind": "message", "time": rfc3339(now), "certificate": None, "data": data, **data})
     return "\n".join(f"{formatting.stamp(now)} {line}" for line in text.splitlines())
 
 

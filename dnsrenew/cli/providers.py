@@ -51,7 +51,7 @@ def _check_combination(options: Options) -> None:
     """
     given = {"--check": options.check, "--new": options.new, "--search": options.search, "NAME": options.names}
     chosen = [name for name, value in given.items() if value is not None]
-    if {"--check", "--new"} & set(chosen) and len(chosen) > 1:
+    if len(chosen) > 1:
         raise usage(texts.ONE_OF_PROVIDERS, "dnsrenew providers", first=chosen[0], second=chosen[1])
     if options.markdown and options.check is None:
         raise usage(texts.MARKDOWN_ALONE, "dnsrenew providers")

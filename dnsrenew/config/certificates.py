@@ -190,6 +190,11 @@ class CertificateTables:
         """Return tables with the same accounts and CAs, without a certificate, and without the texts of files."""
         return CertificateTables(self.default_ca, accounts=self._accounts, cas=self._cas.detached(), doh=self._doh)
 
+    def keys(self) -> list[str]:
+        """Return the keys that :meth:`has` knows, sorted."""
+        names = self._accounts.names
+        return sorted([*(f"ca.{name}" for name in self._cas.cas), *(f"dns.{name}" for name in names), *["dns"][: len(names)]])
+
     def has(self, key: str) -> bool:
         """Tell whether the configuration has the table ``dns.NAME`` or ``ca.NAME``; ``dns`` stands for any account."""
         kind_of_table, _, name = key.partition(".")

@@ -82,7 +82,20 @@ class CertificateDocuments:
         A dns-01 route that names no account needs any; ``dns`` stands for it.
         """
         table, defaults = _merged(document, self.defaults)
-        return [key for key in dict.fromkeys(_needed({**defaults, **table})) if not self._tables.has(key)]
+        return [key for key in needed({**defaults, **table}) if not self._tables.has(key)]
+
+    def keys(self) -> list[str]:
+        """Return the tables that a document can need and the configuration has; ``dns`` for a document without routes.
+
+        They are those of :meth:`lacks`.
+        """
+        keys = self._tables.keys()
+        return keys if "dns" in keys or "routes" not in self.defaults else [*keys, "dns"]
+
+
+def needed(document: Mapping[str, Any]) -> list[str]:
+    """Return the tables that a document needs by itself: ``dns.NAME``, ``ca.NAME``, or ``dns`` for any account."""
+    return list(dict.fromkeys(_needed(document)))
 
 
 def _merged(table: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

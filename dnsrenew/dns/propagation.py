@@ -68,7 +68,8 @@ class PropagationWait:
         self._context.wait(self._settle)
         if remaining:
             wait_at_doh(self._context, self._doh, remaining, timeout=left)
-        self._context.emit("dns-visible", seconds=round(self._elapsed(), 3))
+        if check != "none":
+            self._context.emit("dns-visible", seconds=round(self._elapsed(), 3))
 
     def _at_name_servers(self, expected: Expected) -> Expected:
         """Wait for the zones' own servers; return the part of unreachable zones, which is left to DNS over HTTPS."""

@@ -146,7 +146,7 @@ class Batch(Frozen):
         return not state.asked_by and (before is None or not before <= now < before + _DAY)
 
     def _note_asker(self, spec: CertificateSpec, state: State) -> None:
-        """Record what asks for it now, so that ``status`` and ``remove`` can tell if anything does; no error matters."""
+        """Record what asks for it now, so that ``status`` and ``remove`` can tell whether it is used."""
         if self.options.dry_run or state.version is None or state.rebuilt:
             return
         asked_by, now = self.options.asked_by, self.context.clock.now()

@@ -137,7 +137,8 @@ class Served:
 
         It blocks, so an asyncio program enters before its loop starts, or in a thread.
 
-        :raises RenewalFailed: one could not be obtained, and no usable one is stored.
+        :raises RenewalFailed: one could not be obtained, and no usable one is stored; ``http-no-app`` if all its routes
+            need an app, and there is none yet: see :meth:`http01_app`.
         :raises StoreError: the store cannot be read or written.
         """
         if self._thread is not None and self._thread.is_alive() and not self._cancel.is_set():

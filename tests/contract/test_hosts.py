@@ -88,7 +88,7 @@ def test_route53(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ],
 )
 def test_the_other_hosts(monkeypatch: pytest.MonkeyPatch, context: Context, name: str, kind: type[Host]) -> None:
-    """Each host passes the conformance test with the TTL of its file; no value is doubled, foreign ones stay."""
+    """Each host passes the conformance test with the TTL of its file. No value is doubled, and foreign ones stay."""
     provider = provider_of(name)
     options: dict[str, Any] = {key: "x" * 64 for key, spec in provider.options.items() if spec.required}
     if name == "ovh":

@@ -213,7 +213,7 @@ def test_a_call_that_was_left_behind_writes_nothing_more(bind: Lab) -> None:
 
 
 def test_the_secret_stays_secret(bind: Lab, context: Context, all_logs: LogTexts) -> None:
-    """Errors and logs do not contain the TSIG secret, whatever kind of failure occurs."""
+    """Errors and logs do not contain the TSIG secret, after a success and after every kind of failure."""
     secret = bind.key.secret
     texts = []
     for changes in ({"tsig_name": "nobody"}, {"server": f"127.0.0.1:{bind.reserve()}"}, {"tsig_algorithm": "hmac-md5"}):

@@ -85,7 +85,7 @@ def test_a_right_address(tmp_path: Path, address: str) -> None:
 
 
 def test_a_wrong_address_from_python(tmp_path: Path) -> None:
-    """A program gets the same mistake, before anything is sent."""
+    """A wrong address in Python is the same mistake, found before anything is sent."""
     account = DnsAccount("httpreq", api="ftp://x")
     with pytest.raises(ConfigError) as caught:
         single_certificate(["example.com"], dns=[account], agree_terms=True, store=tmp_path)

@@ -90,7 +90,7 @@ class BrokenHttp:
 
 @pytest.mark.parametrize(("kind", "sent"), [("connect", 3), ("dns", 3), ("reset", 2), ("timeout", 2), ("proxy", 2)])
 def test_a_request_that_may_have_arrived_is_retried_less(kind: FailureKind, sent: int) -> None:
-    """Failures before anything was sent are retried without that limit."""
+    """A request that may have reached the CA is retried less often than one that was not sent."""
     http = BrokenHttp(kind)
     transport = Transport("lab", cast("HttpClient", http))
     signer = signer_of(AccountData(x509.key_to_pem(x509.new_key("ecdsa-p256"))))

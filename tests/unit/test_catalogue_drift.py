@@ -92,7 +92,7 @@ def wrong_environment_names(files: Files) -> set[str]:
 
 
 def test_lexicon_was_found() -> None:
-    """The modules of lexicon are where this test reads them, and their options are found."""
+    """The modules of lexicon and their options are found."""
     assert len(SOURCES) > 80
     assert options_of("cloudflare", SOURCES) == {"auth_username", "auth_token", "zone_id"}
     assert options_of("linode4", SOURCES) >= {"auth_token"}

@@ -133,7 +133,7 @@ def failed(*about: str, code: str = "ca-connection") -> CAError:
 
 
 def explained(error: AttemptError, known: dict[str, tuple[str, ...]] | None = None) -> FakeDns:
-    """Look into an error of a mix."""
+    """Explain an error of an order with mixed challenges."""
     dns = FakeDns(known)
     diagnosis.explain(Context(), cast("DnsView", dns), [NAME], error)
     return dns

@@ -217,8 +217,18 @@ def test_a_set_is_judged(records: list[tuple[int, str, str]], plain: tuple[str, 
 
 def test_a_ca_without_names_is_not_judged() -> None:
     """A CA without CAA identities is not judged: a private CA may ignore CAA."""
-    assert verdict((0, "issue", ";"), ca=()) == UNKNOWN
+    assert verdict((0, "issue", "else.test"), ca=()) == UNKNOWN
+    assert verdict((0, "issue", ";"), (0, "issue", "else.test"), ca=()) == UNKNOWN
+    assert verdict((0, "iodef", "mailto:a@else.test"), ca=()) == UNKNOWN
     assert verdict((128, "tbs", ";"), ca=()) == UNKNOWN
+
+
+def test_records_that_let_no_ca_issue_need_no_names_of_the_ca() -> None:
+    """Records with only empty or malformed issuer domains forbid every CA (RFC 8659 section 4.2)."""
+    assert verdict((0, "issue", ";"), ca=()) == NOT_CA
+    assert verdict((0, "issue", ";"), (0, "issue", "%%%"), ca=()) == NOT_CA
+    assert verdict((0, "issue", "else.test"), (0, "issuewild", ";"), ca=()) == UNKNOWN
+    assert verdict((0, "issue", "else.test"), (0, "issuewild", ";"), ca=(), identifier="*.example.com") == NOT_CA
 
 
 @pytest.mark.parametrize(

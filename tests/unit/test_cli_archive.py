@@ -1,4 +1,4 @@
-"""`dnsrenew export` and `dnsrenew restore`: options, passphrases, what they say."""
+"""`dnsrenew export` and `dnsrenew restore`: options, passphrases and output."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_standard_output(folder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 def test_standard_output_that_is_full(folder: Path) -> None:
-    """Exit status 1, and why."""
+    """If standard output cannot be written, the exit status is 1 and the error has the reason."""
     with Path("/dev/full").open("wb") as full:
         command = [sys.executable, "-m", "dnsrenew", "export", "-"]
         env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -105,7 +105,7 @@ def test_standard_output_that_is_full(folder: Path) -> None:
     ],
 )
 def test_wrong_usage(folder: Path, capsys: Captured, line: str, said: str) -> None:
-    """Exit status 2, and no file."""
+    """A wrong command line gives exit status 2 and writes no file."""
     (folder / "short.secret").write_text("1234567\n")
     assert main(["export", "a.tgz"]) == 0
     (folder / "a.dr").write_bytes(b"dnsrenew sealed\n")

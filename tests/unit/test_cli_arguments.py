@@ -1,4 +1,4 @@
-"""The command line: what is understood, and what is said of the rest."""
+"""The command line: accepted forms and errors."""
 
 import json
 
@@ -165,7 +165,7 @@ def test_help_is_where_it_is_looked_for(line: str, capsys: pytest.CaptureFixture
 
 
 def test_without_a_command(capsys: pytest.CaptureFixture[str]) -> None:
-    """The program alone shows its help, as a wrong use."""
+    """Without a command the help is on standard error, with exit status 2."""
     assert main([]) == 2
     streams = capsys.readouterr()
     assert (streams.out, "Commands:" in streams.err) == ("", True)
@@ -174,7 +174,7 @@ def test_without_a_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    """The version, for people and for programs."""
+    """--version prints the version, with --json as a document."""
     assert main(["--version"]) == 0
     assert main(["-V"]) == 0
     assert main(["-V", "--no-color"]) == 0

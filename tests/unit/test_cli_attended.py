@@ -50,7 +50,7 @@ def test_a_person_at_a_terminal(monkeypatch: pytest.MonkeyPatch, terminal: str, 
 
 @pytest.mark.parametrize("where", [{"stdin": False}, {"stderr": False}, {"stdin": False, "stderr": False}])
 def test_a_pipe(monkeypatch: pytest.MonkeyPatch, terminal: str, where: dict[str, bool]) -> None:
-    """Cron, a script, ``… | dnsrenew renew``, ``dnsrenew renew 2>log``."""
+    """A run is unattended if a standard stream is a pipe or a file, as in cron and scripts."""
     assert not attended(monkeypatch, terminal, ["renew"], **where)
 
 

@@ -1,4 +1,4 @@
-"""`dnsrenew cleanup`: what is said, where, and with which exit status."""
+"""`dnsrenew cleanup`: its output and exit status."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def renewer(monkeypatch: pytest.MonkeyPatch) -> Cleaner:
 
 
 def test_nothing_left(renewer: Cleaner, capsys: pytest.CaptureFixture[str]) -> None:
-    """A calm sentence, and all is well."""
+    """Without leftovers the output states that there is nothing to clean up."""
     assert main(["cleanup"]) == 0
     out, _ = capsys.readouterr()
     assert out == "Nothing to clean up.\n"

@@ -88,7 +88,7 @@ def test_all_mistakes_in_one_go(folder: Path, capsys: pytest.CaptureFixture[str]
 def test_a_secret_that_leads_to_nothing(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`check` reads all secrets, and one that cannot be read is a mistake."""
+    """`check` reads all secrets. One that cannot be read is a mistake."""
     monkeypatch.delenv("CLI_TEST_SECRET")
     assert main(["check", "--json"]) == 2
     out, err = capsys.readouterr()

@@ -1,4 +1,4 @@
-"""`dnsrenew delegate`: what is printed where, and how it fits a narrow terminal."""
+"""`dnsrenew delegate`: its output, also on a narrow terminal."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_what_was_done(
 
 
 def test_what_is_not_clear(operation: Delegator, capsys: pytest.CaptureFixture[str]) -> None:
-    """The exit status is that of a wrong command line."""
+    """An ambiguous command line gives exit status 2."""
     operation.result = CHOOSE
     assert main(["delegate", "home"]) == 2
     assert "--to home" in capsys.readouterr().err

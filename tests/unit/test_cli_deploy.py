@@ -1,4 +1,4 @@
-"""`dnsrenew deploy`, `csr` and `install`: what they print, where, and with which exit status."""
+"""`dnsrenew deploy`, `csr` and `install`: their output and exit status."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_a_damaged_certificate_is_not_deployed(kept: Path, outcomes: Callable[..
 
 
 def test_another_run_holds_the_lock(kept: Path, outcomes: Callable[..., list[dict[str, Any]]]) -> None:
-    """Exit status 3: nothing has failed."""
+    """If another run holds the lock, the exit status is 3."""
     with FolderStore(kept / "state").lock("home", context=Context()):
         (found,) = outcomes("deploy home", status=3)
     assert found["status"] == "locked"
@@ -259,7 +259,7 @@ def test_a_wrong_file(
 
 
 def test_a_folder_in_the_place_of_the_key(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The option and the reason are named."""
+    """The error names the option and the reason."""
     Path("home.crt").write_text(bought(["home.duckdns.org"]))
     assert main(["install", "home", "--certificate", "home.crt", "--key", "served"]) == 2
     err = capsys.readouterr().err

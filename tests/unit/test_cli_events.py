@@ -24,13 +24,13 @@ def test_each_event_is_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert main(["renew", "--json", "--events"]) == 0
     document, found = lines(capsys)
     assert document["version"] == 1
-    kinds = [line["kind"] for line in found if "kind" in line]
+    assert all({"kind", "time", "certificate", "data"} <= set(line) for line in found)
+    assert {line["kind"] for line in found} <= set(events.KINDS)
+    kinds = [line["kind"] for line in found if line["kind"] != "message"]
     assert kinds[:3] == ["run-started", "certificate-started", "route-started"]
     assert "dns-waiting" in kinds
     assert kinds[-1] == "certificate-finished"
-    assert set(kinds) <= set(events.KINDS)
-    assert {"time", "certificate", "data"} <= set(found[-1])
-    assert any("Using " in str(line.get("message")) for line in found)
+    assert any("Using " in line["data"]["message"] for line in found if line["kind"] == "message")
 
 
 def test_a_failure_and_a_warning_are_lines_too(
@@ -43,13 +43,13 @@ def test_a_failure_and_a_warning_are_lines_too(
     assert {"warning", "route-failed"} <= {line.get("kind") for line in found}
     assert main(["renew", "--json", "--events", "-q"]) == 1
     _, found = lines(capsys)
-    assert {line["kind"] for line in found if "kind" in line} == {"warning", "certificate-finished"}
+    assert {line["kind"] for line in found} == {"message", "warning", "certificate-finished"}
 
 
 def test_several_at_once_do_not_mix_their_lines(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Six certificates in six threads."""
+    """The lines of six concurrent certificates are not mixed."""
     install(FakeRenewer(partial(crowd, count=6)), put=monkeypatch.setattr)
     assert main(["renew", "--json", "--events"]) == 1
     _, found = lines(capsys)
@@ -72,6 +72,6 @@ def test_a_mistake_is_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
 
 
 def test_it_needs_json(capsys: pytest.CaptureFixture[str]) -> None:
-    """Lines of JSON among text for people would be of no use."""
+    """--events without --json is an error."""
     assert main(["renew", "--events"]) == 2
     assert "error: --events needs --json" in capsys.readouterr().err

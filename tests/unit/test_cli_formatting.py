@@ -1,4 +1,4 @@
-"""Words for people: they fit, and they say what they mean."""
+"""The formatting of times, lists, paths and lines."""
 
 import os
 import time
@@ -32,7 +32,7 @@ NOW = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
     ],
 )
 def test_seconds(value: float, words: str) -> None:
-    """Short times have digits, long ones minutes and hours."""
+    """Short durations have decimals, long ones minutes and hours."""
     assert formatting.seconds(value) == words
 
 
@@ -100,7 +100,7 @@ def test_a_local_day_is_the_day(zone: Callable[[str], None]) -> None:
 
 
 def test_a_time_that_has_no_local_one(zone: Callable[[str], None]) -> None:
-    """The end of all times is the expiry of some certificates."""
+    """The latest possible time, which some certificates have as their expiry, is shown."""
     zone("NZST-12NZDT,M9.5.0,M4.1.0/3")
     end = datetime.max.replace(tzinfo=UTC)
     assert formatting.date(end, NOW) == "9999-12-31"
@@ -124,7 +124,7 @@ def test_as_time() -> None:
 
 
 def test_listed() -> None:
-    """A long list is cut, and never to hide just one."""
+    """A long list is cut, but never to hide a single item."""
     assert formatting.listed("abcde", 4) == "a, b, c, d, e"
     assert formatting.listed("abcdef", 4) == "a, b, c, d and 2 more"
 
@@ -136,7 +136,7 @@ def test_fit_never_exceeds(words: str, columns: int) -> None:
 
 
 def test_fit_keeps_colours_whole() -> None:
-    """The colour of a text that was cut ends."""
+    """The colour of a cut text is closed."""
     cut = formatting.fit(green("abcdefgh"), 5)
     assert cut == green("abcd…")
     assert formatting.fit("日本語", 4) == "日…"

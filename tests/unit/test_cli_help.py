@@ -1,4 +1,4 @@
-"""The help: golden pictures at three widths, of the program and of every command.
+"""The help of the program and of every command: golden files at three widths.
 
 After a change: ``.venv/bin/python -m tests.unit.test_cli_help``, then read the diff.
 """

@@ -1,4 +1,4 @@
-"""`dnsrenew import` as a command: its document, its lines, its exit status."""
+"""`dnsrenew import`: its document, output and exit status."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def run(machine: OldMachine, *arguments: str) -> int:
 
 
 def test_the_document(machine: OldMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    """Standard output has one document with what was taken over, written, not understood, and the next steps."""
+    """Standard output has one document with what was imported, written and not understood, and the next steps."""
     assert run(machine, "--json") == 0
     document = json.loads(capsys.readouterr().out)
     assert set(document) >= {

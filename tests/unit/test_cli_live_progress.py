@@ -134,7 +134,7 @@ def test_finished_steps_stay_and_the_block_goes(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_times_of_the_steps_make_the_total(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waiting for the CA to issue is in the last step's time, and nothing is counted twice."""
+    """The last step's time includes waiting for issuance. No time is counted twice."""
     stage = DisplayStage(monkeypatch)
     script = stage.script
     script.begin()
@@ -166,7 +166,7 @@ def test_idns_stay_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_order_that_is_taken_up_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A person sees why nothing is ordered and nothing is written to DNS."""
+    """A resumed order is reported as the reason why nothing is ordered or written to DNS."""
     stage = DisplayStage(monkeypatch)
     stage.script.say("certificate-started", reason="missing", domains=["a.test"])
     stage.script.say("order-resumed", ca="lab", url="", domains=["a.test"], status="valid")
@@ -198,7 +198,7 @@ def test_after_a_pause_the_block_is_drawn_anew(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_other_lines_come_above_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A warning, or any other line, does not run into what is being rewritten."""
+    """Other lines are written above the block."""
     stage = DisplayStage(monkeypatch)
     stage.run_started("home")
     stage.script.begin()
@@ -237,7 +237,7 @@ def test_a_low_window_shows_what_fits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_run_of_many_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """How many have ended, and how many of these have failed, below what is in progress."""
+    """Below the block the finished and failed certificates are counted."""
     stage = DisplayStage(monkeypatch)
     names = [f"site{number}" for number in range(300)]
     stage.run_started(*names)
@@ -333,7 +333,7 @@ def test_dumb_terminals_get_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_only_events_that_exist_are_told() -> None:
-    """A misspelt kind would never be shown."""
+    """Every text for an event belongs to an existing kind."""
     assert {key.partition("/")[0] for key in texts.EVENTS} <= set(KINDS)
 
 

@@ -1,4 +1,4 @@
-"""Mistakes on a terminal: the commonest as golden pictures, and what is written elsewhere."""
+"""Mistakes on a terminal, as golden files of the most common ones, and elsewhere."""
 
 import json
 import logging
@@ -102,7 +102,7 @@ def test_elsewhere_a_mistake_is_one_line(folder: Path, capsys: pytest.CaptureFix
 
 
 def test_mistakes_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Programs get line and column, the key as in Python, and the line of a syntax error."""
+    """JSON has line and column, the key, and the line of a syntax error."""
     path = folder / "dnsrenew.toml"
     path.write_text(PICTURES["the closing quote is missing"])
     assert main(["check", "--json"]) == 2
@@ -125,7 +125,7 @@ def test_mistakes_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_check_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Programs get the counts and all warnings, which people see on standard error."""
+    """JSON has the counts and all warnings."""
     (folder / "dnsrenew.toml").write_text(PICTURES["a name outside the zones"])
     assert main(["check", "--json"]) == 0
     out, err = capsys.readouterr()

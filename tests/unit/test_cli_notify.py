@@ -145,7 +145,7 @@ def test_a_message_that_is_not_sent_is_a_warning_of_the_run(
 def test_run_tells_in_each_round(
     here: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Three rounds: one message, three heartbeats."""
+    """Three rounds send one message and three heartbeats."""
     write(here, table(to(receiver.address), f'heartbeat = "literal:{receiver.url}/beat"', deploy=True))
     clock = FakeClock(NOW)
 
@@ -199,7 +199,7 @@ def test_mistakes_of_the_table(tmp_path: Path, lines: tuple[str, ...], keys: lis
 
 
 def test_check_finds_addresses_that_cannot_be_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A kind that apprise does not know, a heartbeat that is no URL."""
+    """`check` reports an address that apprise does not know and a heartbeat that is no HTTP URL."""
     caplog.set_level(1)
     lines = ['to = ["literal:nfty://topic-of-mine", "literal:json://127.0.0.1/x"]']
     text = table(*lines, 'heartbeat = "literal:ftp://hc.test/1234-5678-90ab"')

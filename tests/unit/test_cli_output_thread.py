@@ -78,7 +78,7 @@ def test_a_signal_that_comes_meanwhile_ends_the_wait(reader: Reader) -> None:
 
 
 def test_a_wait_may_have_an_end(reader: Reader) -> None:
-    """Ctrl-Z does not wait for a terminal that takes nothing."""
+    """A wait with a limit ends although the reader takes nothing."""
     reader.say(1)
     assert not reader.writer.drain(0.01)
 

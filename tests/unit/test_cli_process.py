@@ -1,4 +1,4 @@
-"""The command as a process: signals, pipes, full disks, and how fast it starts."""
+"""The command as a process: signals, pipes, full disks and start-up."""
 
 import json
 import os
@@ -213,7 +213,7 @@ def test_a_result_that_cannot_be_written() -> None:
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&-"])
 def test_closed_streams(closed: str) -> None:
-    """A timer that closes the streams still gets its renewal."""
+    """A run with closed streams still renews."""
     line = f"{' '.join(STAGE)} happy 0.005 renew --json {closed}"
     done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0
@@ -309,7 +309,7 @@ def test_an_ascii_terminal() -> None:
     ],
 )
 def test_nothing_heavy_is_loaded(line: str, heavy: set[str]) -> None:
-    """Start-up is a feature: what a command does not need is not imported."""
+    """A command does not import heavy modules that it does not need."""
     program = (
         "import sys; before = set(sys.modules); from dnsrenew.cli import main; "
         f"main({line.split()!r}); print(*(set(sys.modules) - before), file=sys.stderr)"
@@ -341,7 +341,7 @@ def test_a_run_with_nothing_to_do_loads_nothing_heavy(tmp_path: Path) -> None:
 
 
 def test_run_as_a_module() -> None:
-    """`python -m dnsrenew` is the command."""
+    """`python -m dnsrenew` runs the command."""
     done = subprocess.run([*PROGRAM, "--version"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("dnsrenew ")
 

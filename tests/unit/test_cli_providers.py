@@ -1,4 +1,4 @@
-"""`dnsrenew providers`: the DNS hosts, what one needs, and the ways out where a host is not there."""
+"""`dnsrenew providers`: the DNS hosts, their options, and the alternatives for an unknown host."""
 
 import json
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_one_provider(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_an_unknown_provider(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The nearest name is offered."""
+    """The error proposes the nearest name."""
     assert main(["providers", "duckdnss", "--json"]) == 2
     out, err = capsys.readouterr()
     assert json.loads(out)["error"]["evidence"]["nearest"] == "duckdns"
@@ -52,7 +52,7 @@ def test_an_unknown_provider(folder: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_ones_own_provider_is_found(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A file in `providers/` beside the configuration comes first."""
+    """A file in `providers/` beside the configuration takes precedence."""
     (folder / "dnsrenew.toml").touch()
     (folder / "providers").mkdir()
     (folder / "providers" / "duckdns.toml").write_text('title = "Mine"\ndriver = "duckdns"\n')
@@ -106,7 +106,7 @@ def test_an_unknown_host_has_other_ways(
 
 
 def test_a_host_that_is_left_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The reason is given, and what to do instead."""
+    """The error for a left-out host has the reason."""
     assert main(["providers", "CloudXNS"]) == 2
     assert "The DNS host 'CloudXNS' cannot be used. The service has ended" in " ".join(capsys.readouterr().err.split())
 

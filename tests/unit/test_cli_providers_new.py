@@ -1,4 +1,4 @@
-"""`dnsrenew providers --new NAME`: a driver and its test, which pass before anything is changed."""
+"""`dnsrenew providers --new NAME`: a driver and its test, which pass unchanged."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_what_is_written_passes_at_once(
 
 
 def test_what_is_written_is_typed(folder: Path) -> None:
-    """Mypy finds nothing, in its strict mode."""
+    """Mypy in strict mode reports nothing in the generated files."""
     assert main(["providers", "--new", "myhost"]) == 0
     checked = run(folder, "mypy", "--strict", "--cache-dir", str(ROOT / ".mypy_cache"), "myhost.py", "test_myhost.py")
     assert checked.returncode == 0, checked.stdout
@@ -76,7 +76,7 @@ def test_the_test_that_is_written_can_fail(folder: Path, change: str, to: str) -
     "name", ["", "My-Host", "../up", "a/b", "a.b", "a b", "-x", "9a", "a--b", "class", "json", "ü"]
 )
 def test_a_name_that_is_no_module_is_refused(folder: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
-    """Exit status 2, and nothing is written."""
+    """A name that is no module name gives exit status 2, and nothing is written."""
     assert main(["providers", f"--new={name}", "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "usage"
     assert list(folder.iterdir()) == []
@@ -151,7 +151,7 @@ def test_options_that_contradict_each_other(folder: Path, arguments: list[str]) 
 
 
 def test_no_placeholder_is_left() -> None:
-    """Every place for the name is filled."""
+    """All placeholders are replaced."""
     for text in new_driver("my-host").values():
         assert "@MODULE@" not in text
         assert "@NAME@" not in text

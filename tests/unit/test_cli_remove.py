@@ -1,4 +1,4 @@
-"""`dnsrenew remove`, and the question before what cannot be undone."""
+"""`dnsrenew remove`, and its confirmation."""
 
 import json
 import os
@@ -102,7 +102,7 @@ def test_a_program_that_asked_for_it_is_mentioned(
 
 
 def test_another_configuration_that_asked_for_it_is_named(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Two configurations can share a store."""
+    """Another configuration that uses the certificate is named, if it still exists."""
     store, folder = FolderStore(old.parents[1]), old.parents[2]
     write(folder, CONFIG, "other.toml")
     for name, expected in (("other.toml", True), ("gone.toml", False), ("dnsrenew.toml", False), ("", False)):
@@ -134,7 +134,7 @@ def test_what_is_refused(old: Path, capsys: pytest.CaptureFixture[str], line: st
 
 
 def test_one_that_another_run_works_on_stays(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit status 3, as for `renew`."""
+    """If another run holds the lock, the exit status is 3 and the certificate stays."""
     with FolderStore(old.parents[1]).lock("old", context=Context()):
         assert main(["remove", "old", "--yes"]) == 3
     assert "old" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`dnsrenew renew`: what is said, where, and with which exit status."""
+"""`dnsrenew renew`: its output and exit status."""
 
 import json
 import logging
@@ -90,7 +90,7 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
     ],
 )
 def test_exit_status(outcomes: list[Outcome], status: int) -> None:
-    """The contract's table: interrupted before failed before locked before well."""
+    """The exit status follows the contract: interrupted before failed before locked before success."""
     assert exit_status(outcomes, now(), 143) == status
 
 
@@ -277,7 +277,7 @@ def test_a_port_that_this_user_cannot_open_is_no_warning(stage: Stage, capsys: p
 
 
 def test_many_that_a_stop_interrupted_share_a_line(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """Ctrl-C with 300 certificates: what failed and what was done stays in view."""
+    """After Ctrl-C, interrupted certificates share a line. Failed and finished ones are listed."""
     stopped = [outcome(f"site{number}", "interrupted", error=STOPPED) for number in range(300)]
     stage([outcome("done"), *stopped[:150], failed("broken"), *stopped[150:]])
     assert main(["renew"]) == 130
@@ -560,7 +560,7 @@ def test_a_traceback_shows_no_secret(
 
 
 def test_an_error_before_any_certificate(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """Wrong names are 2, a broken store is 1, both with message and remedy, and as JSON."""
+    """Unknown names give exit status 2, a broken store 1, each with message and fix, and as JSON."""
     for error, status in (
         (ConfigError("certificate-unknown", "There is no hom.", fix="Did you mean home?"), 2),
         (StoreError("store-unreadable", "It is damaged.", fix="Look."), 1),

@@ -1,4 +1,4 @@
-"""`dnsrenew revoke`, `remove` and `account`: what they ask and say, where, and with which exit status."""
+"""`dnsrenew revoke`, `remove` and `account`: prompts, output and exit status."""
 
 import json
 import threading

@@ -47,7 +47,7 @@ def test_it_looks_at_once_and_twice_a_day(service: Service, capsys: pytest.Captu
 
 
 def test_it_looks_when_something_is_due(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
-    """A certificate that is due earlier, or failed and may be tried again, is looked at then."""
+    """A round starts earlier if a certificate is due or can be tried again."""
     soon = done(outcome("shop", next_renewal=service.clock.start + timedelta(hours=2)))
     again = done(failed(next_attempt=service.clock.start + timedelta(hours=2, minutes=10)))
     assert service.run(soon, again) == 143
@@ -154,7 +154,7 @@ def test_wrong_usage(line: str) -> None:
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_told_to_stop_while_it_sleeps(number: int, status: int) -> None:
-    """The real process ends at once, with the status of the signal."""
+    """A signal ends the sleeping process at once, with the signal's exit status."""
     process = subprocess.Popen(
         [*STAGE, "happy", "0", "run"], cwd=ROOT, stderr=subprocess.PIPE, text=True, encoding="utf-8"
     )

@@ -118,7 +118,7 @@ def test_a_reload_has_a_beginning_and_an_end(
 def test_a_mistake_at_the_start_is_never_ready(
     service: Service, systemd: NotifySocket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The system then reports that the service failed to start."""
+    """With a wrong configuration READY is never sent, so that systemd reports a failed start."""
 
     def config(_invocation: object, **_: bool) -> FakeConfig:
         raise ConfigError("config-invalid", "A mistake.", fix="Correct it.")

@@ -59,7 +59,7 @@ def test_the_second_signal_ends_the_process(monkeypatch: pytest.MonkeyPatch, sec
 
 @pytest.mark.usefixtures("windows")
 def test_a_call_is_left_behind() -> None:
-    """A wait that no signal can end, as all are on Windows, is made in another thread, and looked at often."""
+    """A wait that no signal can end, as on Windows, runs in another thread and is polled."""
     over, reached = threading.Event(), threading.Event()
 
     def hang() -> None:

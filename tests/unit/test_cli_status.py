@@ -50,7 +50,7 @@ def show(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_a_table(show: Show) -> None:
-    """The counts first, then names, domains, CA, expiry, next renewal and state, aligned."""
+    """The counts come first, then an aligned table of names, domains, CA, expiry, next renewal and state."""
     lines = show(valid(), valid("a-longer-name", domains=("bücher.example",)))
     assert lines[0] == "2 certificates: 2 valid"
     assert lines[1].split() == ["NAME", "DOMAINS", "CA", "EXPIRES", "RENEWAL", "STATE"]

@@ -1,4 +1,4 @@
-"""Where text leaves the program: nothing steers the terminal, nothing raises, one JSON document."""
+"""The terminal output: no control characters, no exceptions, one JSON document."""
 
 import errno
 import io
@@ -116,7 +116,7 @@ def test_the_final_message_is_the_document(capsys: pytest.CaptureFixture[str]) -
 
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
 def test_the_environment_turns_colours_off(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    """NO_COLOR and TERM=dumb are heard."""
+    """NO_COLOR and TERM=dumb turn colours off."""
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setattr("sys.stdout", FakeTerminal())

@@ -268,7 +268,7 @@ def test_dns_persist_01_alone(tmp_path: Path) -> None:
 
 
 def test_a_record_that_a_person_sets_needs_no_zone(tmp_path: Path) -> None:
-    """A domain outside every account's zones is no warning with dns-persist-01."""
+    """With dns-persist-01, a domain outside all zones causes no warning."""
     outside = ACCOUNT.format("far", '["far.test"]') + '[[certificate]]\ndomains = ["*.a.test"]\n'
     config = load(tmp_path, outside + 'routes = [{ challenge = "dns-persist-01" }]\n')
     assert [notice.code for notice in config.warnings] == []
@@ -424,7 +424,7 @@ def test_a_profile(tmp_path: Path, text: str, profile: Profile) -> None:
 
 
 def test_a_chain_and_a_key_that_stays(tmp_path: Path) -> None:
-    """`preferred_chain` and `reuse_key` are kept as written."""
+    """`preferred_chain` and `reuse_key` are read unchanged."""
     config = load(tmp_path, GOOD + 'preferred_chain = "ISRG Root X1"\nreuse_key = true\n')
     (spec,) = config.certificates
     assert (spec.preferred_chain, spec.reuse_key, config.warnings) == ("ISRG Root X1", True, ())

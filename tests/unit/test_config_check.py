@@ -1,4 +1,4 @@
-"""What `dnsrenew check` finds in a configuration that is valid and cannot work."""
+"""What `dnsrenew check` finds in a configuration that is valid but cannot work."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def names(*domains: str) -> str:
 
 @pytest.mark.parametrize(("line", "found"), [("", "missing"), ("agree_terms = false\n", "false")])
 def test_the_terms_of_a_built_in_ca(tmp_path: Path, line: str, found: str) -> None:
-    """An account is created only after the user has agreed: `check` has the address of the terms."""
+    """Without an agreement `check` reports a mistake with the URL of the CA's terms."""
     said = mistake(tmp_path, line + GOOD, check)
     assert (said["line"], said["key"], said["found"]) == (1, "agree_terms", found)
     assert "letsencrypt (https://letsencrypt.org/repository/)" in said["fix"]
@@ -36,7 +36,7 @@ def test_the_terms_of_a_built_in_ca(tmp_path: Path, line: str, found: str) -> No
     ],
 )
 def test_an_agreement_with_a_mistake_is_not_missing_too(tmp_path: Path, lines: str, key: str) -> None:
-    """A misspelt key, a wrong value and a key below a table are one mistake each."""
+    """A misspelt key, a wrong value and a key below a table are each one mistake."""
     assert mistake(tmp_path, f"{lines}\n{GOOD}", check)["key"] == key
 
 

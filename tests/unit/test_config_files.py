@@ -50,7 +50,7 @@ def test_no_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_named_file_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A named file must exist: no other file is read instead."""
+    """A named file must exist. No other file is read instead."""
     write(tmp_path, GOOD)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=r"--config names .*no\.toml") as caught:

@@ -43,7 +43,7 @@ def refused(reader: CertificateDocuments, document: object) -> list[tuple[str, s
 
 @pytest.mark.parametrize("url", [URL, "postgres://db.test:5433/x?sslmode=require", "postgresql:///x?host=/run/pg"])
 def test_the_store_can_be_a_database(tmp_path: Path, url: str) -> None:
-    """An address alone has no password."""
+    """A plain URL is a store address without a password."""
     config = load(tmp_path, f'store = "{url}"\n' + HOME)
     assert config.store == StoreAddress(url)
     assert isinstance(config.store, StoreAddress)
@@ -104,7 +104,7 @@ def test_without_a_table_the_defaults_hold(tmp_path: Path) -> None:
 
 
 def test_seals_are_one_or_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Base64 in both alphabets, with or without padding, over several lines."""
+    """Seals are base64 in both alphabets, with or without padding, and may span lines."""
     monkeypatch.setenv("SEAL", SEAL)
     other = base64.urlsafe_b64encode(b"\xff" * 32).decode().rstrip("=")
     (tmp_path / "old.txt").write_text(f"{other[:20]}\n{other[20:]}\n")
@@ -156,7 +156,7 @@ def test_every_mistake_of_the_table_has_its_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("store", ["", 'store = "state"\n'])
 def test_a_fleet_without_a_database_is_a_mistake(tmp_path: Path, store: str) -> None:
-    """The table would have no effect."""
+    """A `[fleet]` table without a database is a mistake, because it would have no effect."""
     said = mistake(tmp_path, f"{store}[fleet]\nconcurrency = 2\n{HOME}")
     assert (said["key"], "database" in said["expected"]) == ("fleet", True)
 
@@ -193,7 +193,7 @@ def test_check_finds_an_address_that_libpq_refuses(tmp_path: Path) -> None:
 
 
 def test_other_parts_know_that_there_is_no_folder(tmp_path: Path) -> None:
-    """A schedule gives no folder to its sandbox, and the doctor hides the host of the database."""
+    """With a database the sandbox has no store folder, and the doctor masks the URL."""
     config = load(tmp_path, STORE + HOME)
     assert needs_of(config).store == ""
     assert ("url", URL) in list(private.of_config(config))
@@ -246,7 +246,7 @@ def test_a_document_is_read_as_a_table(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("secret", ["canary", "literal:canary"])
 def test_no_secret_goes_into_the_database(tmp_path: Path, secret: str) -> None:
-    """A document with one is refused, and the secret is not shown."""
+    """A document with a plain secret is refused. The secret is not shown."""
     deploy = [{"to": "webhook", "url": "https://a.test/x", "secret": secret}]
     with pytest.raises(ConfigError) as caught:
         documents(tmp_path).spec({"domains": ["a.test"], "deploy": deploy})
@@ -273,7 +273,7 @@ def test_what_is_no_table_is_refused(tmp_path: Path, document: object) -> None:
     ],
 )
 def test_tags(tmp_path: Path, tags: object, read: tuple[str, ...] | None) -> None:
-    """A text or a list of texts."""
+    """Tags are a text or a list of texts."""
     found = documents(tmp_path).read({"domains": ["a.test"], "tags": tags})
     assert found.tags == (read or ())
     assert bool(found.mistakes) == (read is None)
@@ -327,7 +327,7 @@ def test_only_what_was_said_is_kept(tmp_path: Path) -> None:
 
 
 def test_what_no_database_keeps_is_a_mistake(tmp_path: Path) -> None:
-    """A callable and a secret of a program."""
+    """A callable and a plain secret in Python cannot be stored in a document."""
     deploy = [print, Deployment("webhook", url="https://a.test/x", secret=Secret("canary"))]
     account = {"home": {"provider": "duckdns", "token": "x"}}
     certificate = {"domains": "a.test", "deploy": deploy}

@@ -1,4 +1,4 @@
-"""Checks of who else can change the files of a configuration, or read its secrets."""
+"""Checks whether other users can change the files of a configuration or read its secrets."""
 
 import os
 import shutil
@@ -130,7 +130,7 @@ def test_nobody_else_may_add_files(folder: Path, weak: str) -> None:
 
 @as_root
 def test_a_folder_above_that_belongs_to_another_user(folder: Path) -> None:
-    """The fix is not to take his home from him."""
+    """The fix does not change the owner of another user's folder."""
     give_away(folder)
     with pytest.raises(ConfigError) as caught:
         Config.load("dnsrenew.toml")
@@ -316,7 +316,7 @@ def test_a_secret_in_a_file_that_others_can_read(folder: Path, value: str) -> No
 
 @as_root
 def test_a_secret_of_root_that_a_user_reads(folder: Path) -> None:
-    """The mode alone would lock him out."""
+    """The fix changes the owner too, because the mode alone would exclude the user."""
     (folder / "token").chmod(0o644)
     with acting_as(NOBODY):
         said = open_files(Config.load("dnsrenew.toml"))

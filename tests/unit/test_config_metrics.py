@@ -25,7 +25,7 @@ def test_each_key_may_be_missing(tmp_path: Path) -> None:
 
 
 def test_a_python_program_may_have_it(tmp_path: Path) -> None:
-    """The file is then relative to the base."""
+    """In Python the path is relative to `base`."""
     config = Config.from_dict({"metrics": {"textfile": "a.prom"}}, base=tmp_path)
     assert config.metrics == MetricsSettings(textfile=str(tmp_path / "a.prom"))
 

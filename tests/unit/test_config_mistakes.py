@@ -189,7 +189,7 @@ def test_people_count_from_1(path: KeyPath, place: str) -> None:
 
 
 def test_a_mistake_names_its_certificate(tmp_path: Path) -> None:
-    """The line has the place that people read, and the evidence the key as well."""
+    """The message has the readable place, the evidence also the key."""
     said = mistake(tmp_path, GOOD + 'name = "home"\nkey = "rsa"\n')
     assert (said["key"], said["place"]) == ("certificate[0].key", "certificate home, key")
     assert ":7: certificate home, key: " in str(Mistake(**said))
@@ -265,11 +265,11 @@ def test_the_same_cause_is_reported_once(tmp_path: Path) -> None:
 
 
 def test_a_mistake_in_an_account_or_ca_does_not_make_others(tmp_path: Path) -> None:
-    """The use of an account or a CA with a mistake is not a second mistake."""
+    """Using an account or a CA with a mistake is no second mistake."""
     text = CERTIFICATE + 'ca = "lab"\nroutes = [{ challenge = "dns-01", dns = "home" }]\n[ca.lab]\n[dns.home]\n'
     assert [one["key"] for one in mistakes(tmp_path, text)] == ["ca.lab.directory", "dns.home.provider"]
 
 
 def test_a_right_file_has_none(tmp_path: Path) -> None:
-    """The configuration that the other tests spoil has no mistake."""
+    """The base configuration of these tests has no mistake."""
     assert load(tmp_path, GOOD).certificates[0].name == "example.test"

@@ -105,7 +105,7 @@ def test_the_key_names_an_account_that_has_no_name() -> None:
     ],
 )
 def test_mistakes_of_from_dict(mapping: Any, key: str) -> None:
-    """Mistakes have no file and no line."""
+    """Each mistake in a mapping is found with its key."""
     assert key in {one["key"] for one in wrong(Config.from_dict, mapping)}
 
 
@@ -208,7 +208,7 @@ def test_a_route_names_one_of_two_accounts(route: Any) -> None:
     ],
 )
 def test_an_argument_of_a_wrong_type(arguments: dict[str, Any], key: str, found: str, expected: str) -> None:
-    """It is a mistake with the words of Python, as any other; `fix` is about the call."""
+    """A wrong type is a mistake in Python's terms, with a fix about the call."""
     with pytest.raises(ConfigError) as caught:
         single_certificate(**{"domains": ["a.test"], "dns": [HOME], "agree_terms": True, **arguments})
     (said,) = caught.value.evidence["mistakes"]
@@ -218,20 +218,20 @@ def test_an_argument_of_a_wrong_type(arguments: dict[str, Any], key: str, found:
 
 
 def test_several_mistakes_of_a_call() -> None:
-    """`fix` counts them."""
+    """The fix counts the mistakes."""
     with pytest.raises(ConfigError, match="Fix these 2 mistakes and call again; nothing was changed."):
         single_certificate(None, dns=[HOME], key="rsa")
 
 
 @pytest.mark.parametrize("deploy", [print, Deployment("run", run=["true"]), {"run": ["true"]}])
 def test_a_single_deployment_needs_no_list(deploy: Any) -> None:
-    """A function, a Deployment and a table can stand alone."""
+    """A single function, Deployment or table is accepted for a list."""
     (spec,) = single_certificate(["a.test"], dns=[HOME], agree_terms=True, deploy=deploy).certificates
     assert spec.deploy == (deploy,) if callable(deploy) else len(spec.deploy) == 1
 
 
 def test_a_secret_in_the_program_is_in_no_file(tmp_path: Path) -> None:
-    """`literal:` in tables of Python leads to no warning about a file."""
+    """`literal:` in a mapping causes no warning about a file."""
     home = {"provider": "rfc2136", "server": "h", "tsig_name": "n", "tsig_secret": "literal:c2VjcmV0"}
     config = Config.from_dict({"dns": {"home": home}}, base=tmp_path)
     assert {notice.code for notice in config.warnings} == {"no-certificates"}
@@ -239,7 +239,7 @@ def test_a_secret_in_the_program_is_in_no_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("directory", ["", "http://h/d", "https://[", "https://"])
 def test_a_ca_without_an_address(directory: str) -> None:
-    """A CA object is checked like a table."""
+    """A CA object without a valid directory is a mistake like in a table."""
     said = wrong(single_certificate, ["a.test"], dns=[HOME], ca=CA(directory))
     assert said[0]["key"].endswith(".directory")
     assert len(said) == 1

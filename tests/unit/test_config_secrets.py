@@ -41,7 +41,7 @@ def _plug_in(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_references(tmp_path: Path, value: str, reference: str) -> None:
-    """Each form becomes a `Secret`, and nothing is resolved at load."""
+    """Each form of a reference becomes a `Secret`. It is not resolved at load."""
     secret = load(tmp_path, with_secret(value)).accounts["home"].options["tsig_secret"]
     assert isinstance(secret, Secret)
     assert secret.reference == reference
@@ -172,7 +172,7 @@ def test_keyword_arguments_are_values() -> None:
 
 
 def test_a_pickled_config_has_no_secret(tmp_path: Path) -> None:
-    """A pickled configuration holds no secret."""
+    """A pickled configuration contains no secret."""
     assert b"canary" not in pickle.dumps(load(tmp_path, with_secret('"canary"')))
 
 
@@ -212,7 +212,7 @@ def test_a_reference_of_another_program(tmp_path: Path, value: str) -> None:
 
 @pytest.mark.parametrize("value", ["c2VjcmV0", "a:", ":b", "AB12:cd", "x y:z", "1:2"])
 def test_a_plain_secret_is_only_plain(tmp_path: Path, value: str) -> None:
-    """A text with a colon is not always taken for a reference."""
+    """A plain secret with a colon is not mistaken for a reference."""
     assert [notice.code for notice in load(tmp_path, with_secret(f'"{value}"')).warnings] == ["secret-plain"]
 
 
@@ -268,7 +268,7 @@ def test_a_token_has_the_form_of_its_host(tmp_path: Path, content: str, found: s
 
 
 def test_a_literal_token_has_the_form_of_its_host(tmp_path: Path) -> None:
-    """The form is checked wherever the secret comes from."""
+    """The form of a literal secret is checked too."""
     text = f'{AGREED}[dns.d]\nprovider = "duckdns"\ntoken = "literal:token = canary"\n{HOUSE}'
     assert mistake(tmp_path, text, check)["found"] == "the secret has a key and = before the value"
 
@@ -296,7 +296,7 @@ def test_a_service_account_has_the_form_of_its_host(tmp_path: Path, key: str, fo
 
 
 def test_the_name_of_a_file_as_a_secret(tmp_path: Path) -> None:
-    """`file:` was forgotten: the warning names the reference."""
+    """If a secret is the name of an existing file, the warning proposes `file:`."""
     (tmp_path / "tsig.secret").write_text("canary")
     (notice,) = load(tmp_path, with_secret('"tsig.secret"')).warnings
     assert notice.code == "secret-plain"

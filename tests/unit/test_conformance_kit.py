@@ -1,4 +1,4 @@
-"""The conformance check as a list of MUSTs: what comes after a broken one, what is not tested, and why."""
+"""The conformance check as a list of MUSTs: continuing after a broken one, and what is not tested and why."""
 
 from __future__ import annotations
 
@@ -239,7 +239,7 @@ def test_wrong_credentials(error: Exception | None, result: str) -> None:
 
 
 def test_wrong_credentials_that_write_all_the_same() -> None:
-    """A host that refuses and writes breaks the MUST."""
+    """A host that refuses wrong credentials but still writes breaks the MUST."""
     driver = InMemoryDriver()
 
     def add_wrong(records: Sequence[TxtRecord]) -> None:
@@ -291,7 +291,7 @@ def test_parallel_calls_are_made_on_demand() -> None:
 
 
 def test_check_driver_with_wrong_credentials() -> None:
-    """A driver that takes them does not pass."""
+    """A driver that accepts wrong credentials fails."""
     driver = InMemoryDriver()
     with pytest.raises(AssertionError, match="With wrong credentials"):
         check_driver(lambda: driver, ZONE, look=driver.look, wrong=lambda: driver, clock=FakeClock())
@@ -299,7 +299,7 @@ def test_check_driver_with_wrong_credentials() -> None:
 
 
 def test_values_that_stay_are_told() -> None:
-    """A driver whose removals fail at the end has a note for each value."""
+    """If final removals fail, each value that stays has a note."""
     driver = InMemoryDriver()
     removing = run(host_of(driver, remove=raising("provider-refused")), only="burst")
     assert [each.result for each in removing.results()] == ["ok"]
@@ -307,7 +307,7 @@ def test_values_that_stay_are_told() -> None:
 
 
 def test_the_json_form() -> None:
-    """A broken MUST has an error with a code: that of the driver, or one of dnsrenew."""
+    """A broken MUST has an error with the driver's code or one of dnsrenew."""
     refused = MustResult("add-writes", "broken", 0.1, "x", ProviderError("provider-refused", "No.", fix="Ask."))
     assert refused.to_dict()["error"]["code"] == "provider-refused"
     broken = MustResult("add-writes", "broken", 0.1, "add MUST …, but …").to_dict()

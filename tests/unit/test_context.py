@@ -19,7 +19,7 @@ def test_waiting_takes_the_time_of_the_clock() -> None:
 
 
 def test_a_cancelled_wait_ends_at_once() -> None:
-    """No time passes once the event is set."""
+    """After a cancel a wait takes no time."""
     clock = FakeClock()
     context = Context(clock=clock)
     context.cancel.set()
@@ -48,13 +48,13 @@ def test_a_time_within_a_time_ends_with_the_earlier() -> None:
 
 
 def test_an_error_in_a_call_arrives() -> None:
-    """The caller sees what the call raised."""
+    """The caller gets the exception of the call."""
     with pytest.raises(ZeroDivisionError):
         Context().call(lambda: 1 / 0)
 
 
 def test_calls_run_at_most_limit_at_once_and_come_back_in_order() -> None:
-    """Order is kept, errors stay with their call."""
+    """At most `limit` calls run at once. Results and errors keep the order of the calls."""
     running, most, lock = 0, 0, threading.Lock()
 
     def call(number: int) -> int:
@@ -103,7 +103,7 @@ def test_putting_back_ends_at_its_deadline_without_a_cancel() -> None:
 
 
 def test_a_warning_is_noted_once_and_told() -> None:
-    """The same warning twice is one."""
+    """A repeated warning is recorded and emitted once."""
     told: list[Event] = []
     context = Context(emitter=Emitter(FakeClock(), told.append)).for_certificate("home")
     context.warn("some-code", "Something.", "Do this.")
@@ -123,7 +123,7 @@ def test_a_listener_that_fails_breaks_nothing(caplog: pytest.LogCaptureFixture) 
 
 
 def test_events_come_one_at_a_time() -> None:
-    """Two threads never are in the listener at once."""
+    """The listener is never called by two threads at once."""
     inside, clashes = threading.Lock(), []
 
     def listener(_event: Event) -> None:

@@ -57,7 +57,7 @@ def config(*certificates: Mapping[str, Any], **accounts: Mapping[str, Any]) -> C
 
 
 def test_a_wildcard_shares_the_record_of_its_domain() -> None:
-    """A certificate means all its domains, each once."""
+    """A certificate stands for all its domains. A wildcard and its domain count once."""
     chosen = choose_domains(config(acme=ACME), "home")
     assert chosen.domains == ("a.test", "b.test")
 
@@ -93,7 +93,7 @@ def test_an_unknown_name(name: str) -> None:
 
 
 def test_addresses_need_no_record() -> None:
-    """A certificate of IP addresses has nothing to delegate."""
+    """A certificate for IP addresses only has nothing to delegate, which is an error."""
     addresses = config({"name": "home", "domains": ["192.0.2.1"], "routes": [{"challenge": "http-01"}]}, acme=ACME)
     with pytest.raises(ConfigError) as caught:
         choose_domains(addresses, "home")
@@ -282,7 +282,7 @@ def test_an_address_that_does_not_answer_is_left_out(wait: Callable[[Rounds], li
 
 
 def test_no_address_answers(wait: Callable[[Rounds], list[Event]]) -> None:
-    """The wait ends: this host will never see the record."""
+    """If no address answers, the wait ends with `dns-unreachable`."""
     for answers in ([SILENT], []):
         with pytest.raises(DnsError) as caught:
             wait([answers])
@@ -373,7 +373,7 @@ def test_the_route_is_added(tmp_path: Path, before: str, after: str, ends: str) 
 
 
 def test_it_is_added_to_several(tmp_path: Path) -> None:
-    """A domain may be in two certificates."""
+    """The route is added to every certificate with the domain."""
     one, two = (f'[[certificate]]\nname = "{name}"\ndomains = "a.test"\n' for name in ("one", "two"))
     found, _ = spec_in(tmp_path, HEAD + one + two)
     assert write_routes(found, found.certificates, TO_ACME) == ()
@@ -456,7 +456,7 @@ def test_a_file_that_changes_meanwhile(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_program_has_no_file() -> None:
-    """The lines are returned for a configuration that was made in Python."""
+    """For a configuration made in Python the lines are returned."""
     found = config(acme=ACME)
     (to_add,) = write_routes(found, found.certificates, TO_ACME)
     assert tomllib.loads(to_add.lines)["routes"][0] == {"challenge": "dns-01", "dns": "acme"}

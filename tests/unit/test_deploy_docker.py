@@ -141,7 +141,7 @@ def test_a_program_that_fails(docker: Engine, tmp_path: Path) -> None:
 
 
 def test_a_program_that_hangs(docker: Engine, tmp_path: Path) -> None:
-    """The wait ends at the time limit."""
+    """The wait for a program ends at its time limit."""
     docker.hangs = threading.Event()
     with pytest.raises(DeployError) as late:
         put(docker, tmp_path, run=("sleep", "60"), timeout=0.2)

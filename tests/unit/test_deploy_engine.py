@@ -220,7 +220,7 @@ def test_a_link_is_replaced_by_a_file(stage: EngineStage) -> None:
 
 
 def test_what_is_no_certificate_is_not_replaced(stage: EngineStage) -> None:
-    """A path that leads to a large file is a mistake."""
+    """A large file in place of the target is not replaced."""
     stage.key.write_bytes(bytes(1 << 21))
     result = stage.deploy(stage.entry(), stage.make())
     assert result.error is not None
@@ -305,7 +305,7 @@ def test_old_files_that_cannot_be_activated_any_more(stage: EngineStage, monkeyp
 
 
 def test_a_program_that_hangs_is_ended(stage: EngineStage) -> None:
-    """A program has its time limit."""
+    """A program is ended at its time limit."""
     program = [sys.executable, "-c", "import time; time.sleep(60)"]
     result = stage.deploy(stage.entry(reload=program, timeout=0.5), stage.make())
     assert result.error is not None
@@ -351,7 +351,7 @@ def test_a_target_that_the_unit_makes_read_only(stage: EngineStage, monkeypatch:
 
 
 def test_killed_between_the_renames_the_next_run_ends_them(stage: EngineStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The renames of a killed run are noted, and can be completed."""
+    """The renames of a killed run are recorded, so that the next run completes them."""
     old, new = stage.make(), stage.make()
     stage.place(old)
     real = aside.rename
@@ -416,7 +416,7 @@ def test_a_callable_of_the_program_is_called(stage: EngineStage) -> None:
 
 
 def test_an_error_of_a_deployer_is_told_as_ours(stage: EngineStage) -> None:
-    """An unexpected error of a deployer is translated."""
+    """An unexpected exception of a deployer becomes a deployment error."""
 
     def fails(_: Certificate) -> None:
         raise ZeroDivisionError("no")

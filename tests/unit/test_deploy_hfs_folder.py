@@ -44,7 +44,7 @@ def test_the_private_key_is_not_written_where_another_user_says(tmp_path: Path) 
 
 
 def test_a_folder_that_the_entry_names_is_used(tmp_path: Path) -> None:
-    """HFS may run as another user: then its folder is named, and the files are given to that user."""
+    """A configured folder may belong to another user, who gets the files."""
     deploy(tmp_path, folder=str(tmp_path / "hfs"))
     assert (tmp_path / "hfs" / "dnsrenew-home.key").stat().st_uid == OTHER
 

@@ -88,7 +88,7 @@ def test_no_answer(to: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @each_target
 def test_nothing_is_sent_in_plain_to_another_machine(to: str, tmp_path: Path) -> None:
-    """A token and a private key are for TLS only."""
+    """A URL without TLS is refused for another machine."""
     error = failing(to, "http://nas.example.test", tmp_path)
     assert "not encrypted" in error.message
 

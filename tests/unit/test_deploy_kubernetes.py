@@ -142,7 +142,7 @@ def test_the_old_pair_comes_back(cluster: Cluster, options: dict[str, Any], tmp_
 
 
 def test_refusals(cluster: Cluster, options: dict[str, Any], tmp_path: Path) -> None:
-    """A secret of another type or one that cannot be changed, and rights that are missing."""
+    """A secret of another type, an immutable one and missing rights are errors."""
     certificate = make_certificate(tmp_path)
     cluster.secret = {"kind": "Secret", "type": "Opaque", "metadata": {}, "data": {}}
     opaque = put(options, certificate)
@@ -211,7 +211,7 @@ def test_a_kubeconfig_that_cannot_be_used(tmp_path: Path, content: str | None, w
     "user", [{}, {"exec": "x"}, {"client-certificate-data": "%%%"}, {"client-certificate": "none.pem"}]
 )
 def test_a_user_without_what_is_needed(tmp_path: Path, user: dict[str, str]) -> None:
-    """A program that fetches a token, damaged base64, a missing file."""
+    """A kubeconfig with a token program, damaged base64 or a missing file is refused."""
     with pytest.raises(DeployError) as unusable:
         kubeconfig.read(str(write(tmp_path, "https://k8s.test", token="", **user)))
     assert unusable.value.code == "deploy-unsupported"

@@ -50,7 +50,7 @@ def test_a_link_of_another_user_leads_nowhere(home: Path) -> None:
 
 
 def test_a_link_that_comes_during_a_deployment_leads_nowhere(home: Path) -> None:
-    """While the old files are kept, and before the renames of a killed run are completed."""
+    """A folder that is swapped for a link during a deployment is not followed."""
     folder, etc = home / "own", home.parent / "etc"
 
     class Kept(KeptFiles):

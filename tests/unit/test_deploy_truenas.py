@@ -142,7 +142,7 @@ def test_a_certificate_is_imported_and_used(nas: TrueNas, url: str, tmp_path: Pa
 
 
 def test_a_password_will_do(nas: TrueNas, url: str, tmp_path: Path) -> None:
-    """Instead of an API key."""
+    """A user and a password replace the API key."""
     certificate = make_certificate(tmp_path)
     deployer(url, user="root", password=Secret("password-of-truenas")).deploy(certificate)
     assert served(nas) == certificate.fullchain_pem
@@ -170,7 +170,7 @@ def test_a_version_without_the_api(tmp_path: Path) -> None:
 def test_an_import_that_fails(
     nas: TrueNas, url: str, tmp_path: Path, states: list[str], expected: tuple[str, str]
 ) -> None:
-    """The old one is used on."""
+    """If the import fails, the old certificate stays in use."""
     code, words = expected
     nas.job, kept = states, KeptFiles()
     failing = deployer(url, kept)

@@ -142,7 +142,7 @@ def test_every_address_that_accepts_must_serve_it(tmp_path: Path, monkeypatch: p
 
 
 def test_every_port_must_serve_it(tmp_path: Path) -> None:
-    """The error names the one that does not."""
+    """The error names the port that does not serve the certificate."""
     old, new = make_certificate(tmp_path), make_certificate(tmp_path)
     with serving(new) as right, serving(old) as wrong:
         assert is_served(new, f"127.0.0.1:{right}")
@@ -194,7 +194,7 @@ def test_a_server_with_several_names(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("protocol", STARTTLS)
 def test_starttls(tmp_path: Path, protocol: str) -> None:
-    """The server speaks first, and TLS begins right after its answer."""
+    """The certificate is verified after STARTTLS."""
     old, new = make_certificate(tmp_path), make_certificate(tmp_path)
     with serving(new, greet=STARTTLS[protocol]) as port:
         assert is_served(new, f"127.0.0.1:{port}", starttls=protocol)

@@ -174,7 +174,7 @@ def test_deploy_looks_at_every_target(host: Host) -> None:
 def test_deploy_runs_a_program_again_if_a_port_serves_another_certificate(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A program is not looked at, but the ports of its `verify` are."""
+    """`deploy` runs a program again if a port of its `verify` serves another certificate."""
     served, ran = [True], host.folder / "ran"
     monkeypatch.setattr("dnsrenew.deploy.verify.is_served", lambda *_: served[0])
     monkeypatch.setattr("dnsrenew.deploy.verify.wait_served", lambda *_: None)

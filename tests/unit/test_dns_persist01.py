@@ -111,7 +111,7 @@ def offering(change: Mapping[str, Any]) -> Callable[[Any, Any], Any]:
 
 @pytest.mark.parametrize("dialect", ["00", "01"])
 def test_a_record_that_is_there_is_enough(make: MakeStage, dialect: str) -> None:
-    """No account writes, nothing is waited for, and the record stays."""
+    """If a valid record exists, nothing is written or waited for, and the record stays."""
     stage = make(dialect)
     text = put(stage, record(stage))
     begin = stage.clock.monotonic()
@@ -123,7 +123,7 @@ def test_a_record_that_is_there_is_enough(make: MakeStage, dialect: str) -> None
 
 
 def test_its_secrets_are_not_read_while_the_record_is_there(make: MakeStage) -> None:
-    """An account whose secret is missing does not hinder."""
+    """While a lasting record exists, a missing secret of the account does not matter."""
     stage = make(hosts={"a": "secretless"})
     put(stage, record(stage, until(stage, 300)))
     assert stage.run(spec(BY_A)).status == "renewed"
@@ -173,7 +173,7 @@ def test_a_wildcard_and_its_domain_share_one_record(make: MakeStage, dialect: st
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_each_domain_has_a_record_of_its_own(make: MakeStage, dialect: str) -> None:
-    """Two domains, two records, one call."""
+    """Two domains get two records in one call."""
     stage = make(dialect)
     assert stage.run(spec(PERSIST, domains=("x.test", "y.test"))).status == "renewed"
     (data,) = stage.event_data("txt-written")
@@ -243,7 +243,7 @@ def test_a_record_that_drivers_cannot_write_is_left_to_a_person(make: MakeStage)
 
 
 def test_a_host_that_refuses_is_left_for_the_next_route(make: MakeStage) -> None:
-    """The attempt fails with the error of the host."""
+    """If the host refuses, the attempt fails with its error and the next route is tried."""
     stage = make(hosts={"a": "refuses", "b": "ok"})
     outcome = stage.run(spec(BY_A, Route("dns-01", dns="b", ca="one")))
     assert rows(outcome) == [("dns-persist-01", 1, "provider-refused"), ("dns-01", 1, None)]
@@ -367,7 +367,7 @@ def test_a_valid_record_that_cannot_be_renewed_is_used(make: MakeStage, fate: st
 
 
 def test_without_an_account_a_person_is_warned(make: MakeStage) -> None:
-    """The warning has the end of the old record and the whole new one."""
+    """Without an account the warning has the end of the old record and the new record."""
     stage = make(zones=ELSEWHERE)
     put(stage, record(stage, until(stage, 29)))
     assert stage.run(spec(PERSIST)).status == "renewed"
@@ -435,7 +435,7 @@ def test_a_malformed_offer_is_left_for_the_next_route(
 
 
 def test_a_ca_of_draft_02_without_its_prefix_is_left(make: MakeStage) -> None:
-    """The account in the record could not be computed."""
+    """Without accountHashPrefix the offer of a draft-02 CA is malformed."""
     stage = make("02")
     del stage.cas["one"].meta["accountHashPrefix"]
     error = error_of(stage.run(spec(PERSIST)))
@@ -445,7 +445,7 @@ def test_a_ca_of_draft_02_without_its_prefix_is_left(make: MakeStage) -> None:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_new_account_key_leaves_the_record_valid(make: MakeStage, dialect: str) -> None:
-    """The URL stays, and for the hash of draft 02 the thumbprints of earlier keys are kept."""
+    """After a key rollover the record stays valid, because earlier thumbprints are kept."""
     stage = make(dialect, zones=ELSEWHERE)
     error = error_of(stage.run(spec(PERSIST)))
     text = put(stage, error.evidence["value"])
@@ -493,7 +493,7 @@ def test_a_run_that_is_stopped_keeps_the_record(make: MakeStage) -> None:
 def test_no_new_account_is_made_while_a_record_pins_the_old_one(
     make: MakeStage, tmp_path: Path, dialect: str, routes: tuple[Route, ...]
 ) -> None:
-    """The error names account, record, and the file to restore."""
+    """While a record pins a lost account, the error names account, record and the file to restore."""
     stage = make(dialect)
     stage.run(spec(PERSIST))
     (text,) = there(stage)
@@ -510,7 +510,7 @@ def test_no_new_account_is_made_while_a_record_pins_the_old_one(
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_records_of_others_and_expired_ones_pin_nothing(make: MakeStage, tmp_path: Path, dialect: str) -> None:
-    """A new account is made, and a new record written."""
+    """Expired and foreign records do not prevent a new account."""
     stage = make(dialect)
     stage.run(spec(PERSIST))
     stage.hosts["a"].values.clear()

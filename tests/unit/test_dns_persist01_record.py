@@ -66,7 +66,7 @@ def test_the_parser_never_raises(text: str) -> None:
     ],
 )
 def test_malformed_texts_are_no_records(text: str) -> None:
-    """A CA rejects duplicates, a persistUntil that is no integer, and a missing account."""
+    """Duplicates, a persistUntil that is no integer, and a missing account make a text no record."""
     assert PersistRecord.parse(text) is None
 
 
@@ -78,7 +78,7 @@ def test_only_the_policy_wildcard_means_wildcards() -> None:
 
 
 def test_the_hash_is_that_of_the_draft() -> None:
-    """The vectors of draft-ietf-acme-dns-persist-02 section 10.2."""
+    """The hash equals the vectors of draft-ietf-acme-dns-persist-02 section 10.2."""
     prefix, url = "https://ca.example/account-hash/", "https://ca.example/acct/123"
     expected = f"{prefix}sha-256/5SQm7n6tPh2-PlLbCKGnViTXX5z19SCN4cPGQHSk-kw"
     assert hashed_uri(prefix, "example.com", THUMBPRINT, url) == expected

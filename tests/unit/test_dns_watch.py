@@ -142,7 +142,7 @@ def test_silence_for_one_of_a_hundred_names_is_not_waited_for_a_hundred_times() 
 
 
 def test_at_the_time_out_only_those_who_answer_are_late() -> None:
-    """A silent one beside them is not what we waited for."""
+    """At the time-out only answering addresses count as late. A silent one is unreachable."""
     wait, _, polls = rounds({"1": 0, "2": None}, timeout=0.1)
     assert wait.run()
     assert polls[1].state == "unreachable"
@@ -393,7 +393,7 @@ class ScriptedDoh(Doh):
 
 
 def test_doh_is_asked_a_second_apart_until_it_shows_the_value() -> None:
-    """A failure or two in between does not matter."""
+    """DoH is polled every second until it shows the value. Single failures are tolerated."""
     question = DnsQuestion(wire.from_text("a.example.test"), TXT)
     time = FakeClock()
     doh = ScriptedDoh(answer(question), NoDohAnswer("x"), NoDohAnswer("x"), answer(question, "new"))

@@ -32,7 +32,7 @@ def answered(query: bytes) -> dns.message.Message:
 @pytest.mark.parametrize("edns", [True, False])
 @pytest.mark.parametrize("recurse", [True, False])
 def test_a_question_is_what_dnspython_would_send(*, edns: bool, recurse: bool) -> None:
-    """Byte for byte."""
+    """A query equals dnspython's byte for byte."""
     flags = dns.flags.RD if recurse else 0
     same = dns.message.make_query(NAME, TXT, flags=flags, id=4711, use_edns=0 if edns else -1, payload=1232)
     assert DnsQuestion(NAME, TXT, recurse=recurse).to_wire(4711, edns=edns) == same.to_wire()
@@ -46,7 +46,7 @@ def test_questions_are_equal_whatever_their_case() -> None:
 
 
 def test_an_answer_belongs_to_its_question_only() -> None:
-    """Same id, same name, same type, and an answer at all."""
+    """A response must have the query's ID, name and type."""
     query = DnsQuestion(NAME, TXT).to_wire(7)
     good = answered(query).to_wire()
     assert wire.belongs(good, query)
@@ -187,7 +187,7 @@ def test_a_soa_of_another_zone_is_not_ours() -> None:
 
 
 def test_a_referral_leads_down_only() -> None:
-    """A server that sends us up, or sideways, is lame."""
+    """A referral upwards or sideways is lame."""
 
     def refers(owner: str) -> object:
         text = f"id 1\nflags QR\n;QUESTION\nx.sub.example.test. IN CNAME\n;AUTHORITY\n{owner} 60 IN NS ns.test.\n"

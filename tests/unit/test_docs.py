@@ -55,7 +55,7 @@ PYTHON = [
 
 @pytest.mark.parametrize("path", sorted(generate.pages()))
 def test_a_generated_page_is_up_to_date(path: str) -> None:
-    """`make docs` would change nothing."""
+    """Each generated page equals the output of `make docs`."""
     assert (ROOT / "docs" / path).read_text("utf-8") == generate.pages()[path]
 
 
@@ -117,7 +117,7 @@ def text_of(page: str) -> str:
 
 @pytest.mark.parametrize(("kind", "found"), [("errors", codes.errors), ("warnings", codes.warnings)])
 def test_every_code_has_a_meaning_and_nothing_else_has(kind: str, found: object) -> None:
-    """A code in the source has a meaning in the documents, and every meaning has a code."""
+    """Codes in the source and meanings in the documents are the same set."""
     assert callable(found)
     assert sorted(tables.meanings()[kind]) == sorted(found())
 
@@ -235,7 +235,7 @@ def test_the_margin_is_as_documented() -> None:
 
 
 def test_every_reason_of_a_renewal_is_explained() -> None:
-    """The table of reasons is complete."""
+    """The page explains every reason."""
     listed = re.findall(
         r"^\| `([a-z-]+)` \|", (ROOT / "docs" / "how-it-works" / "when-renewed.md").read_text("utf-8"), re.MULTILINE
     )
@@ -243,12 +243,12 @@ def test_every_reason_of_a_renewal_is_explained() -> None:
 
 
 def test_only_what_our_own_account_uses_is_counted() -> None:
-    """The page speaks of two limits, and the data has two."""
+    """The ledger counts exactly the two limits that the page describes."""
     assert {item.name for limits in LIMITS.values() for item in fields(limits)} == {"failed", "same_set"}
 
 
 def test_ttl_at_own_servers_is_as_decided() -> None:
-    """Decision 3: one second at servers that accept any TTL."""
+    """By decision 3, the TTL is one second at servers that accept any TTL."""
     for name in ("rfc2136", "powerdns"):
         provider = find_provider(name)
         assert provider is not None
@@ -270,7 +270,7 @@ def test_decisions_are_short_dated_and_numbered() -> None:
 
 
 def test_the_configuration_with_routes_falls_back_as_the_readme_says() -> None:
-    """DNS first, then port 80, and then a second CA."""
+    """The routes are dns-01 first, then port 80, then a second CA."""
     (text,) = [block for block in blocks((ROOT / "README.md").read_text("utf-8"), "toml") if "routes" in block]
     routes = re.findall(r'challenge = "([a-z0-9-]+)"(?:.*?ca = "(\w+)")?', text)
     assert routes == [("dns-01", ""), ("http-01", ""), ("dns-01", "zerossl")]

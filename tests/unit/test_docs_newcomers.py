@@ -38,7 +38,7 @@ def test_the_file_of_answers_has_every_answer() -> None:
 
 
 def test_the_servers_that_init_finds() -> None:
-    """The page names each, and no other."""
+    """The page names exactly the supported servers."""
     sources = [(PACKAGE / "setup/init" / name).read_text("utf-8") for name in ("web_servers.py", "server_apps.py")]
     titles = {title for source in sources for title in re.findall(r'title="([^"]+)"', source)}
     listed = re.search(r"It finds ([^;]*);", START_PAGE)
@@ -55,7 +55,7 @@ def test_the_changes_that_are_told() -> None:
 
 
 def test_each_metric_has_the_labels_and_states_of_the_table() -> None:
-    """A label that is missing in a query makes an alert that never fires."""
+    """The table has the labels and states of each metric."""
     text = exposition([numbers(deployed={("files", "/a"): True})], LastRun(START, success=True))
     found = {
         (name, tuple(re.findall(r'(\w+)="', labels)))
@@ -74,7 +74,7 @@ def test_the_answer_of_healthz() -> None:
 
 
 def test_the_keys_of_metrics() -> None:
-    """The guide shows both."""
+    """The guide shows both keys."""
     tables = [tomllib.loads(text) for text in re.findall(r"```toml\n(\[metrics\].*?)```", MONITORING, re.DOTALL)]
     assert {key for table in tables for key in table["metrics"]} == set(vars(MetricsSettings()))
 

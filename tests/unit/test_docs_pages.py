@@ -1,4 +1,4 @@
-"""The pages as a whole: where links lead, what the site has, what the README promises to the eye."""
+"""All pages: links, the site's content, and the README's appearance."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.is_relative_to(DOCS)], ids=name_of)
 def test_no_page_of_the_site_links_to_what_the_site_has_not(page: Path) -> None:
-    """A link never leads out of docs/: the site has no address of the sources."""
+    """No link of a page leads out of docs/, because the site lacks the sources."""
     targets = [target for target, _ in _LINK.findall(without_blocks(page.read_text("utf-8"))) if target]
     assert [each for each in targets if not (page.parent / each).resolve().is_relative_to(DOCS)] == []
 
@@ -69,7 +69,7 @@ def test_every_page_is_in_the_index_and_in_the_site() -> None:
 
 
 def test_the_site_loads_nothing_from_elsewhere() -> None:
-    """No fonts, and not the plug-in that loads a script from another host."""
+    """The site loads no fonts and no script from another host."""
     settings = (ROOT / "mkdocs.yml").read_text("utf-8")
     assert "\n  font: false\n" in settings
     assert "\nplugins: [search]\n" in settings

@@ -71,7 +71,7 @@ def test_serve_as_the_readme_shows_it(tmp_path: Path) -> None:
 
 
 def test_a_certificate_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The CSR of the guide is the one that the issuer got, and its certificate is stored."""
+    """The guide's example sends the CSR to the issuer and stores its certificate."""
     (tmp_path / "dnsrenew.toml").write_text(CONFIG.replace("[[certificate]]", '[[certificate]]\nname = "home"'))
     monkeypatch.chdir(tmp_path)
     asked = x509.load_pem_x509_csr(dnsrenew.Renewer(dnsrenew.Config.load("dnsrenew.toml")).csr("home").encode())

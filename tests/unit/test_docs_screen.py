@@ -21,7 +21,7 @@ def test_a_long_line_goes_on_in_the_next() -> None:
 
 
 def test_what_the_screen_does_not_know_is_an_error() -> None:
-    """A new escape sequence of the program must not spoil the picture unnoticed."""
+    """An unknown escape sequence raises ValueError, so that it cannot spoil the picture."""
     with pytest.raises(ValueError, match="5n"):
         Screen(80).write("\x1b[5n")
 

@@ -67,7 +67,7 @@ def test_a_secret_of_another_form(tmp_path: Path) -> None:
 
 
 def test_a_secret_that_waits_for_a_person(tmp_path: Path) -> None:
-    """The program is ended, and the secret is unknown."""
+    """A secret's program that hangs is ended, and the result is unknown."""
     with doctor_stage(tmp_path, clock=FakeClock(tick=1.0)) as stage:
         waits = [sys.executable, "-c", "import time; time.sleep(60)"]
         account(stage, "home").options["token"] = Secret.command(waits)
@@ -79,7 +79,7 @@ def test_a_secret_that_waits_for_a_person(tmp_path: Path) -> None:
 
 
 def test_every_name_has_an_account(tmp_path: Path) -> None:
-    """Two accounts, each with a zone, and a CNAME into one of them: a healthy host."""
+    """The check is ok if each name has an account by its zone or by a CNAME."""
     with doctor_stage(
         tmp_path,
         domains=("a.test", "*.b.test", "c.test"),
@@ -101,7 +101,7 @@ def test_a_name_without_an_account(tmp_path: Path) -> None:
 
 
 def test_one_route_that_fits_is_enough(tmp_path: Path) -> None:
-    """The account of the first route may not write, that of the second may."""
+    """One route with a fitting account is enough."""
     routes = (Route("dns-01", dns="one"), Route("dns-01", dns="two"))
     hosts = {"one": Host(), "two": Host()}
     with doctor_stage(tmp_path, hosts=hosts, routes=routes, zones={"one": ("b.test",)}) as stage:
@@ -110,7 +110,7 @@ def test_one_route_that_fits_is_enough(tmp_path: Path) -> None:
 
 
 def test_no_account_at_all(tmp_path: Path) -> None:
-    """The fix is to make one."""
+    """Without any account the check is bad."""
     with doctor_stage(tmp_path, hosts={}) as stage:
         check = accounts.dns_account(stage.facts, stage.spec)
     assert (check.result, check.evidence["zones"]) == ("bad", [])
@@ -250,7 +250,7 @@ def test_a_value_that_is_not_seen(tmp_path: Path) -> None:
 
 
 def test_a_wait_that_is_cut_short_proves_nothing(tmp_path: Path) -> None:
-    """The examination ends before the time-out of the host."""
+    """If the diagnosis ends before the host's time-out, the result is unknown."""
     with doctor_stage(tmp_path, hosts={"home": Host("hidden")}) as stage:
         stage.facts.context = stage.facts.context.within(100)
         check = probed(stage)
@@ -270,7 +270,7 @@ class Unauthorized(Host):
 
 
 def test_credentials_that_a_host_refuses(tmp_path: Path) -> None:
-    """The status is shown, the fix is the page of the host, and the secret is hidden."""
+    """The check shows the status and the host's page. The secret is hidden."""
     with doctor_stage(tmp_path, hosts={"home": Unauthorized()}) as stage:
         account(stage, "home").options["token"] = Secret("canary-1234")
         host = replace(stage.config.providers["host-home"], website="https://host.test")
@@ -313,7 +313,7 @@ def test_a_zone_that_a_run_uses(tmp_path: Path) -> None:
 
 
 def test_two_accounts_of_one_route_write_together(tmp_path: Path) -> None:
-    """A zone at two hosts is seen everywhere only if both have the value: one test for both."""
+    """Two hosts of one zone are tested together, because the value is visible only if both have it."""
     hosts = {"one": Host(), "two": Host()}
     with doctor_stage(tmp_path, hosts=hosts, routes=(Route("dns-01", dns=("one", "two")),)) as stage:
         assert [probed(stage, name).result for name in hosts] == ["ok", "ok"]
@@ -373,7 +373,7 @@ def test_a_cancel_takes_the_value_back(tmp_path: Path) -> None:
 
 
 def test_the_time_of_a_test(tmp_path: Path) -> None:
-    """The longest time-out of the hosts, unless the certificate has one."""
+    """The time limit is the hosts' longest time-out, unless the certificate has one."""
     behaviours = {"home": Behaviour(propagation_timeout=300)}
     with doctor_stage(tmp_path, behaviours=behaviours) as stage:
         spec = replace(stage.spec, propagation=Propagation(timeout=45))

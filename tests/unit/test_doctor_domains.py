@@ -97,7 +97,7 @@ def test_a_zone_that_no_server_serves_stops_everything(servers: list[ZoneServer]
 
 
 def test_the_lists_are_compared_if_the_zone_above_says_one() -> None:
-    """The order does not matter."""
+    """The parent's list of name servers is compared in any order."""
     two = [server(ns=("a.net", "b.net"))]
     assert zones.judge_delegation(zone(*two, parent_ns=("b.net", "a.net")), []).result == "ok"
     assert zones.judge_delegation(zone(*two, parent_ns=("a.net",)), []).text == texts.DELEGATION_DIFFERS
@@ -132,7 +132,7 @@ def test_signatures(signed: SignedZone, refused: bool, result: str, blocks: tupl
 
 @pytest.mark.parametrize("kind", sorted(zones._FAULTS))
 def test_every_fault_has_a_text(kind: str) -> None:
-    """Filled from what was found."""
+    """Every fault has a text with its evidence."""
     signed = replace(SIGNED, checked=("a",), faults=(replace(EXPIRED, kind=kind),))
     check = combined([zones.judge_signatures(signed, [NAME], is_refused=False)], {})
     assert (check.code, check.result) == ("dnssec", "bad")
@@ -258,7 +258,7 @@ GOOD = Target("_acme-challenge.x.org.", (), "x.org.")
 
 
 def test_only_values_of_live_runs_are_not_old() -> None:
-    """All servers count."""
+    """A value is old if any server has it and no live run uses it."""
     live = {("_acme-challenge.x.org.", value) for value in ("one", "two")}
     assert challenge_names.judge_values(OLD.name, [NAME], OLD, live).result == "ok"
     finding = challenge_names.judge_values(OLD.name, [NAME], OLD, {("_acme-challenge.x.org.", "one")})

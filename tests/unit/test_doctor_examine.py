@@ -88,7 +88,7 @@ def test_an_error_in_a_check_stops_no_other(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_what_has_nothing_to_do_with_the_routes_is_not_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A route by port 80 alone: nothing of DNS accounts, of port 443, and nothing that writes."""
+    """For a route by port 80 there are no checks of DNS accounts or port 443, and none that writes."""
     codes = {check.code for check in diagnose(tmp_path, monkeypatch, ok).checks}
     assert {"port-80-free", "nat", "expiry"} <= codes
     assert not codes & {"dns-account", "txt-probe", "dns-credentials", "port-443-free", "cname", "wildcard-shadow"}
@@ -113,7 +113,7 @@ def test_the_accounts_that_a_certificate_may_use(tmp_path: Path, domain: str, ac
 
 
 def test_a_cancel_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C."""
+    """Cancellation ends the diagnosis."""
     cancel = threading.Event()
     cancel.set()
     with pytest.raises(Cancelled):

@@ -151,16 +151,14 @@ GLOBAL: Final = "2001:db8::1"
 def test_broken_ipv6_stops_names_that_have_nothing_else(
     own: list[str], way: WayOut | None, names: dict[str, list[str]], works: bool | None, expected: tuple[str, Any]
 ) -> None:
-    """A CA that gets no connection by IPv6 tries IPv4."""
+    """Broken IPv6 blocks only names without IPv4, because CAs fall back to IPv4."""
     assert verdict(judge_ipv6(own, way, names, works=works)) == expected
 
 
 # ── DNS ─────────────────────────────────────────────────────────────────────────────────
 
 
-def server(
-    *open_by: str, authority: bool = True, zone: str = "a.test", refused: bool = False
-) -> ServerPort:
+def server(*open_by: str, authority: bool = True, zone: str = "a.test", refused: bool = False) -> ServerPort:
     """A name server of a zone that answers by these protocols."""
     is_open = {protocol: protocol in open_by for protocol in ("udp", "tcp")}
     is_authority = authority and bool(open_by)
@@ -297,7 +295,7 @@ def test_a_route_that_listens_itself_takes_every_family() -> None:
 
 
 def test_names_that_others_choose_are_cleaned() -> None:
-    """A process may have any name."""
+    """The name of a process is cleaned and cut."""
     assert clean("a\x1b]0;b\n\u202ec" + "d" * 99) == "a]0;bc" + "d" * 26
 
 
@@ -406,7 +404,7 @@ def test_a_rule_of_nftables(rule: list[dict[str, Any]], expected: str) -> None:
 
 
 def test_chains_that_never_end_do() -> None:
-    """Rules that jump in a circle, which the kernel refuses, are unknown."""
+    """Rules that jump in a loop are unknown."""
     assert firewall(nft([{"jump": {"target": "c"}}])).result == "unknown"
 
 
@@ -441,7 +439,7 @@ def test_a_rule_of_iptables(rule: str, expected: str) -> None:
 
 
 def test_no_rules_are_no_firewall() -> None:
-    """An empty answer of every program."""
+    """Without any rules the firewall is open."""
     assert verdict(firewall(RuleDump())) == ("ok", ())
 
 
@@ -458,5 +456,5 @@ def test_no_rules_are_no_firewall() -> None:
 def test_the_firewall_of_windows_is_never_certain_to_be_closed(
     found: dict[str, Any], expected: tuple[str, Any]
 ) -> None:
-    """A rule may be limited to programs and addresses."""
+    """Windows rules may be limited to programs and addresses, so a closed firewall is unknown."""
     assert verdict(judge_profiles(found, 80)) == expected

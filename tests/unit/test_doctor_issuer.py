@@ -135,7 +135,7 @@ def test_a_ca_in_memory_answers(tmp_path: Path) -> None:
 
 
 def test_roots_that_cannot_be_read(tmp_path: Path) -> None:
-    """No connection is tried without roots."""
+    """Without readable roots no connection is made."""
     (tmp_path / "roots.pem").write_text("none")
     ca = replace(LAB, trust=tmp_path / "roots.pem")
     with doctor_stage(tmp_path, ca=ca) as stage:
@@ -185,7 +185,7 @@ def test_an_error_tells_the_time_too(tmp_path: Path) -> None:
 
 
 def test_one_ca_that_agrees_is_enough() -> None:
-    """A CA whose own clock is wrong is no reason to doubt this host."""
+    """If one CA agrees with this host's clock, another CA's wrong clock does not matter."""
     wrong, right = ClockReading("lab", timedelta(hours=-2)), ClockReading("other", timedelta(seconds=3))
     check = clock.judge([wrong, right], START)
     assert (check.result, check.evidence["source"]) == ("ok", "other")
@@ -281,7 +281,7 @@ def test_the_key_of_the_binding(tmp_path: Path, hmac: Secret, result: str) -> No
 
 
 def test_no_binding_has_no_secret(tmp_path: Path) -> None:
-    """The check is not made."""
+    """Without a binding there is no check."""
     with doctor_stage(tmp_path) as stage:
         assert account.secrets(stage.facts, "lab") is None
 
@@ -338,7 +338,7 @@ def test_limits_do_not_count_for_a_replacement(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_damaged_ledger_stays(tmp_path: Path) -> None:
-    """The doctor repairs nothing."""
+    """The doctor does not repair a damaged ledger."""
     with doctor_stage(tmp_path) as stage:
         ledger = stage.facts.store.ledger(DIRECTORY, "lab", Context(clock=stage.clock))
         ledger.note_retry_after(7200)
@@ -408,7 +408,7 @@ def test_a_name_that_is_denied_altogether_comes_first(tmp_path: Path) -> None:
 
 
 def test_a_forged_record_denies_nothing(tmp_path: Path) -> None:
-    """A denial counts only over TCP."""
+    """A CAA denial counts only if TCP confirms it."""
     with doctor_stage(tmp_path, dns={"caa_values": {"a.test": "evil.test"}, "forged": ["a.test"]}) as stage:
         check = caa.caa(stage.facts, stage.spec, "lab")
     assert check is not None

@@ -238,7 +238,7 @@ def stored(found: Facts) -> Certificate:
 
 
 def test_a_port_serves_the_certificate_of_the_store(tmp_path: Path) -> None:
-    """The fingerprints are the same."""
+    """A port that serves the stored certificate is ok."""
     with serving(stored(deployed_facts(tmp_path))) as port:
         check = look(deployed_facts(tmp_path, port))
     assert (check.result, check.evidence["ports"]) == ("ok", [{"port": f"127.0.0.1:{port}", "result": "ok"}])
@@ -246,7 +246,7 @@ def test_a_port_serves_the_certificate_of_the_store(tmp_path: Path) -> None:
 
 
 def test_a_port_serves_another_certificate(tmp_path: Path) -> None:
-    """The server was not reloaded."""
+    """A port that serves another certificate is bad."""
     with serving(make_certificate(tmp_path / "other")) as port:
         check = look(deployed_facts(tmp_path, port))
     assert (check.result, check.evidence["port"]) == ("bad", f"127.0.0.1:{port}")
@@ -268,7 +268,7 @@ def test_every_port_is_looked_at(tmp_path: Path) -> None:
 
 
 def test_nothing_listens(tmp_path: Path) -> None:
-    """The server is off, or has moved."""
+    """A port without an answer is bad."""
     with serving(make_certificate(tmp_path / "other")) as port:
         pass
     check = look(deployed_facts(tmp_path, port))

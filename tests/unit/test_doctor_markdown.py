@@ -78,6 +78,6 @@ def test_escapes() -> None:
 
 
 def test_long_evidence_is_cut() -> None:
-    """A post has a limit."""
+    """Long evidence is cut."""
     check = diagnoses.check("served", "bad", "It is long.", "", (), text="x" * 10_000)
     assert len(shown(diagnoses.diagnosis("a", [check]))) < 5000

@@ -210,7 +210,7 @@ def test_without_a_helper(tmp_path: Path) -> None:
 
 
 def test_nobody_may_listen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A port that this user may not open, and that nothing has: a refusal proves nothing."""
+    """If this user may not open the port, a refused connection proves nothing."""
     with Api(lambda _: (200, good(open=False, error="refused"))) as api:
         found = facts(tmp_path, api.url, challenge="http-01")
         here = machine(found)

@@ -62,7 +62,7 @@ def get(address: str, path: str = "/", **headers: str) -> tuple[int, dict[str, A
 
 @pytest.fixture
 def looked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, str]]:
-    """What the helper would look at."""
+    """The recorded probes of the helper."""
     found: list[tuple[str, int, str]] = []
 
     def instead(address: str, port: int, token: str) -> PortSeen:
@@ -153,7 +153,7 @@ def test_no_address_to_listen_on(listen: str) -> None:
 
 
 def test_a_port_that_is_taken(free_port: int) -> None:
-    """The reason is that of the system."""
+    """The error for a taken port has the system's reason."""
     with (
         socket.create_server(("127.0.0.1", free_port)),
         pytest.raises(ConfigError) as caught,
@@ -172,7 +172,7 @@ def test_a_port_that_is_taken(free_port: int) -> None:
     ],
 )
 def test_the_address_of_a_client(address: str, seen: str) -> None:
-    """An IPv4 client of a socket for both families is one of IPv4."""
+    """An IPv4-mapped client address is an IPv4 address."""
     assert asker(address) == seen
 
 

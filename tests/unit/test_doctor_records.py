@@ -59,7 +59,7 @@ def test_a_damaged_record_counts_as_none(tmp_path: Path) -> None:
 
 
 def test_only_so_many_are_kept(tmp_path: Path) -> None:
-    """The oldest record is dropped."""
+    """The oldest record is dropped beyond the limit."""
     store = FolderStore(tmp_path / "state")
     for minute in range(52):
         records.compare([diagnosis(outside("ok"))], store, DAYS[0].replace(minute=minute), keep=True)

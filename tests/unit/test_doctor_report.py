@@ -134,7 +134,7 @@ def test_everything_is_in_it() -> None:
 
 
 def test_several_certificates_share_what_is_equal() -> None:
-    """300 certificates are a page and not a book."""
+    """Equal checks of 300 certificates are shown once."""
     found = report(SCENES["fleet"])
     assert len(found) < 300_000
     assert found.count("Port 80 is used by nginx (process 812), so dnsrenew cannot answer there.</p>") == 1

@@ -48,7 +48,7 @@ def told(check: Check) -> tuple[str, tuple[str, ...]]:
     ],
 )
 def test_the_kind_of_an_address(address: str, kind: str) -> None:
-    """The borders of each range."""
+    """Each address has its kind, at the borders of each range."""
     assert kind_of(address) == kind
 
 
@@ -200,7 +200,7 @@ def test_the_router_is_found() -> None:
     ],
 )
 def test_a_router_that_sends_us_elsewhere(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    """No URL is opened but one of the router itself."""
+    """A URL of another host is not opened."""
     monkeypatch.setattr(ssdp, "_SEARCH_WAITS", (0.05,))
     with answering(lambda _: found_at(url)) as port:
         assert ssdp.search(Context(), LOOPBACK, LOOPBACK, port) == RouterSearch(None)
@@ -255,7 +255,7 @@ def test_no_mappings(knows_ports: bool) -> None:
 
 
 def test_an_endless_list_of_mappings() -> None:
-    """The list is read to a limit."""
+    """The list of mappings is read up to a limit."""
     entries = [mapping(str(number), "192.168.7.20", "80") for number in range(1000, 2000)]
     mappings = ask(UpnpDevice(entries=entries)).mappings
     assert mappings is not None
@@ -307,7 +307,7 @@ def test_a_name_with_escape_sequences() -> None:
 
 @pytest.mark.parametrize("external", [None, "<b>203.0.113.7</b>", "not an address \x7f"])
 def test_an_address_that_is_none(external: str | None) -> None:
-    """An action that fails, and one that answers nonsense."""
+    """A failed action and an invalid answer give no address."""
     found = ask(UpnpDevice(external=external)).external
     assert found is None or kind_of(found) == "none"
 

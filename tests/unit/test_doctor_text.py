@@ -85,7 +85,7 @@ def test_quiet_shows_only_what_is_bad() -> None:
 
 
 def test_hostile_bytes_stay_on_their_line() -> None:
-    """No text of others begins a line, colours anything or controls the terminal."""
+    """Foreign text cannot begin a line, set a colour or control the terminal."""
     text = shown([diagnoses.hostile()])
     assert all(character.isprintable() for character in text.replace("\n", ""))
     assert "\\u202egnp" in text

@@ -86,7 +86,7 @@ def test_an_unknown_check_does_not_stop_what_is_certainly_stopped() -> None:
 
 
 def test_a_wildcard_takes_dns() -> None:
-    """A wildcard cannot be validated by http-01, so the order is mixed."""
+    """A wildcard uses dns-01 beside http-01 for the domain, in one mixed order."""
     found = diagnose(names="a.test *.a.test", routes=(HTTP, HOME))
     assert found.renewable is True
     assert found.route is not None
@@ -98,13 +98,13 @@ def test_a_wildcard_takes_dns() -> None:
 
 
 def test_one_name_without_a_route_stops_the_certificate() -> None:
-    """An order needs all names: what stops the only route of one stops all."""
+    """If the only route of one name is blocked, the certificate cannot be renewed."""
     found = diagnose(check("cname", "bad", "dns-01", names=["*.a.test"]), names="a.test *.a.test", routes=(HTTP, HOME))
     assert shown(found) == (False, None, "Mend cname.")
 
 
 def test_each_name_has_accounts_of_its_own() -> None:
-    """Two zones at two accounts: one order, in which each name takes its account."""
+    """Two zones at two accounts share one order, in which each name uses its account."""
     other = Route("dns-01", dns="other", ca="le")
     spec = CertificateSpec(name="a", domains=("a.test", "b.test"), identifiers=("a.test", "b.test"), ca="le")
     found = verdict.diagnosis(spec, {"a.test": [HOME], "b.test": [other]}, [])
@@ -119,7 +119,7 @@ def test_a_name_without_any_route() -> None:
 
 
 def test_ok_blocks_nothing() -> None:
-    """A check that found nothing wrong has no blocks in its JSON form."""
+    """A check with the result ok has no blocks in its JSON form."""
     from dnsrenew.doctor.texts import CHECK_LATE
 
     assert Check.of(CHECK_LATE, "ok", {}, blocks=("all",)).to_dict()["blocks"] == []

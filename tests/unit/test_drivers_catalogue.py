@@ -64,7 +64,7 @@ def mistakes(text: str) -> list[tuple[object, ...]]:
 
 
 def test_every_key_is_read() -> None:
-    """All keys of the contract come out as values."""
+    """All keys of the contract are read."""
     provider = parse_provider(FILE, "mine")
     assert provider.name == "mine"
     assert provider.title == "Mine"
@@ -131,7 +131,7 @@ def test_every_key_is_read() -> None:
 
 
 def test_defaults() -> None:
-    """Title and driver are enough."""
+    """Only title and driver are required."""
     provider = parse_provider('title = "M"\ndriver = "hook"\n', "m")
     assert provider.behaviour == Behaviour()
     assert (provider.behaviour.values, provider.behaviour.scope, provider.behaviour.removes) == ("many", "name", True)
@@ -201,7 +201,7 @@ def test_a_mistake_in_an_inline_table_has_its_line() -> None:
     ],
 )
 def test_each_key_is_checked(line: str, key: str) -> None:
-    """A value of the wrong kind, or out of its range, is a mistake that names its key and line."""
+    """A value of the wrong type or range is a mistake with its key and line."""
     rest = "".join(f'{name} = "x"\n' for name in ("title", "driver") if not line.startswith(f"{name} "))
     ((number, found_key, *_),) = mistakes(f"{line}\n{rest}")
     assert (number, found_key) == (1, key)
@@ -240,7 +240,7 @@ def test_an_unknown_provider_is_none(name: str, tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
-    """A folder in its place, and bytes that are no text."""
+    """A folder in place of a file and invalid UTF-8 are errors."""
     (tmp_path / "one.toml").mkdir()
     (tmp_path / "two.toml").write_bytes(b"\xff\xfe")
     for name in ("one", "two"):
@@ -251,7 +251,7 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
 
 
 def test_all_mistakes_in_options_are_returned() -> None:
-    """Missing, unknown and of the wrong type: all at once, and no value is shown."""
+    """Missing, unknown and wrong options are reported together, without values."""
     provider = parse_provider(FILE, "mine")
     found = check_options(provider, {"auth_kye": "s3cret", "region": 7, "zones": ["x"], "ttl": 3})
     assert [(mistake.key, mistake.nearest) for mistake in found] == [
@@ -265,19 +265,19 @@ def test_all_mistakes_in_options_are_returned() -> None:
 
 @pytest.mark.parametrize("value", ["plain", "env:X", Secret("x"), Secret.env("X"), {"command": ["pass", "show", "x"]}])
 def test_a_secret_option_takes_references(value: object) -> None:
-    """A string, a reference in either form, a Secret."""
+    """A secret option accepts a string, a reference in either form and a Secret."""
     assert check_options(parse_provider(FILE, "mine"), {"auth_key": value}) == []
 
 
 @pytest.mark.parametrize("value", [3, True, ["x"], {"cmd": ["x"]}, "", "  ", None])
 def test_a_required_option_takes_nothing_else(value: object) -> None:
-    """A number, a list, another table, an empty string."""
+    """A required option refuses a number, a list, another table and an empty string."""
     (mistake,) = check_options(parse_provider(FILE, "mine"), {"auth_key": value})
     assert mistake.key == "auth_key"
 
 
 def test_a_table_is_no_plain_option() -> None:
-    """References are for secrets only."""
+    """A reference is refused for an option that is not secret."""
     (mistake,) = check_options(parse_provider(FILE, "mine"), {"auth_key": "x", "region": {"command": ["x"]}})
     assert mistake.found == "a table"
 

@@ -59,7 +59,7 @@ def account(words: list[str], **options: object) -> DnsAccount:
 
 
 def test_the_contract_of_drivers(tmp_path: Path) -> None:
-    """A program that keeps siblings passes every MUST."""
+    """A program that keeps other values passes every MUST."""
     file = tmp_path / "values.json"
 
     def look(name: str) -> set[str]:
@@ -158,7 +158,7 @@ def test_secrets_in_the_output(tmp_path: Path) -> None:
 
 
 def test_by_hand_writes_nothing() -> None:
-    """The driver leaves everything to the person."""
+    """The manual driver writes nothing."""
     by_hand = DnsAccount("manual", name="me")
     call_add(Context(clock=FakeClock()), provider_of("manual"), by_hand, [RECORD])
     call_remove(Context(clock=FakeClock()), provider_of("manual"), by_hand, [RECORD])

@@ -270,14 +270,14 @@ def test_a_driver_s_own_class_of_error_becomes_one_of_ours() -> None:
 
 @pytest.mark.parametrize("error", [ConnectionResetError(), TimeoutError(), with_status(502)])
 def test_a_lost_answer_is_asked_for_three_times(error: Exception) -> None:
-    """A lost answer and a 5xx are tried again, with a pause."""
+    """A lost answer and a 5xx are retried with a pause, three times in total."""
     clock = FakeClock()
     assert failure(raising(error), Context(clock=clock))[1] == 3
     assert [round(wait) for wait in clock.waits] in ([0, 1], [0, 2], [1, 1], [1, 2])
 
 
 def test_no_try_begins_after_a_minute() -> None:
-    """Three tries, but within 60 s."""
+    """No try begins after 60 s."""
     clock = FakeClock()
 
     def act() -> None:
@@ -379,7 +379,7 @@ def test_a_secret_that_is_missing_stops_the_call_before_the_driver() -> None:
 
 
 def test_what_a_driver_logs_is_redacted(caplog: pytest.LogCaptureFixture) -> None:
-    """During the call, secrets are taken out of what drivers and their libraries log."""
+    """During the call, secrets in the logs of drivers and their libraries are redacted."""
     logging.getLogger("urllib3.connectionpool")
 
     def act() -> None:

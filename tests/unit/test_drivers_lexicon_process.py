@@ -353,7 +353,7 @@ def test_one_that_ends_by_itself_is_an_error(context: Context, api: Api, monkeyp
 
 
 def test_a_module_that_cannot_be_imported(context: Context, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error has the reason."""
+    """The error has the reason of the failed import."""
     in_child(monkeypatch, "fail_to_load")
     with pytest.raises(ProviderError, match="no module named nothing") as caught:
         call_add(context, PROVIDER, at(api), [record("a.test")])

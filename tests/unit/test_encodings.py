@@ -126,7 +126,7 @@ def test_base64url() -> None:
 
 
 def test_bytes_that_are_not_utf_8() -> None:
-    """An environment variable may hold bytes that are not UTF-8."""
+    """A secret with bytes that are not UTF-8 is masked."""
     assert redacted("abc\udcff", "the key abc\udcff") == f"the key {HIDDEN}"
 
 

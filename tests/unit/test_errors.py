@@ -65,7 +65,7 @@ def test_a_ca_error_names_type_detail_subproblems_and_retry_after() -> None:
 
 
 def test_only_attempt_errors_let_another_route_be_tried() -> None:
-    """The class decides what happens next."""
+    """The listed classes are the AttemptErrors, after which another route may be tried."""
     attempts = {kind.__name__ for kind in ALL if issubclass(kind, errors.AttemptError)}
     assert attempts == {
         "AttemptError", "ProviderError", "DnsError", "PropagationError", "ChallengeError", "CAError",

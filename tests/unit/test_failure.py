@@ -1,4 +1,4 @@
-"""What a failure leaves, and what is said of it then."""
+"""The record of a failure, and what is reported of it later."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -57,7 +57,7 @@ def test_what_is_due_for_another_reason_is_due_now(tmp_path: Path, reason: str) 
 
 
 def test_what_is_due_is_tried_again_after_a_pause(tmp_path: Path) -> None:
-    """Forced or not: then the pause is what is waited for."""
+    """A due certificate that failed is deferred, even after a forced renewal."""
     stage = RunStage(tmp_path, RunWorld(hosts={"a": "refuses"}))
     outcome = stage.run(SPEC, force=True)
     assert (outcome.status, outcome.reason) == ("failed", "missing")
@@ -158,7 +158,7 @@ def test_an_account_that_is_not_pinned_is_replaced(tmp_path: Path, caa: dict[str
 
 @pytest.mark.parametrize("forged", [True, False])
 def test_a_denial_by_caa_counts_only_if_tcp_confirms_it(tmp_path: Path, forged: bool) -> None:
-    """Anybody near enough can forge an answer over UDP."""
+    """A CAA denial over UDP, which can be forged, counts only if TCP confirms it."""
     stage = RunStage(tmp_path, RunWorld(hosts={"a": "ok"}, caa={"x.test": "other.test"}))
     stage.dns.forged = ["x.test"] if forged else []
     assert stage.run(SPEC).status == ("renewed" if forged else "failed")

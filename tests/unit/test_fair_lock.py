@@ -58,7 +58,7 @@ def test_a_failure_releases_the_lock() -> None:
 
 
 def test_a_waiting_caller_can_be_cancelled() -> None:
-    """Ctrl-C ends the wait."""
+    """Cancellation ends the wait for the lock."""
     lock, context = FairLock(), Context()
     context.cancel.set()
     with (

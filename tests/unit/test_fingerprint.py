@@ -130,7 +130,7 @@ def test_the_value_of_a_secret_counts(folder: Path) -> None:
 
 
 def test_without_the_key_a_value_cannot_be_tried_out(folder: Path) -> None:
-    """The number depends on the key of the store, and is exact in JSON."""
+    """The fingerprint depends on the store's key. It is an exact JSON number."""
     assert number(folder) != number(folder, key=bytes(31) + b"\1")
     assert 0 < number(folder) < 2**53
 

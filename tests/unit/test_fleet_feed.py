@@ -185,7 +185,7 @@ def test_removals_with_a_notification_need_no_comparison(follower: Follower) -> 
 
 
 def test_a_new_start_of_the_statistics_hides_no_removal(follower: Follower) -> None:
-    """A crash of the server sets them to zero."""
+    """A removal is found even if the statistics were reset to zero."""
     follower.table.put("b", 1)
     follower.table.removals = 7
     follower.look()
@@ -196,7 +196,7 @@ def test_a_new_start_of_the_statistics_hides_no_removal(follower: Follower) -> N
 
 
 def test_an_older_database_replaces_everything(follower: Follower) -> None:
-    """The numbers of its changes are lower."""
+    """A restored older database, with lower change numbers, is read completely."""
     follower.table.put("a", 2)
     follower.table.put("b", 1)
     follower.look()

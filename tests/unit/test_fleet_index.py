@@ -37,7 +37,7 @@ def found(index: NameIndex, *names: str) -> list[str | None]:
 
 
 def test_the_newest_valid_certificate_is_found(index: NameIndex) -> None:
-    """An exact name before a wildcard, an expired certificate last."""
+    """An exact name precedes a wildcard, and a valid certificate an expired one."""
     index.put([certificate("old", "a.x", "b.x", begin=1), certificate("new", "a.x", begin=2)])
     index.put([certificate("wild", "*.x", begin=9), certificate("gone", "c.x", begin=3, end=999)])
     index.put([certificate("d.x", begin=3, end=999), certificate("*.y", begin=3, end=999)])

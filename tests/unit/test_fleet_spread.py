@@ -1,4 +1,4 @@
-"""When a worker looks at a certificate next: spread over the hours, but never later than it has to be."""
+"""When a worker checks a certificate next: spread over the hours, but never too late."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_poll_is_never_earlier_than_the_ca_asked_for(slot: float) -> None:
 
 
 def test_polls_are_a_day_apart_at_most() -> None:
-    """RFC 9773 asks for a poll a day."""
+    """Polls are at most a day apart, as RFC 9773 asks."""
     assert next_look(SPEC, 0.9, state(ari=ari(poll=DAY)), outcome(), START) == START + DAY
 
 

@@ -122,7 +122,7 @@ def test_each_key_of_a_provider_in_turn_is_something_else(key: str) -> None:
 
 
 def test_any_change_of_our_own_files() -> None:
-    """Each shipped file, with random changes."""
+    """Each shipped file with random changes is accepted or has mistakes."""
     folder = next(path for path in SHIPPED if path.is_dir())
     for path in sorted(folder.glob("*.toml")):
         for data in changed(path.read_bytes(), 20):

@@ -160,7 +160,7 @@ def test_the_topmost_part_is_named(tmp_path: Path) -> None:
 
 
 def test_root_trusts_root_alone(tmp_path: Path) -> None:
-    """A home folder is weak ground for root, and the user's own for its owner."""
+    """Root does not trust a user's home folder. The user does."""
     home = put(tmp_path / "home", USER.pw_uid, USER.pw_gid, 0o755)
     file = put(home / "file.txt", 0)
     assert found(file, uid=0) == ("owner", str(home))
@@ -285,7 +285,7 @@ def test_in_a_user_namespace_the_host_is_root_above_a_mount(tmp_path: Path) -> N
 
 
 def test_without_a_user_namespace_nobody_is_a_user(tmp_path: Path) -> None:
-    """The same folder is weak if every user is mapped."""
+    """Without a user namespace a folder of `nobody` is weak."""
     above = put(tmp_path / "above", 65534)
     said = run_python(CONTAINER, str(above), str(put(above / "volume")), unshare=("--mount",)).splitlines()
     assert said == [f"owner {above}"] * 3

@@ -11,7 +11,7 @@ from tests.kit.documents import DOCS, ROOT, blocks
 
 
 def test_the_tests_of_the_page_pass(tmp_path: Path) -> None:
-    """All of them, in one file, with warnings as errors."""
+    """All tests of the page pass in one file, with warnings as errors."""
     page = blocks((DOCS / "guides" / "testing.md").read_text("utf-8"), "python")
     (tmp_path / "test_page.py").write_text("\n\n".join(page), "utf-8")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}

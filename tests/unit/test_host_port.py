@@ -1,4 +1,4 @@
-"""HOST:PORT, as people write it and as we do."""
+"""Reading and writing HOST:PORT."""
 
 import pytest
 

@@ -315,7 +315,7 @@ def test_no_tls_where_tls_should_be(client: HttpClient, server: Server) -> None:
 
 @pytest.mark.parametrize("content", [None, "", "junk"])
 def test_roots_that_are_none_are_an_error_of_the_ca(tmp_path: Path, content: str | None) -> None:
-    """A missing file, an empty file, and a file without certificates."""
+    """A missing, an empty or an invalid file of roots is a CAError."""
     path = tmp_path / "roots.pem"
     if content is not None:
         path.write_text(content)
@@ -327,7 +327,7 @@ def test_roots_that_are_none_are_an_error_of_the_ca(tmp_path: Path, content: str
 
 @pytest.mark.parametrize("kind", ["socks5", "gopher"])
 def test_a_proxy_of_another_kind_is_told_as_one(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    """The failure is about the address of the proxy, and not of the CA."""
+    """An unsupported proxy is reported as such, not as a failure of the CA."""
     monkeypatch.setenv("http_proxy", f"{kind}://127.0.0.1:1")
     with pytest.raises(HttpFailure) as caught:
         HttpClient().request("GET", "http://far.example.test/")
@@ -355,7 +355,7 @@ def test_the_environment_s_proxy_is_used_and_its_exceptions_too(
 
 
 def test_what_stays_on_this_machine_reaches_no_proxy(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request to a local API has no TLS, and may hold a private key or a password."""
+    """A request to this machine does not use a proxy."""
     proxy = Server()
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
     monkeypatch.delenv("no_proxy", raising=False)
@@ -413,7 +413,7 @@ def test_the_time_of_the_other_side(headers: dict[str, str], date: datetime | No
 
 
 def test_json_nested_without_end_is_a_value_error(client: HttpClient, server: Server) -> None:
-    """An error of the date parser is no crash."""
+    """Deeply nested JSON raises ValueError."""
     server.will(server.answers(ok(b"[" * 200_000)))
     response = client.request("GET", server.url)
     with pytest.raises((ValueError, json.JSONDecodeError)):

@@ -266,7 +266,7 @@ def test_when_too_many_come_the_oldest_goes(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
 def test_one_address_cannot_push_out_another(listeners: HttpListeners, port: int) -> None:
-    """However many silent connections one address opens, the CA keeps its own, older one."""
+    """However many silent connections one address opens, the CA keeps its older connection."""
     with answered(listeners, f"127.0.0.1:{port}"), connect(port) as ca, ExitStack() as crowd:
         ca.sendall(b"GET ")
         for _ in range(300):

@@ -104,7 +104,7 @@ def test_an_account_without_its_settings(tool: AcmeSh) -> None:
     ],
 )
 def test_the_directory_of_an_account(tool: AcmeSh, path: str, server: str, expected: str) -> None:
-    """The certificates have the whole URL."""
+    """The directory URL is taken from the certificates, or else from the folder."""
     tool.account(path)
     if server:
         tool.certificate("example.test", Le_API=server)
@@ -146,7 +146,7 @@ def test_the_binding_of_zerossl_is_by_email(tool: AcmeSh) -> None:
 
 
 def test_zerossl_without_its_account(tool: AcmeSh) -> None:
-    """A new account needs a binding, which the CA gives for the address of the old one."""
+    """Without an account at ZeroSSL, a binding by e-mail is configured."""
     tool.certificate("example.test", Le_API="https://acme.zerossl.com/v2/DV90")
     tool.common(ACCOUNT_EMAIL="me@example.test")
     tool.machine.imported(tool.folder, "acme.sh")
@@ -156,7 +156,7 @@ def test_zerossl_without_its_account(tool: AcmeSh) -> None:
 
 @pytest.mark.parametrize("content", ["", "no key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAo=\n"])
 def test_a_damaged_account_is_named(tool: AcmeSh, content: str) -> None:
-    """The rest is read."""
+    """A damaged account is reported, and the rest is imported."""
     tool.account()
     (tool.folder / "ca/acme-v02.api.letsencrypt.org/directory/account.key").write_text(content)
     tool.certificate("example.test")
@@ -233,7 +233,7 @@ def test_ecdsa_and_rsa_for_the_same_names(tool: AcmeSh) -> None:
 
 
 def test_settings_that_we_do_not_have_are_named_with_their_lines(tool: AcmeSh) -> None:
-    """The default of a setting is not named."""
+    """Unsupported settings are reported with their lines, except for defaults."""
     tool.common(**{TOKEN: "t", "NOTIFY_HOOK": "mail", "HTTPS_INSECURE": "1"})
     more = {"Le_RenewalDays": "60", "Le_Valid_To": "+90d", "Le_OCSP_Staple": "1", "Le_NextRenewTime": "1"}
     file = tool.certificate("example.test", **more)
@@ -363,7 +363,7 @@ def test_a_value_is_the_one_that_a_shell_gets(tmp_path: Path, value: str, form: 
 @pytest.mark.skipif(os.name == "nt", reason="there is no sh")
 @pytest.mark.parametrize("written", ['"a \\"b\\" \\\\ \\x"', "bare/path-1.2", '"x"', "''", '"it\'s"'])
 def test_what_a_person_wrote_is_what_a_shell_gets(tmp_path: Path, written: str) -> None:
-    """Values in double quotes, and without any."""
+    """Values in double quotes and without quotes are read as by a shell."""
     file = tmp_path / "x.conf"
     file.write_text(f"A={written}\n")
     command = f". {file}; printf '%s' \"$A\""
@@ -690,7 +690,7 @@ def test_a_chain_that_was_appended(tool: AcmeSh) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="files have no group there")
 def test_a_group_that_reads_the_key_goes_on_reading_it(tool: AcmeSh) -> None:
-    """A key that everybody reads is named, and becomes one of its group."""
+    """The group of a key keeps its access. A key readable by all is reported and restricted to its group."""
     import grp
 
     tool.common(**{TOKEN: "t"})

@@ -283,7 +283,7 @@ def test_the_settings_of_a_module(tool: Caddy, line: str, expected: dict[str, st
 
 
 def test_a_token_in_a_file(tool: Caddy) -> None:
-    """`{file.PATH}` is the content of a file."""
+    """`{file.PATH}` is replaced by the content of the file."""
     tool.certificate("a.test")
     file = tool.machine.write("run/token", f"{CANARY}\n", 0o600)
     tool.config(f"a.test {{\ntls {{\ndns duckdns {{file.{file}}}\n}}\n}}\n")
@@ -345,7 +345,7 @@ def test_a_damaged_address_of_a_ca(tool: Caddy, server: str) -> None:
 
 
 def test_a_caddyfile_that_imports_itself(tool: Caddy) -> None:
-    """The depth of imports has a limit."""
+    """A Caddyfile that imports itself is read up to a limit."""
     tool.certificate("a.test")
     tool.config("(x) {\n import x\n}\nimport x\nimport Caddyfile\na.test {\n import x\n}\n")
     assert len(read(tool).certificates) == 1
@@ -368,7 +368,7 @@ def test_lines_and_words(tmp_path: Path) -> None:
 
 
 def test_the_folder_of_the_caddyfile_can_be_named(tool: Caddy) -> None:
-    """The data are then in the usual folder."""
+    """If the Caddyfile's folder is given, the data are read from the usual folder."""
     tool.certificate("example.test")
     folder = tool.config("example.test {\n}\n").parent
     assert caddy.is_here(folder)

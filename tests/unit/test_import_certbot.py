@@ -70,7 +70,7 @@ def test_a_damaged_account_is_named(machine: OldMachine, content: str) -> None:
 
 
 def test_an_account_without_a_registration_is_kept(machine: OldMachine) -> None:
-    """The CA finds an account by its key."""
+    """An account without a registration is imported without its URL."""
     folder = machine.certbot_account(rsa_key())
     (folder / "regr.json").unlink()
     (account,) = read(machine).accounts
@@ -196,7 +196,7 @@ def test_a_plug_in_without_equivalent_is_named(machine: OldMachine, plugin: str)
 
 
 def test_webroots(machine: OldMachine) -> None:
-    """Each webroot is a route for its names."""
+    """Each webroot becomes a route for its names."""
     (machine.root / "a").mkdir()
     maps = f"example.test = {machine.root / 'a'}\nwww.example.test = {machine.root / 'b'}"
     machine.certbot_certificate(
@@ -330,7 +330,7 @@ def test_hooks_of_all_certificates(machine: OldMachine) -> None:
 
 
 def test_a_hook_that_is_gone_is_named(machine: OldMachine) -> None:
-    """A program that does not exist would make each deployment fail."""
+    """A hook whose program does not exist is reported and not imported."""
     machine.certbot_certificate("example.test", renew_hook="/opt/gone/hook --all")
     found = read(machine)
     assert (codes(found), found.certificates[0].deployments) == (["import-hook-gone"], ())

@@ -94,7 +94,7 @@ def test_missing_secrets_stop_only_their_certificates(tmp_path: Path) -> None:
 
 
 def test_an_unknown_dns_host_stops_only_its_certificate(tmp_path: Path) -> None:
-    """A person sets its records until the route is replaced."""
+    """A certificate with an unknown DNS host gets the manual provider. The others are not affected."""
     machine = OldMachine(tmp_path / "machine")
     machine.certbot_account(rsa_key())
     machine.certbot_certificate("example.test", authenticator="dns-odd")
@@ -292,7 +292,7 @@ def with_timer(machine: OldMachine) -> None:
 
 
 def test_the_old_tool_is_stopped_last(machine: OldMachine) -> None:
-    """A person tests and schedules the renewals before the old ones end."""
+    """The old tool is stopped after a dry run and after the schedule is installed."""
     with_timer(machine)
     steps = take_over(machine).steps
     assert ["--dry-run" in steps[-3], "schedule install" in steps[-2], COMMAND in steps[-1]] == [True] * 3

@@ -168,7 +168,7 @@ def test_a_configuration_without_a_domain(machine: OldMachine, text: str) -> Non
 
 
 def test_the_import_writes_a_valid_configuration(machine: OldMachine) -> None:
-    """Everything found fits together."""
+    """The import writes a valid configuration."""
     from dnsrenew.config import Config
 
     machine.imported(write(machine), "hfs")

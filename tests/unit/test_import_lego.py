@@ -131,7 +131,7 @@ def test_a_systemd_unit(machine: OldMachine) -> None:
 
 @pytest.mark.parametrize("name", ["HETZNER_API_TOKEN", "HETZNER_API_TOKEN_FILE"])
 def test_an_environment_file(machine: OldMachine, name: str) -> None:
-    """Variables in a file of their own count, and so do files with one value (`…_FILE`)."""
+    """Variables are read from an environment file and from files with one value (`…_FILE`)."""
     value = machine.write("root/token", "tttt\n", 0o600) if name.endswith("_FILE") else "tttt"
     machine.write("etc/lego.env", f"# comment\nexport {name}='{value}'\n", 0o600)
     unit = f"EnvironmentFile=-/etc/lego.env\nExecStart=lego --path {machine.lego} --dns hetzner -d example.test renew\n"

@@ -104,7 +104,7 @@ def test_several_pairs(machine: OldMachine, folder: Path) -> None:
 
 
 def test_the_newest_certificate_of_a_key(machine: OldMachine, folder: Path) -> None:
-    """A key that was kept has several certificates."""
+    """Of several certificates for a key the newest is imported."""
     key, ca = x509.new_key("ecdsa-p256"), issuer("CA")
     for number, age in enumerate((60, 1, 120)):
         pem_text = ca.sign(key.public_key(), ["a.test"], NOW - timedelta(days=age))
@@ -138,7 +138,7 @@ def test_what_is_no_pair_is_named(machine: OldMachine, folder: Path) -> None:
     "damage", ["-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", "-----BEGIN CERTIFICATE-----"]
 )
 def test_a_damaged_certificate(machine: OldMachine, folder: Path, damage: str) -> None:
-    """The rest of the folder is read."""
+    """A damaged file does not prevent the import of the others."""
     chain, key, _ = issue(["a.test"], NOW)
     (folder / "0.pem").write_text(damage)
     (folder / "1.pem").write_text(chain)
@@ -157,7 +157,7 @@ def test_a_folder_without_pem_files(machine: OldMachine, folder: Path) -> None:
 
 
 def test_the_import_writes_a_valid_configuration(machine: OldMachine, folder: Path) -> None:
-    """Everything found fits together."""
+    """The import writes a valid configuration."""
     from dnsrenew.config import Config
 
     chain, key, _ = issue(["a.test"], NOW)

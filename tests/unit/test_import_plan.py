@@ -65,7 +65,7 @@ def test_a_name_is_valid_on_every_system(name: str, expected: str) -> None:
 
 
 def test_names_do_not_clash() -> None:
-    """Two certificates of one name with other domains have names of their own."""
+    """Certificates whose names clash get different names."""
     found = plan(certificate("web", "a.test"), certificate("WEB", "b.test"))
     assert [each.name for each in found.certificates] == ["web", "web-2"]
 
@@ -84,7 +84,7 @@ def test_two_tools_for_the_same_domains() -> None:
 
 
 def test_a_tool_without_its_certificate_loses_to_one_that_has_it() -> None:
-    """A certificate whose files are missing is older than any."""
+    """A certificate with missing files is replaced by any complete one."""
     broken = certificate("a", "a.test", fullchain_pem=None, key_pem=None)
     found = make_plan([data(broken), data(certificate("b", "a.test", age=80), kind="lego")])
     assert [each.name for each in found.certificates] == ["b"]
@@ -126,7 +126,7 @@ def test_dns_accounts_once() -> None:
 
 
 def test_without_a_route_a_person_sets_the_records() -> None:
-    """The configuration stays valid for the others."""
+    """A certificate without a route gets the manual provider."""
     found = plan(certificate("a.test", routes=()))
     assert (found.dns["manual"].provider, found.certificates[0].dns) == ("manual", ("manual",))
 
@@ -138,7 +138,7 @@ def test_the_type_of_the_next_key() -> None:
 
 
 def test_secrets_do_not_show() -> None:
-    """A plan in a log or a traceback has no key and no secret."""
+    """The repr of a plan has no key and no secret."""
     found = plan(certificate("a.test"), accounts=(account("one"),))
     assert "PRIVATE KEY" not in repr(found)
     assert "'t'" not in repr(found)

@@ -93,7 +93,7 @@ def assert_named(result: ImportResult) -> None:
 
 
 def test_not_before_the_lines_are_changed(switched: Switched) -> None:
-    """The document names the servers that read the old files instead."""
+    """The document names the servers that still read the old files."""
     document = switched.first.to_dict()
     assert (document["stop"], COMMAND in str(document)) == (None, False)
     assert f"/{NGINX}" in document["stop_reason"]
@@ -205,7 +205,7 @@ def test_every_server_has_to_be_seen(switched: Switched, monkeypatch: pytest.Mon
 
 
 def test_a_port_of_one_server_does_not_vouch_for_another(switched: Switched, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second server with an unknown port needs an address of its own in `verify`."""
+    """A second server with an unknown port needs its own address in `verify`."""
     monkeypatch.setattr(restarts, "has_loaded_since", lambda *_: True)
     new = switched.machine.target.parent / "live/example.test/fullchain.pem"
     switched.machine.write("etc/prosody/conf.d/example.lua", f'certificate = "{new}";\n')
@@ -220,7 +220,7 @@ def test_a_port_of_one_server_does_not_vouch_for_another(switched: Switched, mon
 def test_each_port_of_a_configuration_is_asked(
     switched: Switched, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Two ports, of which one serves something else."""
+    """Every port of a configuration must serve the certificate."""
     monkeypatch.setattr(restarts, "has_loaded_since", lambda *_: True)
     with ExitStack() as stack:
         stack.enter_context(switched.serving(switched.stored))

@@ -90,7 +90,7 @@ def test_tables_that_were_given(draft: InitDraft) -> None:
 
 
 def test_references_stay_references(draft: InitDraft) -> None:
-    """No file is written for a secret that is somewhere already."""
+    """A reference is written to the configuration, without a secret file."""
     draft.secrets = {"auth_token": "env:CF_TOKEN"}
     write_files(draft, make_files(draft))
     assert 'auth_token = "env:CF_TOKEN"' in draft.around.config.read_text()

@@ -62,7 +62,7 @@ def check(draft: InitDraft, **changes: Any) -> None:
     ],
 )
 def test_right_answers(draft: InitDraft, changes: dict[str, Any]) -> None:
-    """References are not resolved, and no command is run."""
+    """Valid answers are accepted without resolving references or running commands."""
     check(draft, **changes)
     assert not draft.around.config.parent.exists()
 
@@ -102,7 +102,7 @@ def test_wrong_answers(draft: InitDraft, changes: dict[str, Any], words: str) ->
 
 
 def test_a_person_has_to_set_records_and_nobody_is_there(draft: InitDraft) -> None:
-    """The manual host is refused in a script, and taken at a terminal."""
+    """The manual host is refused without a terminal and accepted at one."""
     answers = Answers({PROVIDER: {"provider": "manual"}})
     with pytest.raises(ConfigError, match="no terminal"):
         check_forms(draft, answers)

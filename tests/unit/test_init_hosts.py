@@ -48,7 +48,7 @@ def test_the_host_by_its_name_servers(servers: list[str], hosts: list[str]) -> N
 
 
 def test_the_host_by_the_domain() -> None:
-    """A name below duckdns.org can be nowhere else."""
+    """A name below duckdns.org is at DuckDNS."""
     assert [each.name for each in dns_host.hosts_of(PROVIDERS, [], ["*.my-house.duckdns.org"])] == ["duckdns"]
 
 
@@ -62,7 +62,7 @@ def test_what_is_asked() -> None:
 
 
 def test_options_from_a_line() -> None:
-    """A program is split as a shell does."""
+    """A program is split as by a shell."""
     assert dns_host.option_value(OptionSpec(kind="program"), "/bin/a 'b c'") == ["/bin/a", "b c"]
     assert dns_host.option_value(OptionSpec(), "a b") == "a b"
 
@@ -130,7 +130,7 @@ def test_an_option_without_a_value() -> None:
 
 @pytest.mark.parametrize("content", [b"a = \n", b"\xff", None])
 def test_answers_that_cannot_be_read(tmp_path: Path, content: bytes | None) -> None:
-    """No TOML, no UTF-8, no file."""
+    """Invalid TOML, invalid UTF-8 and a missing file are errors."""
     path = tmp_path / "answers.toml"
     if content is not None:
         path.write_bytes(content)

@@ -116,7 +116,7 @@ class Machine:
 
     @property
     def host(self) -> ServerHost:
-        """The machine, looked at by root."""
+        """The machine, as root sees it."""
         return ServerHost(
             root=self.root,
             home=self.root / "root",
@@ -217,7 +217,7 @@ def test_a_wildcard(machine: Machine) -> None:
 
 
 def test_apache(machine: Machine) -> None:
-    """The virtual host of the name."""
+    """The files of the virtual host with the name are used."""
     machine.file("/etc/apache2/apache2.conf", APACHE)
     machine.file("/etc/apache2/sites-enabled/site.conf", VHOST)
     for _ in range(3):  # its workers look the same

@@ -46,7 +46,7 @@ def certificate(*domains: str, more: str = BY_HTTP) -> str:
 
 @pytest.mark.parametrize("domain", ["7.example", "a7", "7.0.2.192.in-addr.arpa", "*.example.test", "xn--7ca.test"])
 def test_a_domain_is_no_address(domain: str) -> None:
-    """Digits in a name, or a name under a reverse zone, make no address."""
+    """A name with digits or below a reverse zone is no IP address."""
     assert not names.is_ip(domain)
 
 
@@ -55,7 +55,7 @@ def test_a_domain_is_no_address(domain: str) -> None:
     [(FOUR, FOUR), ("2001:0DB8:0:0::7", SIX), ("2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"), ("::0", "::")],
 )
 def test_an_address_has_one_form(written: str, one_form: str) -> None:
-    """RFC 5952: the CA, the store and the certificate are compared as texts."""
+    """An IP address has one canonical form (RFC 5952)."""
     assert names.canonical_ip(written) == one_form
     assert names.is_ip(one_form)
 
@@ -78,7 +78,7 @@ def test_addresses_need_no_dns_account(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("domain", "name"), [("::1", "0--1"), ("2001:db8::", "2001-db8--"), (FOUR, FOUR)])
 def test_the_default_name_is_valid_everywhere(tmp_path: Path, domain: str, name: str) -> None:
-    """No colon, which Windows does not allow, and no hyphen in front."""
+    """The default name of an address has no colon and no leading hyphen."""
     assert load(tmp_path, certificate(domain)).certificates[0].name == name
 
 
@@ -106,12 +106,12 @@ def test_dns_01_alone_is_a_mistake(tmp_path: Path, domains: list[str], more: str
 
 
 def test_dns_01_alone_is_one_mistake(tmp_path: Path) -> None:
-    """A DNS account, which is missing as well, would not help."""
+    """An address without a fitting route is one mistake, even if no DNS account exists."""
     assert "http-01" in mistake(tmp_path, certificate(FOUR, more=""))["expected"]
 
 
 def test_a_wildcard_and_an_address_need_two_routes(tmp_path: Path) -> None:
-    """No challenge can validate both."""
+    """A wildcard and an address need two routes, because no challenge can validate both."""
     found = mistakes(tmp_path, HOME + certificate("*.example.test", FOUR))
     assert [one["found"] for one in found] == ['"*.example.test"']
     assert load(tmp_path, HOME + certificate("*.example.test", FOUR, more=BY_BOTH)).certificates

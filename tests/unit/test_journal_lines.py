@@ -102,7 +102,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandI
     ],
 )
 def test_the_forms_of_a_value(value: str, data: bytes) -> None:
-    """A value with line feeds has its length in front."""
+    """A value with line feeds is preceded by its length."""
     assert encode({"F": value}) == data
 
 

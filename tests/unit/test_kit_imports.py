@@ -48,7 +48,7 @@ def test_the_lab_needs_no_kit() -> None:
 
 
 def test_only_tests_stand_beside_the_kit() -> None:
-    """A folder of tests holds tests and a conftest."""
+    """A folder of tests contains only tests and a conftest."""
     others = [
         path.relative_to(TESTS).as_posix()
         for folder in ("unit", "integration", "contract", "faults")

@@ -47,7 +47,7 @@ def test_records_are_found_and_set(tmp_path: Path, dialect: str) -> None:
 
 
 def test_without_an_account_the_error_holds_the_records(tmp_path: Path) -> None:
-    """A person sets them, and the same call then succeeds."""
+    """Without an account the error has the records. After they are set, the call succeeds."""
     stage = stage_of(tmp_path, zones={"a": ("other.test",)})
     services = stage._services({})
     records = found(stage, services)
@@ -80,7 +80,7 @@ def test_a_name_without_a_zone_costs_no_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dialect", ["01", "02"])
 def test_for_a_name_that_is_validated_the_directory_tells(tmp_path: Path, dialect: str) -> None:
-    """A valid authorization shows only the challenge that was answered."""
+    """The record is also found for a name whose authorization is already valid."""
     stage = stage_of(tmp_path, dialect)
     services = stage._services({})
     expected = [record.value for record in found(stage, services)]

@@ -114,7 +114,7 @@ def test_a_certificate_of_the_program_is_refused(server: Server) -> None:
 
 
 def test_a_pair_that_does_not_fit_changes_nothing(server: Server) -> None:
-    """The context in use is not damaged."""
+    """A key that does not match raises SSLError, and the context in use stays."""
     old, broken = server.make(), server.make()
     server.serve(old)
     here(broken.private_key_path).write_text(old.private_key_pem)

@@ -48,7 +48,7 @@ def test_no_account_is_made_while_caa_pins_the_lost_one(rerun: Rerun, issuer: st
 
 @pytest.mark.parametrize("named", [True, False], ids=["named", "nameless"])
 def test_a_caa_record_without_an_account_pins_nothing(rerun: Rerun, *, named: bool) -> None:
-    """A new account is made, and the certificate renewed."""
+    """A CAA record without an account URL does not prevent a new account."""
     stage, outcome, _ = rerun(named, "one.test")
     assert outcome.status == "renewed"
     assert len(stage.accounts["one"]) == 2

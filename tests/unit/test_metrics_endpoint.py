@@ -256,7 +256,7 @@ def test_a_round_does_not_wait_for_a_reading(stage: EndpointStage, monkeypatch: 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:{}", "[::1]:{}", "localhost:{}", ":{}"])
 def test_each_form_of_address(stage: EndpointStage, listen: str) -> None:
-    """IPv4, IPv6, a name, and all addresses at once."""
+    """The endpoint listens on IPv4, IPv6, a name, or all addresses."""
     if "[" in listen and not ports.has_ipv6():
         pytest.skip("this host has no IPv6")
     port = stage.port()

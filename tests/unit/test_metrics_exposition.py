@@ -52,13 +52,13 @@ def test_what_is_unknown_has_no_sample() -> None:
 
 @pytest.mark.parametrize("target", ['a"b', "a\\b", "a\nb", "\\n", 'end\\"', "münchen → 东京", 'x"} 1\nfake{y="'])
 def test_any_label_survives(target: str) -> None:
-    """Quotes, backslashes, line feeds and other scripts come back as they were."""
+    """Any label survives writing and parsing, with quotes, backslashes and line feeds."""
     samples = parsed(exposition([numbers(deployed={("run", target): True})], None))
     assert value(samples, "certificate_deployed", name="home", to="run", target=target) == 1
 
 
 def test_ten_thousand_certificates_in_reasonable_time() -> None:
-    """The text takes some tenths of a second at most, and has a line for each sample."""
+    """The text for 10,000 certificates is made in limited time and has a line for each sample."""
     many = [numbers(f"site{number}") for number in range(10_000)]
     before = time.process_time()
     text = exposition(many, LastRun(START, success=True))
@@ -76,7 +76,7 @@ def collected(folder: Path, *specs: CertificateSpec, days: float = 1) -> list[Ce
 
 
 def test_numbers_are_those_of_the_status(tmp_path: Path) -> None:
-    """A certificate that failed twice has 2, one that never existed is missing."""
+    """The metrics have the failures and the state of each certificate."""
     store = FolderStore(tmp_path / "state")
     state = keep(store, 1)
     failure = {"time": rfc3339(BEGIN), "code": "ca-unreachable", "message": "No.", "fix": "Look."}

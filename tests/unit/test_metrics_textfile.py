@@ -94,7 +94,7 @@ def test_a_run_for_some_tells_of_all(stage: TextfileStage, monkeypatch: pytest.M
 def test_success_is_that_of_the_exit_status(
     stage: TextfileStage, monkeypatch: pytest.MonkeyPatch, status: str, success: int
 ) -> None:
-    """A certificate that another run works on is no failure."""
+    """The metric of success follows the exit status. A locked certificate is no failure."""
     play(monkeypatch, status=status)
     stage.renewer(OTHER).renew()
     assert value(parsed(stage.file.read_text()), "last_run_success") == success
@@ -185,7 +185,7 @@ def test_what_a_killed_run_left_is_in_nobodys_way(stage: TextfileStage) -> None:
 
 
 def test_without_the_table_nothing_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run without [metrics] does not pay for them."""
+    """Without [metrics] the module is not loaded."""
     import sys
 
     keep(FolderStore(tmp_path), 1)

@@ -66,7 +66,7 @@ def test_the_guide_lists_every_metric(guide: str, metrics: set[str]) -> None:
     ],
 )
 def test_only_metrics_that_exist_are_asked_for(name: str, metrics: set[str], unused: set[str]) -> None:
-    """A metric that was renamed would leave an alert that never fires."""
+    """All queries use existing metrics."""
     text = (FOLDER / name).read_text("utf-8")
     used = set(_NAME.findall(text))
     assert used <= metrics
@@ -77,7 +77,7 @@ def test_only_metrics_that_exist_are_asked_for(name: str, metrics: set[str], unu
     ("name", "chosen"), [("dashboard.json", ["job", "instance"]), ("fleet-dashboard.json", ["job"])]
 )
 def test_every_query_goes_to_the_chosen_data_source(name: str, chosen: list[str]) -> None:
-    """A dashboard that names one of its author shows nothing to others."""
+    """Every panel uses the data source that the user selects."""
     dashboard = board(name)
     sources = [source for source in values_of(dashboard["panels"], "datasource") if source is not None]
     assert {source["uid"] for source in sources} == {"${datasource}"}

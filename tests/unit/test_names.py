@@ -19,7 +19,7 @@ from dnsrenew.base import names
     ],
 )
 def test_below_is_by_labels(name: str, ancestor: str, *, below: bool) -> None:
-    """A name is below another label by label, never by the end of the text."""
+    """A name is compared with a parent label by label."""
     assert names.is_at_or_below(name, ancestor) is below
 
 
@@ -33,7 +33,7 @@ def test_below_is_by_labels(name: str, ancestor: str, *, below: bool) -> None:
     ],
 )
 def test_a_labels(domain: str, expected: str) -> None:
-    """International names become A-labels, all become lower case."""
+    """International names become A-labels, and all become lower case."""
     assert names.to_a_labels(domain) == expected
 
 
@@ -48,7 +48,7 @@ def test_what_is_no_domain_is_refused(domain: str) -> None:
 
 @given(st.text(max_size=80))
 def test_any_text_gives_a_name_or_a_reason(text: str) -> None:
-    """No other exception, and what comes out is ASCII and stable."""
+    """Any text gives an ASCII name, which is stable, or InvalidName."""
     try:
         name = names.to_a_labels(text)
     except names.InvalidName:

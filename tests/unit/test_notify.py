@@ -58,7 +58,7 @@ def told(stage: NotifyStage, name: str = "home") -> Told:
 
 
 def test_a_life_of_a_certificate_is_told_in_few_messages(stage: NotifyStage, receiver: Receiver) -> None:
-    """Many runs; a message at the first failure, at a sixth, at the recovery and for a failed deployment."""
+    """Over many runs, the first failure, the expiry, the recovery and a failed deployment are each sent once."""
     stage.notify(receiver.address)
     assert stage.one(day=0).status == "renewed"
     assert stage.one(day=30).status == "not-due"
@@ -93,7 +93,7 @@ def _until(stage: NotifyStage) -> str:
 def test_a_message_tells_what_happened_what_to_do_and_what_comes_next(
     stage: NotifyStage, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The name, the reason, the fix, the old certificate, the next attempt and the machine."""
+    """The message has name, reason, fix, current certificate, next attempt and machine."""
     monkeypatch.setattr(socket, "gethostname", lambda: "nas")
     stage.notify(receiver.address)
     stage.one(day=0)
@@ -141,7 +141,7 @@ def test_one_message_tells_all_certificates_of_a_run(stage: NotifyStage, receive
 
 
 def test_a_crowd_is_told_in_a_message_of_bounded_length(stage: NotifyStage, receiver: Receiver) -> None:
-    """Ten in full, a hundred by name, the others by number."""
+    """Ten certificates are described, a hundred are named, the others are counted."""
     stage.specs = tuple(
         replace(SPEC, name=f"s{number}", domains=(f"s{number}.test",), identifiers=(f"s{number}.test",), routes=())
         for number in range(150)
@@ -260,7 +260,7 @@ def test_a_damaged_record_counts_as_missing(stage: NotifyStage, receiver: Receiv
 
 
 def test_without_the_table_nothing_is_loaded(stage: NotifyStage) -> None:
-    """A run without [notify] imports nothing for it."""
+    """Without [notify] no module for it is loaded."""
     before = set(sys.modules)
     stage.one(day=0)
     assert not {name for name in set(sys.modules) - before if name.startswith(("apprise", "dnsrenew.watch"))}
@@ -335,7 +335,7 @@ def test_an_address_that_hangs_holds_up_neither_the_other_one_nor_the_run(
 
 @pytest.mark.usefixtures("quick")
 def test_a_cancel_ends_the_wait_for_a_service(stage: NotifyStage) -> None:
-    """SIGTERM while a message is sent."""
+    """Cancellation ends the wait for a service."""
     cancel, release = threading.Event(), threading.Event()
 
     def wait(_: str, __: send.Sending, ___: object) -> None:
@@ -352,7 +352,7 @@ def test_a_cancel_ends_the_wait_for_a_service(stage: NotifyStage) -> None:
 
 @pytest.mark.parametrize("address", ["nfty://topic-of-mine", "no address at all", "mailto://", "tgram://1"])
 def test_an_address_that_apprise_does_not_know_is_a_warning(stage: NotifyStage, address: str) -> None:
-    """The warning shows the kind at most."""
+    """The warning does not show the address."""
     stage.notify(address)
     stage.refuses = True
     stage.one(day=0)
@@ -376,7 +376,7 @@ def test_an_address_that_cannot_be_resolved_is_a_warning(stage: NotifyStage, rec
 def test_without_apprise_the_warning_names_the_command(
     stage: NotifyStage, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The package belongs to an extra."""
+    """Without apprise the warning has the command that installs it."""
     monkeypatch.setattr(send, "_PACKAGE", "no_such_package")
     stage.notify(receiver.address)
     stage.refuses = True
@@ -433,21 +433,21 @@ def beats(stage: NotifyStage, service: Api, *names: str, **options: Any) -> list
 
 
 def test_a_run_over_all_certificates_sends_a_heartbeat(beating: NotifyStage, receiver: Receiver) -> None:
-    """A run over named ones does not, nor does a dry run."""
+    """Only a run over all certificates sends a heartbeat, and a dry run does not."""
     beating.notify(heartbeat=f"{receiver.url}/ping/{TOKEN}?create=1")
     assert beats(beating, receiver, "home") == []
     assert beats(beating, receiver) == [f"GET /ping/{TOKEN}?create=1"]
 
 
 def test_a_failed_run_says_so(beating: NotifyStage, receiver: Receiver) -> None:
-    """A failed deployment makes the exit status 1."""
+    """A failed deployment sends the heartbeat of a failure."""
     beating.notify(heartbeat=f"{receiver.url}/ping/{TOKEN}/?create=1")
     beating.specs = (replace(SPEC, deploy=(Deployment("files", combined=str(beating.path / "missing" / "a.pem")),)),)
     assert beats(beating, receiver) == [f"GET /ping/{TOKEN}/fail?create=1"]
 
 
 def test_where_another_run_holds_a_lock_no_heartbeat_is_sent(beating: NotifyStage, receiver: Receiver) -> None:
-    """The end of that run is not known."""
+    """If another run holds a lock, no heartbeat is sent, because its result is unknown."""
     beating.notify(heartbeat=receiver.url)
     renewer = beating.renewer()
     with renewer._store.lock("home", context=renewer._context(None)):
@@ -473,7 +473,7 @@ def test_a_heartbeat_is_tried_again_after_an_error_of_the_server(
 
 
 def test_a_heartbeat_to_nowhere_is_a_warning(beating: NotifyStage) -> None:
-    """No name, no port, no URL."""
+    """A heartbeat that cannot be sent causes a warning."""
     for url in ("http://127.0.0.1:1/x", "ftp://127.0.0.1/x", "nothing"):
         beating.notify(heartbeat=url)
         beating.renewer().renew()

@@ -86,7 +86,7 @@ def test_a_first_failure_when_a_third_is_left_is_one_change() -> None:
 
 
 def test_a_first_failure_when_a_sixth_is_left_is_not_followed_by_the_third() -> None:
-    """The worse warning includes the other one."""
+    """After the warning for a sixth of the lifetime, the one for a third is not sent."""
     life = Life()
     assert life.run("failed", 80).expiring == 2
     assert life.kinds("failed", 81) == ()

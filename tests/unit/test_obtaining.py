@@ -186,7 +186,7 @@ def test_the_first_of_several_obtains_and_the_others_wait(tmp_path: Path, clock:
 
 
 def test_it_waits_three_minutes_at_most(tmp_path: Path, clock: FakeClock) -> None:
-    """After 180 seconds the error names the lock."""
+    """After 180 seconds of waiting for the lock the call fails."""
     with FolderStore(tmp_path).lock("home", context=Context()), pytest.raises(RenewalFailed) as caught:
         call(tmp_path)
     assert caught.value.evidence["cause"]["code"] == "locked"

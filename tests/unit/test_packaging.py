@@ -1,4 +1,4 @@
-"""What is given to others: the wheel, the image, the workflows, and tests that every system can collect."""
+"""What is distributed: the wheel, the image and the workflows, and tests that every system can collect."""
 
 import ast
 import os
@@ -233,5 +233,5 @@ def test_every_system_can_collect_the_tests_that_need_no_servers() -> None:
     ],
 )
 def test_what_is_imported_is_told_from_what_runs_later(source: str, found: int) -> None:
-    """The rule above, on examples."""
+    """Only imports at load time count as needing POSIX, on examples."""
     assert len(list(posix_only(ast.parse(source)))) == found

@@ -148,7 +148,7 @@ def test_an_after_that_fails_is_a_warning(host: Host) -> None:
 
 
 def test_after_runs_after_a_cancel(host: Host) -> None:
-    """``before`` is killed, and the server is started again."""
+    """After a cancel ``before`` is killed and ``after`` runs."""
     cancel = threading.Event()
 
     def stop_when_it_runs() -> None:

@@ -146,7 +146,7 @@ def not_private(root: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("mask", [0o000, 0o077, 0o777])
 def test_all_that_a_run_writes_is_private(tmp_path: Path, mask: int) -> None:
-    """All files are private under any umask, and can be read again."""
+    """All files are private under any umask and can be read again."""
     with umask(mask):
         root = full_store(tmp_path / "state")
         for operation in store_operations(root):

@@ -222,7 +222,7 @@ def test_a_program_that_prints_for_ever() -> None:
 
 @pytest.mark.parametrize(("size", "fits"), [(1 << 16, True), ((1 << 16) + 1, False)])
 def test_the_most_that_a_program_may_print(size: int, fits: bool) -> None:
-    """The limit is 64 KiB."""
+    """A program may print at most 64 KiB."""
     prints = Secret.command([sys.executable, "-c", f"print('x' * {size}, end='')"])
     if fits:
         assert len(prints.reveal()) == size

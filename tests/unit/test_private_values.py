@@ -98,7 +98,7 @@ PRINTERS: dict[str, Callable[[Any], str]] = {
 @pytest.mark.parametrize("printer", PRINTERS)
 @pytest.mark.parametrize("holder", HOLDERS)
 def test_an_object_with_a_secret_does_not_show_it(holder: str, printer: str) -> None:
-    """Printed, formatted, in a list, an exception, a log line or JSON."""
+    """No way of printing an object shows its secret."""
     assert CANARY not in PRINTERS[printer](HOLDERS[holder]())
 
 

@@ -41,7 +41,7 @@ def lexicons_options(name: str) -> set[str]:
 
 
 def test_all_are_there() -> None:
-    """The hosts that the project promises."""
+    """All promised hosts have a file."""
     promised = (
         "aliyun cloudflare desec digitalocean dnspod duckdns gandi godaddy hetzner namecheap ovh porkbun powerdns "
         "rfc2136 route53"
@@ -68,7 +68,7 @@ def test_it_is_complete(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_its_block_can_be_copied(name: str) -> None:
-    """The block that `providers NAME` prints is TOML and, filled in, has no mistake."""
+    """The printed block is valid TOML and has no mistake once it is filled in."""
     provider = shipped(name)
     (account,) = tomllib.loads(provider.block())["dns"].values()
     assert account.pop("provider") == name
@@ -83,7 +83,7 @@ def test_its_block_can_be_copied(name: str) -> None:
 
 @pytest.mark.parametrize("name", THROUGH_LEXICON)
 def test_its_options_are_lexicons(name: str) -> None:
-    """No drift: lexicon knows the provider, and takes every option that we ask for or set."""
+    """Each lexicon provider exists and accepts every option of its file."""
     provider = shipped(name)
     lexicon_name = provider.driver_options["provider"]
     ours = {"provider", "look_first", "look_after"}
@@ -125,7 +125,7 @@ def test_what_needs_more_than_lexicon_is_known() -> None:
 
 
 def test_hosts_that_rewrite_are_exclusive() -> None:
-    """Hosts that replace a whole zone, or all values of a name, have one writer at a time."""
+    """Hosts that replace a whole zone, or all values of a name, allow one writer at a time."""
     rewriting = (
         "azure constellix desec devnomads flexibleengine gandi gehirn godaddy googleclouddns joker loopia misaka "
         "namecheap nsone online powerdns rcodezero route53 sakuracloud ultradns valuedomain yandexcloud"

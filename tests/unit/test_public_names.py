@@ -175,13 +175,13 @@ def test_every_type_in_a_class_has_a_public_name(name: str) -> None:
 
 @pytest.mark.parametrize("function", [dnsrenew.obtain, dnsrenew.serve])
 def test_every_type_of_a_function_has_a_public_name(function: Callable[..., object]) -> None:
-    """The same for the functions."""
+    """Every type in a public function's annotations has a public name."""
     kinds = inspect.get_annotations(function).values()
     assert [unknown for kind in kinds if (unknown := unknown_types(kind))] == []
 
 
 def test_a_type_without_a_public_name_is_found() -> None:
-    """The two tests above can fail."""
+    """An annotation without a public name is found."""
     assert unknown_types("Mapping[str, Provider] | None") == {"Provider"}
     assert unknown_types("Literal['a', 'b'] | os.PathLike[str]") == set()
 

@@ -71,7 +71,7 @@ def test_every_link_leads_to_a_heading() -> None:
     ],
 )
 def test_a_section_has_what_a_reader_looks_for(name: str, parts: list[str]) -> None:
-    """Signature, types, units, errors, RFC."""
+    """A section has signature, types, units, errors and RFC."""
     section = entry(name).replace("\\|", "|")
     assert [part for part in parts if part not in section] == []
 
@@ -86,7 +86,7 @@ def test_every_logger_is_listed() -> None:
 
 
 def test_what_is_not_for_users_is_left_out() -> None:
-    """No method that only dnsrenew itself calls."""
+    """Internal methods and constructors are left out."""
     assert "#### `DnsRenewError.of`" not in TEXT
     assert "`providers` |" not in TEXT
     assert "Config(\n" not in TEXT

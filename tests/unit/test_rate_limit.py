@@ -108,7 +108,7 @@ def test_each_ca_and_each_host_has_its_own(context: Context) -> None:
 
 
 def test_a_certificate_with_a_hundred_names_never_waits_for_its_ca(context: Context) -> None:
-    """Directory, nonces and account, and 4 + 2 N requests: all of them may be sent at once."""
+    """All requests for a certificate with a hundred names are sent without waiting."""
     bucket = context.buckets.of_ca("ca.test")
     moments(context, bucket, [1] * (4 + 2 * 100 + 30))
     assert context.clock.monotonic() == 0

@@ -1,4 +1,4 @@
-"""Trying again, without waiting."""
+"""Retries, without real waits."""
 
 import random
 import subprocess
@@ -39,20 +39,20 @@ def context(clock: FakeClock) -> Context:
 
 
 def test_what_works_is_called_once(context: Context, clock: FakeClock) -> None:
-    """A success costs no wait."""
+    """A successful call is not repeated and does not wait."""
     assert resend(context, failing(0)) == 1
     assert clock.waits == []
 
 
 def test_three_tries_with_growing_waits(context: Context, clock: FakeClock) -> None:
-    """Half a second, then one and a half, each a fifth more or less."""
+    """The waits are 0.5 s and 1.5 s, each up to a fifth more or less."""
     assert resend(context, failing(2)) == 3
     assert 0.4 <= clock.waits[0] <= 0.6
     assert 1.2 <= clock.waits[1] <= 1.8
 
 
 def test_after_the_last_try_the_error_itself_is_raised(context: Context) -> None:
-    """The caller gets its own error, of the last try, and no chain of others."""
+    """The caller gets the error of the last try, without a chain."""
     with pytest.raises(ValueError, match="failure 3") as caught:
         resend(context, failing(9))
     assert caught.value.__suppress_context__
@@ -105,7 +105,7 @@ def test_another_error_passes_at_once(context: Context, clock: FakeClock) -> Non
 
 
 def test_a_cancel_ends_the_waiting(context: Context) -> None:
-    """Ctrl-C between two tries is answered."""
+    """Cancellation ends the wait between two tries."""
     context.cancel.set()
     with pytest.raises(Cancelled):
         resend(context, failing(1))

@@ -145,7 +145,7 @@ def test_what_was_started_by_hand_is_asked_for(machine: Machine, answer: str) ->
 
 
 def test_a_service_that_stays(machine: Machine) -> None:
-    """`dnsrenew run` as a service of the system."""
+    """`dnsrenew run` as an enabled system service counts."""
     put(machine, "/etc/systemd/system/dnsrenew.service", f"[Service]\nExecStart=dnsrenew run --config {CONFIG}\n")
     enable(machine, "/etc/systemd/system/dnsrenew.service", "multi-user.target")
     assert detect(CONFIG, machine) == ActiveSchedule(True, "systemd")

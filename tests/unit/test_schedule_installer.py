@@ -86,7 +86,7 @@ def test_a_foreign_file_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("before", [None, "", FOREIGN, FOREIGN.rstrip()])
 def test_the_crontab_keeps_its_other_lines(before: str | None) -> None:
-    """The block is added once, at the end, and removed."""
+    """The block is added once at the end and removed again. Other lines stay."""
     plan, run = make_plan("cron", JOB_OF_JOE, DEBIAN_USER), Programs(crontab=before)
     installer.install(plan, run)
     installer.install(plan, run)
@@ -157,7 +157,7 @@ def test_a_partial_installation_is_removed(tmp_path: Path) -> None:
     ids=["is-enabled", "is-active", "launchd", "windows"],
 )
 def test_the_system_is_asked_whether_it_is_active(plan: SchedulePlan, asked: str) -> None:
-    """The system knows whether a schedule is active, and its answer is returned."""
+    """The system's reason for an inactive schedule is returned."""
     assert installer.why_inactive(plan, Programs()) == ""
     assert installer.why_inactive(plan, Programs(refuse=[asked])) == f"{asked}: Access denied"
 

@@ -163,7 +163,7 @@ def test_windows_from_its_environment() -> None:
 
 
 def test_a_path_with_a_line_break_is_refused() -> None:
-    """A path cannot add a line to a crontab."""
+    """A path with a line break is refused, because it could add a line to a crontab."""
     with pytest.raises(ConfigError) as caught:
         this_job(DEBIAN_USER, "/tmp/a\n* * * * * rm")
     assert caught.value.code == "schedule-path"

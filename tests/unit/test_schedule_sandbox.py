@@ -76,7 +76,7 @@ def test_systemd_accepts_the_units(variant: str, word: str, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("variant", MOST_EXPOSED)
 def test_the_exposure_is_small(variant: str, tmp_path: Path) -> None:
-    """`systemd-analyze security` finds little that is open."""
+    """The exposure by `systemd-analyze security` is below the threshold."""
     job, host = VARIANTS[variant]
     job = replace(job, program=(str(executable(tmp_path / "dnsrenew")),))
     threshold = f"--threshold={MOST_EXPOSED[variant] * 10:.0f}"
@@ -175,7 +175,7 @@ def test_webroots_and_deployed_files_are_written(tmp_path: Path) -> None:
 
 
 def test_files_that_are_read(tmp_path: Path) -> None:
-    """The roots of a CA, and secrets."""
+    """The roots of a CA and secret files are readable."""
     (tmp_path / "roots.pem").write_text(issuer("Lab").pem)
     path = tmp_path / "dnsrenew.toml"
     text = CONFIGURATION.format(secret='"file:tsig"', routes='{ challenge = "dns-01" }', deploy="", more="")

@@ -43,7 +43,7 @@ def test_what_was_sealed_is_read(size: int) -> None:
 
 
 def test_pieces_of_any_size_are_the_same_stream() -> None:
-    """Small writes are collected to chunks."""
+    """Small writes are combined into chunks."""
     out = io.BytesIO()
     writer = SealedWriter(out, "correct horse", cost=COST)
     for _ in range(1000):
@@ -53,7 +53,7 @@ def test_pieces_of_any_size_are_the_same_stream() -> None:
 
 
 def test_a_wrong_passphrase_is_told_from_damage() -> None:
-    """The check in the head decides."""
+    """A wrong passphrase and a damaged file raise different errors."""
     data = sealed(b"secret")
     with pytest.raises(WrongPassphraseError):
         opened(data, "correct horsf")

@@ -154,7 +154,7 @@ def test_exactly_one_final_newline_is_removed(written: str, read: str, tmp_path:
     ],
 )
 def test_an_unresolvable_reference_says_what_is_missing(secret: Secret, words: str) -> None:
-    """The error names the reference and the cause, and never shows what a program printed."""
+    """The error names the reference and the cause. It does not show a program's output."""
     with pytest.raises(SecretError) as caught:
         secret.reveal()
     assert caught.value.code == "secret-missing"
@@ -163,7 +163,7 @@ def test_an_unresolvable_reference_says_what_is_missing(secret: Secret, words: s
 
 
 def test_a_pipe_can_deliver_a_secret(tmp_path: Path) -> None:
-    """The pipe of a password manager or a shell: its writer may start later, and pause."""
+    """A secret can be read from a pipe whose writer starts later and pauses."""
     pipe = tmp_path / "token"
     os.mkfifo(pipe)
 
@@ -180,7 +180,7 @@ def test_a_pipe_can_deliver_a_secret(tmp_path: Path) -> None:
 
 
 def test_an_impossible_command() -> None:
-    """A command that no system accepts is an error of the secret as any other."""
+    """A command that the system refuses is a SecretError."""
     with pytest.raises(SecretError, match="cannot be run"):
         Secret.command(["true", "a\0b"]).reveal()
 
@@ -297,7 +297,7 @@ def test_threads_that_wait_for_a_secret_share_a_failure() -> None:
 
 
 def test_redaction_covers_the_usual_encodings() -> None:
-    """Plain, percent-encoded, in base64."""
+    """A secret is masked in plain text, percent-encoded and in base64."""
     redactor = Redactor()
     redactor.add(CANARY)
     encoded = base64.b64encode(CANARY.encode()).decode()
@@ -343,7 +343,7 @@ def test_no_secret_survives_redaction(secret: str, before: str, after: str) -> N
 
 
 def test_logs_of_guarded_libraries_hold_no_secret(caplog: pytest.LogCaptureFixture) -> None:
-    """Two guards overlap, and the end of one does not end the other."""
+    """Guards may overlap: the end of one does not end the other."""
     logger = logging.getLogger("urllib3.connectionpool")
     redactor = Redactor()
     redactor.add(CANARY)
@@ -358,7 +358,7 @@ def test_logs_of_guarded_libraries_hold_no_secret(caplog: pytest.LogCaptureFixtu
 
 
 def test_a_logger_that_is_made_under_guard_is_guarded_too(caplog: pytest.LogCaptureFixture) -> None:
-    """Some libraries make theirs only when they are called, and a plug-in has one of its own."""
+    """A logger that is created during the guard is guarded too."""
     redactor = Redactor()
     redactor.add(CANARY)
     caplog.set_level(logging.DEBUG)
@@ -436,7 +436,7 @@ def test_a_wrong_log_call_of_a_library_is_no_error(words: object, caplog: pytest
 
 
 def test_a_forgotten_secret_is_resolved_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A value itself stays, and so does what can be read only once."""
+    """forget() makes a reference be read again, except for a value and a source that can be read only once."""
     file, ours = tmp_path / "token", os.pipe()
     file.write_text("old")
     monkeypatch.setenv("DNSRENEW_TEST", "old")

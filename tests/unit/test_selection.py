@@ -144,7 +144,7 @@ def test_a_program_is_noted_once_a_day(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [b"7", b'"then"', b'"2026-11-25"', b"null", b"[]"])
 def test_a_time_that_is_none_is_not_known(value: bytes) -> None:
-    """A time that is not one does not make the state a damaged one."""
+    """An invalid time becomes None and does not damage the state."""
     state = State.from_json(b'{"schema": 1, "asked_at": ' + value + b"}")
     assert state.asked_at is None
     assert state.asked("", START).asked_at == START
@@ -169,7 +169,7 @@ def test_a_damaged_state_of_a_forgotten_one_stops_nothing(make: Make, tmp_path: 
 
 
 def test_a_pattern_is_no_name(make: Make) -> None:
-    """What returns one certificate takes a name. A pattern, or None, is an unknown one, whatever it would match."""
+    """A method that returns one certificate refuses a pattern and None as unknown names."""
     renewer = make("web-1", "web-2")
     for find in (renewer.certificate, renewer.usable_certificate, renewer.revoke, renewer.diagnose):
         for name in ("web-*", "web-[1]", None):
@@ -190,7 +190,7 @@ def test_a_pattern_is_no_name(make: Make) -> None:
     ],
 )
 def test_a_server_takes_patterns(wanted: list[str], names: tuple[str, ...], make: Make) -> None:
-    """They are expanded at once, in order, each name once; one that matches nothing is an error."""
+    """Patterns are expanded in order, each name once. A pattern without a match is an error."""
     renewer = make("web-2", "web-1", "mail")
     assert renewer.serve(*wanted)._source.names == names
     with pytest.raises(ConfigError, match="matches shop-\\*"):

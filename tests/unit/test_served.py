@@ -27,7 +27,7 @@ from tests.kit.served_host import OTHER, SPEC, ServedHost
 
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServedHost]:
-    """A host whose server looks at the store all the time."""
+    """A host whose server polls the store continuously."""
     monkeypatch.setattr(module, "_LOOK", 0.01)
     host = ServedHost(tmp_path)
     yield host
@@ -69,6 +69,19 @@ def test_what_is_due_is_renewed(host: ServedHost) -> None:
         patch.setattr("dnsrenew.renewal.next_run._SHORTEST", timedelta(0))
         with host.served as served:
             until(lambda: serials and served.certificate.serial == serials[0])
+    assert host.runs == 1
+
+
+def test_what_becomes_due_soon_after_entering_is_renewed_then(host: ServedHost) -> None:
+    """A renewal time that is still to come is kept, also of a certificate that is valid for seconds."""
+    host.keep()
+    host.due = SystemClock().now() + timedelta(milliseconds=50)
+    host.on_run = lambda: setattr(host, "due", SystemClock().now() + timedelta(days=60))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dnsrenew.renewal.next_run._SOONEST", timedelta(0))
+        patch.setattr(module, "_LOOK", 0.01)
+        with host.served:
+            until(lambda: host.runs)
     assert host.runs == 1
 
 
@@ -198,7 +211,7 @@ print("ended")
 
 
 def test_a_held_version_is_not_pruned(host: ServedHost) -> None:
-    """The paths of a certificate lead somewhere as long as the value is used."""
+    """The files of a certificate exist as long as its value is used."""
     host.keep()
     certificate: Certificate = host.renewer.certificate("home")
     for _ in range(5):

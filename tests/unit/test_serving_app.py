@@ -127,14 +127,14 @@ def test_the_responses_of_killed_runs_are_removed(world: AppWorld) -> None:
 
 
 def test_the_command_takes_the_next_route(world: AppWorld) -> None:
-    """The route is skipped with no order."""
+    """Outside a server, the command skips the route without an order."""
     (outcome,) = world.renewer(APP, Route("dns-01", dns="home")).renew()
     assert outcome.status == "renewed"
     assert [each.orders for each in outcome.attempts] == [0, 1]
 
 
 def test_another_worker_has_the_response(world: AppWorld) -> None:
-    """The CA's request may reach any process that serves the app."""
+    """Any process that serves the app can answer the CA."""
     served, other = world.renewer(APP).serve(), world.renewer(APP).serve()
     served.http01_app(hello)
     world.app = other.http01_app(hello)

@@ -1,4 +1,4 @@
-"""What many threads want is made once, and a failure is shared without its evidence."""
+"""Concurrent callers share one call. A failure is shared without its evidence."""
 
 from __future__ import annotations
 

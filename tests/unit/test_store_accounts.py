@@ -76,7 +76,7 @@ def test_an_account_is_closed_or_lost(site: StoreSite) -> None:
 
 
 def test_the_next_key_is_kept_until_it_is_the_key(site: StoreSite) -> None:
-    """A rollover that is prepared, given up, prepared again and done."""
+    """A rollover can be prepared, abandoned, prepared again and completed."""
     for account in (FULL, CHANGING, FULL, CHANGING, CHANGED):
         accounts(site).save(account)
         assert accounts(site).load() == account
@@ -160,7 +160,7 @@ def test_a_damaged_account_is_found_again_by_its_key(
 
 
 def test_a_newer_account_is_never_guessed_at(tmp_path: Path) -> None:
-    """The error names the file, which stays unchanged."""
+    """A newer schema is refused. The file stays unchanged."""
     accounts(tmp_path).save(FULL)
     file(tmp_path, "account.json").write_bytes(b'{"schema": 2}')
     with pytest.raises(StoreError) as caught:
@@ -169,7 +169,7 @@ def test_a_newer_account_is_never_guessed_at(tmp_path: Path) -> None:
 
 
 def test_fsyncs_of_an_account(tmp_path: Path) -> None:
-    """3 before the account is requested, 1 when its URL is known, 1 for each later change."""
+    """An account costs 3 fsyncs before its request, 1 for its URL and 1 for each later change."""
     disk = AtomicFiles()
     store = FolderStore(tmp_path, disk=disk)
     store.prove_writable()
@@ -203,7 +203,7 @@ def test_killed_anywhere_while_an_account_is_saved(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EIO])
 def test_refused_anywhere_while_an_account_is_saved(tmp_path: Path, number: int) -> None:
-    """The error is a StoreError, and the old files stay."""
+    """If an operation fails, the error is a StoreError, and the old files stay."""
     counting = Counting()
     accounts(tmp_path / "count").save(FULL)
     other = AccountData(key_pem=x509.key_to_pem(x509.new_key("ecdsa-p256")), url=f"{URL}2")
@@ -274,7 +274,7 @@ def test_the_next_key_stands_beside_the_key(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("first", "then"), [(FULL, CHANGING), (CHANGING, CHANGED), (CHANGING, FULL)])
 def test_killed_anywhere_in_a_change_of_the_key(tmp_path: Path, first: AccountData, then: AccountData) -> None:
-    """Killed before any operation: a key that the CA may know is always on disk."""
+    """A kill before any operation leaves a key on disk that the CA may know."""
     accounts(tmp_path / "count").save(first)
     counting = Counting()
     accounts(tmp_path / "count", counting).save(then)
@@ -296,7 +296,7 @@ def test_killed_anywhere_in_a_change_of_the_key(tmp_path: Path, first: AccountDa
 
 
 def test_the_next_key_is_durable_before_it_is_sent(tmp_path: Path) -> None:
-    """The key and its name in the folder: 2 fsyncs."""
+    """Saving the next key costs 2 fsyncs: the key and its name in the folder."""
     disk = AtomicFiles()
     account = FolderStore(tmp_path, disk=disk).accounts(DIRECTORY, "lab")
     account.save(FULL)
@@ -307,7 +307,7 @@ def test_the_next_key_is_durable_before_it_is_sent(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["key.pem", "key.next.pem"])
 def test_of_two_keys_a_damaged_one_is_set_aside(tmp_path: Path, name: str) -> None:
-    """The other key becomes the key."""
+    """If one of two keys is damaged, the other one becomes the key."""
     accounts(tmp_path).save(CHANGING)
     file(tmp_path, name).write_bytes(b"garbage")
     context = Context()

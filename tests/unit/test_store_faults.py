@@ -228,7 +228,7 @@ def test_an_account_key_that_is_open_on_windows_changes_a_moment_later(
 def test_a_folder_in_the_place_of_a_file_is_told_on_windows_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Windows reports a missing right instead, for reading and for replacing."""
+    """On Windows a folder in place of a file is recognized, although the system reports a missing right."""
     path = tmp_path / "state.json"
     path.mkdir()
     windows = Windows(monkeypatch, 1e9)
@@ -282,7 +282,7 @@ def test_nothing_unfinished_stays_after_an_error(quick: Path, number: int) -> No
 
 
 def test_sigkill_anywhere(tmp_path: Path) -> None:
-    """The same with real processes and a real SIGKILL before each operation of a renewal."""
+    """A real SIGKILL before any operation of a renewal leaves a complete certificate."""
     program = """if True:
         import os, signal, sys
         from pathlib import Path
@@ -380,7 +380,7 @@ FILLS_UP = """if True:
 
 
 def test_a_real_file_system_that_fills_and_turns_read_only(tmp_path: Path) -> None:
-    """A small tmpfs: full before the check, full at each later write, then read-only."""
+    """A full and a read-only tmpfs give typed errors at each step."""
     own = ("unshare", "--mount") if os.geteuid() == 0 else ("unshare", "--map-root-user", "--mount")
     full, codes, *read_only = run(FILLS_UP, str(tmp_path), wrap=own).splitlines()
     assert full == "store-full"
@@ -511,7 +511,7 @@ def test_a_store_that_is_not_there_and_cannot_be_made(open_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 @pytest.mark.parametrize("path", ["/proc/dnsrenew", "/proc/dnsrenew/state"])
 def test_a_store_where_no_folder_can_be_made(path: str) -> None:
-    """The message does not blame a program that removes files; `fix` is another place."""
+    """The message does not blame a program that removes files. The fix is another place."""
     with pytest.raises(StoreError) as caught:
         FolderStore(Path(path)).prove_writable("home")
     assert caught.value.code == "store-failed"
@@ -537,7 +537,7 @@ def test_a_file_where_a_folder_should_be(tmp_path: Path, place: str) -> None:
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
 def test_a_file_system_without_links(tmp_path: Path, number: int) -> None:
-    """`current` cannot be created on a USB stick or a share: the error comes before an order."""
+    """If `current` cannot be created, as on a USB stick or a share, the error precedes an order."""
 
     def refuse(operation: str, path: str) -> None:
         if operation == "symlink":

@@ -263,7 +263,7 @@ def test_a_planted_journal_entry_is_refused_with_a_warning(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("planted", ["accounts", "certificates", "journal", "locks"])
 def test_the_folders_of_the_store_are_looked_at_before_each_use(tmp_path: Path, planted: str) -> None:
-    """A run in which nothing is due does not open them."""
+    """A folder of another user in the store is found when it is used."""
     first_issuance(FolderStore(tmp_path / "state"))
     os.chown(tmp_path / "state" / planted, OTHER, OTHER)
     (outcome,) = renewer(tmp_path / "state").renew()
@@ -322,7 +322,7 @@ def test_a_store_that_is_not_there_yet(tmp_path: Path, mode: int) -> None:
 @pytest.mark.parametrize("mode", [0o755, 0o750, 0o775, 0o700])
 @pytest.mark.parametrize("inside", ["nothing", "lost+found", "the store"])
 def test_a_folder_that_is_ours_alone_is_closed(tmp_path: Path, mode: int, inside: str) -> None:
-    """An empty one, a file system of its own, and a store that was restored with `cp -r`."""
+    """A folder without other contents is made private: an empty one, a mount and a restored store."""
     store = tmp_path / "state"
     if inside == "the store":
         first_issuance(FolderStore(store))
@@ -351,7 +351,7 @@ def test_a_private_folder_with_other_things_in_it(tmp_path: Path, mode: int) -> 
 
 
 def test_a_look_costs_a_run_not_a_certificate(tmp_path: Path) -> None:
-    """The owner of a file that is read is known from the same call as its kind."""
+    """Checking the owner of a read file costs no further system call."""
     keep(FolderStore(tmp_path), 1)
     counting = Counting()
     store = FolderStore(tmp_path, disk=AtomicFiles(counting))

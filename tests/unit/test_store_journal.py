@@ -148,7 +148,7 @@ def test_the_file_is_durable_before_its_name_and_both_before_it_returns(tmp_path
 
 
 def test_many_entries_of_one_certificate(site: StoreSite) -> None:
-    """Eight threads at once get eight entries, and every free number is used again."""
+    """Eight concurrent threads get eight entries. Free numbers are used again."""
     barrier, entries = threading.Barrier(8), list[JournalEntry]()
 
     def work() -> None:
@@ -603,7 +603,7 @@ def test_a_value_of_a_run_that_lives_is_its_own(site: StoreSite) -> None:
 
 
 def test_nor_is_one_that_a_host_may_still_be_asked_for(site: StoreSite) -> None:
-    """The run was killed before the host answered, and a live run has the same value."""
+    """Cleanup does not remove a value in flight that a live run uses too."""
     entry = journal(site).enter(Context(), "home", [A])
     entry.mark_in_flight([A])
     entry.keep()
@@ -758,7 +758,7 @@ def test_a_damaged_file_of_a_run_that_lives_is_left_alone(tmp_path: Path) -> Non
 
 
 def test_the_mark_of_an_entry_that_was_set_aside_stops_no_later_one(tmp_path: Path) -> None:
-    """The marker still exists when the next run takes the same number and sends a request."""
+    """The marker of a damaged entry does not disturb the next entry with its number."""
     entry = journal(tmp_path).enter(Context(), "home", [A])
     entry.mark_in_flight([A])
     entry.keep()

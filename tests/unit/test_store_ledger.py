@@ -1,4 +1,4 @@
-"""The ledger: what can be known to make the CA refuse an order, and nothing else."""
+"""The ledger: what would make the CA refuse an order."""
 
 import errno
 import json
@@ -118,7 +118,7 @@ def test_five_certificates_of_a_set_hold_it(stage: LedgerStage) -> None:
 
 
 def test_a_replacement_is_never_held(stage: LedgerStage) -> None:
-    """No limit blocks an order with ``replaces``, but the CA counts its certificate."""
+    """No limit blocks an order with ``replaces``, but its certificate is counted."""
     stage.ledger.note_retry_after(3600)
     for _ in range(9):
         stage.ledger.note_certificate(HOME)
@@ -197,7 +197,7 @@ def test_a_paused_name_is_held_for_a_person(stage: LedgerStage) -> None:
 
 
 def test_what_holds_for_everything_holds_before_an_order(stage: LedgerStage) -> None:
-    """The CA refuses an account: no other certificate needs to ask for one."""
+    """A Retry-After for the whole account blocks every certificate before an order."""
     stage.ledger.note_retry_after(3600)
     error = stage.ledger.may_begin()
     assert error is not None
@@ -614,7 +614,7 @@ def test_the_book_of_no_limits_is_itself() -> None:
 
 
 def test_asking_costs_one_read(tmp_path: Path) -> None:
-    """No lock, no write: a query precedes every order."""
+    """A query costs one read, without a lock or a write."""
     note(FolderStore(tmp_path))
     counting = Counting()
     stage = LedgerStage(tmp_path, hook=counting)
@@ -623,7 +623,7 @@ def test_asking_costs_one_read(tmp_path: Path) -> None:
 
 
 def test_a_note_forces_nothing_to_the_disk(tmp_path: Path) -> None:
-    """No fsync: the CA repeats what a power cut takes."""
+    """Recording costs no fsync, because the CA would repeat a lost refusal."""
     note(FolderStore(tmp_path))
     disk = AtomicFiles()
     note(FolderStore(tmp_path, disk=disk))

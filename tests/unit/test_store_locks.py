@@ -157,7 +157,7 @@ def test_waiting_for_another_process(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_is_released_names_nobody(tmp_path: Path) -> None:
-    """A released lock names no owner: else a new owner would be taken for the old one."""
+    """A released lock names no owner."""
     with FolderStore(tmp_path).lock("home", context=Context()):
         assert json.loads(lock_file(tmp_path).read_text())["pid"] == os.getpid()
     assert lock_file(tmp_path).read_bytes() == b""
@@ -165,7 +165,7 @@ def test_a_lock_that_is_released_names_nobody(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a child has none of our open files there")
 def test_a_child_that_has_the_file_open_too_holds_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fork during a renewal: the parent's release frees the lock."""
+    """The parent's release frees the lock even if a forked child has the file open."""
     copies: list[int] = []
     opened = file_locks._open
 
@@ -211,7 +211,7 @@ def test_waiting_is_told(site: StoreSite, wait: float, told: int) -> None:
 
 
 def test_waiting_is_called_away(site: StoreSite) -> None:
-    """Ctrl-C ends the wait."""
+    """Cancellation ends the wait for a lock."""
     store, clock = site.open(), FakeClock()
     waiting = context(clock)
     clock.on_wait = waiting.cancel.set
@@ -221,7 +221,7 @@ def test_waiting_is_called_away(site: StoreSite) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"pid": 1}', b"\xff" * 10_000, b"[" * 4000])
 def test_whatever_the_file_holds(tmp_path: Path, content: bytes) -> None:
-    """An old or invalid lock file locks nothing and breaks no message."""
+    """An old or invalid lock file locks nothing, and the error message stays valid."""
     store = FolderStore(tmp_path)
     with store.lock("home", context=Context()):
         lock_file(tmp_path).write_bytes(content)
@@ -282,7 +282,7 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_a_file_system_without_locks(tmp_path: Path) -> None:
-    """The error is a StoreError, not a LockedError."""
+    """A file system without locks gives a StoreError, not a LockedError."""
 
     def none(operation: str, path: str) -> None:
         if operation == "lock":

@@ -222,7 +222,7 @@ def test_an_account_folder_stays_in_the_store(tmp_path: Path, ca: str) -> None:
 
 @pytest.mark.parametrize("zone", ["example.test.", "../x", "a/b.", "*." + "a" * 240, "\0", "duckdns.org"])
 def test_a_zone_lock_stays_in_the_store(tmp_path: Path, zone: str) -> None:
-    """DNS allows more characters in a name than a file system does."""
+    """A zone name with characters that a file system refuses gives a valid lock file in the store."""
     with FolderStore(tmp_path / "state").lock_zone(zone, context=Context()):
         (lock,) = os.listdir(tmp_path / "state/locks")
     assert lock.startswith("zone-")

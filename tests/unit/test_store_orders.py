@@ -1,4 +1,4 @@
-"""An order that is being finalized: on disk, whole or not at all, before its CSR is sent."""
+"""An order that is being finalized: stored completely or not at all, before its CSR is sent."""
 
 import dataclasses
 import errno
@@ -89,7 +89,7 @@ def test_a_damaged_order_in_a_database_costs_a_new_one(database_site: DatabaseSi
 
 
 def test_no_key_in_a_repr() -> None:
-    """A log that shows the order has no key."""
+    """The repr of an order has no key."""
     assert "PRIVATE" not in repr(ORDER)
 
 
@@ -153,7 +153,7 @@ def test_private_under_any_umask(tmp_path: Path, mask: int) -> None:
 
 @pytest.mark.parametrize("name", ["", "..", "../x", "a/b", "con"])
 def test_no_name_reaches_outside(site: StoreSite, name: str) -> None:
-    """Every method checks the name."""
+    """Every method refuses a name that would leave the store."""
     place = orders(site)
     doors: tuple[Callable[[], object], ...] = (
         lambda: place.save(name, ORDER),
@@ -213,7 +213,7 @@ def test_killed_at_every_disk_operation_of_a_clear(quick: Path) -> None:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES, errno.ENOENT])
 def test_refused_at_every_disk_operation_of_a_save(quick: Path, number: int) -> None:
-    """A StoreError and no partial order, or success."""
+    """If an operation fails, there is a StoreError and no partial order, or the save succeeds."""
     counting = Counting()
     orders(quick / "count", counting).save("home", ORDER)
     for at in range(len(counting.seen)):

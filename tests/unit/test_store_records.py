@@ -38,7 +38,7 @@ def test_what_was_told_is_kept(site: StoreSite) -> None:
 
 
 def test_the_last_diagnoses_are_kept(site: StoreSite) -> None:
-    """The oldest first, fifty at most."""
+    """The last fifty diagnoses are kept, oldest first."""
     records = site.open().diagnoses
     assert records.read("home") == []
     for number in range(52):
@@ -251,7 +251,7 @@ def test_a_certificate_and_its_notification_are_one(database_site: DatabaseSite)
 
 
 def test_what_is_wanted_stays_wanted(database_site: DatabaseSite) -> None:
-    """A certificate of the fleet that is removed from the store is due at once."""
+    """A fleet's certificate that is removed from the store is due at once."""
     store = database_site.open()
     keep(store, 1)
     database_site.execute("UPDATE dnsrenew_certificate SET wanted = '{}', due = 'infinity'")

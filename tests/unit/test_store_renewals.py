@@ -1,4 +1,4 @@
-"""Whole renewals with a store in a folder and in a database: the story is the same."""
+"""Whole renewals with a store in a folder and in a database, with the same results."""
 
 from __future__ import annotations
 
@@ -334,7 +334,7 @@ def test_a_database_that_is_gone_during_a_renewal(database_site: DatabaseSite) -
 
 
 def test_a_folder_needs_no_database(tmp_path: Path) -> None:
-    """Opening one imports no module of the database, and asks for no seal."""
+    """Opening a folder store needs no seal."""
 
     def seals() -> list[bytes]:
         raise AssertionError

@@ -353,7 +353,7 @@ def test_a_pipe_for_a_state_is_damage(tmp_path: Path) -> None:
 
 
 def test_a_folder_for_a_state_is_damage(tmp_path: Path) -> None:
-    """A folder with that name is renamed."""
+    """A folder in place of state.json is renamed."""
     store = put(tmp_path, b"")
     state_file(tmp_path).unlink()
     state_file(tmp_path).mkdir()
@@ -451,7 +451,7 @@ def test_without_meta_the_certificate_is_read(tmp_path: Path, damage: bytes | No
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"{}", None], ids=repr)
 def test_a_damaged_meta_is_set_aside_and_made_anew(tmp_path: Path, damage: bytes | None) -> None:
-    """It is said once. The new one does not say that the certificate was installed by hand."""
+    """A damaged meta.json is reported once. The rebuilt one does not count as installed by hand."""
     store = put(tmp_path, b"{")
     path = tmp_path / "certificates/home/versions/1/meta.json"
     path.unlink() if damage is None else path.write_bytes(damage)
@@ -471,7 +471,7 @@ def test_a_damaged_meta_is_set_aside_and_made_anew(tmp_path: Path, damage: bytes
 
 
 def test_a_meta_of_a_newer_version_stays(tmp_path: Path) -> None:
-    """Its content is not damaged: it is neither renamed nor replaced, also by a revocation."""
+    """A meta.json of a newer schema is neither renamed nor replaced, even by a revocation."""
     store = put(tmp_path, b"{")
     path = tmp_path / "certificates/home/versions/1/meta.json"
     path.write_bytes(b'{"schema": 9}')
@@ -482,7 +482,7 @@ def test_a_meta_of_a_newer_version_stays(tmp_path: Path) -> None:
 
 
 def test_a_revocation_makes_a_damaged_meta_anew_from_the_state(tmp_path: Path) -> None:
-    """The state knows the CA and the spelling of the domains, and the revocation is recorded."""
+    """A revocation rebuilds a damaged meta.json from the state, with CA and spelling of the domains."""
     store = FolderStore(tmp_path)
     state = keep(store, 1)
     path = tmp_path / "certificates/home/versions/1/meta.json"

@@ -1,4 +1,4 @@
-"""Locks of DNS zones: had together by the threads of a run, and shared in turn with other runs."""
+"""Locks of DNS zones: shared by the threads of a run, and taken in turn by other runs."""
 
 from __future__ import annotations
 
@@ -169,14 +169,14 @@ def test_who_writes_in_turn_waits_for_other_runs_only(store: Store, monkeypatch:
 
 
 def test_writing_and_a_value_are_two_things(store: Store) -> None:
-    """A host may need both locks, and no run waits for itself."""
+    """A run can hold both locks of a zone."""
     locks = ZoneLocks(store)
     with locks.value(Context(), ZONE), locks.writing(Context(), ZONE):
         assert not is_free(store)
 
 
 def test_who_writes_too_long_is_told_of(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stopped run blocks another one no longer than the limit."""
+    """If another run holds the write lock too long, the error names its process."""
     monkeypatch.setattr("dnsrenew.store.zone_locks.WRITING", 0.05)
     with (
         ZoneLocks(store).writing(Context(), ZONE),

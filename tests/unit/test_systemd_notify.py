@@ -49,7 +49,7 @@ def test_a_socket_that_is_gone_disturbs_nobody(tmp_path: Path) -> None:
 
 
 def test_a_full_queue_is_waited_for_only_briefly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A systemd that hangs does not hang the service."""
+    """Sending to a full queue ends after a short time-out."""
     monkeypatch.setattr(systemd_notify, "SEND_TIMEOUT", 0.01)
     receiver = NotifySocket(str(tmp_path / "notify"))
     notifier = ServiceNotifier(receiver.address)

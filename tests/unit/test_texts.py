@@ -1,4 +1,4 @@
-"""The one place where wording is compared: every text of the catalogues with tests/unit/golden/texts.txt.
+"""The wording of all texts, compared with tests/unit/golden/texts.txt.
 
 After a change of a text: ``.venv/bin/python -m tests.unit.test_texts``, then read the diff.
 """
@@ -72,7 +72,7 @@ def fields_of(template: str) -> list[str]:
 
 
 def test_every_text_is_as_agreed() -> None:
-    """A change of wording is seen in the diff of the golden file."""
+    """All texts equal the golden file, so that a change is seen in the diff."""
     assert catalogues() == GOLDEN.read_text("utf-8")
 
 
@@ -89,7 +89,7 @@ def test_a_fix_is_a_sentence(text: Text) -> None:
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_text_is_plain(text: Text) -> None:
-    """A text names things and users by their names."""
+    """No text uses indirect words for a user or a thing."""
     assert not re.search(r" who | nobody|whoever", f"{text.message} {text.fix}".lower())
 
 

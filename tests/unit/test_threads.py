@@ -35,7 +35,7 @@ class Work:
 
 
 def test_so_many_at_once_begun_in_their_order() -> None:
-    """The next one begins when one has ended."""
+    """At most LIMIT tasks run at once, started in order."""
     work = Work()
     tasks = threads.start_all([partial(work.wait, number) for number in range(10)], LIMIT)
     assert work.have_begun(LIMIT)

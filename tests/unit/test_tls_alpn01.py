@@ -1,4 +1,4 @@
-"""The solver of tls-alpn-01 without a CA: what a cancel leaves behind."""
+"""The solver of tls-alpn-01 without a CA, especially after a cancel."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class SlowListeners:
         self.held: list[str] = []
 
     def add(self, _listen: str, key: str, _content: ChallengeCertificate) -> None:
-        """Open the port, when the test says so."""
+        """Open the port when the test allows it."""
         self.opening.set()
         assert self.go_on.wait(PATIENCE)
         self.held.append(key)
@@ -61,7 +61,7 @@ def test_a_port_that_opens_after_a_cancel_is_closed_again() -> None:
 
 
 def test_what_was_published_is_withdrawn_once() -> None:
-    """A second withdrawal finds nothing, and one of what was never published does nothing."""
+    """Withdrawing twice, or without a publication, does nothing."""
     listeners = SlowListeners()
     listeners.go_on.set()
     solver, context = TlsAlpn01(cast("TlsAlpnListeners", listeners)), Context()

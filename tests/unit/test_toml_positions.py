@@ -106,7 +106,7 @@ DOCUMENTS = st.tuples(PAIRS, st.lists(st.tuples(HEADERS, PAIRS), max_size=6)).ma
 
 @given(DOCUMENTS)
 def test_every_key_of_every_document_is_found(text: str) -> None:
-    """The scanner sees the same document as tomllib: every key and item has a line, and no other."""
+    """For any document, exactly the keys and items of tomllib have a line."""
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError:

@@ -78,7 +78,7 @@ def test_the_line_with_a_caret() -> None:
 
 @pytest.mark.parametrize("columns", [20, 40, 60, 600])
 def test_a_long_line_is_cut_around_the_caret(columns: int) -> None:
-    """The caret stays in view, below its character."""
+    """A long line is cut so that the caret is visible below its character."""
     one = said("domains = [" + '"host.example.org", ' * 12 + "X, " + '"host.example.org", ' * 12 + "]\n")
     line, caret = one.excerpt(columns)
     assert len(line) <= columns
@@ -87,7 +87,7 @@ def test_a_long_line_is_cut_around_the_caret(columns: int) -> None:
 
 
 def test_a_depth_that_is_absurd(tmp_path: Path) -> None:
-    """A value of absurd depth or length has no line to show."""
+    """A value of extreme depth or length is a mistake without a shown line."""
     for value in ("[" * 20000, "9" * 5000):
         one = mistake(tmp_path, f"a = {value}")
         assert (one["line"], one["key"], one["source"]) == (1, "syntax", None)

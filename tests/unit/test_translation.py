@@ -34,7 +34,7 @@ TEXT: Final = Text("x-code", "{name} expired on {time}: {cause}", "Run {commands
 
 
 def test_the_catalogue_is_complete() -> None:
-    """Every template of an error, a warning, a check and the program has a translation."""
+    """Every template with words has a translation."""
     lacking = {
         module: sorted(left)
         for module, templates in translations.english().items()
@@ -44,18 +44,18 @@ def test_the_catalogue_is_complete() -> None:
 
 
 def test_every_text_can_be_translated() -> None:
-    """A constant of a ``texts.py`` that is a plain text would stay English in every language."""
+    """Every constant of a ``texts.py`` has a translation."""
     assert [found for found in translations.plain() if found.partition(": ")[2] not in zh.CATALOGUE] == []
 
 
 def test_the_catalogue_has_nothing_else() -> None:
-    """A template that was changed or removed leaves no translation behind."""
+    """Every translation belongs to an existing template."""
     known = set().union(*translations.english().values())
     assert sorted(set(zh.CATALOGUE) - known) == []
 
 
 def test_each_template_is_translated_once() -> None:
-    """Two modules with the same template would hide one another."""
+    """No two modules translate the same template."""
     counted = Counter(english for module in translations.modules("zh") for english in module.TEXTS)
     assert [english for english, count in counted.items() if count > 1] == []
 
@@ -81,7 +81,7 @@ def test_a_translation_is_chinese() -> None:
 
 
 def test_a_message_is_filled_in_the_language(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fields, lists, times and messages within messages are shown in the language of the reader."""
+    """Fields, lists, times and nested messages are translated."""
     monkeypatch.setattr(
         zh,
         "CATALOGUE",
@@ -178,7 +178,7 @@ def test_the_last_mistake_ends_with_a_stop(several: int) -> None:
 
 
 def test_a_clause_has_no_stop() -> None:
-    """The message of an error is the reason of another one, in both languages."""
+    """A message that is used as a clause has no full stop, in both languages."""
     inner = as_clause(Text("", "No certificate has a name that matches {name}.", "").fill(name="a.b.")[1])
     assert inner == "No certificate has a name that matches a.b."
     assert Translator("zh").message(inner) == "没有名称与 a.b. 匹配的证书"

@@ -137,7 +137,7 @@ def test_equality_is_of_one_class_and_its_fields() -> None:
 
 
 def test_a_hidden_field_is_not_shown() -> None:
-    """A key in a value does not get into a message by accident."""
+    """The repr does not show a hidden field."""
     assert repr(Named(secret="canary")) == "Named(a=1, note='')"
     assert repr(Plain(1)) == repr(Standard(1)).replace("Standard", "Plain")
 
@@ -159,7 +159,7 @@ def test_a_class_has_the_fields_of_the_one_it_extends() -> None:
 
 @pytest.mark.parametrize("value", [Plain(1, "b", [2]), More(1), Named(secret="s"), Own("a", "b")])
 def test_values_travel(value: Any) -> None:
-    """Copied and pickled they are equal."""
+    """Copied and pickled values are equal to the original."""
     assert copy.copy(value) == copy.deepcopy(value) == pickle.loads(pickle.dumps(value)) == value
 
 

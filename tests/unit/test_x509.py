@@ -104,7 +104,7 @@ def test_every_kind_of_key_goes_to_pem_and_back(kind: KeyKind) -> None:
 
 
 def test_a_foreign_kind_of_key_has_no_name_here() -> None:
-    """A curve that the configuration does not know is read, and is no kind."""
+    """A key of an unsupported curve has no kind."""
     assert x509.key_kind(ec.generate_private_key(ec.SECP521R1())) is None
 
 
@@ -116,7 +116,7 @@ def test_what_is_no_key_is_a_value_error(pem: bytes) -> None:
 
 
 def test_an_encrypted_or_unknown_key_is_a_value_error() -> None:
-    """A key with a password, or of a kind that no CA takes, is refused."""
+    """An encrypted key and one of an unsupported type raise ValueError."""
     locked = ec.generate_private_key(ec.SECP256R1()).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"x")
     )
@@ -131,7 +131,7 @@ def test_an_encrypted_or_unknown_key_is_a_value_error() -> None:
 
 @pytest.mark.parametrize("kind", ["ecdsa-p256", "ecdsa-p384", "rsa2048"])
 def test_a_request_has_all_names_in_the_san_and_no_subject(kind: KeyKind) -> None:
-    """RFC 8555 section 7.4: the CSR names exactly the identifiers of the order."""
+    """The CSR has exactly the identifiers of the order (RFC 8555 section 7.4)."""
     names = [*NAMES, "xn--bcher-kva.example"]
     key = x509.new_key(kind)
     request = cx509.load_der_x509_csr(x509.make_csr(key, names))
@@ -225,7 +225,7 @@ SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUT
 def test_a_certificate_that_cannot_serve_is_refused(
     authority: Authority, key: x509.PrivateKey, extension: cx509.ExtensionType
 ) -> None:
-    """A certificate that works is not replaced by one that no client accepts."""
+    """A certificate that is not for servers is refused."""
     assert wrong(authority.issue(key, more=[extension]), key).evidence["wrong"] == "usage"
 
 

@@ -112,7 +112,7 @@ def test_a_second_ca_makes_the_outage_nothing() -> None:
 
 @every_scene
 def test_a_route_that_fails_for_good_costs_one_order_at_each_renewal(scene: Scene) -> None:
-    """The other one leads to the certificate in the same run."""
+    """A route that always fails costs one order at each renewal. The next route succeeds in the same run."""
     year = live(scene)
     assert {run.orders for run in year.renewals if run.time < HALF} == {1}
     closed = [run for run in year.renewals if run.time >= HALF]
@@ -205,7 +205,7 @@ def test_windows_in_the_past_mean_a_renewal_a_day() -> None:
 
 
 def test_a_revoked_certificate_waits_for_no_day() -> None:
-    """The pause is only for what the CA suggests."""
+    """A revoked certificate is replaced at once, without the daily limit of suggested windows."""
     with world(90 * DAY, ari=past, seed=1, port_closes=NEVER) as here:
         for minute in range(2):
             here.set_time(START + minute * timedelta(minutes=1))
@@ -257,6 +257,6 @@ def test_the_ca_sees_an_order_beyond_its_limit() -> None:
 
 
 def test_the_page_is_up_to_date() -> None:
-    """`make docs` would change nothing."""
+    """The page equals the output of `make docs`."""
     there = Path(__file__).resolve().parents[2] / "docs" / "internals" / "renewal-year.md"
     assert there.read_text("utf-8") == page()

@@ -142,9 +142,8 @@ def _not_removed_before(entries: Sequence[JournalEntry], values: Sequence[Writte
     """Return the values without those that were only removed once more: nobody needs to know that."""
     new: set[WrittenValue] = set()
     for entry in entries:
-        listed = [value for value in values if value in entry.values]
-        new.update(listed)
-        new.difference_update(entry.removed_once(listed))
+        its, before = set(entry.values), entry.removed_once(values)
+        new.update(value for value in values if value in its and value not in before)
     return [value for value in values if value in new]
 
 

@@ -9,7 +9,7 @@ from dnsrenew.base.names import is_ip
 from dnsrenew.base.values import Frozen
 from dnsrenew.doctor.host import texts
 from dnsrenew.doctor.table import DNS
-from dnsrenew.errors import DnsRenewError
+from dnsrenew.errors import Cancelled, DnsError, DnsRenewError
 from dnsrenew.model import Check
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dnsrenew.doctor.facts import Facts
 
 _PORT: Final = 53
-_SECONDS: Final = 6.0
+_SECONDS: Final = 8.0
 _MAX_NAMES: Final = 20
 _MAX_SHOWN: Final = 5
 
@@ -33,8 +33,10 @@ def port_53(facts: Facts) -> Check:
     try:
         if identifiers:
             servers = facts.dns.server_ports(facts.context.within(_SECONDS), identifiers[:_MAX_NAMES])
-    except DnsRenewError as error:  # the DNS server that this host uses does not answer: ask some that need none
+    except Cancelled:  # the DNS server that this host uses does not answer: ask some that need none
         facts.context.check()
+        failure = DnsError.of(texts.PORT_53_NO_RESOLVER)
+    except DnsRenewError as error:
         failure = error
     roots: list[ServerPort] = []
     if port == _PORT and not any(one.is_authority for one in servers):

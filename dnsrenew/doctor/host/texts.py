@@ -101,9 +101,14 @@ PORT_53_SILENT: Final = Text(
 )
 PORT_53_NO_ANSWER: Final = Text(
     "port-53",
-    "None of the name servers of the domains answers this host at port {port}: {servers}. They are down, or a firewall "
+    "No name server of the domains answers this host at port {port}: {servers}. They are down, or a firewall "
     "stops the queries.",
     _CHECK_SERVERS,
+)
+PORT_53_NO_RESOLVER: Final = Text(
+    "port-53",
+    "The DNS servers that this host uses do not answer in time, so the name servers of the domains cannot be found.",
+    "Check the DNS servers of this host, or set `nameservers` under [resolver] to some that answer.",
 )
 PORT_53_NO_ZONE: Final = Text(
     "port-53",

@@ -123,14 +123,14 @@ def _own(settings: RenewalSettings, key: str, notes: reading.Notes) -> tuple[Hoo
     if not command:
         return ()
     file, line, text = settings.place(key)
-    program = _missing_program(command)
+    program = missing_program(command)
     if program is not None:
         notes.add(texts.HOOK_GONE, file, line, text, program=program)
         return ()
     return (Hook(command, f"{file}:{line}"),)
 
 
-def _missing_program(command: str) -> str | None:
+def missing_program(command: str) -> str | None:
     """Return the program of a command if it is a path where nothing stands."""
     try:
         words = shlex.split(command)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import host_port
-from dnsrenew.setup.importing import aws, reading, texts, webroots
+from dnsrenew.setup.importing import aws, certbot_hooks, reading, texts, webroots
 from dnsrenew.setup.importing.certbot_plugins import PLUGINS, DnsPlugin
 from dnsrenew.setup.importing.found import FoundDnsAccount, FoundRoute, HostView
 
@@ -91,6 +91,15 @@ def _manual(settings: RenewalSettings, notes: reading.Notes) -> tuple[FoundRoute
     source = str(settings.file)
     if not authenticate:
         return (FoundRoute(challenge="dns-01", dns=reading.dns_account("manual", {}, source)),)
+    gone = certbot_hooks.missing_program(authenticate)
+    if gone is not None:
+        place = settings.place("manual_auth_hook")
+        notes.add(texts.HOOK_PROVES, *place, loses=True, program=gone, name=settings.name)
+        return ()
+    gone = certbot_hooks.missing_program(cleanup)
+    if gone is not None:
+        notes.add(texts.HOOK_CLEANS, *settings.place("manual_cleanup_hook"), program=gone, name=settings.name)
+        cleanup = ""
     script = _ADAPTER % (authenticate, cleanup or "true")
     account = reading.dns_account("hook", {"program": ["sh", "-c", script, "hook"]}, source)
     return (FoundRoute(challenge="dns-01", dns=account),)

@@ -36,6 +36,7 @@ class HostView(Frozen):
     :ivar cwd: the current folder.
     :ivar environ: the environment variables, such as ``XDG_DATA_HOME``.
     :ivar platform: as ``sys.platform``.
+    :ivar servers: the directory URLs of CAs (RFC 8555 section 7.1.1) that the user names.
     """
 
     root: Path
@@ -43,6 +44,7 @@ class HostView(Frozen):
     cwd: Path
     environ: Mapping[str, str] = field(default_factory=dict)
     platform: str = sys.platform
+    servers: tuple[str, ...] = ()
 
 
 class NotUnderstood(Frozen):

@@ -82,6 +82,12 @@ def jobs(host: HostView, program: str, near: Sequence[Path] = ()) -> list[FoundJ
     return found
 
 
+def is_folder(path: str, folder: Path, host: HostView) -> bool:
+    """Tell whether the path in a call is that of a folder."""
+    paths = (host.cwd / os.path.expanduser(path), host.root / path.lstrip("/"))
+    return any(os.path.realpath(each) == os.path.realpath(folder) for each in paths)
+
+
 def shown(file: Path, host: HostView) -> str:
     """Return a path as it is on the machine, without the root of a test."""
     return "/" + file.relative_to(host.root).as_posix() if file.is_relative_to(host.root) else str(file)

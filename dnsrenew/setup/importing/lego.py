@@ -47,7 +47,7 @@ def read(folder: Path, host: HostView) -> FoundData:
     """Return the accounts and the certificates in a folder of lego."""
     notes = reading.Notes()
     calls = lego_jobs.calls(folder, host, notes)
-    servers = [call.server for call in calls if call.server]
+    servers = [*(call.server for call in calls if call.server), *_named_servers(host)]
     accounts = [_account(file, folder, servers, notes) for file in _accounts(folder)]
     kept = [each for each in accounts if each is not None]
     certificates = [_certificate(folder / "certificates", name, calls, kept, notes) for name in _names(folder)]
@@ -61,8 +61,21 @@ def read(folder: Path, host: HostView) -> FoundData:
         accounts=tuple(kept),
         certificates=tuple(each for each in certificates if each is not None),
         not_understood=tuple(notes.found),
-        trust={call.server or directories.DEFAULT: call.trust for call in calls if call.trust},
+        trust=_trust(calls, host),
     )
+
+
+def _named_servers(host: HostView) -> list[str]:
+    """Return the directory URLs that the user names, since lego's folder has only their hosts."""
+    own = host.environ.get("LEGO_SERVER")
+    return [*host.servers, *([own] if own else [])]
+
+
+def _trust(calls: Sequence[LegoCall], host: HostView) -> dict[str, str]:
+    """Return the files with the root certificates of CAs, by directory URL."""
+    own = host.environ.get("LEGO_CA_CERTIFICATES")
+    found = dict.fromkeys(_named_servers(host), own) if own else {}
+    return {**found, **{call.server or directories.DEFAULT: call.trust for call in calls if call.trust}}
 
 
 # ── accounts ────────────────────────────────────────────────────────────────────────────
@@ -96,7 +109,7 @@ def _account(file: Path, root: Path, servers: Sequence[str], notes: reading.Note
     host = file.relative_to(root / "accounts").parts[0].replace("_", ":")
     directory = directories.of_host(host, servers)
     if directory is None:
-        notes.add(texts.NO_DIRECTORY, file, loses=True, ca=host)
+        notes.add(texts.LEGO_NO_DIRECTORY, file, loses=True, ca=host)
         return None
     registration = document.get("registration")
     registration = registration if isinstance(registration, dict) else {}

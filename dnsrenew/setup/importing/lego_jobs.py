@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import Frozen
@@ -12,6 +11,8 @@ from dnsrenew.setup.importing import jobs, lego_hosts, texts
 from dnsrenew.setup.importing.found import FoundDeployment, FoundRoute, HostView, shell
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dnsrenew.model import KeyKind
     from dnsrenew.setup.importing.jobs import FoundJob
     from dnsrenew.setup.importing.reading import Notes
@@ -94,7 +95,12 @@ class LegoCall(Frozen):
     @property
     def server(self) -> str:
         """The directory URL of the CA; "" for the default one."""
-        return self.value("server")
+        return self.value("server") or self.job.environment.get("LEGO_SERVER", "")
+
+    @property
+    def path(self) -> str:
+        """The folder in which it works; "" if it names none."""
+        return self.value("path") or self.job.environment.get("LEGO_PATH", "")
 
     @property
     def trust(self) -> str:
@@ -107,17 +113,12 @@ def calls(folder: Path, host: HostView, notes: Notes) -> list[LegoCall]:
     found = []
     for job in jobs.jobs(host, "lego", [folder, folder.parent]):
         call = LegoCall(job, _options(job.words))
-        if not call.has("path") or _is_same(call.value("path"), folder, host):
+        if not call.path or jobs.is_folder(call.path, folder, host):
             found.append(call)
             for name in call.options:
                 if name.replace("-", "_") not in _WITHOUT_MEANING:
                     notes.add(texts.SETTING_UNKNOWN, job.file, job.line, f"--{name}", key=f"--{name}")
     return found
-
-
-def _is_same(path: str, folder: Path, host: HostView) -> bool:
-    paths = (Path(path), host.root / path.lstrip("/"))
-    return any(each.expanduser().resolve() == folder.resolve() for each in paths)
 
 
 def _options(words: Sequence[str]) -> dict[str, list[str]]:

@@ -65,6 +65,11 @@ NO_DIRECTORY: Final = Text(
     "The directory URL of the CA {ca} is not known, so its account was not taken over.",
     "Add it as [ca.NAME] with `directory` to the configuration; dnsrenew then creates a new account.",
 )
+LEGO_NO_DIRECTORY: Final = Text(
+    "import-ca-unknown",
+    "The directory URL of the CA {ca} is not known, so its account was not taken over.",
+    "Import into a new configuration with --server URL, the directory URL of the CA, as given to lego --server.",
+)
 
 LEGO_CONFIG: Final = Text(
     "import-not-understood",
@@ -115,6 +120,16 @@ HOOK_GONE: Final = Text(
     "import-hook-gone",
     "The hook {program} does not exist, so it was not taken over.",
     "Add what it did to `deploy` of the certificate.",
+)
+HOOK_PROVES: Final = Text(
+    "import-hook-gone",
+    "The manual hook {program} does not exist, so the way to prove {name} was not taken over.",
+    "Give the certificate a route: run dnsrenew providers to list the DNS hosts.",
+)
+HOOK_CLEANS: Final = Text(
+    "import-hook-gone",
+    "The cleanup hook {program} of {name} does not exist, so TXT values stay after a renewal.",
+    "Let the other branch of `program` in the DNS account remove them.",
 )
 HOOK_BEFORE: Final = Text(
     "import-not-understood",
@@ -215,6 +230,9 @@ STEP_RELOAD: Final = Phrase("Let {server} load it: {command}")
 STEP_AGAIN: Final = Phrase(
     "Run dnsrenew import{config} again: when every server was seen serving from its new files, it names what stops "
     "{tool}."
+)
+STEP_STOP_UNKNOWN: Final = Phrase(
+    "No timer, unit or crontab that runs {tool} on {folder} was found: look for what does, and stop it."
 )
 WITHHELD_NOTHING: Final = Phrase("Nothing was taken over.")
 WITHHELD_LINES: Final = Phrase("Servers read the files of {tool}: {files}.")

@@ -36,9 +36,11 @@ CREATE TABLE dnsrenew_holder (
   host text NOT NULL,
   pid int NOT NULL,
   worker boolean NOT NULL,
-  since timestamptz NOT NULL DEFAULT now()
+  since timestamptz NOT NULL DEFAULT now(),
+  tables text[]
 );
 COMMENT ON TABLE dnsrenew_holder IS 'Processes; those in dnsrenew_alive still run.';
+COMMENT ON COLUMN dnsrenew_holder.tables IS 'The accounts and CAs that the file of a worker has.';
 
 CREATE VIEW dnsrenew_alive AS
   SELECT holder.id FROM dnsrenew_holder AS holder

@@ -120,7 +120,7 @@ def test_wrong_credentials(server: AcmeDns) -> None:
 
 @pytest.mark.parametrize("missing", ["username", "password", "subdomain"])
 def test_a_registration_in_part(tmp_path: Path, missing: str) -> None:
-    """One or two of its three options are a mistake of `check`, which names one that is missing."""
+    """One or two of the three options are a mistake of `check`, which names a missing one."""
     options = {"username": "u", "password": "literal:p", "subdomain": "s"}
     lines = "".join(f'{key} = "{value}"\n' for key, value in options.items() if key != missing)
     text = f'{AGREED}{CERTIFICATE}[dns.a]\nprovider = "acme-dns"\napi = "https://auth.test"\n{lines}'

@@ -53,7 +53,7 @@ def test_values_of_somebody_else_stay(host: HostStandIn) -> None:
 
 
 def test_the_zone_itself(host: HostStandIn) -> None:
-    """A value at the top of the zone, where an alias may lead, is written beside the others."""
+    """A value at the apex of the zone is written beside the others."""
     work, apex = Work(host), record("at the top", f"{ZONE}.")
     work.add([apex])
     assert host.look(ZONE) == {"v=spf1 -all", "at the top"}
@@ -171,7 +171,7 @@ def test_the_address_may_have_a_path_and_end_in_a_slash(host: HostStandIn) -> No
 
 
 def test_secrets_are_sent_to_the_host_only(host: HostStandIn) -> None:
-    """A redirect is an error, and carries no key to another host."""
+    """A redirect is an error. No key is sent to another host."""
     with type(host)() as other:
         host.headers["Location"] = f"{other.url}/x"
         host.faults = dict.fromkeys(range(100), lambda _: (307, ""))

@@ -72,7 +72,7 @@ def test_a_zone_id_of_another_zone(host: Cloudflare) -> None:
 
 
 def test_a_zone_id_that_does_not_exist(host: Cloudflare) -> None:
-    """An unknown Zone ID is an unknown zone."""
+    """An unknown `zone_id` is `provider-zone-unknown`."""
     work = Work(host, host.account(zone_id="0" * 32))
     assert work.failure(work.add, [record("one")]).code == "provider-zone-unknown"
 
@@ -116,7 +116,7 @@ def test_a_text_that_is_no_token(host: Cloudflare) -> None:
     ],
 )
 def test_error_codes(host: Cloudflare, answer: Answer, code: str) -> None:
-    """The error codes of Cloudflare decide, where the status does not."""
+    """Cloudflare's error codes decide, not the HTTP status."""
     work = Work(host, host.account(zone_id=ZONE_ID))
     host.faults = dict.fromkeys(range(100), lambda _: answer)
     assert work.failure(work.add, [record("one")]).code == code
@@ -164,13 +164,13 @@ def test_more_values_than_a_batch_holds(host: Cloudflare) -> None:
 
 
 def test_a_value_twice_in_a_call_is_written_once(host: Cloudflare) -> None:
-    """The same record twice is one record."""
+    """A value that occurs twice in a call is written once."""
     Work(host).add([record("one"), record("one")])
     assert [value for _, value in host.values.values()].count("one") == 1
 
 
 def test_a_message_never_has_the_key(host: Cloudflare) -> None:
-    """An answer that repeats the token is redacted."""
+    """A token that an answer repeats is redacted."""
     token = host.credentials["auth_token"]
     host.faults = dict.fromkeys(range(100), always(*refused(400, 1004, f"not {token}")))
     error = Work(host).failure(Work(host).add, [record("one")])

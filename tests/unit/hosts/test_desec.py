@@ -82,7 +82,7 @@ def test_a_value_twice_in_a_call_is_written_once(host: Desec) -> None:
 
 
 def test_an_endless_list(host: Desec, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A list that names another page without end is `provider-malformed-answer`."""
+    """An endless list of pages is `provider-malformed-answer`."""
     monkeypatch.setattr(desec, "MAX_PAGES", 3)
 
     def another_page(_: Asked) -> Answer:

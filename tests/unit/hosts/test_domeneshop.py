@@ -29,7 +29,7 @@ def test_a_domain_without_the_dns_service(host: Domeneshop) -> None:
 
 @pytest.mark.parametrize(("ttl", "sent"), [(1, 60), (60, 60), (90, 120), (3600, 3600)])
 def test_a_ttl_is_rounded_up(host: Domeneshop, ttl: int, sent: int) -> None:
-    """The API takes multiples of 60 seconds only."""
+    """A TTL is rounded up to a multiple of 60 seconds, which the API requires."""
     Work(host).add([record("one", ttl=ttl)])
     assert json.loads(host.asked[-1].body)["ttl"] == sent
 

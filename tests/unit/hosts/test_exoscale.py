@@ -33,7 +33,7 @@ def test_the_stand_in_signs_as_documented() -> None:
 
 
 def test_the_path_of_the_address_is_signed_too(host: Exoscale) -> None:
-    """The default address ends in /v2, which is part of what is signed."""
+    """The path of the API's URL is a part of the signature."""
     answer = host.answer
 
     def below(asked: Asked) -> tuple[int, object]:

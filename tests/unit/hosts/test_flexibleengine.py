@@ -80,6 +80,6 @@ def test_the_link_to_the_next_page_is_not_followed(host: FlexibleEngine) -> None
 
 
 def test_a_record_set_in_capital_letters(host: FlexibleEngine) -> None:
-    """Names are compared without regard to case."""
+    """A record set is found regardless of the letter case of its name."""
     Work(host).add([record("one", f"_ACME-Challenge.{ZONE}.")])
     assert host.look(FOREIGN[0]) == {"one", FOREIGN[1]}

@@ -19,7 +19,7 @@ def host() -> Iterator[GoDaddy]:
 
 
 def test_adding_reads_nothing(host: GoDaddy) -> None:
-    """All values of a zone are added in one request."""
+    """All values of a zone are added in one request, without reading."""
     Work(host).add([record("one"), record("one"), *records(5)])
     assert [asked.method for asked in host.asked] == ["PATCH"]
     assert host.look(FOREIGN[0]) == {"one", FOREIGN[1]}
@@ -47,7 +47,7 @@ def test_other_values_keep_every_field(host: GoDaddy) -> None:
 
 
 def test_the_last_value_of_a_name_is_deleted(host: GoDaddy) -> None:
-    """The values of other names are not written."""
+    """The last value of a name is removed by deleting the name."""
     Work(host).add(records(1))
     Work(host).remove(records(1))
     assert [asked.method for asked in host.asked] == ["PATCH", "GET", "DELETE"]
@@ -86,7 +86,7 @@ def test_more_values_than_are_read(host: GoDaddy) -> None:
 
 
 def test_another_name_in_the_answer(host: GoDaddy) -> None:
-    """Records of another name or type are never written to this one."""
+    """Records of another name or type in the answer are not written to this name."""
     host.put(FOREIGN[0], "one")
     before = dict(host.values)
     other = {"type": "TXT", "name": "www", "data": "one", "ttl": 600}
@@ -97,7 +97,7 @@ def test_another_name_in_the_answer(host: GoDaddy) -> None:
 
 
 def test_a_small_account(host: GoDaddy) -> None:
-    """The 403 of an account that may not use the API has a message and a fix of its own."""
+    """The 403 of an account without API access has its own message and fix."""
     body = {"code": "ACCESS_DENIED", "message": "Authenticated user is not allowed access"}
     host.faults = {0: always(403, body)}
     error = Work(host).failure(Work(host).add, [record("one")])

@@ -124,7 +124,7 @@ def test_a_refusal_for_another_reason(host: Hetzner, action: str) -> None:
     ],
 )
 def test_error_codes(host: Hetzner, answer: Answer, code: str) -> None:
-    """The error codes of Hetzner decide, where the status does not."""
+    """Hetzner's error codes decide, not the HTTP status."""
     host.faults = dict.fromkeys(range(100), lambda _: answer)
     assert Work(host).failure(Work(host).add, [record("one")]).code == code
 

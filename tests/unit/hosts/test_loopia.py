@@ -74,7 +74,7 @@ def test_the_limit_of_a_minute_is_waited_for(host: Loopia, answer: Answer) -> No
     ],
 )
 def test_the_code_of_an_answer(host: Loopia, answer: Answer, code: str) -> None:
-    """Each status, fault and document that makes no sense has its code."""
+    """Each status, fault and malformed document has its error code."""
     order = host.answer
     host.faults = {}
     host.answer = lambda asked: answer if "addSubdomain" in asked.body else order(asked)  # type: ignore[method-assign]

@@ -117,7 +117,7 @@ def test_nothing_to_change_is_not_refused(host: Namecheap) -> None:
 
 
 def test_the_zone_is_read_right_before_each_change(host: Namecheap) -> None:
-    """A change between two calls of one run is kept."""
+    """A change that is made between two calls of one run is kept."""
     work = Work(host)
     work.add([record("one")])
     host.others.append(entry("late", "A", "192.0.2.9"))

@@ -21,7 +21,7 @@ def test_more_than_a_request_holds() -> None:
 
 
 def test_nothing_is_forced() -> None:
-    """A record that conflicts is never replaced: Spaceship refuses instead."""
+    """A conflicting record is never replaced, because `force` is not set."""
     with Spaceship() as host:
         Work(host).add([record("one"), record("one")])
         (put,) = [json.loads(asked.body) for asked in host.asked if asked.method == "PUT"]

@@ -90,7 +90,7 @@ def test_nothing_to_change_is_not_refused(host: ValueDomain) -> None:
 
 
 def test_the_zone_is_read_right_before_each_change(host: ValueDomain) -> None:
-    """A change between two calls of one run is kept."""
+    """A change that is made between two calls of one run is kept."""
     work = Work(host)
     work.add([record("one")])
     host.others += "\na late 192.0.2.9"
