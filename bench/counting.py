@@ -37,7 +37,7 @@ def memory(rounds: int | None) -> list[Figure]:
 
 
 def _peak(place: Place, folder: Path) -> float:
-    # Through a small process: a child inherits the peak of the one that starts it, and ours has a lab in it.
+    # Through a small process: a child inherits the peak of its parent, and this process has a lab in it.
     launcher = (*python(), "-I", "-S", str(BENCH / "launch.py"), "peak.json", *program())
     place.renew(folder, through=launcher)
     return float(json.loads((folder / "peak.json").read_text())) / 1024

@@ -162,7 +162,7 @@ def fill(database: Database, count: int, *, first: timedelta) -> None:
         "form": _RFC3339,
         "lifetime": LIFETIME,
         "chain": chain,
-        "key": Seals([SEAL]).seal(key, "bench"),  # nobody opens it
+        "key": Seals([SEAL]).seal(key, "bench"),  # it is never opened
         "meta": meta.to_json().decode(),
         "state": state.to_json().decode(),
         "failed": json.dumps({key: json.loads(failed.to_json())[key] for key in ("failures", "last_failure")}),
@@ -177,7 +177,7 @@ def certificate(begin: datetime) -> tuple[str, bytes, Meta]:
     root = issuer("A root of a public CA")
     chain = issuer("An intermediate of a public CA", root).sign(key.public_key(), [name], begin)
     pem, facts = x509.key_to_pem(key), x509.read_certificate(chain)
-    # What the signatures of logs and of RSA keys add; nobody reads it.
+    # What the signatures of logs and of RSA keys add; it is never parsed.
     chain += f"-----BEGIN CERTIFICATE-----\n{base64.encodebytes(os.urandom(_MORE)).decode()}-----END CERTIFICATE-----\n"
     spec = CertificateSpec(name="c00000001", domains=(name,), identifiers=(name,), ca="lab", key="ecdsa-p256")
     sizes = {"privkey.pem": len(pem), "fullchain.pem": len(chain)}

@@ -1,9 +1,9 @@
-"""A mass revocation: the CA tells all certificates by their renewal information that they are to be replaced at once.
+"""A mass revocation: by renewal information the CA asks for the immediate replacement of all certificates.
 
 Real for all: the scan, procrastinate's queue, the decision what is due, the spread, due dates, the pace of requests
-that all workers share. Every twentieth job is real as a whole: poll, locks and fences, the ledger, storing; of the
-others the outcome is written by one statement for many. There is a stand-in for the CA and DNS, which counts against a
-model of the limits, and the clock is simulated.
+that all workers share. Every twentieth job is completely real: poll, locks and fences, the ledger, storing. The
+outcomes of the others are written by one statement for many. A stand-in for the CA and DNS counts against a model of
+the limits, and the clock is simulated.
 """
 
 from __future__ import annotations

@@ -33,6 +33,14 @@ def split(text: str, default: int = 0) -> tuple[str, int]:
     return host, _port(rest[1:]) if rest else default
 
 
+def has_host(text: str) -> bool:
+    """Tell whether a text is ``HOST[:PORT]``."""
+    try:
+        return bool(split(text)[0])
+    except ValueError:
+        return False
+
+
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdecimal()):
         raise ValueError(text)

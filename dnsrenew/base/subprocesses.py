@@ -28,6 +28,9 @@ _SLICE: Final = 0.1
 """Seconds between two checks of the time limit and the cancel event."""
 _LINGER: Final = 2.0
 """Seconds to read the rest of the output after the end: a child of the program may still hold the pipe open."""
+_SHELL: Final = "/bin/sh"
+_WATCH: Final = 'read -r end || kill -s KILL -- "-$1"'
+"""What watches a program: it kills the process group if its input ends before a line came, as after ``kill -9``."""
 
 _NEEDED: Final = frozenset(
     (
@@ -78,7 +81,8 @@ def run(
     """Run a program without a shell or a terminal and return its standard output; standard error is discarded.
 
     Killing the program kills its process group. A child in a session of its own (a daemon) keeps running, and so does
-    every child if the program exits by itself.
+    every child if the program exits by itself. The group is also killed if this process is killed: a shell waits beside
+    the program for that. Windows, and a system without ``/bin/sh``, have nothing like it.
 
     :param seconds: the time limit; then the program is killed.
     :param limit: the maximum number of bytes of output; then the program is killed.
@@ -147,7 +151,7 @@ class _Running:
     """The programs that are running."""
 
     def __init__(self) -> None:
-        self._processes: set[subprocess.Popen[bytes]] = set()
+        self._processes: dict[subprocess.Popen[bytes], subprocess.Popen[bytes] | None] = {}  # with what watches it
         self._lock = threading.RLock()  # reentrant: a signal handler may interrupt the thread that holds it
         self._is_closed = False
         self._is_registered = False  # with atexit
@@ -158,7 +162,8 @@ class _Running:
         """Start a program in its own process group, so that its children can be killed with it.
 
         :param with_errors: its standard error goes to its standard output; otherwise it is discarded.
-        :param with_input: its standard input is a pipe; otherwise it is empty.
+        :param with_input: its standard input is a pipe, at whose end it has to exit by itself; otherwise it is empty,
+            and the program is killed when this process ends in any way.
         """
         import subprocess
 
@@ -177,7 +182,9 @@ class _Running:
                 start_new_session=True,
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
             )
-            self._processes.add(process)
+            self._processes[process] = None
+            if not with_input:
+                self._processes[process] = _watcher(process)
         return process
 
     def end(self, process: subprocess.Popen[bytes]) -> None:
@@ -188,7 +195,10 @@ class _Running:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_SLICE)
         with self._lock:
-            self._processes.discard(process)
+            watcher = self._processes.pop(process, None)
+        if watcher is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                watcher.communicate(b"\n", _SLICE)
 
     def end_all(self) -> None:
         """Kill all programs and refuse to start others: this process is exiting."""
@@ -196,6 +206,24 @@ class _Running:
             self._is_closed = True
             for process in self._processes:
                 _kill(process)
+
+
+def _watcher(process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes] | None:
+    """Start what kills a program and its children when this process is killed; None where there is no such shell."""
+    if sys.platform == "win32":
+        return None
+    import subprocess
+
+    with contextlib.suppress(OSError):
+        return subprocess.Popen(
+            [_SHELL, "-c", _WATCH, _SHELL, str(process.pid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={},
+            start_new_session=True,
+        )
+    return None
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -227,7 +227,10 @@ COMMANDS: Final = {
     "import": Command(
         "take over from certbot, lego, acme.sh, Caddy, HFS or PEM files",
         (Argument("path", "PATH", "its folder, or that of a certificate and its key (default: the usual places)"),),
-        (Option("--from", f"{', '.join(TOOLS[:-1])} or {TOOLS[-1]} (default: any)", "KIND", "word", TOOLS),),
+        (
+            Option("--from", f"{', '.join(TOOLS[:-1])} or {TOOLS[-1]} (default: any)", "KIND", "word", TOOLS),
+            Option("--server", "the directory URL of a CA of which the tool keeps only the host", "URL", "list"),
+        ),
         (
             ("dnsrenew import", "what is found in the usual places"),
             ("dnsrenew import /etc/letsencrypt --from certbot", ""),

@@ -194,4 +194,5 @@ def _serve_probe(invocation: Invocation) -> int:
     serving = partial(serve, invocation.context(), invocation.options.serve_probe, ready)
     invocation.signals.run(serving, cleans_up=True)
     invocation.terminal.write_info(texts.STOPPED)
+    invocation.terminal.write_document({})
     return invocation.signals.status or 130

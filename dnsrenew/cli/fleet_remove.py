@@ -34,7 +34,7 @@ def fleet_remove(invocation: Invocation) -> int:
 
     options, terminal, signals = invocation.options, invocation.terminal, invocation.signals
     if bool(options.names) == (options.tag is not None):
-        raise usage(texts.NAMES_OR_TAG, _COMMAND)
+        raise usage(texts.NAMES_AND_TAG if options.names else texts.NAMES_OR_TAG, _COMMAND)
     config = invocation.config()
     store = store_of(config)
     wanted = WantedCertificates(store.database)

@@ -37,7 +37,8 @@ def _read(config: Config, tag: str | None) -> tuple[FleetStatus, datetime]:
     store = store_of(config)
     try:
         store.check_ground()
-        return status.fleet_status(store.database, config.cas, tag), store.database.clock.now()
+        documents = None if config.fleet is None else config.fleet.documents
+        return status.fleet_status(store.database, config.cas, tag, documents), store.database.clock.now()
     finally:
         store.close()
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dnsrenew.cli import formatting, texts
+from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.language import say
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.config import locate
@@ -51,9 +53,22 @@ def _request(invocation: Invocation) -> ImportRequest:
     options, cwd = invocation.options, locate.here()
     path = None if options.path is None else Path(os.path.abspath(os.path.join(cwd, os.path.expanduser(options.path))))
     named = options.config or os.environ.get(locate.VARIABLE)
-    return ImportRequest(
-        path, getattr(options, "from"), _target(named, cwd, insist=options.insist), bool(options.config), _host(cwd)
-    )  # a keyword
+    kind = getattr(options, "from")  # a keyword
+    host = _host(cwd, _servers(options.server or []))
+    return ImportRequest(path, kind, _target(named, cwd, insist=options.insist), bool(options.config), host)
+
+
+def _servers(given: Sequence[str]) -> tuple[str, ...]:
+    """Return the directory URLs.
+
+    :raises ConfigError: ``usage``.
+    """
+    from dnsrenew.base.web_address import is_web_address
+
+    for url in given:
+        if not is_web_address(url, ("https",)):
+            raise usage(texts.SERVER_URL, "dnsrenew import")
+    return tuple(given)
 
 
 def _target(named: str | None, cwd: str, *, insist: bool) -> Path:
@@ -75,11 +90,11 @@ def _target(named: str | None, cwd: str, *, insist: bool) -> Path:
     return here
 
 
-def _host(cwd: str) -> HostView:
+def _host(cwd: str, servers: tuple[str, ...]) -> HostView:
     from dnsrenew.setup.importing.found import HostView
 
     root = os.environ.get("SYSTEMDRIVE", "C:") + "\\" if sys.platform == "win32" else "/"
-    return HostView(Path(root), Path(os.path.expanduser("~")), Path(cwd), dict(os.environ))
+    return HostView(Path(root), Path(os.path.expanduser("~")), Path(cwd), dict(os.environ), servers=servers)
 
 
 def _lines(result: ImportResult, columns: int | None) -> list[str]:

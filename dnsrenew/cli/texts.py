@@ -697,6 +697,11 @@ FROM_ENVIRONMENT_ALL: Final = (
 
 IMPORTED: Final = "{certificates} and {accounts} were taken over from {tools}. Nothing was ordered."
 IMPORTED_BEFORE: Final = "{tools} was imported before; the configuration stays as it is."
+SERVER_URL: Final = Text(
+    "usage",
+    "the value of --server is not an https URL",
+    "Write the directory URL of the CA, such as https://ca.example.com/acme/directory.",
+)
 NOT_IMPORTED: Final = "{certificate} (not taken over; the next renew obtains it)"
 CA_ACCOUNT: Final = "account"
 WROTE: Final = "written: {path}"
@@ -812,8 +817,11 @@ FLEET_FILE_UNREADABLE: Final = Text(
 )
 NAMES_OR_TAG: Final = Text(
     "usage",
-    "certificate names or --tag are needed, not both",
+    "certificate names or --tag are needed",
     "Give names, or --tag TAG.",
+)
+NAMES_AND_TAG: Final = Text(
+    "usage", "--tag cannot be combined with certificate names", "Give names or --tag TAG, not both."
 )
 FLEET_READY: Final = "The tables in {place} are ready (version {version})."
 FLEET_SEALED: Final = "{keys} sealed with the first seal."

@@ -98,7 +98,7 @@ def _ca(value: Any, scope: FieldScope, path: KeyPath) -> str:
         raise FieldError(texts.CA_ARGUMENT) from None
 
 
-def _deploy(value: Any, scope: FieldScope, path: KeyPath) -> tuple[Any, ...]:
+def _deploy(value: Any, scope: FieldScope, path: KeyPath) -> Any:
     return list_of(deployment, texts.DEPLOYMENTS if scope.python else texts.TABLES)(value, scope, path)
 
 
@@ -192,8 +192,8 @@ class CertificateTables:
 
     def keys(self) -> list[str]:
         """Return the keys that :meth:`has` knows, sorted."""
-        names = self._accounts.names
-        return sorted([*(f"ca.{name}" for name in self._cas.cas), *(f"dns.{name}" for name in names), *["dns"][: len(names)]])
+        accounts = [f"dns.{name}" for name in self._accounts.names]
+        return sorted([*(f"ca.{name}" for name in self._cas.cas), *accounts, *(["dns"] if accounts else [])])
 
     def has(self, key: str) -> bool:
         """Tell whether the configuration has the table ``dns.NAME`` or ``ca.NAME``; ``dns`` stands for any account."""

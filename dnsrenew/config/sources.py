@@ -15,7 +15,7 @@ from dnsrenew.config import texts
 from dnsrenew.config.fields import list_of, text
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.config.schema import FieldScope, MistakeReport
-from dnsrenew.errors import ConfigError
+from dnsrenew.errors import ConfigError, as_clause
 from dnsrenew.validation.mistakes import FieldError, KeyPath, config_error, kind, quoted
 
 _MAGIC: Final = re.compile(r"[*?[]")
@@ -101,7 +101,12 @@ def included(main: Source) -> Iterator[Source]:
             real = os.path.realpath(path)
             if real not in done:
                 done.add(real)
-                yield read_source(path, scope.report, scope.checks, any_entry=_is_pattern(pattern))
+                try:
+                    yield read_source(path, scope.report, scope.checks, any_entry=_is_pattern(pattern))
+                except ConfigError as error:
+                    if error.code != "config-unreadable":
+                        raise
+                    scope.mistake(("include", index), as_clause(error.message), texts.INCLUDE_FILE, fix=error.fix)
 
 
 def _is_pattern(path: str) -> bool:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from dnsrenew.base import files, names
+from dnsrenew.base import files, host_port, names
 from dnsrenew.drivers import texts
 from dnsrenew.drivers.provider import NAME, OWN_OBJECT, RESERVED, OptionSpec, Provider
 from dnsrenew.secrets import Secret
 from dnsrenew.validation import texts as phrases
-from dnsrenew.validation.mistakes import Mistake, kind, nearest, one_of
+from dnsrenew.validation.mistakes import Mistake, kind, nearest, one_of, quoted
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 
@@ -138,7 +139,7 @@ def _wrong_value(key: str, value: object, spec: OptionSpec) -> Mistake | None:
         return None if is_list and value else _mistake(key, kind(value), texts.LIST)
     if isinstance(value, str):
         if value.strip():
-            return _wrong_address(key, value.strip()) if spec.kind == "url" else None
+            return _wrong_text(key, value.strip(), spec)
         if not spec.required:
             return None
         return _mistake(key, phrases.EMPTY_TEXT, spec.help or texts.VALUE)
@@ -147,7 +148,17 @@ def _wrong_value(key: str, value: object, spec: OptionSpec) -> Mistake | None:
     return _mistake(key, kind(value), texts.TEXT_OR_REFERENCE if spec.secret else texts.QUOTED_TEXT)
 
 
-def _wrong_address(key: str, address: str) -> Mistake | None:
+def _wrong_text(key: str, text: str, spec: OptionSpec) -> Mistake | None:
+    if spec.kind == "url":
+        return _wrong_url(key, text)
+    if spec.kind == "address" and not host_port.has_host(text):
+        return _mistake(key, quoted(text), texts.HOST_ADDRESS)
+    if spec.pattern and not spec.secret and not re.fullmatch(spec.pattern, text):
+        return _mistake(key, quoted(text), spec.form)
+    return None
+
+
+def _wrong_url(key: str, address: str) -> Mistake | None:
     from dnsrenew.base.web_address import is_web_address  # few accounts name an address
 
     if not is_web_address(address):

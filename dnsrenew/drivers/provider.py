@@ -27,10 +27,12 @@ class OptionSpec(Frozen, kw_only=True):
     """One option of an account.
 
     :ivar env: the environment variable that :meth:`Provider.block` suggests; it is not read by default.
-    :ivar pattern: a regular expression for the whole secret without blanks around it; "" if its form is not known.
+    :ivar pattern: a regular expression for the whole text, or for the secret without blanks around it; "" if its form
+        is not known.
     :ivar form: the pattern in words.
     :ivar kind: ``"text"``, ``"list"`` of texts, ``"program"`` (a list: a program and its arguments), ``"file"`` (a
-        path, relative to the configuration file), or ``"url"`` (the address of an HTTP API, without a query).
+        path, relative to the configuration file), ``"url"`` (the address of an HTTP API, without a query), or
+        ``"address"`` (``HOST[:PORT]``).
     :ivar default: the path of a file that is not given; ``{account}`` in it is the name of the account.
     """
 

@@ -107,7 +107,7 @@ _OPTIONS: Final[dict[str, tuple[Test, str]]] = {
     "help": (_is_text, phrases.TEXT),
     "pattern": (_is_pattern, texts.PATTERN),
     "form": (_is_text, phrases.TEXT),
-    "kind": (_one_of("text", "list", "program", "file", "url"), texts.KIND),
+    "kind": (_one_of("text", "list", "program", "file", "url", "address"), texts.KIND),
     "default": (_is_text, phrases.TEXT),
 }
 _BEHAVIOUR: Final[dict[str, tuple[Test, str]]] = {

@@ -291,7 +291,7 @@ TTL: Final = Phrase("a whole number of seconds from 1 to 604800")
 PROPAGATION_TIMEOUT: Final = Phrase("a number of seconds from 1 to 86400")
 SETTLE: Final = Phrase("a number of seconds from 0 to 3600")
 VALUES: Final = Phrase('"many", "two" or "one"')
-KIND: Final = Phrase('"text", "list", "program", "file" or "url"')
+KIND: Final = Phrase('"text", "list", "program", "file", "url" or "address"')
 SCOPE: Final = Phrase('"name" or "zone"')
 SCOPE_FOUND: Final = '"zone"'
 SCOPE_OF_MANY: Final = Phrase('"name", unless values is "one"')
@@ -309,6 +309,7 @@ LIST: Final = Phrase("a list of texts in quotes")
 NOT_A_URL: Final = Phrase("a text that is not a web address")
 URL_WITH_USER: Final = Phrase("an address with a user name")
 URL_WITH_QUERY: Final = Phrase("an address with a query or fragment")
+HOST_ADDRESS: Final = Phrase("an address HOST or HOST:PORT, IPv6 in brackets")
 API_ADDRESS: Final = Phrase(
     "an http:// or https:// address without user name, query and fragment, such as https://dns.example.net/api"
 )

@@ -205,7 +205,7 @@ def _parsed(line: bytes) -> object:
     if len(line) > _LONGEST:
         raise ValueError(texts.LONG_LINE.format(most=_LONGEST))
     try:
-        value = json.loads(line.decode("utf-8-sig"))
+        value = json.loads(line.decode("utf-8-sig"), object_pairs_hook=_object)
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
         text.encode()
     except UnicodeDecodeError as error:
@@ -214,11 +214,30 @@ def _parsed(line: bytes) -> object:
         raise ValueError(texts.HALF_CHARACTER) from None
     except json.JSONDecodeError as error:
         raise ValueError(texts.NO_JSON.format(reason=error.msg, column=error.colno)) from None
+    except _KeyTwice as error:
+        raise ValueError(texts.KEY_TWICE.format(key=error.args[0])) from None
     except (ValueError, RecursionError):
         raise ValueError(texts.STRANGE_JSON) from None
     if "\\u0000" in text:
         raise ValueError(texts.NUL_IN_LINE)
     return value
+
+
+class _KeyTwice(ValueError):
+    """A key stands twice in an object."""
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return an object of a line.
+
+    :raises _KeyTwice: a key stands there twice: which one is meant?
+    """
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _KeyTwice(quoted(key))
+        found[key] = value
+    return found
 
 
 def _clash(found: FoundClash, origin: Origin) -> Mistake:

@@ -139,7 +139,8 @@ class Fleet:
         from dnsrenew.fleet.status import fleet_status  # not needed by other calls
 
         self._store.check_ground()
-        return fleet_status(self._store.database, self._config.cas, tag)
+        documents = None if self._config.fleet is None else self._config.fleet.documents
+        return fleet_status(self._store.database, self._config.cas, tag, documents)
 
     def ssl_context(self, *, cache: int = _CACHE, on_unknown: Callable[[str], bool] | None = None) -> ssl.SSLContext:
         """Return a context for a server that has the newest certificate for every name of the fleet.

@@ -16,6 +16,7 @@ from dnsrenew.base.values import Frozen, replace
 from dnsrenew.events import Emitter, Event
 from dnsrenew.fleet import texts
 from dnsrenew.fleet.certificate_job import CertificateJobs
+from dnsrenew.fleet.lacking import note_tables
 from dnsrenew.fleet.queue import QueueTasks, WorkQueue, in_thread, unless
 from dnsrenew.fleet.shared_services import SharedServices, WorkerRun
 from dnsrenew.operations.event_log import EventLog
@@ -136,6 +137,7 @@ class WorkerSession:
 
     async def _work(self, queue: WorkQueue, stop: asyncio.Event) -> None:
         await unless(stop, queue.rescue())  # before it says that it is ready: this uses the tables
+        await in_thread(partial(self._try, self._note_tables), threading.Event())
         await in_thread(self._dates.scan_soon, threading.Event())
         look = asyncio.create_task(self._look(queue, stop))
         self._settings.ready()
@@ -190,7 +192,7 @@ class WorkerSession:
 
     def _look_once(self, cancel: threading.Event) -> None:
         """Do all that is to be done beside the jobs; what fails stops nothing else."""
-        self._try(lambda: self._store.locks.holder)  # registers this process again if its connection was lost
+        self._try(self._note_tables)  # registers this process again if its connection was lost
         self._try(partial(self._clean_up, cancel))
         if time.monotonic() - self._told_at >= _TELL:
             self._try(self._tell)
@@ -202,6 +204,12 @@ class WorkerSession:
             step()
         except Exception as error:  # noqa: BLE001  # the border: the next look meets it again
             _logger.debug("a look beside the jobs failed: %r", error)
+
+    def _note_tables(self) -> None:
+        """Note which accounts and CAs this worker has; the configuration may be another one by now."""
+        holder, fleet = self._store.locks.holder, self._settings.config().fleet
+        if fleet is not None:
+            note_tables(self._store.database, holder, fleet.documents)
 
     def _clean_up(self, cancel: threading.Event) -> None:
         """Remove TXT values and complete renames of dead workers."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import Frozen, replace
+from dnsrenew.fleet.lacking import find_lacking
 from dnsrenew.model import rfc3339
 from dnsrenew.store.ledger.ca_limits import NEW_ORDERS
 from dnsrenew.store.ledger.values import ANY
@@ -15,6 +16,7 @@ from dnsrenew.store.waits import LONGEST
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from dnsrenew.config.documents import CertificateDocuments
     from dnsrenew.model import CA
     from dnsrenew.store.database.connection import Database
 
@@ -163,7 +165,8 @@ class FleetStatus(Frozen, kw_only=True, public=True):
     limits: Mapping[str, CaLimits]
     """What the limits of each CA leave, by its name."""
     lacking: Mapping[str, tuple[str, ...]]
-    """Certificates that no worker takes, with the accounts and CAs that its file lacks; a hundred at most."""
+    """Certificates that no worker takes, or that this configuration cannot renew, with the accounts and CAs that its file
+    lacks; a hundred at most."""
     stored_only: int = 0
     """How many are stored and not wanted, such as those of ``fleet load``: no worker renews them."""
 
@@ -183,14 +186,17 @@ class FleetStatus(Frozen, kw_only=True, public=True):
         }
 
 
-def fleet_status(database: Database, cas: Mapping[str, CA], tag: str | None = None) -> FleetStatus:
+def fleet_status(
+    database: Database, cas: Mapping[str, CA], tag: str | None = None, documents: CertificateDocuments | None = None
+) -> FleetStatus:
     """Return the status of a fleet.
 
     :param cas: the CAs of the configuration, by name.
     :param tag: count only certificates with this tag; workers and limits are those of all.
+    :param documents: those of the configuration: what it lacks is told too; None: only what every worker lacks.
     :raises StoreError: the database cannot be read.
     """
-    given = {"tag": tag, "shown": SHOWN, "lacking": LACKING}
+    given = {"tag": tag, "shown": SHOWN}
     counted = database.one(_COUNTS, given)
     valid, missing, expired, revoked, due, failing, stored_only = counted or (0,) * 7
     workers = tuple(
@@ -212,9 +218,19 @@ def fleet_status(database: Database, cas: Mapping[str, CA], tag: str | None = No
         workers=workers,
         last_hour=dict(database.fetch(_LAST_HOUR if tag is None else _LAST_HOUR_OF_TAG, given)),
         limits=dict(sorted(limits.items())),
-        lacking={name: tuple(json.loads(bytes(lacks))) for name, lacks in database.fetch(_LACKING, given)},
+        lacking=_lacking(database, documents, tag),
         stored_only=stored_only,
     )
+
+
+def _lacking(
+    database: Database, documents: CertificateDocuments | None, tag: str | None
+) -> dict[str, tuple[str, ...]]:
+    """Return what certificates lack: what workers have noted that looked at them, and what is missing now."""
+    noted = database.fetch(_LACKING, {"tag": tag, "lacking": LACKING})
+    found = {name: tuple(json.loads(bytes(lacks))) for name, lacks in noted}
+    found |= find_lacking(database, documents, tag, LACKING)
+    return dict(sorted(found.items())[:LACKING])
 
 
 def _with_left(database: Database, cas: Mapping[str, CA], limits: Mapping[str, CaLimits]) -> dict[str, CaLimits]:

@@ -11,6 +11,7 @@ from dnsrenew.errors import Phrase, Text
 THE_LINE: Final = Phrase("line")
 A_LINE: Final = Phrase('one JSON object a line, such as {{"domains": ["shop.example.com"], "tags": ["customer-7"]}}')
 NO_JSON: Final = Phrase("no valid JSON (column {column}: {reason})")
+KEY_TWICE: Final = Phrase("JSON with the key {key} twice")
 STRANGE_JSON: Final = Phrase("JSON with NaN or Infinity, or with values nested too deeply")
 NOT_UTF8: Final = Phrase("a line that is not UTF-8 text (byte {position})")
 HALF_CHARACTER: Final = Phrase("an incomplete character (a lone surrogate)")

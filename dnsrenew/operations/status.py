@@ -86,6 +86,8 @@ class CertificateStatus(Frozen, kw_only=True, public=True):
     """False if the state cannot be read (``last_failure`` has the error). The other fields are then read from the
     certificate in ``current``; ``missing`` means that it cannot be read either.
     """
+    warnings: tuple[Notice, ...] = ()
+    """What is wrong with its files: the next run renews a damaged certificate, and rebuilds other files."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -95,23 +97,26 @@ class CertificateStatus(Frozen, kw_only=True, public=True):
         form["domains"] = list(self.domains)
         form["path"] = None if self.path is None else str(self.path)
         form["deployed"] = [result.to_dict() for result in self.deployed]
+        form["warnings"] = [notice.to_dict() for notice in self.warnings]
         return form
 
 
 def status_of(spec: CertificateSpec, store: Store, context: Context) -> CertificateStatus:
     """Return the status of a certificate from the store; contacts no CA and no DNS."""
-    now = context.clock.now()
+    now, its = context.clock.now(), context.for_certificate(spec.name)
     known = True
     try:
         state = store.read_state(spec.name, quarantine=False)
         reason = why(spec, state, store, context, _NO_OPTIONS)
+        if reason == "missing":
+            store.report_damage(spec.name, state, its)
     except StoreError as error:  # must not hide the status of the other certificates
         known = False
         failure = {"time": rfc3339(now), "code": error.code, "message": error.message, "fix": error.fix}
         state = replace(in_current(spec.name, store) or State(), last_failure=failure)
         reason = due.why_due(spec, state, now, whole=True)
     for notice in state.notices:
-        context.for_certificate(spec.name).emit("warning", **notice.to_dict())
+        its.warn(notice.code, notice.message, notice.fix)
     exists = reason != "missing"
     route = history.route_from_keys(state.worked)
     at = due.next_renewal(spec, state)
@@ -135,6 +140,7 @@ def status_of(spec: CertificateSpec, store: Store, context: Context) -> Certific
         deployment_pending=pending,
         csr_since=_awaited_since(spec.name, store, state),
         known=known,
+        warnings=tuple(its.notices),
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import replace
 from dnsrenew.errors import CAError, Cancelled, DnsRenewError, LockedError, StoreError
@@ -50,15 +51,22 @@ def record(job: Job, attempt: ActiveAttempt, error: AttemptError) -> None:
 
 
 def abort(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, error: DnsRenewError) -> Outcome:
-    """Return the outcome after an error that is of no route. ``status`` shows it; the next run tries again."""
+    """Return the outcome after an error that is of no route.
+
+    After a missing secret the next attempt waits as after any other failure; after a cancel, a lock or an error of the
+    store it does not.
+    """
     attempts = (*planner.attempts, attempt.ended(error, job.context.clock.monotonic()))
-    is_kept = not (job.options.dry_run or job.is_only_forced)
-    if is_kept and not isinstance(error, Cancelled | LockedError | StoreError):
-        now = job.context.clock.now()
-        with contextlib.suppress(StoreError):
-            ordered = planner.has_ordered or attempt.orders > 0
-            _update(job, lambda state: state.failed(error.code, error.message, now, ordered=ordered))
-    return job.outcome(_STATUSES.get(type(error), "failed"), error=error, attempts=attempts)
+    state, at = job.state, None
+    if not isinstance(error, Cancelled | LockedError | StoreError) and not job.options.dry_run:
+        if not job.is_only_forced:
+            now, ordered = job.context.clock.now(), planner.has_ordered or attempt.orders > 0
+            with contextlib.suppress(StoreError):  # it must not hide the error itself
+                remember = partial(_failed, job, error=error, now=now, ordered=ordered, attempts=attempts)
+                state = _update(job, remember)
+        at = _next_attempt(job, state)
+    status = _STATUSES.get(type(error), "failed")
+    return job.outcome(status, state=state, error=error, attempts=attempts, next_attempt=at)
 
 
 def finish(job: Job, planner: FallbackPlanner) -> Outcome:
@@ -75,22 +83,21 @@ def finish(job: Job, planner: FallbackPlanner) -> Outcome:
     def remember(state: State) -> State:
         if job.is_only_forced:
             return planner.with_route_history(state, now)
-        failed = history.after_failure(
-            state,
-            error,
-            now,
-            job.context.random,
-            ordered=planner.has_ordered,
-            retry_after=after,
-            attempts=attempts,
+        failed = _failed(
+            job, state, error=error, now=now, ordered=planner.has_ordered, attempts=attempts, retry_after=after
         )
-        failed = replace(failed, tried_with=job.options.fingerprint(job.spec, failed))
         return planner.with_route_history(failed, now)
 
     state = job.state
     with contextlib.suppress(StoreError):  # it must not hide the error itself
         state = _update(job, remember)
     return job.outcome("failed", state=state, error=error, attempts=attempts, next_attempt=_next_attempt(job, state))
+
+
+def _failed(job: Job, state: State, *, error: DnsRenewError, now: datetime, **known: Any) -> State:
+    """Return the state after a failure, with its pause and what an edit would change."""
+    failed = history.after_failure(state, error, now, job.context.random, **known)
+    return replace(failed, tried_with=job.options.fingerprint(job.spec, failed))
 
 
 def _is_for_a_server(attempts: Sequence[Attempt]) -> bool:

@@ -11,10 +11,12 @@ from dnsrenew.errors import (
     AttemptError,
     CAError,
     ChallengeError,
+    ConfigError,
     DnsError,
     DnsRenewError,
     PropagationError,
     ProviderError,
+    SecretError,
     StoreError,
     internal,
 )
@@ -31,8 +33,9 @@ if TYPE_CHECKING:
     from dnsrenew.store import Store
 
 _logger = logging.getLogger("dnsrenew.renewal.renew")
-_KINDS: Final[Mapping[str, type[AttemptError]]] = {
-    kind.__name__: kind for kind in (ProviderError, DnsError, PropagationError, ChallengeError, CAError)
+_KINDS: Final[Mapping[str, type[DnsRenewError]]] = {
+    kind.__name__: kind
+    for kind in (ProviderError, DnsError, PropagationError, ChallengeError, CAError, SecretError, ConfigError)
 }
 """The classes that the error of a failed run may have."""
 
@@ -128,7 +131,7 @@ def deferred(
     return outcome(spec, store, state, "deferred", context, reason=reason, error=error, next_attempt=until)
 
 
-def _last_error(failure: Mapping[str, Any] | None, until: datetime, after: float | None) -> AttemptError:
+def _last_error(failure: Mapping[str, Any] | None, until: datetime, after: float | None) -> DnsRenewError:
     """Return the error of the last failure, of its class, which says how to try again before the time.
 
     :param after: the seconds for which the CA has asked to wait, or None.

@@ -24,6 +24,8 @@ _LONGEST_PAUSE: Final = 2.0
 _ANYTHING: Final = (Exception, SystemExit)
 """What a driver may raise; KeyboardInterrupt still stops the check."""
 _THROTTLED: Final = "provider-rate-limited"
+_SOON: Final = 2.0
+"""Seconds of a wait that is not reported."""
 
 Records = Sequence[TxtRecord]
 
@@ -51,11 +53,12 @@ class ConformanceRun:
 
     After a broken MUST the next one is tested at new names, with the values that it needs.
 
-    It ends after the first write if that shows that no other one can succeed.
+    It ends after the first write if that shows that no other one can succeed, or if nothing of it is seen.
 
     :param only: the key of the one MUST to test; None: all.
     :param at: the one absolute name that the host writes; None: any name in the zone.
     :param expect: called with the records of new names before any of them is written; None: nothing has to be done.
+    :param on_wait: called once in a wait that is not over soon, with the absolute name and the seconds until it ends.
     """
 
     def __init__(
@@ -69,9 +72,11 @@ class ConformanceRun:
         only: str | None = None,
         at: str | None = None,
         expect: Callable[[Records], object] | None = None,
+        on_wait: Callable[[str, float], object] | None = None,
     ) -> None:
         self._context, self._host, self._zone = context, host, zone
         self._ttl, self._patience, self._expect, self._at = ttl, patience, expect, at
+        self._on_wait = on_wait
         self._steps = script(host.values, host.lacks)
         if only is not None:
             self._steps = [(step, before) for step, before in self._steps if step.key == only]
@@ -79,7 +84,7 @@ class ConformanceRun:
         self._records: dict[str, TxtRecord] = {}
         self._present: frozenset[str] | None = frozenset()
         self._maybe: dict[TxtRecord, None] = {}
-        self._has_written = False
+        self._has_written = self._has_seen = False
         self._use_new_names()
 
     def results(self) -> Iterator[MustResult]:
@@ -101,10 +106,10 @@ class ConformanceRun:
             except _BrokenError as error:
                 self._present = None
                 yield MustResult(step.key, "broken", self._since(start), str(error), error.__cause__)
-                if self._is_hopeless(error.__cause__):
+                if (reason := self._hopeless(error.__cause__)) is not None:
                     done = {tested.key for tested, _ in self._steps[: number + 1]}
                     rest = [key for key in self._keys if key not in done]
-                    yield from (MustResult(key, "not-tested", reason=texts.STOPPED) for key in rest)
+                    yield from (MustResult(key, "not-tested", reason=reason) for key in rest)
                     return
             else:
                 yield MustResult(step.key, "ok", self._since(start))
@@ -113,8 +118,11 @@ class ConformanceRun:
             if key not in tested:
                 yield MustResult(key, "not-tested", reason=self._lack(key))
 
-    def _is_hopeless(self, cause: BaseException | None) -> bool:
-        return cause is not None and not self._has_written and code_of(cause) in HOPELESS
+    def _hopeless(self, cause: BaseException | None) -> Phrase | None:
+        """Return why no other MUST is tested after a broken one; None: the next one is."""
+        if cause is None:
+            return None if self._has_seen else texts.NOT_SEEN
+        return texts.STOPPED if not self._has_written and code_of(cause) in HOPELESS else None
 
     def clean_up(self) -> list[str]:
         """Remove all values that may exist; return a sentence for each that may be left."""
@@ -248,14 +256,21 @@ class ConformanceRun:
 
     def _await_name(self, name: str, expected: set[str], must: str) -> None:
         clock = self._context.clock
-        end, pause = clock.monotonic() + self._patience, _FIRST_PAUSE
+        start, pause = clock.monotonic(), _FIRST_PAUSE
+        end, shown_at = start + self._patience, start + _SOON
         while (found := self._host.served(name)) != expected:
-            if clock.monotonic() >= end:
+            now = clock.monotonic()
+            self._has_seen = self._has_seen or bool(found & expected)
+            if now >= end:
                 self._maybe.update({record: None for record in self._records.values() if record.value in found})
                 found_instead = difference(found, expected)
                 raise _BrokenError(texts.DIFFERS.format(must=must, name=name, difference=found_instead))
+            if self._on_wait is not None and now >= shown_at:
+                shown_at = end
+                self._on_wait(name, end - now)
             self._context.wait(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
+        self._has_seen = self._has_seen or bool(expected)
 
     def _since(self, start: float) -> float:
         return round(self._context.clock.monotonic() - start, 3)

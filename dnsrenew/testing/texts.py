@@ -47,6 +47,7 @@ NO_SECRET: Final = Phrase("The account has no secret to replace.")
 NOT_PREPARED: Final = Phrase("The values that it needs could not be written: {error}")
 
 STOPPED: Final = Phrase("The first write failed in a way that every other one would.")
+NOT_SEEN: Final = Phrase("None of the values of the first write was seen, so no other one would be.")
 
 MUST_BROKEN: Final = Text(
     "must-broken", "{reason}", "Correct the driver, or the provider file that describes the host."

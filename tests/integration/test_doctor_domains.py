@@ -15,13 +15,14 @@ import pytest
 
 from dnsrenew.base.values import replace
 from dnsrenew.config.cas import BUILT_IN
+from dnsrenew.doctor.host.dns_port import port_53
 from dnsrenew.errors import DnsError
 from dnsrenew.model import Check, Route, TxtRecord
 from tests.kit.doh_server import DohServer, resolving
 from tests.kit.domain_doctor import DNS, HTTP, DomainDoctor
 from tests.kit.zone_answers import answering
 from tests.lab import PRIMARY, Lab, Query, dnsforwarder
-from tests.lab.dnsforwarder import Answer
+from tests.lab.dnsforwarder import Answer, rcode, strip_aa
 
 Hook = Callable[[Query], Answer]
 INBOUND = ("http-01", "tls-alpn-01")
@@ -182,6 +183,16 @@ def test_no_public_ca_issues_for_every_name(lab: Lab, tmp_path: Path, name: str,
     assert "No public CA" not in doctor.check("domain").summary
 
 
+def test_a_public_suffix_comes_before_a_domain_that_does_not_exist(lab: Lab, tmp_path: Path) -> None:
+    """No registration would help, so the fix is that of the public suffix, whatever the order of the names."""
+    doctor = DomainDoctor(lab, tmp_path, "example.test")
+    spec = replace(doctor.spec, domains=("gone.nosuch.test", "co.uk"), identifiers=("gone.nosuch.test", "co.uk"))
+    doctor.spec = replace(spec, ca="letsencrypt", routes=(Route("dns-01", dns="home"),))
+    check = doctor.check("domain")
+    assert "public suffix" in check.summary
+    assert sorted(check.evidence["names"]) == ["co.uk", "gone.nosuch.test"]
+
+
 def registry(query: Query) -> Answer:
     """Answer as a recursive server whose top-level domain `test` is the zone registrar.test."""
     labels = query.name.split(".")
@@ -285,6 +296,32 @@ def test_where_port_53_is_closed_doh_knows_enough(lab: Lab, tmp_path: Path) -> N
         checks = {code: doctor.check(code) for code in ("domain", "name-exists", "delegation", "dnssec", "address")}
     assert {code: check.result for code, check in checks.items() if check.blocks} == {}
     assert checks["address"].result == checks["name-exists"].result == "ok"
+
+
+@pytest.mark.parametrize(
+    ("handler", "result"),
+    [(rcode(dns.rcode.REFUSED), "ok"), (rcode(dns.rcode.SERVFAIL), "ok"), (strip_aa, "ok"), (None, "unknown")],
+)
+def test_servers_that_do_not_serve_the_zone_are_no_closed_port(
+    lab: Lab, tmp_path: Path, handler: Hook | None, result: str
+) -> None:
+    """Refusals and answers without authority of one zone show that queries get out, and so do refused connections."""
+    lab.add_zone("dead-port.test", ns=["127.0.0.8"])
+    with lab.forwarder("127.0.0.8", handler) if handler is not None else contextlib.nullcontext():
+        check = port_53(DomainDoctor(lab, tmp_path, "dead-port.test").facts)
+    assert (check.result, "Something on the way" in check.summary) == (result, False)
+    if handler is None:
+        assert check.summary.startswith("DNS queries get out")
+
+
+def test_what_is_wrong_with_the_resolver_is_no_closed_port(lab: Lab, tmp_path: Path) -> None:
+    """If the resolver refuses, or knows no zone of the domain, the fix is about `nameservers`."""
+    refusing = DomainDoctor(lab, tmp_path, "example.test", nameserver=f"127.0.0.1:{lab.reserve()}")
+    for doctor in (refusing, DomainDoctor(lab, tmp_path, "gone.nosuch.test")):
+        check = port_53(doctor.facts)
+        assert check.result == "unknown"
+        assert "nameservers" in check.fix
+        assert "no route" not in check.summary
 
 
 @pytest.mark.parametrize(

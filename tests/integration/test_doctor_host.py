@@ -107,12 +107,31 @@ def listens(host: NetHost, *addresses: str, **about: Any) -> dict[str, Any]:
 
 
 def test_a_web_server_on_all_addresses_is_ok(host: NetHost) -> None:
-    """A web server on all addresses is ok. A route that listens itself needs no web server."""
+    """A web server on all addresses is ok. Without a configuration it is looked at too."""
     host.run(*ONLINE, *ONLINE6)
     host.listen(("0.0.0.0", 80), ("::", 80))
     assert verdict(listens(host, OWN, OWN6)) == ("ok", [])
-    assert host.check("port-80-listens", routes=LISTEN) == {}
     assert verdict(host.check("port-80-listens", config=False)) == ("ok", [])
+
+
+def test_a_route_that_listens_itself_needs_no_web_server(host: NetHost) -> None:
+    """Its address is looked at: loopback alone is bad only if nothing can pass the port on."""
+    host.run(*ONLINE, *ONLINE6)
+
+    def own(listen: str, *addresses: str, **about: Any) -> tuple[str, list[str]]:
+        routes = [{"challenge": "http-01", "listen": listen}]
+        return verdict(host.check("port-80-listens", routes=routes, addresses={"a.test": addresses}, **about))
+
+    assert verdict(host.check("port-80-listens", routes=LISTEN)) == ("ok", [])
+    assert own(":80", OWN, OWN6) == ("ok", [])
+    assert own("0.0.0.0:80", OWN, OWN6) == ("bad", [])
+    assert own("0.0.0.0:80", OWN6) == ("bad", HTTP)
+    assert own("127.0.0.1:8080", OWN) == ("bad", HTTP)
+    assert own("localhost:8080", OWN) == ("bad", HTTP)
+    assert own("127.0.0.1:8080", "198.51.100.7") == ("unknown", [])
+    assert own("127.0.0.1:8080", OWN, before=["proxy"]) == ("unknown", [])
+    host.listen(("0.0.0.0", 80))
+    assert own("127.0.0.1:8080", OWN) == ("unknown", [])
 
 
 def test_a_web_server_on_loopback_alone_is_bad(host: NetHost) -> None:
@@ -245,16 +264,16 @@ def test_no_route_at_all_is_bad(host: NetHost) -> None:
 
 
 def test_a_sign_in_page_is_bad(host: NetHost, tmp_path: Path) -> None:
-    """A redirect to a foreign host or the status 511 is bad; a redirect of the CA itself is unknown."""
+    """A redirect to a foreign host or the status 511 is bad; with a redirect of the CA itself the network works."""
     host.run(*ONLINE)
     host.ask(hosts=f"{OWN} acme.ca.test\n", folder=str(tmp_path))
     about = {"directory": "https://acme.ca.test/directory", "nameserver": OWN}
-    for location, result in (("http://login.hotel.test/", "bad"), ("511", "bad"), ("https://www.ca.test/", "unknown")):
+    for location, result in (("http://login.hotel.test/", "bad"), ("511", "bad"), ("https://www.ca.test/", "ok")):
         host.ask(redirect=OWN, location=location)
         check = host.check("internet", **about)
         host.reset()
         host.run(*ONLINE)
-        assert verdict(check) == (result, ["all"])
+        assert verdict(check) == (result, ["all"] if result == "bad" else [])
 
 
 def test_a_tunnel_is_a_vpn(host: NetHost) -> None:

@@ -189,3 +189,13 @@ def test_an_error_while_withdrawing_does_not_undo_a_success(workspace: Workspace
     assert (status, outcome["status"]) == (0, "renewed")
     assert [warning["code"] for warning in outcome["warnings"]] == ["txt-kept"]
     Kept.of(workspace.store).assert_whole()
+
+
+@SIGNALS
+def test_the_helper_outside(workspace: Workspace, number: int, status: int) -> None:
+    """A signal ends `doctor --serve-probe` with the same status as `run`."""
+    address = f"127.0.0.1:{workspace.lab.reserve()}"
+    with Run.start(workspace, "doctor", "--serve-probe", address, "--json") as run:
+        run.wait_for(address)
+        assert run.stop(number) == (status, {"version": 1})
+    assert run.lines[-1] == "Stopped.\n"

@@ -206,6 +206,8 @@ def test_every_wrong_line_is_named(fleet: FleetFolder) -> None:
         '{"domains": ["e.duckdns.org"], "preferred_chain": "\\ud800"}',
         '{"domains": ["f.duckdns.org"], "preferred_chain": "a\\u0000b"}',
         '{"domains": ["g.duckdns.org"], "reuse_key": 1e999}',
+        '{"domains": ["h.duckdns.org"], "tags": ["x"], "tags": ["y"]}',
+        '{"domains": ["i.duckdns.org"], "routes": [{"challenge": "dns-01", "dns": "home", "dns": "home"}]}',
     ) == [
         (2, "line"),
         (3, "line"),
@@ -216,6 +218,8 @@ def test_every_wrong_line_is_named(fleet: FleetFolder) -> None:
         (8, "line"),
         (9, "line"),
         (10, "line"),
+        (11, "line"),
+        (12, "line"),
     ]
     assert "canary" not in fleet.said
     assert fleet.names() == []
@@ -365,6 +369,8 @@ def test_nobody_was_asked(fleet: FleetFolder) -> None:
     fleet.add({"name": "a", "domains": ["a.duckdns.org"], "tags": ["x"]})
     for command in ("a", "--tag x", "", "a --tag x --yes"):
         assert fleet.refused(f"fleet remove {command}")["code"] == "usage"
+    assert "are needed" in fleet.refused("fleet remove --yes")["message"]
+    assert "cannot be combined" in fleet.refused("fleet remove a --tag x --yes")["message"]
     for command in ("nix", "a nix", "n*", "--tag nix"):
         assert fleet.refused(f"fleet remove {command} --yes")["code"] == "certificate-unknown"
     assert fleet.refused("remove a --yes")["code"] == "certificate-configured"

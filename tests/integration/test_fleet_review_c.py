@@ -173,6 +173,24 @@ def test_it_is_refused_by_name_with_file_and_table(fleet: FleetFolder) -> None:
     assert error["message"] == f"shop needs the table dns.other, which {fleet.path} lacks."
 
 
+def test_the_status_of_the_fleet_names_what_the_file_lacks(fleet: FleetFolder) -> None:
+    """`fleet status` lists what its own file lacks, without a worker and due or not; `Fleet.status` does too."""
+    lose_account(fleet)
+    fleet.add({"name": "other", "domains": ["other.duckdns.org"], "routes": [{"challenge": "dns-01"}]})
+    with open_store(fleet) as store:
+        store.database.execute("UPDATE dnsrenew_certificate SET due = now() + interval '1 year'")
+    assert fleet.run("fleet status")["lacking"] == [{"name": "shop", "lacks": ["dns.other"]}]
+    assert fleet.run("fleet status --tag nix")["lacking"] == []
+    with Fleet(fleet.config()) as opened:
+        assert opened.status().lacking == {"shop": ("dns.other",)}
+    text = fleet.path.read_text()
+    fleet.path.write_text(text.partition("[dns.home]")[0] + "[fleet]" + text.partition("[fleet]")[2])
+    assert fleet.run("fleet status")["lacking"] == [
+        {"name": "other", "lacks": ["dns"]},
+        {"name": "shop", "lacks": ["dns.other"]},
+    ]
+
+
 def test_renew_warns_once_about_what_it_leaves_out(fleet: FleetFolder, capsys: pytest.CaptureFixture[str]) -> None:
     """`renew` without names prints one line about the certificates that it cannot renew."""
     lose_account(fleet)

@@ -256,6 +256,27 @@ def test_what_no_worker_has_an_account_for_is_named(stage: FleetStage, monkeypat
     assert fleet_status(stage.database, {}).lacking == {}
 
 
+def test_what_workers_lack_is_named_though_it_is_not_due(stage: FleetStage) -> None:
+    """The status names it as soon as a worker runs, unless another worker has it."""
+    stage.add("shop", routes=[{"challenge": "dns-01", "dns": ["home", "second"]}])
+    stage.add("away", ca="elsewhere")
+    stage.add("both", routes=[{"challenge": "dns-01", "dns": "second", "ca": "lab"}, {"challenge": "http-01"}])
+    stage.database.execute("UPDATE dnsrenew_certificate SET due = now() + interval '1 year'")
+    assert fleet_status(stage.database, {}).lacking == {}
+    lacking = {"away": ("ca.elsewhere",), "both": ("dns.second",), "shop": ("dns.second",)}
+    with stage.crew() as (crew,):
+        wait_until(lambda: crew.heard.starts)
+        assert fleet_status(stage.database, {}).lacking == lacking
+        stage.write(dns__second=stage.workspace.config()["dns"]["home"])
+        with stage.crew() as (has,):
+            wait_until(lambda: has.heard.starts)
+            assert fleet_status(stage.database, {}).lacking == {"away": ("ca.elsewhere",)}
+        wait_until(lambda: fleet_status(stage.database, {}).lacking == lacking)
+        crew.worker.use(stage.config())
+        wait_until(lambda: fleet_status(stage.database, {}).lacking == {"away": ("ca.elsewhere",)})
+    assert fleet_status(stage.database, {}).lacking == {}
+
+
 # ── faults ──────────────────────────────────────────────────────────────────────────────
 
 

@@ -56,10 +56,10 @@ def test_a_person_who_has_fixed_it_is_tried_at_once(tmp_path: Path, world: RunWo
     stage = RunStage(tmp_path, world)
     for _ in range(3):
         outcome = stage.run(SPEC)
-        if outcome.next_attempt is not None:  # a missing secret is looked for by every run
-            held = stage.run(SPEC)
-            assert (held.status, type(held.error)) == ("deferred", type(outcome.error))
-            wait_for_next(stage, outcome)
+        held = stage.run(SPEC)
+        assert (held.status, type(held.error)) == ("deferred", type(outcome.error))
+        assert held.next_attempt == outcome.next_attempt
+        wait_for_next(stage, outcome)
     assert stage.run(SPEC, attended=True).status == "failed"
     stage.enter(WORKS)
     assert stage.run(SPEC, attended=True).status == "renewed"
@@ -144,24 +144,14 @@ def test_pauses_grow_where_a_ca_was_asked(tmp_path: Path, world: RunWorld) -> No
         wait_for_next(stage, outcome)
 
 
-@pytest.mark.parametrize("world", [HOST_REFUSES, NO_NETWORK])
+@pytest.mark.parametrize("world", [HOST_REFUSES, NO_NETWORK, NO_SECRET])
 def test_what_no_ca_decided_waits_an_hour_at_most(tmp_path: Path, world: RunWorld) -> None:
-    """After failures of a network or a DNS host, the pause is at most an hour and does not prolong a later one."""
+    """Where no CA was asked, the pause is at most an hour and does not prolong a later one."""
     stage = RunStage(tmp_path, world)
     for _ in range(8):
         outcome = stage.run(SPEC)
         assert timedelta(seconds=48) <= pause(stage, outcome) <= timedelta(hours=1)
         wait_for_next(stage, outcome)
-    stage.enter(CA_REFUSES)
-    assert pause(stage, stage.run(SPEC)) < timedelta(minutes=2)
-
-
-def test_a_missing_secret_prolongs_no_pause(tmp_path: Path) -> None:
-    """Every run looks for a missing secret, and the failures do not prolong the back-off."""
-    stage = RunStage(tmp_path, NO_SECRET)
-    for _ in range(5):
-        outcome = stage.run(SPEC)
-        assert (outcome.status, outcome.error and outcome.error.code) == ("failed", "secret-missing")
     stage.enter(CA_REFUSES)
     assert pause(stage, stage.run(SPEC)) < timedelta(minutes=2)
 
@@ -216,8 +206,10 @@ def test_now_in_python(program: Program) -> None:
 def test_a_file_that_is_put_right_is_an_edit(program: Program, tmp_path: Path) -> None:
     """A corrected secret file ends the back-off, for a long-lived program too: each call reads the value again."""
     file = tmp_path / "token"
-    file.write_text("YQ==")
     secret = dnsrenew.Secret.file(file)
+    assert program.attempts(secret) == 1
+    assert program.attempts(secret) == 0
+    file.write_text("YQ==")
     assert program.attempts(secret) == 1
     assert program.attempts(secret) == 0
     file.write_text("Yg==")

@@ -265,7 +265,7 @@ def test_a_crowd_on_a_real_terminal() -> None:
 def test_ctrl_z_gives_the_cursor_back() -> None:
     """A paused run restores the cursor. After SIGCONT it continues as before."""
     terminal, slave = pty.openpty()
-    # A group of its own, whose parent is of this session: in an orphaned group the kernel would stop nobody.
+    # A group of its own, whose parent is of this session: in an orphaned group the kernel would stop no process.
     process = subprocess.Popen(
         [*STAGE, "happy", "0.2"], cwd=ROOT, stdin=slave, stdout=slave, stderr=slave, process_group=0
     )
@@ -325,7 +325,7 @@ def test_a_run_with_nothing_to_do_loads_nothing_heavy(tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "state")
     with store.lock("home", context=Context()):
         store.prove_writable("home")
-        # Of no known CA, so that none is asked when it should be renewed.
+        # Of no known CA, so that no renewal information is polled.
         store.keep(spec, "", *issue(domains, datetime.now(UTC)), state=store.read_state("home"))
     certificate = '[[certificate]]\nname = "home"\ndomains = ["a.example.com"]\nroutes = [{ challenge = "http-01" }]'
     (tmp_path / "dnsrenew.toml").write_text(f'contact = ["me@example.test"]\nagree_terms = true\n{certificate}\n')

@@ -73,7 +73,7 @@ def test_revoke_for_programs(renewer: FakeRenewer, capsys: pytest.CaptureFixture
     "line",
     [
         *("revoke", "revoke home --reason whim", "revoke home shop", "account rol"),
-        *("revoke home", "account deactivate", "account deactivate lab"),  # nobody can be asked
+        *("revoke home", "account deactivate", "account deactivate lab"),  # without a terminal there is no prompt
     ],
 )
 def test_wrong_use(renewer: FakeRenewer, line: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -107,7 +107,7 @@ def test_a_job_written_by_hand(
     warning = "! cron already runs dnsrenew renew, by a job that dnsrenew did not write. Remove that job."
     assert warning in said(capsys)
     assert main(["schedule", "install"]) == 0
-    assert warning not in said(capsys)  # what runs is ours
+    assert warning not in said(capsys)  # the running job is dnsrenew's
 
 
 def test_only_one_kind_at_a_time(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:

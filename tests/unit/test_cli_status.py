@@ -247,7 +247,7 @@ def test_nothing_is_chosen(show: Show) -> None:
 def test_whether_anything_renews_is_told(show: Show) -> None:
     """The active schedule is named. Without one, its command is shown, and no next renewal or attempt."""
     assert show(valid(), schedule=ActiveSchedule(True, "systemd"))[-1] == "systemd renews automatically."
-    assert len(show(valid())) == 3  # nobody knows
+    assert len(show(valid())) == 3  # unknown
     mine = valid("x", state="due", last_failure=FAILURE, next_attempt=now() + timedelta(days=3))
     lines = show(valid(), mine, schedule=ActiveSchedule(False))
     assert lines[-1].startswith("! Nothing renews this yet. Run: dnsrenew ")

@@ -268,7 +268,7 @@ def test_a_folder_is_judged_once(folder: Path, monkeypatch: pytest.MonkeyPatch) 
         return real_lstat(path, **more)
 
     monkeypatch.setattr(os, "lstat", counting)
-    monkeypatch.setattr(os.path, "realpath", lambda path, **_: path)  # tells twice what was read already
+    monkeypatch.setattr(os.path, "realpath", lambda path, **_: path)  # reads each path again
     assert len(Config.find().certificates) == 52
     assert sum("conf.d/" in path for path in looks) == 51
     assert looks.count(str(folder / "conf.d")) <= 3
@@ -341,7 +341,7 @@ IN_A_CONTAINER = """if True:
 
 
 def test_the_volumes_of_kubernetes(tmp_path: Path) -> None:
-    """Volumes of Kubernetes, whose modes cannot be changed, cause no error."""
+    """Volumes of Kubernetes, whose modes cannot be changed, cause no warning."""
     text = GOOD.replace("[[", 'tsig_name = "k"\ntsig_secret = "file:token"\n[[')
     own = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
     done = subprocess.run(

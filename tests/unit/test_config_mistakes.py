@@ -32,7 +32,7 @@ CASES = [
     ('default_ca = "letsencript"\n' + GOOD, 1, "default_ca", '"letsencript"', "letsencrypt"),
     ('default_ca = "zerossl"\n' + GOOD, 1, "default_ca", "without its external", "app.zerossl.com"),
     ('include = "conf.d/*.toml"\n' + GOOD, 1, "include", "a text", "a list of paths"),
-    ('include = ["other.toml"]\n' + GOOD, 1, "include[0]", "nothing to do at", "an existing file"),
+    ('include = ["other.toml"]\n' + GOOD, 1, "include[0]", "no file at", "an existing file"),
     ("dns = 1\n" + CERTIFICATE, 1, "dns", "a number", "[dns.NAME]"),
     ("ca = []\n" + GOOD, 1, "ca", "a list", "[ca.NAME]"),
     (HOME + '[certificate]\ndomains = ["a.test"]\n', 4, "certificate", "a table", "[[certificate]]"),
@@ -170,6 +170,26 @@ def test_all_mistakes_in_one_go(tmp_path: Path) -> None:
         ("more.toml", 3, "ca.x.speed"),
         ("more.toml", 4, "resolver"),
     ]
+
+
+def test_a_folder_and_bytes_among_the_included_files(tmp_path: Path) -> None:
+    """An included file that cannot be read is a mistake of its entry, beside the others."""
+    (tmp_path / "inc").mkdir()
+    (tmp_path / "latin.toml").write_bytes(b"# \xe9\n")
+    said = mistakes(tmp_path, 'include = ["inc", "latin.toml"]\nagree_terms = 1\n' + GOOD)
+    assert [(one["line"], one["key"]) for one in said] == [(1, "include[0]"), (1, "include[1]"), (2, "agree_terms")]
+    assert "it is a folder" in said[0]["found"]
+    assert "not UTF-8" in said[1]["found"]
+
+
+def test_options_of_an_account_in_one_go(tmp_path: Path) -> None:
+    """The address and the algorithm are both checked, although the secret cannot be read and an option is unknown."""
+    account = (
+        '[dns.home]\nprovider = "rfc2136"\nserver = "192.0.2.1:99999"\ntsig_algorithm = "hmac-md4"\n'
+        'tsig_name = "x"\ntsig_secret = "env:NOT_SET"\ntsig_secrt = "x"\n'
+    )
+    said = mistakes(tmp_path, CERTIFICATE + account)
+    assert [one["key"] for one in said] == ["dns.home.server", "dns.home.tsig_algorithm", "dns.home.tsig_secrt"]
 
 
 @pytest.mark.parametrize(

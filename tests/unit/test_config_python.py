@@ -170,10 +170,12 @@ def test_two_accounts_of_one_name() -> None:
 
 
 def test_accounts_at_one_provider_are_numbered() -> None:
-    """Accounts without a name of their own are numbered, in their order. The accounts of the caller stay as they are."""
+    """Accounts without a name of their own are numbered, in their order; those of the caller stay as they are."""
     given = [DnsAccount("rfc2136", server=f"h{number}") for number in range(3)]
     taken = DnsAccount("duckdns", name="rfc2136-2", token="t")
-    config = single_certificate(["a.test"], dns=[given[0], taken, *given[1:]], routes=[Route("dns-01", dns="rfc2136-3")])
+    config = single_certificate(
+        ["a.test"], dns=[given[0], taken, *given[1:]], routes=[Route("dns-01", dns="rfc2136-3")]
+    )
     found = {name: account.options.get("server") for name, account in config.accounts.items()}
     assert found == {"rfc2136": "h0", "rfc2136-2": None, "rfc2136-3": "h1", "rfc2136-4": "h2"}
     assert {account.name for account in config.accounts.values()} == set(found)
@@ -219,7 +221,7 @@ def test_an_argument_of_a_wrong_type(arguments: dict[str, Any], key: str, found:
 
 def test_several_mistakes_of_a_call() -> None:
     """The fix counts the mistakes."""
-    with pytest.raises(ConfigError, match="Fix these 2 mistakes and call again; nothing was changed."):
+    with pytest.raises(ConfigError, match="Fix these 2 mistakes and call again; nothing was changed"):
         single_certificate(None, dns=[HOME], key="rsa")
 
 

@@ -356,7 +356,7 @@ def test_a_valid_record_that_cannot_be_renewed_is_used(make: MakeStage, fate: st
     """If the record cannot be replaced, the certificate is renewed with a warning."""
     stage = make(hosts={"a": fate})
     old = put(stage, record(stage, until(stage, 29)))
-    if fate == "secretless":  # read before an order, so that it can still be mended
+    if fate == "secretless":  # read before an order, so that it can still be fixed
         assert error_of(stage.run(spec(PERSIST))).code == "secret-missing"
         return
     assert stage.run(spec(PERSIST)).status == "renewed"

@@ -240,9 +240,9 @@ def test_what_can_hardly_be_reached_is_asked_when_nobody_else_answers(
         ("2001:500:2::c", "fd00::2", True),
         ("2001:500:2::c", "fe80::1%eth0", True),
         ("2001:500:2::c", "2001:db8::1", False),
-        ("2001:500:2::c", None, False),  # no route: that is said where it is asked
+        ("2001:500:2::c", None, False),  # no route: the query reports it
         ("fd00::53", "fd00::2", False),
-        ("64:ff9b::c000:221", "fd00::2", False),  # somebody translates to IPv4
+        ("64:ff9b::c000:221", "fd00::2", False),  # translated to IPv4 on the way (NAT64)
         ("::1", "::1", False),
         ("192.0.2.1", "169.254.1.1", False),
         ("", "fd00::2", False),

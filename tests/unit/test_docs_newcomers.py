@@ -55,7 +55,7 @@ def test_the_changes_that_are_told() -> None:
 
 
 def test_each_metric_has_the_labels_and_states_of_the_table() -> None:
-    """The table has the labels and states of each metric."""
+    """The guide's table has exactly the metrics with their labels and states."""
     text = exposition([numbers(deployed={("files", "/a"): True})], LastRun(START, success=True))
     found = {
         (name, tuple(re.findall(r'(\w+)="', labels)))

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.doctor import examine
 from dnsrenew.doctor.facts import Facts
+from dnsrenew.doctor.host import internet
 from dnsrenew.doctor.table import CheckEntry
 from dnsrenew.errors import Cancelled, StoreError
 from dnsrenew.model import Check, Diagnosis
@@ -110,6 +112,30 @@ def test_the_accounts_that_a_certificate_may_use(tmp_path: Path, domain: str, ac
     config = Config.from_dict(tables, base=tmp_path)
     facts = Facts(Context(), config, FolderStore(here(config.store)))
     assert facts.accounts(config.certificates[0]) == accounts
+
+
+def test_the_host_is_judged_by_certificates_without_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checks of the host look at the CAs, names and clocks of all certificates, those of a fleet too."""
+    seen: list[Facts] = []
+
+    def function(entry: CheckEntry) -> Callable[..., Check | None]:
+        def made(facts: Facts, **_about: Any) -> Check | None:
+            seen.append(facts)
+            return ok(entry.code)
+
+        return made
+
+    monkeypatch.setattr(CheckEntry, "function", property(function))
+    route = {"challenge": "http-01", "listen": ":80"}
+    tables = {
+        "ca": {"lab": {"directory": "https://ca.test/dir"}},
+        "certificate": [{"name": "home", "domains": ["a.test"], "ca": "lab", "routes": [route]}],
+    }
+    config = Config.from_dict(tables, base=tmp_path)
+    without = replace(config, certificates=())
+    examine.examine(Context(clock=SystemClock()), without, FolderStore(here(config.store)), config.certificates)
+    assert [spec.name for spec in seen[0].its.certificates] == ["home"]
+    assert [ca.name for ca in internet.cas_used(seen[0])] == ["lab"]
 
 
 def test_a_cancel_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

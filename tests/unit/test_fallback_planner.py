@@ -415,7 +415,7 @@ def test_what_failed_does_not_come_back_in_disguise() -> None:
     stage = PlannerStage(A, ANY, names=[APEX])
     stage.fail(refused("a"), APEX)
     assert stage.routes() == {APEX: ANY}
-    assert stage.look(opened={APEX: (ANY, [A, B])})  # look anew: not by the first of them
+    assert stage.look(opened={APEX: (ANY, [A, B])})  # look again: the first one may not be used
     assert stage.routes() == {APEX: B}
     stage.fail(refused("b"), APEX)
     assert stage.routes() == {}

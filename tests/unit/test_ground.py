@@ -46,7 +46,7 @@ def found(path: Path, *, any_entry: bool = False, uid: int = USER.pw_uid) -> tup
     ("owner", "group", "mode", "fault"),
     [
         (0, 0, 0o755, None),
-        (0, 0, 0o775, None),  # group root: only root is in it
+        (0, 0, 0o775, None),  # group root: its only member is root
         (USER.pw_uid, USER.pw_gid, 0o755, None),
         (USER.pw_uid, USER.pw_gid, 0o775, None),  # umask 002
         (USER.pw_uid, 0, 0o775, None),

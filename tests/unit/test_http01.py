@@ -290,7 +290,7 @@ def test_without_a_handle_left_the_oldest_goes(
 ) -> None:
     """Without a free file descriptor, the oldest client is dropped."""
     with answered(listeners, f"127.0.0.1:{port}"), connect(port) as waiting:
-        assert get(port).endswith(ANSWER)  # so the one who waits was let in
+        assert get(port).endswith(ANSWER)  # so the waiting client was accepted
         real = socket.socket.accept
         refused: list[OSError] = []
 
@@ -331,7 +331,7 @@ def test_a_port_is_open_as_long_as_somebody_needs_it(listeners: HttpListeners, p
                 assert get(port, "/.well-known/acme-challenge/one").endswith(b"\r\n\r\n1")
                 assert get(port, "/.well-known/acme-challenge/two").endswith(b"\r\n\r\n2")
             assert b" 404 " in get(port, "/.well-known/acme-challenge/two")
-            listeners.check(listen)  # ours already is no obstacle
+            listeners.check(listen)  # dnsrenew's own listener does not block
         assert not is_open(port)
 
 

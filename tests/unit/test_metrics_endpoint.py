@@ -108,7 +108,7 @@ def test_health(stage: EndpointStage) -> None:
     assert get(address, "/healthz") == (503, "expired: home; missing: shop\n")
     stage.use(SPEC)
     stage.clock.elapsed -= 100 * 86400
-    stage.source.round_ended([failed()])  # the certificate is valid all the same
+    stage.source.round_ended([failed()])  # the certificate is still valid
     assert get(address, "/healthz") == (200, "ok\n")
     stage.source.round_ended(None)
     assert get(address, "/healthz") == (503, "the last round failed\n")
@@ -227,7 +227,7 @@ def test_the_store_is_read_once_in_some_seconds(stage: EndpointStage, monkeypatc
     stage.clock.elapsed += 0.2
     get(address, "/healthz")
     assert len(readings) == 2
-    stage.source.round_ended([outcome()])  # what has just happened is told at once
+    stage.source.round_ended([outcome()])  # the end of a round is visible at once
     get(address, "/metrics")
     assert len(readings) == 3
 

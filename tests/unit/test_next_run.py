@@ -14,7 +14,9 @@ HALF_DAY = timedelta(hours=12)
 
 def short_lived(next_renewal: datetime | None) -> Outcome:
     """A certificate that is valid for 20 seconds."""
-    return outcome(not_before=NOW - timedelta(seconds=15), not_after=NOW + timedelta(seconds=5), next_renewal=next_renewal)
+    return outcome(
+        not_before=NOW - timedelta(seconds=15), not_after=NOW + timedelta(seconds=5), next_renewal=next_renewal
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,7 +46,7 @@ def short_lived(next_renewal: datetime | None) -> Outcome:
     ],
 )
 def test_the_next_run(outcomes: list[Outcome] | None, after: timedelta, name: str | None) -> None:
-    """The next run is when a certificate is due (in 1 second at least) or can be tried again (in 1 minute), or in 12 hours.
+    """The next run is when a certificate is due (in 1 second at least), can be tried again (1 minute), or in 12 hours.
 
     A certificate that is due already has a pause of 1 minute, one that is valid for seconds of a tenth of its life.
     """

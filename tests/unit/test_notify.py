@@ -404,7 +404,7 @@ def test_no_part_of_an_address_is_logged_told_or_stored(
     caplog.set_level(1)
     for name in ("apprise", "urllib3"):
         logging.getLogger(name).setLevel(1)
-    password = "pw-8c1f33ab90d4"  # of nobody
+    password = "pw-8c1f33ab90d4"  # not in use
     stage.notify(receiver.address.replace("://", f"://somebody:{password}@"))
     stage.refuses = True
     receiver.status = 403

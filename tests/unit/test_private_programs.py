@@ -257,6 +257,36 @@ def test_no_program_outlives_us(witness: Witness, end: str) -> None:
     witness.wait_for_ends()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing watches a program there")
+def test_no_program_outlives_us_after_a_kill(witness: Witness) -> None:
+    """When the process is killed, its programs and their children end."""
+    words = [sys.executable, "-c", ASKS.format(end=""), witness.pair(STAYS)[2]]
+    with subprocess.Popen(words, stdin=subprocess.PIPE) as ours:
+        witness.wait_for_starts(PAIR)
+        ours.kill()
+    witness.wait_for_ends()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing watches a program there")
+def test_what_watches_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What watches a program has no environment and ends with the program. It is not needed to run one."""
+    started: list[subprocess.Popen[bytes]] = []
+    given: list[object] = []
+
+    class Popen(subprocess.Popen):  # type: ignore[type-arg]  # generic only for type checkers
+        def __init__(self, arguments: list[str], **how: object) -> None:
+            super().__init__(arguments, **how)  # type: ignore[call-overload]  # as given
+            started.append(self)
+            given.append(how["env"])
+
+    monkeypatch.setattr(subprocess, "Popen", Popen)
+    run([sys.executable, "-c", ""], env=environment(), seconds=30, limit=10)
+    assert [each.returncode for each in started] == [0, 0]
+    assert given[1] == {}
+    monkeypatch.setattr(subprocesses, "_SHELL", "/nonexistent/sh")
+    assert run([sys.executable, "-c", "print(1)"], env=environment(), seconds=30, limit=10).output == b"1\n"
+
+
 @pytest.mark.parametrize(("mask", "folder"), [(0o000, 0o755), (0o027, 0o750), (0o077, 0o700), (0o777, 0o700)])
 def test_what_a_schedule_writes_is_open_to_no_other_writer(tmp_path: Path, mask: int, folder: int) -> None:
     """Under any umask only the owner can write to the created files and folders."""

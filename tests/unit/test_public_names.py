@@ -19,7 +19,7 @@ from dnsrenew.model.result import Outcome as OutcomeAtHome
 from docs import python_reference
 from docs.python_reference import NOT_FOR_USERS
 
-# Taking one away or renaming it breaks somebody's program: it goes into the changelog.
+# Removing or renaming one breaks programs: it goes into the changelog.
 PUBLIC = [
     *("AccountStatus", "Attempt", "AttemptError", "CA", "CAError", "Cancelled", "Certificate", "CertificateSpec"),
     *(

@@ -196,7 +196,7 @@ host.on_run = threading.Event().wait
 
 async def main():
     with host.serve("home") as served:
-        served.close = lambda: None  # it ends without
+        served.close = lambda: None  # it ends without being closed
         while not host.runs:
             await asyncio.sleep(0.01)
 

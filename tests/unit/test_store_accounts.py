@@ -274,7 +274,7 @@ def test_the_next_key_stands_beside_the_key(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("first", "then"), [(FULL, CHANGING), (CHANGING, CHANGED), (CHANGING, FULL)])
 def test_killed_anywhere_in_a_change_of_the_key(tmp_path: Path, first: AccountData, then: AccountData) -> None:
-    """A kill before any operation leaves a key on disk that the CA may know."""
+    """A kill before any operation never loses a key that the CA may know."""
     accounts(tmp_path / "count").save(first)
     counting = Counting()
     accounts(tmp_path / "count", counting).save(then)

@@ -392,13 +392,13 @@ def test_a_real_file_system_that_fills_and_turns_read_only(tmp_path: Path) -> No
 
 
 TRIES = """if True:
-    import fcntl, hashlib, os, pwd, shlex, sys  # now: nobody may not be allowed to read the interpreter's folder
+    import fcntl, hashlib, os, pwd, shlex, sys  # now: the user nobody may be unable to read the interpreter's folder
     from pathlib import Path
     from dnsrenew.runtime.context import Context
     from dnsrenew.errors import StoreError
     from dnsrenew.store import FolderStore, Store
     store = FolderStore(sys.argv[1])
-    if os.geteuid() == 0:  # who may write everywhere
+    if os.geteuid() == 0:  # root may write everywhere
         os.setgroups([])
         os.setgid(65534)
         os.setuid(65534)

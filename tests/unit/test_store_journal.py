@@ -287,7 +287,7 @@ def test_what_the_database_could_not_take_back_is_given_up_later(database_site: 
     database_site.execute("ALTER TABLE dnsrenew_journal RENAME TO hidden")
     entry.remove([A])
     other.keep()
-    assert store.has_journal  # cleanup tells why it cannot be read
+    assert store.has_journal  # cleanup reports why it cannot be read
     database_site.execute("ALTER TABLE hidden RENAME TO dnsrenew_journal")
     assert store.has_journal
     assert left(database_site) == [{A}, {B}]

@@ -141,7 +141,7 @@ def test_two_processes_and_a_kill(tmp_path: Path) -> None:
         assert caught.value.evidence["pid"] == process.pid
         process.send_signal(signal.SIGKILL)
         process.wait(10)
-        assert json.loads(lock_file(tmp_path).read_text())["pid"] == process.pid  # stale, and nobody minds
+        assert json.loads(lock_file(tmp_path).read_text())["pid"] == process.pid  # stale, without effect
         with store.lock("home", context=Context()):
             assert json.loads(lock_file(tmp_path).read_text())["pid"] == os.getpid()
 
@@ -299,7 +299,7 @@ def test_no_lock_stays_open(tmp_path: Path) -> None:
     for _ in range(20):
         with store.lock("home", context=Context()), pytest.raises(LockedError):
             store.lock("home", context=Context()).__enter__()
-    assert len(os.listdir("/proc/self/fd")) < before + 20  # whoever else runs here opens and closes some too
+    assert len(os.listdir("/proc/self/fd")) < before + 20  # other threads open and close some too
 
 
 def test_an_accounts_lock_waits(site: StoreSite) -> None:

@@ -89,8 +89,9 @@ def read(folder: Path, host: HostView) -> FoundData:
     servers = [server for each in found if (server := _server(each.settings))]
     if common is not None and (default := addresses.valid(common.get("DEFAULT_ACME_SERVER"))):
         servers.append(default)
+    known = [*servers, *host.servers]
     certificates = [_certificate(each, common, host, notes) for each in found]
-    accounts = acme_sh_accounts.accounts(accounts_in, servers, _shared_key(common, host), notes)
+    accounts = acme_sh_accounts.accounts(accounts_in, known, _shared_key(common, host), notes)
     email = common.get("ACCOUNT_EMAIL") if common is not None else ""
     lost = set(servers) - {account.directory for account in accounts}
     return FoundData(

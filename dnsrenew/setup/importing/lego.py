@@ -109,7 +109,7 @@ def _account(file: Path, root: Path, servers: Sequence[str], notes: reading.Note
     host = file.relative_to(root / "accounts").parts[0].replace("_", ":")
     directory = directories.of_host(host, servers)
     if directory is None:
-        notes.add(texts.LEGO_NO_DIRECTORY, file, loses=True, ca=host)
+        notes.add(texts.NO_DIRECTORY, file, loses=True, ca=host)
         return None
     registration = document.get("registration")
     registration = registration if isinstance(registration, dict) else {}

@@ -63,14 +63,9 @@ KEY_KIND: Final = Text(
 NO_DIRECTORY: Final = Text(
     "import-ca-unknown",
     "The directory URL of the CA {ca} is not known, so its account was not taken over.",
-    "Add it as [ca.NAME] with `directory` to the configuration; dnsrenew then creates a new account.",
+    "Import into a new configuration with --server URL, the directory URL of the CA; or add it as [ca.NAME] with "
+    "`directory` to the configuration: dnsrenew then creates a new account.",
 )
-LEGO_NO_DIRECTORY: Final = Text(
-    "import-ca-unknown",
-    "The directory URL of the CA {ca} is not known, so its account was not taken over.",
-    "Import into a new configuration with --server URL, the directory URL of the CA, as given to lego --server.",
-)
-
 LEGO_CONFIG: Final = Text(
     "import-not-understood",
     "The configuration file of lego was not read.",

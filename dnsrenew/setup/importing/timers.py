@@ -8,17 +8,24 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import Frozen
-from dnsrenew.setup.importing import jobs
+from dnsrenew.setup.importing import jobs, texts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dnsrenew.errors import Message
     from dnsrenew.setup.importing.found import HostView
     from dnsrenew.setup.importing.jobs import FoundJob
     from dnsrenew.setup.importing.kinds import Kind
 
 _PROGRAMS: Final = {"certbot": "certbot", "lego": "lego", "acme.sh": "acme.sh"}
 _RENEWS: Final = {"certbot": ("renew",), "lego": ("renew", "run"), "acme.sh": ("--cron", "--renew-all")}
+_FOLDER_OPTIONS: Final = {"certbot": ("config-dir",), "lego": ("path",), "acme.sh": ("home", "config-home")}
+_FOLDER_VARIABLES: Final = {
+    "certbot": (),
+    "lego": ("LEGO_PATH",),
+    "acme.sh": ("LE_WORKING_DIR", "LE_CONFIG_HOME"),
+}
 _SNAP: Final = "snap.certbot.renew"
 
 
@@ -39,30 +46,51 @@ class StopCommand(Frozen):
         return {"kind": self.kind, "source": self.source, "command": self.command or None}
 
 
-def stops_of(sources: Sequence[tuple[Kind, Path]], host: HostView) -> list[StopCommand]:
-    """Return what stops the tools; the timer of a machine renews the usual folder, not a copy in another place."""
-    kinds = [
-        kind.name
-        for kind, folder in sources
-        if os.path.realpath(folder) in {os.path.realpath(each) for each in kind.reader().usual(host)}
-    ]
-    return [stop for kind in dict.fromkeys(kinds) for stop in stop_commands(kind, host)]
+def stops_of(sources: Sequence[tuple[Kind, Path]], host: HostView) -> tuple[list[StopCommand], list[Message]]:
+    """Return what stops the tools, and for which folders that was not found although something may renew them.
+
+    A timer that names no folder renews the usual one, not a copy in another place.
+    """
+    found: list[StopCommand] = []
+    unknown: list[Message] = []
+    for kind, folder in sources:
+        is_usual = os.path.realpath(folder) in {os.path.realpath(each) for each in kind.reader().usual(host)}
+        its = stop_commands(kind.name, host, folder, is_usual=is_usual)
+        found += its
+        if not (its or is_usual) and kind.name in _PROGRAMS:
+            unknown.append(texts.STEP_STOP_UNKNOWN.format(tool=kind.title, folder=str(folder)))
+    return list(dict.fromkeys(found)), unknown
 
 
-def stop_commands(kind: str, host: HostView) -> list[StopCommand]:
-    """Return the commands that stop a tool; none for one that has no timer, such as a server."""
+def stop_commands(kind: str, host: HostView, folder: Path, *, is_usual: bool) -> list[StopCommand]:
+    """Return the commands that stop a tool in a folder; none for one that has no timer, such as a server.
+
+    :param is_usual: whether the tool works there if it is told nothing else.
+    """
     program = _PROGRAMS.get(kind)
     if program is None:
         return []
     systemd = os.path.isdir(host.root / "run/systemd/system")
-    found = list(_snap(host)) if kind == "certbot" else []
+    found = list(_snap(host)) if kind == "certbot" and is_usual else []
     for job in jobs.jobs(host, program):
-        if not set(_RENEWS[kind]) & set(job.words):
+        if not set(_RENEWS[kind]) & set(job.words) or not _works_in(job, kind, folder, host, is_usual=is_usual):
             continue
         if kind == "certbot" and job.file == "/etc/cron.d/certbot" and systemd:
             continue  # Debian's entry does nothing where systemd runs
         found.append(_stop(kind, job))
     return list({(each.source, each.command): each for each in found}.values())
+
+
+def _works_in(job: FoundJob, kind: str, folder: Path, host: HostView, *, is_usual: bool) -> bool:
+    """Tell whether a call works in a folder; one that names it by a variable may work in the usual one."""
+    named = [value for key in _FOLDER_VARIABLES[kind] if (value := job.environment.get(key))]
+    for word, following in zip(job.words, (*job.words[1:], ""), strict=True):
+        option, equals, value = word.partition("=")
+        if option.startswith("-") and option.lstrip("-") in _FOLDER_OPTIONS[kind]:
+            named.append(value if equals else following)
+    if any(jobs.is_folder(each, folder, host) for each in named):
+        return True
+    return is_usual and not any(os.path.isabs(each) for each in named)
 
 
 def _snap(host: HostView) -> Iterator[StopCommand]:

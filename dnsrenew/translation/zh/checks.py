@@ -23,6 +23,9 @@ TEXTS: Final = {
     ),
     "No CAA record restricts issuance for {identifier}.": "没有 CAA 记录限制为 {identifier} 签发证书。",
     "Remove this record at the DNS host of {owner}: {record}": "请在 {owner} 的 DNS 服务商处删除此记录：{record}",
+    "Replace this record by one that names the CA, or remove it, at the DNS host of {owner}: {record}": (
+        "请在 {owner} 的 DNS 服务商处，把此记录换成指定该 CA 的记录，或将其删除：{record}"
+    ),
     "See that every host of {identifier} answers challenges, or use a dns-01 route.": (
         "请确保 {identifier} 的每台主机都能应答质询，或使用 dns-01 途径。"
     ),

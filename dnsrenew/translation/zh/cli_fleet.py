@@ -60,7 +60,9 @@ TEXTS: Final = {
     "Workers pick them up within a minute. If none runs: dnsrenew worker": (
         "工作进程会在一分钟内处理。如果没有运行中的工作进程，请运行：dnsrenew worker"
     ),
-    "certificate names or --tag are needed, not both": "需要证书名称或 --tag，不能同时给出",
+    "certificate names or --tag are needed": "需要证书名称或 --tag",
+    "--tag cannot be combined with certificate names": "--tag 不能与证书名称同时使用",
+    "Give names or --tag TAG, not both.": "请给出名称或 --tag TAG，不能同时给出。",
     "for {span}": "已等待：{span}",
     "has paused the account: {url}": "已暂停账户：{url}",
     "name set": "域名组合",

@@ -17,6 +17,14 @@ TEXTS: Final = {
     "Check from this host whether a browser or curl can open any web page; if not, look at the router first.": (
         "请在本机上检查浏览器或 curl 能否打开任意网页；如果不能，请先检查路由器。"
     ),
+    'Check that a proxy on this host passes requests on to {listen}, or use listen = ":80".': (
+        '请确认本机的代理会把请求转发到 {listen}，或使用 listen = ":80"。'
+    ),
+    "Check that these servers run, and that this host may query them at port {port} (UDP and TCP); where it may "
+    "not, set `doh` under [resolver].": (
+        "请确认这些服务器正在运行，并且本机可以查询其 {port} 端口（UDP 和 TCP）；如果不允许查询，请在 [resolver] "
+        "下设置 `doh`。"
+    ),
     "Check that this rule lets every sender in at TCP port {port}: a CA may come from any address.": (
         "请检查此规则是否让任何来源访问 TCP {port} 端口：CA 可能来自任何地址。"
     ),
@@ -25,6 +33,11 @@ TEXTS: Final = {
     ),
     "Check the DNS servers of this host, or set `nameservers` under [resolver] to some that answer.": (
         "请检查本机的 DNS 服务器，或在 [resolver] 下把 `nameservers` 设为有应答的服务器。"
+    ),
+    "Check the spelling of {domains}; if DNS elsewhere knows the zone, set `nameservers` under [resolver] to "
+    "servers that know it.": (
+        "请检查 {domains} 的拼写；如果其他地方的 DNS 知道该区域，请把 [resolver] 下的 `nameservers` "
+        "设为知道它的服务器。"
     ),
     "Check where the router leads port {port}; if it is this host and this port, start the web server.": (
         "请检查路由器把 {port} 端口转发到哪里；如果是本机的此端口，请启动网站服务器。"
@@ -59,14 +72,17 @@ TEXTS: Final = {
     "Install nftables and run dnsrenew doctor again; in a container, look at the firewall of its host.": (
         "请安装 nftables 并重新运行 dnsrenew doctor；在容器中，请查看其宿主机的防火墙。"
     ),
+    'Let a web server pass requests on to {listen}, or use listen = ":80".': (
+        '请让网站服务器把请求转发到 {listen}，或使用 listen = ":80"。'
+    ),
     "Let the web server listen on all addresses, in nginx with `listen {port};` and `listen [::]:{port};`.": (
         "请让网站服务器监听所有地址，在 nginx 中用 `listen {port};` 和 `listen [::]:{port};`。"
     ),
     "Let the web server listen over {missing} too, or remove the DNS record with that address.": (
         "请让网站服务器也通过 {missing} 监听，或删除带有该地址的 DNS 记录。"
     ),
-    "Look at the checks `delegation` and `domain`; if a firewall stops the queries, set `doh` under [resolver].": (
-        "请查看检查项 `delegation` 和 `domain` 的结果；如果防火墙阻止了查询，请在 [resolver] 下设置 `doh`。"
+    'Listen on all addresses with listen = ":{port}", or remove the DNS record with the address of {missing}.': (
+        '请用 listen = ":{port}" 监听所有地址，或删除带有 {missing} 地址的 DNS 记录。'
     ),
     "Look at the route (`ip route get 198.41.0.4`); through a VPN, others see its address instead of yours.": (
         "请查看路由（`ip route get 198.41.0.4`）；经过 VPN 时，其他主机看到的是 VPN 的地址而不是您的地址。"
@@ -79,6 +95,15 @@ TEXTS: Final = {
     ),
     "No DNS server answers this host, so it cannot find any other.": (
         "没有 DNS 服务器应答本机，因此本机找不到任何其他主机。"
+    ),
+    "No name server can be queried from here at port {port}; the DNS-over-HTTPS servers of the configuration are "
+    "used instead.": ("从这里无法查询任何域名服务器的 {port} 端口；因此改用配置中的 DNS-over-HTTPS 服务器。"),
+    "No name server of the domains answers this host at port {port}: {servers}. They are down, or a firewall stops "
+    "the queries.": (
+        "这些域名的域名服务器都没有在 {port} 端口应答本机：{servers}。它们没有运行，或者防火墙阻止了查询。"
+    ),
+    "No name server was queried: the DNS servers that this host uses know no zone of {domains}.": (
+        "没有查询任何域名服务器：本机使用的 DNS 服务器不知道 {domains} 所在的区域。"
     ),
     "No rule of the firewall of Windows names port {port}; a rule for a program may still let it in.": (
         "Windows 防火墙没有针对 {port} 端口的规则；针对某个程序的规则仍可能放行。"
@@ -93,6 +118,13 @@ TEXTS: Final = {
     ),
     "Nothing listens on port {port}, unless a rule of the firewall passes it on, which could not be seen.": (
         "没有程序监听 {port} 端口，除非防火墙有规则转发它，但这一点无法看到。"
+    ),
+    'Only this host itself can reach listen = "{listen}", and nothing passes port 80 on to it.': (
+        '只有本机自己能访问 listen = "{listen}"，而且没有任何程序把 80 端口转发给它。'
+    ),
+    'Only this host itself can reach listen = "{listen}", so a CA gets an answer only if a program on this host '
+    "passes port 80 on to it.": (
+        '只有本机自己能访问 listen = "{listen}"，因此只有本机的某个程序把 80 端口转发给它，CA 才能得到应答。'
     ),
     "Open http://{host}/ in a browser on this network and sign in, or ask its administrator to let this host out.": (
         "请在本网络的浏览器中打开 http://{host}/ 并登录，或请网络管理员放行本机。"
@@ -168,6 +200,9 @@ TEXTS: Final = {
     "Stop {owner} with `before` and start it again with `after`, or use a dns-01 route, which needs no port.": (
         "请用 `before` 停止 {owner} 并用 `after` 重新启动它，或使用不需要端口的 dns-01 途径。"
     ),
+    "The DNS servers that this host uses do not answer in time, so the name servers of the domains cannot be found.": (
+        "本机使用的 DNS 服务器没有及时应答，因此无法找到这些域名的域名服务器。"
+    ),
     "The firewall of Windows has a rule that blocks port {port}: {rules}.": (
         "Windows 防火墙有阻止 {port} 端口的规则：{rules}。"
     ),
@@ -188,6 +223,9 @@ TEXTS: Final = {
     ),
     "The name servers can be queried directly, by UDP and by TCP.": "可以直接查询域名服务器，UDP 和 TCP 均可。",
     "The network works: {host} answers.": "网络可用：{host} 有应答。",
+    "The network works: {host} can be connected to, although it gives no good answer.": (
+        "网络正常：可以连接 {host}，但它没有给出有效的应答。"
+    ),
     "The rules of the firewall cannot be read here, not even by root, so it is not known whether port {port} is "
     "open.": ("防火墙的规则在此无法读取，root 也不能，因此无法得知 {port} 端口是否开放。"),
     "The user {user} may not open port {port}.": "用户 {user} 无权打开 {port} 端口。",
@@ -235,8 +273,6 @@ TEXTS: Final = {
     "This network lets no DNS query out to port {port}, neither by UDP nor by TCP: {servers} cannot be asked.": (
         "本网络不允许 DNS 查询发往 {port} 端口，UDP 和 TCP 均不允许：无法查询 {servers}。"
     ),
-    "This network lets no DNS query out to port {port}; the DNS-over-HTTPS servers of the configuration are used "
-    "instead.": ("本网络不允许 DNS 查询发往 {port} 端口；因此改用配置中的 DNS-over-HTTPS 服务器。"),
     "This network wants a sign-in first: it answers in place of {host}, and leads to {portal}.": (
         "本网络要求先登录：它代替 {host} 应答，并引导到 {portal}。"
     ),
@@ -246,6 +282,10 @@ TEXTS: Final = {
     ),
     "dnsrenew cannot read the firewall of this system, so it is not known whether port {port} is open.": (
         "dnsrenew 无法读取本系统的防火墙，因此无法得知 {port} 端口是否开放。"
+    ),
+    "dnsrenew itself listens at {listen} during a validation.": ("验证期间，dnsrenew 自己监听 {listen}。"),
+    'listen = "{listen}" takes {served} only, but {names} has an address of {missing} too.': (
+        'listen = "{listen}" 只接受 {served}，但 {names} 还有 {missing} 地址。'
     ),
     "{names} has an IPv6 address in DNS, but this host has none: a CA that connects by IPv6 does not reach it.": (
         "{names} 在 DNS 中有 IPv6 地址，但本机没有：通过 IPv6 连接的 CA 无法到达本机。"

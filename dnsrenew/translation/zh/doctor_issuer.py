@@ -8,6 +8,7 @@ TEXTS: Final = {
     "A CAA record does not let the CA {ca} issue for {names}: {record}": (
         "一条 CAA 记录不允许 CA {ca} 为 {names} 签发证书：{record}"
     ),
+    "A CAA record lets no CA issue for {names}: {record}": ("一条 CAA 记录不允许任何 CA 为 {names} 签发证书：{record}"),
     "A CAA record lets the CA {ca} issue for {names}, but not by {challenge}: {record}": (
         "一条 CAA 记录允许 CA {ca} 为 {names} 签发证书，但不允许用 {challenge}：{record}"
     ),
@@ -43,8 +44,12 @@ TEXTS: Final = {
     "Correct the DNS settings of this host, or wait until its DNS server answers again: nslookup {host}": (
         "请更正本机的 DNS 设置，或等待其 DNS 服务器恢复应答：nslookup {host}"
     ),
+    "Correct the DNS settings of this host: nslookup {host}": ("请更正本机的 DNS 设置：nslookup {host}"),
     "Correct the network of this host first: its gateway, its route to the internet, its firewall.": (
         "请先修复本机的网络：网关、通往互联网的路由和防火墙。"
+    ),
+    "Exempt {host} from TLS inspection, or update the root certificates of this host.": (
+        "请让 TLS 检查排除 {host}，或更新本机的根证书。"
     ),
     "Exempt {host} from the firewall's TLS inspection, or correct `directory` of the CA {ca}.": (
         "请让防火墙的 TLS 检查排除 {host}，或更正 CA {ca} 的 `directory`。"
@@ -59,6 +64,12 @@ TEXTS: Final = {
     ),
     "Log in to the network if it asks for that, or correct `directory` of the CA {ca}.": (
         "如果网络要求登录，请登录；否则请更正 CA {ca} 的 `directory`。"
+    ),
+    "Log in to the network if it asks for that; otherwise exempt {host} from its TLS inspection.": (
+        "如果网络要求登录，请登录；否则请让它的 TLS 检查排除 {host}。"
+    ),
+    "Log in to the network if it asks for that; otherwise wait until the CA {ca} works again.": (
+        "如果网络要求登录，请登录；否则请等待 CA {ca} 恢复工作。"
     ),
     "No CA told the time, so the clock of this host, which shows {now}, could not be compared.": (
         "没有 CA 给出时间，因此无法核对本机时钟（显示 {now}）。"
@@ -82,6 +93,9 @@ TEXTS: Final = {
     ),
     "Remove the cause, then run: dnsrenew renew {certificate} --now": (
         "请消除原因，然后运行：dnsrenew renew {certificate} --now"
+    ),
+    "Replace this record by one that names the CA {ca}, or remove it, at the DNS host of {owner}: {record}": (
+        "请在 {owner} 的 DNS 服务商处，把此记录换成指定 CA {ca} 的记录，或将其删除：{record}"
     ),
     "Run dnsrenew doctor again when the CA {ca} answers.": "请在 CA {ca} 恢复应答后重新运行 dnsrenew doctor。",
     "Run dnsrenew doctor again; if it differs each time, look for packet loss on the way to {host}.": (

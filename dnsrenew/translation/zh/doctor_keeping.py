@@ -32,6 +32,9 @@ TEXTS: Final = {
         "集群没有运行中的工作进程，因此不会续期其证书。"
     ),
     "Nothing answers at {port}, where the certificate should be served.": "应当提供证书的 {port} 没有应答。",
+    "Nothing answers at {port}, where the certificate should be served. Other ports that do not serve it: {more}.": (
+        "应当提供证书的 {port} 没有应答。另外还有 {more} 个端口没有提供该证书。"
+    ),
     "Nothing on this host renews the certificates automatically, and it has neither systemd nor cron.": (
         "本机没有自动续期证书的设置，而且没有 systemd 和 cron。"
     ),
@@ -101,5 +104,9 @@ TEXTS: Final = {
     "{name} is valid until {not_after}.": "{name} 有效期至 {not_after}。",
     "{port} does not serve the certificate in the store: the server still has another one.": (
         "{port} 提供的不是存储目录中的证书：服务器仍在使用另一个证书。"
+    ),
+    "{port} does not serve the certificate in the store: the server still has another one. Other ports that do not "
+    "serve it: {more}.": (
+        "{port} 提供的不是存储目录中的证书：服务器仍在使用另一个证书。另外还有 {more} 个端口没有提供该证书。"
     ),
 }

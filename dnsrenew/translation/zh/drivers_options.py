@@ -8,7 +8,7 @@ TEXTS: Final = {
     '"many", "two" or "one"': '"many"、"two" 或 "one"',
     '"name" or "zone"': '"name" 或 "zone"',
     '"name", unless values is "one"': '"name"，除非 values 为 "one"',
-    '"text", "list", "program", "file" or "url"': '"text"、"list"、"program"、"file" 或 "url"',
+    '"text", "list", "program", "file", "url" or "address"': '"text"、"list"、"program"、"file"、"url" 或 "address"',
     "a text that is not a web address": "不是网址的文本",
     "an address with a query or fragment": "带查询或片段的地址",
     "an address with a user name": "带用户名的地址",

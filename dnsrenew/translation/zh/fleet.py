@@ -15,6 +15,7 @@ TEXTS: Final = {
     ),
     "Give a folder that is empty or does not exist.": "请指定空目录，或尚不存在的目录。",
     "Give the folder that `store` of a configuration names.": "请指定配置中 `store` 所指的目录。",
+    "JSON with the key {key} twice": "键 {key} 出现两次的 JSON",
     "JSON with NaN or Infinity, or with values nested too deeply": "含有 NaN 或 Infinity 的 JSON，或嵌套过深的 JSON",
     "No certificate of the fleet has a name that matches {name}.": "集群中没有名称与 {name} 匹配的证书。",
     "No certificate of the fleet has the tag {tag}.": "集群中没有带标签 {tag} 的证书。",
