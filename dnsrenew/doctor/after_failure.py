@@ -90,7 +90,13 @@ def explain(
 def _codes(outcome: Outcome) -> tuple[str, ...]:
     """Return the codes of the errors of an outcome for which there are checks."""
     errors: list[DnsRenewError | None] = [outcome.error, *(attempt.error for attempt in outcome.attempts)]
-    return tuple(dict.fromkeys(error.code for error in errors if error is not None and error.code in FITTING))
+    return tuple(dict.fromkeys(error.code for error in errors if error is not None and _is_explained(error)))
+
+
+def _is_explained(error: DnsRenewError) -> bool:
+    """Return whether checks fit the error. A CA that asks to wait is not asked for its directory again."""
+    asks_to_wait = error.code == "ca-server-error" and error.evidence.get("retry_after") is not None
+    return error.code in FITTING and not asks_to_wait
 
 
 def _where(outcome: Outcome) -> tuple[str, ...]:

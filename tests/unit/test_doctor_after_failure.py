@@ -87,6 +87,17 @@ def test_the_checks_fit_the_error(made: list[str], explain: Explain) -> None:
     }
 
 
+def test_a_ca_that_asks_to_wait_is_not_asked_again(made: list[str], explain: Explain) -> None:
+    """A server error is explained by checks, unless the CA sent a Retry-After."""
+    asks, others = failed("a", "ca-server-error"), failed("b", "ca-server-error")
+    for error in (asks.error, asks.attempts[0].error):
+        assert error is not None
+        error.evidence["retry_after"] = 3600.0
+    explain(asks, others)
+    assert codes(asks) == []
+    assert codes(others) == ["internet", "clock", "ca-reachable"]
+
+
 def test_the_same_cause_is_looked_for_once(made: list[str], explain: Explain) -> None:
     """Certificates with the same error share one diagnosis."""
     outcomes = [failed("a"), failed("b"), failed("c"), failed("d", "http-unreachable")]
