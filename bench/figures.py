@@ -48,7 +48,7 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        """Whether the goal is met, with the precision of the table."""
+        """Return whether the goal is met, at the precision of the table."""
         if self.goal is None:
             return None
         digits = self.unit.digits

@@ -98,10 +98,10 @@ class Fleet:
                 admin.execute(statement.encode())
 
     def make_due(self, count: int, *, renew: bool = True, cas: int = 1) -> None:
-        """Let so many valid certificates be due.
+        """Make the given number of valid certificates due.
 
-        :param cas: they are of so many CAs.
-        :param renew: they are to be renewed; else only their renewal information is to be polled.
+        :param cas: the number of CAs that issued them.
+        :param renew: whether a renewal is due. Otherwise only a poll of their renewal information is due.
         """
         change = (
             "state || jsonb_build_object('not_before', to_char(now() - interval '70 days', %(form)s),"
@@ -130,7 +130,7 @@ def postgres() -> contextlib.AbstractContextManager[Postgres]:
 
 @contextlib.contextmanager
 def fleet(server: Postgres, count: int) -> Iterator[Fleet]:
-    """Make a fleet of so many certificates."""
+    """Make a fleet with the given number of certificates."""
     address = server.new_database()
     with server.admin(address.name) as admin:
         admin.execute(b"CREATE EXTENSION pg_stat_statements")
@@ -147,9 +147,9 @@ def fleet(server: Postgres, count: int) -> Iterator[Fleet]:
 
 
 def fill(database: Database, count: int, *, first: timedelta) -> None:
-    """Write the rows of so many certificates.
+    """Write the rows of the given number of certificates.
 
-    :param first: before when none is due.
+    :param first: the time from now until the first one is due.
     """
     begin = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
     chain, key, meta = certificate(begin)

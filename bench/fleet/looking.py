@@ -57,9 +57,9 @@ def _status(fleet: Fleet, every: str, rounds: int) -> list[Figure]:
 
 
 def _scan(fleet: Fleet, *, keep: bool = False) -> tuple[float, int]:
-    """Scan as a worker does; return the seconds, and how many got a job.
+    """Scan as a worker does. Return the seconds and the number of new jobs.
 
-    :param keep: the jobs stay.
+    :param keep: whether the jobs stay.
     """
 
     def nothing(*_: object) -> None:

@@ -69,7 +69,7 @@ class QuickJobs:
 
     @contextlib.contextmanager
     def taken(self, names: Sequence[str]) -> Iterator[Callable[[str], None]]:
-        """Read the rows of certificates; give what does one of them; write them at the end."""
+        """Read the rows of certificates. Return the function that does one job. Write the rows at the end."""
         rows = {
             name: _Row(wanted, slot, State() if text is None else State.from_json(text.encode()), chain)
             for name, wanted, slot, text, chain in self._database.fetch(_READ, (list(names),))

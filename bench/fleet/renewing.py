@@ -84,7 +84,7 @@ def surroundings(delay: float = DELAY) -> Iterator[dict[str, Any]]:
 
 @contextlib.contextmanager
 def workers(fleet: Fleet, count: int, settings: Mapping[str, Any]) -> Iterator[list[psutil.Process]]:
-    """Start so many workers, each a process of its own, and stop them at the end."""
+    """Start the given number of workers, each in its own process, and stop them at the end."""
     with folder(fleet.address, **settings) as (path, env), contextlib.ExitStack() as stack:
         started = []
         for number in range(count):
@@ -96,7 +96,7 @@ def workers(fleet: Fleet, count: int, settings: Mapping[str, Any]) -> Iterator[l
 
 
 def _end(process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
-    """Stop a worker in its own way."""
+    """Stop a worker by SIGTERM, and kill it if it does not end in time."""
     early = process.poll() is not None
     process.send_signal(signal.SIGTERM)
     try:
@@ -110,9 +110,9 @@ def _end(process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
 
 
 def run(fleet: Fleet, number: int, count: int, settings: Mapping[str, Any], *, renew: bool = True) -> Done:
-    """Let a number of workers renew so many certificates.
+    """Let the given number of workers renew the given number of certificates.
 
-    :param renew: whether they are renewed; else only their renewal information is polled.
+    :param renew: whether the certificates are renewed. Otherwise only their renewal information is polled.
     """
     with workers(fleet, number, settings) as processes_:
         _await(lambda: fleet.one("SELECT count(*) FROM dnsrenew_holder WHERE worker") >= number)

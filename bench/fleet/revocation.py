@@ -54,10 +54,10 @@ _AHEAD: Final = 50
 
 @dataclass
 class Course:
-    """How it went.
+    """The course of a simulated mass revocation.
 
-    :ivar seconds: of simulated time, until the last one was replaced.
-    :ivar halves: the same, until half of them were.
+    :ivar seconds: the simulated time until the last certificate was replaced.
+    :ivar halves: the simulated time until half of the certificates were replaced.
     """
 
     seconds: float = 0.0
@@ -67,9 +67,9 @@ class Course:
 
 
 def revocation(server: Postgres, count: int, each_second: float) -> list[Figure]:
-    """Simulate it.
+    """Simulate a mass revocation.
 
-    :param each_second: renewals a second that the workers of the fleet manage together.
+    :param each_second: the renewals per second of all workers of the fleet together.
     """
     with simulated_database(server) as (address, database, clock):
         fill(database, count, first=timedelta())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
@@ -21,6 +22,10 @@ _ALWAYS: Final = (*GLOBAL, VERSION, INSIST)
 _DAY: Final = 86_400
 _VALUED: Final = frozenset({"--config", "--kind", "--lang"})
 """Options with a value that may stand before a command, or before the second word of one."""
+
+
+_LIKE_A_TIME: Final = r"[0-9]+(?:\.[0-9]+)? ?[A-Za-z]*"
+"""A number and a unit, perhaps one that does not exist."""
 
 
 class Options(SimpleNamespace):
@@ -163,7 +168,7 @@ class _Reader:
             found = getattr(options, option.name) + 1 if option.kind == "count" else True
         else:
             value = _next_value(option, left) if value is None else value
-            if value is None and option.alone is None:
+            if (value is None and option.alone is None) or (value == "" and option.kind == _FILE):
                 raise usage(texts.VALUE_MISSING, self._command, option=option.flag, value=option.shown)
             found = option.alone if value is None else self._value(option.flag, option.kind, option.words, value)
         if option.kind == "list":
@@ -214,7 +219,7 @@ def _next_value(option: Option, left: deque[str]) -> str | None:
     """Take the value of an option from the words after it; ``14 days`` are two words."""
     if not left or (left[0].startswith("-") and left[0] != "-"):
         return None
-    if option.alone is not None and seconds_of(left[0]) is None:
+    if option.alone is not None and seconds_of(left[0]) is None and not re.fullmatch(_LIKE_A_TIME, left[0]):
         return None  # the name of a certificate
     value = left.popleft()
     if option.kind in _DURATIONS and left and value.isdecimal() and len(left[0]) > 1 and unit_seconds(left[0]):
@@ -242,6 +247,7 @@ def _workers(value: str) -> int | None:
     return int(value) if value.isdecimal() and 1 <= int(value) <= 1000 else None  # each is a thread
 
 
+_FILE: Final = "file"
 _DURATIONS: Final = frozenset({"duration", "interval"})
 _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "duration": seconds_of,

@@ -41,9 +41,11 @@ def import_tool(invocation: Invocation) -> int:
     columns, _ = terminal.err.size()
     for note in result.not_understood:
         terminal.write_message("\n".join(_note(note, columns)))
-    if result.steps and not (terminal.json or terminal.quiet):
+    if not (terminal.json or terminal.quiet):
         columns, _ = terminal.out.size()
-        terminal.write_result("\n".join(_steps(result, columns)))
+        following = [*_to_add(result, columns), *(_steps(result, columns) if result.steps else [])]
+        if following:
+            terminal.write_result("\n".join(following))
     return int(result.loses)
 
 
@@ -125,6 +127,15 @@ def _note(note: NotUnderstood, columns: int | None) -> list[str]:
     lines = formatting.wrap(f"{place}: {say(note.why)}", columns, f"{mark} ", "  ")
     lines += formatting.wrap(note.text, columns, "    ", "    ") if note.text else []
     return [*lines, *formatting.wrap(dim(say(note.fix)), columns, f"  {yellow('→')} ", "    ")]
+
+
+def _to_add(result: ImportResult, columns: int | None) -> list[str]:
+    """Return the tables that a person has to add to the configuration, to be copied as they are."""
+    lines: list[str] = []
+    for each in result.to_add:
+        head = texts.TABLES_TO_ADD.format(certificate=each.certificate)
+        lines += ["", *formatting.wrap(head, columns, f"{yellow('!')} ", "  "), "", *each.lines.split("\n")]
+    return lines
 
 
 def _steps(result: ImportResult, columns: int | None) -> list[str]:

@@ -41,7 +41,11 @@ def check(invocation: Invocation) -> int:
         if plain and (result.result == "broken" or not terminal.quiet):
             terminal.write_result("\n".join(_lines(result, columns, verbose=terminal.verbose)))
 
-    work = partial(check_account, context, config, invocation.store(config), account, show)
+    def say_wait(name: str, seconds: float) -> None:
+        line = texts.CHECK_WAITS.format(name=name.removesuffix("."), duration=formatting.seconds(seconds))
+        terminal.write_info("\n".join(formatting.wrap(line, terminal.err.size()[0])))
+
+    work = partial(check_account, context, config, invocation.store(config), account, show, say_wait)
     found = signals.run(work, cleans_up=True)
     terminal.write_document(found.to_dict())
     if plain:

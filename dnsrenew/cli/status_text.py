@@ -257,12 +257,13 @@ class StatusText:
 
     def _commands(self, found: Sequence[CertificateStatus]) -> Iterator[str]:
         """Give a line with a command for each kind of problem."""
-        failing, pending, undeployed, forgotten = [], [], [], []
+        failing, held, pending, undeployed, forgotten = [], [], [], [], []
         for one in found:
             if one.state == "unconfigured":
                 forgotten.append(one.name)
             elif one.last_failure is not None:
-                failing += [] if _is_unreadable(one) or one.state == "valid" else [one.name]
+                if not _is_unreadable(one) and one.state != "valid":
+                    (held if _is_held_by_ca(one) else failing).append(one.name)
             elif one.state != "valid" or is_overdue(one, self._now):
                 pending.append(one.name)
             elif one.deployment_pending:
@@ -273,6 +274,7 @@ class StatusText:
             yield texts.START_WORKER.format(names=formatting.listed(waiting))
         for names, command, flags, template in (
             (failing, "dnsrenew renew", ["--now"], texts.RETRY_NOW),
+            (held, "dnsrenew renew", ["--now"], texts.RETRY_HELD),
             (by_hand, "dnsrenew renew", [], texts.RENEW_NOW),
             (undeployed, "dnsrenew deploy", [], texts.DEPLOY_NOW),
         ):
@@ -285,6 +287,11 @@ class StatusText:
 
     def _wrap(self, text: str) -> list[str]:
         return formatting.wrap(text, self._columns, "", "  ")
+
+
+def _is_held_by_ca(certificate: CertificateStatus) -> bool:
+    """Return whether a CA asked to wait, and the time is not over."""
+    return certificate.next_attempt is not None and bool((certificate.last_failure or {}).get("asked_to_wait"))
 
 
 def _cause(certificate: CertificateStatus) -> str:

@@ -485,6 +485,7 @@ SEVERAL_UNCONFIGURED: Final = (
 DEPLOY_NOW: Final = "{names}: to deploy now, run: {command}"
 
 RETRY_NOW: Final = "{names}: to retry now, run: {command}"
+RETRY_HELD: Final = "{names}: to retry now, run: {command} (but the CA asked to wait)"
 START_WORKER: Final = "{names}: no worker runs. Start one: dnsrenew worker"
 RENEW_NOW: Final = "{names}: to obtain or renew now, run: {command}"
 FAILURES: Final = {
@@ -645,6 +646,7 @@ EXCLUSIVE: Final = "Only one run writes to it at a time."
 REMOVES_NOTHING: Final = "Needs no cleanup."
 MUST_SHOWN: Final = "{must}."
 MUST_NOT_TESTED: Final = "Not tested: {must} {reason}"
+CHECK_WAITS: Final = "Waiting until the name servers show the change at {name}, for up to {duration}."
 CHECK_SUMMARY: Final = "{account} in {zone}: {ok} kept, {broken} broken, {left} not tested"
 VERDICTS: Final = {"ok": "kept", "broken": "broken", "not-tested": "not tested"}
 """The result for a MUST, in a report."""
@@ -697,6 +699,7 @@ FROM_ENVIRONMENT_ALL: Final = (
 
 IMPORTED: Final = "{certificates} and {accounts} were taken over from {tools}. Nothing was ordered."
 IMPORTED_BEFORE: Final = "{tools} was imported before; the configuration stays as it is."
+TABLES_TO_ADD: Final = "Add this to the configuration for the certificate {certificate}:"
 SERVER_URL: Final = Text(
     "usage",
     "the value of --server is not an https URL",

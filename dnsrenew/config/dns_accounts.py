@@ -105,6 +105,8 @@ class DnsAccountTables:
             scope.mistake(path, texts.UNNAMED_ACCOUNT, texts.NAMED_ACCOUNT.format(example=example))
             value = {name: table for name, table in value.items() if as_table(table) is not None}
         each_key(value, scope, path, lambda name, table: self._read_one(name, table, scope, (*path, name)))
+        if value and not self.files:
+            self.absence_reported = True  # the mistake of each name was
 
     def _read_one(self, name: str, value: Any, scope: FieldScope, path: KeyPath) -> None:
         table = as_table(value)

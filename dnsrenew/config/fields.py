@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from dnsrenew.base import host_port
+from dnsrenew.base import texts as base_texts
 from dnsrenew.base.durations import unit_seconds
 from dnsrenew.base.names import InvalidName, is_ip, to_a_labels
 from dnsrenew.config import texts
@@ -250,6 +251,8 @@ def domain(value: Any, _scope: FieldScope, _path: KeyPath) -> tuple[str, str]:
         raise FieldError(texts.DOMAIN_NO_URL)
     if written != written.strip():
         raise FieldError(texts.DOMAIN_NO_SPACE)
+    if written.endswith("."):  # a second final dot
+        raise FieldError(texts.DOMAIN_BECAUSE.format(reason=base_texts.EMPTY_LABEL))
     if "/" in written:
         raise FieldError(texts.DOMAIN_NO_SLASH if written.index("/") == len(written) - 1 else texts.DOMAIN_NO_PATH)
     if "*" in written and ("*" in written[1:] or not written.startswith("*.")):

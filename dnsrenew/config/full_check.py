@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dnsrenew.config.account_check import check_accounts
 from dnsrenew.config.fleet_check import check_fleet
 from dnsrenew.config.loader import read_file
+from dnsrenew.config.machine_check import missing_things
 from dnsrenew.config.metrics import metrics_warnings
 from dnsrenew.config.notify_check import check_notify
 from dnsrenew.config.public_cas import check_public_cas
@@ -33,5 +34,5 @@ def checked_fields(path: str, *, found: bool, insist: bool, clock: Clock) -> dic
     check_fleet(draft)
     notices = check_accounts(draft, clock)
     fields = draft.fields()
-    notices = [*domains_outside_zones(draft), *metrics_warnings(fields["metrics"]), *notices]
+    notices = [*domains_outside_zones(draft), *missing_things(draft), *metrics_warnings(fields["metrics"]), *notices]
     return {**fields, "warnings": (*fields["warnings"], *notices)}

@@ -102,8 +102,11 @@ def check_routes(
             continue
         item_path = (*routes_path, index)
         valid.append(one)
-        same = first.setdefault(_identity(one, needs.ca), index)
-        if same != index:
+        identity = _identity(one, needs.ca)
+        same = first.setdefault(identity, index)
+        if same != index and scope.report.has_mistake((*routes_path, same)):
+            first[identity] = index  # an invalid value of the other one was left out, so it is not known to be the same
+        elif same != index and not scope.report.has_mistake(item_path):
             scope.mistake(item_path, texts.ROUTE, texts.SAME_ROUTE.format(number=same + 1))
         if one.ca is not None:
             cas.check_used(one.ca, scope, (*item_path, "ca"))

@@ -158,6 +158,16 @@ OUTSIDE_ALL_ZONES_NEAREST: Final = Text(
     "No DNS account can write the records of {domains}: the accounts are limited to {zones}.",
     "Write {nearest} if you mean that, unless a CNAME at _acme-challenge of the name leads into one of these zones.",
 )
+PROGRAM_MISSING: Final = Text(
+    "program-missing",
+    "The program {path} of {names} cannot be run on this machine: it does not exist, or is not executable.",
+    "Install it or correct `{key}`, unless the configuration is for another machine.",
+)
+WEBROOT_MISSING: Final = Text(
+    "webroot-missing",
+    "The folder {path} of {names} does not exist on this machine.",
+    "Correct `{key}` or make the folder, unless the configuration is for another machine.",
+)
 FLEET_UNSEALED: Final = Text(
     "fleet-unsealed",
     "Private keys are stored in the database unencrypted.",

@@ -29,7 +29,7 @@ from dnsrenew.store.database import texts as store_texts
 from dnsrenew.store.database.due_dates import DueDates
 from dnsrenew.store.database.new_connection import connection_options
 from dnsrenew.store.database.old_locks import forget_old_locks
-from dnsrenew.store.database.pace import SharedBuckets
+from dnsrenew.store.database.pace import SharedBuckets, forget_full_buckets
 from dnsrenew.store.database.schema import reseal
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ LOOK: Final = 10.0
 _TELL: Final = 60.0
 """Seconds between two messages: one tells all that has happened since the last one."""
 _FORGET: Final = 3600.0
-"""Seconds between two times at which rows about old locks are removed."""
+"""Seconds between two times at which rows that nobody needs any more are removed."""
 _MOST_UNTOLD: Final = 10_000
 """Outcomes that wait for the next message, at most; the latest stay."""
 _POLL: Final = 0.1
@@ -196,7 +196,7 @@ class WorkerSession:
         self._try(partial(self._clean_up, cancel))
         if time.monotonic() - self._told_at >= _TELL:
             self._try(self._tell)
-        self._try(self._forget_locks)
+        self._try(self._forget_old_rows)
         self._try(self._reseal)
 
     def _try(self, step: Callable[[], object]) -> None:
@@ -217,10 +217,11 @@ class WorkerSession:
             context = replace(run.context, cancel=cancel)
             Batch(run.config, self._store, run.services.get, context, run.options).clean_up()
 
-    def _forget_locks(self) -> None:
+    def _forget_old_rows(self) -> None:
         if time.monotonic() >= self._forget_at:
             self._forget_at = time.monotonic() + _FORGET
             forget_old_locks(self._store.database)
+            forget_full_buckets(self._store.database)
 
     def _reseal(self) -> None:
         if self._seals is not None:

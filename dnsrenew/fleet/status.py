@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base import threads
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.fleet.lacking import find_lacking
 from dnsrenew.model import rfc3339
@@ -196,6 +198,15 @@ def fleet_status(
     :param documents: those of the configuration: what it lacks is told too; None: only what every worker lacks.
     :raises StoreError: the database cannot be read.
     """
+    lacking = threads.start(partial(_lacking, database, documents, tag))  # it looks at as much as the counts
+    try:
+        found = _without_lacking(database, cas, tag)
+    finally:
+        lacking.done.wait()
+    return replace(found, lacking=lacking.result())
+
+
+def _without_lacking(database: Database, cas: Mapping[str, CA], tag: str | None) -> FleetStatus:
     given = {"tag": tag, "shown": SHOWN}
     counted = database.one(_COUNTS, given)
     valid, missing, expired, revoked, due, failing, stored_only = counted or (0,) * 7
@@ -218,14 +229,12 @@ def fleet_status(
         workers=workers,
         last_hour=dict(database.fetch(_LAST_HOUR if tag is None else _LAST_HOUR_OF_TAG, given)),
         limits=dict(sorted(limits.items())),
-        lacking=_lacking(database, documents, tag),
+        lacking={},
         stored_only=stored_only,
     )
 
 
-def _lacking(
-    database: Database, documents: CertificateDocuments | None, tag: str | None
-) -> dict[str, tuple[str, ...]]:
+def _lacking(database: Database, documents: CertificateDocuments | None, tag: str | None) -> dict[str, tuple[str, ...]]:
     """Return what certificates lack: what workers have noted that looked at them, and what is missing now."""
     noted = database.fetch(_LACKING, {"tag": tag, "lacking": LACKING})
     found = {name: tuple(json.loads(bytes(lacks))) for name, lacks in noted}

@@ -9,6 +9,7 @@ from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import CAError, Cancelled, ConfigError, DnsRenewError, StoreError
 from dnsrenew.fallback import history
 from dnsrenew.operations import texts
+from dnsrenew.validation.mistakes import shown_key
 
 if TYPE_CHECKING:
     from dnsrenew.ca import CAClient
@@ -103,7 +104,7 @@ def _issuer(name: str, state: State, config: Config) -> str:
     configured = {spec.name: spec.ca for spec in config.certificates}
     ca = state.ca or configured.get(name, config.default_ca)
     if ca not in config.cas:
-        raise ConfigError.of(texts.ISSUER_REMOVED, name=name, ca=ca)
+        raise ConfigError.of(texts.ISSUER_REMOVED, name=name, ca=ca, table=shown_key(("ca", ca)))
     return ca
 
 

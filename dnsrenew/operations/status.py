@@ -115,7 +115,7 @@ def status_of(spec: CertificateSpec, store: Store, context: Context) -> Certific
         failure = {"time": rfc3339(now), "code": error.code, "message": error.message, "fix": error.fix}
         state = replace(in_current(spec.name, store) or State(), last_failure=failure)
         reason = due.why_due(spec, state, now, whole=True)
-    for notice in state.notices:
+    for notice in (*state.notices, *due.renew_before_warnings(spec, state)):
         its.warn(notice.code, notice.message, notice.fix)
     exists = reason != "missing"
     route = history.route_from_keys(state.worked)

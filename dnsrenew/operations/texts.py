@@ -134,7 +134,7 @@ ISSUER_FOREIGN: Final = Text(
 ISSUER_REMOVED: Final = Text(
     "ca-unknown",
     "The CA {ca}, which issued the certificate {name}, is not in the configuration.",
-    "Add [ca.{ca}] with its directory to the configuration again.",
+    "Add [{table}] with its directory to the configuration again.",
 )
 FILE_DAMAGED: Final = Text(
     "store-damaged",

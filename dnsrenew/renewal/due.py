@@ -88,6 +88,17 @@ def ari_warnings(state: State, explained: State | None = None) -> tuple[Notice, 
     return found
 
 
+def renew_before_warnings(spec: CertificateSpec, state: State) -> tuple[Notice, ...]:
+    """Return that ``renew_before`` is not used, because it is as long as the life of the certificate."""
+    wanted = None if spec.renew_before is None else spec.renew_before.seconds
+    if wanted is None or state.not_before is None or state.not_after is None:
+        return ()
+    if timedelta(seconds=wanted) < state.not_after - state.not_before:
+        return ()
+    begin, end = rfc3339(state.not_before), rfc3339(state.not_after)
+    return (Notice(*texts.RENEW_BEFORE_LONG.fill(begin=begin, end=end)),)
+
+
 def has_changed(spec: CertificateSpec, state: State) -> bool:
     """Return whether the configuration differs from the stored certificate in its names, key type, CA or profile.
 

@@ -55,7 +55,7 @@ def outcome(
 
     :param before: the state before the run if it differs; its suggested window is the one that the CA explains.
     """
-    warnings = _warnings(state, before, context)
+    warnings = _warnings(spec, state, before, context)
     more |= {"name": spec.name, "status": status, "domains": spec.domains, "warnings": warnings}
     if state is None:
         return _unread(spec, store, context, more)
@@ -151,8 +151,10 @@ def _last_error(failure: Mapping[str, Any] | None, until: datetime, after: float
     return CAError(code, message, fix=fix, evidence=evidence, retry_after=after)
 
 
-def _warnings(state: State | None, before: State | None, context: Context) -> tuple[Notice, ...]:
-    stored = () if state is None else (*state.notices, *due.ari_warnings(state, before))
+def _warnings(spec: CertificateSpec, state: State | None, before: State | None, context: Context) -> tuple[Notice, ...]:
+    stored: tuple[Notice, ...] = ()
+    if state is not None:
+        stored = (*state.notices, *due.ari_warnings(state, before), *due.renew_before_warnings(spec, state))
     for notice in stored:  # the others were emitted when they were noted
         context.emit("warning", **notice.to_dict())
     return (*stored, *context.run_notices, *context.notices)

@@ -77,6 +77,11 @@ ARI_EXPLANATION: Final = Text(
     "The CA explains the suggested renewal window at {url}",
     "Read the explanation.",
 )
+RENEW_BEFORE_LONG: Final = Text(
+    "renew-before-too-long",
+    "`renew_before` is not shorter than the life of the certificate ({begin} to {end}), so it is not used.",
+    'Write a shorter time, or a part of the lifetime such as "1/3".',
+)
 ARI_PAST_WINDOW: Final = Text(
     "ari-past-window",
     "The renewal window that the CA suggests is past, as it was for the certificate that this one replaced. "

@@ -75,13 +75,19 @@ class AccountCheck(Frozen):
 
 
 def check_account(
-    context: Context, config: Config, store: Store, account: str, on_result: Callable[[MustResult], object]
+    context: Context,
+    config: Config,
+    store: Store,
+    account: str,
+    on_result: Callable[[MustResult], object],
+    on_wait: Callable[[str, float], object] | None = None,
 ) -> AccountCheck:
     """Test each MUST with an account, in the first of its zones or in that of a certificate that uses it.
 
     An account of acme-dns is tested at the name of its registration.
 
     :param on_result: called with each result as soon as it is known.
+    :param on_wait: called in each wait of some seconds, with the absolute name and the seconds until it ends.
     :raises ConfigError: ``check-no-zone``, ``check-by-hand``; an option of the account is wrong.
     :raises SecretError: a secret cannot be resolved.
     :raises ProviderError: the driver cannot be created; ``check-in-use``.
@@ -104,7 +110,7 @@ def check_account(
             if key is not None:
                 held.enter_context(ZoneLocks(store).value(its, key))
                 _check_unused(its, services.dns, writer, zone)
-            return _AccountCalls(its, writer, services.dns, store, held).check(zone, on_result)
+            return _AccountCalls(its, writer, services.dns, store, held).check(zone, on_result, on_wait)
     finally:
         services.close()
 
@@ -123,7 +129,9 @@ class _AccountCalls:
         self._hosts = HostCalls(ZoneLocks(store), self._published)
         self._wrong = _with_wrong_secrets(context, writer)
 
-    def check(self, zone: str, on_result: Callable[[MustResult], object]) -> AccountCheck:
+    def check(
+        self, zone: str, on_result: Callable[[MustResult], object], on_wait: Callable[[str, float], object] | None
+    ) -> AccountCheck:
         """Test each MUST, and remove what is left in any case."""
         behaviour = self._writer.provider.behaviour
         run = ConformanceRun(
@@ -134,6 +142,7 @@ class _AccountCalls:
             patience=behaviour.propagation_timeout,
             expect=self._enter,
             at=names.absolute(zone) if behaviour.delegated else None,
+            on_wait=on_wait,
         )
         results: list[MustResult] = []
         try:

@@ -24,8 +24,6 @@ _LONGEST_PAUSE: Final = 2.0
 _ANYTHING: Final = (Exception, SystemExit)
 """What a driver may raise; KeyboardInterrupt still stops the check."""
 _THROTTLED: Final = "provider-rate-limited"
-_SOON: Final = 2.0
-"""Seconds of a wait that is not reported."""
 
 Records = Sequence[TxtRecord]
 
@@ -58,7 +56,7 @@ class ConformanceRun:
     :param only: the key of the one MUST to test; None: all.
     :param at: the one absolute name that the host writes; None: any name in the zone.
     :param expect: called with the records of new names before any of them is written; None: nothing has to be done.
-    :param on_wait: called once in a wait that is not over soon, with the absolute name and the seconds until it ends.
+    :param on_wait: called once in a wait of some seconds, with the absolute name and the seconds until it ends.
     """
 
     def __init__(
@@ -255,22 +253,21 @@ class ConformanceRun:
             self._await_name(name, expected, must)
 
     def _await_name(self, name: str, expected: set[str], must: str) -> None:
-        clock = self._context.clock
-        start, pause = clock.monotonic(), _FIRST_PAUSE
-        end, shown_at = start + self._patience, start + _SOON
+        clock, pause, is_told = self._context.clock, _FIRST_PAUSE, False
+        start = clock.monotonic()
         while (found := self._host.served(name)) != expected:
-            now = clock.monotonic()
-            self._has_seen = self._has_seen or bool(found & expected)
-            if now >= end:
+            self._has_seen |= not found.isdisjoint(expected)
+            left = start + self._patience - clock.monotonic()
+            if left <= 0:
                 self._maybe.update({record: None for record in self._records.values() if record.value in found})
                 found_instead = difference(found, expected)
                 raise _BrokenError(texts.DIFFERS.format(must=must, name=name, difference=found_instead))
-            if self._on_wait is not None and now >= shown_at:
-                shown_at = end
-                self._on_wait(name, end - now)
+            if not is_told and pause == _LONGEST_PAUSE and self._on_wait is not None:
+                self._on_wait(name, left)
+                is_told = True
             self._context.wait(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
-        self._has_seen = self._has_seen or bool(expected)
+        self._has_seen |= bool(expected)
 
     def _since(self, start: float) -> float:
         return round(self._context.clock.monotonic() - start, 3)

@@ -23,7 +23,7 @@ def fleet(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(examine, "TABLE", tuple(entry for entry in TABLE if entry.code in LOOKED_AT))
     with ports.reserve("127.0.0.1") as port:
-        return FleetFolder(tmp_path, DatabaseAddress("none", port), capsys)
+        return FleetFolder(tmp_path, DatabaseAddress("none", port.number), capsys)
 
 
 def test_the_host_is_examined_although_the_database_is_down(fleet: FleetFolder) -> None:

@@ -12,7 +12,7 @@ from dnsrenew.errors import Cancelled, StoreError
 from dnsrenew.runtime.context import Context
 from dnsrenew.runtime.rate_limit import CA_REQUESTS, HOST_REQUESTS, Rate
 from dnsrenew.store.database.connection import Database
-from dnsrenew.store.database.pace import SharedBucket, SharedBuckets
+from dnsrenew.store.database.pace import SharedBucket, SharedBuckets, forget_full_buckets
 from dnsrenew.store.database.schema import initialize
 from dnsrenew.store.database.seal import Seals
 from tests.kit.clock import FakeClock
@@ -133,6 +133,21 @@ def test_charging_does_not_wait(database: Database) -> None:
     bucket.charge(Context(clock=clock), 130)
     assert clock.elapsed == 0.0
     assert 9 < waited(bucket) < 11
+
+
+def test_full_buckets_are_forgotten(database: Database) -> None:
+    """The row of a bucket that has been full for an hour is deleted; what a bucket allows stays the same."""
+    fast, slow = SharedBucket(database, "fast", Rate(10, 1000.0)), SharedBucket(database, "slow", SLOW)
+    for bucket in (fast, slow):
+        assert waited(bucket, 10) == 0.0
+    database.execute(
+        "INSERT INTO dnsrenew_pace SELECT key, now() - interval '2 hours' FROM unnest(%s::text[]) AS key",
+        (["gone", "on-demand https://ca.test/directory", "on-demand-name a.test"],),
+    )
+    assert forget_full_buckets(database) == 2
+    left = [key for (key,) in database.fetch("SELECT key FROM dnsrenew_pace ORDER BY key")]
+    assert left == ["fast", "on-demand https://ca.test/directory", "slow"]
+    assert waited(slow) > 900
 
 
 def test_the_database_has_to_answer(postgres: Postgres, database: Database) -> None:  # noqa: F811

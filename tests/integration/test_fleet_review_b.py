@@ -184,11 +184,13 @@ def test_old_locks_are_forgotten(database: Database, address: DatabaseAddress) -
     assert not any("old" in key for key in keys)
 
 
-def test_a_worker_forgets_old_locks(stage: FleetStage) -> None:
-    """A running worker deletes the rows of old locks."""
+def test_a_worker_forgets_old_locks_and_full_buckets(stage: FleetStage) -> None:
+    """A running worker deletes the rows of old locks, and of buckets that are full again."""
     stage.database.execute("INSERT INTO dnsrenew_lock VALUES ('zone-gone', 1, 1, now() - interval '2 days')")
+    stage.database.execute("INSERT INTO dnsrenew_pace VALUES ('gone', now() - interval '2 hours')")
     with stage.crew():
         wait_until(lambda: not stage.database.fetch("SELECT 1 FROM dnsrenew_lock WHERE key = 'zone-gone'"))
+        wait_until(lambda: not stage.database.fetch("SELECT 1 FROM dnsrenew_pace WHERE key = 'gone'"))
 
 
 def test_two_removals_and_an_addition_at_once(database: Database, address: DatabaseAddress) -> None:

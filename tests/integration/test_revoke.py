@@ -150,6 +150,14 @@ def test_errors_of_a_revocation(stage: Stage) -> None:
     with pytest.raises(ConfigError) as unknown:
         stage.renewer(renamed).revoke("home")
     assert unknown.value.code == "ca-unknown"
+    assert "[ca.lab]" in unknown.value.fix
+    with FolderStore(stage.workspace.store).lock("home", context=Context()) as _:
+        FolderStore(stage.workspace.store).update("home", lambda state: replace(state, ca="127.0.0.1"))
+    with pytest.raises(ConfigError) as unknown:
+        stage.renewer(renamed).revoke("home")
+    assert '[ca."127.0.0.1"]' in unknown.value.fix
+    with FolderStore(stage.workspace.store).lock("home", context=Context()):
+        FolderStore(stage.workspace.store).update("home", lambda state: replace(state, ca="lab"))
     with FolderStore(stage.workspace.store).lock("home", context=Context()):
         assert stage.workspace.run("revoke", "home", "--yes").returncode == 3
         with pytest.raises(LockedError):

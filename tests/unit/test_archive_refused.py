@@ -49,7 +49,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """Where to restore; its folder is not there yet."""
+    """Return the target of a restore. Its folder does not exist yet."""
     return tmp_path / "new/etc/dnsrenew.toml"
 
 

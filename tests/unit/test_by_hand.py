@@ -58,12 +58,12 @@ class Desk:
 
     @property
     def folder(self) -> Path:
-        """The folder of the certificate."""
+        """Return the folder of the certificate."""
         return self.store.path / "certificates/home"
 
     @property
     def warnings(self) -> list[str]:
-        """The codes of all warnings."""
+        """Return the codes of all warnings."""
         return [str(event.data["code"]) for event in self.events if event.kind == "warning"]
 
     def in_force(self) -> str:
@@ -101,7 +101,7 @@ def blocks(pem: bytes) -> list[bytes]:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
-    """A host without any certificate."""
+    """Return a host without any certificate."""
     return Desk(tmp_path)
 
 

@@ -53,7 +53,7 @@ def ask(*contact: str, directory: str = DIRECTORY, context: Context | None = Non
 
 
 def refused(call: Callable[[], object]) -> CAError:
-    """The error of a call that fails; it has no secret."""
+    """Return the error of a failed call. It has no secret."""
     with pytest.raises(CAError) as caught:
         call()
     assert MAC not in str(caught.value.to_dict())

@@ -1,4 +1,4 @@
-"""Whether a name leads to this host: certain and likely results, and the explanation of a failed http-01 validation."""
+"""Whether a name resolves to this host: certain and likely results, and reasons for a failed http-01 validation."""
 
 from __future__ import annotations
 

@@ -17,14 +17,14 @@ def run() -> Context:
 
 
 def hang(breaker: CircuitBreaker, context: Context, seconds: float = 60) -> None:
-    """Call the host and time out."""
+    """Record a timeout of the host after the given time."""
     started = context.clock.monotonic()
     context.wait(seconds)
     breaker.record_timeout(context, "host", ProviderError("provider-timeout", "Nothing came.", fix="Wait."), started)
 
 
 def goes_on(breaker: CircuitBreaker, run: Context, certificate: str) -> bool:
-    """Whether a certificate may call the host."""
+    """Return whether a certificate may call the host."""
     try:
         breaker.check(run.for_certificate(certificate), "host")
     except ProviderError:

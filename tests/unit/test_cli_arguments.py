@@ -41,6 +41,11 @@ def test_wait_takes_a_time_or_nothing() -> None:
         assert (parsed(f"renew {line}").options.wait, parsed(f"renew {line}").options.names) == (seconds, ["home"])
     for line in ("renew --wait home", "renew home --wait"):
         assert (parsed(line).options.wait, parsed(line).options.names) == (WAIT_LONG, ["home"])
+    for name in ("4you.example", "2nd-shop", "1-*"):
+        assert (parsed(f"renew --wait {name}").options.wait, parsed(f"renew --wait {name}").options.names) == (
+            WAIT_LONG,
+            [name],
+        )
 
 
 @pytest.mark.parametrize(
@@ -74,6 +79,8 @@ def test_two_words_are_one_time() -> None:
         ("renew --workers 0", "from 1 to 1000"),
         ("renew --jitter soon", "a time such as 30 (seconds), 5m"),
         ("renew --wait=-1", "invalid value '-1' for --wait"),
+        ("renew --wait 5x", "invalid value '5x' for --wait"),
+        ("renew --wait 5 home --wait 10q", "invalid value '10q' for --wait"),
         ("renew --jitter nan", "a time such as"),
         ("run --interval 2d", "a time from 1m to 24h"),
         ("revoke home --reason whim", "key-compromise"),
@@ -81,6 +88,7 @@ def test_two_words_are_one_time() -> None:
         ("renew --now=yes", "--now takes no value"),
         ("status -v -q", "-v and -q cannot be combined"),
         ("renew --config", "--config needs a value"),
+        ("renew --config=", "--config needs a value"),
         ("renew -x", "unexpected argument '-x'"),
         ("status -vx", "unexpected argument '-vx'"),
         ("renew -V", "unexpected argument '-V'"),

@@ -24,7 +24,7 @@ DOWN = ProviderError("provider-unreachable", "The server is down.", fix="See whe
 
 
 def txt(value: str, account: str = "home", zone: str = "example.test.") -> WrittenValue:
-    """A value."""
+    """Return a written value and its account."""
     return TxtRecord(zone, f"_acme-challenge.{zone}", value, 60), account
 
 
@@ -34,7 +34,7 @@ class Cleaner(FakeRenewer):
     found: CleanupResult | DnsRenewError = CleanupResult()
 
     def cleanup(self, *, wait: float, cancel: threading.Event) -> CleanupResult:
-        """Find it."""
+        """Return the given result or raise the given error."""
         self.calls.append((None, {"wait": wait}))
         if isinstance(self.found, DnsRenewError):
             raise self.found
@@ -43,7 +43,7 @@ class Cleaner(FakeRenewer):
 
 @pytest.fixture
 def renewer(monkeypatch: pytest.MonkeyPatch) -> Cleaner:
-    """On the stage."""
+    """Install a fake renewer for cleanup."""
     fake = Cleaner()
     install(fake, FakeConfig(), monkeypatch.setattr)
     return fake

@@ -1,4 +1,4 @@
-"""Completion: what can stand at the cursor, asked by the real shells with the scripts that the command prints."""
+"""Completion: the candidates at the cursor, queried by real shells with the scripts of the command."""
 
 import os
 import shutil

@@ -26,12 +26,12 @@ LINES = 'routes = [\n  { challenge = "dns-01", dns = "acme" },\n]'
 
 
 def shown(*records: CnameRecord) -> list[dict[str, str]]:
-    """The records as in the event."""
+    """Return the records in the form of the event."""
     return [{**record.to_dict(), "zone": record.zone} for record in records]
 
 
 def server(address: str, state: str) -> dict[str, str]:
-    """What an address of a name server says."""
+    """Return the state of one address of a name server."""
     return {"name": RECORD.name, "server": "ns1.example.com", "address": address, "state": state, "detail": ""}
 
 
@@ -60,7 +60,7 @@ class Delegator:
 
 @pytest.fixture
 def operation(monkeypatch: pytest.MonkeyPatch) -> Delegator:
-    """On the stage."""
+    """Install the stand-in for the operation."""
     fake = Delegator()
     install(FakeRenewer(), FakeConfig(), monkeypatch.setattr)
     monkeypatch.setattr("dnsrenew.operations.delegate.delegate", fake.delegate)

@@ -43,7 +43,8 @@ def test_the_document(machine: OldMachine, capsys: pytest.CaptureFixture[str]) -
         "stop_reason",
         "next",
     }
-    assert (document["stop"], document["stop_reason"]) == ([], None)
+    assert (document["stop"], document["to_add"]) == (None, [])
+    assert document["stop_reason"].startswith("No timer, unit or crontab that runs certbot")
     (certificate,), (account,), (note,) = (document[key] for key in ("certificates", "accounts", "not_understood"))
     assert certificate == {
         "name": "example.test",
@@ -82,9 +83,45 @@ def test_a_lost_certificate_is_exit_1(machine: OldMachine, capsys: pytest.Captur
     ]
 
 
+def test_a_certificate_of_later_is_shown_with_its_tables(
+    machine: OldMachine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A second import prints the table of a certificate that the configuration lacks, and gives exit status 1."""
+    assert run(machine) == 0
+    machine.certbot_certificate("later.test")
+    capsys.readouterr()
+    assert run(machine) == 1
+    shown = capsys.readouterr()
+    assert "\n[[certificate]]\n" in shown.out
+    assert '\nname = "later.test"\n' in shown.out
+    assert "The certificate later.test is not in the configuration" in " ".join(shown.err.split())
+    assert run(machine, "--json") == 1
+    (added,) = json.loads(capsys.readouterr().out)["to_add"]
+    machine.target.write_text(f"{machine.target.read_text()}\n{added['lines']}\n")
+    assert run(machine, "--json") == 0
+    assert main(["status", "later.test", "--config", str(machine.target), "--json"]) == 0
+
+
+def test_the_directory_url_of_a_ca(
+    machine: OldMachine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--server` gives the directory URL that lego does not keep, so that its account is taken over."""
+    monkeypatch.delenv("LEGO_SERVER", raising=False)
+    machine.lego_account(host="ca.test_14000")
+    machine.lego_certificate(["lego.test"])
+    arguments = ["import", str(machine.lego), "--json", "--config"]
+    assert main([*arguments, str(machine.target)]) == 1
+    (note, *_) = json.loads(capsys.readouterr().out)["not_understood"]
+    assert "--server URL" in note["fix"]
+    other = machine.target.with_name("other") / "dnsrenew.toml"
+    assert main([*arguments, str(other), "--server", "https://ca.test:14000/dir"]) == 0
+    (account,) = json.loads(capsys.readouterr().out)["accounts"]
+    assert (account["directory"], account["stored"]) == ("https://ca.test:14000/dir", True)
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [["--from", "x"], ["--from", "lego"], ["more"], ["--config", "/gone/\0"]],
+    [["--from", "x"], ["--from", "lego"], ["more"], ["--config", "/gone/\0"], ["--server", "ca.test"]],
 )
 def test_wrong_usage_is_exit_2(machine: OldMachine, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     """An unknown tool, a missing one and a second path are refused before anything is written."""

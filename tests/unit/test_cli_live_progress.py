@@ -80,7 +80,7 @@ class DisplayStage:
         self.emitter.emit("run-started", None, {"certificates": names})
 
     def waiting(self, *states: str, seconds: float = 0.0) -> None:
-        """Name servers in these states."""
+        """Send an event with name servers in the given states."""
         self.clock.elapsed += 1  # so that it is drawn
         rows: list[dict[str, Any]] = [
             {"server": f"ns{n}.example.test.", "address": f"127.0.0.{n}", "state": state, "detail": "serial 4"}

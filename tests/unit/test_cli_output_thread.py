@@ -11,7 +11,7 @@ from dnsrenew.cli.output_thread import WriterThread
 
 
 class Reader:
-    """A reader that takes nothing before it is released."""
+    """A reader that reads nothing until it is released."""
 
     def __init__(self) -> None:
         self.read: list[int] = []
@@ -31,7 +31,7 @@ class Reader:
 
 @pytest.fixture
 def reader() -> Iterator[Reader]:
-    """One that does not read, until the test is over."""
+    """Return a reader that reads nothing until the test ends."""
     found = Reader()
     yield found
     found.reads.set()

@@ -1,4 +1,4 @@
-"""What `renew` and `status` show on a terminal, as golden pictures at 60, 80 and 120 columns."""
+"""The output of `renew` and `status` on a terminal, as golden pictures at 60, 80 and 120 columns."""
 
 import os
 import threading

@@ -221,7 +221,7 @@ def test_closed_streams(closed: str) -> None:
 
 
 def on_a_terminal(part: str, pace: str) -> tuple[str, int]:
-    """What a pseudo-terminal gets, and the exit status."""
+    """Return the output on a pseudo-terminal, and the exit status."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm"}
     environment.pop("NO_COLOR", None)

@@ -143,7 +143,13 @@ def _refuse(*_: object, **__: object) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--new", "a", "--check", "b"], ["--new", "a", "--search", "b"], ["cloudflare", "--check", "b"], ["--markdown"]],
+    [
+        ["--new", "a", "--check", "b"],
+        ["--new", "a", "--search", "b"],
+        ["cloudflare", "--check", "b"],
+        ["cloudflare", "--search", "b"],
+        ["--markdown"],
+    ],
 )
 def test_options_that_contradict_each_other(folder: Path, arguments: list[str]) -> None:
     """Contradicting options give exit status 2."""

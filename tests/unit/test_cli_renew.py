@@ -607,7 +607,7 @@ def test_log_lines_are_lines(stage: Stage, capsys: pytest.CaptureFixture[str]) -
 
 @pytest.fixture
 def window(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int], Path]:
-    """Makes both streams look like a window of so many columns, in an empty current folder."""
+    """Return a function that gives both streams a window width, in an empty current folder."""
 
     def open_window(columns: int) -> Path:
         monkeypatch.setattr(terminal.Output, "size", lambda _self: (columns, 24))

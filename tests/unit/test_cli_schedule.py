@@ -50,7 +50,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Machine:
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> str:
-    """What was said, on both streams."""
+    """Return the output on both streams."""
     return "".join(capsys.readouterr())
 
 

@@ -31,7 +31,7 @@ Show = Callable[..., list[str]]
 
 @pytest.fixture
 def show(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Show:
-    """Runs `status` over the given certificates in a window of so many columns."""
+    """Return a function that runs `status` over given certificates, in a window of a given width."""
 
     def run(
         *certificates: FakeStatus,
@@ -120,6 +120,18 @@ def test_problems_are_explained(show: Show) -> None:
     assert any("ago: The CA did not see the value. Next attempt: " in line for line in lines)
     assert lines[-2] == "→ home: to retry now, run: dnsrenew renew home --now"
     assert lines[-1] == "→ new: to obtain or renew now, run: dnsrenew renew new"
+
+
+def test_what_a_ca_asked_for_is_said_with_the_command(show: Show) -> None:
+    """The command that retries is said with the wait that a CA asked for, as `renew` does, until it is over."""
+    asked = FAILURE | {"asked_to_wait": True}
+    later = now() + timedelta(days=1)
+    lines = show(
+        valid("held", state="due", last_failure=asked, next_attempt=later),
+        valid("over", state="due", last_failure=asked),
+    )
+    assert "→ held: to retry now, run: dnsrenew renew held --now (but the CA asked to wait)" in lines
+    assert "→ over: to retry now, run: dnsrenew renew over --now" in lines
 
 
 def test_a_failure_of_what_is_not_due_is_not_tried_again(show: Show) -> None:

@@ -12,7 +12,7 @@ from dnsrenew.errors import ConfigError, stopped
 
 
 class FakeTerminal(io.StringIO):
-    """A stream that says it is a terminal."""
+    """A stream that is a terminal."""
 
     def isatty(self) -> bool:
         """It is."""
@@ -20,7 +20,7 @@ class FakeTerminal(io.StringIO):
 
 
 class Broken(io.StringIO):
-    """A stream that cannot be written to."""
+    """A stream whose writes fail."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__()

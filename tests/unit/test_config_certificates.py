@@ -280,6 +280,23 @@ def test_a_dns_01_route_needs_an_account(tmp_path: Path) -> None:
     assert "no DNS account" in mistake(tmp_path, text)["found"]
 
 
+def test_an_invalid_name_of_an_account_is_one_mistake(tmp_path: Path) -> None:
+    """A configuration whose only account has an invalid name has one mistake: the name."""
+    said = mistake(tmp_path, '[dns."a b"]\nprovider = "rfc2136"\nserver = "127.0.0.1"\n' + CERTIFICATE)
+    assert said["key"] == 'dns."a b"'
+
+
+def test_routes_with_mistakes_are_not_compared(tmp_path: Path) -> None:
+    """A route with an invalid value is not said to be the same as another one. Two valid ones that are alike are."""
+    bad, good = '{ challenge = "http-01", listen = "x" }', '{ challenge = "http-01" }'
+    keys = [said["key"] for said in mistakes(tmp_path, routes(bad, bad))]
+    assert keys == ["certificate[0].routes[0].listen", "certificate[0].routes[1].listen"]
+    keys = [said["key"] for said in mistakes(tmp_path, routes(bad, good, good))]
+    assert keys == ["certificate[0].routes[0].listen", "certificate[0].routes[2]"]
+    keys = [said["key"] for said in mistakes(tmp_path, routes(good, bad, good))]
+    assert keys == ["certificate[0].routes[1].listen", "certificate[0].routes[2]"]
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

@@ -1,4 +1,4 @@
-"""What `dnsrenew check` finds in a configuration that is valid but cannot work."""
+"""The findings of `dnsrenew check` in a configuration that is valid but cannot work."""
 
 from pathlib import Path
 
@@ -165,3 +165,36 @@ def test_an_account_with_a_mistake_has_no_second(tmp_path: Path) -> None:
     """An account with a mistake in the file is reported once: its driver is not asked."""
     text = AGREED + '[dns.a]\nprovider = "rfc2136"\n' + CERTIFICATE
     assert [one["key"] for one in mistakes(tmp_path, text, check)] == ["dns.a.server"]
+
+
+# ── this machine ─────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "key"),
+    [
+        ('before = ["./gone"]', "program-missing", "before"),
+        ('after = ["no-such-program-at-all", "x"]', "program-missing", "after"),
+        ('deploy = [{ run = ["no-such-program-at-all"] }]', "program-missing", "run"),
+        ('deploy = [{ run = ["./plain"] }]', "program-missing", "run"),
+        ('deploy = [{ to = "files", key = "k", reload = ["./gone"] }]', "program-missing", "reload"),
+        ('routes = [{ challenge = "http-01", webroot = "gone" }]', "webroot-missing", "webroot"),
+        ('routes = [{ challenge = "http-01", webroot = "plain" }]', "webroot-missing", "webroot"),
+        ('before = ["./there"]', None, ""),
+        ('deploy = [{ run = ["sh", "-c", "exit"] }]', None, ""),
+        ('deploy = [{ to = "docker", container = "c", run = ["no-such-program-at-all"] }]', None, ""),
+        ('routes = [{ challenge = "http-01", webroot = "." }]', None, ""),
+    ],
+)
+def test_what_is_missing_on_this_machine(tmp_path: Path, line: str, code: str | None, key: str) -> None:
+    """A missing program or webroot is a warning: the configuration may be meant for another machine."""
+    (tmp_path / "plain").write_text("")
+    (tmp_path / "there").write_text("#!/bin/sh\n")
+    (tmp_path / "there").chmod(0o700)
+    text = AGREED + HOME + names("example.org") + f"{line}\n" + names("a.example.org") + f"{line}\n"
+    warnings = check(tmp_path, text).warnings
+    assert [notice.code for notice in warnings] == ([] if code is None else [code])
+    if code is not None:
+        assert f"`{key}`" in warnings[0].fix
+        assert "of example.org, a.example.org " in warnings[0].message
+    assert load(tmp_path, text).warnings == (), "other commands are not slowed down by it"

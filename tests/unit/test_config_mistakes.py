@@ -1,4 +1,4 @@
-"""Each mistake has its line, its key, what was found, what is expected, and the nearest valid word."""
+"""Each mistake has its line, its key, the value found, the expected values, and the nearest valid word."""
 
 from pathlib import Path
 
@@ -81,6 +81,7 @@ CASES = [
     (HOME + "[[certificate]]\ndomains = 3\n", 5, "certificate[0].domains", "3", "a list"),
     (HOME + '[[certificate]]\ndomains = "a b"\n', 5, "certificate[0].domains", '"a b"', "a domain name"),
     (HOME + '[[certificate]]\ndomains = ["a.test/"]\n', 5, "certificate[0].domains[0]", '"a.test/"', "/ at the end"),
+    (HOME + '[[certificate]]\ndomains = ["a.test.."]\n', 5, "certificate[0].domains[0]", '"a.test.."', "empty label"),
     (HOME + '[[certificate]]\ndomains = [" a.test"]\n', 5, "certificate[0].domains[0]", '" a.test"', "the space at"),
     (GOOD + 'domain = "x"\n', 6, "certificate[0].domain", "unknown key", "domains"),
     (GOOD + 'key = "ecdsa-p265"\n', 6, "certificate[0].key", '"ecdsa-p265"', "ecdsa-p256"),

@@ -160,6 +160,30 @@ def test_a_first_write_without_hope_is_the_last(code: str) -> None:
     assert len(calls) == 1
 
 
+def test_a_host_that_writes_nothing() -> None:
+    """If nothing of the first write is seen, no further step is tested. Each wait of some seconds is reported once."""
+    clock, calls, waits = FakeClock(), list[object](), list[tuple[str, float]]()
+    host = host_of(InMemoryDriver(), add=calls.append, remove=calls.append)
+    note = lambda name, seconds: waits.append((name, seconds))  # noqa: E731
+    one = ConformanceRun(Context(clock=clock), host, ZONE, ttl=60, patience=600, on_wait=note)
+    results = list(one.results())
+    assert [each.result for each in results] == ["broken", *["not-tested"] * (len(results) - 1)]
+    assert {each.reason for each in results[1:]} == {texts.NOT_SEEN}
+    assert clock.elapsed < 610
+    assert len(calls) == 1
+    ((name, seconds),) = waits
+    assert name.endswith(f".{ZONE}")
+    assert 590 < seconds < 600
+
+
+def test_a_host_that_writes_a_part() -> None:
+    """If a part of the first write is seen, the other steps are tested."""
+    driver = InMemoryDriver()
+    found = checked(host_of(driver, add=lambda records: driver.add(records[:1])))
+    assert found["add-writes"].result == "broken"
+    assert found["remove-no-name"].result == "ok"
+
+
 def test_values_of_a_refused_call_are_not_said_to_be_left() -> None:
     """Values of a refused call are not reported as left over."""
 
@@ -203,7 +227,7 @@ def test_the_ttl_is_compared(ttl: int, result: str) -> None:
 
 
 def raising(code: str, calls: int = 0) -> Callable[[Sequence[TxtRecord]], None]:
-    """A function that refuses, after so many calls."""
+    """Return a function that raises an error after the given number of calls."""
     made: list[object] = []
 
     def refuse(records: Sequence[TxtRecord]) -> None:

@@ -107,12 +107,12 @@ class Engine:
 
 @pytest.fixture
 def docker() -> Engine:
-    """One with a container that runs."""
+    """Return an Engine with a running container."""
     return Engine()
 
 
 def put(docker: Engine, tmp_path: Path, **options: Any) -> None:
-    """Deploy to its container."""
+    """Deploy to the container."""
     with docker.running() as path:
         given = {"container": "web/1", "socket": path, **options}
         DockerDeployer(deployer_context(given)).deploy(make_certificate(tmp_path))

@@ -84,13 +84,13 @@ def _status(code: int, message: str) -> tuple[int, Any]:
 
 @pytest.fixture
 def cluster() -> Cluster:
-    """One without the secret."""
+    """Return a cluster without the secret."""
     return Cluster()
 
 
 @pytest.fixture
 def options(cluster: Cluster, tmp_path: Path) -> Iterator[dict[str, Any]]:
-    """The options of an entry for it."""
+    """Return the options of an entry for the cluster."""
     with Api(cluster.answer) as api:
         yield {"secret": "site-tls", "kubeconfig": str(write(tmp_path, api.url))}
 
@@ -109,7 +109,7 @@ def write(folder: Path, server: str, token: str = TOKEN, **user: str) -> Path:
 
 
 def put(options: dict[str, Any], certificate: Certificate, **more: Any) -> DeploymentResult:
-    """Deploy by the engine."""
+    """Deploy with the engine and return the result."""
     one, kept = entry(Deployment("kubernetes", **options, **more)), KeptFiles()
     (result,) = engine.deploy(Context().for_certificate("home"), [one], certificate, lambda _: kept)
     return result

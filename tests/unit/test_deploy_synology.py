@@ -108,26 +108,26 @@ def _read_form(asked: Asked) -> dict[str, str]:
 
 @pytest.fixture
 def dsm() -> Dsm:
-    """One with two certificates."""
+    """Return a DSM with two certificates."""
     return Dsm()
 
 
 @pytest.fixture
 def url(dsm: Dsm) -> Iterator[str]:
-    """Where its API is; at the end no session is open."""
+    """Run the API of DSM and return its URL. At the end no session is open."""
     with Api(dsm.answer) as api:
         yield api.url
     assert dsm.sessions == 0
 
 
 def put(url: str, certificate: Certificate, **options: Any) -> None:
-    """Deploy to it."""
+    """Deploy to DSM."""
     login = {"url": url, "user": "admin", "password": Secret(PASSWORD), **options}
     SynologyDeployer(deployer_context(login)).deploy(certificate)
 
 
 def whole(certificate: Certificate) -> str:
-    """All parts, as DSM has them."""
+    """Return the chain and the private key, as DSM stores them."""
     return certificate.fullchain_pem + certificate.private_key_pem
 
 

@@ -101,13 +101,13 @@ class TrueNas:
 
 @pytest.fixture
 def nas() -> TrueNas:
-    """One with its own certificate in use."""
+    """Return a TrueNAS that uses its own certificate."""
     return TrueNas()
 
 
 @pytest.fixture
 def url(nas: TrueNas) -> Iterator[str]:
-    """Where its API is."""
+    """Run the API of the TrueNAS and return its URL."""
     with Api(nas.answer) as api:
         yield api.url
 
@@ -119,7 +119,7 @@ def deployer(url: str, kept: KeptFiles | None = None, **login: Any) -> TruenasDe
 
 
 def served(nas: TrueNas) -> str:
-    """What the web interface uses."""
+    """Return the certificate of the web interface."""
     return str(nas.certificates[nas.in_use]["certificate"])
 
 

@@ -82,7 +82,7 @@ class Dns01Stage:
 
     @property
     def choice(self) -> AccountChoice:
-        """What chooses among all accounts so far."""
+        """Return the choice among all accounts so far."""
         writers = {
             name: RecordWriter(account, self.providers[account.provider]) for name, account in self.accounts.items()
         }
@@ -137,7 +137,7 @@ def spots(placement: TxtPlacement) -> list[tuple[str, str]]:
 
 
 def texts(rounds: list[list[TxtValue]]) -> list[list[str]]:
-    """The values of each round."""
+    """Return the values of each round."""
     return [[value.record.value for value in values] for values in rounds]
 
 
@@ -561,7 +561,7 @@ def test_an_exclusive_host_is_written_to_alone() -> None:
 
 
 class Refusing(InMemoryDriver):
-    """A host that refuses."""
+    """A host that refuses requests."""
 
     def __init__(self, *what: str) -> None:
         super().__init__()

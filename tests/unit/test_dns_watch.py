@@ -278,7 +278,7 @@ def test_a_network_that_finds_no_way_is_not_a_broken_connection(code: int) -> No
 
 
 class Scarce:
-    """Sockets of a process that may have only so many open."""
+    """Make sockets for a process that may have only a limited number open."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -301,7 +301,7 @@ def silent() -> Iterator[Address]:
 
 
 def numbered(count: int) -> list[DnsQuestion]:
-    """So many questions."""
+    """Return the given number of questions."""
     return [DnsQuestion(wire.from_text(f"n{number}.example.test"), TXT) for number in range(count)]
 
 

@@ -1,4 +1,4 @@
-"""What the doctor finds out about DNS accounts, and its test value, at hosts in memory with a real store."""
+"""The doctor's checks of DNS accounts and its test value, with hosts in memory and a real store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a failed renewal looks for, so that its first message is the diagnosis."""
+"""The checks after a failed renewal, so that its first message is the diagnosis."""
 
 from __future__ import annotations
 

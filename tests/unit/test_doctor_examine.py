@@ -1,4 +1,4 @@
-"""An examination as a whole: it ends in time, and one check that fails stops no other."""
+"""A whole examination: it ends in time, and a failing check does not stop the others."""
 
 from __future__ import annotations
 

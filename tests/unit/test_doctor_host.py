@@ -225,7 +225,7 @@ def test_a_refused_connection_shows_that_queries_get_out() -> None:
 
 
 class Host(ThisHost):
-    """A host whose listeners are known."""
+    """A host with known listeners."""
 
     def __init__(self, *found: Listener) -> None:
         """Without any, they are unknown, as on macOS."""
@@ -303,7 +303,7 @@ def test_names_that_others_choose_are_cleaned() -> None:
 
 
 def firewall(dump: RuleDump, port: int = 80, family: Family = "ipv4") -> Check:
-    """The check of one family, on eth0."""
+    """Return the check of one address family on eth0."""
     judgement = dump.judge(Packet(family, port, "eth0"))
     evidence = {"rule": "a rule", **judgement.evidence}
     return judge_firewall(port, {family: replace(judgement, evidence=evidence)}, dump)

@@ -1,4 +1,4 @@
-"""What the doctor finds out about CAs: the pure verdicts, and the facts from a CA in memory and a real store."""
+"""The doctor's checks of CAs: the pure verdicts, and the facts from a CA in memory and a real store."""
 
 from __future__ import annotations
 
@@ -260,7 +260,7 @@ def test_terms_of_a_built_in_ca_that_is_down(tmp_path: Path, agreed: bool, resul
 
 
 def store_account(stage: DoctorStage) -> str:
-    """Put an account into the store; return its URL."""
+    """Put an account into the store. Return its URL."""
     url = "https://ca.test/account/1"
     accounts = stage.facts.store.accounts(DIRECTORY, "lab", Context())
     accounts.save(AccountData(key_pem=issue(1)[1], url=url))

@@ -223,7 +223,7 @@ def deployed_facts(tmp_path: Path, port: int = 1, *, ok: bool = True) -> Facts:
 
 
 def look(found: Facts) -> Check:
-    """What the check says."""
+    """Return the result of the check. It blocks nothing."""
     check = served.served(found, spec_of(found))
     assert check is not None
     assert check.blocks == ()
@@ -231,7 +231,7 @@ def look(found: Facts) -> Check:
 
 
 def stored(found: Facts) -> Certificate:
-    """The certificate in the store."""
+    """Return the certificate in the store."""
     certificate = found.store.certificate(NAME, found.state(NAME))
     assert certificate is not None
     return certificate

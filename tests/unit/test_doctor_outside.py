@@ -81,7 +81,7 @@ def good(port: int = 80, **more: Any) -> dict[str, Any]:
 
 
 def ask(status: int, answer: object, **headers: str) -> PortSeen | HelperFailure:
-    """What we believe of a helper that sends this."""
+    """Query a helper that sends this answer. Return the result."""
     with Api(lambda _: (status, answer), headers) as api:
         return helper.ask(f"{api.url}/look?key=1", "ipv4", 80, "token")
 

@@ -1,4 +1,4 @@
-"""``--redact``: what is private is masked, the same thing by the same mask; what helps a stranger stays."""
+"""``--redact``: private values are masked, equal values by the same mask. Other useful facts stay."""
 
 import json
 import re

@@ -30,7 +30,7 @@ SCENES: dict[str, Sequence[Diagnosis]] = {
 
 
 def report(found: Sequence[Diagnosis]) -> str:
-    """The page, with a time line."""
+    """Return the page, with a time line."""
     statuses = [*diagnoses.STATUSES, diagnoses.status(diagnoses.HOSTILE[0]), diagnoses.status("x" * 80, life=4000)]
     return html(found, statuses=statuses, now=diagnoses.NOW, version="1.2", system="Debian 13")
 
@@ -183,7 +183,7 @@ def colours() -> Iterator[dict[str, str]]:
 
 
 def luminance(colour: str) -> float:
-    """As in WCAG 2."""
+    """Return the relative luminance of a colour (WCAG 2)."""
     parts = [int(colour[index : index + 2], 16) / 255 for index in (1, 3, 5)]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue

@@ -79,7 +79,7 @@ def test_nat(here: Surroundings, seen: list[str], expected: tuple[str, tuple[str
 
 
 def web(host: str, port: int = 80, protocol: str = "tcp") -> tuple[PortMapping, ...]:
-    """The mapping of port 80."""
+    """Return a mapping of port 443 and one of port 80 to the given host."""
     return (PortMapping(443, "tcp", "192.168.7.9", 443), PortMapping(80, protocol, host, port))
 
 
@@ -175,7 +175,7 @@ def test_a_router_without_nat_pmp(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def found_at(*urls: str) -> bytes:
-    """An answer to a search."""
+    """Return a response to a search, with the given URLs."""
     return "".join(["HTTP/1.1 200 OK\r\n", *(f"LOCATION: {url}\r\n" for url in urls), "\r\n"]).encode("latin-1")
 
 
@@ -222,7 +222,7 @@ def test_another_device_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ask(device: UpnpDevice) -> UpnpRouter:
-    """What we believe of a device."""
+    """Query a device and return the result."""
     with serving(device) as api:
         return upnp.ask(Context(), f"{api.url}/description.xml", LOOPBACK, LOOPBACK)
 

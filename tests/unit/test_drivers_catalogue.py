@@ -50,7 +50,7 @@ note = "n"
 
 
 def mistakes(text: str) -> list[tuple[object, ...]]:
-    """What is wrong with a file: (line, key, found, expected, nearest)."""
+    """Return the mistakes of a file: (line, key, found, expected, nearest)."""
     with pytest.raises(ConfigError) as caught:
         parse_provider(text, "mine", "/p/mine.toml")
     error = caught.value

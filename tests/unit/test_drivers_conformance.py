@@ -1,4 +1,4 @@
-"""check_driver finds what is wrong with a driver."""
+"""check_driver finds the faults of a driver."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_good_driver_passes_and_leaves_nothing() -> None:
 
 
 class Replacing(InMemoryDriver):
-    """Forgets what stood."""
+    """A driver that replaces the existing values of a name."""
 
     def add(self, records: Sequence[TxtRecord]) -> None:
         """Replace."""
@@ -36,7 +36,7 @@ class Replacing(InMemoryDriver):
 
 
 class OnlyFirst(InMemoryDriver):
-    """Does the first record of a call."""
+    """A driver that adds only the first record of a call."""
 
     def add(self, records: Sequence[TxtRecord]) -> None:
         """Add one."""
@@ -44,7 +44,7 @@ class OnlyFirst(InMemoryDriver):
 
 
 class FussyAdd(InMemoryDriver):
-    """Wants every value to be new."""
+    """A driver whose add fails if a value exists already."""
 
     def add(self, records: Sequence[TxtRecord]) -> None:
         """Add or fail."""
@@ -54,7 +54,7 @@ class FussyAdd(InMemoryDriver):
 
 
 class FussyRemove(InMemoryDriver):
-    """Wants every value to be there."""
+    """A driver whose remove fails if a value does not exist."""
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
         """Remove or fail."""
@@ -64,7 +64,7 @@ class FussyRemove(InMemoryDriver):
 
 
 class Sweeping(InMemoryDriver):
-    """Removes all values of a name."""
+    """A driver that removes all values of a name."""
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
         """Remove all values of the names."""
@@ -73,7 +73,7 @@ class Sweeping(InMemoryDriver):
 
 
 class Lowering(InMemoryDriver):
-    """Takes values for names."""
+    """A driver that writes values in lower case."""
 
     def add(self, records: Sequence[TxtRecord]) -> None:
         """Add in lower case."""
@@ -81,7 +81,7 @@ class Lowering(InMemoryDriver):
 
 
 class Stopping(InMemoryDriver):
-    """Stops at the first value that is gone."""
+    """A driver whose remove stops at the first absent value."""
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
         """Remove until one is gone."""
@@ -124,7 +124,7 @@ def test_what_a_failed_test_wrote_is_removed() -> None:
 
 
 class Popping(InMemoryDriver):
-    """Removes whole names and raises an error for absent ones."""
+    """A driver that removes all values of a name and raises an error for an absent name."""
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
         """Pop."""
@@ -133,7 +133,7 @@ class Popping(InMemoryDriver):
 
 
 class Refusing(InMemoryDriver):
-    """Writes, and ends the program when it is to remove."""
+    """A driver whose remove ends the program."""
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
         """Leave."""
@@ -180,7 +180,7 @@ def test_a_test_that_is_interrupted_cleans_up() -> None:
 
 
 class Lagging(InMemoryDriver):
-    """Shows every change three seconds later."""
+    """A driver whose changes are visible three seconds later."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__()

@@ -40,21 +40,21 @@ file.write_text(json.dumps(values))
 
 
 def program(tmp_path: Path, source: str) -> list[str]:
-    """A program with this source."""
+    """Return the command of a program with this source."""
     file = tmp_path / "hook.py"
     file.write_text(source)
     return [sys.executable, str(file)]
 
 
 def failure(words: list[str], **options: object) -> DnsRenewError:
-    """What a call of the program comes to."""
+    """Return the error of a call to the program."""
     with pytest.raises(DnsRenewError) as caught:
         call_add(Context(clock=FakeClock()), provider_of("hook"), account(words, **options), [RECORD])
     return caught.value
 
 
 def account(words: list[str], **options: object) -> DnsAccount:
-    """An account with this program."""
+    """Return an account with this program."""
     return DnsAccount("hook", name="mine", program=tuple(words), **options)  # type: ignore[arg-type]
 
 

@@ -56,7 +56,7 @@ def of(driver: object, **options: Any) -> tuple[Provider, DnsAccount]:
 
 
 def failure(act: Callable[[], None], context: Context | None = None, **options: Any) -> tuple[DnsRenewError, int]:
-    """What the call comes to, and how often it was made."""
+    """Return the error of the call, and the number of calls."""
     driver = Acting(act)
     with pytest.raises(DnsRenewError) as caught:
         call_add(context or Context(clock=FakeClock()), *of(driver, **options), [RECORD])
@@ -64,7 +64,7 @@ def failure(act: Callable[[], None], context: Context | None = None, **options: 
 
 
 def raising(error: BaseException) -> Callable[[], None]:
-    """Something that raises."""
+    """Return a function that raises the error."""
 
     def act() -> None:
         raise error
@@ -82,13 +82,13 @@ def test_values_are_written_and_removed() -> None:
 
 
 def named(name: str, *bases: type[Exception]) -> Exception:
-    """An exception of a foreign library."""
+    """Return an exception of a third-party library."""
     kind: type[Exception] = type(name, bases or (Exception,), {})
     return kind("words")
 
 
 def with_status(status: int, text: str = "", name: str = "HTTPError") -> Exception:
-    """What requests raises for an answer."""
+    """Return an exception as raised by requests for a response."""
 
     class Answer:
         status_code = status
@@ -101,7 +101,7 @@ def with_status(status: int, text: str = "", name: str = "HTTPError") -> Excepti
 
 
 def from_aws(status: int, code: str) -> Exception:
-    """What botocore raises."""
+    """Return an exception as raised by botocore."""
     error = named("ClientError")
     error.response = {"ResponseMetadata": {"HTTPStatusCode": status}, "Error": {"Code": code, "Message": "m"}}  # type: ignore[attr-defined]
     return error
@@ -423,7 +423,7 @@ def test_credentials_that_leave_this_machine_in_plain_are_a_warning(
 
 
 def made(provider: Provider, account: DnsAccount) -> Any:
-    """A driver."""
+    """Make a driver."""
     return make_driver(provider, account, seconds_left=lambda: 1.0, cancel=threading.Event())
 
 

@@ -1,4 +1,4 @@
-"""How fast DNS hosts are asked: as slowly as their interfaces want it, and one's own servers as fast as they can."""
+"""The request rate for DNS hosts: as low as their APIs require, and unlimited for one's own servers."""
 
 from __future__ import annotations
 

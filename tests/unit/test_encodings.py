@@ -30,47 +30,47 @@ def redacted(secret: str, text: str) -> str:
 
 
 def in_json(text: str) -> str:
-    """ASCII only, and so with surrogate pairs."""
+    """Escape a text in JSON. Characters outside ASCII become escapes, with surrogate pairs."""
     return json.dumps(text)[1:-1]
 
 
 def in_json_of_php(text: str) -> str:
-    """With the slashes escaped."""
+    """Escape a text in JSON, including slashes."""
     return in_json(text).replace("/", "\\/")
 
 
 def in_json_of_others(text: str) -> str:
-    """In UTF-8."""
+    """Escape a text in JSON as UTF-8."""
     return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def in_python(text: str) -> str:
-    """As in a repr."""
+    """Escape a text as `repr` does."""
     return repr(text)[1:-1]
 
 
 def in_entities(text: str) -> str:
-    """Each character by its number, in one of two ways."""
+    """Write each character as a decimal or hexadecimal character reference."""
     return "".join(f"&#{ord(each)};" if ord(each) % 2 else f"&#X{ord(each):x};" for each in text)
 
 
 def in_page(text: str) -> str:
-    """As frameworks escape it."""
+    """Escape a text in HTML, including slashes and equals signs."""
     return html.escape(text).replace("/", "&#x2F;").replace("=", "&equals;")
 
 
 def in_address(text: str) -> str:
-    """With everything escaped."""
+    """Percent-encode all reserved characters of a text."""
     return quote(text, safe="")
 
 
 def in_address_of_net(text: str) -> str:
-    """In lower-case hex."""
+    """Percent-encode a text with lower-case hex digits."""
     return re.sub("%..", lambda match: match[0].lower(), in_address(text))
 
 
 def plain(text: str) -> str:
-    """As it is."""
+    """Return the text unchanged."""
     return text
 
 

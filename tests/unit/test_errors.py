@@ -1,4 +1,4 @@
-"""The error tree: what every error carries, and that it survives a trip to another process."""
+"""The error tree: the fields of every error, and its transfer to another process."""
 
 import copy
 import json

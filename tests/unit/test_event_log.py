@@ -1,4 +1,4 @@
-"""What the logger ``dnsrenew`` has for a program that listens to no events."""
+"""The log records of the logger ``dnsrenew`` for a program without an event handler."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def outcome(status: Any, **more: Any) -> Outcome:
 
 
 def short_lived(left: int) -> dict[str, Any]:
-    """The validity of a certificate of 6 days, with so many left."""
+    """Return the validity of a 6-day certificate with the given number of days left."""
     return {"not_before": START + timedelta(days=left - 6), "not_after": START + timedelta(days=left)}
 
 

@@ -1,4 +1,4 @@
-"""Every event that is emitted is in the list of kinds, with the data that it has."""
+"""Every emitted event has a documented kind, with the documented data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EMITTERS = {"emit", "_emit"}
 
 
 def documented(kind: str) -> set[str]:
-    """The keys of the data of a kind; what stands in parentheses explains the one before it."""
+    """Return the keys of the data of a kind. A text in parentheses explains the key before it."""
     data = re.sub(r"\([^)]*\)", "", KINDS[kind].partition("; data: ")[2])
     return {key.strip() for key in data.split(",")}
 

@@ -1,4 +1,4 @@
-"""The record of a failure, and what is reported of it later."""
+"""The record of a failure, and later reports of it."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What ends the wait after a failure: an edit of what the certificate depends on, and of nothing else."""
+"""The fingerprint: an edit of what the certificate depends on ends its wait after a failure. Other edits do not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any provider file or included file is read, or is a mistake with its place."""
+"""Any provider file or included file is read, or results in a mistake with its position."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any octets instead of a certificate, chain or key are read, or are a ValueError."""
+"""Any octets as a certificate, chain or key are read or result in a ValueError."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read from acme.sh's folder: accounts, certificates, scripts with their settings, deployments; and damage."""
+"""Import from acme.sh's folder: accounts, certificates, scripts with their settings, deployments, and damaged files."""
 
 import os
 import stat
@@ -30,7 +30,7 @@ def tool(tmp_path: Path) -> AcmeSh:
 
 
 def read(tool: AcmeSh) -> FoundData:
-    """What the reader finds; no message has a secret."""
+    """Return the result of the reader. No message has a secret."""
     found = acme_sh.read(tool.folder, tool.machine.host())
     assert CANARY not in repr(found.not_understood)
     return found

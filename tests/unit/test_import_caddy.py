@@ -61,14 +61,14 @@ def tool(tmp_path: Path) -> Caddy:
 
 
 def read(tool: Caddy, folder: Path | None = None) -> FoundData:
-    """What the reader finds; no message has a secret."""
+    """Return the result of the reader. No message has a secret."""
     found = caddy.read(folder or tool.folder, tool.machine.host())
     assert CANARY not in repr(found.not_understood)
     return found
 
 
 def notes(found: FoundData) -> list[tuple[str, int | None, str]]:
-    """What was not understood: the code, the line and the text."""
+    """Return the notes of the import: the code, the line and the text."""
     return [(note.code, note.line, note.text) for note in found.not_understood]
 
 

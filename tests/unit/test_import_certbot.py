@@ -1,4 +1,4 @@
-"""What is read from certbot's folder: accounts, certificates, plug-ins with their credentials, hooks; and damage."""
+"""Import from certbot's folder: accounts, certificates, plug-ins with credentials, hooks, and damaged files."""
 
 import json
 from pathlib import Path
@@ -252,6 +252,27 @@ def test_manual_hooks(machine: OldMachine) -> None:
     assert isinstance(program, list)
     assert (account.provider, program[:2]) == ("hook", ["sh", "-c"])
     assert "add) a.sh ;; remove) b.sh ;;" in program[2]
+
+
+def test_a_manual_hook_that_is_gone(machine: OldMachine) -> None:
+    """Without the program that proved the names there is no route, which counts as a loss."""
+    parameters = {"authenticator": "manual", "pref_challs": "dns-01,", "manual_cleanup_hook": "/opt/gone/b.sh"}
+    machine.certbot_certificate("example.test", (), parameters, manual_auth_hook="/opt/gone/a.sh --all")
+    found = read(machine)
+    assert [(note.code, note.loses) for note in found.not_understood] == [("import-hook-gone", True)]
+    assert "/opt/gone/a.sh" in found.not_understood[0].why
+    assert found.certificates[0].routes == ()
+
+
+def test_a_cleanup_hook_that_is_gone(machine: OldMachine) -> None:
+    """Without the program that removed the values, the route is kept, and the program is named."""
+    parameters = {"authenticator": "manual", "pref_challs": "dns-01,", "manual_cleanup_hook": "/opt/gone/b.sh"}
+    machine.certbot_certificate("example.test", (), parameters, manual_auth_hook="a.sh")
+    found = read(machine)
+    assert [(note.code, note.loses) for note in found.not_understood] == [("import-hook-gone", False)]
+    account = found.certificates[0].routes[0].dns
+    assert account is not None
+    assert "add) a.sh ;; remove) true ;;" in str(account.options["program"])
 
 
 def test_manual_hooks_for_http(machine: OldMachine) -> None:

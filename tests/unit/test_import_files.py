@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from dnsrenew.base.clock import SystemClock
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.renewal.due import why_due
+from dnsrenew.runtime.context import Context
 from dnsrenew.setup.importing import timers, toml
 from dnsrenew.setup.importing.importer import ImportResult
 from tests.kit.tool_folders import LETSENCRYPT, OldMachine, rsa_key
@@ -299,27 +301,27 @@ def test_the_old_tool_is_stopped_last(machine: OldMachine) -> None:
 
 
 def lose_the_key(machine: OldMachine) -> str:
-    """Lose the private key of the certificate; the file that is the cause."""
+    """Delete the private key of the certificate. Return the file that is the cause."""
     (machine.letsencrypt / "archive/example.test/privkey1.pem").unlink()
     return str(machine.letsencrypt / "live/example.test/privkey.pem")
 
 
 def damage_the_account(machine: OldMachine) -> str:
-    """Damage the account; the file that is the cause."""
+    """Damage the account. Return the file that is the cause."""
     file = next((machine.letsencrypt / "accounts").rglob("private_key.json"))
     file.write_text("{")
     return str(file)
 
 
 def use_an_odd_plug_in(machine: OldMachine) -> str:
-    """Let an unknown plug-in prove the names; the file that is the cause."""
+    """Use an unknown plug-in for validation. Return the file that is the cause."""
     conf = machine.letsencrypt / "renewal/example.test.conf"
     conf.write_text(conf.read_text().replace("dns-cloudflare", "dns-odd"))
     return str(machine.target)
 
 
 def copy_in_a_hook(machine: OldMachine) -> str:
-    """Let a hook read the old files; the file that is the cause."""
+    """Let a hook read the old files. Return the file that is the cause."""
     conf = machine.letsencrypt / "renewal/example.test.conf"
     live = machine.letsencrypt / "live/example.test"
     conf.write_text(conf.read_text().replace("reload", f"cat {live}/fullchain.pem > /srv/x"))
@@ -358,6 +360,116 @@ def test_a_copy_in_another_place_stops_no_timer(machine: OldMachine, tmp_path: P
     machine.letsencrypt.rename(tmp_path / "copy")
     result = machine.imported(tmp_path / "copy", "certbot")
     assert (result.stops, [step for step in result.steps if step.startswith("Stop")]) == ([], [])
+    document = result.to_dict()
+    assert document["stop"] is None
+    assert document["stop_reason"] == result.steps[-1]
+    assert f"runs certbot on {tmp_path / 'copy'} was found" in document["stop_reason"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "calls"),
+    [
+        ("certbot", ["certbot renew --config-dir {folder}", "certbot renew --config-dir={folder}/"]),
+        ("lego", ["lego --path {folder} renew", "LEGO_PATH={folder} lego renew"]),
+        ("acme.sh", ["{folder}/acme.sh --cron --home {folder}", "acme.sh --cron --config-home '{folder}'"]),
+    ],
+)
+def test_a_timer_that_names_the_folder(machine: OldMachine, kind: str, calls: list[str]) -> None:
+    """A timer that names the imported folder is stopped, wherever the folder is. Others are left alone."""
+    usual, other = machine.root / "usual", machine.root / "srv/certs"
+    for call in calls:
+        machine.write("etc/cron.d/x", f"0 3 * * * root {call.format(folder='/srv/certs')}\n")
+
+        def found(folder: Path, *, is_usual: bool) -> list[str]:
+            return [each.source for each in timers.stop_commands(kind, machine.host(), folder, is_usual=is_usual)]
+
+        assert found(other, is_usual=False) == ["/etc/cron.d/x:1"]
+        assert (found(usual, is_usual=True), found(machine.root / "copy", is_usual=False)) == ([], [])
+
+
+# ── a second import, after the other tool has obtained more ─────────────────────────────
+
+
+def with_later_certificate(machine: OldMachine) -> None:
+    """Let certbot have a second certificate, with another DNS account."""
+    file = machine.write("root/later.ini", "dns_cloudflare_api_token = geheim-2\n", 0o600)
+    machine.certbot_certificate(
+        "later.test", authenticator="dns-cloudflare", dns_cloudflare_credentials=str(file), renew_hook="reload"
+    )
+
+
+def test_a_certificate_of_later_is_not_forgotten(machine: OldMachine) -> None:
+    """A certificate that the configuration lacks is a loss, and its tables are shown; certbot goes on until then."""
+    with_timer(machine)
+    take_over(machine)
+    text = machine.target.read_text()
+    with_later_certificate(machine)
+    again = take_over(machine)
+    assert ([note.code for note in again.not_understood], again.loses) == (["import-not-configured"], True)
+    assert (again.to_dict()["stop"], COMMAND in str(again.steps)) == (None, False)
+    assert machine.target.read_text() == text
+    assert str(machine.target) in again.steps[0]
+    secret = machine.target.parent / "cloudflare-2-auth-token.txt"
+    assert (again.written, secret.read_text()) == ([str(secret)], "geheim-2\n")
+
+    machine.target.write_text(f"{text}\n{again.to_add[0].lines}\n")
+    config = Config.load(machine.target)
+    assert [(each.name, each.routes[0].dns) for each in config.certificates] == [
+        ("example.test", ("cloudflare",)),
+        ("later.test", ("cloudflare-2",)),
+    ]
+    last = take_over(machine)
+    assert ([stored for _, stored in last.certificates], last.not_understood, last.written) == ([True, True], [], [])
+    assert COMMAND in last.steps[-1]
+    state = machine.store.read_state("later.test")
+    assert (state.asked_by, len(state.deployments)) == (str(machine.target), 1)
+
+
+def test_a_certificate_of_later_with_known_tables(machine: OldMachine) -> None:
+    """Accounts and CAs that the configuration has are not shown again, whatever it calls them."""
+    take_over(machine)
+    text = machine.target.read_text().replace("cloudflare]", "mine]").replace('dns = "cloudflare"', 'dns = "mine"')
+    machine.target.write_text(text)
+    machine.certbot_certificate(
+        "later.test", authenticator="dns-cloudflare", dns_cloudflare_credentials=str(machine.root / "root/c.ini")
+    )
+    (added,) = take_over(machine).to_add
+    assert added.lines.startswith("[[certificate]]\n")
+    assert 'dns = "mine"' in added.lines
+
+
+def test_a_certificate_of_later_at_another_ca(machine: OldMachine) -> None:
+    """The table of a CA that the configuration lacks is shown, and the account at it is taken over."""
+    take_over(machine)
+    server = "https://ca.test/directory"
+    machine.certbot_account(rsa_key(1), "a2", "ca.test")
+    machine.certbot_certificate("later.test", server=server, account="a2")
+    (added,) = take_over(machine).to_add
+    assert f'directory = "{server}"' in added.lines
+    machine.target.write_text(f"{machine.target.read_text()}\n{added.lines}\n")
+    config = Config.load(machine.target)
+    (later,) = [each for each in config.certificates if each.name == "later.test"]
+    assert config.cas[later.ca].directory == server
+    assert machine.store.accounts(server, later.ca, Context(clock=SystemClock())).load() is not None
+
+
+@pytest.mark.parametrize("change", [('"example.test"', '"mine"'), ('["example.test"]', '["*.test"]')])
+def test_a_configuration_that_a_person_has_changed(machine: OldMachine, change: tuple[str, str]) -> None:
+    """A certificate under another name, or a wildcard for its domain, is the same certificate."""
+    take_over(machine)
+    key = "name = " if change[0].startswith('"') else "domains = "
+    machine.target.write_text(machine.target.read_text().replace(key + change[0], key + change[1]))
+    again = take_over(machine)
+    assert (again.to_add, again.loses, again.certificates[0][1]) == ((), False, True)
+
+
+def test_a_certificate_that_the_store_lacks_is_stored(machine: OldMachine) -> None:
+    """A certificate of the configuration that is missing in the store is taken over again; a newer one is kept."""
+    take_over(machine)
+    serial = machine.store.read_state("example.test").serial
+    machine.store.remove("example.test")
+    assert take_over(machine).certificates[0][1]
+    assert machine.store.read_state("example.test").serial == serial
 
 
 def test_a_path_that_does_not_exist(machine: OldMachine) -> None:
@@ -415,9 +527,8 @@ def test_a_path_behind_a_closed_folder_is_not_called_missing(
 def test_what_stops_a_tool(machine: OldMachine, kind: str, path: str, text: str, command: str | None) -> None:
     """The command depends on what runs the tool. A line of a crontab has none."""
     machine.write(path, text)
-    assert [stop.command for stop in timers.stop_commands(kind, machine.host())] == (
-        [] if command is None else [command]
-    )
+    stops = timers.stop_commands(kind, machine.host(), machine.root / "usual", is_usual=True)
+    assert [stop.command for stop in stops] == ([] if command is None else [command])
 
 
 def test_a_hook_that_reads_the_old_files_is_named(machine: OldMachine) -> None:

@@ -1,4 +1,4 @@
-"""What is read from HFS's configuration (config.md of HFS 3.2, and the file that it writes); and damage."""
+"""Import from HFS's configuration (config.md of HFS 3.2, and the file that it writes), also if it is damaged."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

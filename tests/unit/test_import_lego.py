@@ -1,10 +1,11 @@
-"""What is read from lego's folder, and from the timers, crontabs, scripts and compose files that run lego."""
+"""Import from lego's folder, and from the timers, crontabs, scripts and compose files that run lego."""
 
 from pathlib import Path
 
 import pytest
 
 from dnsrenew import x509
+from dnsrenew.base.values import replace
 from dnsrenew.setup.importing import lego
 from dnsrenew.setup.importing.found import FoundCertificate, FoundData
 from tests.kit.tool_folders import LETSENCRYPT, OldMachine
@@ -73,6 +74,27 @@ def test_a_ca_of_ones_own_is_known_by_the_call(machine: OldMachine) -> None:
     found = read(machine)
     assert {account.directory for account in found.accounts} == {LETSENCRYPT, server}
     assert (dict(found.trust), found.certificates[0].directory) == ({server: "/etc/lab.pem"}, server)
+
+
+def test_a_ca_of_ones_own_is_known_by_the_user(machine: OldMachine) -> None:
+    """Where nothing calls lego, `--server` or `LEGO_SERVER` gives the directory URL, and the roots are lego's too."""
+    machine.lego_account(host="ca.test_14000")
+    server = "https://ca.test:14000/dir"
+    by_option = lego.read(machine.lego, replace(machine.host(), servers=(server,)))
+    environ = {"LEGO_SERVER": server, "LEGO_CA_CERTIFICATES": "/etc/lab.pem"}
+    by_variable = lego.read(machine.lego, replace(machine.host(), environ=environ))
+    for found in (by_option, by_variable):
+        assert {account.directory for account in found.accounts} == {LETSENCRYPT, server}
+    assert (dict(by_option.trust), dict(by_variable.trust)) == ({}, {server: "/etc/lab.pem"})
+
+
+def test_the_variables_of_a_call(machine: OldMachine) -> None:
+    """`LEGO_SERVER` and `LEGO_PATH` of a call count as its options."""
+    environment = f"LEGO_SERVER=https://ca.test/dir\nLEGO_PATH={machine.lego}"
+    machine.write("etc/cron.d/lego", f"{environment}\n0 3 * * * root lego -d example.test --http renew\n")
+    assert only(machine).directory == "https://ca.test/dir"
+    machine.write("etc/cron.d/lego", "LEGO_PATH=/srv/lego\n0 3 * * * root lego -d example.test --http renew\n")
+    assert only(machine).routes == ()
 
 
 def test_a_certificate_without_a_bundle(tmp_path: Path) -> None:

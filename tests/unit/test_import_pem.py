@@ -1,4 +1,4 @@
-"""Pairs of PEM files in a folder, in any order and form; and damage."""
+"""Import of pairs of PEM files in a folder, in any order and form, also if they are damaged."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,7 +34,7 @@ def read(machine: OldMachine, path: Path) -> FoundData:
 
 
 def only(machine: OldMachine, path: Path) -> FoundCertificate:
-    """The only certificate; everything was understood."""
+    """Return the only certificate. Everything was understood."""
     found = read(machine, path)
     assert found.not_understood == ()
     (certificate,) = found.certificates

@@ -1,4 +1,4 @@
-"""What becomes of several tools: names without clashes, one account a key, one certificate a set of domains."""
+"""The plan of an import from several tools: unique names, one account per key, one certificate per set of domains."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,14 +27,14 @@ CLOUDFLARE = FoundRoute(
 
 
 def certificate(name: str, *domains: str, age: int = 1, **more: Any) -> FoundCertificate:
-    """A certificate, so many days old."""
+    """Return a certificate issued the given number of days ago."""
     chain, key, _ = issue(domains or [name], datetime.now(UTC) - timedelta(days=age))
     fields = {"source": f"/old/{name}", "fullchain_pem": chain, "key_pem": key, "routes": (CLOUDFLARE,)}
     return FoundCertificate(name=name, domains=tuple(domains or [name]), **{**fields, **more})
 
 
 def account(source: str, key: int = 0, directory: str = LETSENCRYPT, **more: Any) -> FoundAccount:
-    """An account with one of two keys."""
+    """Return an account with one of two keys."""
     return FoundAccount(directory=directory, key_pem=KEYS[key], source=source, **more)
 
 

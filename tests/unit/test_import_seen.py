@@ -230,6 +230,7 @@ def test_each_port_of_a_configuration_is_asked(
 
 
 def test_a_store_without_the_certificate(switched: Switched) -> None:
-    """Without the certificate in the store, the old folder is not named for removal."""
+    """Without the certificate in the store, and with certbot's one lost too, certbot is not stopped."""
     switched.machine.store.remove("example.test")
+    (switched.machine.letsencrypt / "archive/example.test/privkey1.pem").unlink()
     assert_withheld(switched.again(), "The store has no certificate example.test")

@@ -1,4 +1,4 @@
-"""Names that are IP addresses (RFC 8738): the configuration, what a CA is sent, and what each challenge does."""
+"""Names that are IP addresses (RFC 8738): the configuration, the requests to a CA, and each challenge."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Log lines with fields in the journal of systemd: over a socket that stands in for its own."""
+"""Log lines with fields in the journal of systemd, over a socket in place of the journal's own."""
 
 from __future__ import annotations
 

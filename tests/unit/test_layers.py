@@ -1,4 +1,4 @@
-"""The floors of the house: a folder imports only what stands below it, no files import each other in a circle."""
+"""The layers of the package: a folder imports only from lower layers, and files do not import each other in a cycle."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ OWNERS = {
 
 
 def violations(source: str, path: str) -> list[str]:
-    """What a file of the package (`ca/session.py`) imports and should not."""
+    """Return the forbidden imports of a file of the package (`ca/session.py`)."""
     unit = floors.unit_of(path)
     if unit not in floors.RANKS:
         return [f"{path}: its folder has no floor yet: give it one in docs/floors.py"]
@@ -142,7 +142,7 @@ def test_what_is_allowed_is_quiet(path: str, source: str) -> None:
 
 
 def class_names(sources: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Every class with its file; a leading underscore is no difference to a reader."""
+    """Yield every class with its file. A leading underscore is ignored."""
     for path, source in sources.items():
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.ClassDef):

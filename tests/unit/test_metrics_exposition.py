@@ -70,7 +70,7 @@ def test_ten_thousand_certificates_in_reasonable_time() -> None:
 
 
 def collected(folder: Path, *specs: CertificateSpec, days: float = 1) -> list[CertificateNumbers]:
-    """The numbers of a store, so many days after the certificate's start."""
+    """Return the metrics of a store, the given number of days after the start of the certificate."""
     store, clock = FolderStore(folder), FakeClock(BEGIN + days * DAY)
     return collect(config_for(folder, *(specs or (SPEC,))), store, clock)
 

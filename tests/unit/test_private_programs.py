@@ -1,4 +1,4 @@
-"""Programs are run as lists, without a shell, with the environment that they need and no secret."""
+"""Programs are run as lists, without a shell, with only the environment that they need and without secrets."""
 
 from __future__ import annotations
 

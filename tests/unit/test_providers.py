@@ -1,4 +1,4 @@
-"""The provider files that we ship."""
+"""The provider files of the package."""
 
 from __future__ import annotations
 

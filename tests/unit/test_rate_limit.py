@@ -1,4 +1,4 @@
-"""Token buckets: how fast CAs and DNS hosts are asked."""
+"""Token buckets: the request rate for CAs and DNS hosts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def context() -> Context:
 
 
 def moments(context: Context, bucket: TokenBucket, counts: list[float]) -> list[float]:
-    """Take so many tokens each time; the seconds at which each went on."""
+    """Take each count of tokens in turn. Return the time after each."""
     found = []
     for count in counts:
         bucket.take(context, count)

@@ -1,4 +1,4 @@
-"""Secrets are never shown; a reference gives its value or an error that says why not."""
+"""Secrets are never shown. A reference gives its value, or an error with the reason."""
 
 import base64
 import copy
@@ -268,7 +268,7 @@ def test_threads_that_wait_for_a_secret_share_a_failure() -> None:
         raise SecretError("secret-missing", "It did not end.", fix="Look.")
 
     class Line:
-        """The lock of the secret; it counts the threads that arrive."""
+        """The lock of the secret. It counts the threads that arrive."""
 
         def __init__(self) -> None:
             self.lock, self.came = threading.Lock(), threading.Semaphore(0)

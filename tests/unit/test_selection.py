@@ -1,4 +1,4 @@
-"""Which certificates are meant by names and patterns, and which the configuration has forgotten."""
+"""The selection of certificates by names and patterns, and certificates that the configuration no longer has."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ Make = Callable[..., Renewer]
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """Makes a renewer for a configuration file that names these certificates; the store has `home`, a day old."""
+    """Return a function that makes a renewer for these certificates. The store has `home`, one day old."""
     keep(FolderStore(tmp_path / "state"), 1)
 
     def renewer(*names: str, file: str = "dnsrenew.toml") -> Renewer:

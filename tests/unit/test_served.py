@@ -1,4 +1,4 @@
-"""A running server: its context follows the store, renewals happen in the background, failures reach no handshake."""
+"""A running server: its context follows the store, renewals run in the background, failures affect no handshake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Routes with ``app = true``: the app of a running server answers http-01, and nothing else does."""
+"""Routes with ``app = true``: only the app of a running server answers http-01."""
 
 from __future__ import annotations
 

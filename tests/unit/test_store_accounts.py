@@ -1,4 +1,4 @@
-"""Accounts: the key is what counts, the rest can be found again."""
+"""Accounts in the store: the key is essential, the other data can be recovered."""
 
 import errno
 import os

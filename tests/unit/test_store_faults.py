@@ -1,4 +1,4 @@
-"""A kill, a full disk, a lost right, a failing disk at every single operation: the old certificate stays, whole."""
+"""A kill, a full disk, a lost permission or a failing disk at every operation leaves the old certificate complete."""
 
 import errno
 import os
@@ -166,7 +166,7 @@ def test_under_systemd_a_read_only_store_is_one_of_the_unit(
 
 
 class Windows:
-    """A system on which a file that is open for `seconds` cannot be replaced; no real time passes."""
+    """A system on which a file that is open for `seconds` cannot be replaced. No real time passes."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
         self.passed = 0.0

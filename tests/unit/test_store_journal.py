@@ -1,4 +1,4 @@
-"""The journal: on disk before DNS, off it afterwards; a dead run's values are found, a live run's are not."""
+"""The journal: written before DNS, removed after it. Values of a dead run are found, those of a live run are not."""
 
 from __future__ import annotations
 

@@ -194,7 +194,8 @@ def test_an_older_holder_writes_nothing(database_site: DatabaseSite, write: Call
     context = Context()
     with old.lock("home", context=context):
         database_site.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks "
+            "WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
         )
         keep(new, 3)
         before = database_site.dump()

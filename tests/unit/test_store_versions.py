@@ -1,4 +1,4 @@
-"""Versions, `current` and what other programs see."""
+"""Versions, `current`, and the files that other programs read."""
 
 import os
 from dataclasses import replace

@@ -66,7 +66,7 @@ class Own(Frozen):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Standard:
-    """What the standard library makes of the same fields."""
+    """The same fields as a dataclass of the standard library."""
 
     a: int
     b: str | None = None

@@ -24,7 +24,7 @@ NEVER = START + 1000 * DAY
 
 
 def name(scene: Scene) -> str:
-    """What a scene is called in the list of tests."""
+    """Return the name of a scene in the list of tests."""
     return f"{scene.lifetime.days}-{'ari' if scene.ari else 'plain'}{'-second' if scene.second else ''}"
 
 

@@ -48,13 +48,27 @@ def document(
     return ConfigDocument("\n".join([*lines, *writer.remarks(), ""]), writer.secrets)
 
 
+def tables(
+    plan: Plan, deployments: Mapping[str, list[FoundDeployment]], taken: Mapping[str, str], default_ca: str
+) -> tuple[list[str], dict[str, str]]:
+    """Return the tables of a plan for a configuration that exists, and the contents of their secret files by name.
+
+    :param default_ca: that of the configuration; for the others see :func:`document`.
+    """
+    writer = _Writer(plan, taken, default_ca)
+    lines = [*writer.cas(), *writer.dns_accounts()]
+    for certificate in plan.certificates:
+        lines += ["", *writer.certificate(certificate, deployments.get(certificate.name, []))]
+    return lines[1:], writer.secrets
+
+
 class _Writer:
-    def __init__(self, plan: Plan, taken: Mapping[str, str]) -> None:
+    def __init__(self, plan: Plan, taken: Mapping[str, str], default_ca: str | None = None) -> None:
         self._plan = plan
         self._taken = taken
         self.secrets: dict[str, str] = {}
         used = Counter(each.ca for each in plan.certificates if each.ca)
-        self._default = used.most_common(1)[0][0] if used else _DEFAULT_CA
+        self._default = default_ca or (used.most_common(1)[0][0] if used else _DEFAULT_CA)
 
     def head(self) -> Iterator[str]:
         """Give the lines above the first table."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from dnsrenew.errors import Message
     from dnsrenew.runtime.context import Context
+    from dnsrenew.setup.importing.catching_up import TablesToAdd
     from dnsrenew.setup.importing.found import FoundData, FoundDeployment, HostView, NotUnderstood
     from dnsrenew.setup.importing.plan import PlannedCa, PlannedCertificate
     from dnsrenew.setup.importing.servers import ServerLine
@@ -60,11 +61,13 @@ class ImportResult(Frozen):
 
     :ivar accounts: the accounts, each with whether the store has it.
     :ivar certificates: the certificates, each with whether the store has it.
-    :ivar again: whether the configuration was imported before, so that nothing was written.
+    :ivar again: whether the configuration was imported before, so that it was not written.
     :ivar written: the files that were written; none also if nothing could be taken over.
     :ivar lines: the lines of servers that name files of the tools.
     :ivar stops: what stops the tools.
-    :ivar withheld: why that is not named yet; empty if it is.
+    :ivar withheld: why something that stops them is not named yet, or is not known; empty if all is named.
+    :ivar named: the stops that are named.
+    :ivar to_add: the tables that the configuration of an earlier import lacks.
     :ivar steps: what is left to do.
     """
 
@@ -77,6 +80,8 @@ class ImportResult(Frozen):
     lines: list[ServerLine]
     stops: list[StopCommand]
     withheld: list[Message]
+    named: list[StopCommand]
+    to_add: tuple[TablesToAdd, ...]
     steps: list[Message]
 
     @property
@@ -92,8 +97,9 @@ class ImportResult(Frozen):
             "written": self.written,
             "not_understood": [_note(note) for note in self.not_understood],
             "servers": [line.to_dict() for line in self.lines],
-            "stop": None if self.withheld else [stop.to_dict() for stop in self.stops],
+            "stop": [stop.to_dict() for stop in self.named] if self.named or not self.withheld else None,
             "stop_reason": " ".join(str(reason) for reason in self.withheld) or None,
+            "to_add": [each.to_dict() for each in self.to_add],
             "next": [str(step) for step in self.steps],
         }
 
@@ -115,23 +121,25 @@ def run_import(request: ImportRequest, store: FolderStore, context: Context) -> 
     live = request.config.parent / LIVE
     lines = servers.lines_that_name(plan.certificates, request.host, folders, live)
     deployments = {each.name: _deployments(each, lines, request.host, notes) for each in plan.certificates}
-    stops = timers.stops_of(sources, request.host)
+    stops, unstopped = timers.stops_of(sources, request.host)
     done = ImportWriter(request.config, plan, store, context, notes)
     is_empty = not plan.certificates and not plan.cas
-    written = done.look() if again or is_empty else done.write(tools, deployments)
+    written = done.look() if is_empty else done.catch_up(deployments) if again else done.write(tools, deployments)
     accounts = [(ca, ca.name in done.accounts) for ca in plan.cas if ca.account is not None]
     unseen: list[Message] = []
-    if stops and not lines and not is_empty:
+    if (stops or unstopped) and not lines and not is_empty:
         unseen = ServerWatch(request.config, live, store, request.host, context).not_served(plan.certificates)
     left = (
-        NextSteps([], [texts.WITHHELD_NOTHING.format()] if stops else [])
+        NextSteps([], [texts.WITHHELD_NOTHING.format()] if stops else [], [])
         if is_empty
         else next_steps.steps(
             request.config,
             plan,
             lines,
             stops,
+            unstopped=unstopped,
             unseen=unseen,
+            missing=[each.certificate for each in done.to_add],
             notes=[*plan.not_understood, *notes.found],
             tools=_titles(found),
             is_named=request.is_named,
@@ -148,6 +156,8 @@ def run_import(request: ImportRequest, store: FolderStore, context: Context) -> 
         lines=lines,
         stops=stops,
         withheld=left.withheld,
+        named=left.stops,
+        to_add=done.to_add,
         steps=left.steps,
     )
 

@@ -29,12 +29,14 @@ if TYPE_CHECKING:
 class NextSteps(Frozen):
     """What is left to do.
 
-    :ivar withheld: why the commands that stop the other tool are not among the steps; empty if they are, or if nothing
-        has to be stopped.
+    :ivar withheld: why commands that stop the other tool are not among the steps; empty if all are, or if nothing has
+        to be stopped.
+    :ivar stops: those that are.
     """
 
     steps: list[Message]
     withheld: list[Message]
+    stops: list[StopCommand]
 
 
 def steps(
@@ -43,25 +45,32 @@ def steps(
     lines: Sequence[ServerLine],
     stops: Sequence[StopCommand],
     *,
+    unstopped: Sequence[Message],
     unseen: Sequence[Message],
     notes: Sequence[NotUnderstood],
+    missing: Sequence[str],
     tools: Sequence[str],
     is_named: bool,
     clock: Clock,
 ) -> NextSteps:
     """Return the steps.
 
+    :param unstopped: for which folders it was not found what runs the other tool.
     :param unseen: why it is not certain that servers serve from the new files.
     :param notes: what was not understood; the other tool is not stopped while a certificate depends on it.
+    :param missing: the names of the certificates whose tables are to be added.
     """
     option = f" --config {shlex.quote(str(config))}" if is_named else ""
     tool = " / ".join(tools)
     found: list[Message] = [*_to_complete(config, plan, clock)]
     causes = _to_mend(config, notes, is_complete=not found)
+    if missing:
+        found.insert(0, texts.STEP_ADD.format(names=list(missing), path=str(config), config=option))
     found += _servers(lines, option) if lines else unseen
     found.append(texts.STEP_REHEARSE.format(config=option))
     found.append(texts.STEP_SCHEDULE.format(config=option))
     withheld: list[Message] = []
+    named: list[StopCommand] = []
     if lines:
         withheld = [texts.WITHHELD_LINES.format(tool=tool, files=list(dict.fromkeys(line.file for line in lines)))]
     elif unseen:
@@ -69,11 +78,13 @@ def steps(
     if withheld:
         found.append(texts.STEP_AGAIN.format(config=option, tool=tool))
     elif causes:
-        withheld = [_stop_later(stop, causes) for stop in stops]
+        withheld = [*(_stop_later(stop, causes) for stop in stops), *unstopped]
         found += withheld
     else:
-        found += [_stop(stop) for stop in stops]
-    return NextSteps(found, withheld if stops else [])
+        withheld = [*unstopped]
+        found += [*map(_stop, stops), *unstopped]
+        named = [*stops]
+    return NextSteps(found, withheld if stops or unstopped else [], named)
 
 
 def _to_mend(config: Path, notes: Sequence[NotUnderstood], *, is_complete: bool) -> list[str]:

@@ -152,7 +152,7 @@ class _Accounts:
 
     def _add(self, directory: str, account: FoundAccount | None) -> str:
         plain = directories.built_in(directory) or _plain(urlsplit(directory).netloc)
-        name = _free(plain, {ca.name for ca in self.cas})
+        name = free_name(plain, {ca.name for ca in self.cas})
         eab = (account.eab if account is not None else None) or self._eab.get(directory)
         self.cas.append(PlannedCa(name, directory, account, eab, self._trust.get(directory, "")))
         return name
@@ -181,7 +181,7 @@ class _DnsAccounts:
         for name, known in self.accounts.items():
             if replace(known, source="") == replace(account, source=""):
                 return name
-        name = _free(_plain(account.provider), self.accounts)
+        name = free_name(_plain(account.provider), self.accounts)
         self.accounts[name] = account
         return name
 
@@ -241,7 +241,7 @@ def _certificate_name(certificate: FoundCertificate, taken: set[str]) -> str:
     name = _NOT_NAME.sub("-", text).lstrip(".-").rstrip(".")[:_LONGEST].rstrip(".") or "certificate"
     if _RESERVED.fullmatch(name):
         name = f"_{name}"
-    name = _free(name, taken)
+    name = free_name(name, taken)
     taken.add(name)
     return name
 
@@ -250,7 +250,7 @@ def _plain(text: str) -> str:
     return _NOT_PLAIN.sub("-", text).strip("-")[:_LONGEST] or "other"
 
 
-def _free(name: str, taken: Iterable[str]) -> str:
+def free_name(name: str, taken: Iterable[str]) -> str:
     """Return a name that is not taken: itself, or with a number."""
     used = set(taken)
     return next(

@@ -159,6 +159,11 @@ SEVERAL_WEBROOTS: Final = Text(
     "The domains of {name} are proved by several webroots; dnsrenew tries them in order for each domain.",
     "Test it with: dnsrenew renew --dry-run {name}",
 )
+NOT_CONFIGURED: Final = Text(
+    "import-not-configured",
+    "The certificate {name} is not in the configuration, so dnsrenew does not renew it.",
+    "Add its tables, which this import shows, to the configuration, and run the import again.",
+)
 ACCOUNT_UNUSABLE: Final = Text(
     "import-account-unusable",
     "The key of the account at {ca} is of a kind that dnsrenew cannot sign with.",
@@ -218,6 +223,9 @@ UNWRITABLE: Final = Text(
 STEP_COMPLETE: Final = Phrase("Complete the configuration: {mistake}")
 STEP_PLACEHOLDER: Final = Phrase("Write the missing options in place of change-me into {path}.")
 STEP_ROUTES: Final = Phrase("Replace the account manual in the routes of {names} by your DNS host, in {path}.")
+STEP_ADD: Final = Phrase(
+    "Add the tables of {names}, which are shown above, to {path}, and run dnsrenew import{config} again."
+)
 STEP_DEPLOY: Final = Phrase("Write the new files for your servers: dnsrenew deploy{config}")
 STEP_LINE: Final = Phrase("In line {line} of {file}, write: {new}")
 STEP_TEST: Final = Phrase("Check the configuration of {server}: {command}")

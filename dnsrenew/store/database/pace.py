@@ -32,6 +32,15 @@ RETURNING 1
 _GIVE: Final = """
 UPDATE dnsrenew_pace SET empty_until = empty_until - %(take)s * interval '1 second' WHERE key = %(key)s
 """
+# A bucket without a row is full. The few of names on demand stay: the metrics show what is used of them.
+_FORGET: Final = """
+DELETE FROM dnsrenew_pace WHERE key IN (
+  SELECT key FROM dnsrenew_pace
+  WHERE empty_until < now() - interval '1 hour' AND NOT starts_with(key, 'on-demand ')
+  LIMIT %s FOR UPDATE SKIP LOCKED
+)
+"""
+_FORGOTTEN_AT_ONCE: Final = 10_000
 _TAKEN_AT_ONCE: Final = 0.2
 """Seconds' worth of tokens that are taken at once."""
 _KEPT: Final = 2.0
@@ -114,3 +123,11 @@ class SharedBuckets(TokenBuckets):
 
     def _make(self, host: str, rate: Rate) -> TokenBucket:
         return SharedBucket(self._database, f"{host} {rate.burst}/{rate.per_second:g}", rate)
+
+
+def forget_full_buckets(database: Database) -> int:
+    """Forget buckets that have been full for an hour; return how many, ten thousand at most.
+
+    :raises StoreError: the database cannot be asked.
+    """
+    return database.execute(_FORGET, (_FORGOTTEN_AT_ONCE,))

@@ -382,6 +382,9 @@ TEXTS: Final = {
     "{names}: to deploy now, run: {command}": "{names}：若要立即部署，请运行：{command}",
     "{names}: to obtain or renew now, run: {command}": "{names}：若要立即获取或续期，请运行：{command}",
     "{names}: to retry now, run: {command}": "{names}：若要立即重试，请运行：{command}",
+    "{names}: to retry now, run: {command} (but the CA asked to wait)": (
+        "{names}：若要立即重试，请运行：{command}（但 CA 要求等待）"
+    ),
     "{name} (account {account})": "{name}（账户 {account}）",
     "{name} ({domains})": "{name}（{domains}）",
     "{name} deferred": "{name} 已推迟",

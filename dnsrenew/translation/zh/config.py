@@ -118,4 +118,14 @@ TEXTS: Final = {
     "{path} belongs to {owner}, so {owner} decides what dnsrenew does as {user}.": (
         "{path} 属于 {owner}，因此由 {owner} 决定 dnsrenew 以 {user} 的身份做什么。"
     ),
+    "The program {path} of {names} cannot be run on this machine: it does not exist, or is not executable.": (
+        "{names} 的程序 {path} 无法在本机运行：它不存在，或不可执行。"
+    ),
+    "Install it or correct `{key}`, unless the configuration is for another machine.": (
+        "请安装它或更正 `{key}`，除非该配置用于另一台机器。"
+    ),
+    "The folder {path} of {names} does not exist on this machine.": "{names} 的目录 {path} 在本机不存在。",
+    "Correct `{key}` or make the folder, unless the configuration is for another machine.": (
+        "请更正 `{key}` 或创建该目录，除非该配置用于另一台机器。"
+    ),
 }

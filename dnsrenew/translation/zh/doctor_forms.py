@@ -86,7 +86,7 @@ TEXTS: Final = {
         "此文件可能含有域名、地址和路径；交给他人之前请先阅读。"
     ),
     "This host": "本机",
-    "This host, without a configuration": "本机（没有配置）",
+    "This host alone": "仅本机",
     "Time line": "时间线",
     "Valid from": "生效",
     "Valid from {start} to {end}.": "有效期从 {start} 到 {end}。",
@@ -98,8 +98,8 @@ TEXTS: Final = {
         "从外部看到的 80 端口自 {since} 以来有变化：{was} → {now}。"
     ),
     "What the doctor found": "诊断结果",
-    "Which certificates can be renewed depends on a configuration; without one, only this host was looked at.": (
-        "哪些证书可以续期取决于配置；没有配置，因此只检查了本机。"
+    "Which certificates can be renewed is not known: only this host was looked at.": (
+        "无法得知哪些证书可以续期：只检查了本机。"
     ),
     "Worth knowing:": "值得注意：",
     "Worth knowing; this stops no renewal": "值得注意（不影响续期）",

@@ -6,6 +6,12 @@ from typing import Final
 
 TEXTS: Final = {
     "A dry run does not test your account at {ca}. Check the rest.": "试运行不会测试您在 {ca} 的账户，请检查其余部分。",
+    "`renew_before` is not shorter than the life of the certificate ({begin} to {end}), so it is not used.": (
+        "`renew_before` 不短于证书的有效期（{begin} 至 {end}），因此不采用。"
+    ),
+    'Write a shorter time, or a part of the lifetime such as "1/3".': (
+        '请写更短的时间，或有效期的一部分，例如 "1/3"。'
+    ),
     "Ask the CA why it suggests windows in the past for new certificates.": (
         "请询问 CA 为什么对新证书建议已过去的时间窗口。"
     ),

@@ -37,6 +37,9 @@ TEXTS: Final = {
         "账户 {account} 只写入其注册的名称，而它尚未注册。"
     ),
     "The first write failed in a way that every other one would.": "第一次写入失败，其他写入也会同样失败。",
+    "None of the values of the first write was seen, so no other one would be.": (
+        "没有看到第一次写入的任何值，其他值也同样不会看到。"
+    ),
     "The host keeps one value at a name.": "该服务商在每个名称处只保存一个值。",
     "The host keeps one value for the whole zone.": "该服务商对整个区域只保存一个值。",
     "The host keeps the two newest values of a name.": "该服务商只保存每个名称最新的两个值。",

@@ -33,7 +33,7 @@ def kinds() -> Iterator[type[HostStandIn]]:
 
 @pytest.fixture(params=kinds(), ids=lambda kind: kind.provider)
 def host(request: pytest.FixtureRequest) -> Iterator[HostStandIn]:
-    """A stand-in that runs."""
+    """Run each stand-in in turn."""
     with request.param() as stand_in:
         yield stand_in
 

@@ -15,13 +15,13 @@ from tests.kit.hosts.stand_in import FOREIGN, ZONE, record, records
 
 @pytest.fixture
 def host() -> Iterator[Cloudflare]:
-    """A Cloudflare that runs."""
+    """Run the stand-in for Cloudflare."""
     with Cloudflare() as stand_in:
         yield stand_in
 
 
 def refused(status: int, code: int, message: str = "refused") -> Answer:
-    """An answer with an error code."""
+    """Return a response with an error code."""
     return status, {"success": False, "errors": [{"code": code, "message": message}], "result": None}
 
 

@@ -16,7 +16,7 @@ from tests.kit.hosts.stand_in import FOREIGN, record, records
 
 @pytest.fixture
 def host() -> Iterator[Desec]:
-    """A deSEC that runs."""
+    """Run the stand-in for deSEC."""
     with Desec() as stand_in:
         yield stand_in
 

@@ -14,7 +14,7 @@ from tests.kit.hosts.stand_in import record
 
 @pytest.fixture
 def host() -> Iterator[Domeneshop]:
-    """A stand-in that runs."""
+    """Run the stand-in for Domeneshop."""
     with Domeneshop() as stand_in:
         yield stand_in
 

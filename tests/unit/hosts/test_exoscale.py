@@ -15,14 +15,14 @@ from tests.kit.hosts.stand_in import FOREIGN, ZONE, record, records
 
 @pytest.fixture
 def host() -> Iterator[Exoscale]:
-    """The stand-in."""
+    """Run the stand-in for Exoscale."""
     with Exoscale() as stand_in:
         yield stand_in
 
 
 @pytest.fixture(autouse=True)
 def short_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait no longer than it takes."""
+    """Shorten the pause between two requests."""
     monkeypatch.setattr(exoscale, "PAUSE", 0.001)
 
 

@@ -13,7 +13,7 @@ from tests.kit.hosts.stand_in import FOREIGN, ZONE, record, records
 
 @pytest.fixture
 def host() -> Iterator[FlexibleEngine]:
-    """The stand-in."""
+    """Run the stand-in for Flexible Engine."""
     with FlexibleEngine() as stand_in:
         yield stand_in
 

@@ -13,7 +13,7 @@ from tests.kit.hosts.stand_in import FOREIGN, record
 
 @pytest.fixture
 def host() -> Iterator[Glesys]:
-    """The stand-in."""
+    """Run the stand-in for GleSYS."""
     with Glesys() as stand_in:
         yield stand_in
 

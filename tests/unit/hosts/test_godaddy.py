@@ -13,7 +13,7 @@ from tests.kit.hosts.stand_in import FOREIGN, ZONE, record, records
 
 @pytest.fixture
 def host() -> Iterator[GoDaddy]:
-    """The stand-in."""
+    """Run the stand-in for GoDaddy."""
     with GoDaddy() as stand_in:
         yield stand_in
 

@@ -19,14 +19,14 @@ ABSENT = record("absent", "_acme-challenge.absent.example.com.")
 
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hetzner]:
-    """A Hetzner that runs."""
+    """Run the stand-in for Hetzner."""
     monkeypatch.setattr(hetzner, "PAUSE", 0.001)
     with Hetzner() as stand_in:
         yield stand_in
 
 
 def refused(status: int, code: str, message: str = "no") -> Answer:
-    """An answer with an error code."""
+    """Return a response with an error code."""
     return status, {"error": {"code": code, "message": message}}
 
 

@@ -15,7 +15,7 @@ from tests.kit.hosts.stand_in import FOREIGN, record, records
 
 @pytest.fixture
 def host() -> Iterator[Ionos]:
-    """A stand-in that runs."""
+    """Run the stand-in for IONOS."""
     with Ionos() as stand_in:
         yield stand_in
 

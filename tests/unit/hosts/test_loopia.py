@@ -17,7 +17,7 @@ ENTITIES = """<?xml version="1.0"?><!DOCTYPE methodResponse [<!ENTITY a "aaaaaaa
 
 @pytest.fixture
 def host() -> Iterator[Loopia]:
-    """The stand-in."""
+    """Run the stand-in for Loopia."""
     with Loopia() as stand_in:
         yield stand_in
 

@@ -17,7 +17,7 @@ ENTITIES = """<?xml version="1.0"?><!DOCTYPE ApiResponse [<!ENTITY a "aaaaaaaaaa
 
 @pytest.fixture
 def host() -> Iterator[Namecheap]:
-    """The stand-in."""
+    """Run the stand-in for Namecheap."""
     with Namecheap() as stand_in:
         yield stand_in
 

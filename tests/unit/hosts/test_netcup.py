@@ -17,18 +17,18 @@ LOGOUT = 3
 
 @pytest.fixture
 def host() -> Iterator[Netcup]:
-    """A stand-in that runs."""
+    """Run the stand-in for netcup."""
     with Netcup() as stand_in:
         yield stand_in
 
 
 def actions(host: Netcup) -> list[str]:
-    """The actions of all requests."""
+    """Return the actions of all requests."""
     return [json.loads(asked.body)["action"] for asked in host.asked]
 
 
 def refused(code: int, message: str) -> object:
-    """The body of an error."""
+    """Return the body of an error response."""
     return {"status": "error", "statuscode": code, "shortmessage": "", "longmessage": message, "responsedata": ""}
 
 

@@ -14,7 +14,7 @@ from tests.kit.hosts.stand_in import FOREIGN, record
 
 @pytest.fixture
 def host() -> Iterator[Porkbun]:
-    """A stand-in that runs."""
+    """Run the stand-in for Porkbun."""
     with Porkbun() as stand_in:
         yield stand_in
 

@@ -13,7 +13,7 @@ from tests.kit.hosts.stand_in import record
 
 @pytest.fixture
 def host() -> Iterator[Simply]:
-    """A stand-in that runs."""
+    """Run the stand-in for Simply."""
     with Simply() as stand_in:
         yield stand_in
 

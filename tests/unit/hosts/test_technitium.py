@@ -15,7 +15,7 @@ from tests.kit.hosts.technitium import GOOD, Technitium
 
 @pytest.fixture
 def host() -> Iterator[Technitium]:
-    """A Technitium that runs."""
+    """Run the stand-in for Technitium."""
     with Technitium() as stand_in:
         yield stand_in
 

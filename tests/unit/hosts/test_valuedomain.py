@@ -15,7 +15,7 @@ from tests.kit.hosts.valuedomain import OTHERS, ValueDomain
 
 @pytest.fixture
 def host() -> Iterator[ValueDomain]:
-    """The stand-in."""
+    """Run the stand-in for Value-Domain."""
     with ValueDomain() as stand_in:
         yield stand_in
 
