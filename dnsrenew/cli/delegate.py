@@ -26,7 +26,7 @@ _GAP: Final = "  "
 
 
 def delegate(invocation: Invocation) -> int:
-    """Delegate, and return the exit status.
+    """Delegate, and return the exit status: 1 if a person has to add the route.
 
     :raises ConfigError: what is meant is not clear.
     :raises DnsRenewError: it is not possible, or was stopped.
@@ -41,10 +41,10 @@ def delegate(invocation: Invocation) -> int:
     result = invocation.signals.run(work, cleans_up=True)
     terminal.write_document(result.to_dict())
     if not terminal.quiet:
-        terminal.write_result("\n".join(_lines(result, str(config.path), terminal.out.size()[0])))
+        terminal.write_result("\n".join(_lines(result, terminal.out.size()[0])))
     elif result.to_add:
-        terminal.write_message("\n".join(_to_add(result, str(config.path), terminal.err.size()[0])))
-    return 0
+        terminal.write_message("\n".join(_to_add(result, terminal.err.size()[0])))
+    return int(bool(result.to_add))
 
 
 class DelegateProgress(PlainProgress):
@@ -153,27 +153,27 @@ def _padded(text: str, columns: int) -> str:
     return text + " " * (columns - formatting.width(text))
 
 
-def _lines(result: Delegated, path: str, columns: int | None) -> list[str]:
+def _lines(result: Delegated, columns: int | None) -> list[str]:
     names = formatting.listed(record.domain for record in result.records)
     account = result.route.dns[0] if result.route.dns else ""
     head = texts.DELEGATIONS[bool(account), result.is_tested].format(names=names, account=account)
     lines = formatting.wrap(head, columns, f"{green('✓')} ", "  ")
-    if result.written is not None:
-        lines += formatting.wrap(texts.ROUTE_WRITTEN.format(path=result.written), columns, "  ", "  ")
+    if result.written:
+        path = formatting.listed(result.written)
+        lines += formatting.wrap(texts.ROUTE_WRITTEN.format(path=path), columns, "  ", "  ")
     elif not result.to_add:
         lines += formatting.wrap(
             (texts.ROUTE_KEPT if account else texts.ROUTE_THERE).format(account=account), columns, "  ", "  "
         )
-    lines += _to_add(result, path, columns)
+    lines += _to_add(result, columns)
     following = texts.DELEGATE_NEXT.format(names=" ".join(result.certificates))
     return [*lines, *formatting.wrap(following, columns, f"{yellow('→')} ", "  ")]
 
 
-def _to_add(result: Delegated, path: str, columns: int | None) -> list[str]:
+def _to_add(result: Delegated, columns: int | None) -> list[str]:
     """Return what a person has to add to the configuration, to be copied as it is."""
     lines: list[str] = []
     for each in result.to_add:
-        template = texts.ROUTE_ENTRY_TO_ADD if each.is_entry else texts.ROUTE_TO_ADD
-        head = template.format(certificate=each.certificate, path=path)
+        head = texts.ROUTES_TO_ADD[each.form].format(certificate=each.certificate, path=each.file)
         lines += [*formatting.wrap(head, columns, f"{yellow('!')} ", "  "), "", *each.lines.split("\n"), ""]
     return lines

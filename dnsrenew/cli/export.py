@@ -17,7 +17,7 @@ from dnsrenew.config.locate import here
 if TYPE_CHECKING:
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.config import Config
-    from dnsrenew.operations.archive.config_files import PlaceInConfig
+    from dnsrenew.operations.archive.config_files import PlaceInConfig, SecretReference
     from dnsrenew.operations.archive.export import ExportResult
     from dnsrenew.runtime.context import Context
     from dnsrenew.secrets import Secret
@@ -82,11 +82,14 @@ def _lines(result: ExportResult, columns: int | None) -> list[str]:
     for each in result.kept:
         text = texts.KEPT_ARGUMENTS.format(place=_place(each), key=each.key)
         lines += formatting.wrap(text, columns, f"{yellow('!')} ", "  ")
+    for reference in result.references:
+        text = texts.REFERRED.format(place=_place(reference), key=reference.key, reference=reference.reference)
+        lines += formatting.wrap(text, columns, f"{dim('·')} ", "  ")
     for left_out in result.left_out:
         text = texts.LEFT_OUT.format(path=left_out.path, reason=say(left_out.reason))
         lines += formatting.wrap(text, columns, f"{yellow('!')} ", "  ")
     return lines
 
 
-def _place(place: PlaceInConfig) -> str:
+def _place(place: PlaceInConfig | SecretReference) -> str:
     return f"{place.file}:{place.line}" if place.line else place.file

@@ -257,7 +257,9 @@ class StatusText:
 
     def _commands(self, found: Sequence[CertificateStatus]) -> Iterator[str]:
         """Give a line with a command for each kind of problem."""
-        failing, held, pending, undeployed, forgotten = [], [], [], [], []
+        failing: list[str] = []
+        held: list[str] = []
+        pending, undeployed, forgotten = [], [], []
         for one in found:
             if one.state == "unconfigured":
                 forgotten.append(one.name)

@@ -555,8 +555,13 @@ DELEGATIONS: Final = {
 ROUTE_WRITTEN: Final = "The route was written to {path}."
 ROUTE_KEPT: Final = "The configuration needs no change: renewals use the account {account} already."
 ROUTE_THERE: Final = "The configuration has the route already."
-ROUTE_TO_ADD: Final = "Add this to the certificate {certificate} in {path}:"
-ROUTE_ENTRY_TO_ADD: Final = "Add this as the first entry of `routes` to the certificate {certificate} in {path}:"
+ROUTES_TO_ADD: Final = {
+    "new": "Add this to the certificate {certificate} in {path}:",
+    "inline": "Add this at the start of the table of the certificate {certificate} in {path}:",
+    "entry": "Add this as the first entry of `routes` to the certificate {certificate} in {path}:",
+    "table": "Add this before the first [[certificate.routes]] of the certificate {certificate} in {path}:",
+}
+"""What a person does with the lines of a route, by the form of the certificate."""
 DELEGATE_NEXT: Final = "Next, run: dnsrenew renew {names}"
 
 # ── check, cleanup, account, revoke ─────────────────────────────────────────────────────
@@ -762,6 +767,7 @@ EXPORTED: Final = "{certificates} and {accounts} exported to {file}, without key
 EXPORTED_SEALED: Final = "{certificates} and {accounts} exported to {file}, with keys and secrets, sealed"
 MASKED: Final = "{place}: {key} is masked"
 KEPT_ARGUMENTS: Final = "{place}: {key} is in the file as it is; make sure that it holds no secret"
+REFERRED: Final = "{place}: {key} is read from {reference}, which is not in the file"
 LEFT_OUT: Final = "{path} was left out: {reason}"
 RESTORED: Final = "{certificates} and {accounts} restored"
 RESTORED_WITHOUT_KEYS: Final = (
@@ -770,6 +776,7 @@ RESTORED_WITHOUT_KEYS: Final = (
 RESTORED_CONFIG: Final = "configuration"
 RESTORED_STORE: Final = "store"
 FILL_IN: Final = "Fill in {key} in {place}."
+PROVIDE_SECRET: Final = "Make {reference} available here: {key} in {place} is read from it."
 COPY_FILE: Final = "Put {path} there: the configuration uses it, and it was not in the file."
 CHANGE_PATHS: Final = "Change the absolute paths in {path}: they name the folder that it was exported from."
 CHECK_FIRST: Final = "Check the configuration: dnsrenew check{config}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import files
@@ -40,11 +40,13 @@ class FileChecks:
     :param found: whether the configuration was found, not named: then a file that others can change is always an error.
         Otherwise it is an error for root, and a warning for other users.
     :param insist: whether to use all files unjudged.
+    :param instead: contents that take the place of those of some files, by path.
     :ivar used: every file that was asked for, in this order, whether it exists or not; a dict for its order.
     """
 
-    def __init__(self, *, found: bool, insist: bool) -> None:
+    def __init__(self, *, found: bool, insist: bool, instead: Mapping[str, bytes] | None = None) -> None:
         self.insist = insist
+        self._instead = instead or {}
         self.used: dict[str, None] = {}
         self._refuse = found or _is_root()
         self._ground = Ground()
@@ -66,6 +68,8 @@ class FileChecks:
         :raises OSError: it cannot be read.
         """
         self.used[path] = None
+        if path in self._instead:
+            return self._instead[path]
         if self.insist:
             return files.read(path)
         try:

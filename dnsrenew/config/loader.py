@@ -125,13 +125,14 @@ class Draft(Frozen):
         }
 
 
-def read_file(path: str, *, found: bool, insist: bool) -> Draft:
+def read_file(path: str, *, found: bool, insist: bool, instead: Mapping[str, bytes] | None = None) -> Draft:
     """Read a file and what it includes.
 
     :param found: whether the file was found, not named.
     :param insist: whether to use files that other users can change.
+    :param instead: contents that take the place of those of some files, by path.
     """
-    main = read_source(path, MistakeReport(), FileChecks(found=found, insist=insist))
+    main = read_source(path, MistakeReport(), FileChecks(found=found, insist=insist, instead=instead))
     folder = os.path.dirname(path)
     own = provider_folders(folder, locate.user_folder(os.environ))
     defaults = {"store": locate.default_store(folder, os.environ), "path": Path(path)}

@@ -37,7 +37,7 @@ def _missing(spec: CertificateSpec) -> Iterator[tuple[Text, str, str]]:
             yield texts.PROGRAM_MISSING, program, key
     for route in spec.routes:
         if route.webroot and not os.path.isdir(route.webroot):
-            yield texts.WEBROOT_MISSING, route.webroot, "webroot"
+            yield texts.WEBROOT_MISSING, str(route.webroot), "webroot"
 
 
 def _programs(spec: CertificateSpec) -> Iterator[tuple[str, str]]:

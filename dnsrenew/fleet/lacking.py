@@ -23,9 +23,10 @@ UPDATE dnsrenew_holder SET tables = %(tables)s WHERE id = %(holder)s AND tables 
 _WORKERS: Final = """
 SELECT DISTINCT tables FROM dnsrenew_holder JOIN dnsrenew_alive USING (id) WHERE worker AND tables IS NOT NULL
 """
-# Two look-ups in each document, without taking it apart: a look at 100,000 of them takes 0.2 s.
+# Few look-ups in each document, without taking it apart: a look at 100,000 of them takes 0.1 to 0.2 s.
 _HAS: Final = """(
-    (wanted ->> 'ca' IS NULL OR wanted -> 'ca' <@ %({of}_cas)s::jsonb)
+    %({of}_any)s AND NOT wanted ?| ARRAY['ca', 'routes']
+    OR (wanted ->> 'ca' IS NULL OR wanted -> 'ca' <@ %({of}_cas)s::jsonb)
     AND jsonb_path_query_array(wanted, '$.routes[*].ca ? (@ != null)') <@ %({of}_cas)s::jsonb
     AND jsonb_path_query_array(wanted, '$.routes[*].dns[*] ? (@ != null)') <@ %({of}_accounts)s::jsonb
     AND (%({of}_any)s OR wanted ? 'routes'

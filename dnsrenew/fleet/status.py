@@ -167,8 +167,8 @@ class FleetStatus(Frozen, kw_only=True, public=True):
     limits: Mapping[str, CaLimits]
     """What the limits of each CA leave, by its name."""
     lacking: Mapping[str, tuple[str, ...]]
-    """Certificates that no worker takes, or that this configuration cannot renew, with the accounts and CAs that its file
-    lacks; a hundred at most."""
+    """Certificates that no worker takes, or that this configuration cannot renew, with the accounts and CAs that are
+    missing; a hundred at most."""
     stored_only: int = 0
     """How many are stored and not wanted, such as those of ``fleet load``: no worker renews them."""
 

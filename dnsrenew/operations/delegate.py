@@ -7,10 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dnsrenew.base import names
-from dnsrenew.base.values import Frozen
+from dnsrenew.base.values import Frozen, replace
 from dnsrenew.challenges.dns01.accounts import AccountChoice
 from dnsrenew.challenges.dns01.records import OWN_LABEL
-from dnsrenew.errors import ConfigError, DnsError
+from dnsrenew.errors import ConfigError, DnsError, LockedError
+from dnsrenew.fallback import history
 from dnsrenew.model import Route
 from dnsrenew.operations import texts
 from dnsrenew.operations.delegate_account import choose_account, choose_domains, target_name, writers_of
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from dnsrenew.renewal.job import Services
     from dnsrenew.runtime.context import Context
     from dnsrenew.store import Store
+    from dnsrenew.store.state import State
 
 
 PERSIST: Final = "dns-persist-01"
@@ -54,7 +56,7 @@ class Delegated(Frozen, kw_only=True):
     :ivar records: the records, which every name server shows.
     :ivar route: the route that uses them.
     :ivar is_tested: whether a test value was written and seen.
-    :ivar written: the configuration file, if the route was written to it.
+    :ivar written: the files of the configuration to which the route was written.
     :ivar to_add: what a person has to add to the configuration, because it could not be edited.
     """
 
@@ -62,18 +64,20 @@ class Delegated(Frozen, kw_only=True):
     records: tuple[DelegatedRecord, ...]
     route: Route
     is_tested: bool
-    written: str | None = None
+    written: tuple[str, ...] = ()
     to_add: tuple[RouteToAdd, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {
             "records": [record.to_dict() for record in self.records],
-            "done": True,
+            "done": not self.to_add,
             "tested": self.is_tested,
             "route": {"challenge": self.route.challenge, "dns": list(self.route.dns)},
-            "written": self.written,
-            "to_add": [{"certificate": each.certificate, "lines": each.lines} for each in self.to_add],
+            "written": self.written[0] if self.written else None,
+            "to_add": [
+                {"certificate": each.certificate, "file": each.file, "lines": each.lines} for each in self.to_add
+            ],
         }
 
 
@@ -81,7 +85,8 @@ def delegate(context: Context, config: Config, store: Store, name: str, to: str 
     """Have the TXT values of domains written elsewhere, by CNAME records that a person sets once.
 
     The event ``cname-needed`` has the records. This waits until every name server shows them, tests the account with
-    a value that it removes, and writes the route to the configuration file unless it is taken anyway.
+    a value that it removes, and writes the route to the file of each certificate unless it is taken anyway. What was
+    obtained in vain before is tried again by the next run.
 
     :param name: a certificate, or a domain of one.
     :param to: the DNS account that writes, or a zone of one; None: the only one that can be meant. ``dns-persist-01``:
@@ -104,10 +109,31 @@ def delegate(context: Context, config: Config, store: Store, name: str, to: str 
     try:
         with context.redactor.guard_logs(*DRIVEN):
             if to == PERSIST:
-                return _persist(its, config, services, chosen)
-            return _by_cname(its, config, services, chosen, choose_account(config, to, chosen.domains))
+                done = _persist(its, config, services, chosen, name)
+            else:
+                done = _by_cname(its, config, services, chosen, choose_account(config, to, chosen.domains))
     finally:
         services.close()
+    to_add = {each.certificate for each in done.to_add}
+    _end_waits(context, store, [each for each in done.certificates if each not in to_add])
+    return done
+
+
+def _end_waits(context: Context, store: Store, certificates: Sequence[str]) -> None:
+    """Let the next run try at once: without the record, an attempt before had to fail."""
+    for name in certificates:
+        if store.read_state(name).next_attempt is None:
+            continue
+        try:
+            with store.lock(name, context=context):
+                store.update(name, _without_wait)
+        except LockedError:
+            continue  # another run tries it just now
+
+
+def _without_wait(state: State) -> State:
+    """Return the state without the wait after a failure. What a CA asked for stays."""
+    return state if history.was_asked_to_wait(state) else replace(state, next_attempt=None, attempt_set_at=None)
 
 
 def _refuse_fleet(config: Config, store: Store, name: str) -> None:
@@ -139,11 +165,16 @@ def _by_cname(
     return _written(config, chosen, needed, records=tuple(records), route=route, is_tested=is_tested)
 
 
-def _persist(context: Context, config: Config, services: Services, chosen: DelegatedDomains) -> Delegated:
+def _persist(context: Context, config: Config, services: Services, chosen: DelegatedDomains, name: str) -> Delegated:
     """Have the one TXT record of dns-persist-01 set."""
     from dnsrenew.operations.delegate_persist import persist  # rarely needed
 
-    records = persist(context, services, chosen)
+    try:
+        records = persist(context, services, chosen)
+    except DnsError as error:
+        if error.code == "dns-persist-missing":  # its fix is that of a renewal
+            error.fix = texts.DELEGATE_PERSIST_AGAIN.format(name=name, lines=error.evidence["lines"])
+        raise
     route = Route(PERSIST)
     needed = [spec for spec in chosen.specs if not has_route(spec, route)]
     return _written(config, chosen, needed, records=tuple(records), route=route, is_tested=False)
@@ -213,12 +244,12 @@ def _written(
     is_tested: bool,
 ) -> Delegated:
     """Write the route to the certificates that need it, and return what was done."""
-    to_add = write_routes(config, needed, route)
+    routes = write_routes(config, needed, route)
     return Delegated(
         certificates=tuple(spec.name for spec in chosen.specs),
         records=records,
         route=route,
         is_tested=is_tested,
-        written=str(config.path) if len(to_add) < len(needed) else None,
-        to_add=to_add,
+        written=routes.files,
+        to_add=routes.to_add,
     )

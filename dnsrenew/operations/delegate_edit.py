@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.validation.toml_positions import key_lines, value_spans
 
 if TYPE_CHECKING:
     from dnsrenew.model import CertificateSpec, Route
+
+RouteForm = Literal["new", "inline", "entry", "table"]
+"""How a certificate takes one more route: as ``routes``, which it does not have yet; the same in a table in one line; as
+the first entry of ``routes``; as a table ``[[certificate.routes]]`` before the first one."""
 
 _ROUTES: Final = "routes"
 _DEFAULT_ROUTE: Final = '{ challenge = "dns-01" }'
@@ -23,18 +27,37 @@ def route_line(route: Route) -> str:
     return f'{{ challenge = "{route.challenge}"{account} }}'
 
 
-def lines_to_add(route: Route, *, has_routes: bool) -> str:
-    """Return what a person adds to the certificate: ``routes``, or the first entry of those that are there."""
-    if has_routes:
+def lines_to_add(route: Route, form: RouteForm) -> str:
+    """Return what is added to the certificate, by this program or by a person."""
+    if form == "entry":
         return f"{route_line(route)},"
+    if form == "inline":
+        return f"{_ROUTES} = [{route_line(route)}, {_DEFAULT_ROUTE}],"
+    if form == "table":
+        accounts = [f"dns = {json.dumps(name, ensure_ascii=False)}" for name in route.dns]
+        return "\n".join(["[[certificate.routes]]", f'challenge = "{route.challenge}"', *accounts])
     return f"{_ROUTES} = [\n  {route_line(route)},\n  {_DEFAULT_ROUTE},\n]"
+
+
+def route_form(text: str, spec: CertificateSpec) -> RouteForm | None:
+    """Return how a certificate takes one more route; None: the text does not have it.
+
+    :raises ValueError: it is no TOML.
+    """
+    tables = tomllib.loads(text)
+    index = _index_of(tables, spec)
+    if index is None:
+        return None
+    path, spans = ("certificate", index), value_spans(text.replace("\r\n", "\n"))
+    if _ROUTES in tables["certificate"][index]:
+        return "entry" if (*path, _ROUTES) in spans else "table"
+    return "inline" if path in spans else "new"
 
 
 def with_route(text: str, spec: CertificateSpec, route: Route) -> str | None:
     """Return the text with the route as the first one of a certificate.
 
-    :returns: None if the certificate is in another file, or in a form that is not edited: tables in one line,
-        ``[[certificate.routes]]``, mixed line ends.
+    :returns: None if the certificate is in another file, or in a form that is not edited: mixed line ends.
     """
     crlf = text.count("\r\n")
     if crlf not in {0, text.count("\n")}:
@@ -51,16 +74,19 @@ def _edited(text: str, spec: CertificateSpec, route: Route) -> str | None:
         return None
     table = before["certificate"][index]
     path = ("certificate", index)
-    lines = text.split("\n")
-    if not lines[key_lines(text).get(path, 1) - 1].lstrip().startswith("[["):
-        return None
     spans, new = value_spans(text), tomllib.loads(f"route = {route_line(route)}")["route"]
-    if _ROUTES in table:
-        edited = _prepend(text, spans.get((*path, _ROUTES, 0)), route_line(route))
-        expected = [new, *table[_ROUTES]]
+    form = route_form(text, spec) or "new"
+    added = lines_to_add(route, form)
+    if form == "entry":
+        edited = _prepend(text, spans.get((*path, _ROUTES, 0)), added)
+    elif form == "table":
+        edited = _before_line(text, key_lines(text).get((*path, _ROUTES, 0)), added)
+    elif form == "inline":
+        start = spans[path][0] + 1
+        edited = f"{text[:start]} {added}{text[start:]}"
     else:
-        edited = _insert(text, spans.get((*path, "domains")), lines_to_add(route, has_routes=False))
-        expected = [new, tomllib.loads(f"route = {_DEFAULT_ROUTE}")["route"]]
+        edited = _insert(text, spans.get((*path, "domains")), added)
+    expected = [new, *(table.get(_ROUTES) or [tomllib.loads(f"route = {_DEFAULT_ROUTE}")["route"]])]
     after = dict(table) | {_ROUTES: expected}
     certificates = [*before["certificate"][:index], after, *before["certificate"][index + 1 :]]
     return edited if edited is not None and _loads(edited) == {**before, "certificate": certificates} else None
@@ -90,7 +116,21 @@ def _prepend(text: str, first: tuple[int, int] | None, entry: str) -> str | None
     start = first[0]
     before = text[text.rfind("\n", 0, start) + 1 : start]
     gap = " " if before.strip() else f"\n{before}"
-    return f"{text[:start]}{entry},{gap}{text[start:]}"
+    return f"{text[:start]}{entry}{gap}{text[start:]}"
+
+
+def _before_line(text: str, number: int | None, added: str) -> str | None:
+    """Put lines before another one (from 1) and the comment above it, with its indentation, and an empty line between."""
+    if number is None:
+        return None
+    lines = text.split("\n")
+    header = lines[number - 1]
+    indentation = header[: len(header) - len(header.lstrip())]
+    start = number - 1
+    while start > 0 and lines[start - 1].lstrip().startswith("#"):
+        start -= 1
+    new = [f"{indentation}{each}" for each in added.split("\n")]
+    return "\n".join([*lines[:start], *new, "", *lines[start:]])
 
 
 def _insert(text: str, value: tuple[int, int] | None, added: str) -> str | None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
-from collections.abc import Callable, Iterable
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from dnsrenew.base import files
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config import Config
+from dnsrenew.config.loader import read_file
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.model import Route
-from dnsrenew.operations.delegate_edit import lines_to_add, with_route
+from dnsrenew.operations.delegate_edit import RouteForm, lines_to_add, route_form, with_route
 from dnsrenew.store.atomic_io import AtomicFiles
 
 if TYPE_CHECKING:
@@ -25,12 +28,24 @@ class RouteToAdd(Frozen):
     """What a person has to add to the configuration.
 
     :ivar certificate: the name of the certificate.
-    :ivar is_entry: whether it is the first entry of its ``routes``, which it has; False: it has none yet.
+    :ivar file: the file that has it; None if a program made the configuration.
     """
 
     certificate: str
+    file: str | None
     lines: str
-    is_entry: bool
+    form: RouteForm
+
+
+class RoutesWritten(Frozen):
+    """What became of a route.
+
+    :ivar files: the files that it was written to.
+    :ivar to_add: what a person has to add, for each certificate to which it was not written.
+    """
+
+    files: tuple[str, ...]
+    to_add: tuple[RouteToAdd, ...]
 
 
 def has_route(spec: CertificateSpec, wanted: Route) -> bool:
@@ -47,21 +62,33 @@ def takes_account(spec: CertificateSpec, wanted: Route, chosen: Callable[[Route]
     return replace(first, ca=None) == _PLAIN and all(each == wanted.dns for each in chosen(first))
 
 
-def write_routes(config: Config, specs: Iterable[CertificateSpec], route: Route) -> tuple[RouteToAdd, ...]:
-    """Add the route to certificates in the configuration file, as the first one of each.
+def write_routes(config: Config, specs: Iterable[CertificateSpec], route: Route) -> RoutesWritten:
+    """Add the route to certificates in the file of each, as the first one.
 
-    The file is replaced in one step, and keeps its mode and owner. What cannot be edited with certainty is left alone.
-
-    :returns: what a person has to add, for each certificate to which it was not written.
+    A file is replaced in one step, and keeps its mode and owner. What cannot be edited with certainty is left alone.
     """
+    written: dict[str, None] = {}
     left = []
     for spec in specs:
-        to_add = _write_route(config, spec, route)
+        file = _file_of(config, spec)
+        to_add = _write_route(config, file, spec, route)
         if to_add is None:
             config = replace(config, certificates=_with_route(config, spec, route))
+            written[str(file)] = None
         else:
             left.append(to_add)
-    return tuple(left)
+    return RoutesWritten(tuple(written), tuple(left))
+
+
+def _file_of(config: Config, spec: CertificateSpec) -> str | None:
+    """Return the file that has a certificate: the configuration, or one that it includes."""
+    if config.path is None:
+        return None
+    with contextlib.suppress(ConfigError):  # it has changed meanwhile
+        places = read_file(str(config.path), found=False, insist=True).certificates.places
+        if spec.name in places:
+            return places[spec.name][0].file
+    return str(config.path)
 
 
 def _with_route(config: Config, spec: CertificateSpec, route: Route) -> tuple[CertificateSpec, ...]:
@@ -70,26 +97,28 @@ def _with_route(config: Config, spec: CertificateSpec, route: Route) -> tuple[Ce
     return tuple(replace(each, routes=routes) if each == spec else each for each in config.certificates)
 
 
-def _write_route(config: Config, spec: CertificateSpec, route: Route) -> RouteToAdd | None:
-    has_routes = spec.routes != (_PLAIN,)
-    to_add = RouteToAdd(spec.name, lines_to_add(route, has_routes=has_routes), has_routes)
-    if config.path is None:
-        return to_add
+def _write_route(config: Config, file: str | None, spec: CertificateSpec, route: Route) -> RouteToAdd | None:
+    form: RouteForm = "new" if spec.routes == (_PLAIN,) else "entry"
     try:
-        path = os.path.realpath(config.path)
-        before = files.read(path)
-        edited = with_route(before.decode("utf-8-sig"), spec, route)
-        if edited is None:
-            return to_add
-        mark = "utf-8-sig" if before.startswith(b"\xef\xbb\xbf") else "utf-8"
-        is_done = _replace_file(path, before, edited.encode(mark), lambda new: _is_right(config, new, spec, route))
+        if file is not None:
+            before = files.read(file)
+            text = before.decode("utf-8-sig")
+            form = route_form(text, spec) or form
+            edited = with_route(text, spec, route)
+            content = None if edited is None else edited.encode("utf-8-sig" if before.startswith(BOM_UTF8) else "utf-8")
+            if content is not None and _is_right(config, {file: content}, spec, route):
+                _replace_file(os.path.realpath(file), before, content)
+                return None
     except (OSError, ValueError, StoreError, ConfigError):
-        return to_add
-    return None if is_done else to_add
+        pass  # a person adds it
+    return RouteToAdd(spec.name, file, lines_to_add(route, form), form)
 
 
-def _replace_file(path: str, before: bytes, content: bytes, is_right: Callable[[str], bool]) -> bool:
-    """Replace a file if its new content, in a temporary file beside it, is right, and nobody has changed it since."""
+def _replace_file(path: str, before: bytes, content: bytes) -> None:
+    """Replace a file in one step.
+
+    :raises ValueError: somebody has changed it since.
+    """
     disk, info = AtomicFiles(), os.stat(path)
     temp = disk.write_temp(path, content, stat.S_IMODE(info.st_mode))
     try:
@@ -97,16 +126,15 @@ def _replace_file(path: str, before: bytes, content: bytes, is_right: Callable[[
         if os.name != "nt" and (made.st_uid, made.st_gid) != (info.st_uid, info.st_gid):
             os.chown(temp, info.st_uid, info.st_gid)
             os.chmod(temp, stat.S_IMODE(info.st_mode))  # the system may have dropped a part of it
-        if not is_right(temp) or files.read(path) != before:
-            return False
+        if files.read(path) != before:
+            raise ValueError(path)
         disk.put(temp, path)
     finally:
         disk.discard(temp)
     disk.sync_folder(os.path.dirname(path))
-    return True
 
 
-def _is_right(config: Config, path: str, spec: CertificateSpec, route: Route) -> bool:
-    """Tell whether a new file is the configuration with the route, and nothing else is different."""
-    new = Config.load(path, insist=True)
+def _is_right(config: Config, instead: Mapping[str, bytes], spec: CertificateSpec, route: Route) -> bool:
+    """Tell whether new contents are the configuration with the route, and nothing else is different."""
+    new = Config(**read_file(str(config.path), found=False, insist=True, instead=instead).fields())
     return new.certificates == _with_route(config, spec, route) and new.accounts == config.accounts

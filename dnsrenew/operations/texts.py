@@ -299,6 +299,9 @@ DELEGATE_IN_USE: Final = Text(
     "The DNS account {account} was not tested: it holds one value at {name}, and one is there.",
     "Run: dnsrenew doctor --probe",
 )
+DELEGATE_PERSIST_AGAIN: Final = Phrase(
+    "Set once at the DNS host of the domain, and run dnsrenew delegate {name} --to dns-persist-01 again: {lines}"
+)
 DELEGATE_VALIDATED: Final = Text(
     "delegate-validated",
     "The CA {ca} still accepts an earlier validation of {identifier}, so it does not say which TXT record it wants.",

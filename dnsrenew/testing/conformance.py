@@ -96,6 +96,7 @@ class ConformanceRun:
             try:
                 self._prepare(step, before)
             except _BrokenError as error:
+                self._present = None
                 reason = texts.NOT_PREPARED.format(error=str(error))
                 yield MustResult(step.key, "not-tested", self._since(start), reason)
                 continue

@@ -203,18 +203,20 @@ def test_the_route_is_written(by_hand: Lab, workspace: Workspace) -> None:
 
 
 def test_a_file_that_is_not_edited(by_hand: Lab, workspace: Workspace) -> None:
-    """A certificate in an included file is not edited. The route to add is printed."""
+    """A certificate in a file with mixed line ends is not edited. The route to add is printed, and the status is 1."""
     with_other(workspace)
     text = workspace.config_path.read_text()
     main, header, certificate = text.partition("[[certificate]]")
     included = workspace.path / "more.toml"
-    included.write_text(f'{header}{certificate}routes = [{{ challenge = "http-01", listen = ":80" }}]\n')
+    routes = b'routes = [{ challenge = "http-01", listen = ":80" }]\r\n'
+    included.write_bytes(f"{header}{certificate}".encode() + routes)
     workspace.write_text(f'include = ["more.toml"]\n{main}')
     before = included.read_bytes(), workspace.config_path.read_bytes()
     point(by_hand, f"_acme-challenge.{ZONE}.{ELSEWHERE}")
     done = workspace.run("delegate", "home")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr
     assert '\n{ challenge = "dns-01", dns = "home" },\n' in done.stdout
+    assert str(included) in "".join(done.stdout.split("\n"))
     assert (included.read_bytes(), workspace.config_path.read_bytes()) == before
 
 

@@ -67,6 +67,36 @@ def test_without_secrets_it_says_what_is_to_be_done(folder: Path, tmp_path: Path
     assert "Obtain 2 certificates without a private key: dnsrenew renew" in out
 
 
+@pytest.mark.parametrize("options", [[], ["--secrets", "--passphrase-file", "../pass.secret"]])
+def test_secrets_that_are_in_no_file(folder: Path, tmp_path: Path, capsys: Captured, options: list[str]) -> None:
+    """Secrets of the environment, of a keyring and from a command are named: the new system has to have them."""
+    config = folder / "dnsrenew.toml"
+    accounts = [
+        '[dns.a]\nprovider = "desec"\nauth_token = "env:DESEC_TOKEN"',
+        '[dns.b]\nprovider = "desec"\nauth_token = "keyring:desec/me"',
+        '[dns.c]\nprovider = "desec"\nauth_token = { command = ["pass", "show", "x"] }',
+    ]
+    config.write_text(config.read_text() + "\n" + "\n".join(accounts) + "\n")
+    expected = [("dns.a.auth_token", "env:DESEC_TOKEN"), ("dns.b.auth_token", "keyring:desec/me")]
+    expected += [("dns.c.auth_token", "command:pass")]
+
+    def found(text: str) -> list[dict[str, object]]:
+        return [each for each in json.loads(text)["references"] if str(each["key"])[:5] in {"dns.a", "dns.b", "dns.c"}]
+
+    assert main(["export", "../a.dr", *options, "--json"]) == 0
+    exported = found(capsys.readouterr().out)
+    assert [(each["key"], each["reference"]) for each in exported] == expected
+    lines = config.read_text().splitlines()
+    assert exported[0]["file"] == "dnsrenew.toml"
+    assert lines[int(str(exported[0]["line"])) - 1] == 'auth_token = "env:DESEC_TOKEN"'
+    target = tmp_path / "new/dnsrenew.toml"
+    assert main(["restore", "../a.dr", *options[1:], "--config", str(target), "--json"]) == 0
+    restored = found(capsys.readouterr().out)
+    assert restored == [{**each, "file": str(target)} for each in exported]
+    assert main(["restore", "../a.dr", *options[1:], "--config", str(tmp_path / "x/dnsrenew.toml")]) == 0
+    assert "Make env:DESEC_TOKEN available here: dns.a.auth_token in" in " ".join(capsys.readouterr().out.split())
+
+
 def test_standard_output(folder: Path, tmp_path: Path) -> None:
     """Standard output has the archive alone. Messages are on standard error."""
     command = [sys.executable, "-m", "dnsrenew", "export", "-"]

@@ -111,7 +111,7 @@ def test_a_record_that_is_there(operation: Delegator, capsys: pytest.CaptureFixt
 def test_json(operation: Delegator, capsys: pytest.CaptureFixture[str]) -> None:
     """Standard output has one document at the end. Standard error shows the record meanwhile."""
     operation.waits = ((2.0, ("waiting",)),)
-    operation.result = replaced(written="/etc/dnsrenew/dnsrenew.toml")
+    operation.result = replaced(written=("/etc/dnsrenew/dnsrenew.toml",))
     assert main(["delegate", "home", "--json"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out) == {
@@ -130,13 +130,23 @@ def test_json(operation: Delegator, capsys: pytest.CaptureFixture[str]) -> None:
 def test_lines_to_add_are_printed_as_they_are(
     operation: Delegator, capsys: pytest.CaptureFixture[str], quiet: list[str]
 ) -> None:
-    """The lines can be copied. With -q they are the only output about the result."""
-    operation.result = replaced(to_add=(RouteToAdd("home", LINES, is_entry=False),))
-    assert main(["delegate", "home", *quiet]) == 0
+    """The lines can be copied, and the status is 1. With -q they are the only output about the result."""
+    operation.result = replaced(to_add=(RouteToAdd("home", "/etc/dnsrenew/more.toml", LINES, "new"),))
+    assert main(["delegate", "home", *quiet]) == 1
     out, err = capsys.readouterr()
+    assert "in /etc/dnsrenew/more.toml:" in (err if quiet else out)
     assert f"\n{LINES}\n" in (err if quiet else out)
     assert "no change" not in out
     assert not (quiet and out)
+
+
+def test_json_of_lines_to_add(operation: Delegator, capsys: pytest.CaptureFixture[str]) -> None:
+    """The document says that it is not done, with the file and the lines to add."""
+    operation.result = replaced(to_add=(RouteToAdd("home", "/etc/dnsrenew/more.toml", LINES, "new"),))
+    assert main(["delegate", "home", "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert (document["done"], document["written"]) == (False, None)
+    assert document["to_add"] == [{"certificate": "home", "file": "/etc/dnsrenew/more.toml", "lines": LINES}]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +154,7 @@ def test_lines_to_add_are_printed_as_they_are(
     [
         ({}, "home.example.com: delegated to the DNS account acme, which was tested"),
         ({"is_tested": False}, "not tested"),
-        ({"written": "/etc/dnsrenew/dnsrenew.toml"}, "The route was written to /etc/dnsrenew/dnsrenew.toml."),
+        ({"written": ("/etc/dnsrenew/dnsrenew.toml",)}, "The route was written to /etc/dnsrenew/dnsrenew.toml."),
         ({"route": Route("dns-persist-01"), "is_tested": False}, "stays there"),
     ],
 )

@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 
 from dnsrenew.base.values import replace
-from dnsrenew.config import Config
+from dnsrenew.config import Config, loader
 from dnsrenew.dns import DnsView, cname_survey
 from dnsrenew.dns.cname_survey import CnameAnswer
 from dnsrenew.errors import AttemptError, ConfigError, DnsError, StoreError
@@ -30,7 +30,7 @@ from dnsrenew.operations.delegate_account import (
 from dnsrenew.operations.delegate_edit import lines_to_add, with_route
 from dnsrenew.operations.delegate_persist import persist
 from dnsrenew.operations.delegate_registration import registered_name
-from dnsrenew.operations.delegate_route import has_route, takes_account, write_routes
+from dnsrenew.operations.delegate_route import RoutesWritten, has_route, takes_account, write_routes
 from dnsrenew.operations.delegate_wait import CnameRecord, CnameWait
 from dnsrenew.runtime.context import Context
 from tests.kit.acme_dns import DOMAIN, AcmeDns
@@ -357,6 +357,21 @@ ADDED = '{ challenge = "dns-01", dns = "acme" }'
             '[[certificate]]\ndomains = "a.test"\nroutes = [{ challenge = "http-01" }]\n',
             f'[[certificate]]\ndomains = "a.test"\nroutes = [{ADDED}, {{ challenge = "http-01" }}]\n',
         ),
+        (
+            '[[certificate]]\ndomains = "a.test"\n\n  # by port\n  [[certificate.routes]]\n  challenge = "http-01"\n',
+            (
+                '[[certificate]]\ndomains = "a.test"\n\n  [[certificate.routes]]\n  challenge = "dns-01"\n  dns = "acme"\n'
+                '\n  # by port\n  [[certificate.routes]]\n  challenge = "http-01"\n'
+            ),
+        ),
+        (
+            '[[certificate]]\ndomains = "a.test"\n[[certificate.routes]]\nchallenge = "http-01"\n'
+            '[[certificate.routes]]\nchallenge = "tls-alpn-01"\n',
+            (
+                '[[certificate]]\ndomains = "a.test"\n[[certificate.routes]]\nchallenge = "dns-01"\ndns = "acme"\n'
+                '\n[[certificate.routes]]\nchallenge = "http-01"\n[[certificate.routes]]\nchallenge = "tls-alpn-01"\n'
+            ),
+        ),
     ],
 )
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
@@ -364,8 +379,8 @@ def test_the_route_is_added(tmp_path: Path, before: str, after: str, ends: str) 
     """The route is added before the others. Comments, indentation and line endings stay."""
     text = (HEAD + before).replace("\n", ends)
     found, spec = spec_in(tmp_path, text)
-    assert write_routes(found, [spec], TO_ACME) == ()
     path = tmp_path / "dnsrenew.toml"
+    assert write_routes(found, [spec], TO_ACME) == RoutesWritten((str(path),), ())
     assert path.read_bytes().decode() == (HEAD + after.replace("DEFAULT", DEFAULT)).replace("\n", ends)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert has_route(Config.load(path).certificates[0], TO_ACME)
@@ -376,20 +391,71 @@ def test_it_is_added_to_several(tmp_path: Path) -> None:
     """The route is added to every certificate with the domain."""
     one, two = (f'[[certificate]]\nname = "{name}"\ndomains = "a.test"\n' for name in ("one", "two"))
     found, _ = spec_in(tmp_path, HEAD + one + two)
-    assert write_routes(found, found.certificates, TO_ACME) == ()
+    assert write_routes(found, found.certificates, TO_ACME).to_add == ()
     again = Config.load(tmp_path / "dnsrenew.toml")
     assert [has_route(spec, TO_ACME) for spec in again.certificates] == [True, True]
 
 
 def test_a_link_to_another_folder(tmp_path: Path) -> None:
-    """A configuration linked from another folder is not edited, because its relative paths differ."""
+    """A configuration linked from another folder is edited there, and the link stays."""
     text = f'{HEAD}[[certificate]]\ndomains = "a.test"\n'
     (tmp_path / "real").mkdir()
     spec_in(tmp_path / "real", text)
     (tmp_path / "dnsrenew.toml").symlink_to(tmp_path / "real/dnsrenew.toml")
     found = Config.load(tmp_path / "dnsrenew.toml")
-    assert len(write_routes(found, found.certificates, TO_ACME)) == 1
-    assert (tmp_path / "real/dnsrenew.toml").read_text() == text
+    assert write_routes(found, found.certificates, TO_ACME).to_add == ()
+    assert (tmp_path / "dnsrenew.toml").is_symlink()
+    assert ADDED in (tmp_path / "real/dnsrenew.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("certificate", "expected"),
+    [
+        ('certificate = [{ domains = "a.test" }]\n', f'{{ routes = [{ADDED}, {DEFAULT}], domains = "a.test" }}'),
+        (
+            'certificate = [{ domains = "a.test", routes = [{ challenge = "http-01" }] }]\n',
+            f'routes = [{ADDED}, {{ challenge = "http-01" }}]',
+        ),
+    ],
+)
+def test_a_certificate_in_one_line(tmp_path: Path, certificate: str, expected: str) -> None:
+    """The route is written to a table in one line."""
+    found, spec = spec_in(tmp_path, certificate + HEAD)
+    assert write_routes(found, [spec], TO_ACME).to_add == ()
+    assert expected in (tmp_path / "dnsrenew.toml").read_text()
+    assert Config.load(tmp_path / "dnsrenew.toml").certificates[0].routes[0] == TO_ACME
+
+
+def test_a_certificate_in_an_included_file(tmp_path: Path) -> None:
+    """The route is written to the file that has the certificate, and only to it."""
+    (tmp_path / "conf.d").mkdir()
+    included = [tmp_path / f"conf.d/{name}.toml" for name in "ab"]
+    for file in included:
+        file.write_text(f'[[certificate]]\ndomains = "{file.stem}.test"  # mine\nroutes = [{{ challenge = "http-01" }}]\n')
+        file.chmod(0o640)
+    found, _ = spec_in(tmp_path, f'include = ["conf.d/*.toml"]\n{HEAD}')
+    before = (tmp_path / "dnsrenew.toml").read_bytes(), included[0].read_bytes()
+    done = write_routes(found, [found.certificates[1]], TO_ACME)
+    assert done == RoutesWritten((str(included[1]),), ())
+    assert f"  # mine\nroutes = [{ADDED}, {{" in included[1].read_text()
+    assert stat.S_IMODE(included[1].stat().st_mode) == 0o640
+    assert before == ((tmp_path / "dnsrenew.toml").read_bytes(), included[0].read_bytes())
+    assert sorted(each.name for each in (tmp_path / "conf.d").iterdir()) == ["a.toml", "b.toml"]
+    assert has_route(Config.load(tmp_path / "dnsrenew.toml").certificates[1], TO_ACME)
+
+
+def test_an_included_file_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lines to add are returned with the included file."""
+
+    def refuse(*_: object) -> str:
+        raise StoreError("store-not-writable", "No.", fix="Change it.")
+
+    file = tmp_path / "a.toml"
+    file.write_text('[[certificate]]\ndomains = "a.test"\n')
+    found, spec = spec_in(tmp_path, f'include = ["a.toml"]\n{HEAD}')
+    monkeypatch.setattr("dnsrenew.store.atomic_io.AtomicFiles.write_temp", refuse)
+    done = write_routes(found, [spec], TO_ACME)
+    assert (done.files, [each.file for each in done.to_add]) == ((), [str(file)])
 
 
 @pytest.mark.parametrize(
@@ -422,50 +488,54 @@ def test_a_route_to_the_account_is_enough_at_any_place() -> None:
     assert has_route(replace(spec, routes=(Route("http-01"), Route("dns-01", dns="acme", ca="lab"))), TO_ACME)
 
 
-@pytest.mark.parametrize(
-    "certificate",
-    [
-        '[[certificate]]\ndomains = "a.test"\n[[certificate.routes]]\nchallenge = "http-01"\n',
-        'certificate = [{ domains = "a.test" }]\n',
-        '[[certificate]]\r\ndomains = "a.test"\n',
-    ],
-    ids=["array", "inline", "mixed"],
-)
-def test_a_form_that_is_not_edited(tmp_path: Path, certificate: str) -> None:
-    """A table in an unsupported form stays unchanged, and the lines to add are returned."""
-    text = certificate + HEAD if certificate.startswith("certificate") else HEAD + certificate
+@pytest.mark.parametrize("routes", [("[[certificate.routes]]\n", "table"), ("routes = [\n", "entry"), ("", "new")])
+def test_a_form_that_is_not_edited(tmp_path: Path, routes: tuple[str, str]) -> None:
+    """A file with mixed line endings stays unchanged. The lines to add have the form of the routes that are there."""
+    line, form = routes
+    more = {"table": 'challenge = "http-01"\n', "entry": '{ challenge = "http-01" }]\n', "new": ""}[form]
+    text = f'{HEAD}[[certificate]]\r\ndomains = "a.test"\n{line}{more}'
     found, spec = spec_in(tmp_path, text)
-    (to_add,) = write_routes(found, [spec], TO_ACME)
+    done = write_routes(found, [spec], TO_ACME)
+    assert done.files == ()
+    (to_add,) = done.to_add
+    assert (to_add.file, to_add.form) == (str(tmp_path / "dnsrenew.toml"), form)
     assert (tmp_path / "dnsrenew.toml").read_bytes().decode() == text
-    assert '{ challenge = "dns-01", dns = "acme" },' in to_add.lines
+    added = text.replace(line, f"{to_add.lines}\n{line}" if form == "table" else f"{line}{to_add.lines}\n") if line else (
+        f"{text}{to_add.lines}\n"
+    )
+    (tmp_path / "dnsrenew.toml").write_bytes(added.encode())
+    assert Config.load(tmp_path / "dnsrenew.toml").certificates[0].routes[0] == TO_ACME
     assert [each.name for each in tmp_path.iterdir()] == ["dnsrenew.toml"]
 
 
 def test_a_file_that_changes_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A change that an editor saves meanwhile is not overwritten."""
     found, spec = spec_in(tmp_path, f'{HEAD}[[certificate]]\ndomains = "a.test"\n')
-    path, load = tmp_path / "dnsrenew.toml", Config.load
+    path, read = tmp_path / "dnsrenew.toml", loader.read_file
 
-    def saved(other: str, **how: Any) -> Config:
-        path.write_text("# saved\n")
-        return load(other, **how)
+    def saved(other: str, **how: Any) -> loader.Draft:
+        draft = read(other, **how)
+        if "instead" in how:
+            path.write_text("# saved\n")
+        return draft
 
-    monkeypatch.setattr(Config, "load", saved)
-    assert len(write_routes(found, [spec], TO_ACME)) == 1
+    monkeypatch.setattr("dnsrenew.operations.delegate_route.read_file", saved)
+    assert len(write_routes(found, [spec], TO_ACME).to_add) == 1
     assert path.read_text() == "# saved\n"
 
 
 def test_a_program_has_no_file() -> None:
     """For a configuration made in Python the lines are returned."""
     found = config(acme=ACME)
-    (to_add,) = write_routes(found, found.certificates, TO_ACME)
+    (to_add,) = write_routes(found, found.certificates, TO_ACME).to_add
+    assert to_add.file is None
     assert tomllib.loads(to_add.lines)["routes"][0] == {"challenge": "dns-01", "dns": "acme"}
 
 
 def test_a_name_with_quotes() -> None:
     """An account name with quotes is escaped for TOML."""
     odd = Route("dns-01", dns='a "b" é')
-    assert tomllib.loads(lines_to_add(odd, has_routes=False))["routes"][0]["dns"] == 'a "b" é'
+    assert tomllib.loads(lines_to_add(odd, "new"))["routes"][0]["dns"] == 'a "b" é'
     spec = CertificateSpec(name="x", domains=("x.test",), identifiers=("x.test",), ca="lab")
     edited = with_route('[[certificate]]\ndomains = "X.test"\n', spec, odd)
     assert edited is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,13 @@ from dnsrenew.doctor import verdict
 from dnsrenew.doctor.facts import Facts
 from dnsrenew.doctor.forms import sentences
 from dnsrenew.doctor.keeping import persist_route, schedule, served, store
+from dnsrenew.doctor.private import of_host
 from dnsrenew.fallback import history
 from dnsrenew.model import Certificate, CertificateSpec, Check
 from dnsrenew.runtime.context import Context
 from dnsrenew.schedule import detect as schedules
 from dnsrenew.schedule.detect import ActiveSchedule
+from dnsrenew.schedule.host import this_host
 from dnsrenew.store import FolderStore
 from tests.kit.certificates import issue
 from tests.kit.clock import FakeClock
@@ -61,6 +64,23 @@ def test_a_store_that_does_not_exist_yet(tmp_path: Path) -> None:
     assert check is not None
     assert (check.result, check.evidence["existing"]) == ("ok", str(tmp_path))
     assert not here(found.store.path).exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="users of POSIX")
+def test_a_user_without_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container may run as a number that the system knows no name of: the number is named."""
+    import pwd
+
+    def unknown(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME", "SUDO_USER"):
+        monkeypatch.delenv(name, raising=False)
+    check = store.store(facts(tmp_path))
+    assert check is not None
+    assert check.evidence["user"] == this_host().user == str(os.getuid())
+    assert ("user", str(os.getuid())) not in list(of_host())
 
 
 def test_a_store_that_works(tmp_path: Path) -> None:

@@ -364,6 +364,9 @@ def test_a_copy_in_another_place_stops_no_timer(machine: OldMachine, tmp_path: P
     assert document["stop"] is None
     assert document["stop_reason"] == result.steps[-1]
     assert f"runs certbot on {tmp_path / 'copy'} was found" in document["stop_reason"]
+    machine.target.write_text(machine.target.read_text() + "odd = 1\n")
+    again = machine.imported(tmp_path / "copy", "certbot")
+    assert f"stop it only when the problems with {machine.target} are mended" in again.steps[-1]
 
 
 @pytest.mark.parametrize(
@@ -464,7 +467,7 @@ def test_a_configuration_that_a_person_has_changed(machine: OldMachine, change: 
 
 
 def test_a_certificate_that_the_store_lacks_is_stored(machine: OldMachine) -> None:
-    """A certificate of the configuration that is missing in the store is taken over again; a newer one is kept."""
+    """A certificate of the configuration that is missing in the store is taken over again."""
     take_over(machine)
     serial = machine.store.read_state("example.test").serial
     machine.store.remove("example.test")

@@ -21,7 +21,7 @@ Rerun = Callable[[bool, str], tuple[RunStage, Outcome, str]]
 def rerun(tmp_path: Path) -> Rerun:
     """Return a function that renews after the key of the account was damaged; ``{url}`` in the record is its URL."""
 
-    def run(named: bool, record: str) -> tuple[RunStage, Outcome, str]:  # noqa: FBT001  # a parameter of the test
+    def run(named: bool, record: str) -> tuple[RunStage, Outcome, str]:
         world = {"authorities": {"one": Authority(named=named)}, "hosts": {"a": "ok"}}
         stage = RunStage(tmp_path / "state", RunWorld(**world))  # type: ignore[arg-type]  # the values differ
         assert stage.run(SPEC).status == "renewed"

@@ -36,6 +36,8 @@ _PRIVATE: Final = b"PRIVATE KEY-----"
 _LONG: Final = 6
 """Characters of a secret that is looked for everywhere: a shorter one occurs in names by chance."""
 _READ_AT_WILL: Final = ("literal", "env:", "file:")
+_ELSEWHERE: Final = ("env:", "keyring:", "command:")
+"""References to what is in no file."""
 _ACCOUNT_KEYS: Final = frozenset({"provider", "zones", "ttl"})
 _DEPLOY_KEYS: Final = frozenset({"to", "reload", "timeout", "verify", "verify_timeout", "verify_name", "starttls"})
 _WINDOWS: Final = os.name == "nt"
@@ -71,16 +73,35 @@ class PlaceInConfig(Frozen):
         return {"file": self.file, "line": self.line, "key": self.key}
 
 
+class SecretReference(Frozen):
+    """A secret that the configuration refers to, and that no file of it holds: the system has to have it.
+
+    :ivar file: as that of :class:`PlaceInConfig`, like the other two.
+    :ivar reference: where the value comes from: ``env:NAME``, ``keyring:SERVICE/USER`` or ``command:PROGRAM``.
+    """
+
+    file: str
+    line: int | None
+    key: str
+    reference: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {"file": self.file, "line": self.line, "key": self.key, "reference": self.reference}
+
+
 class ConfigFiles(Frozen):
     """The files of a configuration, each with its path in the folder of it; the first is the configuration itself.
 
     :ivar kept: arguments and addresses that are in it, and could hold a secret.
+    :ivar references: the secrets that are in no file.
     """
 
     files: tuple[Member, ...]
     left_out: tuple[LeftOut, ...]
     masked: tuple[PlaceInConfig, ...]
     kept: tuple[PlaceInConfig, ...]
+    references: tuple[SecretReference, ...]
 
 
 def collect(path: Path, *, secrets: bool, insist: bool) -> ConfigFiles:
@@ -117,7 +138,27 @@ class _Collector:
                 self._files.append(Member(name, self._without_secrets(path, name)))
             elif os.path.lexists(path):
                 self._take(path, name)
-        return ConfigFiles(tuple(self._files), tuple(self._left_out), tuple(self._masked), tuple(self._kept))
+        return ConfigFiles(
+            tuple(self._files),
+            tuple(self._left_out),
+            tuple(self._masked),
+            tuple(self._kept),
+            tuple(self._references()),
+        )
+
+    def _references(self) -> Iterator[SecretReference]:
+        """Give the secrets that are in no file, in the order of the files."""
+        report = self._draft.report
+        texts_of_files = {file.name: file.data for file in self._files}
+        lines: dict[str, dict[KeyPath, int]] = {}
+        for use in report.secrets:
+            name = self._name(use.file)
+            if name not in texts_of_files or not use.secret.reference.startswith(_ELSEWHERE):
+                continue
+            if name not in lines:  # of the exported text: a masked secret can have taken several lines
+                lines[name] = key_lines(texts_of_files[name].decode("utf-8-sig"))
+            line = line_of(use.path, lines[name])
+            yield SecretReference(name, line, report.shown(use.file, use.path), use.secret.reference)
 
     def _name(self, path: str) -> str | None:
         """Return the path relative to the folder of the configuration; None if it is elsewhere."""

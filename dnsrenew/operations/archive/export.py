@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from dnsrenew.config import Config
     from dnsrenew.errors import Text
-    from dnsrenew.operations.archive.config_files import ConfigFiles, PlaceInConfig
+    from dnsrenew.operations.archive.config_files import ConfigFiles, PlaceInConfig, SecretReference
     from dnsrenew.runtime.context import Context
     from dnsrenew.secrets import Secret
     from dnsrenew.store.snapshot import StoredFile
@@ -38,6 +38,8 @@ class ExportResult(Frozen):
     :ivar left_out: what is not in it.
     :ivar masked: the secrets that were taken out of the configuration.
     :ivar kept: the arguments and addresses in it that could hold a secret; none if it is sealed.
+    :ivar references: the secrets that the configuration needs and that are in no file: of the environment, of a keyring
+        or from a command.
     """
 
     file: str
@@ -48,6 +50,7 @@ class ExportResult(Frozen):
     left_out: tuple[LeftOut, ...]
     masked: tuple[PlaceInConfig, ...]
     kept: tuple[PlaceInConfig, ...]
+    references: tuple[SecretReference, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -55,6 +58,7 @@ class ExportResult(Frozen):
             "left_out": [each.to_dict() for each in self.left_out],
             "masked": [each.to_dict() for each in self.masked],
             "kept": [each.to_dict() for each in self.kept],
+            "references": [each.to_dict() for each in self.references],
         }
         return {**vars(self), **lists}
 
@@ -167,6 +171,7 @@ class _Export:
             left_out=tuple(self._left_out),
             masked=self._config.masked,
             kept=self._config.kept,
+            references=self._config.references,
         )
 
     def _header(self) -> bytes:
@@ -179,6 +184,7 @@ class _Export:
             "main": self._config.files[0].name,
             "masked": [each.to_dict() for each in self._config.masked],
             "left_out": [each.to_dict() for each in self._config.left_out],
+            "references": [each.to_dict() for each in self._config.references],
         }
         return json.dumps(header, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 

@@ -44,6 +44,8 @@ class RestoreResult(Frozen):
     :ivar accounts: the number of accounts with their key.
     :ivar written: the files of the configuration, absolute.
     :ivar masked: the secrets to fill in: ``file``, ``line`` and ``key``.
+    :ivar references: the secrets that were in no file and that this system has to have: ``file``, ``line``, ``key`` and
+        ``reference``.
     :ivar missing: files that the configuration uses and that were not in the archive, where it looks for them.
     :ivar old_paths: files of the configuration that name the folder in which it was before.
     :ivar warnings: about the ground of the configuration.
@@ -57,6 +59,7 @@ class RestoreResult(Frozen):
     accounts: int
     written: tuple[str, ...]
     masked: tuple[dict[str, Any], ...]
+    references: tuple[dict[str, Any], ...]
     missing: tuple[str, ...]
     old_paths: tuple[str, ...]
     warnings: tuple[Notice, ...]
@@ -199,7 +202,7 @@ class _Restoration:
     def _result(self, warnings: tuple[Notice, ...]) -> RestoreResult:
         found = self._found
         moved = os.path.dirname(found.config) != str(self._target.parent)
-        masked = [{**each, "file": str(self._paths.get(each["file"], each["file"]))} for each in found.masked]
+        masked, references = map(self._placed, (found.masked, found.references))
         return RestoreResult(
             config=str(self._target),
             store=str(self._store),
@@ -208,11 +211,16 @@ class _Restoration:
             keyless=found.keyless,
             accounts=found.accounts,
             written=tuple(map(str, self._paths.values())),
-            masked=tuple(masked),
+            masked=masked,
+            references=references,
             missing=tuple(map(self._new_place, found.left_out)),
             old_paths=tuple(str(self._paths[name]) for name in found.old_paths) if moved else (),
             warnings=warnings,
         )
+
+    def _placed(self, found: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+        """Return places in the configuration with the paths of their files."""
+        return tuple({**each, "file": str(self._paths.get(each["file"], each["file"]))} for each in found)
 
     def _new_place(self, path: str) -> str:
         """Return where a file of the configuration is to be now: it has moved with the folder, if it was in that."""

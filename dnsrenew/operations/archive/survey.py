@@ -38,6 +38,7 @@ class ArchiveContents:
     :ivar main_member: its file.
     :ivar names: the names of the files of the configuration.
     :ivar masked: what was taken out of them, as JSON values.
+    :ivar references: the secrets that are in no file of it, as JSON values; none in an archive of an earlier version.
     :ivar left_out: the files that the configuration uses and that are not in the archive.
     :ivar in_force: the version in force of each certificate that has its key in the archive.
     :ivar keyless: the number of certificates whose key is not in the archive.
@@ -50,6 +51,7 @@ class ArchiveContents:
         self.main_member = Member("", b"")
         self.names: list[str] = []
         self.masked: list[dict[str, Any]] = []
+        self.references: list[dict[str, Any]] = []
         self.left_out: list[str] = []
         self.in_force: dict[str, int] = {}
         self.keyless = self.accounts = 0
@@ -111,6 +113,9 @@ class ArchiveContents:
             self.config, self.main = str(header["config"]), str(header["main"])
             self.masked = [{"file": str(each["file"]), "line": each["line"], "key": str(each["key"])}
                            for each in header["masked"]]  # fmt: skip
+            self.references = [{"file": str(each["file"]), "line": each["line"], "key": str(each["key"]),
+                                "reference": str(each["reference"])}
+                               for each in header.get("references", ())]  # fmt: skip
             self.left_out = [str(each["path"]) for each in header["left_out"]]
         except (TypeError, KeyError, ValueError, RecursionError):
             raise damaged(self._file, texts.NO_ARCHIVE) from None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dnsrenew.setup.importing.found import FoundDeployment, FoundDnsAccount, FoundFile, HostView, NotUnderstood
     from dnsrenew.setup.importing.plan import Plan
     from dnsrenew.setup.importing.servers import ServerLine
-    from dnsrenew.setup.importing.timers import StopCommand
+    from dnsrenew.setup.importing.timers import StopCommand, UnknownStop
 
 
 class NextSteps(Frozen):
@@ -45,7 +45,7 @@ def steps(
     lines: Sequence[ServerLine],
     stops: Sequence[StopCommand],
     *,
-    unstopped: Sequence[Message],
+    unstopped: Sequence[UnknownStop],
     unseen: Sequence[Message],
     notes: Sequence[NotUnderstood],
     missing: Sequence[str],
@@ -78,11 +78,15 @@ def steps(
     if withheld:
         found.append(texts.STEP_AGAIN.format(config=option, tool=tool))
     elif causes:
-        withheld = [*(_stop_later(stop, causes) for stop in stops), *unstopped]
+        withheld = [_stop_later(stop, causes) for stop in stops]
+        withheld += [
+            texts.STEP_STOP_UNKNOWN_LATER.format(tool=each.kind, folder=each.folder, causes=causes)
+            for each in unstopped
+        ]
         found += withheld
     else:
-        withheld = [*unstopped]
-        found += [*map(_stop, stops), *unstopped]
+        withheld = [texts.STEP_STOP_UNKNOWN.format(tool=each.kind, folder=each.folder) for each in unstopped]
+        found += [*map(_stop, stops), *withheld]
         named = [*stops]
     return NextSteps(found, withheld if stops or unstopped else [], named)
 

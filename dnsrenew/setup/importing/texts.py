@@ -237,6 +237,10 @@ STEP_AGAIN: Final = Phrase(
 STEP_STOP_UNKNOWN: Final = Phrase(
     "No timer, unit or crontab that runs {tool} on {folder} was found: look for what does, and stop it."
 )
+STEP_STOP_UNKNOWN_LATER: Final = Phrase(
+    "No timer, unit or crontab that runs {tool} on {folder} was found: look for what does, and stop it only when the "
+    "problems with {causes} are mended or do not matter to you."
+)
 WITHHELD_NOTHING: Final = Phrase("Nothing was taken over.")
 WITHHELD_LINES: Final = Phrase("Servers read the files of {tool}: {files}.")
 SEEN_NOT_STORED: Final = Phrase("The store has no certificate {name}: run dnsrenew renew {name}.")

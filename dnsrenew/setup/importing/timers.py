@@ -8,12 +8,11 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import Frozen
-from dnsrenew.setup.importing import jobs, texts
+from dnsrenew.setup.importing import jobs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dnsrenew.errors import Message
     from dnsrenew.setup.importing.found import HostView
     from dnsrenew.setup.importing.jobs import FoundJob
     from dnsrenew.setup.importing.kinds import Kind
@@ -46,19 +45,29 @@ class StopCommand(Frozen):
         return {"kind": self.kind, "source": self.source, "command": self.command or None}
 
 
-def stops_of(sources: Sequence[tuple[Kind, Path]], host: HostView) -> tuple[list[StopCommand], list[Message]]:
+class UnknownStop(Frozen):
+    """A folder that a tool may renew, although nothing that runs it there was found.
+
+    :ivar kind: the tool.
+    """
+
+    kind: str
+    folder: str
+
+
+def stops_of(sources: Sequence[tuple[Kind, Path]], host: HostView) -> tuple[list[StopCommand], list[UnknownStop]]:
     """Return what stops the tools, and for which folders that was not found although something may renew them.
 
     A timer that names no folder renews the usual one, not a copy in another place.
     """
     found: list[StopCommand] = []
-    unknown: list[Message] = []
+    unknown: list[UnknownStop] = []
     for kind, folder in sources:
         is_usual = os.path.realpath(folder) in {os.path.realpath(each) for each in kind.reader().usual(host)}
         its = stop_commands(kind.name, host, folder, is_usual=is_usual)
         found += its
         if not (its or is_usual) and kind.name in _PROGRAMS:
-            unknown.append(texts.STEP_STOP_UNKNOWN.format(tool=kind.title, folder=str(folder)))
+            unknown.append(UnknownStop(kind.name, str(folder)))
     return list(dict.fromkeys(found)), unknown
 
 

@@ -23,6 +23,12 @@ TEXTS: Final = {
     "Add this as the first entry of `routes` to the certificate {certificate} in {path}:": (
         "请在 {path} 中把下面的内容作为 `routes` 的第一项加入证书 {certificate}："
     ),
+    "Add this at the start of the table of the certificate {certificate} in {path}:": (
+        "请在 {path} 中把下面的内容加到证书 {certificate} 的表的开头："
+    ),
+    "Add this before the first [[certificate.routes]] of the certificate {certificate} in {path}:": (
+        "请在 {path} 中把下面的内容加到证书 {certificate} 的第一个 [[certificate.routes]] 之前："
+    ),
     "Add this to the certificate {certificate} in {path}:": "请在 {path} 中把下面的内容加入证书 {certificate}：",
     "Change the absolute paths in {path}: they name the folder that it was exported from.": (
         "请修改 {path} 中的绝对路径：它们指向导出时所在的目录。"

@@ -227,7 +227,8 @@ TEXTS: Final = {
     ),
     "{path} is damaged: {reason}. dnsrenew makes it anew from the certificate, which does not tell its CA and profile; "
     "the next renewal records them.": (
-        "{path} 已损坏：{reason}。dnsrenew 会根据证书重新生成它，但证书中没有 CA 和 profile 的信息；下次续期时会重新记录。"
+        "{path} 已损坏：{reason}。dnsrenew 会根据证书重新生成它，但证书中没有 CA 和 profile 的信息；"
+        "下次续期时会重新记录。"
     ),
     "{path} is damaged: {reason}. dnsrenew rebuilds it from fullchain.pem.": (
         "{path} 已损坏：{reason}。dnsrenew 会用 fullchain.pem 重建它。"
