@@ -151,7 +151,8 @@ class _Running:
     """The programs that are running."""
 
     def __init__(self) -> None:
-        self._processes: dict[subprocess.Popen[bytes], subprocess.Popen[bytes] | None] = {}  # with what watches it
+        self._processes: set[subprocess.Popen[bytes]] = set()
+        self._watchers: dict[subprocess.Popen[bytes], subprocess.Popen[bytes]] = {}
         self._lock = threading.RLock()  # reentrant: a signal handler may interrupt the thread that holds it
         self._is_closed = False
         self._is_registered = False  # with atexit
@@ -182,9 +183,10 @@ class _Running:
                 start_new_session=True,
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
             )
-            self._processes[process] = None
-            if not with_input:
-                self._processes[process] = _watcher(process)
+            self._processes.add(process)
+            watcher = None if with_input else _watcher(process)
+            if watcher is not None:
+                self._watchers[process] = watcher
         return process
 
     def end(self, process: subprocess.Popen[bytes]) -> None:
@@ -195,7 +197,8 @@ class _Running:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_SLICE)
         with self._lock:
-            watcher = self._processes.pop(process, None)
+            self._processes.discard(process)
+            watcher = self._watchers.pop(process, None)
         if watcher is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 watcher.communicate(b"\n", _SLICE)

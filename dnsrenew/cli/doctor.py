@@ -36,7 +36,7 @@ def doctor(invocation: Invocation) -> int:
     left_out: list[Event] = []
     found, unread = _examine(invocation, config, left_out)
     error = error or unread
-    statuses = _statuses(invocation, config) if config is not None and options.report else []
+    statuses = _statuses(invocation, config) if config is not None and options.report and error is None else []
     shown = found
     if options.redact:
         shown, statuses = _redacted(config, found, statuses)
@@ -73,7 +73,7 @@ def _examine(
     """
     from dnsrenew.doctor.examine import examine
 
-    options = invocation.options
+    options, started = invocation.options, invocation.clock.monotonic()
     if config is None:
         return invocation.signals.run(partial(examine, invocation.context(), None, None, ())), None
     progress = PlainProgress(invocation.terminal)
@@ -98,7 +98,8 @@ def _examine(
             raise
         specs = [spec for spec in config.certificates if not options.names or _is_named(spec.name, options.names)]
         store = invocation.store(config)
-        again = partial(examine, invocation.context(), config, store, specs, host_alone=not specs)
+        spent = invocation.clock.monotonic() - started
+        again = partial(examine, invocation.context(), config, store, specs, store_error=error, spent=spent)
         return invocation.signals.run(again), error
 
 

@@ -47,8 +47,10 @@ def init(invocation: Invocation) -> int:
     :raises StoreError: a file cannot be written.
     :raises Cancelled: Ctrl-C, before anything was written.
     """
+    from dnsrenew.setup.init import wrong_answers
     from dnsrenew.setup.init.draft import InitDraft
     from dnsrenew.setup.init.interview import interview
+    from dnsrenew.setup.init.texts import ANSWER_WRONG
     from dnsrenew.setup.init.write_config import make_files, write_files
 
     terminal = invocation.terminal
@@ -62,7 +64,12 @@ def init(invocation: Invocation) -> int:
     draft = InitDraft(_surroundings(invocation, config))
     interview(draft, answers, person, is_attended=attended)
     invocation.signals.check()
-    written = write_files(draft, make_files(draft))
+    try:
+        written = write_files(draft, make_files(draft))
+    except ConfigError as error:
+        if error.code != ANSWER_WRONG.code:
+            raise
+        raise wrong_answers.error_of(wrong_answers.of_error(answers, "ca", error)) from None  # a table that was given
     if not terminal.quiet:
         columns = terminal.out.size()[0]
         for path in written:

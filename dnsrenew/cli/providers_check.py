@@ -42,10 +42,10 @@ def check(invocation: Invocation) -> int:
             terminal.write_result("\n".join(_lines(result, columns, verbose=terminal.verbose)))
 
     def say_wait(name: str, seconds: float) -> None:
-        line = texts.CHECK_WAITS.format(name=name.removesuffix("."), duration=formatting.seconds(seconds))
+        line = texts.CHECK_WAITS.format(name=name.removesuffix("."), duration=formatting.seconds(round(seconds)))
         terminal.write_info("\n".join(formatting.wrap(line, terminal.err.size()[0])))
 
-    work = partial(check_account, context, config, invocation.store(config), account, show, say_wait)
+    work = partial(check_account, context, config, invocation.store(config), account, show, on_wait=say_wait)
     found = signals.run(work, cleans_up=True)
     terminal.write_document(found.to_dict())
     if plain:

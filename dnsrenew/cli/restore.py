@@ -84,7 +84,7 @@ def _steps(result: RestoreResult, columns: int | None, *, is_named: bool) -> lis
         steps.append(texts.FILL_IN.format(key=masked["key"], place=place))
     for each in result.references:
         place = f"{each['file']}:{each['line']}" if each["line"] else each["file"]
-        steps.append(texts.PROVIDE_SECRET.format(reference=each["reference"], key=each["key"], place=place))
+        steps.append(texts.SUPPLY_REFERENCE.format(reference=each["reference"], key=each["key"], place=place))
     steps += [texts.COPY_FILE.format(path=path) for path in result.missing]
     steps += [texts.CHANGE_PATHS.format(path=path) for path in result.old_paths]
     steps.append(texts.CHECK_FIRST.format(config=option))

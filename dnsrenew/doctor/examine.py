@@ -17,12 +17,15 @@ from dnsrenew.model import Check, Diagnosis
 
 if TYPE_CHECKING:
     from dnsrenew.config import Config
+    from dnsrenew.errors import StoreError
     from dnsrenew.model import CertificateSpec
     from dnsrenew.runtime.context import Context
     from dnsrenew.store import Store
 
 SECONDS: Final = 13.0
 """For all checks that write nothing, however many: with start and output an examination ends within 15 s."""
+_LEAST: Final = 3.0
+"""The seconds for checks if a store that hangs has taken most of the time."""
 _AT_ONCE: Final = 64
 
 Key = tuple[str, ...]
@@ -36,24 +39,27 @@ def examine(
     specs: Sequence[CertificateSpec],
     *,
     probe: bool = False,
-    host_alone: bool = False,
+    store_error: StoreError | None = None,
+    spent: float = 0.0,
 ) -> list[Diagnosis]:
     """Return a diagnosis for each certificate; without a configuration, one of the host.
 
     :param probe: also write a test value to DNS with each account, and remove it; that may take the propagation
         time-out of the certificate.
-    :param host_alone: examine the host, as without a configuration, and the store: no certificate is known.
+    :param store_error: why the store cannot be read; without certificates the host is examined alone.
+    :param spent: seconds of the time for all that are over.
     :raises Cancelled: the caller cancelled.
     """
-    seconds = SECONDS + (_probe_time(config, specs) if probe and config else 0.0)
+    host_alone = config is None or (store_error is not None and not specs)
+    seconds = max(SECONDS - spent, _LEAST) + (_probe_time(config, specs) if probe and config else 0.0)
     if config is not None:
         config = _with_all(config, specs)
-    facts = Facts(context.within(seconds), config, store, probe=probe)
+    facts = Facts(context.within(seconds), config, store, probe=probe, store_error=store_error)
     try:
-        found = run_all(context, _jobs_of_host(facts) if host_alone or config is None else _jobs(facts, specs))
+        found = run_all(context, _jobs_of_host(facts) if host_alone else _jobs(facts, specs))
     finally:
         facts.close()
-    if host_alone or config is None:
+    if host_alone:
         return [Diagnosis(name=None, renewable=None, route=None, next_action=None, checks=tuple(found.values()))]
     return [verdict.diagnosis(spec, options(facts, spec), _of_certificate(facts, spec, found)) for spec in specs]
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dnsrenew.ca import CAClient
     from dnsrenew.config import Config
     from dnsrenew.dns import DnsView
+    from dnsrenew.errors import StoreError
     from dnsrenew.model import CertificateSpec
     from dnsrenew.renewal.job import Services
     from dnsrenew.runtime.context import Context
@@ -34,6 +35,7 @@ class Facts:
     :ivar config: None without a configuration; then only the host is looked at.
     :ivar probe: whether test values may be written to DNS.
     :ivar test_values: the absolute name and the value of each of them.
+    :ivar store_error: why the store cannot be read, if that is known already.
     :param services: those of the run that failed; default: own ones.
     """
 
@@ -45,10 +47,12 @@ class Facts:
         *,
         probe: bool = False,
         services: LazyServices | None = None,
+        store_error: StoreError | None = None,
     ) -> None:
         self.context = context
         self.config = config
         self.probe = probe
+        self.store_error = store_error
         self._store = store
         self._is_private = False
         self._services = services or LazyServices(self._make_services)
@@ -97,8 +101,10 @@ class Facts:
     def store(self) -> Store:
         """The store, for checks that are made only with a configuration.
 
-        :raises StoreError: ``store-not-private``: what others may have put there is not read.
+        :raises StoreError: ``store-not-private``: what others may have put there is not read; :attr:`store_error`.
         """
+        if self.store_error is not None:
+            raise self.store_error
         store = self.unchecked_store
         if not self._is_private:
             store.check_ground()

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from dnsrenew.model import CertificateSpec, Route
 
 RouteForm = Literal["new", "inline", "entry", "table"]
-"""How a certificate takes one more route: as ``routes``, which it does not have yet; the same in a table in one line; as
-the first entry of ``routes``; as a table ``[[certificate.routes]]`` before the first one."""
+"""How a certificate takes one more route: as ``routes``, which it does not have yet; the same in a table in one line;
+as the first entry of ``routes``; as a table ``[[certificate.routes]]`` before the first one."""
 
 _ROUTES: Final = "routes"
 _DEFAULT_ROUTE: Final = '{ challenge = "dns-01" }'
@@ -120,7 +120,7 @@ def _prepend(text: str, first: tuple[int, int] | None, entry: str) -> str | None
 
 
 def _before_line(text: str, number: int | None, added: str) -> str | None:
-    """Put lines before another one (from 1) and the comment above it, with its indentation, and an empty line between."""
+    """Put lines and an empty one before a line (from 1) and the comment above it, with the same indentation."""
     if number is None:
         return None
     lines = text.split("\n")

@@ -80,6 +80,7 @@ def check_account(
     store: Store,
     account: str,
     on_result: Callable[[MustResult], object],
+    *,
     on_wait: Callable[[str, float], object] | None = None,
 ) -> AccountCheck:
     """Test each MUST with an account, in the first of its zones or in that of a certificate that uses it.

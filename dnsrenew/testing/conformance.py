@@ -105,10 +105,10 @@ class ConformanceRun:
             except _BrokenError as error:
                 self._present = None
                 yield MustResult(step.key, "broken", self._since(start), str(error), error.__cause__)
-                if (reason := self._hopeless(error.__cause__)) is not None:
+                if (hopeless := self._hopeless(error.__cause__)) is not None:
                     done = {tested.key for tested, _ in self._steps[: number + 1]}
                     rest = [key for key in self._keys if key not in done]
-                    yield from (MustResult(key, "not-tested", reason=reason) for key in rest)
+                    yield from (MustResult(key, "not-tested", reason=hopeless) for key in rest)
                     return
             else:
                 yield MustResult(step.key, "ok", self._since(start))

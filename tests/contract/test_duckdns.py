@@ -56,6 +56,15 @@ def test_one_value_for_all_names(duck: DuckDns, provider: Provider, context: Con
         assert duck.look("_acme-challenge.home.duckdns.org") == set()
 
 
+def test_another_address(duck: DuckDns, context: Context) -> None:
+    """The option `api` replaces the address of the service. It can end in a slash."""
+    for api in (duck.url, f"{duck.url}/"):
+        there = DnsAccount("duckdns", name="duck", token=Secret(CANARY), api=api)
+        call_add(context, provider_of("duckdns"), there, [record(f"at {api}")])
+        assert duck.look("_acme-challenge.home.duckdns.org") == {f"at {api}"}
+    assert "api" in provider_of("duckdns").options
+
+
 def test_each_domain_is_cleared_once(duck: DuckDns, provider: Provider, context: Context) -> None:
     """Removing several values of two domains makes one request for each domain."""
     call_remove(context, provider, account(), [record("a"), record("b"), record("c", "spare")])

@@ -399,36 +399,31 @@ def test_options_in_place_of_a_file(newcomer: Newcomer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "code", "status"),
+    "change",
     [
-        ({"domains": "two words!.test"}, "init-answer-wrong", 2),
-        ({"domains": 5}, "init-answer-wrong", 2),
-        ({"domains": "nowhere-init.invalid"}, None, None),
-        ({"contact": "nobody"}, "init-answer-wrong", 2),
-        ({"agree_terms": "no"}, "init-answer-wrong", 2),
-        ({"provider": "nosuchhost"}, "init-answer-wrong", 2),
-        ({"colour": "red"}, "init-answer-wrong", 2),
-        ({"tsig_secret": WRONG_SECRET}, "init-answer-wrong", 2),
-        ({"deploy": ["no-such-server"]}, "init-answer-wrong", 2),
-        ({"deploy": [{"to": "files"}]}, "init-answer-wrong", 2),
-        ({"schedule": 3}, "init-answer-wrong", 2),
-        ({"ca": {"lab": {"colour": "red"}}}, "init-answer-wrong", 2),
+        {"domains": "two words!.test"},
+        {"domains": 5},
+        {"domains": "nowhere-init.invalid"},
+        {"contact": "nobody"},
+        {"agree_terms": "no"},
+        {"provider": "nosuchhost"},
+        {"colour": "red"},
+        {"tsig_secret": WRONG_SECRET},
+        {"deploy": ["no-such-server"]},
+        {"deploy": [{"to": "files"}]},
+        {"schedule": 3},
+        {"ca": {"lab": {"colour": "red"}}},
     ],
 )
-def test_a_wrong_answer_in_a_script(
-    newcomer: Newcomer, change: dict[str, Any], code: str | None, status: int | None
-) -> None:
-    """A wrong answer in the file ends `init` with an error, and leaves no file."""
+def test_a_wrong_answer_in_a_script(newcomer: Newcomer, change: dict[str, Any]) -> None:
+    """A wrong answer in the file ends `init` with exit status 2, names file and key, and leaves no file."""
     right = {"domains": [f"www.{ZONE}"], "agree_terms": True, "provider": "rfc2136", **newcomer.account_options}
     path = newcomer.workspace.path.parent / "answers.toml"
     path.write_text(to_toml({**newcomer.given, **right, **change}))
     path.chmod(0o600)
     found, document = newcomer.run_json("--answers", str(path))
-    if code is None:
-        assert found in {1, 2}
-        assert document["error"]["code"].startswith("dns-")
-    else:
-        assert (found, document["error"]["code"]) == (status, code), document
+    assert (found, document["error"]["code"]) == (2, "init-answer-wrong"), document
+    assert {each["file"] for each in document["error"]["evidence"]["mistakes"]} == {str(path)}
     assert newcomer.left() == []
 
 

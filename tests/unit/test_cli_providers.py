@@ -1,11 +1,16 @@
 """`dnsrenew providers`: the DNS hosts, their options, and the alternatives for an unknown host."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dnsrenew.cli import main, terminal
+from dnsrenew.testing.account_check import AccountCheck
+from tests.kit.cli_stage import FakeConfig, FakeRenewer, install
+from tests.kit.drivers import provider_of
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -126,3 +131,19 @@ def test_no_column_is_cut(
     assert out == golden.read_text("utf-8")
     assert max(map(len, out.splitlines())) <= columns
     assert "…" not in out
+
+
+def test_a_check_that_waits(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A check says on standard error what it waits for, and for how long. With -q it does not."""
+
+    def waiting(*arguments: Any, on_wait: Callable[[str, float], object]) -> AccountCheck:
+        on_wait("_acme-challenge.example.test.", 597.4)
+        return AccountCheck(arguments[3], provider_of("hook"), "example.test", ())
+
+    install(FakeRenewer(), FakeConfig(), monkeypatch.setattr)
+    monkeypatch.setattr("dnsrenew.testing.account_check.check_account", waiting)
+    for quiet in ([], ["-q"]):
+        assert main(["providers", "--check", "home", *quiet]) == 0
+        err = " ".join(capsys.readouterr().err.split())
+        said = "Waiting until the name servers show the change at _acme-challenge.example.test, for up to 9 min 57 s."
+        assert (said in err) != bool(quiet)

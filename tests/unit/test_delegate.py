@@ -7,6 +7,7 @@ import random
 import stat
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +21,7 @@ from dnsrenew.errors import AttemptError, ConfigError, DnsError, StoreError
 from dnsrenew.events import Emitter, Event
 from dnsrenew.model import CertificateSpec, Route
 from dnsrenew.operations import delegate_registration
+from dnsrenew.operations.delegate import _end_waits, _persist
 from dnsrenew.operations.delegate_account import (
     DelegatedDomains,
     choose_account,
@@ -33,6 +35,8 @@ from dnsrenew.operations.delegate_registration import registered_name
 from dnsrenew.operations.delegate_route import RoutesWritten, has_route, takes_account, write_routes
 from dnsrenew.operations.delegate_wait import CnameRecord, CnameWait
 from dnsrenew.runtime.context import Context
+from dnsrenew.store import FolderStore
+from dnsrenew.store.state import State
 from tests.kit.acme_dns import DOMAIN, AcmeDns
 from tests.kit.clock import FakeClock
 from tests.kit.memory import threads_at_once
@@ -360,13 +364,16 @@ ADDED = '{ challenge = "dns-01", dns = "acme" }'
         (
             '[[certificate]]\ndomains = "a.test"\n\n  # by port\n  [[certificate.routes]]\n  challenge = "http-01"\n',
             (
-                '[[certificate]]\ndomains = "a.test"\n\n  [[certificate.routes]]\n  challenge = "dns-01"\n  dns = "acme"\n'
+                '[[certificate]]\ndomains = "a.test"\n\n'
+                '  [[certificate.routes]]\n  challenge = "dns-01"\n  dns = "acme"\n'
                 '\n  # by port\n  [[certificate.routes]]\n  challenge = "http-01"\n'
             ),
         ),
         (
-            '[[certificate]]\ndomains = "a.test"\n[[certificate.routes]]\nchallenge = "http-01"\n'
-            '[[certificate.routes]]\nchallenge = "tls-alpn-01"\n',
+            (
+                '[[certificate]]\ndomains = "a.test"\n[[certificate.routes]]\nchallenge = "http-01"\n'
+                '[[certificate.routes]]\nchallenge = "tls-alpn-01"\n'
+            ),
             (
                 '[[certificate]]\ndomains = "a.test"\n[[certificate.routes]]\nchallenge = "dns-01"\ndns = "acme"\n'
                 '\n[[certificate.routes]]\nchallenge = "http-01"\n[[certificate.routes]]\nchallenge = "tls-alpn-01"\n'
@@ -431,7 +438,9 @@ def test_a_certificate_in_an_included_file(tmp_path: Path) -> None:
     (tmp_path / "conf.d").mkdir()
     included = [tmp_path / f"conf.d/{name}.toml" for name in "ab"]
     for file in included:
-        file.write_text(f'[[certificate]]\ndomains = "{file.stem}.test"  # mine\nroutes = [{{ challenge = "http-01" }}]\n')
+        file.write_text(
+            f'[[certificate]]\ndomains = "{file.stem}.test"  # mine\nroutes = [{{ challenge = "http-01" }}]\n'
+        )
         file.chmod(0o640)
     found, _ = spec_in(tmp_path, f'include = ["conf.d/*.toml"]\n{HEAD}')
     before = (tmp_path / "dnsrenew.toml").read_bytes(), included[0].read_bytes()
@@ -500,10 +509,8 @@ def test_a_form_that_is_not_edited(tmp_path: Path, routes: tuple[str, str]) -> N
     (to_add,) = done.to_add
     assert (to_add.file, to_add.form) == (str(tmp_path / "dnsrenew.toml"), form)
     assert (tmp_path / "dnsrenew.toml").read_bytes().decode() == text
-    added = text.replace(line, f"{to_add.lines}\n{line}" if form == "table" else f"{line}{to_add.lines}\n") if line else (
-        f"{text}{to_add.lines}\n"
-    )
-    (tmp_path / "dnsrenew.toml").write_bytes(added.encode())
+    start = text.index(line) if form == "table" else text.index(line) + len(line) if line else len(text)
+    (tmp_path / "dnsrenew.toml").write_bytes(f"{text[:start]}{to_add.lines}\n{text[start:]}".encode())
     assert Config.load(tmp_path / "dnsrenew.toml").certificates[0].routes[0] == TO_ACME
     assert [each.name for each in tmp_path.iterdir()] == ["dnsrenew.toml"]
 
@@ -542,6 +549,35 @@ def test_a_name_with_quotes() -> None:
     assert tomllib.loads(edited)["certificate"][0]["routes"][0]["dns"] == 'a "b" é'
 
 
+# ── the wait after a failure ────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("failure", "is_over"), [({}, True), ({"asked_to_wait": True}, False)])
+def test_the_next_run_tries_at_once(tmp_path: Path, failure: dict[str, Any], is_over: bool) -> None:
+    """The wait after a failure is over, unless a CA has asked for it. Other certificates keep theirs."""
+    store, now = FolderStore(tmp_path / "state"), datetime(2026, 1, 2, tzinfo=UTC)
+
+    def waiting(state: State) -> State:
+        failed = replace(state, next_attempt=now + timedelta(days=1), attempt_set_at=now, failures=1)
+        return replace(failed, last_failure={"time": "2026-01-02T00:00:00Z", "code": "x", "message": "X.", **failure})
+
+    for name in ("home", "other"):
+        store.update(name, waiting)
+    _end_waits(Context(), store, ["home", "new"])
+    states = [FolderStore(tmp_path / "state").read_state(name) for name in ("home", "other")]
+    assert [each.next_attempt is None for each in states] == [is_over, False]
+    assert states[0].failures == 1
+
+
+def test_another_run_is_at_it(tmp_path: Path) -> None:
+    """A certificate that another run works on is left to it."""
+    store, now = FolderStore(tmp_path / "state"), datetime(2026, 1, 2, tzinfo=UTC)
+    store.update("home", lambda state: replace(state, next_attempt=now, attempt_set_at=now))
+    with store.lock("home", context=Context()):
+        _end_waits(Context(), FolderStore(tmp_path / "state"), ["home"])
+    assert store.read_state("home").next_attempt == now
+
+
 # ── dns-persist-01 ──────────────────────────────────────────────────────────────────────
 
 PERSIST_NAME = "_validation-persist.x.test."
@@ -564,6 +600,16 @@ def stage_of(folder: Path, *, offers: tuple[str, ...] = ("dns-01", "dns-persist-
     """A stage whose CA offers dns-persist-01."""
     authority = Authority(offers=offers, dialect="01")
     return RunStage(folder / "state", RunWorld({"one": authority}, {"a": "ok"}, **world))
+
+
+def test_what_to_do_names_the_command(tmp_path: Path) -> None:
+    """Without an account that can write the record, the fix names the record and this command, not a renewal."""
+    stage = stage_of(tmp_path, zones={"a": ("elsewhere.test",)})
+    names = ("x.test",)
+    spec = CertificateSpec(name="home", domains=names, identifiers=names, ca="one", routes=(Route("dns-01"),))
+    with threads_at_once(), pytest.raises(DnsError) as caught:
+        _persist(stage.context, config(acme=ACME), stage._services({}), DelegatedDomains((spec,), names), "x.test")
+    assert "run dnsrenew delegate x.test --to dns-persist-01 again: _validation-persist.x.test TXT" in caught.value.fix
 
 
 def test_the_lasting_record_is_written_once(tmp_path: Path) -> None:

@@ -107,11 +107,17 @@ def test_what_fails_after_the_connection(code: str, evidence: Mapping[str, Any],
     assert [each["stage"] for each in check.evidence["stages"]][:4] == ["dns", "tcp", "tls", "http"]
 
 
-@pytest.mark.parametrize("fault", [("dns", "no-name"), ("tcp", "refused"), ("tls", "other-name"), ("tls", "no-tls")])
-def test_the_configuration_of_a_built_in_ca_is_not_to_be_corrected(fault: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    "found",
+    [
+        stages(Stage("dns", 0.1, "no-name")),
+        stages(DNS, Stage("tcp", 0.1, "refused", "ECONNREFUSED")),
+        stages(DNS, TCP, Stage("tls", 0.1, "other-name", "mismatch")),
+        stages(DNS, TCP, Stage("tls", 0.1, "no-tls", "WRONG_VERSION_NUMBER")),
+    ],
+)
+def test_the_configuration_of_a_built_in_ca_is_not_to_be_corrected(found: ConnectionStages) -> None:
     """Only for a CA of one's own the fix is about `directory`."""
-    before = {"dns": (), "tcp": (DNS,), "tls": (DNS, TCP)}[fault[0]]
-    found = stages(*before, Stage(fault[0], 0.1, fault[1], "a cause"))
     fixes = [reachable.judge(ca, no_answer(), found, START).fix for ca in (LAB, BUILT_IN["letsencrypt"])]
     assert ["`directory`" in fix for fix in fixes] == [True, False]
 

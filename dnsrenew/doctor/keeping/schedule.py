@@ -40,7 +40,7 @@ def _workers(facts: Facts, config: Config) -> Check:
     from dnsrenew.operations.fleet_certificates import fleet_certificates
 
     try:
-        workers = fleet_certificates(config, facts.unchecked_store).wanted.workers()
+        workers = fleet_certificates(config, facts.store).wanted.workers()
     except StoreError as error:
         return Check.of(texts.WORKERS_UNKNOWN, "unknown", {"workers": None, "error": error.code})
     evidence = {"workers": workers}

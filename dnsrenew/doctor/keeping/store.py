@@ -27,6 +27,8 @@ def store(facts: Facts) -> Check | None:
     path = facts.unchecked_store.place
     existing = path if facts.unchecked_store.path is None else _nearest(path)
     try:
+        if facts.store_error is not None:
+            raise facts.store_error
         facts.unchecked_store.check_ground()
         if existing != path:
             return _absent(path, existing)

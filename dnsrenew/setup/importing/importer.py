@@ -1,8 +1,9 @@
 """``dnsrenew import``, from the folders of other tools to the list of what is left to do.
 
 No file that exists is changed: the configuration comes last, after its secret files and the store, so an import that
-was interrupted can be repeated. Nothing is sent to anybody but the servers of this machine, which are asked what they
-serve before the command that stops the old tool is named.
+was interrupted can be repeated. One that an earlier import wrote stays as it is; what it lacks is shown. Nothing is
+sent to anybody but the servers of this machine, which are asked what they serve before the command that stops the old
+tool is named.
 """
 
 from __future__ import annotations
@@ -167,7 +168,7 @@ def _titles(found: Sequence[FoundData]) -> list[str]:
 
 
 def _was_imported(config: Path) -> bool:
-    """Tell whether an import wrote the configuration; then it stays as it is, and only servers are looked at.
+    """Tell whether an import wrote the configuration; then it stays as it is, and is compared with the tools.
 
     :raises ConfigError: ``import-config-exists``: somebody else wrote it.
     """

@@ -124,7 +124,7 @@ HOOK_PROVES: Final = Text(
 HOOK_CLEANS: Final = Text(
     "import-hook-gone",
     "The cleanup hook {program} of {name} does not exist, so TXT values stay after a renewal.",
-    "Let the other branch of `program` in the DNS account remove them.",
+    "Add what removes them to `program` of the DNS account.",
 )
 HOOK_BEFORE: Final = Text(
     "import-not-understood",

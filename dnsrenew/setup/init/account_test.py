@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dnsrenew.doctor.facts import Facts
     from dnsrenew.model import CertificateSpec, Check
     from dnsrenew.setup.init.draft import InitDraft
+    from dnsrenew.validation.mistakes import Mistake
 
 REFERENCES: Final = ("env", "file", "keyring")
 """The schemes of references to secrets, as the configuration has them."""
@@ -109,10 +110,25 @@ def account_config(draft: InitDraft, store: Path) -> Config:
     try:
         return Config.from_dict(document, base=draft.folder, insist=True)
     except ConfigError as error:
-        raise ConfigError.of(texts.OPTIONS_WRONG, reason=mistakes_of(error, f"dns.{draft.account}.")) from None
+        raise options_wrong(unplaced(error, f"dns.{draft.account}."), as_clause(error.message)) from None
 
 
-def mistakes_of(error: ConfigError, prefix: str = "") -> str:
+def options_wrong(mistakes: Sequence[Mistake], reason: str = "") -> ConfigError:
+    """Return the error for wrong options of the DNS account.
+
+    :param reason: what is wrong, if there are no mistakes.
+    """
+    shown = "; ".join(str(each.sentence) for each in mistakes).removesuffix(".") or reason
+    return ConfigError.of(texts.OPTIONS_WRONG, reason=shown, mistakes=[each.to_dict() for each in mistakes])
+
+
+def tables_wrong(error: ConfigError) -> ConfigError:
+    """Return the error for wrong tables of the configuration."""
+    found = [each.to_dict() for each in unplaced(error)]
+    return ConfigError.of(texts.TABLES_WRONG, reason=mistakes_of(error), mistakes=found)
+
+
+def unplaced(error: ConfigError, prefix: str = "") -> list[Mistake]:
     """Return the mistakes of a configuration without their places, which no file of the user has.
 
     :param prefix: a prefix of keys to leave out.
@@ -120,8 +136,12 @@ def mistakes_of(error: ConfigError, prefix: str = "") -> str:
     from dnsrenew.validation.mistakes import Mistake
 
     mistakes = [Mistake(**one) for one in error.evidence.get("mistakes", ())]
-    found = [replace(each, key=each.key.removeprefix(prefix), place=None).sentence for each in mistakes]
-    return "; ".join(map(str, found)).removesuffix(".") or as_clause(error.message)
+    return [replace(each, file="", line=None, key=each.key.removeprefix(prefix), place=None) for each in mistakes]
+
+
+def mistakes_of(error: ConfigError) -> str:
+    """Return the mistakes of a configuration in one line."""
+    return "; ".join(str(each.sentence) for each in unplaced(error)).removesuffix(".") or as_clause(error.message)
 
 
 def run_test(draft: InitDraft) -> Check | None:

@@ -12,9 +12,12 @@ from dnsrenew.errors import ConfigError
 from dnsrenew.model import Notice
 from dnsrenew.setup.init import texts
 from dnsrenew.setup.init.account_test import is_reference
+from dnsrenew.validation.toml_positions import key_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from dnsrenew.validation.mistakes import KeyPath
 
 PROVIDER: Final = "provider"
 KEYS: Final = frozenset({"domains", "contact", "agree_terms", "deploy", "schedule", "rehearse"})
@@ -30,11 +33,17 @@ class Answers(Frozen, hidden=("given",)):
     :ivar given: by the key of the question; that about the DNS host is a table.
     :ivar tables: parts of the configuration.
     :ivar warnings: the file has secrets, and others can read it.
+    :ivar file: the file; "" without one.
+    :ivar lines: the lines of its keys.
+    :ivar named: the keys that the command line gives, in place of the file.
     """
 
     given: Mapping[str, Any] = field(default_factory=dict)
     tables: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[Notice, ...] = ()
+    file: str = ""
+    lines: Mapping[KeyPath, int] = field(default_factory=dict)
+    named: frozenset[str] = frozenset()
 
 
 def read_answers(path: Path | None, flags: Mapping[str, Any], options: Sequence[str]) -> Answers:
@@ -44,35 +53,44 @@ def read_answers(path: Path | None, flags: Mapping[str, Any], options: Sequence[
     :param options: those of the DNS host, as ``KEY=VALUE``.
     :raises ConfigError: ``init-answers-unreadable``; ``init-answer-wrong``: a secret on the command line.
     """
-    document = {} if path is None else _document(path)
-    document |= {key: value for key, value in flags.items() if value not in (None, False, [])}
+    document, lines = ({}, {}) if path is None else _document(path)
+    named = {key: value for key, value in flags.items() if value not in (None, False, [])}
     for each in options:
         key, equals, value = each.partition("=")
         if not equals:
             raise ConfigError.of(texts.OPTION_FORM, answer=each)
-        document[key.strip().replace("-", "_")] = value
+        named[key.strip().replace("-", "_")] = value
+    document |= named
     _refuse_secrets(document, options)
     given = {key: value for key, value in document.items() if key in KEYS}
     host = {key: value for key, value in document.items() if key not in KEYS | TABLES}
     if host:
         given[PROVIDER] = host
     tables = {key: value for key, value in document.items() if key in TABLES}
-    return Answers(given, tables, tuple(_warnings(path, host)))
+    file = "" if path is None else str(path)
+    return Answers(given, tables, tuple(_warnings(path, host)), file, lines, frozenset(named))
 
 
-def _document(path: Path) -> dict[str, Any]:
+def _document(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
+    """Return the values of a file, and the lines of its keys."""
     from dnsrenew.base import files
+    from dnsrenew.config.sources import SHOWN_KEYS
+    from dnsrenew.validation.mistakes import config_error
+    from dnsrenew.validation.toml_syntax import syntax_mistake
 
     try:
         text = files.read_or_drain(path, 30.0).decode("utf-8-sig")
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError.of(texts.ANSWERS_SYNTAX, path=str(path), reason=str(error)) from None
     except UnicodeDecodeError:
         raise ConfigError.of(texts.ANSWERS_SYNTAX, path=str(path), reason="it is not UTF-8") from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ConfigError.of(texts.ANSWERS_UNREADABLE, path=str(path), reason=reason) from None
+    try:
+        return tomllib.loads(text), key_lines(text)
+    except (ValueError, RecursionError) as error:
+        mistake = syntax_mistake(error, text, str(path), shown_keys=SHOWN_KEYS)
+    shown = config_error([mistake], code="config-syntax")
+    raise ConfigError(texts.ANSWERS_SYNTAX.code, shown.message, fix=shown.fix, evidence=shown.evidence)
 
 
 def _provider_of(document: Mapping[str, Any]) -> Any:

@@ -10,6 +10,7 @@ from dnsrenew.base.names import covers, to_a_labels
 from dnsrenew.errors import ConfigError, Message
 from dnsrenew.setup.init import texts
 from dnsrenew.setup.init.draft import LIVE, PlannedDeployment
+from dnsrenew.validation.mistakes import kind
 
 if TYPE_CHECKING:
     from dnsrenew.setup.init.draft import InitDraft
@@ -169,7 +170,7 @@ def given(value: Any) -> list[PlannedDeployment] | list[str]:
         return [PlannedDeployment(entry=dict(each)) for each in items]
     if isinstance(items, list) and all(isinstance(each, str) for each in items):
         return [word for each in items for word in each.replace(",", " ").split()]
-    raise ConfigError.of(texts.ANSWER_KIND, key="deploy", expected=texts.DEPLOY_EXPECTED)
+    raise ConfigError.of(texts.ANSWER_KIND, key="deploy", found=kind(value), expected=texts.DEPLOY_EXPECTED)
 
 
 def named(words: Sequence[str], draft: InitDraft) -> list[PlannedDeployment]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.names import base_domain, to_a_labels
 from dnsrenew.errors import ConfigError
-from dnsrenew.setup.init import texts
+from dnsrenew.setup.init import account_test, texts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,7 +69,7 @@ def find_host(answer: str, draft: InitDraft) -> Provider:
     :raises ConfigError: there is none.
     """
     from dnsrenew.drivers.catalogue import find_provider, left_out_hosts, provider_names
-    from dnsrenew.validation.mistakes import nearest
+    from dnsrenew.validation.mistakes import nearest, quoted
 
     known = provider_names(folders(draft))
     wanted = answer.strip().lower()
@@ -82,7 +82,9 @@ def find_host(answer: str, draft: InitDraft) -> Provider:
         if left_out is not None:
             raise ConfigError.of(texts.HOST_LEFT_OUT, title=left_out["title"], why=left_out["why"])
         near = nearest(wanted, known)
-        raise ConfigError.of(texts.HOST_NEAREST if near else texts.HOST_UNKNOWN, answer=answer, nearest=near)
+        text = texts.HOST_NEAREST if near else texts.HOST_UNKNOWN
+        fields = {"found": quoted(answer), "expected": texts.HOST_EXPECTED}
+        raise ConfigError.of(text, answer=answer, nearest=near, **fields)
     provider = find_provider(name, folders(draft))
     assert provider is not None  # noqa: S101  # it is listed
     return provider
@@ -117,7 +119,7 @@ def split_options(provider: Provider, options: Mapping[str, Any]) -> tuple[dict[
 
     mistakes = check_options(provider, options)
     if mistakes:
-        raise ConfigError.of(texts.OPTIONS_WRONG, reason="; ".join(str(each.sentence) for each in mistakes))
+        raise account_test.options_wrong(mistakes)
     plain = {key: value for key, value in options.items() if not provider.is_secret(key)}
     return plain, {key: value for key, value in options.items() if key not in plain}
 

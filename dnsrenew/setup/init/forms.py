@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.errors import ConfigError, as_clause, series
-from dnsrenew.setup.init import account_test, deployments, texts
+from dnsrenew.errors import ConfigError
+from dnsrenew.setup.init import account_test, deployments, texts, wrong_answers
 from dnsrenew.setup.init.host_question import PROVIDER, host_forms
 from dnsrenew.setup.init.question import Doubt
-from dnsrenew.setup.init.questions import check_contact, check_rehearse, check_schedule, check_terms, texts_of
+from dnsrenew.setup.init.questions import (
+    check_contact,
+    check_rehearse,
+    check_schedule,
+    check_terms,
+    plain_domain,
+    texts_of,
+)
 
 if TYPE_CHECKING:
     from dnsrenew.setup.init.answers import Answers
@@ -20,30 +27,46 @@ _EARLY: Final = frozenset({"ca", "default_ca", "resolver", "store"})
 """The tables that are checked here; the others are checked when the configuration is written."""
 
 
-def check_forms(draft: InitDraft, answers: Answers) -> None:
+def check_forms(draft: InitDraft, answers: Answers, missing: Sequence[str] = ()) -> None:
     """Check the form of what is given.
 
-    :raises ConfigError: ``init-answer-wrong``, with all mistakes.
+    :param missing: the answers that nobody can be asked for.
+    :raises ConfigError: ``init-answer-wrong``, with all mistakes; ``init-no-answers``: only some are missing.
     """
     forms: dict[str, Callable[[Any], object]] = {
-        "domains": partial(texts_of, "domains"),
         "contact": lambda value: check_contact(draft, value, Doubt()),
         "agree_terms": lambda value: check_terms(draft, value, Doubt()),
         "deploy": lambda value: _check_deploy(draft, value),
         "schedule": lambda value: check_schedule(draft, value, Doubt()),
         "rehearse": lambda value: check_rehearse(draft, value, Doubt()),
     }
-    works: list[Callable[[], object]] = [
-        partial(check, answers.given[key]) for key, check in forms.items() if key in answers.given
+    works: list[tuple[str, Callable[[], object]]] = [
+        (key, partial(check, answers.given[key])) for key, check in forms.items() if key in answers.given
     ]
+    works += [("domains", work) for work in _domain_forms(draft, answers)]
     if PROVIDER in answers.given:
-        works += host_forms(draft, answers.given[PROVIDER])
-    works.append(partial(_check_tables, draft))
-    errors = [error for work in works if (error := _error_of(work)) is not None]
-    if len(errors) == 1:
-        raise errors[0]
-    if errors:
-        raise ConfigError.of(texts.ANSWERS_WRONG, reasons=series([as_clause(each.message) for each in errors], "; "))
+        works += [(PROVIDER, work) for work in host_forms(draft, answers.given[PROVIDER])]
+    works.append(("ca", partial(_check_tables, draft)))
+    errors = [(key, error) for key, work in works if (error := _error_of(work)) is not None]
+    wrong = [each for key, error in errors for each in wrong_answers.of_error(answers, key, error)]
+    absent = [wrong_answers.missing(answers, key) for key in missing]
+    if wrong:
+        known = {each.key for each in wrong}
+        raise wrong_answers.error_of([*wrong, *(each for each in absent if each.key not in known)])
+    if absent:
+        mistakes = [each.to_dict() for each in absent] if answers.file else []
+        raise ConfigError.of(texts.ANSWERS_MISSING, keys=list(missing), mistakes=mistakes)
+
+
+def _domain_forms(draft: InitDraft, answers: Answers) -> list[Callable[[], object]]:
+    """Return the checks of the domains: each can be wrong."""
+    value = answers.given.get("domains")
+    if value is None:
+        return []
+    try:
+        return [partial(plain_domain, draft, domain) for domain in texts_of("domains", value)]
+    except ConfigError:
+        return [partial(texts_of, "domains", value)]
 
 
 def _error_of(work: Callable[[], object]) -> ConfigError | None:
@@ -74,7 +97,7 @@ def _check_tables(draft: InitDraft) -> None:
     except ConfigError as error:
         if error.code != "config-invalid":
             raise
-        raise ConfigError.of(texts.TABLES_WRONG, reason=account_test.mistakes_of(error)) from None
+        raise account_test.tables_wrong(error) from None
 
 
 def _with_secret(key: str, table: Any, draft: InitDraft) -> Any:

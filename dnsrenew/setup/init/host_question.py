@@ -12,7 +12,8 @@ from dnsrenew.setup.init import account_test, dns_host, texts
 from dnsrenew.setup.init.answers import KEYS, TABLES
 from dnsrenew.setup.init.draft import DOUBTFUL, Prompt
 from dnsrenew.setup.init.question import Doubt, Question
-from dnsrenew.validation.mistakes import nearest
+from dnsrenew.validation.mistakes import kind, nearest, one_of
+from dnsrenew.validation.texts import MISSING, UNKNOWN_KEY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 PROVIDER: Final = "provider"
 ZONES: Final = "zones"
+_ANSWERS: Final = (PROVIDER, ZONES, *sorted(KEYS), *sorted(TABLES))
 _BACK: Final = "<"
 """The answer that goes back to the choice of the host."""
 
@@ -131,14 +133,20 @@ def host_forms(draft: InitDraft, value: Any) -> Iterator[Callable[[], object]]:
 
     Each raises a :class:`ConfigError`.
     """
-    if not isinstance(value, Mapping) or not isinstance(value.get(PROVIDER), str):
-        yield _refuse_host
+    if not isinstance(value, Mapping):
+        yield partial(_refuse_host, value)
         return
     yield partial(_keep_zones, draft, value.get(ZONES, []))
+    given = value.get(PROVIDER)
     try:
-        provider = dns_host.find_host(value[PROVIDER], draft)
+        if not isinstance(given, str):
+            _refuse_host(given)
+        provider = dns_host.find_host(str(given), draft)
     except ConfigError:
-        yield partial(dns_host.find_host, value[PROVIDER], draft)
+        for key in value:  # those that are near to no answer can be options of the host that is meant
+            if key not in _ANSWERS and (near := nearest(key, _ANSWERS)):
+                yield partial(_refuse_unknown, key, near)
+        yield partial(_refuse_host, given) if not isinstance(given, str) else partial(dns_host.find_host, given, draft)
         return
     options = {key: each for key, each in value.items() if key not in {PROVIDER, ZONES}}
     others = _other_answers(provider, options)
@@ -147,18 +155,20 @@ def host_forms(draft: InitDraft, value: Any) -> Iterator[Callable[[], object]]:
     yield partial(_keep_host, draft, provider, {key: each for key, each in options.items() if key not in others})
 
 
-def _refuse_host() -> None:
-    raise ConfigError.of(texts.ANSWER_KIND, key=PROVIDER, expected=texts.HOST_EXPECTED)
+def _refuse_host(given: object) -> None:
+    found = MISSING if given is None else kind(given)
+    raise ConfigError.of(texts.ANSWER_KIND, key=PROVIDER, found=found, expected=texts.HOST_EXPECTED)
 
 
 def _refuse_unknown(key: str, near: str) -> None:
-    raise ConfigError.of(texts.ANSWER_UNKNOWN, key=key, nearest=near)
+    fields = {"found": UNKNOWN_KEY, "expected": one_of(_ANSWERS)}
+    raise ConfigError.of(texts.ANSWER_UNKNOWN, key=key, nearest=near, **fields)
 
 
 def _keep_zones(draft: InitDraft, value: Any) -> None:
     zones = [value] if isinstance(value, str) else value
     if not isinstance(zones, list | tuple) or not all(isinstance(each, str) for each in zones):
-        raise ConfigError.of(texts.ANSWER_KIND, key=ZONES, expected=texts.TEXTS_EXPECTED)
+        raise ConfigError.of(texts.ANSWER_KIND, key=ZONES, found=kind(value), expected=texts.TEXTS_EXPECTED)
     draft.account_zones = tuple(zones)
 
 
@@ -166,7 +176,7 @@ def _other_answers(provider: Provider, options: Mapping[str, Any]) -> dict[str, 
     """Return the keys that are no options of the host, and nearest to that of another answer, with that."""
     if provider.any_options:
         return {}
-    known = [*provider.options, ZONES, PROVIDER, *sorted(KEYS | TABLES)]
+    known = [*provider.options, *_ANSWERS]
     found = {key: nearest(key, known) for key in options if key not in provider.options}
     return {key: near for key, near in found.items() if near and near not in provider.options}
 

@@ -13,6 +13,7 @@ from dnsrenew.errors import ConfigError
 from dnsrenew.setup.init import texts
 from dnsrenew.setup.init.draft import Prompt
 from dnsrenew.setup.init.question import Doubt, Question
+from dnsrenew.validation.mistakes import kind, quoted
 
 if TYPE_CHECKING:
     from dnsrenew.setup.init.draft import InitDraft
@@ -56,7 +57,7 @@ def check_domains(draft: InitDraft, value: Any, doubt: Doubt) -> None:
     domains = texts_of("domains", value)
     if not domains:
         raise ConfigError.of(texts.DOMAINS_EMPTY)
-    plain = tuple(dict.fromkeys(_plain_domain(draft, domain) for domain in domains))
+    plain = tuple(dict.fromkeys(plain_domain(draft, domain) for domain in domains))
     bases = tuple(dict.fromkeys(map(names.base_domain, plain)))
     context = draft.around.context
     targets = draft.dns.challenge_targets(context, plain)
@@ -74,7 +75,11 @@ def check_domains(draft: InitDraft, value: Any, doubt: Doubt) -> None:
         doubt.about(ConfigError.of(texts.NAME_ABSENT, names=absent, zone=zones[absent[0]]))
 
 
-def _plain_domain(draft: InitDraft, domain: str) -> str:
+def plain_domain(draft: InitDraft, domain: str) -> str:
+    """Return a domain as A-labels.
+
+    :raises ConfigError: it is none, or the CA issues no certificate for it.
+    """
     from dnsrenew.config.public_cas import refusal
 
     stripped = domain.strip()
@@ -97,7 +102,7 @@ def texts_of(key: str, value: Any) -> list[str]:
     """
     items = [value] if isinstance(value, str) else value
     if not isinstance(items, Sequence) or not all(isinstance(each, str) for each in items):
-        raise ConfigError.of(texts.ANSWER_KIND, key=key, expected=texts.TEXTS_EXPECTED)
+        raise ConfigError.of(texts.ANSWER_KIND, key=key, found=kind(value), expected=texts.TEXTS_EXPECTED)
     return [item for each in items for item in read_list(each)]
 
 
@@ -155,9 +160,10 @@ def _flag(key: str, value: Any) -> bool:
         return value
     if isinstance(value, str):
         if value.lower() not in YES | NO:
-            raise ConfigError.of(texts.YES_OR_NO_FOR, key=key, answer=value)
+            fields = {"found": quoted(value), "expected": texts.FLAG_EXPECTED}
+            raise ConfigError.of(texts.YES_OR_NO_FOR, key=key, answer=value, **fields)
         return read_flag(value)
-    raise ConfigError.of(texts.ANSWER_KIND, key=key, expected=texts.FLAG_EXPECTED)
+    raise ConfigError.of(texts.ANSWER_KIND, key=key, found=kind(value), expected=texts.FLAG_EXPECTED)
 
 
 # ── what gets the certificate ───────────────────────────────────────────────────────────

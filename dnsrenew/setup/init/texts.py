@@ -90,14 +90,19 @@ SET_PATH: Final = Phrase("In {config}, set {setting} to {new}")
 TEXTS_EXPECTED: Final = Phrase("a text or a list of texts")
 FLAG_EXPECTED: Final = Phrase("true or false")
 HOST_EXPECTED: Final = Phrase("the name of a DNS host")
+DOMAIN_EXPECTED: Final = Phrase("a domain, such as www.example.org")
+TERMS_EXPECTED: Final = Phrase("true, if you agree to the terms of service of the CA")
+ANSWERS_EXPECTED: Final = {"domains": DOMAIN_EXPECTED, "agree_terms": TERMS_EXPECTED, "provider": HOST_EXPECTED}
+"""What is expected of the answers that a script has to give."""
 DEPLOY_EXPECTED: Final = Phrase('names of servers, entries of deploy, or "none"')
 
 ANSWER_KIND: Final = Text("init-answer-wrong", "The answer {key} is not {expected}.", "Correct it in the answers.")
 ANSWER_UNKNOWN: Final = Text(
     "init-answer-wrong", "There is no answer {key}; did you mean {nearest}?", "Correct it in the answers."
 )
+ANSWER_WRONG: Final = Text("init-answer-wrong", "{lines}", "Fix this and run the command again; nothing was changed.")
 ANSWERS_WRONG: Final = Text(
-    "init-answer-wrong", "Several answers are wrong: {reasons}.", "Correct them in the answers."
+    "init-answer-wrong", "{lines}", "Fix these {count} mistakes and run the command again; nothing was changed."
 )
 SECRET_WRONG: Final = Text(
     "init-answer-wrong",

@@ -13,7 +13,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.setup.importing import new_files, toml
 from dnsrenew.setup.init import texts
-from dnsrenew.setup.init.account_test import is_reference, mistakes_of
+from dnsrenew.setup.init.account_test import is_reference, tables_wrong
 from dnsrenew.setup.init.dns_host import asked_options
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _check(draft: InitDraft, text: str, made: list[Path]) -> Config:
     except ConfigError as error:
         if error.code != "config-invalid":
             raise
-        raise ConfigError.of(texts.TABLES_WRONG, reason=mistakes_of(error)) from None  # the trial file is removed
+        raise tables_wrong(error) from None  # without places: the trial file is removed
     made.remove(trial)
     trial.unlink()
     return config

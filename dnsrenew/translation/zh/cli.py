@@ -170,6 +170,9 @@ TEXTS: Final = {
     "Update dnsrenew, then run: dnsrenew cleanup": "请升级 dnsrenew，然后运行：dnsrenew cleanup",
     "Use one of these kinds instead: {available}.": "请改用以下类型之一：{available}。",
     "Using {path}": "使用配置 {path}",
+    "Waiting until the name servers show the change at {name}, for up to {duration}.": (
+        "正在等待域名服务器显示 {name} 处的更改，最长 {duration}。"
+    ),
     "Waits up to {timeout} for a new value, then {settle} more.": (
         "最多等待 {timeout} 直到新值可见，然后再等 {settle}。"
     ),

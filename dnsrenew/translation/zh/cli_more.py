@@ -216,4 +216,15 @@ TEXTS: Final = {
         "{title}（{provider}，驱动 {driver}），于 {date} 在 {system} 上用 dnsrenew {version}、Python {python} 检查"
     ),
     "{tools} was imported before; the configuration stays as it is.": "此前已从 {tools} 导入；配置保持不变。",
+    "Add this to the configuration for the certificate {certificate}:": "请为证书 {certificate} 把以下内容加入配置：",
+    "Make {reference} available here: {key} in {place} is read from it.": (
+        "请在此系统上提供 {reference}：{place} 中的 {key} 从它读取。"
+    ),
+    "Write the directory URL of the CA, such as https://ca.example.com/acme/directory.": (
+        "请写 CA 的 directory URL，例如 https://ca.example.com/acme/directory。"
+    ),
+    "the value of --server is not an https URL": "--server 的值不是 https URL",
+    "{place}: {key} is read from {reference}, which is not in the file": (
+        "{place}：{key} 从 {reference} 读取，文件中没有它的值"
+    ),
 }

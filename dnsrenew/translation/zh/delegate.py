@@ -56,6 +56,9 @@ TEXTS: Final = {
     ),
     "Only a wildcard record answers for {name}; it leads to {target}.": "{name} 只有通配符记录应答，它指向 {target}。",
     "Run: dnsrenew doctor --probe": "请运行：dnsrenew doctor --probe",
+    "Set once at the DNS host of the domain, and run dnsrenew delegate {name} --to dns-persist-01 again: {lines}": (
+        "请在该域名的 DNS 服务商处设置一次，然后重新运行 dnsrenew delegate {name} --to dns-persist-01：{lines}"
+    ),
     "Set the CNAME record of {name} itself at the DNS host of {zone}.": (
         "请在 {zone} 的 DNS 服务商处为 {name} 单独设置 CNAME 记录。"
     ),

@@ -326,4 +326,5 @@ TEXTS: Final = {
     "write NAME.py and test_NAME.py, to write a driver from": "写出 NAME.py 和 test_NAME.py，作为编写驱动的起点",
     "write the store and the configuration to one file": "把存储目录和配置写入一个文件",
     "you agree to the terms of service of the CA": "您同意 CA 的服务条款",
+    "the directory URL of a CA of which the tool keeps only the host": "该工具只保存了主机名的 CA 的 directory URL",
 }

@@ -18,9 +18,6 @@ TEXTS: Final = {
         '请为该证书添加途径，例如 {{ challenge = "http-01", webroot = "/var/www/html" }}。'
     ),
     "Add a table [notify] to the configuration.": "请在配置中添加 [notify] 表。",
-    "Add it as [ca.NAME] with `directory` to the configuration; dnsrenew then creates a new account.": (
-        "请在配置中把它添加为带有 `directory` 的 [ca.NAME]；之后 dnsrenew 会创建新账户。"
-    ),
     "Add it to the configuration if you want it.": "如果需要，请把它加入配置。",
     "Add the missing options; list them with: dnsrenew providers {provider}": (
         "请补上缺少的选项；查看选项请运行：dnsrenew providers {provider}"
@@ -152,7 +149,9 @@ TEXTS: Final = {
     "The certificate of the CA's own server was not checked; dnsrenew always checks it.": (
         "此前没有检查 CA 自己的服务器证书；dnsrenew 始终检查。"
     ),
-    "The certificate of {file} is self-signed, so it was not taken over.": "{file} 中的证书是自签名的，因此没有接管。",
+    "The certificate of {file} is self-signed, so it was not taken over.": (
+        "{file} 中的证书是自签名的，因此没有接管。"
+    ),
     "The certificate {name} was issued by Caddy's own CA, so it was not taken over.": (
         "证书 {name} 由 Caddy 自己的 CA 签发，因此没有接管。"
     ),
@@ -267,4 +266,33 @@ TEXTS: Final = {
     "{file} does not exist.": ("{file} 不存在。"),
     "{file} names no authenticator for {name}.": ("{file} 没有为 {name} 指定验证插件。"),
     "{path} does not exist.": ("{path} 不存在。"),
+    "Add its tables, which this import shows, to the configuration, and run the import again.": (
+        "请把此次导入显示的表加入配置，然后再次导入。"
+    ),
+    "Add the tables of {names}, which are shown above, to {path}, and run dnsrenew import{config} again.": (
+        "请把上面显示的 {names} 的表加入 {path}，然后再次运行 dnsrenew import{config}。"
+    ),
+    "Import into a new configuration with --server URL, the directory URL of the CA; or add it as [ca.NAME] with "
+    "`directory` to the configuration: dnsrenew then creates a new account.": (
+        "请用 --server URL（CA 的 directory URL）导入到新的配置；或在配置中把它添加为带有 `directory` 的 "
+        "[ca.NAME]：之后 dnsrenew 会创建新账户。"
+    ),
+    "Add what removes them to `program` of the DNS account.": "请把删除这些值的程序加入该 DNS 账户的 `program`。",
+    "No timer, unit or crontab that runs {tool} on {folder} was found: look for what does, and stop it only when "
+    "the problems with {causes} are mended or do not matter to you.": (
+        "没有找到对 {folder} 运行 {tool} 的定时器、单元或 crontab：请查找由什么运行它，并且只在 {causes} "
+        "的问题已解决或无关紧要时才停止它。"
+    ),
+    "No timer, unit or crontab that runs {tool} on {folder} was found: look for what does, and stop it.": (
+        "没有找到对 {folder} 运行 {tool} 的定时器、单元或 crontab：请查找由什么运行它，并停止它。"
+    ),
+    "The certificate {name} is not in the configuration, so dnsrenew does not renew it.": (
+        "证书 {name} 不在配置中，因此 dnsrenew 不会续期它。"
+    ),
+    "The cleanup hook {program} of {name} does not exist, so TXT values stay after a renewal.": (
+        "{name} 的清理钩子 {program} 不存在，因此续期后 TXT 值会留下。"
+    ),
+    "The manual hook {program} does not exist, so the way to prove {name} was not taken over.": (
+        "手动钩子 {program} 不存在，因此没有接管 {name} 的验证方式。"
+    ),
 }

@@ -26,8 +26,6 @@ TEXTS: Final = {
     ),
     "The answer {key} is {answer}, which is neither yes nor no.": "回答 {key} 的值 {answer} 既不是 yes 也不是 no。",
     "There is no answer {key}; did you mean {nearest}?": "没有名为 {key} 的回答；您是想用 {nearest} 吗？",
-    "Several answers are wrong: {reasons}.": "有多个回答有误：{reasons}。",
-    "Correct them in the answers.": "请在回答中更正它们。",
     "The command of {option} is not valid: {found}, expected {expected}.": (
         "{option} 的命令无效：{found}，应为{expected}。"
     ),
@@ -138,7 +136,9 @@ TEXTS: Final = {
         "录，并等到它出现。"
     ),
     "There is a configuration already: {path}; init never changes one.": "已有配置 {path}；init 从不更改已有的配置。",
-    "This machine has no systemd, cron, launchd or Task Scheduler.": "本机没有 systemd、cron、launchd 或任务计划程序。",
+    "This machine has no systemd, cron, launchd or Task Scheduler.": (
+        "本机没有 systemd、cron、launchd 或任务计划程序。"
+    ),
     "Which DNS host has {zones}? By its name servers it is {hosts}.": (
         "{zones} 在哪个 DNS 服务商处？从其域名服务器看是 {hosts}。"
     ),
@@ -197,4 +197,6 @@ TEXTS: Final = {
     "{zones} does not seem to be at {title}: its name servers are {servers}.": (
         "{zones} 似乎不在 {title} 处：其域名服务器是 {servers}。"
     ),
+    "a domain, such as www.example.org": "域名，例如 www.example.org",
+    "true, if you agree to the terms of service of the CA": "如果同意 CA 的服务条款，则为 true",
 }

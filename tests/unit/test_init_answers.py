@@ -1,0 +1,116 @@
+"""`dnsrenew init --answers`: wrong answers are listed as mistakes of a configuration are, with file and line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew.cli import main
+from dnsrenew.dns.texts import NO_ZONE
+from dnsrenew.errors import DnsError
+from dnsrenew.setup.init import questions
+
+RIGHT = 'domains = "www.example.org"\nagree_terms = true\nprovider = "desec"\nauth_token = "env:T"\n'
+
+
+@pytest.fixture
+def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A private file for answers, in the current folder, without a configuration."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DNSRENEW_CONFIG", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    path = tmp_path / "answers.toml"
+    path.touch(mode=0o600)
+    return path
+
+
+def init(answers: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[dict[str, Any], str]:
+    """The error of an `init` that is refused, and what is written to standard error."""
+    assert main(["init", "--answers", str(answers), "--json", *arguments]) == 2
+    shown = capsys.readouterr()
+    assert [path.name for path in answers.parent.iterdir()] == ["answers.toml"]
+    error: dict[str, Any] = json.loads(shown.out)["error"]
+    return error, shown.err
+
+
+def mistakes(error: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """The line, key and nearest word of each mistake."""
+    return [(each["line"], each["key"], each["nearest"]) for each in error["evidence"]["mistakes"]]
+
+
+def test_unknown_keys_come_before_missing_ones(answers: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A misspelt key is named with the nearest known one, before what is missing because of it."""
+    answers.write_text('domain = ["www.example.org"]\nagree_term = true\nprovider = "desek"\n')
+    error, shown = init(answers, capsys)
+    assert error["code"] == "init-answer-wrong"
+    assert mistakes(error) == [
+        (1, "domain", "domains"),
+        (2, "agree_term", "agree_terms"),
+        (3, "provider", "desec"),
+        (1, "domains", None),
+        (1, "agree_terms", None),
+    ]
+    lines = shown.splitlines()
+    assert lines[0].startswith(f"{answers}:1: domain: unknown key; did you mean domains?")
+    assert lines[3] == f"{answers}:1: domains: missing, expected a domain, such as www.example.org"
+
+
+def test_all_mistakes_have_their_lines(answers: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Wrong values, options of the host and tables are listed together, each with its line."""
+    text = RIGHT.replace("auth_token", "auth_tokn").replace('"www', '"bad..name www')
+    answers.write_text(f'{text}contact = "nomail"\nrehearse = "maybe"\n[resolver]\nnameservers = 5\n')
+    error, shown = init(answers, capsys)
+    assert mistakes(error) == [
+        (4, "auth_tokn", "auth_token"),
+        (1, "domains", None),
+        (5, "contact", None),
+        (6, "rehearse", None),
+        (8, "resolver.nameservers", None),
+        (3, "auth_token", None),
+    ]
+    assert f"{answers}:5: contact: nomail is not a mail address. Give one such as" in shown
+    assert f'{answers}:6: rehearse: "maybe", expected true or false' in shown
+
+
+def test_only_missing_answers(answers: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """If answers are missing and the others are right, the missing ones are named."""
+    answers.write_text('contact = "me@example.org"\n')
+    error, _ = init(answers, capsys)
+    assert (error["code"], error["evidence"]["keys"]) == ("init-no-answers", ["domains", "agree_terms", "provider"])
+    assert [key for _, key, _ in mistakes(error)] == ["domains", "agree_terms", "provider"]
+
+
+def test_a_syntax_error_shows_its_line(answers: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A syntax error is shown with its line and the likely cause, and without what can be a secret."""
+    answers.write_text('provider = "desec"\nauth_token = geheim\n')
+    error, shown = init(answers, capsys)
+    assert (error["code"], mistakes(error)[0][0]) == ("init-answers-unreadable", 2)
+    assert shown.startswith(f"{answers}:2:")
+    assert "geheim" not in f"{shown}{error}"
+
+
+def test_an_option_of_the_command_line_has_no_line(answers: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An answer of the command line replaces that of the file, so the file is not named."""
+    answers.write_text(RIGHT)
+    error, shown = init(answers, capsys, "--contact", "nomail")
+    assert mistakes(error) == [(None, "contact", None)]
+    assert shown.startswith("contact: nomail is not a mail address")
+
+
+def test_a_domain_without_a_zone(
+    answers: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A domain that does not exist in DNS is a wrong answer, like those that are found without looking."""
+
+    def nothing(*_: object) -> None:
+        raise DnsError.of(NO_ZONE, name="www.example.org")
+
+    monkeypatch.setattr(questions, "check_domains", nothing)
+    answers.write_text(RIGHT)
+    error, shown = init(answers, capsys)
+    assert (error["code"], mistakes(error)) == ("init-answer-wrong", [(1, "domains", None)])
+    assert f"{answers}:1: domains: No DNS zone was found for www.example.org" in shown
