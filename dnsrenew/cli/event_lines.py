@@ -19,8 +19,7 @@ def log_line(invocation: Invocation, text: str) -> str:
     now = invocation.clock.now()
     text = invocation.terminal.err.render(text)
     if invocation.terminal.json:
-        data = {"message": text}
-        return json.dumps({"kind": "message", "time": rfc3339(now), "certificate": None, "data": data, **data})
+        return json.dumps({"kind": "message", "time": rfc3339(now), "certificate": None, "data": {"message": text}})
     return "\n".join(f"{formatting.stamp(now)} {line}" for line in text.splitlines())
 
 

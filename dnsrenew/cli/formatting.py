@@ -16,7 +16,8 @@ _COLOUR_MARKS: Final = range(0xE000, 0xE006)  # the colour marks of terminal.py 
 GLUE: Final = "\u00a0"
 """A space at which lines are not broken."""
 
-_CHINESE: Final = ("\u3000", "\u9fff")
+_CHINESE: Final = (range(0x3000, 0xA000), range(0xFF00, 0xFFF0))
+"""Characters and marks, and full-width forms of marks."""
 # Compiled on first use: so large a class takes five milliseconds.
 _CHINESE_WORD: Final = (
     "[\ue000-\ue005（「『《“‘]*(?:[\u3400-\u9fff]|[^\u3400-\u9fff，。、；：！？]+|.)"
@@ -226,8 +227,7 @@ def _words(paragraph: str) -> Iterator[tuple[str, str]]:
 
 def _is_chinese(word: str) -> bool:
     """Tell whether a word has a Chinese character or mark."""
-    first, last = _CHINESE
-    return not word.isascii() and any(first <= each <= last for each in word)
+    return not word.isascii() and any(ord(each) in some for each in word for some in _CHINESE)
 
 
 def fields(pairs: Sequence[tuple[str, str]], columns: int | None) -> list[str]:

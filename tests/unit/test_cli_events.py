@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from dnsrenew.errors import ConfigError
 from tests.kit.cli_stage import FakeConfig, FakeRenewer, crowd, happy, install, unhappy
 
 
-def lines(capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, object], list[dict[str, object]]]:
+def lines(capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, object], list[dict[str, Any]]]:
     """The document, and the lines on standard error."""
     out, err = capsys.readouterr()
     document: dict[str, object] = json.loads(out)
@@ -68,7 +69,7 @@ def test_a_mistake_is_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     assert main(["renew", "--json", "--events"]) == 2
     document, found = lines(capsys)
     assert "error" in document
-    assert any("There is none." in str(line["message"]) for line in found)
+    assert any("There is none." in line["data"]["message"] for line in found if line["kind"] == "message")
 
 
 def test_it_needs_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -125,10 +125,10 @@ def test_json_lines(service: Service, capsys: pytest.CaptureFixture[str]) -> Non
     assert service.run(play, flags="--json") == 143
     out, err = capsys.readouterr()
     lines = [json.loads(line) for line in err.splitlines()]
-    kinds = [line["kind"] for line in lines if "kind" in line]
+    kinds = [line["kind"] for line in lines]
     assert "certificate-stored" in kinds
     assert "dns-waiting" not in kinds
-    assert any("Next check: " in line.get("message", "") for line in lines)
+    assert any("Next check: " in line["data"]["message"] for line in lines if line["kind"] == "message")
     assert [done["status"] for done in json.loads(out)["outcomes"]] == ["not-due"]
 
 

@@ -101,6 +101,7 @@ FAMILIES = ("ca", "certificate", "cname", "config", "dns", "doh", "driver", "eab
             "secret", "store", "txt")  # fmt: skip
 NO_CODES = {
     *("certificate-authority", "http-published", "http-removed", "http-visible"),
+    *("config-dir", "config-home"),  # options of certbot and acme.sh
     *(
         "ca-certificates",
         "dns-domains",

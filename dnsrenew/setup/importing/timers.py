@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _PROGRAMS: Final = {"certbot": "certbot", "lego": "lego", "acme.sh": "acme.sh"}
 _RENEWS: Final = {"certbot": ("renew",), "lego": ("renew", "run"), "acme.sh": ("--cron", "--renew-all")}
-_FOLDER_OPTIONS: Final = {"certbot": ("config-dir",), "lego": ("path",), "acme.sh": ("home", "config-home")}
+_FOLDER_OPTIONS: Final = {"certbot": ("--config-dir",), "lego": ("--path",), "acme.sh": ("--home", "--config-home")}
 _FOLDER_VARIABLES: Final = {
     "certbot": (),
     "lego": ("LEGO_PATH",),
@@ -95,7 +95,7 @@ def _works_in(job: FoundJob, kind: str, folder: Path, host: HostView, *, is_usua
     named = [value for key in _FOLDER_VARIABLES[kind] if (value := job.environment.get(key))]
     for word, following in zip(job.words, (*job.words[1:], ""), strict=True):
         option, equals, value = word.partition("=")
-        if option.startswith("-") and option.lstrip("-") in _FOLDER_OPTIONS[kind]:
+        if option.startswith("-") and f"--{option.lstrip('-')}" in _FOLDER_OPTIONS[kind]:
             named.append(value if equals else following)
     if any(jobs.is_folder(each, folder, host) for each in named):
         return True
