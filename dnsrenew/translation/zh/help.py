@@ -97,8 +97,8 @@ TEXTS: Final = {
     "cannot be looked at: such an entry runs again only with --force, or if a port of `verify` serves another "
     "certificate. The exit status is 1 if a certificate is not deployed.": (
         "用存储目录中的证书执行配置中的 deploy 条目，不续期任何证书。对于尚未成功的条目，每次 renew 也会这样做。程序、"
-        "webhook、容器和 Synology DSM 无法查看：这样的条目只有在使用 --force，或 `verify` 的端口提供另一个证书时才会再次"
-        "执行。如果有证书未部署，退出状态为 1。"
+        "webhook、容器和 Synology DSM 无法查看：这样的条目只有在使用 --force，或 `verify` 的端口提供另一个证书时才会再"
+        "次执行。如果有证书未部署，退出状态为 1。"
     ),
     "Shows for each address whether the message was sent, and if not, why. Nothing is sent to the heartbeat. The "
     "exit status is 1 if one address fails.": (
