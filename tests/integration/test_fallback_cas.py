@@ -165,7 +165,7 @@ def test_the_first_ca_is_at_its_limit(stage: Stage, other: AcmeProxy, form: Any)
         assert proxy.counts["newOrder"] == 1
         # After the Retry-After the first CA gets orders again.
         stage.one(changes, later=timedelta(hours=25), force=True)
-        assert proxy.counts["newOrder"] == 2
+        assert proxy.counts["newOrder"] > 1
 
 
 def test_both_are_at_their_limits(stage: Stage, other: AcmeProxy) -> None:

@@ -67,7 +67,7 @@ class ImportResult(Frozen):
     :ivar lines: the lines of servers that name files of the tools.
     :ivar stops: what stops the tools.
     :ivar withheld: why something that stops them is not named yet, or is not known; empty if all is named.
-    :ivar named: the stops that are named.
+    :ivar shown_stops: the stops that are named.
     :ivar to_add: the tables that the configuration of an earlier import lacks.
     :ivar steps: what is left to do.
     """
@@ -81,7 +81,7 @@ class ImportResult(Frozen):
     lines: list[ServerLine]
     stops: list[StopCommand]
     withheld: list[Message]
-    named: list[StopCommand]
+    shown_stops: list[StopCommand]
     to_add: tuple[TablesToAdd, ...]
     steps: list[Message]
 
@@ -98,7 +98,7 @@ class ImportResult(Frozen):
             "written": self.written,
             "not_understood": [_note(note) for note in self.not_understood],
             "servers": [line.to_dict() for line in self.lines],
-            "stop": [stop.to_dict() for stop in self.named] if self.named or not self.withheld else None,
+            "stop": [stop.to_dict() for stop in self.shown_stops] if self.shown_stops or not self.withheld else None,
             "stop_reason": " ".join(str(reason) for reason in self.withheld) or None,
             "to_add": [each.to_dict() for each in self.to_add],
             "next": [str(step) for step in self.steps],
@@ -157,7 +157,7 @@ def run_import(request: ImportRequest, store: FolderStore, context: Context) -> 
         lines=lines,
         stops=stops,
         withheld=left.withheld,
-        named=left.stops,
+        shown_stops=left.stops,
         to_add=done.to_add,
         steps=left.steps,
     )

@@ -35,7 +35,7 @@ class Answers(Frozen, hidden=("given",)):
     :ivar warnings: the file has secrets, and others can read it.
     :ivar file: the file; "" without one.
     :ivar lines: the lines of its keys.
-    :ivar named: the keys that the command line gives, in place of the file.
+    :ivar from_flags: the keys that the command line gives, in place of the file.
     """
 
     given: Mapping[str, Any] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class Answers(Frozen, hidden=("given",)):
     warnings: tuple[Notice, ...] = ()
     file: str = ""
     lines: Mapping[KeyPath, int] = field(default_factory=dict)
-    named: frozenset[str] = frozenset()
+    from_flags: frozenset[str] = frozenset()
 
 
 def read_answers(path: Path | None, flags: Mapping[str, Any], options: Sequence[str]) -> Answers:

@@ -65,7 +65,7 @@ def _placed(answers: Answers, mistake: Mistake, near: str = "") -> Mistake:
     :param near: the key whose line is taken if the file has none of the mistake's.
     """
     path: KeyPath = tuple(int(number) if number else word for number, word in _PART.findall(mistake.key))
-    if not answers.file or (path and path[0] in answers.named):
+    if not answers.file or (path and path[0] in answers.from_flags):
         return replace(mistake, file="", line=None)
     lines = dict(answers.lines)
     return replace(mistake, file=answers.file, line=line_of(path if path[:1] in lines else (near,), lines) or 1)
