@@ -237,7 +237,7 @@ class Redactor:
 
         Their encodings are made when there is a text to redact: most runs have none.
         """
-        values = {each._value for each in secrets if each.reference == "literal" and each._value}  # noqa: SLF001
+        values = {each._value for each in secrets if each.reference == "literal" and each._value}  # noqa: SLF001  # of this module
         with self._lock:
             self._waiting |= values
 
