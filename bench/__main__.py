@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench import counting, deploying, handshakes, hosts, idle, machine, many, orders, page, starting
 from bench.figures import Figure
-from bench.processes import ROOT, RunFailedError
+from bench.processes import RunFailedError
 
 MEASUREMENTS: dict[str, Callable[[int | None], list[Figure]]] = {
     "near": orders.near,
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         form = {"version": 1, "machine": place, "figures": [figure.to_dict() for figure in figures]}
         options.json.write_text(json.dumps(form, indent=1, ensure_ascii=False) + "\n")
     if options.docs and not status:
-        (ROOT / "docs" / "internals" / "benchmark.md").write_text(page.page(figures, place))
+        page.write(figures, place)
     return status
 
 
@@ -66,7 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
     parser.add_argument(
-        "--docs", action="store_true", help="also write docs/internals/benchmark.md (needs a run of all)"
+        "--docs",
+        action="store_true",
+        help="also write docs/internals/benchmark.md and our times in the README (needs a run of all)",
     )
     return parser
 

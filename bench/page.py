@@ -1,10 +1,12 @@
-"""The table, and docs/internals/benchmark.md around it."""
+"""The table, docs/internals/benchmark.md around it, and the two rows of it that the README shows."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from bench.figures import Figure
+from bench.processes import ROOT
 
 _LOADING = (
     "Almost two thirds of the processor time is Python loading modules. Most of these are requests, cryptography "
@@ -97,9 +99,19 @@ def _row(figure: Figure) -> tuple[str, ...]:
     return (figure.what, figure.goal_text, text(figure.value), mark, best, str(figure.rounds), figure.detail)
 
 
-def page(figures: Sequence[Figure], machine: str) -> str:
-    """docs/internals/benchmark.md."""
-    return _PAGE.format(table=table(figures), machine=machine, note=_ROUNDS_NOTE, missed=_missed(figures))
+def write(figures: Sequence[Figure], machine: str) -> None:
+    """Write docs/internals/benchmark.md, and our times in the README's comparison."""
+    text = _PAGE.format(table=table(figures), machine=machine, note=_ROUNDS_NOTE, missed=_missed(figures))
+    (ROOT / "docs" / "internals" / "benchmark.md").write_text(text, "utf-8")
+    readme = ROOT / "README.md"
+    readme.write_text(_with_our_times(readme.read_text("utf-8"), figures), "utf-8")
+
+
+def _with_our_times(readme: str, figures: Sequence[Figure]) -> str:
+    times = {figure.key: figure.detail.partition(" s : ")[0] for figure in figures}
+    for key, row in (("near-1", "1 name, nothing to wait for"), ("near-100", "100 names")):
+        readme = re.sub(rf"^(\| {row} \|) [\d.]+ s", rf"\1 {float(times[key]):.1f} s", readme, flags=re.MULTILINE)
+    return readme
 
 
 def _missed(figures: Sequence[Figure]) -> str:

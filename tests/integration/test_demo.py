@@ -88,10 +88,10 @@ def test_the_demo(stage: DemoStage) -> None:
     for wanted in (
         r"^dnsrenew: a certificate without port 80$",
         r"^  secondary  127\.0\.0\.2:\d{5}  BIND, 1 second behind$",
-        r"^  ✓ a TXT value of somebody else stands at _acme-challenge\.example\.test; .* (1\.\d|0\.9\d) s later$",
+        r"^  ✓ a TXT value of somebody else stands at _acme-challenge\.example\.test; .* \d\.\d+ s later$",
         r'^  domains = \["example\.test", "\*\.example\.test"\]$',
         r"^\$ dnsrenew renew$",
-        r"^  ✓ \d\.\d s in all\. The secondary showed the values (1\.\d|0\.9\d) s after the primary: .*",
+        r"^  ✓ \d\.\d s in all\. The secondary showed the values \d\.\d+ s after the primary: .*",
         r"^\$ dnsrenew status$",
         r"^example\.test .* ✓ valid$",
         r"^\$ dnsrenew renew  # again, as a timer would$",

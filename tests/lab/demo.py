@@ -27,7 +27,7 @@ from .web import fetch
 from .workspace import Workspace
 
 _LAG: Final = 1.0
-_MEASURED: Final = 0.9 * _LAG  # we look at the primary up to some hundredths of a second late
+_MEASURED: Final = 0.9 * _LAG  # the relay's clock and ours may differ a little
 _TXT: Final = "_acme-challenge.example.test"
 _FOREIGN: Final = {"somebody-else-needs-this"}
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -124,8 +124,8 @@ class Demo:
             ("files", f"{lab.folder} {dim('(removed at the end)')}"),
         )
         self._page.line("\n".join(formatting.fields(rows, self._page.columns)))
+        begin = time.monotonic()  # before the update: on a busy machine its answer may reach us late
         lab.update("example.test", add=[(f"{_TXT}.", "TXT", value) for value in _FOREIGN])
-        begin = time.monotonic()
         late = self._only_foreign(SECONDARY) and time.monotonic() - begin > _MEASURED
         words = f"a TXT value of somebody else stands at {_TXT}; the secondary showed it"
         took = formatting.seconds(time.monotonic() - begin)
@@ -160,12 +160,21 @@ class Demo:
         self._page.check(_MEASURED < lag < total, f"{words} {rest}", "the secondary was not later than the primary")
 
     def _watch(self, seen: dict[str, float], over: threading.Event) -> None:
-        """Record, without dnsrenew, when each name server first has two new values."""
-        while not over.wait(0.01):
-            for server in {PRIMARY, SECONDARY} - seen.keys():
-                with contextlib.suppress(OSError, dns.exception.DNSException):
-                    if len(self._lab.txt(_TXT, server) - _FOREIGN) == 2:
-                        seen[server] = time.monotonic()
+        """Record, without dnsrenew, when the primary was last without two new values, and when the secondary has them.
+
+        On a busy machine a look comes late, so the time between the two is never shorter than the lag.
+        """
+        missing = True
+        while not over.wait(0.01) and SECONDARY not in seen:
+            with contextlib.suppress(OSError, dns.exception.DNSException):
+                begin = time.monotonic()
+                if missing := missing and not self._has_both(PRIMARY):
+                    seen[PRIMARY] = begin
+                elif self._has_both(SECONDARY):
+                    seen[SECONDARY] = time.monotonic()
+
+    def _has_both(self, server: str) -> bool:
+        return len(self._lab.txt(_TXT, server) - _FOREIGN) == 2
 
     def _again(self) -> None:
         log, leaf = self._lab.pebble.process.log, self._current / "cert.pem"
