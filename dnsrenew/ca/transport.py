@@ -12,7 +12,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from acme.jws import JWS
 from josepy.errors import DeserializationError
 from josepy.json_util import decode_b64jose
 from josepy.jwa import ES256
@@ -21,6 +20,7 @@ from dnsrenew.base import threads
 from dnsrenew.base.values import Frozen
 from dnsrenew.ca import texts
 from dnsrenew.ca.problems import Problems
+from dnsrenew.ca.resources import base64url
 from dnsrenew.errors import CAError, Cancelled
 from dnsrenew.http import HttpFailure, Response, retry_after
 from dnsrenew.runtime.retry import RESEND, Policy, Transient, resend
@@ -63,9 +63,15 @@ class Signer(Frozen, hidden=("key",)):
     earlier_thumbprints: tuple[str, ...] = ()
 
     def sign(self, payload: bytes, nonce: str, url: str) -> bytes:
-        """Return the body of a request: a JWS (RFC 8555 section 6.2)."""
-        signed = JWS.sign(payload, key=self.key, alg=self.algorithm, nonce=decode_b64jose(nonce), url=url, kid=self.url)
-        return str(signed.json_dumps()).encode()
+        """Return the body of a request: a JWS in its flattened form (RFC 8555 section 6.2, RFC 7515 section 7.2.2).
+
+        Not by ``acme.jws``, which takes three times as long: a certificate for 100 names needs 205 of them.
+        """
+        account = {"jwk": self.key.public_key().to_json()} if self.url is None else {"kid": self.url}
+        header = {"alg": self.algorithm.name, "nonce": nonce, "url": url, **account}
+        protected, body = base64url(json.dumps(header).encode()), base64url(payload)
+        signature = self.algorithm.sign(self.key.key, f"{protected}.{body}".encode())
+        return json.dumps({"protected": protected, "payload": body, "signature": base64url(signature)}).encode()
 
 
 class Transport:

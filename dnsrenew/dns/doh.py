@@ -48,7 +48,7 @@ class Doh:
 
         :raises NoDohAnswer: the server gave no answer.
         """
-        from dnsrenew.http import HttpFailure  # loads requests, which is needed only for DNS over HTTPS
+        from dnsrenew.http import HttpFailure  # loads urllib3, which is needed only for DNS over HTTPS
 
         query = DnsQuestion(question.name, question.type, recurse=True).to_wire(0)  # id 0: RFC 8484 section 4.1
         headers = {"Content-Type": _TYPE, "Accept": _TYPE}

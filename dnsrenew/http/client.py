@@ -15,18 +15,16 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urlencode, urljoin, urlsplit
 
-import requests
 import urllib3
-from requests.utils import select_proxy, should_bypass_proxies
 from urllib3 import exceptions as urllib3_errors
 
 from dnsrenew import __version__
 from dnsrenew.base.host_port import is_ip
 from dnsrenew.base.values import Frozen
 from dnsrenew.http import texts
-from dnsrenew.http.adapter import TIMEOUT, Adapter, tls_context
+from dnsrenew.http.connections import POOLS, TIMEOUT, tls_context
 from dnsrenew.http.failures import HttpFailure, failure
 
 if TYPE_CHECKING:
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
 
 
 _HEADERS: Final = {
-    "User-Agent": f"dnsrenew/{__version__} requests/{requests.__version__}",
+    "User-Agent": f"dnsrenew/{__version__} urllib3/{urllib3.__version__}",  # type: ignore[attr-defined]  # public, but not in its __all__
     "Accept-Encoding": "identity",
     "Accept-Language": "en",  # RFC 8555 section 6.1: texts of a CA appear in English messages
 }
@@ -90,10 +88,13 @@ class HttpClient:
         tls = tls_context(trust)
         if pair is not None:
             tls.load_cert_chain(*pair)
-        self._adapter = Adapter(tls, _POOL, source)
-        # Once: requests reads the environment for every request, which costs more than the request itself.
+        self._tls = tls
+        address = None if source is None else (source, 0)
+        direct = urllib3.PoolManager(_POOL, maxsize=_POOL, ssl_context=tls, source_address=address)
+        direct.pool_classes_by_scheme = POOLS
+        self._managers: dict[str | None, urllib3.PoolManager] = {None: direct}
         self._proxies = urllib.request.getproxies() if source is None else {}
-        self._proxies_for: dict[str, dict[str, str]] = {}
+        self._proxy_of: dict[str, str | None] = {}
 
     def request(
         self,
@@ -114,7 +115,7 @@ class HttpClient:
         :param redirects: follow redirects of GET and HEAD; otherwise a redirect is a failure.
         :raises HttpFailure: there is no answer, or it is too large or a redirect.
         """
-        outgoing = requests.Request(method, url, headers={**_HEADERS, **(headers or {})}, data=data, params=params)
+        outgoing = _Outgoing.of(method, url, data, params, headers or {})
         timeout = timeout or TIMEOUT
         response = self._send(outgoing, timeout, max_bytes)
         followed = _MAX_REDIRECTS if redirects and method.upper() in {"GET", "HEAD"} else 0
@@ -130,32 +131,96 @@ class HttpClient:
 
     def proxy_for(self, url: str) -> str | None:
         """Return the proxy through which a URL is requested, by the environment or the system; None: there is none."""
-        return next(iter(self._proxies_to(url).values()), None)
+        if not self._proxies or _stays_here(url):
+            return None
+        host = urlsplit(url).netloc
+        if host not in self._proxy_of:
+            from requests.utils import select_proxy, should_bypass_proxies  # slow to load; few hosts need a proxy
+
+            bypass = should_bypass_proxies(url, no_proxy=self._proxies.get("no"))
+            self._proxy_of[host] = None if bypass else select_proxy(url, self._proxies)
+        return self._proxy_of[host]
 
     def close(self) -> None:
         """Close the open connections."""
-        self._adapter.close()
+        for manager in list(self._managers.values()):
+            manager.clear()
 
-    def _send(self, outgoing: requests.Request, timeout: tuple[float, float], max_bytes: int) -> Response:
+    def _send(self, outgoing: _Outgoing, timeout: tuple[float, float], max_bytes: int) -> Response:
         try:
-            # Not with a Session: it keeps cookies, and reads the bodies of redirects without a limit.
-            prepared = outgoing.prepare()
-            url = prepared.url or ""
-            answer = self._adapter.send(prepared, stream=True, timeout=timeout, proxies=self._proxies_to(url))
-            return Response(answer.status_code, answer.headers, _body(answer, max_bytes), url)
-        except (requests.RequestException, urllib3_errors.HTTPError, OSError, ValueError) as error:
+            manager = self._manager(outgoing.url)
+            answer = manager.urlopen(
+                outgoing.method,
+                outgoing.url,
+                body=outgoing.body,
+                headers=outgoing.headers,
+                timeout=urllib3.Timeout(connect=timeout[0], read=timeout[1]),
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+            return Response(answer.status, answer.headers, _body(answer, max_bytes), outgoing.url)
+        except (urllib3_errors.HTTPError, OSError, ValueError) as error:
             # ValueError: a negative chunk size, which http.client accepts.
             raise failure(error, timeout) from None
 
-    def _proxies_to(self, url: str) -> dict[str, str]:
-        if not self._proxies or _stays_here(url):
-            return {}
-        host = urlsplit(url).netloc
-        if host not in self._proxies_for:
-            bypass = should_bypass_proxies(url, no_proxy=self._proxies.get("no"))
-            proxy = None if bypass else select_proxy(url, self._proxies)
-            self._proxies_for[host] = {urlsplit(url).scheme: proxy} if proxy else {}
-        return self._proxies_for[host]
+    def _manager(self, url: str) -> urllib3.PoolManager:
+        """Return the pool of connections on the way to a URL."""
+        proxy = self.proxy_for(url)
+        if proxy not in self._managers:
+            assert proxy is not None  # noqa: S101  # the pool of direct connections is there from the start
+            address = urllib3.util.parse_url(proxy if "://" in proxy else f"http://{proxy}")
+            login = None if address.auth is None else urllib3.make_headers(proxy_basic_auth=unquote(address.auth))
+            url = address._replace(auth=None).url
+            made = urllib3.ProxyManager(url, _POOL, maxsize=_POOL, ssl_context=self._tls, proxy_headers=login)
+            made.pool_classes_by_scheme = POOLS
+            self._managers[proxy] = made
+        return self._managers[proxy]
+
+
+class _Outgoing(Frozen):
+    """A request as it is sent."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None
+
+    @classmethod
+    def of(
+        cls,
+        method: str,
+        url: str,
+        data: bytes | str | Mapping[str, Any] | None,
+        params: Mapping[str, Any] | None,
+        headers: Mapping[str, str],
+    ) -> _Outgoing:
+        """Return the request; a user and a password in the URL become a header.
+
+        :raises HttpFailure: the URL is not a valid one of HTTP.
+        """
+        own: dict[str, str] = {**_HEADERS, **headers}
+        parts = _parsed(url)
+        if params:
+            query = urlencode(params, doseq=True)
+            parts = parts._replace(query=f"{parts.query}&{query}" if parts.query else query)
+        if parts.auth is not None:
+            own |= urllib3.make_headers(basic_auth=unquote(parts.auth))
+        if isinstance(data, Mapping):
+            own.setdefault("Content-Type", "application/x-www-form-urlencoded")
+            data = urlencode(data, doseq=True)
+        body = data.encode() if isinstance(data, str) else data
+        return cls(method, parts._replace(auth=None, fragment=None).url, own, body)
+
+
+def _parsed(url: str) -> urllib3.util.Url:
+    try:
+        parts = urllib3.util.parse_url(url)
+    except urllib3_errors.LocationParseError:
+        raise HttpFailure("connect", texts.INVALID_URL) from None
+    if parts.scheme not in {"http", "https"} or not parts.host:
+        raise HttpFailure("connect", texts.INVALID_URL)
+    return parts
 
 
 def _stays_here(url: str) -> bool:
@@ -208,20 +273,19 @@ def _target(base: str, location: str) -> str:
         raise HttpFailure("redirect", texts.REDIRECT_INVALID) from None
 
 
-def _redirected(outgoing: requests.Request, base: str, url: str) -> requests.Request:
+def _redirected(outgoing: _Outgoing, base: str, url: str) -> _Outgoing:
     """Return the request to the target of a redirect: without credentials for another host, and never without TLS."""
     source, target = urlsplit(base), urlsplit(url)
     if source.scheme == "https" and target.scheme != "https":
         raise HttpFailure("redirect", texts.REDIRECT_NO_TLS)
     same = source.netloc == target.netloc
     headers = {key: value for key, value in outgoing.headers.items() if same or key.lower() != "authorization"}
-    return requests.Request(outgoing.method, url, headers=headers)
+    return _Outgoing.of(outgoing.method, url, None, None, headers)
 
 
-def _body(answer: requests.Response, max_bytes: int) -> bytes:
-    raw: urllib3.HTTPResponse = answer.raw
-    body = raw.read(max_bytes + 1, decode_content=True)
+def _body(answer: urllib3.BaseHTTPResponse, max_bytes: int) -> bytes:
+    body = answer.read(max_bytes + 1, decode_content=True)
     if len(body) > max_bytes:
-        raw.close()
+        answer.close()
         raise HttpFailure("too-large", texts.TOO_LARGE.format(limit=max_bytes))
     return body

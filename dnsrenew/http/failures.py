@@ -1,4 +1,4 @@
-"""Translates the exceptions of requests and urllib3 to :class:`HttpFailure`."""
+"""Translates the exceptions of urllib3 to :class:`HttpFailure`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import http.client
 import ssl
 from typing import Final, Literal
 
-import requests
 from urllib3 import exceptions as urllib3_errors
 
 from dnsrenew.http import texts
@@ -36,14 +35,14 @@ class HttpFailure(Exception):
 
 
 def failure(error: Exception, timeout: tuple[float, float]) -> HttpFailure:
-    """Translate an exception of requests or urllib3; texts that contain a URL are dropped."""
+    """Translate an exception of urllib3; texts that contain a URL are dropped."""
     if isinstance(error, HttpFailure):
         return error
     cause = _cause(error)
-    if isinstance(error, requests.exceptions.ProxyError) or isinstance(cause, urllib3_errors.ProxyError):
+    if isinstance(cause, urllib3_errors.ProxyError):
         inner = getattr(cause, "original_error", cause)
         return HttpFailure("proxy", texts.PROXY_FAILED.format(cause=_reason(inner)))
-    if _is_unsupported_proxy(error):
+    if isinstance(error, urllib3_errors.ProxySchemeUnknown):  # a variable such as HTTPS_PROXY: socks5://…
         return HttpFailure("proxy", texts.PROXY_UNSUPPORTED)
     if isinstance(cause, urllib3_errors.NameResolutionError):
         return HttpFailure("dns", texts.NO_NAME)
@@ -55,13 +54,7 @@ def failure(error: Exception, timeout: tuple[float, float]) -> HttpFailure:
         return _tls_failure(cause)
     if isinstance(cause, urllib3_errors.ReadTimeoutError | TimeoutError):
         return HttpFailure("timeout", texts.ANSWER_TIMEOUT.format(seconds=timeout[1]))
-    if isinstance(
-        cause,
-        urllib3_errors.LocationValueError
-        | requests.exceptions.InvalidURL
-        | requests.exceptions.InvalidSchema
-        | requests.exceptions.MissingSchema,
-    ):
+    if isinstance(cause, urllib3_errors.LocationValueError):
         return HttpFailure("connect", texts.INVALID_URL)
     if isinstance(cause, http.client.HTTPException | ValueError) and not isinstance(cause, _ENDED):
         return HttpFailure("reset", texts.NOT_HTTP)
@@ -71,14 +64,8 @@ def failure(error: Exception, timeout: tuple[float, float]) -> HttpFailure:
     return HttpFailure("reset", texts.CONNECTION_ENDED)
 
 
-def _is_unsupported_proxy(error: Exception) -> bool:
-    """Tell whether a variable such as HTTPS_PROXY names an unsupported kind of proxy (socks5://…)."""
-    bad_address = isinstance(error, requests.exceptions.InvalidSchema | requests.exceptions.InvalidURL)
-    return bad_address and str(error).startswith(("Missing dependencies for SOCKS", "Proxy URL had unsupported scheme"))
-
-
 def _cause(error: BaseException) -> BaseException:
-    """Return the exception inside those of requests and inside urllib3's MaxRetryError and ProtocolError."""
+    """Return the exception inside urllib3's ProtocolError and SSLError."""
     while True:
         inner = getattr(error, "reason", None) or next((arg for arg in error.args if _is_wrapped(error, arg)), None)
         if not isinstance(inner, BaseException):
@@ -87,7 +74,7 @@ def _cause(error: BaseException) -> BaseException:
 
 
 def _is_wrapped(error: BaseException, argument: object) -> bool:
-    wrapper = isinstance(error, requests.RequestException | urllib3_errors.ProtocolError | urllib3_errors.SSLError)
+    wrapper = isinstance(error, urllib3_errors.ProtocolError | urllib3_errors.SSLError)
     return wrapper and isinstance(argument, BaseException)
 
 

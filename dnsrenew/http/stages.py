@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import Cancelled
-from dnsrenew.http.adapter import tls_context
+from dnsrenew.http.connections import tls_context
 
 if TYPE_CHECKING:
     from pathlib import Path

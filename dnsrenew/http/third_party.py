@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.http import texts
-from dnsrenew.http.adapter import POOLS
+from dnsrenew.http.connections import POOLS
 from dnsrenew.http.failures import HttpFailure
 
 MOST: Final = 16 << 20

@@ -17,14 +17,14 @@ from dnsrenew.dns.query_engine import QueryEngine
 from dnsrenew.dns.wire import DnsQuestion
 from dnsrenew.drivers import host_api, rfc2136
 from dnsrenew.drivers.lexicon import process
-from dnsrenew.http import adapter, client
+from dnsrenew.http import client, connections
 from dnsrenew.runtime.context import Context
 
 PACKAGE: Final = Path(dnsrenew.__file__).parent
 SOURCES: Final = {str(path.relative_to(PACKAGE)): path.read_text("utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
 
 FORBIDDEN: Final = (
-    "urlopen",
+    "request.urlopen",
     "requests.get",
     "requests.head",
     "requests.post",
@@ -40,7 +40,13 @@ FORBIDDEN: Final = (
     "os.system",
 )
 """Calls without a time-out by default; the package has replacements for them."""
-LIMITED: Final = ("subprocess.run", "subprocess.check_output", "subprocess.check_call", "socket.create_connection")
+LIMITED: Final = (
+    "subprocess.run",
+    "subprocess.check_output",
+    "subprocess.check_call",
+    "socket.create_connection",
+    "manager.urlopen",
+)
 """Calls that need a time-out."""
 WAITS: Final = (".wait", ".join", ".acquire")
 """Methods that wait without a limit if called without arguments."""
@@ -67,7 +73,10 @@ EXCEPTIONS: Final = {
         "http/stages.py",
         "getaddrinfo",
     ): "the system's resolver has time-outs of its own, and the check is left at its end",
-    ("http/adapter.py", "getaddrinfo"): "the system's resolver has time-outs of its own, and the caller can leave it",
+    (
+        "http/connections.py",
+        "getaddrinfo",
+    ): "the system's resolver has time-outs of its own, and the caller can leave it",
     ("dns/resolvers.py", "getaddrinfo"): "the system's resolver has time-outs of its own, and the caller can leave it",
     ("deploy/verify.py", "getaddrinfo"): "the same: a cancel leaves it",
     ("drivers/rfc2136/__init__.py", "getaddrinfo"): "the same, and the call is left behind at its deadline",
@@ -130,6 +139,7 @@ def test_every_exception_is_needed() -> None:
         ("def f():\n    return requests.get(url, timeout=3)", "call"),
         ("answer = dns.query.udp(message, server)", "call"),
         ("subprocess.run(['true'])", "time-out"),
+        ("manager.urlopen('GET', url)", "time-out"),
         ("socket.create_connection(address)", "time-out"),
         ("def f(event):\n    event.wait()", "wait"),
         ("def f():\n    link = socket.socket()\n    link.recv(1)", "socket"),
@@ -158,7 +168,7 @@ def test_a_call_with_a_time_out_is_not_found(source: str) -> None:
 
 def test_the_time_outs_are_those_of_the_documents() -> None:
     """Ten seconds to connect and thirty for a request, to a CA and to a DNS host; an answer has at most one MiB."""
-    assert adapter.TIMEOUT == (10.0, 30.0)
+    assert connections.TIMEOUT == (10.0, 30.0)
     assert client.MAX_BYTES == 1 << 20
     assert (rfc2136.CONNECT_SECONDS, rfc2136.REQUEST_SECONDS) == (10.0, 30.0)
     assert (host_api.CONNECT_SECONDS, host_api.REQUEST_SECONDS) == (10.0, 30.0)

@@ -31,10 +31,10 @@ OWNERS = {
     "psycopg": {"store/database", "config/fleet_check", "fleet/queue_connections", "fleet/session"},
     "psycopg_pool": {"fleet/queue_connections"},  # procrastinate's pool
     "pytest": {"testing/plugin"},
-    "requests": {"http", "drivers/lexicon/patches"},  # it is changed there for other libraries
+    "requests": {"http", "drivers/lexicon/patches"},  # its rules for proxies; it is changed for other libraries
     "tenacity": {"runtime/retry"},
     "tldextract": {"base/public_suffixes"},
-    "urllib3": {"http"},  # underneath requests
+    "urllib3": {"http"},
 }
 
 

@@ -1,4 +1,4 @@
-"""The transport adapter of requests, with a deadline for every answer and its own trusted roots."""
+"""Connections of urllib3 whose answers have a deadline, and what they trust."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import socket
 import ssl
 from typing import TYPE_CHECKING, Any, Final
 
-from requests import adapters, exceptions
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import connection, connectionpool
 from urllib3 import exceptions as urllib3_errors
 
@@ -47,6 +45,8 @@ def _system_trust() -> ssl.SSLContext:
     paths = ssl.get_default_verify_paths()
     if not (paths.cafile or paths.capath or context.get_ca_certs()):
         # Python from python.org on macOS does not find the system's roots; requests includes certifi's.
+        from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
         context.load_verify_locations(cafile=DEFAULT_CA_BUNDLE_PATH)
     return context
 
@@ -154,34 +154,3 @@ class _HttpsPool(connectionpool.HTTPSConnectionPool):
 
 POOLS: Final = {"http": _HttpPool, "https": _HttpsPool}
 """For the ``pool_classes_by_scheme`` of urllib3's pool managers: connections whose answers have a deadline."""
-
-
-class Adapter(adapters.HTTPAdapter):
-    """A transport adapter with deadlines, and without certifi's roots.
-
-    :param source: the local address of direct connections; None: the operating system chooses.
-    """
-
-    def __init__(self, tls: ssl.SSLContext, pool: int, source: str | None = None) -> None:
-        self._tls = tls
-        self._source = None if source is None else (source, 0)
-        super().__init__(pool_connections=pool, pool_maxsize=pool)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Create the pool of direct connections."""
-        super().init_poolmanager(*args, ssl_context=self._tls, source_address=self._source, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = POOLS
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        """Return the pool of connections through a proxy.
-
-        :raises InvalidSchema: a SOCKS proxy, also where PySocks is installed: its connections have no deadlines.
-        """
-        if proxy.lower().startswith("socks"):
-            raise exceptions.InvalidSchema("Missing dependencies for SOCKS support.")  # the words of requests
-        manager = super().proxy_manager_for(proxy, ssl_context=self._tls, **kwargs)
-        manager.pool_classes_by_scheme = POOLS
-        return manager
-
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Do nothing: the inherited method would add certifi's roots."""
