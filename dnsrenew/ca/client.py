@@ -7,7 +7,7 @@ N challenge responses, finalize, one poll of the order, the certificate. A slow 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -255,6 +255,7 @@ class CAClient:
         csr: bytes,
         *,
         preferred_chain: str | None = None,
+        on_finalized: Callable[[], object] = lambda: None,
     ) -> str:
         """Finalize the order after all validations; return the certificate with its chain, leaf first, as PEM.
 
@@ -262,11 +263,12 @@ class CAClient:
         :param preferred_chain: the common name of the root: the issuer of the topmost certificate in the chain
             (RFC 8555 section 7.4.2). If no chain leads to it, the default chain is used, with the warning
             ``chain-unknown``.
+        :param on_finalized: called when the CA has accepted the CSR: it needs no challenge response any more.
         :raises CAError: a validation failed (the error names all failed identifiers), the CA refused to issue, or a
             step took longer than its ``timeout``. ``clock-wrong``: the certificate is issued, and not valid by the
             local clock; the same order returns it after the clock is corrected.
         """
-        return self._finalizer.issue(context, order, csr, preferred=preferred_chain)
+        return self._finalizer.issue(context, order, csr, preferred=preferred_chain, on_finalized=on_finalized)
 
     # ── revocation ──────────────────────────────────────────────────────────────────────
 

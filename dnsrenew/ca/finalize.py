@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -43,10 +44,13 @@ class Finalizer:
         self._fetcher = fetcher
         self._poll = poll
 
-    def issue(self, context: Context, order: Order, csr: bytes, *, preferred: str | None) -> str:
+    def issue(
+        self, context: Context, order: Order, csr: bytes, *, preferred: str | None, on_finalized: Callable[[], object]
+    ) -> str:
         """See :meth:`CAClient.issue`."""
         order = self._finalize(context, order, csr)
         context.emit("order-finalized", url=order.url)
+        on_finalized()
         order = self._poll.until_issued(context, order)
         chain = self._choose_chain(context, self._first_chain(context, order), preferred)
         check_issued(context, self._transport.problems(context), self._directory(context), chain)

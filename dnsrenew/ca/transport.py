@@ -7,7 +7,7 @@ import json
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -33,14 +33,16 @@ if TYPE_CHECKING:
     from dnsrenew.http import HttpClient
     from dnsrenew.runtime.context import Context
 
-WIDTH: Final = 24
+WIDTH: Final = 32
 """Maximum number of concurrent requests to one CA."""
 _NEAR: Final = 0.01
 """Seconds of a round trip to a CA on the local network."""
 _NEAR_WIDTH: Final = 4
 NONCE_TRIES: Final = 25
-_MAX_NONCES: Final = 32
+_MAX_NONCES: Final = 48
 _NONCE_PAUSE: Final = 0.01
+_NONCE_PATIENCE: Final = 1.0
+"""Seconds to wait for the nonce of another request; its answer may be lost."""
 _BAD_NONCE: Final = "urn:ietf:params:acme:error:badNonce"
 _LOST: Final = frozenset({"dns", "connect", "timeout", "reset", "proxy"})
 _UNSENT: Final = frozenset({"dns", "connect"})
@@ -85,6 +87,8 @@ class Transport:
         self._http = http
         self._on_response = on_response
         self._nonces: deque[str] = deque(maxlen=_MAX_NONCES)
+        self._signed_under_way = 0
+        self._lock = threading.Lock()
         self._under_way = threading.BoundedSemaphore(WIDTH)
         self.new_nonce_url = ""
         self._distance: float | None = None
@@ -156,7 +160,8 @@ class Transport:
         nonce = self._take_nonce(context)
         for _ in range(NONCE_TRIES + 1):
             body = signer.sign(payload, nonce, url)
-            response = self._send(context, "POST", url, tries=tries, data=body, headers=headers)
+            with self._counted():
+                response = self._send(context, "POST", url, tries=tries, data=body, headers=headers)
             fresh = _nonce(response)
             if not _is_bad_nonce(response):
                 if fresh:
@@ -219,7 +224,7 @@ class Transport:
 
         :param requests: how many requests will follow at once.
         """
-        if self.distance < _NEAR:
+        if self.is_near:
             return
         threads.start(partial(self._prefetch, context, min(requests, WIDTH) - len(self._nonces)))
 
@@ -236,15 +241,28 @@ class Transport:
 
     def _take_nonce(self, context: Context) -> str:
         bucket = context.buckets.of_nonces(urlsplit(self.new_nonce_url).netloc)
+        started = context.clock.monotonic()
         while True:
             try:
                 return self._nonces.pop()  # the newest: an old nonce may have expired during a wait for DNS
             except IndexError:
-                if bucket.try_take(context):
+                # The answer to another thread's request usually brings one sooner than a new connection.
+                expects_none = self.is_near or not self._signed_under_way
+                is_late = context.clock.monotonic() - started >= _NONCE_PATIENCE
+                if (expects_none or is_late) and bucket.try_take(context):
                     return self._new_nonce(context)
-            context.wait(
-                _NONCE_PAUSE
-            )  # usually another thread's answer brings one before the rate limit allows a request
+            context.wait(_NONCE_PAUSE)
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count a signed request, whose answer will bring a nonce, as under way."""
+        with self._lock:
+            self._signed_under_way += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._signed_under_way -= 1
 
     def _new_nonce(self, context: Context) -> str:
         response = resend(context, partial(self._plain, context, "HEAD", self.new_nonce_url, "newNonce"))

@@ -16,7 +16,7 @@ from dnsrenew.cli.journal_lines import use_journal
 from dnsrenew.cli.line_fields import WARNING, LineFields, outcome_fields
 from dnsrenew.cli.live_progress import make_progress
 from dnsrenew.cli.outcome_text import OutcomeText, is_first
-from dnsrenew.cli.schedule_note import active_schedule, needs_person, nothing_renews, renewed_by_hand
+from dnsrenew.cli.schedule_note import ScheduleLook, needs_person, nothing_renews, renewed_by_hand
 from dnsrenew.cli.terminal import dim, yellow
 from dnsrenew.errors import Cancelled, stopped
 from dnsrenew.renewal.run_result import exit_status
@@ -58,12 +58,12 @@ def renew(invocation: Invocation) -> int:
         except Cancelled as error:
             _write_stopped(invocation, config, error, {})
             raise
-    progress = _progress(invocation)
+    progress, schedule = _progress(invocation), ScheduleLook(config)
     try:
-        outcomes = _run(invocation, config, progress)
+        outcomes = _run(invocation, config, progress, schedule)
     finally:
         progress.close()
-    _show(invocation, config, outcomes)
+    _show(invocation, config, outcomes, schedule)
     return exit_status(outcomes, invocation.clock.now(), invocation.signals.status)
 
 
@@ -101,7 +101,7 @@ def jitter(invocation: Invocation) -> float:
     return seconds
 
 
-def _run(invocation: Invocation, config: Config, progress: Progress) -> list[Outcome]:
+def _run(invocation: Invocation, config: Config, progress: Progress, schedule: ScheduleLook) -> list[Outcome]:
     options, signals, terminal = invocation.options, invocation.signals, invocation.terminal
     finished: dict[str | None, Mapping[str, Any]] = {}
     under_way: dict[str | None, str] = {}
@@ -113,6 +113,8 @@ def _run(invocation: Invocation, config: Config, progress: Progress) -> list[Out
             finished[event.certificate] = event.data
         elif event.kind == "run-started":  # there is work to do, which makes garbage
             gc.enable()
+        elif event.kind == "challenges-answered" and not options.scheduled:  # from here on this process waits
+            schedule.start()
         progress(event)
 
     renewer = invocation.renewer(config, listen)
@@ -175,7 +177,7 @@ def _unfinished(spec: CertificateSpec, error: Cancelled) -> dict[str, Any]:
 # ── the result ──────────────────────────────────────────────────────────────────────────
 
 
-def _show(invocation: Invocation, config: Config, outcomes: Sequence[Outcome]) -> None:
+def _show(invocation: Invocation, config: Config, outcomes: Sequence[Outcome], schedule: ScheduleLook) -> None:
     terminal = invocation.terminal
     if terminal.json:
         error = {} if invocation.signals.status is None else {"error": stopped().to_dict()}
@@ -185,7 +187,7 @@ def _show(invocation: Invocation, config: Config, outcomes: Sequence[Outcome]) -
     elif terminal.json or terminal.quiet:
         if lines := _problems(invocation, outcomes):
             terminal.write_message("\n".join(lines))
-    elif lines := _result(invocation, config, outcomes):
+    elif lines := _result(invocation, config, outcomes, schedule):
         terminal.write_result("\n".join(lines))
 
 
@@ -219,7 +221,7 @@ def _problem_lines(text: OutcomeText, outcomes: Sequence[Outcome]) -> list[str]:
     return [line for outcome in bad for line in text.lines(outcome)]
 
 
-def _result(invocation: Invocation, config: Config, outcomes: Sequence[Outcome]) -> list[str]:
+def _result(invocation: Invocation, config: Config, outcomes: Sequence[Outcome], schedule: ScheduleLook) -> list[str]:
     """Return the result: what is fine first, then what failed, the summary, and whether anything renews by itself."""
     options, columns = invocation.options, invocation.terminal.out.size()[0]
     if not outcomes and config.fleet is not None:
@@ -227,7 +229,7 @@ def _result(invocation: Invocation, config: Config, outcomes: Sequence[Outcome])
     idle = all(outcome.status == "not-due" for outcome in outcomes)  # then it is not worth a look at the machine
     by_hand = [] if idle or options.scheduled else needs_person(config, {outcome.name for outcome in outcomes})
     alone = len(by_hand) == len(outcomes)  # then no schedule changes anything
-    manual = not idle and not options.scheduled and (alone or active_schedule(config).installed is False)
+    manual = not idle and not options.scheduled and (alone or schedule.result().installed is False)
     text = _outcome_text(invocation, columns, manual=manual or idle)
     fine = [outcome for outcome in outcomes if _is_fine(outcome)]
     crowded = {status for status, count in Counter(outcome.status for outcome in fine).items() if count > _MOST_LINES}

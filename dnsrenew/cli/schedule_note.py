@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base import threads
 from dnsrenew.cli import formatting, texts
 
 if TYPE_CHECKING:
+    from dnsrenew.base.threads import Task
     from dnsrenew.config import Config
     from dnsrenew.model import CertificateSpec
     from dnsrenew.schedule.detect import ActiveSchedule
@@ -22,6 +25,26 @@ def active_schedule(config: Config) -> ActiveSchedule:
     from dnsrenew.schedule.detect import UNKNOWN, detect
 
     return UNKNOWN if config.path is None or config.fleet is not None else detect(config.path)
+
+
+class ScheduleLook:
+    """A look for what renews by itself, made while a run waits for the CA."""
+
+    def __init__(self, config: Config) -> None:
+        self._look = partial(active_schedule, config)
+        self._task: Task[ActiveSchedule] | None = None
+
+    def start(self) -> None:
+        """Begin the look, if it has not begun."""
+        self._task = self._task or threads.start(self._look)
+
+    def result(self) -> ActiveSchedule:
+        """Return what was found; look now if the look has not begun."""
+        if self._task is None:
+            return self._look()
+        while not self._task.done.wait(threads.SLICE):
+            pass
+        return self._task.result()
 
 
 def nothing_renews() -> str:

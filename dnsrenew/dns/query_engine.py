@@ -24,7 +24,7 @@ from dnsrenew.dns.socket_limit import SHARED
 from dnsrenew.dns.wire import DnsQuestion
 from dnsrenew.runtime.context import Context
 
-PER_ADDRESS: Final = 50
+PER_ADDRESS: Final = 100
 """Queries in flight to one address: more could exceed the rate limit of a foreign server."""
 
 _SLICE: Final = 0.25  # seconds; a cancel is noticed at least this often

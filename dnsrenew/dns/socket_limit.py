@@ -6,19 +6,32 @@ import threading
 from typing import Final
 
 _LIMIT: Final = 128  # a macOS process may have 256 handles
+_LARGE_LIMIT: Final = 256
+_MANY_HANDLES: Final = 1024  # the usual number of Linux
 _RESERVED: Final = 8  # for each thread, so that none waits for the sockets of others
+
+
+def _limit() -> int:
+    """Return how many sockets all queries together may have open, by the handles that this process may have."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return _LIMIT
+    handles, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _LARGE_LIMIT if handles >= _MANY_HANDLES or handles == resource.RLIM_INFINITY else _LIMIT
 
 
 class SocketLimit:
     """Counts the open sockets. Thread-safe."""
 
     def __init__(self) -> None:
+        self._most = _limit()
         self._open = 0
         self._lock = threading.Lock()
 
     def allows(self, own: int) -> bool:
         """Tell whether a caller with ``own`` open sockets may open another one."""
-        return own < _RESERVED or self._open < _LIMIT
+        return own < _RESERVED or self._open < self._most
 
     def opened(self) -> None:
         """Count a socket."""

@@ -36,7 +36,7 @@ _HEADERS: Final = {
     "Accept-Encoding": "identity",
     "Accept-Language": "en",  # RFC 8555 section 6.1: texts of a CA appear in English messages
 }
-_POOL: Final = 24
+_POOL: Final = 32
 """Connections to one host that are kept open."""
 MAX_BYTES: Final = 1 << 20
 _MAX_REDIRECTS: Final = 5

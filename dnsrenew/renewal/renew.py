@@ -217,10 +217,22 @@ def _issue(job: Job, attempt: ActiveAttempt, placements: Placements) -> Issued:
             solvers.note_answered(context, ca_name, batch)
             last = batch
         # While the CA validates; the next run resumes the order if this one is killed from here on.
-        chain = resume.issue(job, attempt, order, key, csr)
+        withdraw = partial(_close_meanwhile, published)
+        chain = resume.issue(job, attempt, order, key, csr, on_finalized=withdraw)
 
     facts = x509.check_chain(chain, key, spec.identifiers, context.clock.now())
     return Issued(chain, x509.key_to_pem(key), facts, order.profile)
+
+
+def _close_meanwhile(published: contextlib.ExitStack) -> None:
+    """Withdraw the values while the CA issues; the stack then waits for that, also after a cancel."""
+
+    def wait() -> None:
+        while not closing.done.wait(threads.SLICE):
+            pass
+
+    closing = threads.start(published.pop_all().close)
+    published.callback(wait)
 
 
 def _order(job: Job, attempt: ActiveAttempt) -> tuple[Order, tuple[Authorization, ...]]:

@@ -6,6 +6,7 @@ for as long as the CA keeps the order (RFC 8555 section 7.4).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -27,9 +28,18 @@ CAs count certificates by the week: one more does less harm than none.
 """
 
 
-def issue(job: Job, attempt: ActiveAttempt, order: Order, key: PrivateKey, csr: bytes) -> str:
+def issue(
+    job: Job,
+    attempt: ActiveAttempt,
+    order: Order,
+    key: PrivateKey,
+    csr: bytes,
+    *,
+    on_finalized: Callable[[], object],
+) -> str:
     """Finalize a new order and return its certificate. The next run resumes the order if this one is killed.
 
+    :param on_finalized: called when the CA needs no challenge response any more.
     :returns: the certificate with its chain, as PEM.
     :raises CAError: the CA did not issue.
     :raises StoreError: the order cannot be saved; the CSR was not sent.
@@ -37,7 +47,8 @@ def issue(job: Job, attempt: ActiveAttempt, order: Order, key: PrivateKey, csr: 
     _save(job, attempt, order, key, csr)
     try:
         ca = job.services.ca(attempt.selection.ca)
-        return ca.issue(job.context, order, csr, preferred_chain=job.spec.preferred_chain)
+        chosen = job.spec.preferred_chain
+        return ca.issue(job.context, order, csr, preferred_chain=chosen, on_finalized=on_finalized)
     except CAError as error:
         if error.evidence.get("order") == "invalid" and not job.options.dry_run:
             job.services.store.orders.clear(job.spec.name)  # it is dead, and holds a private key

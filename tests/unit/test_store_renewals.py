@@ -150,8 +150,8 @@ def test_an_order_of_a_killed_run_is_taken_up(host: Host, monkeypatch: pytest.Mo
     """Killed after the CA has issued, before the certificate is stored: the next run fetches the same one."""
     issue = resume.issue
 
-    def killed(*arguments: Any) -> str:
-        issue(*arguments)
+    def killed(*arguments: Any, **more: Any) -> str:
+        issue(*arguments, **more)
         raise Killed
 
     with monkeypatch.context() as dying:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 import dns.exception
 import dns.message
-import dns.query
 import dns.rcode
 import dns.tsig
 import dns.update
@@ -28,6 +27,10 @@ REFUSALS: Final = {
 """The text of each RCODE; any other is :data:`texts.UPDATE_REFUSED`."""
 
 
+class OtherAnswerError(dns.exception.DNSException):
+    """The response is none to this update."""
+
+
 class UnsignedError(dns.exception.DNSException):
     """The response to a signed update reports success but is not signed."""
 
@@ -41,7 +44,7 @@ def read(answer: bytes, update: dns.update.UpdateMessage) -> dns.rcode.Rcode:
     """
     unchecked = dns.message.from_wire(answer, keyring=False)
     if not update.is_response(unchecked):
-        raise dns.query.BadResponse
+        raise OtherAnswerError
     if update.keyring and not unchecked.had_tsig:
         if unchecked.rcode() == dns.rcode.NOERROR:
             raise UnsignedError
