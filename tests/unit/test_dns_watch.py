@@ -24,6 +24,7 @@ from dnsrenew.dns.propagation import PollingRounds
 from dnsrenew.dns.query import Address, Reply
 from dnsrenew.dns.query_engine import PER_ADDRESS, QueryEngine
 from dnsrenew.dns.server_poll import AddressAnswer, ServerPoll, gap
+from dnsrenew.dns.socket_limit import SocketLimit
 from dnsrenew.dns.wire import DnsQuestion, Message
 from dnsrenew.errors import PropagationError
 from dnsrenew.runtime.context import Context
@@ -349,20 +350,27 @@ def test_a_socket_that_cannot_be_used_is_closed() -> None:
     assert [each.fileno() for each in made] == [-1]
 
 
-def test_the_sockets_of_all_threads_are_counted_together(silent: Address) -> None:
+@pytest.mark.parametrize(("handles", "most"), [(256, 128), (1024, 256), (-1, 256)], ids=["few", "usual", "unlimited"])
+def test_the_sockets_of_all_threads_are_counted_together(
+    silent: Address, monkeypatch: pytest.MonkeyPatch, handles: int, most: int
+) -> None:
     """All threads share the socket limit. Each gets a minimum, and freed sockets can be used again."""
+    resource = pytest.importorskip("resource")  # not on Windows
+    assert resource.RLIM_INFINITY == -1
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (handles, handles))
+    monkeypatch.setattr("dnsrenew.dns.query_engine.SHARED", SocketLimit())
     with contextlib.ExitStack() as held:
-        engines = [held.enter_context(QueryEngine(Context(), per_address=100)) for _ in range(3)]
+        engines = [held.enter_context(QueryEngine(Context(), per_address=100)) for _ in range(4)]
         for engine in engines:
             for question in numbered(100):
                 engine.submit(silent, question, udp=60, tcp=0)
             engine.receive(0)
-        assert [len(engine._in_flight) for engine in engines] == [100, 28, 8]
-    with QueryEngine(Context(), per_address=200) as engine:  # they have given back what they had
-        for question in numbered(200):
+        assert [len(engine._in_flight) for engine in engines] == {128: [100, 28, 8, 8], 256: [100, 100, 56, 8]}[most]
+    with QueryEngine(Context(), per_address=400) as engine:  # they have given back what they had
+        for question in numbered(400):
             engine.submit(silent, question, udp=60, tcp=0)
         engine.receive(0)
-        assert len(engine._in_flight) == 128
+        assert len(engine._in_flight) == most
 
 
 def test_a_server_that_could_not_be_asked_is_waited_for() -> None:
