@@ -104,10 +104,11 @@ def write(figures: Sequence[Figure], machine: str) -> None:
     text = _PAGE.format(table=table(figures), machine=machine, note=_ROUNDS_NOTE, missed=_missed(figures))
     (ROOT / "docs" / "internals" / "benchmark.md").write_text(text, "utf-8")
     readme = ROOT / "README.md"
-    readme.write_text(_with_our_times(readme.read_text("utf-8"), figures), "utf-8")
+    readme.write_text(with_our_times(readme.read_text("utf-8"), figures), "utf-8")
 
 
-def _with_our_times(readme: str, figures: Sequence[Figure]) -> str:
+def with_our_times(readme: str, figures: Sequence[Figure]) -> str:
+    """Return the README with our times of these figures in its comparison."""
     times = {figure.key: figure.detail.partition(" s : ")[0] for figure in figures}
     for key, row in (("near-1", "1 name, nothing to wait for"), ("near-100", "100 names")):
         readme = re.sub(rf"^(\| {row} \|) [\d.]+ s", rf"\1 {float(times[key]):.1f} s", readme, flags=re.MULTILINE)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
+from typing import Any
 
 import dns.message
+import dns.rdatatype
 import dns.rrset
 import pytest
 
+from dnsrenew.dns.recursive import Recursion
+from dnsrenew.dns.wire import DnsQuestion
 from dnsrenew.errors import DnsError, PropagationError
+from dnsrenew.runtime.context import Context
 from tests.kit.dns_stage import ViewStage, questions, record
 from tests.kit.renew_stage import Stage
 from tests.lab import Lab, dnsforwarder
@@ -36,6 +42,29 @@ def test_a_delegated_sub_zone_is_found(lab: Lab) -> None:
     stage = ViewStage(lab)
     found = stage.view.challenge_targets(stage.context, ["x.branch.example.test", "branch.example.test"])
     assert {target.served_zone for target in found.values()} == {"branch.example.test."}
+
+
+def test_only_the_topmost_names_are_looked_up_at_the_recursive_servers(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The zones of names below another one are found at its servers, which refer to a delegated zone."""
+    lab.add_zone("leaf.example.test")
+    asked: list[str] = []
+    find = Recursion.find
+
+    def recorded(self: Recursion, context: Context, wanted: Iterable[DnsQuestion]) -> Any:
+        wanted = list(wanted)
+        asked.extend(question.name.to_text() for question in wanted if question.type == dns.rdatatype.SOA)
+        return find(self, context, wanted)
+
+    monkeypatch.setattr(Recursion, "find", recorded)
+    stage = ViewStage(lab)
+    names = ["a.leaf.example.test", "example.test", "leaf.example.test", *(f"n{n}.example.test" for n in range(20))]
+    found = stage.view.challenge_targets(stage.context, names)
+    in_leaf = {name for name, target in found.items() if target.served_zone == "leaf.example.test."}
+    assert in_leaf == {"a.leaf.example.test", "leaf.example.test"}
+    assert {found[name].served_zone for name in names if name not in in_leaf} == {"example.test."}
+    assert asked == ["example.test."]
 
 
 def test_a_zone_cut_at_the_challenge_name_itself_is_found(lab: Lab) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import threading
+import time
 from functools import partial
 from typing import Any, cast
 
 import pytest
+from acme.jws import JWS
 
 from dnsrenew import x509
 from dnsrenew.base import threads
@@ -118,6 +121,70 @@ class NonceHttp:
             if self.nonces == self._wanted > 0:
                 self.enough.set()
         return Response(200, {"Replay-Nonce": "bm9uY2U"}, b"", url)
+
+
+class Far:
+    """A CA fifty milliseconds away. It holds its first answer to a signed request until ``go`` is set."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self.signed = 0
+        self.nonces = 0
+        self.go = threading.Event()
+
+    def request(self, method: str, url: str, **_: Any) -> Response:
+        """Answer."""
+        with self._lock:
+            self._clock.elapsed += 0.05
+            self.nonces += method == "HEAD"
+            self.signed += method == "POST"
+            is_first = method == "POST" and self.signed == 1
+        if is_first:
+            assert self.go.wait(30)
+        return Response(200, {"Replay-Nonce": "bm9uY2U"}, b"", url)
+
+
+@pytest.mark.parametrize(("late", "nonces"), [(False, 1), (True, 2)], ids=["in-time", "late"])
+def test_a_request_waits_for_the_nonce_of_another(late: bool, nonces: int) -> None:
+    """A far CA is not asked for a nonce while an answer will bring one; if that is late, it is asked."""
+    clock = FakeClock()
+    http = Far(clock)
+    transport = Transport("lab", cast("HttpClient", http))
+    transport.new_nonce_url = "https://x/nonce"
+    context = Context(clock=clock)
+    transport.get(context, "https://x/directory", "directory")  # measures the distance
+    signer = signer_of(AccountData(x509.key_to_pem(x509.new_key("ecdsa-p256"))))
+    post = partial(transport.post, context, signer, "https://x/order", {}, "newOrder")
+    first = threads.start(post)
+    while http.signed < 1:
+        time.sleep(0.001)
+
+    def answer() -> None:
+        http.go.set()
+        assert first.done.wait(30)
+
+    if not late:
+        clock.on_wait = answer
+    post()
+    http.go.set()
+    assert first.done.wait(30)
+    assert http.nonces == nonces
+
+
+@pytest.mark.parametrize("kind", ["ecdsa-p256", "ecdsa-p384", "rsa2048"])
+@pytest.mark.parametrize("url", [None, "https://x/account/1"], ids=["jwk", "kid"])
+def test_a_request_is_a_jws(kind: Any, url: str | None) -> None:
+    """A request is a JWS in its flattened form that another library verifies (RFC 8555 section 6.2)."""
+    signer = signer_of(AccountData(x509.key_to_pem(x509.new_key(kind)), url))
+    body = signer.sign(b'{"a": 1}', "bm9uY2U", "https://x/order")
+    assert set(json.loads(body)) == {"protected", "payload", "signature"}
+    jws = JWS.json_loads(body.decode())
+    assert jws.verify(signer.key.public_key())
+    assert jws.payload == b'{"a": 1}'
+    header = jws.signature.combined
+    assert (header.url, header.kid, header.nonce) == ("https://x/order", url, b"nonce")
+    assert (header.jwk == signer.key.public_key()) == (url is None)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -198,6 +199,33 @@ def test_after_a_success_it_is_said_that_nothing_renews(
     main(line.split())
     shown = "".join(capsys.readouterr())
     assert ("Nothing renews this yet. Run: " in shown and "dnsrenew schedule install" in shown) is said
+
+
+@pytest.mark.parametrize(("line", "looks"), [("renew", 1), ("renew --scheduled", 0)])
+def test_a_schedule_is_looked_for_while_the_ca_works(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, line: str, looks: int
+) -> None:
+    """The look at the machine begins when the CA has the answers, and is made once for all certificates."""
+    began: list[bool] = []
+    counted: list[threading.Event] = []
+
+    def look(_: object) -> ActiveSchedule:
+        counted.append(threading.Event())
+        return NOBODY
+
+    def play(emitter: Emitter, _cancel: object) -> list[Outcome]:
+        for name in ("home", "away"):
+            emitter.emit("challenges-answered", name, {"domains": [f"{name}.test"]})
+        end = time.monotonic() + 30
+        while looks and not counted and time.monotonic() < end:
+            time.sleep(0.001)
+        began.append(bool(counted))
+        return [outcome(), outcome()]
+
+    stage(play)
+    monkeypatch.setattr("dnsrenew.cli.schedule_note.active_schedule", look)
+    assert main(line.split()) == 0
+    assert (began, len(counted)) == ([bool(looks)], looks)
 
 
 BY_HAND: Final = Route("dns-01", dns="person")

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.figures import TIMES, Figure
+from bench.page import with_our_times
 from dnsrenew.cli import arguments
 from docs.screen import lines_of, terminal_of
 from tests.kit.documents import (
@@ -135,6 +137,18 @@ def test_the_comparison_has_the_measured_times() -> None:
         assert ours == f"{float(measured[1]):.1f} s"
         others = [cell.partition(" (")[0] for cell in _cells(page.partition("## Others")[2], count)]
         assert [lego, certbot, acme_sh] == others
+
+
+def test_the_benchmark_writes_our_times_into_the_readme() -> None:
+    """A run of the benchmark changes our times in the README's comparison, and nothing else."""
+    figures = [
+        Figure(key=key, what="", unit=TIMES, goal=None, value=1.0, best=1.0, detail=f"{seconds} s : 0.204 s")
+        for key, seconds in (("near-1", "9.349"), ("near-100", "12.25"))
+    ]
+    written = with_our_times(README, figures)
+    changed = [line for line in written.splitlines() if line not in README.splitlines()]
+    assert [line.split(" | ")[1] for line in changed] == ["9.3 s", "12.2 s"]
+    assert len(written.splitlines()) == len(README.splitlines())
 
 
 def _cells(text: str, first: str) -> list[str]:

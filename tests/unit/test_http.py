@@ -1,5 +1,6 @@
 """The HTTP client against servers that answer, respond slowly, send invalid data and close the connection."""
 
+import base64
 import http.client
 import json
 import re
@@ -223,6 +224,26 @@ def test_credentials_stay_with_their_host(client: HttpClient, server: Server) ->
     assert b"Authorization" in server.requests[0]
     assert b"Authorization" not in other.requests[0]
     other.close()
+
+
+def test_a_user_and_a_password_in_the_url_are_sent_as_a_header(client: HttpClient, server: Server) -> None:
+    """RFC 9110 section 4.2.4: they are not part of the request target."""
+    server.will(server.answers(ok(b"")))
+    answer = client.request("GET", server.url.replace("http://", "http://me:p%40ss@"))
+    assert base64.b64encode(b"me:p@ss") in server.requests[0]
+    assert b"GET / HTTP/1.1" in server.requests[0]
+    assert "p%40ss" not in answer.url
+
+
+def test_fields_are_sent_as_a_form(client: HttpClient, server: Server) -> None:
+    """A mapping is sent as a form, and parameters go behind those of the URL."""
+    server.will(server.answers(ok(b""), ok(b"")))
+    client.request("POST", f"{server.url}?a=1", data={"b": "x y", "c": ["1", "2"]}, params={"d": "&"})
+    client.request("POST", server.url, data="ü")
+    assert b"POST /?a=1&d=%26 HTTP/1.1" in server.requests[0]
+    assert b"Content-Type: application/x-www-form-urlencoded" in server.requests[0]
+    assert server.requests[0].endswith(b"\r\n\r\nb=x+y&c=1&c=2")
+    assert server.requests[1].endswith("\r\n\r\nü".encode())
 
 
 def test_where_there_is_nobody(client: HttpClient, server: Server) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dnsrenew import Deployment, Event, Outcome, Renewer, Route, x509
+from dnsrenew import Deployment, Event, Outcome, Renewer, Route, TxtRecord, x509
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, StoreError
@@ -29,6 +30,7 @@ from tests.kit.dns import MemoryDns
 from tests.kit.memory import host_config, in_memory
 from tests.kit.store_sites import DatabaseSite, StoreSite
 from tests.kit.stores import Killed
+from tests.lab.acmemessages import Request, Response
 
 LETSENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 SPEC = CertificateSpec(
@@ -144,6 +146,54 @@ def test_a_failure_is_recorded(host: Host) -> None:
     host.refuses = False
     assert host.run(now=True).status == "renewed"
     assert host.store.read_state("home").failures == 0
+
+
+class SignallingDriver(InMemoryDriver):
+    """Says when it has removed values, and may be told to wait before it does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_remove = threading.Event()
+        self.removed = threading.Event()
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Remove the values."""
+        assert self.may_remove.wait(30)
+        super().remove(records)
+        self.removed.set()
+
+
+def test_the_values_are_withdrawn_while_the_ca_issues(host: Host) -> None:
+    """A CA that keeps the certificate back until the TXT values are gone does not hold the renewal up."""
+    host.driver = driver = SignallingDriver()
+    driver.may_remove.set()
+    was_removed = []
+
+    def keep_back(request: Request) -> None:
+        if request.kind == "certificate":
+            was_removed.append(driver.removed.wait(30))
+
+    host.ca.on_request = keep_back
+    assert host.run().status == "renewed"
+    assert was_removed == [True]
+    assert not host.store.has_journal
+
+
+def test_a_renewal_that_fails_while_the_ca_issues_withdraws_its_values(host: Host) -> None:
+    """If the CA gives no certificate out, the renewal ends only after the TXT values are removed."""
+    host.driver = driver = SignallingDriver()
+
+    def refuse(request: Request) -> Response | None:
+        if request.kind != "certificate":
+            return None
+        driver.may_remove.set()
+        return Response.problem(403, "unauthorized", "no")
+
+    host.ca.on_request = refuse
+    assert host.run().status == "failed"
+    assert driver.removed.is_set()
+    assert not any(driver.values.values())
+    assert not host.store.has_journal
 
 
 def test_an_order_of_a_killed_run_is_taken_up(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
