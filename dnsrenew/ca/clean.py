@@ -27,7 +27,9 @@ _RELATION: Final = r"(?i);\s*rel\s*=\s*\"?([^\";,]*)"
 
 def printable(text: str) -> str:
     """Return a text as one line that is safe on a terminal; a run of blanks becomes one blank."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() else " " for letter in text)
+    return " ".join(text.split())
 
 
 def cut(text: str, most: int) -> str:

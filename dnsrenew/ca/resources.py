@@ -254,7 +254,7 @@ def address(base: str, found: Any) -> str | None:  # JSON
     if not isinstance(found, str) or not found or not found.isprintable() or " " in found or len(found) > _MAX_URL:
         return None
     try:
-        url = urljoin(base, found)
+        url = found if found.startswith("https://") else urljoin(base, found)
         parts = urlsplit(url)
         whole = bool(parts.hostname) and parts.port != 0  # an invalid port raises ValueError
     except ValueError:

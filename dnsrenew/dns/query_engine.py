@@ -225,7 +225,8 @@ class QueryEngine:
             query.tcp = max(query.tcp, _AGAIN_BY_TCP)
             self._send_tcp(query)
             return
-        needed = {"whole": query.question.type != dns.rdatatype.TXT, "additional": query.question.with_additional}
+        authority = wire.needs_authority(query.question.type, data)
+        needed = {"authority": authority, "additional": query.question.with_additional}
         answer = wire.parse(data, **needed)
         if answer is None:
             reason = texts.EXCESSIVE if wire.is_excessive(data, **needed) else texts.NOT_DNS

@@ -37,6 +37,7 @@ _RD: Final = 0x0100
 _PAYLOAD: Final = 1232
 _OPT: Final = b"\0" + struct.pack("!HHIH", 41, _PAYLOAD, 0, 0)
 _QR_IN_BYTE_2: Final = 0x80
+_AA_IN_BYTE_2: Final = 0x04
 _TC_IN_BYTE_2: Final = 0x02
 _QUESTION_AT: Final = 12
 _ANSWERS: Final = slice(6, 8)
@@ -130,35 +131,45 @@ def is_truncated(data: bytes) -> bool:
     return bool(data[2] & _TC_IN_BYTE_2)
 
 
-def parse(data: bytes, *, whole: bool = True, additional: bool = False) -> Message | None:
+def needs_authority(kind: Type, data: bytes) -> bool:
+    """Tell whether the authority section of an answer is of use: it takes more than half of the time to read.
+
+    With a TXT record it is not. An answer to CAA needs it only for a referral, which no authoritative answer is.
+    """
+    if kind == dns.rdatatype.TXT:
+        return data[_ANSWERS] == b"\0\0"
+    return kind != dns.rdatatype.CAA or not data[2] & _AA_IN_BYTE_2
+
+
+def parse(data: bytes, *, authority: bool = True, additional: bool = False) -> Message | None:
     """Return the answer, or None if it is not a DNS message or costs too much to read.
 
-    :param whole: False: drop the authority section too if there are answers.
+    :param authority: whether the authority section is read.
     :param additional: whether the additional section is read.
     """
-    data = _needed(data, whole=whole, additional=additional)
+    data = _needed(data, authority=authority, additional=additional)
     try:
         return None if answer_limits.is_excessive(data) else dns.message.from_wire(data, ignore_trailing=True)
     except (dns.exception.DNSException, ValueError, IndexError, struct.error):
         return None
 
 
-def is_excessive(data: bytes, *, whole: bool = True, additional: bool = False) -> bool:
+def is_excessive(data: bytes, *, authority: bool = True, additional: bool = False) -> bool:
     """Tell whether an answer is not parsed because it would cost too much."""
     try:
-        return answer_limits.is_excessive(_needed(data, whole=whole, additional=additional))
+        return answer_limits.is_excessive(_needed(data, authority=authority, additional=additional))
     except (ValueError, IndexError, struct.error):
         return False
 
 
-def _needed(data: bytes, *, whole: bool, additional: bool) -> bytes:
+def _needed(data: bytes, *, authority: bool, additional: bool) -> bytes:
     """Return the message without the records that nobody reads, which are not parsed then.
 
     No record of an error is used, and seldom the additional section, whose parsing takes half of the time.
     """
     if data[3] & _RCODE_IN_BYTE_3 not in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}:
         return data[:6] + b"\0\0\0\0\0\0" + data[_QUESTION_AT:]
-    if not whole and data[_ANSWERS] != b"\0\0":
+    if not authority:
         return data[:8] + b"\0\0\0\0" + data[_QUESTION_AT:]
     return data if additional else data[:10] + b"\0\0" + data[_QUESTION_AT:]
 

@@ -7,7 +7,7 @@ CNAME: the answer has one hop, or the SOA record of the zone if there is no CNAM
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import dns.name
@@ -147,8 +147,7 @@ class Zones:
 
         Only the topmost of the names are queried: a hundred names of one domain cost one query.
         """
-        distinct = set(names)
-        tops = {name: _topmost(name, distinct) for name in distinct}
+        tops = _topmost(names)
         zones = self.enclosing(context, list(dict.fromkeys(tops.values())))
         self._absent |= {name for name, top in tops.items() if top in self._absent}
         return {name: zones[top] for name, top in tops.items()}
@@ -247,14 +246,14 @@ def _rotated(addresses: list[Address], by: int) -> list[Address]:
     return addresses[by:] + addresses[:by]
 
 
-def _topmost(name: Name, names: Collection[Name]) -> Name:
-    """Return the topmost of some names that a name is, or is below."""
-    above = name
-    while above != wire.ROOT:
-        above = _parent(above)
-        if above in names:
-            name = above
-    return name
+def _topmost(names: Iterable[Name]) -> dict[Name, Name]:
+    """Return for each name the topmost of these names that it is, or is below."""
+    # By labels, because a dnspython name is slow to make and to hash. Names in another case only cost a query more.
+    known = {name.labels: name for name in names}
+    return {
+        name: next(known[labels[at:]] for at in reversed(range(len(labels))) if labels[at:] in known)
+        for labels, name in known.items()
+    }
 
 
 def _parent(name: Name) -> Name:

@@ -172,7 +172,7 @@ def test_any_bytes_are_survived(data: bytes) -> None:
     wire.belongs(data, query)
     wire.parse(query[:2] + b"\x84\x00" + query[4:] + data)
     if len(data) >= 12:
-        wire.parse(data, whole=False)
+        wire.parse(data, authority=False)
 
 
 def test_a_soa_of_another_zone_is_not_ours() -> None:

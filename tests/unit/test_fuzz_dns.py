@@ -75,7 +75,7 @@ def read(case: Asked, data: bytes) -> bool:
     if not wire.belongs(data, case.query):
         return False
     wire.is_truncated(data)
-    answers = [wire.parse(data, whole=whole) for whole in (True, False)]
+    answers = [wire.parse(data, authority=authority) for authority in (True, False)]
     for answer in answers:
         if answer is not None:
             wire.is_authoritative(answer), wire.recurses(answer), wire.is_nxdomain(answer), wire.is_positive(answer)
