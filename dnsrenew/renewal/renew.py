@@ -3,7 +3,8 @@
 :func:`renew_certificate` takes the lock and checks again whether the certificate is due. :func:`_renew` tries one
 route selection after another; :mod:`dnsrenew.fallback.planner` decides which. :func:`_preflight` finds out before an
 order what cannot work. :func:`_issue` orders, publishes, waits until the values are visible, answers the challenges,
-finalizes and checks the certificate; it withdraws what it published in every case. :func:`_keep` stores the result.
+finalizes and checks the certificate; what it published is withdrawn while the CA issues, and after every error.
+:func:`_keep` stores the result.
 """
 
 from __future__ import annotations

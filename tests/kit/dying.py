@@ -19,6 +19,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ import dnsrenew.ca.client
 import dnsrenew.challenges.dns01.leftovers
 import dnsrenew.cli.renew
 import dnsrenew.http.client
+import dnsrenew.renewal.renew
 import dnsrenew.renewal.services
 import dnsrenew.x509  # noqa: F401  # loaded here once, and not in each process
 from dnsrenew.cli import main
@@ -90,8 +92,10 @@ class Death:
             finally:
                 self._heard.set()
 
-        put: list[tuple[type, str, Any]] = [(Emitter, "emit", emits), (AtomicFiles, "do", does)]
+        put: list[tuple[Any, str, Any]] = [(Emitter, "emit", emits), (AtomicFiles, "do", does)]
         put += [(SignalHandler, "_handle", handles)]
+        # The withdrawal and the CA work at the same time. Here one after the other, so that every point has one place.
+        put += [(dnsrenew.renewal.renew, "_close_meanwhile", ExitStack.close)]
         put += [(Rfc2136Driver, name, self._watched(name, getattr(Rfc2136Driver, name))) for name in ("add", "remove")]
         for owner, name, function in put:
             setattr(owner, name, function)
