@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -16,12 +14,11 @@ from josepy.errors import DeserializationError
 from josepy.json_util import decode_b64jose
 from josepy.jwa import ES256
 
-from dnsrenew.base import threads
 from dnsrenew.base.values import Frozen
 from dnsrenew.ca import texts
+from dnsrenew.ca.nonces import Nonces
 from dnsrenew.ca.problems import Problems
 from dnsrenew.ca.resources import base64url
-from dnsrenew.errors import CAError, Cancelled
 from dnsrenew.http import HttpFailure, Response, retry_after
 from dnsrenew.runtime.retry import RESEND, Policy, Transient, resend
 from dnsrenew.secrets import HIDDEN
@@ -32,6 +29,7 @@ if TYPE_CHECKING:
 
     from dnsrenew.http import HttpClient
     from dnsrenew.runtime.context import Context
+    from dnsrenew.runtime.rate_limit import TokenBucket
 
 WIDTH: Final = 32
 """Maximum number of concurrent requests to one CA."""
@@ -39,10 +37,6 @@ _NEAR: Final = 0.01
 """Seconds of a round trip to a CA on the local network."""
 _NEAR_WIDTH: Final = 4
 NONCE_TRIES: Final = 25
-_MAX_NONCES: Final = 48
-_NONCE_PAUSE: Final = 0.01
-_NONCE_PATIENCE: Final = 1.0
-"""Seconds to wait for the nonce of another request; its answer may be lost."""
 _BAD_NONCE: Final = "urn:ietf:params:acme:error:badNonce"
 _LOST: Final = frozenset({"dns", "connect", "timeout", "reset", "proxy"})
 _UNSENT: Final = frozenset({"dns", "connect"})
@@ -86,9 +80,7 @@ class Transport:
         self._name = name
         self._http = http
         self._on_response = on_response
-        self._nonces: deque[str] = deque(maxlen=_MAX_NONCES)
-        self._signed_under_way = 0
-        self._lock = threading.Lock()
+        self._nonces = Nonces(self._new_nonce)
         self._under_way = threading.BoundedSemaphore(WIDTH)
         self.new_nonce_url = ""
         self._distance: float | None = None
@@ -157,15 +149,15 @@ class Transport:
         accept: str | None,
     ) -> Response:
         headers = {"Content-Type": "application/jose+json"} | ({"Accept": accept} if accept else {})
-        nonce = self._take_nonce(context)
+        nonce = self._nonces.take(context, self._nonce_bucket(context), at_once=self.is_near)
         for _ in range(NONCE_TRIES + 1):
             body = signer.sign(payload, nonce, url)
-            with self._counted():
+            with self._nonces.expected:
                 response = self._send(context, "POST", url, tries=tries, data=body, headers=headers)
             fresh = _nonce(response)
             if not _is_bad_nonce(response):
                 if fresh:
-                    self._nonces.append(fresh)
+                    self._nonces.add(fresh)
                 return self._accepted(context, response, stage, tries, sent=(nonce, body))
             nonce = fresh or self._new_nonce(context)
         raise self.problems(context).error(texts.NONCES_REFUSED, count=NONCE_TRIES + 1, type="badNonce", stage=stage)
@@ -225,45 +217,11 @@ class Transport:
 
         :param requests: how many requests will follow at once.
         """
-        if self.is_near:
-            return
-        threads.start(partial(self._prefetch, context, min(requests, WIDTH) - len(self._nonces)))
+        if not self.is_near:
+            self._nonces.prefetch(context, self._nonce_bucket(context), min(requests, WIDTH))
 
-    def _prefetch(self, context: Context, count: int) -> None:
-        bucket = context.buckets.of_nonces(urlsplit(self.new_nonce_url).netloc)
-        with contextlib.suppress(Cancelled):
-            for _ in range(count):
-                bucket.take(context)
-                threads.start(partial(self._add_nonce, context))
-
-    def _add_nonce(self, context: Context) -> None:
-        with contextlib.suppress(CAError, Cancelled):  # the request that needs a nonce will get its own error
-            self._nonces.append(self._new_nonce(context))
-
-    def _take_nonce(self, context: Context) -> str:
-        bucket = context.buckets.of_nonces(urlsplit(self.new_nonce_url).netloc)
-        started = context.clock.monotonic()
-        while True:
-            try:
-                return self._nonces.pop()  # the newest: an old nonce may have expired during a wait for DNS
-            except IndexError:
-                # The answer to another thread's request usually brings one sooner than a new connection.
-                expects_none = self.is_near or not self._signed_under_way
-                is_late = context.clock.monotonic() - started >= _NONCE_PATIENCE
-                if (expects_none or is_late) and bucket.try_take(context):
-                    return self._new_nonce(context)
-            context.wait(_NONCE_PAUSE)
-
-    @contextlib.contextmanager
-    def _counted(self) -> Iterator[None]:
-        """Count a signed request, whose answer will bring a nonce, as under way."""
-        with self._lock:
-            self._signed_under_way += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._signed_under_way -= 1
+    def _nonce_bucket(self, context: Context) -> TokenBucket:
+        return context.buckets.of_nonces(urlsplit(self.new_nonce_url).netloc)
 
     def _new_nonce(self, context: Context) -> str:
         response = resend(context, partial(self._plain, context, "HEAD", self.new_nonce_url, "newNonce"))
