@@ -30,7 +30,7 @@ from dnsrenew.renewal.fingerprints import Fingerprints
 from dnsrenew.renewal.options import RunOptions
 from dnsrenew.renewal.services import LazyServices, make_services
 from dnsrenew.runtime.context import Context
-from dnsrenew.secrets import Redactor
+from dnsrenew.secrets.redactor import Redactor
 from dnsrenew.store import Store
 from dnsrenew.store.opening import open_store
 

@@ -9,9 +9,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.cli import fleet, formatting, texts
+from dnsrenew.cli.attention import needs_attention
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.schedule_note import active_schedule, needs_person
-from dnsrenew.cli.status_text import StatusText, needs_attention
+from dnsrenew.cli.status_problems import ProblemText
+from dnsrenew.cli.status_text import StatusText
 from dnsrenew.cli.terminal import dim
 
 if TYPE_CHECKING:
@@ -71,18 +73,18 @@ def _show(invocation: Invocation, config: Config, found: Sequence[CertificateSta
     if terminal.quiet and not chosen:
         return
     schedule, columns = active_schedule(config), terminal.out.size()[0]
-    text = StatusText(
+    by_hand = needs_person(config, {certificate.name for certificate in found})
+    text = StatusText(now, columns, verbose=terminal.verbose > 0, schedule=schedule, by_hand=by_hand)
+    problems = ProblemText(
         now,
         columns,
         path=str(config.path),
-        verbose=terminal.verbose > 0,
-        schedule=schedule,
-        by_hand=needs_person(config, {certificate.name for certificate in found}),
+        manual=schedule.installed is False,
         tables=None if config.fleet is None else [spec.name for spec in config.certificates],
         workers=0 if config.fleet is None else fleet.workers(invocation, config),
     )
     lines = text.certificates(chosen) if chosen else [_nothing_chosen(invocation)]
-    lines += text.problems(chosen)
+    lines += problems.lines(chosen)
     if not terminal.quiet:
         lines = [*text.summary(found, _counts(found)), *lines, *text.schedule(found)]
     terminal.write_result("\n".join(lines))

@@ -10,8 +10,8 @@ from dnsrenew.base.installation import install_command
 from dnsrenew.config import texts
 from dnsrenew.config.schema import SecretUse, Unlocated
 from dnsrenew.errors import SecretError
-from dnsrenew.secrets import Redactor
 from dnsrenew.secrets.address_parts import secret_parts
+from dnsrenew.secrets.redactor import Redactor
 
 if TYPE_CHECKING:
     from dnsrenew.config.loader import Draft

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dnsrenew.drivers.provider import Provider
     from dnsrenew.errors import Text
     from dnsrenew.model import DnsAccount, TxtRecord
-    from dnsrenew.secrets import Redactor
+    from dnsrenew.secrets.redactor import Redactor
 
 _MAX_ANSWER: Final = 300
 _MAX_TEXT: Final = 4000

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dnsrenew.drivers.provider import Provider
     from dnsrenew.model import DnsAccount, TxtRecord
     from dnsrenew.runtime.context import Context
-    from dnsrenew.secrets import Redactor
+    from dnsrenew.secrets.redactor import Redactor
 
 Action = Literal["prepare", "add", "remove"]
 _TIMED_OUT: Final = {

@@ -12,7 +12,7 @@ import weakref
 from collections import deque
 from typing import Final
 
-from dnsrenew.secrets import Redactor
+from dnsrenew.secrets.redactor import Redactor
 
 _LATEST: Final = 8
 """Redactors that are kept although nothing uses them any more: a line about a run may come after its end."""

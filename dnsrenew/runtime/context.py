@@ -15,7 +15,7 @@ from dnsrenew.errors import stopped
 from dnsrenew.events import Emitter
 from dnsrenew.model import Notice
 from dnsrenew.runtime.rate_limit import TokenBuckets
-from dnsrenew.secrets import Redactor
+from dnsrenew.secrets.redactor import Redactor
 
 T = TypeVar("T")
 

@@ -29,7 +29,7 @@ import dnsrenew.cli.renew
 import dnsrenew.http.client
 import dnsrenew.renewal.renew
 import dnsrenew.renewal.services
-import dnsrenew.x509  # noqa: F401  # loaded here once, and not in each process
+import dnsrenew.x509  # loaded here once, and not in each process
 from dnsrenew.cli import main
 from dnsrenew.cli.signals import SignalHandler
 from dnsrenew.drivers.rfc2136 import Rfc2136Driver

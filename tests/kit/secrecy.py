@@ -20,7 +20,8 @@ import pytest
 import dnsrenew
 from dnsrenew.errors import DnsRenewError
 from dnsrenew.events import Emitter
-from dnsrenew.secrets import HIDDEN, Redactor, Secret
+from dnsrenew.secrets import HIDDEN, Secret
+from dnsrenew.secrets.redactor import Redactor
 from tests.lab.canary import assert_no_canary
 from tests.lab.workspace import Workspace
 

@@ -19,7 +19,7 @@ from dnsrenew.errors import ConfigError, ProviderError
 from dnsrenew.http import HttpFailure
 from dnsrenew.model import DnsAccount, TxtRecord
 from dnsrenew.runtime.context import Context
-from dnsrenew.secrets import Redactor
+from dnsrenew.secrets.redactor import Redactor
 from tests.kit.api_server import Api
 from tests.kit.clock import FakeClock
 from tests.kit.config_files import CERTIFICATE, load, mistake

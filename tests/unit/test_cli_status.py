@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.cli import main, terminal
-from dnsrenew.cli.status_text import needs_attention
+from dnsrenew.cli.attention import needs_attention
 from dnsrenew.errors import DeployError
 from dnsrenew.model import DeploymentResult, DnsAccount, Route
 from dnsrenew.schedule.detect import UNKNOWN, ActiveSchedule

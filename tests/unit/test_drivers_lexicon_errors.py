@@ -17,7 +17,7 @@ from dnsrenew.drivers.error_mapping import classify, translate
 from dnsrenew.drivers.lexicon.described_error import describe, rebuild
 from dnsrenew.http import HttpFailure
 from dnsrenew.model import DnsAccount, TxtRecord
-from dnsrenew.secrets import Redactor
+from dnsrenew.secrets.redactor import Redactor
 from tests.kit.drivers import provider_of
 
 SECRET = "s3cret-t0ken-of-the-account"

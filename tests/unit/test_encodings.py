@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew.secrets import HIDDEN, Redactor
+from dnsrenew.secrets import HIDDEN
+from dnsrenew.secrets.redactor import Redactor
 
 Writing = Callable[[str], str]
 EDGE = "\ue000"

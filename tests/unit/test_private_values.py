@@ -23,7 +23,8 @@ from dnsrenew.model.account import AccountData
 from dnsrenew.renewal.job import Issued
 from dnsrenew.renewer import Renewer
 from dnsrenew.runtime.context import Context
-from dnsrenew.secrets import Redactor, Secret
+from dnsrenew.secrets import Secret
+from dnsrenew.secrets.redactor import Redactor
 from dnsrenew.store.pending_orders import PendingOrder
 
 CANARY = "canary-values-61fe20"

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from dnsrenew.base import threads
 from dnsrenew.errors import ConfigError, SecretError
 from dnsrenew.model import DnsAccount
-from dnsrenew.secrets import HIDDEN, Redactor, Secret, sources
+from dnsrenew.secrets import HIDDEN, Secret, sources
+from dnsrenew.secrets.redactor import Redactor
 
 CANARY = "canary/s3cret+value="
 

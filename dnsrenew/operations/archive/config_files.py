@@ -20,7 +20,7 @@ from dnsrenew.operations.archive import texts
 from dnsrenew.operations.archive.archive_file import LARGEST, Member
 from dnsrenew.operations.archive.arguments import with_arguments
 from dnsrenew.operations.archive.masking import masked, plain_texts
-from dnsrenew.secrets import Redactor
+from dnsrenew.secrets.redactor import Redactor
 from dnsrenew.validation.toml_positions import key_lines, line_of
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from dnsrenew.model import Outcome
-    from dnsrenew.secrets import Redactor
+    from dnsrenew.secrets.redactor import Redactor
 
 _TIMEOUT: Final = (5.0, 5.0)
 """Seconds to connect, and for the answer."""

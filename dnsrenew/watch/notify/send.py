@@ -15,8 +15,8 @@ from dnsrenew.base import threads
 from dnsrenew.base.installation import install_command
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import DnsRenewError, SecretError
-from dnsrenew.secrets import Redactor
 from dnsrenew.secrets.address_parts import scheme_of, secret_parts
+from dnsrenew.secrets.redactor import Redactor
 from dnsrenew.watch.notify import texts
 from dnsrenew.watch.notify.message import reason_of
 
