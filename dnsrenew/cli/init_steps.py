@@ -12,6 +12,7 @@ from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import parse
 from dnsrenew.cli.config_option import config_option
 from dnsrenew.cli.language import say
+from dnsrenew.cli.prompts import TerminalPerson
 from dnsrenew.cli.schedule_note import needs_person, nothing_renews, renewed_by_hand
 from dnsrenew.cli.terminal import green, yellow
 from dnsrenew.config import locate
