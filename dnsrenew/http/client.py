@@ -7,6 +7,7 @@ by byte times out too.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import urllib.request
@@ -204,8 +205,8 @@ class _Outgoing(Frozen):
         if params:
             query = urlencode(params, doseq=True)
             parts = parts._replace(query=f"{parts.query}&{query}" if parts.query else query)
-        if parts.auth is not None:
-            own |= urllib3.make_headers(basic_auth=unquote(parts.auth))
+        if parts.auth is not None:  # RFC 7617 section 2.1: urllib3 knows only Latin-1
+            own["Authorization"] = f"Basic {base64.b64encode(unquote(parts.auth).encode()).decode()}"
         if isinstance(data, Mapping):
             own.setdefault("Content-Type", "application/x-www-form-urlencoded")
             data = urlencode(data, doseq=True)
