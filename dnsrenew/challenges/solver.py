@@ -33,7 +33,7 @@ class SolverResources(Frozen):
     :ivar journal: the journal of TXT values; a value is recorded before it is written to DNS.
     :ivar attended: whether a person watches the run, who can set a TXT record by hand.
     :ivar responses: the http-01 responses that an app of this program serves; None: there is no app.
-    :ivar rehearses: whether the run is a dry run, which leaves nothing behind.
+    :ivar dry_run: whether the run is a dry run, which leaves nothing behind.
     """
 
     dns: DnsView
@@ -43,7 +43,7 @@ class SolverResources(Frozen):
     journal: Journal
     responses: AppResponses | None = None
     attended: bool = False
-    rehearses: bool = False
+    dry_run: bool = False
 
 
 class Solver(ABC):

@@ -114,7 +114,7 @@ def make_services(
             store.journal,
             responses,
             attended,
-            rehearses=dry_run,
+            dry_run=dry_run,
         )
     )
     effective_ca = StagingCAs(config.cas, run) if dry_run else _SameCA()

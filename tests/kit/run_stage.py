@@ -149,7 +149,7 @@ class RunStage:
         dns = cast("DnsView", self.dns)
         resources = SolverResources(dns, accounts, providers, ZoneLocks(self.store), self.store.journal)
         http01 = Http01(dns, cast("HttpListeners", self.ports))
-        persist = DnsPersist01(replace(resources, rehearses=bool(wishes.get("dry_run"))))
+        persist = DnsPersist01(replace(resources, dry_run=bool(wishes.get("dry_run"))))
         solvers = Solvers({"dns-01": Dns01(resources), "http-01": http01, "dns-persist-01": persist})
         authority = dict.fromkeys(DIRECTORIES, "stage") if wishes.get("dry_run") else {n: n for n in DIRECTORIES}
         clients = {name: self._client(name) for name in DIRECTORIES}

@@ -72,7 +72,7 @@ class DnsPersist01(Solver):
         self._choice = AccountChoice(resources.dns, self._accounts)
         self._writer = Dns01(resources)
         self._attended = resources.attended
-        self._rehearses = resources.rehearses
+        self._dry_run = resources.dry_run
         self._names = FairLock()
         self._written: dict[str, set[str]] = {}
         self._used: dict[_Key, tuple[str | None, bool]] = {}
@@ -148,7 +148,7 @@ class DnsPersist01(Solver):
 
     def journaled(self, context: Context, values: Sequence[PersistValue]) -> AbstractContextManager[None]:
         """Keep the values of a rehearsal in the journal; a record that stays is not in it."""
-        if not self._rehearses:
+        if not self._dry_run:
             return contextlib.nullcontext()
         return self._writer.journaled(context, _txt_values(by_record(values)))
 
@@ -228,7 +228,7 @@ class DnsPersist01(Solver):
             self._dns.wait_visible(context, records, timeout=timeout, settle=settle, check=wanted.check)
         except PropagationError as error:
             raise _about(error, values) from None
-        if not self._rehearses:
+        if not self._dry_run:
             for group in written:
                 self._remove_superseded(context, group[0])
 
@@ -251,7 +251,7 @@ class DnsPersist01(Solver):
 
     def withdraw(self, context: Context, values: Sequence[PersistValue]) -> None:
         """Remove what a rehearsal wrote; a record that stays is kept."""
-        if self._rehearses:
+        if self._dry_run:
             self._writer.withdraw(context, _txt_values(by_record(values)))
             for value in values:
                 self._written.pop(value.placement.name, None)
