@@ -33,7 +33,7 @@ class Weakness(Frozen):
     :ivar group: the name of its group; empty on Windows, like ``mode``.
     :ivar mode: its mode in octal digits.
     :ivar user: the name of the running user.
-    :ivar command: the command that mends it.
+    :ivar command: the command that fixes it.
     """
 
     path: str

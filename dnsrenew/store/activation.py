@@ -92,7 +92,7 @@ class Activation:
         if number is None:  # another run has repaired it
             return
         if number != state.version:
-            meta, warning = self._versions(name).meta(number, mend=True)
+            meta, warning = self._versions(name).meta(number, repair=True)
             if meta is None:
                 return
             if warning is not None:

@@ -37,25 +37,25 @@ class StateFiles(DamageReports):
         try:
             data = json_files.read(self._disk, path)
             if data is None:
-                return self._from_versions(name, mend=quarantine)
+                return self._from_versions(name, repair=quarantine)
             state = State.from_json(data)
         except DamagedFile as fault:
             if not quarantine:
-                state = self._from_versions(name, mend=False)
+                state = self._from_versions(name, repair=False)
                 return replace(state, notices=(*state.notices, damage.pending(path, texts.STATE_DAMAGED, str(fault))))
             self._disk.refuse_links(self._paths.root, path)
             self.report(name, damage.quarantine(self._disk, path, texts.STATE_DAMAGED, str(fault)))
-            return self._from_versions(name, mend=True)
+            return self._from_versions(name, repair=True)
         except NewerSchema as error:
             raise damage.newer_schema(path, error.schema, SCHEMA) from None
         return replace(state, notices=self._warnings[name]) if name in self._warnings else state
 
-    def _from_versions(self, name: str, *, mend: bool) -> State:
+    def _from_versions(self, name: str, *, repair: bool) -> State:
         versions = self._versions(name)
-        pending: list[Notice] = []  # what is not mended is said by each reader
+        pending: list[Notice] = []  # what is not repaired is said by each reader
         for number in reversed(versions.numbers()):
-            meta, warning = versions.meta(number, mend=mend)
-            if warning is not None and mend:
+            meta, warning = versions.meta(number, repair=repair)
+            if warning is not None and repair:
                 self.report(name, warning)
             elif warning is not None:
                 pending.append(warning)

@@ -14,11 +14,11 @@ from dnsrenew.store.paths import META
 from dnsrenew.store.state import SCHEMA, Meta
 
 
-def read(disk: AtomicFiles, folder: str, *, mend: bool) -> tuple[Meta | None, Notice | None]:
+def read(disk: AtomicFiles, folder: str, *, repair: bool) -> tuple[Meta | None, Notice | None]:
     """Return the data of a version, and a warning if meta.json is damaged; None if the certificate or key is.
 
     :param folder: of the version; complete.
-    :param mend: set a damaged file aside, and make it anew from the certificate.
+    :param repair: set a damaged file aside, and make it anew from the certificate.
     """
     chain, key = (disk.read(os.path.join(folder, file)) or b"" for file in ("fullchain.pem", "privkey.pem"))
     found = from_pem(chain, key)
@@ -29,7 +29,9 @@ def read(disk: AtomicFiles, folder: str, *, mend: bool) -> tuple[Meta | None, No
         return checked(json_files.read(disk, path) or b"", found), None
     except DamagedFile as fault:
         reason = str(fault) if os.path.lexists(path) else "it is missing"
-        return found, (_make_anew(disk, path, found, reason) if mend else damage.pending(path, texts.META_LOST, reason))
+        return found, (
+            _make_anew(disk, path, found, reason) if repair else damage.pending(path, texts.META_LOST, reason)
+        )
     except NewerSchema as newer:
         reason = f"it was written by a newer dnsrenew (schema {newer.schema})"
     return found, Notice(*texts.META_DAMAGED.fill(path=path, reason=reason))

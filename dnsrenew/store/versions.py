@@ -147,20 +147,24 @@ class Versions:
         self._disk.sync_folder(self._versions)
         return number
 
-    def meta(self, number: int, *, mend: bool) -> tuple[Meta | None, Notice | None]:
+    def meta(self, number: int, *, repair: bool) -> tuple[Meta | None, Notice | None]:
         """Return the data of a version, and a warning if meta.json is damaged; None if the version is incomplete.
 
         The certificate decides: meta.json counts only if it has the dates and the serial number of the certificate.
 
-        :param mend: set a damaged meta.json aside, and make it anew from the certificate.
+        :param repair: set a damaged meta.json aside, and make it anew from the certificate.
         """
-        return version_meta.read(self._disk, self.path(number), mend=mend) if self.is_complete(number) else (None, None)
+        return (
+            version_meta.read(self._disk, self.path(number), repair=repair)
+            if self.is_complete(number)
+            else (None, None)
+        )
 
     def is_by_hand(self, state: State) -> bool:
         """Tell whether the version in force was installed by hand: then it names no CA."""
         if state.version is None:
             return False
-        meta, damaged = self.meta(state.version, mend=False)
+        meta, damaged = self.meta(state.version, repair=False)
         return not (meta is None or damaged) and version_meta.is_by_hand(self._disk, self.path(state.version))
 
     def note_revocation(self, state: State) -> Notice | None:
@@ -170,11 +174,11 @@ class Versions:
             not.
         :raises StoreError: it cannot be written.
         """
-        meta, damaged = (None, None) if state.version is None else self.meta(state.version, mend=True)
+        meta, damaged = (None, None) if state.version is None else self.meta(state.version, repair=True)
         if state.version is None or meta is None:
             return None
         folder = self.path(state.version)
-        if damaged and self.meta(state.version, mend=False)[1]:
+        if damaged and self.meta(state.version, repair=False)[1]:
             return damaged  # it is of a newer dnsrenew, or could not be set aside
         if damaged and state.serial == meta.serial:
             meta = replace(meta, **{name: getattr(state, name) for name in ("ca", "profile", "domains", "identifiers")})

@@ -47,8 +47,8 @@ def test_a_route_that_failed_is_still_tried_after_the_one_that_worked(stage: Sta
     outcome = stage.one({**site(stage), **shut, **broken}, HOUR, force=True)
     assert methods(outcome) == ["dns-01", "http-01"]
     assert outcome.status == "failed"
-    mended = stage.renewed({**site(stage), **routes}, 2 * HOUR, now=True, force=True)
-    assert methods(mended) == ["http-01"]
+    fixed = stage.renewed({**site(stage), **routes}, 2 * HOUR, now=True, force=True)
+    assert methods(fixed) == ["http-01"]
 
 
 def test_a_skipped_route_is_no_failed_one(stage: Stage) -> None:

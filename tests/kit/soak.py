@@ -187,7 +187,7 @@ class Soak:
     def _end(self) -> None:
         """Check that with everything repaired one run is clean, and that the next one has nothing to do."""
         for command in (("renew", "--force", "--now", "--all"), ("renew",)):
-            self._print(f"mended: {' '.join(command)}")
+            self._print(f"repaired: {' '.join(command)}")
             ends = self._run(Plan(command))
             self.checks.after(RunSeen(command, 1, ends), self.wanted)
             self.checks.is_clean(ends[0], self.wanted)

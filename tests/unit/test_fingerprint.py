@@ -123,8 +123,8 @@ def test_the_value_of_a_secret_counts(folder: Path) -> None:
     (folder / "token").unlink()
     missing = number(folder)
     (folder / "token").write_text("bWVuZGVk")
-    mended = number(folder)
-    assert len({before, missing, mended}) == 3
+    fixed = number(folder)
+    assert len({before, missing, fixed}) == 3
     (folder / "token").write_text("dG9rZW4=")
     assert number(folder) == before
 

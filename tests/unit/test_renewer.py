@@ -194,15 +194,15 @@ def test_one_state_that_cannot_be_read_again_ends_no_run(stage: RenewerStage, mo
     """An error in one state is in its outcome; the other certificates have theirs."""
     keep_other(stage)
     (stage.path / "certificates/home/current").unlink()
-    read, mended = FolderStore.read_state, list[str]()
+    read, repaired = FolderStore.read_state, list[str]()
 
     def broken(store: FolderStore, name: str) -> State:
-        if name == "home" and mended:
+        if name == "home" and repaired:
             raise StoreError("store-io-error", "The disk is broken.", fix="Buy another one.")
         return read(store, name)
 
     def repair(*_: Any) -> bool:
-        mended.append("home")
+        repaired.append("home")
         return True
 
     monkeypatch.setattr(FolderStore, "read_state", broken)

@@ -250,11 +250,11 @@ def test_a_name_that_no_certificate_can_have_is_refused(site: StoreSite, name: s
         assert caught.value.code == "store-bad-name"
 
 
-# ── mending ─────────────────────────────────────────────────────────────────────────────
+# ── repair ──────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("wrong", ["versions/1", "nowhere", None])
-def test_a_link_that_lags_is_mended(tmp_path: Path, wrong: str | None) -> None:
+def test_a_link_that_lags_is_repaired(tmp_path: Path, wrong: str | None) -> None:
     """The next run makes `current` point to the version in state.json."""
     store = FolderStore(tmp_path)
     keep(store, 1)
