@@ -442,7 +442,7 @@ def test_a_rehearsal_is_told_as_one(stage: Stage, capsys: pytest.CaptureFixture[
     assert lines_of(capsys) == ["home: dry run: example.test", "home: dry run succeeded (0.00 s)"]
 
 
-def test_a_fallback_says_what_is_to_be_mended(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_fallback_says_what_is_to_be_fixed(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     """A certificate obtained by a later route shows each failed or skipped route, with its reason and fix."""
     way = Attempt(route=ROUTE, orders=1, seconds=2.0)
     skip = skipped(SKIPPED)

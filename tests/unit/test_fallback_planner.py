@@ -290,7 +290,7 @@ def several(*about: tuple[str, str], **more: Any) -> CAError:
                    evidence={"subproblems": problems}, **more)  # fmt: skip
 
 
-def test_each_name_is_mended_by_what_is_said_of_it() -> None:
+def test_each_name_has_a_fix_of_its_own() -> None:
     """The apex drops http-01 and the wildcard retries dns-01, both in the next order."""
     stage = PlannerStage(HTTP, A, B)
     stage.fail(several((APEX, "ca-connection"), (WILD, "ca-unauthorized")), APEX, WILD, seen=True)

@@ -176,7 +176,7 @@ def keep_other(stage: RenewerStage) -> None:
 
 @pytest.mark.usefixtures("no_services")
 @pytest.mark.skipif(os.name == "nt", reason="`current` is a folder there")
-def test_called_away_before_what_is_amiss_is_mended(stage: RenewerStage) -> None:
+def test_a_cancel_before_the_repair(stage: RenewerStage) -> None:
     """A cancelled run leaves the repair of `current` to the next one, and raises nothing."""
     current = stage.path / "certificates/home/current"
     current.unlink()

@@ -138,7 +138,7 @@ def test_a_route_that_failed_within_a_day_comes_after_the_one_that_worked(later:
     assert second.attempts[-1].route.challenge == "dns-01"
 
 
-def test_a_route_is_the_first_again_when_it_is_mended() -> None:
+def test_a_route_is_the_first_again_when_it_is_fixed() -> None:
     """A route that works again is used first after a day."""
     with world(45 * DAY, ari=None, seed=1, port_closes=START) as here:
         renewer = here.renewer([certificate()])
