@@ -55,11 +55,11 @@ def port_80_firewall(facts: Facts, spec: CertificateSpec | None) -> Check | None
     return judge_firewall(port, found, rules, before=spec.before if spec is not None else ())
 
 
-def fate_of(facts: Facts, family: Family, port: int) -> str:
-    """Return what the firewall does with a port: the fate of a :class:`Judgement`, or ``unknown``."""
+def verdict_of(facts: Facts, family: Family, port: int) -> str:
+    """Return what the firewall does with a port: the verdict of a :class:`Judgement`, or ``unknown``."""
     if not can_read() or _rules(facts).failure:
         return "unknown"
-    return _judge(facts, family, port).fate
+    return _judge(facts, family, port).verdict
 
 
 def _rules(facts: Facts) -> RuleDump:
@@ -93,7 +93,7 @@ def _families(facts: Facts, spec: CertificateSpec | None) -> list[Family]:
 
 
 def _with_rule(judgement: Judgement, described: Any) -> Judgement:
-    if judgement.fate == "open":
+    if judgement.verdict == "open":
         return judgement
     return replace(judgement, evidence={**judgement.evidence, "rule": described(judgement.evidence)})
 
@@ -102,13 +102,13 @@ def judge_firewall(
     port: int, found: Mapping[Family, Judgement], rules: RuleDump, *, before: Sequence[str] = ()
 ) -> Check:
     """Return the check, from what becomes of a connection of each family."""
-    closed = [family for family, one in found.items() if one.fate == "closed"]
+    closed = [family for family, one in found.items() if one.verdict == "closed"]
     if closed:
         return _closed(port, closed, found, rules, before)
     for family, one in found.items():
-        if one.fate != "open":
+        if one.verdict != "open":
             evidence = {"port": port, "families": [LABELS[family]], **one.evidence}
-            if one.fate == "passed on":
+            if one.verdict == "passed on":
                 return Check.of(texts.FIREWALL_PASSED_ON, "ok", evidence)
             return Check.of(texts.FIREWALL_DEPENDS, "unknown", evidence, blocks=HTTP)
     return Check.of(texts.FIREWALL_OPEN, "ok", {"port": port, "families": [LABELS[family] for family in found]})

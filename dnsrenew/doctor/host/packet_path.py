@@ -15,8 +15,8 @@ from dnsrenew.doctor.host.machine import Family
 
 Action = Literal["accept", "drop", "pass on", "jump", "goto", "return", "none", "unknown"]
 """What a rule does. ``drop``: or it rejects. ``pass on``: to another port or host. ``none``: it counts, logs, marks."""
-Fate = Literal["open", "closed", "passed on", "depends"]
-_FATES: Final[dict[Action, Fate]] = {"drop": "closed", "pass on": "passed on"}
+PacketVerdict = Literal["open", "closed", "passed on", "depends"]
+_VERDICTS: Final[dict[Action, PacketVerdict]] = {"drop": "closed", "pass on": "passed on"}
 _MAX_DEPTH: Final = 16
 _HOOKS: Final = ("ingress", "prerouting", "input")
 
@@ -74,7 +74,7 @@ class Chain(Frozen):
 class Judgement(Frozen):
     """What becomes of the packet, and the rule or policy that decides it."""
 
-    fate: Fate
+    verdict: PacketVerdict
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -84,7 +84,7 @@ def judge(tables: Sequence[Mapping[str, Chain]]) -> Judgement:
     entries.sort(key=lambda entry: (_HOOKS.index(entry[0].hook), entry[0].priority))
     for chain, chains in entries:
         found = _through(chain, chains)
-        if found.fate != "open":
+        if found.verdict != "open":
             return found
     return Judgement("open")
 
@@ -96,7 +96,7 @@ def _through(chain: Chain, chains: Mapping[str, Chain]) -> Judgement:
     doubts = [rule for rule in walk.perhaps if _changes(rule, action)]
     if doubts:
         return Judgement("depends", doubts[0].evidence)
-    return Judgement(_FATES.get(action, "open"), evidence)
+    return Judgement(_VERDICTS.get(action, "open"), evidence)
 
 
 def _changes(rule: FirewallRule, action: Action) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import host_port
 from dnsrenew.doctor.host import texts
-from dnsrenew.doctor.host.firewall import fate_of
+from dnsrenew.doctor.host.firewall import verdict_of
 from dnsrenew.doctor.host.machine import (
     FAMILIES,
     LABELS,
@@ -134,7 +134,7 @@ def port_80_listens(facts: Facts, spec: CertificateSpec | None) -> Check | None:
         listening,
         _served(facts, here, listening),
         {name: _families(its, own) for name, its in records(facts, spec).items()},
-        forwarded={fate_of(facts, family, _PORT) for family in FAMILIES},
+        forwarded={verdict_of(facts, family, _PORT) for family in FAMILIES},
         is_direct=_is_direct(facts, spec),
         only_listens=spec is None or not listen_addresses(spec, "http-01", ":80")[0],
     )
@@ -149,7 +149,7 @@ def _own_listening(facts: Facts, spec: CertificateSpec) -> Check | None:
         listening is None
         or bool(spec.before)  # it may start a proxy
         or bool(_served(facts, here, listening))
-        or bool({"passed on", "depends", "unknown"} & {fate_of(facts, family, _PORT) for family in FAMILIES})
+        or bool({"passed on", "depends", "unknown"} & {verdict_of(facts, family, _PORT) for family in FAMILIES})
         or not _is_direct(facts, spec)
     )
     checks = [
@@ -248,7 +248,7 @@ def judge_listening(
 
     :param served: the families that are answered from outside.
     :param wanted: the families by which a CA comes to each name.
-    :param forwarded: what the firewall does with the port, for each family (``fate_of``).
+    :param forwarded: what the firewall does with the port, for each family (``verdict_of``).
     :param is_direct: whether a name has an address of this host, so that no router can change the port.
     :param only_listens: False: a route of this challenge opens the port itself.
     """
