@@ -34,7 +34,7 @@ _LOOK: Final = 0.5
 _CLOSE: Final = 10.0
 """Seconds that :meth:`Served.close` waits for a renewal to withdraw what it has published."""
 
-_TURN: Final = timedelta(minutes=10)
+_FORK_DELAY: Final = timedelta(minutes=10)
 """How long a forked process waits for the process that it comes from to renew."""
 
 
@@ -86,7 +86,7 @@ class Served:
         self._cancel = threading.Event()
         self._thread: threading.Thread | None = None
         self._renewal: threads.Task[list[Outcome]] | None = None
-        self._turn = timedelta(0)
+        self._fork_delay = timedelta(0)
 
     @property
     def ssl_context(self) -> ssl.SSLContext:
@@ -169,8 +169,8 @@ class Served:
         self._cancel = threading.Event()
         self._context.after_fork()
         self._renewal = None
-        self._turn = _TURN
-        self._start(self._due + _TURN)
+        self._fork_delay = _FORK_DELAY
+        self._start(self._due + _FORK_DELAY)
 
     def _follow(self) -> None:
         cancel = self._cancel
@@ -201,7 +201,7 @@ class Served:
         except Exception as error:  # noqa: BLE001  # as above
             self._unexpected(error)
             outcomes = None
-        self._due = next_run(outcomes, self._clock.now()).time + self._turn
+        self._due = next_run(outcomes, self._clock.now()).time + self._fork_delay
 
     def _unexpected(self, error: Exception) -> None:
         names, reason = list(self._source.names), self._source.redact(repr(error))

@@ -19,7 +19,7 @@ from dnsrenew.errors import ConfigError, LockedError, StoreError
 from dnsrenew.fleet.fleet import Fleet
 from dnsrenew.model.account import AccountData
 from dnsrenew.runtime.context import Context
-from dnsrenew.store.database import schema, turns, wanted
+from dnsrenew.store.database import schema, transaction_lock, wanted
 from dnsrenew.store.database.connection import Database
 from dnsrenew.store.database.database_store import DatabaseStore
 from dnsrenew.store.database.due_dates import DueDates
@@ -370,7 +370,7 @@ def test_an_addition_waits_for_another(
     documents = [NewDocument(1, NAME, {"name": NAME}, [], ["shop.example.com"])]
     with contextlib.closing(Database(address)) as other:
         with database.transaction() as transaction:
-            turns.take_turn(transaction, wanted._TURN, "list", wait=0, context=Context())
+            transaction_lock.take_lock(transaction, wanted._LOCK, "list", wait=0, context=Context())
             late = threads.start(lambda: WantedCertificates(other).add(documents, "add"))
             assert not late.done.wait(0.15)
             monkeypatch.setattr(wanted, "_WAIT", 0.0)

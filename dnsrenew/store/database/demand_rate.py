@@ -18,7 +18,7 @@ _WANTED: Final = """
 SELECT 1 FROM dnsrenew_certificate
 WHERE wanted IS NOT NULL AND identifiers && ARRAY[%(name)s, %(wildcard)s] LIMIT 1
 """
-_TURN: Final = "SELECT pg_advisory_xact_lock(hashtextextended('dnsrenew:on-demand', 0))"
+_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('dnsrenew:on-demand', 0))"
 _COUNTED: Final = "SELECT 1 FROM dnsrenew_pace WHERE key = %(once)s AND empty_until > now()"
 _FORGET: Final = "DELETE FROM dnsrenew_pace WHERE starts_with(key, %s) AND empty_until <= now()"
 # A bucket is one time, at which it will be full again (GCRA).
@@ -61,7 +61,7 @@ class DemandRate(Frozen):
         fields = {"key": f"on-demand {self.account}", "once": f"{_ONCE}{name}", "each": each}
         fields["window"] = self.limit.window.total_seconds()
         with self.database.transaction() as transaction:
-            transaction.fetch(_TURN)
+            transaction.fetch(_LOCK)
             if transaction.fetch(_COUNTED, fields):
                 return None
             if not transaction.execute(_TAKE, fields):

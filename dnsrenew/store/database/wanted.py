@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.store.database.clashes import CLASHES, CLASHES_OF_FEW
-from dnsrenew.store.database.turns import take_turn
+from dnsrenew.store.database.transaction_lock import take_lock
 
 if TYPE_CHECKING:
     from dnsrenew.runtime.context import Context
@@ -34,7 +34,7 @@ _PATIENCE: Final = 300.0
 """Seconds that each statement of a change may take."""
 _WAIT: Final = 60.0
 """Seconds to wait for another program that adds certificates."""
-_TURN: Final = "adding"
+_LOCK: Final = "adding"
 _LIST: Final = "list of the certificates of the fleet"
 """What is locked meanwhile."""
 
@@ -171,7 +171,7 @@ class WantedCertificates(Frozen):
         parts = _parts(documents)
         first, second = next(parts, ()), next(parts, ())
         with self.database.transaction(patience=_PATIENCE) as transaction:
-            take_turn(transaction, _TURN, _LIST, wait=_WAIT, context=context or AnyContext())
+            take_lock(transaction, _LOCK, _LIST, wait=_WAIT, context=context or AnyContext())
             transaction.execute("SET LOCAL jit = off")  # to compile the look for clashes takes longer than the look
             adding = _Adding(transaction, origin, _json_rows(first))
             if second:

@@ -17,7 +17,7 @@ _EVENT_SECONDS: Final = 1.0
 _TAKE: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('dnsrenew:' || %s, 0))"
 
 
-def take_turn(transaction: Transaction, key: str, what: str, *, wait: float, context: Context) -> None:
+def take_lock(transaction: Transaction, key: str, what: str, *, wait: float, context: Context) -> None:
     """Take a lock until the end of a transaction; call it before anything else there.
 
     :param what: what is locked, for messages.
