@@ -103,6 +103,7 @@ def jitter(invocation: Invocation) -> float:
 
 def _run(invocation: Invocation, config: Config, progress: Progress, schedule: ScheduleLook) -> list[Outcome]:
     options, signals, terminal = invocation.options, invocation.signals, invocation.terminal
+    shows_schedule = not (options.scheduled or terminal.json or terminal.quiet)
     finished: dict[str | None, Mapping[str, Any]] = {}
     under_way: dict[str | None, str] = {}
 
@@ -113,7 +114,7 @@ def _run(invocation: Invocation, config: Config, progress: Progress, schedule: S
             finished[event.certificate] = event.data
         elif event.kind == "run-started":  # there is work to do, which makes garbage
             gc.enable()
-        elif event.kind == "challenges-answered" and not options.scheduled:  # from here on this process waits
+        elif event.kind == "challenges-answered" and shows_schedule:  # from here on this process waits
             schedule.start()
         progress(event)
 

@@ -232,11 +232,11 @@ EVENTS: Final = {
     ),
     "http-published": EventSentence("testing the challenge responses", "{responses} {places}"),
     "http-visible": EventSentence("requesting validation by {ca}", "reachable from this machine", verbose=True),
-    "http-removed": EventSentence("finishing", "{responses} removed", timed=False),
+    "http-removed": EventSentence("", "{responses} removed", timed=False),
     "challenges-answered": EventSentence("waiting for {ca} to validate {names}"),
     "authorizations-valid": EventSentence("requesting the certificate from {ca}", "{ca} validated {names}"),
     "order-finalized": EventSentence("waiting for {ca} to issue the certificate"),
-    "txt-removed": EventSentence("finishing", "{values} removed"),
+    "txt-removed": EventSentence("", "{values} removed"),
     "certificate-stored": EventSentence("finishing", "certificate issued, checked and stored"),
     "kept": EventSentence("", "the stored certificate stays in use", WARNING, timed=False),
     "certificate-finished/obtained": EventSentence("", "obtained"),
@@ -522,7 +522,7 @@ CERTIFICATE_FILE_MISSING: Final = Text(
 FILE_UNREADABLE: Final = Text(
     "usage", "{path} cannot be read ({reason})", "Give {option} a file that exists and that you can read."
 )
-OLDER_QUESTION: Final = "{message} Install it all the same?"
+OLDER_QUESTION: Final = "{message} Install it anyway?"
 INSTALLED: Final = "{name} installed"
 INSTALLED_FOR: Final = "{name} installed: {domains}"
 INSTALLED_BEFORE: Final = "{name} has this certificate already"
@@ -534,7 +534,7 @@ CNAMES_TO_SET: Final = "Set these records at the DNS host of {zones}, once:"
 CNAME_COLUMNS: Final = ("NAME", "TYPE", "VALUE")
 CNAME_SHORT: Final = "If the DNS host adds .{zone} to each name by itself, enter: {names}"
 CNAME_WAIT: Final = (
-    "Waiting until every name server shows it. To stop, press Ctrl-C; the same command goes on from there."
+    "Waiting until every name server shows it. To stop, press Ctrl-C; run the same command again to continue."
 )
 CNAME_PROGRESS: Final = "{name}, after {elapsed}: {servers}"
 CNAME_SERVERS: Final = {

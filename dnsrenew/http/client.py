@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import threading
 import urllib.request
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,7 @@ from dnsrenew.http.connections import POOLS, TIMEOUT, tls_context
 from dnsrenew.http.failures import HttpFailure, failure
 
 if TYPE_CHECKING:
+    import ssl
     from pathlib import Path
 
 
@@ -91,11 +93,12 @@ class HttpClient:
             tls.load_cert_chain(*pair)
         self._tls = tls
         address = None if source is None else (source, 0)
-        direct = urllib3.PoolManager(_POOL, maxsize=_POOL, ssl_context=tls, source_address=address)
-        direct.pool_classes_by_scheme = POOLS
-        self._managers: dict[str | None, urllib3.PoolManager] = {None: direct}
+        self._direct = urllib3.PoolManager(_POOL, maxsize=_POOL, ssl_context=tls, source_address=address)
+        self._direct.pool_classes_by_scheme = POOLS
+        self._through: dict[str, urllib3.ProxyManager] = {}
+        self._lock = threading.Lock()
         self._proxies = urllib.request.getproxies() if source is None else {}
-        self._proxy_of: dict[str, str | None] = {}
+        self._proxy_of: dict[tuple[str, str], str | None] = {}
 
     def request(
         self,
@@ -134,18 +137,20 @@ class HttpClient:
         """Return the proxy through which a URL is requested, by the environment or the system; None: there is none."""
         if not self._proxies or _stays_here(url):
             return None
-        host = urlsplit(url).netloc
-        if host not in self._proxy_of:
+        parts = urlsplit(url)
+        server = parts.scheme, parts.netloc
+        if server not in self._proxy_of:
             from requests.utils import select_proxy, should_bypass_proxies  # slow to load; few hosts need a proxy
 
             bypass = should_bypass_proxies(url, no_proxy=self._proxies.get("no"))
-            self._proxy_of[host] = None if bypass else select_proxy(url, self._proxies)
-        return self._proxy_of[host]
+            self._proxy_of[server] = None if bypass else select_proxy(url, self._proxies)
+        return self._proxy_of[server]
 
     def close(self) -> None:
         """Close the open connections."""
-        for manager in list(self._managers.values()):
-            manager.clear()
+        with self._lock:
+            for manager in (self._direct, *self._through.values()):
+                manager.clear()
 
     def _send(self, outgoing: _Outgoing, timeout: tuple[float, float], max_bytes: int) -> Response:
         try:
@@ -168,15 +173,35 @@ class HttpClient:
     def _manager(self, url: str) -> urllib3.PoolManager:
         """Return the pool of connections on the way to a URL."""
         proxy = self.proxy_for(url)
-        if proxy not in self._managers:
-            assert proxy is not None  # noqa: S101  # the pool of direct connections is there from the start
-            address = urllib3.util.parse_url(proxy if "://" in proxy else f"http://{proxy}")
-            login = None if address.auth is None else urllib3.make_headers(proxy_basic_auth=unquote(address.auth))
-            url = address._replace(auth=None).url
-            made = urllib3.ProxyManager(url, _POOL, maxsize=_POOL, ssl_context=self._tls, proxy_headers=login)
-            made.pool_classes_by_scheme = POOLS
-            self._managers[proxy] = made
-        return self._managers[proxy]
+        if proxy is None:
+            return self._direct
+        with self._lock:
+            if proxy not in self._through:
+                self._through[proxy] = _proxy_manager(proxy, self._tls)
+            return self._through[proxy]
+
+
+def _proxy_manager(proxy: str, tls: ssl.SSLContext) -> urllib3.ProxyManager:
+    """Return the pool of connections through a proxy.
+
+    :raises HttpFailure: the proxy has no valid address, or is of an unknown kind.
+    """
+    try:
+        address = urllib3.util.parse_url(proxy if "://" in proxy else f"http://{proxy}")
+        login = None if address.auth is None else {"Proxy-Authorization": _basic(address.auth)}
+        server = address._replace(auth=None).url
+        manager = urllib3.ProxyManager(server, _POOL, maxsize=_POOL, ssl_context=tls, proxy_headers=login)
+    except urllib3_errors.ProxySchemeUnknown:
+        raise HttpFailure("proxy", texts.PROXY_UNSUPPORTED) from None
+    except urllib3_errors.LocationValueError:
+        raise HttpFailure("proxy", texts.PROXY_INVALID) from None
+    manager.pool_classes_by_scheme = POOLS
+    return manager
+
+
+def _basic(login: str) -> str:
+    """Return the credentials of HTTP Basic for the user and the password of a URL (RFC 7617 section 2.1: UTF-8)."""
+    return f"Basic {base64.b64encode(unquote(login).encode()).decode()}"
 
 
 class _Outgoing(Frozen):
@@ -196,22 +221,24 @@ class _Outgoing(Frozen):
         params: Mapping[str, Any] | None,
         headers: Mapping[str, str],
     ) -> _Outgoing:
-        """Return the request; a user and a password in the URL become a header.
+        """Return the request; a user and a password in the URL become its Authorization.
 
-        :raises HttpFailure: the URL is not a valid one of HTTP.
+        :raises HttpFailure: the URL is not a valid HTTP URL.
         """
         own: dict[str, str] = {**_HEADERS, **headers}
         parts = _parsed(url)
-        if params:
-            query = urlencode(params, doseq=True)
+        given = {name: value for name, value in (params or {}).items() if value is not None}
+        if given:
+            query = urlencode(given, doseq=True)
             parts = parts._replace(query=f"{parts.query}&{query}" if parts.query else query)
-        if parts.auth is not None:  # RFC 7617 section 2.1: urllib3 knows only Latin-1
-            own["Authorization"] = f"Basic {base64.b64encode(unquote(parts.auth).encode()).decode()}"
+        if parts.auth is not None:
+            own = {name: value for name, value in own.items() if name.lower() != "authorization"}
+            own["Authorization"] = _basic(parts.auth)
         if isinstance(data, Mapping):
             own.setdefault("Content-Type", "application/x-www-form-urlencoded")
             data = urlencode(data, doseq=True)
         body = data.encode() if isinstance(data, str) else data
-        return cls(method, parts._replace(auth=None, fragment=None).url, own, body)
+        return cls(method.upper(), parts._replace(auth=None, fragment=None).url, own, body)
 
 
 def _parsed(url: str) -> urllib3.util.Url:

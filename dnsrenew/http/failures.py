@@ -42,8 +42,6 @@ def failure(error: Exception, timeout: tuple[float, float]) -> HttpFailure:
     if isinstance(cause, urllib3_errors.ProxyError):
         inner = getattr(cause, "original_error", cause)
         return HttpFailure("proxy", texts.PROXY_FAILED.format(cause=_reason(inner)))
-    if isinstance(error, urllib3_errors.ProxySchemeUnknown):  # a variable such as HTTPS_PROXY: socks5://…
-        return HttpFailure("proxy", texts.PROXY_UNSUPPORTED)
     if isinstance(cause, urllib3_errors.NameResolutionError):
         return HttpFailure("dns", texts.NO_NAME)
     if isinstance(cause, urllib3_errors.NewConnectionError):

@@ -22,6 +22,7 @@ TRUST_EMPTY: Final = Text(
 PROXY_FAILED: Final = Phrase("the proxy does not work ({cause})")
 PROXY_ANSWER: Final = Phrase("it answers {status}")
 PROXY_UNSUPPORTED: Final = Phrase("the proxy named in the environment is not an HTTP proxy")
+PROXY_INVALID: Final = Phrase("the proxy named in the environment has no valid address")
 NO_NAME: Final = Phrase("its name cannot be resolved")
 NO_CONNECTION: Final = Phrase("no connection can be made ({cause})")
 CONNECT_TIMEOUT: Final = Phrase("no connection was made within {seconds:g} s")

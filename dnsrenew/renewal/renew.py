@@ -218,22 +218,18 @@ def _issue(job: Job, attempt: ActiveAttempt, placements: Placements) -> Issued:
             solvers.note_answered(context, ca_name, batch)
             last = batch
         # While the CA validates; the next run resumes the order if this one is killed from here on.
-        withdraw = partial(_close_meanwhile, published)
+        withdraw = partial(_close_meanwhile, context, published)
         chain = resume.issue(job, attempt, order, key, csr, on_finalized=withdraw)
 
     facts = x509.check_chain(chain, key, spec.identifiers, context.clock.now())
     return Issued(chain, x509.key_to_pem(key), facts, order.profile)
 
 
-def _close_meanwhile(published: contextlib.ExitStack) -> None:
-    """Withdraw the values while the CA issues; the stack then waits for that, also after a cancel."""
-
-    def wait() -> None:
-        while not closing.done.wait(threads.SLICE):
-            pass
-
-    closing = threads.start(published.pop_all().close)
-    published.callback(wait)
+def _close_meanwhile(context: Context, published: contextlib.ExitStack) -> None:
+    """Withdraw the values in another thread while the CA issues; the stack then waits for that, also after a cancel."""
+    values = published.pop_all()
+    published.callback(values.close)  # does nothing, unless no thread can be started
+    published.callback(context.outwait, threads.start(values.close))
 
 
 def _order(job: Job, attempt: ActiveAttempt) -> tuple[Order, tuple[Authorization, ...]]:

@@ -163,11 +163,19 @@ class Context(Frozen):
 
         :raises Cancelled: the caller cancelled.
         """
+        self._wait_for(event, self.check)
+
+    def outwait(self, task: threads.Task[T]) -> T:
+        """Wait for a task that ends soon after a cancel by itself; return its result or raise its error."""
+        self._wait_for(task.done, lambda: None)
+        return task.result()
+
+    def _wait_for(self, event: threading.Event, check: Callable[[], None]) -> None:
         # Real time, not the clock's: the other thread is real too.
         wait, waited, is_released = 0.05, 0.0, False
         with contextlib.ExitStack() as slot:
             while not event.wait(wait):
-                self.check()
+                check()
                 waited += wait
                 wait = min(wait * 2, threads.SLICE)
                 if waited >= LONG and self.pool is not None and not is_released:

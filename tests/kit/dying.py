@@ -19,7 +19,6 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from functools import partial
 from typing import Any, Final
 
@@ -95,7 +94,7 @@ class Death:
         put: list[tuple[Any, str, Any]] = [(Emitter, "emit", emits), (AtomicFiles, "do", does)]
         put += [(SignalHandler, "_handle", handles)]
         # The withdrawal and the CA work at the same time. Here one after the other, so that every point has one place.
-        put += [(dnsrenew.renewal.renew, "_close_meanwhile", ExitStack.close)]
+        put += [(dnsrenew.renewal.renew, "_close_meanwhile", lambda _, published: published.close())]
         put += [(Rfc2136Driver, name, self._watched(name, getattr(Rfc2136Driver, name))) for name in ("add", "remove")]
         for owner, name, function in put:
             setattr(owner, name, function)

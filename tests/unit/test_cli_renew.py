@@ -201,7 +201,9 @@ def test_after_a_success_it_is_said_that_nothing_renews(
     assert ("Nothing renews this yet. Run: " in shown and "dnsrenew schedule install" in shown) is said
 
 
-@pytest.mark.parametrize(("line", "looks"), [("renew", 1), ("renew --scheduled", 0)])
+@pytest.mark.parametrize(
+    ("line", "looks"), [("renew", 1), ("renew --scheduled", 0), ("renew --json", 0), ("renew -q", 0)]
+)
 def test_a_schedule_is_looked_for_while_the_ca_works(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, line: str, looks: int
 ) -> None:

@@ -5,6 +5,8 @@ import time
 
 import pytest
 
+from dnsrenew.base import threads
+from dnsrenew.base.values import replace
 from dnsrenew.errors import Cancelled
 from dnsrenew.events import Emitter, Event
 from dnsrenew.runtime.context import Context
@@ -38,6 +40,28 @@ def test_a_hanging_call_is_left_behind() -> None:
         context.call(lambda: release.wait(30))
     assert time.monotonic() - started < 2
     release.set()
+
+
+def test_a_task_is_outwaited_after_a_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wait for a task that ends by itself goes on after a cancel, lends the worker slot, and raises its error."""
+    monkeypatch.setattr("dnsrenew.runtime.context.LONG", 0.05)
+    pool = threads.ThreadPool(1)
+    context = replace(Context(), pool=pool)
+    context.cancel.set()
+    second_runs = threading.Event()
+
+    def first() -> None:
+        context.outwait(threads.start(fails_later))
+
+    def fails_later() -> None:
+        assert second_runs.wait(30), "the slot was not lent"
+        raise ZeroDivisionError
+
+    waits, runs = pool.start([first, second_runs.set])
+    assert runs.done.wait(30)
+    assert waits.done.wait(30)
+    with pytest.raises(ZeroDivisionError):
+        waits.result()
 
 
 def test_a_time_within_a_time_ends_with_the_earlier() -> None:

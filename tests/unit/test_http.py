@@ -229,8 +229,11 @@ def test_credentials_stay_with_their_host(client: HttpClient, server: Server) ->
 def test_a_user_and_a_password_in_the_url_are_sent_as_a_header(client: HttpClient, server: Server) -> None:
     """RFC 9110 section 4.2.4: they are not part of the request target."""
     server.will(server.answers(ok(b"")))
-    answer = client.request("GET", server.url.replace("http://", "http://me:p%40ss-ł@"))
+    answer = client.request(
+        "get", server.url.replace("http://", "http://me:p%40ss-ł@"), headers={"authorization": "Bearer x"}
+    )
     assert base64.b64encode("me:p@ss-ł".encode()) in server.requests[0]
+    assert server.requests[0].lower().count(b"authorization:") == 1
     assert b"GET / HTTP/1.1" in server.requests[0]
     assert "p%40ss" not in answer.url
 
@@ -238,7 +241,7 @@ def test_a_user_and_a_password_in_the_url_are_sent_as_a_header(client: HttpClien
 def test_fields_are_sent_as_a_form(client: HttpClient, server: Server) -> None:
     """A mapping is sent as a form, and parameters go behind those of the URL."""
     server.will(server.answers(ok(b""), ok(b"")))
-    client.request("POST", f"{server.url}?a=1", data={"b": "x y", "c": ["1", "2"]}, params={"d": "&"})
+    client.request("POST", f"{server.url}?a=1", data={"b": "x y", "c": ["1", "2"]}, params={"d": "&", "e": None})
     client.request("POST", server.url, data="ü")
     assert b"POST /?a=1&d=%26 HTTP/1.1" in server.requests[0]
     assert b"Content-Type: application/x-www-form-urlencoded" in server.requests[0]
@@ -346,10 +349,10 @@ def test_roots_that_are_none_are_an_error_of_the_ca(tmp_path: Path, content: str
     assert str(path) in caught.value.message
 
 
-@pytest.mark.parametrize("kind", ["socks5", "gopher"])
-def test_a_proxy_of_another_kind_is_told_as_one(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    """An unsupported proxy is reported as such, not as a failure of the CA."""
-    monkeypatch.setenv("http_proxy", f"{kind}://127.0.0.1:1")
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "gopher://127.0.0.1:1", "http://[bad", "http://proxy:99999"])
+def test_a_wrong_proxy_is_reported_as_one(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    """A proxy of another kind, or without a valid address, is not reported as a failure of the CA."""
+    monkeypatch.setenv("http_proxy", proxy)
     with pytest.raises(HttpFailure) as caught:
         HttpClient().request("GET", "http://far.example.test/")
     assert (caught.value.kind, "the proxy named in the environment" in caught.value.detail) == ("proxy", True)
@@ -373,6 +376,15 @@ def test_the_environment_s_proxy_is_used_and_its_exceptions_too(
     failure = fails(lambda: HttpClient().request("GET", "http://far.example.test/"))
     assert failure.kind == "proxy"
     assert "canary" not in repr(failure)
+
+
+@pytest.mark.parametrize("first", ["http", "https"])
+def test_each_scheme_has_its_own_proxy(monkeypatch: pytest.MonkeyPatch, client: HttpClient, first: str) -> None:
+    """HTTP_PROXY is not used for https, whichever of the two is requested first."""
+    monkeypatch.setenv("http_proxy", "http://proxy.example.test:8080")
+    client = HttpClient()
+    found = {scheme: client.proxy_for(f"{scheme}://far.example.test/") for scheme in (first, "http", "https")}
+    assert found == {"http": "http://proxy.example.test:8080", "https": None}
 
 
 def test_what_stays_on_this_machine_reaches_no_proxy(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

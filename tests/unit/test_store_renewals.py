@@ -13,6 +13,7 @@ import pytest
 
 from dnsrenew import Deployment, Event, Outcome, Renewer, Route, TxtRecord, x509
 from dnsrenew.base.values import replace
+from dnsrenew.challenges.solver import Solvers
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.model import CA, CertificateSpec, StoreAddress
@@ -196,6 +197,14 @@ def test_a_renewal_that_fails_while_the_ca_issues_withdraws_its_values(host: Hos
     assert not host.store.has_journal
 
 
+def test_a_fault_of_the_program_in_the_withdrawal_is_reported(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unexpected error in the thread of the withdrawal is the error of the renewal; it is not lost."""
+    monkeypatch.setattr(Solvers, "withdraw", lambda *_: 1 // 0)
+    done = host.run()
+    assert done.status == "failed"
+    assert "ZeroDivisionError" in str(done.error)
+
+
 def test_an_order_of_a_killed_run_is_taken_up(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed after the CA has issued, before the certificate is stored: the next run fetches the same one."""
     issue = resume.issue
@@ -253,8 +262,7 @@ def test_a_certificate_of_another_issuer_is_installed(host: Host) -> None:
 
 
 def _key_of(store: Store) -> bytes:
-    from dnsrenew.runtime.context import Context
-
+    
     request = store.signing_requests.load(Context(), "home")
     assert request is not None
     return request.key_pem

@@ -32,4 +32,5 @@ TEXTS: Final = {
     "the connection ended before the answer was complete ({cause})": "应答尚未完整，连接就已中断（{cause}）",
     "the proxy does not work ({cause})": "代理无法工作（{cause}）",
     "the proxy named in the environment is not an HTTP proxy": "环境变量中的代理不是 HTTP 代理",
+    "the proxy named in the environment has no valid address": "环境变量中的代理没有有效的地址",
 }
