@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES
-from dnsrenew.doctor.accounts.places import Places, accounts_of, places
+from dnsrenew.doctor.accounts.placements import AccountPlacements, accounts_of, placements
 from dnsrenew.errors import Cancelled, DnsRenewError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ Options = Mapping[str, list["Route"]]
 
 def options(facts: Facts, spec: CertificateSpec) -> Options:
     """Return the routes of each identifier; where DNS does not tell which accounts write, the configuration does."""
-    found = _places(facts, spec)
+    found = _placements(facts, spec)
     return {
         identifier: list(
             dict.fromkeys(
@@ -34,16 +34,16 @@ def options(facts: Facts, spec: CertificateSpec) -> Options:
     }
 
 
-def _places(facts: Facts, spec: CertificateSpec) -> Places:
+def _placements(facts: Facts, spec: CertificateSpec) -> AccountPlacements:
     if "dns-01" in facts.challenges(spec):
         try:
-            return places(facts, spec)
+            return placements(facts, spec)
         except (Cancelled, DnsRenewError):  # the checks say so
             pass
-    return Places({}, {})
+    return AccountPlacements({}, {})
 
 
-def _expanded(facts: Facts, route: Route, identifier: str, found: Places) -> Iterator[Route]:
+def _expanded(facts: Facts, route: Route, identifier: str, found: AccountPlacements) -> Iterator[Route]:
     """Give the routes that a route stands for, for one name."""
     if route.challenge != "dns-01":
         yield route

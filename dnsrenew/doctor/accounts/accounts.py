@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from dnsrenew.base.names import base_domain, relative
 from dnsrenew.doctor.accounts import secret_values, texts
-from dnsrenew.doctor.accounts.places import accounts_of, places
+from dnsrenew.doctor.accounts.placements import accounts_of, placements
 from dnsrenew.doctor.table import DNS
 from dnsrenew.model import Check
 from dnsrenew.secrets import Secret
 
 if TYPE_CHECKING:
-    from dnsrenew.doctor.accounts.places import Places
+    from dnsrenew.doctor.accounts.placements import AccountPlacements
     from dnsrenew.doctor.facts import Facts
     from dnsrenew.errors import AttemptError
     from dnsrenew.model import CertificateSpec
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 def dns_account(facts: Facts, spec: CertificateSpec) -> Check:
     """Check that for each name there is an account that may write its TXT record."""
-    return judge_places(places(facts, spec))
+    return judge_placements(placements(facts, spec))
 
 
-def judge_places(found: Places) -> Check:
+def judge_placements(found: AccountPlacements) -> Check:
     """Return the verdict."""
     accounts = {
         identifier: list(dict.fromkeys(name for placement in several for name in accounts_of(placement)))
@@ -41,7 +41,7 @@ def judge_places(found: Places) -> Check:
     return _judge_routes(found, accounts) if found.refused else _all_placed(found, accounts)
 
 
-def _judge_routes(found: Places, accounts: Mapping[str, Sequence[str]]) -> Check:
+def _judge_routes(found: AccountPlacements, accounts: Mapping[str, Sequence[str]]) -> Check:
     """Return the verdict on names that have an account, and whose route cannot be used all the same."""
     errors = found.refused.values()
     undelegated = {name: error for name, error in found.refused.items() if error.code == "dns-not-delegated"}
@@ -67,7 +67,7 @@ def _domain(refused: Mapping[str, AttemptError]) -> str:
     return base_domain(next(iter(refused)))
 
 
-def _all_placed(found: Places, accounts: Mapping[str, Sequence[str]]) -> Check:
+def _all_placed(found: AccountPlacements, accounts: Mapping[str, Sequence[str]]) -> Check:
     records = sorted({relative(placement.name) for several in found.placements.values() for placement in several})
     names = list(dict.fromkeys(name for its in accounts.values() for name in its))
     return Check.of(texts.ACCOUNT_OK, "ok", {"accounts": accounts, "records": records}, names=names)

@@ -16,7 +16,7 @@ from dnsrenew.base import names
 from dnsrenew.base.values import replace
 from dnsrenew.challenges.dns01.solver import make_solver
 from dnsrenew.challenges.solver import SolverResources
-from dnsrenew.doctor.accounts.places import accounts_of, places
+from dnsrenew.doctor.accounts.placements import accounts_of, placements
 from dnsrenew.doctor.accounts.probe_result import ProbedZone, ProbeResult, judge_credentials, judge_probe
 from dnsrenew.errors import AttemptError, ConfigError, DnsRenewError, LockedError, PropagationError, SecretError
 from dnsrenew.store.zone_locks import ZoneLocks
@@ -60,9 +60,9 @@ def txt_probe(facts: Facts, spec: CertificateSpec, account: str) -> Check | None
 
 
 def _result(facts: Facts, spec: CertificateSpec, account: str) -> ProbeResult | None:
-    """Return the result of the one test of these places; None if the account writes nowhere."""
+    """Return the result of the one test of these placements; None if the account writes nowhere."""
     by_zone: dict[str, list[TxtPlacement]] = {}
-    for placement in places(facts, spec).of_account(account):
+    for placement in placements(facts, spec).of_account(account):
         zone = next(zone for writer, zone in placement.writers if writer.account.name == account)
         by_zone.setdefault(zone, []).append(placement)
     if not by_zone:

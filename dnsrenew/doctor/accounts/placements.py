@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from dnsrenew.runtime.context import Context
 
 
-class Places(Frozen):
-    """The places of one certificate.
+class AccountPlacements(Frozen):
+    """Where the TXT records of one certificate go.
 
     :ivar placements: by identifier, one for each dns-01 route that can write there.
     :ivar refused: by identifier without any, why.
@@ -29,7 +29,7 @@ class Places(Frozen):
     refused: Mapping[str, AttemptError]
 
     def of_account(self, account: str) -> list[TxtPlacement]:
-        """Return the first place of each identifier that an account writes, alone or with others."""
+        """Return the first placement of each identifier that an account writes, alone or with others."""
         found = [
             next((each for each in several if account in accounts_of(each)), None)
             for several in self.placements.values()
@@ -38,20 +38,20 @@ class Places(Frozen):
 
 
 def accounts_of(placement: TxtPlacement) -> list[str]:
-    """Return the names of the accounts that write at a place."""
+    """Return the names of the accounts that write a TXT record."""
     return [writer.account.name for writer, _zone in placement.writers]
 
 
-def places(facts: Facts, spec: CertificateSpec) -> Places:
-    """Return the places of a certificate, as its renewal finds them."""
-    return facts.once(("places", spec.name), partial(_find, facts, spec))
+def placements(facts: Facts, spec: CertificateSpec) -> AccountPlacements:
+    """Return the placements of a certificate, as its renewal finds them."""
+    return facts.once(("placements", spec.name), partial(_find, facts, spec))
 
 
-def _find(facts: Facts, spec: CertificateSpec, context: Context) -> Places:
+def _find(facts: Facts, spec: CertificateSpec, context: Context) -> AccountPlacements:
     known = writers(facts)
     choice = AccountChoice(facts.dns, known)
     identifiers = [each for each in spec.identifiers if not is_ip(each)]
-    placements: dict[str, list[TxtPlacement]] = {each: [] for each in identifiers}
+    by_identifier: dict[str, list[TxtPlacement]] = {each: [] for each in identifiers}
     errors: dict[str, AttemptError] = {}
     for route in spec.routes:
         if route.challenge != "dns-01":
@@ -64,11 +64,13 @@ def _find(facts: Facts, spec: CertificateSpec, context: Context) -> Places:
                 errors.setdefault(identifier, no_account(identifier, target.name, known.values()))
             for one in several:
                 try:
-                    placements[identifier].append(choice.place(identifier, target, one))
+                    by_identifier[identifier].append(choice.place(identifier, target, one))
                 except AttemptError as error:
                     errors.setdefault(identifier, error)
-    usable = {identifier: found for identifier, found in placements.items() if found}
-    return Places(usable, {identifier: errors[identifier] for identifier in identifiers if identifier not in usable})
+    usable = {identifier: found for identifier, found in by_identifier.items() if found}
+    return AccountPlacements(
+        usable, {identifier: errors[identifier] for identifier in identifiers if identifier not in usable}
+    )
 
 
 def writers(facts: Facts) -> dict[str, RecordWriter]:
