@@ -52,7 +52,7 @@ class JournalPage(Frozen):
         ]
         about = {"schema": SCHEMA, "certificate": self.certificate, "since": self.since}
         page = {**about, "values": values, "hosts": dict(self.hosts)}
-        removed = [place for place, value in enumerate(self.values) if value in self.removed]
+        removed = [index for index, value in enumerate(self.values) if value in self.removed]
         return json_files.dump({**page, "removed": removed} if removed else page)
 
     @classmethod
@@ -73,11 +73,11 @@ class JournalPage(Frozen):
         return cls(certificate, since, values, hosts, _at(values, document.get("removed", [])))
 
 
-def _at(values: tuple[WrittenValue, ...], places: object) -> tuple[WrittenValue, ...]:
-    """Return the values at some places of the list."""
-    if type(places) is not list or not all(type(place) is int and 0 <= place < len(values) for place in places):
-        raise DamagedFile("what was removed is not a list of places")
-    return tuple(values[place] for place in places)
+def _at(values: tuple[WrittenValue, ...], indexes: object) -> tuple[WrittenValue, ...]:
+    """Return the values at some indexes."""
+    if type(indexes) is not list or not all(type(index) is int and 0 <= index < len(values) for index in indexes):
+        raise DamagedFile("what was removed is not a list of indexes")
+    return tuple(values[index] for index in indexes)
 
 
 def _written(item: object) -> WrittenValue:
