@@ -18,6 +18,7 @@ from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.model import CA, CertificateSpec, StoreAddress
 from dnsrenew.renewal import resume
+from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from dnsrenew.store import Store
 from dnsrenew.store.opening import open_store
@@ -262,7 +263,6 @@ def test_a_certificate_of_another_issuer_is_installed(host: Host) -> None:
 
 
 def _key_of(store: Store) -> bytes:
-    
     request = store.signing_requests.load(Context(), "home")
     assert request is not None
     return request.key_pem
