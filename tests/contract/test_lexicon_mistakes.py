@@ -80,12 +80,12 @@ def fields(asked: Asked) -> dict[str, str]:
 @pytest.mark.parametrize("name", ["powerdns", "devnomads"])
 def test_a_refused_removal_is_an_error(context: Context, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """The provider has changed its copy of the zone before, which no longer has the value; the host has."""
-    standing = {"name": RECORD.name, "type": "TXT", "ttl": 60}
+    record_set = {"name": RECORD.name, "type": "TXT", "ttl": 60}
     contents = [{"content": f'"{RECORD.value}"', "disabled": False}, {"content": '"other"', "disabled": False}]
 
     def hook(asked: Asked) -> Answer:
         if asked.method == "GET":
-            return 200, {"kind": "Native", "rrsets": [{**standing, "records": contents}]}
+            return 200, {"kind": "Native", "rrsets": [{**record_set, "records": contents}]}
         return 422, {"error": "The zone is locked"}
 
     error = MistakeStage(context, monkeypatch, name, hook).failure(call_remove)

@@ -144,11 +144,11 @@ def _large(query: Query) -> Answer:
     name = answer.question[0].name
     texts = [f'"{number:04}{"x" * 196}"' for number in range(_LARGE)]
     more = dns.rrset.from_text_list(name, 60, "IN", "TXT", texts)
-    standing = [rrset for rrset in answer.answer if rrset.rdtype == dns.rdatatype.TXT]
-    for rrset in standing or [more]:
+    present = [rrset for rrset in answer.answer if rrset.rdtype == dns.rdatatype.TXT]
+    for rrset in present or [more]:
         for rdata in more:
             rrset.add(rdata)
-    answer.answer = answer.answer if standing else [*answer.answer, more]
+    answer.answer = answer.answer if present else [*answer.answer, more]
     wire = answer.to_wire(max_size=65535)
     return wire if query.transport == "tcp" else _empty(query, dns.rcode.NOERROR, dns.flags.TC)
 

@@ -135,8 +135,8 @@ class FleetInDatabase:
     def close(self) -> None:
         """End the threads behind the contexts, and close the connections."""
         for context in self._contexts:
-            if (standing := context()) is not None:
-                standing.close()
+            if (made := context()) is not None:
+                made.close()
         self.database.close()
         self._writer.close()
 

@@ -33,20 +33,20 @@ AUTHORITIES = st.builds(
     reuses=st.booleans(),
     issuing=st.sampled_from(["", "", "", "ca-error", "ca-order-invalid"]),
 )
-STANDING = st.lists(st.tuples(st.sampled_from([-10, 10, 400]), st.booleans(), st.booleans()), max_size=3)
+RECORDS = st.lists(st.tuples(st.sampled_from([-10, 10, 400]), st.booleans(), st.booleans()), max_size=3)
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """A certificate and its world.
 
-    :ivar standing: the records that are there: the days they are valid, whether for wildcards, whether for our account.
+    :ivar records: the records that are there: the days they are valid, whether for wildcards, whether for our account.
     """
 
     routes: list[Route]
     domains: list[str]
     world: RunWorld
-    standing: list[tuple[int, bool, bool]]
+    records: list[tuple[int, bool, bool]]
     dry_run: bool
 
     @property
@@ -72,7 +72,7 @@ CASES = st.builds(
         st.fixed_dictionaries(dict.fromkeys(ACCOUNTS, st.sampled_from([(), ("x.test",), ("far.test",)]))),
         st.sampled_from([0, 0, 0, *range(1, 16)]),
     ),
-    STANDING,
+    RECORDS,
     st.booleans(),
 )
 
@@ -107,11 +107,11 @@ def test_every_run_keeps_what_it_did_not_write(case: Case) -> None:
 
 def put_records(stage: RunStage, case: Case) -> tuple[set[str], set[str]]:
     """Set the records of the case at the first account's host. Return the foreign and the own ones."""
-    url = stage._client("one").open(stage.context.for_certificate("other")) if case.standing else ""
+    url = stage._client("one").open(stage.context.for_certificate("other")) if case.records else ""
     foreign: set[str] = set()
     ours: set[str] = set()
     values: list[str] = stage.hosts["a"].values.setdefault("_validation-persist.x.test.", [])
-    for days, wildcard, is_ours in case.standing:
+    for days, wildcard, is_ours in case.records:
         until = int((stage.clock.now() + timedelta(days=days)).timestamp())
         account = url if is_ours else "https://acme-v02.api.letsencrypt.org/account/77"
         text = f"one.test; accounturi={account}{'; policy=wildcard' if wildcard else ''}; persistUntil={until}"

@@ -888,7 +888,7 @@ def test_a_folder_that_was_swapped_keeps_its_mode(
 
 
 @dataclass
-class Told:
+class Recorder:
     """A context and its events."""
 
     events: list[Event] = field(default_factory=list)
@@ -908,8 +908,8 @@ class Told:
 
 def test_the_way_of_an_answer(listeners: HttpListeners, port: int, tmp_path: Path) -> None:
     """A listener and a webroot: placed, published, visible and withdrawn."""
-    told, http01 = Told(), Http01(listeners=listeners)
-    context = told.context()
+    recorder, http01 = Recorder(), Http01(listeners=listeners)
+    context = recorder.context()
     listen = f"127.0.0.1:{port}"
     routes = {"a.test": Route("http-01", listen=listen), "b.test": Route("http-01", webroot=tmp_path)}
     placed = http01.place(context, routes)
@@ -927,12 +927,12 @@ def test_the_way_of_an_answer(listeners: HttpListeners, port: int, tmp_path: Pat
     http01.withdraw(context, values)  # once more does nothing
     assert not is_open(port)
     assert tree(tmp_path) == []
-    assert told.kinds == ["http-published", "http-visible", "http-removed"]
+    assert recorder.kinds == ["http-published", "http-visible", "http-removed"]
     answers = [
         {"identifier": "a.test", "url": f"http://a.test{PATH}", "listen": listen, "webroot": None},
         {"identifier": "b.test", "url": f"http://b.test{PATH}", "listen": None, "webroot": str(tmp_path)},
     ]
-    assert [event.data["answers"] for event in told.events] == [answers] * 3
+    assert [event.data["answers"] for event in recorder.events] == [answers] * 3
 
 
 def test_port_80_is_where_it_listens_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -975,7 +975,7 @@ def test_a_token_that_is_none(listeners: HttpListeners, tmp_path: Path, token: s
 
 def test_a_publish_that_fails_half_way_leaves_nothing(listeners: HttpListeners, port: int, tmp_path: Path) -> None:
     """After a failed publish, withdraw() removes exactly the published values."""
-    http01, context = Http01(listeners=listeners), Told().context()
+    http01, context = Http01(listeners=listeners), Recorder().context()
     listen = f"127.0.0.1:{port}"
     webroot = tmp_path / "web"
     webroot.mkdir()
@@ -996,7 +996,7 @@ def test_a_publish_that_fails_half_way_leaves_nothing(listeners: HttpListeners, 
 
 def test_what_is_not_served_is_an_error(listeners: HttpListeners, port: int, tmp_path: Path) -> None:
     """A wrong response, a closed listener and a changed file are each `http-not-served`."""
-    http01, context = Http01(listeners=listeners), Told().context()
+    http01, context = Http01(listeners=listeners), Recorder().context()
     listen = f"127.0.0.1:{port}"
     placed = http01.place(
         context, {"a.test": Route("http-01", listen=listen), "b.test": Route("http-01", webroot=tmp_path)}
@@ -1044,8 +1044,8 @@ def test_what_cannot_be_removed_is_a_warning(
     listeners: HttpListeners, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A failed removal is a warning, and the other values are removed."""
-    told, http01 = Told(), Http01(listeners=listeners)
-    context = told.context()
+    recorder, http01 = Recorder(), Http01(listeners=listeners)
+    context = recorder.context()
     route = Route("http-01", webroot=tmp_path)
     placed = http01.place(context, {"a.test": route, "b.test": route})
     values = [http01.value(placed[name], name[0], name) for name in placed]
@@ -1060,19 +1060,19 @@ def test_what_cannot_be_removed_is_a_warning(
     monkeypatch.setattr(Folder, "remove", remove)
     http01.withdraw(context, values)
     assert tree(tmp_path)[-1] == ".well-known/acme-challenge/a"
-    assert told.kinds == ["http-published", "http-kept", "warning"]
+    assert recorder.kinds == ["http-published", "http-kept", "warning"]
     (notice,) = context.notices
     assert notice.code == "http-kept"
     assert str(tmp_path) in notice.message
     assert "Permission denied" in notice.message
 
 
-class SlowPlace:
+class SlowResponder:
     """A responder that is slow, as a folder on a dead file server."""
 
     def __init__(self) -> None:
         self.begun, self.go, self.done = threading.Event(), threading.Event(), threading.Event()
-        self.standing: list[str] = []
+        self.served: list[str] = []
 
     def check(self, _probe: str) -> None:
         """Accept it."""
@@ -1081,11 +1081,11 @@ class SlowPlace:
         """Serve it late."""
         self.begun.set()
         assert self.go.wait(PATIENCE)
-        self.standing.append(token)
+        self.served.append(token)
 
     def remove(self, token: str, content: bytes) -> None:
         """Remove at once."""
-        self.standing.remove(token)
+        self.served.remove(token)
         self.done.set()
 
     def problem(self, token: str, content: bytes) -> str | None:
@@ -1095,21 +1095,21 @@ class SlowPlace:
 
 def test_a_publish_that_is_left_behind_undoes_itself(listeners: HttpListeners) -> None:
     """A cancel does not wait for a slow publish, which afterwards removes what it has published."""
-    place, cancel, http01 = SlowPlace(), threading.Event(), Http01(listeners=listeners)
-    context = Told().context(cancel)
-    value = HttpValue(HttpPlacement("a.test", place, webroot="/slow"), TOKEN, ANSWER.decode())
+    responder, cancel, http01 = SlowResponder(), threading.Event(), Http01(listeners=listeners)
+    context = Recorder().context(cancel)
+    value = HttpValue(HttpPlacement("a.test", responder, webroot="/slow"), TOKEN, ANSWER.decode())
 
-    def call_away() -> None:
-        place.begun.wait(PATIENCE)
+    def cancel_it() -> None:
+        responder.begun.wait(PATIENCE)
         cancel.set()
 
-    threading.Thread(target=call_away, daemon=True).start()
+    threading.Thread(target=cancel_it, daemon=True).start()
     with pytest.raises(Cancelled):
         http01.publish(context, [value])
     http01.withdraw(context, [value])
-    place.go.set()
-    assert place.done.wait(PATIENCE)
-    assert place.standing == []
+    responder.go.set()
+    assert responder.done.wait(PATIENCE)
+    assert responder.served == []
 
 
 @pytest.mark.parametrize("step", ["check", "add", "problem"])
@@ -1117,12 +1117,12 @@ def test_a_file_system_that_hangs_is_not_waited_for(
     listeners: HttpListeners, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     """The preflight, the publishing and the look have a time limit; what is published later is removed again."""
-    told, place, http01 = Told(), SlowPlace(), Http01(listeners=listeners)
-    context, real = told.context(), getattr(place, step)
-    monkeypatch.setattr(http01, "_placement", lambda name, _route: HttpPlacement(name, place, webroot="/slow"))
+    recorder, responder, http01 = Recorder(), SlowResponder(), Http01(listeners=listeners)
+    context, real = recorder.context(), getattr(responder, step)
+    monkeypatch.setattr(http01, "_placement", lambda name, _route: HttpPlacement(name, responder, webroot="/slow"))
 
     def hang(*arguments: Any) -> Any:
-        told.clock.elapsed += 31
+        recorder.clock.elapsed += 31
         assert hanging.wait(PATIENCE)
         return real(*arguments)
 
@@ -1133,8 +1133,8 @@ def test_a_file_system_that_hangs_is_not_waited_for(
         http01.wait_visible(context, values)
 
     hanging = threading.Event()
-    place.go.set()
-    monkeypatch.setattr(place, step, hang)
+    responder.go.set()
+    monkeypatch.setattr(responder, step, hang)
     with pytest.raises(ChallengeError) as caught:
         serve()
     assert caught.value.code == "http-not-served"
@@ -1142,25 +1142,25 @@ def test_a_file_system_that_hangs_is_not_waited_for(
     assert "at /slow could not be written or read within 30 seconds" in caught.value.message
     hanging.set()
     if step == "add":
-        assert place.done.wait(PATIENCE)
-        assert place.standing == []
+        assert responder.done.wait(PATIENCE)
+        assert responder.served == []
 
 
 def test_withdrawing_ends_when_there_is_no_time_left(listeners: HttpListeners, monkeypatch: pytest.MonkeyPatch) -> None:
     """A removal that hangs is abandoned at the time limit, with a warning."""
-    told, place, http01 = Told(), SlowPlace(), Http01(listeners=listeners)
-    place.go.set()
-    context = told.context()
-    value = HttpValue(HttpPlacement("a.test", place, webroot="/slow"), TOKEN, ANSWER.decode())
+    recorder, responder, http01 = Recorder(), SlowResponder(), Http01(listeners=listeners)
+    responder.go.set()
+    context = recorder.context()
+    value = HttpValue(HttpPlacement("a.test", responder, webroot="/slow"), TOKEN, ANSWER.decode())
     http01.publish(context, [value])
     hang = threading.Event()
 
     def remove(token: str, content: bytes) -> None:
-        told.clock.elapsed += 61  # the time that it takes
+        recorder.clock.elapsed += 61  # the time that it takes
         hang.wait(PATIENCE)
 
-    monkeypatch.setattr(place, "remove", remove)
+    monkeypatch.setattr(responder, "remove", remove)
     http01.withdraw(context, [value])
     hang.set()
-    assert told.kinds == ["http-published", "http-kept", "warning"]
+    assert recorder.kinds == ["http-published", "http-kept", "warning"]
     assert "no time was left" in context.notices[0].message

@@ -101,11 +101,11 @@ class LeftoverStage:
                 self.accounts[account].options["driver"].add([record])
 
     @contextlib.contextmanager
-    def value(self, _context: Context, place: str) -> Iterator[None]:
+    def value(self, _context: Context, key: str) -> Iterator[None]:
         """Record the lock; some are held by another run."""
-        if place in self.refused_locks:
-            raise LockedError("locked", f"The DNS zone {place} is being worked on.", fix="Wait.")
-        self.locked.append(place)
+        if key in self.refused_locks:
+            raise LockedError("locked", f"The DNS zone {key} is being worked on.", fix="Wait.")
+        self.locked.append(key)
         yield
 
     @contextlib.contextmanager
@@ -399,7 +399,7 @@ def test_no_secret_is_reported(stage: LeftoverStage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "places"),
+    ("behaviour", "locked"),
     [
         ({}, []),
         ({"exclusive": True}, ["writing home.test."]),
@@ -408,23 +408,25 @@ def test_no_secret_is_reported(stage: LeftoverStage) -> None:
         ({"values": "one", "scope": "zone", "exclusive": True}, ["home.test.", "writing home.test."]),
     ],
 )
-def test_zones_are_locked_as_in_a_run(stage: LeftoverStage, behaviour: dict[str, Any], places: list[str]) -> None:
+def test_zones_are_locked_as_in_a_run(stage: LeftoverStage, behaviour: dict[str, Any], locked: list[str]) -> None:
     """Zones that hold one value or take one writer are locked, as in a run."""
     stage.account("one", **behaviour)
     stage.leave_values(txt("a"), txt("b", label="x"))
     stage.sweep()
-    assert stage.locked == places
+    assert stage.locked == locked
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "place"),
+    ("behaviour", "locked"),
     [({"values": "one", "scope": "zone"}, "home.test."), ({"exclusive": True}, "writing home.test.")],
 )
-def test_a_zone_that_a_run_holds_is_kept_for_later(stage: LeftoverStage, behaviour: dict[str, Any], place: str) -> None:
+def test_a_zone_that_a_run_holds_is_kept_for_later(
+    stage: LeftoverStage, behaviour: dict[str, Any], locked: str
+) -> None:
     """A value whose zone another run has locked is kept; other zones of the account are cleaned up."""
     stage.account("one", **behaviour)
     stage.leave_values(txt("a"), txt("b", zone="other.test."))
-    stage.refused_locks = {place}
+    stage.refused_locks = {locked}
     swept = stage.sweep()
     assert texts(swept.removed) == ["b"]
     ((value, error),) = swept.kept

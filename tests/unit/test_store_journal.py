@@ -241,13 +241,13 @@ def test_a_value_that_was_removed_once_is_known(site: StoreSite) -> None:
         assert found.removed_once(found.values) == [A, B]
 
 
-@pytest.mark.parametrize("places", [b"[1]", b"[-1]", b"0", b'["0"]', b"[true]"])
-def test_places_that_are_none_are_damage(places: bytes) -> None:
-    """An entry that names other places as removed than those of its values is damaged."""
+@pytest.mark.parametrize("indexes", [b"[1]", b"[-1]", b"0", b'["0"]', b"[true]"])
+def test_indexes_that_are_none_are_damage(indexes: bytes) -> None:
+    """An entry whose indexes of removed values are not those of its values is damaged."""
     page = JournalPage("home", "2026-11-25T10:00:00Z", (A,), removed=(A,))
     data = page.to_json()
     assert JournalPage.from_json(data) == page
-    damaged = json.dumps(json.loads(data) | {"removed": json.loads(places)}).encode()
+    damaged = json.dumps(json.loads(data) | {"removed": json.loads(indexes)}).encode()
     with pytest.raises(DamagedFile):
         JournalPage.from_json(damaged)
 

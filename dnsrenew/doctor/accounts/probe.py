@@ -74,7 +74,7 @@ def _result(facts: Facts, spec: CertificateSpec, account: str) -> ProbeResult | 
 def _probe(
     facts: Facts, spec: CertificateSpec, by_zone: dict[str, list[TxtPlacement]], context: Context
 ) -> ProbeResult:
-    """Write to the first place of each zone.
+    """Write to the first placement of each zone.
 
     :raises StoreError: the journal cannot be written; nothing was written to DNS.
     """
@@ -103,7 +103,7 @@ class _Probe:
     """One test.
 
     :param zones: what is found, by zone.
-    :param chosen: the place in each zone.
+    :param chosen: the placement in each zone.
     """
 
     def __init__(

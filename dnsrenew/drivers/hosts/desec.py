@@ -33,8 +33,8 @@ class DesecDriver:
                 changes = []
                 for name, wanted in _by_name(group).items():
                     contents = found.get(name, [])
-                    standing = {unquoted(content) for content in contents}
-                    missing = {record.value: record.ttl for record in wanted if record.value not in standing}
+                    present = {unquoted(content) for content in contents}
+                    missing = {record.value: record.ttl for record in wanted if record.value not in present}
                     if missing:
                         change = _change(name, [*contents, *map(quoted, missing)])
                         # A set that exists keeps its TTL: other values are in it.

@@ -32,8 +32,8 @@ class FlexibleEngineDriver:
     def add(self, records: Sequence[TxtRecord]) -> None:
         """Add the values to the record sets of their names."""
         for api, path, name, wanted, found in self._names(records):
-            standing = {unquoted(content) for record_set in found for content in _contents(record_set)}
-            missing = [quoted(value) for value in dict.fromkeys(wanted) if value not in standing]
+            present = {unquoted(content) for record_set in found for content in _contents(record_set)}
+            missing = [quoted(value) for value in dict.fromkeys(wanted) if value not in present]
             if missing and found:
                 _replace(api, path, found[0], [*_contents(found[0]), *missing])
             elif missing:

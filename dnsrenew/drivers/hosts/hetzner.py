@@ -107,8 +107,8 @@ def _add(api: HostApi, part: _NamePart) -> list[int]:
         record_set = _record_set(api, part)
         if record_set is None:
             raise
-    standing = _values(record_set)
-    missing = [value for value in part.values if value not in standing]
+    present = _values(record_set)
+    missing = [value for value in part.values if value not in present]
     return _act(api, part, "add_records", missing, ttl=record_set.get("ttl")) if missing else []
 
 
@@ -122,11 +122,11 @@ def _remove(api: HostApi, part: _NamePart) -> list[int]:
         if record_set is None:
             _check_zone(api, part.zone)
             return []
-        standing = _values(record_set)
-        present = [value for value in part.values if value in standing]
-        if present == part.values:
+        present = _values(record_set)
+        removable = [value for value in part.values if value in present]
+        if removable == part.values:
             raise
-    return _act(api, part, "remove_records", present) if present else []
+    return _act(api, part, "remove_records", removable) if removable else []
 
 
 def _act(api: HostApi, part: _NamePart, action: str, values: list[str], **more: Any) -> list[int]:

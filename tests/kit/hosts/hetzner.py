@@ -60,24 +60,24 @@ class Hetzner(HostStandIn):
         if not all(_QUOTED.fullmatch(content) for content in contents):
             return _error(422, "invalid_input", "invalid input in field 'records': TXT must be quoted strings")
         full, values = _full(name), {content[1:-1] for content in contents}
-        standing = self.look(full)
+        present = self.look(full)
         if action == "remove_records":
-            return self._remove(full, values, standing)
-        if standing and body.get("ttl") != self.ttls.get(full, 60):
+            return self._remove(full, values, present)
+        if present and body.get("ttl") != self.ttls.get(full, 60):
             return _error(422, "invalid_input", "invalid input in field 'ttl': differs from that of the RRSet")
-        if standing & values and self.strict:
+        if present & values and self.strict:
             return _error(409, "uniqueness_error", "the record exists already")
         if not 60 <= (body.get("ttl") or 60) <= 2147483647:
             return _error(422, "invalid_input", "invalid input in field 'ttl'")
         self.ttls[full] = body.get("ttl") or 60
-        for value in sorted(values - standing):
+        for value in sorted(values - present):
             self.put(full, value)
         return self._started("add_rrset_records")
 
-    def _remove(self, full: str, values: set[str], standing: set[str]) -> Answer:
-        if not standing:
+    def _remove(self, full: str, values: set[str], present: set[str]) -> Answer:
+        if not present:
             return _error(404, "not_found", "Entity not found")
-        if not values <= standing and self.strict:
+        if not values <= present and self.strict:
             return _error(422, "invalid_input", "invalid input in field 'records': no such record")
         self.values = {
             k: (name, value) for k, (name, value) in self.values.items() if name != full or value not in values
