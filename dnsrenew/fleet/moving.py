@@ -12,8 +12,8 @@ from dnsrenew.base.values import Frozen, field_names, replace
 from dnsrenew.config.cas import host_name
 from dnsrenew.errors import ConfigError
 from dnsrenew.fleet import texts
-from dnsrenew.store.account_places import AccountPlace, in_database, in_folder
 from dnsrenew.store.folder_store import FolderStore
+from dnsrenew.store.known_accounts import KnownAccount, in_database, in_folder
 from dnsrenew.store.ledger.values import LedgerState
 from dnsrenew.store.snapshot import StoreSnapshot
 from dnsrenew.store.state import Meta, State
@@ -72,8 +72,8 @@ def load(folder: Path, config: Config, target: DatabaseStore, context: Context) 
     source.check_ground()
     target.check_ground()
     directories = [ca.directory for ca in config.cas.values()]
-    places = in_folder(StoreSnapshot(folder, insist=config.insist), directories)
-    return _Move(source, target, places, context).run()
+    accounts = in_folder(StoreSnapshot(folder, insist=config.insist), directories)
+    return _Move(source, target, accounts, context).run()
 
 
 def dump(config: Config, source: DatabaseStore, folder: Path, context: Context) -> MovedStore:
@@ -89,40 +89,40 @@ def dump(config: Config, source: DatabaseStore, folder: Path, context: Context) 
     target = FolderStore(folder, insist=config.insist)
     target.check_ground()
     names = {ca.directory: name for name, ca in reversed([*config.cas.items()])}
-    places = [
-        replace(place, ca=names.get(place.directory) or host_name(place.directory))
-        for place in in_database(source.database)
+    accounts = [
+        replace(account, ca=names.get(account.directory) or host_name(account.directory))
+        for account in in_database(source.database)
     ]
-    return _Move(source, target, places, context).run()
+    return _Move(source, target, accounts, context).run()
 
 
 class _Move:
     """One move.
 
-    :param places: the accounts of the source.
+    :param accounts: the accounts of the source.
     """
 
-    def __init__(self, source: Store, target: Store, places: Sequence[AccountPlace], context: Context) -> None:
+    def __init__(self, source: Store, target: Store, accounts: Sequence[KnownAccount], context: Context) -> None:
         self._source = source
         self._target = target
-        self._places = places
+        self._accounts = accounts
         self._context = context
         self._certificates = 0
         self._kept: list[str] = []
         self._damaged: list[str] = []
 
     def run(self) -> MovedStore:
-        accounts = [self._move_account(place) for place in self._places]
+        moved = [self._move_account(account) for account in self._accounts]
         for name in self._source.names():
             self._context.check()
             with self._target.lock(name, context=self._context, wait=_WAIT):
                 self._move_certificate(name)
         return MovedStore(
             certificates=self._certificates,
-            accounts=sum(moved is True for moved in accounts),
+            accounts=sum(each is True for each in moved),
             kept=tuple(self._kept),
             kept_accounts=tuple(
-                place.directory for place, moved in zip(self._places, accounts, strict=True) if moved is False
+                account.directory for account, each in zip(self._accounts, moved, strict=True) if each is False
             ),
             damaged=tuple(self._damaged),
             journal=self._source.has_journal,
@@ -130,20 +130,20 @@ class _Move:
 
     # ── accounts ────────────────────────────────────────────────────────────────────────
 
-    def _move_account(self, place: AccountPlace) -> bool | None:
+    def _move_account(self, known: KnownAccount) -> bool | None:
         """Move an account and its ledger; return False if another account stays, None if there is none."""
-        directory, ca = place.directory, place.ca
+        directory, ca = known.directory, known.ca
         self._move_ledger(directory, ca)
         account = self._source.accounts(directory, ca, self._context).load()
         if account is None:
             return None
         there = self._target.accounts(directory, ca, self._context)
         with there.lock(self._context):
-            known = there.load()
-            if known is None:
+            other = there.load()
+            if other is None:
                 there.save(account)
                 return True
-            return None if known.key_pem == account.key_pem else False
+            return None if other.key_pem == account.key_pem else False
 
     def _move_ledger(self, directory: str, ca: str) -> None:
         """Add what the CA has said here to what it has said there: of each wait and each limit the later end holds."""

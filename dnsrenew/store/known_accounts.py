@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from dnsrenew.store.snapshot import StoreSnapshot
 
 
-class AccountPlace(Frozen):
-    """Where an account is at home.
+class KnownAccount(Frozen):
+    """An account of a store.
 
     :ivar directory: the directory URL of its CA (RFC 8555 section 7.1.1).
     :ivar ca: the name of the CA in the name of its folder.
@@ -28,7 +28,7 @@ class AccountPlace(Frozen):
     ca: str
 
 
-def in_folder(snapshot: StoreSnapshot, known: Iterable[str]) -> list[AccountPlace]:
+def in_folder(snapshot: StoreSnapshot, known: Iterable[str]) -> list[KnownAccount]:
     """Return the accounts of a folder; one whose CA cannot be told is left out.
 
     :param known: directory URLs. The name of a folder has the hash of its own.
@@ -42,7 +42,7 @@ def in_folder(snapshot: StoreSnapshot, known: Iterable[str]) -> list[AccountPlac
         documents = [file.data for file in files if file.name == f"{folder}/account.json"]
         directory = by_hash.get(digest) or next(map(_directory, documents), None)
         if directory:
-            found.append(AccountPlace(directory, ca))
+            found.append(KnownAccount(directory, ca))
     return found
 
 
@@ -54,10 +54,10 @@ def _directory(document: bytes) -> str | None:
         return None
 
 
-def in_database(database: Database) -> list[AccountPlace]:
+def in_database(database: Database) -> list[KnownAccount]:
     """Return the accounts of a database; there a CA has no name.
 
     :raises StoreError: they cannot be read.
     """
     rows = database.fetch("SELECT directory FROM dnsrenew_account ORDER BY directory")
-    return [AccountPlace(directory, "") for (directory,) in rows]
+    return [KnownAccount(directory, "") for (directory,) in rows]
