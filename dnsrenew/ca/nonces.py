@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from dnsrenew.runtime.context import Context
     from dnsrenew.runtime.rate_limit import TokenBucket
 
-_MOST: Final = 48
+_MAX_UNUSED: Final = 48
 _PAUSE: Final = 0.01
+"""Seconds between two looks for a nonce that another thread has brought."""
 _PATIENCE: Final = 1.0
 """Seconds to wait for the nonce of another request; its answer may be lost."""
 
 
 class Count:
-    """Counts who is inside its ``with`` block. Thread-safe."""
+    """The number of threads inside its ``with`` block."""
 
     def __init__(self) -> None:
         self.value = 0
@@ -47,7 +48,7 @@ class Nonces:
 
     def __init__(self, fetch: Callable[[Context], str]) -> None:
         self._fetch = fetch
-        self._unused: deque[str] = deque(maxlen=_MOST)
+        self._unused: deque[str] = deque(maxlen=_MAX_UNUSED)
         self._waiting = Count()
         self.expected = Count()
 
@@ -90,7 +91,8 @@ class Nonces:
         with contextlib.suppress(Cancelled):
             for _ in range(count):
                 bucket.take(context)
-                # Not beside the last of several requests: one of them would have to open a connection of its own.
+                # While the last of several requests are under way, wait: beside this request one of them would have to
+                # open a connection of its own.
                 while self.expected.value and not self._waiting.value:
                     context.wait(_PAUSE)
                 threads.start(partial(self._add_new, context))

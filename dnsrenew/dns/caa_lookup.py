@@ -120,7 +120,7 @@ class CaaLookup:
         return ""
 
     def _query(self, context: Context, bases: list[Name]) -> None:
-        zones = self._zones.above(context, bases)
+        zones = self._zones.starting_zones(context, bases)
         own = {base: zone for base, zone in zones.items() if len(zone.labels) > _TOP_LEVEL}
         inside = {name: zone for base, zone in own.items() for name in _ancestors(base, zone)}
         above = {name for base in bases for name in _ancestors(base) if name not in inside and name not in self.known}

@@ -25,7 +25,7 @@ from dnsrenew.dns.wire import DnsQuestion
 from dnsrenew.runtime.context import Context
 
 PER_ADDRESS: Final = 100
-"""Queries in flight to one address: more could exceed the rate limit of a foreign server."""
+"""Queries in flight to one address: those for 100 names, as many as most CAs allow, take one round trip."""
 
 _SLICE: Final = 0.25  # seconds; a cancel is noticed at least this often
 _NO_SOCKET_PAUSE: Final = 0.05

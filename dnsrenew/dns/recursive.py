@@ -6,7 +6,6 @@ A recursive server would cache the absence of that name for minutes (RFC 2308), 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
 
 from dnsrenew.dns import resolvers, texts
 from dnsrenew.dns.doh import Doh
@@ -16,9 +15,6 @@ from dnsrenew.dns.wire import DnsQuestion
 from dnsrenew.errors import DnsError
 from dnsrenew.model import Resolver
 from dnsrenew.runtime.context import Context
-
-_PER_ADDRESS: Final = 100
-"""Queries in flight to one recursive server; it serves this machine, so more than to others."""
 
 
 class Recursion:
@@ -45,7 +41,7 @@ class Recursion:
         results: dict[DnsQuestion, LookupResult] = {}
         if not self._only_doh:
             servers = dict.fromkeys(wanted, self.addresses(context))
-            results = self._lookup.query(context, servers, check_recursive, per_address=_PER_ADDRESS)
+            results = self._lookup.query(context, servers, check_recursive)
             if _any_answered(results):
                 return results
         if self.doh:

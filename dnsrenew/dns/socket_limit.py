@@ -5,33 +5,33 @@ from __future__ import annotations
 import threading
 from typing import Final
 
-_LIMIT: Final = 128  # a macOS process may have 256 handles
-_LARGE_LIMIT: Final = 256
+_FEW: Final = 128  # a macOS process may have 256 handles
+_MANY: Final = 256
 _MANY_HANDLES: Final = 1024  # the usual number of Linux
 _RESERVED: Final = 8  # for each thread, so that none waits for the sockets of others
 
 
-def _limit() -> int:
+def _max_sockets() -> int:
     """Return how many sockets all queries together may have open, by the handles that this process may have."""
     try:
         import resource
     except ImportError:  # Windows
-        return _LIMIT
+        return _FEW
     handles, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return _LARGE_LIMIT if handles >= _MANY_HANDLES or handles == resource.RLIM_INFINITY else _LIMIT
+    return _MANY if handles >= _MANY_HANDLES or handles == resource.RLIM_INFINITY else _FEW
 
 
 class SocketLimit:
     """Counts the open sockets. Thread-safe."""
 
     def __init__(self) -> None:
-        self._most = _limit()
+        self._max = _max_sockets()
         self._open = 0
         self._lock = threading.Lock()
 
     def allows(self, own: int) -> bool:
         """Tell whether a caller with ``own`` open sockets may open another one."""
-        return own < _RESERVED or self._open < self._most
+        return own < _RESERVED or self._open < self._max
 
     def opened(self) -> None:
         """Count a socket."""

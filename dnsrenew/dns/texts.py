@@ -56,7 +56,7 @@ NO_ZONE: Final = Text(
 )
 ZONE_SILENT: Final = Text(
     "dns-unreachable",
-    "None of the name servers of {zone} gives an answer: {answers}.",
+    "None of the name servers of {zone} answers: {answers}.",
     "Check that the name servers of {zone} run and that this machine may query them on port 53; where it may not, "
     "set `resolver.doh`.",
 )

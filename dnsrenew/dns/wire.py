@@ -132,9 +132,9 @@ def is_truncated(data: bytes) -> bool:
 
 
 def needs_authority(kind: Type, data: bytes) -> bool:
-    """Tell whether the authority section of an answer is of use: it takes more than half of the time to read.
+    """Tell whether the authority section must be parsed, which takes more than half of the time.
 
-    With a TXT record it is not. An answer to CAA needs it only for a referral, which no authoritative answer is.
+    Answers with TXT records and authoritative answers to CAA do not need it.
     """
     if kind == dns.rdatatype.TXT:
         return data[_ANSWERS] == b"\0\0"

@@ -71,12 +71,24 @@ class Zones:
         :raises DnsError: ``dns-unreachable``: no recursive server answers.
         """
         wanted = list(dict.fromkeys(names))
-        enclosing = self.above(context, [_parent(name) for name in wanted])
-        located = {name: ZoneOf(wire.ROOT, None, {}) for name in wanted}
-        zones = {name: zone for name in wanted if (zone := enclosing[_parent(name)]) != wire.ROOT}
+        above = self.starting_zones(context, [_parent(name) for name in wanted])
+        starts = {name: above[_parent(name)] for name in wanted}
+        located = self._search(context, starts)
+        silent = [name for name in wanted if located[name].answer is None]
+        if silent:
+            # In a private network, the servers of a zone may be reached where those of the zone above are not.
+            nearest = self.enclosing(context, [_parent(name) for name in silent])
+            others = {name: zone for name in silent if (zone := nearest[_parent(name)]) != starts[name]}
+            located |= self._search(context, others)
+        self._zone_of.update({name: found.zone for name, found in located.items() if found.zone != wire.ROOT})
+        return located
+
+    def _search(self, context: Context, starts: Mapping[Name, Name]) -> dict[Name, ZoneOf]:
+        """Search the zone of each name from a zone above it or its own (name → zone)."""
+        located = {name: ZoneOf(wire.ROOT, None, {}) for name in starts}
+        zones = {name: zone for name, zone in starts.items() if zone != wire.ROOT}
         while zones:
             zones = self._descend(context, zones, located)
-        self._zone_of.update({name: found.zone for name, found in located.items() if found.zone != wire.ROOT})
         return located
 
     def zone_of(self, context: Context, names: Iterable[Name]) -> dict[Name, Name]:
@@ -142,10 +154,10 @@ class Zones:
 
     # ── recursive servers: upwards ──────────────────────────────────────────────────────
 
-    def above(self, context: Context, names: Sequence[Name]) -> dict[Name, Name]:
-        """Return the zone of each name, or one above it whose servers refer to it; otherwise as :meth:`enclosing`.
+    def starting_zones(self, context: Context, names: Sequence[Name]) -> dict[Name, Name]:
+        """Return a zone from whose servers to search for each name: that of the topmost of these names above it.
 
-        Only the topmost of the names are queried: a hundred names of one domain cost one query.
+        So a hundred names of one domain need one query to the recursive servers. Otherwise as :meth:`enclosing`.
         """
         tops = _topmost(names)
         zones = self.enclosing(context, list(dict.fromkeys(tops.values())))
