@@ -16,6 +16,7 @@ import pytest
 from tests.kit import killed
 from tests.kit.ca_gate import Gate
 from tests.kit.duckdns import DuckDns
+from tests.kit.dying import AT_ONCE
 from tests.kit.killed import Row
 from tests.kit.processes import FOREIGN, NAME, NEVER, ProcessStage, Zygote, wait_until
 from tests.kit.processes import foreign as somebody_else
@@ -86,6 +87,18 @@ def test_ctrl_c_at_the_same_points(workspace: Workspace, zygote: Zygote, foreign
     """After Ctrl-C the result is that of SIGTERM, except for the exit status."""
     with ProcessStage.at(workspace, zygote, row.kind) as stage:
         assert stop(stage, row.point, signal.SIGINT) == row.ended
+
+
+@pytest.mark.parametrize(
+    "point", ["event order-finalized", "remove, not sent", "remove, done", "the CA has answered certificate"]
+)
+def test_killed_while_the_ca_issues_and_the_values_are_removed(
+    workspace: Workspace, zygote: Zygote, foreign: None, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    """The two go on at the same time. Killed at any point of either, the next run needs no other order."""
+    monkeypatch.setitem(workspace.env, AT_ONCE, "1")
+    row = killed.killed_at(workspace, zygote, "renewal", point)
+    assert (row.then, row.more) == ("renewed", 0)
 
 
 SWEEP = ["remove, not sent", "remove, done", "disk: unlink journal/home-1.json", "event swept"]
