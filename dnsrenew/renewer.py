@@ -144,7 +144,7 @@ class Renewer:
         if dry_run:
             return outcomes
         outcomes = self._write_metrics(context, outcomes)
-        return self._tell(context, specs, outcomes, whole=names is None)
+        return self._notify(context, specs, outcomes, whole=names is None)
 
     def deploy(
         self,
@@ -511,17 +511,17 @@ class Renewer:
         write_after_run(self._config, self._store, context, outcomes)
         return _with_warnings(outcomes, context.notices[before:])
 
-    def _tell(
+    def _notify(
         self, context: Context, specs: Sequence[CertificateSpec], outcomes: list[Outcome], *, whole: bool
     ) -> list[Outcome]:
         """Send messages about what changed; return the outcomes, with a warning for each that could not be sent."""
         if self._config.notify is None:
             return outcomes
-        from dnsrenew.watch.notify.tell import Teller  # needed only with [notify]
+        from dnsrenew.watch.notify.notifier import Notifier  # needed only with [notify]
 
         before = len(context.notices)
         with self._redactor.guard_logs(*DRIVEN):
-            Teller(self._config.notify, self._store, context, self._language).tell(specs, outcomes, whole=whole)
+            Notifier(self._config.notify, self._store, context, self._language).notify(specs, outcomes, whole=whole)
         return _with_warnings(outcomes, context.notices[before:])
 
     @property

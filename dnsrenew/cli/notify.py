@@ -22,7 +22,7 @@ def notify(invocation: Invocation) -> int:
     :raises ConfigError: the configuration has no addresses.
     :raises Cancelled: a signal arrived.
     """
-    from dnsrenew.watch.notify.tell import notify_test
+    from dnsrenew.watch.notify.notifier import notify_test
 
     config, terminal, context = invocation.config(), invocation.terminal, invocation.context()
     if config.notify is None or not config.notify.to:

@@ -188,14 +188,14 @@ class _Move:
             self._move_rest(name, state, None)
 
     def _move_rest(self, name: str, state: State, number: int | None) -> None:
-        """Move the order that is being finalized, the request to another issuer, and what was told."""
+        """Move the order that is being finalized, the request to another issuer, and the record of messages."""
         order = self._source.orders.load(self._context, name, version=state.version)
         if order is not None:
             self._target.orders.save(name, replace(order, version=number))
         request = self._source.signing_requests.load(self._context, name)
         if request is not None:
             self._target.signing_requests.save(name, request.csr_pem, request.key_pem)
-        self._target.told.write(name, self._source.told.read(name))
+        self._target.notified.write(name, self._source.notified.read(name))
 
 
 def _is_newer(there: State, here: State) -> bool:

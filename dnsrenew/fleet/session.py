@@ -46,11 +46,11 @@ GRACEFUL: Final = 60.0
 """Seconds in which a worker that is stopped ends what is under way; it hands back the rest."""
 LOOK: Final = 10.0
 """Seconds between two looks for what dead workers left: jobs, TXT values, renames."""
-_TELL: Final = 60.0
+_NOTIFY_EVERY: Final = 60.0
 """Seconds between two messages: one tells all that has happened since the last one."""
 _FORGET: Final = 3600.0
 """Seconds between two times at which rows that nobody needs any more are removed."""
-_MOST_UNTOLD: Final = 10_000
+_MOST_UNSENT: Final = 10_000
 """Outcomes that wait for the next message, at most; the latest stay."""
 _POLL: Final = 0.1
 _UNFIT: Final = ("42", "3F")
@@ -100,8 +100,8 @@ class WorkerSession:
         self._emitter = Emitter(self._clock, self._hear)
         self._buckets = SharedBuckets(store.database)
         self._guard = threading.Lock()
-        self._untold: deque[tuple[CertificateSpec, Outcome]] = deque(maxlen=_MOST_UNTOLD)
-        self._told_at = time.monotonic()
+        self._unsent: deque[tuple[CertificateSpec, Outcome]] = deque(maxlen=_MOST_UNSENT)
+        self._notified_at = time.monotonic()
         self._forget_at = 0.0
         self.services = SharedServices(self._new_run, self._clock.monotonic)
         self._dates = DueDates(store.database)
@@ -147,7 +147,7 @@ class WorkerSession:
             stop.set()
             look.cancel()
             await asyncio.gather(look, return_exceptions=True)
-            await in_thread(partial(self._try, self._tell), threading.Event())
+            await in_thread(partial(self._try, self._notify), threading.Event())
 
     def _loss(self, cause: BaseException) -> StoreError:
         """Return the error for what ended the queue.
@@ -194,8 +194,8 @@ class WorkerSession:
         """Do all that is to be done beside the jobs; what fails stops nothing else."""
         self._try(self._note_tables)  # registers this process again if its connection was lost
         self._try(partial(self._clean_up, cancel))
-        if time.monotonic() - self._told_at >= _TELL:
-            self._try(self._tell)
+        if time.monotonic() - self._notified_at >= _NOTIFY_EVERY:
+            self._try(self._notify)
         self._try(self._forget_old_rows)
         self._try(self._reseal)
 
@@ -228,21 +228,21 @@ class WorkerSession:
             reseal(self._store.database, self._seals)
             self._seals = None
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         """Send messages about what has changed."""
-        self._told_at = time.monotonic()
+        self._notified_at = time.monotonic()
         with self._guard:
-            untold = [*self._untold]
-            self._untold.clear()
+            unsent = [*self._unsent]
+            self._unsent.clear()
         config = self._settings.config()
-        if not untold or config.notify is None:
+        if not unsent or config.notify is None:
             return
-        from dnsrenew.watch.notify.tell import Teller  # needed only with [notify]
+        from dnsrenew.watch.notify.notifier import Notifier  # needed only with [notify]
 
         context = self._context()
         with context.redactor.guard_logs(*DRIVEN):
-            teller = Teller(config.notify, self._store, context, self._settings.language)
-            teller.tell([spec for spec, _ in untold], [outcome for _, outcome in untold], whole=False)
+            notifier = Notifier(config.notify, self._store, context, self._settings.language)
+            notifier.notify([spec for spec, _ in unsent], [outcome for _, outcome in unsent], whole=False)
 
     # ── what the jobs share ─────────────────────────────────────────────────────────────
 
@@ -274,5 +274,5 @@ class WorkerSession:
     def _ended(self, spec: CertificateSpec | None, outcome: Outcome) -> None:
         if spec is not None and spec.notify and self._settings.config().notify is not None:
             with self._guard:
-                self._untold.append((spec, outcome))
+                self._unsent.append((spec, outcome))
         self._settings.ended(outcome)

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from dnsrenew.store.deployment_files import DeploymentFiles, UnfinishedRenames
     from dnsrenew.store.diagnosis_records import DiagnosisRecords
     from dnsrenew.store.ledger import Ledger
-    from dnsrenew.store.notified import ToldRecords
+    from dnsrenew.store.notified import NotifiedRecords
     from dnsrenew.store.parts import Journal, PendingOrders, SigningRequests
 
 Change = Callable[[State], State]
@@ -193,12 +193,12 @@ class FolderStore(Store):
         return DiagnosisRecords(DocumentFiles(self._disk, self._paths, "doctor.json"))
 
     @functools.cached_property
-    def told(self) -> ToldRecords:
-        """What was told about the certificates."""
+    def notified(self) -> NotifiedRecords:
+        """Which messages were sent about the certificates."""
         from dnsrenew.store.document_files import DocumentFiles  # needed only where messages are sent
-        from dnsrenew.store.notified import ToldRecords
+        from dnsrenew.store.notified import NotifiedRecords
 
-        return ToldRecords(DocumentFiles(self._disk, self._paths, "notified.json"))
+        return NotifiedRecords(DocumentFiles(self._disk, self._paths, "notified.json"))
 
     def deployment(self, name: str, entry: str) -> DeploymentFiles:
         """See :meth:`Store.deployment`."""

@@ -1,6 +1,6 @@
-"""What was told about a certificate, so that each change is told once: ``certificates/<name>/notified.json``.
+"""The record of messages about a certificate, so that each change is sent once: ``certificates/<name>/notified.json``.
 
-It is written after a message was sent. A crash in between, or two runs that find the same change within a second, tell
+It is written after a message was sent. A crash in between, or two runs that find the same change within a second, send
 it twice; nothing is lost.
 """
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 _SCHEMA: Final = 1
 
 
-class Told(Frozen, kw_only=True):
-    """What was told about one certificate.
+class Notified(Frozen, kw_only=True):
+    """Which messages were sent about one certificate.
 
-    :ivar failed: whether it was told that the renewal fails.
+    :ivar failed: whether a message said that the renewal fails.
     :ivar expiring: the last warning about its expiry: 1 for a third of the lifetime left, 2 for a sixth, 0 for none.
     :ivar serial: the serial number of the certificate that ``expiring`` is about.
-    :ivar deployments: the deployments whose failure was told, each with the serial number of the certificate.
-    :ivar renewed: the serial number of the newest certificate that is known; "" if renewals are not told.
+    :ivar deployments: those with a message about their failure, each with the serial number of the certificate.
+    :ivar renewed: the serial number of the newest certificate that is known; "" without messages about renewals.
     """
 
     failed: bool = False
@@ -36,8 +36,8 @@ class Told(Frozen, kw_only=True):
     renewed: str = ""
 
 
-class ToldRecords:
-    """One document for each certificate about which something was told. A damaged one counts as missing.
+class NotifiedRecords:
+    """One document for each certificate about which a message was sent. A damaged one counts as missing.
 
     :param documents: where they are.
     """
@@ -45,35 +45,35 @@ class ToldRecords:
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
 
-    def read(self, name: str) -> Told:
-        """Return what was told about a certificate; one read.
+    def read(self, name: str) -> Notified:
+        """Return which messages were sent about a certificate; one read.
 
         :raises StoreError: it cannot be read.
         """
         data = self._documents.read(name)
         if data is None:
-            return Told()
+            return Notified()
         try:
             return _parse(json_files.load(data, _SCHEMA))
         except (DamagedFile, NewerSchema):
-            return Told()
+            return Notified()
 
-    def write(self, name: str, told: Told) -> None:
+    def write(self, name: str, notified: Notified) -> None:
         """Replace the record, atomically and durably; one that says nothing is removed.
 
         :raises StoreError: it cannot be written.
         """
-        if told == Told():
+        if notified == Notified():
             self._documents.remove(name)
         else:
-            self._documents.write(name, json_files.dump({"schema": _SCHEMA, **vars(told)}))
+            self._documents.write(name, json_files.dump({"schema": _SCHEMA, **vars(notified)}))
 
 
-def _parse(document: Mapping[str, Any]) -> Told:
+def _parse(document: Mapping[str, Any]) -> Notified:
     deployments = document.get("deployments") or {}
     if type(deployments) is not dict:
         raise DamagedFile("the deployments are not an object")
-    return Told(
+    return Notified(
         failed=json_files.flag(document.get("failed")),
         expiring=json_files.count(document.get("expiring")),
         serial=json_files.string(document.get("serial")),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dnsrenew.store.deployment_files import UnfinishedRenames
     from dnsrenew.store.diagnosis_records import DiagnosisRecords
     from dnsrenew.store.ledger import Ledger
-    from dnsrenew.store.notified import ToldRecords
+    from dnsrenew.store.notified import NotifiedRecords
     from dnsrenew.store.parts import Journal, PendingOrders, SavedDeployment, SigningRequests, StoredAccount
     from dnsrenew.store.state import Meta, State
 
@@ -133,8 +133,8 @@ class Store(Protocol):
         """The recorded diagnoses: what ``doctor --record`` keeps."""
 
     @property
-    def told(self) -> ToldRecords:
-        """What was told about the certificates."""
+    def notified(self) -> NotifiedRecords:
+        """Which messages were sent about the certificates."""
 
     def deployment(self, name: str, entry: str) -> SavedDeployment:
         """Return what is kept for an entry of ``deploy``: the old files of its target, and renames under way."""

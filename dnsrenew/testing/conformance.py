@@ -254,7 +254,7 @@ class ConformanceRun:
             self._await_name(name, expected, must)
 
     def _await_name(self, name: str, expected: set[str], must: str) -> None:
-        clock, pause, is_told = self._context.clock, _FIRST_PAUSE, False
+        clock, pause, is_reported = self._context.clock, _FIRST_PAUSE, False
         start = clock.monotonic()
         while (found := self._host.served(name)) != expected:
             self._has_seen |= not found.isdisjoint(expected)
@@ -263,9 +263,9 @@ class ConformanceRun:
                 self._maybe.update({record: None for record in self._records.values() if record.value in found})
                 found_instead = difference(found, expected)
                 raise _BrokenError(texts.DIFFERS.format(must=must, name=name, difference=found_instead))
-            if not is_told and pause == _LONGEST_PAUSE and self._on_wait is not None:
+            if not is_reported and pause == _LONGEST_PAUSE and self._on_wait is not None:
                 self._on_wait(name, left)
-                is_told = True
+                is_reported = True
             self._context.wait(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
         self._has_seen |= bool(expected)

@@ -349,8 +349,8 @@ def test_certificates_are_taken_out(fleet: FleetFolder) -> None:
     with open_store(fleet) as store:
         for name in ("a", "b", "c"):
             keep(store, name)
-        with store.database.notifications("dnsrenew_changed") as told:
-            heard = iter(told)
+        with store.database.notifications("dnsrenew_changed") as notifications:
+            heard = iter(notifications)
             next(heard)  # it listens
             assert fleet.run("fleet remove c d* --yes")["removed"] == ["c", "d1", "d2"]
             assert sorted(next(filter(None, heard))) == ["c", "d1", "d2"]
@@ -429,7 +429,7 @@ def test_a_folder_goes_into_the_database_and_back(fleet: FleetFolder) -> None:
                 assert replace(now, version=was.version) == was
                 assert store.read_chain(name, now) == old.read_chain(name, was)
                 assert store.read_private_key(name, now) == old.read_private_key(name, was)
-                assert store.told.read(name) == old.told.read(name)
+                assert store.notified.read(name) == old.notified.read(name)
             order = store.orders.load(context, "second", version=store.read_state("second").version)
             assert order == replace(ORDER, version=store.read_state("second").version)
             assert store.signing_requests.load(context, "second") == old.signing_requests.load(context, "second")

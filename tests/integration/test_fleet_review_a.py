@@ -203,19 +203,19 @@ def test_the_url_decides_for_all_connections(stage: FleetStage) -> None:
 def test_a_step_that_fails_stops_no_other(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Notifications and the re-seal run although the rescue and the cleanup fail."""
     done = threading.Event()
-    told = threading.Event()
+    notified = threading.Event()
 
-    def fail_to_tell() -> None:
-        told.set()
+    def fail_to_notify() -> None:
+        notified.set()
         raise OSError
 
-    monkeypatch.setattr("dnsrenew.fleet.session._TELL", 0.0)
+    monkeypatch.setattr("dnsrenew.fleet.session._NOTIFY_EVERY", 0.0)
     monkeypatch.setattr("dnsrenew.fleet.queue.WorkQueue.rescue", mock.AsyncMock(side_effect=[0, *[OSError()] * 999]))
     monkeypatch.setattr(WorkerSession, "_clean_up", mock.Mock(side_effect=OSError()))
-    monkeypatch.setattr(WorkerSession, "_tell", mock.Mock(side_effect=fail_to_tell))
+    monkeypatch.setattr(WorkerSession, "_notify", mock.Mock(side_effect=fail_to_notify))
     monkeypatch.setattr(session_module, "reseal", lambda *_: done.set())
     with stage.crew() as (crew,):
-        wait_until(lambda: done.is_set() and told.is_set())
+        wait_until(lambda: done.is_set() and notified.is_set())
     assert crew.error is None
 
 
@@ -242,11 +242,11 @@ def test_a_job_that_cannot_be_rescued_stops_no_other(stage: FleetStage) -> None:
 
 def test_outcomes_that_wait_for_a_message_are_bounded(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The number of outcomes that wait for a notification is limited."""
-    monkeypatch.setattr("dnsrenew.fleet.session._MOST_UNTOLD", 3)
+    monkeypatch.setattr("dnsrenew.fleet.session._MOST_UNSENT", 3)
     with stage.crew() as (crew,):
-        untold = session_of(crew)._untold
-        untold.extend((mock.Mock(), mock.Mock()) for _ in range(5))
-        assert len(untold) == 3
+        unsent = session_of(crew)._unsent
+        unsent.extend((mock.Mock(), mock.Mock()) for _ in range(5))
+        assert len(unsent) == 3
 
 
 def test_a_late_call_registers_no_worker(stage: FleetStage) -> None:

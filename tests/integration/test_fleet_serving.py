@@ -104,7 +104,7 @@ def test_a_notification_may_be_lost(fleet: FleetInDatabase) -> None:
     fleet.issue("a.example")
     fleet.issue("b.example")
     with LoopServer(fleet.context()) as server:
-        fleet.told = False
+        fleet.notifies = False
         second = fleet.issue("a.example")
         assert served(server.port, "a.example", second) < ISSUED
         fleet.remove("b.example")

@@ -22,7 +22,7 @@ from dnsrenew.operations.archive.restore import RestoreResult, restore
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from dnsrenew.store import FolderStore
-from dnsrenew.store.notified import Told
+from dnsrenew.store.notified import Notified
 from tests.kit.clock import FakeClock
 from tests.kit.config_files import ROOTS
 from tests.kit.stores import DIRECTORY, ORDER, SPEC, issue
@@ -119,7 +119,7 @@ def fill_store(root: Path, asked_by: str = "") -> FolderStore:
                 store.keep(replace(SPEC, name=name), "lab", *issue(serial), state=state)
     store.signing_requests.save("second", *_request())
     store.orders.save("second", replace(ORDER, version=2))
-    store.told.write("home", Told(failed=True))
+    store.notified.write("home", Notified(failed=True))
     store.diagnoses.add("home", {"time": "2026-11-26T10:00:00Z", "renewable": True, "facts": {}})
     store.deployment("home", "entry").keep({"/srv/key.pem": issue(1)[1]})
     (root / "journal/home-1.json").write_text(json.dumps(JOURNAL))

@@ -41,14 +41,14 @@ _TOLD: Final = "SELECT pg_notify('dnsrenew_changed', %s)"
 class FleetInDatabase:
     """Certificates in the tables, written as a worker writes them; it replaces ``Fleet`` for a server.
 
-    :ivar told: whether others are notified of changes.
+    :ivar notifies: whether others are notified of changes.
     :ivar added: the names that were added.
     """
 
     def __init__(self, address: DatabaseAddress, *, patience: float = 10.0) -> None:
         self.database = Database(address, patience=patience)
         self.seals = SEALS
-        self.told = True
+        self.notifies = True
         self.added: list[str] = []
         self.events: list[Event] = []
         self._writer = Database(address)
@@ -114,14 +114,14 @@ class FleetInDatabase:
             transaction.execute(_VERSION, (name, number, chain, sealed))
             row = (name, "{}", list(domains), state, number, begin + LIFETIME)
             transaction.execute(_CERTIFICATE, row)
-            self._tell(transaction, name)
+            self._notify(transaction, name)
 
     def remove(self, name: str) -> None:
         """Remove a certificate."""
         with self._writer.transaction() as transaction:
             transaction.execute("DELETE FROM dnsrenew_version WHERE name = %s", (name,))
             transaction.execute("DELETE FROM dnsrenew_certificate WHERE name = %s", (name,))
-            self._tell(transaction, name)
+            self._notify(transaction, name)
 
     def want(self, name: str) -> None:
         """Write a certificate that has no version yet."""
@@ -140,8 +140,8 @@ class FleetInDatabase:
         self.database.close()
         self._writer.close()
 
-    def _tell(self, transaction: Any, name: str) -> None:
-        if self.told:
+    def _notify(self, transaction: Any, name: str) -> None:
+        if self.notifies:
             transaction.fetch(_TOLD, (name,))
 
 

@@ -19,12 +19,12 @@ from dnsrenew.config.notify import NotifySettings
 from dnsrenew.errors import AttemptError, StoreError
 from dnsrenew.secrets import Secret
 from dnsrenew.store import FolderStore
-from dnsrenew.store.notified import Told, ToldRecords
+from dnsrenew.store.notified import Notified, NotifiedRecords
 from dnsrenew.translation import Translator
 from dnsrenew.watch.notify import send
 from dnsrenew.watch.notify.changes import compare
 from dnsrenew.watch.notify.message import compose
-from dnsrenew.watch.notify.tell import Teller
+from dnsrenew.watch.notify.notifier import Notifier
 from tests.kit.api_server import Api
 from tests.kit.notify_stage import DAY, SPEC, START, TOKEN, NotifyStage, Receiver, hanging
 
@@ -46,12 +46,12 @@ def receiver() -> Any:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tenth of a second for a message."""
     limits = send.SendingLimits(0.1, 0.15)
-    monkeypatch.setitem(Teller._defaults, "limits", limits)  # the default of its field
+    monkeypatch.setitem(Notifier._defaults, "limits", limits)  # the default of its field
 
 
-def told(stage: NotifyStage, name: str = "home") -> Told:
+def notified(stage: NotifyStage, name: str = "home") -> Notified:
     """Return the record of what was notified about a certificate."""
-    return FolderStore(stage.path / "state").told.read(name)
+    return FolderStore(stage.path / "state").notified.read(name)
 
 
 # ── once for each change ────────────────────────────────────────────────────────────────
@@ -80,7 +80,7 @@ def test_a_life_of_a_certificate_is_told_in_few_messages(stage: NotifyStage, rec
     missing.mkdir()
     stage.one()
     assert receiver.titles[4:] == ["home: works again"]
-    assert told(stage) == Told()
+    assert notified(stage) == Notified()
     assert stage.warnings() == []
 
 
@@ -116,7 +116,7 @@ def test_a_message_has_the_causes_that_the_doctor_found() -> None:
     checks = [{"result": kind, "summary": f"Cause {number}.", "fix": "Mend it."} for number, kind in enumerate(_KINDS)]
     error = AttemptError("ca-unreachable", "No answer.", fix="Look.", evidence={"checks": checks})
     outcome = Outcome(name="home", status="failed", reason="missing", domains=("home.test",), error=error)
-    news = compare(outcome, Told(), NotifySettings().on, START)
+    news = compare(outcome, Notified(), NotifySettings().on, START)
     body = compose([news], Translator("en"), "nas", START).body
     assert [line for line in body.splitlines() if line.startswith("Cause")] == [
         f"Cause {number}. Mend it." for number in (1, 3, 4)
@@ -164,14 +164,14 @@ def test_the_messages_are_in_the_language_of_the_environment_or_of_the_program(
         asked.append(language)
         return _Plain()
 
-    monkeypatch.setattr("dnsrenew.watch.notify.tell.Translator", make)
+    monkeypatch.setattr("dnsrenew.watch.notify.notifier.Translator", make)
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     stage.notify(receiver.address, on=("renewed",))
     stage.one(day=0)
     assert asked == ["zh"]
     assert stage.settings is not None
     renewer = stage.renewer()
-    assert Teller(stage.settings, renewer._store, renewer._context(None), "en").test()[0].error is None
+    assert Notifier(stage.settings, renewer._store, renewer._context(None), "en").test()[0].error is None
     assert asked == ["zh", "en"]
 
 
@@ -192,7 +192,7 @@ def test_a_dry_run_tells_nobody(stage: NotifyStage, receiver: Receiver) -> None:
     stage.refuses = True
     stage.one(day=0, dry_run=True)
     assert receiver.asked == []
-    assert told(stage) == Told()
+    assert notified(stage) == Notified()
 
 
 def test_a_run_over_named_certificates_tells_too(stage: NotifyStage, receiver: Receiver) -> None:
@@ -238,7 +238,7 @@ def test_a_crash_between_the_message_and_the_record_tells_it_again(
     stage.notify(receiver.address)
     stage.refuses = True
     with monkeypatch.context() as patched:
-        patched.setattr(ToldRecords, "write", refuse)
+        patched.setattr(NotifiedRecords, "write", refuse)
         outcome = stage.one(day=0)
     assert [notice.code for notice in outcome.warnings] == ["notify-failed"]
     stage.one(day=1)
@@ -256,7 +256,7 @@ def test_a_damaged_record_counts_as_missing(stage: NotifyStage, receiver: Receiv
     file.write_bytes(content)
     stage.one(day=1)
     assert len(receiver.asked) == 2
-    assert told(stage).failed
+    assert notified(stage).failed
 
 
 def test_without_the_table_nothing_is_loaded(stage: NotifyStage) -> None:
@@ -388,7 +388,7 @@ def test_without_apprise_the_warning_names_the_command(
 
 def test_a_bug_in_the_messages_fails_no_renewal(stage: NotifyStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug in the notifications becomes a warning."""
-    monkeypatch.setattr("dnsrenew.watch.notify.tell.compare", lambda *_: 1 / 0)
+    monkeypatch.setattr("dnsrenew.watch.notify.notifier.compare", lambda *_: 1 / 0)
     stage.notify("json://127.0.0.1")
     outcome = stage.one(day=0)
     assert (outcome.status, [notice.code for notice in outcome.warnings]) == ("renewed", ["notify-failed"])

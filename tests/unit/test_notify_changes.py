@@ -9,7 +9,7 @@ from dnsrenew.base.values import replace
 from dnsrenew.config.notify import ChangeKind, NotifySettings
 from dnsrenew.errors import AttemptError, CAError, DeployError
 from dnsrenew.model import DeploymentResult, Outcome
-from dnsrenew.store.notified import Told
+from dnsrenew.store.notified import Notified
 from dnsrenew.watch.notify.changes import News, compare
 from tests.kit.clock import START
 
@@ -26,7 +26,7 @@ class Life:
 
     def __init__(self, on: tuple[ChangeKind, ...] = DEFAULT) -> None:
         self.on = on
-        self.told = Told()
+        self.notified = Notified()
         self.serial = 1
 
     def run(self, status: str, day: float, **more: Any) -> News:
@@ -41,8 +41,8 @@ class Life:
         }
         if status == "failed":
             fields.setdefault("error", ERROR)
-        news = compare(Outcome(name="home", status=status, **fields), self.told, self.on, START + day * DAY)  # type: ignore[arg-type]
-        self.told = news.told
+        news = compare(Outcome(name="home", status=status, **fields), self.notified, self.on, START + day * DAY)  # type: ignore[arg-type]
+        self.notified = news.notified
         return news
 
     def kinds(self, status: str, day: float, **more: Any) -> tuple[ChangeKind, ...]:
@@ -73,7 +73,7 @@ def test_a_failing_certificate_is_told_at_its_first_failure_at_a_third_and_at_a_
     life.serial = 2
     assert life.kinds("renewed", 96) == ("recovered",)
     assert life.kinds("not-due", 97) == ()
-    assert life.told == Told()
+    assert life.notified == Notified()
 
 
 def test_a_first_failure_when_a_third_is_left_is_one_change() -> None:
@@ -112,10 +112,10 @@ def test_locks_interruptions_and_dry_runs_change_nothing() -> None:
     """Locked, interrupted and dry runs cause no notification and do not change the record of a failure."""
     life = Life()
     life.run("failed", 61)
-    told = life.told
+    notified = life.notified
     for status in ("locked", "interrupted", "rehearsed"):
         assert life.kinds(status, 80, error=ERROR) == ()
-    assert life.told == told
+    assert life.notified == notified
 
 
 def test_a_forced_renewal_that_fails_is_not_told() -> None:
@@ -166,7 +166,7 @@ def test_a_failed_deployment_is_told_once_for_each_target_and_certificate() -> N
     last = life.run("not-due", 61, deployed=done)
     assert (last.kinds, last.deployed, last.renewal_recovered) == (("recovered",), done, False)
     assert life.kinds("not-due", 62, deployed=done) == ()
-    assert life.told == Told()
+    assert life.notified == Notified()
 
 
 def test_a_target_that_is_no_longer_configured_is_forgotten() -> None:
@@ -174,7 +174,7 @@ def test_a_target_that_is_no_longer_configured_is_forgotten() -> None:
     life = Life()
     life.run("not-due", 1, deployed=(result("/srv/a.pem"),))
     assert life.kinds("not-due", 2, deployed=(result("/srv/b.pem", ok=True),)) == ()
-    assert life.told == Told()
+    assert life.notified == Notified()
 
 
 def test_a_renewal_is_told_only_if_that_is_wanted() -> None:
@@ -206,4 +206,4 @@ def test_what_is_not_wanted_leaves_no_trace() -> None:
     silent = Life(("failed", "expiring"))
     assert silent.kinds("failed", 80) == ("failed", "expiring")
     assert silent.kinds("renewed", 81) == ()
-    assert silent.told == Told()
+    assert silent.notified == Notified()

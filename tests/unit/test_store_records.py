@@ -14,12 +14,12 @@ from dnsrenew.errors import LockedError, StoreError
 from dnsrenew.model import TxtRecord
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import State, Store
-from dnsrenew.store.notified import Told
+from dnsrenew.store.notified import Notified
 from tests.kit.clock import START
 from tests.kit.store_sites import DatabaseSite, StoreSite
 from tests.kit.stores import ORDER, SPEC, assert_whole, issue, keep
 
-TOLD = Told(failed=True, expiring=2, serial="0a", deployments={"x": "0b"}, renewed="0c")
+NOTIFIED = Notified(failed=True, expiring=2, serial="0a", deployments={"x": "0b"}, renewed="0c")
 
 
 # ── small records ───────────────────────────────────────────────────────────────────────
@@ -27,14 +27,14 @@ TOLD = Told(failed=True, expiring=2, serial="0a", deployments={"x": "0b"}, renew
 
 def test_what_was_told_is_kept(site: StoreSite) -> None:
     """Records are stored by certificate. An empty record is removed."""
-    assert site.open().told.read("home") == Told()
-    site.open().told.write("home", TOLD)
-    site.open().told.write("away", replace(TOLD, failed=False))
-    assert site.open().told.read("home") == TOLD
-    site.open().told.write("home", Told())
-    site.open().told.write("home", Told())
-    assert site.open().told.read("home") == Told()
-    assert not site.open().told.read("away").failed
+    assert site.open().notified.read("home") == Notified()
+    site.open().notified.write("home", NOTIFIED)
+    site.open().notified.write("away", replace(NOTIFIED, failed=False))
+    assert site.open().notified.read("home") == NOTIFIED
+    site.open().notified.write("home", Notified())
+    site.open().notified.write("home", Notified())
+    assert site.open().notified.read("home") == Notified()
+    assert not site.open().notified.read("away").failed
 
 
 def test_the_last_diagnoses_are_kept(site: StoreSite) -> None:
@@ -176,7 +176,7 @@ WRITES: dict[str, Callable[[Store], object]] = {
     "remove": lambda store: store.remove("home"),
     "order": lambda store: store.orders.save("home", ORDER),
     "request": lambda store: store.signing_requests.save("home", "csr", b"key"),
-    "told": lambda store: store.told.write("home", TOLD),
+    "notified": lambda store: store.notified.write("home", NOTIFIED),
     "deployment": lambda store: store.deployment("home", "x").keep({"/x": b"x"}),
     "prove_writable": lambda store: store.prove_writable("home"),
 }

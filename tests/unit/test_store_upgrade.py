@@ -16,7 +16,7 @@ from dnsrenew.model import CertificateSpec, Route
 from dnsrenew.operations.status import status_of
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore
-from dnsrenew.store.notified import Told
+from dnsrenew.store.notified import Notified
 from tests.kit.archives import exported, restored
 from tests.kit.clock import START, FakeClock
 from tests.kit.config_files import GOOD, write
@@ -95,7 +95,7 @@ def test_every_kind_of_file_is_read(tmp_path: Path) -> None:
     assert store.read_state("second").version == 2
     assert store.orders.load(context, "second", version=2) is not None
     assert store.signing_requests.load(context, "second") is not None
-    assert store.told.read("home") == Told(failed=True)
+    assert store.notified.read("home") == Notified(failed=True)
     assert [record["renewable"] for record in store.diagnoses.read("home")] == [True]
     assert store.deployment("home", "other").is_begun
     assert list(store.deployment("home", "entry").kept()) == ["/srv/key.pem"]

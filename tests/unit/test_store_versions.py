@@ -241,7 +241,7 @@ def test_a_name_that_no_certificate_can_have_is_refused(site: StoreSite, name: s
         lambda: store.lock(name, context=Context()).__enter__(),
         lambda: store.current(name),
         lambda: store.write_state(name, State()),
-        lambda: store.told.read(name),
+        lambda: store.notified.read(name),
         lambda: store.orders.clear(name),
         lambda: store.remove(name),
     ):

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from dnsrenew.store.deployment_files import UnfinishedRenames
     from dnsrenew.store.diagnosis_records import DiagnosisRecords
     from dnsrenew.store.ledger import Ledger
-    from dnsrenew.store.notified import ToldRecords
+    from dnsrenew.store.notified import NotifiedRecords
 
 Change = Callable[[State], State]
 _FINGERPRINT_KEY: Final = "fingerprint-key"
@@ -221,11 +221,11 @@ class DatabaseStore(Store):
         return DiagnosisRecords(DocumentRows(self._documents, "diagnoses"))
 
     @property
-    def told(self) -> ToldRecords:
-        """See :attr:`Store.told`."""
-        from dnsrenew.store.notified import ToldRecords  # needed only where messages are sent
+    def notified(self) -> NotifiedRecords:
+        """See :attr:`Store.notified`."""
+        from dnsrenew.store.notified import NotifiedRecords  # needed only where messages are sent
 
-        return ToldRecords(DocumentRows(self._documents, "told"))
+        return NotifiedRecords(DocumentRows(self._documents, "told"))
 
     def deployment(self, name: str, entry: str) -> DeploymentRows:
         """See :meth:`Store.deployment`."""

@@ -1,4 +1,4 @@
-"""After a run: finds what changed, tells it once, and sends the heartbeat. Nothing here fails a renewal."""
+"""After a run: finds what changed, sends each change once, and the heartbeat. Nothing here fails a renewal."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from dnsrenew.model import CertificateSpec, Outcome
     from dnsrenew.runtime.context import Context
     from dnsrenew.store import Store
-    from dnsrenew.store.notified import Told
+    from dnsrenew.store.notified import Notified
 
 _logger = logging.getLogger("dnsrenew.watch.notify")
 _LIMITS: Final = SendingLimits()
 
 
-class Teller(Frozen):
-    """Tells the outcomes of runs.
+class Notifier(Frozen):
+    """Sends messages about the outcomes of runs.
 
     :ivar settings: the content of ``[notify]``.
     :ivar language: ``en`` or ``zh``; None: that of the environment.
@@ -45,8 +45,8 @@ class Teller(Frozen):
     language: str | None = None
     limits: SendingLimits = _LIMITS
 
-    def tell(self, specs: Sequence[CertificateSpec], outcomes: Sequence[Outcome], *, whole: bool) -> None:
-        """Tell what changed, once, and send the heartbeat; what could not be sent becomes a warning.
+    def notify(self, specs: Sequence[CertificateSpec], outcomes: Sequence[Outcome], *, whole: bool) -> None:
+        """Send each change once, and the heartbeat; what could not be sent becomes a warning.
 
         :param whole: whether the run was over all certificates.
         """
@@ -65,32 +65,32 @@ class Teller(Frozen):
         return deliver(sendings, self.context.redactor, self.context.cancel, self.limits)
 
     def _news_of(self, specs: Sequence[CertificateSpec], outcomes: Sequence[Outcome]) -> list[News]:
-        """Return what is to be told; changes that nobody wants to hear of are recorded at once."""
+        """Return the changes to send; those that nobody subscribed to are recorded at once."""
         if not self.settings.to or not self._is_safe():
             return []
         wanted = {spec.name for spec in specs if spec.notify}
         found = []
         for outcome in outcomes:
-            if outcome.name not in wanted or (told := self._read(outcome.name)) is None:
+            if outcome.name not in wanted or (notified := self._read(outcome.name)) is None:
                 continue
-            news = compare(outcome, told, self.settings.on, self.context.clock.now())
+            news = compare(outcome, notified, self.settings.on, self.context.clock.now())
             if news.kinds:
                 found.append(news)
-            elif news.told != told:
-                self._keep(outcome.name, news.told)
+            elif news.notified != notified:
+                self._keep(outcome.name, news.notified)
         return found
 
     def _is_safe(self) -> bool:
-        """Tell whether the store is private; nothing is read from another one, so what was told is not known."""
+        """Tell whether the store is private; no record of messages is read from another one."""
         try:
             self.store.check_ground()
-        except StoreError:  # the outcomes have it, and the heartbeat tells it
+        except StoreError:  # the outcomes have it, and so has the heartbeat
             return False
         return True
 
-    def _read(self, name: str) -> Told | None:
+    def _read(self, name: str) -> Notified | None:
         try:
-            return self.store.told.read(name)
+            return self.store.notified.read(name)
         except StoreError as error:
             self.context.warn(*texts.NOT_READ.fill(name=name, reason=reason_of(error), reason_fix=error.fix))
             return None
@@ -107,10 +107,10 @@ class Teller(Frozen):
         for delivery in deliveries:
             if delivery.error is not None:
                 self.context.warn(delivery.error.code, delivery.error.message, delivery.error.fix)
-        # One address is enough: all of them again would tell those that heard it a second time.
+        # One address is enough: all of them again would send those that got it a second message.
         if any(delivery.error is None for delivery in deliveries[: len(messages)]):
             for each in news:
-                self._keep(each.outcome.name, each.told)
+                self._keep(each.outcome.name, each.notified)
 
     def _messages(self, message: OutgoingMessage) -> list[Sending]:
         redact = self.context.redactor.redact
@@ -126,9 +126,9 @@ class Teller(Frozen):
             return []
         return [Sending("notify.heartbeat", self.settings.heartbeat, heartbeat.by_request(success=success))]
 
-    def _keep(self, name: str, told: Told) -> None:
+    def _keep(self, name: str, notified: Notified) -> None:
         try:
-            self.store.told.write(name, told)
+            self.store.notified.write(name, notified)
         except StoreError as error:
             fields = {"name": name, "reason": reason_of(error), "reason_fix": error.fix}
             self.context.warn(*texts.NOT_STORED.fill(**fields))
@@ -149,4 +149,4 @@ def _local(time: datetime) -> str:
 def notify_test(config: Config, store: Store, context: Context, language: str | None) -> list[Delivery]:
     """Send a test message to every address of a configuration."""
     settings = config.notify
-    return [] if settings is None else Teller(settings, store, context, language).test()
+    return [] if settings is None else Notifier(settings, store, context, language).test()
