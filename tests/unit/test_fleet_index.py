@@ -131,13 +131,13 @@ def test_what_was_asked_for_the_longest_ago_goes_first() -> None:
 
 
 def test_an_expired_certificate_goes_unless_it_is_asked_for() -> None:
-    """An expired context is removed unless it was used since the last sweep."""
+    """An expired context is removed unless it was used since the last call."""
     cache = ContextCache(9)
     for name, end in {"valid": 2000.0, "asked": 999.0, "idle": 999.0}.items():
         cache.put(name, context(end=end))
-    cache.sweep(NOW)
+    cache.evict_expired(NOW)
     cache.get("asked")
-    cache.sweep(NOW)
+    cache.evict_expired(NOW)
     assert [cache.version(name) for name in ("valid", "asked", "idle")] == [1, 1, None]
 
 

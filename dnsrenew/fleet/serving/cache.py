@@ -18,7 +18,7 @@ class CachedContext:
 
     :ivar names: those of the certificate: a newer version may have others.
     :ivar end: of its validity, seconds since 1970.
-    :ivar is_asked: whether it was asked for since the last :meth:`ContextCache.sweep`.
+    :ivar is_asked: whether it was asked for since the last call of :meth:`ContextCache.evict_expired`.
     """
 
     __slots__ = ("context", "end", "is_asked", "names", "version")
@@ -75,8 +75,8 @@ class ContextCache:
             for certificate in certificates:
                 self._contexts.pop(certificate, None)
 
-    def sweep(self, now: float) -> None:
-        """Remove the contexts of expired certificates that nobody has asked for since the last sweep."""
+    def evict_expired(self, now: float) -> None:
+        """Remove the contexts of expired certificates that nobody has asked for since the last call."""
         with self._lock:
             for certificate, each in list(self._contexts.items()):
                 if each.end <= now and not each.is_asked:

@@ -189,7 +189,7 @@ class FleetServer:
         if len(self._index) <= self._size:
             self._warm()
         while not self._threads.stopping.wait(_SWEEP):
-            self._cache.sweep(self._clock.now().timestamp())
+            self._cache.evict_expired(self._clock.now().timestamp())
 
     def _warm(self) -> None:
         for page in self._index.pages(_WARM):
