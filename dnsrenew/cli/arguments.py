@@ -168,9 +168,11 @@ class _Reader:
             found = getattr(options, option.name) + 1 if option.kind == "count" else True
         else:
             value = _next_value(option, left) if value is None else value
-            if (value is None and option.alone is None) or (value == "" and option.kind == _FILE):
+            if (value is None and option.value_if_bare is None) or (value == "" and option.kind == _FILE):
                 raise usage(texts.VALUE_MISSING, self._command, option=option.flag, value=option.shown)
-            found = option.alone if value is None else self._value(option.flag, option.kind, option.words, value)
+            found = (
+                option.value_if_bare if value is None else self._value(option.flag, option.kind, option.words, value)
+            )
         if option.kind == "list":
             found = [*(getattr(options, option.name) or ()), found]
         setattr(options, option.name, found)
@@ -219,7 +221,7 @@ def _next_value(option: Option, left: deque[str]) -> str | None:
     """Take the value of an option from the words after it; ``14 days`` are two words."""
     if not left or (left[0].startswith("-") and left[0] != "-"):
         return None
-    if option.alone is not None and seconds_of(left[0]) is None and not re.fullmatch(_LIKE_A_TIME, left[0]):
+    if option.value_if_bare is not None and seconds_of(left[0]) is None and not re.fullmatch(_LIKE_A_TIME, left[0]):
         return None  # the name of a certificate
     value = left.popleft()
     if option.kind in _DURATIONS and left and value.isdecimal() and len(left[0]) > 1 and unit_seconds(left[0]):

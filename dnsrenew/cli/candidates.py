@@ -74,7 +74,7 @@ def _candidates(before: Sequence[str], current: str) -> Iterator[Candidate]:
     typed = _typed(before)
     options = commands.options_of(typed.name)
     flag, equals, _ = current.partition("=")
-    if typed.pending is not None and typed.pending.alone is None:
+    if typed.pending is not None and typed.pending.value_if_bare is None:
         yield from _matching(_values(typed.pending), current)
     elif equals:
         values = [value for option in options if option.flag == flag for value in _values(option)]
@@ -100,7 +100,7 @@ def _typed(words: Sequence[str]) -> _Typed:
             flags = {flag: option for option in commands.options_of(name) for flag in (option.flag, option.short)}
             option = flags.get(word)
             pending = option if option is not None and option.shown else None
-        elif pending is not None and pending.alone is None:
+        elif pending is not None and pending.value_if_bare is None:
             pending = None
         elif name is None:
             name = word

@@ -39,7 +39,7 @@ class Option(Frozen):
     :ivar kind: ``duration``, ``interval``, ``workers``, ``file``, ``word``, ``text``, ``list`` (can be repeated);
         without a value ``count`` or "".
     :ivar words: the values that are possible; (): any of this kind.
-    :ivar alone: its value if it is given without one; None: it needs a value.
+    :ivar value_if_bare: its value if it is given without one; None: it needs a value.
     :ivar short: its short form.
     """
 
@@ -49,7 +49,7 @@ class Option(Frozen):
     kind: str = ""
     words: tuple[str, ...] = ()
     default: object = None
-    alone: object = None
+    value_if_bare: object = None
     short: str = ""
 
     @property
@@ -60,7 +60,7 @@ class Option(Frozen):
     @property
     def usage(self) -> str:
         """The option as ``--help`` shows it."""
-        value = f" [{self.shown}]" if self.alone is not None else f" {self.shown}" if self.shown else ""
+        value = f" [{self.shown}]" if self.value_if_bare is not None else f" {self.shown}" if self.shown else ""
         return f"{self.short}, {self.flag}{value}" if self.short else f"{self.flag}{value}"
 
 

@@ -10,7 +10,8 @@ from typing import Final
 from dnsrenew.cli.command_types import Argument, Command, Option
 
 SUMMARY: Final = (
-    "Obtains and renews TLS certificates from Let's Encrypt and other ACME CAs by DNS-01, HTTP-01 or TLS-ALPN-01."
+    "Obtains and renews TLS certificates from Let's Encrypt and other ACME CAs by DNS-01, HTTP-01, TLS-ALPN-01 or "
+    "DNS-PERSIST-01."
 )
 
 
@@ -31,11 +32,11 @@ WAIT_LONG: Final = 86_400.0
 
 def _wait(other: str) -> Option:
     help_text = f"wait up to TIME (30, 5m, 2h) for {other}; without TIME, up to a day"
-    return Option("--wait", help_text, "TIME", "duration", default=0.0, alone=WAIT_LONG)
+    return Option("--wait", help_text, "TIME", "duration", default=0.0, value_if_bare=WAIT_LONG)
 
 
 _OTHER_RUN: Final = "another run that holds a lock"
-_YES: Final = Option("--yes", "do not ask; needed where nobody can be asked", short="-y")
+_YES: Final = Option("--yes", "do not ask; required without a terminal", short="-y")
 _WORKERS: Final = Option("--workers", "certificates to process in parallel (default: 8)", "N", "workers", default=8)
 _NAMES: Final = "names, or patterns such as 'web-*'"
 _CA: Final = Argument("ca", "CA", "only the account at this CA (default: all)", "cas")
@@ -153,7 +154,7 @@ COMMANDS: Final = {
             Option("--record", "keep what was found; later runs show what has changed since"),
             Option(
                 "--serve-probe",
-                "be the helper outside for other hosts, on HOST:PORT; examine nothing",
+                "serve as the outside helper for other hosts on HOST:PORT; examine nothing",
                 "HOST:PORT",
                 "text",
             ),
@@ -199,7 +200,7 @@ COMMANDS: Final = {
                 "FILE",
                 "file",
             ),
-            Option("--domains", "the names of the certificate, parted by commas", "NAMES", "text"),
+            Option("--domains", "the names of the certificate, separated by commas", "NAMES", "text"),
             Option("--contact", "the mail address for the CA", "MAIL", "text"),
             Option("--agree-terms", "you agree to the terms of service of the CA"),
             Option("--provider", "the DNS host: a name from dnsrenew providers", "NAME", "text"),
@@ -221,11 +222,11 @@ COMMANDS: Final = {
         "current folder and secrets to files that only you can read; it never changes a configuration that exists. "
         "Then it rehearses, obtains, deploys and installs the schedule. ? shows help for a question, Ctrl-C stops and "
         "leaves nothing behind. Answers that are given are not asked for. Without a terminal, domains, agree_terms, "
-        "provider and its options have to be given; the others are no, but rehearse. The file of answers can have the "
-        "tables [ca.NAME] and [resolver] too.",
+        "provider and its options have to be given; the others default to no, except rehearse. The file of answers "
+        "can have the tables [ca.NAME] and [resolver] too.",
     ),
     "import": Command(
-        "take over from certbot, lego, acme.sh, Caddy, HFS or PEM files",
+        "import from certbot, lego, acme.sh, Caddy, HFS or PEM files",
         (Argument("path", "PATH", "its folder, or that of a certificate and its key (default: the usual places)"),),
         (
             Option("--from", f"{', '.join(TOOLS[:-1])} or {TOOLS[-1]} (default: any)", "KIND", "word", TOOLS),
@@ -236,10 +237,10 @@ COMMANDS: Final = {
             ("dnsrenew import /etc/letsencrypt --from certbot", ""),
             ("dnsrenew import --config imported.toml", "beside a configuration that exists"),
         ),
-        "Stores accounts and certificates as they are, orders nothing, sends nothing, and changes no file of the other "
-        "tool. Writes dnsrenew.toml and its secret files, and says line by line what it could not take over. Then it "
-        "names the lines to change in servers, and the command that stops the other tool. Run it again after that. The "
-        "exit status is 1 if a certificate or an account could not be taken over.",
+        "Stores accounts and certificates as they are, orders nothing, sends nothing, and changes no file of the "
+        "other tool. Writes dnsrenew.toml and its secret files, and says line by line what it could not import. Then "
+        "it names the lines to change in servers, and the command that stops the other tool. Run it again after that. "
+        "The exit status is 1 if a certificate or an account could not be imported.",
     ),
     "revoke": Command(
         "revoke a certificate; the next run replaces it",
@@ -311,8 +312,8 @@ COMMANDS: Final = {
             ("dnsrenew delegate home --to example.net", "with the account that writes to that zone"),
         ),
         "For domains whose DNS host has no API. It prints the CNAME record to set by hand and waits until every name "
-        "server shows it; Ctrl-C stops the wait, and the same command goes on. Then it tests the account with a value "
-        "that it removes, and writes the route to the configuration if that is needed.",
+        "server shows it. Ctrl-C stops the wait; the same command continues it. Then it tests the account with a "
+        "value that it removes, and writes the route to the configuration if that is needed.",
     ),
     "cleanup": Command(
         "remove TXT records that a killed run left in DNS",
@@ -349,15 +350,15 @@ COMMANDS: Final = {
         notes="Without this command, the next order at the CA does it.",
     ),
     "account deactivate": Command(
-        "close the account at the CA for ever",
+        "close the account at the CA permanently",
         (_CA,),
         (_YES,),
         (("dnsrenew account deactivate zerossl", ""),),
-        "Certificates stay valid. Nobody can reopen the account; the next order at this CA creates a new one, with a "
-        "new URL. Change CAA records with accounturi before that.",
+        "Certificates stay valid. A closed account cannot be reopened; the next order at this CA creates a new one, "
+        "with a new URL. Change CAA records with accounturi before that.",
     ),
     "notify": Command(
-        "test the addresses that hear of trouble",
+        "send a test message to the addresses of [notify]",
         examples=(("dnsrenew notify test", "a test message to every address of [notify]"),),
         notes="Without a command it sends a test message.",
     ),
