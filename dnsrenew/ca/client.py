@@ -61,7 +61,7 @@ class CAClient:
         return self._session.directory(context).caa_identities
 
     def offers_renewal_info(self, context: Context) -> bool:
-        """Tell whether the CA offers renewal information (RFC 9773), so that an order may name its predecessor.
+        """Tell whether the CA offers ARI (RFC 9773); an order may then name the certificate that it replaces.
 
         :raises CAError: the CA cannot be reached, or it has no ACME directory.
         """
