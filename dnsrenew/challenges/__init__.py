@@ -1,7 +1,8 @@
 """The challenge types (RFC 8555 section 8): a folder for each, and the table of them.
 
 To add a type, add a folder with ``solver.py`` (``make_solver``) and ``texts.py``, a row in :data:`CHALLENGES`, and its
-keys in ``config/routes.py``. The ``__init__`` of that folder imports nothing: the table needs only the texts.
+name and keys in ``config/routes.py``. All else asks the table; ``tests/unit/test_challenge_table.py`` lists the files
+that are about one type. The ``__init__`` of that folder imports nothing: the table needs only the texts.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class ChallengeType(Frozen):
-    """What the fallback needs to know of a challenge type.
+    """What the rest of the package needs to know of a challenge type.
 
     :ivar module: the module with its ``make_solver``.
     :ivar is_unfit: tells whether the type cannot validate an identifier.
@@ -30,6 +31,8 @@ class ChallengeType(Frozen):
     :ivar unreachable: the error for a CA that cannot connect to this host if the type needs a connection, else None.
     :ivar unreachable_ip: the same error where only IP addresses are concerned: no dns-01 route would help.
     :ivar unreachable_because: the same error with a likely cause.
+    :ivar port: the port of this host that the CA connects to; None: the CA looks into DNS.
+    :ivar writes_dns: whether DNS accounts write its TXT values for each order.
     :ivar propagates: whether a response takes time to reach the CA, so that a second try with a longer settle helps.
     :ivar has_token: whether its challenges have a token (RFC 8555 section 8.1).
     """
@@ -40,8 +43,15 @@ class ChallengeType(Frozen):
     unreachable: Text | None = None
     unreachable_ip: Text | None = None
     unreachable_because: Text | None = None
+    port: int | None = None
+    writes_dns: bool = False
     propagates: bool = False
     has_token: bool = True
+
+    @property
+    def listen(self) -> str | None:
+        """The address of a listener for the CA, unless a route names another one."""
+        return None if self.port is None else f":{self.port}"
 
 
 # The values of a batch are published in this order.
@@ -53,6 +63,7 @@ CHALLENGES: Final[Mapping[str, ChallengeType]] = {
         unreachable=http01_texts.UNREACHABLE,
         unreachable_ip=http01_texts.UNREACHABLE_IP,
         unreachable_because=http01_texts.UNREACHABLE_BECAUSE,
+        port=80,
     ),
     "tls-alpn-01": ChallengeType(
         "dnsrenew.challenges.tls_alpn01.solver",
@@ -61,6 +72,7 @@ CHALLENGES: Final[Mapping[str, ChallengeType]] = {
         unreachable=tls_alpn01_texts.UNREACHABLE,
         unreachable_ip=tls_alpn01_texts.UNREACHABLE_IP,
         unreachable_because=tls_alpn01_texts.UNREACHABLE_BECAUSE,
+        port=443,
     ),
     "dns-persist-01": ChallengeType(
         "dnsrenew.challenges.dns_persist01.solver",
@@ -73,6 +85,7 @@ CHALLENGES: Final[Mapping[str, ChallengeType]] = {
         "dnsrenew.challenges.dns01.solver",
         is_unfit=is_ip,  # RFC 8738 section 7
         unfit=dns01_texts.NO_IP,
+        writes_dns=True,
         propagates=True,
     ),
 }

@@ -15,7 +15,6 @@ from dnsrenew.checks import texts
 from dnsrenew.errors import Text
 from dnsrenew.model import Check
 
-_INBOUND: Final = ("http-01", "tls-alpn-01")
 _LOCAL: Final = tuple(
     ipaddress.ip_network(text)
     for text in (
@@ -29,7 +28,13 @@ uses them but one that is made for a test.
 
 
 def judge(
-    identifier: str, found: Sequence[str], ours: Sequence[str], *, router: Sequence[str] = (), proxy: str | None = None
+    identifier: str,
+    found: Sequence[str],
+    ours: Sequence[str],
+    *,
+    router: Sequence[str] = (),
+    proxy: str | None = None,
+    blocks: tuple[str, ...] = (),
 ) -> Check:
     """Return whether the addresses of a name lead to this host; the first family that does not decides.
 
@@ -38,11 +43,12 @@ def judge(
     :param ours: addresses of this host; contains every address of ``found`` that is this host's.
     :param router: the public addresses of the router, as far as they are known.
     :param proxy: the CDN that answers for the name.
+    :param blocks: the challenges for which a CA connects to this host.
     """
     known = list(dict.fromkeys([*ours, *router]))
     evidence = {"identifier": identifier, "addresses": by_family(found), "ours": by_family(known)}
     if not found:
-        return Check.of(texts.ADDRESSES_MISSING, "bad", evidence, blocks=_INBOUND)
+        return Check.of(texts.ADDRESSES_MISSING, "bad", evidence, blocks=blocks)
     foreign = by_family([address for address in found if address not in known])
     # A CA connects by IPv6 first (and IPv6 is hardly ever translated).
     kind = next((kind for kind in ("AAAA", "A") if foreign[kind]), None)
@@ -50,16 +56,16 @@ def judge(
         return Check.of(texts.ADDRESSES_OK, "ok", evidence)
     fields = {"kind": kind, "address": foreign[kind], "own": by_family(known)[kind], "proxy": proxy}
     if proxy is not None:
-        return Check.of(texts.ADDRESS_PROXIED, "unknown", evidence, blocks=_INBOUND, **fields)
+        return Check.of(texts.ADDRESS_PROXIED, "unknown", evidence, blocks=blocks, **fields)
     if any(address in known for address in by_family(found)[kind]):
-        return Check.of(texts.ADDRESS_SHARED, "unknown", evidence, blocks=_INBOUND, **fields)
+        return Check.of(texts.ADDRESS_SHARED, "unknown", evidence, blocks=blocks, **fields)
     own = [address for address in by_family(known)[kind] if not is_local(address)]
     if own:
         # With a good AAAA record most CAs never use the A record.
-        blocks = () if kind == "A" and by_family(found)["AAAA"] else _INBOUND
+        stopped = () if kind == "A" and by_family(found)["AAAA"] else blocks
         text = texts.ADDRESS_NOT_OURS if is_ip(identifier) else texts.ADDRESS_FOREIGN
-        return Check.of(text, "bad", evidence, blocks=blocks, **{**fields, "own": own})
-    return Check.of(_unsure(identifier, kind, known), "unknown", evidence, blocks=_INBOUND, **fields)
+        return Check.of(text, "bad", evidence, blocks=stopped, **{**fields, "own": own})
+    return Check.of(_unsure(identifier, kind, known), "unknown", evidence, blocks=blocks, **fields)
 
 
 def _unsure(identifier: str, kind: str, known: Sequence[str]) -> Text:

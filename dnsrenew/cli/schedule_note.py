@@ -60,9 +60,12 @@ def needs_person(config: Config, names: Collection[str]) -> list[str]:
 
 
 def _is_by_hand(config: Config, spec: CertificateSpec) -> bool:
+    from dnsrenew.challenges import CHALLENGES
+
     accounts = config.accounts
     return bool(spec.routes) and all(
-        route.challenge == "dns-01" and {accounts[name].provider for name in route.dns or accounts} == {_MANUAL}
+        CHALLENGES[route.challenge].writes_dns
+        and {accounts[name].provider for name in route.dns or accounts} == {_MANUAL}
         for route in spec.routes
     )
 

@@ -28,7 +28,8 @@ from dnsrenew.model import CertificateSpec, Profile, Propagation, Route
 from dnsrenew.validation.mistakes import FieldError, KeyPath, describe_found, kind, quoted
 from dnsrenew.validation.texts import EMPTY_LIST, MISSING
 
-_DEFAULT_ROUTES: Final = (Route("dns-01"),)
+DEFAULT_ROUTES: Final = (Route("dns-01"),)
+"""What the product is for: it needs no port and no web server, and takes wildcards."""
 
 _PREFERRED: Final = Table("profile", {"prefer": Key(text, required=True)})
 
@@ -211,7 +212,7 @@ class CertificateTables:
             self._check_name(name, scope, path)
         ca = self._check_settings(values, table, tuple(domains or ()), scope, path)
         if "routes" not in values:
-            values["routes"] = _DEFAULT_ROUTES
+            values["routes"] = DEFAULT_ROUTES
             if "routes" not in table:
                 self._check_default_routes(tuple(domains or ()), scope, path)
         if domains and name is not None:
@@ -244,7 +245,7 @@ class CertificateTables:
         return ca
 
     def _check_default_routes(self, identifiers: tuple[str, ...], scope: FieldScope, path: KeyPath) -> None:
-        check_fitting(_DEFAULT_ROUTES, identifiers, scope, path)
+        check_fitting(DEFAULT_ROUTES, identifiers, scope, path)
         if not identifiers or not all(map(is_ip, identifiers)):  # an account would not help
             check_accounts_exist(self._accounts, scope, path)
 

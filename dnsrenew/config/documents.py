@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import Frozen, replace
+from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config import texts
+from dnsrenew.config.certificates import DEFAULT_ROUTES
 from dnsrenew.config.schema import FieldScope, MistakeReport, as_table
 from dnsrenew.validation.mistakes import FieldError, Mistake, config_error, describe_found, kind
 
@@ -19,6 +21,8 @@ TAGS: Final = "tags"
 _LONGEST: Final = 100
 """Characters of a tag."""
 _LITERAL: Final = "literal"
+_WRITTEN: Final = [name for name, its in CHALLENGES.items() if its.writes_dns]
+"""The challenges that need an account."""
 
 
 class ReadDocument(Frozen):
@@ -108,14 +112,14 @@ def _needed(document: Mapping[str, Any]) -> Iterator[str]:
     """Give the tables that a document needs."""
     if isinstance(ca := document.get("ca"), str):
         yield f"ca.{ca}"
-    for value in document.get("routes", ({"challenge": "dns-01"},)):
+    for value in document.get("routes", [{"challenge": route.challenge} for route in DEFAULT_ROUTES]):
         route = as_table(value) or {}
         if isinstance(ca := route.get("ca"), str):
             yield f"ca.{ca}"
         names = route.get("dns") or ()
         names = (names,) if isinstance(names, str) else names
         yield from (f"dns.{name}" for name in names)
-        if not names and route.get("challenge") == "dns-01":
+        if not names and route.get("challenge") in _WRITTEN:
             yield "dns"
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.names import base_domain, is_at_or_below
 from dnsrenew.base.values import Frozen
+from dnsrenew.challenges import CHALLENGES
 from dnsrenew.model import DnsAccount
 from dnsrenew.secrets import Secret
 
@@ -61,7 +62,7 @@ def _accounts(
     for route in spec.routes:
         if route.dns:
             yield from route.dns
-        elif route.challenge.startswith("dns-"):
+        elif CHALLENGES[route.challenge].port is None:
             owners = _owners(spec, route)
             yield from (name for name, each in accounts.items() if _fits(each, providers.get(each.provider), owners))
 

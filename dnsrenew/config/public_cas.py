@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.names import base_domain, is_ip
 from dnsrenew.base.public_suffixes import is_public_suffix
+from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config import texts
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.errors import series
@@ -65,9 +66,9 @@ def _check_names(draft: Draft, spec: CertificateSpec) -> None:
 
 def _check_profile(draft: Draft, spec: CertificateSpec) -> None:
     """Add a mistake if a CA that may get IP addresses in an order issues for them only with another profile."""
-    if not any(map(is_ip, spec.identifiers)):
-        return
-    for ca in dict.fromkeys(route.ca or spec.ca for route in spec.routes if not route.challenge.startswith("dns-")):
+    addresses = list(filter(is_ip, spec.identifiers))
+    fitting = [route for route in spec.routes if not all(map(CHALLENGES[route.challenge].is_unfit, addresses))]
+    for ca in dict.fromkeys(route.ca or spec.ca for route in fitting):
         wanted = _IP_PROFILES.get(ca)
         found = spec.profile and spec.profile.name
         if wanted is not None and found != wanted and is_public(draft, ca):

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from dnsrenew.base.names import base_domain, is_ip, is_wildcard
 from dnsrenew.base.values import Frozen
+from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config import texts
 from dnsrenew.config.cas import CaTables
 from dnsrenew.config.dns_accounts import DnsAccountTables
@@ -17,8 +18,8 @@ from dnsrenew.model import Route
 from dnsrenew.validation.mistakes import FieldError, KeyPath, kind, nearest, one_of, quoted
 from dnsrenew.validation.texts import EMPTY_LIST
 
-_BY_DNS: Final = frozenset({"dns-01", "dns-persist-01"})
-_DEFAULT_LISTEN: Final = {"http-01": ":80", "tls-alpn-01": ":443"}
+NAMES: Final = ("dns-01", "http-01", "tls-alpn-01", "dns-persist-01")
+"""In the order in which a mistake lists them."""
 _RESERVED: Final = ("dns-account-01",)
 
 
@@ -37,9 +38,7 @@ def _accounts(value: Any, scope: FieldScope, path: KeyPath) -> tuple[str, ...]:
 _ROUTE: Final = Table(
     "route",
     {
-        "challenge": Key(
-            choice("dns-01", "http-01", "tls-alpn-01", "dns-persist-01", reserved=_RESERVED), required=True
-        ),
+        "challenge": Key(choice(*NAMES, reserved=_RESERVED), required=True),
         "ca": Key(plain_name),
         "dns": Key(_accounts),
         "alias": Key(zone),
@@ -113,14 +112,14 @@ def check_routes(
         _check_accounts(one, needs, accounts, scope, item_path)
     if len(valid) == len(routes):
         check_fitting(valid, needs.identifiers, scope, path)
-    if any(one.challenge == "dns-01" for one in valid):
+    if any(CHALLENGES[one.challenge].writes_dns for one in valid):
         check_accounts_exist(accounts, scope, path)
     return tuple(valid)
 
 
 def _identity(route: Route, ca: str) -> tuple[Any, ...]:
     """Return a value that is equal for two routes that do the same, with defaults filled in."""
-    listen = None if route.webroot or route.app else route.listen or _DEFAULT_LISTEN.get(route.challenge)
+    listen = None if route.webroot or route.app else route.listen or CHALLENGES[route.challenge].listen
     return (
         route.challenge,
         route.ca or ca,
@@ -134,7 +133,7 @@ def _identity(route: Route, ca: str) -> tuple[Any, ...]:
 
 
 def check_accounts_exist(accounts: DnsAccountTables, scope: FieldScope, path: KeyPath) -> None:
-    """Add a mistake if dns-01 has no account."""
+    """Add a mistake if there is no account that could write the values of a route."""
     if not accounts.names and not accounts.absence_reported:
         accounts.absence_reported = True  # once for all certificates
         scope.mistake(path, texts.NO_ACCOUNT, texts.ACCOUNT_NEEDED)
@@ -152,7 +151,7 @@ def _check_accounts(
         if name not in accounts.names:
             found = texts.UNKNOWN_ACCOUNT.format(account=quoted(name))
             scope.mistake((*path, "dns"), found, one_of(known), nearest(name, known))
-    if one.challenge != "dns-01" or (one.alias is None and one.follow_cname):
+    if not CHALLENGES[one.challenge].writes_dns or (one.alias is None and one.follow_cname):
         return
     names = one.dns or known
     for name in (one.alias,) if one.alias else filterfalse(is_ip, needs.identifiers):
@@ -164,14 +163,14 @@ def _check_accounts(
 
 
 def check_fitting(routes: Sequence[Route], identifiers: Sequence[str], scope: FieldScope, path: KeyPath) -> None:
-    """Add a mistake for each wildcard without a route by DNS, and each IP address with no other route.
+    """Add a mistake for each wildcard, and each IP address, that no route can validate.
 
     :param path: the certificate's.
     """
-    challenges = {one.challenge for one in routes}
+    types = [CHALLENGES[challenge] for challenge in {one.challenge for one in routes}]
     for index, identifier in enumerate(identifiers):
-        if is_wildcard(identifier) and challenges.isdisjoint(_BY_DNS):
+        if is_wildcard(identifier) and all(its.is_unfit(identifier) for its in types):
             scope.mistake((*path, "domains", index), quoted(identifier), texts.WILDCARD)
-        elif is_ip(identifier) and challenges and challenges.issubset(_BY_DNS):
+        elif is_ip(identifier) and types and all(its.is_unfit(identifier) for its in types):
             expected = texts.IP_ROUTE if all(map(is_ip, identifiers)) else texts.IP_ROUTE_TOO
             scope.mistake((*path, "domains", index), quoted(identifier), expected)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import filterfalse
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.base.names import base_domain, is_ip, is_wildcard
+from dnsrenew.base.names import base_domain, is_ip
+from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config import texts
 from dnsrenew.config.loader import first_few
 from dnsrenew.model import Notice
@@ -31,8 +32,8 @@ def domains_outside_zones(draft: Draft) -> list[Notice]:
 
 
 def _can_fit(draft: Draft, route: Route, domain: str) -> bool:
-    if route.challenge != "dns-01":
-        return route.challenge == "dns-persist-01" or not is_wildcard(domain)  # a person may set its record
+    if not CHALLENGES[route.challenge].writes_dns:  # for others a person may set a record
+        return not CHALLENGES[route.challenge].is_unfit(domain)
     if route.alias is not None or not route.follow_cname:  # those outside the zones are mistakes
         return True
     return draft.accounts.covers(route.dns or draft.accounts.names, base_domain(domain))

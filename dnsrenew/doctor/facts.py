@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dnsrenew.base import names
+from dnsrenew.challenges import CHALLENGES
 from dnsrenew.renewal.services import LazyServices, make_services
 from dnsrenew.runtime.single_flight import SingleFlight
 from dnsrenew.store import State
@@ -140,7 +141,7 @@ class Facts:
         For a route without accounts they are those whose zones have its names. If a name is in none of these zones, a
         CNAME may lead into a zone of any account.
         """
-        routes = [route for route in spec.routes if route.challenge == "dns-01"]
+        routes = [route for route in spec.routes if CHALLENGES[route.challenge].writes_dns]
         return list(dict.fromkeys(name for route in routes for name in route.dns or self._fitting(spec)))
 
     def _fitting(self, spec: CertificateSpec) -> list[str]:

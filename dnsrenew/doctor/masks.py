@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from dnsrenew.base import names
 from dnsrenew.base.values import Frozen
+from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.doctor.table import TABLE
 
@@ -18,7 +19,7 @@ Kind = Literal["name", "account", "ca", "host", "user", "path", "key", "value", 
 SHORTEST: Final = 4
 """A shorter known string is masked only as a whole word, because it occurs in many words by chance."""
 
-_CHALLENGES: Final = frozenset({"http-01", "dns-01", "tls-alpn-01", "dns-persist-01", "mixed", "all"})
+_CHALLENGES: Final = frozenset({*CHALLENGES, "mixed", "all"})
 _COMMON: Final = frozenset(
     {
         "acme",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.doctor.accounts.placements import AccountPlacements, accounts_of, placements
+from dnsrenew.doctor.table import DNS
 from dnsrenew.errors import Cancelled, DnsRenewError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def options(facts: Facts, spec: CertificateSpec) -> Options:
 
 
 def _placements(facts: Facts, spec: CertificateSpec) -> AccountPlacements:
-    if "dns-01" in facts.challenges(spec):
+    if not facts.challenges(spec).isdisjoint(DNS):
         try:
             return placements(facts, spec)
         except (Cancelled, DnsRenewError):  # the checks say so
@@ -45,7 +46,7 @@ def _placements(facts: Facts, spec: CertificateSpec) -> AccountPlacements:
 
 def _expanded(facts: Facts, route: Route, identifier: str, found: AccountPlacements) -> Iterator[Route]:
     """Give the routes that a route stands for, for one name."""
-    if route.challenge != "dns-01":
+    if route.challenge not in DNS:
         yield route
     elif identifier in found.placements:
         for accounts in (tuple(accounts_of(each)) for each in found.placements[identifier]):

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.base.values import Frozen
+from dnsrenew.challenges import CHALLENGES
 
 if TYPE_CHECKING:
     from dnsrenew.model import Check
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 Scope = Literal["host", "certificate", "ca", "account", "certificate-ca", "certificate-account"]
 """What a check is about. ``host``: only this host. The others get the certificate, the name of a CA, or both."""
 
-HTTP: Final = ("http-01",)
-TLS: Final = ("tls-alpn-01",)
-DNS: Final = ("dns-01",)
+HTTP: Final = tuple(name for name, its in CHALLENGES.items() if its.port == 80)
+TLS: Final = tuple(name for name, its in CHALLENGES.items() if its.port == 443)
+INBOUND: Final = tuple(name for name, its in CHALLENGES.items() if its.port is not None)
+DNS: Final = tuple(name for name, its in CHALLENGES.items() if its.writes_dns)
 PERSIST: Final = ("dns-persist-01",)
-INBOUND: Final = ("http-01", "tls-alpn-01")
+"""Its check is about what only this type has: a record that stays."""
 ALL: Final = ("all",)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import Frozen
+from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config.documents import needed
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ _HAS: Final = """(
     AND jsonb_path_query_array(wanted, '$.routes[*].ca ? (@ != null)') <@ %({of}_cas)s::jsonb
     AND jsonb_path_query_array(wanted, '$.routes[*].dns[*] ? (@ != null)') <@ %({of}_accounts)s::jsonb
     AND (%({of}_any)s OR wanted ? 'routes'
-        AND NOT jsonb_path_exists(wanted, '$.routes[*] ? (@.challenge == "dns-01" && !exists (@.dns))'))
+        AND NOT jsonb_path_exists(
+            wanted, '$.routes[*] ? (@.challenge == $written[*] && !exists (@.dns))', %(written)s::jsonb
+        ))
 )"""
 """Whether a file has all that a document needs; for a few that name no account, the document itself decides."""
 _CANDIDATES: Final = """
@@ -82,7 +85,8 @@ def find_lacking(
         groups = [own]
     if not groups:
         return {}
-    given: dict[str, Any] = {"tag": tag, "most": most}
+    written = [name for name, its in CHALLENGES.items() if its.writes_dns]
+    given: dict[str, Any] = {"tag": tag, "most": most, "written": json.dumps({"written": written})}
     conditions = []
     for number, group in enumerate(groups):
         names = [f"file_{number}_{index}" for index in range(len(group))]

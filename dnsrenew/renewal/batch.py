@@ -183,8 +183,7 @@ class Batch(Frozen):
         if not polled:
             return {}
         try:
-            poll(polled, self.store, self.services().ca, self.context)
-            return {name: self.store.read_state(name) for name in polled}
+            return poll(polled, self.store, self.services().ca, self.context)
         except Exception as error:  # noqa: BLE001  # it stops no renewal: a real problem is met again, and reported
             redacted = self.context.redactor.redact(repr(error))
             _logger.debug("renewal information was not polled: %s", redacted)
@@ -229,9 +228,11 @@ class Batch(Frozen):
 
         Nothing is done for a route that leaves the choice between several accounts.
         """
+        from dnsrenew.challenges import CHALLENGES  # as below
+
         route = spec.routes[0] if spec.routes else None
         accounts = self.config.accounts
-        if route is None or route.challenge != "dns-01" or not (route.dns or len(accounts) == 1):
+        if route is None or not CHALLENGES[route.challenge].writes_dns or not (route.dns or len(accounts) == 1):
             return
         from dnsrenew.drivers.loading import warm_up  # not needed while nothing is due
 

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import replace
+from dnsrenew.challenges import CHALLENGES
 from dnsrenew.errors import Cancelled, ChallengeError, DeployError, as_clause
 from dnsrenew.renewal import texts
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     _Programs = tuple[tuple[str, ...], tuple[str, ...]]
 
-_LISTENING: Final = ("http-01", "tls-alpn-01")
 _SECONDS: Final = 60.0
 _AFTER_CANCEL: Final = 4.0
 """Seconds for ``after`` once the run is cancelled; all of the cleanup has five."""
@@ -27,7 +27,7 @@ _AFTER_CANCEL: Final = 4.0
 
 def opens_port(route: Route) -> bool:
     """Tell whether dnsrenew itself listens for the CA on this route."""
-    return route.challenge in _LISTENING and route.webroot is None and not route.app
+    return CHALLENGES[route.challenge].port is not None and route.webroot is None and not route.app
 
 
 class PortPrograms:

@@ -239,7 +239,7 @@ def test_a_cdn_is_known_by_address_or_name(found: list[str], chain: list[str], p
 def test_the_worst_address_is_told_and_each_is_evidence() -> None:
     """The check has the worst result and the names with it. The evidence has each address."""
     made = {
-        name: checked_addresses.judge(name, [found], ["192.0.2.1"])
+        name: checked_addresses.judge(name, [found], ["192.0.2.1"], blocks=IN)
         for name, found in {"a.x": "192.0.2.1", "b.x": "192.0.2.2", "c.x": "192.0.2.3"}.items()
     }
     check = addresses.worst(made, {"b.x": 300}, unknown=set())

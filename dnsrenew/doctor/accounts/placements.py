@@ -10,6 +10,7 @@ from dnsrenew.base.names import is_ip
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.dns01.accounts import AccountChoice
 from dnsrenew.challenges.dns01.records import RecordWriter, TxtPlacement, no_account
+from dnsrenew.doctor.table import DNS
 from dnsrenew.errors import AttemptError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def _find(facts: Facts, spec: CertificateSpec, context: Context) -> AccountPlace
     by_identifier: dict[str, list[TxtPlacement]] = {each: [] for each in identifiers}
     errors: dict[str, AttemptError] = {}
     for route in spec.routes:
-        if route.challenge != "dns-01":
+        if route.challenge not in DNS:
             continue
         targets, refused = choice.targets(context, identifiers, route, spec.propagation.check)
         errors = {**refused, **errors}

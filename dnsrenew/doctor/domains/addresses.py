@@ -32,7 +32,7 @@ def address(facts: Facts, spec: CertificateSpec) -> Check | None:
     ours = own_addresses([address for its in found.values() for address in its or ()])
     router = public_addresses(facts)
     checks = {
-        name: addresses.judge(name, its, ours, router=router, proxy=_proxy(name, records))
+        name: addresses.judge(name, its, ours, router=router, proxy=_proxy(name, records), blocks=INBOUND)
         for name, its in found.items()
         if its is not None
     }

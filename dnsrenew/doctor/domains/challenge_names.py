@@ -69,7 +69,7 @@ def judge_cnames(ways: Sequence[Targets]) -> Check:
 
 
 def _ways(spec: CertificateSpec) -> list[FollowedWay]:
-    routes = [route for route in spec.routes if route.challenge == "dns-01"]
+    routes = [route for route in spec.routes if route.challenge in DNS]
     return list(dict.fromkeys((route.follow_cname, route.alias) for route in routes))
 
 

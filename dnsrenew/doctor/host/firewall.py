@@ -74,7 +74,7 @@ def _judge(facts: Facts, family: Family, port: int) -> Judgement:
 
 def _port(spec: CertificateSpec | None) -> int:
     """Return the port that must be open on this host: 80, unless a router leads to another one that we open."""
-    listens = [route.listen for route in spec.routes if route.challenge == "http-01"] if spec is not None else []
+    listens = [route.listen for route in spec.routes if route.challenge in HTTP] if spec is not None else []
     return host_port.split(listens[0])[1] if listens and listens[0] else _PORT
 
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import host_port
+from dnsrenew.challenges import CHALLENGES
 from dnsrenew.doctor.host import texts
 from dnsrenew.doctor.host.firewall import verdict_of
 from dnsrenew.doctor.host.machine import (
@@ -46,16 +47,16 @@ _WINDOWS: Final = os.name == "nt"
 
 def port_80_free(facts: Facts, spec: CertificateSpec | None) -> Check | None:
     """Open the ports of http-01 for a moment."""
-    return _port_free(facts, spec, "http-01", ":80")
+    return _port_free(facts, spec, HTTP)
 
 
 def port_443_free(facts: Facts, spec: CertificateSpec | None) -> Check | None:
     """Open the ports of tls-alpn-01 for a moment."""
-    return _port_free(facts, spec, "tls-alpn-01", ":443")
+    return _port_free(facts, spec, TLS)
 
 
-def _port_free(facts: Facts, spec: CertificateSpec | None, challenge: str, default: str) -> Check | None:
-    listens, answered_elsewhere = listen_addresses(spec, challenge, default)
+def _port_free(facts: Facts, spec: CertificateSpec | None, challenges: tuple[str, ...]) -> Check | None:
+    listens, answered_elsewhere = listen_addresses(spec, challenges)
     if not listens:
         return None
     failures = {listen: port_failure(facts, listen) for listen in listens}
@@ -64,15 +65,15 @@ def _port_free(facts: Facts, spec: CertificateSpec | None, challenge: str, defau
         return Check.of(texts.PORT_FREE, "ok", {"listen": opened, "port": host_port.split(opened[0])[1]})
     listen, failure = next(iter(failures.items()))
     assert failure is not None  # noqa: S101  # for the type checker: none could be opened
-    blocks = () if answered_elsewhere else HTTP if challenge == "http-01" else TLS
-    return judge_port(listen, failure, machine(facts), spec, blocks)
+    return judge_port(listen, failure, machine(facts), spec, () if answered_elsewhere else challenges)
 
 
-def listen_addresses(spec: CertificateSpec | None, challenge: str, default: str) -> tuple[list[str], bool]:
-    """Return where routes of a challenge listen, and whether it has others, which a web server answers."""
+def listen_addresses(spec: CertificateSpec | None, challenges: tuple[str, ...]) -> tuple[list[str], bool]:
+    """Return where routes of some challenges, all of one port, listen; and whether a web server answers others."""
+    default = CHALLENGES[challenges[0]].listen or ""
     if spec is None:
         return [default], False
-    routes = [route for route in spec.routes if route.challenge == challenge]
+    routes = [route for route in spec.routes if route.challenge in challenges]
     own = [route.listen or default for route in routes if not (route.webroot or route.app)]
     return list(dict.fromkeys(own)), len(own) < len(routes)
 
@@ -103,7 +104,7 @@ def _taken(evidence: Mapping[str, Any], spec: CertificateSpec | None, blocks: tu
         before = {**evidence, "before": clean(os.path.basename(spec.before[0]))}
         return Check.of(texts.PORT_FREED_BEFORE, "ok", before)
     if evidence["owner"]:
-        text = texts.PORT_TAKEN if "http-01" in blocks or evidence["port"] == _PORT else texts.PORT_TAKEN_TLS
+        text = texts.PORT_TAKEN if blocks == HTTP or evidence["port"] == _PORT else texts.PORT_TAKEN_TLS
     else:
         text = texts.PORT_TAKEN_UNKNOWN_WINDOWS if _WINDOWS else texts.PORT_TAKEN_UNKNOWN
     return Check.of(text, "bad", evidence, blocks=blocks)
@@ -121,7 +122,7 @@ def _owner(here: ThisHost, port: int) -> dict[str, Any]:
 
 def port_80_listens(facts: Facts, spec: CertificateSpec | None) -> Check | None:
     """Look for a program that listens on port 80, or at where dnsrenew itself would listen."""
-    if spec is not None and not listen_addresses(spec, "http-01", ":80")[1]:
+    if spec is not None and not listen_addresses(spec, HTTP)[1]:
         return _own_listening(facts, spec)
     here = machine(facts)
     listening = listeners(facts, _PORT)
@@ -136,7 +137,7 @@ def port_80_listens(facts: Facts, spec: CertificateSpec | None) -> Check | None:
         {name: _families(its, own) for name, its in records(facts, spec).items()},
         forwarded={verdict_of(facts, family, _PORT) for family in FAMILIES},
         is_direct=_is_direct(facts, spec),
-        only_listens=spec is None or not listen_addresses(spec, "http-01", ":80")[0],
+        only_listens=spec is None or not listen_addresses(spec, HTTP)[0],
     )
 
 
@@ -154,7 +155,7 @@ def _own_listening(facts: Facts, spec: CertificateSpec) -> Check | None:
     )
     checks = [
         judge_own(listen, addresses, wanted, is_passed_on=is_passed_on)
-        for listen in listen_addresses(spec, "http-01", ":80")[0]
+        for listen in listen_addresses(spec, HTTP)[0]
         if (addresses := _addresses_of(listen))
     ]
     return min(checks, key=lambda check: ("ok", "unknown", "bad").index(check.result), default=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.doctor.keeping import texts
+from dnsrenew.doctor.table import PERSIST
 from dnsrenew.fallback.history import DAY, route_key
 from dnsrenew.model import Check, rfc3339
 
@@ -12,14 +13,12 @@ if TYPE_CHECKING:
     from dnsrenew.doctor.facts import Facts
     from dnsrenew.model import CertificateSpec
 
-PERSIST: Final = "dns-persist-01"
-_BLOCKS: Final = (PERSIST,)
 _NOT_OFFERED: Final = "ca-no-challenge"
 
 
 def last_run(facts: Facts, spec: CertificateSpec, ca: str) -> Check | None:
     """Check what the last runs recorded about the route by dns-persist-01 at a CA."""
-    routes = [route for route in spec.routes if route.challenge == PERSIST and (route.ca or spec.ca) == ca]
+    routes = [route for route in spec.routes if route.challenge in PERSIST and (route.ca or spec.ca) == ca]
     if not routes:
         return None
     state = facts.state(spec.name)
@@ -29,9 +28,9 @@ def last_run(facts: Facts, spec: CertificateSpec, ca: str) -> Check | None:
     if failed is None:
         if key in state.worked:
             return Check.of(texts.PERSIST_WORKED, "ok", evidence)
-        return Check.of(texts.PERSIST_UNKNOWN, "unknown", evidence, blocks=_BLOCKS)
+        return Check.of(texts.PERSIST_UNKNOWN, "unknown", evidence, blocks=PERSIST)
     evidence |= {"time": rfc3339(failed["failed"]), "code": failed["code"]}
     if failed["code"] == _NOT_OFFERED:
         is_fresh = abs(facts.context.clock.now() - failed["failed"]) < DAY  # later the CA may have changed
-        return Check.of(texts.PERSIST_NOT_OFFERED, "bad" if is_fresh else "unknown", evidence, blocks=_BLOCKS)
-    return Check.of(texts.PERSIST_FAILED, "unknown", evidence, blocks=_BLOCKS)
+        return Check.of(texts.PERSIST_NOT_OFFERED, "bad" if is_fresh else "unknown", evidence, blocks=PERSIST)
+    return Check.of(texts.PERSIST_FAILED, "unknown", evidence, blocks=PERSIST)

@@ -38,9 +38,7 @@ if TYPE_CHECKING:
     from dnsrenew.model import CertificateSpec
     from dnsrenew.runtime.context import Context
 
-_CHALLENGES: Final = {80: "http-01", 443: "tls-alpn-01"}
 _BLOCKS: Final = {80: HTTP, 443: TLS}
-_LISTEN: Final = {80: ":80", 443: ":443"}
 _SCHEMES: Final = {80: "http", 443: "https"}
 _TAKEN: Final = "port-taken"
 
@@ -186,9 +184,10 @@ def view(facts: Facts, spec: CertificateSpec | None, port: int) -> OutsideView:
 
 def listen_address(spec: CertificateSpec | None, port: int) -> str | None:
     """Return the address that a renewal would listen on; None: another program answers."""
-    routes = [] if spec is None else [each for each in spec.routes if each.challenge == _CHALLENGES[port]]
-    listening = [each.listen or _LISTEN[port] for each in routes if not each.webroot and not each.app]
-    return _LISTEN[port] if not routes else next(iter(listening), None)
+    routes = [] if spec is None else [each for each in spec.routes if each.challenge in _BLOCKS[port]]
+    default = f":{port}"
+    listening = [each.listen or default for each in routes if not each.webroot and not each.app]
+    return default if not routes else next(iter(listening), None)
 
 
 def _name(spec: CertificateSpec | None) -> str:
