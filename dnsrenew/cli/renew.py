@@ -16,7 +16,7 @@ from dnsrenew.cli.journal_lines import use_journal
 from dnsrenew.cli.line_fields import WARNING, LineFields, outcome_fields
 from dnsrenew.cli.live_progress import make_progress
 from dnsrenew.cli.outcome_text import OutcomeText, is_first
-from dnsrenew.cli.schedule_note import ScheduleLook, needs_person, nothing_renews, renewed_by_hand
+from dnsrenew.cli.schedule_note import ScheduleSearch, needs_person, nothing_renews, renewed_by_hand
 from dnsrenew.cli.terminal import dim, yellow
 from dnsrenew.errors import Cancelled, stopped
 from dnsrenew.renewal.run_result import exit_status
@@ -58,7 +58,7 @@ def renew(invocation: Invocation) -> int:
         except Cancelled as error:
             _write_stopped(invocation, config, error, {})
             raise
-    progress, schedule = _progress(invocation), ScheduleLook(config)
+    progress, schedule = _progress(invocation), ScheduleSearch(config)
     try:
         outcomes = _run(invocation, config, progress, schedule)
     finally:
@@ -101,7 +101,7 @@ def jitter(invocation: Invocation) -> float:
     return seconds
 
 
-def _run(invocation: Invocation, config: Config, progress: Progress, schedule: ScheduleLook) -> list[Outcome]:
+def _run(invocation: Invocation, config: Config, progress: Progress, schedule: ScheduleSearch) -> list[Outcome]:
     options, signals, terminal = invocation.options, invocation.signals, invocation.terminal
     shows_schedule = not (options.scheduled or terminal.json or terminal.quiet)
     finished: dict[str | None, Mapping[str, Any]] = {}
@@ -178,7 +178,7 @@ def _unfinished(spec: CertificateSpec, error: Cancelled) -> dict[str, Any]:
 # ── the result ──────────────────────────────────────────────────────────────────────────
 
 
-def _show(invocation: Invocation, config: Config, outcomes: Sequence[Outcome], schedule: ScheduleLook) -> None:
+def _show(invocation: Invocation, config: Config, outcomes: Sequence[Outcome], schedule: ScheduleSearch) -> None:
     terminal = invocation.terminal
     if terminal.json:
         error = {} if invocation.signals.status is None else {"error": stopped().to_dict()}
@@ -222,7 +222,7 @@ def _problem_lines(text: OutcomeText, outcomes: Sequence[Outcome]) -> list[str]:
     return [line for outcome in bad for line in text.lines(outcome)]
 
 
-def _result(invocation: Invocation, config: Config, outcomes: Sequence[Outcome], schedule: ScheduleLook) -> list[str]:
+def _result(invocation: Invocation, config: Config, outcomes: Sequence[Outcome], schedule: ScheduleSearch) -> list[str]:
     """Return the result: what is fine first, then what failed, the summary, and whether anything renews by itself."""
     options, columns = invocation.options, invocation.terminal.out.size()[0]
     if not outcomes and config.fleet is not None:

@@ -27,21 +27,24 @@ def active_schedule(config: Config) -> ActiveSchedule:
     return UNKNOWN if config.path is None or config.fleet is not None else detect(config.path)
 
 
-class ScheduleLook:
-    """A look for what renews by itself, made while a run waits for the CA."""
+class ScheduleSearch:
+    """Finds out, while a run waits for the CA, what renews automatically."""
 
     def __init__(self, config: Config) -> None:
-        self._look = partial(active_schedule, config)
+        self._search = partial(active_schedule, config)
         self._task: Task[ActiveSchedule] | None = None
 
     def start(self) -> None:
-        """Begin the look, if it has not begun."""
-        self._task = self._task or threads.start(self._look)
+        """Begin the search, if it has not begun."""
+        self._task = self._task or threads.start(self._search)
 
     def result(self) -> ActiveSchedule:
-        """Return what was found; look now if the look has not begun."""
+        """Return what was found; search now if the search has not begun.
+
+        It does not notice a cancel: the search has time limits of its own.
+        """
         if self._task is None:
-            return self._look()
+            return self._search()
         while not self._task.done.wait(threads.SLICE):
             pass
         return self._task.result()

@@ -202,16 +202,16 @@ def test_after_a_success_it_is_said_that_nothing_renews(
 
 
 @pytest.mark.parametrize(
-    ("line", "looks"), [("renew", 1), ("renew --scheduled", 0), ("renew --json", 0), ("renew -q", 0)]
+    ("line", "searches"), [("renew", 1), ("renew --scheduled", 0), ("renew --json", 0), ("renew -q", 0)]
 )
-def test_a_schedule_is_looked_for_while_the_ca_works(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, line: str, looks: int
+def test_a_schedule_is_searched_while_the_ca_works(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, line: str, searches: int
 ) -> None:
-    """The look at the machine begins when the CA has the answers, and is made once for all certificates."""
+    """The search on the machine begins when the CA has the answers, and is made once for all certificates."""
     began: list[bool] = []
     counted: list[threading.Event] = []
 
-    def look(_: object) -> ActiveSchedule:
+    def search(_: object) -> ActiveSchedule:
         counted.append(threading.Event())
         return NOBODY
 
@@ -219,15 +219,15 @@ def test_a_schedule_is_looked_for_while_the_ca_works(
         for name in ("home", "away"):
             emitter.emit("challenges-answered", name, {"domains": [f"{name}.test"]})
         end = time.monotonic() + 30
-        while looks and not counted and time.monotonic() < end:
+        while searches and not counted and time.monotonic() < end:
             time.sleep(0.001)
         began.append(bool(counted))
         return [outcome(), outcome()]
 
     stage(play)
-    monkeypatch.setattr("dnsrenew.cli.schedule_note.active_schedule", look)
+    monkeypatch.setattr("dnsrenew.cli.schedule_note.active_schedule", search)
     assert main(line.split()) == 0
-    assert (began, len(counted)) == ([bool(looks)], looks)
+    assert (began, len(counted)) == ([bool(searches)], searches)
 
 
 BY_HAND: Final = Route("dns-01", dns="person")
@@ -729,7 +729,7 @@ def test_a_long_wait_is_mentioned_every_ten_seconds(stage: Stage, capsys: pytest
     assert told == ["1 s", "11 s", "21 s", "31 s"]
 
 
-def test_a_change_is_told_at_once(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_change_is_shown_at_once(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     """A server that stops answering is reported at once."""
 
     def play(emitter: Emitter, cancel: threading.Event) -> list[Outcome]:
@@ -855,7 +855,7 @@ def test_the_next_way_is_told_with_why_the_last_one_failed(stage: Stage, capsys:
     ]
 
 
-def test_http_01_and_waiting_are_told(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+def test_http_01_and_waiting_are_shown(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     """The output shows where http-01 responses are published, their removal, and each wait."""
 
     def play(emitter: Emitter, cancel: threading.Event) -> list[Outcome]:
