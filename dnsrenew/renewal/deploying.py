@@ -60,12 +60,12 @@ def deploy_pending(
     context: Context,
     *,
     force: bool = False,
-    look: bool = False,
+    check_targets: bool = False,
 ) -> Outcome:
     """Deploy to the pending entries, and return the outcome with the results; the caller holds the lock.
 
     :param force: deploy to every entry.
-    :param look: look also at the targets of the other entries, and deploy where they do not have the certificate.
+    :param check_targets: inspect the targets of the other entries too; deploy where the certificate is missing.
     :raises StoreError: the state cannot be read.
     :raises Cancelled: the run was cancelled; what is left is still pending.
     """
@@ -80,7 +80,7 @@ def deploy_pending(
     before, results = len(context.notices), {}
     for one in targets:
         succeeded = not _is_pending(state, one.id, one.options, store)
-        if succeeded and not force and not (look and _can_look(one)):
+        if succeeded and not force and not (check_targets and _can_inspect(one)):
             continue
         saved = partial(store.deployment, spec.name)
         (result,) = engine.deploy(context, [one], certificate, saved, force=force, succeeded=succeeded)
@@ -108,9 +108,9 @@ def _take_over(store: Store, name: str, state: State, ids: Sequence[str]) -> Non
         anyone.forget_others(ids)
 
 
-def _can_look(one: Entry) -> bool:
+def _can_inspect(one: Entry) -> bool:
     """Tell whether the target, or a port that it serves, shows what it has."""
-    return one.can_look or bool(one.options.get("verify"))
+    return one.can_inspect or bool(one.options.get("verify"))
 
 
 def _record(store: Store, context: Context, name: str, state: State, *, one: Entry, result: DeploymentResult) -> State:
