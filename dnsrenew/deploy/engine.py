@@ -101,7 +101,7 @@ class _EntryRun(Frozen):
         return self._replace(deployer, wanted)
 
     def _is_there(self, deployer: Deployer) -> bool:
-        if self.succeeded and not self.entry.can_look:
+        if self.succeeded and not self.entry.can_inspect:
             return True
         return bool(self._guarded(lambda: deployer.check(self.certificate)))
 

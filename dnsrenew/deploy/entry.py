@@ -25,7 +25,7 @@ class Entry(Frozen):
     :ivar target: the target itself, for people.
     :ivar options: the options, read and checked.
     :ivar make: makes the deployer.
-    :ivar can_look: whether the deployer can tell what the target has; otherwise only the record of its success can.
+    :ivar can_inspect: whether the deployer can tell what the target has; otherwise only the record of its success can.
     """
 
     id: str
@@ -33,7 +33,7 @@ class Entry(Frozen):
     target: str
     options: Mapping[str, Any]
     make: Callable[[DeployerContext], Deployer]
-    can_look: bool = True
+    can_inspect: bool = True
 
 
 def entries(deploy: Iterable[Deployment | Callable[[Certificate], object]]) -> list[Entry]:
@@ -61,7 +61,9 @@ def entry(deployment: Deployment | Callable[[Certificate], object]) -> Entry:
     if kind is None:
         raise KeyError(deployment.to)
     options = deployment.options
-    return Entry(_id(deployment.to, options), deployment.to, kind.describe(options), options, kind.make, kind.can_look)
+    return Entry(
+        _id(deployment.to, options), deployment.to, kind.describe(options), options, kind.make, kind.can_inspect
+    )
 
 
 def entry_id(deployment: Deployment | Callable[[Certificate], object]) -> str:
@@ -96,7 +98,7 @@ def _name(function: Callable[..., object]) -> str:
 
 def _of_callable(function: Callable[[Certificate], object]) -> Entry:
     name = _name(function)
-    return Entry(entry_id(function), "python", name, {}, lambda _: _CallableDeployer(function), can_look=False)
+    return Entry(entry_id(function), "python", name, {}, lambda _: _CallableDeployer(function), can_inspect=False)
 
 
 class _CallableDeployer:

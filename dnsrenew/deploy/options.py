@@ -67,7 +67,7 @@ class TargetKind(Frozen, kw_only=True):
     :ivar has_reload: whether it takes a ``reload`` command.
     :ivar describe: returns the target itself for people and JSON, from the options.
     :ivar make: makes the deployer.
-    :ivar can_look: whether its deployer can tell what the target has; otherwise only the success of an entry tells
+    :ivar can_inspect: whether its deployer can tell what the target has; otherwise only the success of an entry tells
         that it has the certificate.
     :ivar needs_login: whether ``token``, or ``user`` and ``password``, are required.
     :ivar needs_https: whether ``url`` must be HTTPS or on this machine; otherwise it must with a ``user`` only.
@@ -83,7 +83,7 @@ class TargetKind(Frozen, kw_only=True):
     has_reload: bool = False
     describe: Callable[[Mapping[str, Any]], str]
     make: Callable[[DeployerContext], Deployer]
-    can_look: bool = True
+    can_inspect: bool = True
     needs_login: bool = False
     needs_https: bool = True
     any_options: bool = False

@@ -177,7 +177,7 @@ TARGET = TargetKind(
     one_of=("signal", "run"),
     describe=_describe,
     make=DockerDeployer,
-    can_look=False,
+    can_inspect=False,
     note=(
         'Put an entry with to = "files" before it, which writes the certificate into a volume of the container. '
         "Tested with a stand-in that was written from the public API reference, not with Docker itself."

@@ -104,6 +104,6 @@ TARGET = TargetKind(
     },
     describe=_describe,
     make=RunDeployer,
-    can_look=False,
+    can_inspect=False,
     example={"run": ["/usr/local/bin/after-renewal"]},
 )

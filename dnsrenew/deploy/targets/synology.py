@@ -188,7 +188,7 @@ TARGET = TargetKind(
     },
     describe=_describe,
     make=SynologyDeployer,
-    can_look=False,
+    can_inspect=False,
     note=(
         "DSM does not give the key of the old certificate, so it cannot be put back. Tested with a stand-in that was "
         "written from public documents and scripts, not with DSM itself."

@@ -100,6 +100,6 @@ TARGET = TargetKind(
     },
     describe=_describe,
     make=WebhookDeployer,
-    can_look=False,
+    can_inspect=False,
     example={"url": "https://deploy.example.com/certificates", "secret": "file:webhook-secret.txt"},
 )
