@@ -565,7 +565,7 @@ def test_a_traceback_shows_no_secret(
     path.write_text('[[certificate]]\ndomains = ["a.test"]\nroutes = [{ challenge = "http-01" }]\n')
 
     class Stumbling:
-        def __init__(self, config: object, store: object, services: object, context: Context, wishes: object) -> None:
+        def __init__(self, config: object, store: object, services: object, context: Context, options: object) -> None:
             self.context = context
 
         def go(self, *_: object) -> None:
