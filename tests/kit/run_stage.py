@@ -100,11 +100,11 @@ class RunStage:
         self.events.clear()
         self.context.cancel.clear()
 
-    def run(self, spec: CertificateSpec, **wishes: Any) -> Outcome:
+    def run(self, spec: CertificateSpec, **options: Any) -> Outcome:
         """Renew, with everything real except the world; threads end before this returns."""
-        services = functools.partial(self._services, wishes)
+        services = functools.partial(self._services, options)
         with threads_at_once():
-            return renew_certificate(spec, None, services, self.store, self.context, options=RunOptions(**wishes))
+            return renew_certificate(spec, None, services, self.store, self.context, options=RunOptions(**options))
 
     def keep(self, spec: CertificateSpec, ca: str = "one") -> None:
         """Store a certificate that is due in a day or two."""
@@ -131,7 +131,7 @@ class RunStage:
             return {} if content is None else {None: {content.decode()}}
         return {account: host.look(proof.txt_name) for account, host in self.hosts.items()}
 
-    def _services(self, wishes: Mapping[str, Any]) -> Services:
+    def _services(self, options: Mapping[str, Any]) -> Services:
         accounts = {
             name: DnsAccount(f"host-{name}", name=name, zones=self.world.zones.get(name, ()), **self._options(host))
             for name, host in self.hosts.items()
@@ -149,12 +149,12 @@ class RunStage:
         dns = cast("DnsView", self.dns)
         resources = SolverResources(dns, accounts, providers, ZoneLocks(self.store), self.store.journal)
         http01 = Http01(dns, cast("HttpListeners", self.ports))
-        persist = DnsPersist01(replace(resources, dry_run=bool(wishes.get("dry_run"))))
+        persist = DnsPersist01(replace(resources, dry_run=bool(options.get("dry_run"))))
         solvers = Solvers({"dns-01": Dns01(resources), "http-01": http01, "dns-persist-01": persist})
-        authority = dict.fromkeys(DIRECTORIES, "stage") if wishes.get("dry_run") else {n: n for n in DIRECTORIES}
+        effective_ca = dict.fromkeys(DIRECTORIES, "stage") if options.get("dry_run") else {n: n for n in DIRECTORIES}
         clients = {name: self._client(name) for name in DIRECTORIES}
         return Services(
-            self.store, dns, solvers, clients.__getitem__, self._ledger, self._lost, authority, lambda: None
+            self.store, dns, solvers, clients.__getitem__, self._ledger, self._lost, effective_ca, lambda: None
         )
 
     def _options(self, host: Host) -> dict[str, Any]:

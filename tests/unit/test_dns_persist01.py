@@ -262,7 +262,7 @@ def test_two_certificates_write_one_record(make: MakeStage) -> None:
     """The second certificate uses the record of the first one, even before DNS shows it."""
     stage = make()
     services = stage._services({})
-    stage._services = lambda wishes: services  # type: ignore[method-assign]  # as in one run
+    stage._services = lambda options: services  # type: ignore[method-assign]  # as in one run
     assert stage.run(spec(PERSIST)).status == "renewed"
     stage.dns.is_silent = True
     assert stage.run(spec(PERSIST), force=True).status == "renewed"

@@ -110,12 +110,12 @@ def test_a_longer_retry_after_wins(chance: random.Random, failures: int, asked: 
     plain = history.after_failure(before, FAULT, NOW, chance)
     chance.setstate(seed)
     state = history.after_failure(before, FAULT, NOW, chance, retry_after=asked)
-    wish = NOW + timedelta(seconds=min(max(asked or 0, 0), WEEK.total_seconds()))
+    requested = NOW + timedelta(seconds=min(max(asked or 0, 0), WEEK.total_seconds()))
     assert state.next_attempt is not None
     assert plain.next_attempt is not None
-    assert max(plain.next_attempt, wish) <= state.next_attempt <= max(plain.next_attempt, wish + SECOND)
-    assert history.was_asked_to_wait(state) or wish < plain.next_attempt
-    assert not history.was_asked_to_wait(state) or wish >= plain.next_attempt - SECOND
+    assert max(plain.next_attempt, requested) <= state.next_attempt <= max(plain.next_attempt, requested + SECOND)
+    assert history.was_asked_to_wait(state) or requested < plain.next_attempt
+    assert not history.was_asked_to_wait(state) or requested >= plain.next_attempt - SECOND
     assert not history.was_asked_to_wait(plain)
 
 

@@ -57,7 +57,7 @@ class RenewalInfoStage:
         states = {name: self.store.read_state(name) for name in names}
         poll(states, self.store, self.ca, self.context)
 
-    def wish(self, name: str = "home") -> Ari:
+    def ari(self, name: str = "home") -> Ari:
         """Return the stored window."""
         found = self.store.read_state(name).ari
         assert found is not None
@@ -84,8 +84,8 @@ def stage(tmp_path: Path) -> RenewalInfoStage:
 
 def asked_at(next_poll: datetime | None) -> bool:
     """Return whether a certificate of 90 days with this next_poll is due for a query."""
-    wish: Ari = {"start": None, "end": None, "chosen": None, "next_poll": next_poll or START, "explanation": None}
-    state = State(ca="one", not_before=START, not_after=START + 90 * DAY, ari=wish if next_poll else None)
+    ari: Ari = {"start": None, "end": None, "chosen": None, "next_poll": next_poll or START, "explanation": None}
+    state = State(ca="one", not_before=START, not_after=START + 90 * DAY, ari=ari if next_poll else None)
     return is_poll_due(state, START + DAY)
 
 
@@ -115,21 +115,21 @@ def test_each_ca_is_asked_once_about_all_of_its_own(stage: RenewalInfoStage) -> 
     ids = {name: stage.keep(name, ca) for name, ca in (("a", "one"), ("b", "two"), ("c", "one"))}
     stage.ask("a", "b", "c", answers=[window(10, 11), window(20, 21), window(30, 31)])
     assert stage.asked == [("one", [ids["a"], ids["c"]]), ("two", [ids["b"]])]
-    assert [stage.wish(name)["start"] for name in "acb"] == [START + days * DAY for days in (10, 20, 30)]
+    assert [stage.ari(name)["start"] for name in "acb"] == [START + days * DAY for days in (10, 20, 30)]
 
 
 def test_one_time_in_the_window_is_kept(stage: RenewalInfoStage) -> None:
     """The same window keeps the chosen time, and updates the explanation and next_poll."""
     stage.keep("home")
     stage.ask("home", answers=[window(10, 20, url="https://ca.test/why")])
-    first = stage.wish()
+    first = stage.ari()
     assert first["chosen"] is not None
     assert START + 10 * DAY <= first["chosen"] <= START + 20 * DAY
     assert first["explanation"] == "https://ca.test/why"
     assert first["next_poll"] == START + 6 * HOUR
     stage.clock.elapsed += 86_400
     stage.ask("home", answers=[window(10, 20, after=60.0)])
-    assert stage.wish() == {**first, "explanation": None, "next_poll": START + DAY + timedelta(minutes=1)}
+    assert stage.ari() == {**first, "explanation": None, "next_poll": START + DAY + timedelta(minutes=1)}
 
 
 def test_another_window_means_another_time(stage: RenewalInfoStage) -> None:
@@ -137,7 +137,7 @@ def test_another_window_means_another_time(stage: RenewalInfoStage) -> None:
     stage.keep("home")
     stage.ask("home", answers=[window(50, 60)])
     stage.ask("home", answers=[window(-2, -1)])
-    chosen = stage.wish()["chosen"]
+    chosen = stage.ari()["chosen"]
     assert chosen is not None
     assert START - 2 * DAY <= chosen <= START - DAY
     assert due.why_due(replace(SPEC, ca="one"), stage.store.read_state("home"), START, whole=True) == "ari"
@@ -147,12 +147,12 @@ def test_no_answer_changes_nothing_but_the_next_question(stage: RenewalInfoStage
     """Without a response the known window is kept and next_poll moves."""
     stage.keep("home")
     stage.ask("home", answers=[SHUT])
-    assert stage.wish() == {"start": None, "end": None, "chosen": None, "explanation": None, "next_poll": START + HOUR}
+    assert stage.ari() == {"start": None, "end": None, "chosen": None, "explanation": None, "next_poll": START + HOUR}
     assert due.next_renewal(SPEC, stage.store.read_state("home")) == START + 60 * DAY
     stage.ask("home", answers=[window(10, 20)])
-    known = stage.wish()
+    known = stage.ari()
     stage.ask("home", answers=[SHUT])
-    assert stage.wish() == {**known, "next_poll": START + HOUR}
+    assert stage.ari() == {**known, "next_poll": START + HOUR}
 
 
 def test_a_certificate_that_is_not_there_is_not_asked_about(stage: RenewalInfoStage) -> None:

@@ -87,7 +87,7 @@ class Case:
     domains: list[str]
     worlds: list[RunWorld]
     had: bool
-    wishes: dict[str, bool]
+    options: dict[str, bool]
 
     @property
     def spec(self) -> CertificateSpec:
@@ -121,20 +121,20 @@ def test_every_run_keeps_its_promises(case: Case) -> None:
             stage.keep(case.spec)
         for world in case.worlds:
             stage.enter(world)
-            one_run(stage, case.spec, case.wishes)
+            one_run(stage, case.spec, case.options)
             stage.clock.elapsed += 3600.0
 
 
-def one_run(stage: RunStage, spec: CertificateSpec, wishes: dict[str, bool]) -> None:
+def one_run(stage: RunStage, spec: CertificateSpec, options: dict[str, bool]) -> None:
     """Make a run, and check its result."""
     before = stage.store.read_state("home")
     certificate = stage.store.certificate("home", before)
     pem = None if certificate is None else certificate.fullchain_pem
-    outcome = stage.run(spec, **wishes)
+    outcome = stage.run(spec, **options)
     assert outcome.error is None or outcome.error.code != "internal-error", outcome.error.evidence
     outcome.to_dict()
     nothing_is_left(stage)
-    orders_are_few(stage, spec, outcome, twice="dry_run" in wishes)
+    orders_are_few(stage, spec, outcome, twice="dry_run" in options)
     attempts_are_reported(stage, spec, outcome)
     stored = stage.store.read_state("home")
     if outcome.status == "renewed":
@@ -145,7 +145,7 @@ def one_run(stage: RunStage, spec: CertificateSpec, wishes: dict[str, bool]) -> 
         assert stored.version == before.version
         now = stage.store.certificate("home", stored)
         assert (None if now is None else now.fullchain_pem) == pem
-        assert wishes != {"dry_run": True} or stored == before
+        assert options != {"dry_run": True} or stored == before
         assert outcome.status != "failed" or outcome.error is not None
 
 
