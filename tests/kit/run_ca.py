@@ -32,7 +32,7 @@ REFUSALS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Authority:
+class CaBehaviour:
     """How a CA behaves.
 
     :ivar opening: error code of every request for its directory; empty: no error.
@@ -62,7 +62,7 @@ class Authority:
 
 
 class StageCA(AcmeServer):
-    """A CA that behaves as its Authority says.
+    """A CA that behaves as its CaBehaviour says.
 
     :param accounts: by URL; they stay when a test replaces the server.
     :ivar asked: the names of every newOrder request, refused or not; a repetition without
@@ -73,7 +73,7 @@ class StageCA(AcmeServer):
         self,
         name: str,
         directory: str,
-        authority: Authority,
+        behaviour: CaBehaviour,
         clock: Clock,
         *,
         shown: Shown,
@@ -85,13 +85,13 @@ class StageCA(AcmeServer):
             self._validate_proof,
             name=name,
             accounts=accounts,
-            offers=(*authority.offers, UNKNOWN),
-            reuses=authority.reuses,
-            meta={"caaIdentities": [f"{name}.test"]} if authority.named else {},
-            dialect=authority.dialect,
+            offers=(*behaviour.offers, UNKNOWN),
+            reuses=behaviour.reuses,
+            meta={"caaIdentities": [f"{name}.test"]} if behaviour.named else {},
+            dialect=behaviour.dialect,
             issuers=[f"{name}.test"],
         )
-        self.authority = authority
+        self.behaviour = behaviour
         self.asked: list[tuple[str, ...]] = []
         self.made = 0
         self._shown_for = shown
@@ -102,15 +102,15 @@ class StageCA(AcmeServer):
         shown = self._shown_for(proof)
         holders = [account for account, values in shown.items() if proof.is_met_by(values)]
         for account in holders:
-            kind, about = self.authority.rejects.get((proof.challenge, account), ("", ()))
+            kind, about = self.behaviour.rejects.get((proof.challenge, account), ("", ()))
             key = (proof.challenge, account, proof.identifier)
-            if proof.identifier in about and not (self.authority.once and key in self._rejected):
+            if proof.identifier in about and not (self.behaviour.once and key in self._rejected):
                 self._rejected.add(key)
                 return AcmeProblem(kind, "not as it should be")
         return None if holders else UNAUTHORIZED
 
     def _directory(self, rest: str) -> BoxAnswer:
-        self._fail(self.authority.opening)
+        self._fail(self.behaviour.opening)
         return super()._directory(rest)
 
     def _new_order(self, request: SignedRequest, url: str) -> BoxAnswer:
@@ -119,13 +119,13 @@ class StageCA(AcmeServer):
         if names != self._repeats:
             self.asked.append(names)
         self._repeats = names if "replaces" in payload else None
-        self._fail(self.authority.ordering)
+        self._fail(self.behaviour.ordering)
         self.made += 1
         self._repeats = None
         return super()._new_order(request, url)
 
     def _finalize(self, request: SignedRequest, url: str) -> BoxAnswer:
-        code, order = self.authority.issuing, self._order_at(request, url)
+        code, order = self.behaviour.issuing, self._order_at(request, url)
         if code == "ca-order-invalid":
             order.error = AcmeProblem("strange", "it was given up")
             return self._shown(order)
@@ -134,8 +134,8 @@ class StageCA(AcmeServer):
         return super()._finalize(request, url)
 
     def _issue(self, order: BoxOrder, csr: crypto.CertificateSigningRequest) -> None:
-        order.processing = self.authority.issuing == "ca-timeout"
-        if self.authority.issuing == "wrong":
+        order.processing = self.behaviour.issuing == "ca-timeout"
+        if self.behaviour.issuing == "wrong":
             order.chain = self._issuer.sign(csr.public_key(), order.names[1:] or ("wrong.test",), self._clock.now())
         else:
             super()._issue(order, csr)
@@ -145,7 +145,7 @@ class StageCA(AcmeServer):
             return
         if code == "ca-unreachable":
             raise HttpFailure("connect", "the connection was refused")
-        kind, blamed, after = REFUSALS[code], self.authority.blamed, self.authority.retry_after
+        kind, blamed, after = REFUSALS[code], self.behaviour.blamed, self.behaviour.retry_after
         about = [] if blamed is None else [{**AcmeProblem(kind, "no").document(), "identifier": identifier_of(blamed)}]
         raise AcmeProblem(
             kind, f"the CA says {code}", retry_after=None if after is None else int(after), subproblems=about

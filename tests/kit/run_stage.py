@@ -37,7 +37,7 @@ from tests.kit.certificates import issue
 from tests.kit.clock import START, FakeClock
 from tests.kit.dns import Host, MemoryDns
 from tests.kit.memory import Ports, threads_at_once
-from tests.kit.run_ca import Authority, StageCA
+from tests.kit.run_ca import CaBehaviour, StageCA
 
 DIRECTORIES: Final = {
     "one": "https://acme-v02.api.letsencrypt.org/directory",  # the ledger knows its limits
@@ -50,6 +50,7 @@ DIRECTORIES: Final = {
 class RunWorld:
     """The faults of a world.
 
+    :ivar cas: how each CA behaves.
     :ivar hosts: the fate of each DNS account's host: see :class:`Host`.
     :ivar zones: the zones of each account; empty: any.
     :ivar ports: listen addresses that are ``"taken"``, or ``"lost"`` between the check and the use.
@@ -58,7 +59,7 @@ class RunWorld:
     :ivar stop: the number of the event at which the caller cancels.
     """
 
-    authorities: Mapping[str, Authority] = field(default_factory=dict)
+    cas: Mapping[str, CaBehaviour] = field(default_factory=dict)
     hosts: Mapping[str, str] = field(default_factory=dict)
     zones: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ports: Mapping[str, str] = field(default_factory=dict)
@@ -90,7 +91,7 @@ class RunStage:
             name: StageCA(
                 name,
                 directory,
-                world.authorities.get(name, Authority()),
+                world.cas.get(name, CaBehaviour()),
                 self.clock,
                 shown=self._shown,
                 accounts=self.accounts[name],

@@ -18,7 +18,7 @@ from tests.kit.acme_server import AcmeServer, nothing
 from tests.kit.clock import FakeClock
 from tests.kit.dns import MemoryDns
 from tests.kit.memory import in_memory
-from tests.kit.run_ca import Authority
+from tests.kit.run_ca import CaBehaviour
 from tests.kit.run_stage import RunStage, RunWorld
 from tests.kit.stores import DIRECTORY, keep
 from tests.kit.stores import SPEC as STORED
@@ -28,11 +28,11 @@ SPEC = CertificateSpec(
 )
 WORKS = RunWorld(hosts={"a": "ok"})
 HOST_REFUSES = RunWorld(hosts={"a": "refuses"})
-CA_REFUSES = RunWorld({"one": Authority(ordering="ca-rejected-identifier")}, hosts={"a": "ok"})
-CA_ASKS_TO_WAIT = RunWorld({"one": Authority(ordering="ca-server-error", retry_after=7200)}, hosts={"a": "ok"})
-NO_NETWORK = RunWorld({"one": Authority(opening="ca-unreachable")}, hosts={"a": "ok"})
+CA_REFUSES = RunWorld({"one": CaBehaviour(ordering="ca-rejected-identifier")}, hosts={"a": "ok"})
+CA_ASKS_TO_WAIT = RunWorld({"one": CaBehaviour(ordering="ca-server-error", retry_after=7200)}, hosts={"a": "ok"})
+NO_NETWORK = RunWorld({"one": CaBehaviour(opening="ca-unreachable")}, hosts={"a": "ok"})
 NO_SECRET = RunWorld(hosts={"a": "secretless"})
-INVALID = RunWorld({"one": Authority(rejects={("dns-01", "a"): ("dns", ("x.test",))})}, hosts={"a": "ok"})
+INVALID = RunWorld({"one": CaBehaviour(rejects={("dns-01", "a"): ("dns", ("x.test",))})}, hosts={"a": "ok"})
 
 
 def pause(stage: RunStage, outcome: Outcome) -> timedelta:
@@ -102,7 +102,7 @@ def test_after_five_orders_in_an_hour_a_person_is_told_when_it_goes_on(
     `now` overrides it; it applies to the same names and CA only.
     """
     spec = replace(SPEC, ca=ca)
-    stage = RunStage(tmp_path, replace(world, authorities={ca: world.authorities.get("one", Authority())}))
+    stage = RunStage(tmp_path, replace(world, cas={ca: world.cas.get("one", CaBehaviour())}))
     assert [stage.run(spec, attended=True).status for _ in range(5)] == ["failed"] * 5
     asked = len(stage.cas[ca].asked)
     held = stage.run(spec, attended=True)

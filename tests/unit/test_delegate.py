@@ -40,7 +40,7 @@ from dnsrenew.store.state import State
 from tests.kit.acme_dns import DOMAIN, AcmeDns
 from tests.kit.clock import FakeClock
 from tests.kit.memory import threads_at_once
-from tests.kit.run_ca import Authority
+from tests.kit.run_ca import CaBehaviour
 from tests.kit.run_stage import RunStage, RunWorld
 
 ACME = {"provider": "acme-dns", "api": "http://127.0.0.1:1"}
@@ -598,8 +598,8 @@ def persisted(stage: RunStage) -> list[dict[str, str]]:
 
 def stage_of(folder: Path, *, offers: tuple[str, ...] = ("dns-01", "dns-persist-01"), **world: Any) -> RunStage:
     """A stage whose CA offers dns-persist-01."""
-    authority = Authority(offers=offers, dialect="01")
-    return RunStage(folder / "state", RunWorld({"one": authority}, {"a": "ok"}, **world))
+    behaviour = CaBehaviour(offers=offers, dialect="01")
+    return RunStage(folder / "state", RunWorld({"one": behaviour}, {"a": "ok"}, **world))
 
 
 def test_what_to_do_names_the_command(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore
 from tests.kit.clock import FakeClock
 from tests.kit.memory import host_config
-from tests.kit.run_ca import Authority
+from tests.kit.run_ca import CaBehaviour
 from tests.kit.run_stage import RunStage, RunWorld
 from tests.kit.stores import DIRECTORY, SPEC, keep
 
@@ -316,7 +316,7 @@ def test_a_live_run_completes_its_renames_itself(host: Host) -> None:
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_renewed_certificate_is_deployed(tmp_path: Path, fails: bool) -> None:
     """A renewal deploys the new certificate. A failed renewal deploys the current one."""
-    world = RunWorld(hosts={"home": "ok"}, authorities={"one": Authority(ordering="ca-server-error")} if fails else {})
+    world = RunWorld(hosts={"home": "ok"}, cas={"one": CaBehaviour(ordering="ca-server-error")} if fails else {})
     stage = RunStage(tmp_path / "state", world)
     got: list[str] = []
     routes = (Route("dns-01", dns=("home",)),)

@@ -12,7 +12,7 @@ import pytest
 from dnsrenew.challenges.dns_persist01.values import end_of
 from dnsrenew.errors import DnsRenewError
 from dnsrenew.model import CertificateSpec, Outcome, Route
-from tests.kit.run_ca import Authority
+from tests.kit.run_ca import CaBehaviour
 from tests.kit.run_stage import RunStage, RunWorld
 
 PERSIST = Route("dns-persist-01", ca="one")
@@ -35,9 +35,9 @@ def make(tmp_path: Path) -> MakeStage:
     """Return a function that makes a stage whose CA offers dns-persist-01."""
 
     def stage(dialect: str = "01", offers: tuple[str, ...] = OFFERED, **world: Any) -> RunStage:
-        authority = Authority(offers=offers, dialect=dialect)
+        behaviour = CaBehaviour(offers=offers, dialect=dialect)
         hosts = world.pop("hosts", {"a": "ok"})
-        return RunStage(tmp_path / "state", RunWorld({"one": authority, "stage": authority}, hosts, **world))
+        return RunStage(tmp_path / "state", RunWorld({"one": behaviour, "stage": behaviour}, hosts, **world))
 
     return stage
 

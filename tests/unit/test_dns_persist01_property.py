@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dnsrenew.fallback.history import route_key
 from dnsrenew.model import CertificateSpec, Route
-from tests.kit.run_ca import Authority
+from tests.kit.run_ca import CaBehaviour
 from tests.kit.run_stage import RunStage, RunWorld
 
 DOMAINS = ("x.test", "*.x.test", "www.x.test", "y.test")
@@ -26,8 +26,8 @@ ROUTES = st.lists(
     min_size=1,
     max_size=4,
 ).map(lambda routes: list({route_key(route, "one"): route for route in routes}.values()))
-AUTHORITIES = st.builds(
-    Authority,
+BEHAVIOURS = st.builds(
+    CaBehaviour,
     offers=st.sampled_from([ALL, ALL, ("http-01", "dns-01")]),
     dialect=st.sampled_from(["00", "01", "02"]),
     reuses=st.booleans(),
@@ -56,9 +56,11 @@ class Case:
         return CertificateSpec(name="home", domains=names, identifiers=names, ca="one", routes=tuple(self.routes))
 
 
-def world(authority: Authority, hosts: Mapping[str, str], zones: Mapping[str, tuple[str, ...]], stop: int) -> RunWorld:
+def world(
+    behaviour: CaBehaviour, hosts: Mapping[str, str], zones: Mapping[str, tuple[str, ...]], stop: int
+) -> RunWorld:
     """A world with one CA and its staging CA."""
-    return RunWorld({"one": authority, "stage": authority}, hosts, zones, stop=stop or None)
+    return RunWorld({"one": behaviour, "stage": behaviour}, hosts, zones, stop=stop or None)
 
 
 CASES = st.builds(
@@ -67,7 +69,7 @@ CASES = st.builds(
     st.lists(st.sampled_from(DOMAINS), min_size=1, unique=True),
     st.builds(
         world,
-        AUTHORITIES,
+        BEHAVIOURS,
         st.fixed_dictionaries(dict.fromkeys(ACCOUNTS, FATES)),
         st.fixed_dictionaries(dict.fromkeys(ACCOUNTS, st.sampled_from([(), ("x.test",), ("far.test",)]))),
         st.sampled_from([0, 0, 0, *range(1, 16)]),

@@ -10,7 +10,7 @@ import pytest
 from dnsrenew.base.values import replace as replaced
 from dnsrenew.model import CertificateSpec, Route
 from dnsrenew.operations.status import status_of
-from tests.kit.run_ca import Authority
+from tests.kit.run_ca import CaBehaviour
 from tests.kit.run_stage import DIRECTORIES, RunStage, RunWorld
 
 SPEC = CertificateSpec(
@@ -68,13 +68,13 @@ def test_what_is_due_is_tried_again_after_a_pause(tmp_path: Path) -> None:
 
 # ── a CA that asks to wait ──────────────────────────────────────────────────────────────
 
-BUSY = Authority(ordering="ca-server-error", retry_after=3 * 86_400)
+BUSY = CaBehaviour(ordering="ca-server-error", retry_after=3 * 86_400)
 TWO = replace(SPEC, routes=(Route("dns-01", dns=("a",)), Route("dns-01", dns=("a",), ca="two")))
 
 
 def test_while_one_ca_asks_to_wait_only_the_other_is_tried(tmp_path: Path) -> None:
     """While one CA asks to wait, earlier runs try only the other one. After the wait it is tried again."""
-    stage = RunStage(tmp_path, RunWorld({"one": BUSY, "two": Authority(ordering="ca-caa")}, hosts={"a": "ok"}))
+    stage = RunStage(tmp_path, RunWorld({"one": BUSY, "two": CaBehaviour(ordering="ca-caa")}, hosts={"a": "ok"}))
     first = stage.run(TWO)
     assert [attempt.error and attempt.error.code for attempt in first.attempts] == ["ca-server-error", "ca-caa"]
     assert first.next_attempt is not None

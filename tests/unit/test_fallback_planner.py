@@ -38,14 +38,14 @@ class PlannerStage:
         *routes: Route,
         names: Sequence[str] = (APEX, WILD),
         state: State | None = None,
-        authority: Mapping[str, str] = SELF,
+        effective_ca: Mapping[str, str] = SELF,
     ) -> None:
         self.events: list[Event] = []
         self.clock = FakeClock()
         context = Context(clock=self.clock, emitter=Emitter(self.clock, self.events.append))
         self.spec = CertificateSpec(name="home", domains=tuple(names), identifiers=tuple(names), ca="one",
                                     routes=routes)  # fmt: skip
-        self.planner = FallbackPlanner(self.spec, state or State(), context, authority)
+        self.planner = FallbackPlanner(self.spec, state or State(), context, effective_ca)
 
     def next(self) -> ActiveAttempt:
         """Return the next attempt, which must exist."""
@@ -143,7 +143,7 @@ def test_a_route_that_no_name_can_take_is_told_as_skipped() -> None:
 
 def test_in_a_rehearsal_the_twins_are_asked() -> None:
     """In a dry run, two routes whose CAs share a staging CA are one route."""
-    stage = PlannerStage(replace(A, ca=None), replace(A, ca="two"), authority={"one": "stage", "two": "stage"})
+    stage = PlannerStage(replace(A, ca=None), replace(A, ca="two"), effective_ca={"one": "stage", "two": "stage"})
     stage.fail(refused("a"), APEX, WILD)
     assert stage.told() == [("dns-01", ("a",), 1, "provider-refused")]
     assert stage.planner.attempts[0].route.ca == "stage"

@@ -11,7 +11,7 @@ from dnsrenew.errors import CAError, DnsError
 from dnsrenew.model import Route
 from dnsrenew.operations.lasting_records import LastingRecord, find_records, set_records
 from dnsrenew.renewal.job import Services
-from tests.kit.run_ca import Authority
+from tests.kit.run_ca import CaBehaviour
 from tests.kit.run_stage import RunStage, RunWorld
 
 NAMES = ("x.test", "*.x.test", "y.test")
@@ -21,7 +21,9 @@ OFFERED = ("http-01", "dns-01", "dns-persist-01")
 
 def stage_of(path: Path, dialect: str = "01", offers: tuple[str, ...] = OFFERED, **world: Any) -> RunStage:
     """A stage whose CA offers the challenge."""
-    return RunStage(path / "state", RunWorld({"one": Authority(offers=offers, dialect=dialect)}, {"a": "ok"}, **world))
+    return RunStage(
+        path / "state", RunWorld({"one": CaBehaviour(offers=offers, dialect=dialect)}, {"a": "ok"}, **world)
+    )
 
 
 def found(stage: RunStage, services: Services) -> list[LastingRecord]:

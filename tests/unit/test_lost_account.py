@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.model import CertificateSpec, Outcome, Route
-from tests.kit.run_ca import Authority
+from tests.kit.run_ca import CaBehaviour
 from tests.kit.run_stage import RunStage, RunWorld
 
 SPEC = CertificateSpec(
@@ -22,7 +22,7 @@ def rerun(tmp_path: Path) -> Rerun:
     """Return a function that renews after the key of the account was damaged; ``{url}`` in the record is its URL."""
 
     def run(named: bool, record: str) -> tuple[RunStage, Outcome, str]:
-        world = {"authorities": {"one": Authority(named=named)}, "hosts": {"a": "ok"}}
+        world = {"cas": {"one": CaBehaviour(named=named)}, "hosts": {"a": "ok"}}
         stage = RunStage(tmp_path / "state", RunWorld(**world))  # type: ignore[arg-type]  # the values differ
         assert stage.run(SPEC).status == "renewed"
         (url,) = stage.accounts["one"]

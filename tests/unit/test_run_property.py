@@ -19,7 +19,7 @@ from dnsrenew.fallback.policy import NextAction, action_for_code, next_action
 from dnsrenew.model import Attempt, CertificateSpec, Outcome, Route
 from dnsrenew.runtime.retry import RESEND
 from tests.kit.acme_server import CHALLENGES as KINDS
-from tests.kit.run_ca import Authority, StageCA
+from tests.kit.run_ca import CaBehaviour, StageCA
 from tests.kit.run_stage import RunStage, RunWorld
 
 DOMAINS = ("x.test", "*.x.test", "www.x.test", "y.test")
@@ -42,8 +42,8 @@ ROUTES = LISTS.map(lambda routes: list({route_key(route, "one"): route for route
 REFUSED = ("ca-rate-limited", "ca-rejected-identifier", "ca-error", "ca-server-error", "ca-malformed-name")
 PROOFS = st.sampled_from(["unauthorized", "dns", "connection", "caa", "incorrectResponse", "strange"])
 NAMES = st.frozensets(st.sampled_from(DOMAINS), min_size=1)
-AUTHORITIES = st.builds(
-    Authority,
+BEHAVIOURS = st.builds(
+    CaBehaviour,
     opening=mostly("", "ca-unreachable", "ca-account-refused", "ca-error", "ca-rate-limited"),
     ordering=mostly("", *REFUSED),
     issuing=mostly("", "ca-caa", "ca-order-invalid", "ca-error", "ca-timeout", "wrong"),
@@ -57,7 +57,7 @@ AUTHORITIES = st.builds(
 )  # fmt: skip
 WORLDS = st.builds(
     RunWorld,
-    authorities=st.fixed_dictionaries({"one": AUTHORITIES, "two": AUTHORITIES, "stage": AUTHORITIES}),
+    cas=st.fixed_dictionaries({"one": BEHAVIOURS, "two": BEHAVIOURS, "stage": BEHAVIOURS}),
     hosts=st.fixed_dictionaries(
         dict.fromkeys(ACCOUNTS, mostly("ok", "refuses", "half", "down", "hidden", "keeps", "one", "secretless"))
     ),
@@ -159,7 +159,7 @@ def nothing_is_left(stage: RunStage) -> None:
 
 def _orders(ca: StageCA) -> int:
     """Return the number of orders that were wanted: one that is refused for a moment is requested three times."""
-    after = ca.authority.retry_after if ca.authority.ordering == "ca-rate-limited" else None
+    after = ca.behaviour.retry_after if ca.behaviour.ordering == "ca-rate-limited" else None
     is_repeated = after is not None and after <= RESEND.within
     return -(-len(ca.asked) // RESEND.tries) if is_repeated else len(ca.asked)
 
@@ -175,7 +175,7 @@ def orders_are_few(stage: RunStage, spec: CertificateSpec, outcome: Outcome, *, 
     missed = [attempt for attempt in outcome.attempts if is_worth_another(attempt)]
     bound = len(routes) + min(len(missed), sum(route.challenge == "dns-01" for route in routes))
     # That a CA does not reuse authorizations is known only after the order.
-    bound += sum(not ca.authority.reuses or twice for ca in stage.cas.values() if ca.asked)
+    bound += sum(not ca.behaviour.reuses or twice for ca in stage.cas.values() if ca.asked)
     assert asked <= (2 * bound if twice else bound)
     made = [attempt.route.ca for attempt in outcome.attempts for _ in range(attempt.orders)]
     assert Counter(made) == Counter({name: ca.made for name, ca in stage.cas.items() if ca.made})
