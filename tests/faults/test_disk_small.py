@@ -63,12 +63,12 @@ def run_both(workspace: Workspace, disks: SmallFs, accepted: Counter[str], setup
         assert (status, outcome["status"]) == (0, "renewed")
     else:
         assert (status, outcome["status"]) == (1, "failed")
-        check_error(error, CODES[setup.fate], (str(workspace.store),))
+        check_error(error, CODES[setup.kind], (str(workspace.store),))
         assert ".tmp-" not in error["message"]
         kept.assert_whole()
         # The check before the order writes as much as the run will, but fewer files than a run that creates an account.
         validated = setup.at in {"start", "certificate-started"} and not (
-            setup.fate == "no inodes" and setup.leave >= PROVED
+            setup.kind == "no inodes" and setup.leave >= PROVED
         )
         assert orders == (not validated)
     workspace.lab.flush()
@@ -101,21 +101,21 @@ def failing_paths(
 NO_INODES = pytest.param("no inodes", marks=pytest.mark.slow)
 
 
-@pytest.mark.parametrize(("fate", "step"), [("full", 4), pytest.param("no inodes", 2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("fault", "step"), [("full", 4), pytest.param("no inodes", 2, marks=pytest.mark.slow)])
 def test_a_disk_that_is_full_from_the_beginning(
-    workspace: Workspace, disks: SmallFs, accepted: Counter[str], fate: str, step: int
+    workspace: Workspace, disks: SmallFs, accepted: Counter[str], fault: str, step: int
 ) -> None:
     """With no free space, then a little more each time, nothing is ordered that could not be stored."""
-    faults = (DiskFault(fate=fate, leave=leave) for leave in range(0, 60, step))
+    faults = (DiskFault(kind=fault, leave=leave) for leave in range(0, 60, step))
     assert failing_paths(workspace, disks, accepted, faults) >= {".", "journal", "certificates/home/versions"}
 
 
-@pytest.mark.parametrize("fate", ["full", NO_INODES])
+@pytest.mark.parametrize("fault", ["full", NO_INODES])
 def test_a_disk_that_fills_up_after_the_order(
-    workspace: Workspace, disks: SmallFs, accepted: Counter[str], fate: str
+    workspace: Workspace, disks: SmallFs, accepted: Counter[str], fault: str
 ) -> None:
     """Each write after the order fails in turn, from the journal to state.json."""
-    faults = (DiskFault(fate=fate, at="order-created", leave=leave) for leave in range(60))
+    faults = (DiskFault(kind=fault, at="order-created", leave=leave) for leave in range(60))
     found = failing_paths(workspace, disks, accepted, faults)
     assert {place.partition("/home-1")[0] for place in found} == {
         "journal",
@@ -127,4 +127,4 @@ def test_a_disk_that_fills_up_after_the_order(
 @pytest.mark.parametrize("at", ["start", "certificate-started", "order-created", "txt-written", "authorizations-valid"])
 def test_a_disk_that_becomes_read_only(workspace: Workspace, disks: SmallFs, accepted: Counter[str], at: str) -> None:
     """The file system becomes read-only before the run or during it, and the next run on a good one succeeds."""
-    assert run_both(workspace, disks, accepted, DiskFault(fate="read-only", at=at)) is not None
+    assert run_both(workspace, disks, accepted, DiskFault(kind="read-only", at=at)) is not None

@@ -17,7 +17,7 @@ from dnsrenew.testing import InMemoryDriver
 
 T = TypeVar("T")
 Around = Callable[[Callable[[], None]], None]
-FATES: Final = ("ok", "refuses", "half", "down", "lost", "keeps", "hidden")
+BEHAVIOURS: Final = ("ok", "refuses", "half", "down", "lost", "keeps", "hidden")
 TIMEOUT: Final = 120.0
 
 
@@ -31,27 +31,27 @@ class Host(InMemoryDriver):
 
     :param one: whether it holds one value at a name.
     :param around: makes each call; a test may end the run before or after it.
-    :ivar fate: ``ok``; or it ``refuses`` to write, writes ``half``, is ``down``, makes a change and does not
+    :ivar behaviour: ``ok``; or it ``refuses`` to write, writes ``half``, is ``down``, makes a change and does not
         answer (``lost``), refuses removals (``keeps``), or its servers do not show its values (``hidden``).
     """
 
-    def __init__(self, fate: str = "ok", *, one: bool = False, around: Around = at_once) -> None:
+    def __init__(self, behaviour: str = "ok", *, one: bool = False, around: Around = at_once) -> None:
         super().__init__()
-        self.fate = fate
+        self.behaviour = behaviour
         self._one = one
         self._around = around
 
     def add(self, records: Sequence[TxtRecord]) -> None:
-        """Write the values, as the fate allows."""
+        """Write the values, as the behaviour allows."""
         self._around(lambda: self._add(records))
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
-        """Remove the values, as the fate allows."""
+        """Remove the values, as the behaviour allows."""
         self._around(lambda: self._remove(records))
 
     def _add(self, records: Sequence[TxtRecord]) -> None:
         self._refuse("refuses", "down")
-        written = records[:1] if self.fate == "half" else records
+        written = records[:1] if self.behaviour == "half" else records
         if self._one:
             self.values.update({record.name: [record.value] for record in written})
         else:
@@ -63,10 +63,10 @@ class Host(InMemoryDriver):
         super().remove(records)
         self._refuse("lost")
 
-    def _refuse(self, *fates: str) -> None:
-        if self.fate not in fates:
+    def _refuse(self, *behaviours: str) -> None:
+        if self.behaviour not in behaviours:
             return
-        if self.fate in {"down", "lost"}:
+        if self.behaviour in {"down", "lost"}:
             raise ConnectionError("nobody answers")
         raise ProviderError("provider-refused", "The host says no.", fix="Ask it why.")
 
@@ -197,4 +197,4 @@ class MemoryDns:
 
 
 def _is_hidden(host: InMemoryDriver) -> bool:
-    return isinstance(host, Host) and host.fate == "hidden"
+    return isinstance(host, Host) and host.behaviour == "hidden"

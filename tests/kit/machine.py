@@ -12,7 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from dnsrenew.base.names import base_domain
 from dnsrenew.model import CertificateSpec, KeyKind, Route
-from tests.kit.machine_ca import FATES as CA_FATES
+from tests.kit.dns import BEHAVIOURS as HOST_BEHAVIOURS
+from tests.kit.machine_ca import BEHAVIOURS as CA_BEHAVIOURS
 from tests.kit.machine_gate import Trouble
 from tests.kit.machine_model import Model
 from tests.kit.machine_world import FOREIGN, world
@@ -31,7 +32,6 @@ ROUTES: Final = tuple(
         (("single", SECOND), ("many", FIRST)),
     )
 )
-HOST_FATES: Final = ("ok", "refuses", "half", "down", "lost", "keeps", "hidden")
 HOUR: Final = 3600.0
 DAY: Final = 24 * HOUR
 PATIENCE: Final = 9 * DAY
@@ -99,15 +99,15 @@ class Machine(RuleBasedStateMachine):
         """Repair the disk."""
         self.world.trouble = None
 
-    @rule(name=st.sampled_from([FIRST, FIRST, SECOND]), fate=st.sampled_from(CA_FATES))
-    def break_the_ca(self, name: str, fate: str) -> None:
+    @rule(name=st.sampled_from([FIRST, FIRST, SECOND]), behaviour=st.sampled_from(CA_BEHAVIOURS))
+    def break_the_ca(self, name: str, behaviour: str) -> None:
         """Break a CA, or repair it."""
-        self.world.cas[name].fate = fate
+        self.world.cas[name].behaviour = behaviour
 
-    @rule(name=st.sampled_from(["many", "many", "single"]), fate=st.sampled_from(HOST_FATES))
-    def break_dns(self, name: str, fate: str) -> None:
+    @rule(name=st.sampled_from(["many", "many", "single"]), behaviour=st.sampled_from(HOST_BEHAVIOURS))
+    def break_dns(self, name: str, behaviour: str) -> None:
         """Break a DNS host, or repair it."""
-        self.world.hosts[name].fate = fate
+        self.world.hosts[name].behaviour = behaviour
 
     @rule(
         name=st.sampled_from(list(DOMAINS)),
@@ -130,9 +130,9 @@ class Machine(RuleBasedStateMachine):
         """Repair everything, so that runs succeed often enough."""
         self.world.trouble = None
         for host in self.world.hosts.values():
-            host.fate = "ok"
+            host.behaviour = "ok"
         for ca in self.world.cas.values():
-            ca.fate = "ok"
+            ca.behaviour = "ok"
 
     # ── invariants ──────────────────────────────────────────────────────────────────────
 

@@ -189,7 +189,7 @@ class Model:
         left = {value for value in self.ours() if value not in written}
         # A host with one value is asked first what its servers show; a value that none shows counts as replaced.
         single = self.world.hosts["single"]
-        if single.fate == "hidden":
+        if single.behaviour == "hidden":
             self._hidden |= {value for value in left if value[1] in single.values.get(value[0], ())}
         left -= self._hidden
         assert left == set(), f"in DNS and not in the journal: {left}"

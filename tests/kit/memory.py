@@ -25,12 +25,12 @@ T = TypeVar("T")
 class Ports:
     """A replacement of the listeners for http-01 that opens no port.
 
-    :param fates: listen addresses that are ``taken``, or ``lost`` between the check and the use, or ``mute``.
+    :param faults: listen addresses that are ``taken``, or ``lost`` between the check and the use, or ``mute``.
     :ivar contents: what is served, by token.
     """
 
-    def __init__(self, fates: Mapping[str, str] | None = None) -> None:
-        self.fates = fates or {}
+    def __init__(self, faults: Mapping[str, str] | None = None) -> None:
+        self.faults = faults or {}
         self.contents: dict[str, bytes] = {}
 
     def check(self, listen: str) -> None:
@@ -48,11 +48,11 @@ class Ports:
 
     def ask(self, listen: str, token: str) -> dict[str, bytes]:
         """Return our own response for a token."""
-        body = b"" if self.fates.get(listen) == "mute" else self.contents[token]
+        body = b"" if self.faults.get(listen) == "mute" else self.contents[token]
         return {listen: b"HTTP/1.1 200 OK\r\n\r\n" + body}
 
-    def _refuse(self, listen: str, fate: str) -> None:
-        if self.fates.get(listen) == fate:
+    def _refuse(self, listen: str, fault: str) -> None:
+        if self.faults.get(listen) == fault:
             raise ChallengeError("http-port-taken", f"{listen} is taken.", fix="Free it.", evidence={"listen": listen})
 
 

@@ -51,7 +51,7 @@ class RunWorld:
     """The faults of a world.
 
     :ivar cas: how each CA behaves.
-    :ivar hosts: the fate of each DNS account's host: see :class:`Host`.
+    :ivar hosts: the behaviour of each DNS account's host: see :class:`Host`.
     :ivar zones: the zones of each account; empty: any.
     :ivar ports: listen addresses that are ``"taken"``, or ``"lost"`` between the check and the use.
     :ivar lost: domains whose zone is not found.
@@ -84,7 +84,7 @@ class RunStage:
     def enter(self, world: RunWorld) -> None:
         """Replace the world."""
         self.world = world
-        self.hosts = {name: Host(fate, one=fate == "one") for name, fate in world.hosts.items()}
+        self.hosts = {name: Host(behaviour, one=behaviour == "one") for name, behaviour in world.hosts.items()}
         self.ports = Ports(world.ports)
         self.dns = MemoryDns(self.hosts, lost=world.lost, caa_values=world.caa)
         self.cas = {
@@ -143,7 +143,7 @@ class RunStage:
                 title=name.title(),
                 driver=OWN_OBJECT,
                 any_options=True,
-                behaviour=Behaviour(values="one" if self.hosts[name].fate == "one" else "many"),
+                behaviour=Behaviour(values="one" if self.hosts[name].behaviour == "one" else "many"),
             )
             for name, account in accounts.items()
         }
@@ -159,7 +159,7 @@ class RunStage:
         )
 
     def _options(self, host: Host) -> dict[str, Any]:
-        secret = {"token": Secret.env("DNSRENEW_TEST_NOT_THERE")} if host.fate == "secretless" else {}
+        secret = {"token": Secret.env("DNSRENEW_TEST_NOT_THERE")} if host.behaviour == "secretless" else {}
         return {"driver": host, **secret}
 
     def _client(self, name: str) -> CAClient:

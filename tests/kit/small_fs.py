@@ -35,12 +35,12 @@ _PRIVATE: Final = ("unshare", "--mount") if os.geteuid() == 0 else ("unshare", "
 class DiskFault:
     """A fault of the file system in one run.
 
-    :ivar fate: what happens to the file system: a key of :data:`FATES`.
+    :ivar kind: what happens to the file system: a key of :data:`FAULTS`.
     :ivar at: the event at which it happens; ``start``: before the program starts.
     :ivar leave: how many blocks or inodes are left.
     """
 
-    fate: str = "good"
+    kind: str = "good"
     at: str = "start"
     leave: int = 0
 
@@ -109,7 +109,7 @@ def _turn_read_only(store: str, _: int) -> None:
     _call("mount", "-o", "remount,bind,ro", store)
 
 
-FATES: Final[dict[str, Callable[[str, int], None]]] = {
+FAULTS: Final[dict[str, Callable[[str, int], None]]] = {
     "good": lambda _store, _leave: None,
     "full": _fill_pages,
     "no inodes": _fill_inodes,
@@ -129,7 +129,7 @@ def _run(request: dict[str, Any]) -> int:
     def emits(emitter: Emitter, kind: str, *rest: Any) -> None:
         emit(emitter, kind, *rest)
         if kind == request["at"]:
-            FATES[request["fate"]](request["store"], request["leave"])
+            FAULTS[request["kind"]](request["store"], request["leave"])
 
     emitters.emit = emits
     return main(request["arguments"])
@@ -140,7 +140,7 @@ def _serve_one(request: dict[str, Any]) -> int:
     _call("mount", "-t", "tmpfs", "-o", _OPTIONS, "tmpfs", store)
     shutil.copytree(request["before"], store, symlinks=True, dirs_exist_ok=True)
     if request["at"] == "start":
-        FATES[request["fate"]](store, request["leave"])
+        FAULTS[request["kind"]](store, request["leave"])
     child = fork(partial(_run, request))
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     shutil.copytree(store, request["after"], symlinks=True, ignore=shutil.ignore_patterns(f"{_FILLER}*"))

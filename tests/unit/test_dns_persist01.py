@@ -351,12 +351,12 @@ def test_an_old_record_that_stays_is_a_warning(make: MakeStage) -> None:
     assert old in warning["fix"]
 
 
-@pytest.mark.parametrize("fate", ["refuses", "down", "secretless"])
-def test_a_valid_record_that_cannot_be_renewed_is_used(make: MakeStage, fate: str) -> None:
+@pytest.mark.parametrize("behaviour", ["refuses", "down", "secretless"])
+def test_a_valid_record_that_cannot_be_renewed_is_used(make: MakeStage, behaviour: str) -> None:
     """If the record cannot be replaced, the certificate is renewed with a warning."""
-    stage = make(hosts={"a": fate})
+    stage = make(hosts={"a": behaviour})
     old = put(stage, record(stage, until(stage, 29)))
-    if fate == "secretless":  # read before an order, so that it can still be fixed
+    if behaviour == "secretless":  # read before an order, so that it can still be fixed
         assert error_of(stage.run(spec(PERSIST))).code == "secret-missing"
         return
     assert stage.run(spec(PERSIST)).status == "renewed"

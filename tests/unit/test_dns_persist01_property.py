@@ -19,7 +19,9 @@ from tests.kit.run_stage import RunStage, RunWorld
 DOMAINS = ("x.test", "*.x.test", "www.x.test", "y.test")
 ACCOUNTS = ("a", "b")
 ALL = ("http-01", "dns-01", "dns-persist-01")
-FATES = st.sampled_from(["ok", "ok", "ok", "refuses", "half", "down", "hidden", "keeps", "one", "lost", "secretless"])
+HOST_BEHAVIOURS = st.sampled_from(
+    ["ok", "ok", "ok", "refuses", "half", "down", "hidden", "keeps", "one", "lost", "secretless"]
+)
 DNS = st.lists(st.sampled_from(ACCOUNTS), max_size=2, unique=True)
 ROUTES = st.lists(
     st.builds(Route, st.sampled_from(["dns-persist-01", "dns-persist-01", "dns-01"]), dns=DNS, ca=st.just("one")),
@@ -70,7 +72,7 @@ CASES = st.builds(
     st.builds(
         world,
         BEHAVIOURS,
-        st.fixed_dictionaries(dict.fromkeys(ACCOUNTS, FATES)),
+        st.fixed_dictionaries(dict.fromkeys(ACCOUNTS, HOST_BEHAVIOURS)),
         st.fixed_dictionaries(dict.fromkeys(ACCOUNTS, st.sampled_from([(), ("x.test",), ("far.test",)]))),
         st.sampled_from([0, 0, 0, *range(1, 16)]),
     ),
@@ -98,7 +100,7 @@ def test_every_run_keeps_what_it_did_not_write(case: Case) -> None:
             assert not case.dry_run
             assert any(text.partition("; persistUntil")[0].removesuffix("; policy=wildcard") in new for new in written)
         for name, host in stage.hosts.items():
-            tidy = host.fate != "keeps" and case.world.stop is None
+            tidy = host.behaviour != "keeps" and case.world.stop is None
             challenge = [values for each, values in host.values.items() if each.startswith("_acme") and values]
             assert not (tidy and challenge), name
         if case.dry_run and case.world.stop is None and "keeps" not in case.world.hosts.values():

@@ -231,7 +231,7 @@ def test_a_host_that_does_not_remove(tmp_path: Path) -> None:
         check = probed(stage)
         assert (check.result, check.blocks, check.evidence["may_remove"]) == ("bad", (), False)
         assert len(stage.journal()) == 1
-        host.fate = "ok"
+        host.behaviour = "ok"
         its = stage.config
         locks, journal = ZoneLocks(stage.facts.store), stage.facts.store.journal
         swept = cleanup(Context(clock=stage.clock), journal, its.accounts, its.providers, locks)

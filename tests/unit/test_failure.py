@@ -18,17 +18,17 @@ SPEC = CertificateSpec(
 )
 
 
-@pytest.mark.parametrize("fate", ["refuses", "secretless"])
-def test_a_failure_of_what_was_only_forced_is_the_run_s_alone(tmp_path: Path, fate: str) -> None:
+@pytest.mark.parametrize("behaviour", ["refuses", "secretless"])
+def test_a_failure_of_what_was_only_forced_is_the_run_s_alone(tmp_path: Path, behaviour: str) -> None:
     """A failed forced renewal is in the outcome, but not in the status, and does not delay the regular renewal."""
     stage = RunStage(tmp_path, RunWorld(hosts={"a": "ok"}))
     assert stage.run(SPEC).status == "renewed"
-    stage.enter(RunWorld(hosts={"a": fate}))
+    stage.enter(RunWorld(hosts={"a": behaviour}))
     outcomes = [stage.run(SPEC, force=True) for _ in range(4)]
     assert {(outcome.status, outcome.reason) for outcome in outcomes} == {("failed", "forced")}
     outcome = outcomes[-1]
     assert outcome.error is not None
-    if fate == "refuses":
+    if behaviour == "refuses":
         assert outcome.next_attempt == outcome.next_renewal
     status = status_of(SPEC, stage.store, stage.context)
     assert (status.state, status.last_failure, status.next_attempt) == ("valid", None, None)

@@ -35,7 +35,7 @@ class ServerPort(Ports):
 
     def check(self, listen: str) -> None:
         """Whether it can be had."""
-        self.fates = {} if self._log()[-1:] == ["stop"] else {listen: "taken"}
+        self.faults = {} if self._log()[-1:] == ["stop"] else {listen: "taken"}
         super().check(listen)
 
 

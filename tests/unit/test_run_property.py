@@ -152,7 +152,7 @@ def one_run(stage: RunStage, spec: CertificateSpec, options: dict[str, bool]) ->
 def nothing_is_left(stage: RunStage) -> None:
     """No TXT value is left unless the host refuses removals, which is reported; no HTTP response is left."""
     kept = {name for name, host in stage.hosts.items() if any(host.values.values())}
-    assert all(stage.hosts[name].fate == "keeps" for name in kept)
+    assert all(stage.hosts[name].behaviour == "keeps" for name in kept)
     assert not kept or "txt-kept" in {notice.code for notice in stage.context.notices}
     assert not stage.ports.contents
 
