@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from dnsrenew.base.names import is_ip
+from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
 from dnsrenew.config.cas import CaTables
 from dnsrenew.config.deployments import deployment
@@ -61,32 +62,34 @@ _MOST_DOMAINS: Final = 1000
 """Domains of a certificate: CAs allow 100 to 250 (a limit of theirs that may rise)."""
 
 
-def _domains(value: Any, scope: FieldScope, path: KeyPath) -> dict[str, str] | None:
-    """Read the domains, A-labels → as written; return None if one is invalid."""
+def _domains(value: Any, scope: FieldScope, path: KeyPath) -> list[tuple[str, str] | None]:
+    """Read the domains, each as written and as A-labels; None stands for an invalid one, and for one that is twice."""
     if isinstance(value, str):
-        written, identifier = domain(value, scope, path)
-        return {identifier: written}
+        return [domain(value, scope, path)]
     if not isinstance(value, (list, tuple)) or not value:
         raise FieldError(texts.DOMAINS, found=describe_found(value) if value or value is None else EMPTY_LIST)
     if len(value) > _MOST_DOMAINS:
         raise FieldError(
             texts.MANY_DOMAINS.format(most=_MOST_DOMAINS), found=texts.DOMAINS_FOUND.format(count=len(value))
         )
-    domains: dict[str, str] = {}
-    is_valid = True
+    domains: list[tuple[str, str] | None] = []
+    first: dict[str, str] = {}
     for index, item in enumerate(value):
         item_path = (*path, index)
         try:
             written, identifier = domain(item, scope, item_path)
         except FieldError as error:
             scope.mistake(item_path, describe_found(item), error.expected)
-            is_valid = False
+            domains.append(None)
             continue
-        if identifier in domains:
-            first = quoted(domains[identifier])
-            scope.mistake(item_path, describe_found(item), texts.DOMAIN_TWICE.format(domain=first))
-        domains[identifier] = written
-    return domains if is_valid else None
+        if identifier in first:
+            expected = texts.DOMAIN_TWICE.format(domain=quoted(first[identifier]))
+            scope.mistake(item_path, describe_found(item), expected)
+            domains.append(None)
+            continue
+        first[identifier] = written
+        domains.append((written, identifier))
+    return domains
 
 
 def _ca(value: Any, scope: FieldScope, path: KeyPath) -> str:
@@ -133,16 +136,35 @@ _DOCUMENT: Final = Table("certificate", _CERTIFICATE.keys, offered=(*_CERTIFICAT
 """A document of a fleet; whoever reads it takes its tags out before."""
 
 
+class CertificateDraft(Frozen):
+    """What of one table could be read: a certificate with a mistake is checked for others too.
+
+    :ivar path: the key of the table.
+    :ivar domains: as written, by their index in the list.
+    :ivar identifiers: as A-labels, by the same index.
+    """
+
+    scope: FieldScope
+    path: KeyPath
+    domains: Mapping[int, str]
+    identifiers: Mapping[int, str]
+    ca: str
+    routes: tuple[Route, ...]
+    profile: Profile | None
+
+
 class CertificateTables:
     """All certificates, in the order of the files.
 
     :param default_ca: the CA of certificates that name none.
     :param doh: whether the resolver has a DNS-over-HTTPS server (RFC 8484).
+    :ivar drafts: all certificates, valid or not.
     :ivar places: the scope and the key of each certificate, by name.
     """
 
     def __init__(self, default_ca: str, *, accounts: DnsAccountTables, cas: CaTables, doh: bool) -> None:
         self.specs: list[CertificateSpec] = []
+        self.drafts: list[CertificateDraft] = []
         self.default_ca_used = False
         self.default_ca = default_ca
         self.places: dict[str, tuple[FieldScope, KeyPath]] = {}
@@ -184,7 +206,7 @@ class CertificateTables:
             scope.mistake(path, error.found or kind(value), error.expected)
             return {}
         checked = dict(values)
-        self._check_settings(checked, value, (), scope, path)
+        self._check_settings(checked, value, {}, scope, path)
         return {key: checked.get(key, given) for key, given in values.items()}
 
     def empty(self) -> CertificateTables:
@@ -204,30 +226,27 @@ class CertificateTables:
         return name in self._accounts.names if name else bool(self._accounts.names)
 
     def _read_one(self, values: dict[str, Any], table: Any, scope: FieldScope, path: KeyPath) -> None:
-        domains = values.pop("domains", None)
+        read: list[tuple[str, str] | None] = values.pop("domains", None) or []
+        domains = {index: one[0] for index, one in enumerate(read) if one}
+        identifiers = {index: one[1] for index, one in enumerate(read) if one}
         name = values.pop("name", None)
-        if name is None and "name" not in table and domains:
-            name = _default_name(next(iter(domains)), scope, path)
+        if name is None and "name" not in table and 0 in identifiers:
+            name = _default_name(identifiers[0], scope, path)
         if name is not None:
             self._check_name(name, scope, path)
-        ca = self._check_settings(values, table, tuple(domains or ()), scope, path)
+        ca = self._check_settings(values, table, identifiers, scope, path) or self.default_ca
         if "routes" not in values:
             values["routes"] = DEFAULT_ROUTES
             if "routes" not in table:
-                self._check_default_routes(tuple(domains or ()), scope, path)
-        if domains and name is not None:
-            self.specs.append(
-                CertificateSpec(
-                    name=name,
-                    domains=tuple(domains.values()),
-                    identifiers=tuple(domains),
-                    ca=ca or self.default_ca,
-                    **values,
-                )
-            )
+                self._check_default_routes(identifiers, scope, path)
+        routes, profile = values["routes"], values.get("profile")
+        self.drafts.append(CertificateDraft(scope, path, domains, identifiers, ca, routes, profile))
+        if read and len(domains) == len(read) and name is not None:
+            known = {"domains": tuple(domains.values()), "identifiers": tuple(identifiers.values())}
+            self.specs.append(CertificateSpec(name=name, ca=ca, **known, **values))
 
     def _check_settings(
-        self, values: dict[str, Any], table: Any, identifiers: tuple[str, ...], scope: FieldScope, path: KeyPath
+        self, values: dict[str, Any], table: Any, identifiers: Mapping[int, str], scope: FieldScope, path: KeyPath
     ) -> str | None:
         """Check values against the CAs, the accounts and the resolver; take the CA out of them, and return it."""
         ca: str | None = values.pop("ca", None)
@@ -244,9 +263,9 @@ class CertificateTables:
             values["routes"] = check_routes(needs, scope, path, self._accounts, self._cas)
         return ca
 
-    def _check_default_routes(self, identifiers: tuple[str, ...], scope: FieldScope, path: KeyPath) -> None:
+    def _check_default_routes(self, identifiers: Mapping[int, str], scope: FieldScope, path: KeyPath) -> None:
         check_fitting(DEFAULT_ROUTES, identifiers, scope, path)
-        if not identifiers or not all(map(is_ip, identifiers)):  # an account would not help
+        if not identifiers or not all(map(is_ip, identifiers.values())):  # an account would not help
             check_accounts_exist(self._accounts, scope, path)
 
     def _check_name(self, name: str, scope: FieldScope, path: KeyPath) -> None:

@@ -14,8 +14,8 @@ from dnsrenew.validation.mistakes import quoted
 from dnsrenew.validation.texts import MISSING
 
 if TYPE_CHECKING:
+    from dnsrenew.config.certificates import CertificateDraft
     from dnsrenew.config.loader import Draft
-    from dnsrenew.model import CertificateSpec
 
 _LOCAL: Final = frozenset(
     {"corp", "home", "internal", "intranet", "invalid", "lan", "local", "localdomain", "localhost", "private"}
@@ -31,13 +31,13 @@ _ACME_LABEL: Final = "_acme-challenge."
 def check_public_cas(draft: Draft) -> None:
     """Add a mistake for each thing that a built-in CA refuses whatever DNS says."""
     used: dict[str, None] = {}
-    for spec in draft.certificates.specs:
-        names = dict.fromkeys(route.ca or spec.ca for route in spec.routes)
+    for one in draft.certificates.drafts:
+        names = dict.fromkeys(route.ca or one.ca for route in one.routes)
         public = [name for name in names if is_public(draft, name)]
-        _check_profile(draft, spec)
+        _check_profile(draft, one)
         used.update(dict.fromkeys(public))
         if len(public) == len(names):  # a CA of one's own issues for any name
-            _check_names(draft, spec)
+            _check_names(one)
     if used:
         _check_terms(draft, list(used))
 
@@ -56,25 +56,23 @@ def _check_terms(draft: Draft, cas: list[str]) -> None:
     draft.main.mistake(("agree_terms",), found, texts.AGREEMENT, fix=texts.AGREE.format(terms=terms))
 
 
-def _check_names(draft: Draft, spec: CertificateSpec) -> None:
-    scope, path = draft.certificates.places[spec.name]
-    for index, (domain, identifier) in enumerate(zip(spec.domains, spec.identifiers, strict=True)):
+def _check_names(one: CertificateDraft) -> None:
+    for index, identifier in one.identifiers.items():
         expected = refusal(base_domain(identifier))
         if expected is not None:
-            scope.mistake((*path, "domains", index), quoted(domain), expected)
+            one.scope.mistake((*one.path, "domains", index), quoted(one.domains[index]), expected)
 
 
-def _check_profile(draft: Draft, spec: CertificateSpec) -> None:
+def _check_profile(draft: Draft, one: CertificateDraft) -> None:
     """Add a mistake if a CA that may get IP addresses in an order issues for them only with another profile."""
-    addresses = list(filter(is_ip, spec.identifiers))
-    fitting = [route for route in spec.routes if not all(map(CHALLENGES[route.challenge].is_unfit, addresses))]
-    for ca in dict.fromkeys(route.ca or spec.ca for route in fitting):
+    addresses = list(filter(is_ip, one.identifiers.values()))
+    fitting = [route for route in one.routes if not all(map(CHALLENGES[route.challenge].is_unfit, addresses))]
+    for ca in dict.fromkeys(route.ca or one.ca for route in fitting):
         wanted = _IP_PROFILES.get(ca)
-        found = spec.profile and spec.profile.name
+        found = one.profile and one.profile.name
         if wanted is not None and found != wanted and is_public(draft, ca):
-            scope, path = draft.certificates.places[spec.name]
             expected = texts.PROFILE_OF_IP.format(profile=wanted, ca=ca)
-            scope.mistake((*path, "profile"), quoted(found) if found else MISSING, expected)
+            one.scope.mistake((*one.path, "profile"), quoted(found) if found else MISSING, expected)
             return
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import filterfalse
 from typing import Any, Final
 
@@ -78,10 +78,13 @@ def route(value: Any, scope: FieldScope, path: KeyPath) -> Route | None:
 
 
 class RouteNeeds(Frozen):
-    """What the check of routes needs of a certificate: its routes as read, its domains and its CA."""
+    """What the check of routes needs of a certificate: its routes as read, its domains and its CA.
+
+    :ivar identifiers: the valid domains, by their index in the list.
+    """
 
     routes: tuple[Route | None, ...]
-    identifiers: tuple[str, ...]
+    identifiers: Mapping[int, str]
     ca: str
 
 
@@ -154,7 +157,7 @@ def _check_accounts(
     if not CHALLENGES[one.challenge].writes_dns or (one.alias is None and one.follow_cname):
         return
     names = one.dns or known
-    for name in (one.alias,) if one.alias else filterfalse(is_ip, needs.identifiers):
+    for name in (one.alias,) if one.alias else filterfalse(is_ip, needs.identifiers.values()):
         if names and not accounts.covers(names, base_domain(name)):
             key = "alias" if one.alias else "follow_cname"
             found = texts.OUTSIDE_ZONES.format(domain=quoted(name))
@@ -162,15 +165,16 @@ def _check_accounts(
             scope.mistake((*path, key), found, expected)
 
 
-def check_fitting(routes: Sequence[Route], identifiers: Sequence[str], scope: FieldScope, path: KeyPath) -> None:
+def check_fitting(routes: Sequence[Route], identifiers: Mapping[int, str], scope: FieldScope, path: KeyPath) -> None:
     """Add a mistake for each wildcard, and each IP address, that no route can validate.
 
+    :param identifiers: the valid domains, by their index in the list.
     :param path: the certificate's.
     """
     types = [CHALLENGES[challenge] for challenge in {one.challenge for one in routes}]
-    for index, identifier in enumerate(identifiers):
+    for index, identifier in identifiers.items():
         if is_wildcard(identifier) and all(its.is_unfit(identifier) for its in types):
             scope.mistake((*path, "domains", index), quoted(identifier), texts.WILDCARD)
         elif is_ip(identifier) and types and all(its.is_unfit(identifier) for its in types):
-            expected = texts.IP_ROUTE if all(map(is_ip, identifiers)) else texts.IP_ROUTE_TOO
+            expected = texts.IP_ROUTE if all(map(is_ip, identifiers.values())) else texts.IP_ROUTE_TOO
             scope.mistake((*path, "domains", index), quoted(identifier), expected)

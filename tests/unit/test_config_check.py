@@ -161,6 +161,22 @@ def test_all_mistakes_in_one_go(tmp_path: Path) -> None:
     ]
 
 
+def test_a_malformed_domain_does_not_hide_other_mistakes(tmp_path: Path) -> None:
+    """The terms and the other domains of a certificate are checked, although one of its domains is malformed."""
+    text = HOME + names("x.example.com/", "fileserver.local", "a_b.example.com", "nas", "*.example.com")
+    text += 'routes = [{ challenge = "http-01" }]\n'
+    said = mistakes(tmp_path, text, check)
+    domains = [f"certificate[0].domains[{index}]" for index in (0, 4, 1, 2, 3)]
+    assert sorted(one["key"] for one in said) == ["agree_terms", *sorted(domains)]
+    assert {one["found"] for one in said} >= {'"fileserver.local"', '"a_b.example.com"', '"nas"', '"*.example.com"'}
+
+
+def test_a_malformed_name_does_not_hide_other_mistakes(tmp_path: Path) -> None:
+    """Neither does a name that is no name of a certificate."""
+    said = mistakes(tmp_path, HOME + names("fileserver.local") + 'name = "../up"\n', check)
+    assert {one["key"] for one in said} == {"agree_terms", "certificate[0].name", "certificate[0].domains[0]"}
+
+
 def test_an_account_with_a_mistake_has_no_second(tmp_path: Path) -> None:
     """An account with a mistake in the file is reported once: its driver is not asked."""
     text = AGREED + '[dns.a]\nprovider = "rfc2136"\n' + CERTIFICATE
