@@ -91,7 +91,8 @@ def of_values(value: Any, kind: Kind | None = None) -> Iterator[Private]:  # JSO
     """Give the strings under keys that tell their kind."""
     if isinstance(value, Mapping):
         for key, each in value.items():
-            yield from of_values(each, _KEYS.get(str(key)))
+            # Values stand by the name and the server that has them; other kinds end at the next mapping.
+            yield from of_values(each, _KEYS.get(str(key), "value" if kind == "value" else None))
     elif isinstance(value, (list, tuple)):
         for each in value:
             yield from of_values(each, kind)

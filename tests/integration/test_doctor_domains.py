@@ -16,8 +16,10 @@ import pytest
 from dnsrenew.base.values import replace
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.doctor.host.dns_port import port_53
+from dnsrenew.doctor.redaction import redact
 from dnsrenew.errors import DnsError
 from dnsrenew.model import Check, Route, TxtRecord
+from tests.kit.diagnoses import diagnosis
 from tests.kit.doh_server import DohServer, resolving
 from tests.kit.domain_doctor import DNS, HTTP, DomainDoctor
 from tests.kit.zone_answers import answering
@@ -410,7 +412,9 @@ def test_old_values_are_found(lab: Lab, tmp_path: Path, owner: str, code: str) -
     check = examined(lab, tmp_path, "txt-stale", "www.stale-doctor.test", "stale-doctor.test")
     assert (check.result, check.blocks) == ("ok" if code == "wildcard" else "bad", ())
     if code == "stale":
-        assert check.evidence["found"]["_acme-challenge.www.stale-doctor.test"][PRIMARY] == ["old?value"]
+        assert check.evidence["values"]["_acme-challenge.www.stale-doctor.test"][PRIMARY] == ["old?value"]
+        (shown,) = redact([diagnosis(None, [check])])
+        assert "old?value" not in repr(shown)
     if code == "doubled":
         assert "_acme-challenge.www.stale-doctor.test.stale-doctor.test" in check.summary
 

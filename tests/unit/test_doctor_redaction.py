@@ -172,6 +172,17 @@ def test_values_of_records_are_masked_by_their_key() -> None:
     assert found.checks[0].evidence == {"values": ["value-1"], "users": ["user-1"], "store": "read-only"}
 
 
+def test_values_by_name_and_server_are_masked() -> None:
+    """A TXT value that stands by its name and server is masked there and in the sentence; states elsewhere stay."""
+    found = {"_acme-challenge.x.test": {"192.0.2.53": ["EVILplain", "Mixed value two"]}}
+    evidence: dict[str, Any] = {"values": found, "zones": [{"zone": "x.test", "udp": "authority"}]}
+    check = diagnoses.check("txt-stale", "bad", "Old: {old}.", old=["EVILplain"], **evidence)
+    (its,) = redact([diagnoses.diagnosis("x.test", [check])])
+    assert its.checks[0].summary == "Old: value-1."
+    assert its.checks[0].evidence["values"] == {"_acme-challenge.domain-1": {"address-1": ["value-1", "value-2"]}}
+    assert its.checks[0].evidence["zones"] == [{"zone": "domain-1", "udp": "authority"}]
+
+
 def test_the_configuration_tells_what_is_private(tmp_path: Path) -> None:
     """Names, paths, addresses and keys of the configuration and of this host are masked."""
     config = Config.from_dict(

@@ -139,7 +139,7 @@ def txt_stale(facts: Facts, spec: CertificateSpec) -> Check | None:
         findings.append(judge_values(name, its, served.get(name), live))
         findings.append(judge_doubled(f"{name}{zone}", zone, its, served.get(f"{name}{zone}")))
     shown = {names.relative(name): dict(each.by_server) for name, each in served.items() if each.by_server}
-    return combined(findings, {"found": shown})
+    return combined(findings, {"values": shown})
 
 
 def judge_values(
