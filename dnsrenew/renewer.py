@@ -474,7 +474,7 @@ class Renewer:
         from dnsrenew.store.zone_locks import ZoneLocks
 
         context, config = self._context(cancel), self._config
-        self._responses.sweep()
+        self._responses.remove_leftovers()
         with self._working(context) as services:
             journal, locks, served = self._store.journal, ZoneLocks(self._store, wait), services.dns.values
             return leftovers.cleanup(

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from dnsrenew.runtime.context import Context
     from dnsrenew.store.deployment_files import DeploymentFiles, UnfinishedRenames
     from dnsrenew.store.diagnosis_records import DiagnosisRecords
+    from dnsrenew.store.http_responses import HttpResponses
     from dnsrenew.store.ledger import Ledger
     from dnsrenew.store.notified import NotifiedRecords
     from dnsrenew.store.parts import Journal, PendingOrders, SigningRequests
@@ -287,9 +288,11 @@ class FolderStore(Store):
         return info.st_mtime_ns, info.st_ino, info.st_size
 
     @property
-    def responses(self) -> str:
+    def responses(self) -> HttpResponses:
         """See :attr:`Store.responses`."""
-        return self._paths.responses
+        from dnsrenew.store.http_responses import HttpResponses  # few programs serve them
+
+        return HttpResponses(self._paths.responses)
 
     def read_chain(self, name: str, state: State) -> str | None:
         """See :meth:`Store.read_chain`."""

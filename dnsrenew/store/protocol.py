@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dnsrenew.runtime.context import Context
     from dnsrenew.store.deployment_files import UnfinishedRenames
     from dnsrenew.store.diagnosis_records import DiagnosisRecords
+    from dnsrenew.store.http_responses import HttpResponses
     from dnsrenew.store.ledger import Ledger
     from dnsrenew.store.notified import NotifiedRecords
     from dnsrenew.store.parts import Journal, PendingOrders, SavedDeployment, SigningRequests, StoredAccount
@@ -206,8 +207,8 @@ class Store(Protocol):
         """Return a value that differs after the state of a certificate was written; one system call or statement."""
 
     @property
-    def responses(self) -> str:
-        """The folder for http-01 responses that the app of a program serves; it exists only when it is needed."""
+    def responses(self) -> HttpResponses:
+        """The http-01 responses that the app of a program serves."""
 
     def read_chain(self, name: str, state: State) -> str | None:
         """Return the certificate in force with its chain, as PEM, or None if there is none.

@@ -18,15 +18,16 @@ from typing import Any, Final
 import pytest
 
 from dnsrenew.base import threads
+from dnsrenew.base.public_files import PublicFiles
+from dnsrenew.base.safe_folder import HANDLES, Folder
 from dnsrenew.challenges import listeners as challenge_listeners
 from dnsrenew.challenges import server as challenge_server
 from dnsrenew.challenges.http01 import listener, server
 from dnsrenew.challenges.http01.listener import HttpListeners, Port
 from dnsrenew.challenges.http01.responses import HttpPlacement, HttpValue
-from dnsrenew.challenges.http01.safe_folder import HANDLES, Folder
 from dnsrenew.challenges.http01.server import TokenResponse
 from dnsrenew.challenges.http01.solver import Http01
-from dnsrenew.challenges.http01.webroot import Webroot
+from dnsrenew.challenges.http01.webroot import FOLDERS, Webroot
 from dnsrenew.challenges.port_owner import PortOwner, owner_of
 from dnsrenew.errors import CAError, Cancelled, ChallengeError
 from dnsrenew.events import Emitter, Event
@@ -567,6 +568,11 @@ def umask(mask: int) -> Iterator[None]:
         os.umask(old)
 
 
+def webroot_at(path: Path, *, handles: bool = HANDLES) -> Webroot:
+    """Return a webroot."""
+    return Webroot(PublicFiles(str(path), FOLDERS, handles=handles))
+
+
 def tree(root: Path) -> list[str]:
     """Return all paths below a folder."""
     return sorted(path.relative_to(root).as_posix() for path in root.rglob("*"))
@@ -575,7 +581,7 @@ def tree(root: Path) -> list[str]:
 @ways
 def test_a_file_is_written_and_goes_without_a_trace(tmp_path: Path, handles: bool) -> None:
     """The file has exactly the key authorization; removing it removes the folders that were made."""
-    webroot = Webroot(str(tmp_path), handles=handles)
+    webroot = webroot_at(tmp_path, handles=handles)
     webroot.add(TOKEN, ANSWER)
     assert (tmp_path / PATH[1:]).read_bytes() == ANSWER
     assert webroot.problem(TOKEN, ANSWER) is None
@@ -586,7 +592,7 @@ def test_a_file_is_written_and_goes_without_a_trace(tmp_path: Path, handles: boo
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077, 0o177])
 def test_everybody_may_read_under_any_umask(tmp_path: Path, mask: int) -> None:
     """Files get mode 0644 and folders 0755 under any umask, because the web server is another user."""
-    webroot = Webroot(str(tmp_path))
+    webroot = webroot_at(tmp_path)
     with umask(mask):
         webroot.add(TOKEN, ANSWER)
     modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in tree(tmp_path)]
@@ -599,7 +605,7 @@ def test_what_stood_there_stays(tmp_path: Path, handles: bool) -> None:
     """Existing folders and files are not removed."""
     (tmp_path / ".well-known").mkdir()
     (tmp_path / ".well-known" / "security.txt").write_text("hello")
-    webroot = Webroot(str(tmp_path), handles=handles)
+    webroot = webroot_at(tmp_path, handles=handles)
     webroot.add(TOKEN, ANSWER)
     (tmp_path / ".well-known/acme-challenge/foreign").write_text("x")
     webroot.remove(TOKEN, ANSWER)
@@ -609,7 +615,7 @@ def test_what_stood_there_stays(tmp_path: Path, handles: bool) -> None:
 
 def test_the_folders_go_with_the_last_file(tmp_path: Path) -> None:
     """A token of two certificates and its folders stay until both have removed it."""
-    webroot = Webroot(str(tmp_path))
+    webroot = webroot_at(tmp_path)
     webroot.add(TOKEN, ANSWER)
     webroot.add(TOKEN, ANSWER)
     webroot.add("other", b"x")
@@ -623,7 +629,7 @@ def test_the_folders_go_with_the_last_file(tmp_path: Path) -> None:
 
 def test_a_look_leaves_nothing(tmp_path: Path) -> None:
     """check() writes a file and leaves nothing behind."""
-    Webroot(str(tmp_path)).check("probe")
+    webroot_at(tmp_path).check("probe")
     assert tree(tmp_path) == []
 
 
@@ -636,7 +642,7 @@ def test_a_file_that_is_left_over_is_replaced(tmp_path: Path, handles: bool) -> 
     place.mkdir(parents=True)
     (place / "left").write_text("a longer text than the answer")
     (place / "link").symlink_to(outside)
-    webroot = Webroot(str(tmp_path / "web"), handles=handles)
+    webroot = webroot_at(tmp_path / "web", handles=handles)
     for name in ("left", "link"):
         webroot.add(name, b"new")
         assert (place / name).read_bytes() == b"new"
@@ -652,7 +658,7 @@ def test_a_link_out_of_the_webroot_is_refused(tmp_path: Path, link: str, handles
     outside.mkdir()
     (tmp_path / "web" / link).parent.mkdir(parents=True)
     (tmp_path / "web" / link).symlink_to(outside)
-    webroot = Webroot(str(tmp_path / "web"), handles=handles)
+    webroot = webroot_at(tmp_path / "web", handles=handles)
     with pytest.raises(ChallengeError) as caught:
         webroot.check("probe")
     assert caught.value.code == "http-webroot-link"
@@ -671,7 +677,7 @@ def test_a_link_to_another_drive_is_refused(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "web").mkdir()
     (tmp_path / "web/.well-known").symlink_to(tmp_path / "website")
     with pytest.raises(ChallengeError) as caught:
-        Webroot(str(tmp_path / "web")).check("probe")
+        webroot_at(tmp_path / "web").check("probe")
     assert caught.value.code == "http-webroot-link"
 
 
@@ -684,8 +690,8 @@ def test_a_link_that_comes_in_between_is_not_followed(
     (outside / "acme-challenge").mkdir(parents=True)
     (tmp_path / "web").mkdir()
     (tmp_path / "web/.well-known").symlink_to(outside)
-    webroot = Webroot(str(tmp_path / "web"), handles=handles)
-    monkeypatch.setattr(webroot, "_steps", lambda: [".well-known", "acme-challenge"])
+    webroot = webroot_at(tmp_path / "web", handles=handles)
+    monkeypatch.setattr(webroot.files, "_steps", lambda: [".well-known", "acme-challenge"])
     with pytest.raises(ChallengeError) as caught:
         webroot.add(TOKEN, ANSWER)
     assert caught.value.code == "http-webroot-unwritable"
@@ -698,7 +704,7 @@ def test_links_within_the_webroot_and_to_it_are_fine(tmp_path: Path, handles: bo
     (tmp_path / "real/public").mkdir(parents=True)
     (tmp_path / "web").symlink_to("real")
     (tmp_path / "real/.well-known").symlink_to("public")
-    webroot = Webroot(str(tmp_path / "web"), handles=handles)
+    webroot = webroot_at(tmp_path / "web", handles=handles)
     webroot.add(TOKEN, ANSWER)
     assert (tmp_path / "web" / PATH[1:]).read_bytes() == ANSWER
     webroot.remove(TOKEN, ANSWER)
@@ -713,7 +719,7 @@ def test_a_webroot_that_is_no_folder(tmp_path: Path, is_file: bool, handles: boo
     if is_file:
         path.write_text("x")
     with pytest.raises(ChallengeError) as caught:
-        Webroot(str(path), handles=handles).check("probe")
+        webroot_at(path, handles=handles).check("probe")
     assert caught.value.code == "http-webroot-missing"
     assert str(path) in caught.value.message
 
@@ -723,7 +729,7 @@ def test_a_file_in_the_way(tmp_path: Path, handles: bool) -> None:
     """A file in place of a folder is an error; the file stays."""
     (tmp_path / ".well-known").write_text("x")
     with pytest.raises(ChallengeError) as caught:
-        Webroot(str(tmp_path), handles=handles).check("probe")
+        webroot_at(tmp_path, handles=handles).check("probe")
     assert caught.value.code == "http-webroot-unwritable"
     assert "Not a directory" in caught.value.message
     assert (tmp_path / ".well-known").read_text() == "x"
@@ -738,14 +744,14 @@ def test_a_webroot_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(Folder, "_create", create)
     with pytest.raises(ChallengeError) as caught:
-        Webroot(str(tmp_path)).check("probe")
+        webroot_at(tmp_path).check("probe")
     assert caught.value.code == "http-webroot-unwritable"
     assert os.strerror(number) in caught.value.message
     assert caught.value.evidence["errno"] == number
     assert tree(tmp_path) == []
     monkeypatch.setenv("INVOCATION_ID", "0123456789abcdef0123456789abcdef")
     with pytest.raises(ChallengeError) as in_unit:
-        Webroot(str(tmp_path)).check("probe")
+        webroot_at(tmp_path).check("probe")
     assert ("dnsrenew schedule install" in in_unit.value.fix) == (number == errno.EROFS)
 
 
@@ -762,7 +768,7 @@ def test_folders_that_another_run_removes_are_made_again(tmp_path: Path, monkeyp
         real(self, name, content)
 
     monkeypatch.setattr(Folder, "write", write)
-    webroot = Webroot(str(tmp_path))
+    webroot = webroot_at(tmp_path)
     webroot.add(TOKEN, ANSWER)
     assert (tmp_path / PATH[1:]).read_bytes() == ANSWER
     webroot.remove(TOKEN, ANSWER)
@@ -771,7 +777,7 @@ def test_folders_that_another_run_removes_are_made_again(tmp_path: Path, monkeyp
 
 def test_what_became_of_a_file_is_seen(tmp_path: Path) -> None:
     """problem() finds other content and a missing file; removing a missing file is no error."""
-    webroot = Webroot(str(tmp_path))
+    webroot = webroot_at(tmp_path)
     webroot.add(TOKEN, ANSWER)
     (tmp_path / PATH[1:]).write_text("other")
     assert webroot.problem(TOKEN, ANSWER) == "its file has other content"
@@ -817,7 +823,7 @@ def foreign() -> Iterator[Path]:
 @ways
 def test_a_pipe_in_place_of_the_file_holds_nothing_up(foreign: Path, handles: bool) -> None:
     """The look names the pipe; removing, writing over it and looking at what is there never wait for a writer."""
-    webroot, path = Webroot(str(foreign), handles=handles), foreign / PATH[1:]
+    webroot, path = webroot_at(foreign, handles=handles), foreign / PATH[1:]
     webroot.add(TOKEN, ANSWER)
     with as_nobody():
         path.unlink()
@@ -850,7 +856,7 @@ def test_a_file_server_may_give_the_folders_of_root_to_another_user(
 
     monkeypatch.setattr(os, "mkdir", make_and_give)
     with umask(mask):
-        Webroot(str(foreign)).add(TOKEN, ANSWER)
+        webroot_at(foreign).add(TOKEN, ANSWER)
     modes = [stat.S_IMODE((foreign / name).stat().st_mode) for name in tree(foreign)]
     assert modes == [0o755, 0o755, 0o644]
 
@@ -877,7 +883,7 @@ def test_a_folder_that_was_swapped_keeps_its_mode(
 
     monkeypatch.setattr(os, "mkdir", make_and_swap)
     with umask(mask), pytest.raises(ChallengeError) as caught:
-        Webroot(str(foreign)).add(TOKEN, ANSWER)
+        webroot_at(foreign).add(TOKEN, ANSWER)
     assert stat.S_IMODE(place.stat().st_mode) == 0o700
     assert tree(place) == list(content)
     assert caught.value.code == "http-webroot-unwritable"

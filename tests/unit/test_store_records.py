@@ -285,10 +285,10 @@ def test_the_folder_of_responses_ends_with_the_store(database_site: DatabaseSite
     from dnsrenew.store.opening import open_store
 
     store = open_store(database_site.where, seals=lambda: [bytes(32)])
-    folder = Path(store.responses)
+    folder = Path(store.responses.path)
     assert folder.stat().st_mode & 0o777 == 0o700
     (folder / "x").touch()
-    assert store.responses == str(folder)
+    assert store.responses.path == str(folder)
     del store
     gc.collect()
     assert not os.path.lexists(folder)

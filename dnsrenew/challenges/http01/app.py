@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.challenges.http01 import texts
-from dnsrenew.challenges.http01.webroot import FOLDERS, Webroot
+from dnsrenew.challenges.http01.webroot import Webroot
 from dnsrenew.errors import ChallengeError
 
 if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
+    from dnsrenew.store.http_responses import HttpResponses
 
 TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII)
 
@@ -20,62 +19,40 @@ _LEFTOVER: Final = 24 * 3600.0
 """Seconds after which a response is a leftover: a CA asks within minutes, and other processes may be at work."""
 
 
-class AppResponses:
-    """Responses for the wrapped app of a program. They are files, so that every worker process finds them.
+class AppResponses(Webroot):
+    """Responses for the wrapped app of a program.
 
-    :param folder: where they are; it is made when it is needed.
+    :param responses: those of the store, which other worker processes serve too.
     :param clock: tells the age of leftovers.
     :ivar is_served: whether there is an app.
     """
 
-    def __init__(self, folder: str, clock: Clock) -> None:
+    def __init__(self, responses: HttpResponses, clock: Clock) -> None:
+        super().__init__(responses)
         self.is_served = False
+        self._responses = responses
         self._clock = clock
-        self._webroot = Webroot(folder)
-
-    @property
-    def folder(self) -> str:
-        """The folder of the files."""
-        return self._webroot.path
 
     def find(self, token: str) -> bytes | None:
         """Return the response for a token, or None."""
         if not TOKEN.fullmatch(token):
             return None
         try:
-            with open(os.path.join(self.folder, *FOLDERS, token), "rb") as file:
-                return file.read()
+            return self._responses.read(token)
         except OSError:
             return None
 
-    def check(self, probe: str) -> None:
-        """Check whether an app is there, and whether the folder can be written; remove leftovers.
+    def check(self, name: str) -> None:
+        """Check whether an app is there, and whether files can be written; remove leftovers.
 
-        :raises ChallengeError: ``http-no-app``; the folder cannot be written.
+        :raises ChallengeError: ``http-no-app``; they cannot be written.
         """
         if not self.is_served:
             raise ChallengeError.of(texts.NO_APP)
-        with contextlib.suppress(OSError):  # check() reports it
-            os.makedirs(self.folder, 0o700, exist_ok=True)
-        self.sweep()
-        self._webroot.check(probe)
+        self._responses.make_folder()
+        self.remove_leftovers()
+        super().check(name)
 
-    def sweep(self) -> None:
-        """Remove the responses that killed runs left; one that cannot be removed is harmless."""
-        latest = self._clock.now().timestamp() - _LEFTOVER
-        with contextlib.suppress(OSError), os.scandir(os.path.join(self.folder, *FOLDERS)) as found:
-            for entry in found:
-                if entry.stat(follow_symlinks=False).st_mtime < latest:
-                    os.unlink(entry.path)
-
-    def add(self, token: str, content: bytes) -> None:
-        """Serve a response."""
-        self._webroot.add(token, content)
-
-    def remove(self, token: str, content: bytes) -> None:
-        """Undo one :meth:`add`."""
-        self._webroot.remove(token, content)
-
-    def problem(self, token: str, content: bytes) -> str | None:
-        """Return what is wrong with the response for a token, as a clause, or None."""
-        return self._webroot.problem(token, content)
+    def remove_leftovers(self) -> None:
+        """Remove the responses that killed runs left."""
+        self._responses.remove_old(self._clock.now().timestamp() - _LEFTOVER)

@@ -9,12 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from dnsrenew.base import names
+from dnsrenew.base.public_files import PublicFiles
 from dnsrenew.challenges import texts as shared_texts
 from dnsrenew.challenges import unfit
 from dnsrenew.challenges.http01 import listener, texts
 from dnsrenew.challenges.http01.app import TOKEN
 from dnsrenew.challenges.http01.responses import HttpPlacement, HttpValue
-from dnsrenew.challenges.http01.webroot import Webroot
+from dnsrenew.challenges.http01.webroot import FOLDERS, Webroot
 from dnsrenew.challenges.solver import Solver
 from dnsrenew.errors import AttemptError, CAError, Cancelled, ChallengeError, DnsRenewError, as_clause
 from dnsrenew.model import Route
@@ -105,13 +106,13 @@ class Http01(Solver):
         if route.app:
             if self._responses is None:
                 raise ChallengeError.of(texts.NO_APP)
-            return HttpPlacement(identifier, self._responses, webroot=self._responses.folder)
+            return HttpPlacement(identifier, self._responses, webroot=self._responses.files.path)
         if route.webroot is None:
             listen = route.listen or listener.DEFAULT
             return HttpPlacement(identifier, listener.Port(self._listeners, listen, identifier), listen=listen)
         path = os.fspath(route.webroot)
         with self._lock:
-            webroot = self._webroots.setdefault(path, Webroot(path))
+            webroot = self._webroots.setdefault(path, Webroot(PublicFiles(path, FOLDERS)))
         return HttpPlacement(identifier, webroot, webroot=path)
 
     def make_values(self, ca: CAClient, placement: HttpPlacement, challenge: Challenge) -> list[HttpValue]:

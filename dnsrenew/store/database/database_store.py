@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from dnsrenew.store.database.signing_requests import RequestRows
     from dnsrenew.store.deployment_files import UnfinishedRenames
     from dnsrenew.store.diagnosis_records import DiagnosisRecords
+    from dnsrenew.store.http_responses import HttpResponses
     from dnsrenew.store.ledger import Ledger
     from dnsrenew.store.notified import NotifiedRecords
 
@@ -325,11 +326,13 @@ class DatabaseStore(Store):
             return None
 
     @functools.cached_property
-    def responses(self) -> str:
-        """See :attr:`Store.responses`: a private folder of this process and of those that it forks."""
+    def responses(self) -> HttpResponses:
+        """See :attr:`Store.responses`: in a private folder of this process and of those that it forks."""
+        from dnsrenew.store.http_responses import HttpResponses  # few programs serve them
+
         folder = tempfile.mkdtemp(prefix="dnsrenew-http-01-")
         weakref.finalize(self, _remove_folder, folder, os.getpid())
-        return folder
+        return HttpResponses(folder)
 
     def read_chain(self, name: str, state: State) -> str | None:
         """See :meth:`Store.read_chain`."""

@@ -1,0 +1,33 @@
+"""The http-01 responses that the app of a program serves: files, so that every worker process finds them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from dnsrenew.base.public_files import PublicFiles
+
+
+class HttpResponses(PublicFiles):
+    """The responses of a store, named by their tokens, where a web server would find them in a webroot.
+
+    :param path: their folder in the store; only its owner can open it.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, (".well-known", "acme-challenge"))
+
+    def make_folder(self) -> None:
+        """Make the folder in the store; it is made only when it is needed."""
+        with contextlib.suppress(OSError):  # write() reports it
+            os.makedirs(self.path, 0o700, exist_ok=True)
+
+    def remove_old(self, before: float) -> None:
+        """Remove what was written before a time; one that cannot be removed is harmless.
+
+        :param before: seconds since 1970.
+        """
+        with contextlib.suppress(OSError), os.scandir(self.folder) as found:
+            for entry in found:
+                if entry.stat(follow_symlinks=False).st_mtime < before:
+                    os.unlink(entry.path)
