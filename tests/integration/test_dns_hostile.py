@@ -16,7 +16,6 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.values import replace
 from dnsrenew.checks import caa
 from dnsrenew.dns import caa_lookup, view
@@ -24,6 +23,7 @@ from dnsrenew.dns import lookup as lookup_module
 from dnsrenew.dns.name_servers import MAX_ADDRESSES, MAX_NAMES
 from dnsrenew.errors import DnsError, PropagationError
 from dnsrenew.model import Route
+from tests.kit.clock import FakeClock
 from tests.kit.dns_stage import ViewStage, questions, record
 from tests.lab import DnsForwarder, Lab, Query, Wire
 from tests.lab.dnsforwarder import Answer
@@ -165,16 +165,6 @@ def test_servfail_with_much_behind_it_is_servfail(lab: Lab) -> None:
     assert caught.value.code == "dns-unreachable"
 
 
-class JumpingClock(SystemClock):
-    """A clock that a test moves forward."""
-
-    ahead = 0.0
-
-    def monotonic(self) -> float:
-        """Return the real seconds plus those that were skipped."""
-        return super().monotonic() + self.ahead
-
-
 def onward(query: Query) -> Answer:
     """A server with an endless chain of aliases."""
     target = f"on.{query.name}."
@@ -185,11 +175,11 @@ def onward(query: Query) -> Answer:
 def test_an_endless_chain_of_aliases_ends(lab: Lab, pause: float, code: str) -> None:
     """A chain of aliases ends after sixteen hops, or after 18 s if the answers are slow."""
     lab.add_zone(f"onward-{code}.test", ns=["127.0.0.3"])
-    clock = JumpingClock()
+    clock = FakeClock(pause=1.0)
 
     def slow(hook: Hook) -> Hook:
         def later(query: Query) -> Answer:
-            clock.ahead += pause
+            clock.elapsed += pause
             return hook(query)
 
         return later
@@ -208,10 +198,10 @@ def test_an_endless_chain_of_aliases_ends(lab: Lab, pause: float, code: str) -> 
 
 def test_the_wait_for_values_includes_finding_their_zone(lab: Lab) -> None:
     """The recursive server finds no zone, and takes half a second for each parent name."""
-    clock = JumpingClock()
+    clock = FakeClock(pause=1.0)
 
     def hook(query: Query) -> Answer:
-        clock.ahead += 0.5
+        clock.elapsed += 0.5
         return answer(query)
 
     with recursive(lab, hook) as (stage, _):
