@@ -1,4 +1,4 @@
-"""Limits what it may cost to read one answer: whoever runs a zone chooses what stands in it.
+"""Limits the cost of parsing an answer, whose content the zone's owner controls.
 
 Records are counted in the header. Names are counted by their labels, because two octets may refer to a name of 127
 labels, and reading it takes time that grows with the square of that. Texts are counted one by one, because 64 KB can

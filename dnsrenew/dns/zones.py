@@ -206,18 +206,26 @@ class Zones:
     def _descend(self, context: Context, zones: Mapping[Name, Name], located: dict[Name, ZoneOf]) -> dict[Name, Name]:
         """Query the zone of each name once; add the results to ``located``, return the zones of the referrals."""
         deeper: dict[Name, Name] = {}
+        referrals: dict[Name, tuple[Name, ...]] = {}
         for name, result in self.query(context, zones, _CNAME).items():
             zone = zones[name]
             if isinstance(result, MissingAnswer):
                 located[name] = ZoneOf(zone, None, result.reasons)
             elif cut := wire.referral(result.answer, zone, name):
-                if cut not in self._servers:
-                    self._servers.resolve(context, {cut: wire.ns_names(result.answer.authority, cut)})
+                referrals.setdefault(cut, wire.ns_names(result.answer.authority, cut))
                 deeper[name] = cut
             else:
                 found_zone = self._zone_in(context, result, zone, name)
                 located[name] = ZoneOf(found_zone, result.answer, {}, result.is_tcp)
+        self._find_referred(context, referrals)
         return deeper
+
+    def _find_referred(self, context: Context, referrals: Mapping[Name, tuple[Name, ...]]) -> None:
+        """Find the servers of zones by their own NS records; else by those of the zone above, which may be fewer."""
+        self._servers.find(context, referrals)
+        others = {zone: names for zone, names in referrals.items() if zone not in self._servers}
+        if others:
+            self._servers.resolve(context, others)
 
     def _zone_in(self, context: Context, found: FoundAnswer, zone: Name, name: Name) -> Name:
         """Return the zone of the SOA record in the answer: below ``zone`` if one server serves both."""

@@ -6,11 +6,13 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+import dns.flags
 import dns.message
 import dns.rdatatype
 import dns.rrset
 import pytest
 
+from dnsrenew.dns import wire
 from dnsrenew.dns.recursive import Recursion
 from dnsrenew.dns.wire import DnsQuestion
 from dnsrenew.errors import DnsError, PropagationError
@@ -65,6 +67,29 @@ def test_only_the_topmost_names_are_looked_up_at_the_recursive_servers(
     assert in_leaf == {"a.leaf.example.test", "leaf.example.test"}
     assert {found[name].served_zone for name in names if name not in in_leaf} == {"example.test."}
     assert asked == ["example.test."]
+
+
+def test_the_servers_of_a_delegated_zone_are_its_own(lab: Lab) -> None:
+    """If the zone above names only one server of a delegated zone, the others are waited for too."""
+    lab.add_zone("meagre.test", "sub NS ns1.sub\nns1.sub A 127.0.0.1", ns=["127.0.0.3"])
+    lab.add_zone("sub.meagre.test")
+    owner = "sub.meagre.test."
+
+    def refer(query: dnsforwarder.Query) -> dns.message.Message | bytes | None:
+        if not query.name.endswith("sub.meagre.test"):
+            return query.forward()
+        answer = dns.message.make_response(query.message)
+        answer.flags &= ~dns.flags.AA
+        answer.authority.append(dns.rrset.from_text(owner, 60, "IN", "NS", "ns1.sub.meagre.test."))
+        answer.additional.append(dns.rrset.from_text("ns1.sub.meagre.test.", 60, "IN", "A", "127.0.0.1"))
+        return answer
+
+    with lab.forwarder("127.0.0.3", refer):
+        stage = ViewStage(lab)
+        found = stage.view.challenge_targets(stage.context, ["meagre.test", "*.sub.meagre.test"])
+        assert found["*.sub.meagre.test"].served_zone == owner
+        servers = stage.view._zones.servers(stage.context, [wire.from_text(owner)])
+    assert {server.address for each in servers.values() for server in each} == {"127.0.0.1", "127.0.0.2"}
 
 
 def test_a_zone_cut_at_the_challenge_name_itself_is_found(lab: Lab) -> None:
