@@ -32,9 +32,10 @@ def _deploy(folder: Path, number: int) -> float:
     keep(store, number)
     context = Context().for_certificate(spec.name)
     with store.lock(spec.name, context=context):
-        known = outcome(spec, store, store.read_state(spec.name), "not-due", context)
+        state = store.read_state(spec.name)
+        known = outcome(spec, store, state, "not-due", context)
         begin = time.perf_counter()
-        done = deploying.deploy_pending(spec, known, store, context)
+        done = deploying.deploy_pending(spec, known, state, store, context)
         seconds = time.perf_counter() - begin
     assert [(one.ok, one.changed) for one in done.deployed] == [(True, True)]
     return seconds

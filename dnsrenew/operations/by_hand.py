@@ -102,7 +102,7 @@ def install(
         if request is not None and request.key_pem == checked.key_pem:
             store.signing_requests.clear(spec.name)
         if deploy and spec.deploy:
-            done = deploying.deploy_pending(spec, done, store, context)
+            done = deploying.deploy_pending(spec, done, state, store, context)
     context.emit("certificate-finished", **done.to_dict())
     return done
 

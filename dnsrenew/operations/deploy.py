@@ -58,7 +58,7 @@ def _deploy(context: Context, store: Store, spec: CertificateSpec, *, force: boo
                 text = texts.CERTIFICATE_MISSING if state.version is None else texts.CERTIFICATE_DAMAGED
                 raise StoreError.of(text, name=spec.name)
             known = outcome(spec, store, state, "not-due", context)
-            return deploying.deploy_pending(spec, known, store, context, force=force, check_targets=True)
+            return deploying.deploy_pending(spec, known, state, store, context, force=force, check_targets=True)
     except LockedError as error:
         return outcome(spec, store, state, "locked", context, error=error)
     except Cancelled as error:

@@ -157,7 +157,7 @@ KEY_COMPROMISED: Final = Text(
 OLDER: Final = Text(
     "certificate-older",
     "The certificate in force, {name} from {issuer}, is valid until {not_after}, longer than the given one ({given}).",
-    "Add --yes to install the given one all the same.",
+    "Add --yes to install the given one anyway.",
 )
 CHAIN_INCOMPLETE: Final = Text(
     "chain-incomplete",
@@ -250,18 +250,18 @@ DELEGATE_BY_HAND: Final = Text(
 )
 DELEGATE_NO_TARGET: Final = Text(
     _TO,
-    "The DNS account {account} writes only names that its server chooses, and its driver cannot tell which.",
+    "The DNS account {account} writes only names that its server chooses, and its driver does not know which.",
     "Set the CNAME record that its documentation shows, then run: dnsrenew renew",
 )
 DELEGATE_OWN_ZONE: Final = Text(
     "delegate-own-zone",
-    "{name} is a zone of its own with name servers of its own (NS records), and a CNAME record cannot stand at the top "
-    "of a zone.",
+    "{name} is a zone of its own with name servers of its own (NS records), and a CNAME record is not allowed at the "
+    "top of a zone.",
     'Add a DNS account that writes to that zone (zones = ["{name}"]), or delete the NS records of {name}.',
 )
 DELEGATE_SILENT: Final = Text(
     "dns-unreachable",
-    "No name server of {zone} tells this host whether {name} has a CNAME record: {answers}.",
+    "No name server of {zone} says whether {name} has a CNAME record: {answers}.",
     "Let DNS queries of this host through to port 53, then run dnsrenew delegate again.",
 )
 DELEGATE_LEADS_ELSEWHERE: Final = Text(
@@ -271,12 +271,12 @@ DELEGATE_LEADS_ELSEWHERE: Final = Text(
 )
 DELEGATE_BESIDE: Final = Text(
     "delegate-records-beside",
-    "{name} has other records already ({types}), and a CNAME record cannot stand beside them.",
+    "{name} has other records already ({types}), and a CNAME record is not allowed beside other records.",
     "Delete them at the DNS host of {zone}, then set the CNAME record.",
 )
 DELEGATE_DOUBLED: Final = Text(
     "delegate-name-doubled",
-    "A CNAME record stands at {doubled}: the DNS host adds {zone} to each name by itself.",
+    "The CNAME record is at {doubled}: the DNS host appends {zone} to each name.",
     "Enter the name without the zone there: {short}.",
 )
 DELEGATE_WILDCARD: Final = Text(
@@ -287,7 +287,7 @@ DELEGATE_WILDCARD: Final = Text(
 DELEGATE_SERVER_SILENT: Final = Text(
     "delegate-server-unreachable",
     "Not every name server of {zone} could be asked for the CNAME record of {name}: {answers}.",
-    "If that does not end, look at the name servers of {zone}: dnsrenew doctor",
+    "If that does not end, check the name servers of {zone}: dnsrenew doctor",
 )
 DELEGATE_CHAIN: Final = Text(
     "delegate-cname-elsewhere",
@@ -339,4 +339,4 @@ ACME_DNS_UNWRITABLE: Final = Text(
 
 # Clauses for `answers`, one each.
 SERVER_SAYS: Final = "{server} ({address}) {reason}"
-NO_SERVERS: Final = Phrase("the address of none is known")
+NO_SERVERS: Final = Phrase("none of them has a known address")

@@ -1,4 +1,4 @@
-"""Whether a certificate is to be renewed now: the one place that decides it, before the lock and again after it."""
+"""Decides whether to renew a certificate now; called before and after taking the lock."""
 
 from __future__ import annotations
 

@@ -56,6 +56,7 @@ def not_tried(spec: CertificateSpec, state: State) -> tuple[DeploymentResult, ..
 def deploy_pending(
     spec: CertificateSpec,
     outcome: Outcome,
+    state: State,
     store: Store,
     context: Context,
     *,
@@ -64,12 +65,12 @@ def deploy_pending(
 ) -> Outcome:
     """Deploy to the pending entries, and return the outcome with the results; the caller holds the lock.
 
+    :param state: what is stored now.
     :param force: deploy to every entry.
     :param check_targets: inspect the targets of the other entries too; deploy where the certificate is missing.
-    :raises StoreError: the state cannot be read.
+    :raises StoreError: the certificate cannot be read.
     :raises Cancelled: the run was cancelled; what is left is still pending.
     """
-    state = store.read_state(spec.name)
     certificate = store.certificate(spec.name, state)
     if certificate is None:
         return outcome

@@ -50,8 +50,8 @@ def record(job: Job, attempt: ActiveAttempt, error: AttemptError) -> None:
         ledger.note_retry_after(after, names, url=unpause)
 
 
-def abort(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, error: DnsRenewError) -> Outcome:
-    """Return the outcome after an error that is of no route.
+def abort(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, error: DnsRenewError) -> tuple[Outcome, State]:
+    """Return the outcome after an error that is of no route, and what is stored now.
 
     After a missing secret the next attempt waits as after any other failure; after a cancel, a lock or an error of the
     store it does not.
@@ -66,19 +66,19 @@ def abort(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, error: Dns
                 state = _update(job, remember)
         at = _next_attempt(job, state)
     status = _STATUSES.get(type(error), "failed")
-    return job.outcome(status, state=state, error=error, attempts=attempts, next_attempt=at)
+    return job.outcome(status, state=state, error=error, attempts=attempts, next_attempt=at), state
 
 
-def finish(job: Job, planner: FallbackPlanner) -> Outcome:
-    """Remember that no route led to a certificate, and when the next attempt is made."""
+def finish(job: Job, planner: FallbackPlanner) -> tuple[Outcome, State]:
+    """Remember that no route led to a certificate, and when the next attempt is made; return what is stored too."""
     error, now = planner.error, job.context.clock.now()
     after = planner.asked_to_wait()
     attempts = tuple(planner.attempts)
     if planner.only_held() and after is not None:  # nothing was tried, so nothing failed
         until = now + timedelta(seconds=after)
-        return job.outcome("deferred", error=error, attempts=attempts, next_attempt=until)
+        return job.outcome("deferred", error=error, attempts=attempts, next_attempt=until), job.state
     if job.options.dry_run or _is_for_a_server(attempts):
-        return job.outcome("failed", error=error, attempts=attempts)
+        return job.outcome("failed", error=error, attempts=attempts), job.state
 
     def remember(state: State) -> State:
         if job.is_only_forced:
@@ -91,7 +91,8 @@ def finish(job: Job, planner: FallbackPlanner) -> Outcome:
     state = job.state
     with contextlib.suppress(StoreError):  # it must not hide the error itself
         state = _update(job, remember)
-    return job.outcome("failed", state=state, error=error, attempts=attempts, next_attempt=_next_attempt(job, state))
+    at = _next_attempt(job, state)
+    return job.outcome("failed", state=state, error=error, attempts=attempts, next_attempt=at), state
 
 
 def _failed(job: Job, state: State, *, error: DnsRenewError, now: datetime, **known: Any) -> State:

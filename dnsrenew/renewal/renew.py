@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from dnsrenew.ca import Authorization, Challenge, Order
     from dnsrenew.challenges.placements import Placements, Value
     from dnsrenew.fallback.attempt import ActiveAttempt
-    from dnsrenew.model import CertificateSpec, Outcome, RenewalReason, Route
+    from dnsrenew.model import CertificateSpec, Outcome, OutcomeStatus, RenewalReason, Route
     from dnsrenew.renewal.options import RunOptions
     from dnsrenew.runtime.context import Context
     from dnsrenew.store import State, Store
@@ -64,8 +64,8 @@ def renew_certificate(
             if isinstance(now, Due):
                 reason = now.reason
                 context.emit("certificate-started", reason=reason, domains=list(spec.domains))
-                now = _renew(Job(spec, services(), state, reason, context, options))
-            return _deploy(spec, now, store, context, options)
+                now, state = _renew(Job(spec, services(), state, reason, context, options))
+            return _deploy(spec, now, state, store, context) if _may_deploy(spec, options) else now
     except LockedError as error:
         return outcome(spec, store, state, "locked", context, reason=reason, error=error)
     except Cancelled as error:
@@ -76,17 +76,22 @@ def renew_certificate(
         return outcome(spec, store, state, "failed", context, reason=reason, error=unexpected(error, context))
 
 
-def _deploy(spec: CertificateSpec, done: Outcome, store: Store, context: Context, options: RunOptions) -> Outcome:
-    """Put the certificate in force to work where that has not succeeded yet, also after a failed renewal."""
-    if not spec.deploy or not options.deploy or options.dry_run:
-        return done
+def _may_deploy(spec: CertificateSpec, options: RunOptions) -> bool:
+    return bool(spec.deploy) and options.deploy and not options.dry_run
+
+
+def _deploy(spec: CertificateSpec, done: Outcome, state: State, store: Store, context: Context) -> Outcome:
+    """Run the deployments that have not succeeded yet, also after a failed renewal."""
     from dnsrenew.renewal import deploying  # few certificates are deployed
 
-    return deploying.deploy_pending(spec, done, store, context)
+    return deploying.deploy_pending(spec, done, state, store, context)
 
 
-def _renew(job: Job) -> Outcome:
-    """Try one route selection after another until one leads to a certificate, or none is left."""
+def _renew(job: Job) -> tuple[Outcome, State]:
+    """Try one route selection after another until one leads to a certificate, or none is left.
+
+    :returns: the outcome, and what is stored now.
+    """
     _check_store(job)
     planner = FallbackPlanner(job.spec, job.state, job.context, job.services.effective_ca)
     for attempt in planner.next_attempts(resume.load_pending(job)):
@@ -281,12 +286,13 @@ def _identifiers(values: list[Value]) -> list[str]:
     return list(dict.fromkeys(value.identifier for value in values))
 
 
-def _keep(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, issued: Issued) -> Outcome:
+def _keep(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, issued: Issued) -> tuple[Outcome, State]:
     """Store the new certificate, switch to it, and remember which routes failed and which led to it."""
     clock, dry_run = job.context.clock, job.options.dry_run
     state = job.state if dry_run else _store(job, planner, attempt, issued)
     attempts = (*planner.attempts, attempt.ended(None, clock.monotonic()))
-    return job.outcome("rehearsed" if dry_run else "renewed", state=state, route=attempt.taken(), attempts=attempts)
+    status: OutcomeStatus = "rehearsed" if dry_run else "renewed"
+    return job.outcome(status, state=state, route=attempt.taken(), attempts=attempts), state
 
 
 def _store(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, issued: Issued) -> State:

@@ -103,11 +103,14 @@ def is_poll_due(state: State, now: datetime) -> bool:
     return state.ari is None or not now < state.ari["next_poll"] <= now + _LONGEST
 
 
-def poll(states: Mapping[str, State], store: Store, ca: Callable[[str], CAClient], context: Context) -> None:
+def poll(
+    states: Mapping[str, State], store: Store, ca: Callable[[str], CAClient], context: Context
+) -> dict[str, State]:
     """Ask all CAs in parallel about their certificates, and store the responses that come within :data:`PATIENCE`.
 
     :param states: the states by certificate name.
     :param ca: returns the client of a CA by name.
+    :returns: the states that changed.
     :raises Cancelled: the run was cancelled.
     """
     by_ca: dict[str, dict[str, str]] = {}
@@ -118,18 +121,22 @@ def poll(states: Mapping[str, State], store: Store, ca: Callable[[str], CAClient
     limited = _limited(context)
     calls = [partial(ca(of).renewal_windows, limited, list(ids.values())) for of, ids in by_ca.items()]
     asked: list[threads.Task[list[Window | NoWindow]]] = threads.start_all(calls, len(calls))
+    changed: dict[str, State] = {}
     for cert_ids, task in zip(by_ca.values(), asked, strict=True):
         answers = context.join(task)
         for name, answer in zip(cert_ids, answers, strict=True):
-            _keep(name, states[name].serial, answer, store, context)
+            # If another run holds the lock, or the store cannot be written, the next run asks again.
+            with contextlib.suppress(LockedError, StoreError):
+                changed[name] = _keep(name, states[name].serial, answer, store, context)
+    return changed
 
 
 def _limited(context: Context) -> Context:
     return replace(context, deadline=context.clock.monotonic() + PATIENCE)
 
 
-def _keep(name: str, serial: str, answer: Window | NoWindow, store: Store, context: Context) -> None:
-    """Store the window.
+def _keep(name: str, serial: str, answer: Window | NoWindow, store: Store, context: Context) -> State:
+    """Store the window, and return the state.
 
     :param serial: the serial number of the certificate; another run may have replaced it meanwhile.
     """
@@ -137,9 +144,8 @@ def _keep(name: str, serial: str, answer: Window | NoWindow, store: Store, conte
     def change(state: State) -> State:
         return with_renewal_info(state, answer, context) if state.serial == serial else state
 
-    # If another run holds the lock, or the store cannot be written, the next run asks again.
-    with contextlib.suppress(LockedError, StoreError), store.lock(name, context=context):
-        store.update(name, change, sync=False)  # after a power cut the next run asks again
+    with store.lock(name, context=context):
+        return store.update(name, change, sync=False)  # after a power cut the next run asks again
 
 
 # ── the stored window ────────────────────────────────────────────────────────────────────────

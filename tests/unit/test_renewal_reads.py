@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew.model import CertificateSpec, Route
+from dnsrenew.base.values import replace
+from dnsrenew.model import CertificateSpec, Deployment, Route
 from dnsrenew.store import AtomicFiles
 from tests.kit.run_stage import RunStage, RunWorld
 
@@ -40,6 +41,14 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_state_json_is_read_twice_in_a_renewal(tmp_path: Path, reads: list[str], host: str, status: str) -> None:
     """The state is read once before and once after the lock, in a successful and a failed renewal."""
     assert RunStage(tmp_path / "state", RunWorld(hosts={"a": host})).run(SPEC).status == status
+    assert len([path for path in reads if path.endswith("/state.json")]) == 2
+
+
+def test_a_deployment_needs_no_further_read(tmp_path: Path, reads: list[str]) -> None:
+    """A renewal with a deployment reads the state no more often."""
+    files = Deployment("files", certificate=str(tmp_path / "cert.pem"), key=str(tmp_path / "key.pem"))
+    done = RunStage(tmp_path / "state", RunWorld(hosts={"a": "ok"})).run(replace(SPEC, deploy=(files,)))
+    assert (done.status, [each.ok for each in done.deployed]) == ("renewed", [True])
     assert len([path for path in reads if path.endswith("/state.json")]) == 2
 
 
