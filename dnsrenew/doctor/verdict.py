@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dnsrenew.model import CertificateSpec, Route
 
 _EXPIRY: Final = "expiry"
+_LAST_RUN: Final = "last-run"
 
 
 def diagnosis(spec: CertificateSpec, options: Options, checks: Sequence[Check]) -> Diagnosis:
@@ -78,10 +79,12 @@ def _next_action(options: Options, checks: Sequence[Check], *, renewable: bool |
     elif renewable is None:
         candidates = (check for check in checks if check.result != "ok" and _concerns(check, options))
     else:  # a route that is stopped needs nobody as long as another works
+        bad = [check for check in checks if check.result == "bad" and not check.blocks]
+        failed = (check for check in bad if check.code == _LAST_RUN)  # another run would only fail again
         missing = (
             check for check in checks if check.code == _EXPIRY and check.result == "unknown" and _is_absent(check)
         )
-        candidates = itertools.chain(missing, (each for each in checks if each.result == "bad" and not each.blocks))
+        candidates = itertools.chain(failed, missing, bad)
     return next((check.fix for check in candidates if check.fix), None)
 
 

@@ -79,6 +79,19 @@ def test_a_certificate_that_is_missing_is_obtained_first() -> None:
     assert shown(diagnose(check("domain", "bad", "all"), absent))[2] == "Mend domain."
 
 
+def test_what_stopped_the_last_run_is_mended_first() -> None:
+    """The fix of a failure comes before a missing certificate and a missing schedule, but after what stops all routes.
+
+    A failure without a fix, and a failure of one route among others, are not the next action.
+    """
+    absent, failed = check("expiry", "unknown", not_after=None), check("last-run")
+    assert shown(diagnose(check("schedule"), failed, absent)) == (True, "http-01  le", "Mend last-run.")
+    assert shown(diagnose(check("schedule"), failed, check("expiry")))[2] == "Mend last-run."
+    assert shown(diagnose(check("domain", "bad", "all"), failed, absent))[2] == "Mend domain."
+    assert shown(diagnose(check("schedule"), check("last-run", fix=""), absent))[2] == "Mend expiry."
+    assert shown(diagnose(check("last-run", "bad", "http-01"), absent))[2] == "Mend expiry."
+
+
 def test_an_unknown_check_does_not_stop_what_is_certainly_stopped() -> None:
     """The next action is that of the certain blocker, even if an unknown one precedes it."""
     found = diagnose(check("clock", "unknown", "all"), check("domain", "bad", "all"))
