@@ -126,7 +126,7 @@ class CaTables:
         if name in BUILT_IN:
             self.cas[name] = replace(BUILT_IN[name], **values)
             return
-        if "directory" not in table:
+        if "directory" not in table and not nearest("directory", map(str, table)):  # a misspelt key is a mistake above
             scope.mistake((*path, "directory"), MISSING, texts.CA_DIRECTORY)
         # Kept without a directory too, so that its use is not a second mistake.
         self.cas[name] = CA(values.pop("directory", ""), **values)

@@ -16,8 +16,8 @@ from dnsrenew.config.schema import TOP_LEVEL, FieldScope, ReadField, as_table
 from dnsrenew.config.secret_fields import maybe_secret, secret
 from dnsrenew.errors import ConfigError, Phrase, as_clause
 from dnsrenew.model import DnsAccount
-from dnsrenew.validation.mistakes import FieldError, KeyPath, Mistake, describe_found, kind, nearest, quoted
-from dnsrenew.validation.texts import MISSING
+from dnsrenew.validation.mistakes import FieldError, KeyPath, Mistake, describe_found, kind, nearest, one_of, quoted
+from dnsrenew.validation.texts import MISSING, UNKNOWN_KEY
 
 if TYPE_CHECKING:
     from dnsrenew.drivers.provider import Provider
@@ -139,7 +139,10 @@ class DnsAccountTables:
         if scope.python and _DRIVER_OBJECT in table and not table.get("provider"):
             return self._find("", scope, key_path)
         if "provider" not in table:
-            scope.mistake(key_path, MISSING, texts.DNS_HOST)
+            if misspelt := nearest("provider", [str(key) for key in table if key not in _COMMON]):
+                scope.mistake((*path, misspelt), UNKNOWN_KEY, one_of(("provider", *_COMMON)), "provider")
+            else:
+                scope.mistake(key_path, MISSING, texts.DNS_HOST)
             return None
         try:
             name = plain_name(table["provider"], scope, key_path)
@@ -195,7 +198,7 @@ class DnsAccountTables:
         from dnsrenew.drivers.catalogue import check_options
 
         values: dict[str, Any] = {}
-        reported = set()
+        reported: set[str | None] = set()
         for key, given in options.items():
             read = _reader(provider, key)
             if read is None:
@@ -205,7 +208,9 @@ class DnsAccountTables:
         for key, spec in provider.options.items():
             if spec.default and key not in options and not scope.python:
                 values[key] = _trusted_file(spec.default.format(account=path[-1]), scope, (*path, key))
-        for mistake in check_options(provider, values):
+        mistakes = check_options(provider, values)
+        reported.update(mistake.nearest for mistake in mistakes if mistake.nearest not in values)  # once, as misspelt
+        for mistake in mistakes:
             key_path = (*path, mistake.key)
             if mistake.key in reported:
                 continue

@@ -214,10 +214,11 @@ class Table:
         if table is None:
             raise FieldError(TABLE, found=kind(value))
         values: dict[str, Any] = {}
+        meant: set[str | None] = set()
         for key, given in table.items():
             spec = self.keys.get(key)
             if spec is None:
-                self._unknown(key, scope, path)
+                meant.add(self._unknown(key, scope, path))
                 continue
             try:
                 values[key] = spec.read(given, scope, (*path, key))
@@ -225,13 +226,16 @@ class Table:
                 found = error.found or (kind(given) if spec.secret else describe_found(given))
                 scope.mistake((*path, key), found, error.expected, error.nearest)
         for key in self._required:
-            if key not in table:
+            if key not in table and key not in meant:
                 scope.mistake((*path, key), MISSING, texts.A_VALUE_FOR.format(key=key))
         return values
 
-    def _unknown(self, key: object, scope: FieldScope, path: KeyPath) -> None:
+    def _unknown(self, key: object, scope: FieldScope, path: KeyPath) -> str | None:
+        """Add the mistake of an unknown key; return the key that was probably meant."""
         if path and key in TOP_LEVEL and not scope.python:
             scope.misplaced((*path, str(key)))
-            return
+            return None
         keys = self._offered
-        scope.mistake((*path, str(key)), UNKNOWN_KEY, one_of(keys), nearest(key, keys))
+        meant = nearest(key, keys)
+        scope.mistake((*path, str(key)), UNKNOWN_KEY, one_of(keys), meant)
+        return meant

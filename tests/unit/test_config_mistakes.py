@@ -77,6 +77,17 @@ CASES = [
     (GOOD + '[resolver]\ndoh = ["dns.test"]\n', 7, "resolver.doh[0]", '"dns.test"', "https://"),
     # certificates
     (HOME + "[[certificate]]\n", 4, "certificate[0].domains", "missing", "a value for domains"),
+    # a misspelt key that is needed is one mistake, that of its line
+    (HOME + '[[certificate]]\ndomans = ["a.test"]\n', 5, "certificate[0].domans", "unknown key", "domains"),
+    (
+        CERTIFICATE + '[dns.home]\nprovder = "duckdns"\ntoken = "env:T"\n',
+        4,
+        "dns.home.provder",
+        "unknown key",
+        "provider",
+    ),
+    (CERTIFICATE + '[dns.home]\nprovider = "duckdns"\ntokn = "x"\n', 5, "dns.home.tokn", "an unknown option", "token"),
+    (GOOD + '[ca.lab]\ndirectry = "https://h/d"\n', 7, "ca.lab.directry", "unknown key", "directory"),
     (HOME + "[[certificate]]\ndomains = []\n", 5, "certificate[0].domains", "an empty list", "at least one"),
     (HOME + "[[certificate]]\ndomains = 3\n", 5, "certificate[0].domains", "3", "a list"),
     (HOME + '[[certificate]]\ndomains = "a b"\n', 5, "certificate[0].domains", '"a b"', "a domain name"),
