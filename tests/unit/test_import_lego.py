@@ -6,7 +6,7 @@ import pytest
 
 from dnsrenew import x509
 from dnsrenew.base.values import replace
-from dnsrenew.setup.importing import lego
+from dnsrenew.setup.importing import jobs, lego
 from dnsrenew.setup.importing.found import FoundCertificate, FoundData
 from tests.kit.tool_folders import LETSENCRYPT, OldMachine
 
@@ -161,6 +161,96 @@ def test_an_environment_file(machine: OldMachine, name: str) -> None:
     (route,) = only(machine).routes
     assert route.dns is not None
     assert dict(route.dns.secrets) == {"auth_token": "tttt"}
+
+
+USER_UNITS = "home/me/.config/systemd/user"
+HETZNER = "--dns hetzner -d example.test renew"
+
+
+def secrets_of(machine: OldMachine) -> list[dict[str, str]]:
+    """The secrets of the DNS accounts of the only certificate's routes."""
+    return [dict(route.dns.secrets) for route in only(machine).routes if route.dns is not None]
+
+
+def test_specifiers_of_a_unit(machine: OldMachine) -> None:
+    """Specifiers are filled in: the home of the user, the names of the unit, and a percent sign."""
+    machine.write("home/me/l2.env", "HETZNER_API_TOKEN=of %h\n", 0o600)
+    unit = f"EnvironmentFile=%h/%p.env\nExecStart=lego --path %h/.lego --filename '%n%%' {HETZNER}\n"
+    machine.write(f"{USER_UNITS}/l2.service", f"[Service]\n{unit}")
+    assert secrets_of(machine) == [{"auth_token": "of %h"}]
+    (job,) = jobs.jobs(machine.host(), "lego")
+    assert job.words[:4] == ("--path", "/home/me/.lego", "--filename", "l2.service%")
+
+
+def test_specifiers_of_a_unit_of_the_system(machine: OldMachine) -> None:
+    """For a unit of the system, the home is that of root, and the user is root."""
+    machine.write("etc/systemd/system/l2.service", "[Service]\nExecStart=lego --path %h/%u renew\n")
+    assert [job.words for job in jobs.jobs(machine.host(), "lego")] == [("--path", "/root/root", "renew")]
+
+
+def test_additions_to_a_unit(machine: OldMachine) -> None:
+    """Drop-ins are read after the unit, by their names; one hides that of the same name in a later folder."""
+    call = f"lego --path {machine.lego} {HETZNER}"
+    machine.write("usr/lib/systemd/system/l2.service", f"[Service]\nEnvironment=A=unit\nExecStart={call}\n")
+    machine.write("usr/lib/systemd/system/l2.service.d/10.conf", "[Service]\nEnvironment=HETZNER_API_TOKEN=hidden\n")
+    machine.write("run/systemd/system/l2.service.d/50.conf", "[Service]\nEnvironment=HETZNER_API_TOKEN=last&best\n")
+    machine.write("etc/systemd/system/l2.service.d/10.conf", "[Service]\nEnvironment=HETZNER_API_TOKEN=first B=2\n")
+    machine.write("etc/systemd/system/l2.service.d/README", "[Service]\nEnvironment=HETZNER_API_TOKEN=no\n")
+    machine.write(f"{USER_UNITS}/l2.service.d/90.conf", "[Service]\nEnvironment=HETZNER_API_TOKEN=of-a-user\n")
+    (job,) = jobs.jobs(machine.host(), "lego")
+    assert job.environment == {"A": "unit", "B": "2", "HETZNER_API_TOKEN": "last&best"}
+    assert secrets_of(machine) == [{"auth_token": "last&best"}]
+
+
+def test_systemctl_edit_of_a_unit_of_the_user(machine: OldMachine) -> None:
+    """The variables in the override of a user's unit are read."""
+    machine.write(f"{USER_UNITS}/l2.service", f"[Service]\nExecStart=lego --path %h/.lego {HETZNER}\n")
+    override = "[Service]\nEnvironment=HETZNER_API_TOKEN=tttt\n"
+    machine.write(f"{USER_UNITS}/l2.service.d/override.conf", override, 0o600)
+    assert secrets_of(machine) == [{"auth_token": "tttt"}]
+
+
+def test_an_empty_setting_drops_those_before_it(machine: OldMachine) -> None:
+    """An empty Environment, EnvironmentFile or ExecStart drops its earlier values; files win over the rest."""
+    machine.write("etc/old.env", "A=old\n")
+    machine.write("etc/new.env", "B=two words; and more\nexport C='3'\n")
+    unit = "[Service]\nEnvironment=A=1\nEnvironmentFile=/etc/old.env\nExecStart=lego --path /old renew\n"
+    machine.write("etc/systemd/system/l2.service", unit)
+    lines = (
+        *("Environment=", "EnvironmentFile=", "EnvironmentFile=/etc/new.env", "Environment=B=1"),
+        *("ExecStart=", "ExecStart=lego --path /new renew"),
+    )
+    machine.write("etc/systemd/system/l2.service.d/override.conf", "[Service]\n" + "\n".join(lines) + "\n")
+    (job,) = jobs.jobs(machine.host(), "lego")
+    assert (job.file, job.line, job.words[1]) == ("/etc/systemd/system/l2.service.d/override.conf", 7, "/new")
+    assert job.environment == {"B": "two words; and more", "C": "3"}
+
+
+def test_instances_of_a_template(machine: OldMachine) -> None:
+    """Each enabled instance of a template is a call of its own, with the instance's name and drop-ins."""
+    user = machine.root / USER_UNITS
+    unit = "[Service]\nExecStart=lego --path %h/.lego -d %i --dns hetzner renew\n"
+    machine.write(f"{USER_UNITS}/l2@.service", unit)
+    timer = Path(machine.write(f"{USER_UNITS}/l2@.timer", "[Timer]\nOnCalendar=daily\n"))
+    machine.write(f"{USER_UNITS}/l2@example.test.service.d/a.conf", "[Service]\nEnvironment=HETZNER_API_TOKEN=1\n")
+    machine.write(f"{USER_UNITS}/l2@.service.d/b.conf", "[Service]\nEnvironment=KIND=%p\n")
+    (user / "timers.target.wants").mkdir()
+    for name in ("example.test", "other.test"):
+        (user / "timers.target.wants" / f"l2@{name}.timer").symlink_to(timer)
+    found = jobs.jobs(machine.host(), "lego")
+    assert [(job.unit, job.words[3], job.environment.get("HETZNER_API_TOKEN", "")) for job in found] == [
+        ("l2@example.test.timer", "example.test", "1"),
+        ("l2@other.test.timer", "other.test", ""),
+    ]
+    assert {job.environment["KIND"] for job in found} == {"l2"}
+    assert secrets_of(machine) == [{"auth_token": "1"}]
+
+
+def test_a_timer_with_a_service_of_another_name(machine: OldMachine) -> None:
+    """The service that a timer names with Unit= is started by that timer."""
+    machine.write("etc/systemd/system/l2.service", "[Service]\nExecStart=lego renew\n")
+    machine.write("etc/systemd/system/nightly.timer", "[Timer]\nUnit=l2.service\n")
+    assert [job.unit for job in jobs.jobs(machine.host(), "lego")] == ["nightly.timer"]
 
 
 def test_a_script_that_a_unit_runs(machine: OldMachine) -> None:

@@ -25,7 +25,7 @@ from dnsrenew.setup.importing.found import (
     FoundRoute,
     HostView,
 )
-from dnsrenew.setup.importing.jobs import shown
+from dnsrenew.setup.importing.on_machine import shown
 from dnsrenew.setup.importing.pem_pairs import private_key, read_pair
 
 _FILE: Final = "Caddyfile"

@@ -5,18 +5,14 @@ Their names are those of caddyserver.com/docs/caddyfile/directives/tls and /docs
 
 from __future__ import annotations
 
-import os
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.names import is_ip
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config.cas import BUILT_IN
-from dnsrenew.setup.importing import addresses, caddy_hosts, texts
+from dnsrenew.setup.importing import addresses, caddy_hosts, texts, units
 from dnsrenew.setup.importing.found import FoundDnsAccount, FoundEab
-from dnsrenew.setup.importing.jobs import unit_folders
-from dnsrenew.setup.importing.on_machine import inside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,41 +68,9 @@ class SiteTls(Frozen):
 
 def sites(caddyfile: Caddyfile, host: HostView, notes: Notes) -> list[SiteTls]:
     """Return what a Caddyfile says about the certificates of each site."""
-    reader = _TlsReader(_environment(host), host, notes)
+    reader = _TlsReader(units.environment(_UNIT, host), host, notes)
     common = reader.common(caddyfile)
     return [reader.site(site, common) for site in caddyfile.sites]
-
-
-def _environment(host: HostView) -> dict[str, str]:
-    """Return the variables that the unit of Caddy sets, with its additions (``systemctl edit``)."""
-    found: dict[str, str] = {}
-    for folder in reversed(unit_folders(host)):
-        additions = sorted((folder / f"{_UNIT}.d").glob("*.conf"))
-        for file in (folder / _UNIT, *additions):
-            for line in _text(file).splitlines():
-                key, _, value = line.strip().partition("=")
-                if key == "Environment":
-                    found |= _assignments(value)
-                elif key == "EnvironmentFile":
-                    found |= _assignments(_text(inside(host, value.lstrip("-"))))
-    return found
-
-
-def _text(file: Path) -> str:
-    from dnsrenew.setup.importing.reading import Notes
-
-    return (Notes().text(file) or "") if os.path.isfile(file) else ""
-
-
-def _assignments(text: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for line in text.splitlines():
-        try:
-            words = shlex.split(line, comments=True)
-        except ValueError:
-            continue
-        found |= {key: value for word in words for key, equals, value in (word.partition("="),) if equals}
-    return found
 
 
 class _TlsReader:

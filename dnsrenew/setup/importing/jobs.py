@@ -13,17 +13,15 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.schedule.machine import entries, read
+from dnsrenew.setup.importing import units
+from dnsrenew.setup.importing.logical_lines import logical_lines
+from dnsrenew.setup.importing.on_machine import shown
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from dnsrenew.setup.importing.found import HostView
 
-UNIT_FOLDERS: Final = (
-    *("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system"),
-    *("usr/lib/systemd/system", "lib/systemd/system"),
-)
-HOME_UNIT_FOLDERS: Final = (".config/systemd/user", ".local/share/systemd/user")
 _CRONTABS: Final = ("etc/crontab", "etc/anacrontab")
 _CRON_FOLDERS: Final = ("etc/cron.d", "var/spool/cron/crontabs", "var/spool/cron", "var/spool/cron/tabs")
 _SCRIPT_FOLDERS: Final = ("etc/cron.hourly", "etc/cron.daily", "etc/cron.weekly", "etc/cron.monthly")
@@ -33,8 +31,6 @@ _VARIABLE: Final = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Z
 _YAML_VARIABLE: Final = re.compile(r"\s*-?\s*[\"']?([A-Z][A-Z0-9_]+)[\"']?\s*[:=]\s*[\"']?(.*?)[\"']?\s*$")
 _YAML_COMMAND: Final = re.compile(r"\s*(?:command|entrypoint):\s*(.+)")
 _SEPARATORS: Final = frozenset({";", "&&", "||", "|", "&", "(", ")", ";;"})
-_EXEC: Final = frozenset({"ExecStart", "ExecStartPre", "ExecStartPost"})
-_EXEC_PREFIXES: Final = "@-:+!"
 
 Environment = Mapping[str, str]
 
@@ -88,50 +84,14 @@ def is_folder(path: str, folder: Path, host: HostView) -> bool:
     return any(os.path.realpath(each) == os.path.realpath(folder) for each in paths)
 
 
-def shown(file: Path, host: HostView) -> str:
-    """Return a path as it is on the machine, without the root of a test."""
-    return "/" + file.relative_to(host.root).as_posix() if file.is_relative_to(host.root) else str(file)
-
-
 # ── systemd ─────────────────────────────────────────────────────────────────────────────
 
 
-def unit_folders(host: HostView) -> list[Path]:
-    """Return the folders with units, those of people first."""
-    return [*(host.root / each for each in UNIT_FOLDERS), *(host.home / each for each in HOME_UNIT_FOLDERS)]
-
-
 def _systemd(host: HostView, program: str) -> Iterator[FoundJob]:
-    folders = unit_folders(host)
-    seen: set[str] = set()
-    for folder in folders:
-        for unit in entries(folder):
-            if unit.suffix != ".service" or unit.name in seen:
-                continue
-            seen.add(unit.name)
-            timer = f"{unit.stem}.timer"
-            name = timer if any(os.path.isfile(each / timer) for each in folders) else unit.name
-            yield from _service(unit, host, program, name)
-
-
-def _service(unit: Path, host: HostView, program: str, name: str) -> Iterator[FoundJob]:
-    environment: dict[str, str] = {}
-    commands = []
-    for number, line in _logical(read(unit)):
-        key, equals, value = line.partition("=")
-        key, value = key.strip(), value.strip()
-        if equals and key == "Environment":
-            environment |= _assignments(_split(value))
-        elif equals and key == "EnvironmentFile":
-            environment |= _environment_file(_inside(value.lstrip("-"), host))
-        elif equals and key in _EXEC:
-            commands.append((number, value.lstrip(_EXEC_PREFIXES)))
-    for number, command in commands:
-        yield from _calls(command, host, program, environment, JobPlace(shown(unit, host), number, "systemd", name))
-
-
-def _environment_file(file: Path) -> dict[str, str]:
-    return _assignments([word for _, line in _logical(read(file)) for word in _split(line) if word != "export"])
+    for service in units.services(host):
+        for command in service.commands:
+            place = JobPlace(shown(command.file, host), command.line, "systemd", service.starter)
+            yield from _calls(command.text, host, program, service.environment, place)
 
 
 # ── cron ────────────────────────────────────────────────────────────────────────────────
@@ -142,7 +102,7 @@ def _cron(host: HostView, program: str) -> Iterator[FoundJob]:
     tables += [file for folder in _CRON_FOLDERS for file in entries(host.root / folder) if os.path.isfile(file)]
     for file in tables:
         environment: dict[str, str] = {}
-        for number, line in _logical(read(file)):
+        for number, line in logical_lines(read(file)):
             if assigned := _ASSIGNMENT.fullmatch(line):
                 environment[assigned[1]] = assigned[2].strip("\"'")
                 continue
@@ -184,7 +144,7 @@ def _script_jobs(
     text = read(file)
     if program not in text:
         return
-    for number, line in _logical(text):
+    for number, line in logical_lines(text):
         words = _split(line)
         if words and words[0] in {".", "source"} and len(words) > 1:
             variables |= _environment_file(_inside(words[1], host))
@@ -196,21 +156,6 @@ def _script_jobs(
             )
 
 
-def _logical(text: str) -> Iterator[tuple[int, str]]:
-    """Give the lines that are no comments, each with its number; a backslash joins the next one."""
-    joined, first = "", 0
-    for number, line in enumerate(text.splitlines(), 1):
-        if not joined and line.lstrip().startswith(("#", ";")):
-            continue
-        first = first if joined else number
-        if line.endswith("\\"):
-            joined += line[:-1] + " "
-            continue
-        whole, joined = (joined + line).strip(), ""
-        if whole:
-            yield first, whole
-
-
 def _split(line: str) -> list[str]:
     lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|()")
     lexer.whitespace_split = True
@@ -219,6 +164,10 @@ def _split(line: str) -> list[str]:
         return list(lexer)
     except ValueError:  # a quote without its end
         return line.split()
+
+
+def _environment_file(file: Path) -> dict[str, str]:
+    return _assignments([word for _, line in logical_lines(read(file)) for word in _split(line) if word != "export"])
 
 
 def _assignments(words: Sequence[str]) -> dict[str, str]:

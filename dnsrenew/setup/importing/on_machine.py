@@ -15,3 +15,8 @@ def inside(host: HostView, path: str) -> Path:
         return host.home / path[2:]
     file = Path(path)
     return host.root / file.relative_to(file.anchor) if file.is_absolute() else file
+
+
+def shown(file: Path, host: HostView) -> str:
+    """Return a path as it is on the machine, without the root of a test."""
+    return "/" + file.relative_to(host.root).as_posix() if file.is_relative_to(host.root) else str(file)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import Frozen
-from dnsrenew.setup.importing import jobs
+from dnsrenew.setup.importing import jobs, units
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,7 +103,7 @@ def _works_in(job: FoundJob, kind: str, folder: Path, host: HostView, *, is_usua
 
 
 def _snap(host: HostView) -> Iterator[StopCommand]:
-    for folder in jobs.unit_folders(host):
+    for folder in units.unit_folders(host):
         if os.path.isfile(folder / f"{_SNAP}.timer"):
             yield StopCommand("certbot", str(folder / f"{_SNAP}.timer"), f"systemctl disable --now {_SNAP}.timer")
             return
