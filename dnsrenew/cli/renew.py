@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -181,12 +181,13 @@ def _unfinished(spec: CertificateSpec, error: Cancelled) -> dict[str, Any]:
 def _show(invocation: Invocation, config: Config, outcomes: Sequence[Outcome], schedule: ScheduleSearch) -> None:
     terminal = invocation.terminal
     if terminal.json:
-        error = {} if invocation.signals.status is None else {"error": stopped().to_dict()}
+        is_stopped = any(outcome.status == "interrupted" for outcome in outcomes)
+        error = {"error": stopped().to_dict()} if is_stopped and invocation.signals.status is not None else {}
         terminal.write_document({"outcomes": [outcome.to_dict() for outcome in outcomes], **error})
     if terminal.quiet and terminal.journal_line is not None:
         _log_problems(invocation, outcomes)
     elif terminal.json or terminal.quiet:
-        if lines := _problems(invocation, outcomes):
+        if lines := _problems(invocation, config, outcomes, schedule):
             terminal.write_message("\n".join(lines))
     elif lines := _result(invocation, config, outcomes, schedule):
         terminal.write_result("\n".join(lines))
@@ -203,12 +204,21 @@ def _log_problems(invocation: Invocation, outcomes: Sequence[Outcome]) -> None:
             invocation.terminal.write_message(line, LineFields(WARNING, outcome.name))
 
 
-def _problems(invocation: Invocation, outcomes: Sequence[Outcome]) -> list[str]:
+def _problems(
+    invocation: Invocation, config: Config, outcomes: Sequence[Outcome], schedule: ScheduleSearch
+) -> list[str]:
     """Return what went wrong, for standard error; with ``-q`` also the routes that need a fix."""
     terminal = invocation.terminal
-    text = _outcome_text(invocation, terminal.err.size()[0], manual=False)
+    later = {outcome.name for outcome in outcomes if outcome.status == "failed" and outcome.next_attempt is not None}
+    manual = bool(later) and not invocation.options.scheduled and _is_manual(config, later, schedule)
+    text = _outcome_text(invocation, terminal.err.size()[0], manual=manual)
     lines = [line for outcome in outcomes if terminal.quiet and _is_fine(outcome) for line in text.lost_routes(outcome)]
     return lines + _problem_lines(text, outcomes)
+
+
+def _is_manual(config: Config, names: Collection[str], schedule: ScheduleSearch) -> bool:
+    """Return whether nothing but a person renews these certificates."""
+    return len(needs_person(config, names)) == len(names) or schedule.result().installed is False
 
 
 def _problem_lines(text: OutcomeText, outcomes: Sequence[Outcome]) -> list[str]:

@@ -286,6 +286,40 @@ def test_a_next_time_is_only_told_where_something_tries(
     assert "dnsrenew renew c --now" in out
 
 
+@pytest.mark.parametrize("schedule", [NOBODY, UNKNOWN, ActiveSchedule(True, "cron")])
+@pytest.mark.parametrize("line", ["renew --json", "renew -q", "renew -q --json", "renew -q --scheduled"])
+def test_a_next_try_on_standard_error_is_only_told_where_something_tries(
+    stage: Stage, capsys: pytest.CaptureFixture[str], line: str, schedule: ActiveSchedule
+) -> None:
+    """Standard error has what the result of a run without ``--json`` and ``-q`` has."""
+    stage([failed(next_attempt=now() + timedelta(hours=1))], None, schedule)
+    assert main(line.split()) == 1
+    err = capsys.readouterr().err
+    tries = schedule is not NOBODY or "--scheduled" in line
+    assert ("next try" in err, "  to retry now  dnsrenew renew home --now\n" in err) == (tries, not tries)
+
+
+def test_a_next_try_of_what_needs_a_person(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """No schedule tries a certificate again whose records a person sets."""
+    config = FakeConfig(
+        (SimpleNamespace(name="home", routes=[BY_HAND]),), {"person": DnsAccount("manual", name="person")}
+    )
+    stage([failed(next_attempt=now() + timedelta(hours=1))], config, ActiveSchedule(True, "cron"))
+    assert main(["renew", "--json"]) == 1
+    assert "next try" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", ["renew --json", "renew -q", "renew --scheduled --json"])
+@pytest.mark.parametrize("done", [outcome(), outcome(status="not-due"), failed()])
+def test_a_schedule_is_not_searched_where_no_next_try_is_told(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, line: str, done: Outcome
+) -> None:
+    """A success with ``--json`` or ``-q`` does not look at the machine, nor does a failure without a next try."""
+    stage([done])
+    monkeypatch.setattr("dnsrenew.cli.schedule_note.active_schedule", lambda _: pytest.fail("it searched"))
+    main(line.split())
+
+
 def test_failures_come_last(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     """Failures are printed just above the summary. Each success has one line."""
     stage([failed("broken"), *(outcome(f"site{number}") for number in range(20))])
