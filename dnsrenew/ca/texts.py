@@ -317,7 +317,7 @@ NO_CERTIFICATE_URL: Final = Text(
 )
 PENDING_ORDER_UNKNOWN: Final = Text(
     "ca-malformed-answer",
-    "The CA {ca} does not tell whether the order of the earlier run still exists. {error}",
+    "The CA {ca} does not report whether the order of the earlier run still exists. {error}",
     "Try again later; if the error persists, ask the CA.",
 )
 

@@ -63,7 +63,7 @@ CAA_DOUBTFUL: Final = Text(
 
 CAA_CRITICAL: Final = Text(
     "caa",
-    "The CAA record at {place} with the tag {tag}, which CAs do not know, is marked critical, so no CA may issue for "
+    "The critical CAA record at {place} with the tag {tag}, unknown to CAs, forbids all of them to issue for "
     "{identifier}.",
     "Remove this record at the DNS host of {owner}: {record}",
 )

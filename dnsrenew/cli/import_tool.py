@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def import_tool(invocation: Invocation) -> int:
-    """Import; return the exit status: 1 if a certificate or an account could not be taken over.
+    """Import; return the exit status: 1 if a certificate or an account could not be imported.
 
     :raises ConfigError: nothing was found, or a configuration exists.
     :raises StoreError: the store or a file cannot be written.
@@ -100,7 +100,7 @@ def _host(cwd: str, servers: tuple[str, ...]) -> HostView:
 
 
 def _lines(result: ImportResult, columns: int | None) -> list[str]:
-    """Return what was taken over, and what was written."""
+    """Return what was imported, and what was written."""
     stored = sum(is_stored for _, is_stored in result.certificates)
     accounts = sum(is_stored for _, is_stored in result.accounts)
     fields = {

@@ -364,7 +364,7 @@ STAYS_NOT_DUE: Final = "The stored certificate stays in use: valid until {expiry
 DEPLOYED: Final = "deployed: {target}"
 DEPLOYED_AND_SERVED: Final = "deployed: {target}, now served"
 NOT_DEPLOYED: Final = "not deployed: {target}: {error}"
-PUT_BACK: Final = "not deployed: {target}, which has its old certificate back: {error}"
+PUT_BACK: Final = "not deployed: {target} (old certificate restored): {error}"
 
 NOTHING_RENEWS: Final = "Nothing renews this yet. Run: dnsrenew schedule install"
 NOTHING_RENEWS_HERE: Final = (
@@ -532,7 +532,7 @@ INSTALLED_BEFORE: Final = "{name} has this certificate already"
 CNAME_TO_SET: Final = "Set this record at the DNS host of {zones}, once:"
 CNAMES_TO_SET: Final = "Set these records at the DNS host of {zones}, once:"
 CNAME_COLUMNS: Final = ("NAME", "TYPE", "VALUE")
-CNAME_SHORT: Final = "If the DNS host adds .{zone} to each name by itself, enter: {names}"
+CNAME_SHORT: Final = "If the DNS host appends .{zone} to each name, enter: {names}"
 CNAME_WAIT: Final = (
     "Waiting until every name server shows it. To stop, press Ctrl-C; run the same command again to continue."
 )
@@ -587,7 +587,7 @@ NO_ACCOUNTS: Final = "No CA accounts yet. The first order at a CA creates one."
 ACCOUNT_CHANGES: Final = {
     "roll": "key replaced",
     "contact": "contact updated",
-    "deactivate": "closed for ever; the next order creates a new account",
+    "deactivate": "closed permanently; the next order creates a new account",
 }
 """What was changed, by the command."""
 ACCOUNT_STATUSES: Final = {
@@ -602,8 +602,8 @@ OTHER_CONFIG: Final = "{name} was obtained for another configuration, {path}, wh
 RECENTLY_USED: Final = "A Python program used {name} {ago}: it may still need it."
 RECENTLY_READ: Final = "The private key of {name} was read {ago}: a server may still use it."
 CERTIFICATE_REMOVED: Final = "{name} deleted from the store"
-DEACTIVATE_QUESTION: Final = "Close the account at {cas} for ever? Certificates stay valid."
-DEACTIVATE_SEVERAL_QUESTION: Final = "Close the accounts at {cas} for ever? Certificates stay valid."
+DEACTIVATE_QUESTION: Final = "Close the account at {cas} permanently? Certificates stay valid."
+DEACTIVATE_SEVERAL_QUESTION: Final = "Close the accounts at {cas} permanently? Certificates stay valid."
 REVOKING: Final = "Revoking {name} (reason: {reason})."
 REVOKED_BY_ACCOUNT: Final = "{name} revoked at {ca} (reason: {reason}, signed with the account key)"
 REVOKED_BY_KEY: Final = "{name} revoked at {ca} (reason: {reason}, signed with the certificate's key)"
@@ -686,7 +686,7 @@ SCHEDULE_FLEET: Final = "No schedule is installed: workers renew the certificate
 SCHEDULE_WORKER: Final = "Run, on one machine or more: dnsrenew worker"
 SCHEDULE_PREVIEW: Final = "This would be installed: {title}, {times}."
 SCHEDULE_PREVIEW_EXAMPLE: Final = (
-    "This would be installed: {title}, {times}. No configuration was found; {example} stands for yours."
+    "This would be installed: {title}, {times}. No configuration was found; {example} is a placeholder for yours."
 )
 SCHEDULE_REMOVED: Final = "removed: {title} ({paths})"
 SCHEDULE_NOT_REMOVED: Final = "No schedule is installed, so nothing was removed."
@@ -702,7 +702,7 @@ FROM_ENVIRONMENT_ALL: Final = (
 
 # ── import ──────────────────────────────────────────────────────────────────────────────
 
-IMPORTED: Final = "{certificates} and {accounts} were taken over from {tools}. Nothing was ordered."
+IMPORTED: Final = "{certificates} and {accounts} were imported from {tools}. Nothing was ordered."
 IMPORTED_BEFORE: Final = "{tools} was imported before; the configuration stays as it is."
 TABLES_TO_ADD: Final = "Add this to the configuration for the certificate {certificate}:"
 SERVER_URL: Final = Text(
@@ -710,7 +710,7 @@ SERVER_URL: Final = Text(
     "the value of --server is not an https URL",
     "Write the directory URL of the CA, such as https://ca.example.com/acme/directory.",
 )
-NOT_IMPORTED: Final = "{certificate} (not taken over; the next renew obtains it)"
+NOT_IMPORTED: Final = "{certificate} (not imported; the next renew obtains it)"
 CA_ACCOUNT: Final = "account"
 WROTE: Final = "written: {path}"
 IMPORT_NEXT: Final = "What to do next:"
@@ -770,9 +770,7 @@ KEPT_ARGUMENTS: Final = "{place}: {key} is in the file as it is; make sure that 
 REFERRED: Final = "{place}: {key} is read from {reference}, which is not in the file"
 LEFT_OUT: Final = "{path} was left out: {reason}"
 RESTORED: Final = "{certificates} and {accounts} restored"
-RESTORED_WITHOUT_KEYS: Final = (
-    "the configuration and what is known of {certificates} restored, without keys and secrets"
-)
+RESTORED_WITHOUT_KEYS: Final = "restored the configuration and the state of {certificates}, without keys and secrets"
 RESTORED_CONFIG: Final = "configuration"
 RESTORED_STORE: Final = "store"
 FILL_IN: Final = "Fill in {key} in {place}."
@@ -792,7 +790,10 @@ WORKER_BACK: Final = "The database answers again."
 WORKER_STOPPING: Final = "Stopping: certificates in progress finish within a minute, the rest return to the queue."
 WORKER_DONE: Final = "Stopped. Renewed: {renewed}, failed: {failed}."
 FLEET_EMPTY: Final = "The fleet has no certificates. Add some: dnsrenew fleet add FILE"
-FLEET_EXAMINED: Final = "{examined} of {total} certificates examined, those that fail and those due first; name others."
+FLEET_EXAMINED: Final = (
+    "Examined {examined} of {total} certificates: failing ones first, then those due soonest. To examine others, name "
+    "them."
+)
 FLEET_EMPTY_TAG: Final = "No certificate of the fleet has the tag {tag}."
 FLEET_STORED: Final = "{count} stored that no worker renews: dnsrenew fleet sync, or dnsrenew fleet add FILE"
 FLEET_COUNTS: Final = "{certificates}: {states}"

@@ -157,7 +157,7 @@ HFS_CLOSED: Final = Text(
 )
 HFS_TOO_OLD: Final = Text(
     "deploy-unsupported",
-    "What answers at {url} is no HFS 3, or one that is too old to be asked for its settings.",
+    "The server at {url} is not HFS 3, or is too old to return its settings.",
     'Update HFS to version 3.0 or later, or use to = "files" with the files that HFS reads.',
 )
 HFS_FOREIGN: Final = Text(

@@ -1,4 +1,4 @@
-"""The texts that every check shares; each module of checks has its own beside it (``texts_dns.py`` …).
+"""The texts that all checks share; each folder of checks has its own ``texts.py``.
 
 A text with the code ``""`` gets the code of its check.
 """
@@ -9,9 +9,7 @@ from typing import Final
 
 from dnsrenew.errors import Text
 
-CHECK_LATE: Final = Text(
-    "", "This could not be found out in time.", "Run dnsrenew doctor again, or look at it by hand."
-)
+CHECK_LATE: Final = Text("", "The check did not finish in time.", "Run dnsrenew doctor again.")
 CHECK_FAILED: Final = Text(
     "",
     "This check failed itself ({cause}).",

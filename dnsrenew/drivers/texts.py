@@ -250,7 +250,7 @@ DRIVER_BUG_ANSWER: Final = Text(
 # ── hook ────────────────────────────────────────────────────────────────────────────────
 
 _TRY_HOOK: Final = (
-    "Run it by hand with the same arguments (`dnsrenew providers hook` lists them), and mend what it says."
+    "Run it by hand with the same arguments (`dnsrenew providers hook` lists them), and fix what it reports."
 )
 
 HOOK_MISSING: Final = Text(

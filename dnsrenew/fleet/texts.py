@@ -35,8 +35,8 @@ NO_FLEET: Final = Text(
 QUEUE_UNFIT: Final = Text(
     "store-schema",
     "The tables of the queue in the database {database} at {server} cannot be used: {reason}.",
-    "Run `dnsrenew fleet init`, which makes them if there are none. If it changes nothing, drop all whose name begins "
-    "with procrastinate_ and run it again: the jobs are made anew from the certificates.",
+    "Run `dnsrenew fleet init`, which makes them if there are none. If that does not help, drop all tables whose "
+    "names begin with procrastinate_ and run it again: it recreates the jobs.",
 )
 NAME_UNKNOWN: Final = Text(
     "certificate-unknown",

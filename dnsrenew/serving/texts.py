@@ -8,8 +8,8 @@ from dnsrenew.errors import Text
 
 NOT_TAKEN_UP: Final = Text(
     "serve-kept",
-    "The server cannot use the new certificate {name}, and goes on with the old one: {reason}.",
-    "If the next look does not mend it, renew it again: dnsrenew renew --force {name}, or obtain(force=True).",
+    "The server cannot use the new certificate {name}, and keeps the old one: {reason}.",
+    "If the next check does not fix it, renew it again: dnsrenew renew --force {name}, or obtain(force=True).",
 )
 NOT_RENEWED: Final = Text(
     "serve-failed",

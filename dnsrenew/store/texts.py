@@ -254,12 +254,13 @@ STATE_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew rebuilds i
 VERSION_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew renews the certificate.")
 CHAIN_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew rebuilds it from fullchain.pem.")
 META_LOST: Final = _damage(
-    "{path} is damaged: {reason}. dnsrenew makes it anew from the certificate, which does not tell its CA and profile; "
-    "the next renewal records them."
+    "{path} is damaged: {reason}. dnsrenew recreates it from the certificate, without the CA and the profile, which "
+    "the next renewal records."
 )
 META_DAMAGED: Final = Text(
     "store-damaged",
-    "{path} is damaged: {reason}. dnsrenew reads the certificate instead, which does not tell its CA and profile.",
+    "{path} is damaged: {reason}. dnsrenew reads the certificate instead, which does not contain the CA and the "
+    "profile.",
     "Wait for the next renewal, which records them again; until then `dnsrenew revoke` asks the configured CA.",
 )
 ACCOUNT_DAMAGED: Final = _damage("{path} is damaged: {reason}. The CA finds the account by its key.")

@@ -297,5 +297,5 @@ def test_a_person_is_asked_about_an_older_one(
         assert process.wait(20) == status
     os.close(master)
     text = " ".join(shown.decode().split())
-    assert "Install it all the same?" in text
+    assert "Install it anyway?" in text
     assert "Stage CA 1" in text

@@ -105,7 +105,7 @@ def test_a_certificate_of_later_is_shown_with_its_tables(
 def test_the_directory_url_of_a_ca(
     machine: OldMachine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`--server` gives the directory URL that lego does not keep, so that its account is taken over."""
+    """`--server` gives the directory URL that lego does not keep, so that its account is imported."""
     monkeypatch.delenv("LEGO_SERVER", raising=False)
     machine.lego_account(host="ca.test_14000")
     machine.lego_certificate(["lego.test"])

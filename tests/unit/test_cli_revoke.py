@@ -144,7 +144,7 @@ def test_a_closed_account(shown: Callable[..., list[str]], renewer: FakeRenewer)
     """With --yes there is no prompt. An account that could not be closed gives exit status 1."""
     closed = replace(HELD, status="deactivated")
     lines = shown("account deactivate --yes", closed, SILENT, status=1)
-    assert lines[0] == "✓ lab: closed for ever; the next order creates a new account"
+    assert lines[0] == "✓ lab: closed permanently; the next order creates a new account"
     assert "✗ down: The CA lab cannot be reached." in lines
     assert shown("account show", closed)[0] == "! lab: deactivated"
     assert renewer.calls[0] == (None, {"deactivate": True})

@@ -187,7 +187,7 @@ def test_without_a_configuration_an_example_is_shown(
     machine()
     monkeypatch.setattr(invocation.Invocation, "config_path", none)
     assert main(["schedule", "show"]) == 0
-    assert "No configuration was found; /etc/dnsrenew/dnsrenew.toml stands for yours." in said(capsys)
+    assert "No configuration was found; /etc/dnsrenew/dnsrenew.toml is a placeholder for yours." in said(capsys)
 
 
 def test_secrets_of_the_terminal_are_warned_of(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:

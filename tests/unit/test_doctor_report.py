@@ -160,7 +160,7 @@ def test_parts_have_the_colour_of_their_worst_check() -> None:
     nodes = dict(re.findall(r'class="label"[^>]*>([^<]+)</text><text class="state"[^>]*>([^<]+)<', found))
     assert nodes["Port 80"] == "✗ 1 is wrong"
     assert nodes["DNS account"] == "✗ 1 is wrong"
-    assert nodes["Port 443"] == "not looked at"
+    assert nodes["Port 443"] == "not examined"
     assert nodes["Provider (ISP)"] == "! worth knowing"
     assert nodes["Name servers"] == "✓ in order"
 

@@ -442,7 +442,7 @@ def test_a_certificate_of_later_with_known_tables(machine: OldMachine) -> None:
 
 
 def test_a_certificate_of_later_at_another_ca(machine: OldMachine) -> None:
-    """The table of a CA that the configuration lacks is shown, and the account at it is taken over."""
+    """The table of a CA that the configuration lacks is shown, and the account at it is imported."""
     take_over(machine)
     server = "https://ca.test/directory"
     machine.certbot_account(rsa_key(1), "a2", "ca.test")
@@ -467,7 +467,7 @@ def test_a_configuration_that_a_person_has_changed(machine: OldMachine, change: 
 
 
 def test_a_certificate_that_the_store_lacks_is_stored(machine: OldMachine) -> None:
-    """A certificate of the configuration that is missing in the store is taken over again."""
+    """A certificate of the configuration that is missing in the store is imported again."""
     take_over(machine)
     serial = machine.store.read_state("example.test").serial
     machine.store.remove("example.test")

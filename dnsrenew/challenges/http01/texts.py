@@ -94,7 +94,7 @@ PORT_FAILED: Final = Text(
 NO_APP: Final = Text(
     "http-no-app",
     "The http-01 route with app = true works only inside the server whose app is wrapped by served.http01_app(app).",
-    "Start that server, which renews by itself, or add another route, such as dns-01.",
+    "Start that server, which renews automatically, or add another route, such as dns-01.",
 )
 
 # Clauses for the field {cause}.

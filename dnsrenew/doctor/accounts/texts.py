@@ -33,7 +33,7 @@ ACCOUNT_NONE_AT_ALL: Final = Text(
 )
 ACCOUNT_UNKNOWN: Final = Text(
     "dns-account",
-    "Which DNS account may write the TXT records of {names} is unknown, because DNS does not tell where they belong.",
+    "It is unknown which DNS account writes the TXT records of {names}: DNS does not show their zone.",
     "Look first at what is wrong with the DNS of {names}.",
 )
 
@@ -76,7 +76,7 @@ PROBE_OK_STAYS: Final = Text(
 )
 PROBE_NOT_LOOKED_UP: Final = Text(
     _PROBE,
-    "A test value at {records} was written and removed; it was not looked up, as `propagation.check` wants.",
+    "A test value at {records} was written and removed; it was not looked up, as `propagation.check` says.",
     "",
 )
 PROBE_KEPT: Final = Text(

@@ -35,13 +35,13 @@ DOMAIN_NOWHERE: Final = Text(
 )
 DOMAIN_PARKED: Final = Text(
     "domain",
-    "The registrar has parked {registered}: its name servers are {servers}. That is how a domain looks whose "
-    "registration has ended.",
+    "The registrar has parked {registered}: its name servers are {servers}. This usually means that its registration "
+    "has expired.",
     "Renew the registration of {registered}, or set its name servers to those of your DNS host, at your registrar.",
 )
 DOMAIN_UNKNOWN: Final = Text(
     "domain",
-    "It is unknown whether {domain} is registered: no name server above it gives an answer.",
+    "It is unknown whether {domain} is registered: no name server above it answers.",
     "Run this on a network with open DNS, or look up the domain at your registrar.",
 )
 
@@ -58,7 +58,7 @@ EXISTS_ABSENT: Final = Text(
 )
 EXISTS_NOWHERE: Final = Text(
     "name-exists",
-    "{domain} does not exist in DNS, nor a domain that it is in, so the CA finds no host to connect to.",
+    "Neither {domain} nor a domain above it exists in DNS, so the CA cannot find a host to connect to.",
     "Look at the domain check first.",
 )
 EXISTS_EMPTY: Final = Text(
@@ -68,7 +68,7 @@ EXISTS_EMPTY: Final = Text(
 )
 EXISTS_UNKNOWN: Final = Text(
     "name-exists",
-    "It is unknown whether {domain} has an address: no name server of its zone gives an answer.",
+    "It is unknown whether {domain} has an address: no name server of its zone answers.",
     "Look at the delegation check first.",
 )
 
@@ -185,7 +185,7 @@ DNSSEC_REFUSED: Final = Text(
 DNSSEC_UNSUPPORTED: Final = Text(
     "dnssec",
     "{zone} is signed with an algorithm that dnsrenew cannot check; most resolvers treat it as unsigned.",
-    "Sign {zone} with ECDSA P-256 (algorithm 13), which everybody can check.",
+    "Sign {zone} with ECDSA P-256 (algorithm 13), which every resolver can check.",
 )
 DNSSEC_UNKNOWN: Final = Text(
     "dnssec",
@@ -208,11 +208,17 @@ SPLIT_HIDDEN: Final = Text(
     "rebinding). That does not disturb renewals: dnsrenew asks the name servers of the zone.",
     "",
 )
+SPLIT_NOT_YET: Final = Text(
+    "split-dns",
+    "The DNS server of this host finds no address of {domain}, its own name servers have {outside}: the record changed "
+    "recently, or the zone answers differently by network.",
+    "",
+)
 SPLIT_ONLY_HERE: Final = Text("split-dns", "{domain} has an address only in this network ({here}).", "")
 SPLIT_OTHER: Final = Text(
     "split-dns",
-    "The DNS server of this host gives {here} as the address of {domain}, its own name servers {outside}: the record "
-    "has just changed, or the answer depends on the place.",
+    "The DNS server of this host resolves {domain} to {here}, its own name servers to {outside}: the record changed "
+    "recently, or the zone answers differently by network.",
     "",
 )
 SPLIT_UNKNOWN: Final = Text(
@@ -241,7 +247,7 @@ TXT_DOUBLED: Final = Text(
 )
 TXT_UNKNOWN: Final = Text(
     "txt-stale",
-    "It is unknown whether old TXT values are at {name}: no name server of its zone gives an answer.",
+    "It is unknown whether old TXT values are at {name}: no name server of its zone answers.",
     "Look at the delegation check first.",
 )
 
@@ -270,7 +276,7 @@ SHADOWED: Final = Text(
 
 ADDRESS_UNKNOWN: Final = Text(
     "address",
-    "It is unknown whether {names} leads to this host: no name server of its zone gives an answer.",
+    "It is unknown whether {names} leads to this host: no name server of its zone answers.",
     "Look at the delegation check first.",
 )
 

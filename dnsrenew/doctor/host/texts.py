@@ -10,7 +10,7 @@ from dnsrenew.errors import Text
 
 INTERNET_OK: Final = Text("internet", "The network works: {host} answers.", "")
 INTERNET_CONNECTED: Final = Text(
-    "internet", "The network works: {host} can be connected to, although it gives no good answer.", ""
+    "internet", "The network works: {host} accepts connections, although its answer is not usable.", ""
 )
 INTERNET_NO_ROUTE: Final = Text(
     "internet",
@@ -19,8 +19,8 @@ INTERNET_NO_ROUTE: Final = Text(
 )
 INTERNET_SIGN_IN: Final = Text(
     "internet",
-    "This network wants a sign-in first: it answers in place of {host}, and leads to {portal}.",
-    "Open http://{host}/ in a browser on this network and sign in, or ask its administrator to let this host out.",
+    "This network requires a sign-in: it answers in place of {host}, and redirects to {portal}.",
+    "Open http://{host}/ in a browser on this network and sign in, or ask its administrator to allow this host.",
 )
 INTERNET_NO_DNS: Final = Text(
     "internet",
@@ -30,7 +30,7 @@ INTERNET_NO_DNS: Final = Text(
 INTERNET_SILENT: Final = Text(
     "internet",
     "This host has a route to the Internet, but none of these answers: {hosts}.",
-    "Check from this host whether a browser or curl can open any web page; if not, look at the router first.",
+    "Check from this host whether a browser or curl can open any web page; if not, check the router first.",
 )
 
 VPN_NONE: Final = Text("vpn", "This host reaches the Internet through {interfaces}, which is no VPN.", "")
@@ -91,12 +91,12 @@ PORT_53_BY_DOH: Final = Text(
 )
 PORT_53_CLOSED: Final = Text(
     "port-53",
-    "This network lets no DNS query out to port {port}, neither by UDP nor by TCP: {servers} cannot be asked.",
+    "This network blocks DNS queries to port {port} by UDP and by TCP: {servers} cannot be queried.",
     _SET_DOH,
 )
 PORT_53_SILENT: Final = Text(
     "port-53",
-    "DNS queries get out of this network, but none of the name servers of the domains answers: {servers}.",
+    "DNS queries leave this network, but none of the name servers of the domains answers: {servers}.",
     _CHECK_SERVERS,
 )
 PORT_53_NO_ANSWER: Final = Text(
@@ -118,7 +118,7 @@ PORT_53_NO_ZONE: Final = Text(
 )
 PORT_53_HALF: Final = Text(
     "port-53",
-    "This network lets no DNS query out by {protocol}; only the other of UDP and TCP works.",
+    "This network blocks DNS queries by {protocol}.",
     "Allow {protocol} port {port} from this host to the Internet, or set `doh` under [resolver].",
 )
 PORT_53_REDIRECTED: Final = Text(
@@ -128,7 +128,7 @@ PORT_53_REDIRECTED: Final = Text(
 )
 PORT_53_NOBODY: Final = Text(
     "port-53",
-    "There is no name server to which this host has a route, so it is not known whether DNS queries get out.",
+    "There is no name server to which this host has a route, so it is unknown whether DNS queries leave this network.",
     "Connect this host to the Internet first, then run dnsrenew doctor again.",
 )
 
@@ -245,7 +245,7 @@ _CLOSED: Final = (
     "The firewall of this host closes port {port} ({families}), by {rule} in the table {table}, chain {chain}."
 )
 
-FIREWALL_OPEN: Final = Text("port-80-firewall", "The firewall of this host lets port {port} in ({families}).", "")
+FIREWALL_OPEN: Final = Text("port-80-firewall", "The firewall of this host allows port {port} ({families}).", "")
 FIREWALL_PASSED_ON: Final = Text(
     "port-80-firewall", "The firewall of this host passes port {port} on to another port or host, by {rule}.", ""
 )
@@ -274,33 +274,33 @@ FIREWALL_BEFORE: Final = Text(
 )
 FIREWALL_DEPENDS: Final = Text(
     "port-80-firewall",
-    "Whether the firewall of this host lets a CA in at port {port} depends on more than the port, by {rule} in the "
-    "table {table}, chain {chain}.",
-    "Check that this rule lets every sender in at TCP port {port}: a CA may come from any address.",
+    "Rule {rule} (table {table}, chain {chain}) of the firewall decides by more than the port whether a CA reaches "
+    "port {port}.",
+    "Check that this rule allows every sender to connect to TCP port {port}: a CA may connect from any address.",
 )
 FIREWALL_FORBIDDEN: Final = Text(
     "port-80-firewall",
-    "The user {user} may not read the rules of the firewall, so it is not known whether port {port} is open.",
+    "The user {user} may not read the rules of the firewall, so it is unknown whether port {port} is open.",
     "Run as root: sudo dnsrenew doctor",
 )
 FIREWALL_UNREADABLE: Final = Text(
     "port-80-firewall",
-    "The rules of the firewall cannot be read here, not even by root, so it is not known whether port {port} is open.",
-    "In a container, look at the firewall of its host; elsewhere, see what `nft list ruleset` says.",
+    "The rules of the firewall cannot be read here, not even by root, so it is unknown whether port {port} is open.",
+    "In a container, check the firewall of its host; elsewhere, see what `nft list ruleset` says.",
 )
 FIREWALL_NO_PROGRAM: Final = Text(
     "port-80-firewall",
-    "There is no program here that shows the rules of the firewall, so it is not known whether port {port} is open.",
-    "Install nftables and run dnsrenew doctor again; in a container, look at the firewall of its host.",
+    "There is no program here that shows the rules of the firewall, so it is unknown whether port {port} is open.",
+    "Install nftables and run dnsrenew doctor again; in a container, check the firewall of its host.",
 )
 FIREWALL_UNSUPPORTED: Final = Text(
     "port-80-firewall",
-    "dnsrenew cannot read the firewall of this system, so it is not known whether port {port} is open.",
+    "dnsrenew cannot read the firewall of this system, so it is unknown whether port {port} is open.",
     "Look in the firewall settings of this system whether incoming connections to TCP port {port} are allowed.",
 )
 FIREWALL_OFF: Final = Text("port-80-firewall", "The firewall of Windows is off, so it does not close port {port}.", "")
 FIREWALL_RULE_ALLOWS: Final = Text(
-    "port-80-firewall", "The firewall of Windows lets port {port} in, by the rule {rules}.", ""
+    "port-80-firewall", "The firewall of Windows allows port {port}, by the rule {rules}.", ""
 )
 FIREWALL_RULE_BLOCKS: Final = Text(
     "port-80-firewall",
@@ -309,7 +309,7 @@ FIREWALL_RULE_BLOCKS: Final = Text(
 )
 FIREWALL_NO_RULE: Final = Text(
     "port-80-firewall",
-    "No rule of the firewall of Windows names port {port}; a rule for a program may still let it in.",
+    "No rule of the firewall of Windows names port {port}; a rule for a program may still allow it.",
     "Allow it as administrator: netsh advfirewall firewall add rule name=dnsrenew dir=in action=allow protocol=TCP "
     "localport={port}",
 )

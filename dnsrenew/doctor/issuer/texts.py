@@ -169,7 +169,7 @@ CLOCK_DOUBTED: Final = Text(
 )
 CLOCK_UNKNOWN: Final = Text(
     "clock",
-    "No CA told the time, so the clock of this host, which shows {now}, could not be compared.",
+    "No CA reported the time, so the clock of this host, which shows {now}, could not be compared.",
     "Compare it with a watch.",
 )
 
@@ -181,7 +181,7 @@ TERMS_ACCOUNT: Final = Text(_TERMS, "There is an account at the CA {ca}.", "")
 TERMS_OK: Final = Text(_TERMS, "Nothing is missing for an account at the CA {ca}; the first renewal makes it.", "")
 TERMS_UNKNOWN: Final = Text(
     _TERMS,
-    "What the CA {ca} wants for an account is unknown, because it did not answer.",
+    "The requirements of the CA {ca} for an account are unknown, because it did not answer.",
     "Run dnsrenew doctor again when the CA {ca} answers.",
 )
 TERMS_NOT_AGREED: Final = Text(
@@ -209,40 +209,42 @@ LIMITS_OK: Final = Text("ca-limits", "No limit of the CA {ca} is known to stop a
 LIMITS_BY_HAND: Final = Text(
     "ca-limits",
     "{count} orders at the CA {ca} have failed within {window}, so a run by hand waits until {until}; scheduled runs "
-    "go on.",
+    "continue.",
     "Remove the cause, then run: dnsrenew renew {certificate} --now",
 )
 
 # ── caa ─────────────────────────────────────────────────────────────────────────────────
 
 CAA_NONE: Final = Text("caa", "No CAA record restricts which CA may issue.", "")
-CAA_ALLOWED: Final = Text("caa", "The CAA records at {found_at} let the CA {ca} issue.", "")
+CAA_ALLOWED: Final = Text("caa", "The CAA records at {found_at} allow the CA {ca} to issue.", "")
 _ADD: Final = "Add this record at the DNS host of {owner}: {wanted}"
-CAA_OTHER_CA: Final = Text("caa", "A CAA record does not let the CA {ca} issue for {names}: {record}", _ADD)
+CAA_OTHER_CA: Final = Text("caa", "A CAA record does not allow the CA {ca} to issue for {names}: {record}", _ADD)
 CAA_OTHER_ACCOUNT: Final = Text(
-    "caa", "A CAA record lets the CA {ca} issue for {names}, but only to another account than this one: {record}", _ADD
+    "caa",
+    "A CAA record allows the CA {ca} to issue for {names}, but only for another account than this one: {record}",
+    _ADD,
 )
 CAA_OTHER_METHOD: Final = Text(
-    "caa", "A CAA record lets the CA {ca} issue for {names}, but not by {challenge}: {record}", _ADD
+    "caa", "A CAA record allows the CA {ca} to issue for {names}, but not by {challenge}: {record}", _ADD
 )
 CAA_FORBIDS_ALL: Final = Text(
     "caa",
-    "A CAA record lets no CA issue for {names}: {record}",
+    "A CAA record forbids every CA to issue for {names}: {record}",
     "Replace this record by one that names the CA {ca}, or remove it, at the DNS host of {owner}: {record}",
 )
 CAA_CRITICAL: Final = Text(
     "caa",
-    "A CAA record that is marked critical, and that CAs do not know, lets no CA issue for {names}: {record}",
+    "A critical CAA record with a tag unknown to CAs forbids all of them to issue for {names}: {record}",
     "Remove this record at the DNS host of {owner}: {record}",
 )
 CAA_UNKNOWN: Final = Text(
     "caa",
-    "Whether CAA records let the CA {ca} issue for {names} is unknown: name servers do not answer the question.",
-    "Let the name servers of the domain answer questions for CAA records; a CA refuses to issue if they do not.",
+    "It is unknown whether CAA records allow the CA {ca} to issue for {names}: name servers do not answer the query.",
+    "Make the name servers of the domain answer queries for CAA records; a CA refuses to issue if they do not.",
 )
 CAA_DOUBTFUL: Final = Text(
     "caa",
-    "Whether the CAA records at {found_at} let the CA {ca} issue for {names} is for the CA to say.",
+    "Only the CA {ca} can tell whether the CAA records at {found_at} allow it to issue for {names}.",
     "Try it: dnsrenew renew --dry-run",
 )
 CAA_CA_SILENT: Final = Text(

@@ -73,12 +73,12 @@ WORKERS_NONE: Final = Text(
 )
 WORKERS_UNKNOWN: Final = Text(
     "schedule",
-    "It is not known whether a worker of the fleet runs, because the database cannot be read.",
+    "It is unknown whether a worker of the fleet runs, because the database cannot be read.",
     "Look at the store check first.",
 )
 SCHEDULE_UNKNOWN: Final = Text(
     "schedule",
-    "It is not known whether anything renews the certificates automatically.",
+    "It is unknown whether anything renews the certificates automatically.",
     "Look at it with the rights of an administrator: dnsrenew schedule show",
 )
 
@@ -98,7 +98,7 @@ LAST_RUN_OVERDUE: Final = Text(
 PERSIST_WORKED: Final = Text("last-run", "The certificate {name} in use was validated by dns-persist-01 at {ca}.", "")
 PERSIST_UNKNOWN: Final = Text(
     "last-run",
-    "Whether the CA {ca} offers dns-persist-01 is not known before an order.",
+    "It is unknown before an order whether the CA {ca} offers dns-persist-01.",
     "Run dnsrenew renew {name}: the order shows it.",
 )
 PERSIST_NOT_OFFERED: Final = Text(

@@ -38,7 +38,7 @@ NODE_STATES: Final = {
     "worth-knowing": "! worth knowing",
     "unknown": "? not known",
     "ok": "✓ in order",
-    "none": "not looked at",
+    "none": "not examined",
 }
 
 # ── the time line ───────────────────────────────────────────────────────────────────────

@@ -43,16 +43,17 @@ NAT_DOUBLE: Final = Text(
 NAT_OTHER_ADDRESS: Final = Text(
     "nat",
     "The router has the address {wan}, but the helper outside sees this host at {seen}.",
-    "Check whether a VPN or a second line carries the traffic of this host, or another router stands before this one.",
+    "Check whether a VPN or a second line carries the traffic of this host, or whether another router is in front of "
+    "this one.",
 )
 NAT_EMPTY: Final = Text(
     "nat",
-    "The router has no public IPv4 address that it could tell: it is offline, or behind another network.",
+    "The router reports no public IPv4 address: it is offline, or behind another network.",
     "Look up the WAN address on the router's own page, and compare it with the one that a website shows you.",
 )
 NAT_SILENT: Final = Text(
     "nat",
-    "The router {gateway} does not tell its public address: it answers neither UPnP nor NAT-PMP.",
+    "The router {gateway} does not report its public address: it supports neither UPnP nor NAT-PMP.",
     "Look up the WAN address on the router's own page: http://{gateway}/",
 )
 NAT_NO_GATEWAY: Final = Text(
@@ -70,7 +71,7 @@ FORWARDED_NO_NEED: Final = Text(
     "port-80-forwarded", "This host itself has the public address {address}, so no router has to forward port 80.", ""
 )
 FORWARDED_ONLY_IPV6: Final = Text(
-    "port-80-forwarded", "This host has only IPv6, which routers do not translate, so none has to forward port 80.", ""
+    "port-80-forwarded", "This host has only IPv6, so no router has to forward port 80.", ""
 )
 FORWARDED_OK: Final = Text(
     "port-80-forwarded", "The router forwards port 80 to this host ({target}, port {target_port}).", ""
@@ -96,12 +97,12 @@ FORWARDED_NONE: Final = Text(
 )
 FORWARDED_SILENT: Final = Text(
     "port-80-forwarded",
-    "The router {gateway} does not tell which ports it forwards.",
+    "The router {gateway} does not report which ports it forwards.",
     "Check on the router's page (http://{gateway}/) that TCP port 80 is forwarded to {host}.",
 )
 FORWARDED_NO_ROUTER: Final = Text(
     "port-80-forwarded",
-    "It is not known whether port 80 is forwarded to this host, because its router cannot be determined.",
+    "It is unknown whether port 80 is forwarded to this host, because its router cannot be determined.",
     "Check on the page of your router that TCP port 80 is forwarded to this host.",
 )
 
@@ -152,8 +153,8 @@ OUTSIDE_PROVIDER: Final = Text(
 )
 OUTSIDE_HALF: Final = Text(
     "port-80-outside",
-    "Port {port} of {address} is closed from outside; whether it is open by IPv6 is not known, because the helper was "
-    "not reached by IPv6.",
+    "Port {port} of {address} is closed from outside; it is unknown whether it is open by IPv6, because the helper "
+    "was not reached by IPv6.",
     "Forward port {port} to this host in the router and allow it in every firewall, or use a helper that has IPv6.",
 )
 OUTSIDE_NOTHING_HERE: Final = Text(
@@ -168,22 +169,22 @@ OUTSIDE_FOREIGN: Final = Text(
 )
 HELPER_SILENT: Final = Text(
     "port-80-outside",
-    "The helper outside ({helper}) does not answer, so it is not known whether port {port} is open.",
+    "The helper outside ({helper}) does not answer, so it is unknown whether port {port} is open.",
     "Check probe_url in [doctor], and that the helper runs.",
 )
 HELPER_NONSENSE: Final = Text(
     "port-80-outside",
-    "The helper outside ({helper}) gave an answer that makes no sense, so it is not known whether port {port} is open.",
+    "The helper ({helper}) sent an invalid answer, so it is unknown whether port {port} is open.",
     "Check that probe_url in [doctor] leads to a helper for dnsrenew.",
 )
 HELPER_BUSY: Final = Text(
     "port-80-outside",
-    "The helper outside ({helper}) is asked too often, so it is not known whether port {port} is open.",
+    "The helper outside ({helper}) is asked too often, so it is unknown whether port {port} is open.",
     "Run dnsrenew doctor again in a minute.",
 )
 HELPER_PROXIED: Final = Text(
     "port-80-outside",
-    "The helper outside ({helper}) sees a proxy instead of this host, so it is not known whether port {port} is open.",
+    "The helper outside ({helper}) sees a proxy instead of this host, so it is unknown whether port {port} is open.",
     "Run the helper without a proxy before it.",
 )
 

@@ -174,9 +174,9 @@ class _Writer:
         return options
 
     def remarks(self) -> Iterator[str]:
-        """Give what was not taken over, as comments."""
+        """Yield what was not imported, as comments."""
         if self._plan.not_understood:
-            yield from ("", "# Not taken over, or only in part:")
+            yield from ("", "# Not imported, or only in part:")
         for note in self._plan.not_understood:
             place = note.file if note.line is None else f"{note.file}:{note.line}"
             yield toml.comment(f"{place}: {note.why}")

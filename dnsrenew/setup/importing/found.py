@@ -48,13 +48,13 @@ class HostView(Frozen):
 
 
 class NotUnderstood(Frozen):
-    """Something that was not taken over.
+    """Something that was not imported.
 
     :ivar file: where it stands; an absolute path.
     :ivar line: the number of the line, from 1; None: the whole file.
     :ivar text: what stands there, without a value that could be a secret; "" if there is nothing to show.
     :ivar code: the code of the text.
-    :ivar why: one sentence: why it was not taken over.
+    :ivar why: one sentence: why it was not imported.
     :ivar fix: one sentence: what to do.
     :ivar loses: a certificate or an account is missing because of it, so that the command ends with 1.
     """
@@ -230,7 +230,7 @@ class FoundData(Frozen, kw_only=True):
 
     :ivar kind: the word of ``--from``: ``certbot``, ``lego`` …
     :ivar folder: the folder that was read.
-    :ivar contact: contact URLs, ``mailto:…``, for CAs whose account could not be taken over.
+    :ivar contact: contact URLs, ``mailto:…``, for CAs whose account could not be imported.
     :ivar eab: bindings by directory URL, for the same.
     :ivar trust: files with the root certificates of a CA's HTTPS endpoint, by directory URL.
     """

@@ -29,7 +29,7 @@ class PlannedCa(Frozen):
     """A CA, with the account at it.
 
     :ivar name: its name in the configuration.
-    :ivar account: the account that is taken over; None: a new one is created when it is needed.
+    :ivar account: the account that is imported; None: a new one is created when it is needed.
     :ivar trust: the file with the root certificates of its endpoint; "" for those of the system.
     """
 

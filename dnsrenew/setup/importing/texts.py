@@ -1,4 +1,4 @@
-"""The texts of ``dnsrenew import``: what was not taken over, and why. Secrets never stand in them."""
+"""The texts of ``dnsrenew import``: what was not imported, and why. They never contain secrets."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ UNREADABLE: Final = Text(
 MISSING: Final = Text(
     "import-unreadable",
     "{file} does not exist.",
-    "Restore it from a backup, or go on without what it held.",
+    "Restore it from a backup, or continue without its content.",
 )
 WEBROOT_MISSING: Final = Text(
     "import-unreadable",
@@ -38,21 +38,21 @@ WEBROOT_MISSING: Final = Text(
 DAMAGED: Final = Text(
     "import-damaged",
     "{file} is damaged or not complete: {reason}.",
-    "Restore it from a backup, or let dnsrenew obtain the certificate anew.",
+    "Restore it from a backup, or let dnsrenew obtain a new certificate.",
 )
 SETTING_UNKNOWN: Final = Text(
     "import-not-understood",
-    "The setting {key} was not taken over: dnsrenew has no equivalent that is known to the import.",
+    "The setting {key} was not imported: dnsrenew has no equivalent that is known to the import.",
     "Look for it in the configuration reference.",
 )
 MUST_STAPLE: Final = Text(
     "import-not-understood",
     "The TLS feature extension (must-staple) is not supported; the next certificate of {name} is without it.",
-    "Nothing has to be done: CAs have stopped issuing certificates with it.",
+    "Nothing to do: CAs have stopped issuing certificates with it.",
 )
 NOT_RENEWED: Final = Text(
     "import-not-understood",
-    "certbot was told not to renew {name} by itself; dnsrenew renews every certificate of its configuration.",
+    "certbot was configured not to renew {name} automatically; dnsrenew renews every certificate of its configuration.",
     "Remove its [[certificate]] from the configuration if it is no longer needed.",
 )
 KEY_KIND: Final = Text(
@@ -62,7 +62,7 @@ KEY_KIND: Final = Text(
 )
 NO_DIRECTORY: Final = Text(
     "import-ca-unknown",
-    "The directory URL of the CA {ca} is not known, so its account was not taken over.",
+    "The directory URL of the CA {ca} is unknown, so its account was not imported.",
     "Import into a new configuration with --server URL, the directory URL of the CA; or add it as [ca.NAME] with "
     "`directory` to the configuration: dnsrenew then creates a new account.",
 )
@@ -91,7 +91,7 @@ CREDENTIALS_UNKNOWN: Final = Text(
 )
 ENVIRONMENT_UNKNOWN: Final = Text(
     "import-dns-unknown",
-    "How the names of {name} are proved was not found, because {tool} keeps that in no file of its own.",
+    "The validation method of {name} is unknown: {tool} stores it in no file.",
     "Give the certificate a route: run dnsrenew providers to list the DNS hosts.",
 )
 EDITS_SERVER: Final = Text(
@@ -113,12 +113,12 @@ NO_TLS_CHECK: Final = Text(
 
 HOOK_GONE: Final = Text(
     "import-hook-gone",
-    "The hook {program} does not exist, so it was not taken over.",
+    "The hook {program} does not exist, so it was not imported.",
     "Add what it did to `deploy` of the certificate.",
 )
 HOOK_PROVES: Final = Text(
     "import-hook-gone",
-    "The manual hook {program} does not exist, so the way to prove {name} was not taken over.",
+    "The manual hook {program} does not exist, so the validation of {name} was not imported.",
     "Give the certificate a route: run dnsrenew providers to list the DNS hosts.",
 )
 HOOK_CLEANS: Final = Text(
@@ -128,13 +128,13 @@ HOOK_CLEANS: Final = Text(
 )
 HOOK_BEFORE: Final = Text(
     "import-not-understood",
-    "A program before each renewal was not taken over, because no port has to be freed for {name}.",
-    "Nothing has to be done if the program only freed a port.",
+    "A program before each renewal was not imported, because no port has to be freed for {name}.",
+    "Nothing to do if the program only freed a port.",
 )
 HOOK_AFTER: Final = Text(
     "import-hook-after",
     "A program that ran after each try for {name} now runs after each new certificate.",
-    "Nothing has to be done if the program makes servers load the certificate.",
+    "Nothing to do if the program makes servers load the certificate.",
 )
 HOOK_MANUAL: Final = Text(
     "import-dns-unknown",
@@ -146,13 +146,13 @@ HOOK_MANUAL: Final = Text(
 
 TWO_TOOLS: Final = Text(
     "import-twice",
-    "{tool} has a certificate {name} for the domains of {newer}, which {other} has too; the newer one was taken over.",
-    "Let servers that read the older files read the new ones.",
+    "{tool} has a certificate {name} for the domains of {newer}, which {other} has too; the newer one was imported.",
+    "Make servers that read the older files read the new ones.",
 )
 HOOK_READS: Final = Text(
     "import-hook-reads",
     "A program for new certificates of {name} names {path}, which the other tool no longer replaces.",
-    "Let it read the files that RENEWED_LINEAGE or DNSRENEW_FULLCHAIN and DNSRENEW_PRIVKEY name.",
+    "Make it read the files that RENEWED_LINEAGE or DNSRENEW_FULLCHAIN and DNSRENEW_PRIVKEY name.",
 )
 SEVERAL_WEBROOTS: Final = Text(
     "import-not-understood",
@@ -167,21 +167,21 @@ NOT_CONFIGURED: Final = Text(
 ACCOUNT_UNUSABLE: Final = Text(
     "import-account-unusable",
     "The key of the account at {ca} is of a kind that dnsrenew cannot sign with.",
-    "Go on without it; a new account is created when it is needed.",
+    "Continue without it; a new account is created when it is needed.",
 )
 ACCOUNT_KEPT: Final = Text(
     "import-account-kept",
-    "The store has another account at {ca} already, so this one was not taken over.",
-    "Use another store, with `store` in the configuration, to go on with the account.",
+    "The store has another account at {ca} already, so this one was not imported.",
+    "Use another store, with `store` in the configuration, to keep using the account.",
 )
 CERTIFICATE_KEPT: Final = Text(
     "import-certificate-kept",
-    "The store has a certificate {name} that is valid for longer, so this one was not taken over.",
-    "Nothing has to be done.",
+    "The store has a certificate {name} that is valid for longer, so this one was not imported.",
+    "Nothing to do.",
 )
 CERTIFICATE_UNUSABLE: Final = Text(
     "import-certificate-unusable",
-    "The certificate {name} was not taken over: {reason}",
+    "The certificate {name} was not imported: {reason}",
     "Run dnsrenew renew to obtain a new one.",
 )
 TERMS: Final = Text(
@@ -229,7 +229,7 @@ STEP_ADD: Final = Phrase(
 STEP_DEPLOY: Final = Phrase("Write the new files for your servers: dnsrenew deploy{config}")
 STEP_LINE: Final = Phrase("In line {line} of {file}, write: {new}")
 STEP_TEST: Final = Phrase("Check the configuration of {server}: {command}")
-STEP_RELOAD: Final = Phrase("Let {server} load it: {command}")
+STEP_RELOAD: Final = Phrase("Reload {server}: {command}")
 STEP_AGAIN: Final = Phrase(
     "Run dnsrenew import{config} again: when every server was seen serving from its new files, it names what stops "
     "{tool}."
@@ -239,9 +239,9 @@ STEP_STOP_UNKNOWN: Final = Phrase(
 )
 STEP_STOP_UNKNOWN_LATER: Final = Phrase(
     "No timer, unit or crontab that runs {tool} on {folder} was found: look for what does, and stop it only when the "
-    "problems with {causes} are mended or do not matter to you."
+    "problems with {causes} are fixed, or you accept them."
 )
-WITHHELD_NOTHING: Final = Phrase("Nothing was taken over.")
+WITHHELD_NOTHING: Final = Phrase("Nothing was imported.")
 WITHHELD_LINES: Final = Phrase("Servers read the files of {tool}: {files}.")
 SEEN_NOT_STORED: Final = Phrase("The store has no certificate {name}: run dnsrenew renew {name}.")
 SEEN_UNREADABLE: Final = Phrase("What servers serve was not compared with the store: {reason}")
@@ -250,16 +250,16 @@ SEEN_NOWHERE: Final = Phrase(
     "{name} if no server needs it."
 )
 SEEN_NO_PORT: Final = Phrase(
-    "The port on which {server} serves {name} is not known from {file}: "
-    "add `verify` with its HOST:PORT to the entry in `deploy`."
+    "The port on which {server} serves {name} is not given in {file}: add `verify` with its HOST:PORT to the entry in "
+    "`deploy`."
 )
 SEEN_NO_TLS: Final = Phrase(
     "{address} served no certificate, so nothing shows that {name} is served from the new files: {reason}. "
     "Start the server, or correct `verify` in `deploy`."
 )
 SEEN_OTHER: Final = Phrase(
-    "{address} serves another certificate than that of {name} in the store: "
-    "run dnsrenew deploy {name}, and let {server} load its configuration."
+    "{address} serves another certificate than that of {name} in the store: run dnsrenew deploy {name}, and reload "
+    "{server}."
 )
 SEEN_SAME: Final = Phrase(
     "{address} serves {name}, but the old and the new files hold the same certificate, and nothing shows that {server} "
@@ -268,7 +268,7 @@ SEEN_SAME: Final = Phrase(
 STEP_STOP: Final = Phrase("Stop {tool}: {command}")
 STEP_STOP_LINE: Final = Phrase("Stop {tool}: remove its line from {source}.")
 STEP_STOP_LATER: Final = Phrase(
-    "Stop {tool}, which runs from {source}, only when the problems with {causes} are mended or do not matter to you."
+    "Stop {tool}, which runs from {source}, only when the problems with {causes} are fixed, or you accept them."
 )
 STEP_REHEARSE: Final = Phrase("Test the renewal, without a new certificate: dnsrenew renew --dry-run{config}")
 STEP_SCHEDULE: Final = Phrase("Renew automatically from now on: dnsrenew schedule install{config}")
@@ -280,7 +280,7 @@ ENCRYPTED: Final = Phrase("its private key is encrypted")
 NOT_AN_ASSIGNMENT: Final = Text(
     "import-not-understood",
     "Line {line} of {file} is not a simple assignment, so it was not read.",
-    "Look whether the certificate needs what it says.",
+    "Check whether the certificate needs this setting.",
 )
 ACME_SH_WAY: Final = Text(
     "import-dns-unknown",
@@ -299,7 +299,7 @@ SERVER_EDITED_UNKNOWN: Final = Text(
 )
 NEVER_ISSUED: Final = Text(
     "import-not-understood",
-    "The certificate {name} was requested, but never issued, so it was not taken over.",
+    "The certificate {name} was requested, but never issued, so it was not imported.",
     "Add it to the configuration if you want it.",
 )
 KEY_FOR_ALL: Final = Text(
@@ -314,12 +314,12 @@ DEPLOY_SCRIPT: Final = Text(
 )
 NOTIFY: Final = Text(
     "import-not-understood",
-    "The notifications of {tool} were not taken over.",
+    "The notifications of {tool} were not imported.",
     "Add a table [notify] to the configuration.",
 )
 CADDY_LINE: Final = Text(
     "import-not-understood",
-    "The setting {setting} of Caddy was not taken over: dnsrenew has no equivalent that is known to the import.",
+    "The setting {setting} of Caddy was not imported: dnsrenew has no equivalent that is known to the import.",
     "Look for it in the configuration reference.",
 )
 CADDY_MODULE: Final = Text(
@@ -329,24 +329,30 @@ CADDY_MODULE: Final = Text(
 )
 CADDY_INTERNAL: Final = Text(
     "import-not-understood",
-    "The certificate {name} was issued by Caddy's own CA, so it was not taken over.",
-    "Nothing has to be done: Caddy goes on renewing it.",
+    "The certificate {name} was issued by Caddy's own CA, so it was not imported.",
+    "Nothing to do: Caddy keeps renewing it.",
 )
 CADDY_PORTS: Final = Text(
     "import-dns-unknown",
     "Caddy proves {name} on its own ports 80 and 443, which dnsrenew cannot share.",
     "Give the certificate a route with a DNS account, or leave it to Caddy and remove it from the configuration.",
 )
+CADDY_WILDCARD: Final = Text(
+    "import-dns-unknown",
+    "No `tls` block with a DNS module was found for {name}, so its DNS host is unknown.",
+    "Import again with the path of the Caddyfile that has the block, or give the certificate a route with a DNS "
+    "account.",
+)
 CADDY_RENEWS: Final = Text(
     "import-caddy-line",
-    "Caddy goes on renewing {name} itself until its site names the new files.",
+    "Caddy keeps renewing {name} until its site names the new files.",
     "Run dnsrenew deploy, write this line into the site in place of its `tls`, and reload Caddy: "
     "tls {certificate} {key}",
 )
 SELF_SIGNED: Final = Text(
     "import-not-understood",
-    "The certificate of {file} is self-signed, so it was not taken over.",
-    "Nothing has to be done: dnsrenew obtains a certificate from a CA.",
+    "The certificate of {file} is self-signed, so it was not imported.",
+    "Nothing to do: dnsrenew obtains a certificate from a CA.",
 )
 HFS_NO_DOMAIN: Final = Text(
     "import-not-understood",
@@ -366,7 +372,7 @@ HFS_PORT: Final = Text(
 PEM_ALONE: Final = Text(
     "import-not-understood",
     "No certificate belongs to the private key in {file}.",
-    "Nothing has to be done if it is not used.",
+    "Nothing to do if it is not used.",
 )
 PEM_NO_PAIR: Final = Text(
     "import-damaged",

@@ -10,18 +10,17 @@ from dnsrenew.errors import Phrase, Text
 
 ASK_DOMAINS: Final = Phrase("Which domain is the certificate for?")
 HELP_DOMAINS: Final = Phrase(
-    "The name in the address that people open, such as my-house.duckdns.org. Several are parted by blanks; "
+    "The name in the address that people open, such as my-house.duckdns.org. Several are separated by blanks; "
     "*.example.org stands for all names below example.org. You must be able to change the DNS of the domain."
 )
 ASK_CONTACT: Final = Phrase("Which mail address may the CA write to?")
 HELP_CONTACT: Final = Phrase(
-    "The CA that issues the certificate keeps it for its account; some CAs write about problems. "
-    "It can be left out: answer none."
+    "The CA keeps it with your account and may write about problems. To leave it out, answer none."
 )
 ASK_TERMS: Final = Phrase("The certificate is from {ca}. Do you agree to its terms of service ({url})?")
 ASK_TERMS_OWN: Final = Phrase("The certificate is from {ca}. Do you agree to its terms of service?")
 CA_TITLES: Final = {"letsencrypt": "Let's Encrypt"}
-HELP_TERMS: Final = Phrase("A CA issues certificates only to those who agree to its terms. They cost nothing.")
+HELP_TERMS: Final = Phrase("A CA issues only after you accept its terms. Accepting them is free.")
 ASK_HOST: Final = Phrase("Which DNS host has {zones}? By its name servers it is {hosts}.")
 ASK_HOST_UNKNOWN: Final = Phrase(
     "Which DNS host has {zones}? Its name servers are {servers}, which dnsrenew does not know. If the host has no API, "
@@ -32,8 +31,8 @@ HELP_HOST: Final = Phrase(
     "answered. rfc2136 is a name server of your own. delegate is for a host that is not in the list."
 )
 ABOUT_DELEGATION: Final = Phrase(
-    "The values that prove that the domain is yours are then written at another host. You set one CNAME record at your "
-    "present host, once; dnsrenew says which, and waits until it is there."
+    "Another host then holds the values that prove your control of the domain. Set one CNAME record at your present "
+    "host, once; dnsrenew shows it and waits for it."
 )
 ASK_OTHER_HOST: Final = Phrase("Which DNS host writes the values?")
 HELP_OTHER_HOST: Final = Phrase(
@@ -53,10 +52,10 @@ HELP_SECRET: Final = Phrase(
 )
 ASK_DEPLOY: Final = Phrase("Which of these servers gets the certificate?\n{servers}")
 HELP_DEPLOY: Final = Phrase(
-    "Names or numbers, parted by blanks, or none. dnsrenew writes the files, has the server load them, and checks that "
-    "it serves them; if it does not, the old ones come back."
+    "Names or numbers, separated by blanks, or none. dnsrenew writes the files, has the server load them, and checks "
+    "that it serves them; if it does not, the old ones come back."
 )
-ASK_SCHEDULE: Final = Phrase("Renew by itself from now on?")
+ASK_SCHEDULE: Final = Phrase("Renew automatically from now on?")
 HELP_SCHEDULE: Final = Phrase(
     "A certificate is valid for 90 days or less. A schedule of this machine then runs dnsrenew four times a day; "
     "`dnsrenew schedule remove` removes it."
@@ -137,7 +136,7 @@ DOMAIN_REFUSED: Final = Text(
 NAME_ABSENT: Final = Text(
     "init-answer-doubtful",
     "{names} does not exist in DNS, though {zone} does.",
-    "Look for a typing error, or give the same answer again if you will add the name later.",
+    "Check for a typing error, or give the same answer again if you will add the name later.",
 )
 CONTACT_WRONG: Final = Text(
     "init-answer-wrong", "{answer} is not a mail address.", "Give one such as me@example.com, or none."
@@ -176,7 +175,7 @@ TEST_UNKNOWN: Final = Text("init-answer-doubtful", "{reason}", "{advice}")
 TEST_LATE: Final = Text(
     "init-answer-wrong",
     "The test of the account {title} did not end in time.",
-    "Give the answers again; if it is slow every time, look with `dnsrenew doctor` what hangs.",
+    "Give the answers again; if it is slow every time, run `dnsrenew doctor` to see what hangs.",
 )
 BY_HAND: Final = Text(
     "init-answer-doubtful",
@@ -204,7 +203,7 @@ NO_SCHEDULER: Final = Text(
 )
 SECRET_ARGUMENT: Final = Text(
     "init-answer-wrong",
-    "The secret {option} stands on the command line, where other users can read it.",
+    "The secret {option} is on the command line, where other users can read it.",
     "Write it to a private file and give file:PATH, or put it into the file of --answers.",
 )
 OPTION_FORM: Final = Text(
@@ -221,7 +220,7 @@ ANSWERS_OPEN: Final = Text(
 )
 ANSWERS_MISSING: Final = Text(
     "init-no-answers",
-    "Nobody can be asked here, and these answers are missing: {keys}.",
+    "There is no terminal to ask at, and these answers are missing: {keys}.",
     "Run it in a terminal, or give the answers with --answers FILE or as options.",
 )
 

@@ -1,4 +1,4 @@
-"""Rows about locks that nobody needs any more: those of zones, of names and of certificates that are gone."""
+"""Deletes lock rows of zones, names and certificates that are no longer used."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ TAKEN_OVER: Final = Text(
 REMOVED: Final = Text(
     "store-unreachable",
     "The {what} was removed from the fleet, or another run has locked it since; nothing was written.",
-    "Nothing has to be done for the {what}; if it was not removed, check the network between this host and {server}.",
+    "Nothing to do for the {what}; if it was not removed, check the network between this host and {server}.",
 )
 BAD_ADDRESS: Final = Text(
     "store-bad-path",

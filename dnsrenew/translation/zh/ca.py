@@ -132,7 +132,7 @@ TEXTS: Final = {
     ),
     "The CA {ca} does not offer to change the key of an account.": "CA {ca} 不支持更换账户密钥。",
     "The CA {ca} does not offer to revoke certificates.": "CA {ca} 不支持吊销证书。",
-    "The CA {ca} does not tell whether the order of the earlier run still exists. {error}": (
+    "The CA {ca} does not report whether the order of the earlier run still exists. {error}": (
         "CA {ca} 没有说明之前运行的订单是否仍然存在。{error}"
     ),
     "The CA {ca} gave no external account binding for {email}: {reason} (status {status}).": (

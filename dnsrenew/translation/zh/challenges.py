@@ -102,7 +102,7 @@ TEXTS: Final = {
         '请为账户 {account} 设置 zones = ["{zone}"]，或在途径中设置 alias = "{name}"；如果该 CNAME 不是您的，请将其'
         "删除。"
     ),
-    "Start that server, which renews by itself, or add another route, such as dns-01.": (
+    "Start that server, which renews automatically, or add another route, such as dns-01.": (
         "请启动该服务器（它会自行续期），或添加其他途径，例如 dns-01。"
     ),
     "Stop the program while the certificate is renewed, or use dns-01, which needs no port.": (

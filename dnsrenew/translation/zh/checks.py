@@ -29,10 +29,9 @@ TEXTS: Final = {
     "See that every host of {identifier} answers challenges, or use a dns-01 route.": (
         "请确保 {identifier} 的每台主机都能应答质询，或使用 dns-01 途径。"
     ),
-    "The CAA record at {place} with the tag {tag}, which CAs do not know, is marked critical, so no CA may issue for "
+    "The critical CAA record at {place} with the tag {tag}, unknown to CAs, forbids all of them to issue for "
     "{identifier}.": (
-        "{place} 处的 CAA 记录带有 CA 不认识的标签 {tag}，且标记为 critical，因此任何 CA 都不得为 {identifier} 签发证"
-        "书。"
+        "{place} 处有标记为 critical 且 CA 不认识其标签 {tag} 的 CAA 记录，禁止所有 CA 为 {identifier} 签发证书。"
     ),
     "The CAA records at {place} allow it.": "{place} 处的 CAA 记录允许签发。",
     "The CAA records at {place} allow no CA to issue for {identifier} (a malformed record allows no CA).": (

@@ -31,8 +31,10 @@ TEXTS: Final = {
     "Answer y, or add --yes.": "请回答 y，或加上 --yes。",
     "Behaviour": "行为",
     "CA": "CA 机构",
-    "Close the account at {cas} for ever? Certificates stay valid.": "要永久关闭在 {cas} 的账户吗？证书仍然有效。",
-    "Close the accounts at {cas} for ever? Certificates stay valid.": "要永久关闭在 {cas} 的这些账户吗？证书仍然有效。",
+    "Close the account at {cas} permanently? Certificates stay valid.": "要永久关闭在 {cas} 的账户吗？证书仍然有效。",
+    "Close the accounts at {cas} permanently? Certificates stay valid.": (
+        "要永久关闭在 {cas} 的这些账户吗？证书仍然有效。"
+    ),
     "Continuing with the previous configuration. Correct the mistake, then reload (SIGHUP).": (
         "继续使用之前的配置。请改正错误，然后重新加载（SIGHUP）。"
     ),
@@ -154,7 +156,7 @@ TEXTS: Final = {
         "这是给另一台机器用的，因为本机没有 {kind}；请相应修改路径。"
     ),
     "This would be installed: {title}, {times}.": "将要安装：{title}，{times}。",
-    "This would be installed: {title}, {times}. No configuration was found; {example} stands for yours.": (
+    "This would be installed: {title}, {times}. No configuration was found; {example} is a placeholder for yours.": (
         "将要安装：{title}，{times}。没有找到配置文件，这里用 {example} 代替。"
     ),
     "To replace it now, run: dnsrenew renew {name}. Otherwise the next run replaces it, unless you remove it from "
@@ -193,7 +195,7 @@ TEXTS: Final = {
     "challenge response": "质询响应",
     "changed in the configuration, renewing": "配置已更改，正在续期",
     "checking DNS and the CA": "正在检查 DNS 和 CA",
-    "closed for ever; the next order creates a new account": "已永久关闭；下一个订单会创建新账户",
+    "closed permanently; the next order creates a new account": "已永久关闭；下一个订单会创建新账户",
     "contact": "联系方式",
     "contact updated": "联系方式已更新",
     "creating an order at {ca}": "正在 {ca} 创建订单",
@@ -241,7 +243,7 @@ TEXTS: Final = {
     "no answer from {servers}": "{servers} 没有应答",
     "no command given": "没有给出命令",
     "none": "无",
-    "not deployed: {target}, which has its old certificate back: {error}": "未部署：{target}，已恢复旧证书：{error}",
+    "not deployed: {target} (old certificate restored): {error}": "未部署：{target}（已恢复旧证书）：{error}",
     "not deployed: {target}: {error}": "未部署：{target}：{error}",
     "not due": "无需续期",
     "not known to the CA; the next order registers it again with the same key": (
@@ -365,7 +367,7 @@ TEXTS: Final = {
         "{kind} 已在运行 dnsrenew renew，该任务不是 dnsrenew 写入的。请删除该任务。"
     ),
     "{kind} is not available on this machine": "本机没有 {kind}",
-    "{message} Install it all the same?": "{message} 仍要安装吗？",
+    "{message} Install it anyway?": "{message} 仍要安装吗？",
     "{names} are read from the environment, which scheduled runs do not have. Store each in a file that only you "
     "can read, and write file:PATH instead of env:{first} in {path}.": (
         "{names} 从环境变量读取，而自动运行时没有这些变量。请把每个值存入只有您能读取的文件，并在 {path} 中把 "

@@ -84,8 +84,9 @@ TEXTS: Final = {
     "{count} {state}": "{count} 个{state}",
     "{due} due, {failing} failing": "{due} 个待续期，{failing} 个续期失败",
     "{error} Retrying until the database answers.": "{error}dnsrenew 会一直重试，直到数据库有应答。",
-    "{examined} of {total} certificates examined, those that fail and those due first; name others.": (
-        "已检查 {total} 个证书中的 {examined} 个，即续期失败的和最先应续期的；若要检查其他证书，请写明名称。"
+    "Examined {examined} of {total} certificates: failing ones first, then those due soonest. To examine others, name "
+    "them.": (
+        "已检查 {total} 个证书中的 {examined} 个：先检查续期失败的，再检查最先应续期的。若要检查其他证书，请写明名称。"
     ),
     "{keys} sealed with the first seal.": "已用 seal 中的第一个密钥加密 {keys}。",
     "{limits}; would refuse {sets} now": "{limits}；目前会拒绝 {sets}",

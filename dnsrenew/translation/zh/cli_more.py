@@ -64,7 +64,7 @@ TEXTS: Final = {
     "Give a file, or leave --json out.": "请指定文件，或去掉 --json。",
     "Give a file, or send the output to another program.": "请指定文件，或把输出交给其他程序。",
     "Give one of [dns.…] in dnsrenew.toml: {known}.": "请给出 dnsrenew.toml 中的 [dns.…] 之一：{known}。",
-    "If the DNS host adds .{zone} to each name by itself, enter: {names}": (
+    "If the DNS host appends .{zone} to each name, enter: {names}": (
         "如果 DNS 服务商会自行为每个名称补上 .{zone}，请填写：{names}"
     ),
     "If the servers here do not have the certificates: dnsrenew deploy --force{config}": (
@@ -138,8 +138,8 @@ TEXTS: Final = {
     "Use another name.": "请使用其他名称。",
     "Use lower-case letters, digits, - and _, with a letter first.": "请使用小写字母、数字、- 和 _，并以字母开头。",
     "VALUE": "值",
-    "Waiting until every name server shows it. To stop, press Ctrl-C; the same command goes on from there.": (
-        "正在等待所有域名服务器都能看到它。若要停止，请按 Ctrl-C；再次运行同一命令会从此处继续。"
+    "Waiting until every name server shows it. To stop, press Ctrl-C; run the same command again to continue.": (
+        "正在等待所有域名服务器都能看到它。若要停止，请按 Ctrl-C；再次运行同一命令即可继续。"
     ),
     "What to do next:": "接下来：",
     "Windows reserves it for a device": "Windows 将它保留给设备",
@@ -165,8 +165,8 @@ TEXTS: Final = {
     ),
     "standard output": "标准输出",
     "store": "存储目录",
-    "the configuration and what is known of {certificates} restored, without keys and secrets": (
-        "已恢复配置以及关于 {certificates}的信息，不含私钥和凭据"
+    "restored the configuration and the state of {certificates}, without keys and secrets": (
+        "已恢复配置和 {certificates}的状态，不含密钥和凭据"
     ),
     "the name of the driver has {length} characters, and {most} are possible": (
         "驱动的名称有 {length} 个字符，最多可用 {most} 个"
@@ -185,10 +185,10 @@ TEXTS: Final = {
         "{file}：已导出 {certificates}和 {accounts}，不含私钥和凭据"
     ),
     "{certificates} and {accounts} restored": "已恢复 {certificates}和 {accounts}",
-    "{certificates} and {accounts} were taken over from {tools}. Nothing was ordered.": (
-        "已从 {tools} 接管 {certificates}和 {accounts}。没有下单。"
+    "{certificates} and {accounts} were imported from {tools}. Nothing was ordered.": (
+        "已从 {tools} 导入 {certificates}和 {accounts}。没有下单。"
     ),
-    "{certificate} (not taken over; the next renew obtains it)": "{certificate}（未接管；下次 renew 会获取它）",
+    "{certificate} (not imported; the next renew obtains it)": "{certificate}（未导入；下次 renew 会获取它）",
     "{certificate}: CNAME shown by every name server ({duration})": (
         "{certificate}：所有域名服务器都能看到 CNAME 记录（{duration}）"
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 TEXTS: Final = {
-    "A CNAME record stands at {doubled}: the DNS host adds {zone} to each name by itself.": (
+    "The CNAME record is at {doubled}: the DNS host appends {zone} to each name.": (
         "{doubled} 处有 CNAME 记录：DNS 服务商会自行为每个名称补上 {zone}。"
     ),
     'Add a DNS account that writes to that zone (zones = ["{name}"]), or delete the NS records of {name}.': (
@@ -36,7 +36,7 @@ TEXTS: Final = {
         "请在 {zone} 的 DNS 服务商处将其删除，然后设置 CNAME 记录。"
     ),
     "Enter the name without the zone there: {short}.": "请在那里填写不带区域的名称：{short}。",
-    "If that does not end, look at the name servers of {zone}: dnsrenew doctor": (
+    "If that does not end, check the name servers of {zone}: dnsrenew doctor": (
         "如果一直如此，请检查 {zone} 的域名服务器：dnsrenew doctor"
     ),
     "Let DNS queries of this host through to port 53, then run dnsrenew delegate again.": (
@@ -48,8 +48,8 @@ TEXTS: Final = {
     'Name the zone: --to ZONE; or add zones = ["ZONE"] to the account.': (
         '请写明区域：--to ZONE；或在账户中添加 zones = ["ZONE"]。'
     ),
-    "No name server of {zone} tells this host whether {name} has a CNAME record: {answers}.": (
-        "{zone} 的域名服务器都没有告诉本机 {name} 是否有 CNAME 记录：{answers}。"
+    "No name server of {zone} says whether {name} has a CNAME record: {answers}.": (
+        "{zone} 的域名服务器都没有说明 {name} 是否有 CNAME 记录：{answers}。"
     ),
     "Not every name server of {zone} could be asked for the CNAME record of {name}: {answers}.": (
         "未能向 {zone} 的所有域名服务器查询 {name} 的 CNAME 记录：{answers}。"
@@ -92,7 +92,7 @@ TEXTS: Final = {
     "The DNS account {account} was not tested: it holds one value at {name}, and one is there.": (
         "DNS 账户 {account} 未经测试：它在 {name} 处只保存一个值，而那里已有一个值。"
     ),
-    "The DNS account {account} writes only names that its server chooses, and its driver cannot tell which.": (
+    "The DNS account {account} writes only names that its server chooses, and its driver does not know which.": (
         "DNS 账户 {account} 只写入由其服务器选定的名称，而其驱动无法得知是哪个名称。"
     ),
     "The account or zone to write to is empty.": "所给的账户或区域为空。",
@@ -117,11 +117,11 @@ TEXTS: Final = {
         "请使用以下账户之一，或添加能写入 {to} 的账户：{known}。"
     ),
     "Use one of these: {known}.": "请使用以下之一：{known}。",
-    "the address of none is known": "都没有已知的地址",
-    "{name} has other records already ({types}), and a CNAME record cannot stand beside them.": (
+    "none of them has a known address": "它们的地址都未知",
+    "{name} has other records already ({types}), and a CNAME record is not allowed beside other records.": (
         "{name} 已有其他记录（{types}），而 CNAME 记录不能与它们并存。"
     ),
-    "{name} is a zone of its own with name servers of its own (NS records), and a CNAME record cannot stand at the "
+    "{name} is a zone of its own with name servers of its own (NS records), and a CNAME record is not allowed at the "
     "top of a zone.": ("{name} 自成一个区域，有自己的域名服务器（NS 记录），而区域的顶端不能有 CNAME 记录。"),
     "{name} is neither a certificate of the configuration nor a domain of one.": (
         "{name} 既不是配置中的证书，也不是其中的域名。"

@@ -242,8 +242,8 @@ TEXTS: Final = {
         '请在 `deploy` 条目中改用 to = "ssh"，并用 `reload` 通过 midclt 导入这些文件。'
     ),
     "What answers at {socket} is not the API of Docker.": "在 {socket} 应答的不是 Docker 的 API。",
-    "What answers at {url} is no HFS 3, or one that is too old to be asked for its settings.": (
-        "在 {url} 应答的不是 HFS 3，或其版本过旧，无法查询设置。"
+    "The server at {url} is not HFS 3, or is too old to return its settings.": (
+        "{url} 处的服务器不是 HFS 3，或其版本过旧，无法给出设置。"
     ),
     "What answers at {url} is not the API of {name}: {reason}.": "在 {url} 应答的不是 {name} 的 API：{reason}。",
     "Write it with kubectl config view --minify --flatten --raw -o json, readable only by the user of dnsrenew.": (

@@ -100,7 +100,7 @@ TEXTS: Final = {
     "No recursive DNS server says whether {name} has CAA records: {answers}.": (
         "没有递归 DNS 服务器说明 {name} 是否有 CAA 记录：{answers}。"
     ),
-    "None of the name servers of {zone} gives an answer: {answers}.": "{zone} 的域名服务器都没有给出应答：{answers}。",
+    "None of the name servers of {zone} answers: {answers}.": "{zone} 的域名服务器都没有给出应答：{answers}。",
     "Not every DNS-over-HTTPS server has the new value after {seconds:.0f} s: {answers}.": (
         "{seconds:.0f} 秒后仍有 DNS-over-HTTPS 服务器没有新值：{answers}。"
     ),

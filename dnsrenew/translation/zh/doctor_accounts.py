@@ -11,7 +11,7 @@ TEXTS: Final = {
     "A test value at {records} was seen at every name server after {seconds:g} s; the next value replaces it.": (
         "{seconds:g} 秒后所有域名服务器都能看到 {records} 处的测试值；下一个值会替换它。"
     ),
-    "A test value at {records} was written and removed; it was not looked up, as `propagation.check` wants.": (
+    "A test value at {records} was written and removed; it was not looked up, as `propagation.check` says.": (
         "已在 {records} 写入测试值并删除；按 `propagation.check` 的设置，没有查询它。"
     ),
     "A test value at {records} was written and seen, but the DNS host did not remove it.": (
@@ -78,8 +78,8 @@ TEXTS: Final = {
     "Whether the DNS host accepts the credentials of the account {dns} is unknown: no test value was written.": (
         "无法得知 DNS 服务商是否接受账户 {dns} 的凭据：没有写入测试值。"
     ),
-    "Which DNS account may write the TXT records of {names} is unknown, because DNS does not tell where they belong.": (
-        "无法得知哪个 DNS 账户可写入 {names} 的 TXT 记录，因为 DNS 没有给出它们所在的位置。"
+    "It is unknown which DNS account writes the TXT records of {names}: DNS does not show their zone.": (
+        "无法得知由哪个 DNS 账户写入 {names} 的 TXT 记录：DNS 没有显示它们所属的区域。"
     ),
     "{title} refuses the credentials of the DNS account {dns} (HTTP status {status}): {options} may be wrong, "
     "expired or not allowed to edit {zones}.": (

@@ -69,7 +69,7 @@ TEXTS: Final = {
     "It is unknown whether a CDN answers for {domain}: its addresses are unknown.": (
         "无法得知是否由 CDN 应答 {domain}：其地址未知。"
     ),
-    "It is unknown whether old TXT values are at {name}: no name server of its zone gives an answer.": (
+    "It is unknown whether old TXT values are at {name}: no name server of its zone answers.": (
         "无法得知 {name} 处是否有旧的 TXT 值：其区域的域名服务器都没有给出应答。"
     ),
     "It is unknown whether the DNSSEC signatures of {zone} are right: its name servers do not answer.": (
@@ -78,13 +78,13 @@ TEXTS: Final = {
     "It is unknown whether this host sees the same address of {domain} as the CA.": (
         "无法得知本机看到的 {domain} 的地址是否与 CA 看到的相同。"
     ),
-    "It is unknown whether {domain} has an address: no name server of its zone gives an answer.": (
+    "It is unknown whether {domain} has an address: no name server of its zone answers.": (
         "无法得知 {domain} 是否有地址：其区域的域名服务器都没有给出应答。"
     ),
-    "It is unknown whether {domain} is registered: no name server above it gives an answer.": (
+    "It is unknown whether {domain} is registered: no name server above it answers.": (
         "无法得知 {domain} 是否已注册：其上级的域名服务器都没有给出应答。"
     ),
-    "It is unknown whether {names} leads to this host: no name server of its zone gives an answer.": (
+    "It is unknown whether {names} leads to this host: no name server of its zone answers.": (
         "无法得知 {names} 是否指向本机：其区域的域名服务器都没有给出应答。"
     ),
     "Let {server} answer on TCP port 53: a CA may ask by TCP.": (
@@ -142,16 +142,21 @@ TEXTS: Final = {
     "Set the name servers of {zone} at your registrar to those of your DNS host, or add the zone there.": (
         "请在注册商处把 {zone} 的域名服务器设为 DNS 服务商的域名服务器，或在那里添加该区域。"
     ),
-    "Sign {zone} with ECDSA P-256 (algorithm 13), which everybody can check.": (
+    "Sign {zone} with ECDSA P-256 (algorithm 13), which every resolver can check.": (
         "请用通用的 ECDSA P-256（算法 13）为 {zone} 签名。"
     ),
     "Some name servers of {zone} give answers with wrong or old DNSSEC signatures: {servers}.": (
         "{zone} 的部分域名服务器应答的 DNSSEC 签名错误或过旧：{servers}。"
     ),
-    "The DNS server of this host gives {here} as the address of {domain}, its own name servers {outside}: the "
-    "record has just changed, or the answer depends on the place.": (
-        "本机的 DNS 服务器给出的 {domain} 的地址是 {here}，其权威域名服务器给出的是 {outside}：记录刚刚更改，或应答因地"
-        "点而异。"
+    "The DNS server of this host resolves {domain} to {here}, its own name servers to {outside}: the record changed "
+    "recently, or the zone answers differently by network.": (
+        "本机的 DNS 服务器把 {domain} 解析为 {here}，其权威域名服务器则解析为 {outside}：该记录最近有更改，或该区域对"
+        "不同网络给出不同的应答。"
+    ),
+    "The DNS server of this host finds no address of {domain}, its own name servers have {outside}: the record "
+    "changed recently, or the zone answers differently by network.": (
+        "本机的 DNS 服务器查不到 {domain} 的地址，其权威域名服务器上则是 {outside}：该记录最近有更改，或该区域对不同网"
+        "络给出不同的应答。"
     ),
     "The DNS server of this host hides the address of {domain}, which is {outside} in DNS (a router does so "
     "against rebinding). That does not disturb renewals: dnsrenew asks the name servers of the zone.": (
@@ -199,8 +204,8 @@ TEXTS: Final = {
     "The name servers of {zone} do not list the same NS records: {server} lists {own}, another one {other}.": (
         "{zone} 的各域名服务器列出的 NS 记录不同：{server} 列出 {own}，另一台列出 {other}。"
     ),
-    "The registrar has parked {registered}: its name servers are {servers}. That is how a domain looks whose "
-    "registration has ended.": ("注册商已停放 {registered}：其域名服务器是 {servers}。注册到期的域名就是这样。"),
+    "The registrar has parked {registered}: its name servers are {servers}. This usually means that its registration "
+    "has expired.": ("注册商已停放 {registered}：其域名服务器是 {servers}。这通常表示其注册已到期。"),
     "This host sees the same addresses as the CA.": "本机看到的地址与 CA 看到的相同。",
     "Use a dns-01 route for {domain}, or switch the proxy off for this record.": (
         "请为 {domain} 使用 dns-01 途径，或关闭此记录的代理。"
@@ -212,8 +217,8 @@ TEXTS: Final = {
         "DNS 中没有 {domain}，但有它的区域 {zone}，因此 CA 找不到可连接的主机。"
     ),
     "{domain} does not exist in DNS, and no name above it either.": "DNS 中没有 {domain}，也没有它的任何上级名称。",
-    "{domain} does not exist in DNS, nor a domain that it is in, so the CA finds no host to connect to.": (
-        "DNS 中没有 {domain}，也没有它所属的域名，因此 CA 找不到可连接的主机。"
+    "Neither {domain} nor a domain above it exists in DNS, so the CA cannot find a host to connect to.": (
+        "DNS 中既没有 {domain}，也没有其上级域名，因此 CA 找不到可连接的主机。"
     ),
     "{domain} exists only through *.{parent}, so it is absent from DNS while the TXT record for its certificate "
     "exists, and for some time after.": (

@@ -98,7 +98,7 @@ TEXTS: Final = {
         "从外部看到的 80 端口自 {since} 以来有变化：{was} → {now}。"
     ),
     "What the doctor found": "诊断结果",
-    "Which certificates can be renewed is not known: only this host was looked at.": (
+    "It is unknown which certificates can be renewed: only this host was examined.": (
         "无法得知哪些证书可以续期：只检查了本机。"
     ),
     "Worth knowing:": "值得注意：",
@@ -110,7 +110,7 @@ TEXTS: Final = {
     "in order": "正常",
     "no": "否",
     "not known": "未知",
-    "not looked at": "未检查",
+    "not examined": "未检查",
     "wrong": "有问题",
     "yes": "是",
     "{count} certificates can be renewed by {challenges} at {ca}": (
@@ -125,7 +125,7 @@ TEXTS: Final = {
         "{name} 可以通过 {challenges} 续期（账户 {accounts}，由 {ca} 签发）"
     ),
     "{name} cannot be renewed": "{name} 不能续期",
-    "{name}: whether it can be renewed is not known": "{name}：无法确定能否续期",
+    "{name}: it is unknown whether it can be renewed": "{name}：无法确定能否续期",
     "✓ in order": "✓ 正常",
     "✗ 1 is wrong": "✗ 1 项有问题",
     "✗ {count} are wrong": "✗ {count} 项有问题",

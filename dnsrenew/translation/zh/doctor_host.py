@@ -14,7 +14,7 @@ TEXTS: Final = {
     "Allow {protocol} port {port} from this host to the Internet, or set `doh` under [resolver].": (
         "请允许本机访问互联网的 {protocol} {port} 端口，或在 [resolver] 下设置 `doh`。"
     ),
-    "Check from this host whether a browser or curl can open any web page; if not, look at the router first.": (
+    "Check from this host whether a browser or curl can open any web page; if not, check the router first.": (
         "请在本机上检查浏览器或 curl 能否打开任意网页；如果不能，请先检查路由器。"
     ),
     'Check that a proxy on this host passes requests on to {listen}, or use listen = ":80".': (
@@ -25,7 +25,7 @@ TEXTS: Final = {
         "请确认这些服务器正在运行，并且本机可以查询其 {port} 端口（UDP 和 TCP）；如果不允许查询，请在 [resolver] "
         "下设置 `doh`。"
     ),
-    "Check that this rule lets every sender in at TCP port {port}: a CA may come from any address.": (
+    "Check that this rule allows every sender to connect to TCP port {port}: a CA may connect from any address.": (
         "请检查此规则是否让任何来源访问 TCP {port} 端口：CA 可能来自任何地址。"
     ),
     "Check that {before} opens TCP port {port} in the firewall.": (
@@ -47,7 +47,7 @@ TEXTS: Final = {
     ),
     "Connect this host to the network, and check that it has a default route (`ip route`; on Windows: `route "
     "print`).": ("请把本机接入网络，并检查是否有默认路由（`ip route`；Windows 上：`route print`）。"),
-    "DNS queries get out of this network, but none of the name servers of the domains answers: {servers}.": (
+    "DNS queries leave this network, but none of the name servers of the domains answers: {servers}.": (
         "DNS 查询可以离开本网络，但各域名的域名服务器都没有应答：{servers}。"
     ),
     "Exclude this host from the VPN on {interfaces} if people, or the CA, are to reach it from the Internet.": (
@@ -66,10 +66,10 @@ TEXTS: Final = {
         "IPv6 在此不可用：能通过 IPv4 应答的主机不通过 IPv6 应答（{addresses}）。"
     ),
     "IPv6 works: a CA answers this host by it.": "IPv6 可用：有 CA 通过它应答本机。",
-    "In a container, look at the firewall of its host; elsewhere, see what `nft list ruleset` says.": (
+    "In a container, check the firewall of its host; elsewhere, see what `nft list ruleset` says.": (
         "在容器中，请查看其宿主机的防火墙；在其他环境中，请查看 `nft list ruleset` 的输出。"
     ),
-    "Install nftables and run dnsrenew doctor again; in a container, look at the firewall of its host.": (
+    "Install nftables and run dnsrenew doctor again; in a container, check the firewall of its host.": (
         "请安装 nftables 并重新运行 dnsrenew doctor；在容器中，请查看其宿主机的防火墙。"
     ),
     'Let a web server pass requests on to {listen}, or use listen = ":80".': (
@@ -105,7 +105,7 @@ TEXTS: Final = {
     "No name server was queried: the DNS servers that this host uses know no zone of {domains}.": (
         "没有查询任何域名服务器：本机使用的 DNS 服务器不知道 {domains} 所在的区域。"
     ),
-    "No rule of the firewall of Windows names port {port}; a rule for a program may still let it in.": (
+    "No rule of the firewall of Windows names port {port}; a rule for a program may still allow it.": (
         "Windows 防火墙没有针对 {port} 端口的规则；针对某个程序的规则仍可能放行。"
     ),
     "Nothing listens on port {port} itself; a rule of the firewall passes it on.": (
@@ -126,7 +126,7 @@ TEXTS: Final = {
     "passes port 80 on to it.": (
         '只有本机自己能访问 listen = "{listen}"，因此只有本机的某个程序把 80 端口转发给它，CA 才能得到应答。'
     ),
-    "Open http://{host}/ in a browser on this network and sign in, or ask its administrator to let this host out.": (
+    "Open http://{host}/ in a browser on this network and sign in, or ask its administrator to allow this host.": (
         "请在本网络的浏览器中打开 http://{host}/ 并登录，或请网络管理员放行本机。"
     ),
     "Open wf.msc and check whom the rule {rules} blocks; a CA may come from any address.": (
@@ -209,7 +209,7 @@ TEXTS: Final = {
     "The firewall of Windows is off, so it does not close port {port}.": (
         "Windows 防火墙已关闭，因此不会阻止 {port} 端口。"
     ),
-    "The firewall of Windows lets port {port} in, by the rule {rules}.": (
+    "The firewall of Windows allows port {port}, by the rule {rules}.": (
         "Windows 防火墙通过规则 {rules} 放行 {port} 端口。"
     ),
     "The firewall of this host closes port {port} ({families}) now, unless {before}, which is run before a "
@@ -217,28 +217,28 @@ TEXTS: Final = {
     "The firewall of this host closes port {port} ({families}), by {rule} in the table {table}, chain {chain}.": (
         "本机的防火墙阻止 {port} 端口（{families}），依据表 {table}、链 {chain} 中的 {rule}。"
     ),
-    "The firewall of this host lets port {port} in ({families}).": "本机的防火墙放行 {port} 端口（{families}）。",
+    "The firewall of this host allows port {port} ({families}).": "本机的防火墙放行 {port} 端口（{families}）。",
     "The firewall of this host passes port {port} on to another port or host, by {rule}.": (
         "本机的防火墙把 {port} 端口转发到其他端口或主机，依据 {rule}。"
     ),
     "The name servers can be queried directly, by UDP and by TCP.": "可以直接查询域名服务器，UDP 和 TCP 均可。",
     "The network works: {host} answers.": "网络可用：{host} 有应答。",
-    "The network works: {host} can be connected to, although it gives no good answer.": (
-        "网络正常：可以连接 {host}，但它没有给出有效的应答。"
+    "The network works: {host} accepts connections, although its answer is not usable.": (
+        "网络正常：{host} 接受连接，但它的应答无法使用。"
     ),
-    "The rules of the firewall cannot be read here, not even by root, so it is not known whether port {port} is "
-    "open.": ("防火墙的规则在此无法读取，root 也不能，因此无法得知 {port} 端口是否开放。"),
+    "The rules of the firewall cannot be read here, not even by root, so it is unknown whether port {port} is open.": (
+        "防火墙的规则在此无法读取，root 也不能，因此无法得知 {port} 端口是否开放。"
+    ),
     "The user {user} may not open port {port}.": "用户 {user} 无权打开 {port} 端口。",
-    "The user {user} may not read the rules of the firewall, so it is not known whether port {port} is open.": (
+    "The user {user} may not read the rules of the firewall, so it is unknown whether port {port} is open.": (
         "用户 {user} 无权读取防火墙的规则，因此无法得知 {port} 端口是否开放。"
     ),
     "The user {user} may not see which programs listen on port {port}.": (
         "用户 {user} 无权查看哪些程序监听 {port} 端口。"
     ),
-    "There is no name server to which this host has a route, so it is not known whether DNS queries get out.": (
-        "本机没有通往任何域名服务器的路由，因此无法得知 DNS 查询能否离开本网络。"
-    ),
-    "There is no program here that shows the rules of the firewall, so it is not known whether port {port} is open.": (
+    "There is no name server to which this host has a route, so it is unknown whether DNS queries leave this "
+    "network.": ("本机没有通往任何域名服务器的路由，因此无法得知 DNS 查询能否离开本网络。"),
+    "There is no program here that shows the rules of the firewall, so it is unknown whether port {port} is open.": (
         "本机没有能显示防火墙规则的程序，因此无法得知 {port} 端口是否开放。"
     ),
     "This host has a public IPv6 address and a route for it ({addresses}).": (
@@ -267,20 +267,16 @@ TEXTS: Final = {
     "This host reaches the Internet through {interfaces}, which is no VPN.": (
         "本机经过 {interfaces} 访问互联网，它不是 VPN。"
     ),
-    "This network lets no DNS query out by {protocol}; only the other of UDP and TCP works.": (
-        "本网络不允许 DNS 查询通过 {protocol} 发出；UDP 和 TCP 中只有另一种可用。"
-    ),
-    "This network lets no DNS query out to port {port}, neither by UDP nor by TCP: {servers} cannot be asked.": (
+    "This network blocks DNS queries by {protocol}.": ("本网络阻止通过 {protocol} 的 DNS 查询。"),
+    "This network blocks DNS queries to port {port} by UDP and by TCP: {servers} cannot be queried.": (
         "本网络不允许 DNS 查询发往 {port} 端口，UDP 和 TCP 均不允许：无法查询 {servers}。"
     ),
-    "This network wants a sign-in first: it answers in place of {host}, and leads to {portal}.": (
+    "This network requires a sign-in: it answers in place of {host}, and redirects to {portal}.": (
         "本网络要求先登录：它代替 {host} 应答，并引导到 {portal}。"
     ),
-    "Whether the firewall of this host lets a CA in at port {port} depends on more than the port, by {rule} in the "
-    "table {table}, chain {chain}.": (
-        "本机的防火墙是否允许 CA 访问 {port} 端口，不只取决于端口，依据表 {table}、链 {chain} 中的 {rule}。"
-    ),
-    "dnsrenew cannot read the firewall of this system, so it is not known whether port {port} is open.": (
+    "Rule {rule} (table {table}, chain {chain}) of the firewall decides by more than the port whether a CA reaches "
+    "port {port}.": ("防火墙的规则 {rule}（表 {table}，链 {chain}）不只根据端口决定 CA 能否访问 {port} 端口。"),
+    "dnsrenew cannot read the firewall of this system, so it is unknown whether port {port} is open.": (
         "dnsrenew 无法读取本系统的防火墙，因此无法得知 {port} 端口是否开放。"
     ),
     "dnsrenew itself listens at {listen} during a validation.": ("验证期间，dnsrenew 自己监听 {listen}。"),

@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import Final
 
 TEXTS: Final = {
-    "A CAA record does not let the CA {ca} issue for {names}: {record}": (
+    "A CAA record does not allow the CA {ca} to issue for {names}: {record}": (
         "一条 CAA 记录不允许 CA {ca} 为 {names} 签发证书：{record}"
     ),
-    "A CAA record lets no CA issue for {names}: {record}": ("一条 CAA 记录不允许任何 CA 为 {names} 签发证书：{record}"),
-    "A CAA record lets the CA {ca} issue for {names}, but not by {challenge}: {record}": (
+    "A CAA record forbids every CA to issue for {names}: {record}": (
+        "一条 CAA 记录禁止所有 CA 为 {names} 签发证书：{record}"
+    ),
+    "A CAA record allows the CA {ca} to issue for {names}, but not by {challenge}: {record}": (
         "一条 CAA 记录允许 CA {ca} 为 {names} 签发证书，但不允许用 {challenge}：{record}"
     ),
-    "A CAA record lets the CA {ca} issue for {names}, but only to another account than this one: {record}": (
+    "A CAA record allows the CA {ca} to issue for {names}, but only for another account than this one: {record}": (
         "一条 CAA 记录允许 CA {ca} 为 {names} 签发证书，但只允许另一个账户：{record}"
     ),
-    "A CAA record that is marked critical, and that CAs do not know, lets no CA issue for {names}: {record}": (
-        "一条标记为 critical 且 CA 不认识的 CAA 记录不允许任何 CA 为 {names} 签发证书：{record}"
+    "A critical CAA record with a tag unknown to CAs forbids all of them to issue for {names}: {record}": (
+        "一条标记为 critical 且 CA 不认识其标签的 CAA 记录禁止所有 CA 为 {names} 签发证书：{record}"
     ),
     "Allow connections from this host to {host} port {port}, or correct `directory` of the CA {ca}.": (
         "请允许本机连接 {host} 的 {port} 端口，或更正 CA {ca} 的 `directory`。"
@@ -59,7 +61,7 @@ TEXTS: Final = {
     "Have the proxy allow {host} port {port}, or correct user and password in HTTPS_PROXY.": (
         "请让代理允许连接 {host} 的 {port} 端口，或更正 HTTPS_PROXY 中的用户和密码。"
     ),
-    "Let the name servers of the domain answer questions for CAA records; a CA refuses to issue if they do not.": (
+    "Make the name servers of the domain answer queries for CAA records; a CA refuses to issue if they do not.": (
         "请让该域名的域名服务器应答 CAA 记录的查询；如果不应答，CA 会拒绝签发。"
     ),
     "Log in to the network if it asks for that, or correct `directory` of the CA {ca}.": (
@@ -71,7 +73,7 @@ TEXTS: Final = {
     "Log in to the network if it asks for that; otherwise wait until the CA {ca} works again.": (
         "如果网络要求登录，请登录；否则请等待 CA {ca} 恢复工作。"
     ),
-    "No CA told the time, so the clock of this host, which shows {now}, could not be compared.": (
+    "No CA reported the time, so the clock of this host, which shows {now}, could not be compared.": (
         "没有 CA 给出时间，因此无法核对本机时钟（显示 {now}）。"
     ),
     "No CAA record restricts which CA may issue.": "没有 CAA 记录限制由哪些 CA 签发。",
@@ -158,7 +160,7 @@ TEXTS: Final = {
     "The CA {ca} takes connections at {host} port {port}, but does not answer them.": (
         "CA {ca} 在 {host} 的 {port} 端口接受连接，但没有应答。"
     ),
-    "The CAA records at {found_at} let the CA {ca} issue.": "{found_at} 处的 CAA 记录允许 CA {ca} 签发。",
+    "The CAA records at {found_at} allow the CA {ca} to issue.": "{found_at} 处的 CAA 记录允许 CA {ca} 签发。",
     "The certificate at {host} port {port} is not trusted here: it was issued by {issuer}. If that is not the CA "
     "{ca}, something in between intercepts the connection.": (
         "本机不信任 {host} 的 {port} 端口的证书：它由 {issuer} 签发。如果那不是 CA {ca}，则有中间设备拦截了连接。"
@@ -211,15 +213,15 @@ TEXTS: Final = {
     "Wait until the CA {ca} works again, or add a second CA to the routes.": (
         "请等待 CA {ca} 恢复正常，或在途径中添加第二个 CA。"
     ),
-    "What the CA {ca} wants for an account is unknown, because it did not answer.": (
+    "The requirements of the CA {ca} for an account are unknown, because it did not answer.": (
         "无法得知 CA {ca} 对账户的要求，因为它没有应答。"
     ),
-    "Whether CAA records let the CA {ca} issue for {names} is unknown: name servers do not answer the question.": (
+    "It is unknown whether CAA records allow the CA {ca} to issue for {names}: name servers do not answer the query.": (
         "无法得知 CAA 记录是否允许 CA {ca} 为 {names} 签发证书：域名服务器没有应答该查询。"
     ),
-    "Whether the CAA records at {found_at} let the CA {ca} issue for {names} is for the CA to say.": (
-        "{found_at} 处的 CAA 记录是否允许 CA {ca} 为 {names} 签发证书，由 CA 判断。"
+    "Only the CA {ca} can tell whether the CAA records at {found_at} allow it to issue for {names}.": (
+        "{found_at} 处的 CAA 记录是否允许 CA {ca} 为 {names} 签发证书，只有该 CA 能判断。"
     ),
-    "{count} orders at the CA {ca} have failed within {window}, so a run by hand waits until {until}; scheduled "
-    "runs go on.": ("{window} 内 CA {ca} 处有 {count} 个订单失败，因此手动运行会等到 {until}；自动续期照常进行。"),
+    "{count} orders at the CA {ca} have failed within {window}, so a run by hand waits until {until}; scheduled runs "
+    "continue.": ("{window} 内 CA {ca} 处有 {count} 个订单失败，因此手动运行会等到 {until}；自动续期照常进行。"),
 }

@@ -16,10 +16,10 @@ TEXTS: Final = {
     "Give {user} a folder of its own: change store in the configuration, or run: sudo install -d -o {user} {path}": (
         "请为 {user} 提供专用的目录：更改配置中的 store，或运行：sudo install -d -o {user} {path}"
     ),
-    "It is not known whether a worker of the fleet runs, because the database cannot be read.": (
+    "It is unknown whether a worker of the fleet runs, because the database cannot be read.": (
         "无法读取数据库，因此无法得知集群是否有运行中的工作进程。"
     ),
-    "It is not known whether anything renews the certificates automatically.": "无法得知证书是否会自动续期。",
+    "It is unknown whether anything renews the certificates automatically.": "无法得知证书是否会自动续期。",
     "Keep dnsrenew run running, or call dnsrenew renew --scheduled from a scheduler of yours.": (
         "请让 dnsrenew run 保持运行，或由您自己的定时任务调用 dnsrenew renew --scheduled。"
     ),
@@ -46,7 +46,7 @@ TEXTS: Final = {
     "Report this as a bug of dnsrenew, with the output of dnsrenew doctor -vv.": (
         "请把此问题作为 dnsrenew 的缺陷报告，并附上 dnsrenew doctor -vv 的输出。"
     ),
-    "Run dnsrenew doctor again, or look at it by hand.": "请重新运行 dnsrenew doctor，或手动查看。",
+    "Run dnsrenew doctor again.": "请重新运行 dnsrenew doctor。",
     "Run dnsrenew renew {name}, which tries it again.": "请运行 dnsrenew renew {name}，它会再次尝试。",
     "Run dnsrenew renew {name}: the order shows it.": "请运行 dnsrenew renew {name}：订单会显示结果。",
     "Set it up: dnsrenew schedule install": "请设置自动续期：dnsrenew schedule install",
@@ -84,9 +84,9 @@ TEXTS: Final = {
     "The store {path} is private and can be written.": "存储目录 {path} 不对他人开放，并且可写。",
     "There is no certificate {name} yet.": "还没有证书 {name}。",
     "This check failed itself ({cause}).": "此项检查自身出错（{cause}）。",
-    "This could not be found out in time.": "未能及时查明。",
+    "The check did not finish in time.": "检查未能及时完成。",
     "Use another challenge or another CA for {name}.": "请为 {name} 使用其他验证方式或其他 CA。",
-    "Whether the CA {ca} offers dns-persist-01 is not known before an order.": (
+    "It is unknown before an order whether the CA {ca} offers dns-persist-01.": (
         "在下订单之前，无法得知 CA {ca} 是否提供 dns-persist-01。"
     ),
     "Workers of the fleet that are alive: {workers}.": "集群中运行中的工作进程：{workers}。",

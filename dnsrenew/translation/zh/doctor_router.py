@@ -19,8 +19,8 @@ TEXTS: Final = {
     "Check that probe_url in [doctor] leads to a helper for dnsrenew.": (
         "请检查 [doctor] 中的 probe_url 是否指向 dnsrenew 的辅助服务。"
     ),
-    "Check whether a VPN or a second line carries the traffic of this host, or another router stands before this "
-    "one.": ("请检查本机的流量是否经过 VPN 或另一条线路，或此路由器之前是否还有路由器。"),
+    "Check whether a VPN or a second line carries the traffic of this host, or whether another router is in front of "
+    "this one.": ("请检查本机的流量是否经过 VPN 或另一条线路，或此路由器之前是否还有路由器。"),
     "Choose a free port and an address of this host; ports below 1024 need root.": (
         "请选择空闲的端口和本机的地址；1024 以下的端口需要 root 权限。"
     ),
@@ -41,7 +41,7 @@ TEXTS: Final = {
         "请在两台路由器上都转发该端口，先转发到 {wan}，再转发到本机；或把其中一台设为桥接模式。"
     ),
     "Give HOST:PORT, such as :8090 for all addresses.": "请给出 HOST:PORT，例如 :8090 表示所有地址。",
-    "It is not known whether port 80 is forwarded to this host, because its router cannot be determined.": (
+    "It is unknown whether port 80 is forwarded to this host, because its router cannot be determined.": (
         "无法得知 80 端口是否转发到本机，因为无法确定本机的路由器。"
     ),
     "Look up the WAN address on the page of your router.": "请在路由器的页面上查看 WAN 地址。",
@@ -79,7 +79,7 @@ TEXTS: Final = {
     "Port {port} of {address} is closed from outside: no route leads there, or a firewall rejects connections.": (
         "从外部看，{address} 的 {port} 端口未开放：没有通往那里的路由，或防火墙拒绝了连接。"
     ),
-    "Port {port} of {address} is closed from outside; whether it is open by IPv6 is not known, because the helper "
+    "Port {port} of {address} is closed from outside; it is unknown whether it is open by IPv6, because the helper "
     "was not reached by IPv6.": (
         "从外部看，{address} 的 {port} 端口未开放；无法得知它通过 IPv6 是否开放，因为无法通过 IPv6 连接辅助服务。"
     ),
@@ -113,16 +113,18 @@ TEXTS: Final = {
         "机。"
     ),
     "The helper cannot listen on {value} ({cause}).": "辅助服务无法监听 {value}（{cause}）。",
-    "The helper outside ({helper}) does not answer, so it is not known whether port {port} is open.": (
+    "The helper outside ({helper}) does not answer, so it is unknown whether port {port} is open.": (
         "外部辅助服务（{helper}）没有应答，因此无法得知 {port} 端口是否开放。"
     ),
-    "The helper outside ({helper}) gave an answer that makes no sense, so it is not known whether port {port} is "
-    "open.": ("外部辅助服务（{helper}）的应答无法理解，因此无法得知 {port} 端口是否开放。"),
-    "The helper outside ({helper}) is asked too often, so it is not known whether port {port} is open.": (
+    "The helper ({helper}) sent an invalid answer, so it is unknown whether port {port} is open.": (
+        "辅助服务（{helper}）发来的应答无效，因此无法得知 {port} 端口是否开放。"
+    ),
+    "The helper outside ({helper}) is asked too often, so it is unknown whether port {port} is open.": (
         "对外部辅助服务（{helper}）的查询过于频繁，因此无法得知 {port} 端口是否开放。"
     ),
-    "The helper outside ({helper}) sees a proxy instead of this host, so it is not known whether port {port} is "
-    "open.": ("外部辅助服务（{helper}）看到的是代理而不是本机，因此无法得知 {port} 端口是否开放。"),
+    "The helper outside ({helper}) sees a proxy instead of this host, so it is unknown whether port {port} is open.": (
+        "外部辅助服务（{helper}）看到的是代理而不是本机，因此无法得知 {port} 端口是否开放。"
+    ),
     "The helper outside got no answer from port {port} of {address}, but nothing listened on it here either.": (
         "外部辅助服务没有从 {address} 的 {port} 端口得到应答，但本机也没有程序监听该端口。"
     ),
@@ -138,7 +140,7 @@ TEXTS: Final = {
     "The router forwards port 80 to {target}, but this host has the address {host}.": (
         "路由器把 80 端口转发到 {target}，但本机的地址是 {host}。"
     ),
-    "The router has no public IPv4 address that it could tell: it is offline, or behind another network.": (
+    "The router reports no public IPv4 address: it is offline, or behind another network.": (
         "路由器没有可告知的公网 IPv4 地址：它处于离线状态，或位于另一个网络之后。"
     ),
     "The router has the address {wan}, but the helper outside sees this host at {seen}.": (
@@ -151,14 +153,12 @@ TEXTS: Final = {
     "The router shows no mapping for port 80; mappings that were set up on its own page are often not shown.": (
         "路由器没有显示 80 端口的映射；在其页面上设置的映射往往不会显示。"
     ),
-    "The router {gateway} does not tell its public address: it answers neither UPnP nor NAT-PMP.": (
-        "路由器 {gateway} 没有告知其公网地址：它不应答 UPnP，也不应答 NAT-PMP。"
+    "The router {gateway} does not report its public address: it supports neither UPnP nor NAT-PMP.": (
+        "路由器 {gateway} 不报告其公网地址：它既不支持 UPnP，也不支持 NAT-PMP。"
     ),
-    "The router {gateway} does not tell which ports it forwards.": "路由器 {gateway} 没有告知它转发哪些端口。",
+    "The router {gateway} does not report which ports it forwards.": "路由器 {gateway} 不报告它转发哪些端口。",
     "This host has no address to reach the Internet.": "本机没有可访问互联网的地址。",
-    "This host has only IPv6, which routers do not translate, so none has to forward port 80.": (
-        "本机只有 IPv6，而路由器不转换 IPv6，因此无需路由器转发 80 端口。"
-    ),
+    "This host has only IPv6, so no router has to forward port 80.": ("本机只有 IPv6，因此无需路由器转发 80 端口。"),
     "This host has only IPv6, with the public address {address}.": "本机只有 IPv6，公网地址是 {address}。",
     "This host has the private address {address}, and its router cannot be determined.": (
         "本机的私有地址是 {address}，无法确定其路由器。"

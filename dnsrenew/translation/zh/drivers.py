@@ -88,7 +88,7 @@ TEXTS: Final = {
         "请查看服务器的日志：常见原因是其区域文件或日志文件（journal）不可写。"
     ),
     "Reinstall or update the package of the driver {driver}.": "请重新安装或升级驱动 {driver} 的软件包。",
-    "Run it by hand with the same arguments (`dnsrenew providers hook` lists them), and mend what it says.": (
+    "Run it by hand with the same arguments (`dnsrenew providers hook` lists them), and fix what it reports.": (
         "请用相同的参数手动运行它（`dnsrenew providers hook` 会列出参数），并解决它报告的问题。"
     ),
     "Set `server` to the primary server of the zone, and `zones` to the zone.": (

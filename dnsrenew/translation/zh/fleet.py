@@ -19,10 +19,10 @@ TEXTS: Final = {
     "JSON with NaN or Infinity, or with values nested too deeply": "含有 NaN 或 Infinity 的 JSON，或嵌套过深的 JSON",
     "No certificate of the fleet has a name that matches {name}.": "集群中没有名称与 {name} 匹配的证书。",
     "No certificate of the fleet has the tag {tag}.": "集群中没有带标签 {tag} 的证书。",
-    "Run `dnsrenew fleet init`, which makes them if there are none. If it changes nothing, drop all whose name "
-    "begins with procrastinate_ and run it again: the jobs are made anew from the certificates.": (
-        "请运行 `dnsrenew fleet init`，它会创建缺少的数据表。如果仍无法使用，请删除名称以 procrastinate_ 开头的所有数据"
-        "表，然后重新运行：任务会根据证书重新生成。"
+    "Run `dnsrenew fleet init`, which makes them if there are none. If that does not help, drop all tables whose "
+    "names begin with procrastinate_ and run it again: it recreates the jobs.": (
+        "请运行 `dnsrenew fleet init`，它会创建缺少的数据表。如果没有帮助，请删除名称以 procrastinate_ 开头的所有数据"
+        "表，然后重新运行：它会重新创建任务。"
     ),
     "Run dnsrenew fleet status to count the certificates of the fleet.": (
         "请运行 dnsrenew fleet status 查看集群中的证书数。"

@@ -19,8 +19,8 @@ TEXTS: Final = {
         "即使崩溃也不会丢失密钥：在 CA 采用新密钥之前，两个密钥都会保留。"
     ),
     "Arguments": "参数",
-    "Certificates stay valid. Nobody can reopen the account; the next order at this CA creates a new one, with a "
-    "new URL. Change CAA records with accounturi before that.": (
+    "Certificates stay valid. A closed account cannot be reopened; the next order at this CA creates a new one, with "
+    "a new URL. Change CAA records with accounturi before that.": (
         "证书仍然有效。账户无法重新打开；向此 CA 的下一个订单会创建 URL 不同的新账户。请在此之前修改含 accounturi 的 "
         "CAA 记录。"
     ),
@@ -38,13 +38,13 @@ TEXTS: Final = {
         "有值无法删除，退出状态为 1；下次运行会重试。"
     ),
     "Examples": "示例",
-    "Finds servers on this machine and the DNS host of the domain, and tests each answer while it is given: the "
-    "name exists, the host is that of the zone, the account can write a test value. Writes dnsrenew.toml in the "
-    "current folder and secrets to files that only you can read; it never changes a configuration that exists. "
-    "Then it rehearses, obtains, deploys and installs the schedule. ? shows help for a question, Ctrl-C stops and "
-    "leaves nothing behind. Answers that are given are not asked for. Without a terminal, domains, agree_terms, "
-    "provider and its options have to be given; the others are no, but rehearse. The file of answers can have the "
-    "tables [ca.NAME] and [resolver] too.": (
+    "Finds servers on this machine and the DNS host of the domain, and tests each answer while it is given: the name "
+    "exists, the host is that of the zone, the account can write a test value. Writes dnsrenew.toml in the current "
+    "folder and secrets to files that only you can read; it never changes a configuration that exists. Then it "
+    "rehearses, obtains, deploys and installs the schedule. ? shows help for a question, Ctrl-C stops and leaves "
+    "nothing behind. Answers that are given are not asked for. Without a terminal, domains, agree_terms, provider and "
+    "its options have to be given; the others default to no, except rehearse. The file of answers can have the tables "
+    "[ca.NAME] and [resolver] too.": (
         "查找本机上的服务器和域名的 DNS 服务商，并在您回答时逐一检查：域名存在，服务商与区域相符，账户能写入测试值。在"
         "当前目录写出 dnsrenew.toml，把凭据写入只有您能读取的文件；从不更改已有的配置。然后试运行、获取证书、部署并安装"
         "自动续期。输入 ? 显示问题的帮助，Ctrl-C 停止且不留下任何内容。已给出的回答不再询问。没有终端时，必须给出 "
@@ -52,7 +52,7 @@ TEXTS: Final = {
         "表。"
     ),
     "For domains whose DNS host has no API. It prints the CNAME record to set by hand and waits until every name "
-    "server shows it; Ctrl-C stops the wait, and the same command goes on. Then it tests the account with a value "
+    "server shows it. Ctrl-C stops the wait; the same command continues it. Then it tests the account with a value "
     "that it removes, and writes the route to the configuration if that is needed.": (
         "用于 DNS 服务商没有 API 的域名。它会打印须手动设置的 CNAME 记录，并等到所有域名服务器都能看到它；Ctrl-C 会停止"
         "等待，再次运行同一命令即可继续。然后它用一个随后删除的值测试该账户，并在需要时把途径写入配置。"
@@ -76,8 +76,9 @@ TEXTS: Final = {
         "检查本机及其网络、DNS、CA 和存储目录，最多用 15 秒，不会下单。对每个证书说明现在可通过哪个途径续期，或接下来该"
         "做的一件事。如果有证书无法续期，退出状态为 1。没有配置时只检查本机，退出状态为 2。"
     ),
-    "Obtains and renews TLS certificates from Let's Encrypt and other ACME CAs by DNS-01, HTTP-01 or TLS-ALPN-01.": (
-        "通过 DNS-01、HTTP-01 或 TLS-ALPN-01，从 Let's Encrypt 和其他 ACME CA 获取和续期 TLS 证书。"
+    "Obtains and renews TLS certificates from Let's Encrypt and other ACME CAs by DNS-01, HTTP-01, TLS-ALPN-01 or "
+    "DNS-PERSIST-01.": (
+        "通过 DNS-01、HTTP-01、TLS-ALPN-01 或 DNS-PERSIST-01，从 Let's Encrypt 和其他 ACME CA 获取和续期 TLS 证书。"
     ),
     "Reasons: unspecified, key-compromise, affiliation-changed, superseded, cessation-of-operation.": (
         "原因：unspecified、key-compromise、affiliation-changed、superseded、cessation-of-operation。"
@@ -105,12 +106,12 @@ TEXTS: Final = {
         "对每个地址说明消息是否已发送，未发送则说明原因。不会向心跳地址发送任何内容。如果有一个地址失败，退出状态为 1。"
     ),
     "Stores accounts and certificates as they are, orders nothing, sends nothing, and changes no file of the other "
-    "tool. Writes dnsrenew.toml and its secret files, and says line by line what it could not take over. Then it "
-    "names the lines to change in servers, and the command that stops the other tool. Run it again after that. The "
-    "exit status is 1 if a certificate or an account could not be taken over.": (
+    "tool. Writes dnsrenew.toml and its secret files, and says line by line what it could not import. Then it names "
+    "the lines to change in servers, and the command that stops the other tool. Run it again after that. The exit "
+    "status is 1 if a certificate or an account could not be imported.": (
         "原样保存账户和证书，不下单，不发送任何内容，也不更改另一工具的任何文件。写出 dnsrenew.toml 及其凭据文件，并逐"
-        "行说明无法接管的内容。然后给出服务器中要修改的各行，以及停用另一工具的命令。修改之后请再运行一次。如果有证书或"
-        "账户无法接管，退出状态为 1。"
+        "行说明无法导入的内容。然后给出服务器中要修改的各行，以及停用另一工具的命令。修改之后请再运行一次。如果有证书"
+        "或账户无法导入，退出状态为 1。"
     ),
     "The certificate is checked as one from a CA: key, domains, dates, purpose, chain. The CA of the configuration "
     "renews it when it is due.": (
@@ -160,7 +161,7 @@ TEXTS: Final = {
     ),
     "at a terminal: at most seven questions, each with a default": "在终端上：最多七个问题，每个都有默认值",
     "bash, zsh, fish or powershell": "bash、zsh、fish 或 powershell",
-    "be the helper outside for other hosts, on HOST:PORT; examine nothing": (
+    "serve as the outside helper for other hosts on HOST:PORT; examine nothing": (
         "在 HOST:PORT 上为其他主机充当外部辅助服务；不检查任何内容"
     ),
     "beside a configuration that exists": "与已有的配置并存",
@@ -181,7 +182,7 @@ TEXTS: Final = {
         "要显示的证书：名称，或 'web-*' 这样的模式（默认：全部）"
     ),
     "check at least this often: 1m to 24h (default: 12h)": "至少按此间隔检查一次：1m 到 24h（默认：12h）",
-    "close the account at the CA for ever": "永久关闭在 CA 的账户",
+    "close the account at the CA permanently": "永久关闭在 CA 的账户",
     "configuration file (default: $DNSRENEW_CONFIG, ./dnsrenew.toml, your config folder, "
     "/etc/dnsrenew/dnsrenew.toml)": (
         "配置文件（默认：$DNSRENEW_CONFIG、./dnsrenew.toml、您的配置目录、/etc/dnsrenew/dnsrenew.toml）"
@@ -190,7 +191,7 @@ TEXTS: Final = {
     "delete a certificate from the store that is no longer configured": "从存储目录中删除已不在配置中的证书",
     "deploy stored certificates to targets that do not have them": "把已保存的证书部署到还没有这些证书的目标",
     "do not ask before it replaces a certificate that is valid for longer": "替换有效期更长的证书之前不询问",
-    "do not ask; needed where nobody can be asked": "不询问；在无法询问时必须加上",
+    "do not ask; required without a terminal": "不询问；没有终端时必须使用",
     "do not wait after a failure or for a known rate limit of the CA": "失败后或遇到已知的 CA 速率限制时不等待",
     "does the driver of [dns.home] keep every MUST?": "[dns.home] 的驱动是否符合每一项规则？",
     "everything, to keep or to move it": "全部内容，用于备份或迁移",
@@ -272,12 +273,12 @@ TEXTS: Final = {
     "systemd, cron, launchd or windows (default: the best one for this machine)": (
         "systemd、cron、launchd 或 windows（默认：最适合本机的类型）"
     ),
-    "take over from certbot, lego, acme.sh, Caddy, HFS or PEM files": (
-        "从 certbot、lego、acme.sh、Caddy、HFS 或 PEM 文件接管"
+    "import from certbot, lego, acme.sh, Caddy, HFS or PEM files": (
+        "从 certbot、lego、acme.sh、Caddy、HFS 或 PEM 文件导入"
     ),
     "test a DNS account of the configuration with test values": "用测试值测试配置中的一个 DNS 账户",
     "test at the staging CA; saves nothing": "用测试 CA（staging）测试；不保存任何内容",
-    "test the addresses that hear of trouble": "测试接收故障通知的地址",
+    "send a test message to the addresses of [notify]": "向 [notify] 的地址发送测试消息",
     "test with the CA's staging server; saves nothing and records no failure": (
         "用 CA 的测试服务器（staging）测试；不保存任何内容，也不记录失败"
     ),
@@ -294,7 +295,7 @@ TEXTS: Final = {
     "the command": "命令",
     "the file that dnsrenew export has written": "dnsrenew export 写出的文件",
     "the mail address for the CA": "提供给 CA 的邮件地址",
-    "the names of the certificate, parted by commas": "证书的名称，用逗号分隔",
+    "the names of the certificate, separated by commas": "证书的名称，用逗号分隔",
     "the new file; - for standard output": "新文件；- 表示标准输出",
     "the servers that get the certificate, such as nginx; or none": "使用该证书的服务器，例如 nginx；或 none",
     "to ask others for help": "用于向他人求助",

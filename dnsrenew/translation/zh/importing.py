@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 TEXTS: Final = {
-    "A program before each renewal was not taken over, because no port has to be freed for {name}.": (
-        "没有接管每次续期前运行的程序，因为 {name} 无需释放端口。"
+    "A program before each renewal was not imported, because no port has to be freed for {name}.": (
+        "没有导入每次续期前运行的程序，因为 {name} 无需释放端口。"
     ),
     "A program for new certificates of {name} names {path}, which the other tool no longer replaces.": (
         "用于 {name} 的新证书的程序提到 {path}，而另一工具不会再替换该文件。"
@@ -26,7 +26,7 @@ TEXTS: Final = {
     "All users of this machine can read the private key {file}; dnsrenew never writes a key like that.": (
         "本机的所有用户都可以读取私钥 {file}；dnsrenew 不会这样写出私钥。"
     ),
-    "Caddy goes on renewing {name} itself until its site names the new files.": (
+    "Caddy keeps renewing {name} until its site names the new files.": (
         "在 Caddy 的站点改用新文件之前，Caddy 会继续自行续期 {name}。"
     ),
     "Caddy proves {name} on its own ports 80 and 443, which dnsrenew cannot share.": (
@@ -51,7 +51,7 @@ TEXTS: Final = {
     "Give the certificate a route: run dnsrenew providers to list the DNS hosts.": (
         "请为该证书设置途径：请运行 dnsrenew providers 列出 DNS 服务商。"
     ),
-    "Go on without it; a new account is created when it is needed.": "可以不用它；需要时会创建新账户。",
+    "Continue without it; a new account is created when it is needed.": "可以不用它；需要时会创建新账户。",
     "HFS has neither a domain nor a certificate of a CA in {file}.": (
         "{file} 中的 HFS 既没有域名，也没有 CA 签发的证书。"
     ),
@@ -59,21 +59,26 @@ TEXTS: Final = {
         "HFS 自己监听 80 端口，因此 dnsrenew 无法在那里验证 {name}。"
     ),
     "HTTPS is switched off in HFS, so a new certificate cannot be served.": "HFS 已关闭 HTTPS，因此无法提供新证书。",
-    "How the names of {name} are proved was not found, because {tool} keeps that in no file of its own.": (
-        "无法得知 {name} 的名称如何验证，因为 {tool} 没有把它保存在自己的文件中。"
+    "The validation method of {name} is unknown: {tool} stores it in no file.": (
+        "无法得知 {name} 的验证方式：{tool} 没有把它保存在任何文件中。"
     ),
     "In line {line} of {file}, write: {new}": "请在 {file} 的第 {line} 行写上：{new}",
-    "Let it read the files that RENEWED_LINEAGE or DNSRENEW_FULLCHAIN and DNSRENEW_PRIVKEY name.": (
+    "Make it read the files that RENEWED_LINEAGE or DNSRENEW_FULLCHAIN and DNSRENEW_PRIVKEY name.": (
         "请让它读取 RENEWED_LINEAGE，或 DNSRENEW_FULLCHAIN 和 DNSRENEW_PRIVKEY 所指的文件。"
     ),
-    "Let servers that read the older files read the new ones.": "请让读取旧文件的服务器改为读取新文件。",
-    "Let {server} load it: {command}": "请让 {server} 加载它：{command}",
+    "Make servers that read the older files read the new ones.": "请让读取旧文件的服务器改为读取新文件。",
+    "Reload {server}: {command}": "请重新加载 {server}：{command}",
     "Line {line} of {file} is not a simple assignment, so it was not read.": (
         "{file} 的第 {line} 行不是简单的赋值，因此没有读取。"
     ),
     "Look for a target that does the same in the deployment reference.": "请在部署参考中查找作用相同的目标。",
     "Look for it in the configuration reference.": "请在配置参考中查找它。",
-    "Look whether the certificate needs what it says.": "请检查该证书是否需要其中的内容。",
+    "Check whether the certificate needs this setting.": "请检查证书是否需要此设置。",
+    "Import again with the path of the Caddyfile that has the block, or give the certificate a route with a DNS "
+    "account.": "请用含有该块的 Caddyfile 的路径再次导入，或为该证书设置使用 DNS 账户的途径。",
+    "No `tls` block with a DNS module was found for {name}, so its DNS host is unknown.": (
+        "没有找到 {name} 的带 DNS 模块的 `tls` 块，因此不知道其 DNS 服务商。"
+    ),
     "Name another file, such as --config {other}, and take from it what you need.": (
         "请指定其他文件，例如 --config {other}，并从中取用所需的内容。"
     ),
@@ -92,19 +97,15 @@ TEXTS: Final = {
         "没有服务器的配置提到 {path}：请把它写入服务器的配置；"
         "如果没有服务器需要它，请从 {name} 的 `deploy` 中删除该条目。"
     ),
-    "Nothing has to be done if it is not used.": "如果不使用它，则无需处理。",
-    "Nothing has to be done if the program makes servers load the certificate.": (
-        "如果该程序会让服务器加载证书，则无需处理。"
-    ),
-    "Nothing has to be done if the program only freed a port.": "如果该程序只用于释放端口，则无需处理。",
-    "Nothing has to be done.": "无需处理。",
-    "Nothing has to be done: CAs have stopped issuing certificates with it.": (
-        "无需处理：各 CA 已不再签发带有它的证书。"
-    ),
-    "Nothing has to be done: Caddy goes on renewing it.": "无需处理：Caddy 会继续续期它。",
-    "Nothing has to be done: dnsrenew obtains a certificate from a CA.": "无需处理：dnsrenew 会从 CA 获取证书。",
+    "Nothing to do if it is not used.": "如果不使用它，则无需处理。",
+    "Nothing to do if the program makes servers load the certificate.": ("如果该程序会让服务器加载证书，则无需处理。"),
+    "Nothing to do if the program only freed a port.": "如果该程序只用于释放端口，则无需处理。",
+    "Nothing to do.": "无需处理。",
+    "Nothing to do: CAs have stopped issuing certificates with it.": ("无需处理：各 CA 已不再签发带有它的证书。"),
+    "Nothing to do: Caddy keeps renewing it.": "无需处理：Caddy 会继续续期它。",
+    "Nothing to do: dnsrenew obtains a certificate from a CA.": "无需处理：dnsrenew 会从 CA 获取证书。",
     "Nothing to import was found in {places}.": "在 {places} 没有找到可导入的内容。",
-    "Nothing was taken over.": ("没有接管任何内容。"),
+    "Nothing was imported.": ("没有导入任何内容。"),
     "Read them and add `agree_terms = true` to the configuration; dnsrenew check shows the address.": (
         "请阅读服务条款，并在配置中添加 `agree_terms = true`；dnsrenew check 会显示其地址。"
     ),
@@ -117,7 +118,7 @@ TEXTS: Final = {
     "Replace the account manual in the routes of {names} by your DNS host, in {path}.": (
         "请在 {path} 中把 {names} 的途径里的账户 manual 换成您的 DNS 服务商。"
     ),
-    "Restore it from a backup, or let dnsrenew obtain the certificate anew.": (
+    "Restore it from a backup, or let dnsrenew obtain a new certificate.": (
         "请从备份恢复它，或让 dnsrenew 重新获取该证书。"
     ),
     "Run dnsrenew deploy, write this line into the site in place of its `tls`, and reload Caddy: tls {certificate} "
@@ -149,26 +150,24 @@ TEXTS: Final = {
     "The certificate of the CA's own server was not checked; dnsrenew always checks it.": (
         "此前没有检查 CA 自己的服务器证书；dnsrenew 始终检查。"
     ),
-    "The certificate of {file} is self-signed, so it was not taken over.": (
-        "{file} 中的证书是自签名的，因此没有接管。"
+    "The certificate of {file} is self-signed, so it was not imported.": ("{file} 中的证书是自签名的，因此没有导入。"),
+    "The certificate {name} was issued by Caddy's own CA, so it was not imported.": (
+        "证书 {name} 由 Caddy 自己的 CA 签发，因此没有导入。"
     ),
-    "The certificate {name} was issued by Caddy's own CA, so it was not taken over.": (
-        "证书 {name} 由 Caddy 自己的 CA 签发，因此没有接管。"
-    ),
-    "The certificate {name} was not taken over: {reason}": "没有接管证书 {name}：{reason}",
-    "The certificate {name} was requested, but never issued, so it was not taken over.": (
-        "证书 {name} 已申请但从未签发，因此没有接管。"
+    "The certificate {name} was not imported: {reason}": "没有导入证书 {name}：{reason}",
+    "The certificate {name} was requested, but never issued, so it was not imported.": (
+        "证书 {name} 已申请但从未签发，因此没有导入。"
     ),
     "The configuration file of lego was not read.": "没有读取 lego 的配置文件。",
     "The credentials for {plugin} were not found: {missing}.": "没有找到 {plugin} 的凭据：{missing}。",
     "The deploy hook {script} of {name} has no equivalent.": "{name} 的部署钩子 {script} 没有对应的功能。",
-    "The directory URL of the CA {ca} is not known, so its account was not taken over.": (
-        "不知道 CA {ca} 的 directory URL，因此没有接管其账户。"
+    "The directory URL of the CA {ca} is unknown, so its account was not imported.": (
+        "不知道 CA {ca} 的 directory URL，因此没有导入其账户。"
     ),
     "The domains of {name} are proved by several webroots; dnsrenew tries them in order for each domain.": (
         "{name} 的域名用多个网站根目录验证；dnsrenew 会对每个域名依次尝试。"
     ),
-    "The hook {program} does not exist, so it was not taken over.": "钩子 {program} 不存在，因此没有接管。",
+    "The hook {program} does not exist, so it was not imported.": "钩子 {program} 不存在，因此没有导入。",
     "The key of the account at {ca} is of a kind that dnsrenew cannot sign with.": (
         "在 {ca} 的账户的密钥类型无法被 dnsrenew 用于签名。"
     ),
@@ -178,22 +177,22 @@ TEXTS: Final = {
     "The manual hooks of {name} prove names by {challenge}, for which dnsrenew runs no program.": (
         "{name} 的手动钩子以 {challenge} 验证名称，而 dnsrenew 不为此运行程序。"
     ),
-    "The notifications of {tool} were not taken over.": "没有接管 {tool} 的通知。",
-    "The port on which {server} serves {name} is not known from {file}: add `verify` with its HOST:PORT "
-    "to the entry in `deploy`.": (
+    "The notifications of {tool} were not imported.": "没有导入 {tool} 的通知。",
+    "The port on which {server} serves {name} is not given in {file}: add `verify` with its HOST:PORT to the entry in "
+    "`deploy`.": (
         "从 {file} 无法得知 {server} 在哪个端口提供 {name}：请在 `deploy` 的条目中添加 `verify`，写上其 HOST:PORT。"
     ),
-    "The setting {key} was not taken over: dnsrenew has no equivalent that is known to the import.": (
-        "没有接管设置 {key}：导入功能不知道 dnsrenew 中有对应的设置。"
+    "The setting {key} was not imported: dnsrenew has no equivalent that is known to the import.": (
+        "没有导入设置 {key}：导入功能不知道 dnsrenew 中有对应的设置。"
     ),
-    "The setting {setting} of Caddy was not taken over: dnsrenew has no equivalent that is known to the import.": (
-        "没有接管 Caddy 的设置 {setting}：导入功能不知道 dnsrenew 中有对应的设置。"
+    "The setting {setting} of Caddy was not imported: dnsrenew has no equivalent that is known to the import.": (
+        "没有导入 Caddy 的设置 {setting}：导入功能不知道 dnsrenew 中有对应的设置。"
     ),
-    "The store has a certificate {name} that is valid for longer, so this one was not taken over.": (
-        "存储目录中的证书 {name} 有效期更长，因此没有接管此证书。"
+    "The store has a certificate {name} that is valid for longer, so this one was not imported.": (
+        "存储目录中的证书 {name} 有效期更长，因此没有导入此证书。"
     ),
-    "The store has another account at {ca} already, so this one was not taken over.": (
-        "存储目录中已有在 {ca} 的另一个账户，因此没有接管此账户。"
+    "The store has another account at {ca} already, so this one was not imported.": (
+        "存储目录中已有在 {ca} 的另一个账户，因此没有导入此账户。"
     ),
     "The store has no certificate {name}: run dnsrenew renew {name}.": (
         "存储中没有证书 {name}：请运行 dnsrenew renew {name}。"
@@ -201,7 +200,7 @@ TEXTS: Final = {
     "The way {way} in which acme.sh proved {name} has no equivalent.": (
         "acme.sh 验证 {name} 的方式 {way} 没有对应的功能。"
     ),
-    "Use another store, with `store` in the configuration, to go on with the account.": (
+    "Use another store, with `store` in the configuration, to keep using the account.": (
         "若要继续使用该账户，请在配置中用 `store` 指定另一个存储目录。"
     ),
     "What servers serve was not compared with the store: {reason}": ("没有将服务器提供的证书与存储比对：{reason}"),
@@ -214,17 +213,16 @@ TEXTS: Final = {
     ),
     "certbot edited the configuration of {server} to prove {name}; dnsrenew puts the responses into {webroot} "
     "instead.": ("certbot 曾修改 {server} 的配置来验证 {name}；dnsrenew 改为把响应放入 {webroot}。"),
-    "certbot was told not to renew {name} by itself; dnsrenew renews every certificate of its configuration.": (
-        "certbot 被设为不自动续期 {name}；dnsrenew 会续期其配置中的每个证书。"
-    ),
+    "certbot was configured not to renew {name} automatically; dnsrenew renews every certificate of its "
+    "configuration.": ("certbot 被设为不自动续期 {name}；dnsrenew 会续期其配置中的每个证书。"),
     "PEM files": "PEM 文件",
     "{address} served no certificate, so nothing shows that {name} is served from the new files: "
     "{reason}. Start the server, or correct `verify` in `deploy`.": (
         "{address} 没有提供证书，因此无法确认 {name} 来自新文件：{reason}。"
         "请启动该服务器，或更正 `deploy` 中的 `verify`。"
     ),
-    "{address} serves another certificate than that of {name} in the store: run dnsrenew deploy {name}, "
-    "and let {server} load its configuration.": (
+    "{address} serves another certificate than that of {name} in the store: run dnsrenew deploy {name}, and reload "
+    "{server}.": (
         "{address} 提供的证书与存储中 {name} 的证书不同：请运行 dnsrenew deploy {name}，并让 {server} 重新加载配置。"
     ),
     "{address} serves {name}, but the old and the new files hold the same certificate, and nothing shows "
@@ -252,12 +250,13 @@ TEXTS: Final = {
     ),
     "{tool} edited the configuration of {server} to prove {name}; dnsrenew puts the responses into {webroot} "
     "instead.": ("{tool} 曾修改 {server} 的配置来验证 {name}；dnsrenew 改为把响应放入 {webroot}。"),
-    "{tool} has a certificate {name} for the domains of {newer}, which {other} has too; the newer one was taken "
-    "over.": ("{tool} 中有用于 {newer} 的域名的证书 {name}，{other} 中也有；已接管较新的一个。"),
+    "{tool} has a certificate {name} for the domains of {newer}, which {other} has too; the newer one was imported.": (
+        "{tool} 中有用于 {newer} 的域名的证书 {name}，{other} 中也有；已导入较新的一个。"
+    ),
     "Create it, or correct `webroot` in the configuration.": ("请创建它，或更正配置中的 `webroot`。"),
-    "Restore it from a backup, or go on without what it held.": ("请从备份恢复它，或放弃其中的内容。"),
-    "Stop {tool}, which runs from {source}, only when the problems with {causes} are mended or do not matter to you.": (
-        "{tool} 由 {source} 运行；请在 {causes} 的问题已解决或对您无关紧要之后，再停用它。"
+    "Restore it from a backup, or continue without its content.": ("请从备份恢复它，或放弃其中的内容。"),
+    "Stop {tool}, which runs from {source}, only when the problems with {causes} are fixed, or you accept them.": (
+        "{tool} 由 {source} 运行；请在 {causes} 的问题已解决或您接受这些问题之后，再停用它。"
     ),
     "The webroot {file} does not exist.": ("网站根目录 {file} 不存在。"),
     "its domains are unknown, because {file} is missing or has no certificate": (
@@ -278,10 +277,10 @@ TEXTS: Final = {
         "[ca.NAME]：之后 dnsrenew 会创建新账户。"
     ),
     "Add what removes them to `program` of the DNS account.": "请把删除这些值的程序加入该 DNS 账户的 `program`。",
-    "No timer, unit or crontab that runs {tool} on {folder} was found: look for what does, and stop it only when "
-    "the problems with {causes} are mended or do not matter to you.": (
-        "没有找到对 {folder} 运行 {tool} 的定时器、单元或 crontab：请查找由什么运行它，并且只在 {causes} "
-        "的问题已解决或无关紧要时才停止它。"
+    "No timer, unit or crontab that runs {tool} on {folder} was found: look for what does, and stop it only when the "
+    "problems with {causes} are fixed, or you accept them.": (
+        "没有找到对 {folder} 运行 {tool} 的定时器、单元或 crontab：请查找由什么运行它，并且只在 {causes} 的问题已解决"
+        "或您接受这些问题时才停止它。"
     ),
     "No timer, unit or crontab that runs {tool} on {folder} was found: look for what does, and stop it.": (
         "没有找到对 {folder} 运行 {tool} 的定时器、单元或 crontab：请查找由什么运行它，并停止它。"
@@ -292,7 +291,7 @@ TEXTS: Final = {
     "The cleanup hook {program} of {name} does not exist, so TXT values stay after a renewal.": (
         "{name} 的清理钩子 {program} 不存在，因此续期后 TXT 值会留下。"
     ),
-    "The manual hook {program} does not exist, so the way to prove {name} was not taken over.": (
-        "手动钩子 {program} 不存在，因此没有接管 {name} 的验证方式。"
+    "The manual hook {program} does not exist, so the validation of {name} was not imported.": (
+        "手动钩子 {program} 不存在，因此没有导入 {name} 的验证方式。"
     ),
 }

@@ -6,8 +6,8 @@ from typing import Final
 
 TEXTS: Final = {
     "--option {answer} is not KEY=VALUE.": "--option {answer} 的形式不是 KEY=VALUE。",
-    "A CA issues certificates only to those who agree to its terms. They cost nothing.": (
-        "CA 只向同意其服务条款的人签发证书。证书免费。"
+    "A CA issues only after you accept its terms. Accepting them is free.": (
+        "只有在您接受其服务条款之后，CA 才会签发证书。接受条款不需要付费。"
     ),
     "A certificate is valid for 90 days or less. A schedule of this machine then runs dnsrenew four times a day; "
     "`dnsrenew schedule remove` removes it.": (
@@ -54,20 +54,20 @@ TEXTS: Final = {
     "Give names or numbers of the list, or none.": "请给出列表中的名称或编号，或 none。",
     "Give one such as me@example.com, or none.": "请给出邮件地址，例如 me@example.com，或 none。",
     "Give only the name, such as www.example.org.": "请只给出名称，例如 www.example.org。",
-    "Give the answers again; if it is slow every time, look with `dnsrenew doctor` what hangs.": (
+    "Give the answers again; if it is slow every time, run `dnsrenew doctor` to see what hangs.": (
         "请重新给出回答；如果每次都很慢，请用 `dnsrenew doctor` 查看卡在何处。"
     ),
     "HTTPS is off there and is switched on at port 443": "那里的 HTTPS 已关闭，将在 443 端口开启",
     "In {config}, replace {old} by {new}": "请在 {config} 中把 {old} 换成 {new}",
     "In {config}, set {setting} to {new}": "请在 {config} 中把 {setting} 设为 {new}",
-    "Look for a typing error, or give the same answer again if you will add the name later.": (
+    "Check for a typing error, or give the same answer again if you will add the name later.": (
         "请检查是否有输入错误；如果稍后会添加该名称，请再次给出相同的回答。"
     ),
     "Look for it with `dnsrenew providers`, or answer delegate.": "请用 `dnsrenew providers` 查找，或回答 delegate。",
     "Name the host of these name servers, or give the same answer again if it is right.": (
         "请给出这些域名服务器所属的服务商；如果回答无误，请再次给出相同的回答。"
     ),
-    "Names or numbers, parted by blanks, or none. dnsrenew writes the files, has the server load them, and checks "
+    "Names or numbers, separated by blanks, or none. dnsrenew writes the files, has the server load them, and checks "
     "that it serves them; if it does not, the old ones come back.": (
         "名称或编号，用空格分隔，或 none。dnsrenew 会写出文件，让服务器加载，并检查服务器是否提供这些文件；如果没有，则"
         "恢复旧文件。"
@@ -76,7 +76,9 @@ TEXTS: Final = {
     "No public CA issues a certificate for {answer}; it issues for {expected}.": (
         "公共 CA 不为 {answer} 签发证书；可以签发的是：{expected}。"
     ),
-    "Nobody can be asked here, and these answers are missing: {keys}.": "此处无法询问，而缺少以下回答：{keys}。",
+    "There is no terminal to ask at, and these answers are missing: {keys}.": (
+        "没有可用于询问的终端，且缺少以下回答：{keys}。"
+    ),
     "Other users can read {path}, which holds secrets.": "其他用户可以读取含有凭据的 {path}。",
     "Paste it and press Enter. It is written to a file that only you can read. file:PATH, env:NAME or "
     "keyring:SERVICE/USER name a place where it is already. < goes back to the choice of the host.": (
@@ -86,7 +88,7 @@ TEXTS: Final = {
     "Rehearse at the CA's test server first? The certificate is obtained after that.": (
         "是否先用 CA 的测试服务器试运行？之后再获取证书。"
     ),
-    "Renew by itself from now on?": "从现在起自动续期吗？",
+    "Renew automatically from now on?": "从现在起自动续期吗？",
     "Run chmod 600 on it, or remove it.": "请对它运行 chmod 600，或将其删除。",
     "Run dnsrenew init as root, or answer none.": "请以 root 运行 dnsrenew init，或回答 none。",
     "Run it in a terminal, or give the answers with --answers FILE or as options.": (
@@ -101,8 +103,9 @@ TEXTS: Final = {
     "Testing {title}: a test value is written, seen at every name server, and removed.": (
         "正在测试 {title}：写入测试值，确认所有域名服务器都能看到，然后删除。"
     ),
-    "The CA that issues the certificate keeps it for its account; some CAs write about problems. It can be left "
-    "out: answer none.": ("签发证书的 CA 会把它保存在账户中；有些 CA 会就问题发送邮件。可以不填：请回答 none。"),
+    "The CA keeps it with your account and may write about problems. To leave it out, answer none.": (
+        "CA 会把它和您的账户一起保存，并可能在出现问题时发送邮件。如果不想填写，请回答 none。"
+    ),
     "The DNS account is not complete: {reason}.": "DNS 账户不完整：{reason}。",
     "The answer {key} is not {expected}.": "回答 {key} 不是{expected}。",
     "The answers in {path} are not valid TOML: {reason}.": "{path} 中的回答不是有效的 TOML：{reason}。",
@@ -117,7 +120,7 @@ TEXTS: Final = {
         "delegate 用于列表中没有的服务商。"
     ),
     "The deployment is not valid: {reason}": "部署无效：{reason}",
-    "The name in the address that people open, such as my-house.duckdns.org. Several are parted by blanks; "
+    "The name in the address that people open, such as my-house.duckdns.org. Several are separated by blanks; "
     "*.example.org stands for all names below example.org. You must be able to change the DNS of the domain.": (
         "人们打开的地址中的名称，例如 my-house.duckdns.org。多个名称用空格分隔；*.example.org 代表 example.org 之下的所"
         "有名称。您必须能更改该域名的 DNS。"
@@ -126,14 +129,14 @@ TEXTS: Final = {
     "certificate is obtained at once.": (
         "试运行与正式运行做同样的事，但使用限制宽松的服务器，且不保存任何内容。回答 n 则立即获取证书。"
     ),
-    "The secret {option} stands on the command line, where other users can read it.": (
+    "The secret {option} is on the command line, where other users can read it.": (
         "凭据 {option} 写在命令行上，其他用户可以读取。"
     ),
     "The test of the account {title} did not end in time.": "对账户 {title} 的测试没有及时结束。",
-    "The values that prove that the domain is yours are then written at another host. You set one CNAME record at "
-    "your present host, once; dnsrenew says which, and waits until it is there.": (
-        "这样，证明域名归您所有的值会写在另一个服务商处。您只需在现在的服务商处设置一次 CNAME 记录；dnsrenew 会给出该记"
-        "录，并等到它出现。"
+    "Another host then holds the values that prove your control of the domain. Set one CNAME record at your present "
+    "host, once; dnsrenew shows it and waits for it.": (
+        "证明您控制该域名的值将由另一个服务商保存。您只需在当前的服务商处设置一次 CNAME 记录；dnsrenew 会显示该记录，"
+        "并等到它生效。"
     ),
     "There is a configuration already: {path}; init never changes one.": "已有配置 {path}；init 从不更改已有的配置。",
     "This machine has no systemd, cron, launchd or Task Scheduler.": (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 TEXTS: Final = {
-    "Add --yes to install the given one all the same.": "若仍要安装给出的证书，请加上 --yes。",
+    "Add --yes to install the given one anyway.": "若仍要安装给出的证书，请加上 --yes。",
     "Add [[certificate]] with its domains to the configuration.": "请在配置中添加带有 domains 的 [[certificate]] 表。",
     "Add [{table}] with its directory to the configuration again.": "请把 [{table}] 及其 directory 重新加入配置。",
     "Add it to {path}, or change the certificate: dnsrenew fleet add FILE": (

@@ -222,11 +222,10 @@ TEXTS: Final = {
     "{path} is damaged: {reason}. dnsrenew forgets what the CA refused recently.": (
         "{path} 已损坏：{reason}。dnsrenew 不再知道 CA 最近拒绝了什么。"
     ),
-    "{path} is damaged: {reason}. dnsrenew reads the certificate instead, which does not tell its CA and profile.": (
-        "{path} 已损坏：{reason}。dnsrenew 改为读取证书，但其中没有 CA 和 profile 的信息。"
-    ),
-    "{path} is damaged: {reason}. dnsrenew makes it anew from the certificate, which does not tell its CA and profile; "
-    "the next renewal records them.": (
+    "{path} is damaged: {reason}. dnsrenew reads the certificate instead, which does not contain the CA and the "
+    "profile.": ("{path} 已损坏：{reason}。dnsrenew 改为读取证书，但其中没有 CA 和 profile 的信息。"),
+    "{path} is damaged: {reason}. dnsrenew recreates it from the certificate, without the CA and the profile, which "
+    "the next renewal records.": (
         "{path} 已损坏：{reason}。dnsrenew 会根据证书重新生成它，但证书中没有 CA 和 profile 的信息；"
         "下次续期时会重新记录。"
     ),

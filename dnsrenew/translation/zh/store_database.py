@@ -47,7 +47,7 @@ TEXTS: Final = {
     ),
     "Make {user} the owner of the tables in {database}, or grant it all rights on the schema, its tables and its "
     "sequences.": ("请把 {user} 设为 {database} 中数据表的所有者，或授予它对 schema 及其中的数据表和序列的所有权限。"),
-    "Nothing has to be done for the {what}; if it was not removed, check the network between this host and {server}.": (
+    "Nothing to do for the {what}; if it was not removed, check the network between this host and {server}.": (
         "{what} 无需处理；如果它没有被删除，请检查本机与 {server} 之间的网络。"
     ),
     "Raise max_connections of PostgreSQL, or a CONNECTION LIMIT of {user} or {database}; a worker uses one "

@@ -16,8 +16,8 @@ TEXTS: Final = {
     "Free disk space there; the file keeps the numbers of the last run that could write it.": (
         "请在那里腾出磁盘空间；该文件保留上一次成功写入时的数值。"
     ),
-    "It could not be stored what was told about {name}, so it may be told again: {reason}.": (
-        "无法保存关于 {name} 已发送的内容，因此可能会再次发送：{reason}。"
+    "The store could not record the notification about {name}, so it may be sent again: {reason}.": (
+        "无法在存储位置记录关于 {name} 的消息，因此可能会再次发送：{reason}。"
     ),
     "Less than a sixth of the lifetime of the certificate is left.": "该证书的有效期只剩不到六分之一。",
     "Less than a third of the lifetime of the certificate is left.": "该证书的有效期只剩不到三分之一。",
@@ -28,7 +28,7 @@ TEXTS: Final = {
         "没有向 {address} 发送任何内容：没有安装 apprise 软件包。"
     ),
     "Nothing was sent to {address}: {reason}.": "没有向 {address} 发送任何内容：{reason}。",
-    "Nothing was told about {name}, because the store cannot be read: {reason}.": (
+    "No notification about {name} was sent, because the store cannot be read: {reason}.": (
         "没有发送关于 {name} 的消息，因为无法读取存储目录：{reason}。"
     ),
     "Run dnsrenew schedule install again, or add ReadWritePaths={folder} to the service.": (

@@ -73,12 +73,12 @@ NOT_SENT: Final = Text(
 )
 NOT_STORED: Final = Text(
     _FAILED,
-    "It could not be stored what was told about {name}, so it may be told again: {reason}.",
+    "The store could not record the notification about {name}, so it may be sent again: {reason}.",
     "{reason_fix}",
 )
 NOT_READ: Final = Text(
     _FAILED,
-    "Nothing was told about {name}, because the store cannot be read: {reason}.",
+    "No notification about {name} was sent, because the store cannot be read: {reason}.",
     "{reason_fix}",
 )
 BROKEN: Final = Text(
