@@ -22,6 +22,7 @@ _A: Final = dns.rdatatype.A
 _AAAA: Final = dns.rdatatype.AAAA
 _TXT: Final = dns.rdatatype.TXT
 _KINDS: Final = (_A, _AAAA)
+_KIND_NAMES: Final = ("A", "AAAA")
 _MAX_HOPS: Final = 16
 _MAX_VALUES: Final = 20
 _MAX_TEXT: Final = 255
@@ -50,10 +51,13 @@ class ResolvedName(Frozen):
     """What the recursive servers of this host say about a name.
 
     :ivar rcode: the response code, such as ``NOERROR``; empty if none answers.
+    :ivar denied: the types (A, AAAA) that the zone itself denied when the server asked it (RFC 2308): an answer with
+        the SOA record, which may come from a cache. A filter that only takes addresses out of an answer has none.
     """
 
     rcode: str = ""
     addresses: tuple[str, ...] = ()
+    denied: tuple[str, ...] = ()
 
 
 class ServedTexts(Frozen):
@@ -204,8 +208,14 @@ def _resolved(name: Name, replies: Mapping[probes.ProbeKey, Reply]) -> ResolvedN
         answers = [reply.answer for reply in its if reply is not None and reply.answer is not None]
         if len(answers) == len(its):
             found = tuple(each for answer in answers for each in wire.addresses(answer, name))
-            return ResolvedName(wire.rcode_text(answers[0]), found)
+            denied = tuple(kind for kind, answer in zip(_KIND_NAMES, answers, strict=True) if _is_denied(answer))
+            return ResolvedName(wire.rcode_text(answers[0]), found, denied)
     return ResolvedName()
+
+
+def _is_denied(answer: Message) -> bool:
+    """Tell whether the answer is a negative one of the zone, with its SOA record (RFC 2308 section 2)."""
+    return wire.is_nxdomain(answer) or any(rrset.rdtype == dns.rdatatype.SOA for rrset in answer.authority)
 
 
 def _is_answered(reply: Reply | None) -> bool:

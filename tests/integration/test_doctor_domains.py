@@ -327,24 +327,46 @@ def test_what_is_wrong_with_the_resolver_is_no_closed_port(lab: Lab, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("here", "result"), [("192.168.1.7", "bad"), ("", "bad"), ("203.0.113.9", "unknown"), ("203.0.113.1", "ok")]
+    ("outside", "here", "result"),
+    [
+        ("203.0.113.1", "192.168.1.7", "bad"),
+        ("192.168.1.7", "", "bad"),
+        ("203.0.113.1", "", "unknown"),
+        ("203.0.113.1", "203.0.113.9", "unknown"),
+        ("203.0.113.1", "203.0.113.1", "ok"),
+    ],
 )
-def test_another_view_inside_is_seen(lab: Lab, tmp_path: Path, here: str, result: str) -> None:
+def test_another_view_inside_is_seen(lab: Lab, tmp_path: Path, outside: str, here: str, result: str) -> None:
     """A different answer of the local resolver is bad or unknown, and blocks nothing."""
-    lab.add_zone("split.test", "www A 203.0.113.1")
+    lab.add_zone("split.test", "public A 203.0.113.1\nprivate A 192.168.1.7")
+    name = "private.split.test" if outside.startswith("192") else "public.split.test"
 
     def hook(query: Query) -> Answer:
-        if (query.name, query.rdtype) != ("www.split.test", "A"):
+        if (query.name, query.rdtype) != (name, "A"):
             return query.forward()
         answer = dns.message.make_response(query.message)
         if here:
-            answer.answer.append(dns.rrset.from_text("www.split.test.", 60, "IN", "A", here))
+            answer.answer.append(dns.rrset.from_text(f"{name}.", 60, "IN", "A", here))
         return answer
 
     with lab.resolver_forwarder(hook) as resolver:
-        check = examined(lab, tmp_path, "split-dns", "www.split.test", nameserver="{}:{}".format(*resolver.listen))
+        check = examined(lab, tmp_path, "split-dns", name, nameserver="{}:{}".format(*resolver.listen))
     assert (check.result, check.blocks, check.fix) == (result, (), "")
-    assert check.evidence["authoritative"]["www.split.test"] == ["203.0.113.1"]
+    assert check.evidence["authoritative"][name] == [outside]
+
+
+@pytest.mark.parametrize("address", ["203.0.113.1", "192.168.1.7"])
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_record_that_is_new_is_not_hidden(lab: Lab, tmp_path: Path, address: str, exists: bool) -> None:
+    """While the resolver remembers that a name had no address, it is unknown what this network sees."""
+    zone, owner = "split-new.test", f"{'mail' if exists else 'new'}{address[:3]}"
+    lab.add_zone(zone, "mail203 MX 10 mx\nmail192 MX 10 mx")
+    lab.flush()
+    assert examined(lab, tmp_path, "split-dns", f"{owner}.{zone}").result == "ok"
+    lab.update(zone, add=[(owner, "A", address)])
+    check = examined(lab, tmp_path, "split-dns", f"{owner}.{zone}")
+    assert (check.result, check.evidence["resolved"][f"{owner}.{zone}"]["addresses"]) == ("unknown", ())
+    assert "recently" in check.summary
 
 
 # ── challenge names ─────────────────────────────────────────────────────────────────────

@@ -192,6 +192,8 @@ def test_whether_a_name_exists(records: NameRecords, needed: bool, result: str) 
         (("203.0.113.1",), ("192.168.0.2",), "bad"),
         (("203.0.113.1",), ("0.0.0.0",), "bad"),  # a filter answers so
         (("192.168.0.3",), (), "bad"),
+        (("203.0.113.1",), (), "unknown"),  # no filter hides a public address
+        (("192.168.0.3", "203.0.113.1"), (), "unknown"),
         (("192.168.0.3",), ("192.168.0.2",), "unknown"),
         (("203.0.113.1",), ("203.0.113.2",), "unknown"),
         ((), ("192.168.0.2",), "ok"),
@@ -203,6 +205,22 @@ def test_two_views(outside: tuple[str, ...], here: tuple[str, ...], result: str)
     finding = names.judge_views(NAME, NameRecords("records", outside), ResolvedName("NOERROR", here))
     check = combined([finding], {})
     assert (check.result, check.blocks, check.fix) == (result, (), "")
+
+
+@pytest.mark.parametrize(
+    ("outside", "denied", "result"),
+    [
+        ("192.168.0.3", ("A", "AAAA"), "unknown"),
+        ("192.168.0.3", ("AAAA",), "bad"),
+        ("fd00::3", ("A",), "bad"),
+        ("fd00::3", ("AAAA",), "unknown"),
+    ],
+)
+def test_an_answer_from_a_cache_hides_nothing(outside: str, denied: tuple[str, ...], result: str) -> None:
+    """A negative answer of the zone itself, from before the record existed, is no filter of this network."""
+    finding = names.judge_views(NAME, NameRecords("records", (outside,)), ResolvedName("NOERROR", (), denied))
+    assert finding.result == result
+    assert ("hides" in combined([finding], {}).summary) == (result == "bad")
 
 
 def test_a_resolver_that_fails_tells_no_difference() -> None:

@@ -165,7 +165,13 @@ def judge_views(name: str, records: NameRecords, resolved: ResolvedName) -> Name
     if not outside:
         return NameFinding("ok", texts.SPLIT_ONLY_HERE, [name], fields)
     if not resolved.addresses:
-        return NameFinding("bad", texts.SPLIT_HIDDEN, [name], fields)
+        if all(map(is_local, outside)) and not any(_type(address) in resolved.denied for address in outside):
+            return NameFinding("bad", texts.SPLIT_HIDDEN, [name], fields)
+        return NameFinding("unknown", texts.SPLIT_NOT_YET, [name], fields)
     if all(map(is_local, resolved.addresses)) and not all(map(is_local, outside)):
         return NameFinding("bad", texts.SPLIT_PRIVATE, [name], fields)
     return NameFinding("unknown", texts.SPLIT_OTHER, [name], fields)
+
+
+def _type(address: str) -> str:
+    return "AAAA" if ":" in address else "A"

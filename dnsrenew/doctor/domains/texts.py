@@ -214,6 +214,12 @@ SPLIT_NOT_YET: Final = Text(
     "recently, or the zone answers differently by network.",
     "",
 )
+SPLIT_NOT_YET: Final = Text(
+    "split-dns",
+    "The DNS server of this host finds no address of {domain}, its own name servers have {outside}: the record changed "
+    "recently, or the zone answers differently by network.",
+    "",
+)
 SPLIT_ONLY_HERE: Final = Text("split-dns", "{domain} has an address only in this network ({here}).", "")
 SPLIT_OTHER: Final = Text(
     "split-dns",

@@ -158,6 +158,11 @@ TEXTS: Final = {
         "本机的 DNS 服务器查不到 {domain} 的地址，其权威域名服务器上则是 {outside}：该记录最近有更改，或该区域对不同网"
         "络给出不同的应答。"
     ),
+    "The DNS server of this host finds no address of {domain}, its own name servers have {outside}: the record "
+    "changed recently, or the zone answers differently by network.": (
+        "本机的 DNS 服务器查不到 {domain} 的地址，其权威域名服务器上则是 {outside}：该记录最近有更改，或该区域对不同网络"
+        "给出不同的应答。"
+    ),
     "The DNS server of this host hides the address of {domain}, which is {outside} in DNS (a router does so "
     "against rebinding). That does not disturb renewals: dnsrenew asks the name servers of the zone.": (
         "本机的 DNS 服务器隐藏了 {domain} 的地址，它在 DNS 中是 {outside}（路由器会这样做以防 DNS 重绑定）。这不影响续"
