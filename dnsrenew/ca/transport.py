@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from josepy.errors import DeserializationError
-from josepy.json_util import decode_b64jose
 from josepy.jwa import ES256
 
 from dnsrenew.base.values import Frozen
@@ -37,6 +36,7 @@ _NEAR: Final = 0.01
 """Seconds of a round trip to a CA on the local network."""
 _NEAR_WIDTH: Final = 4
 NONCE_TRIES: Final = 25
+_NONCE: Final = re.compile(r"[A-Za-z0-9_-]{1,1024}")
 _BAD_NONCE: Final = "urn:ietf:params:acme:error:badNonce"
 _LOST: Final = frozenset({"dns", "connect", "timeout", "reset", "proxy"})
 _UNSENT: Final = frozenset({"dns", "connect"})
@@ -81,7 +81,7 @@ class Transport:
         self._http = http
         self._on_response = on_response
         self._nonces = Nonces(self._new_nonce)
-        self._under_way = threading.BoundedSemaphore(WIDTH)
+        self._in_flight = threading.BoundedSemaphore(WIDTH)
         self.new_nonce_url = ""
         self._distance: float | None = None
 
@@ -189,7 +189,7 @@ class Transport:
 
     def _send(self, context: Context, method: str, url: str, *, tries: int | None = None, **more: Any) -> Response:
         context.buckets.of_ca(urlsplit(url).netloc).take(context)
-        with self._under_way:
+        with self._in_flight:
             context.check()  # the wait for the semaphore may have been long
             started = context.clock.monotonic()
             try:
@@ -241,11 +241,8 @@ def _redact_request(redact: Callable[[str], str], sent: tuple[str, bytes], text:
 
 def _nonce(response: Response) -> str | None:
     """Return the nonce of an answer; one that is not base64url is ignored (RFC 8555 section 6.5.1)."""
-    nonce = response.headers.get("Replay-Nonce")
-    try:
-        return nonce if nonce and decode_b64jose(nonce) else None
-    except DeserializationError:
-        return None
+    nonce = response.headers.get("Replay-Nonce", "")
+    return nonce if _NONCE.fullmatch(nonce) else None
 
 
 def _is_bad_nonce(response: Response) -> bool:

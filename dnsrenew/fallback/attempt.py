@@ -35,7 +35,8 @@ class ActiveAttempt:
     :param pending_order: the order of a killed run that this attempt resumes, or None.
     :ivar orders: number of orders.
     :ivar pending: identifiers whose authorizations are pending.
-    :ivar visible: whether every value was visible on every name server.
+    :ivar visible: whether every value was seen where the CA looks for it.
+    :ivar answered: whether the CA was asked to validate.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class ActiveAttempt:
         self.orders = 0
         self.pending: list[str] = []
         self.visible = False
+        self.answered = False
 
     def taken(self) -> RouteTaken:
         """Return the routes as in an outcome."""

@@ -157,7 +157,10 @@ class FallbackPlanner:
             users = attempt.selection.users(route)
             concerned = [name for name in users if name in codes] or users
             again: set[str] = set()
-            if attempt.visible and CHALLENGES[route.challenge].propagates and route not in self._again:
+            missed = (
+                attempt.visible and "stage" not in error.evidence
+            )  # else the CA refused a request, and looked for none
+            if missed and CHALLENGES[route.challenge].propagates and route not in self._again:
                 again = {
                     name for name in concerned if action_for_code(codes.get(name) or error.code) is NextAction.AGAIN
                 }

@@ -35,7 +35,7 @@ def record(job: Job, attempt: ActiveAttempt, error: AttemptError) -> None:
     ledger = job.services.ledger(attempt.selection.ca)
     ledger.note_failed_orders(job.spec.identifiers, attempt.orders_at_ca(error))
     failed = attempt.failed_names(error)
-    if failed and attempt.visible:
+    if failed and attempt.answered:
         ledger.note_failed_validation(failed)
     if not isinstance(error, CAError) or error.code == "ca-ledger":
         return

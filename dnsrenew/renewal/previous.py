@@ -72,7 +72,7 @@ def warn_of_unknown_root(job: Job, ca: str, fullchain_pem: str) -> None:
     built_in = BUILT_IN.get(ca)
     if built_in is None or built_in.staging == ca:
         return
-    stands = None
+    current = None
     with contextlib.suppress(StoreError):
-        stands = job.services.store.read_chain(job.spec.name, job.state)
-    trusted_roots.warn_if_unknown(job.context, ca, fullchain_pem, stands)
+        current = job.services.store.read_chain(job.spec.name, job.state)
+    trusted_roots.warn_if_unknown(job.context, ca, fullchain_pem, current)

@@ -216,9 +216,10 @@ def _issue(job: Job, attempt: ActiveAttempt, placements: Placements) -> Issued:
             published.callback(solvers.withdraw, context, batch)  # also what a failed publish has written
             solvers.publish(context, batch)
             solvers.wait_visible(context, batch, spec.propagation, attempt.settle)
-            attempt.visible = True
+            attempt.visible = spec.propagation.check != "none"
             solvers.wait_caches(context, ca_name, batch)
             ca.answer(context, [challenges[identifier] for identifier in _identifiers(batch)])
+            attempt.answered = True
             context.emit("challenges-answered", domains=_identifiers(batch))
             solvers.note_answered(context, ca_name, batch)
             last = batch

@@ -14,7 +14,7 @@ from acme.jws import JWS
 from dnsrenew import x509
 from dnsrenew.base import threads
 from dnsrenew.ca.account_store import signer_of
-from dnsrenew.ca.transport import WIDTH, Transport
+from dnsrenew.ca.transport import WIDTH, Transport, _nonce
 from dnsrenew.errors import CAError, Cancelled
 from dnsrenew.http import HttpClient, HttpFailure, Response
 from dnsrenew.http.failures import FailureKind
@@ -60,7 +60,7 @@ def test_a_waiting_request_is_not_sent_after_a_cancel() -> None:
     """A queued request is not sent after cancellation: it could be a new order, which no run would continue."""
     http, context = SlowHttp(), Context()
     transport = Transport("lab", cast("HttpClient", http))
-    transport._under_way = door = Doorman(transport._under_way)  # type: ignore[assignment]
+    transport._in_flight = door = Doorman(transport._in_flight)  # type: ignore[assignment]
     others = [
         threads.start(partial(transport.get, context, f"https://x/{number}", "directory")) for number in range(WIDTH)
     ]
@@ -170,6 +170,13 @@ def test_a_request_waits_for_the_nonce_of_another(late: bool, nonces: int) -> No
     http.go.set()
     assert first.done.wait(30)
     assert http.nonces == nonces
+
+
+@pytest.mark.parametrize("nonce", ["", "><\x1b[2J!!", "ab cd", "ab+/", "a" * 2000])
+def test_a_nonce_that_is_none_is_ignored(nonce: str) -> None:
+    """A nonce that is not base64url, or very long, is not used (RFC 8555 section 6.5.1)."""
+    assert _nonce(Response(200, {"Replay-Nonce": nonce}, b"", "https://x/")) is None
+    assert _nonce(Response(200, {"Replay-Nonce": "oFvnlFP1wIhRlYS2jTaXbA"}, b"", "https://x/")) is not None
 
 
 @pytest.mark.parametrize("kind", ["ecdsa-p256", "ecdsa-p384", "rsa2048"])

@@ -352,6 +352,13 @@ def test_not_everything_is_worth_a_second_try(route: Route, seen: bool) -> None:
     assert stage.routes() == {APEX: B}
 
 
+def test_a_refused_request_is_no_missed_value() -> None:
+    """There is no second try if the CA refused a request, such as finalize: it had looked for no value then."""
+    stage = PlannerStage(A, B, names=[APEX])
+    stage.fail(ca_error("ca-unauthorized").with_evidence(stage="finalize"), APEX, seen=True)
+    assert stage.routes() == {APEX: B}
+
+
 # ── leaving a CA, stopping ──────────────────────────────────────────────────────────────
 
 

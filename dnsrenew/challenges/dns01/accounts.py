@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.values import replace
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from dnsrenew.challenges.placements import Placements
     from dnsrenew.dns import DnsView, Target
     from dnsrenew.runtime.context import Context
+
+
+_MOST_SILENT_ZONES: Final = 3
+"""Zones without an answer that one lookup goes on without; after that it goes on for no name."""
 
 
 class AccountChoice:
@@ -68,18 +72,24 @@ class AccountChoice:
             check=check,
             label=label,
         )
-        found: dict[str, Target] = {}
         refused: dict[str, DnsError] = {}
-        try:
-            found = look_up(list(identifiers))
-        except DnsError as error:
-            if error.code == "dns-unreachable" or len(identifiers) == 1:  # the same lookup would end the same way
-                return {}, dict.fromkeys(identifiers, error)
-            for identifier in identifiers:  # one has failed: look each up alone
-                try:
-                    found |= look_up([identifier])
-                except DnsError as refusal:
-                    refused[identifier] = refusal
+        left = list(identifiers)
+        for tries_left in reversed(range(_MOST_SILENT_ZONES)):  # each zone costs the time of a lookup
+            try:
+                return look_up(left), refused
+            except DnsError as error:
+                gives_up = error.code == "dns-unreachable" and not tries_left
+                concerned = left if gives_up else _concerned(error, left)
+                refused |= dict.fromkeys(concerned, error)
+                left = [identifier for identifier in left if identifier not in refused]
+                if not concerned or not left:
+                    break
+        found: dict[str, Target] = {}
+        for identifier in left:  # one has failed: look each up alone
+            try:
+                found |= look_up([identifier])
+            except DnsError as refusal:
+                refused[identifier] = refusal
         return found, refused
 
     def routes(self, owner: str, route: Route) -> list[Route]:
@@ -136,3 +146,15 @@ class AccountChoice:
         except DnsError:
             return False
         return names.is_at_or_below(placement.name, own[placement.identifier].served_zone)
+
+
+def _concerned(error: DnsError, identifiers: Sequence[str]) -> Sequence[str]:
+    """Return the identifiers that the error of their lookup is certainly about; none if that is not known."""
+    if len(identifiers) == 1:
+        return identifiers
+    if error.code != "dns-unreachable":
+        return ()
+    zone = error.evidence.get("zone")
+    if not zone:  # the recursive servers, which are those of all names
+        return identifiers
+    return [each for each in identifiers if names.is_at_or_below(names.base_domain(each), zone)] or identifiers
