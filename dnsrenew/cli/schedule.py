@@ -58,7 +58,7 @@ def _install(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> i
     for other in found:
         if other.plan.kind != plan.kind:
             raise ConfigError.of(texts.SCHEDULE_INSTALLED, kind=other.plan.kind, title=other.plan.title)
-    active = UNKNOWN if found else detect(job.config)
+    active = UNKNOWN if found else detect(job.config, names=[spec.name for spec in config.certificates])
     if active.kind not in (None, "run"):  # a running `dnsrenew run` may well be there for the test
         _warn(invocation, texts.SCHEDULE_TWICE.format(kind=texts.SCHEDULERS[active.kind]))
     _warn_of_environment(invocation, config)

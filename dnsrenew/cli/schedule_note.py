@@ -24,7 +24,9 @@ def active_schedule(config: Config) -> ActiveSchedule:
     """Return what renews the certificates of the configuration by itself; those of a fleet have workers anywhere."""
     from dnsrenew.schedule.detect import UNKNOWN, detect
 
-    return UNKNOWN if config.path is None or config.fleet is not None else detect(config.path)
+    if config.path is None or config.fleet is not None:
+        return UNKNOWN
+    return detect(config.path, names=[spec.name for spec in config.certificates])
 
 
 class ScheduleSearch:

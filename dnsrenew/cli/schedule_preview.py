@@ -16,6 +16,7 @@ from dnsrenew.schedule.detect import UNKNOWN, detect
 
 if TYPE_CHECKING:
     from dnsrenew.cli.invocation import Invocation
+    from dnsrenew.config import Config
 
 _EXAMPLE: Final = "/etc/dnsrenew/dnsrenew.toml"
 """The configuration in a preview, if there is none."""
@@ -56,11 +57,13 @@ def is_plain(invocation: Invocation) -> bool:
 
 def _missing(invocation: Invocation, host: Host, job: ScheduledJob, available: list[ScheduleKind]) -> list[str]:
     columns = invocation.terminal.out.size()[0]
-    active = detect(job.config) if job.config else UNKNOWN
+    config = _readable(job.config)
+    names = [spec.name for spec in config.certificates] if config is not None else []
+    active = detect(job.config, names=names) if job.config else UNKNOWN
     if active.kind is not None:
         text = texts.SCHEDULE_BY_HAND.format(renewed_by=texts.RENEWED_BY[active.kind])
         return formatting.wrap(text, columns, f"{green('✓')} ", "  ")
-    if _is_fleet(job.config):
+    if config is not None and config.fleet is not None:
         lines = formatting.wrap(texts.SCHEDULE_FLEET, columns, f"{yellow('!')} ", "  ")
         return [*lines, *formatting.wrap(texts.SCHEDULE_WORKER, columns, f"{yellow('→')} ", "  ")]
     error = scheduling.no_kind(host)
@@ -69,16 +72,16 @@ def _missing(invocation: Invocation, host: Host, job: ScheduledJob, available: l
     return [*lines, *formatting.wrap(advice, columns, f"{yellow('→')} ", "  ")]
 
 
-def _is_fleet(path: str) -> bool:
-    """Return whether the configuration can be read, and has a fleet."""
+def _readable(path: str) -> Config | None:
+    """Return the configuration if there is one that can be read."""
     if not path:
-        return False
+        return None
     from dnsrenew.config import Config
 
     try:
-        return Config.load(path, insist=True).fleet is not None
+        return Config.load(path, insist=True)
     except ConfigError:
-        return False
+        return None
 
 
 def _described(plan: SchedulePlan, job: ScheduledJob, available: list[ScheduleKind], columns: int | None) -> list[str]:

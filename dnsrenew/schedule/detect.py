@@ -7,7 +7,7 @@ be found out is unknown.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from dnsrenew.base.values import Frozen
@@ -37,19 +37,24 @@ class ActiveSchedule(Frozen):
 UNKNOWN: Final = ActiveSchedule(None)
 
 
-def detect(config: str | os.PathLike[str], machine: Machine | None = None) -> ActiveSchedule:
+def detect(
+    config: str | os.PathLike[str], machine: Machine | None = None, *, names: Collection[str] = ()
+) -> ActiveSchedule:
     """Return what runs ``dnsrenew renew`` for a configuration by itself, or keeps ``dnsrenew run`` running.
 
-    A command that reads another configuration does not count. One whose configuration is not known counts if it is in a
-    timer or a crontab; a running process makes the answer unknown then, as any number of them may run.
+    A command that reads another configuration, or leaves out a certificate of this one, does not count. One whose
+    configuration is not known counts if it is in a timer or a crontab; a running process makes the answer unknown then,
+    as any number of them may run.
+
+    :param names: of the certificates of the configuration; empty: not known.
     """
     machine, path = machine or this_machine(), os.path.realpath(config)
     is_known = machine.platform != "win32"  # there, only an administrator can read all tasks
     for kind, commands in sources(machine.platform):
         try:
             for command in commands(machine):
-                answer = command.renews(path)
-                if answer or (kind != RUN and (answer is None or _script_renews(command, machine, path))):
+                answer = command.renews(path, names)
+                if answer or (kind != RUN and (answer is None or _script_renews(command, machine, path, names))):
                     return ActiveSchedule(True, kind)
                 is_known = is_known and answer is not None
         except Exception:  # noqa: BLE001  # a hint only: nothing on a machine may stop the command that gives it
@@ -66,9 +71,9 @@ def has_scheduler(machine: Machine | None = None) -> bool:
     return not is_unix or runs_systemd(machine) or shutil.which("crontab") is not None
 
 
-def _script_renews(command: FoundCommand, machine: Machine, config: str) -> bool:
+def _script_renews(command: FoundCommand, machine: Machine, config: str, names: Collection[str]) -> bool:
     """Return whether the script that a command runs renews, as far as can be told."""
-    return any(FoundCommand(line).renews(config) is not False for line in _script(command.line, machine))
+    return any(FoundCommand(line).renews(config, names) is not False for line in _script(command.line, machine))
 
 
 def _script(command: str, machine: Machine) -> Iterator[str]:

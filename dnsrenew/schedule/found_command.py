@@ -8,9 +8,12 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Final
 
+from dnsrenew.base.durations import unit_seconds
 from dnsrenew.base.values import Frozen
 from dnsrenew.config.locate import VARIABLE, search
 from dnsrenew.errors import ConfigError
@@ -25,6 +28,10 @@ _SETS: Final = re.compile(rf"(?<!\w){VARIABLE}=(\"[^\"]*\"|'[^']*'|[^\s;&|]*)")
 _EXPANDED: Final = ("$", "%", "`")
 """A shell or systemd replaces a word that begins so, as ``$HOME/x`` and ``%h/x``."""
 _WORKS: Final = frozenset({"renew", "run"})
+OPTIONS_WITH_VALUE: Final = frozenset({"--config", "--interval", "--jitter", "--lang", "--wait", "--workers"})
+"""The options of these commands whose value can be the next word, which is no name of a certificate then."""
+_MAYBE_BARE: Final = "--wait"
+_REDIRECTS: Final = re.compile(r"\d*>+")
 
 
 class FoundCommand(Frozen):
@@ -38,16 +45,19 @@ class FoundCommand(Frozen):
     folder: str | None = None
     environ: Mapping[str, str] | None = None
 
-    def renews(self, config: str) -> bool | None:
-        """Return whether it renews the certificates of a configuration; None: it renews, perhaps those of another."""
-        answers = [self._reads(match, config) for match in _COMMAND.finditer(self.line)]
+    def renews(self, config: str, names: Collection[str] = ()) -> bool | None:
+        """Return whether it renews the certificates of a configuration; None: it renews, perhaps those of another.
+
+        :param names: of these certificates; one that is left out by the command is not renewed. Empty: not known.
+        """
+        answers = [self._reads(match, config, names) for match in _COMMAND.finditer(self.line)]
         return True if True in answers else None if None in answers else False
 
-    def _reads(self, match: re.Match[str], config: str) -> bool | None:
-        words = _words(match[1])
-        if not _WORKS & set(words) or "--dry-run" in words:
-            return False
+    def _reads(self, match: re.Match[str], config: str, names: Collection[str]) -> bool | None:
         before = self.line[: match.start()]
+        words = _words(_within_quotes(self.line[: match.start(1)], match[1]))
+        if not _WORKS & set(words) or "--dry-run" in words or not _covers(list(_named(words)), names):
+            return False
         is_elsewhere = _ELSEWHERE.search(before) is not None
         folder, environ = (None, None) if is_elsewhere else (self.folder, self.environ)
         given = _named_config(words)
@@ -57,6 +67,37 @@ class FoundCommand(Frozen):
         if not given:
             return None if folder is None or environ is None else _finds(folder, environ, config)
         return _names(given, folder, environ, config)
+
+
+def _within_quotes(before: str, arguments: str) -> str:
+    """Return arguments up to the quote that closes a command, as in ``su -c "dnsrenew renew" joe``."""
+    for quote in "\"'":
+        if before.count(quote) % 2:
+            return arguments.partition(quote)[0]
+    return arguments
+
+
+def _named(words: Sequence[str]) -> Iterator[str]:
+    """Give the certificates and patterns that a command names; one in a variable is not known."""
+    left = deque(words)
+    while left:
+        word = left.popleft()
+        if word.startswith("#"):
+            return
+        if redirect := _REDIRECTS.match(word):
+            if redirect.end() == len(word) and left:
+                left.popleft()
+        elif word in OPTIONS_WITH_VALUE and left and (word != _MAYBE_BARE or left[0][:1].isdecimal()):
+            if left.popleft().isdecimal() and left and len(left[0]) > 1 and unit_seconds(left[0]):  # "14 days"
+                left.popleft()
+        elif word not in _WORKS and not word.startswith(("-", *_EXPANDED)):
+            yield word
+
+
+def _covers(given: Collection[str], names: Collection[str]) -> bool:
+    """Return whether all certificates are among those that a command names; one that names none means all."""
+    patterns = [each.lower() for each in given]
+    return not patterns or all(any(fnmatchcase(name, pattern) for pattern in patterns) for name in names)
 
 
 def _names(given: str, folder: str | None, environ: Mapping[str, str] | None, config: str) -> bool | None:

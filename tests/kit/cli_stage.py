@@ -314,7 +314,7 @@ def install(
         renewer.on_event = on_event
         return renewer
 
-    put(detect, "detect", lambda _config: schedule)
+    put(detect, "detect", lambda _config, *, names: schedule)
     put(Invocation, "config", fake_config)
     put(Invocation, "renewer", fake_renewer)
 

@@ -98,7 +98,7 @@ def test_a_job_written_by_hand(
     """`show` recognizes a job written by hand. `install` warns that two jobs would run."""
     machine()
     for module in (schedule_command, schedule_preview):
-        monkeypatch.setattr(module, "detect", lambda _config: ActiveSchedule(True, "cron"))
+        monkeypatch.setattr(module, "detect", lambda _config, *, names: ActiveSchedule(True, "cron"))
     assert main(["schedule", "show"]) == 0
     out = said(capsys)
     assert out.startswith("✓ cron renews automatically. It was not installed by dnsrenew schedule install.\n")

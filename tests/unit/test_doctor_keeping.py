@@ -221,7 +221,7 @@ def test_a_revoked_certificate(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("installed", "result"), [(True, "ok"), (False, "bad"), (None, "unknown")])
 def test_the_schedule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: bool | None, result: str) -> None:
     """A missing schedule is bad but blocks nothing."""
-    monkeypatch.setattr(schedules, "detect", lambda _path: ActiveSchedule(installed, "cron"))
+    monkeypatch.setattr(schedules, "detect", lambda _path, *, names: ActiveSchedule(installed, "cron"))
     check = schedule.schedule(facts(tmp_path))
     assert check is not None
     assert (check.result, check.blocks) == (result, ())

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from dnsrenew.cli import commands
 from dnsrenew.schedule import Host, ScheduledJob, ScheduleKind, make_plan
 from dnsrenew.schedule.detect import UNKNOWN, ActiveSchedule, detect, has_scheduler
+from dnsrenew.schedule.found_command import OPTIONS_WITH_VALUE
 from dnsrenew.schedule.machine import Machine, ProcessView, program_output, view_process
 from tests.kit.schedule_stage import (
     DEBIAN_ROOT,
@@ -113,6 +115,46 @@ def test_what_renews_something_else(machine: Machine, line: str) -> None:
     """A comment, another command, a dry run or another configuration does not count."""
     put(machine, "/etc/cron.d/certs", f"{line}\n")
     assert detect(CONFIG, machine) == NONE
+
+
+@pytest.mark.parametrize(
+    ("words", "counts"),
+    [
+        ("renew web-1", False),
+        ("renew home", False),
+        ("renew home web-1", True),
+        ("renew 'web-*' home", True),
+        ("renew 'web-*'", False),
+        ("renew '*'", True),
+        ("renew", True),
+        (f"renew --config {CONFIG} --workers 4 --jitter 30 minutes --lang zh -q", True),
+        (f"renew --workers 4 home --config {CONFIG}", False),
+        ("renew --wait home web-1", True),
+        ("renew --wait home", False),
+        ("renew --wait 5m --jitter 30", True),
+        ("run --interval 1h", True),
+        ("renew -q > /var/log/dnsrenew.log 2>&1", True),
+        ("renew -q >>/var/log/dnsrenew.log  # every night", True),
+        ("renew home > web-1", False),
+        ("renew $NAMES", True),
+    ],
+)
+def test_a_command_for_some_certificates(machine: Machine, words: str, counts: bool) -> None:
+    """A command that names certificates counts if it names all of the configuration."""
+    expected = ActiveSchedule(True, "cron") if counts else NONE
+    for command in (f"dnsrenew {words}", f'su -c "dnsrenew {words}" joe'):
+        put(machine, "/etc/cron.d/certs", f"0 4 * * * root {command}\n")
+        assert detect(CONFIG, machine, names=["home", "web-1"]) == expected
+    put(machine, "/etc/cron.d/certs", "0 4 * * * root /opt/certs.sh\n")
+    put(machine, "/opt/certs.sh", f"#!/bin/sh\ndnsrenew {words}\n")
+    assert detect(CONFIG, machine, names=["home", "web-1"]) == expected
+
+
+def test_all_options_with_a_value_are_known() -> None:
+    """The value of an option of `renew` and `run` is not taken for the name of a certificate."""
+    options = [option for command in ("renew", "run") for option in commands.options_of(command)]
+    assert {option.flag for option in options if option.shown} == OPTIONS_WITH_VALUE
+    assert not any(option.short for option in options if option.shown)
 
 
 def test_units_by_hand(machine: Machine) -> None:

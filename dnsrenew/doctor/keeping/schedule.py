@@ -27,7 +27,7 @@ def schedule(facts: Facts) -> Check | None:
         return None
     from dnsrenew.schedule.detect import detect, has_scheduler
 
-    active = detect(facts.config.path)
+    active = detect(facts.config.path, names=[spec.name for spec in facts.config.certificates])
     evidence = active.to_dict()
     if active.installed:
         return Check.of(texts.SCHEDULE_OK, "ok", evidence)
