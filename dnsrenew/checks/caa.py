@@ -118,7 +118,7 @@ def judge(
     :param identifier: A-labels; a wildcard is judged by ``issuewild`` (RFC 8659 section 4.3).
     :param challenge: the method, such as ``"dns-01"``.
     :param ca_identities: the CA's identities in CAA records (``caaIdentities`` of its directory); if it has none, the
-        verdict is unknown, unless the records forbid every CA.
+        verdict is unknown, unless the records forbid or allow every CA.
     :param account_url: the URL of the account at this CA; None if it is not known yet.
     """
     identities = tuple(identity.lower() for identity in ca_identities)
@@ -127,11 +127,6 @@ def judge(
         return Check.of(texts.CAA_UNKNOWN, "unknown", case.evidence(), reason=answer.unknown_reason)
     if not answer.records:
         return Check.of(texts.CAA_UNRESTRICTED, "ok", case.evidence())
-    if not identities:
-        if _forbids_all(case):
-            evidence = case.evidence(scope="ca", record=case.text(_relevant(case)[0]), wanted=None)
-            return Check.of(texts.CAA_FORBIDS_ALL, "bad", evidence, place=case.place)
-        return Check.of(texts.CAA_NO_IDENTITIES, "unknown", case.evidence(), place=case.place)
     return _judge_records(case)
 
 
@@ -172,6 +167,8 @@ def _judge_records(case: _Case) -> Check:
         if record.tag.lower() not in _REGISTERED:
             return _critical(case, record)
     issuers = _relevant(case)
+    if issuers and not case.identities:
+        return _of_nameless_ca(case, issuers)
     grades = {record: _grade(case, record.value) for record in issuers}
     if issuers and not {_Grade.FITS, _Grade.DOUBT} & set(grades.values()):
         return _denied(case, grades)
@@ -183,6 +180,13 @@ def _judge_records(case: _Case) -> Check:
     return Check.of(texts.CAA_ALLOWED, "ok", case.evidence(), place=case.place)
 
 
+def _of_nameless_ca(case: _Case, issuers: Sequence[Record]) -> Check:
+    if _forbids_all(issuers):
+        evidence = case.evidence(scope="ca", record=case.text(issuers[0]), wanted=None)
+        return Check.of(texts.CAA_FORBIDS_ALL, "bad", evidence, place=case.place)
+    return Check.of(texts.CAA_NO_IDENTITIES, "unknown", case.evidence(), place=case.place)
+
+
 def _relevant(case: _Case) -> list[Record]:
     """Return the ``issue`` or ``issuewild`` records for this kind of name; without any, every CA may issue."""
     by_tag: dict[str, list[Record]] = {"issue": [], "issuewild": []}
@@ -192,10 +196,10 @@ def _relevant(case: _Case) -> list[Record]:
     return (by_tag["issuewild"] if wild else []) or by_tag["issue"]
 
 
-def _forbids_all(case: _Case) -> bool:
+def _forbids_all(records: Sequence[Record]) -> bool:
     """Tell whether no record names a CA: an empty issuer domain, or a malformed value (RFC 8659 section 4.2)."""
-    issuers = [parse_issuer(record.value) for record in _relevant(case)]
-    return bool(issuers) and not any(issuer is not None and issuer.domain for issuer in issuers)
+    issuers = [parse_issuer(record.value) for record in records]
+    return not any(issuer is not None and issuer.domain for issuer in issuers)
 
 
 def _grade(case: _Case, value: str) -> _Grade:

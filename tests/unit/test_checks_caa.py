@@ -216,11 +216,28 @@ def test_a_set_is_judged(records: list[tuple[int, str, str]], plain: tuple[str, 
 
 
 def test_a_ca_without_names_is_not_judged() -> None:
-    """A CA without CAA identities is not judged: a private CA may ignore CAA."""
+    """Whether a CA without CAA identities is one that a record names is unknown."""
     assert verdict((0, "issue", "else.test"), ca=()) == UNKNOWN
     assert verdict((0, "issue", ";"), (0, "issue", "else.test"), ca=()) == UNKNOWN
-    assert verdict((0, "iodef", "mailto:a@else.test"), ca=()) == UNKNOWN
-    assert verdict((128, "tbs", ";"), ca=()) == UNKNOWN
+    assert verdict((128, "issuemail", "x"), (0, "issue", "else.test"), ca=()) == UNKNOWN
+
+
+def test_records_that_let_every_ca_issue_need_no_names_of_the_ca() -> None:
+    """Without an issue record for this kind of name every CA may issue (RFC 8659 sections 4.2 and 4.3)."""
+    assert verdict((0, "iodef", "mailto:a@else.test"), ca=()) == OK
+    assert verdict((0, "issuewild", ";"), ca=()) == OK
+    assert verdict((0, "issuewild", ";"), ca=(), identifier="*.example.com") == NOT_CA
+    assert verdict((0, "issuemail", "x"), ca=()) == OK
+    assert verdict((128, "issuemail", "x"), ca=()) == UNKNOWN
+    assert verdict((1, "tbs", "x"), ca=()) == UNKNOWN
+
+
+def test_a_critical_tag_that_no_ca_knows_needs_no_names_of_the_ca() -> None:
+    """An unknown critical tag denies every CA (RFC 8659 section 4.1), and a run stops before the order."""
+    for more in ((), ((0, "issue", "else.test"),), ((0, "iodef", "mailto:a@b"),)):
+        assert verdict((128, "tbs", "x"), *more, ca=()) == NOT_CA
+    denied = caa.denials({"www.example.com": answer((128, "tbs", "x"))}, {"www.example.com": Route("dns-01")}, [], None)
+    assert [error.code for error in denied.values()] == ["caa"]
 
 
 def test_records_that_let_no_ca_issue_need_no_names_of_the_ca() -> None:
