@@ -10,7 +10,7 @@ from bench.fleet.simulated import CA, StandIn
 from dnsrenew.base.values import replace
 from dnsrenew.ca.ari import cert_id
 from dnsrenew.fleet.shared_services import WorkerRun
-from dnsrenew.fleet.spread import next_look, spread
+from dnsrenew.fleet.spread import next_check, spread
 from dnsrenew.model import CertificateSpec, Outcome
 from dnsrenew.renewal import due
 from dnsrenew.renewal.renewal_info import is_poll_due, with_renewal_info
@@ -90,7 +90,7 @@ class QuickJobs:
             state = self._renewed(spec, state)
             outcome = Outcome(name=name, status="renewed", reason=None, domains=spec.domains)
         self._ended(spec, outcome)
-        return _Written(state, next_look(spec, row.slot, state, outcome, context.clock.now()))
+        return _Written(state, next_check(spec, row.slot, state, outcome, context.clock.now()))
 
     def _is_due(self, spec: CertificateSpec, state: State) -> bool:
         return due.why_due(spec, state, self._run.context.clock.now(), whole=state.version is not None) is not None

@@ -45,7 +45,7 @@ class Weakness(Frozen):
     command: str
 
 
-class _Way(Frozen):
+class _CheckedPath(Frozen):
     """The result of a walk: the path without links, and the first part that others can change."""
 
     real: str
@@ -60,7 +60,7 @@ class Ground:
 
     def __init__(self, uid: int | None = None) -> None:
         self._uid = uid if uid is not None or _WINDOWS else os.geteuid()
-        self._ways: dict[str, _Way] = {}
+        self._checked_paths: dict[str, _CheckedPath] = {}
 
     def weakness(self, path: str | os.PathLike[str], *, any_entry: bool = False) -> Weakness | None:
         """Return the first part of the way to a file or folder, or itself, that others can change; None: nothing.
@@ -71,10 +71,10 @@ class Ground:
         :param any_entry: for a folder in which any file is used (the store, ``conf.d``, ``providers``): the sticky bit
             does not excuse it, because it does not keep others from adding files.
         """
-        way = self._way(os.fspath(path))
-        if way.weakness is None and any_entry and not _WINDOWS:
-            return self._judge(way.real, sticky_is_enough=False)
-        return way.weakness
+        checked = self._checked(os.fspath(path))
+        if checked.weakness is None and any_entry and not _WINDOWS:
+            return self._judge(checked.real, sticky_is_enough=False)
+        return checked.weakness
 
     def open(self, path: str | os.PathLike[str]) -> tuple[int, Weakness | None]:
         """Open a regular file for reading; return its descriptor, and the first part that others can change.
@@ -83,11 +83,11 @@ class Ground:
         :raises NotAFileError: it is not a regular file.
         :raises OSError: it cannot be opened.
         """
-        way = self._way(os.fspath(path))
-        handle, info = open_with_info(way.real, _READ)
-        if way.weakness is not None or _WINDOWS:
-            return handle, way.weakness
-        return handle, self.weakness_of_open(way.real, info)
+        checked = self._checked(os.fspath(path))
+        handle, info = open_with_info(checked.real, _READ)
+        if checked.weakness is not None or _WINDOWS:
+            return handle, checked.weakness
+        return handle, self.weakness_of_open(checked.real, info)
 
     def weakness_of_open(self, path: str | os.PathLike[str], info: os.stat_result) -> Weakness | None:
         """Judge an open file or folder itself by its ``fstat`` (POSIX).
@@ -101,7 +101,7 @@ class Ground:
 
         :param path: absolute.
         """
-        return None if _WINDOWS else self._walk(_Way(os.sep, None), os.fspath(path), only_links=True).weakness
+        return None if _WINDOWS else self._walk(_CheckedPath(os.sep, None), os.fspath(path), only_links=True).weakness
 
     def can_others_read(self, path: str | os.PathLike[str]) -> bool:
         """Tell whether other users can read a file, by its mode and the modes of all folders above it (POSIX)."""
@@ -138,22 +138,22 @@ class Ground:
 
     # ── the walk ────────────────────────────────────────────────────────────────────────
 
-    def _way(self, path: str) -> _Way:
-        if path not in self._ways:
-            self._ways[path] = self._walk_on_windows(path) if _WINDOWS else self._walk_from_folder(path)
-        return self._ways[path]
+    def _checked(self, path: str) -> _CheckedPath:
+        if path not in self._checked_paths:
+            self._checked_paths[path] = self._walk_on_windows(path) if _WINDOWS else self._walk_from_folder(path)
+        return self._checked_paths[path]
 
-    def _walk_from_folder(self, path: str) -> _Way:
+    def _walk_from_folder(self, path: str) -> _CheckedPath:
         """Walk to a folder once for all of its files; again for each while it does not exist."""
         folder, name = os.path.split(path)
-        way = self._ways.get(folder)
-        if way is None:
-            way = self._walk(_Way(os.sep, self._judge(os.sep)), folder)
-            if os.path.isdir(way.real):
-                self._ways[folder] = way
-        return self._walk(way, name)
+        checked = self._checked_paths.get(folder)
+        if checked is None:
+            checked = self._walk(_CheckedPath(os.sep, self._judge(os.sep)), folder)
+            if os.path.isdir(checked.real):
+                self._checked_paths[folder] = checked
+        return self._walk(checked, name)
 
-    def _walk(self, start: _Way, path: str, *, only_links: bool = False) -> _Way:
+    def _walk(self, start: _CheckedPath, path: str, *, only_links: bool = False) -> _CheckedPath:
         """Judge every part of a path from a folder on; a link is judged, then replaced by its target."""
         here, weakness = start.real, start.weakness
         rest, links = parts_of(path), 0
@@ -177,7 +177,7 @@ class Ground:
                 break
             rest += parts_of(target)
             here = os.sep if os.path.isabs(target) else os.path.dirname(here)
-        return _Way(here, weakness)
+        return _CheckedPath(here, weakness)
 
     def _judge(self, path: str, *, sticky_is_enough: bool = True) -> Weakness | None:
         try:
@@ -218,7 +218,7 @@ class Ground:
         command = _command(path, fault, user, is_link=stat.S_ISLNK(info.st_mode))
         return Weakness(path, fault, owner, group, f"{stat.S_IMODE(info.st_mode):04o}", user, command)
 
-    def _walk_on_windows(self, path: str) -> _Way:
+    def _walk_on_windows(self, path: str) -> _CheckedPath:
         """Judge the owner of every part; access lists are not judged."""
         from dnsrenew.base.windows_owner import untrusted_owner
 
@@ -227,8 +227,8 @@ class Ground:
             owner = untrusted_owner(part)
             if owner is not None:
                 user = os.environ.get("USERNAME", "")
-                return _Way(real, Weakness(part, "owner", owner, "", "", user, f'takeown /F "{part}"'))
-        return _Way(real, None)
+                return _CheckedPath(real, Weakness(part, "owner", owner, "", "", user, f'takeown /F "{part}"'))
+        return _CheckedPath(real, None)
 
 
 def is_read_only(path: str) -> bool:

@@ -236,8 +236,8 @@ class OutcomeText:
                 route = texts.TRIED.format_map(fields)
             if attempt.error is not None and not (last and attempt.error is outcome.error):
                 # Where another route worked, this is all that needs a fix.
-                tell = self._reason_and_fix if outcome.error is None else self._reason
-                route = texts.HEADED.format(head=route, text=tell(attempt.error))
+                shown = self._reason_and_fix if outcome.error is None else self._reason
+                route = texts.HEADED.format(head=route, text=shown(attempt.error))
             rows.append((LABELS[label], route))
         return rows
 

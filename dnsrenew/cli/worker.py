@@ -75,13 +75,13 @@ class _Work:
     def run(self) -> None:
         """Work until a signal arrives."""
         try:
-            self._invocation.signals.run(self._worker.run, cleans_up=True, tick=self._heed_signals)
+            self._invocation.signals.run(self._worker.run, cleans_up=True, tick=self._apply_signals)
         finally:
             self._progress.close()
 
     # ── signals ─────────────────────────────────────────────────────────────────────────
 
-    def _heed_signals(self) -> None:
+    def _apply_signals(self) -> None:
         signals = self._invocation.signals
         if signals.status is not None:
             if not self._is_stopping:

@@ -70,7 +70,7 @@ class Found(Frozen, hidden=("content",)):
     link: str
 
 
-def look(path: str) -> Found | None:
+def inspect(path: str) -> Found | None:
     """Return what is in the place of a file, or None if nothing is.
 
     :raises DeployError: ``deploy-unwritable``: there is no such folder, another user's link leads to it, or this is no
@@ -79,7 +79,7 @@ def look(path: str) -> Found | None:
     if not os.path.isdir(os.path.dirname(path)):
         raise DeployError.of(texts.FOLDER_MISSING, folder=os.path.dirname(path), path=path)
     with _folder_of(path) as folder:
-        return guard(path, lambda: _look(folder, path))
+        return guard(path, lambda: _inspect(folder, path))
 
 
 @contextlib.contextmanager
@@ -96,14 +96,14 @@ def _folder_of(path: str) -> Iterator[OpenFolder]:
         yield folder
 
 
-def _look(folder: OpenFolder, path: str) -> Found | None:
+def _inspect(folder: OpenFolder, path: str) -> Found | None:
     name = folder.at(os.path.basename(path))
     try:
         info = os.stat(name, dir_fd=folder.handle, follow_symlinks=False)
     except FileNotFoundError:
         return None
     if stat.S_ISLNK(info.st_mode):
-        return _look_through(folder, name, path, info)
+        return _inspect_file(folder, name, path, info)
     if not stat.S_ISREG(info.st_mode):
         raise DeployError.of(texts.NOT_A_FILE, path=path)
     if info.st_size > _LIMIT:
@@ -112,7 +112,7 @@ def _look(folder: OpenFolder, path: str) -> Found | None:
     return Found(content, stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid, "")
 
 
-def _look_through(folder: OpenFolder, name: str, path: str, info: os.stat_result) -> Found:
+def _inspect_file(folder: OpenFolder, name: str, path: str, info: os.stat_result) -> Found:
     content = b""
     try:
         content = _read_all(folder, name, 0)[:_LIMIT]
@@ -128,7 +128,7 @@ def read_file(path: str) -> bytes | None:
 
     :raises DeployError: ``deploy-unwritable``.
     """
-    found = look(path)
+    found = inspect(path)
     return None if found is None or found.link else found.content
 
 

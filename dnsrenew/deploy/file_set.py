@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.users import group_id, user_id
 from dnsrenew.deploy import aside
-from dnsrenew.deploy.aside import TargetFile, look, read_file
+from dnsrenew.deploy.aside import TargetFile, inspect, read_file
 
 if TYPE_CHECKING:
     from dnsrenew.deploy.aside import Found
@@ -31,7 +31,7 @@ def is_in_place(files: Iterable[TargetFile]) -> bool:
 
     :raises DeployError: ``deploy-unwritable``: a folder does not exist, or something else is in the place of a file.
     """
-    found = [_has(look(file.path), file) for file in files]  # all of them: each may have a mistake
+    found = [_has(inspect(file.path), file) for file in files]  # all of them: each may have a mistake
     return all(found)
 
 
@@ -45,7 +45,7 @@ def replace_files(saved: SavedFiles, files: Sequence[TargetFile], *, more: Mappi
         in place.
     :raises StoreError: the old files cannot be kept; nothing was written.
     """
-    old = {file.path: look(file.path) for file in files}
+    old = {file.path: inspect(file.path) for file in files}
     for path in old:
         aside.remove_stale(path)
     changed = [file for file in files if not _has(old[file.path], file)]
@@ -64,7 +64,7 @@ def restore_files(saved: SavedFiles, files: Sequence[TargetFile]) -> bool:
     old = saved.kept()
     attributes = json.loads(old.get(_ATTRIBUTES, b"{}"))
     back = [_old_file(file, old[file.path], attributes.get(file.path)) for file in files if file.path in old]
-    changed = [file for file in back if not _has(look(file.path), file)]
+    changed = [file for file in back if not _has(inspect(file.path), file)]
     if not changed:
         return False
     _put(saved, changed)

@@ -116,8 +116,8 @@ class OpenSsh:
                 if mark in line:
                     known = str(self._options.get("known_hosts", "known_hosts"))
                     return DeployError.of(text, host=self.host, reason=line.rstrip("."), known_hosts=known)
-        told = [line for line in lines if not line.startswith(_NOISE)] or [*lines, "ssh gives no reason"]
-        return DeployError.of(texts.SSH_SILENT, host=self.host, reason=told[-1].rstrip("."))
+        reasons = [line for line in lines if not line.startswith(_NOISE)] or [*lines, "ssh gives no reason"]
+        return DeployError.of(texts.SSH_SILENT, host=self.host, reason=reasons[-1].rstrip("."))
 
     def _lines(self, output: bytes) -> list[str]:
         text = self._run.redactor.redact(output.decode("utf-8", "replace"))

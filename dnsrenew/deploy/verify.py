@@ -75,7 +75,7 @@ def is_served(context: Context, wanted: Wanted) -> bool:
 
     :raises Cancelled: the run was cancelled.
     """
-    seen = look(context, wanted)
+    seen = inspect_ports(context, wanted)
     return bool(seen) and all(_is_right(one, wanted) for one in seen)
 
 
@@ -89,7 +89,7 @@ def wait_served(context: Context, wanted: Wanted, seconds: float) -> None:
     clock = context.clock
     end = clock.monotonic() + seconds
     while True:
-        seen = look(context, wanted)
+        seen = inspect_ports(context, wanted)
         wrong = next((one for one in seen if not _is_right(one, wanted)), None)
         if wrong is None:
             return
@@ -98,7 +98,7 @@ def wait_served(context: Context, wanted: Wanted, seconds: float) -> None:
         context.wait(_PAUSE)
 
 
-def look(context: Context, wanted: Wanted) -> list[SeenPort]:
+def inspect_ports(context: Context, wanted: Wanted) -> list[SeenPort]:
     """Ask every port, at each of its addresses; one that refuses connections counts only if all of its host do.
 
     :raises Cancelled: the run was cancelled.
@@ -192,5 +192,5 @@ def _error(wrong: SeenPort, wanted: Wanted, seconds: float) -> DeployError:
 def _reason(error: OSError | ValueError) -> str:
     if isinstance(error, ssl.SSLError):
         return (error.reason or "the handshake failed").replace("_", " ").lower()
-    told = error.strerror if isinstance(error, OSError) else None
-    return told or str(error) or type(error).__name__
+    reason = error.strerror if isinstance(error, OSError) else None
+    return reason or str(error) or type(error).__name__

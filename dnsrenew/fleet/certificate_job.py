@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.fleet.queue import HandedBack
-from dnsrenew.fleet.spread import UNKNOWN, next_look, spread
+from dnsrenew.fleet.spread import UNKNOWN, next_check, spread
 from dnsrenew.model import Outcome
 from dnsrenew.renewal.batch import DRIVEN, Batch
 from dnsrenew.renewal.outcomes import unexpected
@@ -31,7 +31,7 @@ _OTHERS: Final = 8
 """How often a certificate is handed to other workers, whose files may have the account that ours lacks."""
 _OTHERS_AGAIN: Final = 2
 """The same, for one that no worker had an account for before."""
-_HAND_ON: Final = (1.0, 5.0)
+_RETURN_AFTER: Final = (1.0, 5.0)
 """Seconds after which the next worker may take it, at least and at most."""
 
 
@@ -72,7 +72,7 @@ class CertificateJobs(Frozen):
         context = replace(run.context, cancel=cancel, guards=[])
         try:
             with self.store.locks.only_wanted(name):  # it may be removed before its lock is taken
-                self._look(run, run.documents.spec(row.document), row, context)
+                self._check(run, run.documents.spec(row.document), row, context)
         except (HandedBack, StoreError):
             raise
         except Exception as error:  # noqa: BLE001  # the border: one certificate never stops the worker
@@ -84,7 +84,7 @@ class CertificateJobs(Frozen):
             self._settle_later(run, name, row)
             self.ended(None, outcome)
 
-    def _look(self, run: WorkerRun, spec: CertificateSpec, row: WantedRow, context: Context) -> None:
+    def _check(self, run: WorkerRun, spec: CertificateSpec, row: WantedRow, context: Context) -> None:
         wanted = spread(spec, row.slot, self.store.read_state(spec.name))
         outcome = Batch(run.config, self.store, run.services.get, context, run.options).one(wanted)
         if outcome.status == "interrupted":  # the job goes back into the queue, and is still due
@@ -104,7 +104,7 @@ class CertificateJobs(Frozen):
             if since is None:
                 return
             state: State = self.store.read_state(spec.name)
-            at = next_look(spec, row.slot, state, outcome, run.context.clock.now())
+            at = next_check(spec, row.slot, state, outcome, run.context.clock.now())
             self.dates.settle(spec.name, at, since=since, document=row.document)
 
     def _settle_later(self, run: WorkerRun, name: str, row: WantedRow) -> None:
@@ -119,7 +119,7 @@ class CertificateJobs(Frozen):
         :raises HandedBack: to the next one.
         """
         if tries < (_OTHERS_AGAIN if row.lacks else _OTHERS):
-            after = timedelta(seconds=run.context.random.uniform(*_HAND_ON))
+            after = timedelta(seconds=run.context.random.uniform(*_RETURN_AFTER))
             raise HandedBack(run.context.clock.now() + after)
         self.dates.note_lacking(name, lacks)
         self._settle_later(run, name, row)

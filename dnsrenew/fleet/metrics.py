@@ -145,17 +145,17 @@ class FleetNumbers:
 
     def text(self) -> str:
         """Return the metrics; if the database does not answer, only that."""
-        return "".join(f"{line}\n" for line in fleet_lines(self._look()))
+        return "".join(f"{line}\n" for line in fleet_lines(self._latest()))
 
     def health(self) -> Health:
         """Return whether the database answers: what certificates lack is no fault of a worker."""
-        if self._look() is None:
+        if self._latest() is None:
             return Health(False, texts.STORE_FAILED.format(code=self._code))
         return Health(True, texts.HEALTHY)
 
     # ── reading ─────────────────────────────────────────────────────────────────────────
 
-    def _look(self) -> FleetReading | None:
+    def _latest(self) -> FleetReading | None:
         """Return the numbers, read anew if they are old; None if the database does not answer."""
         with self._guard:
             age = None if self._read_at is None else self._monotonic() - self._read_at

@@ -78,7 +78,7 @@ class QueueTasks(Frozen):
     renew: Callable[[str, int, threading.Event], None]
 
 
-class _HandBack(BaseRetryStrategy):
+class _RetryReturned(BaseRetryStrategy):
     """Puts a job into the queue again that was handed back, or that a stop of its worker has ended."""
 
     def get_retry_decision(self, *, exception: BaseException, job: jobs.Job) -> RetryDecision | None:  # noqa: ARG002  # procrastinate's interface
@@ -111,8 +111,8 @@ class WorkQueue:
         self._registrations = set() if registrations is None else registrations
         self._connector = QueueConnector(conninfo, connection, self._note_lost)
         self.app = procrastinate.App(connector=self._connector)
-        self.app.task(name=RENEW, queue=QUEUE, pass_context=True, retry=_HandBack())(self._renew)
-        scan = self.app.task(name=SCAN, queue=QUEUE, queueing_lock=SCAN, retry=_HandBack())(self._scan)
+        self.app.task(name=RENEW, queue=QUEUE, pass_context=True, retry=_RetryReturned())(self._renew)
+        scan = self.app.task(name=SCAN, queue=QUEUE, queueing_lock=SCAN, retry=_RetryReturned())(self._scan)
         self.app.periodic(cron=EACH_MINUTE, queueing_lock=SCAN, priority=_HIGHEST, queue=QUEUE)(scan)
 
     def _note_lost(self, cause: BaseException) -> None:

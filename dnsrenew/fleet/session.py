@@ -44,7 +44,7 @@ _logger = logging.getLogger("dnsrenew.fleet")
 
 GRACEFUL: Final = 60.0
 """Seconds in which a worker that is stopped ends what is under way; it hands back the rest."""
-LOOK: Final = 10.0
+CLEAN_UP_EVERY: Final = 10.0
 """Seconds between two looks for what dead workers left: jobs, TXT values, renames."""
 _NOTIFY_EVERY: Final = 60.0
 """Seconds between two messages: one tells all that has happened since the last one."""
@@ -139,14 +139,14 @@ class WorkerSession:
         await unless(stop, queue.rescue())  # before it says that it is ready: this uses the tables
         await in_thread(partial(self._try, self._note_tables), threading.Event())
         await in_thread(self._dates.scan_soon, threading.Event())
-        look = asyncio.create_task(self._look(queue, stop))
+        beside = asyncio.create_task(self._clean_up_regularly(queue, stop))
         self._settings.ready()
         try:
             await queue.work(self._settings.concurrency, stop, GRACEFUL)
         finally:
             stop.set()
-            look.cancel()
-            await asyncio.gather(look, return_exceptions=True)
+            beside.cancel()
+            await asyncio.gather(beside, return_exceptions=True)
             await in_thread(partial(self._try, self._notify), threading.Event())
 
     def _loss(self, cause: BaseException) -> StoreError:
@@ -177,7 +177,7 @@ class WorkerSession:
                 stop.set()
             await asyncio.sleep(_POLL)
 
-    async def _look(self, queue: WorkQueue, stop: asyncio.Event) -> None:
+    async def _clean_up_regularly(self, queue: WorkQueue, stop: asyncio.Event) -> None:
         """Look for what dead workers left, again and again."""
         while not stop.is_set():
             try:
@@ -185,12 +185,12 @@ class WorkerSession:
             except Exception as error:  # noqa: BLE001  # the border: the next look meets it again
                 _logger.debug("jobs of dead workers were not looked for: %r", error)
             cancel = threading.Event()
-            await in_thread(partial(self._look_once, cancel), cancel)
+            await in_thread(partial(self._clean_up_once, cancel), cancel)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK):
+                async with asyncio.timeout(CLEAN_UP_EVERY):
                     await stop.wait()
 
-    def _look_once(self, cancel: threading.Event) -> None:
+    def _clean_up_once(self, cancel: threading.Event) -> None:
         """Do all that is to be done beside the jobs; what fails stops nothing else."""
         self._try(self._note_tables)  # registers this process again if its connection was lost
         self._try(partial(self._clean_up, cancel))

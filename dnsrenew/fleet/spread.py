@@ -45,7 +45,7 @@ def spread(spec: CertificateSpec, slot: float, state: State) -> CertificateSpec:
     return replace(spec, renew_before=RenewBefore(seconds=(state.not_after - earlier).total_seconds()))
 
 
-def next_look(spec: CertificateSpec, slot: float, state: State, outcome: Outcome, now: datetime) -> datetime:
+def next_check(spec: CertificateSpec, slot: float, state: State, outcome: Outcome, now: datetime) -> datetime:
     """Return when a worker looks at a certificate next.
 
     :param state: what is stored after the job.

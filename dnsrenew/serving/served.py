@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dnsrenew.challenges.http01.app import AppResponses
     from dnsrenew.model import Certificate, Outcome
 
-_LOOK: Final = 0.5
+_CHECK_EVERY: Final = 0.5
 """Seconds between two looks at the store: another process may have renewed."""
 
 _CLOSE: Final = 10.0
@@ -179,7 +179,7 @@ class Served:
                 self._step()
             except Exception as error:  # noqa: BLE001  # the server goes on with what it has
                 self._unexpected(error)
-            self._clock.wait(_LOOK, cancel)
+            self._clock.wait(_CHECK_EVERY, cancel)
 
     def _step(self) -> None:
         """Take up what has been renewed, here or by another process; begin to renew what is due.

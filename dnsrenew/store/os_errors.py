@@ -71,7 +71,7 @@ def _classify(error: OSError, path: str, operation: str, root: str) -> tuple[Tex
         return texts.NOT_A_FOLDER, {"culprit": _non_folder(path)}
     if is_closed_by_unit(error):
         return texts.READ_ONLY_IN_UNIT, {"existing": _nearest_existing(path)}
-    if number == errno.ENOENT and operation == "mkdir" and _is_way_to_store(path, root):
+    if number == errno.ENOENT and operation == "mkdir" and _leads_to_store(path, root):
         return texts.NO_NEW_FOLDER, {"existing": _nearest_existing(path)}
     text = texts.FULL if number in _FULL else _BY_NUMBER.get(number or 0, texts.FAILED)
     return text, {"reason": _reason(error), "existing": _nearest_existing(path)}
@@ -192,7 +192,7 @@ def _ancestors(path: str) -> list[str]:
     return parts[::-1]
 
 
-def _is_way_to_store(path: str, root: str) -> bool:
+def _leads_to_store(path: str, root: str) -> bool:
     """Tell whether this is the folder of the store, or one above it, in a folder that exists."""
     return path in _ancestors(root) and os.path.isdir(os.path.dirname(path))
 

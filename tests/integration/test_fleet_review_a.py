@@ -38,7 +38,7 @@ LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 @pytest.fixture(autouse=True)
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the workers of the test look often, and give up early."""
-    monkeypatch.setattr("dnsrenew.fleet.session.LOOK", 0.1)
+    monkeypatch.setattr("dnsrenew.fleet.session.CLEAN_UP_EVERY", 0.1)
     monkeypatch.setattr("dnsrenew.fleet.queue._POLL", 0.1)
     monkeypatch.setattr("dnsrenew.fleet.queue_connections.DEADLINE", 2.0)
 

@@ -28,7 +28,7 @@ from tests.lab.workspace import Workspace
 @pytest.fixture(autouse=True)
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the workers of the test look often for what others left."""
-    monkeypatch.setattr("dnsrenew.fleet.session.LOOK", 0.1)
+    monkeypatch.setattr("dnsrenew.fleet.session.CLEAN_UP_EVERY", 0.1)
     monkeypatch.setattr("dnsrenew.fleet.queue._POLL", 0.1)
 
 

@@ -39,7 +39,7 @@ DAY = 24 * HOUR
 @pytest.fixture(autouse=True)
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the workers of the test look often for what others left."""
-    monkeypatch.setattr("dnsrenew.fleet.session.LOOK", 0.1)
+    monkeypatch.setattr("dnsrenew.fleet.session.CLEAN_UP_EVERY", 0.1)
     monkeypatch.setattr("dnsrenew.fleet.queue._POLL", 0.1)
     monkeypatch.setattr("dnsrenew.fleet.queue_connections.DEADLINE", 2.0)
 
@@ -97,7 +97,7 @@ def test_what_is_wanted_is_obtained(stage: FleetStage) -> None:
 
 def test_a_renewal_takes_few_statements(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker sends at most 37 statements for each certificate, besides those of the queue."""
-    monkeypatch.setattr("dnsrenew.fleet.session.LOOK", 60.0)  # this is about the jobs alone
+    monkeypatch.setattr("dnsrenew.fleet.session.CLEAN_UP_EVERY", 60.0)  # this is about the jobs alone
     stage.add("first")
     with stage.crew() as (crew,):
         wait_until(lambda: crew.heard.of("renewed"))
@@ -243,7 +243,7 @@ def test_another_worker_takes_what_one_has_no_account_for(stage: FleetStage) -> 
 
 def test_what_no_worker_has_an_account_for_is_named(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The status names an account that no worker has, until a worker has it."""
-    monkeypatch.setattr("dnsrenew.fleet.certificate_job._HAND_ON", (0.0, 0.0))
+    monkeypatch.setattr("dnsrenew.fleet.certificate_job._RETURN_AFTER", (0.0, 0.0))
     stage.add("shop", routes=[{"challenge": "dns-01", "dns": "second"}])
     with stage.crew() as (crew,):
         wait_until(lambda: stage.dues()["shop"] > 0)
@@ -378,7 +378,7 @@ def test_a_clock_that_is_wrong_changes_nothing(stage: FleetStage, counted: AcmeP
         mock.patch.object(SystemClock, "now", now),
         mock.patch("procrastinate.utils.utcnow", side_effect=lambda: datetime.now(UTC) + ahead),
         mock.patch("procrastinate.periodic.time", SimpleNamespace(time=lambda: time.time() + ahead.total_seconds())),
-        mock.patch("dnsrenew.fleet.certificate_job._HAND_ON", (0.0, 0.0)),
+        mock.patch("dnsrenew.fleet.certificate_job._RETURN_AFTER", (0.0, 0.0)),
         stage.crew() as (crew,),
     ):
         wait_until(lambda: crew.heard.of("renewed") and stage.dues()["lacking"] > 0)

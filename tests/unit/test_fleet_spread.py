@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsrenew.errors import CAError
-from dnsrenew.fleet.spread import DEPLOYMENTS, SHARE, SOONEST, UNKNOWN, next_look, spread
+from dnsrenew.fleet.spread import DEPLOYMENTS, SHARE, SOONEST, UNKNOWN, next_check, spread
 from dnsrenew.model import CertificateSpec, DeploymentResult, Outcome, OutcomeStatus, RenewBefore
 from dnsrenew.renewal import due
 from dnsrenew.store import State
@@ -45,7 +45,7 @@ def test_no_hour_has_more_than_its_share() -> None:
     count = 21_600  # a hundred in each of the 216 hours
     hours: Counter[int] = Counter()
     for number in range(count):
-        at = next_look(SPEC, number * GOLDEN % 1, state(), outcome("renewed"), START)
+        at = next_check(SPEC, number * GOLDEN % 1, state(), outcome("renewed"), START)
         hours[int((at - START) / timedelta(hours=1))] += 1
     assert len(hours) <= 218
     assert max(hours.values()) <= 103
@@ -67,7 +67,7 @@ def test_a_renewal_is_only_moved_earlier(slot: float, wanted: RenewBefore | None
 
 def test_what_the_worker_plans_is_due_then() -> None:
     """The certificate is due at the planned time and not before, by the same rule."""
-    at = next_look(SPEC, 0.5, state(), outcome("renewed"), START)
+    at = next_check(SPEC, 0.5, state(), outcome("renewed"), START)
     moved = spread(SPEC, 0.5, state())
     assert due.why_due(moved, state(), at - timedelta(seconds=1), whole=True) is None
     assert due.why_due(moved, state(), at, whole=True) == "renew-before"
@@ -76,7 +76,7 @@ def test_what_the_worker_plans_is_due_then() -> None:
 def test_a_time_of_the_ca_is_not_moved() -> None:
     """A time chosen in the CA's suggested window is not moved."""
     suggested = state(ari=ari(poll=80 * DAY, chosen=10 * DAY))
-    assert next_look(SPEC, 0.9, suggested, outcome(), START) == START + 10 * DAY
+    assert next_check(SPEC, 0.9, suggested, outcome(), START) == START + 10 * DAY
 
 
 def test_what_is_missing_is_not_moved() -> None:
@@ -87,36 +87,36 @@ def test_what_is_missing_is_not_moved() -> None:
 @pytest.mark.parametrize("slot", [0.0, 0.5, 0.99])
 def test_a_poll_is_never_earlier_than_the_ca_asked_for(slot: float) -> None:
     """A poll follows the CA's time by up to a quarter of the wait."""
-    at = next_look(SPEC, slot, state(ari=ari(poll=timedelta(hours=6))), outcome(), START)
+    at = next_check(SPEC, slot, state(ari=ari(poll=timedelta(hours=6))), outcome(), START)
     assert timedelta(hours=6) <= at - START <= timedelta(hours=7.5)
 
 
 def test_polls_are_a_day_apart_at_most() -> None:
     """Polls are at most a day apart, as RFC 9773 asks."""
-    assert next_look(SPEC, 0.9, state(ari=ari(poll=DAY)), outcome(), START) == START + DAY
+    assert next_check(SPEC, 0.9, state(ari=ari(poll=DAY)), outcome(), START) == START + DAY
 
 
 def test_a_poll_that_failed_is_tried_again_later() -> None:
     """A failed poll is not repeated at once."""
-    at = next_look(SPEC, 0.0, state(ari=ari(poll=-DAY)), outcome(), START)
+    at = next_check(SPEC, 0.0, state(ari=ari(poll=-DAY)), outcome(), START)
     assert at == START + UNKNOWN
 
 
 def test_after_a_failure_its_own_pause_counts() -> None:
     """After a failure the next attempt is that of the outcome."""
     failed = outcome("failed", next_attempt=START + 3 * DAY, error=CAError("ca-refused", "no", fix="-"))
-    assert next_look(SPEC, 0.9, State(), failed, START) == START + 3 * DAY
+    assert next_check(SPEC, 0.9, State(), failed, START) == START + 3 * DAY
 
 
 def test_a_failure_without_a_time_is_tried_again_soon() -> None:
     """A failure without a next attempt is retried within minutes."""
     failed = outcome("failed", error=CAError("ca-refused", "no", fix="-"))
-    assert UNKNOWN <= next_look(SPEC, 0.5, state(), failed, START) - START <= 2 * UNKNOWN
+    assert UNKNOWN <= next_check(SPEC, 0.5, state(), failed, START) - START <= 2 * UNKNOWN
 
 
 def test_what_another_program_holds_is_looked_at_again() -> None:
     """A certificate that another run has locked is checked again after a minute."""
-    assert next_look(SPEC, 0.5, state(), outcome("locked"), START) == START + SOONEST
+    assert next_check(SPEC, 0.5, state(), outcome("locked"), START) == START + SOONEST
 
 
 def test_a_failed_deployment_is_tried_again() -> None:
@@ -124,14 +124,14 @@ def test_a_failed_deployment_is_tried_again() -> None:
     failed = DeploymentResult(
         to="files", target="x", ok=False, changed=False, served=None, rolled_back=False, seconds=0
     )
-    at = next_look(SPEC, 0.5, state(), outcome(deployed=(failed,)), START)
+    at = next_check(SPEC, 0.5, state(), outcome(deployed=(failed,)), START)
     assert DEPLOYMENTS <= at - START <= 2 * DEPLOYMENTS
 
 
 def test_nothing_is_looked_at_without_a_pause() -> None:
     """A certificate that is due again at once waits a minute, so that it does not occupy a worker."""
     late = START + LIFE - timedelta(seconds=1)
-    assert next_look(SPEC, 0.5, state(), outcome(), late) == late + SOONEST
+    assert next_check(SPEC, 0.5, state(), outcome(), late) == late + SOONEST
 
 
 @pytest.mark.parametrize("status", ["failed", "deferred"])
@@ -140,4 +140,4 @@ def test_a_poll_does_not_hasten_the_next_attempt(status: OutcomeStatus, age: tim
     """A due certificate is not polled, so an overdue poll does not bring forward the next attempt."""
     now = START + age
     known = state(ari=ari(poll=age - DAY), next_attempt=now + DAY)
-    assert next_look(SPEC, 0.3, known, outcome(status, next_attempt=now + DAY), now) == now + DAY
+    assert next_check(SPEC, 0.3, known, outcome(status, next_attempt=now + DAY), now) == now + DAY

@@ -144,7 +144,7 @@ def test_another_worker_has_the_response(world: AppWorld) -> None:
 
 def test_one_server_renews_and_the_other_follows(world: AppWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """If two processes find the same certificate due, one order is made."""
-    monkeypatch.setattr("dnsrenew.serving.served._LOOK", 0.01)
+    monkeypatch.setattr("dnsrenew.serving.served._CHECK_EVERY", 0.01)
     first, second = (world.renewer(Route("dns-01", dns="home")).serve() for _ in range(2))
     with first, second:
         assert first.certificate.serial == second.certificate.serial

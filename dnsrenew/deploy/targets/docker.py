@@ -160,8 +160,8 @@ def _demultiplexed(output: bytes) -> bytes:
 
 
 def _describe(options: Mapping[str, Any]) -> str:
-    told = options.get("signal") or shlex.join(options.get("run", ()))
-    return f"{options['container']}: {told}"
+    action = options.get("signal") or shlex.join(options.get("run", ()))
+    return f"{options['container']}: {action}"
 
 
 TARGET = TargetKind(

@@ -95,11 +95,11 @@ def _find(host: str | None, ipv6: str | None, own: frozenset[str], context: Cont
         return here
     nat_pmp_task = threads.start(partial(nat_pmp.external_address, context, gateway))
     router, ignored = context.join(threads.start(partial(_ask_upnp, context, gateway, host)))
-    told = {"upnp": router.external, "nat-pmp": context.join(nat_pmp_task)}
+    addresses = {"upnp": router.external, "nat-pmp": context.join(nat_pmp_task)}
     return replace(
         here,
         gateway=gateway,
-        wan={protocol: address for protocol, address in told.items() if address is not None},
+        wan={protocol: address for protocol, address in addresses.items() if address is not None},
         mappings=router.mappings,
         model=router.model,
         ignored=ignored,

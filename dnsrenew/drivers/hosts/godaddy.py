@@ -110,8 +110,8 @@ class GoDaddyApi(HostApi):
             raise ProviderError.of(texts.GODADDY_FORBIDDEN, **evidence)
         if response.status == 429:
             seconds = _body(response).get("retryAfterSec")
-            told = {"Retry-After": str(seconds)} if isinstance(seconds, int) else {}
-            raise HostError(described(response.body), status=429, headers={**told, **response.headers})
+            waits = {"Retry-After": str(seconds)} if isinstance(seconds, int) else {}
+            raise HostError(described(response.body), status=429, headers={**waits, **response.headers})
         if response.status < 400:
             parsed(response)  # a page of a proxy is no success
         return response

@@ -101,9 +101,9 @@ def _decoded(body: bytes) -> Any:
     fault, found = root.find("fault/value"), root.find("params/param/value")
     try:
         if fault is not None:
-            told = _decode(fault)
-            code = _FAULTS.get(pick(told, "faultCode", kind=int), "provider-refused")
-            raise _refused(pick(told, "faultString", kind=str), code)
+            reason = _decode(fault)
+            code = _FAULTS.get(pick(reason, "faultCode", kind=int), "provider-refused")
+            raise _refused(pick(reason, "faultString", kind=str), code)
         if root.tag == "methodResponse" and found is not None:
             return _decode(found)
     except (ValueError, RecursionError):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 THREADS: Final = 4
 QUEUED: Final = 1_000
 """Certificates that wait to be loaded, at most; what comes beyond that is asked for again by the next handshake."""
-_TOGETHER: Final = 20
+_BATCH: Final = 20
 """Certificates that are loaded with one statement."""
 _PAUSE: Final = 0.5
 """Seconds until the database is asked again after it did not answer."""
@@ -90,6 +90,6 @@ class BackgroundLoader:
         found: list[str] = []
         with contextlib.suppress(queue.Empty):
             found.append(self._wanted.get(timeout=PAUSE))
-            while len(found) < _TOGETHER:
+            while len(found) < _BATCH:
                 found.append(self._wanted.get_nowait())
         return found

@@ -33,7 +33,7 @@ CACHE: Final = 10_000
 """Certificates in memory at once, if nothing else is said."""
 _WARM: Final = 100
 """Certificates that are loaded with one statement at the start."""
-_SWEEP: Final = 60.0
+_EVICT_EVERY: Final = 60.0
 """Seconds between two looks for expired certificates in the cache."""
 
 
@@ -188,7 +188,7 @@ class FleetServer:
         """Load everything if the cache has room for it, then drop what has expired from time to time."""
         if len(self._index) <= self._size:
             self._warm()
-        while not self._threads.stopping.wait(_SWEEP):
+        while not self._threads.stopping.wait(_EVICT_EVERY):
             self._cache.evict_expired(self._clock.now().timestamp())
 
     def _warm(self) -> None:

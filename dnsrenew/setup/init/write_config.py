@@ -83,18 +83,18 @@ def _check(draft: InitDraft, text: str, made: list[Path]) -> Config:
     """Read the configuration as it will be read, under another name."""
     from dnsrenew.config import Config
 
-    trial = draft.around.config.with_name(f".{draft.around.config.name}.new")
-    trial.unlink(missing_ok=True)
-    made.append(trial)
-    new_files.write(trial, text)
+    draft_file = draft.around.config.with_name(f".{draft.around.config.name}.new")
+    draft_file.unlink(missing_ok=True)
+    made.append(draft_file)
+    new_files.write(draft_file, text)
     try:
-        config = Config.load(trial, insist=draft.around.insist)
+        config = Config.load(draft_file, insist=draft.around.insist)
     except ConfigError as error:
         if error.code != "config-invalid":
             raise
-        raise tables_wrong(error) from None  # without places: the trial file is removed
-    made.remove(trial)
-    trial.unlink()
+        raise tables_wrong(error) from None  # without places: the draft_file file is removed
+    made.remove(draft_file)
+    draft_file.unlink()
     return config
 
 

@@ -26,12 +26,12 @@ class DatabaseClock(Clock):
         self._origin: datetime | None = None
         """The time of the database at second 0 of the monotonic clock."""
 
-    def note(self, before: float, told: datetime, after: float) -> None:
-        """Take over a time that the database told.
+    def note(self, before: float, time: datetime, after: float) -> None:
+        """Take over a time that the database time.
 
         :param before: the monotonic second before the question, and in ``after`` after the answer.
         """
-        self._origin = told.astimezone(UTC) - timedelta(seconds=(before + after) / 2)
+        self._origin = time.astimezone(UTC) - timedelta(seconds=(before + after) / 2)
 
     def now(self) -> datetime:
         """Return the time of the database in UTC; of this host as long as the database cannot be asked."""

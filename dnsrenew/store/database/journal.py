@@ -153,9 +153,9 @@ class JournalRows:
         page = JournalPage(certificate, rfc3339(context.clock.now()) or "", tuple(dict.fromkeys(values)), hosts or {})
         holder = self._locks.holder
         given = {"certificate": certificate, "page": json_text(page.to_json()), "holder": holder}
-        ((number, has_twin),) = self.database.fetch(_ENTER, given)
+        ((number, has_duplicate),) = self.database.fetch(_ENTER, given)
         entry = JournalRow(self, number, page, holder)
-        if has_twin:  # a cleanup may be removing one of the values
+        if has_duplicate:  # a cleanup may be removing one of the values
             try:
                 with self._locks.hold(_LOCK, CLEANUP, wait=CLEANUP_SECONDS, context=context):
                     pass

@@ -55,7 +55,7 @@ class LockConnection:
 
     def __init__(self, database: Database, *, worker: bool) -> None:
         self._database = database
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._end = threading.Event()
         self._process = os.getpid()
         asked = _seconds()
@@ -74,12 +74,12 @@ class LockConnection:
     @property
     def is_lost(self) -> bool:
         """Whether its locks may belong to others by now."""
-        if not self._is_over() and self._turn.acquire(blocking=False):  # a statement of another thread tells too
+        if not self._is_over() and self._lock.acquire(blocking=False):  # a statement of another thread tells too
             try:
                 if self._connection.is_cut():
                     self._end.set()
             finally:
-                self._turn.release()
+                self._lock.release()
         return self._end.is_set()
 
     def fetch(self, sql: str, params: Params = ()) -> list[Row]:
@@ -87,7 +87,7 @@ class LockConnection:
 
         :raises StoreError: it failed; ``store-unreachable``: the connection is lost.
         """
-        with self._turn:
+        with self._lock:
             if self._is_over():
                 self._connection.close()
                 raise self._database.error(texts.UNREACHABLE, reason=texts.CUT_FOR_LOCKS)
@@ -113,7 +113,7 @@ class LockConnection:
         """Close the connection: all its locks are lost."""
         self._end.set()
         if self._process == os.getpid():
-            with self._turn:
+            with self._lock:
                 self._connection.close()
 
     def _is_over(self) -> bool:
@@ -131,5 +131,5 @@ class LockConnection:
                 continue  # lost, or the next one tells
             self._database.clock.note(before, now, time.monotonic())
         if self._process == os.getpid():
-            with self._turn:
+            with self._lock:
                 self._connection.close()

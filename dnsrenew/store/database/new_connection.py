@@ -55,13 +55,13 @@ def _open(server: Server) -> DeadlineConnection:
     except ImportError:
         check_packages()
         raise
-    turn, given_up = threading.Lock(), threading.Event()
+    lock, given_up = threading.Lock(), threading.Event()
 
     def connect() -> DeadlineConnection | None:
         # The options hold the password: no variable of a traceback may have them.
         connection = DeadlineConnection.connect(server.address.url, autocommit=True, **connection_options(server))
         connection.patience = server.patience
-        with turn:
+        with lock:
             if not given_up.is_set():
                 return connection
         connection.close()
@@ -69,7 +69,7 @@ def _open(server: Server) -> DeadlineConnection:
 
     task = threads.start(connect)
     task.done.wait(server.patience)
-    with turn:
+    with lock:
         given_up.set()
     # libpq gives up at the same moment: its error may come only now, and must not be looked at before.
     is_done = task.done.wait(_HANDOVER)

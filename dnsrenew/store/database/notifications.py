@@ -89,10 +89,10 @@ class Notifications:
 
     def _read(self, connection: DeadlineConnection) -> None:
         is_cut = connection.is_cut()
-        while told := connection.pgconn.notifies():
-            self._heard.append(bytes(told.extra).decode(errors="replace"))
+        while notify := connection.pgconn.notifies():
+            self._heard.append(bytes(notify.extra).decode(errors="replace"))
         if is_cut:
             raise self._server.error(texts.UNREACHABLE, reason=texts.CUT)
 
-    def _note(self, told: Any) -> None:  # psycopg.Notify
-        self._heard.append(told.payload)
+    def _note(self, notify: Any) -> None:  # psycopg.Notify
+        self._heard.append(notify.payload)
