@@ -125,7 +125,9 @@ def run_import(request: ImportRequest, store: FolderStore, context: Context) -> 
     stops, unstopped = timers.stops_of(sources, request.host)
     done = ImportWriter(request.config, plan, store, context, notes)
     is_empty = not plan.certificates and not plan.cas
-    written = done.look() if is_empty else done.catch_up(deployments) if again else done.write(tools, deployments)
+    written = (
+        done.note_stored() if is_empty else done.catch_up(deployments) if again else done.write(tools, deployments)
+    )
     accounts = [(ca, ca.name in done.accounts) for ca in plan.cas if ca.account is not None]
     unseen: list[Message] = []
     if (stops or unstopped) and not lines and not is_empty:

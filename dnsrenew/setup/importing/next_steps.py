@@ -63,7 +63,7 @@ def steps(
     option = f" --config {shlex.quote(str(config))}" if is_named else ""
     tool = " / ".join(tools)
     found: list[Message] = [*_to_complete(config, plan, clock)]
-    causes = _to_mend(config, notes, is_complete=not found)
+    causes = _to_fix(config, notes, is_complete=not found)
     if missing:
         found.insert(0, texts.STEP_ADD.format(names=list(missing), path=str(config), config=option))
     found += _servers(lines, option) if lines else unseen
@@ -91,7 +91,7 @@ def steps(
     return NextSteps(found, withheld if stops or unstopped else [], named)
 
 
-def _to_mend(config: Path, notes: Sequence[NotUnderstood], *, is_complete: bool) -> list[str]:
+def _to_fix(config: Path, notes: Sequence[NotUnderstood], *, is_complete: bool) -> list[str]:
     """Return the files because of which a certificate would not be renewed, or not be served, by dnsrenew."""
     files = [note.file for note in notes if note.loses or note.code == texts.HOOK_READS.code]
     return list(dict.fromkeys([*([] if is_complete else [str(config)]), *files]))

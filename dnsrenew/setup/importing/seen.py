@@ -124,12 +124,12 @@ def _ports(served: ServedFiles, host: HostView, context: Context) -> Iterator[Me
     changed = max(_changed(host, each) for each in served.configs)
     for address in addresses:
         yield from _wrong(served, address, served.options.get("starttls"), changed, context)
-    told: dict[ServerKind, set[int]] = {}
+    by_server: dict[ServerKind, set[int]] = {}
     for config in served.configs:
-        told.setdefault(config.server, set()).update(servers.tls_ports(config))
+        by_server.setdefault(config.server, set()).update(servers.tls_ports(config))
     asked = {host_port.split(address)[1] for address in addresses}
-    others = len(asked.difference(*told.values()))  # each is that of a server whose configuration tells none
-    for kind, ports in told.items():
+    others = len(asked.difference(*by_server.values()))  # each is that of a server whose configuration tells none
+    for kind, ports in by_server.items():
         for port in sorted(ports - asked):
             yield from _wrong(served, f"localhost:{port}", None, changed, context)
         if not ports and others:
@@ -143,7 +143,7 @@ def _usual_ports(served: ServedFiles, kind: ServerKind, changed: float, context:
     is_seen = False
     for port, starttls in kind.ports:
         wanted = verify.wanted(served.certificate, {"starttls": starttls}, [f"localhost:{port}"])
-        if any(one.accepts for one in verify.look(context, wanted)):
+        if any(one.accepts for one in verify.inspect_ports(context, wanted)):
             is_seen = True
             yield from _wrong(served, f"localhost:{port}", starttls, changed, context)
     if not is_seen:
@@ -169,7 +169,7 @@ def _wrong(
     """
     wanted = verify.wanted(served.certificate, {**served.options, "starttls": starttls}, [address])
     name = served.certificate.name
-    for one in verify.look(context, wanted):
+    for one in verify.inspect_ports(context, wanted):
         if one.leaf is None:
             yield texts.SEEN_NO_TLS.format(address=address, name=name, reason=one.error)
         elif one.leaf != wanted.leaf:

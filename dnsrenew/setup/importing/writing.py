@@ -71,7 +71,7 @@ class ImportWriter:
                 into_store.note_programs(spec, self._store, self._context)
                 into_store.write_files(spec, self._store, self._context, self._config.parent / LIVE)
 
-    def look(self) -> list[str]:
+    def note_stored(self) -> list[str]:
         """Write nothing: note what the store has."""
         names = self._store.names()
         self.certificates.update(each.name for each in self._plan.certificates if each.name in names)
@@ -88,7 +88,7 @@ class ImportWriter:
         """
         there = catching_up.configured(self._config)
         if there is None:
-            return self.look()
+            return self.note_stored()
         folder = self._config.parent
         missing = catching_up.missing_tables(self._plan, there, deployments, new_files.secret_files(folder))
         self.to_add = missing.to_add
@@ -98,7 +98,7 @@ class ImportWriter:
         configured = [replace(each, name=own[each.name]) for each in self._plan.certificates if each.name in own]
         self._store_missing(configured, missing.cas)
         written = [new_files.write(folder / name, value) for name, value in missing.secrets.items()]
-        self.look()
+        self.note_stored()
         names = self._store.names()
         self.certificates |= {planned for planned, name in own.items() if name in names}
         return [path for path in written if path]
