@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import threads
+from dnsrenew.base.names import is_ip
 from dnsrenew.base.values import replace
 from dnsrenew.doctor import texts, verdict
 from dnsrenew.doctor.facts import Facts
@@ -102,9 +103,10 @@ def jobs(facts: Facts, spec: CertificateSpec, entry: CheckEntry) -> dict[Key, pa
 
 def entries(facts: Facts, spec: CertificateSpec) -> Iterator[CheckEntry]:
     """Give the checks that have to do with the routes of a certificate."""
-    challenges = facts.challenges(spec)
+    challenges, has_names = facts.challenges(spec), not all(map(is_ip, spec.identifiers))
     for entry in TABLE:
-        if (facts.probe or not entry.only_probe) and (not entry.challenges or challenges & set(entry.challenges)):
+        is_made = (facts.probe or not entry.only_probe) and (has_names or not entry.only_names)
+        if is_made and (not entry.challenges or challenges & set(entry.challenges)):
             yield entry
 
 

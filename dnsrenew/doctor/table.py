@@ -36,6 +36,7 @@ class CheckEntry(Frozen):
     :ivar challenges: it is made for certificates with a route of these; empty: for all.
     :ivar blocks: the challenges that it may stop if it cannot be made.
     :ivar on_host: for a check of a certificate: whether it is also made without a configuration, with None.
+    :ivar only_names: whether it is about domains alone, so that it is not made for a certificate for IP addresses.
     :ivar only_probe: whether it writes to DNS, so that it is made only with ``--probe``.
     """
 
@@ -46,6 +47,7 @@ class CheckEntry(Frozen):
     challenges: tuple[str, ...] = ()
     blocks: tuple[str, ...] = ()
     on_host: bool = False
+    only_names: bool = False
     only_probe: bool = False
 
     @property
@@ -60,7 +62,7 @@ TABLE: Final = (
     CheckEntry("internet", "host.internet", "host", (25,), blocks=ALL),
     CheckEntry("vpn", "host.ways", "host", (8,), INBOUND),
     CheckEntry("ipv6", "host.ways", "certificate", (9,), INBOUND, on_host=True),
-    CheckEntry("port-53", "host.dns_port", "host", (14, 25), blocks=DNS),
+    CheckEntry("port-53", "host.dns_port", "host", (14, 25), blocks=DNS, only_names=True),
     CheckEntry("clock", "issuer.clock", "host", (21,), blocks=ALL),
     CheckEntry("store", "keeping.store", "host", (19,), blocks=ALL),
     CheckEntry("store-space", "keeping.store", "host", (19,)),

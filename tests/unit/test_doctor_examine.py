@@ -96,6 +96,21 @@ def test_what_has_nothing_to_do_with_the_routes_is_not_listed(tmp_path: Path, mo
     assert not codes & {"dns-account", "txt-probe", "dns-credentials", "port-443-free", "cname", "wildcard-shadow"}
 
 
+@pytest.mark.parametrize(("domains", "listed"), [(["192.0.2.7"], False), (["192.0.2.7", "a.test"], True)])
+def test_ip_addresses_need_no_name_servers(tmp_path: Path, domains: list[str], listed: bool) -> None:
+    """Whether this host may query name servers is looked at only for a certificate with a name."""
+    tables = {
+        "ca": {"lab": {"directory": "https://ca.test/dir"}},
+        "certificate": [{
+            "name": "home", "domains": domains, "ca": "lab", "routes": [{"challenge": "http-01", "listen": ":80"}],
+        }],
+    }  # fmt: skip
+    config = Config.from_dict(tables, base=tmp_path)
+    facts = Facts(Context(), config, FolderStore(here(config.store)))
+    codes = {entry.code for entry in examine.entries(facts, config.certificates[0])}
+    assert ("port-53" in codes, "port-80-free" in codes) == (listed, True)
+
+
 @pytest.mark.parametrize(
     ("domain", "accounts"), [("x.one.test", ["one"]), ("x.two.test", ["two"]), ("elsewhere.test", ["one", "two"])]
 )
