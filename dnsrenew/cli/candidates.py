@@ -151,13 +151,13 @@ def _certificates(typed: _Typed) -> Iterable[Candidate]:
 def _orphans(typed: _Typed) -> Iterable[Candidate]:
     from pathlib import Path
 
-    from dnsrenew.store import FolderStore
+    from dnsrenew.store.opening import open_store
 
     config = _config(typed.words)
     if not isinstance(config.store, Path):  # a database may take its time, and a shell waits
         return []
     configured = {spec.name for spec in config.certificates}
-    return [(name, "") for name in FolderStore(config.store).names() if name not in configured]
+    return [(name, "") for name in open_store(config.store).names() if name not in configured]
 
 
 def _cas(typed: _Typed) -> Iterable[Candidate]:

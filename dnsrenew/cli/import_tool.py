@@ -28,10 +28,11 @@ def import_tool(invocation: Invocation) -> int:
     :raises StoreError: the store or a file cannot be written.
     """
     from dnsrenew.setup.importing.importer import run_import
-    from dnsrenew.store import FolderStore
+    from dnsrenew.store.opening import open_store
 
     request = _request(invocation)
-    store = FolderStore(locate.default_store(str(request.config.parent), os.environ), insist=invocation.options.insist)
+    folder = Path(locate.default_store(str(request.config.parent), os.environ))
+    store = open_store(folder, insist=invocation.options.insist)
     result = run_import(request, store, invocation.context())
     terminal = invocation.terminal
     terminal.write_document(result.to_dict())

@@ -12,9 +12,9 @@ from dnsrenew.base.values import Frozen, field_names, replace
 from dnsrenew.config.cas import host_name
 from dnsrenew.errors import ConfigError
 from dnsrenew.fleet import texts
-from dnsrenew.store.folder_store import FolderStore
 from dnsrenew.store.known_accounts import KnownAccount, in_database, in_folder
 from dnsrenew.store.ledger.values import LedgerState
+from dnsrenew.store.opening import has_store, open_store
 from dnsrenew.store.snapshot import StoreSnapshot
 from dnsrenew.store.state import Meta, State
 
@@ -31,7 +31,6 @@ _WAIT: Final = 60.0
 """Seconds to wait for a run that works on a certificate in the target."""
 _TRIES: Final = 3
 """How often a version is looked for that was replaced meanwhile."""
-_OWN_FOLDERS: Final = ("accounts", "certificates")
 V = TypeVar("V")
 
 
@@ -66,9 +65,9 @@ def load(folder: Path, config: Config, target: DatabaseStore, context: Context) 
     :raises StoreError: ``store-not-private``; the folder cannot be read, or the database cannot be written.
     :raises LockedError: a run works on one of the certificates.
     """
-    if not any((folder / name).is_dir() for name in _OWN_FOLDERS):
+    if not has_store(folder):
         raise ConfigError.of(texts.FOLDER_MISSING, folder=str(folder))
-    source = FolderStore(folder, insist=config.insist)
+    source = open_store(folder, insist=config.insist)
     source.check_ground()
     target.check_ground()
     directories = [ca.directory for ca in config.cas.values()]
@@ -86,7 +85,7 @@ def dump(config: Config, source: DatabaseStore, folder: Path, context: Context) 
     if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
         raise ConfigError.of(texts.FOLDER_NOT_EMPTY, folder=str(folder))
     source.check_ground()
-    target = FolderStore(folder, insist=config.insist)
+    target = open_store(folder, insist=config.insist)
     target.check_ground()
     names = {ca.directory: name for name, ca in reversed([*config.cas.items()])}
     accounts = [

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dnsrenew.store.folder_store import FolderStore
+from dnsrenew.store.paths import Paths
 
 if TYPE_CHECKING:
     from dnsrenew.model import StoreAddress
@@ -30,3 +32,9 @@ def open_store(
     from dnsrenew.store.database.seal import Seals
 
     return DatabaseStore(Database(address), Seals(seals()))
+
+
+def has_store(folder: Path) -> bool:
+    """Tell whether a folder is a store that has been used."""
+    paths = Paths(str(folder))
+    return os.path.isdir(paths.accounts) or os.path.isdir(paths.certificates)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dnsrenew.setup.importing.found import FoundCertificate
     from dnsrenew.setup.importing.plan import PlannedCa, PlannedCertificate
     from dnsrenew.setup.importing.reading import Notes
-    from dnsrenew.store import FolderStore, State
+    from dnsrenew.store import State, Store
     from dnsrenew.x509 import CertificateFacts, PrivateKey
 
 
@@ -37,7 +37,7 @@ class _CheckedPair(Frozen, hidden=("key_pem",)):
     identifiers: tuple[str, ...]
 
 
-def save_account(ca: PlannedCa, store: FolderStore, context: Context, notes: Notes) -> bool:
+def save_account(ca: PlannedCa, store: Store, context: Context, notes: Notes) -> bool:
     """Store the account at a CA; return whether the store has it now. Another account that is there stays.
 
     :raises StoreError: the store cannot be written.
@@ -69,7 +69,7 @@ def save_account(ca: PlannedCa, store: FolderStore, context: Context, notes: Not
 
 
 def save_certificate(
-    planned: PlannedCertificate, store: FolderStore, context: Context, notes: Notes, *, asked_by: str
+    planned: PlannedCertificate, store: Store, context: Context, notes: Notes, *, asked_by: str
 ) -> bool:
     """Store a certificate and put it into force; return whether the store has it now.
 
@@ -112,7 +112,7 @@ def _check(found: FoundCertificate, name: str, context: Context, notes: Notes) -
     return _CheckedPair(pem, x509.key_to_pem(key), key, facts, names)
 
 
-def _keep(planned: PlannedCertificate, checked: _CheckedPair, state: State, store: FolderStore, asked_by: str) -> None:
+def _keep(planned: PlannedCertificate, checked: _CheckedPair, state: State, store: Store, asked_by: str) -> None:
     """Store it with what it has in common with the configuration, so that it is renewed when it is due, not at once."""
     from dnsrenew import x509
     from dnsrenew.store.state import Meta
@@ -147,7 +147,7 @@ def identifier(domain: str) -> str:
         return domain.lower()
 
 
-def note_programs(spec: CertificateSpec, store: FolderStore, context: Context) -> None:
+def note_programs(spec: CertificateSpec, store: Store, context: Context) -> None:
     """Record that the programs for a new certificate have run: the other tool ran them when it obtained this one.
 
     :raises StoreError: the store cannot be written.
@@ -167,7 +167,7 @@ def note_programs(spec: CertificateSpec, store: FolderStore, context: Context) -
         store.write_state(spec.name, replace(state, deployments={**state.deployments, **records}))
 
 
-def write_files(spec: CertificateSpec, store: FolderStore, context: Context, live: Path) -> None:
+def write_files(spec: CertificateSpec, store: Store, context: Context, live: Path) -> None:
     """Write the new files of a certificate, so that a line that names them works at once. No server is reloaded.
 
     What fails is left to ``dnsrenew deploy``, which says why.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from dnsrenew.runtime.context import Context
     from dnsrenew.setup.importing.found import HostView
     from dnsrenew.setup.importing.plan import PlannedCertificate
-    from dnsrenew.store import FolderStore, State
+    from dnsrenew.store import State, Store
 
 _LOOPBACK: Final = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
@@ -67,7 +67,7 @@ class ServerWatch(Frozen):
 
     config: Path
     live: Path
-    store: FolderStore
+    store: Store
     host: HostView
     context: Context
 

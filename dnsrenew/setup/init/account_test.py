@@ -153,7 +153,7 @@ def run_test(draft: InitDraft) -> Check | None:
     from dnsrenew.doctor.accounts.probe import propagation_limit
     from dnsrenew.doctor.facts import Facts
     from dnsrenew.renewal.batch import DRIVEN
-    from dnsrenew.store import FolderStore
+    from dnsrenew.store.opening import open_store
 
     with tempfile.TemporaryDirectory(prefix="dnsrenew-init-") as folder:
         store = Path(folder) / "state"
@@ -163,7 +163,7 @@ def run_test(draft: InitDraft) -> Check | None:
         facts = Facts(
             context.within(_SECONDS + propagation_limit(config, spec)),
             config,
-            FolderStore(store, insist=True),
+            open_store(store, insist=True),
             probe=True,
         )
         try:
