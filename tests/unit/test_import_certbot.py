@@ -11,6 +11,7 @@ from dnsrenew.drivers.catalogue import check_options, find_provider
 from dnsrenew.secrets import Secret
 from dnsrenew.setup.importing import certbot
 from dnsrenew.setup.importing.found import FoundData, FoundRoute
+from dnsrenew.setup.importing.plan import make_plan
 from tests.kit.tool_folders import LETSENCRYPT, OldMachine, rsa_key
 
 
@@ -50,12 +51,43 @@ def test_an_account_has_its_key_and_its_url(machine: OldMachine) -> None:
     assert account.url == "https://acme-v02.api.letsencrypt.org/acct/a1"
 
 
-def test_the_directory_of_an_account_is_that_of_its_certificates(machine: OldMachine) -> None:
-    """The directory URL is read from the certificate's settings, because the folder's name may be shortened."""
-    machine.certbot_account(rsa_key(), host="ca.test")
-    machine.certbot_certificate("example.test", server="https://ca.test/acme/v2/directory")
-    (account,) = read(machine).accounts
-    assert account.directory == "https://ca.test/acme/v2/directory"
+@pytest.mark.parametrize(
+    ("folder", "server"),
+    [
+        ("ca.test/acme", "https://ca.test/acme/directory"),
+        ("ca.test:14000", "https://ca.test:14000/directory"),
+        ("ca.test_14000", "https://ca.test:14000/directory"),  # on Windows
+        ("acme-v01.api.letsencrypt.org", LETSENCRYPT),
+    ],
+)
+def test_the_directory_of_an_account(machine: OldMachine, folder: str, server: str) -> None:
+    """The directory of an account is that of the certificates that use it."""
+    machine.certbot_account(rsa_key(), host=folder)
+    machine.certbot_certificate("example.test", server=server)
+    found = read(machine)
+    assert [account.directory for account in found.accounts] == [server]
+    assert [certificate.account for certificate in found.certificates] == [found.accounts[0].source]
+
+
+def test_the_folder_of_a_server_can_be_a_link(machine: OldMachine) -> None:
+    """The folder of a newer server is a link to that of the older one, which has the account."""
+    account = machine.certbot_account(rsa_key(), host="old.test")
+    (machine.letsencrypt / "accounts" / "new.test").mkdir()
+    (machine.letsencrypt / "accounts" / "new.test" / "directory").symlink_to(account.parent)
+    machine.certbot_certificate("example.test", server="https://new.test/directory")
+    assert [account.directory for account in read(machine).accounts] == ["https://new.test/directory"]
+
+
+def test_accounts_with_one_id_at_two_servers(machine: OldMachine) -> None:
+    """An account has the server of its own folder, though a certificate of another server names its id."""
+    staging = "acme-staging-v02.api.letsencrypt.org"
+    machine.certbot_account(rsa_key(1), host=staging)
+    production = machine.certbot_account(rsa_key(2))
+    machine.certbot_certificate("example.test")
+    found = read(machine)
+    assert {account.directory for account in found.accounts} == {LETSENCRYPT, f"https://{staging}/directory"}
+    assert [certificate.account for certificate in found.certificates] == [str(production / "private_key.json")]
+    assert [each.ca for each in make_plan([found]).certificates] == ["letsencrypt"]
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"kty": "RSA"}', "[]"])

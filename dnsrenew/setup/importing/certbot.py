@@ -7,11 +7,11 @@ configuration file").
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.setup.importing import certbot_hooks, certbot_routes, reading, texts
+from dnsrenew.setup.importing import addresses, certbot_hooks, certbot_routes, reading, texts
 from dnsrenew.setup.importing.certbot_settings import RenewalSettings, renewal_settings
 from dnsrenew.setup.importing.found import FileRole, FoundAccount, FoundCertificate, FoundData, FoundFile, HostView
 
@@ -28,6 +28,12 @@ _FILES: Final[Mapping[str, FileRole]] = {
 _ECDSA: Final[Mapping[str, KeyKind]] = {"secp256r1": "ecdsa-p256", "secp384r1": "ecdsa-p384"}
 _RSA: Final[Mapping[str, KeyKind]] = {"2048": "rsa2048", "3072": "rsa3072", "4096": "rsa4096"}
 
+_SUCCESSORS: Final = {
+    "acme-v01.api.letsencrypt.org/directory": "https://acme-v02.api.letsencrypt.org/directory",
+    "acme-staging.api.letsencrypt.org/directory": "https://acme-staging-v02.api.letsencrypt.org/directory",
+}
+"""The servers that replaced those of the first version of the protocol, where the same accounts are."""
+
 
 def usual(host: HostView) -> list[Path]:
     """Return certbot's default folder; on Windows it is in the root of the system's drive."""
@@ -43,10 +49,12 @@ def read(folder: Path, host: HostView) -> FoundData:
     """Return the accounts and the certificates in a folder of certbot."""
     notes = reading.Notes()
     configured = _read_settings(folder, notes)
-    servers = {each.get("account"): each.get("server") for each in configured if each.get("account")}
-    accounts = [_account(each, folder, servers, notes) for each in _account_folders(folder)]
+    places = {each: _directory(each, folder, configured) for each in _account_folders(folder)}
+    accounts = [_account(each, directory, notes) for each, directory in places.items()]
     hooks = certbot_hooks.shared(folder, notes)
-    certificates = [_certificate(each, folder, host, hooks, notes) for each in configured]
+    certificates = [
+        _certificate(each, folder, host, hooks, notes, account=_key_file(each, places)) for each in configured
+    ]
     named = {each.name for each in configured}
     certificates += [_without_settings(folder, name, notes) for name in _live(folder) if name not in named]
     return FoundData(
@@ -87,7 +95,28 @@ def _account_folders(folder: Path) -> list[Path]:
     return found
 
 
-def _account(folder: Path, root: Path, servers: Mapping[str, str], notes: reading.Notes) -> FoundAccount | None:
+def _directory(folder: Path, root: Path, configured: Sequence[RenewalSettings]) -> str:
+    """Return the directory URL of an account: that of a certificate which used it, or the path of its folder."""
+    path = folder.parent.relative_to(root / "accounts").as_posix()
+    servers = dict.fromkeys(each.get("server") for each in configured if each.get("account") == folder.name)
+    known = next((server for server in servers if _is_at(folder, root, server)), None)
+    return known or _SUCCESSORS.get(path) or f"https://{path}"
+
+
+def _is_at(folder: Path, root: Path, server: str) -> bool:
+    """Tell whether an account is at a server, whose folder can be a link to that of an older one.
+
+    Accounts at two servers can have one id: it is a digest of the key.
+    """
+    url = addresses.parts(server)
+    if not url.netloc:
+        return False
+    hosts = (url.netloc, url.netloc.replace(":", "_"))  # with an underscore on Windows
+    expected = (os.path.join(root, "accounts", f"{host}{url.path}", folder.name) for host in hosts)
+    return os.path.realpath(folder) in {os.path.realpath(each) for each in expected}
+
+
+def _account(folder: Path, directory: str, notes: reading.Notes) -> FoundAccount | None:
     from dnsrenew import x509
 
     key_file = folder / "private_key.json"
@@ -99,9 +128,8 @@ def _account(folder: Path, root: Path, servers: Mapping[str, str], notes: readin
     except ValueError:
         notes.add(texts.DAMAGED, key_file, loses=True, reason=texts.NO_KEY)
         return None
-    path = folder.parent.relative_to(root / "accounts").as_posix()
     return FoundAccount(
-        directory=servers.get(folder.name) or f"https://{path}",
+        directory=directory,
         key_pem=key,
         url=_text((registration or {}).get("uri")),
         contact=_contact(registration or {}),
@@ -110,10 +138,12 @@ def _account(folder: Path, root: Path, servers: Mapping[str, str], notes: readin
     )
 
 
-def _key_file(folder: Path, account: str) -> str | None:
-    """Return the file with the key of an account, by its id."""
-    found = [each for each in _account_folders(folder) if each.name == account]
-    return str(found[0] / "private_key.json") if account and found else None
+def _key_file(settings: RenewalSettings, places: Mapping[Path, str]) -> str | None:
+    """Return the file with the key of the account of a certificate, by its id and its server."""
+    account, server = settings.get("account"), settings.get("server")
+    found = (each for each, directory in places.items() if each.name == account and server in {"", directory})
+    folder = next(found, None)
+    return None if folder is None else str(folder / "private_key.json")
 
 
 def _contact(registration: Mapping[str, Any]) -> tuple[str, ...]:
@@ -131,7 +161,13 @@ def _text(value: object) -> str | None:
 
 
 def _certificate(
-    settings: RenewalSettings, folder: Path, host: HostView, hooks: certbot_hooks.Hooks, notes: reading.Notes
+    settings: RenewalSettings,
+    folder: Path,
+    host: HostView,
+    hooks: certbot_hooks.Hooks,
+    notes: reading.Notes,
+    *,
+    account: str | None,
 ) -> FoundCertificate | None:
     paths = _paths(settings, folder)
     chain, key = _pair(paths, notes)
@@ -154,7 +190,7 @@ def _certificate(
         fullchain_pem=chain if key is not None else None,
         key_pem=key if chain is not None else None,
         directory=settings.get("server") or None,
-        account=_key_file(folder, settings.get("account")),
+        account=account,
         key=_key(settings, notes),
         reuse_key=settings.flag("reuse_key"),
         profile=settings.get("required_profile") or settings.get("preferred_profile") or None,
