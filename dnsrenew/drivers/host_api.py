@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from urllib.parse import quote
 
 from dnsrenew.base import names
+from dnsrenew.drivers import texts
 from dnsrenew.drivers.host_error import HostError, malformed, malformed_field
+from dnsrenew.errors import ProviderError
 from dnsrenew.http import HttpClient
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ _MESSAGES: Final = frozenset(
 )
 """The keys of error messages in the answers of hosts."""
 _MAX_MESSAGE: Final = 1000
+_SENDABLE: Final = r"[ -~\xa0-\xff]*"
+"""The characters of a header (RFC 9110 section 5.5)."""
 _STRING: Final = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _ESCAPED: Final = re.compile(r"\\(\d{3}|.)", re.DOTALL)
 
@@ -42,12 +46,15 @@ class HostApi:
         another.
     :ivar address: the one that is used, without a final slash.
     :param headers: sent with every request.
+    :raises ProviderError: ``provider-unauthorized``: a header has characters that cannot be sent.
     """
 
     def __init__(self, context: DriverContext, address: str, *, headers: Mapping[str, str] | None = None) -> None:
         self._context = context
         self.address = (context.text("api") or str(context.driver_options.get("api", address))).rstrip("/")
         self._headers = {"Accept": "application/json", **(headers or {})}
+        if not all(re.fullmatch(_SENDABLE, value) for value in self._headers.values()):  # pasted with “ ”, for example
+            raise ProviderError.of(texts.UNSENDABLE, account=context.account)
         self._client = HttpClient()
 
     def __enter__(self) -> Self:

@@ -121,6 +121,12 @@ UNAUTHORIZED_ANSWER: Final = Text(
     "{title} (account {account}) did not accept the credentials, or they may not edit {zones}: {answer}.",
     _CHECK_CREDENTIALS,
 )
+UNSENDABLE: Final = Text(
+    "provider-unauthorized",
+    "The credentials of the account {account} contain a character that no HTTP request can carry, such as a curly "
+    "quotation mark or a line break.",
+    "Copy them again from the page of the host, without quotation marks around them.",
+)
 UNAUTHORIZED_PLUG_IN: Final = Text(
     "provider-unauthorized",
     "{title} (account {account}) did not accept the credentials, or they may not edit {zones}.",

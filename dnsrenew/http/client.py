@@ -200,8 +200,9 @@ def _proxy_manager(proxy: str, tls: ssl.SSLContext) -> urllib3.ProxyManager:
 
 
 def _basic(login: str) -> str:
-    """Return the credentials of HTTP Basic for the user and the password of a URL (RFC 7617 section 2.1: UTF-8)."""
-    return f"Basic {base64.b64encode(unquote(login).encode()).decode()}"
+    """Return the credentials of HTTP Basic for the user and the password of a URL (RFC 7617 section 2: in UTF-8)."""
+    user, _, password = login.partition(":")
+    return f"Basic {base64.b64encode(f'{unquote(user)}:{unquote(password)}'.encode()).decode()}"
 
 
 class _Outgoing(Frozen):

@@ -67,7 +67,7 @@ class Stage(Frozen):
 class ConnectionStages(Frozen):
     """The stages of a connection up to the first that failed.
 
-    :ivar host: the host that was connected to: that of the URL, or the proxy.
+    :ivar host: the host that was connected to: that of the URL, or the proxy; empty if the proxy has no valid address.
     """
 
     host: str
@@ -100,7 +100,9 @@ def connect_by_stages(
     :raises Cancelled: the caller cancelled.
     """
     target = urlsplit(url)
-    first = target if proxy is None else urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    first = target if proxy is None else _proxy_parts(proxy)
+    if first is None:
+        return ConnectionStages("", 0, through_proxy=True, stages=(Stage("dns", 0.0, "proxy"),))
     connection = _StagedConnection(target, None if proxy is None else first, tls_context(trust))
     stages: list[Stage] = []
     steps: list[tuple[StageName, Callable[[], None]]] = [("dns", connection.resolve), ("tcp", connection.connect)]
@@ -114,6 +116,16 @@ def connect_by_stages(
     finally:
         connection.close()
     return ConnectionStages(first.hostname or "", _port(first), proxy is not None, tuple(stages))
+
+
+def _proxy_parts(proxy: str) -> SplitResult | None:
+    """Return the parts of the address of a proxy; None if it is not valid: a person wrote it into the environment."""
+    try:
+        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        _ = parts.port  # checked only when it is read
+    except ValueError:
+        return None
+    return parts if parts.hostname else None
 
 
 def _stage(context: Context, name: StageName, step: Callable[[], None]) -> Stage:

@@ -238,6 +238,13 @@ def test_a_user_and_a_password_in_the_url_are_sent_as_a_header(client: HttpClien
     assert "p%40ss" not in answer.url
 
 
+def test_a_user_without_a_password_has_a_colon(client: HttpClient, server: Server) -> None:
+    """RFC 7617 section 2: the credentials are the user, a colon and the password, which may be empty."""
+    server.will(server.answers(ok(b"")))
+    client.request("GET", server.url.replace("http://", "http://token%3A1@"))
+    assert base64.b64encode(b"token:1:") in server.requests[0]
+
+
 def test_fields_are_sent_as_a_form(client: HttpClient, server: Server) -> None:
     """A mapping is sent as a form, and parameters go behind those of the URL."""
     server.will(server.answers(ok(b""), ok(b"")))

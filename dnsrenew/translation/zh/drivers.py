@@ -78,7 +78,7 @@ TEXTS: Final = {
     "Install the package of the driver {driver} into the environment of dnsrenew.": (
         "请把驱动 {driver} 的软件包安装到 dnsrenew 的环境中。"
     ),
-    "Look in the log of the system for the reason, such as a lack of memory, then run it again.": (
+    "Check the log of the system for the reason, such as a lack of memory, then run it again.": (
         "请在系统日志中查看原因（例如内存不足），然后重新运行。"
     ),
     "Name the host in [driver_options] of the provider file.": "请在 provider 文件的 [driver_options] 中写明服务商。",
@@ -149,7 +149,7 @@ TEXTS: Final = {
     "The name server {server} of the account {account} does not have the zone {zone} ({rcode}).": (
         "账户 {account} 的域名服务器 {server} 没有区域 {zone}（{rcode}）。"
     ),
-    "The name server {server} of the account {account} does not let this key update the zone {zone} ({rcode}).": (
+    "The name server {server} of the account {account} does not allow this key to update the zone {zone} ({rcode}).": (
         "账户 {account} 的域名服务器 {server} 不允许此密钥更新区域 {zone}（{rcode}）。"
     ),
     "The name server {server} of the account {account} does not support dynamic updates of the zone {zone} "
@@ -242,6 +242,11 @@ TEXTS: Final = {
     "{error} The option {key} of the account {account} needs it.": "{error} 账户 {account} 的选项 {key} 需要它。",
     "{title} (account {account}) cannot be reached.": "无法连接 {title}（账户 {account}）。",
     "{title} (account {account}) cannot be reached: {answer}.": "无法连接 {title}（账户 {account}）：{answer}。",
+    "The credentials of the account {account} contain a character that no HTTP request can carry, such as a curly "
+    "quotation mark or a line break.": "账户 {account} 的凭据含有 HTTP 请求无法携带的字符，例如弯引号或换行。",
+    "Copy them again from the page of the host, without quotation marks around them.": (
+        "请从域名托管商的页面重新复制，首尾不要带引号。"
+    ),
     "{title} (account {account}) did not accept the credentials, or they may not edit {zones}.": (
         "{title}（账户 {account}）没有接受凭据，或该凭据无权编辑 {zones}。"
     ),

@@ -104,6 +104,17 @@ def test_wrong_credentials(host: HostStandIn) -> None:
     assert host.look(FOREIGN[0]) == {FOREIGN[1]}
 
 
+@pytest.mark.parametrize("form", ["\u201c{}\u201d", "{}\nmore", "{}\u20ac"], ids=["quoted", "two-lines", "euro"])
+def test_credentials_that_no_request_can_carry(host: HostStandIn, form: str) -> None:
+    """Credentials pasted with curly quotes or a line break are wrong credentials, not a host that is unreachable."""
+    wrong = form.format(host.credentials[host.secret])
+    work = Work(host, host.account(**{host.secret: wrong}))
+    error = work.failure(work.add, [record("one")])
+    assert error.code == "provider-unauthorized"
+    assert wrong not in json.dumps(error.to_dict(), ensure_ascii=False)
+    assert host.look(FOREIGN[0]) == {FOREIGN[1]}
+
+
 def test_a_zone_that_is_not_in_the_account(host: HostStandIn) -> None:
     """The error names the zone and has the code of an unknown zone."""
     elsewhere = record("one", "_acme-challenge.example.org.", "example.org.")
