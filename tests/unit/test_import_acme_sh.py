@@ -571,11 +571,37 @@ def test_ways_of_each_name(tool: AcmeSh) -> None:
         Le_Webroot="/var/www,dns_duckdns",
         Le_ChallengeAlias="no,alias.test,=direct.alias.test",
     )  # fmt: skip
-    web, usual, direct = only(tool).routes
+    usual, direct, web = only(tool).routes
     assert (web.challenge, web.webroot, web.domains) == ("http-01", "/var/www", ("a.test",))
     assert (usual.domains, usual.alias) == (("b.test",), "_acme-challenge.alias.test")
     assert (direct.domains, direct.alias) == (("c.test", "d.test"), "direct.alias.test")
-    assert read(tool).not_understood == ()
+    (note,) = read(tool).not_understood
+    assert (note.code, note.text) == ("import-not-understood", "Le_Webroot")
+    assert (
+        "several methods (/var/www: a.test; dns_duckdns (_acme-challenge.alias.test): b.test; "
+        "dns_duckdns (direct.alias.test): c.test, d.test); dnsrenew tries"
+    ) in note.why
+
+
+def test_the_methods_of_names_are_reported_and_dns_comes_first(tool: AcmeSh) -> None:
+    """Routes are for all names, so the method of each is reported. That which can prove them all comes first."""
+    tool.common(**{TOKEN: "t"})
+    for folder in ("srv/a", "srv/b"):
+        (tool.machine.root / folder).mkdir(parents=True)
+    tool.certificate("a.test", "b.test", "c.test", Le_Webroot="/srv/a,dns_duckdns,no")
+    tool.certificate("d.test", "e.test", Le_Webroot="/srv/a,/srv/b")
+    tool.certificate("f.test", "g.test", Le_Webroot="no,dns")
+    result = tool.machine.imported(tool.folder)
+    routes = {each.name: [route.challenge for route in each.routes] for each, _ in result.certificates}
+    assert routes == {
+        "a.test": ["dns-01", "http-01", "http-01"],
+        "d.test": ["http-01", "http-01"],
+        "f.test": ["http-01", "dns-01"],  # a person has to act for the account manual
+    }
+    noted = [str(note.why) for note in result.not_understood if "in order for each domain" in note.why]
+    assert len(noted) == 3
+    assert any("(/srv/a: a.test; dns_duckdns: b.test; standalone: c.test)" in why for why in noted)
+    assert any("domains of d.test are proved by several webroots" in why for why in noted)
 
 
 @pytest.mark.parametrize(

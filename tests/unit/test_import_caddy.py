@@ -293,12 +293,15 @@ def test_a_token_in_a_file(tool: Caddy) -> None:
 
 
 def test_a_module_without_equivalent_is_named(tool: Caddy) -> None:
-    """An unsupported module is reported with its line, without its secret. The certificate has no route."""
+    """An unsupported module is reported with its line, without its secret. The certificate has no route.
+
+    Nothing says that Caddy proves the name on its ports.
+    """
     tool.certificate("a.test")
     tool.config(f"a.test {{\ntls {{\ndns unheard_of {CANARY}\n}}\n}}\n")
     found = read(tool)
     assert found.certificates[0].routes == ()
-    assert notes(found) == [("import-dns-unknown", 3, "unheard_of"), ("import-dns-unknown", 1, "")]
+    assert notes(found) == [("import-dns-unknown", 3, "unheard_of")]
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -373,6 +376,46 @@ def test_the_folder_of_the_caddyfile_can_be_named(tool: Caddy) -> None:
     folder = tool.config("example.test {\n}\n").parent
     assert caddy.is_here(folder)
     assert len(read(tool, folder).certificates) == 1
+
+
+WILDCARD = "*.c.test {\n tls {\n  dns cloudflare token\n }\n}\n"
+
+
+def test_the_caddyfile_with_the_names_is_read(tool: Caddy) -> None:
+    """Beside the Caddyfile of the package, that of the current folder is read if it has the names found."""
+    tool.certificate("a.test")
+    tool.certificate("*.c.test")
+    tool.config(":80 {\n frobnicate\n}\na.test {\n tls {\n  of_the_package\n }\n}\n")
+    tool.config(WILDCARD + "a.test {\n}\n", "home/me/Caddyfile")
+    found = read(tool)
+    by_name = {certificate.name: certificate for certificate in found.certificates}
+    assert [route.dns.provider for route in by_name["_.c.test"].routes if route.dns] == ["cloudflare"]
+    assert "of_the_package" not in {text for _, _, text in notes(found)}
+    renews = next(note for note in found.not_understood if note.code == "import-caddy-line")
+    assert "Caddy keeps renewing *.c.test until" in renews.why
+
+
+def test_the_caddyfile_can_be_named(tool: Caddy) -> None:
+    """The Caddyfile itself can be given, whatever its ending; it is read, not the one of the package."""
+    tool.certificate("*.c.test")
+    tool.config(WILDCARD.replace("cloudflare", "duckdns"))
+    file = tool.config(WILDCARD, "srv/Caddyfile.home")
+    assert caddy.is_here(file)
+    assert not caddy.is_here(tool.config("", "srv/other"))
+    assert not caddy.is_here(tool.machine.root / "nothing" / "Caddyfile")
+    found = read(tool, file)
+    assert found.folder == tool.folder
+    assert [route.dns.provider for each in found.certificates for route in each.routes if route.dns] == ["cloudflare"]
+    result = tool.machine.imported(file)
+    assert [each.found.name for each, _ in result.certificates] == ["_.c.test"]
+
+
+def test_a_wildcard_is_not_proved_on_ports(tool: Caddy) -> None:
+    """For a wildcard without a DNS module, the note says what was not found."""
+    tool.certificate("*.c.test")
+    (note,) = read(tool).not_understood
+    assert note.code == "import-dns-unknown"
+    assert note.why == "No `tls` block with a DNS module was found for *.c.test, so its DNS host is unknown."
 
 
 @pytest.mark.shows_secret

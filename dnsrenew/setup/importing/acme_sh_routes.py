@@ -28,6 +28,12 @@ class _ProvedBy(Frozen):
     word: str
     alias: str
 
+    @property
+    def title(self) -> str:
+        """The method, in acme.sh's words."""
+        word = "standalone" if self.word == "no" else self.word or "?"
+        return f"{word} ({self.alias})" if self.alias and word.startswith("dns") else word
+
 
 def routes(settings: ShellSettings, name: str, domains: Sequence[str], kept: Kept) -> tuple[FoundRoute, ...]:
     """Return the routes of a certificate; none if they could not be told, with a note."""
@@ -47,7 +53,15 @@ def routes(settings: ShellSettings, name: str, domains: Sequence[str], kept: Kep
         route = _route(way, settings, name, names, kept)
         if route is not None:
             found.append(route if len(ways) > 1 else _for_all(route))
-    return tuple(found)
+    if len(ways) > 1 and not all(way.word.startswith("/") for way in ways):  # for webroots there is a text of its own
+        methods = "; ".join(f"{way.title}: {', '.join(names)}" for way, names in ways.items())
+        kept.notes.add(texts.SEVERAL_METHODS, *settings.place(_KEY), name=name, methods=methods)
+    # A route is tried for every name: DNS can prove each of them, also where no server has the name on port 80.
+    return tuple(sorted(found, key=_is_not_automatic_dns))
+
+
+def _is_not_automatic_dns(route: FoundRoute) -> bool:
+    return route.dns is None or route.dns.provider == "manual"
 
 
 def _for_all(route: FoundRoute) -> FoundRoute:

@@ -65,20 +65,24 @@ def usual(host: HostView) -> list[Path]:
 
 
 def is_here(folder: Path) -> bool:
-    """Tell whether a folder is a data folder of Caddy, or has a Caddyfile."""
+    """Tell whether a folder is a data folder of Caddy, or has a Caddyfile; or whether a file is one."""
+    if _is_caddyfile(folder):
+        return True
     if os.path.isfile(folder / _FILE) or os.path.isfile(folder / "instance.uuid"):
         return True
     return next(_certificate_folders(folder), None) is not None or next(_account_keys(folder), None) is not None
 
 
 def read(folder: Path, host: HostView) -> FoundData:
-    """Return the accounts and the certificates of Caddy."""
+    """Return the accounts and the certificates of Caddy.
+
+    :param folder: its data folder, the folder of the Caddyfile, or the Caddyfile itself.
+    """
     notes = reading.Notes()
-    data = _data_folder(folder, host)
-    file = _caddyfile(folder, host)
-    content = None if file is None else caddyfile.read(file, notes)
-    known = [] if content is None else sites(content, host, notes)
+    named = folder if _is_caddyfile(folder) else folder / _FILE
+    data = _data_folder(named.parent, host)
     newest = _newest(_certificate_folders(data))
+    known = _sites(named, {_domain(each) for each in newest}, host, notes)
     documents = {each: _document(each, notes) for each in newest}
     servers = [server for document in documents.values() if (server := _server(document))]
     servers += [site.directory for site in known if site.directory]
@@ -87,7 +91,7 @@ def read(folder: Path, host: HostView) -> FoundData:
     accounts = [_account(file, data, servers, notes) for file in _account_keys(data)]
     return FoundData(
         kind="caddy",
-        folder=folder,
+        folder=data if named == folder else folder,
         accounts=tuple(each for each in accounts if each is not None),
         certificates=tuple(each for each in certificates if each is not None),
         eab={site.directory: site.eab for site in known if site.directory and site.eab},
@@ -103,9 +107,28 @@ def _data_folder(folder: Path, host: HostView) -> Path:
     return next((each for each in candidates if any(os.path.isdir(each / name) for name in inside)), folder)
 
 
-def _caddyfile(folder: Path, host: HostView) -> Path | None:
-    places = [folder / _FILE, *(host.root / place for place in _PLACES), host.cwd / _FILE]
-    return next((place for place in places if os.path.isfile(place)), None)
+def _is_caddyfile(path: Path) -> bool:
+    """Tell whether a path is a file with a name that Caddy takes for a Caddyfile's."""
+    name = path.name.lower()
+    return (name.startswith(_FILE.lower()) or name.endswith(f".{_FILE.lower()}")) and os.path.isfile(path)
+
+
+def _sites(named: Path, domains: set[str], host: HostView, notes: reading.Notes) -> list[SiteTls]:
+    """Return the sites of the Caddyfile that was named; else of that with the most of the domains.
+
+    A package installs a Caddyfile even where another one is used.
+    """
+    places = [named] if os.path.isfile(named) else [*(host.root / place for place in _PLACES), host.cwd / _FILE]
+    found: list[tuple[list[SiteTls], reading.Notes]] = []
+    for place in filter(os.path.isfile, places):
+        its = reading.Notes()
+        content = caddyfile.read(place, its)
+        found.append(([] if content is None else sites(content, host, its), its))
+    if not found:
+        return []
+    chosen, its = max(found, key=lambda each: len(domains & {name for site in each[0] for name in site.names}))
+    notes.found += its.found
+    return chosen
 
 
 def _issuer_folder(directory: str) -> str:
@@ -207,9 +230,10 @@ def _certificate(
         return None
     site = next((each for each in caddy.sites if domains[0] in each.names), None)
     route = _route(site)
-    deployments = _deployments(name, site, caddy.host, notes) if route and site else ()
-    if not route:
-        notes.add(texts.CADDY_PORTS, *_place(site, leaf), name=name)
+    deployments = _deployments(name, domains[0], site, caddy.host, notes) if route and site else ()
+    if not route and not (site and site.module):  # of an unknown module there is a note
+        why = texts.CADDY_WILDCARD if domains[0].startswith("*.") else texts.CADDY_PORTS
+        notes.add(why, *_place(site, leaf), name=domains[0])
     return FoundCertificate(
         name=name.replace("wildcard_", "_"),
         domains=domains,
@@ -223,6 +247,11 @@ def _certificate(
         deployments=deployments,
         files=(FoundFile(str(leaf), "certificate"), FoundFile(str(key), "key")),
     )
+
+
+def _domain(folder: Path) -> str:
+    """Return the name that the folder of a certificate is for."""
+    return folder.name.replace("wildcard_", "*")
 
 
 def _names(document: Mapping[str, Any]) -> tuple[str, ...]:
@@ -241,7 +270,9 @@ def _route(site: SiteTls | None) -> tuple[FoundRoute, ...]:
     return (FoundRoute(challenge="dns-01", dns=site.dns, alias=site.alias),)
 
 
-def _deployments(name: str, site: SiteTls, host: HostView, notes: reading.Notes) -> tuple[FoundDeployment, ...]:
+def _deployments(
+    name: str, domain: str, site: SiteTls, host: HostView, notes: reading.Notes
+) -> tuple[FoundDeployment, ...]:
     """Return the entry that writes files beside the Caddyfile; the site has to name them."""
     if site.files:
         return ()
@@ -250,7 +281,7 @@ def _deployments(name: str, site: SiteTls, host: HostView, notes: reading.Notes)
     options: dict[str, object] = {"certificate": certificate, "key": key}
     if _has_group():
         options |= {"group": _GROUP, "key_mode": "0640"}
-    notes.add(texts.CADDY_RENEWS, site.file, site.line, name=name, certificate=certificate, key=key)
+    notes.add(texts.CADDY_RENEWS, site.file, site.line, name=domain, certificate=certificate, key=key)
     return (FoundDeployment(to="caddy", source=f"{site.file}:{site.line}", options=options),)
 
 

@@ -49,6 +49,8 @@ class SiteTls(Frozen):
     :ivar files: whether the site has certificate files of its own.
     :ivar internal: whether Caddy's own CA issues the certificates.
     :ivar directory: the directory URL of the CA; None: Caddy's default.
+    :ivar module: the name of the DNS module; "" without one.
+    :ivar dns: its account; None also if the module is unknown.
     :ivar alias: the target of the CNAME at ``_acme-challenge``.
     """
 
@@ -59,6 +61,7 @@ class SiteTls(Frozen):
     internal: bool = False
     directory: str | None = None
     trust: str = ""
+    module: str = ""
     dns: FoundDnsAccount | None = None
     alias: str | None = None
     eab: FoundEab | None = None
@@ -128,8 +131,10 @@ class _TlsReader:
                 return replace(found, trust=value)
             case "dns":
                 # `dns` without a name uses the global option.
-                account = caddy_hosts.account(line, self._environment, self._host, self._notes) if value else found.dns
-                return replace(found, dns=account)
+                if not value:
+                    return found
+                account = caddy_hosts.account(line, self._environment, self._host, self._notes)
+                return replace(found, module=line.words[1], dns=account)
             case "dns_challenge_override_domain":
                 return replace(found, alias=value or None)
             case "eab":

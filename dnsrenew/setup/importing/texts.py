@@ -287,6 +287,12 @@ ACME_SH_WAY: Final = Text(
     "The way {way} in which acme.sh proved {name} has no equivalent.",
     "Give the certificate a route: run dnsrenew providers to list the DNS hosts.",
 )
+SEVERAL_METHODS: Final = Text(
+    "import-not-understood",
+    "acme.sh proved the domains of {name} by several methods ({methods}); dnsrenew tries the routes in order for each "
+    "domain.",
+    "Test it with: dnsrenew renew --dry-run {name}",
+)
 SERVER_EDITED: Final = Text(
     "import-webroot-guessed",
     "{tool} edited the configuration of {server} to prove {name}; dnsrenew puts the responses into {webroot} instead.",

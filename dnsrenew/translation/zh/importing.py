@@ -79,6 +79,8 @@ TEXTS: Final = {
     "No `tls` block with a DNS module was found for {name}, so its DNS host is unknown.": (
         "没有找到 {name} 的带 DNS 模块的 `tls` 块，因此不知道其 DNS 服务商。"
     ),
+    "acme.sh proved the domains of {name} by several methods ({methods}); dnsrenew tries the routes in order for each "
+    "domain.": "acme.sh 用多种方法验证 {name} 的域名（{methods}）；dnsrenew 会对每个域名依次尝试各途径。",
     "Name another file, such as --config {other}, and take from it what you need.": (
         "请指定其他文件，例如 --config {other}，并从中取用所需的内容。"
     ),
