@@ -202,6 +202,30 @@ def test_a_proxy_that_is_not_there(facts: Make, through: Callable[[int], None]) 
     assert check.evidence["proxy"] == f"127.0.0.1:{nobody.port}"
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://user:canary@host:port",
+        "http://user:canary@127.0.0.1:99999",
+        "user:canary@[::1",
+        "http://[::1",
+        "::::",
+        "http://user:canary@",
+    ],
+)
+def test_a_proxy_without_a_valid_address(
+    facts: Make, through: Callable[[int], None], monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """An address that cannot be read is a mistake in the environment, and no part of it is shown."""
+    through(1)
+    monkeypatch.setenv("HTTPS_PROXY", address)
+    check = reachable.ca_reachable(facts(at(14000, "ca.test")), "lab")
+    assert (check.result, check.blocks, check.evidence["stage"], check.evidence["proxy"]) == ("bad", ALL, "dns", None)
+    assert "has no valid address" in check.summary
+    assert "HTTPS_PROXY" in check.fix
+    assert "canary" not in str(check)
+
+
 # ── the clock ───────────────────────────────────────────────────────────────────────────
 
 

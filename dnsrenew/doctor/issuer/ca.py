@@ -51,6 +51,7 @@ _PROXY_FAULTS: Final[Mapping[tuple[str, str], Text]] = {
     ("dns", "silent"): texts.PROXY_NO_ANSWER,
     ("dns", "no-answer"): texts.PROXY_NO_ANSWER,
     ("dns", "no-name"): texts.PROXY_NO_NAME,
+    ("dns", "proxy"): texts.PROXY_INVALID,
     ("tcp", "silent"): texts.PROXY_SILENT,
     ("tcp", "refused"): texts.PROXY_REFUSED,
     ("tcp", "unreachable"): texts.PROXY_REFUSED,
@@ -171,7 +172,8 @@ def _address(ca: CA, stages: ConnectionStages) -> dict[str, Any]:
     if not stages.through_proxy:
         return {"host": stages.host, "port": stages.port}
     port = target.port or (443 if target.scheme == "https" else 80)
-    return {"host": target.hostname, "port": port, "proxy": f"{stages.host}:{stages.port}"}
+    proxy = f"{stages.host}:{stages.port}" if stages.host else None
+    return {"host": target.hostname, "port": port, "proxy": proxy}
 
 
 def _listed(stages: ConnectionStages, place: _Place) -> list[dict[str, Any]]:

@@ -126,6 +126,11 @@ PROXY_NO_NAME: Final = Text(
     "The proxy {proxy}, which the environment sets for the CA {ca}, cannot be found: its name does not exist in DNS.",
     "Correct HTTPS_PROXY in the environment of dnsrenew, or remove it.",
 )
+PROXY_INVALID: Final = Text(
+    _REACHABLE,
+    "The proxy that the environment sets for the CA {ca} has no valid address.",
+    "Correct HTTPS_PROXY in the environment of dnsrenew, or remove it.",
+)
 PROXY_NO_ANSWER: Final = Text(
     _REACHABLE,
     "The proxy {proxy}, which the environment sets for the CA {ca}, cannot be found: the DNS server that this host "

@@ -185,6 +185,9 @@ TEXTS: Final = {
         "CA {ca} 的 `eab.hmac`（{reference}）不是密钥：它必须是 base64url。"
     ),
     "The key `eab.hmac` of the CA {ca} can be read.": "可以读取 CA {ca} 的密钥 `eab.hmac`。",
+    "The proxy that the environment sets for the CA {ca} has no valid address.": (
+        "环境变量为 CA {ca} 设置的代理没有有效的地址。"
+    ),
     "The proxy {proxy} does not connect to the CA {ca} at {host} port {port} (its answer: {error}).": (
         "代理 {proxy} 没有连接到 CA {ca} 在 {host} 的 {port} 端口（其应答：{error}）。"
     ),
