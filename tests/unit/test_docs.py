@@ -279,13 +279,13 @@ def test_the_configuration_with_routes_falls_back_as_the_readme_says() -> None:
 
 TESTS = [
     named
-    for page in ("internals/promises.md", "how-it-works/security.md")
+    for page in ("internals/promises.md", "security.md")
     for named in re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", (ROOT / "docs" / page).read_text("utf-8"))
 ]
 
 
 @pytest.mark.parametrize(("file", "name"), TESTS)
 def test_a_promise_is_held_by_a_test_that_is_there(file: str, name: str) -> None:
-    """Each test that docs/internals/promises.md or docs/how-it-works/security.md names exists."""
+    """Each test that docs/internals/promises.md or docs/security.md names exists."""
     assert (ROOT / file).is_file()
     assert not name or f"def {name}(" in (ROOT / file).read_text("utf-8")
