@@ -17,6 +17,7 @@ from dnsrenew.doctor.facts import Facts
 from dnsrenew.doctor.forms import sentences
 from dnsrenew.doctor.keeping import persist_route, schedule, served, store
 from dnsrenew.doctor.private import of_host
+from dnsrenew.errors import StoreError
 from dnsrenew.fallback import history
 from dnsrenew.model import Certificate, CertificateSpec, Check
 from dnsrenew.runtime.context import Context
@@ -304,8 +305,25 @@ def test_a_certificate_that_is_not_deployed(tmp_path: Path) -> None:
 
 
 def test_without_deployments_there_is_nothing_to_say(tmp_path: Path) -> None:
-    """Without deployments or without a certificate there is no check of the served one."""
+    """Without deployments there is no check of the served certificate, whatever the store says."""
     found = facts(tmp_path)
     assert served.served(found, spec_of(found)) is None
+    found.store_error = StoreError("store-not-private", "Others can change it.", fix="Change its mode.")
+    assert served.served(found, spec_of(found)) is None
+    found.store_error = None
     obtain(found)
     assert served.served(found, spec_of(found)) is None
+
+
+def test_a_port_before_the_first_certificate(tmp_path: Path) -> None:
+    """A port that is to be verified is listed as unknown as long as there is no certificate; without one nothing is."""
+    files = {"to": "files", "certificate": str(tmp_path / "full.pem"), "key": str(tmp_path / "key.pem")}
+    found = facts(tmp_path / "a", deploy=[files | {"verify": ["127.0.0.1:1", "127.0.0.1:2"]}])
+    check = look(found)
+    assert (check.result, [each["port"] for each in check.evidence["ports"]]) == (
+        "unknown",
+        ["127.0.0.1:1", "127.0.0.1:2"],
+    )
+    assert check.fix == "Obtain it: dnsrenew renew home"
+    without = facts(tmp_path / "b", deploy=[files])
+    assert served.served(without, spec_of(without)) is None

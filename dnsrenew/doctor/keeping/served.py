@@ -22,12 +22,14 @@ _UNREACHABLE: Final = "deploy-unreachable"
 
 def served(facts: Facts, spec: CertificateSpec) -> Check | None:
     """Ask each ``verify`` port of the deployments which certificate it serves; compare fingerprints."""
+    if not spec.deploy:
+        return None
     state = facts.state(spec.name)
     certificate = facts.store.certificate(spec.name, state)
-    if certificate is None or not spec.deploy:
-        return None
     ports = [(entry.options, port) for entry in spec.deploy if isinstance(entry, Deployment) for port in _ports(entry)]
-    tasks = facts.context.call_all([partial(_look, facts, certificate, *each) for each in ports], _AT_ONCE)
+    if certificate is None:
+        return _without_certificate(spec.name, [port for _, port in ports])
+    tasks = facts.context.call_all([partial(_inspect, facts, certificate, *each) for each in ports], _AT_ONCE)
     found = [task.result() for task in tasks]
     evidence: dict[str, Any] = {"name": spec.name, "ports": found}
     wrong = [each for each in found if each["result"] != "ok"]
@@ -40,13 +42,20 @@ def served(facts: Facts, spec: CertificateSpec) -> Check | None:
     return Check.of(texts.SERVED_OK, "ok", evidence, ports=[port for _, port in ports]) if ports else None
 
 
-def _look(facts: Facts, certificate: Certificate, options: Mapping[str, Any], port: str) -> dict[str, Any]:
+def _inspect(facts: Facts, certificate: Certificate, options: Mapping[str, Any], port: str) -> dict[str, Any]:
     """Return what a port of an entry does."""
     try:
         verify.wait_served(facts.context, verify.wanted(certificate, options, [port]), 0)
     except DeployError as error:
         return {"port": port, "result": "bad", "error": error.code, **error.evidence}
     return {"port": port, "result": "ok"}
+
+
+def _without_certificate(name: str, ports: Sequence[str]) -> Check | None:
+    if not ports:
+        return None
+    evidence = {"name": name, "ports": [{"port": port, "result": "unknown"} for port in ports]}
+    return Check.of(texts.SERVED_NONE_YET, "unknown", evidence, ports=ports)
 
 
 def _not_served(evidence: dict[str, Any], wrong: Sequence[Mapping[str, Any]]) -> Check:

@@ -52,6 +52,9 @@ SERVED_NOTHING_AND_MORE: Final = Text(
     "Nothing answers at {port}, where the certificate should be served. Other ports that do not serve it: {more}.",
     SERVED_NOTHING.fix,
 )
+SERVED_NONE_YET: Final = Text(
+    "served", "There is no certificate {name} yet that {ports} could serve.", "Obtain it: dnsrenew renew {name}"
+)
 SERVED_PENDING: Final = Text(
     "served",
     "The certificate in the store has not been deployed to {targets}.",

@@ -82,6 +82,7 @@ TEXTS: Final = {
         "存储目录 {path} 尚不存在；首次续期时会创建它。"
     ),
     "The store {path} is private and can be written.": "存储目录 {path} 不对他人开放，并且可写。",
+    "There is no certificate {name} yet that {ports} could serve.": "还没有证书 {name}，{ports} 尚无证书可提供。",
     "There is no certificate {name} yet.": "还没有证书 {name}。",
     "This check failed itself ({cause}).": "此项检查自身出错（{cause}）。",
     "The check did not finish in time.": "检查未能及时完成。",
