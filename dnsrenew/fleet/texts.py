@@ -22,8 +22,12 @@ IN_CONFIGURATION: Final = Phrase("another name: a table of the configuration has
 ADDED_BEFORE: Final = Phrase("another name: dnsrenew fleet add added this one")
 SYNCED_BEFORE: Final = Phrase("another name: dnsrenew fleet sync wrote this one from a configuration")
 NAME_OF_TAGS: Final = Phrase("another name, or one of the tags of the existing certificate ({tags})")
-DOMAIN_OF_TAGS: Final = Phrase("another domain: the certificate {name} with other tags ({tags}) has this one")
-DOMAIN_WITHOUT_TAGS: Final = Phrase("another domain: the certificate {name}, which has no tags, has this one")
+DOMAIN_OF_TAGS: Final = Phrase(
+    "another domain: the certificate {name} with other tags ({tags}) has this one, or one that overlaps it"
+)
+DOMAIN_WITHOUT_TAGS: Final = Phrase(
+    "another domain: the certificate {name}, which has no tags, has this one, or one that overlaps it"
+)
 
 # ── errors ──────────────────────────────────────────────────────────────────────────────
 
@@ -35,7 +39,7 @@ NO_FLEET: Final = Text(
 QUEUE_UNFIT: Final = Text(
     "store-schema",
     "The tables of the queue in the database {database} at {server} cannot be used: {reason}.",
-    "Run `dnsrenew fleet init`, which makes them if there are none. If that does not help, drop all tables whose "
+    "Run `dnsrenew fleet init`, which creates them if there are none. If that does not help, drop all tables whose "
     "names begin with procrastinate_ and run it again: it recreates the jobs.",
 )
 NAME_UNKNOWN: Final = Text(

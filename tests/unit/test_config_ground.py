@@ -119,6 +119,14 @@ def test_root_refuses_every_weak_file(folder: Path, name: str, weaken: Weakening
 
 
 @as_root
+def test_an_empty_folder_of_includes_is_not_sticky_either(folder: Path) -> None:
+    """Others could add a file to a folder of includes that is writable by all, though there is none in it yet."""
+    (folder / "conf.d/more.toml").unlink()
+    (folder / "conf.d").chmod(0o1777)
+    assert refused(Config.find)["path"] == str(folder / "conf.d")
+
+
+@as_root
 @pytest.mark.parametrize("weak", ["conf.d", "providers"])
 def test_nobody_else_may_add_files(folder: Path, weak: str) -> None:
     """A sticky folder is refused if any file in it is used, but accepted above a named file."""

@@ -19,7 +19,7 @@ TEXTS: Final = {
     "JSON with NaN or Infinity, or with values nested too deeply": "含有 NaN 或 Infinity 的 JSON，或嵌套过深的 JSON",
     "No certificate of the fleet has a name that matches {name}.": "集群中没有名称与 {name} 匹配的证书。",
     "No certificate of the fleet has the tag {tag}.": "集群中没有带标签 {tag} 的证书。",
-    "Run `dnsrenew fleet init`, which makes them if there are none. If that does not help, drop all tables whose "
+    "Run `dnsrenew fleet init`, which creates them if there are none. If that does not help, drop all tables whose "
     "names begin with procrastinate_ and run it again: it recreates the jobs.": (
         "请运行 `dnsrenew fleet init`，它会创建缺少的数据表。如果没有帮助，请删除名称以 procrastinate_ 开头的所有数据"
         "表，然后重新运行：它会重新创建任务。"
@@ -48,11 +48,11 @@ TEXTS: Final = {
     "a line of more than {most:,} bytes": "超过 {most:,} 字节的行",
     "a line that is not UTF-8 text (byte {position})": "不是 UTF-8 文本的行（第 {position} 字节）",
     "an incomplete character (a lone surrogate)": "不完整的字符（单独的代理码位）",
-    "another domain: the certificate {name} with other tags ({tags}) has this one": (
-        "其他域名（标签不同的证书 {name} 已有此域名，其标签为 {tags}）"
+    "another domain: the certificate {name} with other tags ({tags}) has this one, or one that overlaps it": (
+        "其他域名（标签不同的证书 {name} 已有此域名或与其重叠的域名，其标签为 {tags}）"
     ),
-    "another domain: the certificate {name}, which has no tags, has this one": (
-        "其他域名（没有标签的证书 {name} 已有此域名）"
+    "another domain: the certificate {name}, which has no tags, has this one, or one that overlaps it": (
+        "其他域名（没有标签的证书 {name} 已有此域名或与其重叠的域名）"
     ),
     "another name, or one of the tags of the existing certificate ({tags})": (
         "其他名称，或写上现有证书的一个标签（{tags}）"
