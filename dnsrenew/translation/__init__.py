@@ -72,8 +72,15 @@ class Translator:
         A text that was stored is translated too, if a template gives it (:mod:`dnsrenew.translation.stored`). Any other
         is returned unchanged.
         """
+        return self._shown(text, 0)
+
+    def _shown(self, text: str, depth: int) -> str:
+        """Return a message in the language.
+
+        :param depth: how many stored messages it is in.
+        """
         if not isinstance(text, Message):
-            return self._stored(text) if self._catalogue and " " in text else text
+            return self._stored(text, depth) if self._catalogue and " " in text and depth < stored.DEEPEST else text
         template = self.template(text.template)
         shown = self._closed(template.format_map({name: self._value(each) for name, each in text.values.items()}))
         return _STOP.sub("", shown) if isinstance(text, Clause) else shown
@@ -92,29 +99,30 @@ class Translator:
         closed = text if self.language == "en" else re.sub(_GAP, "", text)
         return closed.replace(_EDGE, "")
 
-    def _value(self, value: Any) -> Any:
+    def _value(self, value: Any, depth: int = 0) -> Any:
         """Return the value of a field as it is shown."""
         if isinstance(value, str):
             if self._moment and not isinstance(value, Message) and _TIME.fullmatch(value):
                 return self._moment(datetime.fromisoformat(value))
-            shown = self.message(value)
+            shown = self._shown(value, depth)
             return short_time(value) if shown == value else f"{_EDGE}{shown}{_EDGE}"
         if isinstance(value, (list, tuple)):
             separators = _CLAUSE_SEPARATORS if any(isinstance(each, Message) for each in value) else _SEPARATORS
             return separators[self.language].join(str(self._value(each)) for each in value)
         return value
 
-    def _from_stored(self, text: str) -> str:
+    def _from_stored(self, text: str, depth: int) -> str:
         """Return the translation of a text, with or without its full stop; the text itself if no template gives it."""
         if (time := _SHOWN_TIME.fullmatch(text)) and self._moment:
             return self._moment(datetime.fromisoformat(f"{time[1]}+00:00"))
+        if halves := self._templates.halves(text):
+            first, others = (self._shown(each, depth + 1) for each in halves)
+            return first + ("" if first.endswith("。") else " ") + others
         for stop in ("", "."):
-            whole = f"{text}{stop}"
-            exact = self._catalogue.get(whole) or self._catalogue.get(whole[:1].upper() + whole[1:])
-            found = (whole, {}) if exact else self._templates.find(whole)
+            found = self._templates.find(f"{text}{stop}")
             if found is not None:
-                values = {name: self._value(value) for name, value in found[1].items()}
-                shown = self._closed(stored.filled(exact or self._catalogue[found[0]], values))
+                values = {name: self._value(value, depth + 1) for name, value in found[1].items()}
+                shown = self._closed(stored.filled(self._catalogue[found[0]], values))
                 return _STOP.sub("", shown) if stop else shown
         return text
 

@@ -15,6 +15,10 @@ import dns.rdatatype
 import pytest
 
 from dnsrenew.base.texts import BAD_LABEL
+from dnsrenew.ca.texts import VALIDATIONS_FAILED
+from dnsrenew.challenges.http01.texts import UNREACHABLE_BECAUSE
+from dnsrenew.challenges.texts import LIKELY_CAUSE
+from dnsrenew.checks.texts import ADDRESSES_MISSING, CAA_FORBIDS_ALL
 from dnsrenew.config.texts import AGREE, NOT_EMPTY, PROFILE, UNKNOWN_ACCOUNT
 from dnsrenew.dns import propagation_report, query_errors, wire
 from dnsrenew.dns.name_servers import NameServer
@@ -239,6 +243,24 @@ def test_a_stored_message_is_translated(english: str, chinese: str) -> None:
     """
     assert Translator("zh", lambda time: f"{time:%H:%M}").message(english) == chinese
     assert Translator("en").message(english) == english
+
+
+@pytest.mark.parametrize("detail", ["Timeout.", 'Get "http://h/a": no answer. Try it later.', "The host a refused it."])
+@pytest.mark.parametrize("likely", [ADDRESSES_MISSING.message, CAA_FORBIDS_ALL.message])
+@pytest.mark.parametrize("outer", [UNREACHABLE_BECAUSE, LIKELY_CAUSE])
+def test_a_stored_message_of_several_templates(outer: Text, likely: str, detail: str) -> None:
+    """What was stored is translated like the message itself, although the store has only the whole text."""
+    ca_message = VALIDATIONS_FAILED.fill(ca="lab", problems=f"h.test (connection): {detail}")[1]
+    cause = Message.filled(likely, {"identifier": "h.test", "place": "h.test"})
+    message = outer.fill(ca_message=ca_message, likely=cause, likely_fix="")[1]
+    found, expected = Translator("zh").message(str(message)), Translator("zh").message(message)
+    assert found.replace(" ", "") == expected.replace(" ", "")
+
+
+def test_a_message_within_a_message_has_an_end() -> None:
+    """A text that others wrote cannot exhaust the stack or the time."""
+    for text in ("a was left out: " * 240, "a was left out: b. " * 200):
+        assert CHINESE.search(Translator("zh").message(text.strip()))
 
 
 def test_every_template_is_found_again() -> None:
