@@ -143,6 +143,13 @@ class _Http(_SharedConnectTimeout, connection.HTTPConnection):
 class _Https(_SharedConnectTimeout, connection.HTTPSConnection):
     response_class = _BoundedAnswer
 
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except TimeoutError:
+            # A proxy was silent, or the server in the TLS handshake. For urllib3 that is a time-out of the answer.
+            raise urllib3_errors.ConnectTimeoutError(self, "the connection timed out") from None
+
 
 class _HttpPool(connectionpool.HTTPConnectionPool):
     ConnectionCls = _Http

@@ -55,6 +55,9 @@ def check_driver(
     )
 
 
+check_driver.__module__ = "dnsrenew.testing"
+
+
 def run_check(
     make: Make,
     zone: str,

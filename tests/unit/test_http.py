@@ -1,6 +1,7 @@
 """The HTTP client against servers that answer, respond slowly, send invalid data and close the connection."""
 
 import base64
+import gzip
 import http.client
 import json
 import re
@@ -167,10 +168,15 @@ def test_a_slow_answer_leaves_the_next_its_time(client: HttpClient, server: Serv
         (b"", "the connection ended before the answer was complete"),
         (ok(b"abc")[:-1], "the connection ended before the answer was complete"),
         (b"garbage\r\n\r\n", "its answer is not HTTP"),
+        (ok(b"not gzip", "Content-Encoding: gzip"), "its answer cannot be decompressed"),
+        (
+            ok(gzip.compress(b"x" * 999, mtime=0)[:-9] + b"damaged!!", "Content-Encoding: gzip"),
+            "its answer cannot be decompressed",
+        ),
     ],
 )
 def test_an_answer_that_breaks_off_is_a_reset(client: HttpClient, server: Server, answer: bytes, detail: str) -> None:
-    """No response, a cut body and invalid HTTP are a reset. The detail names no Python class."""
+    """No response, a cut or damaged body and invalid HTTP are a reset. The detail names no Python class."""
     server.will(server.answers(answer))
     failure = fails(lambda: client.request("GET", server.url, timeout=QUICK))
     assert (failure.kind, failure.detail) == ("reset", detail)
@@ -342,6 +348,18 @@ def test_no_tls_where_tls_should_be(client: HttpClient, server: Server) -> None:
     server.will(lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
     failure = fails(lambda: client.request("GET", server.url.replace("http:", "https:")))
     assert (failure.kind, failure.untrusted) == ("tls", False)
+
+
+def test_a_server_that_is_silent_before_tls(client: HttpClient, server: Server) -> None:
+    """The TLS handshake belongs to the connection: the detail has the connect time-out."""
+
+    def silent(connection: socket.socket) -> None:
+        while connection.recv(65536):
+            pass
+
+    server.will(silent)
+    failure = fails(lambda: client.request("GET", server.url.replace("http:", "https:"), timeout=(0.2, 9.0)))
+    assert (failure.kind, failure.detail) == ("timeout", "no connection was made within 0.2 s")
 
 
 @pytest.mark.parametrize("content", [None, "", "junk"])

@@ -14,6 +14,7 @@ from typing import Any, get_args
 import pytest
 
 import dnsrenew
+from dnsrenew import testing
 from dnsrenew.base.values import Frozen
 from dnsrenew.model.result import Outcome as OutcomeAtHome
 from docs import python_reference
@@ -86,6 +87,13 @@ def test_each_name_resolves(name: str) -> None:
         assert not text.startswith(f"{name}("), f"{name} has no docstring"
     else:
         assert name == "__version__" or get_args(thing)
+
+
+@pytest.mark.parametrize("name", testing.__all__)
+def test_each_name_for_tests_resolves(name: str) -> None:
+    """A name of `dnsrenew.testing` has the name of that package, wherever it is written."""
+    thing = getattr(testing, name)
+    assert (thing.__module__, thing.__qualname__) == ("dnsrenew.testing", name)
 
 
 def test_a_class_has_one_name_wherever_it_is_imported_from() -> None:

@@ -20,6 +20,7 @@ TEXTS: Final = {
     "it redirects to {host}, which is not followed": "它重定向到 {host}，dnsrenew 不予跟随",
     "it redirects without saying where to": "它要求重定向，但没有说明去处",
     "its address is not a valid URL": "其地址不是有效的 URL",
+    "its answer cannot be decompressed": "无法解压其应答",
     "its answer is longer than {limit} bytes": "其应答超过 {limit} 字节",
     "its answer is not HTTP": "其应答不是 HTTP",
     "its certificate is not trusted ({cause})": "其证书不受信任（{cause}）",
