@@ -177,12 +177,12 @@ RATE_LIMITED_UNTIL: Final = Text(
 PAUSED: Final = Text(
     "ca-rate-limited",
     _REFUSED,
-    "Open the address in the message: the CA refuses these names until you let it continue there.",
+    "Open the address in the message: the CA refuses these names until you allow it to continue there.",
 )
 PAUSED_AT: Final = Text(
     "ca-rate-limited",
     "The CA {ca} refused {request}: {reason} See {url}",
-    "Open the address in the message: the CA refuses these names until you let it continue there.",
+    "Open the address in the message: the CA refuses these names until you allow it to continue there.",
 )
 
 # ── refusals without a problem document ─────────────────────────────────────────────────

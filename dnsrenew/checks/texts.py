@@ -41,12 +41,13 @@ ADDRESS_PROXIED: Final = Text(
     "address",
     "The {kind} record of {identifier} points to {address}, which belongs to {proxy}; it is unknown whether it passes "
     "requests on to this host.",
-    "Use a dns-01 route for {identifier}, or see that the proxy passes /.well-known/acme-challenge/ on to this host.",
+    "Use a dns-01 route for {identifier}, or make sure that the proxy passes /.well-known/acme-challenge/ on to this "
+    "host.",
 )
 ADDRESS_SHARED: Final = Text(
     "address",
     "{identifier} points to this host and to others ({address}); the CA connects to one of them.",
-    "See that every host of {identifier} answers challenges, or use a dns-01 route.",
+    "Make sure that every host of {identifier} answers challenges, or use a dns-01 route.",
 )
 
 # ── CAA (RFC 8659, RFC 8657) ────────────────────────────────────────────────────────────

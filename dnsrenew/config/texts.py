@@ -166,7 +166,7 @@ PROGRAM_MISSING: Final = Text(
 WEBROOT_MISSING: Final = Text(
     "webroot-missing",
     "The folder {path} of {names} does not exist on this machine.",
-    "Correct `{key}` or make the folder, unless the configuration is for another machine.",
+    "Correct `{key}` or create the folder, unless the configuration is for another machine.",
 )
 FLEET_UNSEALED: Final = Text(
     "fleet-unsealed",

@@ -11,7 +11,7 @@ from dnsrenew.errors import Phrase, Text
 PAIR_WRONG: Final = Text(
     "deploy-pair",
     "The certificate and its key cannot be loaded together: {reason}.",
-    "Run dnsrenew renew --force {certificate}, which makes a new pair.",
+    "Run dnsrenew renew --force {certificate}, which creates a new pair.",
 )
 UNEXPECTED: Final = Text(
     "deploy-refused",
@@ -44,7 +44,7 @@ TOO_LARGE: Final = Text(
 UNWRITABLE: Final = Text(
     "deploy-unwritable",
     "{path} cannot be written: {reason}.",
-    "Let the user {user} write to {folder}, or run dnsrenew as a user that can.",
+    "Allow the user {user} to write to {folder}, or run dnsrenew as a user that can.",
 )
 FULL: Final = Text(
     "deploy-unwritable",
@@ -53,7 +53,7 @@ FULL: Final = Text(
 )
 READ_ONLY: Final = Text(
     "deploy-unwritable",
-    "The systemd unit that runs dnsrenew does not let it write {path}: {reason}.",
+    "The systemd unit that runs dnsrenew does not allow it to write {path}: {reason}.",
     "Run `dnsrenew schedule install` again, so that the unit allows writing to {folder}.",
 )
 OWNER_REFUSED: Final = Text(
@@ -100,7 +100,7 @@ NO_ANSWER: Final = Text(
 WEBHOOK_REFUSED: Final = Text(
     "deploy-refused",
     "{url} answered with status {status}.",
-    "Read the log of the server at that address, correct what it says, and run dnsrenew deploy.",
+    "Read the log of the server at that address, correct what it reports, and run dnsrenew deploy.",
 )
 
 # ── verifying ───────────────────────────────────────────────────────────────────────────
@@ -152,7 +152,7 @@ HFS_SILENT: Final = Text(
 )
 HFS_CLOSED: Final = Text(
     "deploy-refused",
-    "HFS at {url} does not let this program change its settings (HTTP {status}).",
+    "HFS at {url} does not allow this program to change its settings (HTTP {status}).",
     "Set `user` and `password` of an HFS admin in the `deploy` entry, or open the admin page to this machine.",
 )
 HFS_TOO_OLD: Final = Text(
@@ -179,7 +179,7 @@ HFS_NOT_LISTENING: Final = Text(
 HFS_REFUSED: Final = Text(
     "deploy-refused",
     "HFS at {url} refused a request (HTTP {status}): {reason}.",
-    "Read the log of HFS, correct what it says, and run dnsrenew deploy.",
+    "Read the log of HFS, correct what it reports, and run dnsrenew deploy.",
 )
 HFS_RENEWAL_OFF: Final = Text(
     "hfs-renewal-off",
@@ -229,7 +229,7 @@ API_LATE: Final = Text(
 )
 API_LOGIN: Final = Text(
     "deploy-refused",
-    "{name} at {url} refused the token or the password, or what its user wants to do (HTTP {status}).",
+    "{name} at {url} refused the token or the password, or its user lacks a permission (HTTP {status}).",
     "Check the token or the user and password in the `deploy` entry, and the rights of that user.",
 )
 API_REFUSED: Final = Text(
@@ -258,7 +258,7 @@ SYNOLOGY_LOGIN: Final = Text(
 SYNOLOGY_REFUSED: Final = Text(
     "deploy-refused",
     "{name} at {url} refused the call {call} (error {number}).",
-    "Read the log of DSM, correct what it says, and run dnsrenew deploy {certificate}.",
+    "Read the log of DSM, correct what it reports, and run dnsrenew deploy {certificate}.",
 )
 TRUENAS_NO_REST: Final = Text(
     "deploy-unsupported",
@@ -299,7 +299,7 @@ KUBE_TYPE: Final = Text(
 DOCKER_SILENT: Final = Text(
     "deploy-unreachable",
     "The socket {socket} of Docker cannot be used: {reason}.",
-    "Start Docker, let the user of dnsrenew use {socket}, or set `socket` in the `deploy` entry.",
+    "Start Docker, allow the user of dnsrenew to use {socket}, or set `socket` in the `deploy` entry.",
 )
 DOCKER_REFUSED: Final = Text(
     "deploy-refused",
@@ -352,7 +352,7 @@ SSH_SILENT: Final = Text(
 SSH_UNWRITABLE: Final = Text(
     "deploy-unwritable",
     "The files on {host} cannot be written: {reason}.",
-    "Create the folder there, and let the user of the SSH login write to it.",
+    "Create the folder there, and allow the user of the SSH login to write to it.",
 )
 SSH_PATH: Final = Text(
     "deploy-unwritable",

@@ -83,7 +83,7 @@ LOOKUPS_SILENT: Final = Text(
 MANY_SERVERS: Final = Text(
     "dns-many-servers",
     "The zone {zone} has {count} name servers; {limit} of them, chosen at random, are queried.",
-    "Remove NS records of {zone}: more than {limit} name servers make no zone more reliable.",
+    "Remove NS records of {zone}: more than {limit} name servers do not make a zone more reliable.",
 )
 MANY_ADDRESSES: Final = Text(
     "dns-many-servers",

@@ -262,7 +262,7 @@ DELEGATE_OWN_ZONE: Final = Text(
 DELEGATE_SILENT: Final = Text(
     "dns-unreachable",
     "No name server of {zone} says whether {name} has a CNAME record: {answers}.",
-    "Let DNS queries of this host through to port 53, then run dnsrenew delegate again.",
+    "Allow DNS queries from this host to port 53, then run dnsrenew delegate again.",
 )
 DELEGATE_LEADS_ELSEWHERE: Final = Text(
     "delegate-cname-elsewhere",
@@ -304,9 +304,9 @@ DELEGATE_PERSIST_AGAIN: Final = Phrase(
 )
 DELEGATE_VALIDATED: Final = Text(
     "delegate-validated",
-    "The CA {ca} still accepts an earlier validation of {identifier}, so it does not say which TXT record it wants.",
-    'Add the route {{ challenge = "dns-persist-01" }} to the certificate: the renewal that needs the record says which '
-    "to set.",
+    "The CA {ca} still accepts an earlier validation of {identifier}, so it does not show which TXT record it "
+    "requires.",
+    'Add the route {{ challenge = "dns-persist-01" }} to the certificate: the renewal that needs the record shows it.',
 )
 
 # The registration at an acme-dns server.
@@ -334,7 +334,7 @@ ACME_DNS_NO_FILE: Final = Text(
 ACME_DNS_UNWRITABLE: Final = Text(
     "acme-dns-unwritable",
     "The registration of the DNS account {account} cannot be kept: {reason}",
-    "Let the user of dnsrenew write to {folder}, or name another file: registration = FILE.",
+    "Allow the user of dnsrenew to write to {folder}, or name another file: registration = FILE.",
 )
 
 # Clauses for `answers`, one each.

@@ -62,7 +62,7 @@ _RUN_BY_HAND: Final = "Run the command by hand, as the user that runs dnsrenew, 
 COMMAND_CANNOT_RUN: Final = Text(
     _MISSING,
     "The secret {reference} cannot be read: the command cannot be run ({cause}).",
-    "Correct the path of the command, and let the user that runs dnsrenew execute it.",
+    "Correct the path of the command, and allow the user that runs dnsrenew to execute it.",
 )
 COMMAND_OUTPUT_TOO_LONG: Final = Text(
     _MISSING,
@@ -72,7 +72,7 @@ COMMAND_OUTPUT_TOO_LONG: Final = Text(
 COMMAND_TIMED_OUT: Final = Text(
     _MISSING,
     "The secret {reference} cannot be read: the command was still running after {seconds} s.",
-    "Use a command that ends by itself and asks no question.",
+    "Use a command that exits without asking a question.",
 )
 COMMAND_FAILED: Final = Text(
     _MISSING,

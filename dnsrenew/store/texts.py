@@ -54,7 +54,7 @@ NOT_A_FOLDER: Final = Text(
 )
 NO_NEW_FOLDER: Final = Text(
     "store-failed",
-    "The folder {path} for the store cannot be made: the file system of {existing} takes no new folders.",
+    "The folder {path} for the store cannot be created: the file system of {existing} accepts no new folders.",
     "Set `store` to a folder on another file system.",
 )
 VANISHED: Final = Text(

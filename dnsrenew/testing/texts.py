@@ -61,7 +61,7 @@ ZONE_UNKNOWN: Final = Text(
 NO_REGISTRATION: Final = Text(
     "check-no-zone",
     "The account {account} writes only the name of its registration, and has none yet.",
-    "Run dnsrenew delegate NAME: it registers, and says which CNAME record to set.",
+    "Run dnsrenew delegate NAME: it registers, and shows the CNAME record to set.",
 )
 NAME_UNKNOWN: Final = Text(
     "check-no-zone",

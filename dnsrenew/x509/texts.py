@@ -48,13 +48,13 @@ FROM_CA: Final = ChainTexts(
     ),
     dates=Text(
         "certificate-wrong",
-        "The certificate from the CA is valid from {not_before} to {not_after}, and this host's clock says {now}.",
+        "The certificate from the CA is valid from {not_before} to {not_after}, and this host's clock shows {now}.",
         _FIX,
     ),
     chain_dates=Text(
         "certificate-wrong",
-        "A certificate in the chain from the CA is valid from {not_before} to {not_after}, and this host's clock says "
-        "{now}.",
+        "A certificate in the chain from the CA is valid from {not_before} to {not_after}, and this host's clock "
+        "shows {now}.",
         _FIX,
     ),
     chain=Text(
@@ -100,12 +100,12 @@ FROM_FILE: Final = ChainTexts(
     ),
     dates=Text(
         "certificate-wrong",
-        "The certificate is valid from {not_before} to {not_after}, and this host's clock says {now}.",
+        "The certificate is valid from {not_before} to {not_after}, and this host's clock shows {now}.",
         _ASK,
     ),
     chain_dates=Text(
         "certificate-wrong",
-        "A certificate in the chain is valid from {not_before} to {not_after}, and this host's clock says {now}.",
+        "A certificate in the chain is valid from {not_before} to {not_after}, and this host's clock shows {now}.",
         "Replace it in the file with the one that the issuer publishes now.",
     ),
     chain=Text(

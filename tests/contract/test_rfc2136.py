@@ -132,7 +132,7 @@ def test_a_wrong_key_has_its_own_code(bind: Lab, context: Context, changes: dict
     ("answered", "code", "words"),
     [
         (dns.rcode.NOTIMP, "provider-refused", "does not support dynamic updates of the zone example.test"),
-        (dns.rcode.REFUSED, "provider-unauthorized", "does not let this key update the zone example.test"),
+        (dns.rcode.REFUSED, "provider-unauthorized", "does not allow this key to update the zone example.test"),
         (dns.rcode.SERVFAIL, "provider-server-error", "could not write the update of the zone example.test"),
         (dns.rcode.NOTAUTH, "provider-unauthorized", "for the zone example.test, or is not its primary server"),
         (dns.rcode.NOERROR, "provider-refused", "is not signed with the key"),

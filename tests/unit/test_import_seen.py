@@ -198,7 +198,7 @@ def test_every_server_has_to_be_seen(switched: Switched, monkeypatch: pytest.Mon
     target.write_text(text.replace(f', verify = "localhost:{switched.port}"', ""))
     assert target.read_text() != text
     with switched.serving(switched.stored):
-        assert_withheld(switched.again(), "The port on which the server serves example.test is not known .*`verify`")
+        assert_withheld(switched.again(), "The port on which the server serves example.test is not given .*`verify`")
         target.write_text(text)
         assert_named(switched.again())
     assert odd.exists()
@@ -211,7 +211,7 @@ def test_a_port_of_one_server_does_not_vouch_for_another(switched: Switched, mon
     switched.machine.write("etc/prosody/conf.d/example.lua", f'certificate = "{new}";\n')
     target, own = switched.machine.target, f'"localhost:{switched.port}"'
     with switched.serving(switched.stored), serving(switched.stored) as other:
-        assert_withheld(switched.again(), "The port on which Prosody serves example.test is not known")
+        assert_withheld(switched.again(), "The port on which Prosody serves example.test is not given")
         text = target.read_text()
         target.write_text(text.replace(f"verify = {own}", f'verify = [{own}, "localhost:{other}"]'))
         assert_named(switched.again())

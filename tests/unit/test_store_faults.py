@@ -516,7 +516,7 @@ def test_a_store_where_no_folder_can_be_made(path: str) -> None:
         FolderStore(Path(path)).prove_writable("home")
     assert caught.value.code == "store-failed"
     assert caught.value.message == (
-        "The folder /proc/dnsrenew for the store cannot be made: the file system of /proc takes no new folders."
+        "The folder /proc/dnsrenew for the store cannot be created: the file system of /proc accepts no new folders."
     )
     assert caught.value.fix == "Set `store` to a folder on another file system."
 

@@ -34,7 +34,7 @@ NO_ACCOUNT_NO_ZONES: Final = Text(
 NOT_DELEGATED: Final = Text(
     "dns-not-delegated",
     "The DNS account {accounts} writes only names that a CNAME record leads to, and {record} has none.",
-    "Run `dnsrenew delegate {identifier}`: it says which CNAME record to set, once, and waits for it.",
+    "Run `dnsrenew delegate {identifier}`: it shows the CNAME record to set, once, and waits for it.",
 )
 BY_HAND_UNATTENDED: Final = Text(
     "manual-no-terminal",

@@ -44,7 +44,7 @@ STUCK: Final = Text(
 KEPT: Final = Text(
     "http-kept",
     "Challenge responses could not be removed at {where} ({reason}).",
-    "They do no harm. Delete the files in .well-known/acme-challenge when convenient.",
+    "They are harmless. Delete the files in .well-known/acme-challenge when convenient.",
 )
 WEBROOT_LINK: Final = Text(
     "http-webroot-link",
@@ -63,7 +63,7 @@ WEBROOT_UNWRITABLE: Final = Text(
 )
 WEBROOT_READ_ONLY: Final = Text(
     "http-webroot-unwritable",
-    "The systemd unit that runs dnsrenew does not let it write files in {path}: {reason}.",
+    "The systemd unit that runs dnsrenew does not allow it to write files in {path}: {reason}.",
     "Run `dnsrenew schedule install` again, so that the unit allows writing to {webroot}.",
 )
 PORT_TAKEN: Final = Text(

@@ -34,7 +34,7 @@ ACCOUNT_NONE_AT_ALL: Final = Text(
 ACCOUNT_UNKNOWN: Final = Text(
     "dns-account",
     "It is unknown which DNS account writes the TXT records of {names}: DNS does not show their zone.",
-    "Look first at what is wrong with the DNS of {names}.",
+    "First check the DNS of {names}.",
 )
 
 ACCOUNT_BY_HAND: Final = Text(
@@ -46,7 +46,7 @@ ACCOUNT_BY_HAND: Final = Text(
 ACCOUNT_NOT_DELEGATED: Final = Text(
     "dns-account",
     "The DNS account {delegated} writes only names that a CNAME record leads to, and there is none at {records}.",
-    "Run dnsrenew delegate {domain}: it says which CNAME record to set, once, and waits for it.",
+    "Run dnsrenew delegate {domain}: it shows the CNAME record to set, once, and waits for it.",
 )
 
 CREDENTIALS_OK: Final = Text("dns-credentials", "The DNS host accepts the credentials of the account {dns}.", "")
@@ -59,7 +59,7 @@ CREDENTIALS_REFUSED: Final = Text(
 CREDENTIALS_UNKNOWN: Final = Text(
     "dns-credentials",
     "Whether the DNS host accepts the credentials of the account {dns} is unknown: no test value was written.",
-    "Look first at why the test value was not written.",
+    "First check why the test value was not written.",
 )
 
 _PROBE: Final = "txt-probe"
@@ -82,7 +82,7 @@ PROBE_NOT_LOOKED_UP: Final = Text(
 PROBE_KEPT: Final = Text(
     _PROBE,
     "A test value at {records} was written and seen, but the DNS host did not remove it.",
-    "Let the key of the account {dns} delete TXT records too, then run: dnsrenew cleanup",
+    "Allow the key of the account {dns} to delete TXT records too, then run: dnsrenew cleanup",
 )
 PROBE_LOCKED: Final = Text(
     _PROBE,

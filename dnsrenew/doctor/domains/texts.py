@@ -59,7 +59,7 @@ EXISTS_ABSENT: Final = Text(
 EXISTS_NOWHERE: Final = Text(
     "name-exists",
     "Neither {domain} nor a domain above it exists in DNS, so the CA cannot find a host to connect to.",
-    "Look at the domain check first.",
+    "See the domain check first.",
 )
 EXISTS_EMPTY: Final = Text(
     "name-exists",
@@ -69,7 +69,7 @@ EXISTS_EMPTY: Final = Text(
 EXISTS_UNKNOWN: Final = Text(
     "name-exists",
     "It is unknown whether {domain} has an address: no name server of its zone answers.",
-    "Look at the delegation check first.",
+    "See the delegation check first.",
 )
 
 # ── delegation ──────────────────────────────────────────────────────────────────────────
@@ -93,12 +93,12 @@ DELEGATION_SILENT: Final = Text(
 DELEGATION_NO_TCP: Final = Text(
     "delegation",
     "The name server {server} of {zone} answers by UDP but not by TCP; the others do both.",
-    "Let {server} answer on TCP port 53: a CA may ask by TCP.",
+    "Make {server} answer on TCP port 53: a CA may query by TCP.",
 )
 DELEGATION_NO_UDP: Final = Text(
     "delegation",
     "The name server {server} of {zone} answers by TCP but not by UDP; the others do both.",
-    "Let {server} answer on UDP port 53: a CA asks by UDP first.",
+    "Make {server} answer on UDP port 53: a CA queries by UDP first.",
 )
 DELEGATION_DIFFERS: Final = Text(
     "delegation",
@@ -113,12 +113,12 @@ DELEGATION_DISAGREE: Final = Text(
 DELEGATION_ONLY_UDP: Final = Text(
     "delegation",
     "The name servers of {zone} answer by UDP but not by TCP; a firewall here may be the reason.",
-    "Allow this host to connect to TCP port 53, or let the name servers answer there.",
+    "Allow this host to connect to TCP port 53, or make the name servers answer there.",
 )
 DELEGATION_ONLY_TCP: Final = Text(
     "delegation",
     "The name servers of {zone} answer by TCP but not by UDP; a firewall here may be the reason.",
-    "Allow this host to send to UDP port 53, or let the name servers answer there.",
+    "Allow this host to send to UDP port 53, or make the name servers answer there.",
 )
 DELEGATION_UNREACHED: Final = Text(
     "delegation",
@@ -190,7 +190,7 @@ DNSSEC_UNSUPPORTED: Final = Text(
 DNSSEC_UNKNOWN: Final = Text(
     "dnssec",
     "It is unknown whether the DNSSEC signatures of {zone} are right: its name servers do not answer.",
-    "Look at the delegation check first.",
+    "See the delegation check first.",
 )
 
 # ── split-dns ───────────────────────────────────────────────────────────────────────────
@@ -198,20 +198,14 @@ DNSSEC_UNKNOWN: Final = Text(
 SPLIT_OK: Final = Text("split-dns", "This host sees the same addresses as the CA.", "")
 SPLIT_PRIVATE: Final = Text(
     "split-dns",
-    "In this network {domain} has the address {here}; the CA sees {outside}. That does not disturb renewals: dnsrenew "
-    "asks the name servers of the zone.",
+    "In this network {domain} has the address {here}; the CA sees {outside}. This does not affect renewals: dnsrenew "
+    "queries the name servers of the zone.",
     "",
 )
 SPLIT_HIDDEN: Final = Text(
     "split-dns",
-    "The DNS server of this host hides the address of {domain}, which is {outside} in DNS (a router does so against "
-    "rebinding). That does not disturb renewals: dnsrenew asks the name servers of the zone.",
-    "",
-)
-SPLIT_NOT_YET: Final = Text(
-    "split-dns",
-    "The DNS server of this host finds no address of {domain}, its own name servers have {outside}: the record changed "
-    "recently, or the zone answers differently by network.",
+    "The DNS server of this host hides the address of {domain}, which is {outside} in DNS (routers do this against "
+    "DNS rebinding). This does not affect renewals: dnsrenew queries the name servers of the zone.",
     "",
 )
 SPLIT_NOT_YET: Final = Text(
@@ -254,13 +248,13 @@ TXT_DOUBLED: Final = Text(
 TXT_UNKNOWN: Final = Text(
     "txt-stale",
     "It is unknown whether old TXT values are at {name}: no name server of its zone answers.",
-    "Look at the delegation check first.",
+    "See the delegation check first.",
 )
 
 TXT_NO_PLACE: Final = Text(
     "txt-stale",
     "It is unknown where the TXT records of {domains} go, so old values cannot be looked for.",
-    "Look at the cname check first.",
+    "See the cname check first.",
 )
 
 # ── wildcard-shadow ─────────────────────────────────────────────────────────────────────
@@ -269,7 +263,7 @@ SHADOW_NONE: Final = Text("wildcard-shadow", "No name vanishes from DNS while it
 SHADOW_UNKNOWN: Final = Text(
     "wildcard-shadow",
     "It is unknown where the TXT records of {domains} go, and so whether a name vanishes beside them.",
-    "Look at the cname check first.",
+    "See the cname check first.",
 )
 SHADOWED: Final = Text(
     "wildcard-shadow",
@@ -283,7 +277,7 @@ SHADOWED: Final = Text(
 ADDRESS_UNKNOWN: Final = Text(
     "address",
     "It is unknown whether {names} leads to this host: no name server of its zone answers.",
-    "Look at the delegation check first.",
+    "See the delegation check first.",
 )
 
 # ── proxied ─────────────────────────────────────────────────────────────────────────────
@@ -298,5 +292,5 @@ PROXIED: Final = Text(
 PROXIED_UNKNOWN: Final = Text(
     "proxied",
     "It is unknown whether a CDN answers for {domain}: its addresses are unknown.",
-    "Look at the delegation check first.",
+    "See the delegation check first.",
 )

@@ -43,12 +43,12 @@ VPN_OUT: Final = Text(
 VPN_PPP: Final = Text(
     "vpn",
     "This host reaches the Internet through {interfaces} ({families}), which may be a VPN or your provider's line.",
-    "Look at what {interfaces} is (`ip -d link show`); if it is a VPN, others see its address instead of yours.",
+    "Check what {interfaces} is (`ip -d link show`); if it is a VPN, others see its address instead of yours.",
 )
 VPN_UNKNOWN: Final = Text(
     "vpn",
     "This host reaches the Internet from {addresses}, and it is not clear through which interface.",
-    "Look at the route (`ip route get 198.41.0.4`); through a VPN, others see its address instead of yours.",
+    "Check the route (`ip route get 198.41.0.4`); through a VPN, others see its address instead of yours.",
 )
 
 IPV6_OK: Final = Text("ipv6", "IPv6 works: a CA answers this host by it.", "")
@@ -183,7 +183,7 @@ PORT_NO_ADDRESS: Final = Text(
 PORT_FAILED: Final = Text(
     "port-80-free",
     "Port {port} cannot be opened ({error}).",
-    "Repair what {error} says, or use a dns-01 route, which needs no port.",
+    "Fix the cause of {error}, or use a dns-01 route, which needs no port.",
 )
 
 LISTENS_OWN: Final = Text("port-80-listens", "dnsrenew itself listens at {listen} during a validation.", "")
@@ -196,7 +196,7 @@ LISTENS_OWN_LOOPBACK: Final = Text(
 LISTENS_OWN_UNREACHED: Final = Text(
     "port-80-listens",
     'Only this host itself can reach listen = "{listen}", and nothing passes port 80 on to it.',
-    'Let a web server pass requests on to {listen}, or use listen = ":80".',
+    'Make a web server pass requests on to {listen}, or use listen = ":80".',
 )
 LISTENS_OWN_ONE_FAMILY: Final = Text(
     "port-80-listens",
@@ -231,12 +231,12 @@ LISTENS_NOTHING_SEEN: Final = Text(
 LISTENS_LOOPBACK: Final = Text(
     "port-80-listens",
     "Port {port} can be reached from this host alone: a program listens on {addresses} only.",
-    "Let the web server listen on all addresses, in nginx with `listen {port};` and `listen [::]:{port};`.",
+    "Make the web server listen on all addresses, in nginx with `listen {port};` and `listen [::]:{port};`.",
 )
 LISTENS_ONE_FAMILY: Final = Text(
     "port-80-listens",
     "Port {port} is served over {served} only, but {names} has an address of {missing} too.",
-    "Let the web server listen over {missing} too, or remove the DNS record with that address.",
+    "Make the web server listen over {missing} too, or remove the DNS record with that address.",
 )
 
 # ── the firewall ────────────────────────────────────────────────────────────────────────
@@ -305,7 +305,7 @@ FIREWALL_RULE_ALLOWS: Final = Text(
 FIREWALL_RULE_BLOCKS: Final = Text(
     "port-80-firewall",
     "The firewall of Windows has a rule that blocks port {port}: {rules}.",
-    "Open wf.msc and check whom the rule {rules} blocks; a CA may come from any address.",
+    "Open wf.msc and check which addresses the rule {rules} blocks; a CA may connect from any address.",
 )
 FIREWALL_NO_RULE: Final = Text(
     "port-80-firewall",

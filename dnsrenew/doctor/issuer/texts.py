@@ -28,7 +28,7 @@ DNS_NO_NAME: Final = Text(
 )
 DNS_NO_ANSWER: Final = Text(
     _REACHABLE,
-    "The CA {ca} cannot be found: the DNS server that this host uses gives no answer for {host}.",
+    "The CA {ca} cannot be found: the DNS server that this host uses does not answer for {host}.",
     "Correct the DNS settings of this host, or wait until its DNS server answers again: nslookup {host}",
 )
 TCP_REFUSED: Final = Text(
@@ -134,7 +134,7 @@ PROXY_INVALID: Final = Text(
 PROXY_NO_ANSWER: Final = Text(
     _REACHABLE,
     "The proxy {proxy}, which the environment sets for the CA {ca}, cannot be found: the DNS server that this host "
-    "uses gives no answer.",
+    "uses does not answer.",
     "Correct the DNS settings of this host, or HTTPS_PROXY in the environment of dnsrenew.",
 )
 PROXY_REFUSED: Final = Text(
@@ -183,7 +183,7 @@ CLOCK_UNKNOWN: Final = Text(
 _TERMS: Final = "ca-terms"
 
 TERMS_ACCOUNT: Final = Text(_TERMS, "There is an account at the CA {ca}.", "")
-TERMS_OK: Final = Text(_TERMS, "Nothing is missing for an account at the CA {ca}; the first renewal makes it.", "")
+TERMS_OK: Final = Text(_TERMS, "Nothing is missing for an account at the CA {ca}; the first renewal creates it.", "")
 TERMS_UNKNOWN: Final = Text(
     _TERMS,
     "The requirements of the CA {ca} for an account are unknown, because it did not answer.",
@@ -196,7 +196,7 @@ TERMS_NOT_AGREED: Final = Text(
 )
 EAB_MISSING: Final = Text(
     _TERMS,
-    "The CA {ca} makes accounts only for its customers: the configuration has no key (external account binding).",
+    "The CA {ca} creates accounts only for its customers: the configuration has no key (external account binding).",
     "Get a key for external account binding (EAB) from the CA, and set it: [ca.{ca}] eab = "
     '{{ kid = "…", hmac = "file:…" }}',
 )

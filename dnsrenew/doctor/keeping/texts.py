@@ -7,10 +7,10 @@ from typing import Final
 from dnsrenew.errors import Text
 
 STORE_OK: Final = Text("store", "The store {path} is private and can be written.", "")
-STORE_ABSENT: Final = Text("store", "The store {path} does not exist yet; the first renewal makes it.", "")
+STORE_ABSENT: Final = Text("store", "The store {path} does not exist yet; the first renewal creates it.", "")
 STORE_NO_PARENT: Final = Text(
     "store",
-    "The store {path} cannot be made: {user} cannot write to {existing}.",
+    "The store {path} cannot be created: {user} cannot write to {existing}.",
     "Give {user} a folder of its own: change store in the configuration, or run: sudo install -d -o {user} {path}",
 )
 SPACE_OK: Final = Text("store-space", "The disk of the store has {free} free.", "")
@@ -77,12 +77,12 @@ WORKERS_NONE: Final = Text(
 WORKERS_UNKNOWN: Final = Text(
     "schedule",
     "It is unknown whether a worker of the fleet runs, because the database cannot be read.",
-    "Look at the store check first.",
+    "See the store check first.",
 )
 SCHEDULE_UNKNOWN: Final = Text(
     "schedule",
     "It is unknown whether anything renews the certificates automatically.",
-    "Look at it with the rights of an administrator: dnsrenew schedule show",
+    "Check it with the rights of an administrator: dnsrenew schedule show",
 )
 
 LAST_RUN_OK: Final = Text("last-run", "The last run left nothing to repeat.", "")

@@ -169,7 +169,7 @@ OUTSIDE_FOREIGN: Final = Text(
 )
 HELPER_SILENT: Final = Text(
     "port-80-outside",
-    "The helper outside ({helper}) does not answer, so it is unknown whether port {port} is open.",
+    "The helper ({helper}) does not answer, so it is unknown whether port {port} is open.",
     "Check probe_url in [doctor], and that the helper runs.",
 )
 HELPER_NONSENSE: Final = Text(
@@ -179,12 +179,12 @@ HELPER_NONSENSE: Final = Text(
 )
 HELPER_BUSY: Final = Text(
     "port-80-outside",
-    "The helper outside ({helper}) is asked too often, so it is unknown whether port {port} is open.",
+    "The helper ({helper}) is queried too often, so it is unknown whether port {port} is open.",
     "Run dnsrenew doctor again in a minute.",
 )
 HELPER_PROXIED: Final = Text(
     "port-80-outside",
-    "The helper outside ({helper}) sees a proxy instead of this host, so it is unknown whether port {port} is open.",
+    "The helper ({helper}) sees a proxy instead of this host, so it is unknown whether port {port} is open.",
     "Run the helper without a proxy before it.",
 )
 

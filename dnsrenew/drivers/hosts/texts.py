@@ -29,13 +29,12 @@ ACME_DNS_INCOMPLETE: Final = Text(
 ACME_DNS_NOT_REGISTERED: Final = Text(
     "acme-dns-not-registered",
     "The account {account} has no registration at its acme-dns server yet.",
-    "Run `dnsrenew delegate NAME` for the certificate: it registers and says which CNAME record to set, once.",
+    "Run `dnsrenew delegate NAME` for the certificate: it registers and shows the CNAME record to set, once.",
 )
 ACME_DNS_OTHER_NAME: Final = Text(
     "acme-dns-other-name",
     "The CNAME record leads to {name}, but the registration of the account {account} writes only {subdomain}.",
-    "Let the CNAME record lead to the name that `dnsrenew delegate NAME` shows, or use the registration it was made "
-    "for.",
+    "Point the CNAME record to the name that `dnsrenew delegate NAME` shows, or use the registration it was made for.",
 )
 ACME_DNS_UNREADABLE: Final = Text(
     "secret-missing",

@@ -54,5 +54,5 @@ PROCESS_NOT_STARTED: Final = Text(
 PROCESS_ENDED: Final = Text(
     "provider-bug",
     "The process that writes through dns-lexicon for the account {account} ended unexpectedly: {how}.",
-    "Look in the log of the system for the reason, such as a lack of memory, then run it again.",
+    "Check the log of the system for the reason, such as a lack of memory, then run it again.",
 )

@@ -47,7 +47,7 @@ _REFUSED: Final = "provider-refused"
 
 KEY_NOT_ALLOWED: Final = Text(
     _UNAUTHORIZED,
-    "The name server {server} of the account {account} does not let this key update the zone {zone} ({rcode}).",
+    "The name server {server} of the account {account} does not allow this key to update the zone {zone} ({rcode}).",
     "Allow the key in the update-policy (or allow-update) of the zone on the server.",
 )
 NOT_AUTHORIZED: Final = Text(

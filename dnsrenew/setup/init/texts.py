@@ -53,7 +53,7 @@ HELP_SECRET: Final = Phrase(
 ASK_DEPLOY: Final = Phrase("Which of these servers gets the certificate?\n{servers}")
 HELP_DEPLOY: Final = Phrase(
     "Names or numbers, separated by blanks, or none. dnsrenew writes the files, has the server load them, and checks "
-    "that it serves them; if it does not, the old ones come back."
+    "that it serves them; if it does not, the old ones are restored."
 )
 ASK_SCHEDULE: Final = Phrase("Renew automatically from now on?")
 HELP_SCHEDULE: Final = Phrase(

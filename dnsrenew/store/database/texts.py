@@ -133,7 +133,7 @@ OLDER: Final = Text(
 )
 NEWER: Final = Text(
     "store-newer",
-    "A newer version of dnsrenew made the tables in the database {database} at {server} (version {found}; this one "
+    "A newer version of dnsrenew created the tables in the database {database} at {server} (version {found}; this one "
     "knows {version}).",
     "Upgrade dnsrenew on this host.",
 )

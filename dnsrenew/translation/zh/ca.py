@@ -50,7 +50,7 @@ TEXTS: Final = {
         "请保留该密钥；若要改用新账户，请删除存储目录 accounts/ 下此 CA 的目录。"
     ),
     "Open the address in the message and do what the CA asks.": "请打开消息中的地址，并按 CA 的要求操作。",
-    "Open the address in the message: the CA refuses these names until you let it continue there.": (
+    "Open the address in the message: the CA refuses these names until you allow it to continue there.": (
         "请打开消息中的地址：在那里允许继续之前，CA 会拒绝这些名称。"
     ),
     "Order other names, or use another CA for these.": "请改为申请其他名称，或用其他 CA 签发这些名称。",

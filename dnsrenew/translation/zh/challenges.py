@@ -78,7 +78,7 @@ TEXTS: Final = {
     "Replace the link with a folder, or set webroot to a folder without such a link.": (
         "请用目录代替该链接，或把 webroot 设为不含此类链接的目录。"
     ),
-    "Run `dnsrenew delegate {identifier}`: it says which CNAME record to set, once, and waits for it.": (
+    "Run `dnsrenew delegate {identifier}`: it shows the CNAME record to set, once, and waits for it.": (
         "请运行 `dnsrenew delegate {identifier}`：它会给出只需设置一次的 CNAME 记录，并等待该记录生效。"
     ),
     "Run `dnsrenew renew` in a terminal, or set a CNAME record once: `dnsrenew delegate {identifier}`.": (
@@ -158,7 +158,7 @@ TEXTS: Final = {
     "The http-01 route with app = true works only inside the server whose app is wrapped by served.http01_app(app).": (
         "设置了 app = true 的 http-01 途径只能在用 served.http01_app(app) 包装应用的服务器中使用。"
     ),
-    "The systemd unit that runs dnsrenew does not let it write files in {path}: {reason}.": (
+    "The systemd unit that runs dnsrenew does not allow it to write files in {path}: {reason}.": (
         "运行 dnsrenew 的 systemd 单元不允许在 {path} 中写入文件：{reason}。"
     ),
     "The user that runs dnsrenew cannot write files in {path}: {reason}.": (
@@ -171,7 +171,7 @@ TEXTS: Final = {
         "运行 dnsrenew 的用户没有权限监听 tls-alpn-01 所需的端口 {port}。"
     ),
     "The webroot {webroot} is not a folder.": "网站根目录 {webroot} 不是目录。",
-    "They do no harm. Delete the files in .well-known/acme-challenge when convenient.": (
+    "They are harmless. Delete the files in .well-known/acme-challenge when convenient.": (
         "它们没有害处。请在方便时删除 .well-known/acme-challenge 中的文件。"
     ),
     "They do no harm. The next run, or dnsrenew cleanup, tries to remove them again.": (

@@ -26,7 +26,7 @@ TEXTS: Final = {
     "Replace this record by one that names the CA, or remove it, at the DNS host of {owner}: {record}": (
         "请在 {owner} 的 DNS 服务商处，把此记录换成指定该 CA 的记录，或将其删除：{record}"
     ),
-    "See that every host of {identifier} answers challenges, or use a dns-01 route.": (
+    "Make sure that every host of {identifier} answers challenges, or use a dns-01 route.": (
         "请确保 {identifier} 的每台主机都能应答质询，或使用 dns-01 途径。"
     ),
     "The critical CAA record at {place} with the tag {tag}, unknown to CAs, forbids all of them to issue for "
@@ -75,9 +75,8 @@ TEXTS: Final = {
     "There are CAA records at {place}, but the CA does not state its CAA identities.": (
         "{place} 处有 CAA 记录，但 CA 没有公布其 CAA 标识。"
     ),
-    "Use a dns-01 route for {identifier}, or see that the proxy passes /.well-known/acme-challenge/ on to this host.": (
-        "请对 {identifier} 使用 dns-01 途径，或确保代理把 /.well-known/acme-challenge/ 转发到本机。"
-    ),
+    "Use a dns-01 route for {identifier}, or make sure that the proxy passes /.well-known/acme-challenge/ on to this "
+    "host.": ("请对 {identifier} 使用 dns-01 途径，或确保代理把 /.well-known/acme-challenge/ 转发到本机。"),
     "Whether the CA may issue for {identifier} depends on how it interprets this record: {record}": (
         "CA 能否为 {identifier} 签发证书，取决于它如何解读此记录：{record}"
     ),

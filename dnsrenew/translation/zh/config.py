@@ -125,7 +125,7 @@ TEXTS: Final = {
         "请安装它或更正 `{key}`，除非该配置用于另一台机器。"
     ),
     "The folder {path} of {names} does not exist on this machine.": "{names} 的目录 {path} 在本机不存在。",
-    "Correct `{key}` or make the folder, unless the configuration is for another machine.": (
+    "Correct `{key}` or create the folder, unless the configuration is for another machine.": (
         "请更正 `{key}` 或创建该目录，除非该配置用于另一台机器。"
     ),
 }

@@ -15,8 +15,8 @@ TEXTS: Final = {
         "请添加一个账户：acme-dns 服务器（dnsrenew providers acme-dns），或您另一个域名的 DNS 服务商。"
     ),
     "Add registration = FILE to the account.": "请在账户中添加 registration = FILE。",
-    'Add the route {{ challenge = "dns-persist-01" }} to the certificate: the renewal that needs the record says '
-    "which to set.": ('请为该证书添加途径 {{ challenge = "dns-persist-01" }}：需要该记录的续期会说明要设置哪条记录。'),
+    'Add the route {{ challenge = "dns-persist-01" }} to the certificate: the renewal that needs the record shows '
+    "it.": ('请为该证书添加途径 {{ challenge = "dns-persist-01" }}：需要该记录的续期会显示它。'),
     "Ask its operator for a registration and store it as {file}, or use another server: yours, or that of `api`.": (
         "请向其运营者索取注册信息并保存为 {file}，或使用其他服务器：您自己的，或 `api` 所指的。"
     ),
@@ -39,10 +39,10 @@ TEXTS: Final = {
     "If that does not end, check the name servers of {zone}: dnsrenew doctor": (
         "如果一直如此，请检查 {zone} 的域名服务器：dnsrenew doctor"
     ),
-    "Let DNS queries of this host through to port 53, then run dnsrenew delegate again.": (
+    "Allow DNS queries from this host to port 53, then run dnsrenew delegate again.": (
         "请放行本机发往 53 端口的 DNS 查询，然后重新运行 dnsrenew delegate。"
     ),
-    "Let the user of dnsrenew write to {folder}, or name another file: registration = FILE.": (
+    "Allow the user of dnsrenew to write to {folder}, or name another file: registration = FILE.": (
         "请允许运行 dnsrenew 的用户写入 {folder}，或指定其他文件：registration = FILE。"
     ),
     'Name the zone: --to ZONE; or add zones = ["ZONE"] to the account.': (
@@ -71,9 +71,8 @@ TEXTS: Final = {
         "请把服务器给出的注册信息（username、password、subdomain、fulldomain）保存为 JSON 文件，并以该文件代替这些选"
         "项：registration = FILE。"
     ),
-    "The CA {ca} still accepts an earlier validation of {identifier}, so it does not say which TXT record it wants.": (
-        "CA {ca} 仍接受之前对 {identifier} 的验证，因此没有说明它需要哪条 TXT 记录。"
-    ),
+    "The CA {ca} still accepts an earlier validation of {identifier}, so it does not show which TXT record it "
+    "requires.": ("CA {ca} 仍接受之前对 {identifier} 的验证，因此没有说明它需要哪条 TXT 记录。"),
     "The CNAME record of {name} is there, but the chain of CNAME records ends at {target}, not at {value}.": (
         "{name} 的 CNAME 记录已存在，但 CNAME 记录链最终指向 {target}，而不是 {value}。"
     ),

@@ -71,7 +71,7 @@ TEXTS: Final = {
     "Correct what {name} reports, and run dnsrenew deploy {certificate}.": (
         "请解决 {name} 报告的问题，然后运行 dnsrenew deploy {certificate}。"
     ),
-    "Create the folder there, and let the user of the SSH login write to it.": (
+    "Create the folder there, and allow the user of the SSH login to write to it.": (
         "请在那里创建该目录，并允许 SSH 登录的用户写入。"
     ),
     "Create {folder}, or correct the path in the `deploy` entry.": "请创建 {folder}，或更正 `deploy` 条目中的路径。",
@@ -98,7 +98,7 @@ TEXTS: Final = {
     ),
     "HAProxy at {socket} refused the certificate: {reason}": "{socket} 处的 HAProxy 拒绝了证书：{reason}",
     "HFS at {url} cannot open its HTTPS port: {reason}.": "{url} 处的 HFS 无法打开其 HTTPS 端口：{reason}。",
-    "HFS at {url} does not let this program change its settings (HTTP {status}).": (
+    "HFS at {url} does not allow this program to change its settings (HTTP {status}).": (
         "{url} 处的 HFS 不允许此程序更改其设置（HTTP {status}）。"
     ),
     "HFS at {url} names the folder {folder}, but users other than {user} can change {path}: the private key is not "
@@ -118,7 +118,7 @@ TEXTS: Final = {
     "Install {program}, or correct the command in the `deploy` entry.": (
         "请安装 {program}，或更正 `deploy` 条目中的命令。"
     ),
-    "Let the user {user} write to {folder}, or run dnsrenew as a user that can.": (
+    "Allow the user {user} to write to {folder}, or run dnsrenew as a user that can.": (
         "请允许用户 {user} 写入 {folder}，或以能够写入的用户运行 dnsrenew。"
     ),
     "Move {path} elsewhere, or set another path in the `deploy` entry.": (
@@ -128,13 +128,13 @@ TEXTS: Final = {
         "请在 `deploy` 条目中写明该链接指向的目录，或运行 `{command}`。"
     ),
     "Nothing accepts connections at {address}: {reason}.": "{address} 不接受连接：{reason}。",
-    "Read the log of DSM, correct what it says, and run dnsrenew deploy {certificate}.": (
+    "Read the log of DSM, correct what it reports, and run dnsrenew deploy {certificate}.": (
         "请阅读 DSM 的日志，解决其中的问题，然后运行 dnsrenew deploy {certificate}。"
     ),
-    "Read the log of HFS, correct what it says, and run dnsrenew deploy.": (
+    "Read the log of HFS, correct what it reports, and run dnsrenew deploy.": (
         "请阅读 HFS 的日志，解决其中的问题，然后运行 dnsrenew deploy。"
     ),
-    "Read the log of the server at that address, correct what it says, and run dnsrenew deploy.": (
+    "Read the log of the server at that address, correct what it reports, and run dnsrenew deploy.": (
         "请阅读该地址处服务器的日志，解决其中的问题，然后运行 dnsrenew deploy。"
     ),
     "Report this to the author of the deployer {to}.": "请向部署程序 {to} 的作者报告此问题。",
@@ -144,7 +144,7 @@ TEXTS: Final = {
     "Run dnsrenew as root, or remove `owner` and `group` from the `deploy` entry.": (
         "请以 root 运行 dnsrenew，或从 `deploy` 条目中删除 `owner` 和 `group`。"
     ),
-    "Run dnsrenew renew --force {certificate}, which makes a new pair.": (
+    "Run dnsrenew renew --force {certificate}, which creates a new pair.": (
         "请运行 dnsrenew renew --force {certificate}，它会生成一对新的证书和私钥。"
     ),
     "Run it with docker exec, correct what it reports, and run dnsrenew deploy {certificate}.": (
@@ -178,7 +178,7 @@ TEXTS: Final = {
     "Set a path without line breaks and other control characters in the `deploy` entry.": (
         "请在 `deploy` 条目中设置不含换行等控制字符的路径。"
     ),
-    "Start Docker, let the user of dnsrenew use {socket}, or set `socket` in the `deploy` entry.": (
+    "Start Docker, allow the user of dnsrenew to use {socket}, or set `socket` in the `deploy` entry.": (
         "请启动 Docker，允许运行 dnsrenew 的用户使用 {socket}，或在 `deploy` 条目中设置 `socket`。"
     ),
     "Start HFS, or set `url` in the `deploy` entry to the address of its admin page.": (
@@ -228,7 +228,7 @@ TEXTS: Final = {
         "命名空间 {namespace} 中已有名为 {secret} 的 secret，其类型是 {type}，而不是 kubernetes.io/tls。"
     ),
     "The socket {socket} of Docker cannot be used: {reason}.": "无法使用 Docker 的套接字 {socket}：{reason}。",
-    "The systemd unit that runs dnsrenew does not let it write {path}: {reason}.": (
+    "The systemd unit that runs dnsrenew does not allow it to write {path}: {reason}.": (
         "运行 dnsrenew 的 systemd 单元不允许写入 {path}：{reason}。"
     ),
     "This is no pod of a cluster with a service account: {path} cannot be read.": (
@@ -278,8 +278,8 @@ TEXTS: Final = {
     "{name} at {url} refused the login: {reason} (error {number}).": (
         "{url} 处的 {name} 拒绝登录：{reason}（错误 {number}）。"
     ),
-    "{name} at {url} refused the token or the password, or what its user wants to do (HTTP {status}).": (
-        "{url} 处的 {name} 拒绝了令牌或密码，或拒绝了其用户要执行的操作（HTTP {status}）。"
+    "{name} at {url} refused the token or the password, or its user lacks a permission (HTTP {status}).": (
+        "{url} 上的 {name} 拒绝了令牌或密码，或其用户没有所需的权限（HTTP {status}）。"
     ),
     "{name} at {url} was not asked: the client certificate cannot be used: {reason}.": (
         "没有向 {url} 处的 {name} 发送请求：无法使用客户端证书：{reason}。"

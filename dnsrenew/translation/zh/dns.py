@@ -111,7 +111,7 @@ TEXTS: Final = {
     "Remove NS records of {zone}, or addresses of its name servers.": (
         "请删除 {zone} 的部分 NS 记录，或其域名服务器的部分地址。"
     ),
-    "Remove NS records of {zone}: more than {limit} name servers make no zone more reliable.": (
+    "Remove NS records of {zone}: more than {limit} name servers do not make a zone more reliable.": (
         "请删除 {zone} 的部分 NS 记录：域名服务器超过 {limit} 台并不会使区域更可靠。"
     ),
     "Repair {name}, or remove it from the NS records of {zone}: the CA may query it.": (

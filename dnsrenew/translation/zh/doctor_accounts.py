@@ -25,14 +25,14 @@ TEXTS: Final = {
     ),
     "Copy the secret again from the DNS host, as {form}.": "请从 DNS 服务商重新复制该凭据，格式为：{form}。",
     "Every secret of the DNS account {dns} can be read.": "DNS 账户 {dns} 的所有凭据均可读取。",
-    "Let the key of the account {dns} delete TXT records too, then run: dnsrenew cleanup": (
+    "Allow the key of the account {dns} to delete TXT records too, then run: dnsrenew cleanup": (
         "请允许账户 {dns} 的密钥也能删除 TXT 记录，然后运行：dnsrenew cleanup"
     ),
     "Log in at {website}, make a new key that may edit {zones}, and set it as {options} of the account {dns}.": (
         "请登录 {website}，新建有权编辑 {zones} 的密钥，并把它设为账户 {dns} 的 {options}。"
     ),
-    "Look first at what is wrong with the DNS of {names}.": "请先查看 {names} 的 DNS 有什么问题。",
-    "Look first at why the test value was not written.": "请先查看为何没有写入测试值。",
+    "First check the DNS of {names}.": "请先查看 {names} 的 DNS 有什么问题。",
+    "First check why the test value was not written.": "请先查看为何没有写入测试值。",
     "Make sure that {reference} can be read without a person, as in a scheduled run.": (
         "请确保在无人值守时（例如自动续期时）能读取 {reference}。"
     ),
@@ -45,7 +45,7 @@ TEXTS: Final = {
     "No test value was written to {zones}: the DNS host keeps one value only, and the test would replace that.": (
         "没有向 {zones} 写入测试值：DNS 服务商只保存一个值，测试会替换它。"
     ),
-    "Run dnsrenew delegate {domain}: it says which CNAME record to set, once, and waits for it.": (
+    "Run dnsrenew delegate {domain}: it shows the CNAME record to set, once, and waits for it.": (
         "请运行 dnsrenew delegate {domain}：它会给出只需设置一次的 CNAME 记录，并等待该记录生效。"
     ),
     "Run dnsrenew doctor --probe again when no value is served at {records}, or run: dnsrenew renew --dry-run": (

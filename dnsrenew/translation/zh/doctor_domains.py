@@ -12,10 +12,10 @@ TEXTS: Final = {
         "{name} 处有 TXT 记录，该名称中区域 {zone} 出现了两次：DNS 服务商会自行补上区域。"
     ),
     "All {count} name servers of {zone} answer as they should.": "{zone} 的全部 {count} 台域名服务器都应答正常。",
-    "Allow this host to connect to TCP port 53, or let the name servers answer there.": (
+    "Allow this host to connect to TCP port 53, or make the name servers answer there.": (
         "请允许本机连接 TCP 53 端口，或让域名服务器在该端口应答。"
     ),
-    "Allow this host to send to UDP port 53, or let the name servers answer there.": (
+    "Allow this host to send to UDP port 53, or make the name servers answer there.": (
         "请允许本机向 UDP 53 端口发送，或让域名服务器在该端口应答。"
     ),
     "Check that all name servers of {zone} have the same version of the zone.": (
@@ -56,8 +56,8 @@ TEXTS: Final = {
     "Have the zone signed again at the DNS host of {zone}, or remove its DS record at your registrar.": (
         "请让 {zone} 的 DNS 服务商重新为该区域签名，或在注册商处删除其 DS 记录。"
     ),
-    "In this network {domain} has the address {here}; the CA sees {outside}. That does not disturb renewals: "
-    "dnsrenew asks the name servers of the zone.": (
+    "In this network {domain} has the address {here}; the CA sees {outside}. This does not affect renewals: dnsrenew "
+    "queries the name servers of the zone.": (
         "在本网络中 {domain} 的地址是 {here}；CA 看到的是 {outside}。这不影响续期：dnsrenew 会查询该区域的域名服务器。"
     ),
     "It is unknown where the TXT records of {domains} go, and so whether a name vanishes beside them.": (
@@ -87,15 +87,15 @@ TEXTS: Final = {
     "It is unknown whether {names} leads to this host: no name server of its zone answers.": (
         "无法得知 {names} 是否指向本机：其区域的域名服务器都没有给出应答。"
     ),
-    "Let {server} answer on TCP port 53: a CA may ask by TCP.": (
+    "Make {server} answer on TCP port 53: a CA may query by TCP.": (
         "请让 {server} 在 TCP 53 端口应答：CA 可能会通过 TCP 查询。"
     ),
-    "Let {server} answer on UDP port 53: a CA asks by UDP first.": (
+    "Make {server} answer on UDP port 53: a CA queries by UDP first.": (
         "请让 {server} 在 UDP 53 端口应答：CA 会先通过 UDP 查询。"
     ),
-    "Look at the cname check first.": "请先查看检查项 cname 的结果。",
-    "Look at the delegation check first.": "请先查看检查项 delegation 的结果。",
-    "Look at the domain check first.": "请先查看检查项 domain 的结果。",
+    "See the cname check first.": "请先查看检查项 cname 的结果。",
+    "See the delegation check first.": "请先查看检查项 delegation 的结果。",
+    "See the domain check first.": "请先查看检查项 domain 的结果。",
     "Make both lists the same: at your registrar, and in the NS records of {zone}.": (
         "请使注册商处的列表与 {zone} 的 NS 记录一致。"
     ),
@@ -158,13 +158,8 @@ TEXTS: Final = {
         "本机的 DNS 服务器查不到 {domain} 的地址，其权威域名服务器上则是 {outside}：该记录最近有更改，或该区域对不同网"
         "络给出不同的应答。"
     ),
-    "The DNS server of this host finds no address of {domain}, its own name servers have {outside}: the record "
-    "changed recently, or the zone answers differently by network.": (
-        "本机的 DNS 服务器查不到 {domain} 的地址，其权威域名服务器上则是 {outside}：该记录最近有更改，或该区域对不同网络"
-        "给出不同的应答。"
-    ),
-    "The DNS server of this host hides the address of {domain}, which is {outside} in DNS (a router does so "
-    "against rebinding). That does not disturb renewals: dnsrenew asks the name servers of the zone.": (
+    "The DNS server of this host hides the address of {domain}, which is {outside} in DNS (routers do this against "
+    "DNS rebinding). This does not affect renewals: dnsrenew queries the name servers of the zone.": (
         "本机的 DNS 服务器隐藏了 {domain} 的地址，它在 DNS 中是 {outside}（路由器会这样做以防 DNS 重绑定）。这不影响续"
         "期：dnsrenew 会查询该区域的域名服务器。"
     ),

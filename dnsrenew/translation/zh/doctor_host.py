@@ -72,22 +72,22 @@ TEXTS: Final = {
     "Install nftables and run dnsrenew doctor again; in a container, check the firewall of its host.": (
         "请安装 nftables 并重新运行 dnsrenew doctor；在容器中，请查看其宿主机的防火墙。"
     ),
-    'Let a web server pass requests on to {listen}, or use listen = ":80".': (
+    'Make a web server pass requests on to {listen}, or use listen = ":80".': (
         '请让网站服务器把请求转发到 {listen}，或使用 listen = ":80"。'
     ),
-    "Let the web server listen on all addresses, in nginx with `listen {port};` and `listen [::]:{port};`.": (
+    "Make the web server listen on all addresses, in nginx with `listen {port};` and `listen [::]:{port};`.": (
         "请让网站服务器监听所有地址，在 nginx 中用 `listen {port};` 和 `listen [::]:{port};`。"
     ),
-    "Let the web server listen over {missing} too, or remove the DNS record with that address.": (
+    "Make the web server listen over {missing} too, or remove the DNS record with that address.": (
         "请让网站服务器也通过 {missing} 监听，或删除带有该地址的 DNS 记录。"
     ),
     'Listen on all addresses with listen = ":{port}", or remove the DNS record with the address of {missing}.': (
         '请用 listen = ":{port}" 监听所有地址，或删除带有 {missing} 地址的 DNS 记录。'
     ),
-    "Look at the route (`ip route get 198.41.0.4`); through a VPN, others see its address instead of yours.": (
+    "Check the route (`ip route get 198.41.0.4`); through a VPN, others see its address instead of yours.": (
         "请查看路由（`ip route get 198.41.0.4`）；经过 VPN 时，其他主机看到的是 VPN 的地址而不是您的地址。"
     ),
-    "Look at what {interfaces} is (`ip -d link show`); if it is a VPN, others see its address instead of yours.": (
+    "Check what {interfaces} is (`ip -d link show`); if it is a VPN, others see its address instead of yours.": (
         "请查看 {interfaces} 是什么（`ip -d link show`）；如果是 VPN，其他主机看到的是 VPN 的地址而不是您的地址。"
     ),
     "Look in the firewall settings of this system whether incoming connections to TCP port {port} are allowed.": (
@@ -129,7 +129,7 @@ TEXTS: Final = {
     "Open http://{host}/ in a browser on this network and sign in, or ask its administrator to allow this host.": (
         "请在本网络的浏览器中打开 http://{host}/ 并登录，或请网络管理员放行本机。"
     ),
-    "Open wf.msc and check whom the rule {rules} blocks; a CA may come from any address.": (
+    "Open wf.msc and check which addresses the rule {rules} blocks; a CA may connect from any address.": (
         "请打开 wf.msc 并检查规则 {rules} 阻止哪些来源；CA 可能来自任何地址。"
     ),
     "Port {port} can be opened.": "可以打开 {port} 端口。",
@@ -162,7 +162,7 @@ TEXTS: Final = {
     ),
     "Repair the IPv6 route (`ip -6 route` shows no default route), or remove the AAAA records that lead to this "
     "host.": ("请修复 IPv6 路由（`ip -6 route` 没有显示默认路由），或删除指向本机的 AAAA 记录。"),
-    "Repair what {error} says, or use a dns-01 route, which needs no port.": (
+    "Fix the cause of {error}, or use a dns-01 route, which needs no port.": (
         "请解决错误 {error}，或使用不需要端口的 dns-01 途径。"
     ),
     "Run `sudo firewall-cmd --permanent --add-port={port}/tcp && sudo firewall-cmd --reload`.": (

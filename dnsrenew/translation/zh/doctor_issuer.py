@@ -84,7 +84,7 @@ TEXTS: Final = {
     "No limit of the CA {ca} is known to stop an order for these names.": (
         "就目前所知，CA {ca} 的限制不会阻止为这些名称下单。"
     ),
-    "Nothing is missing for an account at the CA {ca}; the first renewal makes it.": (
+    "Nothing is missing for an account at the CA {ca}; the first renewal creates it.": (
         "CA {ca} 的账户所需的内容齐全；首次续期时会创建账户。"
     ),
     "One connection to the CA {ca} at {host} port {port} failed, and the next one worked.": (
@@ -133,7 +133,7 @@ TEXTS: Final = {
     "The CA {ca} cannot be found: its name {host} does not exist in the DNS that this host uses.": (
         "找不到 CA {ca}：本机所用的 DNS 中不存在名称 {host}。"
     ),
-    "The CA {ca} cannot be found: the DNS server that this host uses gives no answer for {host}.": (
+    "The CA {ca} cannot be found: the DNS server that this host uses does not answer for {host}.": (
         "找不到 CA {ca}：本机所用的 DNS 服务器没有应答对 {host} 的查询。"
     ),
     "The CA {ca} does not answer at {host} port {port}: it is down, or a firewall drops the connections.": (
@@ -151,7 +151,7 @@ TEXTS: Final = {
     "The CA {ca} issues certificates only after agreement to its terms of service.": (
         "CA {ca} 只在同意其服务条款后才签发证书。"
     ),
-    "The CA {ca} makes accounts only for its customers: the configuration has no key (external account binding).": (
+    "The CA {ca} creates accounts only for its customers: the configuration has no key (external account binding).": (
         "CA {ca} 只为其客户创建账户：配置中没有密钥（外部账户绑定）。"
     ),
     "The CA {ca} refuses connections: nothing listens at {host} port {port}, or a firewall rejects them.": (
@@ -198,7 +198,7 @@ TEXTS: Final = {
         "找不到环境变量为 CA {ca} 设置的代理 {proxy}：DNS 中不存在其名称。"
     ),
     "The proxy {proxy}, which the environment sets for the CA {ca}, cannot be found: the DNS server that this host "
-    "uses gives no answer.": ("找不到环境变量为 CA {ca} 设置的代理 {proxy}：本机所用的 DNS 服务器没有应答。"),
+    "uses does not answer.": ("找不到环境变量为 CA {ca} 设置的代理 {proxy}：本机所用的 DNS 服务器没有应答。"),
     "The proxy {proxy}, which the environment sets for the CA {ca}, does not answer.": (
         "环境变量为 CA {ca} 设置的代理 {proxy} 没有应答。"
     ),

@@ -23,10 +23,10 @@ TEXTS: Final = {
     "Keep dnsrenew run running, or call dnsrenew renew --scheduled from a scheduler of yours.": (
         "请让 dnsrenew run 保持运行，或由您自己的定时任务调用 dnsrenew renew --scheduled。"
     ),
-    "Look at it with the rights of an administrator: dnsrenew schedule show": (
+    "Check it with the rights of an administrator: dnsrenew schedule show": (
         "请用管理员权限查看：dnsrenew schedule show"
     ),
-    "Look at the store check first.": "请先查看检查项 store 的结果。",
+    "See the store check first.": "请先查看检查项 store 的结果。",
     "No run has worked on {name} yet.": "还没有任何一次运行处理过 {name}。",
     "No worker of the fleet is alive, so nothing renews its certificates.": (
         "集群没有运行中的工作进程，因此不会续期其证书。"
@@ -75,10 +75,10 @@ TEXTS: Final = {
     "The last run left nothing to repeat.": "上次运行没有遗留待重试的内容。",
     "The newest certificate is served at {ports}.": "{ports} 提供的是最新的证书。",
     "The state of {name} cannot be read: {message}": "无法读取 {name} 的状态：{message}",
-    "The store {path} cannot be made: {user} cannot write to {existing}.": (
+    "The store {path} cannot be created: {user} cannot write to {existing}.": (
         "无法创建存储目录 {path}：{user} 无法写入 {existing}。"
     ),
-    "The store {path} does not exist yet; the first renewal makes it.": (
+    "The store {path} does not exist yet; the first renewal creates it.": (
         "存储目录 {path} 尚不存在；首次续期时会创建它。"
     ),
     "The store {path} is private and can be written.": "存储目录 {path} 不对他人开放，并且可写。",

@@ -113,16 +113,16 @@ TEXTS: Final = {
         "机。"
     ),
     "The helper cannot listen on {value} ({cause}).": "辅助服务无法监听 {value}（{cause}）。",
-    "The helper outside ({helper}) does not answer, so it is unknown whether port {port} is open.": (
+    "The helper ({helper}) does not answer, so it is unknown whether port {port} is open.": (
         "外部辅助服务（{helper}）没有应答，因此无法得知 {port} 端口是否开放。"
     ),
     "The helper ({helper}) sent an invalid answer, so it is unknown whether port {port} is open.": (
-        "辅助服务（{helper}）发来的应答无效，因此无法得知 {port} 端口是否开放。"
+        "外部辅助服务（{helper}）发来的应答无效，因此无法得知 {port} 端口是否开放。"
     ),
-    "The helper outside ({helper}) is asked too often, so it is unknown whether port {port} is open.": (
+    "The helper ({helper}) is queried too often, so it is unknown whether port {port} is open.": (
         "对外部辅助服务（{helper}）的查询过于频繁，因此无法得知 {port} 端口是否开放。"
     ),
-    "The helper outside ({helper}) sees a proxy instead of this host, so it is unknown whether port {port} is open.": (
+    "The helper ({helper}) sees a proxy instead of this host, so it is unknown whether port {port} is open.": (
         "外部辅助服务（{helper}）看到的是代理而不是本机，因此无法得知 {port} 端口是否开放。"
     ),
     "The helper outside got no answer from port {port} of {address}, but nothing listened on it here either.": (

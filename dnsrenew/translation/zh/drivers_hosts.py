@@ -50,8 +50,8 @@ TEXTS: Final = {
         "GoDaddy（账户 {account}）：没有从 {zone} 的 {name} 处删除任何内容，因为其他 TXT 值会失去 API 无法写入的内容："
         "{lost}。"
     ),
-    "Let the CNAME record lead to the name that `dnsrenew delegate NAME` shows, or use the registration it was "
-    "made for.": ("请使该 CNAME 记录指向 `dnsrenew delegate NAME` 显示的名称，或使用该记录所对应的注册信息。"),
+    "Point the CNAME record to the name that `dnsrenew delegate NAME` shows, or use the registration it was made "
+    "for.": ("请使该 CNAME 记录指向 `dnsrenew delegate NAME` 显示的名称，或使用该记录所对应的注册信息。"),
     "Move the zone to the Hetzner Console, and create a token (64 characters, Read & Write) in the project of the "
     "zone: Security > API tokens at https://console.hetzner.com.": (
         "请把该区域迁移到 Hetzner Console，并在该区域所属的项目中创建令牌（64 个字符，Read & Write）："
@@ -76,7 +76,7 @@ TEXTS: Final = {
     "it is.": ("请在 https://dcc.godaddy.com 手动删除该值，并运行 `dnsrenew delegate NAME`：之后 {zone} 会保持原样。"),
     "Restore the file from a backup; without one, delete it, run `dnsrenew delegate NAME` and change the CNAME "
     "record.": ("请从备份恢复该文件；如果没有备份，请将其删除，运行 `dnsrenew delegate NAME`，并更改 CNAME 记录。"),
-    "Run `dnsrenew delegate NAME` for the certificate: it registers and says which CNAME record to set, once.": (
+    "Run `dnsrenew delegate NAME` for the certificate: it registers and shows the CNAME record to set, once.": (
         "请为该证书运行 `dnsrenew delegate NAME`：它会注册，并给出只需设置一次的 CNAME 记录。"
     ),
     "Run `dnsrenew delegate NAME`: then a CNAME record set once is enough, and {zone} stays as it is.": (

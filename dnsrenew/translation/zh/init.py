@@ -68,7 +68,7 @@ TEXTS: Final = {
         "请给出这些域名服务器所属的服务商；如果回答无误，请再次给出相同的回答。"
     ),
     "Names or numbers, separated by blanks, or none. dnsrenew writes the files, has the server load them, and checks "
-    "that it serves them; if it does not, the old ones come back.": (
+    "that it serves them; if it does not, the old ones are restored.": (
         "名称或编号，用空格分隔，或 none。dnsrenew 会写出文件，让服务器加载，并检查服务器是否提供这些文件；如果没有，则"
         "恢复旧文件。"
     ),

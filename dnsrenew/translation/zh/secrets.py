@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 TEXTS: Final = {
-    "Correct the path of the command, and let the user that runs dnsrenew execute it.": (
+    "Correct the path of the command, and allow the user that runs dnsrenew to execute it.": (
         "请改正该命令的路径，并允许运行 dnsrenew 的用户执行它。"
     ),
     "Install it into the environment of dnsrenew: {command}": "请把它安装到 dnsrenew 的环境中：{command}",
@@ -65,7 +65,7 @@ TEXTS: Final = {
     ),
     "The secret {reference} cannot be read: {cause}.": "无法读取凭据 {reference}：{cause}。",
     "Unlock the keyring for the user that runs dnsrenew.": "请为运行 dnsrenew 的用户解锁密钥环。",
-    "Use a command that ends by itself and asks no question.": "请使用会自行结束且不提问的命令。",
+    "Use a command that exits without asking a question.": "请使用会自行结束且不提问的命令。",
     "Use a command that prints only the secret.": "请使用只输出凭据的命令。",
     'a list of str, the first not empty, such as ["pass", "show", "dns"]': (
         '由 str 组成的列表，第一项不能为空，例如 ["pass", "show", "dns"]'

@@ -6,7 +6,7 @@ from typing import Final
 
 TEXTS: Final = {
     "Set `store` to a folder on another file system.": "请将 `store` 设为另一文件系统上的目录。",
-    "The folder {path} for the store cannot be made: the file system of {existing} takes no new folders.": (
+    "The folder {path} for the store cannot be created: the file system of {existing} accepts no new folders.": (
         "无法创建存储目录 {path}：{existing} 所在的文件系统不接受新目录。"
     ),
     "A store is never overwritten, and {path} holds {found}.": "存储目录从不被覆盖，而 {path} 中有 {found}。",

@@ -8,7 +8,7 @@ TEXTS: Final = {
     "A connection pooler at {server} gives each transaction another session, so locks do not hold.": (
         "{server} 处的连接池程序为每个事务分配不同的会话，因此锁无法保持。"
     ),
-    "A newer version of dnsrenew made the tables in the database {database} at {server} (version {found}; this one "
+    "A newer version of dnsrenew created the tables in the database {database} at {server} (version {found}; this one "
     "knows {version}).": (
         "{server} 上数据库 {database} 中的数据表由更新版本的 dnsrenew 创建（版本 {found}；此版本支持 {version}）。"
     ),

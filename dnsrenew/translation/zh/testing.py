@@ -15,7 +15,7 @@ TEXTS: Final = {
     "Give an account of a DNS host with an API.": "请给出有 API 的 DNS 服务商的账户。",
     'Give the account zones = ["…"] with a zone for tests.': '请为该账户设置 zones = ["…"]，其中写明用于测试的区域。',
     "Parallel calls were not asked for.": "没有要求测试并行调用。",
-    "Run dnsrenew delegate NAME: it registers, and says which CNAME record to set.": (
+    "Run dnsrenew delegate NAME: it registers, and shows the CNAME record to set.": (
         "请运行 dnsrenew delegate NAME：它会注册，并给出要设置的 CNAME 记录。"
     ),
     "Run dnsrenew doctor --probe, which tests it with the certificates that use it.": (

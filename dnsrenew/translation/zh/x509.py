@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 TEXTS: Final = {
-    "A certificate in the chain from the CA is valid from {not_before} to {not_after}, and this host's clock says "
+    "A certificate in the chain from the CA is valid from {not_before} to {not_after}, and this host's clock shows "
     "{now}.": ("CA 给出的证书链中有一个证书的有效期为 {not_before} 至 {not_after}，而本机时钟显示 {now}。"),
-    "A certificate in the chain is valid from {not_before} to {not_after}, and this host's clock says {now}.": (
+    "A certificate in the chain is valid from {not_before} to {not_after}, and this host's clock shows {now}.": (
         "证书链中有一个证书的有效期为 {not_before} 至 {not_after}，而本机时钟显示 {now}。"
     ),
     "Add the certificate of the issuer, its intermediate certificate, to the file.": (
@@ -61,7 +61,7 @@ TEXTS: Final = {
     "The certificate from the CA is one of a CA (basicConstraints CA:TRUE): TLS clients refuse it as a server's.": (
         "CA 给出的证书是 CA 证书（basicConstraints CA:TRUE）：TLS 客户端不接受它作为服务器证书。"
     ),
-    "The certificate from the CA is valid from {not_before} to {not_after}, and this host's clock says {now}.": (
+    "The certificate from the CA is valid from {not_before} to {not_after}, and this host's clock shows {now}.": (
         "CA 给出的证书的有效期为 {not_before} 至 {not_after}，而本机时钟显示 {now}。"
     ),
     "The certificate is not for TLS servers: its extended key usage lacks serverAuth.": (
@@ -74,7 +74,7 @@ TEXTS: Final = {
     "The certificate is one of a CA (basicConstraints CA:TRUE): TLS clients refuse it as a server's.": (
         "该证书是 CA 证书（basicConstraints CA:TRUE）：TLS 客户端不接受它作为服务器证书。"
     ),
-    "The certificate is valid from {not_before} to {not_after}, and this host's clock says {now}.": (
+    "The certificate is valid from {not_before} to {not_after}, and this host's clock shows {now}.": (
         "该证书的有效期为 {not_before} 至 {not_after}，而本机时钟显示 {now}。"
     ),
     "The chain from the CA is broken: certificate {place} was not issued by the next one.": (
