@@ -21,7 +21,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from dnsrenew.store.ledger import Ledger
     from dnsrenew.store.notified import NotifiedRecords
     from dnsrenew.store.parts import Journal, PendingOrders, SigningRequests
+    from dnsrenew.store.protocol import ZonePurpose
 
 Change = Callable[[State], State]
 """Returns the new state of a certificate from the old one."""
@@ -123,18 +124,11 @@ class FolderStore(Store):
         self._disk.refuse_links(self._paths.root, self._paths.state(name))
         return self._lock(f"certificate-{name}", f"certificate {name}", context, wait)
 
-    def lock_zone(self, zone: str, *, context: Context, wait: float = 0) -> AbstractContextManager[None]:
+    def lock_zone(
+        self, zone: str, *, context: Context, wait: float = 0, purpose: ZonePurpose = "zone"
+    ) -> AbstractContextManager[None]:
         """See :meth:`Store.lock_zone`."""
-        return self._lock(f"zone-{zone_key(zone)}", f"DNS zone {zone.rstrip('.')}", context, wait)
-
-    @contextlib.contextmanager
-    def lock_writing(self, zone: str, *, context: Context, wait: float = 0) -> Iterator[None]:
-        """See :meth:`Store.lock_writing`."""
-        readable, what = zone_key(zone), f"DNS zone {zone.rstrip('.')}"
-        with contextlib.ExitStack() as lock:
-            with self._lock(f"next-{readable}", what, context, wait):
-                lock.enter_context(self._lock(f"writing-{readable}", what, context, wait))
-            yield
+        return self._lock(f"{purpose}-{zone_key(zone)}", f"DNS zone {zone.rstrip('.')}", context, wait)
 
     def lock_names(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dnsrenew.store.state import Meta, State
 
     Change = Callable[[State], State]
+    ZonePurpose = Literal["zone", "writing", "next"]
 
 
 def unchanged(state: State) -> State:
@@ -84,20 +85,17 @@ class Store(Protocol):
         :raises Cancelled: cancelled while waiting.
         """
 
-    def lock_zone(self, zone: str, *, context: Context, wait: float = 0) -> AbstractContextManager[None]:
-        """Exclude other runs from a DNS zone, or a name, whose host keeps a single value.
+    def lock_zone(
+        self, zone: str, *, context: Context, wait: float = 0, purpose: ZonePurpose = "zone"
+    ) -> AbstractContextManager[None]:
+        """Exclude other runs from a DNS zone, or a name, for one purpose; each has a lock of its own.
 
+        :param purpose: ``zone``: its host keeps a single value; ``writing``: its host accepts one writer at a time;
+            ``next``: the place of the next writer.
         :param wait: seconds to wait for them; 0: do not wait.
         :raises LockedError: ``locked``; evidence has ``pid``, ``host`` and ``since``.
         :raises StoreError: the file of the lock cannot be created.
         :raises Cancelled: cancelled while waiting.
-        """
-
-    def lock_writing(self, zone: str, *, context: Context, wait: float = 0) -> AbstractContextManager[None]:
-        """Exclude other runs from a DNS zone whose host accepts one writer at a time, during one change.
-
-        A second lock holds the place of the next writer, so a run that writes repeatedly lets other runs in between.
-        Parameters and errors are those of :meth:`lock_zone`.
         """
 
     def lock_names(

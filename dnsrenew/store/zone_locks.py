@@ -58,7 +58,10 @@ class ZoneLocks:
             if refused is not None and refused[0] >= start:  # a thread before this one has waited for all behind it
                 raise copy.copy(refused[1])
             try:
-                locks.enter_context(self._store.lock_writing(zone, context=context, wait=wait))
+                # A run that writes repeatedly lets the next writer in between.
+                with self._store.lock_zone(zone, context=context, wait=wait, purpose="next"):
+                    writing = self._store.lock_zone(zone, context=context, wait=wait, purpose="writing")
+                    locks.enter_context(writing)
             except LockedError as error:
                 self._refused[zone] = context.clock.monotonic(), error
                 raise

@@ -24,7 +24,6 @@ from tests.kit.postgres import Postgres
 
 PAGE: Final = ROOT / "docs" / "internals" / "fleet-faults.md"
 FAULTS: Final = ("killed", "cut", "hangs", "restart", "overtaken")
-RUNS: Final = ("renewal", "first")
 _GROUP: Final = re.compile(
     r"^\| (renewal|first) \| (\w+) \| `(.+?)` \| `(.+?)` \| (\d+) \| (\S+) \| (\d+) \| (\d+) \| (\S+) \| (\d+) \|$",
     re.MULTILINE,

@@ -37,10 +37,10 @@ def test_two_runs(site: StoreSite) -> None:
             assert caught.value.evidence["pid"] == os.getpid()
         with (
             second.lock("away", context=Context()),
-            second.lock_writing("a.test.", context=Context()),
+            second.lock_zone("a.test.", context=Context(), purpose="writing"),
             pytest.raises(LockedError),
         ):
-            first.lock_writing("a.test.", context=Context()).__enter__()
+            first.lock_zone("a.test.", context=Context(), purpose="writing").__enter__()
     with second.lock("home", context=Context()), second.lock_zone("a.test.", context=Context()):
         pass
 

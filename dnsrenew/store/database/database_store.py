@@ -6,14 +6,13 @@ certificates writes has no effect once another process has taken the lock of tha
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import replace
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
     from dnsrenew.store.http_responses import HttpResponses
     from dnsrenew.store.ledger import Ledger
     from dnsrenew.store.notified import NotifiedRecords
+    from dnsrenew.store.protocol import ZonePurpose
 
 Change = Callable[[State], State]
 _FINGERPRINT_KEY: Final = "fingerprint-key"
@@ -143,18 +143,11 @@ class DatabaseStore(Store):
         """See :meth:`Store.lock`."""
         return self._lock(f"certificate-{check_name(name)}", f"certificate {name}", context, wait)
 
-    def lock_zone(self, zone: str, *, context: Context, wait: float = 0) -> AbstractContextManager[None]:
+    def lock_zone(
+        self, zone: str, *, context: Context, wait: float = 0, purpose: ZonePurpose = "zone"
+    ) -> AbstractContextManager[None]:
         """See :meth:`Store.lock_zone`."""
-        return self._lock(f"zone-{zone_key(zone)}", f"DNS zone {zone.rstrip('.')}", context, wait)
-
-    @contextlib.contextmanager
-    def lock_writing(self, zone: str, *, context: Context, wait: float = 0) -> Iterator[None]:
-        """See :meth:`Store.lock_writing`."""
-        readable, what = zone_key(zone), f"DNS zone {zone.rstrip('.')}"
-        with contextlib.ExitStack() as lock:
-            with self._lock(f"next-{readable}", what, context, wait):
-                lock.enter_context(self._lock(f"writing-{readable}", what, context, wait))
-            yield
+        return self._lock(f"{purpose}-{zone_key(zone)}", f"DNS zone {zone.rstrip('.')}", context, wait)
 
     def lock_names(
         self, identifiers: Collection[str], *, context: Context, wait: float = 0
