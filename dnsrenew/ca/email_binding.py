@@ -43,7 +43,7 @@ def fetch(context: Context, problems: Problems, directory: str, contact: Sequenc
         response = resend(context, lambda: _post(context, problems, http, url, email))
     finally:
         http.close()
-    answer = _answer(response)
+    answer = response.fields()
     kid, hmac = answer.get("eab_kid"), answer.get("eab_hmac_key")
     if not answer.get("success") or not _is_word(kid) or not _is_word(hmac):
         reason = _reason(answer)
@@ -62,14 +62,6 @@ def _post(context: Context, problems: Problems, http: HttpClient, url: str, emai
         error = problems.error(texts.EAB_EMAIL_UNCLEAR, status=response.status)
         raise Transient(error, after=retry_after(response.headers, context.clock.now()))
     return response
-
-
-def _answer(response: Response) -> dict[str, Any]:
-    try:
-        found = response.json()
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _is_word(value: object) -> bool:

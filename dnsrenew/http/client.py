@@ -73,6 +73,14 @@ class Response(Frozen):
             json.dumps(value, ensure_ascii=False).encode()
         return value
 
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of a body that is a JSON object; none of any other."""
+        try:
+            found = self.json()
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
 
 class HttpClient:
     """Sends requests; thread-safe, keeps connections open.

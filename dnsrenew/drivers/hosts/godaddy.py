@@ -82,7 +82,7 @@ class GoDaddyApi(HostApi):
         response = self.send("PATCH", zone, content=items, accept={422})
         if response.status != 422:
             return True
-        if _body(response).get("code") != "DUPLICATE_RECORD":
+        if response.fields().get("code") != "DUPLICATE_RECORD":
             raise refusal(response)
         return False
 
@@ -109,21 +109,12 @@ class GoDaddyApi(HostApi):
             evidence = {"account": self._context.account, "zone": zone, "status": 403}
             raise ProviderError.of(texts.GODADDY_FORBIDDEN, **evidence)
         if response.status == 429:
-            seconds = _body(response).get("retryAfterSec")
+            seconds = response.fields().get("retryAfterSec")
             waits = {"Retry-After": str(seconds)} if isinstance(seconds, int) else {}
             raise HostError(described(response.body), status=429, headers={**waits, **response.headers})
         if response.status < 400:
             parsed(response)  # a page of a proxy is no success
         return response
-
-
-def _body(response: Response) -> dict[str, Any]:
-    """Return the fields of an error; none if it is not JSON."""
-    try:
-        found = response.json()
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _item(record: TxtRecord) -> dict[str, Any]:
