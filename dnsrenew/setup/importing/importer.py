@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from dnsrenew.setup.importing.plan import PlannedCa, PlannedCertificate
     from dnsrenew.setup.importing.servers import ServerLine
     from dnsrenew.setup.importing.timers import StopCommand
-    from dnsrenew.store import FolderStore
+    from dnsrenew.store import Store
 
 
 class ImportRequest(Frozen):
@@ -105,7 +105,7 @@ class ImportResult(Frozen):
         }
 
 
-def run_import(request: ImportRequest, store: FolderStore, context: Context) -> ImportResult:
+def run_import(request: ImportRequest, store: Store, context: Context) -> ImportResult:
     """Import everything, and return what was done.
 
     :param store: the store of the configuration to write.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dnsrenew.setup.importing.catching_up import TablesToAdd
     from dnsrenew.setup.importing.found import FoundDeployment
     from dnsrenew.setup.importing.plan import Plan, PlannedCa, PlannedCertificate
-    from dnsrenew.store import FolderStore
+    from dnsrenew.store import Store
 
 LIVE: Final = "live"
 """The folder beside the configuration with the new files for servers."""
@@ -33,7 +33,7 @@ class ImportWriter:
     :ivar to_add: the tables that an earlier configuration lacks.
     """
 
-    def __init__(self, config: Path, plan: Plan, store: FolderStore, context: Context, notes: reading.Notes) -> None:
+    def __init__(self, config: Path, plan: Plan, store: Store, context: Context, notes: reading.Notes) -> None:
         self._config = config
         self._plan = plan
         self._store = store
