@@ -6,25 +6,14 @@ certain to be wrong only if this host or its router has a public one.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from dnsrenew.base.names import is_ip
+from dnsrenew.base.public_addresses import is_public
 from dnsrenew.checks import texts
 from dnsrenew.errors import Text
 from dnsrenew.model import Check
-
-_LOCAL: Final = tuple(
-    ipaddress.ip_network(text)
-    for text in (
-        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
-        *("192.0.0.0/24", "192.168.0.0/16", "224.0.0.0/3", "::/8", "fc00::/7", "fe80::/10", "ff00::/8"),
-    )
-)
-"""Networks whose addresses nobody outside reaches (RFC 6890). Those for documentation are not among them: no network
-uses them but one that is made for a test.
-"""
 
 
 def judge(
@@ -78,8 +67,7 @@ def _unsure(identifier: str, kind: str, known: Sequence[str]) -> Text:
 
 def is_local(address: str) -> bool:
     """Tell whether nobody outside the local network reaches an address."""
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    return any(parsed.version == network.version and parsed in network for network in _LOCAL)
+    return not is_public(address)
 
 
 def by_family(addresses: Sequence[str]) -> dict[str, Any]:

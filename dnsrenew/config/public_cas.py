@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.names import base_domain, is_ip
+from dnsrenew.base.public_addresses import is_public as is_public_address
 from dnsrenew.base.public_suffixes import is_public_suffix
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config import texts
@@ -79,7 +80,7 @@ def _check_profile(draft: Draft, one: CertificateDraft) -> None:
 def refusal(name: str) -> str | None:
     """Return what is expected instead of a name for which no public CA issues; None for a public name."""
     if is_ip(name):
-        return None if _is_public_ip(name) else texts.NOT_PUBLIC_IP
+        return None if is_public_address(name) else texts.NOT_PUBLIC_IP
     if name.startswith(_ACME_LABEL):
         return texts.NO_ACME_LABEL
     if "_" in name:
@@ -90,10 +91,3 @@ def refusal(name: str) -> str | None:
     if top in _LOCAL or f".{name}".endswith(f".{_HOME}"):
         return texts.NOT_LOCAL
     return texts.NOT_A_SUFFIX if is_public_suffix(name) else None
-
-
-def _is_public_ip(address: str) -> bool:
-    import ipaddress  # few certificates have an address
-
-    parsed = ipaddress.ip_address(address)
-    return parsed.is_global and not parsed.is_multicast

@@ -329,16 +329,16 @@ def test_what_is_wrong_with_the_resolver_is_no_closed_port(lab: Lab, tmp_path: P
 @pytest.mark.parametrize(
     ("outside", "here", "result"),
     [
-        ("203.0.113.1", "192.168.1.7", "bad"),
+        ("203.0.115.1", "192.168.1.7", "bad"),
         ("192.168.1.7", "", "bad"),
-        ("203.0.113.1", "", "unknown"),
-        ("203.0.113.1", "203.0.113.9", "unknown"),
-        ("203.0.113.1", "203.0.113.1", "ok"),
+        ("203.0.115.1", "", "unknown"),
+        ("203.0.115.1", "203.0.115.9", "unknown"),
+        ("203.0.115.1", "203.0.115.1", "ok"),
     ],
 )
 def test_another_view_inside_is_seen(lab: Lab, tmp_path: Path, outside: str, here: str, result: str) -> None:
     """A different answer of the local resolver is bad or unknown, and blocks nothing."""
-    lab.add_zone("split.test", "public A 203.0.113.1\nprivate A 192.168.1.7")
+    lab.add_zone("split.test", "public A 203.0.115.1\nprivate A 192.168.1.7")
     name = "private.split.test" if outside.startswith("192") else "public.split.test"
 
     def hook(query: Query) -> Answer:
@@ -355,7 +355,7 @@ def test_another_view_inside_is_seen(lab: Lab, tmp_path: Path, outside: str, her
     assert check.evidence["authoritative"][name] == [outside]
 
 
-@pytest.mark.parametrize("address", ["203.0.113.1", "192.168.1.7"])
+@pytest.mark.parametrize("address", ["203.0.115.1", "192.168.1.7"])
 @pytest.mark.parametrize("exists", [False, True])
 def test_a_record_that_is_new_is_not_hidden(lab: Lab, tmp_path: Path, address: str, exists: bool) -> None:
     """While the resolver remembers that a name had no address, it is unknown what this network sees."""

@@ -13,7 +13,7 @@ from tests.kit.net_host import NetHost
 LISTEN: Final = [{"challenge": "http-01"}]
 WEBROOT: Final = [{"challenge": "http-01", "webroot": "/srv/www"}]
 TLS: Final = [{"challenge": "tls-alpn-01"}]
-OWN, OWN6, SERVER = "192.0.2.10", "2001:db8::10", "192.0.2.53"
+OWN, OWN6, SERVER = "192.0.2.10", "2003:db8::10", "192.0.2.53"
 ONLINE: Final = (
     "ip link add d0 type veth peer name d1",
     "ip link set d1 up",
@@ -151,7 +151,7 @@ def test_a_family_without_a_web_server_is_bad(host: NetHost) -> None:
     assert verdict(check) == ("bad", [])
     assert check["evidence"]["missing"] == ["IPv6"]
     assert verdict(listens(host, OWN6)) == ("bad", HTTP)
-    assert verdict(listens(host, OWN, "2001:db8::ffff")) == ("ok", [])
+    assert verdict(listens(host, OWN, "2003:db8::ffff")) == ("ok", [])
 
 
 def test_no_web_server_is_bad_only_where_no_router_can_explain_it(host: NetHost) -> None:
@@ -308,7 +308,7 @@ def test_ipv6_that_gets_no_answer_is_bad(host: NetHost, tmp_path: Path) -> None:
     host.ask(dns=SERVER, folder=str(tmp_path))
     about: dict[str, Any] = {"directory": "https://ca.a.test:8443/directory", "addresses": {"a.test": [OWN6]}}
     host.run("nft add table inet out", "nft 'add chain inet out output { type filter hook output priority 0; }'")
-    host.run("nft add rule inet out output ip6 daddr 2001:db8::99 reject")
+    host.run("nft add rule inet out output ip6 daddr 2003:db8::99 reject")
     assert verdict(host.check("ipv6", **about)) == ("ok", [])
     host.listen((OWN, 8443))
     assert verdict(host.check("ipv6", **about)) == ("bad", ["http-01", "tls-alpn-01"])

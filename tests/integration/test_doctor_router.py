@@ -83,5 +83,5 @@ def test_a_host_with_a_public_address(tmp_path: Path) -> None:
     with home(tmp_path, upnp=False, helper=False) as network:
         found = network.look(*CODES, routes=LISTEN, place="outside")
     assert {check: result(found[check]) for check in CHECKS} == dict.fromkeys(CHECKS, ("ok", []))
-    assert found["public"] == {"host": ["198.51.100.80"]}
+    assert found["public"] == {"host": ["198.51.101.80"]}
     assert found["nat"]["evidence"]["gateway"] is None

@@ -37,7 +37,7 @@ from tests.lab.zones import Zone
 _NET: Final = ("unshare", "--net", "--mount", "--kill-child", "--fork")
 _PRIVATE: Final = _NET if os.geteuid() == 0 else (*_NET, "--map-root-user")
 _NOBODY: Final = 65534
-_RECORDS: Final = "@ A 192.0.2.10\nca A 192.0.2.10\nca AAAA 2001:db8::99"
+_RECORDS: Final = "@ A 192.0.2.10\nca A 192.0.2.10\nca AAAA 2003:db8::99"
 
 
 class NetHost(Child):

@@ -1,7 +1,7 @@
 """A host behind a router that runs Debian's miniupnpd, in network namespaces: host – router – provider – outside.
 
 The host is 192.168.7.20, the router 192.168.7.1. The router's address on the other side decides what the provider
-does: it routes a public one, and translates any other, as carrier-grade NAT does. Outside is 198.51.100.80. Nothing
+does: it routes a public one, and translates any other, as carrier-grade NAT does. Outside is 198.51.101.80. Nothing
 leaves the namespaces. For miniupnpd an address for documentation is not public, so the router has one of 44.128.0.0/16,
 which the amateur radio network reserves for tests. It keeps other addresses for itself by UPnP, and tells by NAT-PMP.
 """
@@ -24,8 +24,8 @@ _ROOT: Final = Path(__file__).resolve().parents[2]
 HOST: Final = "192.168.7.20"
 ROUTER: Final = "192.168.7.1"
 WAN: Final = "44.128.0.7"
-PROVIDER: Final = "198.51.100.1"
-OUTSIDE: Final = "198.51.100.80"
+PROVIDER: Final = "198.51.101.1"
+OUTSIDE: Final = "198.51.101.80"
 HELPER: Final = f"http://{OUTSIDE}:8090/"
 _IS_ROOT: Final = os.geteuid() == 0
 _PLACES: Final = ("host", "router", "provider", "outside")

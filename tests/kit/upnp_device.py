@@ -59,7 +59,7 @@ class UpnpDevice:
     """
 
     described: str = field(default_factory=lambda: description((KIND, "/ctl")))
-    external: str | None = "203.0.113.7"
+    external: str | None = "203.0.115.7"
     entries: list[dict[str, str]] = field(default_factory=list)
     knows_ports: bool = True
 

@@ -34,10 +34,10 @@ def test_a_name_without_addresses_is_certain() -> None:
 
 def test_a_name_that_leads_here_is_well() -> None:
     """A name is fine if all its addresses are those of this host."""
-    verdict = judge(NAME, [PUBLIC, "2001:db8::7"], [PUBLIC, "2001:db8::7", PRIVATE])
+    verdict = judge(NAME, [PUBLIC, "2003:db8::7"], [PUBLIC, "2003:db8::7", PRIVATE])
     assert (verdict.result, verdict.fix) == ("ok", "")
-    assert verdict.evidence["addresses"] == {"A": [PUBLIC], "AAAA": ["2001:db8::7"]}
-    assert verdict.evidence["ours"] == {"A": [PUBLIC, PRIVATE], "AAAA": ["2001:db8::7"]}
+    assert verdict.evidence["addresses"] == {"A": [PUBLIC], "AAAA": ["2003:db8::7"]}
+    assert verdict.evidence["ours"] == {"A": [PUBLIC, PRIVATE], "AAAA": ["2003:db8::7"]}
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,8 @@ def test_a_name_that_leads_here_is_well() -> None:
         ([ROUTER], [PUBLIC], [], True),
         ([ROUTER], [PRIVATE], [PUBLIC], True),
         (["192.168.1.9"], [PUBLIC], [], True),
-        ([PUBLIC, "2001:db8::1"], [PUBLIC, "2001:db8::7"], [], True),
-        ([ROUTER, "2001:db8::7"], [PUBLIC, "2001:db8::7"], [], False),
+        ([PUBLIC, "2003:db8::1"], [PUBLIC, "2003:db8::7"], [], True),
+        ([ROUTER, "2003:db8::7"], [PUBLIC, "2003:db8::7"], [], False),
     ],
 )
 def test_another_address_than_ours_is_certainly_wrong_if_we_have_a_public_one(
@@ -85,7 +85,8 @@ def test_a_proxy_or_another_host_may_answer(found: list[str], how: dict[str, str
     ("address", "is_ours"),
     [
         *((address, True) for address in ("10.0.0.1", "100.64.0.1", "127.0.0.1", "::1", "fd00::1", "fe80::1%eth0")),
-        *((address, False) for address in ("8.8.8.8", "203.0.113.1", "2001:db8::1", "2606:4700::1")),
+        *((address, True) for address in ("192.0.2.7", "198.18.0.1", "203.0.113.1", "2001:db8::1", "64:ff9b::1")),
+        *((address, False) for address in ("8.8.8.8", "203.0.115.1", "2003:db8::1", "2606:4700::1")),
     ],
 )
 def test_what_is_local(address: str, is_ours: bool) -> None:
@@ -96,7 +97,7 @@ def test_what_is_local(address: str, is_ours: bool) -> None:
 @pytest.mark.parametrize(
     ("found", "ours", "said", "fix"),
     [
-        ([PUBLIC, "2001:db8::1"], [PUBLIC], "AAAA record of x.test points to 2001:db8::1", "Correct the AAAA record"),
+        ([PUBLIC, "2003:db8::1"], [PUBLIC], "AAAA record of x.test points to 2003:db8::1", "Correct the AAAA record"),
         ([ROUTER], [PRIVATE], "A record of x.test points to 8.8.8.8", "If 8.8.8.8 is your router, forward its port 80"),
         ([ROUTER], [], "no address of that family", "Correct the A record"),
     ],

@@ -187,15 +187,15 @@ def test_whether_a_name_exists(records: NameRecords, needed: bool, result: str) 
 @pytest.mark.parametrize(
     ("outside", "here", "result"),
     [
-        (("203.0.113.1",), ("203.0.113.1",), "ok"),
-        (("203.0.113.1", "203.0.113.2"), ("203.0.113.2", "203.0.113.1"), "ok"),
-        (("203.0.113.1",), ("192.168.0.2",), "bad"),
-        (("203.0.113.1",), ("0.0.0.0",), "bad"),  # a filter answers so
+        (("203.0.115.1",), ("203.0.115.1",), "ok"),
+        (("203.0.115.1", "203.0.115.2"), ("203.0.115.2", "203.0.115.1"), "ok"),
+        (("203.0.115.1",), ("192.168.0.2",), "bad"),
+        (("203.0.115.1",), ("0.0.0.0",), "bad"),  # a filter answers so
         (("192.168.0.3",), (), "bad"),
-        (("203.0.113.1",), (), "unknown"),  # no filter hides a public address
-        (("192.168.0.3", "203.0.113.1"), (), "unknown"),
+        (("203.0.115.1",), (), "unknown"),  # no filter hides a public address
+        (("192.168.0.3", "203.0.115.1"), (), "unknown"),
         (("192.168.0.3",), ("192.168.0.2",), "unknown"),
-        (("203.0.113.1",), ("203.0.113.2",), "unknown"),
+        (("203.0.115.1",), ("203.0.115.2",), "unknown"),
         ((), ("192.168.0.2",), "ok"),
         ((), (), "ok"),
     ],
@@ -226,7 +226,7 @@ def test_an_answer_from_a_cache_hides_nothing(outside: str, denied: tuple[str, .
 def test_a_resolver_that_fails_tells_no_difference() -> None:
     """If the resolver fails, the difference between the views is unknown."""
     for rcode in ("SERVFAIL", ""):
-        finding = names.judge_views(NAME, NameRecords("records", ("203.0.113.1",)), ResolvedName(rcode))
+        finding = names.judge_views(NAME, NameRecords("records", ("203.0.115.1",)), ResolvedName(rcode))
         assert finding.result == "unknown"
 
 
@@ -257,8 +257,8 @@ def test_a_cdn_is_known_by_address_or_name(found: list[str], chain: list[str], p
 def test_the_worst_address_is_told_and_each_is_evidence() -> None:
     """The check has the worst result and the names with it. The evidence has each address."""
     made = {
-        name: checked_addresses.judge(name, [found], ["192.0.2.1"], blocks=IN)
-        for name, found in {"a.x": "192.0.2.1", "b.x": "192.0.2.2", "c.x": "192.0.2.3"}.items()
+        name: checked_addresses.judge(name, [found], ["203.0.115.1"], blocks=IN)
+        for name, found in {"a.x": "203.0.115.1", "b.x": "203.0.115.2", "c.x": "203.0.115.3"}.items()
     }
     check = addresses.worst(made, {"b.x": 300}, unknown=set())
     assert (check.result, check.evidence["names"]) == ("bad", ["b.x", "c.x"])
@@ -269,7 +269,7 @@ def test_the_worst_address_is_told_and_each_is_evidence() -> None:
 
 # ── challenge names ─────────────────────────────────────────────────────────────────────
 
-OLD = ServedTexts("_acme-challenge.x.org.", {"192.0.2.53": ["one", "two"], "192.0.2.54": ["two"]})
+OLD = ServedTexts("_acme-challenge.x.org.", {"203.0.115.53": ["one", "two"], "203.0.115.54": ["two"]})
 LOOP = DnsError("cname-loop", "A loop.", fix="Break it.")
 LOST = DnsError("dns-unreachable", "Nobody answers.", fix="Wait.")
 GOOD = Target("_acme-challenge.x.org.", (), "x.org.")
@@ -328,6 +328,6 @@ def test_what_stops_a_challenge_comes_before_what_stops_none() -> None:
     ]
     check = combined(found, {})
     assert (check.result, check.blocks, check.evidence["names"]) == ("bad", stops, ["d", "e"])
-    assert check.summary.startswith("d ")
+    assert check.summary.startswith("Neither d ")
     assert combined(found[:3], {}).evidence["names"] == ["c"]
     assert "names" not in combined(found[:1], {}).evidence

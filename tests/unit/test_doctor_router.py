@@ -22,7 +22,7 @@ from tests.kit.upnp_device import KIND, LOOPBACK, UpnpDevice, answering, descrip
 
 HOME = Surroundings("192.168.7.20", gateway="192.168.7.1", own=frozenset({"192.168.7.20", "127.0.0.1"}))
 INBOUND = ("http-01", "tls-alpn-01")
-IPV6 = "2001:db8::20"
+IPV6 = "2003:db8::20"
 
 
 def told(check: Check) -> tuple[str, tuple[str, ...]]:
@@ -36,12 +36,14 @@ def told(check: Check) -> tuple[str, tuple[str, ...]]:
 @pytest.mark.parametrize(
     ("address", "kind"),
     [
-        ("203.0.113.7", "public"),
+        ("203.0.115.7", "public"),
         ("100.63.255.255", "public"),
         ("100.64.0.0", "cgnat"),
         ("100.127.255.255", "cgnat"),
         ("100.128.0.0", "public"),
         ("172.31.0.1", "private"),
+        ("192.0.2.2", "private"),
+        ("198.19.0.1", "private"),
         ("172.32.0.1", "public"),
         ("192.0.0.2", "ds-lite"),
         *((address, "none") for address in ("", "0.0.0.0", "127.0.0.1", "169.254.1.1", "224.0.0.1", "::1", "x")),
@@ -55,17 +57,18 @@ def test_the_kind_of_an_address(address: str, kind: str) -> None:
 @pytest.mark.parametrize(
     ("here", "seen", "expected"),
     [
-        (Surroundings("203.0.113.7"), [], ("ok", ())),
+        (Surroundings("203.0.115.7"), [], ("ok", ())),
+        (Surroundings("192.0.2.2"), [], ("unknown", ())),  # for documentation: no address of the Internet
         (Surroundings(None, IPV6), [], ("ok", ())),
         (Surroundings(None), [], ("unknown", ())),
         (replace(HOME, gateway=None), [], ("unknown", ())),
         (HOME, [], ("unknown", ())),
-        (replace(HOME, wan={"upnp": "203.0.113.7"}), [], ("ok", ())),
-        (replace(HOME, wan={"upnp": "203.0.113.7"}), ["203.0.113.7"], ("ok", ())),
-        (replace(HOME, wan={"upnp": "203.0.113.7"}), ["203.0.113.8"], ("unknown", ())),
+        (replace(HOME, wan={"upnp": "203.0.115.7"}), [], ("ok", ())),
+        (replace(HOME, wan={"upnp": "203.0.115.7"}), ["203.0.115.7"], ("ok", ())),
+        (replace(HOME, wan={"upnp": "203.0.115.7"}), ["203.0.115.8"], ("unknown", ())),
         (replace(HOME, wan={"upnp": "", "nat-pmp": "0.0.0.0"}), [], ("unknown", ())),
         (replace(HOME, wan={"upnp": "", "nat-pmp": "100.64.0.2"}), [], ("bad", INBOUND)),
-        (replace(HOME, wan={"upnp": "10.0.0.2", "nat-pmp": "203.0.113.7"}), [], ("ok", ())),
+        (replace(HOME, wan={"upnp": "10.0.0.2", "nat-pmp": "203.0.115.7"}), [], ("ok", ())),
         (replace(HOME, wan={"upnp": "10.0.0.2"}), [], ("bad", ())),
         (replace(HOME, wan={"upnp": "192.0.0.2"}), [], ("bad", INBOUND)),
         (replace(HOME, wan={"upnp": "192.0.0.2"}, ipv6=IPV6), [], ("bad", ())),
@@ -86,7 +89,7 @@ def web(host: str, port: int = 80, protocol: str = "tcp") -> tuple[PortMapping, 
 @pytest.mark.parametrize(
     ("here", "port", "proven", "expected"),
     [
-        (Surroundings("203.0.113.7"), 80, [], ("ok", ())),
+        (Surroundings("203.0.115.7"), 80, [], ("ok", ())),
         (Surroundings(None, IPV6), 80, [], ("ok", ())),
         (replace(HOME, gateway=None), 80, [], ("unknown", ())),
         (HOME, 80, [], ("unknown", ())),
@@ -96,7 +99,7 @@ def web(host: str, port: int = 80, protocol: str = "tcp") -> tuple[PortMapping, 
         (replace(HOME, mappings=web("192.168.7.20", 8080)), None, [], ("ok", ())),
         (replace(HOME, mappings=web("192.168.7.20", 8080)), 80, [], ("unknown", ("http-01",))),
         (replace(HOME, mappings=web("192.168.7.99")), 80, [], ("bad", ("http-01",))),
-        (replace(HOME, mappings=web("192.168.7.99")), 80, ["203.0.113.7"], ("ok", ())),
+        (replace(HOME, mappings=web("192.168.7.99")), 80, ["203.0.115.7"], ("ok", ())),
         (replace(HOME, mappings=web("192.168.7.99", protocol="udp")), 80, [], ("unknown", ())),
     ],
 )
@@ -243,7 +246,7 @@ def test_the_mappings() -> None:
     )
     assert ask(device) == UpnpRouter(
         "Box",
-        "203.0.113.7",
+        "203.0.115.7",
         (PortMapping(80, "tcp", "192.168.7.20", 80), PortMapping(22, "udp", "192.168.7.20", 22)),
     )
 
@@ -264,7 +267,7 @@ def test_an_endless_list_of_mappings() -> None:
 
 def test_the_line_that_is_up() -> None:
     """A router has one service for each line. The address is that of the active line."""
-    lines = iter(["", "203.0.113.7"])
+    lines = iter(["", "203.0.115.7"])
 
     class TwoLines(UpnpDevice):
         def hook(self, asked: Asked) -> Answer:
@@ -273,7 +276,7 @@ def test_the_line_that_is_up() -> None:
             return super().hook(asked)
 
     services = ((KIND.replace("IP", "PPP"), "/ppp"), (KIND, "/ip"))
-    assert ask(TwoLines(description(*services))).external == "203.0.113.7"
+    assert ask(TwoLines(description(*services))).external == "203.0.115.7"
 
 
 @pytest.mark.parametrize(
@@ -305,7 +308,7 @@ def test_a_name_with_escape_sequences() -> None:
     )
 
 
-@pytest.mark.parametrize("external", [None, "<b>203.0.113.7</b>", "not an address \x7f"])
+@pytest.mark.parametrize("external", [None, "<b>203.0.115.7</b>", "not an address \x7f"])
 def test_an_address_that_is_none(external: str | None) -> None:
     """A failed action and an invalid answer give no address."""
     found = ask(UpnpDevice(external=external)).external

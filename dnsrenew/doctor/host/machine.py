@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.base import host_port
+from dnsrenew.base.public_addresses import is_public
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import ChallengeError
 
@@ -196,10 +197,8 @@ def is_loopback(address: str) -> bool:
 
 
 def is_global_ipv6(address: str) -> bool:
-    """Tell whether an address is a public one of IPv6 (2000::/3; RFC 4291 section 2.4)."""
-    import ipaddress
-
-    return host_port.is_ip(address) and ipaddress.ip_address(address) in ipaddress.ip_network("2000::/3")
+    """Tell whether an address is a public one of IPv6."""
+    return ":" in address and host_port.is_ip(address) and is_public(address)
 
 
 # ── the kind of an interface ────────────────────────────────────────────────────────────

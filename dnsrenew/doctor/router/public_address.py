@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dnsrenew.doctor.host.machine import is_global_ipv6, own_addresses
-from dnsrenew.doctor.router.address_kinds import kind_of
+from dnsrenew.base import host_port
+from dnsrenew.base.public_addresses import is_public
+from dnsrenew.doctor.host.machine import own_addresses
 from dnsrenew.doctor.router.outside import seen_addresses
 from dnsrenew.doctor.router.surroundings import surroundings
 
@@ -25,10 +26,6 @@ def by_source(facts: Facts) -> dict[str, list[str]]:
         **{protocol: [address] for protocol, address in surroundings(facts).wan.items()},
         "helper": seen_addresses(facts),
     }
-    public = {source: [address for address in its if is_public(address)] for source, its in told.items()}
+    addresses = {source: filter(host_port.is_ip, its) for source, its in told.items()}
+    public = {source: list(filter(is_public, its)) for source, its in addresses.items()}
     return {source: its for source, its in public.items() if its}
-
-
-def is_public(address: str) -> bool:
-    """Tell whether the Internet may reach an address."""
-    return kind_of(address) == "public" or is_global_ipv6(address)
