@@ -242,7 +242,7 @@ class CertificateTables:
         routes, profile = values["routes"], values.get("profile")
         self.drafts.append(CertificateDraft(scope, path, domains, identifiers, ca, routes, profile))
         if read and len(domains) == len(read) and name is not None:
-            known = {"domains": tuple(domains.values()), "identifiers": tuple(identifiers.values())}
+            known: dict[str, Any] = {"domains": tuple(domains.values()), "identifiers": tuple(identifiers.values())}
             self.specs.append(CertificateSpec(name=name, ca=ca, **known, **values))
 
     def _check_settings(
