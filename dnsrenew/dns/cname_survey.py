@@ -59,7 +59,7 @@ class CnameSurvey:
         self._survey = survey
         self._servers: dict[str, list[tuple[str, str]]] = {}
 
-    def look(self, context: Context, zones: Mapping[str, str]) -> dict[str, list[CnameAnswer]]:
+    def ask(self, context: Context, zones: Mapping[str, str]) -> dict[str, list[CnameAnswer]]:
         """Return the answers of every address for each name (name → its zone), all asked at once.
 
         A zone whose servers are unknown, or to which this host has no route, has no answers.

@@ -60,8 +60,8 @@ class CheckEntry(Frozen):
 
 TABLE: Final = (
     CheckEntry("internet", "host.internet", "host", (25,), blocks=ALL),
-    CheckEntry("vpn", "host.ways", "host", (8,), INBOUND),
-    CheckEntry("ipv6", "host.ways", "certificate", (9,), INBOUND, on_host=True),
+    CheckEntry("vpn", "host.outbound", "host", (8,), INBOUND),
+    CheckEntry("ipv6", "host.outbound", "certificate", (9,), INBOUND, on_host=True),
     CheckEntry("port-53", "host.dns_port", "host", (14, 25), blocks=DNS, only_names=True),
     CheckEntry("clock", "issuer.clock", "host", (21,), blocks=ALL),
     CheckEntry("store", "keeping.store", "host", (19,), blocks=ALL),

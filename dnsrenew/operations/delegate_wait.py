@@ -23,7 +23,7 @@ _TRIES_OF_ALL: Final = 6
 _GAP: Final = (0.2, 10.0)
 _GAP_WITHOUT_ANSWER: Final = 2.0
 _BESIDE_EVERY: Final = 30.0
-"""Seconds between two looks for records in the way."""
+"""Seconds between two checks for records in the way."""
 _FRACTION: Final = 20
 """A round comes after a twentieth of the time waited so far, so that a wait of hours is no burden for anyone."""
 
@@ -91,7 +91,7 @@ class CnameWait:
         self._zones = {record.name: record.zone for record in records}
         self._failures: dict[tuple[str, str], int] = {}
         self._answers: Mapping[str, Sequence[CnameAnswer]] = {}
-        self._next_look_beside = 0.0
+        self._next_check_beside = 0.0
         self._start = context.clock.monotonic()
 
     def until_there(self, account: str) -> None:
@@ -121,7 +121,7 @@ class CnameWait:
 
     def _round(self) -> tuple[list[CnameServer], list[CnameRecord]]:
         """Ask every address once; return what each says, and the records that are not everywhere yet."""
-        self._answers = self._survey.look(self._context, self._zones)
+        self._answers = self._survey.ask(self._context, self._zones)
         servers = [self._judge(record, answer) for record in self._records for answer in self._answers[record.name]]
         return servers, [record for record in self._records if not self._is_there(record, servers)]
 
@@ -171,9 +171,9 @@ class CnameWait:
             evidence = {"name": record.name, "zone": record.zone, "value": record.value}
             for text, fields in _mistakes(record, self._answers[record.name]):
                 self._context.warn(*text.fill(**evidence, **fields))
-        if self._elapsed() < self._next_look_beside:
+        if self._elapsed() < self._next_check_beside:
             return
-        self._next_look_beside = self._elapsed() + _BESIDE_EVERY
+        self._next_check_beside = self._elapsed() + _BESIDE_EVERY
         zones = {record.name: record.zone for record in missing}
         for name, types in self._survey.beside(self._context, zones).items():
             if types:

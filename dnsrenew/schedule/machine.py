@@ -51,9 +51,9 @@ def view_process(pid: int) -> ProcessView:
     """Return what can be seen of a process of this machine."""
     import psutil
 
-    def read_of(look: Callable[[psutil.Process], Any]) -> Any:
+    def read_of(read: Callable[[psutil.Process], Any]) -> Any:
         try:
-            return look(process)
+            return read(process)
         except (psutil.Error, OSError):
             return None
 
@@ -72,14 +72,14 @@ class Machine(Frozen):
     :ivar home: the user's home folder.
     :ivar platform: as ``sys.platform``.
     :ivar output: runs a program and returns what it prints.
-    :ivar look: returns what can be seen of a process.
+    :ivar view: returns what can be seen of a process.
     """
 
     root: Path
     home: Path
     platform: str = sys.platform
     output: Callable[..., str] = program_output
-    look: Callable[[int], ProcessView] = view_process
+    view: Callable[[int], ProcessView] = view_process
 
 
 def this_machine() -> Machine:

@@ -183,14 +183,14 @@ def _processes(machine: Machine) -> Iterator[FoundCommand]:
     for process in entries(machine.root / "proc"):
         if process.name.isdecimal() and is_ours_or_root_s(process):
             for line in _running(read(process / "cmdline").rstrip("\0").split("\0")):
-                yield _of_process(line, machine.look(int(process.name)))
+                yield _of_process(line, machine.view(int(process.name)))
 
 
 def _listed_processes(machine: Machine) -> Iterator[FoundCommand]:
     for listed in machine.output("ps", "-axo", "pid=,command=").splitlines():
         pid, *words = listed.split()
         for line in _running(words):
-            yield _of_process(line, machine.look(int(pid)))
+            yield _of_process(line, machine.view(int(pid)))
 
 
 def _of_process(line: str, seen: ProcessView) -> FoundCommand:

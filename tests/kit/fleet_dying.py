@@ -34,7 +34,7 @@ class FleetDeath(Death):
     def watch(self) -> None:
         """Report every point of the run here."""
         super().watch()
-        change_module(session, LOOK=0.2)
+        change_module(session, CLEAN_UP_EVERY=0.2)
         change_module(queue, _POLL=0.1)
         if patience := os.environ.get("FLEET_PATIENCE"):
             change_module(worker, PATIENCE=float(patience))

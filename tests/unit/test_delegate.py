@@ -234,7 +234,7 @@ def wait(monkeypatch: pytest.MonkeyPatch) -> Callable[[Rounds], list[Event]]:
             def __init__(self, _survey: object) -> None:
                 pass
 
-            def look(self, *_: object) -> dict[str, list[CnameAnswer]]:
+            def ask(self, *_: object) -> dict[str, list[CnameAnswer]]:
                 return {RECORD.name: left.pop(0) if len(left) > 1 else left[0]}
 
             def beside(self, *_: object) -> dict[str, list[str]]:

@@ -15,20 +15,20 @@ from dnsrenew.dns.server_ports import ServerPort
 from dnsrenew.doctor.host.dns_port import Unqueried, judge_port_53
 from dnsrenew.doctor.host.firewall import judge_firewall
 from dnsrenew.doctor.host.internet import PlainAnswer, judge_internet, sign_in_page
-from dnsrenew.doctor.host.machine import Family, Listener, PortFailure, ThisHost, WayOut, clean, link_of
+from dnsrenew.doctor.host.machine import Family, Listener, OutboundRoute, PortFailure, ThisHost, clean, link_of
+from dnsrenew.doctor.host.outbound import judge_ipv6, judge_vpn
 from dnsrenew.doctor.host.packet_path import Packet
 from dnsrenew.doctor.host.ports import judge_listening, judge_own, judge_port
 from dnsrenew.doctor.host.rule_dumps import RuleDump
-from dnsrenew.doctor.host.ways import judge_ipv6, judge_vpn
 from dnsrenew.doctor.host.windows_firewall import judge_profiles
 from dnsrenew.errors import DnsError
 from dnsrenew.model import CertificateSpec, Check
 
 DATA: Final = Path(__file__).parents[1] / "data"
 ETHERNET, TUNNEL, LINE = (
-    WayOut("192.0.2.1", "eth0"),
-    WayOut("10.8.0.2", "wg0", "vpn"),
-    WayOut("192.0.2.1", "ppp0", "ppp"),
+    OutboundRoute("192.0.2.1", "eth0"),
+    OutboundRoute("10.8.0.2", "wg0", "vpn"),
+    OutboundRoute("192.0.2.1", "ppp0", "ppp"),
 )
 SPEC: Final = CertificateSpec(name="home", domains=("a.test",), identifiers=("a.test",), ca="lab")
 HTTP: Final = ("http-01",)
@@ -45,21 +45,21 @@ def verdict(check: Check | None) -> tuple[str, tuple[str, ...]]:
     return check.result, check.blocks
 
 
-# ── the way out ─────────────────────────────────────────────────────────────────────────
+# ── the outbound route ─────────────────────────────────────────────────────────────────────────
 
 
-def internet(*plain: PlainAnswer, way: WayOut | None = ETHERNET, **about: Any) -> Check:
+def internet(*plain: PlainAnswer, route: OutboundRoute | None = ETHERNET, **about: Any) -> Check:
     """The check of a host to which no CA answers."""
-    return judge_internet({"ipv4": way, "ipv6": None}, about.pop("answering", ""), plain, hosts=["ca.test"], **about)
+    return judge_internet({"ipv4": route, "ipv6": None}, about.pop("answering", ""), plain, hosts=["ca.test"], **about)
 
 
 def test_only_a_missing_route_and_a_sign_in_page_are_certain() -> None:
     """A missing route and a sign-in page are bad. Other silence is unknown; an answer is ok."""
-    assert verdict(internet(way=None)) == ("bad", ("all",))
+    assert verdict(internet(route=None)) == ("bad", ("all",))
     assert verdict(internet(PlainAnswer("ca.test", leads_to="login.hotel.test"))) == ("bad", ("all",))
     assert verdict(internet()) == verdict(internet(has_dns=False)) == ("unknown", ("all",))
     assert internet().summary != internet(has_dns=False).summary
-    assert verdict(internet(answering="ca.test", way=None)) == ("ok", ())
+    assert verdict(internet(answering="ca.test", route=None)) == ("ok", ())
     assert verdict(internet(PlainAnswer("ca.test", leads_to="login.hotel.test"), connected="ca.test")) == ("bad", ALL)
 
 
@@ -101,7 +101,7 @@ def test_a_vpn_is_bad_but_stops_nothing() -> None:
     assert verdict(judge_vpn({"ipv4": ETHERNET, "ipv6": None})) == ("ok", ())
     assert verdict(judge_vpn({"ipv4": ETHERNET, "ipv6": TUNNEL})) == ("bad", ())
     assert verdict(judge_vpn({"ipv4": LINE, "ipv6": None})) == ("unknown", ())
-    assert verdict(judge_vpn({"ipv4": WayOut("192.0.2.1", ""), "ipv6": None})) == ("unknown", ())
+    assert verdict(judge_vpn({"ipv4": OutboundRoute("192.0.2.1", ""), "ipv6": None})) == ("unknown", ())
     assert judge_vpn({"ipv4": None, "ipv6": None}) is None
 
 
@@ -135,7 +135,7 @@ GLOBAL: Final = "2001:db8::1"
 
 
 @pytest.mark.parametrize(
-    ("own", "way", "names", "works", "expected"),
+    ("own", "route", "names", "works", "expected"),
     [
         ([], None, {"a.test": ["192.0.2.1"]}, None, ("ok", ())),
         ([], None, {}, None, ("ok", ())),
@@ -149,10 +149,14 @@ GLOBAL: Final = "2001:db8::1"
     ],
 )
 def test_broken_ipv6_stops_names_that_have_nothing_else(
-    own: list[str], way: WayOut | None, names: dict[str, list[str]], works: bool | None, expected: tuple[str, Any]
+    own: list[str],
+    route: OutboundRoute | None,
+    names: dict[str, list[str]],
+    works: bool | None,
+    expected: tuple[str, Any],
 ) -> None:
     """Broken IPv6 blocks only names without IPv4, because CAs fall back to IPv4."""
-    assert verdict(judge_ipv6(own, way, names, works=works)) == expected
+    assert verdict(judge_ipv6(own, route, names, works=works)) == expected
 
 
 # ── DNS ─────────────────────────────────────────────────────────────────────────────────

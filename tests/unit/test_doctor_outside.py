@@ -162,10 +162,10 @@ def fetched(port: int, listen: str, asked: Asked) -> tuple[int, dict[str, Any]]:
     """The answer of a helper that fetches from the port where we listen, instead of port 80 or 443."""
     from urllib.parse import parse_qs, urlsplit
 
-    from dnsrenew.doctor.router.port_look import look
+    from dnsrenew.doctor.router.port_check import check_port
 
     query = parse_qs(urlsplit(asked.path).query)
-    seen = look("127.0.0.1", port, query["token"][0], at=int(listen.rpartition(":")[2]))
+    seen = check_port("127.0.0.1", port, query["token"][0], at=int(listen.rpartition(":")[2]))
     return 200, {"version": 1, "port": port, **vars(seen)}
 
 

@@ -16,9 +16,9 @@ import pytest
 
 from dnsrenew.base import threads
 from dnsrenew.base.host_port import join
-from dnsrenew.doctor.router import port_look, probe_server
+from dnsrenew.doctor.router import port_check, probe_server
 from dnsrenew.doctor.router.helper import PortSeen
-from dnsrenew.doctor.router.port_look import look
+from dnsrenew.doctor.router.port_check import check_port
 from dnsrenew.doctor.router.probe_server import ProbeServer, asker, serve
 from dnsrenew.errors import ConfigError
 from dnsrenew.runtime.context import Context
@@ -61,7 +61,7 @@ def get(address: str, path: str = "/", **headers: str) -> tuple[int, dict[str, A
 
 
 @pytest.fixture
-def looked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, str]]:
+def checked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, str]]:
     """The recorded probes of the helper."""
     found: list[tuple[str, int, str]] = []
 
@@ -69,11 +69,11 @@ def looked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, str]]:
         found.append((address, port, token))
         return PortSeen(address, open=True, answer="x")
 
-    monkeypatch.setattr(probe_server, "look", instead)
+    monkeypatch.setattr(probe_server, "check_port", instead)
     return found
 
 
-def test_it_looks_at_the_address_that_asks(free_port: int, looked: list[tuple[str, int, str]]) -> None:
+def test_it_checks_the_address_that_asks(free_port: int, checked: list[tuple[str, int, str]]) -> None:
     """The client's address is probed over IPv4 and IPv6. An address in the request is ignored."""
     with serving(f":{free_port}"):
         for host in ("127.0.0.1", "::1"):
@@ -81,7 +81,7 @@ def test_it_looks_at_the_address_that_asks(free_port: int, looked: list[tuple[st
             status, value = get(address, "/any?port=443&token=a-B_9&address=192.0.2.1")
             assert (status, value["address"], value["port"], value["open"]) == (200, host, 443, True)
             assert get(address) == (200, {"version": 1, "address": host})
-    assert looked == [("127.0.0.1", 443, "a-B_9"), ("::1", 443, "a-B_9")]
+    assert checked == [("127.0.0.1", 443, "a-B_9"), ("::1", 443, "a-B_9")]
 
 
 @pytest.mark.parametrize(
@@ -97,12 +97,12 @@ def test_it_looks_at_the_address_that_asks(free_port: int, looked: list[tuple[st
     ],
 )
 def test_what_it_refuses(
-    free_port: int, looked: list[tuple[str, int, str]], query: str, headers: dict[str, str]
+    free_port: int, checked: list[tuple[str, int, str]], query: str, headers: dict[str, str]
 ) -> None:
     """Other ports, other tokens and requests through a proxy are refused."""
     with serving(f"127.0.0.1:{free_port}"):
         status, value = get(f"127.0.0.1:{free_port}", f"/?{query}", **headers)
-    assert (status, looked) == (400, [])
+    assert (status, checked) == (400, [])
     assert value["error"] in {"port-or-token", "proxied"}
 
 
@@ -116,7 +116,7 @@ def test_other_requests(free_port: int, request_line: bytes) -> None:
         assert get(f"127.0.0.1:{free_port}")[0] == 200
 
 
-def test_it_is_not_asked_too_often(free_port: int, looked: list[tuple[str, int, str]]) -> None:
+def test_it_is_not_asked_too_often(free_port: int, checked: list[tuple[str, int, str]]) -> None:
     """After thirty requests in a minute the helper answers 429. The next minute it serves again."""
     clock = FakeClock()
     address = f"127.0.0.1:{free_port}"
@@ -125,7 +125,7 @@ def test_it_is_not_asked_too_often(free_port: int, looked: list[tuple[str, int, 
         clock.elapsed += 60
         found.append(get(address, "/?port=80&token=a")[0])
     assert found == [*[200] * 30, 429, 200]
-    assert len(looked) == 31
+    assert len(checked) == 31
 
 
 def test_clients_that_hold_connections(monkeypatch: pytest.MonkeyPatch, free_port: int) -> None:
@@ -176,7 +176,7 @@ def test_the_address_of_a_client(address: str, seen: str) -> None:
     assert asker(address) == seen
 
 
-# ── the look ────────────────────────────────────────────────────────────────────────────
+# ── the check ────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_web_server() -> None:
@@ -184,7 +184,7 @@ def test_a_web_server() -> None:
     with Api(lambda asked: (200, "body" * 100) if asked.path.endswith("/token") else (404, "none")) as api:
         port = int(api.url.rpartition(":")[2])
         for token, answer in (("token", "bodybody"), ("other", "")):
-            seen = look("127.0.0.1", 80, token, at=port)
+            seen = check_port("127.0.0.1", 80, token, at=port)
             assert (seen.open, seen.error, seen.answer[:8], len(seen.answer) <= 100) == (True, None, answer, True)
             assert seen.banner.startswith("BaseHTTP/")
 
@@ -203,14 +203,14 @@ def _says(text: bytes) -> Callable[[socket.socket], None]:
 @pytest.mark.parametrize("text", [b"", b"\xff\x00nonsense\r\n", b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 1000])
 def test_a_port_that_speaks_something_else(monkeypatch: pytest.MonkeyPatch, port: int, text: bytes) -> None:
     """A port with another protocol is open, and nothing else is reported, even if it hangs."""
-    monkeypatch.setattr(port_look, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(port_check, "ANSWER_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threads.start(lambda: _says(text)(listener))
-        seen = look("127.0.0.1", port, "token", at=listener.getsockname()[1])
+        seen = check_port("127.0.0.1", port, "token", at=listener.getsockname()[1])
     assert (seen.open, seen.answer, seen.banner) == (True, "", "")
 
 
 def test_a_closed_port(free_port: int) -> None:
     """A refused connection differs from one without an answer."""
-    seen = look("127.0.0.1", 80, "token", at=free_port)
+    seen = check_port("127.0.0.1", 80, "token", at=free_port)
     assert (seen.open, seen.error) == (False, "refused")

@@ -92,10 +92,10 @@ class Follower:
             failed=lambda _error: None,
         )
 
-    def look(self, after: float = 1.0) -> None:
+    def poll(self, after: float = 1.0) -> None:
         """Look once, some seconds later."""
         self.clock.elapsed += after
-        self.feed.look()
+        self.feed.poll()
 
     def version(self, name: str) -> int | None:
         """Return the version of a certificate that the index has."""
@@ -115,13 +115,13 @@ def follower() -> Follower:
 def test_a_change_without_a_notification_is_found(follower: Follower) -> None:
     """The next poll finds the change once. After some seconds without changes, a poll costs one statement."""
     follower.table.put("a", 2)
-    follower.look()
+    follower.poll()
     assert (follower.version("a"), follower.taken) == (2, ["a"])
     for _ in range(30):
-        follower.look()
+        follower.poll()
     follower.table.reads.clear()
     for _ in range(10):
-        follower.look()
+        follower.poll()
     assert follower.table.reads == ["pulse"] * 10
     assert follower.taken == ["a"]
 
@@ -133,17 +133,17 @@ def test_a_transaction_that_ends_late_is_found(follower: Follower, late: int) ->
     number = follower.table.changed
     follower.table.put("b", 1)
     for _ in range(late):
-        follower.look()
+        follower.poll()
     follower.table.put("a", 2, number=number)
     for _ in range(21 - late):
-        follower.look()
+        follower.poll()
     assert (follower.version("a"), follower.version("b")) == (2, 1)
 
 
 def test_a_transaction_that_was_under_way_at_the_start_is_found(follower: Follower) -> None:
     """A change is found although its number precedes the first full read."""
     follower.table.put("b", 1, number=follower.table.changed - 5)
-    follower.look()
+    follower.poll()
     assert follower.version("b") == 1
 
 
@@ -153,33 +153,33 @@ def test_a_read_that_fails_is_made_again(follower: Follower) -> None:
     follower.table.gone = {"changed"}
     for _ in range(60):
         with pytest.raises(StoreError):
-            follower.look()
+            follower.poll()
     follower.table.gone = set()
-    follower.look()
+    follower.poll()
     assert follower.version("a") == 2
 
 
 def test_a_removal_without_a_notification_is_found(follower: Follower) -> None:
     """The counter of the statistics reveals a removal, even if the comparison fails at first."""
     follower.table.put("b", 1)
-    follower.look()
+    follower.poll()
     follower.table.remove("b")
     follower.table.gone = {"missing"}
     with pytest.raises(StoreError):
-        follower.look()
+        follower.poll()
     follower.table.gone = set()
-    follower.look()
+    follower.poll()
     assert (follower.version("b"), follower.removed) == (None, ["b"])
 
 
 def test_removals_with_a_notification_need_no_comparison(follower: Follower) -> None:
     """A removal with a notification needs no comparison with the database."""
     follower.table.put("b", 1)
-    follower.look()
+    follower.poll()
     follower.table.remove("b")
     follower.feed.take(["b"])
     follower.table.reads.clear()
-    follower.look()
+    follower.poll()
     assert follower.removed == ["b"]
     assert "missing" not in follower.table.reads
 
@@ -188,10 +188,10 @@ def test_a_new_start_of_the_statistics_hides_no_removal(follower: Follower) -> N
     """A removal is found even if the statistics were reset to zero."""
     follower.table.put("b", 1)
     follower.table.removals = 7
-    follower.look()
+    follower.poll()
     follower.table.remove("b")
     follower.table.removals = 0
-    follower.look()
+    follower.poll()
     assert follower.version("b") is None
 
 
@@ -199,15 +199,15 @@ def test_an_older_database_replaces_everything(follower: Follower) -> None:
     """A restored older database, with lower change numbers, is read completely."""
     follower.table.put("a", 2)
     follower.table.put("b", 1)
-    follower.look()
+    follower.poll()
     follower.table.remove("b")
     follower.table.removals = 0
     follower.table.put("a", 1, number=4000)
     follower.table.changed = 4001
-    follower.look()
+    follower.poll()
     assert (follower.version("a"), follower.version("b")) == (1, None)
     follower.table.put("a", 2)
-    follower.look()
+    follower.poll()
     assert follower.version("a") == 2
 
 

@@ -356,7 +356,7 @@ def test_no_way_round_the_verification_of_tls() -> None:
         compares = path.parts[-2:] in {
             ("tls_alpn01", "listener.py"),
             ("deploy", "verify.py"),
-            ("router", "port_look.py"),
+            ("router", "port_check.py"),
             ("http", "stages.py"),
         }
         assert compares or not [word for word in words if word in text], path

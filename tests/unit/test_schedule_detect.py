@@ -211,7 +211,7 @@ def test_a_running_process(machine: Machine, words: list[str], *, found: bool) -
     put(machine, "/proc/7/cmdline", "\0".join([*words, ""]))
     put(machine, "/proc/version", "Linux")
     view = ProcessView("/etc/dnsrenew", {"DNSRENEW_CONFIG": CONFIG}, "root")
-    machine = replace(machine, look={7: view}.__getitem__)
+    machine = replace(machine, view={7: view}.__getitem__)
     assert detect(CONFIG, machine) == (ActiveSchedule(True, "run") if found else NONE)
     listed = f"  7 {' '.join(words)}"
     mac = replace(machine, platform="darwin", output=lambda name, *_: listed if name == "ps" else "")
@@ -255,7 +255,7 @@ def test_a_process_runs_for_its_own_configuration(
     put(machine, "/proc/7/cmdline", "\0".join([*words, ""]))
     variables = None if environ is None else {key: value.format(root=root) for key, value in environ.items()}
     view = ProcessView(None if folder is None else f"{root}/{folder}", variables, "root")
-    found = detect(machine.root / HERE, replace(machine, look=lambda _: view))
+    found = detect(machine.root / HERE, replace(machine, view=lambda _: view))
     assert found == ActiveSchedule(counts, "run" if counts else None)
 
 

@@ -136,7 +136,7 @@ class _Probe:
         with self.solver.journaled(context, every):
             try:
                 written = self._write(context, values)
-                found = self._look(context, written) if written else {}
+                found = self._wait_visible(context, written) if written else {}
             finally:
                 started = context.clock.monotonic()
                 for its in values.values():  # a zone that refuses must not keep those of the others
@@ -167,7 +167,7 @@ class _Probe:
             self._note(zone, error=error, write_seconds=round(context.clock.monotonic() - started, 3))
         return written
 
-    def _look(self, context: Context, written: Sequence[TxtValue]) -> dict[str, Any]:
+    def _wait_visible(self, context: Context, written: Sequence[TxtValue]) -> dict[str, Any]:
         """Wait until the values are visible; return what the result has of it."""
         wanted = propagation_limit(self._facts.its, self._spec)
         end = context.deadline

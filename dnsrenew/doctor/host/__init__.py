@@ -1,1 +1,1 @@
-"""Checks of this host: its way out, its ports, its firewall."""
+"""Checks of this host: its outbound routes, its ports, its firewall."""

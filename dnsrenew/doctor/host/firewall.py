@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base import host_port
 from dnsrenew.base.values import replace
 from dnsrenew.doctor.host import texts
-from dnsrenew.doctor.host.machine import FAMILIES, LABELS, Family, clean, family_of, machine, own_addresses, ways_out
+from dnsrenew.doctor.host.machine import (
+    FAMILIES,
+    LABELS,
+    Family,
+    clean,
+    family_of,
+    machine,
+    outbound_routes,
+    own_addresses,
+)
 from dnsrenew.doctor.host.names import records
 from dnsrenew.doctor.host.packet_path import Judgement, Packet
 from dnsrenew.doctor.host.rule_dumps import Manager, RuleDump, can_read, read_rules, rule_text
@@ -67,8 +76,8 @@ def _rules(facts: Facts) -> RuleDump:
 
 
 def _judge(facts: Facts, family: Family, port: int) -> Judgement:
-    way = ways_out(facts)[family]
-    packet = Packet(family, port, way.interface if way is not None else "")
+    route = outbound_routes(facts)[family]
+    packet = Packet(family, port, route.interface if route is not None else "")
     return facts.once(("firewall", packet), lambda _: _rules(facts).judge(packet))
 
 
@@ -89,7 +98,7 @@ def _families(facts: Facts, spec: CertificateSpec | None) -> list[Family]:
     }
     if found:
         return sorted(found)
-    return [family for family in FAMILIES if ways_out(facts)[family] is not None] or ["ipv4"]
+    return [family for family in FAMILIES if outbound_routes(facts)[family] is not None] or ["ipv4"]
 
 
 def _with_rule(judgement: Judgement, described: Any) -> Judgement:

@@ -1,4 +1,4 @@
-"""Whether there is a way to the Internet at all."""
+"""Whether there is a route to the Internet at all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from dnsrenew.base import host_port, names, threads
 from dnsrenew.base.values import Frozen
 from dnsrenew.doctor.host import texts
-from dnsrenew.doctor.host.machine import Family, WayOut, clean, ways_out
+from dnsrenew.doctor.host.machine import Family, OutboundRoute, clean, outbound_routes
 from dnsrenew.doctor.table import ALL
 from dnsrenew.errors import Cancelled, DnsRenewError
 from dnsrenew.model import CA, Check
@@ -49,19 +49,19 @@ def internet(facts: Facts) -> Check:
     cas = cas_used(facts)
     reached = _reached(facts.context, cas)
     answering = next((each.host for each in reached if each.is_good), "")
-    ways = ways_out(facts)
-    if answering or not any(ways.values()):
-        return judge_internet(ways, answering)
+    routes = outbound_routes(facts)
+    if answering or not any(routes.values()):
+        return judge_internet(routes, answering)
     hosts = list(dict.fromkeys(host_of(ca.directory) for ca in cas))
     dns = threads.start(partial(_has_dns, facts, hosts))
     connecting = threads.start(partial(_first_connected, facts.context, cas, reached))
     plain = [*_in_time(facts.context, [partial(_plain_answer, host) for host in hosts], _DNS_SECONDS)]
     has_dns, connected = facts.context.join(dns), facts.context.join(connecting)
-    return judge_internet(ways, "", plain, has_dns=has_dns, connected=connected, hosts=hosts)
+    return judge_internet(routes, "", plain, has_dns=has_dns, connected=connected, hosts=hosts)
 
 
 def judge_internet(
-    ways: Mapping[Family, WayOut | None],
+    routes: Mapping[Family, OutboundRoute | None],
     answering: str,
     plain: Sequence[PlainAnswer] = (),
     *,
@@ -77,12 +77,12 @@ def judge_internet(
     :param connected: the host of a CA that takes or refuses a connection; empty if none does.
     """
     evidence: dict[str, Any] = {
-        family: {"address": way.source, "interface": way.interface} if way is not None else None
-        for family, way in ways.items()
+        family: {"address": route.source, "interface": route.interface} if route is not None else None
+        for family, route in routes.items()
     }
     if answering:
         return Check.of(texts.INTERNET_OK, "ok", {**evidence, "host": answering})
-    if not any(ways.values()):
+    if not any(routes.values()):
         return Check.of(texts.INTERNET_NO_ROUTE, "bad", evidence, blocks=ALL)
     portal = sign_in_page(plain)
     if portal is not None:

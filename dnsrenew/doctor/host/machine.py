@@ -1,6 +1,6 @@
-"""The facts about this host: its ways out, its addresses, what listens, and whether a port can be opened.
+"""The facts about this host: its outbound routes, its addresses, what listens, and whether a port can be opened.
 
-Nothing is sent: the way out is the system's own choice of a route to a public address.
+Nothing is sent: an outbound route is the system's own choice of a route to a public address.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _ELSEWHERE: Final[dict[Family, tuple[Any, ...]]] = {
 """An address that is surely public: that of a.root-servers.net."""
 _MAX_NAME: Final = 32
 _CONNECT_SECONDS: Final = 1.0
-_IFF_TUN: Final = 1  # in tun_flags (linux/if_tun.h); a tap device is the way out of many a container
+_IFF_TUN: Final = 1  # in tun_flags (linux/if_tun.h); a tap device is the outbound route of many containers
 
 
-class WayOut(Frozen):
+class OutboundRoute(Frozen):
     """How this host reaches public addresses of one family.
 
     :ivar source: the address that it sends from.
@@ -76,8 +76,8 @@ class ThisHost:
 
     # ── routes and addresses ────────────────────────────────────────────────────────────
 
-    def way_out(self, family: Family) -> WayOut | None:
-        """Return the way out for a family; None: there is no route."""
+    def outbound_route(self, family: Family) -> OutboundRoute | None:
+        """Return the outbound route for a family; None: there is none."""
         kind, address = _ELSEWHERE[family]
         try:
             with socket.socket(kind, socket.SOCK_DGRAM) as link:
@@ -87,12 +87,12 @@ class ThisHost:
             return None
         owners = [name for name, its in self.addresses(only_up=False).items() if source in its]
         interface = owners[0] if len(owners) == 1 else ""
-        return WayOut(source, interface, link_of(interface))
+        return OutboundRoute(source, interface, link_of(interface))
 
     def addresses(self, *, only_up: bool = True) -> dict[str, list[str]]:
         """Return the IPv4 and IPv6 addresses of each interface.
 
-        :param only_up: of those that are up and connected; a tunnel may be neither, and still be the way out.
+        :param only_up: of those that are up and connected; a tunnel may be neither, and still be the outbound route.
         """
         import psutil
 
@@ -167,10 +167,10 @@ def listeners(facts: Facts, port: int) -> list[Listener] | None:
     return facts.once(("listeners", port), lambda _: here.listeners(port))
 
 
-def ways_out(facts: Facts) -> dict[Family, WayOut | None]:
-    """Return the way out for each family."""
+def outbound_routes(facts: Facts) -> dict[Family, OutboundRoute | None]:
+    """Return the outbound route for each family."""
     here = machine(facts)
-    return facts.once("ways out", lambda _: {family: here.way_out(family) for family in FAMILIES})
+    return facts.once("outbound routes", lambda _: {family: here.outbound_route(family) for family in FAMILIES})
 
 
 def own_addresses(facts: Facts) -> set[str]:

@@ -25,7 +25,7 @@ _VERDICTS: Final[dict[str, Action]] = {
 _NO_MATTER: Final = frozenset(
     ("counter", "log", "comment", "mangle", "notrack", "masquerade", "snat", "continue", "flow", "secmark", "set")
 )
-"""Statements that do not end the way of the packet."""
+"""Statements that do not end the path of the packet."""
 _OTHER_PROTOCOLS: Final = frozenset(("udp", "udplite", "icmp", "icmpv6", "igmp", "sctp", "dccp", "esp", "ah", "comp"))
 
 

@@ -1,4 +1,4 @@
-"""Whether the way out of this host is a VPN, and whether its IPv6 works."""
+"""Whether the outbound route of this host is a VPN, and whether its IPv6 works."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from dnsrenew.base.names import is_ip
 from dnsrenew.doctor.host import texts
 from dnsrenew.doctor.host.internet import cas_used, host_of
-from dnsrenew.doctor.host.machine import LABELS, Family, WayOut, is_global_ipv6, own_addresses, ways_out
+from dnsrenew.doctor.host.machine import LABELS, Family, OutboundRoute, is_global_ipv6, outbound_routes, own_addresses
 from dnsrenew.doctor.host.names import records
 from dnsrenew.doctor.table import INBOUND
 from dnsrenew.errors import DnsRenewError
@@ -32,27 +32,27 @@ _MAX_TRIED: Final = 3
 
 def vpn(facts: Facts) -> Check | None:
     """Look at the interfaces through which this host reaches the Internet."""
-    return judge_vpn(ways_out(facts))
+    return judge_vpn(outbound_routes(facts))
 
 
-def judge_vpn(ways: Mapping[Family, WayOut | None]) -> Check | None:
-    """Return the check; None without a way out."""
-    found = {family: way for family, way in ways.items() if way is not None}
+def judge_vpn(routes: Mapping[Family, OutboundRoute | None]) -> Check | None:
+    """Return the check; None without an outbound route."""
+    found = {family: route for family, route in routes.items() if route is not None}
     if not found:
         return None
     for link, result, text in (("vpn", "bad", texts.VPN_OUT), ("ppp", "unknown", texts.VPN_PPP)):
-        tunnels = {family: way for family, way in found.items() if way.link == link}
+        tunnels = {family: route for family, route in found.items() if route.link == link}
         if tunnels:
             return Check.of(text, result, _evidence(tunnels))  # type: ignore[arg-type]  # one of the table above
-    if not all(way.interface for way in found.values()):
-        return Check.of(texts.VPN_UNKNOWN, "unknown", {"addresses": [way.source for way in found.values()]})
+    if not all(route.interface for route in found.values()):
+        return Check.of(texts.VPN_UNKNOWN, "unknown", {"addresses": [route.source for route in found.values()]})
     return Check.of(texts.VPN_NONE, "ok", _evidence(found))
 
 
-def _evidence(ways: Mapping[Family, WayOut]) -> dict[str, Any]:
+def _evidence(routes: Mapping[Family, OutboundRoute]) -> dict[str, Any]:
     return {
-        "interfaces": list(dict.fromkeys(way.interface for way in ways.values())),
-        "families": [LABELS[family] for family in ways],
+        "interfaces": list(dict.fromkeys(route.interface for route in routes.values())),
+        "families": [LABELS[family] for family in routes],
     }
 
 
@@ -62,13 +62,13 @@ def _evidence(ways: Mapping[Family, WayOut]) -> dict[str, Any]:
 def ipv6(facts: Facts, spec: CertificateSpec | None) -> Check:
     """Look for public IPv6 addresses, their route, and a CA that answers by it."""
     own = sorted(filter(is_global_ipv6, own_addresses(facts)))
-    way = ways_out(facts)["ipv6"]
-    works = facts.once("ipv6 works", partial(_works, facts)) if own and way is not None else None
-    return judge_ipv6(own, way, records(facts, spec), works=works)
+    route = outbound_routes(facts)["ipv6"]
+    works = facts.once("ipv6 works", partial(_works, facts)) if own and route is not None else None
+    return judge_ipv6(own, route, records(facts, spec), works=works)
 
 
 def judge_ipv6(
-    own: Sequence[str], way: WayOut | None, found: Mapping[str, Sequence[str]], *, works: bool | None
+    own: Sequence[str], route: OutboundRoute | None, found: Mapping[str, Sequence[str]], *, works: bool | None
 ) -> Check:
     """Return the check.
 
@@ -80,7 +80,7 @@ def judge_ipv6(
     """
     named = {name: its for name, its in found.items() if any(":" in each for each in its)}
     evidence: dict[str, Any] = {"addresses": list(own)}
-    if own and way is not None and works is not False:
+    if own and route is not None and works is not False:
         return Check.of(texts.IPV6_OK if works else texts.IPV6_UNTRIED, "ok", evidence)
     if not own and not named:
         return Check.of(texts.IPV6_NONE, "ok", evidence)
@@ -90,7 +90,7 @@ def judge_ipv6(
     blocks = INBOUND if stopped else ()
     if not own:
         return Check.of(texts.IPV6_ELSEWHERE, "unknown", evidence, blocks=blocks)
-    text = texts.IPV6_NO_ROUTE if way is None else texts.IPV6_BROKEN
+    text = texts.IPV6_NO_ROUTE if route is None else texts.IPV6_BROKEN
     return Check.of(text, "bad", evidence, blocks=blocks)
 
 

@@ -1,4 +1,4 @@
-"""The way of one packet through the rules of a firewall: the first of a new connection from the Internet to a TCP port.
+"""The path of one packet through the rules of a firewall: the first of a connection from the Internet to a TCP port.
 
 Readers of rules (``nft_rules``, ``iptables_rules``) decide for each rule whether it applies to this packet. The walk
 through the chains is the same for all.
@@ -100,7 +100,7 @@ def _through(chain: Chain, chains: Mapping[str, Chain]) -> Judgement:
 
 
 def _changes(rule: FirewallRule, action: Action) -> bool:
-    """Tell whether a rule that may apply leaves the end of the way uncertain.
+    """Tell whether a rule that may apply leaves the end of the path uncertain.
 
     A port that is open except to some senders (a ban list, a rate limit) is open.
     """
@@ -109,9 +109,9 @@ def _changes(rule: FirewallRule, action: Action) -> bool:
 
 
 class _Walk:
-    """One way through the chains of a table.
+    """One path through the chains of a table.
 
-    :ivar perhaps: the rules on it that end the way for some packets, with how they apply.
+    :ivar perhaps: the rules on it that end the path for some packets, with how they apply.
     """
 
     def __init__(self, chains: Mapping[str, Chain]) -> None:
@@ -119,7 +119,7 @@ class _Walk:
         self.perhaps: list[FirewallRule] = []
 
     def take(self, name: str, strength: Applies, depth: int = 0) -> FirewallRule | None:
-        """Go through a chain; return the rule that ends the way, or None at the end of the chain.
+        """Go through a chain; return the rule that ends the path, or None at the end of the chain.
 
         :param strength: whether the packet comes into this chain.
         """

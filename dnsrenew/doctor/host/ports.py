@@ -24,9 +24,9 @@ from dnsrenew.doctor.host.machine import (
     is_loopback,
     listeners,
     machine,
+    outbound_routes,
     own_addresses,
     port_failure,
-    ways_out,
 )
 from dnsrenew.doctor.host.names import records
 from dnsrenew.doctor.table import HTTP, TLS
@@ -230,8 +230,8 @@ def _served(facts: Facts, here: ThisHost, listeners: Sequence[Listener]) -> list
     found = {family_of(one.address) for one in listeners if not is_loopback(one.address)}
     if any(one.address == "::" for one in listeners) and here.accepts(_LOOPBACK["ipv4"], _PORT):
         found.add("ipv4")
-    for family, way in ways_out(facts).items():
-        if family not in found and way is not None and here.accepts(way.source, _PORT):
+    for family, route in outbound_routes(facts).items():
+        if family not in found and route is not None and here.accepts(route.source, _PORT):
             found.add(family)
     return sorted(found)
 

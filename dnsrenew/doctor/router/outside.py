@@ -22,8 +22,8 @@ from dnsrenew.doctor.host.machine import (
     is_global_ipv6,
     is_loopback,
     listeners,
+    outbound_routes,
     port_failure,
-    ways_out,
 )
 from dnsrenew.doctor.router import helper, texts
 from dnsrenew.doctor.router.helper import HelperFailure, PortSeen
@@ -84,8 +84,8 @@ def _check(facts: Facts, spec: CertificateSpec | None, port: int) -> Check:
         text = texts.OUTSIDE_NO_HELPER if name else texts.OUTSIDE_NO_HELPER_HOST
         return Check.of(text, "unknown", evidence, blocks=_BLOCKS[port], scheme=_SCHEMES[port], name=name)
     found = view(facts, spec, port)
-    way = ways_out(facts)["ipv6"]
-    has_ipv6 = way is not None and is_global_ipv6(way.source)
+    route = outbound_routes(facts)["ipv6"]
+    has_ipv6 = route is not None and is_global_ipv6(route.source)
     check = judge(port, found, helper.shown_url(url), has_ipv6=has_ipv6)
     is_dropped = check.result == "bad" and check.evidence["error"] == "timeout"
     return _with_provider(facts, spec, port, check) if is_dropped else check

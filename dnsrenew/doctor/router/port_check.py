@@ -24,7 +24,7 @@ ANSWER_SECONDS: Final = 2.0
 _UNREACHABLE: Final = {errno.EHOSTUNREACH, errno.ENETUNREACH}
 
 
-def look(address: str, port: int, token: str, at: int | None = None) -> PortSeen:
+def check_port(address: str, port: int, token: str, at: int | None = None) -> PortSeen:
     """Return what a port says: 80 to a request of HTTP, 443 to one of TLS.
 
     :param at: the port to connect to instead.

@@ -1,6 +1,6 @@
 """The helper outside: tells other hosts whether their ports can be reached, ``dnsrenew doctor --serve-probe``.
 
-Its protocol is on docs/reference/outside-probe.md. Anybody may ask it, so it does little: it looks only at the address
+Its protocol is on docs/reference/outside-probe.md. Anybody may ask it, so it does little: it checks only the address
 that asks, only at ports 80 and 443, and sends one request there. A client that asks too often gets 429.
 """
 
@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 from dnsrenew.base import host_port
 from dnsrenew.challenges.server import network_of
 from dnsrenew.doctor.router import helper, texts
-from dnsrenew.doctor.router.port_look import end, look
+from dnsrenew.doctor.router.port_check import check_port, end
 from dnsrenew.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class _ProbeHandler(BaseHTTPRequestHandler):
         elif port not in map(str, PORTS) or not _TOKEN.fullmatch(token):
             self._answer(400, {"error": "port-or-token"})
         else:
-            self._answer(200, {"port": int(port), **vars(look(address, int(port), token))})
+            self._answer(200, {"port": int(port), **vars(check_port(address, int(port), token))})
 
     def _answer(self, status: int, value: dict[str, Any]) -> None:
         body = json.dumps({"version": helper.VERSION, **value}).encode("ascii")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnsrenew.base import threads
 from dnsrenew.base.values import Frozen, field, replace
-from dnsrenew.doctor.host.machine import WayOut, is_global_ipv6, own_addresses, ways_out
+from dnsrenew.doctor.host.machine import OutboundRoute, is_global_ipv6, outbound_routes, own_addresses
 from dnsrenew.doctor.router import nat_pmp, ssdp, upnp
 from dnsrenew.doctor.router.address_kinds import kind_of
 from dnsrenew.doctor.router.gateway import default_gateway
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Surroundings(Frozen):
-    """What is known of the way from the Internet to this host.
+    """What is known of the path from the Internet to this host.
 
     :ivar host: the IPv4 address that this host sends from; None: it has no IPv4.
     :ivar ipv6: its public IPv6 address, or None.
@@ -75,15 +75,15 @@ class Surroundings(Frozen):
 
 
 def surroundings(facts: Facts) -> Surroundings:
-    """Return the way from the Internet to this host; the router is asked once."""
-    ways, own = ways_out(facts), frozenset(own_addresses(facts))
-    way = ways["ipv4"]
-    host = None if way is None else way.source
-    return facts.once("surroundings", partial(_find, host, _public(ways["ipv6"]), own))
+    """Return the path from the Internet to this host; the router is asked once."""
+    routes, own = outbound_routes(facts), frozenset(own_addresses(facts))
+    route = routes["ipv4"]
+    host = None if route is None else route.source
+    return facts.once("surroundings", partial(_find, host, _public(routes["ipv6"]), own))
 
 
-def _public(way: WayOut | None) -> str | None:
-    return way.source if way is not None and is_global_ipv6(way.source) else None
+def _public(route: OutboundRoute | None) -> str | None:
+    return route.source if route is not None and is_global_ipv6(route.source) else None
 
 
 def _find(host: str | None, ipv6: str | None, own: frozenset[str], context: Context) -> Surroundings:

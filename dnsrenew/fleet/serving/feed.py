@@ -1,6 +1,6 @@
 """Keeps the index as the database is: what others issue is served within 2 s, what they remove within 10 s.
 
-Two threads. One listens to notifications. The other looks every second whether anything has changed, on another
+Two threads. One listens to notifications. The other checks every second whether anything has changed, on another
 connection, so that no notification has to arrive. While the database is gone, what is known goes on being served.
 """
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from dnsrenew.fleet.serving.server_threads import ServerThreads
     from dnsrenew.store.database.served_certificates import Pulse, ServedCertificate, ServedCertificates
 
-LOOK: Final = 1.0
-"""Seconds between two looks."""
+POLL_EVERY: Final = 1.0
+"""Seconds between two polls."""
 _OVERLAP: Final = 20.0
 """Seconds after which every transaction is over: numbers of changes become visible out of order until then."""
 _SOON: Final = 3.0
 """Seconds after which nearly every transaction is over."""
 _CHUNK: Final = 500
 """Certificates in one statement."""
-_UNDER_WAY: Final = 1_000
+_UNCOMMITTED: Final = 1_000
 """Changes that have a number and are not visible yet when everything is read, at most."""
 
 
@@ -37,7 +37,7 @@ class ChangeFeed:
 
     :param taken: is told which certificates are new or have a new version, after the index has them.
     :param removed: is told which certificates are gone.
-    :param failed: is told the error if the database cannot be read, and None once a look could again.
+    :param failed: is told the error if the database cannot be read, and None once a poll succeeds again.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class ChangeFeed:
         self._threads = threads
         self._stopping = threads.stopping
         # Held from a read to its effect on the index: otherwise an older read could win.
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._marks: deque[tuple[float, int]] = deque()
         self._pulse: Pulse | None = None
         self._settled = 0
@@ -74,14 +74,14 @@ class ChangeFeed:
 
         :raises StoreError: the database cannot be read.
         """
-        with self._turn:
+        with self._lock:
             pulse = self._source.pulse()
             self._read_all(pulse)
             self._removals = pulse.removals
 
     def start(self) -> None:
         """Start the threads."""
-        for follow in (self._listen, self._look):
+        for follow in (self._listen, self._poll):
             self._threads.start(follow, "feed")
 
     # ── notifications ───────────────────────────────────────────────────────────────────
@@ -91,13 +91,13 @@ class ChangeFeed:
             connections = 0  # what is removed before the first one listens is found by a comparison, within a second
             while not self._stopping.is_set():
                 try:
-                    told = notifications.wait(PAUSE)
+                    names = notifications.wait(PAUSE)
                     if notifications.connections > connections:
                         connections, self._compare = notifications.connections, True  # some were missed
-                    self.take(dict.fromkeys(told))
+                    self.take(dict.fromkeys(names))
                 except Exception as error:  # noqa: BLE001  # the server goes on with what it knows
                     self._failed(error)
-                    self._stopping.wait(LOOK)
+                    self._stopping.wait(POLL_EVERY)
 
     def take(self, certificates: Iterable[str]) -> None:
         """Take over what has become of some certificates.
@@ -107,19 +107,19 @@ class ChangeFeed:
         names = list(certificates)
         for begin in range(0, len(names), _CHUNK):
             chunk = names[begin : begin + _CHUNK]
-            with self._turn:
+            with self._lock:
                 rows = self._source.named(chunk)
                 self._removals += len(chunk) - len(rows)
                 self._put(rows)
                 self._drop(sorted(set(chunk) - {each.certificate for each in rows}))
 
-    # ── looks ───────────────────────────────────────────────────────────────────────────
+    # ── polls ───────────────────────────────────────────────────────────────────────────
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         is_failing = False
-        while not self._stopping.wait(LOOK):
+        while not self._stopping.wait(POLL_EVERY):
             try:
-                self.look()
+                self.poll()
             except Exception as error:  # noqa: BLE001  # as above
                 is_failing = True
                 self._failed(error)
@@ -128,12 +128,12 @@ class ChangeFeed:
                     self._failed(None)
                 is_failing = False
 
-    def look(self) -> None:
-        """Take over what has changed since the last look.
+    def poll(self) -> None:
+        """Take over what has changed since the last poll.
 
         :raises StoreError: the database cannot be read.
         """
-        with self._turn:
+        with self._lock:
             before, pulse = self._pulse, self._source.pulse()
             if before is None or pulse.changed < before.changed:  # an older database was restored
                 self._read_all(pulse)
@@ -174,7 +174,7 @@ class ChangeFeed:
         put = self._index.fill if self._pulse is None else self._put
         for chunk in _chunks(self._source.all()):
             put(chunk)
-        self._settled = pulse.changed - _UNDER_WAY
+        self._settled = pulse.changed - _UNCOMMITTED
         self._moved = self._clock.monotonic()
         self._marks = deque([(self._moved, self._settled), (self._moved, pulse.changed)])
         self._pulse = pulse
@@ -184,7 +184,7 @@ class ChangeFeed:
         self._compare, self._removals = False, pulse.removals
         try:
             for page in self._index.pages(_CHUNK):
-                with self._turn:
+                with self._lock:
                     self._drop(self._source.missing(list(dict.fromkeys(page))))
         except BaseException:
             self._compare = True
