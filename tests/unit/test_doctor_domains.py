@@ -286,7 +286,7 @@ def test_only_values_of_live_runs_are_not_old() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ways", "result", "names", "blocks"),
+    ("results", "result", "names", "blocks"),
     [
         ([{"a": GOOD, "b": GOOD}], "ok", None, ()),
         ([{"a": LOOP, "b": GOOD}], "bad", ["a"], ("dns-01",)),
@@ -296,11 +296,11 @@ def test_only_values_of_live_runs_are_not_old() -> None:
         ([{"a": LOOP, "b": GOOD}, {"a": LOOP, "b": GOOD}], "bad", ["a"], ("dns-01",)),
     ],
 )
-def test_a_name_is_stopped_if_no_way_arrives(
-    ways: list[dict[str, Any]], result: str, names: list[str] | None, blocks: tuple[str, ...]
+def test_a_name_is_stopped_if_no_route_arrives(
+    results: list[dict[str, Any]], result: str, names: list[str] | None, blocks: tuple[str, ...]
 ) -> None:
     """A name is blocked if none of its routes has a usable CNAME."""
-    check = challenge_names.judge_cnames(ways)
+    check = challenge_names.judge_cnames(results)
     assert (check.result, check.evidence.get("names"), check.blocks) == (result, names, blocks)
     json.dumps(check.to_dict())
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dnsrenew.model import CertificateSpec
     from dnsrenew.runtime.context import Context
 
-FollowedWay = tuple[bool, str | None]
+CnameOptions = tuple[bool, str | None]
 """``follow_cname`` and ``alias`` of a dns-01 route."""
 Targets = Mapping[str, "Target | DnsError"]
 
@@ -36,18 +36,18 @@ _AT_ONCE: Final = 16
 
 
 def cname(facts: Facts, spec: CertificateSpec) -> Check | None:
-    """Follow the CNAMEs at the challenge names as a renewal does, for each way that the routes differ in."""
+    """Follow the CNAMEs at the challenge names as a renewal does, for each setting in which the routes differ."""
     if not lookups.domains(spec):
         return None
-    return judge_cnames([_targets(facts, spec, way) for way in _ways(spec)])
+    return judge_cnames([_targets(facts, spec, options) for options in _cname_options(spec)])
 
 
-def judge_cnames(ways: Sequence[Targets]) -> Check:
+def judge_cnames(results: Sequence[Targets]) -> Check:
     """Return whether the TXT record of each name arrives where the CA looks. Pure.
 
-    :param ways: the targets by identifier, or why there is none, for each way that a route goes.
+    :param results: the targets by identifier, or why there is none, for each setting of a route.
     """
-    found = {name: [way[name] for way in ways] for name in ways[0]}
+    found = {name: [each[name] for each in results] for name in results[0]}
     targets = {name: target for name, its in found.items() for target in its if not isinstance(target, DnsError)}
     shown = {
         name: {"name": each.name, "hops": list(each.hops), "zone": each.served_zone} for name, each in targets.items()
@@ -68,21 +68,21 @@ def judge_cnames(ways: Sequence[Targets]) -> Check:
     return Check("cname", "bad" if certain else "unknown", error.message, evidence, error.fix, DNS if stopped else ())
 
 
-def _ways(spec: CertificateSpec) -> list[FollowedWay]:
+def _cname_options(spec: CertificateSpec) -> list[CnameOptions]:
     routes = [route for route in spec.routes if route.challenge in DNS]
     return list(dict.fromkeys((route.follow_cname, route.alias) for route in routes))
 
 
-def _targets(facts: Facts, spec: CertificateSpec, way: FollowedWay) -> Targets:
-    """Return where the TXT record of each identifier goes on one way, or why it goes nowhere."""
+def _targets(facts: Facts, spec: CertificateSpec, options: CnameOptions) -> Targets:
+    """Return where the TXT record of each identifier goes with these options, or why it goes nowhere."""
     wanted = [each for each in spec.identifiers if not names.is_ip(each)]
-    return facts.once(("dns targets", way, tuple(wanted)), partial(_find_targets, facts, spec, way, wanted))
+    return facts.once(("dns targets", options, tuple(wanted)), partial(_find_targets, facts, spec, options, wanted))
 
 
 def _find_targets(
-    facts: Facts, spec: CertificateSpec, way: FollowedWay, wanted: Sequence[str], context: Context
+    facts: Facts, spec: CertificateSpec, options: CnameOptions, wanted: Sequence[str], context: Context
 ) -> Targets:
-    follow_cname, alias = way
+    follow_cname, alias = options
     limited = context.within(_SECONDS)
 
     def find(identifiers: Sequence[str]) -> Mapping[str, Target]:
@@ -103,9 +103,9 @@ def _find_targets(
 
 
 def _known(facts: Facts, spec: CertificateSpec) -> list[dict[str, Target]]:
-    """Return the targets of each way, without the identifiers that have none."""
-    ways = (_targets(facts, spec, way) for way in _ways(spec))
-    return [{name: each for name, each in way.items() if not isinstance(each, DnsError)} for way in ways]
+    """Return the targets for each setting, without the identifiers that have none."""
+    results = (_targets(facts, spec, options) for options in _cname_options(spec))
+    return [{name: each for name, each in found.items() if not isinstance(each, DnsError)} for found in results]
 
 
 def _without_place(spec: CertificateSpec, text: Text) -> Check | None:
@@ -123,7 +123,7 @@ def _without_place(spec: CertificateSpec, text: Text) -> Check | None:
 
 def txt_stale(facts: Facts, spec: CertificateSpec) -> Check | None:
     """Look for TXT values at the challenge names that no run is using, and at names that have the zone twice."""
-    targets = [(name, each) for way in _known(facts, spec) for name, each in way.items()]
+    targets = [(name, each) for found in _known(facts, spec) for name, each in found.items()]
     if not targets:
         return _without_place(spec, texts.TXT_NO_PLACE)
     places = {each.name: each.served_zone for _, each in targets}
@@ -187,10 +187,10 @@ def _live(facts: Facts) -> set[tuple[str, str]]:
 
 def wildcard_shadow(facts: Facts, spec: CertificateSpec) -> Check | None:
     """Find the names that exist only through a wildcard, and vanish while a TXT record exists below them."""
-    ways = [way for way in _known(facts, spec) if way]
-    if not ways:
+    known = [found for found in _known(facts, spec) if found]
+    if not known:
         return _without_place(spec, texts.SHADOW_UNKNOWN)
-    shadowed = [domain for way in ways for domain in facts.dns.shadowed(facts.context, way)]
+    shadowed = [domain for found in known for domain in facts.dns.shadowed(facts.context, found)]
     return judge_shadows(spec, list(dict.fromkeys(shadowed)))
 
 

@@ -179,7 +179,7 @@ def view(facts: Facts, spec: CertificateSpec | None, port: int) -> OutsideView:
     if url is None:
         return OutsideView({}, {})
     listen = listen_address(spec, port)
-    return facts.once(("outside", port, listen), partial(_look, facts, url, port, listen))
+    return facts.once(("outside", port, listen), partial(_ask_helper, facts, url, port, listen))
 
 
 def listen_address(spec: CertificateSpec | None, port: int) -> str | None:
@@ -196,7 +196,7 @@ def _name(spec: CertificateSpec | None) -> str:
     return next((f"[{name}]" if ":" in name else name for name in names if not name.startswith("*.")), "")
 
 
-def _look(facts: Facts, url: str, port: int, listen: str | None, context: Context) -> OutsideView:
+def _ask_helper(facts: Facts, url: str, port: int, listen: str | None, context: Context) -> OutsideView:
     if listen is None:
         return _ask(context, url, port, secrets.token_hex(16))
     # First what others have to know about the port: later they would find our own listener.

@@ -42,19 +42,20 @@ def routes(settings: ShellSettings, name: str, domains: Sequence[str], kept: Kep
         kept.notes.add(texts.ENVIRONMENT_UNKNOWN, settings.file, name=name, tool="acme.sh")
         return ()
     aliases = [each for each in settings.get("Le_ChallengeAlias").split(",") if each]
-    ways: dict[_ProvedBy, list[str]] = {}
+    by_proof: dict[_ProvedBy, list[str]] = {}
     for index, domain in enumerate(domains):
         # A list that is too short goes on with its last item.
         alias = aliases[min(index, len(aliases) - 1)] if aliases else ""
-        way = _ProvedBy(words[min(index, len(words) - 1)], _alias_name(alias))
-        ways.setdefault(way, []).append(domain)
+        proof = _ProvedBy(words[min(index, len(words) - 1)], _alias_name(alias))
+        by_proof.setdefault(proof, []).append(domain)
     found = []
-    for way, names in ways.items():
-        route = _route(way, settings, name, names, kept)
+    for proof, names in by_proof.items():
+        route = _route(proof, settings, name, names, kept)
         if route is not None:
-            found.append(route if len(ways) > 1 else _for_all(route))
-    if len(ways) > 1 and not all(way.word.startswith("/") for way in ways):  # for webroots there is a text of its own
-        methods = "; ".join(f"{way.title}: {', '.join(names)}" for way, names in ways.items())
+            found.append(route if len(by_proof) > 1 else _for_all(route))
+    # For webroots there is a text of its own.
+    if len(by_proof) > 1 and not all(proof.word.startswith("/") for proof in by_proof):
+        methods = "; ".join(f"{proof.title}: {', '.join(names)}" for proof, names in by_proof.items())
         kept.notes.add(texts.SEVERAL_METHODS, *settings.place(_KEY), name=name, methods=methods)
     # A route is tried for every name: DNS can prove each of them, also where no server has the name on port 80.
     return tuple(sorted(found, key=_is_not_automatic_dns))
@@ -77,8 +78,8 @@ def _alias_name(alias: str) -> str:
     return alias[1:] if alias.startswith("=") else f"_acme-challenge.{alias}"
 
 
-def _route(way: _ProvedBy, settings: ShellSettings, name: str, domains: list[str], kept: Kept) -> FoundRoute | None:
-    word, place = way.word, settings.place(_KEY)
+def _route(proof: _ProvedBy, settings: ShellSettings, name: str, domains: list[str], kept: Kept) -> FoundRoute | None:
+    word, place = proof.word, settings.place(_KEY)
     if word.startswith("/"):
         if not os.path.isdir(inside(kept.host, word)):
             kept.notes.add(texts.WEBROOT_MISSING, word)
@@ -94,12 +95,12 @@ def _route(way: _ProvedBy, settings: ShellSettings, name: str, domains: list[str
         return _by_server(server, settings, name, domains, kept)
     if word == "dns":
         account = reading.dns_account("manual", {}, str(settings.file))
-        return FoundRoute(challenge="dns-01", dns=account, domains=tuple(domains), alias=way.alias or None)
+        return FoundRoute(challenge="dns-01", dns=account, domains=tuple(domains), alias=proof.alias or None)
     found = _account(word, settings, kept)
     if found is None:
         kept.notes.add(texts.ACME_SH_WAY, *place, way=word or "?", name=name)
         return None
-    return FoundRoute(challenge="dns-01", dns=found, domains=tuple(domains), alias=way.alias or None)
+    return FoundRoute(challenge="dns-01", dns=found, domains=tuple(domains), alias=proof.alias or None)
 
 
 def _listen(settings: ShellSettings, key: str, default: str) -> str:
