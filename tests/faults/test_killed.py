@@ -229,7 +229,7 @@ def test_a_host_that_is_down(workspace: Workspace, zygote: Zygote) -> None:
     removed_at_last(workspace)
 
 
-def test_a_sweep_that_hangs_is_stopped(workspace: Workspace, zygote: Zygote) -> None:
+def test_a_cleanup_that_hangs_is_stopped(workspace: Workspace, zygote: Zygote) -> None:
     """Ctrl-C ends a cleanup that waits for the host, and the value stays in the journal."""
     config = leave_a_value(workspace, zygote)
     with workspace.lab.silent("127.0.0.5"):
@@ -293,7 +293,7 @@ def test_an_account_that_was_pointed_at_another_host(workspace: Workspace, zygot
     removed_at_last(workspace)
 
 
-def test_a_second_sweep_exits_with_3(workspace: Workspace, zygote: Zygote) -> None:
+def test_a_second_cleanup_exits_with_3(workspace: Workspace, zygote: Zygote) -> None:
     """While a sweep hangs, a second one reports its process, and a renewal is not affected."""
     config = leave_a_value(workspace, zygote)
     with workspace.lab.silent("127.0.0.5"):

@@ -452,7 +452,7 @@ def test_a_pooler_by_session_is_used(address: DatabaseAddress, postgres: Postgre
 # ── notifications ───────────────────────────────────────────────────────────────────────
 
 
-def test_what_is_told_is_heard(database: Database) -> None:
+def test_what_is_reported_is_heard(database: Database) -> None:
     """Notifications arrive in order, after the commit of their transaction."""
     with database.notifications("dnsrenew_changed") as feed:
         assert feed.wait(0) == []

@@ -240,7 +240,7 @@ def test_a_server_that_refuses(by_hand: Lab, workspace: Workspace) -> None:
 # ── what a person sets wrongly ──────────────────────────────────────────────────────────
 
 
-def test_mistakes_are_told_while_it_waits(by_hand: Lab, workspace: Workspace) -> None:
+def test_mistakes_are_reported_while_it_waits(by_hand: Lab, workspace: Workspace) -> None:
     """While it waits, `delegate` reports a TXT record in the way, a wrong target and a doubled zone name."""
     with_other(workspace)
     name, value = f"_acme-challenge.{ZONE}", f"_acme-challenge.{ZONE}.{ELSEWHERE}"

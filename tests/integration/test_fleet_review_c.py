@@ -310,7 +310,7 @@ def test_a_removed_certificate_was_issued_all_the_same(tables: Database, address
     store.database.close()
 
 
-def test_a_tag_of_no_certificate_is_told(fleet: FleetFolder, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_tag_of_no_certificate_is_reported(fleet: FleetFolder, capsys: pytest.CaptureFixture[str]) -> None:
     """`fleet status --tag` reports that no certificate has the tag, not that the fleet is empty."""
     fleet.add({"name": "shop", "domains": ["shop.duckdns.org"], "tags": ["us"]})
     out, _ = shown(fleet, "fleet status --tag nope", capsys)

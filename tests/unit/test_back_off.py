@@ -94,7 +94,7 @@ def test_the_ledger_holds_a_person_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("world", [CA_REFUSES, HOST_REFUSES])
 @pytest.mark.parametrize("ca", ["one", "two"])
-def test_after_five_orders_in_an_hour_a_person_is_told_when_it_goes_on(
+def test_after_five_orders_in_an_hour_a_person_is_reported_when_it_goes_on(
     tmp_path: Path, world: RunWorld, ca: str
 ) -> None:
     """After five failed orders in an hour, an attended run is deferred at any CA.

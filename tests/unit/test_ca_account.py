@@ -48,7 +48,7 @@ def find(store: AccountFiles, meanwhile: Callable[[], object] = lambda: None) ->
     return store.load()
 
 
-def test_a_changed_contact_is_told_and_kept(tmp_path: Path) -> None:
+def test_a_changed_contact_is_reported_and_kept(tmp_path: Path) -> None:
     """A changed contact is sent to the CA and stored. The other fields are unchanged."""
     folder(tmp_path).save(OLD)
     assert find(folder(tmp_path)) == AccountData(OLD_KEY, URL, CONTACT)

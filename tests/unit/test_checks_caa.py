@@ -97,7 +97,7 @@ def test_a_value_is_read(value: str, parsed: Issuer) -> None:
         "ca.example, other.example",
     ],
 )  # fmt: skip
-def test_a_malformed_value_is_told(value: str) -> None:
+def test_a_malformed_value_is_reported(value: str) -> None:
     """A malformed value allows no CA, as the CA itself treats it."""
     assert parse_issuer(value) is None
     assert verdict((0, "issue", value)) == NOT_CA

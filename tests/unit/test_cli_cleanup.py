@@ -71,7 +71,7 @@ def test_each_value_that_is_gone_is_named(renewer: Cleaner, capsys: pytest.Captu
     assert renewer.calls == [(None, {"wait": 3.0})]
 
 
-def test_a_value_that_may_come_back_is_told(renewer: Cleaner, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_value_that_may_come_back_is_reported(renewer: Cleaner, capsys: pytest.CaptureFixture[str]) -> None:
     """The output warns of a value that a request under way may write again."""
     renewer.found = CleanupResult((txt("a"), txt("b")), late=(txt("b"),))
     assert main(["cleanup"]) == 0
@@ -182,7 +182,7 @@ def test_wrong_use(renewer: Cleaner, line: str, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize("quiet", [False, True])
-def test_a_renewal_says_what_it_has_swept(quiet: bool, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_renewal_says_what_it_has_cleaned_up(quiet: bool, capsys: pytest.CaptureFixture[str]) -> None:
     """A renewal reports removed leftovers in one line. With -q it reports nothing."""
     records = [
         {"zone": "example.test.", "name": "_acme-challenge.example.test.", "value": v, "dns": "home"} for v in "ab"

@@ -165,7 +165,7 @@ def test_idns_stay_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "validated bücher.test, a.test" in stage.shown[-2]
 
 
-def test_an_order_that_is_taken_up_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_order_that_is_taken_up_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """A resumed order is reported as the reason why nothing is ordered or written to DNS."""
     stage = DisplayStage(monkeypatch)
     stage.script.say("certificate-started", reason="missing", domains=["a.test"])
@@ -293,7 +293,7 @@ def test_many_servers_are_summed_up(monkeypatch: pytest.MonkeyPatch) -> None:
     assert stage.shown[-1] == "      not updated yet: ns11.example.test 127.0.0.11; 10 of 11 name servers updated"
 
 
-def test_the_error_is_told_where_the_result_is_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_is_reported_where_the_result_is_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """If standard output goes elsewhere, the progress shows the failure's message once."""
     stage = DisplayStage(monkeypatch)
     progress = LiveProgress(stage.output, stage.clock, show_errors=True)
@@ -332,7 +332,7 @@ def test_dumb_terminals_get_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None
     assert type(live_progress.make_progress(terminal.Terminal(), FakeClock())) is LiveProgress
 
 
-def test_only_events_that_exist_are_told() -> None:
+def test_only_events_that_exist_are_reported() -> None:
     """Every text for an event belongs to an existing kind."""
     assert {key.partition("/")[0] for key in texts.EVENTS} <= set(KINDS)
 

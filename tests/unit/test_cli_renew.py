@@ -273,7 +273,7 @@ def test_one_of_two_needs_a_person(stage: Stage, capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize("schedule", [NOBODY, UNKNOWN])
-def test_a_next_time_is_only_told_where_something_tries(
+def test_a_next_time_is_only_reported_where_something_tries(
     stage: Stage, capsys: pytest.CaptureFixture[str], schedule: ActiveSchedule
 ) -> None:
     """Without a schedule the output has the due date instead of a next renewal, and the command to retry."""
@@ -288,7 +288,7 @@ def test_a_next_time_is_only_told_where_something_tries(
 
 @pytest.mark.parametrize("schedule", [NOBODY, UNKNOWN, ActiveSchedule(True, "cron")])
 @pytest.mark.parametrize("line", ["renew --json", "renew -q", "renew -q --json", "renew -q --scheduled"])
-def test_a_next_try_on_standard_error_is_only_told_where_something_tries(
+def test_a_next_try_on_standard_error_is_only_reported_where_something_tries(
     stage: Stage, capsys: pytest.CaptureFixture[str], line: str, schedule: ActiveSchedule
 ) -> None:
     """Standard error has what the result of a run without ``--json`` and ``-q`` has."""
@@ -311,7 +311,7 @@ def test_a_next_try_of_what_needs_a_person(stage: Stage, capsys: pytest.CaptureF
 
 @pytest.mark.parametrize("line", ["renew --json", "renew -q", "renew --scheduled --json"])
 @pytest.mark.parametrize("done", [outcome(), outcome(status="not-due"), failed()])
-def test_a_schedule_is_not_searched_where_no_next_try_is_told(
+def test_a_schedule_is_not_searched_where_no_next_try_is_reported(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, line: str, done: Outcome
 ) -> None:
     """A success with ``--json`` or ``-q`` does not look at the machine, nor does a failure without a next try."""
@@ -458,14 +458,14 @@ def test_a_rehearsal_says_what_was_rehearsed_and_where(stage: Stage, capsys: pyt
     ]
 
 
-def test_a_failed_rehearsal_is_told_as_one(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failed_rehearsal_is_reported_as_one(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     """A failed dry run is reported as a failed dry run, not as a failed renewal."""
     stage([failed()])
     assert main(["renew", "--dry-run"]) == 1
     assert capsys.readouterr().out.startswith("✗ home dry run failed: ")
 
 
-def test_a_rehearsal_is_told_as_one(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_rehearsal_is_reported_as_one(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     """The progress of a dry run does not call it forced."""
 
     def play(emitter: Emitter, cancel: threading.Event) -> list[Outcome]:
@@ -491,7 +491,7 @@ def test_a_fallback_says_what_is_to_be_fixed(stage: Stage, capsys: pytest.Captur
     ]
 
 
-def test_quiet_warns_in_one_line_of_a_broken_way(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quiet_warns_in_one_line_of_a_failed_route(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     """With -q one line names the routes that failed before the successful one, and the fix.
 
     The exit status is 0. A route that succeeded at its second try is not reported.
@@ -511,7 +511,7 @@ def test_quiet_warns_in_one_line_of_a_broken_way(stage: Stage, capsys: pytest.Ca
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_failure_after_several_ways(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failure_after_several_routes(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     """Each attempt has one line with its reason, followed by the last error, its fix and the next attempt."""
     skip = skipped(SKIPPED)
     last = failed().attempts[0]
@@ -859,7 +859,7 @@ def test_a_stop_says_what_it_ends(
     assert doing in capsys.readouterr().err
 
 
-def test_the_next_way_is_told_with_why_the_last_one_failed(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_next_route_is_shown_with_why_the_last_one_failed(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     """The next route is announced with the error of the previous one. The last failure is left to the result."""
 
     def play(emitter: Emitter, cancel: threading.Event) -> list[Outcome]:

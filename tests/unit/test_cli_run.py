@@ -102,7 +102,7 @@ def test_interval_and_jitter(service: Service) -> None:
     assert 600 <= third - second <= 700
 
 
-def test_an_interrupted_renewal_is_told(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_interrupted_renewal_is_reported(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
     """An interrupted renewal is reported in words. The exit status is that of the signal."""
 
     def cut(_emitter: Emitter, _cancel: threading.Event) -> list[Outcome]:

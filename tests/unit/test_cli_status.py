@@ -143,7 +143,7 @@ def test_a_failure_of_what_is_not_due_is_not_tried_again(show: Show) -> None:
     assert not any("--now" in line for line in lines)
 
 
-def test_a_cause_that_is_common_is_told_once(show: Show) -> None:
+def test_a_cause_that_is_common_is_reported_once(show: Show) -> None:
     """A common cause is shown once, with the number of certificates, some names and the earliest next attempt."""
     due = [
         valid(f"site{n}", state="due", next_attempt=now() + timedelta(days=3 + n),
@@ -179,7 +179,7 @@ ROUTE = {"ca": "lab", "challenge": "dns-01", "dns": ["home"]}
 HTTP = {"ca": "lab", "challenge": "http-01", "dns": []}
 
 
-def test_the_route_is_told(show: Show) -> None:
+def test_the_route_is_reported(show: Show) -> None:
     """The route is a column in a wide table. A narrow window and -v show it below the certificate."""
     mine = valid(route=ROUTE)
     _, heads, row = show(mine, columns=132)
@@ -191,7 +191,7 @@ def test_the_route_is_told(show: Show) -> None:
     assert "mixed with home" in "".join(show(valid(route=ROUTE | {"challenge": "mixed"}), columns=132))
 
 
-def test_the_way_that_failed_is_told(show: Show) -> None:
+def test_the_route_that_failed_is_shown(show: Show) -> None:
     """A failure shows its route and the routes tried before it."""
     attempts = [{"route": HTTP, "code": "http-unreachable"}, {"route": ROUTE, "code": "ca-dns"}]
     lines = show(valid(last_failure=FAILURE | {"route": ROUTE, "attempts": attempts}))
@@ -199,7 +199,7 @@ def test_the_way_that_failed_is_told(show: Show) -> None:
     assert "  before that: http-01 at lab: http-unreachable" in lines
 
 
-def test_why_is_told(show: Show) -> None:
+def test_why_is_reported(show: Show) -> None:
     """An unusual reason for the renewal is shown."""
     assert " *  " in show(valid(reason="ari"))[2]
     assert any(line.endswith(" (suggested by the CA)") for line in show(valid(reason="ari"), columns=60))
@@ -256,7 +256,7 @@ def test_nothing_is_chosen(show: Show) -> None:
     assert show(valid(), line="status -q") == []
 
 
-def test_whether_anything_renews_is_told(show: Show) -> None:
+def test_whether_anything_renews_is_reported(show: Show) -> None:
     """The active schedule is named. Without one, its command is shown, and no next renewal or attempt."""
     assert show(valid(), schedule=ActiveSchedule(True, "systemd"))[-1] == "systemd renews automatically."
     assert len(show(valid())) == 3  # unknown
@@ -270,7 +270,7 @@ def test_whether_anything_renews_is_told(show: Show) -> None:
 
 
 @pytest.mark.parametrize("names", [["home"], ["home", "other"]])
-def test_what_needs_a_person_is_told(show: Show, names: list[str]) -> None:
+def test_what_needs_a_person_is_reported(show: Show, names: list[str]) -> None:
     """The command that installs a schedule is shown only if a certificate can be renewed without a person."""
     person, api = DnsAccount("manual", name="person"), DnsAccount("duckdns", name="api")
     specs = [
@@ -283,7 +283,7 @@ def test_what_needs_a_person_is_told(show: Show, names: list[str]) -> None:
     assert ("dnsrenew schedule install" in said) is (len(names) == 2)
 
 
-def test_deployments_are_told(show: Show) -> None:
+def test_deployments_are_reported(show: Show) -> None:
     """A failed deployment is shown with its fix, and with -v the successful ones too."""
     down = DeployError("deploy-unreachable", "It is down.", fix="Start it.")
     bad = DeploymentResult(to="hfs", target="http://x", ok=False, error=down)
@@ -297,7 +297,7 @@ def test_deployments_are_told(show: Show) -> None:
     ]
 
 
-def test_what_the_configuration_forgot_is_told(show: Show) -> None:
+def test_what_the_configuration_forgot_is_reported(show: Show) -> None:
     """Unconfigured certificates are listed in a short line with the two remedies."""
     lines = show(*(valid(f"web-{n:03}", state="unconfigured") for n in range(300)), line="status --check", status=1)
     assert lines[-1].startswith("→ web-000, web-001, web-002, web-003 and 296 more: no longer in ")

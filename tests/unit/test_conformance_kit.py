@@ -322,7 +322,7 @@ def test_check_driver_with_wrong_credentials() -> None:
     assert driver.values == {}
 
 
-def test_values_that_stay_are_told() -> None:
+def test_values_that_stay_are_reported() -> None:
     """If final removals fail, each value that stays has a note."""
     driver = InMemoryDriver()
     removing = run(host_of(driver, remove=raising("provider-refused")), only="burst")

@@ -373,7 +373,7 @@ def test_killed_between_the_renames_the_next_run_ends_them(stage: EngineStage, m
     assert stage.has(new)
 
 
-def test_what_changed_nothing_is_told_as_unchanged(stage: EngineStage, tmp_path: Path) -> None:
+def test_what_changed_nothing_is_reported_as_unchanged(stage: EngineStage, tmp_path: Path) -> None:
     """A missing program or socket, or a refused connection, leaves the target unchanged."""
     new, closed = stage.make(), "http://127.0.0.1:1"
     stage.place(new)
@@ -415,7 +415,7 @@ def test_a_callable_of_the_program_is_called(stage: EngineStage) -> None:
     assert (result.ok, result.to, got) == (True, "python", [new])
 
 
-def test_an_error_of_a_deployer_is_told_as_ours(stage: EngineStage) -> None:
+def test_an_error_of_a_deployer_is_reported_as_ours(stage: EngineStage) -> None:
     """An unexpected exception of a deployer becomes a deployment error."""
 
     def fails(_: Certificate) -> None:

@@ -46,7 +46,7 @@ def test_the_servers_that_init_finds() -> None:
     assert set(re.split(r",\s+|\s+and\s+", " ".join(listed[1].split()))) == titles
 
 
-def test_the_changes_that_are_told() -> None:
+def test_the_changes_that_are_reported() -> None:
     """The guide's example lists all kinds of changes. The default of `on` has all but the last."""
     (line,) = re.findall(r"^on = .*$", NOTIFICATIONS, re.MULTILINE)
     kinds = tomllib.loads(line)["on"]

@@ -254,7 +254,7 @@ def test_a_cdn_is_known_by_address_or_name(found: list[str], chain: list[str], p
     assert finding.blocks == (() if provider is None else ("tls-alpn-01",))
 
 
-def test_the_worst_address_is_told_and_each_is_evidence() -> None:
+def test_the_worst_address_is_reported_and_each_is_evidence() -> None:
     """The check has the worst result and the names with it. The evidence has each address."""
     made = {
         name: checked_addresses.judge(name, [found], ["203.0.115.1"], blocks=IN)

@@ -79,7 +79,7 @@ def test_a_certificate_that_is_missing_is_obtained_first() -> None:
     assert shown(diagnose(check("domain", "bad", "all"), absent))[2] == "Mend domain."
 
 
-def test_what_stopped_the_last_run_is_mended_first() -> None:
+def test_what_stopped_the_last_run_is_fixed_first() -> None:
     """The fix of a failure comes before a missing certificate and a missing schedule, but after what stops all routes.
 
     A failure without a fix, and a failure of one route among others, are not the next action.

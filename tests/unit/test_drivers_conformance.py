@@ -108,7 +108,7 @@ def test_each_broken_must_is_named(kind: type[InMemoryDriver], sentence: str) ->
     assert sentence in says(kind())
 
 
-def test_a_driver_that_raises_is_told_with_its_exception() -> None:
+def test_a_driver_that_raises_is_reported_with_its_exception() -> None:
     """The failure has the exception's type and message, and the exception as its cause."""
     driver = FussyAdd()
     with pytest.raises(AssertionError, match=r"but it raised ValueError: exists") as caught:
@@ -153,7 +153,7 @@ def test_the_verdict_is_not_replaced_by_what_the_driver_raises_while_it_is_clean
     )
 
 
-def test_a_driver_that_cannot_be_made_is_told_as_one() -> None:
+def test_a_driver_that_cannot_be_made_is_reported_as_one() -> None:
     """The failure names the exception that the constructor raised."""
 
     def make() -> InMemoryDriver:

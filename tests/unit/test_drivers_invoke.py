@@ -172,7 +172,7 @@ def test_what_requests_really_raises_is_classified(talk: bytes | None, code: str
     assert classify(caught.value) == code
 
 
-def test_an_object_of_the_program_s_own_is_told_in_a_sentence() -> None:
+def test_an_object_of_the_program_s_own_is_reported_in_a_sentence() -> None:
     """A program's own driver has no host name, so its error names the account."""
 
     def act() -> None:

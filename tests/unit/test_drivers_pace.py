@@ -54,7 +54,7 @@ def test_the_next_certificate_waits_for_what_was_written_and_removed(context: Co
     assert context.clock.monotonic() == pytest.approx((owed + 1) / HOST_REQUESTS.per_second)
 
 
-def test_who_waits_for_a_host_can_be_called_away(context: Context) -> None:
+def test_a_wait_for_a_host_can_be_cancelled(context: Context) -> None:
     """Cancellation ends the wait for the rate limit, and nothing is written."""
     provider, account = host()
     call_add(context, provider, account, MANY)

@@ -46,7 +46,7 @@ def test_a_route_that_failed_does_not_come_with_one_that_stands_for_it() -> None
     assert plan.choose() == Selection("one", {"x.test": other, "*.x.test": other})
 
 
-def test_whether_anything_was_taken_is_told() -> None:
+def test_whether_anything_was_taken_is_reported() -> None:
     """failed() returns whether any name had the route, so that a run ends."""
     plan = Candidates({"x.test": [HTTP, DNS]}, ROUTES)
     assert not plan.failed(HTTP, keep=["x.test"])

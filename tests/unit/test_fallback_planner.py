@@ -101,7 +101,7 @@ def refused(account: str) -> ProviderError:
 # ── the way ─────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_mix_is_told_with_its_names() -> None:
+def test_a_mix_is_reported_with_its_names() -> None:
     """The routes of different names are listed by domain; equal routes have no names."""
     stage = PlannerStage(HTTP, A)
     assert stage.next().taken().to_dict() == {
@@ -116,7 +116,7 @@ def test_a_mix_is_told_with_its_names() -> None:
     assert PlannerStage(A).next().taken().to_dict() == {"ca": "one", "challenge": "dns-01", "dns": ["a"]}
 
 
-def test_a_mix_of_accounts_is_told_with_its_names() -> None:
+def test_a_mix_of_accounts_is_reported_with_its_names() -> None:
     """Two accounts for two names are listed by name: otherwise they would look like one zone at both hosts."""
     stage = PlannerStage(A, B, names=[APEX, OTHER])
     stage.look(Blocker(A, (OTHER,), DnsError("dns-no-account", "No.", fix="Add it.")))
@@ -133,7 +133,7 @@ def test_a_mix_of_accounts_is_told_with_its_names() -> None:
     assert PlannerStage(both).next().taken().names is None
 
 
-def test_a_route_that_no_name_can_take_is_told_as_skipped() -> None:
+def test_a_route_that_no_name_can_take_is_reported_as_skipped() -> None:
     """http-01 is skipped if all names are wildcards, and not if another name can take it."""
     stage = PlannerStage(HTTP, A, names=[WILD])
     assert stage.told() == [("http-01", (), 0, "http-wildcard")]
@@ -141,7 +141,7 @@ def test_a_route_that_no_name_can_take_is_told_as_skipped() -> None:
     assert PlannerStage(HTTP, A).told() == []
 
 
-def test_in_a_rehearsal_the_twins_are_asked() -> None:
+def test_a_rehearsal_asks_the_staging_cas() -> None:
     """In a dry run, two routes whose CAs share a staging CA are one route."""
     stage = PlannerStage(replace(A, ca=None), replace(A, ca="two"), effective_ca={"one": "stage", "two": "stage"})
     stage.fail(refused("a"), APEX, WILD)
@@ -230,7 +230,7 @@ def test_of_two_accounts_only_the_one_that_failed_is_left() -> None:
 
 @pytest.mark.parametrize("pending", [(), (APEX,)])
 @pytest.mark.parametrize("error", [ca_error("ca-error"), ca_error("ca-order-invalid", APEX), refused("a")])
-def test_a_way_that_failed_is_not_gone_again(error: AttemptError, pending: tuple[str, ...]) -> None:
+def test_a_route_that_failed_is_not_tried_again(error: AttemptError, pending: tuple[str, ...]) -> None:
     """The run ends if an attempt fails before its order, or because of names that are all valid."""
     stage = PlannerStage(A, names=[APEX, OTHER])
     stage.fail(error, *pending)
@@ -272,7 +272,7 @@ def test_where_the_ca_keeps_nothing_nobody_keeps_a_failed_route() -> None:
     assert stage.routes() == {APEX: B, OTHER: B}
 
 
-def test_a_way_that_fails_with_all_names_proved_is_left_by_all() -> None:
+def test_a_route_that_fails_with_all_names_proved_is_dropped_for_all() -> None:
     """If all names are valid, a failure drops the route for all of them, so that the run ends."""
     stage = PlannerStage(HTTP, A, names=[APEX, OTHER])
     stage.fail(ca_error("ca-connection", APEX), APEX, OTHER)

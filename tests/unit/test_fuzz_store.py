@@ -295,7 +295,7 @@ def test_any_saved_order(quick: Path) -> None:
         take_notices(context)
 
 
-def test_a_sweep_of_any_journal(quick: Path) -> None:
+def test_a_cleanup_of_any_journal(quick: Path) -> None:
     """Every file of the journal is processed, kept with a reason, or reported as unreadable."""
     account = DnsAccount(OWN_OBJECT, name="home", driver=InMemoryDriver())
     providers = {OWN_OBJECT: Provider(name=OWN_OBJECT, title="Own", driver=OWN_OBJECT, any_options=True)}

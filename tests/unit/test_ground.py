@@ -187,7 +187,7 @@ def test_a_file_that_is_replaced_after_the_look(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["above", "it's here"])
-def test_the_commands_mend_it(tmp_path: Path, name: str) -> None:
+def test_the_commands_fix_it(tmp_path: Path, name: str) -> None:
     """After running the command for each weak part, the path is trusted."""
     above = put(tmp_path / name, OTHER, OTHER, 0o777)
     file = put(above / "file.txt", 0, OTHER, 0o664)

@@ -562,7 +562,7 @@ def test_one_provider_under_two_names(tool: AcmeSh) -> None:
 # ── other ways ──────────────────────────────────────────────────────────────────────────
 
 
-def test_ways_of_each_name(tool: AcmeSh) -> None:
+def test_methods_of_each_name(tool: AcmeSh) -> None:
     """A list that is too short repeats its last item. An alias is the target of the CNAME."""
     tool.common(**{TOKEN: "t"})
     (tool.machine.root / "var/www").mkdir(parents=True)
@@ -655,7 +655,7 @@ def test_a_server_that_acme_sh_edited(tool: AcmeSh) -> None:
 
 
 @pytest.mark.parametrize("way", ["dns_unheard_of", "stateless"])
-def test_a_way_without_equivalent_is_named(tool: AcmeSh, way: str) -> None:
+def test_a_method_without_equivalent_is_named(tool: AcmeSh, way: str) -> None:
     """The certificate is imported without a route, which is reported. Records by hand become the provider `manual`."""
     tool.certificate("example.test", Le_Webroot=way)
     found = read(tool)

@@ -57,7 +57,7 @@ def notified(stage: NotifyStage, name: str = "home") -> Notified:
 # ── once for each change ────────────────────────────────────────────────────────────────
 
 
-def test_a_life_of_a_certificate_is_told_in_few_messages(stage: NotifyStage, receiver: Receiver) -> None:
+def test_a_life_of_a_certificate_is_reported_in_few_messages(stage: NotifyStage, receiver: Receiver) -> None:
     """Over many runs, the first failure, the expiry, the recovery and a failed deployment are each sent once."""
     stage.notify(receiver.address)
     assert stage.one(day=0).status == "renewed"
@@ -140,7 +140,7 @@ def test_one_message_tells_all_certificates_of_a_run(stage: NotifyStage, receive
     assert [name for name in names if f"{name} was renewed" in message["message"]] == names[:3]
 
 
-def test_a_crowd_is_told_in_a_message_of_bounded_length(stage: NotifyStage, receiver: Receiver) -> None:
+def test_a_crowd_is_reported_in_a_message_of_bounded_length(stage: NotifyStage, receiver: Receiver) -> None:
     """Ten certificates are described, a hundred are named, the others are counted."""
     stage.specs = tuple(
         replace(SPEC, name=f"s{number}", domains=(f"s{number}.test",), identifiers=(f"s{number}.test",), routes=())
@@ -215,7 +215,7 @@ def test_a_cancelled_run_sends_nothing_and_the_next_one_tells(stage: NotifyStage
     assert receiver.titles == ["home: renewal failed"]
 
 
-def test_a_failure_of_a_run_that_was_killed_before_its_message_is_told_by_the_next(
+def test_a_failure_of_a_run_that_was_killed_before_its_message_is_reported_by_the_next(
     stage: NotifyStage, receiver: Receiver
 ) -> None:
     """If a run was killed before its notification, the next run sends it, even though that one is deferred."""

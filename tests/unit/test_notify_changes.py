@@ -56,7 +56,7 @@ def result(target: str = "/srv/a.pem", *, ok: bool = False) -> DeploymentResult:
     return DeploymentResult(to="files", target=target, ok=ok, error=error)
 
 
-def test_a_failing_certificate_is_told_at_its_first_failure_at_a_third_and_at_a_sixth() -> None:
+def test_a_failing_certificate_is_reported_at_its_first_failure_at_a_third_and_at_a_sixth() -> None:
     """Repeated failures cause three notifications. The recovery causes one, and a later success none."""
     life = Life()
     days = [50, 51, 61, 62, 75.5, 76, 89, 95]
@@ -92,7 +92,7 @@ def test_a_first_failure_when_a_sixth_is_left_is_not_followed_by_the_third() -> 
     assert life.kinds("failed", 81) == ()
 
 
-def test_a_deferred_renewal_is_told_if_its_failure_was_not() -> None:
+def test_a_deferred_renewal_is_reported_if_its_failure_was_not() -> None:
     """A deferred renewal reports its failure if the failed run did not."""
     life = Life()
     assert life.kinds("deferred", 50, error=EARLIER) == ("failed",)
@@ -118,7 +118,7 @@ def test_locks_interruptions_and_dry_runs_change_nothing() -> None:
     assert life.notified == notified
 
 
-def test_a_forced_renewal_that_fails_is_not_told() -> None:
+def test_a_forced_renewal_that_fails_is_not_reported() -> None:
     """A failed forced renewal is not reported, because the certificate is not due."""
     life = Life()
     assert life.kinds("failed", 10, reason="forced") == ()
@@ -152,7 +152,7 @@ def test_a_target_that_was_found_in_the_meantime_has_recovered() -> None:
     assert life.kinds("not-due", 2, deployed=(found, result(ok=True))) == ()
 
 
-def test_a_failed_deployment_is_told_once_for_each_target_and_certificate() -> None:
+def test_a_failed_deployment_is_reported_once_for_each_target_and_certificate() -> None:
     """A failed deployment is reported once for each target and certificate, and its later success once."""
     life = Life()
     a, b = result("/srv/a.pem"), result("/srv/b.pem")
@@ -177,7 +177,7 @@ def test_a_target_that_is_no_longer_configured_is_forgotten() -> None:
     assert life.notified == Notified()
 
 
-def test_a_renewal_is_told_only_if_that_is_wanted() -> None:
+def test_a_renewal_is_reported_only_if_that_is_wanted() -> None:
     """If enabled, each new serial number is reported, even one of a killed run. An existing certificate is not."""
     assert Life().kinds("renewed", 0) == ()
     life = Life(ALL)
@@ -190,7 +190,7 @@ def test_a_renewal_is_told_only_if_that_is_wanted() -> None:
     assert Life(ALL).kinds("renewed", 0, reason="missing") == ("renewed",)
 
 
-def test_a_recovery_and_a_renewal_are_told_together() -> None:
+def test_a_recovery_and_a_renewal_are_reported_together() -> None:
     """A recovery and a renewal are reported in one message."""
     life = Life(ALL)
     life.run("failed", 61)

@@ -33,7 +33,7 @@ def context_at(days: float = 0) -> Context:
     return Context(clock=FakeClock(START + timedelta(days=days)))
 
 
-def test_what_is_in_force_is_told_whatever_happened(store: Store) -> None:
+def test_what_is_in_force_is_reported_whatever_happened(store: Store) -> None:
     """The outcome of a failed renewal has the facts and the path of the current certificate."""
     state = keep(store, 1)
     told = outcome(SPEC, store, state, "failed", context_at(2), error=FAULT)

@@ -64,7 +64,7 @@ def test_one_is_taken_only_if_it_is_there(context: Context) -> None:
     assert bucket.try_take(context)
 
 
-def test_who_is_called_away_gives_back(context: Context) -> None:
+def test_a_cancelled_wait_returns_its_tokens(context: Context) -> None:
     """A cancelled wait returns its tokens."""
     bucket = TokenBucket(SLOW)
     bucket.take(context, 3)

@@ -166,7 +166,7 @@ def test_a_certificate_that_is_not_there_is_not_asked_about(stage: RenewalInfoSt
     assert stage.store.read_state("torn").ari is None
 
 
-def test_a_wish_that_cannot_be_kept_is_forgotten(stage: RenewalInfoStage) -> None:
+def test_a_window_that_cannot_be_stored_is_discarded(stage: RenewalInfoStage) -> None:
     """A window is discarded if another run holds the lock of the certificate."""
     stage.keep("home")
     with stage.store.lock("home", context=Context()):
@@ -174,7 +174,7 @@ def test_a_wish_that_cannot_be_kept_is_forgotten(stage: RenewalInfoStage) -> Non
     assert stage.store.read_state("home").ari is None
 
 
-def test_a_wish_about_the_certificate_before_is_none_about_this_one(stage: RenewalInfoStage) -> None:
+def test_a_window_of_the_previous_certificate_is_discarded(stage: RenewalInfoStage) -> None:
     """A window is discarded if another run has replaced the certificate meanwhile."""
     stage.keep("home")
     before = {"home": stage.store.read_state("home")}

@@ -362,7 +362,7 @@ def test_a_state_of_a_later_version_fails_that_certificate_only(stage: RenewerSt
     assert state.read_text() == later
 
 
-def test_what_a_later_version_left_is_told_as_far_as_it_is_sure(stage: RenewerStage) -> None:
+def test_what_a_later_version_left_is_reported_as_far_as_it_is_sure(stage: RenewerStage) -> None:
     """With an unreadable state, the status has the facts of the certificate in ``current``."""
     (stage.path / "certificates/home/state.json").write_text(json.dumps({"schema": 99}))
     status = stage.status()
@@ -485,7 +485,7 @@ def test_a_text_is_one_name(stage: RenewerStage) -> None:
     assert [done.name for done in renewer.renew("home")] == ["home"]
 
 
-def test_an_unknown_name_is_told_with_the_nearest(stage: RenewerStage) -> None:
+def test_an_unknown_name_is_reported_with_the_nearest(stage: RenewerStage) -> None:
     """Every call with an unknown name raises before anything else, with the nearest name."""
     renewer = stage.renewer(SPEC, named("a"))
     calls: list[Callable[[], object]] = [
@@ -552,7 +552,7 @@ def test_roots_that_are_gone_by_now_are_of_one_ca_only(tmp_path: Path) -> None:
         ("zerossl", "letsencrypt-staging", ["staging-stand-in"]),
     ],
 )
-def test_each_ca_has_a_twin_to_rehearse_with(name: str, twin: str, codes: list[str]) -> None:
+def test_each_ca_has_a_staging_ca(name: str, twin: str, codes: list[str]) -> None:
     """A dry run uses the staging CA; if it is that of another CA, one warning says so."""
     run = Context()
     twins = StagingCAs(BUILT_IN, run)
@@ -560,7 +560,7 @@ def test_each_ca_has_a_twin_to_rehearse_with(name: str, twin: str, codes: list[s
     assert [notice.code for notice in run.notices] == codes
 
 
-def test_a_ca_of_ones_own_needs_a_twin_of_ones_own() -> None:
+def test_an_own_ca_needs_an_own_staging_ca() -> None:
     """A custom CA needs `staging`, else `no-staging`; a configured staging CA gets no warning."""
     run = Context()
     own = CA("https://ca.test/dir", name="own")

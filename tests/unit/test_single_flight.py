@@ -9,7 +9,7 @@ from dnsrenew.runtime.context import Context
 from dnsrenew.runtime.single_flight import SingleFlight
 
 
-def test_what_each_is_told_is_its_own() -> None:
+def test_what_each_is_reported_is_its_own() -> None:
     """Each caller gets its own copy of the error, so that evidence added by one is not seen by others."""
 
     def make(_context: Context) -> str:

@@ -225,7 +225,7 @@ def test_an_account_key_that_is_open_on_windows_changes_a_moment_later(
     assert account.load() == new
 
 
-def test_a_folder_in_the_place_of_a_file_is_told_on_windows_too(
+def test_a_folder_in_the_place_of_a_file_is_reported_on_windows_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On Windows a folder in place of a file is recognized, although the system reports a missing right."""

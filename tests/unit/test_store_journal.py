@@ -265,7 +265,7 @@ def test_the_values_of_live_runs(site: StoreSite) -> None:
     assert (store.journal.live_values(), store.has_journal, store.journal.unreadable()) == (set(), False, [])
 
 
-def test_what_no_dnsrenew_wrote_is_told_and_left(database_site: DatabaseSite) -> None:
+def test_what_no_dnsrenew_wrote_is_reported_and_left(database_site: DatabaseSite) -> None:
     """A page of a newer schema or with invalid content is reported and kept. Other entries are cleaned up."""
     for name in ("home", "away", "other"):
         journal(database_site).enter(Context(), name, [A]).keep()
@@ -534,7 +534,7 @@ def test_one_sweeper_at_a_time(site: StoreSite) -> None:
     assert left(site) == [{A}]
 
 
-def test_a_run_that_begins_during_a_sweep(site: StoreSite) -> None:
+def test_a_run_that_begins_during_a_cleanup(site: StoreSite) -> None:
     """A run that starts during a cleanup enters its values, and the cleanup does not touch them."""
     journal(site).enter(Context(), "home", [A]).keep()
     with journal(site).left_over(Context()) as entries:
@@ -547,7 +547,7 @@ def test_a_run_that_begins_during_a_sweep(site: StoreSite) -> None:
     assert sorted(left(site), key=repr) == sorted([{C}, {B}], key=repr)
 
 
-def test_what_a_sweep_may_be_removing_is_entered_after_it(site: StoreSite) -> None:
+def test_what_a_cleanup_may_be_removing_is_entered_after_it(site: StoreSite) -> None:
     """A run waits to enter a value that a cleanup may be removing."""
     journal(site).enter(Context(), "home", [A]).keep()
     context, entered = Noting(), list[JournalEntry]()
@@ -572,7 +572,7 @@ class Noting(Context):
         super().wait(seconds)
 
 
-def test_what_a_sweep_is_just_reading_is_entered_after_it(tmp_path: Path) -> None:
+def test_what_a_cleanup_is_just_reading_is_entered_after_it(tmp_path: Path) -> None:
     """A run waits to enter a value while a cleanup reads the dead entry with the same value."""
     journal(tmp_path).enter(Context(), "home", [A]).keep()
     context, entered, tasks = Noting(), list[JournalEntry](), list[threads.Task[None]]()
@@ -650,7 +650,7 @@ def test_unfinished_files_go_when_they_are_old(tmp_path: Path) -> None:
     assert files(tmp_path) == [".tmp-1-2", "home-1.json"]
 
 
-def test_called_away(site: StoreSite) -> None:
+def test_a_cancelled_cleanup(site: StoreSite) -> None:
     """After a cancel, a cleanup does not begin and an entry is not written."""
     journal(site).enter(Context(), "home", [A]).keep()
     context = Context()
@@ -842,7 +842,7 @@ def test_any_bytes_are_values_or_damage(content: bytes) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(contents=st.lists(st.binary(max_size=60) | like_ours | cut, max_size=4))
-def test_any_files_are_swept_or_named(contents: list[bytes]) -> None:
+def test_any_files_are_cleaned_up_or_named(contents: list[bytes]) -> None:
     """Files with any content: each is an entry or listed as unreadable, and the next run finds the same."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)

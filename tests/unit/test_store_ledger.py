@@ -591,7 +591,7 @@ def test_a_busy_ledger_stops_no_renewal(tmp_path: Path) -> None:
     assert stage.until() is None
 
 
-def test_who_is_called_away_still_notes(stage: LedgerStage) -> None:
+def test_a_cancelled_run_still_records(stage: LedgerStage) -> None:
     """A refusal is recorded even after a cancel."""
     stage.context.cancel.set()
     stage.ledger.note_retry_after(60)

@@ -196,7 +196,7 @@ def test_waiting_ends(site: StoreSite) -> None:
 
 
 @pytest.mark.parametrize(("wait", "told"), [(0.9, 0), (90, 1)])
-def test_waiting_is_told(site: StoreSite, wait: float, told: int) -> None:
+def test_waiting_is_reported(site: StoreSite, wait: float, told: int) -> None:
     """A wait emits one event with the owner. A short wait emits none."""
     store, clock = site.open(), FakeClock()
     waiting = replace(context(clock), certificate="home")
@@ -210,7 +210,7 @@ def test_waiting_is_told(site: StoreSite, wait: float, told: int) -> None:
         assert set(events[0].data) == {"what", "pid", "host", "since"}
 
 
-def test_waiting_is_called_away(site: StoreSite) -> None:
+def test_waiting_is_cancelled(site: StoreSite) -> None:
     """Cancellation ends the wait for a lock."""
     store, clock = site.open(), FakeClock()
     waiting = context(clock)

@@ -139,7 +139,7 @@ def test_removing_does_not_follow_a_link_that_was_put_there_meanwhile(tmp_path: 
     assert sorted(outside.rglob("*")) == before
 
 
-def test_a_folder_that_became_a_link_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_became_a_link_is_reported(tmp_path: Path) -> None:
     """A folder that became a link is reported as one."""
     (tmp_path / "folder").mkdir()
 

@@ -25,7 +25,7 @@ NOTIFIED = Notified(failed=True, expiring=2, serial="0a", deployments={"x": "0b"
 # ── small records ───────────────────────────────────────────────────────────────────────
 
 
-def test_what_was_told_is_kept(site: StoreSite) -> None:
+def test_the_record_of_messages_is_kept(site: StoreSite) -> None:
     """Records are stored by certificate. An empty record is removed."""
     assert site.open().notified.read("home") == Notified()
     site.open().notified.write("home", NOTIFIED)

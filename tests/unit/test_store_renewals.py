@@ -333,7 +333,7 @@ def test_a_renewal_costs_few_statements(database_site: DatabaseSite) -> None:
     assert counts["renewed"] <= 34
 
 
-def test_another_seal_is_told_before_anything_is_ordered(database_site: DatabaseSite) -> None:
+def test_another_seal_is_reported_before_anything_is_ordered(database_site: DatabaseSite) -> None:
     """A wrong or missing seal is reported before an order."""
     host = Host(database_site)
     host.run()

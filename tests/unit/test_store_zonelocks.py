@@ -175,7 +175,7 @@ def test_writing_and_a_value_are_two_things(store: Store) -> None:
         assert not is_free(store)
 
 
-def test_who_writes_too_long_is_told_of(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_write_is_reported(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """If another run holds the write lock too long, the error names its process."""
     monkeypatch.setattr("dnsrenew.store.zone_locks.WRITING", 0.05)
     with (
