@@ -27,7 +27,6 @@ EXCEPTIONS = {
     "operations/delegate_edit.py": "the route that `delegate` adds is put before the default route",
     "operations/delegate_persist.py": "the record of dns-persist-01",
     "operations/delegate_route.py": "the route that `delegate` adds",
-    "operations/lasting_records.py": "the records of dns-persist-01",
     "store/paths.py": "the name of a folder, in stores that exist",
 }
 BEGINNINGS = {f"{name.rsplit('-', 1)[0]}-" for name in CHALLENGES} | {f"{name.split('-')[0]}-" for name in CHALLENGES}

@@ -63,20 +63,6 @@ def read_offer(challenge: Challenge, account: AccountIdentity, domain: str) -> P
     return PersistOffer(account.ca, account.url, challenge.issuer_names, uris)
 
 
-def challenge_of_directory(account: AccountIdentity) -> Challenge | None:
-    """Return a challenge as the CA would probably send it, or None if its directory does not tell.
-
-    Since draft 02 the directory tells (section 4.5); before, the names were often those in CAA records.
-    """
-    from dnsrenew.ca import Challenge  # slow to import, and loaded already by the caller
-
-    hashes = account.directory.account_hash_prefix is not None
-    issuers = account.directory.issuer_names if hashes else account.directory.caa_identities
-    if not issuers:
-        return None
-    return Challenge("dns-persist-01", "", None, "valid", None, "", issuer_names=issuers, hashes_account=hashes)
-
-
 def _issuer_problem(challenge: Challenge, account: AccountIdentity) -> Message | None:
     """Return what is wrong with the issuer domain names (draft-ietf-acme-dns-persist-02 sections 3.1 and 3.2)."""
     offered, directory = challenge.issuer_names, account.directory
