@@ -101,10 +101,10 @@ def test_killed_while_the_ca_issues_and_the_values_are_removed(
     assert (row.then, row.more) == ("renewed", 0)
 
 
-SWEEP = ["remove, not sent", "remove, done", "disk: unlink journal/home-1.json", "event swept"]
+CLEANUP = ["remove, not sent", "remove, done", "disk: unlink journal/home-1.json", "event swept"]
 
 
-@pytest.mark.parametrize("point", SWEEP)
+@pytest.mark.parametrize("point", CLEANUP)
 def test_killed_again_while_sweeping(stage: ProcessStage, point: str) -> None:
     """If the cleanup is killed too, at any of its steps, the third run completes it."""
     stage.die("event txt-written")
@@ -198,7 +198,7 @@ def renewed_with_a_value_left(workspace: Workspace) -> list[dict[str, str]]:
     return warnings
 
 
-def wait_for_the_sweep(workspace: Workspace) -> None:
+def wait_for_the_cleanup(workspace: Workspace) -> None:
     """Wait until a process holds the lock of the journal."""
     lock = workspace.store / "locks" / "journal.lock"
     wait_until(lambda: lock.exists() and lock.read_bytes())
@@ -235,7 +235,7 @@ def test_a_cleanup_that_hangs_is_stopped(workspace: Workspace, zygote: Zygote) -
     with workspace.lab.silent("127.0.0.5"):
         workspace.write({**config, "dns.home.server": f"127.0.0.5:{workspace.lab.port}"})
         with workspace.start("cleanup", "--json") as run:
-            wait_for_the_sweep(workspace)
+            wait_for_the_cleanup(workspace)
             started = time.monotonic()
             run.send_signal(signal.SIGINT)
             out, err = run.communicate(timeout=PATIENCE)
@@ -294,12 +294,12 @@ def test_an_account_that_was_pointed_at_another_host(workspace: Workspace, zygot
 
 
 def test_a_second_cleanup_exits_with_3(workspace: Workspace, zygote: Zygote) -> None:
-    """While a sweep hangs, a second one reports its process, and a renewal is not affected."""
+    """While a cleanup hangs, a second one reports its process, and a renewal is not affected."""
     config = leave_a_value(workspace, zygote)
     with workspace.lab.silent("127.0.0.5"):
         workspace.write({**config, "dns.home.server": f"127.0.0.5:{workspace.lab.port}"})
         with workspace.start("cleanup", "--json") as first:
-            wait_for_the_sweep(workspace)
+            wait_for_the_cleanup(workspace)
             status, document = workspace.run_json("cleanup")
             assert (status, document["error"]["code"]) == (3, "locked")
             assert document["error"]["evidence"]["pid"] == first.pid

@@ -128,10 +128,10 @@ def test_a_missing_answer_delays_a_renewal_for_seconds_only(stage: Stage, ca: Ac
     assert 3 < waited < PATIENCE + 1
     assert (outcome.reason, outcome.warnings) == ("forced", ())
     assert chosen(stage) is None
-    with second_ca(stage, "twin") as twin:
-        rehearsal = stage.one({"ca.lab.staging": "twin"}, dry_run=True)
+    with second_ca(stage, "staging") as staging:
+        rehearsal = stage.one({"ca.lab.staging": "staging"}, dry_run=True)
         assert rehearsal.status == "rehearsed"
-        assert twin.counts["renewalInfo"] == 0
+        assert staging.counts["renewalInfo"] == 0
 
 
 def test_a_missing_answer_delays_one_certificate_of_many(workspace: Workspace, ca: AcmeProxy) -> None:

@@ -76,9 +76,9 @@ def test_a_part_of_the_chain_is_made_anew(stage: Stage, file: str, damage: str) 
 def test_a_rehearsal_leaves_it_as_it_is(stage: Stage) -> None:
     """A rehearsal leaves a damaged file in its place."""
     (in_force(stage) / "privkey.pem").write_bytes(b"")
-    with stage.lab.another_pebble() as twin:
-        stage.base["ca.twin"] = {"directory": twin.directory_url, "trust": str(stage.lab.ca.trust_pem)}
-        assert stage.one({"ca.lab.staging": "twin"}, dry_run=True).status == "rehearsed"
+    with stage.lab.another_pebble() as staging:
+        stage.base["ca.staging"] = {"directory": staging.directory_url, "trust": str(stage.lab.ca.trust_pem)}
+        assert stage.one({"ca.lab.staging": "staging"}, dry_run=True).status == "rehearsed"
     assert (in_force(stage) / "privkey.pem").exists()
 
 

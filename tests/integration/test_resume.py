@@ -326,10 +326,10 @@ def test_a_revocation_deletes_the_pending_order(stage: Stage, ca: AcmeProxy) -> 
 def test_a_rehearsal_neither_leaves_nor_takes_one(stage: Stage, ca: AcmeProxy) -> None:
     """A rehearsal does not resume the pending order of a real run, and keeps it."""
     leave_order(stage, ca)
-    with second_ca(stage) as twin:
+    with second_ca(stage) as staging:
         outcome = stage.one({"ca.lab.staging": "other"}, SOON, dry_run=True)
         assert outcome.status == "rehearsed"
-        assert twin.counts["newOrder"] == 1
+        assert staging.counts["newOrder"] == 1
     stage.base.pop("ca.other")
     stage.renewed(later=SOON)
     assert ca.counts["newOrder"] == 1

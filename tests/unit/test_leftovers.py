@@ -114,11 +114,11 @@ class LeftoverStage:
         with self.value(context, f"writing {zone}"):
             yield
 
-    def sweep(self, **how: Any) -> CleanupResult:
+    def clean_up(self, **how: Any) -> CleanupResult:
         """Clean up as `dnsrenew cleanup` does."""
         return cleanup(self.context, self.journal, self.accounts, self.providers, cast("ZoneLocks", self), **how)
 
-    def sweep_first(self, **how: Any) -> None:
+    def clean_up_first(self, **how: Any) -> None:
         """Clean up as `dnsrenew renew` does."""
         cleanup_before_run(self.context, self.journal, self.accounts, self.providers, cast("ZoneLocks", self), **how)
 
@@ -162,7 +162,7 @@ def texts(values: Sequence[WrittenValue]) -> list[str]:
 
 def test_nothing_left_is_nothing_done(stage: LeftoverStage) -> None:
     """An empty journal means no call, no event and no file."""
-    assert stage.sweep() == CleanupResult()
+    assert stage.clean_up() == CleanupResult()
     assert stage.events == []
     assert list(stage.root.iterdir()) == []
 
@@ -175,18 +175,18 @@ def test_only_leftovers_are_removed(stage: LeftoverStage) -> None:
     a, b, c, d = txt("a"), txt("b"), txt("c", zone="other.test."), txt("d", "two")
     stage.leave_values(a, b, d)
     stage.leave_values(c, a, certificate="away")
-    swept = stage.sweep()
-    assert sorted(texts(swept.removed)) == ["a", "b", "c", "d"]
-    assert swept.kept == ()
+    cleaned = stage.clean_up()
+    assert sorted(texts(cleaned.removed)) == ["a", "b", "c", "d"]
+    assert cleaned.kept == ()
     assert one.values == {foreign.name: ["foreign"]}
     assert two.values == {}
     assert stage.files() == []
     reported = [record for data in stage.event_data("swept") for record in data["records"]]
     assert {"zone": "home.test.", "name": "_acme-challenge.home.test.", "value": "d", "dns": "two"} in reported
     assert len(reported) == 4
-    assert swept.to_dict()["removed"] == reported
-    assert swept.to_dict()["version"] == 1
-    assert stage.sweep() == CleanupResult()
+    assert cleaned.to_dict()["removed"] == reported
+    assert cleaned.to_dict()["version"] == 1
+    assert stage.clean_up() == CleanupResult()
 
 
 def test_a_value_that_the_host_may_still_write(stage: LeftoverStage) -> None:
@@ -197,22 +197,22 @@ def test_a_value_that_the_host_may_still_write(stage: LeftoverStage) -> None:
     entry.mark_in_flight([a])
     entry.keep()
     stage.leave_values(b, certificate="away")
-    swept = stage.sweep()
-    assert (set(swept.removed), swept.late) == ({a, b}, (a,))
+    cleaned = stage.clean_up()
+    assert (set(cleaned.removed), cleaned.late) == ({a, b}, (a,))
     stage.accounts["one"].options["driver"].add([a[0]])  # the host is late
     stage.events.clear()
-    assert stage.sweep() == CleanupResult()
+    assert stage.clean_up() == CleanupResult()
     assert stage.event_data("swept") == []
     assert stage.accounts["one"].options["driver"].values == {}
     stage.leave_values(a, certificate="away")  # a later run leaves the same value
-    assert texts(stage.sweep().removed) == ["a"]
+    assert texts(stage.clean_up().removed) == ["a"]
 
 
 def test_values_that_are_already_gone(stage: LeftoverStage) -> None:
     """Values that the killed run had already removed count as removed."""
     stage.account("one")
     stage.journal.enter(stage.context, "home", [txt("a")]).keep()
-    assert texts(stage.sweep().removed) == ["a"]
+    assert texts(stage.clean_up().removed) == ["a"]
     assert stage.files() == []
 
 
@@ -222,10 +222,10 @@ def test_values_of_a_live_run_stay(stage: LeftoverStage) -> None:
     stage.leave_values(txt("dead"))
     entry = stage.journal.enter(stage.context, "home", [txt("alive")])
     driver.add([txt("alive")[0]])
-    assert texts(stage.sweep().removed) == ["dead"]
+    assert texts(stage.clean_up().removed) == ["dead"]
     assert driver.look("_acme-challenge.home.test.") == {"alive"}
     entry.keep()
-    assert texts(stage.sweep().removed) == ["alive"]
+    assert texts(stage.clean_up().removed) == ["alive"]
 
 
 DIES = """if True:
@@ -248,7 +248,7 @@ def test_after_a_sigkill(stage: LeftoverStage) -> None:
     environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run([sys.executable, "-c", DIES, str(stage.root)], env=environ, check=False)
     assert done.returncode == -signal.SIGKILL
-    assert texts(stage.sweep().removed) == ["a"]
+    assert texts(stage.clean_up().removed) == ["a"]
     assert driver.values == {}
 
 
@@ -260,28 +260,28 @@ def test_an_account_that_is_gone(stage: LeftoverStage) -> None:
     stage.account("two")
     gone, other = txt("a"), txt("b", "two")
     stage.leave_values(gone, other, txt("c", zone="other.test."))
-    swept = stage.sweep()
-    assert texts(swept.removed) == ["b"]
-    assert {error.code for _value, error in swept.kept} == {"account-gone"}
+    cleaned = stage.clean_up()
+    assert texts(cleaned.removed) == ["b"]
+    assert {error.code for _value, error in cleaned.kept} == {"account-gone"}
     (entry,) = stage.files()
-    error = swept.kept[0][1]
+    error = cleaned.kept[0][1]
     assert (error.evidence["account"], error.evidence["names"]) == ("one", ["_acme-challenge.home.test"])
     assert str(stage.root / "journal" / entry) in error.message
-    (kept, _) = swept.to_dict()["kept"]
+    (kept, _) = cleaned.to_dict()["kept"]
     assert kept["error"]["code"] == "account-gone"
     assert (kept["zone"], kept["value"], kept["dns"]) == ("home.test.", "a", "one")
     assert stage.left() == {gone, txt("c", zone="other.test.")}
     stage.account("one")
-    assert texts(stage.sweep().removed) == ["a", "c"]
+    assert texts(stage.clean_up().removed) == ["a", "c"]
 
 
 def test_a_value_removed_by_hand_needs_no_account(stage: LeftoverStage) -> None:
     """A value that no name server serves is deleted from the journal; one that cannot be looked up stays."""
     stage.leave_values(txt("a"))
-    assert stage.sweep(served=lambda *_: {"a", "foreign"}).removed == ()
-    assert stage.sweep(served=unseen).removed == ()
+    assert stage.clean_up(served=lambda *_: {"a", "foreign"}).removed == ()
+    assert stage.clean_up(served=unseen).removed == ()
     assert stage.files() != []
-    assert texts(stage.sweep(served=lambda *_: {"foreign"}).removed) == ["a"]
+    assert texts(stage.clean_up(served=lambda *_: {"foreign"}).removed) == ["a"]
     assert stage.files() == []
 
 
@@ -293,12 +293,12 @@ def test_an_account_that_has_another_host_by_now(stage: LeftoverStage, refusal_t
     new = InMemoryDriver() if refusal_there is None else Failing(refusal(refusal_there), zones=["home.test."])
     stage.account("one", new, server="elsewhere.test")
     for look in (lambda *_: served, unseen, None):
-        ((value, error),) = stage.sweep(served=look).kept
+        ((value, error),) = stage.clean_up(served=look).kept
         assert (value, error.code) == (txt("a"), "account-changed")
         assert "at _acme-challenge.home.test" in error.message
     assert stage.left() == {txt("a")}
     stage.account("one", old)
-    assert texts(stage.sweep(served=lambda *_: served).removed) == ["a"]
+    assert texts(stage.clean_up(served=lambda *_: served).removed) == ["a"]
     assert old.values == {}
 
 
@@ -307,8 +307,8 @@ def test_an_account_that_is_configured_in_another_way_for_the_same_host(stage: L
     driver = stage.account("one")
     stage.leave_values(txt("a"))
     stage.account("one", driver, server="192.0.2.1")
-    swept = stage.sweep(served=lambda _, name: driver.look(name))
-    assert (texts(swept.removed), driver.values) == (["a"], {})
+    cleaned = stage.clean_up(served=lambda _, name: driver.look(name))
+    assert (texts(cleaned.removed), driver.values) == (["a"], {})
     mark = stage.providers["host-one"].host_fingerprint
     assert mark(DnsAccount("host-one", token="x")) == mark(DnsAccount("host-one", token="y"))
     assert mark(DnsAccount("host-one", server="x")) != mark(DnsAccount("host-one", server="y"))
@@ -321,7 +321,7 @@ def test_another_host_that_is_down(stage: LeftoverStage) -> None:
     stage.account(
         "one", Failing(refusal("provider-unreachable", left_behind=True), zones=["home.test."]), server="down.test"
     )
-    ((_, error),) = stage.sweep(served=unseen).kept
+    ((_, error),) = stage.clean_up(served=unseen).kept
     assert error.code == "provider-unreachable"
 
 
@@ -332,9 +332,9 @@ def test_a_zone_that_cannot_be_written_holds_up_no_other(stage: LeftoverStage, c
     stage.account("one", driver)
     stage.account("two")
     stage.leave_values(txt("a"), txt("b", zone="other.test."), txt("c", "two"))
-    swept = stage.sweep()
-    assert sorted(texts(swept.removed)) == ["b", "c"]
-    ((value, error),) = swept.kept
+    cleaned = stage.clean_up()
+    assert sorted(texts(cleaned.removed)) == ["b", "c"]
+    ((value, error),) = cleaned.kept
     assert value == txt("a")
     assert error.code == code
     (reported,) = stage.event_data("sweep-kept")
@@ -349,11 +349,11 @@ def test_a_host_that_is_down_is_asked_in_one_zone(stage: LeftoverStage) -> None:
     driver = Failing(down)
     stage.account("one", driver)
     stage.leave_values(txt("a"), txt("b", zone="other.test."))
-    swept = stage.sweep()
-    assert {error.code for _value, error in swept.kept} == {"provider-unreachable"}
+    cleaned = stage.clean_up()
+    assert {error.code for _value, error in cleaned.kept} == {"provider-unreachable"}
     assert len(driver.calls) == 1
     stage.account("one")
-    assert texts(stage.sweep().removed) == ["a", "b"]
+    assert texts(stage.clean_up().removed) == ["a", "b"]
 
 
 def test_a_secret_that_is_missing(stage: LeftoverStage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -362,9 +362,9 @@ def test_a_secret_that_is_missing(stage: LeftoverStage, monkeypatch: pytest.Monk
     stage.account("one")
     stage.accounts["one"].options["token"] = Secret.env("DNSRENEW_TEST_NONE")
     stage.leave_values(txt("a"), txt("b", zone="other.test."))
-    swept = stage.sweep()
-    assert {error.code.partition("-")[0] for _value, error in swept.kept} == {"secret"}
-    assert "DNSRENEW_TEST_NONE" in str(swept.kept[0][1])
+    cleaned = stage.clean_up()
+    assert {error.code.partition("-")[0] for _value, error in cleaned.kept} == {"secret"}
+    assert "DNSRENEW_TEST_NONE" in str(cleaned.kept[0][1])
     assert stage.left() == {txt("a"), txt("b", zone="other.test.")}
 
 
@@ -373,7 +373,7 @@ def test_a_driver_that_is_not_installed(stage: LeftoverStage) -> None:
     stage.accounts["one"] = DnsAccount("exotic", name="one")
     stage.providers["exotic"] = Provider(name="exotic", title="Exotic", driver="exotic", any_options=True)
     stage.journal.enter(stage.context, "home", [txt("a")]).keep()
-    ((_value, error),) = stage.sweep().kept
+    ((_value, error),) = stage.clean_up().kept
     assert error.code == "driver-missing"
 
 
@@ -388,10 +388,10 @@ def test_no_secret_is_reported(stage: LeftoverStage) -> None:
     stage.leave_values(txt("a"))
     for text in (b"".join(path.read_bytes() for path in (stage.root / "journal").iterdir()).decode(),):
         assert CANARY not in text
-    swept = stage.sweep()
-    assert len(swept.kept) == 1
-    stage.sweep_first()
-    said = repr([swept, swept.to_dict(), stage.events, stage.context.notices])
+    cleaned = stage.clean_up()
+    assert len(cleaned.kept) == 1
+    stage.clean_up_first()
+    said = repr([cleaned, cleaned.to_dict(), stage.events, stage.context.notices])
     assert CANARY not in said
 
 
@@ -412,7 +412,7 @@ def test_zones_are_locked_as_in_a_run(stage: LeftoverStage, behaviour: dict[str,
     """Zones that hold one value or take one writer are locked, as in a run."""
     stage.account("one", **behaviour)
     stage.leave_values(txt("a"), txt("b", label="x"))
-    stage.sweep()
+    stage.clean_up()
     assert stage.locked == locked
 
 
@@ -427,9 +427,9 @@ def test_a_zone_that_a_run_holds_is_kept_for_later(
     stage.account("one", **behaviour)
     stage.leave_values(txt("a"), txt("b", zone="other.test."))
     stage.refused_locks = {locked}
-    swept = stage.sweep()
-    assert texts(swept.removed) == ["b"]
-    ((value, error),) = swept.kept
+    cleaned = stage.clean_up()
+    assert texts(cleaned.removed) == ["b"]
+    ((value, error),) = cleaned.kept
     assert (value, error.code) == (txt("a"), "locked")
 
 
@@ -456,8 +456,8 @@ def test_a_host_that_keeps_one_value_is_not_made_to_clear_anothers(
     driver = Failing(ValueError(), zones=["none."])
     stage.account("one", driver, values=values)
     stage.leave_values(txt("a"))
-    swept = stage.sweep(served=look)
-    assert texts(swept.removed) == ["a"]
+    cleaned = stage.clean_up(served=look)
+    assert texts(cleaned.removed) == ["a"]
     assert len(driver.calls) == calls
     assert stage.files() == []
 
@@ -471,11 +471,11 @@ def test_a_host_that_hangs_is_left_when_the_time_is_up(stage: LeftoverStage) -> 
     stage.account("two")
     stage.leave_values(txt("a"), txt("b", "two"), txt("c", zone="other.test."))
     began = time.monotonic()
-    swept = stage.sweep(seconds=0.3)
+    cleaned = stage.clean_up(seconds=0.3)
     assert time.monotonic() - began < 3
     hanging.go.set()
-    assert texts(swept.removed) == ["b"]
-    assert [(value, error.code) for value, error in swept.kept] == [
+    assert texts(cleaned.removed) == ["b"]
+    assert [(value, error.code) for value, error in cleaned.kept] == [
         (txt("a"), "sweep-unfinished"),
         (txt("c", zone="other.test."), "sweep-unfinished"),
     ]
@@ -498,7 +498,7 @@ def test_ctrl_c(stage: LeftoverStage) -> None:
     threading.Thread(target=cancel_after_one, daemon=True).start()
     began = time.monotonic()
     with pytest.raises(Cancelled):
-        stage.sweep(seconds=60)
+        stage.clean_up(seconds=60)
     assert time.monotonic() - began < 5
     hanging.go.set()
     stage.context.cancel.clear()
@@ -517,7 +517,7 @@ def test_many_accounts_at_once(stage: LeftoverStage) -> None:
     for number in range(8):
         stage.account(str(number), Meeting())
     stage.leave_values(*(txt(f"v{number}", str(number)) for number in range(8)))
-    assert len(stage.sweep().removed) == 8
+    assert len(stage.clean_up().removed) == 8
 
 
 # ── before a run ────────────────────────────────────────────────────────────────────────
@@ -527,7 +527,7 @@ def test_before_a_run_what_is_kept_is_a_warning(stage: LeftoverStage) -> None:
     """There is one warning for each account and reason, with a fix."""
     stage.account("two", Failing(refusal("provider-refused", "The host says no.")))
     stage.leave_values(txt("a"), txt("b", zone="other.test."), txt("c", "two"))
-    stage.sweep_first()
+    stage.clean_up_first()
     gone, refused = stage.context.notices
     assert (refused.code, refused.fix) == ("sweep-kept", "Do something.")
     assert "The host says no." in refused.message
@@ -540,9 +540,9 @@ def test_before_a_run_another_sweeper_is_not_waited_for(stage: LeftoverStage) ->
     stage.account("one")
     stage.leave_values(txt("a"))
     with stage.journal.left_over(stage.context):
-        stage.sweep_first()
+        stage.clean_up_first()
         with pytest.raises(LockedError):
-            stage.sweep()
+            stage.clean_up()
     assert stage.context.notices == []
     assert stage.left() == {txt("a")}
 
@@ -552,9 +552,9 @@ def test_a_cancel_before_a_run(stage: LeftoverStage) -> None:
     stage.account("one")
     stage.leave_values(txt("a"))
     stage.context.cancel.set()
-    stage.sweep_first()
+    stage.clean_up_first()
     with pytest.raises(Cancelled):
-        stage.sweep()
+        stage.clean_up()
     stage.context.cancel.clear()
     assert stage.left() == {txt("a")}
 
@@ -562,8 +562,8 @@ def test_a_cancel_before_a_run(stage: LeftoverStage) -> None:
 def test_before_a_run_a_journal_that_cannot_be_read_is_a_warning(stage: LeftoverStage) -> None:
     """An unreadable journal is a warning before a run, and an error of `cleanup`."""
     (stage.root / "journal").write_text("in the way")
-    stage.sweep_first()
+    stage.clean_up_first()
     (notice,) = stage.context.notices
     assert notice.code == "store-not-a-folder"
     with pytest.raises(StoreError):
-        stage.sweep()
+        stage.clean_up()

@@ -72,7 +72,7 @@ def store_operations(root: Path) -> Iterator[Callable[[], object]]:
         with store.lock("home", context=context):
             step()
 
-    def sweep() -> None:
+    def clean_up() -> None:
         with store.journal.left_over(context) as entries:
             for entry in entries:
                 entry.remove(entry.values)
@@ -86,7 +86,7 @@ def store_operations(root: Path) -> Iterator[Callable[[], object]]:
     yield lambda: locked(lambda: store.orders.load(context, "home", version=ORDER.version))
     yield lambda: locked(lambda: store.orders.clear("home"))
     yield lambda: locked(lambda: store.orders.save("home", ORDER))
-    yield sweep
+    yield clean_up
     yield lambda: store.journal.enter(context, "home", [VALUE]).keep()
     yield lambda: locked(lambda: store.update("home", lambda state: replace(state, failures=1)))
     for number in (2, 3, 4, 5):

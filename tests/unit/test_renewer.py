@@ -544,7 +544,7 @@ def test_roots_that_are_gone_by_now_are_of_one_ca_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "twin", "codes"),
+    ("name", "staging_ca", "codes"),
     [
         ("letsencrypt", "letsencrypt-staging", []),
         ("letsencrypt-staging", "letsencrypt-staging", []),
@@ -552,11 +552,11 @@ def test_roots_that_are_gone_by_now_are_of_one_ca_only(tmp_path: Path) -> None:
         ("zerossl", "letsencrypt-staging", ["staging-stand-in"]),
     ],
 )
-def test_each_ca_has_a_staging_ca(name: str, twin: str, codes: list[str]) -> None:
+def test_each_ca_has_a_staging_ca(name: str, staging_ca: str, codes: list[str]) -> None:
     """A dry run uses the staging CA; if it is that of another CA, one warning says so."""
     run = Context()
-    twins = StagingCAs(BUILT_IN, run)
-    assert [twins[name], twins[name]] == [twin, twin]
+    staging_cas = StagingCAs(BUILT_IN, run)
+    assert [staging_cas[name], staging_cas[name]] == [staging_ca, staging_ca]
     assert [notice.code for notice in run.notices] == codes
 
 
@@ -564,12 +564,12 @@ def test_an_own_ca_needs_an_own_staging_ca() -> None:
     """A custom CA needs `staging`, else `no-staging`; a configured staging CA gets no warning."""
     run = Context()
     own = CA("https://ca.test/dir", name="own")
-    twins = StagingCAs({"own": own, "sslcom": replace(BUILT_IN["sslcom"], staging="own")}, run)
+    staging_cas = StagingCAs({"own": own, "sslcom": replace(BUILT_IN["sslcom"], staging="own")}, run)
     with pytest.raises(ConfigError) as caught:
-        _ = twins["own"]
+        _ = staging_cas["own"]
     assert caught.value.code == "no-staging"
     assert "[ca.own]" in caught.value.fix
-    assert (twins["sslcom"], run.notices) == ("own", [])
+    assert (staging_cas["sslcom"], run.notices) == ("own", [])
 
 
 # ── the certificate ─────────────────────────────────────────────────────────────────────

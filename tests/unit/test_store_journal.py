@@ -429,20 +429,20 @@ def test_killed_between_the_journal_and_dns(quick: Path) -> None:
 def test_killed_while_sweeping(quick: Path) -> None:
     """Killed before any operation of a cleanup that removes one of two values: the other one is never lost."""
 
-    def sweep(root: Path, before: Counting | None) -> None:
+    def clean_up(root: Path, before: Counting | None) -> None:
         with journal(root, before).left_over(Context()) as entries:
             for entry in entries:
                 entry.remove([A])
 
     counting = Counting()
     journal(quick / "count").enter(Context(), "home", [A, B]).keep()
-    sweep(quick / "count", counting)
+    clean_up(quick / "count", counting)
     assert left(quick / "count") == [{B}]
     for at in range(len(counting.seen)):
         root = quick / str(at)
         journal(root).enter(Context(), "home", [A, B]).keep()
         with pytest.raises(Killed):
-            sweep(root, Killing(at))
+            clean_up(root, Killing(at))
         assert left(root) in ([{A, B}], [{B}]), counting.seen[at]
 
 
