@@ -81,7 +81,8 @@ def _files(job: ScheduledJob) -> tuple[str, ...]:
     folders = (job.needs.store, *job.needs.writes)
     paths = " ".join(_quoted(f"-{folder}") for folder in folders)  # with a minus, a missing one does not stop the run
     used = (*folders, *job.needs.reads, job.config, job.program[0])
-    private = () if any(path.startswith(_SHARED_FOLDERS) for path in used) else ("PrivateTmp=yes",)
+    # A private /tmp would hide those that lie there, such as a webroot. Programs of the user get none of this at all.
+    private = () if any(f"{path}/".startswith(_SHARED_FOLDERS) for path in used) else ("PrivateTmp=yes",)
     return (*private, f"ReadWritePaths={paths}")
 
 

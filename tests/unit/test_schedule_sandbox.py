@@ -103,7 +103,7 @@ def test_what_would_stop_a_program_is_left_out(name: str) -> None:
     assert bool(note) == (name != "unknown-configuration")
 
 
-@pytest.mark.parametrize("folder", ["/tmp/x", "/var/tmp/x"])
+@pytest.mark.parametrize("folder", ["/tmp", "/tmp/x", "/var/tmp/x"])
 def test_a_shared_folder_that_is_used_stays_visible(folder: str) -> None:
     """If the store, the configuration or a secret is in /tmp, the unit has no private /tmp."""
     assert "PrivateTmp=yes" in service(JOB, DEBIAN_ROOT)
