@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
@@ -50,20 +52,32 @@ def _eab(value: Any, scope: FieldScope, path: KeyPath) -> Eab | Literal["email"]
 
 def trust_file(value: Any, scope: FieldScope, path: KeyPath) -> str:
     """Read the path of a file with certificates in PEM form; only TLS checks the certificates themselves."""
-    import os  # not needed for the built-in CAs
-    import re
+    import re  # not needed for the built-in CAs
 
     file = file_path(value, scope, path)
-    if not os.path.isfile(file):
-        raise FieldError(texts.FILE_EXISTS)
     shown = quoted(os.fspath(value))
     try:
+        if not _is_file(file):
+            raise FieldError(texts.FILE_EXISTS)
         if re.search(_CERTIFICATE, scope.checks.read(file)):
             return file
     except OSError as error:
         found = texts.UNREADABLE_ROOTS.format(file=shown, cause=str(error.strerror).lower())
         raise FieldError(texts.ROOTS, found=found) from None
     raise FieldError(texts.ROOTS, found=texts.NO_ROOTS.format(file=shown))
+
+
+def _is_file(path: str) -> bool:
+    """Return whether this is a file.
+
+    :raises PermissionError: it is in a folder that this user may not enter.
+    """
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except PermissionError:
+        raise
+    except (OSError, ValueError):  # not there, or no path at all
+        return False
 
 
 _CA: Final = Table(

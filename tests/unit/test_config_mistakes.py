@@ -1,6 +1,9 @@
 """Each mistake has its line, its key, the value found, the expected values, and the nearest valid word."""
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -246,6 +249,20 @@ def test_an_option_that_is_missing_reads_as_a_sentence(tmp_path: Path) -> None:
     assert said["expected"].endswith(" (required by rfc2136)")
     more = '[dns.cf]\nprovider = "cloudflare"\n'
     assert mistake(tmp_path, GOOD + more)["expected"].startswith("API token from ")
+
+
+def test_roots_in_a_folder_that_may_not_be_entered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file with roots that this user cannot reach is not taken for one that is missing."""
+    look = os.stat
+
+    def forbid(path: Any, **options: Any) -> os.stat_result:
+        if str(path).endswith("ca.pem"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return look(path, **options)
+
+    monkeypatch.setattr("dnsrenew.config.cas.os.stat", forbid)
+    said = mistake(tmp_path, GOOD + '[ca.lab]\ndirectory = "https://h/d"\ntrust = "away/ca.pem"\n')
+    assert (said["key"], "permission denied" in said["found"]) == ("ca.lab.trust", True)
 
 
 def test_a_wrong_secret_is_not_shown(tmp_path: Path) -> None:
