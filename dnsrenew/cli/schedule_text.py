@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.cli import texts
 from dnsrenew.cli.language import say
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dnsrenew.schedule import ScheduledJob, SchedulePlan
+
+
+_UTF_16: Final = '<?xml version="1.0" encoding="UTF-16"?>'
+_UTF_8: Final = _UTF_16.replace("16", "8")
 
 
 def times(job: ScheduledJob) -> str:
@@ -57,7 +61,11 @@ def files(plan: SchedulePlan, contents: Sequence[str | None]) -> list[str]:
 
 
 def plain(plan: SchedulePlan, contents: Sequence[str | None]) -> str:
-    """Return only the text of the files; of several each below its path in a comment, as ``systemctl cat`` does."""
+    """Return only the text of the files; of several each below its path in a comment, as ``systemctl cat`` does.
+
+    XML declares the encoding in which it is shown: only the installed file of a task of Windows is UTF-16.
+    """
+    contents = [content and content.replace(_UTF_16, _UTF_8, 1) for content in contents]
     found = [(path, content) for path, content in zip(paths(plan), contents, strict=True) if content is not None]
     if len(found) == 1:
         return found[0][1].rstrip("\n")

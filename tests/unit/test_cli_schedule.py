@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -129,6 +130,16 @@ def test_a_kind_that_is_not_here(machine: Machine, capsys: pytest.CaptureFixture
     machine(CONTAINER)
     assert main(["schedule", "install"]) == 2
     assert "Use dnsrenew run" in said(capsys)
+
+
+@pytest.mark.parametrize("kind", ["launchd", "windows"])
+def test_xml_declares_the_encoding_in_which_it_is_shown(
+    machine: Machine, capfdbinary: pytest.CaptureFixture[bytes], kind: str
+) -> None:
+    """An XML parser reads what `show --kind` writes to a pipe."""
+    machine(DEBIAN_USER)
+    assert main(["schedule", "show", "--kind", kind]) == 0
+    assert len(ElementTree.fromstring(capfdbinary.readouterr().out)) > 0  # noqa: S314  # it is ours
 
 
 @pytest.mark.parametrize("host", [DEBIAN_USER, CONTAINER, MAC_USER, WINDOWS_USER])
