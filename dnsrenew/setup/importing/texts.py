@@ -346,8 +346,8 @@ CADDY_PORTS: Final = Text(
 CADDY_WILDCARD: Final = Text(
     "import-dns-unknown",
     "No `tls` block with a DNS module was found for {name}, so its DNS host is unknown.",
-    "Import again with the path of the Caddyfile that has the block, or give the certificate a route with a DNS "
-    "account.",
+    "Import into a new configuration with the path of the Caddyfile that has the block, or give the certificate a "
+    "route with a DNS account.",
 )
 CADDY_RENEWS: Final = Text(
     "import-caddy-line",

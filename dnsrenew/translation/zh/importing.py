@@ -74,8 +74,8 @@ TEXTS: Final = {
     "Look for a target that does the same in the deployment reference.": "请在部署参考中查找作用相同的目标。",
     "Look for it in the configuration reference.": "请在配置参考中查找它。",
     "Check whether the certificate needs this setting.": "请检查证书是否需要此设置。",
-    "Import again with the path of the Caddyfile that has the block, or give the certificate a route with a DNS "
-    "account.": "请用含有该块的 Caddyfile 的路径再次导入，或为该证书设置使用 DNS 账户的途径。",
+    "Import into a new configuration with the path of the Caddyfile that has the block, or give the certificate a "
+    "route with a DNS account.": "请用含有该块的 Caddyfile 的路径导入到新的配置中，或为该证书设置使用 DNS 账户的途径。",
     "No `tls` block with a DNS module was found for {name}, so its DNS host is unknown.": (
         "没有找到 {name} 的带 DNS 模块的 `tls` 块，因此不知道其 DNS 服务商。"
     ),
