@@ -63,7 +63,7 @@ class ImportResult(Frozen):
     :ivar accounts: the accounts, each with whether the store has it.
     :ivar certificates: the certificates, each with whether the store has it.
     :ivar again: whether the configuration was imported before, so that it was not written.
-    :ivar written: the files that were written; none also if nothing could be taken over.
+    :ivar written: the files that were written; none also if nothing could be imported.
     :ivar lines: the lines of servers that name files of the tools.
     :ivar stops: what stops the tools.
     :ivar withheld: why something that stops them is not named yet, or is not known; empty if all is named.
@@ -87,7 +87,7 @@ class ImportResult(Frozen):
 
     @property
     def loses(self) -> bool:
-        """Whether a certificate or an account could not be taken over."""
+        """Whether a certificate or an account could not be imported."""
         return any(note.loses for note in self.not_understood)
 
     def to_dict(self) -> dict[str, Any]:
@@ -215,7 +215,8 @@ def _deployments(
         path = next_steps.old_file_in(deployment, found.files, host)
         if path is not None:
             notes.add(texts.HOOK_READS, deployment.source, name=certificate.name, path=path)
-    if len({route.webroot for route in certificate.routes if route.webroot}) > 1:
+    webroots = {route.webroot for route in certificate.routes}
+    if len(webroots) > 1 and all(webroots):
         notes.add(texts.SEVERAL_WEBROOTS, found.source, name=certificate.name)
     for_servers = servers.deployment_for(certificate, lines)
     return [*([] if for_servers is None else [for_servers]), *found.deployments]

@@ -1,4 +1,4 @@
-"""Writes what was taken over. Nothing that exists is written over; the configuration comes last."""
+"""Writes what was imported. Nothing that exists is written over; the configuration comes last."""
 
 from __future__ import annotations
 
