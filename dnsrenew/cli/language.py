@@ -14,14 +14,22 @@ if TYPE_CHECKING:
 
 _translator: list[Translator] = []
 """The translator of this process; empty before the command line is read."""
+_documents: list[Translator] = []
+"""The translator of its JSON document."""
 
 
-def choose(wanted: str | None = None, *, json: bool = False) -> None:
-    """Choose the language of this process: that of ``--lang``, or of the environment, which JSON ignores."""
+def choose(wanted: str | None = None, *, json: bool = False, only_json: bool = False) -> None:
+    """Choose the language of this process: that of ``--lang``, or of the environment, which JSON ignores.
+
+    :param json: whether it writes a JSON document.
+    :param only_json: whether it writes nothing else: standard error has JSON lines, or the document all texts.
+    """
     from dnsrenew.cli import formatting
 
-    language = wanted or ("en" if json else language_of(os.environ))
+    language = wanted or ("en" if only_json else language_of(os.environ))
+    in_json = wanted or ("en" if json else language)
     _translator[:] = [Translator(language, formatting.moment)]
+    _documents[:] = [Translator(in_json)]
     if language != "en":
         from dnsrenew.cli import texts, texts_doctor
         from dnsrenew.doctor.forms import texts as forms_texts
@@ -53,7 +61,7 @@ def template(english: str) -> str:
 
 def document(value: Any) -> Any:  # JSON values
     """Return a JSON document with its messages in the language; times stay UTC."""
-    return Translator(_translator[0].language).document(value) if _translator else value
+    return _documents[0].document(value) if _documents else value
 
 
 def _translate(catalogue: ModuleType, translator: Translator) -> None:
@@ -64,15 +72,13 @@ def _translate(catalogue: ModuleType, translator: Translator) -> None:
 
 
 def _translated(value: Any, translator: Translator) -> Any:
-    if isinstance(value, Phrase):  # it is shown with the message that has it
+    if isinstance(value, (Phrase, Text)):  # shown with the message that has it, or is made of it, also in JSON
         return value
     if isinstance(value, str):
         return translator.template(value)
     if isinstance(value, dict):
         value.update({key: _translated(each, translator) for key, each in value.items()})
         return value
-    if isinstance(value, Text):
-        return value._replace(message=translator.template(value.message), fix=translator.template(value.fix))
     if isinstance(value, Frozen):
         return replace(value, **{name: _translated(each, translator) for name, each in vars(value).items()})
     if isinstance(value, (tuple, list)):

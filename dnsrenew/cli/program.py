@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from dnsrenew.cli.arguments import Request
     from dnsrenew.cli.invocation import Invocation
 
+_LOGS: Final = frozenset({"run", "worker"})
+"""Commands whose standard error is a log, with ``--json`` in lines of JSON."""
 _SUSPEND_TIMEOUT: Final = 0.5
 """Seconds that Ctrl-Z waits for the terminal to show the cursor again."""
 
@@ -51,7 +53,10 @@ def _parse(argv: Sequence[str]) -> Request:
     except ConfigError:
         language.choose(wanted_language(argv), json="--json" in argv)
         raise
-    language.choose(request.options.lang, json=request.options.json)
+    options = request.options
+    has_json_lines = request.command in _LOGS or getattr(options, "events", False)
+    only_json = options.json and (options.help or has_json_lines)
+    language.choose(options.lang, json=options.json, only_json=only_json)
     return request
 
 
