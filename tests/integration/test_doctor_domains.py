@@ -313,7 +313,7 @@ def test_servers_that_do_not_serve_the_zone_are_no_closed_port(
         check = port_53(DomainDoctor(lab, tmp_path, "dead-port.test").facts)
     assert (check.result, "Something on the way" in check.summary) == (result, False)
     if handler is None:
-        assert check.summary.startswith("DNS queries get out")
+        assert check.summary.startswith("DNS queries leave this network")
 
 
 def test_what_is_wrong_with_the_resolver_is_no_closed_port(lab: Lab, tmp_path: Path) -> None:

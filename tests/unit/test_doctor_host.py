@@ -221,7 +221,7 @@ def test_what_is_wrong_with_dns_is_said_instead_of_a_closed_port() -> None:
 def test_a_refused_connection_shows_that_queries_get_out() -> None:
     """The sentence for servers that refuse connections is another one than for silent servers."""
     refused, silent = (judge_port_53([server(refused=each)], [], port=5353) for each in (True, False))
-    assert "DNS queries get out" in refused.summary
+    assert "DNS queries leave this network" in refused.summary
     assert "firewall" in silent.summary
 
 
