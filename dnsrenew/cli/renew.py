@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 _MOST_LINES: Final = 10
 """With more successes than this, each has one line; those that are not due are only counted. ``-v`` shows all."""
 
-_UNDER_WAY: Final[Mapping[str, str]] = {
+_IN_PROGRESS: Final[Mapping[str, str]] = {
     "certificate-started": "renewal",
     "deploy-started": "deployment",
     **dict.fromkeys(("certificate-stored", "deployed", "deploy-failed", "certificate-finished"), "nothing"),
 }
-"""What is under way for a certificate, by its last event of these kinds."""
+"""What is in progress for a certificate, by its last event of these kinds."""
 _FINE: Final = ("renewed", "rehearsed", "not-due")
 _ORDER: Final = ("obtained", "renewed", "rehearsed", "failed", "interrupted", "locked", "deferred", "not-due")
 
@@ -105,11 +105,11 @@ def _run(invocation: Invocation, config: Config, progress: Progress, schedule: S
     options, signals, terminal = invocation.options, invocation.signals, invocation.terminal
     shows_schedule = not (options.scheduled or terminal.json or terminal.quiet)
     finished: dict[str | None, Mapping[str, Any]] = {}
-    under_way: dict[str | None, str] = {}
+    in_progress: dict[str | None, str] = {}
 
     def listen(event: Event) -> None:
-        if event.kind in _UNDER_WAY:
-            under_way[event.certificate] = _UNDER_WAY[event.kind]
+        if event.kind in _IN_PROGRESS:
+            in_progress[event.certificate] = _IN_PROGRESS[event.kind]
         if event.kind == "certificate-finished":
             finished[event.certificate] = event.data
         elif event.kind == "run-started":  # there is work to do, which makes garbage
@@ -125,7 +125,7 @@ def _run(invocation: Invocation, config: Config, progress: Progress, schedule: S
         nonlocal stopping
         if signals.status is not None and not stopping:
             stopping = True
-            doing = {"nothing", *list(under_way.values())}
+            doing = {"nothing", *list(in_progress.values())}
             line = next(line for what, line in texts.STOPPING.items() if what in doing)
             terminal.write_message(f"{yellow('!')} {line}")
         progress.tick()

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Final
 
 _OTHER: Final = "NOT {one}.tags && {two}.tags AND cardinality({one}.tags) + cardinality({two}.tags) > 0"
-_STRANGERS: Final = _OTHER.format(one="stands", two="staged")
+_STRANGERS: Final = _OTHER.format(one="existing", two="staged")
 # A certificate without tags belongs to nobody: a line of its name may give it some.
-_NOT_ITS_OWN: Final = "NOT stands.tags && staged.tags AND cardinality(stands.tags) > 0"
+_NOT_ITS_OWN: Final = "NOT existing.tags && staged.tags AND cardinality(existing.tags) > 0"
 # What certificates with the domain ``own`` or a wildcard about it have among their identifiers, except for those that
 # a wildcard ``own`` covers: their parents are it.
 _ABOUT: Final = """
@@ -21,19 +21,19 @@ unnest(CASE WHEN starts_with(own, '*.') THEN ARRAY[own, substr(own, 3)]
 """
 _BY_INDEX: Final = f"""
 SELECT number, 'domain', name, tags, min(own) FROM (
-  SELECT staged.number, stands.name, stands.tags, (
-      SELECT min(own) FROM unnest(staged.identifiers) AS own, {_ABOUT} AS about WHERE about = ANY(stands.identifiers)
+  SELECT staged.number, existing.name, existing.tags, (
+      SELECT min(own) FROM unnest(staged.identifiers) AS own, {_ABOUT} AS about WHERE about = ANY(existing.identifiers)
     ) AS own
   FROM staged
-  JOIN dnsrenew_certificate AS stands
-    ON stands.identifiers && ARRAY(SELECT about FROM unnest(staged.identifiers) AS own, {_ABOUT} AS about)
-  WHERE stands.wanted IS NOT NULL AND stands.name <> staged.name AND {_STRANGERS}
+  JOIN dnsrenew_certificate AS existing
+    ON existing.identifiers && ARRAY(SELECT about FROM unnest(staged.identifiers) AS own, {_ABOUT} AS about)
+  WHERE existing.wanted IS NOT NULL AND existing.name <> staged.name AND {_STRANGERS}
   UNION ALL
-  SELECT staged.number, stands.name, stands.tags, (
-      SELECT min(own) FROM unnest(staged.identifiers) AS own WHERE own = ANY(stands.parents)
+  SELECT staged.number, existing.name, existing.tags, (
+      SELECT min(own) FROM unnest(staged.identifiers) AS own WHERE own = ANY(existing.parents)
     )
-  FROM staged JOIN dnsrenew_certificate AS stands ON stands.parents && staged.identifiers
-  WHERE stands.wanted IS NOT NULL AND stands.name <> staged.name AND {_STRANGERS}
+  FROM staged JOIN dnsrenew_certificate AS existing ON existing.parents && staged.identifiers
+  WHERE existing.wanted IS NOT NULL AND existing.name <> staged.name AND {_STRANGERS}
 ) AS domains
 WHERE NOT EXISTS (SELECT FROM staged AS too WHERE too.name = domains.name)
 GROUP BY number, name, tags
@@ -43,15 +43,15 @@ _ABOUT_STAGED: Final = f"SELECT number, name, tags, own, {_ABOUT} AS about FROM 
 # Thousands of look-ups in the index would take longer than one look at each certificate.
 _BY_HASH: Final = f"""
 SELECT number, 'domain', name, tags, min(own) FROM (
-  SELECT staged.number, stands.name, stands.tags, own
+  SELECT staged.number, existing.name, existing.tags, own
   FROM ({_ABOUT_STAGED}) AS staged
-  JOIN (SELECT name, tags, unnest(identifiers) AS about FROM dnsrenew_certificate WHERE wanted IS NOT NULL) AS stands
+  JOIN (SELECT name, tags, unnest(identifiers) AS about FROM dnsrenew_certificate WHERE wanted IS NOT NULL) AS existing
     USING (about)
   WHERE {_STRANGERS}
   UNION ALL
-  SELECT staged.number, stands.name, stands.tags, own
+  SELECT staged.number, existing.name, existing.tags, own
   FROM (SELECT * FROM ({_OF_STAGED}) AS owned WHERE starts_with(own, '*.')) AS staged
-  JOIN (SELECT name, tags, unnest(parents) AS own FROM dnsrenew_certificate WHERE wanted IS NOT NULL) AS stands
+  JOIN (SELECT name, tags, unnest(parents) AS own FROM dnsrenew_certificate WHERE wanted IS NOT NULL) AS existing
     USING (own)
   WHERE {_STRANGERS}
 ) AS domains
@@ -72,13 +72,13 @@ GROUP BY 1, 3, 4
 def _clashes(domains: str) -> str:
     return f"""
 SELECT number, clash, other, tags, domain FROM (
-  SELECT staged.number, 'tags' AS clash, stands.name AS other, stands.tags, NULL AS domain
-  FROM staged JOIN dnsrenew_certificate AS stands USING (name)
-  WHERE stands.wanted IS NOT NULL AND {_NOT_ITS_OWN}
+  SELECT staged.number, 'tags' AS clash, existing.name AS other, existing.tags, NULL AS domain
+  FROM staged JOIN dnsrenew_certificate AS existing USING (name)
+  WHERE existing.wanted IS NOT NULL AND {_NOT_ITS_OWN}
   UNION ALL
-  SELECT staged.number, 'origin', stands.name, stands.tags, NULL
-  FROM staged JOIN dnsrenew_certificate AS stands USING (name)
-  WHERE stands.wanted IS NOT NULL AND stands.origin <> %(origin)s
+  SELECT staged.number, 'origin', existing.name, existing.tags, NULL
+  FROM staged JOIN dnsrenew_certificate AS existing USING (name)
+  WHERE existing.wanted IS NOT NULL AND existing.origin <> %(origin)s
   UNION ALL
   ({domains})
   UNION ALL

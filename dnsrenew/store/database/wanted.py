@@ -1,7 +1,7 @@
 """What a fleet wants: a document for each certificate, which says what ``[[certificate]]`` can say, and its tags.
 
-Tags tell whose a certificate is. A change that shares no tag with what stands is refused; one without tags belongs to
-nobody, and can be given some.
+Tags tell whose a certificate is. A change that shares no tag with the existing certificate is refused; one without tags
+belongs to nobody, and can be given some.
 """
 
 from __future__ import annotations
@@ -52,22 +52,25 @@ _FEW: Final = f"WITH staged AS MATERIALIZED ({_ROWS})"
 """Before a statement: a few rows are given with it, so that adding one certificate makes no table."""
 _COUNT: Final = """
 SELECT
-  count(*) FILTER (WHERE stands.wanted IS NULL),
-  count(*) FILTER (WHERE stands.wanted IS NOT NULL AND (stands.wanted <> staged.wanted OR stands.tags <> staged.tags)),
-  count(*) FILTER (WHERE stands.wanted = staged.wanted AND stands.tags = staged.tags)
-FROM staged LEFT JOIN dnsrenew_certificate AS stands USING (name)
+  count(*) FILTER (WHERE existing.wanted IS NULL),
+  count(*) FILTER (
+    WHERE existing.wanted IS NOT NULL AND (existing.wanted <> staged.wanted OR existing.tags <> staged.tags)
+  ),
+  count(*) FILTER (WHERE existing.wanted = staged.wanted AND existing.tags = staged.tags)
+FROM staged LEFT JOIN dnsrenew_certificate AS existing USING (name)
 """
 # What is missing is due at once, and so is what has changed: a worker looks whether it has to be renewed. All changes
 # take rows in the same order, or two of them could wait for each other.
 _WRITE: Final = """
-INSERT INTO dnsrenew_certificate AS stands (name, wanted, tags, origin, identifiers, parents)
+INSERT INTO dnsrenew_certificate AS existing (name, wanted, tags, origin, identifiers, parents)
 SELECT name, wanted, tags, %(origin)s, identifiers,
   ARRAY(SELECT DISTINCT '*.' || substr(one, strpos(one, '.') + 1) FROM unnest(identifiers) AS one WHERE one !~ '^[*]')
 FROM staged ORDER BY name COLLATE "C"
 ON CONFLICT (name) DO UPDATE SET
   wanted = EXCLUDED.wanted, tags = EXCLUDED.tags, origin = EXCLUDED.origin, identifiers = EXCLUDED.identifiers,
   parents = EXCLUDED.parents, due = now(), changed = nextval('dnsrenew_change')
-WHERE (stands.wanted, stands.tags, stands.origin) IS DISTINCT FROM (EXCLUDED.wanted, EXCLUDED.tags, EXCLUDED.origin)
+WHERE (existing.wanted, existing.tags, existing.origin)
+  IS DISTINCT FROM (EXCLUDED.wanted, EXCLUDED.tags, EXCLUDED.origin)
 """
 
 _READ: Final = "SELECT name, wanted, tags, origin FROM dnsrenew_certificate WHERE wanted IS NOT NULL"
@@ -120,7 +123,7 @@ class FoundClash(Frozen):
     """Why a document is refused.
 
     :ivar number: of the document.
-    :ivar other: the certificate that stands in its way, or has the same name.
+    :ivar other: the certificate that is in its way, or has the same name.
     :ivar tags: those of the other certificate.
     :ivar domain: as A-labels; None if it is not about one.
     """
