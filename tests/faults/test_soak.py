@@ -16,7 +16,7 @@ SEED = 20342
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_random_faults_at_real_servers_lose_nothing(lab: Lab, tmp_path: Path) -> None:
-    """After each renewal all checks of soak_look.py hold, and at the end one run is clean. The seed is fixed."""
+    """After each renewal all checks of soak_checks.py hold, and at the end one run is clean. The seed is fixed."""
     lines: list[str] = []
     with soaking(lab, tmp_path, SEED, lines.append) as soak:
         soak.go(20)

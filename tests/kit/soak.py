@@ -1,7 +1,7 @@
 """Renewals for any time, on real servers, with random faults: ``make soak``.
 
 ``python -m tests.kit.soak --renewals 500 --seed 7`` repeats a soak: the seed decides everything except the timing. Each
-renewal is one run of the program, or two at once, and prints one line. After each, :mod:`tests.kit.soak_look` checks
+renewal is one run of the program, or two at once, and prints one line. After each, :mod:`tests.kit.soak_checks` checks
 the result; at the end, with everything repaired, one run must be clean.
 """
 
@@ -22,8 +22,8 @@ from random import Random
 from typing import Any, Final
 
 from tests.kit.processes import End, Run, Zygote
+from tests.kit.soak_checks import Checks, RunSeen
 from tests.kit.soak_lab import CA_FAULTS, DNS_FAULTS, KEYS, NAMES, Fault, Servers, disk_point
-from tests.kit.soak_look import Checks, RunSeen
 from tests.lab import Lab
 
 COMMANDS: Final = (
