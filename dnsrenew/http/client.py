@@ -43,6 +43,7 @@ _POOL: Final = 32
 """Connections to one host that are kept open."""
 MAX_BYTES: Final = 1 << 20
 _MAX_REDIRECTS: Final = 5
+_NO_RETRIES: Final = urllib3.Retry(False, redirect=False)
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _SECONDS: Final = re.compile(r"\s*(\d{1,9})\s*")
 
@@ -169,7 +170,7 @@ class HttpClient:
                 body=outgoing.body,
                 headers=outgoing.headers,
                 timeout=urllib3.Timeout(connect=timeout[0], read=timeout[1]),
-                retries=False,
+                retries=_NO_RETRIES,
                 redirect=False,
                 preload_content=False,
             )

@@ -323,7 +323,7 @@ class FolderStore(Store):
             known = self.read_state(name)
         state = change(known)
         self._states.write(name, state, sync=sync)
-        return state
+        return replace(state, rebuilt=False) if state.rebuilt else state  # as the next read finds it
 
     def is_by_hand(self, name: str, state: State) -> bool:
         """See :meth:`Store.is_by_hand`."""

@@ -456,7 +456,7 @@ def test_a_damaged_meta_is_set_aside_and_made_anew(tmp_path: Path, damage: bytes
     path = tmp_path / "certificates/home/versions/1/meta.json"
     path.unlink() if damage is None else path.write_bytes(damage)
     (notice,) = store.read_state("home", quarantine=False).notices[:1]
-    assert "makes it anew" in notice.message
+    assert "recreates it" in notice.message
     assert not path.with_name("meta.json.damaged").exists(), "`status` changes nothing"
     state = store.read_state("home")
     if damage is not None:
@@ -491,7 +491,7 @@ def test_a_revocation_makes_a_damaged_meta_anew_from_the_state(tmp_path: Path) -
         store.note_revocation("home", store.update("home", lambda found: replace(found, revoked=True)))
     assert path.with_name("meta.json.damaged").read_bytes() == b"x"
     (notice,) = store.read_state("home").notices
-    assert "makes it anew" in notice.message
+    assert "recreates it" in notice.message
     state_file(tmp_path).unlink()
     found = FolderStore(tmp_path).read_state("home")
     assert (found.ca, found.domains, found.revoked) == (state.ca, state.domains, True)
