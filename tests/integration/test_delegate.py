@@ -251,7 +251,7 @@ def test_mistakes_are_reported_while_it_waits(by_hand: Lab, workspace: Workspace
         point(by_hand, "somewhere.example.test")
         run.wait_for(f"The CNAME record of {name} leads to somewhere.example.test.")
         by_hand.update(ZONE, remove=[("_acme-challenge",)], add=[(f"{name}", "CNAME", f"{value}.")], ttl=1)
-        run.wait_for(f"A CNAME record stands at {name}.{ZONE}")
+        run.wait_for(f"The CNAME record is at {name}.{ZONE}")
         point(by_hand, value)
         status, document = run.end()
     assert (status, document["done"]) == (0, True)

@@ -174,7 +174,7 @@ def test_from_an_empty_folder_to_a_served_certificate(newcomer: Newcomer, lab: L
         number = re.search(rf"(\d+)\.\s+nginx\S*\s+\({re.escape(str(site / 'nginx.conf'))}", listed)
         assert number is not None, listed
         talk.type(number[1])
-        talk.answer("Renew by itself", "")
+        talk.answer("Renew automatically", "")
         talk.answer("Rehearse at", "")
         talk.expect("dry run succeeded")
         lab.flush()  # here the test server is the real one, which would remember the value of the rehearsal
@@ -267,9 +267,9 @@ def test_each_wrong_answer_is_explained_and_asked_again(newcomer: Newcomer) -> N
         for key in ("server", "tsig_name", "tsig_algorithm"):
             talk.answer(f"? {key}", "")
         talk.answer("? tsig_secret", newcomer.account["tsig_secret"])
-        talk.answer("Renew by itself", "maybe")
+        talk.answer("Renew automatically", "maybe")
         talk.expect("neither yes nor no")
-        talk.answer("Renew by itself", "n")
+        talk.answer("Renew automatically", "n")
         assert newcomer.left() == []
         talk.answer("Rehearse at", "n")
         assert talk.end() == 0, talk.text
@@ -325,7 +325,7 @@ def test_a_host_without_an_api(newcomer: Newcomer, lab: Lab) -> None:
 # ── Ctrl-C ──────────────────────────────────────────────────────────────────────────────
 
 QUESTIONS: Final = ("Which domain", "Which mail address", "Do you agree", "Which DNS host", "? tsig_name",
-                    "? tsig_secret", "Renew by itself", "Rehearse at")  # fmt: skip
+                    "? tsig_secret", "Renew automatically", "Rehearse at")  # fmt: skip
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
@@ -338,7 +338,7 @@ def test_ctrl_c_at_a_question(newcomer: Newcomer, question: str) -> None:
         "? tsig_secret": account["tsig_secret"],
     }  # fmt: skip
     order = ("Which domain", "Which mail address", "Do you agree", "Which DNS host", "? server", "? tsig_name",
-             "? tsig_algorithm", "? tsig_secret", "Renew by itself", "Rehearse at")  # fmt: skip
+             "? tsig_algorithm", "? tsig_secret", "Renew automatically", "Rehearse at")  # fmt: skip
     with newcomer.talk(deploy="none") as talk:
         for each in order[: order.index(question)]:
             talk.answer(each, typed.get(each, ""))
