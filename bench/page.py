@@ -9,7 +9,7 @@ from bench.figures import Figure
 from bench.processes import ROOT
 
 _LOADING = (
-    "Almost two thirds of the processor time is Python loading modules. Most of these are requests, cryptography "
+    "Almost two thirds of the processor time is Python loading modules. Most of these are urllib3, cryptography "
     "and dnspython, which the bare script loads too; josepy and dnsrenew's own are a quarter more. The rest hardly "
     "grows with the number of names: finding the zone and its servers, CAA, the store, four connections to the CA "
     "instead of one, and removing the TXT values"
@@ -17,7 +17,7 @@ _LOADING = (
 _WAITING = (
     "The processor time is about a quarter more than that of the bare script: some 60 ms that do not depend on the "
     "number of names (half of it loads dnsrenew's modules and josepy, the rest is finding the zone, CAA, the store, "
-    "and four connections to the CA instead of one), and half a millisecond for each name. Before the first poll of "
+    "and four connections to the CA instead of one), and some tenths of a millisecond for each name. Before the poll of "
     "the order and of each authorization there is a short wait (30 ms for 100 names), which keeps the number of "
     "requests at 4 + 2 N"
 )
