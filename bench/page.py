@@ -17,8 +17,8 @@ _LOADING = (
 _WAITING = (
     "The processor time is about a quarter more than that of the bare script: some 60 ms that do not depend on the "
     "number of names (half of it loads dnsrenew's modules and josepy, the rest is finding the zone, CAA, the store, "
-    "and four connections to the CA instead of one), and some tenths of a millisecond for each name. Before the poll of "
-    "the order and of each authorization there is a short wait (30 ms for 100 names), which keeps the number of "
+    "and four connections to the CA instead of one), and some tenths of a millisecond for each name. Before the poll "
+    "of the order and of each authorization there is a short wait (30 ms for 100 names), which keeps the number of "
     "requests at 4 + 2 N"
 )
 _FAR = (
