@@ -39,7 +39,7 @@ WHERE NOT EXISTS (SELECT FROM staged AS too WHERE too.name = domains.name)
 GROUP BY number, name, tags
 """  # noqa: S608  # constants
 _OF_STAGED: Final = "SELECT number, name, tags, unnest(identifiers) AS own FROM staged"
-_ABOUT_STAGED: Final = f"SELECT number, name, tags, own, {_ABOUT} AS about FROM ({_OF_STAGED}) AS owned"  # noqa: S608
+_ABOUT_STAGED: Final = f"SELECT number, name, tags, own, {_ABOUT} AS about FROM ({_OF_STAGED}) AS owned"  # noqa: S608  # constants
 # Thousands of look-ups in the index would take longer than one look at each certificate.
 _BY_HASH: Final = f"""
 SELECT number, 'domain', name, tags, min(own) FROM (

@@ -230,8 +230,8 @@ def _reseal(database: Database, seals: Seals, column: tuple[str, str, str, str])
       SELECT {name}, {kind}, {value} FROM dnsrenew_{table}
       WHERE substr({value}, 1, 1) IN ('\\x00', '\\x01') AND ({start} < %(seal)s OR {start} > %(seal)s)
       ORDER BY 1, 2 LIMIT {_AT_ONCE} FOR UPDATE
-    """  # noqa: S608
-    write = f"UPDATE dnsrenew_{table} SET {value} = %s WHERE {name} = %s AND {kind} = %s"  # noqa: S608
+    """  # noqa: S608  # constants
+    write = f"UPDATE dnsrenew_{table} SET {value} = %s WHERE {name} = %s AND {kind} = %s"  # noqa: S608  # constants
     count = 0
     if table == "version" and _has_only(database, seals.prefix):
         return 0
