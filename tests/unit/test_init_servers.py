@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.found import RunningProgram
 from dnsrenew.base.values import replace
-from dnsrenew.doctor.host.processes import RunningProgram
 from dnsrenew.errors import ConfigError
 from dnsrenew.runtime.context import Context
 from dnsrenew.setup.init import deployments

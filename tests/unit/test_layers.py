@@ -27,7 +27,7 @@ OWNERS = {
     "keyring": {"secrets"},
     "lexicon": {"drivers/lexicon"},
     "procrastinate": {"fleet", "store/database/schema"},
-    "psutil": {"doctor/host", "schedule/machine"},
+    "psutil": {"base/found", "doctor/host", "schedule/machine"},
     "psycopg": {"store/database", "config/fleet_check", "fleet/queue_connections", "fleet/session"},
     "psycopg_pool": {"fleet/queue_connections"},  # procrastinate's pool
     "pytest": {"testing/plugin"},

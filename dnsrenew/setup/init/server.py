@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base.values import Frozen, field
 
 if TYPE_CHECKING:
-    from dnsrenew.doctor.host.processes import RunningProgram
+    from dnsrenew.base.found import RunningProgram
 
 _LARGEST: Final = 1 << 20
 """Bytes that are read of a configuration."""

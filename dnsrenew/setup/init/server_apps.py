@@ -16,7 +16,7 @@ from dnsrenew.setup.init.server import (
 )
 
 if TYPE_CHECKING:
-    from dnsrenew.doctor.host.processes import RunningProgram
+    from dnsrenew.base.found import RunningProgram
 
 # ── HFS ─────────────────────────────────────────────────────────────────────────────────
 

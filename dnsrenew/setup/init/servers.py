@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from dnsrenew.base.found import RunningProgram, running_programs
 from dnsrenew.base.users import this_user
 from dnsrenew.base.values import replace
-from dnsrenew.doctor.host.processes import RunningProgram, running_programs
 from dnsrenew.setup.init import server_apps, web_servers
 from dnsrenew.setup.init.server import FoundServer, ServerHost, is_called
 

@@ -19,7 +19,7 @@ from dnsrenew.setup.init.server import (
 )
 
 if TYPE_CHECKING:
-    from dnsrenew.doctor.host.processes import RunningProgram
+    from dnsrenew.base.found import RunningProgram
 
 _MOST_FILES: Final = 500
 _TOKEN: Final = re.compile(r"""#[^\n]*|"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([{};])|([^\s{};]+)""")
