@@ -20,7 +20,7 @@ SITE := build/site-tools
 SITE_SET_UP := $(SITE)/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check soak bench bench-fleet docs site lock sbom wheel image audit clean debian
+.PHONY: help demo test quick test-all check soak bench bench-fleet docs site lock sbom wheel image audit clean debian
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -30,6 +30,9 @@ demo: $(SET_UP) ## one certificate from a CA and name servers on this machine, i
 
 test: check ## check, then all tests, on real servers that they start and stop
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+
+quick: $(SET_UP) ## the unit tests that are nearest to what changed beside main, in a minute
+	@$(BIN)/python -m tests.kit.quick $(PYTEST_ARGS)
 
 test-all: ## the tests that need no servers, with every Python from 3.11 on that this machine has
 	@WORKERS=$(WORKERS) $(PYTHON) .ci/test_all.py $(PYTEST_ARGS)

@@ -50,6 +50,55 @@ def test_nothing_is_installed_without_a_hash() -> None:
     assert [line for line in installs if "--require-hashes" not in line and "--no-deps --no-build" not in line] == []
 
 
+# ── CI ──────────────────────────────────────────────────────────────────────────────────
+
+FLAKY = """import pathlib, pytest
+
+@pytest.mark.parametrize("name", ["a", "b [x] \\"y\\""])
+def test_once(name):
+    times = pathlib.Path(f"times-{len(name)}")
+    times.write_text(times.read_text() + "." if times.exists() else ".")
+    assert len(times.read_text()) > 1
+
+def test_never():
+    assert not pathlib.Path("broken").exists()
+
+@pytest.mark.parametrize("number", range(4))
+def test_many(number):
+    assert not pathlib.Path("many").exists()
+"""
+"""Two tests that pass the second time, and five that fail as long as a file is there."""
+
+
+@pytest.mark.parametrize(
+    ("broken", "status", "named"),
+    [
+        ([], 0, ["[a]", '[b [x] \\"y\\"]']),
+        (["broken"], 1, ["[a]", '[b [x] \\"y\\"]']),
+        (["broken", "many"], 1, []),
+    ],
+)
+def test_ci_names_what_passed_only_the_second_time(
+    broken: list[str], status: int, named: list[str], tmp_path: Path
+) -> None:
+    """The last lines of CI name each test that passed only then. More than three failed tests do not run again."""
+    for folder in (".ci", ".venv/bin"):
+        (tmp_path / folder).mkdir(parents=True)
+    pytest_of_ours = f'#!/bin/sh\nexec {sys.executable} -m pytest "$@"\n'
+    programs = {".ci/run": (CI / "run").read_text(), ".ci/debian-packages": "#!/bin/sh\n"}
+    for name, text in {**programs, ".venv/bin/pytest": pytest_of_ours}.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "Makefile").write_text("check:\ntest:\n\t.venv/bin/pytest\n")
+    (tmp_path / "test_flaky.py").write_text(FLAKY)
+    for name in broken:
+        (tmp_path / name).touch()
+    done = subprocess.run([".ci/run"], cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == status
+    lines = [f'passed only the second time: "test_flaky.py::test_once{name}"' for name in named]
+    assert done.stdout.splitlines()[-len(lines) or len(done.stdout) :] == lines
+
+
 # ── Debian's packages ───────────────────────────────────────────────────────────────────
 
 

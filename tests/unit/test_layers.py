@@ -64,10 +64,9 @@ FILES = sorted(
 )
 
 
-@pytest.mark.parametrize("path", FILES)
-def test_imports_point_down(path: str) -> None:
+def test_imports_point_down() -> None:
     """A file imports only from lower floors, and only the libraries that it owns."""
-    assert violations((PACKAGE / path).read_text(encoding="utf-8"), path) == []
+    assert [found for path in FILES for found in violations((PACKAGE / path).read_text(encoding="utf-8"), path)] == []
 
 
 def test_the_root_has_few_files() -> None:

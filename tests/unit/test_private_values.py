@@ -96,11 +96,10 @@ PRINTERS: dict[str, Callable[[Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("printer", PRINTERS)
 @pytest.mark.parametrize("holder", HOLDERS)
-def test_an_object_with_a_secret_does_not_show_it(holder: str, printer: str) -> None:
+def test_an_object_with_a_secret_does_not_show_it(holder: str) -> None:
     """No way of printing an object shows its secret."""
-    assert CANARY not in PRINTERS[printer](HOLDERS[holder]())
+    assert [name for name, printed in PRINTERS.items() if CANARY in printed(HOLDERS[holder]())] == []
 
 
 @pytest.mark.parametrize("holder", ["secret", "account", "accounts", "eab", "ca", "ca from a mapping", "error"])

@@ -10,11 +10,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from dnsrenew.drivers import catalogue, loading, protocol
 from dnsrenew.drivers.lexicon import usable
-from dnsrenew.drivers.provider import Provider
+from dnsrenew.drivers.provider import OptionSpec, Provider
 from dnsrenew.errors import ProviderError
 from dnsrenew.model import DnsAccount
 
@@ -50,66 +48,81 @@ def test_all_are_there() -> None:
     assert set(NAMES) <= set(catalogue.provider_names())
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_it_is_complete(name: str) -> None:
-    """Each file has links, a description of each option, and a note on its limits."""
-    provider = shipped(name)
-    if name not in OUR_OWN:
-        assert provider.website.startswith("https://")
-        assert provider.docs.startswith("https://")
-        assert any(spec.required for spec in provider.options.values())
-    assert provider.driver in protocol.BUILT_IN
-    assert provider.behaviour.note.strip().endswith(".")
-    for spec in provider.options.values():
-        assert len(spec.help) > 15
-        assert not spec.help.endswith(".")
-        assert spec.env is not None or not (spec.secret or spec.required) or spec.kind == "program"
+def test_each_has_links_and_a_note() -> None:
+    """Each file has a built-in driver and a note on its limits; that of a host has links and a required option."""
+    for name in NAMES:
+        provider = shipped(name)
+        if name not in OUR_OWN:
+            assert provider.website.startswith("https://"), name
+            assert provider.docs.startswith("https://"), name
+            assert any(spec.required for spec in provider.options.values()), name
+        assert provider.driver in protocol.BUILT_IN, name
+        assert provider.behaviour.note.strip().endswith("."), name
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_its_block_can_be_copied(name: str) -> None:
+def is_described(spec: OptionSpec) -> bool:
+    """Return whether an option has a description, and a variable if it must be given or is secret."""
+    has_variable = spec.env is not None or spec.kind == "program" or not (spec.secret or spec.required)
+    return len(spec.help) > 15 and not spec.help.endswith(".") and has_variable
+
+
+def test_each_option_is_described() -> None:
+    """Each option has a description, and the name of an environment variable if it is required or secret."""
+    options = [(name, key, spec) for name in NAMES for key, spec in shipped(name).options.items()]
+    assert [(name, key) for name, key, spec in options if not is_described(spec)] == []
+
+
+def test_each_block_can_be_copied() -> None:
     """The printed block is valid TOML and has no mistake once it is filled in."""
-    provider = shipped(name)
-    (account,) = tomllib.loads(provider.block())["dns"].values()
-    assert account.pop("provider") == name
-    assert catalogue.check_options(provider, account) == []
-    required = {key for key, spec in provider.options.items() if spec.required}
-    assert set(account) == required
-    uncommented = provider.block().replace("\n# ", "\n")
-    for key, spec in provider.options.items():
-        assert f'\n{key} = "' in uncommented or f'\n{key} = ["' in uncommented
-        assert (f'{key} = "file:' in provider.block()) is spec.secret
+    for name in NAMES:
+        provider = shipped(name)
+        (account,) = tomllib.loads(provider.block())["dns"].values()
+        assert account.pop("provider") == name
+        assert catalogue.check_options(provider, account) == [], name
+        assert set(account) == {key for key, spec in provider.options.items() if spec.required}, name
 
 
-@pytest.mark.parametrize("name", THROUGH_LEXICON)
-def test_its_options_are_lexicons(name: str) -> None:
+def test_each_block_shows_every_option() -> None:
+    """The printed block has each option, also in a comment, and a secret as a file."""
+    for name in NAMES:
+        provider = shipped(name)
+        uncommented = provider.block().replace("\n# ", "\n")
+        for key, spec in provider.options.items():
+            assert f'\n{key} = "' in uncommented or f'\n{key} = ["' in uncommented, name
+            assert (f'{key} = "file:' in provider.block()) is spec.secret, name
+
+
+def test_the_options_are_lexicons() -> None:
     """Each lexicon provider exists and accepts every option of its file."""
-    provider = shipped(name)
-    lexicon_name = provider.driver_options["provider"]
     ours = {"provider", "look_first", "look_after"}
-    known = lexicons_options(lexicon_name)
-    assert set(provider.options) <= known
-    assert set(provider.driver_options) - ours <= known
+    for name in THROUGH_LEXICON:
+        provider = shipped(name)
+        known = lexicons_options(provider.driver_options["provider"])
+        assert set(provider.options) - known == set(), name
+        assert set(provider.driver_options) - ours - known == set(), name
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_its_driver_can_be_made(name: str) -> None:
-    """With every option filled in, the driver can be created, or the note names the missing package."""
-    provider = shipped(name)
+def missing_package(provider: Provider) -> str | None:
+    """Make the driver of a provider with every option, and return the package that it lacks here."""
     values: dict[str, str] = {"server": "127.0.0.1", "tsig_algorithm": "hmac-sha256", "tsig_secret": "c2VjcmV0"}
     options: dict[str, Any] = {
         key: (sys.executable,) if spec.kind in {"program", "list"} else values.get(key, "x1")
         for key, spec in provider.options.items()
     }
-    account = DnsAccount(name, **options)
-    missing: list[ProviderError] = []
+    account = DnsAccount(provider.name, **options)
     try:
         loading.make_driver(provider, account, seconds_left=lambda: 1.0, cancel=threading.Event())
-    except ProviderError as error:  # lexicon needs a package that is not installed here: the note says which
-        missing.append(error)
-    for each in missing:
-        assert each.code == "provider-extra-missing"
-        assert each.evidence["package"] in provider.behaviour.note
+    except ProviderError as error:
+        if error.code == "provider-extra-missing":
+            return str(error.evidence["package"])
+        raise
+    return None
+
+
+def test_each_driver_can_be_made() -> None:
+    """With every option filled in, the driver can be created, or the note names the missing package."""
+    lacking = {name: missing_package(shipped(name)) for name in NAMES}
+    assert [name for name, package in lacking.items() if package and package not in shipped(name).behaviour.note] == []
 
 
 def test_what_needs_more_than_lexicon_is_known() -> None:

@@ -76,24 +76,24 @@ def test_the_list_is_kept() -> None:
     assert set(PUBLIC) <= set(dir(dnsrenew))
 
 
-@pytest.mark.parametrize("name", PUBLIC)
-def test_each_name_resolves(name: str) -> None:
+def test_each_name_resolves() -> None:
     """A class or a function has its own docstring and the package's name. Any other name is a Literal."""
-    thing = getattr(dnsrenew, name)
-    if inspect.isclass(thing) or inspect.isfunction(thing):
-        assert (thing.__module__, thing.__qualname__) == ("dnsrenew", name)
-        text = (thing.__dict__.get("__doc__") if inspect.isclass(thing) else thing.__doc__) or ""
-        assert text, f"{name} has no docstring"
-        assert not text.startswith(f"{name}("), f"{name} has no docstring"
-    else:
-        assert name == "__version__" or get_args(thing)
+    for name in PUBLIC:
+        thing = getattr(dnsrenew, name)
+        if inspect.isclass(thing) or inspect.isfunction(thing):
+            assert (thing.__module__, thing.__qualname__) == ("dnsrenew", name)
+            text = (thing.__dict__.get("__doc__") if inspect.isclass(thing) else thing.__doc__) or ""
+            assert text, f"{name} has no docstring"
+            assert not text.startswith(f"{name}("), f"{name} has no docstring"
+        else:
+            assert name == "__version__" or get_args(thing), name
 
 
-@pytest.mark.parametrize("name", testing.__all__)
-def test_each_name_for_tests_resolves(name: str) -> None:
+def test_each_name_for_tests_resolves() -> None:
     """A name of `dnsrenew.testing` has the name of that package, wherever it is written."""
-    thing = getattr(testing, name)
-    assert (thing.__module__, thing.__qualname__) == ("dnsrenew.testing", name)
+    things = {name: getattr(testing, name) for name in testing.__all__}
+    names = {name: (thing.__module__, thing.__qualname__) for name, thing in things.items()}
+    assert names == {name: ("dnsrenew.testing", name) for name in testing.__all__}
 
 
 def test_a_class_has_one_name_wherever_it_is_imported_from() -> None:
@@ -111,36 +111,39 @@ def attributes(cls: type) -> Iterator[str]:
             yield name
 
 
-@pytest.mark.parametrize("name", CLASSES)
-def test_what_completion_offers_is_documented(name: str) -> None:
+def is_documented(attribute: object) -> bool:
+    """Return whether an attribute has a docstring in sentences that is not that of its type."""
+    text = inspect.getdoc(attribute) or ""
+    return text != inspect.getdoc(type(attribute)) and (text.endswith((".", ":")) or "\n" in text)
+
+
+def test_what_completion_offers_is_documented() -> None:
     """Every public attribute has a docstring that is not that of its type."""
-    cls = getattr(dnsrenew, name)
-    for attribute in set(attributes(cls)) - NOT_FOR_USERS.get(name, set()):
-        found = getattr(cls, attribute)
-        text = inspect.getdoc(found)
-        assert text, f"{name}.{attribute}"
-        assert text != inspect.getdoc(type(found)), f"{name}.{attribute}"
-        assert text.endswith((".", ":")) or "\n" in text, f"{name}.{attribute}: {text}"
+    offered = [
+        (name, attribute)
+        for name in CLASSES
+        for attribute in attributes(getattr(dnsrenew, name))
+        if attribute not in NOT_FOR_USERS.get(name, set())
+    ]
+    found = {(name, attribute): getattr(getattr(dnsrenew, name), attribute) for name, attribute in offered}
+    assert [place for place, attribute in found.items() if not is_documented(attribute)] == []
 
 
-@pytest.mark.parametrize("name", VALUES)
-def test_a_value_offers_nothing_of_how_it_is_made(name: str) -> None:
+def test_a_value_offers_nothing_of_how_it_is_made() -> None:
     """The attributes are the fields and the class's methods. ``help`` shows no private one."""
-    cls = getattr(dnsrenew, name)
     assert not set(attributes(Frozen))
-    shown = pydoc.plain(pydoc.render_doc(cls))
-    for private in ("_compared", "_defaults", "_factories", "_positional", "_refuse", "Built-in immutable sequence"):
-        assert private not in shown
+    private = ("_compared", "_defaults", "_factories", "_positional", "_refuse", "Built-in immutable sequence")
+    shown = {name: pydoc.plain(pydoc.render_doc(getattr(dnsrenew, name))) for name in VALUES}
+    assert [(name, word) for name, text in shown.items() for word in private if word in text] == []
 
 
-@pytest.mark.parametrize("name", CLASSES)
-def test_attributes_of_errors_and_slots_are_declared(name: str) -> None:
+def test_attributes_of_errors_and_slots_are_declared() -> None:
     """Each attribute of an error is declared, so that editors and pages show it."""
-    cls = getattr(dnsrenew, name)
-    if issubclass(cls, dnsrenew.DnsRenewError):
-        made = cls("code", "message", fix="fix")
-        declared = {key for each in cls.__mro__ for key in inspect.get_annotations(each)}
-        assert set(vars(made)) <= declared
+    for name in CLASSES:
+        cls = getattr(dnsrenew, name)
+        if issubclass(cls, dnsrenew.DnsRenewError):
+            declared = {key for each in cls.__mro__ for key in inspect.get_annotations(each)}
+            assert set(vars(cls("code", "message", fix="fix"))) - declared == set(), name
 
 
 def written_types(cls: type) -> Iterator[tuple[str, str]]:
@@ -167,18 +170,17 @@ def unknown_types(kind: str) -> set[str]:
     return names - set(dnsrenew.__all__) - STANDARD - MODULES - set(dir(builtins))
 
 
-@pytest.mark.parametrize("name", CLASSES)
-def test_every_type_in_a_class_has_a_public_name(name: str) -> None:
+def test_every_type_in_a_class_has_a_public_name() -> None:
     """Every type in fields and methods can be written in an annotation."""
-    is_created = name not in python_reference.groups()["Results"]  # by a user
-    found = {
-        attribute: unknown
+    results = python_reference.groups()["Results"]  # a user creates none
+    assert {
+        (name, attribute): unknown
+        for name in CLASSES
         for attribute, kind in written_types(getattr(dnsrenew, name))
-        if (attribute != "__init__" or is_created)
+        if (attribute != "__init__" or name not in results)
         and attribute not in NOT_FOR_USERS.get(name, set())
         and (unknown := unknown_types(kind))
-    }
-    assert found == {}
+    } == {}
 
 
 @pytest.mark.parametrize("function", [dnsrenew.obtain, dnsrenew.serve])
