@@ -59,14 +59,17 @@ class Directories:
                 raise
             return []
 
-    def make_base(self) -> None:
-        """Create the store and its folders if they are missing."""
-        created = self._make_root()
+    def make_base(self, *, close: bool = True) -> None:
+        """Create the store and its folders if they are missing.
+
+        :param close: make a folder that was there private; see :meth:`close_root`.
+        """
+        created = self._make_root(close=close)
         created_parts = [self._disk.ensure_folder(part) for part in self._paths.folders]
         if created or any(created_parts):
             self._disk.sync_folder(self._paths.root)
 
-    def _make_root(self) -> bool:
+    def _make_root(self, *, close: bool) -> bool:
         missing: list[str] = []
         while not os.path.lexists(parent := os.path.dirname(missing[-1] if missing else self._paths.root)):
             missing.append(parent)
@@ -74,7 +77,7 @@ class Directories:
             if self._disk.ensure_folder(path):
                 self._disk.sync_folder(os.path.dirname(path))
         created = self._disk.make_folder(self._paths.root)
-        self._restrict_root(created=created)
+        self._restrict_root(created=created, close=close)
         if created:
             self._disk.sync_folder(os.path.dirname(self._paths.root))
         return created
@@ -84,10 +87,10 @@ class Directories:
         if os.path.isdir(self._paths.root):
             self._restrict_root(created=False)
 
-    def _restrict_root(self, *, created: bool) -> None:
+    def _restrict_root(self, *, created: bool, close: bool = True) -> None:
         """Make the store's own folder private if it is ours alone; others may need the mode of any other folder."""
         info = self._disk.folder_info(self._paths.root, link=True)
-        if info.st_mode & 0o777 != FOLDER and (created or not self._foreign()):
+        if info.st_mode & 0o777 != FOLDER and (created or (close and not self._foreign())):
             self._disk.restrict_folder(self._paths.root, info)
 
     def make_certificate(self, name: str) -> str:

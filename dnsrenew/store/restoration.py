@@ -98,7 +98,7 @@ class StoreBuilder:
             raise StoreError.of(texts.STORE_EXISTS, path=self._paths.root, found=found[0])
 
     def _make_root(self, folders: Directories) -> None:
-        folders.make_base()
+        folders.make_base(close=False)
         for part in ("accounts", "certificates"):
             self._disk.remove(os.path.join(self._paths.root, part))
 
@@ -107,7 +107,10 @@ class StoreBuilder:
 
         :param name: its path in the store's folder; see :func:`is_store_file`.
         :raises StoreError: it cannot be written.
+        :raises ValueError: a store has no such file.
         """
+        if not is_store_file(name):
+            raise ValueError(f"not a file of a store: {name!r}")
         path = os.path.join(self._temp, *name.split("/"))
         self._make_folders(os.path.dirname(path))
         mode = PUBLIC if os.path.basename(path) in _PUBLIC else PRIVATE

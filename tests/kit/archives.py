@@ -158,7 +158,11 @@ def tree(folder: Path) -> dict[str, bytes | str]:
 
 
 def make_tar(
-    files: dict[str, bytes], *, sums: bytes | None = None, members: list[tarfile.TarInfo] | None = None
+    files: dict[str, bytes],
+    *,
+    sums: bytes | None = None,
+    members: list[tarfile.TarInfo] | None = None,
+    mode: int = 0o600,
 ) -> bytes:
     """Return an archive as `export` writes it, with these files.
 
@@ -168,7 +172,7 @@ def make_tar(
     with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for name, data in files.items():
             info = tarfile.TarInfo(name)
-            info.size = len(data)
+            info.size, info.mode = len(data), mode
             tar.addfile(info, io.BytesIO(data))
         for member in members or []:
             tar.addfile(member)
@@ -176,7 +180,8 @@ def make_tar(
         info = tarfile.TarInfo("SHA256SUMS")
         info.size = len(lines if sums is None else sums)
         tar.addfile(info, io.BytesIO(lines if sums is None else sums))
-    return gzip.compress(out.getvalue())
+        end = tar.offset + 2 * tarfile.BLOCKSIZE  # tar itself fills the last record
+    return gzip.compress(out.getvalue()[:end])
 
 
 def header(**changes: object) -> bytes:

@@ -243,5 +243,10 @@ class _Unsealed(io.BufferedReader):
             raise damaged(self._file, texts.DAMAGED) from None
 
 
+def digest(member: Member) -> bytes:
+    """Return a hash of all that is used of a file: its name, its content and its mode."""
+    return hashlib.sha256(b"%d %s" % (member.executable, _sum_line(member))).digest()
+
+
 def _sum_line(member: Member) -> bytes:
     return f"{hashlib.sha256(member.data).hexdigest()}  {member.name}\n".encode()

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import files
+from dnsrenew.base.ground import Ground
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.errors import ConfigError, StoreError
@@ -107,24 +108,41 @@ def restore(
 ) -> RestoreResult:
     """Restore an archive. It is verified as a whole before anything is written, and after an error nothing is left.
 
+    Its configuration can run programs, and one that is not sealed can be by anybody.
+
     :param path: the archive, absolute.
     :param target: the configuration to write, absolute; the other files of it go into its folder. The store is the one
         that it names, or the default.
     :param passphrase: of a sealed archive.
-    :param insist: restore although other users can change the folder of the configuration, or the store.
+    :param insist: restore although other users can change the archive, the folder of the configuration, or the store.
     :raises ConfigError: ``restore-exists``, ``config-untrusted``.
     :raises StoreError: ``restore-passphrase``, ``restore-damaged``, ``restore-newer``, ``restore-unreadable``,
-        ``restore-exists``, ``restore-unwritable``; or the store cannot be written.
+        ``restore-exists``, ``restore-unwritable``, ``archive-untrusted``; or the store cannot be written.
     :raises Cancelled: the caller cancelled.
     """
     check_free(target)
     with opened(path) as file:
+        if passphrase is None and not insist:
+            _check_ground(path, file)
         try:
             found = survey(file, passphrase, context)
         except OSError as error:
             reason = (error.strerror or type(error).__name__).lower()
             raise StoreError.of(texts.ARCHIVE_UNREADABLE, file=str(path), reason=reason) from None
         return _Restoration(file, found, target, passphrase=passphrase, insist=insist).run(context)
+
+
+def _check_ground(path: Path, file: BinaryIO) -> None:
+    """Return if nobody but root can have written what root restores.
+
+    :raises StoreError: ``archive-untrusted``.
+    """
+    if os.name == "nt" or os.geteuid() != 0:
+        return
+    ground = Ground()
+    weakness = ground.weakness(path) or ground.weakness_of_open(path, os.fstat(file.fileno()))
+    if weakness is not None:
+        raise StoreError.of(texts.ARCHIVE_UNTRUSTED, **vars(weakness), file=str(path))
 
 
 class _Restoration:
@@ -145,9 +163,14 @@ class _Restoration:
             check_free(path)
             checks.judge(str(path))
         with StoreBuilder(self._store, insist=self._insist) as builder, new_files.NewFiles() as new:
+            verified = iter(self._found.digests)
             for member in archive_file.members(self._file, self._passphrase):
                 context.check()
+                if archive_file.digest(member) != next(verified, None):
+                    raise archive_file.damaged(self._file, texts.DAMAGED)
                 self._put(member, builder, new)
+            if next(verified, None) is not None:
+                raise archive_file.damaged(self._file, texts.DAMAGED)
             self._write(new, self._target, self._found.main_member)  # last: with it, the restored store is in use
             for name, version in self._found.in_force.items():
                 builder.put_into_force(name, version)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.config import locate
 from dnsrenew.operations.archive import texts
-from dnsrenew.operations.archive.archive_file import CONFIG, FORMAT, HEADER, STORE, Member, damaged, members
+from dnsrenew.operations.archive.archive_file import CONFIG, FORMAT, HEADER, STORE, Member, damaged, digest, members
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.paths import FILES
 from dnsrenew.store.restoration import is_store_file
@@ -44,6 +44,7 @@ class ArchiveContents:
     :ivar keyless: the number of certificates whose key is not in the archive.
     :ivar accounts: the number of accounts with their key.
     :ivar old_paths: the files of the configuration that name the folder in which it was.
+    :ivar digests: of every file, in their order: what is read again to be used must be the same.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -56,6 +57,7 @@ class ArchiveContents:
         self.in_force: dict[str, int] = {}
         self.keyless = self.accounts = 0
         self.old_paths: list[str] = []
+        self.digests: list[bytes] = []
         self._file = file
         self._states: dict[str, int | None] = {}
         self._versions: dict[tuple[str, int], set[str]] = {}
@@ -65,6 +67,7 @@ class ArchiveContents:
 
         :raises StoreError: ``restore-damaged``, ``restore-newer``.
         """
+        self.digests.append(digest(member))
         if not self.main:
             self._header(member)
         elif member.name.startswith(CONFIG):

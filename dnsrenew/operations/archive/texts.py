@@ -81,6 +81,11 @@ WRONG_PASSPHRASE: Final = Text(
     "The passphrase does not open {file}. Nothing was restored.",
     "Give the passphrase with which it was exported.",
 )
+ARCHIVE_UNTRUSTED: Final = Text(
+    "archive-untrusted",
+    "Others than {user} can change {path}, and so decide what the unsealed {file} restores.",
+    "Copy {file} to a folder that only {user} can change, check the copy and restore it, or allow it with --insist.",
+)
 CONFIG_EXISTS: Final = Text(
     "restore-exists",
     "{path} exists, and a configuration is never overwritten.",

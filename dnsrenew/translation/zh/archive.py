@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 TEXTS: Final = {
+    "Copy {file} to a folder that only {user} can change, check the copy and restore it, or allow it with --insist.": (
+        "请把 {file} 复制到只有 {user} 能更改的目录，检查该副本并恢复它，或用 --insist 允许。"
+    ),
     "Give --config a file in a folder that you can write to, on a disk with space.": (
         "请为 --config 指定一个文件，所在的目录可供您写入，且磁盘有空间。"
     ),
@@ -20,6 +23,9 @@ TEXTS: Final = {
     ),
     'Put them into files of their own (`"file:NAME"`), or export with --secrets.': (
         '请把它们分别存入单独的文件（`"file:NAME"`），或用 --secrets 导出。'
+    ),
+    "Others than {user} can change {path}, and so decide what the unsealed {file} restores.": (
+        "除 {user} 外的用户可以更改 {path}，从而决定未加密的 {file} 恢复出什么。"
     ),
     "Restore an export of a folder, then run dnsrenew fleet load FOLDER.": (
         "请恢复由目录导出的文件，然后运行 dnsrenew fleet load FOLDER。"
