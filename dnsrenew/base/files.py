@@ -110,13 +110,17 @@ def _open(path: str | os.PathLike[str], flags: int, mode: int = 0, dir_fd: int |
     except FileNotFoundError:
         raise
     except OSError:  # Windows reports a folder as access denied; a socket cannot be opened at all
-        kind = _kind_at(path, dir_fd, follow=not flags & getattr(os, "O_NOFOLLOW", 0))
+        kind = kind_at(path, dir_fd, follow=not flags & getattr(os, "O_NOFOLLOW", 0))
         if kind is not None:
             raise NotAFileError(path, kind) from None
         raise
 
 
-def _kind_at(path: str | os.PathLike[str], dir_fd: int | None, *, follow: bool) -> str | None:
+def kind_at(path: str | os.PathLike[str], dir_fd: int | None = None, *, follow: bool = True) -> str | None:
+    """Return what is at a path, such as ``a pipe``; None if it is a regular file, or nothing.
+
+    :param dir_fd: the open folder that a relative path starts from.
+    """
     try:
         return _kind(os.stat(path, dir_fd=dir_fd, follow_symlinks=follow))
     except OSError:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from dnsrenew.base.safe_folder import HANDLES, Folder
+from dnsrenew.base.open_folder import HANDLES, OpenFolder, open_folder
 
 _TRIES: Final = 3
 """Another run may remove the empty folders in between."""
@@ -29,7 +29,7 @@ class PublicFiles:
 
     Other processes may use the same folders. Calls of one object are made one after the other.
 
-    :param path: the given folder, which exists.
+    :param path: the given folder, which exists; no link of another user may lead to it.
     :param below: the names of the folders, each in the one before.
     """
 
@@ -95,10 +95,10 @@ class PublicFiles:
             self._made.append(tuple(steps[: depth + 1]))
 
     @contextlib.contextmanager
-    def _opened(self, steps: Sequence[str]) -> Iterator[Folder]:
+    def _opened(self, steps: Sequence[str]) -> Iterator[OpenFolder]:
         """Open a folder step by step, so that a link that was put there meanwhile is an error."""
         with contextlib.ExitStack() as held:
-            folder = held.enter_context(Folder.hold(os.path.realpath(self.path), handles=self._handles))
+            folder = held.enter_context(open_folder(os.path.abspath(self.path), handles=self._handles))
             for name in steps:
                 folder = held.enter_context(folder.child(name))
             yield folder

@@ -9,10 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dnsrenew import __version__
+from dnsrenew.base.open_folder import replace_file
 from dnsrenew.cli import doctor_text, fleet, formatting, language, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.language import say
 from dnsrenew.cli.progress import PlainProgress
+from dnsrenew.config import locate
 from dnsrenew.errors import ConfigError, DnsRenewError, StoreError
 from dnsrenew.operations.texts import FLEET_LACKS
 
@@ -154,7 +156,7 @@ def _redacted(
 
 
 def _write_report(invocation: Invocation, found: Sequence[Diagnosis], statuses: Sequence[CertificateStatus]) -> None:
-    """Write the page; only the user can read it.
+    """Write the page; only the user can read it. It is never written to a file of another user, or through his link.
 
     :raises ConfigError: ``usage``: the file cannot be written.
     """
@@ -165,8 +167,7 @@ def _write_report(invocation: Invocation, found: Sequence[Diagnosis], statuses: 
         found, statuses=statuses, now=now, version=__version__, system=_system(), language=language.current(), say=say
     )
     try:
-        with open(path, "w", encoding="utf-8", opener=_private) as file:
-            file.write(page)
+        replace_file(os.path.join(locate.here(), path), page.encode(), 0o600)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise usage(texts.REPORT_UNWRITABLE, path=path, reason=reason) from None
@@ -179,10 +180,6 @@ def _statuses(invocation: Invocation, config: Config) -> list[CertificateStatus]
         return invocation.renewer(config).status(invocation.options.names or None)
     except DnsRenewError:  # the check of the store says why
         return []
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _serve_probe(invocation: Invocation) -> int:

@@ -11,11 +11,11 @@ import errno
 import os
 import secrets
 import stat
-import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from dnsrenew.base.files import is_closed_by_unit, open_file
+from dnsrenew.base import os_calls
+from dnsrenew.base.files import is_closed_by_unit, kind_at, open_file, open_with_info
 from dnsrenew.base.open_folder import ForeignLinkError, OpenFolder, open_folder
 from dnsrenew.base.users import group_id, user_id, user_name
 from dnsrenew.base.values import Frozen
@@ -29,13 +29,10 @@ T = TypeVar("T")
 
 _SUFFIX: Final = ".dnsrenew-new"
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
-_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK | getattr(os, "O_BINARY", 0)
-_READ: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+_READ: Final = os.O_RDONLY | _NO_LINK | getattr(os, "O_BINARY", 0)
 _FULL: Final = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
 _LIMIT: Final = 1 << 20
 """Bytes; a larger file is no certificate, and is not replaced."""
-_RETRY_SECONDS: Final = 2.0
-"""How long a rename is retried on Windows while another program has the file open."""
 
 
 class TargetFile(Frozen, hidden=("content",)):
@@ -59,7 +56,7 @@ class TargetFile(Frozen, hidden=("content",)):
 class Found(Frozen, hidden=("content",)):
     """What is in the place of a file.
 
-    :ivar content: of a link, the content of the file that it leads to; empty if there is none.
+    :ivar content: empty for a link: what it leads to is not opened.
     :ivar link: what it points to, if it is a symbolic link.
     """
 
@@ -89,11 +86,7 @@ def _folder_of(path: str) -> Iterator[OpenFolder]:
     :raises DeployError: ``deploy-unwritable``: another user's link leads to it, or it cannot be opened.
     """
     with contextlib.ExitStack() as stack:
-        try:
-            folder = guard(path, lambda: stack.enter_context(open_folder(os.path.dirname(path))))
-        except ForeignLinkError as error:
-            raise DeployError.of(texts.FOREIGN_LINK, file=path, **vars(error.link)) from None
-        yield folder
+        yield guard(path, lambda: stack.enter_context(open_folder(os.path.dirname(path))))
 
 
 def _inspect(folder: OpenFolder, path: str) -> Found | None:
@@ -103,24 +96,17 @@ def _inspect(folder: OpenFolder, path: str) -> Found | None:
     except FileNotFoundError:
         return None
     if stat.S_ISLNK(info.st_mode):
-        return _inspect_file(folder, name, path, info)
+        link, info = folder.read_link(os.path.basename(path))
+        if kind_at(name, folder.handle) is not None:
+            raise DeployError.of(texts.NOT_A_FILE, path=path)
+        return Found(b"", 0o777, info.st_uid, info.st_gid, link)
     if not stat.S_ISREG(info.st_mode):
         raise DeployError.of(texts.NOT_A_FILE, path=path)
     if info.st_size > _LIMIT:
         raise DeployError.of(texts.TOO_LARGE, path=path)
-    content = _read_all(folder, name, _NO_LINK)
-    return Found(content, stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid, "")
-
-
-def _inspect_file(folder: OpenFolder, name: str, path: str, info: os.stat_result) -> Found:
-    content = b""
-    try:
-        content = _read_all(folder, name, 0)[:_LIMIT]
-    except IsADirectoryError:
-        raise DeployError.of(texts.NOT_A_FILE, path=path) from None
-    except OSError:  # it leads nowhere, to no file, or where we may not read
-        pass
-    return Found(content, 0o777, info.st_uid, info.st_gid, os.readlink(name, dir_fd=folder.handle))
+    handle, info = open_with_info(name, _READ, dir_fd=folder.handle)
+    with open(handle, "rb") as file:
+        return Found(file.read(_LIMIT + 1), stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid, "")
 
 
 def read_file(path: str) -> bytes | None:
@@ -130,11 +116,6 @@ def read_file(path: str) -> bytes | None:
     """
     found = inspect(path)
     return None if found is None or found.link else found.content
-
-
-def _read_all(folder: OpenFolder, name: str, flags: int) -> bytes:
-    with open(open_file(name, _READ | flags, dir_fd=folder.handle), "rb") as file:
-        return file.read(_LIMIT + 1)
 
 
 def write_aside(file: TargetFile) -> str:
@@ -148,9 +129,9 @@ def write_aside(file: TargetFile) -> str:
     with _folder_of(file.path) as folder:
         name = folder.at(os.path.basename(temp))
         if file.link:
-            guard(file.path, lambda: os.symlink(file.link, name, dir_fd=folder.handle))
+            guard(file.path, lambda: _make_link(folder, os.path.basename(temp), file))
             return temp
-        handle = guard(file.path, lambda: os.open(name, _CREATE, 0o600, dir_fd=folder.handle))
+        handle = guard(file.path, lambda: folder.create(os.path.basename(temp), 0o600))
         try:
             with open(handle, "wb") as out:
                 _set_owner(handle, file)
@@ -161,10 +142,32 @@ def write_aside(file: TargetFile) -> str:
     return temp
 
 
+def _make_link(folder: OpenFolder, name: str, file: TargetFile) -> None:
+    """Make a link with its owner.
+
+    One that belongs to root is followed. So that of another user is made in a folder that he cannot open, until it is
+    his.
+    """
+    if file.owner is None or file.group is None:
+        os.symlink(file.link, folder.at(name), dir_fd=folder.handle)
+        return
+    closed = f"{name}.d"
+    folder.make(closed, 0o700)
+    try:
+        with folder.child(closed) as own:
+            info = os.stat(own.at(os.curdir), dir_fd=own.handle)
+            if info.st_uid != os.geteuid() or info.st_mode & 0o077:
+                raise PermissionError(errno.EPERM, "another user replaced the folder", own.path)
+            os.symlink(file.link, own.at(name), dir_fd=own.handle)
+            os.chown(own.at(name), int(file.owner), int(file.group), dir_fd=own.handle, follow_symlinks=False)
+            os.rename(own.at(name), folder.at(name), src_dir_fd=own.handle, dst_dir_fd=folder.handle)
+    finally:
+        with contextlib.suppress(OSError):
+            folder.remove_folder(closed)
+
+
 def _write(handle: int, file: TargetFile) -> None:
-    view = memoryview(file.content)
-    while view:
-        view = view[os.write(handle, view) :]
+    os_calls.write_all(handle, file.content)
     if hasattr(os, "fchmod"):  # after the owner was set: a change of owner may clear bits of the mode
         os.fchmod(handle, file.mode)
 
@@ -235,31 +238,13 @@ def rename(source: str, target: str) -> None:
     :raises DeployError: ``deploy-unwritable``: another user's link leads to the target.
     """
     with _folder_of(target) as folder:
-        _rename(folder, os.path.basename(source), os.path.basename(target))
-
-
-def _rename(folder: OpenFolder, source: str, target: str) -> None:
-    end = time.monotonic() + _RETRY_SECONDS
-    while True:
-        try:
-            os.replace(folder.at(source), folder.at(target), src_dir_fd=folder.handle, dst_dir_fd=folder.handle)
-            return
-        except PermissionError:
-            if os.name != "nt" or time.monotonic() >= end:
-                raise
-        time.sleep(0.05)
+        os_calls.replace(folder.at(os.path.basename(source)), folder.at(os.path.basename(target)), folder.handle)
 
 
 def sync_folder(folder: str) -> None:
     """Make the names in a folder durable, where the system can."""
-    if os.name == "nt":
-        return
-    with contextlib.suppress(OSError):  # some file systems cannot; the files themselves are synced
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    with contextlib.suppress(OSError), open_folder(folder) as opened:
+        opened.sync()
 
 
 def guard(path: str, call: Callable[[], T]) -> T:
@@ -274,6 +259,8 @@ def guard(path: str, call: Callable[[], T]) -> T:
 
 
 def _unwritable(path: str, error: OSError) -> DeployError:
+    if isinstance(error, ForeignLinkError):
+        return DeployError.of(texts.FOREIGN_LINK, file=path, **vars(error.link))
     text: Text = texts.FULL if error.errno in _FULL else texts.UNWRITABLE
     if is_closed_by_unit(error):
         text = texts.READ_ONLY

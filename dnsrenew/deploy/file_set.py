@@ -100,8 +100,8 @@ def _has_attributes(found: Found, file: TargetFile) -> bool:
 
 
 def _kept(old: Mapping[str, Found | None]) -> dict[str, bytes]:
-    """Return what to keep; nothing if a file did not exist: it cannot come back, and the others would not fit."""
-    known = {path: found for path, found in old.items() if found is not None}
+    """Return what to keep; nothing if a file cannot come back, because it did not exist: the others would not fit."""
+    known = {path: found for path, found in old.items() if found is not None and _can_come_back(found)}
     if len(known) < len(old):
         return {}
     attributes = {path: [found.mode, found.uid, found.gid, found.link] for path, found in known.items()}
@@ -109,6 +109,11 @@ def _kept(old: Mapping[str, Found | None]) -> dict[str, bytes]:
         **{path: found.content for path, found in known.items()},
         _ATTRIBUTES: json.dumps(attributes).encode(),
     }
+
+
+def _can_come_back(found: Found) -> bool:
+    """Tell whether a link would be as before: only root can give one to another user, whose links are not followed."""
+    return not found.link or os.name == "nt" or os.geteuid() == 0 or found.uid in {0, os.geteuid()}
 
 
 def _old_file(file: TargetFile, content: bytes, attributes: Sequence[int | str] | None) -> TargetFile:

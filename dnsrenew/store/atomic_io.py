@@ -14,9 +14,10 @@ import stat
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+from dnsrenew.base import os_calls
 from dnsrenew.base.files import open_with_info
 from dnsrenew.errors import StoreError
-from dnsrenew.store import os_calls, os_errors, removal, texts
+from dnsrenew.store import os_errors, removal, texts
 from dnsrenew.store.os_errors import TEMP_PREFIX
 
 T = TypeVar("T")

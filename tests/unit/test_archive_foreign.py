@@ -74,7 +74,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, file: Path, data: bytes, *, appen
         {"store/fingerprint.key": None},
         {},
     ],
-    ids=lambda change: " ".join(change),
+    ids=" ".join,
 )
 def test_what_was_verified_is_what_is_written(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured, change: dict[str, bytes | None]

@@ -10,9 +10,14 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.deploy import engine
+from dnsrenew.deploy.entry import entry
 from dnsrenew.deploy.file_set import TargetFile, complete_renames, is_in_place, replace_files
 from dnsrenew.errors import DeployError
-from tests.kit.deployments import KeptFiles
+from dnsrenew.model import Deployment, DeploymentResult
+from dnsrenew.runtime.context import Context
+from tests.kit.deployments import KeptFiles, make_certificate
+from tests.kit.users import NOBODY, acting_as, open_way
 
 pytestmark = pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="gives files to another user")
 OTHER = 54321
@@ -106,3 +111,120 @@ def test_folders_of_another_user_and_links_of_root_are_used(home: Path) -> None:
     os.chown(home / "tls", 0, 0, follow_symlinks=False)
     put(home / "tls/cert.pem")
     assert (home.parent / "etc/cert.pem").read_text() == "new"
+
+
+# ── a link that is put back after a failed deployment ───────────────────────────────────
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> Path:
+    """A folder of `nobody` whose certificate is a link of his to a folder of root."""
+    home = open_way(tmp_path) / "home"
+    for folder in (tmp_path / "victim", home, home / "tls"):
+        folder.mkdir(mode=0o755)
+    (home / "tls/cert.pem").symlink_to(tmp_path / "victim")
+    for path in (home, home / "tls", home / "tls/cert.pem"):
+        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+    return home / "tls"
+
+
+def failing(path: Path, folder: Path) -> DeploymentResult:
+    """Deploy to a file with a real program that fails."""
+    one = entry(Deployment("files", combined=str(path), reload=("/bin/false",)))
+    kept = KeptFiles()
+    (result,) = engine.deploy(Context().for_certificate("home"), [one], make_certificate(folder), lambda _: kept)
+    return result
+
+
+def links(folder: Path) -> dict[str, int]:
+    """Return every link below a folder with its owner."""
+    return {path.name: path.lstat().st_uid for path in folder.rglob("*") if path.is_symlink()}
+
+
+def test_a_link_that_is_put_back_keeps_its_owner(tls: Path, tmp_path: Path) -> None:
+    """After a failed deployment, a link of another user is his as before, and leads nowhere for the next one."""
+    (tls / "cert.pem").unlink()
+    (tls / "cert.pem").symlink_to("old.pem")
+    (tls / "old.pem").write_text("old")
+    os.chown(tls / "cert.pem", NOBODY, NOBODY, follow_symlinks=False)
+    assert failing(tls / "cert.pem", tmp_path / "versions").rolled_back
+    assert links(tls) == {"cert.pem": NOBODY}
+    assert sorted(os.listdir(tls)) == ["cert.pem", "old.pem"]
+    (tls / "cert.pem").unlink()
+    (tls / "cert.pem").symlink_to(tmp_path / "victim")
+    os.chown(tls / "cert.pem", NOBODY, NOBODY, follow_symlinks=False)
+    with acting_as(NOBODY):
+        tls.rename(tls.parent / "old")
+        (tls.parent / "old/cert.pem").rename(tls)
+    with pytest.raises(DeployError) as caught:
+        put(tls / "cert.pem")
+    assert caught.value.code == "deploy-unwritable"
+    assert os.listdir(tmp_path / "victim") == []
+
+
+def test_a_link_cannot_be_taken_before_it_is_given_back(
+    tls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The owner of the folder never gets hold of a link of root, at whatever moment he looks."""
+    (tls / "cert.pem").unlink()
+    (tls / "cert.pem").symlink_to("old.pem")
+    os.chown(tls / "cert.pem", NOBODY, NOBODY, follow_symlinks=False)
+    make, seen = os.symlink, list[str]()
+
+    def makes(*arguments: Any, **options: Any) -> None:
+        make(*arguments, **options)
+        seen.append("made")
+        with acting_as(NOBODY):
+            for path in tls.rglob("*"):
+                if path.is_symlink() and path.lstat().st_uid == 0:
+                    path.rename(tls.parent / "taken")
+
+    monkeypatch.setattr(os, "symlink", makes)
+    failing(tls / "cert.pem", tmp_path / "versions")
+    assert seen
+    assert not os.path.lexists(tls.parent / "taken")
+
+
+def test_a_folder_that_is_put_in_place_of_that_of_the_link(
+    tls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the folder in which the link is made is replaced, no link is made in that of the other user."""
+    (tls / "cert.pem").unlink()
+    (tls / "cert.pem").symlink_to("old.pem")
+    os.chown(tls / "cert.pem", NOBODY, NOBODY, follow_symlinks=False)
+    make = os.mkdir
+
+    def makes(name: Any, *arguments: Any, **options: Any) -> None:
+        make(name, *arguments, **options)
+        if str(name).startswith(".cert.pem"):
+            with acting_as(NOBODY):
+                (tls / str(name)).rename(tls / "moved")
+                make(tls / str(name), 0o700)
+
+    monkeypatch.setattr(os, "mkdir", makes)
+    assert not failing(tls / "cert.pem", tmp_path / "versions").rolled_back
+    assert 0 not in links(tls.parent).values()
+
+
+def test_a_link_of_root_is_put_back_as_one_of_root(tls: Path, tmp_path: Path) -> None:
+    """Root's own link is root's after a failed deployment, also in a folder of another user."""
+    (tls / "cert.pem").unlink()
+    (tls / "old.pem").write_text("old")
+    (tls / "cert.pem").symlink_to("old.pem")
+    assert failing(tls / "cert.pem", tmp_path / "versions").rolled_back
+    assert links(tls) == {"cert.pem": 0}
+    assert (tls / "cert.pem").read_text() == "old"
+
+
+def test_an_ordinary_user_puts_back_no_link_of_another_one(tls: Path, tmp_path: Path) -> None:
+    """A user who cannot give a link back to its owner does not make it his own: nothing is put back."""
+    (tls / "cert.pem").unlink()
+    (tls / "cert.pem").symlink_to("old.pem")
+    os.chown(tls / "cert.pem", NOBODY, NOBODY, follow_symlinks=False)
+    tls.chmod(0o777)
+    (tmp_path / "versions").mkdir()
+    os.chown(tmp_path / "versions", OTHER, OTHER)
+    with acting_as(OTHER):
+        assert not failing(tls / "cert.pem", tmp_path / "versions").rolled_back
+    assert links(tls) == {}
+    assert (tls / "cert.pem").stat().st_uid == OTHER

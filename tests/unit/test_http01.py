@@ -18,8 +18,8 @@ from typing import Any, Final
 import pytest
 
 from dnsrenew.base import threads
+from dnsrenew.base.open_folder import HANDLES, OpenFolder
 from dnsrenew.base.public_files import PublicFiles
-from dnsrenew.base.safe_folder import HANDLES, Folder
 from dnsrenew.challenges import listeners as challenge_listeners
 from dnsrenew.challenges import server as challenge_server
 from dnsrenew.challenges.http01 import listener, server
@@ -739,10 +739,10 @@ def test_a_file_in_the_way(tmp_path: Path, handles: bool) -> None:
 def test_a_webroot_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """The error has the reason of the system, and nothing is left in the webroot."""
 
-    def create(self: Folder, name: str) -> int:
+    def create(self: OpenFolder, name: str, mode: int) -> int:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(Folder, "_create", create)
+    monkeypatch.setattr(OpenFolder, "create", create)
     with pytest.raises(ChallengeError) as caught:
         webroot_at(tmp_path).check("probe")
     assert caught.value.code == "http-webroot-unwritable"
@@ -757,17 +757,17 @@ def test_a_webroot_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_folders_that_another_run_removes_are_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Folders that another process removes at the same time are made again."""
-    real = Folder.write
+    real = OpenFolder.write
     times: list[int] = []
 
-    def write(self: Folder, name: str, content: bytes) -> None:
+    def write(self: OpenFolder, name: str, content: bytes) -> None:
         if not times:
             times.append(1)
             (tmp_path / ".well-known/acme-challenge").rmdir()
             (tmp_path / ".well-known").rmdir()
         real(self, name, content)
 
-    monkeypatch.setattr(Folder, "write", write)
+    monkeypatch.setattr(OpenFolder, "write", write)
     webroot = webroot_at(tmp_path)
     webroot.add(TOKEN, ANSWER)
     assert (tmp_path / PATH[1:]).read_bytes() == ANSWER
@@ -1056,14 +1056,14 @@ def test_what_cannot_be_removed_is_a_warning(
     placed = http01.place(context, {"a.test": route, "b.test": route})
     values = [http01.value(placed[name], name[0], name) for name in placed]
     http01.publish(context, values)
-    real = Folder.remove
+    real = OpenFolder.remove
 
-    def remove(self: Folder, name: str) -> None:
+    def remove(self: OpenFolder, name: str) -> None:
         if name == "a":
             raise PermissionError(errno.EACCES, "Permission denied")
         real(self, name)
 
-    monkeypatch.setattr(Folder, "remove", remove)
+    monkeypatch.setattr(OpenFolder, "remove", remove)
     http01.withdraw(context, values)
     assert tree(tmp_path)[-1] == ".well-known/acme-challenge/a"
     assert recorder.kinds == ["http-published", "http-kept", "warning"]

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base import os_calls
 from dnsrenew.base.values import replace
 from dnsrenew.config.metrics import MetricsSettings
 from dnsrenew.errors import ConfigError
@@ -19,8 +20,9 @@ from dnsrenew.events import Event
 from dnsrenew.model import CertificateSpec, Outcome
 from dnsrenew.renewal import renew
 from dnsrenew.renewer import Renewer
-from dnsrenew.store import FolderStore, os_calls
-from dnsrenew.watch.metrics.textfile import replace_file
+from dnsrenew.runtime.context import Context
+from dnsrenew.store import FolderStore
+from dnsrenew.watch.metrics.textfile import write_text
 from tests.kit.clock import START, FakeClock
 from tests.kit.stores import SPEC, keep
 from tests.kit.watching import config_for, parsed, value
@@ -163,14 +165,14 @@ def test_it_is_replaced_as_a_whole(stage: TextfileStage) -> None:
     """A reader with the open file still reads the old content. A link in its place is replaced, not followed."""
     stage.file.write_text("old\n")
     with stage.file.open() as reader:
-        replace_file(str(stage.file), b"new\n")
+        write_text(str(stage.file), "new\n", Context())
         assert reader.read() == "old\n"
     assert stage.file.read_text() == "new\n"
     victim = stage.file.with_name("victim")
     victim.write_text("keep\n")
     stage.file.unlink()
     stage.file.symlink_to(victim)
-    replace_file(str(stage.file), b"new\n")
+    write_text(str(stage.file), "new\n", Context())
     assert victim.read_text() == "keep\n"
     assert not stage.file.is_symlink()
 

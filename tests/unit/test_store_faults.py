@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from dnsrenew.base import os_calls
 from dnsrenew.errors import StoreError
 from dnsrenew.model.account import AccountData
 from dnsrenew.runtime.context import Context
-from dnsrenew.store import AtomicFiles, FolderStore, os_calls
+from dnsrenew.store import AtomicFiles, FolderStore
 from dnsrenew.store.os_errors import translate
 from tests.kit.stores import (
     DIRECTORY,
@@ -184,7 +185,7 @@ class Windows:
         """Let time pass."""
         self.passed += seconds
 
-    def replace(self, source: str, target: str) -> None:
+    def replace(self, source: str, target: str, **_: None) -> None:
         """Refuse while the file is open."""
         if self.passed < self.seconds:
             raise PermissionError(errno.EACCES, "The process cannot access the file")

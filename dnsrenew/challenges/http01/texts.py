@@ -51,6 +51,11 @@ WEBROOT_LINK: Final = Text(
     "A symbolic link leads from {path} out of the webroot to {leads_to}.",
     "Replace the link with a folder, or set webroot to a folder without such a link.",
 )
+WEBROOT_FOREIGN_LINK: Final = Text(
+    "http-webroot-link",
+    "{path}, on the way to the webroot {webroot}, is a link of {owner}, so {owner} decides where {user} writes files.",
+    "Set webroot to the folder that the link leads to, or run `{command}`.",
+)
 WEBROOT_MISSING: Final = Text(
     "http-webroot-missing",
     "The webroot {webroot} is not a folder.",

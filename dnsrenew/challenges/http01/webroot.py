@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.files import is_closed_by_unit
+from dnsrenew.base.open_folder import ForeignLinkError
 from dnsrenew.base.public_files import OutsideLinkError
 from dnsrenew.challenges.contents import Contents
 from dnsrenew.challenges.http01 import texts
@@ -24,7 +25,8 @@ FOLDERS: Final = (".well-known", "acme-challenge")
 class Webroot:
     """One folder that a web server serves. Thread-safe; other processes may use it too.
 
-    Other users can often write there, and dnsrenew may run as root, so a link that leads out of it is refused.
+    Other users can often write there, and dnsrenew may run as root, so a link that leads out of it is refused, and one
+    of another user that leads to it.
 
     :ivar files: those in it.
     """
@@ -96,6 +98,8 @@ class Webroot:
         webroot, path = self.files.path, self.files.folder
         if isinstance(error, OutsideLinkError):
             return ChallengeError.of(texts.WEBROOT_LINK, webroot=webroot, path=path, leads_to=error.leads_to)
+        if isinstance(error, ForeignLinkError):
+            return ChallengeError.of(texts.WEBROOT_FOREIGN_LINK, webroot=webroot, **vars(error.link))
         evidence = {"webroot": webroot, "errno": error.errno, "cause": f"{type(error).__name__}: {error}"}
         if not os.path.isdir(webroot) and not isinstance(error, PermissionError):
             return ChallengeError.of(texts.WEBROOT_MISSING, **evidence)

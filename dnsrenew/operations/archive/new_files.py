@@ -1,10 +1,13 @@
-"""Writes new files, all or none, and never over a file that exists."""
+"""Writes new files, all or none, never over a file that exists, and through no link of another user."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from dnsrenew.base import os_calls
+from dnsrenew.base.open_folder import OpenFolder, open_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +19,6 @@ if TYPE_CHECKING:
 PRIVATE: Final = 0o600
 PROGRAM: Final = 0o700
 _FOLDER: Final = 0o700
-_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 class NewFiles:
@@ -26,27 +28,29 @@ class NewFiles:
     """
 
     def __init__(self) -> None:
-        self._staged: list[tuple[str, str]] = []
-        self._placed: list[str] = []
-        self._folders: list[str] = []
+        self._held = contextlib.ExitStack()
+        self._open: dict[str, OpenFolder] = {}
+        self._staged: list[tuple[OpenFolder, str, str]] = []
+        self._placed: list[tuple[OpenFolder, str]] = []
+        self._made: list[tuple[OpenFolder, str]] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _error: object, _traceback: TracebackType | None) -> None:
-        if kind is not None:
-            self._undo()
+        with self._held:
+            if kind is not None:
+                self._undo()
 
     def open(self, path: Path, mode: int = PRIVATE) -> BinaryIO:
         """Open a new file for writing; it gets its name with :meth:`commit`.
 
-        :raises OSError: it cannot be created.
+        :raises OSError: it cannot be created (``ForeignLinkError``: another user's link is on the way).
         """
-        temp = os.path.join(path.parent, f".{path.name[:100]}.{os.getpid()}-{len(self._staged)}.tmp")
-        handle = os.open(temp, _CREATE, mode)
-        self._staged.append((temp, str(path)))
-        if hasattr(os, "fchmod"):
-            os.fchmod(handle, mode)
+        folder = self._folder(str(path.parent))
+        temp = f".{path.name[:100]}.{os.getpid()}-{len(self._staged)}.tmp"
+        handle = folder.create(temp, mode)
+        self._staged.append((folder, temp, path.name))
         return os.fdopen(handle, "wb")
 
     def write(self, path: Path, member: Member, mode: int = PRIVATE) -> None:
@@ -66,32 +70,40 @@ class NewFiles:
         :raises OSError: it cannot be written.
         """
         while self._staged:
-            temp, path = self._staged[0]
-            _put(temp, path)
-            self._placed.append(path)
+            folder, temp, name = self._staged[0]
+            try:
+                _put(folder, temp, name)
+            except FileExistsError as error:
+                path = os.path.join(folder.path, name)
+                raise FileExistsError(error.errno, error.strerror, temp, None, path) from None
+            self._placed.append((folder, name))
             self._staged.pop(0)
-        for folder in {os.path.dirname(path) for path in self._placed}:
-            _sync_folder(folder)
+        for folder in self._open.values():
+            folder.sync()
 
     def _undo(self) -> None:
         """Remove all files again, and the folders that were made for them, as far as possible."""
-        for path in [*(temp for temp, _ in self._staged), *self._placed]:
+        for folder, name in [*((folder, temp) for folder, temp, _ in self._staged), *self._placed]:
             with contextlib.suppress(OSError):
-                os.unlink(path)
-        for folder in reversed(self._folders):
+                folder.remove(name)
+        for folder, name in reversed(self._made):
             with contextlib.suppress(OSError):  # another process has put something there
-                os.rmdir(folder)
-        self._staged, self._placed, self._folders = [], [], []
+                folder.remove_folder(name)
 
-    def _make_folders(self, folder: str) -> None:
+    def _folder(self, path: str) -> OpenFolder:
+        if path not in self._open:
+            self._open[path] = self._held.enter_context(open_folder(path))
+        return self._open[path]
+
+    def _make_folders(self, path: str) -> None:
         missing = []
-        while not os.path.isdir(folder):
-            missing.append(folder)
-            folder = os.path.dirname(folder)
+        while not os.path.isdir(path):
+            missing.append(path)
+            path = os.path.dirname(path)
         for each in reversed(missing):
-            os.mkdir(each, _FOLDER)
-            self._folders.append(each)
-            os.chmod(each, _FOLDER)
+            above, name = self._folder(os.path.dirname(each)), os.path.basename(each)
+            above.make(name, _FOLDER)
+            self._made.append((above, name))
 
 
 def sync(file: BinaryIO) -> None:
@@ -103,26 +115,17 @@ def sync(file: BinaryIO) -> None:
     os.fsync(file.fileno())
 
 
-def _put(temp: str, path: str) -> None:
+def _put(folder: OpenFolder, temp: str, name: str) -> None:
     """Give a file its name, unless another one has it."""
+    here, relative = folder.handle, dict[str, Any]()
+    if here is not None:
+        relative = {"src_dir_fd": here, "dst_dir_fd": here, "follow_symlinks": False}
     try:
-        os.link(temp, path)
+        os.link(folder.at(temp), folder.at(name), **relative)
     except FileExistsError:
         raise
     except OSError:  # a file system without hard links
-        if os.path.lexists(path):
-            raise FileExistsError(None, None, temp, None, path) from None
-        os.rename(temp, path)
+        os.close(folder.create(name, PRIVATE))  # takes the name, or finds it taken
+        os_calls.replace(folder.at(temp), folder.at(name), here)
         return
-    os.unlink(temp)
-
-
-def _sync_folder(folder: str) -> None:
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # some file systems cannot
-            os.fsync(handle)
-    finally:
-        os.close(handle)
+    folder.remove(temp)

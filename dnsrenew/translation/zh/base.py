@@ -14,6 +14,7 @@ TEXTS: Final = {
     "longer than {most} characters": "长于 {most} 个字符",
     "not an IP address": "不是 IP 地址",
     "not an internationalized domain name: {error}": "不是国际化域名：{error}",
+    "the link {link} belongs to {owner}": "链接 {link} 属于 {owner}",
     "the label {label} is not made of 1 to 63 letters, digits and hyphens": (
         "标签 {label} 不是由 1 到 63 个字母、数字和连字符组成的"
     ),

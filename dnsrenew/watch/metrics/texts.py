@@ -11,6 +11,11 @@ UNWRITABLE: Final = Text(
     "The metrics cannot be written to {path}: {cause}.",
     "Set `textfile` in [metrics] to a file in a folder that exists and that the user of dnsrenew can write to.",
 )
+FOREIGN_LINK: Final = Text(
+    "metrics-unwritable",
+    "{path}, on the way to the metrics at {file}, is a link of {owner}, so {owner} decides which file {user} replaces.",
+    "Set `textfile` in [metrics] to a path without this link, or run `{command}`.",
+)
 UNWRITABLE_FULL: Final = Text(
     "metrics-unwritable",
     "The metrics cannot be written to {path}: the disk is full.",

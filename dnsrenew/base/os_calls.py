@@ -15,12 +15,15 @@ _RETRY_SECONDS: Final = 2.0
 _RETRY_PAUSE: Final = 0.05
 
 
-def replace(source: str, target: str) -> None:
-    """Rename. On Windows, retry for :data:`_RETRY_SECONDS` while another program has the file open (virus scanner)."""
+def replace(source: str, target: str, folder: int | None = None) -> None:
+    """Rename. On Windows, retry for :data:`_RETRY_SECONDS` while another program has the file open (virus scanner).
+
+    :param folder: the open folder that both paths start from.
+    """
     end = time.monotonic() + _RETRY_SECONDS
     while True:
         try:
-            os.replace(source, target)
+            os.replace(source, target, src_dir_fd=folder, dst_dir_fd=folder)
             return
         except PermissionError:
             if _WINDOWS and os.path.isdir(target):  # other systems report this themselves
