@@ -31,6 +31,7 @@ TYPES: Final[Mapping[str, str]] = {
     "names": "list of texts",
     "address": "`HOST:PORT`",
     "addresses": "`HOST:PORT`, or a list",
+    "socket": "path, or `HOST:PORT`",
     "owner": "name or number",
     "group": "name or number",
 }

@@ -54,6 +54,13 @@ def join(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def is_here(host: str) -> bool:
+    """Tell whether a host name or address is this machine: nobody on the way can read what is sent to it."""
+    import ipaddress  # slow to import, and few configurations need it
+
+    return host == "localhost" or (is_ip(host) and ipaddress.ip_address(host).is_loopback)
+
+
 def is_ip(text: str) -> bool:
     """Tell whether the text is an IPv4 or IPv6 address."""
     import ipaddress  # slow to import, and few configurations need it

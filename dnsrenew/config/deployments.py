@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base import host_port
 from dnsrenew.base.values import replace
 from dnsrenew.config import texts
 from dnsrenew.config.cas import trust_file
@@ -130,6 +131,14 @@ def _addresses(value: Any, scope: FieldScope, path: KeyPath) -> tuple[str, ...]:
     return tuple(list_of(target_address, texts.ADDRESSES, least=1)(items, scope, path))
 
 
+def _socket(value: Any, scope: FieldScope, path: KeyPath) -> str:
+    """Read the path of a socket, or an address to which a key can be sent that is not encrypted."""
+    where = text(value, scope, path)
+    if not where.startswith("/") and not host_port.is_here(host_port.split(target_address(where, scope, path))[0]):
+        raise FieldError(texts.SOCKET)
+    return where
+
+
 def _owner(value: Any, scope: FieldScope, path: KeyPath) -> str:
     from dnsrenew.base.users import user_id
 
@@ -181,6 +190,7 @@ _READERS: Final[Mapping[str, ReadField]] = {
     "names": list_of(text, texts.TEXTS),
     "address": target_address,
     "addresses": _addresses,
+    "socket": _socket,
     "owner": _owner,
     "group": _group,
 }

@@ -179,10 +179,5 @@ def _texts(value: Any) -> Iterator[str]:
 
 def is_safe(url: str) -> bool:
     """Tell whether nobody on the way can read what is sent to an address: it is HTTPS, or on this machine."""
-    import ipaddress
-
     parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme == "https" or host == "localhost":
-        return True
-    return host_port.is_ip(host) and ipaddress.ip_address(host).is_loopback
+    return parts.scheme == "https" or host_port.is_here(parts.hostname or "")

@@ -28,6 +28,7 @@ Kind = Literal[
     "remote",
     "address",
     "addresses",
+    "socket",
     "choice",
     "owner",
     "group",
@@ -37,7 +38,8 @@ Kind = Literal[
 
 ``path`` is a file that is written, ``file`` one that is read, ``private`` one that is read and has a secret, ``trust``
 one with root certificates. ``limit`` is seconds, more than 0. ``words`` is a command of this machine as a list,
-``remote`` one of another machine or of a container, ``address`` a ``HOST:PORT``, ``owner`` an existing user.
+``remote`` one of another machine or of a container, ``address`` a ``HOST:PORT``, ``socket`` that of a program of this
+machine, ``owner`` an existing user.
 """
 
 

@@ -87,6 +87,11 @@ PROGRAM_LATE: Final = Text(
 
 # ── HTTP ────────────────────────────────────────────────────────────────────────────────
 
+HAPROXY_PLAIN: Final = Text(
+    "deploy-refused",
+    "{socket} is not encrypted and not on this machine, so nothing was sent.",
+    "Set `socket` to the runtime socket of an HAProxy on this machine, or deploy with ssh.",
+)
 WEBHOOK_PLAIN: Final = Text(
     "deploy-refused",
     "{url} is not encrypted, so nothing was sent.",

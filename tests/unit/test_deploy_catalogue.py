@@ -77,6 +77,11 @@ def test_a_program_of_another_machine_is_taken_as_it_is(tmp_path: Path) -> None:
         ("webhook", {"url": "http://hook.test/path-word"}, "names this machine"),
         ("caddy", {"url": "http://caddy.test:2019", "certificate": "/c.pem", "key": "/k.pem"}, "names this machine"),
         ("hfs", {"url": "http://hfs.test", "user": "a", "password": "env:X"}, "names this machine"),
+        ("haproxy", {"socket": "198.51.100.7:9999", "certificate": "/c.pem"}, "names this machine"),
+        ("haproxy", {"socket": "lb.test:9999", "certificate": "/c.pem"}, "names this machine"),
+        ("haproxy", {"socket": "[2001:db8::1]:9999", "certificate": "/c.pem"}, "names this machine"),
+        ("haproxy", {"socket": "0.0.0.0:9999", "certificate": "/c.pem"}, "names this machine"),
+        ("haproxy", {"socket": "haproxy.sock", "certificate": "/c.pem"}, "HOST:PORT"),
         ("proxmox", {"url": "https://pve.test:8006"}, "`user` and `password`"),
         ("proxmox", {"url": "https://pve.test:8006", "user": "root@pam"}, "`user` and `password`"),
         ("truenas", {"url": "https://nas.test", "password": "env:X"}, "`user` and `password`"),
@@ -106,13 +111,17 @@ def test_mistakes(to: str, options: Mapping[str, Any], words: str, tmp_path: Pat
         ("webhook", {"url": "http://[::1]:8080/hook"}),
         ("hfs", {"url": "http://127.0.0.1:8080", "user": "a", "password": "env:X"}),
         ("hfs", {"url": "http://hfs.test"}),
+        ("haproxy", {"socket": "/run/haproxy/admin.sock", "certificate": "/c.pem"}),
+        ("haproxy", {"socket": "127.0.0.1:9999", "certificate": "/c.pem"}),
+        ("haproxy", {"socket": "[::1]:9999", "certificate": "/c.pem"}),
+        ("haproxy", {"socket": "localhost:9999", "certificate": "/c.pem"}),
         ("truenas", {"url": "https://nas.test", "user": "root", "password": "env:X"}),
         ("files", {"key": "/k.pem", "key_mode": "0440", "group": "0"}),
         ("files", {"key": "/k.pem", "key_mode": "0400", "timeout": 0.5, "verify_timeout": 0}),
     ],
 )
 def test_entries_that_can_work(to: str, options: Mapping[str, Any], tmp_path: Path) -> None:
-    """Plain HTTP on this machine, a password instead of a token, and modes for the group are valid."""
+    """Plain HTTP and a socket on this machine, a password instead of a token, and modes for the group are valid."""
     assert read(tmp_path, to, options).to == to
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -32,6 +33,7 @@ from dnsrenew.runtime.context import Context
 from tests.kit.api_server import Api
 from tests.kit.deployments import KeptFiles, deployer_context, make_certificate
 from tests.kit.folders import here
+from tests.kit.namespaces import run_python
 
 # ── hfs ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -113,6 +115,42 @@ def test_an_expired_one_does_not_come_back(tmp_path: Path) -> None:
     (result,) = engine.deploy(Context().for_certificate("home"), [failing], new, lambda _: kept)
     assert (result.ok, result.rolled_back) == (False, False)
     assert Pkcs12Deployer(deployer_context(options)).check(new)
+
+
+# ── haproxy ─────────────────────────────────────────────────────────────────────────────
+
+FAR_HAPROXY = """if True:
+    import socket, subprocess, sys, threading
+    from pathlib import Path
+    from dnsrenew.deploy import engine
+    from dnsrenew.deploy.entry import entry
+    from dnsrenew.model import Deployment
+    from dnsrenew.runtime.context import Context
+    from tests.kit.deployments import KeptFiles, make_certificate
+    for words in ("link set lo up", "address add 198.51.100.7/32 dev lo"):
+        subprocess.run(["ip", *words.split()], check=True)
+    folder, host = Path(sys.argv[1]), sys.argv[2]
+    received = []
+    def serve(listener):
+        while True:
+            connection = listener.accept()[0]
+            received.append(connection.recv(1 << 16))
+            connection.close()
+    with socket.create_server((host, 9999)) as listener:
+        threading.Thread(target=serve, args=[listener], daemon=True).start()
+        options = {"socket": f"{host}:9999", "certificate": str(folder / "site.pem")}
+        one, kept = entry(Deployment("haproxy", **options)), KeptFiles()
+        new = make_certificate(folder / "versions")
+        (result,) = engine.deploy(Context().for_certificate("home"), [one], new, lambda _: kept)
+    print(result.error.code, any(b"PRIVATE KEY" in each for each in received), bool(received))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="makes a network namespace")
+@pytest.mark.parametrize(("host", "said"), [("198.51.100.7", "False False"), ("127.0.0.1", "True True")])
+def test_haproxy_gets_the_key_on_this_machine_only(tmp_path: Path, host: str, said: str) -> None:
+    """Nothing is sent to an HAProxy at the address of another machine; at a loopback address it gets the key."""
+    assert run_python(FAR_HAPROXY, str(tmp_path), host, unshare=("--net",)).strip() == f"deploy-refused {said}"
 
 
 # ── run ─────────────────────────────────────────────────────────────────────────────────

@@ -53,7 +53,7 @@ WEBROOT_LINK: Final = Text(
 )
 WEBROOT_FOREIGN_LINK: Final = Text(
     "http-webroot-link",
-    "{path}, on the way to the webroot {webroot}, is a link of {owner}, so {owner} decides where {user} writes files.",
+    "{path}, on the way to the webroot {webroot}, is a link of {owner}, so {owner} decides where {user} writes.",
     "Set webroot to the folder that the link leads to, or run `{command}`.",
 )
 WEBROOT_MISSING: Final = Text(

@@ -74,6 +74,7 @@ def _exchange(where: str, command: str) -> str:
 
 
 def _connect(where: str) -> socket.socket:
+    """Connect; the private key goes through it as it is."""
     if where.startswith("/"):
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(_SECONDS)
@@ -83,7 +84,10 @@ def _connect(where: str) -> socket.socket:
             connection.close()
             raise
         return connection
-    return socket.create_connection(host_port.split(where), timeout=_SECONDS)
+    address = host_port.split(where)
+    if not host_port.is_here(address[0]):
+        raise DeployError.of(texts.HAPROXY_PLAIN, socket=where)
+    return socket.create_connection(address, timeout=_SECONDS)
 
 
 def _without_blank_lines(pem: bytes) -> str:
@@ -108,7 +112,9 @@ TARGET = TargetKind(
     title="HAProxy over its runtime socket, without a reload.",
     options={
         "socket": TargetOption(
-            "text", "The runtime socket (stats socket … level admin): a path or HOST:PORT.", required=True
+            "socket",
+            "The runtime socket (stats socket … level admin): a path, or HOST:PORT of this machine.",
+            required=True,
         ),
         "certificate": TargetOption("path", "The file that HAProxy's `crt` names: key and certificate.", required=True),
         "key_mode": TargetOption("mode", "The mode of the file; never for others.", default="0600"),

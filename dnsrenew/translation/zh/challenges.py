@@ -13,6 +13,12 @@ TEXTS: Final = {
     "A symbolic link leads from {path} out of the webroot to {leads_to}.": (
         "一个符号链接从 {path} 指向网站根目录之外的 {leads_to}。"
     ),
+    "Set webroot to the folder that the link leads to, or run `{command}`.": (
+        "请把 webroot 设为该链接指向的目录，或运行 `{command}`。"
+    ),
+    "{path}, on the way to the webroot {webroot}, is a link of {owner}, so {owner} decides where {user} writes.": (
+        "通往网站根目录 {webroot} 的路径上的 {path} 是 {owner} 的链接，因此 {user} 把文件写到何处由 {owner} 决定。"
+    ),
     "Add a dns-01 route for the wildcard.": "请为通配符域名添加 dns-01 途径。",
     "Add an http-01 or a tls-alpn-01 route for the address.": "请为该地址添加 http-01 或 tls-alpn-01 途径。",
     "Add the account {account} again, or remove the values at your DNS host: the next run checks that they are gone.": (

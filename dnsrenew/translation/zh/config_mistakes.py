@@ -174,6 +174,9 @@ TEXTS: Final = {
     "an account without a name": "没有名称的账户",
     "an address :PORT or HOST:PORT, IPv6 in brackets": "地址，写成 :PORT 或 HOST:PORT，IPv6 放在方括号中",
     "an address HOST or HOST:PORT, IPv6 in brackets": "地址，写成 HOST 或 HOST:PORT，IPv6 放在方括号中",
+    "the path of a socket, or HOST:PORT that names this machine: the key is sent as it is": (
+        "套接字的路径，或指向本机的 HOST:PORT：私钥会原样发送"
+    ),
     "an address HOST:PORT, IPv6 in brackets": "地址，写成 HOST:PORT，IPv6 放在方括号中",
     "an address that apprise knows, such as ntfys://TOPIC or mailtos://USER:PASSWORD@HOST": (
         "apprise 支持的地址，例如 ntfys://TOPIC 或 mailtos://USER:PASSWORD@HOST"

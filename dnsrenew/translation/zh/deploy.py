@@ -303,5 +303,11 @@ TEXTS: Final = {
     "{program} was still running after {seconds} s, and was ended.": "{program} 在 {seconds} 秒后仍在运行，已被终止。",
     "{url} answered with status {status}.": "{url} 应答的状态为 {status}。",
     "{url} does not answer: {reason}.": "{url} 没有应答：{reason}。",
+    "{socket} is not encrypted and not on this machine, so nothing was sent.": (
+        "{socket} 未加密，也不在本机，因此没有发送任何内容。"
+    ),
+    "Set `socket` to the runtime socket of an HAProxy on this machine, or deploy with ssh.": (
+        "请把 `socket` 设为本机 HAProxy 的运行时套接字，或用 ssh 部署。"
+    ),
     "{url} is not encrypted, so nothing was sent.": "{url} 未加密，因此没有发送任何内容。",
 }

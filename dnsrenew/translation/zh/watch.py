@@ -45,6 +45,12 @@ TEXTS: Final = {
         "该证书有效期至 {until}，下次应于 {renewal} 续期。"
     ),
     "The metrics cannot be served at {value}: {cause}.": "无法在 {value} 提供指标：{cause}。",
+    "Set `textfile` in [metrics] to a path without this link, or run `{command}`.": (
+        "请把 [metrics] 中的 `textfile` 设为不经过该链接的路径，或运行 `{command}`。"
+    ),
+    "{path}, on the way to the metrics {file}, is a link of {owner}, so {owner} decides where {user} writes.": (
+        "通往指标文件 {file} 的路径上的 {path} 是 {owner} 的链接，因此 {user} 把文件写到何处由 {owner} 决定。"
+    ),
     "The metrics cannot be written to {path}: the disk is full.": "无法把指标写入 {path}：磁盘已满。",
     "The metrics cannot be written to {path}: the service of systemd may not write there.": (
         "无法把指标写入 {path}：systemd 服务不允许写入该处。"

@@ -13,7 +13,7 @@ UNWRITABLE: Final = Text(
 )
 FOREIGN_LINK: Final = Text(
     "metrics-unwritable",
-    "{path}, on the way to the metrics at {file}, is a link of {owner}, so {owner} decides which file {user} replaces.",
+    "{path}, on the way to the metrics {file}, is a link of {owner}, so {owner} decides where {user} writes.",
     "Set `textfile` in [metrics] to a path without this link, or run `{command}`.",
 )
 UNWRITABLE_FULL: Final = Text(
