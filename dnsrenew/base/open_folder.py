@@ -62,6 +62,10 @@ class OpenFolder(Frozen):
         """Return what stands for a file in the folder."""
         return os.path.join(self.path, name) if self.handle is None else name
 
+    def owner(self) -> int:
+        """Return the user of the folder; 0 on Windows."""
+        return os.stat(self.at(os.curdir), dir_fd=self.handle).st_uid
+
     def names(self) -> list[str]:
         """Return the names of what is in the folder."""
         if self.handle is None:
@@ -109,10 +113,19 @@ class OpenFolder(Frozen):
             raise PermissionError(errno.EPERM, "another user replaced the folder", self.path)
         os.fchmod(self.handle, wanted)
 
-    def write(self, name: str, content: bytes, mode: int = PUBLIC_FILE, *, sync: bool = False) -> None:
+    def write(
+        self,
+        name: str,
+        content: bytes,
+        mode: int = PUBLIC_FILE,
+        *,
+        owner: tuple[int, int] | None = None,
+        sync: bool = False,
+    ) -> None:
         """Write a file beside the old one, and rename it. An old file or link is replaced, never written to.
 
         :param mode: of the file, whatever the umask.
+        :param owner: its user and group (POSIX).
         :param sync: whether it is durable; else a power cut could leave an empty file.
         """
         temp = f".{name}.{os.getpid()}.tmp"  # what a killed process left is replaced when its number comes again
@@ -121,6 +134,9 @@ class OpenFolder(Frozen):
         handle = self.create(temp, mode)
         try:
             try:
+                if owner is not None and hasattr(os, "fchown"):
+                    os.fchown(handle, *owner)
+                    os.fchmod(handle, mode)  # the system may have dropped a part of it
                 os_calls.write_all(handle, content)
                 if sync:
                     os.fsync(handle)

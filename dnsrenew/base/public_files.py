@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -31,11 +32,13 @@ class PublicFiles:
 
     :param path: the given folder, which exists; no link of another user may lead to it.
     :param below: the names of the folders, each in the one before.
+    :param own: whether the given folder must belong to root or the running user.
     """
 
-    def __init__(self, path: str, below: Sequence[str], *, handles: bool = HANDLES) -> None:
+    def __init__(self, path: str, below: Sequence[str], *, own: bool = False, handles: bool = HANDLES) -> None:
         self.path = path
         self._below = below
+        self._own = own
         self._handles = handles
         self._made: list[tuple[str, ...]] = []
 
@@ -99,6 +102,8 @@ class PublicFiles:
         """Open a folder step by step, so that a link that was put there meanwhile is an error."""
         with contextlib.ExitStack() as held:
             folder = held.enter_context(open_folder(os.path.abspath(self.path), handles=self._handles))
+            if self._own and folder.owner() not in {0, os.geteuid()}:
+                raise PermissionError(errno.EPERM, "it belongs to another user", self.path)
             for name in steps:
                 folder = held.enter_context(folder.child(name))
             yield folder

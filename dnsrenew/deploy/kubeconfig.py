@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from dnsrenew.base import host_port
+from dnsrenew.base import files, host_port
+from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
 from dnsrenew.errors import DeployError
@@ -20,6 +21,7 @@ from dnsrenew.errors import DeployError
 POD_FOLDER: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 """Where a pod has its token, the root of the cluster, and its namespace."""
 _DEFAULT: Final = "default"
+_LARGEST: Final = 1 << 20
 
 
 class Pair(Frozen, hidden=("key",)):
@@ -69,10 +71,11 @@ def read(path: str) -> Cluster:
     :raises DeployError: ``deploy-unsupported``.
     """
     try:
-        document = json.loads(Path(path).read_text("utf-8"))
-        return _cluster(document, os.path.dirname(path))
+        return _cluster(json.loads(files.read(path)), os.path.dirname(path))
     except _Unusable as error:
         reason = str(error)
+    except UntrustedError as error:
+        reason = f"it names {error.path}, and others can change {error.weakness.path}"
     except OSError as error:
         reason = error.strerror or type(error).__name__
     except ValueError:  # YAML, or damaged base64
@@ -119,8 +122,8 @@ def _text(table: Any, key: str) -> str:
 
 
 def _content(table: Mapping[str, Any], key: str, folder: str) -> bytes:
-    """Return what a key has as base64 in ``KEY-data``, or in a file."""
+    """Return what a key has as base64 in ``KEY-data``, or in a file, which was found: the kubeconfig was named."""
     data, path = _text(table, f"{key}-data"), _text(table, key)
     if data:
         return base64.b64decode(data, validate=True)
-    return Path(folder, path).read_bytes() if path else b""
+    return Discovery().read(os.path.abspath(os.path.join(folder, path)), _LARGEST) if path else b""

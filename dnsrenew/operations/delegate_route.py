@@ -7,21 +7,22 @@ import os
 import stat
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import files
+from dnsrenew.base.open_folder import open_folder
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config import Config
 from dnsrenew.config.loader import read_file
-from dnsrenew.errors import ConfigError, StoreError
+from dnsrenew.errors import ConfigError
 from dnsrenew.model import Route
 from dnsrenew.operations.delegate_edit import RouteForm, lines_to_add, route_form, with_route
-from dnsrenew.store.atomic_io import AtomicFiles
 
 if TYPE_CHECKING:
     from dnsrenew.model import CertificateSpec
 
 _PLAIN: Route = Route("dns-01")
+_READ: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 class RouteToAdd(Frozen):
@@ -109,7 +110,7 @@ def _write_route(config: Config, file: str | None, spec: CertificateSpec, route:
             if content is not None and _is_right(config, {file: content}, spec, route):
                 _replace_file(os.path.realpath(file), before, content)
                 return None
-    except (OSError, ValueError, StoreError, ConfigError):
+    except (OSError, ValueError, ConfigError):
         pass  # a person adds it
     return RouteToAdd(spec.name, file, lines_to_add(route, form), form)
 
@@ -119,19 +120,15 @@ def _replace_file(path: str, before: bytes, content: bytes) -> None:
 
     :raises ValueError: somebody has changed it since.
     """
-    disk, info = AtomicFiles(), os.stat(path)
-    temp = disk.write_temp(path, content, stat.S_IMODE(info.st_mode))
-    try:
-        made = os.stat(temp)
-        if os.name != "nt" and (made.st_uid, made.st_gid) != (info.st_uid, info.st_gid):
-            os.chown(temp, info.st_uid, info.st_gid)
-            os.chmod(temp, stat.S_IMODE(info.st_mode))  # the system may have dropped a part of it
-        if files.read(path) != before:
-            raise ValueError(path)
-        disk.put(temp, path)
-    finally:
-        disk.discard(temp)
-    disk.sync_folder(os.path.dirname(path))
+    with open_folder(os.path.dirname(path)) as folder:
+        name = os.path.basename(path)
+        handle, info = files.open_with_info(folder.at(name), _READ, dir_fd=folder.handle)
+        with open(handle, "rb") as file:
+            if file.read() != before:
+                raise ValueError(path)
+        mode, owner = stat.S_IMODE(info.st_mode), (info.st_uid, info.st_gid)
+        folder.write(name, content, mode, owner=owner, sync=True)
+        folder.sync()
 
 
 def _is_right(config: Config, instead: Mapping[str, bytes], spec: CertificateSpec, route: Route) -> bool:

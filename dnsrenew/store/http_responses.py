@@ -11,11 +11,12 @@ from dnsrenew.base.public_files import PublicFiles
 class HttpResponses(PublicFiles):
     """The responses of a store, named by their tokens, where a web server would find them in a webroot.
 
-    :param path: their folder in the store; only its owner can open it.
+    :param path: their folder in the store; only its owner can open it. A temporary one may be removed by the system,
+        and made again by another user, who would answer for every name: it is refused.
     """
 
     def __init__(self, path: str) -> None:
-        super().__init__(path, (".well-known", "acme-challenge"))
+        super().__init__(path, (".well-known", "acme-challenge"), own=os.name != "nt")
 
     def make_folder(self) -> None:
         """Make the folder in the store; it is made only when it is needed."""
@@ -27,7 +28,7 @@ class HttpResponses(PublicFiles):
 
         :param before: seconds since 1970.
         """
-        with contextlib.suppress(OSError), os.scandir(self.folder) as found:
-            for entry in found:
-                if entry.stat(follow_symlinks=False).st_mtime < before:
-                    os.unlink(entry.path)
+        with contextlib.suppress(OSError), self._opened(self._steps()) as folder:
+            for name in folder.names():
+                if os.stat(folder.at(name), dir_fd=folder.handle, follow_symlinks=False).st_mtime < before:
+                    folder.remove(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import random
 import stat
@@ -456,13 +457,13 @@ def test_a_certificate_in_an_included_file(tmp_path: Path) -> None:
 def test_an_included_file_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lines to add are returned with the included file."""
 
-    def refuse(*_: object) -> str:
-        raise StoreError("store-not-writable", "No.", fix="Change it.")
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "No.")
 
     file = tmp_path / "a.toml"
     file.write_text('[[certificate]]\ndomains = "a.test"\n')
     found, spec = spec_in(tmp_path, f'include = ["a.toml"]\n{HEAD}')
-    monkeypatch.setattr("dnsrenew.store.atomic_io.AtomicFiles.write_temp", refuse)
+    monkeypatch.setattr("dnsrenew.base.open_folder.OpenFolder.write", refuse)
     done = write_routes(found, [spec], TO_ACME)
     assert (done.files, [each.file for each in done.to_add]) == ((), [str(file)])
 

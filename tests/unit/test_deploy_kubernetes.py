@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from dnsrenew.model import Deployment, DeploymentResult
 from dnsrenew.runtime.context import Context
 from tests.kit.api_server import Api, Asked
 from tests.kit.deployments import KeptFiles, deployer_context, make_certificate
+from tests.kit.users import NOBODY, as_root
 
 TOKEN = "token-of-a-service-account"
 PATH = "/api/v1/namespaces/web/secrets/site-tls"
@@ -215,6 +217,22 @@ def test_a_user_without_what_is_needed(tmp_path: Path, user: dict[str, str]) -> 
     with pytest.raises(DeployError) as unusable:
         kubeconfig.read(str(write(tmp_path, "https://k8s.test", token="", **user)))
     assert unusable.value.code == "deploy-unsupported"
+
+
+@as_root
+@pytest.mark.parametrize("key", ["tokenFile", "client-key"])
+def test_a_file_of_another_user_that_a_kubeconfig_names(tmp_path: Path, key: str) -> None:
+    """A credential that another user can change is refused and named; one of root is read."""
+    credential = tmp_path / "credential.secret"
+    credential.write_text("a-credential")
+    user = {"token": "", "client-certificate-data": base64.b64encode(b"cert").decode(), key: credential.name}
+    path = str(write(tmp_path, "https://k8s.test", **user))
+    found = kubeconfig.read(path)
+    assert "a-credential" in (found.token, found.pair and found.pair.key.decode())
+    os.chown(credential, NOBODY, NOBODY)
+    with pytest.raises(DeployError) as refused:
+        kubeconfig.read(path)
+    assert (refused.value.code, str(credential) in refused.value.message) == ("deploy-unsupported", True)
 
 
 def test_a_pod(tmp_path: Path) -> None:

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base.public_files import PublicFiles
+from dnsrenew.challenges.http01.app import AppResponses
 from dnsrenew.challenges.http01.webroot import FOLDERS, Webroot
 from dnsrenew.cli import main
 from dnsrenew.config.metrics import MetricsSettings
 from dnsrenew.errors import ChallengeError
 from dnsrenew.renewer import Renewer
 from dnsrenew.store import FolderStore
+from dnsrenew.store.http_responses import HttpResponses
 from tests.kit.archives import fill_config
 from tests.kit.clock import FakeClock
 from tests.kit.stores import SPEC, keep
@@ -177,3 +179,27 @@ def test_a_report_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (tmp_path / "r.html").write_text("old")
     report(Path("r.html"))
     assert "<html" in (tmp_path / "r.html").read_text("utf-8")
+
+
+# ── the responses of an app, which may be in a temporary folder ─────────────────────────
+
+
+def test_the_responses_of_another_user_are_not_served(foreign: ForeignHome) -> None:
+    """If another user makes the folder of the responses, what he puts there is neither served nor removed."""
+    folder = foreign.home.joinpath(*FOLDERS)
+    folder.mkdir(parents=True)
+    (folder / "token").write_text("token.his-key")
+    os.utime(folder / "token", (0, 0))
+    responses = AppResponses(HttpResponses(str(foreign.home)), FakeClock())
+    responses.is_served = True
+    assert responses.find("token") is None
+    with pytest.raises(ChallengeError):
+        responses.check("probe")
+    with pytest.raises(ChallengeError):
+        responses.add("new", b"new.key")
+    responses.remove_leftovers()
+    assert os.listdir(folder) == ["token"]
+    os.chown(foreign.home, 0, 0)
+    assert responses.find("token") == b"token.his-key"
+    responses.remove_leftovers()
+    assert os.listdir(folder) == []
