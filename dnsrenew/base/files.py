@@ -13,6 +13,8 @@ from typing import BinaryIO, Final
 from dnsrenew.base import texts
 
 _NONBLOCK: Final = getattr(os, "O_NONBLOCK", 0)  # Windows has no FIFOs or devices in folders
+_SEE: Final = getattr(os, "O_PATH", 0) if sys.platform == "linux" else 0
+_DESCRIPTORS: Final = "/proc/self/fd"
 _READ: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _KINDS: Final = (
     (stat.S_ISDIR, texts.FOLDER),
@@ -48,10 +50,19 @@ def open_file(path: str | os.PathLike[str], flags: int, mode: int = 0o600, *, di
 
 
 def open_with_info(
-    path: str | os.PathLike[str], flags: int, mode: int = 0o600, *, dir_fd: int | None = None
+    path: str | os.PathLike[str],
+    flags: int,
+    mode: int = 0o600,
+    *,
+    dir_fd: int | None = None,
+    anywhere: bool = False,
 ) -> tuple[int, os.stat_result]:
-    """Open a regular file and return its descriptor with its ``fstat``; errors as for :func:`open_file`."""
-    handle = _open(path, flags, mode, dir_fd)
+    """Open a regular file and return its descriptor with its ``fstat``; errors as for :func:`open_file`.
+
+    :param anywhere: whether another user can have put a device or a link to one there: it is not even opened, which
+        could start a watchdog or wind a tape (Linux).
+    """
+    handle = _open_seen(path, flags, dir_fd) if anywhere and _SEE else _open(path, flags, mode, dir_fd)
     info = os.fstat(handle)
     if not stat.S_ISREG(info.st_mode):
         os.close(handle)
@@ -75,7 +86,7 @@ def open_to_read(path: str | os.PathLike[str]) -> BinaryIO:
     :raises NotAFileError: the path is not a regular file.
     :raises OSError: it cannot be opened.
     """
-    handle = open_file(path, _READ)
+    handle, _ = open_with_info(path, _READ, anywhere=True)
     return open(path, "rb", opener=lambda *_: handle)  # not os.fdopen: the file keeps its name, for messages
 
 
@@ -114,6 +125,23 @@ def _open(path: str | os.PathLike[str], flags: int, mode: int = 0, dir_fd: int |
         if kind is not None:
             raise NotAFileError(path, kind) from None
         raise
+
+
+def _open_seen(path: str | os.PathLike[str], flags: int, dir_fd: int | None) -> int:
+    """Find out what is at a path, then open just that if it is a regular file."""
+    seen = os.open(path, _SEE | flags & os.O_NOFOLLOW, dir_fd=dir_fd)
+    try:
+        kind = _kind(os.fstat(seen))
+        if kind is not None:
+            raise NotAFileError(path, kind)
+        if os.path.exists(_DESCRIPTORS):
+            return _open(f"{_DESCRIPTORS}/{seen}", flags & ~os.O_NOFOLLOW)
+    except OSError as error:
+        error.filename = os.fspath(path)
+        raise
+    finally:
+        os.close(seen)
+    return _open(path, flags, dir_fd=dir_fd)
 
 
 def kind_at(path: str | os.PathLike[str], dir_fd: int | None = None, *, follow: bool = True) -> str | None:

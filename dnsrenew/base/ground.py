@@ -84,7 +84,7 @@ class Ground:
         :raises OSError: it cannot be opened.
         """
         checked = self._checked(os.fspath(path))
-        handle, info = open_with_info(checked.real, _READ)
+        handle, info = open_with_info(checked.real, _READ, anywhere=True)
         if checked.weakness is not None or _WINDOWS:
             return handle, checked.weakness
         return handle, self.weakness_of_open(checked.real, info)

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from dnsrenew.base import files
 from dnsrenew.base.files import NotAFileError
 from dnsrenew.base.ground import Ground
 from tests.kit.access_lists import let
 from tests.kit.namespaces import run_python
+from tests.kit.users import acting_as, open_way
 
 pwd = pytest.importorskip("pwd", reason="owners and modes of POSIX")
 USER = pwd.getpwnam("daemon")
@@ -289,3 +291,35 @@ def test_without_a_user_namespace_nobody_is_a_user(tmp_path: Path) -> None:
     above = put(tmp_path / "above", 65534)
     said = run_python(CONTAINER, str(above), str(put(above / "volume")), unshare=("--mount",)).splitlines()
     assert said == [f"owner {above}"] * 3
+
+
+@pytest.mark.skipif(not hasattr(os, "O_PATH"), reason="no other system can look at what it opens")
+def test_a_device_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device behind a link of another user is an error before it is opened: to open one can have an effect."""
+    opened, call = list[str](), os.open
+
+    def opens(path: str, flags: int, *arguments: int, **options: int) -> int:
+        handle = call(path, flags, *arguments, **options)
+        if stat.S_ISCHR(os.fstat(handle).st_mode) and not flags & os.O_PATH:
+            opened.append(path)
+        return handle
+
+    monkeypatch.setattr(os, "open", opens)
+    link = put_link(tmp_path / "link", "/dev/null", OTHER)
+    for read in (files.read, Ground(0).open):
+        with pytest.raises(NotAFileError) as caught:
+            read(link)
+        assert caught.value.kind == "a device"
+    assert opened == []
+    file = put(tmp_path / "file.txt")
+    assert files.read(put_link(tmp_path / "to-file", file)) == b""
+    monkeypatch.setattr(files, "_DESCRIPTORS", "/none")  # a system without /proc
+    assert files.read(file) == b""
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+    """The error of a file that may not be read has its path."""
+    file = put(open_way(tmp_path) / "file.txt", mode=0)
+    with acting_as(OTHER), pytest.raises(PermissionError) as denied:
+        files.read(file)
+    assert denied.value.filename == str(file)
