@@ -7,13 +7,15 @@ import os
 import shutil
 import stat
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dnsrenew.cli import main
 from dnsrenew.operations.archive import restore as operation
+from dnsrenew.operations.archive.survey import ArchiveContents, survey
 from dnsrenew.store.restoration import StoreBuilder
 from tests.kit.archives import PASSPHRASE, fill_config, fill_store, header, make_tar, tree
 from tests.kit.users import NOBODY, as_root, open_way, ordinary_user
@@ -52,9 +54,8 @@ def modes(folder: Path) -> dict[Path, int]:
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, file: Path, data: bytes, *, append: bool = False) -> None:
     """Let the other user write to the file after it was verified and before it is used."""
-    survey: Callable[..., object] = operation.survey
 
-    def verified(*arguments: object) -> object:
+    def verified(*arguments: Any) -> ArchiveContents:
         found = survey(*arguments)
         write = ["tee", "-a", str(file)] if append else ["tee", str(file)]
         subprocess.run(ordinary_user(write, ()), input=data, stdout=subprocess.DEVNULL, check=True)
