@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 _SUFFIX: Final = ".dnsrenew-new"
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
-_READ: Final = os.O_RDONLY | _NO_LINK | getattr(os, "O_BINARY", 0)
+_READ: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _FULL: Final = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
 _LIMIT: Final = 1 << 20
 """Bytes; a larger file is no certificate, and is not replaced."""
@@ -56,7 +56,7 @@ class TargetFile(Frozen, hidden=("content",)):
 class Found(Frozen, hidden=("content",)):
     """What is in the place of a file.
 
-    :ivar content: empty for a link: what it leads to is not opened.
+    :ivar content: of a link, the content of the file that it leads to; empty if there is none.
     :ivar link: what it points to, if it is a symbolic link.
     """
 
@@ -99,14 +99,22 @@ def _inspect(folder: OpenFolder, path: str) -> Found | None:
         link, info = folder.read_link(os.path.basename(path))
         if kind_at(name, folder.handle) is not None:
             raise DeployError.of(texts.NOT_A_FILE, path=path)
-        return Found(b"", 0o777, info.st_uid, info.st_gid, link)
+        content = b""
+        with contextlib.suppress(OSError):  # it leads nowhere, or where we may not read
+            content = _read_all(folder, name, 0)[0][:_LIMIT]
+        return Found(content, 0o777, info.st_uid, info.st_gid, link)
     if not stat.S_ISREG(info.st_mode):
         raise DeployError.of(texts.NOT_A_FILE, path=path)
     if info.st_size > _LIMIT:
         raise DeployError.of(texts.TOO_LARGE, path=path)
-    handle, info = open_with_info(name, _READ, dir_fd=folder.handle)
+    content, info = _read_all(folder, name, _NO_LINK)
+    return Found(content, stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid, "")
+
+
+def _read_all(folder: OpenFolder, name: str, flags: int) -> tuple[bytes, os.stat_result]:
+    handle, info = open_with_info(name, _READ | flags, dir_fd=folder.handle, anywhere=True)
     with open(handle, "rb") as file:
-        return Found(file.read(_LIMIT + 1), stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid, "")
+        return file.read(_LIMIT + 1), info
 
 
 def read_file(path: str) -> bytes | None:

@@ -194,6 +194,15 @@ def test_an_expired_certificate_does_not_come_back(stage: EngineStage, more: tup
     assert stage.key.read_text() == new.private_key_pem
 
 
+def test_a_link_to_an_expired_certificate_does_not_come_back(stage: EngineStage) -> None:
+    """A link, such as those of certbot, is not restored if the certificate that it leads to has expired."""
+    old, new = stage.make(days=0.0005), stage.make()
+    stage.certificate.symlink_to(here(old.fullchain_path))
+    stage.key.symlink_to(here(old.private_key_path))
+    assert not stage.deploy(stage.entry(reload=["/no/such/program"]), new).rolled_back
+    assert stage.has(new)
+
+
 def test_the_old_files_come_back_as_they_were(stage: EngineStage, tmp_path: Path) -> None:
     """Old files are restored with their modes, and a link as a link."""
     old, new = stage.make(), stage.make()
