@@ -128,7 +128,7 @@ def test_an_empty_folder_keeps_its_mode(home: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("by", ["owner", "folder", "everybody", "link"])
 def test_an_open_archive_of_another_user_is_refused(home: Path, tmp_path: Path, capsys: Captured, by: str) -> None:
-    """Root takes an unsealed archive only from where nobody else can change it, or with --insist."""
+    """Root takes an unsealed archive only from where root alone can change it, or with --insist."""
     file, target = home / "backup.tgz", tmp_path / "new/dnsrenew.toml"
     culprit = home
     if by == "folder":

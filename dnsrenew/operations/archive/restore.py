@@ -108,7 +108,7 @@ def restore(
 ) -> RestoreResult:
     """Restore an archive. It is verified as a whole before anything is written, and after an error nothing is left.
 
-    Its configuration can run programs, and one that is not sealed can be by anybody.
+    Its configuration can run programs, and an archive that is not sealed does not prove its author.
 
     :param path: the archive, absolute.
     :param target: the configuration to write, absolute; the other files of it go into its folder. The store is the one
@@ -133,7 +133,7 @@ def restore(
 
 
 def _check_ground(path: Path, file: BinaryIO) -> None:
-    """Return if nobody but root can have written what root restores.
+    """Return if root alone can have written what root restores.
 
     :raises StoreError: ``archive-untrusted``.
     """
