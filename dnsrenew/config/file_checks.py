@@ -83,20 +83,21 @@ class FileChecks:
             self._judge(path, weakness)
             return file.read()
 
-    def judge(self, path: str) -> None:
+    def judge(self, path: str, *, any_entry: bool = False) -> None:
         """Judge a file that is used later, such as a program; if it does not exist yet, the folder where it will be.
 
         :param path: absolute.
+        :param any_entry: whether it is a folder of which any file is used.
         :raises ConfigError: ``config-untrusted``.
         """
         self.used[path] = None
         if self.insist:
             return
-        weakness = self._ground.weakness(path)
+        weakness = self._ground.weakness(path, any_entry=any_entry)
         real = os.path.realpath(path)
         if weakness is None and not os.path.lexists(real):
             weakness = self._weakness_of_folder(_nearest_folder(real))
-        self._judge(path, weakness)
+        self._judge(os.path.join(path, "*") if any_entry else path, weakness)
 
     def open_to_others(self, paths: Iterable[str]) -> list[str]:
         """Return the files that other users can read, without those that nobody can close to them."""

@@ -20,7 +20,7 @@ class Deployment:
     __module__ = "dnsrenew"
     __slots__ = {
         "options": "The options of the target.",
-        "programs": "The programs that it runs besides those of its options: by name, where each was found.",
+        "programs": "Where the programs are that the target runs by itself, by name: set when a configuration is read.",
         "to": "The kind of target.",
     }
 
