@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dnsrenew.validation.mistakes import KeyPath
 
 _RUNS_ANOTHER: Final = re.compile(
-    r"(?:ba|da|fi|k|z|a)?sh|(?:python|pypy|perl|ruby|node|nodejs|php|lua)[\d.]*|cmd|powershell|pwsh|busybox|"
+    r"(?:ba|da|fi|k|z|a)?sh|(?:pythonw?|pypy|perl|ruby|node|nodejs|php|lua)[\d.]*|cmd|powershell|pwsh|busybox|"
     r"env|nice|ionice|nohup|setsid|stdbuf|timeout|time|sudo|doas|su|runuser|setpriv|chroot|unshare|nsenter|flock|"
     r"xargs|systemd-run"
 )
@@ -49,7 +49,7 @@ def judged(words: Sequence[str], scope: FieldScope) -> tuple[str, ...]:
 
     :raises ConfigError: ``config-untrusted``.
     """
-    for path in _named_files(words):
+    for path in _named_files(words, scope):
         if os.path.isfile(path):
             scope.checks.judge(path)
     return (program_path(words[0], scope), *words[1:])
@@ -64,7 +64,7 @@ def program_path(name: str, scope: FieldScope) -> str:
 
     :raises ConfigError: ``config-untrusted``.
     """
-    path = scope.path_of(name) if has_folder(name) else _in_path(name)
+    path = scope.path_of(name) if has_folder(name) else scope.checks.program(name)
     if path is None:
         for folder in os.get_exec_path():
             scope.checks.judge(os.path.abspath(os.path.join(folder, name)))
@@ -78,14 +78,7 @@ def has_folder(name: str) -> bool:
     return os.path.basename(name) != name
 
 
-def _in_path(name: str) -> str | None:
-    import shutil  # needed only for a program in PATH
-
-    found = shutil.which(name)
-    return None if found is None else os.path.abspath(found)
-
-
-def _named_files(words: Sequence[str]) -> Iterator[str]:
+def _named_files(words: Sequence[str], scope: FieldScope) -> Iterator[str]:
     """Give the paths that a command names; for one that runs another program, also what it would find by name."""
     arguments = words[1:]
     yield from filter(os.path.isabs, arguments)
@@ -96,7 +89,7 @@ def _named_files(words: Sequence[str]) -> Iterator[str]:
     for word in dict.fromkeys(word for argument in arguments for word in _words(argument)):
         if has_folder(word):
             yield os.path.abspath(word)
-        elif len(word) <= _LONGEST_NAME and (found := _in_path(word)):
+        elif len(word) <= _LONGEST_NAME and (found := scope.checks.program(word)):
             yield found
 
 

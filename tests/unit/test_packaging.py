@@ -134,8 +134,9 @@ DIGEST = "@sha256:" + "0123456789abcdef" * 4
 
 def base_of(text: str) -> str:
     """The image that a Containerfile begins with, without its digest."""
-    (base,) = re.findall(r"^(?:ARG BASE=|FROM )([^$\s]+)$", text, re.MULTILINE)
-    return base.partition("@")[0]
+    bases: list[str] = re.findall(r"^(?:ARG BASE=|FROM )([^$\s@]+)", text, re.MULTILINE)
+    assert len(bases) == 1
+    return bases[0]
 
 
 def test_the_base_that_is_kept_new_is_the_one_of_the_image() -> None:
