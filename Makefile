@@ -83,7 +83,8 @@ wheel: $(SET_UP) $(TOOLS_SET_UP) ## the wheel, with that list in it, in dist/
 
 # The format: OCI's own has no health check.
 image: wheel ## the container image dnsrenew, from that wheel, with podman, docker or buildah
-	@BUILDAH_FORMAT=docker $(BUILDER) build --file Containerfile --tag dnsrenew $(IMAGE_ARGS) .
+	@BUILDAH_FORMAT=docker $(BUILDER) build --file Containerfile --tag dnsrenew \
+	  --build-arg BASE="$$(sed -n 's/^FROM //p' .ci/base/Containerfile)" $(IMAGE_ARGS) .
 
 audit: $(TOOLS_SET_UP) ## known vulnerabilities in requirements.lock; says so if the data cannot be reached
 	@$(PYTHON) .ci/audit.py $(TOOLS)/bin/pip-audit requirements.lock

@@ -23,7 +23,7 @@ from dnsrenew.config.fields import (
     time_limit,
     web_url,
 )
-from dnsrenew.config.programs import command
+from dnsrenew.config.programs import command, program_path
 from dnsrenew.config.schema import FieldScope, Key, ReadField, Table, as_table
 from dnsrenew.config.secret_fields import maybe_secret, secret
 from dnsrenew.model import Deployment
@@ -61,7 +61,9 @@ def deployment(value: Any, scope: FieldScope, path: KeyPath) -> Deployment | Cal
     scope = replace(scope, literal=isinstance(value, Deployment))
     if kind.any_options:
         return Deployment(to, **{key: maybe_secret(item, scope, (*path, key)) for key, item in options.items()})
-    return Deployment(to, **_read(kind, options, scope, path))
+    found = Deployment(to, **_read(kind, options, scope, path))
+    found.programs = {name: program_path(name, scope) for name in kind.programs}
+    return found
 
 
 def _table(value: Any) -> Mapping[str, Any] | None:

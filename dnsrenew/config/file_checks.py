@@ -51,6 +51,7 @@ class FileChecks:
         self._refuse = found or _is_root()
         self._ground = Ground()
         self._folders: dict[str, Weakness | None] = {}
+        self._programs: dict[str, str | None] = {}
         self._warnings: dict[str, Notice] = {}
 
     @property
@@ -83,20 +84,30 @@ class FileChecks:
             self._judge(path, weakness)
             return file.read()
 
-    def judge(self, path: str) -> None:
+    def judge(self, path: str, *, any_entry: bool = False) -> None:
         """Judge a file that is used later, such as a program; if it does not exist yet, the folder where it will be.
 
         :param path: absolute.
+        :param any_entry: whether it is a folder of which any file is used.
         :raises ConfigError: ``config-untrusted``.
         """
         self.used[path] = None
         if self.insist:
             return
-        weakness = self._ground.weakness(path)
+        weakness = self._ground.weakness(path, any_entry=any_entry)
         real = os.path.realpath(path)
         if weakness is None and not os.path.lexists(real):
             weakness = self._weakness_of_folder(_nearest_folder(real))
-        self._judge(path, weakness)
+        self._judge(os.path.join(path, "*") if any_entry else path, weakness)
+
+    def program(self, name: str) -> str | None:
+        """Return the absolute path of a program in ``PATH``; each name is searched once for one configuration."""
+        if name not in self._programs:
+            import shutil  # needed only for a program in PATH
+
+            found = shutil.which(name)
+            self._programs[name] = None if found is None else os.path.abspath(found)
+        return self._programs[name]
 
     def open_to_others(self, paths: Iterable[str]) -> list[str]:
         """Return the files that other users can read, without those that nobody can close to them."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.config import texts
-from dnsrenew.config.programs import has_folder, program_path
+from dnsrenew.config.programs import has_folder, judged
 from dnsrenew.config.schema import FieldScope, SecretUse
 from dnsrenew.validation.mistakes import FieldError, KeyPath, kind, nearest, one_of
 from dnsrenew.validation.texts import EMPTY_TEXT, UNKNOWN_KEY
@@ -133,8 +133,7 @@ def _command(value: Mapping[str, Any], scope: FieldScope, path: KeyPath) -> Secr
     for key in value:
         if key not in _COMMAND_KEYS:
             scope.mistake((*path, str(key)), UNKNOWN_KEY, one_of(_COMMAND_KEYS))
-    program = program_path(arguments[0], scope)
-    read = Secret.command([program, *arguments[1:]], env=names)
+    read = Secret.command(judged(arguments, scope), env=names)
     if not has_folder(arguments[0]):  # PATH can differ from run to run, and that is no other secret
         read.reference = f"command:{arguments[0]}"
     return read

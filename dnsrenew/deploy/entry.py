@@ -23,7 +23,7 @@ class Entry(Frozen):
     :ivar id: changes with the kind of target and the options; of a secret only its reference counts.
     :ivar to: the kind of target.
     :ivar target: the target itself, for people.
-    :ivar options: the options, read and checked.
+    :ivar options: the options, read and checked, and where the programs of the target are.
     :ivar make: makes the deployer.
     :ivar can_inspect: whether the deployer can tell what the target has; otherwise only the record of its success can.
     """
@@ -60,10 +60,8 @@ def entry(deployment: Deployment | Callable[[Certificate], object]) -> Entry:
     kind = catalogue.target(deployment.to)
     if kind is None:
         raise KeyError(deployment.to)
-    options = deployment.options
-    return Entry(
-        _id(deployment.to, options), deployment.to, kind.describe(options), options, kind.make, kind.can_inspect
-    )
+    options = {**deployment.options, **deployment.programs}  # the latter are not part of the id: PATH can differ
+    return Entry(entry_id(deployment), deployment.to, kind.describe(options), options, kind.make, kind.can_inspect)
 
 
 def entry_id(deployment: Deployment | Callable[[Certificate], object]) -> str:

@@ -61,7 +61,7 @@ class OpenSsh:
         commands = os.path.join(folder, "batch")
         Path(commands).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         host = f"[{self.host}]" if ":" in self.host else self.host
-        done = self._start(["sftp", "-b", commands, *self._arguments(), "--", host])
+        done = self._start("sftp", ["-b", commands, *self._arguments(), "--", host])
         printed = [line for line in self._lines(done.output) if not line.startswith(_ECHO)]
         if done.status != 0:
             reason = printed[-1] if printed else "sftp gives no reason"
@@ -73,7 +73,7 @@ class OpenSsh:
 
         :raises DeployError: ``deploy-refused``: its status is not 0.
         """
-        done = self._start(["ssh", *self._arguments(), "--", self.host, shlex.join(command)])
+        done = self._start("ssh", [*self._arguments(), "--", self.host, shlex.join(command)])
         if done.status != 0:
             reason = " ".join(self._lines(done.output))[-_SHOWN:].strip().rstrip(".") or "it printed nothing"
             fields = {"program": command[0], "host": self.host, "status": done.status, "reason": reason}
@@ -91,10 +91,10 @@ class OpenSsh:
             found += [f"UserKnownHostsFile={_escaped(options['known_hosts'])}", "GlobalKnownHostsFile=none"]
         return [part for option in found for part in ("-o", option)]
 
-    def _start(self, arguments: Sequence[str]) -> subprocesses.Completed:
+    def _start(self, program: str, arguments: Sequence[str]) -> subprocesses.Completed:
         try:
             done = subprocesses.run(
-                arguments,
+                [self._options.get(program, program), *arguments],
                 env=subprocesses.environment(),
                 seconds=self._seconds,
                 limit=_OUTPUT,
@@ -103,7 +103,7 @@ class OpenSsh:
             )
         except OSError as error:
             reason = error.strerror or type(error).__name__
-            raise DeployError.of(texts.SSH_MISSING, program=arguments[0], reason=reason) from None
+            raise DeployError.of(texts.SSH_MISSING, program=program, reason=reason) from None
         if done.status is None:
             raise DeployError.of(texts.SSH_LATE, host=self.host, seconds=round(self._seconds))
         if done.status == _NO_CONNECTION:

@@ -73,6 +73,8 @@ class TargetKind(Frozen, kw_only=True):
         that it has the certificate.
     :ivar needs_login: whether ``token``, or ``user`` and ``password``, are required.
     :ivar needs_https: whether ``url`` must be HTTPS or on this machine; otherwise it must with a ``user`` only.
+    :ivar programs: the names of programs of this machine that it runs besides ``reload``; the deployer gets the path of
+        each as one more option.
     :ivar any_options: whether any option is accepted (a deployer of another package).
     :ivar note: what else to know, for the documentation.
     :ivar example: an entry for the documentation.
@@ -88,6 +90,7 @@ class TargetKind(Frozen, kw_only=True):
     can_inspect: bool = True
     needs_login: bool = False
     needs_https: bool = True
+    programs: tuple[str, ...] = ()
     any_options: bool = False
     note: str = ""
     example: Mapping[str, Any] = field(default_factory=dict)

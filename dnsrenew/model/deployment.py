@@ -18,11 +18,16 @@ class Deployment:
     """
 
     __module__ = "dnsrenew"
-    __slots__ = {"options": "The options of the target.", "to": "The kind of target."}
+    __slots__ = {
+        "options": "The options of the target.",
+        "programs": "Where the programs are that the target runs by itself, by name: set when a configuration is read.",
+        "to": "The kind of target.",
+    }
 
     def __init__(self, to: str, /, **options: Any) -> None:
         self.to = to
         self.options: dict[str, Any] = dict(options)
+        self.programs: dict[str, str] = {}
 
     def __repr__(self) -> str:
         """Omit the options: any may be a secret."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import host_port
@@ -24,6 +24,9 @@ _OWN_TARGETS: Final = (
     *("docker", "kubernetes", "proxmox", "synology", "truenas"),
 )
 _SSH: Final = "ssh"  # its files are on another machine
+_RUN: Final = "run"
+_RELOADS: Final = frozenset({"reload", "restart", "try-restart", "reload-or-restart", "try-reload-or-restart"})
+_NO_MATTER: Final = frozenset({"--quiet", "-q", "--no-block", "--no-ask-password", "--user"})
 _HFS: Final = "hfs"  # without `folder`, HFS is found among the processes, and names the folder itself
 _FOLDER: Final = "folder"
 _FILE_KEYS: Final = ("certificate", "chain", "leaf", "key", "combined", "path")
@@ -98,4 +101,12 @@ def _is_unknown(entry: Deployment) -> bool:
     """Tell whether nobody knows what a deployment needs: it runs a program, or looks for its server."""
     if entry.to == _HFS:
         return _FOLDER not in entry.options
-    return entry.to not in _OWN_TARGETS or "reload" in entry.options
+    command = entry.options.get(_RUN if entry.to == _RUN else "reload")
+    return entry.to not in (*_OWN_TARGETS, _RUN) or (command is not None and not _asks_systemd(command))
+
+
+def _asks_systemd(command: Sequence[str]) -> bool:
+    """Tell whether a command only lets systemd reload units: systemd does it, so no sandbox of ours stops it."""
+    verb, *units = [word for word in command[1:] if word not in _NO_MATTER] or [""]
+    is_plain = bool(units) and not any(unit.startswith("-") for unit in units)
+    return os.path.basename(command[0]) == "systemctl" and verb in _RELOADS and is_plain

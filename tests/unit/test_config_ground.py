@@ -261,6 +261,8 @@ def test_a_program_in_path(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     open_to_all(folder / "first/tell")
     assert refused(Config.find)["path"] == str(folder / "first/tell")
     (folder / "dnsrenew.toml").write_text(EVERYTHING.replace("./tell", "no-such-program"))
+    assert refused(Config.find)["path"] == str(folder / "first")  # anybody could put it there
+    (folder / "first").chmod(0o755)
     assert of_ground(Config.find()) == []
 
 

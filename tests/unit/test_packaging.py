@@ -128,6 +128,55 @@ def test_the_image_is_made_of_what_reaches_its_builder() -> None:
     assert "0" not in user
 
 
+BASE = CI / "base/Containerfile"
+DIGEST = "@sha256:" + "0123456789abcdef" * 4
+
+
+def base_of(text: str) -> str:
+    """The image that a Containerfile begins with, without its digest."""
+    bases: list[str] = re.findall(r"^(?:ARG BASE=|FROM )([^$\s@]+)", text, re.MULTILINE)
+    assert len(bases) == 1
+    return bases[0]
+
+
+def test_the_base_that_is_kept_new_is_the_one_of_the_image() -> None:
+    """The file that Dependabot reads names the image that a build by hand takes, and all our builds take that file."""
+    assert base_of(BASE.read_text("utf-8")) == base_of((ROOT / "Containerfile").read_text("utf-8"))
+    builds = [ROOT / "Makefile", *(path for path in WORKFLOWS if "podman build" in path.read_text("utf-8"))]
+    assert [path.name for path in builds if ".ci/base/Containerfile" not in path.read_text("utf-8")] == []
+    assert len(builds) == 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script of the workflow")
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("FROM docker.io/library/python:3.13" + DIGEST, 0),
+        ("FROM docker.io/library/python:3.13", 1),
+        ("FROM docker.io/library/python:3.13" + DIGEST[:-1], 1),
+        ("", 1),
+    ],
+)
+def test_a_release_is_built_on_a_base_with_a_digest_only(line: str, status: int, tmp_path: Path) -> None:
+    """The release refuses a base whose content can change, before anything is built."""
+    (script,) = re.findall(
+        r"- name: Build for PCs .*\n +run: \|\n((?: {10}.*\n)+)",
+        (ROOT / ".github/workflows/release.yml").read_text("utf-8"),
+    )
+    (tmp_path / ".ci/base").mkdir(parents=True)
+    (tmp_path / ".ci/base/Containerfile").write_text(f"# a comment\n{line}\n")
+    for name in ("podman", "sudo"):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho {name} "$@" >> ran\n')
+        (tmp_path / name).chmod(0o755)
+    environ = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-e", "-c", script], cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
+    ran = (tmp_path / "ran").read_text() if (tmp_path / "ran").exists() else ""
+    assert (done.returncode, f"--build-arg BASE={line.removeprefix('FROM ')}" in ran) == (status, status == 0)
+    assert bool(ran) == (status == 0)
+
+
 # ── the workflows ───────────────────────────────────────────────────────────────────────
 
 
@@ -142,6 +191,27 @@ def test_a_workflow_has_no_rights_but_those_of_its_jobs(path: Path) -> None:
     assert text.count("runs-on:") == text.count("timeout-minutes:")
     assert text.count("actions/checkout@") == text.count("persist-credentials: false")
     assert not re.search(r"run:.*\$\{\{", text)  # a name of a branch is never a program
+
+
+def test_what_is_published_has_a_provenance() -> None:
+    """Wheel, SBOM and image get a signed provenance, and nothing is published before the wheel has it."""
+    text = (ROOT / ".github/workflows/release.yml").read_text("utf-8")
+    parts = re.split(r"^  ([a-z]+):$", text.partition("\njobs:\n")[2], flags=re.MULTILINE)
+    jobs = dict(zip(parts[1::2], parts[2::2], strict=True))
+    for name, subject in (("provenance", ["subject-path"]), ("image", ["subject-name", "subject-digest"])):
+        _, _, step = jobs[name].partition("- uses: actions/attest-build-provenance@")
+        assert re.findall(r"^ +(subject-[a-z]+): ", step, re.MULTILINE) == subject
+        assert set(re.findall(r"^ +([a-z-]+): write", jobs[name], re.MULTILINE)) >= {"attestations", "id-token"}
+    assert "needs: provenance\n" in jobs["pypi"]
+
+
+def test_dependabot_watches_what_is_not_locked_by_us() -> None:
+    """Dependabot proposes actions, the base of the image and Python packages, each where its files are."""
+    text = (ROOT / ".github/dependabot.yml").read_text("utf-8")
+    found = dict(re.findall(r"- package-ecosystem: (\S+)\n +director(?:y|ies): (.*)\n", text))
+    assert found == {"github-actions": "/", "docker": "/.ci/base", "pip": "[/, /.ci]"}
+    assert BASE.exists()
+    assert (CI / "tools.in").exists()
 
 
 def test_the_workflows_run_on_every_python_that_is_promised() -> None:

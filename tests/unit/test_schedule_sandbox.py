@@ -228,6 +228,42 @@ def test_programs_are_found(settings: dict[str, str], named: str, tmp_path: Path
     assert needs(tmp_path, **settings).programs == (named,)
 
 
+@pytest.mark.parametrize(
+    "deploy",
+    [
+        '{ to = "files", key = "/etc/nginx/a.key", reload = ["systemctl", "reload", "nginx"] }',
+        '{ to = "pkcs12", path = "/etc/nginx/a.p12", reload = ["/usr/bin/systemctl", "-q", "restart", "a", "b"] }',
+        '{ to = "files", key = "/etc/nginx/a" }, { run = ["systemctl", "--no-block", "try-restart", "b.service"] }',
+    ],
+)
+def test_a_reload_by_systemd_leaves_the_sandbox(deploy: str, tmp_path: Path) -> None:
+    """The service keeps its sandbox if it only asks systemd to reload a unit: systemd does that outside of it."""
+    found = needs(tmp_path, deploy=deploy)
+    assert found == JobNeeds(store=str(tmp_path / "state"), writes=("/etc/nginx",))
+    assert make_plan("systemd", replace(JOB, needs=found), DEBIAN_ROOT).note == ""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["nginx", "-s", "reload"],
+        ["systemctl"],
+        ["systemctl", "reload"],
+        ["systemctl", "daemon-reload"],
+        ["systemctl", "edit", "nginx"],
+        ["systemctl", "-H", "web1", "reload", "nginx"],
+        ["systemctl", "reload", "nginx", "--host=web1"],
+        ["sh", "-c", "systemctl reload nginx"],
+        ["sudo", "systemctl", "reload", "nginx"],
+    ],
+)
+def test_another_program_takes_the_sandbox(command: list[str], tmp_path: Path) -> None:
+    """Another program, and another use of systemctl, still need a service without a sandbox."""
+    for key in ("run", 'to = "files", key = "a.key", reload'):
+        found = needs(tmp_path, deploy=f"{{ {key} = {command!r} }}")
+        assert found.programs == ("certificate[0].deploy[0]",)
+
+
 def test_a_driver_of_others_counts_as_a_program(tmp_path: Path) -> None:
     """A plug-in driver counts as a program, because its needs are unknown."""
     path = tmp_path / "dnsrenew.toml"

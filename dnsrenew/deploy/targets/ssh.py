@@ -118,6 +118,7 @@ TARGET = TargetKind(
         "timeout": TargetOption("limit", "Seconds that each command may take.", default=PROGRAM_TIMEOUT),
     },
     one_of=_FILES,
+    programs=("ssh", "sftp"),
     describe=_describe,
     make=SshDeployer,
     note="dnsrenew never accepts a new host key: connect once by hand with ssh, and compare it.",
