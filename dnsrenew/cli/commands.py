@@ -460,9 +460,10 @@ COMMANDS: Final = {
     ),
     "fleet init": Command(
         "create the tables, or upgrade them to this version",
+        options=(Option("--seal-existing", "seal private keys that are not sealed, when a fleet gets its first seal"),),
         examples=(("dnsrenew fleet init", "in the database that `store` names"),),
         notes="Running it again changes nothing. After you put a new seal first into `seal` of [fleet], it seals the "
-        "private keys with that one.",
+        "private keys with that one. Where [fleet] has a seal, private keys that are not sealed are refused.",
     ),
     "fleet add": Command(
         "add or change certificates, all or none",

@@ -16,7 +16,7 @@ def fleet_init(invocation: Invocation) -> int:
     """Make the tables, or bring them to this version; return the exit status.
 
     :raises ConfigError: the store is a folder.
-    :raises StoreError: the database cannot be used, or a later version made the tables.
+    :raises StoreError: the database cannot be used, a later version made the tables, or keys are not sealed.
     """
     from dnsrenew.fleet.fleet import store_of
     from dnsrenew.fleet.tables import initialize
@@ -24,7 +24,8 @@ def fleet_init(invocation: Invocation) -> int:
     terminal = invocation.terminal
     store = store_of(invocation.config())
     try:
-        done = invocation.signals.run(partial(initialize, store))
+        work = partial(initialize, store, seal_existing=invocation.options.seal_existing)
+        done = invocation.signals.run(work)
     finally:
         store.close()
     terminal.write_document(done.to_dict())

@@ -27,12 +27,14 @@ class InitializedFleet(Frozen, kw_only=True):
         return dict(vars(self))
 
 
-def initialize(store: DatabaseStore) -> InitializedFleet:
+def initialize(store: DatabaseStore, *, seal_existing: bool = False) -> InitializedFleet:
     """Make the tables of dnsrenew and of its queue, or bring them to this version. Repeated, it changes nothing.
 
+    :param seal_existing: seal the private keys that are not sealed; otherwise they are refused where there is a seal.
     :raises StoreError: ``store-newer``, ``store-refused``, ``store-unreachable``, ``seal-wrong``,
         ``store-extra-missing``.
     """
     check_packages()
-    schema.initialize(store.database, store.seals)
-    return InitializedFleet(schema=schema.VERSION, sealed=schema.reseal(store.database, store.seals))
+    schema.initialize(store.database, store.seals, seal_existing=seal_existing)
+    sealed = schema.reseal(store.database, store.seals, seal_existing=seal_existing)
+    return InitializedFleet(schema=schema.VERSION, sealed=sealed)

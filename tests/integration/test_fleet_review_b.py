@@ -10,14 +10,11 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from dnsrenew.base import threads
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, LockedError, StoreError
 from dnsrenew.fleet.fleet import Fleet
-from dnsrenew.model.account import AccountData
 from dnsrenew.runtime.context import Context
 from dnsrenew.store.database import schema, transaction_lock, wanted
 from dnsrenew.store.database.connection import Database
@@ -446,13 +443,6 @@ def test_a_thousand_domains_at_most(
 # ── seals ───────────────────────────────────────────────────────────────────────────────
 
 
-def pem() -> bytes:
-    """A new private key."""
-    return ec.generate_private_key(ec.SECP256R1()).private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-
-
 def noted(database: Database) -> set[bytes]:
     """The names of the seals that the tables have."""
     return {bytes(name) for (name,) in database.fetch("SELECT id FROM dnsrenew_seal")}
@@ -486,25 +476,3 @@ def test_a_process_that_still_seals_with_the_old_seal_says_so(database: Database
         with pytest.raises(StoreError) as caught:
             last.check_ground()
     assert caught.value.code == "seal-wrong"
-
-
-def test_an_unsealed_key_is_refused_where_keys_are_sealed(database: Database, address: DatabaseAddress) -> None:
-    """Unsealed keys can be read until all are sealed. After that, an unsealed key in the database is refused."""
-    before, foreign = pem(), pem()
-    with opened(address) as unsealed:
-        unsealed.prove_writable()
-        unsealed.accounts(DIRECTORY, "lab").save(AccountData(key_pem=before))
-    with opened(address, NEW) as store:
-        store.prove_writable()
-        account = store.accounts(DIRECTORY, "lab")
-        found = account.load()
-        assert found is not None
-        assert found.key_pem == before
-        assert schema.reseal(store.database, store.seals) == 1
-        store.prove_writable()
-        database.execute("UPDATE dnsrenew_account SET key = %s", (b"\x00" + foreign,))
-        with pytest.raises(StoreError) as caught:
-            account.load()
-        assert caught.value.code == "seal-wrong"
-        with pytest.raises(StoreError):
-            schema.reseal(store.database, store.seals)

@@ -62,8 +62,7 @@ _MAKE_SETTING: Final = "INSERT INTO dnsrenew_setting (name, value) VALUES (%s, %
 # The row of this process: nobody else writes to it.
 _PROVE: Final = """
 , proof AS (UPDATE dnsrenew_holder SET since = since WHERE id = %(holder)s AND EXISTS (SELECT FROM fence))
-SELECT EXISTS (SELECT FROM dnsrenew_seal WHERE id = %(seal)s), EXISTS (SELECT FROM dnsrenew_seal WHERE id = '')
-FROM fence
+SELECT EXISTS (SELECT FROM dnsrenew_seal WHERE id = %(seal)s) FROM fence
 """
 
 
@@ -132,8 +131,7 @@ class DatabaseStore(Store):
             self._may_write = True
         key = "" if name is None else f"certificate-{check_name(name)}"
         given = {"holder": self.locks.holder, "seal": self.seals.ids[0]}
-        for is_noted, may_be_unsealed in self.locks.run_fenced(key, _PROVE, given):
-            self.seals.may_be_unsealed = not self.seals or may_be_unsealed
+        for (is_noted,) in self.locks.run_fenced(key, _PROVE, given):
             if not is_noted:
                 schema.check(self.database, self.seals)
 

@@ -44,7 +44,7 @@ class OrderRows(Frozen):
         """Return the order of an earlier run, or None. A damaged one is removed, with a warning.
 
         :param version: the version in force now.
-        :raises StoreError: ``store-bad-name``, or the database cannot be asked.
+        :raises StoreError: ``store-bad-name``; ``seal-wrong``: it is not sealed; or the database cannot be asked.
         """
         try:
             data = self.documents.read(name, _KIND)
@@ -56,7 +56,7 @@ class OrderRows(Frozen):
         except NewerSchema as newer:
             reason = f"it was written by a newer dnsrenew (schema {newer.schema})"
         except StoreError as error:
-            if error.code != "seal-wrong":
+            if error.code != "seal-wrong" or "sealed" in error.evidence:
                 raise
             reason = "it cannot be opened with the seal"
         else:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.store.database import texts
-from dnsrenew.store.database.seal import UNSEALED_ID, Seals, place
+from dnsrenew.store.database.seal import OPEN, SEALED, UNSEALED_ID, Seals, place
 
 if TYPE_CHECKING:
     from dnsrenew.store.database.connection import Database, Transaction
@@ -157,13 +157,22 @@ _VALUES: Final = (
 )
 """Where sealed values are: the table, and its columns for name, kind and value."""
 _AT_ONCE: Final = 200
+_SHOWN: Final = 3
+"""Unsealed values that an error names."""
+_EACH_UNSEALED: Final = " UNION ALL ".join(
+    f"SELECT '{table}', {name}, {kind}::text FROM dnsrenew_{table} WHERE substr({value}, 1, 1) = '\\x00'"  # noqa: S608  # constants
+    f" AND substr({value}, 1, 5) < '\\x01'"  # for the index of versions
+    for table, name, kind, value in _VALUES
+)
+_UNSEALED: Final = f"SELECT *, count(*) OVER () FROM ({_EACH_UNSEALED}) AS found ORDER BY 1, 2, 3 LIMIT {_SHOWN}"  # noqa: S608  # constants
 
 
-def initialize(database: Database, seals: Seals) -> None:
+def initialize(database: Database, seals: Seals, *, seal_existing: bool = False) -> None:
     """Make the tables, or bring them to this version, and take note of the first seal. Does nothing if all is there.
 
-    :raises StoreError: ``store-newer``: a later version made them; ``seal-wrong``; ``store-refused``: no right to
-        create tables; and those of :class:`Database`.
+    :param seal_existing: there may be unsealed values, which :func:`reseal` is to seal.
+    :raises StoreError: ``store-newer``: a later version made them; ``seal-wrong``, also for unsealed values: nothing
+        was changed; ``store-refused``: no right to create tables; and those of :class:`Database`.
     """
     with database.transaction(patience=_PATIENCE) as transaction:
         transaction.fetch(_LOCK)
@@ -178,12 +187,15 @@ def initialize(database: Database, seals: Seals) -> None:
             from procrastinate.schema import SchemaManager
 
             transaction.execute(SchemaManager.get_schema())
-    check(database, seals)
+        if seals and not seal_existing:
+            _refuse_unsealed(database, transaction)
+    check(database, seals, seal_existing=seal_existing)
 
 
-def check(database: Database, seals: Seals) -> None:
+def check(database: Database, seals: Seals, *, seal_existing: bool = False) -> None:
     """Return if the tables are of this version and every seal that they have is one of ours; note our first one.
 
+    :param seal_existing: note it as well where it is the first seal, and there are unsealed values.
     :raises StoreError: ``store-schema``, ``store-newer``, ``seal-wrong``, and those of :class:`Database`.
     """
     rows = database.fetch(
@@ -193,34 +205,47 @@ def check(database: Database, seals: Seals) -> None:
     if found != VERSION:
         raise database.error(texts.NEWER if found > VERSION else texts.OLDER, found=found, version=VERSION)
     known = {bytes(name): bytes(proof) for _, name, proof in rows if name is not None}
-    for name, proof in known.items():
-        if not seals.proves(name, proof):
-            raise database.error(texts.SEAL_WRONG if seals else texts.SEAL_MISSING)
-    seals.may_be_unsealed = not seals or UNSEALED_ID in known
+    sealed = known.keys() - {UNSEALED_ID}
+    if not all(seals.proves(name, known[name]) for name in sealed):
+        raise database.error(texts.SEAL_WRONG if seals else texts.SEAL_MISSING)
     if seals.ids[0] not in known:
+        if seals and not sealed and not seal_existing:  # the first seal of this fleet
+            with database.transaction(patience=_PATIENCE) as transaction:
+                _refuse_unsealed(database, transaction)
         database.execute(
             "INSERT INTO dnsrenew_seal (id, proof) VALUES (%s, %s) ON CONFLICT DO NOTHING",
             (seals.ids[0], seals.proof()),
         )
 
 
-def reseal(database: Database, seals: Seals) -> int:
-    """Seal with the first seal what another one sealed, or none did, then forget the other seals.
+def _refuse_unsealed(database: Database, transaction: Transaction) -> None:
+    """Return if no value is unsealed; all are looked at.
+
+    :raises StoreError: ``seal-wrong``, with the places of the first ones.
+    """
+    found = transaction.fetch(_UNSEALED)
+    if found:
+        places = [place(table, name, kind) for table, name, kind, _ in found]
+        raise database.error(texts.UNSEALED, count=found[0][3], places=places, sealed=False)
+
+
+def reseal(database: Database, seals: Seals, *, seal_existing: bool = False) -> int:
+    """Seal with the first seal what another one sealed, then forget the other seals.
 
     Any number of processes may do it at once. Without seals it does nothing.
 
+    :param seal_existing: seal what is unsealed too; else it stays as it is.
     :returns: the number of values.
     :raises StoreError: ``seal-wrong``: a value cannot be opened; those before it are sealed.
     """
     if not seals:
         return 0
-    count = sum(_reseal(database, seals, column) for column in _VALUES)
+    count = sum(_reseal(database, seals, column, seal_existing=seal_existing) for column in _VALUES)
     database.execute("DELETE FROM dnsrenew_seal WHERE id <> %s", (seals.ids[0],))
-    seals.may_be_unsealed = False
     return count
 
 
-def _reseal(database: Database, seals: Seals, column: tuple[str, str, str, str]) -> int:
+def _reseal(database: Database, seals: Seals, column: tuple[str, str, str, str], *, seal_existing: bool) -> int:
     """Seal the values of a column, some rows in each transaction."""
     table, name, kind, value = column
     # Tables and columns are those above: nothing in these statements comes from outside. Two ranges instead of <>: an
@@ -228,19 +253,20 @@ def _reseal(database: Database, seals: Seals, column: tuple[str, str, str, str])
     start = f"substr({value}, 1, {len(seals.prefix)})"
     read = f"""
       SELECT {name}, {kind}, {value} FROM dnsrenew_{table}
-      WHERE substr({value}, 1, 1) IN ('\\x00', '\\x01') AND ({start} < %(seal)s OR {start} > %(seal)s)
+      WHERE substr({value}, 1, 1) = ANY(%(kinds)s) AND ({start} < %(seal)s OR {start} > %(seal)s)
       ORDER BY 1, 2 LIMIT {_AT_ONCE} FOR UPDATE
     """  # noqa: S608  # constants
     write = f"UPDATE dnsrenew_{table} SET {value} = %s WHERE {name} = %s AND {kind} = %s"  # noqa: S608  # constants
+    kinds = [SEALED, OPEN] if seal_existing else [SEALED]
     count = 0
     if table == "version" and _has_only(database, seals.prefix):
         return 0
     while True:
         with database.transaction() as transaction:
-            rows = transaction.fetch(read, {"seal": seals.prefix})
+            rows = transaction.fetch(read, {"seal": seals.prefix, "kinds": kinds})
             for where, what, blob in rows:
                 at = place(table, where, what)
-                transaction.execute(write, (seals.seal(seals.open(bytes(blob), at), at), where, what))
+                transaction.execute(write, (seals.sealed_anew(bytes(blob), at), where, what))
         count += len(rows)
         if len(rows) < _AT_ONCE:
             return count

@@ -35,16 +35,14 @@ def place(table: str, name: str, kind: object) -> str:
 class Seals:
     """The seals of a fleet: the first one seals, all open.
 
-    An unsealed value is refused where there are seals, unless the tables say that some values are still unsealed:
-    whoever can write to the database could put a key of his own there.
+    An unsealed value is refused where there are seals, whatever the tables say: another program that can write to the
+    database could have put a key of its own there. Only :meth:`sealed_anew` takes one.
 
     :param keys: 32 bytes each; none: values are stored unsealed.
-    :ivar may_be_unsealed: whether values may be unsealed; the tables tell (:func:`.schema.check`).
     """
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._keys = {hashlib.sha256(key).digest()[:_ID]: key for key in keys}
-        self.may_be_unsealed = not self._keys
 
     @property
     def ids(self) -> tuple[bytes, ...]:
@@ -72,9 +70,12 @@ class Seals:
     def open(self, blob: bytes, place: str) -> bytes:
         """Return the data of a stored value.
 
-        :raises StoreError: ``seal-wrong``: it was changed or moved, or none of the seals has sealed it.
+        :raises StoreError: ``seal-wrong``: it was changed or moved, or none of the seals has sealed it. It has the
+            evidence ``sealed`` (False) if it is not sealed at all.
         """
-        if blob[:1] == OPEN and self.may_be_unsealed:
+        if blob[:1] == OPEN:
+            if self._keys:
+                raise StoreError.of(texts.NOT_SEALED, place=place, sealed=False)
             return blob[1:]
         key = self._keys.get(blob[1 : 1 + _ID]) if blob[:1] == SEALED else None
         data = None if key is None else aead.decrypt(key, blob[1 + _ID :], place.encode())
@@ -82,14 +83,19 @@ class Seals:
             raise StoreError.of(texts.SEAL_BROKEN, place=place)
         return data
 
+    def sealed_anew(self, blob: bytes, place: str) -> bytes:
+        """Return a stored value, sealed by the first seal; one that is unsealed is taken as it is.
+
+        :raises StoreError: as :meth:`open`.
+        """
+        return self.seal(blob[1:] if blob[:1] == OPEN else self.open(blob, place), place)
+
     def proof(self) -> bytes:
         """Return a value that only the first seal can have made; empty without seals."""
         return self.seal(_PROOF, _place_of_proof(self.ids[0])) if self._keys else b""
 
     def proves(self, name: bytes, proof: bytes) -> bool:
         """Tell whether a proof was made by the seal of ours that has this name."""
-        if name == UNSEALED_ID:
-            return True
         try:
             return proof[1 : 1 + _ID] == name and self.open(proof, _place_of_proof(name)) == _PROOF
         except StoreError:

@@ -161,6 +161,20 @@ SEAL_BROKEN: Final = Text(
     "Set `seal` to the seal of this fleet; if it is right, restore the database from a backup.",
 )
 
+_FIX_UNSEALED: Final = (
+    "If the fleet had no seal until now, run `dnsrenew fleet init --seal-existing`; otherwise another program wrote "
+    "this: remove it, or restore the database from a backup."
+)
+NOT_SEALED: Final = Text(
+    "seal-wrong", "What is stored at {place} in the database is not sealed, and [fleet] has a `seal`.", _FIX_UNSEALED
+)
+UNSEALED: Final = Text(
+    "seal-wrong",
+    "[fleet] has a `seal`, and values in the database {database} at {server} are not sealed: {places} ({count} in "
+    "all).",
+    _FIX_UNSEALED,
+)
+
 # ── locks ───────────────────────────────────────────────────────────────────────────────
 
 LOCKED: Final = Text(

@@ -19,8 +19,9 @@ TEXTS: Final = {
     "Removing a table from the configuration does not remove its certificate from the fleet; use dnsrenew fleet "
     "remove.": ("从配置中删除表，不会从集群中删除其证书；若要删除，请用 dnsrenew fleet remove。"),
     "Running it again changes nothing. After you put a new seal first into `seal` of [fleet], it seals the private "
-    "keys with that one.": (
+    "keys with that one. Where [fleet] has a seal, private keys that are not sealed are refused.": (
         "重复运行不会更改任何内容。在 [fleet] 的 `seal` 中把新密钥放在第一位之后，它会用新密钥加密私钥。"
+        "[fleet] 有 `seal` 时，未加密的私钥会被拒绝。"
     ),
     "Shows certificates by state, those that wait for a worker, the running workers and what they do, the "
     "certificates issued in the last hour, and what the limits of the CAs still allow.": (
@@ -67,6 +68,9 @@ TEXTS: Final = {
     "remove certificates from the fleet, with their private keys": "从集群中删除证书及其私钥",
     "renew what is due in a fleet, on any number of machines": "续期集群中应续期的证书，可在任意多台机器上运行",
     "revoke them first; what cannot be revoked stays in the fleet": "先吊销；无法吊销的证书留在集群中",
+    "seal private keys that are not sealed, when a fleet gets its first seal": (
+        "加密尚未加密的私钥，用于集群首次设置 `seal` 时"
+    ),
     "show the status of the fleet": "显示集群的状态",
     "the folder of the store": "存储目录的路径",
     "write the [[certificate]] tables of the configuration into the fleet": "把配置中的 [[certificate]] 表写入集群",

@@ -41,6 +41,11 @@ TEXTS: Final = {
         "请在服务器上创建一个：`CREATE SCHEMA public AUTHORIZATION {user};`"
     ),
     "Free space on the disk of the database server.": "请在数据库服务器的磁盘上腾出空间。",
+    "If the fleet had no seal until now, run `dnsrenew fleet init --seal-existing`; otherwise another program wrote "
+    "this: remove it, or restore the database from a backup.": (
+        "如果此集群此前没有 `seal`，请运行 `dnsrenew fleet init --seal-existing`；否则这是其他程序写入的：请将其删"
+        "除，或从备份恢复数据库。"
+    ),
     "Install them: {command}": "请安装它们：{command}",
     "Lower `concurrency` in [fleet], or find out why the database is slow (pg_stat_activity).": (
         "请调低 [fleet] 中的 `concurrency`，或查明数据库为何缓慢（pg_stat_activity）。"
@@ -134,6 +139,11 @@ TEXTS: Final = {
     "What is stored at {place} in the database cannot be opened: it was changed, moved, or sealed with another seal.": (
         "数据库中 {place} 处的内容无法解密：它被更改或移动过，或是用其他密钥加密的。"
     ),
+    "What is stored at {place} in the database is not sealed, and [fleet] has a `seal`.": (
+        "数据库中 {place} 处的内容没有加密，而 [fleet] 有 `seal`。"
+    ),
+    "[fleet] has a `seal`, and values in the database {database} at {server} are not sealed: {places} ({count} in "
+    "all).": ("[fleet] 有 `seal`，但 {server} 上数据库 {database} 中有未加密的值：{places}（共 {count} 个）。"),
     "an earlier statement of the transaction failed": "事务中之前的一条语句失败",
     "it may not change {table}": "无权更改 {table}",
     "the connection that holds the locks was lost": "持有锁的连接已中断",

@@ -1,0 +1,217 @@
+"""What a role gets that can write to the database of a fleet, and has neither its seal nor its configuration."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dnsrenew import x509
+from dnsrenew.errors import StoreError
+from dnsrenew.model.account import AccountData
+from dnsrenew.runtime.context import Context
+from dnsrenew.store import FolderStore, State
+from dnsrenew.store.database import schema
+from dnsrenew.store.database.connection import Database
+from dnsrenew.store.database.database_store import DatabaseStore
+from tests.kit.fleet_folder import FleetFolder, open_store
+from tests.kit.postgres import DatabaseAddress, Postgres
+from tests.kit.stores import DIRECTORY, ORDER, SPEC, issue
+
+OLD_TABLES = Path(__file__).parent.parent / "data" / "fleet-0.1.0.sql"
+UNSEALED = ["version:home:1", "document:home:order", "setting:fingerprint-key:value"]
+"""What is unsealed in those tables, beside the two keys of an account."""
+
+
+@pytest.fixture(scope="module")
+def role(postgres: Postgres) -> str:
+    """A role that owns nothing."""
+    postgres.new_role("intruder")
+    return "intruder"
+
+
+@pytest.fixture
+def fleet(
+    address: DatabaseAddress, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> FleetFolder:
+    """A configuration with a seal, whose database has no tables."""
+    monkeypatch.chdir(tmp_path)
+    return FleetFolder(tmp_path, address, capsys)
+
+
+@pytest.fixture
+def sealed(fleet: FleetFolder) -> FleetFolder:
+    """The same with tables, and a value of each kind, all sealed."""
+    fleet.run("fleet init")
+    with open_store(fleet) as store:
+        fill(store)
+    return fleet
+
+
+@pytest.fixture
+def intruder(sealed: FleetFolder, postgres: Postgres, address: DatabaseAddress, role: str) -> Iterator[Database]:
+    """Connections of a role that can read and write the rows of the fleet."""
+    with postgres.admin(address.name) as admin:
+        admin.execute(f"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO {role}".encode())
+    with contextlib.closing(Database(DatabaseAddress(address.name, address.port, role))) as database:
+        yield database
+
+
+def fill(store: DatabaseStore) -> None:
+    """Store a value of each kind."""
+    store.prove_writable()
+    store.accounts(DIRECTORY, "lab").save(AccountData(key_pem=issue(7)[1], next_key_pem=issue(8)[1]))
+    store.keep(SPEC, "lab", *issue(1), state=State())
+    store.orders.save("home", ORDER)
+    key = x509.new_key("ecdsa-p256")
+    csr = x509.request_to_pem(x509.make_csr(key, SPEC.identifiers))
+    store.signing_requests.save("home", csr, x509.key_to_pem(key))
+    store.deployment("home", "x").keep({"/x": b"old"})
+    store.deployment("home", "x").note_renames([("/a", "/b")])
+    store.fingerprint_key()
+
+
+def values(store: DatabaseStore) -> dict[str, bytes]:
+    """All that is sealed, or should be, by its place."""
+    return {
+        schema.place(table, where, what): bytes(blob)
+        for table, name, kind, value in schema._VALUES
+        for where, what, blob in store.database.fetch(
+            f"SELECT {name}, {kind}, {value} FROM dnsrenew_{table} WHERE {value} IS NOT NULL"  # noqa: S608  # constants
+        )
+    }
+
+
+# ── the seal ────────────────────────────────────────────────────────────────────────────
+
+PLANTED: dict[str, tuple[str, Callable[[DatabaseStore], object]]] = {
+    "the key of an account": (
+        "UPDATE dnsrenew_account SET key = %s",
+        lambda store: store.accounts(DIRECTORY, "lab").load(),
+    ),
+    "the next key of an account": (
+        "UPDATE dnsrenew_account SET next_key = %s",
+        lambda store: store.accounts(DIRECTORY, "lab").load(),
+    ),
+    "the key of a certificate": (
+        "UPDATE dnsrenew_version SET key = %s",
+        lambda store: store.certificate("home", store.read_state("home")),
+    ),
+    "a pending order": (
+        "UPDATE dnsrenew_document SET content = %s WHERE kind = 'order'",
+        lambda store: store.orders.load(Context(), "home", version=ORDER.version),
+    ),
+    "a request to another issuer": (
+        "UPDATE dnsrenew_document SET content = %s WHERE kind = 'csr'",
+        lambda store: store.signing_requests.load(Context(), "home"),
+    ),
+    "the old files of a deployment": (
+        "UPDATE dnsrenew_document SET content = %s WHERE kind = 'deploy:x'",
+        lambda store: store.deployment("home", "x").kept(),
+    ),
+    "renames of this machine": (
+        "UPDATE dnsrenew_document SET content = %s WHERE kind LIKE 'renames:%%'",
+        lambda store: store.unfinished_renames(),
+    ),
+    "the key of fingerprints": (
+        "UPDATE dnsrenew_setting SET value = %s",
+        lambda store: store.fingerprint_key(),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", PLANTED)
+def test_what_is_unsealed_is_refused_whatever_the_table_of_seals_says(
+    sealed: FleetFolder, intruder: Database, what: str
+) -> None:
+    """An unsealed value is refused where a seal is configured; a row for "unsealed" in the table of seals is nothing.
+
+    What a worker does at its start seals none either.
+    """
+    plant, read = PLANTED[what]
+    with open_store(sealed) as store:
+        store.prove_writable()
+        read(store)
+    assert intruder.execute(plant, (b"\x00" + issue(3)[1],)) == 1
+    intruder.execute("INSERT INTO dnsrenew_seal (id, proof) VALUES ('', '')")
+    for _ in ("before a worker", "after it"):
+        with open_store(sealed) as store:
+            store.prove_writable()
+            with pytest.raises(StoreError) as caught:
+                read(store)
+            before = values(store)
+            assert schema.reseal(store.database, store.seals) == 0
+            assert values(store) == before
+        assert (caught.value.code, caught.value.evidence["sealed"]) == ("seal-wrong", False)
+        assert "dnsrenew fleet init --seal-existing" in caught.value.fix
+
+
+def test_init_says_what_is_unsealed_and_seals_nothing(sealed: FleetFolder, intruder: Database) -> None:
+    """`fleet init` names an unsealed key that was found, and the option that takes it. It changes nothing.
+
+    A command that meets the key ends with the same code.
+    """
+    intruder.execute("UPDATE dnsrenew_account SET key = %s", (b"\x00" + issue(3)[1],))
+    intruder.execute("INSERT INTO dnsrenew_seal (id, proof) VALUES ('', '')")
+    with open_store(sealed) as store:
+        before = values(store), store.database.fetch("SELECT * FROM dnsrenew_seal ORDER BY id")
+        error = sealed.refused("fleet init", status=1)
+        assert (error["code"], error["evidence"]["places"]) == ("seal-wrong", [f"account:{DIRECTORY}:key"])
+        assert "`dnsrenew fleet init --seal-existing`" in error["fix"]
+        assert sealed.refused("fleet dump out", status=1)["code"] == "seal-wrong"
+        assert (values(store), store.database.fetch("SELECT * FROM dnsrenew_seal ORDER BY id")) == before
+
+
+def test_a_fleet_gets_its_first_seal_by_one_command(fleet: FleetFolder, address: DatabaseAddress) -> None:
+    """Keys that lie unsealed from before there was a seal are taken by `fleet init --seal-existing` alone.
+
+    Until then every command names it, and nothing is noted in the database.
+    """
+    fleet.write(address, seal="")
+    fleet.run("fleet init")
+    with open_store(fleet) as store:
+        fill(store)
+        before = values(store)
+    assert {blob[:1] for blob in before.values()} == {b"\x00"}
+    fleet.write(address)
+    for command in ("fleet init", "fleet status", "fleet dump out", "renew"):
+        error = fleet.refused(command, status=1)
+        assert (error["code"], error["evidence"]["count"]) == ("seal-wrong", len(before))
+        assert "dnsrenew fleet init --seal-existing" in error["fix"]
+    fleet.write(address, seal="")
+    assert fleet.run("fleet init")["sealed"] == 0
+    fleet.write(address)
+    assert fleet.run("fleet init --seal-existing")["sealed"] == len(before)
+    assert fleet.run("fleet init --seal-existing")["sealed"] == fleet.run("fleet init")["sealed"] == 0
+    with open_store(fleet) as store:
+        after = values(store)
+        assert {at: store.seals.open(blob, at) for at, blob in after.items()} == {
+            at: blob[1:] for at, blob in before.items()
+        }
+    fleet.write(address, seal="")
+    assert fleet.refused("fleet status", status=1)["code"] == "seal-wrong"
+
+
+def test_a_database_of_the_version_before_is_taken_over(fleet: FleetFolder, address: DatabaseAddress) -> None:
+    """Tables of 0.1.0 whose keys were partly sealed work on once `fleet init --seal-existing` has run."""
+    with contextlib.closing(Database(address)) as database, database.transaction() as transaction:
+        for statement in OLD_TABLES.read_text().split(";\n"):
+            transaction.execute(statement)
+    with open_store(fleet) as store:
+        before = values(store)
+    error = fleet.refused("fleet init", status=1)
+    assert (error["code"], error["evidence"]["count"]) == ("seal-wrong", 5)
+    assert set(UNSEALED) < {at for at, blob in before.items() if blob[:1] == b"\x00"}
+    assert fleet.refused("fleet dump out", status=1)["code"] == "seal-wrong"
+    assert fleet.run("fleet init --seal-existing") == {"version": 1, "schema": 1, "sealed": 5}
+    with open_store(fleet) as store:
+        store.prove_writable()
+        assert {at: store.seals.open(blob, at) for at, blob in values(store).items() if at in UNSEALED} == {
+            at: before[at][1:] for at in UNSEALED
+        }
+    moved = fleet.run("fleet dump dumped")
+    assert (moved["certificates"], moved["accounts"], moved["damaged"]) == (1, 2, [])
+    state = FolderStore(fleet.folder / "dumped").read_state("home")
+    assert FolderStore(fleet.folder / "dumped").read_private_key("home", state) == before["version:home:1"][1:]
