@@ -99,6 +99,7 @@ def _sections(found: FleetStatus, now: datetime) -> Iterator[tuple[str, Sequence
     yield "hour", [(ca, f"{count:,}") for ca, count in found.last_hour.items()]
     yield "limits", [(ca, _limits(limits)) for ca, limits in found.limits.items()]
     yield "lacking", [(name, formatting.listed(lacks)) for name, lacks in found.lacking.items()]
+    yield "refused", [(name, formatting.listed(keys)) for name, keys in found.refused.items()]
 
 
 def _limits(limits: CaLimits) -> str:

@@ -805,6 +805,7 @@ FLEET_HEADINGS: Final = {
     "hour": "Certificates in the last hour",
     "limits": "Limits of the CAs",
     "lacking": "Not renewed: a DNS account or CA is missing from the configuration of the workers",
+    "refused": "Not renewed: the workers refuse what the database says of them (dnsrenew status NAME)",
 }
 FLEET_NO_WORKER: Final = "start one: dnsrenew worker"
 FLEET_WORKER: Final = "{pid} on {host}"

@@ -43,9 +43,14 @@ _WRITTEN: Final = ("certificate", "chain", "leaf", "key", "combined")
 
 
 def deployment(value: Any, scope: FieldScope, path: KeyPath) -> Deployment | Callable[..., object]:
-    """Read one entry of ``deploy``; in Python it may be a callable that takes the certificate."""
+    """Read one entry of ``deploy``; in Python it may be a callable that takes the certificate.
+
+    A plain document has none, whatever its options: each takes the private key out of the store, or acts with what this
+    machine may do.
+    """
     from dnsrenew.deploy import catalogue  # few configurations deploy
 
+    scope.check_plain()
     if scope.python and callable(value):
         return value  # type: ignore[no-any-return]  # any object that can be called
     table = _table(value)

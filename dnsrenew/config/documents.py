@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import Frozen, replace
@@ -14,6 +14,7 @@ from dnsrenew.validation.mistakes import FieldError, Mistake, config_error, desc
 
 if TYPE_CHECKING:
     from dnsrenew.config.certificates import CertificateTables
+    from dnsrenew.errors import ConfigError
     from dnsrenew.model import CertificateSpec
 
 TAGS: Final = "tags"
@@ -29,11 +30,18 @@ class ReadDocument(Frozen):
     """A document as read.
 
     :ivar spec: the certificate; None after a mistake.
+    :ivar refused: whether one of the mistakes is about what a plain document may not name.
     """
 
     spec: CertificateSpec | None
     tags: tuple[str, ...]
     mistakes: list[Mistake]
+    refused: bool = False
+
+    @property
+    def error(self) -> ConfigError:
+        """The error that lists the mistakes."""
+        return documents_error(self.mistakes, refused=self.refused)
 
 
 class CertificateDocuments:
@@ -41,12 +49,15 @@ class CertificateDocuments:
 
     :param certificates: knows the accounts and the CAs.
     :param main: the scope of the configuration; paths in a document are relative to its folder.
+    :param plain: whether documents that name programs, files, secrets or deployments are refused; defaults may.
     :ivar defaults: the values of ``[fleet.defaults]``.
     """
 
-    def __init__(self, certificates: CertificateTables, main: FieldScope, defaults: Mapping[str, Any]) -> None:
+    def __init__(
+        self, certificates: CertificateTables, main: FieldScope, defaults: Mapping[str, Any], *, plain: bool = False
+    ) -> None:
         self._tables = certificates.empty()
-        self._folder, self._checks = main.folder, main.checks
+        self._folder, self._checks, self._plain = main.folder, main.checks, plain
         self.defaults = dict(defaults)
 
     def read(self, document: object, *, python: bool = False) -> ReadDocument:
@@ -56,7 +67,7 @@ class CertificateDocuments:
         :raises ConfigError: ``config-untrusted``: others can change a program that it names.
         """
         report = MistakeReport()
-        scope = FieldScope("", self._folder, python, report, self._checks)
+        scope = FieldScope("", self._folder, python, report, self._checks, plain=self._plain)
         table = as_table(document)
         if table is None:
             scope.mistake((), kind(document), texts.A_DOCUMENT)
@@ -68,16 +79,16 @@ class CertificateDocuments:
             if use.secret.reference == _LITERAL:
                 scope.mistake(use.path, texts.SECRET_IN_DATABASE, texts.SECRET_REFERENCE)
         mistakes = _mistakes(report)
-        return ReadDocument(None if mistakes else spec, tags, mistakes)
+        return ReadDocument(None if mistakes else spec, tags, mistakes, report.refused)
 
     def spec(self, document: object) -> CertificateSpec:
         """Return the certificate of a document.
 
-        :raises ConfigError: ``config-invalid``, with all mistakes; ``config-untrusted``.
+        :raises ConfigError: ``config-invalid``, with all mistakes; ``document-refused``; ``config-untrusted``.
         """
         found = self.read(document)
         if found.spec is None:
-            raise config_error(found.mistakes)
+            raise found.error
         return found.spec
 
     def lacks(self, document: Mapping[str, Any]) -> list[str]:
@@ -95,6 +106,14 @@ class CertificateDocuments:
         """
         keys = self._tables.keys()
         return keys if "dns" in keys or "routes" not in self.defaults else [*keys, "dns"]
+
+
+def documents_error(mistakes: Sequence[Mistake], *, refused: bool) -> ConfigError:
+    """Return the error that lists the mistakes of documents.
+
+    :param refused: whether one is about what a plain document may not name: then the code is ``document-refused``.
+    """
+    return config_error(mistakes, code="document-refused" if refused else "config-invalid")
 
 
 def needed(document: Mapping[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
-from dnsrenew.config.fields import file_path, integer, list_of
+from dnsrenew.config.fields import choice, file_path, integer, list_of
 from dnsrenew.config.schema import FieldScope, Key, Table, as_table
 from dnsrenew.config.secret_fields import secret
 from dnsrenew.model.store_address import SCHEMES, StoreAddress, has_password
@@ -86,7 +86,13 @@ def _seals(value: Any, scope: FieldScope, path: KeyPath) -> tuple[Secret, ...]:
 
 
 _FLEET: Final = Table(
-    "fleet", {"seal": Key(_seals, secret=True), "concurrency": Key(integer(1, _MOST)), "defaults": Key(_unread)}
+    "fleet",
+    {
+        "seal": Key(_seals, secret=True),
+        "concurrency": Key(integer(1, _MOST)),
+        "documents": Key(choice("any", "plain")),
+        "defaults": Key(_unread),
+    },
 )
 
 
@@ -112,4 +118,5 @@ def fleet_settings(
         scope.mistake(("fleet",), error.found or kind(table["fleet"]), error.expected)
         return None
     defaults = certificates.read_defaults(values.pop("defaults", {}), scope, ("fleet", "defaults"))
-    return FleetSettings(**values, documents=CertificateDocuments(certificates, scope, defaults)) if is_fleet else None
+    documents = CertificateDocuments(certificates, scope, defaults, plain=values.pop("documents", None) == "plain")
+    return FleetSettings(**values, documents=documents) if is_fleet else None

@@ -47,8 +47,10 @@ def _command(value: Any, scope: FieldScope, path: KeyPath, expected: str) -> tup
 def judged(words: Sequence[str], scope: FieldScope) -> tuple[str, ...]:
     """Return a command with the absolute path of its program, after all that it names was judged.
 
+    :raises FieldError: as :meth:`FieldScope.check_plain`.
     :raises ConfigError: ``config-untrusted``.
     """
+    scope.check_plain()
     for path in _named_files(words, scope):
         if os.path.isfile(path):
             scope.checks.judge(path)

@@ -65,6 +65,7 @@ class MistakeReport:
     :ivar plain_secrets: keys of secrets in plain text.
     :ivar file_names: keys of secrets in plain text that are the name of an existing file, with that name.
     :ivar odd_secrets: keys of secrets that look like references of an unknown kind.
+    :ivar refused: whether a document says what only the configuration may say (:meth:`FieldScope.check_plain`).
     """
 
     def __init__(self, prefix: KeyPath = ()) -> None:
@@ -76,6 +77,7 @@ class MistakeReport:
         self.plain_secrets: list[str] = []
         self.file_names: dict[str, str] = {}
         self.odd_secrets: list[str] = []
+        self.refused = False
         self._prefix = prefix
         self._mistakes: list[Unlocated] = []
         self._located: list[Mistake] = []
@@ -141,6 +143,7 @@ class FieldScope(Frozen):
     :ivar python: whether it was made in Python.
     :ivar literal: whether a ``str`` is a secret itself, never a reference: in a value made with keyword arguments, such
         as ``DnsAccount(…)``.
+    :ivar plain: whether it is a document that may name no program, file, secret or deployment.
     """
 
     file: str
@@ -149,6 +152,7 @@ class FieldScope(Frozen):
     report: MistakeReport
     checks: FileChecks
     literal: bool = False
+    plain: bool = False
 
     def mistake(
         self, path: KeyPath, found: str, expected: str, nearest: str | None = None, fix: str | None = None
@@ -160,8 +164,21 @@ class FieldScope(Frozen):
         """Add the mistake of a key of the whole file in a table: TOML gives it to the last table above it."""
         self.mistake(path, texts.MISPLACED_KEY, texts.ABOVE_TABLES, fix=texts.MOVE_ABOVE)
 
+    def check_plain(self) -> None:
+        """Return if a value may name a program, a file, a secret or a deployment. Its reader calls it first.
+
+        :raises FieldError: it is in a document that may not.
+        """
+        if self.plain:
+            self.report.refused = True
+            raise FieldError(texts.NOT_PLAIN)
+
     def path_of(self, text: str) -> str:
-        """Return the absolute path; a leading ``~`` is the user's home."""
+        """Return the absolute path; a leading ``~`` is the user's home.
+
+        :raises FieldError: as :meth:`check_plain`.
+        """
+        self.check_plain()
         return os.path.abspath(os.path.join(self.folder, os.path.expanduser(text)))
 
 

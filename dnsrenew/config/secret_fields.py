@@ -51,6 +51,7 @@ def maybe_secret(value: Any, scope: FieldScope, path: KeyPath) -> Any:
 def _referenced(value: Any, scope: FieldScope, path: KeyPath) -> Secret | None:
     from dnsrenew.secrets import Secret  # late: many configurations hold no secret
 
+    scope.check_plain()
     if isinstance(value, Secret):
         return value
     if scope.literal:

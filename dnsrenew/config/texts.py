@@ -208,6 +208,7 @@ URL_WITH_PASSWORD: Final = Phrase("a URL with a password")
 DATABASE_WITHOUT_PASSWORD: Final = Phrase(
     'the URL without the password, and the password as a secret: {{ url = "postgresql://…", password = "env:NAME" }}'
 )
+NOT_PLAIN: Final = Phrase('no program, file, secret or deployment (documents = "plain" in [fleet])')
 FLEET_WITHOUT_DATABASE: Final = Phrase("a fleet whose store is a folder")
 STORE_OF_FLEET: Final = Phrase(
     'a database for all machines: store = {{ url = "postgresql://…", password = "env:NAME" }}'

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config.as_document import document_of
-from dnsrenew.config.documents import TAGS
+from dnsrenew.config.documents import TAGS, documents_error
 from dnsrenew.config.texts import THE_DOCUMENT
 from dnsrenew.errors import ConfigError
 from dnsrenew.fleet import texts
 from dnsrenew.store.database.due_dates import DueDates
 from dnsrenew.store.database.wanted import AddedCounts, FoundClash, NewDocument, WantedCertificates
-from dnsrenew.validation.mistakes import Mistake, config_error, describe_found, quoted
+from dnsrenew.validation.mistakes import Mistake, describe_found, quoted
 
 if TYPE_CHECKING:
     from typing import IO, Self
@@ -53,7 +53,8 @@ class FleetAdder(Frozen):
         """Add or change the certificates of JSON lines.
 
         :param file: the name of the file, for mistakes.
-        :raises ConfigError: ``config-invalid``, with the mistakes of all lines, or of the first hundred.
+        :raises ConfigError: ``config-invalid`` or ``document-refused``, with the mistakes of all lines, or of the first
+            hundred.
         :raises LockedError: another program adds certificates.
         :raises StoreError: the database cannot be written; nothing was added.
         """
@@ -72,7 +73,7 @@ class FleetAdder(Frozen):
         """
         found = self.documents.read(document, python=True)
         if found.spec is None:
-            raise config_error(found.mistakes)
+            raise found.error
         plain = document_of(found.spec, document)
         with _Gathered(self, "", "add") as gathered:
             gathered.take(1, {**plain, TAGS: list(found.tags)})
@@ -107,6 +108,7 @@ class _Gathered:
         self._lines: dict[str, int] = {}
         self._tables = {spec.name for spec in adder.config.certificates} if origin == "add" else set()
         self._mistakes: list[Mistake] = []
+        self._is_refused = False
 
     def __enter__(self) -> Self:
         return self
@@ -129,6 +131,7 @@ class _Gathered:
         :raises ConfigError: there are many mistakes; ``config-untrusted``.
         """
         found = self._adder.documents.read(document)
+        self._is_refused = self._is_refused or found.refused
         if found.spec is None:
             self.refuse(found.mistakes, number)
             return
@@ -190,7 +193,7 @@ class _Gathered:
             found = in_tables(self._adder.config, [(specs[(each.line or 1) - 1].name, each) for each in found])
         elif not self._has_lines:
             found = [replace(each, line=None) for each in found]
-        raise config_error(found)
+        raise documents_error(found, refused=self._is_refused)
 
     def _documents(self) -> Iterator[NewDocument]:
         self._aside.seek(0)

@@ -68,11 +68,12 @@ class CertificateJobs(Frozen):
             self._pass_on(run, name, row, lacks, tries)
             return
         if row.lacks:
-            self.dates.forget_lacking(name)
+            self.dates.forget(name, "lacks")
         context = replace(run.context, cancel=cancel, guards=[])
         try:
+            spec = self._spec(run, name, row)
             with self.store.locks.only_wanted(name):  # it may be removed before its lock is taken
-                self._check(run, run.documents.spec(row.document), row, context)
+                self._check(run, spec, row, context)
         except (HandedBack, StoreError):
             raise
         except Exception as error:  # noqa: BLE001  # the border: one certificate never stops the worker
@@ -83,6 +84,21 @@ class CertificateJobs(Frozen):
             own.emit("certificate-finished", **outcome.to_dict())
             self._settle_later(run, name, row)
             self.ended(None, outcome)
+
+    def _spec(self, run: WorkerRun, name: str, row: WantedRow) -> CertificateSpec:
+        """Return what is wanted; a document that is refused is noted.
+
+        :raises ConfigError: it is refused.
+        """
+        try:
+            spec = run.documents.spec(row.document)
+        except ConfigError as error:
+            keys = [each["key"] for each in error.evidence.get("mistakes", ())]
+            self.dates.note(name, "refused", keys or [error.code])
+            raise
+        if row.refused:
+            self.dates.forget(name, "refused")
+        return spec
 
     def _check(self, run: WorkerRun, spec: CertificateSpec, row: WantedRow, context: Context) -> None:
         wanted = spread(spec, row.slot, self.store.read_state(spec.name))
@@ -121,7 +137,7 @@ class CertificateJobs(Frozen):
         if tries < (_OTHERS_AGAIN if row.lacks else _OTHERS):
             after = timedelta(seconds=run.context.random.uniform(*_RETURN_AFTER))
             raise HandedBack(run.context.clock.now() + after)
-        self.dates.note_lacking(name, lacks)
+        self.dates.note(name, "lacks", lacks)
         self._settle_later(run, name, row)
 
     def _explain(self, run: WorkerRun, spec: CertificateSpec, outcome: Outcome) -> None:

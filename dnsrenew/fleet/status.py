@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import threads
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
     from dnsrenew.config.documents import CertificateDocuments
     from dnsrenew.model import CA
     from dnsrenew.store.database.connection import Database
+    from dnsrenew.store.database.due_dates import Why
 
 SHOWN: Final = 10
 """The most overdue certificates of which the names are given."""
 LACKING: Final = 100
-"""The same, for those that lack an account."""
+"""The same, for those that no worker takes."""
 
 # A valid certificate whose state was written is looked at by the next worker that looks; that is no renewal.
 IS_DUE: Final = """due <= now() AND (
@@ -104,11 +106,11 @@ WITH held AS (
 SELECT directory, until, COALESCE(sets, 0), url
 FROM (SELECT directory FROM dnsrenew_account UNION SELECT directory FROM held) AS known LEFT JOIN held USING (directory)
 """
-_LACKING: Final = """
+_NOTED: Final = """
 SELECT certificate.name, content
 FROM dnsrenew_document AS document
 JOIN dnsrenew_certificate AS certificate ON certificate.name = document.name
-WHERE kind = 'lacks' AND wanted IS NOT NULL AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text])
+WHERE kind = %(kind)s AND wanted IS NOT NULL AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text])
 ORDER BY certificate.name LIMIT %(lacking)s
 """
 
@@ -171,6 +173,9 @@ class FleetStatus(Frozen, kw_only=True, public=True):
     missing; a hundred at most."""
     stored_only: int = 0
     """How many are stored and not wanted, such as those of ``fleet load``: no worker renews them."""
+    refused: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    """Certificates whose document in the database a worker has refused, with the keys in it that are wrong, or that
+    ``documents = "plain"`` forbids; a hundred at most."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -185,6 +190,7 @@ class FleetStatus(Frozen, kw_only=True, public=True):
             "limits": {ca: limits.to_dict() for ca, limits in self.limits.items()},
             "lacking": [{"name": name, "lacks": list(lacks)} for name, lacks in self.lacking.items()],
             "stored_only": self.stored_only,
+            "refused": [{"name": name, "keys": list(keys)} for name, keys in self.refused.items()],
         }
 
 
@@ -231,15 +237,20 @@ def _without_lacking(database: Database, cas: Mapping[str, CA], tag: str | None)
         limits=dict(sorted(limits.items())),
         lacking={},
         stored_only=stored_only,
+        refused=_noted(database, tag, "refused"),
     )
 
 
 def _lacking(database: Database, documents: CertificateDocuments | None, tag: str | None) -> dict[str, tuple[str, ...]]:
     """Return what certificates lack: what workers have noted that looked at them, and what is missing now."""
-    noted = database.fetch(_LACKING, {"tag": tag, "lacking": LACKING})
-    found = {name: tuple(json.loads(bytes(lacks))) for name, lacks in noted}
-    found |= find_lacking(database, documents, tag, LACKING)
+    found = {**_noted(database, tag, "lacks"), **find_lacking(database, documents, tag, LACKING)}
     return dict(sorted(found.items())[:LACKING])
+
+
+def _noted(database: Database, tag: str | None, kind: Why) -> dict[str, tuple[str, ...]]:
+    """Return what workers have noted of certificates that they do not take."""
+    rows = database.fetch(_NOTED, {"tag": tag, "kind": kind, "lacking": LACKING})
+    return {name: tuple(json.loads(bytes(words))) for name, words in rows}
 
 
 def _with_left(database: Database, cas: Mapping[str, CA], limits: Mapping[str, CaLimits]) -> dict[str, CaLimits]:

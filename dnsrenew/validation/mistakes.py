@@ -31,6 +31,7 @@ _TYPES: Final = (
 )
 _ERRORS: Final = {
     "config-invalid": (texts.CONFIG_INVALID_ONE, texts.CONFIG_INVALID),
+    "document-refused": (texts.DOCUMENT_REFUSED_ONE, texts.DOCUMENT_REFUSED),
     "config-syntax": (texts.CONFIG_SYNTAX_ONE, texts.CONFIG_SYNTAX),
     "provider-invalid": (texts.PROVIDER_INVALID_ONE, texts.PROVIDER_INVALID),
 }
@@ -223,7 +224,7 @@ def _line_of(mistake: Mistake) -> Message:
 def config_error(mistakes: Sequence[Mistake], *, code: str = "config-invalid") -> ConfigError:
     """Return the error that lists all mistakes, one line each; a syntax error is followed by its line of the file.
 
-    :param code: ``config-invalid``, ``config-syntax`` or ``provider-invalid``.
+    :param code: ``config-invalid``, ``document-refused``, ``config-syntax`` or ``provider-invalid``.
     """
     lines = [_line_of(mistake) for mistake in mistakes]
     if not lines[-1].endswith(("?", ".")):

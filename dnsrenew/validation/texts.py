@@ -20,6 +20,16 @@ CONFIG_INVALID_ONE: Final = Text("config-invalid", "{lines}", _FIX_ONE)
 CONFIG_INVALID: Final = Text("config-invalid", "{lines}", _FIX_ALL)
 ARGUMENT_INVALID: Final = Text("config-invalid", "{lines}", _FIX_ONE_CALL)
 ARGUMENTS_INVALID: Final = Text("config-invalid", "{lines}", _FIX_ALL_CALLS)
+DOCUMENT_REFUSED_ONE: Final = Text(
+    "document-refused",
+    "{lines}",
+    "Leave it out of the document; what is for all certificates belongs in [fleet.defaults]. Nothing was changed.",
+)
+DOCUMENT_REFUSED: Final = Text(
+    "document-refused",
+    "{lines}",
+    "Fix these {count} mistakes; what is for all certificates belongs in [fleet.defaults]. Nothing was changed.",
+)
 CONFIG_SYNTAX_ONE: Final = Text("config-syntax", "{lines}", _FIX_ONE)
 CONFIG_SYNTAX: Final = Text("config-syntax", "{lines}", _FIX_ALL)
 PROVIDER_INVALID_ONE: Final = Text("provider-invalid", "{lines}", _FIX_ONE)

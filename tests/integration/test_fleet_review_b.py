@@ -139,7 +139,7 @@ def test_what_is_removed_while_a_job_takes_its_lock_is_not_written(
             with pytest.raises(StoreError, match="nothing was written"):
                 store.orders.documents.write(NAME, "order", b"{}")
         store.orders.documents.write(NAME, "told", b"{}")
-        DueDates(database).note_lacking(NAME, ["account"])
+        DueDates(database).note(NAME, "lacks", ["account"])
         removal.execute("BEGIN")
     assert names(database) == []
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from dnsrenew import x509
-from dnsrenew.errors import StoreError
+from dnsrenew import Deployment, Fleet, Route, x509
+from dnsrenew.errors import ConfigError, StoreError
+from dnsrenew.fleet.status import fleet_status
 from dnsrenew.model.account import AccountData
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore, State
@@ -17,8 +19,10 @@ from dnsrenew.store.database import schema
 from dnsrenew.store.database.connection import Database
 from dnsrenew.store.database.database_store import DatabaseStore
 from tests.kit.fleet_folder import FleetFolder, open_store
+from tests.kit.fleet_stage import FleetStage, wait_until
 from tests.kit.postgres import DatabaseAddress, Postgres
 from tests.kit.stores import DIRECTORY, ORDER, SPEC, issue
+from tests.lab.workspace import Workspace
 
 OLD_TABLES = Path(__file__).parent.parent / "data" / "fleet-0.1.0.sql"
 UNSEALED = ["version:home:1", "document:home:order", "setting:fingerprint-key:value"]
@@ -215,3 +219,78 @@ def test_a_database_of_the_version_before_is_taken_over(fleet: FleetFolder, addr
     assert (moved["certificates"], moved["accounts"], moved["damaged"]) == (1, 2, [])
     state = FolderStore(fleet.folder / "dumped").read_state("home")
     assert FolderStore(fleet.folder / "dumped").read_private_key("home", state) == before["version:home:1"][1:]
+
+
+# ── plain documents ─────────────────────────────────────────────────────────────────────
+
+PLAIN = '"file:seal.secret"\ndocuments = "plain"'
+
+
+def test_a_line_that_names_a_program_is_refused(fleet: FleetFolder, address: DatabaseAddress) -> None:
+    """With `documents = "plain"`, `fleet add`, `fleet sync` and `Fleet.add` add nothing that leaves the store.
+
+    What says none of it is added; without the key all is taken, as before.
+    """
+    fleet.run("fleet init")
+    lines = ({"domains": ["a.duckdns.org"]}, {"domains": ["b.duckdns.org"], "after": ["/bin/true"], "colour": 1})
+    fleet.write(address, seal=PLAIN)
+    error = fleet.refused(f"fleet add {fleet.lines(*lines)}")
+    assert error["code"] == "document-refused"
+    assert [(each["line"], each["key"]) for each in error["evidence"]["mistakes"]] == [(2, "after"), (2, "colour")]
+    assert [each["key"] for each in error["evidence"]["mistakes"]] == ["after", "colour"]
+    fleet.add_table("web")
+    with fleet.path.open("a") as file:
+        file.write('deploy = [{ run = ["/bin/true"] }]\n')
+    error = fleet.refused("fleet sync")
+    assert (error["code"], len(error["evidence"]["mistakes"])) == ("document-refused", 1)
+    assert (error["evidence"]["mistakes"][0]["key"], fleet.names()) == ("certificate[0].deploy[0]", [])
+    with Fleet(fleet.config()) as python:
+        entry = Deployment("run", run=["/bin/true"])
+        for more in ({"before": ["/bin/true"]}, {"deploy": [print]}, {"deploy": [entry]}):
+            with pytest.raises(ConfigError) as caught:
+                python.add("c.duckdns.org", **more)
+            assert caught.value.code == "document-refused"
+        python.add("c.duckdns.org", tags="x", key="rsa4096", routes=[Route("dns-01", dns="home")], notify=False)
+    assert fleet.add(lines[0]) == {"added": 1, "changed": 0, "same": 0}
+    fleet.write(address)
+    assert fleet.add({key: value for key, value in lines[1].items() if key != "colour"})["added"] == 1
+
+
+def test_a_row_that_names_a_program_is_refused_by_workers(
+    workspace: Workspace, address: DatabaseAddress, postgres: Postgres, role: str, tmp_path: Path
+) -> None:
+    """A worker refuses a row that another role has written, runs nothing of it, and obtains the other certificates.
+
+    `fleet status` names it, and forgets it once it is plain; `status` and `renew` say what is wrong with it.
+    """
+    stage, proof = FleetStage(workspace, address), tmp_path / "proof"
+    run = {"run": ["/bin/touch", str(proof)]}
+    stage.write(fleet={"documents": "plain"})
+    stage.add("evil", "good")
+    with postgres.admin(address.name) as admin:
+        admin.execute(f"GRANT SELECT, UPDATE ON dnsrenew_certificate TO {role}".encode())
+    with contextlib.closing(Database(DatabaseAddress(address.name, address.port, role))) as intruder:
+        intruder.execute(
+            "UPDATE dnsrenew_certificate SET wanted = wanted || %s::jsonb WHERE name = 'evil'",
+            (json.dumps({"before": run["run"], "deploy": [run]}),),
+        )
+    with stage.crew() as (crew,):
+        wait_until(lambda: crew.heard.of("renewed") and crew.heard.of("failed"))
+        (error,) = (each.error for each in crew.heard.outcomes if each.status == "failed")
+        assert (error.code, crew.error, stage.versions()) == ("document-refused", None, {"good": 1})
+    wait_until(lambda: stage.dues()["evil"] > 60)
+    _, status = workspace.run_json("fleet", "status")
+    assert (status["refused"], status["lacking"]) == ([{"name": "evil", "keys": ["before", "deploy[0]"]}], [])
+    for command in (("renew", "evil"), ("deploy", "evil")):
+        code, said = workspace.run_json(*command)
+        assert (code, said["error"]["code"]) == (2, "document-refused")
+    _, listed = workspace.run_json("status")
+    found = {each["name"]: each["last_failure"] for each in listed["certificates"]}
+    assert (found["evil"]["code"], found["good"]) == ("document-refused", None)
+    assert not proof.exists()
+    stage.write(fleet={"documents": "any"})
+    stage.database.execute("UPDATE dnsrenew_certificate SET due = now() WHERE name = 'evil'")
+    with stage.crew() as (crew,):
+        wait_until(lambda: crew.heard.of("renewed"))
+    assert (fleet_status(stage.database, {}).refused, proof.exists()) == ({}, True)
+    stage.database.close()

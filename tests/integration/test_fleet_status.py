@@ -89,7 +89,7 @@ def test_only_those_with_a_tag(database: Database) -> None:
     add(database, "theirs", due="-1 hour", tags=["them"])
     for name in ("ours", "theirs"):
         issue(database, name, "lab", "-1 minute")
-        DueDates(database).note_lacking(name, ["dns.x"])
+        DueDates(database).note(name, "lacks", ["dns.x"])
     found = fleet_status(database, CAS, "us")
     assert (found.counts["missing"], found.due, found.last_hour) == (1, 1, {"lab": 1})
     assert [name for name, _ in found.most_overdue] == ["ours"]

@@ -1,21 +1,35 @@
 """The store of a fleet, `[fleet]` with its defaults, and the documents that it reads."""
 
 import base64
+import contextlib
 import importlib.util
 import json
 import pickle
+import shutil
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from dnsrenew import Config, Deployment, Secret, StoreAddress
 from dnsrenew.config.as_document import document_of
+from dnsrenew.config.certificates import _CERTIFICATE
+from dnsrenew.config.deployments import _READERS
 from dnsrenew.config.documents import CertificateDocuments
+from dnsrenew.config.file_checks import FileChecks
+from dnsrenew.config.routes import _ROUTE
+from dnsrenew.config.schema import FieldScope, MistakeReport
+from dnsrenew.deploy import catalogue
+from dnsrenew.deploy.options import all_options
 from dnsrenew.doctor import private
 from dnsrenew.errors import ConfigError
 from dnsrenew.model import Profile, RenewBefore, Route
 from dnsrenew.schedule.needs import needs_of
+from dnsrenew.validation.mistakes import FieldError
+from docs.configuration import DATA
 from tests.kit.config_files import AGREED, CERTIFICATE, HOME, check, load, mistake, mistakes
 
 URL = "postgresql://dnsrenew@db.test/dnsrenew"
@@ -336,3 +350,120 @@ def test_what_no_database_keeps_is_a_mistake(tmp_path: Path) -> None:
         document_of(config.certificates[0])
     assert [each["key"] for each in caught.value.evidence["mistakes"]] == ["deploy[0]", "deploy[1].secret"]
     assert "canary" not in str(caught.value)
+
+
+# ── plain documents ─────────────────────────────────────────────────────────────────────
+
+PLAIN = f'{STORE}[fleet]\ndocuments = "plain"\n'
+SAMPLES = tomllib.loads(DATA.read_text("utf-8"))
+"""Each key of the configuration, with an example."""
+OUTSIDE = {"before", "after", "deploy", "routes.webroot"}
+"""The keys of a document that name a program, a file, a secret or a deployment."""
+
+
+def example(table: str, key: str) -> dict[str, Any]:
+    """A document with the example of a key."""
+    value = tomllib.loads(f"{key} = {SAMPLES[table][key]['example']}")
+    if table == "route":
+        return {"domains": ["a.test"], "routes": [{"challenge": "http-01", **value}]}
+    return {"domains": ["a.test"], **value}
+
+
+@contextlib.contextmanager
+def untouched() -> Iterator[None]:
+    """No file is looked at."""
+    looks = AssertionError("a file was looked at")
+    with contextlib.ExitStack() as stack:
+        for where, name in ((FileChecks, "judge"), (FileChecks, "read"), (shutil, "which")):
+            stack.enter_context(mock.patch.object(where, name, side_effect=looks))
+        yield
+
+
+def test_every_key_is_plain_or_refused(tmp_path: Path) -> None:
+    """A plain document may say all keys but those that name a program, a file or a deployment.
+
+    A new key of a certificate or a route fails here until it is known whether it does.
+    """
+    reader = documents(tmp_path, PLAIN + HOME)
+    keys = [("certificate", key, key) for key in _CERTIFICATE.keys] + [
+        ("route", key, f"routes.{key}") for key in _ROUTE.keys
+    ]
+    found = {shown: reader.read(example(table, key)) for table, key, shown in keys}
+    assert {shown for shown, one in found.items() if one.refused} == OUTSIDE
+    assert {shown for shown, one in found.items() if not one.refused} == {
+        *("name", "domains", "ca", "key", "reuse_key", "profile", "preferred_chain", "renew_before", "routes"),
+        *("propagation", "notify"),
+        *("routes.challenge", "routes.ca", "routes.dns", "routes.alias", "routes.follow_cname", "routes.listen"),
+        "routes.app",
+    }
+    anything = documents(tmp_path, STORE + HOME)
+    assert not any(anything.read(example(table, key)).refused for table, key, _ in keys)
+
+
+def test_no_target_is_plain(tmp_path: Path) -> None:
+    """Every target is refused, with its example and with each option alone, and no file is looked at for it."""
+    reader = documents(tmp_path, PLAIN + HOME)
+    for to in (*catalogue.BUILT_IN, "another"):
+        kind = catalogue.target(to)
+        entries = [{}] if kind is None else [dict(kind.example), *({name: "/etc/x"} for name in all_options(kind))]
+        for entry in entries:
+            with untouched(), pytest.raises(ConfigError) as caught:
+                reader.spec({"domains": ["a.test"], "deploy": [{"to": to, **entry}]})
+            assert caught.value.code == "document-refused"
+            assert [each["key"] for each in caught.value.evidence["mistakes"]] == ["deploy[0]"]
+
+
+def test_a_reader_of_paths_programs_or_secrets_refuses_by_itself(tmp_path: Path) -> None:
+    """The readers of paths, programs and secrets refuse in a plain document, whatever key will have them."""
+    values: tuple[object, ...] = ("file:/etc/passwd", ["/bin/true"], "/etc/passwd", {"command": ["/bin/true"]})
+    refuses = set()
+    for kind, read in _READERS.items():
+        checks = FileChecks(found=False, insist=False)
+        scope = FieldScope("", str(tmp_path), False, MistakeReport(), checks, plain=True)
+        for value in values:
+            with untouched(), contextlib.suppress(FieldError):
+                read(value, scope, (kind,))
+        refuses |= {kind} if scope.report.refused else set()
+    assert refuses == {"path", "file", "private", "trust", "words", "secret"}
+
+
+def test_what_a_plain_document_may_not_say_is_listed(tmp_path: Path) -> None:
+    """All is listed, with other mistakes; the code says that it is refused. No file is looked at."""
+    reader = documents(tmp_path, PLAIN + HOME)
+    document = {
+        "domains": ["a.test"],
+        "before": ["./stop"],
+        "after": ["systemctl", "start", "x"],
+        "deploy": [{"run": ["/bin/true"]}, {"to": "files", "key": "/etc/cron.d/x", "certificate": "/x"}],
+        "routes": [{"challenge": "http-01", "webroot": "/etc/cron.d"}],
+        "colour": "red",
+    }
+    with untouched(), pytest.raises(ConfigError) as caught:
+        reader.spec(document)
+    keys = [each["key"] for each in caught.value.evidence["mistakes"]]
+    assert keys == ["before", "after", "deploy[0]", "deploy[1]", "routes[0].webroot", "colour"]
+    assert (caught.value.code, "[fleet.defaults]" in caught.value.fix) == ("document-refused", True)
+    assert refused(reader, {"domains": ["a b"]}) == [("domains[0]", '"a b"')]
+
+
+def test_defaults_of_plain_documents_may_say_all(tmp_path: Path) -> None:
+    """What `[fleet.defaults]` says holds for a plain document, which can only say that it wants none of it."""
+    hook = tmp_path / "hook"
+    hook.touch()
+    reader = documents(
+        tmp_path,
+        f'{PLAIN}[fleet.defaults]\nbefore = ["{hook}"]\ndeploy = [{{ to = "files", key = "k", certificate = "c" }}]\n'
+        + HOME,
+    )
+    spec = reader.spec({"domains": ["a.test"]})
+    assert (spec.before, len(spec.deploy)) == ((str(hook),), 1)
+    without = reader.spec({"domains": ["a.test"], "before": None, "deploy": []})
+    assert (without.before, without.deploy) == ((), ())
+
+
+def test_documents_are_any_or_plain(tmp_path: Path) -> None:
+    """Another word is a mistake; `any` is what holds without the key."""
+    said = mistake(tmp_path, f'{STORE}[fleet]\ndocuments = "plane"\n{HOME}')
+    assert (said["line"], said["key"], said["nearest"]) == (3, "fleet.documents", "plain")
+    reader = documents(tmp_path, f'{STORE}[fleet]\ndocuments = "any"\n{HOME}')
+    assert reader.spec({"domains": ["a.test"], "after": ["/bin/true"]}).after == ("/bin/true",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import StoreError
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 LOCK: Final = "dnsrenew:"
 """What the queueing locks of our jobs start with; the name of the certificate follows."""
+Why = Literal["lacks", "refused"]
+"""Why no worker takes a certificate: the tables that every file lacks, or the keys of its document that are refused."""
 RENEW: Final = "dnsrenew.renew"
 """The task of procrastinate that looks at one certificate."""
 
@@ -37,18 +39,19 @@ WHERE 'dnsrenew:' || name NOT IN (
 ORDER BY left_, name
 """
 _ROW: Final = """
-SELECT wanted, slot, lacking.content
+SELECT wanted, slot,
+  (SELECT content FROM dnsrenew_document AS note WHERE note.name = certificate.name AND note.kind = 'lacks'),
+  EXISTS (SELECT FROM dnsrenew_document AS note WHERE note.name = certificate.name AND note.kind = 'refused')
 FROM dnsrenew_certificate AS certificate
-LEFT JOIN dnsrenew_document AS lacking ON lacking.name = certificate.name AND lacking.kind = 'lacks'
-WHERE certificate.name = %s AND wanted IS NOT NULL
+WHERE name = %s AND wanted IS NOT NULL
 """
 _SETTLE: Final = """
 UPDATE dnsrenew_certificate SET due = %s
 WHERE name = %s AND due = %s AND wanted = %s::jsonb
 """
-_NOTE_LACKING: Final = """
+_NOTE: Final = """
 INSERT INTO dnsrenew_document (name, kind, content)
-SELECT name, 'lacks', %(lacks)s FROM dnsrenew_certificate
+SELECT name, %(kind)s, %(words)s FROM dnsrenew_certificate
 WHERE name = %(name)s AND wanted IS NOT NULL FOR KEY SHARE
 ON CONFLICT (name, kind) DO UPDATE SET content = EXCLUDED.content, made = now()
 """
@@ -78,11 +81,13 @@ class WantedRow(Frozen):
 
     :ivar document: what ``[[certificate]]`` may say.
     :ivar lacks: what the file of a worker lacked for it, as noted.
+    :ivar refused: whether a worker has noted that it refuses the document.
     """
 
     document: dict[str, Any]
     slot: float
     lacks: tuple[str, ...]
+    refused: bool
 
 
 class DueDates(Frozen):
@@ -104,8 +109,8 @@ class DueDates(Frozen):
         found = self.database.one(_ROW, (name,))
         if found is None:
             return None
-        document, slot, lacks = found
-        return WantedRow(document, slot, () if lacks is None else tuple(json.loads(bytes(lacks))))
+        document, slot, lacks, refused = found
+        return WantedRow(document, slot, () if lacks is None else tuple(json.loads(bytes(lacks))), refused)
 
     def since(self, name: str) -> datetime | None:
         """Return since when a certificate is due; None if it is gone."""
@@ -121,10 +126,10 @@ class DueDates(Frozen):
         """
         return self.database.execute(_SETTLE, (at, name, since, json.dumps(document))) > 0
 
-    def note_lacking(self, name: str, lacks: Sequence[str]) -> None:
-        """Note what the file of every worker that looked at a certificate lacks, for the status of the fleet."""
-        self.database.execute(_NOTE_LACKING, {"name": name, "lacks": json.dumps(list(lacks)).encode()})
+    def note(self, name: str, kind: Why, words: Sequence[str]) -> None:
+        """Note why no worker takes a certificate, for the status of the fleet."""
+        self.database.execute(_NOTE, {"name": name, "kind": kind, "words": json.dumps(list(words)).encode()})
 
-    def forget_lacking(self, name: str) -> None:
-        """Forget what was noted: a worker has all that the certificate needs."""
-        self.database.execute("DELETE FROM dnsrenew_document WHERE name = %s AND kind = 'lacks'", (name,))
+    def forget(self, name: str, kind: Why) -> None:
+        """Forget what was noted: it is true no more."""
+        self.database.execute("DELETE FROM dnsrenew_document WHERE name = %s AND kind = %s", (name, kind))

@@ -32,6 +32,9 @@ TEXTS: Final = {
     "Not renewed: a DNS account or CA is missing from the configuration of the workers": (
         "不会续期：工作进程的配置中缺少 DNS 账户或 CA"
     ),
+    "Not renewed: the workers refuse what the database says of them (dnsrenew status NAME)": (
+        "不会续期：工作进程拒绝数据库中对它们的描述（dnsrenew status NAME）"
+    ),
     "Remove {certificates} ({names}) from the fleet, and delete private keys?": (
         "要从集群中删除 {certificates}（{names}）及其私钥吗？"
     ),

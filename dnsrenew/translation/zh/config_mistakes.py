@@ -209,6 +209,9 @@ TEXTS: Final = {
         "可从您在 https://secure.ssl.com 的账户的 API 凭据中获取"
     ),
     "no file at {path}": "{path} 处没有文件",
+    'no program, file, secret or deployment (documents = "plain" in [fleet])': (
+        '不含程序、文件、凭据或部署（[fleet] 中 documents = "plain"）'
+    ),
     "no such key here: each certificate has its own {key}": "不写此键（每个证书各有自己的 {key}）",
     "no such key: the word after `dns.` is the account's name": "不写此键（`dns.` 之后的词就是账户的名称）",
     "one IP address, not a network: remove the / and everything after it": (

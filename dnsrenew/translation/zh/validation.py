@@ -14,8 +14,14 @@ TEXTS: Final = {
     "Fix these {count} mistakes and run the command again; nothing was changed.": (
         "请改正这 {count} 处错误，然后重新运行命令；没有更改任何内容。"
     ),
+    "Fix these {count} mistakes; what is for all certificates belongs in [fleet.defaults]. Nothing was changed.": (
+        "请改正这 {count} 处错误；适用于所有证书的内容应写入 [fleet.defaults]。没有更改任何内容。"
+    ),
     "Fix this and call again; nothing was changed.": "请改正此错误，然后重新调用；没有更改任何内容。",
     "Fix this and run the command again; nothing was changed.": "请改正此错误，然后重新运行命令；没有更改任何内容。",
+    "Leave it out of the document; what is for all certificates belongs in [fleet.defaults]. Nothing was changed.": (
+        "请从该证书的描述中去掉它；适用于所有证书的内容应写入 [fleet.defaults]。没有更改任何内容。"
+    ),
     "TOML, see https://toml.io": "TOML 语法，见 https://toml.io",
     "] after its name": "名称后有 ]",
     "]] after its name": "名称后有 ]]",
