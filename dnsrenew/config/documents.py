@@ -81,22 +81,24 @@ class CertificateDocuments:
         mistakes = _mistakes(report)
         return ReadDocument(None if mistakes else spec, tags, mistakes, report.refused)
 
-    def spec(self, document: object) -> CertificateSpec:
+    def spec(self, document: object, name: str | None = None) -> CertificateSpec:
         """Return the certificate of a document.
 
+        :param name: of its row in the database, which is what is locked: it holds, whatever the document says.
         :raises ConfigError: ``config-invalid``, with all mistakes; ``document-refused``; ``config-untrusted``.
         """
-        found = self.read(document)
+        table = as_table(document)
+        found = self.read(document if table is None or name is None else {**table, "name": name})
         if found.spec is None:
             raise found.error
         return found.spec
 
-    def lacks(self, document: Mapping[str, Any]) -> list[str]:
+    def lacks(self, document: object) -> list[str]:
         """Return the tables that the document needs and the configuration lacks: ``dns.NAME``, ``ca.NAME``.
 
         A dns-01 route that names no account needs any; ``dns`` stands for it.
         """
-        table, defaults = _merged(document, self.defaults)
+        table, defaults = _merged(as_table(document) or {}, self.defaults)
         return [key for key in needed({**defaults, **table}) if not self._tables.has(key)]
 
     def keys(self) -> list[str]:
@@ -116,9 +118,9 @@ def documents_error(mistakes: Sequence[Mistake], *, refused: bool) -> ConfigErro
     return config_error(mistakes, code="document-refused" if refused else "config-invalid")
 
 
-def needed(document: Mapping[str, Any]) -> list[str]:
+def needed(document: object) -> list[str]:
     """Return the tables that a document needs by itself: ``dns.NAME``, ``ca.NAME``, or ``dns`` for any account."""
-    return list(dict.fromkeys(_needed(document)))
+    return list(dict.fromkeys(_needed(as_table(document) or {})))
 
 
 def _merged(table: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -128,16 +130,16 @@ def _merged(table: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[dict
 
 
 def _needed(document: Mapping[str, Any]) -> Iterator[str]:
-    """Give the tables that a document needs."""
+    """Give the tables that a document needs; what is not valid in it needs none."""
     if isinstance(ca := document.get("ca"), str):
         yield f"ca.{ca}"
-    for value in document.get("routes", [{"challenge": route.challenge} for route in DEFAULT_ROUTES]):
-        route = as_table(value) or {}
+    routes = document.get("routes", DEFAULT_ROUTES)
+    for route in [as_table(each) or {} for each in routes] if isinstance(routes, (list, tuple)) else ():
         if isinstance(ca := route.get("ca"), str):
             yield f"ca.{ca}"
         names = route.get("dns") or ()
-        names = (names,) if isinstance(names, str) else names
-        yield from (f"dns.{name}" for name in names)
+        names = names if isinstance(names, (list, tuple)) else (names,)
+        yield from (f"dns.{name}" for name in names if isinstance(name, str))
         if not names and route.get("challenge") in _WRITTEN:
             yield "dns"
 

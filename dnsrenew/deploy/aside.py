@@ -235,6 +235,13 @@ def remove_stale(path: str) -> None:
                 _unlink(folder, folder.at(name))
 
 
+def is_aside(path: str, target: str) -> bool:
+    """Tell whether :func:`write_aside` gives this path to the new content of a target."""
+    return (
+        os.path.dirname(path) == os.path.dirname(target) and path.startswith(_prefix(target)) and path.endswith(_SUFFIX)
+    )
+
+
 def _prefix(path: str) -> str:
     folder, name = os.path.split(path)
     return os.path.join(folder, f".{name}.")

@@ -74,9 +74,11 @@ def restore_files(saved: SavedFiles, files: Sequence[TargetFile]) -> bool:
 def complete_renames(renames: Iterable[tuple[str, str]]) -> None:
     """Complete the renames of a killed run, as far as it had not done them.
 
+    They may come from a database: what is no file of ours, written aside, is not touched.
+
     :raises DeployError: ``deploy-unwritable``.
     """
-    pairs = list(renames)
+    pairs = [(temp, path) for temp, path in renames if aside.is_aside(temp, path)]
     for temp, path in pairs:
         if os.path.lexists(temp):
             aside.guard(path, partial(aside.rename, temp, path))

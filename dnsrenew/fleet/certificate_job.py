@@ -91,7 +91,7 @@ class CertificateJobs(Frozen):
         :raises ConfigError: it is refused.
         """
         try:
-            spec = run.documents.spec(row.document)
+            spec = run.documents.spec(row.document, name)
         except ConfigError as error:
             keys = [each["key"] for each in error.evidence.get("mistakes", ())]
             self.dates.note(name, "refused", keys or [error.code])
@@ -121,13 +121,13 @@ class CertificateJobs(Frozen):
                 return
             state: State = self.store.read_state(spec.name)
             at = next_check(spec, row.slot, state, outcome, run.context.clock.now())
-            self.dates.settle(spec.name, at, since=since, document=row.document)
+            self.dates.settle(spec.name, at, since=since, mark=row.mark)
 
     def _settle_later(self, run: WorkerRun, name: str, row: WantedRow) -> None:
         since = self.dates.since(name)
         if since is not None:
             at = run.context.clock.now() + UNKNOWN * (1 + row.slot)
-            self.dates.settle(name, at, since=since, document=row.document)
+            self.dates.settle(name, at, since=since, mark=row.mark)
 
     def _pass_on(self, run: WorkerRun, name: str, row: WantedRow, lacks: tuple[str, ...], tries: int) -> None:
         """Hand the certificate to another worker; note it after so many that it seems that none has what it needs.

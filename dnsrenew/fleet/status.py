@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
@@ -12,6 +11,7 @@ from dnsrenew.base import threads
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.fleet.lacking import find_lacking
 from dnsrenew.model import rfc3339
+from dnsrenew.store.database.due_dates import words_of
 from dnsrenew.store.ledger.ca_limits import NEW_ORDERS
 from dnsrenew.store.ledger.values import ANY
 from dnsrenew.store.waits import LONGEST
@@ -250,7 +250,7 @@ def _lacking(database: Database, documents: CertificateDocuments | None, tag: st
 def _noted(database: Database, tag: str | None, kind: Why) -> dict[str, tuple[str, ...]]:
     """Return what workers have noted of certificates that they do not take."""
     rows = database.fetch(_NOTED, {"tag": tag, "kind": kind, "lacking": LACKING})
-    return {name: tuple(json.loads(bytes(words))) for name, words in rows}
+    return {name: words_of(words) for name, words in rows}
 
 
 def _with_left(database: Database, cas: Mapping[str, CA], limits: Mapping[str, CaLimits]) -> dict[str, CaLimits]:

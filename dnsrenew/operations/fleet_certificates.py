@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import Frozen
+from dnsrenew.config.schema import as_table
 from dnsrenew.errors import ConfigError
 from dnsrenew.model import CertificateSpec
 from dnsrenew.operations import texts
@@ -67,22 +68,11 @@ class FleetCertificates(Frozen):
             raise TypeError("the store of this configuration is a folder")
         return self.config.fleet.documents
 
-    def spec_of(self, document: Mapping[str, Any]) -> CertificateSpec:
-        """Return the certificate that a document describes.
-
-        :raises ConfigError: ``config-invalid``: it has mistakes, or the configuration lacks an account or a CA;
-            ``config-untrusted``: others can change a program that it names.
-        """
-        return self._documents.spec(document)
-
-    def lacks(self, document: Mapping[str, Any]) -> list[str]:
-        """Return the tables that a document needs and the configuration lacks: ``dns.NAME``, ``ca.NAME``, ``dns``."""
-        return self._documents.lacks(document)
-
     def find(self, name: str) -> CertificateSpec | None:
         """Return a certificate of the fleet, or None.
 
-        :raises ConfigError: ``fleet-lacks``: the configuration lacks an account or a CA; as :meth:`spec_of`.
+        :raises ConfigError: ``fleet-lacks``: the configuration lacks an account or a CA; ``config-invalid``,
+            ``document-refused``: its document has mistakes; ``config-untrusted``: others can change a program of it.
         """
         wanted = self.wanted.get(name)
         return None if wanted is None else _must_be_readable(self._read(wanted))
@@ -97,15 +87,16 @@ class FleetCertificates(Frozen):
     def _read(self, wanted: WantedCertificate) -> _Read:
         """Return the certificate, or why this configuration cannot renew it."""
         try:
-            if lacks := self.lacks(wanted.document):
+            if lacks := self._documents.lacks(wanted.document):
                 path = str(self.config.path or "")
                 text = texts.FLEET_LACKS if path else texts.FLEET_LACKS_IN_PYTHON
                 raise ConfigError.of(text, name=wanted.name, tables=lacks, path=path)
-            return self.spec_of(wanted.document)
+            return self._documents.spec(wanted.document, wanted.name)
         except ConfigError as error:
-            document = {**self._documents.defaults, **wanted.document}
-            ca = document.get("ca") or self.config.default_ca
-            return UnreadableCertificate(wanted.name, tuple(document.get("domains") or ()), str(ca), error)
+            document = {**self._documents.defaults, **(as_table(wanted.document) or {})}
+            ca = document.get("ca")
+            named = ca if isinstance(ca, str) and ca else self.config.default_ca
+            return UnreadableCertificate(wanted.name, wanted.domains, named, error)
 
     # ── those of the tables too ─────────────────────────────────────────────────────────
 

@@ -90,7 +90,7 @@ def _in_fleet(name: str, config: Config, store: Store) -> dict[str, tuple[str, .
     from dnsrenew.operations.fleet_certificates import fleet_certificates  # few stores are databases
 
     found = fleet_certificates(config, store).wanted.get(name)
-    return {} if found is None else {name: tuple(found.document["domains"])}
+    return {} if found is None else {name: found.domains}
 
 
 def check_removable(found: StoredCertificate, config: Config) -> None:

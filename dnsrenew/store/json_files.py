@@ -62,6 +62,16 @@ def read(disk: AtomicFiles, path: str) -> bytes | None:
         raise
 
 
+def value(data: bytes | str) -> Any:
+    """Return a JSON value that any program may have written; None if it is not JSON, or is nested too deeply."""
+    try:
+        text = data if isinstance(data, str) else data.decode("utf-8")
+        found = _decoder.decode(text)
+        return None if text.count("[") + text.count("{") > _DEEPEST and _is_deep(found) else found
+    except (DamagedFile, ValueError, RecursionError):
+        return None
+
+
 def load(data: bytes, schema: int) -> dict[str, Any]:
     """Return the object in the file, without its schema number.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import ssl
@@ -130,6 +131,23 @@ def test_a_reload_that_fails_brings_the_old_pair_back(
     assert target.has(old)
     info = target.key.stat()
     assert (info.st_mode & 0o777, info.st_uid) == (0o440, owner)
+
+
+def test_what_was_kept_goes_back_to_the_files_of_the_entry_alone(
+    server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]
+) -> None:
+    """What the store has kept for another path is not written to the host: a database may hold anything."""
+    old, new = pair
+    target, planted = Target(server, tmp_path), tmp_path / "planted"
+    target.put(old)
+    deployer = SshDeployer(deployer_context(entry(Deployment("ssh", **target.options)).options, target.kept))
+    target.kept.begin()
+    deployer.deploy(new)
+    attributes = {**json.loads(target.kept.files["attributes"]), str(planted): [0o644, None, None]}
+    target.kept.files |= {str(planted): b"x", "attributes": json.dumps(attributes).encode()}
+    assert deployer.restore()
+    assert target.has(old)
+    assert not planted.exists()
 
 
 def test_a_reload_that_hangs_is_ended(server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from dnsrenew import Deployment, Fleet, Route, x509
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.fleet.status import fleet_status
 from dnsrenew.model.account import AccountData
+from dnsrenew.renewal.deploying import complete_renames_of_killed_runs
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore, State
 from dnsrenew.store.database import schema
@@ -294,3 +296,85 @@ def test_a_row_that_names_a_program_is_refused_by_workers(
         wait_until(lambda: crew.heard.of("renewed"))
     assert (fleet_status(stage.database, {}).refused, proof.exists()) == ({}, True)
     stage.database.close()
+
+
+# ── rows that no dnsrenew wrote ─────────────────────────────────────────────────────────
+
+DOMAINS = {"domains": ["a.duckdns.org"]}
+STRANGE: list[Any] = [
+    *(5, "x", [], [1], None, {}, {"domains": 5}, {"domains": [5]}),
+    *({**DOMAINS, "routes": routes} for routes in (5, [5], {"a": 1}, [{"challenge": 5, "dns": 5}], [{"dns": [5, []]}])),
+    *({**DOMAINS, key: {"a": [1]}} for key in ("ca", "key", "tags", "before", "renew_before", "propagation")),
+]
+UNREADABLE = ("[" * 2000 + "]" * 2000, "1e6000")
+"""JSON that PostgreSQL takes, and Python does not read."""
+
+
+def plant(database: Database) -> list[str]:
+    """Write a row for each strange document, and notes that are none; return the names."""
+    texts = [*map(json.dumps, STRANGE), *(f'{{"domains": ["a.duckdns.org"], "key": {text}}}' for text in UNREADABLE)]
+    names = [f"n{number:02}" for number in range(len(texts))]
+    for name, text in zip(names, texts, strict=True):
+        database.execute("INSERT INTO dnsrenew_certificate (name, wanted) VALUES (%s, %s::jsonb)", (name, text))
+    for kind, note in (("lacks", b"\xff"), ("refused", b'[5, "key"]')):
+        database.execute("INSERT INTO dnsrenew_document (name, kind, content) VALUES ('n00', %s, %s)", (kind, note))
+    return names
+
+
+def test_strange_rows_stop_no_command(fleet: FleetFolder, address: DatabaseAddress) -> None:
+    """Whatever stands in the rows of a fleet, commands list what they cannot read, and go on with the rest."""
+    fleet.run("fleet init")
+    with contextlib.closing(Database(address)) as database:
+        names = plant(database)
+    fleet.add({**DOMAINS, "name": "good"})
+    found = fleet.run("fleet status")
+    assert (found["counts"]["missing"], found["lacking"]) == (len(names) + 1, [{"name": "n00", "lacks": []}])
+    assert found["refused"] == [{"name": "n00", "keys": ["key"]}]
+    listed = {each["name"]: each["last_failure"] for each in fleet.run("status")["certificates"]}
+    assert listed.keys() == {*names, "good"}
+    assert {each and each["code"] for each in listed.values()} == {None, "config-invalid"}
+    for name in names:
+        assert fleet.refused(f"deploy {name}")["code"] == "config-invalid"
+    assert fleet.run("fleet dump out")["damaged"] == []
+
+
+def test_strange_rows_stop_no_worker(workspace: Workspace, address: DatabaseAddress) -> None:
+    """A worker notes what it cannot read, looks at it again hours later, and obtains the others."""
+    stage = FleetStage(workspace, address)
+    names = plant(stage.database)
+    stage.add("good")
+    with stage.crew() as (crew,):
+        wait_until(lambda: crew.heard.of("renewed") and len(crew.heard.of("failed")) == len(names))
+        wait_until(lambda: min(stage.dues().values()) > 60 and not stage.jobs())
+    assert (crew.error, crew.heard.of("renewed")) == (None, ["good"])
+    assert {each.error.code for each in crew.heard.outcomes if each.error} == {"config-invalid"}
+    assert [*fleet_status(stage.database, {}).refused] == names
+    stage.database.close()
+
+
+def test_a_row_is_the_certificate_of_its_name(fleet: FleetFolder, address: DatabaseAddress) -> None:
+    """The name of the row holds, which is locked; another one in the document is not looked at."""
+    fleet.run("fleet init")
+    fleet.add({**DOMAINS, "name": "row"})
+    with contextlib.closing(Database(address)) as database:
+        database.execute("""UPDATE dnsrenew_certificate SET wanted = wanted || '{"name": "other"}'""")
+    assert [each["name"] for each in fleet.run("status")["certificates"]] == ["row"]
+    assert [each["name"] for each in fleet.run("deploy row")["outcomes"]] == ["row"]
+
+
+def test_renames_of_a_row_move_our_own_new_files_alone(
+    fleet: FleetFolder, address: DatabaseAddress, tmp_path: Path
+) -> None:
+    """Without a seal, a row with renames completes those of a killed deployment, and moves no other file."""
+    fleet.write(address, seal="")
+    fleet.run("fleet init")
+    (tmp_path / ".cert.pem.0123.dnsrenew-new").write_text("new")
+    (tmp_path / "shadow").write_text("secret")
+    pairs = [(".cert.pem.0123.dnsrenew-new", "cert.pem"), ("shadow", "passwd")]
+    with open_store(fleet) as store:
+        for number, (old, new) in enumerate(pairs):
+            store.deployment("home", f"{number}").note_renames([(str(tmp_path / old), str(tmp_path / new))])
+        complete_renames_of_killed_runs(store, Context())
+        assert store.unfinished_renames() == []
+    assert (tmp_path / "cert.pem").read_text() == "new"
+    assert ((tmp_path / "shadow").exists(), (tmp_path / "passwd").exists()) == (True, False)

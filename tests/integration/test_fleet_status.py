@@ -59,6 +59,7 @@ def test_an_empty_fleet(database: Database) -> None:
         "limits": {},
         "lacking": [],
         "stored_only": 0,
+        "refused": [],
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from dnsrenew import Secret
 from dnsrenew.deploy.targets.hfs import HfsDeployer
 from dnsrenew.errors import DeployError
 from tests.kit.api_server import Api
-from tests.kit.deployments import deployer_context, make_certificate
+from tests.kit.deployments import KeptFiles, deployer_context, make_certificate
 
 pytestmark = pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="gives folders to another user")
 OTHER = 54321
@@ -55,3 +56,13 @@ def test_a_password_does_not_leave_this_machine_in_plain() -> None:
     with pytest.raises(DeployError) as caught:
         HfsDeployer(deployer_context(options)).verify_addresses()
     assert "not encrypted" in caught.value.message
+
+
+def test_only_the_settings_that_we_change_are_put_back(tmp_path: Path) -> None:
+    """Of what the store has kept, HFS gets the settings of a deployment alone: a database may hold anything."""
+    kept = KeptFiles()
+    kept.files["settings"] = json.dumps({"acme_renew": True, "server_code": "exports.init = …"}).encode()
+    with Api(lambda _: (200, {})) as api:
+        HfsDeployer(deployer_context({"url": api.url}, kept)).restore()
+        asked = [json.loads(each.body) for each in api.asked if each.path.endswith("set_config")]
+    assert asked == [{"values": {"acme_renew": True}}]

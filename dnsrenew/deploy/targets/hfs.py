@@ -101,7 +101,7 @@ class HfsDeployer:
         settings = self._context.saved.kept().get(_SETTINGS)
         are_back = restore_files(self._context.saved, self._files)
         if settings is not None:
-            self._set(json.loads(settings))
+            self._set({key: value for key, value in json.loads(settings).items() if key in _KEYS})
         return are_back or settings is not None
 
     def _kept(self, settings: Mapping[str, Any]) -> dict[str, bytes]:

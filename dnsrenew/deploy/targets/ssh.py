@@ -57,7 +57,8 @@ class SshDeployer:
         """Put the old files back, and run the program again."""
         old = self._context.saved.kept()
         attributes = json.loads(old.get(_ATTRIBUTES, b"{}"))
-        back = [TargetFile(path, old[path], *rest) for path, rest in attributes.items()]
+        ours = {file.path for file in self._files}
+        back = [TargetFile(path, old[path], *rest) for path, rest in attributes.items() if path in ours]
         there = self._fetch() if back else {}
         changed = [file for file in back if not _has(there, file)]
         if not changed:

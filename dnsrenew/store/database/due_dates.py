@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import StoreError
+from dnsrenew.store import json_files
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -39,7 +40,7 @@ WHERE 'dnsrenew:' || name NOT IN (
 ORDER BY left_, name
 """
 _ROW: Final = """
-SELECT wanted, slot,
+SELECT wanted, hashtextextended(wanted::text, 0), slot,
   (SELECT content FROM dnsrenew_document AS note WHERE note.name = certificate.name AND note.kind = 'lacks'),
   EXISTS (SELECT FROM dnsrenew_document AS note WHERE note.name = certificate.name AND note.kind = 'refused')
 FROM dnsrenew_certificate AS certificate
@@ -47,7 +48,7 @@ WHERE name = %s AND wanted IS NOT NULL
 """
 _SETTLE: Final = """
 UPDATE dnsrenew_certificate SET due = %s
-WHERE name = %s AND due = %s AND wanted = %s::jsonb
+WHERE name = %s AND due = %s AND hashtextextended(wanted::text, 0) = %s
 """
 _NOTE: Final = """
 INSERT INTO dnsrenew_document (name, kind, content)
@@ -66,6 +67,12 @@ WHERE NOT EXISTS (SELECT FROM procrastinate_jobs WHERE status = 'todo' AND queue
 """
 
 
+def words_of(note: bytes) -> tuple[str, ...]:
+    """Return the words of a note (:meth:`DueDates.note`), which anything may stand in place of."""
+    words = json_files.value(bytes(note))
+    return tuple(word for word in words if isinstance(word, str)) if isinstance(words, list) else ()
+
+
 class DueCertificate(Frozen):
     """A certificate that a worker is to look at.
 
@@ -79,12 +86,14 @@ class DueCertificate(Frozen):
 class WantedRow(Frozen):
     """What is wanted of a certificate.
 
-    :ivar document: what ``[[certificate]]`` may say.
+    :ivar document: what ``[[certificate]]`` may say; None if no JSON of ours can be nested so deeply.
+    :ivar mark: differs for another document.
     :ivar lacks: what the file of a worker lacked for it, as noted.
     :ivar refused: whether a worker has noted that it refuses the document.
     """
 
-    document: dict[str, Any]
+    document: Any
+    mark: int
     slot: float
     lacks: tuple[str, ...]
     refused: bool
@@ -109,22 +118,22 @@ class DueDates(Frozen):
         found = self.database.one(_ROW, (name,))
         if found is None:
             return None
-        document, slot, lacks, refused = found
-        return WantedRow(document, slot, () if lacks is None else tuple(json.loads(bytes(lacks))), refused)
+        document, mark, slot, lacks, refused = found
+        return WantedRow(document, mark, slot, () if lacks is None else words_of(lacks), refused)
 
     def since(self, name: str) -> datetime | None:
         """Return since when a certificate is due; None if it is gone."""
         found = self.database.one("SELECT due FROM dnsrenew_certificate WHERE name = %s", (name,))
         return None if found is None else found[0]
 
-    def settle(self, name: str, at: datetime, *, since: datetime, document: dict[str, Any]) -> bool:
+    def settle(self, name: str, at: datetime, *, since: datetime, mark: int) -> bool:
         """Set when a worker looks at a certificate next, unless something has changed meanwhile: then it is due.
 
         :param since: what :meth:`since` returned before the state was read that ``at`` follows from.
-        :param document: what was wanted.
+        :param mark: of what was wanted.
         :returns: whether it was set.
         """
-        return self.database.execute(_SETTLE, (at, name, since, json.dumps(document))) > 0
+        return self.database.execute(_SETTLE, (at, name, since, mark)) > 0
 
     def note(self, name: str, kind: Why, words: Sequence[str]) -> None:
         """Note why no worker takes a certificate, for the status of the fleet."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import threads
 from dnsrenew.errors import StoreError
+from dnsrenew.store import json_files
 from dnsrenew.store.database import texts
 from dnsrenew.store.database.packages import check_packages
 
@@ -50,6 +51,7 @@ def _open(server: Server) -> DeadlineConnection:
     """Connect, in a thread: neither a resolver nor several addresses may take longer than the patience."""
     try:
         import psycopg
+        from psycopg.types.json import set_json_loads
 
         from dnsrenew.store.database.deadlines import DeadlineConnection
     except ImportError:
@@ -61,6 +63,7 @@ def _open(server: Server) -> DeadlineConnection:
         # The options hold the password: no variable of a traceback may have them.
         connection = DeadlineConnection.connect(server.address.url, autocommit=True, **connection_options(server))
         connection.patience = server.patience
+        set_json_loads(json_files.value, connection)
         with lock:
             if not given_up.is_set():
                 return connection

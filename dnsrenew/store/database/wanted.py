@@ -144,12 +144,22 @@ class AddedCounts(Frozen):
 
 
 class WantedCertificate(Frozen):
-    """A certificate that the fleet wants."""
+    """A certificate that the fleet wants.
+
+    :ivar document: what the database says of it, which can be any JSON; None if it is nested too deeply.
+    """
 
     name: str
-    document: dict[str, Any]
+    document: Any
     tags: tuple[str, ...]
     origin: Origin
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """The domains of the document, as far as there are any."""
+        found = self.document.get("domains") if isinstance(self.document, dict) else None
+        listed = found if isinstance(found, list) else [found]
+        return tuple(each for each in listed if isinstance(each, str))
 
 
 class WantedCertificates(Frozen):
