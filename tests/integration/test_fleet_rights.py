@@ -20,7 +20,7 @@ from dnsrenew.store import FolderStore, State
 from dnsrenew.store.database import schema
 from dnsrenew.store.database.connection import Database
 from dnsrenew.store.database.database_store import DatabaseStore
-from tests.kit.fleet_folder import FleetFolder, open_store
+from tests.kit.fleet_folder import SEAL, FleetFolder, open_store
 from tests.kit.fleet_stage import FleetStage, wait_until
 from tests.kit.postgres import DatabaseAddress, Postgres
 from tests.kit.stores import DIRECTORY, ORDER, SPEC, issue
@@ -54,6 +54,14 @@ def sealed(fleet: FleetFolder) -> FleetFolder:
     with open_store(fleet) as store:
         fill(store)
     return fleet
+
+
+@pytest.fixture
+def stage(workspace: Workspace, address: DatabaseAddress) -> Iterator[FleetStage]:
+    """A fleet in the lab, for workers."""
+    made = FleetStage(workspace, address)
+    yield made
+    made.database.close()
 
 
 @pytest.fixture
@@ -223,6 +231,31 @@ def test_a_database_of_the_version_before_is_taken_over(fleet: FleetFolder, addr
     assert FolderStore(fleet.folder / "dumped").read_private_key("home", state) == before["version:home:1"][1:]
 
 
+def test_a_worker_takes_no_account_that_another_role_has_planted(
+    stage: FleetStage, address: DatabaseAddress, postgres: Postgres, role: str
+) -> None:
+    """A worker orders nothing with an account key that it finds unsealed, says why, and looks again later."""
+    stage.workspace.env["SEAL"] = SEAL
+    stage.write(fleet={"seal": "env:SEAL"})
+    stage.add("first")
+    with stage.crew() as (crew,):
+        wait_until(lambda: crew.heard.of("renewed"))
+    with postgres.admin(address.name) as admin:
+        admin.execute(f"GRANT INSERT, UPDATE, SELECT ON dnsrenew_account, dnsrenew_seal TO {role}".encode())
+    planted = b"\x00" + issue(3)[1]
+    with contextlib.closing(Database(DatabaseAddress(address.name, address.port, role))) as intruder:
+        intruder.execute("UPDATE dnsrenew_account SET key = %s", (planted,))
+        intruder.execute("INSERT INTO dnsrenew_seal (id, proof) VALUES ('', '') ON CONFLICT DO NOTHING")
+    stage.add("second")
+    with stage.crew() as (crew,):
+        wait_until(lambda: crew.heard.of("failed") and stage.dues()["second"] > 60)
+    (error,) = (each.error for each in crew.heard.outcomes if each.name == "second")
+    assert error is not None
+    assert (error.code, error.evidence["sealed"], crew.error) == ("seal-wrong", False, None)
+    assert stage.versions() == {"first": 1}
+    assert stage.database.fetch("SELECT key FROM dnsrenew_account") == [(planted,)]
+
+
 # ── plain documents ─────────────────────────────────────────────────────────────────────
 
 PLAIN = '"file:seal.secret"\ndocuments = "plain"'
@@ -259,13 +292,13 @@ def test_a_line_that_names_a_program_is_refused(fleet: FleetFolder, address: Dat
 
 
 def test_a_row_that_names_a_program_is_refused_by_workers(
-    workspace: Workspace, address: DatabaseAddress, postgres: Postgres, role: str, tmp_path: Path
+    stage: FleetStage, address: DatabaseAddress, postgres: Postgres, role: str, tmp_path: Path
 ) -> None:
     """A worker refuses a row that another role has written, runs nothing of it, and obtains the other certificates.
 
     `fleet status` names it, and forgets it once it is plain; `status` and `renew` say what is wrong with it.
     """
-    stage, proof = FleetStage(workspace, address), tmp_path / "proof"
+    workspace, proof = stage.workspace, tmp_path / "proof"
     run = {"run": ["/bin/touch", str(proof)]}
     stage.write(fleet={"documents": "plain"})
     stage.add("evil", "good")
@@ -295,7 +328,6 @@ def test_a_row_that_names_a_program_is_refused_by_workers(
     with stage.crew() as (crew,):
         wait_until(lambda: crew.heard.of("renewed"))
     assert (fleet_status(stage.database, {}).refused, proof.exists()) == ({}, True)
-    stage.database.close()
 
 
 # ── rows that no dnsrenew wrote ─────────────────────────────────────────────────────────
@@ -338,9 +370,8 @@ def test_strange_rows_stop_no_command(fleet: FleetFolder, address: DatabaseAddre
     assert fleet.run("fleet dump out")["damaged"] == []
 
 
-def test_strange_rows_stop_no_worker(workspace: Workspace, address: DatabaseAddress) -> None:
+def test_strange_rows_stop_no_worker(stage: FleetStage) -> None:
     """A worker notes what it cannot read, looks at it again hours later, and obtains the others."""
-    stage = FleetStage(workspace, address)
     names = plant(stage.database)
     stage.add("good")
     with stage.crew() as (crew,):
@@ -349,7 +380,6 @@ def test_strange_rows_stop_no_worker(workspace: Workspace, address: DatabaseAddr
     assert (crew.error, crew.heard.of("renewed")) == (None, ["good"])
     assert {each.error.code for each in crew.heard.outcomes if each.error} == {"config-invalid"}
     assert [*fleet_status(stage.database, {}).refused] == names
-    stage.database.close()
 
 
 def test_a_row_is_the_certificate_of_its_name(fleet: FleetFolder, address: DatabaseAddress) -> None:
