@@ -56,6 +56,8 @@ def from_json(data: bytes, key: bytes, directory: str) -> AccountData:
     url, contact = json_files.string(document.pop("url", None)), json_files.strings(document.pop("contact", None))
     if document.pop("directory", directory) != directory:
         raise DamagedFile("it belongs to another CA")
+    if url and directory.startswith("https:") and not url.startswith("https:"):  # its requests would go there
+        raise DamagedFile("its URL is not encrypted (https)")
     return AccountData(key_pem=key, url=url or None, contact=contact, data=document)
 
 

@@ -113,7 +113,15 @@ def test_keys_are_sealed(database_site: DatabaseSite) -> None:
     assert caught.value.code == "seal-wrong"
 
 
-@pytest.mark.parametrize("data", ["[]", '{"schema": 1, "url": 5}', '{"schema": 1, "directory": "https://x.test"}'])
+@pytest.mark.parametrize(
+    "data",
+    [
+        "[]",
+        '{"schema": 1, "url": 5}',
+        '{"schema": 1, "url": "http://127.0.0.1/acct"}',
+        '{"schema": 1, "directory": "https://x.test"}',
+    ],
+)
 def test_a_damaged_row_is_found_again_by_its_key(database_site: DatabaseSite, data: str) -> None:
     """A damaged row gives an account with its key, with a warning. One of a newer schema is refused."""
     accounts(database_site).save(FULL)
