@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import threads
-from dnsrenew.base.values import Frozen, replace
+from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.fleet.lacking import find_lacking
 from dnsrenew.model import rfc3339
 from dnsrenew.store.database.due_dates import words_of
@@ -173,7 +172,7 @@ class FleetStatus(Frozen, kw_only=True, public=True):
     missing; a hundred at most."""
     stored_only: int = 0
     """How many are stored and not wanted, such as those of ``fleet load``: no worker renews them."""
-    refused: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    refused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Certificates whose document in the database a worker has refused, with the keys in it that are wrong, or that
     ``documents = "plain"`` forbids; a hundred at most."""
 
