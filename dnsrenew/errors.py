@@ -79,6 +79,11 @@ class Message(str):
         message.template, message.values = template, values
         return message
 
+    def lower(self) -> str:
+        """Return the text in lower case; a message without capital letters stays one."""
+        lower = super().lower()
+        return self if lower == self else lower
+
     def __reduce__(self) -> tuple[Any, ...]:
         return str, (str(self),)
 
@@ -311,7 +316,7 @@ INTERNAL: Final = Text(
 
 def stopped() -> Cancelled:
     """Return the error for a cancelled run."""
-    code, message, fix = CANCELLED
+    code, message, fix = CANCELLED.fill()
     return Cancelled(code, message, fix=fix)
 
 

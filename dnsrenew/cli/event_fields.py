@@ -18,7 +18,7 @@ def fields_of(data: Mapping[str, Any]) -> dict[str, str]:
     records, responses = data.get("records", ()), data.get("answers", ())
     return {
         "url": str(data.get("url", "")),
-        "what": str(data.get("what", "")),
+        "what": say(data.get("what", "")),
         "holder": _holder(data),
         "route": formatting.describe_route(data),
         "values": count_values(records),

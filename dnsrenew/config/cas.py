@@ -62,7 +62,7 @@ def trust_file(value: Any, scope: FieldScope, path: KeyPath) -> str:
         if re.search(_CERTIFICATE, scope.checks.read(file)):
             return file
     except OSError as error:
-        found = texts.UNREADABLE_ROOTS.format(file=shown, cause=str(error.strerror).lower())
+        found = texts.UNREADABLE_ROOTS.format(file=shown, cause=(error.strerror or type(error).__name__).lower())
         raise FieldError(texts.ROOTS, found=found) from None
     raise FieldError(texts.ROOTS, found=texts.NO_ROOTS.format(file=shown))
 

@@ -162,7 +162,7 @@ def parse(text: str, name: str, file: str) -> Provider:
 
 def unreadable(path: Path, error: OSError | UnicodeDecodeError) -> ConfigError:
     """Return the error for a file that exists but cannot be read."""
-    found = str(error.strerror).lower() if isinstance(error, OSError) else texts.NOT_UTF8
+    found = (error.strerror or type(error).__name__).lower() if isinstance(error, OSError) else texts.NOT_UTF8
     return config_error([Mistake(str(path), None, texts.FILE, found, texts.READABLE)], code=_INVALID)
 
 

@@ -121,7 +121,7 @@ class _Gathered:
         try:
             document = _parsed(line)
         except ValueError as error:
-            self.refuse([Mistake("", None, texts.THE_LINE, str(error.args[0]), texts.A_LINE)], number)
+            self.refuse([Mistake("", None, texts.THE_LINE, error.args[0], texts.A_LINE)], number)
             return
         self.take(number, document)
 

@@ -131,7 +131,7 @@ class CnameWait:
         found = CnameServer(record, answer.server, answer.address, "waiting", failures=self._failures[key])
         if answer.reason:
             state: ServerState = "unreachable" if found.failures >= _TRIES else "waiting"
-            return replace(found, state=state, detail=str(answer.reason))
+            return replace(found, state=state, detail=answer.reason)
         if answer.target is None:
             return found
         leads_there = names.labels(answer.target) == names.labels(record.value)

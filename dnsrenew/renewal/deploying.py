@@ -186,8 +186,8 @@ def _error_of(record: Mapping[str, Any]) -> DnsRenewError:
     code = str(record.get("code", ""))
     kind = _KINDS.get(code.partition("-")[0], DnsRenewError)
     evidence = record.get("evidence")
-    texts = (str(record.get(name, "")) for name in ("message", "fix"))
-    return kind(code, next(texts), fix=next(texts), evidence=evidence if type(evidence) is dict else None)
+    message, fix = (text if isinstance(text := record.get(name), str) else "" for name in ("message", "fix"))
+    return kind(code, message, fix=fix, evidence=evidence if type(evidence) is dict else None)
 
 
 def _not_tried(result: DeploymentResult) -> DeploymentResult:

@@ -137,10 +137,10 @@ def _last_error(failure: Mapping[str, Any] | None, until: datetime, after: float
     :param after: the seconds for which the CA has asked to wait, or None.
     """
     if failure is None or not failure.get("message"):
-        code, message, fix = texts.FAILED_BEFORE
+        code, message, fix = texts.FAILED_BEFORE.fill()
         evidence = {}
     else:
-        cause, cause_fix = failure["message"], failure.get("fix") or texts.FAILED_BEFORE.fix
+        cause, cause_fix = failure["message"], failure.get("fix") or texts.FAILED_BEFORE.fill()[2]
         _, message, fix = texts.DEFERRED.fill(cause=cause, cause_fix=cause_fix, until=rfc3339(until))
         evidence = {key: value for key, value in failure.items() if key in {"time", "url"}}
         evidence["failure"] = cause

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.errors import Message
 from dnsrenew.secrets.texts import HIDDEN
 
 if TYPE_CHECKING:
@@ -50,7 +51,10 @@ class Redactor:
         return both
 
     def redact(self, text: str) -> str:
-        """Return the text with every secret, in any encoding, replaced by ``•••``."""
+        """Return the text with every secret, in any encoding, replaced by ``•••``.
+
+        A message stays one, with its values redacted, unless a secret begins or ends in its template.
+        """
         self._encode_waiting()
         if not self._encodings:
             return text
@@ -61,7 +65,13 @@ class Redactor:
             if begin >= done:
                 pieces += [text[done:begin], HIDDEN]
             done = max(done, end)
-        return "".join([*pieces, text[done:]])
+        if not pieces:
+            return text
+        redacted = "".join([*pieces, text[done:]])
+        if isinstance(text, Message):
+            message = type(text).filled(text.template, self.redact_values(dict(text.values)))
+            return message if message == redacted else redacted
+        return redacted
 
     def _encode_waiting(self) -> None:
         if not self._waiting:

@@ -45,7 +45,7 @@ def from_file(path: Path) -> str:
         # It may be a pipe, of a password manager or a shell's <(…), which has the time limit of a command.
         secret = _without_newline(read_or_drain(path, COMMAND_TIMEOUT).decode("utf-8"))
     except OSError as error:
-        cause = str(error.strerror)
+        cause = error.strerror or type(error).__name__
         raise SecretError.of(texts.FILE_UNREADABLE, reference=f"file:{path}", file=str(path), cause=cause) from None
     except UnicodeDecodeError:
         raise SecretError.of(texts.FILE_NOT_UTF8, reference=f"file:{path}", file=str(path)) from None
@@ -91,7 +91,7 @@ def from_command(arguments: list[str], names: list[str], cancel: threading.Event
         )
     except OSError as error:  # raised below: the traceback of this error has the environment in its variables
         problem = texts.COMMAND_CANNOT_RUN
-        evidence["cause"] = str(error.strerror)
+        evidence["cause"] = error.strerror or type(error).__name__
     else:
         if len(done.output) > COMMAND_LIMIT:
             problem = texts.COMMAND_OUTPUT_TOO_LONG

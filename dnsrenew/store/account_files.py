@@ -67,7 +67,7 @@ class AccountFiles:
         return file_locks.hold(
             self._disk,
             self._lock_path,
-            f"account {self._name}",
+            texts.ACCOUNT_LOCK.format(name=self._name),
             wait=WAIT,
             context=context or self._context or AnyContext(),
         )

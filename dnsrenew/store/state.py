@@ -204,7 +204,8 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
 
     def to_json(self) -> bytes:
         """Return the bytes of ``state.json``."""
-        return json_files.dump({**self.extra, "schema": SCHEMA, **_plain(self)})
+        plain = state_parts.with_templates(_plain(self))
+        return json_files.dump({**self.extra, "schema": SCHEMA, **plain})
 
     @classmethod
     def from_json(cls, data: bytes) -> State:

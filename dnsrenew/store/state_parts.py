@@ -1,10 +1,10 @@
-"""The structured fields of ``state.json``, read strictly."""
+"""The structured fields of ``state.json``, read strictly; messages in them keep their templates."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from dnsrenew.store import json_files
+from dnsrenew.store import json_files, messages
 from dnsrenew.store.json_files import DamagedFile
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def failure(value: object) -> dict[str, Any] | None:
         for name in ("code", "message", "fix", "url", "class"):
             json_files.string(entry.get(name))
         _check_route(entry.get("route"))
-    return value
+    return messages.with_messages(value)
 
 
 def _check_route(route: object) -> None:
@@ -83,7 +83,21 @@ def deployments(value: object) -> dict[str, dict[str, Any]]:
     """Read the results of deployments; a damaged one is dropped: the entry is then deployed once more."""
     if type(value) is not dict:
         return {}
-    return {key: entry for key, entry in value.items() if type(entry) is dict and type(entry.get("ok")) is bool}
+    found = {key: entry for key, entry in value.items() if type(entry) is dict and type(entry.get("ok")) is bool}
+    for key, entry in found.items():
+        if type(entry.get("error")) is dict:
+            found[key] = {**entry, "error": messages.with_messages(entry["error"])}
+    return found
+
+
+def with_templates(plain: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields as they are written, with the templates of the messages in them."""
+    if plain.get("last_failure"):
+        plain["last_failure"] = messages.with_templates(plain["last_failure"])
+    for record in plain.get("deployments", {}).values():
+        if type(record.get("error")) is dict:
+            record["error"] = messages.with_templates(record["error"])
+    return plain
 
 
 def ari(value: object) -> Ari | None:

@@ -13,6 +13,9 @@ from dnsrenew.errors import Phrase, Text
 
 HOURS: Final = Phrase("{count:g} h")
 DAYS: Final = Phrase("{count:g} days")
+CERTIFICATE_LOCK: Final = Phrase("certificate {name}")
+ACCOUNT_LOCK: Final = Phrase("account {name}")
+ZONE_LOCK: Final = Phrase("DNS zone {zone}")
 
 # ── refusals of the operating system ────────────────────────────────────────────────────
 

@@ -1,8 +1,8 @@
 """The texts in the language of the reader, and times in the reader's zone.
 
-Messages are made in English, once, and keep their template (:class:`dnsrenew.errors.Message`). A catalogue has the
-translation of each template; what it lacks stays English. Exceptions, logs and the store are always English: the
-template of what the store has is found from the text.
+Messages are made in English, once, and keep their template (:class:`dnsrenew.errors.Message`), also in the store. A
+catalogue has the translation of each template; what it lacks stays English. Any other text is by somebody else, and is
+shown as it is. Exceptions and logs are always English.
 """
 
 from __future__ import annotations
@@ -10,12 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import cached_property, lru_cache
 from importlib import import_module
 from typing import Any, Final
 
 from dnsrenew.errors import Clause, Message, short_time
-from dnsrenew.translation import stored
 
 LANGUAGES: Final = ("en", "zh")
 """The languages that texts exist in; English is the language of the sources."""
@@ -23,7 +21,6 @@ LANGUAGES: Final = ("en", "zh")
 _SENTENCES: Final = frozenset({"message", "fix", "summary", "next_action"})
 """The keys of JSON documents whose texts are for people."""
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
-_SHOWN_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d) UTC")
 _STOP: Final = re.compile(r"[。.]$")
 _SEPARATORS: Final = {"en": ", ", "zh": "、"}
 _CLAUSE_SEPARATORS: Final = {"en": ", ", "zh": "；"}
@@ -32,11 +29,11 @@ _EDGE: Final = "\ue000"
 # Compiled on first use: so large a class takes ten milliseconds.
 _GAP: Final = rf"(?<=[\u3001-\u9fff]) {_EDGE}(?=[\u3001-\u9fff])|(?<=[\u3001-\u9fff]){_EDGE} (?=[\u3001-\u9fff])"
 _SERIES: Final = "{item0}"
-_BETWEEN: Final = re.compile(r"(?<=\})(.+?)(?=\{)", re.DOTALL)
+_BETWEEN: Final = re.compile(r"(?<=\})[^{}]+(?=\{)")
 _PUNCTUATION: Final = {", ": "、", "; ": "；", " ": ""}
 """What separates the parts of a series of messages."""
-_REMEMBERED: Final = 1024
-"""Stored texts whose translation is remembered: those of a thousand certificates are often the same."""
+_DEEPEST: Final = 20
+"""Messages within each other that are translated."""
 
 
 def language_of(environ: Mapping[str, str]) -> str:
@@ -58,31 +55,27 @@ class Translator:
         self._catalogue: Mapping[str, str] = {}
         if language != "en":
             self._catalogue = import_module(f"dnsrenew.translation.{language}").CATALOGUE
-        self._stored = lru_cache(_REMEMBERED)(self._from_stored)
 
     def template(self, english: str) -> str:
         """Return the translation of a template, or the template itself."""
         if self._catalogue and english.startswith(_SERIES):
-            return _BETWEEN.sub(lambda match: _PUNCTUATION.get(match[1], match[1]), english)
+            return _BETWEEN.sub(lambda match: _PUNCTUATION.get(match[0], match[0]), english)
         return self._catalogue.get(english, english)
 
     def message(self, text: str) -> str:
-        """Return a message in the language.
-
-        A text that was stored is translated too, if a template gives it (:mod:`dnsrenew.translation.stored`). Any other
-        is returned unchanged.
-        """
+        """Return a message in the language; any other text is returned unchanged."""
         return self._shown(text, 0)
 
     def _shown(self, text: str, depth: int) -> str:
         """Return a message in the language.
 
-        :param depth: how many stored messages it is in.
+        :param depth: how many messages it is in.
         """
-        if not isinstance(text, Message):
-            return self._stored(text, depth) if self._catalogue and " " in text and depth < stored.DEEPEST else text
+        if not isinstance(text, Message) or depth > _DEEPEST:
+            return text
         template = self.template(text.template)
-        shown = self._closed(template.format_map({name: self._value(each) for name, each in text.values.items()}))
+        values = {name: self._value(each, depth + 1) for name, each in text.values.items()}
+        shown = self._closed(template.format_map(values))
         return _STOP.sub("", shown) if isinstance(text, Clause) else shown
 
     def document(self, value: Any) -> Any:  # JSON values
@@ -99,33 +92,20 @@ class Translator:
         closed = text if self.language == "en" else re.sub(_GAP, "", text)
         return closed.replace(_EDGE, "")
 
-    def _value(self, value: Any, depth: int = 0) -> Any:
+    def _value(self, value: Any, depth: int) -> Any:
         """Return the value of a field as it is shown."""
         if isinstance(value, str):
             if self._moment and not isinstance(value, Message) and _TIME.fullmatch(value):
                 return self._moment(datetime.fromisoformat(value))
-            shown = self._shown(value, depth)
+            shown = self._shown(value, depth) if isinstance(value, Message) else self._reason(value)
             return short_time(value) if shown == value else f"{_EDGE}{shown}{_EDGE}"
         if isinstance(value, (list, tuple)):
             separators = _CLAUSE_SEPARATORS if any(isinstance(each, Message) for each in value) else _SEPARATORS
-            return separators[self.language].join(str(self._value(each)) for each in value)
+            return separators[self.language].join(str(self._value(each, depth)) for each in value)
         return value
 
-    def _from_stored(self, text: str, depth: int) -> str:
-        """Return the translation of a text, with or without its full stop; the text itself if no template gives it."""
-        if (time := _SHOWN_TIME.fullmatch(text)) and self._moment:
-            return self._moment(datetime.fromisoformat(f"{time[1]}+00:00"))
-        if halves := self._templates.halves(text):
-            first, others = (self._shown(each, depth + 1) for each in halves)
-            return first + ("" if first.endswith("。") else " ") + others
-        for stop in ("", "."):
-            found = self._templates.find(f"{text}{stop}")
-            if found is not None:
-                values = {name: self._value(value, depth + 1) for name, value in found[1].items()}
-                shown = self._closed(stored.filled(self._catalogue[found[0]], values))
-                return _STOP.sub("", shown) if stop else shown
-        return text
-
-    @cached_property
-    def _templates(self) -> stored.StoredMessages:
-        return stored.StoredMessages(self._catalogue)
+    def _reason(self, text: str) -> str:
+        """Return a reason of the operating system in the language, any other text as it is."""
+        if " " not in text:
+            return text
+        return self._catalogue.get(text) or self._catalogue.get(text[:1].upper() + text[1:], text)

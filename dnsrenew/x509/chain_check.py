@@ -48,7 +48,7 @@ def check_chain(
         chain = [load(block) for block in blocks(fullchain_pem)]
         facts = facts_of(chain[0])
     except ValueError as error:
-        code, message, fix = wording.pem.fill(reason=str(error))
+        code, message, fix = wording.pem.fill(reason=error.args[0])
         raise CAError(code, message, fix=fix, evidence={"wrong": "pem"}) from None
     _check_key(chain[0], key, wording)
     _check_names(facts, identifiers, wording)

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsrenew.base import threads
-from dnsrenew.errors import ConfigError, SecretError
+from dnsrenew.errors import ConfigError, Message, SecretError
 from dnsrenew.model import DnsAccount
 from dnsrenew.secrets import HIDDEN, Secret, sources
 from dnsrenew.secrets.redactor import Redactor
@@ -295,6 +295,22 @@ def test_threads_that_wait_for_a_secret_share_a_failure() -> None:
     with pytest.raises(SecretError):
         secret.reveal()
     assert len(times) == 2
+
+
+def test_a_message_stays_one_when_it_is_redacted() -> None:
+    """Redaction keeps the template of a message, so that it can be translated, and redacts its values.
+
+    A message with a secret in its template becomes the redacted text.
+    """
+    redactor = Redactor()
+    redactor.add("hunter22")
+    plain = Message.filled("It is {what}.", {"what": "lost"})
+    assert redactor.redact(plain) is plain
+    redacted = redactor.redact(Message.filled("It is {what}.", {"what": ["a hunter22"], "more": "hunter22"}))
+    assert isinstance(redacted, Message)
+    assert (redacted, redacted.values) == (f"It is a {HIDDEN}.", {"what": [f"a {HIDDEN}"], "more": HIDDEN})
+    parted = redactor.redact(Message.filled("It is hunter{what}.", {"what": "22"}))
+    assert (type(parted), parted) == (str, f"It is {HIDDEN}.")
 
 
 def test_redaction_covers_the_usual_encodings() -> None:

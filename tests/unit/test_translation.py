@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import pickle
 import re
 from collections import Counter
@@ -15,10 +16,6 @@ import dns.rdatatype
 import pytest
 
 from dnsrenew.base.texts import BAD_LABEL
-from dnsrenew.ca.texts import VALIDATIONS_FAILED
-from dnsrenew.challenges.http01.texts import UNREACHABLE_BECAUSE
-from dnsrenew.challenges.texts import LIKELY_CAUSE
-from dnsrenew.checks.texts import ADDRESSES_MISSING, CAA_FORBIDS_ALL
 from dnsrenew.config.texts import AGREE, NOT_EMPTY, PROFILE, UNKNOWN_ACCOUNT
 from dnsrenew.dns import propagation_report, query_errors, wire
 from dnsrenew.dns.name_servers import NameServer
@@ -27,7 +24,6 @@ from dnsrenew.dns.server_poll import AddressAnswer, ServerPoll
 from dnsrenew.dns.wire import DnsQuestion
 from dnsrenew.errors import ConfigError, Message, Text, as_clause, series
 from dnsrenew.translation import Translator, language_of, zh
-from dnsrenew.translation.stored import StoredMessages, filled
 from dnsrenew.validation.mistakes import Mistake, config_error, one_of, shown_place
 from dnsrenew.validation.texts import EMPTY_TEXT, MISSING
 from tests.kit import translations
@@ -151,12 +147,6 @@ def test_only_sentences_of_a_document_are_translated(monkeypatch: pytest.MonkeyP
     }
 
 
-def test_what_dnsrenew_did_not_write_stays() -> None:
-    """Text that is not dnsrenew's is shown unchanged."""
-    assert Translator("zh").message("It is lost.") == "It is lost."
-    assert Translator("en").message("x") == "x"
-
-
 def test_a_mistake_is_translated() -> None:
     """Every phrase of a mistake is translated. Position, values and text to type stay."""
     place = shown_place(("certificate", 0, "routes", 1, "dns"), {"certificate": [{"name": "home"}]})
@@ -222,79 +212,36 @@ def test_no_space_between_two_characters(monkeypatch: pytest.MonkeyPatch) -> Non
     assert Translator("zh").message(text.fill(what="x")[1]) == "现在 x 了。"
 
 
-# ── what was stored ─────────────────────────────────────────────────────────────────────
+# ── what others wrote ───────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
-    ("english", "chinese"),
-    [
-        ("Run: dnsrenew renew home", "请运行：dnsrenew renew home"),
-        ("There is no CA named a, b in the configuration.", "配置中没有名为 a, b 的 CA。"),
-        ("The certificate file cannot be used: it contains no certificate.", "无法使用该证书文件：其中没有证书。"),
-        ("/x cannot be read: Permission denied.", "无法读取 /x：没有权限。"),
-        ("No attempt is made before 2026-11-26 22:15 UTC.", "22:15 之前不再尝试。"),
-        ("No certificate has a name that matches x", "没有名称与 x 匹配的证书"),
-    ],
+    "text", ["Run: dnsrenew renew home", "It is lost.", "The CA lab cannot be reached at a: b.", "x" * 9_000, "a\nb c"]
 )
-def test_a_stored_message_is_translated(english: str, chinese: str) -> None:
-    """The store has English text only.
+def test_what_dnsrenew_did_not_write_stays(text: str) -> None:
+    """A text without a template is shown unchanged, also one that a template could have made, and as a value."""
+    assert Translator("zh").message(text) == text
+    message = Message.filled(
+        "The CA {ca} cannot be reached at {address}: {reason}.", {"ca": "a", "address": "b", "reason": text}
+    )
+    assert Translator("zh").message(message) == f"无法连接 CA a（b）：{text}。"
 
-    Its template, and those of the values within it, are found for the translation.
-    """
-    assert Translator("zh", lambda time: f"{time:%H:%M}").message(english) == chinese
-    assert Translator("en").message(english) == english
 
-
-@pytest.mark.parametrize("detail", ["Timeout.", 'Get "http://h/a": no answer. Try it later.', "The host a refused it."])
-@pytest.mark.parametrize("likely", [ADDRESSES_MISSING.message, CAA_FORBIDS_ALL.message])
-@pytest.mark.parametrize("outer", [UNREACHABLE_BECAUSE, LIKELY_CAUSE])
-def test_a_stored_message_of_several_templates(outer: Text, likely: str, detail: str) -> None:
-    """What was stored is translated like the message itself, although the store has only the whole text."""
-    ca_message = VALIDATIONS_FAILED.fill(ca="lab", problems=f"h.test (connection): {detail}")[1]
-    cause = Message.filled(likely, {"identifier": "h.test", "place": "h.test"})
-    message = outer.fill(ca_message=ca_message, likely=cause, likely_fix="")[1]
-    found, expected = Translator("zh").message(str(message)), Translator("zh").message(message)
-    assert found.replace(" ", "") == expected.replace(" ", "")
+def test_a_reason_of_the_operating_system_is_translated() -> None:
+    """The usual reasons of the operating system are translated as values, whatever their first letter is."""
+    for reason in (os.strerror(errno.EACCES), os.strerror(errno.EACCES).lower()):
+        message = Message.filled("{path} cannot be read: {reason}.", {"path": "/x", "reason": reason})
+        assert Translator("zh").message(message) == "无法读取 /x：没有权限。"
 
 
 def test_a_message_within_a_message_has_an_end() -> None:
-    """A text that others wrote cannot exhaust the stack or the time."""
-    for text in ("a was left out: " * 240, "a was left out: b. " * 200):
-        assert CHINESE.search(Translator("zh").message(text.strip()))
-
-
-def test_every_template_is_found_again() -> None:
-    """The template of a filled text is found, unless it has too few letters."""
-    templates = StoredMessages(zh.CATALOGUE)
-    for english in zh.CATALOGUE:
-        names = translations.fields(english)
-        values = {name: f"<{number}>" for number, name in enumerate(names)}
-        text = filled(english, values)
-        found = templates.find(text)
-        if found is not None:
-            assert filled(*found) == text
-        assert found is not None or not names or sum(map(str.isalpha, english)) < 40, english
-
-
-@pytest.mark.parametrize("text", ["a b", "x: y z", "missing", "no such thing at all", "x" * 9_000, "a\nb c"])
-def test_other_texts_give_no_template(text: str) -> None:
-    """A text that is too short or unknown is not translated."""
-    assert Translator("zh").message(text) == text
-
-
-def test_the_template_with_more_words_is_taken() -> None:
-    """If several templates match, the one with more words is used."""
-    templates = StoredMessages(["The host {name} refused it.", "The host {name} refused it: {answer}.", "{a} it: {b}"])
-    found = templates.find("The host a refused it: no.")
-    assert found == ("The host {name} refused it: {answer}.", {"name": "a", "answer": "no"})
-
-
-def test_a_value_stands_for_one_text() -> None:
-    """A field that occurs twice must have the same value."""
-    templates = StoredMessages(["{name} is not the same as {name}"])
-    assert templates.find("a is not the same as a") == ("{name} is not the same as {name}", {"name": "a"})
-    assert templates.find("a is not the same as b") is None
-    assert templates.find(" is not the same as ") is None
+    """Messages within each other cannot exhaust the stack; the innermost stay English."""
+    message: str = "x"
+    for _ in range(5_000):
+        message = Message.filled("{path} was left out: {reason}", {"path": "a", "reason": message})
+    shown = Translator("zh").message(message)
+    assert CHINESE.search(shown)
+    assert shown.count("was left out") > 4_900
 
 
 def test_times_are_local() -> None:

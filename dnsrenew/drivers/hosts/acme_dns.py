@@ -96,7 +96,7 @@ def read_registration(file: str) -> dict[str, str] | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        cause = str(error.strerror)
+        cause = error.strerror or type(error).__name__
         raise SecretError.of(texts.ACME_DNS_UNREADABLE, reference=f"file:{file}", file=file, cause=cause) from None
     except (ValueError, TypeError, KeyError):
         raise SecretError.of(texts.ACME_DNS_REGISTRATION, reference=f"file:{file}", file=file) from None

@@ -260,7 +260,7 @@ def _note(note: NotUnderstood) -> dict[str, Any]:
         "line": note.line,
         "text": note.text,
         "code": note.code,
-        "message": str(note.why),
-        "fix": str(note.fix),
+        "message": note.why,
+        "fix": note.fix,
         "loses": note.loses,
     }

@@ -227,4 +227,4 @@ def check(draft: InitDraft, deployments: Sequence[PlannedDeployment]) -> None:
     try:
         Config.from_dict(document, base=draft.folder, insist=draft.around.insist)
     except ConfigError as error:
-        raise ConfigError.of(texts.DEPLOY_WRONG, reason=str(error.message)) from None
+        raise ConfigError.of(texts.DEPLOY_WRONG, reason=error.message) from None

@@ -66,7 +66,7 @@ class AccountRow(Frozen, hidden=("seals",)):
         from dnsrenew.runtime.context import Context as AnyContext  # slow to load
 
         waiting = context or self.context or AnyContext()
-        return self.locks.hold(self._lock_key, f"account {self.label}", wait=WAIT, context=waiting)
+        return self.locks.hold(self._lock_key, texts.ACCOUNT_LOCK.format(name=self.label), wait=WAIT, context=waiting)
 
     def load(self) -> AccountData | None:
         """Return the account, or None if there is none; there is a warning about a damaged part.

@@ -139,13 +139,13 @@ class DatabaseStore(Store):
 
     def lock(self, name: str, *, context: Context, wait: float = 0) -> AbstractContextManager[None]:
         """See :meth:`Store.lock`."""
-        return self._lock(f"certificate-{check_name(name)}", f"certificate {name}", context, wait)
+        return self._lock(f"certificate-{check_name(name)}", texts.CERTIFICATE_LOCK.format(name=name), context, wait)
 
     def lock_zone(
         self, zone: str, *, context: Context, wait: float = 0, purpose: ZonePurpose = "zone"
     ) -> AbstractContextManager[None]:
         """See :meth:`Store.lock_zone`."""
-        return self._lock(f"{purpose}-{zone_key(zone)}", f"DNS zone {zone.rstrip('.')}", context, wait)
+        return self._lock(f"{purpose}-{zone_key(zone)}", texts.ZONE_LOCK.format(zone=zone.rstrip(".")), context, wait)
 
     def lock_names(
         self, identifiers: Collection[str], *, context: Context, wait: float = 0

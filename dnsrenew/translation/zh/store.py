@@ -241,6 +241,8 @@ TEXTS: Final = {
     ),
     "{path} is not a valid path on this system.": "{path} 在本系统上不是有效的路径。",
     "{path} or its folder no longer exists.": "{path} 或其所在目录已不存在。",
+    "DNS zone {zone}": "DNS 区域 {zone}",
+    "account {name}": "账户 {name}",
     "{path} should be a file, but is {found}.": "{path} 应是文件，却是{found}。",
     "{path} was not what dnsrenew had put there. dnsrenew has recreated it.": (
         "{path} 已不是 dnsrenew 放置的内容，dnsrenew 已重新创建它。"
