@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import replace
-from dnsrenew.errors import Cancelled, ConfigError, as_clause
+from dnsrenew.errors import Cancelled, ConfigError, as_clause, series
 from dnsrenew.secrets import Secret
 from dnsrenew.setup.init import texts
 
@@ -118,7 +118,7 @@ def options_wrong(mistakes: Sequence[Mistake], reason: str = "") -> ConfigError:
 
     :param reason: what is wrong, if there are no mistakes.
     """
-    shown = "; ".join(str(each.sentence) for each in mistakes).removesuffix(".") or reason
+    shown = _listed(mistakes) or reason
     return ConfigError.of(texts.OPTIONS_WRONG, reason=shown, mistakes=[each.to_dict() for each in mistakes])
 
 
@@ -141,7 +141,11 @@ def unplaced(error: ConfigError, prefix: str = "") -> list[Mistake]:
 
 def mistakes_of(error: ConfigError) -> str:
     """Return the mistakes of a configuration in one line."""
-    return "; ".join(str(each.sentence) for each in unplaced(error)).removesuffix(".") or as_clause(error.message)
+    return _listed(unplaced(error)) or as_clause(error.message)
+
+
+def _listed(mistakes: Sequence[Mistake]) -> str:
+    return as_clause(series([each.sentence for each in mistakes], "; ")) if mistakes else ""
 
 
 def run_test(draft: InitDraft) -> Check | None:
