@@ -65,7 +65,7 @@ def _section(name: str, command: Command) -> Iterator[str]:
 
 
 def _table(options: Iterable[Option]) -> list[str]:
-    rows = [f"| `{option.usage}` | {_cell(option.help)} |" for option in options]
+    rows = [f"| `{option.usage}` | {_cell(option.text())} |" for option in options]
     return ["| option | |", "|---|---|", *rows]
 
 
@@ -115,7 +115,7 @@ def _man_command(command: Command) -> Iterator[str]:
 
 
 def _man_options(options: Iterable[Option]) -> Iterator[str]:
-    return _man_rows((option.usage, option.help) for option in options)
+    return _man_rows((option.usage, option.text()) for option in options)
 
 
 def _man_rows(rows: Iterable[tuple[str, str]]) -> Iterator[str]:

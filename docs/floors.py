@@ -29,7 +29,7 @@ FLOORS: Final[tuple[tuple[str, ...], ...]] = (
     ("secrets",),
     ("events", "translation"),
     ("base",),
-    ("errors",),
+    ("errors", "locale"),
 )
 RANKS: Final = {unit: rank for rank, units in enumerate(reversed(FLOORS)) for unit in units}
 

@@ -24,10 +24,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments in (["--version"], ["-V"]):
         return _write(f"dnsrenew {__version__}\n")
-    if arguments in (["--help"], ["-h"], ["help"]) and _is_english():
-        from dnsrenew.cli.help import top_help
+    if arguments in (["--help"], ["-h"], ["help"]):
+        from dnsrenew.locale import language_of
 
-        return _write(top_help(_columns()))
+        if language_of(os.environ) == "en":  # any other needs the whole program
+            from dnsrenew.cli.help import top_help
+
+            return _write(top_help(_columns()))
     if arguments[:1] == ["__complete"]:  # the completion scripts call it
         from dnsrenew.cli.candidates import answer
 
@@ -55,12 +58,6 @@ def _columns() -> int:
         return os.get_terminal_size(sys.stdout.fileno()).columns or 80
     except (AttributeError, OSError, ValueError):  # closed, or no terminal
         return 80
-
-
-def _is_english() -> bool:
-    """Tell whether the help is in English; otherwise the whole program is needed to show it."""
-    names = ("LC_ALL", "LC_MESSAGES", "LANG")  # as in dnsrenew.translation
-    return not next((os.environ[name] for name in names if os.environ.get(name)), "").lower().startswith("zh")
 
 
 def _write(text: str) -> int:

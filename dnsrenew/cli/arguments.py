@@ -13,8 +13,9 @@ from dnsrenew.base.durations import seconds_of, unit_seconds
 from dnsrenew.base.values import Frozen
 from dnsrenew.cli import commands, texts
 from dnsrenew.cli.command_types import Argument, Option
-from dnsrenew.cli.commands import COMMANDS, GLOBAL, GROUPS, INSIST, LANGUAGES, SYNONYMS, VERSION
+from dnsrenew.cli.commands import COMMANDS, GLOBAL, GROUPS, INSIST, SYNONYMS, VERSION
 from dnsrenew.errors import ConfigError, Text
+from dnsrenew.locale import LANGUAGES
 
 _PROGRAM: Final = "dnsrenew"
 _ALWAYS: Final = (*GLOBAL, VERSION, INSIST)

@@ -81,7 +81,7 @@ def _candidates(before: Sequence[str], current: str) -> Iterator[Candidate]:
         yield from _matching(((word if word == _FILES else f"{flag}={word}", text) for word, text in values), current)
     elif current.startswith("-"):
         free = (option for option in options if option.flag not in typed.words)
-        yield from _matching(((option.flag, option.help) for option in free), current)
+        yield from _matching(((option.flag, option.text()) for option in free), current)
     else:
         yield from _matching(_arguments(typed), current)
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
 from dnsrenew.base.values import Frozen
+
+OR: Final = " or "
+"""What stands between words in the help of an option."""
 
 
 class Argument(Frozen):
@@ -56,6 +62,10 @@ class Option(Frozen):
     def name(self) -> str:
         """Its name in the parsed options."""
         return self.flag[2:].replace("-", "_")
+
+    def text(self, say: Callable[[str], str] = str) -> str:
+        """Return its help, as ``say`` translates it, with its words for ``{words}``."""
+        return say(self.help).replace("{words}", say(OR).join(self.words))
 
     @property
     def usage(self) -> str:

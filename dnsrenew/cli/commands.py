@@ -1,6 +1,6 @@
 """Every command with its arguments, options and examples: what ``--help``, the man page, completion and docs show.
 
-``dnsrenew --help`` loads only this file and ``help.py``, so it imports nothing else of the package.
+``dnsrenew --help`` loads only this file, ``help.py`` and what they import here.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from dnsrenew.cli.command_types import Argument, Command, Option
+from dnsrenew.locale import LANGUAGES
 
 SUMMARY: Final = (
     "Obtains and renews TLS certificates from Let's Encrypt and other ACME CAs by DNS-01, HTTP-01, TLS-ALPN-01 or "
@@ -17,6 +18,7 @@ SUMMARY: Final = (
 
 USAGE: Final = "usage:"
 HEADING: Final = "{title}:"
+SENTENCE: Final = "{summary}."
 HEADINGS: Final = {
     "commands": "Commands",
     "arguments": "Arguments",
@@ -47,7 +49,6 @@ _KIND: Final = Option(
     "word",
     ("systemd", "cron", "launchd", "windows"),
 )
-LANGUAGES: Final = ("en", "zh")
 YES_OR_NO: Final = ("yes", "no")
 TOOLS: Final = ("certbot", "lego", "acme.sh", "caddy", "hfs", "pem")
 SHELLS: Final = ("bash", "zsh", "fish", "powershell")
@@ -67,7 +68,7 @@ GLOBAL: Final = (
     Option("--json", "print one JSON document to standard output"),
     Option("--verbose", "more output (-vv for bug reports)", kind="count", default=0, short="-v"),
     Option("--quiet", "only errors and warnings", short="-q"),
-    Option("--lang", "language: en or zh (default: $LC_ALL, $LC_MESSAGES, $LANG)", "LANG", "word", LANGUAGES),
+    Option("--lang", "language: {words} (default: $LC_ALL, $LC_MESSAGES, $LANG)", "LANG", "word", LANGUAGES),
     Option("--no-color", "no colours (also: NO_COLOR=1)"),
     Option("--help", "show help, of the program or of a command", short="-h"),
 )

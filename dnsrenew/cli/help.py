@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from dnsrenew.cli import commands
 from dnsrenew.cli.command_types import Option
-from dnsrenew.cli.commands import COMMANDS, GLOBAL, GROUPS, HEADING, HEADINGS, INSIST, SUMMARY, USAGE, VERSION
+from dnsrenew.cli.commands import COMMANDS, GLOBAL, GROUPS, HEADING, HEADINGS, INSIST, SENTENCE, SUMMARY, USAGE, VERSION
 
 _WIDEST = 100
 _LABELS = 24
@@ -31,7 +31,7 @@ def command_help(name: str, columns: int = 80, say: Say = str) -> str:
     """Return the help of a command, wrapped to so many columns."""
     columns, command = min(columns, _WIDEST), COMMANDS[name]
     lines = [*_wrap(f"{say(USAGE)} {usage(name)}", columns, "", "    "), ""]
-    lines += _wrap(_sentence(say(command.summary)), columns)
+    lines += _wrap(_sentence(command.summary, say), columns)
     if name in GROUPS:
         rows = [_member(name, member, say) for member in commands.members(name)]
         lines += _section(say(HEADINGS["commands"]), rows, columns, say)
@@ -57,12 +57,13 @@ def _member(group: str, member: str, say: Say) -> tuple[str, str]:
     return " ".join([member, *(argument.usage for argument in command.arguments)]), say(command.summary)
 
 
-def _sentence(summary: str) -> str:
-    return f"{summary[:1].upper()}{summary[1:]}." if summary.isascii() else f"{summary}。"
+def _sentence(summary: str, say: Say) -> str:
+    text = say(summary)
+    return say(SENTENCE).format(summary=f"{text[:1].upper()}{text[1:]}")
 
 
 def _options(options: tuple[Option, ...], say: Say) -> list[tuple[str, str]]:
-    return [(option.usage, say(option.help)) for option in options]
+    return [(option.usage, option.text(say)) for option in options]
 
 
 def _section(title: str, rows: list[tuple[str, str]], columns: int, say: Say) -> list[str]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import Phrase, Text
-from dnsrenew.translation import Translator, language_of
+from dnsrenew.locale import language_of
+from dnsrenew.translation import Translator
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -51,7 +52,8 @@ def say(text: str) -> str:
 
 def sentences(*messages: str) -> str:
     """Return messages as one text, in the language of the program; Chinese has no space after a full stop."""
-    return ("" if current() == "zh" else " ").join(shown for each in messages if (shown := say(each).strip()))
+    between = _translator[0].between(" ") if _translator else " "
+    return between.join(shown for each in messages if (shown := say(each).strip()))
 
 
 def template(english: str) -> str:

@@ -1,8 +1,8 @@
 """The texts in the language of the reader, and times in the reader's zone.
 
 Messages are made in English, once, and keep their template (:class:`dnsrenew.errors.Message`), also in the store. A
-catalogue has the translation of each template; what it lacks stays English. Any other text is by somebody else, and is
-shown as it is. Exceptions and logs are always English.
+catalogue (:mod:`dnsrenew.locale`) has the translation of each template; what it lacks stays English. Any other text is
+by somebody else, and is shown as it is. Exceptions and logs are always English.
 """
 
 from __future__ import annotations
@@ -10,57 +10,54 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from importlib import import_module
 from typing import Any, Final
 
 from dnsrenew.errors import Clause, Message, short_time
-
-LANGUAGES: Final = ("en", "zh")
-"""The languages that texts exist in; English is the language of the sources."""
+from dnsrenew.locale import read_catalogue, with_context
 
 _SENTENCES: Final = frozenset({"message", "fix", "summary", "next_action"})
 """The keys of JSON documents whose texts are for people."""
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _STOP: Final = re.compile(r"[。.]$")
-_SEPARATORS: Final = {"en": ", ", "zh": "、"}
-_CLAUSE_SEPARATORS: Final = {"en": ", ", "zh": "；"}
 _EDGE: Final = "\ue000"
 """Stands at both ends of a translated value until the message is filled."""
 # Compiled on first use: so large a class takes ten milliseconds.
 _GAP: Final = rf"(?<=[\u3001-\u9fff]) {_EDGE}(?=[\u3001-\u9fff])|(?<=[\u3001-\u9fff]){_EDGE} (?=[\u3001-\u9fff])"
 _SERIES: Final = "{item0}"
 _BETWEEN: Final = re.compile(r"(?<=\})[^{}]+(?=\{)")
-_PUNCTUATION: Final = {", ": "、", "; ": "；", " ": ""}
-"""What separates the parts of a series of messages."""
+PUNCTUATION: Final = tuple(
+    with_context(context, f"{{a}}{between}{{b}}")
+    for context, between in (("list", ", "), ("list", "; "), ("list", " "), ("clauses", ", "))
+)
+"""What stands between words, messages and clauses, as templates of two."""
+_REASON: Final = "system"
+"""The context of the reasons of the operating system."""
 _DEEPEST: Final = 20
 """Messages within each other that are translated."""
-
-
-def language_of(environ: Mapping[str, str]) -> str:
-    """Return the language of the environment: of ``LC_ALL``, ``LC_MESSAGES`` and ``LANG`` the first that is set."""
-    chosen = next((environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environ.get(name)), "")
-    return "zh" if chosen.lower().startswith("zh") else "en"
 
 
 class Translator:
     """Shows messages in one language.
 
-    :ivar language: one of :data:`LANGUAGES`.
+    :ivar language: one of :data:`dnsrenew.locale.LANGUAGES`.
     :param moment: shows a time for people; None: in UTC.
     """
 
     def __init__(self, language: str, moment: Callable[[datetime], str] | None = None) -> None:
         self.language = language
         self._moment = moment
-        self._catalogue: Mapping[str, str] = {}
-        if language != "en":
-            self._catalogue = import_module(f"dnsrenew.translation.{language}").CATALOGUE
+        self._catalogue: Mapping[str, str] = {} if language == "en" else read_catalogue(language)
 
     def template(self, english: str) -> str:
         """Return the translation of a template, or the template itself."""
         if self._catalogue and english.startswith(_SERIES):
-            return _BETWEEN.sub(lambda match: _PUNCTUATION.get(match[0], match[0]), english)
-        return self._catalogue.get(english, english)
+            return _BETWEEN.sub(lambda match: self.between(match[0]), english)
+        return self._catalogue.get(english) or self.between(english)
+
+    def between(self, english: str, context: str = "list") -> str:
+        """Return what stands between the parts of a list, for a comma and a space; any other text as it is."""
+        pair = self._catalogue.get(with_context(context, f"{{a}}{english}{{b}}"))
+        return english if pair is None else pair.removeprefix("{a}").removesuffix("{b}")
 
     def message(self, text: str) -> str:
         """Return a message in the language; any other text is returned unchanged."""
@@ -89,7 +86,7 @@ class Translator:
 
     def _closed(self, text: str) -> str:
         """Return a text without the spaces that a template has beside a value in Chinese characters."""
-        closed = text if self.language == "en" else re.sub(_GAP, "", text)
+        closed = re.sub(_GAP, "", text) if self._catalogue else text
         return closed.replace(_EDGE, "")
 
     def _value(self, value: Any, depth: int) -> Any:
@@ -100,12 +97,14 @@ class Translator:
             shown = self._shown(value, depth) if isinstance(value, Message) else self._reason(value)
             return short_time(value) if shown == value else f"{_EDGE}{shown}{_EDGE}"
         if isinstance(value, (list, tuple)):
-            separators = _CLAUSE_SEPARATORS if any(isinstance(each, Message) for each in value) else _SEPARATORS
-            return separators[self.language].join(str(self._value(each, depth)) for each in value)
+            has_clauses = any(isinstance(each, Message) for each in value)
+            between = self.between(", ", "clauses" if has_clauses else "list")
+            return between.join(str(self._value(each, depth)) for each in value)
         return value
 
     def _reason(self, text: str) -> str:
         """Return a reason of the operating system in the language, any other text as it is."""
-        if " " not in text:
-            return text
-        return self._catalogue.get(text) or self._catalogue.get(text[:1].upper() + text[1:], text)
+        for known in (text, text[:1].upper() + text[1:]) if self._catalogue else ():
+            if found := self._catalogue.get(with_context(_REASON, known)):
+                return found
+        return text

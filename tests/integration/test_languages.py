@@ -7,17 +7,22 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import pytest
 
+import dnsrenew
+from dnsrenew.cli.commands import COMMANDS
+from tests.kit import translations
 from tests.kit.notify_stage import Receiver
 from tests.lab.acmemessages import Request, Response
 from tests.lab.workspace import Workspace
 
 CHINESE: Final = re.compile(r"[\u4e00-\u9fff]")
+PACKAGE: Final = Path(dnsrenew.__file__).parent
 LANGUAGES: Final = {"en": "C.UTF-8", "zh": "zh_CN.UTF-8"}
 _SEPARATORS: Final = (
     *(" failed. ", " failed: ", " Same for ", " validated ", " installed: ", " written to ", " expired on "),
@@ -119,3 +124,70 @@ def test_a_stored_failure_is_shown_in_any_language(workspace: Workspace) -> None
     assert english[:20] in run(workspace, "zh", "status").said
     assert english[:20] not in run(workspace, "zh", "renew", "--now").said
     assert english[:20] not in run(workspace, "zh", "status").said
+
+
+# ── a third language ────────────────────────────────────────────────────────────────────
+
+_COMMANDS: Final = "|".join(sorted({word for command in COMMANDS for word in command.split()}))
+OTHERS: Final = {
+    "paths, addresses and references": r"https?://\S+|(?<!\w)/[\w./-]+|env:\w+|\b[a-z]+\.(?:toml|jsonl)\b",
+    "commands and options": rf"\bdnsrenew\b(?: (?:{_COMMANDS}|COMMAND|cloudflare))*|(?<![\w-])--?[a-z][a-z-]*",
+    "what options and commands get": r"\b(?:FILE|FOLDER|LANG|NAME|TIME|en|xx|zh)\b|\[options\]",
+    "keys of the configuration": r"\b(?:dns\.home\.\w+|notify\.to|storee)\b|(?:(?<=óƒ )|(?<=⟧, ))[a-z]+(?=⟧)",
+    "names in the configuration, and what has them": r"\bhome\b|\blab\b|(?<![\w@*-])(?:[\w@*-]+[.@])?example\.test\b",
+    "what was probably meant": r"(?<=ɱéáñ )[\w-]+",
+    "what is quoted": r"\"[^\"]*\"|'[^']*'",
+    "challenges, reasons and codes of errors": r"\b(?:dns|http|tls-alpn|dns-persist)-01\b|unspecified|ca-unreachable",
+    "codes of checks": r"(?<=⟧\. )[a-z0-9-]+$",
+    "values of TXT records, and serial numbers": r"= [\w-]{43}|\b[0-9a-f]{12,16}\b",
+    "units and time zones": r"\bGB\b|\bUTC\b",
+}
+"""What is the same in every language."""
+LABEL: Final = rf"^  (?:{_COMMANDS})\b(?= )"
+"""The first column of ``--help``: commands."""
+
+
+@pytest.fixture
+def third(tmp_path: Path) -> Mapping[str, str]:
+    """The environment of a program that has one file more: a language whose letters all have accents."""
+    package = tmp_path / "third" / "dnsrenew"
+    shutil.copytree(PACKAGE / "locale", package / "locale")
+    for part in PACKAGE.iterdir():
+        if part.name != "locale":
+            (package / part.name).symlink_to(part)
+    (package.parent / "providers").symlink_to(PACKAGE.parent / "providers")
+    (package / "locale" / f"{translations.PSEUDO}.po").write_text(translations.pseudo_file("zh"), "utf-8")
+    return {"PYTHONPATH": str(package.parent), "LANG": "xx_XX.UTF-8", "LC_ALL": "", "LC_MESSAGES": ""}
+
+
+def escaped(workspace: Workspace, third: Mapping[str, str], *lines: str) -> list[tuple[str, str]]:
+    """Run commands in the third language; return what they say in English, with the command."""
+    found = []
+    for line in lines:
+        done = workspace.run(*line.split(), env=third)
+        said = [*done.stdout.splitlines(), *done.stderr.splitlines()]
+        assert any("⟦" in each for each in said), (line, said)
+        for each in said:
+            rest = re.sub(LABEL, "", each) if "--help" in line else each
+            for pattern in OTHERS.values():
+                rest = re.sub(pattern, "", rest)
+            if re.search(r"[A-Za-z]{2}", rest):
+                found.append((line, each))
+    return found
+
+
+def test_a_third_language_is_one_file(workspace: Workspace, third: Mapping[str, str]) -> None:
+    """With one more file the program speaks one more language, in each of its screens; no text escapes it."""
+    screens = ("--help", "renew --help", "fleet --help", "check", "status", "doctor", "renew", "renew -v --force")
+    screens += ("status -v", "doctor -v", "account", "cleanup", "deploy", "revoke home --yes", "status", "export x.tar")
+    screens += ("--lang xx status home", "schedule show", "statu", "status --nix", "renew 'nix'", "notify test")
+    assert escaped(workspace, third, *screens) == []
+
+
+def test_failures_in_a_third_language(workspace: Workspace, third: Mapping[str, str]) -> None:
+    """So are failures, those that were stored among them, and mistakes in the configuration."""
+    workspace.write({"ca.lab.directory": f"https://127.0.0.1:{workspace.lab.reserve()}/dir"})
+    assert escaped(workspace, third, "renew", "renew", "status", "doctor") == []
+    mistakes = {"certificate.0.key": "rsa1", "certificate.0.domains": ["a..b", "x y"], "dns.home.provider": "cloudflar"}
+    workspace.write({"storee": "x", "certificate.0.routes": [{"challenge": "dns-1"}], **mistakes})
+    assert escaped(workspace, third, "check", "renew", "status") == []

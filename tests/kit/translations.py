@@ -1,6 +1,8 @@
-"""The English templates of the program, so that a catalogue can be compared with them.
+"""The English templates of the program, and the files of languages that have their translations.
 
-``python -m tests.kit.translations zh`` prints those that the Chinese catalogue lacks, by the module that has them.
+``python -m tests.kit.translations zh`` puts ``dnsrenew/locale/zh.po`` in order: it adds the templates that the file
+lacks, without a translation, removes those that no text has, and lists what has to be translated. A language without a
+file gets one.
 """
 
 from __future__ import annotations
@@ -11,21 +13,25 @@ import string
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from pkgutil import iter_modules, walk_packages
-from types import ModuleType
+from pathlib import Path
+from pkgutil import walk_packages
 from typing import Any, Final
 
 import dnsrenew
+from dnsrenew import locale
 from dnsrenew.base.values import Frozen
-from dnsrenew.cli import commands, texts, texts_doctor
+from dnsrenew.cli import command_types, commands, texts, texts_doctor
 from dnsrenew.doctor.forms import texts as forms_texts
 from dnsrenew.doctor.report import texts as report_texts
 from dnsrenew.errors import Phrase, Text
+from dnsrenew.translation import PUNCTUATION
 from docs import codes
 
 PROGRAM: Final = (texts, texts_doctor, forms_texts, report_texts)
 """The catalogues of the program itself; others are those of errors, warnings and checks."""
 SYSTEM: Final = "the operating system"
+BETWEEN: Final = "punctuation"
+_PARTS: Final = frozenset({" ", ", ", "; "})
 _REASONS: Final = (
     *(errno.EACCES, errno.EPERM, errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP),
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EBUSY, errno.ENAMETOOLONG, errno.EXDEV, errno.EINVAL),
@@ -60,7 +66,8 @@ _FOR_PROGRAMS: Final = frozenset(
 
 def english() -> Mapping[str, set[str]]:
     """Return every template by the module that has it."""
-    found: dict[str, set[str]] = {SYSTEM: {os.strerror(number) for number in _REASONS}}
+    reasons = {locale.with_context("system", os.strerror(number)) for number in _REASONS}
+    found: dict[str, set[str]] = {SYSTEM: reasons, BETWEEN: set(PUNCTUATION)}
     for (module, _), several in codes.catalogue().items():
         for text in several:
             found.setdefault(module, set()).update(part for part in (text.message, text.fix) if part)
@@ -71,7 +78,7 @@ def english() -> Mapping[str, set[str]]:
                 found.setdefault(where, set()).update(_strings(value))
     found["dnsrenew.cli.commands"] = set(_help())
     for name in (*found, *text_modules()):
-        if name != SYSTEM:
+        if name not in {SYSTEM, BETWEEN}:
             for constant, value in vars(import_module(name)).items():
                 phrases = {each.template for each in _strings(value) if isinstance(each, Phrase)}
                 found[name] = found.get(name, set()) | (
@@ -113,7 +120,8 @@ def _strings(value: Any, *, with_texts: bool = True) -> Iterator[str]:
 
 def _help() -> Iterator[str]:
     """Yield the texts of ``--help``."""
-    yield from (commands.SUMMARY, commands.USAGE, commands.HEADING, *commands.HEADINGS.values())
+    yield from (commands.SUMMARY, commands.SENTENCE, commands.USAGE, commands.HEADING, *commands.HEADINGS.values())
+    yield command_types.OR
     for option in (*commands.GLOBAL, commands.VERSION, commands.INSIST):
         yield option.help
     for _, comment in commands.EXAMPLES:
@@ -126,25 +134,118 @@ def _help() -> Iterator[str]:
         yield from (comment for _, comment in command.examples)
 
 
-def has_words(template: str) -> bool:
-    """Return whether a template has more than fields, so that it needs a translation."""
-    return any(character.isalpha() for text, *_ in string.Formatter().parse(template) for character in text or "")
+def english_of(key: str) -> str:
+    """Return the template of a key, without its context."""
+    return key.rpartition("\x04")[2]
 
 
-def fields(template: str) -> list[str]:
-    """Return the fields of a template, sorted."""
-    return sorted(name for _, name, _, _ in string.Formatter().parse(template) if name)
+def needs_translation(key: str) -> bool:
+    """Return whether a template has more than fields; what stands between parts is translated in pairs."""
+    return key not in _PARTS and bool(_literal(key))
 
 
-def modules(language: str) -> Iterator[ModuleType]:
-    """Yield the modules of a catalogue."""
-    package = import_module(f"dnsrenew.translation.{language}")
-    for module in iter_modules(package.__path__):
-        yield import_module(f"{package.__name__}.{module.name}")
+def has_words(key: str) -> bool:
+    """Return whether a template has letters besides its fields."""
+    return any(map(str.isalpha, _literal(key)))
+
+
+def _literal(key: str) -> str:
+    return "".join(text for text, *_ in string.Formatter().parse(english_of(key)))
+
+
+def fields(key: str) -> list[tuple[str, str | None, str | None]]:
+    """Return the fields of a template with their formats, sorted."""
+    parsed = string.Formatter().parse(english_of(key))
+    return sorted((name, spec, conversion) for _, name, spec, conversion in parsed if name)
+
+
+# ── the file of a language ──────────────────────────────────────────────────────────────
+
+_HEADER: Final = """\
+# The translation of dnsrenew.
+msgid ""
+msgstr ""
+"Project-Id-Version: dnsrenew\\n"
+"Language: {language}\\n"
+"MIME-Version: 1.0\\n"
+"Content-Type: text/plain; charset=UTF-8\\n"
+"Content-Transfer-Encoding: 8bit\\n"
+"""
+
+
+def in_order(language: str, old: str) -> str:
+    """Return the file of a language with all templates, by their module.
+
+    :param old: the file as it is; empty: there is none.
+    """
+    notes, translations = dict[str, list[str]](), dict[str, str]()
+    for comments, key, translation in locale.entries(old):
+        translations[key] = translation
+        lines = [line for line in comments.splitlines() if line.startswith(("# ", "#, fuzzy"))]
+        notes[key] = ["#, fuzzy" if line[1] == "," else line for line in lines]
+    places = dict[str, list[str]]()
+    for module, templates in sorted(english().items()):
+        place = f"#. {module}" if module in {SYSTEM, BETWEEN} else f"#: {module.replace('.', '/')}.py"
+        for key in sorted(filter(needs_translation, templates)):
+            places.setdefault(key, []).append(place)
+    parts = [old.partition("\n\n")[0].rstrip("\n") if old else _HEADER.format(language=language).rstrip("\n")]
+    for key, where in places.items():
+        flags = ["#, python-brace-format"] if fields(key) else []
+        context, _, template = key.rpartition("\x04")
+        strings = [("msgctxt", context)] if context else []
+        strings += [("msgid", template), ("msgstr", translations.get(key, ""))]
+        lines = [f"{keyword} {_quoted(text)}" for keyword, text in strings]
+        parts.append("\n".join([*notes.get(key, ()), *where, *flags, *lines]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\t", "\\t")
+    first, *more = escaped.split("\n")
+    if not more:
+        return f'"{first}"'
+    lines = [f"{line}\\n" for line in (first, *more[:-1])] + ([more[-1]] if more[-1] else [])
+    return "\n".join(['""', *(f'"{line}"' for line in lines)])
+
+
+# ── a language that nobody speaks ───────────────────────────────────────────────────────
+
+PSEUDO: Final = "xx"
+_ACCENTS: Final = str.maketrans(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "áƀçđéƒğħíĵķĺɱñóþɋŕšŧúṽŵẋýžÁɃÇĐÉƑĞĦÍĴĶĹṀÑÓÞɊŔŠŦÚṼŴẊÝŽ",
+)
+
+
+def pseudo_file(language: str) -> str:
+    """Return a language in which each template is in brackets, and each of its letters has an accent.
+
+    :param language: one with every translation.
+    """
+    blocks = [_HEADER.format(language=PSEUDO)]
+    for key in locale.read_catalogue(language):
+        context, _, template = key.rpartition("\x04")
+        strings = [("msgctxt", context)] if context else []
+        strings += [("msgid", template), ("msgstr", template if key in PUNCTUATION else _accented(template))]
+        blocks.append("".join(f"{keyword} {_quoted(text)}\n" for keyword, text in strings))
+    return "\n".join(blocks)
+
+
+def _accented(template: str) -> str:
+    parts = []
+    for text, name, spec, conversion in string.Formatter().parse(template):
+        parts.append(text.translate(_ACCENTS).replace("{", "{{").replace("}", "}}"))
+        if name is not None:
+            parts.append(f"{{{name}{f'!{conversion}' if conversion else ''}{f':{spec}' if spec else ''}}}")
+    whole = "".join(parts)
+    stop = "." if whole.endswith(".") else ""  # a clause has none
+    return f"⟦{whole.removesuffix('.')}⟧{stop}"
 
 
 if __name__ == "__main__":
-    catalogue = import_module(f"{dnsrenew.__name__}.translation.{sys.argv[1]}").CATALOGUE
-    for module, templates in sorted(english().items()):
-        for template in sorted(filter(has_words, templates - set(catalogue))):
-            print(f"{module}\t{template!r}")  # noqa: T201  # a list for translators
+    path = Path(locale.path_of(sys.argv[1]))
+    path.write_text(in_order(sys.argv[1], path.read_text("utf-8") if path.exists() else ""), "utf-8")
+    done = locale.read_catalogue(sys.argv[1])
+    for place, templates in sorted(english().items()):
+        for each in sorted(filter(needs_translation, templates - set(done))):
+            print(f"{place}\t{english_of(each)!r}")  # noqa: T201  # a list for translators

@@ -7,14 +7,15 @@ import json
 import os
 import pickle
 import re
-from collections import Counter
 from copy import copy, deepcopy
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 import dns.rdatatype
 import pytest
 
+from dnsrenew import locale, translation
 from dnsrenew.base.texts import BAD_LABEL
 from dnsrenew.config.texts import AGREE, NOT_EMPTY, PROFILE, UNKNOWN_ACCOUNT
 from dnsrenew.dns import propagation_report, query_errors, wire
@@ -23,7 +24,8 @@ from dnsrenew.dns.query_errors import NoRouteError
 from dnsrenew.dns.server_poll import AddressAnswer, ServerPoll
 from dnsrenew.dns.wire import DnsQuestion
 from dnsrenew.errors import ConfigError, Message, Text, as_clause, series
-from dnsrenew.translation import Translator, language_of, zh
+from dnsrenew.locale import language_of
+from dnsrenew.translation import Translator
 from dnsrenew.validation.mistakes import Mistake, config_error, one_of, shown_place
 from dnsrenew.validation.texts import EMPTY_TEXT, MISSING
 from tests.kit import translations
@@ -33,62 +35,132 @@ CHINESE: Final = re.compile(r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")
 TEXT: Final = Text("x-code", "{name} expired on {time}: {cause}", "Run {commands}.")
 
 
-def test_the_catalogue_is_complete() -> None:
-    """Every template with words has a translation."""
-    lacking = {
-        module: sorted(left)
-        for module, templates in translations.english().items()
-        if (left := set(filter(translations.has_words, templates)) - set(zh.CATALOGUE))
-    }
-    assert lacking == {}
+LANGUAGES: Final = locale.LANGUAGES[1:]
+CATALOGUES: Final = {language: locale.read_catalogue(language) for language in LANGUAGES}
 
 
-def test_every_text_can_be_translated() -> None:
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_catalogue_is_complete(language: str) -> None:
+    """Every template has a translation, even if it has only punctuation. Nothing else has one."""
+    templates = {key for module in translations.english().values() for key in module}
+    catalogue = set(CATALOGUES[language])
+    assert sorted(set(filter(translations.needs_translation, templates)) - catalogue) == []
+    assert sorted(catalogue - templates) == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_text_can_be_translated(language: str) -> None:
     """Every constant of a ``texts.py`` has a translation."""
-    assert [found for found in translations.plain() if found.partition(": ")[2] not in zh.CATALOGUE] == []
+    plain = [found for found in translations.plain() if found.partition(": ")[2] not in CATALOGUES[language]]
+    assert plain == []
 
 
-def test_the_catalogue_has_nothing_else() -> None:
-    """Every translation belongs to an existing template."""
-    known = set().union(*translations.english().values())
-    assert sorted(set(zh.CATALOGUE) - known) == []
-
-
-def test_each_template_is_translated_once() -> None:
-    """No two modules translate the same template."""
-    counted = Counter(english for module in translations.modules("zh") for english in module.TEXTS)
-    assert [english for english, count in counted.items() if count > 1] == []
-
-
-def test_a_translation_has_the_same_fields() -> None:
-    """A translation has exactly the fields of the English text."""
-    wrong = [
-        english
-        for english, chinese in zh.CATALOGUE.items()
-        if translations.fields(english) != translations.fields(chinese)
-    ]
-    assert wrong == []
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_translation_has_the_same_fields(language: str) -> None:
+    """A translation has exactly the fields of the English text, in the same formats."""
+    catalogue = CATALOGUES[language].items()
+    assert [key for key, text in catalogue if translations.fields(key) != translations.fields(text)] == []
 
 
 def test_a_translation_is_chinese() -> None:
     """No translation is a copy of its English text."""
-    worded = {english: chinese for english, chinese in zh.CATALOGUE.items() if translations.has_words(english)}
-    copied = [english for english, chinese in worded.items() if not CHINESE.search(chinese)]
-    assert copied == []
+    worded = {key: text for key, text in CATALOGUES["zh"].items() if translations.has_words(key)}
+    assert [key for key, text in worded.items() if not CHINESE.search(text)] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_file_can_be_put_in_order(language: str) -> None:
+    """Putting a file in order loses nothing, and does it once and for all. No template is in it twice."""
+    file = Path(locale.path_of(language)).read_text("utf-8")
+    keys = [key for _, key, _ in locale.entries(file)]
+    assert sorted(keys) == sorted(set(keys))
+    ordered = translations.in_order(language, file)
+    assert {key: text for _, key, text in locale.entries(ordered)} == {
+        key: text for _, key, text in locale.entries(file)
+    }
+    assert translations.in_order(language, ordered) == ordered
+
+
+def test_a_new_language_has_every_template_once() -> None:
+    """The file of a new language has each template, without a translation."""
+    made = [(key, text) for _, key, text in locale.entries(translations.in_order("xx", ""))]
+    assert {key for key, text in made if not text} == set(CATALOGUES["zh"])
+    assert len(made) == len(CATALOGUES["zh"]) + 1
+
+
+def test_what_translators_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file as Poedit, Weblate and gettext write it is read: wrapped lines, escapes, contexts, notes.
+
+    Translations that are missing, doubted (fuzzy) or obsolete do not count.
+    """
+    (tmp_path / "xx.po").write_text(WRITTEN, "utf-8", newline="\r\n")
+    monkeypatch.setattr(locale, "_FOLDER", str(tmp_path))
+    assert locale.read_catalogue("xx") == {
+        "a": "ä",
+        'two lines,\nwith a "quote", a \\ and a\ttab': 'zwei Zeilen,\n"\\t',
+        "place\x04a": "Ä",
+        "last": "letzt",
+    }
+
+
+WRITTEN: Final = r"""# A note
+msgid ""
+msgstr ""
+"Language: xx\n"
+
+# of the translator
+#. of the source
+#: a/texts.py
+#, python-brace-format
+msgid "a"
+msgstr "ä"
+
+msgid ""
+"two lines,\n"
+"with a \"quote\", a \\ and "
+"a\ttab"
+msgstr ""
+"zwei Zeilen,\n"
+"\"\\t"
+
+#, fuzzy, python-brace-format
+#| msgid "b?"
+msgid "b"
+msgstr "doubted"
+
+msgctxt "place"
+msgid "a"
+msgstr "Ä"
+
+msgid "missing"
+msgstr ""
+
+#~ msgid "old"
+#~ msgstr "alt"
+
+#, no-wrap
+msgid "last"
+msgstr "letzt"
+"""
 
 
 # ── how it works ────────────────────────────────────────────────────────────────────────
 
 
+def use(monkeypatch: pytest.MonkeyPatch, catalogue: dict[str, str]) -> None:
+    """Use this catalogue instead of the file."""
+    monkeypatch.setattr(translation, "read_catalogue", lambda _: catalogue)
+
+
 def test_a_message_is_filled_in_the_language(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fields, lists, times and nested messages are translated."""
-    monkeypatch.setattr(
-        zh,
-        "CATALOGUE",
+    use(
+        monkeypatch,
         {
             TEXT.message: "{name} 已于 {time} 过期:{cause}",
             TEXT.fix: "运行 {commands}。",
             "It is {what}.": "是 {what}。",
+            locale.with_context("list", "{a}, {b}"): "{a}、{b}",
         },
     )
     inner = Text("", "It is {what}.", "").fill(what="lost")[1]
@@ -138,7 +210,7 @@ def test_a_message_is_a_text_elsewhere() -> None:
 
 def test_only_sentences_of_a_document_are_translated(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sentences are translated, even in nested checks. Evidence stays in English."""
-    monkeypatch.setattr(zh, "CATALOGUE", {"It is {what}.": "是 {what}。"})
+    use(monkeypatch, {"It is {what}.": "是 {what}。"})
     made = Text("", "It is {what}.", "").fill(what="lost")[1]
     document = {"message": made, "evidence": {"reason": made, "checks": [{"summary": made, "evidence": [made]}]}}
     assert Translator("zh").document(document) == {
@@ -205,7 +277,7 @@ def test_a_series(separator: str, english: str, chinese: str) -> None:
 
 def test_no_space_between_two_characters(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spaces beside a translated value are removed. Spaces within a value stay."""
-    monkeypatch.setattr(zh, "CATALOGUE", {"It is {what} now.": "现在 {what} 了。", "an empty text": "空 文本"})
+    use(monkeypatch, {"It is {what} now.": "现在 {what} 了。", "an empty text": "空 文本"})
     text = Text("", "It is {what} now.", "")
     assert Translator("zh").message(text.fill(what=EMPTY_TEXT)[1]) == "现在空 文本了。"
     assert Translator("zh").message(text.fill(what="文 件")[1]) == "现在 文 件 了。"

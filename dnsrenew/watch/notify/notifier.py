@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import StoreError
-from dnsrenew.translation import Translator, language_of
+from dnsrenew.locale import language_of
+from dnsrenew.translation import Translator
 from dnsrenew.validation.mistakes import shown_place
 from dnsrenew.watch.notify import heartbeat, texts
 from dnsrenew.watch.notify.changes import News, compare
@@ -36,7 +37,7 @@ class Notifier(Frozen):
     """Sends messages about the outcomes of runs.
 
     :ivar settings: the content of ``[notify]``.
-    :ivar language: ``en`` or ``zh``; None: that of the environment.
+    :ivar language: one of :data:`dnsrenew.locale.LANGUAGES`; None: that of the environment.
     """
 
     settings: NotifySettings
