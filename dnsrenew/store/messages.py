@@ -57,8 +57,8 @@ def with_messages(error: dict[str, Any]) -> dict[str, Any]:
 
 
 def _record(message: Message, depth: int) -> dict[str, Any]:
-    fields = {name for _, name, *_ in _parse(message.template) if name in message.values}
-    values = {str(name): _value(message.values[name], depth) for name in sorted(fields)}
+    fields = {name for _, name, *_ in _parse(message.template) if name and name in message.values}
+    values = {name: _value(message.values[name], depth) for name in sorted(fields)}
     clause = {"clause": True} if isinstance(message, Clause) else {}
     return {"template": message.template, "values": values, **clause}
 

@@ -19,6 +19,7 @@ from dnsrenew.cli.commands import COMMANDS
 from tests.kit import translations
 from tests.kit.notify_stage import Receiver
 from tests.lab.acmemessages import Request, Response
+from tests.lab.records import txt_strings
 from tests.lab.workspace import Workspace
 
 CHINESE: Final = re.compile(r"[\u4e00-\u9fff]")
@@ -97,6 +98,34 @@ def test_the_words_of_a_ca_cost_nothing_in_any_language(workspace: Workspace, re
     english_message, chinese_message = (message["message"] for message in receiver.messages)
     assert HOSTILE[:60] in chinese_message
     assert (bool(CHINESE.search(english_message)), bool(CHINESE.search(chinese_message))) == (False, True)
+
+
+@pytest.mark.leaves_txt
+def test_the_words_of_a_txt_record_cost_nothing(workspace: Workspace) -> None:
+    """What stands in a TXT record at a challenge name is shown as it is by `doctor`."""
+    workspace.lab.add_zone("stale.test", f"_acme-challenge TXT {txt_strings(HOSTILE)}\n")
+    workspace.write({"dns.home.zones": ["stale.test"], "certificate.0.domains": ["stale.test"]})
+    english, chinese = (run(workspace, language, "doctor", "-v") for language in LANGUAGES)
+    assert HOSTILE[:60] in " ".join(chinese.said.split())
+    assert chinese.status == english.status
+    assert chinese.seconds < english.seconds + MOST_SECONDS
+    assert chinese.kibibytes < english.kibibytes + MOST_KIBIBYTES
+
+
+def test_an_edited_store_costs_nothing(workspace: Workspace) -> None:
+    """Templates that somebody wrote into the store are ignored in every language: the text beside them is shown."""
+    workspace.write({"ca.lab.directory": f"https://127.0.0.1:{workspace.lab.reserve()}/dir"})
+    expected = [run(workspace, language, "renew") and run(workspace, language, "status") for language in LANGUAGES]
+    path = workspace.store / "certificates" / "home" / "state.json"
+    state = json.loads(path.read_text())
+    for template in ("{x:>999999999}", "{x.__class__}", "{x}" * 100_000):
+        records = {name: {"template": template, "values": {"x": "y" * 100_000}} for name in ("message", "fix")}
+        path.write_text(json.dumps({**state, "last_failure": {**state["last_failure"], "templates": records}}))
+        for language, before in zip(LANGUAGES, expected, strict=True):
+            done = run(workspace, language, "status")
+            assert state["last_failure"]["message"] in done.said
+            assert done.seconds < before.seconds + MOST_SECONDS
+            assert done.kibibytes < before.kibibytes + MOST_KIBIBYTES
 
 
 def test_a_stored_failure_is_shown_in_any_language(workspace: Workspace) -> None:
@@ -178,9 +207,9 @@ def escaped(workspace: Workspace, third: Mapping[str, str], *lines: str) -> list
 
 def test_a_third_language_is_one_file(workspace: Workspace, third: Mapping[str, str]) -> None:
     """With one more file the program speaks one more language, in each of its screens; no text escapes it."""
-    screens = ("--help", "renew --help", "fleet --help", "check", "status", "doctor", "renew", "renew -v --force")
-    screens += ("status -v", "doctor -v", "account", "cleanup", "deploy", "revoke home --yes", "status", "export x.tar")
-    screens += ("--lang xx status home", "schedule show", "statu", "status --nix", "renew 'nix'", "notify test")
+    screens = ["--help", "renew --help", "fleet --help", "check", "status", "doctor", "renew", "renew -v --force"]
+    screens += ["status -v", "doctor -v", "account", "cleanup", "deploy", "revoke home --yes", "status", "export x.tar"]
+    screens += ["--lang xx status home", "schedule show", "statu", "status --nix", "renew 'nix'", "notify test"]
     assert escaped(workspace, third, *screens) == []
 
 

@@ -81,5 +81,10 @@ class Records:
         removed = {name: values for name, values in removed.items() if values}
         for name, values in removed.items():
             zone = max((zone for zone in self.zones if f".{name}".endswith(f".{zone}")), key=len)
-            self.update(zone, remove=[(f"{name}.", "TXT", f'"{value}"') for value in values])
+            self.update(zone, remove=[(f"{name}.", "TXT", txt_strings(value)) for value in values])
         return removed
+
+
+def txt_strings(value: str) -> str:
+    """Return a TXT value as a zone file has it: in strings of at most 255 characters."""
+    return " ".join(f'"{value[start : start + 255]}"' for start in range(0, len(value) or 1, 255))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import string
 import tracemalloc
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -19,9 +20,11 @@ from dnsrenew.dns.texts import DOH_TIMEOUT
 from dnsrenew.errors import DeployError, Message, Text, as_clause, series
 from dnsrenew.model import DeploymentResult
 from dnsrenew.renewal.deploying import result_of
+from dnsrenew.store import messages
 from dnsrenew.store.state import State
 from dnsrenew.translation import Translator
 from dnsrenew.validation.texts import EMPTY_TEXT
+from tests.kit import translations
 
 NOW: Final = datetime(2026, 11, 26, 22, 15, tzinfo=UTC)
 ANY: Final = Text("", "{a}", "")
@@ -32,6 +35,13 @@ def failed(message: str, fix: str = "") -> State:
     """Return the state of a certificate whose renewal failed with this message."""
     state = State().failed("x-code", message, NOW)
     return replace(state, last_failure={**(state.last_failure or {}), "fix": fix})
+
+
+def test_every_template_can_be_stored() -> None:
+    """Each template has only fields and formats that the store takes."""
+    for template in {translations.english_of(key) for module in translations.english().values() for key in module}:
+        fields = [(name, spec, conversion) for _, name, spec, conversion in string.Formatter().parse(template) if name]
+        assert all(name.isidentifier() and (spec, conversion) in messages._FORMATS for name, spec, conversion in fields)
 
 
 def again(state: State) -> str:
@@ -154,6 +164,10 @@ def nested(depth: int, template: str = "{a}") -> dict[str, Any]:
     return record
 
 
+WRONG: Final[list[tuple[str, Any]]] = [("x", None), ("x", 1), ("x", "x"), ("x", []), ("x", {}), ("x", {"template": 1})]
+"""Records of wrong types."""
+
+
 @pytest.mark.parametrize(
     ("text", "record"),
     [
@@ -175,7 +189,7 @@ def nested(depth: int, template: str = "{a}") -> dict[str, Any]:
         ("x" * 900_000, {"template": "{a}" * 10_000, "values": {"a": "x" * 90}}),
         ("x", nested(10, "{a}" * 1_000)),
         ("x", nested(6)),
-        *(("x", wrong) for wrong in (None, 1, "x", [], {}, {"template": 1})),
+        *WRONG,
     ],
     ids=range(24),
 )
