@@ -54,7 +54,7 @@ def entries(text: str) -> Iterator[tuple[str, str, str]]:
     import re  # as above
 
     def plain(lines: str) -> str:
-        text = "".join(line[1:-1] for line in lines.splitlines())
+        text = "".join(line[1:-1] for line in lines.rstrip("\n").split("\n"))
         return re.sub(_ESCAPED, lambda match: _ESCAPES.get(match[1], match[1]), text) if "\\" in text else text
 
     for comments, context, english, translation in re.findall(_ENTRY, text, re.MULTILINE):

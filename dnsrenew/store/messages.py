@@ -22,7 +22,7 @@ _TEXTS: Final = ("message", "fix")
 _MOST: Final = 16_384
 """Bytes of the templates beside one error; longer ones are left out."""
 _DEEPEST: Final = 5
-"""Messages within each other; deeper ones are texts. A file of the store has at most 32 levels, these are 18."""
+"""Messages within each other; deeper ones are texts. A file of the store has at most 32 levels, these are 20."""
 _HIGHEST: Final = 1 << 53
 """Larger numbers, and what is no number, are texts: they are not exact in every JSON parser."""
 _FORMATS: Final = frozenset({("", None), ("", "r"), (",", None), ("g", None), (".0f", None)})
