@@ -14,6 +14,7 @@ from typing import Final
 
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.names import url_host
+from dnsrenew.base.small_server import end
 from dnsrenew.ca.clean import one_line
 from dnsrenew.challenges.http01.server import PATH
 from dnsrenew.challenges.tls_alpn01.server import PROTOCOL
@@ -50,12 +51,6 @@ def check_port(address: str, port: int, token: str, at: int | None = None) -> Po
     finally:
         timer.cancel()
     return PortSeen(address, True, None, answer, banner, seconds)
-
-
-def end(connection: socket.socket) -> None:
-    """End a connection that another thread waits for."""
-    with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _ask_http(connection: socket.socket, address: str, token: str) -> tuple[str, str]:
