@@ -294,6 +294,9 @@ TEXTS: Final = {
     "{path} is larger than 1 MB, so it is no certificate or key, and is not replaced.": (
         "{path} 大于 1 MB，因此不是证书或私钥，不会被替换。"
     ),
+    "{path} on {host} is larger than 1 MB, so it is no certificate or key, and is not replaced.": (
+        "{host} 上的 {path} 大于 1 MB，因此不是证书或私钥，不会被替换。"
+    ),
     "{path} is not a file, so it cannot be replaced.": "{path} 不是文件，因此无法替换。",
     "{path}, on the way to {file}, is a link of {owner}, so {owner} decides which file {user} replaces.": (
         "通往 {file} 的路径上的 {path} 是 {owner} 的链接，因此 {user} 替换哪个文件由 {owner} 决定。"
