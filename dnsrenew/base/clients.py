@@ -11,7 +11,7 @@ from dnsrenew.base.values import Frozen
 T = TypeVar("T")
 
 
-class Origin(Frozen):
+class ClientOrigin(Frozen):
     """Where a client comes from.
 
     :ivar network: the first 24 bits of an IPv4 address, or the first 48 of an IPv6 address; empty for anything else.
@@ -22,7 +22,7 @@ class Origin(Frozen):
     host: str
 
     @classmethod
-    def of(cls, address: str) -> Origin:
+    def of(cls, address: str) -> ClientOrigin:
         """Return the origin of an address."""
         plain = plain_address(address)
         try:
@@ -48,14 +48,14 @@ class Clients(Generic[T]):
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._origins: dict[T, Origin] = {}
+        self._origins: dict[T, ClientOrigin] = {}
         self._networks: dict[str, dict[str, dict[T, None]]] = {}
         """By network and host, in the order of their turns; of one host in the order in which it came."""
 
     def add(self, one: T, address: str) -> T | None:
         """Add one; return what has to go for it, which is removed."""
         lost = self.evict() if len(self._origins) >= self._most else None
-        origin = self._origins[one] = Origin.of(address)
+        origin = self._origins[one] = ClientOrigin.of(address)
         self._networks.setdefault(origin.network, {}).setdefault(origin.host, {})[one] = None
         return lost
 
@@ -97,5 +97,5 @@ class Clients(Generic[T]):
 
     def count(self, address: str) -> int:
         """Return how much the host of an address holds."""
-        origin = Origin.of(address)
+        origin = ClientOrigin.of(address)
         return len(self._networks.get(origin.network, {}).get(origin.host, ()))

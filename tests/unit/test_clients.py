@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from dnsrenew.base.clients import Clients, Origin, plain_address
+from dnsrenew.base.clients import ClientOrigin, Clients, plain_address
 
 
 def test_the_network_of_an_address() -> None:
     """A network is an IPv4 /24 or an IPv6 /48; a host is an IPv4 address or an IPv6 /64. Anything else is one host."""
-    assert Origin.of("192.0.2.1").network == Origin.of("::ffff:192.0.2.200").network
-    assert Origin.of("192.0.2.1").network != Origin.of("192.0.3.1").network
-    assert Origin.of("192.0.2.1").host != Origin.of("192.0.2.2").host
-    assert Origin.of("192.0.2.1") == Origin.of("::ffff:192.0.2.1")
-    assert Origin.of("2001:db8:1:2::1").network == Origin.of("2001:db8:1:3::1").network
-    assert Origin.of("2001:db8:1:2::1").network != Origin.of("2001:db8:2:2::1").network
-    assert Origin.of("2001:db8:1:2::1").host == Origin.of("2001:db8:1:2:ffff:ffff:ffff:ffff").host
-    assert Origin.of("2001:db8:1:2::1").host != Origin.of("2001:db8:1:3::1").host
-    assert Origin.of("fe80::1%eth0").host == Origin.of("fe80::2").host
-    assert Origin.of("") == Origin.of("/run/socket") == Origin.of("@") == Origin("", "")
+    assert ClientOrigin.of("192.0.2.1").network == ClientOrigin.of("::ffff:192.0.2.200").network
+    assert ClientOrigin.of("192.0.2.1").network != ClientOrigin.of("192.0.3.1").network
+    assert ClientOrigin.of("192.0.2.1").host != ClientOrigin.of("192.0.2.2").host
+    assert ClientOrigin.of("192.0.2.1") == ClientOrigin.of("::ffff:192.0.2.1")
+    assert ClientOrigin.of("2001:db8:1:2::1").network == ClientOrigin.of("2001:db8:1:3::1").network
+    assert ClientOrigin.of("2001:db8:1:2::1").network != ClientOrigin.of("2001:db8:2:2::1").network
+    assert ClientOrigin.of("2001:db8:1:2::1").host == ClientOrigin.of("2001:db8:1:2:ffff:ffff:ffff:ffff").host
+    assert ClientOrigin.of("2001:db8:1:2::1").host != ClientOrigin.of("2001:db8:1:3::1").host
+    assert ClientOrigin.of("fe80::1%eth0").host == ClientOrigin.of("fe80::2").host
+    assert ClientOrigin.of("") == ClientOrigin.of("/run/socket") == ClientOrigin.of("@") == ClientOrigin("", "")
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_network_may_be_passed_over() -> None:
     clients: Clients[str] = Clients(100)
     clients.add("a", "192.0.2.1")
     clients.add("b", "198.51.100.1")
-    flood = Origin.of("192.0.2.1").network
-    assert clients.take(lambda network: network != flood) == (Origin.of("198.51.100.1").network, "b")
+    flood = ClientOrigin.of("192.0.2.1").network
+    assert clients.take(lambda network: network != flood) == (ClientOrigin.of("198.51.100.1").network, "b")
     assert clients.take(lambda network: network != flood) is None
     assert clients.take(lambda _: True) == (flood, "a")

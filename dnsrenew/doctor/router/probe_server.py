@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import parse_qs, urlsplit
 
 from dnsrenew.base import host_port
-from dnsrenew.base.clients import Origin, plain_address
+from dnsrenew.base.clients import ClientOrigin, plain_address
 from dnsrenew.base.small_server import SmallHandler, SmallServer
 from dnsrenew.doctor.router import helper, texts
 from dnsrenew.doctor.router.port_check import check_port
@@ -124,6 +124,6 @@ class ProbeServer(SmallServer):
             if now >= self._period_ends:
                 self._requests.clear()
                 self._period_ends = now + _PERIOD
-            host = Origin.of(address).host
+            host = ClientOrigin.of(address).host
             self._requests[host] += 1
             return self._requests[host] <= _MOST_IN_PERIOD

@@ -176,6 +176,12 @@ TEXTS: Final = {
         "为账户 {account} 通过 dns-lexicon 写入的进程意外结束：{how}。"
     ),
     "The program of the account {account} failed: {answer}.": "账户 {account} 的程序失败：{answer}。",
+    "The program of the account {account} is not run for {name}, because it is no host name.": (
+        "不会为 {name} 运行账户 {account} 的程序，因为它不是主机名。"
+    ),
+    "Change the CNAME record that leads to {name}: its target may have letters, digits, hyphens and underscores.": (
+        "请修改指向 {name} 的 CNAME 记录：其目标只能包含字母、数字、连字符和下划线。"
+    ),
     "The program of the account {account} had not ended in time and was killed: {answer}.": (
         "账户 {account} 的程序没有及时结束，已被终止：{answer}。"
     ),
