@@ -41,6 +41,7 @@ _HEADERS: Final = {
 _POOL: Final = 32
 """Connections to one host that are kept open."""
 MAX_BYTES: Final = 1 << 20
+_PIECE: Final = 65_536
 _MAX_REDIRECTS: Final = 5
 _NO_RETRIES: Final = urllib3.Retry(False, redirect=False)
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -287,9 +288,11 @@ def _redirected(outgoing: _Outgoing, base: str, url: str) -> _Outgoing:
 
 
 def _body(answer: urllib3.BaseHTTPResponse, max_bytes: int) -> bytes:
-    body = b""
-    while more := answer.read(max_bytes + 1 - len(body), decode_content=False):
-        body += more  # the read at the end tells whether something is missing
+    received = bytearray()
+    # In pieces: of an answer in chunks of a byte, each is an object. The read at the end tells whether one is missing.
+    while more := answer.read(min(_PIECE, max_bytes + 1 - len(received)), decode_content=False):
+        received += more
+    body = bytes(received)
     coding = answer.headers.get("Content-Encoding", "identity").strip().lower()
     if coding != "identity" and 0 < len(body) <= max_bytes:
         body = _decompressed(body, coding, max_bytes + 1)

@@ -26,6 +26,8 @@ from tests.kit.api_server import Api
 from tests.kit.clock import FakeClock
 from tests.lab import ports
 
+LONG_HEAD = b"HTTP/1.1 200 OK\r\nServer: nginx\r\n" + b"A: " * 20_000 + (b"\r\nB: " + b"b" * 60_000) * 3 + b"\r\n\r\n"
+
 
 @pytest.fixture
 def free_port() -> Iterator[int]:
@@ -186,7 +188,7 @@ def _says(text: bytes) -> Callable[[socket.socket], None]:
 
 
 @pytest.mark.parametrize("port", [80, 443])
-@pytest.mark.parametrize("text", [b"", b"\xff\x00nonsense\r\n", b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 1000])
+@pytest.mark.parametrize("text", [b"", b"\xff\x00nonsense\r\n", b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 1000, LONG_HEAD])
 def test_a_port_that_speaks_something_else(monkeypatch: pytest.MonkeyPatch, port: int, text: bytes) -> None:
     """A port with another protocol is open, and nothing else is reported, even if it hangs."""
     monkeypatch.setattr(port_check, "ANSWER_SECONDS", 0.2)

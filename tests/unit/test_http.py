@@ -229,6 +229,44 @@ def test_a_bomb_ends_at_the_limit(
 
 
 @pytest.mark.parametrize(
+    ("begin", "again"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"Link: " + b"a" * 60_000 + b"\r\n"),
+        (b"HTTP/1.1 200 OK\r\nLink: a\r\n", b" " * 60_000 + b"\r\n"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1;" + b"a" * 60_000 + b"\r\nx\r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"X: y\r\n" * 1000),
+    ],
+    ids=["headers", "folded", "interim", "extensions", "trailers"],
+)
+def test_what_is_no_body_has_an_end(client: HttpClient, server: Server, begin: bytes, again: bytes) -> None:
+    """An answer that goes on without growing its body is given up after some megabytes, not at the time-out."""
+    sent = [0]
+
+    def endless(connection: socket.socket) -> None:
+        server.read(connection)
+        connection.sendall(begin)
+        while sent[0] < 100 << 20:
+            sent[0] += connection.send(again)
+
+    server.will(endless)
+    assert fails(lambda: client.request("GET", server.url)).kind == "too-large"
+    assert sent[0] < 32 << 20
+
+
+def test_chunks_of_a_byte_take_no_more_memory(client: HttpClient, server: Server) -> None:
+    """A body in chunks of one byte costs about as much memory as another one."""
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    server.will(server.answers(head + b"1\r\nx\r\n" * (1 << 18) + b"0\r\n\r\n"))
+    tracemalloc.start()
+    try:
+        assert len(client.request("GET", server.url).body) == 1 << 18
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
     ("coding", "body"),
     [
         ("GZIP", gzip.compress(b"x" * 1000)),

@@ -19,6 +19,7 @@ from dnsrenew.ca.clean import one_line
 from dnsrenew.challenges.http01.server import PATH
 from dnsrenew.challenges.tls_alpn01.server import PROTOCOL
 from dnsrenew.doctor.router.helper import MAX_ANSWER, PortSeen, server_name
+from dnsrenew.http import BoundedAnswer, HttpFailure
 
 CONNECT_SECONDS: Final = 2.0
 ANSWER_SECONDS: Final = 2.0
@@ -46,7 +47,7 @@ def check_port(address: str, port: int, token: str, at: int | None = None) -> Po
     timer.daemon = True
     timer.start()
     try:
-        with connection, contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+        with connection, contextlib.suppress(OSError, http.client.HTTPException, HttpFailure, ValueError):
             answer, banner = (_ask_http if port == 80 else _ask_tls)(connection, address, token)
     finally:
         timer.cancel()
@@ -59,7 +60,7 @@ def _ask_http(connection: socket.socket, address: str, token: str) -> tuple[str,
         f"GET {PATH}{token} HTTP/1.1\r\nHost: {url_host(address)}\r\nUser-Agent: dnsrenew\r\nConnection: close\r\n\r\n"
     )
     connection.sendall(head.encode("ascii"))
-    response = http.client.HTTPResponse(connection)
+    response = BoundedAnswer(connection)
     response.begin()
     body = response.read(MAX_ANSWER) if response.status == 200 else b""
     return (

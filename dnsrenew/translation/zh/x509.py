@@ -95,7 +95,10 @@ TEXTS: Final = {
     "it is not a certificate in PEM, DER or PKCS#7 form": "不是 PEM、DER 或 PKCS#7 格式的证书",
     "it is not a certificate request": "不是证书请求",
     "it is that of another key": "属于另一个密钥",
-    "its serial number is not positive (RFC 5280 section 4.1.2.2)": "其序列号不是正数（RFC 5280 第 4.1.2.2 节）",
+    "it has more than {most} certificates": "其中的证书超过 {most} 个",
+    "its serial number is not positive, or too long (RFC 5280 section 4.1.2.2)": (
+        "其序列号不是正数，或者过长（RFC 5280 第 4.1.2.2 节）"
+    ),
     "neither an ECDSA nor an RSA key": "既不是 ECDSA 密钥，也不是 RSA 密钥",
     "not an unencrypted private key in PEM form": "不是未加密的 PEM 格式私钥",
 }
