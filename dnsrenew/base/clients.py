@@ -76,7 +76,8 @@ class Clients(Generic[T]):
         if not self._origins:
             return None
         hosts = max(self._networks.values(), key=lambda each: sum(map(len, each.values())))
-        oldest = next(iter(max(hosts.values(), key=len)))
+        held = max(hosts.values(), key=len)
+        oldest = next(iter(held))
         self.remove(oldest)
         return oldest
 

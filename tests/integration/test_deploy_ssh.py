@@ -152,7 +152,8 @@ def test_a_large_file_is_not_fetched(
     listed: int,
 ) -> None:
     """A file above 1 MiB is not fetched, and little of one that the host has said to be small. None is replaced."""
-    target, sizes = Target(server, tmp_path), []
+    target = Target(server, tmp_path)
+    sizes: list[int] = []
     target.key.touch()
     batch = OpenSsh.batch
 
