@@ -55,6 +55,11 @@ def covers(certified: Collection[str], wanted: Iterable[str]) -> bool:
     return all(name in certified or f"*.{name.partition('.')[2]}" in certified for name in wanted)
 
 
+def is_plain(name: str) -> bool:
+    """Tell whether every label has only letters, digits, ``_`` and, inside, ``-``: other names in DNS may have any."""
+    return all(_LABEL.fullmatch(label) for label in labels(name))
+
+
 def is_ip(identifier: str) -> bool:
     """Tell whether an identifier is an IP address (RFC 8738), and not a domain: no top-level domain is a number."""
     return ":" in identifier or identifier.rpartition(".")[2].isdecimal()

@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import errno
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -31,6 +32,8 @@ _LINGER: Final = 2.0
 _SHELL: Final = "/bin/sh"
 _WATCH: Final = 'read -r end || kill -s KILL -- "-$1"'
 """What watches a program: it kills the process group if its input ends before a line came, as after ``kill -9``."""
+_BOUNDED: Final = 'ulimit -f "$1"; shift; exec "$@"'
+"""What starts a program that can write no larger file; POSIX counts blocks of 512 bytes."""
 
 _NEEDED: Final = frozenset(
     (
@@ -77,6 +80,7 @@ def run(
     limit: int,
     cancel: threading.Event | None = None,
     only_end: bool = False,
+    largest: int | None = None,
 ) -> Completed:
     """Run a program without a shell or a terminal and return its standard output; standard error is discarded.
 
@@ -88,11 +92,14 @@ def run(
     :param limit: the maximum number of bytes of output; then the program is killed.
     :param cancel: kills the program when set.
     :param only_end: return the end of standard output and standard error together; the program may print more.
+    :param largest: the bytes of a file that it may write; a larger one kills it. Windows has no such limit.
     :raises OSError: the program cannot be run.
     :raises Cancelled: the caller cancelled, or this process is exiting.
     """
     if not arguments or any("\0" in argument for argument in arguments):
         raise FileNotFoundError(errno.ENOENT, "no program can have this name or these arguments")
+    if largest is not None and sys.platform != "win32" and shutil.which(arguments[0], path=env.get("PATH")):
+        arguments = [_SHELL, "-c", _BOUNDED, _SHELL, str(largest // 512 + 1), *arguments]
     process = RUNNING.start(arguments, env, with_errors=only_end)
     del env  # a tool that shows the variables of a traceback must not show it
     try:

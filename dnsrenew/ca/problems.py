@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from dnsrenew.base.clock import rejects_dates
 from dnsrenew.base.values import Frozen
 from dnsrenew.ca import problem_table, texts
-from dnsrenew.ca.clean import MAX_ENTRIES, MAX_TEXT, MAX_WORD, cut, links, printable
+from dnsrenew.ca.clean import MAX_ENTRIES, MAX_LINK, MAX_TEXT, MAX_WORD, cut, links, printable
 from dnsrenew.ca.resources import Authorization, Problem, identifier_of, parse_problem
 from dnsrenew.errors import CAError
 from dnsrenew.model import rfc3339
@@ -170,7 +170,7 @@ class Problems(Frozen):
         detail = problem.get("detail")
         found = [
             each.rstrip(".,;:!?)]}>'\"")
-            for each in re.findall(_URL, self.redact(detail if isinstance(detail, str) else ""))
+            for each in re.findall(_URL, self.redact(detail[:MAX_LINK] if isinstance(detail, str) else ""))
         ]
         unpause = next((each for each in found if "unpause" in each.lower()), None)
         pages = [each for each in links(link, "help") if re.fullmatch(_HELP, each)]

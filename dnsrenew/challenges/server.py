@@ -11,10 +11,10 @@ import selectors
 import socket
 import threading
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
+from dnsrenew.base.clients import Clients
 from dnsrenew.challenges.contents import Contents
 
 T = TypeVar("T")
@@ -31,16 +31,12 @@ _RETRY_ACCEPT: Final = 0.05
 
 
 class Client:
-    """One connection and its deadline.
+    """One connection and its deadline."""
 
-    :ivar network: the address that it comes from; of IPv6 the first 64 bits, which one host may have as a whole.
-    """
+    __slots__ = ("answered", "received", "socket", "until")
 
-    __slots__ = ("answered", "network", "received", "socket", "until")
-
-    def __init__(self, connection: socket.socket, address: str, until: float) -> None:
+    def __init__(self, connection: socket.socket, until: float) -> None:
         self.socket = connection
-        self.network = network_of(address)
         self.until = until
         self.received = b""
         self.answered = False
@@ -60,7 +56,8 @@ class ChallengeServer(ABC, Generic[T]):
         self.address: tuple[str, int] = listening.getsockname()[:2]
         self._listening = listening
         self._monotonic = monotonic
-        self._clients: dict[socket.socket, Client] = {}  # in the order in which they connected
+        self._clients: dict[socket.socket, Client] = {}
+        self._places: Clients[socket.socket] = Clients(_MAX_CLIENTS)
         self._selector = selectors.DefaultSelector()
         self._waker, self._woken = socket.socketpair()
         self._stopped = threading.Event()
@@ -110,8 +107,8 @@ class ChallengeServer(ABC, Generic[T]):
                         self._accept()
                 self._drop_late()
         finally:
-            for client in list(self._clients.values()):
-                self._drop(client)
+            for connection in list(self._clients):
+                self._drop(connection)
             self._selector.close()
             self._listening.close()
 
@@ -121,18 +118,17 @@ class ChallengeServer(ABC, Generic[T]):
         except (BlockingIOError, ConnectionError):
             return  # the client has gone
         except OSError:  # no file descriptor is left
-            self._make_room()
+            self._drop(self._places.evict())
             self._stopped.wait(_RETRY_ACCEPT)  # without a client to drop, the loop would spin
             return
-        if len(self._clients) >= _MAX_CLIENTS:
-            self._make_room()
         connection.setblocking(False)
         try:
             wrapped = self.wrap(connection)
         except OSError:
             connection.close()
             return
-        self._clients[wrapped] = Client(wrapped, address[0], self._monotonic() + _PATIENCE)
+        self._drop(self._places.add(wrapped, address[0]))
+        self._clients[wrapped] = Client(wrapped, self._monotonic() + _PATIENCE)
         self._selector.register(wrapped, selectors.EVENT_READ)
 
     def _serve(self, client: Client) -> None:
@@ -143,29 +139,16 @@ class ChallengeServer(ABC, Generic[T]):
         except OSError:
             keep = False
         if not keep:
-            self._drop(client)
+            self._drop(client.socket)
 
     def _drop_late(self) -> None:
         now = self._monotonic()
         for client in [client for client in self._clients.values() if now >= client.until]:
-            self._drop(client)
+            self._drop(client.socket)
 
-    def _make_room(self) -> None:
-        """Drop the oldest client of the network with the most clients."""
-        counts = Counter(client.network for client in self._clients.values())
-        most = max(counts.values(), default=0)
-        oldest = next((client for client in self._clients.values() if counts[client.network] == most), None)
-        if oldest is not None:
-            self._drop(oldest)
-
-    def _drop(self, client: Client) -> None:
-        del self._clients[client.socket]
-        self._selector.unregister(client.socket)
-        client.socket.close()
-
-
-def network_of(address: str) -> str:
-    """Return an IPv4 address, or the first 64 bits of an IPv6 address."""
-    if ":" not in address:
-        return address
-    return socket.inet_pton(socket.AF_INET6, address.partition("%")[0])[:8].hex()
+    def _drop(self, connection: socket.socket | None) -> None:
+        if connection is not None:
+            self._places.remove(connection)
+            del self._clients[connection]
+            self._selector.unregister(connection)
+            connection.close()

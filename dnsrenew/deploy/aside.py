@@ -31,7 +31,7 @@ _SUFFIX: Final = ".dnsrenew-new"
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 _READ: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _FULL: Final = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
-_LIMIT: Final = 1 << 20
+MOST: Final = 1 << 20
 """Bytes; a larger file is no certificate, and is not replaced."""
 
 
@@ -101,11 +101,11 @@ def _inspect(folder: OpenFolder, path: str) -> Found | None:
             raise DeployError.of(texts.NOT_A_FILE, path=path)
         content = b""
         with contextlib.suppress(OSError):  # it leads nowhere, or where we may not read
-            content = _read_all(folder, name, 0)[0][:_LIMIT]
+            content = _read_all(folder, name, 0)[0][:MOST]
         return Found(content, 0o777, info.st_uid, info.st_gid, link)
     if not stat.S_ISREG(info.st_mode):
         raise DeployError.of(texts.NOT_A_FILE, path=path)
-    if info.st_size > _LIMIT:
+    if info.st_size > MOST:
         raise DeployError.of(texts.TOO_LARGE, path=path)
     content, info = _read_all(folder, name, _NO_LINK)
     return Found(content, stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid, "")
@@ -114,7 +114,7 @@ def _inspect(folder: OpenFolder, path: str) -> Found | None:
 def _read_all(folder: OpenFolder, name: str, flags: int) -> tuple[bytes, os.stat_result]:
     handle, info = open_with_info(name, _READ | flags, dir_fd=folder.handle, anywhere=True)
     with open(handle, "rb") as file:
-        return file.read(_LIMIT + 1), info
+        return file.read(MOST + 1), info
 
 
 def read_file(path: str) -> bytes | None:

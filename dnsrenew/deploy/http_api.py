@@ -165,16 +165,17 @@ def _message(document: Any) -> str:
     return "; ".join(dict.fromkeys(_texts(document)))
 
 
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        named = [value[key] for key in ("message", "errors", "error") if value.get(key)]
-        for item in named or value.values():
-            yield from _texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
-    elif isinstance(value, str) and value.strip():
-        yield value.strip()
+def _texts(document: Any) -> Iterator[str]:
+    waiting = [document]
+    while waiting:  # a generator in a generator would take a time that grows with the depth for each text
+        value = waiting.pop()
+        if isinstance(value, dict):
+            named = [value[key] for key in ("message", "errors", "error") if value.get(key)]
+            waiting += reversed(named or list(value.values()))
+        elif isinstance(value, list):
+            waiting += reversed(value)
+        elif isinstance(value, str) and value.strip():
+            yield value.strip()
 
 
 def is_safe(url: str) -> bool:

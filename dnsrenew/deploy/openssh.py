@@ -52,16 +52,17 @@ class OpenSsh:
         escaped = path.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{escaped}"'
 
-    def batch(self, lines: Sequence[str], folder: str) -> list[str]:
+    def batch(self, lines: Sequence[str], folder: str, *, largest: int | None = None) -> list[str]:
         """Run commands of sftp, and return the lines that it printed; a line with ``-`` before it may fail.
 
         :param folder: where the file with the commands is made meanwhile.
+        :param largest: the bytes of a file that it may fetch.
         :raises DeployError: ``deploy-unwritable``: a command failed, and those after it were not run.
         """
         commands = os.path.join(folder, "batch")
         Path(commands).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         host = f"[{self.host}]" if ":" in self.host else self.host
-        done = self._start("sftp", ["-b", commands, *self._arguments(), "--", host])
+        done = self._start("sftp", ["-b", commands, *self._arguments(), "--", host], largest)
         printed = [line for line in self._lines(done.output) if not line.startswith(_ECHO)]
         if done.status != 0:
             reason = printed[-1] if printed else "sftp gives no reason"
@@ -91,7 +92,7 @@ class OpenSsh:
             found += [f"UserKnownHostsFile={_escaped(options['known_hosts'])}", "GlobalKnownHostsFile=none"]
         return [part for option in found for part in ("-o", option)]
 
-    def _start(self, program: str, arguments: Sequence[str]) -> subprocesses.Completed:
+    def _start(self, program: str, arguments: Sequence[str], largest: int | None = None) -> subprocesses.Completed:
         try:
             done = subprocesses.run(
                 [self._options.get(program, program), *arguments],
@@ -100,6 +101,7 @@ class OpenSsh:
                 limit=_OUTPUT,
                 cancel=self._run.cancel,
                 only_end=True,
+                largest=largest,
             )
         except OSError as error:
             reason = error.strerror or type(error).__name__

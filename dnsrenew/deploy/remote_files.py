@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
+from dnsrenew.deploy.aside import MOST
 from dnsrenew.errors import DeployError
 
 if TYPE_CHECKING:
     from dnsrenew.deploy.aside import TargetFile
     from dnsrenew.deploy.openssh import OpenSsh
 
-_LISTED: Final = re.compile(r"-\S+\s+\S+\s+(\S+)\s+(\S+)\s.*?(/.*)")
-"""A line of ``ls -l``: user, group, path."""
+_LISTED: Final = re.compile(r"-\S+\s+\S+\s+(?P<owner>\S+)\s+(?P<group>\S+)\s+(?P<size>\d{1,20})\s.*?(?P<path>/.*)")
+"""A line of ``ls -l``."""
 _DENIED: Final = "Permission denied"
 _SUFFIX: Final = ".dnsrenew-new"
 
@@ -42,19 +43,34 @@ class RemoteFile(Frozen, hidden=("content",)):
 def fetch(ssh: OpenSsh, paths: Sequence[str]) -> dict[str, RemoteFile]:
     """Return those of the files that are on the host.
 
-    :raises DeployError: ``deploy-unwritable``: one cannot be read, so it could not be put back; or no connection.
+    :raises DeployError: ``deploy-unwritable``: one cannot be read, so it could not be put back, or is no file of a
+        certificate; or no connection.
     """
     with _folder() as folder:
+        listed = _batch(ssh, [f"-ls -l {ssh.quoted(path)}" for path in paths], folder)
+        found = {match["path"]: match for line in listed if (match := _LISTED.fullmatch(line))}
+        _check_sizes(ssh, {path: int(match["size"]) for path, match in found.items()})
         local = {path: os.path.join(folder, f"{number}") for number, path in enumerate(paths)}
-        gets = [f"-get -p {ssh.quoted(path)} {ssh.quoted(here)}" for path, here in local.items()]
-        printed = ssh.batch([*gets, *(f"-ls -l {ssh.quoted(path)}" for path in paths)], folder)
-        for line in printed:
-            if _DENIED in line:
-                raise DeployError.of(texts.SSH_UNWRITABLE, host=ssh.host, reason=line)
-        listed = [match for line in printed if (match := _LISTED.fullmatch(line))]
-        owners = {match[3]: (match[1], match[2]) for match in listed}
-        received = [(path, here) for path, here in local.items() if os.path.exists(here)]
-        return {path: _read(here, owners.get(path, (None, None))) for path, here in received}
+        try:
+            _batch(ssh, [f"-get -p {ssh.quoted(path)} {ssh.quoted(here)}" for path, here in local.items()], folder)
+        finally:  # the host may send more than it has said
+            received = {path: here for path, here in local.items() if os.path.exists(here)}
+            _check_sizes(ssh, {path: os.path.getsize(here) for path, here in received.items()})
+        return {path: _read(here, found.get(path)) for path, here in received.items()}
+
+
+def _batch(ssh: OpenSsh, lines: Sequence[str], folder: str) -> list[str]:
+    printed = ssh.batch(lines, folder, largest=MOST)
+    for line in printed:
+        if _DENIED in line:
+            raise DeployError.of(texts.SSH_UNWRITABLE, host=ssh.host, reason=line)
+    return printed
+
+
+def _check_sizes(ssh: OpenSsh, sizes: Mapping[str, int]) -> None:
+    for path, size in sizes.items():
+        if size > MOST:
+            raise DeployError.of(texts.SSH_TOO_LARGE, host=ssh.host, path=path) from None
 
 
 def put(ssh: OpenSsh, files: Sequence[TargetFile], *, is_back: bool = False) -> None:
@@ -110,10 +126,11 @@ def _write(path: str, content: bytes) -> None:
         file.write(content)
 
 
-def _read(path: str, owner: tuple[str | None, str | None]) -> RemoteFile:
+def _read(path: str, listed: re.Match[str] | None) -> RemoteFile:
     mode = stat.S_IMODE(os.stat(path).st_mode)  # sftp gave it the mode of the file on the host
     os.chmod(path, 0o600)
-    return RemoteFile(Path(path).read_bytes(), mode, *owner)
+    owner, group = (None, None) if listed is None else (listed["owner"], listed["group"])
+    return RemoteFile(Path(path).read_bytes(), mode, owner, group)
 
 
 def _temp(path: str) -> str:

@@ -364,6 +364,11 @@ SSH_PATH: Final = Text(
     "The path {path} has a character that cannot be sent to {host}.",
     "Set a path without line breaks and other control characters in the `deploy` entry.",
 )
+SSH_TOO_LARGE: Final = Text(
+    "deploy-unwritable",
+    "{path} on {host} is larger than 1 MB, so it is no certificate or key, and is not replaced.",
+    "Correct the path in the `deploy` entry, or move {path} elsewhere.",
+)
 SSH_PROGRAM: Final = Text(
     "deploy-refused",
     "The program {program} on {host} ended with status {status}: {reason}.",

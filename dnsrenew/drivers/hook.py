@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import names, subprocesses
@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 
 _OUTPUT: Final = 64 << 10
 """Bytes of output that are read; a program may print more."""
+
+
+def check_names(account: str, found: Iterable[str]) -> None:
+    """Check that a program may get these names: it may be a shell script, and a CNAME record can lead to any name.
+
+    :raises ProviderError: ``hook-name``: one is no host name, of letters, digits, hyphens and underscores.
+    """
+    for name in found:
+        if not names.is_plain(name):
+            raise ProviderError.of(texts.HOOK_NAME, account=account, name=names.relative(name))
 
 
 class HookDriver:
@@ -37,13 +47,16 @@ class HookDriver:
 
     def add(self, records: Sequence[TxtRecord]) -> None:
         """Run ``hook add`` for each value."""
-        for record in records:
-            self._run("add", record)
+        self._run_all("add", records)
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
         """Run ``hook remove`` for each value."""
+        self._run_all("remove", records)
+
+    def _run_all(self, action: str, records: Sequence[TxtRecord]) -> None:
+        check_names(self._context.account, [name for record in records for name in (record.zone, record.name)])
         for record in records:
-            self._run("remove", record)
+            self._run(action, record)
 
     def _run(self, action: str, record: TxtRecord) -> None:
         self._context.check()

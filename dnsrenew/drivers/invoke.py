@@ -48,10 +48,8 @@ GUARDED_LOGGERS: Final = (
 )
 # Retries start within a minute, but each Retry-After of the host may be longer.
 _POLICY: Final = replace(RESEND, within=RESEND.within + RESEND.tries * LONGEST_RETRY_AFTER)
-_PROGRAM: Final = "hook"
-"""The driver whose program, with its children, is killed after a cancel."""
 _KILL_SECONDS: Final = 1.0
-"""Seconds to wait for that; it takes a fifth of a second."""
+"""Seconds to wait until a program and its children are killed after a cancel; it takes a fifth of a second."""
 UNANSWERED: Final = frozenset({"provider-unreachable", "provider-timeout", "cancelled"})
 _RETRIED: Final = frozenset({"provider-unreachable", "provider-timeout", "provider-server-error"})
 
@@ -193,7 +191,7 @@ class _Call(Frozen):
         try:
             self.context.check()
         except Cancelled:
-            if self.provider.driver == _PROGRAM and done.wait(_KILL_SECONDS):
+            if self.provider.runs_program and done.wait(_KILL_SECONDS):
                 self.ended()
             raise
 

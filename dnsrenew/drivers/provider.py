@@ -98,6 +98,11 @@ class Provider(Frozen, kw_only=True):
     any_options: bool = False
 
     @property
+    def runs_program(self) -> bool:
+        """Whether a program of the user's writes: it is killed after a cancel, and gets only host names."""
+        return self.driver == "hook"
+
+    @property
     def page(self) -> str:
         """The web page of the host, or the command that describes it, for the fix of an error."""
         if self.website:

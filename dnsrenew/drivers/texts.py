@@ -264,6 +264,11 @@ HOOK_MISSING: Final = Text(
     "The program {program} of the account {account} cannot be run: {reason}.",
     "Correct `program` of the account {account}, and make the file executable.",
 )
+HOOK_NAME: Final = Text(
+    "hook-name",
+    "The program of the account {account} is not run for {name}, because it is no host name.",
+    "Change the CNAME record that leads to {name}: its target may have letters, digits, hyphens and underscores.",
+)
 HOOK_LATE: Final = Text(
     "hook-timeout",
     "The program of the account {account} had not ended in time, printed nothing and was killed.",

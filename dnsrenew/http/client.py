@@ -8,9 +8,11 @@ by byte times out too.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import threading
 import urllib.request
+import zlib
 from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
@@ -39,9 +41,12 @@ _HEADERS: Final = {
 _POOL: Final = 32
 """Connections to one host that are kept open."""
 MAX_BYTES: Final = 1 << 20
+_PIECE: Final = 65_536
 _MAX_REDIRECTS: Final = 5
 _NO_RETRIES: Final = urllib3.Retry(False, redirect=False)
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_CODINGS: Final = frozenset({"gzip", "x-gzip", "deflate"})
+_GZIP_OR_ZLIB: Final = zlib.MAX_WBITS | 32
 
 
 class Response(Frozen):
@@ -283,8 +288,31 @@ def _redirected(outgoing: _Outgoing, base: str, url: str) -> _Outgoing:
 
 
 def _body(answer: urllib3.BaseHTTPResponse, max_bytes: int) -> bytes:
-    body = answer.read(max_bytes + 1, decode_content=True)
+    received = bytearray()
+    # In pieces: of an answer in chunks of a byte, each is an object. The read at the end tells whether one is missing.
+    while more := answer.read(min(_PIECE, max_bytes + 1 - len(received)), decode_content=False):
+        received += more
+    body = bytes(received)
+    coding = answer.headers.get("Content-Encoding", "identity").strip().lower()
+    if coding != "identity" and 0 < len(body) <= max_bytes:
+        body = _decompressed(body, coding, max_bytes + 1)
     if len(body) > max_bytes:
         answer.close()
         raise HttpFailure("too-large", texts.TOO_LARGE.format(limit=max_bytes))
     return body
+
+
+def _decompressed(body: bytes, coding: str, most: int) -> bytes:
+    """Return at most so many bytes of what a server has compressed although it was asked not to.
+
+    urllib3 before 2.6 decompresses all of it first, a thousand times its size.
+    """
+    found, is_whole = b"", False
+    if coding in _CODINGS:
+        unpacker = zlib.decompressobj(_GZIP_OR_ZLIB)
+        with contextlib.suppress(zlib.error):
+            found = unpacker.decompress(body, most)
+            is_whole = unpacker.eof or len(found) == most
+    if not is_whole:
+        raise HttpFailure("reset", texts.NOT_DECOMPRESSED)
+    return found

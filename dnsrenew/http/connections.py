@@ -14,6 +14,7 @@ from urllib3 import exceptions as urllib3_errors
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.errors import CAError
 from dnsrenew.http import texts
+from dnsrenew.http.failures import HttpFailure
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 TIMEOUT: Final = (10.0, 30.0)
 """Seconds to connect, and seconds for the whole answer."""
 _MIN_TIMEOUT: Final = 0.001
+MAX_HEAD: Final = 128 << 10
+"""Bytes of the status line and the headers, with all answers before the final one; Python allows 6 MB and no end."""
+_MAX_BODY: Final = 8 << 20
+"""Bytes of a body as it is sent: in chunks of one byte, it is six times as long."""
 
 
 def tls_context(trust: Path | str | None) -> ssl.SSLContext:
@@ -51,10 +56,12 @@ def _system_trust() -> ssl.SSLContext:
     return context
 
 
-class _AnswerDeadline(io.RawIOBase):
-    """Reads from a socket until a deadline; the time-out of a socket restarts with every byte."""
+class _AnswerLimits(io.RawIOBase):
+    """Reads from a socket until a deadline, and at most ``most`` bytes; its own time-out restarts with every byte."""
 
     def __init__(self, raw: Any, sock: Any) -> None:
+        self.most = MAX_HEAD
+        self._count = 0
         self._raw = raw
         self._sock = sock
         self._timeout: float | None = sock.gettimeout()
@@ -67,8 +74,11 @@ class _AnswerDeadline(io.RawIOBase):
         left = self._end - SystemClock.monotonic()
         if left <= 0:
             raise TimeoutError("timed out")
+        if self._count >= self.most:
+            raise HttpFailure("too-large", texts.TOO_LARGE.format(limit=self.most))
         self._sock.settimeout(left)
         count: int | None = self._raw.readinto(buffer)
+        self._count += count or 0
         return count
 
     def close(self) -> None:
@@ -79,12 +89,21 @@ class _AnswerDeadline(io.RawIOBase):
         super().close()
 
 
-class _BoundedAnswer(http.client.HTTPResponse):
-    """An answer whose status line, headers and body share one deadline."""
+class BoundedAnswer(http.client.HTTPResponse):
+    """An answer with a limited head, whose status line, headers and body share one deadline.
+
+    Reading more raises :class:`HttpFailure`.
+    """
 
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(_AnswerDeadline(self.fp.detach(), sock))
+        self._limits = _AnswerLimits(self.fp.detach(), sock)
+        self.fp = io.BufferedReader(self._limits)
+
+    def begin(self) -> None:
+        """Read the head."""
+        super().begin()
+        self._limits.most += _MAX_BODY
 
 
 class _SharedConnectTimeout:
@@ -137,11 +156,11 @@ def _addresses(host: str, port: int) -> list[str]:
 
 
 class _Http(_SharedConnectTimeout, connection.HTTPConnection):
-    response_class = _BoundedAnswer
+    response_class = BoundedAnswer
 
 
 class _Https(_SharedConnectTimeout, connection.HTTPSConnection):
-    response_class = _BoundedAnswer
+    response_class = BoundedAnswer
 
     def connect(self) -> None:
         try:

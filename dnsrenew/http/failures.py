@@ -54,8 +54,6 @@ def failure(error: Exception, timeout: tuple[float, float]) -> HttpFailure:
         return HttpFailure("timeout", texts.ANSWER_TIMEOUT.format(seconds=timeout[1]))
     if isinstance(cause, urllib3_errors.LocationValueError):
         return HttpFailure("connect", texts.INVALID_URL)
-    if isinstance(cause, urllib3_errors.DecodeError):
-        return HttpFailure("reset", texts.NOT_DECOMPRESSED)
     if isinstance(cause, http.client.HTTPException | ValueError) and not isinstance(cause, _ENDED):
         return HttpFailure("reset", texts.NOT_HTTP)
     reason = cause.strerror if isinstance(cause, OSError) else None

@@ -12,6 +12,7 @@ it into lines or at invisible characters, so the text is searched without these 
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
@@ -146,16 +147,17 @@ def _common_length(folded: str, start: int, form: str) -> int:
     return least
 
 
-def _offsets(text: str, pattern: re.Pattern[str], decode: _Decoder) -> tuple[list[int], list[int]]:
+def _offsets(text: str, pattern: re.Pattern[str], decode: _Decoder) -> tuple[array[int], array[int]]:
     """Return where each character of the decoded text starts and ends in the text."""
-    starts: list[int] = []
-    ends: list[int] = []
+    starts, ends = array("L"), array("L")
     done = 0
     for match in pattern.finditer(text):
         length = len(decode(match))
-        starts += [*range(done, match.start()), *[match.start()] * length]
-        ends += [*range(done + 1, match.start() + 1), *[match.end()] * length]
+        starts.extend(range(done, match.start()))
+        starts.extend([match.start()] * length)
+        ends.extend(range(done + 1, match.start() + 1))
+        ends.extend([match.end()] * length)
         done = match.end()
-    starts += range(done, len(text))
-    ends += range(done + 1, len(text) + 1)
+    starts.extend(range(done, len(text)))
+    ends.extend(range(done + 1, len(text) + 1))
     return starts, ends

@@ -24,6 +24,8 @@ _MAX_SHOWN: Final = 200
 """Characters of a name of an issuer that are kept."""
 _MAX_NAME: Final = 255
 """No DNS name is longer; a longer one is ignored (RFC 1035 section 2.3.4)."""
+_MAX_SERIAL: Final = 1 << 512
+"""RFC 5280 allows 160 bits; it is kept, and shown."""
 _END: Final = "-----END CERTIFICATE-----"
 _BEGIN: Final = "-----BEGIN CERTIFICATE-----"
 
@@ -142,7 +144,7 @@ def load(pem: str) -> x509.Certificate:
         certificate = x509.load_pem_x509_certificate(pem.encode("ascii", "replace"))
     except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
         raise ValueError(texts.NOT_PEM) from None
-    if certificate.serial_number < 1:
+    if not 0 < certificate.serial_number < _MAX_SERIAL:
         raise ValueError(texts.SERIAL)
     return certificate
 

@@ -21,6 +21,8 @@ from dnsrenew.x509.texts import ChainTexts
 if TYPE_CHECKING:
     from datetime import datetime
 
+_MAX_CHAIN: Final = 20
+"""Certificates of a chain: each has a signature to check, which may take milliseconds."""
 _MAX_NAMES: Final = 100
 """Names of a wrong certificate that its error lists."""
 
@@ -45,7 +47,10 @@ def check_chain(
     """
     wording = wording or texts.FROM_CA
     try:
-        chain = [load(block) for block in blocks(fullchain_pem)]
+        found = blocks(fullchain_pem)
+        if len(found) > _MAX_CHAIN:
+            raise ValueError(texts.TOO_MANY.format(most=_MAX_CHAIN))
+        chain = [load(block) for block in found]
         facts = facts_of(chain[0])
     except ValueError as error:
         code, message, fix = wording.pem.fill(reason=error.args[0])

@@ -212,7 +212,7 @@ def test_the_page_of_limits_says_how_much_is_read() -> None:
     """The page has the figures of the code."""
     page = (Path(__file__).resolve().parents[2] / "docs" / "how-it-works" / "limits.md").read_text("utf-8")
     assert f"| a CA, DuckDNS | {MAX_BYTES >> 20} MiB |" in page
-    assert f"through dns-lexicon | {third_party.MOST >> 20} MiB, because" in page
+    assert f"through dns-lexicon | {third_party.MOST / (1 << 20)} MiB, because" in page
 
 
 def test_retries_of_a_provider_do_not_outlast_the_call() -> None:
@@ -232,12 +232,27 @@ result = time.monotonic() - started""")
 
 
 def test_an_answer_is_bounded(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A response above 16 MiB is not read completely. The error states this."""
+    """A response above the limit is not read completely. The error states this."""
     body = b" " * (third_party.MOST + 1)
     error, asked = failure(context, lambda _: (200, body))
     assert error.code == "provider-malformed-answer"
-    assert "16" in error.message
+    assert f"{third_party.MOST} bytes" in error.message
     assert asked == 1
+
+
+def test_an_answer_to_urllib_is_bounded() -> None:
+    """A provider that uses urllib or XML-RPC, and not requests, gets no answer without an end either."""
+    with Api(lambda _: (200, b" " * (9 << 20))) as api:
+        found = inside(f"""
+import urllib.request, xmlrpc.client
+patches.patch_libraries(LIMITS)
+result = []
+for ask in (lambda: urllib.request.urlopen("{api.url}").read(), lambda: xmlrpc.client.ServerProxy("{api.url}").zone()):
+    try:
+        ask()
+    except Exception as error:
+        result.append(error.args[0])""")
+    assert found == ["too-large", "too-large"]
 
 
 # ── the host program ────────────────────────────────────────────────────────────────────

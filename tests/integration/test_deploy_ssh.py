@@ -16,6 +16,7 @@ import pytest
 from dnsrenew import Certificate
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
+from dnsrenew.deploy.openssh import OpenSsh
 from dnsrenew.deploy.targets.ssh import SshDeployer
 from dnsrenew.errors import DeployError
 from dnsrenew.model import Deployment, DeploymentResult
@@ -158,6 +159,47 @@ def test_a_reload_that_hangs_is_ended(server: Sshd, tmp_path: Path, pair: tuple[
     result = target.put(pair[1])
     assert (error_of(result)["code"], result.rolled_back) == ("deploy-timeout", True)
     assert target.has(pair[0])
+
+
+@pytest.mark.parametrize("listed", [64 << 20, 1000])
+def test_a_large_file_is_not_fetched(
+    server: Sshd,
+    tmp_path: Path,
+    pair: tuple[Certificate, Certificate],
+    monkeypatch: pytest.MonkeyPatch,
+    listed: int,
+) -> None:
+    """A file above 1 MiB is not fetched, and little of one that the host has said to be small. None is replaced."""
+    target = Target(server, tmp_path)
+    sizes: list[int] = []
+    target.key.touch()
+    batch = OpenSsh.batch
+
+    def watched(ssh: OpenSsh, lines: list[str], folder: str, **options: Any) -> list[str]:
+        os.truncate(target.key, 64 << 20 if "get" in lines[0] else listed)
+        try:
+            return batch(ssh, lines, folder, **options)
+        finally:
+            sizes.extend(path.stat().st_size for path in Path(folder).iterdir())
+
+    monkeypatch.setattr(OpenSsh, "batch", watched)
+    result = target.put(pair[0])
+    assert error_of(result)["code"] == "deploy-unwritable"
+    assert error_of(result)["evidence"] == {"host": server.options["host"], "path": str(target.key)}
+    assert max(sizes) < 2 << 20
+    assert target.key.stat().st_size == 64 << 20
+    assert not target.certificate.exists()
+
+
+def test_a_file_of_the_largest_size_is_kept(
+    server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]
+) -> None:
+    """A file of just 1 MiB is replaced, and comes back after a failed reload."""
+    target = Target(server, tmp_path, reload=["false"])
+    for path in (target.certificate, target.key):
+        path.write_bytes(b"x" * (1 << 20))
+    assert target.put(pair[0]).rolled_back
+    assert target.key.read_bytes() == b"x" * (1 << 20)
 
 
 def test_a_changed_host_key_gets_nothing(server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]) -> None:

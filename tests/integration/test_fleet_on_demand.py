@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -17,7 +19,7 @@ from dnsrenew.fleet.serving.context import FleetContext
 from dnsrenew.store.database.demand_rate import DemandRate
 from dnsrenew.store.ledger.ca_limits import Limit
 from tests.kit.postgres import DatabaseAddress, address, postgres  # noqa: F401
-from tests.kit.served_fleet import UNKNOWN, FleetInDatabase, LoopServer, ask, served, until
+from tests.kit.served_fleet import UNKNOWN, FleetInDatabase, LoopServer, ask, served, threaded_server, until
 
 HOURS = timedelta(hours=3)
 
@@ -92,10 +94,36 @@ def test_a_function_that_hangs_holds_up_no_handshake(fleet: FleetInDatabase) -> 
             assert ask(server.port, f"{number}.example") == UNKNOWN
             assert ask(server.port, "a.example") == serial
         assert time.monotonic() - begin < 10
-        assert len(program.asked) == module.THREADS
+        assert len(program.asked) == module.MOST_EACH
         go_on.set()
         settled(context)
     assert len(fleet.added) == 50
+
+
+@contextlib.contextmanager
+def on_a_loop(context: FleetContext) -> Iterator[int]:
+    """Serve on an event loop; yield the port."""
+    with LoopServer(context) as server:
+        yield server.port
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
+@pytest.mark.parametrize("serve", [threaded_server, on_a_loop])
+def test_a_flood_of_one_network_holds_up_no_other(
+    fleet: FleetInDatabase, monkeypatch: pytest.MonkeyPatch, serve: Callable[[FleetContext], Any]
+) -> None:
+    """While names of one network fill the queue and the function hangs for them, a name of another is added at once."""
+    monkeypatch.setattr(module, "QUEUED", 20)
+    go_on = threading.Event()
+    program = Program(lambda name: name == "good.example" or not go_on.wait(20))
+    with serve(context := fleet.context(on_unknown=program)) as port:
+        for number in range(50):
+            assert ask(port, f"{number}.example", source=f"127.9.9.{number % 3 + 1}") == UNKNOWN
+        until(lambda: len(program.asked) == module.MOST_EACH)
+        assert ask(port, "good.example", source="127.8.0.1") == UNKNOWN
+        until(lambda: fleet.added == ["good.example"], seconds=2.0)
+        go_on.set()
+        settled(context)
 
 
 @pytest.mark.parametrize("answer", [None, 1, "no", 0])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import secrets
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,9 +41,11 @@ class HandStage(Stage):
 
     account: Mapping[str, Any] = {"provider": "manual"}
 
-    def renewer(self, *_: Any, **__: Any) -> Renewer:
+    def renewer(self, changes: Mapping[str, Any] | None = None, *_: Any, **__: Any) -> Renewer:
         """A renewer with that account."""
-        config = Config.from_dict({**self.lab.config(), "dns": {"home": self.account}}, base=self.workspace.path)
+        config = Config.from_dict(
+            {**self.lab.config(changes or {}), "dns": {"home": self.account}}, base=self.workspace.path
+        )
         return Renewer(config, on_event=self._heard, clock=RealClock())
 
 
@@ -92,3 +96,34 @@ def test_a_program_of_the_user_s(stage: HandStage, monkeypatch: pytest.MonkeyPat
     stage.renewed()
     assert names_in(stage.leaf()) == {"example.test", "*.example.test"}
     assert "txt-removed" in stage.kinds()
+
+
+@pytest.mark.parametrize("target", ["`id`", "x|id", "x&", "x>y", "x'", r"\$\(id\)", r"a\032b", "-x", "*"])
+def test_a_program_gets_no_name_but_a_host_name(stage: HandStage, target: str) -> None:
+    """The program is not run, and no order is made, for another name, which the owner of a CNAME record has chosen."""
+    said = write_hook(stage)
+    zone = f"hook{secrets.token_hex(4)}.test"
+    stage.lab.add_zone(zone, f"_acme-challenge CNAME {target}.x\n")
+    error = stage.failed({"certificate.0.domains": [zone]})
+    assert error.code == "hook-name"
+    assert error.evidence["name"].endswith(f".x.{zone}")
+    assert "order-created" not in stage.kinds()
+    assert not said.exists()
+
+
+def test_a_program_gets_the_name_that_a_record_leads_to(stage: HandStage) -> None:
+    """A host name with hyphens and underscores, which a CNAME record leads to, reaches the program."""
+    said = write_hook(stage)
+    zone = f"hook{secrets.token_hex(4)}.test"
+    stage.lab.add_zone(zone, "_acme-challenge CNAME _a-b.x\n")
+    assert stage.failed({"certificate.0.domains": [zone]}).code == "hook-failed"
+    assert f"add {zone} _a-b.x.{zone} " in said.read_text()
+
+
+def write_hook(stage: HandStage) -> Path:
+    """Make the account a program that writes its arguments to a file, and fails; return the file."""
+    said, hook = stage.workspace.path / "said", stage.workspace.path / "hook.sh"
+    hook.write_text(f'#!/bin/sh\necho "$@" >>"{said}"\nexit 1\n')
+    hook.chmod(0o700)
+    stage.account = {"provider": "hook", "program": ["./hook.sh"]}
+    return said

@@ -231,9 +231,12 @@ def client(**settings: Any) -> ssl.SSLContext:
 _CLIENT: Final = client()
 
 
-def ask(port: int, name: str | None, context: ssl.SSLContext = _CLIENT) -> str:
-    """Make a handshake; return the serial number of the certificate, or the alert."""
-    with socket.create_connection(("127.0.0.1", port), PATIENCE) as plain:
+def ask(port: int, name: str | None, context: ssl.SSLContext = _CLIENT, *, source: str = "127.0.0.1") -> str:
+    """Make a handshake; return the serial number of the certificate, or the alert.
+
+    :param source: the address that it comes from.
+    """
+    with socket.create_connection(("127.0.0.1", port), PATIENCE, (source, 0)) as plain:
         try:
             with context.wrap_socket(plain, server_hostname=name) as secure:
                 der = secure.getpeercert(binary_form=True)

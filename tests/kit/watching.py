@@ -33,10 +33,14 @@ def config_for(store: Path, *specs: CertificateSpec, **more: Any) -> Config:
     return Config(store=store, certificates=specs, **fields | more)
 
 
-def ask(address: str, request: bytes, timeout: float = 10.0) -> bytes:
-    """Send a request to HOST:PORT and return the complete answer."""
+def ask(address: str, request: bytes, timeout: float = 10.0, source: str = "") -> bytes:
+    """Send a request to HOST:PORT and return the complete answer.
+
+    :param source: the address that it comes from.
+    """
     host, _, port = address.rpartition(":")
-    with socket.create_connection((host.strip("[]"), int(port)), timeout=timeout) as connection:
+    own = (source, 0) if source else None
+    with socket.create_connection((host.strip("[]"), int(port)), timeout, source_address=own) as connection:
         connection.sendall(request)
         answer = b""
         while more := connection.recv(65536):
@@ -44,12 +48,13 @@ def ask(address: str, request: bytes, timeout: float = 10.0) -> bytes:
     return answer
 
 
-def get(address: str, path: str, version: str = "1.1") -> tuple[int, str]:
+def get(address: str, path: str, version: str = "1.1", **options: Any) -> tuple[int, str]:
     """Return the status and the body of a GET.
 
     :param version: of HTTP; with 1.1 the server must close the connection.
+    :param options: of :func:`ask`.
     """
-    answer = ask(address, f"GET {path} HTTP/{version}\r\nHost: {address}\r\n\r\n".encode())
+    answer = ask(address, f"GET {path} HTTP/{version}\r\nHost: {address}\r\n\r\n".encode(), **options)
     head, _, body = answer.decode().partition("\r\n\r\n")
     return int(head.split()[1]), body
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -162,3 +164,21 @@ def test_a_client_certificate(tmp_path: Path) -> None:
     with pytest.raises(DeployError) as damaged:
         HttpApi(Context(), "Test", url, trust=str(trust), pair=files)
     assert damaged.value.code == "deploy-unreachable"
+
+
+def test_a_deep_answer_costs_little() -> None:
+    """The texts of an answer are found in a time that does not grow with their depth."""
+    steps = 0
+
+    def count(*_: object) -> None:
+        nonlocal steps
+        steps += 1
+
+    texts = [str(number) for number in range(1000)]
+    sys.setprofile(count)
+    try:
+        reason = http_api._message(json.loads("[" * 900 + json.dumps({"message": texts, "other": "x"}) + "]" * 900))
+    finally:
+        sys.setprofile(None)
+    assert reason == "; ".join(texts)
+    assert steps < 100_000

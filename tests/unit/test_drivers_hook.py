@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base import threads
+from dnsrenew.base.values import replace
 from dnsrenew.challenges.dns01.host_calls import HostCalls
 from dnsrenew.challenges.dns01.published import PublishedValues
 from dnsrenew.challenges.dns01.records import RecordWriter, TxtValue
@@ -89,6 +90,20 @@ def test_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     seen = (tmp_path / "seen").read_text()
     assert "'DNS_TOKEN'" in seen
     assert "OTHER_TOKEN" not in seen
+
+
+@pytest.mark.parametrize(
+    "name", ["`id`.example.com.", "a|b.example.com.", "*.example.com.", "-x.example.com.", "a..b."]
+)
+def test_names_that_are_not_passed_on(tmp_path: Path, name: str) -> None:
+    """The program is not run if one of the names or zones is no host name."""
+    hook = account(program(tmp_path, f"open({str(tmp_path / 'seen')!r}, 'w')"))
+    for other in (replace(RECORD, name=name), replace(RECORD, zone=name)):
+        for call in (call_add, call_remove):
+            with pytest.raises(DnsRenewError) as caught:
+                call(Context(clock=FakeClock()), provider_of("hook"), hook, [RECORD, other])
+            assert caught.value.code == "hook-name"
+    assert not (tmp_path / "seen").exists()
 
 
 def test_a_program_that_fails(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import re
 import socket
 import threading
 import time
+import tracemalloc
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 
 import pytest
 import requests
+import urllib3
 
 from dnsrenew.errors import CAError
 from dnsrenew.http import HttpClient, HttpFailure, date_of, retry_after, third_party
@@ -197,6 +200,94 @@ def test_a_long_body_is_refused(client: HttpClient, server: Server, form: str) -
     assert len(client.request("GET", server.url, max_bytes=1000, headers={"Connection": "close"}).body) == 1000
     again = HttpClient()
     assert fails(lambda: again.request("GET", server.url, max_bytes=1000)).kind == "too-large"
+
+
+def _bomb(megabytes: int) -> bytes:
+    """Return this many megabytes of zeros, compressed by gzip to a thousandth."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+    head = packer.compress(b"") + packer.flush(zlib.Z_FULL_FLUSH)
+    megabyte = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    return head + megabyte * megabytes
+
+
+@pytest.mark.parametrize("urllib3_is_old", [False, True])
+def test_a_bomb_ends_at_the_limit(
+    client: HttpClient, server: Server, monkeypatch: pytest.MonkeyPatch, urllib3_is_old: bool
+) -> None:
+    """900 KB that unpack to 800 MB cost a few megabytes of memory, also with a urllib3 that unpacks without a limit."""
+    if urllib3_is_old:
+        unpack = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress
+        monkeypatch.setattr(urllib3.response.GzipDecoder, "decompress", lambda _self, data, **_: unpack(data))
+    bomb = ok(_bomb(800), "Content-Encoding: gzip")
+    server.will(server.answers(bomb))
+    tracemalloc.start()
+    try:
+        assert fails(lambda: client.request("GET", server.url)).kind == "too-large"
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("begin", "again"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"Link: " + b"a" * 60_000 + b"\r\n"),
+        (b"HTTP/1.1 200 OK\r\nLink: a\r\n", b" " * 60_000 + b"\r\n"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1;" + b"a" * 60_000 + b"\r\nx\r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"X: y\r\n" * 1000),
+    ],
+    ids=["headers", "folded", "interim", "extensions", "trailers"],
+)
+def test_what_is_no_body_has_an_end(client: HttpClient, server: Server, begin: bytes, again: bytes) -> None:
+    """An answer that goes on without growing its body is given up after some megabytes, not at the time-out."""
+    sent = [0]
+
+    def endless(connection: socket.socket) -> None:
+        server.read(connection)
+        connection.sendall(begin)
+        while sent[0] < 100 << 20:
+            sent[0] += connection.send(again)
+
+    server.will(endless)
+    assert fails(lambda: client.request("GET", server.url)).kind == "too-large"
+    assert sent[0] < 32 << 20
+
+
+def test_chunks_of_a_byte_take_no_more_memory(client: HttpClient, server: Server) -> None:
+    """A body in chunks of one byte costs about as much memory as another one."""
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    server.will(server.answers(head + b"1\r\nx\r\n" * (1 << 18) + b"0\r\n\r\n"))
+    tracemalloc.start()
+    try:
+        assert len(client.request("GET", server.url).body) == 1 << 18
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        ("GZIP", gzip.compress(b"x" * 1000)),
+        ("x-gzip", gzip.compress(b"x" * 1000)),
+        ("deflate", zlib.compress(b"x" * 1000)),
+        ("identity", b"x" * 1000),
+    ],
+)
+def test_a_server_may_compress(client: HttpClient, server: Server, coding: str, body: bytes) -> None:
+    """A server that compresses without being asked is understood up to the limit."""
+    server.will(server.answers(*[ok(body, f"Content-Encoding: {coding}")] * 2))
+    assert client.request("GET", server.url, max_bytes=1000).body == b"x" * 1000
+    assert fails(lambda: client.request("GET", server.url, max_bytes=999)).kind == "too-large"
+
+
+@pytest.mark.parametrize("coding", ["gzip, gzip", "br", "zstd", "compress"])
+def test_other_codings_are_refused(client: HttpClient, server: Server, coding: str) -> None:
+    """A coding that was not asked for and is not known is a failure, whatever libraries are installed."""
+    server.will(server.answers(ok(gzip.compress(gzip.compress(b"x")), f"Content-Encoding: {coding}")))
+    failure = fails(lambda: client.request("GET", server.url))
+    assert (failure.kind, failure.detail) == ("reset", "its answer cannot be decompressed")
 
 
 def test_redirects_are_followed_only_where_asked_and_only_reading(client: HttpClient, server: Server) -> None:

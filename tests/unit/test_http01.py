@@ -277,13 +277,10 @@ def test_one_address_cannot_push_out_another(listeners: HttpListeners, port: int
         assert read_all(ca).endswith(ANSWER)
 
 
-def test_ipv6_clients_count_by_their_network() -> None:
-    """One host has a whole /64; an IPv4 address counts alone."""
-    network_of = challenge_server.network_of
-    assert network_of("2001:db8:1:2::1") == network_of("2001:db8:1:2:ffff:ffff:ffff:ffff")
-    assert network_of("2001:db8:1:2::1") != network_of("2001:db8:1:3::1")
-    assert network_of("fe80::1%eth0") == network_of("fe80::2")
-    assert network_of("192.0.2.1") != network_of("192.0.2.2")
+def test_a_host_of_blanks_costs_little() -> None:
+    """A thousand requests whose Host is 8 KB of blanks are read in no time; it was four minutes."""
+    request = f"GET {PATH} HTTP/1.1\r\nHost:".encode() + b" " * 8100
+    assert not any(server._is_foreign(request, {HOST}) for _ in range(1000))
 
 
 def test_without_a_handle_left_the_oldest_goes(

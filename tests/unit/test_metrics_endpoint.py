@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dnsrenew.base.small_server import MAX_REQUEST
 from dnsrenew.base.values import replace
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.model import CertificateSpec
 from dnsrenew.store import FolderStore
-from dnsrenew.watch.metrics import endpoint, source
+from dnsrenew.watch.metrics import source
 from dnsrenew.watch.metrics.collect import collect
-from dnsrenew.watch.metrics.endpoint import MAX_CONNECTIONS, MAX_REQUEST, MetricsServer
+from dnsrenew.watch.metrics.endpoint import MetricsServer
 from dnsrenew.watch.metrics.source import MAX_AGE, MetricsSource
 from tests.kit.cli_stage import failed, outcome
 from tests.kit.clock import START, FakeClock
@@ -30,6 +34,8 @@ from tests.lab import ports
 DAY = timedelta(days=1)
 SHOP = replace(SPEC, name="shop")
 GET = b"GET /healthz HTTP/1.1\r\n"
+PATIENCE = 20.0
+needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
 
 
 class EndpointStage:
@@ -161,7 +167,7 @@ def test_a_bad_request(stage: EndpointStage, request_: bytes, status: bytes) -> 
 
 def test_a_slow_client_is_cut_off(stage: EndpointStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The time limit is for the whole request, so single bytes do not extend it. Other clients are served meanwhile."""
-    monkeypatch.setattr(endpoint, "SECONDS", 0.3)
+    monkeypatch.setattr(MetricsServer.handler, "timeout", 0.3)
     address = stage.start()
     host, _, port = address.partition(":")
     with socket.create_connection((host, int(port)), timeout=5) as slow:
@@ -182,30 +188,39 @@ def test_a_slow_client_is_cut_off(stage: EndpointStage, monkeypatch: pytest.Monk
         assert 0.2 < time.monotonic() - before < 3
 
 
-def test_too_many_connections_are_closed_at_once(stage: EndpointStage) -> None:
-    """A connection above the limit is closed at once. After another one has ended, the next is served."""
+@needs_linux
+def test_silent_clients_hold_up_no_other(stage: EndpointStage) -> None:
+    """While one address holds 100 silent connections, it and others are answered; its oldest connections are closed."""
     address = stage.start()
     host, _, port = address.partition(":")
-    idle = [socket.create_connection((host, int(port)), timeout=5) for _ in range(MAX_CONNECTIONS)]
-    try:
-        deadline = time.monotonic() + 5
-        while threading.active_count() < MAX_CONNECTIONS and time.monotonic() < deadline:
-            time.sleep(0.01)
-        with socket.create_connection((host, int(port)), timeout=5) as surplus:
-            try:
-                assert surplus.recv(1) == b""
-            except ConnectionResetError:
-                pass
-    finally:
-        for one in idle:
-            one.close()
-    status = 0
-    while status != 200 and time.monotonic() < deadline:
-        try:
-            status, _ = get(address, "/healthz")
-        except (OSError, IndexError, ValueError):
-            time.sleep(0.01)
-    assert status == 200
+    with contextlib.ExitStack() as crowd:
+        open_one = partial(socket.create_connection, (host, int(port)), PATIENCE)
+        early = crowd.enter_context(open_one(source_address=("127.2.0.1", 0)))
+        silent = [crowd.enter_context(open_one(source_address=("127.3.0.1", 0))) for _ in range(100)]
+        for source in ("127.0.0.1", "127.3.0.2", "127.3.0.1"):
+            for path in ("/healthz", "/metrics"):
+                assert get(address, path, source=source, timeout=2.0)[0] == 200
+        assert all(one.recv(1) == b"" for one in silent[: 100 - MetricsServer.most])
+        early.sendall(GET + b"\r\n")  # another network keeps its older connection
+        assert early.recv(100).startswith(b"HTTP/1.0 200 ")
+    assert get(address, "/healthz")[0] == 200
+
+
+@needs_linux
+def test_clients_that_take_no_answer_hold_up_no_other(stage: EndpointStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client is answered while another address does not take 20 long answers."""
+    long = "x" * (8 << 20)
+    monkeypatch.setattr(stage.source, "text", lambda: long)
+    address = stage.start()
+    host, _, port = address.partition(":")
+    with contextlib.ExitStack() as crowd:
+        for _ in range(20):
+            one = crowd.enter_context(socket.socket())
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            one.bind(("127.3.0.1", 0))
+            one.connect((host, int(port)))
+            one.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        assert get(address, "/healthz", timeout=2.0)[0] == 200
 
 
 def test_the_store_is_read_once_in_some_seconds(stage: EndpointStage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import pickle
 import shlex
 import sys
 import threading
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -512,3 +513,17 @@ def test_the_identity_of_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert Secret.command(program).identity() != Secret.command(program, env=["TOKEN"]).identity()
     assert Secret.keyring("a/b").identity() != Secret.keyring("a/c").identity()
     assert not (tmp_path / "asked").exists()
+
+
+@pytest.mark.parametrize("rest", ["a", "%41", "%2541", "\\u0041", "&#65;", "%73ecret-token "])
+def test_a_text_of_a_megabyte_with_a_secret_costs_little(rest: str) -> None:
+    """A host that was sent a secret and quotes it, escaped, in a long text fills no memory."""
+    redactor = Redactor()
+    redactor.add("secret-token")
+    text = "%73ecret-token " + rest * ((1 << 20) // len(rest))
+    tracemalloc.start()
+    try:
+        assert redactor.redact(text).startswith(HIDDEN)
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()

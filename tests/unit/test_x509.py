@@ -1,5 +1,6 @@
 """Keys, signing requests, reading and checking certificates."""
 
+import base64
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -272,3 +273,33 @@ def test_a_broken_chain_is_refused(authority: Authority, key: x509.PrivateKey) -
 def test_what_is_no_certificate_is_refused(text: str, key: x509.PrivateKey) -> None:
     """Text that is no certificate is a typed error."""
     assert wrong(text, key).evidence["wrong"] == "pem"
+
+
+def test_a_chain_has_few_certificates(authority: Authority, key: x509.PrivateKey) -> None:
+    """A chain of more than twenty certificates is refused before the signatures are checked."""
+    root = build(authority.root_name, authority.root_key, authority.root_name, authority.root_key)
+    assert x509.check_chain(authority.issue(key) + root * 18, key, NAMES, NOW).serial == "2f00ab"
+    error = wrong(authority.issue(key) + root * 19, key)
+    assert (error.evidence["wrong"], "more than 20" in error.message) == ("pem", True)
+
+
+@pytest.mark.parametrize(("octets", "is_read"), [(20, True), (64, True), (65, False), (500_000, False)])
+def test_a_serial_number_is_not_endless(key: x509.PrivateKey, octets: int, is_read: bool) -> None:
+    """A serial number, which is kept and shown, has at most 64 octets."""
+    certificate = cx509.load_pem_x509_certificate(build(name("a"), key, name("a"), key).encode())
+    der, signed = certificate.public_bytes(serialization.Encoding.DER), certificate.tbs_certificate_bytes
+    fields = signed[signed.index(b"\xa0\x03\x02\x01\x02") :]  # from the version on
+    serial = tlv(2, b"\x7f" + bytes(octets - 1))
+    pem = tlv(0x30, tlv(0x30, fields.replace(tlv(2, b"\x2f\x00\xab"), serial)) + der.partition(signed)[2])
+    text = f"-----BEGIN CERTIFICATE-----\n{base64.encodebytes(pem).decode()}-----END CERTIFICATE-----\n"
+    if is_read:
+        assert x509.read_certificate(text).serial == "7f" + "00" * (octets - 1)
+        return
+    with pytest.raises(ValueError, match="too long"):
+        x509.read_certificate(text)
+
+
+def tlv(tag: int, content: bytes) -> bytes:
+    """Return a DER value."""
+    size = len(content).to_bytes((len(content).bit_length() + 7) // 8)
+    return bytes([tag, *([] if len(content) < 128 else [0x80 | len(size)])]) + size + content

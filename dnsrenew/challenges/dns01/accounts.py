@@ -10,6 +10,7 @@ from dnsrenew.base import names
 from dnsrenew.base.values import replace
 from dnsrenew.challenges.dns01 import texts
 from dnsrenew.challenges.dns01.records import OWN_LABEL, RecordWriter, TxtPlacement, no_account
+from dnsrenew.drivers.hook import check_names
 from dnsrenew.errors import AttemptError, ChallengeError, DnsError
 from dnsrenew.model import PropagationCheck, Route
 
@@ -105,11 +106,14 @@ class AccountChoice:
 
         :raises DnsError: ``dns-no-account``, ``dns-not-delegated``: an account may not write there.
         :raises ChallengeError: ``manual-no-terminal``.
+        :raises ProviderError: ``hook-name``.
         """
         writers = [self._writers[name] for name in route.dns]
         for writer in writers:
             if not writer.may_write(target.name):
                 raise no_account(identifier, target.name, [writer])
+            if writer.provider.runs_program:
+                check_names(writer.account.name, [target.name])
             if writer.provider.behaviour.by_hand and not self._attended:
                 record, account = names.relative(target.name), writer.account.name
                 raise ChallengeError.of(texts.BY_HAND_UNATTENDED, identifier=identifier, record=record, account=account)

@@ -17,7 +17,7 @@ _REQUEST: Final = re.compile(
     rb"(?P<method>GET|HEAD) (?:http://[^/ ]+)?/\.well-known/acme-challenge/(?P<token>[A-Za-z0-9_-]+) HTTP/1\.[0-9]\r?\n"
 )
 _END: Final = re.compile(rb"\r?\n\r?\n")
-_HOST: Final = re.compile(rb"\nhost:[ \t]*(?P<host>[^\s:]*|\[[^\s\]]*\])(?::[0-9]*)?[ \t]*\r?\n", re.IGNORECASE)
+_HOST: Final = re.compile(rb"\nhost:[ \t]*+(?P<host>[^\s:]*|\[[^\s\]]*\])(?::[0-9]*)?[ \t]*\r?\n", re.IGNORECASE)
 _REFERER: Final = re.compile(rb"\nreferer:[ \t]*https?://(?P<host>[^\s:/]+)", re.IGNORECASE)
 
 

@@ -14,10 +14,12 @@ from typing import Final
 
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.names import url_host
+from dnsrenew.base.small_server import end
 from dnsrenew.ca.clean import one_line
 from dnsrenew.challenges.http01.server import PATH
 from dnsrenew.challenges.tls_alpn01.server import PROTOCOL
 from dnsrenew.doctor.router.helper import MAX_ANSWER, PortSeen, server_name
+from dnsrenew.http import BoundedAnswer, HttpFailure
 
 CONNECT_SECONDS: Final = 2.0
 ANSWER_SECONDS: Final = 2.0
@@ -45,17 +47,11 @@ def check_port(address: str, port: int, token: str, at: int | None = None) -> Po
     timer.daemon = True
     timer.start()
     try:
-        with connection, contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+        with connection, contextlib.suppress(OSError, http.client.HTTPException, HttpFailure, ValueError):
             answer, banner = (_ask_http if port == 80 else _ask_tls)(connection, address, token)
     finally:
         timer.cancel()
     return PortSeen(address, True, None, answer, banner, seconds)
-
-
-def end(connection: socket.socket) -> None:
-    """End a connection that another thread waits for."""
-    with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _ask_http(connection: socket.socket, address: str, token: str) -> tuple[str, str]:
@@ -64,7 +60,7 @@ def _ask_http(connection: socket.socket, address: str, token: str) -> tuple[str,
         f"GET {PATH}{token} HTTP/1.1\r\nHost: {url_host(address)}\r\nUser-Agent: dnsrenew\r\nConnection: close\r\n\r\n"
     )
     connection.sendall(head.encode("ascii"))
-    response = http.client.HTTPResponse(connection)
+    response = BoundedAnswer(connection)
     response.begin()
     body = response.read(MAX_ANSWER) if response.status == 200 else b""
     return (

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import importlib
 import math
 import socket
@@ -19,7 +20,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, Never
 
 from dnsrenew.base.values import Frozen
-from dnsrenew.http import third_party
+from dnsrenew.http import BoundedAnswer, third_party
 
 
 class RequestLimits(Frozen):
@@ -67,7 +68,9 @@ def patch_libraries(limits: RequestLimits) -> None:
     """Patch all that lexicon's providers send with."""
     import requests
 
-    socket.setdefaulttimeout(limits.read)  # for the two modules that use xmlrpc, and the one that uses urllib
+    # For the two modules that use xmlrpc, and the one that uses urllib: a limit for an answer, and for its time.
+    socket.setdefaulttimeout(limits.read)
+    http.client.HTTPConnection.response_class = BoundedAnswer
     _patch_urllib()
     session = _timed_session(requests, limits)
     vars(requests)["Session"] = vars(requests.sessions)["Session"] = session

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.fleet.serving.cache import CachedContext, ContextCache
 from dnsrenew.fleet.serving.host_thread import is_event_loop
+from dnsrenew.fleet.serving.loop_connection import LoopConnection, address_of
 from dnsrenew.fleet.serving.pem_memory import load_pair
-from dnsrenew.fleet.serving.refusal import RefusableObject
 from dnsrenew.serving.recorded_context import RecordedContext
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class FleetContext(RecordedContext):
         self._loader = loader
         self._on_demand = on_demand
         super().__init__()
-        self.sslobject_class = RefusableObject
+        self.sslobject_class = LoopConnection
 
     def close(self) -> None:
         """End the threads behind the context, and wait for them; what is in memory goes on being served."""
@@ -65,15 +65,18 @@ class FleetContext(RecordedContext):
             self._repeat(context, done)
             self._cache.put(pair.certificate, CachedContext(pair.version, pair.names, pair.end, context))
 
-    def find(self, server_name: str | None) -> ssl.SSLContext | None:
-        """Return the context for a name; None: it is unknown, or not loaded yet."""
+    def find(self, server_name: str | None, connection: Any = None) -> ssl.SSLContext | None:
+        """Return the context for a name; None: it is unknown, or not loaded yet.
+
+        :param connection: tells the address of the client.
+        """
         if not server_name:
             return None
         name = server_name.lower().removesuffix(".")
         found = self._index.find(name)
         if found is None:
             if self._on_demand is not None:
-                self._on_demand.ask(name)
+                self._on_demand.ask(name, address_of(connection))
             return None
         cached = self._cache.get(found.certificate)
         if cached is None or cached.version != found.version:
@@ -86,12 +89,12 @@ class FleetContext(RecordedContext):
         return cached.context if cached is not None and cached.covers(name) else None
 
     def _choose(self, connection: Any, name: str | None, _context: ssl.SSLContext) -> int | None:
-        context = self.find(name)
+        context = self.find(name, connection)
         if context is not None:
             connection.context = context
         answer = self._answer(connection, name)
         if answer is None and connection.context is self:
-            if isinstance(connection, RefusableObject):
+            if isinstance(connection, LoopConnection):
                 connection.is_refused = True
             return _UNKNOWN
         return answer

@@ -1,19 +1,19 @@
 """Names that the fleet does not have: the program may allow them to be obtained on demand.
 
 The program is asked in threads of its own, never in a handshake, and once for each name. Its answers are remembered
-for a while; every table and queue has a size, so that a flood of invented names takes no more memory than a few.
+for a while; every table and queue has a size, so that a flood of invented names takes no more memory than a few. The
+networks of clients take turns, and none has all threads, so that a flood from one does not hold up the others.
 """
 
 from __future__ import annotations
 
-import contextlib
-import queue
 import re
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.clients import Clients
 from dnsrenew.errors import DnsRenewError, as_clause
 from dnsrenew.fleet.serving import texts
 from dnsrenew.fleet.serving.server_threads import PAUSE
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from dnsrenew.store.database.demand_rate import DemandRate
 
 THREADS: Final = 4
+MOST_EACH: Final = THREADS - 1
+"""Threads that work for one network at once."""
 QUEUED: Final = 1_000
-"""Names that wait for an answer, at most; what comes beyond that is asked for again by the next handshake."""
+"""Names that wait for an answer, at most; what is lost beyond that is asked for again by the next handshake."""
 REMEMBERED: Final = 10_000
 """Names whose answer is remembered, at most."""
 _DENIED: Final = 60.0
@@ -78,40 +80,52 @@ class OnDemand:
         self._rate = rate
         self._clock = clock
         self._warnings = warnings
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._answers: OrderedDict[str, DemandAnswer] = OrderedDict()
-        self._asked: queue.Queue[tuple[str, DemandAnswer]] = queue.Queue(QUEUED)
+        self._asked: Clients[tuple[str, DemandAnswer]] = Clients(QUEUED)
+        self._at_work: Counter[str] = Counter()
         self._stopping = threads.stopping
         for _ in range(THREADS):
             threads.start(self._work, "demand")
 
-    def ask(self, name: str) -> None:
+    def ask(self, name: str, address: str = "") -> None:
         """Have the program asked about a name, unless that has been done; never waits.
 
         :param name: in lower case, without a final dot.
+        :param address: of the client; empty if it is not known.
         """
         if not _HOST.fullmatch(name):
             return
-        with self._lock:
+        with self._changed:
             answer = self._answers.get(name)
-            if self._asked.full() or (answer is not None and self._clock.monotonic() < answer.until):
+            if answer is not None and self._clock.monotonic() < answer.until:
                 return
             again = self._answers[name] = answer or DemandAnswer()
             again.until = float("inf")  # before a thread has it
             self._answers.move_to_end(name)
             if len(self._answers) > REMEMBERED:
                 self._answers.popitem(last=False)
-            self._asked.put_nowait((name, again))
+            lost = self._asked.add((name, again), address)
+            if lost is not None and self._answers.get(lost[0]) is lost[1]:
+                del self._answers[lost[0]]
+            self._changed.notify()
 
     def __len__(self) -> int:
         return len(self._answers)
 
     def _work(self) -> None:
         while not self._stopping.is_set():
-            with contextlib.suppress(queue.Empty):
-                name, answer = self._asked.get(timeout=PAUSE)
-                seconds = self._decide(name, answer)
+            with self._changed:
+                found = self._asked.take(lambda network: self._at_work[network] < MOST_EACH)
+                if found is None:
+                    self._changed.wait(PAUSE)
+                    continue
+                network, (name, answer) = found
+                self._at_work[network] += 1
+            seconds = self._decide(name, answer)
+            with self._changed:
                 answer.until = self._clock.monotonic() + seconds
+                self._at_work -= Counter([network])  # without what is 0
 
     def _decide(self, name: str, answer: DemandAnswer) -> float:
         """Do what there is to do for a name; return for how many seconds it is done."""

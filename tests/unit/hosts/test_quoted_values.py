@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from dnsrenew.drivers.host_api import quoted, unquoted
@@ -21,8 +23,22 @@ def test_a_value_survives_quotes(value: str) -> None:
         ('"two" "strings"', "twostrings"),
         ('"\\065\\"\\\\"', 'A"\\'),
         ('"', ""),
+        ('"without an end', "without an end"),
     ],
 )
 def test_the_content_of_a_record(content: str, value: str) -> None:
     """Strings are joined and escapes resolved. A content without quotes stays unchanged."""
     assert unquoted(content) == value
+
+
+@pytest.mark.parametrize(
+    "content", ['"' + "x" * (1 << 20), '"' + '\\"' * (1 << 19), '"' * (1 << 20), '""x' * (1 << 18)]
+)
+def test_a_hostile_content_costs_little(content: str) -> None:
+    """A content of a megabyte is read once, in little memory, whether its strings end or not."""
+    tracemalloc.start()
+    try:
+        assert len(unquoted(content)) <= len(content)
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()

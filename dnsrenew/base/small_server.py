@@ -1,0 +1,220 @@
+"""A small HTTP server: a thread for each request, with limits on clients, bytes and time.
+
+A client has some seconds for its request and again for taking the answer, and a request has at most 8 KiB. When there
+are too many clients, the oldest one of those who hold the most is dropped (:class:`~dnsrenew.base.clients.Clients`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import socket
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar, Final, Self
+
+from dnsrenew.base import host_port
+from dnsrenew.base.clients import Clients
+
+MAX_REQUEST: Final = 8192
+"""Bytes of a request."""
+_END_OF_HEADERS: Final = (b"\r\n\r\n", b"\n\n")
+_NO_IPV6: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
+_ROOM: Final = 0.5
+"""Seconds in which a dropped client leaves its thread to the next one."""
+
+
+class SmallServer(ThreadingHTTPServer):
+    """Serves in daemon threads; a subclass sets ``handler``.
+
+    :cvar most: clients at once.
+    :param monotonic: a clock in seconds, for time-outs.
+    :ivar lock: held while something about the clients is read or changed.
+    """
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+    handler: ClassVar[type[SmallHandler]]
+    most: ClassVar[int]
+
+    def __init__(self, address: tuple[Any, ...], family: socket.AddressFamily, monotonic: Callable[[], float]) -> None:
+        self.address_family = family
+        self.monotonic = monotonic
+        self.lock = threading.Lock()
+        self._clients: Clients[socket.socket] = Clients(self.most)
+        self._room = threading.BoundedSemaphore(self.most)
+        super().__init__(address, self.handler)
+
+    @classmethod
+    def bind(cls, listen: str, monotonic: Callable[[], float]) -> Self:
+        """Return a server that listens.
+
+        :param listen: ``HOST:PORT``; ``:PORT`` is all addresses, IPv4 and IPv6.
+        :raises ValueError: it has another form.
+        :raises OSError: the port is taken, or this host does not have the address.
+        """
+        host, port = host_port.split(listen)
+        if not host:
+            try:
+                return cls(("::", port), socket.AF_INET6, monotonic)
+            except OSError as error:
+                if error.errno not in _NO_IPV6:
+                    raise
+        found = socket.getaddrinfo(host or "0.0.0.0", port, type=socket.SOCK_STREAM)  # noqa: S104  # as configured
+        family, _, _, _, address = found[0]
+        return cls(address, family, monotonic)
+
+    @property
+    def address(self) -> str:
+        """The address that it listens on, ``HOST:PORT``."""
+        host, port = self.server_address[:2]
+        return host_port.join(str(host), int(port))
+
+    def server_bind(self) -> None:
+        """Bind the address; ``::`` takes IPv4 too."""
+        if os.name != "nt":  # ignore connections in TIME_WAIT; on Windows it would share the port with its owner
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(self.server_address[0] != "::"))
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()  # the inherited method would also look up a name
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer a connection in a thread, in the place of another one if there are too many."""
+        with self.lock:
+            dropped = self._clients.add(request, client_address[0])
+        if dropped is not None:
+            end(dropped)
+        if not self._room.acquire(timeout=_ROOM):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # no thread could be started; the connection is closed by the caller
+            self._room.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer a connection in its thread."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._room.release()
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection."""
+        with self.lock:
+            self._clients.remove(request)
+        super().shutdown_request(request)
+
+    def connections(self, address: str) -> int:
+        """Return how many connections the host of an address has."""
+        with self.lock:
+            return self._clients.count(address)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: a client that goes away is no error."""
+
+
+def end(connection: socket.socket) -> None:
+    """End a connection that another thread waits for."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+class SmallHandler(BaseHTTPRequestHandler):
+    """Answers one request of a connection; a subclass has ``respond`` and ``refuse``.
+
+    :cvar timeout: seconds for a client to send its request; and again, to take the answer.
+    """
+
+    timeout: ClassVar[float]
+    server: SmallServer
+    raw_requestline: bytes
+
+    def setup(self) -> None:
+        """Read the request before it is parsed, within its limits."""
+        super().setup()
+        self.rfile = io.BytesIO(self._received())
+
+    def _received(self) -> bytes:
+        """Return the request up to the end of its headers; nothing if it did not arrive in time.
+
+        A longer one is cut, and then is no valid request.
+        """
+        last, data = self.server.monotonic() + self.timeout, b""
+        while not any(mark in data for mark in _END_OF_HEADERS) and len(data) < MAX_REQUEST:
+            left = last - self.server.monotonic()
+            if left <= 0:
+                return b""
+            self.connection.settimeout(left)
+            try:
+                more = self.connection.recv(MAX_REQUEST - len(data))
+            except OSError:
+                return b""
+            if not more:
+                return b""
+            data += more
+        self.connection.settimeout(self.timeout)
+        return data
+
+    def parse_request(self) -> bool:
+        """Refuse a request that was cut."""
+        if self.rfile.seek(0, io.SEEK_END) >= MAX_REQUEST:
+            self.requestline = self.command = ""
+            self.send_error(431)
+            return False
+        self.rfile.seek(len(self.raw_requestline))
+        return super().parse_request()
+
+    def do_GET(self) -> None:
+        """See :meth:`respond`."""
+        self.respond()
+
+    def do_HEAD(self) -> None:
+        """See :meth:`respond`; :meth:`answer` leaves out the body."""
+        self.respond()
+
+    def respond(self) -> None:
+        """Answer a request for a path."""
+        raise NotImplementedError
+
+    def answer(self, status: int, body: bytes, kind: str, **headers: str) -> None:
+        """Send an answer.
+
+        :param headers: further ones, with ``_`` for ``-``.
+        """
+        self.send_response(status)
+        for name, value in {
+            "Content-Type": kind,
+            "Content-Length": str(len(body)),
+            "Cache-Control": "no-store",
+        }.items():
+            self.send_header(name, value)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def refuse(self, status: int) -> None:
+        """Answer a malformed request; nothing of it is repeated."""
+        raise NotImplementedError
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """See :meth:`refuse`."""
+        del message, explain
+        self.close_connection = True
+        self.request_version = "HTTP/1.0"  # else, without a version, there would be no status
+        self.refuse(int(code))
+
+    def version_string(self) -> str:
+        """Return the name of this server."""
+        return "dnsrenew"
+
+    def log_message(self, *_: Any) -> None:
+        """Log nothing: a scrape every few seconds would fill the log, and addresses of others are not ours to keep."""
