@@ -67,8 +67,7 @@ EXCEPTIONS: Final = {
     ("fleet/status.py", "wait"): "statements, which have a time limit",
     ("doctor/host/machine.py", "socket"): "a datagram socket that nothing is sent over",
     ("doctor/router/ssdp.py", "socket"): "a datagram socket that is read only when it has something, until a deadline",
-    ("doctor/router/probe_server.py", "getaddrinfo"): "of what the user has this machine listen on",
-    ("watch/metrics/endpoint.py", "getaddrinfo"): "of what the user has this machine listen on",
+    ("base/small_server.py", "getaddrinfo"): "of what the user has this machine listen on",
     (
         "http/stages.py",
         "getaddrinfo",
