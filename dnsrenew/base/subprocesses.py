@@ -92,13 +92,14 @@ def run(
     :param limit: the maximum number of bytes of output; then the program is killed.
     :param cancel: kills the program when set.
     :param only_end: return the end of standard output and standard error together; the program may print more.
-    :param largest: the bytes of a file that it may write; a larger one kills it. Windows has no such limit.
+    :param largest: the bytes of a file that it may write; a larger one kills it. Windows, and a system without
+        ``/bin/sh``, have no such limit.
     :raises OSError: the program cannot be run.
     :raises Cancelled: the caller cancelled, or this process is exiting.
     """
     if not arguments or any("\0" in argument for argument in arguments):
         raise FileNotFoundError(errno.ENOENT, "no program can have this name or these arguments")
-    if largest is not None and sys.platform != "win32" and shutil.which(arguments[0], path=env.get("PATH")):
+    if largest is not None and os.path.exists(_SHELL) and shutil.which(arguments[0], path=env.get("PATH")):
         arguments = [_SHELL, "-c", _BOUNDED, _SHELL, str(largest // 512 + 1), *arguments]
     process = RUNNING.start(arguments, env, with_errors=only_end)
     del env  # a tool that shows the variables of a traceback must not show it
