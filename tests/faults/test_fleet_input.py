@@ -162,6 +162,7 @@ def count(ground: Ground) -> int:
     )
 
 
+@pytest.mark.slow
 def test_one_mistake_in_100_000_lines(ground: Ground) -> None:
     """One wrong line of 100,000 is named within a minute, and nothing is added."""
     lines = [f'{{"domains": ["n{number}.example.test"]}}' for number in range(LINES)]

@@ -45,6 +45,12 @@ def stage(workspace: Workspace, zygote: Zygote, foreign: None) -> Iterator[Proce
 # ── one run, killed anywhere ────────────────────────────────────────────────────────────
 
 
+def stopped_rows() -> list[Any]:
+    """Return all points as parameters. All but each fifth are slow: a stop differs little from one to the next."""
+    rows = enumerate(killed.stopped_rows())
+    return [pytest.param(row, marks=pytest.mark.slow if number % 5 else ()) for number, row in rows]
+
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.kind}: {row.point}")
 def test_killed_and_run_again(workspace: Workspace, zygote: Zygote, foreign: None, row: Row) -> None:
     """Each kill has the result of the page: at most one more order, and the checks of `ProcessStage.assert_right`."""
@@ -76,13 +82,13 @@ def test_an_order_on_disk_is_resumed() -> None:
     assert {row.more for row in ROWS if row.point in kept} == {0}
 
 
-@pytest.mark.parametrize("row", killed.stopped_rows(), ids=lambda row: f"{row.kind}: {row.point}")
+@pytest.mark.parametrize("row", stopped_rows(), ids=lambda row: f"{row.kind}: {row.point}")
 def test_sigterm_at_the_same_points(workspace: Workspace, zygote: Zygote, foreign: None, row: Stopped) -> None:
     """After SIGTERM the run removes its values within five seconds, and the next run has the result of the page."""
     assert stopped_at(workspace, zygote, row.kind, row.point, signal.SIGTERM) == row
 
 
-@pytest.mark.parametrize("row", killed.stopped_rows(), ids=lambda row: f"{row.kind}: {row.point}")
+@pytest.mark.parametrize("row", stopped_rows(), ids=lambda row: f"{row.kind}: {row.point}")
 def test_ctrl_c_at_the_same_points(workspace: Workspace, zygote: Zygote, foreign: None, row: Stopped) -> None:
     """After Ctrl-C the result is that of SIGTERM, except for the exit status."""
     with ProcessStage.at(workspace, zygote, row.kind) as stage:
