@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.kit.fleet_stage import FleetStage, wait_until
+from tests.kit.load import allowed
 from tests.kit.postgres import PASSWORD, DatabaseAddress, Postgres
 from tests.lab import AcmeProxy
 from tests.lab.workspace import Workspace
@@ -169,7 +170,7 @@ def test_one_mistake_in_100_000_lines(ground: Ground) -> None:
     lines[77_776] = '{"domains": ["n 77776.example.test"]}'
     started = time.monotonic()
     assert add(ground, lines) == (2, [(77_777, "domains[0]")])
-    assert time.monotonic() - started < MINUTE
+    assert time.monotonic() - started < allowed(MINUTE)
     assert count(ground) == 1
 
 

@@ -18,6 +18,7 @@ from tests.kit.ca_gate import Gate
 from tests.kit.duckdns import DuckDns
 from tests.kit.dying import AT_ONCE
 from tests.kit.killed import Row
+from tests.kit.load import allowed
 from tests.kit.processes import FOREIGN, NAME, NEVER, ProcessStage, Zygote, wait_until
 from tests.kit.processes import foreign as somebody_else
 from tests.kit.program import PATIENCE
@@ -245,7 +246,7 @@ def test_a_cleanup_that_hangs_is_stopped(workspace: Workspace, zygote: Zygote) -
             started = time.monotonic()
             run.send_signal(signal.SIGINT)
             out, err = run.communicate(timeout=PATIENCE)
-            assert time.monotonic() - started < 5
+            assert time.monotonic() - started < allowed(5)
         workspace.captured += [out, err]
         assert (run.returncode, json.loads(out)["error"]["code"]) == (130, "cancelled")
     workspace.write(config)
