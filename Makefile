@@ -12,6 +12,9 @@ IMAGE_ARGS ?=
 # How many renewals, and which: make soak SOAK_ARGS="--renewals 50 --seed 7"
 SOAK_ARGS ?=
 
+# Containers often set it: then each of the thousand programs that tests start would compile the package anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 BIN := .venv/bin
 SET_UP := .venv/.set-up
 TOOLS := build/tools

@@ -6,8 +6,9 @@ import errno
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,14 +32,13 @@ def matrix(kind: Kind) -> Iterator[Matrix]:
 renewal = pytest.mark.parametrize("kind", ["renewal"])
 
 
-COMMON = {errno.ENOSPC, errno.EIO}
-NUMBERS = [
-    pytest.param(number, id=errno.errorcode[number], marks=() if number in COMMON else pytest.mark.slow)
-    for number in CODES
-]
+def by_name(numbers: Iterable[int]) -> list[Any]:
+    """Return error numbers as parameters; each is a few hundred runs, so all but that of a full disk are slow."""
+    marks = {number: () if number == errno.ENOSPC else pytest.mark.slow for number in numbers}
+    return [pytest.param(number, id=errno.errorcode[number], marks=mark) for number, mark in marks.items()]
 
 
-@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("number", by_name(CODES))
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_operation_refused_in_turn(matrix: Matrix, kind: Kind, number: int) -> None:
     """Each run ends as the page says, and passes `check_run` and `check_next`."""
@@ -85,7 +85,7 @@ def test_a_cleanup_on_a_bad_disk(matrix: Matrix, number: int) -> None:
 
 
 @renewal
-@pytest.mark.parametrize("number", CHANGING, ids=errno.errorcode.get)
+@pytest.mark.parametrize("number", by_name(CHANGING))
 def test_a_disk_that_stays_full_or_read_only(matrix: Matrix, number: int) -> None:
     """If every change fails from one operation on, a run cannot clean up. The next run on a good disk succeeds."""
     for at, operation in enumerate(matrix.clean):
@@ -95,7 +95,12 @@ def test_a_disk_that_stays_full_or_read_only(matrix: Matrix, number: int) -> Non
 
 @renewal
 @pytest.mark.parametrize(
-    "place", ["", "certificates/home", "journal", "locks", "accounts"], ids=lambda place: place or "store"
+    "place",
+    [
+        "",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("certificates/home", "journal", "locks", "accounts")),
+    ],
+    ids=lambda place: place or "store",
 )
 def test_a_folder_that_vanishes(matrix: Matrix, place: str) -> None:
     """If a folder is moved away during a run, the TXT values are still removed, and the next run succeeds.

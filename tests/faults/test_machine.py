@@ -22,12 +22,13 @@ QUIET: Final = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.fi
 
 
 @pytest.mark.timeout(600)  # Hypothesis shrinks a failure, which takes long
-def test_any_order_of_faults_loses_nothing() -> None:
+@pytest.mark.parametrize("examples", [15, pytest.param(100, marks=pytest.mark.slow)])
+def test_any_order_of_faults_loses_nothing(examples: int) -> None:
     """No TXT value is lost, `current` is complete and no limit is exceeded. After a repair one run succeeds."""
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=100,
+            max_examples=examples,
             stateful_step_count=30,
             derandomize=True,
             deadline=None,

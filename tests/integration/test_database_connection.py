@@ -19,6 +19,7 @@ from dnsrenew.base import threads
 from dnsrenew.errors import SecretError, StoreError
 from dnsrenew.secrets import Secret
 from dnsrenew.store.database.connection import Address, Database
+from tests.kit.load import allowed
 from tests.kit.postgres import LOOPBACK, PASSWORD, DatabaseAddress, Postgres, Proxy
 from tests.kit.postgres_pooler import Pooler
 
@@ -324,7 +325,7 @@ def test_a_server_that_accepts_and_never_answers() -> None:
         start = time.monotonic()
         failure(lambda: _ask(DatabaseAddress("d", silent.getsockname()[1]), SHORT), "store-unreachable")
 
-        assert SHORT <= time.monotonic() - start < 2
+        assert SHORT <= time.monotonic() - start < allowed(2)
 
 
 def test_a_late_login_is_closed(address: DatabaseAddress, proxy: Proxy, postgres: Postgres) -> None:
@@ -346,7 +347,7 @@ def test_a_connection_that_hangs(distant: Database, proxy: Proxy) -> None:
     for _ in range(2):
         start = time.monotonic()
         failure(lambda: distant.fetch("SELECT 1"), "store-unreachable")
-        assert time.monotonic() - start < SHORT + 1
+        assert time.monotonic() - start < allowed(SHORT + 1)
     proxy.flow()
 
     assert distant.fetch("SELECT 2") == [(2,)]
@@ -362,7 +363,7 @@ def test_a_transaction_that_hangs(distant: Database, proxy: Proxy) -> None:
             transaction.execute("SELECT 1")
 
     failure(work, "store-unreachable")
-    assert time.monotonic() - start < 2 * SHORT + 1
+    assert time.monotonic() - start < allowed(2 * SHORT + 1)
 
 
 def test_a_slow_statement_ends_on_the_server_too(address: DatabaseAddress, postgres: Postgres) -> None:
@@ -471,7 +472,7 @@ def test_a_feed_that_hangs(distant: Database, database: Database, proxy: Proxy) 
         proxy.hang()
         start = time.monotonic()
         failure(lambda: [feed.wait(0.01) for _ in range(10_000)], "store-unreachable")
-        assert time.monotonic() - start < SHORT + 1
+        assert time.monotonic() - start < allowed(SHORT + 1)
         proxy.flow()
         feed.wait(0)
         database.fetch("SELECT pg_notify('c', 'again')")
@@ -486,7 +487,7 @@ def test_a_feed_that_is_cut(distant: Database, proxy: Proxy) -> None:
         proxy.cut()
         start = time.monotonic()
         failure(lambda: feed.wait(60), "store-unreachable")
-        assert time.monotonic() - start < SOON
+        assert time.monotonic() - start < allowed(SOON)
 
 
 def test_a_quiet_feed_asks_whether_the_server_is_there(database: Database) -> None:

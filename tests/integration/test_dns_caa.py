@@ -17,6 +17,7 @@ from dnsrenew.dns.caa_lookup import CaaAnswer, CaaRecord
 from dnsrenew.errors import Cancelled
 from dnsrenew.model import Check, Route
 from tests.kit.dns_stage import ViewStage, questions
+from tests.kit.load import allowed
 from tests.lab import Lab, Query, dnsforwarder
 
 Hook = Callable[[Query], bytes | dns.message.Message | None]
@@ -225,7 +226,7 @@ def test_a_router_that_fails_for_this_type_costs_nothing(lab: Lab) -> None:
         assert caa_of(lab, "www.router-caa.test", stage).records
         started = time.monotonic()
         assert "answers SERVFAIL" in caa_of(lab, "router-caa.test", stage).unknown_reason
-        assert time.monotonic() - started < 0.2
+        assert time.monotonic() - started < allowed(0.2)
 
 
 def test_a_router_that_drops_this_type_costs_two_seconds_once(lab: Lab) -> None:
@@ -235,10 +236,10 @@ def test_a_router_that_drops_this_type_costs_two_seconds_once(lab: Lab) -> None:
         stage = ViewStage(lab, nameserver="{}:{}".format(*resolver.listen))
         started = time.monotonic()
         assert caa_of(lab, "drop-caa.test", stage).unknown_reason
-        assert time.monotonic() - started < 2.0
+        assert time.monotonic() - started < allowed(2.0)
         started = time.monotonic()
         assert caa_of(lab, "*.drop-caa.test", stage).unknown_reason
-        assert time.monotonic() - started < 0.1
+        assert time.monotonic() - started < allowed(0.1)
 
 
 def test_silent_servers_are_unknown_after_four_seconds(lab: Lab) -> None:
@@ -248,7 +249,7 @@ def test_silent_servers_are_unknown_after_four_seconds(lab: Lab) -> None:
         stage = ViewStage(lab)
         started = time.monotonic()
         assert caa_of(lab, "silent-caa.test", stage).unknown_reason
-        assert time.monotonic() - started < 4.5
+        assert time.monotonic() - started < allowed(4.5)
 
 
 def test_no_resolver_at_all_is_unknown(lab: Lab) -> None:
@@ -274,7 +275,7 @@ def test_a_cancel_is_seen_at_once(lab: Lab) -> None:
         started = time.monotonic()
         with pytest.raises(Cancelled):
             caa_of(lab, "cancel-caa.test", stage)
-        assert time.monotonic() - started < 1.0
+        assert time.monotonic() - started < allowed(1.0)
 
 
 def test_names_below_one_parent_share_its_answers(lab: Lab) -> None:
@@ -305,8 +306,8 @@ def test_a_hundred_names_far_away_take_a_few_round_trips() -> None:
         stage.view.caa(stage.context, identifiers)
         warm = time.monotonic() - started
         figures = f"cold {cold:.3f} s, after the places {warm:.3f} s"
-    assert cold < 3, figures
-    assert warm < 2, figures
+    assert cold < allowed(3), figures
+    assert warm < allowed(2), figures
 
 
 def test_denials_of_a_mix_of_routes(lab: Lab) -> None:

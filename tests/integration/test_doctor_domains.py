@@ -22,6 +22,7 @@ from dnsrenew.model import Check, Route, TxtRecord
 from tests.kit.diagnoses import diagnosis
 from tests.kit.doh_server import DohServer, resolving
 from tests.kit.domain_doctor import DNS, HTTP, DomainDoctor
+from tests.kit.load import allowed
 from tests.kit.zone_answers import answering
 from tests.lab import PRIMARY, Lab, Query, dnsforwarder
 from tests.lab.dnsforwarder import Answer, rcode, strip_aa
@@ -61,7 +62,7 @@ def test_a_healthy_name_has_no_fault_and_takes_no_time(lab: Lab, tmp_path: Path)
     doctor = DomainDoctor(lab, tmp_path, "healthy.test", "www.healthy.test", routes=(DNS, HTTP, TLS))
     begin = time.monotonic()
     checks = doctor.all()
-    assert time.monotonic() - begin < 2.0
+    assert time.monotonic() - begin < allowed(2.0)
     assert {code: check.result for code, check in checks.items()} == dict.fromkeys(checks, "ok")
 
 
@@ -147,7 +148,7 @@ def test_silent_servers_are_unknown_and_cost_ten_seconds_at_most(lab: Lab, tmp_p
         doctor = DomainDoctor(lab, tmp_path, host, routes=(DNS, HTTP))
         begin = time.monotonic()
         check = doctor.check("delegation")
-        assert time.monotonic() - begin < 10
+        assert time.monotonic() - begin < allowed(10)
         assert doctor.check("name-exists").result == "unknown"
     assert (check.result, check.blocks) == ("unknown", ("all",))
 
@@ -363,6 +364,8 @@ def test_a_record_that_is_new_is_not_hidden(lab: Lab, tmp_path: Path, address: s
     lab.add_zone(zone, "mail203 MX 10 mx\nmail192 MX 10 mx")
     lab.flush()
     assert examined(lab, tmp_path, "split-dns", f"{owner}.{zone}").result == "ok"
+    for kind in ("A", "AAAA"):
+        lab.resolve(f"{owner}.{zone}", kind)  # if an answer to the check came too late, it may remember nothing yet
     lab.update(zone, add=[(owner, "A", address)])
     check = examined(lab, tmp_path, "split-dns", f"{owner}.{zone}")
     assert (check.result, check.evidence["resolved"][f"{owner}.{zone}"]["addresses"]) == ("unknown", ())
@@ -492,5 +495,5 @@ def test_a_hostile_zone_ends_in_time(lab: Lab, tmp_path: Path) -> None:
         )
         begin = time.monotonic()
         checks = [doctor.check(code) for code in ("domain", "delegation", "name-exists", "dnssec", "txt-stale")]
-        assert time.monotonic() - begin < 10
+        assert time.monotonic() - begin < allowed(10)
     assert not any("\x1b" in f"{check.summary}{check.evidence}" for check in checks)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pytest
 
+from tests.kit.load import allowed
 from tests.kit.router import HELPER, HOST, PROVIDER, WAN, home
 
 LISTEN: Final = [{"challenge": "http-01", "listen": ":80"}]
@@ -75,7 +76,7 @@ def test_a_router_that_tells_nothing(tmp_path: Path) -> None:
         seconds = time.monotonic() - began
     assert {check: result(found[check]) for check in CHECKS} == dict.fromkeys(CHECKS, ("unknown", []))
     assert found["public"] == {}
-    assert seconds < 6  # on a busy machine, with the start of Python
+    assert seconds < allowed(6)  # with the start of Python
 
 
 def test_a_host_with_a_public_address(tmp_path: Path) -> None:

@@ -16,9 +16,8 @@ import pytest
 
 from dnsrenew.fallback import planner
 from tests.kit.api_server import Api
-from tests.kit.fallback_stage import DNS, attempt_rows, codes, http, site
-from tests.kit.fallback_stage import dns as by_dns
-from tests.kit.renew_stage import Stage, error_of
+from tests.kit.fallback_stage import DNS, attempt_rows, codes
+from tests.kit.renew_stage import Stage
 from tests.lab import Pebble, PebbleOptions, Query
 from tests.lab.dnsforwarder import rcode
 from tests.lab.workspace import Workspace
@@ -82,7 +81,7 @@ def settled(stage: Stage) -> list[float]:
     return [data["seconds"] for data in stage.event_data("dns-visible")]
 
 
-@pytest.mark.parametrize("what", [NXDOMAIN, old_value, rcode(dns.rcode.SERVFAIL)], ids=["absent", "old", "servfail"])
+@pytest.mark.parametrize("what", [NXDOMAIN, old_value], ids=["absent", "old"])
 def test_the_ca_sees_nothing_and_then_the_value(stage: Stage, what: Any) -> None:
     """If the CA sees no value, a second order on the same route after a longer wait succeeds."""
     view = CaView(blind=True, what=what)
@@ -95,35 +94,6 @@ def test_the_ca_sees_nothing_and_then_the_value(stage: Stage, what: Any) -> None
     first, second = settled(stage)
     assert first < AGAIN <= second
     assert len({data["url"] for data in stage.event_data("order-created")}) == 2
-
-
-def test_once_more_and_not_for_ever(stage: Stage) -> None:
-    """If the CA never sees the value, the route gets two orders, and then the next route is used."""
-    view = CaView(blind=True)
-    with ca_with_view(stage, view) as ca:
-        outcome = stage.renewed({**site(stage), "certificate.0.routes": [DNS, http(ca.http_port)]})
-    assert [each[1:4] for each in attempt_rows(outcome)] == [
-        ("dns-01", ("home",), 1),
-        ("dns-01", ("home",), 1),
-        ("http-01", (), 1),
-    ]
-    assert codes(outcome)[-1] is None
-    assert codes(outcome)[0] == codes(outcome)[1]
-
-
-def test_each_account_has_its_second_try(stage: Stage) -> None:
-    """Each of two accounts gets two orders, and then the run fails."""
-    last_resort = {**stage.lab.account(stage.lab.key, "example.test"), "tsig_secret": stage.lab.key.secret}
-    changes = {
-        "dns.spare": last_resort,
-        "certificate.0.domains": ["unseen.example.test"],
-        "certificate.0.routes": [by_dns("home"), by_dns("spare")],
-    }
-    with ca_with_view(stage, CaView(blind=True)):
-        outcome = stage.one(changes)
-    assert outcome.status == "failed"
-    assert [each[2] for each in attempt_rows(outcome)] == [("home",), ("home",), ("spare",), ("spare",)]
-    assert "unseen.example.test" in error_of(outcome).message
 
 
 def test_a_value_that_is_not_visible_here_is_not_tried_again(stage: Stage) -> None:

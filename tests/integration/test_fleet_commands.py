@@ -265,6 +265,7 @@ def test_what_has_no_tags_gets_some(fleet: FleetFolder) -> None:
         assert program.status(tag="bob").counts["missing"] == 2
 
 
+@pytest.mark.slow
 def test_many_are_added_in_little_memory(fleet: FleetFolder) -> None:
     """Twenty thousand lines are added with less than 15 MB of memory and fewer than 60 statements."""
     lines = (b'{"domains": ["n%d.duckdns.org", "*.n%d.duckdns.org"]}' % (number, number) for number in range(20_000))

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ import pytest
 import requests
 from cryptography import x509
 
+from tests.kit.load import allowed
 from tests.lab import DROP, PRIMARY, SECONDARY, Lab, Request, Response, dnsforwarder
 from tests.lab.canary import assert_no_canary
 from tests.lab.dnsclient import ask
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def until(condition: Callable[[], bool], patience: float = 5.0) -> float:
+def until(condition: Callable[[], bool], patience: float = 30.0) -> float:
     """Return the seconds until the condition is true; fail after `patience`."""
     begin = time.monotonic()
     while not condition():
@@ -56,7 +58,7 @@ def test_update_is_at_the_primary_now_and_at_the_secondary_after_the_lag(lab: La
     assert lab.txt("late.example.test") == {"one"}
     assert lab.txt("late.example.test", SECONDARY) == set()
     taken = until(lambda: bool(lab.txt("late.example.test", SECONDARY)))
-    assert 0.25 < taken < 0.6
+    assert 0.25 < taken < allowed(0.6)
 
 
 @pytest.mark.leaves_txt
@@ -81,7 +83,7 @@ def test_resolver_knows_no_other_internet(lab: Lab) -> None:
     """The resolver answers NXDOMAIN at once for a name outside the lab."""
     begin = time.monotonic()
     assert lab.resolve("www.example.com", "A").rcode() == dns.rcode.NXDOMAIN
-    assert time.monotonic() - begin < 0.5
+    assert time.monotonic() - begin < allowed(0.5)
 
 
 @pytest.mark.leaves_txt
@@ -252,21 +254,29 @@ def test_a_silent_server_accepts_and_says_nothing(lab: Lab) -> None:
         socket.create_connection((PRIMARY, lab.reserve()), timeout=1)
 
 
+def round_trips(call: Callable[[], object]) -> int:
+    """Return how many round trips of 50 ms the fastest of twenty calls takes: a busy machine delays some of them."""
+
+    def seconds() -> float:
+        begin = time.monotonic()
+        call()
+        return time.monotonic() - begin
+
+    return int(min(seconds() for _ in range(20)) / 0.05)
+
+
 def test_a_lab_far_away_takes_a_round_trip_for_everything() -> None:
     """With a round trip of 50 ms, UDP takes one, TCP two and HTTPS three. A certificate is issued."""
     with Lab.start(round_trip=0.05, second=True) as far:
         server, port = far.ns[0], far.port
         query = dns.message.make_query("example.test", "SOA", flags=0)
         for transport, trips in ((dns.query.udp, 1), (dns.query.tcp, 2)):
-            begin = time.monotonic()
-            transport(query, server, port=port, timeout=2)
-            assert trips * 0.05 <= time.monotonic() - begin < trips * 0.05 + 0.03
+            assert round_trips(partial(transport, query, server, port=port, timeout=20)) == trips
+        get = partial(requests.get, far.directory_url, timeout=20, verify=str(far.ca.trust_pem))
+        assert round_trips(get) == 3  # connection and TLS 1.3 handshake
         with requests.Session() as session:
             session.verify, session.trust_env = str(far.ca.trust_pem), False
-            for trips in (3, 1):  # connection and TLS 1.3 handshake, then none
-                begin = time.monotonic()
-                session.get(far.directory_url, timeout=2).raise_for_status()
-                assert trips * 0.05 <= time.monotonic() - begin < trips * 0.05 + 0.05
+            assert round_trips(partial(session.get, far.directory_url, timeout=20)) == 1  # all but the first
         assert far.lag == 0
         chain, _ = issue(far, ["example.test"])
         assert chain.startswith("-----BEGIN CERTIFICATE-----")

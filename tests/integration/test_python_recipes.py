@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 import dnsrenew
+from tests.kit.load import allowed
 from tests.kit.recipes import DOMAIN, RecipeWorld, recipe_files
 from tests.lab.ports import reserve
 
@@ -130,7 +131,7 @@ def test_a_cancelled_task_stops_the_thread_and_leaves_nothing_in_dns(tmp_path: P
     started = time.monotonic()
     with world.in_place(), pytest.raises(asyncio.CancelledError):
         asyncio.run(work())
-    assert time.monotonic() - started < PATIENCE
+    assert time.monotonic() - started < allowed(PATIENCE)
     assert written == [1]
     assert not any(world.driver.values.values())
 
@@ -141,5 +142,5 @@ def test_a_time_out_stops_the_thread(tmp_path: Path) -> None:
     started = time.monotonic()
     with world.in_place(), pytest.raises(TimeoutError):
         asyncio.run(asyncio_recipe()(0.2))
-    assert time.monotonic() - started < PATIENCE
+    assert time.monotonic() - started < allowed(PATIENCE)
     assert not any(world.driver.values.values())

@@ -181,17 +181,19 @@ class AcmeServer(OrderServer):
             request = Request(method, path, headers, data or b"", self.counts[kind])
         response = self.on_request(request)
         if response is None:
-            response = self._response(request, kind)
+            response = self.response(request)
             response = self.on_response(request, response) or response
         if response is DROP:
             raise HttpFailure("timeout", "nothing was answered within 30 s")
         kept = {"Replay-Nonce": self.nonce(), **dict(response.headers)}
         return HttpResponse(response.status, CaseInsensitiveDict(kept), response.body, url)
 
-    def _response(self, request: Request, kind: str) -> Response:
-        answer = self.answer(request.method, request.path, request.body)
+    def response(self, request: Request) -> Response:
+        """Do what a request asks for, without hooks."""
+        path = "/directory" if request.kind == "directory" else request.path
+        answer = self.answer(request.method, path, request.body)
         response = Response(answer.status, answer.body, answer.headers)
-        if kind == "challenge" and answer.status == 200:  # as a CA that validates later
+        if request.kind == "challenge" and answer.status == 200:  # as a CA that validates later
             return response.with_json({**response.json(), "status": "processing"})
         return response
 

@@ -82,6 +82,7 @@ class MemoryDns:
     :ivar lost: domains whose zone cannot be found.
     :ivar is_silent: whether no server tells which values there are.
     :ivar caa_values: the CAA record of a domain; ``"?"``: its servers do not answer.
+    :ivar caa_records: all CAA records of a domain, as in a zone file.
     :ivar forged: domains with a forged CAA record over UDP; over TCP there is none.
     :ivar asked: the identifiers and options of each query for targets.
     :ivar waits: the arguments of each wait.
@@ -95,6 +96,7 @@ class MemoryDns:
     lost: Collection[str] = ()
     is_silent: bool = False
     caa_values: Mapping[str, str] = field(default_factory=dict)
+    caa_records: Mapping[str, Sequence[str]] = field(default_factory=dict)
     forged: Collection[str] = ()
     asked: list[tuple[list[str], dict[str, Any]]] = field(default_factory=list)
     waits: list[dict[str, Any]] = field(default_factory=list)
@@ -142,7 +144,9 @@ class MemoryDns:
     def _caa(self, domain: str) -> CaaAnswer:
         value = self.caa_values.get(domain)
         if value is None:
-            return CaaAnswer()
+            parts = [record.split(" ", 2) for record in self.caa_records.get(domain, ())]
+            records = tuple(CaaRecord(int(flags), tag, value.strip('"')) for flags, tag, value in parts)
+            return CaaAnswer(records, domain, domain) if records else CaaAnswer()
         if value == "?":
             return CaaAnswer(unknown_reason="No server answers.")
         return CaaAnswer((CaaRecord(0, "issue", value),), domain, domain)

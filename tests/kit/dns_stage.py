@@ -61,7 +61,7 @@ def questions(queries: Iterable[Query]) -> list[tuple[str, str]]:
 
 def until_both_serve(lab: Lab, name: str, value: str = "new") -> None:
     """Wait for the secondary, for tests that are not about its lag."""
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     while not all(value in lab.txt(name, server) for server in ("127.0.0.1", "127.0.0.2")):
         assert time.monotonic() < end
         time.sleep(0.005)

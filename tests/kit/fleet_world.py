@@ -65,7 +65,7 @@ FOREIGN: Final = "somebody-else-wrote-this"
 SEALS: Final = Seals([b"s" * 32])
 SHORT: Final = 0.1
 """The patience of a machine while its network hangs."""
-_SOON: Final = 10.0
+_SOON: Final = 30.0
 _LONGEST_WAIT: Final = 0.01
 _TABLES: Final = """
 SELECT string_agg(tablename, ', ') FROM pg_tables

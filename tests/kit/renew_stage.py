@@ -138,7 +138,7 @@ def orders(stage: Stage, changes: Settings) -> tuple[Outcome, int]:
     return outcome, proxy.counts["newOrder"]
 
 
-def until(condition: Callable[[], bool], patience: float = 10.0) -> None:
+def until(condition: Callable[[], bool], patience: float = 30.0) -> None:
     """Wait until a condition is true."""
     end = time.monotonic() + patience
     while not condition():

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -148,6 +149,8 @@ def apache(folder: Path) -> Iterator[Served]:
             """)  # fmt: skip
         argv = [find_program("apache2"), "-f", conf]
         with _running("apache2", [*argv, "-D", "FOREGROUND"], folder, port.number) as process:
+            while not (folder / "apache.pid").exists():  # its reload needs it, and it comes after the port
+                time.sleep(0.01)
             yield Served(folder=folder, port=port.number, process=process, reload=[*argv, "-k", "graceful"])
 
 

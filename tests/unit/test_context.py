@@ -11,6 +11,7 @@ from dnsrenew.errors import Cancelled
 from dnsrenew.events import Emitter, Event
 from dnsrenew.runtime.context import Context
 from tests.kit.clock import FakeClock
+from tests.kit.load import allowed
 
 
 def test_waiting_takes_the_time_of_the_clock() -> None:
@@ -38,7 +39,7 @@ def test_a_hanging_call_is_left_behind() -> None:
     started = time.monotonic()
     with pytest.raises(Cancelled):
         context.call(lambda: release.wait(30))
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < allowed(2)
     release.set()
 
 

@@ -29,6 +29,7 @@ from dnsrenew.store.journal_entry import WrittenValue
 from dnsrenew.store.paths import Paths
 from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import InMemoryDriver
+from tests.kit.load import allowed
 
 CANARY = "c4nary/+secret"
 
@@ -472,7 +473,7 @@ def test_a_host_that_hangs_is_left_when_the_time_is_up(stage: LeftoverStage) -> 
     stage.leave_values(txt("a"), txt("b", "two"), txt("c", zone="other.test."))
     began = time.monotonic()
     cleaned = stage.clean_up(seconds=0.3)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < allowed(3)
     hanging.go.set()
     assert texts(cleaned.removed) == ["b"]
     assert [(value, error.code) for value, error in cleaned.kept] == [
@@ -499,7 +500,7 @@ def test_ctrl_c(stage: LeftoverStage) -> None:
     began = time.monotonic()
     with pytest.raises(Cancelled):
         stage.clean_up(seconds=60)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < allowed(5)
     hanging.go.set()
     stage.context.cancel.clear()
     assert stage.left() == {txt("a")}

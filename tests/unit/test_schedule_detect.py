@@ -15,6 +15,7 @@ from dnsrenew.schedule import Host, ScheduledJob, ScheduleKind, make_plan
 from dnsrenew.schedule.detect import UNKNOWN, ActiveSchedule, detect, has_scheduler
 from dnsrenew.schedule.found_command import OPTIONS_WITH_VALUE
 from dnsrenew.schedule.machine import Machine, ProcessView, program_output, view_process
+from tests.kit.load import allowed
 from tests.kit.schedule_stage import (
     DEBIAN_ROOT,
     DEBIAN_USER,
@@ -349,7 +350,7 @@ def test_this_machine_is_looked_at_quickly() -> None:
     detect(CONFIG)  # loads what it needs
     before = time.perf_counter()
     assert detect(CONFIG).to_dict().keys() == {"installed", "kind"}
-    assert time.perf_counter() - before < 0.5  # 0.01 s on an idle machine
+    assert time.perf_counter() - before < allowed(0.5)  # 0.01 s on an idle machine
 
 
 def test_a_program_that_is_missing_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """The rules of all texts: each test lists the texts that break one."""
 
+import functools
 import re
 from string import Formatter
 
@@ -16,11 +17,15 @@ SENTENCES = 2
 """The most that a fix has: what to do, and one remark."""
 INDIRECT = re.compile(r" who | nobody|whoever")
 
-TEXTS = {
-    f"{module.removeprefix('dnsrenew.')}.{name}-{number}": text
-    for (module, name), texts in codes.catalogue().items()
-    for number, text in enumerate(dict.fromkeys(texts))
-}
+
+@functools.cache
+def texts() -> dict[str, Text]:
+    """All texts. To find them takes seconds, so not where the module is loaded."""
+    return {
+        f"{module.removeprefix('dnsrenew.')}.{name}-{number}": text
+        for (module, name), found in codes.catalogue().items()
+        for number, text in enumerate(dict.fromkeys(found))
+    }
 
 
 def fields_of(template: str) -> list[str]:
@@ -39,17 +44,17 @@ def is_sentence(text: Text) -> bool:
 
 def test_a_fix_is_a_sentence() -> None:
     """A fix ends with a period, a question or the command to type, and has one remark at most."""
-    assert [name for name, text in TEXTS.items() if not is_sentence(text)] == []
+    assert [name for name, text in texts().items() if not is_sentence(text)] == []
 
 
 def test_a_text_is_plain() -> None:
     """No text uses indirect words for a user or a thing."""
-    assert [name for name, text in TEXTS.items() if INDIRECT.search(f"{text.message} {text.fix}".lower())] == []
+    assert [name for name, text in texts().items() if INDIRECT.search(f"{text.message} {text.fix}".lower())] == []
 
 
 def test_a_field_is_a_name() -> None:
     """Each field of a template is a name, not an expression."""
-    fields = {name: fields_of(f"{text.message} {text.fix}") for name, text in TEXTS.items()}
+    fields = {name: fields_of(f"{text.message} {text.fix}") for name, text in texts().items()}
     assert [name for name, its in fields.items() if not all(field.isidentifier() for field in its)] == []
 
 
@@ -57,6 +62,6 @@ def test_a_text_is_used() -> None:
     """Each text with a code is used by an error or a warning."""
     assert [
         name
-        for name, texts in codes.catalogue().items()
-        if all(text.code and not text.code.startswith("ari-") for text in texts) and not codes.classes_of(*name)
+        for name, found in codes.catalogue().items()
+        if all(text.code and not text.code.startswith("ari-") for text in found) and not codes.classes_of(*name)
     ] == []

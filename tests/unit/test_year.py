@@ -28,7 +28,12 @@ def name(scene: Scene) -> str:
     return f"{scene.lifetime.days}-{'ari' if scene.ari else 'plain'}{'-second' if scene.second else ''}"
 
 
-every_scene = pytest.mark.parametrize("scene", SCENES, ids=name)
+def marked(scene: Scene) -> object:
+    """Return a scene as a parameter; a certificate of six days has 1460 runs in its year."""
+    return pytest.param(scene, marks=pytest.mark.slow if scene.lifetime == SIX_DAYS else ())
+
+
+every_scene = pytest.mark.parametrize("scene", [marked(scene) for scene in SCENES], ids=name)
 
 
 # ── the year ────────────────────────────────────────────────────────────────────────────
@@ -78,6 +83,7 @@ def test_certificates_of_45_and_90_days_never_expire(scene: Scene) -> None:
     assert min(run.left for run in year.renewals if run.left is not None) > 7 * DAY
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scene", SHORT, ids=name)
 def test_after_a_week_switched_off_the_first_run_renews(scene: Scene) -> None:
     """After a week switched off, the first run renews. That is the only gap of a certificate of six days."""
@@ -99,6 +105,7 @@ def test_when_the_ca_is_back_the_wait_is_our_own_pause_at_most(scene: Scene) -> 
     assert {run.status for gap in year.gaps for run in gap.missed} <= {"deferred"}
 
 
+@pytest.mark.slow
 def test_a_second_ca_makes_the_outage_nothing() -> None:
     """With a second CA, a certificate of six days is renewed during an outage, with more than two days left."""
     year = live(Scene(SIX_DAYS, second=True))
@@ -158,6 +165,7 @@ def middle_third(begin: datetime, end: datetime) -> tuple[datetime, datetime]:
     return begin + (end - begin) / 3, begin + (end - begin) * 2 / 3
 
 
+@pytest.mark.slow
 def test_a_fleet_is_spread_by_ari() -> None:
     """150 certificates of one run are renewed evenly over the suggested windows."""
     fleet = [certificate(f"n{number}") for number in range(150)]
@@ -234,6 +242,7 @@ def test_a_window_around_a_whole_life_renews_nothing_at_once() -> None:
 # ── the simulation itself ───────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 def test_the_same_seed_is_the_same_year_and_another_is_another() -> None:
     """The same seed gives the same year, another seed another one."""
     scene = Scene(90 * DAY)
@@ -256,6 +265,7 @@ def test_the_ca_sees_an_order_beyond_its_limit() -> None:
     assert [line.partition(": ")[2] for line in limits.exceeded] == ["same set of names"]
 
 
+@pytest.mark.slow
 def test_the_page_is_up_to_date() -> None:
     """The page equals the output of `make docs`."""
     there = Path(__file__).resolve().parents[2] / "docs" / "internals" / "renewal-year.md"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.memory_lab import MemoryStage
 from tests.kit.renew_stage import Stage
 from tests.lab.workspace import Workspace
 
@@ -29,7 +30,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 @pytest.fixture
 def stage(workspace: Workspace) -> Stage:
     """One certificate is in force."""
-    stage = Stage(workspace)
+    stage = MemoryStage(workspace)
     stage.renewed()
     return stage
 
