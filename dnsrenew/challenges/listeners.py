@@ -189,11 +189,13 @@ class Listeners(ABC, Generic[T]):
     def _failure(self, listen: str, error: OSError) -> ChallengeError:
         """Translate an OSError into the error of this challenge type."""
         _, port = host_port.split(listen)
-        evidence = {"listen": listen, "port": port, "errno": error.errno, "cause": f"{type(error).__name__}: {error}"}
+        cause = f"{type(error).__name__}: {error}"
+        evidence: dict[str, Any] = {"listen": listen, "port": port, "errno": error.errno, "cause": cause}
         if error.errno == errno.EADDRINUSE or (os.name == "nt" and error.errno in _FORBIDDEN):
             owner = owner_of(port)
             text = self.texts.taken if owner else self.texts.taken_unknown
-            return ChallengeError.of(text, **evidence, owner=owner and owner.name, pid=owner and owner.pid)
+            evidence |= {"owner": owner and owner.name, "pid": owner and owner.pid, "user": owner and owner.user}
+            return ChallengeError.of(text, **evidence)
         if error.errno in _FORBIDDEN:
             return ChallengeError.of(self.texts.forbidden, **evidence)
         if error.errno in _NO_FAMILY or isinstance(error, socket.gaierror):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +30,28 @@ def acting_as(uid: int) -> Iterator[None]:
         os.seteuid(own)
         os.setegid(gid)
         os.setgroups(groups)
+
+
+@contextlib.contextmanager
+def started(
+    argv: Sequence[str], program: str, folder: Path, *, uid: int = NOBODY, wait_for: str = ""
+) -> Iterator[subprocess.Popen[str]]:
+    """Run a program of another user under any name, with its input open, and end it with the block.
+
+    :param argv: its command line, whose first word need not be the program.
+    :param wait_for: the line that it prints when it is ready.
+    """
+    more: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(
+        argv, executable=program, cwd=folder, user=uid, group=uid, extra_groups=[], **more
+    ) as process:
+        try:
+            if wait_for:
+                assert process.stdout is not None
+                assert process.stdout.readline().strip() == wait_for
+            yield process
+        finally:
+            process.kill()
 
 
 def open_way(folder: Path) -> Path:

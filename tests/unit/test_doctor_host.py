@@ -10,12 +10,13 @@ from typing import Any, Final
 
 import pytest
 
+from dnsrenew.base.found import printable
 from dnsrenew.base.values import replace
 from dnsrenew.dns.server_ports import ServerPort
 from dnsrenew.doctor.host.dns_port import Unqueried, judge_port_53
 from dnsrenew.doctor.host.firewall import judge_firewall
 from dnsrenew.doctor.host.internet import PlainAnswer, judge_internet, sign_in_page
-from dnsrenew.doctor.host.machine import Family, Listener, OutboundRoute, PortFailure, ThisHost, clean, link_of
+from dnsrenew.doctor.host.machine import Family, Listener, OutboundRoute, PortFailure, ThisHost, link_of
 from dnsrenew.doctor.host.outbound import judge_ipv6, judge_vpn
 from dnsrenew.doctor.host.packet_path import Packet
 from dnsrenew.doctor.host.ports import judge_listening, judge_own, judge_port
@@ -254,8 +255,8 @@ def test_every_reason_for_a_closed_port_has_its_sentence() -> None:
         assert check.evidence["error"] == errno.errorcode[number]
         seen.add(check.summary)
     assert len(seen) == 4
-    named = judge_port(":443", PortFailure("port-taken", 98, ""), Host(Listener("::", 443, 7, "x")), SPEC, ())
-    assert "x (process 7)" in named.summary
+    named = judge_port(":443", PortFailure("port-taken", 98, ""), Host(Listener("::", 443, 7, "x", "joe")), SPEC, ())
+    assert "x (process 7 of joe)" in named.summary
     assert verdict(judge_port(":80", PortFailure("port-taken", 98, ""), Host(), None, HTTP)) == ("ok", ())
 
 
@@ -300,7 +301,7 @@ def test_a_route_that_listens_itself_takes_every_family() -> None:
 
 def test_names_that_others_choose_are_cleaned() -> None:
     """The name of a process is cleaned and cut."""
-    assert clean("a\x1b]0;b\n\u202ec" + "d" * 99) == "a]0;bc" + "d" * 26
+    assert printable("a\x1b]0;b\n\u202ec" + "d" * 99) == "a]0;bc" + "d" * 26
 
 
 # ── the firewall ────────────────────────────────────────────────────────────────────────

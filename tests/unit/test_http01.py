@@ -20,6 +20,7 @@ import pytest
 from dnsrenew.base import threads
 from dnsrenew.base.open_folder import HANDLES, OpenFolder
 from dnsrenew.base.public_files import PublicFiles
+from dnsrenew.base.users import user_name
 from dnsrenew.challenges import listeners as challenge_listeners
 from dnsrenew.challenges import server as challenge_server
 from dnsrenew.challenges.http01 import listener, server
@@ -400,7 +401,7 @@ def test_a_taken_port_names_who_has_it(listeners: HttpListeners, port: int, take
             assert caught.value.evidence["errno"] == errno.EADDRINUSE
             if Path("/proc/net/tcp").exists():
                 assert caught.value.evidence["pid"] == os.getpid()
-                assert f"(process {os.getpid()})" in caught.value.message
+                assert f"(process {os.getpid()} of {user_name(os.geteuid())})" in caught.value.message
     listeners.check(f":{port}")  # and it can be had when the other one is gone
 
 
@@ -520,9 +521,10 @@ def fake_proc(root: Path, rows: Sequence[str], processes: Mapping[int, tuple[str
     return str(root)
 
 
-def row(port: int, inode: int, state: str = "0A") -> str:
+def row(port: int, inode: int, state: str = "0A", uid: int = 0) -> str:
     """Return one line of /proc/net/tcp."""
-    return f"   0: 00000000:{port:04X} 00000000:0000 {state} 00000000:00000000 00:00000000 00000000 0 0 {inode} 1 0 100"
+    queues = "00000000:00000000 00:00000000 00000000"
+    return f"   0: 00000000:{port:04X} 00000000:0000 {state} {queues} {uid} 0 {inode} 1 0 100"
 
 
 def test_the_owner_is_the_first_process_that_holds_the_socket(tmp_path: Path) -> None:
@@ -532,16 +534,16 @@ def test_the_owner_is_the_first_process_that_holds_the_socket(tmp_path: Path) ->
         1200: ("nginx", ["/dev/null", "socket:[77]"]),
         812: ("nginx", ["socket:[77]"]),
     }
-    proc = fake_proc(tmp_path, [row(81, 76), row(80, 75, "01"), row(80, 77)], processes)
-    assert owner_of(80, proc) == PortOwner(812, "nginx")
+    proc = fake_proc(tmp_path, [row(81, 76), row(80, 75, "01"), row(80, 77, uid=54321)], processes)
+    assert owner_of(80, proc) == PortOwner(812, "nginx", "54321")
 
 
 def test_the_name_of_the_owner_is_printable(tmp_path: Path) -> None:
     """Any local user chooses the name of a program: its line breaks and escape sequences stay out of messages."""
     processes = {812: ("x.\n+ ok\x1b[2J" + "y" * 100, ["socket:[77]"]), 900: ("\x1b\n", ["socket:[78]"])}
     proc = fake_proc(tmp_path, [row(80, 77), row(443, 78)], processes)
-    assert owner_of(80, proc) == PortOwner(812, "x.+ ok[2Jyyyyyy")
-    assert owner_of(443, proc) == PortOwner(900, "a program")
+    assert owner_of(80, proc) == PortOwner(812, "x.+ ok[2J" + "y" * 23, "root")
+    assert owner_of(443, proc) == PortOwner(900, "a program", "root")
 
 
 def test_an_owner_that_cannot_be_told(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ WEBROOT_READ_ONLY: Final = Text(
 )
 PORT_TAKEN: Final = Text(
     "http-port-taken",
-    "Port {port}, which http-01 needs, is in use by {owner} (process {pid}).",
+    "Port {port}, which http-01 needs, is in use by {owner} (process {pid} of {user}).",
     "Set webroot to the folder that this program serves, stop the program, or use dns-01, which needs no port.",
 )
 PORT_TAKEN_UNKNOWN: Final = Text(

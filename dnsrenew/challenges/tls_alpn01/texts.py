@@ -33,7 +33,7 @@ NOT_SERVED: Final = Text(
 )
 PORT_TAKEN: Final = Text(
     "tls-alpn-port-taken",
-    "Port {port}, which tls-alpn-01 needs, is in use by {owner} (process {pid}).",
+    "Port {port}, which tls-alpn-01 needs, is in use by {owner} (process {pid} of {user}).",
     "Stop the program while the certificate is renewed, or use dns-01, which needs no port.",
 )
 PORT_TAKEN_UNKNOWN: Final = Text(

@@ -8,13 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import host_port
+from dnsrenew.base.found import printable
 from dnsrenew.base.values import replace
 from dnsrenew.doctor.host import texts
 from dnsrenew.doctor.host.machine import (
     FAMILIES,
     LABELS,
     Family,
-    clean,
     family_of,
     machine,
     outbound_routes,
@@ -133,7 +133,7 @@ def _closed(
     one = found[closed[0]].evidence
     evidence = {"port": port, "families": [LABELS[family] for family in closed], **one}
     if before:
-        opens = {**evidence, "before": clean(os.path.basename(before[0]))}
+        opens = {**evidence, "before": printable(os.path.basename(before[0]))}
         return Check.of(texts.FIREWALL_BEFORE, "unknown", opens, blocks=HTTP)
     text = _CLOSED[rules.manager(one)]
     blocks = HTTP if len(closed) == len(found) else ()  # a CA that finds one family closed tries the other

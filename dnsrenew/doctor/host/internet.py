@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from dnsrenew.base import host_port, names, threads
+from dnsrenew.base.found import printable
 from dnsrenew.base.values import Frozen
 from dnsrenew.doctor.host import texts
-from dnsrenew.doctor.host.machine import Family, OutboundRoute, clean, outbound_routes
+from dnsrenew.doctor.host.machine import Family, OutboundRoute, outbound_routes
 from dnsrenew.doctor.table import ALL
 from dnsrenew.errors import Cancelled, DnsRenewError
 from dnsrenew.model import CA, Check
@@ -213,7 +214,7 @@ def _plain_answer(host: str) -> PlainAnswer:
     try:
         response = client.request("GET", f"http://{_in_url(host)}/", timeout=_HTTP_SECONDS, max_bytes=_MAX_BODY)
     except HttpFailure as failure:
-        return PlainAnswer(host, leads_to=clean(failure.leads_to, _MAX_HOST))
+        return PlainAnswer(host, leads_to=printable(failure.leads_to, _MAX_HOST))
     finally:
         client.close()
     return PlainAnswer(host, response.status)

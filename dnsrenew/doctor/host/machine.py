@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.base import host_port
+from dnsrenew.base.found import printable, running_program
 from dnsrenew.base.public_addresses import is_public
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import ChallengeError
@@ -30,7 +31,6 @@ _ELSEWHERE: Final[dict[Family, tuple[Any, ...]]] = {
     "ipv6": (socket.AF_INET6, ("2001:503:ba3e::2:30", 80)),
 }
 """An address that is surely public: that of a.root-servers.net."""
-_MAX_NAME: Final = 32
 _CONNECT_SECONDS: Final = 1.0
 _IFF_TUN: Final = 1  # in tun_flags (linux/if_tun.h); a tap device is the outbound route of many containers
 
@@ -52,12 +52,14 @@ class Listener(Frozen):
 
     :ivar pid: of the process that opened it; None: only root may see it.
     :ivar program: its name; empty if it is unknown.
+    :ivar user: the name of its user; empty if it is unknown.
     """
 
     address: str
     port: int
     pid: int | None = None
     program: str = ""
+    user: str = ""
 
 
 class PortFailure(Frozen):
@@ -98,7 +100,7 @@ class ThisHost:
 
         up = psutil.net_if_stats()
         return {
-            clean(name): [
+            printable(name): [
                 each.address.partition("%")[0] for each in its if each.family in {socket.AF_INET, socket.AF_INET6}
             ]
             for name, its in psutil.net_if_addrs().items()
@@ -116,7 +118,7 @@ class ThisHost:
         except (psutil.Error, OSError):  # macOS shows them only to root
             return None
         return [
-            Listener(one.laddr[0], port, one.pid, _program(one.pid))
+            Listener(one.laddr[0], port, one.pid, *_program(one.pid))
             for one in sockets
             if one.status == psutil.CONN_LISTEN and one.laddr and one.laddr[1] == port
         ]
@@ -184,11 +186,6 @@ def family_of(address: str) -> Family:
     return "ipv6" if ":" in address else "ipv4"
 
 
-def clean(text: str, most: int = _MAX_NAME) -> str:
-    """Return a text that others may have chosen as printable characters only, cut."""
-    return "".join(letter for letter in text if letter.isprintable()).strip()[:most]
-
-
 def is_loopback(address: str) -> bool:
     """Tell whether only this host reaches an address."""
     import ipaddress
@@ -231,10 +228,7 @@ def _lines(file: Path) -> Iterator[str]:
         return
 
 
-def _program(pid: int | None) -> str:
-    import psutil
-
-    try:
-        return clean(psutil.Process(pid).name()) if pid is not None else ""
-    except (psutil.Error, OSError):
-        return ""
+def _program(pid: int | None) -> tuple[str, str]:
+    """Return the name of a program, and that of its user."""
+    its = running_program(pid) if pid is not None else None
+    return (its.name, its.user) if its is not None else ("", "")

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import host_port
+from dnsrenew.base.found import printable
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.doctor.host import texts
 from dnsrenew.doctor.host.firewall import verdict_of
@@ -19,7 +20,6 @@ from dnsrenew.doctor.host.machine import (
     Listener,
     PortFailure,
     ThisHost,
-    clean,
     family_of,
     is_loopback,
     listeners,
@@ -101,7 +101,7 @@ def _taken(evidence: Mapping[str, Any], spec: CertificateSpec | None, blocks: tu
     if spec is None:
         return Check.of(texts.PORT_IN_USE if evidence["owner"] else texts.PORT_IN_USE_UNKNOWN, "ok", evidence)
     if spec.before:
-        before = {**evidence, "before": clean(os.path.basename(spec.before[0]))}
+        before = {**evidence, "before": printable(os.path.basename(spec.before[0]))}
         return Check.of(texts.PORT_FREED_BEFORE, "ok", before)
     if evidence["owner"]:
         text = texts.PORT_TAKEN if blocks == HTTP or evidence["port"] == _PORT else texts.PORT_TAKEN_TLS
@@ -113,8 +113,8 @@ def _taken(evidence: Mapping[str, Any], spec: CertificateSpec | None, blocks: tu
 def _owner(here: ThisHost, port: int) -> dict[str, Any]:
     for one in here.listeners(port) or ():
         if one.program:
-            return {"owner": one.program, "pid": one.pid, "address": one.address}
-    return {"owner": None, "pid": None}
+            return {"owner": one.program, "pid": one.pid, "user": one.user or "?", "address": one.address}
+    return {"owner": None, "pid": None, "user": None}
 
 
 # ── does a web server listen ────────────────────────────────────────────────────────────

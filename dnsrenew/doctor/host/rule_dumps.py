@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.base import subprocesses
+from dnsrenew.base.found import printable
 from dnsrenew.base.values import Frozen
 from dnsrenew.doctor.host.iptables_rules import read_iptables, table_names
-from dnsrenew.doctor.host.machine import clean
 from dnsrenew.doctor.host.nft_rules import read_nft, tables_of
 from dnsrenew.doctor.host.packet_path import Judgement, Packet, judge
 
@@ -85,11 +85,11 @@ def _iptables(context: Context, program: str) -> str | None:
 def rule_text(context: Context, evidence: Mapping[str, Any]) -> str:
     """Return a rule as its program writes it; nft's JSON has only its number."""
     if "rule" in evidence or "handle" not in evidence:
-        return clean(str(evidence.get("rule", "?")), _MAX_RULE)
+        return printable(str(evidence.get("rule", "?")), _MAX_RULE)
     where = tuple(str(evidence[key]) for key in ("family", "table", "chain"))
     lines = (_output(context, ("nft", "--handle", "list", "chain", *where)) or "").splitlines()
     mark = f" # handle {evidence['handle']}"
-    return next((clean(line.removesuffix(mark), _MAX_RULE) for line in lines if line.endswith(mark)), "?")
+    return next((printable(line.removesuffix(mark), _MAX_RULE) for line in lines if line.endswith(mark)), "?")
 
 
 def can_read() -> bool:

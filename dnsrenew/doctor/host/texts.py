@@ -143,7 +143,9 @@ _HTTP_TAKEN: Final = (
 
 PORT_FREE: Final = Text("port-80-free", "Port {port} can be opened.", "")
 PORT_IN_USE: Final = Text(
-    "port-80-free", "Port {port} is in use by {owner} (process {pid}), which can serve http-01 by a webroot.", ""
+    "port-80-free",
+    "Port {port} is in use by {owner} (process {pid} of {user}), which can serve http-01 by a webroot.",
+    "",
 )
 PORT_IN_USE_UNKNOWN: Final = Text(
     "port-80-free", "Port {port} is in use, by a program that can serve http-01 by a webroot.", ""
@@ -151,10 +153,10 @@ PORT_IN_USE_UNKNOWN: Final = Text(
 PORT_FREED_BEFORE: Final = Text(
     "port-80-free", "Port {port} is in use now; {before} is run before a renewal and is to free it.", ""
 )
-PORT_TAKEN: Final = Text("port-80-free", "Port {port} is in use by {owner} (process {pid}).", _HTTP_TAKEN)
+PORT_TAKEN: Final = Text("port-80-free", "Port {port} is in use by {owner} (process {pid} of {user}).", _HTTP_TAKEN)
 PORT_TAKEN_TLS: Final = Text(
     "port-443-free",
-    "Port {port} is in use by {owner} (process {pid}).",
+    "Port {port} is in use by {owner} (process {pid} of {user}).",
     "Stop {owner} with `before` and start it again with `after`, or use a dns-01 route, which needs no port.",
 )
 PORT_TAKEN_UNKNOWN: Final = Text(

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import subprocesses
+from dnsrenew.base.found import printable
 from dnsrenew.doctor.host import texts
-from dnsrenew.doctor.host.machine import clean
 from dnsrenew.doctor.table import HTTP
 from dnsrenew.model import Check
 
@@ -42,7 +42,7 @@ def judge_windows(context: Context, port: int) -> Check:
 def judge_profiles(found: Mapping[str, Any], port: int) -> Check:
     """Return the check, from the rules about the port and the profiles."""
     evidence = {"port": port}
-    rules = [(clean(str(rule.get("name")), 80), rule.get("action")) for rule in found.get("rules") or ()]
+    rules = [(printable(str(rule.get("name")), 80), rule.get("action")) for rule in found.get("rules") or ()]
     blocking = [name for name, action in rules if action == "Block"]
     allowing = [name for name, action in rules if action == "Allow"]
     if all(profile.get("enabled") == "False" for profile in found.get("profiles") or [{}]):
