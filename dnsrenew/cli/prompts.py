@@ -71,7 +71,8 @@ class TerminalPerson:
         columns = err.size()[0]
         shown = say(prompt.shown) or prompt.default
         end = texts.PROMPT.format(default=shown) if shown else ""
-        text = [bold(line) for line in formatting.wrap(say(prompt.text), columns, f"{yellow('?')} ", "  ")]
+        asked = "\n".join(map(say, (prompt.text, *prompt.lines)))
+        text = [bold(line) for line in formatting.wrap(asked, columns, f"{yellow('?')} ", "  ")]
         fits = columns is None or formatting.width(text[-1]) + len(end) + 1 < columns - _ROOM
         if end:
             text = [*text[:-1], f"{text[-1]} {end}"] if fits else [*text, f"  {end}"]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import ssl
 import subprocess
 import unicodedata
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +21,7 @@ from tests.kit import servers
 from tests.kit.deployments import make_certificate
 from tests.kit.dialogue import Dialogue
 from tests.kit.processes import wait_until
+from tests.kit.users import NOBODY, as_root, open_way, started
 from tests.lab import Lab
 from tests.lab.settings import to_toml
 from tests.lab.workspace import Workspace
@@ -229,6 +232,101 @@ def test_in_chinese(newcomer: Newcomer) -> None:
     assert [line for line in wide if " " in line.strip() and str(newcomer.workspace.path)[:20] not in line] == []
     assert not re.search(r"\b(Which|Do you|The company|Wrote|valid until)\b", talk.text)
     assert newcomer.account["tsig_secret"] not in talk.text
+
+
+# ── servers of another user ─────────────────────────────────────────────────────────────
+
+_LOOP: Final = "echo ready; read -r end"
+EVIL_NGINX: Final = """
+events {{}}
+http {{ server {{
+    listen 443 ssl; server_name www.{zone};
+    ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem;
+}} }}
+"""
+EVIL_HASS: Final = "http:\n  ssl_certificate: {folder}/cert.pem\n  ssl_key: {folder}/key.pem\n"
+_NOT_YOURS: Final = "not yours: name its files yourself"
+
+
+@pytest.fixture
+def strangers(tmp_path: Path) -> Iterator[dict[str, int]]:
+    """Processes of nobody that call themselves nginx, Home Assistant, HFS and Jellyfin: their names and numbers.
+
+    Their configurations name files of nobody.
+    """
+    folder = open_way(tmp_path) / "evil"
+    folder.mkdir()
+    content = {
+        "loop.sh": _LOOP,
+        "nginx.conf": EVIL_NGINX,
+        "configuration.yaml": EVIL_HASS,
+        "config.yaml": "port: 8099\n",
+    }
+    for name, text in {**content, "cert.pem": "", "key.pem": ""}.items():
+        (folder / name).write_text(text.format(folder=folder, zone=ZONE))
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, NOBODY, NOBODY)
+    bash, loop, sleep = shutil.which("bash") or "", str(folder / "loop.sh"), shutil.which("sleep") or ""
+    with ExitStack() as stack:
+
+        def start(*argv: str, program: str = bash, wait_for: str = "ready") -> int:
+            return stack.enter_context(started(argv, program, folder, wait_for=wait_for)).pid
+
+        yield {
+            "nginx": start("nginx", loop, "-c", str(folder / "nginx.conf")),
+            "homeassistant": start("hass", loop, "-c", str(folder)),
+            "jellyfin": start("jellyfin", loop),
+            "hfs": start("hfs", "1000", program=sleep, wait_for=""),
+        }
+
+
+@as_root
+def test_the_servers_of_another_user(newcomer: Newcomer, strangers: dict[str, int], tmp_path: Path) -> None:
+    """They are listed with their user, are no default answer, and cannot be chosen; root's own nginx is the default."""
+    site = tmp_path / "site"
+    site.mkdir()
+    servers.place(site, make_certificate(tmp_path / "old"))
+    with servers.nginx(site) as nginx, newcomer.talk(schedule=False, rehearse=False) as talk:
+        first_questions(talk)
+        talk.answer("Which DNS host", "rfc2136")
+        account_questions(talk, newcomer.account)
+        talk.expect("Which of these servers")
+        listed = " ".join(talk.expect("]:").split())
+        default = re.split(r",\s*", listed.rpartition("[")[2])
+        for key, pid in strangers.items():
+            found = re.search(rf"(\d+)\. ({key}\S*) \(process {pid} of nobody\): {_NOT_YOURS}", listed)
+            assert found is not None, listed
+            assert found[2] not in default
+            for answer in found.groups():
+                talk.type(answer)
+                talk.expect(f"(process {pid} of nobody): not yours")
+                talk.expect("name it")
+                talk.expect("]:")
+        own = re.search(rf"(\d+)\. (nginx\S*) \({re.escape(str(site / 'nginx.conf'))}\): ready", listed)
+        assert own is not None, listed
+        assert own[2] in default
+        talk.type(own[1])
+        assert talk.end() == 0, talk.text
+        leaf = (newcomer.workspace.store / "certificates" / f"www.{ZONE}" / "current" / "cert.pem").read_text()
+        wait_until(lambda: ssl.get_server_certificate(("127.0.0.1", nginx.port)) == leaf)
+    assert (tmp_path / "evil" / "key.pem").read_text() == ""
+    assert "nobody" not in newcomer.config.read_text()
+
+
+@as_root
+def test_the_servers_of_another_user_where_nothing_is_asked(newcomer: Newcomer, strangers: dict[str, int]) -> None:
+    """Where nothing is asked, they are listed too. The name of one is a wrong answer."""
+    answers = newcomer.answers(domains=[f"www.{ZONE}"], agree_terms=True, rehearse=False, provider="rfc2136",
+                               **newcomer.account_options)  # fmt: skip
+    status, document = newcomer.run_json("--answers", str(answers), "--deploy", "jellyfin")
+    assert (status, document["error"]["code"]) == (2, "init-answer-wrong"), document
+    assert newcomer.left() == []
+    newcomer.workspace.env.update(LANG="zh_CN.UTF-8", LC_ALL="zh_CN.UTF-8")
+    done = newcomer.run("--answers", str(answers))
+    assert done.returncode == 0, done.stderr
+    for pid in strangers.values():
+        assert f"（用户 nobody 的进程 {pid}）：不是您的" in done.stderr
+    assert 'to = "' not in newcomer.config.read_text().partition("# What gets")[0]
 
 
 # ── wrong answers ───────────────────────────────────────────────────────────────────────

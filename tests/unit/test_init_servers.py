@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
+import tomllib
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dnsrenew.base.found import RunningProgram
+from dnsrenew.base.found import Discovery, RunningProgram
 from dnsrenew.base.values import replace
 from dnsrenew.errors import ConfigError
 from dnsrenew.runtime.context import Context
 from dnsrenew.setup.init import deployments
 from dnsrenew.setup.init.draft import InitDraft, InitSurroundings
+from dnsrenew.setup.init.question import Doubt, Question
+from dnsrenew.setup.init.questions import questions
 from dnsrenew.setup.init.server import FoundServer, ServerHost, argument, words
-from dnsrenew.setup.init.servers import find_servers
+from dnsrenew.setup.init.servers import find_servers, this_server_host
+from dnsrenew.translation import Translator
+from tests.kit.users import NOBODY, acting_as, as_root, open_way, started
 
 DOMAIN = "www.example.org"
 
@@ -93,6 +101,15 @@ http:
 """
 
 
+DAEMON = 1
+"""An ordinary user: its primary group has its name and no other member."""
+
+
+def deploy_question() -> Question:
+    """The question about the servers."""
+    return next(each for each in questions() if each.key == "deploy")
+
+
 class Machine:
     """A machine with a folder for its files."""
 
@@ -110,9 +127,8 @@ class Machine:
     def program(self, name: str, *command: str, unit: str = "", **more: Any) -> None:
         """Start a program, of a systemd service."""
         pid = 100 + len(self.programs)
-        self.programs.append(RunningProgram(pid, name, command, **more))
-        if unit:
-            self.file(f"/proc/{pid}/cgroup", f"0::/system.slice/{unit}.service\n")
+        own = {"uid": os.geteuid() if hasattr(os, "geteuid") else None, "user": "root"}
+        self.programs.append(RunningProgram(pid, name, command, unit=unit, **{**own, **more}))
 
     @property
     def host(self) -> ServerHost:
@@ -162,7 +178,7 @@ def test_nginx_of_a_package(machine: Machine) -> None:
     machine.file("/etc/nginx/nginx.conf", NGINX)
     machine.file("/etc/nginx/sites-enabled/default", SITES)
     machine.program("nginx", "nginx:", "master", "process", "/usr/sbin/nginx", "-g", "daemon", "on;", unit="nginx")
-    machine.program("nginx", "nginx:", "worker", "process")
+    machine.program("nginx", "nginx:", "worker", "process", parent=100)
     found = machine.found()
     assert found.names == ("example.org", "www.example.org", "other.example.net")
     assert machine.entry() == {
@@ -330,8 +346,7 @@ def test_hfs(machine: Machine, text: str, https: bool | None, program: tuple[str
 def test_a_server_in_a_container(machine: Machine) -> None:
     """A server in a container is ignored, because its files are not those of this machine."""
     machine.file("/etc/nginx/nginx.conf", NGINX)
-    machine.program("nginx", "nginx:", "master", "process", "nginx", "-g", "daemon", "off;")
-    machine.file("/proc/100/cgroup", "0::/system.slice/docker-0123.scope\n")
+    machine.program("nginx", "nginx:", "master", "process", "nginx", "-g", "daemon", "off;", is_elsewhere=True)
     assert find_servers(machine.host) == []
 
 
@@ -362,6 +377,154 @@ def test_a_server_that_belongs_to_root(machine: Machine) -> None:
         deployments.named(["nginx"], draft)
     assert caught.value.code == "init-answer-wrong"
     assert "as root" in caught.value.fix
+
+
+# ── whose server ────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def others(machine: Machine) -> Machine:
+    """A machine with a server of root, and with processes of nobody that call themselves servers."""
+    machine.file("/etc/nginx/nginx.conf", SITES)
+    evil = machine.file("/home/evil/nginx.conf", SITES.replace("/etc/nginx/tls", "/home/evil"))
+    machine.file("/home/evil/config.yaml", "port: 8080\nbase_url: https://evil.example.net\n")
+    for path in (machine.root / "home/evil", *(machine.root / "home/evil").iterdir()):
+        os.chown(path, NOBODY, NOBODY)
+    for number in range(3):  # the first is older than root's
+        machine.program("bash", "nginx", "-c", evil, uid=NOBODY, user="nobody")
+        if number == 0:
+            machine.program("nginx", "nginx", "-c", "/etc/nginx/nginx.conf")
+    machine.program("sleep", "hfs", folder="/home/evil", uid=NOBODY, user="nobody")
+    machine.program("caddy", "caddy", "run", uid=NOBODY, user="nobody")
+    machine.program("python3", "/usr/bin/python3", "-m", "http.server", uid=NOBODY, user="nobody")
+    return machine
+
+
+@as_root
+def test_the_servers_of_another_user(others: Machine) -> None:
+    """Servers of others are listed last, with their user, once of a kind. They are no default, and name no domain."""
+    found = [(server.key, server.user, server.config) for server in others.draft().servers]
+    assert found == [
+        ("nginx", "", "/etc/nginx/nginx.conf"),
+        ("hfs", "nobody", ""),
+        ("nginx-2", "nobody", ""),
+        ("caddy", "nobody", ""),
+    ]
+    assert all(not server.names and not server.options for server in others.draft().servers[1:])
+    prompt = deploy_question().prompt(others.draft())
+    assert prompt.default == "nginx"
+    strange = [line for line in prompt.lines if "nobody" in line]
+    assert strange == [
+        "2. hfs (process 104 of nobody): not yours: name its files yourself",
+        "3. nginx-2 (process 100 of nobody): not yours: name its files yourself",
+        "4. caddy (process 105 of nobody): not yours: name its files yourself",
+    ]
+    assert Translator("zh").message(strange[1]) == "3. nginx-2（用户 nobody 的进程 100）：不是您的：请自行写出其文件"
+
+
+@as_root
+@pytest.mark.parametrize("answer", ["2", "hfs", "3", "nginx-2", "4", "caddy"])
+def test_the_server_of_another_user_is_chosen(others: Machine, answer: str) -> None:
+    """A server of another user cannot be chosen; the error says what to write instead."""
+    with pytest.raises(ConfigError) as caught:
+        deployments.named([answer], others.draft())
+    assert (caught.value.code, caught.value.evidence["user"]) == ("init-answer-wrong", "nobody")
+    entry = re.search(r"\{.*\}", caught.value.fix)
+    assert entry is not None
+    paths = count()
+    ready = re.sub("PATH", lambda _: f"/srv/{next(paths)}", entry[0]).replace("PORT", "8080")
+    draft = others.draft()
+    deploy_question().check(draft, [tomllib.loads(f"x = {ready}")["x"]], Doubt())
+    assert len(draft.deployments) == 1
+
+
+@as_root
+def test_a_server_of_ours_with_the_configuration_of_others(machine: Machine) -> None:
+    """Root's server whose configuration another user can change is not trusted; the part of the path is named."""
+    config = machine.file("/srv/joe/nginx.conf", SITES)
+    os.chown(machine.root / "srv/joe", NOBODY, NOBODY)
+    machine.program("nginx", "nginx", "-c", config)
+    with pytest.raises(ConfigError) as caught:
+        deployments.named(["1"], machine.draft())
+    assert str(machine.root / "srv/joe") in caught.value.message
+
+
+@as_root
+@pytest.mark.parametrize("mode", [0o755, 0o1777])
+def test_what_a_configuration_names_in_a_folder_of_others(machine: Machine, mode: int) -> None:
+    """Included files of others are not read, and certificates in their folders are not written: new files are."""
+    machine.file("/etc/nginx/nginx.conf", f"http {{ include /srv/joe/*.conf; {SITES} }}")
+    included = machine.file("/srv/joe/site.conf", SITES.replace("example.org", "evil.example.net"))
+    for path in (machine.root / "srv/joe", machine.root / included[1:]):
+        os.chown(path, NOBODY, NOBODY)
+    tls = machine.root / "etc/nginx/tls"
+    tls.mkdir()
+    (tls / "site.key").touch()
+    os.chown(tls / "site.key", NOBODY, NOBODY)
+    machine.program("nginx", "nginx", unit="nginx")
+    assert "evil.example.net" not in machine.found().names
+    assert machine.entry()["owner"] == "nobody"  # root's folder: root has given it away
+    if mode == 0o755:
+        os.chown(tls, NOBODY, NOBODY)
+    tls.chmod(mode)
+    (planned,) = deployments.plan(machine.found(), machine.draft())
+    assert planned.entry["certificate"] == f"{machine.draft().folder}/live/{DOMAIN}/fullchain.pem"
+    assert planned.entry.keys().isdisjoint({"owner", "group"})
+    assert planned.changes
+
+
+@as_root
+@pytest.mark.parametrize(
+    ("user", "owner", "mode", "target"),
+    [
+        ("", 0, 0o755, "haproxy"),
+        ("", 0, 0o1777, "files"),
+        ("", NOBODY, 0o755, "files"),
+        ("daemon", 1, 0o2775, "haproxy"),
+        ("daemon", NOBODY, 0o755, "files"),
+    ],
+)
+def test_the_folder_of_the_socket_of_haproxy(machine: Machine, user: str, owner: int, mode: int, target: str) -> None:
+    """The private key goes to a socket only where root, or HAProxy's own user as on Debian, can put one."""
+    its = f"global\n    user {user}\n" if user else ""
+    machine.file("/etc/haproxy/haproxy.cfg", its + HAPROXY)
+    folder = machine.root / "run/haproxy"
+    folder.mkdir(parents=True)
+    os.chown(folder, owner, owner)
+    folder.chmod(mode)
+    machine.program("haproxy", "/usr/sbin/haproxy", "-Ws", "-f", "/etc/haproxy/haproxy.cfg", unit="haproxy")
+    assert machine.entry()["to"] == target
+
+
+@as_root
+def test_the_command_line_of_a_service(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The main process of a system's service is believed that it runs, but not what its command line says."""
+    monkeypatch.setattr(Discovery, "_is_main_process", lambda _, program: program.unit == "caddy")
+    machine.file("/etc/caddy/Caddyfile", CADDYFILE)
+    log = machine.file("/var/log/messages", CADDYFILE.replace("/etc/caddy", "/etc/cron.d"))
+    machine.program("caddy", "caddy", "run", "--config", log, unit="caddy", uid=NOBODY, user="caddy")
+    assert machine.entry()["certificate"] == "/etc/caddy/site.pem"
+    machine.programs[0] = replace(machine.programs[0], unit="php-fpm")
+    assert machine.found().distrust
+
+
+@as_root
+def test_the_servers_of_an_ordinary_user(tmp_path: Path) -> None:
+    """The user's own server is found in a home folder that umask 002 has made; that of a third user is not trusted."""
+    home = open_way(tmp_path) / "home"
+    home.mkdir()
+    (home / "config.yaml").write_text("port: 8080\n")
+    for path, mode in ((home, 0o775), (home / "config.yaml", 0o664)):
+        os.chown(path, DAEMON, DAEMON)
+        path.chmod(mode)
+    sleep = shutil.which("sleep") or ""
+    find_servers(this_server_host())  # loads what that user may not read in a test
+    with started(["hfs", "100"], sleep, home, uid=DAEMON), started(["hfs", "100"], sleep, home):
+        with acting_as(DAEMON):
+            host = this_server_host()
+            found = [server for server in find_servers(host) if server.key.startswith("hfs")]
+        assert [server.config for server in found if not server.distrust] == [str(home / "config.yaml")]
+        assert "nobody" in [server.user for server in found if server.distrust]
 
 
 def test_nothing_runs(machine: Machine) -> None:

@@ -70,10 +70,13 @@ def plan(server: FoundServer, draft: InitDraft) -> list[PlannedDeployment]:
 
 
 def _is_foreign(pair: ConfiguredPair, host: ServerHost) -> bool:
-    """Tell whether the files of a pair are another program's, or their names are not fixed."""
+    """Tell whether the files of a pair are another program's, their names not fixed, or their folder open to others."""
     paths = [path for path in (pair.certificate, pair.key) if path]
     named = any("$" in path or not os.path.isabs(path) or any(part in path for part in _FOREIGN) for path in paths)
-    return named or any(os.path.islink(host.inside(path)) for path in paths)
+    return named or any(
+        os.path.islink(host.inside(path)) or host.weakness(os.path.dirname(path), any_entry=True) is not None
+        for path in paths
+    )
 
 
 def _in_place(server: FoundServer, pair: ConfiguredPair, draft: InitDraft) -> PlannedDeployment:
@@ -189,7 +192,7 @@ def named(words: Sequence[str], draft: InitDraft) -> list[PlannedDeployment]:
 def choose(words: Sequence[str], draft: InitDraft) -> list[FoundServer]:
     """Return the servers with these names or numbers; none for ``none``.
 
-    :raises ConfigError: there is no such server.
+    :raises ConfigError: there is no such server, or it is not trusted.
     """
     if [word.lower() for word in words] in ([], ["none"], ["no"], ["-"]):
         return []
@@ -197,12 +200,21 @@ def choose(words: Sequence[str], draft: InitDraft) -> list[FoundServer]:
     chosen: dict[str, FoundServer] = {}
     for word in words:
         found = _server(word.lower(), servers)
+        if found is not None and found.distrust:
+            raise strange(found)
         if found is None:
-            known = [server.key for server in servers]
+            known = [server.key for server in servers if not server.distrust]
             text = texts.SERVER_UNKNOWN if known else texts.SERVER_NONE
             raise ConfigError.of(text, answer=word, known=known)
         chosen[found.key] = found
     return list(chosen.values())
+
+
+def strange(server: FoundServer) -> ConfigError:
+    """Return why a server that is not trusted gets nothing."""
+    text = texts.HFS_STRANGE if server.key.startswith("hfs") else texts.SERVER_STRANGE
+    fields = {"server": server.title, "pid": server.pid, "user": server.user, "reason": server.distrust}
+    return ConfigError.of(text, **fields)
 
 
 def _server(word: str, servers: Sequence[FoundServer]) -> FoundServer | None:

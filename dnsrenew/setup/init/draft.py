@@ -50,6 +50,7 @@ class Prompt(Frozen):
     :ivar default: the answer of an empty line; "" if there is none.
     :ivar shown: the default as it is shown; "": as it is.
     :ivar is_secret: whether the answer is not shown while it is typed.
+    :ivar lines: what can be chosen, below the question.
     """
 
     text: str
@@ -57,6 +58,7 @@ class Prompt(Frozen):
     default: str = ""
     shown: str = ""
     is_secret: bool = False
+    lines: tuple[str, ...] = ()
 
     def with_default(self, answer: str) -> Prompt:
         """Return the same question with another default."""

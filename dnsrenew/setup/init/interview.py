@@ -33,13 +33,15 @@ def interview(draft: InitDraft, answers: Answers, person: Person, *, is_attended
     needed = [] if is_attended else [each.key for each in every if each.missing is None]
     check_forms(draft, answers, [key for key in needed if not _is_given(answers, key)])
     for question in every:
-        if question.key in answers.given:
-            _check_given(question, draft, answers, person)
-        elif not question.applies(draft):
-            continue
-        elif is_attended:
+        is_given, applies = question.key in answers.given, question.applies(draft)
+        if applies and is_attended and not is_given:
             ask(question, draft, person)
-        else:
+            continue
+        for what in question.instead(draft):
+            person.doubt(what)
+        if is_given:
+            _check_given(question, draft, answers, person)
+        elif applies:
             person.wait(partial(question.check, draft, question.missing, Doubt(person.doubt)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dnsrenew.base.values import Frozen
@@ -24,6 +24,7 @@ class Question(Frozen, kw_only=True):
     :ivar applies: whether it is asked.
     :ivar missing: the value in a script that does not give one; None: it has to.
     :ivar ask: asks it in a way of its own, with several prompts.
+    :ivar instead: what is said where it is not asked.
     """
 
     key: str
@@ -33,6 +34,7 @@ class Question(Frozen, kw_only=True):
     applies: Callable[[InitDraft], bool] = lambda _draft: True
     missing: Any = None
     ask: Callable[[InitDraft, Person], None] | None = None
+    instead: Callable[[InitDraft], Sequence[ConfigError]] = lambda _draft: ()
 
 
 class Doubt(Frozen):

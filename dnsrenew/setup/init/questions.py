@@ -174,6 +174,10 @@ def _deploy_prompt(draft: InitDraft) -> Prompt:
 
     lines, default = [], []
     for number, server in enumerate(draft.servers, 1):
+        if server.distrust:
+            fields = {"pid": server.pid, "user": server.user, "reason": server.distrust}
+            lines.append(texts.STRANGE_SERVER_LINE.format(number=number, key=server.key, **fields))
+            continue
         why = deployments.problem(server, draft)
         planned = [] if why else deployments.plan(server, draft)
         note = why or (
@@ -187,8 +191,15 @@ def _deploy_prompt(draft: InitDraft) -> Prompt:
         lines.append(texts.SERVER_LINE.format(number=number, key=server.key, config=config, note=note))
         if not why and not any(each.changes for each in planned):
             default.append(server.key)
-    text = texts.ASK_DEPLOY.format(servers="\n".join(map(str, lines)))
-    return Prompt(text, texts.HELP_DEPLOY, ", ".join(default) or "none", "" if default else texts.SHOWN_NONE)
+    shown = "" if default else texts.SHOWN_NONE
+    return Prompt(texts.ASK_DEPLOY, texts.HELP_DEPLOY, ", ".join(default) or "none", shown, lines=tuple(lines))
+
+
+def _strange_servers(draft: InitDraft) -> list[ConfigError]:
+    """Return why the servers that are not trusted get nothing."""
+    from dnsrenew.setup.init import deployments
+
+    return [deployments.strange(server) for server in draft.servers if server.distrust]
 
 
 def check_deploy(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
@@ -239,7 +250,8 @@ def questions() -> tuple[Question, ...]:
             prompt=_deploy_prompt,
             read=read_list,
             check=check_deploy,
-            applies=lambda draft: bool(draft.servers),
+            applies=lambda draft: not all(server.distrust for server in draft.servers),
+            instead=_strange_servers,
             missing=[],
         ),
         Question(

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.values import Frozen, field
 
 if TYPE_CHECKING:
     from dnsrenew.base.found import RunningProgram
+    from dnsrenew.base.ground import Weakness
 
 _LARGEST: Final = 1 << 20
 """Bytes that are read of a configuration."""
-_UNIT: Final = re.compile(r"/([^/\s]+)\.service\s*$", re.MULTILINE)
-_NO_UNITS: Final = re.compile(r"user@\d+|session-.*|docker|containerd|init|ssh|sshd|cron")
-"""Units that are not those of one server."""
-_CONTAINERS: Final = re.compile(r"docker|libpod|kubepods|containerd|lxc|machine\.slice")
-"""Parts of the control groups of containers, whose files this process does not see."""
 
 
 class ServerHost(Frozen, kw_only=True):
@@ -30,6 +26,7 @@ class ServerHost(Frozen, kw_only=True):
     :ivar programs: what runs.
     :ivar user: the user of this process.
     :ivar is_admin: whether that is root.
+    :ivar discovery: judges what is found.
     """
 
     root: Path
@@ -37,34 +34,26 @@ class ServerHost(Frozen, kw_only=True):
     programs: tuple[RunningProgram, ...]
     user: str
     is_admin: bool
+    discovery: Discovery = field(default_factory=Discovery)
 
     def read(self, path: str) -> str:
-        """Return the text of a configuration file; "" if it cannot be read."""
-        from dnsrenew.base import files
-
+        """Return the text of a configuration file; "" if it cannot be read, or others can change it."""
         try:
-            with files.open_to_read(self.inside(path)) as stream:
-                return stream.read(_LARGEST).decode("utf-8", "replace")
-        except OSError:
+            return self.discovery.read(self.inside(path), _LARGEST).decode("utf-8", "replace")
+        except (UntrustedError, OSError):
             return ""
+
+    def weakness(self, path: str, *, any_entry: bool = False) -> Weakness | None:
+        """Return the part of the way to a file or folder that others can change; None: nothing."""
+        return self.discovery.weakness(self.inside(path), any_entry=any_entry)
 
     def inside(self, path: str) -> Path:
         """Return where a path of this machine is."""
-        return Path(path) if self.root == Path("/") or os.name == "nt" else self.root / path.lstrip("/")
+        return Path(path) if os.name == "nt" else self.root / path.lstrip("/")
 
     def first_file(self, *paths: str) -> str:
         """Return the first path that is a file; "" if none is."""
         return next((path for path in paths if path and self.inside(path).is_file()), "")
-
-    def sees_files_of(self, program: RunningProgram) -> bool:
-        """Tell whether a process has the files of this one: it is in no other container."""
-        its = self.read(f"/proc/{program.pid}/cgroup")
-        return not _CONTAINERS.search(its) or its == self.read("/proc/self/cgroup")
-
-    def unit_of(self, program: RunningProgram) -> str:
-        """Return the name of the system's systemd service that a process belongs to; "" if it belongs to none."""
-        found = _UNIT.findall(self.read(f"/proc/{program.pid}/cgroup"))
-        return next((unit for unit in found if not _NO_UNITS.fullmatch(unit)), "")
 
 
 class ConfiguredPair(Frozen):
@@ -85,6 +74,8 @@ class ConfiguredPair(Frozen):
 class FoundServer(Frozen, kw_only=True, hidden=("secrets",)):
     """A server that runs.
 
+    :ivar pid: the number of its process, and in ``user`` the name of its user.
+    :ivar distrust: why nothing of it is believed, in which case nothing else than its names is known; "" otherwise.
     :ivar key: its name in an answer, such as ``nginx``.
     :ivar title: its name for people.
     :ivar config: its configuration file; "" if it is not known.
@@ -107,12 +98,9 @@ class FoundServer(Frozen, kw_only=True, hidden=("secrets",)):
     secrets: Mapping[str, str] = field(default_factory=dict)
     owner: str = ""
     settings: tuple[str, ...] = ()
-
-
-def is_called(program: RunningProgram, *names: str) -> bool:
-    """Tell whether the program of a process has one of some names."""
-    first = os.path.basename(program.command[0].split(" ")[0].rstrip(":")) if program.command else ""
-    return program.name in names or first in names or re.sub(r"[\d.]+$", "", program.name) in names
+    pid: int = 0
+    user: str = ""
+    distrust: str = ""
 
 
 def words(program: RunningProgram) -> list[str]:
@@ -132,7 +120,12 @@ def argument(command: Sequence[str], *flags: str) -> str:
     return ""
 
 
-def reload_command(host: ServerHost, program: RunningProgram, otherwise: Sequence[str], verb: str) -> list[str]:
+def config_file(host: ServerHost, program: RunningProgram, flags: Sequence[str], *usual: str) -> str:
+    """Return the configuration that a command line names, or the first usual one; "" if there is none."""
+    given = argument(words(program), *flags)
+    return os.path.join(program.folder or os.sep, given) if given else host.first_file(*usual)
+
+
+def reload_command(program: RunningProgram, otherwise: Sequence[str], verb: str) -> list[str]:
     """Return the command that has a server load its files: of its systemd service, or its own."""
-    unit = host.unit_of(program)
-    return ["systemctl", verb, unit] if unit else list(otherwise)
+    return ["systemctl", verb, program.unit] if program.unit else list(otherwise)

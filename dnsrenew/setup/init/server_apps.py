@@ -10,7 +10,7 @@ from dnsrenew.setup.init.server import (
     ConfiguredPair,
     FoundServer,
     ServerHost,
-    argument,
+    config_file,
     reload_command,
     words,
 )
@@ -28,7 +28,7 @@ _NAMES: Final = re.compile(r"^(?:acme_domain|base_url):\s*[\"']?(?:https?://)?([
 def hfs(host: ServerHost, program: RunningProgram) -> FoundServer | None:
     """Describe HFS: a process with its configuration in its folder."""
     config = os.path.join(program.folder, "config.yaml") if program.folder else ""
-    if "hfs" not in " ".join(program.command).lower() or not host.first_file(config):
+    if not host.first_file(config):
         return None
     text = host.read(config)
     port, https = _PORT.search(text), _HTTPS_PORT.search(text)
@@ -55,14 +55,14 @@ _JELLYFIN_PORT: Final = 8920
 
 def jellyfin(host: ServerHost, program: RunningProgram) -> FoundServer:
     """Describe Jellyfin; it reads a PKCS#12 file, which its configuration names."""
-    folder = argument(words(program), "--configdir", "-c")
+    folder = config_file(host, program, ("--configdir", "-c"))
     config = host.first_file(os.path.join(folder, "network.xml") if folder else "", "/etc/jellyfin/network.xml")
     text = host.read(config)
     path, password, port = (
         _xml(text, name) for name in ("CertificatePath", "CertificatePassword", "InternalHttpsPort")
     )
     served = ConfiguredPair((), path, "", int(port) if port.isdecimal() else _JELLYFIN_PORT)
-    reload = reload_command(host, program, [], "restart")
+    reload = reload_command(program, [], "restart")
     return FoundServer(
         key="jellyfin",
         title="Jellyfin",
@@ -90,18 +90,20 @@ _SERVER_PORT: Final = re.compile(r"^\s+server_port:\s*(\d+)", re.MULTILINE)
 _HASS_PORT: Final = 8123
 
 
-def home_assistant(host: ServerHost, program: RunningProgram) -> FoundServer | None:
+def is_home_assistant(program: RunningProgram) -> bool:
+    """Tell whether the command line is that of Home Assistant: Python can run anything."""
+    return any(os.path.basename(word) in {"hass", "homeassistant"} for word in words(program)[:4])
+
+
+def home_assistant(host: ServerHost, program: RunningProgram) -> FoundServer:
     """Describe Home Assistant Core; it loads its certificate when it is started."""
-    command = words(program)
-    if not any(os.path.basename(word) in {"hass", "homeassistant"} for word in command[:4]):
-        return None
-    folder = argument(command, "-c", "--config") or str(host.home / ".homeassistant")
+    folder = config_file(host, program, ("-c", "--config")) or str(host.home / ".homeassistant")
     config = host.first_file(os.path.join(folder, "configuration.yaml"))
     text = host.read(config)
     files = dict(_SSL.findall(text))
     port = _SERVER_PORT.search(text)
     pair = ConfiguredPair((), files.get("certificate", ""), files.get("key", ""), int(port[1]) if port else _HASS_PORT)
-    reload = reload_command(host, program, [], "restart")
+    reload = reload_command(program, [], "restart")
     return FoundServer(
         key="homeassistant",
         title="Home Assistant",
@@ -120,7 +122,7 @@ _LINE: Final = re.compile(r"^\s*(listener|port|certfile|keyfile|include_dir)\s+(
 
 def mosquitto(host: ServerHost, program: RunningProgram) -> FoundServer:
     """Describe Mosquitto; it loads its files again at SIGHUP."""
-    config = argument(words(program), "-c", "--config-file") or host.first_file("/etc/mosquitto/mosquitto.conf")
+    config = config_file(host, program, ("-c", "--config-file"), "/etc/mosquitto/mosquitto.conf")
     port: int | None = None
     files = {"certfile": "", "keyfile": ""}
     for name, value in _mosquitto_lines(host, config):
@@ -134,7 +136,7 @@ def mosquitto(host: ServerHost, program: RunningProgram) -> FoundServer:
         title="Mosquitto",
         config=config,
         pairs=(pair,) if pair.certificate and pair.key else (),
-        options={"reload": reload_command(host, program, ["pkill", "-HUP", "-x", "mosquitto"], "reload")},
+        options={"reload": reload_command(program, ["pkill", "-HUP", "-x", "mosquitto"], "reload")},
         owner=program.user,
         settings=("certfile", "keyfile"),
     )

@@ -50,7 +50,7 @@ HELP_SECRET: Final = Phrase(
     "Paste it and press Enter. It is written to a file that only you can read. file:PATH, env:NAME or "
     "keyring:SERVICE/USER name a place where it is already. < goes back to the choice of the host."
 )
-ASK_DEPLOY: Final = Phrase("Which of these servers gets the certificate?\n{servers}")
+ASK_DEPLOY: Final = Phrase("Which of these servers gets the certificate?")
 HELP_DEPLOY: Final = Phrase(
     "Names or numbers, separated by blanks, or none. dnsrenew writes the files, has the server load them, and checks "
     "that it serves them; if it does not, the old ones are restored."
@@ -67,6 +67,9 @@ HELP_REHEARSE: Final = Phrase(
 )
 
 SERVER_LINE: Final = Phrase("{number}. {key} ({config}): {note}")
+STRANGE_SERVER_LINE: Final = Phrase("{number}. {key} (process {pid} of {user}): {reason}: name its files yourself")
+NOT_YOURS: Final = Phrase("not yours")
+NOT_ONLY_YOURS: Final = Phrase("others can change {path}")
 NOTE_READY: Final = Phrase("ready")
 NOTE_CHANGE: Final = Phrase("needs a change in its configuration, which is shown at the end")
 NOTE_HTTPS: Final = Phrase("HTTPS is off there and is switched on at port 443")
@@ -194,6 +197,16 @@ SERVER_CLOSED: Final = Text(
     "init-answer-wrong",
     "dnsrenew cannot deploy to {server} as this user: {reason}.",
     "Run dnsrenew init as root, or answer none.",
+)
+SERVER_STRANGE: Final = Text(
+    "init-answer-wrong",
+    "dnsrenew does not use the {server} that it found (process {pid} of {user}): {reason}.",
+    'To deploy to it, name its files yourself: deploy = [{{ to = "files", certificate = "PATH", key = "PATH" }}]',
+)
+HFS_STRANGE: Final = Text(
+    SERVER_STRANGE.code,
+    SERVER_STRANGE.message,
+    'To deploy to it, name it yourself: deploy = [{{ to = "hfs", url = "http://127.0.0.1:PORT", folder = "PATH" }}]',
 )
 DEPLOY_WRONG: Final = Text("init-answer-wrong", "The deployment is not valid: {reason}", "Correct it in the answers.")
 NO_SCHEDULER: Final = Text(

@@ -9,11 +9,14 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.found import Discovery
+from dnsrenew.base.users import user_id
 from dnsrenew.setup.init.server import (
     ConfiguredPair,
     FoundServer,
     ServerHost,
     argument,
+    config_file,
     reload_command,
     words,
 )
@@ -31,14 +34,11 @@ Block = list[list[str]]
 # ── nginx ───────────────────────────────────────────────────────────────────────────────
 
 
-def nginx(host: ServerHost, program: RunningProgram) -> FoundServer | None:
+def nginx(host: ServerHost, program: RunningProgram) -> FoundServer:
     """Describe nginx, by its master process."""
-    if "worker process" in " ".join(program.command) or "cache " in " ".join(program.command):
-        return None
     command = words(program)
-    config = argument(command, "-c") or host.first_file(
-        "/etc/nginx/nginx.conf", "/usr/local/etc/nginx/nginx.conf", "/opt/homebrew/etc/nginx/nginx.conf"
-    )
+    usual = ("/etc/nginx/nginx.conf", "/usr/local/etc/nginx/nginx.conf", "/opt/homebrew/etc/nginx/nginx.conf")
+    config = config_file(host, program, ("-c",), *usual)
     given = [word for flag in ("-p", "-c", "-e") if (value := argument(command, flag)) for word in (flag, value)]
     own = [command[0], *given, "-s", "reload"]
     pairs, names = _nginx_servers(host, config)
@@ -48,7 +48,7 @@ def nginx(host: ServerHost, program: RunningProgram) -> FoundServer | None:
         config=config,
         pairs=tuple(pairs),
         names=tuple(names),
-        options={"reload": reload_command(host, program, own, "reload")},
+        options={"reload": reload_command(program, own, "reload")},
         settings=("ssl_certificate", "ssl_certificate_key"),
     )
 
@@ -143,9 +143,8 @@ def _port(address: str) -> int | None:
 def apache(host: ServerHost, program: RunningProgram) -> FoundServer:
     """Describe Apache."""
     command = words(program)
-    config = argument(command, "-f") or host.first_file(
-        "/etc/apache2/apache2.conf", "/etc/httpd/conf/httpd.conf", "/usr/local/etc/httpd/httpd.conf"
-    )
+    usual = ("/etc/apache2/apache2.conf", "/etc/httpd/conf/httpd.conf", "/usr/local/etc/httpd/httpd.conf")
+    config = config_file(host, program, ("-f",), *usual)
     own = [command[0], *(["-f", config] if argument(command, "-f") else []), "-k", "graceful"]
     pairs, names = _apache_servers(host, config)
     return FoundServer(
@@ -154,7 +153,7 @@ def apache(host: ServerHost, program: RunningProgram) -> FoundServer:
         config=config,
         pairs=tuple(pairs),
         names=tuple(names),
-        options={"reload": reload_command(host, program, own, "reload")},
+        options={"reload": reload_command(program, own, "reload")},
         settings=("SSLCertificateFile", "SSLCertificateKeyFile"),
     )
 
@@ -213,13 +212,13 @@ def _apache_lines(host: ServerHost, config: str) -> Iterator[tuple[str, list[str
 
 _BIND: Final = re.compile(r"^\s*bind\s+(\S+)\s(.*\bssl\b.*)$", re.MULTILINE)
 _CRT: Final = re.compile(r"\bcrt\s+(\S+)")
+_USER: Final = re.compile(r"^\s*user\s+(\S+)\s*$", re.MULTILINE)
 _SOCKET: Final = re.compile(r"^\s*stats\s+socket\s+(?:unix@)?(/\S+)\s.*\blevel\s+admin\b", re.MULTILINE)
 
 
 def haproxy(host: ServerHost, program: RunningProgram) -> FoundServer:
-    """Describe HAProxy; with an admin socket it needs no reload."""
-    command = words(program)
-    config = argument(command, "-f") or host.first_file("/etc/haproxy/haproxy.cfg")
+    """Describe HAProxy; with an admin socket that others cannot replace it needs no reload."""
+    config = config_file(host, program, ("-f",), "/etc/haproxy/haproxy.cfg")
     text = host.read(config)
     pairs = [
         ConfiguredPair((), crt[1], "", _port(bind[1]))
@@ -228,7 +227,9 @@ def haproxy(host: ServerHost, program: RunningProgram) -> FoundServer:
         if crt is not None and not host.inside(crt[1]).is_dir()
     ]
     socket = _SOCKET.search(text)
-    reload = reload_command(host, program, [], "reload")
+    if socket is not None and not _is_its_socket(host, socket[1], text):
+        socket = None
+    reload = reload_command(program, [], "reload")
     options: dict[str, object] = {"socket": socket[1]} if socket and pairs else {"reload": reload} if reload else {}
     return FoundServer(
         key="haproxy",
@@ -241,6 +242,14 @@ def haproxy(host: ServerHost, program: RunningProgram) -> FoundServer:
     )
 
 
+def _is_its_socket(host: ServerHost, path: str, text: str) -> bool:
+    """Tell whether only root and the running user, or root and HAProxy's own user, can put a socket at a path."""
+    folder, user = os.path.dirname(path), _USER.search(text)
+    uid = user_id(user[1]) if user is not None else None
+    its = [host.discovery, *([Discovery(uid=uid)] if uid is not None else [])]
+    return any(each.weakness(host.inside(folder), any_entry=True) is None for each in its)
+
+
 # ── Caddy ───────────────────────────────────────────────────────────────────────────────
 
 _TLS: Final = re.compile(r"^\s*tls\s+(/\S+)\s+(/\S+)", re.MULTILINE)
@@ -251,7 +260,7 @@ _HTTPS: Final = 443
 
 def caddy(host: ServerHost, program: RunningProgram) -> FoundServer | None:
     """Describe Caddy, if its configuration names certificate files: any other it obtains itself."""
-    config = argument(words(program), "--config", "-c") or host.first_file("/etc/caddy/Caddyfile")
+    config = config_file(host, program, ("--config", "-c"), "/etc/caddy/Caddyfile")
     text = host.read(config)
     pair = _TLS.search(text)
     if pair is None:
