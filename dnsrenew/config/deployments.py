@@ -28,6 +28,7 @@ from dnsrenew.config.schema import FieldScope, Key, ReadField, Table, as_table
 from dnsrenew.config.secret_fields import maybe_secret, secret
 from dnsrenew.model import Deployment
 from dnsrenew.validation.mistakes import FieldError, KeyPath, describe_found, nearest, one_of
+from dnsrenew.validation.texts import MISSING
 
 if TYPE_CHECKING:
     from dnsrenew.deploy.options import TargetKind, TargetOption
@@ -38,6 +39,7 @@ _KEY_MODE: Final = 0o600
 _FOR_GROUP: Final = 0o040
 """One more, where the group is named."""
 _OTHERS_WRITE: Final = 0o002
+_CREDENTIALS: Final = frozenset(("user", "password"))
 _WRITTEN: Final = ("certificate", "chain", "leaf", "key", "combined")
 """Options that name a file with a content of its own."""
 
@@ -110,7 +112,11 @@ def _check_files(values: Mapping[str, Any], scope: FieldScope, path: KeyPath) ->
 def _check_access(
     kind: TargetKind, values: Mapping[str, Any], table: Mapping[str, Any], scope: FieldScope, path: KeyPath
 ) -> None:
-    """Refuse an address to which no secret would be sent, and an API without a login."""
+    """Refuse an address to which no secret would be sent, a login without an address, and an API without a login."""
+    url = kind.options.get("url")
+    can_be_found = url is not None and not url.required and url.default is None
+    if can_be_found and "url" not in table and not table.keys().isdisjoint(_CREDENTIALS):
+        scope.mistake((*path, "url"), MISSING, texts.URL_FOR_LOGIN)
     if "url" in values and (kind.needs_https or "user" in table):
         _check_url(values["url"], scope, (*path, "url"))
     if kind.needs_login and "token" not in table and not {"user", "password"} <= table.keys():

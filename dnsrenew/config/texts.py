@@ -419,6 +419,7 @@ OPEN_MODE: Final = Phrase('a mode with which others cannot write, such as "0644"
 OWN_FILE: Final = Phrase("a file of its own, because `{key}` names this one too")
 SOCKET: Final = Phrase("the path of a socket, or HOST:PORT that names this machine: the key is sent as it is")
 SAFE_URL: Final = Phrase("a URL that starts with https://, or with http:// and names this machine")
+URL_FOR_LOGIN: Final = Phrase("the address of the server, because no credential is sent to one that was found")
 NO_LOGIN: Final = Phrase("no login")
 LOGIN: Final = Phrase("`token`, or `user` and `password`")
 TIME_LIMIT: Final = Phrase("a number of seconds above 0, at most {most}")

@@ -158,7 +158,17 @@ HFS_SILENT: Final = Text(
 HFS_CLOSED: Final = Text(
     "deploy-refused",
     "HFS at {url} does not allow this program to change its settings (HTTP {status}).",
-    "Set `user` and `password` of an HFS admin in the `deploy` entry, or open the admin page to this machine.",
+    "Set `url`, and `user` and `password` of an HFS admin, in the `deploy` entry, or open the admin page to this host.",
+)
+HFS_NOT_FOUND: Final = Text(
+    "deploy-unreachable",
+    "No HFS of root or the user {user} runs on this machine.",
+    "Start HFS, or set `url` in the `deploy` entry to the address of its admin page.",
+)
+HFS_STRANGE: Final = Text(
+    "deploy-unreachable",
+    "The HFS that was found (process {pid} of {user}) was not asked: it is not yours, or others can change its files.",
+    "If it is to get the certificate, set `url` in the `deploy` entry to the address of its admin page.",
 )
 HFS_TOO_OLD: Final = Text(
     "deploy-unsupported",

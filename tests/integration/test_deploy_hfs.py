@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from dnsrenew import Certificate, DeploymentResult, Secret
+from dnsrenew.base.found import running_programs
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
 from dnsrenew.model import Deployment
@@ -20,6 +24,7 @@ from tests.kit.api_server import Api
 from tests.kit.deployments import KeptFiles, make_certificate
 from tests.kit.folders import here
 from tests.kit.processes import wait_until
+from tests.kit.users import NOBODY, as_root, open_way, started
 from tests.lab.web import fetch
 
 pytestmark = pytest.mark.timeout(900)  # where HFS is compiled first
@@ -208,3 +213,147 @@ def test_hfs_that_has_another_folder(tmp_path: Path) -> None:
     with Api(lambda asked: (200, answers[asked.path])) as api:
         result = HfsStage(tmp_path, Path()).deploy(api.url)
     assert (code(result), result.changed) == ("deploy-unwritable", False)
+
+
+# ── what is found ───────────────────────────────────────────────────────────────────────
+
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_STAND_IN: Final = f"""
+import http.server, json, os, sys
+
+class Hfs(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        with open("asked", "a") as log:
+            print(self.path, self.headers.get("Authorization"), file=log)
+        body = json.dumps({{"cwd": sys.argv[2], "https": {{"listening": True}}, "https_port": 443}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+server = http.server.HTTPServer(("127.0.0.1", 0), Hfs)
+with open("config.yaml", "w") as file:
+    print("port:", server.server_port, file=file)
+os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})
+print("ready", flush=True)
+server.serve_forever()
+"""
+"""A program of nobody that answers in place of HFS, and writes down what it was asked, and with which password."""
+_ENTRY: Final = """
+agree_terms = true
+[dns.x]
+provider = "manual"
+[[certificate]]
+name = "home"
+domains = ["www.example.test"]
+[[certificate.deploy]]
+to = "hfs"
+"""
+
+
+class Command:
+    """`dnsrenew` with a configuration that deploys to HFS.
+
+    :ivar home: the home folder of its user, with the configuration.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        home.mkdir(mode=0o700)
+        self._new = make_certificate(home / "new")
+
+    def configure(self, more: str = "") -> None:
+        """Write the configuration, with these lines in the entry."""
+        (self.home / "password.txt").write_text("right-word")
+        (self.home / "password.txt").chmod(0o600)
+        (self.home / "dnsrenew.toml").write_text(_ENTRY + more)
+
+    def argv(self, *arguments: str) -> list[str]:
+        """The command line."""
+        return [sys.executable, "-P", "-m", "dnsrenew", *arguments]
+
+    @property
+    def install(self) -> list[str]:
+        """The command line that deploys."""
+        files = ("--certificate", str(here(self._new.fullchain_path)), "--key", str(here(self._new.private_key_path)))
+        return self.argv("install", "home", "--yes", *files)
+
+    def run(self, argv: list[str]) -> subprocess.CompletedProcess[str]:
+        """Run a command line, with less memory than the file of a test has."""
+        limited = ["sh", "-c", 'ulimit -v 1000000; exec "$@"', "sh", *argv]
+        env = {**os.environ, "HOME": str(self.home), "PYTHONPATH": str(_ROOT), "LANG": "C.UTF-8"}
+        options: dict[str, Any] = {"env": env, "capture_output": True, "text": True, "timeout": 60}
+        return subprocess.run(limited, cwd=self.home, check=False, **options)
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> Iterator[Path]:
+    """The folder of a program of nobody that answers in place of HFS; as its own it gives one that is like `/tmp`."""
+    folder, temporary = open_way(tmp_path) / "stranger", tmp_path / "tmp"
+    for each in (folder, temporary):
+        each.mkdir()
+    os.chown(folder, NOBODY, NOBODY)
+    temporary.chmod(0o1777)
+    argv = ["hfs", "-c", _STAND_IN, "hfs", str(temporary)]
+    with started(argv, sys.executable, folder, uid=0, wait_for="ready"):
+        (folder / "asked").touch()
+        os.chown(folder / "asked", NOBODY, NOBODY)
+        os.chown(folder / "config.yaml", NOBODY, NOBODY)
+        yield folder
+
+
+@as_root
+def test_a_program_of_another_user_in_place_of_hfs(tmp_path: Path, stranger: Path) -> None:
+    """Another user's HFS is not asked unless its address is named, and a password needs an address.
+
+    Its user is named in place of that.
+    """
+    command = Command(tmp_path / "home")
+    command.configure('user = "boss"\npassword = "file:password.txt"\n')
+    checked = command.run(command.argv("check"))
+    assert (checked.returncode, "url: missing" in " ".join(checked.stderr.split())) == (2, True), checked.stderr
+    assert command.run(command.install).returncode == 2
+    command.configure()
+    done = command.run(command.install)
+    assert done.returncode == 1, done.stdout
+    assert "of nobody) was not asked" in " ".join((done.stdout + done.stderr).split())
+    assert (stranger / "asked").read_text() == ""
+
+
+def test_hfs_that_is_found(stage: HfsStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HFS of the running user is found without its address, in a folder that umask 002 has made."""
+    stage.folder.chmod(0o775)
+    every = running_programs
+    monkeypatch.setattr("dnsrenew.deploy.targets.hfs.running_programs", lambda: [  # others may run on this machine
+        each for each in every() if each.folder == str(stage.folder)
+    ])  # fmt: skip
+    with stage.running() as server:
+        (stage.folder / "config.yaml").chmod(0o664)
+        result = stage.deploy_to("hfs")
+        assert (result.target, result.ok, result.served, result.error) == (server.url, True, True, None)
+        assert server.leaf() == here(stage.new.certificate_path).read_text()
+
+
+@as_root
+def test_a_folder_in_which_others_can_put_files(tmp_path: Path, stranger: Path) -> None:
+    """The private key is not written to a folder like `/tmp` because a program that answers as HFS names it."""
+    command = Command(tmp_path / "home")
+    port = (stranger / "config.yaml").read_text().split()[1]
+    command.configure(f'url = "http://127.0.0.1:{port}"\n')
+    done = command.run(command.install)
+    assert done.returncode == 1, done.stdout
+    assert "the private key is not written there" in " ".join((done.stdout + done.stderr).split())
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@as_root
+def test_a_huge_configuration_of_hfs(tmp_path: Path) -> None:
+    """The first megabyte of `config.yaml` is read, however large it is."""
+    command = Command(tmp_path / "home")
+    (command.home / ".hfs").mkdir()
+    with (command.home / ".hfs" / "config.yaml").open("wb") as file:
+        file.truncate(700 << 20)
+    command.configure()
+    done = command.run(command.install)
+    assert done.returncode == 1
+    assert "deploy-unreachable" in command.run([*command.install, "--json"]).stdout, done.stderr

@@ -82,6 +82,8 @@ def test_a_program_of_another_machine_is_taken_as_it_is(tmp_path: Path) -> None:
         ("haproxy", {"socket": "[2001:db8::1]:9999", "certificate": "/c.pem"}, "names this machine"),
         ("haproxy", {"socket": "0.0.0.0:9999", "certificate": "/c.pem"}, "names this machine"),
         ("haproxy", {"socket": "haproxy.sock", "certificate": "/c.pem"}, "HOST:PORT"),
+        ("hfs", {"user": "a", "password": "env:X"}, "no credential is sent to one that was found"),
+        ("hfs", {"password": "env:X", "folder": "/srv/hfs"}, "no credential is sent to one that was found"),
         ("proxmox", {"url": "https://pve.test:8006"}, "`user` and `password`"),
         ("proxmox", {"url": "https://pve.test:8006", "user": "root@pam"}, "`user` and `password`"),
         ("truenas", {"url": "https://nas.test", "password": "env:X"}, "`user` and `password`"),

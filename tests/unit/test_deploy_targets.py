@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -48,7 +49,7 @@ def test_hfs_that_was_found_is_named_by_its_address(tmp_path: Path, monkeypatch:
     }
     new, one = make_certificate(tmp_path / "store"), entry(Deployment("hfs"))
     with Api(lambda asked: (200, answers[asked.path])) as api:
-        monkeypatch.setattr("dnsrenew.deploy.targets.hfs._candidates", lambda _: ["http://127.0.0.1:1", api.url])
+        monkeypatch.setattr("dnsrenew.deploy.targets.hfs._ports", lambda *_: [1, urlsplit(api.url).port])
         (found,) = engine.deploy(Context(), [one], new, lambda _: KeptFiles())
     assert found.error is not None
     assert (found.target, found.error.code) == (api.url, "deploy-unsupported")

@@ -11,13 +11,13 @@ import json
 import os
 import re
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from dnsrenew.base import host_port
-from dnsrenew.base.files import read
-from dnsrenew.base.ground import Ground
+from dnsrenew.base.files import open_to_read
+from dnsrenew.base.found import Discovery, UntrustedError, running_programs
+from dnsrenew.base.users import this_user
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.file_set import TargetFile, is_in_place, replace_files, restore_files
 from dnsrenew.deploy.options import TargetKind, TargetOption
@@ -25,12 +25,16 @@ from dnsrenew.deploy.targets.hfs_api import HfsApi
 from dnsrenew.errors import DeployError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from dnsrenew.base.found import RunningProgram
     from dnsrenew.deploy.protocol import DeployerContext
     from dnsrenew.model import Certificate
 
-_DEFAULT_URL: Final = "http://127.0.0.1:80"
+_URL: Final = "http://127.0.0.1:{port}"
+_DEFAULT_PORT: Final = 80
+_LARGEST: Final = 1 << 20
+"""Bytes that are read of a file of HFS."""
 _OFF: Final = -1
 """``https_port`` of HFS where HTTPS is off."""
 _HTTPS: Final = 443
@@ -39,6 +43,9 @@ _KEYS: Final = ("cert", "private_key", "https_port", "acme_renew")
 _SETTINGS: Final = "settings"
 _OLD: Final = "certificate"
 _ANY: Final = frozenset(("", "::", "0.0.0.0"))  # noqa: S104  # values of listen_interface, nothing is bound here
+_CONFIG: Final = "config.yaml"
+PROGRAMS: Final = ("node", "hfs", "HFS")
+"""Names of the program; HFS sets its title to `HFS 3.2.2`."""
 _PORT: Final = re.compile(r"^port:\s*(\d{1,5})\s*$", re.MULTILINE)
 
 
@@ -57,14 +64,25 @@ class HfsDeployer:
 
     @cached_property
     def _api(self) -> HfsApi:
-        """HFS at the given address, or the first one found on this machine that answers."""
+        """HFS at the given address, or the first one found on this machine that answers.
+
+        :raises DeployError: none was found that is root's or ours: those of others are not asked.
+        """
         if "url" in self._options:
             return HfsApi(self._context, str(self._options["url"]))
-        candidates = [HfsApi(self._context, url) for url in dict.fromkeys(_candidates(self._options))]
+        discovery, programs = Discovery(), running_programs()
+        ports = dict.fromkeys(_ports(self._options, discovery, programs))
+        candidates = [HfsApi(self._context, _URL.format(port=port)) for port in ports
+                      if discovery.is_trusted_port(port, programs)]  # fmt: skip
         for api in candidates:
             if api.is_there():
                 self.found = api.url
                 return api
+        for each in programs:
+            if is_hfs(each) and each.is_called(*PROGRAMS) and not _is_trusted(each, discovery):
+                raise DeployError.of(texts.HFS_STRANGE, pid=each.pid, user=each.user)
+        if not candidates:
+            raise DeployError.of(texts.HFS_NOT_FOUND, user=this_user())
         return candidates[0]
 
     def verify_addresses(self) -> list[str]:
@@ -109,8 +127,11 @@ class HfsDeployer:
         kept = {_SETTINGS: json.dumps(settings).encode()}
         name = settings.get("cert")
         if isinstance(name, str) and name:
-            with contextlib.suppress(OSError):
-                kept[_OLD] = read(os.path.join(os.path.dirname(self._files[0].path), name))
+            with (
+                contextlib.suppress(OSError),
+                open_to_read(os.path.join(os.path.dirname(self._files[0].path), name)) as file,
+            ):
+                kept[_OLD] = file.read(_LARGEST)
         return kept
 
     def _set(self, changes: Mapping[str, Any]) -> None:
@@ -144,10 +165,10 @@ class HfsDeployer:
     def _named_folder(self) -> str:
         """Return the folder that HFS names. A program of any user could answer, to receive the private key.
 
-        :raises DeployError: others than the running user can change the folder.
+        :raises DeployError: others than the running user can change the folder, or put files into it.
         """
         folder = os.path.abspath(self._api.folder())
-        weakness = Ground().weakness(folder)
+        weakness = Discovery().weakness(folder, any_entry=True)
         if weakness is not None:
             fields = {"url": self._api.url, "folder": folder, "path": weakness.path, "user": weakness.user}
             raise DeployError.of(texts.HFS_FOREIGN, **fields)
@@ -165,31 +186,29 @@ def _owner_of(folder: str) -> tuple[str | None, str | None]:
     return str(info.st_uid), str(info.st_gid)
 
 
-def _candidates(options: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the addresses where HFS may answer: those of configurations found on this machine, then its default."""
-    for folder in _folders(options):
-        try:
-            found = _PORT.search((folder / "config.yaml").read_text("utf-8", errors="replace"))
-        except OSError:
-            continue
-        if found is not None:
-            yield f"http://127.0.0.1:{found[1]}"
-    yield _DEFAULT_URL
+def is_hfs(program: RunningProgram) -> bool:
+    """Tell whether a process can be HFS, by its command line."""
+    return "hfs" in " ".join(program.command).lower()
 
 
-def _folders(options: Mapping[str, Any]) -> Iterator[Path]:
-    """Yield the folders where HFS may have its configuration: those of running processes first."""
-    if "folder" in options:
-        yield Path(options["folder"])
-    processes = Path("/proc")
-    for process in sorted(processes.glob("[0-9]*")):
-        try:
-            command = (process / "cmdline").read_bytes().lower()
-            if b"hfs" in command and (process / "cwd" / "config.yaml").is_file():
-                yield process / "cwd"
-        except OSError:  # of another user, or it has ended
-            continue
-    yield Path.home() / ".hfs"
+def _config_of(program: RunningProgram) -> str:
+    return os.path.join(program.folder, _CONFIG) if program.folder else ""
+
+
+def _is_trusted(program: RunningProgram, discovery: Discovery) -> bool:
+    return discovery.is_trusted_process(program, _config_of(program))
+
+
+def _ports(options: Mapping[str, Any], discovery: Discovery, programs: Sequence[RunningProgram]) -> Iterator[int]:
+    """Give the ports at which HFS may answer: those of configurations found on this machine, then its default."""
+    files = [os.path.join(options["folder"], _CONFIG)] if "folder" in options else []
+    files += [_config_of(each) for each in programs if is_hfs(each) and each.folder and _is_trusted(each, discovery)]
+    for file in (*files, os.path.join(os.path.expanduser("~"), ".hfs", _CONFIG)):
+        with contextlib.suppress(UntrustedError, OSError):
+            found = _PORT.search(discovery.read(file, _LARGEST).decode("utf-8", "replace"))
+            if found is not None:
+                yield int(found[1])
+    yield _DEFAULT_PORT
 
 
 def _describe(options: Mapping[str, Any]) -> str:
@@ -200,7 +219,11 @@ TARGET = TargetKind(
     to="hfs",
     title="HFS, rejetto's HTTP File Server, version 3: served without a restart.",
     options={
-        "url": TargetOption("url", "The address of HFS; default: found on this machine, else http://127.0.0.1:80."),
+        "url": TargetOption(
+            "url",
+            "The address of HFS; default: that of an HFS of root or the running user on this machine. "
+            "Required with `user`.",
+        ),
         "folder": TargetOption(
             "path", "The folder of HFS, if it is not the one that HFS names (a container's volume)."
         ),

@@ -116,7 +116,7 @@ class HfsApi:
 
     def _login(self) -> dict[str, str]:
         options = self._context.options
-        if "user" not in options:
+        if "user" not in options or "url" not in options:  # no credential for an address that was found
             return {}
         if not is_safe(self.url):
             raise DeployError.of(texts.WEBHOOK_PLAIN, url=self.url)
