@@ -6,8 +6,9 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from dnsrenew.base import files
 from dnsrenew.base.values import Frozen
 
 _SECONDS: Final = 1.0
@@ -47,22 +48,23 @@ class ProcessView(Frozen):
     user: str = ""
 
 
-def view_process(pid: int) -> ProcessView:
-    """Return what can be seen of a process of this machine."""
+def view_process(pid: int) -> ProcessView | None:
+    """Return what can be seen of a process of this machine; None if it is another user's, which tells nothing.
+
+    Anybody may start a process of any name.
+    """
     import psutil
 
-    def read_of(read: Callable[[psutil.Process], Any]) -> Any:
-        try:
-            return read(process)
-        except (psutil.Error, OSError):
-            return None
+    from dnsrenew.base.found import Discovery, running_program
 
+    found = running_program(pid)
+    if found is None or not Discovery().is_trusted_process(found):
+        return None
     try:
-        process = psutil.Process(pid)
+        environ = psutil.Process(pid).environ()
     except (psutil.Error, OSError):
-        return ProcessView()
-    folder, environ = read_of(psutil.Process.cwd), read_of(psutil.Process.environ)
-    return ProcessView(folder or None, environ or None, read_of(psutil.Process.username) or "")
+        environ = {}
+    return ProcessView(found.folder or None, environ or None, found.user)
 
 
 class Machine(Frozen):
@@ -72,14 +74,14 @@ class Machine(Frozen):
     :ivar home: the user's home folder.
     :ivar platform: as ``sys.platform``.
     :ivar output: runs a program and returns what it prints.
-    :ivar view: returns what can be seen of a process.
+    :ivar view: returns what can be seen of a process; None if it is not trusted.
     """
 
     root: Path
     home: Path
     platform: str = sys.platform
     output: Callable[..., str] = program_output
-    view: Callable[[int], ProcessView] = view_process
+    view: Callable[[int], ProcessView | None] = view_process
 
 
 def this_machine() -> Machine:
@@ -106,25 +108,10 @@ def entries(folder: Path) -> list[Path]:
         return []
 
 
-def is_ours_or_root_s(path: Path) -> bool:
-    """Tell whether something belongs to this user or to root; anybody may start a process of any name."""
-    if not hasattr(os, "geteuid"):
-        return True
-    try:
-        return path.stat().st_uid in {0, os.geteuid()}
-    except OSError:
-        return False
-
-
-def _at_once(path: str, flags: int) -> int:
-    """Open a file, without waiting for a writer if it is a pipe."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
 def read(file: Path, only: bytes = b"") -> str:
-    """Return the text of a file; "" if it cannot be read, or does not begin with ``only``."""
+    """Return the text of a regular file; "" if it cannot be read, or does not begin with ``only``."""
     try:
-        with open(file, "rb", opener=_at_once) as stream:
+        with files.open_to_read(file) as stream:
             data = stream.read(len(only))
             data += stream.read(_LARGEST) if data == only else b""
     except OSError:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base.users import home_of
 from dnsrenew.config.locate import VARIABLE
 from dnsrenew.schedule.found_command import FoundCommand
-from dnsrenew.schedule.machine import Machine, ProcessView, entries, is_ours_or_root_s, lines, read, runs_systemd
+from dnsrenew.schedule.machine import Machine, entries, lines, read, runs_systemd
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -181,23 +181,25 @@ def _windows(machine: Machine) -> Iterator[FoundCommand]:
 def _processes(machine: Machine) -> Iterator[FoundCommand]:
     """Give the command lines of the processes of this user, and of root, that are a ``dnsrenew run``."""
     for process in entries(machine.root / "proc"):
-        if process.name.isdecimal() and is_ours_or_root_s(process):
-            for line in _running(read(process / "cmdline").rstrip("\0").split("\0")):
-                yield _of_process(line, machine.view(int(process.name)))
+        if process.name.isdecimal():
+            yield from _of_process(read(process / "cmdline").rstrip("\0").split("\0"), int(process.name), machine)
 
 
 def _listed_processes(machine: Machine) -> Iterator[FoundCommand]:
     for listed in machine.output("ps", "-axo", "pid=,command=").splitlines():
         pid, *words = listed.split()
-        for line in _running(words):
-            yield _of_process(line, machine.view(int(pid)))
+        yield from _of_process(words, int(pid), machine)
 
 
-def _of_process(line: str, seen: ProcessView) -> FoundCommand:
-    environ = seen.environ
-    if environ is not None and not environ.get("HOME"):
-        environ = {**environ, "HOME": home_of(seen.user)} if home_of(seen.user) else None
-    return FoundCommand(line, seen.folder, environ)
+def _of_process(words: Sequence[str], pid: int, machine: Machine) -> Iterator[FoundCommand]:
+    for line in _running(words):
+        seen = machine.view(pid)
+        if seen is None:
+            continue
+        environ = seen.environ
+        if environ is not None and not environ.get("HOME"):
+            environ = {**environ, "HOME": home_of(seen.user)} if home_of(seen.user) else None
+        yield FoundCommand(line, seen.folder, environ)
 
 
 def _running(words: Sequence[str]) -> Iterator[str]:
