@@ -257,6 +257,11 @@ def test_every_reason_for_a_closed_port_has_its_sentence() -> None:
     assert len(seen) == 4
     named = judge_port(":443", PortFailure("port-taken", 98, ""), Host(Listener("::", 443, 7, "x", "joe")), SPEC, ())
     assert "x (process 7 of joe)" in named.summary
+    strange = Host(Listener("::", 80, 7, "nginx", "joe", is_trusted=False))
+    for spec, status in ((SPEC, "bad"), (None, "unknown")):
+        check = judge_port(":80", PortFailure("port-taken", 98, ""), strange, spec, HTTP)
+        assert (verdict(check), check.evidence["user"]) == ((status, HTTP), "joe")
+        assert "webroot" not in f"{check.summary} {check.fix}"  # it need not be what its name says
     assert verdict(judge_port(":80", PortFailure("port-taken", 98, ""), Host(), None, HTTP)) == ("ok", ())
 
 

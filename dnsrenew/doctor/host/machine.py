@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.base import host_port
-from dnsrenew.base.found import printable, running_program
+from dnsrenew.base.found import Discovery, printable, running_program
 from dnsrenew.base.public_addresses import is_public
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import ChallengeError
@@ -53,6 +53,7 @@ class Listener(Frozen):
     :ivar pid: of the process that opened it; None: only root may see it.
     :ivar program: its name; empty if it is unknown.
     :ivar user: the name of its user; empty if it is unknown.
+    :ivar is_trusted: whether it is root's, ours or a service's, so that it can be the server that its name says.
     """
 
     address: str
@@ -60,6 +61,7 @@ class Listener(Frozen):
     pid: int | None = None
     program: str = ""
     user: str = ""
+    is_trusted: bool = True
 
 
 class PortFailure(Frozen):
@@ -228,7 +230,7 @@ def _lines(file: Path) -> Iterator[str]:
         return
 
 
-def _program(pid: int | None) -> tuple[str, str]:
-    """Return the name of a program, and that of its user."""
+def _program(pid: int | None) -> tuple[str, str, bool]:
+    """Return the name of a program, that of its user, and whether it is trusted."""
     its = running_program(pid) if pid is not None else None
-    return (its.name, its.user) if its is not None else ("", "")
+    return (its.name, its.user, Discovery().is_trusted_process(its)) if its is not None else ("", "", False)

@@ -87,7 +87,8 @@ def judge_port(
     evidence: dict[str, Any] = {"listen": listen, "port": port, "errno": number}
     evidence["error"] = errno.errorcode.get(number, failure.cause)
     if failure.kind == "port-taken":
-        return _taken({**evidence, **_owner(here, port)}, spec, blocks)
+        owner = next((one for one in here.listeners(port) or () if one.program), None)
+        return _taken(evidence, owner, spec, blocks)
     if failure.kind == "port-forbidden":
         evidence["user"] = here.user()
         if spec is None:  # it may be free for the user who will run dnsrenew
@@ -97,24 +98,25 @@ def judge_port(
     return Check.of(text, "bad", evidence, blocks=blocks)
 
 
-def _taken(evidence: Mapping[str, Any], spec: CertificateSpec | None, blocks: tuple[str, ...]) -> Check:
-    if spec is None:
-        return Check.of(texts.PORT_IN_USE if evidence["owner"] else texts.PORT_IN_USE_UNKNOWN, "ok", evidence)
-    if spec.before:
+def _taken(
+    evidence: dict[str, Any], owner: Listener | None, spec: CertificateSpec | None, blocks: tuple[str, ...]
+) -> Check:
+    evidence |= {"owner": None, "pid": None, "user": None}
+    if owner is not None:
+        its = {"owner": owner.program, "pid": owner.pid, "user": owner.user or "?", "address": owner.address}
+        evidence |= its
+    if spec is not None and spec.before:
         before = {**evidence, "before": printable(os.path.basename(spec.before[0]))}
         return Check.of(texts.PORT_FREED_BEFORE, "ok", before)
-    if evidence["owner"]:
+    if owner is not None and not owner.is_trusted and not _WINDOWS:
+        return Check.of(texts.PORT_TAKEN_STRANGE, "unknown" if spec is None else "bad", evidence, blocks=blocks)
+    if spec is None:
+        return Check.of(texts.PORT_IN_USE if owner else texts.PORT_IN_USE_UNKNOWN, "ok", evidence)
+    if owner:
         text = texts.PORT_TAKEN if blocks == HTTP or evidence["port"] == _PORT else texts.PORT_TAKEN_TLS
     else:
         text = texts.PORT_TAKEN_UNKNOWN_WINDOWS if _WINDOWS else texts.PORT_TAKEN_UNKNOWN
     return Check.of(text, "bad", evidence, blocks=blocks)
-
-
-def _owner(here: ThisHost, port: int) -> dict[str, Any]:
-    for one in here.listeners(port) or ():
-        if one.program:
-            return {"owner": one.program, "pid": one.pid, "user": one.user or "?", "address": one.address}
-    return {"owner": None, "pid": None, "user": None}
 
 
 # ── does a web server listen ────────────────────────────────────────────────────────────

@@ -159,6 +159,12 @@ PORT_TAKEN_TLS: Final = Text(
     "Port {port} is in use by {owner} (process {pid} of {user}).",
     "Stop {owner} with `before` and start it again with `after`, or use a dns-01 route, which needs no port.",
 )
+PORT_TAKEN_STRANGE: Final = Text(
+    "port-80-free",
+    "Port {port} is in use by {owner} (process {pid} of {user}).",
+    "Check what it is with `ps -fp {pid}`, since any user can start a program of this name; then end it, or use a "
+    "dns-01 route, which needs no port.",
+)
 PORT_TAKEN_UNKNOWN: Final = Text(
     "port-80-free",
     "Port {port} is in use by another program.",
