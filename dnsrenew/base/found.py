@@ -9,6 +9,7 @@ module.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -93,14 +94,23 @@ def running_programs() -> list[RunningProgram]:
     import psutil
 
     ports: dict[int, set[int]] = {}
-    try:
-        for one in psutil.net_connections("tcp"):
-            if one.status == psutil.CONN_LISTEN and one.pid is not None and one.laddr:
-                ports.setdefault(one.pid, set()).add(one.laddr[1])
-    except (psutil.Error, OSError):  # macOS shows them only to root
-        pass
+    for pid, one in _sockets():
+        if one.status == psutil.CONN_LISTEN and one.laddr:
+            ports.setdefault(pid, set()).add(one.laddr[1])
     found = (running_program(pid, ports.get(pid, ())) for pid in psutil.pids())
     return [program for program in found if program is not None]
+
+
+def _sockets() -> Iterator[tuple[int, Any]]:
+    """Give each TCP socket with the number of its process."""
+    import psutil
+
+    try:
+        yield from ((one.pid, one) for one in psutil.net_connections("tcp") if one.pid is not None)
+    except (psutil.Error, OSError):  # macOS shows all of them only to root
+        for pid in psutil.pids():
+            with contextlib.suppress(psutil.Error, OSError):
+                yield from ((pid, one) for one in psutil.Process(pid).net_connections("tcp"))
 
 
 def running_program(pid: int, ports: Iterable[int] = ()) -> RunningProgram | None:

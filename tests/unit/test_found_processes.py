@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from dnsrenew.base import found
-from dnsrenew.base.found import Discovery, RunningProgram, UntrustedError, running_program, unit_of
+from dnsrenew.base.found import Discovery, RunningProgram, UntrustedError, running_program, running_programs, unit_of
 from dnsrenew.base.values import replace
 from dnsrenew.challenges.port_owner import PortOwner, owner_of
 from tests.kit.namespaces import run_python
@@ -239,6 +241,23 @@ def test_a_program_that_was_replaced(folder: Path) -> None:
         program = seen(process)
         assert program.executable == str(old)
         assert Discovery().is_trusted_process(program)
+
+
+def test_a_port_where_only_root_sees_all_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On macOS, an ordinary user sees the ports of the user's own programs, which are trusted; of others, none."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        monkeypatch.setattr(psutil, "net_connections", raise_denied)
+        programs = [program for program in running_programs() if program.pid == os.getpid()]
+        assert port in programs[0].ports
+        monkeypatch.setattr(sys, "platform", "darwin")
+        assert Discovery().is_trusted_port(port, programs)
+        assert not Discovery().is_trusted_port(port)
+
+
+def raise_denied(_kind: str) -> list[object]:
+    """Refuse, as macOS does."""
+    raise psutil.AccessDenied
 
 
 @as_root
