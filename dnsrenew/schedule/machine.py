@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from dnsrenew.base import files
 from dnsrenew.base.values import Frozen
 
 _SECONDS: Final = 1.0
@@ -116,15 +117,10 @@ def is_ours_or_root_s(path: Path) -> bool:
         return False
 
 
-def _at_once(path: str, flags: int) -> int:
-    """Open a file, without waiting for a writer if it is a pipe."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
 def read(file: Path, only: bytes = b"") -> str:
-    """Return the text of a file; "" if it cannot be read, or does not begin with ``only``."""
+    """Return the text of a regular file; "" if it cannot be read, or does not begin with ``only``."""
     try:
-        with open(file, "rb", opener=_at_once) as stream:
+        with files.open_to_read(file) as stream:
             data = stream.read(len(only))
             data += stream.read(_LARGEST) if data == only else b""
     except OSError:

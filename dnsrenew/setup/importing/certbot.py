@@ -47,7 +47,7 @@ def is_here(folder: Path) -> bool:
 
 def read(folder: Path, host: HostView) -> FoundData:
     """Return the accounts and the certificates in a folder of certbot."""
-    notes = reading.Notes()
+    notes = reading.Notes(host.discovery)
     configured = _read_settings(folder, notes)
     places = {each: _directory(each, folder, configured) for each in _account_folders(folder)}
     accounts = [_account(each, directory, notes) for each, directory in places.items()]

@@ -70,6 +70,7 @@ def shared(folder: Path, notes: reading.Notes) -> Hooks:
         for name in reading.names(inside):
             path = inside / name
             if os.path.isfile(path) and os.access(path, os.X_OK) and not name.endswith("~"):
+                notes.judge(path)
                 hooks.append(Hook(shlex.quote(str(path)), str(path)))
     file = folder / "cli.ini"
     text = notes.text(file) if os.path.lexists(file) else None

@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+from dnsrenew.base.found import Discovery
 from dnsrenew.setup.importing import directories, reading, texts
 from dnsrenew.setup.importing.found import (
     FoundCertificate,
@@ -44,12 +45,14 @@ def usual(host: HostView) -> list[Path]:
 def is_here(folder: Path) -> bool:
     """Tell whether a folder has a configuration of HFS."""
     file = folder / _FILE
-    return os.path.isfile(file) and not _OWN.isdisjoint(_settings(reading.Notes().text(file) or ""))
+    return os.path.isfile(file) and not _OWN.isdisjoint(
+        _settings(reading.Notes(Discovery(insist=True)).text(file) or "")
+    )
 
 
-def read(folder: Path, host: HostView) -> FoundData:  # noqa: ARG001  # HFS is not asked, and has no other file
+def read(folder: Path, host: HostView) -> FoundData:
     """Return the certificate of HFS."""
-    notes = reading.Notes()
+    notes = reading.Notes(host.discovery)
     text = notes.text(folder / _FILE, loses=True)
     found = None if text is None else _certificate(folder, _settings(text), text, notes)
     return FoundData(

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.base import files
+from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.values import Frozen
 from dnsrenew.setup.importing import reading, texts
 from dnsrenew.setup.importing.found import FileRole, FoundCertificate, FoundData, FoundFile, HostView
@@ -46,13 +46,13 @@ def usual(host: HostView) -> list[Path]:  # noqa: ARG001  # every tool has this 
 
 def is_here(folder: Path) -> bool:
     """Tell whether a folder, or that of a file, has a certificate and a key."""
-    found = _pem_files(folder, reading.Notes())
+    found = _pem_files(folder, reading.Notes(Discovery(insist=True)))
     return any(each.has_certificate for each in found) and any(each.has_key for each in found)
 
 
-def read(folder: Path, host: HostView) -> FoundData:  # noqa: ARG001  # every tool has this function
+def read(folder: Path, host: HostView) -> FoundData:
     """Return the pairs in a folder; for a file only the one that it belongs to."""
-    notes = reading.Notes()
+    notes = reading.Notes(host.discovery)
     found = _pem_files(folder, notes)
     certificates = list(_certificates(found, notes))
     if os.path.isfile(folder):
@@ -70,7 +70,7 @@ def _pem_files(folder: Path, notes: reading.Notes) -> list[_PemFile]:
         if number == _MOST:
             break
         data = _content(path, notes)
-        if BEGIN_CERTIFICATE in data or BEGIN_KEY in data:
+        if _is_pem(data):
             found.append(_PemFile(path, data))
     return found
 
@@ -84,15 +84,25 @@ def _paths(folder: Path, depth: int) -> Iterator[Path]:
 
 
 def _content(path: Path, notes: reading.Notes) -> bytes:
-    """Return the content of a file that can be a PEM file; a note if it cannot be read."""
+    """Return the content of a PEM file, "" of another one; a note if it cannot be read.
+
+    :raises UntrustedError: others can change it.
+    """
     try:
         if os.path.getsize(path) > _LARGEST:
             return b""
-        with files.open_to_read(path) as stream:
-            return stream.read(_LARGEST)
+        try:
+            return notes.discovery.read(path, _LARGEST)
+        except UntrustedError:
+            if _is_pem(Discovery(insist=True).read(path, _LARGEST)):
+                raise
     except OSError as error:
         notes.add(texts.UNREADABLE, path, reason=(error.strerror or str(error)).lower())
-        return b""
+    return b""
+
+
+def _is_pem(data: bytes) -> bool:
+    return BEGIN_CERTIFICATE in data or BEGIN_KEY in data
 
 
 def _certificates(found: Sequence[_PemFile], notes: reading.Notes) -> Iterator[FoundCertificate]:

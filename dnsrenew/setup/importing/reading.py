@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base import files
+from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.values import Frozen
 from dnsrenew.setup.importing import texts
 from dnsrenew.setup.importing.found import FoundDnsAccount, NotUnderstood
@@ -25,12 +25,14 @@ _QUOTES: Final = ("'''", '"""', "'", '"')
 
 
 class Notes:
-    """The notes of one reader, in order.
+    """Reads files, with a note for each that cannot be used.
 
-    :ivar found: what was not understood so far.
+    :ivar discovery: judges the files.
+    :ivar found: what was not understood so far, in order.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, discovery: Discovery | None = None) -> None:
+        self.discovery = discovery or Discovery()
         self.found: list[NotUnderstood] = []
 
     def add(
@@ -48,14 +50,28 @@ class Notes:
         if note not in self.found:
             self.found.append(note)
 
+    def judge(self, file: Path | str) -> None:
+        """Judge a file that is not read, such as a program.
+
+        :raises UntrustedError: others can change it.
+        """
+        weakness = self.discovery.weakness(os.path.abspath(file))
+        if weakness is not None:
+            raise UntrustedError(str(file), weakness)
+
+    def add_untrusted(self, error: UntrustedError) -> None:
+        """Add a note that a file was not believed, because others can change it."""
+        part = error.weakness
+        self.add(texts.NOT_BELIEVED, error.path, part=part.path, owner=part.owner, mode=part.mode)
+
     def read(self, file: Path | str, *, loses: bool = False) -> bytes | None:
         """Return the content of a file; None, with a note, if it cannot be read.
 
         :param loses: whether a certificate or an account is missing without it.
+        :raises UntrustedError: others can change it.
         """
         try:
-            with files.open_to_read(file) as stream:
-                data = stream.read(_LARGEST + 1)
+            data = self.discovery.read(os.path.abspath(file), _LARGEST + 1)
         except FileNotFoundError:
             self.add(texts.MISSING, file, loses=loses)
             return None
@@ -72,6 +88,14 @@ class Notes:
         """Return the text of a file; as :meth:`read`."""
         data = self.read(file, loses=loses)
         return None if data is None else data.decode("utf-8-sig", "replace")
+
+    def credentials(self, file: Path | str) -> str:
+        """Return the text of a file with credentials, which can be anywhere; "", with a note, if it is not used."""
+        try:
+            return self.text(file) or ""
+        except UntrustedError as error:
+            self.add_untrusted(error)
+            return ""
 
     def json(self, file: Path | str, *, loses: bool = False) -> dict[str, Any] | None:
         """Return the object in a JSON file; as :meth:`read`, also if it is damaged."""

@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import files
+from dnsrenew.base.found import UntrustedError
 from dnsrenew.base.values import Frozen
+from dnsrenew.setup.importing.on_machine import shown
+
+if TYPE_CHECKING:
+    from dnsrenew.setup.importing.found import HostView
+    from dnsrenew.setup.importing.reading import Notes
 
 _FOLDERS: Final = ("etc", "usr/local/etc", "opt/homebrew/etc", "usr/local/nginx/conf", "opt/bitnami")
 _SKIPPED_FOLDERS: Final = frozenset(
@@ -81,24 +87,35 @@ class ConfigFile(Frozen):
     lines: tuple[str, ...]
 
 
-def config_files(root: Path, words: tuple[str, ...], leave_out: tuple[Path, ...] = ()) -> Iterator[ConfigFile]:
+def config_files(
+    host: HostView, words: tuple[str, ...], notes: Notes, leave_out: tuple[Path, ...] = ()
+) -> Iterator[ConfigFile]:
     """Give the configuration files below ``/etc`` and its like that have one of some words.
 
+    :param notes: get a note for each that others can change; it is left out.
     :param leave_out: folders that are not looked into.
     """
     wanted = tuple(word.encode() for word in words)
     left = _MOST
     for top in _FOLDERS:
-        for here, folders, names in os.walk(root / top):
+        for here, folders, names in os.walk(host.root / top):
             folders[:] = [name for name in sorted(folders) if _is_looked_into(Path(here, name), name, leave_out)]
             for name in sorted(names):
                 left -= 1
                 if left < 0:
                     return
-                data = b"" if name.endswith(_SKIPPED_ENDS) else _content(os.path.join(here, name))
-                if any(word in data for word in wanted):
-                    path = "/" + Path(here, name).relative_to(root).as_posix()
-                    yield ConfigFile(_server(path), path, tuple(data.decode("utf-8", "replace").splitlines()))
+                file = os.path.join(here, name)
+                if name.endswith(_SKIPPED_ENDS) or not any(word in _content(file) for word in wanted):
+                    continue
+                try:
+                    data = host.discovery.read(file, _LARGEST)
+                except UntrustedError as error:
+                    notes.add_untrusted(error)
+                    continue
+                except OSError:
+                    continue
+                path = shown(Path(file), host)
+                yield ConfigFile(_server(path), path, tuple(data.decode("utf-8", "replace").splitlines()))
 
 
 def _is_looked_into(path: Path, name: str, leave_out: tuple[Path, ...]) -> bool:

@@ -35,6 +35,11 @@ WEBROOT_MISSING: Final = Text(
     "The webroot {file} does not exist.",
     "Create it, or correct `webroot` in the configuration.",
 )
+NOT_BELIEVED: Final = Text(
+    "import-untrusted",
+    "{file} was not used, because other users can change {part} (owner {owner}, mode {mode}).",
+    "Read it, and write what is needed from it into the configuration.",
+)
 DAMAGED: Final = Text(
     "import-damaged",
     "{file} is damaged or not complete: {reason}.",
@@ -211,6 +216,22 @@ CONFIG_EXISTS: Final = Text(
     "import-config-exists",
     "{path} exists, and an import never writes over a configuration.",
     "Name another file, such as --config {other}, and take from it what you need.",
+)
+UNTRUSTED_FOLDER: Final = Text(
+    "import-untrusted",
+    "{part} belongs to {owner}, so {owner} decides what {path} has, and dnsrenew runs as {user}.",
+    "Run the import as that user: sudo -u {account} dnsrenew import {quoted}",
+)
+UNTRUSTED_FILE: Final = Text(
+    "import-untrusted",
+    "Other users than {user} can change {path} (owner {owner}, mode {mode}), so nothing was imported.",
+    "Read it, remove what you did not put there, and then run: {command}",
+)
+UNTRUSTED_WAY: Final = Text(
+    "import-untrusted",
+    "Other users than {user} can change {part} (owner {owner}, mode {mode}), and so replace {path}; nothing was "
+    "imported.",
+    "Move the file to a folder that only {user} can change, or allow it with --insist.",
 )
 UNWRITABLE: Final = Text(
     "import-unwritable",

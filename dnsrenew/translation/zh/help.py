@@ -107,11 +107,14 @@ TEXTS: Final = {
     ),
     "Stores accounts and certificates as they are, orders nothing, sends nothing, and changes no file of the other "
     "tool. Writes dnsrenew.toml and its secret files, and says line by line what it could not import. Then it names "
-    "the lines to change in servers, and the command that stops the other tool. Run it again after that. The exit "
-    "status is 1 if a certificate or an account could not be imported.": (
+    "the lines to change in servers, and the command that stops the other tool. Run it again after that. It reads only "
+    "what root and the running user alone can change; --insist takes all. As root, it takes the folder .lego and the "
+    "Caddyfile of the current folder only if PATH names them. The exit status is 1 if a certificate or an account "
+    "could not be imported.": (
         "原样保存账户和证书，不下单，不发送任何内容，也不更改另一工具的任何文件。写出 dnsrenew.toml 及其凭据文件，并逐"
-        "行说明无法导入的内容。然后给出服务器中要修改的各行，以及停用另一工具的命令。修改之后请再运行一次。如果有证书"
-        "或账户无法导入，退出状态为 1。"
+        "行说明无法导入的内容。然后给出服务器中要修改的各行，以及停用另一工具的命令。修改之后请再运行一次。只读取仅 "
+        "root 和运行用户能更改的内容；--insist 接受全部内容。以 root 运行时，只有 PATH 指名，才会使用当前目录中的 "
+        ".lego 目录和 Caddyfile。如果有证书或账户无法导入，退出状态为 1。"
     ),
     "The certificate is checked as one from a CA: key, domains, dates, purpose, chain. The CA of the configuration "
     "renews it when it is due.": (

@@ -5,6 +5,29 @@ from __future__ import annotations
 from typing import Final
 
 TEXTS: Final = {
+    "Move the file to a folder that only {user} can change, or allow it with --insist.": (
+        "请把该文件移到只有 {user} 能更改的目录，或用 --insist 允许。"
+    ),
+    "Other users than {user} can change {part} (owner {owner}, mode {mode}), and so replace {path}; nothing was "
+    "imported.": (
+        "除 {user} 外的其他用户可以更改 {part}（所有者 {owner}，权限 {mode}），从而替换 {path}；没有导入任何内容。"
+    ),
+    "Other users than {user} can change {path} (owner {owner}, mode {mode}), so nothing was imported.": (
+        "除 {user} 外的其他用户可以更改 {path}（所有者 {owner}，权限 {mode}），因此没有导入任何内容。"
+    ),
+    "Read it, and write what is needed from it into the configuration.": ("请阅读该文件，并把其中需要的内容写入配置。"),
+    "Read it, remove what you did not put there, and then run: {command}": (
+        "请阅读该文件，删除不是您放入的内容，然后运行：{command}"
+    ),
+    "Run the import as that user: sudo -u {account} dnsrenew import {quoted}": (
+        "请以该用户的身份导入：sudo -u {account} dnsrenew import {quoted}"
+    ),
+    "{file} was not used, because other users can change {part} (owner {owner}, mode {mode}).": (
+        "没有使用 {file}，因为其他用户可以更改 {part}（所有者 {owner}，权限 {mode}）。"
+    ),
+    "{part} belongs to {owner}, so {owner} decides what {path} has, and dnsrenew runs as {user}.": (
+        "{part} 属于 {owner}，因此 {path} 的内容由 {owner} 决定，而 dnsrenew 以 {user} 的身份运行。"
+    ),
     "A program before each renewal was not imported, because no port has to be freed for {name}.": (
         "没有导入每次续期前运行的程序，因为 {name} 无需释放端口。"
     ),
