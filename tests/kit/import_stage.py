@@ -1,4 +1,7 @@
-"""The real `dnsrenew import` on a machine of its own: its `/etc` and its crontabs are folders of the test."""
+"""The real `dnsrenew import` on a machine of its own: its `/etc` and its crontabs are folders of the test.
+
+`/srv` is the whole machine: pytest's own folders are closed to other users.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,12 @@ from tests.kit.tool_folders import OldMachine
 from tests.kit.users import open_way, ordinary_user
 
 _MOUNTED = """
-etc=$1 cron=$2 folder=$3; shift 3
-mount --bind "$etc" /etc
+machine=$1 folder=$2; shift 2
+mount --bind "$machine" /srv
+mount --bind /srv/etc /etc
 mount -t tmpfs none /var/spool
 mkdir /var/spool/cron
-mount --bind "$cron" /var/spool/cron
+mount --bind /srv/var/spool/cron /var/spool/cron
 cd "$folder"
 exec "$@"
 """
@@ -91,12 +95,10 @@ class ImportStage:
             command += ["--config", str(self.config)]
         root = Path(__file__).parents[2]
         needed = (sys.base_prefix, sys.prefix, str(root))
-        machine = self.machine.root
         inner = command if user == 0 else ordinary_user(command, needed, user)
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(
-            ["unshare", "--mount", "sh", "-ec", _MOUNTED, "sh", machine / "etc", machine / "var/spool/cron",
-             here or self.here, *inner],
+            ["unshare", "--mount", "sh", "-ec", _MOUNTED, "sh", self.machine.root, here or self.here, *inner],
             capture_output=True,
             text=True,
             timeout=_PATIENCE,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dnsrenew.setup.importing.shell_settings import ShellSettings
 
 Options = dict[str, object]
-_TSIG: Final = re.compile(r"key\s+\"?([^\s\"{]+)\"?\s*\{([^}]*)\}")
+_TSIG: Final = re.compile(r"key\s+\"?([^\s\"{]+)\"?\s*\{([^{}]*)\}")
 _TSIG_FIELD: Final = re.compile(r"(algorithm|secret)\s+\"?([^\s\";]+)\"?")
 
 

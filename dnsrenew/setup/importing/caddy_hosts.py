@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dnsrenew.setup.importing.caddyfile import Line
     from dnsrenew.setup.importing.found import FoundDnsAccount, HostView
 
-_ENVIRONMENT: Final = re.compile(r"\{(?:env\.|\$)([A-Za-z_][A-Za-z0-9_]*)(?::([^}]*))?\}")
+_ENVIRONMENT: Final = re.compile(r"\{(?:env\.|\$)([A-Za-z_][A-Za-z0-9_]*)(?::([^{}]*))?\}")
 _FILE: Final = re.compile(r"\{file\.([^}]+)\}")
 
 Values = dict[str, str]

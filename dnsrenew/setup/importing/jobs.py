@@ -11,13 +11,14 @@ import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice, takewhile
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import users
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.schedule.machine import entries
 from dnsrenew.setup.importing import units
-from dnsrenew.setup.importing.logical_lines import logical_lines
+from dnsrenew.setup.importing.logical_lines import LONGEST, logical_lines
 from dnsrenew.setup.importing.on_machine import look, shown
 
 if TYPE_CHECKING:
@@ -35,8 +36,14 @@ _SCRIPT_FOLDERS: Final = ("etc/cron.hourly", "etc/cron.daily", "etc/cron.weekly"
 _COMPOSE: Final = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 _VARIABLE: Final = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
-_YAML_VARIABLE: Final = re.compile(r"\s*-?\s*[\"']?([A-Z][A-Z0-9_]+)[\"']?\s*[:=]\s*[\"']?(.*?)[\"']?\s*$")
-_YAML_COMMAND: Final = re.compile(r"\s*(?:command|entrypoint):\s*(.+)")
+_YAML_VARIABLE: Final = re.compile(r"-?\s*+[\"']?([A-Z][A-Z0-9_]++)[\"']?\s*+[:=]\s*+[\"']?(.*)")
+_YAML_COMMAND: Final = re.compile(r"(?:command|entrypoint):\s*+(.+)")
+_MOST_CALLS: Final = 100
+"""Calls of a program on a machine; a crafted script could have any number, and double a variable in each line."""
+_MOST_SCRIPTS: Final = 50
+"""Scripts and compose files in a folder, files that one script sources, and words of a line."""
+_MOST_VARIABLES: Final = 500
+_LONGEST_VALUE: Final = 4096
 _SEPARATORS: Final = frozenset({";", "&&", "||", "|", "&", "(", ")", ";;"})
 
 Environment = Mapping[str, str]
@@ -85,14 +92,8 @@ def jobs(
     :raises UntrustedError: others can change a file with a call.
     """
     search = _JobSearch(host, program, _users(folder))
-    found = [*search.systemd(), *search.cron()]
-    for each in near:
-        for file in entries(each):
-            if file.name in _COMPOSE:
-                found += search.compose(file, notes)
-            elif file.suffix == ".sh":
-                found += search.script(file, {}, JobPlace("", 0, "script"), notes)
-    return found
+    found = chain(search.systemd(), search.cron(), *(search.near(each, notes) for each in near))
+    return list(islice(found, _MOST_CALLS))
 
 
 def _users(folder: Path) -> frozenset[int]:
@@ -145,7 +146,7 @@ class _JobSearch(Frozen):
         content, environment = look(file, self.host), dict[str, str]()
         for number, line in logical_lines(content.text):
             if assigned := _ASSIGNMENT.fullmatch(line):
-                environment[assigned[1]] = assigned[2].strip("\"'")
+                _set(environment, {assigned[1]: assigned[2].strip("\"'")})
             elif not has_users or self._counts("".join(line.split(None, 6)[1 if line.startswith("@") else 5 :][:1])):
                 place = JobPlace(shown(file, self.host), number, "cron", weak=content.weak)
                 yield from self._calls(line.replace("\\%", "%"), environment, place)
@@ -162,15 +163,14 @@ class _JobSearch(Frozen):
 
         :raises UntrustedError: others can change what leads to a call.
         """
-        words = _split(command)
+        words = _split(command)[: 2 * _MOST_SCRIPTS]
         named = [index for index, word in enumerate(words) if os.path.basename(word) == self.program]
         if named and place.weak is not None:
             raise place.weak
         for index in named:  # one can be an argument, as in `test -x /usr/bin/lego && lego renew`
-            own = {**environment, **_assignments(words[:index])}
-            rest = words[index + 1 :]
-            end = next((number for number, word in enumerate(rest) if word in _SEPARATORS), len(rest))
-            arguments = tuple(_expanded(word, own) for word in rest[:end])
+            own = dict(environment)
+            _set(own, _assignments(words[:index]))
+            arguments = tuple(_expanded(word, own) for word in takewhile(_is_argument, words[index + 1 :]))
             yield FoundJob(place.file, place.line, place.kind, place.unit, arguments, own)
         if named:
             return
@@ -190,15 +190,16 @@ class _JobSearch(Frozen):
         variables, content = dict(environment), look(file, self.host, notes, only=only)
         if self.program not in content.text:
             return
-        weak = place.weak or content.weak
+        weak, sourcings = place.weak or content.weak, 0
         for number, line in logical_lines(content.text):
             words = _split(line)
-            if words and words[0] in {".", "source"} and len(words) > 1:
+            if words and words[0] in {".", "source"} and len(words) > 1 and sourcings < _MOST_SCRIPTS:
+                sourcings += 1
                 sourced = look(self._inside(words[1]), self.host)
-                variables |= _environment(sourced.text)
+                _set(variables, _environment(sourced.text))
                 weak = weak or sourced.weak
             elif words and (words[0] == "export" or all(map(_ASSIGNMENT.fullmatch, words))):
-                variables |= {key: _expanded(value, variables) for key, value in _assignments(words).items()}
+                _set(variables, {key: _expanded(value, variables) for key, value in _assignments(words).items()})
             elif any(os.path.basename(word) == self.program for word in words):
                 here = replace(place, file=shown(file, self.host), line=number, weak=weak)
                 yield from self._calls(line, variables, here)
@@ -207,18 +208,30 @@ class _JobSearch(Frozen):
         """Return a path of the machine below the root of a test."""
         return self.host.root / path.lstrip("/") if path.startswith("/") else self.host.cwd / path
 
-    # ── compose files ───────────────────────────────────────────────────────────────────
+    # ── beside the folder of the tool ───────────────────────────────────────────────────
+
+    def near(self, folder: Path, notes: Notes | None) -> Iterator[FoundJob]:
+        """Give the calls in the scripts and compose files of a folder."""
+        files = [file for file in entries(folder) if file.suffix == ".sh" or file.name in _COMPOSE]
+        for file in files[:_MOST_SCRIPTS]:
+            if file.suffix == ".sh":
+                yield from self.script(file, {}, JobPlace("", 0, "script"), notes)
+            else:
+                yield from self.compose(file, notes)
 
     def compose(self, file: Path, notes: Notes | None) -> list[FoundJob]:
         """Return the call in a compose file; one service is expected."""
         content = look(file, self.host, notes)
-        lines = content.text.splitlines()
+        lines = [line.strip() if len(line) <= LONGEST else "" for line in content.text.splitlines()]
         if not any(self.program in line for line in lines):
             return []
         if content.weak is not None:
             raise content.weak
-        found = [match for match in map(_YAML_VARIABLE.fullmatch, lines) if match]
-        environment = {match[1]: match[2] for match in found}
+        environment: dict[str, str] = {}
+        for match in map(_YAML_VARIABLE.fullmatch, lines):
+            if match is not None:
+                value = match[2].rstrip()
+                _set(environment, {match[1]: value[:-1] if value.endswith(("'", '"')) else value})
         for number, line in enumerate(lines, 1):
             if command := _YAML_COMMAND.fullmatch(line):
                 words = _split(command[1].strip("[]").replace('",', '" ').replace("',", "' "))
@@ -236,12 +249,23 @@ def _split(line: str) -> list[str]:
         return line.split()
 
 
+def _is_argument(word: str) -> bool:
+    return word not in _SEPARATORS
+
+
 def _environment(text: str) -> dict[str, str]:
     return _assignments([word for _, line in logical_lines(text) for word in _split(line) if word != "export"])
 
 
 def _assignments(words: Sequence[str]) -> dict[str, str]:
     return {match[1]: match[2] for match in map(_ASSIGNMENT.fullmatch, words) if match}
+
+
+def _set(variables: dict[str, str], more: Mapping[str, str]) -> None:
+    """Set variables, up to a number and a length: a line can double what the one before it has set."""
+    for name, value in more.items():
+        if len(value) <= _LONGEST_VALUE and (name in variables or len(variables) < _MOST_VARIABLES):
+            variables[name] = value
 
 
 def _expanded(word: str, variables: Environment) -> str:

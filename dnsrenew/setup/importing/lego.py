@@ -84,12 +84,7 @@ def _trust(calls: Sequence[LegoCall], host: HostView) -> dict[str, str]:
 
 def _accounts(folder: Path) -> list[Path]:
     """Return the files ``account.json``: in ``accounts/SERVER/ID``, since lego 5 in a folder for each type of key."""
-    found = []
-    for here, folders, files in os.walk(folder / "accounts"):
-        if "account.json" in files:
-            found.append(Path(here, "account.json"))
-        folders.sort()
-    return found
+    return [here / "account.json" for here, names in reading.walk(folder / "accounts") if "account.json" in names]
 
 
 def _account(file: Path, root: Path, servers: Sequence[str], notes: reading.Notes) -> FoundAccount | None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dnsrenew.setup.importing.found import HostView
     from dnsrenew.setup.importing.reading import Notes
 
-_LARGEST: Final = 1 << 18
+_LARGEST: Final = 1 << 16
 """Bytes of a script, a crontab or a unit."""
 
 

@@ -8,7 +8,9 @@ from dnsrenew.errors import Phrase, Text
 
 # ── reasons: a field of other texts ─────────────────────────────────────────────────────
 
-TOO_LARGE: Final = Phrase("it is larger than 4 MiB")
+TOO_LARGE: Final = Phrase("it is too large")
+TOO_MUCH: Final = Phrase("it has too many blocks within each other, or imports too much")
+NOT_UNICODE: Final = Phrase("it has text that is not valid Unicode")
 NO_JSON: Final = Phrase("it is not a JSON object")
 EMPTY: Final = Phrase("it is empty")
 NO_KEY: Final = Phrase("it has no private key of a supported kind")
