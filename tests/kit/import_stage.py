@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from tests.kit.users import open_way, ordinary_user
 
 _MOUNTED = """
 machine=$1 folder=$2; shift 2
+ulimit -t 30
 mount --bind "$machine" /srv
 mount --bind /srv/etc /etc
 mount -t tmpfs none /var/spool
@@ -29,7 +30,6 @@ cd "$folder"
 exec "$@"
 """
 _ACCOUNTS = ("passwd", "group", "nsswitch.conf")
-_PATIENCE = 60.0
 
 
 class Imported(NamedTuple):
@@ -96,17 +96,22 @@ class ImportStage:
         root = Path(__file__).parents[2]
         needed = (sys.base_prefix, sys.prefix, str(root))
         inner = command if user == 0 else ordinary_user(command, needed, user)
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = subprocess.run(
+        process = subprocess.Popen(
             ["unshare", "--mount", "sh", "-ec", _MOUNTED, "sh", self.machine.root, here or self.here, *inner],
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=_PATIENCE,
-            check=False,
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(self.here), "LANG": "C.UTF-8",
                  "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1", **(env or {})},
         )  # fmt: skip
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        assert "Traceback" not in done.stderr, done.stderr
-        return Imported(done.returncode, json.loads(done.stdout), done.stderr, used, after.ru_maxrss / 1024)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        with process.stdout, process.stderr, ThreadPoolExecutor(1) as pool:
+            errors = pool.submit(process.stderr.read)
+            stdout, stderr = process.stdout.read(), errors.result()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert "Traceback" not in stderr, stderr
+        assert process.returncode >= 0, f"killed by signal {-process.returncode}"
+        seconds = usage.ru_utime + usage.ru_stime
+        return Imported(process.returncode, json.loads(stdout), stderr, seconds, usage.ru_maxrss / 1024)

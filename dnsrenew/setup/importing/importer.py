@@ -231,9 +231,11 @@ def _sources(request: ImportRequest) -> list[tuple[Kind, Path]]:
 def _judge(folder: Path, host: HostView) -> None:
     """Judge the folder of a tool; all that is in it is judged when it is read.
 
-    :raises StoreError: ``import-untrusted``: it belongs to another user.
+    :raises StoreError: ``import-untrusted``: it belongs to another user; ``import-unwritable``: no text can name it.
     :raises UntrustedError: others can change it.
     """
+    if not reading.is_unicode(str(folder)):
+        raise StoreError.of(texts.NOT_NAMED, path=str(folder))
     try:
         reading.Notes(host.discovery).judge(folder)
     except UntrustedError as error:

@@ -26,7 +26,12 @@ _SKIPPED_FOLDERS: Final = frozenset(
 _SKIPPED_ENDS: Final = ("~", ".bak", ".orig", ".dpkg-old", ".dpkg-dist", ".dpkg-new", ".rpmsave", ".rpmnew", ".swp")
 _LARGEST: Final = 1 << 20
 _MOST: Final = 50_000
-"""Files that are looked at."""
+"""Files that are looked at; a large one counts as several, and one that others can change as many."""
+_LARGE: Final = 1 << 14
+_UNTRUSTED: Final = 1_000
+_DEEPEST: Final = 40
+_LONGEST: Final = 1_000
+"""Characters of a line that is looked at."""
 
 
 class ServerKind(Frozen):
@@ -95,31 +100,38 @@ def config_files(
     :param notes: get a note for each that others can change; it is left out.
     :param leave_out: folders that are not looked into.
     """
-    wanted = tuple(word.encode() for word in words)
+    wanted = tuple(word.encode("utf-8", "replace") for word in words)
     left = _MOST
     for top in _FOLDERS:
         for here, folders, names in os.walk(host.root / top):
             folders[:] = [name for name in sorted(folders) if _is_looked_into(Path(here, name), name, leave_out)]
             for name in sorted(names):
-                left -= 1
+                file = os.path.join(here, name)
+                data = b"" if name.endswith(_SKIPPED_ENDS) else _content(file)
+                left -= 1 + len(data) // _LARGE
                 if left < 0:
                     return
-                file = os.path.join(here, name)
-                if name.endswith(_SKIPPED_ENDS) or not any(word in _content(file) for word in wanted):
+                if not any(word in data for word in wanted):
                     continue
                 try:
                     data = host.discovery.read(file, _LARGEST)
                 except UntrustedError as error:
                     notes.add_untrusted(error)
-                    continue
+                    left -= _UNTRUSTED
                 except OSError:
                     continue
-                path = shown(Path(file), host)
-                yield ConfigFile(_server(path), path, tuple(data.decode("utf-8", "replace").splitlines()))
+                else:
+                    path = shown(Path(file), host)
+                    yield ConfigFile(_server(path), path, tuple(_lines(data)))
+
+
+def _lines(data: bytes) -> Iterator[str]:
+    return (line if len(line) <= _LONGEST else "" for line in data.decode("utf-8", "replace").splitlines())
 
 
 def _is_looked_into(path: Path, name: str, leave_out: tuple[Path, ...]) -> bool:
-    return name not in _SKIPPED_FOLDERS and path not in leave_out and not os.path.islink(path)
+    is_deep = len(path.parts) > _DEEPEST
+    return name not in _SKIPPED_FOLDERS and path not in leave_out and not is_deep and not os.path.islink(path)
 
 
 def _content(path: str) -> bytes:

@@ -235,6 +235,11 @@ UNTRUSTED_WAY: Final = Text(
     "imported.",
     "Move the file to a folder that only {user} can change, or allow it with --insist.",
 )
+NOT_NAMED: Final = Text(
+    "import-unwritable",
+    "The configuration cannot name {path}, because that is not valid Unicode.",
+    "Rename it, and run the import again.",
+)
 UNWRITABLE: Final = Text(
     "import-unwritable",
     "{path} cannot be written: {reason}.",

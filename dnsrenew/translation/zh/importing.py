@@ -5,6 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 TEXTS: Final = {
+    "Rename it, and run the import again.": "请将其改名，然后再次导入。",
+    "The configuration cannot name {path}, because that is not valid Unicode.": (
+        "配置无法写出 {path}，因为它不是有效的 Unicode。"
+    ),
+    "it has text that is not valid Unicode": "其中有不是有效 Unicode 的文本",
+    "it has too many blocks within each other, or imports too much": "嵌套的块太多，或导入的内容太多",
     "Move the file to a folder that only {user} can change, or allow it with --insist.": (
         "请把该文件移到只有 {user} 能更改的目录，或用 --insist 允许。"
     ),
@@ -260,7 +266,7 @@ TEXTS: Final = {
     "it has no certificate": "其中没有证书",
     "it has no private key of a supported kind": "其中没有受支持类型的私钥",
     "it is empty": "内容为空",
-    "it is larger than 4 MiB": "大于 4 MiB",
+    "it is too large": "文件过大",
     "it is not a JSON object": "不是 JSON 对象",
     "its private key is encrypted": "其私钥已加密",
     "the private key does not belong to the certificate": "该私钥与证书不匹配",
