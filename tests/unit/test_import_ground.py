@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,6 +78,11 @@ def test_a_crontab_of_root_s_name_that_another_user_wrote_is_refused(stage: Impo
     assert_refused(stage, stage.run(), "/var/spool/cron/crontabs/root")
 
 
+def untrusted(done: Imported) -> list[dict[str, Any]]:
+    """The findings about files that were not used."""
+    return [each for each in done.document["not_understood"] if each["code"] == "import-untrusted"]
+
+
 # ── folders, scripts, links ─────────────────────────────────────────────────────────────
 
 
@@ -129,10 +135,10 @@ def test_a_link_of_another_user_in_a_sticky_folder_is_refused(stage: ImportStage
     """Where others can add files, a certificate file that is another user's link is refused."""
     certificates = stage.machine.root / "etc/lego/certificates"
     key = certificates / "example.test.key"
-    key.unlink()
+    shutil.move(key, stage.here / "k.pem")
     certificates.chmod(0o1777)
     with acting_as(NOBODY):
-        key.symlink_to("/etc/lego/accounts")
+        key.symlink_to("/srv/root/k.pem")
     assert_refused(stage, stage.run(), "/etc/lego/certificates/example.test.key")
 
 
@@ -162,9 +168,38 @@ def test_the_configuration_of_a_server_that_others_own_is_named_and_not_believed
     os.chown(stage.machine.write("etc/nginx/conf.d/evil.conf", site), NOBODY, NOBODY)
     done = stage.run()
     assert (done.status, done.document["servers"]) == (0, [])
-    (note,) = [each for each in done.document["not_understood"] if each["code"] == "import-untrusted"]
+    (note,) = untrusted(done)
     assert (note["file"], "nobody" in note["message"]) == ("/etc/nginx/conf.d/evil.conf", True)
     assert "nginx" not in stage.config.read_text().partition("# Not imported")[0]
+
+
+@pytest.mark.parametrize("owner", [NOBODY, 0])
+def test_the_owner_of_a_deployed_file_counts_only_in_a_folder_of_root(stage: ImportStage, owner: int) -> None:
+    """Where others could have put the file, its owner would get the next key; a finding names it."""
+    acme, out = AcmeSh(stage.machine), stage.machine.root / "out"
+    out.mkdir()
+    key = out / "key.pem"
+    key.write_text("old")
+    os.chown(key, NOBODY, NOBODY)
+    os.chown(out, owner, owner)
+    acme.certificate("a.test", Le_RealKeyPath=str(key))
+    done = stage.run(acme.folder)
+    assert done.status == 0
+    assert ('owner = "nobody"' in stage.config.read_text()) == (owner == 0)
+    assert [each["file"] for each in untrusted(done)] == ([] if owner == 0 else [str(out)])
+
+
+def test_credentials_in_a_home_of_another_user_are_named_and_not_used(stage: ImportStage) -> None:
+    """Root's certbot may use them; the rest is imported, and the token is left to be written."""
+    home = stage.give(stage.machine.home, NOBODY)
+    file = write_as(NOBODY, home / "c.ini", "dns_cloudflare_api_token = of-nobody\n")
+    stage.machine.certbot_certificate(
+        "b.test", authenticator="dns-cloudflare", dns_cloudflare_credentials=str(file), maps=""
+    )
+    done = stage.run("/etc/letsencrypt")
+    assert (done.status, [each["file"] for each in untrusted(done)]) == (0, [str(file)])
+    assert 'auth_token = "file:cloudflare-auth-token.txt"' in stage.config.read_text()
+    assert not (stage.config.parent / "cloudflare-auth-token.txt").exists()
 
 
 def test_a_hook_of_another_user_is_refused(stage: ImportStage) -> None:
