@@ -13,8 +13,10 @@ from dnsrenew.base.values import Frozen, field
 if TYPE_CHECKING:
     from dnsrenew.base.found import RunningProgram
 
-_LARGEST: Final = 1 << 20
+_LARGEST: Final = 1 << 18
 """Bytes that are read of a configuration."""
+_LONGEST: Final = 2_000
+"""Characters of a line that is looked at: what looks for words in a longer one would take long."""
 _UNIT: Final = re.compile(r"/([^/\s]+)\.service\s*$", re.MULTILINE)
 _NO_UNITS: Final = re.compile(r"user@\d+|session-.*|docker|containerd|init|ssh|sshd|cron")
 """Units that are not those of one server."""
@@ -39,14 +41,15 @@ class ServerHost(Frozen, kw_only=True):
     is_admin: bool
 
     def read(self, path: str) -> str:
-        """Return the text of a configuration file; "" if it cannot be read."""
+        """Return the text of a configuration file, without lines of any length; "" if it cannot be read."""
         from dnsrenew.base import files
 
         try:
             with files.open_to_read(self.inside(path)) as stream:
-                return stream.read(_LARGEST).decode("utf-8", "replace")
-        except OSError:
+                text = stream.read(_LARGEST).decode("utf-8", "replace")
+        except (OSError, ValueError):  # ValueError: a NUL in the path
             return ""
+        return "\n".join(line for line in text.splitlines() if len(line) <= _LONGEST)
 
     def inside(self, path: str) -> Path:
         """Return where a path of this machine is."""
