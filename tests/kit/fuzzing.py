@@ -224,7 +224,7 @@ def edited(draw: st.DrawFn, data: bytes) -> bytes:
     return data
 
 
-_TOKENS: Final = re.compile(rb"\w+|[^\w\s]|\s+")
+_TOKENS: Final = re.compile(rb"<[^<>]*>|\w+|[^\w\s]|\s+")
 _SINGLES: Final = tuple(bytes([each]) for each in b" \t\n\\\"'`{}[]()<>=:;,#%$&|-./0A\0\xff")
 
 
@@ -232,13 +232,13 @@ _SINGLES: Final = tuple(bytes([each]) for each in b" \t\n\\\"'`{}[]()<>=:;,#%$&|
 def pumped(draw: st.DrawFn, examples: Sequence[bytes], most: int) -> bytes:
     """Draw an example with a few of its tokens repeated in it, up to so many bytes: what takes quadratic time shows."""
     example = draw(st.sampled_from(examples))
-    tokens = st.sampled_from((*_TOKENS.findall(example), *_SINGLES))
-    unit = b"".join(
-        draw(st.lists(tokens | st.sampled_from(example.splitlines(True) or [b"\n"]), min_size=1, max_size=4))
-    )
-    size = draw(st.sampled_from([most, most // 4, most // 32]))
+    lines = example.splitlines(keepends=True) or [b" "]
+    tokens = st.sampled_from((*_TOKENS.findall(example), *_SINGLES)) | st.sampled_from(lines)
+    first = b"".join(draw(st.lists(tokens, min_size=1, max_size=4)))
+    second = b"".join(draw(st.lists(tokens, max_size=2)))
+    times = draw(st.sampled_from([most, most // 4, most // 32])) // (len(first) + len(second))
     head, tail = draw(st.integers(0, len(example))), draw(st.integers(0, len(example)))
-    return (example[:head] + unit * (size // len(unit)) + example[tail:])[:most]
+    return (example[:head] + first * times + second * times + example[tail:])[:most]
 
 
 @st.composite

@@ -105,7 +105,7 @@ def test_a_caddyfile_without_an_end(stage: ImportStage, at_rest: float, text: st
 
 def test_a_caddyfile_with_one_long_word(stage: ImportStage, at_rest: float) -> None:
     """A word of a MiB takes no longer than many short ones."""
-    file = stage.machine.write("etc/caddy/Caddyfile", "x" * (1 << 20))
+    file = stage.machine.write("etc/caddy/Caddyfile", "x" * (1 << 19))
     assert_bounded(stage.run(file.parent, "--from", "caddy"), at_rest)
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _DEEPEST: Final = 10
 """Imports within imports."""
 _DEEPEST_BLOCK: Final = 50
+_LARGEST: Final = 1 << 19
+"""Characters of a file."""
 _MOST: Final = 1 << 21
 """Characters of a Caddyfile with all that it imports, each time it does; a line counts as some more."""
 _LINE_COST: Final = 20
@@ -36,7 +38,7 @@ _PART: Final = re.compile(
 
 
 class _TooMuch(Exception):
-    """Blocks within blocks, or imports within imports, without an end."""
+    """Blocks within blocks, or imports within imports, without an end; or a file without one."""
 
 
 class Line(Frozen):
@@ -118,9 +120,8 @@ def _sites(lines: Sequence[Line]) -> Iterator[Site]:
             yield Site(tuple(addresses), line.block, line.file, line.number)
             addresses = []
         elif not line.words[-1].endswith(","):
-            rest = tuple(lines[index + 1 :])
             if index == 0:
-                yield Site(tuple(addresses), rest, line.file, line.number)
+                yield Site(tuple(addresses), tuple(lines[1:]), line.file, line.number)
                 return
             addresses = []
 
@@ -190,8 +191,10 @@ def _with_arguments(line: Line, arguments: Sequence[str]) -> Line:
 def _lines(file: Path, text: str) -> list[Line]:
     """Return the lines of a file, as a tree. A brace that closes nothing is left out.
 
-    :raises _TooMuch: it has too many blocks within each other.
+    :raises _TooMuch: it is too large, or has too many blocks within each other.
     """
+    if len(text) > _LARGEST:
+        raise _TooMuch
     outer: list[tuple[int, tuple[str, ...], list[Line]]] = []
     inside: list[Line] = []
     for number, words in _words(text):

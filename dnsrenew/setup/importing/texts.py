@@ -10,6 +10,7 @@ from dnsrenew.errors import Phrase, Text
 
 TOO_LARGE: Final = Phrase("it is too large")
 TOO_MUCH: Final = Phrase("it has too many blocks within each other, or imports too much")
+TOO_MANY_NAMES: Final = Phrase("it has too many domains")
 NOT_UNICODE: Final = Phrase("it has text that is not valid Unicode")
 NO_JSON: Final = Phrase("it is not a JSON object")
 EMPTY: Final = Phrase("it is empty")

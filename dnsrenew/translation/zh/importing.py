@@ -9,6 +9,7 @@ TEXTS: Final = {
     "The configuration cannot name {path}, because that is not valid Unicode.": (
         "配置无法写出 {path}，因为它不是有效的 Unicode。"
     ),
+    "it has too many domains": "其中的域名太多",
     "it has text that is not valid Unicode": "其中有不是有效 Unicode 的文本",
     "it has too many blocks within each other, or imports too much": "嵌套的块太多，或导入的内容太多",
     "Move the file to a folder that only {user} can change, or allow it with --insist.": (
