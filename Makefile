@@ -11,6 +11,8 @@ BUILDER ?= $(or $(shell command -v podman || command -v docker),podman)
 IMAGE_ARGS ?=
 # How many renewals, and which: make soak SOAK_ARGS="--renewals 50 --seed 7"
 SOAK_ARGS ?=
+# How many seconds texts of others are made up for every parser: make soak FUZZ_SECONDS=60
+FUZZ_SECONDS ?= 600
 
 # Containers often set it: then each of the thousand programs that tests start would compile the package anew.
 export PYTHONDONTWRITEBYTECODE :=
@@ -47,7 +49,7 @@ check: $(SET_UP) ## lint, format, types, import layers, public names
 	$(BIN)/pytest -q tests/unit/test_layers.py tests/unit/test_public_names.py
 
 soak: $(SET_UP) ## the tests marked slow, then 500 renewals at real servers while everything goes wrong; it prints its seed
-	$(BIN)/pytest -m slow -n $(WORKERS) --dist loadfile
+	DNSRENEW_FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/pytest -m slow -n $(WORKERS) --dist loadfile
 	@$(BIN)/python -m tests.kit.soak $(SOAK_ARGS)
 
 bench: $(SET_UP) ## the figures in docs/, measured on this machine

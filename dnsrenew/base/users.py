@@ -63,13 +63,13 @@ def is_private_group(gid: int, uid: int) -> bool:
 
 def user_id(name: str) -> int | None:
     """Return the id of a user by login name or number; None if there is no such name."""
-    if name.isdecimal():
-        return int(name)
     try:
+        if name.isdecimal():
+            return int(name)
         import pwd
 
         return pwd.getpwnam(name).pw_uid
-    except (ImportError, KeyError):  # Windows has no such users
+    except (ImportError, KeyError, ValueError):  # Windows has no such users; ValueError: no user has such a name
         return None
 
 

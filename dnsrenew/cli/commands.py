@@ -241,6 +241,8 @@ COMMANDS: Final = {
         "Stores accounts and certificates as they are, orders nothing, sends nothing, and changes no file of the "
         "other tool. Writes dnsrenew.toml and its secret files, and says line by line what it could not import. Then "
         "it names the lines to change in servers, and the command that stops the other tool. Run it again after that. "
+        "It reads only what root and the running user alone can change; --insist takes all. As root, it takes the "
+        "folder .lego and the Caddyfile of the current folder only if PATH names them. "
         "The exit status is 1 if a certificate or an account could not be imported.",
     ),
     "revoke": Command(

@@ -57,7 +57,7 @@ def _request(invocation: Invocation) -> ImportRequest:
     path = None if options.path is None else Path(os.path.abspath(os.path.join(cwd, os.path.expanduser(options.path))))
     named = options.config or os.environ.get(locate.VARIABLE)
     kind = getattr(options, "from")  # a keyword
-    host = _host(cwd, _servers(options.server or []))
+    host = _host(cwd, _servers(options.server or []), insist=options.insist)
     return ImportRequest(path, kind, _target(named, cwd, insist=options.insist), bool(options.config), host)
 
 
@@ -93,11 +93,21 @@ def _target(named: str | None, cwd: str, *, insist: bool) -> Path:
     return here
 
 
-def _host(cwd: str, servers: tuple[str, ...]) -> HostView:
+def _host(cwd: str, servers: tuple[str, ...], *, insist: bool) -> HostView:
+    from dnsrenew.base.found import Discovery
     from dnsrenew.setup.importing.found import HostView
 
     root = os.environ.get("SYSTEMDRIVE", "C:") + "\\" if sys.platform == "win32" else "/"
-    return HostView(Path(root), Path(os.path.expanduser("~")), Path(cwd), dict(os.environ), servers=servers)
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    return HostView(
+        Path(root),
+        Path(os.path.expanduser("~")),
+        Path(cwd),
+        dict(os.environ),
+        servers=servers,
+        here_counts=not is_root,
+        discovery=Discovery(insist=insist),
+    )
 
 
 def _lines(result: ImportResult, columns: int | None) -> list[str]:

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from dnsrenew.base import host_port
+from dnsrenew.base import files, host_port
 from dnsrenew.dns.query import Address
 from dnsrenew.runtime.context import Context
 
 _PORT: Final = 53
 _SYSTEM_FILE: Final = Path("/etc/resolv.conf")
+_LARGEST: Final = 1 << 16
 
 
 def host_and_port(host: str, port: int) -> str:
@@ -42,9 +43,11 @@ def system_servers(file: Path = _SYSTEM_FILE) -> list[str]:
 
         return [str(server) for server in dns.resolver.get_default_resolver().nameservers]
     try:
-        lines = [line.split() for line in file.read_text("utf-8", "replace").splitlines()]
+        with files.open_to_read(file) as stream:
+            text = stream.read(_LARGEST).decode("utf-8", "replace")
     except OSError:
-        lines = []
+        text = ""
+    lines = (line.split() for line in text.splitlines())
     listed = [fields[1] for fields in lines if len(fields) > 1 and fields[0] == "nameserver"]
     return [server for server in listed if host_port.is_ip(server)] or ["127.0.0.1"]
 

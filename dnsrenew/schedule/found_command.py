@@ -11,6 +11,7 @@ import shlex
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from itertools import islice
 from typing import Final
 
 from dnsrenew.base.durations import unit_seconds
@@ -20,6 +21,10 @@ from dnsrenew.errors import ConfigError
 
 _COMMAND: Final = re.compile(r"""(?:^|[\s/\\"'=;&|(>])dnsrenew(?:\.exe)?["']?\s+((?:"[^"]*"|'[^']*'|[^;&|\n<])*)""")
 """The program in a command line, and its arguments."""
+_LONGEST: Final = 4096
+"""Characters of a line; a longer one is no command that a person wrote, and reading its words would take long."""
+_MOST_CALLS: Final = 3
+"""Calls in one line."""
 _ELSEWHERE: Final = re.compile(
     r"(?<![\w-])(?:cd|pushd|env|export|source|su|sudo|doas|runuser|setpriv|chroot|nsenter|docker|podman|ssh)(?![\w-])"
 )
@@ -50,7 +55,9 @@ class FoundCommand(Frozen):
 
         :param names: of these certificates; one that is left out by the command is not renewed. Empty: not known.
         """
-        answers = [self._reads(match, config, names) for match in _COMMAND.finditer(self.line)]
+        if len(self.line) > _LONGEST:
+            return False
+        answers = [self._reads(match, config, names) for match in islice(_COMMAND.finditer(self.line), _MOST_CALLS)]
         return True if True in answers else None if None in answers else False
 
     def _reads(self, match: re.Match[str], config: str, names: Collection[str]) -> bool | None:

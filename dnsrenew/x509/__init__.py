@@ -17,6 +17,7 @@ from dnsrenew.x509.certificates import (
 )
 from dnsrenew.x509.chain_check import check_chain
 from dnsrenew.x509.given import (
+    CertificatePool,
     RequestFacts,
     chain_among,
     chain_from_file,
@@ -44,6 +45,7 @@ from dnsrenew.x509.roots import have_same_root, is_issued_under
 __all__ = [
     "SKEW",
     "CertificateFacts",
+    "CertificatePool",
     "PrivateKey",
     "RequestFacts",
     "authority_and_serial",

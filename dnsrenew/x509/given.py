@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from dnsrenew.base.names import covers
 from dnsrenew.base.values import Frozen
@@ -24,7 +28,18 @@ from dnsrenew.x509.roots import is_issued_by
 if TYPE_CHECKING:
     from datetime import datetime
 
-_KEY: Final = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
+_KEY: Final = re.compile(rb"-----BEGIN ([A-Z ]{0,40}PRIVATE KEY-----)")
+_LARGEST_KEY: Final = 1 << 14
+"""Bytes of a private key; one of RSA with 8,192 bits has 7 KB."""
+_MOST_KEYS: Final = 100
+"""Beginnings of keys that are looked at in a file."""
+_MOST_BITS: Final = 8192
+_MOST_CHECKED_BITS: Final = 4096
+"""Of an RSA key whose primes are checked; with 8,192 bits that takes 3 s."""
+_BySubject: TypeAlias = dict[x509.Name | None, list[x509.Certificate]]
+_LONGEST_CHAIN: Final = 10
+_MOST_ISSUERS: Final = 20
+"""Certificates with the name of an issuer whose keys are tried."""
 _CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
 _WHOLE: Final = re.compile(r"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----")
 """A block that is not cut off: base64 has no hyphen."""
@@ -35,7 +50,17 @@ _PKCS12: Final = b"\x02\x01\x03\x30"
 
 def has_both(data: bytes) -> bool:
     """Tell whether a PEM file has a certificate and a private key."""
-    return _CERTIFICATE in data and _KEY.search(data) is not None
+    return _CERTIFICATE in data and _key_in(data) is not None
+
+
+def _key_in(data: bytes) -> bytes | None:
+    """Return the first private key in a PEM file; None if there is none."""
+    for begin in islice(_KEY.finditer(data), _MOST_KEYS):
+        label = b"-----END " + begin[1]
+        end = data.find(label, begin.end(), begin.end() + _LARGEST_KEY)
+        if end >= 0:
+            return data[begin.start() : end + len(label)]
+    return None
 
 
 def key_from_file(data: bytes) -> PrivateKey:
@@ -43,12 +68,13 @@ def key_from_file(data: bytes) -> PrivateKey:
 
     :raises ConfigError: ``key-wrong``: it is encrypted, of another kind than ECDSA and RSA, or none.
     """
-    found = _KEY.search(data)
+    found = _key_in(data)
+    load = serialization.load_der_private_key if found is None else serialization.load_pem_private_key
+    content = data[: _LARGEST_KEY + 1] if found is None else found + b"\n"
     try:
-        if found is not None:
-            key = serialization.load_pem_private_key(found[0] + b"\n", None)
-        else:
-            key = serialization.load_der_private_key(data, None)
+        key = load(content, None, unsafe_skip_rsa_key_validation=True)
+        if isinstance(key, rsa.RSAPrivateKey):
+            _check_rsa(key, partial(load, content, None))
     except TypeError:
         raise ConfigError.of(texts.KEY_ENCRYPTED) from None
     except (ValueError, UnsupportedAlgorithm):
@@ -56,6 +82,22 @@ def key_from_file(data: bytes) -> PrivateKey:
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
         raise ConfigError.of(texts.KEY_KIND)
     return key
+
+
+def _check_rsa(key: rsa.RSAPrivateKey, load_checked: Callable[[], object]) -> None:
+    """Check the numbers of an RSA key; ``ValueError`` if they do not belong together.
+
+    :param load_checked: reads the key and checks its primes.
+    """
+    if key.key_size > _MOST_BITS:
+        raise ValueError
+    if key.key_size <= _MOST_CHECKED_BITS:
+        load_checked()
+        return
+    try:
+        key.public_key().verify(key.sign(b"", PKCS1v15(), SHA256()), b"", PKCS1v15(), SHA256())
+    except InvalidSignature:
+        raise ValueError from None
 
 
 def chain_from_file(
@@ -113,11 +155,38 @@ def _from_pkcs7(data: bytes) -> list[x509.Certificate]:
 
 def _in_order(found: Sequence[x509.Certificate], key: PrivateKey) -> list[x509.Certificate]:
     """Return the chain, leaf first; all of the certificates if none of the others issued the leaf."""
-    chain = [_leaf(found, key)]
-    rest = [each for each in found if each != chain[0]]
-    while issuers := [each for each in rest if each not in chain and is_issued_by(chain[-1], each)]:
-        chain.append(issuers[0])
-    return chain if len(chain) > 1 or _is_self_signed(chain[0]) else [*chain, *rest]
+    leaf = _leaf(found, key)
+    chain = _chain_up(leaf, _by_subject(found))
+    rest = [each for each in found if each != leaf]
+    return chain if len(chain) > 1 or _is_self_signed(leaf) else [leaf, *rest]
+
+
+def _chain_up(leaf: x509.Certificate, issuers: _BySubject) -> list[x509.Certificate]:
+    """Return a certificate and its issuers among some, up to a length; of several issuers the newest."""
+    chain = [leaf]
+    while len(chain) < _LONGEST_CHAIN:
+        named = [each for each in issuers.get(_name(chain[-1], "issuer"), ()) if each not in chain]
+        found = [each for each in named[:_MOST_ISSUERS] if is_issued_by(chain[-1], each)]
+        if not found:
+            break
+        chain.append(max(found, key=lambda each: each.not_valid_after_utc))
+    return chain
+
+
+def _by_subject(found: Sequence[x509.Certificate]) -> _BySubject:
+    named: _BySubject = {}
+    for each in found:
+        named.setdefault(_name(each, "subject"), []).append(each)
+    return named
+
+
+def _name(certificate: x509.Certificate, which: str) -> x509.Name | None:
+    """Return the subject or the issuer of a certificate; None if it cannot be read."""
+    try:
+        name: x509.Name = getattr(certificate, which)
+    except ValueError:
+        return None
+    return name
 
 
 def _leaf(found: Sequence[x509.Certificate], key: PrivateKey) -> x509.Certificate:
@@ -143,28 +212,41 @@ def _is_self_signed(certificate: x509.Certificate) -> bool:
     return is_issued_by(certificate, certificate)
 
 
-def chain_among(pem: str, key: PrivateKey) -> str | None:
-    """Return the chain of a key among certificates in any order, leaf first, without its root, as PEM.
+class CertificatePool:
+    """Certificates in any order; blocks that cannot be read are left out.
 
-    The newest of several leaves is taken. Nothing is checked but that each certificate issued the one before it; blocks
-    that cannot be read are left out.
-
-    :return: None if no certificate is that of the key.
+    :param pem: their PEM.
     """
-    found = []
-    for block in _WHOLE.findall(pem):
-        with contextlib.suppress(ValueError):
-            found.append(load(block))
-    wanted = public_key_hash(key.public_key())
-    leaves = [each for each in found if _key_hash(each) == wanted]
-    if not leaves:
-        return None
-    chain = [max(leaves, key=lambda each: each.not_valid_after_utc)]
-    while issuers := [each for each in found if each not in chain and is_issued_by(chain[-1], each)]:
-        chain.append(max(issuers, key=lambda each: each.not_valid_after_utc))
-    if len(chain) > 1 and _is_self_signed(chain[-1]):
-        del chain[-1]
-    return "".join(each.public_bytes(serialization.Encoding.PEM).decode("ascii") for each in chain)
+
+    def __init__(self, pem: str) -> None:
+        found = []
+        for block in _WHOLE.findall(pem):
+            with contextlib.suppress(ValueError):
+                found.append(load(block))
+        self._by_subject = _by_subject(found)
+        self._by_key: dict[str, list[x509.Certificate]] = {}
+        for each in found:
+            self._by_key.setdefault(_key_hash(each), []).append(each)
+
+    def chain_of(self, key: PrivateKey) -> str | None:
+        """Return the chain of a key, leaf first, without its root, as PEM.
+
+        The newest of several leaves is taken. Nothing is checked but that each certificate issued the one before it.
+
+        :return: None if no certificate is that of the key.
+        """
+        leaves = self._by_key.get(public_key_hash(key.public_key()))
+        if not leaves:
+            return None
+        chain = _chain_up(max(leaves, key=lambda each: each.not_valid_after_utc), self._by_subject)
+        if len(chain) > 1 and _is_self_signed(chain[-1]):
+            del chain[-1]
+        return "".join(each.public_bytes(serialization.Encoding.PEM).decode("ascii") for each in chain)
+
+
+def chain_among(pem: str, key: PrivateKey) -> str | None:
+    """Return the chain of a key among certificates; see :meth:`CertificatePool.chain_of`."""
+    return CertificatePool(pem).chain_of(key)
 
 
 def ends_with_root(fullchain_pem: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
@@ -221,3 +222,33 @@ def edited(draw: st.DrawFn, data: bytes) -> bytes:
         else:
             data = data[:at] if kind == "cut" else data[:at] + data[at + length :]
     return data
+
+
+_TOKENS: Final = re.compile(rb"<[^<>]*>|\w+|[^\w\s]|\s+")
+_SINGLES: Final = tuple(bytes([each]) for each in b" \t\n\\\"'`{}[]()<>=:;,#%$&|-./0A\0\xff")
+
+
+@st.composite
+def pumped(draw: st.DrawFn, examples: Sequence[bytes], most: int) -> bytes:
+    """Draw an example with a few of its tokens repeated in it, up to so many bytes: what takes quadratic time shows."""
+    example = draw(st.sampled_from(examples))
+    lines = example.splitlines(keepends=True) or [b" "]
+    tokens = st.sampled_from((*_TOKENS.findall(example), *_SINGLES)) | st.sampled_from(lines)
+    first = b"".join(draw(st.lists(tokens, min_size=1, max_size=4)))
+    second = b"".join(draw(st.lists(tokens, max_size=2)))
+    times = draw(st.sampled_from([most, most // 4, most // 32])) // (len(first) + len(second))
+    head, tail = draw(st.integers(0, len(example))), draw(st.integers(0, len(example)))
+    return (example[:head] + first * times + second * times + example[tail:])[:most]
+
+
+@st.composite
+def foreign(draw: st.DrawFn, examples: Sequence[bytes], most: int) -> bytes:
+    """Draw bytes that resemble the examples, or do not."""
+    kind = draw(st.sampled_from(["edited", "edited", "pumped", "pumped", "joined", "any"]))
+    if kind == "edited":
+        return draw(edited(draw(st.sampled_from(examples))))[:most]
+    if kind == "pumped":
+        return draw(pumped(examples, most))
+    if kind == "joined":
+        return b"".join(draw(st.lists(st.sampled_from(examples).flatmap(edited), min_size=2, max_size=4)))[:most]
+    return draw(st.binary(max_size=200))

@@ -80,15 +80,18 @@ exec "$@"
 """Mounts an empty folder over a closed one and the needed folders into it; then runs a command."""
 
 
-def ordinary_user(command: Sequence[str], needed: Sequence[str] = (sys.base_prefix, sys.prefix)) -> list[str]:
+def ordinary_user(
+    command: Sequence[str], needed: Sequence[str] = (sys.base_prefix, sys.prefix), uid: int = NOBODY
+) -> list[str]:
     """Return a command line that runs a command as an ordinary user: `nobody` if the tests run as root.
 
     :param needed: folders that he must be able to read. One below a closed folder, such as a Python in /root, is shown
         to him in a mount namespace.
+    :param uid: the user, whose group has the same number.
     """
     if os.geteuid() != 0:
         return list(command)
-    user = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *command]
+    user = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *command]
     closed = {path for folder in needed for path in Path(folder).parents if not path.stat().st_mode & stat.S_IXOTH}
     if not closed:
         return user

@@ -178,14 +178,14 @@ def test_specifiers_of_a_unit(machine: OldMachine) -> None:
     unit = f"EnvironmentFile=%h/%p.env\nExecStart=lego --path %h/.lego --filename '%n%%' {HETZNER}\n"
     machine.write(f"{USER_UNITS}/l2.service", f"[Service]\n{unit}")
     assert secrets_of(machine) == [{"auth_token": "of %h"}]
-    (job,) = jobs.jobs(machine.host(), "lego")
+    (job,) = jobs.jobs(machine.host(), "lego", machine.lego)
     assert job.words[:4] == ("--path", "/home/me/.lego", "--filename", "l2.service%")
 
 
 def test_specifiers_of_a_unit_of_the_system(machine: OldMachine) -> None:
     """For a unit of the system, the home is that of root, and the user is root."""
     machine.write("etc/systemd/system/l2.service", "[Service]\nExecStart=lego --path %h/%u renew\n")
-    assert [job.words for job in jobs.jobs(machine.host(), "lego")] == [("--path", "/root/root", "renew")]
+    assert [job.words for job in jobs.jobs(machine.host(), "lego", machine.lego)] == [("--path", "/root/root", "renew")]
 
 
 def test_additions_to_a_unit(machine: OldMachine) -> None:
@@ -197,7 +197,7 @@ def test_additions_to_a_unit(machine: OldMachine) -> None:
     machine.write("etc/systemd/system/l2.service.d/10.conf", "[Service]\nEnvironment=HETZNER_API_TOKEN=first B=2\n")
     machine.write("etc/systemd/system/l2.service.d/README", "[Service]\nEnvironment=HETZNER_API_TOKEN=no\n")
     machine.write(f"{USER_UNITS}/l2.service.d/90.conf", "[Service]\nEnvironment=HETZNER_API_TOKEN=of-a-user\n")
-    (job,) = jobs.jobs(machine.host(), "lego")
+    (job,) = jobs.jobs(machine.host(), "lego", machine.lego)
     assert job.environment == {"A": "unit", "B": "2", "HETZNER_API_TOKEN": "last&best"}
     assert secrets_of(machine) == [{"auth_token": "last&best"}]
 
@@ -221,7 +221,7 @@ def test_an_empty_setting_drops_those_before_it(machine: OldMachine) -> None:
         *("ExecStart=", "ExecStart=lego --path /new renew"),
     )
     machine.write("etc/systemd/system/l2.service.d/override.conf", "[Service]\n" + "\n".join(lines) + "\n")
-    (job,) = jobs.jobs(machine.host(), "lego")
+    (job,) = jobs.jobs(machine.host(), "lego", machine.lego)
     assert (job.file, job.line, job.words[1]) == ("/etc/systemd/system/l2.service.d/override.conf", 7, "/new")
     assert job.environment == {"B": "two words; and more", "C": "3"}
 
@@ -237,7 +237,7 @@ def test_instances_of_a_template(machine: OldMachine) -> None:
     (user / "timers.target.wants").mkdir()
     for name in ("example.test", "other.test"):
         (user / "timers.target.wants" / f"l2@{name}.timer").symlink_to(timer)
-    found = jobs.jobs(machine.host(), "lego")
+    found = jobs.jobs(machine.host(), "lego", machine.lego)
     assert [(job.unit, job.words[3], job.environment.get("HETZNER_API_TOKEN", "")) for job in found] == [
         ("l2@example.test.timer", "example.test", "1"),
         ("l2@other.test.timer", "other.test", ""),
@@ -250,7 +250,7 @@ def test_a_timer_with_a_service_of_another_name(machine: OldMachine) -> None:
     """The service that a timer names with Unit= is started by that timer."""
     machine.write("etc/systemd/system/l2.service", "[Service]\nExecStart=lego renew\n")
     machine.write("etc/systemd/system/nightly.timer", "[Timer]\nUnit=l2.service\n")
-    assert [job.unit for job in jobs.jobs(machine.host(), "lego")] == ["nightly.timer"]
+    assert [job.unit for job in jobs.jobs(machine.host(), "lego", machine.lego)] == ["nightly.timer"]
 
 
 def test_a_script_that_a_unit_runs(machine: OldMachine) -> None:

@@ -147,11 +147,15 @@ def test_a_damaged_certificate(machine: OldMachine, folder: Path, damage: str) -
 
 
 def test_a_folder_without_pem_files(machine: OldMachine, folder: Path) -> None:
-    """A folder without usable PEM files is not accepted. If it is named explicitly, it is reported as damaged."""
+    """A folder without usable PEM files is not accepted. If it is named explicitly, it is reported as damaged.
+
+    A PEM file that is too large is named.
+    """
     (folder / "big.pem").write_bytes(b"-----BEGIN CERTIFICATE-----" + bytes(1 << 20))
     assert not pem.is_here(folder)
     assert not pem.is_here(folder / "gone")
-    (note,) = read(machine, folder).not_understood
+    big, note = read(machine, folder).not_understood
+    assert (big.file, big.code) == (str(folder / "big.pem"), "import-unreadable")
     assert (note.code, note.loses) == ("import-damaged", True)
     assert pem.usual(machine.host()) == []
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin
 from xml.etree import ElementTree
@@ -29,6 +30,7 @@ _PORTS: Final = ("80", "443")
 _NO_SUCH_INDEX: Final = "713"
 _NO_SUCH_ENTRY: Final = "714"
 _MOST_SERVICES: Final = 4
+_MOST_LISTED: Final = 100
 _MOST_MAPPINGS: Final = 16
 _ENVELOPE: Final = (
     '<?xml version="1.0"?>\r\n'
@@ -103,7 +105,7 @@ def ask(context: Context, location: str, gateway: str, source: str) -> UpnpRoute
 def _connections(client: HttpClient, root: ElementTree.Element, location: str, gateway: str) -> Iterator[_Connection]:
     """Give the services of the description that know the address and the mappings."""
     base = _text(root, "URLBase").strip()
-    services = [each for each in root.iter() if _name(each) == "service"]
+    services = islice((each for each in root.iter() if _name(each) == "service"), _MOST_LISTED)
     found = 0
     for service in services:
         kind = _text(service, "serviceType").strip()

@@ -78,7 +78,7 @@ def is_here(folder: Path) -> bool:
 
 def read(folder: Path, host: HostView) -> FoundData:
     """Return the accounts and the certificates in a folder of acme.sh."""
-    notes = reading.Notes()
+    notes = reading.Notes(host.discovery)
     common = read_settings(folder / "account.conf", notes)
     certificates_in = _other_folder(common, "CERT_HOME", host) or folder
     accounts_in = _other_folder(common, "CA_HOME", host) or folder / "ca"

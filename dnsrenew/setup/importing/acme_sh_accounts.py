@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.setup.importing import addresses, directories, reading, texts
@@ -13,6 +12,8 @@ from dnsrenew.setup.importing.pem_pairs import private_key
 from dnsrenew.setup.importing.shell_settings import ShellSettings, read_settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dnsrenew.setup.importing.reading import Notes
 
 OLD_LETSENCRYPT: Final = "https://acme-v01.api.letsencrypt.org/directory"
@@ -35,10 +36,11 @@ def accounts(root: Path, servers: Sequence[str], shared_key: Path | None, notes:
 
 def _folders(root: Path, shared_key: Path | None) -> Iterator[Path]:
     """Give the folders of the accounts; those of deactivated ones are left out."""
-    for here, folders, files in os.walk(root):
-        folders[:] = sorted(each for each in folders if each != "deactivated")
-        if _KEY in files or (shared_key is not None and _SETTINGS in files):
-            yield Path(here)
+    for here, names in reading.walk(root):
+        if "deactivated" in here.relative_to(root).parts:
+            continue
+        if _KEY in names or (shared_key is not None and _SETTINGS in names):
+            yield here
 
 
 def _account(

@@ -9,12 +9,12 @@ import stat
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.found import UntrustedError
 from dnsrenew.base.values import Frozen
-from dnsrenew.schedule.machine import read
 from dnsrenew.setup.importing import texts
 from dnsrenew.setup.importing.acme_sh_routes import ABSENT
 from dnsrenew.setup.importing.found import FoundDeployment, FoundRoute, shell
-from dnsrenew.setup.importing.on_machine import inside
+from dnsrenew.setup.importing.on_machine import inside, script
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,7 +98,7 @@ def _run(command: str, settings: ShellSettings, host: HostView) -> FoundDeployme
 def _uses_variables(command: str, host: HostView) -> bool:
     """Tell whether a command, or a script that it runs, uses a variable of acme.sh."""
     words = command.replace("'", " ").replace('"', " ").split()
-    scripts = [read(inside(host, word), only=b"#!") for word in words if word.startswith("/")]
+    scripts = [script(word, host) for word in words if word.startswith("/")]
     return any(_VARIABLE.search(text) for text in (command, *scripts))
 
 
@@ -106,8 +106,13 @@ def _rights(paths: Mapping[str, str], host: HostView, settings: ShellSettings, n
     """Return the owner, the group and the modes of the files as they are, so that servers can go on reading them."""
     path = paths.get("key") or next(iter(paths.values()))
     try:
-        found = os.stat(inside(host, path))
+        real = os.path.realpath(inside(host, path))
+        found = os.stat(real)
+        notes.judge(os.path.dirname(real))
     except OSError:
+        return {}
+    except UntrustedError as error:  # they could have put the file there
+        notes.add_untrusted(error)
         return {}
     options: dict[str, object] = {}
     owner, group = _owner(found)
@@ -207,9 +212,9 @@ _SCRIPTS: Final[Mapping[str, Callable[[ShellSettings, str], FoundDeployment]]] =
 
 def _scripts(settings: ShellSettings, name: str, notes: Notes) -> list[FoundDeployment]:
     found = []
-    for script in settings.get("Le_DeployHook").split(","):
-        if script in _SCRIPTS:
-            found.append(_SCRIPTS[script](settings, str(settings.file)))
-        elif script not in ABSENT:
-            notes.add(texts.DEPLOY_SCRIPT, *settings.place("Le_DeployHook")[:2], script, script=script, name=name)
+    for hook in settings.get("Le_DeployHook").split(","):
+        if hook in _SCRIPTS:
+            found.append(_SCRIPTS[hook](settings, str(settings.file)))
+        elif hook not in ABSENT:
+            notes.add(texts.DEPLOY_SCRIPT, *settings.place("Le_DeployHook")[:2], hook, script=hook, name=name)
     return found

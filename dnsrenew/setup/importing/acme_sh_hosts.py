@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dnsrenew.setup.importing.shell_settings import ShellSettings
 
 Options = dict[str, object]
-_TSIG: Final = re.compile(r"key\s+\"?([^\s\"{]+)\"?\s*\{([^}]*)\}")
+_TSIG: Final = re.compile(r"key\s+\"?([^\s\"{]+)\"?\s*\{([^{}]*)\}")
 _TSIG_FIELD: Final = re.compile(r"(algorithm|secret)\s+\"?([^\s\";]+)\"?")
 
 
@@ -39,7 +39,7 @@ class Kept(Frozen):
 
     def file(self, path: str) -> str:
         """Return the text of a file that a setting names; "", with a note, if it cannot be read."""
-        return self.notes.text(inside(self.host, path)) or "" if path else ""
+        return self.notes.credentials(inside(self.host, path)) if path else ""
 
 
 class DnsScript(Frozen):
@@ -129,7 +129,7 @@ def _route53(kept: Kept) -> Options:
 
     if kept.get("AWS_ACCESS_KEY_ID"):
         return {}
-    account = aws.route53_account(kept.host)
+    account = aws.route53_account(kept.host, kept.notes)
     return {} if account is None else {**account.options, **account.secrets}
 
 

@@ -112,7 +112,7 @@ def _listen(settings: ShellSettings, key: str, default: str) -> str:
 
 def _by_server(server: str, settings: ShellSettings, name: str, domains: list[str], kept: Kept) -> FoundRoute | None:
     """Return the route for the modes that edit the configuration of a web server."""
-    webroot = webroots.webroot_of(server, domains, kept.host)
+    webroot = webroots.webroot_of(server, domains, kept.host, kept.notes)
     place = settings.place(_KEY)
     if webroot is None:
         kept.notes.add(texts.SERVER_EDITED_UNKNOWN, *place, tool="acme.sh", server=server, name=name)

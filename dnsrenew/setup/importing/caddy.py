@@ -78,7 +78,7 @@ def read(folder: Path, host: HostView) -> FoundData:
 
     :param folder: its data folder, the folder of the Caddyfile, or the Caddyfile itself.
     """
-    notes = reading.Notes()
+    notes = reading.Notes(host.discovery)
     named = folder if _is_caddyfile(folder) else folder / _FILE
     data = _data_folder(named.parent, host)
     newest = _newest(_certificate_folders(data))
@@ -118,10 +118,11 @@ def _sites(named: Path, domains: set[str], host: HostView, notes: reading.Notes)
 
     A package installs a Caddyfile even where another one is used.
     """
-    places = [named] if os.path.isfile(named) else [*(host.root / place for place in _PLACES), host.cwd / _FILE]
+    usual_places = [*(host.root / place for place in _PLACES), *([host.cwd / _FILE] if host.here_counts else [])]
+    places = [named] if os.path.isfile(named) else usual_places
     found: list[tuple[list[SiteTls], reading.Notes]] = []
     for place in filter(os.path.isfile, places):
-        its = reading.Notes()
+        its = reading.Notes(notes.discovery)
         content = caddyfile.read(place, its)
         found.append(([] if content is None else sites(content, host, its), its))
     if not found:

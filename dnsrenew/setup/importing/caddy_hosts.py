@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dnsrenew.setup.importing.caddyfile import Line
     from dnsrenew.setup.importing.found import FoundDnsAccount, HostView
 
-_ENVIRONMENT: Final = re.compile(r"\{(?:env\.|\$)([A-Za-z_][A-Za-z0-9_]*)(?::([^}]*))?\}")
+_ENVIRONMENT: Final = re.compile(r"\{(?:env\.|\$)([A-Za-z_][A-Za-z0-9_]*)(?::([^{}]*))?\}")
 _FILE: Final = re.compile(r"\{file\.([^}]+)\}")
 
 Values = dict[str, str]
@@ -157,12 +157,12 @@ def account(line: Line, environment: Mapping[str, str], host: HostView, notes: r
             notes.add(texts.CADDY_LINE, each.file, each.number, each.name, setting=each.name)
         else:
             values[option] = each.words[1]
-    values = {key: _value(text, environment) for key, text in values.items()}
+    values = {key: _value(text, environment, notes) for key, text in values.items()}
     values = module.change(values) if module.change else values
     if name == "route53" and not values.get("auth_access_key"):
         from dnsrenew.setup.importing import aws
 
-        known = aws.route53_account(host)
+        known = aws.route53_account(host, notes)
         values |= {} if known is None else {key: str(value) for key, value in known.secrets.items()}
     found = reading.dns_account(module.provider, values, f"{line.file}:{line.number}")
     missing = reading.missing_options(found)
@@ -180,9 +180,9 @@ def account(line: Line, environment: Mapping[str, str], host: HostView, notes: r
     return found
 
 
-def _value(text: str, environment: Mapping[str, str]) -> str:
+def _value(text: str, environment: Mapping[str, str], notes: reading.Notes) -> str:
     """Return a value; ``{file.PATH}`` is the content of a file."""
     file = _FILE.fullmatch(text)
     if file is None:
         return filled(text, environment)
-    return (reading.Notes().text(file[1]) or "").strip()
+    return notes.credentials(file[1]).strip()

@@ -7,18 +7,38 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import Frozen, replace
+from dnsrenew.setup.importing import texts
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dnsrenew.setup.importing.reading import Notes
 
 _DEEPEST: Final = 10
 """Imports within imports."""
-_QUOTES: Final = '"`'
+_DEEPEST_BLOCK: Final = 50
+_LARGEST: Final = 1 << 19
+"""Characters of a file."""
+_MOST: Final = 1 << 21
+"""Characters of a Caddyfile with all that it imports, each time it does; a line counts as some more."""
+_LINE_COST: Final = 20
+_FILE_COST: Final = 500
+_MOST_ARGUMENTS: Final = 20
+_PART: Final = re.compile(
+    r"""(?P<end>\n)|[^\S\n]+|\#[^\n]*|"(?P<quoted>(?:\\"|[^"])*+)"(?P<tail>\S*)|`(?P<raw>[^`]*+)`(?P<rest>\S*)"""
+    r"""|["`](?P<open>.*)|(?P<bare>\S+)""",
+    re.DOTALL,
+)
+"""A word in quotes goes on behind them; one without its end goes on to that of the file."""
+
+
+class _TooMuch(Exception):
+    """Blocks within blocks, or imports within imports, without an end; or a file without one."""
 
 
 class Line(Frozen):
@@ -75,9 +95,14 @@ def read(file: Path, notes: Notes) -> Caddyfile | None:
     text = notes.text(file)
     if text is None:
         return None
-    found = _lines(file, text)
-    snippets = {line.name[1:-1]: line.lines for line in found if _is_snippet(line)}
-    lines = list(_imported([line for line in found if not _is_snippet(line)], snippets, notes, _DEEPEST))
+    try:
+        found = _lines(file, text)
+        snippets = {line.name[1:-1]: line.lines for line in found if _is_snippet(line)}
+        imports = _Imports(snippets, notes)
+        lines = list(imports.filled([line for line in found if not _is_snippet(line)], _DEEPEST, _DEEPEST_BLOCK))
+    except _TooMuch:
+        notes.add(texts.UNREADABLE, file, reason=texts.TOO_MUCH)
+        return None
     options = lines[0].lines if lines and not lines[0].words else ()
     return Caddyfile(file, options, tuple(_sites([line for line in lines if line.words])))
 
@@ -95,31 +120,57 @@ def _sites(lines: Sequence[Line]) -> Iterator[Site]:
             yield Site(tuple(addresses), line.block, line.file, line.number)
             addresses = []
         elif not line.words[-1].endswith(","):
-            rest = tuple(lines[index + 1 :])
             if index == 0:
-                yield Site(tuple(addresses), rest, line.file, line.number)
+                yield Site(tuple(addresses), tuple(lines[1:]), line.file, line.number)
                 return
             addresses = []
 
 
-def _imported(
-    lines: Sequence[Line], snippets: Mapping[str, tuple[Line, ...]], notes: Notes, depth: int
-) -> Iterator[Line]:
-    """Give the lines with what they import in place of ``import``."""
-    for line in lines:
-        if line.name != "import" or len(line.words) < 2 or depth == 0:
-            block = None if line.block is None else tuple(_imported(line.block, snippets, notes, depth))
-            yield replace(line, block=block)
-            continue
-        name, arguments = line.words[1], line.words[2:]
-        if name in snippets:
-            inside = [_with_arguments(each, arguments) for each in snippets[name]]
-            yield from _imported(inside, snippets, notes, depth - 1)
-            continue
-        for path in sorted(glob.glob(str(line.file.parent / name))):
-            text = notes.text(path) if os.path.isfile(path) else None
+class _Imports:
+    """Puts what is imported in place of ``import``, up to a total."""
+
+    def __init__(self, snippets: Mapping[str, tuple[Line, ...]], notes: Notes) -> None:
+        self._snippets = snippets
+        self._notes = notes
+        self._left = _MOST
+
+    def _spend(self, cost: int) -> None:
+        self._left -= cost
+        if self._left < 0:
+            raise _TooMuch
+
+    def filled(self, lines: Sequence[Line], depth: int, blocks: int) -> Iterator[Line]:
+        """Give the lines with what they import.
+
+        :param depth: how many more imports there may be within each other.
+        :param blocks: the same for blocks.
+        """
+        if not blocks:
+            raise _TooMuch
+        for line in lines:
+            self._spend(_LINE_COST + sum(map(len, line.words)))
+            if line.name != "import" or len(line.words) < 2 or depth == 0:
+                block = None if line.block is None else tuple(self.filled(line.block, depth, blocks - 1))
+                yield replace(line, block=block)
+            elif line.words[1] in self._snippets:
+                arguments = line.words[2:][:_MOST_ARGUMENTS]
+                inside = [_with_arguments(each, arguments) for each in self._snippets[line.words[1]]]
+                yield from self.filled(inside, depth - 1, blocks)
+            else:
+                for file, text in self._files(line):
+                    yield from self.filled(_lines(file, text), depth - 1, blocks)
+
+    def _files(self, line: Line) -> Iterator[tuple[Path, str]]:
+        """Give the files that a line imports; Caddy allows one wildcard."""
+        name = line.words[1]
+        if "\0" in name or name.count("*") > 1 or name.count("?") > 1 or name.count("[") > 1:
+            return
+        for found in sorted(glob.iglob(name, root_dir=line.file.parent)):
+            file = line.file.parent / found
+            self._spend(_FILE_COST)
+            text = None if os.path.isdir(file) else self._notes.text(file)
             if text is not None:
-                yield from _imported(_lines(Path(path), text), snippets, notes, depth - 1)
+                yield file, text
 
 
 def _with_arguments(line: Line, arguments: Sequence[str]) -> Line:
@@ -127,6 +178,8 @@ def _with_arguments(line: Line, arguments: Sequence[str]) -> Line:
     words = line.words
     for number, value in enumerate(arguments):
         forms = (f"{{args[{number}]}}", f"{{args.{number}}}")
+        if sum(word.count("{args") for word in words) * len(value) > _MOST:
+            raise _TooMuch
         words = tuple(word.replace(forms[0], value).replace(forms[1], value) for word in words)
     block = None if line.block is None else tuple(_with_arguments(each, arguments) for each in line.block)
     return replace(line, words=words, block=block)
@@ -136,7 +189,12 @@ def _with_arguments(line: Line, arguments: Sequence[str]) -> Line:
 
 
 def _lines(file: Path, text: str) -> list[Line]:
-    """Return the lines of a file, as a tree. A brace that closes nothing is left out."""
+    """Return the lines of a file, as a tree. A brace that closes nothing is left out.
+
+    :raises _TooMuch: it is too large, or has too many blocks within each other.
+    """
+    if len(text) > _LARGEST:
+        raise _TooMuch
     outer: list[tuple[int, tuple[str, ...], list[Line]]] = []
     inside: list[Line] = []
     for number, words in _words(text):
@@ -148,6 +206,8 @@ def _lines(file: Path, text: str) -> list[Line]:
         elif words[-1] == "{":
             outer.append((number, words[:-1], inside))
             inside = []
+            if len(outer) > _DEEPEST_BLOCK:
+                raise _TooMuch
         else:
             inside.append(Line(file, number, words))
     while outer:  # a brace is missing at the end
@@ -160,32 +220,20 @@ def _lines(file: Path, text: str) -> list[Line]:
 def _words(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Give the words of each line that has some, with the number of the line."""
     words: list[str] = []
-    word: str | None = None
-    quote, number, begin = "", 1, 1
-    position = 0
-    while position <= len(text):
-        character = text[position] if position < len(text) else "\n"
-        position += 1
-        if quote and position <= len(text):
-            if character == "\\" and quote == '"' and text[position : position + 1] == '"':
-                character = '"'
-                position += 1
-            elif character == quote:
-                quote = ""
-                continue
-            word = (word or "") + character
-        elif word is None and character in _QUOTES:
-            quote, word = character, ""
-        elif word is None and character == "#":
-            position = end if (end := text.find("\n", position)) >= 0 else len(text)
-        elif character.isspace():
-            if word is not None:
-                words.append(word)
-                word = None
-            if character == "\n" and words:
+    number = begin = 1
+    for part in _PART.finditer(text):
+        if part["end"]:
+            if words:
                 yield begin, tuple(words)
-                words = []
-            begin = number + 1 if character == "\n" else begin
-        else:
-            word = (word or "") + character
-        number += character == "\n"
+            words, begin = [], number + 1
+        elif part["quoted"] is not None:
+            words.append(part["quoted"].replace('\\"', '"') + part["tail"])
+        elif part["raw"] is not None:
+            words.append(part["raw"] + part["rest"])
+        elif part["open"] is not None:
+            words.append(part["open"].replace('\\"', '"') if part[0][0] == '"' else part["open"])
+        elif part["bare"]:
+            words.append(part["bare"])
+        number += part[0].count("\n")
+    if words:
+        yield begin, tuple(words)

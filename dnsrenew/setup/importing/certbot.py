@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.setup.importing import addresses, certbot_hooks, certbot_routes, reading, texts
@@ -16,6 +15,8 @@ from dnsrenew.setup.importing.certbot_settings import RenewalSettings, renewal_s
 from dnsrenew.setup.importing.found import FileRole, FoundAccount, FoundCertificate, FoundData, FoundFile, HostView
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dnsrenew.model import KeyKind
 
 _CONF: Final = ".conf"
@@ -47,7 +48,7 @@ def is_here(folder: Path) -> bool:
 
 def read(folder: Path, host: HostView) -> FoundData:
     """Return the accounts and the certificates in a folder of certbot."""
-    notes = reading.Notes()
+    notes = reading.Notes(host.discovery)
     configured = _read_settings(folder, notes)
     places = {each: _directory(each, folder, configured) for each in _account_folders(folder)}
     accounts = [_account(each, directory, notes) for each, directory in places.items()]
@@ -87,12 +88,8 @@ def _live(folder: Path) -> list[str]:
 
 def _account_folders(folder: Path) -> list[Path]:
     """Return the folders ``accounts/HOST/PATH/ID``; links of an older server's folder to a newer one are left out."""
-    found = []
-    for here, folders, files in os.walk(folder / "accounts"):
-        if "private_key.json" in files or "regr.json" in files:
-            found.append(Path(here))
-        folders.sort()
-    return found
+    files = {"private_key.json", "regr.json"}
+    return [here for here, names in reading.walk(folder / "accounts") if not files.isdisjoint(names)]
 
 
 def _directory(folder: Path, root: Path, configured: Sequence[RenewalSettings]) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.base.values import Frozen
 from dnsrenew.setup.importing import reading, texts
 from dnsrenew.setup.importing.found import FoundDeployment, FoundRoute, shell
+from dnsrenew.setup.importing.logical_lines import LONGEST
 
 if TYPE_CHECKING:
     from dnsrenew.setup.importing.certbot_settings import RenewalSettings
@@ -70,6 +71,7 @@ def shared(folder: Path, notes: reading.Notes) -> Hooks:
         for name in reading.names(inside):
             path = inside / name
             if os.path.isfile(path) and os.access(path, os.X_OK) and not name.endswith("~"):
+                notes.judge(path)
                 hooks.append(Hook(shlex.quote(str(path)), str(path)))
     file = folder / "cli.ini"
     text = notes.text(file) if os.path.lexists(file) else None
@@ -133,7 +135,7 @@ def _own(settings: RenewalSettings, key: str, notes: reading.Notes) -> tuple[Hoo
 def missing_program(command: str) -> str | None:
     """Return the program of a command if it is a path where nothing stands."""
     try:
-        words = shlex.split(command)
+        words = shlex.split(command) if len(command) <= LONGEST else []
     except ValueError:
         return None
     program = words[0] if words else ""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import host_port
+from dnsrenew.base.found import UntrustedError
 from dnsrenew.setup.importing import aws, certbot_hooks, reading, texts, webroots
 from dnsrenew.setup.importing.certbot_plugins import PLUGINS, DnsPlugin
 from dnsrenew.setup.importing.found import FoundDnsAccount, FoundRoute, HostView
@@ -73,7 +74,7 @@ def _by_server(
 ) -> tuple[FoundRoute, ...]:
     """Return the route for the plug-ins that edit the configuration of a web server."""
     place = settings.place("authenticator")
-    webroot = webroots.webroot_of(server, domains, host)
+    webroot = webroots.webroot_of(server, domains, host, notes)
     if webroot is None:
         notes.add(texts.EDITS_SERVER_UNKNOWN, *place, server=server, name=settings.name)
         return ()
@@ -118,7 +119,7 @@ def _dns_account(settings: RenewalSettings, name: str, host: HostView, notes: re
     path = settings.get(f"dns_{name.replace('-', '_')}_credentials")
     file = Path(os.path.expanduser(path)) if path else None
     if name == "route53":
-        account = aws.route53_account(host)
+        account = aws.route53_account(host, notes)
     elif name == "google":
         account = _google(file, notes)
     else:
@@ -132,8 +133,8 @@ def _dns_account(settings: RenewalSettings, name: str, host: HostView, notes: re
 
 def _from_file(plugin: DnsPlugin, name: str, file: Path, notes: reading.Notes) -> FoundDnsAccount | None:
     """Return the account with the credentials of an INI file."""
-    text = notes.text(file)
-    if text is None:
+    text = notes.credentials(file)
+    if not text:
         return None
     prefix, given = f"dns_{name}_", {}
     for setting in reading.settings(text, lambda line: notes.add(texts.NOT_AN_ASSIGNMENT, file, line)):
@@ -164,11 +165,15 @@ def _rfc2136(given: dict[str, str]) -> dict[str, str]:
 def _google(file: Path | None, notes: reading.Notes) -> FoundDnsAccount | None:
     """Return the account with the key file of a service account, as the driver wants it."""
     import base64
-
-    data = None if file is None else notes.json(file)
-    if file is None or data is None:
-        return None
     import json
+
+    try:
+        data = None if file is None else notes.json(file)
+    except UntrustedError as error:
+        notes.add_untrusted(error)
+        return None
+    if data is None:
+        return None
 
     encoded = base64.b64encode(json.dumps(data).encode()).decode("ascii")
     return reading.dns_account("googleclouddns", {"auth_service_account_info": f"base64::{encoded}"}, str(file))

@@ -7,8 +7,8 @@ A reader is a module with three functions; ``kinds`` lists them all:
 ``is_here(folder: Path) -> bool``
     whether a folder is one of this tool's. It reads little, and never raises.
 ``read(folder: Path, host: HostView) -> FoundData``
-    everything in it. It never raises, runs no program, opens no connection and changes nothing. What cannot be read or
-    translated is a :class:`NotUnderstood`.
+    everything in it. It runs no program, opens no connection and changes nothing. What cannot be read or translated is
+    a :class:`NotUnderstood`. It raises only ``UntrustedError``: others can change a file.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
+from dnsrenew.base.found import Discovery
 from dnsrenew.base.values import Frozen, field
 from dnsrenew.errors import Text
 from dnsrenew.model import KeyKind
@@ -37,6 +38,8 @@ class HostView(Frozen):
     :ivar environ: the environment variables, such as ``XDG_DATA_HOME``.
     :ivar platform: as ``sys.platform``.
     :ivar servers: the directory URLs of CAs (RFC 8555 section 7.1.1) that the user names.
+    :ivar here_counts: whether a tool's files in the current folder count although nobody named them; not for root.
+    :ivar discovery: judges what is read.
     """
 
     root: Path
@@ -45,6 +48,8 @@ class HostView(Frozen):
     environ: Mapping[str, str] = field(default_factory=dict)
     platform: str = sys.platform
     servers: tuple[str, ...] = ()
+    here_counts: bool = True
+    discovery: Discovery = field(default_factory=Discovery)
 
 
 class NotUnderstood(Frozen):

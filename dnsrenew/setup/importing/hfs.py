@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+from dnsrenew.base.found import Discovery
 from dnsrenew.setup.importing import directories, reading, texts
 from dnsrenew.setup.importing.found import (
     FoundCertificate,
@@ -44,12 +45,14 @@ def usual(host: HostView) -> list[Path]:
 def is_here(folder: Path) -> bool:
     """Tell whether a folder has a configuration of HFS."""
     file = folder / _FILE
-    return os.path.isfile(file) and not _OWN.isdisjoint(_settings(reading.Notes().text(file) or ""))
+    return os.path.isfile(file) and not _OWN.isdisjoint(
+        _settings(reading.Notes(Discovery(insist=True)).text(file) or "")
+    )
 
 
-def read(folder: Path, host: HostView) -> FoundData:  # noqa: ARG001  # HFS is not asked, and has no other file
+def read(folder: Path, host: HostView) -> FoundData:
     """Return the certificate of HFS."""
-    notes = reading.Notes()
+    notes = reading.Notes(host.discovery)
     text = notes.text(folder / _FILE, loses=True)
     found = None if text is None else _certificate(folder, _settings(text), text, notes)
     return FoundData(
@@ -63,14 +66,16 @@ def read(folder: Path, host: HostView) -> FoundData:  # noqa: ARG001  # HFS is n
 def _settings(text: str) -> dict[str, str]:
     """Return the flat settings of a YAML file; of lists and tables only that they are there."""
     found: dict[str, str] = {}
+    blocks: dict[str, list[str]] = {}
     key = ""
     for line in text.splitlines():
         setting = _SETTING.fullmatch(line.rstrip())
         if setting is not None:
             key, found[setting[1]] = setting[1], _scalar(setting[2] or "")
+            blocks[key] = []
         elif key and found[key][:1] in _BLOCKS and line[:1] in {" ", ""}:
-            found[key] += f"\n{line.strip()}"  # a text of several lines, such as a certificate
-    return {key: value.partition("\n")[2] if value[:1] in _BLOCKS else value for key, value in found.items()}
+            blocks[key].append(line.strip())  # a text of several lines, such as a certificate
+    return {key: "\n".join(blocks[key]) if value[:1] in _BLOCKS else value for key, value in found.items()}
 
 
 def _scalar(text: str) -> str:
@@ -96,14 +101,15 @@ def _certificate(folder: Path, settings: dict[str, str], text: str, notes: readi
     if not domains:
         notes.add(texts.HFS_NO_DOMAIN, file)
         return None
+    lines = _lines(text)
     for key in settings:
         if key.startswith("acme_") and key not in _READ:
-            notes.add(texts.SETTING_UNKNOWN, file, _line(text, key), key, key=key)
+            notes.add(texts.SETTING_UNKNOWN, file, lines.get(key), key, key=key)
     port = settings.get("port") or _HTTP
     if settings.get("https_port", "") in _OFF:
-        notes.add(texts.HFS_HTTPS_OFF, file, _line(text, "https_port"), name=domains[0])
+        notes.add(texts.HFS_HTTPS_OFF, file, lines.get("https_port"), name=domains[0])
     if port == _HTTP:
-        notes.add(texts.HFS_PORT, file, _line(text, "port"), name=domains[0])
+        notes.add(texts.HFS_PORT, file, lines.get("port"), name=domains[0])
     from_acme = settings.get("cert") in {"", _ACME_FILE}
     return FoundCertificate(
         name=domains[0],
@@ -141,7 +147,7 @@ def _files(folder: Path, settings: dict[str, str]) -> tuple[FoundFile, ...]:
     return FoundFile(str(folder / certificate), "certificate"), FoundFile(str(folder / key), "key")
 
 
-def _line(text: str, key: str) -> int | None:
-    """Return the number of the line of a setting."""
-    lines = enumerate(text.splitlines(), 1)
-    return next((number for number, line in lines if line.startswith(f"{key}:")), None)
+def _lines(text: str) -> dict[str, int]:
+    """Return the numbers of the lines of the settings."""
+    found = ((_SETTING.fullmatch(line.rstrip()), number) for number, line in enumerate(text.splitlines(), 1))
+    return {setting[1]: number for setting, number in found if setting is not None}

@@ -9,11 +9,13 @@ tool is named.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.values import Frozen
-from dnsrenew.errors import ConfigError
+from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.setup.importing import (
     config_file,
     next_steps,
@@ -31,7 +33,7 @@ from dnsrenew.setup.importing.writing import LIVE, ImportWriter
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dnsrenew.errors import Message
+    from dnsrenew.errors import Message, Text
     from dnsrenew.runtime.context import Context
     from dnsrenew.setup.importing.catching_up import TablesToAdd
     from dnsrenew.setup.importing.found import FoundData, FoundDeployment, HostView, NotUnderstood
@@ -110,17 +112,33 @@ def run_import(request: ImportRequest, store: Store, context: Context) -> Import
 
     :param store: the store of the configuration to write.
     :raises ConfigError: nothing was found, or a configuration exists that no import wrote.
-    :raises StoreError: the store or a file cannot be written.
+    :raises StoreError: the store or a file cannot be written; ``import-untrusted``: others can change what is read.
     """
+    try:
+        return _import(request, store, context)
+    except UntrustedError as error:
+        raise _untrusted(
+            error, texts.UNTRUSTED_WAY if error.weakness.path != error.path else texts.UNTRUSTED_FILE
+        ) from None
+
+
+def _untrusted(error: UntrustedError, text: Text) -> StoreError:
+    part = error.weakness
+    account = f"'#{part.owner}'" if part.owner.isdecimal() else part.owner
+    evidence = {"path": error.path, "part": part.path, "owner": part.owner, "mode": part.mode, "user": part.user}
+    return StoreError.of(text, **evidence, command=part.command, account=account, quoted=shlex.quote(error.path))
+
+
+def _import(request: ImportRequest, store: Store, context: Context) -> ImportResult:
     again = _was_imported(request.config)
     sources = _sources(request)
     found = [kind.reader().read(folder, request.host) for kind, folder in sources]
     tools: list[str] = [texts.TOOL_IN_FOLDER.format(tool=kind.title, folder=str(folder)) for kind, folder in sources]
     plan = make_plan(found)
-    notes = reading.Notes()
+    notes = reading.Notes(request.host.discovery)
     folders = [data.folder for data in found]
     live = request.config.parent / LIVE
-    lines = servers.lines_that_name(plan.certificates, request.host, folders, live)
+    lines = servers.lines_that_name(plan.certificates, request.host, folders, live, notes)
     deployments = {each.name: _deployments(each, lines, request.host, notes) for each in plan.certificates}
     stops, unstopped = timers.stops_of(sources, request.host)
     done = ImportWriter(request.config, plan, store, context, notes)
@@ -131,7 +149,7 @@ def run_import(request: ImportRequest, store: Store, context: Context) -> Import
     accounts = [(ca, ca.name in done.accounts) for ca in plan.cas if ca.account is not None]
     unseen: list[Message] = []
     if (stops or unstopped) and not lines and not is_empty:
-        unseen = ServerWatch(request.config, live, store, request.host, context).not_served(plan.certificates)
+        unseen = ServerWatch(request.config, live, store, request.host, context, notes).not_served(plan.certificates)
     left = (
         NextSteps([], [texts.WITHHELD_NOTHING.format()] if stops else [], [])
         if is_empty
@@ -176,7 +194,7 @@ def _was_imported(config: Path) -> bool:
     """
     if not os.path.lexists(config):
         return False
-    text = reading.Notes().text(config) or ""
+    text = reading.Notes(Discovery(insist=True)).text(config) or ""
     if text.startswith(config_file.MARK):
         return True
     other = config.with_name("imported.toml")
@@ -187,12 +205,14 @@ def _sources(request: ImportRequest) -> list[tuple[Kind, Path]]:
     """Return the folders to read, each with its tool.
 
     :raises ConfigError: ``import-nothing-found``.
+    :raises StoreError: ``import-untrusted``.
     """
     kinds = [kind for name, kind in KINDS.items() if request.kind in {None, name}]
     if request.path is not None:
-        found = [(kind, request.path) for kind in kinds if kind.reader().is_here(request.path)][:1]
-        if not found and reading.is_missing(request.path):
+        if reading.is_missing(request.path):
             raise ConfigError.of(texts.NO_SUCH_PATH, path=str(request.path))
+        _judge(request.path, request.host)
+        found = [(kind, request.path) for kind in kinds if kind.reader().is_here(request.path)][:1]
         if not found:
             titles = [kind.title for kind in kinds]
             raise ConfigError.of(texts.NOT_A_FOLDER, path=str(request.path), kinds=titles)
@@ -203,7 +223,25 @@ def _sources(request: ImportRequest) -> list[tuple[Kind, Path]]:
     }
     if not here:
         raise ConfigError.of(texts.NOTHING_FOUND, places=[str(folder) for _, folder in places])
+    for _, folder in here.values():
+        _judge(folder, request.host)
     return list(here.values())[::-1]
+
+
+def _judge(folder: Path, host: HostView) -> None:
+    """Judge the folder of a tool; all that is in it is judged when it is read.
+
+    :raises StoreError: ``import-untrusted``: it belongs to another user; ``import-unwritable``: no text can name it.
+    :raises UntrustedError: others can change it.
+    """
+    if not reading.is_unicode(str(folder)):
+        raise StoreError.of(texts.NOT_NAMED, path=str(folder))
+    try:
+        reading.Notes(host.discovery).judge(folder)
+    except UntrustedError as error:
+        if error.weakness.fault != "owner" or os.name == "nt":
+            raise
+        raise _untrusted(error, texts.UNTRUSTED_FOLDER) from None
 
 
 def _deployments(

@@ -30,9 +30,10 @@ _CONFIG: Final = (".lego.yml", ".lego.yaml")
 
 def usual(host: HostView) -> list[Path]:
     """Return the folder in the current folder, that of the user, and those that packages and guides use."""
-    folders = [host.cwd / ".lego", host.home / ".lego", host.root / "var/lib/lego", host.root / "etc/lego"]
+    folders = [host.home / ".lego", host.root / "var/lib/lego", host.root / "etc/lego"]
     named = host.environ.get("LEGO_PATH")
-    return list(dict.fromkeys([*([Path(named)] if named else []), *folders]))
+    here = [host.cwd / ".lego"] if host.here_counts else []
+    return list(dict.fromkeys([*([Path(named)] if named else []), *here, *folders]))
 
 
 def is_here(folder: Path) -> bool:
@@ -45,7 +46,7 @@ def is_here(folder: Path) -> bool:
 
 def read(folder: Path, host: HostView) -> FoundData:
     """Return the accounts and the certificates in a folder of lego."""
-    notes = reading.Notes()
+    notes = reading.Notes(host.discovery)
     calls = lego_jobs.calls(folder, host, notes)
     servers = [*(call.server for call in calls if call.server), *_named_servers(host)]
     accounts = [_account(file, folder, servers, notes) for file in _accounts(folder)]
@@ -83,12 +84,7 @@ def _trust(calls: Sequence[LegoCall], host: HostView) -> dict[str, str]:
 
 def _accounts(folder: Path) -> list[Path]:
     """Return the files ``account.json``: in ``accounts/SERVER/ID``, since lego 5 in a folder for each type of key."""
-    found = []
-    for here, folders, files in os.walk(folder / "accounts"):
-        if "account.json" in files:
-            found.append(Path(here, "account.json"))
-        folders.sort()
-    return found
+    return [here / "account.json" for here, names in reading.walk(folder / "accounts") if "account.json" in names]
 
 
 def _account(file: Path, root: Path, servers: Sequence[str], notes: reading.Notes) -> FoundAccount | None:

@@ -96,7 +96,7 @@ def _value(variable: str, environment: Mapping[str, str], notes: reading.Notes) 
     file = environment.get(f"{variable}_FILE", "")
     if value or not file:
         return "" if value.startswith("$") else value  # a variable that only a shell could tell
-    return (notes.text(file) or "").strip()
+    return notes.credentials(file).strip()
 
 
 def _program(job: FoundJob, source: str, name: str, notes: reading.Notes) -> FoundDnsAccount | None:

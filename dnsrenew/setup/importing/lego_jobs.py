@@ -111,7 +111,7 @@ class LegoCall(Frozen):
 def calls(folder: Path, host: HostView, notes: Notes) -> list[LegoCall]:
     """Return the calls of lego that work in a folder; one that names none may be any's."""
     found = []
-    for job in jobs.jobs(host, "lego", [folder, folder.parent]):
+    for job in jobs.jobs(host, "lego", folder, [folder, folder.parent], notes):
         call = LegoCall(job, _options(job.words))
         if not call.path or jobs.is_folder(call.path, folder, host):
             found.append(call)

@@ -38,7 +38,8 @@ def secret_files(folder: Path) -> dict[str, str]:
     for name in sorted(os.listdir(folder)):
         if name.endswith(".txt"):
             try:
-                data = files.read(folder / name)
+                with files.open_to_read(folder / name) as stream:
+                    data = stream.read(_LARGEST + 1)
             except OSError:
                 found[name] = ""  # it is there, and not ours
             else:
@@ -51,8 +52,8 @@ def write(path: Path, text: str) -> str | None:
 
     :raises StoreError: ``import-unwritable``: it cannot be written, or another file is there.
     """
-    data = (text.removesuffix("\n") + "\n").encode()
-    if os.path.lexists(path) and _content(path) == data:
+    data = encoded(path, text)
+    if os.path.lexists(path) and _content(path, len(data)) == data:
         return None
     temp = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -81,9 +82,23 @@ def _put(temp: Path, path: Path) -> None:
         os.rename(temp, path)
 
 
-def _content(path: Path) -> bytes | None:
+def encoded(path: Path, text: str) -> bytes:
+    """Return the content of a text file.
+
+    :param path: the file, for the error.
+    :raises StoreError: ``import-unwritable``: it is not valid Unicode.
+    """
     try:
-        return files.read(path)
+        return (text.removesuffix("\n") + "\n").encode()
+    except UnicodeEncodeError:
+        raise StoreError.of(texts.UNWRITABLE, path=str(path), reason=texts.NOT_UNICODE) from None
+
+
+def _content(path: Path, most: int) -> bytes | None:
+    """Return the content of a file, up to one octet more than some."""
+    try:
+        with files.open_to_read(path) as stream:
+            return stream.read(most + 1)
     except OSError:
         return None
 

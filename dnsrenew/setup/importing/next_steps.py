@@ -7,12 +7,13 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from dnsrenew.base.found import Discovery
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import Config, check_config
 from dnsrenew.errors import ConfigError, Message
-from dnsrenew.schedule.machine import read
 from dnsrenew.setup.importing import reading, texts
 from dnsrenew.setup.importing.config_file import PLACEHOLDER
+from dnsrenew.setup.importing.on_machine import script
 from dnsrenew.validation.mistakes import Mistake
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _to_complete(config: Path, plan: Plan, clock: Clock) -> Iterator[Message]:
         lines: list[str] = [Mistake(**mistake).text for mistake in error.evidence.get("mistakes", ())]
         for line in lines or [error.message]:
             yield texts.STEP_COMPLETE.format(mistake=line)
-    is_open = PLACEHOLDER in (reading.Notes().text(config) or "")
+    is_open = PLACEHOLDER in (reading.Notes(Discovery(insist=True)).text(config) or "")
     if is_open and any(_lacks_plain_options(account) for account in plan.dns.values()):
         yield texts.STEP_PLACEHOLDER.format(path=str(config))
     by_hand = _by_hand(config, plan)
@@ -162,6 +163,6 @@ def old_file_in(deployment: FoundDeployment, files: Sequence[FoundFile], host: H
     if not isinstance(words, list):
         return None
     command = str(words[-1])
-    scripts = [word for word in command.replace("'", " ").split() if word.startswith("/")]
-    whole = "\n".join([command, *(read(host.root / word.lstrip("/"), only=b"#!") for word in scripts)])
+    words = [word for word in command.replace("'", " ").split() if word.startswith("/")]
+    whole = "\n".join([command, *(script(word, host) for word in words)])
     return next((file.path for file in files if file.path in whole), None)

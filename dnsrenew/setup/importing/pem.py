@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.base import files
+from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.values import Frozen
 from dnsrenew.setup.importing import reading, texts
 from dnsrenew.setup.importing.found import FileRole, FoundCertificate, FoundData, FoundFile, HostView
@@ -15,11 +18,14 @@ from dnsrenew.setup.importing.pem_pairs import BEGIN_CERTIFICATE, BEGIN_KEY, Pem
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dnsrenew.x509 import PrivateKey
+    from dnsrenew.x509 import CertificatePool
 
 _LARGEST: Final = 1 << 20
 _MOST: Final = 2000
 """Files that are looked at."""
+_MOST_BYTES: Final = 4 << 20
+"""Of all PEM files."""
+_ENDS: Final = frozenset({".pem", ".crt", ".cer", ".key"})
 _DEEPEST: Final = 1
 """Folders below the given one."""
 
@@ -46,13 +52,13 @@ def usual(host: HostView) -> list[Path]:  # noqa: ARG001  # every tool has this 
 
 def is_here(folder: Path) -> bool:
     """Tell whether a folder, or that of a file, has a certificate and a key."""
-    found = _pem_files(folder, reading.Notes())
+    found = _pem_files(folder, reading.Notes(Discovery(insist=True)))
     return any(each.has_certificate for each in found) and any(each.has_key for each in found)
 
 
-def read(folder: Path, host: HostView) -> FoundData:  # noqa: ARG001  # every tool has this function
+def read(folder: Path, host: HostView) -> FoundData:
     """Return the pairs in a folder; for a file only the one that it belongs to."""
-    notes = reading.Notes()
+    notes = reading.Notes(host.discovery)
     found = _pem_files(folder, notes)
     certificates = list(_certificates(found, notes))
     if os.path.isfile(folder):
@@ -65,48 +71,62 @@ def read(folder: Path, host: HostView) -> FoundData:  # noqa: ARG001  # every to
 def _pem_files(folder: Path, notes: reading.Notes) -> list[_PemFile]:
     """Return the PEM files in a folder and in those below it; for a file, in its own folder."""
     top, deepest = (folder.parent, 0) if os.path.isfile(folder) else (folder, _DEEPEST)
-    found = []
-    for number, path in enumerate(_paths(top, deepest)):
-        if number == _MOST:
-            break
+    found, left = [], _MOST_BYTES
+    for path in islice(_paths(top, deepest), _MOST):
         data = _content(path, notes)
-        if BEGIN_CERTIFICATE in data or BEGIN_KEY in data:
-            found.append(_PemFile(path, data))
+        if not _is_pem(data):
+            continue
+        left -= len(data)
+        if left < 0:
+            notes.add(texts.UNREADABLE, folder, loses=True, reason=texts.TOO_LARGE)
+            break
+        found.append(_PemFile(path, data))
     return found
 
 
 def _paths(folder: Path, depth: int) -> Iterator[Path]:
     names = reading.names(folder)
-    yield from (folder / name for name in names if os.path.isfile(folder / name))
+    yield from (folder / name for name in names if os.path.exists(folder / name) and not os.path.isdir(folder / name))
     for name in names:
         if depth and os.path.isdir(folder / name):
             yield from _paths(folder / name, depth - 1)
 
 
 def _content(path: Path, notes: reading.Notes) -> bytes:
-    """Return the content of a file that can be a PEM file; a note if it cannot be read."""
+    """Return the content of a PEM file, "" of another one; a note if it cannot be read.
+
+    :raises UntrustedError: others can change it.
+    """
     try:
         if os.path.getsize(path) > _LARGEST:
+            if path.suffix in _ENDS:
+                notes.add(texts.UNREADABLE, path, reason=texts.TOO_LARGE)
             return b""
-        with files.open_to_read(path) as stream:
-            return stream.read(_LARGEST)
+        try:
+            return notes.discovery.read(path, _LARGEST)
+        except UntrustedError:
+            if _is_pem(Discovery(insist=True).read(path, _LARGEST)):
+                raise
     except OSError as error:
         notes.add(texts.UNREADABLE, path, reason=(error.strerror or str(error)).lower())
-        return b""
+    return b""
+
+
+def _is_pem(data: bytes) -> bool:
+    return BEGIN_CERTIFICATE in data or BEGIN_KEY in data
 
 
 def _certificates(found: Sequence[_PemFile], notes: reading.Notes) -> Iterator[FoundCertificate]:
     """Give a certificate for each key that has one. Keys of CAs and keys without a certificate are left out."""
     from dnsrenew import x509
 
-    seen = set()
+    seen, pools = set(), _Pools(found)
     for file in found:
         key = private_key(file.data, file.path, notes) if file.has_key else None
         if key is None or (digest := x509.key_hash(key)) in seen:
             continue
         seen.add(digest)
-        near = [each for each in found if each.path.parent == file.path.parent]
-        chain = _chain(near, key) or _chain(found, key)
+        chain = pools.near(file.path).chain_of(key) or pools.all.chain_of(key)
         if chain is None:
             notes.add(texts.PEM_ALONE, file.path)
             continue
@@ -120,47 +140,66 @@ def _certificates(found: Sequence[_PemFile], notes: reading.Notes) -> Iterator[F
                 source=str(file.path),
                 fullchain_pem=chain,
                 key_pem=pair.key,
-                files=tuple(_roles(found, chain, file.path)),
+                files=tuple(_roles(pools.ders, chain, file.path)),
             )
 
 
-def _chain(found: Sequence[_PemFile], key: PrivateKey) -> str | None:
+class _Pools:
+    """The certificates in some files, each read once."""
+
+    def __init__(self, found: Sequence[_PemFile]) -> None:
+        self._found = found
+        self._near: dict[Path, CertificatePool] = {}
+
+    def near(self, path: Path) -> CertificatePool:
+        """Return those in the files beside one."""
+        if path.parent not in self._near:
+            self._near[path.parent] = _pool([each for each in self._found if each.path.parent == path.parent])
+        return self._near[path.parent]
+
+    @cached_property
+    def all(self) -> CertificatePool:
+        """Those in all files."""
+        return _pool(self._found)
+
+    @cached_property
+    def ders(self) -> dict[Path, set[bytes]]:
+        """Those of each file, as DER."""
+        return {each.path: set(_ders(each.data.decode("ascii", "replace"))) for each in self._found}
+
+
+def _pool(found: Sequence[_PemFile]) -> CertificatePool:
     from dnsrenew import x509
 
-    pool = b"\n".join(each.data for each in found if each.has_certificate)
-    return x509.chain_among(pool.decode("ascii", "replace"), key)
+    text = b"\n".join(each.data for each in found if each.has_certificate)
+    return x509.CertificatePool(text.decode("ascii", "replace"))
 
 
-def _roles(found: Sequence[_PemFile], chain: str, key: Path) -> Iterator[FoundFile]:
+def _roles(found: Mapping[Path, set[bytes]], chain: str, key: Path) -> Iterator[FoundFile]:
     """Give what each file has of a chain and its key."""
     from dnsrenew import x509
 
     leaf = x509.to_der(chain)
-    issuers = {x509.to_der(each) for each in _blocks(chain)} - {leaf}
-    for file in found:
-        ders = {der for block in _blocks(file.data.decode("ascii", "replace")) if (der := _der(block))}
+    issuers = set(_ders(chain)) - {leaf}
+    for path, ders in found.items():
         role: FileRole | None = None
-        if leaf in ders and file.path == key:
+        if leaf in ders and path == key:
             role = "combined"
         elif leaf in ders:
             role = "certificate" if ders & issuers or not issuers else "leaf"
-        elif file.path == key:
+        elif path == key:
             role = "key"
         elif ders & issuers:
             role = "chain"
         if role is not None:
-            yield FoundFile(str(file.path), role)
+            yield FoundFile(str(path), role)
 
 
-def _blocks(text: str) -> list[str]:
-    begin = BEGIN_CERTIFICATE.decode()
-    return [begin + part for part in text.split(begin)[1:]]
-
-
-def _der(block: str) -> bytes | None:
+def _ders(text: str) -> Iterator[bytes]:
+    """Give the certificates of a PEM text as DER, without those that cannot be read."""
     from dnsrenew import x509
 
-    try:
-        return x509.to_der(block)
-    except ValueError:
-        return None
+    begin = BEGIN_CERTIFICATE.decode()
+    for part in text.split(begin)[1:]:
+        with contextlib.suppress(ValueError):
+            yield x509.to_der(begin + part)

@@ -21,6 +21,8 @@ _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
 _NOT_NAME: Final = re.compile(r"[^a-z0-9._-]+")
 _RESERVED: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")
 _LONGEST: Final = 60
+_MOST: Final = 50_000
+"""Characters of the names of a certificate; CAs allow 100 names."""
 _DEFAULT_KEY: Final = "ecdsa-p256"
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -194,6 +196,9 @@ def _one_each(found: Sequence[FoundData], notes: reading.Notes) -> Iterable[tupl
     by_names: dict[frozenset[str], list[tuple[str, FoundCertificate]]] = {}
     for data in found:
         for certificate in data.certificates:
+            if sum(map(len, certificate.domains)) > _MOST:
+                notes.add(texts.DAMAGED, certificate.source, loses=True, reason=texts.TOO_MANY_NAMES)
+                continue
             by_names.setdefault(frozenset(certificate.domains), []).append((data.kind, certificate))
     for same in by_names.values():
         (kind, newest), *others = sorted(same, key=lambda each: _not_before(each[1]), reverse=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base import files
+from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.values import Frozen
 from dnsrenew.setup.importing import texts
 from dnsrenew.setup.importing.found import FoundDnsAccount, NotUnderstood
@@ -18,20 +20,31 @@ if TYPE_CHECKING:
 
     from dnsrenew.errors import Text
 
-_LARGEST: Final = 4 << 20
+_LARGEST: Final = 1 << 20
 """Bytes of a file; a chain has some 10 KB."""
-_SECTION: Final = re.compile(r"(\[+)\s*(.*?)\s*\]+\s*(?:#.*)?")
+_LARGEST_JSON: Final = 1 << 16
+_MOST_NAMES: Final = 20_000
+"""Names of a folder that are looked at."""
+_MOST_FOLDERS: Final = 2_000
+_DEEPEST: Final = 8
+"""Folders below each other with accounts."""
+_MOST_NOTES: Final = 100
+"""Notes of one kind about one file."""
+_SECTION: Final = re.compile(r"(\[++)([^\]]*+)\]++\s*+(?:#.*)?")
 _QUOTES: Final = ("'''", '"""', "'", '"')
 
 
 class Notes:
-    """The notes of one reader, in order.
+    """Reads files, with a note for each that cannot be used.
 
-    :ivar found: what was not understood so far.
+    :ivar discovery: judges the files.
+    :ivar found: what was not understood so far, in order.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, discovery: Discovery | None = None) -> None:
+        self.discovery = discovery or Discovery()
         self.found: list[NotUnderstood] = []
+        self._counts: Counter[tuple[str, str]] = Counter()
 
     def add(
         self,
@@ -43,19 +56,37 @@ class Notes:
         loses: bool = False,
         **evidence: object,
     ) -> None:
-        """Add a note; see :meth:`NotUnderstood.of`. The same note is added once."""
+        """Add a note; see :meth:`NotUnderstood.of`. The same note is added once, and of one kind some for a file."""
+        kind = str(file), why.message
+        self._counts[kind] += 1
+        if self._counts[kind] > _MOST_NOTES:
+            return
         note = NotUnderstood.of(why, file, line, text, loses=loses, **evidence)
         if note not in self.found:
             self.found.append(note)
+
+    def judge(self, file: Path | str) -> None:
+        """Judge a file that is not read, such as a program.
+
+        :raises UntrustedError: others can change it.
+        """
+        weakness = self.discovery.weakness(os.path.abspath(file))
+        if weakness is not None:
+            raise UntrustedError(str(file), weakness)
+
+    def add_untrusted(self, error: UntrustedError) -> None:
+        """Add a note that a file was not believed, because others can change it."""
+        part = error.weakness
+        self.add(texts.NOT_BELIEVED, error.path, part=part.path, owner=part.owner, mode=part.mode)
 
     def read(self, file: Path | str, *, loses: bool = False) -> bytes | None:
         """Return the content of a file; None, with a note, if it cannot be read.
 
         :param loses: whether a certificate or an account is missing without it.
+        :raises UntrustedError: others can change it.
         """
         try:
-            with files.open_to_read(file) as stream:
-                data = stream.read(_LARGEST + 1)
+            data = self.discovery.read(os.path.abspath(file), _LARGEST + 1)
         except FileNotFoundError:
             self.add(texts.MISSING, file, loses=loses)
             return None
@@ -73,27 +104,64 @@ class Notes:
         data = self.read(file, loses=loses)
         return None if data is None else data.decode("utf-8-sig", "replace")
 
+    def credentials(self, file: Path | str) -> str:
+        """Return the text of a file with credentials, which can be anywhere; "", with a note, if it is not used."""
+        try:
+            return self.text(file) or ""
+        except UntrustedError as error:
+            self.add_untrusted(error)
+            return ""
+
     def json(self, file: Path | str, *, loses: bool = False) -> dict[str, Any] | None:
         """Return the object in a JSON file; as :meth:`read`, also if it is damaged."""
         data = self.read(file, loses=loses)
         if data is None:
             return None
+        if len(data) > _LARGEST_JSON:
+            self.add(texts.UNREADABLE, file, loses=loses, reason=texts.TOO_LARGE)
+            return None
+        reason = texts.NO_JSON if data.strip() else texts.EMPTY
         try:
             found = json.loads(data)
+            json.dumps(found, ensure_ascii=False).encode()
+        except UnicodeEncodeError:  # half of a surrogate pair
+            found, reason = None, texts.NOT_UNICODE
         except (ValueError, RecursionError):
             found = None
         if isinstance(found, dict):
             return found
-        self.add(texts.DAMAGED, file, loses=loses, reason=texts.NO_JSON if data.strip() else texts.EMPTY)
+        self.add(texts.DAMAGED, file, loses=loses, reason=reason)
         return None
 
 
 def names(folder: Path) -> list[str]:
-    """Return the sorted names in a folder; nothing if it cannot be listed."""
+    """Return the sorted names in a folder, without those that cannot be written; nothing if it cannot be listed."""
     try:
-        return sorted(os.listdir(folder))
-    except OSError:
+        with os.scandir(folder) as found:
+            return sorted(each.name for each in islice(found, _MOST_NAMES) if is_unicode(each.name))
+    except (OSError, ValueError):
         return []
+
+
+def is_unicode(text: str) -> bool:
+    """Tell whether a text can be written; a path of other octets, or half of a surrogate pair, cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def walk(top: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Give a folder and those below it, each with the names in it; no links to folders, and not all of too many."""
+    left, todo = _MOST_FOLDERS, [(top, _DEEPEST)]
+    while todo and left:
+        folder, depth = todo.pop()
+        left -= 1
+        found = names(folder)
+        yield folder, found
+        below = [folder / name for name in reversed(found)] if depth else []
+        todo += [(each, depth - 1) for each in below if each.is_dir() and not each.is_symlink()]
 
 
 def is_missing(path: Path) -> bool:
@@ -160,7 +228,7 @@ def settings(text: str, broken: Callable[[int], None] | None = None) -> Iterator
         if not line or line[0] in "#;":
             continue
         if section := _SECTION.fullmatch(line):
-            sections = (*sections[: len(section[1]) - 1], section[2])
+            sections = (*sections[: len(section[1]) - 1], section[2].strip())
             continue
         key, equals, value = line.partition("=")
         if equals:

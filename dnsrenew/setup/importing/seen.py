@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dnsrenew.runtime.context import Context
     from dnsrenew.setup.importing.found import HostView
     from dnsrenew.setup.importing.plan import PlannedCertificate
+    from dnsrenew.setup.importing.reading import Notes
     from dnsrenew.store import State, Store
 
 _LOOPBACK: Final = frozenset({"", "localhost", "127.0.0.1", "::1"})
@@ -63,6 +64,7 @@ class ServerWatch(Frozen):
     """Looks at the servers of a machine.
 
     :ivar live: the folder of the new files.
+    :ivar notes: get a note for each configuration that others can change; it is left out.
     """
 
     config: Path
@@ -70,6 +72,7 @@ class ServerWatch(Frozen):
     store: Store
     host: HostView
     context: Context
+    notes: Notes
 
     def not_served(self, certificates: Sequence[PlannedCertificate]) -> list[Message]:
         """Return why it is not certain that every server serves from the new files; nothing if it is.
@@ -97,7 +100,7 @@ class ServerWatch(Frozen):
             return
         configs = [
             each
-            for each in config_files(self.host.root, tuple(paths))
+            for each in config_files(self.host, tuple(paths), self.notes)
             if any(path in without_comment(line) for line in each.lines for path in paths)
         ]
         if certificate is None:

@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import files
+from dnsrenew.base.found import UntrustedError
 from dnsrenew.base.values import Frozen
+from dnsrenew.setup.importing.on_machine import shown
+
+if TYPE_CHECKING:
+    from dnsrenew.setup.importing.found import HostView
+    from dnsrenew.setup.importing.reading import Notes
 
 _FOLDERS: Final = ("etc", "usr/local/etc", "opt/homebrew/etc", "usr/local/nginx/conf", "opt/bitnami")
 _SKIPPED_FOLDERS: Final = frozenset(
@@ -20,7 +26,12 @@ _SKIPPED_FOLDERS: Final = frozenset(
 _SKIPPED_ENDS: Final = ("~", ".bak", ".orig", ".dpkg-old", ".dpkg-dist", ".dpkg-new", ".rpmsave", ".rpmnew", ".swp")
 _LARGEST: Final = 1 << 20
 _MOST: Final = 50_000
-"""Files that are looked at."""
+"""Files that are looked at; a large one counts as several, and one that others can change as many."""
+_LARGE: Final = 1 << 14
+_UNTRUSTED: Final = 1_000
+_DEEPEST: Final = 40
+_LONGEST: Final = 1_000
+"""Characters of a line that is looked at."""
 
 
 class ServerKind(Frozen):
@@ -81,28 +92,46 @@ class ConfigFile(Frozen):
     lines: tuple[str, ...]
 
 
-def config_files(root: Path, words: tuple[str, ...], leave_out: tuple[Path, ...] = ()) -> Iterator[ConfigFile]:
+def config_files(
+    host: HostView, words: tuple[str, ...], notes: Notes, leave_out: tuple[Path, ...] = ()
+) -> Iterator[ConfigFile]:
     """Give the configuration files below ``/etc`` and its like that have one of some words.
 
+    :param notes: get a note for each that others can change; it is left out.
     :param leave_out: folders that are not looked into.
     """
-    wanted = tuple(word.encode() for word in words)
+    wanted = tuple(word.encode("utf-8", "replace") for word in words)
     left = _MOST
     for top in _FOLDERS:
-        for here, folders, names in os.walk(root / top):
+        for here, folders, names in os.walk(host.root / top):
             folders[:] = [name for name in sorted(folders) if _is_looked_into(Path(here, name), name, leave_out)]
             for name in sorted(names):
-                left -= 1
+                file = os.path.join(here, name)
+                data = b"" if name.endswith(_SKIPPED_ENDS) else _content(file)
+                left -= 1 + len(data) // _LARGE
                 if left < 0:
                     return
-                data = b"" if name.endswith(_SKIPPED_ENDS) else _content(os.path.join(here, name))
-                if any(word in data for word in wanted):
-                    path = "/" + Path(here, name).relative_to(root).as_posix()
-                    yield ConfigFile(_server(path), path, tuple(data.decode("utf-8", "replace").splitlines()))
+                if not any(word in data for word in wanted):
+                    continue
+                try:
+                    data = host.discovery.read(file, _LARGEST)
+                except UntrustedError as error:
+                    notes.add_untrusted(error)
+                    left -= _UNTRUSTED
+                except OSError:
+                    continue
+                else:
+                    path = shown(Path(file), host)
+                    yield ConfigFile(_server(path), path, tuple(_lines(data)))
+
+
+def _lines(data: bytes) -> Iterator[str]:
+    return (line if len(line) <= _LONGEST else "" for line in data.decode("utf-8", "replace").splitlines())
 
 
 def _is_looked_into(path: Path, name: str, leave_out: tuple[Path, ...]) -> bool:
-    return name not in _SKIPPED_FOLDERS and path not in leave_out and not os.path.islink(path)
+    is_deep = len(path.parts) > _DEEPEST
+    return name not in _SKIPPED_FOLDERS and path not in leave_out and not is_deep and not os.path.islink(path)
 
 
 def _content(path: str) -> bytes:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dnsrenew.model import Deployment
     from dnsrenew.setup.importing.found import HostView
     from dnsrenew.setup.importing.plan import PlannedCertificate
+    from dnsrenew.setup.importing.reading import Notes
 
 NAMES: Final[dict[FileRole, str]] = {
     "certificate": "fullchain.pem",
@@ -70,12 +71,13 @@ class ServerLine(Frozen):
 
 
 def lines_that_name(
-    certificates: Sequence[PlannedCertificate], host: HostView, folders: Sequence[Path], live: Path
+    certificates: Sequence[PlannedCertificate], host: HostView, folders: Sequence[Path], live: Path, notes: Notes
 ) -> list[ServerLine]:
     """Return the lines of all servers that name files of the certificates.
 
     :param folders: those of the tools, which are not looked into.
     :param live: the folder for the new files.
+    :param notes: get a note for each configuration that others can change; it is left out.
     """
     new = {
         file.path: NewFile(each.name, file.role, str(live / each.name / NAMES[file.role]))
@@ -83,7 +85,7 @@ def lines_that_name(
         for file in each.found.files
     }
     found = []
-    for config in config_files(host.root, tuple(new), (*folders, live)) if new else ():
+    for config in config_files(host, tuple(new), notes, (*folders, live)) if new else ():
         port = _port(config)
         for number, text in enumerate(config.lines, 1):
             changed, files = _changed(text, new)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from dnsrenew.setup.importing.reading import Notes
 
 _LINE: Final = re.compile(
-    r"""^[ \t]*(?:export[ \t]+)?(?P<key>[A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*
-    (?:'(?P<single>[^']*)'|"(?P<double>(?:[^"\\]|\\[\s\S])*)"|(?P<bare>[^\s;'"]*))[ \t]*;?[ \t]*(?:\#.*)?$""",
+    r"""^[ \t]*+(?:export[ \t]++)?+(?P<key>[A-Za-z_][A-Za-z0-9_]*+)[ \t]*+=[ \t]*+
+    (?:'(?P<single>[^']*+)'|"(?P<double>(?:[^"\\]|\\[\s\S])*+)"|(?P<bare>[^\s;'"]*+))[ \t]*+;?[ \t]*+(?:\#.*)?$""",
     re.MULTILINE | re.VERBOSE,
 )
 _ESCAPED: Final = re.compile(r"\\([\\\"$`])")

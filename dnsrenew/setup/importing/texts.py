@@ -8,7 +8,10 @@ from dnsrenew.errors import Phrase, Text
 
 # ── reasons: a field of other texts ─────────────────────────────────────────────────────
 
-TOO_LARGE: Final = Phrase("it is larger than 4 MiB")
+TOO_LARGE: Final = Phrase("it is too large")
+TOO_MUCH: Final = Phrase("it has too many blocks within each other, or imports too much")
+TOO_MANY_NAMES: Final = Phrase("it has too many domains")
+NOT_UNICODE: Final = Phrase("it has text that is not valid Unicode")
 NO_JSON: Final = Phrase("it is not a JSON object")
 EMPTY: Final = Phrase("it is empty")
 NO_KEY: Final = Phrase("it has no private key of a supported kind")
@@ -34,6 +37,11 @@ WEBROOT_MISSING: Final = Text(
     "import-unreadable",
     "The webroot {file} does not exist.",
     "Create it, or correct `webroot` in the configuration.",
+)
+NOT_BELIEVED: Final = Text(
+    "import-untrusted",
+    "{file} was not used, because other users can change {part} (owner {owner}, mode {mode}).",
+    "Read it, and write what is needed from it into the configuration.",
 )
 DAMAGED: Final = Text(
     "import-damaged",
@@ -211,6 +219,27 @@ CONFIG_EXISTS: Final = Text(
     "import-config-exists",
     "{path} exists, and an import never writes over a configuration.",
     "Name another file, such as --config {other}, and take from it what you need.",
+)
+UNTRUSTED_FOLDER: Final = Text(
+    "import-untrusted",
+    "{part} belongs to {owner}, so {owner} decides what {path} has, and dnsrenew runs as {user}.",
+    "Run the import as that user: sudo -u {account} dnsrenew import {quoted}",
+)
+UNTRUSTED_FILE: Final = Text(
+    "import-untrusted",
+    "Other users than {user} can change {path} (owner {owner}, mode {mode}), so nothing was imported.",
+    "Read it, remove what you did not put there, and then run: {command}",
+)
+UNTRUSTED_WAY: Final = Text(
+    "import-untrusted",
+    "Other users than {user} can change {part} (owner {owner}, mode {mode}), and so replace {path}; nothing was "
+    "imported.",
+    "Move the file to a folder that only {user} can change, or allow it with --insist.",
+)
+NOT_NAMED: Final = Text(
+    "import-unwritable",
+    "The configuration cannot name {path}, because that is not valid Unicode.",
+    "Rename it, and run the import again.",
 )
 UNWRITABLE: Final = Text(
     "import-unwritable",

@@ -81,7 +81,7 @@ def stop_commands(kind: str, host: HostView, folder: Path, *, is_usual: bool) ->
         return []
     systemd = os.path.isdir(host.root / "run/systemd/system")
     found = list(_snap(host)) if kind == "certbot" and is_usual else []
-    for job in jobs.jobs(host, program):
+    for job in jobs.jobs(host, program, folder):
         if not set(_RENEWS[kind]) & set(job.words) or not _works_in(job, kind, folder, host, is_usual=is_usual):
             continue
         if kind == "certbot" and job.file == "/etc/cron.d/certbot" and systemd:

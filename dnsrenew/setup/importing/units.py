@@ -12,13 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import Frozen
-from dnsrenew.schedule.machine import entries, read
+from dnsrenew.schedule.machine import entries
 from dnsrenew.setup.importing.logical_lines import logical_lines
-from dnsrenew.setup.importing.on_machine import inside, shown
+from dnsrenew.setup.importing.on_machine import inside, look, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dnsrenew.base.found import UntrustedError
     from dnsrenew.setup.importing.found import HostView
 
 _SYSTEM_FOLDERS: Final = (
@@ -54,11 +55,15 @@ class Service(Frozen, hidden=("environment",)):
 
     :ivar starter: the unit that starts it: a timer, or the service itself.
     :ivar environment: the variables of its commands.
+    :ivar user: the user that it runs as; "" for that of its manager.
+    :ivar weak: the error if others can change one of its files.
     """
 
     starter: str
     commands: tuple[UnitCommand, ...]
     environment: Mapping[str, str]
+    user: str = ""
+    weak: UntrustedError | None = None
 
 
 def unit_folders(host: HostView) -> list[Path]:
@@ -76,8 +81,14 @@ def environment(name: str, host: HostView) -> dict[str, str]:
     """Return the variables of the service with a name, such as ``caddy.service``; those of the system take precedence.
 
     A drop-in counts without its unit, too: a copied folder may lack it.
+
+    :raises UntrustedError: others can change one of its files.
     """
-    system, user = (manager.service(name, name).environment for manager in _managers(host))
+    found = [manager.service(name, name) for manager in _managers(host)]
+    for service in found:
+        if service.weak is not None:
+            raise service.weak
+    system, user = (service.environment for service in found)
     return {**user, **system}
 
 
@@ -129,25 +140,31 @@ class _Manager:
         variables: dict[str, str] = {}
         files: list[str] = []
         commands: list[UnitCommand] = []
-        unit = self._file(name)
+        user, weak, unit = "", None, self._file(name)
         for file in [*([] if unit is None else [unit]), *self._drop_ins(name)]:
-            for number, line in logical_lines(read(file)):
+            content = look(file, self._host)
+            weak = weak or content.weak
+            for number, line in logical_lines(content.text):
                 key, equals, value = (part.strip() for part in line.partition("="))
                 value = self._expanded(value, name)
                 if not equals:
                     continue
                 # An empty value drops those before it.
                 if key == "Environment":
-                    variables = variables | _assignments(value) if value else {}
+                    variables.update(_assignments(value)) if value else variables.clear()
                 elif key == "EnvironmentFile":
-                    files = [*files, value.lstrip("-")] if value else []
+                    files.append(value.lstrip("-")) if value else files.clear()
+                elif key == "User":
+                    user = value
                 elif key in _EXEC and value:
                     commands.append(UnitCommand(file, number, key, value.lstrip(_EXEC_PREFIXES)))
                 elif key in _EXEC:
                     commands = [command for command in commands if command.key != key]
         for path in files:
-            variables |= _in_file(read(inside(self._host, path)))
-        return Service(starter, tuple(commands), variables)
+            content = look(inside(self._host, path), self._host)
+            variables |= _in_file(content.text)
+            weak = weak or content.weak
+        return Service(starter, tuple(commands), variables, user, weak)
 
     def _names(self) -> list[str]:
         """Return the names of all units; an instance has only a link in a folder such as ``timers.target.wants``."""
@@ -164,7 +181,7 @@ class _Manager:
     def _started_by(self, timer: str) -> str:
         """Return the name of the service that a timer starts."""
         file = self._file(timer)
-        for _, line in logical_lines("" if file is None else read(file)):
+        for _, line in logical_lines("" if file is None else look(file, self._host).text):
             key, _, value = (part.strip() for part in line.partition("="))
             if key == "Unit" and value:
                 return self._expanded(value, timer)

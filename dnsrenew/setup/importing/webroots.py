@@ -10,6 +10,7 @@ from dnsrenew.setup.importing.server_files import config_files, without_comment
 
 if TYPE_CHECKING:
     from dnsrenew.setup.importing.found import HostView
+    from dnsrenew.setup.importing.reading import Notes
 
 _NAMES: Final = {
     "nginx": re.compile(r"\bserver_name\s+([^;]+)"),
@@ -22,13 +23,13 @@ _ROOTS: Final = {
 _FOLDERS: Final = {"nginx": frozenset({"nginx"}), "apache": frozenset({"apache2", "httpd"})}
 
 
-def webroot_of(server: str, domains: Sequence[str], host: HostView) -> str | None:
+def webroot_of(server: str, domains: Sequence[str], host: HostView, notes: Notes) -> str | None:
     """Return the only folder that is served in the files that name one of the domains; None if there are several.
 
     :param server: ``nginx`` or ``apache``.
     """
     roots: set[str] = set()
-    for file in config_files(host.root, tuple(domains)):
+    for file in config_files(host, tuple(domains), notes):
         lines = [without_comment(line) for line in file.lines]
         named = {name for line in lines for match in _NAMES[server].finditer(line) for name in match[1].split()}
         if file.server.folder in _FOLDERS[server] and named & set(domains):

@@ -46,6 +46,9 @@ class ImportWriter:
     def write(self, tools: list[str], deployments: dict[str, list[FoundDeployment]]) -> list[str]:
         """Write everything; return the new files."""
         folder = self._config.parent
+        new_files.encoded(
+            self._config, config_file.document(self._plan, tools, deployments, {}).text
+        )  # before the store
         new_files.make_folder(folder)
         self._fill_store()
         targets = [name for name, entries in deployments.items() if any(each.to == "files" for each in entries)]

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from dnsrenew.base.found import RunningProgram
     from dnsrenew.base.ground import Weakness
 
-_LARGEST: Final = 1 << 20
+_LARGEST: Final = 1 << 18
 """Bytes that are read of a configuration."""
+_LONGEST: Final = 2_000
+"""Characters of a line that is looked at: what looks for words in a longer one would take long."""
 
 
 class ServerHost(Frozen, kw_only=True):
@@ -37,11 +39,15 @@ class ServerHost(Frozen, kw_only=True):
     discovery: Discovery = field(default_factory=Discovery)
 
     def read(self, path: str) -> str:
-        """Return the text of a configuration file; "" if it cannot be read, or others can change it."""
+        """Return the text of a configuration file, without lines of any length.
+
+        "" if it cannot be read, or others can change it.
+        """
         try:
-            return self.discovery.read(self.inside(path), _LARGEST).decode("utf-8", "replace")
-        except (UntrustedError, OSError):
+            text = self.discovery.read(self.inside(path), _LARGEST).decode("utf-8", "replace")
+        except (UntrustedError, OSError, ValueError):  # ValueError: a NUL in the path
             return ""
+        return "\n".join(line for line in text.splitlines() if len(line) <= _LONGEST)
 
     def weakness(self, path: str, *, any_entry: bool = False) -> Weakness | None:
         """Return the part of the way to a file or folder that others can change; None: nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.setup.init.server import (
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 
 # ── HFS ─────────────────────────────────────────────────────────────────────────────────
 
-_PORT: Final = re.compile(r"^port:\s*(\d{1,5})\s*$", re.MULTILINE)
-_HTTPS_PORT: Final = re.compile(r"^https_port:\s*(-?\d{1,5})\s*$", re.MULTILINE)
-_NAMES: Final = re.compile(r"^(?:acme_domain|base_url):\s*[\"']?(?:https?://)?([^\s\"'/:,]+)", re.MULTILINE)
+_PORT: Final = re.compile(r"^port:[ \t]*(\d{1,5})[ \t]*$", re.MULTILINE)
+_HTTPS_PORT: Final = re.compile(r"^https_port:[ \t]*(-?\d{1,5})[ \t]*$", re.MULTILINE)
+_NAMES: Final = re.compile(r"^(?:acme_domain|base_url):[ \t]*[\"']?(?:https?://)?([^\s\"'/:,]+)", re.MULTILINE)
 
 
 def hfs(host: ServerHost, program: RunningProgram) -> FoundServer | None:
@@ -85,8 +86,8 @@ def _xml(text: str, name: str) -> str:
 
 # ── Home Assistant ──────────────────────────────────────────────────────────────────────
 
-_SSL: Final = re.compile(r"^\s+ssl_(certificate|key):\s*[\"']?([^\s\"'#]+)", re.MULTILINE)
-_SERVER_PORT: Final = re.compile(r"^\s+server_port:\s*(\d+)", re.MULTILINE)
+_SSL: Final = re.compile(r"^[ \t]+ssl_(certificate|key):[ \t]*[\"']?([^\s\"'#]+)", re.MULTILINE)
+_SERVER_PORT: Final = re.compile(r"^[ \t]+server_port:[ \t]*(\d{1,5})\b", re.MULTILINE)
 _HASS_PORT: Final = 8123
 
 
@@ -117,7 +118,9 @@ def home_assistant(host: ServerHost, program: RunningProgram) -> FoundServer:
 
 # ── Mosquitto ───────────────────────────────────────────────────────────────────────────
 
-_LINE: Final = re.compile(r"^\s*(listener|port|certfile|keyfile|include_dir)\s+(\S+)", re.MULTILINE)
+_LINE: Final = re.compile(r"^[ \t]*(listener|port|certfile|keyfile|include_dir)[ \t]+(\S+)", re.MULTILINE)
+_MOST_FOLDERS: Final = 5
+_MOST_FILES: Final = 100
 
 
 def mosquitto(host: ServerHost, program: RunningProgram) -> FoundServer:
@@ -142,13 +145,14 @@ def mosquitto(host: ServerHost, program: RunningProgram) -> FoundServer:
     )
 
 
-def _mosquitto_lines(host: ServerHost, config: str) -> list[tuple[str, str]]:
-    lines: list[tuple[str, str]] = []
-    for name, value in _LINE.findall(host.read(config)):
-        if name != "include_dir":
-            lines.append((name, value))
-            continue
-        folder = host.inside(value)
-        for file in sorted(folder.glob("*.conf")) if folder.is_dir() else ():
-            lines += _LINE.findall(host.read(os.path.join(value, file.name)))
-    return lines
+def _mosquitto_lines(host: ServerHost, config: str) -> Iterator[tuple[str, str]]:
+    folders: dict[str, None] = {}
+    for line in _LINE.finditer(host.read(config)):
+        if line[1] != "include_dir":
+            yield line[1], line[2]
+        elif line[2] not in folders and len(folders) < _MOST_FOLDERS:
+            folders[line[2]] = None
+            folder = host.inside(line[2])
+            for file in sorted(folder.glob("*.conf"))[:_MOST_FILES] if folder.is_dir() else ():
+                text = host.read(os.path.join(line[2], file.name))
+                yield from ((line[1], line[2]) for line in _LINE.finditer(text))

@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     from dnsrenew.base.found import RunningProgram
 
 _MOST_FILES: Final = 500
+_MOST: Final = 1 << 20
+"""Characters of a configuration with all that it includes."""
+_DEEPEST: Final = 50
+"""Files that include each other."""
+_INHERITED: Final = ("ssl_certificate", "ssl_certificate_key")
+"""What a ``server`` block has from those around it."""
+_MOST_ABOVE: Final = 5
+_MOST_WILDCARDS: Final = 2
+"""Parts of a path with wildcards: more would look through the whole machine."""
 _TOKEN: Final = re.compile(r"""#[^\n]*|"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([{};])|([^\s{};]+)""")
 
 Block = list[list[str]]
@@ -71,20 +80,19 @@ def _nginx_servers(host: ServerHost, config: str) -> tuple[list[ConfiguredPair],
 
 
 def _server_blocks(host: ServerHost, config: str) -> Iterator[Block]:
-    """Give the directives of each ``server`` block; those of ``http`` around it come last."""
-    left = _MOST_FILES
+    """Give the directives of each ``server`` block; those that it has from blocks around it come last."""
+    left, size = _MOST_FILES, _MOST
     tokens: list[str] = []
 
-    def read(path: str) -> None:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            return
+    def read(path: str, depth: int = _DEEPEST) -> None:
+        nonlocal left, size
+        text = host.read(path) if left and size > 0 and depth else ""
+        left, size = max(left - 1, 0), size - len(text)
         line: list[str] = []
-        for word in _tokens(host.read(path)):
+        for word in _tokens(text):
             if word == ";" and line[:1] == ["include"] and len(line) > 1:
                 for file in _included(host, os.path.dirname(config), line[1]):
-                    read(file)
+                    read(file, depth - 1)
                 line = []
             elif word in {";", "{", "}"}:
                 tokens.extend([*line, word])
@@ -97,21 +105,23 @@ def _server_blocks(host: ServerHost, config: str) -> Iterator[Block]:
 
 
 def _blocks(tokens: Sequence[str]) -> Iterator[Block]:
-    stack: list[tuple[str, Block]] = [("", [])]
+    stack: list[tuple[str, Block, dict[str, list[str]]]] = [("", [], {})]
     line: list[str] = []
     for word in tokens:
         if word == ";":
             if line:
                 stack[-1][1].append(line)
+                stack[-1][2].setdefault(line[0], line)
             line = []
         elif word == "{":
-            stack.append((line[0] if line else "", []))
+            stack.append((line[0] if line else "", [], {}))
             line = []
         elif word == "}":
             if len(stack) > 1:
-                name, block = stack.pop()
+                name, block, _ = stack.pop()
                 if name == "server":
-                    yield [*block, *(each for _, outer in reversed(stack) for each in outer)]
+                    above = [first for _, _, first in reversed(stack[-_MOST_ABOVE:])]
+                    yield [*block, *(first[name] for first in above for name in _INHERITED if name in first)]
             line = []
         else:
             line.append(word)
@@ -126,8 +136,11 @@ def _tokens(text: str) -> Iterator[str]:
 def _included(host: ServerHost, folder: str, pattern: str) -> list[str]:
     """Return the files of an ``include``, as paths of the machine."""
     path = os.path.join(folder, pattern)
-    if not any(letter in path for letter in "*?["):
+    wildcards = sum(any(letter in part for letter in "*?[") for part in path.split("/"))
+    if not wildcards:
         return [path]
+    if wildcards > _MOST_WILDCARDS or "\0" in path:
+        return []
     here, root = str(host.inside(path)), str(host.root).rstrip("/")
     return [found.removeprefix(root) if root else found for found in sorted(glob.glob(here))]
 
@@ -189,10 +202,12 @@ def _apache_servers(host: ServerHost, config: str) -> tuple[list[ConfiguredPair]
 
 
 def _apache_lines(host: ServerHost, config: str) -> Iterator[tuple[str, list[str]]]:
-    folder, waiting, left = os.path.dirname(config), [config], _MOST_FILES
-    while waiting and left > 0:
+    folder, waiting, left, size = os.path.dirname(config), [config], _MOST_FILES, _MOST
+    while waiting and left > 0 and size > 0:
         left -= 1
-        for line in host.read(waiting.pop(0)).splitlines():
+        text = host.read(waiting.pop(0))
+        size -= len(text)
+        for line in text.splitlines():
             try:
                 parts = shlex.split(line, comments=True)
             except ValueError:
@@ -210,10 +225,10 @@ def _apache_lines(host: ServerHost, config: str) -> Iterator[tuple[str, list[str
 
 # ── HAProxy ─────────────────────────────────────────────────────────────────────────────
 
-_BIND: Final = re.compile(r"^\s*bind\s+(\S+)\s(.*\bssl\b.*)$", re.MULTILINE)
-_CRT: Final = re.compile(r"\bcrt\s+(\S+)")
-_USER: Final = re.compile(r"^\s*user\s+(\S+)\s*$", re.MULTILINE)
-_SOCKET: Final = re.compile(r"^\s*stats\s+socket\s+(?:unix@)?(/\S+)\s.*\blevel\s+admin\b", re.MULTILINE)
+_BIND: Final = re.compile(r"^[ \t]*bind[ \t]+(\S+)[ \t](.*\bssl\b.*)$", re.MULTILINE)
+_CRT: Final = re.compile(r"\bcrt[ \t]+(\S+)")
+_USER: Final = re.compile(r"^[ \t]*user[ \t]+(\S+)[ \t]*$", re.MULTILINE)
+_SOCKET: Final = re.compile(r"^[ \t]*stats[ \t]+socket[ \t]+(?:unix@)?(/\S+)[ \t].*\blevel[ \t]+admin\b", re.MULTILINE)
 
 
 def haproxy(host: ServerHost, program: RunningProgram) -> FoundServer:
@@ -252,9 +267,9 @@ def _is_its_socket(host: ServerHost, path: str, text: str) -> bool:
 
 # ── Caddy ───────────────────────────────────────────────────────────────────────────────
 
-_TLS: Final = re.compile(r"^\s*tls\s+(/\S+)\s+(/\S+)", re.MULTILINE)
-_ADMIN: Final = re.compile(r"^\s*admin\s+(\S+:\d+)", re.MULTILINE)
-_SITE_PORT: Final = re.compile(r"^\s*(?:https://)?[^\s{#]*:(\d+)[^\n]*\{", re.MULTILINE)
+_TLS: Final = re.compile(r"^[ \t]*tls[ \t]+(/\S+)[ \t]+(/\S+)", re.MULTILINE)
+_ADMIN: Final = re.compile(r"^[ \t]*admin[ \t]+(\S+:\d+)", re.MULTILINE)
+_SITE_PORT: Final = re.compile(r"^[ \t]*(?:https://)?[^\s{#]*:(\d+)[^\n]*\{", re.MULTILINE)
 _HTTPS: Final = 443
 
 
